@@ -25,6 +25,10 @@ export interface DecoderConfig {
    * The number of keys that a layer's queries see, their own included; undefined: all. Absent if no layer has a window.
    */
   window?(layer: number): number | undefined;
+  /** Width of what a layer's output projection reads beside attention's result; absent: it reads nothing else. */
+  readonly beside?: number;
+  /** Experts of each mixture, and those that a token runs; absent if the model has none. */
+  readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** Floats of the state that a recurrent layer keeps of a sequence; undefined: it attends. Absent if all layers do. */
   recurrent?(layer: number): number | undefined;
 }
@@ -35,11 +39,16 @@ export type Block = AttentionBlock | RecurrentBlock;
 /** A layer that attends, open at its seams: attention and feed-forward are each between two of its functions. */
 export interface AttentionBlock {
   readonly kind: "attention";
-  /** Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize]. */
-  attentionIn(stream: Stream): { qkv: Tensor; residual: Tensor };
+  /**
+   * Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize], and what the output projection
+   * reads of it, `beside` [batch, tokens, config.beside], if the model has that.
+   */
+  attentionIn(stream: Stream): { qkv: Tensor; residual: Tensor; beside?: Tensor | undefined };
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
-  attentionOut(attended: Tensor, residual: Tensor): Stream;
+  attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   feedForward(stream: Stream): Stream;
+  /** Logits [batch, tokens, experts] of the routers that were traced so far; absent if the model has none. */
+  readonly routers?: readonly Tensor[];
 }
 
 /** A layer that keeps a state of fixed size in place of keys and values. */

@@ -31,7 +31,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
   const presents: [name: string, cache: Tensor][] = [];
   for (let l = 0; l < decoder.config.layers; l++) {
     const block = attentionBlock(decoder, g, l);
-    const { qkv, residual } = block.attentionIn(stream);
+    const { qkv, residual, beside } = block.attentionIn(stream);
     const attended = cachedAttention(
       qkv,
       { ...lengths, pastKey: cache(g, decoder, `${l}.key`), pastValue: cache(g, decoder, `${l}.value`) },
@@ -39,7 +39,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
       { ...decoder.attention(l), past },
     );
     presents.push([`present.${l}.key`, attended.presentKey], [`present.${l}.value`, attended.presentValue]);
-    stream = block.feedForward(block.attentionOut(attended.y, residual));
+    stream = block.feedForward(block.attentionOut(attended.y, residual, beside));
   }
   g.output("logits", decoder.logits(g, decoder.finish(g, stream)));
   // The engine's own caches are as long after a run as before: their operator says so of these, too.

@@ -1,13 +1,18 @@
 import { decoder } from "./architecture.ts";
 import { readTransformer } from "./config.ts";
+import { mixtralKeys, readExperts } from "./experts-config.ts";
 import { llamaNames } from "./names.ts";
 
-/** Llama (Touvron et al. 2023) and its kin: SmolLM2, TinyLlama, Yi. */
+/** Llama (Touvron et al. 2023) and its kin: SmolLM2, TinyLlama, Yi; as a GGUF Mixtral, too. */
 export const llama = decoder("llama", {
   scheme: llamaNames,
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     // llama.cpp's converter permutes q and k so that rotated pairs lie next to each other.
-    return readTransformer(fields, { pairs: fields.gguf ? "interleaved" : "half" });
+    const mixture = fields.has("expert_count", undefined) && fields.number("expert_count", undefined) > 0;
+    return readTransformer(fields, {
+      pairs: fields.gguf ? "interleaved" : "half",
+      ...(mixture && { experts: readExperts(fields, mixtralKeys) }),
+    });
   },
 });

@@ -1,8 +1,33 @@
 import type { Checkpoint } from "../weights/checkpoint.ts";
-import { identity, type Names, type Stored } from "../weights/prepared/names.ts";
+import type { Names, Stored } from "../weights/prepared/names.ts";
 
-/** A name without `.weight` or `.bias`, or another description of the stored tensor. */
-export type StoredAs = string | (Omit<Stored, "rows"> & { readonly name: string });
+/**
+ * A name without `.weight` or `.bias`, or another description of the stored tensor. Experts' matrices have names with
+ * their number in place of `{expert}`, or are blocks of a stack: `part` is the place among those of each expert.
+ */
+export type StoredAs =
+  | string
+  | (Omit<Stored, "block"> & {
+      readonly name: string;
+      readonly part?: readonly [at: number, of: number];
+    });
+
+/** The canonical name of one expert's matrix, without `.weight`. */
+export const expertName = (part: string, expert: number, experts: number): string => `${part}.${expert}/${experts}`;
+
+/** A canonical name's parts. */
+function parsed(canonical: string) {
+  const [, layer, part, expert, experts, kind] =
+    /^(?:blk\.(\d+)\.)?([\w.]+?)(?:\.(\d+)\/(\d+))?\.(weight|bias)$/.exec(canonical) ?? [];
+  return { layer, part, kind, ...(expert !== undefined && { expert: { at: Number(expert), of: Number(experts) } }) };
+}
+
+/** A GGUF's names are canonical; it stacks experts' matrices. */
+function inGguf(canonical: string): string | Stored {
+  const { layer, part, kind, expert } = parsed(canonical);
+  if (!expert) return canonical;
+  return { name: `blk.${layer}.${part}.${kind}`, block: { ...expert, matrices: expert.of } };
+}
 
 /** The names of tensors in an architecture's Hugging Face checkpoints. */
 export interface Scheme {
@@ -18,14 +43,14 @@ export interface Scheme {
 
 /** Canonical names as a checkpoint has them: a GGUF's are canonical. */
 export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names {
-  if (config.kind === "gguf") return identity;
+  if (config.kind === "gguf") return inGguf;
   const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
   const prefix = scheme.prefixes.find((p) => tensors.has(p + probe)) ?? scheme.prefixes[0]!;
   return (canonical) => {
-    const [, layer, part, kind] = /^(?:blk\.(\d+)\.)?([\w.]+)\.(weight|bias)$/.exec(canonical) ?? [];
+    const { layer, part, kind, expert } = parsed(canonical);
     const known = (layer === undefined ? scheme.top : scheme.parts)[part ?? ""];
     if (known === undefined) return canonical;
-    const found = stored(known, kind!);
+    const found = stored(known, kind!, expert);
     const place = layer === undefined ? found.name : `${scheme.layers}.${layer}.${found.name}`;
     const name = place.startsWith("/") ? place.slice(1) : prefix + place;
     return { ...found, name: tensors.has(name) ? name : asOfOld(name, tensors) };
@@ -48,10 +73,16 @@ function asOfOld(name: string, tensors: Checkpoint["tensors"]): string {
   return tensors.has(old) ? old : name;
 }
 
-function stored(as: StoredAs, kind: string): Stored {
-  if (typeof as === "string") return { name: `${as}.${kind}` };
-  const { transposed, ...rest } = as;
-  return { ...rest, name: `${as.name}.${kind}`, ...(transposed && kind === "weight" && { transposed }) };
+function stored(as: StoredAs, kind: string, expert?: { readonly at: number; readonly of: number }): Stored {
+  if (typeof as === "string") return { name: `${as.replace("{expert}", String(expert?.at))}.${kind}` };
+  const { transposed, part, ...rest } = as;
+  const [at, of] = part ?? [0, 1];
+  return {
+    ...rest,
+    name: `${as.name}.${kind}`,
+    ...(transposed && kind === "weight" && { transposed }),
+    ...(part && expert && { block: { at: expert.at * of + at, of: expert.of * of, matrices: expert.of } }),
+  };
 }
 
 /** Llama's names, which most decoders have taken over. */

@@ -1,10 +1,11 @@
-import { type Graph, gather, linear, plus, quantizedEmbedding, type Tensor } from "../graph/index.ts";
+import { type Graph, gather, linear, matmulTransposed, plus, quantizedEmbedding, type Tensor } from "../graph/index.ts";
 import { addUpdate, project } from "../nn/linear.ts";
 import type { Norm } from "../nn/norm.ts";
 import { lookUpBeside, scoreBeside, tokensWith } from "../nn/token-rows.ts";
 import { UserError } from "../util/errors.ts";
 import { fnv1a } from "../util/fnv.ts";
-import type { Sizes, WeightSource } from "../weights/weight-source.ts";
+import type { Matrix, Sizes, WeightSource } from "../weights/weight-source.ts";
+import { expertName } from "./names.ts";
 
 /** A model's weights put to use in one graph, by their canonical names without `.weight` and `.bias`. */
 export class Parts {
@@ -28,6 +29,24 @@ export class Parts {
     const bias = has ? this.weights.vector(this.graph, named("bias")) : undefined;
     const width = Number(x.shape.at(-1));
     return this.#updated(project(x, this.weights.matrix(this.graph, width, named("weight")), bias), x, outputs);
+  }
+
+  /** A matrix for each expert, of outputs by part (`blk.0.ffn_gate_exps`), those of one expert stacked. */
+  experts(inputs: number, outputs: Sizes, experts: number): Matrix[] {
+    return Array.from({ length: experts }, (_, expert) => {
+      const named = Object.entries(outputs).map(([part, n]) => [`${expertName(part, expert, experts)}.weight`, n]);
+      return this.weights.matrix(this.graph, inputs, Object.fromEntries(named));
+    });
+  }
+
+  /** A router's logits of x [..., width]: [..., experts]. Its few weights stay in float32, so that choices stay. */
+  router(name: string, x: Tensor, experts: number): Tensor {
+    return matmulTransposed(x, this.weights.table(this.graph, `${name}.weight`, [experts, Number(x.shape.at(-1))]));
+  }
+
+  /** A vector of the weights that is added to x: [width]. */
+  bias(name: string, x: Tensor): Tensor {
+    return plus(x, this.weights.vector(this.graph, { [`${name}.bias`]: Number(x.shape.at(-1)) }));
   }
 
   /**

@@ -16,17 +16,23 @@ import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
+import { graniteMoe } from "./granitemoe.ts";
+import { jetmoe } from "./jetmoe.ts";
 import { llama } from "./llama.ts";
 import { mambaArchitecture } from "./mamba.ts";
 import { mamba2Architecture } from "./mamba2.ts";
 import { mistral } from "./mistral.ts";
+import { mixtral } from "./mixtral.ts";
 import { modernbert } from "./modernbert.ts";
 import { mpnet } from "./mpnet.ts";
 import { nomicbert } from "./nomicbert.ts";
 import { olmo2 } from "./olmo2.ts";
+import { olmoe } from "./olmoe.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
+import { qwen2Moe } from "./qwen2-moe.ts";
 import { qwen3 } from "./qwen3.ts";
+import { qwen3Moe } from "./qwen3-moe.ts";
 import { roberta } from "./roberta.ts";
 import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq.ts";
 import { smollm3 } from "./smollm3.ts";
@@ -40,14 +46,20 @@ const decoders: readonly Architecture[] = [
   gemma3,
   gpt2,
   granite,
+  graniteMoe,
+  jetmoe,
   llama,
   mambaArchitecture,
   mamba2Architecture,
   mistral,
+  mixtral,
   olmo2,
+  olmoe,
   phi3,
   qwen2,
+  qwen2Moe,
   qwen3,
+  qwen3Moe,
   smollm3,
 ];
 

@@ -119,14 +119,15 @@ export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
       stream = recur(g, decoder, block, l, stream);
       continue;
     }
-    const { qkv, residual } = block.attentionIn(stream);
+    const { qkv, residual, beside } = block.attentionIn(stream);
     const attended = attend(g, decoder, l, qkv, String(l), lengths);
     if (l === decoder.config.layers - 1) {
       g.output("attended", attended);
       g.output("attendedResidual", apart(residual, stream));
+      if (beside) g.output("beside", beside);
       return g;
     }
-    stream = block.feedForward(block.attentionOut(attended, residual));
+    stream = block.feedForward(block.attentionOut(attended, residual, beside));
   }
   return streamOut(g, stream);
 }
@@ -152,9 +153,10 @@ export function traceBetween(decoder: Decoder, layer: number): Graph {
 }
 
 function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream): Graph {
-  const { qkv, residual } = attentionBlock(decoder, g, layer).attentionIn(stream);
+  const { qkv, residual, beside } = attentionBlock(decoder, g, layer).attentionIn(stream);
   g.output("qkv", qkv);
   g.output("attendedResidualOut", apart(residual, stream));
+  if (beside) g.output("besideOut", beside);
   return g;
 }
 
@@ -172,8 +174,8 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
 }
 
 /**
- * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize] and the residual beside it → the
- * stream.
+ * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize], the residual beside it, and `beside`
+ * if the model has that → the stream.
  */
 export function traceAfter(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
@@ -263,10 +265,12 @@ const logits = (g: Graph, decoder: Decoder): Tensor =>
   decoder.logits(g, decoder.finish(g, streamIn(g, decoder, decoder.config.layers)));
 
 function afterAttention(g: Graph, decoder: Decoder, layer: number): Stream {
-  const { hidden, heads, headSize } = decoder.config;
+  const { hidden, heads, headSize, beside: width } = decoder.config;
   const block = attentionBlock(decoder, g, layer);
   const residual = wide(g, "attendedResidual", hidden);
-  return block.feedForward(block.attentionOut(wide(g, "attended", heads * headSize), residual));
+  const attended = wide(g, "attended", heads * headSize);
+  const beside = width === undefined ? undefined : wide(g, "beside", width);
+  return block.feedForward(block.attentionOut(attended, residual, beside));
 }
 
 /** A key that is equal for layers whose attention is the same. */

@@ -1,5 +1,6 @@
 import { type Graph, plus, positions, scale, softcap, type Tensor } from "../graph/index.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
+import type { RouterConfig } from "../nn/moe/route.ts";
 import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
 import { type RopeConfig, ropeName, ropeRows, ropeTable } from "../nn/rope.ts";
 import { enter, type Stream, settle } from "../nn/stream.ts";
@@ -7,13 +8,29 @@ import { tokensWith } from "../nn/token-rows.ts";
 import { UserError } from "../util/errors.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { AttentionBlock, Decoder, DecoderConfig } from "./decoder.ts";
+import { ExpertLayer } from "./expert-layer.ts";
 import { Parts } from "./parts.ts";
+
+/** Mixtures of experts in place of the feed-forwards of some layers. */
+export interface ExpertsConfig extends RouterConfig {
+  /** Width of one expert's feed-forward. */
+  readonly width: number;
+  /** A feed-forward beside them that every token runs; gated: its output is weighed by a sigmoid of its input. */
+  readonly shared?: { readonly width: number; readonly gated: boolean } | undefined;
+  /** True for layers that have them. */
+  has(layer: number): boolean;
+  /** True if attention is a mixture, too, whose experts share keys and values; both mixtures have a bias (JetMoE). */
+  readonly attention?: boolean;
+}
 
 /** The configuration of a decoder, which an architecture reads; `plain` has the values that most share. */
 export interface TransformerConfig extends DecoderConfig {
   /** Width of the feed-forward. */
   readonly ffn: number;
+  readonly experts?: ExpertsConfig | undefined;
   readonly epsilon: number;
+  /** Of the layers' norms, if it is not `epsilon`. */
+  readonly layerEpsilon?: number;
   readonly norm: Norm["kind"];
   /** Normalises a sublayer's input, its output, or both. */
   readonly norms: "before" | "after" | "around";
@@ -145,17 +162,25 @@ export class Transformer implements Decoder {
 /** One layer of a transformer, traced into a graph. */
 class Layer implements AttentionBlock {
   readonly kind = "attention";
+  private readonly experts: ExpertLayer | undefined;
 
   constructor(
     private readonly config: TransformerConfig,
     private readonly parts: Parts,
     private readonly layer: number,
-  ) {}
+  ) {
+    this.experts = config.experts && new ExpertLayer(config, config.experts, parts, layer);
+  }
+
+  get routers(): readonly Tensor[] {
+    return this.experts?.routers ?? [];
+  }
 
   attentionIn(stream: Stream) {
-    const { heads, kvHeads, headSize, fused, headNorm } = this.config;
+    const { heads, kvHeads, headSize, fused, headNorm, experts } = this.config;
     const [query, key] = [heads * headSize, kvHeads * headSize];
     const { normed, residual } = this.#enter(stream, "attn_norm");
+    if (experts?.attention) return { ...this.experts!.attentionIn(normed), residual };
     const outputs = fused ? { attn_qkv: query + 2 * key } : { attn_q: query, attn_k: key, attn_v: key };
     const qkv = this.#project(normed, outputs);
     if (headNorm === undefined) return { qkv, residual };
@@ -164,15 +189,19 @@ class Layer implements AttentionBlock {
     return { qkv: normaliseHeads(qkv, q, k, this.config), residual };
   }
 
-  attentionOut(attended: Tensor, residual: Tensor): Stream {
+  attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream {
     const { hidden } = this.config;
-    const out = this.#project(attended, { attn_output: hidden });
+    const out = beside
+      ? this.experts!.attentionOut(attended, beside)
+      : this.#project(attended, { attn_output: hidden });
     return { branch: this.#leave(out, "post_attention_norm"), residual };
   }
 
   feedForward(stream: Stream): Stream {
-    const { hidden, ffn, fused, gated, activation } = this.config;
+    const { hidden, ffn, fused, gated, activation, experts } = this.config;
     const { normed, residual } = this.#enter(stream, "ffn_norm");
+    if (experts?.has(this.layer))
+      return { branch: this.#leave(this.experts!.feedForward(normed), "post_ffw_norm"), residual };
     const outputs = gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn };
     const inside = activateMlp(this.#project(normed, outputs), activation, gated);
     return { branch: this.#leave(this.#project(inside, { ffn_down: hidden }), "post_ffw_norm"), residual };
@@ -191,7 +220,8 @@ class Layer implements AttentionBlock {
   }
 
   #norm(name: string, width: number): Norm {
-    return this.parts.norm(`blk.${this.layer}.${name}`, width, this.config);
+    const { norm, epsilon, layerEpsilon = epsilon } = this.config;
+    return this.parts.norm(`blk.${this.layer}.${name}`, width, { norm, epsilon: layerEpsilon });
   }
 
   #project(x: Tensor, outputs: Readonly<Record<string, number>>): Tensor {

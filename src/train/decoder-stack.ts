@@ -10,6 +10,8 @@ import type { BatchInput, Shape, Stack } from "./stack.ts";
 
 /** A decoder's layers, for batches of one shape: each row is full, or the positions behind its end have no label. */
 export class DecoderStack implements Stack {
+  readonly #routers = new WeakMap<Graph, readonly Tensor[]>();
+
   constructor(private readonly decoder: Decoder) {}
 
   get layers(): number {
@@ -38,9 +40,19 @@ export class DecoderStack implements Stack {
       checkRows(shape);
       return settle(block.train({ branch: x }));
     }
-    const { qkv, residual } = block.attentionIn({ branch: x });
+    const { qkv, residual, beside } = block.attentionIn({ branch: x });
     const attended = attendCausally(g, this.decoder, layer, qkv, shape);
-    return settle(block.feedForward(block.attentionOut(attended, residual)));
+    const y = settle(block.feedForward(block.attentionOut(attended, residual, beside)));
+    this.#routers.set(g, block.routers ?? []);
+    return y;
+  }
+
+  get experts(): Stack["experts"] {
+    return this.decoder.config.experts;
+  }
+
+  routers(g: Graph): readonly Tensor[] {
+    return this.#routers.get(g) ?? [];
   }
 
   /** `lengths` are one less, for models that learn positions. */

@@ -1,4 +1,4 @@
-import { carve, Graph, pullback, type Tensor, tensorsToKeep } from "../graph/index.ts";
+import { carve, full, type Given, Graph, pullback, type Tensor, tensorsToKeep } from "../graph/index.ts";
 import type { Objective } from "./heads/objective.ts";
 import type { Shape, Stack } from "./stack.ts";
 import type { TrainableWeights, WeightInput } from "./trainable.ts";
@@ -9,6 +9,8 @@ export interface Trainee {
   readonly objective: Objective;
   /** Losses at layers before the last, if there are any. */
   readonly exits?: ExitLosses;
+  /** A loss of each router's logits, f32 [], that is added to the step's. */
+  readonly routerLoss?: (logits: Tensor) => Tensor;
   readonly weights: TrainableWeights;
   readonly trained: (name: string) => boolean;
 }
@@ -89,13 +91,21 @@ export function traceLayerPasses(
   const x = streamIn(g, trainee.stack, shape);
   const y = trainee.stack.layer(g, layer, x, shape);
   const nodes = g.nodes.length;
-  const [dx] = outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), before ? [x] : []);
+  const dy = g.input("dy", "f32", y.shape);
+  const [dx] = outputGradients(g, trainee, y, dy, before ? [x] : [], routerLosses(trainee, g));
   const gradients = Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor]));
   const results = { ...gradients, ...(dx && { dx }) };
   const tensors = recompute ? [] : tensorsToKeep(g, nodes, Object.values(results));
   const kept = Object.fromEntries(tensors.map((tensor, i) => [`kept:${i}`, tensor]));
   return { forward: carve(g, {}, { y, ...kept }), backward: carve(g, kept, results), kept };
 }
+
+/** The losses of the routers of the layer that a graph traces, which are parts of the loss as they are. */
+const routerLosses = ({ stack, routerLoss }: Trainee, g: Graph): Given[] =>
+  (routerLoss ? (stack.routers?.(g) ?? []) : []).map((logits) => {
+    const of = routerLoss!(logits);
+    return { of, gradient: full(of, 1) };
+  });
 
 const streamIn = (g: Graph, stack: Stack, shape: Shape): Tensor => g.input("x", "f32", stack.stream(shape));
 
@@ -105,19 +115,23 @@ export interface TrainedInputs {
   readonly trained: (name: string) => boolean;
 }
 
-/** Makes the gradients of the graph's trained weights its outputs; returns those of `others`. */
+/**
+ * Makes the gradients of the graph's trained weights its outputs, by the gradient given of one tensor and `more`;
+ * returns those of `others`.
+ */
 export function outputGradients(
   g: Graph,
   { weights, trained }: TrainedInputs,
   of: Tensor,
   given: Tensor,
   others: readonly Tensor[],
+  more: readonly Given[] = [],
 ): Tensor[] {
   const inputs = weights.inputsOf(g).filter((w) => isTrained(w, trained));
   if (inputs.length + others.length === 0) return [];
   const sums = inputs.map(({ input, tensor }) => g.input(sumName(input), "f32", tensor.shape));
   const wanted = [...others, ...inputs.map(({ tensor }) => tensor)];
-  const gradients = pullback([{ of, gradient: given }], wanted, [...others.map(() => undefined), ...sums]);
+  const gradients = pullback([{ of, gradient: given }, ...more], wanted, [...others.map(() => undefined), ...sums]);
   for (const [i, { input }] of inputs.entries()) g.output(gradientName(input), gradients[others.length + i]!);
   return gradients.slice(0, others.length);
 }

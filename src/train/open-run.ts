@@ -35,7 +35,7 @@ export async function openRun(
   const data = dataOf(options, chosen, base, tokenizer);
   const plain = subjectOf(options, base, tokenizer, data);
   try {
-    const subject = withHeads(chosen, plain);
+    const subject = withHeads(chosen, plain, options);
     checkRun(options, subject, data);
     return { subject, data, tokenizer };
   } catch (error) {
@@ -91,10 +91,12 @@ function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tok
   return options.lora ? loraSubject(options.lora, base, options) : oldSubject(options, base.checkpoint, base.extended);
 }
 
-/** A subject with the heads of the run's method. @throws UserError */
-function withHeads(chosen: ChosenMethod | undefined, subject: Subject): Subject {
+/** A subject with the heads and losses of the run's method. @throws UserError */
+function withHeads(chosen: ChosenMethod | undefined, subject: Subject, options: TrainOptions): Subject {
   const { trainee } = subject;
   const objective = chosen?.method.objective?.(chosen.options, trainee.objective);
   const exits = chosen?.method.exits?.(chosen.options, trainee);
-  return { ...subject, trainee: { ...trainee, ...(objective && { objective }), ...(exits && { exits }) } };
+  const routerLoss = chosen?.method.routerLoss?.(chosen.options, trainee, options);
+  const own = { ...(objective && { objective }), ...(exits && { exits }), ...(routerLoss && { routerLoss }) };
+  return { ...subject, trainee: { ...trainee, ...own } };
 }

@@ -30,6 +30,10 @@ export interface Stack {
   /** The stream before the first layer. */
   embed(g: Graph, shape: Shape): Tensor;
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor;
+  /** Experts of each mixture, and those that a token runs; absent if there are none. */
+  readonly experts?: { readonly count: number; readonly active: number } | undefined;
+  /** Logits of the routers of the layer that a graph traces. */
+  routers?(g: Graph): readonly Tensor[];
   /** The graphs' inputs that are no weights, by name. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
 }

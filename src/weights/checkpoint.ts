@@ -40,7 +40,7 @@ export interface Checkpoint {
   /** `general.architecture` of a GGUF, `model_type` of a `config.json`. */
   readonly architecture: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Weights as float32, row-major. @throws UserError if they cannot be read */
+  /** Weights as float32, row-major, of rows of the given shape, which may flatten the tensor's own. @throws UserError if they cannot be read */
   floats(tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer>;
   /** The exact form in which the kernels run a matrix of the tensor's type; undefined for floats. */
   form(tensor: StoredTensor): KernelForm | undefined;

@@ -76,6 +76,22 @@ MODELS = {
         vision_config=dict(hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=28, patch_size=14),
         mm_tokens_per_image=4, image_token_index=2, boi_token_index=0, eoi_token_index=1)),
     "ernie4_5": ("ernie4_5", "ernie4_5", dict(**rope("default"), use_bias=True, tie_word_embeddings=True)),
+    "mixtral": ("mixtral", "llama", dict(**rope("default"), num_local_experts=4, num_experts_per_tok=2, tie_word_embeddings=False)),
+    "qwen2_moe": ("qwen2_moe", "qwen2moe", dict(
+        **rope("default"), head_dim=None, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=3, num_experts=4,
+        num_experts_per_tok=2, moe_intermediate_size=24, shared_expert_intermediate_size=48)),
+    "qwen2_moe-steps": ("qwen2_moe", None, dict(
+        **rope("default"), head_dim=None, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=3, num_experts=4,
+        num_experts_per_tok=1, moe_intermediate_size=24, shared_expert_intermediate_size=48, decoder_sparse_step=2)),
+    "qwen3_moe": ("qwen3_moe", "qwen3moe", dict(
+        **rope("default"), num_experts=6, num_experts_per_tok=3, moe_intermediate_size=24, norm_topk_prob=True)),
+    "granitemoe": ("granitemoe", "granitemoe", dict(
+        **rope("default"), hidden_size=64, head_dim=None, embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.3,
+        logits_scaling=2.5, num_local_experts=4, num_experts_per_tok=2, tie_word_embeddings=True)),
+    "olmoe": ("olmoe", "olmoe", dict(
+        **rope("default"), hidden_size=64, head_dim=None, num_experts=8, num_experts_per_tok=3, intermediate_size=24)),
+    "jetmoe": ("jetmoe", None, dict(
+        **rope("default"), head_dim=None, num_attention_heads=None, kv_channels=16, num_local_experts=4, num_experts_per_tok=2)),
     "mamba": ("mamba", "mamba", dict(
         state_size=5, intermediate_size=48, time_step_rank=3, conv_kernel=4, layer_norm_epsilon=1e-3, tie_word_embeddings=True)),
     "mamba2": ("mamba2", "mamba2", dict(
@@ -102,7 +118,7 @@ def shared(model_type: str) -> dict:
 
 def configuration(model_type: str, options: dict):
     base = shared(model_type)
-    given = {k: v for k, v in {**base, **options}.items() if k != "head_dim" or v is not None}
+    given = {k: v for k, v in {**base, **options}.items() if k not in ("head_dim", "num_attention_heads") or v is not None}
     attention = {} if model_type in RECURRENT else dict(attn_implementation="eager")
     return AutoConfig.for_model(model_type, **given, **attention)
 
@@ -125,7 +141,7 @@ def random_model(config, seed: int):
             offset = 0.0 if "bias" in name or config.model_type.startswith("gemma") else 1.0
             p.copy_(offset + 0.2 * noise)
         else:
-            fan = p.shape[0] if config.model_type == "gpt2" and "wte" not in name and "wpe" not in name else p.shape[1]
+            fan = p.shape[0] if config.model_type == "gpt2" and "wte" not in name and "wpe" not in name else p.shape[-1]
             gain = 1.5 if any(part in name for part in ("q_proj", "k_proj", "qkv", "c_attn")) else 1.0
             p.copy_(0.4 * noise if any(part in name for part in ("embed", "wte", "wpe")) else gain * noise * fan**-0.5)
         p.copy_(p.half().float())

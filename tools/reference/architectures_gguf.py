@@ -12,7 +12,7 @@ RECURRENT = ("mamba", "mamba2")
 MATRICES = ("proj.weight", "embeddings.weight", "lm_head.weight")
 
 # Rotated pairs side by side instead of half a head apart.
-PERMUTED = ("llama", "granite", "smollm3")
+PERMUTED = ("llama", "granite", "granitemoe", "smollm3")
 
 
 def permute(weights: np.ndarray, heads: int) -> np.ndarray:
@@ -122,6 +122,35 @@ def add_rope(w: GGUFWriter, model, head_size: int) -> None:
             w.add_tensor(f"rope_factors_{which}.weight", np.array(rope[f"{which}_factor"], dtype=np.float32))
 
 
+def add_experts(w: GGUFWriter, c) -> None:
+    count = getattr(c, "num_local_experts", None) or getattr(c, "num_experts", None)
+    if not count:
+        return
+    w.add_expert_count(count)
+    w.add_expert_used_count(c.num_experts_per_tok)
+    if getattr(c, "moe_intermediate_size", None):
+        w.add_expert_feed_forward_length(c.moe_intermediate_size)
+    if getattr(c, "shared_expert_intermediate_size", None):
+        w.add_expert_shared_feed_forward_length(c.shared_expert_intermediate_size)
+
+
+def split_experts(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor] | None:
+    """Stacks of experts' matrices by their names in a GGUF; None for other tensors."""
+    layer, _, part = name.removeprefix("model.layers.").partition(".")
+    stem = part.removesuffix(".weight").removeprefix("mlp.").removeprefix("block_sparse_moe.")
+    to = lambda what: f"blk.{layer}.{what}.weight"
+    if stem in ("experts.gate_up_proj", "input_linear"):
+        gate, up = tensor.chunk(2, dim=1)
+        return {to("ffn_gate_exps"): gate, to("ffn_up_exps"): up}
+    if stem in ("experts.down_proj", "output_linear"):
+        return {to("ffn_down_exps"): tensor}
+    if stem in ("gate", "router", "router.layer"):
+        return {to("ffn_gate_inp"): tensor}
+    if stem == "shared_expert_gate":
+        return {to("ffn_gate_inp_shexp"): tensor}
+    return None
+
+
 def add_own(w: GGUFWriter, c, architecture: str) -> None:
     """What only some architectures have."""
     if architecture in ("gemma2", "gemma3", "phi3") and c.sliding_window:
@@ -129,7 +158,8 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
     if architecture == "gemma2":
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)
-    if architecture == "granite":
+    add_experts(w, c)
+    if architecture in ("granite", "granitemoe"):
         w.add_attention_scale(c.attention_multiplier)
         w.add_embedding_scale(c.embedding_multiplier)
         w.add_residual_scale(c.residual_multiplier)
@@ -147,6 +177,12 @@ def write_gguf(model, architecture: str, path: Path) -> None:
     names = get_tensor_name_map(kind, c.num_hidden_layers)
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and c.tie_word_embeddings:
+            continue
+        experts = split_experts(name, tensor)
+        if experts:
+            for canonical, part in experts.items():
+                whole = "_inp" in canonical
+                w.add_tensor(canonical, np.ascontiguousarray(part.float().numpy(), dtype=np.float32 if whole else np.float16))
             continue
         # The converter's name of what is added to the steps.
         named = name.replace("dt_bias", "dt_proj.bias")

@@ -42,6 +42,8 @@ export class StackBuffers implements Disposable {
   readonly #attended: Buffer;
   /** Beside the attended: pieces around attention read one and write the other. */
   readonly #besides: readonly Buffer[];
+  /** What else an output projection reads, the same way; empty if that is nothing. */
+  readonly #routes: readonly Buffer[];
   /** The stream between segments, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
   readonly #chains = new Set<WindowChain>();
@@ -51,13 +53,14 @@ export class StackBuffers implements Disposable {
     programs: DecoderPrograms,
     readonly capacity: number,
   ) {
-    const { hidden, heads, headSize } = programs.decoder.config;
+    const { hidden, heads, headSize, beside } = programs.decoder.config;
     const wide = (width: number) => new Buffer("f32", capacity * width);
     this.#programs = programs;
     this.#ids = new Buffer("i64", capacity);
     this.#idsMemory = new BigInt64Array(this.#ids.memory);
     this.#attended = wide(heads * headSize);
     this.#besides = [wide(hidden), wide(hidden)];
+    this.#routes = beside === undefined ? [] : [wide(beside), wide(beside)];
     this.#streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
   }
 
@@ -98,7 +101,7 @@ export class StackBuffers implements Disposable {
     return { branchOut: branch, residualOut: residual };
   }
 
-  /** `attended`, and the residual beside it of an even number of pieces, or an odd one. */
+  /** `attended`, and the residual and more beside it, of an even number of pieces, or an odd one. */
   attendedViews(span: Span, pieces = 0): Binding {
     const { heads, headSize } = this.#programs.decoder.config;
     const width = heads * headSize;
@@ -106,7 +109,15 @@ export class StackBuffers implements Disposable {
       attended: this.#attended.view([span.rows, span.tokens, width], span.at * width),
       attendedResidual: this.#wide(this.#besides[pieces % 2]!, span),
       attendedResidualOut: this.#wide(this.#besides[(pieces + 1) % 2]!, span),
+      ...this.#besideViews(span, pieces),
     };
+  }
+
+  #besideViews({ rows, tokens, at }: Span, pieces: number): Binding {
+    const { beside: width } = this.#programs.decoder.config;
+    if (width === undefined) return {};
+    const view = (buffer: Buffer) => buffer.view([rows, tokens, width], at * width);
+    return { beside: view(this.#routes[pieces % 2]!), besideOut: view(this.#routes[(pieces + 1) % 2]!) };
   }
 
   /** Binds segments that follow one another until the result is disposed of. */
@@ -140,7 +151,15 @@ export class StackBuffers implements Disposable {
   [Symbol.dispose](): void {
     const streams = this.#streams.flatMap(({ branch, residual }) => [branch, residual]);
     const qkv = this.#qkv ? [this.#qkv] : [];
-    for (const held of [this.#ids, this.#attended, ...this.#besides, ...qkv, ...streams, ...this.#chains])
+    for (const held of [
+      this.#ids,
+      this.#attended,
+      ...this.#besides,
+      ...this.#routes,
+      ...qkv,
+      ...streams,
+      ...this.#chains,
+    ])
       held[Symbol.dispose]();
   }
 }

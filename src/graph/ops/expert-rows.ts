@@ -149,3 +149,26 @@ const fromExperts = (y: Tensor, order: Tensor, places: Tensor, leading: Shape, l
 /** Rows grouped by expert back in the order of their slots: y [rows, width] → [..., k, width], `chosen` being i64 [..., k]. */
 export const toSlots = (y: Tensor, { order, places }: Omit<ExpertOrder, "sizes">, chosen: Tensor): Tensor =>
   fromExperts(y, order, places, chosen.shape, chosen);
+
+const expertSharesOp: Op<null> = {
+  name: "expertShares",
+  operands: ["sizes"],
+  infer: ([sizes]) => [{ dtype: "f32", shape: sizes!.shape }],
+  onnx(emit, { inputs: [sizes], outputs }) {
+    const counts = emit.value("Cast", [sizes!], { to: { int: 1 } });
+    emit.node("Div", [counts, emit.value("ReduceSum", [counts])], outputs);
+  },
+  gradient: "none",
+  reference([sizes]) {
+    const all = sizes!.data.reduce((total, size) => total + size, 0);
+    return [
+      ndarray(
+        sizes!.shape,
+        sizes!.data.map((size) => size / all),
+      ),
+    ];
+  },
+};
+
+/** Each expert's share of all rows, from `sizes` i64 [experts]: f32 [experts]. */
+export const expertShares = (sizes: Tensor): Tensor => apply1(expertSharesOp, [sizes], null);

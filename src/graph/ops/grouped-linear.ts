@@ -14,7 +14,7 @@ const sidesOf = (weight: TensorType, { rows }: GroupedAttrs): readonly [inputs: 
   rows ? [weight.shape[1]!, weight.shape[0]!] : [weight.shape[0]!, weight.shape[1]!];
 
 /** x [rows, ...] in a piece for each expert, some of them of no rows. */
-function emitGroups(emit: Emitter, x: string, sizes: string, experts: number): string[] {
+export function emitGroups(emit: Emitter, x: string, sizes: string, experts: number): string[] {
   const groups = Array.from({ length: experts }, () => emit.temp());
   emit.node("Split", [x, sizes], groups, { axis: { int: 0 } });
   return groups;
@@ -81,7 +81,7 @@ const groupedLinearOp: Op<GroupedAttrs> = {
 };
 
 /** The expert of each row. */
-const expertsOf = (sizes: Float64Array): number[] =>
+export const expertsOf = (sizes: Float64Array): number[] =>
   [...sizes].flatMap((size, expert) => Array.from({ length: size }, () => expert));
 
 /**

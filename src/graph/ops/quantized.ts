@@ -1,6 +1,7 @@
 import { mul, sameShape, volume } from "../dim.ts";
 import type { NdArray } from "../ndarray.ts";
 import { ndarray } from "../ndarray.ts";
+import type { Emitter } from "../onnx.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
@@ -96,11 +97,18 @@ interface MatrixAttrs {
   readonly bits: CodeBits;
 }
 
-interface LinearAttrs extends MatrixAttrs {
+export interface LinearAttrs extends MatrixAttrs {
   readonly precision: Precision;
 }
 
-const linearOp: Op<LinearAttrs> = {
+/** The sums of x [rows, K] over each block of a matrix: [rows, K/B]. */
+export function emitBlockSums(emit: Emitter, x: string, matrix: readonly TensorType[], bits: CodeBits): string {
+  const { blocks, block } = sizesOf(matrix, bits);
+  const split = emit.value("Reshape", [x, emit.ints([-1, blocks, block])]);
+  return emit.value("ReduceSum", [split, emit.ints([-1])], { keepdims: { int: 0 } });
+}
+
+export const quantizedLinearOp: Op<LinearAttrs> = {
   name: "quantizedLinear",
   operands,
   infer([x, ...matrix], { bits }) {
@@ -193,11 +201,16 @@ const gathered = (bits: CodeBits, block: number) => ({
   quantize_axis: { int: 1 },
 });
 
-const inOrder = (m: QuantizedMatrix): Tensor[] => [m.codes, m.scale, m.zero, ...(m.residual ? [m.residual] : [])];
+export const inOrder = (m: QuantizedMatrix): Tensor[] => [
+  m.codes,
+  m.scale,
+  m.zero,
+  ...(m.residual ? [m.residual] : []),
+];
 
 /** x [..., K] times the transposed matrix: [..., N]. */
 export const quantizedLinear = (x: Tensor, matrix: QuantizedMatrix, precision: Precision = "int8"): Tensor =>
-  apply1(linearOp, [x, ...inOrder(matrix)], { precision, bits: matrix.bits });
+  apply1(quantizedLinearOp, [x, ...inOrder(matrix)], { precision, bits: matrix.bits });
 
 /** Codes, scales and zero points of one row. */
 const bytesOfRow = ({ k, blocks }: Sizes, bits: CodeBits): number =>

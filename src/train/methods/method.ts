@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { Tensor } from "../../graph/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { RunData } from "../data/open.ts";
 import type { ListReader } from "../data/samples.ts";
@@ -23,6 +24,8 @@ export interface Method<O = unknown> {
   objective?(options: O, objective: Objective): Objective;
   /** Losses at layers before the last. @throws UserError if the model has no such layers */
   exits?(options: O, model: Pick<Trainee, "stack" | "objective">): ExitLosses;
+  /** A loss of each router's logits. @throws UserError if the model has no experts */
+  routerLoss?(options: O, model: Pick<Trainee, "stack">, run: TrainOptions): (logits: Tensor) => Tensor;
   /** The data in place of the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if they stay. Batches are made: `batch` cannot change. */

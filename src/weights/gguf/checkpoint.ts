@@ -12,9 +12,9 @@ export function ggufCheckpoint(path: string): Checkpoint {
     config: { kind: "gguf", path, metadata },
     architecture: metadata.string("general.architecture"),
     tensors,
-    floats: ({ name }, rows) => readFloats(part(tensors.get(name)!, rows)),
+    floats: ({ name, shape }, rows) => readFloats(part({ ...tensors.get(name)!, shape: [...shape] }, rows)),
     form: ({ name, shape }) => (shape.length === 2 ? kernelForm(tensors.get(name)!.type) : undefined),
-    blocks: ({ name }, bits, rows) => kernelMatrix(part(tensors.get(name)!, rows), bits),
+    blocks: ({ name, shape }, bits, rows) => kernelMatrix(part({ ...tensors.get(name)!, shape: [...shape] }, rows), bits),
   };
 }
 

@@ -12,8 +12,17 @@ export interface Stored {
   readonly rows?: Rows;
   /** The checkpoint's shape, if it is another of as many elements. */
   readonly shape?: readonly number[];
+  /** A matrix out of a stack [matrices, rows, columns], of which it is one of `of` blocks of equal height. */
+  readonly block?: StackBlock;
   /** Added to every element: Gemma's gains are stored less one. */
   readonly plus?: number;
+}
+
+/** The `at`-th of `of` blocks of rows in a stack of matrices: an expert's matrix, or the half of one. */
+export interface StackBlock {
+  readonly at: number;
+  readonly of: number;
+  readonly matrices: number;
 }
 
 /** Canonical name → the checkpoint's own. A GGUF's names are canonical. */

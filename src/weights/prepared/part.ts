@@ -2,7 +2,7 @@ import type { CodeBits } from "../../graph/index.ts";
 import type { Checkpoint, StoredTensor } from "../checkpoint.ts";
 import type { KernelForm } from "../gguf/index.ts";
 import type { KernelMatrix } from "./layout.ts";
-import { keyOf, type Names, type Stored } from "./names.ts";
+import { keyOf, type Names, type StackBlock, type Stored } from "./names.ts";
 import { type Bits, isBlockable, Rounding } from "./quantize.ts";
 
 /** Weights that are turned to float32 at a time when a matrix is rounded. */
@@ -24,10 +24,16 @@ export class Part {
     expected?: readonly number[],
   ) {
     const found = names(canonical);
-    this.#stored = typeof found === "string" ? { name: found } : found;
-    this.#tensor = checkpoint.tensors.get(this.#stored.name);
+    const stored = typeof found === "string" ? { name: found } : found;
+    const whole = checkpoint.tensors.get(stored.name);
+    const { block } = stored;
+    const stacked = block && { ...block, rows: expected?.[0] ?? (whole ? heightOf(whole, block) : 0) };
+    this.#stored = stacked ? { ...stored, rows: [stacked.at * stacked.rows, (stacked.at + 1) * stacked.rows] } : stored;
+    this.#tensor = stacked && whole ? flattened(whole) : whole;
     this.shape = expected ?? (this.#tensor ? turned(this.#tensor.shape, this.#stored) : []);
-    this.problem = this.#tensor ? misfit(this.#tensor.shape, this.#stored, this.shape) : "is missing";
+    this.problem =
+      (stacked && whole && misstacked(whole.shape, stacked, this.shape.at(-1))) ??
+      (this.#tensor ? misfit(this.#tensor.shape, this.#stored, this.shape) : "is missing");
   }
 
   /** The checkpoint's own name. */
@@ -42,8 +48,7 @@ export class Part {
 
   /** Bytes in the file. */
   get stored(): number {
-    const count = (shape: readonly number[]) => shape.reduce((total, size) => total * size, 1);
-    return this.#tensor ? (this.#tensor.bytes * count(this.shape)) / count(this.#tensor.shape) : 0;
+    return this.#tensor ? (this.#tensor.bytes * volume(this.shape)) / volume(this.#tensor.shape) : 0;
   }
 
   get exists(): boolean {
@@ -103,6 +108,28 @@ export class Part {
     const row = values.length / this.shape[0]!;
     return values.slice(from * row, to * row);
   }
+}
+
+const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
+
+/** Rows of a block. */
+const heightOf = ({ shape }: StoredTensor, { of }: StackBlock): number => volume(shape.slice(0, -1)) / of;
+
+/** A stack of matrices as one matrix. */
+const flattened = (tensor: StoredTensor): StoredTensor => ({
+  ...tensor,
+  shape: [volume(tensor.shape.slice(0, -1)), tensor.shape.at(-1)!],
+});
+
+/** Both shapes, if a stack has others than its blocks of `rows` rows ask for. */
+function misstacked(
+  shape: readonly number[],
+  { of, matrices, rows }: StackBlock & { readonly rows: number },
+  columns = shape.at(-1),
+): string | undefined {
+  const expected = [matrices, (of / matrices) * rows, columns];
+  if (shape.join() === expected.join()) return undefined;
+  return `has shape [${shape.join(", ")}], expected [${expected.join(", ")}]`;
 }
 
 /** The shape that a model sees of a stored tensor. */

@@ -6,12 +6,42 @@ import type { Names, Stored } from "./names.ts";
  * [outputs, inputs]. @throws Error for a slice of a stored tensor
  */
 export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
-  return new Map(
-    [...tensors].map(([canonical, tensor]) => {
-      const found = names(canonical);
-      return typeof found === "string" ? [found, tensor] : [found.name, storedAs(found, tensor)];
-    }),
-  );
+  const all = new Map<string, WritableTensor>();
+  const stacks = new Map<string, Stack>();
+  for (const [canonical, tensor] of tensors) {
+    const found = names(canonical);
+    if (typeof found === "string") all.set(found, tensor);
+    else if (!found.block) all.set(found.name, storedAs(found, tensor));
+    else {
+      const { at, of, matrices } = found.block;
+      const stack = stacks.get(found.name) ?? { matrices, blocks: Array.from({ length: of }) };
+      stack.blocks[at] = tensor;
+      stacks.set(found.name, stack);
+    }
+  }
+  for (const [name, stack] of stacks) all.set(name, stacked(name, stack));
+  return all;
+}
+
+interface Stack {
+  readonly matrices: number;
+  readonly blocks: (WritableTensor | undefined)[];
+}
+
+/** Blocks of rows as a stack of matrices. */
+function stacked(name: string, { matrices, blocks }: Stack): WritableTensor {
+  const parts = blocks.filter((block) => block !== undefined);
+  if (parts.length < blocks.length) throw new Error(`${name} has ${parts.length} of its ${blocks.length} blocks`);
+  const [rows, columns] = parts[0]!.shape as [number, number];
+  const shape = [matrices, (rows * parts.length) / matrices, columns];
+  return {
+    shape,
+    values() {
+      const all = new Float32Array(rows * columns * parts.length);
+      for (const [i, { values }] of parts.entries()) all.set(values(), i * rows * columns);
+      return all;
+    },
+  };
 }
 
 function storedAs({ name, transposed, rows, plus, shape }: Stored, tensor: WritableTensor): WritableTensor {

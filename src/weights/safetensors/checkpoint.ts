@@ -17,7 +17,7 @@ export function safetensorsCheckpoint(path: string): Checkpoint {
     config: { kind: "huggingface", ...source },
     architecture,
     tensors,
-    floats: ({ name }, rows) => readFloats(tensors.get(name)!, rows),
+    floats: ({ name, shape }, rows) => readFloats({ ...tensors.get(name)!, shape }, rows),
     form: () => undefined,
     blocks: ({ name }) => {
       throw new Error(`${path}: tensor ${name} is no blocks`);

@@ -1,0 +1,19 @@
+import { decoder } from "./architecture.ts";
+import { readTransformer } from "./config.ts";
+import { mixtralKeys, readExperts } from "./experts-config.ts";
+import { graniteScales } from "./granite.ts";
+import { llamaNames, withParts } from "./names.ts";
+
+/** Granite 3 MoE (IBM 2024): Granite with experts, whose gates and ups are one stack. */
+export const graniteMoe = decoder("granitemoe", {
+  scheme: withParts(llamaNames, {
+    ffn_gate_inp: "block_sparse_moe.router.layer",
+    ffn_gate_exps: { name: "block_sparse_moe.input_linear", part: [0, 2] },
+    ffn_up_exps: { name: "block_sparse_moe.input_linear", part: [1, 2] },
+    ffn_down_exps: { name: "block_sparse_moe.output_linear", part: [0, 1] },
+  }),
+  configure(fields) {
+    fields.only("hidden_act", ["silu"]);
+    return readTransformer(fields, { ...graniteScales(fields), experts: readExperts(fields, mixtralKeys) });
+  },
+});

@@ -1,0 +1,22 @@
+import { decoder } from "./architecture.ts";
+import { readTransformer } from "./config.ts";
+import { mixtralKeys, readExperts } from "./experts-config.ts";
+import { llamaNames, withParts } from "./names.ts";
+import { slidingWindow } from "./window.ts";
+
+/** Mixtral (Jiang et al. 2024): Mistral with two of eight feed-forwards for each token. Its GGUFs have llama's name. */
+export const mixtral = decoder("mixtral", {
+  scheme: withParts(llamaNames, {
+    ffn_gate_inp: "block_sparse_moe.gate",
+    ffn_gate_exps: "block_sparse_moe.experts.{expert}.w1",
+    ffn_up_exps: "block_sparse_moe.experts.{expert}.w3",
+    ffn_down_exps: "block_sparse_moe.experts.{expert}.w2",
+  }),
+  configure(fields) {
+    fields.only("hidden_act", ["silu"]);
+    return readTransformer(fields, {
+      experts: readExperts(fields, mixtralKeys),
+      window: slidingWindow(fields, () => true),
+    });
+  },
+});

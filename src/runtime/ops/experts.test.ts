@@ -1,0 +1,65 @@
+import { expect, test } from "vitest";
+import { expertOrder } from "../../graph/ops/expert-rows.ts";
+import { groupedQuantizedLinear } from "../../graph/ops/grouped-quantized.ts";
+import { bytesOfCodes, type CodeBits } from "../../graph/ops/quantized.ts";
+import { topK } from "../../graph/ops/top-k.ts";
+import { compare, type Feed, integers, noise, type Trial, worst } from "../compare.testing.ts";
+
+test("of equal numbers the first is chosen", async () => {
+  const x: Feed = { dtype: "f32", shape: [2, 4], data: [1, 3, 3, 3, 0, 0, 0, 0] };
+  const { y } = await compare({ inputs: { x }, trace: (t) => ({ y: topK(t.x!, 2).chosen }) });
+  expect([...y!.got.data]).toEqual([1, 2, 0, 1]);
+  expect([...y!.expected.data]).toEqual([1, 2, 0, 1]);
+});
+
+test("slots are grouped by expert in their order, and every slot has a row", async () => {
+  const chosen = integers(3, "i64", [37, 3], 5);
+  const trace: Trial["trace"] = (t) => ({ ...expertOrder(t.chosen!, 6) });
+  const { order, places, sizes } = await compare({ inputs: { chosen }, trace });
+  for (const { got, expected } of [order!, places!, sizes!]) expect([...got.data]).toEqual([...expected.data]);
+  expect(sizes!.got.data.reduce((a, b) => a + b)).toBe(37 * 3);
+  expect([...new Set(order!.got.data)]).toHaveLength(37 * 3);
+});
+
+test.each(([4, 8] as const).flatMap((bits) => [false, true].map((withResidual) => ({ bits, withResidual }))))(
+  "products with experts' matrices of $bits bits, residual: $withResidual; some experts have no rows",
+  async (form) => {
+    const { bits, withResidual } = form;
+    const [experts, k, n] = [3, 64, 5];
+    const constants = Object.assign({}, ...[0, 1, 2].map((e) => matrix(e, { n, k, bits, withResidual })));
+    for (const sizes of [
+      [2, 0, 5],
+      [0, 0, 1],
+    ]) {
+      const rows = sizes.reduce((a, b) => a + b);
+      const inputs = { x: noise(rows, [rows, k]), sizes: { dtype: "i64" as const, shape: [experts], data: sizes } };
+      const trace: Trial["trace"] = (t) => {
+        const part = (name: string, e: number) => t[`${name}${e}`]!;
+        const matrices = [0, 1, 2].map((e) => ({
+          ...{ bits, codes: part("codes", e), scale: part("scale", e), zero: part("zero", e) },
+          ...(withResidual && { residual: part("residual", e) }),
+        }));
+        return { y: groupedQuantizedLinear(t.x!, t.sizes!, matrices, "float32") };
+      };
+      expect(await worst({ inputs, constants, trace })).toBeLessThan(1e-5);
+    }
+  },
+);
+
+interface MatrixForm {
+  readonly n: number;
+  readonly k: number;
+  readonly bits: CodeBits;
+  readonly withResidual: boolean;
+}
+
+/** An expert's random matrix [n, k] in blocks of 32. */
+function matrix(e: number, { n, k, bits, withResidual }: MatrixForm): Record<string, Feed> {
+  const blocks = k / 32;
+  return {
+    [`codes${e}`]: integers(e, "u8", [n, blocks, bytesOfCodes(32, bits)], 256),
+    [`scale${e}`]: noise(10 + e, [n, blocks]),
+    [`zero${e}`]: integers(20 + e, "u8", [n, bytesOfCodes(blocks, bits)], 256),
+    ...(withResidual && { [`residual${e}`]: noise(30 + e, [blocks, n]) }),
+  };
+}

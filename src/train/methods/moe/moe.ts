@@ -1,0 +1,39 @@
+import { z } from "zod";
+import { plus, scale, type Tensor } from "../../../graph/index.ts";
+import { balanceLoss, routerZLoss } from "../../../nn/moe/losses.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Trainee } from "../../graphs.ts";
+import type { TrainOptions } from "../../options.ts";
+import type { Method } from "../method.ts";
+
+const options = z.strictObject({
+  balance: z
+    .number()
+    .min(0)
+    .default(0.01)
+    .describe("weight of each router's load balancing, which is 1 if all experts are chosen alike"),
+  z: z.number().min(0).default(0.001).describe("weight of each router's z-loss, which keeps its logits small"),
+});
+export type MoeOptions = z.output<typeof options>;
+
+/**
+ * Losses of routers, as JetMoE (Shen et al. 2024, section 3.3) is trained with: load balancing (Fedus et al. 2022) and
+ * the z-loss (Zoph et al. 2022), summed over all routers. Both are means over a batch's positions.
+ */
+export const moe: Method<MoeOptions> = {
+  name: "moe",
+  summary: "balance the experts of a mixture, and keep its routers' logits small",
+  options,
+  routerLoss,
+};
+
+/** Batches that make one step share its loss. @throws UserError */
+function routerLoss({ balance, z: zWeight }: MoeOptions, { stack }: Pick<Trainee, "stack">, run: TrainOptions) {
+  const { experts } = stack;
+  if (!experts) throw new UserError("moe: expected a model with experts, such as jetmoe or mixtral", 2);
+  return (logits: Tensor): Tensor =>
+    plus(
+      scale(balanceLoss(logits, experts.active), balance / run.accumulate),
+      scale(routerZLoss(logits), zWeight / run.accumulate),
+    );
+}
