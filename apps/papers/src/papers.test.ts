@@ -1,0 +1,82 @@
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openPapers, type Papers } from "./papers.ts";
+
+/** The page that the systems of this house were found on; it is no part of the repository. */
+const page = fileURLToPath(new URL("../../../../shared/data/papers/daily-papers.txt", import.meta.url));
+const SEC = "When Neural Code Completion Models Size up the Situation";
+const DYNAMAX = "DYNAMAX";
+
+describe.skipIf(!existsSync(page))("the saved page, with MiniLM", () => {
+  const folder = mkdtempSync(join(tmpdir(), "modicum-papers-"));
+  let papers: Papers;
+  beforeAll(async () => {
+    papers = await openPapers({ folder });
+  });
+  afterAll(async () => {
+    await papers.close();
+    rmSync(folder, { recursive: true });
+  });
+
+  test("has 17 papers, which a second import leaves as they are", async () => {
+    const { sources, unindexed } = await papers.import([page]);
+    expect(sources).toMatchObject([{ papers: 17, added: 17, faults: [], failure: undefined }]);
+    expect(unindexed).toBeUndefined();
+    expect((await papers.import([page])).sources).toMatchObject([{ papers: 17, added: 0, unchanged: 17 }]);
+    expect(await papers.store.papers.days()).toEqual([{ day: "2025-12-10", papers: 17 }]);
+    expect(await papers.store.receipts.latest()).toMatchObject([{ task: "index" }]);
+  }, 60_000);
+
+  test('answers "leaving layers early" with SEC or DYNAMAX first and both within five', async () => {
+    const { results, receipt } = await papers.search("leaving layers early", { top: 5 });
+    const places = [SEC, DYNAMAX].map((title) => results.findIndex(({ paper }) => paper.title.startsWith(title)));
+    expect(Math.min(...places)).toBe(0);
+    expect(Math.max(...places)).toBeLessThan(5);
+    expect(receipt.flops.spent).toBeGreaterThan(0);
+  }, 60_000);
+
+  test("has a vector for each paper, and the papers closest to one", async () => {
+    const ids = await papers.store.papers.ids();
+    expect((await papers.vectorsOf(ids)).size).toBe(17);
+    const mamba = ids.find((id) => id.startsWith("mamba"))!;
+    const titles = (await papers.similar(mamba, 3))!.results.map(({ paper }) => paper.title);
+    expect(titles).toHaveLength(3);
+    expect(titles[0]).toContain(DYNAMAX);
+  });
+
+  test("gives papers the user's topics, one each, again when the topics change", async () => {
+    await papers.setTopics(["state-space models", "text retrieval"]);
+    const counts = await papers.store.topics.counts();
+    expect(counts.reduce((sum, { papers }) => sum + papers, 0)).toBe(17);
+    const [mamba] = await papers.store.papers.many(["mamba-state-space-models-are-lyapunov-stable-learners"]);
+    expect(mamba!.topics).toEqual([{ label: "state-space models", score: expect.any(Number) }]);
+    await papers.setTopics([]);
+    expect((await papers.store.papers.list({ topic: "state-space models" })).length).toBe(0);
+  }, 60_000);
+});
+
+test("without an embedding model, search goes by words, and nothing is similar", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "modicum-papers-"));
+  await using papers = await openPapers({ folder, embedding: "none" });
+  await papers.import([fileURLToPath(new URL("sources/fixtures/papers.jsonl", import.meta.url))]);
+  expect((await papers.search("exit")).results.map(({ paper }) => paper.title)).toEqual(["Early Exit"]);
+  expect(await papers.similar("early-exit")).toBeUndefined();
+  await expect(papers.vectorsOf(["early-exit"])).rejects.toThrow("no vectors of papers without an embedding model");
+  rmSync(folder, { recursive: true });
+});
+
+test("papers are kept though the embedding model cannot be had, and are found once it can", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "modicum-papers-"));
+  const file = fileURLToPath(new URL("sources/fixtures/papers.jsonl", import.meta.url));
+  await using papers = await openPapers({ folder, embedding: join(folder, "missing") });
+  const { sources, unindexed } = await papers.import([file]);
+  expect(sources).toMatchObject([{ added: 2 }]);
+  expect(unindexed).toContain("missing");
+  await using words = await openPapers({ folder, embedding: "none" });
+  await words.work();
+  expect((await words.search("vision")).results).toHaveLength(1);
+  rmSync(folder, { recursive: true });
+});
