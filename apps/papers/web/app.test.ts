@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readable } from "../src/mail/smtp.testing.ts";
 import { openSite } from "./site.testing.ts";
 
 const EVIL = '<script>alert(1)</script> & "quotes"';
@@ -106,6 +107,29 @@ test("a feed for feed readers has addresses of the site, and valid text", async 
   expect(text.match(/<entry>/g)).toHaveLength(4);
   expect(text).toContain("<updated>2025-12-10T00:00:00Z</updated>");
 });
+
+test("a subscription: a form, a confirmed address, a digest with its receipt, and one click that ends it", async () => {
+  const [visitor, program] = [site.visitor(), site.visitor()];
+  expect((await visitor.get("/subscribe")).text).toContain("Mail address");
+  const wrong = await visitor.post("/subscribe", { address: "nobody", frequency: "daily", most: "5" });
+  expect(await wrong.text()).toContain("expected an address such as");
+  await visitor.post("/subscribe", { address: "ada@example.org", frequency: "daily", most: "5" });
+  await site.mailing.round();
+  expect(site.post.mails.map(({ to }) => to)).toEqual(["ada@example.org"]);
+  const confirm = linkIn(site.post.mails[0]!.raw, "/subscribe/confirm");
+  expect((await program.get(confirm)).text).toContain('<button class="main" type="submit">Confirm</button>');
+  expect(await site.papers.store.subscriptions.active()).toEqual([]);
+  expect((await program.post(confirm, {})).status).toBe(200);
+  await site.mailing.round();
+  const digest = readable(site.post.mails[1]!.raw);
+  expect(digest).toContain("Sparse attention");
+  const leave = linkIn(site.post.mails[1]!.raw, "/unsubscribe");
+  expect((await program.post(leave, { "List-Unsubscribe": "One-Click" })).status).toBe(200);
+  expect(await site.papers.store.subscriptions.active()).toEqual([]);
+  expect((await program.post("/unsubscribe?token=guess", {})).status).toBe(404);
+});
+
+const linkIn = (raw: string, path: string): string => new RegExp(`${path}\\?token=[\\w-]+`).exec(readable(raw))![0];
 
 test("too many searches wait; unknown addresses and faults are plain sentences", async () => {
   const visitor = site.visitor();

@@ -10,6 +10,7 @@ import { mark, tag } from "./routes/marks.ts";
 import { forYou, saved } from "./routes/mine.tsx";
 import { paper } from "./routes/paper.tsx";
 import { search } from "./routes/search.tsx";
+import { stepPage, subscribe, subscribePage, takeStep } from "./routes/subscribe.tsx";
 import { SCRIPT } from "./script.ts";
 import { securityHeaders } from "./security.ts";
 import type { Site } from "./site.ts";
@@ -27,6 +28,9 @@ const pages = {
   "/topics": topics,
   "/receipts": receipts,
   "/atom.xml": atomFeed,
+  "/subscribe": subscribePage,
+  "/subscribe/confirm": stepPage("confirm"),
+  "/unsubscribe": stepPage("unsubscribe"),
 };
 
 /** The pages as a function from requests to responses. `report` is told errors that are not the reader's. */
@@ -37,6 +41,9 @@ export function createSite(site: Site, report: (error: Error) => void): Hono {
   for (const [path, answer] of Object.entries(pages)) app.get(path, (c) => answer(site, c));
   app.post("/papers/:id/marks", (c) => mark(site, c));
   app.post("/papers/:id/tags", (c) => tag(site, c));
+  app.post("/subscribe", (c) => subscribe(site, c));
+  app.post("/subscribe/confirm", (c) => takeStep("confirm")(site, c));
+  app.post("/unsubscribe", (c) => takeStep("unsubscribe")(site, c));
   app.get("/style.css", (c) => asset(c, "text/css", STYLE));
   app.get("/script.js", (c) => asset(c, "text/javascript", SCRIPT));
   app.notFound((c) => failed(c, 404, "there is no page at this address"));

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { browserPath } from "../../../src/util/browser.testing.ts";
+import { Mailing } from "../src/mail/mail.ts";
 import { openPapers } from "../src/papers.ts";
 import { type Serving, serveOptions, servePapers } from "./serve.ts";
 
@@ -31,7 +32,8 @@ beforeAll(async () => {
   papers = await openPapers({ folder, embedding: "none" });
   await papers.import([file]);
   const options = serveOptions.parse({ port: 0, reranker: "none" });
-  serving = await servePapers(papers, options, ({ message }) => faults.push(message));
+  const mailing = new Mailing(papers.store, {});
+  serving = await servePapers({ papers, mailing, url: undefined }, options, ({ message }) => faults.push(message));
   browser = await chromium.launch({ executablePath, args: ["--disable-gpu"] });
 });
 afterAll(async () => {
@@ -88,7 +90,14 @@ seen("without scripts, on a phone: forms save, nothing scrolls sideways", async 
   await page.getByRole("button", { name: "Save: Leaving layers early" }).click();
   await page.getByRole("link", { name: "Saved" }).click();
   expect(await titles(page)).toEqual(["Leaving layers early"]);
-  for (const path of ["/", "/papers/leaving-layers-early", "/search?q=layers", "/?period=all&tags=x", "/receipts"]) {
+  for (const path of [
+    "/",
+    "/papers/leaving-layers-early",
+    "/search?q=layers",
+    "/?period=all&tags=x",
+    "/receipts",
+    "/subscribe",
+  ]) {
     await page.goto(serving!.url + path);
     const wide = await page.locator("body").evaluate((body) => body.ownerDocument.documentElement.scrollWidth);
     expect([path, wide]).toEqual([path, 320]);

@@ -4,6 +4,7 @@ import { getConnInfo } from "@hono/node-server/conninfo";
 import type { Context } from "hono";
 import { openReranker, UserError } from "modicum";
 import { z } from "zod";
+import type { Mailing } from "../src/mail/mail.ts";
 import type { Papers } from "../src/papers.ts";
 import { createSite } from "./app.tsx";
 import { RateLimit } from "./rate-limit.ts";
@@ -13,11 +14,6 @@ import type { Site } from "./site.ts";
 export const serveOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
   port: z.int().min(0).max(65_535).default(8090).describe("port to listen on; 0 picks a free one"),
-  url: z
-    .url({ protocol: /^https?$/, error: "expected an http or https address" })
-    .transform((url) => url.replace(/\/+$/, ""))
-    .optional()
-    .describe("the address that readers know the pages by, such as a proxy's"),
   reranker: z.string().default("smollm2+first").describe("what orders search results on request; none: nothing does"),
 });
 
@@ -28,28 +24,31 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** The pages of `papers` as routes need them. */
-export function siteOf(
-  papers: Papers,
-  { url, reranker }: Pick<ServeOptions, "url" | "reranker">,
-  clientOf: (c: Context) => string,
-): Site {
+/** What the pages show and use. */
+export interface Served {
+  readonly papers: Papers;
+  readonly mailing: Mailing;
+  /** The address that readers know the pages by. */
+  readonly url: string | undefined;
+}
+
+/** What routes need. */
+export function siteOf(served: Served, reranker: string, clientOf: (c: Context) => string): Site {
   return {
-    papers,
+    ...served,
     reranking: reranker === "none" ? undefined : new Reranking(() => openReranker(reranker)),
-    url,
-    limits: { search: new RateLimit(120, 60), rerank: new RateLimit(6, 5) },
+    limits: { search: new RateLimit(120, 60), rerank: new RateLimit(6, 5), subscribe: new RateLimit(1, 5) },
     clientOf,
   };
 }
 
 /** Serves the pages over HTTP. @throws UserError if the port cannot be had */
 export async function servePapers(
-  papers: Papers,
+  served: Served,
   options: ServeOptions,
   report: (error: Error) => void,
 ): Promise<Serving> {
-  const site = siteOf(papers, options, clientOf(options));
+  const site = siteOf(served, options.reranker, clientOf(served));
   const { fetch } = createSite(site, report);
   const server = await listening(
     (done) => listen({ fetch, hostname: options.host, port: options.port }, done),
@@ -77,7 +76,7 @@ const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
 /** The connection's address; behind a proxy of this machine, the address that the proxy saw. */
 const clientOf =
-  ({ url }: Pick<ServeOptions, "url">) =>
+  ({ url }: Served) =>
   (c: Context): string => {
     const address = getConnInfo(c).remote.address ?? "";
     const seen = c.req.header("x-forwarded-for")?.split(",").at(-1)?.trim();

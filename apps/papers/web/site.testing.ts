@@ -1,6 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Mailing } from "../src/mail/mail.ts";
+import { mailOptions } from "../src/mail/options.ts";
+import type { Envelope, Outcome, Post } from "../src/mail/post.ts";
 import { type PaperInput, paperInputSchema } from "../src/paper.ts";
 import { Papers } from "../src/papers.ts";
 import { openStore } from "../src/store.ts";
@@ -12,14 +15,42 @@ export async function openSite(inputs: readonly PaperInput[]) {
   const folder = mkdtempSync(join(tmpdir(), "modicum-papers-web-"));
   const papers = new Papers(await openStore(":memory:"), { folder, embedding: "none" });
   await papers.add(inputs.map((input) => paperInputSchema.parse(input)));
+  const post = new KeptPost();
+  const mailing = new Mailing(
+    papers.store,
+    mailOptions.parse({ url: URL_OF_SITE, smtp: "smtp://localhost", from: "papers@papers.example" }),
+    undefined,
+    post,
+  );
   const faults: Error[] = [];
-  const site = siteOf(papers, { url: "https://papers.example", reranker: "none" }, () => "client");
+  const site = siteOf({ papers, mailing, url: URL_OF_SITE }, "none", () => "client");
   const app = createSite(site, (error) => faults.push(error));
   const close = async () => {
     await papers.close();
     rmSync(folder, { recursive: true, force: true });
   };
-  return { papers, site, faults, close, visitor: () => new Visitor((path, init) => app.request(path, init)) };
+  return {
+    papers,
+    mailing,
+    post,
+    site,
+    faults,
+    close,
+    visitor: () => new Visitor((path, init) => app.request(path, init)),
+  };
+}
+
+export const URL_OF_SITE = "https://papers.example";
+
+/** A mail server that takes everything. */
+export class KeptPost implements Post {
+  readonly mails: { readonly to: string; readonly raw: string }[] = [];
+
+  async send({ to }: Envelope, message: Buffer, mark: () => Promise<boolean>): Promise<Outcome> {
+    if (!(await mark())) return { kind: "taken" };
+    this.mails.push({ to, raw: message.toString() });
+    return { kind: "sent" };
+  }
 }
 
 type Ask = (path: string, init: RequestInit) => Response | Promise<Response>;

@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { Mailing } from "../src/mail/mail.ts";
 import type { Papers } from "../src/papers.ts";
 import type { Frame } from "./layout.tsx";
 import { page } from "./layout.tsx";
@@ -11,10 +12,10 @@ export interface Site {
   readonly papers: Papers;
   /** Undefined if reranking is off. */
   readonly reranking: Reranking | undefined;
+  readonly mailing: Mailing;
   /** The address that readers know the site by, without a slash at its end; by default that of each request. */
   readonly url: string | undefined;
-  /** Searches, and rerankings. */
-  readonly limits: { readonly search: RateLimit; readonly rerank: RateLimit };
+  readonly limits: Readonly<Record<"search" | "rerank" | "subscribe", RateLimit>>;
   /** Who asks, for the limits. */
   readonly clientOf: (c: Context) => string;
 }

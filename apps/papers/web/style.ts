@@ -59,6 +59,14 @@ input, select { min-width: 0; border: 1px solid light-dark(#8b8e95, #6b7079); bo
 .filters label { display: grid; font-size: .82rem; color: var(--quiet); flex: 1 1 9rem; }
 .filters label :is(input, select) { font-size: .95rem; color: var(--ink); }
 .filters button { min-height: 2.2rem; }
+.long { display: grid; gap: .9rem; max-width: 26rem; margin-top: 1rem; }
+.long label { display: grid; font-size: .88rem; color: var(--quiet); }
+.long :is(input, select) { font-size: 1rem; color: var(--ink); }
+.long fieldset { border: 1px solid var(--line); border-radius: 6px; padding: .4rem .8rem .6rem; margin: 0; }
+.long legend { font-size: .88rem; color: var(--quiet); padding: 0 .3rem; }
+.long .choice { display: flex; gap: .5rem; align-items: center; font-size: .95rem; color: var(--ink); }
+.choice input { min-height: 0; width: 1.1rem; height: 1.1rem; }
+::placeholder { color: var(--quiet); opacity: 1; }
 details { margin: .25rem 0 0; }
 summary { cursor: pointer; color: var(--quiet); font-size: .9rem; padding: .3rem 0; width: fit-content; }
 .fault { border-left: 3px solid var(--mark); padding: .1rem 0 .1rem .8rem; color: var(--mark); }

@@ -1,23 +1,34 @@
 import type { Command } from "commander";
+import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { print } from "../output.ts";
 import { loadPapers, papersFolder } from "../papers.ts";
 import { showDownload } from "../progress.ts";
 import { stopSignal } from "../stop-signal.ts";
+import { addMailFlags, mailFrom } from "./papers-digest.ts";
 
 export async function define(command: Command): Promise<void> {
-  addFlags(command, (await loadPapers()).serveOptions).action(servePages);
+  const { openOptions, serveOptions } = await loadPapers();
+  for (const options of [serveOptions, openOptions]) addFlags(command, options);
+  (await addMailFlags(command)).action(servePages);
 }
 
 async function servePages(flags: Readonly<Record<string, unknown>>): Promise<void> {
-  const { openPapers, serveOptions, servePapers } = await loadPapers();
-  const options = readFlags(serveOptions, flags);
+  const { mailOptions, openOptions, openPapers, serveOptions, servePapers } = await loadPapers();
+  const [options, { embedding }, { url }] = [
+    readFlags(serveOptions, flags),
+    readFlags(openOptions, flags),
+    readFlags(mailOptions, flags),
+  ];
   const signal = stopSignal((status) => process.exit(status));
-  using download = showDownload("minilm");
-  await using papers = await openPapers({ folder: papersFolder(), signal, ...download });
-  const serving = await servePapers(papers, options, report);
+  using download = showDownload(embedding);
+  await using papers = await openPapers({ folder: papersFolder(), embedding, signal, ...download });
+  const mailing = await mailFrom(papers, flags);
+  const serving = await servePapers({ papers, mailing, url: url?.replace(/\/+$/, "") }, options, report);
   print(`Daily papers at ${serving.url}`);
-  await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  if (mailing.off) warn(mailing.off);
+  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+  await Promise.all([stopped, mailing.off ? undefined : mailing.run(signal)]);
   await serving.close();
 }
 

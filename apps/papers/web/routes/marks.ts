@@ -1,29 +1,14 @@
 import type { Context } from "hono";
 import { type MarkKind, markKinds } from "../../src/paper.ts";
-import { knownReader, type Reader } from "../reader.ts";
 import { refusal } from "../refusal.ts";
-import { isCsrfToken } from "../security.ts";
 import type { Site } from "../site.ts";
 import { tagName } from "../tags.ts";
+import { type Form, formOf } from "./form.ts";
 import { paperAt } from "./paper.tsx";
 
 const LONGEST_TAG = 40;
 /** Tags that one reader may give one paper. */
 const MOST_TAGS = 20;
-
-interface Form {
-  readonly reader: Reader;
-  readonly text: (name: string) => string;
-}
-
-/** A form that one of our pages sent for its reader. @throws HTTPException 403 for any other */
-async function formOf(c: Context): Promise<Form> {
-  const body = await c.req.parseBody();
-  const reader = knownReader(c);
-  if (!reader || !isCsrfToken(reader.secret, body["token"]))
-    throw refusal(403, "this form is not from a page of yours; allow cookies, load the page again and retry");
-  return { reader, text: (name) => (typeof body[name] === "string" ? body[name] : "") };
-}
 
 /** Back to the page of the form, which is on this server. */
 function back(c: Context, form: Form): Response {
