@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { aliases, bytesOf, type ListedModel, listModels } from "../../weights/sources/index.ts";
+import { aliases, bytesOf, type ListedModel, listModels, resolveModel, shipped } from "../../weights/sources/index.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 
 interface Options {
@@ -29,7 +29,11 @@ export function define(command: Command): void {
 async function list({ all = false, json = false }: Options): Promise<void> {
   const downloaded = (await listModels()).map(fromDisk);
   const known = all ? Object.keys(aliases).filter((name) => !downloaded.some((m) => m.name === name)) : [];
-  const models = [...downloaded, ...known.map(fromAlias)];
+  const models = [
+    ...downloaded,
+    ...known.map(fromAlias),
+    ...(all ? await Promise.all(Object.keys(shipped).map(fromPackage)) : []),
+  ];
   if (json) return printJson(models);
   if (models.length === 0) return print("no model is downloaded yet; `modicum list --all` shows those with an alias");
   print(...columns([["NAME", "SIZE", "HERE", "WHAT"], ...models.map(row)]));
@@ -50,6 +54,11 @@ const fromAlias = (name: string): Listed => ({
   ...{ name, downloaded: false, bytes: bytesOf(aliases[name]!) },
   ...about(name),
 });
+
+const fromPackage = async (name: string): Promise<Listed> => {
+  const { bytes, source, path } = await resolveModel(name);
+  return { ...{ name, downloaded: true, bytes, source, path }, ...shipped[name]! };
+};
 
 const row = ({ name, bytes, downloaded, fault, ...model }: Listed): string[] => [
   name,

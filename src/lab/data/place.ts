@@ -64,6 +64,7 @@ export function remoteSource(text: string): RemoteSource | undefined {
       return { ...rest, ...(version !== undefined && { version }), ...(member !== undefined && { path: member }) };
     }
     case "alias":
+    case "shipped":
     case "file":
       return undefined;
   }

