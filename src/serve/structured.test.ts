@@ -92,7 +92,7 @@ test.each(bombs)("%s holds an answer or is refused, and keeps nobody else waitin
     before = worked();
   }, 5);
   const format = { type: "json_schema" as const, json_schema: { name: "x", schema } };
-  const answer = openai.chat.completions.create({ ...asked, max_tokens: 12, temperature: 0, response_format: format });
+  const answer = openai.chat.completions.create({ ...asked, max_tokens: 6, temperature: 0, response_format: format });
   const { choices, message } = await answer.then(
     ({ choices }) => ({ choices, message: "" }),
     (error: Error) => ({ choices: [], message: error.message }),

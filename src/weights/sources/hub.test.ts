@@ -506,10 +506,10 @@ describe("processes", () => {
     Object.fromEntries(["MODICUM_HOME", "HF_HOME", "HF_ENDPOINT"].map((key) => [key, process.env[key]!]));
   const bytesOf = (line: string): number => (line.startsWith("bytes ") ? Number(line.slice(6)) : 0);
 
-  test("killed at every tenth of the way, each goes on where the last died, to the same bytes", async () => {
+  test("killed early, midway and late, each goes on where the last died, to the same bytes", async () => {
     const hub = await serveHub({ files: { "m.gguf": large(big) } });
     const storage = hub.storage["m.gguf"]!;
-    const points = Array.from({ length: 9 }, (_, i) => (i + 1) * 100_000);
+    const points = [100_000, 400_000, 900_000];
     for (const point of points) {
       storage.serving.holdAt = point;
       const child = resolveInChild("hf:org/tiny", env());

@@ -220,9 +220,9 @@ describe("a zip in several packages", () => {
 });
 
 describe("kill -9", () => {
-  test("at the first byte, every tenth of the way and the last: each run goes on where the last one died, and no byte comes twice", async () => {
+  test("at the first byte, twice on the way and at the last: each run goes on where the last one died, and no byte comes twice", async () => {
     const { env, server } = await tinyRegistry(model);
-    const points = [1, ...Array.from({ length: 9 }, (_, i) => (i + 1) * 200_000), 1_999_999];
+    const points = [1, 600_000, 1_400_000, 1_999_999];
     for (const point of points) {
       server.serving.holdAt = point;
       const child = resolveInChild("pypi:tiny", env);
