@@ -1,4 +1,4 @@
-import { addSpent, evalCost, type Spent } from "../../graph/index.ts";
+import { addSpent, evalCost, evalDim, type Spent } from "../../graph/index.ts";
 import type { Cost } from "../../graph/op.ts";
 import type { DecoderConfig } from "../../models/decoder.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
@@ -95,12 +95,20 @@ export class Meter implements AttentionBill {
     this.#work.set(name, { dense: sum.dense + dense, run: sum.run + run });
   }
 
+  /** Experts that ran for a token, against all that every mixture has. */
+  #expertWork(): Work {
+    const { experts } = this.programs.decoder.config;
+    if (!experts) return {};
+    const all = (this.#dense.experts * experts.count) / experts.active;
+    return { experts: { dense: all, run: this.#saved.experts } };
+  }
+
   total() {
     const dense = this.#dense.price();
     const spent = this.#saved.price();
     addSpent(spent, this.#spent);
     addSpent(spent, this.#overhead);
-    const work: Work = Object.fromEntries(this.#work);
+    const work: Work = { ...Object.fromEntries(this.#work), ...this.#expertWork() };
     return {
       flops: { dense: dense.flops, spent: spent.flops, overhead: this.#overhead.flops },
       bytes: { dense: dense.bytes, spent: spent.bytes },
@@ -112,6 +120,8 @@ export class Meter implements AttentionBill {
 /** Runs of graphs, priced once each. */
 class Tally {
   readonly #sum: Spent = { flops: 0, bytes: 0 };
+  /** Experts that ran, each for one token, in what was priced. */
+  experts = 0;
   readonly #runs: { cost: Cost; tokens: number; past: number }[] = [];
 
   constructor(private readonly config: DecoderConfig) {}
@@ -122,8 +132,11 @@ class Tally {
 
   /** The cost of everything noted so far. */
   price(): Spent {
-    for (const { cost, tokens, past } of this.#runs.splice(0))
-      addSpent(this.#sum, evalCost(cost, { batch: 1, tokens, ...pastSizes(this.config, past) }));
+    for (const { cost, tokens, past } of this.#runs.splice(0)) {
+      const sizes = { batch: 1, tokens, ...pastSizes(this.config, past) };
+      addSpent(this.#sum, evalCost(cost, sizes));
+      this.experts += evalDim(cost.experts ?? 0, sizes);
+    }
     return { ...this.#sum };
   }
 }
