@@ -34,6 +34,27 @@ module.exports = {
       to: { path: "^src/", pathNot: "^src/util/" },
     },
     {
+      name: "apps-use-the-library",
+      comment: "an application imports packages and the library's face, `modicum`",
+      severity: "error",
+      from: { path: "^apps/", pathNot: "\\.test\\.tsx?$" },
+      to: { path: "^(src|bench|test|tools|examples)/", pathNot: "^src/index\\.ts$" },
+    },
+    {
+      name: "apps-stand-apart",
+      comment: "the command line loads an application; nothing else knows it",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/cli/" },
+      to: { path: "^apps/" },
+    },
+    {
+      name: "apps-load-late",
+      comment: "by one dynamic import; types are free",
+      severity: "error",
+      from: { path: "^src/cli/" },
+      to: { path: "^apps/", dependencyTypesNot: ["type-only", "dynamic-import"] },
+    },
+    {
       name: "no-cycles",
       severity: "error",
       from: {},
