@@ -33,38 +33,25 @@ const sharedOf = (of: ReadonlyMap<string, Answered>) => [...of.values()].map(({ 
 
 describe("on SmolLM2", () => {
   const shots = 13;
-  const opened: Answerer[] = [];
-  const open = async () => {
-    const answerer = await openAnswerer({
-      source: await resolveModel("smollm2"),
-      quant: "auto",
-      truncate: undefined,
-    });
-    opened.push(answerer);
-    return answerer;
-  };
-  let sharing: Answerer;
+  let answerer: Answerer;
   let alone: Map<string, Answered>;
   const asked = items(shots);
   beforeAll(async () => {
-    sharing = await open();
-    const fresh = await open();
+    answerer = await openAnswerer({ source: await resolveModel("smollm2"), quant: "auto", truncate: undefined });
     alone = new Map();
     for (const item of asked) {
       // A short text in between, which shares nothing: each then starts from nothing.
-      await fresh.plan({ kind: "text", id: "t", text: "b c" })!();
-      alone.set(item.id, await fresh.plan(item)!());
+      await answerer.plan({ kind: "text", id: "t", text: "b c" })!();
+      alone.set(item.id, await answerer.plan(item)!());
     }
   });
-  afterAll(() => {
-    for (const answerer of opened) answerer[Symbol.dispose]();
-  });
+  afterAll(() => answerer[Symbol.dispose]());
 
   test("what items share is run once; each has, to the bit, the answer and the bill that it has alone", async () => {
     expect(sharedOf(alone)).toEqual([0, 0, 0, 0]);
     for (const order of [asked, asked.toReversed()]) {
-      await sharing.plan({ kind: "text", id: "t", text: "b c" })!();
-      const got = await answered(sharing, order);
+      await answerer.plan({ kind: "text", id: "t", text: "b c" })!();
+      const got = await answered(answerer, order);
       expect(sharedOf(got)[0]).toBe(0);
       expect(
         sharedOf(got)
@@ -77,8 +64,8 @@ describe("on SmolLM2", () => {
 
   test("side by side, each generation has its bill, and here its text, too", async () => {
     const group = asked.filter(({ kind }) => kind === "generation");
-    const got = await sharing.together!(group);
-    const again = await sharing.together!(group);
+    const got = await answerer.together!(group);
+    const again = await answerer.together!(group);
     expect(again).toEqual(got);
     for (const [i, { id }] of group.entries()) {
       const { answer, flops } = alone.get(id)!;
