@@ -57,6 +57,14 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "a prompt of 512 tokens in 4 bits, against transformers.js",
     load: async () => (await import("./transformers-js.ts")).transformersPrefill,
   },
+  mamba: {
+    summary: "a prompt of 512 tokens of a random Mamba-2, against the matrix products of its projections",
+    load: async () => (await import("./mamba.ts")).mamba,
+  },
+  "mamba-decode": {
+    summary: "64 tokens of a random Mamba-2 after 32,768 others, against after 128",
+    load: async () => (await import("./mamba.ts")).mambaDecode,
+  },
   "lab-overhead": {
     summary:
       "short items answered, judged and written by the lab, without a run's opening and report, against the model alone",

@@ -1,0 +1,159 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Meter } from "../src/engine/bill/meter.ts";
+import { PREFILL_CHUNK } from "../src/engine/run/chunk.ts";
+import { Engine } from "../src/engine/run/engine.ts";
+import type { Slot } from "../src/engine/state/slot.ts";
+import { Graph, split, sym } from "../src/graph/index.ts";
+import { prepare } from "../src/models/programs.ts";
+import { openDecoder } from "../src/models/registry.ts";
+import { sequenceBytes } from "../src/models/state-groups.ts";
+import { project } from "../src/nn/linear.ts";
+import { Buffer } from "../src/runtime/buffer.ts";
+import { type BoundProgram, Program } from "../src/runtime/program.ts";
+import { trainOptions } from "../src/train/options.ts";
+import { newSubject } from "../src/train/subject.ts";
+import { seededRandom } from "../src/util/random.ts";
+import { openCheckpoint } from "../src/weights/checkpoint.ts";
+import type { Bench, Side } from "./harness.ts";
+
+/** Layers of mamba2-130m's sizes, with random weights: what a layer takes does not depend on their values. */
+const [HIDDEN, INNER, LAYERS, VOCABULARY] = [768, 1536, 4, 1024];
+const ARCHITECTURE = {
+  ...{ model_type: "mamba2", hidden_size: HIDDEN, num_hidden_layers: LAYERS, num_heads: 24, head_dim: 64 },
+  ...{ state_size: 128, n_groups: 1, conv_kernel: 4 },
+};
+/** Rows of the input projection: the gate, x, B, C and the steps. */
+const ENTERING = 2 * INNER + 2 * 128 + 24;
+
+const PROMPT = 2 * PREFILL_CHUNK;
+const [SHORT, LONG, STEPS] = [128, 32_768, 64];
+
+/** One model for both sides, in a folder of its own. */
+class RandomModel {
+  readonly #folder = mkdtempSync(join(tmpdir(), "modicum-bench-mamba-"));
+  #users = 0;
+  #ready: Promise<{ engine: Engine; products: BoundProgram }> | undefined;
+  readonly #held: Disposable[] = [];
+
+  start() {
+    this.#users++;
+    this.#ready ??= this.#open();
+    return this.#ready;
+  }
+
+  async #open() {
+    const subject = newSubject(trainOptions.parse({ architecture: ARCHITECTURE, data: "none" }), VOCABULARY);
+    await subject.write(this.#folder);
+    subject[Symbol.dispose]();
+    const checkpoint = openCheckpoint(this.#folder);
+    const open = () => openDecoder(checkpoint, join(this.#folder, "prepared"));
+    const { decoder, weights } = open();
+    const engine = await Engine.create(decoder, weights);
+    const products = await this.#products(open().weights);
+    this.#held.push(engine);
+    return { engine, products };
+  }
+
+  /** The products with its projections, one after the other, over a chunk. */
+  async #products(weights: ReturnType<typeof openDecoder>["weights"]): Promise<BoundProgram> {
+    const [graph] = prepare(weights, () => {
+      const g = new Graph();
+      let x = g.input("x", "f32", [1, sym("tokens"), HIDDEN]);
+      for (let l = 0; l < LAYERS; l++) {
+        const entered = project(x, weights.matrix(g, HIDDEN, { [`blk.${l}.ssm_in.weight`]: ENTERING }));
+        const [inner] = split(entered, 2, [INNER, ENTERING - INNER]);
+        x = project(inner!, weights.matrix(g, INNER, { [`blk.${l}.ssm_out.weight`]: HIDDEN }));
+      }
+      g.output("y", x);
+      return [g];
+    });
+    const program = await Program.compile(graph!);
+    const [x, y] = [0, 1].map(() => new Buffer("f32", PREFILL_CHUNK * HIDDEN)) as [Buffer, Buffer];
+    new Float32Array(x.memory).fill(0.1);
+    this.#held.push(program, x, y);
+    const shape = [1, PREFILL_CHUNK, HIDDEN];
+    return program.bind({ x: x.view(shape), y: y.view(shape) });
+  }
+
+  async stop(): Promise<void> {
+    if (--this.#users > 0) return;
+    for (const held of this.#held) held[Symbol.dispose]();
+    rmSync(this.#folder, { recursive: true });
+  }
+}
+
+const random = seededRandom(1);
+const ids = (count: number) => Array.from({ length: count }, () => Math.floor(VOCABULARY * random()));
+
+/** Milliseconds of a prompt from an empty row, which it leaves to its caller. */
+async function prefill(engine: Engine, prompt: number) {
+  const tokens = ids(prompt);
+  const slot = engine.acquireEmpty(tokens);
+  const started = performance.now();
+  await engine.prefill(slot, tokens, new Meter(engine.programs));
+  return { slot, ms: performance.now() - started };
+}
+
+const perSecond = (tokens: number, ms: number): number => (1000 * tokens) / ms;
+
+type Ready = Awaited<ReturnType<RandomModel["start"]>>;
+
+function sideOf(model: RandomModel, name: string, run: (ready: Ready) => Promise<number>): Side {
+  let ready: Ready | undefined;
+  return {
+    name,
+    async start() {
+      ready = await model.start();
+    },
+    run: () => run(ready!),
+    stop: () => model.stop(),
+  };
+}
+
+const shared = { model: "mamba2", unit: "tok/s", moreIsBetter: true, lifetime: "kept" } as const;
+
+/** A prompt of Mamba-2, against the matrix products of its projections alone, which no kernel can leave out. */
+export const mamba: Bench = {
+  ...{ ...shared, name: "mamba" },
+  sides() {
+    const model = new RandomModel();
+    return {
+      ours: sideOf(model, "a prompt", async ({ engine }) => {
+        const { slot, ms } = await prefill(engine, PROMPT);
+        engine.release(slot);
+        return perSecond(PROMPT, ms);
+      }),
+      theirs: sideOf(model, "its projections alone", async ({ products }) => {
+        const started = performance.now();
+        for (let at = 0; at < PROMPT; at += PREFILL_CHUNK) await products.run();
+        return perSecond(PROMPT, performance.now() - started);
+      }),
+    };
+  },
+};
+
+/** The state and the snapshots that a sequence keeps at most. */
+const STATES = 5;
+
+/** Steps of Mamba-2 after 32,768 tokens, against those after 128. Throws if the long text takes memory that grows with it. */
+export const mambaDecode: Bench = {
+  ...{ ...shared, name: "mamba-decode" },
+  sides() {
+    const model = new RandomModel();
+    const after = (prompt: number): Side => {
+      // Every run goes on with one text.
+      let slot: Slot | undefined;
+      return sideOf(model, `after ${prompt} tokens`, async ({ engine }) => {
+        slot ??= (await prefill(engine, prompt)).slot;
+        const most = STATES * sequenceBytes(engine.programs.decoder.config, slot.tokens.length);
+        if (slot.bytes > most) throw new Error(`${slot.tokens.length} tokens are held in ${slot.bytes} bytes`);
+        const started = performance.now();
+        for (const token of ids(STEPS)) await engine.step(slot, token, new Meter(engine.programs));
+        return perSecond(STEPS, performance.now() - started);
+      });
+    };
+    return { ours: after(LONG), theirs: after(SHORT) };
+  },
+};
