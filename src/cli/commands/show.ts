@@ -80,6 +80,14 @@ function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): 
   ];
 }
 
+const parameters = ({
+  parameters: all,
+  activeParameters: active,
+}: Pick<ModelDescription, "parameters" | "activeParameters">) =>
+  active === undefined
+    ? grouped(all)
+    : `${grouped(all)}, of which a token's experts and the rest are ${grouped(active)}`;
+
 const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][] => [
   ["name", model.name],
   ["file", model.path],
@@ -89,7 +97,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ["attention", attention(config)],
   ["vocabulary", grouped(config.vocabulary)],
   ["context", `${grouped(config.context)} tokens`],
-  ["parameters", grouped(model.parameters)],
+  ["parameters", parameters(model)],
   ["on disk", megabytes(bytes.disk)],
   ["in memory", memory(bytes)],
   ...model.tensors.map((held, i): [string, string] => [i === 0 ? "tensors" : "", holding(held)]),

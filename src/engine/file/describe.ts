@@ -1,11 +1,13 @@
 import { statSync } from "node:fs";
 import { graphCost } from "../../graph/index.ts";
+import { countParameters } from "../../models/count-parameters.ts";
 import type { Decoder } from "../../models/decoder.ts";
+import { decoderArchitecture } from "../../models/registry.ts";
 import { savings } from "../../savings/registry.ts";
 import type { Seam } from "../../savings/seams.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { memoryLimit } from "../../weights/prepared/memory.ts";
-import type { Holding, Quant } from "../../weights/prepared/weights.ts";
+import type { Holding, Quant, Weights } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { type KindName, kindOf } from "../kinds/index.ts";
 import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
@@ -19,6 +21,8 @@ export interface ModelDescription extends Pick<Described, "config" | "embedding"
   source: string;
   architecture: string;
   parameters: number;
+  /** Parameters that a token's computation reads, if the model has experts. */
+  activeParameters?: number;
   /**
    * Bytes. `disk`: the files; `memory`: the weights as the runtime maps them; `cache`: keys and values of one sequence
    * at full context; `machine`: this machine's memory.
@@ -54,11 +58,13 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   const { traced, holdings, bytes: memory } = weights.survey(described.trace);
   const costs = traced.map((graph) => graphCost(graph));
   const { embedding, labels } = described;
+  const active = decoder?.config.experts && activeParameters(checkpoint, weights);
   const sampling = kind.name === "encoder" ? undefined : samplingOf(checkpoint.config, model.sha256);
   return {
     ...{ name: model.name, path: model.path, source: model.source },
     ...{ architecture: checkpoint.architecture, kind: kind.name, config },
     parameters: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
+    ...(active !== undefined && { activeParameters: active }),
     bytes: { disk: diskBytes(checkpoint), memory, cache, machine: memoryLimit() },
     tensors: holdings,
     ...described.flops(costs),
@@ -69,6 +75,9 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
     ...weights.imagined(() => servedBy(seams, decoder)),
   };
 }
+
+const activeParameters = (checkpoint: Checkpoint, weights: Pick<Weights, "has">): number =>
+  countParameters(decoderArchitecture(checkpoint), checkpoint.config, (name) => weights.has(name)).active;
 
 function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescription, "savings" | "unsupported"> {
   const seated = savings.filter(({ needs }) => needs.every((need) => seams.includes(need)));

@@ -53,7 +53,7 @@ class Bench {
 type Stack = readonly [experts: number, rows: number, columns: number];
 
 const wave = (n: number, a: number, b: number) => Float64Array.from({ length: n }, (_, i) => 0.5 * Math.sin(a * i + b));
-const noise = (seed: number, n: number): Float64Array => {
+const noise = (seed: number, n: number): Float64Array<ArrayBuffer> => {
   const random = seededRandom(seed);
   return Float64Array.from({ length: n }, () => 2 * random() - 1);
 };
