@@ -68,15 +68,16 @@ test("without an embedding model, search goes by words, and nothing is similar",
   rmSync(folder, { recursive: true });
 });
 
-test("papers are kept though the embedding model cannot be had, and are found once it can", async () => {
+test("papers are kept though the embedding model cannot be had, and search goes by words and says so", async () => {
   const folder = mkdtempSync(join(tmpdir(), "modicum-papers-"));
   const file = fileURLToPath(new URL("sources/fixtures/papers.jsonl", import.meta.url));
   await using papers = await openPapers({ folder, embedding: join(folder, "missing") });
   const { sources, unindexed } = await papers.import([file]);
   expect(sources).toMatchObject([{ added: 2 }]);
   expect(unindexed).toContain("missing");
-  await using words = await openPapers({ folder, embedding: "none" });
-  await words.work();
-  expect((await words.search("vision")).results).toHaveLength(1);
+  const { results, missing } = await papers.search("vision");
+  expect(results.map(({ paper }) => paper.title)).toEqual(["Regions"]);
+  expect(missing).toBe(unindexed);
+  await expect(papers.search(" ")).rejects.toThrow("the query is empty");
   rmSync(folder, { recursive: true });
 });

@@ -10,6 +10,7 @@ import {
 import { Fetcher, type FetchOptions } from "./fetch/fetch.ts";
 import { type ImportedSource, importSource } from "./import.ts";
 import { indexPending, openPapersIndex } from "./index-papers.ts";
+import { Later } from "./later.ts";
 import type { Paper, PaperFields } from "./paper.ts";
 import type { Put } from "./store/papers.ts";
 import type { Task } from "./store/receipts.ts";
@@ -35,6 +36,12 @@ export interface Imported {
   readonly unindexed: string | undefined;
 }
 
+export interface SearchTerms {
+  /** Papers at most; default 10. */
+  readonly top?: number;
+  readonly signal?: AbortSignal;
+}
+
 export interface FoundPaper {
   readonly paper: Paper;
   readonly score: number;
@@ -45,6 +52,11 @@ export interface Found {
   readonly receipt: Receipt;
 }
 
+export interface FoundByQuery extends Found {
+  /** Why the search went by words alone, if it had to. */
+  readonly missing: string | undefined;
+}
+
 /** Opens the application with its data, which are created if they are missing. @throws UserError */
 export async function openPapers(options: PapersOptions): Promise<Papers> {
   return new Papers(await openStore(join(options.folder, "papers.db")), options);
@@ -53,14 +65,18 @@ export async function openPapers(options: PapersOptions): Promise<Papers> {
 /** The application without its pages: papers, their readers, search, topics, mail. */
 export class Papers implements AsyncDisposable {
   readonly embedding: string;
-  #index: Promise<SearchIndex> | undefined;
-  #labeller: Promise<ClassifyPipeline> | undefined;
+  readonly #indexes: { readonly whole: Later<SearchIndex>; readonly words: Later<SearchIndex> };
+  readonly #classifier: Later<ClassifyPipeline>;
 
   constructor(
     readonly store: Store,
-    private readonly options: PapersOptions,
+    { folder, embedding = "minilm", ...resolve }: PapersOptions,
   ) {
-    this.embedding = options.embedding ?? "minilm";
+    this.embedding = embedding;
+    const index = (model: string) =>
+      new Later(() => openPapersIndex(store, { ...resolve, embedding: model, store: join(folder, "indexes") }));
+    this.#indexes = { whole: index(embedding), words: index("none") };
+    this.#classifier = new Later(() => openClassifier(embedding, resolve));
   }
 
   /** Imports files and addresses, one after the other, and indexes what is new. */
@@ -93,7 +109,7 @@ export class Papers implements AsyncDisposable {
   async work(signal?: AbortSignal): Promise<void> {
     await this.#keep("index", await indexPending(this.store, await this.#opened(), signal));
     if (this.embedding === "none" || (await this.store.topics.labels()).length === 0) return;
-    await this.#keep("topics", await classifyPending(this.store, await this.#classifier(), signal));
+    await this.#keep("topics", await classifyPending(this.store, await this.#classifier.get(), signal));
   }
 
   /** Replaces the user's topics, and classifies all papers anew. Without an embedding model papers have no topics. */
@@ -106,21 +122,24 @@ export class Papers implements AsyncDisposable {
     for (const receipt of receipts) if (receipt.flops.spent > 0) await this.store.receipts.add(task, receipt);
   }
 
-  #classifier(): Promise<ClassifyPipeline> {
-    const { folder: _, embedding: __, ...resolve } = this.options;
-    this.#labeller ??= openClassifier(this.embedding, resolve).catch((error) => {
-      this.#labeller = undefined;
-      throw error;
-    });
-    return this.#labeller;
+  /**
+   * Finds papers by words and meaning, the best first; by words alone if the embedding model cannot be had.
+   * @throws UserError for an empty query
+   */
+  async search(query: string, options: SearchTerms = {}): Promise<FoundByQuery> {
+    if (query.trim() === "") throw new UserError("the query is empty, expected a text", 2);
+    try {
+      return { ...(await this.#searched(await this.#opened(), query, options)), missing: undefined };
+    } catch (error) {
+      if (!(error instanceof UserError) || this.embedding === "none") throw error;
+      const words = await this.#indexes.words.get();
+      await indexPending(this.store, words, options.signal);
+      return { ...(await this.#searched(words, query, options)), missing: error.message };
+    }
   }
 
-  /**
-   * Finds papers by words and meaning, the best first.
-   * @throws UserError for an empty query, or if the embedding model cannot be had
-   */
-  async search(query: string, options: { top?: number; signal?: AbortSignal } = {}): Promise<Found> {
-    const { results, receipt } = await (await this.#opened()).search(query, options);
+  async #searched(index: SearchIndex, query: string, options: SearchTerms): Promise<Found> {
+    const { results, receipt } = await index.search(query, options);
     return { results: await this.#papersOf(results), receipt };
   }
 
@@ -146,18 +165,11 @@ export class Papers implements AsyncDisposable {
   }
 
   #opened(): Promise<SearchIndex> {
-    const { folder, embedding: _, ...resolve } = this.options;
-    const terms = { ...resolve, embedding: this.embedding, store: join(folder, "indexes") };
-    this.#index ??= openPapersIndex(this.store, terms).catch((error) => {
-      this.#index = undefined;
-      throw error;
-    });
-    return this.#index;
+    return this.embedding === "none" ? this.#indexes.words.get() : this.#indexes.whole.get();
   }
 
   async close(): Promise<void> {
-    await (await this.#index?.catch(() => undefined))?.close();
-    (await this.#labeller?.catch(() => undefined))?.close();
+    for (const each of [this.#indexes.whole, this.#indexes.words, this.#classifier]) await (await each.opened)?.close();
     await this.store.close();
   }
 

@@ -176,6 +176,14 @@ describe("a digest", () => {
   });
 });
 
+test("an address that is not confirmed is forgotten after two days", async () => {
+  await mailing.subscribe(ADDRESS, {}, NOON);
+  await mailing.round(NOON);
+  expect(await store.outbox.to(ADDRESS, "confirm")).toHaveLength(1);
+  await mailing.round(NOON + 3 * DAY);
+  expect(await store.outbox.to(ADDRESS, "confirm")).toEqual([]);
+});
+
 test("only hashes of tokens are kept", async () => {
   await mailing.subscribe(ADDRESS, {}, NOON);
   await mailing.round(NOON);

@@ -10,6 +10,7 @@ import { type MailOptions, type MailSettings, settingsOf } from "./options.ts";
 import { periodAt } from "./period.ts";
 import { type Post, SmtpPost } from "./post.ts";
 import { confirmTexts, digestTexts } from "./texts.ts";
+import { LIFETIME } from "./tokens.ts";
 import { addressSchema, type Wish, type WishInput, wishSchema } from "./wish.ts";
 
 const MINUTE = 60_000;
@@ -76,6 +77,8 @@ export class Mailing {
   async round(now = Date.now()): Promise<Sent> {
     const [settings, post] = [this.#settings, this.#post];
     if (!settings || !post) throw new UserError(this.off ?? "mail is off");
+    await this.store.outbox.forgetAsked(now - LIFETIME.confirm);
+    await this.store.subscriptions.forgetTokens(now);
     await this.#makeDigests(now);
     const sent = { sent: 0, refused: 0, unknown: 0, postponed: 0 };
     for (const mail of await this.store.outbox.due(now)) {

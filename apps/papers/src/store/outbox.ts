@@ -74,6 +74,12 @@ export class OutboxTable {
     await this.db.rows(sql, { message, next, detail });
   }
 
+  /** Forgets who was asked to confirm before a time, but for mail that waits. */
+  async forgetAsked(before: number): Promise<void> {
+    const sql = "DELETE FROM outbox WHERE kind = 'confirm' AND state <> 'waiting' AND at < :before";
+    await this.db.rows(sql, { before });
+  }
+
   /** The newest mails to an address, of a kind. */
   async to(address: string, kind: Content["kind"]): Promise<Mail[]> {
     const sql = "SELECT * FROM outbox WHERE address = :address AND kind = :kind ORDER BY at DESC";

@@ -55,10 +55,14 @@ export class SubscriptionTable {
     await this.db.rows(sql, { address, state, fault });
   }
 
-  /** Makes a token that stands for `subject`, and forgets those that have expired. */
+  /** Forgets tokens that have expired. */
+  async forgetTokens(now: number): Promise<void> {
+    await this.db.rows("DELETE FROM tokens WHERE expires < :now", { now });
+  }
+
+  /** Makes a token that stands for `subject`. */
   async token(purpose: Purpose, subject: string, now: number): Promise<string> {
     const token = newToken();
-    await this.db.rows("DELETE FROM tokens WHERE expires < :now", { now });
     const sql = "INSERT INTO tokens VALUES (:hash, :purpose, :subject, :expires)";
     await this.db.rows(sql, { hash: hashOf(token), purpose, subject, expires: now + LIFETIME[purpose] });
     return token;

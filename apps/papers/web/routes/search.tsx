@@ -8,6 +8,8 @@ import { type Results, SearchPage } from "../search-page.tsx";
 import { pathOf, readerOf, type Site, show } from "../site.ts";
 
 const SHOWN = 20;
+/** Papers that a model reads: a window of its list. */
+const READ = 10;
 /** Papers that are found before the filters take some away. */
 const FOUND = 200;
 const LONGEST = 200;
@@ -45,11 +47,11 @@ export async function search(site: Site, c: Context): Promise<Response> {
 }
 
 async function found({ papers }: Site, query: string, filter: Filter): Promise<Results> {
-  const { results, receipt } = await papers.search(query, {
+  const { results, receipt, missing } = await papers.search(query, {
     top: filter.topic || filter.from || filter.to ? FOUND : SHOWN,
   });
   const passing = results.map(({ paper }) => paper).filter((paper) => passes(paper, filter));
-  return { papers: passing.slice(0, SHOWN), receipts: [receipt], missing: undefined };
+  return { papers: passing.slice(0, SHOWN), receipts: [receipt], missing };
 }
 
 const passes = ({ topics, listed }: Paper, { topic, from, to }: Filter): boolean =>
@@ -59,10 +61,12 @@ const passes = ({ topics, listed }: Paper, { topic, from, to }: Filter): boolean
 async function reordered({ reranking, papers }: Site, query: string, results: Results): Promise<Results> {
   if (!reranking || results.papers.length < 2) return results;
   try {
-    const { ids, receipt, fresh } = await reranking.order(query, results.papers);
+    const [first, rest] = [results.papers.slice(0, READ), results.papers.slice(READ)];
+    const { ids, receipt, fresh } = await reranking.order(query, first);
     if (fresh) await papers.store.receipts.add("rerank", receipt);
-    const byId = new Map(results.papers.map((paper) => [paper.id, paper]));
-    return { ...results, papers: ids.map((id) => byId.get(id)!), receipts: [...results.receipts, receipt] };
+    const byId = new Map(first.map((paper) => [paper.id, paper]));
+    const ordered = [...ids.map((id) => byId.get(id)!), ...rest];
+    return { ...results, papers: ordered, receipts: [...results.receipts, receipt] };
   } catch (error) {
     if (error instanceof UserError) return { ...results, missing: error.message };
     throw error;
