@@ -25,7 +25,7 @@ export const ForYouPage = ({ recommended, saved, missing, marks }: ForYouProps) 
   <>
     <h1>For you</h1>
     {recommended ? (
-      <p class="quiet">Papers like the {saved} that you saved, the likest first. Nobody else's marks count here.</p>
+      <p class="quiet">Papers like the {saved} that you saved, the most alike first. Nobody else's marks count here.</p>
     ) : (
       <Empty>{missing ?? tooLittle(saved)}</Empty>
     )}

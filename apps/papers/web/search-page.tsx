@@ -51,7 +51,7 @@ const Found = ({ results, reranked, canRerank, marks, filters }: FoundProps) => 
         {count(results.papers.length, "paper")} for “{q}”.{" "}
         {canRerank && !reranked && results.papers.length > 1 && (
           <a href={address("/search", { q, topic, from, to, rerank: "1" })} rel="nofollow">
-            Let a model read and order them
+            Let a model read the first ten and order them
           </a>
         )}
         {reranked && <a href={address("/search", { q, topic, from, to })}>In the order of the search alone</a>}

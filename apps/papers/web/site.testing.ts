@@ -8,10 +8,11 @@ import { type PaperInput, paperInputSchema } from "../src/paper.ts";
 import { Papers } from "../src/papers.ts";
 import { openStore } from "../src/store.ts";
 import { createSite } from "./app.tsx";
+import type { Reranking } from "./rerank.ts";
 import { siteOf } from "./serve.ts";
 
 /** The pages over papers in memory, searched by words alone. */
-export async function openSite(inputs: readonly PaperInput[]) {
+export async function openSite(inputs: readonly PaperInput[], reranking?: Reranking) {
   const folder = mkdtempSync(join(tmpdir(), "modicum-papers-web-"));
   const papers = new Papers(await openStore(":memory:"), { folder, embedding: "none" });
   await papers.add(inputs.map((input) => paperInputSchema.parse(input)));
@@ -23,7 +24,7 @@ export async function openSite(inputs: readonly PaperInput[]) {
     post,
   );
   const faults: Error[] = [];
-  const site = siteOf({ papers, mailing, url: URL_OF_SITE }, "none", () => "client");
+  const site = { ...siteOf({ papers, mailing, url: URL_OF_SITE }, "none", () => "client"), reranking };
   const app = createSite(site, (error) => faults.push(error));
   const close = async () => {
     await papers.close();
