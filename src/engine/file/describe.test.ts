@@ -56,6 +56,16 @@ test("savings that a run would refuse are told with what is in their way", async
   expect(describe("llama-tiny.gguf").unsupported).toEqual({});
 });
 
+test("a recurrent decoder: the same memory and FLOPs at any length, and no seam at an attention that it has not", () => {
+  const told = describe("mamba/model.gguf", "f32");
+  expect(told).toMatchObject({ kind: "decoder", architecture: "mamba", seams: ["between layers"], savings: [] });
+  // The convolution's last inputs and the state of each channel.
+  expect(told.bytes.cache).toBe(4 * told.config.layers * 48 * (3 + 5));
+  expect(told.flopsPerToken.full).toBe(told.flopsPerToken.empty);
+  const why = "recurrent layers, whose states need every token";
+  expect(told.unsupported).toEqual({ exit: why, prune: why });
+});
+
 test("an encoder of embeddings, by a GGUF's pooling", () => {
   const told = describe("bert/model.gguf");
   expect(told).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [], unsupported: {} });

@@ -33,6 +33,7 @@ describe("savings that do attention their own way", () => {
     ["smollm3", "attention that differs between layers"],
     ["phi3", "a sliding window"],
     ["granite", "an attention scale of its own"],
+    ["mamba2", "recurrent layers, which have no attention"],
   ])("refuse %s: %s", (fixture, reason) => {
     expect(() => check(fixture)).toThrow(new UserError(`a saving does not serve this model: it has ${reason}`));
   });
