@@ -7,6 +7,11 @@ export const openOptions = z.strictObject({
     .min(1, "expected a MODEL of embeddings, or none")
     .default("minilm")
     .describe("a model of embeddings for search and similar papers; none: search by words alone"),
+  store: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, "expected postgres://user@host/database")
+    .optional()
+    .describe("postgres://user@host/database, which several servers can share (default: files in MODICUM_PAPERS)"),
 });
 
 export const importOptions = z.strictObject({

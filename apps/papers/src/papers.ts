@@ -17,8 +17,8 @@ import type { Task } from "./store/receipts.ts";
 import { openStore, type Store } from "./store.ts";
 import { classifyPending } from "./topics.ts";
 
-export interface PapersOptions extends Omit<IndexOptions, "store"> {
-  /** Folder of the application's data. */
+export interface PapersOptions extends IndexOptions {
+  /** Folder of the application's data; with a `store`, nothing is in it. */
   folder: string;
   /** A MODEL of embeddings, default `minilm`; `none`: search goes by words alone, and there are no similar papers. */
   embedding?: string | undefined;
@@ -59,7 +59,7 @@ export interface FoundByQuery extends Found {
 
 /** Opens the application with its data, which are created if they are missing. @throws UserError */
 export async function openPapers(options: PapersOptions): Promise<Papers> {
-  return new Papers(await openStore(join(options.folder, "papers.db")), options);
+  return new Papers(await openStore(options.store ?? join(options.folder, "papers.db")), options);
 }
 
 /** The application without its pages: papers, their readers, search, topics, mail. */
@@ -70,11 +70,13 @@ export class Papers implements AsyncDisposable {
 
   constructor(
     readonly store: Store,
-    { folder, embedding = "minilm", ...resolve }: PapersOptions,
+    { folder, store: address, embedding = "minilm", ...resolve }: PapersOptions,
   ) {
     this.embedding = embedding;
     const index = (model: string) =>
-      new Later(() => openPapersIndex(store, { ...resolve, embedding: model, store: join(folder, "indexes") }));
+      new Later(() =>
+        openPapersIndex(store, { ...resolve, embedding: model, store: address ?? join(folder, "indexes") }),
+      );
     this.#indexes = { whole: index(embedding), words: index("none") };
     this.#classifier = new Later(() => openClassifier(embedding, resolve));
   }

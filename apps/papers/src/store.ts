@@ -1,6 +1,7 @@
 import { FetchedTable } from "./store/fetched.ts";
 import { OutboxTable } from "./store/outbox.ts";
 import { PaperTable } from "./store/papers.ts";
+import { isPostgres, openPostgres } from "./store/postgres.ts";
 import { ReaderTable } from "./store/readers.ts";
 import { ReceiptTable } from "./store/receipts.ts";
 import { openSqlite } from "./store/sqlite.ts";
@@ -19,9 +20,13 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Opens the store in an SQLite file, `:memory:` for none, which is created if it is missing. @throws UserError */
+/**
+ * Opens the store in an SQLite file, `:memory:` for none, or in a Postgres database (`postgres://…`); it is created if it
+ * is missing.
+ * @throws UserError
+ */
 export async function openStore(place: string): Promise<Store> {
-  const db = openSqlite(place);
+  const db = isPostgres(place) ? await openPostgres(place) : openSqlite(place);
   return {
     papers: new PaperTable(db),
     readers: new ReaderTable(db),

@@ -9,6 +9,7 @@ import { loadPapers, papersFolder } from "../papers.ts";
 type Flags = Readonly<Record<string, unknown>>;
 
 export async function define(command: Command): Promise<void> {
+  addFlags(command, (await loadPapers()).openOptions);
   (await addMailFlags(command)).option("--json", "print one JSON object").action(digest);
 }
 
@@ -28,8 +29,8 @@ export async function mailFrom({ store }: Papers, flags: Flags): Promise<Mailing
 
 /** Sends the digests that are due, once. */
 async function digest(flags: Flags): Promise<void> {
-  const { openPapers } = await loadPapers();
-  await using papers = await openPapers({ folder: papersFolder() });
+  const { openOptions, openPapers } = await loadPapers();
+  await using papers = await openPapers({ folder: papersFolder(), ...readFlags(openOptions, flags) });
   const mailing = await mailFrom(papers, flags);
   const sent = await mailing.round();
   if (flags["json"]) printJson(sent);

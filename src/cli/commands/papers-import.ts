@@ -19,11 +19,11 @@ export async function define(command: Command): Promise<void> {
 
 async function importPapers(sources: string[], flags: Flags): Promise<void> {
   const { importOptions, openOptions, openPapers } = await loadPapers();
-  const { embedding } = readFlags(openOptions, flags);
+  const opening = readFlags(openOptions, flags);
   const { topic, ...options } = readFlags(importOptions, flags);
   const signal = interruptSignal();
-  using download = showDownload(embedding);
-  await using papers = await openPapers({ folder: papersFolder(), embedding, signal, ...download });
+  using download = showDownload(opening.embedding);
+  await using papers = await openPapers({ folder: papersFolder(), ...opening, signal, ...download });
   if (topic) await papers.setTopics(topic, signal);
   const imported = await papers.import(sources, { ...options, signal });
   tell(imported);

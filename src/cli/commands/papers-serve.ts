@@ -15,14 +15,14 @@ export async function define(command: Command): Promise<void> {
 
 async function servePages(flags: Readonly<Record<string, unknown>>): Promise<void> {
   const { mailOptions, openOptions, openPapers, serveOptions, servePapers } = await loadPapers();
-  const [options, { embedding }, { url }] = [
+  const [options, opening, { url }] = [
     readFlags(serveOptions, flags),
     readFlags(openOptions, flags),
     readFlags(mailOptions, flags),
   ];
   const signal = stopSignal((status) => process.exit(status));
-  using download = showDownload(embedding);
-  await using papers = await openPapers({ folder: papersFolder(), embedding, signal, ...download });
+  using download = showDownload(opening.embedding);
+  await using papers = await openPapers({ folder: papersFolder(), ...opening, signal, ...download });
   const mailing = await mailFrom(papers, flags);
   const serving = await servePapers({ papers, mailing, url: url?.replace(/\/+$/, "") }, options, report);
   print(`Daily papers at ${serving.url}`);

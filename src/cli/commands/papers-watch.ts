@@ -21,12 +21,12 @@ export async function define(command: Command): Promise<void> {
 async function watchPapers(sources: string[], flags: Flags): Promise<void> {
   const { importOptions, keepSummarising, openOptions, openPapers, summaryOptions, watch, watchOptions } =
     await loadPapers();
-  const { embedding } = readFlags(openOptions, flags);
+  const opening = readFlags(openOptions, flags);
   const { topic, ...options } = { ...readFlags(importOptions, flags), ...readFlags(watchOptions, flags) };
   const summaries = readFlags(summaryOptions, flags);
   const signal = stopSignal((status) => process.exit(status));
-  using download = showDownload(embedding);
-  await using papers = await openPapers({ folder: papersFolder(), embedding, signal, ...download });
+  using download = showDownload(opening.embedding);
+  await using papers = await openPapers({ folder: papersFolder(), ...opening, signal, ...download });
   if (topic) await papers.setTopics(topic, signal);
   const mailing = await mailFrom(papers, flags);
   if (mailing.off) warn(mailing.off);

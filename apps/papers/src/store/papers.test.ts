@@ -1,17 +1,29 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { Postgres, postgresPrograms } from "../../../../src/ledger/postgres.testing.ts";
 import { type PaperInput, paperInputSchema } from "../paper.ts";
 import { openStore, type Store } from "../store.ts";
 
-let store: Store;
-beforeEach(async () => {
-  store = await openStore(":memory:");
+let postgres: Postgres | undefined;
+beforeAll(async () => {
+  if (postgresPrograms) postgres = await Postgres.start();
 });
-afterEach(() => store.close());
+afterAll(() => postgres?.stop());
 
-const put = async (...papers: readonly PaperInput[]) =>
-  store.papers.put(papers.map((paper) => paperInputSchema.parse(paper)));
+const places = [
+  { kind: "SQLite", place: async () => ":memory:", is: true },
+  { kind: "Postgres", place: () => postgres!.database(), is: postgresPrograms !== undefined },
+];
 
-describe("papers", () => {
+describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
+  let store: Store;
+  beforeEach(async () => {
+    store = await openStore(await place());
+  });
+  afterEach(() => store.close());
+
+  const put = async (...papers: readonly PaperInput[]) =>
+    store.papers.put(papers.map((paper) => paperInputSchema.parse(paper)));
+
   test("that are put again change nothing", async () => {
     const paper = { title: "A Paper", abstract: "Words.", votes: 3, listed: "2025-12-10" };
     expect(await put(paper)).toEqual([{ id: "a-paper", change: "added" }]);
