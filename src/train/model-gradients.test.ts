@@ -5,9 +5,11 @@ import { expect, test } from "vitest";
 import type { Architecture } from "../models/decoder.ts";
 import { gemma2 } from "../models/gemma2.ts";
 import { gpt2 } from "../models/gpt2.ts";
+import { jetmoe } from "../models/jetmoe.ts";
 import { llama } from "../models/llama.ts";
 import { mambaArchitecture } from "../models/mamba.ts";
 import { mamba2Architecture } from "../models/mamba2.ts";
+import { mixtral } from "../models/mixtral.ts";
 import { qwen2 } from "../models/qwen2.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
@@ -75,9 +77,11 @@ const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
 
 test.each([
   { name: "gpt2", architecture: gpt2 },
+  { name: "jetmoe", architecture: jetmoe },
   { name: "llama-biased", architecture: llama },
   { name: "mamba", architecture: mambaArchitecture },
   { name: "mamba2-groups", architecture: mamba2Architecture },
+  { name: "mixtral", architecture: mixtral },
   { name: "qwen2", architecture: qwen2 },
   { name: "gemma2", architecture: gemma2 },
 ])("$name: loss and gradients equal PyTorch's, products kept or computed again", async ({ name, architecture }) => {

@@ -9,13 +9,15 @@ the parameters' names in the checkpoint). Tied weights are there once.
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-MODELS = ["gpt2", "llama-biased", "mamba", "mamba2-groups", "qwen2", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
+MODELS = ["gpt2", "jetmoe", "llama-biased", "mamba", "mamba2-groups", "mixtral", "qwen2", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
+EXPERTS = ["jetmoe", "mixtral"]
 ROWS, TOKENS = 2, 12
 
 
@@ -33,6 +35,8 @@ def loss_of(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 def decoder(folder: Path) -> tuple:
     attention = {} if folder.name.startswith("mamba") else dict(attn_implementation="eager")
+    if folder.name == "mixtral":
+        attention["experts_implementation"] = "eager"
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, **attention).eval()
     reference = json.loads((folder / "reference.json").read_text())
     tokens = torch.tensor(reference["tokens"][: ROWS * TOKENS]).view(ROWS, TOKENS)
@@ -57,10 +61,24 @@ def encoder(folder: Path) -> tuple:
     return model, loss_of(torch.cat(logits, dim=1), torch.tensor([sum(labels, [])])), written
 
 
+def of_parameters(model) -> dict[str, torch.Tensor]:
+    return {name: p.grad.float().contiguous() for name, p in model.named_parameters() if p.grad is not None}
+
+
+@torch.no_grad()
+def as_stored(model) -> dict[str, torch.Tensor]:
+    """By the checkpoint's names, which transformers gives to experts' parameters as it saves them."""
+    for p in model.parameters():
+        p.copy_(p.grad)
+    with tempfile.TemporaryDirectory() as folder:
+        model.float().save_pretrained(folder)
+        return load_file(Path(folder) / "model.safetensors")
+
+
 def write(folder: Path) -> None:
     model, loss, written = (encoder if folder.name.endswith("-mlm") else decoder)(folder)
     loss.backward()
-    gradients = {name: p.grad.float().contiguous() for name, p in model.named_parameters() if p.grad is not None}
+    gradients = as_stored(model) if folder.name in EXPERTS else of_parameters(model)
     save_file(gradients, folder / "gradients.safetensors")
     (folder / "gradients.json").write_text(json.dumps({**written, "loss": loss.item()}) + "\n")
     (folder / "gradients.safetensors").chmod(0o644)

@@ -1,18 +1,15 @@
 import { z } from "zod";
 import { plus, scale, type Tensor } from "../../../graph/index.ts";
 import { balanceLoss, routerZLoss } from "../../../nn/moe/losses.ts";
+import { number } from "../../../savings/option-schemas.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Trainee } from "../../graphs.ts";
 import type { TrainOptions } from "../../options.ts";
 import type { Method } from "../method.ts";
 
 const options = z.strictObject({
-  balance: z
-    .number()
-    .min(0)
-    .default(0.01)
-    .describe("weight of each router's load balancing, which is 1 if all experts are chosen alike"),
-  z: z.number().min(0).default(0.001).describe("weight of each router's z-loss, which keeps its logits small"),
+  balance: number(0.01).describe("weight of each router's load balancing, which is 1 if all experts are chosen alike"),
+  z: number(0.001).describe("weight of each router's z-loss, which keeps its logits small"),
 });
 export type MoeOptions = z.output<typeof options>;
 

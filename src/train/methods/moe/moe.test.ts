@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { openCheckpoint } from "../../../weights/checkpoint.ts";
+import { runSession } from "../../session.ts";
+import { completeOptions } from "../complete.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-moe-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const text = path.join(folder, "text.txt");
+writeFileSync(text, "It is the small things, done every day, that make a house a home. ".repeat(30));
+
+const noBase = () => Promise.reject(new Error("there is no base"));
+const usual = { num_hidden_layers: 2, hidden_size: 32, num_key_value_heads: 1, max_position_embeddings: 16 };
+const jetmoe = {
+  ...{ model_type: "jetmoe", ...usual, num_attention_heads: 2, kv_channels: 16, intermediate_size: 24 },
+  ...{ num_local_experts: 4, num_experts_per_tok: 2, rms_norm_eps: 1e-5 },
+};
+
+async function train(out: string, method: string | undefined, architecture: object = jetmoe, steps = 4) {
+  const run = { data: text, tokens: 16, batch: 2, steps, evaluateEvery: 99, optimizer: { lr: 1e-2 } };
+  const options = completeOptions({ ...run, method, architecture });
+  await runSession({ options, out: path.join(folder, out), reuse: "refuse" }, noBase, {});
+  return openCheckpoint(path.join(folder, out));
+}
+
+type Trained = Awaited<ReturnType<typeof train>>;
+const ROUTER = "model.layers.1.mlp.router.layer.weight";
+const valuesOf = (model: Trained, name: string) => model.floats(model.tensors.get(name)!);
+
+test("a model's experts train, and are written as stacks; losses of routers reach every router", async () => {
+  const [plain, none, strong] = [
+    await train("plain", undefined),
+    await train("none", "moe:balance=0,z=0"),
+    await train("strong", "moe:balance=0,z=10"),
+  ];
+  expect(plain.tensors.get("model.layers.0.mlp.input_linear.weight")!.shape).toEqual([4, 48, 32]);
+  expect(plain.tensors.get("model.layers.0.self_attention.experts.output_linear.weight")!.shape).toEqual([4, 32, 16]);
+  for (const name of plain.tensors.keys()) expect(valuesOf(none, name)).toEqual(valuesOf(plain, name));
+  for (const part of ["mlp", "self_attention.experts"]) {
+    const name = ROUTER.replace("mlp", part);
+    expect(valuesOf(strong, name)).not.toEqual(valuesOf(plain, name));
+  }
+});
+
+test("a model without experts is refused", async () => {
+  const llama = { model_type: "llama", ...usual, num_attention_heads: 2, intermediate_size: 24, rms_norm_eps: 1e-5 };
+  await expect(train("llama", "moe", llama)).rejects.toThrow(
+    "moe: expected a model with experts, such as jetmoe or mixtral",
+  );
+});
