@@ -86,6 +86,7 @@ export class RecurrentGroup implements StateGroup {
     this.#resident = other.#resident = this.#resident || other.#resident;
   }
 
+  /** Its memory does not grow with its tokens: all of it goes, or none. */
   trim(keep: number): void {
     if (keep > 0 || !this.#resident) return;
     this.cache.giveBackStates(this.#layers);

@@ -76,6 +76,11 @@ export class Part {
     return this.canonical === "token_embd.weight" || this.canonical === "output.weight";
   }
 
+  /** True for the small matrices that make a state space's steps: rounding them changes how long its state lasts. */
+  get ofSteps(): boolean {
+    return /\.ssm_(x|dt)\.weight$/.test(this.canonical);
+  }
+
   blocks(bits: CodeBits): KernelMatrix {
     return this.checkpoint.blocks(this.#tensor!, bits, this.#stored.rows);
   }

@@ -82,7 +82,8 @@ export function formName(form: Form | undefined): string {
 /** The form in which a matrix runs, in codes of no fewer bits than `fewest`. */
 export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest: CodeBits): Form | undefined {
   if (quant === "f32") return undefined;
-  const form = part.exactForm ?? (part.blockable ? roundedForm(part, roundedBits(quant, checkpoint)) : undefined);
+  const form =
+    part.exactForm ?? (part.blockable && !part.ofSteps ? roundedForm(part, roundedBits(quant, checkpoint)) : undefined);
   return form && { ...form, bits: fewest === 8 ? 8 : form.bits };
 }
 
