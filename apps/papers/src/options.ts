@@ -7,6 +7,11 @@ export const openOptions = z.strictObject({
     .min(1, "expected a MODEL of embeddings, or none")
     .default("minilm")
     .describe("a model of embeddings for search and similar papers; none: search by words alone"),
+  qzero: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("a search index whose documents' categories help to find topics, by qzero (default: none)"),
   store: z
     .string()
     .regex(/^postgres(ql)?:\/\//, "expected postgres://user@host/database")

@@ -22,6 +22,8 @@ export interface PapersOptions extends IndexOptions {
   folder: string;
   /** A MODEL of embeddings, default `minilm`; `none`: search goes by words alone, and there are no similar papers. */
   embedding?: string | undefined;
+  /** Name of a search index whose documents' categories help to find topics (QZero); by default none is asked. */
+  qzero?: string | undefined;
 }
 
 export interface ImportOptions extends FetchOptions {
@@ -70,7 +72,7 @@ export class Papers implements AsyncDisposable {
 
   constructor(
     readonly store: Store,
-    { folder, store: address, embedding = "minilm", ...resolve }: PapersOptions,
+    { folder, store: address, embedding = "minilm", qzero, ...resolve }: PapersOptions,
   ) {
     this.embedding = embedding;
     const index = (model: string) =>
@@ -78,7 +80,7 @@ export class Papers implements AsyncDisposable {
         openPapersIndex(store, { ...resolve, embedding: model, store: address ?? join(folder, "indexes") }),
       );
     this.#indexes = { whole: index(embedding), words: index("none") };
-    this.#classifier = new Later(() => openClassifier(embedding, resolve));
+    this.#classifier = new Later(() => openClassifier(embedding, { ...resolve, index: qzero }));
   }
 
   /** Imports files and addresses, one after the other, and indexes what is new. */

@@ -2,7 +2,7 @@ import type { ClassifyPipeline, Receipt } from "modicum";
 import type { Paper, TopicScore } from "./paper.ts";
 import type { Store } from "./store.ts";
 
-/** Each text is decided by itself: no margin between labels is below 0. */
+/** Without an index to look texts up in, each is decided by itself: no margin between labels is below 0. */
 const PLAIN = { when: "margin", margin: 0 } as const;
 
 /** Papers that are classified in one call. */
@@ -37,7 +37,7 @@ async function classify(
 ): Promise<Receipt> {
   const texts = papers.map(({ title, abstract }) => `${title}\n${abstract}`);
   const { results, receipt } = await classifier.classify(texts, labels, {
-    ...{ evidence: texts.map(() => []), qzero: PLAIN },
+    ...(classifier.index === undefined && { evidence: texts.map(() => []), qzero: PLAIN }),
     ...(signal && { signal }),
   });
   const best = ({ label, scores }: (typeof results)[number]): TopicScore[] =>

@@ -1,3 +1,4 @@
+import type { Receipt } from "modicum";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { paperInputSchema } from "../paper.ts";
 import { openStore, type Store } from "../store.ts";
@@ -100,6 +101,15 @@ describe("a digest", () => {
     await list("Third Paper");
     await mailing.round(NOON + 2 * DAY);
     expect(smtp.mails).toHaveLength(1);
+  });
+
+  test("tells what the models of the pages spent since the digest before", async () => {
+    const flops = { dense: 4e9, spent: 1e9, overhead: 0, saved: 0.75 };
+    await store.receipts.add("index", { id: "r1", flops } as Receipt, null, NOON - MINUTE);
+    await store.receipts.add("search", { id: "r2", flops } as Receipt, null, NOON - MINUTE);
+    await active();
+    await mailing.round(NOON);
+    expect(readable(smtp.mails[0]!.raw)).toMatch(/Receipt r1: .* took 1\.00 GFLOPs, 75 % less than the 4\.00 without/);
   });
 
   test("comes once a period, with papers that were not known before", async () => {

@@ -70,7 +70,8 @@ class Sqlite implements Database {
 /** Opens the database in the file at `path`, which is created if it is missing. @throws UserError */
 export function openSqlite(path: string): Database {
   try {
-    if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+    // Subscribers' addresses are nobody else's.
+    if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const db = new Libsql(path, { timeout: PATIENCE });
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
     db.transaction(() => migrate(db, path)).immediate();
