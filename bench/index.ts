@@ -65,6 +65,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "64 tokens of a random Mamba-2 after 32,768 others, against after 128",
     load: async () => (await import("./mamba.ts")).mambaDecode,
   },
+  moe: {
+    summary: "64 tokens of a random mixture of 8 experts, 2 of them active, against a dense model of equal active size",
+    load: async () => (await import("./moe.ts")).moe,
+  },
   "lab-overhead": {
     summary:
       "short items answered, judged and written by the lab, without a run's opening and report, against the model alone",
