@@ -90,9 +90,10 @@ export function receiptText(receipt: Receipt | null): string {
   if (!receipt) return "Receipt: no model ran for these papers.";
   const { dense, spent, saved } = receipt.flops;
   const share = Math.round(100 * saved);
+  const beside = `, ${Math.abs(share)} % ${share > 0 ? "less" : "more"} than the ${giga(dense)} without savings`;
   return [
     `Receipt ${receipt.id}: since these papers came in, search, topics and summaries of all papers took`,
-    `${giga(spent)} GFLOPs${share === 0 ? "" : `, ${share} % less than the ${giga(dense)} without savings`}.`,
+    `${giga(spent)} GFLOPs${share === 0 ? "" : beside}.`,
   ].join(" ");
 }
 
