@@ -70,6 +70,13 @@ export function attentionBlock(decoder: Decoder, graph: Graph, layer: number): A
   throw new Error(`layer ${layer} is recurrent and has no attention`);
 }
 
+/** A recurrent layer. @throws Error if it attends */
+export function recurrentBlock(decoder: Decoder, graph: Graph, layer: number): RecurrentBlock {
+  const block = decoder.block(graph, layer);
+  if (block.kind === "recurrent") return block;
+  throw new Error(`layer ${layer} attends, and keeps no state`);
+}
+
 /** A model's forward pass as a stack of blocks, traced into whichever graphs the engine cuts it into. */
 export interface Decoder {
   readonly config: DecoderConfig;

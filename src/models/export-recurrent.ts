@@ -1,6 +1,6 @@
 import { Graph, sym, type Tensor } from "../graph/index.ts";
 import type { Stream } from "../nn/stream.ts";
-import type { Decoder } from "./decoder.ts";
+import { type Decoder, recurrentBlock } from "./decoder.ts";
 
 const batch = sym("batch_size");
 
@@ -14,8 +14,7 @@ export function exportedRecurrent(decoder: Decoder): Graph {
   let stream: Stream = { branch: decoder.embed(g, ids, refuse) };
   const states: Tensor[] = [];
   for (let l = 0; l < decoder.config.layers; l++) {
-    const block = decoder.block(g, l);
-    if (block.kind !== "recurrent") throw new Error(`layer ${l} attends, and keeps no state`);
+    const block = recurrentBlock(decoder, g, l);
     const after = block.run(stream, g.input(`past_states.${l}`, "f32", [batch, decoder.config.recurrent!(l)!]));
     states.push(after.state);
     stream = after.stream;

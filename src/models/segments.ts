@@ -15,7 +15,7 @@ import {
   writeCache,
 } from "../graph/index.ts";
 import { type Stream, settle } from "../nn/stream.ts";
-import { attentionBlock, type Decoder, isRecurrent, type RecurrentBlock } from "./decoder.ts";
+import { attentionBlock, type Decoder, isRecurrent, type RecurrentBlock, recurrentBlock } from "./decoder.ts";
 import type { ExitHead, StepProbe } from "./step-probe.ts";
 import { hasWindow } from "./window-start.ts";
 
@@ -184,9 +184,10 @@ export function traceAfter(decoder: Decoder, layer: number): Graph {
 
 /**
  * Keys and values of layers from..to−1 for tokens, all computed from their stream at `from`. They are written into the
- * caches from entry `first` (i64 [batch]) on; nothing attends.
+ * caches from entry `first` (i64 [batch]) on; nothing attends. Of recurrent layers: the next states by that stream.
  */
 export function traceFill(decoder: Decoder, from: number, to: number): Graph {
+  if (isRecurrent(decoder.config)) return traceStates(decoder, from, to);
   const g = new Graph();
   const { heads, kvHeads, headSize } = decoder.config;
   const [stream, first] = [streamIn(g, decoder, from), g.input("first", "i64", [batch])];
@@ -208,6 +209,13 @@ export function traceFill(decoder: Decoder, from: number, to: number): Graph {
     g.output(`presentValue${l}`, writeCache(pastValue, byHead(v), first));
   }
   return g;
+}
+
+function traceStates(decoder: Decoder, from: number, to: number): Graph {
+  const g = new Graph();
+  const stream = streamIn(g, decoder, from);
+  for (let l = from; l < to; l++) recur(g, decoder, recurrentBlock(decoder, g, l), l, stream);
+  return carve(g, {}, Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor])));
 }
 
 /** The stream after any layer → `logits` [batch, tokens, vocabulary]. */

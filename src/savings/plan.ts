@@ -85,13 +85,14 @@ export type Decision =
   | { readonly kind: "keep"; readonly positions: Int32Array };
 
 /**
- * The values that deeper layers get in place of the keys and values of a token that exited (DYNAMAX b.7). `none`:
+ * What deeper layers get in place of the keys and values, or of the update of the state, of a token that exited (DYNAMAX b.7). `none`:
  * nothing, they are never read again; `copy-kv`: those of the last layer that ran; `copy-hidden`: those computed from
  * the stream at the exit; `recompute`: their own, computed when a later token goes deeper; `mask`: nothing, and later
  * tokens do not see the token there; `verify`: as `recompute`, but the token that was decided at the exit is only a draft.
- * The deep layers check all drafts in one pass, and the text is dense's.
+ * The deep layers check all drafts in one pass, and the text is dense's. Of recurrent layers: `ssm-partial` updates
+ * their states by the stream at the exit, `ssm-skip` leaves them as they are.
  */
-export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask"] as const;
+export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask", "ssm-partial", "ssm-skip"] as const;
 export type StateFill = (typeof stateFills)[number] | "verify" | "none";
 
 /** One saving's contribution to a plan. */

@@ -35,7 +35,7 @@ export class Engine implements Disposable {
       if (cut.scope !== "step") continue;
       if (cut.probe) await this.programs.probe(cut.probe);
       if (cut.head) await this.programs.exitHead(cut.head);
-      if (cut.fill === "copy-hidden") await this.programs.fills(cut.after);
+      if (cut.fill === "copy-hidden" || cut.fill === "ssm-partial") await this.programs.fills(cut.after);
     }
     await this.#prepareChecks(plan.cuts.filter((cut) => cut.scope === "step" && cut.fill === "verify"));
   }

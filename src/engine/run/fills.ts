@@ -3,7 +3,7 @@ import type { StateFill } from "../../savings/plan.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Batch } from "./batch.ts";
-import { cacheBinding } from "./stack-buffers.ts";
+import { cacheBinding, stateBinding } from "./stack-buffers.ts";
 
 /** A row whose token is at a cut; the batch's streams lie after `done` segments. */
 export interface AtCut {
@@ -23,7 +23,10 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
   switch (how) {
     case "none":
     case "mask":
+    case "ssm-skip":
       return;
+    case "ssm-partial":
+      return updateStates(at);
     case "copy-kv":
       return copyEntries(at);
     case "copy-hidden":
@@ -64,4 +67,16 @@ async function computeEntries({ slot, after, batch, done, meter }: AtCut): Promi
   }
   for (const group of slot.groupsOf({ from: after, to: slot.programs.decoder.config.layers }))
     group.grow([slot.tokens.length]);
+}
+
+/** Updates the states of deeper recurrent layers by the token's stream at the cut; their results are not computed. */
+async function updateStates({ slot, after, batch, done, meter }: AtCut): Promise<void> {
+  const groups = slot.groupsOf({ from: after, to: slot.programs.decoder.config.layers });
+  for (const group of groups) group.begin();
+  for (const { from, to, program } of await slot.programs.fills(after)) {
+    const states = Array.from({ length: to - from }, (_, l) => stateBinding(slot.cache, from + l));
+    await program.bind(Object.assign({}, batch.stream(slot, done), ...states)).run();
+    meter.overheadPart(program.cost, 1, 0);
+  }
+  for (const group of groups) group.grow([slot.tokens.length]);
 }

@@ -166,8 +166,12 @@ export class StackBuffers implements Disposable {
 
 /** What a layer keeps as its inputs and outputs: updated in place. A layer with a window begins at token `start`. */
 function layerBinding(cache: KvRows, layer: number, start: number, views: ViewSet): Binding {
-  if (cache.config.recurrent?.(layer) === undefined)
-    return cacheBinding(cache.from(layer, start, views), String(layer));
+  if (cache.config.recurrent?.(layer) !== undefined) return stateBinding(cache, layer);
+  return cacheBinding(cache.from(layer, start, views), String(layer));
+}
+
+/** A recurrent layer's states as its input and output: updated in place. */
+export function stateBinding(cache: KvRows, layer: number): Binding {
   const states = cache.states(layer);
   return { [`state${layer}`]: states, [`stateOut${layer}`]: states };
 }

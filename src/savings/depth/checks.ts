@@ -5,7 +5,6 @@ import type { StateFill } from "../plan.ts";
 
 /** The reason why no token can leave a model early, if there is one. */
 export function exitUnsupported({ config }: Decoder): string | undefined {
-  if (isRecurrent(config)) return "recurrent layers, whose states need every token";
   if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
   return config.layers < 2 ? "a single layer" : undefined;
 }
@@ -23,17 +22,27 @@ export function exitsFrom(saving: string, all: readonly number[], from = 1): rea
   throw new UserError(`${saving}: there is no exit from layer ${from} on; the last is after ${all.at(-1)}`, 2);
 }
 
+/** Fills of recurrent layers. Drafts would need their states taken back. */
+const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute", "none"];
+
 /**
  * Checks that the layers from `layer` on can take a fill for a token that left after `layer` layers.
  * @throws UserError
  */
 export function checkFill(saving: string, fill: StateFill, layer: number, decoder: Decoder): void {
   const { layers, window } = decoder.config;
+  const recurrent = isRecurrent(decoder.config);
   const deeper = Array.from({ length: layers - layer + 1 }, (_, i) => layer - 1 + i);
   const refuse = (why: string): never => {
     throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
   };
+  if (recurrent && !STATE_FILLS.includes(fill))
+    refuse(`layers that attend, and the model's are recurrent: expected ${STATE_FILLS.slice(0, -1).join(", ")}`);
   switch (fill) {
+    case "ssm-partial":
+    case "ssm-skip":
+      if (!recurrent) refuse("recurrent layers, and the model's attend");
+      return;
     case "copy-kv": {
       const kind = attentionKind(decoder, layer - 1);
       const other = deeper.find((l) => attentionKind(decoder, l) !== kind);

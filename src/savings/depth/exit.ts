@@ -18,7 +18,7 @@ const options = z
     fill: choice([...stateFills, "verify"])
       .default("copy-kv")
       .describe(
-        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask); with either mode, the exit's tokens are drafts that the deeper layers check in one pass, so that the text is dense's (verify)",
+        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask); deeper states of a recurrent model are updated by the stream at the exit (ssm-partial) or stay (ssm-skip); with either mode, the exit's tokens are drafts that the deeper layers check in one pass, so that the text is dense's (verify)",
       ),
   })
   .superRefine(({ layer }, context) => {
@@ -32,7 +32,7 @@ function checkExit({ layer, mode, fill }: ExitOptions, decoder: Decoder): void {
   const { layers } = decoder.config;
   requireExits("exit", decoder);
   if (layer! > layers) throw new UserError(`exit: layer ${layer} is past the model's last, which is ${layers}`, 2);
-  if (mode === "fixed") return;
+  if (mode === "fixed" && fill !== "verify") return;
   checkFill("exit", fill, layer!, decoder);
 }
 
