@@ -205,7 +205,10 @@ test.each([
   ["exit:layer=0", "exit: layer: expected a whole number of at least 1, got 0"],
   ["exit:layer=99", `exit: layer 99 is past the model's last`],
   ["exit:layer=1,rate=2", "exit: rate: expected a number between 0 and 1, got 2"],
-  ["exit:layer=1,fill=none", "exit: fill: expected one of copy-kv, copy-hidden, recompute, mask, ssm-partial, ssm-skip, verify"],
+  [
+    "exit:layer=1,fill=none",
+    "exit: fill: expected one of copy-kv, copy-hidden, recompute, mask, ssm-partial, ssm-skip, verify",
+  ],
 ])("%s is refused in one sentence", async (text, sentence) => {
   const attempt = async () => model.recipes.use(parseRecipe([text]));
   await expect(attempt()).rejects.toThrow(sentence);
