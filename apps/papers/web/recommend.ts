@@ -21,6 +21,8 @@ export const FEWEST = 3;
 
 const C = 0.1;
 const PASSES = 20;
+/** Papers that were not saved, of which a model learns; of more, every n-th. */
+const OTHERS = 2000;
 const REASONS = 2;
 
 /** The `top` papers that are not saved, best first; undefined if there is too little to go on. */
@@ -32,13 +34,18 @@ export function recommend(
   const liked = papers.filter(({ id }) => saved.has(id));
   const others = papers.filter(({ id }) => !saved.has(id));
   if (liked.length < FEWEST || others.length < FEWEST) return undefined;
-  const { weights, alphas } = separate(liked, others);
+  const { weights, alphas } = separate(liked, thinned(others));
   return others
     .map(({ id, vector }) => ({ id, vector, score: dot(weights, vector) }))
     .sort((a, b) => b.score - a.score)
     .slice(0, top)
     .map(({ id, vector, score }) => ({ id, score, because: reasons(liked, alphas, vector) }));
 }
+
+const thinned = (others: readonly Candidate[]): Candidate[] => {
+  const every = Math.ceil(others.length / OTHERS);
+  return others.filter((_, i) => i % every === 0);
+};
 
 /** The weights are the sum of all vectors by ±alpha, so each saved paper's share in a score is exact. */
 function reasons(liked: readonly Candidate[], alphas: Float64Array, vector: Float32Array): string[] {

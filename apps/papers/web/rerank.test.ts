@@ -1,24 +1,28 @@
-import { type RerankPipeline, UserError } from "modicum";
+import { type Receipt, type RerankPipeline, UserError } from "modicum";
 import { expect, test } from "vitest";
 import { Reranking } from "./rerank.ts";
 import { openSite } from "./site.testing.ts";
 
 /** A reranker that turns its list round, and counts how often it was asked. */
-function reversing(): { reranking: Reranking; calls: string[][] } {
-  const calls: string[][] = [];
+function reversing() {
+  const [calls, billed]: [string[][], Receipt[]] = [[], []];
   const receipt = { id: "r1", model: "tiny+first", flops: { spent: 5e6 }, ms: { total: 3 } };
   const rerank = async (_: string, texts: string[]) => {
     calls.push(texts);
     return { order: texts.map((_, i) => texts.length - 1 - i), windows: [], receipt };
   };
   const pipeline = { rerank, dispose() {} } as unknown as RerankPipeline;
-  return { reranking: new Reranking(async () => pipeline), calls };
+  const reranking = new Reranking(
+    async () => pipeline,
+    async (receipt) => void billed.push(receipt),
+  );
+  return { reranking, calls, billed };
 }
 
 test("a model orders the results behind a link, once for one list; without one, the search's order stays and says why", async () => {
-  const { reranking, calls } = reversing();
+  const { reranking, calls, billed } = reversing();
   const papers = ["one", "two", "three"].map((title) => ({ title: `Layers ${title}`, abstract: "Layers." }));
-  const { site, close, visitor } = await openSite(papers, reranking);
+  const { close, visitor } = await openSite(papers, reranking);
   const titles = (text: string) => [...text.matchAll(/<h2><a[^>]*>([^<]+)/g)].map(([, title]) => title);
   const plain = (await visitor().get("/search?q=layers")).text;
   expect(plain).toContain('href="/search?q=layers&amp;rerank=1"');
@@ -28,9 +32,15 @@ test("a model orders the results behind a link, once for one list; without one, 
     expect(text).toContain("tiny+first spent 5.0 MFLOP in 3 ms");
   }
   expect(calls).toHaveLength(1);
-  expect((await site.papers.store.receipts.latest()).filter(({ task }) => task === "rerank")).toHaveLength(1);
+  expect(billed).toHaveLength(1);
   await close();
-  const broken = await openSite(papers, new Reranking(() => Promise.reject(new UserError("there is no network"))));
+  const broken = await openSite(
+    papers,
+    new Reranking(
+      () => Promise.reject(new UserError("there is no network")),
+      async () => {},
+    ),
+  );
   const { text } = await broken.visitor().get("/search?q=layers&rerank=1");
   expect(text).toContain("no model can order these papers: there is no network");
   expect(titles(text)).toEqual(titles(plain));

@@ -1,5 +1,6 @@
 import { type Receipt, type RerankPipeline, UserError } from "modicum";
 import type { Paper } from "../src/paper.ts";
+import { Kept } from "./kept.ts";
 
 /** Papers in a new order, and what that cost. */
 export interface Order {
@@ -11,23 +12,23 @@ const KEPT = 200;
 
 /** Orders search results by a model that reads them. Orders are kept, and made one at a time. */
 export class Reranking {
-  readonly #orders = new Map<string, Order>();
+  readonly #orders = new Kept<Order>(KEPT);
   #ranker: Promise<RerankPipeline> | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly open: () => Promise<RerankPipeline>) {}
+  constructor(
+    private readonly open: () => Promise<RerankPipeline>,
+    /** Told of each order that is made. */
+    private readonly onMade: (receipt: Receipt) => Promise<void>,
+  ) {}
 
-  /** The order, and whether it was made just now. @throws UserError if there is no model */
-  async order(query: string, papers: readonly Paper[]): Promise<Order & { readonly fresh: boolean }> {
-    const key = JSON.stringify([query, papers.map(({ id }) => id)]);
-    const kept = this.#orders.get(key);
-    if (kept) return { ...kept, fresh: false };
-    const made = this.#turn.then(() => this.#make(query, papers));
-    this.#turn = made.catch(() => {});
-    const order = await made;
-    this.#orders.set(key, order);
-    for (const oldest of this.#orders.keys()) if (this.#orders.size > KEPT) this.#orders.delete(oldest);
-    return { ...order, fresh: true };
+  /** @throws UserError if there is no model */
+  order(query: string, papers: readonly Paper[]): Promise<Order> {
+    return this.#orders.of(JSON.stringify([query, papers.map(({ id }) => id)]), () => {
+      const made = this.#turn.then(() => this.#make(query, papers));
+      this.#turn = made.catch(() => {});
+      return made;
+    });
   }
 
   async #make(query: string, papers: readonly Paper[]): Promise<Order> {
@@ -38,6 +39,7 @@ export class Reranking {
     });
     const texts = papers.map(({ title, abstract }) => `${title}. ${abstract}`);
     const { order, receipt } = await ranker.rerank(query, texts);
+    await this.onMade(receipt);
     return { ids: order.map((index) => papers[index]!.id), receipt };
   }
 

@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Mailing } from "../src/mail/mail.ts";
 import type { Papers } from "../src/papers.ts";
 import { createSite } from "./app.tsx";
+import { Kept } from "./kept.ts";
 import { RateLimit } from "./rate-limit.ts";
 import { Reranking } from "./rerank.ts";
 import type { Site } from "./site.ts";
@@ -24,6 +25,9 @@ export interface Serving {
   close(): Promise<void>;
 }
 
+/** Recommendations that are kept, one for each choice of saved papers. */
+const KEPT = 200;
+
 /** What the pages show and use. */
 export interface Served {
   readonly papers: Papers;
@@ -36,7 +40,14 @@ export interface Served {
 export function siteOf(served: Served, reranker: string, clientOf: (c: Context) => string): Site {
   return {
     ...served,
-    reranking: reranker === "none" ? undefined : new Reranking(() => openReranker(reranker)),
+    reranking:
+      reranker === "none"
+        ? undefined
+        : new Reranking(
+            () => openReranker(reranker),
+            (receipt) => served.papers.store.receipts.add("rerank", receipt),
+          ),
+    recommendations: new Kept(KEPT),
     limits: { search: new RateLimit(120, 60), rerank: new RateLimit(6, 5), subscribe: new RateLimit(1, 5) },
     clientOf,
   };

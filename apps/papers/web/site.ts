@@ -1,10 +1,12 @@
 import type { Context } from "hono";
 import type { Mailing } from "../src/mail/mail.ts";
 import type { Papers } from "../src/papers.ts";
+import type { Kept } from "./kept.ts";
 import type { Frame } from "./layout.tsx";
 import { page } from "./layout.tsx";
 import type { RateLimit } from "./rate-limit.ts";
 import { type Reader, welcome } from "./reader.ts";
+import type { Recommendation } from "./recommend.ts";
 import type { Reranking } from "./rerank.ts";
 
 /** What all routes share. */
@@ -13,6 +15,7 @@ export interface Site {
   /** Undefined if reranking is off. */
   readonly reranking: Reranking | undefined;
   readonly mailing: Mailing;
+  readonly recommendations: Kept<readonly Recommendation[] | undefined>;
   /** The address that readers know the site by, without a slash at its end; by default that of each request. */
   readonly url: string | undefined;
   readonly limits: Readonly<Record<"search" | "rerank" | "subscribe", RateLimit>>;

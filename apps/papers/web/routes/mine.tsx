@@ -4,10 +4,12 @@ import { Empty, List } from "../feed-page.tsx";
 import { ForYouPage, type Recommended } from "../for-you-page.tsx";
 import { count } from "../format.ts";
 import { type Marks, marksOf } from "../marks.ts";
-import { recommend } from "../recommend.ts";
+import { type Recommendation, recommend } from "../recommend.ts";
 import { pathOf, readerOf, type Site, show } from "../site.ts";
 
 const SHOWN = 20;
+/** Papers of a ranking, since those that were read are left out. */
+const RANKED = 200;
 
 /** `/saved`: the papers that the reader saved, the newest first. */
 export async function saved(site: Site, c: Context): Promise<Response> {
@@ -48,26 +50,32 @@ interface Outcome {
   readonly missing?: string;
 }
 
-async function recommendedFor({ papers }: Site, likes: readonly string[], marks: Marks): Promise<Outcome> {
+async function recommendedFor(site: Site, likes: readonly string[], marks: Marks): Promise<Outcome> {
   try {
-    const vectors = await papers.vectorsOf(await papers.store.papers.ids());
-    const candidates = [...vectors].map(([id, vector]) => ({ id, vector }));
-    const read = ({ id }: { readonly id: string }) => marks.of({ id }).has("read");
-    const ranked = recommend(candidates, new Set(likes), candidates.length)
-      ?.filter((one) => !read(one))
-      .slice(0, SHOWN);
+    const ranked = await rankedFor(site, likes);
     if (!ranked) return { recommended: undefined };
-    const needed = await papers.store.papers.many([...new Set(ranked.flatMap(({ id, because }) => [id, ...because]))]);
-    const byId = new Map(needed.map((paper) => [paper.id, paper]));
-    const known = (ids: readonly string[]) => ids.flatMap((id) => byId.get(id) ?? []);
-    return {
-      recommended: ranked.flatMap(({ id, because }) =>
-        known([id]).map((paper) => ({ paper, because: known(because) })),
-      ),
-    };
+    const shown = ranked.filter((one) => !marks.of(one).has("read")).slice(0, SHOWN);
+    return { recommended: await withPapers(site, shown) };
   } catch (error) {
     if (error instanceof UserError)
       return { recommended: undefined, missing: `Recommendations are off: ${error.message}.` };
     throw error;
   }
+}
+
+/** The ranking for a choice of saved papers, which is made again when there are other papers. */
+async function rankedFor({ papers, recommendations }: Site, likes: readonly string[]) {
+  const key = JSON.stringify([await papers.store.papers.count(), likes.toSorted()]);
+  return recommendations.of(key, async () => {
+    const vectors = await papers.vectorsOf(await papers.store.papers.ids());
+    const candidates = [...vectors].map(([id, vector]) => ({ id, vector }));
+    return recommend(candidates, new Set(likes), RANKED);
+  });
+}
+
+async function withPapers({ papers }: Site, ranked: readonly Recommendation[]): Promise<Recommended[]> {
+  const needed = await papers.store.papers.many([...new Set(ranked.flatMap(({ id, because }) => [id, ...because]))]);
+  const byId = new Map(needed.map((paper) => [paper.id, paper]));
+  const known = (ids: readonly string[]) => ids.flatMap((id) => byId.get(id) ?? []);
+  return ranked.flatMap(({ id, because }) => known([id]).map((paper) => ({ paper, because: known(because) })));
 }

@@ -58,12 +58,11 @@ const passes = ({ topics, listed }: Paper, { topic, from, to }: Filter): boolean
   (topic === undefined || topics.some(({ label }) => label === topic)) &&
   ((from === undefined && to === undefined) || (listed !== null && listed >= (from ?? "") && listed <= (to ?? "9999")));
 
-async function reordered({ reranking, papers }: Site, query: string, results: Results): Promise<Results> {
+async function reordered({ reranking }: Site, query: string, results: Results): Promise<Results> {
   if (!reranking || results.papers.length < 2) return results;
   try {
     const [first, rest] = [results.papers.slice(0, READ), results.papers.slice(READ)];
-    const { ids, receipt, fresh } = await reranking.order(query, first);
-    if (fresh) await papers.store.receipts.add("rerank", receipt);
+    const { ids, receipt } = await reranking.order(query, first);
     const byId = new Map(first.map((paper) => [paper.id, paper]));
     const ordered = [...ids.map((id) => byId.get(id)!), ...rest];
     return { ...results, papers: ordered, receipts: [...results.receipts, receipt] };

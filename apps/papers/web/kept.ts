@@ -1,0 +1,17 @@
+/** Results of work that would be the same again; the oldest make room. */
+export class Kept<T> {
+  readonly #all = new Map<string, Promise<T>>();
+
+  constructor(private readonly most: number) {}
+
+  /** What was made for a key, or is being made; a failure is not kept. */
+  of(key: string, make: () => Promise<T>): Promise<T> {
+    const kept = this.#all.get(key);
+    if (kept) return kept;
+    const made = make();
+    made.catch(() => this.#all.delete(key));
+    this.#all.set(key, made);
+    for (const oldest of this.#all.keys()) if (this.#all.size > this.most) this.#all.delete(oldest);
+    return made;
+  }
+}
