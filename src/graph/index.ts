@@ -38,4 +38,5 @@ export * from "./ops/softmax.ts";
 export * from "./ops/tile-attention.ts";
 export * from "./ops/top-k.ts";
 export * from "./ops/unpad.ts";
+export * from "./rebuild.ts";
 export * from "./tensor.ts";

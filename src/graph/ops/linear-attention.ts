@@ -1,4 +1,5 @@
 import { type Dim, mul, sameShape } from "../dim.ts";
+import type { Graph, Node } from "../graph.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, ShapeError, showType } from "../op.ts";
@@ -89,3 +90,11 @@ export function gatedLinearAttention(
   const [y, next] = apply(gatedOp, [q, k, v, state, decay], heads);
   return { y: y!, state: next! };
 }
+
+/** The place of the decay among the operands of linear attention. */
+export const DECAY = 4;
+
+/** The uses of linear attention in a graph, in order: each has the operands q, k, v, state and decay. */
+export const gatedScans = ({ nodes }: Graph): readonly Node[] => nodes.filter(isGatedScan);
+
+export const isGatedScan = ({ op }: Node): boolean => op === (gatedOp as Op<unknown>);

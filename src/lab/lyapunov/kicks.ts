@@ -1,0 +1,58 @@
+import { type Changes, DECAY, isGatedScan, scale } from "../../graph/index.ts";
+import { DecaySums } from "./closed-form.ts";
+import { OpenStates, type Recurrent } from "./open-states.ts";
+
+/** A difference below this share of the kick is rounding. */
+const LOST = 1e-3;
+
+/** A layer's state after every element of its scan was moved by 1 before the first token. */
+export interface Kicked {
+  /** Elements whose difference is large enough to be measured. */
+  readonly elements: number;
+  /** The greatest exponent that they show. */
+  readonly exponent: number;
+  /** The greatest difference of an exponent to the closed form's on the same tokens, nats a token. */
+  readonly fromClosedForm: number;
+}
+
+/** A = +exp(A_log): the negative control. */
+const growing: Changes = {
+  operand: (node, i, tensor) => (isGatedScan(node) && i === DECAY ? scale(tensor, -1) : tensor),
+};
+
+/**
+ * Moves the state of each layer, one layer in a row of its own, runs the tokens, and compares what is left with the
+ * closed form: an unchanged row beside it has the same inputs at that layer. `grows`: with A = +exp(A_log).
+ */
+export async function kickLayers(model: Recurrent, ids: readonly number[], grows = false): Promise<Kicked[]> {
+  const { layers } = model.decoder.config;
+  const changes = grows ? { changes: growing } : {};
+  using one = await OpenStates.open(model, { rows: 1, tokens: ids.length, decays: true, ...changes });
+  using rows = await OpenStates.open(model, { rows: layers + 1, tokens: ids.length, ...changes });
+  await one.run([ids]);
+  for (let l = 0; l < layers; l++) addTo(rows.scan(l, l + 1), 1);
+  await rows.run(Array.from({ length: layers + 1 }, () => ids));
+  return one.scans.map(({ decays, share }, l) => {
+    const sums = new DecaySums(decays);
+    const sign = grows ? -1 : 1;
+    sums.add(one.decays(l, ids.length).map((decay) => sign * decay));
+    return compared(rows.scan(l, 0), rows.scan(l, l + 1), sums, share);
+  });
+}
+
+function addTo(values: Float32Array, addend: number): void {
+  for (let i = 0; i < values.length; i++) values[i]! += addend;
+}
+
+function compared(plain: Float32Array, kicked: Float32Array, { exponents, tokens }: DecaySums, share: number): Kicked {
+  let [elements, exponent, fromClosedForm] = [0, Number.NEGATIVE_INFINITY, 0];
+  for (let i = 0; i < plain.length; i++) {
+    const left = kicked[i]! - plain[i]!;
+    if (!(left > LOST * Math.max(1, Math.abs(plain[i]!)))) continue;
+    const found = Math.log(left) / tokens;
+    elements++;
+    exponent = Math.max(exponent, found);
+    fromClosedForm = Math.max(fromClosedForm, Math.abs(found - exponents[Math.floor(i / share)]!));
+  }
+  return { elements, exponent, fromClosedForm };
+}

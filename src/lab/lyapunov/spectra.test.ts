@@ -1,0 +1,42 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { openDecoder } from "../../models/registry.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { kickLayers } from "./kicks.ts";
+import { greatest, measureSpectra } from "./spectra.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-lyapunov-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const ids = Array.from({ length: 96 }, (_, i) => 3 + ((i * i + 5 * i) % 67));
+
+describe.each(["mamba", "mamba2", "mamba2-groups"])("%s", (name) => {
+  const fixture = fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
+  const model = openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");
+
+  test("every exponent is negative, and QR's", async () => {
+    const spectra = await measureSpectra(model, ids);
+    expect(spectra.length).toBe(model.decoder.config.layers);
+    for (const { exponents, fromQr, standardError } of spectra) {
+      expect(greatest(exponents)).toBeLessThan(0);
+      expect(fromQr).toBeLessThan(1e-9);
+      expect(standardError).toBeGreaterThan(0);
+    }
+  });
+
+  test("a moved state comes back at the closed form's rates; with A = +exp(A_log) it goes away", async () => {
+    const few = ids.slice(0, 12);
+    for (const { elements, exponent, fromClosedForm } of await kickLayers(model, few)) {
+      expect(elements).toBeGreaterThan(0);
+      expect(exponent).toBeLessThan(0);
+      expect(fromClosedForm).toBeLessThan(1e-4);
+    }
+    for (const { elements, exponent, fromClosedForm } of await kickLayers(model, few, true)) {
+      expect(elements).toBeGreaterThan(0);
+      expect(exponent).toBeGreaterThan(0);
+      expect(fromClosedForm).toBeLessThan(1e-2);
+    }
+  });
+});
