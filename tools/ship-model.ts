@@ -1,0 +1,31 @@
+/** Puts a trained model, in float16, into `models/NAME`: `npx tsx tools/ship-model.ts RUN NAME`. */
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { withFile } from "../src/weights/read-file.ts";
+import { parseHeader } from "../src/weights/safetensors/header.ts";
+import { readFloats } from "../src/weights/safetensors/read.ts";
+import { type WritableTensor, writeTensors } from "../src/weights/safetensors/write.ts";
+import { root } from "./section.ts";
+
+/** `from`: the folder of a run, or of its model. */
+export async function shipModel(from: string, name: string): Promise<void> {
+  const folder = join(root, "models", name);
+  mkdirSync(folder, { recursive: true });
+  for (const file of ["tokenizer.json", "tokenizer_config.json", "receipt.json"])
+    copyFileSync(join(from, file), join(folder, file));
+  const config: object = JSON.parse(readFileSync(join(from, "config.json"), "utf8"));
+  writeFileSync(join(folder, "config.json"), `${JSON.stringify({ ...config, torch_dtype: "float16" }, null, 2)}\n`);
+  const tensors = [...withFile(join(from, "model.safetensors"), parseHeader)].map(
+    ([name, tensor]): [string, WritableTensor] => [
+      name,
+      { shape: tensor.shape, type: "F16", values: () => readFloats(tensor) },
+    ],
+  );
+  await writeTensors(join(folder, "model.safetensors"), new Map(tensors));
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [from, name] = process.argv.slice(2);
+  if (!from || !name) throw new Error("expected the folder of a run, and a name in models/");
+  await shipModel(from, name);
+}
