@@ -12,9 +12,10 @@ import { cumSum, lower, segmentSums } from "./ops/cumulative.ts";
 import { diagonalScan } from "./ops/diagonal-scan.ts";
 import * as elementwise from "./ops/elementwise.ts";
 import { columns, encoderAttention } from "./ops/encoder.ts";
-import { expertOrder, toExperts, toSlots } from "./ops/expert-rows.ts";
+import { expertOrder, expertShares, toExperts, toSlots } from "./ops/expert-rows.ts";
 import { gather } from "./ops/gather.ts";
 import { groupedLinear } from "./ops/grouped-linear.ts";
+import { groupedQuantizedLinear } from "./ops/grouped-quantized.ts";
 import { cacheLengths, maskLengths, narrowMask } from "./ops/mask.ts";
 import { linear, matmulTransposed } from "./ops/matmul.ts";
 import { mixExperts } from "./ops/mix-experts.ts";
@@ -206,6 +207,32 @@ const frozen: GradientCase[] = ([4, 8] as const).flatMap((bits) =>
   })),
 );
 
+/** Three experts, of which the second has no rows. */
+const frozenExperts: GradientCase[] = frozen.map(({ name, inputs }) => {
+  const matrices = [0, 1, 2].map((e) =>
+    Object.entries(inputs)
+      .filter(([part]) => part !== "x")
+      .map(([part, input]): [string, Input] => [`${part}${e}`, { ...input, data: input.data.toReversed() }]),
+  );
+  const bits = name.includes("4 bits") ? 4 : 8;
+  return {
+    name: `experts, ${name}`,
+    inputs: {
+      x: noise(1, [5, 48]),
+      sizes: whole("i64", [3], 2, 0, 3),
+      ...Object.fromEntries(matrices.flat()),
+    },
+    trace(t) {
+      const part = (of: string, e: number) => t[`${of}${e}`]!;
+      const all = [0, 1, 2].map((e) => ({
+        ...{ bits: bits as 4 | 8, codes: part("codes", e), scale: part("scale", e), zero: part("zero", e) },
+        residual: t[`residual${e}`],
+      }));
+      return [groupedQuantizedLinear(t["x"]!, t["sizes"]!, all, "float32")];
+    },
+  };
+});
+
 const weights = { gain: noise(8, [7]), shift: noise(9, [7]) };
 const two = { x: noise(1, [2, 3, 7]), skip: noise(2, [2, 3, 7]) };
 const norms: GradientCase[] = [
@@ -367,7 +394,8 @@ const experts: GradientCase[] = [false, true].map((rows) => ({
     const y = groupedLinear(toExperts(x!, order, 2), order.sizes, matrices, { rows });
     const slots = toSlots(y, order, chosen);
     const again = toSlots(toExperts(slots, order, 1), order, chosen);
-    return [mixExperts(elementwise.plus(slots, elementwise.times(again, again)), softmax(values))];
+    const mixed = mixExperts(elementwise.plus(slots, elementwise.times(again, again)), softmax(values));
+    return [mixed, expertShares(order.sizes)];
   },
 }));
 
@@ -414,6 +442,7 @@ export const gradientCases: readonly GradientCase[] = [
   ...cumulative,
   ...products,
   ...frozen,
+  ...frozenExperts,
   ...norms,
   ...rotary,
   ...attentions,

@@ -1,5 +1,5 @@
-import { add, atMost, mul, sameShape, volume } from "../dim.ts";
-import { ndarray } from "../ndarray.ts";
+import { add, atMost, type Bindings, mul, sameShape, volume } from "../dim.ts";
+import { type NdArray, ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import { sizeInBytes, type Tensor } from "../tensor.ts";
@@ -8,8 +8,10 @@ import {
   emitBlockSums,
   inOrder,
   type LinearAttrs,
+  type MatrixAttrs,
   type Precision,
   type QuantizedMatrix,
+  quantizedLinearBackwardOp,
   quantizedLinearOp,
 } from "./quantized.ts";
 
@@ -61,19 +63,53 @@ const groupedQuantizedLinearOp: Op<GroupedAttrs> = {
       read: add(sizeInBytes(x!), sizeInBytes(sizes!), mul(atMost(x!.shape[0]!, experts), matrix)),
     };
   },
-  reference([x, sizes, ...parts], attrs, bindings) {
-    const [rows, k] = x!.shape as [number, number];
-    const matrices = split(parts, attrs.experts);
-    const products = expertsOf(sizes!.data).map((expert, row) => {
-      const one = ndarray([1, k], x!.data.subarray(row * k, (row + 1) * k));
-      return quantizedLinearOp.reference([one, ...matrices[expert]!], attrs, bindings)[0]!.data;
-    });
-    const n = matrices[0]![0]!.shape[0]!;
-    const y = ndarray([rows, n]);
-    for (const [row, product] of products.entries()) y.data.set(product, row * n);
-    return [y];
-  },
+  gradient: ({ inputs: [, sizes, ...parts], given: [dy], attrs: { experts, bits } }) => [
+    apply1(groupedBackwardOp, [dy!, sizes!, ...parts], { experts, bits }),
+  ],
+  reference: (inputs, attrs, bindings) => rowByRow(quantizedLinearOp, inputs, attrs, bindings),
 };
+
+interface GroupedBackwardAttrs extends MatrixAttrs {
+  readonly experts: number;
+}
+
+const groupedBackwardOp: Op<GroupedBackwardAttrs> = {
+  name: "groupedQuantizedLinearBackward",
+  operands: ["dy", "sizes", "codes", "scale", "zero", "residual"],
+  infer: ([dy, , ...parts], attrs) => quantizedLinearBackwardOp.infer([dy!, ...split(parts, attrs.experts)[0]!], attrs),
+  onnx(emit, { inputs: [dy, sizes, ...parts], outputs, types }, attrs) {
+    const typesOf = split(types.slice(2), attrs.experts);
+    const matrices = split(parts, attrs.experts);
+    const pieces = emitGroups(emit, dy!, sizes!, attrs.experts).map((group, e) => {
+      const dx = emit.temp();
+      const io = { inputs: [group, ...matrices[e]!], outputs: [dx], types: [types[0]!, ...typesOf[e]!] };
+      quantizedLinearBackwardOp.onnx(emit, io, attrs);
+      return dx;
+    });
+    emit.node("Concat", pieces, outputs, { axis: { int: 0 } });
+  },
+  cost: ([dy], [dx]) => ({ flops: mul(2, volume(dx!.shape), dy!.shape.at(-1)!) }),
+  reference: (inputs, attrs, bindings) => rowByRow(quantizedLinearBackwardOp, inputs, attrs, bindings),
+};
+
+/** An operator's reference on each row, with the matrix of the row's expert. */
+function rowByRow<A extends { readonly experts: number }>(
+  op: Op<A>,
+  [x, sizes, ...parts]: readonly NdArray[],
+  attrs: A,
+  bindings: Bindings,
+): NdArray[] {
+  const [rows, k] = x!.shape as [number, number];
+  const matrices = split(parts, attrs.experts);
+  const products = expertsOf(sizes!.data).map((expert, row) => {
+    const one = ndarray([1, k], x!.data.subarray(row * k, (row + 1) * k));
+    return op.reference([one, ...matrices[expert]!], attrs, bindings)[0]!;
+  });
+  const width = products[0]!.shape[1]!;
+  const y = ndarray([rows, width]);
+  for (const [row, { data }] of products.entries()) y.data.set(data, row * width);
+  return [y];
+}
 
 /** Like `groupedLinear`, with experts' matrices in blocks of codes, all in one form. */
 export function groupedQuantizedLinear(

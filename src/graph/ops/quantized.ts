@@ -93,7 +93,7 @@ function row(matrix: readonly NdArray[], bits: CodeBits, index: number): Float64
  */
 export type Precision = "int8" | "float32";
 
-interface MatrixAttrs {
+export interface MatrixAttrs {
   readonly bits: CodeBits;
 }
 
@@ -136,7 +136,7 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
     emit.node("Add", [product, emit.value("MatMul", [sums, residual])], outputs);
   },
   gradient: ({ inputs: [, ...matrix], given: [dy], attrs: { bits } }) => [
-    apply1(backwardOp, [dy!, ...matrix], { bits }),
+    apply1(quantizedLinearBackwardOp, [dy!, ...matrix], { bits }),
   ],
   // The work is the product's; the residual is a matter of storage, and dense and sparse runs bear it alike.
   cost: ([x, codes]) => ({ flops: mul(2, volume(x!.shape), codes!.shape[0]!) }),
@@ -157,7 +157,7 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
  * dy [..., N] times the matrix, whose codes become floats only here. They must not be constants, or the compiler keeps
  * the floats.
  */
-const backwardOp: Op<MatrixAttrs> = {
+export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
   name: "quantizedLinearBackward",
   operands: ["dy", ...operands.slice(1)],
   infer([dy, ...matrix], { bits }) {
