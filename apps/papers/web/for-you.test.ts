@@ -10,10 +10,11 @@ test("papers like the saved ones are recommended with their reason; with too few
   Object.assign(papers, { vectorsOf: async (ids: string[]) => new Map(ids.map((id) => [id, vectorOf(id)])) });
   const reader = visitor();
   expect((await reader.get("/for-you")).text).toContain("You saved no papers so far. Save 3 more");
+  await reader.get("/");
   for (const i of [0, 2, 4]) await reader.post(`/papers/attention-${i}/marks`, { mark: "on:save" });
   const { text } = await reader.get("/for-you");
   const shown = [...text.matchAll(/<h2><a[^>]*>([^<]+)/g)].map(([, title]) => title!);
-  expect(shown.slice(0, 3).every((title) => title.startsWith("attention"))).toBe(true);
+  expect(shown.slice(0, 3).map((title) => title.split(" ")[0])).toEqual(["attention", "attention", "attention"]);
   expect(text).toMatch(/Because you saved <a href="\/papers\/attention-\d">attention \d<\/a>/);
   await reader.post(`/papers/${shown[0]!.replace(" ", "-")}/marks`, { mark: "on:read" });
   expect((await reader.get("/for-you")).text).not.toContain(`<h2><a href="/papers/${shown[0]!.replace(" ", "-")}"`);
