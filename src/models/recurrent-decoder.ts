@@ -1,5 +1,4 @@
-import type { Graph, Tensor } from "../graph/index.ts";
-import { reshape } from "../graph/index.ts";
+import { type Graph, reshape, type Tensor } from "../graph/index.ts";
 import { type MixerWeights, ratesOf } from "../nn/mixer-weights.ts";
 import { enter, type Stream } from "../nn/stream.ts";
 import { tokensWith } from "../nn/token-rows.ts";
@@ -62,8 +61,7 @@ export class RecurrentDecoder<C extends RecurrentConfig> implements Decoder {
   block(graph: Graph, layer: number): RecurrentBlock {
     const parts = new Parts(this.weights, graph);
     const mixer = this.mixer(mixerWeights(this.weights, graph, parts, layer), this.config);
-    const normed = (stream: Stream) =>
-      enter(stream, parts.norm(`blk.${layer}.attn_norm`, this.config.hidden, { norm: "rms", ...this.config }));
+    const normed = (stream: Stream) => this.#enter(parts, stream, `blk.${layer}.attn_norm`);
     return {
       kind: "recurrent",
       run(stream, state) {
@@ -79,11 +77,12 @@ export class RecurrentDecoder<C extends RecurrentConfig> implements Decoder {
   }
 
   finish(graph: Graph, stream: Stream): Tensor {
-    const norm = new Parts(this.weights, graph).norm("output_norm", this.config.hidden, {
-      norm: "rms",
-      ...this.config,
-    });
-    return enter(stream, norm).normed;
+    return this.#enter(new Parts(this.weights, graph), stream, "output_norm").normed;
+  }
+
+  #enter(parts: Parts, stream: Stream, norm: string): ReturnType<typeof enter> {
+    const { hidden, epsilon } = this.config;
+    return enter(stream, parts.norm(norm, hidden, { norm: "rms", epsilon }));
   }
 
   logits(graph: Graph, hidden: Tensor): Tensor {
@@ -95,6 +94,7 @@ export class RecurrentDecoder<C extends RecurrentConfig> implements Decoder {
   }
 }
 
+/** The weights of one layer's mixer, by the names that mixers have for them. */
 function mixerWeights(weights: WeightSource, graph: Graph, parts: Parts, layer: number): MixerWeights {
   const place = (name: string) => `blk.${layer}.${name}`;
   /** A vector, or one in another shape: no rate decays in training. */
@@ -111,7 +111,8 @@ function mixerWeights(weights: WeightSource, graph: Graph, parts: Parts, layer: 
     return [canonical[part!], ...kind].join(".");
   };
   return {
-    project: (x, name, outputs, biased) => parts.project(x, { [place(canonical[name]!)]: outputs }, () => biased!),
+    project: (x, name, outputs, biased) =>
+      parts.project(x, { [place(canonical[name]!)]: outputs }, () => biased ?? false),
     tensor: (name, shape) => (shape.length === 3 ? filters(named(name), shape) : values(named(name), shape)),
     // A GGUF stores A itself.
     rates: (shape) => (weights.config.kind === "gguf" ? values("ssm_a", shape) : ratesOf(values("ssm_a_log", shape))),

@@ -69,6 +69,30 @@ describe.each(["mamba", "mamba2-groups"])("%s", (name) => {
     }
   });
 
+  test("a sequence begins with a running one's chunk, and neither changes the other", async () => {
+    using engine = await open(name);
+    const text = ids(PREFILL_CHUNK + 30);
+    const other = [...text.slice(0, PREFILL_CHUNK + 5), ...ids(6)];
+    const [said, fresh] = [ids(3), await logitsOf(engine, other)];
+    engine.forget();
+    const meter = new Meter(engine.programs);
+    const steps: Float32Array[] = [];
+    for (const beside of [false, true]) {
+      const running = engine.acquireEmpty();
+      await engine.prefill(running, text, meter);
+      await engine.step(running, said[0]!, meter);
+      if (beside) {
+        const second = await logitsOf(engine, other);
+        expect(second.ran).toBe(other.length - PREFILL_CHUNK);
+        for (const [i, value] of fresh.logits.entries()) expect(second.logits[i]).toBeCloseTo(value, 4);
+      }
+      steps.push((await engine.step(running, said[1]!, meter)).slice());
+      engine.release(running);
+      engine.forget();
+    }
+    expect(steps[1]).toEqual(steps[0]);
+  });
+
   test("a sequence takes the same memory whatever its length", async () => {
     using engine = await open(name);
     const { config } = engine.programs.decoder;
