@@ -1,25 +1,14 @@
 import type { Day } from "./paper.ts";
 
-/** What a trending score is made of; unknown counts are null. */
-export interface Interest {
-  readonly listed: Day | null;
-  readonly votes: number | null;
-  readonly comments: number | null;
-  /** Readers of this application that voted, and that read; each counts once. */
-  readonly readers: { readonly votes: number; readonly reads: number };
-}
-
-/** Days after which a paper needs twice the interest for the same rank. */
-export const HALF_LIFE = 7;
-
 const DAY = 86_400_000;
 
+/** The number of a day, counted from 1970. */
+export const dayNumber = (day: Day): number => Date.parse(day) / DAY;
+
 /**
- * The base-2 logarithm of `interest · 2^(-age / 7 days)`, where interest is 1 + votes + comments + reads. The age counts
- * from 1970, so that scores stay comparable from day to day; a paper that no source listed is last.
+ * The base-2 logarithm of `interest · 2^(-age / 7 days)`, in SQL, where interest is 1 + votes + comments + marks: after a
+ * week, a paper needs twice the interest for the same rank. The age counts from 1970, so that scores stay comparable from
+ * day to day. `p` is the paper; `m.marks` its readers' votes and reads; `l.number` the newest day of being listed.
  */
-export function trendingScore({ listed, votes, comments, readers }: Interest): number {
-  if (listed === null) return Number.NEGATIVE_INFINITY;
-  const interest = 1 + (votes ?? 0) + (comments ?? 0) + readers.votes + readers.reads;
-  return Math.log2(interest) + Date.parse(listed) / DAY / HALF_LIFE;
-}
+export const TRENDING =
+  "ln(1 + coalesce(p.votes, 0) + coalesce(p.comments, 0) + coalesce(m.marks, 0)) / ln(2) + l.number / 7.0";

@@ -84,6 +84,29 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     ]);
   });
 
+  test("trend by interest of any kind, which a week halves", async () => {
+    const history = (title: string, votes: number | null, listed: string | null) => ({ title, votes, listed });
+    await put(
+      history("Now, 15", 15, "2025-12-10"),
+      history("A week ago, 30", 30, "2025-12-03"),
+      history("A week ago, 32", 32, "2025-12-03"),
+      history("Two weeks ago, 64", 64, "2025-11-26"),
+      history("Now, unknown", null, "2025-12-10"),
+      history("Never listed", 1000, null),
+    );
+    const order = async () => (await store.papers.list()).map(({ title }) => title);
+    const [before, unknown] = [await order(), "Now, unknown"];
+    expect(before).toEqual([
+      ...["A week ago, 32", "Two weeks ago, 64", "Now, 15", "A week ago, 30", unknown, "Never listed"],
+    ]);
+    for (const reader of ["one", "two"]) await store.readers.mark(reader, "now-15", "read");
+    expect((await order())[0]).toBe("Now, 15");
+    await put({ ...history(unknown, null, null), comments: 40 });
+    expect((await order())[0]).toBe(unknown);
+    await store.readers.mark("one", "a-week-ago-30", "save");
+    expect((await order()).indexOf("A week ago, 30")).toBe(4);
+  });
+
   test("count a reader's reloads once", async () => {
     await put({ title: "A", listed: "2025-12-10" });
     for (const reader of ["one", "one", "two"]) await store.readers.mark(reader, "a", "read");

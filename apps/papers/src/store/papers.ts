@@ -1,7 +1,7 @@
 import { addressOf, titleKey } from "../identity.ts";
 import { merged } from "../merge.ts";
 import type { Day, Paper, PaperFields, Summary } from "../paper.ts";
-import { type Interest, trendingScore } from "../trending.ts";
+import { dayNumber, TRENDING } from "../trending.ts";
 import { type Database, listed, type Queries, type Values } from "./database.ts";
 import { fieldsOf, type PaperRow, readPapers } from "./rows.ts";
 
@@ -16,9 +16,15 @@ export interface PaperFilter {
   readonly ids?: readonly string[] | undefined;
 }
 
+/** `newest`: by the day of being listed. Papers that no source listed are last. */
+const ORDERS = { trending: TRENDING, newest: "l.number" } as const;
+
+/** More papers than there are. */
+const ALL = 2 ** 31 - 1;
+
 export interface PaperList extends PaperFilter {
-  /** `trending` (default), or `newest`: by the day of being listed. */
-  readonly sort?: "trending" | "newest" | undefined;
+  /** Default: `trending`. */
+  readonly sort?: keyof typeof ORDERS | undefined;
   readonly limit?: number | undefined;
   readonly offset?: number | undefined;
 }
@@ -62,17 +68,22 @@ export class PaperTable {
     return readPapers(this.db, ids);
   }
 
-  async list({ sort = "trending", limit = 50, offset = 0, ...filter }: PaperList = {}): Promise<Paper[]> {
-    const ids = await this.ids(filter, sort);
-    return readPapers(this.db, ids.slice(offset, offset + limit));
+  async list(list: PaperList = {}): Promise<Paper[]> {
+    return readPapers(this.db, await this.ids({ limit: 50, ...list }));
   }
 
-  /** Ids of the filter's papers, in order. */
-  async ids(filter: PaperFilter = {}, sort: "trending" | "newest" = "trending"): Promise<string[]> {
-    const rows = await this.#interests(filter);
-    const score = sort === "trending" ? trendingScore : ({ listed }: Interest) => Date.parse(listed ?? "0000-01-01");
-    const scored = rows.map((row) => ({ id: row.id, score: score(row) }));
-    return scored.sort((a, b) => b.score - a.score || (a.id < b.id ? -1 : 1)).map(({ id }) => id);
+  /** Ids of the papers of a list, in its order; by default all. */
+  async ids({ sort = "trending", limit = ALL, offset = 0, ...filter }: PaperList = {}): Promise<string[]> {
+    const { sql, values } = conditions(filter);
+    const rows = await this.db.rows<{ id: string }>(
+      `SELECT p.id FROM papers p
+       LEFT JOIN (SELECT paper, max(number) AS number FROM listings GROUP BY paper) l ON l.paper = p.id
+       LEFT JOIN (SELECT paper, count(*) AS marks FROM marks WHERE kind <> 'save' GROUP BY paper) m ON m.paper = p.id
+       ${sql} ORDER BY CASE WHEN l.number IS NULL THEN 1 ELSE 0 END, ${ORDERS[sort]} DESC, p.id
+       LIMIT :limit OFFSET :offset`,
+      { ...values, limit, offset },
+    );
+    return rows.map(({ id }) => id);
   }
 
   async count(filter: PaperFilter = {}): Promise<number> {
@@ -113,21 +124,6 @@ export class PaperTable {
     const rows = await this.db.rows<{ day: Day; papers: number }>(sql, { limit });
     return rows.map(({ day, papers }) => ({ day, papers: Number(papers) }));
   }
-
-  async #interests(filter: PaperFilter): Promise<(Interest & { id: string })[]> {
-    type Row = Interest & { id: string; reader_votes: number | null; reads: number | null };
-    const { sql, values } = conditions(filter);
-    const rows = await this.db.rows<Row>(
-      `SELECT p.id, p.votes, p.comments, (SELECT max(day) FROM listings l WHERE l.paper = p.id) AS listed,
-       (SELECT count(*) FROM marks m WHERE m.paper = p.id AND m.kind = 'vote') AS reader_votes,
-       (SELECT count(*) FROM marks m WHERE m.paper = p.id AND m.kind = 'read') AS reads FROM papers p ${sql}`,
-      values,
-    );
-    return rows.map(({ reader_votes, reads, ...row }) => ({
-      ...row,
-      readers: { votes: Number(reader_votes ?? 0), reads: Number(reads ?? 0) },
-    }));
-  }
 }
 
 function conditions({ from, to, after, topic, ids }: PaperFilter): { sql: string; values: Values } {
@@ -154,8 +150,8 @@ async function putOne(db: Queries, { listed: day, ...fields }: PaperFields, at: 
   const put = known.length === 0 ? await add(db, fields) : await unite(db, known, fields);
   const isOld = known.length === 1 && known[0]!.id === put.id && (known[0]!.abstract !== "" || fields.abstract === "");
   if (!isOld) await awaitTasks(db, put.id);
-  const listing = "INSERT INTO listings VALUES (:id, :day, :at) ON CONFLICT DO NOTHING RETURNING day";
-  const isNew = day !== null && (await db.rows(listing, { id: put.id, day, at })).length > 0;
+  const listing = "INSERT INTO listings VALUES (:id, :day, :number, :at) ON CONFLICT DO NOTHING RETURNING day";
+  const isNew = day !== null && (await db.rows(listing, { id: put.id, day, number: dayNumber(day), at })).length > 0;
   return isNew && put.change === "unchanged" ? { ...put, change: "changed" } : put;
 }
 

@@ -12,7 +12,9 @@ CREATE TABLE papers (
 CREATE INDEX papers_title ON papers (title_key);
 CREATE TABLE moved (old TEXT PRIMARY KEY, id TEXT NOT NULL);
 CREATE TABLE pending (paper TEXT NOT NULL, task TEXT NOT NULL, PRIMARY KEY (paper, task));
-CREATE TABLE listings (paper TEXT NOT NULL, day TEXT NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (paper, day));
+CREATE TABLE listings (
+  paper TEXT NOT NULL, day TEXT NOT NULL, number INTEGER NOT NULL, at BIGINT NOT NULL, PRIMARY KEY (paper, day)
+);
 CREATE INDEX listings_day ON listings (day);
 CREATE TABLE summaries (
   paper TEXT PRIMARY KEY, text TEXT NOT NULL, keywords TEXT NOT NULL, model TEXT NOT NULL, recipe TEXT NOT NULL,
