@@ -1,0 +1,92 @@
+import path from "node:path";
+import type { Command } from "commander";
+import { drawn } from "../../lab/lyapunov/histogram.ts";
+import { type LyapunovReport, lyapunovOptions, measureLyapunov } from "../../lab/lyapunov/measure.ts";
+import { readText } from "../../train/data/files.ts";
+import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeWhole } from "../../util/write-whole.ts";
+import { resolveModel } from "../../weights/sources/index.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  file?: string;
+  out?: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .argument("<model>", "a recurrent model")
+    .argument("[text]", "the text that it reads")
+    .option("--file <file>", "a file with the text")
+    .option("--out <folder>", "where lyapunov.json is written")
+    .option("--json", "print one JSON object");
+  addFlags(command, lyapunovOptions).action(run);
+}
+
+async function run(name: string, given: string | undefined, flags: Flags): Promise<void> {
+  const options = readFlags(lyapunovOptions, flags);
+  const text = textOf(given, flags.file);
+  using download = showDownload(name);
+  const source = await resolveModel(name, { signal: interruptSignal(), ...download });
+  const report = await measureLyapunov(source, text, options);
+  if (flags.out !== undefined) {
+    makeFolders(flags.out);
+    await writeWhole(path.join(flags.out, "lyapunov.json"), `${JSON.stringify(report, null, 1)}\n`);
+  }
+  if (flags.json) return printJson(report);
+  print(...lines(report));
+}
+
+function textOf(text: string | undefined, file: string | undefined): string {
+  if ((text === undefined) === (file === undefined))
+    throw new UserError("expected a text, or --file FILE with one, and not both", 2);
+  return text ?? readText(file!);
+}
+
+const exponent = (value: number): string => (value > 0 ? "+" : "") + value.toPrecision(3);
+
+function lines(report: LyapunovReport): string[] {
+  const { layers, controls, loops, deviations } = report;
+  const table = layers.map(({ max, standardError, median, min, memory, histogram, kicked, fromQr, grown }, l) => [
+    ...[String(l), exponent(max), standardError.toPrecision(1), memory === null ? "∞" : memory.toFixed(0)],
+    ...[exponent(median), exponent(min), drawn(histogram), exponent(kicked.exponent)],
+    ...[kicked.fromClosedForm.toExponential(0), fromQr.toExponential(0), exponent(grown.exponent)],
+  ]);
+  const head = [
+    "LAYER",
+    "λ MAX",
+    "±",
+    "MEMORY",
+    "MEDIAN",
+    "MIN",
+    "−λ: 1e-5 … 1e2",
+    "KICKED",
+    "OFF",
+    "QR OFF",
+    "A = +EXP",
+  ];
+  return [
+    `${report.model}, ${report.architecture}, ${report.tokens} tokens: λ max ${exponent(report.max)} nats a token`,
+    "",
+    ...columns([head, ...table]),
+    "",
+    ...columns([
+      ...controls.map(({ gain, max }) => [`control: tanh RNN, gain ${gain}`, exponent(max)]),
+      [`whole model, both read the text`, exponent(loops.open)],
+      ["whole model, mean guess fed back", exponent(loops.mean)],
+      ...loops.sampled.map((s) => [`whole model, sample fed back, temperature ${s.temperature}`, exponent(s.exponent)]),
+      ["states after another token, then at the end", ends(deviations.oneToken.slice(1))],
+      ["states with 5 % other tokens, early, then at the end", ends(deviations.noise)],
+    ]),
+    "",
+    report.scope,
+  ];
+}
+
+const ends = (shares: readonly number[]): string =>
+  [shares[0], shares.at(-1)].map((share) => (share === undefined ? "–" : share.toPrecision(2))).join(", ");

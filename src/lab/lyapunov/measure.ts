@@ -1,0 +1,127 @@
+import { z } from "zod";
+import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
+import { isRecurrent } from "../../models/decoder.ts";
+import { openDecoder } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import { benettin } from "./benettin.ts";
+import { memoryOf } from "./closed-form.ts";
+import { type LoopExponents, loopExponents } from "./closed-loop.ts";
+import { type Deviations, measureDeviations } from "./deviations.ts";
+import { type Histogram, histogramOf } from "./histogram.ts";
+import { type Kicked, kickLayers } from "./kicks.ts";
+import { tanhNetwork } from "./maps.ts";
+import { greatest, measureSpectra, type Spectrum } from "./spectra.ts";
+
+export const lyapunovOptions = z.strictObject({
+  tokens: z
+    .int()
+    .min(32)
+    .max(1 << 20)
+    .default(1024)
+    .describe("tokens of the text that are read at most"),
+  seed: z.int().min(0).default(0).describe("seed of the controls, of replaced tokens and of sampled feedback"),
+});
+export type LyapunovOptions = z.output<typeof lyapunovOptions>;
+
+/** Tokens below which no exponent is estimated. */
+const FEWEST = 32;
+
+/** Tokens over which moved states are followed, and over which those that grow are. */
+const [KICKED, GROWN] = [48, 8];
+
+/** Units of the recurrent networks beside the model, and steps of them at most. */
+const [UNITS, CONTROL_STEPS] = [100, 512];
+
+/** What a result covers. */
+export const SCOPE =
+  "Scope: an exponent is of the latent state of one layer whose inputs are given. It does not cover steps, B and C that " +
+  "depend on a changed input, the convolution, the gate and the projections, depth, the loop from logits to tokens and " +
+  "back, training, or a decay that is rounded. λ ≤ 0 follows from the form −exp(A_log)·Δ; whether the model's own " +
+  "trajectories stay together is what the loops below measure.";
+
+/** A layer of the model. */
+export interface LayerExponents {
+  /** The greatest exponent, nats a token, and its standard error over the text's parts. */
+  readonly max: number;
+  readonly standardError: number;
+  readonly median: number;
+  readonly min: number;
+  /** Tokens after which the slowest channel has forgotten all but 1/e; null: none. */
+  readonly memory: number | null;
+  readonly fromQr: number;
+  readonly histogram: Histogram;
+  readonly kicked: Kicked;
+  /** With A = +exp(A_log). */
+  readonly grown: Kicked;
+}
+
+export interface LyapunovReport {
+  readonly model: string;
+  readonly architecture: string;
+  readonly tokens: number;
+  readonly seed: number;
+  readonly max: number;
+  readonly layers: readonly LayerExponents[];
+  /** Recurrent networks with tanh, over the same tokens. */
+  readonly controls: readonly { readonly gain: number; readonly max: number }[];
+  readonly deviations: Deviations;
+  readonly loops: LoopExponents;
+  readonly scope: string;
+}
+
+/** Lyapunov exponents of a recurrent model on a text. @throws UserError */
+export async function measureLyapunov(
+  source: ResolvedModel,
+  text: string,
+  { tokens, seed }: LyapunovOptions,
+): Promise<LyapunovReport> {
+  const checkpoint = openCheckpoint(source.path);
+  // Exponents are of the model, not of the rounding of its weights.
+  const model = openDecoder(checkpoint, preparedFolder(source.path), "f32");
+  checkRecurrent(source.name, model.decoder.config);
+  const ids = tokenizerOf(checkpoint, model.decoder.config.vocabulary).encode(text).slice(0, tokens);
+  if (ids.length < FEWEST)
+    throw new UserError(
+      `the text is too short for an exponent: it has ${ids.length} tokens, expected at least ${FEWEST}`,
+    );
+  const spectra = await measureSpectra(model, ids);
+  const kicked = await kickLayers(model, ids.slice(0, KICKED));
+  const grown = await kickLayers(model, ids.slice(0, GROWN), true);
+  const layers = spectra.map((spectrum, l) => layerOf(spectrum, kicked[l]!, grown[l]!));
+  return {
+    ...{ model: source.name, architecture: checkpoint.architecture, tokens: ids.length, seed },
+    max: Math.max(...layers.map(({ max }) => max)),
+    layers,
+    controls: [0.5, 3].map((gain) => ({ gain, max: controlExponent(gain, ids, seed) })),
+    deviations: await measureDeviations(model, ids, seed),
+    loops: await loopExponents(model, ids, seed),
+    scope: SCOPE,
+  };
+}
+
+/** @throws UserError for a model that attends */
+function checkRecurrent(name: string, config: Parameters<typeof isRecurrent>[0]): void {
+  if (isRecurrent(config)) return;
+  throw new UserError(`${name}: its layers attend and keep no state of fixed size; expected a recurrent model`);
+}
+
+function layerOf({ exponents, standardError, fromQr }: Spectrum, kicked: Kicked, grown: Kicked): LayerExponents {
+  const sorted = exponents.toSorted();
+  const max = greatest(exponents);
+  const memory = memoryOf(max);
+  return {
+    ...{ max, standardError, median: sorted[Math.floor(sorted.length / 2)]!, min: sorted[0]! },
+    memory: Number.isFinite(memory) ? memory : null,
+    ...{ fromQr, histogram: histogramOf(exponents), kicked, grown },
+  };
+}
+
+function controlExponent(gain: number, ids: readonly number[], seed: number): number {
+  const random = seededRandom(seed + 1);
+  const draw = () => Float64Array.from({ length: UNITS }, () => random() - 0.5);
+  const steps = Math.min(CONTROL_STEPS, ids.length);
+  return benettin(tanhNetwork(gain, UNITS, seed, ids), draw(), [draw()], { steps })[0]!;
+}
