@@ -9,6 +9,8 @@ export interface Results {
   readonly papers: readonly Paper[];
   /** What was spent on them, in order. */
   readonly receipts: readonly Receipt[];
+  /** Sentences on what is switched off. */
+  readonly without: readonly string[];
   /** What could not be done for them. */
   readonly missing: string | undefined;
 }
@@ -67,7 +69,7 @@ const Found = ({ results, reranked, canRerank, marks, filters }: FoundProps) => 
         ))}
       </div>
       {results.papers.length === 0 && <p class="empty">No paper fits. Fewer or other words may find one.</p>}
-      <p class="quiet">{results.receipts.map(spentText).join(" ")}</p>
+      <p class="quiet">{[...results.receipts.map(spentText), ...results.without].join(" ")}</p>
     </>
   );
 };

@@ -18,7 +18,7 @@ const receipt = (recipe: string[], spent: number, hour: number): Receipt => {
   return makeReceipt(parts, Date.UTC(2026, 0, 1, hour));
 };
 const receipts = [receipt(["dynamax"], 60, 3), receipt([], 100, 3), receipt(["dynamax"], 80, 1)];
-const sum = { receipts: 3, estimated: 0, ...receipts[0]!, flops: { dense: 300, spent: 240, overhead: 0, saved: 0.2 } };
+const sum = { ...receipts[0]!, receipts: 3, estimated: 0, flops: { dense: 300, spent: 240, overhead: 0, saved: 0.2 } };
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-console-"));
 const keys = new KeyStore(join(folder, "keys.json"));

@@ -46,12 +46,21 @@ export async function search(site: Site, c: Context): Promise<Response> {
   );
 }
 
-async function found({ papers }: Site, query: string, filter: Filter): Promise<Results> {
+async function found({ papers, reranking }: Site, query: string, filter: Filter): Promise<Results> {
   const { results, receipt, missing } = await papers.search(query, {
     top: filter.topic || filter.from || filter.to ? FOUND : SHOWN,
   });
+  const without = [
+    ...(papers.embedding === "none" ? ["Search goes by words alone: there is no embedding model."] : []),
+    ...(reranking ? [] : ["No model is set to order results by reading them."]),
+  ];
   const passing = results.map(({ paper }) => paper).filter((paper) => passes(paper, filter));
-  return { papers: passing.slice(0, SHOWN), receipts: [receipt], missing };
+  return {
+    papers: passing.slice(0, SHOWN),
+    receipts: [receipt],
+    without,
+    missing: missing && `Found by words alone: ${missing}.`,
+  };
 }
 
 const passes = ({ topics, listed }: Paper, { topic, from, to }: Filter): boolean =>
