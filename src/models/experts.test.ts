@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { graphCost } from "../graph/cost.ts";
+import { evalDim } from "../graph/dim.ts";
 import { UserError } from "../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { asStored } from "../weights/prepared/stored.ts";
@@ -99,6 +101,30 @@ describe("experts' tensors that do not fit are listed", () => {
     expect(reshaped([4, 40, 32])).toThrow(`tensor "${name}" has shape [4, 40, 32], expected [4, 80, 32]`);
     expect(reshaped([8, 40, 32])).toThrow(`tensor "${name}" has shape [8, 40, 32], expected [4, 80, 32]`);
   });
+});
+
+test("a router with NaN is refused before anything runs", () => {
+  const base = openCheckpoint(fixture("mixtral"));
+  const floats: Checkpoint["floats"] = (tensor, rows) => {
+    const values = base.floats(tensor, rows);
+    return tensor.name.endsWith("1.block_sparse_moe.gate.weight") ? values.with(7, Number.NaN) : values;
+  };
+  const { decoder } = openDecoder({ ...base, floats }, path.join(prepared, "nan"), "f32");
+  expect(() => traceDense(decoder)).toThrow("the router blk.1.ffn_gate_inp has NaN among its weights");
+});
+
+test("a token's FLOPs are two for each active parameter, and one expert's keys and values are cached", () => {
+  const config = source(JETMOE_8B);
+  const none = () => {
+    throw new Error("there are no weights");
+  };
+  const checkpoint = { path: "", files: [], architecture: "jetmoe", tensors: new Map(), config };
+  const { decoder, weights } = openDecoder({ ...checkpoint, floats: none, form: () => undefined, blocks: none }, "");
+  const graphs = weights.imagined(() => traceDense(decoder));
+  const flops = graphs.reduce((sum, g) => sum + evalDim(graphCost(g).flops, { batch: 1, tokens: 1, past: 0 }), 0);
+  // The token table is the head, too.
+  expect(flops / 2 / 2_331_445_248).toBeCloseTo(1, 2);
+  expect(decoder.config).toMatchObject({ heads: 32, kvHeads: 16, headSize: 128 });
 });
 
 describe("JetMoE's checkpoint", () => {

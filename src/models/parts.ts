@@ -39,8 +39,13 @@ export class Parts {
     });
   }
 
-  /** A router's logits of x [..., width]: [..., experts]. Its few weights stay in float32, so that choices stay. */
+  /**
+   * A router's logits of x [..., width]: [..., experts]. Its few weights stay in float32, so that choices stay.
+   * @throws UserError if one of them is NaN
+   */
   router(name: string, x: Tensor, experts: number): Tensor {
+    if (this.weights.values(`${name}.weight`)?.some(Number.isNaN))
+      throw new UserError(`${this.weights.config.path}: the router ${name} has NaN among its weights`);
     return matmulTransposed(x, this.weights.table(this.graph, `${name}.weight`, [experts, Number(x.shape.at(-1))]));
   }
 
