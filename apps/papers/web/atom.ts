@@ -3,7 +3,7 @@ import type { Paper } from "../src/paper.ts";
 
 export interface Feed {
   readonly title: string;
-  /** Where the feed is. */
+  /** The feed's own address. */
   readonly self: string;
   /** The page that shows the same. */
   readonly page: string;

@@ -5,7 +5,7 @@ import { FeedFilters } from "./filters.tsx";
 import { address, count } from "./format.ts";
 import type { Marks } from "./marks.ts";
 
-/** Where a list's earlier and later pages are, if there are any. */
+/** A list's earlier and later pages, if there are any. */
 export interface Links {
   readonly before?: { readonly href: string; readonly label: string } | undefined;
   readonly after?: { readonly href: string; readonly label: string } | undefined;
@@ -36,7 +36,7 @@ export const List = ({ papers, marks, links: { before, after } }: ListProps) => 
 interface FeedPageProps extends ListProps, Omit<Parameters<typeof FeedFilters>[0], "own"> {
   readonly heading: string;
   readonly total: number;
-  /** What is wrong with the tags that were asked for. */
+  /** The fault of the tags that were asked for. */
   readonly fault: string | undefined;
 }
 

@@ -10,7 +10,7 @@ interface FeedFiltersProps {
   readonly own: readonly string[];
 }
 
-/** Which papers of a period the feed shows. */
+/** The form that narrows a period's papers. */
 export const FeedFilters = ({ period, date, topic, tags, topics, own }: FeedFiltersProps) => (
   <details open={Boolean(topic || tags)}>
     <summary>Filter</summary>

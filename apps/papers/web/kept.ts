@@ -4,7 +4,7 @@ export class Kept<T> {
 
   constructor(private readonly most: number) {}
 
-  /** What was made for a key, or is being made; a failure is not kept. */
+  /** The result for a key, made once; a failure is not kept. */
   of(key: string, make: () => Promise<T>): Promise<T> {
     const kept = this.#all.get(key);
     if (kept) return kept;

@@ -1,21 +1,21 @@
 import type { Child } from "hono/jsx";
 import type { Periods } from "./periods.ts";
 
-/** What every page is told. */
+/** The terms of a page. */
 export interface Frame {
   readonly title: string;
   /** The page's own address, for Open Graph. */
   readonly url: string;
-  /** Which entry of the menu it is. */
+  /** Its entry in the menu. */
   readonly here?: Periods | "saved" | "for-you" | "topics" | undefined;
-  /** What the search field holds. */
+  /** The search field's text. */
   readonly query?: string | undefined;
   /** The address of the same as an Atom feed. */
   readonly feed?: string | undefined;
   readonly about?: About | undefined;
 }
 
-/** What Open Graph says of a page. */
+/** A page's description for Open Graph. */
 export interface About {
   readonly type: "website" | "article";
   readonly description: string;

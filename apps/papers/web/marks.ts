@@ -2,7 +2,7 @@ import type { MarkKind, Paper } from "../src/paper.ts";
 import type { Store } from "../src/store.ts";
 import type { Reader } from "./reader.ts";
 
-/** What a reader has to do with the papers of a page, and what their forms carry. */
+/** A reader's marks and tags, and the fields that their forms carry. */
 export interface Marks {
   readonly of: (paper: Pick<Paper, "id">) => ReadonlySet<MarkKind>;
   readonly tagsOf: (paper: Pick<Paper, "id">) => ReadonlySet<string>;

@@ -12,7 +12,7 @@ const tasks: Readonly<Record<Task, string>> = {
 
 const percent = (share: number): string => `${(share * 100).toFixed(share === 0 ? 0 : 1)} %`;
 
-/** What was spent, a receipt a row. */
+/** Receipts as a table, one a row. */
 export const Receipts = ({ receipts }: { readonly receipts: readonly KeptReceipt[] }) => (
   <div class="scroll">
     <table>

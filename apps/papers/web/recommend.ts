@@ -5,7 +5,7 @@
 
 export interface Candidate {
   readonly id: string;
-  /** Of length 1. */
+  /** A unit vector. */
   readonly vector: Float32Array;
 }
 
@@ -59,7 +59,7 @@ function reasons(liked: readonly Candidate[], alphas: Float64Array, vector: Floa
 
 interface Separation {
   readonly weights: Float64Array;
-  /** Of the liked papers, then of the others. */
+  /** One a paper: the liked ones, then the others. */
   readonly alphas: Float64Array;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the pages can do beyond links and forms: j and k walk through the papers, / goes to the search field, results change
+ * The pages' one script, beyond links and forms: j and k walk through the papers, / goes to the search field, results change
  * while one types, and a button of a paper changes that paper alone. Everything works without it.
  */
 export const SCRIPT = `

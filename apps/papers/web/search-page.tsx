@@ -7,11 +7,11 @@ import type { Marks } from "./marks.ts";
 
 export interface Results {
   readonly papers: readonly Paper[];
-  /** What was spent on them, in order. */
+  /** Receipts of finding them, in order. */
   readonly receipts: readonly Receipt[];
   /** Sentences on what is switched off. */
   readonly without: readonly string[];
-  /** What could not be done for them. */
+  /** The reason that something could not be done. */
   readonly missing: string | undefined;
 }
 

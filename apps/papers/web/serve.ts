@@ -28,7 +28,7 @@ export interface Serving {
 /** Recommendations that are kept, one for each choice of saved papers. */
 const KEPT = 200;
 
-/** What the pages show and use. */
+/** The application's parts that the pages show. */
 export interface Served {
   readonly papers: Papers;
   readonly mailing: Mailing;
@@ -36,7 +36,7 @@ export interface Served {
   readonly url: string | undefined;
 }
 
-/** What routes need. */
+/** The context of the routes. */
 export function siteOf(served: Served, reranker: string, clientOf: (c: Context) => string): Site {
   return {
     ...served,

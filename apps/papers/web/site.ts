@@ -9,7 +9,7 @@ import { type Reader, welcome } from "./reader.ts";
 import type { Recommendation } from "./recommend.ts";
 import type { Reranking } from "./rerank.ts";
 
-/** What all routes share. */
+/** The context that all routes share. */
 export interface Site {
   readonly papers: Papers;
   /** Undefined if reranking is off. */

@@ -7,7 +7,7 @@ interface SubscribeProps {
   readonly off: string | undefined;
   readonly topics: readonly string[];
   readonly marks: Marks;
-  /** What is wrong with the form that was sent. */
+  /** The fault of the form that was sent. */
   readonly fault?: string | undefined;
   readonly address?: string | undefined;
 }

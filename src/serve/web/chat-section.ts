@@ -3,7 +3,7 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import { type Html, html } from "../../util/html.ts";
 import type { ListedModel } from "./api.ts";
 
-/** What a visitor wants to compare. */
+/** A prompt, and the recipes to compare. */
 export interface Trial {
   readonly model: string;
   readonly prompt: string;
@@ -11,7 +11,7 @@ export interface Trial {
   readonly recipes: readonly [string, string];
 }
 
-/** What came of one recipe. */
+/** The answer under one recipe, or the reason that there is none. */
 export type Outcome =
   | { readonly recipe: string; readonly text: string; readonly receipt: Receipt }
   | { readonly recipe: string; readonly fault: string };

@@ -48,7 +48,7 @@ export const modelsSection = (models: readonly ListedModel[]): Html =>
 /** Recipes in the picture, and in the table. */
 const [ROWS, LISTED] = [5, 12];
 
-/** What was spent and saved, over time, by recipe and by key. */
+/** FLOPs spent and saved, over time, by recipe and by key. */
 export function spentSection({ data, sum, keys = [] }: ListedReceipts, names: ReadonlyMap<string, string>): Html {
   if (data.length === 0) return section("spent", "Spent and saved", quiet("Nothing was spent yet."));
   const span = spanOf(data);
