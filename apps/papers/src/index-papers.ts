@@ -1,4 +1,4 @@
-import { createIndex, type IndexOptions, listIndexes, openIndex, type Receipt, type SearchIndex } from "modicum";
+import { createIndex, type IndexOptions, listIndexes, openIndex, type SearchIndex } from "modicum";
 import type { Paper } from "./paper.ts";
 import type { PendingTask } from "./store/papers.ts";
 import type { Store } from "./store.ts";
@@ -24,14 +24,13 @@ export async function openPapersIndex(store: Store, { embedding, ...options }: I
 }
 
 /**
- * Brings the index to the papers as they are: it has them, also if an earlier call was killed. Returns the receipts of
- * embedding.
+ * Brings the index to the papers as they are, also if an earlier call was killed, and keeps the receipts of embedding.
  */
-export async function indexPending(store: Store, index: SearchIndex, signal?: AbortSignal): Promise<Receipt[]> {
-  const [name, receipts]: [IndexName, Receipt[]] = [index.name as IndexName, []];
+export async function indexPending(store: Store, index: SearchIndex, signal?: AbortSignal): Promise<void> {
+  const name = index.name as IndexName;
   for (;;) {
     const ids = await store.papers.pending(name, BATCH);
-    if (ids.length === 0) return receipts;
+    if (ids.length === 0) return;
     const papers = await store.papers.many(ids);
     const there = new Set(papers.map(({ id }) => id));
     await index.remove(ids.filter((id) => !there.has(id)));

@@ -13,7 +13,6 @@ import { indexPending, openPapersIndex } from "./index-papers.ts";
 import { Later } from "./later.ts";
 import type { Paper, PaperFields } from "./paper.ts";
 import type { Put } from "./store/papers.ts";
-import type { Task } from "./store/receipts.ts";
 import { openStore, type Store } from "./store.ts";
 import { classifyPending } from "./topics.ts";
 
@@ -111,19 +110,15 @@ export class Papers implements AsyncDisposable {
 
   /** Indexes and classifies what waits for it, and keeps the receipts. No model generates. */
   async work(signal?: AbortSignal): Promise<void> {
-    await this.#keep("index", await indexPending(this.store, await this.#opened(), signal));
+    await indexPending(this.store, await this.#opened(), signal);
     if (this.embedding === "none" || (await this.store.topics.labels()).length === 0) return;
-    await this.#keep("topics", await classifyPending(this.store, await this.#classifier.get(), signal));
+    await classifyPending(this.store, await this.#classifier.get(), signal);
   }
 
   /** Replaces the user's topics, and classifies all papers anew. Without an embedding model papers have no topics. */
   async setTopics(labels: readonly string[], signal?: AbortSignal): Promise<void> {
     await this.store.topics.setLabels(labels);
     await this.work(signal);
-  }
-
-  async #keep(task: Task, receipts: readonly Receipt[]): Promise<void> {
-    for (const receipt of receipts) if (receipt.flops.spent > 0) await this.store.receipts.add(task, receipt);
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { ClassifyPipeline, Receipt } from "modicum";
+import type { ClassifyPipeline } from "modicum";
 import type { Paper, TopicScore } from "./paper.ts";
 import type { Store } from "./store.ts";
 
@@ -9,21 +9,17 @@ const PLAIN = { when: "margin", margin: 0 } as const;
 const BATCH = 32;
 
 /**
- * Gives papers that wait for it the user's label that is closest in meaning; each paper's text decides its own alone.
- * Returns the receipts.
+ * Gives papers that wait for it the user's label that is closest in meaning, and keeps the receipts; each paper's text
+ * decides its own topic alone.
  */
-export async function classifyPending(
-  store: Store,
-  classifier: ClassifyPipeline,
-  signal?: AbortSignal,
-): Promise<Receipt[]> {
-  const [labels, receipts]: [string[], Receipt[]] = [await store.topics.labels(), []];
-  if (labels.length === 0) return receipts;
+export async function classifyPending(store: Store, classifier: ClassifyPipeline, signal?: AbortSignal): Promise<void> {
+  const labels = await store.topics.labels();
+  if (labels.length === 0) return;
   for (;;) {
     const ids = await store.papers.pending("topics", BATCH);
-    if (ids.length === 0) return receipts;
+    if (ids.length === 0) return;
     const papers = await store.papers.many(ids);
-    if (papers.length > 0) receipts.push(await classify(store, classifier, papers, labels, signal));
+    if (papers.length > 0) await classify(store, classifier, papers, labels, signal);
     await store.papers.done("topics", ids);
   }
 }
@@ -34,7 +30,7 @@ async function classify(
   papers: readonly Paper[],
   labels: readonly string[],
   signal: AbortSignal | undefined,
-): Promise<Receipt> {
+): Promise<void> {
   const texts = papers.map(({ title, abstract }) => `${title}\n${abstract}`);
   const { results, receipt } = await classifier.classify(texts, labels, {
     ...(classifier.index === undefined && { evidence: texts.map(() => []), qzero: PLAIN }),
@@ -43,5 +39,5 @@ async function classify(
   const best = ({ label, scores }: (typeof results)[number]): TopicScore[] =>
     label === null ? [] : [{ label, score: scores[label]! }];
   await store.topics.put(new Map(papers.map(({ id }, i) => [id, best(results[i]!)])));
-  return receipt;
+  await store.receipts.add("topics", receipt);
 }

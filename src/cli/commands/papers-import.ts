@@ -24,7 +24,7 @@ async function importPapers(sources: string[], flags: Flags): Promise<void> {
   const signal = interruptSignal();
   using download = showDownload(opening.embedding);
   await using papers = await openPapers({ folder: papersFolder(), ...opening, signal, ...download });
-  if (topic) await papers.setTopics(topic, signal);
+  if (topic) await papers.store.topics.setLabels(topic);
   const imported = await papers.import(sources, { ...options, signal });
   tell(imported);
   const sum = sumOf(imported);

@@ -27,7 +27,7 @@ async function watchPapers(sources: string[], flags: Flags): Promise<void> {
   const signal = stopSignal((status) => process.exit(status));
   using download = showDownload(opening.embedding);
   await using papers = await openPapers({ folder: papersFolder(), ...opening, signal, ...download });
-  if (topic) await papers.setTopics(topic, signal);
+  if (topic) await papers.store.topics.setLabels(topic);
   const mailing = await mailFrom(papers, flags);
   if (mailing.off) warn(mailing.off);
   await Promise.all([

@@ -15,7 +15,7 @@ export class TopicTable {
   async setLabels(labels: readonly string[]): Promise<void> {
     await this.db.together(async (db) => {
       for (const table of ["topics", "paper_topics"]) await db.rows(`DELETE FROM ${table}`);
-      for (const [place, label] of labels.entries())
+      for (const [place, label] of [...new Set(labels)].entries())
         await db.rows("INSERT INTO topics VALUES (:label, :place)", { label, place });
       await db.rows("INSERT INTO pending SELECT id, 'topics' FROM papers WHERE true ON CONFLICT DO NOTHING");
     });
