@@ -24,6 +24,11 @@ const folder = mkdtempSync(join(tmpdir(), "modicum-console-"));
 const keys = new KeyStore(join(folder, "keys.json"));
 const asked: { path: string; authorization: string | null; body: unknown }[] = [];
 let [admin, user] = ["", ""];
+/** Answers under a recipe called `waits` do. */
+let open = () => {};
+const gate = new Promise<void>((resolve) => {
+  open = resolve;
+});
 
 /** The API as the console meets it: keys are checked, and whatever is asked is kept. */
 async function answer(request: Request): Promise<Response> {
@@ -41,6 +46,7 @@ async function answer(request: Request): Promise<Response> {
     });
   if (pathname === "/v1/models") return Response.json({ data: [{ id: "tiny", bytes: 5e6, recipe: [], loaded: [] }] });
   if (pathname === "/v1/savings") return Response.json({ data: [{ kind: "saving", name: "dynamax" }] });
+  if (asked.at(-1)!.body && JSON.stringify(asked.at(-1)!.body).includes("waits")) await gate;
   const message = { content: "<b>red</b>" };
   return Response.json({ choices: [{ message, finish_reason: "stop" }], receipt: receipts[0] });
 }
@@ -98,6 +104,26 @@ test("a prompt is answered under both recipes with the visitor's key; answers ar
   expect(page.match(/&lt;b&gt;red&lt;\/b&gt;/g)).toHaveLength(2);
   expect(page).toContain('<th scope="row">Exits</th><td class="n">2</td>');
   expect(page).toContain("colours?</textarea>");
+});
+
+test("the first answer is there before the second is made", async () => {
+  const cookie = (await signIn(admin))!.split(";")[0]!;
+  const response = await form(
+    "/console/chat",
+    [
+      ["model", "tiny"],
+      ["prompt", "x"],
+      ["recipe", ""],
+      ["recipe", "waits"],
+    ],
+    { cookie },
+  );
+  let page = "";
+  for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
+    page += chunk;
+    if (page.includes("<h3>dense</h3>")) open();
+  }
+  expect(page).toMatch(/<h3>dense<[\s\S]*<h3>waits<[\s\S]*<\/html>$/);
 });
 
 test("a form of another site is refused before anything is asked", async () => {
