@@ -34,7 +34,8 @@ export async function indexPending(store: Store, index: SearchIndex, signal?: Ab
     const papers = await store.papers.many(ids);
     const there = new Set(papers.map(({ id }) => id));
     await index.remove(ids.filter((id) => !there.has(id)));
-    receipts.push((await index.add(papers.map(documentOf), signal && { signal })).receipt);
+    const { receipt } = await index.add(papers.map(documentOf), signal && { signal });
+    if (receipt.flops.spent > 0) await store.receipts.add("index", receipt);
     await store.papers.done(name, ids);
   }
 }
