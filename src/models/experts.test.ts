@@ -127,6 +127,20 @@ test("a token's FLOPs are two for each active parameter, and one expert's keys a
   expect(decoder.config).toMatchObject({ heads: 32, kvHeads: 16, headSize: 128 });
 });
 
+test("a GGUF's experts may be one by one, as in the first files", () => {
+  const base = openCheckpoint(path.join(fixture("mixtral"), "model.gguf"));
+  const name = "blk.0.ffn_down_exps.weight";
+  const tensors = new Map(base.tensors);
+  tensors.delete(name);
+  for (let e = 0; e < 4; e++)
+    tensors.set(`blk.0.ffn_down.${e}.weight`, { ...base.tensors.get(name)!, shape: [32, 40] });
+  const { decoder, weights } = openDecoder({ ...base, tensors }, path.join(prepared, "apart"), "f32");
+  expect(() => weights.review(() => traceDense(decoder))).not.toThrow();
+  tensors.delete("blk.0.ffn_down.2.weight");
+  const fewer = openDecoder({ ...base, tensors }, path.join(prepared, "fewer"), "f32");
+  expect(() => fewer.weights.review(() => traceDense(fewer.decoder))).toThrow(`tensor "${name}" is missing`);
+});
+
 describe("JetMoE's checkpoint", () => {
   const tokens = [3, 14, 15, 9, 26, 5];
 

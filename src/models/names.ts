@@ -22,12 +22,16 @@ function parsed(canonical: string) {
   return { layer, part, kind, ...(expert !== undefined && { expert: { at: Number(expert), of: Number(experts) } }) };
 }
 
-/** A GGUF's names are canonical; it stacks experts' matrices. */
-function inGguf(canonical: string): string | Stored {
-  const { layer, part, kind, expert } = parsed(canonical);
-  if (!expert) return canonical;
-  return { name: `blk.${layer}.${part}.${kind}`, block: { ...expert, matrices: expert.of } };
-}
+/** A GGUF's names are canonical; it stacks experts' matrices, which the first files with experts had one by one. */
+const inGguf =
+  (tensors: Checkpoint["tensors"]) =>
+  (canonical: string): string | Stored => {
+    const { layer, part, kind, expert } = parsed(canonical);
+    if (!expert) return canonical;
+    const alone = `blk.${layer}.${part!.replace("_exps", "")}.${expert.at}.${kind}`;
+    if (tensors.has(alone)) return alone;
+    return { name: `blk.${layer}.${part}.${kind}`, block: { ...expert, matrices: expert.of } };
+  };
 
 /** The names of tensors in an architecture's Hugging Face checkpoints. */
 export interface Scheme {
@@ -43,7 +47,7 @@ export interface Scheme {
 
 /** Canonical names as a checkpoint has them: a GGUF's are canonical. */
 export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names {
-  if (config.kind === "gguf") return inGguf;
+  if (config.kind === "gguf") return inGguf(tensors);
   const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
   const prefix = scheme.prefixes.find((p) => tensors.has(p + probe)) ?? scheme.prefixes[0]!;
   return (canonical) => {
