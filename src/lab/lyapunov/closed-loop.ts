@@ -22,18 +22,22 @@ export interface LoopExponents {
   readonly steps: number;
 }
 
-/** The first half of the text is read before the loops begin, and the second by the open one. */
+/**
+ * The first half of the text is read before the loops begin, and the second by the open one. A quarter of the steps goes
+ * by before they count: the difference turns to the slowest direction meanwhile.
+ */
 export async function loopExponents(model: Recurrent, ids: readonly number[], seed: number): Promise<LoopExponents> {
   using step = await FeedbackStep.open(model);
   const none = new Float32Array(step.vocabulary);
   const plain: Feedback = { noise: none, temperature: 1 };
   const half = Math.floor(ids.length / 2);
   const start = await read(step, ids.slice(0, half), plain);
-  const steps = ids.length - half;
+  const transient = Math.floor(half / 4);
+  const steps = ids.length - half - transient;
   const normal = normals(seededRandom(seed));
   const direction = start.map(() => normal());
   const exponent = (next: StepPair) =>
-    twoTrajectories(next, start, direction, { steps, epsilon: EPSILON * norm(start) });
+    twoTrajectories(next, start, direction, { steps, transient, epsilon: EPSILON * norm(start) });
   const sampled = [];
   for (const temperature of TEMPERATURES) {
     const gumbel = gumbelNoise(step.vocabulary, seed);
