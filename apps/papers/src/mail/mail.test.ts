@@ -73,6 +73,21 @@ describe("a subscription", () => {
     expect(await store.subscriptions.active()).toMatchObject([{ wish: { most: 5 } }]);
   });
 
+  test("is asked to be confirmed at once while mail runs", async () => {
+    const stop = new AbortController();
+    const came = new Promise<void>((resolve) => {
+      smtp.onText = async () => resolve();
+    });
+    const running = mailing.run(stop.signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    await mailing.subscribe(ADDRESS, {});
+    await came;
+    stop.abort();
+    await running;
+    smtp.onText = async () => {};
+    expect(smtp.mails).toMatchObject([{ to: ADDRESS }]);
+  });
+
   test.each(["ada", "ada@example.org\r\nBcc: eve@example.org", ""])("refuses the address %j", async (address) => {
     await expect(mailing.subscribe(address, {})).rejects.toThrow("expected an address such as");
   });

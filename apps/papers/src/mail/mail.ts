@@ -28,6 +28,7 @@ export class Mailing {
   readonly off: string | undefined;
   readonly #settings: MailSettings | undefined;
   readonly #post: Post | undefined;
+  #woken = new AbortController();
 
   constructor(
     private readonly store: Store,
@@ -55,6 +56,7 @@ export class Mailing {
     if (last && now - last.at < ASKED_AGAIN) return;
     const period = new Date(now).toISOString();
     await this.store.outbox.add({ ...{ address: to, period, content, at: now }, message: this.#messageId(to, period) });
+    this.#woken.abort();
   }
 
   /** Starts the subscription of a confirmation's link. Returns its wish; undefined if the link does not work any more. */
@@ -88,11 +90,13 @@ export class Mailing {
     return sent;
   }
 
-  /** Goes round each minute until it is stopped. */
+  /** Goes round each minute, and when somebody subscribes, until it is stopped. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
+      // Before the round, which may be too late for who subscribes meanwhile.
+      this.#woken = new AbortController();
       await this.round().catch((error: Error) => this.onNotice(`mail: ${error.message}`));
-      await setTimeout(MINUTE, undefined, { signal }).catch(() => {});
+      await setTimeout(MINUTE, undefined, { signal: AbortSignal.any([signal, this.#woken.signal]) }).catch(() => {});
     }
   }
 
