@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { precisionPolicies } from "../graph/index.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import { heads } from "./heads/settings.ts";
 import { scheduleOptions } from "./schedule.ts";
@@ -57,6 +58,10 @@ export const trainOptions = z.strictObject({
     .boolean()
     .default(false)
     .describe("run layers once more in the backward pass in place of keeping their products: less memory, more time"),
+  precision: z
+    .enum(precisionPolicies)
+    .default("fp32")
+    .describe("simulated by rounding, at fp32's speed: amp rounds products, pure-bf16 also weights and every operator"),
   packing: z.boolean().default(false).describe("put several samples into a row"),
   steps: count.optional().describe("optimiser steps (default: those of the epochs)"),
   epochs: z.number().positive().default(1).describe("passes over the data, if steps are not given"),

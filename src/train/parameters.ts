@@ -92,6 +92,11 @@ export class ParameterStore implements Disposable {
     new Float32Array(this.gradients.memory).fill(0);
   }
 
+  scaleGradients(factor: number): void {
+    const gradients = new Float32Array(this.gradients.memory);
+    for (let i = 0; i < gradients.length; i++) gradients[i]! *= factor;
+  }
+
   [Symbol.dispose](): void {
     this.values[Symbol.dispose]();
     this.gradients[Symbol.dispose]();

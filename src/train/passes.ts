@@ -1,4 +1,4 @@
-import type { Graph, Spent } from "../graph/index.ts";
+import type { Graph, PrecisionPolicy, Spent } from "../graph/index.ts";
 import { type BoundPasses, bindPasses } from "./bind-passes.ts";
 import type { Batch } from "./data/batch.ts";
 import { type ExitLoss, layersOf, type Trainee, traceEmbedding, traceLayer } from "./graphs.ts";
@@ -54,11 +54,17 @@ export class Passes implements Disposable {
     private readonly programs: Programs,
   ) {}
 
-  static async create(trainee: Trainee, store: ParameterStore, shape: Shape, recompute: boolean): Promise<Passes> {
+  static async create(
+    trainee: Trainee,
+    store: ParameterStore,
+    shape: Shape,
+    recompute: boolean,
+    precision: PrecisionPolicy = "fp32",
+  ): Promise<Passes> {
     const first = firstTrained(trainee);
     const { at, last } = trainee.exits ?? { at: [], last: 1 };
     const kept = Math.min(first, ...at.map(({ layer }) => layer));
-    const [programs, buffers] = [new Programs(), new StepBuffers(trainee, shape, Math.max(0, kept))];
+    const [programs, buffers] = [new Programs(precision), new StepBuffers(trainee, shape, Math.max(0, kept))];
     const bound = await bindPasses({ trainee, store, programs, buffers, recompute }, shape, first);
     const head = await openHead(trainee, store, programs, first < trainee.stack.layers);
     const exits: ExitHead[] = [];

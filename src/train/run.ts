@@ -9,6 +9,7 @@ import { chosenMethod } from "./methods/registry.ts";
 import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
 import type { TrainOptions } from "./options.ts";
 import { Passes } from "./passes.ts";
+import { holdWeights, lossScale } from "./precision.ts";
 import { backwardFlops, type TrainingReceipt, trainingReceipt } from "./receipt.ts";
 import { rateAt } from "./schedule.ts";
 import { Spike } from "./spike.ts";
@@ -118,7 +119,7 @@ export class TrainingRun implements Disposable {
     const { options, notice } = fitToData(given, data);
     const { rows, tokens, prefixed = false } = data.training;
     const shape = { rows, tokens, packed: options.packing, prefixed };
-    const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute);
+    const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute, options.precision);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const dense = backwardFlops(subject.whole, shape, options.recompute);
     const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
@@ -186,25 +187,29 @@ export class TrainingRun implements Disposable {
     const batches = Array.from({ length: accumulate }, (_, i) => training.batch(this.done * accumulate + i));
     const labelled = batches.reduce((sum, batch) => sum + batch.labelled, 0);
     this.subject.store.zeroGradients();
+    const scale = lossScale(this.options.precision, this.counters.skipped);
     let nats = 0;
     for (const batch of batches) {
-      nats += await this.passes.train(batch, 1 / Math.max(1, labelled));
+      nats += await this.passes.train(batch, scale / Math.max(1, labelled));
       this.counters.denseBackward += this.denseBackward(batch);
       this.counters.tokens += batch.rows * batch.tokens;
       this.counters.samples += batch.samples;
     }
+    if (scale !== 1) this.subject.store.scaleGradients(1 / scale);
     return { loss: nats / Math.max(1, labelled), labelled };
   }
 
   /** Changes the weights; false if the step is skipped. */
   async #update(loss: number, norm: number, rate: number): Promise<boolean> {
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
-      if (this.options.spikes === "stop") throw new Spike(this.done + 1, loss, norm, rate);
+      const overflow = this.options.precision === "amp-fp16" && Number.isFinite(loss);
+      if (this.options.spikes === "stop" && !overflow) throw new Spike(this.done + 1, loss, norm, rate);
       this.counters.skipped++;
       return false;
     }
     this.counters.updates++;
     await this.optimizer.step({ count: this.counters.updates, rate, clip: clipFactor(norm, this.options.clip) });
+    holdWeights(this.#values, this.options.precision);
     return true;
   }
 

@@ -22,6 +22,7 @@ import { reportRuns } from "./report/write.ts";
 import { checkState, refuseOtherParameters, startFrom } from "./resume.ts";
 import { type StepReport, stepsOf, TrainingRun } from "./run.ts";
 import { forgetScored, scoreSubject } from "./scored-step.ts";
+import { stabilityWarning } from "./stability.ts";
 import type { Base } from "./subject.ts";
 import type { LabTasks, TaskScorer } from "./tasks.ts";
 
@@ -124,10 +125,16 @@ async function advanced<T>(
   await writeJson(optionsFile(out), options);
   const metrics = await Metrics.open(out, run.done);
   if (!run.ended && until > run.steps) onNotice?.(sentence(await estimate(run)));
+  let warned: string | undefined;
   while (!run.ended && run.done < until) {
     const report = await run.step();
     metrics.add(report);
     onStep?.(report);
+    if (run.done === 1 || run.done % options.evaluateEvery === 0) {
+      const warning = stabilityWarning(subject.store, options.precision);
+      if (warning !== undefined && warning !== warned) onNotice?.(`step ${run.done}: ${warning}`);
+      warned = warning;
+    }
     if (run.done % options.saveEvery === 0 || signal?.aborted) await keepRun(run, options, out, data.hash);
     signal?.throwIfAborted();
   }
