@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { add, evalDim, evalShape, mul, sameDim, sameShape, showShape, sym, volume } from "./dim.ts";
+import { add, atMost, evalDim, evalShape, mul, sameDim, sameShape, showShape, sym, volume } from "./dim.ts";
 
 const [tokens, past, batch] = [sym("tokens"), sym("past"), sym("batch")];
 
@@ -57,6 +57,15 @@ describe("evaluation", () => {
     expect(evalDim(volume([batch, 3, tokens]), { batch: 2, tokens: 5 })).toBe(30);
     expect(volume([])).toBe(1);
   });
+});
+
+test("the lesser of a dim and a number has its value from the dim's symbols", () => {
+  const read = add(mul(10, atMost(mul(2, batch, tokens), 8)), tokens);
+  expect(evalDim(read, { batch: 1, tokens: 1 })).toBe(21);
+  expect(evalDim(read, { batch: 2, tokens: 64 })).toBe(144);
+  expect(String(read)).toBe("tokens+10*min(2·batch·tokens, 8)");
+  expect(atMost(12, 8)).toBe(8);
+  expect(sameDim(atMost(tokens, 4), atMost(tokens, 5))).toBe(false);
 });
 
 test("sameShape compares rank and every dimension", () => {

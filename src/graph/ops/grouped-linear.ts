@@ -1,7 +1,7 @@
 import { add, atMost, type Dim, mul, sameShape, showShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
-import type { Cost, Op } from "../op.ts";
+import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import { sizeInBytes, type Tensor, type TensorType } from "../tensor.ts";
 
@@ -19,16 +19,6 @@ export function emitGroups(emit: Emitter, x: string, sizes: string, experts: num
   emit.node("Split", [x, sizes], groups, { axis: { int: 0 } });
   return groups;
 }
-
-/** Each row is multiplied by one matrix; at most as many matrices are read as there are rows. */
-const groupedCost = (
-  x: TensorType,
-  y: TensorType,
-  { matrices, bytes }: { readonly matrices: number; readonly bytes: Dim },
-): Pick<Cost, "flops"> & { readonly weights: Dim } => ({
-  flops: mul(2, x.shape[0]!, x.shape[1]!, y.shape[1]!),
-  weights: mul(atMost(x.shape[0]!, matrices), bytes),
-});
 
 const groupedLinearOp: Op<GroupedAttrs> = {
   name: "groupedLinear",
@@ -54,10 +44,15 @@ const groupedLinearOp: Op<GroupedAttrs> = {
     const products = groups.map((group, expert) => product(group, weights[expert]!));
     emit.node("Concat", products, outputs, { axis: { int: 0 } });
   },
-  cost([x, sizes, ...weights], [y]) {
-    const { flops, weights: read } = groupedCost(x!, y!, { matrices: weights.length, bytes: sizeInBytes(weights[0]!) });
-    return { flops, read: add(sizeInBytes(x!), sizeInBytes(sizes!), read) };
-  },
+  // Each row is multiplied by one matrix; at most as many are read as there are rows.
+  cost: ([x, sizes, ...weights], [y]) => ({
+    flops: mul(2, x!.shape[0]!, x!.shape[1]!, y!.shape[1]!),
+    read: add(
+      sizeInBytes(x!),
+      sizeInBytes(sizes!),
+      mul(atMost(x!.shape[0]!, weights.length), sizeInBytes(weights[0]!)),
+    ),
+  }),
   gradient({ inputs: [x, sizes, ...weights], given: [dy], wanted, attrs: { rows } }) {
     const ofWeight = (expert: number) =>
       rows ? groupGradient(dy!, x!, sizes!, expert) : groupGradient(x!, dy!, sizes!, expert);

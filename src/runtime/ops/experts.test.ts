@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
+import { pullback } from "../../graph/gradient.ts";
 import { expertOrder } from "../../graph/ops/expert-rows.ts";
+import { groupedLinear } from "../../graph/ops/grouped-linear.ts";
 import { groupedQuantizedLinear } from "../../graph/ops/grouped-quantized.ts";
 import { bytesOfCodes, type CodeBits } from "../../graph/ops/quantized.ts";
 import { topK } from "../../graph/ops/top-k.ts";
@@ -43,6 +45,26 @@ test.each(([4, 8] as const).flatMap((bits) => [false, true].map((withResidual) =
       };
       expect(await worst({ inputs, constants, trace })).toBeLessThan(1e-5);
     }
+  },
+);
+
+test.each([true, false])(
+  "gradients are added to sums, also of an expert without rows; in place: %s",
+  async (inPlace) => {
+    const inputs = {
+      ...{ x: noise(1, [4, 3]), dy: noise(2, [4, 5]), sizes: { dtype: "i64" as const, shape: [3], data: [3, 0, 1] } },
+      ...Object.fromEntries(
+        [0, 1, 2].flatMap((e) => [`w${e}`, `sum${e}`].map((name, i) => [name, noise(e + 4 * i, [5, 3])])),
+      ),
+    };
+    const trace: Trial["trace"] = (t) => {
+      const of = (name: string) => [0, 1, 2].map((e) => t[`${name}${e}`]!);
+      const y = groupedLinear(t.x!, t.sizes!, of("w"), { rows: true });
+      const gradients = pullback([{ of: y, gradient: t.dy! }], of("w"), of("sum"));
+      return Object.fromEntries(gradients.map((gradient, e) => [`g${e}`, gradient]));
+    };
+    const places = inPlace ? { g0: "sum0", g1: "sum1", g2: "sum2" } : {};
+    expect(await worst({ inputs, inPlace: places, trace })).toBeLessThan(1e-6);
   },
 );
 
