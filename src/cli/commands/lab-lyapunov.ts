@@ -1,14 +1,10 @@
-import path from "node:path";
 import type { Command } from "commander";
 import { drawn } from "../../lab/lyapunov/histogram.ts";
 import { type LyapunovReport, lyapunovOptions, measureLyapunov } from "../../lab/lyapunov/measure.ts";
-import { readText } from "../../train/data/files.ts";
-import { UserError } from "../../util/errors.ts";
-import { makeFolders } from "../../util/make-folders.ts";
-import { writeWhole } from "../../util/write-whole.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
+import { textOf, writeReport } from "../lab-text.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 
@@ -34,18 +30,9 @@ async function run(name: string, given: string | undefined, flags: Flags): Promi
   using download = showDownload(name);
   const source = await resolveModel(name, { signal: interruptSignal(), ...download });
   const report = await measureLyapunov(source, text, options);
-  if (flags.out !== undefined) {
-    makeFolders(flags.out);
-    await writeWhole(path.join(flags.out, "lyapunov.json"), `${JSON.stringify(report, null, 1)}\n`);
-  }
+  await writeReport(flags.out, "lyapunov", report);
   if (flags.json) return printJson(report);
   print(...lines(report));
-}
-
-function textOf(text: string | undefined, file: string | undefined): string {
-  if ((text === undefined) === (file === undefined))
-    throw new UserError("expected a text, or --file FILE with one, and not both", 2);
-  return text ?? readText(file!);
 }
 
 const exponent = (value: number): string => (value > 0 ? "+" : "") + value.toPrecision(3);
