@@ -10,6 +10,10 @@ export interface ShippedModel {
 
 /** Models that the package ships, by name; each lies in `models/NAME`, with a card that says how to train it again. */
 export const shipped: Readonly<Record<string, ShippedModel>> = {
+  "jetmoe-tiny": {
+    summary: "JetMoE of 2.2 million parameters, 0.6 of them active, trained on tiny Shakespeare, a character a token",
+    licence: "Apache-2.0",
+  },
   "mamba-tiny": {
     summary: "Mamba-2 of 1 million parameters, trained on tiny Shakespeare, a character a token",
     licence: "Apache-2.0",
