@@ -47,11 +47,23 @@ function exitsTable({ model, saving, layers, head, deciders, data, measured }: E
   const columns = ["layers", "the text's token", "the model's choice", ...names.map((name) => `AUROC of ${name}`)];
   const choice = head.tokens ? `, ${head.tokens.length} tokens` : "";
   const rank = head.rank === undefined ? "" : ` of rank ${head.rank}`;
+  const oracle = ` An oracle that leaves where an exit first chooses as the model does runs at most ${oracleDepth(layers, measured.agree, LAYERS[model.name]!).toFixed(1)} of ${LAYERS[model.name]} layers.`;
   const never = saving === "sec" ? ` No layer is right about ${percent(measured.neverRight)}.` : "";
   return [
-    `\`${saving}\` on ${model.name}: head ${head.mode}${rank}${choice}; ${data.tokens} tokens of ${data.name}, ${measured.tokens} of them held out.${never}`,
+    `\`${saving}\` on ${model.name}: head ${head.mode}${rank}${choice}; ${data.tokens} tokens of ${data.name}, ${measured.tokens} of them held out.${oracle}${never}`,
     markdownTable([...columns, ...stops], rows),
   ].join("\n\n");
+}
+
+const LAYERS: Readonly<Record<string, number>> = { smollm2: 30, "qwen2.5-coder": 24 };
+
+/**
+ * The most layers a token that an oracle runs: at least the share that agrees at an exit has left there or before. It is
+ * exact if a later exit never disagrees where an earlier one agreed.
+ */
+function oracleDepth(exits: readonly number[], agree: readonly number[], layers: number): number {
+  const left = exits.map((_, i) => Math.max(...agree.slice(0, i + 1)));
+  return exits.reduce((depth, exit, i) => depth - (left[i]! - (left[i - 1] ?? 0)) * (layers - exit), layers);
 }
 
 function runTable({ folder, summary }: Committed): string {
