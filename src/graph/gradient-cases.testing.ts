@@ -328,12 +328,12 @@ const attentions: GradientCase[] = [
 const mask = whole("i32", [2, 4], 1, 1, 1, 1, 1, 1, 0, 0);
 const placesIn = (told: Tensor) => ({ mask: told, places: tokenPlaces(told, 6), rows: tokenRows(told) });
 const encoders: GradientCase[] = [
-  ...[undefined, 1].map((reach) => ({
-    name: `encoderAttention, reach ${reach}`,
+  ...[{}, { reach: 1 }, { causal: true }].map((limit) => ({
+    name: `encoderAttention, ${JSON.stringify(limit)}`,
     inputs: { q: noise(1, [2, 4, 6]), k: noise(2, [2, 4, 6]), v: noise(3, [2, 4, 6]), mask },
     // Attention's result for padding is undefined, so only tokens are compared.
     trace: ({ q, k, v, mask: told }: Readonly<Record<string, Tensor>>) => {
-      const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6, reach });
+      const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6, ...limit });
       return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];
     },
   })),

@@ -118,6 +118,7 @@ const encoderActivations: Readonly<Record<string, EncoderConfig["activation"]>> 
   gelu: "gelu",
   gelu_new: "gelu-tanh",
   gelu_pytorch_tanh: "gelu-tanh",
+  quick_gelu: "gelu-quick",
   relu: "relu",
   silu: "silu",
 };

@@ -34,6 +34,10 @@ export interface Head {
 export interface EncoderConfig extends Sizes {
   /** Normalises a sublayer's input (except the first layer's), or its sum with the stream. */
   readonly norms: "before" | "after";
+  /** True if norms before sublayers include one before the first layer. */
+  readonly firstNorm?: boolean;
+  /** True if a token sees none after it. */
+  readonly causal?: boolean;
   /** True if norms have a bias. */
   readonly shifted: boolean;
   /** True if q, k and v are one tensor. */
@@ -110,7 +114,8 @@ export class Encoder {
       return { branch: addAndNormalise(feed(middle), middle, this.#norm(parts, name("layer_output_norm"))).normed };
     }
     const whole = settle(stream);
-    const normed = layer === 0 ? whole : normalise(whole, this.#norm(parts, name("attn_norm")));
+    const normed =
+      layer === 0 && !this.config.firstNorm ? whole : normalise(whole, this.#norm(parts, name("attn_norm")));
     const middle = addAndNormalise(attend(normed), whole, this.#norm(parts, name("ffn_norm")));
     return { branch: feed(middle.normed), residual: middle.residual };
   }
@@ -154,7 +159,7 @@ export class Encoder {
   }
 
   #attend(graph: Graph, parts: Parts, layer: number, x: Tensor, { mask, padding }: TextBatch): Tensor {
-    const { heads, headSize, fused, hidden } = this.config;
+    const { heads, headSize, fused, hidden, causal } = this.config;
     const width = heads * headSize;
     const name = (part: string) => `blk.${layer}.${part}`;
     const outputs = fused
@@ -163,7 +168,7 @@ export class Encoder {
     const qkv = padding.pad(parts.project(x, outputs));
     const [q, k, v] = split(qkv, 2, [width, width, width]) as [Tensor, Tensor, Tensor];
     const turn = this.#rotation(graph, layer);
-    const attrs = { heads, scale: 1 / Math.sqrt(headSize), reach: this.config.reach(layer) };
+    const attrs = { heads, scale: 1 / Math.sqrt(headSize), reach: this.config.reach(layer), causal };
     const attended = padding.unpad(encoderAttention(turn(q), turn(k), v, mask, attrs, this.#bias(graph, mask)));
     return parts.project(attended, { [name("attn_output")]: hidden });
   }

@@ -12,7 +12,16 @@ export interface EncoderAttentionAttrs {
   readonly scale: number;
   /** A query sees keys at most this far from it, to either side; absent: all. */
   readonly reach?: number | undefined;
+  /** True if a query sees no key after it. */
+  readonly causal?: boolean | undefined;
 }
+
+/** True if a query may see a key at all, padding aside. */
+export const sees = (
+  { reach = Number.POSITIVE_INFINITY, causal = false }: EncoderAttentionAttrs,
+  query: number,
+  key: number,
+): boolean => Math.abs(key - query) <= reach && !(causal && key > query);
 
 /**
  * Scores of padding and of keys out of reach: far below any other, but finite, so that a row of only those does not
@@ -20,13 +29,20 @@ export interface EncoderAttentionAttrs {
  */
 export const MASKED = -1e9;
 
-/** The term added to scores [batch, heads, tokens, tokens] of q [batch, tokens, width]: it hides keys out of reach. */
-export function emitReach(emit: Emitter, q: string, reach: number): string {
+/**
+ * The term added to scores [batch, heads, tokens, tokens] of q [batch, tokens, width]: it hides keys out of reach, or
+ * after their query; undefined if every query sees all.
+ */
+export function emitHidden(emit: Emitter, q: string, { reach, causal }: EncoderAttentionAttrs): string | undefined {
+  if (reach === undefined && !causal) return undefined;
   const tokens = emit.value("Gather", [emit.value("Shape", [q]), emit.ints([1], [])]);
   const steps = emit.value("Range", [emit.ints([0], []), tokens, emit.ints([1], [])]);
   const apart = emit.value("Sub", [emit.value("Unsqueeze", [steps, emit.ints([1])]), steps]);
-  const far = emit.value("Greater", [emit.value("Abs", [apart]), emit.ints([reach], [])]);
-  const flat = emit.value("Where", [far, emit.floats([MASKED], []), emit.floats([0], [])]);
+  const hidden = [
+    ...(reach === undefined ? [] : [emit.value("Greater", [emit.value("Abs", [apart]), emit.ints([reach], [])])]),
+    ...(causal ? [emit.value("Less", [apart, emit.ints([0], [])])] : []),
+  ].reduce((a, b) => emit.value("Or", [a, b]));
+  const flat = emit.value("Where", [hidden, emit.floats([MASKED], []), emit.floats([0], [])]);
   return emit.value("Unsqueeze", [flat, emit.ints([0, 1])]);
 }
 
@@ -41,16 +57,17 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
   },
   // With p the weights: ds = p·(dy vᵀ − Σ dy·y, the sum over a head); then dq = ds k, dk = dsᵀ q, dv = pᵀ dy, and
   // the bias, which all texts share, has the sum of their ds.
-  onnx(emit, { inputs: [q, k, v, mask, y, dy, bias], outputs: [dq, dk, dv, dbias], types }, { heads, scale, reach }) {
+  onnx(emit, { inputs: [q, k, v, mask, y, dy, bias], outputs: [dq, dk, dv, dbias], types }, attrs) {
+    const { heads, scale } = attrs;
     const width = Number(types[0]!.shape[2]);
     const apart = (x: string) => emit.value("Reshape", [x, emit.ints([0, 0, heads, width / heads])]);
     const turned = { perm: { ints: [0, 2, 1, 3] } };
     const byHead = (x: string) => emit.value("Transpose", [apart(x)], turned);
     const merge = (x: string, output: string) =>
       emit.node("Reshape", [emit.value("Transpose", [x], turned), emit.ints([0, 0, width])], [output]);
-    const product = (a: string, b: string, attrs: { transA?: number; transB?: number; alpha?: number }) => {
+    const product = (a: string, b: string, how: { transA?: number; transB?: number; alpha?: number }) => {
       const result = emit.temp();
-      const { transA = 0, transB = 0, alpha = 1 } = attrs;
+      const { transA = 0, transB = 0, alpha = 1 } = how;
       const all = { transA: { int: transA }, transB: { int: transB }, alpha: { float: alpha } };
       emit.contrib("FusedMatMul", [a, b], [result], all);
       return result;
@@ -62,7 +79,7 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
       emit.floats([MASKED], []),
     ]);
     const masked = emit.value("Add", [product(queries, keys, { transB: 1, alpha: scale }), hidden]);
-    const added = reach === undefined ? bias : emitReach(emit, q!, reach);
+    const added = bias ?? emitHidden(emit, q!, attrs);
     const scores = added === undefined ? masked : emit.value("Add", [masked, added]);
     const weights = emit.value("Softmax", [scores], { axis: { int: -1 } });
     const sums = emit.value("ReduceSum", [apart(emit.value("Mul", [dy!, y!])), emit.ints([-1])]);
@@ -78,16 +95,15 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
     const [batch, tokens, width] = q!.shape as [Dim, Dim, Dim];
     return { flops: mul(10, batch, tokens, tokens, width) };
   },
-  reference([q, k, v, mask, , dy, bias], { heads, scale, reach = Number.POSITIVE_INFINITY }) {
+  reference([q, k, v, mask, , dy, bias], attrs) {
+    const { heads, scale } = attrs;
     const [batch, tokens, width] = q!.shape as [number, number, number];
     const d = width / heads;
     const [dq, dk, dv] = [ndarray(q!.shape), ndarray(q!.shape), ndarray(q!.shape)];
     const dbias = bias && ndarray(bias.shape);
     for (let i = 0; i < batch * tokens * heads; i++) {
       const [head, t, b] = [i % heads, Math.floor(i / heads) % tokens, Math.floor(i / heads / tokens)];
-      const seen = [...Array(tokens).keys()].filter(
-        (key) => mask!.data[b * tokens + key] !== 0 && Math.abs(key - t) <= reach,
-      );
+      const seen = [...Array(tokens).keys()].filter((key) => mask!.data[b * tokens + key] !== 0 && sees(attrs, t, key));
       const at = (key: number) => (b * tokens + key) * width + head * d;
       const dot = (x: Float64Array, z: Float64Array, key: number) =>
         x.subarray(i * d, (i + 1) * d).reduce((sum, value, c) => sum + value * z[at(key) + c]!, 0);

@@ -7,9 +7,10 @@ import type { Tensor, TensorType } from "../tensor.ts";
 import { attendBiased } from "./cross-attention.ts";
 import {
   type EncoderAttentionAttrs,
-  emitReach,
+  emitHidden,
   encoderAttentionBackward,
   MASKED,
+  sees,
 } from "./encoder-attention-backward.ts";
 
 const attentionOp: Op<EncoderAttentionAttrs> = {
@@ -26,8 +27,9 @@ const attentionOp: Op<EncoderAttentionAttrs> = {
     if (bias) checkBias(bias, q!.shape[1]!, attrs);
     return [q!];
   },
-  onnx(emit, { inputs: [q, k, v, mask, bias], outputs }, { heads, scale, reach }) {
-    const added = reach === undefined ? (bias ?? "") : emitReach(emit, q!, reach);
+  onnx(emit, { inputs: [q, k, v, mask, bias], outputs }, attrs) {
+    const { heads, scale } = attrs;
+    const added = bias ?? emitHidden(emit, q!, attrs) ?? "";
     emit.contrib("MultiHeadAttention", [q!, k!, v!, "", mask!, added], outputs, {
       num_heads: { int: heads },
       scale: { float: scale },
@@ -44,14 +46,15 @@ const attentionOp: Op<EncoderAttentionAttrs> = {
     const [batch, tokens, width] = q!.shape as [Dim, Dim, Dim];
     return { flops: mul(4, batch, tokens, tokens, width) };
   },
-  reference([q, k, v, mask, bias], { heads, scale, reach = Number.POSITIVE_INFINITY }) {
+  reference([q, k, v, mask, bias], attrs) {
+    const { heads, scale } = attrs;
     const [batch, tokens, width] = q!.shape as [number, number, number];
     const size = width / heads;
     const y = ndarray(q!.shape);
     for (let row = 0; row < batch * tokens; row++) {
       const [b, t] = [Math.floor(row / tokens), row % tokens];
       const seen = Array.from({ length: tokens }, (_, j) => j).filter(
-        (j) => mask!.data[b * tokens + j] !== 0 && Math.abs(j - t) <= reach,
+        (j) => mask!.data[b * tokens + j] !== 0 && sees(attrs, t, j),
       );
       for (let h = 0; h < heads; h++) {
         const own = q!.data.subarray(row * width + h * size, row * width + (h + 1) * size);
@@ -64,9 +67,10 @@ const attentionOp: Op<EncoderAttentionAttrs> = {
   },
 };
 
-function checkBias(bias: TensorType, tokens: Dim, { heads, reach }: EncoderAttentionAttrs): void {
-  const expected = reach === undefined ? `[1, ${heads}, tokens, tokens]` : "none, since keys have a reach";
-  if (reach !== undefined || !sameShape(bias.shape, [1, heads, tokens, tokens]))
+function checkBias(bias: TensorType, tokens: Dim, { heads, reach, causal }: EncoderAttentionAttrs): void {
+  const hides = reach !== undefined || causal === true;
+  const expected = hides ? "none, since keys are hidden" : `[1, ${heads}, tokens, tokens]`;
+  if (hides || !sameShape(bias.shape, [1, heads, tokens, tokens]))
     throw new ShapeError("encoderAttention", "bias", showType(bias), expected);
 }
 

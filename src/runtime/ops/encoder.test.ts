@@ -23,12 +23,13 @@ describe.each(batches.map((lengths) => ({ lengths })))("texts of $lengths tokens
   const { tokens, mask, x } = masked(lengths, 48);
   const bindings = { batch: lengths.length, tokens };
 
-  test.each([undefined, 1, 4, 40])("encoderAttention, reach %s", async (reach) => {
+  const limits = [undefined, 1, 4, 40].flatMap((reach) => [false, true].map((causal) => ({ reach, causal })));
+  test.each(limits)("encoderAttention, reach $reach, causal $causal", async (limit) => {
     const inputs = { q: x(1), k: x(2), v: x(3), mask };
     const { y } = await compare({
       inputs,
       bindings,
-      trace: (t) => ({ y: encoderAttention(t.q!, t.k!, t.v!, t.mask!, { heads: 3, scale: 0.3, reach }) }),
+      trace: (t) => ({ y: encoderAttention(t.q!, t.k!, t.v!, t.mask!, { heads: 3, scale: 0.3, ...limit }) }),
     });
     // Rows of padding are nobody's concern.
     const keep = (_: number, i: number) => mask.data[Math.floor(i / 48)] !== 0;
