@@ -1,4 +1,4 @@
-/** The Mamba-2 that the package ships. */
+/** The small models that the package ships. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -9,16 +9,18 @@ import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
 import { openDecoder } from "./registry.ts";
 import { Stack } from "./stack.testing.ts";
 
-const prepared = mkdtempSync(path.join(tmpdir(), "modicum-mamba-tiny-"));
+const prepared = mkdtempSync(path.join(tmpdir(), "modicum-shipped-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
 
 const TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in the mind to suffer\n";
-/** By transformers in float32, nats a character. */
-const EXPECTED = 1.270073;
 
-test("its likelihood of a text is transformers'", async () => {
-  const folder = shippedFolder("mamba-tiny");
-  const { decoder, weights } = openDecoder(openCheckpoint(folder), prepared, "f32");
+/** By transformers in float32, nats a character. */
+test.each([
+  { name: "jetmoe-tiny", expected: 1.390853 },
+  { name: "mamba-tiny", expected: 1.270073 },
+])("$name: its likelihood of a text is transformers'", async ({ name, expected }) => {
+  const folder = shippedFolder(name);
+  const { decoder, weights } = openDecoder(openCheckpoint(folder), path.join(prepared, name), "f32");
   using stack = await Stack.compile(decoder, weights, "whole");
   const ids = new Tokenizer(fromFolder(folder)).encode(TEXT);
   const logits = await stack.run(ids);
@@ -28,5 +30,5 @@ test("its likelihood of a text is transformers'", async () => {
     const top = Math.max(...row);
     return top + Math.log(row.reduce((sum, v) => sum + Math.exp(v - top), 0)) - row[id]!;
   });
-  expect(nats.reduce((sum, v) => sum + v, 0) / nats.length).toBeCloseTo(EXPECTED, 4);
+  expect(nats.reduce((sum, v) => sum + v, 0) / nats.length).toBeCloseTo(expected, 4);
 });
