@@ -61,6 +61,15 @@ function purpose({ embedding, labels }: ModelDescription): [string, string][] {
   return [["embeddings", `${vector}${normalise ? ", of length 1" : ""}${cut}`]];
 }
 
+/** A recurrent model's exponent with steps that its inputs do not move. */
+function stability({ stability }: ModelDescription): [string, string][] {
+  if (!stability) return [];
+  const { lambdaMax, memory } = stability;
+  const forgets =
+    memory === null ? "a channel never forgets" : `its slowest channel forgets in ${memory.toFixed(0)} tokens`;
+  return [["stability", `λ max ${lambdaMax.toPrecision(3)} nats a token at rest (Δ = softplus(bias)): ${forgets}`]];
+}
+
 /** The lines on sampling settings. */
 function sampling({ sampling }: ModelDescription): [string, string][] {
   if (!sampling) return [];
@@ -105,6 +114,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ...flops({ config, bytes, ...model }),
   ...purpose({ config, bytes, ...model }),
   ...sampling({ config, bytes, ...model }),
+  ...stability({ config, bytes, ...model }),
   ["seams", model.seams.join(", ") || "none"],
   ["savings", model.savings.join(", ") || "none"],
   ...Object.entries(model.unsupported).map(([name, why]): [string, string] => ["", `not ${name}: it has ${why}`]),

@@ -66,6 +66,15 @@ test("a recurrent decoder: the same memory and FLOPs at any length, and no seam 
   expect(told.unsupported).toEqual({ prune: why });
 });
 
+test("a recurrent decoder's stability at rest, of a GGUF and of Hugging Face's files; none of a model that attends", () => {
+  const { lambdaMax, memory } = describe("mamba/model.gguf", "f32").stability!;
+  expect(lambdaMax).toBeLessThan(0);
+  expect(memory).toBeCloseTo(-1 / lambdaMax, 9);
+  expect(describe("mamba", "f32").stability!.lambdaMax).toBeCloseTo(lambdaMax, 4);
+  expect(describe("mamba2", "f32").stability!.lambdaMax).toBeLessThan(0);
+  expect(describe("llama-tiny.gguf").stability).toBeUndefined();
+});
+
 test("an encoder of embeddings, by a GGUF's pooling", () => {
   const told = describe("bert/model.gguf");
   expect(told).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [], unsupported: {} });

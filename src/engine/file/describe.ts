@@ -12,6 +12,7 @@ import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.
 import { type KindName, kindOf } from "../kinds/index.ts";
 import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
 import type { Described, Flops } from "./described.ts";
+import { type RestStability, restStability } from "./stability.ts";
 
 /** The parts of a model and its costs, without compiling it. */
 export interface ModelDescription extends Pick<Described, "config" | "embedding" | "labels"> {
@@ -36,6 +37,8 @@ export interface ModelDescription extends Pick<Described, "config" | "embedding"
   flopsPerToken: Flops;
   /** FLOPs of a token of the source, if there is one. */
   sourceFlopsPerToken?: Flops;
+  /** Of a recurrent model, at rest. */
+  stability?: RestStability;
   seams: readonly Seam[];
   /** Savings that can act in it, as a run with them finds. */
   savings: string[];
@@ -59,6 +62,7 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   const costs = traced.map((graph) => graphCost(graph));
   const { embedding, labels } = described;
   const active = decoder?.config.experts && activeParameters(checkpoint, weights);
+  const stability = decoder && restStability(checkpoint, decoder.config);
   const sampling = kind.name === "encoder" ? undefined : samplingOf(checkpoint.config, model.sha256);
   return {
     ...{ name: model.name, path: model.path, source: model.source },
@@ -71,6 +75,7 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
     ...(embedding && { embedding }),
     ...(labels && { labels }),
     ...(sampling && { sampling }),
+    ...(stability && { stability }),
     seams,
     ...weights.imagined(() => servedBy(seams, decoder)),
   };

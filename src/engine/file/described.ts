@@ -15,6 +15,15 @@ export interface Flops {
   readonly full: number;
 }
 
+/** The image encoder of a model that has one. */
+export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden" | "heads" | "headSize"> {
+  /** Pixels of a side of an image, and of a patch. */
+  readonly imageSize: number;
+  readonly patchSize: number;
+  /** Tokens of an image. */
+  readonly tokens: number;
+}
+
 /** A model as its kind describes it. */
 export interface Described {
   /** `layers` are the decoder's if there are both. */
@@ -22,6 +31,8 @@ export interface Described {
     DecoderConfig,
     "layers" | "hidden" | "heads" | "kvHeads" | "headSize" | "vocabulary" | "context"
   > & { readonly encoderLayers?: number };
+  /** The part that reads images; `config` is then of the part that reads texts. */
+  readonly image?: DescribedImages;
   readonly weights: Weights;
   /** Keys and values, or states, of one sequence at full context, in bytes. */
   readonly cache: number;
@@ -35,7 +46,11 @@ export interface Described {
   /** All that runs. */
   trace(): Graph[];
   /** FLOPs from the costs of the traced graphs. */
-  flops(costs: readonly Cost[]): { flopsPerToken: Flops; sourceFlopsPerToken?: Flops };
+  flops(costs: readonly Cost[]): {
+    flopsPerToken: Flops;
+    sourceFlopsPerToken?: Flops;
+    flopsPerImage?: number;
+  };
 }
 
 /** FLOPs of a token, by the cost of a graph that reads texts whole. */

@@ -1,0 +1,69 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, test } from "vitest";
+import { openDecoder } from "../../models/registry.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { resolveModel } from "../../weights/sources/index.ts";
+import { measureDeviations } from "./deviations.ts";
+import { FeedbackStep } from "./feedback-step.ts";
+import { histogramOf } from "./histogram.ts";
+import { lyapunovOptions, measureLyapunov } from "./measure.ts";
+import { OpenStates } from "./open-states.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-lyapunov-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const at = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+const fixture = (name: string) => at(`src/models/fixtures/${name}`);
+const model = () => openDecoder(openCheckpoint(fixture("mamba2")), path.join(folder, "mamba2"), "f32");
+
+test("a text that is too short, and a model that attends, are refused with a sentence", async () => {
+  const options = lyapunovOptions.parse({});
+  const measured = async (name: string) => measureLyapunov(await resolveModel(at(name)), "To be", options);
+  await expect(measured("models/mamba-tiny")).rejects.toThrow(
+    "the text is too short for an exponent: it has 5 tokens, expected at least 32",
+  );
+  await expect(measured("src/models/fixtures/llama-biased")).rejects.toThrow(
+    "its layers attend and keep no state of fixed size; expected a recurrent model",
+  );
+});
+
+test("a step with feedback is the model's own step: states as after the same tokens, and its guess as the next input", async () => {
+  const ids = [5, 9, 33];
+  using states = await OpenStates.open(model(), { rows: 1, tokens: 3 });
+  await states.run([ids]);
+  using step = await FeedbackStep.open(model());
+  const feedback = { noise: new Float32Array(step.vocabulary), temperature: 1e-4 };
+  let state = step.start(ids[0]!);
+  for (const id of ids) [state] = await step.next(step.withInput(state, id), state, feedback);
+  const expected = states.scans.flatMap((_, l) => [...states.state(l, 0)]);
+  for (const [i, value] of expected.entries()) expect(Math.abs(state[i]! - value)).toBeLessThan(1e-5);
+  // At a low temperature the guess is one token.
+  const last = states.logits.subarray(2 * step.vocabulary, 3 * step.vocabulary);
+  const guess = last.indexOf(Math.max(...last));
+  const input = step.withInput(state, guess);
+  for (const [i, value] of input.entries()) expect(Math.abs(state[i]! - value)).toBeLessThan(1e-4);
+});
+
+test("another token moves the states, and is forgotten; noise is not", async () => {
+  const ids = Array.from({ length: 320 }, (_, i) => 3 + ((i * i + 5 * i) % 67));
+  const { tokens, oneToken, noise } = await measureDeviations(model(), ids, 1);
+  expect(tokens[0]).toBe(16);
+  expect(oneToken[0]).toBe(0);
+  expect(oneToken[1]).toBeGreaterThan(1e-3);
+  expect(oneToken.at(-1)!).toBeLessThan(oneToken[1]! / 10);
+  expect(noise.at(-1)!).toBeGreaterThan(1e-3);
+});
+
+test("a histogram's bins are half decades of −λ", () => {
+  const { counts, notNegative } = histogramOf([-1e-9, -2e-3, -5e-3, -0.05, 0, 1, -1e5]);
+  expect(notNegative).toBe(2);
+  expect(counts.map((count, i) => [i, count]).filter(([, count]) => count! > 0)).toEqual([
+    [0, 1],
+    [4, 1],
+    [5, 1],
+    [7, 1],
+    [13, 1],
+  ]);
+});
