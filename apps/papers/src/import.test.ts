@@ -26,12 +26,14 @@ test("sources that cannot be read are told, and lose no other", async () => {
   const large = fileOf("large.jsonl", "");
   truncateSync(large, 50_000_001);
   const undated = fileOf("page.txt", "A\n\nWords.\n\n  • 1 authors\n·\nMar 20\n");
-  const { sources } = await papers.import([large, join(folder, "none"), undated, jsonl]);
+  const strange = fileOf("strange.json", '{\n"name": "none"\n}\n');
+  const { sources } = await papers.import([large, join(folder, "none"), undated, jsonl, strange]);
   expect(sources.map(({ failure }) => failure)).toEqual([
     `${large}: 50 MB, expected at most 50`,
     `${join(folder, "none")}: there is no such file`,
     `${undated}: no date of this page has a year; give it with --year`,
     undefined,
+    expect.stringMatching(/strange\.json: no paper in it; line 1: /),
   ]);
   expect(sources[3]).toMatchObject({ papers: 2, faults: [] });
   expect((await papers.import([undated], { year: 2025 })).sources).toMatchObject([{ added: 1 }]);

@@ -69,6 +69,8 @@ async function fileText(path: string): Promise<string> {
 
 async function importText(store: Store, source: string, text: string, options: ParseOptions): Promise<ImportedSource> {
   const { papers, faults } = parsedOf(source, text, options);
+  const [first] = faults;
+  if (papers.length === 0 && first) throw new UserError(`${source}: no paper in it; ${first.place}: ${first.reason}`);
   const put: Put[] = [];
   for (let at = 0; at < papers.length; at += BATCH) put.push(...(await store.papers.put(papers.slice(at, at + BATCH))));
   return resultOf(source, put, faults);
