@@ -1,10 +1,9 @@
-import { evalShape, inPrecision, type PrecisionPolicy, roundings } from "../../graph/index.ts";
-import { count } from "../../graph/ndarray.ts";
-import { isRecurrent } from "../../models/decoder.ts";
-import { exportedDecoder } from "../../models/export-graphs.ts";
+import { Graph, inPrecision, type PrecisionPolicy, roundings } from "../../graph/index.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder.ts";
 import { prepare } from "../../models/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
+import { DecoderStack } from "../../train/decoder-stack.ts";
 import { OpenStates, type Recurrent } from "../lyapunov/open-states.ts";
 
 /** A language model and its weights. */
@@ -37,24 +36,37 @@ async function withWholeText<T>(
   precision: PrecisionPolicy,
   use: (logitsOf: LogitsOf) => Promise<T>,
 ): Promise<T> {
-  const [traced] = prepare(weights, () => [exportedDecoder(decoder)]);
-  const graph = inPrecision(traced!, precision);
-  using program = await Program.compile(graph);
-  return await use(async (ids) => {
-    const tokens = ids.length;
-    const bindings = {
-      ...{ batch_size: 1, sequence_length: tokens, past_sequence_length: 0, total_sequence_length: tokens },
-    };
-    const buffers = [...graph.inputs, ...graph.outputs].map(({ name, tensor }) => {
-      const shape = evalShape(tensor.shape, bindings);
-      return { name, shape, buffer: new Buffer(tensor.dtype, Math.max(1, count(shape))) };
+  const programs = new Map<number, Program>();
+  const programOf = async (tokens: number) => {
+    const [graph] = programs.has(tokens) ? [] : prepare(weights, () => [traced(decoder, tokens)]);
+    if (graph) programs.set(tokens, await Program.compile(inPrecision(graph, precision)));
+    return programs.get(tokens)!;
+  };
+  try {
+    return await use(async (ids) => {
+      const [tokens, { vocabulary }] = [ids.length, decoder.config];
+      using given = new Buffer("i64", tokens);
+      using lengths = new Buffer("i32", 1);
+      using logits = new Buffer("f32", tokens * vocabulary);
+      new BigInt64Array(given.memory).set(ids.map(BigInt));
+      new Int32Array(lengths.memory).fill(tokens - 1);
+      const views = { ids: given.view([1, tokens]), lengths: lengths.view([1]) };
+      const program = await programOf(tokens);
+      await program.bind({ ...views, logits: logits.view([1, tokens, vocabulary]) }).run();
+      return new Float32Array(logits.memory).slice();
     });
-    const integers = { input_ids: ids.map(BigInt), attention_mask: ids.map(() => 1n) };
-    const of = (wanted: string) => buffers.find(({ name }) => name === wanted)!.buffer;
-    for (const [name, values] of Object.entries(integers)) new BigInt64Array(of(name).memory).set(values);
-    await program.bind(Object.fromEntries(buffers.map(({ name, shape, buffer }) => [name, buffer.view(shape)]))).run();
-    const logits = new Float32Array(of("logits").memory).slice();
-    for (const { buffer } of buffers) buffer[Symbol.dispose]();
-    return logits;
-  });
+  } finally {
+    for (const program of programs.values()) program[Symbol.dispose]();
+  }
+}
+
+/** The graph that trains, over a whole row. */
+function traced(decoder: Decoder, tokens: number): Graph {
+  const g = new Graph();
+  const stack = new DecoderStack(decoder);
+  const shape = { rows: 1, tokens, packed: false };
+  let x = stack.embed(g, shape);
+  for (let l = 0; l < stack.layers; l++) x = stack.layer(g, l, x, shape);
+  g.output("logits", decoder.logits(g, decoder.finish(g, { branch: x })));
+  return g;
 }
