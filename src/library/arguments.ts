@@ -5,6 +5,7 @@ import { completionOptions } from "../engine/completion/options.ts";
 import type { Reading } from "../engine/encoder/classifier.ts";
 import type { ProfileOptions } from "../engine/file/profile.ts";
 import type { Format } from "../engine/grammar/index.ts";
+import type { ImageInput } from "../engine/image/input.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import { toolChoice, toolList } from "../engine/tools/tools.ts";
 import type { RouteInput } from "../pipelines/route/name.ts";
@@ -42,7 +43,11 @@ const signal = z.custom<AbortSignal>((s) => s instanceof AbortSignal, "expected 
 export const text = z.string("expected a text");
 export const texts = z.array(text, "expected a list of texts");
 const ids = z.array(z.int().min(0));
-export const textsOrIds = z.array(z.union([text, ids], "expected a text, or token ids"), "expected a list of texts");
+const image = z.strictObject({ image: z.union([z.string(), z.instanceof(Uint8Array)], "expected a path, or bytes") });
+export const textsOrImages = z.array(
+  z.union([text, ids, image], "expected a text, token ids, or an image"),
+  "expected a list of texts or images",
+);
 
 const isStep = (s: unknown): s is Step => typeof s === "object" && s !== null && "saving" in s;
 const saving = z.union(
@@ -143,8 +148,14 @@ export const relevanceOptions = readOptions.extend({
 });
 export const classifyOptions = readOptions.extend({ labels: texts.optional(), save: savings.optional() });
 
-const reading = z.union([z.string(), z.tuple([z.string(), z.string()])], "expected a text, or a pair of texts");
-export const readings: z.ZodType<Reading[]> = z.array(reading, "expected a list of texts, or of pairs of texts");
+const reading = z.union(
+  [z.string(), z.tuple([z.string(), z.string()]), image],
+  "expected a text, a pair of texts, or an image",
+);
+export const readings: z.ZodType<(Reading | ImageInput)[]> = z.array(
+  reading,
+  "expected a list of texts, of pairs of texts, or of images",
+);
 
 const isModel = (value: unknown): value is Model => typeof value === "object" && value !== null && "language" in value;
 export const model = z.custom<Model>(isModel, "expected a model that was loaded");

@@ -2,8 +2,10 @@ import { generateAll } from "../engine/answer/batch-generate.ts";
 import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
 import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
-import type { EncoderModel, ReadTerms, TextOrIds } from "../engine/encoder/encoder-model.ts";
+import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
 import { damageBehind } from "../engine/file/damage.ts";
+import type { ImageInput } from "../engine/image/input.ts";
+import type { TextOrImage } from "../engine/image-text/image-text-model.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
 import { NotFinite } from "../engine/not-finite.ts";
@@ -25,6 +27,7 @@ import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import { Biller } from "./biller.ts";
 import { completeAt } from "./complete-at.ts";
+import { imagesAlone, textsAlone } from "./images.ts";
 import type {
   BatchRequest,
   Chunk,
@@ -92,7 +95,7 @@ export class Model implements Disposable {
   /** The sampling settings that its authors publish; undefined if there are none. */
   get sampling(): ModelSampling | undefined {
     const { loaded } = this;
-    return loaded.kind === "encoder" ? undefined : loaded.sampling;
+    return "sampling" in loaded ? loaded.sampling : undefined;
   }
 
   /** @throws UserError if it was disposed of */
@@ -181,6 +184,7 @@ export class Model implements Disposable {
         this.#scheduler = new Scheduler(loaded.engine, loaded.tokenizer, options);
         return this.#scheduler;
       case "encoder":
+      case "encoder of images and texts":
         // The call that runs is in an encoder's queue, too.
         return Object.assign(loaded.queue, { limit: options.queue + 1 });
       case "encoder with a decoder":
@@ -223,39 +227,47 @@ export class Model implements Disposable {
   }
 
   /**
-   * One vector a text, by sentence-transformers' files beside the model; long texts are cut.
-   * @throws UserError if the model has no vectors
+   * One vector a text, by sentence-transformers' files beside the model; long texts are cut. Some models read images,
+   * too: `{ image }`, a file's path or its bytes.
+   * @throws UserError if the model has no vectors, or an image cannot be read
    */
   async embed(
-    texts: readonly TextOrIds[],
+    texts: readonly TextOrImage[],
     options: ReadOptions = {},
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
     const terms = this.#terms(given("embed's options", args.readOptions, options));
-    const all = given("embed's texts", args.textsOrIds, texts);
-    const { answers, receipt } = this.#biller.billed(await this.#sound(this.encoder.embed(all, terms)));
+    const all = given("embed's texts", args.textsOrImages, texts);
+    const { loaded } = this;
+    const embedded =
+      loaded.kind === IMAGES ? loaded.embed(all, terms) : this.encoder.embed(textsAlone(this.name, all), terms);
+    const { answers, receipt } = this.#biller.billed(await this.#sound(embedded));
     return { embeddings: answers, receipt };
   }
 
   /**
    * Scores of a classifier's labels for each text or pair of texts; for a generative model, the likelihood of given
-   * labels after the text.
-   * @throws UserError if the model has no such head or label
+   * labels after the text; for a model of images and texts, the nearness of given labels to each image.
+   * @throws UserError if the model has no such head or label, or an image cannot be read
    */
   async classify(
-    readings: readonly Reading[],
+    readings: readonly (Reading | ImageInput)[],
     options: ClassifyOptions = {},
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
     const { labels, save, ...terms } = given("classify's options", args.classifyOptions, options);
     const all = given("classify's texts", args.readings, readings);
     if (this.loaded.kind === "decoder") {
       const chosen = labelsFor(this.name, labels);
-      const asked = askedOfLabels(this.loaded, all.map(oneText), chosen);
+      const asked = askedOfLabels(this.loaded, textsAlone(this.name, all).map(oneText), chosen);
       const { found, receipt } = await this.#scored(asked, terms, save);
       return { results: found.map((each) => classificationOf(chosen, each)), receipt };
     }
     await this.#use(save);
-    const classified = await this.#sound(this.encoder.classify(all, labels, this.#terms(terms)));
-    const { answers, receipt } = this.#biller.billed(classified);
+    const { loaded } = this;
+    const classified =
+      loaded.kind === IMAGES
+        ? loaded.classify(imagesAlone(this.name, all), labelsFor(this.name, labels), this.#terms(terms))
+        : this.encoder.classify(textsAlone(this.name, all), labels, this.#terms(terms));
+    const { answers, receipt } = this.#biller.billed(await this.#sound(classified));
     return { results: answers, receipt };
   }
 
@@ -347,6 +359,8 @@ export class Model implements Disposable {
   }
 }
 
+const IMAGES = "encoder of images and texts";
+
 function generativeOf(loaded: LoadedModel): LanguageModel | Seq2SeqModel {
   switch (loaded.kind) {
     case "decoder":
@@ -356,6 +370,8 @@ function generativeOf(loaded: LoadedModel): LanguageModel | Seq2SeqModel {
       throw new UserError(
         `${loaded.source.name} is an encoder, which embeds or classifies texts; expected a model that generates`,
       );
+    case "encoder of images and texts":
+      throw new UserError(`${loaded.source.name} encodes images and texts; expected a model that generates`);
   }
 }
 
@@ -366,6 +382,8 @@ function encoderOf(loaded: LoadedModel): EncoderModel {
     case "decoder":
     case "encoder with a decoder":
       throw new UserError(`${loaded.source.name} generates text; expected an encoder, such as minilm for embeddings`);
+    case "encoder of images and texts":
+      throw new UserError(`${loaded.source.name} encodes images and texts; expected an encoder of texts alone`);
   }
 }
 

@@ -8,6 +8,7 @@ import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import { layoutOf } from "./adapter-layout.ts";
 import type { EncoderArchitecture } from "./architecture.ts";
 import { bert } from "./bert.ts";
+import { clip, type ImageTextArchitecture } from "./clip.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
 import { distilbert } from "./distilbert.ts";
 import type { Encoder } from "./encoder.ts";
@@ -17,6 +18,7 @@ import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
 import { graniteMoe } from "./granitemoe.ts";
+import type { ImageText } from "./image-text.ts";
 import { jetmoe } from "./jetmoe.ts";
 import { llama } from "./llama.ts";
 import { mambaArchitecture } from "./mamba.ts";
@@ -69,7 +71,15 @@ const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, 
 /** Every supported encoder–decoder, one line each. */
 const seq2seqs: readonly Seq2SeqArchitecture[] = [t5];
 
-const architectures = { decoder: decoders, encoder: encoders, "encoder with a decoder": seq2seqs };
+/** Every supported pair of an image's and a text's encoder, one line each. */
+const imageTexts: readonly ImageTextArchitecture[] = [clip];
+
+const architectures = {
+  decoder: decoders,
+  encoder: encoders,
+  "encoder with a decoder": seq2seqs,
+  "encoder of images and texts": imageTexts,
+};
 
 /** The kinds that an architecture of this room is of. */
 export type ArchitectureKind = keyof typeof architectures;
@@ -181,6 +191,20 @@ export function openSeq2Seq(
   const loraLayers = loraLayersOf(adapter, architecture.modules(checkpoint));
   const used = without(checkpoint, architecture.unread(checkpoint));
   const weights = new Weights(used, folder, quant, architecture.tensors(used), undefined, loraLayers);
+  return { model: architecture.open(weights), weights };
+}
+
+/** An encoder of images and texts, and the weights that its graphs are traced with. */
+export interface OpenImageText {
+  readonly model: ImageText;
+  readonly weights: Weights;
+}
+
+/** Like `openDecoder`, for encoders of images and texts, which take no adapter. */
+export function openImageText(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenImageText {
+  const architecture = architectureOf(checkpoint, imageTexts);
+  const used = without(checkpoint, architecture.unread(checkpoint));
+  const weights = new Weights(used, folder, quant, architecture.tensors(used));
   return { model: architecture.open(weights), weights };
 }
 

@@ -25,6 +25,8 @@ async function answerOnce(model: Model): Promise<void> {
       return loaded.engine.forget();
     case "encoder":
       return void (await (loaded.classifier ? model.classify([TEXT]) : model.embed([TEXT])));
+    case "encoder of images and texts":
+      return void (await model.embed([TEXT]));
     case "encoder with a decoder":
       return void (await model.complete(TEXT, { maxTokens: 1, raw: true }));
   }

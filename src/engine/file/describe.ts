@@ -15,7 +15,7 @@ import type { Described, Flops } from "./described.ts";
 import { type RestStability, restStability } from "./stability.ts";
 
 /** The parts of a model and its costs, without compiling it. */
-export interface ModelDescription extends Pick<Described, "config" | "embedding" | "labels"> {
+export interface ModelDescription extends Pick<Described, "config" | "image" | "embedding" | "labels"> {
   kind: KindName;
   name: string;
   path: string;
@@ -37,6 +37,8 @@ export interface ModelDescription extends Pick<Described, "config" | "embedding"
   flopsPerToken: Flops;
   /** FLOPs of a token of the source, if there is one. */
   sourceFlopsPerToken?: Flops;
+  /** FLOPs of an image, if the model reads images. */
+  flopsPerImage?: number;
   /** Of a recurrent model, at rest. */
   stability?: RestStability;
   seams: readonly Seam[];
@@ -60,10 +62,10 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   );
   const { traced, holdings, bytes: memory } = weights.survey(described.trace);
   const costs = traced.map((graph) => graphCost(graph));
-  const { embedding, labels } = described;
+  const { embedding, image, labels } = described;
   const active = decoder?.config.experts && activeParameters(checkpoint, weights);
   const stability = decoder && restStability(checkpoint, decoder.config);
-  const sampling = kind.name === "encoder" ? undefined : samplingOf(checkpoint.config, model.sha256);
+  const sampling = generates(kind.name) ? samplingOf(checkpoint.config, model.sha256) : undefined;
   return {
     ...{ name: model.name, path: model.path, source: model.source },
     ...{ architecture: checkpoint.architecture, kind: kind.name, config },
@@ -72,6 +74,7 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
     bytes: { disk: diskBytes(checkpoint), memory, cache, machine: memoryLimit() },
     tensors: holdings,
     ...described.flops(costs),
+    ...(image && { image }),
     ...(embedding && { embedding }),
     ...(labels && { labels }),
     ...(sampling && { sampling }),
@@ -79,6 +82,17 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
     seams,
     ...weights.imagined(() => servedBy(seams, decoder)),
   };
+}
+
+function generates(kind: KindName): boolean {
+  switch (kind) {
+    case "decoder":
+    case "encoder with a decoder":
+      return true;
+    case "encoder":
+    case "encoder of images and texts":
+      return false;
+  }
 }
 
 const activeParameters = (checkpoint: Checkpoint, weights: Pick<Weights, "has">): number =>

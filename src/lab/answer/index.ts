@@ -41,6 +41,9 @@ export async function openAnswering({ source, quant, truncate, adapter, first }:
       return seamless(model, () => new EncoderAnswerer(model));
     case "encoder with a decoder":
       return seamless(model, () => new Seq2SeqAnswerer(model, truncate));
+    case "encoder of images and texts":
+      model[Symbol.dispose]();
+      throw new UserError(`${model.source.name} encodes images and texts; the lab has no task for it`);
   }
 }
 

@@ -1,0 +1,193 @@
+import path from "node:path";
+import { addSpent, type Spent } from "../../graph/index.ts";
+import type { ImageText } from "../../models/image-text.ts";
+import { traceImages, traceTexts } from "../../models/image-text-graphs.ts";
+import { prepare } from "../../models/programs.ts";
+import { openImageText } from "../../models/registry.ts";
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import type { Input, Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Usage } from "../answer/generate.ts";
+import { denseBill } from "../bill/meter.ts";
+import { checkCeiling } from "../bill/price.ts";
+import { activate, type Classification, likeliest } from "../encoder/classifier.ts";
+import type { Answers, ReadTerms, TextOrIds } from "../encoder/encoder-model.ts";
+import { EncoderQueue } from "../encoder/encoder-queue.ts";
+import { RowPrograms, RowRunner } from "../encoder/encoder-runner.ts";
+import { type Adapted, openAdapted } from "../file/adapters.ts";
+import { beside } from "../file/beside.ts";
+import { tokenizerOf } from "../file/tokenizer-of.ts";
+import { type ImageInput, isImage, readImage } from "../image/input.ts";
+import { type ImageProcessor, normalisePixels, sized } from "../image/processor.ts";
+import type { Loaded } from "../kinds/kind.ts";
+import { useDense } from "../kinds/seamless.ts";
+import { finite } from "../not-finite.ts";
+import { ImageRunner } from "./image-runner.ts";
+import { processorFor } from "./processor-for.ts";
+
+/** What is embedded: a text, the token ids of one, or an image. */
+export type TextOrImage = TextOrIds | ImageInput;
+
+/** An input that is ready to run. */
+type Prepared =
+  | { readonly kind: "text"; readonly input: Input }
+  | { readonly kind: "image"; readonly pixels: Float32Array };
+
+/** A model that puts images and texts into one space, loaded. */
+export class ImageTextModel implements Loaded {
+  readonly kind = "encoder of images and texts";
+
+  private constructor(
+    readonly source: ResolvedModel,
+    readonly model: ImageText,
+    readonly tokenizer: Tokenizer,
+    private readonly processor: ImageProcessor,
+    /** Batches texts that wait at the same time. */
+    readonly queue: EncoderQueue,
+    private readonly images: ImageRunner,
+  ) {}
+
+  /** @throws UserError if its files need something unsupported */
+  static async load(
+    source: ResolvedModel,
+    quant: Quant = "auto",
+    { checkpoint }: Adapted = openAdapted(source.path, {}),
+  ): Promise<ImageTextModel> {
+    const folder = path.dirname(checkpoint.config.path);
+    const { model, weights } = openImageText(checkpoint, preparedFolder(source.path), exact(quant));
+    const { text, image, width } = model;
+    const processor = processorFor(folder, image.config);
+    const [texts, pictures] = prepare(weights, () => [traceTexts(model), traceImages(model, 1)]);
+    const compiling = RowPrograms.compile(texts!);
+    const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, text.config.vocabulary));
+    const queue = new EncoderQueue(new RowRunner(programs, { width, types: 0 }));
+    try {
+      const images = await ImageRunner.compile(pictures!, image.config, width);
+      return new ImageTextModel(source, model, tokenizer, processor, queue, images);
+    } catch (error) {
+      queue[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  use(recipe: Recipe): Promise<undefined> {
+    return useDense(this.source.name, recipe);
+  }
+
+  /**
+   * A vector of length 1 of each text or image, in one space.
+   * @throws UserError if an image cannot be read, a text is empty, or the model does not have an id
+   */
+  async embed(inputs: readonly TextOrImage[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+    return this.#run(await this.#prepared(inputs), terms);
+  }
+
+  /**
+   * The probability of each label for each image, by the cosines of their vectors and the model's scale. Labels are
+   * read as they are.
+   * @throws UserError if an image cannot be read, or the labels are not at least one, all different
+   */
+  async classify(
+    images: readonly ImageInput[],
+    labels: readonly string[],
+    terms: ReadTerms = {},
+  ): Promise<Answers<Classification>> {
+    checkLabels(labels);
+    const { answers, usage } = await this.embed([...labels, ...images], terms);
+    const [texts, found] = [answers.slice(0, labels.length), answers.slice(labels.length)];
+    const { logitScale } = this.model;
+    const logits = (image: Float32Array) => texts.map((text) => logitScale * product(image, text));
+    return { answers: found.map((image) => likeliest(labels, activate(logits(image), "softmax"))), usage };
+  }
+
+  async #run(
+    prepared: readonly Prepared[],
+    { onStopped, ceiling = {}, ...terms }: ReadTerms,
+  ): Promise<Answers<Float32Array>> {
+    const started = performance.now();
+    checkCeiling(ceiling, () => this.#price(prepared).flops);
+    const bill = { flops: 0, bytes: 0, tokens: 0 };
+    const seen = { images: 0 };
+    const usage = () => this.#usage(bill, seen.images, performance.now() - started);
+    try {
+      const texts = prepared.flatMap((it) => (it.kind === "text" ? [it.input] : []));
+      const rows = await this.queue.read(texts, bill, terms);
+      const answers: Float32Array[] = [];
+      for (const it of prepared) {
+        terms.signal?.throwIfAborted();
+        answers.push(it.kind === "text" ? rows.shift()! : await this.images.run(it.pixels));
+        if (it.kind === "image") addSpent(bill, this.images.cost);
+        if (it.kind === "image") seen.images++;
+      }
+      return { answers: answers.map((row) => finite(row, "a result")), usage: usage() };
+    } catch (error) {
+      onStopped?.(usage());
+      throw error;
+    }
+  }
+
+  #price(prepared: readonly Prepared[]): Spent {
+    const sum = this.queue.price(prepared.flatMap((it) => (it.kind === "text" ? [it.input] : [])));
+    for (const { kind } of prepared) if (kind === "image") addSpent(sum, this.images.cost);
+    return sum;
+  }
+
+  /** An image's tokens are among those of the prompt, and have a counter of their own. */
+  #usage(bill: Spent & { readonly tokens: number }, images: number, ms: number): Usage {
+    const ofImages = images * this.model.image.tokens;
+    return {
+      ...denseBill(bill),
+      ...(images > 0 && { work: { imageTokens: { dense: ofImages, run: ofImages } } }),
+      tokens: { prompt: bill.tokens + ofImages, cached: 0, completion: 0 },
+      ms: { prefill: ms, decode: 0, total: ms },
+    };
+  }
+
+  #prepared(inputs: readonly TextOrImage[]): Promise<Prepared[]> {
+    return Promise.all(
+      inputs.map(async (it, i): Promise<Prepared> => {
+        if (isImage(it)) return { kind: "image", pixels: await this.#pixels(it, i) };
+        return { kind: "text", input: typeof it === "string" ? this.#text(it, i) : this.#given(it, i) };
+      }),
+    );
+  }
+
+  async #pixels(input: ImageInput, index: number): Promise<Float32Array> {
+    return normalisePixels(sized(await readImage(input, index), this.processor), this.processor);
+  }
+
+  #text(text: string, index: number): Input {
+    if (text === "") throw new UserError(`text ${index + 1} is empty, expected at least one character`);
+    return this.tokenizer.input(text, { limit: this.model.text.config.context });
+  }
+
+  #given(ids: readonly number[], index: number): Input {
+    const { vocabulary, context } = this.model.text.config;
+    const beyond = ids.find((id) => id >= vocabulary);
+    if (ids.length === 0 || beyond !== undefined)
+      throw new UserError(
+        `text ${index + 1}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
+      );
+    const kept = ids.slice(0, context);
+    return { ids: kept, types: kept.map(() => 0) };
+  }
+
+  [Symbol.dispose](): void {
+    this.queue[Symbol.dispose]();
+    this.images[Symbol.dispose]();
+  }
+}
+
+/** Vectors are compared with those computed elsewhere, so floats are not rounded by default. */
+export const exact = (quant: Quant): Quant => (quant === "auto" ? "f32" : quant);
+
+function checkLabels(labels: readonly string[]): void {
+  if (labels.length === 0) throw new UserError("no labels are given, expected some to choose among", 2);
+  const again = labels.find((label, i) => labels.indexOf(label) !== i);
+  if (again !== undefined) throw new UserError(`the label "${again}" is given twice, expected different ones`, 2);
+  if (labels.includes("")) throw new UserError("a label is empty, expected at least one character", 2);
+}
+
+const product = (a: Float32Array, b: Float32Array): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);

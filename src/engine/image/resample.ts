@@ -1,0 +1,88 @@
+import { CHANNELS, type Pixels } from "./pixels.ts";
+
+/** A filter by its reach, in pixels of the smaller of the two pictures, and its weight at a distance. */
+interface Filter {
+  readonly reach: number;
+  weight(distance: number): number;
+}
+
+const filters = {
+  bilinear: { reach: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
+  bicubic: { reach: 2, weight: (x) => cubic(Math.abs(x)) },
+} satisfies Record<string, Filter>;
+export type FilterName = keyof typeof filters;
+
+/** Keys' cubic with a = −1/2 (1981). */
+function cubic(x: number): number {
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+  return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
+}
+
+/** Part of one axis of a picture: places `from` to `from` + `count` − 1 of the `size` that the picture is scaled to. */
+export interface Axis {
+  readonly size: number;
+  readonly from: number;
+  readonly count: number;
+}
+
+/**
+ * Scales a picture and keeps a part of the result, as Pillow does: the filter widens when the picture shrinks, one axis
+ * after the other, rounded to bytes in between. Only what the part needs is computed.
+ */
+export function resample(picture: Pixels, across: Axis, down: Axis, filter: FilterName): Pixels {
+  const columns = tapsOf(across, picture.width, filters[filter]);
+  const rows = tapsOf(down, picture.height, filters[filter]);
+  const first = Math.min(...rows.map(({ start }) => start));
+  const last = Math.max(...rows.map(({ start, weights }) => start + weights.length));
+  const narrow = new Uint8Array((last - first) * across.count * CHANNELS);
+  for (let y = first; y < last; y++)
+    for (const [x, taps] of columns.entries())
+      blend(
+        picture.data,
+        y * picture.width * CHANNELS,
+        CHANNELS,
+        taps,
+        narrow,
+        ((y - first) * across.count + x) * CHANNELS,
+      );
+  const data = new Uint8Array(down.count * across.count * CHANNELS);
+  const stride = across.count * CHANNELS;
+  for (const [y, { start, weights }] of rows.entries())
+    for (let x = 0; x < across.count; x++)
+      blend(narrow, x * CHANNELS, stride, { start: start - first, weights }, data, y * stride + x * CHANNELS);
+  return { width: across.count, height: down.count, data };
+}
+
+/** Shares are whole numbers of this part, as in Pillow, so that bytes are the same. */
+const UNIT = 2 ** 22;
+
+/** The places of the source that one place of the result is made of, from `start` on, and their shares. */
+interface Taps {
+  readonly start: number;
+  readonly weights: Float64Array;
+}
+
+function tapsOf({ size, from, count }: Axis, source: number, { reach, weight }: Filter): Taps[] {
+  const scale = source / size;
+  const stretch = Math.max(1, scale);
+  return Array.from({ length: count }, (_, i) => {
+    const centre = (from + i + 0.5) * scale;
+    const start = Math.max(0, Math.floor(centre - reach * stretch + 0.5));
+    const end = Math.min(source, Math.floor(centre + reach * stretch + 0.5));
+    const weights = Float64Array.from({ length: end - start }, (_, t) => weight((start + t - centre + 0.5) / stretch));
+    const sum = weights.reduce((a, b) => a + b);
+    return { start, weights: weights.map((w) => awayFromZero((w / sum) * UNIT)) };
+  });
+}
+
+const awayFromZero = (x: number): number => Math.trunc(x + 0.5 * Math.sign(x));
+
+/** Blends the pixels of a line that begins at `base`, `stride` apart, into the pixel at `to`. */
+function blend(source: Uint8Array, base: number, stride: number, taps: Taps, target: Uint8Array, to: number): void {
+  for (let channel = 0; channel < CHANNELS; channel++) {
+    let sum = 0;
+    for (let t = 0, at = base + taps.start * stride + channel; t < taps.weights.length; t++, at += stride)
+      sum += taps.weights[t]! * source[at]!;
+    target[to + channel] = Math.max(0, Math.min(255, Math.floor(sum / UNIT + 0.5)));
+  }
+}

@@ -1,0 +1,54 @@
+import { evalCost } from "../../graph/index.ts";
+import { traceImages, traceTexts } from "../../models/image-text-graphs.ts";
+import { isOfKind, openImageText } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { type Adapted, refuseSeveral } from "../file/adapters.ts";
+import { type Described, sizesOf, wholeTexts } from "../file/described.ts";
+import { exact, ImageTextModel } from "../image-text/image-text-model.ts";
+import type { Kind } from "./kind.ts";
+import { refuseSavings } from "./seamless.ts";
+
+const KIND = "encoder of images and texts";
+
+/** Models that put images and texts into one space. */
+export const imageTextKind: Kind<ImageTextModel> = {
+  name: KIND,
+  matches: (checkpoint) => isOfKind(KIND, checkpoint),
+  async open({ source, adapted, recipe, quant }) {
+    refuseAdapters(adapted);
+    refuseSavings(`${source.name} encodes images and texts`, recipe);
+    return ImageTextModel.load(source, quant, adapted);
+  },
+  describe,
+  export({ checkpoint }) {
+    throw new UserError(`${checkpoint.path} encodes images and texts, which is not exported; expected another model`);
+  },
+  async check({ name }, _, recipe) {
+    refuseSavings(`${name} encodes images and texts`, recipe);
+  },
+};
+
+function refuseAdapters(adapted: Adapted): void {
+  refuseSeveral(adapted, "an encoder of images and texts");
+  if (adapted.own || adapted.checkpoint.variant !== undefined)
+    throw new UserError(`${adapted.checkpoint.path} encodes images and texts, which takes no adapter`);
+}
+
+function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
+  const { model, weights } = openImageText(checkpoint, folder, exact(quant));
+  const { text, image } = model;
+  const { layers, hidden, heads, headSize, imageSize, patchSize } = image.config;
+  return {
+    config: sizesOf(text.config),
+    image: { layers, hidden, heads, headSize, imageSize, patchSize, tokens: image.tokens },
+    weights,
+    ...{ cache: 0, seams: [] },
+    trace: () => [traceTexts(model), traceImages(model, 1)],
+    flops: ([texts, images]) => ({
+      flopsPerToken: wholeTexts(texts!, text.config.context),
+      flopsPerImage: evalCost(images!, {}).flops,
+    }),
+  };
+}

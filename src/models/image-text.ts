@@ -1,0 +1,49 @@
+import { columns, type Graph, plus, pool, reshape, type Tensor, unit } from "../graph/index.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
+import { Encoder, type EncoderInput } from "./encoder.ts";
+import type { ImageEncoder } from "./image-encoder.ts";
+import { Parts } from "./parts.ts";
+
+/** An encoder of texts whose token vectors enter the first layer without a norm, as a CLIP's do. */
+export class PlainTextEncoder extends Encoder {
+  override embed(graph: Graph, { ids }: EncoderInput, { padding }: Parameters<Encoder["embed"]>[2]): Tensor {
+    const { vocabulary, hidden, positions } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const tokens = parts.tokens(ids, vocabulary, hidden);
+    return padding.unpad(plus(tokens, parts.rows("position_embd", columns(ids, 0), positions, hidden)));
+  }
+}
+
+/** A model that puts images and texts into one space: an encoder of each, and a projection behind each. */
+export class ImageText {
+  constructor(
+    readonly text: Encoder,
+    readonly image: ImageEncoder,
+    private readonly weights: WeightSource,
+    /** The width of the common space. */
+    readonly width: number,
+  ) {}
+
+  /** Vectors of texts, of length 1, [batch, width]: each is its last token's, which has seen all others. */
+  textVectors(graph: Graph, input: EncoderInput): Tensor {
+    return this.#project(graph, "t", pool(this.text.hidden(graph, input), input.mask, "last"));
+  }
+
+  /** Vectors of images, of length 1, [batch, width]; pixels [batch, channels, height, width], of as many as are known. */
+  imageVectors(graph: Graph, pixels: Tensor): Tensor {
+    return this.#project(graph, "v", this.image.pooled(graph, pixels));
+  }
+
+  /** The factor from the cosine of an image and a text to their logit. */
+  get logitScale(): number {
+    return Math.exp(this.weights.values("logit_scale")?.[0] ?? 0);
+  }
+
+  /** x [batch, hidden] → [batch, width]; projections take rows of tokens, so each has one here. */
+  #project(graph: Graph, tower: "t" | "v", x: Tensor): Tensor {
+    const [batch, hidden] = x.shape;
+    const rows = reshape(x, [batch!, 1, hidden!]);
+    const projected = new Parts(this.weights, graph).project(rows, { [`${tower}.projection`]: this.width });
+    return unit(reshape(projected, [batch!, this.width]));
+  }
+}
