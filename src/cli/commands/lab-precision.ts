@@ -43,15 +43,15 @@ async function run(name: string, given: string | undefined, flags: Flags): Promi
 }
 
 function lines({ model, architecture, tokens, windows, arms, note }: PrecisionReport): string[] {
-  const rows = arms.map(({ arm, kl, standardError, logit, agreement, parts, lateToEarly }) => [
+  const rows = arms.map(({ arm, kl, standardError, logit, agreement, parts, states, lateToEarly }) => [
     ...[arm, kl.toExponential(2), standardError?.toExponential(0) ?? "–", logit.toExponential(2)],
     ...[`${(100 * agreement).toFixed(1)} %`, parts.map((part) => part.kl.toExponential(0)).join(" ")],
-    lateToEarly.toPrecision(2),
+    ...[lateToEarly.toPrecision(2), states?.map((share) => share.toExponential(0)).join(" ") ?? "none"],
   ]);
   return [
     `${model}, ${architecture}, ${windows} windows of ${tokens} tokens, against float32`,
     "",
-    ...columns([["ARM", "KL", "±", "|Δ LOGIT|", "SAME TOP", "KL BY EIGHTHS", "LATE/EARLY"], ...rows]),
+    ...columns([["ARM", "KL", "±", "|Δ LOGIT|", "SAME TOP", "KL BY EIGHTHS", "LATE/EARLY", "STATES OFF"], ...rows]),
     "",
     note,
   ];

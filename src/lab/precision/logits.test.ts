@@ -7,7 +7,7 @@ import type { PrecisionPolicy } from "../../graph/index.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { divergences } from "./divergence.ts";
-import { withLogits } from "./logits.ts";
+import { withRuns } from "./logits.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-precision-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -17,7 +17,7 @@ test.each(["mamba2", "gpt2"])("%s diverges little in mixed precision, and not fr
   const fixture = fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
   const model = openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");
   const { vocabulary } = model.decoder.config;
-  const logits = (precision: PrecisionPolicy) => withLogits(model, precision, (run) => run(ids));
+  const logits = (precision: PrecisionPolicy) => withRuns(model, precision, async (run) => (await run(ids)).logits);
   const plain = await logits("fp32");
   expect(plain.length).toBe(ids.length * vocabulary);
   expect(divergences(plain, await logits("fp32"), vocabulary, 1)[0]).toEqual({ kl: 0, logit: 0, agreement: 1 });

@@ -9,32 +9,44 @@ import { OpenStates, type Recurrent } from "../lyapunov/open-states.ts";
 /** A language model and its weights. */
 export type OpenModel = Recurrent;
 
-/** Logits [tokens, vocabulary] of a text. */
-export type LogitsOf = (ids: readonly number[]) => Promise<Float32Array>;
+/** Parts of a text that are told apart. */
+export const PARTS = 8;
+
+/** A model's run over a text. */
+export interface TextRun {
+  /** [tokens, vocabulary]. */
+  readonly logits: Float32Array;
+  /** The scans' states of all layers at the end of each part; none of a model that attends. */
+  readonly states: readonly Float32Array[];
+}
+export type RunText = (ids: readonly number[]) => Promise<TextRun>;
 
 /** Runs a model in a precision: one that attends over the whole text, a recurrent one token by token, so that its states are rounded at each. */
-export async function withLogits<T>(
+export async function withRuns<T>(
   model: OpenModel,
   precision: PrecisionPolicy,
-  use: (logitsOf: LogitsOf) => Promise<T>,
+  use: (run: RunText) => Promise<T>,
 ): Promise<T> {
   if (!isRecurrent(model.decoder.config)) return withWholeText(model, precision, use);
   using states = await OpenStates.open(model, { rows: 1, tokens: 1, changes: roundings(precision) });
   return await use(async (ids) => {
     states.reset();
     const logits = new Float32Array(ids.length * states.vocabulary);
+    const ends = Array.from({ length: PARTS }, (_, part) => Math.floor(((part + 1) * ids.length) / PARTS));
+    const kept: Float32Array[] = [];
     for (const [t, id] of ids.entries()) {
       await states.run([[id]]);
       logits.set(states.logits, t * states.vocabulary);
+      if (ends.includes(t + 1)) kept.push(Float32Array.from(states.scans.flatMap((_, l) => [...states.scan(l, 0)])));
     }
-    return logits;
+    return { logits, states: kept };
   });
 }
 
 async function withWholeText<T>(
   { decoder, weights }: OpenModel,
   precision: PrecisionPolicy,
-  use: (logitsOf: LogitsOf) => Promise<T>,
+  use: (run: RunText) => Promise<T>,
 ): Promise<T> {
   const programs = new Map<number, Program>();
   const programOf = async (tokens: number) => {
@@ -53,7 +65,7 @@ async function withWholeText<T>(
       const views = { ids: given.view([1, tokens]), lengths: lengths.view([1]) };
       const program = await programOf(tokens);
       await program.bind({ ...views, logits: logits.view([1, tokens, vocabulary]) }).run();
-      return new Float32Array(logits.memory).slice();
+      return { logits: new Float32Array(logits.memory).slice(), states: [] };
     });
   } finally {
     for (const program of programs.values()) program[Symbol.dispose]();

@@ -5,17 +5,15 @@ import { openDecoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import { norm } from "../lyapunov/two-trajectories.ts";
 import { type Divergence, divergences, meanOf } from "./divergence.ts";
-import { type OpenModel, withLogits } from "./logits.ts";
+import { type OpenModel, PARTS, type TextRun, withRuns } from "./logits.ts";
 
 export const precisionOptions = z.strictObject({
   tokens: z.int().min(16).max(8192).default(512).describe("tokens of a window; at most the model's context"),
   windows: z.int().min(1).max(64).default(4).describe("windows of the text, one after another"),
 });
 export type PrecisionOptions = z.output<typeof precisionOptions>;
-
-/** Parts of a window that are told apart. */
-const PARTS = 8;
 
 export const SIMULATED =
   "Simulated by rounding to the nearest, ties to even, in float32; amp rounds what products read and give, a recurrent " +
@@ -28,6 +26,8 @@ export interface ArmDivergence extends Divergence {
   readonly standardError: number | null;
   /** By position in the window, in equal parts. */
   readonly parts: readonly Divergence[];
+  /** How far a recurrent model's states are at the end of each part, as a share of their norm; null: no states. */
+  readonly states: readonly number[] | null;
   /** KL of the last part over that of the first. */
   readonly lateToEarly: number;
 }
@@ -52,24 +52,25 @@ export async function measurePrecision(
   const { context, vocabulary } = model.decoder.config;
   const tokens = Math.min(options.tokens, context);
   const windows = windowsOf(encode(text), tokens, options.windows);
-  const plain = await logitsOf(model, "fp32", windows);
-  const compared = (arm: string, found: readonly Float32Array[]): ArmDivergence => {
-    const each = found.map((logits, i) => divergences(plain[i]!, logits, vocabulary, PARTS));
+  const plain = await runsOf(model, "fp32", windows);
+  const compared = (arm: string, found: readonly TextRun[]): ArmDivergence => {
+    const each = found.map(({ logits }, i) => divergences(plain[i]!.logits, logits, vocabulary, PARTS));
     const parts = Array.from({ length: PARTS }, (_, part) => meanOf(each.map((window) => window[part]!)));
     const kls = each.map((window) => meanOf(window).kl);
     const lateToEarly = parts.at(-1)!.kl / parts[0]!.kl;
-    return { arm, ...meanOf(parts), standardError: standardError(kls), parts, lateToEarly };
+    const states = stateErrors(plain, found);
+    return { arm, ...meanOf(parts), standardError: standardError(kls), parts, states, lateToEarly };
   };
   const arms: ArmDivergence[] = [];
   for (const precision of precisionPolicies.slice(1))
-    arms.push(compared(precision, await logitsOf(model, precision, windows)));
+    arms.push(compared(precision, await runsOf(model, precision, windows)));
   for (const other of others) {
     const { model: second } = opened(other);
     if (second.decoder.config.vocabulary !== vocabulary)
       throw new UserError(
         `${other.name}: its vocabulary is not ${source.name}'s; expected a model over the same tokens`,
       );
-    arms.push(compared(other.name, await logitsOf(second, "fp32", windows)));
+    arms.push(compared(other.name, await runsOf(second, "fp32", windows)));
   }
   return { ...{ model: source.name, architecture, tokens, windows: windows.length, arms }, note: SIMULATED };
 }
@@ -89,16 +90,23 @@ function windowsOf(ids: readonly number[], tokens: number, most: number): number
   return Array.from({ length: count }, (_, i) => ids.slice(i * tokens, (i + 1) * tokens));
 }
 
-const logitsOf = (
-  model: OpenModel,
-  precision: PrecisionPolicy,
-  windows: readonly number[][],
-): Promise<Float32Array[]> =>
-  withLogits(model, precision, async (run) => {
-    const found: Float32Array[] = [];
+const runsOf = (model: OpenModel, precision: PrecisionPolicy, windows: readonly number[][]): Promise<TextRun[]> =>
+  withRuns(model, precision, async (run) => {
+    const found: TextRun[] = [];
     for (const ids of windows) found.push(await run(ids));
     return found;
   });
+
+/** Means over windows; null if the models have no states, or others than each other. */
+function stateErrors(plain: readonly TextRun[], found: readonly TextRun[]): number[] | null {
+  const [first, second] = [plain[0]!.states, found[0]!.states];
+  if (first.length === 0 || first[0]!.length !== second[0]?.length) return null;
+  const error = (window: number, part: number) => {
+    const [a, b] = [plain[window]!.states[part]!, found[window]!.states[part]!];
+    return norm(a.map((value, i) => value - b[i]!)) / norm(a);
+  };
+  return first.map((_, part) => plain.reduce((sum, _run, window) => sum + error(window, part), 0) / plain.length);
+}
 
 function standardError(values: readonly number[]): number | null {
   const n = values.length;
