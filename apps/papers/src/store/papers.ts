@@ -1,7 +1,7 @@
 import { addressOf, titleKey } from "../identity.ts";
 import { merged } from "../merge.ts";
 import type { Day, Paper, PaperFields, Summary } from "../paper.ts";
-import { dayNumber, TRENDING } from "../trending.ts";
+import { dayNumber, NEWEST, TRENDING } from "../trending.ts";
 import { type Database, listed, type Queries, type Values } from "./database.ts";
 import { fieldsOf, type PaperRow, readPapers } from "./rows.ts";
 
@@ -17,7 +17,7 @@ export interface PaperFilter {
 }
 
 /** `newest`: by the day of being listed. Papers that no source listed are last. */
-const ORDERS = { trending: TRENDING, newest: "l.number" } as const;
+const ORDERS = { trending: TRENDING, newest: NEWEST } as const;
 
 /** More papers than there are. */
 const ALL = 2 ** 31 - 1;
@@ -76,11 +76,7 @@ export class PaperTable {
   async ids({ sort = "trending", limit = ALL, offset = 0, ...filter }: PaperList = {}): Promise<string[]> {
     const { sql, values } = conditions(filter);
     const rows = await this.db.rows<{ id: string }>(
-      `SELECT p.id FROM papers p
-       LEFT JOIN (SELECT paper, max(number) AS number FROM listings GROUP BY paper) l ON l.paper = p.id
-       LEFT JOIN (SELECT paper, count(*) AS marks FROM marks WHERE kind <> 'save' GROUP BY paper) m ON m.paper = p.id
-       ${sql} ORDER BY CASE WHEN l.number IS NULL THEN 1 ELSE 0 END, ${ORDERS[sort]} DESC, p.id
-       LIMIT :limit OFFSET :offset`,
+      `SELECT p.id FROM papers p ${sql} ORDER BY ${ORDERS[sort]} DESC NULLS LAST, p.id LIMIT :limit OFFSET :offset`,
       { ...values, limit, offset },
     );
     return rows.map(({ id }) => id);

@@ -44,10 +44,12 @@ export async function feed(site: Site, c: Context): Promise<Response> {
   const day = date ?? days[0];
   const range = day === undefined ? undefined : rangeOf(period, day);
   const marks = await marksOf(store, readerOf(site, c), pathOf(c));
-  const { ids, fault } = await filtered(site, { ...range, topic }, tags, marks);
-  const papers = await store.papers.many(ids.slice(ask.page * PAGE, (ask.page + 1) * PAGE));
+  const filter = { ...range, topic };
+  const { papers, total, fault } = await (tags === undefined
+    ? onePage(site, filter, ask.page)
+    : onePageTagged(site, filter, ask.page, tags, marks));
   const heading = day === undefined ? "No papers yet" : rangeText(period, range);
-  const links = pages(ask, ids.length) ?? (range ? neighbours(ask, days, range) : {});
+  const links = pages(ask, total) ?? (range ? neighbours(ask, days, range) : {});
   const frame = {
     title: `${heading} · Daily papers`,
     here: period,
@@ -59,8 +61,7 @@ export async function feed(site: Site, c: Context): Promise<Response> {
     c,
     frame,
     <FeedPage
-      {...{ heading, fault, papers, marks, links, period, topic, tags }}
-      total={ids.length}
+      {...{ heading, fault, papers, total, marks, links, period, topic, tags }}
       date={period === "all" ? undefined : day}
       topics={await store.topics.labels()}
     />,
@@ -71,14 +72,32 @@ const MOST_DAYS = 3660;
 
 type Filter = { readonly from?: Day; readonly to?: Day; readonly topic: string | undefined };
 
-async function filtered({ papers }: Site, filter: Filter, tags: string | undefined, marks: Marks) {
-  const ids = await papers.store.papers.ids(filter);
-  if (tags === undefined) return { ids, fault: undefined };
+interface Found {
+  readonly papers: readonly Paper[];
+  /** Of all pages. */
+  readonly total: number;
+  readonly fault?: string;
+}
+
+async function onePage({ papers: { store } }: Site, filter: Filter, page: number): Promise<Found> {
+  const papers = await store.papers.list({ ...filter, limit: PAGE, offset: page * PAGE });
+  return { papers, total: await store.papers.count(filter) };
+}
+
+/** Tags are the reader's own, and an expression that the database does not know. */
+async function onePageTagged(
+  { papers: { store } }: Site,
+  filter: Filter,
+  page: number,
+  tags: string,
+  marks: Marks,
+): Promise<Found> {
   try {
     const passes = parseTags(tags);
-    return { ids: ids.filter((id) => passes(marks.tagsOf({ id }))), fault: undefined };
+    const ids = (await store.papers.ids(filter)).filter((id) => passes(marks.tagsOf({ id })));
+    return { papers: await store.papers.many(ids.slice(page * PAGE, (page + 1) * PAGE)), total: ids.length };
   } catch (error) {
-    if (error instanceof UserError) return { ids: [], fault: error.message };
+    if (error instanceof UserError) return { papers: [], total: 0, fault: error.message };
     throw error;
   }
 }
