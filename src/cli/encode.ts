@@ -26,19 +26,22 @@ export function addEncodeFlags(command: Command, usual?: string): Command {
     .option("--json", "print one JSON object with the receipt");
 }
 
-/** Loads the model, has its texts read, and keeps the receipt. @throws UserError */
-export async function encode<T extends { receipt: Receipt }>(
+/** An image's file, among the inputs of a verb that reads images, too. */
+export const imageFile = (image: string): { image: string } => ({ image });
+
+/** Loads the model, has its inputs read, and keeps the receipt. @throws UserError */
+export async function encode<I, T extends { receipt: Receipt }>(
   flags: EncodeFlags,
-  textsOf: (signal: AbortSignal) => Promise<string[]>,
-  read: (model: Model, texts: string[], stopping: Required<Stoppable>) => Promise<T>,
+  inputsOf: (signal: AbortSignal) => Promise<I[]>,
+  read: (model: Model, inputs: I[], stopping: Required<Stoppable>) => Promise<T>,
   print: (result: T) => void,
 ): Promise<void> {
   const signal = interruptSignal();
-  const texts = await textsOf(signal);
+  const inputs = await inputsOf(signal);
   using download = showDownload(flags.model);
   using model = await load(flags.model, { ...formGiven(flags), adapter: flags.adapter, signal, ...download });
   await billed(async (onStopped) => {
-    const result = await read(model, texts, { signal, onStopped });
+    const result = await read(model, inputs, { signal, onStopped });
     print(result);
     return result.receipt;
   });

@@ -1,23 +1,26 @@
 import { type Command, Option } from "commander";
+import type { ImageInput } from "../../engine/image/input.ts";
 import { qzeroOptions } from "../../pipelines/qzero/options.ts";
 import { UserError } from "../../util/errors.ts";
 import { classifyByLookup, type LookupFlags, refuseLookupFlags } from "../classify-lookup.ts";
-import { addEncodeFlags, encode } from "../encode.ts";
+import { addEncodeFlags, encode, imageFile } from "../encode.ts";
 import { addFlags } from "../flags.ts";
 import { columns, print, printJson } from "../output.ts";
 import { readStdin } from "../stdin.ts";
 
 interface Flags extends LookupFlags {
   via?: "qzero";
+  image?: string;
 }
 
 export function define(command: Command): void {
   addEncodeFlags(command.argument("[text]", "the text (default: stdin)"))
     .option(
       "--labels <labels>",
-      "a,b,…: some of a classifier's labels; any labels for a generating model or --via qzero, there also label=word|word",
+      "a,b,…: some of a classifier's labels; any labels for a generating model, an image or --via qzero, there also label=word|word",
       (text) => text.split(","),
     )
+    .option("--image <file>", "an image instead of a text, for a model of images and texts, by any labels")
     .addOption(new Option("--via <pipeline>", "by the categories of documents").choices(["qzero"]))
     .option("--index <name>", "qzero: the index that texts are looked up in")
     .option("--store <address>", "qzero: the index's postgres://user@host/database (default: files in MODICUM_HOME)")
@@ -29,14 +32,17 @@ export function define(command: Command): void {
 /** Prints the labels with their scores, the likeliest first. */
 async function classify(text: string | undefined, flags: Flags): Promise<void> {
   const textOf = async (signal: AbortSignal) => wanted(text ?? (await readStdin(signal)));
+  const { image } = flags;
+  if (image !== undefined && (text !== undefined || flags.via))
+    throw new UserError("--image takes the place of a text, and is not for --via; give one of them", 2);
   if (flags.via === "qzero") return classifyByLookup(textOf, flags);
   refuseLookupFlags(flags);
   await encode(
     flags,
-    async (signal) => [await textOf(signal)],
-    async (model, texts, stopping) => {
+    async (signal): Promise<(string | ImageInput)[]> => [image === undefined ? await textOf(signal) : imageFile(image)],
+    async (model, inputs, stopping) => {
       const { labels } = flags;
-      const { results, receipt } = await model.classify(texts, { ...(labels && { labels }), ...stopping });
+      const { results, receipt } = await model.classify(inputs, { ...(labels && { labels }), ...stopping });
       return { ...results[0]!, receipt };
     },
     (result) => {

@@ -1,18 +1,30 @@
 import type { Command } from "commander";
+import type { TextOrImage } from "../../engine/image-text/image-text-model.ts";
 import { UserError } from "../../util/errors.ts";
-import { addEncodeFlags, type EncodeFlags, encode } from "../encode.ts";
+import { addEncodeFlags, type EncodeFlags, encode, imageFile } from "../encode.ts";
+import { collect } from "../flags.ts";
 import { print, printJson } from "../output.ts";
 import { readStdin } from "../stdin.ts";
 
 export function define(command: Command): void {
-  addEncodeFlags(command.argument("[texts...]", "the texts (default: the lines of stdin)"), "minilm").action(embed);
+  addEncodeFlags(command.argument("[texts...]", "the texts (default: the lines of stdin)"), "minilm")
+    .option("--image <file>", "an image, after the texts, for a model of images and texts; may be repeated", collect)
+    .action(embed);
 }
 
-/** Prints a vector a line, in the texts' order. */
-async function embed(texts: string[], flags: EncodeFlags): Promise<void> {
+interface Flags extends EncodeFlags {
+  image?: string[];
+}
+
+/** Prints a vector a line, in the order of the texts, then of the images. */
+async function embed(texts: string[], flags: Flags): Promise<void> {
+  const { image: files = [] } = flags;
   await encode(
     flags,
-    async (signal) => notEmpty(texts.length > 0 ? texts : linesOf(await readStdin(signal))),
+    async (signal): Promise<TextOrImage[]> => {
+      const given = texts.length + files.length > 0 ? texts : linesOf(await readStdin(signal));
+      return [...notEmpty(given), ...files.map(imageFile)];
+    },
     (model, all, stopping) => model.embed(all, stopping),
     ({ embeddings, receipt }) => {
       const vectors = embeddings.map((e) => Array.from(e, float));

@@ -77,12 +77,22 @@ function sampling({ sampling }: ModelDescription): [string, string][] {
   return [["sampling", `${settings.join(", ")}; by ${sampling.from}`]];
 }
 
+/** The part of a model that reads images, and the cost of one. */
+function images({ image, flopsPerImage }: ModelDescription): [string, string][] {
+  if (!image || flopsPerImage === undefined) return [];
+  const { layers, hidden, imageSize, patchSize, tokens } = image;
+  return [
+    ["images", `${imageSize} × ${imageSize} pixels in patches of ${patchSize} × ${patchSize}: ${tokens} tokens`],
+    ["", `${layers} layers of width ${hidden}; ${scientific(flopsPerImage)} dense FLOPs an image`],
+  ];
+}
+
 /** If a text is read as a whole, the cost of a token grows with the text's length. */
 function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): [string, string][] {
+  const whole = kind === "encoder" || kind === "encoder of images and texts";
   const told = ({ empty, full }: ModelDescription["flopsPerToken"], what: string) =>
     `${scientific(empty)} a token${what}, ${scientific(full)} at full context`;
-  if (!sourceFlopsPerToken)
-    return [["dense FLOPs", told(flopsPerToken, kind === "encoder" ? " of a text of one" : "")]];
+  if (!sourceFlopsPerToken) return [["dense FLOPs", told(flopsPerToken, whole ? " of a text of one" : "")]];
   return [
     ["dense FLOPs", told(sourceFlopsPerToken, " read")],
     ["", told(flopsPerToken, " written")],
@@ -112,6 +122,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ...model.tensors.map((held, i): [string, string] => [i === 0 ? "tensors" : "", holding(held)]),
   ...activations({ config, bytes, ...model }),
   ...flops({ config, bytes, ...model }),
+  ...images({ config, bytes, ...model }),
   ...purpose({ config, bytes, ...model }),
   ...sampling({ config, bytes, ...model }),
   ...stability({ config, bytes, ...model }),

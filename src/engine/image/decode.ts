@@ -1,4 +1,4 @@
-import sharp, { type Metadata } from "sharp";
+import type { Metadata } from "sharp";
 import { UserError } from "../../util/errors.ts";
 import { CHANNELS, type Pixels } from "./pixels.ts";
 
@@ -23,10 +23,15 @@ const formats = [
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixels> {
   checkFormat(bytes, name);
-  const picture = sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: "truncated", animated: false });
+  // Loaded with the first image: most runs have none.
+  const { default: sharp } = await import("sharp");
   try {
-    checkHeader(await picture.metadata(), name);
-    const upright = picture.autoOrient().toColourspace("srgb").flatten({ background: "white" }).removeAlpha();
+    checkHeader(await sharp(bytes, { limitInputPixels: false }).metadata(), name);
+    const upright = sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: "error" })
+      .autoOrient()
+      .toColourspace("srgb")
+      .flatten({ background: "white" })
+      .removeAlpha();
     const { data, info } = await upright.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
     if (info.channels !== CHANNELS) throw new Error(`${info.channels} channels`);
     return { width: info.width, height: info.height, data };

@@ -24,6 +24,7 @@ const fixtures = [
   ["t5-gated/encoder.gguf", "encoder"],
   ["t5-gated", "encoder with a decoder"],
   ["t5-plain/model.gguf", "encoder with a decoder"],
+  ["clip", "encoder of images and texts"],
 ] as const;
 
 test.each(fixtures)("%s is of one kind: %s", (file, name) => {
