@@ -85,6 +85,9 @@ const imageSizes = z.object({
   patchSize: z.int().min(1).max(1024),
 });
 
+/** Tokens of an image: each layer's attention scores every pair. */
+const MOST_TOKENS = 2 ** 14;
+
 function readImages(fields: Fields): ImageEncoderConfig {
   const { source } = fields;
   const sizes = checkValues(imageSizes, source, {
@@ -99,6 +102,8 @@ function readImages(fields: Fields): ImageEncoderConfig {
     );
   // Its tokens are patches: it has places, and no vocabulary.
   const context = (imageSize / patchSize) ** 2 + 1;
+  if (context > MOST_TOKENS)
+    throw new UserError(`${source.path}: an image has ${context} tokens, expected at most ${MOST_TOKENS}`);
   return { ...readEncoder(asTexts(fields, context), shared), ...sizes };
 }
 

@@ -12,7 +12,8 @@ import { Metadata } from "../weights/gguf/metadata.ts";
 import type { GgufValue } from "../weights/gguf/values.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { traceHidden } from "./encoder-graphs.ts";
-import { isOfKind, openDecoder, openEncoder, openSeq2Seq } from "./registry.ts";
+import { traceImages, traceTexts } from "./image-text-graphs.ts";
+import { isOfKind, openDecoder, openEncoder, openImageText, openSeq2Seq } from "./registry.ts";
 import { traceDense } from "./segments.ts";
 import { traceDecoded, traceSource } from "./seq2seq-graphs.ts";
 
@@ -74,6 +75,10 @@ function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
   if (isOfKind("encoder with a decoder", checkpoint)) {
     const { model, weights } = openSeq2Seq(checkpoint, folder, "f32");
     return [weights, () => [traceSource(model), traceDecoded(model)]];
+  }
+  if (isOfKind("encoder of images and texts", checkpoint)) {
+    const { model, weights } = openImageText(checkpoint, folder, "f32");
+    return [weights, () => [traceTexts(model), traceImages(model, 1)]];
   }
   const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
   return [weights, () => traceDense(decoder)];
