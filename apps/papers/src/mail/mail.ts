@@ -29,6 +29,7 @@ export class Mailing {
   readonly #settings: MailSettings | undefined;
   readonly #post: Post | undefined;
   #woken = new AbortController();
+  #isFirst = true;
 
   constructor(
     private readonly store: Store,
@@ -81,6 +82,7 @@ export class Mailing {
     if (!settings || !post) throw new UserError(this.off ?? "mail is off");
     await this.store.outbox.forgetAsked(now - LIFETIME.confirm);
     await this.store.subscriptions.forgetTokens(now);
+    await this.#tellUnknown();
     await this.#makeDigests(now);
     const sent = { sent: 0, refused: 0, unknown: 0, postponed: 0 };
     for (const mail of await this.store.outbox.due(now)) {
@@ -98,6 +100,16 @@ export class Mailing {
       await this.round().catch((error: Error) => this.onNotice(`mail: ${error.message}`));
       await setTimeout(MINUTE, undefined, { signal: AbortSignal.any([signal, this.#woken.signal]) }).catch(() => {});
     }
+  }
+
+  /** Tells of mail that a process before this one began to send, and did not live to tell of. */
+  async #tellUnknown(): Promise<void> {
+    if (!this.#isFirst) return;
+    this.#isFirst = false;
+    for (const message of await this.store.outbox.explain("its process ended while it was being sent"))
+      this.onNotice(
+        `mail: a process ended while it sent ${message}; it may have been sent or not, and is not sent again`,
+      );
   }
 
   async #makeDigests(now: number): Promise<void> {
@@ -140,6 +152,7 @@ export class Mailing {
         this.onNotice(`mail: not sent, to be tried again: ${outcome.reason}`);
         return "postponed";
       case "unknown":
+        await outbox.settle(message, "unknown", outcome.reason);
         this.onNotice(
           `mail: the connection broke, ${message} may be sent or not; it is not sent again: ${outcome.reason}`,
         );

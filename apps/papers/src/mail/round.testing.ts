@@ -1,8 +1,40 @@
-/** Sends what is due once, in a process of its own: the store's file, the mail server, the time. */
+/** Sends what is due once, in a process that is killed at a step: the store's file, the mail server, the time, the step. */
+import { Socket } from "node:net";
 import { openStore } from "../store.ts";
 import { Mailing } from "./mail.ts";
 
-const [file, smtp, now] = process.argv.slice(2) as [string, string, string];
-const store = await openStore(file);
-await new Mailing(store, { smtp, from: "papers@example.org", url: "https://papers.example.org" }).round(Number(now));
-await store.close();
+/** A step of sending at which the process ends. `held`: never by itself, since the server has the text and kills it. */
+export type KilledAt = "accepted" | "marked" | "half" | "held" | "taken";
+
+/** Ends this process without a word, as `kill -9` does. */
+function die(): void {
+  process.kill(process.pid, "SIGKILL");
+}
+
+/** Lets the next write to the server, which is the text, go out by half. */
+function dieInText(): void {
+  const { write } = Socket.prototype;
+  Socket.prototype.write = function (text: Uint8Array | string) {
+    write.call(this, text.slice(0, text.length / 2));
+    die();
+    return false;
+  };
+}
+
+async function round(file: string, smtp: string, now: number, step: KilledAt): Promise<void> {
+  const store = await openStore(file);
+  const { outbox } = store;
+  const mark = outbox.mark.bind(outbox);
+  outbox.mark = async (message) => {
+    if (step === "accepted") die();
+    const isOurs = await mark(message);
+    if (step === "marked") die();
+    if (step === "half") dieInText();
+    return isOurs;
+  };
+  if (step === "taken") outbox.settle = async () => die();
+  await new Mailing(store, { smtp, from: "papers@example.org", url: "https://papers.example.org" }).round(now);
+}
+
+const [file, smtp, now, step] = process.argv.slice(2) as [string, string, string, KilledAt];
+await round(file, smtp, Number(now), step);

@@ -8,6 +8,8 @@ type Trouble = { readonly at: Step; readonly code: number | "break" };
 
 export class SmtpTesting {
   readonly mails: { readonly to: string; readonly raw: string }[] = [];
+  /** Texts of which a part came. */
+  begun = 0;
   /** Answered at a step in place of yes: a code, or a connection that breaks. */
   trouble: Trouble | undefined;
   /** Called when all of a text is here and nothing is answered yet. */
@@ -23,6 +25,7 @@ export class SmtpTesting {
       onData: (stream, session, done) => {
         const chunks: Buffer[] = [];
         stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+        stream.once("data", () => this.begun++);
         stream.on("end", async () => {
           await this.onText();
           const to = session.envelope.rcptTo[0]!.address;

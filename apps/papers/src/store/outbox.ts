@@ -62,9 +62,15 @@ export class OutboxTable {
     return (await this.db.rows(sql, { message })).length > 0;
   }
 
-  async settle(message: string, state: "sent" | "refused", detail: string | null = null): Promise<void> {
+  async settle(message: string, state: Exclude<MailState, "waiting">, detail: string | null = null): Promise<void> {
     const sql = "UPDATE outbox SET state = :state, detail = :detail WHERE message = :message";
     await this.db.rows(sql, { message, state, detail });
+  }
+
+  /** Gives unknown mail that has no explanation one. Returns the Message-IDs. */
+  async explain(detail: string): Promise<string[]> {
+    const sql = "UPDATE outbox SET detail = :detail WHERE state = 'unknown' AND detail IS NULL RETURNING message";
+    return (await this.db.rows<{ message: string }>(sql, { detail })).map(({ message }) => message);
   }
 
   /** Lets a mail that the server did not take wait for its next try. */
