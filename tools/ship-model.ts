@@ -11,8 +11,10 @@ import { root } from "./section.ts";
 export async function shipModel(from: string, name: string): Promise<void> {
   const folder = join(root, "models", name);
   mkdirSync(folder, { recursive: true });
-  for (const file of ["tokenizer.json", "tokenizer_config.json", "receipt.json"])
-    copyFileSync(join(from, file), join(folder, file));
+  for (const file of ["tokenizer.json", "tokenizer_config.json"]) copyFileSync(join(from, file), join(folder, file));
+  // A receipt names the model by the run's folder, which is of one machine.
+  const receipt: object = JSON.parse(readFileSync(join(from, "receipt.json"), "utf8"));
+  writeFileSync(join(folder, "receipt.json"), `${JSON.stringify({ ...receipt, model: name }, null, 2)}\n`);
   const config: object = JSON.parse(readFileSync(join(from, "config.json"), "utf8"));
   writeFileSync(join(folder, "config.json"), `${JSON.stringify({ ...config, torch_dtype: "float16" }, null, 2)}\n`);
   const tensors = [...withFile(join(from, "model.safetensors"), parseHeader)].map(

@@ -7,21 +7,29 @@ import { codeOf } from "../../util/system-errors.ts";
 import { ModelFault } from "../model-fault.ts";
 import type { ResolvedModel } from "./store.ts";
 
-/** The SHA-256 of a model: on record, of its file, or of the names and bytes of a folder's files. @throws ModelFault when these cannot be read */
+/**
+ * The SHA-256 of a model: on record, of its file, or of the names and bytes of the files in its folder that loaders
+ * read. A card, a receipt or exits that are added to the folder leave the hash as it is.
+ * @throws ModelFault when these cannot be read
+ */
 export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<string> {
   if (sha256 !== undefined) return sha256;
   try {
-    return await contentHash(file);
+    return await contentHash(file, isRead);
   } catch (error) {
     throw new ModelFault(`${file}: the file cannot be read (${codeOf(error)})`);
   }
 }
 
-/** The SHA-256 of a file, or of the names and bytes of a folder's files. */
-export async function contentHash(file: string): Promise<string> {
+/** Weights, configurations, tokenizers and templates, also those of sentence-transformers' modules (`1_Pooling`). */
+const isRead = (name: string): boolean =>
+  /^(\d+_\w+[\\/])?[^\\/]+\.(safetensors|gguf|json|jinja|txt|model)$/.test(name) && name !== "receipt.json";
+
+/** The SHA-256 of a file, or of the names and bytes of a folder's files, or of some of them. */
+export async function contentHash(file: string, counts: (name: string) => boolean = () => true): Promise<string> {
   const hash = createHash("sha256");
   const folder = (await stat(file)).isDirectory();
-  for (const name of folder ? await names(file) : [""]) {
+  for (const name of folder ? (await names(file)).filter(counts) : [""]) {
     if (folder) hash.update(`${name}\0`);
     await pipeline(createReadStream(path.join(file, name)), async (bytes) => {
       for await (const some of bytes) hash.update(some as Buffer);

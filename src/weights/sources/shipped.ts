@@ -10,6 +10,10 @@ export interface ShippedModel {
 
 /** Models that the package ships, by name; each lies in `models/NAME`, with a card that says how to train it again. */
 export const shipped: Readonly<Record<string, ShippedModel>> = {
+  "code-tiny": {
+    summary: "GPT-2 of 2.7 million parameters, trained on Python, a character a token; with exits for sec",
+    licence: "Apache-2.0",
+  },
   "jetmoe-tiny": {
     summary: "JetMoE of 2.2 million parameters, 0.6 of them active, trained on tiny Shakespeare, a character a token",
     licence: "Apache-2.0",
