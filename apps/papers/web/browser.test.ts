@@ -5,8 +5,10 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { browserPath } from "../../../src/util/browser.testing.ts";
 import { Mailing } from "../src/mail/mail.ts";
+import { readable } from "../src/mail/smtp.testing.ts";
 import { openPapers } from "../src/papers.ts";
 import { type Serving, serveOptions, servePapers } from "./serve.ts";
+import { KeptPost } from "./site.testing.ts";
 
 const executablePath = browserPath();
 const seen = executablePath ? test : test.skip;
@@ -24,7 +26,10 @@ const lines = [
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-papers-browser-"));
 const faults: string[] = [];
-let [serving, browser, papers]: [Serving?, Browser?, Awaited<ReturnType<typeof openPapers>>?] = [];
+const post = new KeptPost();
+/** The address in links of mail, which needs https; the test's server has none. */
+const MAILED = "https://papers.example";
+let [serving, browser, papers, mailing]: [Serving?, Browser?, Awaited<ReturnType<typeof openPapers>>?, Mailing?] = [];
 beforeAll(async () => {
   if (!executablePath) return;
   const file = join(folder, "papers.jsonl");
@@ -32,7 +37,8 @@ beforeAll(async () => {
   papers = await openPapers({ folder, embedding: "none" });
   await papers.import([file]);
   const options = serveOptions.parse({ port: 0, reranker: "none" });
-  const mailing = new Mailing(papers.store, {});
+  const settings = { url: MAILED, smtp: "smtp://localhost", from: "papers@papers.example" };
+  mailing = new Mailing(papers.store, settings, undefined, post);
   serving = await servePapers({ papers, mailing, url: undefined }, options, ({ message }) => faults.push(message));
   browser = await chromium.launch({ executablePath, args: ["--disable-gpu"] });
 });
@@ -83,6 +89,29 @@ seen(
     expect(faults).toEqual([]);
   },
 );
+
+seen("a reader subscribes, confirms by the mailed link, gets a digest, and ends it by the digest's link", async () => {
+  const page = await visitor({ viewport: { width: 1280, height: 800 } });
+  const follow = async (link: RegExp) =>
+    page.goto(serving!.url + link.exec(readable(post.mails.at(-1)!.raw))![0].slice(MAILED.length));
+  await page.goto(`${serving!.url}/subscribe`);
+  await page.getByLabel("Mail address").fill("ada@example.org");
+  await page.getByRole("button", { name: "Subscribe" }).click();
+  await page.getByRole("heading", { name: "Look into your mailbox" }).waitFor();
+  expect(await mailing!.round()).toMatchObject({ sent: 1 });
+  await follow(/https:\/\/papers\.example\/subscribe\/confirm\?token=[\w-]+/);
+  await page.getByRole("button", { name: "Confirm" }).click();
+  await page.getByRole("heading", { name: "You are subscribed" }).waitFor();
+  expect(await mailing!.round()).toMatchObject({ sent: 1 });
+  expect(post.mails.map(({ to }) => to)).toEqual(["ada@example.org", "ada@example.org"]);
+  const digest = readable(post.mails.at(-1)!.raw);
+  for (const words of ["Leaving layers early", "Sparse attention", "Receipt"]) expect(digest).toContain(words);
+  await follow(/https:\/\/papers\.example\/unsubscribe\?token=[\w-]+/);
+  await page.getByRole("button", { name: "Unsubscribe" }).click();
+  await page.getByRole("heading", { name: "You are unsubscribed" }).waitFor();
+  expect(await papers!.store.subscriptions.active()).toEqual([]);
+  expect(faults).toEqual([]);
+});
 
 seen("without scripts, on a phone: forms save, nothing scrolls sideways", async () => {
   const page = await visitor({ viewport: { width: 320, height: 700 }, javaScriptEnabled: false, colorScheme: "dark" });
