@@ -29,7 +29,7 @@ describe("an encoder's configuration that would change the numbers is refused by
     [
       "bert",
       { hidden_act: "swish" },
-      '"hidden_act" is "swish", expected gelu, gelu_new, gelu_pytorch_tanh, relu, silu',
+      '"hidden_act" is "swish", expected gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu, silu',
     ],
     ["bert", { tie_word_embeddings: false }, '"tie_word_embeddings" is false'],
     ["bert", { num_attention_heads: 5 }, "the model's headSize"],
