@@ -1,5 +1,6 @@
 /** The application of papers, as the command line sees it. */
 
+export { runJobs, untilStopped } from "./src/jobs.ts";
 export { Mailing } from "./src/mail/mail.ts";
 export { mailOptions } from "./src/mail/options.ts";
 export { importOptions, openOptions, watchOptions } from "./src/options.ts";

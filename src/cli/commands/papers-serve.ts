@@ -8,17 +8,19 @@ import { stopSignal } from "../stop-signal.ts";
 import { addMailFlags, mailFrom } from "./papers-digest.ts";
 
 export async function define(command: Command): Promise<void> {
-  const { openOptions, serveOptions } = await loadPapers();
-  for (const options of [serveOptions, openOptions]) addFlags(command, options);
+  const { openOptions, serveOptions, summaryOptions } = await loadPapers();
+  for (const options of [serveOptions, openOptions, summaryOptions]) addFlags(command, options);
   (await addMailFlags(command)).action(servePages);
 }
 
 async function servePages(flags: Readonly<Record<string, unknown>>): Promise<void> {
-  const { mailOptions, openOptions, openPapers, serveOptions, servePapers } = await loadPapers();
-  const [options, opening, { url }] = [
+  const { keepSummarising, mailOptions, openOptions, openPapers, runJobs, untilStopped, ...pages } = await loadPapers();
+  const { serveOptions, servePapers, summaryOptions } = pages;
+  const [options, opening, { url }, summaries] = [
     readFlags(serveOptions, flags),
     readFlags(openOptions, flags),
     readFlags(mailOptions, flags),
+    readFlags(summaryOptions, flags),
   ];
   const signal = stopSignal((status) => process.exit(status));
   using download = showDownload(opening.embedding);
@@ -27,9 +29,12 @@ async function servePages(flags: Readonly<Record<string, unknown>>): Promise<voi
   const serving = await servePapers({ papers, mailing, url: url?.replace(/\/+$/, "") }, options, report);
   print(`Daily papers at ${serving.url}`);
   if (mailing.off) warn(mailing.off);
-  const stopped = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-  await Promise.all([stopped, mailing.off ? undefined : mailing.run(signal)]);
-  await serving.close();
+  const jobs = [untilStopped, (stop: AbortSignal) => keepSummarising(papers, summaries, stop)];
+  try {
+    await runJobs(mailing.off ? jobs : [...jobs, (stop) => mailing.run(stop)], signal);
+  } finally {
+    await serving.close();
+  }
 }
 
 const report = ({ stack, message }: Error): void => void process.stderr.write(`${stack ?? message}\n`);

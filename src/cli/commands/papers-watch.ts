@@ -19,7 +19,7 @@ export async function define(command: Command): Promise<void> {
 }
 
 async function watchPapers(sources: string[], flags: Flags): Promise<void> {
-  const { importOptions, keepSummarising, openOptions, openPapers, summaryOptions, watch, watchOptions } =
+  const { importOptions, keepSummarising, openOptions, openPapers, runJobs, summaryOptions, watch, watchOptions } =
     await loadPapers();
   const opening = readFlags(openOptions, flags);
   const { topic, ...options } = { ...readFlags(importOptions, flags), ...readFlags(watchOptions, flags) };
@@ -30,11 +30,11 @@ async function watchPapers(sources: string[], flags: Flags): Promise<void> {
   if (topic) await papers.store.topics.setLabels(topic);
   const mailing = await mailFrom(papers, flags);
   if (mailing.off) warn(mailing.off);
-  await Promise.all([
-    watch(papers, sources, { ...options, onImported: said }, signal),
-    keepSummarising(papers, summaries, signal),
-    mailing.off ? undefined : mailing.run(signal),
-  ]);
+  const jobs = [
+    (stop: AbortSignal) => watch(papers, sources, { ...options, onImported: said }, stop),
+    (stop: AbortSignal) => keepSummarising(papers, summaries, stop),
+  ];
+  await runJobs(mailing.off ? jobs : [...jobs, (stop) => mailing.run(stop)], signal);
 }
 
 function said(imported: Imported): void {
