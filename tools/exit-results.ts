@@ -55,7 +55,7 @@ function exitsTable({ model, saving, layers, head, deciders, data, measured }: E
   ].join("\n\n");
 }
 
-const LAYERS: Readonly<Record<string, number>> = { smollm2: 30, "qwen2.5-coder": 24 };
+const LAYERS: Readonly<Record<string, number>> = { "code-tiny": 6, smollm2: 30, "qwen2.5-coder": 24 };
 
 /**
  * The most layers a token that an oracle runs: at least the share that agrees at an exit has left there or before. It is
