@@ -83,17 +83,17 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
     "completeAll's requests.0.temperature: must be at least 0 (got -1)",
   ],
   [() => methods(model).completeAll([], 5), "completeAll's options: expected object, got 5"],
-  [() => methods(encoder).embed("text"), 'embed\'s texts: expected a list of texts, got "text"'],
-  [() => methods(encoder).embed(), "embed's texts: expected a list of texts, got nothing"],
-  [() => methods(encoder).embed(["a", 5]), "embed's texts.1: expected a text, or token ids, got 5"],
+  [() => methods(encoder).embed("text"), 'embed\'s texts: expected a list of texts or images, got "text"'],
+  [() => methods(encoder).embed(), "embed's texts: expected a list of texts or images, got nothing"],
+  [() => methods(encoder).embed(["a", 5]), "embed's texts.1: expected a text, token ids, or an image, got 5"],
   [() => methods(encoder).embed(["a"], { signal: 5 }), "embed's options.signal: expected an AbortSignal, got 5"],
   [
     () => methods(classifier).classify("text"),
-    'classify\'s texts: expected a list of texts, or of pairs of texts, got "text"',
+    'classify\'s texts: expected a list of texts, of pairs of texts, or of images, got "text"',
   ],
   [
     () => methods(classifier).classify([["a", "b", "c"]]),
-    'classify\'s texts.0: expected a text, or a pair of texts, got ["a","b","c"]',
+    'classify\'s texts.0: expected a text, a pair of texts, or an image, got ["a","b","c"]',
   ],
   [
     () => methods(classifier).classify(["a"], { labels: "x" }),

@@ -3,10 +3,10 @@ import { dirname, join } from "node:path";
 
 /**
  * These get a process of their own: they replace modules or timers, look at the memory or the threads of their process, or
- * load a second ONNX Runtime. Spies and the environment are put back after each file, by test/restore.setup.ts.
+ * load a second ONNX Runtime, or expect a cache's memory to be new. Spies and the environment are put back after each file, by test/restore.setup.ts.
  */
 const ISOLATED =
-  /\bvi\.(mock|hoisted|resetModules|stubGlobal|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|import\("onnxruntime-node"\)|environment\(\)\.threads/;
+  /\bvi\.(mock|hoisted|resetModules|stubGlobal|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|import\("onnxruntime-node"\)|environment\(\)\.threads|slot\.cache\.place\(/;
 
 /** Signs of a slow file. One whose tests compute for seconds gives them a timeout of their own. */
 const SLOW: Readonly<Record<string, RegExp>> = {

@@ -61,7 +61,9 @@ export const trainOptions = z.strictObject({
   precision: z
     .enum(precisionPolicies)
     .default("fp32")
-    .describe("simulated by rounding, at fp32's speed: amp rounds products, pure-bf16 also weights and every operator"),
+    .describe(
+      "simulated by rounding, slower than fp32: amp rounds products, pure-bf16 also weights and every operator",
+    ),
   packing: z.boolean().default(false).describe("put several samples into a row"),
   steps: count.optional().describe("optimiser steps (default: those of the epochs)"),
   epochs: z.number().positive().default(1).describe("passes over the data, if steps are not given"),

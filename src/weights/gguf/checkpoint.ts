@@ -14,7 +14,8 @@ export function ggufCheckpoint(path: string): Checkpoint {
     tensors,
     floats: ({ name, shape }, rows) => readFloats(part({ ...tensors.get(name)!, shape: [...shape] }, rows)),
     form: ({ name, shape }) => (shape.length === 2 ? kernelForm(tensors.get(name)!.type) : undefined),
-    blocks: ({ name, shape }, bits, rows) => kernelMatrix(part({ ...tensors.get(name)!, shape: [...shape] }, rows), bits),
+    blocks: ({ name, shape }, bits, rows) =>
+      kernelMatrix(part({ ...tensors.get(name)!, shape: [...shape] }, rows), bits),
   };
 }
 
