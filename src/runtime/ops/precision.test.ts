@@ -72,7 +72,8 @@ test("a state that is held in bf16 drifts away; in mixed precision it does not",
   };
   const ratio = (found: Float64Array) => error(found, T - 100, T) / error(found, 0, 100);
   expect(ratio(await run("amp-bf16"))).toBeLessThan(2);
-  expect(ratio(await run("pure-bf16"))).toBeGreaterThan(10);
+  // More than 10 with this draw; 2.5 and 7.9 with other steps and inputs (docs/log.md).
+  expect(ratio(await run("pure-bf16"))).toBeGreaterThan(2);
 });
 
 test("mixed precision rounds the operands and the result of a product, and nothing else", async () => {
