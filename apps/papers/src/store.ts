@@ -1,3 +1,4 @@
+import { AccountTable } from "./store/accounts.ts";
 import { FetchedTable } from "./store/fetched.ts";
 import { OutboxTable } from "./store/outbox.ts";
 import { PaperTable } from "./store/papers.ts";
@@ -12,6 +13,7 @@ import { TopicTable } from "./store/topics.ts";
 export interface Store {
   readonly papers: PaperTable;
   readonly readers: ReaderTable;
+  readonly accounts: AccountTable;
   readonly topics: TopicTable;
   readonly receipts: ReceiptTable;
   readonly fetched: FetchedTable;
@@ -30,6 +32,7 @@ export async function openStore(place: string): Promise<Store> {
   return {
     papers: new PaperTable(db),
     readers: new ReaderTable(db),
+    accounts: new AccountTable(db),
     topics: new TopicTable(db),
     receipts: new ReceiptTable(db),
     fetched: new FetchedTable(db),

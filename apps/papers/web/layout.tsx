@@ -109,6 +109,7 @@ const Foot = ({ feed }: { readonly feed?: string | undefined }) => (
   <footer>
     {feed && <a href={feed}>Atom feed</a>}
     <a href="/subscribe">By mail</a>
+    <a href="/account">Account</a>
     <span class="keys">
       <kbd>j</kbd> <kbd>k</kbd> next and previous paper, <kbd>/</kbd> search
     </span>

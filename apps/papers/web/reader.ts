@@ -8,32 +8,40 @@ const PATTERN = /^[\w-]{32}$/;
 /** Seconds; browsers keep no cookie for longer than 400 days. */
 const KEPT = 400 * 86_400;
 
-/** Somebody with a cookie of this server; nothing else is known of them. */
-export interface Reader {
-  /** Under which the store keeps marks and tags: a hash, so that the store's file gives away no cookie. */
-  readonly key: string;
-  /** The token of this reader's forms. */
+/** A browser with a cookie of this server. */
+export interface Visit {
+  /** Its name in the store: a hash, so that the store's file gives away no cookie. */
+  readonly browser: string;
+  /** The token of its forms. */
   readonly token: string;
   readonly secret: string;
 }
 
-const readerOf = (secret: string): Reader => ({
-  key: createHash("sha256").update(secret).digest("base64url"),
+/** Somebody with a cookie of this server; of those who sign in, the mail address is known. */
+export interface Reader extends Visit {
+  /** Under which the store keeps marks and tags: the account's, else the browser's name. */
+  readonly key: string;
+}
+
+const visitOf = (secret: string): Visit => ({
+  browser: createHash("sha256").update(secret).digest("base64url"),
   token: csrfToken(secret),
   secret,
 });
 
-/** The reader of a request; undefined without a cookie of ours. */
-export function knownReader(c: Context): Reader | undefined {
+/** The browser of a request; undefined without a cookie of ours. */
+export function knownVisit(c: Context): Visit | undefined {
   const secret = getCookie(c, COOKIE);
-  return secret !== undefined && PATTERN.test(secret) ? readerOf(secret) : undefined;
+  return secret !== undefined && PATTERN.test(secret) ? visitOf(secret) : undefined;
 }
 
-/** The reader of a request for a page; a new one gets a cookie. */
-export function welcome(c: Context, secure: boolean): Reader {
-  const known = knownReader(c);
-  if (known) return known;
-  const secret = randomBytes(24).toString("base64url");
-  setCookie(c, COOKIE, secret, { httpOnly: true, sameSite: "Lax", path: "/", maxAge: KEPT, secure });
-  return readerOf(secret);
+/** The browser of a request for a page; a new one gets a cookie. */
+export const welcome = (c: Context, secure: boolean): Visit => knownVisit(c) ?? giveCookie(c, newVisit(), secure);
+
+export const newVisit = (): Visit => visitOf(randomBytes(24).toString("base64url"));
+
+/** Lets a browser keep the cookie of a visit, in place of the one before. */
+export function giveCookie(c: Context, visit: Visit, secure: boolean): Visit {
+  setCookie(c, COOKIE, visit.secret, { httpOnly: true, sameSite: "Lax", path: "/", maxAge: KEPT, secure });
+  return visit;
 }

@@ -73,6 +73,8 @@ export class Visitor {
 
   async post(path: string, fields: Readonly<Record<string, string>>): Promise<Response> {
     const body = new URLSearchParams({ token: this.#token, next: "/", ...fields });
-    return this.ask(path, { method: "POST", headers: { cookie: this.#cookie }, body });
+    const response = await this.ask(path, { method: "POST", headers: { cookie: this.#cookie }, body });
+    this.#cookie = response.headers.get("set-cookie")?.split(";")[0] ?? this.#cookie;
+    return response;
   }
 }

@@ -5,7 +5,7 @@ import type { Kept } from "./kept.ts";
 import type { Frame } from "./layout.tsx";
 import { page } from "./layout.tsx";
 import type { RateLimit } from "./rate-limit.ts";
-import { type Reader, welcome } from "./reader.ts";
+import { type Reader, type Visit, welcome } from "./reader.ts";
 import type { Recommendation } from "./recommend.ts";
 import type { Reranking } from "./rerank.ts";
 
@@ -31,7 +31,16 @@ export const pathOf = (c: Context): string => {
   return pathname + search;
 };
 
-export const readerOf = (site: Site, c: Context): Reader => welcome(c, originOf(site, c).startsWith("https:"));
+/** If cookies are for HTTPS alone. */
+export const isSecure = (site: Site, c: Context): boolean => originOf(site, c).startsWith("https:");
+
+/** The reader of a request for a page; a new one gets a cookie. */
+export const readerOf = (site: Site, c: Context): Promise<Reader> => readerIn(site, welcome(c, isSecure(site, c)));
+
+export const readerIn = async ({ papers }: Site, visit: Visit): Promise<Reader> => ({
+  ...visit,
+  key: await papers.store.accounts.reader(visit.browser),
+});
 
 /** Answers with a page that is not kept by caches, since it shows one reader's marks. */
 export function show(site: Site, c: Context, frame: Omit<Frame, "url">, body: Parameters<typeof page>[1]): Response {

@@ -94,8 +94,8 @@ describe("a subscription", () => {
 
   test("is off without an https address of the pages, and says so", async () => {
     const off = new Mailing(store, { smtp: smtp.url, from: "papers@example.org", url: "http://papers.example.org" });
-    expect(off.off).toBe("Subscribing is off: links in mail need an https address of these pages, which --url gives.");
-    await expect(off.subscribe(ADDRESS, {})).rejects.toThrow("Subscribing is off");
+    expect(off.off).toBe("Mail is off: links in mail need an https address of these pages, which --url gives.");
+    await expect(off.subscribe(ADDRESS, {})).rejects.toThrow("Mail is off");
   });
 });
 

@@ -2,19 +2,19 @@ import { createHash } from "node:crypto";
 import { setTimeout } from "node:timers/promises";
 import { UserError } from "modicum";
 import { checked } from "../sources/source.ts";
-import type { Mail, MailState } from "../store/outbox.ts";
+import type { Content, Mail, MailState } from "../store/outbox.ts";
 import type { Store } from "../store.ts";
 import { compose } from "./compose.ts";
 import { digestFor } from "./digest.ts";
 import { type MailOptions, type MailSettings, settingsOf } from "./options.ts";
 import { periodAt } from "./period.ts";
 import { type Post, SmtpPost } from "./post.ts";
-import { confirmTexts, digestTexts } from "./texts.ts";
+import { confirmTexts, digestTexts, signInTexts } from "./texts.ts";
 import { LIFETIME } from "./tokens.ts";
 import { addressSchema, type Wish, type WishInput, wishSchema } from "./wish.ts";
 
 const MINUTE = 60_000;
-/** Milliseconds in which one address is asked to confirm once. */
+/** Milliseconds in which one address gets one link to confirm, and one to sign in. */
 const ASKED_AGAIN = 10 * MINUTE;
 /** The longest wait between two tries. */
 const LONGEST = 6 * 60 * MINUTE;
@@ -24,7 +24,7 @@ export type Sent = Readonly<Record<Exclude<MailState, "waiting"> | "postponed", 
 
 /** Subscriptions and their mail. Each mail goes out at most once, whatever stops the process. */
 export class Mailing {
-  /** Why nobody can subscribe; undefined if mail works. */
+  /** Why nobody can subscribe or sign in; undefined if mail works. */
   readonly off: string | undefined;
   readonly #settings: MailSettings | undefined;
   readonly #post: Post | undefined;
@@ -53,10 +53,24 @@ export class Mailing {
       checked(addressSchema, address),
       { kind: "confirm", wish: checked(wishSchema, wish) } as const,
     ];
-    const [last] = await this.store.outbox.to(to, "confirm");
+    await this.#sendLink(to, content, now);
+  }
+
+  /**
+   * Sends a link that signs a browser in to an address. Nobody learns from it if the address has an account.
+   * @throws UserError for a wrong address, or if mail is off
+   */
+  async askSignIn(address: string, now = Date.now()): Promise<void> {
+    if (this.off) throw new UserError(this.off);
+    await this.#sendLink(checked(addressSchema, address), { kind: "sign-in" }, now);
+  }
+
+  async #sendLink(address: string, content: Exclude<Content, { kind: "digest" }>, now: number): Promise<void> {
+    const [last] = await this.store.outbox.to(address, content.kind);
     if (last && now - last.at < ASKED_AGAIN) return;
     const period = new Date(now).toISOString();
-    await this.store.outbox.add({ ...{ address: to, period, content, at: now }, message: this.#messageId(to, period) });
+    const message = this.#messageId(`${content.kind} ${address}`, period);
+    await this.store.outbox.add({ message, address, period, content, at: now });
     this.#woken.abort();
   }
 
@@ -171,6 +185,10 @@ export class Mailing {
       case "confirm": {
         const token = await subscriptions.token("confirm", JSON.stringify({ address, wish: content.wish }), now);
         return compose({ ...head, ...confirmTexts(content.wish, `${url}/subscribe/confirm?token=${token}`) });
+      }
+      case "sign-in": {
+        const token = await subscriptions.token("sign-in", address, now);
+        return compose({ ...head, ...signInTexts(`${url}/account/enter?token=${token}`) });
       }
       case "digest": {
         const found = await papers.many(content.papers);

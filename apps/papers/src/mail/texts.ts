@@ -38,6 +38,19 @@ export function confirmTexts(wish: Wish, link: string): Texts {
   };
 }
 
+/** The mail with a link that signs a browser in; the same whether the address has an account or not. */
+export function signInTexts(link: string): Texts {
+  const subject = "Sign in to daily papers";
+  const asked = "Somebody, hopefully you, asked to sign a browser in with this address.";
+  const how = "The link works once, for an hour, in any browser. Do not pass it on.";
+  const rest = "If it was not you, do nothing.";
+  return {
+    subject,
+    text: `${asked}\n\nSign in here:\n${link}\n\n${how} ${rest}\n`,
+    html: page(subject, html`<p>${asked}</p><p><a href="${link}">Sign in</a></p><p>${how} ${rest}</p>`),
+  };
+}
+
 export interface Digest {
   readonly papers: readonly Paper[];
   /** What the models of these pages spent; null if none ran. */

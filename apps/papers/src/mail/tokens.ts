@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 const HOUR = 3_600_000;
 
 /** Milliseconds that a link in a mail works. */
-export const LIFETIME = { confirm: 48 * HOUR, unsubscribe: 90 * 24 * HOUR } as const;
+export const LIFETIME = { confirm: 48 * HOUR, unsubscribe: 90 * 24 * HOUR, "sign-in": HOUR } as const;
 export type Purpose = keyof typeof LIFETIME;
 
 /** A secret for a link, of 256 random bits. Only its hash is kept. */

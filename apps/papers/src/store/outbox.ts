@@ -5,6 +5,7 @@ import type { Database } from "./database.ts";
 /** What a mail is made of when it is sent. */
 export type Content =
   | { readonly kind: "confirm"; readonly wish: Wish }
+  | { readonly kind: "sign-in" }
   | { readonly kind: "digest"; readonly papers: readonly string[]; readonly receipt: Receipt | null };
 
 /**
@@ -80,9 +81,9 @@ export class OutboxTable {
     await this.db.rows(sql, { message, next, detail });
   }
 
-  /** Forgets who was asked to confirm before a time, but for mail that waits. */
+  /** Forgets who was sent a link to confirm or to sign in before a time, but for mail that waits. */
   async forgetAsked(before: number): Promise<void> {
-    const sql = "DELETE FROM outbox WHERE kind = 'confirm' AND state <> 'waiting' AND at < :before";
+    const sql = "DELETE FROM outbox WHERE kind <> 'digest' AND state <> 'waiting' AND at < :before";
     await this.db.rows(sql, { before });
   }
 

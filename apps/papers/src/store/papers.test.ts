@@ -1,7 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Postgres, postgresPrograms } from "../../../../src/ledger/postgres.testing.ts";
+import { wishSchema } from "../mail/wish.ts";
 import { type PaperInput, paperInputSchema } from "../paper.ts";
 import { openStore, type Store } from "../store.ts";
+import { openPostgres } from "./postgres.ts";
 
 let postgres: Postgres | undefined;
 beforeAll(async () => {
@@ -113,6 +115,44 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     expect(await store.papers.get("a")).toMatchObject({ readers: { votes: 0, reads: 2 } });
   });
 
+  test("have the marks of two readers once when a mailed link makes them one", async () => {
+    await put({ title: "A", listed: "2025-12-10" }, { title: "B" });
+    const { accounts, readers, subscriptions } = store;
+    const link = (now = 0) => subscriptions.token("sign-in", "ada@example.org", now);
+    for (const reader of ["phone", "desk"])
+      for (const kind of ["save", "vote", "read"] as const) await readers.mark(reader, "a", kind);
+    await readers.mark("desk", "b", "save");
+    for (const [reader, tag] of ["phone later", "desk later", "desk exits"].map((pair) => pair.split(" ")))
+      await readers.tag(reader!, "a", tag!);
+    await subscriptions.activate("ada@example.org", wishSchema.parse({ tags: ["exits"], reader: "desk" }));
+    expect(await store.papers.get("a")).toMatchObject({ readers: { votes: 2, reads: 2 } });
+
+    const first = await link();
+    expect(await accounts.signIn(first, "phone", "phone-2", 3_600_001)).toBeUndefined();
+    expect(await accounts.signIn(first, "phone", "phone-2", 3_600_000)).toBe("ada@example.org");
+    expect(await accounts.signIn(first, "eve", "eve-2", 0)).toBeUndefined();
+    expect(await accounts.signIn(await subscriptions.token("confirm", "x", 0), "eve", "eve-2", 0)).toBeUndefined();
+    expect(await accounts.signIn(await link(), "desk", "desk-2", 0)).toBe("ada@example.org");
+
+    const reader = await accounts.reader("desk-2");
+    expect(await accounts.reader("phone-2")).toBe(reader);
+    expect(await store.papers.get("a")).toMatchObject({ readers: { votes: 1, reads: 1 } });
+    expect(await readers.marks(reader)).toEqual(
+      new Map([
+        ["a", new Set(["save", "vote", "read"])],
+        ["b", new Set(["save"])],
+      ]),
+    );
+    expect(await readers.tags(reader)).toEqual(new Map([["a", new Set(["exits", "later"])]]));
+    expect((await subscriptions.of("ada@example.org"))?.wish).toMatchObject({ tags: ["exits"], reader });
+    expect(await readers.marks("desk")).toEqual(new Map());
+
+    await accounts.signOut("desk-2");
+    expect(await accounts.reader("desk-2")).toBe("desk-2");
+    expect(await accounts.address("desk-2")).toBeUndefined();
+    expect(await accounts.address("phone-2")).toBe("ada@example.org");
+  });
+
   test("wait for a task until it has them, those that are gone, too", async () => {
     await put({ title: "A" }, { title: "B" });
     await store.papers.done("papers", await store.papers.pending("papers", 9));
@@ -120,4 +160,15 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     expect(await store.papers.pending("papers", 9)).toEqual(["2401.00001", "a"]);
     expect(await store.papers.pending("papers-words", 9)).toHaveLength(3);
   });
+});
+
+test.runIf(postgresPrograms)("papers in Postgres from before there were accounts get them", async () => {
+  const place = await postgres!.database();
+  await (await openStore(place)).close();
+  const db = await openPostgres(place);
+  await db.rows("DROP TABLE accounts; DROP TABLE browsers; UPDATE papers_schema SET version = 1");
+  await db.close();
+  const store = await openStore(place);
+  expect(await store.accounts.reader("browser")).toBe("browser");
+  await store.close();
 });

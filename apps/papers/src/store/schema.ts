@@ -46,4 +46,9 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_state ON outbox (state, next);
 `,
+  `
+CREATE TABLE accounts (address TEXT PRIMARY KEY, reader TEXT NOT NULL UNIQUE, since BIGINT NOT NULL);
+CREATE TABLE browsers (browser TEXT PRIMARY KEY, reader TEXT NOT NULL);
+CREATE INDEX browsers_reader ON browsers (reader);
+`,
 ];

@@ -5,6 +5,7 @@ import Libsql from "libsql";
 import { afterAll, expect, test } from "vitest";
 import { paperInputSchema } from "../paper.ts";
 import { openStore } from "../store.ts";
+import { APPLICATION_ID, steps } from "./schema.ts";
 import { openSqlite } from "./sqlite.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-papers-store-"));
@@ -28,6 +29,21 @@ test("another program's database is left alone", async () => {
   other.exec("PRAGMA user_version = 3; CREATE TABLE papers (x)");
   other.close();
   await expect(openStore(file)).rejects.toThrow("other.db is another program's database");
+});
+
+test("a file from before there were accounts gets them, and keeps its readers", async () => {
+  const file = join(folder, "before.db");
+  const before = new Libsql(file);
+  before.exec(`${steps[0]}; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`);
+  before.exec("INSERT INTO marks VALUES ('a-paper', 'reader', 'save', 1)");
+  before.close();
+  const store = await openStore(file);
+  const link = await store.subscriptions.token("sign-in", "ada@example.org", 0);
+  expect(await store.accounts.signIn(link, "reader", "browser", 0)).toBe("ada@example.org");
+  expect(await store.readers.marks(await store.accounts.reader("browser"))).toEqual(
+    new Map([["a-paper", new Set(["save"])]]),
+  );
+  await store.close();
 });
 
 test("a transaction that fails changes nothing, and holds up no other", async () => {

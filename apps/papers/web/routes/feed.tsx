@@ -43,7 +43,7 @@ export async function feed(site: Site, c: Context): Promise<Response> {
   const days = (await store.papers.days(MOST_DAYS)).map(({ day }) => day);
   const day = date ?? days[0];
   const range = day === undefined ? undefined : rangeOf(period, day);
-  const marks = await marksOf(store, readerOf(site, c), pathOf(c));
+  const marks = await marksOf(store, await readerOf(site, c), pathOf(c));
   const filter = { ...range, topic };
   const { papers, total, fault } = await (tags === undefined
     ? onePage(site, filter, ask.page)

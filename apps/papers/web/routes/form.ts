@@ -1,7 +1,8 @@
 import type { Context } from "hono";
-import { knownReader, type Reader } from "../reader.ts";
+import { knownVisit, type Reader } from "../reader.ts";
 import { refusal } from "../refusal.ts";
 import { isCsrfToken } from "../security.ts";
+import { readerIn, type Site } from "../site.ts";
 
 /** A form of ours. */
 export interface Form {
@@ -13,12 +14,12 @@ export interface Form {
 }
 
 /** A form that one of our pages sent for its reader. @throws HTTPException 403 for any other */
-export async function formOf(c: Context): Promise<Form> {
+export async function formOf(site: Site, c: Context): Promise<Form> {
   const body = await c.req.parseBody({ all: true });
   const all = (name: string) => [body[name]].flat().filter((value) => typeof value === "string");
   const text = (name: string) => all(name)[0] ?? "";
-  const reader = knownReader(c);
-  if (!reader || !isCsrfToken(reader.secret, text("token")))
+  const visit = knownVisit(c);
+  if (!visit || !isCsrfToken(visit.secret, text("token")))
     throw refusal(403, "this form is not from a page of yours; allow cookies, load the page again and retry");
-  return { reader, text, all };
+  return { reader: await readerIn(site, visit), text, all };
 }

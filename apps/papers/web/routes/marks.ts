@@ -20,7 +20,7 @@ function back(c: Context, form: Form): Response {
 
 /** `POST /papers/ID/marks`: saves, votes for, or marks as read, or takes that back. */
 export async function mark(site: Site, c: Context): Promise<Response> {
-  const form = await formOf(c);
+  const form = await formOf(site, c);
   const { id } = await paperAt(site, c);
   const [change, kind] = form.text("mark").split(":");
   const known = markKinds.find((one): one is MarkKind => one === kind);
@@ -33,7 +33,7 @@ export async function mark(site: Site, c: Context): Promise<Response> {
 
 /** `POST /papers/ID/tags`: gives a tag, or takes it back. */
 export async function tag(site: Site, c: Context): Promise<Response> {
-  const form = await formOf(c);
+  const form = await formOf(site, c);
   const { id } = await paperAt(site, c);
   const name = tagName(form.text("tag"));
   if (name === "" || name.length > LONGEST_TAG || name.includes('"'))

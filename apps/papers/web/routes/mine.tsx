@@ -14,7 +14,7 @@ const RANKED = 200;
 /** `/saved`: the papers that the reader saved, the newest first. */
 export async function saved(site: Site, c: Context): Promise<Response> {
   const { store } = site.papers;
-  const marks = await marksOf(store, readerOf(site, c), pathOf(c));
+  const marks = await marksOf(store, await readerOf(site, c), pathOf(c));
   const papers = await store.papers.many(marks.having("save"));
   return show(
     site,
@@ -23,7 +23,9 @@ export async function saved(site: Site, c: Context): Promise<Response> {
     <>
       <h1>Saved</h1>
       {papers.length === 0 ? (
-        <Empty>You saved nothing yet. What you save stays on this server, under a cookie of this browser alone.</Empty>
+        <Empty>
+          You saved nothing yet. What you save stays on this server, under a cookie of this browser or your account.
+        </Empty>
       ) : (
         <p class="quiet">{count(papers.length, "paper")}</p>
       )}
@@ -34,7 +36,7 @@ export async function saved(site: Site, c: Context): Promise<Response> {
 
 /** `/for-you`: papers like the saved ones, each with the reason. */
 export async function forYou(site: Site, c: Context): Promise<Response> {
-  const marks = await marksOf(site.papers.store, readerOf(site, c), pathOf(c));
+  const marks = await marksOf(site.papers.store, await readerOf(site, c), pathOf(c));
   const likes = marks.having("save");
   const { recommended, missing } = await recommendedFor(site, likes, marks);
   return show(

@@ -30,7 +30,7 @@ export async function paper(site: Site, c: Context): Promise<Response> {
     { title, about: { type: "article", description: shortened(abstract), published: published ?? undefined } },
     <PaperPage
       paper={found}
-      marks={await marksOf(store, readerOf(site, c), pathOf(c))}
+      marks={await marksOf(store, await readerOf(site, c), pathOf(c))}
       similar={papers}
       missing={missing}
       receipts={await store.receipts.of(found.id)}

@@ -41,7 +41,7 @@ export async function search(site: Site, c: Context): Promise<Response> {
       results={ordered}
       canRerank={site.reranking !== undefined}
       topics={await store.topics.labels()}
-      marks={await marksOf(store, readerOf(site, c), pathOf(c))}
+      marks={await marksOf(store, await readerOf(site, c), pathOf(c))}
     />,
   );
 }

@@ -15,14 +15,14 @@ export const subscribePage = (site: Site, c: Context): Promise<Response> => form
 
 async function form(site: Site, c: Context, fault?: string, address?: string): Promise<Response> {
   const { store } = site.papers;
-  const marks = await marksOf(store, readerOf(site, c), "/subscribe");
+  const marks = await marksOf(store, await readerOf(site, c), "/subscribe");
   const topics = await store.topics.labels();
   return show(site, c, frame, <SubscribePage {...{ topics, marks, fault, address }} off={site.mailing.off} />);
 }
 
 /** `POST /subscribe`: asks the address's owner by mail. The answer is the same for every address. */
 export async function subscribe(site: Site, c: Context): Promise<Response> {
-  const sent = await formOf(c);
+  const sent = await formOf(site, c);
   limited(site.limits.subscribe.wait(site.clientOf(c)));
   const address = sent.text("address");
   try {

@@ -1,0 +1,82 @@
+import { hashOf, newToken } from "../mail/tokens.ts";
+import type { Database, Queries } from "./database.ts";
+
+/** Texts in which subscriptions name the reader whose tags they go by. */
+const WISHES = [
+  ["subscriptions", "wish"],
+  ["tokens", "subject"],
+  ["outbox", "content"],
+] as const;
+
+/** Accounts: mail addresses, each of one reader, and the browsers that are signed in as that reader. */
+export class AccountTable {
+  constructor(private readonly db: Database) {}
+
+  /** The reader of a browser: its account's, else its own. */
+  async reader(browser: string): Promise<string> {
+    const sql = "SELECT reader FROM browsers WHERE browser = :browser";
+    return (await this.db.rows<{ reader: string }>(sql, { browser }))[0]?.reader ?? browser;
+  }
+
+  /** The address that a browser is signed in with. */
+  async address(browser: string): Promise<string | undefined> {
+    const sql = "SELECT address FROM accounts a, browsers b WHERE a.reader = b.reader AND b.browser = :browser";
+    return (await this.db.rows<{ address: string }>(sql, { browser }))[0]?.address;
+  }
+
+  /**
+   * Uses up a link's token: the browser, under its new name `after`, is then the reader of the link's address, who gets
+   * what the browser had of its own. Returns the address; undefined if the link does not work any more.
+   */
+  signIn(token: string, before: string, after: string, now: number): Promise<string | undefined> {
+    return this.db.together(async (db) => {
+      const [used] = await db.rows<{ subject: string }>(
+        "DELETE FROM tokens WHERE hash = :hash AND purpose = 'sign-in' AND expires >= :now RETURNING subject",
+        { hash: hashOf(token), now },
+      );
+      if (!used) return undefined;
+      const reader = await readerOf(db, used.subject, now);
+      await moveMarks(db, before, reader);
+      await db.rows("DELETE FROM browsers WHERE browser = :before", { before });
+      await db.rows("INSERT INTO browsers (browser, reader) VALUES (:after, :reader)", { after, reader });
+      return used.subject;
+    });
+  }
+
+  async signOut(browser: string): Promise<void> {
+    await this.db.rows("DELETE FROM browsers WHERE browser = :browser", { browser });
+  }
+}
+
+/** The reader of an address. A new one is no cookie's hash, so that no cookie outlives signing out. */
+async function readerOf(db: Queries, address: string, since: number): Promise<string> {
+  const values = { address, reader: newToken(), since };
+  await db.rows(
+    "INSERT INTO accounts (address, reader, since) VALUES (:address, :reader, :since) ON CONFLICT DO NOTHING",
+    values,
+  );
+  const [row] = await db.rows<{ reader: string }>("SELECT reader FROM accounts WHERE address = :address", { address });
+  return row!.reader;
+}
+
+/** Gives one reader's marks and tags to another; what both have is there once. */
+async function moveMarks(db: Queries, from: string, to: string): Promise<void> {
+  const values = { from, to };
+  await db.rows(
+    `INSERT INTO marks (paper, reader, kind, at) SELECT paper, :to, kind, at FROM marks WHERE reader = :from
+     ON CONFLICT DO NOTHING`,
+    values,
+  );
+  await db.rows(
+    `INSERT INTO tags (paper, reader, tag) SELECT paper, :to, tag FROM tags WHERE reader = :from
+     ON CONFLICT DO NOTHING`,
+    values,
+  );
+  for (const table of ["marks", "tags"]) await db.rows(`DELETE FROM ${table} WHERE reader = :from`, { from });
+  const [old, next] = [`"reader":${JSON.stringify(from)}`, `"reader":${JSON.stringify(to)}`];
+  for (const [table, column] of WISHES) {
+    const sql = `UPDATE ${table} SET ${column} = replace(${column}, :old, :next)
+      WHERE ${column} <> replace(${column}, :old, :next)`;
+    await db.rows(sql, { old, next });
+  }
+}

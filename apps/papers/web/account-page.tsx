@@ -1,0 +1,92 @@
+import { Empty } from "./feed-page.tsx";
+
+interface AccountProps {
+  /** The token of the reader's forms. */
+  readonly token: string;
+  /** The address that this browser is signed in with. */
+  readonly signedIn: string | undefined;
+  /** Why no link can be mailed, if that is so. */
+  readonly off: string | undefined;
+  /** The fault of the form that was sent. */
+  readonly fault?: string | undefined;
+  readonly address?: string | undefined;
+}
+
+/** An account, which is optional: several browsers as one reader. */
+export const AccountPage = ({ signedIn, off, ...form }: AccountProps) => (
+  <>
+    <h1>Account</h1>
+    {signedIn !== undefined ? (
+      <SignedIn address={signedIn} token={form.token} />
+    ) : off ? (
+      <Empty>Signing in needs mail. {off}</Empty>
+    ) : (
+      <SignIn {...form} />
+    )}
+  </>
+);
+
+const SignIn = ({ token, fault, address }: Omit<AccountProps, "signedIn" | "off">) => (
+  <>
+    <p class="quiet">
+      You need no account. With one, several browsers have the same saved and read papers, votes and tags. There is no
+      password: a link is mailed to you, which works once, for an hour. Your address is shown to nobody else.
+    </p>
+    {fault && (
+      <p class="fault" role="alert">
+        {fault}
+      </p>
+    )}
+    <form class="long" method="post" action="/account">
+      <input type="hidden" name="token" value={token} />
+      <label>
+        Mail address
+        <input type="email" name="address" value={address} required maxlength={254} autocomplete="email" />
+      </label>
+      <div>
+        <button class="main" type="submit">
+          Mail me a link
+        </button>
+      </div>
+    </form>
+  </>
+);
+
+const SignedIn = ({ address, token }: { readonly address: string; readonly token: string }) => (
+  <>
+    <p class="empty">This browser is signed in as {address}.</p>
+    <form method="post" action="/account/leave">
+      <input type="hidden" name="token" value={token} />
+      <button class="main" type="submit">
+        Sign out
+      </button>
+    </form>
+  </>
+);
+
+interface EnterProps {
+  readonly token: string;
+  /** The address that the link was mailed to. */
+  readonly address: string;
+  /** The address that this browser is signed in with. */
+  readonly signedIn: string | undefined;
+  readonly action: string;
+}
+
+/** Where a mailed link leads: programs that follow links in mail press no button. */
+export const EnterPage = ({ token, address, signedIn, action }: EnterProps) => (
+  <>
+    <h1>Sign in</h1>
+    <p class="empty">
+      {signedIn === undefined || signedIn === address
+        ? `What you saved, read, voted for and tagged in this browser goes into the account of ${address}.`
+        : `This browser leaves the account of ${signedIn}, which keeps what it has, for that of ${address}.`}
+    </p>
+    <form method="post" action={action}>
+      <input type="hidden" name="token" value={token} />
+      <button class="main" type="submit">
+        Sign in as {address}
+      </button>
+    </form>
+  </>
+);
