@@ -24,7 +24,7 @@ const [SWIFT, SUPER] = ["smollm2", "qwen2.5-coder"];
 const EARLY = "dynamax:classifier=ffn,threshold=0.8,fill=copy-hidden";
 const SPARSE = "xattention:threshold=0.9,stride=16,minLengthForSparse=0";
 /** Prompts whose first token leads by less go to Super. */
-const ROUTE = "score=margin,t=0.3";
+const ROUTE = "score=margin,t=0.97";
 
 interface Arm {
   readonly name: string;
