@@ -6,7 +6,7 @@ import type { QZeroInput } from "../../pipelines/qzero/options.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeWhole } from "../../util/write-whole.ts";
-import type { ResolveOptions } from "../../weights/sources/index.ts";
+import type { IndexedRun } from "../indexed-run.ts";
 import type { LabelItem } from "../item.ts";
 import { stringify } from "../reals.ts";
 import { machine, versions } from "../run/machine.ts";
@@ -20,21 +20,11 @@ export const classifyRunOptions = z.object({
 });
 
 /** A classifier that looks texts up, on one task of labels. */
-export interface ClassifyRun {
-  readonly model: string;
-  readonly task: Task;
-  readonly index: string;
-  readonly store?: string | undefined;
+export interface ClassifyRun extends IndexedRun {
   readonly qzero: QZeroInput;
   /** Label words by label, for labels that are not to be read as they are. */
   readonly words: Readonly<Record<string, readonly string[]>>;
   readonly options: z.output<typeof classifyRunOptions>;
-  readonly out: string;
-  readonly command: string;
-  readonly version: string;
-  readonly resolve: ResolveOptions;
-  readonly signal?: AbortSignal | undefined;
-  readonly notice: (sentence: string) => void;
 }
 
 interface ClassifyReport {

@@ -13,7 +13,7 @@ import { canReflect } from "../../pipelines/answer/reflection.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeWhole } from "../../util/write-whole.ts";
-import type { ResolveOptions } from "../../weights/sources/index.ts";
+import type { IndexedRun } from "../indexed-run.ts";
 import { holdsWords, normalised } from "../metrics/squad.ts";
 import { stringify } from "../reals.ts";
 import { machine, versions } from "../run/machine.ts";
@@ -28,19 +28,9 @@ export const lookupRunOptions = z.object({
 });
 
 /** A model that may look questions up, on one task of questions. */
-export interface LookupRun {
-  readonly model: string;
-  readonly task: Task;
-  readonly index: string;
-  readonly store?: string | undefined;
+export interface LookupRun extends IndexedRun {
   readonly answer: AnswerInput;
   readonly options: z.output<typeof lookupRunOptions>;
-  readonly out: string;
-  readonly command: string;
-  readonly version: string;
-  readonly resolve: ResolveOptions;
-  readonly signal?: AbortSignal | undefined;
-  readonly notice: (sentence: string) => void;
 }
 
 /**

@@ -1,0 +1,18 @@
+import type { ResolveOptions } from "../weights/sources/index.ts";
+import type { Task } from "./task.ts";
+
+/** A run of one model on one task that looks things up in an index. */
+export interface IndexedRun {
+  readonly model: string;
+  readonly task: Task;
+  readonly index: string;
+  /** The index's Postgres; undefined: files. */
+  readonly store?: string | undefined;
+  /** The folder of results. */
+  readonly out: string;
+  readonly command: string;
+  readonly version: string;
+  readonly resolve: ResolveOptions;
+  readonly signal?: AbortSignal | undefined;
+  readonly notice: (sentence: string) => void;
+}
