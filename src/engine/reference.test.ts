@@ -75,7 +75,7 @@ async function surprises(engine: Engine, tokens: readonly number[]): Promise<num
 
 const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
-/** What float32 has for each token, which is held to the reference below. */
+/** Float32's results for each token, which is held to the reference below. */
 let exact: readonly number[];
 
 describe("float32, dequantised", () => {

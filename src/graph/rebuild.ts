@@ -3,9 +3,9 @@ import type { Tensor } from "./tensor.ts";
 
 /** Changes to a graph. The tensors that are given and returned are the new graph's. */
 export interface Changes {
-  /** What a node reads in place of one of its operands. */
+  /** The tensor that a node reads in place of one of its operands. */
   operand?(node: Node, index: number, tensor: Tensor): Tensor;
-  /** What the nodes behind it, and the graph's outputs, read in place of one of a node's results. */
+  /** The tensor that the nodes behind it, and the graph's outputs, read in place of one of a node's results. */
   result?(node: Node, index: number, tensor: Tensor): Tensor;
 }
 

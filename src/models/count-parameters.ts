@@ -7,9 +7,9 @@ import { traceDense } from "./segments.ts";
 /** A model's parameters. */
 export interface ParameterCount {
   readonly total: number;
-  /** Those that a token's computation reads: of each mixture, the experts that a token runs. */
+  /** Parameters that a token's computation reads: of each mixture, the experts that a token runs. */
   readonly active: number;
-  /** Of these, those outside the token table. */
+  /** Active parameters outside the token table. */
   readonly activeWithoutEmbedding: number;
 }
 

@@ -9,7 +9,7 @@ export interface DecoderConfig {
   readonly layers: number;
   /** Width of the residual stream. */
   readonly hidden: number;
-  /** Of attention: heads, those of keys and values, and their size; all 0 in a model without attention. */
+  /** Attention's heads, those of keys and values, and their size; all 0 in a model without attention. */
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;

@@ -11,7 +11,7 @@ export interface RecurrentConfig extends DecoderConfig {
   readonly epsilon: number;
 }
 
-/** What a layer does with its normalised input [batch, tokens, hidden]. */
+/** A layer's work on its normalised input [batch, tokens, hidden]. */
 export interface Mixer {
   /** Whole sequences. */
   train(x: Tensor): Tensor;

@@ -29,7 +29,7 @@ export interface TransformerConfig extends DecoderConfig {
   readonly ffn: number;
   readonly experts?: ExpertsConfig | undefined;
   readonly epsilon: number;
-  /** Of the layers' norms, if it is not `epsilon`. */
+  /** The layers' norms have this one if it is not `epsilon`. */
   readonly layerEpsilon?: number;
   readonly norm: Norm["kind"];
   /** Normalises a sublayer's input, its output, or both. */

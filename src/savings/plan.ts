@@ -85,7 +85,7 @@ export type Decision =
   | { readonly kind: "keep"; readonly positions: Int32Array };
 
 /**
- * What deeper layers get in place of the keys and values, or of the update of the state, of a token that exited (DYNAMAX b.7). `none`:
+ * The entries that deeper layers get in place of the keys and values, or of the update of the state, of a token that exited (DYNAMAX b.7). `none`:
  * nothing, they are never read again; `copy-kv`: those of the last layer that ran; `copy-hidden`: those computed from
  * the stream at the exit; `recompute`: their own, computed when a later token goes deeper; `mask`: nothing, and later
  * tokens do not see the token there; `verify`: as `recompute`, but the token that was decided at the exit is only a draft.

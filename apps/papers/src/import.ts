@@ -10,7 +10,7 @@ import type { Store } from "./store.ts";
 /** Papers that are written in one transaction. */
 const BATCH = 500;
 
-/** What one file or address had. */
+/** The result of one file or address. */
 export interface ImportedSource {
   readonly source: string;
   /** Papers that were read, and what became of them. */

@@ -12,7 +12,7 @@ export class Later<T> {
     return this.#value;
   }
 
-  /** What is open; undefined if nothing is. */
+  /** The open thing; undefined if nothing is open. */
   get opened(): Promise<T | undefined> {
     return this.#value?.catch(() => undefined) ?? Promise.resolve(undefined);
   }

@@ -73,7 +73,7 @@ interface EnterProps {
   readonly action: string;
 }
 
-/** Where a mailed link leads: programs that follow links in mail press no button. */
+/** The page that a mailed link leads to: programs that follow links in mail press no button. */
 export const EnterPage = ({ token, address, signedIn, action }: EnterProps) => (
   <>
     <h1>Sign in</h1>

@@ -39,7 +39,7 @@ export interface ModelDescription extends Pick<Described, "config" | "image" | "
   sourceFlopsPerToken?: Flops;
   /** FLOPs of an image, if the model reads images. */
   flopsPerImage?: number;
-  /** Of a recurrent model, at rest. */
+  /** A recurrent model's, at rest. */
   stability?: RestStability;
   seams: readonly Seam[];
   /** Savings that can act in it, as a run with them finds. */

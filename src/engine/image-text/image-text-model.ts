@@ -5,6 +5,7 @@ import { traceImages, traceTexts } from "../../models/image-text-graphs.ts";
 import { prepare } from "../../models/programs.ts";
 import { openImageText } from "../../models/registry.ts";
 import type { Recipe } from "../../savings/recipe.ts";
+import { cosine } from "../../util/cosine.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
@@ -27,7 +28,7 @@ import { finite } from "../not-finite.ts";
 import { ImageRunner } from "./image-runner.ts";
 import { processorFor } from "./processor-for.ts";
 
-/** What is embedded: a text, the token ids of one, or an image. */
+/** An input: a text, the token ids of one, or an image. */
 export type TextOrImage = TextOrIds | ImageInput;
 
 /** An input that is ready to run. */
@@ -98,7 +99,7 @@ export class ImageTextModel implements Loaded {
     const { answers, usage } = await this.embed([...labels, ...images], terms);
     const [texts, found] = [answers.slice(0, labels.length), answers.slice(labels.length)];
     const { logitScale } = this.model;
-    const logits = (image: Float32Array) => texts.map((text) => logitScale * product(image, text));
+    const logits = (image: Float32Array) => texts.map((text) => logitScale * cosine(image, text));
     return { answers: found.map((image) => likeliest(labels, activate(logits(image), "softmax"))), usage };
   }
 
@@ -117,9 +118,12 @@ export class ImageTextModel implements Loaded {
       const answers: Float32Array[] = [];
       for (const it of prepared) {
         terms.signal?.throwIfAborted();
-        answers.push(it.kind === "text" ? rows.shift()! : await this.images.run(it.pixels));
-        if (it.kind === "image") addSpent(bill, this.images.cost);
-        if (it.kind === "image") seen.images++;
+        if (it.kind === "text") answers.push(rows.shift()!);
+        else {
+          answers.push(await this.images.run(it.pixels));
+          addSpent(bill, this.images.cost);
+          seen.images++;
+        }
       }
       return { answers: answers.map((row) => finite(row, "a result")), usage: usage() };
     } catch (error) {
@@ -189,5 +193,3 @@ function checkLabels(labels: readonly string[]): void {
   if (again !== undefined) throw new UserError(`the label "${again}" is given twice, expected different ones`, 2);
   if (labels.includes("")) throw new UserError("a label is empty, expected at least one character", 2);
 }
-
-const product = (a: Float32Array, b: Float32Array): number => a.reduce((sum, v, i) => sum + v * b[i]!, 0);

@@ -42,7 +42,7 @@ export class StackBuffers implements Disposable {
   readonly #attended: Buffer;
   /** Beside the attended: pieces around attention read one and write the other. */
   readonly #besides: readonly Buffer[];
-  /** What else an output projection reads, the same way; empty if that is nothing. */
+  /** Buffers of what else an output projection reads, the same way; empty if it reads no more. */
   readonly #routes: readonly Buffer[];
   /** The stream between segments, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
@@ -164,7 +164,7 @@ export class StackBuffers implements Disposable {
   }
 }
 
-/** What a layer keeps as its inputs and outputs: updated in place. A layer with a window begins at token `start`. */
+/** A layer's cache or states as its inputs and outputs: updated in place. A layer with a window begins at token `start`. */
 function layerBinding(cache: KvRows, layer: number, start: number, views: ViewSet): Binding {
   if (cache.config.recurrent?.(layer) !== undefined) return stateBinding(cache, layer);
   return cacheBinding(cache.from(layer, start, views), String(layer));

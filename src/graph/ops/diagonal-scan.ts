@@ -34,7 +34,7 @@ const diagonalScanOp: Op<null> = {
       scale: { float: 1 },
     });
   },
-  // What comes back through the states is the same scan from the end, a token's decay applied on the way to the one before.
+  // The gradient through the states is the same scan from the end, a token's decay applied on the way to the one before.
   gradient({ inputs: [u, decay], outputs: [s], given: [ds], wanted }) {
     const du = reverse(diagonalScan(reverse(ds!, 1), delayed(reverse(decay!, 1))), 1);
     return [wanted[0] ? du : undefined, wanted[1] ? times(du, minus(s!, u!)) : undefined];

@@ -40,7 +40,7 @@ const roundOp: Op<{ format: HalfFormat }> = {
   },
   // It simulates another precision, whose cost is not this processor's.
   cost: () => ({ read: 0, written: 0 }),
-  // As mixed precision does: the gradient passes through.
+  // The gradient passes through, as in mixed precision.
   gradient: ({ given: [dy] }) => [dy],
   reference: ([x], { format }) => [mapNd(x!, (value) => roundTo(value, format))],
 };

@@ -25,7 +25,7 @@ export interface Row {
   readonly question: string;
   readonly plain: Branch;
   readonly retrieved: Branch;
-  /** What asking the model itself cost; absent if it has no tokens of yes and no. */
+  /** The cost of asking the model itself; absent if it has no tokens of yes and no. */
   readonly reflection?: { readonly flops: number; readonly ms: number };
   /** The prompt and the first token of the plain answer. */
   readonly probe: { readonly flops: number; readonly ms: number };
@@ -124,7 +124,7 @@ function gateCost(gate: string, { probe, reflection }: Row, vocabulary: number, 
   return { flops: (signals ? signalFlops(vocabulary) : 0) + waste.flops + asked.flops, ms: waste.ms + asked.ms };
 }
 
-/** What the costs and shares of policies depend on besides the questions. */
+/** Facts besides the questions that the costs and shares of policies depend on. */
 export interface PolicyTerms {
   /** Tokens of the model. */
   readonly vocabulary: number;

@@ -38,7 +38,7 @@ export async function measureDeviations(model: Recurrent, ids: readonly number[]
   return { replaced, ...found };
 }
 
-/** Of a row's states to the first row's, as a share of their norm. */
+/** The distance of a row's states from the first row's, as a share of their norm. */
 function distance(states: OpenStates, row: number): number {
   const layers = states.scans.map((_, l) => [states.scan(l, 0), states.scan(l, row)] as const);
   const difference = norm(layers.map(([a, b]) => norm(a.map((value, i) => value - b[i]!))));

@@ -10,7 +10,7 @@ import type { Recurrent } from "./open-states.ts";
 /** Trajectories beside each other. */
 const ROWS = 2;
 
-/** What follows from a step's logits. */
+/** The way from a step's logits to its next input. */
 export interface Feedback {
   /** Added to the logits, [vocabulary]. */
   readonly noise: Float32Array;

@@ -35,7 +35,7 @@ const [KICKED, GROWN] = [48, 8];
 /** Units of the recurrent networks beside the model, and steps of them at most. */
 const [UNITS, CONTROL_STEPS] = [100, 512];
 
-/** What a result covers. */
+/** The scope of a result. */
 export const SCOPE =
   "Scope: an exponent is of the latent state of one layer whose inputs are given. It does not cover steps, B and C that " +
   "depend on a changed input, the convolution, the gate and the projections, depth, the loop from logits to tokens and " +

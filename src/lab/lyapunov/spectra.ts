@@ -75,7 +75,7 @@ function qrDifference(exponents: Float64Array, decays: Float32Array): number {
   return Math.max(...found.map((exponent, i) => Math.abs(exponent - exponents[order[i]!]!)));
 }
 
-/** Of many values. */
+/** The greatest of values too many to spread into a call. */
 export const greatest = (values: ArrayLike<number>): number => {
   let most = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < values.length; i++) most = Math.max(most, values[i]!);

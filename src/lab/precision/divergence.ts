@@ -26,7 +26,7 @@ export function meanOf(each: readonly Divergence[]): Divergence {
   return { kl: mean("kl"), logit: mean("logit"), agreement: mean("agreement") };
 }
 
-/** Of one token's logits. */
+/** The divergence of one token's logits. */
 function divergence(p: Float32Array, q: Float32Array): Divergence {
   const [a, b] = [logSoftmax(p), logSoftmax(q)];
   let [kl, logit] = [0, 0];

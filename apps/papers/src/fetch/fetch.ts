@@ -17,7 +17,7 @@ export interface FetchOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** What an address has; undefined if it is what the validators describe. */
+/** The content of an address; undefined if it is what the validators describe. */
 export type Fetched = { readonly text: string; readonly validators: Validators } | undefined;
 
 /** Reads addresses, politely: requests to a host are 3 s apart, and busy servers are left alone as they ask. */

@@ -19,7 +19,7 @@ const ASKED_AGAIN = 10 * MINUTE;
 /** The longest wait between two tries. */
 const LONGEST = 6 * 60 * MINUTE;
 
-/** What became of mail in one round. */
+/** The outcome of one round of mail. */
 export type Sent = Readonly<Record<Exclude<MailState, "waiting"> | "postponed", number>>;
 
 /** Subscriptions and their mail. Each mail goes out at most once, whatever stops the process. */

@@ -1,7 +1,7 @@
 import { Readable } from "node:stream";
 import SMTPConnection from "nodemailer/lib/smtp-connection/index.js";
 
-/** What became of one try. */
+/** The outcome of one try. */
 export type Outcome =
   | { readonly kind: "sent" }
   /** For good: the server answered 5xx to the recipient or the text. */

@@ -53,7 +53,7 @@ export function signInTexts(link: string): Texts {
 
 export interface Digest {
   readonly papers: readonly Paper[];
-  /** What the models of these pages spent; null if none ran. */
+  /** The cost of the models of these pages; null if none ran. */
   readonly receipt: Receipt | null;
   /** Address of the pages. */
   readonly url: string;
@@ -98,7 +98,7 @@ function shownOf({ title, abstract, authors, authorCount, published, summary }: 
 const countText = (count: number | null): string =>
   count === null ? "" : count === 1 ? "1 author" : `${count} authors`;
 
-/** What was spent for a digest's papers, in a sentence. */
+/** The cost of a digest's papers, in a sentence. */
 export function receiptText(receipt: Receipt | null): string {
   if (!receipt) return "Receipt: no model ran for these papers.";
   const { dense, spent, saved } = receipt.flops;

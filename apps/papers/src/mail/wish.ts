@@ -3,7 +3,7 @@ import { z } from "zod";
 export const frequencies = ["daily", "weekly"] as const;
 export type Frequency = (typeof frequencies)[number];
 
-/** What a subscriber asks for. */
+/** A subscriber's choices. */
 export const wishSchema = z.object({
   frequency: z.enum(frequencies, "expected daily or weekly").default("daily"),
   /** Only papers of these topics; none: of all. */

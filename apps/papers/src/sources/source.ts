@@ -9,7 +9,7 @@ export interface Fault {
   readonly reason: string;
 }
 
-/** What was read of a source. */
+/** A source as it was read. */
 export interface Parsed {
   readonly papers: readonly PaperFields[];
   readonly faults: readonly Fault[];

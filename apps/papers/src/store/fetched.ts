@@ -6,7 +6,7 @@ export interface Validators {
   readonly modified: string | null;
 }
 
-/** What was imported of each address last. */
+/** The last import of each address. */
 export class FetchedTable {
   constructor(private readonly db: Database) {}
 

@@ -2,7 +2,7 @@ import type { Receipt } from "modicum";
 import type { Wish } from "../mail/wish.ts";
 import type { Database } from "./database.ts";
 
-/** What a mail is made of when it is sent. */
+/** The parts of a mail when it is sent. */
 export type Content =
   | { readonly kind: "confirm"; readonly wish: Wish }
   | { readonly kind: "sign-in" }

@@ -29,7 +29,7 @@ export interface PaperList extends PaperFilter {
   readonly offset?: number | undefined;
 }
 
-/** What one paper's import did. */
+/** The effect of one paper's import. */
 export interface Put {
   readonly id: string;
   readonly change: "added" | "changed" | "unchanged";
@@ -38,7 +38,7 @@ export interface Put {
 type Kept = Omit<PaperFields, "listed">;
 type Found = Kept & { readonly id: string };
 
-/** What is done with each paper later: its indexes (with vectors; by words alone), its topic, its summary. */
+/** Work that is done with each paper later: its indexes (with vectors; by words alone), its topic, its summary. */
 export const pendingTasks = ["papers", "papers-words", "topics", "summary"] as const;
 export type PendingTask = (typeof pendingTasks)[number];
 

@@ -74,7 +74,7 @@ type Filter = { readonly from?: Day; readonly to?: Day; readonly topic: string |
 
 interface Found {
   readonly papers: readonly Paper[];
-  /** Of all pages. */
+  /** The number on all pages. */
   readonly total: number;
   readonly fault?: string;
 }
