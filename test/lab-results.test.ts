@@ -8,6 +8,7 @@ import { committedRuns } from "../tools/committed-runs.ts";
 import { cutSection, PAGE, SECTION } from "../tools/cut-results.ts";
 import * as exits from "../tools/exit-results.ts";
 import { detailSection, disagreements, labSection, sections } from "../tools/lab-results.ts";
+import * as lyapunov from "../tools/lyapunov-results.ts";
 import * as qzero from "../tools/qzero-real.ts";
 import * as routes from "../tools/route-results.ts";
 import { withSection } from "../tools/section.ts";
@@ -92,6 +93,10 @@ test("the page of QZero on real texts says what its runs say: npx tsx tools/qzer
 test("the page of exits says what its runs and artefacts say: npx tsx tools/exit-results.ts", () => {
   const page = [exits.PAGE, exits.SECTION, exits.exitSection()] as const;
   expect(disagreements([page], committedRuns("docs/results/exits"))).toEqual([]);
+});
+
+test("the page of stability says what its files say: npx tsx tools/lyapunov-results.ts", () => {
+  expect(disagreements([[lyapunov.PAGE, lyapunov.SECTION, lyapunov.lyapunovSection()]], [])).toEqual([]);
 });
 
 test("the page of ul2r says what its results say: npx tsx tools/ul2r-results.ts", () => {
