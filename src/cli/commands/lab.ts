@@ -1,9 +1,5 @@
 import type { Command } from "commander";
-
-interface Verb {
-  summary: string;
-  load: () => Promise<{ define(command: Command): void }>;
-}
+import { defineVerbs, type Verb } from "../verbs.ts";
 
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "score recipes on tasks, against dense", load: () => import("./lab-run.ts") },
@@ -19,12 +15,5 @@ const verbs: Readonly<Record<string, Verb>> = {
   tasks: { summary: "list the tasks", load: () => import("./lab-tasks.ts") },
 };
 
-/** The words after `lab` name a verb, whose options are defined once it is known. */
-export async function define(command: Command, words: readonly string[]): Promise<void> {
-  command.usage(`${Object.keys(verbs).join("|")} [options]`);
-  for (const [name, { summary, load }] of Object.entries(verbs)) {
-    const verb = command.command(name).description(summary);
-    if (!words.includes(name)) continue;
-    (await load()).define(verb);
-  }
-}
+/** The words after `lab` name a verb. */
+export const define = (command: Command, words: readonly string[]): Promise<void> => defineVerbs(command, verbs, words);

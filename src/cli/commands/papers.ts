@@ -1,9 +1,5 @@
 import type { Command } from "commander";
-
-interface Verb {
-  summary: string;
-  load: () => Promise<{ define(command: Command): void | Promise<void> }>;
-}
+import { defineVerbs, type Verb } from "../verbs.ts";
 
 const verbs: Readonly<Record<string, Verb>> = {
   import: { summary: "import papers from files and addresses", load: () => import("./papers-import.ts") },
@@ -12,11 +8,5 @@ const verbs: Readonly<Record<string, Verb>> = {
   serve: { summary: "serve the papers' pages", load: () => import("./papers-serve.ts") },
 };
 
-/** The words after `papers` name a verb, whose options are defined once it is known. */
-export async function define(command: Command, words: readonly string[]): Promise<void> {
-  command.usage(`${Object.keys(verbs).join("|")} [options]`);
-  for (const [name, { summary, load }] of Object.entries(verbs)) {
-    const verb = command.command(name).description(summary);
-    if (words.includes(name)) await (await load()).define(verb);
-  }
-}
+/** The words after `papers` name a verb. */
+export const define = (command: Command, words: readonly string[]): Promise<void> => defineVerbs(command, verbs, words);

@@ -1,0 +1,21 @@
+import type { Command } from "commander";
+
+/** A verb below another, such as `lab run`. */
+export interface Verb {
+  readonly summary: string;
+  /** Its options are defined only when it is called. */
+  readonly load: () => Promise<{ define(command: Command): void | Promise<void> }>;
+}
+
+/** Defines the verbs below a command, and the options of the one that `words` name. */
+export async function defineVerbs(
+  command: Command,
+  verbs: Readonly<Record<string, Verb>>,
+  words: readonly string[],
+): Promise<void> {
+  command.usage(`${Object.keys(verbs).join("|")} [options]`);
+  for (const [name, { summary, load }] of Object.entries(verbs)) {
+    const verb = command.command(name).description(summary);
+    if (words.includes(name)) await (await load()).define(verb);
+  }
+}
