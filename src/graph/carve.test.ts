@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { carve, tensorsToKeep } from "./carve.ts";
 import { evalCost, graphCost } from "./cost.ts";
 import { pullback } from "./gradient.ts";
-import { noise } from "./gradient-cases.testing.ts";
+import { noise } from "./gradient-case.testing.ts";
 import { Graph } from "./graph.ts";
 import { interpret } from "./interpret.ts";
 import { type NdArray, ndarray } from "./ndarray.ts";

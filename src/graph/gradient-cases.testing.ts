@@ -1,93 +1,29 @@
 /** Every operator, used in small graphs, to check its gradient rule against differences and in compiled form. */
-import { seededRandom } from "../util/random.ts";
-import type { Bindings, Shape } from "./dim.ts";
-import { sym } from "./dim.ts";
-import type { Graph } from "./graph.ts";
-import { count } from "./ndarray.ts";
+
+import { batch, binary, type GradientCase, noise, positive, tokens, unary, whole } from "./gradient-case.testing.ts";
+import { attentions, encoders, rotary } from "./gradient-cases-attention.testing.ts";
+import { frozen, frozenExperts } from "./gradient-cases-frozen.testing.ts";
 import { matmul } from "./ops/batched-matmul.ts";
-import { causalAttention } from "./ops/causal-attention.ts";
 import { causalConv } from "./ops/causal-conv.ts";
 import { crossEntropy } from "./ops/cross-entropy.ts";
 import { cumSum, lower, segmentSums } from "./ops/cumulative.ts";
 import { diagonalScan } from "./ops/diagonal-scan.ts";
 import * as elementwise from "./ops/elementwise.ts";
-import { columns, encoderAttention } from "./ops/encoder.ts";
+import { columns } from "./ops/encoder.ts";
 import { expertOrder, expertShares, toExperts, toSlots } from "./ops/expert-rows.ts";
 import { gather } from "./ops/gather.ts";
 import { groupedLinear } from "./ops/grouped-linear.ts";
-import { groupedQuantizedLinear } from "./ops/grouped-quantized.ts";
 import { cacheLengths, maskLengths, narrowMask } from "./ops/mask.ts";
 import { linear, matmulTransposed } from "./ops/matmul.ts";
 import { mixExperts } from "./ops/mix-experts.ts";
 import { layerNorm, rmsNorm, skipLayerNorm, skipRmsNorm } from "./ops/norm.ts";
-import { pool, poolings, unit } from "./ops/pool.ts";
 import { positions } from "./ops/positions.ts";
-import { quantizedLinear } from "./ops/quantized.ts";
 import { full, repeat, spread, sum, sumTo } from "./ops/reduce.ts";
-import { relativeBias } from "./ops/relative.ts";
-import { rotaryEmbedding } from "./ops/rotary.ts";
 import { concat, reshape, reshapeLike, reverse, split, transpose } from "./ops/shape.ts";
 import { softmax } from "./ops/softmax.ts";
 import { topK } from "./ops/top-k.ts";
-import { pad, tokenPlaces, tokenRows, unpad } from "./ops/unpad.ts";
-import type { DType, Tensor } from "./tensor.ts";
-
-interface Input {
-  readonly dtype: DType;
-  readonly shape: readonly number[];
-  readonly data: Float64Array;
-  /** The shape given to the graph, if it is not `shape`. */
-  readonly symbolic?: Shape;
-  /** True for inputs that are never trained, such as rotary tables. */
-  readonly fixed?: true;
-}
-
-export interface GradientCase {
-  readonly name: string;
-  readonly inputs: Readonly<Record<string, Input>>;
-  readonly bindings?: Bindings;
-  trace(t: Readonly<Record<string, Tensor>>, graph: Graph): readonly Tensor[];
-}
-
-/** About normal values, exact in float32. */
-export function noise(seed: number, shape: readonly number[], symbolic?: Shape): Input {
-  const random = seededRandom(seed);
-  const data = Float64Array.from({ length: count(shape) }, () =>
-    Math.fround(random() + random() + random() + random() - 2),
-  );
-  return { dtype: "f32", shape, data, ...(symbolic && { symbolic }) };
-}
-
-/** The same, from 0.5 on. */
-function positive(seed: number, shape: readonly number[]): Input {
-  const x = noise(seed, shape);
-  return { ...x, data: x.data.map((v) => Math.fround(0.5 + Math.abs(v))) };
-}
-
-const whole = (dtype: "i32" | "i64", shape: readonly number[], ...data: number[]): Input => ({
-  dtype,
-  shape,
-  data: Float64Array.from(data),
-});
-
-const fixed = (input: Input): Input => ({ ...input, fixed: true });
-
-const [batch, tokens] = [sym("batch"), sym("tokens")];
-
-/** A function of one tensor on one shape. */
-const unary = (name: string, f: (x: Tensor) => Tensor, x: Input = noise(1, [2, 3, 5])): GradientCase => ({
-  name,
-  inputs: { x },
-  trace: (t) => [f(t["x"]!)],
-});
-
-/** A function of two, the second of each suffix of the first's shape. */
-const binary = (name: string, f: (a: Tensor, b: Tensor) => Tensor): GradientCase[] =>
-  [[2, 3, 5], [3, 5], [5], []].map((shape) => ({
-    name: `${name}, b of [${shape}]`,
-    inputs: { a: noise(1, [2, 3, 5]), b: positive(2, shape) },
-    trace: (t) => [f(t["a"]!, t["b"]!)],
-  }));
+import { tokenPlaces, tokenRows } from "./ops/unpad.ts";
+import type { Tensor } from "./tensor.ts";
 
 const symbolic: GradientCase[] = [
   {
@@ -185,54 +121,6 @@ const products: GradientCase[] = [
   ),
 ];
 
-const codes = (seed: number, shape: readonly number[]): Input => {
-  const random = seededRandom(seed);
-  return { dtype: "u8", shape, data: Float64Array.from({ length: count(shape) }, () => Math.floor(256 * random())) };
-};
-
-/** Frozen matrices of 5 rows in blocks of codes. */
-const frozen: GradientCase[] = ([4, 8] as const).flatMap((bits) =>
-  [false, true].map((withResidual) => ({
-    name: `quantizedLinear of ${bits} bits, with a residual: ${withResidual}`,
-    inputs: {
-      x: noise(1, [2, 3, 48]),
-      codes: codes(2, [5, 3, (16 * bits) / 8]),
-      scale: fixed({ ...noise(3, [5, 3]), data: noise(3, [5, 3]).data.map((v) => Math.fround(v / 2 ** bits)) }),
-      zero: codes(4, [5, Math.ceil((3 * bits) / 8)]),
-      ...(withResidual && { residual: fixed(noise(5, [3, 5])) }),
-    },
-    trace: ({ x, codes: of, scale, zero, residual }: Readonly<Record<string, Tensor>>) => [
-      quantizedLinear(x!, { bits, codes: of!, scale: scale!, zero: zero!, residual }, "float32"),
-    ],
-  })),
-);
-
-/** Three experts, of which the second has no rows. */
-const frozenExperts: GradientCase[] = frozen.map(({ name, inputs }) => {
-  const matrices = [0, 1, 2].map((e) =>
-    Object.entries(inputs)
-      .filter(([part]) => part !== "x")
-      .map(([part, input]): [string, Input] => [`${part}${e}`, { ...input, data: input.data.toReversed() }]),
-  );
-  const bits = name.includes("4 bits") ? 4 : 8;
-  return {
-    name: `experts, ${name}`,
-    inputs: {
-      x: noise(1, [5, 48]),
-      sizes: whole("i64", [3], 2, 0, 3),
-      ...Object.fromEntries(matrices.flat()),
-    },
-    trace(t) {
-      const part = (of: string, e: number) => t[`${of}${e}`]!;
-      const all = [0, 1, 2].map((e) => ({
-        ...{ bits: bits as 4 | 8, codes: part("codes", e), scale: part("scale", e), zero: part("zero", e) },
-        residual: t[`residual${e}`],
-      }));
-      return [groupedQuantizedLinear(t["x"]!, t["sizes"]!, all, "float32")];
-    },
-  };
-});
-
 const weights = { gain: noise(8, [7]), shift: noise(9, [7]) };
 const two = { x: noise(1, [2, 3, 7]), skip: noise(2, [2, 3, 7]) };
 const norms: GradientCase[] = [
@@ -262,109 +150,6 @@ const norms: GradientCase[] = [
       },
     ];
   }),
-];
-
-const angles = noise(5, [6, 2]);
-const tables = {
-  cos: fixed({ ...angles, data: angles.data.map((v) => Math.fround(Math.cos(v))) }),
-  sin: fixed({ ...angles, data: angles.data.map((v) => Math.fround(Math.sin(v))) }),
-};
-const rotary: GradientCase[] = (["half", "interleaved"] as const).flatMap((pairs) =>
-  [8, 12].flatMap((width) =>
-    [whole("i64", [1], 2), whole("i64", [2, 3], 0, 2, 5, 1, 1, 0)].map((at) => ({
-      name: `rotaryEmbedding, ${pairs}, heads of ${width / 2}, positions [${at.shape}]`,
-      inputs: { x: noise(1, [2, 3, width]), at, ...tables },
-      trace: ({ x, at: places, cos, sin }: Readonly<Record<string, Tensor>>) => [
-        rotaryEmbedding(x!, places!, { cos: cos!, sin: sin! }, { heads: 2, pairs }),
-      ],
-    })),
-  ),
-);
-
-/** Keys and values of 2 heads, each with `group` query heads. */
-const attention = (
-  name: string,
-  { batch, tokens: length, group, documents, prefix, ...attrs }: AttentionCase,
-): GradientCase => ({
-  name: `causalAttention, ${name}`,
-  inputs: {
-    q: noise(1, [batch, length, 2 * group * 4]),
-    k: noise(2, [batch, length, 8]),
-    v: noise(3, [batch, length, 8]),
-    ...(documents && { documents: whole("i64", [batch, length], ...documents) }),
-    ...(prefix && { prefix: whole("i64", [batch, length], ...prefix) }),
-  },
-  trace: ({ q, k, v, documents: told, prefix: shown }) => [
-    causalAttention(
-      { q: q!, k: k!, v: v!, documents: told, prefix: shown },
-      { heads: 2 * group, kvHeads: 2, headSize: 4, scale: 0.5, ...attrs },
-    ),
-  ],
-});
-interface AttentionCase {
-  readonly batch: number;
-  readonly tokens: number;
-  readonly group: number;
-  readonly documents?: readonly number[];
-  readonly prefix?: readonly number[];
-  readonly window?: number;
-  readonly softcap?: number;
-}
-const attentions: GradientCase[] = [
-  attention("two tokens", { batch: 1, tokens: 2, group: 1 }),
-  attention("several texts", { batch: 2, tokens: 5, group: 1 }),
-  attention("grouped queries", { batch: 2, tokens: 4, group: 3 }),
-  attention("a window", { batch: 1, tokens: 6, group: 2, window: 3 }),
-  attention("capped scores", { batch: 1, tokens: 5, group: 1, softcap: 0.7 }),
-  attention("two documents in a row", { batch: 2, tokens: 5, group: 2, documents: [0, 0, 1, 1, 1, 3, 4, 4, 4, 4] }),
-  attention("prefixes", { batch: 2, tokens: 4, group: 2, prefix: [1, 1, 1, 0, 1, 0, 0, 0] }),
-  attention("prefixes of two documents", {
-    ...{ batch: 1, tokens: 6, group: 1, window: 2 },
-    ...{ documents: [0, 0, 0, 1, 1, 1], prefix: [1, 1, 0, 1, 1, 0] },
-  }),
-];
-
-/** Two texts of 4 and 2 tokens. */
-const mask = whole("i32", [2, 4], 1, 1, 1, 1, 1, 1, 0, 0);
-const placesIn = (told: Tensor) => ({ mask: told, places: tokenPlaces(told, 6), rows: tokenRows(told) });
-const encoders: GradientCase[] = [
-  ...[{}, { reach: 1 }, { causal: true }].map((limit) => ({
-    name: `encoderAttention, ${JSON.stringify(limit)}`,
-    inputs: { q: noise(1, [2, 4, 6]), k: noise(2, [2, 4, 6]), v: noise(3, [2, 4, 6]), mask },
-    // Attention's result for padding is undefined, so only tokens are compared.
-    trace: ({ q, k, v, mask: told }: Readonly<Record<string, Tensor>>) => {
-      const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6, ...limit });
-      return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];
-    },
-  })),
-  {
-    name: "encoderAttention with a bias by distance",
-    inputs: {
-      ...{ q: noise(1, [2, 4, 6]), k: noise(2, [2, 4, 6]), v: noise(3, [2, 4, 6]), mask },
-      byDistance: noise(4, [2, 5]),
-    },
-    trace: ({ q, k, v, mask: told, byDistance }) => {
-      const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6 }, relativeBias(byDistance!, told!));
-      return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];
-    },
-  },
-  {
-    name: "unpad",
-    inputs: { x: noise(1, [2, 4, 3]), mask },
-    trace: ({ x, mask: told }) => [unpad(x!, placesIn(told!))],
-  },
-  {
-    name: "pad, of which only tokens are compared",
-    inputs: { x: noise(1, [6, 3]), mask },
-    trace: ({ x, mask: told }) => [unpad(pad(x!, placesIn(told!)), placesIn(told!))],
-  },
-  ...poolings.map((pooling) => ({
-    name: `pool, ${pooling}`,
-    inputs: { x: noise(1, [2, 4, 3], [batch, tokens, 3]), mask: { ...mask, symbolic: [batch, tokens] } },
-    bindings: { batch: 2, tokens: 4 },
-    trace: ({ x, mask: told }: Readonly<Record<string, Tensor>>) => [pool(x!, told!, pooling)],
-  })),
-  unary("unit", unit),
 ];
 
 const losses: GradientCase[] = [

@@ -1,6 +1,6 @@
 import { evalShape } from "./dim.ts";
 import { type Given, pullback } from "./gradient.ts";
-import { type GradientCase, noise } from "./gradient-cases.testing.ts";
+import { type GradientCase, noise } from "./gradient-case.testing.ts";
 import { Graph } from "./graph.ts";
 import { type NdArray, ndarray } from "./ndarray.ts";
 import type { Tensor } from "./tensor.ts";

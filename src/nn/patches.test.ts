@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { noise } from "../graph/gradient-cases.testing.ts";
+import { noise } from "../graph/gradient-case.testing.ts";
 import { Graph, gradient, sum, type Tensor } from "../graph/index.ts";
 import { interpret } from "../graph/interpret.ts";
 import { ndarray } from "../graph/ndarray.ts";

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { reached, traced } from "../../graph/gradient.testing.ts";
 import { pullback } from "../../graph/gradient.ts";
-import { type GradientCase, gradientCases } from "../../graph/gradient-cases.testing.ts";
+import type { GradientCase } from "../../graph/gradient-case.testing.ts";
+import { gradientCases } from "../../graph/gradient-cases.testing.ts";
 import { gelu, scale } from "../../graph/ops/elementwise.ts";
 import { gatherBackward } from "../../graph/ops/gather.ts";
 import { weightGradient } from "../../graph/ops/matmul.ts";
