@@ -107,6 +107,15 @@ export interface PlanPart {
 export interface PlanRequest {
   /** Tokens of the prompt. */
   readonly prompt: number;
+  /** The prompt's images, in order. */
+  readonly visual: readonly VisualSpan[];
+}
+
+/** An image in a prompt: consecutive tokens, row by row from the top left. */
+export interface VisualSpan {
+  /** The position of its first token. */
+  readonly first: number;
+  readonly grid: readonly [rows: number, columns: number];
 }
 
 const unchanged: StateKeys = { prompt: "", answer: "" };

@@ -173,8 +173,8 @@ describe("what savings of attention prepare for a model", () => {
       "tri-shape:minLengthForSparse=9,sinkTokens=1,windowTokens=2",
     ]) {
       using saving = (await prepared(parseStep(text)))!;
-      expect(saving.plan({ prompt: 8 })).toBeUndefined();
-      const part = saving.plan({ prompt: 9 })!;
+      expect(saving.plan({ prompt: 8, visual: [] })).toBeUndefined();
+      const part = saving.plan({ prompt: 9, visual: [] })!;
       expect(part.attention!(0)).toBe(part.attention!(2));
       expect(part.state).toEqual({ prompt: part.state!.answer, answer: expect.stringContaining(text.split(":")[0]!) });
     }
@@ -182,14 +182,14 @@ describe("what savings of attention prepare for a model", () => {
 
   test("a window that holds the whole prompt is dense", async () => {
     using saving = (await prepared(parseStep("tri-shape:minLengthForSparse=0,sinkTokens=10,windowTokens=90")))!;
-    expect([100, 101].map((prompt) => saving.plan({ prompt }) === undefined)).toEqual([true, false]);
+    expect([100, 101].map((prompt) => saving.plan({ prompt, visual: [] }) === undefined)).toEqual([true, false]);
   });
 
   test("states differ by the options", async () => {
     const states = await Promise.all(
       ["xattention", "xattention:threshold=0.8", "tri-shape"].map(async (text) => {
         using saving = (await prepared(parseStep(text)))!;
-        return saving.plan({ prompt: 5000 })!.state!.prompt;
+        return saving.plan({ prompt: 5000, visual: [] })!.state!.prompt;
       }),
     );
     expect(new Set(states).size).toBe(3);

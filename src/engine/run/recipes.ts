@@ -1,4 +1,4 @@
-import { densePlan, type Plan, planOf } from "../../savings/plan.ts";
+import { densePlan, type Plan, planOf, type VisualSpan } from "../../savings/plan.ts";
 import { checkSeams, type Recipe } from "../../savings/recipe.ts";
 import type { PreparedSaving } from "../../savings/saving.ts";
 import type { SavingHost } from "../../savings/seams.ts";
@@ -6,11 +6,14 @@ import type { SavingHost } from "../../savings/seams.ts";
 /** Recipes that stay prepared, though no request runs under them. */
 const KEPT = 8;
 
+/** An image that every saving acts on. */
+const LARGE: VisualSpan = { first: 0, grid: [64, 64] };
+
 /** A recipe ready to act in one model. */
 export interface PreparedRecipe {
   readonly recipe: Recipe;
-  /** The plan of a request with a prompt of `prompt` tokens. */
-  plan(prompt: number): Plan;
+  /** The plan of a request with a prompt of `prompt` tokens, some of which may be images. */
+  plan(prompt: number, visual?: readonly VisualSpan[]): Plan;
 }
 
 /** A prepared recipe in use, until it is disposed of. */
@@ -35,11 +38,11 @@ export class Recipes implements Disposable {
     entry.users++;
     try {
       const savings = await entry.savings;
-      await this.prepare(planFor(savings, Number.MAX_SAFE_INTEGER));
+      await this.prepare(planFor(savings, Number.MAX_SAFE_INTEGER, [LARGE]));
       this.#letGo();
       return {
         recipe,
-        plan: (prompt) => planFor(savings, prompt),
+        plan: (prompt, visual = []) => planFor(savings, prompt, visual),
         [Symbol.dispose]: () => this.#release(entry),
       };
     } catch (error) {
@@ -94,7 +97,7 @@ function free({ savings }: Entry): void {
   void savings.then((all) => all.forEach((saving) => void saving[Symbol.dispose]())).catch(() => {});
 }
 
-function planFor(savings: readonly PreparedSaving[], prompt: number): Plan {
-  const parts = savings.flatMap((saving) => saving.plan({ prompt }) ?? []);
+function planFor(savings: readonly PreparedSaving[], prompt: number, visual: readonly VisualSpan[]): Plan {
+  const parts = savings.flatMap((saving) => saving.plan({ prompt, visual }) ?? []);
   return parts.length === 0 ? densePlan : planOf(parts);
 }

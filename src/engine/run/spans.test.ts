@@ -46,7 +46,7 @@ describe.each(["llama-tiny.gguf", "gemma3/model.safetensors"])("%s", (file) => {
     return new Float32Array(rows.memory).slice();
   }
 
-  async function run({ prompt, embeddings }: SpannedPrompt) {
+  async function run({ prompt, embeddings }: Omit<SpannedPrompt, "visual">) {
     const slot = engine.acquire(prompt);
     const cached = slot.tokens.length;
     const meter = new Meter(engine.programs);
@@ -111,5 +111,20 @@ test("rows of another width, and one hash for two contents, are refused", () => 
   promptOfSpans([{ embeddings: new Float32Array(8), contentHash: "twice" }], 4);
   expect(() => promptOfSpans([{ embeddings: new Float32Array(4), contentHash: "twice" }], 4)).toThrow(
     "the content hash twice stands for 2 rows, and 1 were given under it",
+  );
+});
+
+test("images are where their spans begin; a grid of another size is refused", () => {
+  const image = { embeddings: new Float32Array(24), contentHash: "grid", grid: [2, 3] as const };
+  const { visual } = promptOfSpans(
+    [[1, 2], image, [3], { embeddings: new Float32Array(8), contentHash: "row" }, image],
+    4,
+  );
+  expect(visual).toEqual([
+    { first: 2, grid: [2, 3] },
+    { first: 11, grid: [2, 3] },
+  ]);
+  expect(() => promptOfSpans([{ ...image, grid: [2, 2] }], 4)).toThrow(
+    "an image has a grid of 2×2, and 6 rows of embeddings",
   );
 });

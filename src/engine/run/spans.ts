@@ -1,3 +1,4 @@
+import type { VisualSpan } from "../../savings/plan.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Embeddings } from "./prompt-run.ts";
 
@@ -7,6 +8,8 @@ export interface EmbeddedSpan {
   readonly embeddings: Float32Array;
   /** Identifies the content: only prompts with the same hash share its computed state. */
   readonly contentHash: string;
+  /** Rows and columns of an image's patches, in raster order; their product is the rows of `embeddings`. */
+  readonly grid?: readonly [rows: number, columns: number];
 }
 
 /** A part of a prompt: token ids, or rows of the stream. */
@@ -17,6 +20,8 @@ export interface SpannedPrompt {
   /** Token ids; ids below 0 stand for rows of `embeddings`, equal ids for equal content. */
   readonly prompt: number[];
   readonly embeddings: Embeddings;
+  /** The spans that have a grid. */
+  readonly visual: readonly VisualSpan[];
 }
 
 /** Ids below 0 that are given out, by content: the first of each, and how many. */
@@ -25,22 +30,31 @@ let next = -1;
 
 /**
  * Joins all spans into one prompt.
- * @throws UserError if rows do not fit a stream of width `hidden`, or one hash stands for two contents
+ * @throws UserError if rows do not fit a stream of width `hidden` or the grid, or one hash stands for two contents
  */
 export function promptOfSpans(spans: readonly PromptSpan[], hidden: number): SpannedPrompt {
   const prompt: number[] = [];
   const embeddings = new Map<number, Float32Array>();
+  const visual: VisualSpan[] = [];
   for (const span of spans) {
     if (!("embeddings" in span)) {
       prompt.push(...span);
       continue;
     }
+    if (span.grid) visual.push({ first: prompt.length, grid: checkedGrid(span.grid, span, hidden) });
     for (const [row, id] of idsOf(span, hidden).entries()) {
       prompt.push(id);
       embeddings.set(id, span.embeddings.subarray(row * hidden, (row + 1) * hidden));
     }
   }
-  return { prompt, embeddings };
+  return { prompt, embeddings, visual };
+}
+
+function checkedGrid(grid: VisualSpan["grid"], { embeddings }: EmbeddedSpan, hidden: number): VisualSpan["grid"] {
+  const [rows, columns] = grid;
+  const tokens = embeddings.length / hidden;
+  if (rows * columns === tokens) return grid;
+  throw new UserError(`an image has a grid of ${rows}×${columns}, and ${tokens} rows of embeddings`, 2);
 }
 
 function idsOf({ embeddings, contentHash }: EmbeddedSpan, hidden: number): number[] {
