@@ -1,5 +1,5 @@
 /**
- * Writes lists to train a reranker on: `npx tsx tools/first/lists.ts CRANFIELD OUT`. SQuAD's questions with the
+ * Writes lists to train a reranker on: `npx tsx tools/first/lists.ts CRANFIELD OUT [SIZE [WORDS]]`. SQuAD's questions with the
  * excerpt that has the answer and others from BM25's ranking, and Cranfield's queries that are not held out, by their
  * grades, ties by BM25.
  */
@@ -12,10 +12,11 @@ import { rankByBm25 } from "../../src/retrieval/bm25.ts";
 import { type PostingBlock, PostingWriter } from "../../src/retrieval/postings.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 
-/** Passages of a list. */
-const SIZE = 10;
-/** Words of a document, and the most of BM25's that a list may go down to. */
-const [WORDS, DEEPEST] = [36, 256];
+const [folder = "", out = "", size = "10", words = "36"] = process.argv.slice(2);
+/** Passages of a list, and words of a passage. */
+const [SIZE, WORDS] = [Number(size), Number(words)];
+/** The most of BM25's passages that a list may go down to. */
+const DEEPEST = 256;
 /** Cranfield's queries that the lab draws first with seed 0: they are judged on. */
 const HELD_OUT = 75;
 
@@ -25,7 +26,6 @@ interface List {
   readonly ranking: readonly number[];
 }
 
-const [folder = "", out = ""] = process.argv.slice(2);
 const run: ItemsFor = { seed: 0, limit: undefined, countTokens: () => 0 };
 const random = seededRandom(7);
 const lists = [...(await squadLists()), ...(await cranfieldLists())];
