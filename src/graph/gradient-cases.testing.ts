@@ -3,6 +3,7 @@
 import { batch, binary, type GradientCase, noise, positive, tokens, unary, whole } from "./gradient-case.testing.ts";
 import { attentions, encoders, rotary } from "./gradient-cases-attention.testing.ts";
 import { frozen, frozenExperts } from "./gradient-cases-frozen.testing.ts";
+import { images } from "./gradient-cases-images.testing.ts";
 import { matmul } from "./ops/batched-matmul.ts";
 import { causalConv } from "./ops/causal-conv.ts";
 import { crossEntropy } from "./ops/cross-entropy.ts";
@@ -232,6 +233,7 @@ export const gradientCases: readonly GradientCase[] = [
   ...rotary,
   ...attentions,
   ...encoders,
+  ...images,
   ...losses,
   ...experts,
   ...integers,
