@@ -1,0 +1,97 @@
+import { z } from "zod";
+import { UserError } from "../util/errors.ts";
+import type { ConfigSource } from "../weights/checkpoint.ts";
+import type { Names } from "../weights/prepared/names.ts";
+import { checkValues, readEncoder } from "./config.ts";
+import { Fields } from "./fields.ts";
+import type { ImageEncoderConfig } from "./image-encoder.ts";
+import type { Scheme } from "./names.ts";
+
+/** Names within a tower of a CLIP, of images or of texts. */
+export const clipTower: Scheme = {
+  prefixes: [""],
+  layers: "encoder.layers",
+  parts: {
+    attn_norm: "layer_norm1",
+    attn_q: "self_attn.q_proj",
+    attn_k: "self_attn.k_proj",
+    attn_v: "self_attn.v_proj",
+    attn_output: "self_attn.out_proj",
+    ffn_norm: "layer_norm2",
+    ffn_up: "mlp.fc1",
+    ffn_down: "mlp.fc2",
+  },
+  top: {},
+};
+
+/** Names of the tower of images; a convolution's weight has the patch's shape. */
+export const clipVisionTower = (
+  { hidden, channels, patchSize }: ImageEncoderConfig,
+  prefixes: readonly string[],
+): Scheme => ({
+  ...clipTower,
+  prefixes,
+  top: {
+    position_embd: "embeddings.position_embedding",
+    patch_embd: { name: "embeddings.patch_embedding", shape: [hidden, channels, patchSize, patchSize] },
+    token_embd_norm: "pre_layrnorm",
+    output_norm: "post_layernorm",
+    projection: "/visual_projection",
+  },
+});
+
+/** The stored vector of the whole image's token is a row of a table here. */
+export const withClassVector =
+  (names: Names, { hidden }: ImageEncoderConfig): Names =>
+  (canonical) => {
+    if (canonical !== "class_embd.weight") return names(canonical);
+    const stored = names("position_embd.weight");
+    const place = typeof stored === "string" ? stored : stored.name;
+    return { name: place.replace(/position_embedding\.weight$/, "class_embedding"), shape: [hidden] };
+  };
+
+/** The values of published files that leave some out: those of ViT-B/32. */
+const usual = {
+  ...{ hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
+  ...{ num_channels: 3, image_size: 224, patch_size: 32, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },
+};
+
+/** Fields that no tower has: no head of a classifier, no prediction of tokens. */
+export const clipShared = {
+  ...({ norms: "before", firstNorm: true } as const),
+  classifier: { dense: "cls", activation: "tanh", output: "cls.output", pooling: "cls" } as const,
+};
+
+const imageSizes = z.object({
+  channels: z.literal(3),
+  imageSize: z.int().min(1).max(4096),
+  patchSize: z.int().min(1).max(1024),
+});
+
+/** Tokens of an image: each layer's attention scores every pair. */
+const MOST_TOKENS = 2 ** 14;
+
+/** The tower of images, by a configuration's `vision_config`. @throws UserError */
+export function readClipVision(
+  source: Extract<ConfigSource, { kind: "huggingface" }>,
+  name: string,
+): ImageEncoderConfig {
+  const config = { ...usual, ...new Fields(source, name).object("vision_config") };
+  const fields = new Fields({ ...source, config }, name);
+  const sizes = checkValues(imageSizes, source, {
+    channels: fields.number(undefined, "num_channels"),
+    imageSize: fields.number(undefined, "image_size"),
+    patchSize: fields.number(undefined, "patch_size"),
+  });
+  const { imageSize, patchSize } = sizes;
+  if (imageSize % patchSize !== 0)
+    throw new UserError(
+      `${source.path}: "image_size" is ${imageSize}, expected a multiple of "patch_size", ${patchSize}`,
+    );
+  // Its tokens are patches: it has places, and no vocabulary.
+  const context = (imageSize / patchSize) ** 2 + 1;
+  if (context > MOST_TOKENS)
+    throw new UserError(`${source.path}: an image has ${context} tokens, expected at most ${MOST_TOKENS}`);
+  const texts = { ...config, vocab_size: 1, max_position_embeddings: context };
+  return { ...readEncoder(new Fields({ ...source, config: texts }, name), clipShared), ...sizes };
+}
