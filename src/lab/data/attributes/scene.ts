@@ -1,0 +1,82 @@
+import { seededRandom, shuffle } from "../../../util/random.ts";
+import * as words from "./words.ts";
+
+/** Digits of the strip that is read. */
+const STRIP = 3;
+/** Shapes of a picture's objects: half of all, so that a random one is there as often as not. */
+const SHAPES = words.shapes.length / 2;
+/** Share of blank cells that have the ground's colour whatever chance says. */
+const GROUND = 0.6;
+
+/** Objects of a picture, no two alike. */
+const objectsIn = (side: number): number => (side < 9 ? 6 : 10);
+
+export const questionKinds = ["where", "ground", "any", "read"] as const;
+export type QuestionKind = (typeof questionKinds)[number];
+
+/** A question, and its answer: a word a token. */
+export interface Question {
+  readonly kind: QuestionKind;
+  readonly words: readonly string[];
+  readonly answer: readonly string[];
+  /** The row that the answer stands in, counted from 0; absent if it stands in many. */
+  readonly row?: number;
+}
+
+/** A picture of side × side cells and everything that can be asked of it. */
+export interface Scene {
+  readonly side: number;
+  /** A word a cell, row by row, each row ended by the same word: side × (side + 1) words. */
+  readonly cells: readonly string[];
+  readonly questions: readonly Question[];
+}
+
+/** A random picture. `where` is asked of every object; every shape is asked for; the strip and the ground once. */
+export function makeScene(side: number, random: () => number): Scene {
+  const below = (n: number) => Math.floor(random() * n);
+  const of = (all: readonly string[]) => all[below(all.length)]!;
+  const ground = of(words.colours);
+  const cells = Array.from({ length: side * side }, () =>
+    words.blankCell(random() < GROUND ? ground : of(words.colours), of(words.looks)),
+  );
+  const strip = { row: below(side), column: below(side - STRIP + 1) };
+  const read = Array.from({ length: STRIP }, () => of(words.digits));
+  const at = strip.row * side + strip.column;
+  for (const [i, digit] of read.entries()) cells[at + i] = words.digitCell(digit, of(words.looks));
+  const here = shuffle([...words.shapes], random).slice(0, SHAPES);
+  const pairs = here.flatMap((shape) => words.colours.map((colour) => ({ shape, colour })));
+  const objects = shuffle(pairs, random).slice(0, objectsIn(side));
+  const free = shuffle(
+    Array.from(cells.keys()).filter((i) => i < at || i >= at + STRIP),
+    random,
+  );
+  const where = objects.map(({ colour, shape }, i): Question => {
+    const [row, column] = [Math.floor(free[i]! / side), free[i]! % side];
+    cells[free[i]!] = words.objectCell(colour, shape, of(words.looks));
+    const answer = [words.rowWords[row]!, words.columnWords[column]!];
+    return { kind: "where", words: ["where", colour, shape], answer, row };
+  });
+  const seen = new Set(objects.map(({ shape }) => shape));
+  const any = words.shapes.map(
+    (shape): Question => ({ kind: "any", words: ["any", shape], answer: [seen.has(shape) ? "yes" : "no"] }),
+  );
+  return {
+    side,
+    cells: Array.from({ length: side }, (_, row) => [...cells.slice(row * side, (row + 1) * side), words.LINE]).flat(),
+    questions: [
+      ...where,
+      ...any,
+      { kind: "ground", words: ["ground"], answer: [ground] },
+      { kind: "read", words: ["read"], answer: read, row: strip.row },
+    ],
+  };
+}
+
+/** The pictures of a seed, of one size. */
+export function makeScenes(side: number, count: number, seed: number): Scene[] {
+  const random = seededRandom(seed);
+  return Array.from({ length: count }, () => makeScene(side, random));
+}
+
+/** Words as a text of which each is one token. */
+export const textOf = (some: readonly string[]): string => some.map((word) => ` ${word}`).join("");

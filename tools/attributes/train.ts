@@ -1,0 +1,65 @@
+/**
+ * Trains the attribute world's decoder on pictures of SIDE × SIDE cells: `npx tsx tools/attributes/train.ts SIDE STEPS OUT [START]`,
+ * from random weights or from those of an earlier run. A run that was stopped goes on.
+ */
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { resumeTraining, type TrainInput, train } from "../../src/index.ts";
+import { makeScene, type Scene, textOf } from "../../src/lab/data/attributes/scene.ts";
+import { IMAGE } from "../../src/lab/data/attributes/words.ts";
+import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { architecture, writeVocabulary } from "./vocabulary.ts";
+
+/** Tokens of a batch, about: smaller pictures come in larger batches. */
+const BATCH_TOKENS = 3300;
+/** Presence is asked of so many shapes. */
+const ANY = 2;
+
+const [side, steps] = process.argv.slice(2, 4).map(Number) as [number, number];
+const [out = "", start] = process.argv.slice(4);
+const [folder, data, vocabulary] = [join(out, "model"), join(out, "train.jsonl"), join(out, "vocabulary")];
+
+/** A picture, and questions of all kinds about it in random order. */
+function sample({ cells, questions }: Scene, random: () => number): { prompt: string; completion: string } {
+  const of = (kind: string) => questions.filter((question) => question.kind === kind);
+  const any = shuffle(of("any"), random).slice(0, ANY);
+  const asked = shuffle([...of("where"), ...any, ...of("ground"), ...of("read")], random);
+  return {
+    prompt: textOf([IMAGE, ...cells]),
+    completion: textOf(asked.flatMap(({ words, answer }) => [...words, ...answer])),
+  };
+}
+
+async function options(): Promise<TrainInput> {
+  const seed = side;
+  const random = seededRandom(seed);
+  mkdirSync(out, { recursive: true });
+  const first = sample(makeScene(side, random), random);
+  const tokens = 16 * Math.ceil(`${first.prompt}${first.completion}`.split(" ").length / 16);
+  const batch = Math.floor(BATCH_TOKENS / tokens);
+  const lines = Array.from({ length: Math.ceil(1.02 * steps * batch) }, () =>
+    JSON.stringify(sample(makeScene(side, random), random)),
+  );
+  writeFileSync(data, `${lines.join("\n")}\n`);
+  await writeVocabulary(vocabulary);
+  return {
+    architecture,
+    tokenizer: vocabulary,
+    data,
+    ...(start && { start: join(start, "model") }),
+    validation: 0.01,
+    ...{ tokens, batch, steps },
+    optimizer: { lr: 2e-3, beta2: 0.98, weightDecay: 0.05 },
+    schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
+    evaluateEvery: 200,
+    evaluateBatches: 4,
+    saveEvery: 100,
+    seed,
+  };
+}
+
+const onStep = ({ step, loss }: { step: number; loss: number }) => {
+  if (step % 20 === 0) process.stderr.write(`step ${step} loss ${loss.toFixed(4)}\n`);
+};
+if (existsSync(folder)) await resumeTraining(folder, { onStep });
+else await train(await options(), { out: folder, onStep });
