@@ -1,0 +1,76 @@
+/** A picture with transparency: rows from the top, red, green, blue and alpha a pixel, colours not multiplied by alpha. */
+export interface Raster {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Uint8Array;
+}
+
+/** Where a drawing goes: its left and top edge and its size, in pixels, and if it looks the other way. */
+export interface Placement {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+  readonly mirrored: boolean;
+}
+
+/** A scene's pixels under work: rgb, and for each pixel the number of the object on top, 0 for the background. */
+export interface Canvas {
+  readonly size: number;
+  readonly rgb: Uint8Array;
+  readonly owner: Uint8Array;
+}
+
+/** The part of a picture that is not transparent. */
+export function trimmed({ width, height, data }: Raster): Raster {
+  const seen = (x: number, y: number) => data[(y * width + x) * 4 + 3]! > 8;
+  const columns = [...Array(width).keys()].filter((x) => range(height).some((y) => seen(x, y)));
+  const rows = range(height).filter((y) => range(width).some((x) => seen(x, y)));
+  const [left, top] = [columns[0]!, rows[0]!];
+  const [w, h] = [columns.at(-1)! - left + 1, rows.at(-1)! - top + 1];
+  const kept = new Uint8Array(w * h * 4);
+  for (let y = 0; y < h; y++)
+    kept.set(data.subarray(((top + y) * width + left) * 4, ((top + y) * width + left + w) * 4), y * w * 4);
+  return { width: w, height: h, data: kept };
+}
+
+const range = (count: number): number[] => [...Array(count).keys()];
+
+/** Draws a picture onto a canvas as the object of a number: each pixel is the mean of the picture's area that it covers. */
+export function paste(canvas: Canvas, picture: Raster, at: Placement, number: number): void {
+  const [left, right] = [Math.max(0, at.x), Math.min(canvas.size, at.x + at.width)];
+  for (let y = Math.max(0, at.y); y < Math.min(canvas.size, at.y + at.height); y++)
+    for (let x = left; x < right; x++) {
+      const column = at.mirrored ? at.x + at.width - 1 - x : x - at.x;
+      blend(canvas, y * canvas.size + x, meanOf(picture, at, column, y - at.y), number);
+    }
+}
+
+type Colour = readonly [red: number, green: number, blue: number, alpha: number];
+
+/** The mean colour, weighted by alpha, of what a target pixel covers. */
+function meanOf(picture: Raster, { width, height }: Placement, column: number, row: number): Colour {
+  const [x0, x1] = covered(column, picture.width / width, picture.width);
+  const [y0, y1] = covered(row, picture.height / height, picture.height);
+  const sum = [0, 0, 0, 0];
+  for (let y = y0; y < y1; y++)
+    for (let x = x0; x < x1; x++) {
+      const at = (y * picture.width + x) * 4;
+      const alpha = picture.data[at + 3]!;
+      for (let channel = 0; channel < 3; channel++) sum[channel]! += picture.data[at + channel]! * alpha;
+      sum[3]! += alpha;
+    }
+  const whole = Math.max(1, sum[3]!);
+  return [sum[0]! / whole, sum[1]! / whole, sum[2]! / whole, sum[3]! / ((x1 - x0) * (y1 - y0) * 255)];
+}
+
+function covered(at: number, scale: number, most: number): [from: number, to: number] {
+  const from = Math.min(most - 1, Math.floor(at * scale));
+  return [from, Math.max(from + 1, Math.min(most, Math.round((at + 1) * scale)))];
+}
+
+function blend({ rgb, owner }: Canvas, at: number, [red, green, blue, alpha]: Colour, number: number): void {
+  for (const [channel, value] of [red, green, blue].entries())
+    rgb[at * 3 + channel] = Math.round(rgb[at * 3 + channel]! * (1 - alpha) + value * alpha);
+  if (alpha >= 0.5) owner[at] = number;
+}

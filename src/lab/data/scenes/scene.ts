@@ -1,0 +1,143 @@
+import { seededRandom } from "../../../util/random.ts";
+import { paintBackground, pale } from "./backgrounds.ts";
+import { drawings } from "./drawings.ts";
+import { freePlaces, gridPlaces, type Place } from "./layout.ts";
+import { type SceneOptions, type Tint, tints } from "./options.ts";
+import { card, type Pictures } from "./pictures.ts";
+import { type Canvas, type Placement, paste, type Raster } from "./raster.ts";
+
+/** An object of a scene, as much of it as can be seen. */
+export interface SceneObject {
+  /** A drawing's name, with its tint before it, or a digit. */
+  readonly label: string;
+  readonly digit: boolean;
+  /** Left, top, right and bottom edge of its visible pixels, the last two exclusive. */
+  readonly box: readonly [number, number, number, number];
+  /** The cell of a 3 × 3 grid, counted row by row, in scenes that have one. */
+  readonly cell?: number;
+  /** Pixels of it that can be seen. */
+  readonly area: number;
+}
+
+/** A picture made of real ones, and what is on it. */
+export interface Scene {
+  readonly size: number;
+  /** Rows from the top, three bytes a pixel. */
+  readonly rgb: Uint8Array;
+  /** For each pixel the number of the object on it, from 1 on; 0 for the background. */
+  readonly owner: Uint8Array;
+  readonly objects: readonly SceneObject[];
+}
+
+/** An object before it is drawn. */
+interface Planned {
+  readonly label: string;
+  readonly digit: boolean;
+  readonly place: Place;
+  readonly picture: Raster;
+}
+
+/** The least share of an object that must be seen: scenes where one has less are drawn again. */
+const SEEN = 0.5;
+
+/** Draws a scene: the same pictures, options and seed give the same bytes on every machine. */
+export function drawScene(pictures: Pictures, options: SceneOptions, seed: number): Scene {
+  const random = seededRandom(seed);
+  for (;;) {
+    const scene = attempt(pictures, options, random);
+    if (scene) return scene;
+  }
+}
+
+function attempt(pictures: Pictures, options: SceneOptions, random: () => number): Scene | undefined {
+  const { size } = options;
+  const canvas: Canvas = { size, rgb: new Uint8Array(size * size * 3), owner: new Uint8Array(size * size) };
+  paintBackground(canvas, random() < options.clutter, random);
+  const planned = plan(pictures, options, random);
+  const drawn = planned.map((object, i) => draw(canvas, object, i + 1, random));
+  const objects = planned.map((object, i) => seen(canvas, object, i + 1));
+  if (objects.some((object, i) => object.area < SEEN * drawn[i]!)) return undefined;
+  return { ...canvas, objects };
+}
+
+function plan(pictures: Pictures, options: SceneOptions, random: () => number): Planned[] {
+  const { least, most, layout } = options;
+  const count = least + Math.floor(random() * (Math.max(least, most) - least + 1));
+  const written = random() < options.digits ? 1 + Math.floor(random() * Math.min(3, count)) : 0;
+  const labels = names(options, count - written, random);
+  const places =
+    layout === "grid"
+      ? gridPlaces(options, labels.length, written, random)
+      : parted(freePlaces(options, count, random), labels.length);
+  return [
+    ...labels.map((label, i) => drawing(pictures, label, places.drawings[i]!, random)),
+    ...places.digits.map((place) => digit(pictures, place, random)),
+  ];
+}
+
+const parted = (places: Place[], at: number) => ({ drawings: places.slice(0, at), digits: places.slice(at) });
+
+/** Names of drawings; about a third are those of an earlier object, so that there is something to count. */
+function names(options: SceneOptions, count: number, random: () => number): string[] {
+  const chosen: string[] = [];
+  for (let i = 0; i < count; i++)
+    chosen.push(i > 0 && random() < 0.35 ? pick(chosen, random) : labelOf(options, random));
+  return chosen;
+}
+
+function labelOf(options: SceneOptions, random: () => number): string {
+  const [name] = drawings[Math.floor(random() * options.drawings)]!;
+  return random() < options.tints ? `${pick(Object.keys(tints), random)} ${name}` : name;
+}
+
+const pick = <T>(from: readonly T[], random: () => number): T => from[Math.floor(random() * from.length)]!;
+
+function drawing({ drawings: named }: Pictures, label: string, place: Place, random: () => number): Planned {
+  const [name, tint] = label.split(" ").reverse() as [string, Tint | undefined];
+  const picture = pick(named.get(name)!, random);
+  return { label, digit: false, place, picture: tint ? tinted(picture, tints[tint]) : picture };
+}
+
+/** The picture in shades of one colour. */
+function tinted(picture: Raster, colour: readonly number[]): Raster {
+  const data = picture.data.map((value, i, all) => {
+    if (i % 4 === 3) return value;
+    const at = i - (i % 4);
+    const light = (0.3 * all[at]! + 0.59 * all[at + 1]! + 0.11 * all[at + 2]!) / 255;
+    const own = colour[i % 4]!;
+    return light < 0.5 ? own * light * 2 : own + (255 - own) * (light - 0.5) * 1.2;
+  });
+  return { ...picture, data };
+}
+
+function digit({ digits }: Pictures, place: Place, random: () => number): Planned {
+  const value = Math.floor(random() * 10);
+  const dark = [0, 1, 2].map(() => random() * 90);
+  return { label: String(value), digit: true, place, picture: card(pick(digits[value]!, random), dark, pale(random)) };
+}
+
+/** Draws an object in its place, its proportions kept; digits are never mirrored. Returns the pixels it covers. */
+function draw(canvas: Canvas, { place, picture, digit }: Planned, number: number, random: () => number): number {
+  const scale = place.side / Math.max(picture.width, picture.height);
+  const [width, height] = [Math.round(picture.width * scale), Math.round(picture.height * scale)].map((n) =>
+    Math.max(1, n),
+  ) as [number, number];
+  const at: Placement = {
+    x: place.x + Math.floor((place.side - width) / 2),
+    y: place.y + Math.floor((place.side - height) / 2),
+    ...{ width, height, mirrored: !digit && random() < 0.5 },
+  };
+  paste(canvas, picture, at, number);
+  return canvas.owner.reduce((sum, owner) => sum + (owner === number ? 1 : 0), 0);
+}
+
+function seen({ size, owner }: Canvas, { label, digit, place }: Planned, number: number): SceneObject {
+  let [left, top, right, bottom, area] = [size, size, 0, 0, 0];
+  for (const [at, of] of owner.entries()) {
+    if (of !== number) continue;
+    const [x, y] = [at % size, Math.floor(at / size)];
+    [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + 1), Math.max(bottom, y + 1)];
+    area++;
+  }
+  return { label, digit, box: [left, top, right, bottom], area, ...(place.cell !== undefined && { cell: place.cell }) };
+}

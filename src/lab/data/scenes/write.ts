@@ -1,0 +1,71 @@
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { fillWhole } from "../../../util/write-whole.ts";
+import type { PullOptions } from "../../../weights/sources/plan.ts";
+import type { SceneOptions } from "./options.ts";
+import { openPictures, type SceneSplit } from "./pictures.ts";
+import { drawScene, type Scene } from "./scene.ts";
+import { captionOf, questionsOf, type SceneQuestion } from "./words.ts";
+
+/** A line of `scenes.jsonl`; paths are relative to its folder. */
+export interface SceneRow {
+  readonly image: string;
+  /** A grey picture: each pixel the number of the object on it, from 1 on; 0 for the background. */
+  readonly masks: string;
+  /** An object's left, top, right and bottom edge in pixels, the last two exclusive. */
+  readonly boxes: readonly (readonly number[])[];
+  readonly labels: readonly string[];
+  readonly caption: string;
+  readonly questions: readonly SceneQuestion[];
+}
+
+/** The scenes of a split: those of two splits or seeds have no scene in common, and other handwriting. */
+export interface SceneSet {
+  readonly split: SceneSplit;
+  readonly count: number;
+  /** From 0 to 2^20. */
+  readonly seed: number;
+}
+
+/** The seed of a scene of a set. */
+export const seedOf = ({ split, seed }: SceneSet, index: number): number =>
+  (split === "test" ? 2 ** 50 : 0) + seed * 2 ** 30 + index;
+
+/**
+ * Writes scenes as PNG files and `scenes.jsonl`, a line each, into a folder.
+ * @throws UserError if the pictures cannot be fetched or the folder cannot be written
+ */
+export async function writeScenes(out: string, set: SceneSet, options: SceneOptions, pull: PullOptions = {}) {
+  const pictures = await openPictures(set.split, pull);
+  await mkdir(join(out, "images"), { recursive: true });
+  await fillWhole(join(out, "scenes.jsonl"), async (file) => {
+    for (let i = 0; i < set.count; i++) {
+      const seed = seedOf(set, i);
+      const scene = drawScene(pictures, options, seed);
+      const paths = await writeImages(out, String(i).padStart(6, "0"), scene);
+      await file.write(`${JSON.stringify(rowOf(scene, paths, options, seed))}\n`);
+    }
+  });
+}
+
+const rowOf = (
+  scene: Scene,
+  paths: Pick<SceneRow, "image" | "masks">,
+  options: SceneOptions,
+  seed: number,
+): SceneRow => ({
+  ...paths,
+  boxes: scene.objects.map(({ box }) => box),
+  labels: scene.objects.map(({ label }) => label),
+  caption: captionOf(scene, seed),
+  questions: questionsOf(scene, options, seed),
+});
+
+async function writeImages(out: string, name: string, { size, rgb, owner }: Scene) {
+  const { default: sharp } = await import("sharp");
+  const [image, masks] = [`images/${name}.png`, `images/${name}-masks.png`];
+  const raw = (channels: 1 | 3) => ({ raw: { width: size, height: size, channels } });
+  await sharp(rgb, raw(3)).png({ compressionLevel: 4 }).toFile(join(out, image));
+  await sharp(owner, raw(1)).png({ compressionLevel: 4 }).toFile(join(out, masks));
+  return { image, masks };
+}
