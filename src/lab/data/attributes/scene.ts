@@ -26,7 +26,7 @@ export interface Question {
 /** A picture of side × side cells and everything that can be asked of it. */
 export interface Scene {
   readonly side: number;
-  /** A word a cell, row by row, each row ended by the same word: side × (side + 1) words. */
+  /** Words, row by row: a mark that tells the row, and a word a cell: side × (side + 1) words. */
   readonly cells: readonly string[];
   readonly questions: readonly Question[];
 }
@@ -62,7 +62,10 @@ export function makeScene(side: number, random: () => number): Scene {
   );
   return {
     side,
-    cells: Array.from({ length: side }, (_, row) => [...cells.slice(row * side, (row + 1) * side), words.LINE]).flat(),
+    cells: Array.from({ length: side }, (_, row) => [
+      words.markWords[row]!,
+      ...cells.slice(row * side, (row + 1) * side),
+    ]).flat(),
     questions: [
       ...where,
       ...any,

@@ -20,13 +20,13 @@ export const digitCell = (digit: string, look: string): string => `${digit}digit
 
 /** Begins a picture. */
 export const IMAGE = "image";
-/** Ends each row of a picture, the same in all. */
-export const LINE = "line";
+/** Begin the rows of a picture, each its own. */
+export const markWords = letters.map((letter) => `mark${letter}`);
 
 /** Every word, in an order that stays. */
 export const allWords: readonly string[] = [
-  ...[IMAGE, LINE, "where", "ground", "any", "read", "yes", "no"],
-  ...[...colours, ...shapes, ...digits, ...rowWords, ...columnWords],
+  ...[IMAGE, "where", "ground", "any", "read", "yes", "no"],
+  ...[...colours, ...shapes, ...digits, ...markWords, ...rowWords, ...columnWords],
   ...looks.flatMap((look) => [
     ...colours.map((colour) => blankCell(colour, look)),
     ...colours.flatMap((colour) => shapes.map((shape) => objectCell(colour, shape, look))),
