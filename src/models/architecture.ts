@@ -1,4 +1,4 @@
-import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { Architecture } from "./decoder.ts";
 import { Encoder, type EncoderConfig } from "./encoder.ts";
@@ -18,11 +18,16 @@ export interface Traits<C> {
   configure(fields: Fields): C;
 }
 
+/** An architecture of which `Transformer` is the decoder. */
+export interface TransformerArchitecture extends Architecture {
+  configure(config: ConfigSource): TransformerConfig;
+}
+
 /** A decoder's architecture by its traits; `name` is GGUF's for it. */
 export function decoder(
   name: string,
   { also = [], scheme, keys = {}, unread, configure }: Traits<TransformerConfig>,
-): Architecture {
+): TransformerArchitecture {
   const read = (config: Fields["source"]) => configure(new Fields(config, name, keys));
   return {
     names: [name, ...also],

@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { ropeFrequencies } from "../nn/rope.ts";
 import { UserError } from "../util/errors.ts";
+import type { Architecture } from "./decoder.ts";
 import { Fields } from "./fields.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
@@ -31,11 +32,11 @@ function source(name: string, changes: Json = {}) {
   };
 }
 
-const configure = (architecture: typeof llama, name: string, changes?: Json) =>
+const configure = (architecture: Architecture, name: string, changes?: Json) =>
   architecture.configure(source(name, changes)) as TransformerConfig;
 
 describe("what would change the numbers and is not supported is refused by name", () => {
-  test.each<[typeof llama, string, Json, string]>([
+  test.each<[Architecture, string, Json, string]>([
     [llama, "llama-yarn", { hidden_act: "relu" }, 'config.json: "hidden_act" is "relu", expected "silu"'],
     [gpt2, "gpt2", { activation_function: "gelu" }, '"activation_function" is "gelu", expected "gelu_new"'],
     [gpt2, "gpt2", { scale_attn_by_inverse_layer_idx: true }, '"scale_attn_by_inverse_layer_idx" is true'],

@@ -1,7 +1,8 @@
 import { concat, type Graph, plus, pool, type Tensor } from "../graph/index.ts";
 import { normalise } from "../nn/norm.ts";
 import { patchVectors } from "../nn/patches.ts";
-import { evenBatch } from "../nn/unpad.ts";
+import { type Stream, settle } from "../nn/stream.ts";
+import { evenBatch, type TextBatch } from "../nn/unpad.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import { Encoder, type EncoderConfig } from "./encoder.ts";
 import { Parts } from "./parts.ts";
@@ -40,10 +41,20 @@ export class ImageEncoder {
 
   /** Hidden states of the last layer, [batch, tokens, hidden]. */
   hidden(graph: Graph, pixels: Tensor): Tensor {
-    const batch = evenBatch(ones(graph, [Number(pixels.shape[0]), this.tokens]));
-    let stream = { branch: this.embed(graph, pixels) };
-    for (let layer = 0; layer < this.config.layers; layer++) stream = this.#layers.layer(graph, layer, stream, batch);
-    return this.#layers.finish(graph, stream, batch);
+    const batch = this.#batch(graph, pixels);
+    return this.#layers.finish(graph, { branch: this.stream(graph, pixels, this.config.layers) }, batch);
+  }
+
+  /** The stream after the first `layers`, [batch, tokens, hidden]. */
+  stream(graph: Graph, pixels: Tensor, layers: number): Tensor {
+    const batch = this.#batch(graph, pixels);
+    let stream: Stream = { branch: this.embed(graph, pixels) };
+    for (let layer = 0; layer < layers; layer++) stream = this.#layers.layer(graph, layer, stream, batch);
+    return settle(stream);
+  }
+
+  #batch(graph: Graph, { shape: [images] }: Tensor): TextBatch {
+    return evenBatch(ones(graph, [Number(images), this.tokens]));
   }
 
   /** The stream before the first layer, [batch, tokens, hidden]. */

@@ -1,0 +1,140 @@
+import { UserError } from "../util/errors.ts";
+import type { ConfigSource } from "../weights/checkpoint.ts";
+import { prefixed } from "../weights/prefixed.ts";
+import { decoder } from "./architecture.ts";
+import { clipVisionTower, readClipVision, withClassVector } from "./clip-vision.ts";
+import { Fields } from "./fields.ts";
+import { ImageEncoder, type ImageEncoderConfig } from "./image-encoder.ts";
+import { llama } from "./llama.ts";
+import { mistral } from "./mistral.ts";
+import { llamaNames, namesOf, type Scheme } from "./names.ts";
+import { qwen2 } from "./qwen2.ts";
+import { Vision, type VisionConfig, type VisionLanguageArchitecture } from "./vision.ts";
+
+const NAME = "llava";
+
+/** The decoders that a LLaVA may have, and transformers' defaults, which published configurations leave out. */
+const languages: Readonly<Record<string, { decoder: typeof llama; usual: Readonly<Record<string, number>> }>> = {
+  llama: { decoder: llama, usual: sizes(32000, 11008, { max_position_embeddings: 2048 }) },
+  mistral: {
+    decoder: mistral,
+    usual: sizes(32000, 14336, { max_position_embeddings: 131072, num_key_value_heads: 8 }),
+  },
+  qwen2: { decoder: qwen2, usual: sizes(151936, 22016, { max_position_embeddings: 32768 }) },
+};
+
+function sizes(vocabulary: number, ffn: number, more: Readonly<Record<string, number>>) {
+  const shared = { hidden_size: 4096, num_hidden_layers: 32, num_attention_heads: 32, rms_norm_eps: 1e-6 };
+  return { ...shared, vocab_size: vocabulary, intermediate_size: ffn, rope_theta: 1e4, ...more };
+}
+
+/** The decoder's architecture and its part of the configuration. @throws UserError if it is not supported */
+function languageOf(fields: Fields) {
+  const { source } = fields;
+  const text = fields.object("text_config") ?? {};
+  const name = text["model_type"] ?? "llama";
+  const known = typeof name === "string" ? languages[name] : undefined;
+  if (!known) return fields.refuse("text_config.model_type", name, Object.keys(languages).join(", "));
+  return { decoder: known.decoder, source: { ...inSafetensors(source), config: { ...known.usual, ...text } } };
+}
+
+function inSafetensors(source: ConfigSource): Extract<ConfigSource, { kind: "huggingface" }> {
+  if (source.kind === "huggingface") return source;
+  throw new UserError(`${source.path}: a LLaVA in GGUF is not supported, expected safetensors`);
+}
+
+const names: Scheme = {
+  ...llamaNames,
+  prefixes: ["language_model.model.", "model.language_model."],
+  top: { ...llamaNames.top, output: "/language_model.lm_head" },
+};
+
+const projector: Scheme = {
+  prefixes: ["multi_modal_projector.", "model.multi_modal_projector."],
+  layers: "",
+  parts: {},
+  top: { "mm.0": "linear_1", "mm.2": "linear_2" },
+};
+
+const towerPrefixes = [
+  "vision_tower.vision_model.",
+  "vision_tower.",
+  "model.vision_tower.vision_model.",
+  "model.vision_tower.",
+];
+
+/** The part that reads images, by a configuration. @throws UserError */
+function configureVision(given: ConfigSource): { image: ImageEncoderConfig; vision: VisionConfig } {
+  const source = inSafetensors(given);
+  const fields = new Fields(source, NAME);
+  fields.only("projector_hidden_act", ["gelu"]);
+  fields.only("vision_feature_select_strategy", ["default", "full"]);
+  const image = readClipVision(source, NAME);
+  const language = languageOf(fields);
+  return {
+    image,
+    vision: {
+      layers: layersOf(fields, image.layers),
+      whole: fields.value("vision_feature_select_strategy") === "full",
+      hidden: language.decoder.configure(language.source).hidden,
+      activation: "gelu",
+      imageToken: fields.number(
+        undefined,
+        fields.has(undefined, "image_token_id") ? "image_token_id" : "image_token_index",
+        32000,
+      ),
+    },
+  };
+}
+
+/** Layers that run for a hidden state, counted from the last if negative; the 0th is the first layer's input. */
+function layersOf(fields: Fields, layers: number): number {
+  const key = "vision_feature_layer";
+  const asked = fields.number(undefined, key, -2);
+  const found = asked < 0 ? layers + 1 + asked : asked;
+  if (Number.isInteger(found) && found >= 0 && found <= layers) return found;
+  return fields.refuse(key, asked, `a whole number of −${layers + 1} to ${layers}`);
+}
+
+/** The head's name in files of transformers 4.52 and later. */
+const HEAD = "lm_head.weight";
+const LAYER = /\.encoder\.layers\.(\d+)\./;
+/** The norm behind the tower's last layer, and places by number, which old files store. */
+const UNREAD = /\.(post_layernorm\.(weight|bias)|position_ids)$/;
+const VISION = /^(model\.)?(vision_tower|multi_modal_projector)\./;
+
+const language = decoder(NAME, {
+  scheme: names,
+  unread: VISION,
+  configure(fields) {
+    const { decoder: own, source } = languageOf(fields);
+    return own.configure(source);
+  },
+});
+
+/**
+ * LLaVA-1.5 (Liu et al. 2023): a CLIP's encoder of images, two layers that project its patches into the stream, and a
+ * decoder. `v.` begins the canonical names of the encoder's weights, `mm.` those of the projection.
+ */
+export const llava: VisionLanguageArchitecture = {
+  ...language,
+  tensors(checkpoint) {
+    const { image } = configureVision(checkpoint.config);
+    const tower = withClassVector(namesOf(checkpoint, clipVisionTower(image, towerPrefixes)), image);
+    const [text, between] = [namesOf(checkpoint, names), namesOf(checkpoint, projector)];
+    return (canonical) => {
+      if (canonical === "output.weight" && checkpoint.tensors.has(HEAD)) return HEAD;
+      if (canonical.startsWith("v.")) return tower(canonical.slice(2));
+      return (canonical.startsWith("mm.") ? between : text)(canonical);
+    };
+  },
+  unreadVision(checkpoint) {
+    const { vision } = configureVision(checkpoint.config);
+    const runs = (name: string) => Number(LAYER.exec(name)?.[1] ?? -1) < vision.layers && !UNREAD.test(name);
+    return [...checkpoint.tensors.keys()].filter((name) => !VISION.test(name) || !runs(name));
+  },
+  vision(weights) {
+    const { image, vision } = configureVision(weights.config);
+    return new Vision(vision, new ImageEncoder(image, prefixed(weights, "v.")), weights);
+  },
+};

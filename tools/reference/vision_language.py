@@ -1,0 +1,108 @@
+"""Write the fixtures of vision-language models: tiny random models as they are published, and what transformers computes of prompts with images.
+
+    python tools/reference/vision_language.py src/models/fixtures [NAME ...]
+
+Each fixture is a folder: `config.json` and `model.safetensors` (float16) as `save_pretrained` writes them, and `vision-language.json`: the pixels of
+two images (base64 of little-endian float32 [2, 3, side, side]), their rows in the decoder's stream ([2, tokens, hidden]), the ids of a prompt with
+both images, and the logits after each of its tokens ([ids, vocabulary]). Settings are away from their defaults, so that one that is not read shows.
+"""
+
+import argparse
+import base64
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoConfig, AutoModelForImageTextToText
+
+VOCABULARY = 72
+IMAGE = 70
+
+TEXT = dict(
+    vocab_size=VOCABULARY, hidden_size=32, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
+    max_position_embeddings=96, rms_norm_eps=1e-3, bos_token_id=1, eos_token_id=2, pad_token_id=0,
+    rope_parameters={"rope_type": "default", "rope_theta": 5000.0}, tie_word_embeddings=False,
+)  # fmt: skip
+CLIP = dict(
+    model_type="clip_vision_model", hidden_size=40, intermediate_size=56, num_hidden_layers=3, num_attention_heads=4, image_size=24, patch_size=8,
+    layer_norm_eps=1e-3, hidden_act="quick_gelu", projection_dim=16,
+)  # fmt: skip
+
+# name: (model_type, configuration)
+MODELS = {
+    "llava": ("llava", dict(
+        text_config={**TEXT, "model_type": "llama"}, vision_config=CLIP, image_token_index=IMAGE, vision_feature_layer=-2,
+        vision_feature_select_strategy="default", image_seq_length=9, projector_hidden_act="gelu")),
+    # The newest layer, with the whole image's token, and a projector without biases.
+    "llava-qwen2": ("llava", dict(
+        text_config={**TEXT, "model_type": "qwen2", "num_attention_heads": 2, "num_key_value_heads": 1}, image_token_index=IMAGE,
+        vision_config={**CLIP, "hidden_act": "gelu"}, vision_feature_layer=-1, vision_feature_select_strategy="full", image_seq_length=10,
+        projector_hidden_act="gelu", multimodal_projector_bias=False)),
+}  # fmt: skip
+
+
+@torch.no_grad()
+def random_model(config, seed: int):
+    torch.manual_seed(seed)
+    model = AutoModelForImageTextToText.from_config(config).eval()
+    for name, p in model.named_parameters():
+        noise = torch.randn_like(p)
+        if p.ndim == 1:
+            p.copy_((0.0 if "bias" in name or "class" in name else 1.0) + 0.2 * noise)
+        elif "embed" in name and p.ndim == 2:
+            p.copy_(0.5 * noise)
+        else:
+            gain = 1.5 if any(part in name for part in ("q_proj", "k_proj")) else 1.0
+            p.copy_(gain * noise * p[0].numel() ** -0.5)
+        p.copy_(p.half().float())
+    return model
+
+
+def pack(values) -> str:
+    return base64.b64encode(np.ascontiguousarray(values, dtype="<f4").tobytes()).decode()
+
+
+@torch.no_grad()
+def fixture(name: str, seed: int, out: Path) -> None:
+    model_type, options = MODELS[name]
+    config = AutoConfig.for_model(model_type, **copy.deepcopy(options))
+    config._attn_implementation = "eager"
+    model = random_model(config, seed)
+    side, tokens = config.vision_config.image_size, config.image_seq_length
+    rng = np.random.default_rng(seed)
+    pixels = torch.tensor(rng.normal(0, 1, (2, 3, side, side)), dtype=torch.float32)
+    words = [int(w) for w in rng.integers(3, IMAGE, 20)]
+    ids = [1, *words[:4], *[IMAGE] * tokens, *words[4:11], *[IMAGE] * tokens, *words[11:]]
+    batch = dict(input_ids=torch.tensor([ids]), pixel_values=pixels)
+    logits = model(**batch).logits[0]
+    features = model.model.get_image_features(pixel_values=pixels)
+    rows = torch.stack(list(features if isinstance(features, (list, tuple)) else features.pooler_output))
+    folder = out / name
+    folder.mkdir(parents=True, exist_ok=True)
+    copy.deepcopy(model).half().save_pretrained(folder)
+    again = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+    print(f"{name}: {len(ids)} ids, from the folder {(again(**batch).logits[0] - logits).abs().max():.1e}, rows {tuple(rows.shape)}")
+    reference = {
+        "source": "tools/reference/vision_language.py",
+        "tokens": ids,
+        "pixels": pack(pixels.numpy()),
+        "rows": pack(rows.numpy()),
+        "logits": pack(logits.numpy()),
+    }
+    (folder / "vision-language.json").write_text(json.dumps(reference) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, help="folder to write the fixtures' folders to")
+    parser.add_argument("names", nargs="*", help="models; default: all")
+    args = parser.parse_args()
+    for seed, name in enumerate(MODELS, 1):
+        if not args.names or name in args.names:
+            fixture(name, seed, args.out)
+
+
+if __name__ == "__main__":
+    main()
