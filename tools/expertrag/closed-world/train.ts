@@ -1,14 +1,18 @@
 /**
  * Trains the closed world's decoder: `npx tsx tools/expertrag/closed-world/train.ts base BASE`, which learns to read,
  * then `… SEED OUT BASE` for a seed from 1, which learns a world's facts from there. A run that was stopped goes on.
+ * A last word names another of the decoders in arms.ts.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resumeTraining, type TrainInput, train } from "../../../src/index.ts";
-import { architecture, writeVocabulary } from "./vocabulary.ts";
+import { arms, isArm } from "./arms.ts";
+import { writeVocabulary } from "./vocabulary.ts";
 import { baseData, worldData } from "./world.ts";
 
-const [which = "base", out = "", base = ""] = process.argv.slice(2);
+const [which = "base", out = "", ...more] = process.argv.slice(2);
+const arm = more.find(isArm) ?? "dense";
+const base = more.find((word) => !isArm(word)) ?? "";
 const [folder, data, vocabulary] = [join(out, "model"), join(out, "train.jsonl"), join(out, "vocabulary")];
 
 async function options(): Promise<TrainInput> {
@@ -17,7 +21,7 @@ async function options(): Promise<TrainInput> {
   writeFileSync(data, `${lines.map((sample) => JSON.stringify(sample)).join("\n")}\n`);
   await writeVocabulary(vocabulary);
   return {
-    architecture,
+    ...arms[arm],
     tokenizer: vocabulary,
     data,
     ...(which !== "base" && { start: join(base, "model") }),

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { writeTensors } from "../../../src/weights/safetensors/write.ts";
 import { alphabet } from "../../../src/weights/tokenizer/alphabet.ts";
+import { architecture } from "./arms.ts";
 import { attributes, begun, familyNames, firstNames, openings } from "./words.ts";
 import { reflectionPrompt } from "./world.ts";
 
@@ -44,18 +45,3 @@ export async function writeVocabulary(folder: string): Promise<void> {
   const table = { shape: [size, 1], values: () => new Float32Array(size) };
   await writeTensors(join(folder, "model.safetensors"), new Map([["model.embed_tokens.weight", table]]));
 }
-
-/** The decoder: 2 million parameters. */
-export const architecture = {
-  model_type: "llama",
-  hidden_size: 192,
-  intermediate_size: 512,
-  num_hidden_layers: 4,
-  num_attention_heads: 6,
-  num_key_value_heads: 6,
-  max_position_embeddings: 256,
-  rms_norm_eps: 1e-5,
-  rope_theta: 10_000,
-  hidden_act: "silu",
-  tie_word_embeddings: true,
-} as const;
