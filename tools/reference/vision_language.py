@@ -33,7 +33,7 @@ CLIP = dict(
 # name: (model_type, configuration)
 MODELS = {
     "llava": ("llava", dict(
-        text_config={**TEXT, "model_type": "llama"}, vision_config=CLIP, image_token_index=IMAGE, vision_feature_layer=-2,
+        text_config={**TEXT, "model_type": "llama", "head_dim": 16}, vision_config=CLIP, image_token_index=IMAGE, vision_feature_layer=-2,
         vision_feature_select_strategy="default", image_seq_length=9, projector_hidden_act="gelu")),
     # The newest layer, with the whole image's token, and a projector without biases.
     "llava-qwen2": ("llava", dict(

@@ -1,4 +1,5 @@
 import { evalCost, type Graph, type Spent } from "../../graph/index.ts";
+import { count } from "../../graph/ndarray.ts";
 import type { ImageEncoderConfig } from "../../models/image-encoder.ts";
 import { Buffer, ViewSet } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
@@ -13,19 +14,19 @@ export class ImageRunner implements Disposable {
   private constructor(
     private readonly program: Program,
     private readonly config: Pick<ImageEncoderConfig, "channels" | "imageSize">,
-    private readonly width: number,
+    private readonly shape: readonly number[],
   ) {
     this.#pixels = new Buffer("f32", config.channels * config.imageSize ** 2);
-    this.#out = new Buffer("f32", width);
+    this.#out = new Buffer("f32", count(shape));
   }
 
-  /** `graph`: from `pixels` [1, channels, side, side] to `embedding` [1, width]. */
+  /** `graph`: from `pixels` [1, channels, side, side] to `embedding` [1, ...shape]. */
   static async compile(
     graph: Graph,
     config: Pick<ImageEncoderConfig, "channels" | "imageSize">,
-    width: number,
+    shape: readonly number[],
   ): Promise<ImageRunner> {
-    return new ImageRunner(await Program.compile(graph), config, width);
+    return new ImageRunner(await Program.compile(graph), config, shape);
   }
 
   /** The cost of an image. */
@@ -33,7 +34,7 @@ export class ImageRunner implements Disposable {
     return evalCost(this.program.cost, {});
   }
 
-  /** The vector [width] of an image's pixels [channels, side, side]. */
+  /** The embedding [...shape] of an image's pixels [channels, side, side]. */
   run(pixels: Float32Array): Promise<Float32Array> {
     const found = this.#last.then(() => this.#run(pixels));
     this.#last = found.catch(() => undefined);
@@ -45,7 +46,7 @@ export class ImageRunner implements Disposable {
     new Float32Array(this.#pixels.memory).set(pixels);
     using views = new ViewSet();
     const input = views.of(this.#pixels, [1, channels, imageSize, imageSize], 0);
-    const output = views.of(this.#out, [1, this.width], 0);
+    const output = views.of(this.#out, [1, ...this.shape], 0);
     await this.program.bind({ pixels: input, embedding: output }).run();
     return new Float32Array(this.#out.memory).slice();
   }

@@ -65,7 +65,7 @@ export class ImageTextModel implements Loaded {
     const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, text.config.vocabulary));
     const queue = new EncoderQueue(new RowRunner(programs, { width, types: 0 }));
     try {
-      const images = await ImageRunner.compile(pictures!, image.config, width);
+      const images = await ImageRunner.compile(pictures!, image.config, [width]);
       return new ImageTextModel(source, model, tokenizer, processor, queue, images);
     } catch (error) {
       queue[Symbol.dispose]();
