@@ -54,6 +54,8 @@ export interface StepCut {
 export interface Seen {
   /** The row's tokens so far; for a cut with scope "prompt", the prompt's. */
   readonly tokens: number;
+  /** For a cut with scope "prompt", the positions of the tokens at it; otherwise absent. */
+  readonly positions?: readonly number[];
   /** The probe's output, `found`; empty without a probe. */
   readonly probed: Float32Array;
 }

@@ -7,10 +7,21 @@ import { dynamax } from "./depth/dynamax/dynamax.ts";
 import { exit } from "./depth/exit.ts";
 import { sec } from "./depth/sec/sec.ts";
 import type { Saving } from "./saving.ts";
+import { feather } from "./tokens/feather/feather.ts";
 import { prune } from "./tokens/prune.ts";
 
 /** Every saving, one line each. */
-export const savings: readonly Saving[] = [dynamax, exit, flexPrefill, minference, prune, sec, triShape, xattention];
+export const savings: readonly Saving[] = [
+  dynamax,
+  exit,
+  feather,
+  flexPrefill,
+  minference,
+  prune,
+  sec,
+  triShape,
+  xattention,
+];
 
 /** @throws UserError if there is no saving of that name */
 export function savingNamed(name: string): Saving {

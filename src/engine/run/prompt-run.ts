@@ -96,7 +96,7 @@ export class PromptRun {
       }
       yield { tokens: 0, last: false, rows: refuse };
     }
-    const decision = cut.decide({ tokens, probed });
+    const decision = cut.decide({ tokens, positions: reached.positions, probed });
     if (decision.kind !== "keep") throw new Error(`a prompt came to a cut that decided to ${decision.kind}`);
     reached.keep(decision.positions);
     meter.count("tokens", tokens, decision.positions.length);

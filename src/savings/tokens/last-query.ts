@@ -2,6 +2,7 @@ import {
   addSpent,
   evalCost,
   Graph,
+  gather,
   matmulTransposed,
   reshape,
   rotaryEmbedding,
@@ -19,6 +20,7 @@ import { Program } from "../../runtime/program.ts";
 import type { Probe, ProbePoint } from "../plan.ts";
 
 const keys = sym("keys");
+const among = sym("among");
 
 /** The queries of one token's `qkv` [1, 1, (heads + 2·kvHeads)·d] → `q` [heads, d], rotated by `position` (i64 [1, 1]) unless `rotary` is false. */
 export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Graph {
@@ -34,28 +36,39 @@ export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Gr
   return g;
 }
 
+/** The scores to take. */
+export interface ScoreOptions {
+  /** True for attention as the layer computes it; false leaves the rotary embedding out. */
+  readonly rotary: boolean;
+  /** True if the softmax is over some keys alone. */
+  readonly some: boolean;
+}
+
 /**
  * The attention of one key–value head's queries `q` [group, d] to its `keys` [keys, d] as the cache holds them, summed over the group: `scores`
- * [1, keys]. Without `rotary`, the keys at `positions` (i64 [1, keys]) are turned back first, by negated sines.
+ * [1, keys]. With `some`, only the keys of the indices `among` (i64 [among]) take part, and get scores [1, among]. Without `rotary`, keys at
+ * `positions` (i64 [1, keys or among]) are turned back first, by negated sines.
  */
-export function traceScores(decoder: Decoder, layer: number, rotary: boolean): Graph {
+export function traceScores(decoder: Decoder, layer: number, { rotary, some }: ScoreOptions): Graph {
   const g = new Graph();
   const { heads, kvHeads, headSize } = decoder.config;
   const q = g.input("q", "f32", [heads / kvHeads, headSize]);
-  const held = g.input("keys", "f32", [keys, headSize]);
+  const all = g.input("keys", "f32", [keys, headSize]);
+  const held = some ? gather(all, g.input("among", "i64", [among]), 0) : all;
+  const count = some ? among : keys;
   const { rotary: pairs, scale: softmaxScale } = decoder.attention(layer);
   const tables = !rotary && pairs !== "none" ? decoder.rotary(g, layer) : undefined;
   const turnedBack = (): Tensor => {
     if (!tables || pairs === "none") return held;
     const back = { cos: tables.cos, sin: scale(tables.sin, -1) };
-    const x = reshape(held, [1, keys, headSize]);
-    return reshape(rotaryEmbedding(x, g.input("positions", "i64", [1, keys]), back, { heads: 1, pairs }), [
-      keys,
+    const x = reshape(held, [1, count, headSize]);
+    return reshape(rotaryEmbedding(x, g.input("positions", "i64", [1, count]), back, { heads: 1, pairs }), [
+      count,
       headSize,
     ]);
   };
   const probabilities = softmax(matmulTransposed(q, turnedBack(), softmaxScale));
-  g.output("scores", reshape(sum(probabilities, 0), [1, keys]));
+  g.output("scores", reshape(sum(probabilities, 0), [1, count]));
   return g;
 }
 
@@ -68,29 +81,33 @@ export class LastQueryScores implements Probe, Disposable {
   ) {}
 
   /** `layer` counts from 0. */
-  static async create(decoder: Decoder, layer: number, rotary: boolean): Promise<LastQueryScores> {
-    const graphs = [traceQuery(decoder, layer, rotary), traceScores(decoder, layer, rotary)];
+  static async create(decoder: Decoder, layer: number, options: ScoreOptions): Promise<LastQueryScores> {
+    const graphs = [traceQuery(decoder, layer, options.rotary), traceScores(decoder, layer, options)];
     const [query, scores] = await Promise.all(graphs.map((graph) => Program.compile(graph)));
     return new LastQueryScores(decoder, query!, scores!);
   }
 
-  async look({ tokens, positions, layer, cache, qkv }: ProbePoint) {
+  /** `among`: indices of the tokens that take part, of scores over some; others are found to be 0. */
+  async look({ tokens, positions, layer, cache, qkv }: ProbePoint, among?: Int32Array) {
     const { heads, kvHeads, headSize } = this.decoder.config;
     const group = heads / kvHeads;
+    const scored = among ?? Int32Array.from(positions.keys());
+    const count = scored.length;
     using q = new Buffer("f32", heads * headSize);
-    using part = new Buffer("f32", tokens);
-    using at = new Buffer("i64", tokens);
-    new BigInt64Array(at.memory).set(positions.map(BigInt));
-    const position = at.view([1, 1], tokens - 1);
-    await this.query.bind({ qkv: await qkv(), position, q: q.view([heads, headSize]) }).run();
+    using part = new Buffer("f32", count);
+    using indices = longs(scored, BigInt);
+    using at = longs(scored, (i) => BigInt(positions[i]!));
+    using last = longs([positions[tokens - 1]!], BigInt);
+    await this.query.bind({ qkv: await qkv(), position: last.view([1, 1]), q: q.view([heads, headSize]) }).run();
     const cost: Spent = { flops: 0, bytes: 0 };
     const found = new Float32Array(tokens);
+    const shared = { positions: at.view([1, count]), among: indices.view([count]), scores: part.view([1, count]) };
     for (let head = 0; head < kvHeads; head++) {
-      const own = { q: q.view([group, headSize], head * group * headSize), positions: at.view([1, tokens]) };
+      const own = { q: q.view([group, headSize], head * group * headSize) };
       const held = cache.head(layer, head, tokens, headSize).key;
-      await this.scores.bind({ ...own, keys: held, scores: part.view([1, tokens]) }).run();
-      addSpent(cost, evalCost(this.scores.cost, { keys: tokens }));
-      for (const [i, score] of new Float32Array(part.memory).entries()) found[i]! += score / heads;
+      await this.scores.bind({ ...shared, ...own, keys: held }).run();
+      addSpent(cost, evalCost(this.scores.cost, { keys: tokens, among: count }));
+      for (const [i, score] of new Float32Array(part.memory).entries()) found[scored[i]!]! += score / heads;
     }
     return { found, cost };
   }
@@ -99,4 +116,11 @@ export class LastQueryScores implements Probe, Disposable {
     this.query[Symbol.dispose]();
     this.scores[Symbol.dispose]();
   }
+}
+
+/** Whole numbers in a buffer. */
+function longs(values: ArrayLike<number>, of: (value: number) => bigint): Buffer {
+  const buffer = new Buffer("i64", values.length);
+  new BigInt64Array(buffer.memory).set(Array.from(values, of));
+  return buffer;
 }

@@ -1,11 +1,12 @@
 import { z } from "zod";
-import { type Decoder, isRecurrent } from "../../models/decoder.ts";
+import type { Decoder } from "../../models/decoder.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { choice, flag, fraction, integer, optionalInteger } from "../option-schemas.ts";
 import type { Probe } from "../plan.ts";
 import type { Saving } from "../saving.ts";
 import { LastQueryScores } from "./last-query.ts";
+import { unsupportedCut } from "./unsupported.ts";
 
 const options = z
   .strictObject({
@@ -30,17 +31,9 @@ const options = z
 
 export type PruneOptions = z.infer<typeof options>;
 
-function unsupported({ config }: Decoder): string | undefined {
-  if (isRecurrent(config)) return "recurrent layers, whose states need every token";
-  const windowed = Array.from({ length: config.layers }, (_, l) => config.window?.(l)).some((w) => w !== undefined);
-  if (windowed) return "a sliding window";
-  if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
-  return config.layers < 2 ? "a single layer" : undefined;
-}
-
 /** @throws UserError if the model cannot be pruned there */
 function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
-  const why = unsupported(decoder);
+  const why = unsupportedCut(decoder);
   if (why !== undefined) throw new UserError(`prune does not serve this model: it has ${why}`, 2);
   const { layers } = decoder.config;
   if (after! >= layers)
@@ -57,7 +50,7 @@ export const prune: Saving<PruneOptions> = {
   summary: "only some tokens of a long prompt go deeper than a layer: the most attended, or controls",
   needs: ["between layers"],
   options,
-  unsupported,
+  unsupported: unsupportedCut,
   seams: ({ after }) => [`the cut of a prompt after layer ${after}`],
   async check(options, { decoder }) {
     checkPrune(options, decoder);
@@ -67,7 +60,7 @@ export const prune: Saving<PruneOptions> = {
     if (options.keep === 1) return undefined;
     const scores =
       options.by === "attention"
-        ? await LastQueryScores.create(decoder, options.after! - 1, options.rotary)
+        ? await LastQueryScores.create(decoder, options.after! - 1, { rotary: options.rotary, some: false })
         : undefined;
     return {
       plan: ({ prompt }) => (prompt < options.minLength ? undefined : partOf(options, scores)),

@@ -1,0 +1,93 @@
+import type { Decoder } from "../../../models/decoder.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Probe, PromptCut, VisualSpan } from "../../plan.ts";
+import type { PreparedSaving, Saving } from "../../saving.ts";
+import { LastQueryScores } from "../last-query.ts";
+import { unsupportedCut } from "../unsupported.ts";
+import { keptTokens, type Stage, tokensOf } from "./keep.ts";
+import { type FeatherOptions, featherOptions } from "./options.ts";
+
+/** @throws UserError if the model's visual tokens cannot be dropped there */
+function checkFeather({ after, second }: FeatherOptions, decoder: Decoder): void {
+  const why = unsupportedCut(decoder);
+  if (why !== undefined) throw new UserError(`feather does not serve this model: it has ${why}`, 2);
+  const { layers } = decoder.config;
+  const deepest = second ?? after!;
+  if (deepest > layers)
+    throw new UserError(`feather: there is no layer ${deepest}; the model has ${layers}, expected no more`, 2);
+}
+
+/**
+ * Most of an image's tokens stop at a layer, and most of the others at a deeper one (FEATHER, arXiv 2412.13180; in the mode
+ * `fastv`, FastV, arXiv 2403.06764). Text tokens are never dropped.
+ */
+export const feather: Saving<FeatherOptions> = {
+  name: "feather",
+  group: "tokens",
+  summary: "most visual tokens stop at a layer: the least attended, without the bias of rotary embeddings",
+  needs: ["between layers"],
+  options: featherOptions,
+  unsupported: unsupportedCut,
+  seams: ({ after, second }) =>
+    [after, second].flatMap((layer) => (layer ? [`the cut of a prompt after layer ${layer}`] : [])),
+  async check(options, { decoder }) {
+    checkFeather(options, decoder);
+  },
+  async prepare(options, { decoder }) {
+    checkFeather(options, decoder);
+    const { layers } = decoder.config;
+    if (options.ratio === 0 || options.after! >= layers) return undefined;
+    return FeatherStages.create(options, decoder);
+  },
+};
+
+/** The cuts of one or two stages. */
+class FeatherStages implements PreparedSaving {
+  private constructor(
+    private readonly options: FeatherOptions,
+    private readonly stages: readonly { readonly after: number; readonly stage: Stage }[],
+    private readonly scores: readonly (LastQueryScores | undefined)[],
+  ) {}
+
+  static async create(options: FeatherOptions, decoder: Decoder): Promise<FeatherStages> {
+    const { after, second, mode } = options;
+    const stages = [
+      { after: after!, stage: "first" as const },
+      ...(second !== undefined && second < decoder.config.layers ? [{ after: second, stage: "second" as const }] : []),
+    ];
+    const attends = mode === "feather" || mode === "fastv";
+    const asked = { rotary: mode === "fastv", some: !isFull(options) };
+    const scores = stages.map(({ after }) => (attends ? LastQueryScores.create(decoder, after - 1, asked) : undefined));
+    return new FeatherStages(options, stages, await Promise.all(scores));
+  }
+
+  plan({ visual }: { readonly visual: readonly VisualSpan[] }) {
+    if (visual.length === 0) return undefined;
+    const cuts = this.stages.map(({ after, stage }, i): PromptCut => {
+      const scores = this.scores[i];
+      return {
+        ...{ after, scope: "prompt" },
+        ...(scores && { probe: probeOf(scores, this.options, visual) }),
+        decide: ({ positions = [], probed }) => ({
+          kind: "keep",
+          positions: keptTokens(this.options, stage, visual, { positions, scores: probed }),
+        }),
+      };
+    });
+    return { cuts, state: { prompt: undefined, answer: undefined } };
+  }
+
+  [Symbol.dispose](): void {
+    for (const scores of this.scores) scores?.[Symbol.dispose]();
+  }
+}
+
+/** True if scores are a softmax over all tokens. */
+const isFull = ({ mode, score = mode === "fastv" ? "full" : "image" }: FeatherOptions): boolean => score === "full";
+
+const probeOf = (scores: LastQueryScores, options: FeatherOptions, visual: readonly VisualSpan[]): Probe => ({
+  async look(at) {
+    const among = visual.flatMap((span) => tokensOf(span, at.positions).indices);
+    return scores.look(at, isFull(options) ? undefined : Int32Array.from(among));
+  },
+});

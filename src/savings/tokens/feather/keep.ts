@@ -1,0 +1,109 @@
+import { seededRandom, shuffle } from "../../../util/random.ts";
+import type { VisualSpan } from "../../plan.ts";
+import type { FeatherOptions } from "./options.ts";
+
+/** The tokens at a cut of a prompt. */
+export interface AtCut {
+  /** Their positions in the prompt, in order. */
+  readonly positions: readonly number[];
+  /** A score a token; only those of visual tokens are read. */
+  readonly scores: Float32Array;
+}
+
+export type Stage = "first" | "second";
+
+/** An image's tokens at a cut: their indices there, and the cells of the grid that they are. */
+interface ImageTokens {
+  readonly indices: readonly number[];
+  readonly cells: readonly number[];
+}
+
+/** Indices of an image's tokens among those at a cut. */
+export function tokensOf({ first, grid }: VisualSpan, positions: readonly number[]): ImageTokens {
+  const cells = grid[0] * grid[1];
+  const indices = Array.from(positions.keys()).filter((i) => positions[i]! >= first && positions[i]! < first + cells);
+  return { indices, cells: indices.map((i) => positions[i]! - first) };
+}
+
+/** Cells of every `stride`-th row and column of a grid: ⌈rows/stride⌉ · ⌈columns/stride⌉ of them; none if it is 0. */
+export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): Set<number> {
+  const cells = new Set<number>();
+  if (stride === 0) return cells;
+  for (let row = 0; row < rows; row += stride)
+    for (let column = 0; column < columns; column += stride) cells.add(row * columns + column);
+  return cells;
+}
+
+/**
+ * Indices of the tokens that go deeper, in order: all that are not visual, the last, and of each image those that the
+ * mode keeps.
+ */
+export function keptTokens(
+  options: FeatherOptions,
+  stage: Stage,
+  visual: readonly VisualSpan[],
+  at: AtCut,
+): Int32Array {
+  const kept = new Set(at.positions.keys());
+  for (const span of visual) {
+    const { indices, cells } = tokensOf(span, at.positions);
+    const chosen = stage === "first" ? firstOf(options, span, { indices, cells }, at) : secondOf(options, indices, at);
+    for (const i of indices) if (!chosen.has(i)) kept.delete(i);
+  }
+  kept.add(at.positions.length - 1);
+  return Int32Array.from(kept).sort();
+}
+
+/** The number of `of` tokens that a share keeps: rounded down, and at least one. */
+const countOf = (of: number, share: number): number => Math.min(of, Math.max(1, Math.floor(of * share + 1e-9)));
+
+function firstOf(options: FeatherOptions, { grid }: VisualSpan, tokens: ImageTokens, { scores }: AtCut): Set<number> {
+  const { indices, cells } = tokens;
+  const { mode, stride, seed } = options;
+  const onGrid = gridCells(grid, stride);
+  const gridded = indices.filter((_, i) => onGrid.has(cells[i]!));
+  const count = countOf(indices.length, 1 - options.ratio);
+  switch (mode) {
+    case "feather":
+      return options.equal ? filledUp(gridded, indices, scores, count) : union(top(indices, scores, count), gridded);
+    case "fastv":
+      return new Set(top(indices, scores, count));
+    case "uniform":
+      return new Set(gridded);
+    case "random":
+      return new Set(shuffle([...indices], seededRandom(seed)).slice(0, count));
+  }
+}
+
+function secondOf({ mode, ratio, seed }: FeatherOptions, indices: readonly number[], { scores }: AtCut): Set<number> {
+  const count = countOf(indices.length, (1 - ratio) ** 2);
+  switch (mode) {
+    case "feather":
+    case "fastv":
+      return new Set(top(indices, scores, count));
+    case "uniform":
+      return new Set(
+        Array.from({ length: count }, (_, i) => indices[Math.floor(((i + 0.5) * indices.length) / count)]!),
+      );
+    case "random":
+      return new Set(shuffle([...indices], seededRandom(seed + 1)).slice(0, count));
+  }
+}
+
+/** The best by score; of equal ones, the first. */
+export const top = (indices: readonly number[], scores: Float32Array, count: number): number[] =>
+  indices.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, count);
+
+const union = (...parts: readonly (readonly number[])[]): Set<number> => new Set(parts.flat());
+
+/** The grid, and the best of the others up to `count` in all; of a grid that is larger, its best. */
+function filledUp(
+  gridded: readonly number[],
+  indices: readonly number[],
+  scores: Float32Array,
+  count: number,
+): Set<number> {
+  const on = new Set(gridded);
+  const others = indices.filter((i) => !on.has(i));
+  return union(top(gridded, scores, count), top(others, scores, Math.max(0, count - gridded.length)));
+}
