@@ -19,26 +19,31 @@ const [side, steps] = process.argv.slice(2, 4).map(Number) as [number, number];
 const [out = "", start] = process.argv.slice(4);
 const [folder, data, vocabulary] = [join(out, "model"), join(out, "train.jsonl"), join(out, "vocabulary")];
 
+interface Turn {
+  readonly role: "user" | "assistant";
+  readonly content: string;
+}
+
 /** A picture, and questions of all kinds about it in random order. */
-function sample({ cells, questions }: Scene, random: () => number): { prompt: string; completion: string } {
+function sample({ cells, questions }: Scene, random: () => number): Turn[] {
   const of = (kind: string) => questions.filter((question) => question.kind === kind);
   const any = shuffle(of("any"), random).slice(0, ANY);
   const asked = shuffle([...of("where"), ...any, ...of("ground"), ...of("read")], random);
-  return {
-    prompt: textOf([IMAGE, ...cells]),
-    completion: textOf(asked.flatMap(({ words, answer }) => [...words, ...answer])),
-  };
+  return asked.flatMap(({ words, answer }, i): Turn[] => [
+    { role: "user", content: textOf(i === 0 ? [IMAGE, ...cells, ...words] : words) },
+    { role: "assistant", content: textOf(answer) },
+  ]);
 }
 
 async function options(): Promise<TrainInput> {
   const seed = side;
   const random = seededRandom(seed);
   mkdirSync(out, { recursive: true });
-  const first = sample(makeScene(side, random), random);
-  const tokens = 16 * Math.ceil(`${first.prompt}${first.completion}`.split(" ").length / 16);
+  const first = sample(makeScene(side, random), random).map(({ content }) => content);
+  const tokens = 16 * Math.ceil(first.join("").split(" ").length / 16);
   const batch = Math.floor(BATCH_TOKENS / tokens);
   const lines = Array.from({ length: Math.ceil(1.02 * steps * batch) }, () =>
-    JSON.stringify(sample(makeScene(side, random), random)),
+    JSON.stringify({ messages: sample(makeScene(side, random), random) }),
   );
   writeFileSync(data, `${lines.join("\n")}\n`);
   await writeVocabulary(vocabulary);
@@ -49,7 +54,7 @@ async function options(): Promise<TrainInput> {
     ...(start && { start: join(start, "model") }),
     validation: 0.01,
     ...{ tokens, batch, steps },
-    optimizer: { lr: 2e-3, beta2: 0.98, weightDecay: 0.05 },
+    optimizer: { lr: 3e-3, beta2: 0.98, weightDecay: 0.05 },
     schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
     evaluateEvery: 200,
     evaluateBatches: 4,

@@ -54,7 +54,7 @@ export function makeScene(side: number, random: () => number): Scene {
     const [row, column] = [Math.floor(free[i]! / side), free[i]! % side];
     cells[free[i]!] = words.objectCell(colour, shape, of(words.looks));
     const answer = [words.rowWords[row]!, words.columnWords[column]!];
-    return { kind: "where", words: ["where", colour, shape], answer, row };
+    return { kind: "where", words: ["where", words.objectWord(colour, shape)], answer, row };
   });
   const seen = new Set(objects.map(({ shape }) => shape));
   const any = words.shapes.map(

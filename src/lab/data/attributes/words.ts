@@ -12,7 +12,10 @@ export const rowWords = letters.map((letter) => `row${letter}`);
 export const columnWords = letters.map((letter) => `col${letter}`);
 
 /** Tokens that look alike: a cell is one of them by chance. */
-export const looks = list("a b c");
+export const looks = list("a b");
+
+/** An object as questions name it. */
+export const objectWord = (colour: string, shape: string): string => `${colour}${shape}`;
 
 export const blankCell = (colour: string, look: string): string => `${colour}blank${look}`;
 export const objectCell = (colour: string, shape: string, look: string): string => `${colour}${shape}${look}`;
@@ -26,6 +29,7 @@ export const markWords = letters.map((letter) => `mark${letter}`);
 /** Every word, in an order that stays. */
 export const allWords: readonly string[] = [
   ...[IMAGE, "where", "ground", "any", "read", "yes", "no"],
+  ...colours.flatMap((colour) => shapes.map((shape) => objectWord(colour, shape))),
   ...[...colours, ...shapes, ...digits, ...markWords, ...rowWords, ...columnWords],
   ...looks.flatMap((look) => [
     ...colours.map((colour) => blankCell(colour, look)),
