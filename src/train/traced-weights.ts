@@ -9,7 +9,7 @@ export const someRowsOf = (name: string): string => `some rows of ${name}`;
 /**
  * Weights as inputs of graphs, so that they can be trained: float32, matrices as rows [outputs, inputs], as Hugging
  * Face stores them. Inputs are named without their layer, so that one program serves all layers with the same
- * computation.
+ * computation; a graph of a whole model gives them another name.
  */
 export class TracedWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
@@ -18,6 +18,7 @@ export class TracedWeights implements TrainableWeights {
   constructor(
     readonly config: ConfigSource,
     private readonly exists: (name: string) => boolean,
+    private readonly inputName: (name: string) => string = withoutLayer,
   ) {}
 
   /** The weights that a graph uses. */
@@ -76,7 +77,7 @@ export class TracedWeights implements TrainableWeights {
   #input(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
     const known = this.#inputs.get(graph) ?? new Map<string, WeightInput>();
     this.#inputs.set(graph, known);
-    const input = Object.keys(sizes).map(withoutLayer).join("+");
+    const input = Object.keys(sizes).map(this.inputName).join("+");
     const found = known.get(input);
     if (found) return found.tensor;
     const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);

@@ -3,6 +3,8 @@ import type { TokenizerFiles } from "../../weights/tokenizer/files.ts";
 
 /** Ends a text. */
 const END = "<|endoftext|>";
+/** Begins a text. */
+const START = "<|startoftext|>";
 
 /**
  * Each character of the texts is a token, in the order of code points; then comes the token that ends texts. Encoding
@@ -21,20 +23,45 @@ export function byteTokenizer(): TokenizerFiles {
   return filesOf(alphabet, { pre_tokenizer: byteLevel, decoder: byteLevel });
 }
 
-interface Components {
-  readonly pre_tokenizer: object | null;
-  readonly decoder: object;
+/**
+ * Each word of the texts is a token, in lower case; other texts are bytes. A text begins with a token and ends with
+ * another, as a CLIP's do.
+ */
+export function wordTokenizer(texts: Iterable<string>): TokenizerFiles {
+  const words = new Set<string>();
+  for (const text of texts) for (const word of text.toLowerCase().match(/[^\s\p{P}]+/gu) ?? []) words.add(` ${word}`);
+  const tokens = [...alphabet, ...[...words].sort().map((word) => word.replace(" ", "\u0120")), START];
+  return filesOf(tokens, {
+    normalizer: { type: "Lowercase" },
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: true, trim_offsets: false, use_regex: true },
+    post_processor: {
+      ...{ type: "RobertaProcessing", sep: [END, tokens.length], cls: [START, tokens.length - 1] },
+      ...{ trim_offsets: false, add_prefix_space: false },
+    },
+    decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: false, use_regex: true },
+    wholeWords: true,
+  });
 }
 
-function filesOf(tokens: readonly string[], { pre_tokenizer, decoder }: Components): TokenizerFiles {
+interface Components {
+  readonly normalizer?: object;
+  readonly pre_tokenizer: object | null;
+  readonly post_processor?: object;
+  readonly decoder: object;
+  /** Words that are tokens are not put together from bytes. */
+  readonly wholeWords?: boolean;
+}
+
+function filesOf(tokens: readonly string[], components: Components): TokenizerFiles {
+  const { normalizer = null, pre_tokenizer, post_processor = null, decoder, wholeWords = false } = components;
   const vocab = Object.fromEntries([...tokens, END].map((token, id) => [token, id]));
   const end = { id: tokens.length, content: END, single_word: false, lstrip: false, rstrip: false, normalized: false };
   const tokenizer = {
     ...{ version: "1.0", truncation: null, padding: null, added_tokens: [{ ...end, special: true }] },
-    ...{ normalizer: null, pre_tokenizer, post_processor: null, decoder },
+    ...{ normalizer, pre_tokenizer, post_processor, decoder },
     model: {
       ...{ type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null },
-      ...{ fuse_unk: false, byte_fallback: false, ignore_merges: false, vocab, merges: [] },
+      ...{ fuse_unk: false, byte_fallback: false, ignore_merges: wholeWords, vocab, merges: [] },
     },
   };
   const config = {

@@ -1,0 +1,102 @@
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { readImage } from "../../engine/image/input.ts";
+import { CHANNELS } from "../../engine/image/pixels.ts";
+import { type ImageProcessor, normalisePixels, sized } from "../../engine/image/processor.ts";
+import { checked } from "../../util/checked.ts";
+import { inFile, UserError } from "../../util/errors.ts";
+import { seededRandom, shuffle } from "../../util/random.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { readText } from "../data/files.ts";
+import type { DataInputs } from "../whole/given-buffers.ts";
+
+const line = z.object({ image: z.string().min(1), caption: z.string().min(1) });
+
+/** A picture's file, and its caption. */
+export interface Pair {
+  readonly image: string;
+  readonly caption: string;
+}
+
+/** The pairs of a file of JSON lines. @throws UserError with the number of a line that is none */
+export function readPairs(file: string): Pair[] {
+  const lines = readText(file).split("\n");
+  const pairs = lines.flatMap((text, i) => {
+    if (text.trim() === "") return [];
+    const { image, caption } = inFile(`${file}: line ${i + 1}`, () => checked(line, JSON.parse(text)));
+    return [{ image: join(dirname(file), image), caption }];
+  });
+  if (pairs.length > 1) return pairs;
+  throw new UserError(`${file} has ${pairs.length} pictures with captions, expected at least two`);
+}
+
+/** Every picture with the caption of another. */
+export function shuffledPairs(pairs: readonly Pair[], seed: number): Pair[] {
+  const order = shuffle([...pairs.keys()], seededRandom(seed));
+  const caption = new Map(order.map((from, i) => [from, pairs[order[(i + 1) % order.length]!]!.caption]));
+  return pairs.map(({ image }, i) => ({ image, caption: caption.get(i)! }));
+}
+
+/** Endless batches in which no caption comes twice, in a random order, epoch by epoch. */
+export function* batchesOf(pairs: readonly Pair[], size: number, seed: number): Generator<Pair[]> {
+  const random = seededRandom(seed);
+  let queue: Pair[] = [];
+  const most = Math.min(size, new Set(pairs.map(({ caption }) => caption)).size);
+  for (;;) {
+    const batch = new Map<string, Pair>();
+    const later: Pair[] = [];
+    while (batch.size < most) {
+      if (queue.length === 0) queue = shuffle([...pairs], random);
+      const pair = queue.pop()!;
+      if (batch.has(pair.caption)) later.push(pair);
+      else batch.set(pair.caption, pair);
+    }
+    queue.push(...later);
+    yield [...batch.values()];
+  }
+}
+
+/** A batch as a program reads it. */
+export interface PairBatch {
+  /** `pixels` [rows, 3, side, side], `ids` and `mask` [rows, tokens], `own` [rows]: each row's own number. */
+  readonly inputs: DataInputs;
+  /** Tokens of the longest caption, and of all. */
+  readonly longest: number;
+  readonly tokens: number;
+}
+
+export async function pairInputs(
+  batch: readonly Pair[],
+  tokenizer: Tokenizer,
+  processor: ImageProcessor,
+  context: number,
+): Promise<PairBatch> {
+  const rows = batch.length;
+  const texts = batch.map(({ caption }) => tokenizer.input(caption, { limit: context }).ids);
+  const longest = Math.max(...texts.map((ids) => ids.length));
+  const [ids, mask] = [new Int32Array(rows * longest), new Int32Array(rows * longest)];
+  for (const [row, text] of texts.entries()) {
+    ids.set(text, row * longest);
+    mask.fill(1, row * longest, row * longest + text.length);
+  }
+  const inputs = {
+    pixels: { dtype: "f32", ...(await pixelsOf(batch, processor)) },
+    ids: { dtype: "i64", shape: [rows, longest], values: ids },
+    mask: { dtype: "i32", shape: [rows, longest], values: mask },
+    own: { dtype: "i64", shape: [rows], values: Int32Array.from(batch.keys()) },
+  } as const;
+  return { inputs, longest, tokens: texts.reduce((sum, { length }) => sum + length, 0) };
+}
+
+/** Pixels [pictures, 3, side, side]. @throws UserError if a picture cannot be read */
+export async function pixelsOf(pictures: readonly { readonly image: string }[], processor: ImageProcessor) {
+  const { width, height } = processor;
+  const values = new Float32Array(pictures.length * CHANNELS * width * height);
+  await Promise.all(
+    pictures.map(async (picture, i) => {
+      const pixels = normalisePixels(sized(await readImage(picture, i), processor), processor);
+      values.set(pixels, i * CHANNELS * width * height);
+    }),
+  );
+  return { shape: [pictures.length, CHANNELS, height, width], values };
+}

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { optimizerOptions } from "../options.ts";
+import { scheduleOptions } from "../schedule.ts";
+
+const count = z.int().min(1);
+
+/** Training of an encoder of images and texts on pictures with captions, whole. */
+export const pairOptions = z.strictObject({
+  data: z.string().describe("JSON lines with image, a path from the file's folder, and caption"),
+  architecture: z
+    .record(z.string(), z.json())
+    .describe("fields of a Hugging Face config.json of model_type clip; the vocabulary is that of the captions' words"),
+  steps: count.default(1000).describe("optimiser steps"),
+  batch: count.default(32).describe("pictures of a step, each the wrong one for the other captions"),
+  temperature: z.number().positive().default(0.07).describe("cosines are divided by it; it stays as it is"),
+  seed: z.int().min(0).default(0).describe("of the weights and of the order of the data"),
+  shuffled: z
+    .boolean()
+    .default(false)
+    .describe("each picture gets another's caption: the control, which learns nothing"),
+  optimizer: optimizerOptions.prefault({ beta2: 0.98, weightDecay: 0.05 }),
+  schedule: scheduleOptions.prefault({ warmup: 0.1, minimum: 0.02 }),
+});
+export type PairOptions = z.output<typeof pairOptions>;

@@ -1,0 +1,155 @@
+import { join } from "node:path";
+import type { ImageProcessor } from "../../engine/image/processor.ts";
+import { processorFor } from "../../engine/image-text/processor-for.ts";
+import type { Graph } from "../../graph/index.ts";
+import { clip } from "../../models/clip.ts";
+import type { ImageText } from "../../models/image-text.ts";
+import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import type { JsonObject } from "../../weights/json.ts";
+import type { WritableTensor } from "../../weights/safetensors/write.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { writeModel } from "../checkpoint/model.ts";
+import { wordTokenizer } from "../data/tokenizer.ts";
+import { receiptFile } from "../folder.ts";
+import { writeTokenizer } from "../new-tokens.ts";
+import type { ParameterStore } from "../parameters.ts";
+import { type TrainingReceipt, trainingReceipt } from "../receipt.ts";
+import { rateAt } from "../schedule.ts";
+import { TracedWeights } from "../traced-weights.ts";
+import { fillByWidth } from "../whole/fill.ts";
+import { type WholeModel, WholeTrainer } from "../whole/whole-trainer.ts";
+import type { HuggingFaceCheckpoint } from "../wider-checkpoint.ts";
+import { batchesOf, type Pair, pairInputs, readPairs, shuffledPairs } from "./data.ts";
+import { pairLoss } from "./loss.ts";
+import type { PairOptions } from "./options.ts";
+
+/** What a training of pairs came to. */
+export interface PairsTrained {
+  readonly out: string;
+  readonly steps: number;
+  /** Mean losses in nats of the first and the last tenth of the steps. */
+  readonly loss: { readonly first: number; readonly last: number };
+  readonly receipt: TrainingReceipt;
+}
+
+export interface PairsCall {
+  /** The model's folder. */
+  readonly out: string;
+  readonly onStep?: (step: number, loss: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Trains a CLIP from random weights on pictures with captions, and writes it as a Hugging Face folder.
+ * @throws UserError
+ */
+export async function trainPairs(options: PairOptions, call: PairsCall): Promise<PairsTrained> {
+  const { out } = call;
+  const started = performance.now();
+  const { steps } = options;
+  const run = await openRun(options, out);
+  using trainer = await WholeTrainer.create(run, options.optimizer);
+  fillByWidth(trainer.store, run.model.image.config.layers, options.seed);
+  const { losses, tokens } = await runSteps(run, trainer, options, call);
+  await write(run, trainer.store, options.temperature, out);
+  const { forward, backward } = { forward: trainer.spent.flops / 3, backward: (2 * trainer.spent.flops) / 3 };
+  const work = { forward, backward, update: 0, denseBackward: backward };
+  const counted = { tokens, samples: run.rows * steps, steps, ms: performance.now() - started };
+  const receipt = trainingReceipt(out, { ...work, ...counted });
+  await writeJson(receiptFile(out), receipt);
+  return { out, steps, loss: { first: meanOfFirst(losses), last: meanOfFirst(losses.toReversed()) }, receipt };
+}
+
+/** A run before its first step. */
+interface PairsRun extends WholeModel {
+  readonly model: ImageText;
+  readonly checkpoint: HuggingFaceCheckpoint;
+  readonly tokenizer: Tokenizer;
+  readonly processor: ImageProcessor;
+  readonly pairs: readonly Pair[];
+  /** Pictures of a step. */
+  readonly rows: number;
+}
+
+/** Opens the data and a new model; writes what a model's folder has beside its weights. */
+async function openRun(options: PairOptions, out: string): Promise<PairsRun> {
+  const given = readPairs(options.data);
+  makeFolders(out);
+  const captions = given.map(({ caption }) => caption);
+  const tokenizer = await writeTokenizer(wordTokenizer(captions), { names: [] }, out);
+  const checkpoint = newCheckpoint(options.architecture, tokenizer.vocabSize);
+  const weights = new TracedWeights(checkpoint.config, biased, (name) => name);
+  const model = clip.open(weights);
+  await writeJson(join(out, "preprocessor_config.json"), processorOf(model.image.config.imageSize));
+  const processor = processorFor(out, model.image.config);
+  const rows = Math.min(options.batch, new Set(captions).size);
+  const pairs = options.shuffled ? shuffledPairs(given, options.seed) : given;
+  const loss = (g: Graph) => pairLoss(g, model, rows, options.temperature);
+  return { weights, loss, model, checkpoint, tokenizer, processor, pairs, rows };
+}
+
+async function runSteps(
+  { pairs, rows, tokenizer, processor, model }: PairsRun,
+  trainer: WholeTrainer,
+  { steps, seed, optimizer, schedule }: PairOptions,
+  { onStep, signal }: PairsCall,
+): Promise<{ losses: number[]; tokens: number }> {
+  const batches = batchesOf(pairs, rows, seed);
+  const losses: number[] = [];
+  let tokens = 0;
+  for (let step = 0; step < steps; step++) {
+    signal?.throwIfAborted();
+    const batch = await pairInputs(batches.next().value!, tokenizer, processor, model.text.config.context);
+    const rate = optimizer.lr * rateAt(schedule, step, steps);
+    losses.push(await trainer.step(batch.inputs, rate, { tokens: batch.longest, kept: batch.tokens }));
+    tokens += batch.tokens + rows * model.image.tokens;
+    onStep?.(step + 1, losses.at(-1)!);
+  }
+  return { losses, tokens };
+}
+
+/** Every projection inside a layer has biases; those behind the encoders have none. */
+const biased = (name: string): boolean => /\.(attn|ffn)_\w+\.bias$/.test(name);
+
+function newCheckpoint(architecture: JsonObject, vocabulary: number): HuggingFaceCheckpoint {
+  const text = architecture["text_config"] ?? {};
+  if (typeof text !== "object" || Array.isArray(text)) throw new UserError("architecture: text_config is no object", 2);
+  const config = { model_type: "clip", ...architecture, text_config: { ...text, vocab_size: vocabulary } };
+  return {
+    ...{ path: "architecture", files: [], architecture: "clip", tensors: new Map() },
+    config: { kind: "huggingface", path: "architecture", config },
+    ...{ floats: none, form: none, blocks: none },
+  };
+}
+
+function none(): never {
+  throw new Error("a new model's checkpoint has no tensors");
+}
+
+/** Pixels between −1 and 1, of a square. */
+const processorOf = (side: number): JsonObject => ({
+  ...{ do_resize: true, size: { height: side, width: side }, resample: 3, do_center_crop: false },
+  ...{ do_rescale: true, rescale_factor: 1 / 255, do_normalize: true },
+  ...{ image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5], image_processor_type: "CLIPImageProcessor" },
+});
+
+function write({ checkpoint }: PairsRun, store: ParameterStore, temperature: number, out: string): Promise<void> {
+  const scaled: WritableTensor = { shape: [], values: () => Float32Array.of(-Math.log(temperature)) };
+  const trained = store.parameters.map((p): [string, WritableTensor] => [
+    p.name,
+    { shape: p.shape, values: () => store.valuesOf(p).slice() },
+  ]);
+  return writeModel(out, {
+    config: checkpoint.config.config,
+    names: clip.tensors(checkpoint),
+    tensors: new Map([...trained, ["logit_scale", scaled]]),
+  });
+}
+
+/** The mean of the first tenth. */
+function meanOfFirst(losses: readonly number[]): number {
+  const some = losses.slice(0, Math.max(1, Math.round(losses.length / 10)));
+  return some.reduce((sum, loss) => sum + loss, 0) / some.length;
+}

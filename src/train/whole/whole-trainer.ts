@@ -1,0 +1,65 @@
+import { type Bindings, evalCost, full, Graph, type Spent, type Tensor } from "../../graph/index.ts";
+import type { Binding } from "../../runtime/program.ts";
+import { Program } from "../../runtime/program.ts";
+import { bindWeights } from "../bind-weights.ts";
+import { outputGradients } from "../graphs.ts";
+import { clipFactor, gradientNorm, Optimizer } from "../optimizer.ts";
+import type { OptimizerOptions } from "../options.ts";
+import { ParameterStore } from "../parameters.ts";
+import type { TracedWeights } from "../traced-weights.ts";
+import { type DataInputs, GivenBuffers } from "./given-buffers.ts";
+
+/** A model so small that a step is one program, and its loss. */
+export interface WholeModel {
+  /** The weights, as inputs with their whole names. */
+  readonly weights: TracedWeights;
+  /** The loss of a batch, f32 [], of inputs that come with it. */
+  loss(g: Graph): Tensor;
+}
+
+/** Trains a model whose loss and gradients are one program. */
+export class WholeTrainer implements Disposable {
+  readonly spent: Spent = { flops: 0, bytes: 0 };
+  readonly #given = new GivenBuffers();
+  #steps = 0;
+
+  private constructor(
+    readonly store: ParameterStore,
+    private readonly program: Program,
+    private readonly weights: Binding,
+    private readonly optimizer: Optimizer,
+  ) {}
+
+  static async create({ weights, loss }: WholeModel, options: OptimizerOptions): Promise<WholeTrainer> {
+    const g = new Graph();
+    const of = loss(g);
+    g.output("loss", of);
+    const store = new ParameterStore(weights.inputsOf(g), () => true);
+    const trained = { weights, trained: () => true };
+    outputGradients(g, trained, of, full(of, 1), []);
+    const program = await Program.compile(g);
+    return new WholeTrainer(store, program, bindWeights(g, trained, store), await Optimizer.create(options, store));
+  }
+
+  /**
+   * A step on one batch at a learning rate; `sizes` are the graph's symbols. Gradients longer than 1 are shortened.
+   * Returns the batch's loss before it.
+   */
+  async step(inputs: DataInputs, rate: number, sizes: Bindings = {}): Promise<number> {
+    this.store.zeroGradients();
+    const loss = this.#given.output("loss", []);
+    await this.program.bind({ ...this.weights, ...this.#given.of(inputs), loss }).run();
+    const value = new Float32Array(loss.buffer.memory)[0]!;
+    this.#steps++;
+    const clip = clipFactor(gradientNorm(this.store), 1);
+    await this.optimizer.step({ count: this.#steps, rate, clip });
+    const { flops, bytes } = evalCost(this.program.cost, sizes);
+    this.spent.flops += flops + this.optimizer.cost.flops;
+    this.spent.bytes += bytes + this.optimizer.cost.bytes;
+    return value;
+  }
+
+  [Symbol.dispose](): void {
+    for (const part of [this.program, this.optimizer, this.#given, this.store]) part[Symbol.dispose]();
+  }
+}
