@@ -89,7 +89,7 @@ const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
  * architecture.
  */
 export function readTransformer(fields: Fields, own: Partial<TransformerConfig> = {}): TransformerConfig {
-  requireCausal(fields, true);
+  requireCausal(fields, own.denoiser === undefined);
   const read = readSizes(fields, own.norm ?? "rms");
   const config = checkConfig(sizes, fields.source, { ...read, context: own.context ?? read.context });
   const rope = readRope(fields, config.headSize, config.context);

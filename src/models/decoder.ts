@@ -29,8 +29,18 @@ export interface DecoderConfig {
   readonly beside?: number;
   /** Experts of each mixture, and those that a token runs; absent if the model has none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
+  /** Present if the model fills in masked tokens. */
+  readonly denoiser?: DenoiserConfig;
   /** Floats of the state that a recurrent layer keeps of a sequence; undefined: it attends. Absent if all layers do. */
   recurrent?(layer: number): number | undefined;
+}
+
+/** A model that fills in masked tokens: each token sees every other, and no step of it is causal. */
+export interface DenoiserConfig {
+  /** The id of the token that stands in masked places; undefined: the tokenizer's. */
+  readonly mask: number | undefined;
+  /** True if a token's logits are those of the place before it, as a causal model's are. */
+  readonly shifted: boolean;
 }
 
 /** One layer. */

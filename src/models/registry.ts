@@ -11,6 +11,7 @@ import { bert } from "./bert.ts";
 import { clip, type ImageTextArchitecture } from "./clip.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
 import { distilbert } from "./distilbert.ts";
+import { dream } from "./dream.ts";
 import type { Encoder } from "./encoder.ts";
 import { ernie45 } from "./ernie4_5.ts";
 import { gemma2 } from "./gemma2.ts";
@@ -20,6 +21,7 @@ import { granite } from "./granite.ts";
 import { graniteMoe } from "./granitemoe.ts";
 import type { ImageText } from "./image-text.ts";
 import { jetmoe } from "./jetmoe.ts";
+import { llada } from "./llada.ts";
 import { llama } from "./llama.ts";
 import { mambaArchitecture } from "./mamba.ts";
 import { mamba2Architecture } from "./mamba2.ts";
@@ -65,6 +67,11 @@ const decoders: readonly Architecture[] = [
   smollm3,
 ];
 
+/** Every supported model that fills in masked tokens, one line each: stacks of a decoder's blocks. */
+const denoisers: readonly Architecture[] = [dream, llada];
+
+const stacks: readonly Architecture[] = [...decoders, ...denoisers];
+
 /** Every supported encoder, one line each. */
 const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, mpnet, nomicbert, roberta, t5Encoder];
 
@@ -76,6 +83,7 @@ const imageTexts: readonly ImageTextArchitecture[] = [clip];
 
 const architectures = {
   decoder: decoders,
+  "diffusion language model": denoisers,
   encoder: encoders,
   "encoder with a decoder": seq2seqs,
   "encoder of images and texts": imageTexts,
@@ -115,10 +123,10 @@ function architectureOf<A extends Named>(checkpoint: Checkpoint, known: readonly
 
 /** True if a decoder's checkpoint has parts that are not read, such as those for images. */
 export const readsTextAlone = (checkpoint: Checkpoint): boolean =>
-  architectureOf(checkpoint, decoders).unread(checkpoint).length > 0;
+  architectureOf(checkpoint, stacks).unread(checkpoint).length > 0;
 
-/** The architecture of a decoder's checkpoint. @throws UserError if it is of another kind or unknown */
-export const decoderArchitecture = (checkpoint: Checkpoint): Architecture => architectureOf(checkpoint, decoders);
+/** The architecture of the checkpoint of a decoder, or of a diffusion language model. @throws UserError if it is of another kind or unknown */
+export const decoderArchitecture = (checkpoint: Checkpoint): Architecture => architectureOf(checkpoint, stacks);
 
 /** Like `decoderArchitecture`, for encoders. */
 export const encoderArchitecture = (checkpoint: Checkpoint): EncoderArchitecture =>
@@ -131,12 +139,12 @@ export interface OpenDecoder {
 }
 
 /**
- * Opens a checkpoint as a decoder; its prepared weights are kept under `folder`. With an adapter, which stays apart
+ * Opens a checkpoint as a decoder, or as the same stack of a diffusion language model; its prepared weights are kept under `folder`. With an adapter, which stays apart
  * from the weights, it computes the sum of both.
  * @throws UserError if the decoder is not supported
  */
 export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): OpenDecoder {
-  const architecture = architectureOf(whole, decoders);
+  const architecture = architectureOf(whole, stacks);
   const checkpoint = without(whole, architecture.unread(whole));
   const open = (loraLayers?: LoraLayers): OpenDecoder => {
     const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, loraLayers);

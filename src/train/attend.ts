@@ -7,7 +7,7 @@ import type { Shape } from "./stack.ts";
  * heads·headSize]. In packed rows, no token sees other documents of its row; the input `documents` i64 [rows, tokens]
  * separates them. Tokens of prefixes see each other in both directions; the input `prefix` i64 [rows, tokens] tells them.
  */
-export function attendCausally(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, shape: Shape): Tensor {
+export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, shape: Shape): Tensor {
   const { heads, kvHeads, headSize, rotary: pairs, scale, window, softcap } = decoder.attention(layer);
   const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
   const [q, k, v] = split(qkv, 2, widths) as [Tensor, Tensor, Tensor];

@@ -2,7 +2,7 @@ import type { Graph, Tensor } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import { settle } from "../nn/stream.ts";
 import { UserError } from "../util/errors.ts";
-import { attendCausally } from "./attend.ts";
+import { attend } from "./attend.ts";
 import type { Batch } from "./data/batch.ts";
 import type { Trainee } from "./graphs.ts";
 import { languageModel } from "./heads/language-model.ts";
@@ -41,7 +41,7 @@ export class DecoderStack implements Stack {
       return settle(block.train({ branch: x }));
     }
     const { qkv, residual, beside } = block.attentionIn({ branch: x });
-    const attended = attendCausally(g, this.decoder, layer, qkv, shape);
+    const attended = attend(g, this.decoder, layer, qkv, this.#masks(shape));
     const y = settle(block.feedForward(block.attentionOut(attended, residual, beside)));
     this.#routers.set(g, block.routers ?? []);
     return y;
@@ -55,8 +55,15 @@ export class DecoderStack implements Stack {
     return this.#routers.get(g) ?? [];
   }
 
+  /** All of a denoiser's tokens are a prefix, and its padding is a document of its own. */
+  #masks(shape: Shape): Shape {
+    return this.decoder.config.denoiser ? { ...shape, packed: true, prefixed: true } : shape;
+  }
+
   /** `lengths` are one less, for models that learn positions. */
-  inputs({ rows, tokens, ids, documents, prefix }: Batch): Readonly<Record<string, BatchInput>> {
+  inputs(batch: Batch): Readonly<Record<string, BatchInput>> {
+    const { rows, tokens, ids, documents } = batch;
+    const prefix = this.decoder.config.denoiser ? new Int32Array(ids.length).fill(1) : batch.prefix;
     const shape = [rows, tokens];
     return {
       ids: { dtype: "i64", shape, values: ids },

@@ -8,7 +8,7 @@ import { type ChosenMethod, chosenMethod } from "./methods/registry.ts";
 import { withTokens } from "./new-tokens.ts";
 import type { TrainOptions } from "./options.ts";
 import { checkRun } from "./run.ts";
-import { type Base, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
+import { type Base, denoiserOf, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
 
 /** A run's model and data. */
 export interface OpenedRun {
@@ -61,12 +61,15 @@ async function openTokens(
   resumes: boolean,
 ): Promise<{ base: Base | undefined; tokenizer: Tokenizer }> {
   const { model, data } = options;
-  const added = chosen?.method.newTokens?.(chosen.options) ?? { names: [] };
+  const added = (known?: Tokenizer) => chosen?.method.newTokens?.(chosen.options, known) ?? { names: [] };
   if (model !== undefined) {
-    const base = await withTokens(await openBase(model), added, out);
+    const plain = await openBase(model);
+    const base = await withTokens(plain, added(plain.tokenizer), out);
     return { base, tokenizer: base.tokenizer };
   }
-  const tokenizer = resumes ? new Tokenizer(fromFolder(out)) : await newTokenizer(options, data, out, openBase, added);
+  const tokenizer = resumes
+    ? new Tokenizer(fromFolder(out))
+    : await newTokenizer(options, data, out, openBase, added());
   return { base: undefined, tokenizer };
 }
 
@@ -79,9 +82,16 @@ function dataOf(
 ): RunData {
   const { data: files, batch: rows, seed } = options;
   const reading = readingOf(options, base);
-  const readList = chosen?.method.readList?.(chosen.options, tokenizer);
-  const data = openData({ ...options, files, rows, reading, readList }, tokenizer, seed);
-  return chosen?.method.data?.(chosen.options, data, { options, tokenizer }) ?? data;
+  const host = { options, tokenizer, denoiser: denoiserOf(options, base) };
+  const readers = {
+    readList: chosen?.method.readList?.(chosen.options, tokenizer),
+    arrange: chosen?.method.arrange?.(chosen.options, host),
+  };
+  const data = openData({ ...options, files, rows, reading, readers }, tokenizer, seed);
+  const own = chosen?.method.data?.(chosen.options, data, host);
+  if (host.denoiser && !own)
+    throw new UserError("method: a model that fills in masked tokens is trained by masked-diffusion", 2);
+  return own ?? data;
 }
 
 function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tokenizer, { head }: RunData): Subject {

@@ -1,4 +1,5 @@
-import { decoderArchitecture } from "../models/registry.ts";
+import type { DenoiserConfig } from "../models/decoder.ts";
+import { decoderArchitecture, isOfKind } from "../models/registry.ts";
 import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";
@@ -86,24 +87,36 @@ async function tokenizerFiles(
   }
 }
 
+/** Present if the run's model fills in masked tokens. @throws UserError */
+export function denoiserOf(options: TrainOptions, base: Base | undefined): DenoiserConfig | undefined {
+  const checkpoint = base?.checkpoint ?? bare(configOf(options, 1));
+  if (!isOfKind("diffusion language model", checkpoint)) return undefined;
+  return decoderArchitecture(checkpoint).configure(checkpoint.config).denoiser;
+}
+
+/** A new model's configuration. @throws UserError if it names no architecture */
+function configOf({ architecture }: TrainOptions, vocabulary: number): JsonObject & { readonly model_type: string } {
+  const config = { vocab_size: vocabulary, tie_word_embeddings: true, ...architecture } as JsonObject;
+  const given = config["model_type"];
+  if (typeof given === "string") return { ...config, model_type: given };
+  const found = JSON.stringify(given) ?? "missing";
+  throw new UserError(`architecture: model_type is ${found}, expected a name such as gpt2`, 2);
+}
+
+/** A checkpoint without tensors. */
+const bare = (config: JsonObject & { readonly model_type: string }): Checkpoint => ({
+  ...{ path: "architecture", files: [], architecture: config.model_type, tensors: new Map() },
+  config: { kind: "huggingface", path: "architecture", config },
+  floats: none,
+  form: none,
+  blocks: none,
+});
+
 /** A model with random weights, as `architecture` says; `vocabulary` is its tokenizer's. @throws UserError */
 export function newSubject(options: TrainOptions, vocabulary: number): Subject {
-  const config: JsonObject = { vocab_size: vocabulary, tie_word_embeddings: true, ...options.architecture };
-  const given = config["model_type"];
-  if (typeof given !== "string")
-    throw new UserError(
-      `architecture: model_type is ${JSON.stringify(given) ?? "missing"}, expected a name such as gpt2`,
-      2,
-    );
-  const bare: Checkpoint = {
-    ...{ path: "architecture", files: [], architecture: given, tensors: new Map() },
-    config: { kind: "huggingface", path: "architecture", config },
-    floats: none,
-    form: none,
-    blocks: none,
-  };
+  const config = configOf(options, vocabulary);
   const hasHead = config["tie_word_embeddings"] === false;
-  const subject = opened(bare, options, (name) => name === "output.weight" && hasHead);
+  const subject = opened(bare(config), options, (name) => name === "output.weight" && hasHead);
   const { layers } = subject.trainee.stack;
   fillRandomly(subject.store, layers, options.seed);
   fillMixers(subject.store, layers, options.seed);

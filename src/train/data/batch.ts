@@ -12,6 +12,14 @@ export interface RankedList {
   readonly labels: number;
 }
 
+/** An image among the tokens of a row. */
+export interface PlacedImage {
+  /** The place of its first token. */
+  readonly at: number;
+  /** Its pixels as the model reads them, [channels, side, side]. */
+  pixels(): Float32Array;
+}
+
 /** Rows of tokens, which a model's programs process together. */
 export interface Batch {
   readonly rows: number;
@@ -23,8 +31,10 @@ export interface Batch {
    * texts, each row's class; of pairs, for each query, the index of its document. Queries are the first rows.
    */
   readonly labels: Int32Array;
-  /** Labels that are not −1. */
+  /** Labels that are not −1; with `weights`, the places that the loss is a mean over. */
   readonly labelled: number;
+  /** [rows, tokens]: each label's weight in the loss; absent: 1. */
+  readonly weights?: Float32Array;
   /** The number of samples; rows that only fill up an epoch's last batch hold none. */
   readonly samples: number;
   /**
@@ -36,6 +46,8 @@ export interface Batch {
   readonly prefix?: Int32Array;
   /** Lists that the samples rank; absent if they rank none. */
   readonly lists?: readonly RankedList[];
+  /** The image of each row, if it has one; absent if no row has. */
+  readonly images?: readonly (PlacedImage | undefined)[];
   /** Tokens of each row; absent if programs read all of them. */
   readonly lengths?: Int32Array;
 }
@@ -84,5 +96,6 @@ export interface Row {
   readonly documents?: Int32Array;
   /** The lists of its samples; their places are those in the row. */
   readonly lists?: readonly RankedList[];
+  readonly image?: PlacedImage;
   readonly samples: number;
 }

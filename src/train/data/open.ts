@@ -10,7 +10,7 @@ import { sampleData } from "./pack.ts";
 import { pairsOf } from "./pairs.ts";
 import { headFor, type TextReading } from "./reading.ts";
 import { type PlacedRecord, readRecords } from "./records.ts";
-import { type LabelRule, type ListReader, samplesOf } from "./samples.ts";
+import { type LabelRule, type SampleReaders, samplesOf } from "./samples.ts";
 import { splitText, textData } from "./text.ts";
 import { type TextSamples, textBatches } from "./text-rows.ts";
 
@@ -29,8 +29,8 @@ export interface DataOptions {
   readonly labels: LabelRule;
   /** The reading of an encoder; undefined for language models. */
   readonly reading?: TextReading | undefined;
-  /** Reads lists for language models that rank; without it, they are refused. */
-  readonly readList?: ListReader | undefined;
+  /** The method's own ways to read samples of language models. */
+  readonly readers?: SampleReaders | undefined;
 }
 
 /** The data of a run. */
@@ -91,7 +91,9 @@ function dataOf(texts: Texts, share: number, options: DataOptions, tokenizer: To
 }
 
 function ofText(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
-  const { rows, tokens, reading } = options;
+  const { rows, tokens, reading, readers } = options;
+  if (readers?.arrange)
+    throw new UserError(`${[...texts.keys()][0]}: the method is trained on JSON lines (.jsonl), got text`);
   if (reading) throw new UserError(`${[...texts.keys()][0]}: an encoder is trained on JSON lines (.jsonl), got text`);
   const [training, heldOut] = splitText(encoded(texts, tokenizer), share);
   const held = `the held-out share of ${share}`;
@@ -126,7 +128,7 @@ function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
 
 function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
-  const [training, heldOut] = splitSamples(samplesOf(records, tokenizer, options.labels, options.readList), share);
+  const [training, heldOut] = splitSamples(samplesOf(records, tokenizer, options.labels, options.readers), share);
   const { rows, tokens, packing } = options;
   const arranged = { rows, tokens, packing };
   const held = `the held-out share of ${share}`;

@@ -1,9 +1,17 @@
 import { inFile, UserError } from "../../util/errors.ts";
 import type { Segment, Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { RankedList } from "./batch.ts";
+import type { PlacedImage, RankedList } from "./batch.ts";
 import { type LabelledSegment, labelledChat } from "./chat-labels.ts";
 import { got } from "./reading.ts";
-import type { CompletionRecord, DataRecord, ListRecord, PlacedRecord, RankedRecord, TextRecord } from "./records.ts";
+import type {
+  CompletionRecord,
+  DataRecord,
+  ListRecord,
+  PlacedRecord,
+  RankedRecord,
+  SeenRecord,
+  TextRecord,
+} from "./records.ts";
 
 /** A text's tokens without the last, and for each the next token if it is a label, else −1. */
 export interface Sample {
@@ -11,29 +19,53 @@ export interface Sample {
   readonly labels: Int32Array;
   /** The list that it ranks, if it does; its place is that in the sample. */
   readonly list?: RankedList;
+  /** The image among its tokens, if there is one. */
+  readonly image?: PlacedImage;
 }
 
 /** Reads a list as a sample. @throws UserError */
 export type ListReader = (record: RankedRecord | ListRecord) => Sample;
 
+/** Reads a question about a picture as a sample. */
+export type SeenReader = (record: SeenRecord) => Sample;
+
+/** Makes a sample of a text's tokens, of which some are `labelled`. */
+export type Arrange = (ids: readonly number[], labelled: readonly boolean[]) => Sample;
+
 /** `answers`: labels are completions and assistants' turns; `all`: every token. */
 export type LabelRule = "answers" | "all";
+
+/** A method's own ways to read samples. */
+export interface SampleReaders {
+  /** Reads lists; without it, they are refused. */
+  readonly readList?: ListReader | undefined;
+  /** The form of samples; without it, each place predicts the next token. */
+  readonly arrange?: Arrange | undefined;
+  /** Reads questions about pictures, for models that see; without it, they are refused. */
+  readonly readSeen?: SeenReader | undefined;
+}
 
 /** Samples of a language model. @throws UserError with file and line */
 export const samplesOf = (
   records: readonly PlacedRecord[],
   tokenizer: Tokenizer,
   rule: LabelRule,
-  readList?: ListReader,
-): Sample[] => records.map(({ where, record }) => inFile(where, () => sampleOf(record, tokenizer, rule, readList)));
+  readers: SampleReaders = {},
+): Sample[] => records.map(({ where, record }) => inFile(where, () => sampleOf(record, tokenizer, rule, readers)));
 
-function sampleOf(record: DataRecord, tokenizer: Tokenizer, rule: LabelRule, readList?: ListReader): Sample {
+function sampleOf(
+  record: DataRecord,
+  tokenizer: Tokenizer,
+  rule: LabelRule,
+  { readList, readSeen, arrange = shifted }: SampleReaders,
+): Sample {
+  if (readSeen && record.kind === "seen") return readSeen(record);
   if (readList && (record.kind === "ranked" || record.kind === "list")) return readList(record);
   const { before, segments, behind } = partsOf(record, tokenizer);
   const pieces = tokenizer.encodePieces(segments);
   const labelled = pieces.flatMap((ids, i) => ids.map(() => rule === "all" || segments[i]!.labelled));
   const ids = [...before, ...pieces.flat(), ...behind];
-  return shifted(ids, [...before.map(() => rule === "all"), ...labelled, ...behind.map(() => true)]);
+  return arrange(ids, [...before.map(() => rule === "all"), ...labelled, ...behind.map(() => true)]);
 }
 
 /** The parts of a sample; tokens in `behind` are always labels. */
@@ -53,6 +85,7 @@ function partsOf(record: DataRecord, tokenizer: Tokenizer): SampleParts {
     case "labelled":
     case "ranked":
     case "list":
+    case "seen":
       throw new UserError(
         `expected "text", "prompt" and "completion", or "messages" to train a language model, got ${got(record)}`,
       );
@@ -68,12 +101,12 @@ function plain(record: TextRecord | CompletionRecord): LabelledSegment[] {
 }
 
 /** A text begins as the tokenizer lets one begin, and ends with the token that ends texts. */
-const framed = ({ addBos, bos, eos }: Tokenizer) => ({
+export const framed = ({ addBos, bos, eos }: Tokenizer) => ({
   before: addBos ? [bos!] : [],
   behind: eos === undefined ? [] : [eos],
 });
 
-function shifted(ids: readonly number[], labelled: readonly boolean[]): Sample {
+export function shifted(ids: readonly number[], labelled: readonly boolean[]): Sample {
   const count = Math.max(0, ids.length - 1);
   const labels = Int32Array.from({ length: count }, (_, i) => (labelled[i + 1] ? ids[i + 1]! : -1));
   return { ids: Int32Array.from(ids.slice(0, count)), labels };

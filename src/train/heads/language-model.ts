@@ -43,10 +43,10 @@ class TokenHead implements Head {
 
   async backward(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
     const { stream, gradient, adds } = tensors;
-    this.#rows.weights.fill(weight);
     if (this.before && !adds) new Float32Array(gradient.buffer.memory).fill(0);
     let sum = 0;
     for (const positions of chunksOf(batch)) {
+      for (const [i, at] of positions.entries()) this.#rows.weights[i] = weight * weightOf(batch, at);
       sum += await this.#run("backward", batch, positions, stream.buffer, spent);
       if (this.before) this.#pass(positions, gradient.buffer, adds);
     }
@@ -62,23 +62,25 @@ class TokenHead implements Head {
       else sum.set(dx.subarray(i * hidden, (i + 1) * hidden), at * hidden);
   }
 
-  /** The sum of the positions' nats. */
+  /** The weighted sum of the positions' nats. */
   async #run(
     pass: keyof HeadPrograms,
-    { labels }: Batch,
+    batch: Batch,
     positions: readonly number[],
     stream: Buffer,
     spent: Spent,
   ): Promise<number> {
-    for (const [i, at] of positions.entries()) this.#rows.put(i, stream, at, labels[at]!);
+    for (const [i, at] of positions.entries()) this.#rows.put(i, stream, at, batch.labels[at]!);
     const nats = await this.#rows.run(this.programs[pass], positions.length, spent);
-    return nats.reduce((sum, each) => sum + each, 0);
+    return nats.reduce((sum, each, i) => sum + each * weightOf(batch, positions[i]!), 0);
   }
 
   [Symbol.dispose](): void {
     this.#rows[Symbol.dispose]();
   }
 }
+
+const weightOf = ({ weights }: Batch, at: number): number => weights?.[at] ?? 1;
 
 /** The labelled positions of a batch, in chunks. */
 function chunksOf({ labels }: Batch): number[][] {

@@ -1,8 +1,9 @@
 import type { z } from "zod";
 import type { Tensor } from "../../graph/index.ts";
+import type { DenoiserConfig } from "../../models/decoder.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { RunData } from "../data/open.ts";
-import type { ListReader } from "../data/samples.ts";
+import type { Arrange, ListReader } from "../data/samples.ts";
 import type { ExitLosses, Trainee } from "../graphs.ts";
 import type { Objective } from "../heads/objective.ts";
 import type { Optimizer } from "../optimizer.ts";
@@ -16,10 +17,15 @@ export interface Method<O = unknown> {
   readonly options: z.ZodType<O>;
   /** A run's options under this method, unless the user gives others. */
   presets?(options: O): Partial<TrainInput>;
-  /** Special tokens that the model must have: those that it lacks are added to its tokenizer and its tables. */
-  newTokens?(options: O): NewTokens;
+  /**
+   * Special tokens that the model must have: those that it lacks are added to its tokenizer and its tables. `base` is the
+   * tokenizer of the model that is trained further.
+   */
+  newTokens?(options: O, base?: Tokenizer): NewTokens;
   /** Reads lists as samples: other methods have none. @throws UserError if the model cannot rank */
   readList?(options: O, tokenizer: Tokenizer): ListReader;
+  /** The form of samples: in most methods each place predicts the next token. */
+  arrange?(options: O, run: DataHost): Arrange;
   /** The head in place of the model's own. */
   objective?(options: O, objective: Objective): Objective;
   /** Losses at layers before the last. @throws UserError if the model has no such layers */
@@ -52,6 +58,8 @@ export interface NewTokens {
 export interface DataHost {
   readonly options: TrainOptions;
   readonly tokenizer: Tokenizer;
+  /** Present if the model fills in masked tokens. */
+  readonly denoiser: DenoiserConfig | undefined;
 }
 
 /** A run before its first step, or before it is restored. */

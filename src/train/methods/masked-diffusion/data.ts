@@ -1,0 +1,73 @@
+import { seededRandom } from "../../../util/random.ts";
+import type { Batch, TrainingData } from "../../data/batch.ts";
+
+export interface Masking {
+  /** The token that stands in masked places. */
+  readonly mask: number;
+  /** True if a token is predicted at the place before it. */
+  readonly shifted: boolean;
+  /** The least share of tokens that is masked. */
+  readonly epsilon: number;
+}
+
+/** Batches whose labels, the tokens at their own places, are masked at random; a pure function of the index. */
+export function masked(data: TrainingData, masking: Masking, seed: number): TrainingData {
+  const first = Math.floor(seededRandom(seed)() * 2 ** 52);
+  return { ...data, batch: (index) => maskedBatch(data.batch(index), masking, seededRandom(first + index)) };
+}
+
+/**
+ * Masks each label of a text with the probability p = (1 − ε)·t + ε, t uniform in [0, 1] and its own for each text. A
+ * masked label weighs 1/p, and texts weigh alike, whatever the length of their answers.
+ */
+export function maskedBatch(batch: Batch, { mask, shifted, epsilon }: Masking, random: () => number): Batch {
+  const { ids: given, labels: tokens } = batch;
+  const [ids, labels, weights] = [given.slice(), tokens.map(() => -1), new Float32Array(given.length)];
+  const documents = new Int32Array(given.length).fill(-1);
+  const texts = textsOf(batch);
+  const labelled = texts.reduce((sum, { answer }) => sum + answer.length, 0);
+  for (const [i, { from, to, answer }] of texts.entries()) {
+    documents.fill(i, from, to);
+    const p = (1 - epsilon) * random() + epsilon;
+    for (const at of answer.filter(() => random() < p)) {
+      ids[at] = mask;
+      const place = shifted ? at - 1 : at;
+      if (place < from) continue;
+      labels[place] = tokens[at]!;
+      weights[place] = labelled / (p * texts.length * answer.length);
+    }
+  }
+  return { ...batch, ids, labels, weights, labelled, documents };
+}
+
+/** A text at the places from … to − 1 of a batch, with the places that are labelled. */
+interface Text {
+  readonly from: number;
+  readonly to: number;
+  readonly answer: readonly number[];
+}
+
+/** The texts of a batch: the documents of packed rows, or rows up to their last label. */
+function textsOf({ rows, tokens, labels, documents }: Batch): Text[] {
+  return Array.from({ length: rows }, (_, row) => {
+    const [first, end] = [row * tokens, (row + 1) * tokens];
+    const last = labels.subarray(first, end).findLastIndex((label) => label >= 0);
+    const borders = documents ? bordersOf(documents, first, end) : [first, first + last + 1];
+    return borders.slice(1).map((to, i) => textOf(labels, borders[i]!, to));
+  })
+    .flat()
+    .filter(({ answer }) => answer.length > 0);
+}
+
+/** The places of a row at which a document begins or the last one ends. */
+function bordersOf(documents: Int32Array, first: number, end: number): number[] {
+  const borders = [first];
+  for (let at = first; at < end && documents[at]! >= 0; at++)
+    if (at + 1 === end || documents[at + 1] !== documents[at]) borders.push(at + 1);
+  return borders;
+}
+
+function textOf(labels: Int32Array, from: number, to: number): Text {
+  const places = Array.from({ length: to - from }, (_, i) => from + i);
+  return { from, to, answer: places.filter((at) => labels[at]! >= 0) };
+}

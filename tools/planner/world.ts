@@ -1,0 +1,73 @@
+import { seededRandom } from "../../src/util/random.ts";
+
+/** A question with the plan that solves it and the answer that follows from the plan. */
+export interface Sample {
+  readonly task: "star-graph" | "look-up";
+  readonly question: string;
+  readonly plan: string;
+  readonly answer: string;
+}
+
+/** Nodes, one token each. */
+const NODES = [..."abcdefghijklmnopqrstuvwxyz"];
+const DEGREES = [3, 4, 5] as const;
+const [SHORTEST, LONGEST] = [4, 8];
+
+type Random = () => number;
+const below = (n: number, random: Random): number => Math.floor(random() * n);
+
+function shuffled<T>(items: readonly T[], random: Random): T[] {
+  const all = [...items];
+  for (let i = all.length - 1; i > 0; i--) {
+    const j = below(i + 1, random);
+    [all[i], all[j]] = [all[j]!, all[i]!];
+  }
+  return all;
+}
+
+/**
+ * A star graph (Bachmann & Nagarajan 2024, arXiv 2403.06963): arms of equal length from one node, their edges in random
+ * order; the path to the end of one arm is asked for. An edge is its first node and, in a capital letter, its second. The
+ * question ends with the start, the goal and the path's length.
+ */
+export function starGraph(random: Random): Sample {
+  const degree = DEGREES[below(DEGREES.length, random)]!;
+  const longest = Math.min(LONGEST, 1 + Math.floor((NODES.length - 1) / degree));
+  const length = SHORTEST + below(longest - SHORTEST + 1, random);
+  const [start, ...nodes] = shuffled(NODES, random) as [string, ...string[]];
+  const arms = Array.from({ length: degree }, (_, i) => [
+    start,
+    ...nodes.slice(i * (length - 1), (i + 1) * (length - 1)),
+  ]);
+  const edges = arms.flatMap((arm) => arm.slice(1).map((node, i) => arm[i]! + node.toUpperCase()));
+  const path = arms[below(degree, random)]!;
+  const question = `${shuffled(edges, random).join("")}|${start}${path.at(-1)}${length}`;
+  return { task: "star-graph", question, plan: path.join(""), answer: path[1]! };
+}
+
+/** The value of each key of two letters: arbitrary, so that it can be known but not worked out. */
+const values = new Map(
+  (() => {
+    const random = seededRandom(5);
+    const keys = NODES.slice(0, 20).flatMap((a) => NODES.slice(0, 20).map((b) => a + b));
+    return shuffled(keys, random).map((key) => [key, NODES[below(NODES.length, random)]!] as const);
+  })(),
+);
+const KEYS = [...values.keys()];
+/** Keys that training shows; the others are asked for in tests, too. */
+const KNOWN = KEYS.slice(0, 280);
+
+/** A look-up of a fact, which no plan helps with: the plan says the key again. */
+export function lookUp(random: Random, keys: readonly string[] = KNOWN): Sample {
+  const key = keys[below(keys.length, random)]!;
+  return { task: "look-up", question: `?${key}`, plan: key, answer: values.get(key)! };
+}
+
+/** Look-ups of all keys, known or not. */
+export const anyLookUp = (random: Random): Sample => lookUp(random, KEYS);
+
+/** The share of look-ups among training samples. */
+const LOOK_UPS = 0.1;
+
+/** Samples for training. */
+export const trainingSample = (random: Random): Sample => (random() < LOOK_UPS ? lookUp(random) : starGraph(random));
