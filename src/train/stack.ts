@@ -13,11 +13,9 @@ export interface Shape {
 }
 
 /** A tensor of a batch that programs read. */
-export interface BatchInput {
-  readonly dtype: Extract<DType, "i64" | "i32">;
-  readonly shape: readonly number[];
-  readonly values: Int32Array;
-}
+export type BatchInput =
+  | { readonly dtype: Extract<DType, "i64" | "i32">; readonly shape: readonly number[]; readonly values: Int32Array }
+  | { readonly dtype: "f32"; readonly shape: readonly number[]; readonly values: Float32Array };
 
 /** A model's layers between its tokens and its head, over one stream; weights are inputs of the graphs. */
 export interface Stack {

@@ -106,10 +106,10 @@ export class StepBuffers implements Disposable {
     return this.#views.of(buffer, evalShape(shape, this.sizes), 0);
   }
 
-  #input(name: string, { dtype }: BatchInput): Buffer {
+  #input(name: string, { dtype, shape }: BatchInput): Buffer {
     const known = this.#inputs.get(name);
     if (known) return known;
-    const buffer = new Buffer(dtype, this.shape.rows * this.shape.tokens);
+    const buffer = new Buffer(dtype, Math.max(this.shape.rows * this.shape.tokens, count(shape)));
     this.#inputs.set(name, buffer);
     return buffer;
   }
@@ -121,6 +121,7 @@ export class StepBuffers implements Disposable {
 }
 
 function write({ memory }: Buffer, { dtype, values }: BatchInput): void {
-  if (dtype === "i32") new Int32Array(memory).set(values);
+  if (dtype === "f32") new Float32Array(memory).set(values);
+  else if (dtype === "i32") new Int32Array(memory).set(values);
   else new BigInt64Array(memory).set(BigInt64Array.from(values, BigInt));
 }

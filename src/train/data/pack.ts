@@ -15,6 +15,7 @@ export interface Packing extends Batching {
  */
 export function sampleData(samples: readonly Sample[], { packing, ...batching }: Packing): TrainingData {
   const { kept, dropped } = sorted(samples, batching.tokens);
+  if (packing && kept.some(({ image }) => image)) throw new UserError("packing: a row has at most one image", 2);
   const rows = packing ? packed(kept, batching.tokens) : kept.map(alone);
   const source = { count: rows.length, samples: kept.length, dropped, packed: packing };
   return inBatches({ ...source, row: (index) => rows[index]! }, batching);
@@ -67,7 +68,11 @@ class Rooms {
   }
 }
 
-const alone = ({ ids, labels, list }: Sample): Row => ({ ids, labels, samples: 1, ...(list && { lists: [list] }) });
+const alone = ({ ids, labels, list, image }: Sample): Row => ({
+  ...{ ids, labels, samples: 1 },
+  ...(list && { lists: [list] }),
+  ...(image && { image }),
+});
 
 function together(samples: readonly Sample[]): Row {
   const length = samples.reduce((sum, { ids }) => sum + ids.length, 0);

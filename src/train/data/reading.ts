@@ -25,6 +25,7 @@ export function headFor(records: readonly PlacedRecord[]): TextHeadKind {
     case "completion":
     case "chat":
     case "list":
+    case "seen":
       throw new UserError(`${first.where}: ${EXPECTED.classes}, or ${EXPECTED.embedding}, got ${got(first.record)}`);
   }
 }
@@ -43,4 +44,5 @@ export const got = (record: DataRecord): string =>
     labelled: '"text" and "label"',
     ranked: '"query" and "positive"',
     list: '"query", "documents" and "ranking"',
+    seen: '"image", "prompt" and "answer"',
   })[record.kind];

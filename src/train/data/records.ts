@@ -1,3 +1,4 @@
+import path from "node:path";
 import { z } from "zod";
 import { checked } from "../../util/checked.ts";
 import { few, inFile, UserError } from "../../util/errors.ts";
@@ -27,6 +28,9 @@ const list = z
     error: "expected the index of each document once, the best first",
   });
 
+/** A question about a picture, the path of whose file is relative to that of the data. */
+const seen = z.object({ image: z.string().min(1), prompt: z.string(), answer: z.string() });
+
 const isPermutation = (ranking: readonly number[], count: number): boolean =>
   ranking.length === count && ranking.every((index) => index < count) && new Set(ranking).size === count;
 
@@ -36,6 +40,7 @@ export type ChatRecord = z.output<typeof chat>;
 export type LabelledRecord = z.output<typeof labelled>;
 export type RankedRecord = z.output<typeof ranked>;
 export type ListRecord = z.output<typeof list>;
+export type SeenRecord = z.output<typeof seen>;
 
 /** A line of a data file, by its fields. */
 export type DataRecord =
@@ -44,7 +49,8 @@ export type DataRecord =
   | ({ readonly kind: "chat" } & ChatRecord)
   | ({ readonly kind: "labelled" } & LabelledRecord)
   | ({ readonly kind: "ranked" } & RankedRecord)
-  | ({ readonly kind: "list" } & ListRecord);
+  | ({ readonly kind: "list" } & ListRecord)
+  | ({ readonly kind: "seen" } & SeenRecord);
 
 /** A record, and its place for sentences. */
 export interface PlacedRecord {
@@ -57,13 +63,14 @@ export interface PlacedRecord {
 export function readRecords(file: string, contents: string): PlacedRecord[] {
   return contents.split("\n").flatMap((line, i) => {
     const where = `${file}: line ${i + 1}`;
-    return line.trim() === "" ? [] : [{ where, record: inFile(where, () => recordOf(line)) }];
+    return line.trim() === "" ? [] : [{ where, record: inFile(where, () => recordOf(line, path.dirname(file))) }];
   });
 }
 
-function recordOf(line: string): DataRecord {
+function recordOf(line: string, folder: string): DataRecord {
   const value = parsed(line);
   const has = (field: string) => Object.hasOwn(value, field);
+  if (has("image")) return { kind: "seen", ...inFolder(checked(seen, value), folder) };
   if (has("messages")) return { kind: "chat", ...checked(chat, value) };
   if (has("prompt") || has("completion")) return { kind: "completion", ...checked(completion, value) };
   if (has("ranking")) return { kind: "list", ...checked(list, value) };
@@ -71,9 +78,14 @@ function recordOf(line: string): DataRecord {
   if (has("label")) return { kind: "labelled", ...checked(labelled, value) };
   if (has("text")) return { kind: "text", ...checked(text, value) };
   const forms =
-    '"text", "prompt" and "completion", "messages", "text" and "label", "query" and "positive", or "query", "documents" and "ranking"';
+    '"text", "prompt" and "completion", "messages", "text" and "label", "query" and "positive", "query", "documents" and "ranking", or "image", "prompt" and "answer"';
   throw new UserError(`expected ${forms}, got ${few(Object.keys(value)) || "no field"}`);
 }
+
+const inFolder = (record: SeenRecord, folder: string): SeenRecord => ({
+  ...record,
+  image: path.resolve(folder, record.image),
+});
 
 function parsed(line: string): object {
   let value: unknown;

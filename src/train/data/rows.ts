@@ -60,5 +60,6 @@ function joined(
     ...{ rows, tokens, ids, labels, labelled, samples },
     ...(documents && { documents }),
     ...(lists.length > 0 && { lists }),
+    ...(all.some(({ image }) => image) && { images: all.map(({ image }) => image) }),
   };
 }

@@ -1,0 +1,39 @@
+import { readImage } from "../../engine/image/input.ts";
+import type { Pixels } from "../../engine/image/pixels.ts";
+import { type ImageProcessor, normalisePixels, sized } from "../../engine/image/processor.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Vision } from "../../models/vision.ts";
+import { readText } from "../data/files.ts";
+import { readRecords, type SeenRecord } from "../data/records.ts";
+import { framed, type Sample, shifted } from "../data/samples.ts";
+
+/** Pictures that are decoded at the same time. */
+const AT_ONCE = 16;
+
+/** Reads all pictures that files of JSON lines name, in the size of the model's input. @throws UserError */
+export async function readPictures(files: readonly string[], processor: ImageProcessor): Promise<Map<string, Pixels>> {
+  const records = files.flatMap((file) => readRecords(file, readText(file)));
+  const paths = [...new Set(records.flatMap(({ record }) => (record.kind === "seen" ? [record.image] : [])))];
+  const pictures = new Map<string, Pixels>();
+  for (let at = 0; at < paths.length; at += AT_ONCE)
+    await Promise.all(
+      paths.slice(at, at + AT_ONCE).map(async (path, i) => {
+        pictures.set(path, sized(await readImage({ image: path }, at + i), processor));
+      }),
+    );
+  return pictures;
+}
+
+/** Reads questions about pictures as samples: the picture's tokens, the prompt, and the answer, whose tokens are labels. */
+export const seenReader =
+  (tokenizer: Tokenizer, vision: Vision, pictures: ReadonlyMap<string, Pixels>, processor: ImageProcessor) =>
+  ({ image, prompt, answer }: SeenRecord): Sample => {
+    const { before, behind } = framed(tokenizer);
+    const picture = pictures.get(image)!;
+    const places = new Array<number>(vision.tokens).fill(vision.config.imageToken);
+    const asked = [...before, ...places, ...tokenizer.encode(prompt)];
+    const answered = [...tokenizer.encode(answer), ...behind];
+    const labelled = [...asked.map(() => false), ...answered.map(() => true)];
+    const pixels = () => normalisePixels(picture, processor);
+    return { ...shifted([...asked, ...answered], labelled), image: { at: before.length, pixels } };
+  };

@@ -1,0 +1,27 @@
+import { decoderArchitecture, isOfKind, visionArchitecture } from "../../models/registry.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { languageModelOf } from "../decoder-stack.ts";
+import type { Trainee } from "../graphs.ts";
+import { TracedWeights } from "../traced-weights.ts";
+import { withoutLayer } from "../trainable.ts";
+import { visionLanguageModelOf } from "./vision-stack.ts";
+
+/** True for a decoder that reads images, too. */
+export const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–language model", checkpoint);
+
+/**
+ * A decoder, with the part that reads images if it has one, as a language model; `has` says which optional tensors
+ * there are.
+ */
+export function modelOf(
+  checkpoint: Checkpoint,
+  has: (name: string) => boolean,
+): Pick<Trainee, "stack" | "objective"> & { readonly weights: TracedWeights } {
+  const weights = new TracedWeights(checkpoint.config, has, inputName);
+  const decoder = decoderArchitecture(checkpoint).open(weights);
+  if (!seesImages(checkpoint)) return { ...languageModelOf(decoder), weights };
+  return { ...visionLanguageModelOf(decoder, visionArchitecture(checkpoint).vision(weights)), weights };
+}
+
+/** One graph has all layers of the encoder of images: its inputs keep the layers' numbers. */
+const inputName = (name: string): string => (name.startsWith("v.") ? name : withoutLayer(name));

@@ -1,0 +1,56 @@
+import { concat, type Graph, gather, reshape, type Tensor } from "../../graph/index.ts";
+import type { Decoder } from "../../models/decoder.ts";
+import type { Vision } from "../../models/vision.ts";
+import type { Batch } from "../data/batch.ts";
+import { DecoderStack } from "../decoder-stack.ts";
+import type { Trainee } from "../graphs.ts";
+import { languageModel } from "../heads/language-model.ts";
+import type { BatchInput, Shape } from "../stack.ts";
+
+/** A decoder's layers over rows of tokens, each with at most one image, whose encoder runs before the first layer and is trained, too. */
+export class VisionStack extends DecoderStack {
+  constructor(
+    decoder: Decoder,
+    private readonly vision: Vision,
+  ) {
+    super(decoder);
+  }
+
+  /** The rows of the tokens' table and those of images, each in the place that the batch says. */
+  override embed(g: Graph, shape: Shape): Tensor {
+    const { rows, tokens } = shape;
+    const { channels, imageSize } = this.vision.encoder.config;
+    const pixels = g.input("pixels", "f32", [rows, channels, imageSize, imageSize]);
+    const flat = (x: Tensor, count: number) => reshape(x, [count, this.hidden]);
+    const all = [
+      flat(super.embed(g, shape), rows * tokens),
+      flat(this.vision.rows(g, pixels), rows * this.vision.tokens),
+    ];
+    return gather(concat(all, 0), g.input("places", "i64", [rows, tokens]), 0);
+  }
+
+  override inputs(batch: Batch): Readonly<Record<string, BatchInput>> {
+    const { rows, tokens } = batch;
+    const { channels, imageSize } = this.vision.encoder.config;
+    const size = channels * imageSize ** 2;
+    const pixels = new Float32Array(rows * size);
+    const places = Int32Array.from({ length: rows * tokens }, (_, i) => i);
+    for (const [row, image] of (batch.images ?? []).entries()) {
+      if (!image) continue;
+      pixels.set(image.pixels(), row * size);
+      const first = rows * tokens + row * this.vision.tokens;
+      for (let i = 0; i < this.vision.tokens; i++) places[row * tokens + image.at + i] = first + i;
+    }
+    return {
+      ...super.inputs(batch),
+      pixels: { dtype: "f32", shape: [rows, channels, imageSize, imageSize], values: pixels },
+      places: { dtype: "i64", shape: [rows, tokens], values: places },
+    };
+  }
+}
+
+/** A decoder with the part that reads images, trained together as a language model. */
+export const visionLanguageModelOf = (decoder: Decoder, vision: Vision): Pick<Trainee, "stack" | "objective"> => ({
+  stack: new VisionStack(decoder, vision),
+  objective: languageModel(decoder),
+});
