@@ -1,3 +1,4 @@
+import path from "node:path";
 import { suggest, UserError } from "../util/errors.ts";
 import type { HeadModules } from "../weights/adapter/head.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
@@ -23,6 +24,7 @@ import type { ImageText } from "./image-text.ts";
 import { jetmoe } from "./jetmoe.ts";
 import { llada } from "./llada.ts";
 import { llama } from "./llama.ts";
+import { llava } from "./llava.ts";
 import { mambaArchitecture } from "./mamba.ts";
 import { mamba2Architecture } from "./mamba2.ts";
 import { mistral } from "./mistral.ts";
@@ -42,6 +44,7 @@ import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq.ts";
 import { smollm3 } from "./smollm3.ts";
 import { t5 } from "./t5.ts";
 import { t5Encoder } from "./t5-encoder.ts";
+import type { Vision, VisionLanguageArchitecture } from "./vision.ts";
 
 /** Every supported decoder, one line each. */
 const decoders: readonly Architecture[] = [
@@ -70,7 +73,10 @@ const decoders: readonly Architecture[] = [
 /** Every supported model that fills in masked tokens, one line each: stacks of a decoder's blocks. */
 const denoisers: readonly Architecture[] = [dream, llada];
 
-const stacks: readonly Architecture[] = [...decoders, ...denoisers];
+/** Every supported decoder that reads images, too, one line each. */
+const visionLanguages: readonly VisionLanguageArchitecture[] = [llava];
+
+const stacks: readonly Architecture[] = [...decoders, ...denoisers, ...visionLanguages];
 
 /** Every supported encoder, one line each. */
 const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, mpnet, nomicbert, roberta, t5Encoder];
@@ -83,6 +89,7 @@ const imageTexts: readonly ImageTextArchitecture[] = [clip];
 
 const architectures = {
   decoder: decoders,
+  "vision–language model": visionLanguages,
   "diffusion language model": denoisers,
   encoder: encoders,
   "encoder with a decoder": seq2seqs,
@@ -215,6 +222,24 @@ export function openImageText(checkpoint: Checkpoint, folder: string, quant: Qua
   const weights = new Weights(used, folder, quant, architecture.tensors(used));
   return { model: architecture.open(weights), weights };
 }
+
+/** The part of a vision–language model that reads images, and the weights that its graph is traced with. */
+export interface OpenVision {
+  readonly vision: Vision;
+  readonly weights: Weights;
+}
+
+/** Like `openDecoder`, for the part of a vision–language model that reads images. */
+export function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenVision {
+  const architecture = architectureOf(checkpoint, visionLanguages);
+  const used = without(checkpoint, architecture.unreadVision(checkpoint));
+  const weights = new Weights(used, path.join(folder, "vision"), quant, architecture.tensors(used));
+  return { vision: architecture.vision(weights), weights };
+}
+
+/** The architecture of a vision–language model's checkpoint. @throws UserError if it is of another kind or unknown */
+export const visionArchitecture = (checkpoint: Checkpoint): VisionLanguageArchitecture =>
+  architectureOf(checkpoint, visionLanguages);
 
 const loraLayersOf = (adapter: Lora | undefined, modules: Layout["modules"]): LoraLayers | undefined =>
   adapter && new LoraLayers(adapter, { modules, row: (_, row) => row });
