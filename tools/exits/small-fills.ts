@@ -5,6 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "../../src/index.ts";
+import { isRecurrent } from "../../src/models/decoder.ts";
 import { mean } from "../../src/util/mean.ts";
 import { root } from "../section.ts";
 import { makeTexts } from "./small-texts.ts";
@@ -12,7 +13,6 @@ import { makeTexts } from "./small-texts.ts";
 const [folder = join(root, "models/exits-small"), out = join(root, "docs/results/dynamax-small/fills.json")] =
   process.argv.slice(2);
 
-const FILLS = ["recompute", "copy-hidden", "copy-kv", "mask", "verify"] as const;
 /** Shares of tokens that leave after the middle layer, at steps that chance picks: the higher, the longer the runs of exits. */
 const RATES = [0.25, 0.5, 0.75, 0.9];
 const SEEDS = [1, 2, 3];
@@ -20,7 +20,11 @@ const SEEDS = [1, 2, 3];
 const [PROMPTS, PROMPT, TOKENS] = [120, 80, 48];
 
 using model = await load(folder);
-const middle = model.language!.decoder.config.layers / 2;
+const { config } = model.language!.decoder;
+const middle = config.layers / 2;
+const fills = isRecurrent(config)
+  ? ["recompute", "ssm-partial", "ssm-skip"]
+  : ["recompute", "copy-hidden", "copy-kv", "mask", "verify"];
 const prompts = makeTexts(5004, PROMPTS).map(({ text }) => text.slice(0, PROMPT));
 
 async function written(save: readonly string[]): Promise<number[][]> {
@@ -40,7 +44,7 @@ const dense = await written([]);
 const results = [];
 for (const rate of RATES)
   for (const seed of SEEDS)
-    for (const fill of FILLS) {
+    for (const fill of fills) {
       const save = `dynamax:rule=random,from=${middle},rate=${rate},seed=${seed},fill=${fill}`;
       const answers = (await written([save])).map((own, i) => compare(dense[i]!, own));
       const [agree, before] = [mean(answers.map((a) => a.agree)), mean(answers.map((a) => a.before))];

@@ -1,22 +1,23 @@
 /**
  * Decode time and likeness to dense of the small model's recipes: exits are trained on texts of its own, then every
- * recipe continues the same beginnings, in turns with dense. `npx tsx tools/exits/small-speed.ts FOLDER` keeps the
- * exits in FOLDER, and writes docs/results/dynamax-small/speed.json.
+ * recipe continues the same beginnings, in turns with dense. `npx tsx tools/exits/small-speed.ts FOLDER [MODEL] [OUT]`
+ * keeps the exits in FOLDER; results go to docs/results/dynamax-small.
  */
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, type Receipt, type TrainExitsOptions, trainExits } from "../../src/index.ts";
+import { isRecurrent } from "../../src/models/decoder.ts";
 import { exitsJson } from "../../src/savings/depth/exits/artefact.ts";
 import { mean } from "../../src/util/mean.ts";
 import { root } from "../section.ts";
 import { makeTexts } from "./small-texts.ts";
 
-const [folder] = process.argv.slice(2);
+const [folder, path = join(root, "models/exits-small"), out = join(root, "docs/results/dynamax-small/speed.json")] =
+  process.argv.slice(2);
 if (folder === undefined) throw new Error("expected a folder for the exits");
 
 /** Beginnings, their characters, the tokens that are written, and the rounds of which the median is taken. */
 const [PROMPTS, PROMPT, TOKENS, ROUNDS] = [24, 80, 96, 5];
-const MODEL = join(root, "models/exits-small");
 const CHOICES = [
   "exit:layer=4",
   ...["linear", "ffn"].flatMap((kind) =>
@@ -28,7 +29,9 @@ const CHOICES = [
   "dynamax:rule=random,rate=0.5",
 ];
 
-using model = await load(MODEL);
+using model = await load(path);
+const { config } = model.language!.decoder;
+const choices = isRecurrent(config) ? CHOICES.filter((choice) => !/fill=(copy|verify)/.test(choice)) : CHOICES;
 if (!existsSync(exitsJson(folder))) {
   const documents = makeTexts(6001, 800).map(({ text }) => text);
   const how = {
@@ -62,13 +65,13 @@ async function written(save: readonly string[]) {
 
 function layersOf({ work, tokens }: Receipt): number {
   const run = work?.["layers"]?.run;
-  return typeof run === "number" ? run : 8 * tokens.completion;
+  return typeof run === "number" ? run : config.layers * tokens.completion;
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 const results = [];
-for (const choice of CHOICES) {
+for (const choice of choices) {
   const save = [choice.startsWith("dynamax:classifier") ? `${choice},file=${folder}` : choice];
   const rounds = [];
   for (let round = 0; round < ROUNDS; round++) rounds.push({ dense: await written([]), own: await written(save) });
@@ -89,7 +92,4 @@ for (const choice of CHOICES) {
   results.push(found);
   process.stderr.write(`${JSON.stringify(found)}\n`);
 }
-writeFileSync(
-  join(root, "docs/results/dynamax-small/speed.json"),
-  `${JSON.stringify({ prompts: PROMPTS, tokens: TOKENS, rounds: ROUNDS, results })}\n`,
-);
+writeFileSync(out, `${JSON.stringify({ prompts: PROMPTS, tokens: TOKENS, rounds: ROUNDS, results })}\n`);

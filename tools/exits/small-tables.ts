@@ -5,7 +5,8 @@ import { markdownTable, root, writeSection } from "../section.ts";
 import { doneRuns, type MethodRun } from "./method-runs.ts";
 import type { Difference } from "./small-curves.ts";
 
-const FOLDER = "docs/results/dynamax-small";
+/** Results of the Llama and of the Mamba-2. */
+const FOLDERS = ["docs/results/dynamax-small", "docs/results/dynamax-mamba"];
 const SECTION = "exits/small-tables";
 
 interface ByLayer {
@@ -207,9 +208,9 @@ function fillsTable({ results }: Fills): string {
 }
 
 /** The results of a page, as far as they are there. */
-function tables(): string {
+function tables(folder: string): string {
   const read = <T>(file: string): T[] => {
-    const path = join(root, FOLDER, file);
+    const path = join(root, folder, file);
     return existsSync(path) ? [JSON.parse(readFileSync(path, "utf8")) as T] : [];
   };
   const parts = [layersTable, rulesTable, differencesTable, tellingsTable, relaxedTable, historyTable, gainsTable];
@@ -244,6 +245,6 @@ function methodTable(runs: readonly MethodRun[]): string {
 }
 
 if (process.argv[1] === import.meta.filename) {
-  writeSection(`${FOLDER}/README.md`, SECTION, tables());
+  for (const folder of FOLDERS) writeSection(`${folder}/README.md`, SECTION, tables(folder));
   if (doneRuns().length > 0) writeSection("docs/methods/exits.md", SECTION, methodTable(doneRuns()));
 }

@@ -1,25 +1,36 @@
 /**
- * Trains the small model of exits from random weights: `npx tsx tools/exits/small-train.ts SEED OUT`. A run that was
- * stopped goes on.
+ * Trains the small model of exits from random weights: `npx tsx tools/exits/small-train.ts SEED OUT [llama|mamba2]`. A
+ * run that was stopped goes on.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resumeTraining, type TrainInput, train } from "../../src/index.ts";
 import { makeTexts } from "./small-texts.ts";
 
-const [seed = "1", out = ""] = process.argv.slice(2);
+const [seed = "1", out = "", type = "llama"] = process.argv.slice(2);
 const [folder, data] = [join(out, "model"), join(out, "train.jsonl")];
 
 /** Texts of one epoch. */
 const TEXTS = 12_000;
 
-const options: TrainInput = {
-  method: "exits:layers=all,weights=linear",
-  architecture: {
+/** Eight layers of width 160 and 2.5 million parameters each. */
+const ARCHITECTURES: Readonly<Record<string, TrainInput["architecture"]>> = {
+  llama: {
     ...{ model_type: "llama", hidden_size: 160, intermediate_size: 432, num_hidden_layers: 8 },
     ...{ num_attention_heads: 5, num_key_value_heads: 5, max_position_embeddings: 256, rms_norm_eps: 1e-5 },
     ...{ rope_theta: 10_000, hidden_act: "silu", tie_word_embeddings: true },
   },
+  mamba2: {
+    ...{ model_type: "mamba2", hidden_size: 160, num_hidden_layers: 8, expand: 4, num_heads: 20, head_dim: 32 },
+    ...{ state_size: 32, n_groups: 1, tie_word_embeddings: true },
+  },
+};
+
+const architecture = ARCHITECTURES[type];
+if (architecture === undefined) throw new Error(`expected llama or mamba2, got ${type}`);
+const options: TrainInput = {
+  method: "exits:layers=all,weights=linear",
+  architecture,
   data,
   validation: 0.01,
   tokens: 192,
