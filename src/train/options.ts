@@ -35,10 +35,15 @@ export const trainOptions = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .describe("a model to train from random weights: fields of a Hugging Face config.json, model_type among them"),
-  tokenizer: z.string().default("characters").describe("of a model from random weights: characters, bytes or a MODEL"),
+  tokenizer: z
+    .string()
+    .default("characters")
+    .describe("of a model from random weights: characters, bytes, words or a MODEL"),
   data: z
     .preprocess((given) => (typeof given === "string" ? [given] : given), z.array(z.string(), FILES).min(1, FILES))
-    .describe("text files, or JSONL with text, prompt and completion, messages, text and label, or query and positive"),
+    .describe(
+      "text files, or JSONL with text, prompt and completion, messages, text and label, query and positive, or image, prompt and answer",
+    ),
   validation: z.number().min(0).max(0.9).default(0.1).describe("share of the data that is held out"),
   head: z
     .enum(heads)
@@ -68,7 +73,7 @@ export const trainOptions = z.strictObject({
   steps: count.optional().describe("optimiser steps (default: those of the epochs)"),
   epochs: z.number().positive().default(1).describe("passes over the data, if steps are not given"),
   optimizer: optimizerOptions.prefault({}).describe("name, lr, beta1, beta2, eps, weightDecay, momentum"),
-  schedule: scheduleOptions.prefault({}).describe("name, warmup, minimum, decay"),
+  schedule: scheduleOptions.prefault({}).describe("name, warmup, minimum, decay, shape"),
   clip: z.number().min(0).default(1).describe("longest gradient, by its norm; 0 clips nothing"),
   spikes: z.enum(["stop", "skip"]).default("stop").describe("what is done if the loss or the gradient is not finite"),
   evaluateEvery: count.default(100).describe("steps between two evaluations on the held-out data"),

@@ -24,6 +24,12 @@ test("wsd stays at the peak and falls over its last share alone", () => {
   expect(rates({ name: "wsd", minimum: 0, decay: 0.5 }, 4)).toEqual([1, 1, 1, 0.5, 0]);
 });
 
+test("an exponential decay multiplies the rate by the same at each step, and ends at the minimum", () => {
+  const fallen = rates({ name: "wsd", minimum: 0.01, decay: 0.5, shape: "exponential" }, 4);
+  for (const [step, rate] of [1, 1, 1, 0.1, 0.01].entries()) expect(fallen[step]).toBeCloseTo(rate, 12);
+  expect(() => scheduleOptions.parse({ name: "wsd", minimum: 0, shape: "exponential" })).toThrow("more than 0");
+});
+
 test("a warm-up as long as the run never falls", () => {
   expect(rates({ name: "cosine", warmup: 4 }, 4).slice(0, 4)).toEqual([1 / 5, 2 / 5, 3 / 5, 4 / 5]);
 });

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-export const scheduleOptions = z.strictObject({
+const fields = z.strictObject({
   name: z
     .enum(["constant", "linear", "cosine", "wsd"])
     .default("cosine")
@@ -13,14 +13,23 @@ export const scheduleOptions = z.strictObject({
     .describe("steps in which the rate rises to its peak, or their share of all if below 1"),
   minimum: z.number().min(0).max(1).default(0.1).describe("share of the peak at the end"),
   decay: z.number().min(0).max(1).default(0.2).describe("of wsd: share of the steps in which the rate falls"),
+  shape: z
+    .enum(["linear", "exponential"])
+    .default("linear")
+    .describe("of wsd: how the rate falls there; exponential needs a minimum above 0"),
+});
+export const scheduleOptions = fields.refine(({ shape, minimum }) => shape === "linear" || minimum > 0, {
+  path: ["minimum"],
+  error: "expected more than 0, as an exponential decay never comes to 0",
 });
 export type ScheduleOptions = z.output<typeof scheduleOptions>;
 
 /**
  * The learning rate of step `step` (from 0) of `steps` as a share of its peak. The rate rises linearly over the warm-up, its first step being
- * 1/(warmup + 1), then follows the curve: `cosine` as in SGDR (Loshchilov & Hutter 2017), `wsd` constant and linear at its end (Hu et al. 2024).
+ * 1/(warmup + 1), then follows the curve: `cosine` as in SGDR (Loshchilov & Hutter 2017), `wsd` constant and, at its end,
+ * linear (Hu et al. 2024) or exponential (JetMoE, Shen et al. 2024, section 4).
  */
-export function rateAt({ name, minimum, decay, ...rest }: ScheduleOptions, step: number, steps: number): number {
+export function rateAt({ name, minimum, decay, shape, ...rest }: ScheduleOptions, step: number, steps: number): number {
   const warmup = rest.warmup < 1 ? Math.round(rest.warmup * steps) : rest.warmup;
   if (step < warmup) return (step + 1) / (warmup + 1);
   const falling = (from: number): number => Math.min(1, Math.max(0, (step - from) / Math.max(1, steps - from)));
@@ -32,7 +41,9 @@ export function rateAt({ name, minimum, decay, ...rest }: ScheduleOptions, step:
       return between(1 - falling(warmup));
     case "cosine":
       return between((1 + Math.cos(Math.PI * falling(warmup))) / 2);
-    case "wsd":
-      return between(1 - falling(Math.max(warmup, Math.round(steps * (1 - decay)))));
+    case "wsd": {
+      const fallen = falling(Math.max(warmup, Math.round(steps * (1 - decay))));
+      return shape === "linear" ? between(1 - fallen) : minimum ** fallen;
+    }
   }
 }
