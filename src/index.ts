@@ -4,6 +4,7 @@ export type { FinishReason, GenerateInput } from "./engine/answer/generate.ts";
 export type { Classification, Reading } from "./engine/encoder/classifier.ts";
 export type { CalibrateTerms, ProfileOptions } from "./engine/file/profile.ts";
 export type { Format } from "./engine/grammar/index.ts";
+export { encodePng, type Picture } from "./engine/image/encode.ts";
 export type { ImageInput } from "./engine/image/input.ts";
 export type { Prompt } from "./engine/language-model.ts";
 export type { Sampled } from "./engine/sampling/sampler.ts";
@@ -56,6 +57,7 @@ export type {
   CodeCompletion,
   CompleteAtOptions,
   Completion,
+  ImagineOptions,
   Infilled,
   LoadOptions,
   ReadOptions,

@@ -22,6 +22,7 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: "calibrate a pair of models for routing",
     load: () => import("./commands/route.ts"),
   },
+  imagine: { summary: "draw images with a diffusion model", load: () => import("./commands/imagine.ts") },
   train: { summary: "train a model", load: () => import("./commands/train.ts") },
   pull: { summary: "download a model", load: () => import("./commands/pull.ts") },
   list: { summary: "list the models on this machine", load: () => import("./commands/list.ts") },

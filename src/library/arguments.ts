@@ -6,6 +6,7 @@ import type { Reading } from "../engine/encoder/classifier.ts";
 import type { ProfileOptions } from "../engine/file/profile.ts";
 import type { Format } from "../engine/grammar/index.ts";
 import type { ImageInput } from "../engine/image/input.ts";
+import { imagineOptions } from "../engine/imagine/options.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import { toolChoice, toolList } from "../engine/tools/tools.ts";
 import type { RouteInput } from "../pipelines/route/name.ts";
@@ -134,6 +135,10 @@ export const completeAtOptions = completionOptions.extend({
   ...stopShape,
 });
 export type CompleteAtTerms = z.output<typeof completeAtOptions>;
+export const imagineCall = imagineOptions.extend({
+  ...stopShape,
+  onStep: call<(done: number, all: number) => void>(),
+});
 const batchRequest = generateOptions.extend({ prompt, maxTokens, ...requestShape });
 export const batchRequests = z.array(batchRequest, "expected a list of requests");
 export const readOptions = z.strictObject({

@@ -4,6 +4,7 @@ import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
 import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
 import { damageBehind } from "../engine/file/damage.ts";
+import type { Picture } from "../engine/image/encode.ts";
 import type { ImageInput } from "../engine/image/input.ts";
 import type { TextOrImage } from "../engine/image-text/image-text-model.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
@@ -35,6 +36,7 @@ import type {
   CodeCompletion,
   CompleteAtOptions,
   Completion,
+  ImagineOptions,
   Infilled,
   ReadOptions,
   RelevanceOptions,
@@ -175,7 +177,8 @@ export class Model implements Disposable {
   /**
    * For servers: from now on the requests of `generate` run together, each a row of one batch; those beyond its rows
    * wait. They run at the batch's pace, however slowly they are read. A request that finds the queue full fails with
-   * `Refused`, for an encoder, too. Undefined for text-to-text models, whose requests run one by one.
+   * `Refused`, for an encoder, too. Undefined for text-to-text models and those that draw, whose requests run one by
+   * one.
    */
   schedule(options: SchedulerOptions): Turns | undefined {
     const { loaded } = this;
@@ -187,6 +190,7 @@ export class Model implements Disposable {
       case "encoder of images and texts":
         // The call that runs is in an encoder's queue, too.
         return Object.assign(loaded.queue, { limit: options.queue + 1 });
+      case "image generator":
       case "encoder with a decoder":
         return undefined;
     }
@@ -293,6 +297,21 @@ export class Model implements Disposable {
     return { scores: answers, receipt };
   }
 
+  /**
+   * Draws images, of a class if the model has classes.
+   * @throws UserError if the model does not draw, or has no such class
+   */
+  async imagine(options: ImagineOptions = {}): Promise<{ images: Picture[]; receipt: Receipt }> {
+    const checked = given("imagine's options", args.imagineCall, options);
+    const { signal, onStep, onStopped, ...asked } = checked;
+    const { loaded } = this;
+    if (loaded.kind !== "image generator")
+      throw new UserError(`${this.name} does not draw; expected an image generator, such as digits-tiny`);
+    const told = this.#biller.told(onStopped, []);
+    const { images, usage } = await this.#sound(loaded.imagine(asked, { signal, onStep, onStopped: told }));
+    return { images, receipt: this.#biller.receipt(usage, []) };
+  }
+
   async #scored(
     asked: readonly Asked[],
     { onStopped, ceiling = {}, ...terms }: args.ReadTerms,
@@ -372,6 +391,8 @@ function generativeOf(loaded: LoadedModel): LanguageModel | Seq2SeqModel {
       );
     case "encoder of images and texts":
       throw new UserError(`${loaded.source.name} encodes images and texts; expected a model that generates`);
+    case "image generator":
+      throw new UserError(`${loaded.source.name} draws images; expected a model that generates text`);
   }
 }
 
@@ -384,6 +405,8 @@ function encoderOf(loaded: LoadedModel): EncoderModel {
       throw new UserError(`${loaded.source.name} generates text; expected an encoder, such as minilm for embeddings`);
     case "encoder of images and texts":
       throw new UserError(`${loaded.source.name} encodes images and texts; expected an encoder of texts alone`);
+    case "image generator":
+      throw new UserError(`${loaded.source.name} draws images; expected an encoder, such as minilm for embeddings`);
   }
 }
 

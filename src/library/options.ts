@@ -5,6 +5,7 @@ import type { FinishReason, GenerateInput } from "../engine/answer/generate.ts";
 import type { completionOptions } from "../engine/completion/options.ts";
 import type { Place } from "../engine/completion/place.ts";
 import type { Format } from "../engine/grammar/index.ts";
+import type { ImagineInput } from "../engine/imagine/options.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
 import type { Tool, ToolChoice } from "../engine/tools/tools.ts";
@@ -164,6 +165,12 @@ export interface Completion {
   prompt?: Sampled[];
   finishReason: FinishReason;
   receipt: Receipt;
+}
+
+/** What to draw, and how the drawing is followed. */
+export interface ImagineOptions extends ImagineInput, Stoppable {
+  /** Called after each step, with the steps of all images that are done, and all. */
+  onStep?: ((done: number, all: number) => void) | undefined;
 }
 
 /** A place in a text to complete, and the options of the completion. */

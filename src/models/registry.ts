@@ -44,6 +44,7 @@ import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq.ts";
 import { smollm3 } from "./smollm3.ts";
 import { t5 } from "./t5.ts";
 import { t5Encoder } from "./t5-encoder.ts";
+import { type ImageGenerator, type ImageGeneratorArchitecture, unet2d, withFlatKernels } from "./unet2d.ts";
 import type { Vision, VisionLanguageArchitecture } from "./vision.ts";
 
 /** Every supported decoder, one line each. */
@@ -87,6 +88,9 @@ const seq2seqs: readonly Seq2SeqArchitecture[] = [t5];
 /** Every supported pair of an image's and a text's encoder, one line each. */
 const imageTexts: readonly ImageTextArchitecture[] = [clip];
 
+/** Every supported diffusion model of images, one line each. */
+const imageGenerators: readonly ImageGeneratorArchitecture[] = [unet2d];
+
 const architectures = {
   decoder: decoders,
   "vision–language model": visionLanguages,
@@ -94,6 +98,7 @@ const architectures = {
   encoder: encoders,
   "encoder with a decoder": seq2seqs,
   "encoder of images and texts": imageTexts,
+  "image generator": imageGenerators,
 };
 
 /** The kinds that an architecture of this room is of. */
@@ -240,6 +245,19 @@ export function openVision(checkpoint: Checkpoint, folder: string, quant: Quant 
 /** The architecture of a vision–language model's checkpoint. @throws UserError if it is of another kind or unknown */
 export const visionArchitecture = (checkpoint: Checkpoint): VisionLanguageArchitecture =>
   architectureOf(checkpoint, visionLanguages);
+
+/** A diffusion model of images, and the weights that its graphs are traced with. */
+export interface OpenImageGenerator {
+  readonly model: ImageGenerator;
+  readonly weights: Weights;
+}
+
+/** Like `openDecoder`, for diffusion models of images, which take no adapter and run in float32. */
+export function openImageGenerator(checkpoint: Checkpoint, folder: string): OpenImageGenerator {
+  const architecture = architectureOf(checkpoint, imageGenerators);
+  const weights = new Weights(withFlatKernels(checkpoint), folder, "f32");
+  return { model: architecture.open(weights), weights };
+}
 
 const loraLayersOf = (adapter: Lora | undefined, modules: Layout["modules"]): LoraLayers | undefined =>
   adapter && new LoraLayers(adapter, { modules, row: (_, row) => row });

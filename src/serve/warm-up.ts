@@ -27,6 +27,8 @@ async function answerOnce(model: Model): Promise<void> {
       return void (await (loaded.classifier ? model.classify([TEXT]) : model.embed([TEXT])));
     case "encoder of images and texts":
       return void (await model.embed([TEXT]));
+    case "image generator":
+      return void (await model.imagine({ class: loaded.model.labels[0], steps: 1 }));
     case "encoder with a decoder":
       return void (await model.complete(TEXT, { maxTokens: 1, raw: true }));
   }

@@ -1,3 +1,4 @@
+import { normals } from "../util/normals.ts";
 import { seededRandom } from "../util/random.ts";
 import type { ParameterStore } from "./parameters.ts";
 
@@ -34,19 +35,4 @@ export function fillLora(store: ParameterStore, seed: number): void {
     const bound = parameter.name.endsWith("lora_down") ? 1 / Math.sqrt(parameter.shape[0]!) : 0;
     for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random() - 1);
   }
-}
-
-/** Normally distributed numbers by Box and Muller's method. */
-export function normals(random: () => number): () => number {
-  let spare: number | undefined;
-  return () => {
-    if (spare !== undefined) {
-      const kept = spare;
-      spare = undefined;
-      return kept;
-    }
-    const [radius, angle] = [Math.sqrt(-2 * Math.log(1 - random())), 2 * Math.PI * random()];
-    spare = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
-  };
 }

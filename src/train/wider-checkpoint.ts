@@ -1,8 +1,9 @@
 import path from "node:path";
+import { normals } from "../util/normals.ts";
 import { seededRandom } from "../util/random.ts";
 import type { Checkpoint, ConfigSource, StoredTensor } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
-import { DEVIATION, normals } from "./initial.ts";
+import { DEVIATION } from "./initial.ts";
 import type { Extended } from "./subject.ts";
 
 export type HuggingFaceCheckpoint = Checkpoint & { readonly config: Extract<ConfigSource, { kind: "huggingface" }> };

@@ -87,6 +87,16 @@ function images({ image, flopsPerImage }: ModelDescription): [string, string][] 
   ];
 }
 
+/** What a model draws, and the cost of a step. */
+function drawings({ drawn, flopsPerImage = 0 }: ModelDescription): [string, string][] {
+  if (!drawn) return [];
+  const { imageSize, channels, steps } = drawn;
+  return [
+    ["draws", `${imageSize} × ${imageSize} pixels of ${channels} channels, trained on ${steps} steps of noise`],
+    ["dense FLOPs", `${scientific(flopsPerImage)} a step of an image`],
+  ];
+}
+
 /** If a text is read as a whole, the cost of a token grows with the text's length. */
 function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): [string, string][] {
   const whole = kind === "encoder" || kind === "encoder of images and texts";
@@ -114,14 +124,18 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ["architecture", `${model.architecture}, ${model.kind === "decoder" ? "a decoder" : `an ${model.kind}`}`],
   ["layers", layers(config)],
   ["attention", attention(config)],
-  ["vocabulary", grouped(config.vocabulary)],
-  ["context", `${grouped(config.context)} tokens`],
+  ...(model.drawn
+    ? []
+    : ([
+        ["vocabulary", grouped(config.vocabulary)],
+        ["context", `${grouped(config.context)} tokens`],
+      ] satisfies [string, string][])),
   ["parameters", parameters(model)],
   ["on disk", megabytes(bytes.disk)],
   ["in memory", memory(bytes)],
   ...model.tensors.map((held, i): [string, string] => [i === 0 ? "tensors" : "", holding(held)]),
   ...activations({ config, bytes, ...model }),
-  ...flops({ config, bytes, ...model }),
+  ...(model.drawn ? drawings({ config, bytes, ...model }) : flops({ config, bytes, ...model })),
   ...images({ config, bytes, ...model }),
   ...purpose({ config, bytes, ...model }),
   ...sampling({ config, bytes, ...model }),

@@ -15,7 +15,7 @@ import type { Described, Flops } from "./described.ts";
 import { type RestStability, restStability } from "./stability.ts";
 
 /** The parts of a model and its costs, without compiling it. */
-export interface ModelDescription extends Pick<Described, "config" | "image" | "embedding" | "labels"> {
+export interface ModelDescription extends Pick<Described, "config" | "image" | "drawn" | "embedding" | "labels"> {
   kind: KindName;
   name: string;
   path: string;
@@ -37,7 +37,7 @@ export interface ModelDescription extends Pick<Described, "config" | "image" | "
   flopsPerToken: Flops;
   /** FLOPs of a token of the source, if there is one. */
   sourceFlopsPerToken?: Flops;
-  /** FLOPs of an image, if the model reads images. */
+  /** FLOPs of an image, if the model reads images; of one step of one, if it draws. */
   flopsPerImage?: number;
   /** A recurrent model's, at rest. */
   stability?: RestStability;
@@ -62,7 +62,7 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   );
   const { traced, holdings, bytes: memory } = weights.survey(described.trace);
   const costs = traced.map((graph) => graphCost(graph));
-  const { embedding, image, labels } = described;
+  const { embedding, image, drawn, labels } = described;
   const active = decoder?.config.experts && activeParameters(checkpoint, weights);
   const stability = decoder && restStability(checkpoint, decoder.config);
   const sampling = generates(kind.name) ? samplingOf(checkpoint.config, model.sha256) : undefined;
@@ -75,6 +75,7 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
     tensors: holdings,
     ...described.flops(costs),
     ...(image && { image }),
+    ...(drawn && { drawn }),
     ...(embedding && { embedding }),
     ...(labels && { labels }),
     ...(sampling && { sampling }),
@@ -91,6 +92,7 @@ function generates(kind: KindName): boolean {
       return true;
     case "encoder":
     case "encoder of images and texts":
+    case "image generator":
       return false;
   }
 }

@@ -24,6 +24,15 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   readonly tokens: number;
 }
 
+/** The images that a model draws. */
+export interface DescribedDrawings {
+  /** Pixels of a side. */
+  readonly imageSize: number;
+  readonly channels: number;
+  /** Steps of noise that it was trained on. */
+  readonly steps: number;
+}
+
 /** A model as its kind describes it. */
 export interface Described {
   /** `layers` are the decoder's if there are both. */
@@ -33,6 +42,8 @@ export interface Described {
   > & { readonly encoderLayers?: number };
   /** The part that reads images; `config` is then of the part that reads texts. */
   readonly image?: DescribedImages;
+  /** Set for a model that draws. */
+  readonly drawn?: DescribedDrawings;
   readonly weights: Weights;
   /** Keys and values, or states, of one sequence at full context, in bytes. */
   readonly cache: number;

@@ -1,4 +1,4 @@
-import { normals } from "../../train/initial.ts";
+import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { StateMap, Vector } from "./benettin.ts";
 

@@ -4,8 +4,8 @@ import {
   traceExitHead,
   traceExitScores,
 } from "../../savings/depth/exits/heads.ts";
+import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
-import { normals } from "../initial.ts";
 import { ParameterStore } from "../parameters.ts";
 import { ExitInputs } from "./exit-inputs.ts";
 import { fitRows } from "./fit-rows.ts";

@@ -2,9 +2,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import { toHalves } from "../../weights/gguf/half.ts";
-import { normals } from "../initial.ts";
 import { exitTrainOptions } from "./options.ts";
 import { StateCache } from "./states/cache.ts";
 import type { TrainingStates } from "./training-states.ts";

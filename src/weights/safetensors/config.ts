@@ -7,7 +7,8 @@ import { jsonObject, readJson } from "../json-file.ts";
 export function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
   const file = path.join(folder, "config.json");
   const config = readJson(file, jsonObject, "the model's configuration beside its weights");
-  const architecture = config["model_type"] ?? originalMamba(config);
+  // diffusers names a network's class.
+  const architecture = config["model_type"] ?? config["_class_name"] ?? originalMamba(config);
   if (typeof architecture !== "string")
     throw new UserError(`${file}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
   refuseQuantised(file, config["quantization_config"]);

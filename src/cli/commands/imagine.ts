@@ -1,0 +1,61 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import type { Command } from "commander";
+import { encodePng } from "../../engine/image/encode.ts";
+import { imagineOptions } from "../../engine/imagine/options.ts";
+import { load } from "../../index.ts";
+import { UserError } from "../../util/errors.ts";
+import { writeError } from "../../util/system-errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { billed } from "../session.ts";
+import { showSteps } from "../step-bar.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  model: string;
+  out?: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .option("--model <model>", "a diffusion model of images", "digits-tiny")
+    .option("--out <file>", "the PNG; of several images, a number comes before its ending")
+    .option("--json", "print one JSON object with the files and the receipt");
+  addFlags(command, imagineOptions).action(imagine);
+}
+
+async function imagine({ model: name, out, json, ...flags }: Flags): Promise<void> {
+  if (out === undefined || !out.toLowerCase().endsWith(".png"))
+    throw new UserError(`--out: expected a file that ends in .png${out === undefined ? "" : `, got ${out}`}`, 2);
+  const options = readFlags(imagineOptions, flags);
+  const signal = interruptSignal();
+  using download = showDownload(name);
+  using model = await load(name, { signal, ...download });
+  await billed(async (onStopped) => {
+    using bar = showSteps();
+    const { images, receipt } = await model.imagine({ ...options, signal, onStopped, ...bar });
+    const files = images.map((_, i) => fileOf(out, i, images.length));
+    for (const [i, image] of images.entries()) await write(files[i]!, await encodePng(image));
+    if (json) printJson({ files, receipt });
+    else print(...files);
+    return receipt;
+  });
+}
+
+/** The file of image `i`: `out` itself if there is one image, else with a number from 1. */
+function fileOf(out: string, i: number, count: number): string {
+  if (count === 1) return out;
+  const { dir, name, ext } = path.parse(out);
+  return path.join(dir, `${name}-${i + 1}${ext}`);
+}
+
+async function write(file: string, bytes: Uint8Array): Promise<void> {
+  try {
+    await writeFile(file, bytes);
+  } catch (error) {
+    throw writeError(error, file);
+  }
+}

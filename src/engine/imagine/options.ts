@@ -1,0 +1,24 @@
+import { z } from "zod";
+
+export const samplers = ["ddim", "ddpm"] as const;
+
+/** The terms on which images are made. */
+export const imagineOptions = z.strictObject({
+  class: z.string().optional().describe("the class to draw, by its label; without it, of no class"),
+  n: z.int().min(1).max(1024).default(1).describe("images"),
+  steps: z.int().min(1).optional().describe("runs of the network for each image (default: 50, or as many as trained)"),
+  sampler: z
+    .enum(samplers)
+    .default("ddim")
+    .describe("ddim adds no noise between steps, ddpm does (Song et al. 2021; Ho et al. 2020)"),
+  guidance: z
+    .number()
+    .min(0)
+    .default(1)
+    .describe(
+      "weight of the class against no class: 1 runs the network once a step, others twice (Ho & Salimans 2022)",
+    ),
+  seed: z.int().min(0).default(0).describe("of the noise that images begin as; image i has seed + i"),
+});
+export type ImagineOptions = z.output<typeof imagineOptions>;
+export type ImagineInput = z.input<typeof imagineOptions>;

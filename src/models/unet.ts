@@ -1,0 +1,119 @@
+import { type Graph, gather, plus, silu, type Tensor } from "../graph/index.ts";
+import { type ImageLayerSettings, ImageLayers, joinChannels } from "../nn/image-layers.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
+
+/** One resolution of a U-Net, on the way down and on the way up. */
+export interface UNetLevel {
+  readonly channels: number;
+  /** True if attention follows each residual block. */
+  readonly attends: boolean;
+}
+
+export interface UNetConfig extends ImageLayerSettings {
+  /** Pixels of a side. */
+  readonly imageSize: number;
+  /** Channels of an image. */
+  readonly channels: number;
+  /** Each has half the sides of the one before. */
+  readonly levels: readonly UNetLevel[];
+  /** Residual blocks of a level on the way down; there is one more on the way up. */
+  readonly blocks: number;
+  /** True if the middle attends. */
+  readonly middleAttends: boolean;
+  /** Vectors of the classes; 0 for a network without. */
+  readonly classes: number;
+  /** What is taken from half the width of a time's vector for its slowest wave. */
+  readonly timeShift: number;
+  /** True if a time's cosines come before its sines. */
+  readonly cosinesFirst: boolean;
+}
+
+/** What a network reads: noisy images, a vector of each one's time, and classes i64 [batch] if it has any. */
+export interface UNetInput {
+  /** [batch, channels, side, side] */
+  readonly x: Tensor;
+  /** [batch, width of the first level] */
+  readonly time: Tensor;
+  readonly classes?: Tensor | undefined;
+}
+
+/**
+ * A convolutional network that predicts the noise of images (Ho et al. 2020, appendix B), as diffusers' `UNet2DModel`
+ * computes it.
+ */
+export class UNet {
+  constructor(
+    readonly config: UNetConfig,
+    private readonly weights: WeightSource,
+  ) {}
+
+  /** Width of a time's vector. */
+  get timeWidth(): number {
+    return this.config.levels[0]!.channels;
+  }
+
+  /** The prediction, in the shape of the images. */
+  predict(graph: Graph, { x, time, classes }: UNetInput): Tensor {
+    const layers = new ImageLayers(this.weights, graph, this.config);
+    const condition = this.#condition(layers, time, classes);
+    const streams = [layers.conv("conv_in", x, this.timeWidth, 3)];
+    this.#down(layers, condition, streams);
+    const deepest = this.#middle(layers, condition, streams.at(-1)!);
+    const last = this.#up(layers, condition, streams, deepest);
+    return layers.conv("conv_out", silu(layers.norm("conv_norm_out", last)), this.config.channels, 3);
+  }
+
+  /** What all blocks are told: time and class, [batch, 4 · the width of a time]. */
+  #condition(layers: ImageLayers, time: Tensor, classes: Tensor | undefined): Tensor {
+    const width = 4 * this.timeWidth;
+    const hidden = silu(layers.linear("time_embedding.linear_1", time, width));
+    const embedded = layers.linear("time_embedding.linear_2", hidden, width);
+    if (!classes) return embedded;
+    return plus(embedded, gather(layers.embedding("class_embedding", this.config.classes, width), classes, 0));
+  }
+
+  /** Adds the stream after each block to `streams`. */
+  #down(layers: ImageLayers, condition: Tensor, streams: Tensor[]): void {
+    const { levels, blocks } = this.config;
+    for (const [i, { channels, attends }] of levels.entries()) {
+      const name = `down_blocks.${i}`;
+      for (let j = 0; j < blocks; j++) {
+        const x = layers.residual(`${name}.resnets.${j}`, streams.at(-1)!, condition, channels);
+        streams.push(attends ? layers.attention(`${name}.attentions.${j}`, x) : x);
+      }
+      if (i < levels.length - 1) streams.push(layers.downsample(`${name}.downsamplers.0`, streams.at(-1)!));
+    }
+  }
+
+  #middle(layers: ImageLayers, condition: Tensor, x: Tensor): Tensor {
+    const { channels } = this.config.levels.at(-1)!;
+    const before = layers.residual("mid_block.resnets.0", x, condition, channels);
+    const mixed = this.config.middleAttends ? layers.attention("mid_block.attentions.0", before) : before;
+    return layers.residual("mid_block.resnets.1", mixed, condition, channels);
+  }
+
+  /** Each block also reads a stream of the way down, the last one first. */
+  #up(layers: ImageLayers, condition: Tensor, streams: Tensor[], deepest: Tensor): Tensor {
+    let x = deepest;
+    for (const [i, { channels, attends }] of this.config.levels.toReversed().entries()) {
+      const name = `up_blocks.${i}`;
+      for (let j = 0; j <= this.config.blocks; j++) {
+        x = layers.residual(`${name}.resnets.${j}`, joinChannels(x, streams.pop()!), condition, channels);
+        if (attends) x = layers.attention(`${name}.attentions.${j}`, x);
+      }
+      if (i < this.config.levels.length - 1) x = layers.upsample(`${name}.upsamplers.0`, x);
+    }
+    return x;
+  }
+}
+
+/** Waves of a time, [width]: sines and cosines of ever longer periods (`Timesteps` of diffusers). */
+export function timeVector(time: number, width: number, config: Pick<UNetConfig, "timeShift" | "cosinesFirst">) {
+  const half = width / 2;
+  const angles = Array.from(
+    { length: half },
+    (_, i) => time * Math.exp((-Math.log(10000) * i) / (half - config.timeShift)),
+  );
+  const [sines, cosines] = [angles.map(Math.sin), angles.map(Math.cos)];
+  return config.cosinesFirst ? [...cosines, ...sines] : [...sines, ...cosines];
+}

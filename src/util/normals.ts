@@ -1,0 +1,14 @@
+/** Normally distributed numbers by Box and Muller's method. */
+export function normals(random: () => number): () => number {
+  let spare: number | undefined;
+  return () => {
+    if (spare !== undefined) {
+      const kept = spare;
+      spare = undefined;
+      return kept;
+    }
+    const [radius, angle] = [Math.sqrt(-2 * Math.log(1 - random())), 2 * Math.PI * random()];
+    spare = radius * Math.sin(angle);
+    return radius * Math.cos(angle);
+  };
+}
