@@ -90,7 +90,9 @@ describe("FLOPs of the paper's tables", () => {
     [3, 242.75, 0.612],
     [8, 242.75, 0.506],
   ])("layer %d, %d tokens: %d", (after, tokens, saved) => {
-    expect(Math.abs(visualFlopsSaved(729, layers([after, 729], [32 - after, tokens]), sizes) - saved)).toBeLessThan(1e-3);
+    expect(Math.abs(visualFlopsSaved(729, layers([after, 729], [32 - after, tokens]), sizes) - saved)).toBeLessThan(
+      1e-3,
+    );
   });
 
   test("two stages: 0.642", () => {
