@@ -12,6 +12,8 @@ import { architecture, writeVocabulary } from "./vocabulary.ts";
 
 /** Tokens of a batch, about: smaller pictures come in larger batches. */
 const BATCH_TOKENS = 3300;
+/** Pictures to learn from; runs see them several times. */
+const PICTURES = 4000;
 /** Presence is asked of so many shapes. */
 const ANY = 2;
 
@@ -42,7 +44,7 @@ async function options(): Promise<TrainInput> {
   const first = sample(makeScene(side, random), random).map(({ content }) => content);
   const tokens = 16 * Math.ceil(first.join("").split(" ").length / 16);
   const batch = Math.floor(BATCH_TOKENS / tokens);
-  const lines = Array.from({ length: Math.ceil(1.02 * steps * batch) }, () =>
+  const lines = Array.from({ length: PICTURES }, () =>
     JSON.stringify({ messages: sample(makeScene(side, random), random) }),
   );
   writeFileSync(data, `${lines.join("\n")}\n`);
