@@ -1,0 +1,94 @@
+import { type Dim, type Graph, matmulTransposed, plus, reshape, split, type Tensor } from "../graph/index.ts";
+import { attend } from "../nn/attend.ts";
+import { activateMlp } from "../nn/mlp.ts";
+import { normalise } from "../nn/norm.ts";
+import { prefixed } from "../weights/prefixed.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
+import { ImageEncoder, type ImageEncoderConfig } from "./image-encoder.ts";
+import { Parts } from "./parts.ts";
+
+/** The sizes of a localiser beside those of its encoder of images. */
+export interface LocaliserConfig {
+  readonly image: ImageEncoderConfig;
+  /** Layers of the decoder of boxes. */
+  readonly layers: number;
+  readonly heads: number;
+  /** Cells of a mask along a patch's side. */
+  readonly cells: number;
+  /** Width of the vectors whose product is a mask. */
+  readonly maskWidth: number;
+}
+
+/** Frequencies of the sines and cosines that a box's edges are told by. */
+const FREQUENCIES = [1, 2, 4, 8, 16];
+
+/** Numbers that a box is told by: each edge, and its sine and cosine at each frequency. */
+export const BOX_NUMBERS = 4 * (1 + 2 * FREQUENCIES.length);
+
+/** A box's edges, left, top, right and bottom, as shares of the picture's sides, as the localiser reads them. */
+export function boxNumbers(box: readonly number[]): number[] {
+  return box.flatMap((edge) => [
+    2 * edge - 1,
+    ...FREQUENCIES.flatMap((f) => [Math.sin(Math.PI * f * edge), Math.cos(Math.PI * f * edge)]),
+  ]);
+}
+
+/** The decoder's results for regions. */
+export interface Localised {
+  /** A vector for each region, which its mask is drawn with: [batch, regions, hidden]. */
+  readonly tokens: Tensor;
+  /** Logits of the masks, patch by patch and in it row by row: [batch, regions, patches · cells²]. */
+  readonly masks: Tensor;
+  /** Logits of how well the box fits an object: [batch, regions]. */
+  readonly fits: Tensor;
+}
+
+/**
+ * A small network that draws the mask of the object in a box, of whatever class, after the fashion of SAM (Kirillov et
+ * al. 2023): an encoder of the picture, run once, and a decoder in which a region's token looks at it. Regions do not see
+ * one another.
+ */
+export class Localiser {
+  readonly encoder: ImageEncoder;
+
+  constructor(
+    readonly config: LocaliserConfig,
+    private readonly weights: WeightSource,
+  ) {
+    this.encoder = new ImageEncoder(config.image, prefixed(weights, "v."));
+  }
+
+  /** Patches of a picture. */
+  get patches(): number {
+    return this.encoder.tokens - 1;
+  }
+
+  /** The patches' features of pictures, [batch, patches, hidden]. */
+  features(g: Graph, pixels: Tensor): Tensor {
+    return split(this.encoder.hidden(g, pixels), 1, [1, this.patches])[1]!;
+  }
+
+  /** Regions of pictures by their boxes, [batch, regions, BOX_NUMBERS]. */
+  regions(g: Graph, features: Tensor, boxes: Tensor): Localised {
+    const { heads, layers, maskWidth, cells } = this.config;
+    const { hidden } = this.config.image;
+    const parts = new Parts(this.weights, g);
+    const norm = (name: string) => parts.norm(name, hidden, { norm: "layer", epsilon: 1e-5 });
+    let x = normalise(parts.project(boxes, { box_embd: hidden }), norm("box_norm"));
+    for (let layer = 0; layer < layers; layer++) {
+      const name = (part: string) => `blk.${layer}.${part}`;
+      const q = parts.project(x, { [name("attn_q")]: hidden });
+      const [k, v] = ["attn_k", "attn_v"].map((part) => parts.project(features, { [name(part)]: hidden }));
+      const seen = parts.project(attend(q, k!, v!, heads).values, { [name("attn_output")]: hidden });
+      x = normalise(plus(x, seen), norm(name("attn_norm")));
+      const inside = activateMlp(parts.project(x, { [name("ffn_up")]: 2 * hidden }), "gelu", false);
+      x = normalise(plus(x, parts.project(inside, { [name("ffn_down")]: hidden })), norm(name("ffn_norm")));
+    }
+    const [batch, regions] = x.shape as [Dim, Dim];
+    const drawn = parts.project(activateMlp(parts.project(x, { mask_up: hidden }), "gelu", false), { mask: maskWidth });
+    const ground = parts.project(features, { ground: cells * cells * maskWidth });
+    const cellsOf = reshape(ground, [batch, this.patches * cells * cells, maskWidth]);
+    const fits = reshape(parts.project(x, { fit: 1 }), [batch, regions]);
+    return { tokens: x, masks: matmulTransposed(drawn, cellsOf), fits };
+  }
+}

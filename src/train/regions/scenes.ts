@@ -1,0 +1,61 @@
+import { dirname, join } from "node:path";
+import { z } from "zod";
+import { readImage } from "../../engine/image/input.ts";
+import type { Pixels } from "../../engine/image/pixels.ts";
+import type { Box } from "../../engine/regions/localiser-runner.ts";
+import { checked } from "../../util/checked.ts";
+import { inFile, UserError } from "../../util/errors.ts";
+import { readText } from "../data/files.ts";
+
+const edge = z.number().min(0);
+const line = z
+  .object({
+    image: z.string().min(1),
+    masks: z.string().min(1).optional(),
+    boxes: z.array(z.tuple([edge, edge, edge, edge])).min(1),
+    labels: z.array(z.string().min(1)),
+  })
+  .refine(({ boxes, labels }) => boxes.length === labels.length, {
+    path: ["labels"],
+    error: "expected one for each box",
+  });
+
+/** A picture with objects in boxes, in pixels. */
+export interface RegionScene {
+  readonly image: string;
+  readonly masks?: string | undefined;
+  readonly boxes: readonly Box[];
+  readonly labels: readonly string[];
+}
+
+/** The scenes of a file of JSON lines. @throws UserError with the number of a line that is none */
+export function readScenes(file: string): RegionScene[] {
+  const folder = dirname(file);
+  const scenes = readText(file)
+    .split("\n")
+    .flatMap((text, i) => {
+      if (text.trim() === "") return [];
+      const { image, masks, ...rest } = inFile(`${file}: line ${i + 1}`, () => checked(line, JSON.parse(text)));
+      return [{ ...rest, image: join(folder, image), ...(masks && { masks: join(folder, masks) }) }];
+    });
+  if (scenes.length > 0) return scenes;
+  throw new UserError(`${file} has no scenes, expected at least one`);
+}
+
+/** A scene's boxes as shares of the picture's sides. */
+export const sharesOf = (boxes: readonly Box[], { width, height }: Pick<Pixels, "width" | "height">): Box[] =>
+  boxes.map(([left, top, right, bottom]) => [left / width, top / height, right / width, bottom / height]);
+
+/** A scene's masks: for each pixel the number of the object on it, 0 for none. @throws UserError if it has none */
+export async function readMasks({ image, masks }: RegionScene): Promise<Pixels> {
+  if (masks === undefined) throw new UserError(`${image} has no masks, which a localiser learns from`);
+  return readImage({ image: masks }, 0);
+}
+
+/** The overlap of two boxes: the area of their intersection over that of their union. */
+export function overlap(a: Box, b: Box): number {
+  const side = (i: 0 | 1) => Math.max(0, Math.min(a[i + 2]!, b[i + 2]!) - Math.max(a[i]!, b[i]!));
+  const area = ([left, top, right, bottom]: Box) => (right - left) * (bottom - top);
+  const shared = side(0) * side(1);
+  return shared === 0 ? 0 : shared / (area(a) + area(b) - shared);
+}

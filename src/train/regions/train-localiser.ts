@@ -1,0 +1,90 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import {
+  type LocaliserFile,
+  localiserConfig,
+  localiserFile,
+  localiserJson,
+  localiserTensors,
+} from "../../engine/regions/localiser-file.ts";
+import { Localiser } from "../../models/localiser.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { seededRandom, shuffle } from "../../util/random.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
+import type { ParameterStore } from "../parameters.ts";
+import { rateAt } from "../schedule.ts";
+import { TracedWeights } from "../traced-weights.ts";
+import { fillByWidth } from "../whole/fill.ts";
+import { WholeTrainer } from "../whole/whole-trainer.ts";
+import { localiserBatch } from "./localiser-batch.ts";
+import { localiserLoss } from "./localiser-loss.ts";
+import { measureMasks } from "./measure-masks.ts";
+import type { LocaliserOptions } from "./options.ts";
+import { type RegionScene, readScenes } from "./scenes.ts";
+
+export interface RegionCall {
+  /** The folder that is written. */
+  readonly out: string;
+  readonly onStep?: (step: number, loss: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Trains a localiser on scenes with masks and writes `localiser.json` and `localiser.safetensors` (float16).
+ * @throws UserError
+ */
+export async function trainLocaliser(options: LocaliserOptions, call: RegionCall): Promise<LocaliserFile> {
+  const { out } = call;
+  const scenes = readScenes(options.data);
+  const heldOut = readScenes(options.heldOut);
+  makeFolders(out);
+  const { source, config } = localiserConfig(options.sizes, "sizes");
+  const weights = new TracedWeights(source, biased, (name) => name);
+  const localiser = new Localiser(config, weights);
+  const loss = (g: Parameters<typeof localiserLoss>[0]) =>
+    localiserLoss(g, localiser, Math.min(options.batch, scenes.length), options.regions);
+  using trainer = await WholeTrainer.create({ weights, loss }, options.optimizer);
+  fillByWidth(trainer.store, options.sizes.imageLayers, options.seed);
+  await runSteps(scenes, trainer, options, call);
+  await writeTensors(localiserTensors(out), tensorsOf(trainer.store, "F16"));
+  const data = { sha256: hashOf(options.data), scenes: scenes.length };
+  const about = { sizes: options.sizes, data, steps: options.steps };
+  await writeJson(localiserJson(out), localiserFile.parse({ ...about, maskIou: 0 }));
+  const whole: LocaliserFile = { ...about, maskIou: await measureMasks(out, heldOut) };
+  await writeJson(localiserJson(out), whole);
+  return whole;
+}
+
+async function runSteps(
+  scenes: readonly RegionScene[],
+  trainer: WholeTrainer,
+  { steps, seed, batch, regions, sizes, optimizer, schedule }: LocaliserOptions,
+  { onStep, signal }: RegionCall,
+): Promise<void> {
+  const { imageSize, patchSize, cells } = sizes;
+  const shape = { imageSize, side: (imageSize / patchSize) * cells, cells, regions };
+  const random = seededRandom(seed);
+  let queue: RegionScene[] = [];
+  for (let step = 0; step < steps; step++) {
+    signal?.throwIfAborted();
+    if (queue.length < batch) queue = [...queue, ...shuffle([...scenes], random)];
+    const inputs = await localiserBatch(queue.splice(0, Math.min(batch, scenes.length)), shape, random);
+    onStep?.(step + 1, await trainer.step(inputs, optimizer.lr * rateAt(schedule, step, steps)));
+  }
+}
+
+/** All projections have biases but that of patches. */
+const biased = (name: string): boolean => /\.bias$/.test(name) && name !== "v.patch_embd.bias";
+
+/** A store's parameters, to be written. */
+export const tensorsOf = (store: ParameterStore, type?: "F16"): Map<string, WritableTensor> =>
+  new Map(
+    store.parameters.map((p) => [
+      p.name,
+      { shape: p.shape, ...(type && { type }), values: () => store.valuesOf(p).slice() },
+    ]),
+  );
+
+/** The SHA-256 of a file. */
+export const hashOf = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");
