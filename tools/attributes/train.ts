@@ -12,8 +12,6 @@ import { architecture, writeVocabulary } from "./vocabulary.ts";
 
 /** Tokens of a batch, about: smaller pictures come in larger batches. */
 const BATCH_TOKENS = 3300;
-/** Pictures to learn from; runs see them several times. */
-const PICTURES = 4000;
 /** Presence is asked of so many shapes. */
 const ANY = 2;
 
@@ -21,31 +19,26 @@ const [side, steps] = process.argv.slice(2, 4).map(Number) as [number, number];
 const [out = "", start] = process.argv.slice(4);
 const [folder, data, vocabulary] = [join(out, "model"), join(out, "train.jsonl"), join(out, "vocabulary")];
 
-interface Turn {
-  readonly role: "user" | "assistant";
-  readonly content: string;
-}
-
-/** A picture, and questions of all kinds about it in random order. */
-function sample({ cells, questions }: Scene, random: () => number): Turn[] {
+/** A picture, and questions of all kinds about it in random order, with their answers. */
+function sample({ cells, questions }: Scene, random: () => number): { prompt: string; completion: string } {
   const of = (kind: string) => questions.filter((question) => question.kind === kind);
   const any = shuffle(of("any"), random).slice(0, ANY);
   const asked = shuffle([...of("where"), ...any, ...of("ground"), ...of("read")], random);
-  return asked.flatMap(({ words, answer }, i): Turn[] => [
-    { role: "user", content: textOf(i === 0 ? [IMAGE, ...cells, ...words] : words) },
-    { role: "assistant", content: textOf(answer) },
-  ]);
+  return {
+    prompt: textOf([IMAGE, ...cells]),
+    completion: textOf(asked.flatMap(({ words, answer }) => [...words, ...answer])),
+  };
 }
 
 async function options(): Promise<TrainInput> {
   const seed = side;
   const random = seededRandom(seed);
   mkdirSync(out, { recursive: true });
-  const first = sample(makeScene(side, random), random).map(({ content }) => content);
-  const tokens = 16 * Math.ceil(first.join("").split(" ").length / 16);
+  const first = sample(makeScene(side, random), random);
+  const tokens = 16 * Math.ceil(`${first.prompt}${first.completion}`.split(" ").length / 16);
   const batch = Math.floor(BATCH_TOKENS / tokens);
-  const lines = Array.from({ length: PICTURES }, () =>
-    JSON.stringify({ messages: sample(makeScene(side, random), random) }),
+  const lines = Array.from({ length: Math.ceil(1.02 * steps * batch) }, () =>
+    JSON.stringify(sample(makeScene(side, random), random)),
   );
   writeFileSync(data, `${lines.join("\n")}\n`);
   await writeVocabulary(vocabulary);

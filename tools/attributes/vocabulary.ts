@@ -24,8 +24,6 @@ export async function writeVocabulary(folder: string): Promise<void> {
   const config = {
     ...{ tokenizer_class: "PreTrainedTokenizerFast", bos_token: END, eos_token: END },
     ...{ add_bos_token: false, clean_up_tokenization_spaces: false },
-    // Turns follow each other with nothing between them: only answers are learned.
-    chat_template: "{% for message in messages %}{{ message['content'] }}{% endfor %}",
   };
   mkdirSync(folder, { recursive: true });
   const write = (name: string, value: unknown) => writeFileSync(join(folder, name), `${JSON.stringify(value)}\n`);
