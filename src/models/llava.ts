@@ -133,6 +133,10 @@ export const llava: VisionLanguageArchitecture = {
     const runs = (name: string) => Number(LAYER.exec(name)?.[1] ?? -1) < vision.layers && !UNREAD.test(name);
     return [...checkpoint.tensors.keys()].filter((name) => !VISION.test(name) || !runs(name));
   },
+  hasNewTensor(config, canonical) {
+    const biased = new Fields(config, NAME).flag("multimodal_projector_bias", true);
+    return canonical.endsWith(".bias") && (canonical.startsWith("v.") || (biased && canonical.startsWith("mm.")));
+  },
   vision(weights) {
     const { image, vision } = configureVision(weights.config);
     return new Vision(vision, new ImageEncoder(image, prefixed(weights, "v.")), weights);

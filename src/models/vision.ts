@@ -1,6 +1,6 @@
 import { type Graph, split, type Tensor } from "../graph/index.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
-import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { Architecture } from "./decoder.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
@@ -53,4 +53,6 @@ export interface VisionLanguageArchitecture extends Architecture {
   /** A checkpoint's tensors that the part does not read: those of the decoder, and those of layers that do not run. */
   unreadVision(checkpoint: Checkpoint): readonly string[];
   vision(weights: WeightSource): Vision;
+  /** True for the optional tensors that the part has in a new model. */
+  hasNewTensor(config: ConfigSource, canonical: string): boolean;
 }

@@ -1,14 +1,17 @@
 import { UserError } from "../util/errors.ts";
 import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
 import { openData, type RunData } from "./data/open.ts";
+import type { SeenReader } from "./data/samples.ts";
 import { readingOf } from "./encoder-reading.ts";
 import { encoderSubject } from "./encoder-subject.ts";
 import { loraSubject } from "./lora-subject.ts";
+import type { NewTokens } from "./methods/method.ts";
 import { type ChosenMethod, chosenMethod } from "./methods/registry.ts";
 import { withTokens } from "./new-tokens.ts";
 import type { TrainOptions } from "./options.ts";
 import { checkRun } from "./run.ts";
 import { type Base, denoiserOf, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
+import { imageTokensOf, openSeen, withImageToken } from "./vision/open-vision.ts";
 
 /** A run's model and data. */
 export interface OpenedRun {
@@ -24,15 +27,17 @@ type OpenBase = (model: string) => Promise<Base>;
  * @throws UserError
  */
 export async function openRun(
-  options: TrainOptions,
+  given: TrainOptions,
   out: string,
   openBase: OpenBase,
   resumes = false,
 ): Promise<OpenedRun> {
-  checkModel(options);
-  const chosen = chosenMethod(options);
-  const { base, tokenizer } = await openTokens(options, chosen, out, openBase, resumes);
-  const data = dataOf(options, chosen, base, tokenizer);
+  checkModel(given);
+  const chosen = chosenMethod(given);
+  const { base, tokenizer } = await openTokens(given, chosen, out, openBase, resumes);
+  const options = base ? given : withImageToken(given, tokenizer);
+  const readSeen = await openSeen(options, base?.checkpoint, out, tokenizer);
+  const data = dataOf(options, chosen, base, tokenizer, readSeen);
   const plain = subjectOf(options, base, tokenizer, data);
   try {
     const subject = withHeads(chosen, plain, options);
@@ -61,7 +66,11 @@ async function openTokens(
   resumes: boolean,
 ): Promise<{ base: Base | undefined; tokenizer: Tokenizer }> {
   const { model, data } = options;
-  const added = (known?: Tokenizer) => chosen?.method.newTokens?.(chosen.options, known) ?? { names: [] };
+  const own = model === undefined ? imageTokensOf(options) : [];
+  const added = (known?: Tokenizer): NewTokens => {
+    const { names = [], ...more } = chosen?.method.newTokens?.(chosen.options, known) ?? {};
+    return { ...more, names: [...own, ...names] };
+  };
   if (model !== undefined) {
     const plain = await openBase(model);
     const base = await withTokens(plain, added(plain.tokenizer), out);
@@ -79,6 +88,7 @@ function dataOf(
   chosen: ChosenMethod | undefined,
   base: Base | undefined,
   tokenizer: Tokenizer,
+  readSeen: SeenReader | undefined,
 ): RunData {
   const { data: files, batch: rows, seed } = options;
   const reading = readingOf(options, base);
@@ -86,6 +96,7 @@ function dataOf(
   const readers = {
     readList: chosen?.method.readList?.(chosen.options, tokenizer),
     arrange: chosen?.method.arrange?.(chosen.options, host),
+    readSeen,
   };
   const data = openData({ ...options, files, rows, reading, readers }, tokenizer, seed);
   const own = chosen?.method.data?.(chosen.options, data, host);

@@ -8,9 +8,9 @@ import { Part } from "../weights/prepared/part.ts";
 import { type TokenizerFiles, tokenizerFilesOf } from "../weights/tokenizer/files.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { writeModel } from "./checkpoint/model.ts";
-import { readText } from "./data/files.ts";
-import { byteTokenizer, characterTokenizer } from "./data/tokenizer.ts";
-import { languageModelOf } from "./decoder-stack.ts";
+import { isJsonLines, readText } from "./data/files.ts";
+import { readRecords, textsOf } from "./data/records.ts";
+import { byteTokenizer, characterTokenizer, wordTokenizer } from "./data/tokenizer.ts";
 import type { Trainee } from "./graphs.ts";
 import { fillRandomly } from "./initial.ts";
 import { fillMixers } from "./initial-mixers.ts";
@@ -19,7 +19,7 @@ import { writeTokenizer } from "./new-tokens.ts";
 import { openTrainee } from "./open-trainee.ts";
 import type { TrainOptions } from "./options.ts";
 import type { ParameterStore } from "./parameters.ts";
-import { TracedWeights } from "./traced-weights.ts";
+import { hasNewTensor, modelOf } from "./vision/vision-model.ts";
 import { type HuggingFaceCheckpoint, isHuggingFace, widerCheckpoint } from "./wider-checkpoint.ts";
 
 /** The opened model that a run starts from. */
@@ -82,10 +82,16 @@ async function tokenizerFiles(
       return characterTokenizer(files.map(readText));
     case "bytes":
       return byteTokenizer();
+    case "words":
+      return wordTokenizer(files.flatMap(textsIn));
     default:
       return tokenizerFilesOf((await openBase(name)).checkpoint);
   }
 }
+
+/** The texts of a file, without what JSON lines have around them. */
+const textsIn = (file: string): string[] =>
+  isJsonLines(file) ? readRecords(file, readText(file)).flatMap(({ record }) => textsOf(record)) : [readText(file)];
 
 /** Present if the run's model fills in masked tokens. @throws UserError */
 export function denoiserOf(options: TrainOptions, base: Base | undefined): DenoiserConfig | undefined {
@@ -95,7 +101,10 @@ export function denoiserOf(options: TrainOptions, base: Base | undefined): Denoi
 }
 
 /** A new model's configuration. @throws UserError if it names no architecture */
-function configOf({ architecture }: TrainOptions, vocabulary: number): JsonObject & { readonly model_type: string } {
+export function configOf(
+  { architecture }: TrainOptions,
+  vocabulary: number,
+): JsonObject & { readonly model_type: string } {
   const config = { vocab_size: vocabulary, tie_word_embeddings: true, ...architecture } as JsonObject;
   const given = config["model_type"];
   if (typeof given === "string") return { ...config, model_type: given };
@@ -104,7 +113,7 @@ function configOf({ architecture }: TrainOptions, vocabulary: number): JsonObjec
 }
 
 /** A checkpoint without tensors. */
-const bare = (config: JsonObject & { readonly model_type: string }): Checkpoint => ({
+export const bare = (config: JsonObject & { readonly model_type: string }): Checkpoint => ({
   ...{ path: "architecture", files: [], architecture: config.model_type, tensors: new Map() },
   config: { kind: "huggingface", path: "architecture", config },
   floats: none,
@@ -116,7 +125,9 @@ const bare = (config: JsonObject & { readonly model_type: string }): Checkpoint 
 export function newSubject(options: TrainOptions, vocabulary: number): Subject {
   const config = configOf(options, vocabulary);
   const hasHead = config["tie_word_embeddings"] === false;
-  const subject = opened(bare(config), options, (name) => name === "output.weight" && hasHead);
+  const checkpoint = bare(config);
+  const has = (name: string) => (name === "output.weight" && hasHead) || hasNewTensor(checkpoint, name);
+  const subject = opened(checkpoint, options, has);
   const { layers } = subject.trainee.stack;
   fillRandomly(subject.store, layers, options.seed);
   fillMixers(subject.store, layers, options.seed);
@@ -150,9 +161,7 @@ export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is Hu
 
 function opened(checkpoint: Checkpoint, { train }: TrainOptions, has: (name: string) => boolean) {
   const architecture = decoderArchitecture(checkpoint);
-  const weights = new TracedWeights(checkpoint.config, has);
-  const model = languageModelOf(architecture.open(weights));
-  return { ...openTrainee({ ...model, weights }, train), names: architecture.tensors(checkpoint) };
+  return { ...openTrainee(modelOf(checkpoint, has), train), names: architecture.tensors(checkpoint) };
 }
 
 const writer =

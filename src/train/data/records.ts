@@ -52,6 +52,25 @@ export type DataRecord =
   | ({ readonly kind: "list" } & ListRecord)
   | ({ readonly kind: "seen" } & SeenRecord);
 
+/** All texts of a record that a model may read. */
+export function textsOf(record: DataRecord): string[] {
+  switch (record.kind) {
+    case "text":
+    case "labelled":
+      return [record.text];
+    case "completion":
+      return [record.prompt, record.completion];
+    case "chat":
+      return record.messages.flatMap(({ content }) => (typeof content === "string" ? [content] : []));
+    case "ranked":
+      return [record.query, record.positive, ...record.negatives];
+    case "list":
+      return [record.query, ...record.documents];
+    case "seen":
+      return [record.prompt, record.answer];
+  }
+}
+
 /** A record, and its place for sentences. */
 export interface PlacedRecord {
   /** File and line. */

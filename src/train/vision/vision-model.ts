@@ -23,5 +23,9 @@ export function modelOf(
   return { ...visionLanguageModelOf(decoder, visionArchitecture(checkpoint).vision(weights)), weights };
 }
 
+/** True for the optional tensors that a new model's part that reads images has. */
+export const hasNewTensor = (checkpoint: Checkpoint, name: string): boolean =>
+  seesImages(checkpoint) && visionArchitecture(checkpoint).hasNewTensor(checkpoint.config, name);
+
 /** One graph has all layers of the encoder of images: its inputs keep the layers' numbers. */
 const inputName = (name: string): string => (name.startsWith("v.") ? name : withoutLayer(name));

@@ -1,0 +1,73 @@
+import path from "node:path";
+import { processorFor } from "../../engine/image-text/processor-for.ts";
+import { visionArchitecture } from "../../models/registry.ts";
+import type { Vision } from "../../models/vision.ts";
+import { UserError } from "../../util/errors.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { SeenReader } from "../data/samples.ts";
+import type { TrainOptions } from "../options.ts";
+import { bare, configOf } from "../subject.ts";
+import { TracedWeights } from "../traced-weights.ts";
+import { readPictures, seenReader } from "./pictures.ts";
+import { seesImages } from "./vision-model.ts";
+
+/** The special token of a new model's prompts in whose place an image is. */
+export const IMAGE_TOKEN = "<image>";
+
+/** The special tokens that a new model needs if it reads images. */
+export const imageTokensOf = (options: TrainOptions): string[] =>
+  seesImages(bare(configOf(options, 1))) ? [IMAGE_TOKEN] : [];
+
+/** The options of a new model: if it reads images, with its decoder's vocabulary and the token of images. */
+export function withImageToken(options: TrainOptions, tokenizer: Tokenizer): TrainOptions {
+  const { architecture } = options;
+  if (imageTokensOf(options).length === 0) return options;
+  const text = {
+    vocab_size: tokenizer.vocabSize,
+    tie_word_embeddings: true,
+    ...asObject(architecture?.["text_config"]),
+  };
+  const token = { image_token_index: tokenizer.specialId(IMAGE_TOKEN) };
+  return { ...options, architecture: { ...architecture, text_config: text, ...token } };
+}
+
+const asObject = (value: unknown): object => (typeof value === "object" && value !== null ? value : {});
+
+/**
+ * Reads the pictures of a run's data, by the processor in the base's folder, or by a CLIP's, which is written into `out`;
+ * undefined if the model does not read images.
+ * @throws UserError
+ */
+export async function openSeen(
+  options: TrainOptions,
+  base: Checkpoint | undefined,
+  out: string,
+  tokenizer: Tokenizer,
+): Promise<SeenReader | undefined> {
+  const checkpoint = base ?? bare(configOf(options, tokenizer.vocabSize));
+  if (!seesImages(checkpoint)) return undefined;
+  const vision = visionOf(checkpoint);
+  if (!base) await writeProcessor(vision, out);
+  const processor = processorFor(base ? path.dirname(base.config.path) : out, vision.encoder.config);
+  const pictures = await readPictures(options.data, processor);
+  if (pictures.size > 0) return seenReader(tokenizer, vision, pictures, processor);
+  throw new UserError(`${options.data[0]}: the model reads images; expected lines with "image", "prompt" and "answer"`);
+}
+
+/** For its sizes. */
+const visionOf = (checkpoint: Checkpoint): Vision =>
+  visionArchitecture(checkpoint).vision(new TracedWeights(checkpoint.config, () => false));
+
+/** Writes a CLIP's processor for images of the model's size into a new model's folder. */
+async function writeProcessor({ encoder }: Vision, folder: string): Promise<void> {
+  const { imageSize } = encoder.config;
+  const size = { height: imageSize, width: imageSize };
+  await writeJson(path.join(folder, "preprocessor_config.json"), {
+    ...{ image_processor_type: "CLIPImageProcessor", do_resize: true, size, resample: 3, do_center_crop: false },
+    ...{ do_rescale: true, rescale_factor: 1 / 255, do_normalize: true },
+    image_mean: [0.48145466, 0.4578275, 0.40821073],
+    image_std: [0.26862954, 0.26130258, 0.27577711],
+  });
+}
