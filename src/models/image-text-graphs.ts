@@ -19,3 +19,11 @@ export function traceImages(model: ImageText, images: number): Graph {
   g.output("embedding", model.imageVectors(g, g.input("pixels", "f32", [images, channels, imageSize, imageSize])));
   return g;
 }
+
+/** `pixels` of one image → `embedding` [1, tokens, hidden]: its tokens after the last layer, before the norm behind it. */
+export function traceImageTokens({ image }: ImageText): Graph {
+  const g = new Graph();
+  const { channels, imageSize, layers } = image.config;
+  g.output("embedding", image.stream(g, g.input("pixels", "f32", [1, channels, imageSize, imageSize]), layers));
+  return g;
+}

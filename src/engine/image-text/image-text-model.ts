@@ -1,7 +1,7 @@
 import path from "node:path";
-import { addSpent, type Spent } from "../../graph/index.ts";
+import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
 import type { ImageText } from "../../models/image-text.ts";
-import { traceImages, traceTexts } from "../../models/image-text-graphs.ts";
+import { traceImages, traceImageTokens, traceTexts } from "../../models/image-text-graphs.ts";
 import { prepare } from "../../models/programs.ts";
 import { openImageText } from "../../models/registry.ts";
 import type { Recipe } from "../../savings/recipe.ts";
@@ -21,6 +21,7 @@ import { type Adapted, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
 import { type ImageInput, isImage, readImage } from "../image/input.ts";
+import type { Pixels } from "../image/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../image/processor.ts";
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
@@ -39,6 +40,8 @@ type Prepared =
 /** A model that puts images and texts into one space, loaded. */
 export class ImageTextModel implements Loaded {
   readonly kind = "encoder of images and texts";
+  /** Compiled when tokens are first asked for. */
+  #tokens: Promise<ImageRunner> | undefined;
 
   private constructor(
     readonly source: ResolvedModel,
@@ -48,6 +51,7 @@ export class ImageTextModel implements Loaded {
     /** Batches texts that wait at the same time. */
     readonly queue: EncoderQueue,
     private readonly images: ImageRunner,
+    private readonly tokensGraph: Graph,
   ) {}
 
   /** @throws UserError if its files need something unsupported */
@@ -60,13 +64,14 @@ export class ImageTextModel implements Loaded {
     const { model, weights } = openImageText(checkpoint, preparedFolder(source.path), exact(quant));
     const { text, image, width } = model;
     const processor = processorFor(folder, image.config);
-    const [texts, pictures] = prepare(weights, () => [traceTexts(model), traceImages(model, 1)]);
+    const graphs = prepare(weights, () => [traceTexts(model), traceImages(model, 1), traceImageTokens(model)]);
+    const [texts, pictures, imageTokens] = graphs;
     const compiling = RowPrograms.compile(texts!);
     const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, text.config.vocabulary));
     const queue = new EncoderQueue(new RowRunner(programs, { width, types: 0 }));
     try {
       const images = await ImageRunner.compile(pictures!, image.config, [width]);
-      return new ImageTextModel(source, model, tokenizer, processor, queue, images);
+      return new ImageTextModel(source, model, tokenizer, processor, queue, images, imageTokens!);
     } catch (error) {
       queue[Symbol.dispose]();
       throw error;
@@ -101,6 +106,15 @@ export class ImageTextModel implements Loaded {
     const { logitScale } = this.model;
     const logits = (image: Float32Array) => texts.map((text) => logitScale * cosine(image, text));
     return { answers: found.map((image) => likeliest(labels, activate(logits(image), "softmax"))), usage };
+  }
+
+  /** An image's tokens after the last layer, [tokens, hidden], the first of them the whole image's; and their cost. */
+  async imageTokens(picture: Pixels): Promise<{ readonly values: Float32Array; readonly cost: Spent }> {
+    const { config, tokens } = this.model.image;
+    this.#tokens ??= ImageRunner.compile(this.tokensGraph, config, [tokens, config.hidden]);
+    const runner = await this.#tokens;
+    const values = await runner.run(normalisePixels(sized(picture, this.processor), this.processor));
+    return { values: finite(values, "an image's tokens"), cost: runner.cost };
   }
 
   async #run(
@@ -181,6 +195,7 @@ export class ImageTextModel implements Loaded {
   [Symbol.dispose](): void {
     this.queue[Symbol.dispose]();
     this.images[Symbol.dispose]();
+    void this.#tokens?.then((tokens) => tokens[Symbol.dispose]());
   }
 }
 
