@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { type Decoder, isRecurrent } from "../../../models/decoder.ts";
+import { UserError } from "../../../util/errors.ts";
+import { integer } from "../../option-schemas.ts";
+import type { Drafter } from "../../plan.ts";
+import type { Saving } from "../../saving.ts";
+import { Seen } from "./seen.ts";
+
+const options = z.strictObject({
+  match: integer(1, 3).describe("last tokens that must have come before; what followed them then is the draft"),
+  tokens: integer(0, 8).describe("most tokens of a draft; 0 is dense"),
+});
+export type LookupOptions = z.infer<typeof options>;
+
+/** The reason why a model's drafts cannot be taken back, if there is one. */
+function unsupported({ config }: Decoder): string | undefined {
+  if (isRecurrent(config)) return "recurrent layers, whose states cannot be taken back";
+  return config.longRopeBeyond === undefined ? undefined : "rotary factors that go by the length of a text";
+}
+
+/**
+ * Prompt lookup (Saxena 2023; Yang et al., arXiv 2304.04487): if the last tokens have come before, those that followed
+ * them are a draft, which the model checks in one pass. The text is dense's.
+ */
+export const lookup: Saving<LookupOptions> = {
+  name: "lookup",
+  group: "tokens",
+  summary: "tokens that the text has had before are drafted from it, and checked in one pass",
+  needs: ["tokens in"],
+  options,
+  unsupported,
+  seams: () => ["the exits of an answer"],
+  async check(_, { decoder }) {
+    const why = unsupported(decoder);
+    if (why !== undefined) throw new UserError(`lookup does not serve this model: it has ${why}`, 2);
+  },
+  async prepare(given, host) {
+    await lookup.check(given, host);
+    if (given.tokens === 0) return undefined;
+    return { plan: () => ({ drafter: new LookupDrafter(given) }), [Symbol.dispose]() {} };
+  },
+};
+
+/** Tokens of a draft after one that was wrong at once. */
+const CAUTIOUS = 2;
+/** Most occasions that are let go after drafts that were wrong. */
+const LONGEST_PAUSE = 32;
+
+/**
+ * Drafts from the text so far. A wrong draft costs a part of a step, so drafts grow with what proves right, and after
+ * wrong ones more and more occasions are let go.
+ */
+class LookupDrafter implements Drafter {
+  readonly #seen: Seen;
+  #length = CAUTIOUS;
+  /** Occasions to let go, and as many after the next wrong draft. */
+  #pause = { left: 0, next: 1 };
+
+  constructor(private readonly options: LookupOptions) {
+    this.#seen = new Seen(options.match);
+  }
+
+  draft(tokens: readonly number[], next: number, most: number): readonly number[] {
+    const text = [...tokens, next];
+    const place = this.#seen.after(text);
+    if (place === undefined || this.#pause.left-- > 0) return [];
+    // Ids below 0 are rows of an image, which no answer has.
+    const end = text.slice(place).findIndex((id) => id < 0);
+    const draft = text.slice(place, end < 0 ? undefined : place + end);
+    return draft.slice(0, Math.min(most, this.#length));
+  }
+
+  judge(right: number): void {
+    if (right === 0) {
+      this.#length = CAUTIOUS;
+      this.#pause = { left: this.#pause.next, next: Math.min(LONGEST_PAUSE, 2 * this.#pause.next) };
+      return;
+    }
+    this.#length = Math.min(this.options.tokens, right >= this.#length ? 2 * this.#length : right + 1);
+    this.#pause = { left: 0, next: 1 };
+  }
+}
