@@ -19,6 +19,7 @@ import { type TrainingReceipt, trainingReceipt } from "../receipt.ts";
 import { rateAt } from "../schedule.ts";
 import { TracedWeights } from "../traced-weights.ts";
 import { fillByWidth } from "../whole/fill.ts";
+import { meanOfFirst } from "../whole/mean-loss.ts";
 import { type WholeModel, WholeTrainer } from "../whole/whole-trainer.ts";
 import type { HuggingFaceCheckpoint } from "../wider-checkpoint.ts";
 import { batchesOf, type Pair, pairInputs, readPairs, shuffledPairs } from "./data.ts";
@@ -146,10 +147,4 @@ function write({ checkpoint }: PairsRun, store: ParameterStore, temperature: num
     names: clip.tensors(checkpoint),
     tensors: new Map([...trained, ["logit_scale", scaled]]),
   });
-}
-
-/** The mean of the first tenth. */
-function meanOfFirst(losses: readonly number[]): number {
-  const some = losses.slice(0, Math.max(1, Math.round(losses.length / 10)));
-  return some.reduce((sum, loss) => sum + loss, 0) / some.length;
 }

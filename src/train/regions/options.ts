@@ -19,3 +19,19 @@ export const localiserOptions = z.strictObject({
   schedule,
 });
 export type LocaliserOptions = z.output<typeof localiserOptions>;
+
+/** Training of a bridge on scenes with labels, beside frozen models. */
+export const bridgeOptions = z.strictObject({
+  data: z.string().describe("JSON lines with image, a path from the file's folder, boxes and labels"),
+  localiser: z.string().describe("a localiser's folder"),
+  labels: z.array(z.string().min(1)).min(2).describe("labels that are learned; regions of others are left out"),
+  layers: count.default(3).describe("layers of attention among regions and to the image"),
+  heads: count.default(8).describe("attention heads"),
+  ffn: count.default(384).describe("inner width of a feed-forward"),
+  steps: count.default(1500).describe("optimiser steps"),
+  batch: count.default(32).describe("pictures of a step, all of them with as many regions"),
+  seed: z.int().min(0).default(0),
+  optimizer: optimizerOptions.prefault({ beta2: 0.999, weightDecay: 1e-4 }),
+  schedule,
+});
+export type BridgeOptions = z.output<typeof bridgeOptions>;

@@ -1,5 +1,3 @@
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import {
   type LocaliserFile,
   localiserConfig,
@@ -17,6 +15,7 @@ import { rateAt } from "../schedule.ts";
 import { TracedWeights } from "../traced-weights.ts";
 import { fillByWidth } from "../whole/fill.ts";
 import { WholeTrainer } from "../whole/whole-trainer.ts";
+import { hashOf } from "./hash.ts";
 import { localiserBatch } from "./localiser-batch.ts";
 import { localiserLoss } from "./localiser-loss.ts";
 import { measureMasks } from "./measure-masks.ts";
@@ -85,6 +84,3 @@ export const tensorsOf = (store: ParameterStore, type?: "F16"): Map<string, Writ
       { shape: p.shape, ...(type && { type }), values: () => store.valuesOf(p).slice() },
     ]),
   );
-
-/** The SHA-256 of a file. */
-export const hashOf = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");

@@ -1,5 +1,5 @@
-import { seededRandom } from "../../util/random.ts";
 import { normals } from "../../util/normals.ts";
+import { seededRandom } from "../../util/random.ts";
 import type { ParameterStore } from "../parameters.ts";
 
 /** The standard deviation of tables of tokens and places. */

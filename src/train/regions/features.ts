@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { readImage } from "../../engine/image/input.ts";
+import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
+import { localiserTensors, openLocaliser } from "../../engine/regions/localiser-file.ts";
+import { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { withFile } from "../../weights/read-file.ts";
+import { parseHeader } from "../../weights/safetensors/header.ts";
+import { readFloats } from "../../weights/safetensors/read.ts";
+import { writeTensors } from "../../weights/safetensors/write.ts";
+import { modelHash } from "../../weights/sources/index.ts";
+import { hashOf } from "./hash.ts";
+import { type RegionScene, readScenes, sharesOf } from "./scenes.ts";
+
+/** What the frozen parts say about scenes. */
+export interface RegionFeatures {
+  readonly scenes: readonly RegionScene[];
+  /** [scenes, image tokens, hidden] */
+  readonly images: Float32Array;
+  /** Regions of all scenes in order, [regions, token]. */
+  readonly tokens: Float32Array;
+  /** The first region of each scene. */
+  readonly first: readonly number[];
+  readonly sizes: { readonly imageTokens: number; readonly hidden: number; readonly token: number };
+}
+
+/** The frozen parts, and the folder that keeps what they said. */
+export interface FeatureSource {
+  readonly model: ImageTextModel;
+  /** The localiser's folder. */
+  readonly localiser: string;
+  readonly cache: string;
+}
+
+/**
+ * The features of a file's scenes, from the cache if these models have read that file before. The frozen parts run
+ * once for each scene, whatever is trained on them.
+ * @throws UserError
+ */
+export async function featuresOf(file: string, source: FeatureSource): Promise<RegionFeatures> {
+  const scenes = readScenes(file);
+  const key = createHash("sha256");
+  for (const part of [hashOf(file), await modelHash(source.model.source), hashOf(localiserTensors(source.localiser))])
+    key.update(part);
+  const kept = path.join(source.cache, `${key.digest("hex").slice(0, 24)}.safetensors`);
+  if (!existsSync(kept)) await collect(scenes, source, kept);
+  const tensors = withFile(kept, parseHeader);
+  const [images, tokens] = [tensors.get("images")!, tensors.get("tokens")!];
+  const [, imageTokens, hidden] = images.shape as [number, number, number];
+  const sizes = { imageTokens, hidden, token: tokens.shape[1]! };
+  return { scenes, images: readFloats(images), tokens: readFloats(tokens), first: firstOf(scenes), sizes };
+}
+
+function firstOf(scenes: readonly RegionScene[]): number[] {
+  let end = 0;
+  return scenes.map(({ boxes }) => {
+    end += boxes.length;
+    return end - boxes.length;
+  });
+}
+
+async function collect(scenes: readonly RegionScene[], { model, localiser, cache }: FeatureSource, kept: string) {
+  using runner = await LocaliserRunner.compile(openLocaliser(localiser).localiser);
+  const token = runner.localiser.config.image.hidden;
+  const { tokens: imageTokens, config } = model.model.image;
+  const regions = scenes.reduce((sum, { boxes }) => sum + boxes.length, 0);
+  const images = new Float32Array(scenes.length * imageTokens * config.hidden);
+  const tokens = new Float32Array(regions * token);
+  let end = 0;
+  for (const [i, scene] of scenes.entries()) {
+    const picture = await readImage(scene, i);
+    images.set((await model.imageTokens(picture)).values, i * imageTokens * config.hidden);
+    const found = await runner.regions(await runner.look(picture), sharesOf(scene.boxes, picture));
+    tokens.set(found.tokens, end * token);
+    end += scene.boxes.length;
+  }
+  makeFolders(cache);
+  const images3 = { shape: [scenes.length, imageTokens, config.hidden], values: () => images };
+  const tokens2 = { shape: [regions, token], values: () => tokens };
+  await writeTensors(kept, new Map(Object.entries({ images: images3, tokens: tokens2 })));
+}
