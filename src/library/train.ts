@@ -20,6 +20,7 @@ import type { Elsewhere, SweepEvents } from "../train/sweep/sweep-run.ts";
 import { UserError } from "../util/errors.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
+import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { given } from "./arguments.ts";
 
 /** The folder of a run, and its events. Lab tasks among the options need `labTasks`. */
@@ -143,10 +144,13 @@ export function trainingReport(
 export async function openBase(model: string, options: ResolveOptions): Promise<Base> {
   const { path: file } = await resolveModel(model, options);
   const checkpoint = openCheckpoint(file);
+  let tokenizer: Tokenizer | undefined;
   return {
-    name: model,
-    checkpoint,
-    tokenizer: tokenizerOf(checkpoint, vocabularyOf(checkpoint)),
-    prepared: preparedFolder(file),
+    ...{ name: model, checkpoint, prepared: preparedFolder(file) },
+    // An image generator has none.
+    get tokenizer() {
+      tokenizer ??= tokenizerOf(checkpoint, vocabularyOf(checkpoint));
+      return tokenizer;
+    },
   };
 }

@@ -23,7 +23,7 @@ export function openTrainee(model: Omit<Trainee, "trained">, patterns: readonly 
  * A test for names that match a pattern; `*` is any part of a name; no patterns match everything.
  * @throws UserError for a pattern without a match
  */
-function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
+export function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => true;
   const tests = patterns.map((pattern) => {
     const test = wildcard(pattern);

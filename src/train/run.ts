@@ -2,18 +2,16 @@ import { UserError } from "../util/errors.ts";
 import type { Batch, TrainingData } from "./data/batch.ts";
 import type { RunData } from "./data/open.ts";
 import { checkBest, type Evaluation, measureOf, type Scoring } from "./evaluation.ts";
-import type { HeadKind } from "./heads/settings.ts";
 import { fitToData } from "./methods/fit.ts";
 import type { ActiveMethod } from "./methods/method.ts";
 import { chosenMethod } from "./methods/registry.ts";
 import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
 import type { TrainOptions } from "./options.ts";
-import { Passes } from "./passes.ts";
+import { type AnySubject, isOwn, openPasses, type RunPasses, type Trained } from "./own-subject.ts";
 import { holdWeights, lossScale } from "./precision.ts";
-import { backwardFlops, type TrainingReceipt, trainingReceipt } from "./receipt.ts";
+import { type TrainingReceipt, trainingReceipt } from "./receipt.ts";
 import { rateAt } from "./schedule.ts";
 import { Spike } from "./spike.ts";
-import type { Subject } from "./subject.ts";
 
 /** One step as it went. */
 export interface StepReport extends Evaluation {
@@ -80,8 +78,8 @@ const begun = (): Counters => ({
 const improves = (value: number, best: number): boolean => value < best || Number.isNaN(best);
 
 /** Checks the options against the model and the data. @throws UserError */
-export function checkRun(options: TrainOptions, subject: Subject, { training, heldOut }: RunData): void {
-  const { context } = subject.trainee.stack;
+export function checkRun(options: TrainOptions, subject: AnySubject, { training, heldOut }: RunData): void {
+  const context = isOwn(subject) ? 1 : subject.trainee.stack.context;
   if (training.tokens > context)
     throw new UserError(`tokens: ${training.tokens} are more than the model's context, expected at most ${context}`, 2);
   checkBest(options, heldOut !== undefined);
@@ -101,9 +99,9 @@ export class TrainingRun implements Disposable {
 
   private constructor(
     private readonly options: TrainOptions,
-    readonly subject: Subject,
+    readonly subject: AnySubject,
     private readonly data: RunData,
-    private readonly passes: Passes,
+    private readonly passes: RunPasses,
     readonly optimizer: Optimizer,
     private readonly denseBackward: (batch: Batch) => number,
     /** The method of training, if there is one. */
@@ -115,13 +113,12 @@ export class TrainingRun implements Disposable {
     if (options.keepBest) this.bestValues = new Float32Array(subject.store.trainedElements);
   }
 
-  static async open(given: TrainOptions, subject: Subject, data: RunData, scoring?: Scoring): Promise<TrainingRun> {
+  static async open(given: TrainOptions, subject: AnySubject, data: RunData, scoring?: Scoring): Promise<TrainingRun> {
     const { options, notice } = fitToData(given, data);
     const { rows, tokens, prefixed = false } = data.training;
     const shape = { rows, tokens, packed: options.packing, prefixed };
-    const passes = await Passes.create(subject.trainee, subject.store, shape, options.recompute, options.precision);
+    const { passes, dense } = await openPasses(subject, shape, options);
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
-    const dense = backwardFlops(subject.whole, shape, options.recompute);
     const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
     const chosen = chosenMethod(options);
     const method = chosen?.method.open?.(chosen.options, host);
@@ -140,8 +137,8 @@ export class TrainingRun implements Disposable {
     return patience !== undefined && this.counters.stale >= patience ? "patience" : undefined;
   }
 
-  get head(): HeadKind {
-    return this.data.head?.kind ?? "lm";
+  get head(): Trained {
+    return isOwn(this.subject) ? this.subject.head : (this.data.head?.kind ?? "lm");
   }
 
   get accumulate(): number {

@@ -12,7 +12,7 @@ const folderOf = (out: string): string => path.join(out, "scored.part");
 
 /** Scores a run's model as it is: writes it beside the run's files, and removes it. @throws UserError */
 export async function scoreSubject(
-  subject: Subject,
+  subject: Pick<Subject, "write">,
   { model, lora, quant }: TrainOptions,
   out: string,
   scorer: TaskScorer,

@@ -10,12 +10,12 @@ import { type KeptState, latestState, removeStates } from "./checkpoint/state.ts
 import { droppedSentence } from "./data/open.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { optionsFile, receiptFile } from "./folder.ts";
-import type { HeadKind } from "./heads/settings.ts";
 import { keepRun, restoreRun } from "./kept-run.ts";
 import { fitToData } from "./methods/fit.ts";
 import { Metrics } from "./metrics.ts";
-import { type OpenedRun, openRun } from "./open-run.ts";
+import { type OpenedAny, openAny } from "./open-any.ts";
 import type { TrainOptions } from "./options.ts";
+import type { Trained } from "./own-subject.ts";
 import type { TrainingReceipt } from "./receipt.ts";
 import type { TrainingSummary } from "./report/run.ts";
 import { reportRuns } from "./report/write.ts";
@@ -46,7 +46,7 @@ export interface TrainResult {
   readonly out: string;
   /** The base model if `out` is an adapter; undefined if it is a whole model. */
   readonly model?: string;
-  readonly head: HeadKind;
+  readonly head: Trained;
   readonly steps: number;
   /** The end of the run: all its steps, or no better evaluation in the options' patience. */
   readonly ended: "steps" | "patience";
@@ -168,11 +168,12 @@ async function openWhole(
   { options, out, labTasks }: Omit<Session, "reuse">,
   openBase: (model: string) => Promise<Base>,
   resumes: boolean,
-): Promise<OpenedRun & { scorer: TaskScorer | undefined }> {
-  const opened = await openRun(options, out, openBase, resumes);
+): Promise<OpenedAny & { scorer: TaskScorer | undefined }> {
+  const opened = await openAny(options, out, openBase, resumes);
   if (options.tasks.length === 0) return { ...opened, scorer: undefined };
   if (!labTasks) throw new UserError("tasks: this call of train scores none; expected no tasks", 2);
   const { tokenizer } = opened;
+  if (!tokenizer) throw new UserError("tasks: an image generator answers no lab task; expected no tasks", 2);
   const countTokens = (text: string) => tokenizer.encode(text).length + Number(tokenizer.addBos);
   return { ...opened, scorer: await labTasks.open(options, countTokens) };
 }
@@ -210,7 +211,7 @@ export const checkOptions = (
 async function opened<T>(
   call: Pick<Session, "options" | "labTasks">,
   openBase: (model: string) => Promise<Base>,
-  use: (run: OpenedRun) => Promise<T>,
+  use: (run: OpenedAny) => Promise<T>,
 ): Promise<T> {
   const out = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
   try {

@@ -116,8 +116,8 @@ function tellEstimate(found: Estimate, { json }: Flags): void {
   else print(sentence(found));
 }
 
-/** Commands that run a model by the head that was trained. */
-const VERBS_OF = { lm: "run", classes: "classify", embedding: "embed" } as const;
+/** Commands that run a model by what was trained. */
+const VERBS_OF = { lm: "run", classes: "classify", embedding: "embed", noise: "imagine" } as const;
 
 function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receipt }: TrainResult): void {
   const nats = (value: number) => value.toFixed(4);
@@ -129,6 +129,6 @@ function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receip
       ...Object.entries(tasks).map(([name, quality]) => [name, nats(quality)]),
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
     ]),
-    `modicum ${VERBS_OF[head]} ${model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`} "…" runs it`,
+    `modicum ${VERBS_OF[head]} ${model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`} ${head === "noise" ? "--out image.png" : '"…"'} runs it`,
   );
 }

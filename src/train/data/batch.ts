@@ -1,4 +1,5 @@
 import type { Bindings } from "../../graph/index.ts";
+import type { NoisyImages } from "../drawing/batches.ts";
 
 /** A list that a sample ranks by letters. */
 export interface RankedList {
@@ -48,6 +49,8 @@ export interface Batch {
   readonly lists?: readonly RankedList[];
   /** The image of each row, if it has one; absent if no row has. */
   readonly images?: readonly (PlacedImage | undefined)[];
+  /** Noisy images, one a row, in place of tokens. */
+  readonly drawings?: NoisyImages;
   /** Tokens of each row; absent if programs read all of them. */
   readonly lengths?: Int32Array;
 }

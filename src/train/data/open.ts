@@ -128,7 +128,7 @@ function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
 
 function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
-  const [training, heldOut] = splitSamples(samplesOf(records, tokenizer, options.labels, options.readers), share);
+  const [training, heldOut] = sharedOut(samplesOf(records, tokenizer, options.labels, options.readers), share);
   const { rows, tokens, packing } = options;
   const arranged = { rows, tokens, packing };
   const held = `the held-out share of ${share}`;
@@ -141,7 +141,7 @@ function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer:
 function ofReading(texts: Texts, share: number, options: DataOptions, reading: TextReading, seed?: number): Split {
   const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
   const { head, samples, batch } = about(texts, "", () => readTexts(records, reading, options.tokens));
-  const [training, heldOut] = splitSamples(samples, share);
+  const [training, heldOut] = sharedOut(samples, share);
   const size = options.rows;
   return {
     head,
@@ -161,7 +161,7 @@ function readTexts(records: readonly PlacedRecord[], reading: TextReading, limit
 }
 
 /** Splits samples into training data and a random share, which is the same in every run, whatever its seed. */
-function splitSamples<S>(samples: readonly S[], share: number): readonly [training: S[], heldOut: S[]] {
+export function sharedOut<S>(samples: readonly S[], share: number): readonly [training: S[], heldOut: S[]] {
   const count = Math.min(Math.round(samples.length * share), Math.max(0, samples.length - 1));
   const drawn = new Set(permutation(samples.length, seededRandom(0)).subarray(0, count));
   return [samples.filter((_, i) => !drawn.has(i)), samples.filter((_, i) => drawn.has(i))];

@@ -1,0 +1,84 @@
+import { type NoiseConfig, sharesLeft } from "../../models/noise-schedule.ts";
+import { normals } from "../../util/normals.ts";
+import { seededRandom } from "../../util/random.ts";
+import { type Batch, NONE_DROPPED, type TrainingData } from "../data/batch.ts";
+import { epochOrder } from "../data/order.ts";
+
+/** The share of images that are trained without their class, for guidance (Ho & Salimans 2022). */
+const WITHOUT_CLASS = 0.1;
+
+/** An image and the number of its class's vector; undefined for a network without classes. */
+export interface ClassedImage {
+  readonly pixels: Float32Array;
+  readonly row: number | undefined;
+}
+
+/** Noisy images, as a network is trained on them, end to end. */
+export interface NoisyImages {
+  readonly x: Float32Array;
+  /** The noise in them. */
+  readonly noise: Float32Array;
+  readonly times: readonly number[];
+  readonly classes: readonly number[];
+}
+
+export interface NoisyTerms {
+  readonly size: number;
+  readonly noise: NoiseConfig;
+  /** The vector that stands for no class; undefined: every image keeps its class. */
+  readonly unconditional: number | undefined;
+  /** Of order and noise; undefined: images as they are, with the same noise each time. */
+  readonly seed: number | undefined;
+}
+
+/** Batches of noisy images, each a pure function of its index. The last of an epoch is filled from the first. */
+export function noisyBatches(images: readonly ClassedImage[], terms: NoisyTerms): TrainingData {
+  const { size, seed } = terms;
+  const left = sharesLeft(terms.noise);
+  const batches = Math.ceil(images.length / size);
+  const orderOf = epochOrder(images.length, seed);
+  return {
+    ...{ rows: size, tokens: 1, batches, samples: images.length, dropped: NONE_DROPPED },
+    batch(index) {
+      const [epoch, at] = [Math.floor(index / batches), index % batches];
+      const order = orderOf(epoch);
+      const drawn = Array.from({ length: size }, (_, i) => images[order[(at * size + i) % images.length]!]!);
+      // A batch that is the same each time has other noise than its neighbours.
+      const random = seededRandom(seed === undefined ? at : (seed + 1) * 2 ** 26 + index);
+      const samples = Math.min(size, images.length - at * size);
+      return batchOf(noisy(drawn, left, seed === undefined ? undefined : terms.unconditional, random), samples);
+    },
+  };
+}
+
+const batchOf = (drawings: NoisyImages, samples: number): Batch => {
+  const rows = drawings.times.length;
+  const none = new Int32Array(rows);
+  return { rows, tokens: 1, ids: none, labels: none, labelled: rows, samples, drawings };
+};
+
+/** Images with noise at times that are drawn evenly from all (Ho et al. 2020, algorithm 1). */
+export function noisy(
+  images: readonly ClassedImage[],
+  left: Float64Array,
+  unconditional: number | undefined,
+  random: () => number,
+): NoisyImages {
+  const normal = normals(random);
+  const size = images[0]!.pixels.length;
+  const [x, noise] = [new Float32Array(images.length * size), new Float32Array(images.length * size)];
+  const times = images.map(() => Math.floor(random() * left.length));
+  const classes = images.flatMap(({ row }) => {
+    const dropped = unconditional !== undefined && random() < WITHOUT_CLASS;
+    return row === undefined ? [] : [dropped ? unconditional : row];
+  });
+  for (const [i, { pixels }] of images.entries()) {
+    const share = left[times[i]!]!;
+    for (let at = 0; at < size; at++) {
+      const drawn = normal();
+      noise[i * size + at] = drawn;
+      x[i * size + at] = Math.sqrt(share) * pixels[at]! + Math.sqrt(1 - share) * drawn;
+    }
+  }
+  return { x, noise, times, classes };
+}

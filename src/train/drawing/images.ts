@@ -1,0 +1,80 @@
+import { Buffer } from "node:buffer";
+import path from "node:path";
+import { z } from "zod";
+import { decodeImage } from "../../engine/image/decode.ts";
+import { readImage } from "../../engine/image/input.ts";
+import type { Pixels } from "../../engine/image/pixels.ts";
+import { CHANNELS } from "../../engine/image/pixels.ts";
+import type { UNetConfig } from "../../models/unet.ts";
+import { checked } from "../../util/checked.ts";
+import { inFile, UserError } from "../../util/errors.ts";
+import { hashOf, readText } from "../data/files.ts";
+
+/** An image as a network is trained on it: [channels, side, side], within −1 and 1. */
+export interface LabelledImage {
+  readonly pixels: Float32Array;
+  /** Undefined: of no class. */
+  readonly label: string | undefined;
+}
+
+export interface LabelledImages {
+  readonly images: readonly LabelledImage[];
+  /** SHA-256 of the files' texts. */
+  readonly hash: string;
+}
+
+const record = z.object({
+  image: z.string().min(1),
+  label: z.union([z.string(), z.int().min(0).transform(String)]).optional(),
+});
+
+const INLINE = /^data:image\/\w+;base64,/;
+
+type Size = Pick<UNetConfig, "channels" | "imageSize">;
+
+/**
+ * Reads JSON lines with `image`, a file beside them or a data URI of one, and `label`.
+ * @throws UserError with file and line, also for an image of another size than the network's
+ */
+export async function readLabelledImages(files: readonly string[], size: Size): Promise<LabelledImages> {
+  const texts = files.map(readText);
+  const images: LabelledImage[] = [];
+  for (const [i, file] of files.entries())
+    for (const { where, line } of linesOf(file, texts[i]!)) {
+      const { image, label } = inFile(where, () => checked(record, parsed(line)));
+      const pixels = INLINE.test(image)
+        ? await decodeImage(Buffer.from(image.replace(INLINE, ""), "base64"), where)
+        : await readImage({ image: path.resolve(path.dirname(file), image) }, images.length);
+      images.push({ pixels: asInput(pixels, size, where), label });
+    }
+  if (images.length === 0) throw new UserError(`${files.join(", ")}: there are no images`);
+  return { images, hash: hashOf(texts) };
+}
+
+const linesOf = (file: string, text: string) =>
+  text.split("\n").flatMap((line, i) => (line.trim() === "" ? [] : [{ where: `${file}: line ${i + 1}`, line }]));
+
+/** @throws UserError */
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw new UserError('expected JSON with "image" and "label"');
+  }
+}
+
+/** A picture as a network reads it; of one channel: the mean of the three. */
+function asInput({ width, height, data }: Pixels, { channels, imageSize }: Size, where: string): Float32Array {
+  if (width !== imageSize || height !== imageSize)
+    throw new UserError(
+      `${where}: the image has ${width} × ${height} pixels, expected ${imageSize} × ${imageSize} as the network`,
+    );
+  const area = width * height;
+  const level = (value: number) => value / 127.5 - 1;
+  return Float32Array.from({ length: channels * area }, (_, i) => {
+    const at = CHANNELS * (i % area);
+    return level(
+      channels === 1 ? (data[at]! + data[at + 1]! + data[at + 2]!) / CHANNELS : data[at + Math.floor(i / area)]!,
+    );
+  });
+}

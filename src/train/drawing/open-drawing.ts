@@ -1,0 +1,71 @@
+import { isOfKind } from "../../models/registry.ts";
+import type { ImageGenerator } from "../../models/unet2d.ts";
+import { few, suggest, UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { type RunData, sharedOut } from "../data/open.ts";
+import type { TrainOptions } from "../options.ts";
+import { bare } from "../subject.ts";
+import { type ClassedImage, noisyBatches } from "./batches.ts";
+import { type LabelledImage, readLabelledImages } from "./images.ts";
+import { type DrawingSubject, newDrawing, oldDrawing } from "./subject.ts";
+
+/** The checkpoint of a run's image generator, without tensors if it is new; undefined if the run's model is another. */
+export function generatorOf({ architecture }: TrainOptions, base: Checkpoint | undefined): Checkpoint | undefined {
+  const found = base ?? (architecture && newCheckpoint(architecture));
+  return found && isOfKind("image generator", found) ? found : undefined;
+}
+
+/** diffusers names a network's class where others have the `model_type`. */
+function newCheckpoint(config: Readonly<Record<string, unknown>>): Checkpoint {
+  const named = bare({ model_type: String(config["_class_name"]) });
+  return { ...named, config: { kind: "huggingface", path: "architecture", config } };
+}
+
+/** Options that say nothing about images. */
+const OTHERS = ["method", "lora", "head"] as const;
+
+/** Opens the training of an image generator. @throws UserError */
+export async function openDrawing(
+  options: TrainOptions,
+  checkpoint: Checkpoint,
+  frozen: (name: string) => boolean,
+): Promise<{ subject: DrawingSubject; data: RunData }> {
+  const other = OTHERS.find((name) => options[name] !== undefined);
+  if (other !== undefined)
+    throw new UserError(`${other}: an image generator is trained to predict noise; expected no ${other}`, 2);
+  const { train, seed } = options;
+  const isNew = checkpoint.tensors.size === 0;
+  const parts = { train, frozen };
+  const subject = isNew ? newDrawing(checkpoint, parts, seed) : oldDrawing(checkpoint, parts);
+  try {
+    return { subject, data: await dataOf(options, subject.model) };
+  } catch (error) {
+    subject[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function dataOf({ data, validation, batch, seed }: TrainOptions, model: ImageGenerator): Promise<RunData> {
+  const { images, hash } = await readLabelledImages(data, model.unet.config);
+  const [training, heldOut] = sharedOut(classed(images, model), validation);
+  const terms = { size: batch, noise: model.noise, unconditional: model.unconditional };
+  return {
+    hash,
+    training: noisyBatches(training, { ...terms, seed }),
+    heldOut: heldOut.length > 0 ? noisyBatches(heldOut, { ...terms, seed: undefined }) : undefined,
+  };
+}
+
+/** Images with the numbers of their classes. @throws UserError for a label that the network does not have */
+export function classed(
+  images: readonly LabelledImage[],
+  { unet, labels, unconditional }: ImageGenerator,
+): ClassedImage[] {
+  if (unet.config.classes === 0) return images.map(({ pixels }) => ({ pixels, row: undefined }));
+  return images.map(({ pixels, label }) => {
+    const row = label === undefined ? unconditional : labels.indexOf(label);
+    if (row !== undefined && row >= 0) return { pixels, row };
+    const got = label === undefined ? "an image without a label" : `"${label}"${suggest(label, labels)}`;
+    throw new UserError(`label: expected one of ${few(labels)}, got ${got}`);
+  });
+}

@@ -1,0 +1,104 @@
+import { type ImageGenerator, storedShape, unet2d, withFlatKernels } from "../../models/unet2d.ts";
+import { seededRandom } from "../../util/random.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { identity } from "../../weights/prepared/names.ts";
+import { Part } from "../../weights/prepared/part.ts";
+import { writeModel } from "../checkpoint/model.ts";
+import { sizesOf } from "../data/batch.ts";
+import { trainedBy } from "../open-trainee.ts";
+import type { OwnSubject } from "../own-subject.ts";
+import { ParameterStore } from "../parameters.ts";
+import { TracedWeights } from "../traced-weights.ts";
+import { NoisePasses, noiseFlops, type TracedUNet, traceErrors } from "./noise-passes.ts";
+
+/** A network that is trained to predict noise, and what images need to be batches of it. */
+export interface DrawingSubject extends OwnSubject {
+  readonly model: ImageGenerator;
+  readonly traced: TracedUNet;
+}
+
+/** What of a network is trained. */
+export interface Frozen {
+  /** Patterns of names; none: everything. */
+  readonly train: readonly string[];
+  /** True for names that are frozen all the same. */
+  readonly frozen: (name: string) => boolean;
+}
+
+/** A network of random weights by its configuration, as PyTorch begins it. `checkpoint` has no tensors. */
+export function newDrawing(checkpoint: Checkpoint, frozen: Frozen, seed: number): DrawingSubject {
+  const subject = opened(checkpoint, frozen);
+  fillUniformly(subject.store, seed);
+  return subject;
+}
+
+/** A checkpoint's network. @throws UserError */
+export function oldDrawing(given: Checkpoint, frozen: Frozen): DrawingSubject {
+  const checkpoint = withFlatKernels(given);
+  const subject = opened(checkpoint, frozen);
+  for (const parameter of subject.store.parameters)
+    subject.store.valuesOf(parameter).set(new Part(checkpoint, identity, parameter.name, parameter.shape).floats());
+  return subject;
+}
+
+function opened({ config }: Checkpoint, { train, frozen }: Frozen): DrawingSubject {
+  const weights = new TracedWeights(
+    config,
+    () => true,
+    (name) => name,
+  );
+  const model = unet2d.open(weights);
+  const plain = { unet: model.unet, weights, trained: () => true };
+  const joined = weights.inputsOf(traceErrors(plain));
+  const wanted = trainedBy(
+    train,
+    joined.flatMap(({ sizes }) => Object.keys(sizes)),
+  );
+  const trained = (name: string) => wanted(name) && !frozen(name);
+  const store = new ParameterStore(joined, trained);
+  const traced = { ...plain, trained };
+  return {
+    ...{ model, traced, store, head: "noise" },
+    openPasses: () => NoisePasses.create(traced, store),
+    denseBackward() {
+      const flops = noiseFlops(plain);
+      return (batch) => flops(sizesOf(batch)).backward;
+    },
+    write: (folder) => writeDrawing(folder, config.kind === "gguf" ? {} : config.config, store),
+    [Symbol.dispose]: () => store[Symbol.dispose](),
+  };
+}
+
+const writeDrawing = (
+  folder: string,
+  config: Readonly<Record<string, unknown>>,
+  store: ParameterStore,
+): Promise<void> =>
+  writeModel(folder, {
+    ...{ config, names: identity },
+    tensors: new Map(
+      store.parameters.map((p) => [
+        p.name,
+        { shape: storedShape(p.name, p.shape), values: () => store.valuesOf(p).slice() },
+      ]),
+    ),
+  });
+
+/**
+ * Fills a network as PyTorch does: kernels, matrices and their biases evenly within ±1/√inputs, the classes' vectors
+ * normally, gains with 1, the biases of norms with 0.
+ */
+export function fillUniformly(store: ParameterStore, seed: number): void {
+  const random = seededRandom(seed);
+  const inputs = new Map(store.parameters.map(({ name, shape }) => [name, shape.slice(1).reduce((a, b) => a * b, 1)]));
+  for (const parameter of store.parameters) {
+    const { name } = parameter;
+    const values = store.valuesOf(parameter);
+    const isNorm = /norm\w*\.(weight|bias)$/.test(name);
+    if (isNorm) values.fill(name.endsWith("weight") ? 1 : 0);
+    else {
+      const bound = 1 / Math.sqrt(inputs.get(name.replace(/bias$/, "weight"))!);
+      for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random() - 1);
+    }
+  }
+}
