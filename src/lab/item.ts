@@ -1,3 +1,5 @@
+import type { VisualSpan } from "../savings/plan.ts";
+
 /** The questions of a task, and a model's answers. An item's kind says how the model answers it. */
 
 interface Base {
@@ -31,6 +33,8 @@ export interface GenerationItem extends Base {
   readonly prompt: string;
   /** The prompt as tokens, where it is to be cut between two of them. */
   readonly promptTokens?: readonly number[];
+  /** Tokens of the prompt that are images, counted without the token that begins a text. */
+  readonly visual?: readonly VisualSpan[];
   /** Text after the answer, for models that fill in. */
   readonly suffix?: string;
   /** Any of them ends the answer. */

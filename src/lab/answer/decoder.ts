@@ -7,6 +7,7 @@ import type { Lease } from "../../engine/run/recipes.ts";
 import type { Request } from "../../engine/schedule/ticket.ts";
 import { labelled } from "../../engine/score/labelled.ts";
 import { Likelihoods, natsOf, type Pair, type TokenScore } from "../../engine/score/likelihood.ts";
+import type { VisualSpan } from "../../savings/plan.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
@@ -159,7 +160,12 @@ export class DecoderAnswerer implements Answerer {
     const ids = cut(this.#promptOf(item), context - maxTokens, this.truncate);
     if (!ids) return undefined;
     const options = generateOptions.parse({ maxTokens, stop: [...stop], repetitionDetection: false });
-    return { prompt: ids, options, plan: this.lease.plan(ids.length), alone: true };
+    return { prompt: ids, options, plan: this.lease.plan(ids.length, this.#visualOf(item)), alone: true };
+  }
+
+  #visualOf({ visual = [] }: GenerationItem): readonly VisualSpan[] {
+    const start = this.model.encode("", true).length;
+    return visual.map(({ first, grid }) => ({ first: first + start, grid }));
   }
 
   #promptOf({ prompt, promptTokens, suffix }: GenerationItem): readonly number[] {

@@ -3,6 +3,7 @@ import { isTable } from "../data/rows.ts";
 import type { ItemsFor, Task } from "../task.ts";
 import { afterText } from "./after-text.ts";
 import { arcChallenge, arcEasy } from "./arc.ts";
+import { attributes } from "./attributes.ts";
 import { boolq } from "./boolq.ts";
 import { humaneval, mbpp } from "./code.ts";
 import { codeCompletion } from "./code-completion.ts";
@@ -61,6 +62,7 @@ export const tasks: readonly Entry[] = [
   banking77,
   tagmynews,
   cranfield,
+  attributes,
 ];
 
 export const taskNames: readonly string[] = tasks.map(({ name }) => name);
