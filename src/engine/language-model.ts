@@ -174,13 +174,14 @@ export class LanguageModel implements Loaded {
   }
 }
 
-const bosOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
+export const bosOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
 
 /** The first id outside the vocabulary. */
 export const idBeyond = (ids: readonly number[], vocabulary: number): number | undefined =>
   ids.find((id) => id >= vocabulary);
 
-function checkIds(ids: readonly number[], vocabulary: number): number[] {
+/** @throws UserError for an id that the model does not have */
+export function checkIds(ids: readonly number[], vocabulary: number): number[] {
   const beyond = idBeyond(ids, vocabulary);
   if (beyond === undefined) return [...ids];
   throw new UserError(`the prompt: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond}`, 2);

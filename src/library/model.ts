@@ -1,6 +1,7 @@
 import { generateAll } from "../engine/answer/batch-generate.ts";
 import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
 import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
+import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
 import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
 import { damageBehind } from "../engine/file/damage.ts";
@@ -106,15 +107,16 @@ export class Model implements Disposable {
     return this.#loaded;
   }
 
-  /** @throws UserError if the model is an encoder, or has one */
+  /** @throws UserError if the model is no decoder */
   get language(): LanguageModel {
     const model = this.generative;
     if (model.kind === "decoder") return model;
-    throw new UserError(`${this.name} turns one text into another; expected a model that goes on with a text`);
+    const does = model.kind === "encoder with a decoder" ? "turns one text into another" : "fills in masked tokens";
+    throw new UserError(`${this.name} ${does}; expected a model that goes on with a text`);
   }
 
   /** @throws UserError if the model is an encoder */
-  get generative(): LanguageModel | Seq2SeqModel {
+  get generative(): LanguageModel | Seq2SeqModel | DiffusionModel {
     return generativeOf(this.loaded);
   }
 
@@ -170,6 +172,7 @@ export class Model implements Disposable {
       case "decoder":
         return generate(engine ?? model.engine, model.tokenizer, prompt, options, job);
       case "encoder with a decoder":
+      case "diffusion language model":
         return model.generate(prompt, options, job);
     }
   }
@@ -177,7 +180,7 @@ export class Model implements Disposable {
   /**
    * For servers: from now on the requests of `generate` run together, each a row of one batch; those beyond its rows
    * wait. They run at the batch's pace, however slowly they are read. A request that finds the queue full fails with
-   * `Refused`, for an encoder, too. Undefined for text-to-text models and those that draw, whose requests run one by
+   * `Refused`, for an encoder, too. Undefined for text-to-text and diffusion models and those that draw, whose requests run one by
    * one.
    */
   schedule(options: SchedulerOptions): Turns | undefined {
@@ -192,6 +195,7 @@ export class Model implements Disposable {
         return Object.assign(loaded.queue, { limit: options.queue + 1 });
       case "image generator":
       case "encoder with a decoder":
+      case "diffusion language model":
         return undefined;
     }
   }
@@ -380,9 +384,10 @@ export class Model implements Disposable {
 
 const IMAGES = "encoder of images and texts";
 
-function generativeOf(loaded: LoadedModel): LanguageModel | Seq2SeqModel {
+function generativeOf(loaded: LoadedModel): LanguageModel | Seq2SeqModel | DiffusionModel {
   switch (loaded.kind) {
     case "decoder":
+    case "diffusion language model":
     case "encoder with a decoder":
       return loaded;
     case "encoder":
@@ -401,6 +406,7 @@ function encoderOf(loaded: LoadedModel): EncoderModel {
     case "encoder":
       return loaded;
     case "decoder":
+    case "diffusion language model":
     case "encoder with a decoder":
       throw new UserError(`${loaded.source.name} generates text; expected an encoder, such as minilm for embeddings`);
     case "encoder of images and texts":

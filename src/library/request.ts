@@ -1,3 +1,4 @@
+import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { grammarOf } from "../engine/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
 import type { Request } from "../engine/schedule/ticket.ts";
@@ -33,8 +34,11 @@ export async function requestOf(
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const { generative } = model;
   const { ids, end } = readBy(generative, prompt, asked, calling);
+  if (asked.diffusion && generative.kind !== "diffusion language model")
+    throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
   const asIs = raw || asked.infill === true || asked.mode !== undefined;
-  const continues = generative.kind === "decoder" && (isIds(prompt) || (asIs && typeof prompt === "string"));
+  const continues =
+    generative.kind !== "encoder with a decoder" && (isIds(prompt) || (asIs && typeof prompt === "string"));
   const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, generative.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
@@ -56,6 +60,8 @@ function readBy(model: Model["generative"], prompt: Prompt, asked: Asked, callin
         : { ids: idsOf(model, prompt, asked, calling) };
     case "encoder with a decoder":
       return { ids: sourceOf(model, prompt, asked) };
+    case "diffusion language model":
+      return { ids: maskedOf(model, prompt, asked, calling) };
   }
 }
 
@@ -77,6 +83,16 @@ function sourceOf(model: Seq2SeqModel, prompt: Prompt, asked: Asked): number[] {
       2,
     );
   return model.encode(prompt);
+}
+
+/** A model that fills in masked tokens chooses them in no order. */
+function maskedOf(model: DiffusionModel, prompt: Prompt, asked: Asked, { format, tools }: Calling): number[] {
+  const { suffix, infill, mode, promptLogprobs, logprobs, maxTokens, raw = false } = asked;
+  const one = Object.entries({ suffix, infill, mode, promptLogprobs, logprobs, format }).find(([, value]) => value);
+  const extra = tools.length > 0 ? "tools" : one?.[0];
+  if (extra !== undefined) throw new UserError(`${model.source.name} fills in masked tokens; expected no ${extra}`, 2);
+  if (maxTokens === 0) throw new UserError("maxTokens: expected at least 1 of a model that fills in masked tokens", 2);
+  return model.encode(prompt, raw);
 }
 
 function idsOf(

@@ -30,6 +30,7 @@ async function answerOnce(model: Model): Promise<void> {
     case "image generator":
       return void (await model.imagine({ class: loaded.model.labels[0], steps: 1 }));
     case "encoder with a decoder":
+    case "diffusion language model":
       return void (await model.complete(TEXT, { maxTokens: 1, raw: true }));
   }
 }

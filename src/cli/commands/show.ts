@@ -121,7 +121,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ["name", model.name],
   ["file", model.path],
   ["source", model.source],
-  ["architecture", `${model.architecture}, ${model.kind === "decoder" ? "a decoder" : `an ${model.kind}`}`],
+  ["architecture", `${model.architecture}, ${/^[aeio]/.test(model.kind) ? "an" : "a"} ${model.kind}`],
   ["layers", layers(config)],
   ["attention", attention(config)],
   ...(model.drawn

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Meter } from "../bill/meter.ts";
+import { diffusionOptions } from "../diffusion/options.ts";
 import type { Grammar, Trigger } from "../grammar/index.ts";
 import type { Engine } from "../run/engine.ts";
 import { samplingOptions } from "../sampling/options.ts";
@@ -17,6 +18,9 @@ export const generateOptions = samplingOptions.extend({
     .describe("maximum tokens to generate; the end of the context also ends an answer"),
   stop: z.array(z.string().min(1)).default([]).describe("texts that end the answer; not included in it"),
   repetitionDetection: z.boolean().default(true).describe("end an answer that repeats the same words over and over"),
+  diffusion: diffusionOptions
+    .optional()
+    .describe("of models that fill in masked tokens: steps, block, remasking, threshold, guidance, cache, ends"),
 });
 
 /** Options with defaults filled in, and the constraint on the answer, if any. */

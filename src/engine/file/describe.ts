@@ -88,6 +88,7 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
 function generates(kind: KindName): boolean {
   switch (kind) {
     case "decoder":
+    case "diffusion language model":
     case "encoder with a decoder":
       return true;
     case "encoder":

@@ -1,13 +1,21 @@
 import { unsupported } from "../../models/registry.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { decoderKind } from "./decoder.ts";
+import { diffusionKind } from "./diffusion.ts";
 import { encoderKind } from "./encoder.ts";
 import { encoderDecoderKind } from "./encoder-decoder.ts";
 import { imageGeneratorKind } from "./image-generator.ts";
 import { imageTextKind } from "./image-text.ts";
 
 /** Every kind of model that runs: one line each. */
-export const kinds = [decoderKind, encoderKind, encoderDecoderKind, imageTextKind, imageGeneratorKind] as const;
+export const kinds = [
+  decoderKind,
+  diffusionKind,
+  encoderKind,
+  encoderDecoderKind,
+  imageTextKind,
+  imageGeneratorKind,
+] as const;
 
 export type AnyKind = (typeof kinds)[number];
 export type KindName = AnyKind["name"];

@@ -1,0 +1,94 @@
+import { type Candidate, confidentEnough, drawToken, forbid, guided, mostConfident, probabilityOf } from "./choose.ts";
+import { type DiffusionOptions, type Schedule, transferCounts } from "./options.ts";
+
+/** A model that scores tokens for places of a sequence. */
+export interface Scorer {
+  readonly vocabulary: number;
+  /**
+   * Logits [places, vocabulary] of a sequence; the memory is valid until the next call. With `keep`, what comes before
+   * that place is kept; with `after`, it is not computed again.
+   */
+  score(ids: Int32Array, places: readonly number[], cache?: CacheUse): Promise<Float32Array>;
+}
+
+export type CacheUse = { readonly keep: number } | { readonly after: number };
+
+/** A sequence to be filled in. */
+export interface Task {
+  readonly prompt: readonly number[];
+  readonly mask: number;
+  /** Tokens that end texts. */
+  readonly ends: ReadonlySet<number>;
+  readonly temperature: number;
+  readonly random: () => number;
+}
+
+/** The sequence after a step. */
+export interface Denoised {
+  /** The block that the step filled, from 0. */
+  readonly block: number;
+  /** True if the block has no masked token left. */
+  readonly full: boolean;
+  /** The answer's tokens, some of them masks. */
+  readonly answer: Int32Array;
+  /** The tokens that the step committed; places count from the answer's first. */
+  readonly committed: readonly Candidate[];
+}
+
+/**
+ * Fills in an answer of masks behind a prompt, block by block (LLaDA, arXiv 2502.09992, algorithm 5, `generate.py`; with a
+ * threshold Fast-dLLM, arXiv 2505.22618, algorithm 1). A committed token never changes.
+ */
+export async function* denoise(
+  scorer: Scorer,
+  task: Task,
+  schedule: Schedule,
+  options: DiffusionOptions,
+): AsyncGenerator<Denoised> {
+  const { prompt, mask } = task;
+  const ids = Int32Array.from([...prompt, ...Array.from({ length: schedule.length }, () => mask)]);
+  for (let block = 0; block < schedule.blocks; block++) {
+    const first = prompt.length + block * schedule.block;
+    const masked = new Set(Array.from({ length: schedule.block }, (_, i) => first + i));
+    const counts = transferCounts(schedule.block, schedule.stepsPerBlock);
+    for (let step = 0; masked.size > 0; step++) {
+      const cache = options.cache ? (step === 0 ? { keep: first } : { after: first }) : undefined;
+      const candidates = await candidatesOf(scorer, task, options, ids, [...masked], cache);
+      const chosen =
+        options.threshold === undefined
+          ? mostConfident(candidates, counts[step]!)
+          : confidentEnough(candidates, options.threshold);
+      for (const { place, token } of chosen) {
+        ids[place] = token;
+        masked.delete(place);
+      }
+      const committed = chosen.map((each) => ({ ...each, place: each.place - prompt.length }));
+      yield { block, full: masked.size === 0, answer: ids.slice(prompt.length), committed };
+    }
+  }
+}
+
+async function candidatesOf(
+  scorer: Scorer,
+  { prompt, mask, ends, temperature, random }: Task,
+  { guidance, remasking, ends: ending }: DiffusionOptions,
+  ids: Int32Array,
+  places: readonly number[],
+  cache: CacheUse | undefined,
+): Promise<Candidate[]> {
+  const { vocabulary } = scorer;
+  const given = await scorer.score(ids, places, cache);
+  const all = guidance === 0 ? given : await withGuidance(given.slice());
+  return places.map((place, i) => {
+    const logits = all.slice(i * vocabulary, (i + 1) * vocabulary);
+    forbid(logits, ending === "never" ? [mask, ...ends] : [mask]);
+    const token = drawToken(logits, temperature, random);
+    const confidence = remasking === "random" ? random() : probabilityOf(logits, token);
+    return { place, token, confidence: ending === "last" && ends.has(token) ? confidence - 1 : confidence };
+  });
+
+  async function withGuidance(conditional: Float32Array): Promise<Float32Array> {
+    const blind = ids.slice().fill(mask, 0, prompt.length);
+    return guided(conditional, await scorer.score(blind, places), guidance);
+  }
+}

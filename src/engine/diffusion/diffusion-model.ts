@@ -1,0 +1,158 @@
+import { openDecoder } from "../../models/registry.ts";
+import type { Recipe } from "../../savings/recipe.ts";
+import { ContextExceeded, UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import { encodeChat, type Tokenizer } from "../../weights/tokenizer/index.ts";
+import { maskIdOf } from "../../weights/tokenizer/mask-token.ts";
+import type { GenerateOptions, Piece, Usage } from "../answer/generate.ts";
+import { checkText } from "../answer/sequence.ts";
+import type { Terms } from "../answer/terms.ts";
+import { type Adapted, openAdapted } from "../file/adapters.ts";
+import { beside } from "../file/beside.ts";
+import { tokenizerOf } from "../file/tokenizer-of.ts";
+import type { Loaded } from "../kinds/kind.ts";
+import { useDense } from "../kinds/seamless.ts";
+import { bosOf, checkIds, isIds, type Prompt } from "../language-model.ts";
+import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
+import { denseCost } from "./bill.ts";
+import { denoise, type Task } from "./denoise.ts";
+import { DenoiserPrograms } from "./denoiser-programs.ts";
+import { DenoiserRun } from "./denoiser-run.ts";
+import { type DiffusionOptions, diffusionOptions, type Schedule, scheduleOf } from "./options.ts";
+import { AnswerText } from "./text.ts";
+
+/** A diffusion language model, loaded: it fills in masked tokens, in any order. */
+export class DiffusionModel implements Loaded {
+  readonly kind = "diffusion language model";
+
+  private constructor(
+    readonly source: ResolvedModel,
+    readonly tokenizer: Tokenizer,
+    readonly programs: DenoiserPrograms,
+    /** The id of the token that stands in masked places. */
+    readonly mask: number,
+    /** Its own settings, if it has any. */
+    readonly sampling: ModelSampling | undefined,
+  ) {}
+
+  /** @throws UserError if its files need something unsupported, or its vocabulary has no mask token */
+  static async load(
+    source: ResolvedModel,
+    quant: Quant = "auto",
+    { checkpoint, own }: Adapted = openAdapted(source.path, {}),
+  ): Promise<DiffusionModel> {
+    const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, own);
+    const { vocabulary, denoiser } = decoder.config;
+    const sampling = samplingOf(checkpoint.config, source.sha256);
+    const [programs, tokenizer] = await beside(DenoiserPrograms.compile(decoder, weights), () =>
+      tokenizerOf(checkpoint, vocabulary),
+    );
+    const mask = denoiser!.mask ?? maskIdOf(tokenizer);
+    if (mask !== undefined && mask < vocabulary) return new DiffusionModel(source, tokenizer, programs, mask, sampling);
+    programs[Symbol.dispose]();
+    throw new UserError(
+      `${source.name}: the vocabulary of ${vocabulary} tokens has ${mask === undefined ? "no mask token" : `no token ${mask}, the mask`}, expected "mask_token_id" in config.json or a mask token`,
+    );
+  }
+
+  use(recipe: Recipe): Promise<undefined> {
+    return useDense(this.source.name, recipe);
+  }
+
+  get context(): number {
+    return this.programs.decoder.config.context;
+  }
+
+  /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. @throws UserError if it alone fills the context */
+  encode(prompt: Prompt, raw: boolean): number[] {
+    const { tokenizer } = this;
+    if (isIds(prompt)) return checkIds(prompt, this.programs.decoder.config.vocabulary);
+    if (typeof prompt !== "string") return encodeChat(tokenizer, prompt, { addGenerationPrompt: true });
+    checkText(prompt, tokenizer, this.context);
+    if (!raw && tokenizer.chatTemplate !== undefined) return this.encode([{ role: "user", content: prompt }], false);
+    return [...bosOf(tokenizer), ...tokenizer.encode(prompt)];
+  }
+
+  /**
+   * Answers with `maxTokens` tokens, cut at the first that ends texts; a piece is a block.
+   * @throws UserError if the schedule does not divide, or prompt and answer are longer than the context
+   */
+  async *generate(
+    prompt: readonly number[],
+    options: GenerateOptions,
+    { signal, onStopped, onBegun, deadline = Number.POSITIVE_INFINITY, ceiling = {} }: Terms = {},
+  ): AsyncGenerator<Piece> {
+    const started = performance.now();
+    const diffusion = options.diffusion ?? diffusionOptions.parse({});
+    const schedule = this.schedule(prompt, Math.min(options.maxTokens, ceiling.tokens ?? options.maxTokens), diffusion);
+    using run = this.run(prompt.length + schedule.length, schedule.block);
+    const text = new AnswerText(this.tokenizer, options);
+    let ended = false;
+    let steps = 0;
+    const usage = () => this.#usage(run, prompt.length, text.completion, schedule, diffusion, started);
+    try {
+      onBegun?.();
+      for await (const { block, full, answer } of denoise(run, this.task(prompt, options), schedule, diffusion)) {
+        steps++;
+        signal?.throwIfAborted();
+        const late = performance.now() >= deadline;
+        const over = run.spent.flops >= (ceiling.flops ?? Number.POSITIVE_INFINITY);
+        if (!full && !late && !over) continue;
+        const from = block * schedule.block;
+        const piece = full ? text.push(answer.subarray(from, from + schedule.block)) : text.push(new Int32Array());
+        ended = text.stopped || late || over || (full && block === schedule.blocks - 1);
+        if (!ended) yield piece;
+        if (!ended) continue;
+        const reason = text.stopped ? ("stop" as const) : ("length" as const);
+        const cut = late ? ("deadline" as const) : over ? ("flops" as const) : undefined;
+        yield { ...piece, text: piece.text + text.flush(), finish: { reason, usage: usage(), ...(cut && { cut }) } };
+        return;
+      }
+    } finally {
+      if (!ended && steps > 0) onStopped?.(usage());
+    }
+  }
+
+  /** The schedule of an answer. @throws UserError if it does not divide, or does not fit the context */
+  schedule(prompt: readonly number[], length: number, options: DiffusionOptions): Schedule {
+    if (prompt.length + length > this.context)
+      throw new ContextExceeded(
+        `the prompt has ${prompt.length} tokens and the answer ${length}, and ${this.source.name} reads ${this.context} at most`,
+      );
+    return scheduleOf(length, options);
+  }
+
+  run(tokens: number, most: number): DenoiserRun {
+    return new DenoiserRun(this.programs, tokens, most);
+  }
+
+  task(prompt: readonly number[], { temperature, seed }: Pick<GenerateOptions, "temperature" | "seed">): Task {
+    const random = seed === undefined ? Math.random : seededRandom(seed);
+    return { prompt, mask: this.mask, ends: this.tokenizer.stopIds, temperature, random };
+  }
+
+  #usage(
+    { spent, passes }: DenoiserRun,
+    prompt: number,
+    completion: number,
+    schedule: Schedule,
+    options: DiffusionOptions,
+    started: number,
+  ): Usage {
+    const dense = denseCost(this.programs.dense, prompt, schedule, options.guidance > 0);
+    const total = performance.now() - started;
+    return {
+      tokens: { prompt, cached: 0, completion },
+      flops: { dense: dense.flops, spent: spent.flops, overhead: 0 },
+      bytes: { dense: dense.bytes, spent: spent.bytes },
+      work: { passes: { dense: dense.passes, run: passes } },
+      ms: { prefill: 0, decode: total, total },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.programs[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { choice, flag, number, optionalInteger } from "../../savings/option-schemas.ts";
+import { UserError } from "../../util/errors.ts";
+
+/** The options of filling in masked tokens, beside the answer's length, its temperature and its seed. */
+export const diffusionOptions = z.strictObject({
+  steps: optionalInteger(1).describe("forward passes of an answer (default: one a token)"),
+  block: optionalInteger(1).describe("tokens of a block; blocks are filled from left to right (default: all at once)"),
+  remasking: choice(["low_confidence", "random"])
+    .default("low_confidence")
+    .describe("which tokens of a step stay: the most probable ones, or random ones"),
+  threshold: z
+    .preprocess((text) => (text === undefined ? undefined : Number(text)), z.number().min(0).optional())
+    .describe("keep every token at least this probable, in as many passes as it takes; instead of steps"),
+  guidance: number(0).describe("classifier-free guidance: how far logits move away from those of a masked prompt"),
+  cache: flag(false).describe("compute keys and values before a block once a block: fewer FLOPs, not the same numbers"),
+  ends: choice(["free", "last", "never"])
+    .default("free")
+    .describe("tokens that end texts: like others, only where nothing else is left, or never"),
+});
+export type DiffusionOptions = z.output<typeof diffusionOptions>;
+export type DiffusionInput = z.input<typeof diffusionOptions>;
+
+/** Blocks of an answer and the steps of each. */
+export interface Schedule {
+  readonly length: number;
+  readonly block: number;
+  readonly blocks: number;
+  readonly stepsPerBlock: number;
+}
+
+/** The schedule of an answer of `length` tokens. @throws UserError if blocks or steps do not divide it */
+export function scheduleOf(length: number, { steps = length, block = length, ...own }: DiffusionOptions): Schedule {
+  if (block > length)
+    throw new UserError(`block: ${block} tokens are more than the answer's ${length}, expected at most ${length}`, 2);
+  if (length % block !== 0)
+    throw new UserError(`block: ${block} does not divide the answer's ${length} tokens, expected a divisor`, 2);
+  const blocks = length / block;
+  if (own.threshold === undefined && steps % blocks !== 0)
+    throw new UserError(`steps: ${steps} are not a multiple of the ${blocks} blocks, expected one`, 2);
+  if (own.cache && own.guidance > 0)
+    throw new UserError("cache: guidance runs without one, expected guidance=0 or cache=false", 2);
+  return { length, block, blocks, stepsPerBlock: Math.max(1, Math.floor(steps / blocks)) };
+}
+
+/**
+ * Tokens that each of `steps` steps commits of `masked` ones: as even as they can be, the larger parts first (LLaDA,
+ * `get_num_transfer_tokens`).
+ */
+export function transferCounts(masked: number, steps: number): number[] {
+  const [each, more] = [Math.floor(masked / steps), masked % steps];
+  return Array.from({ length: steps }, (_, step) => each + Number(step < more));
+}

@@ -1,0 +1,46 @@
+import { evalCost } from "../../graph/index.ts";
+import { traceDenoiser } from "../../models/denoiser-graphs.ts";
+import { isOfKind, openDecoder } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { DiffusionModel } from "../diffusion/diffusion-model.ts";
+import { refuseSeveral } from "../file/adapters.ts";
+import { type Described, sizesOf } from "../file/described.ts";
+import type { Kind } from "./kind.ts";
+import { refuseSavings } from "./seamless.ts";
+
+const KIND = "diffusion language model";
+
+/** Language models that fill in masked tokens, in any order. */
+export const diffusionKind: Kind<DiffusionModel> = {
+  name: KIND,
+  matches: (checkpoint) => isOfKind(KIND, checkpoint),
+  async open({ source, adapted, recipe, quant }) {
+    refuseSeveral(adapted, `a ${KIND}`);
+    refuseSavings(`${source.name} is a ${KIND}`, recipe);
+    return DiffusionModel.load(source, quant, adapted);
+  },
+  describe,
+  export({ checkpoint }) {
+    throw new UserError(`${checkpoint.path} is a ${KIND}, which is not exported; expected another model`);
+  },
+  async check({ name }, _, recipe) {
+    refuseSavings(`${name} is a ${KIND}`, recipe);
+  },
+};
+
+function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
+  const { decoder, weights } = openDecoder(checkpoint, folder, quant);
+  const { context } = decoder.config;
+  const per = (tokens: number) => (cost: Parameters<typeof evalCost>[0]) =>
+    evalCost(cost, { batch: 1, tokens, rows: tokens }).flops / tokens;
+  return {
+    config: sizesOf(decoder.config),
+    weights,
+    // Nothing is kept between two passes unless a request asks for it.
+    ...{ cache: 0, seams: [] },
+    trace: () => [traceDenoiser(decoder, "none")],
+    flops: ([pass]) => ({ flopsPerToken: { empty: per(1)(pass!), full: per(context)(pass!) } }),
+  };
+}
