@@ -1,5 +1,5 @@
 import type { Decoder } from "../models/decoder.ts";
-import { openDecoder } from "../models/registry.ts";
+import { isOfKind, openDecoder } from "../models/registry.ts";
 import { mapsFiles } from "../runtime/mapped-file.ts";
 import { SharedWeights } from "../runtime/shared-weights.ts";
 import type { Recipe } from "../savings/recipe.ts";
@@ -28,6 +28,7 @@ import { type Lease, Recipes } from "./run/recipes.ts";
 import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
 import { knowsCalls, plainTurns } from "./tools/turns.ts";
+import { ImageReader } from "./vision/image-reader.ts";
 
 /** A prompt: a text, the turns of a chat, or token ids, which are used unchanged. */
 export type Prompt = string | readonly ChatMessage[] | readonly number[];
@@ -48,6 +49,7 @@ export interface InfillAsked {
 export class LanguageModel implements Loaded {
   readonly kind = "decoder";
   readonly recipes: Recipes;
+  #vision: ImageReader | undefined;
 
   private constructor(
     readonly source: ResolvedModel,
@@ -65,6 +67,11 @@ export class LanguageModel implements Loaded {
     this.recipes = new Recipes(host, async (plan) => {
       for (const each of this.#engines) await each.prepare(plan);
     });
+  }
+
+  /** The part that reads images; undefined: it reads text alone. */
+  get vision(): ImageReader | undefined {
+    return this.#vision;
   }
 
   get #engines(): Engine[] {
@@ -91,6 +98,8 @@ export class LanguageModel implements Loaded {
     const adapted = new Map<string, Engine>();
     const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted);
     try {
+      if (isOfKind("vision–language model", checkpoint))
+        model.#vision = await ImageReader.open(source, checkpoint, quant);
       for (const [name, lora] of named) adapted.set(name, await open(lora).create());
     } catch (error) {
       model[Symbol.dispose]();
@@ -170,6 +179,7 @@ export class LanguageModel implements Loaded {
 
   [Symbol.dispose](): void {
     for (const engine of this.#engines) engine[Symbol.dispose]();
+    this.#vision?.[Symbol.dispose]();
     this.recipes[Symbol.dispose]();
   }
 }

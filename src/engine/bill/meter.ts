@@ -14,6 +14,12 @@ export interface Counter {
 /** Counters by name: `blocks`, `layers`, `tokens`. */
 export type Work = Readonly<Record<string, Counter>>;
 
+/** A prompt's images: their tokens, and what their encoder cost before the decoder. */
+export interface ImageBill {
+  readonly tokens: number;
+  readonly spent: Spent;
+}
+
 /** The cost of one request and of its dense run. Lengths are noted as it runs and priced when the bill is asked for. */
 export class Meter implements AttentionBill {
   readonly #dense: Tally;
@@ -63,6 +69,13 @@ export class Meter implements AttentionBill {
   /** A part of the model ran over `tokens` new ones, `past` entries before them in its layers. */
   part(cost: Cost, tokens: number, past: number): void {
     this.#saved.note(cost, tokens, past);
+  }
+
+  /** Images were read for the prompt: dense would have, too. */
+  images({ tokens, spent }: ImageBill): void {
+    this.run(spent);
+    this.#dense.add(spent);
+    this.count("imageTokens", tokens, tokens);
   }
 
   run(cost: Spent): void {
@@ -125,6 +138,10 @@ class Tally {
   readonly #runs: { cost: Cost; tokens: number; past: number }[] = [];
 
   constructor(private readonly config: DecoderConfig) {}
+
+  add(cost: Spent): void {
+    addSpent(this.#sum, cost);
+  }
 
   note(cost: Cost, tokens: number, past: number): void {
     this.#runs.push({ cost, tokens, past });

@@ -1,0 +1,87 @@
+import { addSpent, type Spent } from "../../graph/index.ts";
+import { UserError } from "../../util/errors.ts";
+import type { ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { ImageBill } from "../bill/meter.ts";
+import type { ImageInput } from "../image/input.ts";
+import { isIds, type LanguageModel, type Prompt } from "../language-model.ts";
+import { type PromptSpan, promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
+import type { ImageReader, SeenImage } from "./image-reader.ts";
+
+/** A prompt with images as the engine runs it. */
+export interface SeenPrompt extends SpannedPrompt {
+  readonly images: ImageBill;
+}
+
+/** The refusal of images by a model without an encoder of them. */
+export const blind = (model: string): UserError =>
+  new UserError(`${model} reads text alone and got an image; expected a model that reads images, such as vlm-tiny`, 2);
+
+/**
+ * Puts images into a prompt: those of a text before it, those of a chat in the places of its parts `{ type: "image" }`,
+ * in order, or before its last user's turn if it has none.
+ * @throws UserError if the model reads text alone, an image cannot be read, or places and images are not as many
+ */
+export async function seenPrompt(
+  model: LanguageModel,
+  prompt: Prompt,
+  images: readonly ImageInput[],
+  raw: boolean,
+): Promise<SeenPrompt> {
+  const { vision: reader } = model;
+  if (!reader) throw blind(model.source.name);
+  const ids = idsOf(model, reader, prompt, images.length, raw);
+  const { imageToken } = reader.vision.config;
+  const places = ids.filter((id) => id === imageToken).length;
+  if (places !== images.length)
+    throw new UserError(`the prompt has ${places} places for images, and ${images.length} images were given`, 2);
+  const seen: SeenImage[] = [];
+  for (const [i, image] of images.entries()) seen.push(await reader.read(image, i));
+  return {
+    ...promptOfSpans(spansOf(ids, imageToken, seen), reader.vision.config.hidden),
+    images: billOf(seen, reader),
+  };
+}
+
+function idsOf(model: LanguageModel, { vision }: ImageReader, prompt: Prompt, images: number, raw: boolean): number[] {
+  const { tokenizer } = model;
+  if (isIds(prompt)) return model.encode(prompt, raw);
+  if (typeof prompt !== "string") return model.encode(withPlaces(prompt, images), raw);
+  if (!raw && tokenizer.chatTemplate !== undefined)
+    return model.encode(withPlaces([{ role: "user", content: prompt }], images), raw);
+  const first = beginningOf(tokenizer);
+  const places = new Array<number>(images).fill(vision.config.imageToken);
+  return [...first, ...places, ...model.encode(prompt, raw).slice(first.length)];
+}
+
+const beginningOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
+
+/** A chat with places for its images. */
+function withPlaces(turns: readonly ChatMessage[], images: number): readonly ChatMessage[] {
+  if (turns.some(({ content }) => Array.isArray(content) && content.some(isPlace))) return turns;
+  const last = turns.findLastIndex(({ role }) => role === "user");
+  const places = Array.from({ length: images }, () => ({ type: "image" }));
+  return turns.map((turn, i) => (i === last ? { ...turn, content: [...places, ...partsOf(turn)] } : turn));
+}
+
+const isPlace = (part: unknown): boolean =>
+  typeof part === "object" && part !== null && "type" in part && part.type === "image";
+
+const partsOf = ({ content }: ChatMessage) => (Array.isArray(content) ? content : [{ type: "text", text: content }]);
+
+/** The prompt's tokens, and the images in the places of their token. */
+function spansOf(ids: readonly number[], imageToken: number, images: readonly SeenImage[]): PromptSpan[] {
+  const spans: PromptSpan[] = [];
+  let from = 0;
+  for (const { span } of images) {
+    const at = ids.indexOf(imageToken, from);
+    spans.push(ids.slice(from, at), span);
+    from = at + 1;
+  }
+  return [...spans, ids.slice(from)];
+}
+
+function billOf(images: readonly SeenImage[], { vision }: ImageReader): ImageBill {
+  const spent: Spent = { flops: 0, bytes: 0 };
+  for (const image of images) addSpent(spent, image.spent);
+  return { tokens: images.length * vision.tokens, spent };
+}
