@@ -44,7 +44,8 @@ const signal = z.custom<AbortSignal>((s) => s instanceof AbortSignal, "expected 
 export const text = z.string("expected a text");
 export const texts = z.array(text, "expected a list of texts");
 const ids = z.array(z.int().min(0));
-const image = z.strictObject({ image: z.union([z.string(), z.instanceof(Uint8Array)], "expected a path, or bytes") });
+const imageFile = z.union([z.string(), z.instanceof(Uint8Array)], "expected a path, or bytes");
+const image = z.strictObject({ image: imageFile });
 export const textsOrImages = z.array(
   z.union([text, ids, image], "expected a text, token ids, or an image"),
   "expected a list of texts or images",
@@ -117,6 +118,7 @@ const requestShape = {
   toolChoice: toolChoice.optional(),
   parallelToolCalls: flag,
   observe: call<(logits: Float32Array) => void>(),
+  images: z.array(imageFile, "expected a list of images").optional(),
 };
 /** 0: only the prompt is processed, for its scores. */
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));

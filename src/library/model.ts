@@ -133,7 +133,7 @@ export class Model implements Disposable {
     using lease = await this.#use(save);
     const recipe = lease?.recipe ?? [];
     const terms = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped, recipe) };
-    const plan = lease?.plan(request.prompt.length);
+    const plan = lease?.plan(request.prompt.length, request.visual);
     try {
       for await (const { finish, ...piece } of this.#pieces({ ...request, ...terms, plan }))
         yield finish
@@ -355,7 +355,7 @@ export class Model implements Disposable {
         const request = await requestOf(this, prompt, asked);
         const lease = await this.language.recipes.use(save);
         leases.push(lease);
-        parsed.push({ ...request, plan: lease.plan(request.prompt.length) });
+        parsed.push({ ...request, plan: lease.plan(request.prompt.length, request.visual) });
       }
       const stopped = (usage: Usage, request: Request) =>
         this.#biller.told(onStopped, leases[parsed.indexOf(request)]!.recipe)?.(usage);

@@ -54,6 +54,11 @@ export interface Saves {
 export interface AnswerOptions extends Saves {
   /** The one of the model's `adapters` to use; by default none. */
   adapter?: string | undefined;
+  /**
+   * Images, each a file's path or its bytes, for models that read them: they come before a text, and in the places of
+   * a chat's parts `{ type: "image" }`, or at the beginning of its last user's turn.
+   */
+  images?: readonly (string | Uint8Array)[] | undefined;
   /** Take a text as it is, without the model's chat template. */
   raw?: boolean;
   /**

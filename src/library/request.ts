@@ -4,6 +4,7 @@ import { isIds, type LanguageModel, type Prompt } from "../engine/language-model
 import type { Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { type Calling, callingOf } from "../engine/tools/calling.ts";
+import { blind, encodeWithPlaces, seenPrompt } from "../engine/vision/seen-prompt.ts";
 import { UserError } from "../util/errors.ts";
 import type { Asked } from "./arguments.ts";
 import type { Model } from "./model.ts";
@@ -28,12 +29,15 @@ export async function requestOf(
     toolChoice,
     parallelToolCalls,
     modelSampling,
+    images = [],
     ...rest
   } = asked;
   if (prompt.length === 0 && !asked.suffix) throw new UserError("the prompt is empty, expected at least one token");
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const { generative } = model;
+  if (images.length > 0) checkSeen(generative, asked);
   const { ids, end } = readBy(generative, prompt, asked, calling);
+  const seen = images.length > 0 ? await seenPrompt(model.language, ids, images) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
   const asIs = raw || asked.infill === true || asked.mode !== undefined;
@@ -43,7 +47,15 @@ export async function requestOf(
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
   const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, end };
-  return { prompt: ids, options, engine };
+  return { ...seen, options, engine };
+}
+
+/** @throws UserError if the model reads no images, or an option does not go with them */
+function checkSeen(model: Model["generative"], { suffix, infill, mode, promptLogprobs }: Asked): void {
+  if (model.kind !== "decoder" || !model.vision) throw blind(model.source.name);
+  const [wrong] =
+    Object.entries({ suffix, infill, mode, promptLogprobs }).find(([, value]) => value !== undefined) ?? [];
+  if (wrong !== undefined) throw new UserError(`images: expected no ${wrong} beside them`, 2);
 }
 
 /** A prompt's ids, and the token that ends the answer besides the model's own. */
@@ -98,11 +110,13 @@ function maskedOf(model: DiffusionModel, prompt: Prompt, asked: Asked, { format,
 function idsOf(
   language: LanguageModel,
   prompt: Prompt,
-  { raw = false, suffix }: Asked,
+  { raw = false, suffix, images = [] }: Asked,
   { tools, begin }: Calling,
 ): number[] {
   language.checkText(prompt);
   if (suffix) language.checkText(suffix);
-  const ids = suffix ? language.encodeAround(prompt, suffix) : language.encode(prompt, raw, tools);
+  const ids = suffix
+    ? language.encodeAround(prompt, suffix)
+    : encodeWithPlaces(language, prompt, images.length, { raw, tools });
   return [...ids, ...language.tokenizer.encode(begin)];
 }

@@ -4,6 +4,7 @@ import { isPairName } from "../../pipelines/route/name.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { MODES, type Mode } from "../../weights/tokenizer/index.ts";
+import { collect } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { addSessionFlags, billed, generation, open, openRoute, type SessionOptions, warnOfLoop } from "../session.ts";
@@ -15,10 +16,12 @@ interface Options extends SessionOptions {
   format?: string;
   infill?: boolean;
   mode?: string;
+  image?: string[];
 }
 
 export function define(command: Command): void {
   addSessionFlags(command.argument("[prompt]", "the prompt; text from stdin is put before it"))
+    .option("--image <file>", "an image before the prompt, of a model that reads images; may be repeated", collect)
     .option("--raw", "use the prompt as is, without the model's chat template")
     .option("--infill", "fill the prompt's blanks, <extra_id_0>, <extra_id_1> …, by a model that was trained to")
     .addOption(new Option("--mode <mode>", "the mode of a model trained by UL2R that reads the prompt").choices(MODES))
@@ -30,9 +33,17 @@ export function define(command: Command): void {
 async function run(argument: string | undefined, options: Options): Promise<void> {
   if (argument === undefined && process.stdin.isTTY) return (await import("./chat.ts")).chat(options);
   const signal = interruptSignal();
+  const { image } = options;
   const format = options.format === undefined ? {} : { format: formatOf(options.format) };
   const mode = options.mode === undefined ? {} : { mode: options.mode as Mode };
-  const settings = { ...generation(options), ...(options.raw && { raw: true }), ...mode, ...format, signal };
+  const settings = {
+    ...generation(options),
+    ...(options.raw && { raw: true }),
+    ...mode,
+    ...format,
+    ...(image && { images: image }),
+    signal,
+  };
   const prompt = await promptOf(argument, signal);
   using model = await (isPairName(options.model) ? openRoute : open)(options, signal);
   const answer = options.infill ? filled(options) : options.json ? whole : stream;

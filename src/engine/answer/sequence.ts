@@ -1,7 +1,7 @@
 import { densePlan, type Plan } from "../../savings/plan.ts";
 import { ContextExceeded, UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { Meter } from "../bill/meter.ts";
+import { type ImageBill, Meter } from "../bill/meter.ts";
 import { chunkAfter } from "../run/chunk.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Embeddings, RunTerms } from "../run/prompt-run.ts";
@@ -19,6 +19,8 @@ export interface SequenceTerms extends Pick<Terms, "ceiling"> {
   readonly plan?: Plan | undefined;
   /** The embeddings that ids below 0 in the prompt stand for. */
   readonly embeddings?: Embeddings | undefined;
+  /** The prompt's images, whose encoder has run. */
+  readonly images?: ImageBill | undefined;
   /**
    * True for the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then
    * not run, but billed.
@@ -52,12 +54,13 @@ export class Sequence implements Disposable {
     tokenizer: Tokenizer,
     private readonly prompt: readonly number[],
     private readonly options: GenerateOptions,
-    { ceiling = {}, alone = false, plan = densePlan, embeddings }: SequenceTerms = {},
+    { ceiling = {}, alone = false, plan = densePlan, embeddings, images }: SequenceTerms = {},
   ) {
     const { context } = engine.programs.decoder.config;
     checkLength(prompt.length, context);
     const most = Math.min(options.maxTokens, context - prompt.length, ceiling.tokens ?? Number.POSITIVE_INFINITY);
     this.#meter = new Meter(engine.programs);
+    if (images) this.#meter.images(images);
     const texts = embeddings ? prompt.filter((id) => id >= 0) : prompt;
     this.#draft = new Draft(tokenizer, options, texts, most);
     this.#ceiling = ceiling;

@@ -1,4 +1,5 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
+import type { VisualSpan } from "../../savings/plan.ts";
 import type { GenerateOptions, Piece } from "../answer/generate.ts";
 import type { Sequence, SequenceTerms } from "../answer/sequence.ts";
 import type { Terms } from "../answer/terms.ts";
@@ -8,6 +9,8 @@ import type { Engine } from "../run/engine.ts";
 export interface Request extends Omit<SequenceTerms, "ceiling"> {
   readonly prompt: readonly number[];
   readonly options: GenerateOptions;
+  /** The prompt's images, for its plan. */
+  readonly visual?: readonly VisualSpan[] | undefined;
   /** Runs it in place of the engine that is for all: that of an adapter. */
   readonly engine?: Engine | undefined;
 }

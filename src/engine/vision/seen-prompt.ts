@@ -5,6 +5,7 @@ import type { ImageBill } from "../bill/meter.ts";
 import type { ImageInput } from "../image/input.ts";
 import { isIds, type LanguageModel, type Prompt } from "../language-model.ts";
 import { type PromptSpan, promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
+import type { Tool } from "../tools/tools.ts";
 import type { ImageReader, SeenImage } from "./image-reader.ts";
 
 /** A prompt with images as the engine runs it. */
@@ -16,41 +17,50 @@ export interface SeenPrompt extends SpannedPrompt {
 export const blind = (model: string): UserError =>
   new UserError(`${model} reads text alone and got an image; expected a model that reads images, such as vlm-tiny`, 2);
 
+/** How a prompt is read: as it is or as a turn of a chat, with functions that the model may call. */
+interface Reading {
+  readonly raw: boolean;
+  readonly tools: readonly Tool[];
+}
+
 /**
- * Puts images into a prompt: those of a text before it, those of a chat in the places of its parts `{ type: "image" }`,
- * in order, or before its last user's turn if it has none.
- * @throws UserError if the model reads text alone, an image cannot be read, or places and images are not as many
+ * Ids of a prompt with a token in the place of each image: of a text before it, of a chat in the places of its parts
+ * `{ type: "image" }`, in order, or at the beginning of its last user's turn if it has none.
+ * @throws UserError as `LanguageModel.encode` does
  */
-export async function seenPrompt(
+export function encodeWithPlaces(
   model: LanguageModel,
   prompt: Prompt,
-  images: readonly ImageInput[],
-  raw: boolean,
+  images: number,
+  { raw, tools }: Reading,
+): number[] {
+  const { tokenizer, vision: reader } = model;
+  if (images === 0 || !reader || isIds(prompt)) return model.encode(prompt, raw, tools);
+  if (typeof prompt !== "string") return model.encode(withPlaces(prompt, images), raw, tools);
+  if (!raw && tokenizer.chatTemplate !== undefined)
+    return model.encode(withPlaces([{ role: "user", content: prompt }], images), raw, tools);
+  const first = beginningOf(tokenizer);
+  const places = new Array<number>(images).fill(reader.vision.config.imageToken);
+  return [...first, ...places, ...model.encode(prompt, raw).slice(first.length)];
+}
+
+/**
+ * Reads images and puts their rows in the places of their token among a prompt's ids.
+ * @throws UserError if an image cannot be read, or places and images are not as many
+ */
+export async function seenPrompt(
+  { source, vision: reader }: LanguageModel,
+  ids: readonly number[],
+  images: readonly ImageInput["image"][],
 ): Promise<SeenPrompt> {
-  const { vision: reader } = model;
-  if (!reader) throw blind(model.source.name);
-  const ids = idsOf(model, reader, prompt, images.length, raw);
-  const { imageToken } = reader.vision.config;
+  if (!reader) throw blind(source.name);
+  const { imageToken, hidden } = reader.vision.config;
   const places = ids.filter((id) => id === imageToken).length;
   if (places !== images.length)
     throw new UserError(`the prompt has ${places} places for images, and ${images.length} images were given`, 2);
   const seen: SeenImage[] = [];
-  for (const [i, image] of images.entries()) seen.push(await reader.read(image, i));
-  return {
-    ...promptOfSpans(spansOf(ids, imageToken, seen), reader.vision.config.hidden),
-    images: billOf(seen, reader),
-  };
-}
-
-function idsOf(model: LanguageModel, { vision }: ImageReader, prompt: Prompt, images: number, raw: boolean): number[] {
-  const { tokenizer } = model;
-  if (isIds(prompt)) return model.encode(prompt, raw);
-  if (typeof prompt !== "string") return model.encode(withPlaces(prompt, images), raw);
-  if (!raw && tokenizer.chatTemplate !== undefined)
-    return model.encode(withPlaces([{ role: "user", content: prompt }], images), raw);
-  const first = beginningOf(tokenizer);
-  const places = new Array<number>(images).fill(vision.config.imageToken);
-  return [...first, ...places, ...model.encode(prompt, raw).slice(first.length)];
+  for (const [i, image] of images.entries()) seen.push(await reader.read({ image }, i));
+  return { ...promptOfSpans(spansOf(ids, imageToken, seen), hidden), images: billOf(seen, reader) };
 }
 
 const beginningOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
