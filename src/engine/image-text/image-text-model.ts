@@ -108,6 +108,11 @@ export class ImageTextModel implements Loaded {
     return { answers: found.map((image) => likeliest(labels, activate(logits(image), "softmax"))), usage };
   }
 
+  /** The cost of an image's vector. */
+  get imageCost(): Spent {
+    return this.images.cost;
+  }
+
   /** An image's tokens after the last layer, [tokens, hidden], the first of them the whole image's; and their cost. */
   async imageTokens(picture: Pixels): Promise<{ readonly values: Float32Array; readonly cost: Spent }> {
     const { config, tokens } = this.model.image;
@@ -202,7 +207,8 @@ export class ImageTextModel implements Loaded {
 /** Vectors are compared with those computed elsewhere, so floats are not rounded by default. */
 export const exact = (quant: Quant): Quant => (quant === "auto" ? "f32" : quant);
 
-function checkLabels(labels: readonly string[]): void {
+/** @throws UserError if labels are not at least one, all different, none empty */
+export function checkLabels(labels: readonly string[]): void {
   if (labels.length === 0) throw new UserError("no labels are given, expected some to choose among", 2);
   const again = labels.find((label, i) => labels.indexOf(label) !== i);
   if (again !== undefined) throw new UserError(`the label "${again}" is given twice, expected different ones`, 2);

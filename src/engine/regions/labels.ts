@@ -1,21 +1,30 @@
+import type { Spent } from "../../graph/index.ts";
 import type { ImageTextModel } from "../image-text/image-text-model.ts";
 
 /** Sentences about a label, `{}` standing for it. */
 export const TEMPLATES = ["{}", "a {}", "a picture of a {}"];
+
+export interface LabelVectors {
+  /** [labels, width] */
+  readonly values: Float32Array;
+  readonly cost: Spent;
+  /** Tokens that were read. */
+  readonly tokens: number;
+}
 
 /** Vectors of labels, each of length 1, [labels, width]: the mean of those of its sentences, scaled. */
 export async function labelVectors(
   model: ImageTextModel,
   labels: readonly string[],
   templates: readonly string[] = TEMPLATES,
-): Promise<{ readonly values: Float32Array; readonly flops: number }> {
+): Promise<LabelVectors> {
   const { width } = model.model;
   const sentences = labels.flatMap((label) => templates.map((template) => template.replace("{}", label)));
   const { answers, usage } = await model.embed(sentences);
   const values = new Float32Array(labels.length * width);
   for (const row of labels.keys())
     values.set(meanDirection(answers.slice(row * templates.length, (row + 1) * templates.length)), row * width);
-  return { values, flops: usage.flops.spent };
+  return { values, cost: { flops: usage.flops.spent, bytes: usage.bytes.spent }, tokens: usage.tokens.prompt };
 }
 
 /** The mean of vectors, scaled to length 1. */

@@ -2,10 +2,8 @@ import { Graph, type Spent, sym } from "../../graph/index.ts";
 import { BOX_NUMBERS, boxNumbers, type Localiser } from "../../models/localiser.ts";
 import type { Pixels } from "../image/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../image/processor.ts";
+import type { Box } from "./box.ts";
 import { FloatRunner, type Floats } from "./runner.ts";
-
-/** Edges of a region as shares of the picture's sides: left, top, right, bottom. */
-export type Box = readonly [left: number, top: number, right: number, bottom: number];
 
 /** Regions of one picture as the localiser sees them. */
 export interface LocalisedRegions {

@@ -1,10 +1,11 @@
 import { readImage } from "../../engine/image/input.ts";
 import { CHANNELS, type Pixels } from "../../engine/image/pixels.ts";
 import { normalisePixels, sized } from "../../engine/image/processor.ts";
-import { type Box, cellOrder, squareProcessor } from "../../engine/regions/localiser-runner.ts";
+import { type Box, overlap } from "../../engine/regions/box.ts";
+import { cellOrder, squareProcessor } from "../../engine/regions/localiser-runner.ts";
 import { BOX_NUMBERS, boxNumbers } from "../../models/localiser.ts";
 import type { DataInputs } from "../whole/given-buffers.ts";
-import { overlap, type RegionScene, readMasks, sharesOf } from "./scenes.ts";
+import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 
 /** The sizes of a batch. */
 export interface LocaliserBatch {

@@ -2,7 +2,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { readImage } from "../../engine/image/input.ts";
 import type { Pixels } from "../../engine/image/pixels.ts";
-import type { Box } from "../../engine/regions/localiser-runner.ts";
+import type { Box } from "../../engine/regions/box.ts";
 import { checked } from "../../util/checked.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import { readText } from "../data/files.ts";
@@ -50,12 +50,4 @@ export const sharesOf = (boxes: readonly Box[], { width, height }: Pick<Pixels, 
 export async function readMasks({ image, masks }: RegionScene): Promise<Pixels> {
   if (masks === undefined) throw new UserError(`${image} has no masks, which a localiser learns from`);
   return readImage({ image: masks }, 0);
-}
-
-/** The overlap of two boxes: the area of their intersection over that of their union. */
-export function overlap(a: Box, b: Box): number {
-  const side = (i: 0 | 1) => Math.max(0, Math.min(a[i + 2]!, b[i + 2]!) - Math.max(a[i]!, b[i]!));
-  const area = ([left, top, right, bottom]: Box) => (right - left) * (bottom - top);
-  const shared = side(0) * side(1);
-  return shared === 0 ? 0 : shared / (area(a) + area(b) - shared);
 }

@@ -1,0 +1,38 @@
+import { Buffer } from "node:buffer";
+import { readFile } from "node:fs/promises";
+import type { ImageInput } from "../../engine/image/input.ts";
+import { escaped } from "../../util/html.ts";
+import type { Recognized, RecognizedRegion } from "./recognize.ts";
+
+const COLOURS = ["#d7263d", "#1b7f5c", "#2456c4", "#b8620b", "#7a2ea0", "#0b7d93"];
+
+/** The shorter side of an annotated picture, at least: a small one is enlarged, so that its labels can be read. */
+const LEAST_SIDE = 480;
+
+/** A PNG of the picture with each region's box, label and score on it. */
+export async function annotate({ image }: ImageInput, { width, height, regions }: Recognized): Promise<Uint8Array> {
+  const { default: sharp } = await import("sharp");
+  const bytes = typeof image === "string" ? await readFile(image) : image;
+  const scale = Math.max(1, Math.round(LEAST_SIDE / Math.min(width, height)));
+  const drawn = regions.map((region, i) => drawRegion(region, COLOURS[i % COLOURS.length]!, scale));
+  const [w, h] = [width * scale, height * scale];
+  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${w}" height="${h}">${drawn.join("")}</svg>`;
+  return sharp(bytes)
+    .autoOrient()
+    .flatten({ background: "white" })
+    .resize(w, h, { kernel: "nearest", fit: "fill" })
+    .composite([{ input: Buffer.from(svg) }])
+    .png()
+    .toBuffer();
+}
+
+function drawRegion({ box, label, score }: RecognizedRegion, colour: string, scale: number): string {
+  const [left, top, right, bottom] = box.map((edge) => edge * scale) as [number, number, number, number];
+  const text = `${label} ${score.toFixed(2)}`;
+  const y = Math.max(top, 18);
+  return [
+    `<rect x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" fill="none" stroke="${colour}" stroke-width="3"/>`,
+    `<rect x="${left}" y="${y - 18}" width="${8.2 * text.length + 6}" height="18" fill="${colour}"/>`,
+    `<text x="${left + 3}" y="${y - 4}" font-family="sans-serif" font-size="14" fill="white">${escaped(text)}</text>`,
+  ].join("");
+}

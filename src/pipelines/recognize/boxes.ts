@@ -1,0 +1,37 @@
+import type { Box } from "../../engine/regions/box.ts";
+import { UserError } from "../../util/errors.ts";
+
+/** Boxes of one picture at most: every region sees every other. */
+export const MOST_BOXES = 1000;
+
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/**
+ * Boxes in pixels, left, top, right and bottom, as shares of the picture's sides.
+ * @throws UserError for a box that is not four numbers, lies outside the picture, or has no area
+ */
+export function sharesOf(boxes: readonly (readonly number[])[], { width, height }: Size): Box[] {
+  if (boxes.length === 0) throw new UserError("boxes: there are none, expected at least one, or auto", 2);
+  if (boxes.length > MOST_BOXES)
+    throw new UserError(`boxes: there are ${boxes.length}, expected at most ${MOST_BOXES}`, 2);
+  return boxes.map((box, i) => {
+    const refuse = (reason: string) => {
+      throw new UserError(`box ${i + 1} is [${box.join(", ")}], ${reason}`, 2);
+    };
+    const [left, top, right, bottom] = box as [number, number, number, number];
+    if (box.length !== 4 || !box.every(Number.isFinite)) refuse("expected left, top, right and bottom");
+    if (right <= left || bottom <= top) refuse("which has no area; expected left < right and top < bottom");
+    if (left < 0 || top < 0 || right > width || bottom > height)
+      refuse(`which is not inside the picture of ${width} × ${height} pixels`);
+    return [left / width, top / height, right / width, bottom / height];
+  });
+}
+
+/** A box of shares in pixels, to a tenth. */
+export const inPixels = ([left, top, right, bottom]: Box, { width, height }: Size): Box => {
+  const tenth = (value: number) => Math.round(value * 10) / 10;
+  return [tenth(left * width), tenth(top * height), tenth(right * width), tenth(bottom * height)];
+};

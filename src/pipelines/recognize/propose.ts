@@ -1,0 +1,64 @@
+import { type Box, overlap } from "../../engine/regions/box.ts";
+import type { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
+import type { Floats } from "../../engine/regions/runner.ts";
+import type { RecognizeOptions } from "./options.ts";
+
+/** A box that fits an object, and how well. */
+export interface Proposal {
+  readonly box: Box;
+  readonly fit: number;
+}
+
+/** Sides of the boxes that are tried first, as shares of the picture's, and of a side between two of them. */
+const SIDES = [0.2, 0.3, 0.45, 0.65, 0.9];
+const STEP = 0.4;
+
+/** Boxes of the first try that are tried again. */
+const AGAIN = 60;
+
+/** The overlap from which two boxes are of one object. */
+const SAME = 0.5;
+
+/** Squares of several sizes all over the picture. */
+export const squares: readonly Box[] = SIDES.flatMap((side) => {
+  const steps = Math.max(1, Math.ceil((1 - side) / (side * STEP)));
+  const starts = Array.from({ length: steps + 1 }, (_, i) => ((1 - side) * i) / steps);
+  return starts.flatMap((top) => starts.map((left): Box => [left, top, left + side, top + side]));
+});
+
+/**
+ * Finds objects of any class: boxes all over the picture, of which the best are replaced by the boxes around the masks
+ * that are drawn in them; of those, the best fitting ones, one an object.
+ */
+export async function propose(
+  runner: LocaliserRunner,
+  features: Floats,
+  { most, fit }: RecognizeOptions,
+): Promise<{ readonly proposals: Proposal[]; readonly tried: number }> {
+  const first = await runner.regions(features, squares);
+  const order = [...squares.keys()].sort((a, b) => first.fits[b]! - first.fits[a]!).slice(0, AGAIN);
+  const around = order.map((i) => boxAround(first.masks, i, runner.side)).filter((box) => box !== undefined);
+  if (around.length === 0) return { proposals: [], tried: squares.length };
+  const second = await runner.regions(features, around);
+  const found = around.map((box, i): Proposal => ({ box, fit: second.fits[i]! })).filter((one) => one.fit >= fit);
+  return { proposals: best(found).slice(0, most), tried: squares.length + around.length };
+}
+
+/** The best of the proposals, without those that overlap with a better one. */
+function best(proposals: readonly Proposal[]): Proposal[] {
+  const kept: Proposal[] = [];
+  for (const one of proposals.toSorted((a, b) => b.fit - a.fit))
+    if (kept.every(({ box }) => overlap(box, one.box) < SAME)) kept.push(one);
+  return kept;
+}
+
+/** The box around a mask's cells, as shares; undefined if the mask is empty. */
+function boxAround(masks: Float32Array, region: number, side: number): Box | undefined {
+  let [left, top, right, bottom] = [side, side, 0, 0];
+  for (let at = 0; at < side * side; at++) {
+    if (masks[region * side * side + at]! <= 0) continue;
+    const [x, y] = [at % side, Math.floor(at / side)];
+    [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + 1), Math.max(bottom, y + 1)];
+  }
+  return right === 0 ? undefined : [left / side, top / side, right / side, bottom / side];
+}

@@ -1,0 +1,104 @@
+import { activate, likeliest } from "../../engine/encoder/classifier.ts";
+import { type ImageInput, readImage } from "../../engine/image/input.ts";
+import { checkLabels } from "../../engine/image-text/image-text-model.ts";
+import type { Box } from "../../engine/regions/box.ts";
+import type { Floats } from "../../engine/regions/runner.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
+import { RecognizeBill } from "./bill.ts";
+import { inPixels, sharesOf } from "./boxes.ts";
+import { type RecognizeInput, type RecognizeOptions, recognizeOptions } from "./options.ts";
+import { propose } from "./propose.ts";
+import type { Recognizer } from "./recognizer.ts";
+
+/** A region of a picture with the likeliest of the labels. */
+export interface RecognizedRegion {
+  /** Left, top, right and bottom edge, in pixels. */
+  readonly box: Box;
+  readonly label: string;
+  /** The label's probability; if the box was found and not given, times its fit. */
+  readonly score: number;
+  /** The probability of each label. */
+  readonly scores: Readonly<Record<string, number>>;
+  /** How well the box fits an object, by the localiser, from 0 to 1. */
+  readonly fit: number;
+}
+
+/** A picture's size in pixels, and its regions. */
+export interface Recognized {
+  readonly width: number;
+  readonly height: number;
+  /** In the order of the boxes that were given; of those that were found, the best score first. */
+  readonly regions: readonly RecognizedRegion[];
+  readonly receipt: Receipt;
+}
+
+export interface RecognizeRequest {
+  readonly image: ImageInput;
+  /** In pixels: left, top, right, bottom; `auto` finds them. */
+  readonly boxes: readonly (readonly number[])[] | "auto";
+  /** Labels to choose from, of any words. */
+  readonly labels: readonly string[];
+  readonly options?: RecognizeInput | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Names the regions of a picture by labels of any words (RegionSpot, Yang et al., arXiv 2311.01373): the localiser and
+ * the image–text model see the picture once each, however many its regions are.
+ * @throws UserError for a picture that cannot be read, a box that is none, or labels that are not different
+ */
+export async function recognize(recognizer: Recognizer, request: RecognizeRequest): Promise<Recognized> {
+  const { image, boxes, labels, options = {}, signal } = request;
+  checkLabels(labels);
+  const picture = await readImage(image, 0);
+  const { width, height } = picture;
+  const given = boxes === "auto" ? undefined : sharesOf(boxes, picture);
+  const bill = new RecognizeBill(recognizer);
+  const features = await recognizer.localiser.look(picture);
+  bill.overhead(recognizer.localiser.pictureCost);
+  const found = given ?? (await find(recognizer, features, recognizeOptions.parse(options), bill));
+  signal?.throwIfAborted();
+  if (found.length === 0) return { width, height, regions: [], receipt: bill.receipt(0) };
+
+  const seen = await recognizer.localiser.regions(features, found);
+  bill.overhead(recognizer.localiser.regionsCost(found.length));
+  const tokens = await recognizer.model.imageTokens(picture);
+  bill.tower(tokens.cost);
+  const bridged = await recognizer.vectors(seen.tokens, tokens.values);
+  bill.overhead(bridged.cost);
+  const texts = await recognizer.labels(labels);
+  bill.texts(texts);
+
+  const { width: size, logitScale } = recognizer.model.model;
+  const regions = found.map((box, i): RecognizedRegion => {
+    const vector = bridged.vectors.subarray(i * size, (i + 1) * size);
+    const logits = logitsOf(vector, texts.values, logitScale);
+    const { label, scores } = likeliest(labels, activate(logits, "softmax"));
+    const fit = seen.fits[i]!;
+    const score = given ? scores[label]! : scores[label]! * fit;
+    return { box: inPixels(box, picture), label, score, scores, fit };
+  });
+  if (!given) regions.sort((a, b) => b.score - a.score);
+  return { width, height, regions, receipt: bill.receipt(found.length) };
+}
+
+async function find(
+  { localiser }: Recognizer,
+  features: Floats,
+  options: RecognizeOptions,
+  bill: RecognizeBill,
+): Promise<Box[]> {
+  const { proposals, tried } = await propose(localiser, features, options);
+  bill.overhead(localiser.regionsCost(tried));
+  return proposals.map(({ box }) => box);
+}
+
+/** The cosines of a region's vector and those of texts [labels, width], times the model's scale. */
+export function logitsOf(vector: Float32Array, texts: Float32Array, scale: number): number[] {
+  const width = vector.length;
+  return Array.from({ length: texts.length / width }, (_, row) => {
+    let sum = 0;
+    for (let i = 0; i < width; i++) sum += vector[i]! * texts[row * width + i]!;
+    return scale * sum;
+  });
+}

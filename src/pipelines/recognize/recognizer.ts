@@ -1,0 +1,85 @@
+import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
+import { checkBridge, openBridge } from "../../engine/regions/bridge-file.ts";
+import { type LabelVectors, labelVectors } from "../../engine/regions/labels.ts";
+import { localiserTensors, openLocaliser } from "../../engine/regions/localiser-file.ts";
+import { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
+import { FloatRunner } from "../../engine/regions/runner.ts";
+import { Graph, type Spent, sym } from "../../graph/index.ts";
+import type { BridgeConfig, RegionBridge } from "../../models/region-bridge.ts";
+import { modelHash } from "../../weights/sources/index.ts";
+import { contentHash } from "../../weights/sources/model-hash.ts";
+
+/** What the bridge says about regions. */
+export interface RegionVectors {
+  /** [regions, width], each of length 1. */
+  readonly vectors: Float32Array;
+  /** [heads, regions, image tokens] */
+  readonly attention: Float32Array;
+  readonly cost: Spent;
+}
+
+/** Traces a bridge for one picture: `tokens` [1, regions, token], `image` → `vectors`, `attention`. */
+export function traceBridge(bridge: RegionBridge, imageTokens: number): Graph {
+  const g = new Graph();
+  const { token, hidden } = bridge.config;
+  const tokens = g.input("tokens", "f32", [1, sym("regions"), token]);
+  const found = bridge.vectors(g, tokens, g.input("image", "f32", [1, imageTokens, hidden]));
+  g.output("vectors", found.vectors);
+  g.output("attention", found.attention);
+  return g;
+}
+
+/** A bridge between a localiser and an image–text model, ready to run. */
+export class Recognizer implements Disposable {
+  #labels: { readonly key: string; readonly values: Float32Array } | undefined;
+
+  private constructor(
+    readonly model: ImageTextModel,
+    readonly localiser: LocaliserRunner,
+    private readonly bridge: FloatRunner,
+    private readonly sizes: BridgeConfig,
+  ) {}
+
+  /**
+   * Opens the localiser and the bridge of a folder for a loaded model.
+   * @throws UserError if a file is missing or damaged, or the bridge is for another model or localiser
+   */
+  static async open(model: ImageTextModel, folder: string): Promise<Recognizer> {
+    const { localiser } = openLocaliser(folder);
+    const { bridge, about } = openBridge(folder);
+    const own = { model: await modelHash(model.source), localiser: await contentHash(localiserTensors(folder)) };
+    checkBridge(folder, about, own);
+    const runner = await LocaliserRunner.compile(localiser);
+    const compiled = await FloatRunner.compile(traceBridge(bridge, model.model.image.tokens));
+    return new Recognizer(model, runner, compiled, bridge.config);
+  }
+
+  /** Vectors of regions by their tokens [regions, token] and the image's tokens [image tokens, hidden]. */
+  async vectors(tokens: Float32Array, image: Float32Array): Promise<RegionVectors> {
+    const { token, hidden, width, heads } = this.sizes;
+    const regions = tokens.length / token;
+    const imageTokens = image.length / hidden;
+    const { vectors, attention } = await this.bridge.run(
+      {
+        tokens: { shape: [1, regions, token], values: tokens },
+        image: { shape: [1, imageTokens, hidden], values: image },
+      },
+      { vectors: [1, regions, width], attention: [1, heads, regions, imageTokens] },
+    );
+    return { vectors, attention, cost: this.bridge.cost({ regions }) };
+  }
+
+  /** Vectors of labels; those of the labels asked for last are kept. */
+  async labels(labels: readonly string[]): Promise<LabelVectors> {
+    const key = JSON.stringify(labels);
+    if (this.#labels?.key === key) return { values: this.#labels.values, cost: { flops: 0, bytes: 0 }, tokens: 0 };
+    const found = await labelVectors(this.model, labels);
+    this.#labels = { key, values: found.values };
+    return found;
+  }
+
+  [Symbol.dispose](): void {
+    this.localiser[Symbol.dispose]();
+    this.bridge[Symbol.dispose]();
+  }
+}
