@@ -15,6 +15,7 @@ import { NoisePasses, noiseFlops, type TracedUNet, traceErrors } from "./noise-p
 export interface DrawingSubject extends OwnSubject {
   readonly model: ImageGenerator;
   readonly traced: TracedUNet;
+  openPasses(): Promise<NoisePasses>;
 }
 
 /** What of a network is trained. */

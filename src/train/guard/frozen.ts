@@ -1,0 +1,28 @@
+import { few, UserError } from "../../util/errors.ts";
+import type { TrainOptions } from "../options.ts";
+import { checkMask, type ModelTensor, readMask } from "./mask-file.ts";
+
+export const nothingFrozen = (): boolean => false;
+
+/**
+ * The names that the options' mask freezes, once it is found to be the model's.
+ * @throws UserError for a mask of another model, or one that freezes everything
+ */
+export function frozenBy(
+  { freezeMask: file }: Pick<TrainOptions, "freezeMask">,
+  tensors: () => readonly ModelTensor[],
+): (name: string) => boolean {
+  if (file === undefined) return nothingFrozen;
+  const mask = readMask(file);
+  checkMask(file, mask, tensors());
+  if (Object.values(mask.tensors).every(({ frozen }) => frozen))
+    throw new UserError(`${file}: the mask freezes every tensor; nothing is left to train`);
+  return (name) => mask.tensors[name]!.frozen;
+}
+
+/** Refuses adapters on frozen matrices, which would change what the mask keeps. @throws UserError */
+export function refuseOnFrozen(adapted: readonly string[], frozen: (name: string) => boolean): void {
+  const refused = adapted.filter((name) => frozen(`${name}.weight`));
+  if (refused.length > 0)
+    throw new UserError(`lora: the mask freezes ${few(refused)}, and an adapter would change what it does`, 2);
+}

@@ -1,0 +1,100 @@
+import type { MaskOptions } from "./options.ts";
+
+/** Numbers of a whole model, in float32 or, for tests, float64. */
+export type Numbers = Float32Array | Float64Array;
+
+/** A tensor's place in a model's numbers. */
+export interface Slice {
+  readonly name: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Logits are kept in these bounds, so that a decided tensor can change its side. */
+const MOST = 1;
+
+export type MaskTerms = Pick<MaskOptions, "temperature" | "freezeRatio" | "maskLr" | "ratioPenalty" | "userLr">;
+
+/**
+ * A soft mask over a model's tensors, and an imitated user who fine-tunes it (FreezeAsGuard, algorithm in section 3.3 and
+ * its official code). With m one share a tensor, the model is θ = θ_ft + m ⊙ Δ, where Δ = θ_pre − θ_ft: only θ and Δ are
+ * stored. θ_pre never changes.
+ */
+export class MaskState {
+  /** m, one a tensor: near 1 the tensor keeps its published values. */
+  readonly shares: Float64Array;
+
+  /**
+   * `theta` holds the fine-tuned values, and becomes the masked model; `delta` the published less the fine-tuned ones;
+   * `logits` one number a tensor. All three are changed in place.
+   */
+  constructor(
+    readonly slices: readonly Slice[],
+    readonly theta: Numbers,
+    readonly delta: Numbers,
+    readonly logits: Float64Array,
+    private readonly terms: MaskTerms,
+  ) {
+    this.shares = new Float64Array(slices.length);
+    this.#follow();
+  }
+
+  /** The share of the tensors that is frozen, softly. */
+  get ratio(): number {
+    return this.shares.reduce((sum, m) => sum + m, 0) / this.shares.length;
+  }
+
+  /** ⟨Δ, g⟩ of each tensor: how the loss with the gradient g changes with its share. */
+  along(gradient: Numbers): Float64Array {
+    return Float64Array.from(this.slices, ({ offset, length }) => {
+      let sum = 0;
+      for (let i = offset; i < offset + length; i++) sum += this.delta[i]! * gradient[i]!;
+      return sum;
+    });
+  }
+
+  /** The change of m with each logit. */
+  slopes(): Float64Array {
+    return this.shares.map((m) => (m * (1 - m)) / this.terms.temperature);
+  }
+
+  /** The gradient of c · (ρ − mean m)² by each logit. */
+  penalty(): Float64Array {
+    const { ratioPenalty, freezeRatio } = this.terms;
+    const each = (2 * ratioPenalty * (this.ratio - freezeRatio)) / this.shares.length;
+    return this.slopes().map((slope) => each * slope);
+  }
+
+  /** The publisher's step: moves the mask by the gradient of the upper loss, and the model with it. */
+  publish(gradient: Numbers): void {
+    const [along, slopes, penalty] = [this.along(gradient), this.slopes(), this.penalty()];
+    for (let i = 0; i < this.logits.length; i++) {
+      const moved = this.logits[i]! - this.terms.maskLr * along[i]! * slopes[i]! - penalty[i]!;
+      this.logits[i] = Math.max(-MOST, Math.min(MOST, moved));
+    }
+    this.#follow();
+  }
+
+  /** The user's step: plain descent of the fine-tuned values, by the gradient of the loss at the masked model. */
+  imitate(gradient: Numbers): void {
+    const { theta, delta } = this;
+    for (const [t, { offset, length }] of this.slices.entries()) {
+      const free = 1 - this.shares[t]!;
+      for (let i = offset; i < offset + length; i++) {
+        const change = -this.terms.userLr * free * gradient[i]!;
+        theta[i]! += free * change;
+        delta[i]! -= change;
+      }
+    }
+  }
+
+  /** Shares by the logits, and the model by the shares. */
+  #follow(): void {
+    for (const [t, { offset, length }] of this.slices.entries()) {
+      const share = 1 / (1 + Math.exp(-this.logits[t]! / this.terms.temperature));
+      const more = share - this.shares[t]!;
+      this.shares[t] = share;
+      for (let i = offset; i < offset + length; i++) this.theta[i]! += more * this.delta[i]!;
+    }
+  }
+}

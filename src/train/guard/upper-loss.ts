@@ -1,0 +1,21 @@
+/** Added to counts, so that a side without a sample weighs nothing and gives no NaN. */
+const FEW = 1e-5;
+
+/** What relearning gained on each side; 1 each for the loss as the paper has it. */
+export interface Gaps {
+  readonly illegal: number;
+  readonly innocent: number;
+}
+
+export const PAPER: Gaps = { illegal: 1, innocent: 1 };
+
+/**
+ * Each sample's weight in the upper loss (−L_illegal + L_innocent) / 2, each side a mean over its samples. `illegal` tells
+ * which side a sample is of.
+ */
+export function upperWeights(illegal: readonly boolean[], gaps: Gaps): Float32Array {
+  const count = illegal.filter(Boolean).length;
+  const worst = -1 / (2 * (count + FEW) * gaps.illegal);
+  const best = 1 / (2 * (illegal.length - count + FEW) * gaps.innocent);
+  return Float32Array.from(illegal, (is) => (is ? worst : best));
+}
