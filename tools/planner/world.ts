@@ -10,8 +10,15 @@ export interface Sample {
 
 /** Nodes, one token each. */
 const NODES = [..."abcdefghijklmnopqrstuvwxyz"];
-const DEGREES = [3, 4, 5] as const;
-const [SHORTEST, LONGEST] = [4, 8];
+
+/** Sizes of graphs: arms, and nodes of a path. */
+export interface Sizes {
+  readonly degrees: readonly number[];
+  readonly lengths: readonly [shortest: number, longest: number];
+}
+export const FULL: Sizes = { degrees: [3, 4, 5], lengths: [4, 8] };
+/** Graphs to begin with. */
+export const SMALL: Sizes = { degrees: [2, 3], lengths: [3, 4] };
 
 type Random = () => number;
 const below = (n: number, random: Random): number => Math.floor(random() * n);
@@ -27,21 +34,20 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
 
 /**
  * A star graph (Bachmann & Nagarajan 2024, arXiv 2403.06963): arms of equal length from one node, their edges in random
- * order; the path to the end of one arm is asked for. An edge is its first node and, in a capital letter, its second. The
- * question ends with the start, the goal and the path's length.
+ * order; the path to the end of one arm is asked for. The question ends with the start, the goal and the path's length.
  */
-export function starGraph(random: Random): Sample {
-  const degree = DEGREES[below(DEGREES.length, random)]!;
-  const longest = Math.min(LONGEST, 1 + Math.floor((NODES.length - 1) / degree));
-  const length = SHORTEST + below(longest - SHORTEST + 1, random);
+export function starGraph(random: Random, { degrees, lengths: [shortest, most] }: Sizes = FULL): Sample {
+  const degree = degrees[below(degrees.length, random)]!;
+  const longest = Math.min(most, 1 + Math.floor((NODES.length - 1) / degree));
+  const length = shortest + below(longest - shortest + 1, random);
   const [start, ...nodes] = shuffled(NODES, random) as [string, ...string[]];
   const arms = Array.from({ length: degree }, (_, i) => [
     start,
     ...nodes.slice(i * (length - 1), (i + 1) * (length - 1)),
   ]);
-  const edges = arms.flatMap((arm) => arm.slice(1).map((node, i) => arm[i]! + node.toUpperCase()));
+  const edges = arms.flatMap((arm) => arm.slice(1).map((node, i) => arm[i]! + node));
   const path = arms[below(degree, random)]!;
-  const question = `${shuffled(edges, random).join("")}|${start}${path.at(-1)}${length}`;
+  const question = `${shuffled(edges, random).join(",")}|${start}${path.at(-1)}${length}`;
   return { task: "star-graph", question, plan: path.join(""), answer: path[1]! };
 }
 
@@ -70,4 +76,5 @@ export const anyLookUp = (random: Random): Sample => lookUp(random, KEYS);
 const LOOK_UPS = 0.1;
 
 /** Samples for training. */
-export const trainingSample = (random: Random): Sample => (random() < LOOK_UPS ? lookUp(random) : starGraph(random));
+export const trainingSample = (random: Random, sizes: Sizes): Sample =>
+  random() < LOOK_UPS ? lookUp(random) : starGraph(random, sizes);
