@@ -19,7 +19,7 @@ export const limitOptions = z.strictObject({
     .min(1)
     .default(2048)
     .describe("maximum texts per request for embeddings, reranking or classification"),
-  maxImages: z.int().min(0).default(16).describe("maximum images per chat, for models on other servers"),
+  maxImages: z.int().min(0).default(16).describe("maximum images per chat"),
   maxImage: z
     .int()
     .min(1)

@@ -13,7 +13,7 @@ const part = z.discriminatedUnion("type", [
     text: z.string().describe("parts are joined as they are"),
   }),
   z.object({
-    type: z.literal("image_url").describe("an image, for models on other servers; models here read text"),
+    type: z.literal("image_url").describe("an image, for models that read images"),
     image_url: z
       .object({
         url: z.string().describe("the image itself, as data:image/png;base64,…; URLs are not fetched"),
@@ -56,8 +56,25 @@ export const message = z.object({
 });
 type Message = z.output<typeof message>;
 
-/** A turn as templates have it. */
-type Turn = ChatMessage & { content: string };
+/** A part of a turn as templates have it. */
+type TurnPart = { readonly type: "text"; readonly text: string } | { readonly type: "image" };
+
+/** A turn as templates have it: a text, or parts if there are images among them. */
+type Turn = Omit<ChatMessage, "content"> & { role: string; content: string | TurnPart[] };
+
+/** Characters of a turn's texts. */
+export const lengthOf = ({ content }: Turn): number =>
+  typeof content === "string"
+    ? content.length
+    : content.reduce((sum, part) => sum + (part.type === "text" ? part.text.length : 0), 0);
+
+/** The bytes of a chat's images, in order. */
+export const imagesOf = (messages: readonly Message[]): Uint8Array[] =>
+  messages.flatMap(({ content }) =>
+    Array.isArray(content) ? content.flatMap((it) => (it.type === "image_url" ? [bytesOf(it.image_url.url)] : [])) : [],
+  );
+
+const bytesOf = (url: string): Uint8Array => Buffer.from(url.slice(url.indexOf(",") + 1), "base64");
 
 /** @throws HttpError 400 if a turn lacks its content, or a tool answers no call */
 export function turnsOf(messages: readonly Message[]): Turn[] {
@@ -81,19 +98,19 @@ const wrong = (field: string, sentence: string) => new HttpError(400, `${field}:
 
 /** Templates have no role "developer": OpenAI's name for the system turn of some of its models. */
 function turn({ role, content, name, tool_calls: calls }: Message, at: number): Turn {
-  const text = typeof content === "string" ? content : (content ?? []).map((p) => textOf(p, at)).join("");
   return {
     role: role === "developer" ? "system" : role,
-    content: text,
+    content: typeof content === "string" ? content : contentOf(content ?? []),
     ...(role === "tool" && typeof name === "string" && { name }),
     ...(calls && calls.length > 0 && { tool_calls: calls.map((call) => withArguments(call, at)) }),
   };
 }
 
-/** The models that run here read only text. */
-function textOf(part: ContentPart, at: number): string {
-  if (part.type === "text") return part.text;
-  throw wrong(`messages.${at}.content`, "expected text, which is all that this model reads, got an image");
+/** Texts are joined; images stay apart, as templates write their places. */
+function contentOf(given: readonly ContentPart[]): string | TurnPart[] {
+  const all = given.map((it): TurnPart => (it.type === "text" ? { type: "text", text: it.text } : { type: "image" }));
+  if (all.some(({ type }) => type === "image")) return all;
+  return given.map((it) => (it.type === "text" ? it.text : "")).join("");
 }
 
 /** Templates write arguments as JSON themselves. */

@@ -4,6 +4,8 @@ import type { AnswerReader } from "../../engine/tools/reader.ts";
 import type { ChatMessage, FinishReason } from "../../index.ts";
 import { askedOfChat, citationsIn } from "../../pipelines/answer/prompt.ts";
 import { listOf } from "../../util/list-of.ts";
+import type { JsonObject } from "../../weights/json.ts";
+import { checkImages } from "../fleet/images.ts";
 import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
 import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { finishOf } from "../generation/finish.ts";
@@ -14,7 +16,7 @@ import { answerOptionsOf, retrievalField, retrievalSchema, shownRetrieval } from
 import { retrievedAnswer } from "../generation/retrieved.ts";
 import { chatSamplingOf } from "../generation/sampling.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
-import { message, turnsOf } from "../generation/turns.ts";
+import { imagesOf, lengthOf, message, turnsOf } from "../generation/turns.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -147,9 +149,12 @@ async function partsOf(context: ServerContext, input: ChatInput, call: Call): Pr
 
 type About = z.output<z.ZodObject<typeof head>>;
 
-function asks(input: ChatInput, { maxPrompt, maxTokens }: Limits): Ask[] {
-  const prompt = turnsOf(input.messages);
-  const length = prompt.reduce((sum, { content }) => sum + content.length, 0);
+function asks(input: ChatInput, limits: Limits): Ask[] {
+  const { maxPrompt, maxTokens } = limits;
+  checkImages(input as JsonObject, limits);
+  const [turns, images] = [turnsOf(input.messages), imagesOf(input.messages)];
+  const prompt = turns as readonly ChatMessage[];
+  const length = turns.reduce((sum, turn) => sum + lengthOf(turn), 0);
   if (length > maxPrompt)
     throw new HttpError(400, `messages: expected at most ${maxPrompt} characters, got ${length}`, {
       param: "messages",
@@ -158,7 +163,13 @@ function asks(input: ChatInput, { maxPrompt, maxTokens }: Limits): Ask[] {
   const logprobs = input.logprobs ? (input.top_logprobs ?? 0) : undefined;
   return Array.from({ length: input.n ?? 1 }, (_, choice) => ({
     prompt,
-    options: { ...optionsOf(input, most, choice), ...chatSamplingOf(input), ...toolOptions(input), logprobs },
+    options: {
+      ...optionsOf(input, most, choice),
+      ...chatSamplingOf(input),
+      ...toolOptions(input),
+      logprobs,
+      ...(images.length > 0 && { images }),
+    },
   }));
 }
 

@@ -28,8 +28,11 @@ const list = z
     error: "expected the index of each document once, the best first",
   });
 
-/** A question about a picture, the path of whose file is relative to that of the data. */
-const seen = z.object({ image: z.string().min(1), prompt: z.string(), answer: z.string() });
+/** A question and its answer. */
+const question = z.object({ prompt: z.string(), answer: z.string() });
+/** Questions about a picture, the path of whose file is relative to that of the data: one, or several in a row. */
+const seen = z.object({ image: z.string().min(1), questions: z.array(question).min(1) });
+const seenOne = question.extend({ image: z.string().min(1) });
 
 const isPermutation = (ranking: readonly number[], count: number): boolean =>
   ranking.length === count && ranking.every((index) => index < count) && new Set(ranking).size === count;
@@ -67,7 +70,7 @@ export function textsOf(record: DataRecord): string[] {
     case "list":
       return [record.query, ...record.documents];
     case "seen":
-      return [record.prompt, record.answer];
+      return record.questions.flatMap(({ prompt, answer }) => [prompt, answer]);
   }
 }
 
@@ -89,7 +92,7 @@ export function readRecords(file: string, contents: string): PlacedRecord[] {
 function recordOf(line: string, folder: string): DataRecord {
   const value = parsed(line);
   const has = (field: string) => Object.hasOwn(value, field);
-  if (has("image")) return { kind: "seen", ...inFolder(checked(seen, value), folder) };
+  if (has("image")) return { kind: "seen", ...inFolder(seenIn(value, has("questions")), folder) };
   if (has("messages")) return { kind: "chat", ...checked(chat, value) };
   if (has("prompt") || has("completion")) return { kind: "completion", ...checked(completion, value) };
   if (has("ranking")) return { kind: "list", ...checked(list, value) };
@@ -97,8 +100,14 @@ function recordOf(line: string, folder: string): DataRecord {
   if (has("label")) return { kind: "labelled", ...checked(labelled, value) };
   if (has("text")) return { kind: "text", ...checked(text, value) };
   const forms =
-    '"text", "prompt" and "completion", "messages", "text" and "label", "query" and "positive", "query", "documents" and "ranking", or "image", "prompt" and "answer"';
+    '"text", "prompt" and "completion", "messages", "text" and "label", "query" and "positive", "query", "documents" and "ranking", or "image", "prompt" and "answer" (or "questions")';
   throw new UserError(`expected ${forms}, got ${few(Object.keys(value)) || "no field"}`);
+}
+
+function seenIn(value: object, several: boolean): SeenRecord {
+  if (several) return checked(seen, value);
+  const { image, ...one } = checked(seenOne, value);
+  return { image, questions: [one] };
 }
 
 const inFolder = (record: SeenRecord, folder: string): SeenRecord => ({

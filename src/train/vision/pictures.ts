@@ -24,16 +24,24 @@ export async function readPictures(files: readonly string[], processor: ImagePro
   return pictures;
 }
 
-/** Reads questions about pictures as samples: the picture's tokens, the prompt, and the answer, whose tokens are labels. */
+/**
+ * Reads questions about a picture as a sample: the picture's tokens, then each prompt and its answer, whose tokens are
+ * labels.
+ */
 export const seenReader =
   (tokenizer: Tokenizer, vision: Vision, pictures: ReadonlyMap<string, Pixels>, processor: ImageProcessor) =>
-  ({ image, prompt, answer }: SeenRecord): Sample => {
+  ({ image, questions }: SeenRecord): Sample => {
     const { before, behind } = framed(tokenizer);
     const picture = pictures.get(image)!;
-    const places = new Array<number>(vision.tokens).fill(vision.config.imageToken);
-    const asked = [...before, ...places, ...tokenizer.encode(prompt)];
-    const answered = [...tokenizer.encode(answer), ...behind];
-    const labelled = [...asked.map(() => false), ...answered.map(() => true)];
-    const pixels = () => normalisePixels(picture, processor);
-    return { ...shifted([...asked, ...answered], labelled), image: { at: before.length, pixels } };
+    const ids = [...before, ...new Array<number>(vision.tokens).fill(vision.config.imageToken)];
+    const labelled = ids.map(() => false);
+    for (const { prompt, answer } of questions) {
+      const [asked, answered] = [tokenizer.encode(prompt), [...tokenizer.encode(answer), ...behind]];
+      ids.push(...asked, ...answered);
+      labelled.push(...asked.map(() => false), ...answered.map(() => true));
+    }
+    return {
+      ...shifted(ids, labelled),
+      image: { at: before.length, pixels: () => normalisePixels(picture, processor) },
+    };
   };
