@@ -4,7 +4,8 @@
 
 Each fixture is a folder: `config.json` and `model.safetensors` (float16) as `save_pretrained` writes them, and `vision-language.json`: the pixels of
 two images (base64 of little-endian float32 [2, 3, side, side]), their rows in the decoder's stream ([2, tokens, hidden]), the ids of a prompt with
-both images, and the logits after each of its tokens ([ids, vocabulary]). Settings are away from their defaults, so that one that is not read shows.
+both images, and the logits after each of its tokens ([ids, vocabulary]). `llava` also has `gradients.json`, two
+rows with an image each, their labels and their loss in float64, and `gradients.safetensors`, the gradients of all weights that take part. Settings are away from their defaults, so that one that is not read shows.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForImageTextToText
 
 VOCABULARY = 72
@@ -94,6 +96,34 @@ def fixture(name: str, seed: int, out: Path) -> None:
     (folder / "vision-language.json").write_text(json.dumps(reference) + "\n")
 
 
+def in_file(name: str) -> str:
+    """A parameter's name in the file that `save_pretrained` writes."""
+    if name == "lm_head.weight":
+        return "language_model.lm_head.weight"
+    return name.removeprefix("model.").replace("language_model.", "language_model.model.", 1)
+
+
+def gradients(name: str, folder: Path) -> None:
+    """Two rows, an image in each, at different places; labels are the last tokens."""
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
+    tokens = model.config.image_seq_length
+    side = model.config.vision_config.image_size
+    rng = np.random.default_rng(5)
+    pixels = rng.normal(0, 1, (2, 3, side, side)).astype(np.float32)
+    words = [[int(w) for w in rng.integers(3, IMAGE, 9)] for _ in range(2)]
+    ids = [[*row[:at], *[IMAGE] * tokens, *row[at:]] for row, at in zip(words, (1, 3))]
+    labels = [[-1] * (len(row) - 5) + [int(w) for w in rng.integers(3, IMAGE, 5)] for row in ids]
+    logits = model(input_ids=torch.tensor(ids), pixel_values=torch.tensor(pixels, dtype=torch.float64)).logits
+    target = torch.tensor(labels)
+    loss = torch.nn.functional.cross_entropy(logits[target >= 0], target[target >= 0])
+    loss.backward()
+    renamed = {in_file(n): p.grad.float().contiguous() for n, p in model.named_parameters() if p.grad is not None}
+    save_file(renamed, folder / "gradients.safetensors")
+    reference = {"source": "tools/reference/vision_language.py", "rows": ids, "labels": labels, "pixels": pack(pixels), "loss": loss.item()}
+    (folder / "gradients.json").write_text(json.dumps(reference) + "\n")
+    print(f"{name}: loss {loss.item():.4f}, {len(renamed)} gradients")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder to write the fixtures' folders to")
@@ -102,6 +132,8 @@ def main() -> None:
     for seed, name in enumerate(MODELS, 1):
         if not args.names or name in args.names:
             fixture(name, seed, args.out)
+            if name == "llava":
+                gradients(name, args.out / name)
 
 
 if __name__ == "__main__":
