@@ -12,7 +12,17 @@ export interface Plan {
   attention(layer: number): AttentionSaving | undefined;
   /** Ordered by depth. */
   readonly cuts: readonly Cut[];
+  /** Guesses the answer's next tokens; undefined: the model reads them one by one. */
+  readonly drafter?: Drafter | undefined;
   readonly state: StateKeys;
+}
+
+/** Guesses what an answer goes on with, without the model, which then checks all guesses in one pass. One request's own. */
+export interface Drafter {
+  /** Likely tokens after `tokens` and `next`, at most `most`; none: the model reads `next` alone. */
+  draft(tokens: readonly number[], next: number, most: number): readonly number[];
+  /** Notes how many of the last draft's tokens were right. */
+  judge(right: number): void;
 }
 
 /**
@@ -101,6 +111,7 @@ export type StateFill = (typeof stateFills)[number] | "verify" | "none";
 export interface PlanPart {
   attention?(layer: number): AttentionSaving | undefined;
   readonly cuts?: readonly Cut[];
+  readonly drafter?: Drafter;
   /** The saving's change to the state; absent if it changes nothing. */
   readonly state?: StateKeys;
 }
@@ -133,6 +144,7 @@ export function planOf(parts: readonly PlanPart[]): Plan {
   return {
     attention: (layer) => parts.map((part) => part.attention?.(layer)).find((saving) => saving !== undefined),
     cuts,
+    drafter: parts.find(({ drafter }) => drafter !== undefined)?.drafter,
     state: { prompt: joined(prompts), answer: joined(keys.map(({ answer }) => answer)) },
   };
 }

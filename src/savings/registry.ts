@@ -3,11 +3,13 @@ import { flexPrefill } from "./attention/flexprefill.ts";
 import { minference } from "./attention/minference.ts";
 import { triShape } from "./attention/tri-shape.ts";
 import { xattention } from "./attention/xattention/index.ts";
+import { yopo } from "./attention/yopo/yopo.ts";
 import { dynamax } from "./depth/dynamax/dynamax.ts";
 import { exit } from "./depth/exit.ts";
 import { sec } from "./depth/sec/sec.ts";
 import type { Saving } from "./saving.ts";
 import { feather } from "./tokens/feather/feather.ts";
+import { lookup } from "./tokens/lookup/lookup.ts";
 import { prune } from "./tokens/prune.ts";
 
 /** Every saving, one line each. */
@@ -16,11 +18,13 @@ export const savings: readonly Saving[] = [
   exit,
   feather,
   flexPrefill,
+  lookup,
   minference,
   prune,
   sec,
   triShape,
   xattention,
+  yopo,
 ];
 
 /** @throws UserError if there is no saving of that name */

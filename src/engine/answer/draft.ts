@@ -72,9 +72,12 @@ export class Draft {
     this.#guesses.add(logits);
   }
 
-  /** Chooses tokens from the model's own logits in place of drafts, in order, until one is another. */
-  check(rows: readonly Float32Array[], last = false): Checked {
-    const guessed = this.#guesses?.ids ?? [];
+  /**
+   * Chooses tokens from the model's own logits in place of drafts, in order, until one is another. `ahead`: drafts that
+   * no logits gave.
+   */
+  check(rows: readonly Float32Array[], last = false, ahead?: readonly number[]): Checked {
+    const guessed = ahead ?? this.#guesses?.ids ?? [];
     this.#guesses = undefined;
     const all: Taken[] = [];
     let right = 0;

@@ -5,7 +5,7 @@ import { type ImageBill, Meter } from "../bill/meter.ts";
 import { chunkAfter } from "../run/chunk.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Embeddings, RunTerms } from "../run/prompt-run.ts";
-import type { Step, Stepped } from "../run/stepped.ts";
+import { DRAFTS, type Step, type Stepped } from "../run/stepped.ts";
 import type { Slot } from "../state/slot.ts";
 import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
 import { Draft, type Taken } from "./draft.ts";
@@ -46,6 +46,8 @@ export class Sequence implements Disposable {
   readonly #started = performance.now();
   #prefilled: number | undefined;
   #begun = false;
+  /** Tokens that the step under way checks. */
+  #ahead: readonly number[] | undefined;
   #ended = false;
 
   /** @throws UserError if the prompt is empty or longer than the context */
@@ -121,8 +123,23 @@ export class Sequence implements Disposable {
 
   /** Its part in the next decode step, after a piece that was not the last. */
   next(): Step {
+    const step = this.#step();
+    this.#ahead = this.#guessed(step.token);
+    return { ...step, ahead: this.#ahead };
+  }
+
+  #step(): Step {
     const { next: token, left } = this.#draft;
     return { slot: this.slot, token, meter: this.#meter, plan: this.#terms.plan, drafts: left - 1 };
+  }
+
+  /** Tokens that the plan's drafter guesses to follow; undefined if it guesses none. The last one needs no follower. */
+  #guessed(token: number | undefined): readonly number[] | undefined {
+    const { drafter } = this.#terms.plan;
+    const most = Math.min(this.#draft.left - 1, DRAFTS);
+    if (!drafter || token === undefined || most < 1) return undefined;
+    const ahead = drafter.draft(this.slot.tokens, token, most);
+    return ahead.length > 0 ? ahead : undefined;
   }
 
   /** Goes on with the outcome of the last step. Returns the next piece, if any token is certain. */
@@ -142,9 +159,10 @@ export class Sequence implements Disposable {
   }
 
   #check(rows: readonly Float32Array[], stops: boolean): Piece {
-    const { used, right, ...taken } = this.#draft.check(rows, this.#over());
+    const { used, right, ...taken } = this.#draft.check(rows, this.#over(), this.#ahead);
+    if (this.#ahead) this.#terms.plan.drafter?.judge(right);
     this.#meter.count("accepted", 0, right);
-    const step = this.next();
+    const step = this.#step();
     this.engine.keep(step, rows.length, used);
     if (!stops || right < rows.length || taken.reason) return this.#add(taken);
     this.engine.billStop(step, this.slot.tokens.length);

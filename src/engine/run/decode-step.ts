@@ -3,6 +3,7 @@ import type { DecoderPrograms } from "../../models/programs.ts";
 import type { ExitHead, StepProbe } from "../../models/step-probe.ts";
 import type { StateFill, StepCut } from "../../savings/plan.ts";
 import type { Slot } from "../state/slot.ts";
+import { runAhead } from "./ahead.ts";
 import type { Batch, Rows } from "./batch.ts";
 import { type AtCut, fill, holdBack } from "./fills.ts";
 import { LoneRow, stopOf } from "./lone-row.ts";
@@ -39,7 +40,8 @@ export class DecodeStep {
   ) {
     this.#programs = steps[0]!.slot.programs;
     this.#steps = new Map(steps.map((step) => [step.slot, step]));
-    this.#active = new Set(steps.filter(({ token }) => token !== undefined).map(({ slot }) => slot));
+    const together = steps.filter(({ token, ahead }) => token !== undefined && !ahead);
+    this.#active = new Set(together.map(({ slot }) => slot));
     this.#borders = [...new Set(steps.flatMap(({ slot }) => slot.borders))].sort((a, b) => a - b);
   }
 
@@ -59,9 +61,13 @@ export class DecodeStep {
     return this.#outcomes;
   }
 
-  /** Notes a row's new token. A row without one runs the tokens that waited. */
+  /** Notes a row's new token. A row without one runs the tokens that waited, one with guesses checks them. */
   async #end(step: Step): Promise<void> {
     const { slot, token } = step;
+    if (step.ahead) {
+      this.#outcomes.set(slot, await runAhead(step));
+      return;
+    }
     const outcome = this.#outcomes.get(slot);
     const dropped = outcome?.kind === "checked" && outcome.stops;
     if (token !== undefined && !dropped) slot.grow([token], planOf(step).state.answer);

@@ -11,6 +11,8 @@ export interface Step {
   readonly slot: Slot;
   /** Absent: only tokens that wait to be verified run. */
   readonly token?: number | undefined;
+  /** Tokens that were guessed to follow `token`: all run in one pass, which checks them. */
+  readonly ahead?: readonly number[] | undefined;
   readonly meter: Meter;
   /** Absent: dense. */
   readonly plan?: Plan | undefined;

@@ -1,0 +1,22 @@
+import { embedTokens, runSegments } from "./chunk-run.ts";
+import { planOf, type Step, type Stepped } from "./stepped.ts";
+
+/**
+ * Runs a row's token and those that were guessed to follow it in one pass; `Engine.keep` says which stay. Attention
+ * over several tokens may differ from decode steps in the last bits.
+ */
+export async function runAhead(step: Step): Promise<Stepped> {
+  const { slot, meter, ahead = [] } = step;
+  const { programs, buffers } = slot;
+  const tokens = [step.token!, ...ahead];
+  const positions = tokens.map((_, i) => slot.tokens.length + i);
+  await embedTokens(programs, buffers, slot.lengthsFrom(0), tokens, slot.placeIn(slot.group(0), positions));
+  meter.part(programs.embedding.cost, tokens.length, 0);
+  const layers = { from: 0, to: programs.decoder.config.layers };
+  const chunk = await runSegments({ slot, layers, done: 0, positions, meter }, []);
+  slot.grow(tokens, planOf(step).state.answer);
+  const logits = await slot.logitsOfAll(await chunk.rows(0, tokens.length), tokens.length);
+  meter.part(programs.headCost, tokens.length, 0);
+  meter.count("drafts", 0, ahead.length);
+  return { kind: "checked", logits };
+}

@@ -1,0 +1,114 @@
+/** Drafts from the text itself, on a float32 model of four layers. */
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { generateAll } from "../../../engine/answer/batch-generate.ts";
+import { type GenerateInput, generateOptions } from "../../../engine/answer/generate.ts";
+import { LanguageModel } from "../../../engine/language-model.ts";
+import { resolveModel } from "../../../weights/sources/index.ts";
+import { type Drafter, densePlan, type Plan, planOf } from "../../plan.ts";
+import { checkSeams, parseRecipe } from "../../recipe.ts";
+import type { SavingHost } from "../../seams.ts";
+import { lookup } from "./lookup.ts";
+import { Seen } from "./seen.ts";
+
+const folder = fileURLToPath(new URL("../../../../models/expertrag-world", import.meta.url));
+let model: LanguageModel;
+beforeAll(async () => {
+  model = await LanguageModel.load(await resolveModel(folder), "f32");
+});
+afterAll(() => model[Symbol.dispose]());
+
+const host = (): SavingHost => ({ decoder: model.decoder, hash: async () => "" });
+
+async function planWith(options: object = {}): Promise<Plan> {
+  using prepared = await lookup.prepare(lookup.options.parse(options), host());
+  return planOf([prepared!.plan({ prompt: 30, visual: [] })!]);
+}
+
+test("the place after the latest occurrence of the last tokens, which are not their own", () => {
+  const seen = new Seen(2);
+  const text = [1, 2, 3, 1, 2];
+  expect(seen.after([1])).toBeUndefined();
+  expect(seen.after(text.slice(0, 2))).toBeUndefined();
+  expect(seen.after(text)).toBe(2);
+  expect(seen.after([...text, 4, 1, 2])).toBe(5);
+  expect(seen.after([...text, 4, 1, 2, 9])).toBeUndefined();
+});
+
+/** Drafts of so many tokens that are all right, or all wrong, while a text of one token goes on. */
+function lengths(drafter: Drafter, right: boolean, steps: number): number[] {
+  return Array.from({ length: steps }, (_, i) => {
+    const draft = drafter.draft(Array<number>(20 + i).fill(7), 7, 20);
+    if (draft.length > 0) drafter.judge(right ? draft.length : 0);
+    return draft.length;
+  });
+}
+
+test("drafts grow while they are right; after wrong ones, more and more occasions are let go", async () => {
+  const drafter = async () => (await planWith()).drafter!;
+  // The last place is right before the end of the text: one token follows.
+  expect(new Set(lengths(await drafter(), true, 4))).toEqual(new Set([1]));
+  const repeated = await drafter();
+  const text = Array.from({ length: 60 }, (_, i) => i % 20);
+  const found = Array.from({ length: 4 }, (_, i) => {
+    const draft = repeated.draft(text.slice(0, 40 + i), text[40 + i]!, 20);
+    repeated.judge(draft.length);
+    return draft.length;
+  });
+  expect(found).toEqual([2, 4, 8, 8]);
+  const wrong = lengths(await drafter(), false, 200);
+  const waits = wrong.flatMap((length, i) => (length > 0 ? [i] : [])).map((at, i, all) => at - (all[i - 1] ?? -1) - 1);
+  expect(waits.slice(0, 7)).toEqual([0, 1, 2, 4, 8, 16, 32]);
+  expect(Math.max(...waits)).toBe(32);
+});
+
+/** Facts that come again and again, so that the answer quotes. */
+const FACTS = " tana harkin town lisbon. tana harkin pet fox. tana harkin job baker.";
+const passage = `${FACTS}${FACTS}${FACTS} tana harkin town`;
+
+const settings: [string, GenerateInput][] = [
+  ["greedy", {}],
+  ["with a repetition penalty", { repetitionPenalty: 1.3 }],
+  ["sampled", { temperature: 1, seed: 5 }],
+];
+
+async function answers(plans: readonly Plan[], given: GenerateInput) {
+  const { engine, tokenizer } = model;
+  engine.forget();
+  const never = Object.fromEntries([...tokenizer.stopIds].map((id) => [id, -100]));
+  const options = generateOptions.parse({ maxTokens: 40, temperature: 0, logitBias: never, ...given });
+  const prompt = tokenizer.encode(passage);
+  const all = await generateAll(
+    engine,
+    tokenizer,
+    plans.map((plan) => ({ prompt, options, plan })),
+  );
+  return all.map(({ tokens, usage }) => ({ ids: tokens.map(({ id }) => id), usage }));
+}
+
+test.each(settings)("%s, an answer is dense's, alone and beside others", async (_, given) => {
+  const [dense] = await answers([densePlan], given);
+  const [alone] = await answers([await planWith({ match: 2 })], given);
+  expect(alone!.ids).toEqual(dense!.ids);
+  const { work, flops } = alone!.usage;
+  expect(work["drafts"]!.run).toBeGreaterThan(0);
+  expect(work["accepted"]!.run).toBeLessThanOrEqual(work["drafts"]!.run);
+  expect(flops.dense).toBeCloseTo(dense!.usage.flops.dense, -1);
+  const together = await answers([await planWith({ match: 2 }), densePlan, await planWith({ match: 3 })], given);
+  for (const { ids } of together) expect(ids).toEqual(dense!.ids);
+});
+
+test("a quoted text takes fewer passes: fewer bytes are read, for more FLOPs", async () => {
+  const [quoted] = await answers([await planWith({ match: 2 })], {});
+  const { work, bytes, flops } = quoted!.usage;
+  expect(work["accepted"]!.run).toBeGreaterThan(8);
+  expect(bytes.spent).toBeLessThan(0.9 * bytes.dense);
+  expect(flops.spent).toBeGreaterThan(flops.dense);
+});
+
+test("no draft is dense; exits and drafts exclude each other; states that cannot be taken back are refused", async () => {
+  expect(await lookup.prepare(lookup.options.parse({ tokens: 0 }), host())).toBeUndefined();
+  expect(() => checkSeams(parseRecipe(["lookup", "exit:layer=2"]))).toThrow("the exits of an answer");
+  const config = { ...model.decoder.config, recurrent: () => 10 };
+  expect(lookup.unsupported({ ...model.decoder, config } as never)).toContain("recurrent layers");
+});
