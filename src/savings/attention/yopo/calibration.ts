@@ -1,0 +1,45 @@
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import type { Calibration } from "../../calibration.ts";
+import type { VisualSpan } from "../../plan.ts";
+import { requirePlainAttention } from "../plain.ts";
+import { type HeadMask, keptHeads } from "./heads.ts";
+import { HeadProfiler } from "./profiler.ts";
+
+const count = z.int().min(1);
+
+const options = z.strictObject({
+  first: z.int().min(0).default(1).describe("tokens of each text before its image"),
+  rows: count.default(24).describe("rows of the image's visual tokens, which follow"),
+  columns: count.default(24).describe("their columns"),
+  keep: z.number().min(0).max(1).default(0.5).describe("share of the heads that visual tokens keep"),
+  vote: z.number().min(0).max(1).default(0.4).describe("share of the texts in which a kept head is active"),
+  whole: z.int().min(0).default(2).describe("first layers that keep all heads"),
+});
+
+/** Heads that attend to visual tokens in enough texts: the others do without (YOPO, arXiv 2410.06169). */
+export const headCalibration: Calibration<typeof options> = {
+  summary: "the heads that visual tokens use",
+  options,
+  async learn(host, prompts, { first, rows, columns, keep, vote, whole }) {
+    requirePlainAttention("yopo", host.decoder);
+    const span: VisualSpan = { first, grid: [rows, columns] };
+    for (const [i, { length }] of prompts.entries())
+      if (length <= first + rows * columns)
+        throw new UserError(
+          `text ${i} has ${length} tokens, expected more than ${first + rows * columns}: its image ends there`,
+        );
+    using profiler = await HeadProfiler.create(host.decoder, span, Math.max(...prompts.map(({ length }) => length)));
+    for (const prompt of prompts) await host.prefill(prompt, { attention: () => profiler });
+    const ratios = profiler.ratios(vote);
+    const kept = keptHeads(ratios, keep, whole);
+    const artefact: HeadMask = { modelSha256: await host.hash(), keep, ratios, kept };
+    return { artefact, summary: described(kept), use: (file) => `yopo:heads=${file}` };
+  },
+};
+
+function described(kept: readonly (readonly boolean[])[]): string {
+  const all = kept.flat();
+  const layers = kept.map((heads) => heads.filter(Boolean).length).join(", ");
+  return `${all.filter(Boolean).length} of ${all.length} heads kept; by layer: ${layers}`;
+}

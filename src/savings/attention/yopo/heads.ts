@@ -1,0 +1,42 @@
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import { readJson } from "../../../weights/json-file.ts";
+
+/** The file's format: key–value heads of each layer that visual tokens use. */
+export const headMask = z.strictObject({
+  modelSha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
+  /** Share of the heads that are kept, as asked for. */
+  keep: z.number().min(0).max(1),
+  /** SHA-256 of the texts' token ids. */
+  textsSha256: z.string().optional(),
+  /** Attention on visual tokens over that on text, [layers][heads]: exceeded in enough of the texts. */
+  ratios: z.array(z.array(z.number().min(0)).min(1)).min(1),
+  kept: z.array(z.array(z.boolean()).min(1)).min(1),
+});
+
+export type HeadMask = z.infer<typeof headMask>;
+
+/**
+ * The mask that keeps a share of the heads, those of the greatest ratios over all layers, and all of the first `whole` layers (YOPO,
+ * arXiv 2410.06169, section 3; the threshold is global there, too).
+ */
+export function keptHeads(ratios: readonly (readonly number[])[], keep: number, whole: number): boolean[][] {
+  const all = ratios.flat().toSorted((a, b) => b - a);
+  const least = all[Math.round(keep * all.length) - 1] ?? Number.POSITIVE_INFINITY;
+  return ratios.map((heads, layer) => heads.map((ratio) => layer < whole || ratio >= least));
+}
+
+/** @throws UserError if the file is no head mask, or is for another model */
+export async function loadHeads(
+  file: string,
+  { modelSha256, layers, heads }: { readonly modelSha256: string; readonly layers: number; readonly heads: number },
+): Promise<HeadMask> {
+  const mask = readJson(file, headMask, "a head mask");
+  if (mask.modelSha256 !== modelSha256)
+    throw new UserError(
+      `${file} is for the model ${mask.modelSha256.slice(0, 12)}…, and this one is ${modelSha256.slice(0, 12)}…`,
+    );
+  if (mask.kept.length !== layers || mask.kept.some((row) => row.length !== heads))
+    throw new UserError(`${file}: kept is not ${layers} layers of ${heads} heads`);
+  return mask;
+}

@@ -1,0 +1,75 @@
+import type { Decoder } from "../../../models/decoder.ts";
+import { Buffer } from "../../../runtime/buffer.ts";
+import type { VisualSpan } from "../../plan.ts";
+import type { AttentionCall, AttentionSaving } from "../../seams.ts";
+import { LastQueries } from "../last-attention.ts";
+import { VisualPrograms } from "./attention.ts";
+import { placeChunk } from "./place.ts";
+
+/** Attends densely, and records how the text after an image divides its attention between the image and text. */
+export class HeadProfiler implements AttentionSaving, Disposable {
+  /** Ratios of each prompt, [layers][heads][prompts]. */
+  readonly #ratios: number[][][];
+
+  private constructor(
+    private readonly compiled: VisualPrograms,
+    private readonly last: LastQueries,
+    private readonly span: VisualSpan,
+    readonly chunk: number,
+    { layers, kvHeads }: Decoder["config"],
+  ) {
+    this.#ratios = Array.from({ length: layers }, () => Array.from({ length: kvHeads }, () => []));
+  }
+
+  /** For prompts of at most `longest` tokens. */
+  static async create(decoder: Decoder, span: VisualSpan, longest: number): Promise<HeadProfiler> {
+    const compiled = await VisualPrograms.create(decoder);
+    const last = await LastQueries.create(compiled.shape, decoder.attention(0).scale);
+    return new HeadProfiler(compiled, last, span, longest, decoder.config);
+  }
+
+  chunkAfter(): number {
+    return this.chunk;
+  }
+
+  async attend(call: AttentionCall): Promise<void> {
+    const { layer, past, tokens, cache, bill } = call;
+    const { heads, headSize } = this.compiled.shape;
+    if (past > 0) throw new Error("a prompt came in several chunks");
+    using q = new Buffer("f32", heads * tokens * headSize);
+    await placeChunk(this.compiled, call, q);
+    const { first, grid } = this.span;
+    const end = first + grid[0] * grid[1];
+    const chunk = { cache, layer, past, tokens };
+    const { probabilities, queries, keys } = await this.last.attend({ chunk, q, bill }, tokens - end);
+    const seen = Array.from({ length: heads }, (_, head) => {
+      let visual = 0;
+      for (let query = 0; query < queries; query++)
+        for (let key = first; key < end; key++) visual += probabilities[(head * queries + query) * keys + key]!;
+      return visual / (queries - visual);
+    });
+    this.#note(layer, seen);
+    await call.dense();
+  }
+
+  /** A key–value head has the ratio of that of its query heads with the greatest. */
+  #note(layer: number, seen: readonly number[]): void {
+    const kept = this.#ratios[layer]!;
+    const group = seen.length / kept.length;
+    for (const [head, all] of kept.entries()) all.push(Math.max(...seen.slice(head * group, (head + 1) * group)));
+  }
+
+  /** The greatest ratios that at least a share of the prompts reach, [layers][heads]. */
+  ratios(vote: number): number[][] {
+    const reached = (all: readonly number[]) => {
+      const index = Math.min(all.length - 1, Math.max(0, Math.ceil(vote * all.length) - 1));
+      return all.toSorted((a, b) => b - a)[index]!;
+    };
+    return this.#ratios.map((heads) => heads.map(reached));
+  }
+
+  [Symbol.dispose](): void {
+    this.compiled[Symbol.dispose]();
+    this.last[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,140 @@
+import type { VisualSpan } from "../../plan.ts";
+
+/** Rows and columns of the cells whose queries run together. */
+const SIDE = 4;
+
+/**
+ * Queries that run together, with the keys that any of them sees, by their entries in the cache; all tiles have equally many, by repetition
+ * of queries and by keys that are masked.
+ */
+export interface Tiles {
+  readonly count: number;
+  readonly queriesEach: number;
+  readonly keysEach: number;
+  /** [count · queriesEach]. */
+  readonly queries: readonly number[];
+  /** [count · keysEach]. */
+  readonly keys: readonly number[];
+  /** [count, queriesEach, keysEach]: 0, or −∞ for a key that the query does not see. */
+  readonly mask: Float32Array;
+}
+
+/** A tile before it is filled up. */
+interface Tile {
+  readonly queries: readonly number[];
+  readonly keys: readonly number[];
+}
+
+/** Tells whether a query sees a key, by their entries. */
+export type Sees = (query: number, key: number) => boolean;
+
+/** The range in which visual tokens see each other. */
+export interface Reach {
+  /** Rows and columns; ∞ for all. */
+  readonly radius: number;
+  /** True if only tokens before it are seen. */
+  readonly causal: boolean;
+}
+
+/** The cells of an image that are in a layer's cache, by their entries. */
+interface Cell {
+  readonly entry: number;
+  readonly row: number;
+  readonly column: number;
+}
+
+/** The entries of a prompt in a layer's cache: text, and the cells of each image. */
+export class Entries {
+  readonly text: readonly number[];
+  readonly images: readonly (readonly Cell[])[];
+  /** Of each entry, its image and cell. */
+  readonly #cells = new Map<number, { readonly image: number; readonly cell: Cell }>();
+
+  constructor(visual: readonly VisualSpan[], positions: readonly number[]) {
+    this.images = visual.map((span) => cellsOf(span, positions));
+    for (const [image, cells] of this.images.entries())
+      for (const cell of cells) this.#cells.set(cell.entry, { image, cell });
+    this.text = Array.from(positions.keys()).filter((entry) => !this.#cells.has(entry));
+  }
+
+  /** Text sees all before it; a visual token sees the text before it, and its neighbours in its own image. */
+  sees({ radius, causal }: Reach): Sees {
+    return (query, key) => {
+      const [from, to] = [this.#cells.get(query), this.#cells.get(key)];
+      if (!from || !to) return key <= query;
+      const near = (a: number, b: number) => Math.abs(a - b) <= radius;
+      const { row, column } = from.cell;
+      return (
+        from.image === to.image && near(row, to.cell.row) && near(column, to.cell.column) && (!causal || key <= query)
+      );
+    };
+  }
+}
+
+function cellsOf({ first, grid: [rows, columns] }: VisualSpan, positions: readonly number[]): Cell[] {
+  return positions.flatMap((position, entry) => {
+    const cell = position - first;
+    const inside = cell >= 0 && cell < rows * columns;
+    return inside ? [{ entry, row: Math.floor(cell / columns), column: cell % columns }] : [];
+  });
+}
+
+/** All text queries as one tile; with `visual` false, visual keys are left out. */
+export function textTiles(entries: Entries, visual: boolean, reach: Reach): Tiles {
+  const { text, images } = entries;
+  const keys = visual ? [...text, ...images.flat().map(({ entry }) => entry)] : text;
+  return filled([{ queries: text, keys }], entries.sees(reach));
+}
+
+/** Visual queries in squares of neighbours, or each image whole if all see all. */
+export function visualTiles(entries: Entries, reach: Reach): Tiles {
+  const tiles = entries.images.flatMap((cells) => {
+    const before = entries.text.filter((entry) => entry < (cells[0]?.entry ?? 0));
+    return squares(cells, reach.radius).map(({ queries, keys }) => ({ queries, keys: [...before, ...keys] }));
+  });
+  return filled(tiles, entries.sees(reach));
+}
+
+function squares(cells: readonly Cell[], radius: number): Tile[] {
+  const all = cells.map(({ entry }) => entry);
+  if (radius === Number.POSITIVE_INFINITY) return cells.length > 0 ? [{ queries: all, keys: all }] : [];
+  return squaresOf(cells).map((group) => {
+    const within = (of: (cell: Cell) => number) => {
+      const values = group.map(of);
+      const [least, most] = [Math.min(...values) - radius, Math.max(...values) + radius];
+      return (cell: Cell) => of(cell) >= least && of(cell) <= most;
+    };
+    const [rows, columns] = [within(({ row }) => row), within(({ column }) => column)];
+    const near = cells.filter((cell) => rows(cell) && columns(cell));
+    return { queries: group.map(({ entry }) => entry), keys: near.map(({ entry }) => entry) };
+  });
+}
+
+function squaresOf(cells: readonly Cell[]): Cell[][] {
+  const groups = new Map<string, Cell[]>();
+  for (const cell of cells) {
+    const square = `${Math.floor(cell.row / SIDE)} ${Math.floor(cell.column / SIDE)}`;
+    groups.set(square, [...(groups.get(square) ?? []), cell]);
+  }
+  return [...groups.values()];
+}
+
+function filled(tiles: readonly Tile[], sees: Sees): Tiles {
+  const most = (of: (tile: Tile) => readonly number[]) =>
+    tiles.reduce((max, tile) => Math.max(max, of(tile).length), 0);
+  const [queriesEach, keysEach] = [most(({ queries }) => queries), most(({ keys }) => keys)];
+  const mask = new Float32Array(tiles.length * queriesEach * keysEach).fill(Number.NEGATIVE_INFINITY);
+  for (const [t, { queries, keys }] of tiles.entries())
+    for (let i = 0; i < queriesEach; i++) {
+      const query = queries[i] ?? queries[0]!;
+      const row = (t * queriesEach + i) * keysEach;
+      for (const [j, key] of keys.entries()) if (sees(query, key)) mask[row + j] = 0;
+    }
+  const repeated = (of: (tile: Tile) => readonly number[], each: number) =>
+    tiles.flatMap((tile) => Array.from({ length: each }, (_, i) => of(tile)[i] ?? of(tile)[0]!));
+  return {
+    ...{ count: tiles.length, queriesEach, keysEach, mask },
+    queries: repeated(({ queries }) => queries, queriesEach),
+    keys: repeated(({ keys }) => keys, keysEach),
+  };
+}

@@ -1,0 +1,253 @@
+/** Visual tokens that compute less, on a tiny model at float32. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Meter } from "../../../engine/bill/meter.ts";
+import { LanguageModel } from "../../../engine/language-model.ts";
+import { MaskedAttention, type Pair } from "../../../engine/run/masked.testing.ts";
+import { promptOfSpans, type SpannedPrompt } from "../../../engine/run/spans.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { modelHash, resolveModel } from "../../../weights/sources/index.ts";
+import { type Plan, planOf } from "../../plan.ts";
+import { parseRecipe } from "../../recipe.ts";
+import { LastQueryScores } from "../../tokens/last-query.ts";
+import { headCalibration } from "./calibration.ts";
+import { visualFlops } from "./flops.ts";
+import { keptHeads } from "./heads.ts";
+import { HeadProfiler } from "./profiler.ts";
+
+const file = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "modicum-yopo-"));
+const heads = join(folder, "heads.json");
+const [GRID, BEFORE, NEXT] = [[6, 7] as const, 3, [5, 9, 12]];
+const CELLS = GRID[0] * GRID[1];
+
+let model: LanguageModel;
+let prompt: SpannedPrompt;
+let kept: boolean[][];
+beforeAll(async () => {
+  model = await LanguageModel.load(await resolveModel(file), "f32");
+  const { hidden, layers, kvHeads } = model.decoder.config;
+  const random = seededRandom(9);
+  const embeddings = Float32Array.from({ length: CELLS * hidden }, () => random() - 0.5);
+  prompt = promptOfSpans([[3, 4, 5], { embeddings, contentHash: "yopo", grid: GRID }, [20, 21, 22, 23]], hidden);
+  kept = Array.from({ length: layers }, (_, l) => Array.from({ length: kvHeads }, (_, head) => (l + head) % 2 === 0));
+  const ratios = kept.map((row) => row.map(Number));
+  writeFileSync(heads, JSON.stringify({ modelSha256: await modelHash(model.source), keep: 0.5, ratios, kept }));
+});
+afterAll(() => {
+  model[Symbol.dispose]();
+  rmSync(folder, { recursive: true });
+});
+
+async function run({ prompt, embeddings }: Omit<SpannedPrompt, "visual">, plan: Plan, steps: readonly number[] = NEXT) {
+  const { engine } = model;
+  await engine.prepare(plan);
+  engine.forget();
+  const slot = engine.acquireEmpty(prompt, plan);
+  const meter = new Meter(engine.programs);
+  const logits: Float32Array[] = [];
+  try {
+    for await (const some of engine.chunks(slot, prompt, { plan, meter, embeddings }))
+      if (some) logits.push(some.slice());
+    for (const token of steps) logits.push((await engine.step(slot, token, meter, plan)).slice());
+    return { logits, spent: meter.total() };
+  } finally {
+    engine.release(slot);
+  }
+}
+
+async function planOfRecipe(text: string, { prompt, visual }: SpannedPrompt): Promise<Plan> {
+  using lease = await model.recipes.use(parseRecipe(text.split(" ")));
+  return lease.plan(prompt.length, visual);
+}
+const of = async (text: string, asked = prompt) => run(asked, await planOfRecipe(text, asked));
+const worst = (a: readonly Float32Array[], b: readonly Float32Array[]): number =>
+  Math.max(...a.map((row, r) => Math.max(...row.map((v, i) => Math.abs(v - b[r]![i]!)))));
+
+const cellOf = (position: number) => {
+  const cell = position - BEFORE;
+  return cell >= 0 && cell < CELLS ? { row: Math.floor(cell / GRID[1]), column: cell % GRID[1] } : undefined;
+};
+const near = (radius: number) => (query: number, key: number) => {
+  const [from, to] = [cellOf(query), cellOf(key)];
+  return !from || !to || Math.max(Math.abs(from.row - to.row), Math.abs(from.column - to.column)) <= radius;
+};
+const bothSeen = ({ query, key }: Pair) => cellOf(query) !== undefined && cellOf(key) !== undefined;
+const isKept = ({ layer, head }: Pair) => {
+  const { heads, kvHeads } = model.decoder.config;
+  return kept[layer]![Math.floor((head * kvHeads) / heads)]!;
+};
+/** Heads without visual tokens: their queries see nothing, and nobody sees their keys. */
+const byHeads = (pair: Pair) => isKept(pair) || (!cellOf(pair.query) && !cellOf(pair.key));
+
+const cases: readonly (readonly [text: () => string, allows: (pair: Pair) => boolean])[] = [
+  [() => "yopo:radius=1", (p) => (bothSeen(p) || p.key <= p.query) && near(1)(p.query, p.key)],
+  [() => "yopo:radius=2,causal=true", (p) => p.key <= p.query && near(2)(p.query, p.key)],
+  [() => `yopo:heads=${heads}`, (p) => p.key <= p.query && byHeads(p)],
+  [() => "yopo:layers=1", (p) => p.key <= p.query && (p.layer < 1 || !cellOf(p.key) || !!cellOf(p.query))],
+  [
+    () => `yopo:layers=1,radius=1,heads=${heads}`,
+    (p) =>
+      (bothSeen(p) || p.key <= p.query) &&
+      (p.layer < 1 ? near(1)(p.query, p.key) && byHeads(p) : !cellOf(p.key) || !!cellOf(p.query)),
+  ],
+];
+test.each(cases)("skipping is masking, %#", async (text, allows) => {
+  using masked = await MaskedAttention.create(model.decoder, allows);
+  const reference = await run(prompt, planOf([{ attention: () => masked }]), []);
+  const { logits } = await of(text());
+  expect(worst(logits.slice(0, 1), reference.logits)).toBeLessThan(1e-4);
+  expect(worst(logits.slice(0, 1), (await of("dense")).logits)).toBeGreaterThan(1e-3);
+});
+
+test("fewer heads and fewer layers spend less", async () => {
+  for (const text of [`yopo:heads=${heads}`, "yopo:layers=1", `yopo:layers=1,radius=1,heads=${heads}`]) {
+    const { spent, dense } = (await of(text)).spent.flops;
+    expect(spent).toBeLessThan(dense);
+  }
+});
+
+describe("neutral settings", () => {
+  test("all layers is dense, to the bit", async () => {
+    const [all, dense] = [await of(`yopo:layers=${model.decoder.config.layers}`), await of("dense")];
+    expect(worst(all.logits, dense.logits)).toBe(0);
+  });
+
+  test("neighbours as far as the image reaches are dense only if they are causal", async () => {
+    const dense = await of("dense");
+    expect(worst((await of("yopo:radius=7,causal=true")).logits, dense.logits)).toBeLessThan(1e-5);
+    expect(worst((await of("yopo:radius=7")).logits, dense.logits)).toBeGreaterThan(1e-3);
+  });
+
+  test("a prompt without images is dense, to the bit", async () => {
+    const text = { prompt: [3, 4, 5, 20, 21], embeddings: new Map(), visual: [] };
+    const cut = await of(`yopo:layers=1,radius=1,heads=${heads}`, text);
+    expect(worst(cut.logits, (await of("dense", text)).logits)).toBe(0);
+  });
+});
+
+test("a token that is far away changes nothing of another in the first layer", async () => {
+  const far = { ...prompt, embeddings: new Map(prompt.embeddings) };
+  const corner = far.prompt[BEFORE + CELLS - 1]!;
+  far.embeddings.set(corner, new Float32Array(model.decoder.config.hidden).fill(0.3));
+  const keysOf = async (asked: SpannedPrompt) => {
+    const plan = await planOfRecipe("yopo:radius=1", asked);
+    const slot = model.engine.acquireEmpty(asked.prompt, plan);
+    const meter = new Meter(model.engine.programs);
+    for await (const _ of model.engine.chunks(slot, asked.prompt, { plan, meter, embeddings: asked.embeddings }));
+    const { key, offset } = slot.cache.place(1, 0, BEFORE);
+    const found = new Float32Array(key.memory, 4 * offset, (CELLS - 1) * model.decoder.config.headSize).slice();
+    model.engine.release(slot);
+    return found;
+  };
+  const [one, other] = [await keysOf(prompt), await keysOf(far)];
+  const { headSize } = model.decoder.config;
+  const changed = Array.from({ length: CELLS - 1 }, (_, cell) => cell).filter((cell) =>
+    one.subarray(cell * headSize, (cell + 1) * headSize).some((v, d) => v !== other[cell * headSize + d]),
+  );
+  expect(changed).toEqual([33, 34, 40]);
+});
+
+test("with feather in one recipe: neighbours among the tokens that are left", async () => {
+  const text = "feather:after=1,mode=uniform,stride=2 yopo:radius=2";
+  const left = ({ row, column }: { row: number; column: number }) => row % 2 === 0 && column % 2 === 0;
+  using masked = await MaskedAttention.create(model.decoder, (p) => {
+    const key = cellOf(p.key);
+    const gone = p.layer >= 1 && key !== undefined && !left(key) && p.key !== p.query;
+    return (bothSeen(p) || p.key <= p.query) && near(2)(p.query, p.key) && !gone;
+  });
+  const reference = await run(prompt, planOf([{ attention: () => masked }]), []);
+  expect(worst((await of(text)).logits.slice(0, 1), reference.logits)).toBeLessThan(1e-4);
+});
+
+describe("heads", () => {
+  test("the profile has the shares of the last token's attention", async () => {
+    const { prompt: ids } = promptOfSpans([[3, 4, 5], [...Array(CELLS).keys()].map((i) => i % 60), [20]], 1);
+    using profiler = await HeadProfiler.create(model.decoder, { first: BEFORE, grid: GRID }, ids.length);
+    using scores = await LastQueryScores.create(model.decoder, 0, { rotary: true, some: false });
+    let visual = Number.NaN;
+    const cut = {
+      ...{ after: 1, scope: "prompt" as const, probe: scores },
+      decide: ({ tokens, probed }: { tokens: number; probed: Float32Array }) => {
+        visual = probed.slice(BEFORE, BEFORE + CELLS).reduce((a, b) => a + b);
+        return { kind: "keep" as const, positions: Int32Array.from(Array(tokens).keys()) };
+      },
+    };
+    const plan = planOf([{ attention: () => profiler, cuts: [cut], state: { prompt: undefined, answer: undefined } }]);
+    await run({ prompt: ids, embeddings: new Map() }, plan, []);
+    const ratios = profiler.ratios(0.5)[0]!;
+    const { heads, kvHeads } = model.decoder.config;
+    const most = ratios.reduce((sum, ratio) => sum + ratio / (1 + ratio), 0) / kvHeads;
+    // The greatest of a group's heads has at least the mean.
+    if (heads === kvHeads) expect(most).toBeCloseTo(visual, 4);
+    else expect(most).toBeGreaterThanOrEqual(visual - 1e-5);
+  });
+
+  test("calibration keeps the share that was asked for, and names the model", async () => {
+    const prompts = [7, 8, 9].map((seed) => {
+      const random = seededRandom(seed);
+      return Array.from({ length: BEFORE + CELLS + 5 }, () => Math.floor(random() * 60));
+    });
+    const host = {
+      ...{ decoder: model.decoder, hash: async () => "ab".repeat(32) },
+      prefill: async (ids: readonly number[], part: Parameters<typeof planOf>[0][number]) =>
+        (await run({ prompt: [...ids], embeddings: new Map() }, planOf([part]), [])).logits[0]!,
+    };
+    const asked = headCalibration.options.parse({ first: BEFORE, rows: GRID[0], columns: GRID[1], whole: 0 });
+    const { artefact, use } = await headCalibration.learn(host, prompts, asked);
+    const { layers, kvHeads } = model.decoder.config;
+    expect((artefact["kept"] as boolean[][]).flat().filter(Boolean).length).toBe(Math.round((layers * kvHeads) / 2));
+    expect(use("h.json")).toBe("yopo:heads=h.json");
+    expect(await headCalibration.learn(host, prompts, asked)).toMatchObject({ artefact });
+    await expect(headCalibration.learn(host, [[1, 2]], asked)).rejects.toThrow(
+      "text 0 has 2 tokens, expected more than 45",
+    );
+  });
+
+  test("the threshold is one for all layers; the first may keep all", () => {
+    const ratios = [
+      [0.1, 0.2, 0.3, 0.4],
+      [0.9, 0.8, 0.7, 0.6],
+    ];
+    expect(keptHeads(ratios, 0.5, 0)).toEqual([
+      [false, false, false, false],
+      [true, true, true, true],
+    ]);
+    expect(keptHeads(ratios, 0.25, 1)).toEqual([
+      [true, true, true, true],
+      [true, true, false, false],
+    ]);
+    expect(keptHeads(ratios, 0, 0).flat()).not.toContain(true);
+  });
+
+  test("a file for another model, or of another shape, is refused", async () => {
+    const other = join(folder, "other.json");
+    const mask = { keep: 0.5, ratios: kept.map((row) => row.map(Number)) };
+    writeFileSync(other, JSON.stringify({ ...mask, modelSha256: "cd".repeat(32), kept }));
+    await expect(of(`yopo:heads=${other}`)).rejects.toThrow("is for the model cdcdcdcdcdcd…, and this one is");
+    writeFileSync(other, JSON.stringify({ ...mask, modelSha256: await modelHash(model.source), kept: [[true]] }));
+    await expect(of(`yopo:heads=${other}`)).rejects.toThrow("kept is not");
+  });
+});
+
+describe("FLOPs of the paper's tables", () => {
+  const of7 = { tokens: 576, hidden: 4096, intermediate: 11008, layers: 32 };
+  const of13 = { tokens: 576, hidden: 5120, intermediate: 13824, layers: 40 };
+  test.each([
+    [of7, 7.634],
+    [of13, 14.888],
+  ])("%j: %d T", (sizes, printed) => {
+    const heads = Array.from({ length: sizes.layers }, () => 1);
+    expect(visualFlops(sizes, { neighbours: sizes.tokens, heads }) / 1e12 / printed).toBeCloseTo(1, 3);
+  });
+});
+
+test.each([
+  ["yopo:layers=9", "yopo: there is no layer 9; the model has 2, expected no more"],
+  ["yopo:radius=1 tri-shape", "both yopo and tri-shape take the attention of the model"],
+])("%s is refused in one sentence", async (text, sentence) => {
+  await expect((async () => model.recipes.use(parseRecipe(text.split(" "))))()).rejects.toThrow(sentence);
+});

@@ -1,0 +1,102 @@
+import type { Decoder } from "../../../models/decoder.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { PlanPart, PlanRequest, PromptCut, VisualSpan } from "../../plan.ts";
+import type { PreparedSaving, Saving } from "../../saving.ts";
+import type { SavingHost } from "../../seams.ts";
+import { unsupportedCut } from "../../tokens/unsupported.ts";
+import { requirePlainAttention, unsupportedAttention } from "../plain.ts";
+import { type HeadsKept, VisualAttention, VisualPrograms } from "./attention.ts";
+import { headCalibration } from "./calibration.ts";
+import { loadHeads } from "./heads.ts";
+import { type YopoOptions, yopoOptions } from "./options.ts";
+
+/** @throws UserError if the model's visual tokens cannot be treated so */
+function checkYopo({ layers }: YopoOptions, decoder: Decoder): void {
+  requirePlainAttention("yopo", decoder);
+  const why = unsupportedCut(decoder);
+  if (why !== undefined) throw new UserError(`yopo does not serve this model: it has ${why}`, 2);
+  const { layers: depth } = decoder.config;
+  if (layers !== undefined && layers > depth)
+    throw new UserError(`yopo: there is no layer ${layers}; the model has ${depth}, expected no more`, 2);
+}
+
+/** @throws UserError if the file is not for this model */
+async function headsOf({ heads }: YopoOptions, host: SavingHost): Promise<HeadsKept> {
+  if (heads === undefined) return () => true;
+  const { layers, kvHeads } = host.decoder.config;
+  const { kept } = await loadHeads(heads, { modelSha256: await host.hash(), layers, heads: kvHeads });
+  return (layer, head) => kept[layer]![head]!;
+}
+
+/**
+ * Visual tokens compute less, each image alike (YOPO, arXiv 2410.06169): they attend to their neighbours, do without some heads, and stop
+ * at a layer. Masses of dropped heads are renormalised, as in that paper's code for Qwen2-VL.
+ */
+export const yopo: Saving<YopoOptions> = {
+  name: "yopo",
+  group: "attention",
+  summary: "visual tokens attend to neighbours, do without some heads, and stop at a layer",
+  needs: ["attention", "between layers"],
+  options: yopoOptions,
+  files: ["heads"],
+  calibration: headCalibration,
+  unsupported: (decoder) => unsupportedAttention(decoder) ?? unsupportedCut(decoder),
+  seams: (options) => [
+    ...(attends(options) ? ["the attention"] : []),
+    ...(options.layers === undefined ? [] : [`the cut of a prompt after layer ${options.layers}`]),
+  ],
+  async check(options, host) {
+    checkYopo(options, host.decoder);
+    await headsOf(options, host);
+  },
+  async prepare(options, host) {
+    checkYopo(options, host.decoder);
+    const keeps = await headsOf(options, host);
+    const programs = attends(options) ? await VisualPrograms.create(host.decoder) : undefined;
+    const last = options.layers ?? host.decoder.config.layers;
+    const cuts = last < host.decoder.config.layers ? [last] : [];
+    return programs || cuts.length > 0 ? new Yopo(options, keeps, programs, cuts) : undefined;
+  },
+};
+
+/** True if it does the attention of some layers. */
+const attends = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
+
+class Yopo implements PreparedSaving {
+  constructor(
+    private readonly options: YopoOptions,
+    private readonly keeps: HeadsKept,
+    private readonly programs: VisualPrograms | undefined,
+    private readonly cuts: readonly number[],
+  ) {}
+
+  plan({ prompt, visual }: PlanRequest): PlanPart | undefined {
+    if (visual.length === 0) return undefined;
+    const { layers = Number.POSITIVE_INFINITY, radius, causal } = this.options;
+    const reach = radius === undefined ? { radius: Number.POSITIVE_INFINITY, causal: true } : { radius, causal };
+    const saving = this.programs && new VisualAttention(this.programs, prompt, visual, reach, this.keeps);
+    return {
+      attention: (layer) => (layer < layers ? saving : undefined),
+      cuts: this.cuts.map((after) => cutOf(after, visual)),
+      state: { prompt: undefined, answer: undefined },
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.programs?.[Symbol.dispose]();
+  }
+}
+
+/** No visual token goes deeper, but for the prompt's last token. */
+const cutOf = (after: number, visual: readonly VisualSpan[]): PromptCut => ({
+  ...{ after, scope: "prompt" },
+  decide: ({ positions = [] }) => ({
+    kind: "keep",
+    positions: Int32Array.from(positions.keys()).filter(
+      (i) => i === positions.length - 1 || !visual.some((span) => isIn(span, positions[i]!)),
+    ),
+  }),
+});
+
+const isIn = ({ first, grid: [rows, columns] }: VisualSpan, position: number): boolean =>
+  position >= first && position < first + rows * columns;
