@@ -37,6 +37,14 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "tokens that leave after half of the layers, against all of them",
     load: async () => (await import("./exit.ts")).exit,
   },
+  lookup: {
+    summary: "code edited and a text quoted with drafts from the prompt, against dense",
+    load: async () => (await import("./lookup.ts")).lookup,
+  },
+  "lookup-prose": {
+    summary: "stories and explanations with the same drafts, against dense",
+    load: async () => (await import("./lookup.ts")).lookupProse,
+  },
   complete: {
     summary: "a completion of source code as its next key is typed, under the savings of --save, against dense",
     load: async () => (await import("./complete.ts")).complete,
