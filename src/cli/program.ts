@@ -14,6 +14,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   complete: { summary: "complete a source file at a place", load: () => import("./commands/complete.ts") },
   embed: { summary: "turn texts into vectors", load: () => import("./commands/embed.ts") },
   classify: { summary: "classify a text", load: () => import("./commands/classify.ts") },
+  recognize: { summary: "name the regions of a picture", load: () => import("./commands/recognize.ts") },
   rerank: { summary: "rank texts by relevance to a query", load: () => import("./commands/rerank.ts") },
   index: { summary: "create, fill and list search indexes", load: () => import("./commands/index.ts") },
   search: { summary: "search an index", load: () => import("./commands/search.ts") },

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { answerOptions } from "../pipelines/answer/options.ts";
 import { firstOptions } from "../pipelines/first/options.ts";
 import { qzeroOptions } from "../pipelines/qzero/options.ts";
+import { recognizeOptions } from "../pipelines/recognize/options.ts";
 import { routeOptions } from "../pipelines/route/name.ts";
 import { savings } from "../savings/registry.ts";
 import type { Seam } from "../savings/seams.ts";
@@ -50,6 +51,13 @@ const pipelines: readonly Pipeline[] = [
     summary:
       "answers a question, with passages of an index if a gate says that the model needs them; as answer QUESTION --index NAME",
     options: answerOptions,
+  },
+  {
+    name: "recognize",
+    group: "seeing",
+    summary:
+      "names all regions of a picture with one pass of the image–text model; as recognize IMAGE --labels a,b --boxes FILE",
+    options: recognizeOptions,
   },
 ];
 

@@ -22,6 +22,9 @@ import { askedOfQuery, relevanceOf } from "../engine/score/relevance.ts";
 import { scoreContinuations } from "../engine/score/score.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import type { Receipt } from "../ledger/receipt.ts";
+import { openRecognizerOf } from "../pipelines/recognize/bundled.ts";
+import { type Recognized, recognize } from "../pipelines/recognize/recognize.ts";
+import type { Recognizer } from "../pipelines/recognize/recognizer.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import { fillBlanks, parseBlanks, type Tokenizer } from "../weights/tokenizer/index.ts";
@@ -44,6 +47,7 @@ import type {
   RunOptions,
   Stoppable,
 } from "./options.ts";
+import { imageTextOf, type RecognizeCall, recognizeRequest } from "./recognize-request.ts";
 import { requestOf } from "./request.ts";
 
 /**
@@ -55,6 +59,7 @@ export class Model implements Disposable {
   readonly #loaded: LoadedModel;
   #disposed = false;
   #unsound = false;
+  #recognizer: Promise<Recognizer> | undefined;
   #scheduler: Scheduler | undefined;
 
   private constructor(
@@ -370,9 +375,24 @@ export class Model implements Disposable {
     }
   }
 
+  /**
+   * Names the regions of a picture, by the localiser and the bridge that come with the model.
+   * @throws UserError if it has none, or for a picture, box or label that is none
+   */
+  async recognize(request: RecognizeCall): Promise<Recognized> {
+    const { image, ...rest } = given("recognize's request", recognizeRequest, request);
+    this.#recognizer ??= openRecognizerOf(imageTextOf(this));
+    const recognizer = await this.#recognizer.catch((error: unknown) => {
+      this.#recognizer = undefined;
+      throw error;
+    });
+    return this.#sound(recognize(recognizer, { ...rest, image: { image } }));
+  }
+
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    void this.#recognizer?.then((recognizer) => recognizer[Symbol.dispose]());
     this.lease?.[Symbol.dispose]();
     this.#loaded[Symbol.dispose]();
   }

@@ -29,12 +29,13 @@ const content = z
   .union([z.string(), listOf(part, { of: "parts", max: MOST_PARTS })], `expected a text, or ${parts}`)
   .superRefine(imagesInside);
 
-const IMAGE = /^data:image\/[\w.+-]+;base64,[A-Za-z0-9+/]+={0,2}$/;
+/** An image inside a request. */
+export const IMAGE_URL = /^data:image\/[\w.+-]+;base64,[A-Za-z0-9+/]+={0,2}$/;
 
 /** A server that fetched addresses in requests could be sent anywhere. */
 function imagesInside(given: string | ContentPart[], { addIssue }: z.RefinementCtx): void {
   for (const [i, it] of Array.isArray(given) ? given.entries() : [])
-    if (it.type === "image_url" && !IMAGE.test(it.image_url.url))
+    if (it.type === "image_url" && !IMAGE_URL.test(it.image_url.url))
       addIssue({
         code: "custom",
         path: [i, "image_url", "url"],

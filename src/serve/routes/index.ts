@@ -10,6 +10,7 @@ import { embeddings } from "./embeddings.ts";
 import { models, oneModel } from "./models.ts";
 import { oneReceipt, receipts } from "./receipts.ts";
 import { addRecipe, deleteRecipe, recipes } from "./recipes.ts";
+import { recognize } from "./recognize.ts";
 import { rerank } from "./rerank.ts";
 import { responses } from "./responses.ts";
 import { savings } from "./savings.ts";
@@ -26,6 +27,7 @@ export function endpointsOf(context: ServerContext): Endpoint[] {
     ...embed(context),
     ...rerank(context),
     classify(context),
+    recognize(context),
     search(context),
     answer(context),
     models(context),

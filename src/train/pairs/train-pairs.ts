@@ -39,7 +39,7 @@ export interface PairsCall {
   /** The model's folder. */
   readonly out: string;
   readonly onStep?: (step: number, loss: number) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**

@@ -1,6 +1,7 @@
+import { copyFile } from "node:fs/promises";
 import { type BridgeFile, bridgeJson, bridgeTensors } from "../../engine/regions/bridge-file.ts";
 import { labelVectors } from "../../engine/regions/labels.ts";
-import { localiserTensors } from "../../engine/regions/localiser-file.ts";
+import { localiserJson, localiserTensors } from "../../engine/regions/localiser-file.ts";
 import { type Graph, matmulTransposed, sum, sym, type Tensor, times } from "../../graph/index.ts";
 import { type BridgeConfig, RegionBridge } from "../../models/region-bridge.ts";
 import { UserError } from "../../util/errors.ts";
@@ -57,6 +58,7 @@ export async function trainBridge(
   fillByWidth(trainer.store, layers, options.seed);
   const losses = await runSteps(features, lessons, texts.values, trainer, options, call);
   makeFolders(call.out);
+  for (const file of [localiserJson, localiserTensors]) await copyFile(file(options.localiser), file(call.out));
   await writeTensors(bridgeTensors(call.out), tensorsOf(trainer.store, "F16"));
   const about: BridgeFile = {
     model: { name: model.source.name, sha256: await modelHash(model.source) },

@@ -1,0 +1,68 @@
+import { writeFile } from "node:fs/promises";
+import type { Command } from "commander";
+import { openRecognizer } from "../../index.ts";
+import { annotate } from "../../pipelines/recognize/annotate.ts";
+import { recognizeOptions } from "../../pipelines/recognize/options.ts";
+import { UserError } from "../../util/errors.ts";
+import { writeError } from "../../util/system-errors.ts";
+import { readValues } from "../../util/values-file.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { billed } from "../session.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  boxes: string;
+  labels: string[];
+  model: string;
+  regions?: string;
+  out?: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .argument("<image>", "the picture's file: PNG, JPEG, WebP or GIF")
+    .requiredOption("--labels <labels>", "a,b,…: what a region may be, in any words", (text) => text.split(","))
+    .option("--boxes <file>", "a JSON file, [[left, top, right, bottom], …] in pixels; or auto to find them", "auto")
+    .option("--model <model>", "a model of images and texts that has a bridge", "clip-tiny")
+    .option("--regions <folder>", "a localiser and a bridge, in place of those that come with the model")
+    .option("--out <file>", "write the picture with its regions on it, a PNG")
+    .option("--json", "print one JSON object with the receipt");
+  addFlags(command, recognizeOptions).action(recognize);
+}
+
+async function recognize(image: string, flags: Flags): Promise<void> {
+  const signal = interruptSignal();
+  const { labels, model, regions, out, json } = flags;
+  const boxes = flags.boxes === "auto" ? "auto" : await boxesIn(flags.boxes);
+  using download = showDownload(model);
+  using pipeline = await openRecognizer(model, { regions, signal, ...download });
+  await billed(async () => {
+    const options = readFlags(recognizeOptions, flags);
+    const found = await pipeline.recognize({ image, boxes, labels, options, signal });
+    if (out !== undefined) await write(out, await annotate({ image }, found));
+    if (json) printJson(found);
+    else if (found.regions.length === 0) print("nothing was found");
+    else
+      print(...columns(found.regions.map(({ label, score, box }) => [score.toFixed(4), label, `[${box.join(", ")}]`])));
+    return found.receipt;
+  });
+}
+
+/** @throws UserError for a file without boxes */
+async function boxesIn(file: string): Promise<number[][]> {
+  const boxes = await readValues(file, "the boxes");
+  const areBoxes = (it: unknown): it is number[][] =>
+    Array.isArray(it) &&
+    it.every((box) => Array.isArray(box) && box.every((edge: unknown) => typeof edge === "number"));
+  if (areBoxes(boxes)) return boxes;
+  throw new UserError(`${file}: expected a list of boxes, [[left, top, right, bottom], …]`);
+}
+
+async function write(file: string, bytes: Uint8Array): Promise<void> {
+  await writeFile(file, bytes).catch((error: unknown) => {
+    throw writeError(error, file);
+  });
+}

@@ -1,0 +1,57 @@
+import { openRecognizerOf } from "../pipelines/recognize/bundled.ts";
+import { type Recognized, recognize } from "../pipelines/recognize/recognize.ts";
+import type { Recognizer } from "../pipelines/recognize/recognizer.ts";
+import { given, loadOptions, modelName, text } from "./arguments.ts";
+import { load } from "./load.ts";
+import type { Model } from "./model.ts";
+import type { LoadOptions } from "./options.ts";
+import { imageTextOf, type RecognizeCall, recognizeRequest } from "./recognize-request.ts";
+
+export interface RecognizerOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
+  /** A folder of `modicum train regions`; by default that which comes with the model. */
+  regions?: string | undefined;
+}
+
+const recognizerOptions = loadOptions
+  .omit({ save: true, adapter: true, adapters: true })
+  .extend({ regions: text.optional() });
+
+/**
+ * Opens a model of images and texts with its localiser and bridge, to name regions of pictures.
+ * @throws UserError if the model has none
+ */
+export async function openRecognizer(name = "clip-tiny", options: RecognizerOptions = {}): Promise<RecognizePipeline> {
+  const { regions, quant, ...rest } = given("openRecognizer's options", recognizerOptions, options);
+  const model = await load(given("openRecognizer's name", modelName, name), { ...rest, ...(quant && { quant }) });
+  try {
+    return new RecognizePipeline(model, await openRecognizerOf(imageTextOf(model), regions));
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+/** A loaded model that names regions of pictures. Dispose of it to free its memory. */
+export class RecognizePipeline implements Disposable {
+  readonly kind = "recognize";
+
+  constructor(
+    readonly model: Model,
+    private readonly recognizer: Recognizer,
+  ) {}
+
+  /** @throws UserError for a picture that cannot be read, a box that is none, or labels that are not different */
+  recognize(request: RecognizeCall): Promise<Recognized> {
+    const { image, ...rest } = given("recognize's request", recognizeRequest, request);
+    return recognize(this.recognizer, { ...rest, image: { image } });
+  }
+
+  dispose(): void {
+    this.recognizer[Symbol.dispose]();
+    this.model.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

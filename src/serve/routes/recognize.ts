@@ -1,0 +1,64 @@
+import { Buffer } from "node:buffer";
+import { z } from "zod";
+import { MOST_BOXES } from "../../pipelines/recognize/boxes.ts";
+import { recognizeOptions } from "../../pipelines/recognize/options.ts";
+import { listOf } from "../../util/list-of.ts";
+import { billed } from "../generation/billed.ts";
+import { readingShape } from "../generation/naming.ts";
+import { IMAGE_URL } from "../generation/turns.ts";
+import { billedShape, usageOf } from "../generation/usage.ts";
+import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import type { ServerContext } from "../server-context.ts";
+
+/** Labels of one request: each is read as three sentences. */
+const MOST_LABELS = 1000;
+
+const box = z.array(z.number(), "expected [left, top, right, bottom]").length(4);
+const boxes = z.union(
+  [z.literal("auto"), listOf(box, { of: "boxes", max: MOST_BOXES })],
+  'expected a list of boxes [left, top, right, bottom], or "auto"',
+);
+
+const region = z.object({
+  box: z.array(z.number()),
+  label: z.string(),
+  score: z.number(),
+  scores: z.record(z.string(), z.number()),
+  fit: z.number(),
+});
+
+/** `POST /v1/recognize`. */
+export const recognize = (context: ServerContext): Endpoint =>
+  endpoint({
+    method: "post",
+    paths: ["/v1/recognize"],
+    summary: "Name the regions of a picture by labels of any words",
+    scope: "infer",
+    input: z.object({
+      ...readingShape,
+      image: z
+        .string()
+        .regex(IMAGE_URL, "expected an image as data:image/…;base64,…, as nothing is fetched for a request")
+        .describe("the picture, as data:image/png;base64,…"),
+      boxes: boxes.default("auto").describe("regions in pixels, or auto to find them"),
+      labels: listOf(z.string().max(200), { of: "labels", max: MOST_LABELS }).describe("what a region may be"),
+      ...recognizeOptions.shape,
+    }),
+    example: { model: "clip-tiny", image: "data:image/png;base64,…", boxes: [[8, 8, 40, 40]], labels: ["cat", "dog"] },
+    output: z.object({
+      object: z.literal("list"),
+      ...{ width: z.int(), height: z.int(), data: z.array(region.extend({ index: z.int() })), model: z.string() },
+      ...billedShape,
+    }),
+    async handle(asked, call) {
+      const { model: name, image, boxes, labels, most, fit } = asked;
+      const bytes = Buffer.from(image.slice(image.indexOf(",") + 1), "base64");
+      const chosen = await context.catalogue.choose(asked);
+      const found = await billed(context, chosen, { ...call, asked }, (model, { signal }) =>
+        model.recognize({ image: bytes, boxes, labels, options: { most, fit }, ...(signal && { signal }) }),
+      );
+      const { width, height, regions, receipt } = found;
+      const data = regions.map((one, index) => ({ index, ...one }));
+      return { object: "list", width, height, data, model: name, usage: usageOf(receipt), receipt };
+    },
+  });
