@@ -3,7 +3,7 @@ import { processorFor } from "../../engine/image-text/processor-for.ts";
 import { visionArchitecture } from "../../models/registry.ts";
 import type { Vision } from "../../models/vision.ts";
 import { UserError } from "../../util/errors.ts";
-import { writeJson } from "../../util/write-whole.ts";
+import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { SeenReader } from "../data/samples.ts";
@@ -49,7 +49,7 @@ export async function openSeen(
   const checkpoint = base ?? bare(configOf(options, tokenizer.vocabSize));
   if (!seesImages(checkpoint)) return undefined;
   const vision = visionOf(checkpoint);
-  if (!base) await writeProcessor(vision, out);
+  if (!base) await writeCompanions(vision, out);
   const processor = processorFor(base ? path.dirname(base.config.path) : out, vision.encoder.config);
   const pictures = await readPictures(options.data, processor);
   if (pictures.size > 0) return seenReader(tokenizer, vision, pictures, processor);
@@ -60,8 +60,19 @@ export async function openSeen(
 const visionOf = (checkpoint: Checkpoint): Vision =>
   visionArchitecture(checkpoint).vision(new TracedWeights(checkpoint.config, () => false));
 
-/** Writes a CLIP's processor for images of the model's size into a new model's folder. */
-async function writeProcessor({ encoder }: Vision, folder: string): Promise<void> {
+/** A chat as a new model's samples have it: images, prompts, and answers with the token that ends texts behind them. */
+const TEMPLATE = `{%- for message in messages -%}
+{%- if message.content is string -%}{{ message.content }}
+{%- else -%}
+{%- for part in message.content if part.type == "image" -%}${IMAGE_TOKEN}{%- endfor -%}
+{%- for part in message.content if part.type == "text" -%}{{ part.text }}{%- endfor -%}
+{%- endif -%}
+{%- if message.role == "assistant" -%}{{ eos_token }}{%- endif -%}
+{%- endfor -%}`;
+
+/** Writes a CLIP's processor for images of the model's size, and a chat template, into a new model's folder. */
+async function writeCompanions({ encoder }: Vision, folder: string): Promise<void> {
+  await writeWhole(path.join(folder, "chat_template.jinja"), TEMPLATE);
   const { imageSize } = encoder.config;
   const size = { height: imageSize, width: imageSize };
   await writeJson(path.join(folder, "preprocessor_config.json"), {

@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { load } from "./load.ts";
+import type { Model } from "./model.ts";
+import { plainPicture, trainedColours } from "./vision.testing.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-vision-"));
+let model: Model;
+beforeAll(async () => {
+  model = await load(await trainedColours(folder));
+});
+afterAll(() => {
+  model.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+const QUESTION = "which colour is it?";
+const red = path.join(folder, "red.png");
+const answered = async (image: string | Uint8Array, prompt: Parameters<Model["complete"]>[0] = QUESTION) =>
+  model.complete(prompt, { images: [image], temperature: 0, maxTokens: 4 });
+
+test("a model that was trained on pictures answers by the picture, its file or its bytes", async () => {
+  expect((await answered(red)).text).toBe(" red");
+  expect((await answered(await plainPicture("blue"))).text).toBe(" blue");
+});
+
+test("an image's tokens and its encoder are in the usage; rows that were kept cost nothing again", async () => {
+  const blind = await model.complete(QUESTION, { temperature: 0, maxTokens: 1 });
+  const picture = await plainPicture("grey");
+  const [first, again] = [await answered(picture), await answered(picture)];
+  expect(first.receipt.tokens.prompt).toBe(blind.receipt.tokens.prompt + 4);
+  expect(first.receipt.work?.["imageTokens"]).toEqual({ dense: 4, run: 4 });
+  expect(first.receipt.flops.spent).toBe(first.receipt.flops.dense);
+  expect(again.receipt.tokens.cached).toBe(first.receipt.tokens.prompt - 1);
+  const { vision } = model.language;
+  expect((await vision!.read({ image: picture }, 0)).spent.flops).toBe(0);
+  const another = await vision!.read(
+    { image: path.join(import.meta.dirname, "../models/fixtures/pictures/wide.png") },
+    0,
+  );
+  expect(another.spent.flops).toBeGreaterThan(0);
+  expect(again.receipt.flops.spent).toBeLessThan(first.receipt.flops.spent - another.spent.flops);
+});
+
+test("two images behind the same words never share a cache", async () => {
+  const first = await answered(await plainPicture("red", 24));
+  const other = await answered(await plainPicture("blue", 24));
+  expect([first.text, other.text]).toEqual([" red", " blue"]);
+  expect(other.receipt.tokens.cached).toBe(0);
+});
+
+test("a chat has an image where its part is, or at the beginning of its last question", async () => {
+  const text = { type: "text", text: QUESTION };
+  const placed = await answered(red, [{ role: "user", content: [{ type: "image" }, text] }]);
+  const unplaced = await answered(red, [{ role: "user", content: QUESTION }]);
+  expect([placed.text, unplaced.text]).toEqual([" red", " red"]);
+  expect(unplaced.receipt.tokens).toEqual({ ...placed.receipt.tokens, cached: unplaced.receipt.tokens.cached });
+});
+
+const svg = path.join(folder, "drawing.svg");
+writeFileSync(svg, '<svg xmlns="http://www.w3.org/2000/svg"/>');
+test.each([
+  ["an SVG", { images: [svg] }, "this is an SVG, a drawing without pixels"],
+  ["a cut file", { images: [Buffer.from("\x89PNG\r\n\x1a\n", "latin1")] }, "image 1: the image cannot be decoded"],
+  ["an address", { images: ["http://example.com/a.png"] }, "images are not fetched over a network"],
+  ["a missing file", { images: ["/none.png"] }, "/none.png: the file cannot be read"],
+  ["scores of the prompt", { images: [red], promptLogprobs: 0 }, "images: expected no promptLogprobs beside them"],
+])("%s is refused", async (_, options, sentence) => {
+  await expect(model.complete(QUESTION, options)).rejects.toThrow(sentence);
+});
+
+test("places that are not as many as images are told; so is a model that reads text alone", async () => {
+  const two = [{ role: "user", content: [{ type: "image" }, { type: "image" }] }];
+  await expect(answered(red, two)).rejects.toThrow("the prompt has 2 places for images, and 1 images were given");
+  using tiny = await load(fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url)));
+  await expect(tiny.complete("a", { images: [red] })).rejects.toThrow(/reads text alone and got an image; expected/);
+});
