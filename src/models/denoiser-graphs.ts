@@ -25,7 +25,7 @@ const past = sym("past");
 export type DenoiserCache = "none" | "written" | "read";
 
 /**
- * A pass in which each token sees every other. `ids` i64 and `mask` i32 (0: padding) [batch, tokens], `first` i64 [1],
+ * A pass over whole sequences, in which each token sees every other (in a causal model, those before it). `ids` i64 and `mask` i32 (0: padding) [batch, tokens], `first` i64 [1],
  * the position of the first token, and `at` i64 [rows], places in the flattened [batch · tokens] → `hidden` [1, rows,
  * hidden], the normalised stream there, and `logits` [1, rows, vocabulary]. With a cache that is written, also `key0`,
  * `value0`, … [batch, tokens, heads · headSize], rotated; one that is read comes as `pastKey0`, … [batch, past, …], and
@@ -75,7 +75,8 @@ class Attention {
       this.g.output(`value${this.layer}`, value);
     }
     const { mask } = this.shared;
-    if (cache !== "read") return encoderAttention(turned, key, value, mask, { heads, scale });
+    const causal = this.decoder.config.denoiser === undefined;
+    if (cache !== "read") return encoderAttention(turned, key, value, mask, { heads, scale, causal });
     const source = { k: this.#behind("pastKey", key), v: this.#behind("pastValue", value), mask };
     return crossAttention(turned, source, undefined, { heads, scale });
   }

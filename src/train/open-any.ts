@@ -1,6 +1,10 @@
+import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import type { RunData } from "./data/open.ts";
 import { generatorOf, openDrawing } from "./drawing/open-drawing.ts";
+import { openProjector } from "./methods/projector/open.ts";
+import { type ProjectorOptions, projector } from "./methods/projector/projector.ts";
+import { chosenMethod } from "./methods/registry.ts";
 import { openRun } from "./open-run.ts";
 import type { TrainOptions } from "./options.ts";
 import type { AnySubject } from "./own-subject.ts";
@@ -15,17 +19,22 @@ export interface OpenedAny {
   readonly tokenizer: Tokenizer | undefined;
 }
 
-/** Like `openRun`, also for image generators. @throws UserError */
+/** Like `openRun`, also for image generators and projectors. @throws UserError */
 export async function openAny(
   options: TrainOptions,
   out: string,
   openBase: (model: string) => Promise<Base>,
   resumes: boolean,
 ): Promise<OpenedAny> {
+  const chosen = chosenMethod(options);
+  if (chosen?.method.name === projector.name)
+    return openProjector(options, chosen.options as ProjectorOptions, openBase);
   const base = options.model === undefined ? undefined : await openBase(options.model);
+  if (!base && options.freezeMask !== undefined)
+    throw new UserError("freezeMask is for a model that there is; expected a model", 2);
   const generator = generatorOf(options, base?.checkpoint);
   if (!generator) return openRun(options, out, openBase, resumes);
-  const opened = await openDrawing(options, generator, () => false);
+  const opened = await openDrawing(options, generator);
   checkRun(options, opened.subject, opened.data);
   return { ...opened, tokenizer: undefined };
 }

@@ -21,6 +21,12 @@ export interface PlacedImage {
   pixels(): Float32Array;
 }
 
+/** Latent vectors that stand in a row's places from `at` on: [vectors, width]. */
+export interface PlacedLatents {
+  readonly at: number;
+  readonly states: Float32Array;
+}
+
 /** Rows of tokens, which a model's programs process together. */
 export interface Batch {
   readonly rows: number;
@@ -51,6 +57,8 @@ export interface Batch {
   readonly images?: readonly (PlacedImage | undefined)[];
   /** Noisy images, one a row, in place of tokens. */
   readonly drawings?: NoisyImages;
+  /** Latent vectors of each row; absent if rows have none. */
+  readonly latents?: readonly PlacedLatents[];
   /** Tokens of each row; absent if programs read all of them. */
   readonly lengths?: Int32Array;
 }

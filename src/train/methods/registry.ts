@@ -5,12 +5,13 @@ import { first } from "./first/first.ts";
 import { maskedDiffusion } from "./masked-diffusion/masked-diffusion.ts";
 import type { Method } from "./method.ts";
 import { moe } from "./moe/moe.ts";
+import { projector } from "./projector/projector.ts";
 import { sft } from "./sft/sft.ts";
 import { sparse } from "./sparse/sparse.ts";
 import { ul2r } from "./ul2r/ul2r.ts";
 
 /** Every training method, one line each. */
-export const methods: readonly Method[] = [exits, first, maskedDiffusion, moe, sft, sparse, ul2r];
+export const methods: readonly Method[] = [exits, first, maskedDiffusion, moe, projector, sft, sparse, ul2r];
 
 /** @throws UserError if there is no method of that name */
 function methodNamed(name: string): Method {

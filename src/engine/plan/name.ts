@@ -1,0 +1,20 @@
+import { UserError } from "../../util/errors.ts";
+
+/** A planner and an executor. */
+export interface PlanName {
+  readonly planner: string;
+  readonly executor: string;
+}
+
+/** Reads `PLANNER+EXECUTOR`; undefined if the text has no plus between two names. */
+export function parsePlanName(text: string): PlanName | undefined {
+  const [planner = "", executor = "", ...more] = text.split("+").map((name) => name.trim());
+  return planner !== "" && executor !== "" && more.length === 0 ? { planner, executor } : undefined;
+}
+
+/** @throws UserError unless the text names a planner and an executor */
+export function planNameOf(text: string | undefined): PlanName {
+  const name = text === undefined ? undefined : parsePlanName(text);
+  if (name) return name;
+  throw new UserError(`"${text ?? ""}" is not a planner with an executor, expected PLANNER+EXECUTOR`, 2);
+}

@@ -1,0 +1,36 @@
+import type { Graph, Tensor } from "../graph/index.ts";
+import { activateMlp } from "../nn/mlp.ts";
+import { normalise } from "../nn/norm.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
+import { Parts } from "./parts.ts";
+
+/** Widths of a projector from one model's states to another's stream. */
+export interface ProjectorConfig {
+  readonly from: number;
+  readonly inner: number;
+  readonly to: number;
+}
+
+/** Tensors of a projector by canonical name, with their shapes. */
+export const projectorShapes = ({ from, inner, to }: ProjectorConfig): Readonly<Record<string, readonly number[]>> => ({
+  "projector.up.weight": [inner, from],
+  "projector.up.bias": [inner],
+  "projector.down.weight": [to, inner],
+  "projector.down.bias": [to],
+  "projector.norm.weight": [to],
+});
+
+/**
+ * Linear, GELU, linear (Berrayana et al. 2025, arXiv 2510.15244), then an RMS norm, whose gain keeps the result as large
+ * as the rows of a token table: x [batch, rows, from] → [batch, rows, to].
+ */
+export function projected(graph: Graph, weights: WeightSource, x: Tensor, { inner, to }: ProjectorConfig): Tensor {
+  const parts = new Parts(weights, graph);
+  const inside = activateMlp(
+    parts.project(x, { "projector.up": inner }, () => true),
+    "gelu",
+    false,
+  );
+  const out = parts.project(inside, { "projector.down": to }, () => true);
+  return normalise(out, parts.norm("projector.norm", to, { norm: "rms", epsilon: 1e-6 }));
+}

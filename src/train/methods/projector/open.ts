@@ -1,0 +1,137 @@
+import { DiffusionModel } from "../../../engine/diffusion/diffusion-model.ts";
+import { type LatentSource, openSource, type Source } from "../../../engine/plan/latents.ts";
+import { type PlanName, planNameOf } from "../../../engine/plan/name.ts";
+import { type ProjectorFile, projectorJson, projectorTensors } from "../../../engine/plan/projector-file.ts";
+import { decoderArchitecture, isOfKind } from "../../../models/registry.ts";
+import { UserError } from "../../../util/errors.ts";
+import { makeFolders } from "../../../util/make-folders.ts";
+import { writeJson } from "../../../util/write-whole.ts";
+import { Part } from "../../../weights/prepared/part.ts";
+import { writeTensors } from "../../../weights/safetensors/write.ts";
+import { modelHash } from "../../../weights/sources/index.ts";
+import { hashOf, readText } from "../../data/files.ts";
+import type { RunData } from "../../data/open.ts";
+import { languageModel } from "../../heads/language-model.ts";
+import type { OpenedRun } from "../../open-run.ts";
+import { openTrainee } from "../../open-trainee.ts";
+import type { TrainOptions } from "../../options.ts";
+import type { ParameterStore } from "../../parameters.ts";
+import { type Base, checkTrainable, type Subject } from "../../subject.ts";
+import { TracedWeights } from "../../traced-weights.ts";
+import { plannedBatches, plannedRows, readQuestions, splitRows } from "./data.ts";
+import { fillProjector } from "./fill.ts";
+import type { ProjectorOptions } from "./projector.ts";
+import { ProjectorStack } from "./stack.ts";
+
+/**
+ * Opens the training of a projector: the planner plans every question once, then only the projector is trained.
+ * @throws UserError if one of the two models is of another kind
+ */
+export async function openProjector(
+  options: TrainOptions,
+  own: ProjectorOptions,
+  openBase: (model: string) => Promise<Base>,
+): Promise<OpenedRun> {
+  const other = (["lora", "head", "start"] as const).find((name) => options[name] !== undefined);
+  if (other || options.train.length > 0)
+    throw new UserError(`${other ?? "train"}: a projector is trained alone, beside two frozen models`, 2);
+  const name = planNameOf(options.model);
+  const bases = { planner: await openBase(name.planner), executor: await openBase(name.executor) };
+  checkKinds(name, bases);
+  const { rows, width } = await latentRows(options, own, bases);
+  const data = dataOf(options, rows);
+  const subject = subjectOf(options, own, bases, width);
+  return {
+    subject: { ...subject, write: (folder) => write(folder, subject.store, { options, own, bases, width, data }) },
+    ...{ data, tokenizer: bases.executor.tokenizer },
+  };
+}
+
+interface Bases {
+  readonly planner: Base;
+  readonly executor: Base;
+}
+
+/** @throws UserError */
+function checkKinds(name: PlanName, { planner, executor }: Bases): void {
+  if (!isOfKind("diffusion language model", planner.checkpoint))
+    throw new UserError(`${name.planner} fills in no masked tokens, expected a planner such as planner-tiny`, 2);
+  if (!isOfKind("decoder", executor.checkpoint))
+    throw new UserError(
+      `${name.executor} takes no embeddings in place of tokens, expected a decoder as the executor`,
+      2,
+    );
+}
+
+/** Every question with its latent vectors. */
+async function latentRows(options: TrainOptions, own: ProjectorOptions, { planner, executor }: Bases) {
+  using model = await DiffusionModel.load(sourceOf(planner), "auto");
+  const terms = { tokens: own.plan, diffusion: own, temperature: 0 };
+  const around = { planner: model, plannerCheckpoint: planner.checkpoint, executor, template: own.template, terms };
+  using source: LatentSource = await openSource(own.source, around);
+  const { tokenizer } = executor;
+  const asked = readQuestions(options.data);
+  return {
+    width: source.width,
+    rows: await plannedRows(asked, { tokenizer, template: own.template, source }, own.plan),
+  };
+}
+
+const sourceOf = ({ name, checkpoint }: Base) => ({ name, path: checkpoint.path, bytes: 0, source: "file" });
+
+function dataOf({ data, validation, batch, seed }: TrainOptions, rows: Parameters<typeof splitRows>[0]): RunData {
+  const [training, heldOut] = splitRows(rows, validation);
+  return {
+    training: plannedBatches(training, batch, seed),
+    heldOut: heldOut.length > 0 ? plannedBatches(heldOut, batch) : undefined,
+    hash: hashOf(data.map(readText)),
+  };
+}
+
+/** The executor behind a projector, of which the projector alone is trained. */
+function subjectOf(
+  { seed }: TrainOptions,
+  own: ProjectorOptions,
+  { executor: { checkpoint } }: Bases,
+  from: number,
+): Omit<Subject, "write"> {
+  checkTrainable(checkpoint);
+  const architecture = decoderArchitecture(checkpoint);
+  const names = architecture.tensors(checkpoint);
+  const part = (name: string) => new Part(checkpoint, names, name);
+  const weights = new TracedWeights(checkpoint.config, (name) => part(name).exists);
+  const decoder = architecture.open(weights);
+  const { hidden } = decoder.config;
+  const config = { from, inner: own.inner ?? hidden, to: hidden, latents: own.plan };
+  const stack = new ProjectorStack(decoder, weights, config);
+  const opened = openTrainee({ stack, objective: languageModel(decoder), weights }, ["projector.*"]);
+  for (const parameter of opened.store.parameters)
+    if (!parameter.trained) opened.store.valuesOf(parameter).set(part(parameter.name).floats());
+  fillProjector(opened.store, part("token_embd.weight").floats(), seed);
+  return opened;
+}
+
+interface Written {
+  readonly options: TrainOptions;
+  readonly own: ProjectorOptions;
+  readonly bases: Bases;
+  readonly width: number;
+  readonly data: RunData;
+}
+
+/** Writes a projector's folder: `plan.json` and `projector.safetensors`. */
+async function write(folder: string, store: ParameterStore, { own, bases, width, data }: Written): Promise<void> {
+  makeFolders(folder);
+  const trained = store.parameters.filter((parameter) => parameter.trained);
+  const [inner, to] = store.parameter("projector.down.weight").shape.toReversed() as [number, number];
+  const { plan: tokens, inner: _, source, template, ...diffusion } = own;
+  const identity = async (base: Base) => ({ name: base.name, sha256: await modelHash(sourceOf(base)) });
+  const about: ProjectorFile = {
+    ...{ planner: await identity(bases.planner), executor: await identity(bases.executor) },
+    ...{ sizes: { from: width, inner, to }, tokens, source: source as Source, template, diffusion },
+    data: { sha256: data.hash, samples: data.training.samples },
+  };
+  await writeJson(projectorJson(folder), about);
+  const tensors = trained.map((p) => [p.name, { shape: p.shape, values: () => store.valuesOf(p).slice() }] as const);
+  await writeTensors(projectorTensors(folder), new Map(tensors));
+}

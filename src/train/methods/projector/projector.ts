@@ -1,0 +1,33 @@
+import type { z } from "zod";
+import { diffusionOptions } from "../../../engine/diffusion/options.ts";
+import { sources } from "../../../engine/plan/latents.ts";
+import { templates } from "../../../engine/plan/template.ts";
+import { choice, integer, optionalInteger } from "../../../savings/option-schemas.ts";
+import type { Method } from "../method.ts";
+
+const options = diffusionOptions.extend({
+  plan: integer(1, 64).describe("tokens of a plan"),
+  inner: optionalInteger(1).describe("width inside the projector (default: the executor's)"),
+  source: choice(sources)
+    .default("plan")
+    .describe("vectors that it reads: the plan's states; the others are controls that no plan is in"),
+  template: choice(templates)
+    .default("chat-1")
+    .describe("wording of the prompts: chat-1 asks through chat templates, bare-1 marks the plan by = and >"),
+});
+export type ProjectorOptions = z.output<typeof options>;
+
+/**
+ * The projector of a planner and an executor (Berrayana et al. 2025, arXiv 2510.15244): both are frozen, and only the
+ * answer's tokens have a loss. MODEL is `PLANNER+EXECUTOR`, data are questions (`prompt`) with answers (`completion`).
+ */
+export const projector: Method<ProjectorOptions> = {
+  name: "projector",
+  summary: "train what carries a planner's states into an executor, PLANNER+EXECUTOR, both frozen",
+  options,
+  presets: () => ({
+    ...{ batch: 64, epochs: 3, clip: 1 },
+    optimizer: { lr: 1e-3, weightDecay: 0.01 },
+    schedule: { name: "cosine", warmup: 0.03, minimum: 0 },
+  }),
+};
