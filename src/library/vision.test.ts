@@ -46,10 +46,12 @@ test("an image's tokens and its encoder are in the usage; rows that were kept co
 });
 
 test("two images behind the same words never share a cache", async () => {
-  const first = await answered(await plainPicture("red", 24));
-  const other = await answered(await plainPicture("blue", 24));
-  expect([first.text, other.text]).toEqual([" red", " blue"]);
-  expect(other.receipt.tokens.cached).toBe(0);
+  const blue = await plainPicture("blue");
+  model.language.engine.forget();
+  const [first, other, again] = [await answered(red), await answered(blue), await answered(red)];
+  expect([first.text, other.text, again.text]).toEqual([" red", " blue", " red"]);
+  const cached = [first, other, again].map(({ receipt }) => receipt.tokens.cached);
+  expect(cached).toEqual([0, 0, first.receipt.tokens.prompt - 1]);
 });
 
 test("a chat has an image where its part is, or at the beginning of its last question", async () => {
