@@ -10,17 +10,18 @@ import { Part } from "../weights/prepared/part.ts";
 import { type WritableModel, writeModel } from "./checkpoint/model.ts";
 import { encoderOf, hasTensor, labelsOf, textModelOf } from "./encoder-model.ts";
 import { sentenceSettingsOf } from "./encoder-reading.ts";
+import { frozenBy, tensorsOf } from "./guard/frozen.ts";
 import type { TextHeadSettings } from "./heads/settings.ts";
 import { fillRandomly } from "./initial.ts";
 import { openTrainee } from "./open-trainee.ts";
 import type { TrainOptions } from "./options.ts";
-import type { ParameterStore } from "./parameters.ts";
+import type { Joined, ParameterStore } from "./parameters.ts";
 import { checkTrainable, type Subject } from "./subject.ts";
 import { TracedWeights } from "./traced-weights.ts";
 import type { HuggingFaceCheckpoint } from "./wider-checkpoint.ts";
 
 /** An encoder with a head over whole texts. What the base lacks of a classifier is random. @throws UserError */
-export function encoderSubject({ train, seed }: TrainOptions, base: Checkpoint, head: TextHeadSettings): Subject {
+export function encoderSubject(options: TrainOptions, base: Checkpoint, head: TextHeadSettings): Subject {
   checkTrainable(base);
   const checkpoint = head.kind === "classes" ? withClasses(base, head.labels) : base;
   const architecture = encoderArchitecture(base);
@@ -28,12 +29,13 @@ export function encoderSubject({ train, seed }: TrainOptions, base: Checkpoint, 
   const isNew = head.kind === "classes" ? newTensors(base, head.labels) : () => false;
   const weights = new TracedWeights(checkpoint.config, (name) => isNew(name) || has(name));
   const model = textModelOf(architecture.open(weights), head.kind, sentenceSettingsOf(base).pooling);
-  const opened = openTrainee({ ...model, weights }, train);
-  const { store } = opened;
   const names = architecture.tensors(base);
+  const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, base, names, isNew));
+  const opened = openTrainee({ ...model, weights }, options.train, frozen);
+  const { store } = opened;
   for (const { name, shape } of store.parameters)
     if (!isNew(name)) store.valuesOf(store.parameter(name)).set(new Part(base, names, name, shape).floats());
-  fillRandomly(store, model.stack.layers, seed, isNew);
+  fillRandomly(store, model.stack.layers, options.seed, isNew);
   const write = { classes: writeClassifier, embedding: writeEmbedder }[head.kind];
   return { ...opened, write: (folder) => write(folder, checkpoint, store) };
 }

@@ -4,6 +4,7 @@ import { Part } from "../weights/prepared/part.ts";
 import { type LoraFactors, type TrainedRows, writeAdapter } from "./checkpoint/adapter.ts";
 import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
+import { frozenBy, refuseOnFrozen, tensorsOf } from "./guard/frozen.ts";
 import { fillLora } from "./initial.ts";
 import { downName, LoraWeights, rowsName, upName } from "./lora-weights.ts";
 import type { LoraOptions, TrainOptions } from "./options.ts";
@@ -21,7 +22,7 @@ import { rowsOfTokens } from "./wider-checkpoint.ts";
 export function loraSubject(
   lora: LoraOptions,
   { name, checkpoint, prepared, extended }: Base,
-  { quant, seed }: Pick<TrainOptions, "quant" | "seed">,
+  { quant, seed, freezeMask }: Pick<TrainOptions, "quant" | "seed" | "freezeMask">,
 ): Subject {
   const architecture = decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared, quant);
@@ -41,9 +42,10 @@ export function loraSubject(
       .set(rowsOfTokens(part.floats(), plain.config, extended!.ids, seed));
   }
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
+  const whole = { ...languageModelOf(architecture.open(traced)), weights: traced, trained: () => true };
+  refuseOnFrozen([...weights.adapted.keys()], frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
   return {
-    ...{ trainee, store },
-    whole: { ...languageModelOf(architecture.open(traced)), weights: traced, trained: () => true },
+    ...{ trainee, store, whole },
     write: (folder) =>
       writeAdapter(folder, {
         ...{ base: name, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names },

@@ -2,17 +2,24 @@ import { distance } from "fastest-levenshtein";
 import { few, UserError } from "../util/errors.ts";
 import { wildcard } from "../util/wildcard.ts";
 import type { Trainee } from "./graphs.ts";
-import { ParameterStore } from "./parameters.ts";
+import { nothingFrozen } from "./guard/frozen.ts";
+import { type Joined, ParameterStore } from "./parameters.ts";
 import { weightsOf } from "./passes.ts";
 
 /**
- * A model with its parameters, not yet filled, of which those are trained that match a pattern; no patterns: all.
+ * A model with its parameters, not yet filled, of which those are trained that match a pattern and are not frozen; no
+ * patterns: all.
  * @throws UserError for a pattern without a match
  */
-export function openTrainee(model: Omit<Trainee, "trained">, patterns: readonly string[]) {
+export function openTrainee(
+  model: Omit<Trainee, "trained">,
+  patterns: readonly string[],
+  frozenOf: (joined: readonly Joined[]) => (name: string) => boolean = () => nothingFrozen,
+) {
   const joined = weightsOf({ ...model, trained: () => false });
   const names = joined.flatMap(({ sizes }) => Object.keys(sizes));
-  const trained = trainedBy(patterns, names);
+  const [wanted, frozen] = [trainedBy(patterns, names), frozenOf(joined)];
+  const trained = (name: string) => wanted(name) && !frozen(name);
   const store = new ParameterStore(joined, trained);
   const trainee: Trainee = { ...model, trained };
   const whole: Trainee = { ...model, trained: () => true };
@@ -23,12 +30,19 @@ export function openTrainee(model: Omit<Trainee, "trained">, patterns: readonly 
  * A test for names that match a pattern; `*` is any part of a name; no patterns match everything.
  * @throws UserError for a pattern without a match
  */
-export function trainedBy(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
+export function trainedBy(
+  patterns: readonly string[],
+  names: readonly string[],
+  option = "train",
+): (name: string) => boolean {
   if (patterns.length === 0) return () => true;
   const tests = patterns.map((pattern) => {
     const test = wildcard(pattern);
     if (names.some((name) => test.test(name))) return test;
-    throw new UserError(`train: no parameter is named "${pattern}"; near it are ${few(nearestOf(pattern, names))}`, 2);
+    throw new UserError(
+      `${option}: no parameter is named "${pattern}"; near it are ${few(nearestOf(pattern, names))}`,
+      2,
+    );
   });
   return (name) => tests.some((test) => test.test(name));
 }

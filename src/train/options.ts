@@ -54,6 +54,7 @@ export const trainOptions = z.strictObject({
   labels: z.enum(["answers", "all"]).default("answers").describe("what samples teach: completions and answers, or all"),
   start: z.string().optional().describe("folder of another run: this one starts from the weights that it ended with"),
   train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),
+  freezeMask: z.string().optional().describe("a mask of tensors that stay as they are, by train guard or train mask"),
   lora: loraOptions.optional().describe("train LoRA layers alone: rank, alpha, targets"),
   quant: z.enum(quants).default("auto").describe("form of the frozen weights beside LoRA layers"),
   tokens: count.default(256).describe("tokens of a row; longer samples are dropped, an encoder's texts cut"),

@@ -1,5 +1,6 @@
 import { Buffer, type View } from "../runtime/buffer.ts";
 import { MappedTensors } from "../runtime/mapped-tensors.ts";
+import { UserError } from "../util/errors.ts";
 import type { Sizes } from "../weights/weight-source.ts";
 
 /** A tensor of the model, by its canonical name. */
@@ -116,7 +117,7 @@ function placeJoined(
   if (known.length === names.length) return end;
   if (known.length > 0) throw new Error(`${known.join(", ")} cannot lie beside ${names.join(", ")}, too`);
   if (new Set(names.map(trained)).size > 1)
-    throw new Error(`${names.join(", ")} are one input: all of them are trained, or none`);
+    throw new UserError(`${names.join(", ")} are multiplied as one: expected all of them to be trained, or none`, 2);
   let offset = end;
   for (const name of names) {
     const shape = [sizes[name]!, ...inner];

@@ -9,9 +9,9 @@ import type { Session } from "./session.ts";
 
 /** Options that decide which numbers a state has. */
 const SHAPING =
-  /^(method|model|head|architecture(\.\S+)?|tokenizer|train|lora\.(rank|targets)|optimizer\.name|keepBest): /;
+  /^(method|model|head|architecture(\.\S+)?|tokenizer|train|freezeMask|lora\.(rank|targets)|optimizer\.name|keepBest): /;
 /** Options that decide what trained values mean. */
-const MEANING = /^(model|architecture(\.\S+)?|train|lora\.\S+): /;
+const MEANING = /^(model|architecture(\.\S+)?|train|freezeMask|lora\.\S+): /;
 
 const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
   differences(options, trainOptions.safeParse(config).data ?? config);

@@ -2,6 +2,7 @@ import { UserError } from "../util/errors.ts";
 import type { Batch, TrainingData } from "./data/batch.ts";
 import type { RunData } from "./data/open.ts";
 import { checkBest, type Evaluation, measureOf, type Scoring } from "./evaluation.ts";
+import { frozenWork } from "./guard/frozen-work.ts";
 import { fitToData } from "./methods/fit.ts";
 import type { ActiveMethod } from "./methods/method.ts";
 import { chosenMethod } from "./methods/registry.ts";
@@ -281,7 +282,9 @@ export class TrainingRun implements Disposable {
     const work = { forward, backward, update, denseBackward, tokens, samples, steps: this.done, ms };
     const bill = this.method?.bill?.(this.done) ?? {};
     const overhead = exits + (bill.overhead ?? 0);
-    return trainingReceipt(model, { ...work, method: this.options.method, bill: { ...bill, overhead } });
+    const frozen = this.options.freezeMask !== undefined && frozenWork(this.subject.store, this.optimizer);
+    const counters = { ...bill, overhead, ...(frozen && { work: { ...bill.work, ...frozen } }) };
+    return trainingReceipt(model, { ...work, method: this.options.method, bill: counters });
   }
 
   [Symbol.dispose](): void {

@@ -12,13 +12,14 @@ import { isJsonLines, readText } from "./data/files.ts";
 import { readRecords, textsOf } from "./data/records.ts";
 import { byteTokenizer, characterTokenizer, wordTokenizer } from "./data/tokenizer.ts";
 import type { Trainee } from "./graphs.ts";
+import { frozenBy, tensorsOf } from "./guard/frozen.ts";
 import { fillRandomly } from "./initial.ts";
 import { fillMixers } from "./initial-mixers.ts";
 import type { NewTokens } from "./methods/method.ts";
 import { writeTokenizer } from "./new-tokens.ts";
 import { openTrainee } from "./open-trainee.ts";
 import type { TrainOptions } from "./options.ts";
-import type { ParameterStore } from "./parameters.ts";
+import type { Joined, ParameterStore } from "./parameters.ts";
 import { hasNewTensor, modelOf } from "./vision/vision-model.ts";
 import { type HuggingFaceCheckpoint, isHuggingFace, widerCheckpoint } from "./wider-checkpoint.ts";
 
@@ -159,9 +160,10 @@ export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is Hu
   );
 }
 
-function opened(checkpoint: Checkpoint, { train }: TrainOptions, has: (name: string) => boolean) {
-  const architecture = decoderArchitecture(checkpoint);
-  return { ...openTrainee(modelOf(checkpoint, has), train), names: architecture.tensors(checkpoint) };
+function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
+  const names = decoderArchitecture(checkpoint).tensors(checkpoint);
+  const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, checkpoint, names));
+  return { ...openTrainee(modelOf(checkpoint, has), options.train, frozen), names };
 }
 
 const writer =

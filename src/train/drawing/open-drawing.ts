@@ -28,15 +28,12 @@ const OTHERS = ["method", "lora", "head"] as const;
 export async function openDrawing(
   options: TrainOptions,
   checkpoint: Checkpoint,
-  frozen: (name: string) => boolean,
 ): Promise<{ subject: DrawingSubject; data: RunData }> {
   const other = OTHERS.find((name) => options[name] !== undefined);
   if (other !== undefined)
     throw new UserError(`${other}: an image generator is trained to predict noise; expected no ${other}`, 2);
-  const { train, seed } = options;
   const isNew = checkpoint.tensors.size === 0;
-  const parts = { train, frozen };
-  const subject = isNew ? newDrawing(checkpoint, parts, seed) : oldDrawing(checkpoint, parts);
+  const subject = isNew ? newDrawing(checkpoint, options, options.seed) : oldDrawing(checkpoint, options);
   try {
     return { subject, data: await dataOf(options, subject.model) };
   } catch (error) {

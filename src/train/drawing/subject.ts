@@ -5,7 +5,9 @@ import { identity } from "../../weights/prepared/names.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import { writeModel } from "../checkpoint/model.ts";
 import { sizesOf } from "../data/batch.ts";
+import { frozenBy, tensorsOf } from "../guard/frozen.ts";
 import { trainedBy } from "../open-trainee.ts";
+import type { TrainOptions } from "../options.ts";
 import type { OwnSubject } from "../own-subject.ts";
 import { ParameterStore } from "../parameters.ts";
 import { TracedWeights } from "../traced-weights.ts";
@@ -18,13 +20,8 @@ export interface DrawingSubject extends OwnSubject {
   openPasses(): Promise<NoisePasses>;
 }
 
-/** What of a network is trained. */
-export interface Frozen {
-  /** Patterns of names; none: everything. */
-  readonly train: readonly string[];
-  /** True for names that are frozen all the same. */
-  readonly frozen: (name: string) => boolean;
-}
+/** What of a network is trained: patterns of names, and a mask's file. */
+export type Frozen = Pick<TrainOptions, "train" | "freezeMask">;
 
 /** A network of random weights by its configuration, as PyTorch begins it. `checkpoint` has no tensors. */
 export function newDrawing(checkpoint: Checkpoint, frozen: Frozen, seed: number): DrawingSubject {
@@ -42,7 +39,8 @@ export function oldDrawing(given: Checkpoint, frozen: Frozen): DrawingSubject {
   return subject;
 }
 
-function opened({ config }: Checkpoint, { train, frozen }: Frozen): DrawingSubject {
+function opened(checkpoint: Checkpoint, { train, freezeMask }: Frozen): DrawingSubject {
+  const { config } = checkpoint;
   const weights = new TracedWeights(
     config,
     () => true,
@@ -55,6 +53,7 @@ function opened({ config }: Checkpoint, { train, frozen }: Frozen): DrawingSubje
     train,
     joined.flatMap(({ sizes }) => Object.keys(sizes)),
   );
+  const frozen = frozenBy({ freezeMask }, tensorsOf(joined, checkpoint, identity));
   const trained = (name: string) => wanted(name) && !frozen(name);
   const store = new ParameterStore(joined, trained);
   const traced = { ...plain, trained };

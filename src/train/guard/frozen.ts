@@ -1,6 +1,25 @@
 import { few, UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import { Part } from "../../weights/prepared/part.ts";
 import type { TrainOptions } from "../options.ts";
+import type { Joined } from "../parameters.ts";
 import { checkMask, type ModelTensor, readMask } from "./mask-file.ts";
+
+/** A checkpoint's tensors as a model asks for them, each once; those that are new have no values yet. */
+export function tensorsOf(
+  joined: readonly Joined[],
+  checkpoint: Checkpoint,
+  names: Names,
+  isNew: (name: string) => boolean = () => false,
+): ModelTensor[] {
+  const all = joined.flatMap(({ sizes, inner }) =>
+    Object.entries(sizes).map(([name, size]) => [name, [size, ...inner]] as const),
+  );
+  return [...new Map(all)]
+    .filter(([name]) => !isNew(name))
+    .map(([name, shape]) => ({ name, shape, values: () => new Part(checkpoint, names, name, shape).floats() }));
+}
 
 export const nothingFrozen = (): boolean => false;
 
@@ -10,14 +29,15 @@ export const nothingFrozen = (): boolean => false;
  */
 export function frozenBy(
   { freezeMask: file }: Pick<TrainOptions, "freezeMask">,
-  tensors: () => readonly ModelTensor[],
+  tensors: readonly ModelTensor[],
 ): (name: string) => boolean {
   if (file === undefined) return nothingFrozen;
   const mask = readMask(file);
-  checkMask(file, mask, tensors());
+  checkMask(file, mask, tensors);
   if (Object.values(mask.tensors).every(({ frozen }) => frozen))
     throw new UserError(`${file}: the mask freezes every tensor; nothing is left to train`);
-  return (name) => mask.tensors[name]!.frozen;
+  // A new head is no part of the mask.
+  return (name) => mask.tensors[name]?.frozen ?? false;
 }
 
 /** Refuses adapters on frozen matrices, which would change what the mask keeps. @throws UserError */

@@ -31,7 +31,13 @@ export interface Sides {
 /** A learned mask: m of each tensor, and what learning cost. */
 export interface LearnedShares {
   readonly shares: ReadonlyMap<string, number>;
-  readonly flops: number;
+  readonly work: {
+    readonly forward: number;
+    readonly backward: number;
+    readonly tokens: number;
+    readonly samples: number;
+    readonly steps: number;
+  };
   readonly gaps: Gaps;
 }
 
@@ -40,7 +46,7 @@ export interface GuardTerms {
   readonly onStep?: ((step: GuardStep) => void) | undefined;
 }
 
-const ALL = { train: [], frozen: () => false };
+const ALL = { train: [], freezeMask: undefined };
 
 /** Learns the mask of a published model: relearning, then the alternation of publisher and user. */
 export async function learnShares(
@@ -65,9 +71,15 @@ export async function learnShares(
   const state = new MaskState(slices, theta, delta, Float64Array.from(slices, random), options);
   await alternate(state, subject, passes, { sides, gaps, options, terms });
   const { forward, backward } = passes.takeCost();
+  const { counters, done } = relearning;
+  const samples = counters.samples + options.steps * options.batch;
   return {
     shares: new Map(slices.map(({ name }, i) => [name, state.shares[i]!])),
-    flops: forward + backward + relearning.receipt("").flops.spent,
+    work: {
+      forward: forward + counters.forward,
+      backward: backward + counters.backward,
+      ...{ tokens: samples, samples, steps: done + options.steps },
+    },
     gaps,
   };
 }

@@ -58,12 +58,12 @@ test("the mask's gradient equals central differences of the upper loss and the p
     slopes: state.slopes(),
     penalty: state.penalty(),
   };
-  const objective = (logits: Float64Array) => {
+  const objective = (logits: Float64Array<ArrayBuffer>) => {
     const moved = begun({}, logits);
     return loss(moved.theta, upper) + terms.ratioPenalty * (terms.freezeRatio - moved.ratio) ** 2;
   };
   for (let t = 0; t < slices.length; t++) {
-    const at = (step: number) => objective(state.logits.map((v, i) => (i === t ? v + step : v)));
+    const at = (step: number) => objective(Float64Array.from(state.logits, (v, i) => (i === t ? v + step : v)));
     const numeric = (at(1e-5) - at(-1e-5)) / 2e-5;
     expect(along[t]! * slopes[t]! + penalty[t]!).toBeCloseTo(numeric, 6);
   }

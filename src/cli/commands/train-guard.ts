@@ -1,0 +1,57 @@
+import type { Command } from "commander";
+import { type GuardInput, trainGuard } from "../../index.ts";
+import { guardOptions } from "../../train/guard/options.ts";
+import { UserError } from "../../util/errors.ts";
+import { readValues } from "../../util/values-file.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
+import { columns, print, printJson } from "../output.ts";
+import { displayOn } from "../progress-display.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  out?: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .description("learn which tensors of an image generator to freeze, so that users cannot teach it some images")
+    .argument("[config]", "a YAML or JSON file with the options; flags override it")
+    .option("--out <file>", "the mask's file, for train --freeze-mask")
+    .option("--json", "print one JSON object with the shares that are frozen");
+  addFlags(command, guardOptions).action(guard);
+}
+
+async function guard(config: string | undefined, { out, json, ...flags }: Flags): Promise<void> {
+  if (out === undefined) throw new UserError("--out: expected a file for the mask", 2);
+  const given = config === undefined ? {} : await readValues(config, "the guard");
+  const options: GuardInput = readFlags(guardOptions, { ...(given as object), ...defined(flags) });
+  using display = displayOn(process.stderr);
+  const started = performance.now();
+  const found = await trainGuard(options, {
+    out,
+    signal: interruptSignal(),
+    onStep: ({ step, steps, ratio }) => {
+      const left = (((performance.now() - started) / step) * (steps - step)) / 1000;
+      display.show({ title: "share frozen", done: step, of: steps, value: ratio, left });
+    },
+  });
+  display[Symbol.dispose]();
+  if (json) printJson(found);
+  else tell(found);
+}
+
+const defined = (flags: object): object =>
+  Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+function tell({ out, frozen, receipt }: Awaited<ReturnType<typeof trainGuard>>): void {
+  print(
+    ...columns([
+      ["frozen", `${percent(frozen.tensors)} of the tensors, ${percent(frozen.parameters)} of the parameters`],
+      ["FLOPs", receipt.flops.spent.toExponential(3)],
+    ]),
+    `modicum train --model MODEL --freeze-mask ${out} --data FILE --out FOLDER trains under it`,
+  );
+}

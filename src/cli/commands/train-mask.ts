@@ -1,0 +1,36 @@
+import type { Command } from "commander";
+import { maskTensors } from "../../index.ts";
+import { UserError } from "../../util/errors.ts";
+import { collect } from "../flags.ts";
+import { columns, print, printJson } from "../output.ts";
+
+interface Flags {
+  freeze?: string[];
+  out?: string;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .description("write a mask of tensors that training leaves as they are")
+    .argument("<model>", "the model, in safetensors")
+    .option("--freeze <name>", "a tensor's name, * for any part; may be repeated", collect)
+    .option("--out <file>", "the mask's file, for train --freeze-mask")
+    .option("--json", "print one JSON object with the shares that are frozen")
+    .action(mask);
+}
+
+async function mask(model: string, { freeze = [], out, json }: Flags): Promise<void> {
+  if (out === undefined) throw new UserError("--out: expected a file for the mask", 2);
+  const found = await maskTensors(model, { freeze, out });
+  if (json) return printJson(found);
+  const { tensors, parameters } = found.frozen;
+  print(
+    ...columns([
+      [
+        "frozen",
+        `${(100 * tensors).toFixed(1)} % of the tensors, ${(100 * parameters).toFixed(1)} % of the parameters`,
+      ],
+    ]),
+  );
+}

@@ -1,0 +1,23 @@
+import type { Counted } from "../methods/method.ts";
+import type { Optimizer } from "../optimizer.ts";
+import type { ParameterStore } from "../parameters.ts";
+
+const BYTES = 4;
+
+/**
+ * What frozen tensors spare a run: parameters that are trained, and bytes of their gradients and of the optimiser's
+ * states.
+ */
+export function frozenWork(
+  { parameters }: Pick<ParameterStore, "parameters">,
+  { states }: Pick<Optimizer, "states">,
+): Readonly<Record<string, Counted>> {
+  const size = (some: typeof parameters) =>
+    some.reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
+  const [dense, run] = [size(parameters), size(parameters.filter(({ trained }) => trained))];
+  const each = BYTES * (1 + Object.keys(states).length);
+  return {
+    trainedParameters: { dense, run },
+    trainingBytes: { dense: each * dense, run: each * run },
+  };
+}

@@ -1,0 +1,22 @@
+import { isOfKind } from "../../models/registry.ts";
+import { oldDrawing } from "../drawing/subject.ts";
+import { labelsOf } from "../encoder-model.ts";
+import { encoderSubject } from "../encoder-subject.ts";
+import { trainOptions } from "../options.ts";
+import type { AnySubject } from "../own-subject.ts";
+import type { ParameterStore } from "../parameters.ts";
+import { type Base, oldSubject } from "../subject.ts";
+import type { ModelTensor } from "./mask-file.ts";
+
+/** A model as the trainer opens it, with its own head. @throws UserError if it is not trained whole */
+export function openWhole({ name, checkpoint }: Base): AnySubject {
+  const options = trainOptions.parse({ model: name, data: ["none"] });
+  if (isOfKind("image generator", checkpoint)) return oldDrawing(checkpoint, options);
+  if (!isOfKind("encoder", checkpoint)) return oldSubject(options, checkpoint);
+  const labels = labelsOf(checkpoint);
+  return encoderSubject(options, checkpoint, labels.length > 0 ? { kind: "classes", labels } : { kind: "embedding" });
+}
+
+/** The tensors of an opened model. */
+export const tensorsIn = (store: ParameterStore): readonly ModelTensor[] =>
+  store.parameters.map((p) => ({ name: p.name, shape: p.shape, values: () => store.valuesOf(p) }));
