@@ -1,0 +1,29 @@
+import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
+import type { RegionFeatures } from "../../src/train/regions/features.ts";
+import { imageOf, patchesIn, tokensOf } from "./arms.ts";
+
+/**
+ * How much of the bridge's attention to patches lies in a region's box, over the share of the patches that are in it:
+ * 1 if it attends everywhere alike. The mean over heads and regions.
+ */
+export async function attentionInBox(recognizer: Recognizer, features: RegionFeatures, side: number): Promise<number> {
+  const patches = Math.sqrt(features.sizes.imageTokens - 1);
+  const ratios: number[] = [];
+  for (const [i, { boxes }] of features.scenes.entries()) {
+    const { attention } = await recognizer.vectors(tokensOf(features, i), imageOf(features, i));
+    const { imageTokens } = features.sizes;
+    const heads = attention.length / (boxes.length * imageTokens);
+    for (const [r, box] of boxes.entries()) {
+      const inside = patchesIn(box, side, patches);
+      for (let head = 0; head < heads; head++) {
+        const row = attention.subarray(
+          (head * boxes.length + r) * imageTokens,
+          (head * boxes.length + r + 1) * imageTokens,
+        );
+        const mass = inside.reduce((sum, patch) => sum + row[patch + 1]!, 0) / (1 - row[0]!);
+        ratios.push(mass / (inside.length / patches ** 2));
+      }
+    }
+  }
+  return ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length;
+}

@@ -1,0 +1,155 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
+import { labelVectors } from "../../src/engine/regions/labels.ts";
+import { localiserFile, localiserJson } from "../../src/engine/regions/localiser-file.ts";
+import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
+import { featuresOf, type RegionFeatures } from "../../src/train/regions/features.ts";
+import { hashOf } from "../../src/train/regions/hash.ts";
+import { bridgeOptions } from "../../src/train/regions/options.ts";
+import { trainBridge } from "../../src/train/regions/train-bridge.ts";
+import { modelHash, resolveModel } from "../../src/weights/sources/index.ts";
+import { bridged, cropped, pooled, type Vectors } from "./arms.ts";
+import { attentionInBox } from "./attention.ts";
+import { Frozen } from "./frozen.ts";
+import { probe } from "./probe.ts";
+import { accuracyOf } from "./score.ts";
+import { allLabels, type LabelSplit, splits } from "./splits.ts";
+import { costs } from "./times.ts";
+
+/** Folders and files of a run of the gates. */
+export interface Places {
+  /** The image–text model's folder. */
+  readonly model: string;
+  /** The localiser's folder. */
+  readonly localiser: string;
+  /** Scenes that bridges learn from, and held-out ones. */
+  readonly training: string;
+  readonly heldOut: string;
+  /** For bridges and the features of the frozen parts. */
+  readonly work: string;
+  /** For results. */
+  readonly out: string;
+}
+
+export const SEEDS = [0, 1, 2];
+/** Pixels of a scene's side. */
+const SIDE = 96;
+
+/** Trains all bridges and measures them, and what they are compared with. What is there already is not done again. */
+export async function runGates(places: Places): Promise<void> {
+  mkdirSync(places.out, { recursive: true });
+  const model = await ImageTextModel.load(await resolveModel(places.model));
+  const source = { model, localiser: places.localiser, cache: join(places.work, "features") };
+  const before = await hashes(places, model);
+  const training = await featuresOf(places.training, source);
+  const heldOut = await featuresOf(places.heldOut, source);
+  for (const split of splits)
+    for (const seed of SEEDS) await train(places, model, { split, seed, layers: 3, steps: STEPS });
+  await train(places, model, { split: splits[0]!, seed: 0, layers: 1, steps: STEPS });
+  await train(places, model, { split: splits[0]!, seed: 0, layers: 3, steps: 1 });
+  const texts = { labels: allLabels, values: (await labelVectors(model, allLabels)).values };
+  const score = (vectors: Vectors, set: readonly string[]) => accuracyOf(vectors, labelsIn(heldOut), texts, set);
+  await keep(places, "baselines", async () => {
+    const crops = await cropped(model, heldOut.scenes);
+    const means = pooled(heldOut, new Frozen(places.model), SIDE);
+    return splits.map((split) => ({
+      split: split.name,
+      crop: bothSets(split, (set) => score(crops, set)),
+      pool: bothSets(split, (set) => score(means, set)),
+    }));
+  });
+  await keep(places, "bridges", async () => {
+    const rows = [];
+    for (const run of runs) {
+      using recognizer = await Recognizer.open(model, folderOf(places, run));
+      const arm = async (control: Parameters<typeof bridged>[2]) => bridged(recognizer, heldOut, control);
+      const [own, shuffled, blind] = [await arm("none"), await arm("shuffled tokens"), await arm("no image")];
+      const both = (vectors: Vectors) => bothSets(run.split, (set) => score(vectors, set));
+      const apart = own.map((vector, i) => (shuffled[i] ? vector : undefined));
+      const attention = await attentionInBox(recognizer, heldOut, SIDE);
+      const results = { own: both(own), apart: both(apart), shuffled: both(shuffled), blind: both(blind), attention };
+      rows.push({ split: run.split.name, seed: run.seed, layers: run.layers, steps: run.steps, ...results });
+    }
+    return rows;
+  });
+  await keep(places, "frozen", async () => {
+    const after = await hashes(places, model);
+    const { maskIou, data, steps } = localiserFile.parse(
+      JSON.parse(readFileSync(localiserJson(places.localiser), "utf8")),
+    );
+    const { regions, perPicture } = sharesOf(heldOut);
+    return {
+      ...{ unchanged: JSON.stringify(before) === JSON.stringify(after), hashes: after },
+      localiser: { maskIou, scenes: data.scenes, steps },
+      probe: probe(training, heldOut, allLabels),
+      heldOut: { scenes: heldOut.scenes.length, regions, chanceShuffled: perPicture },
+    };
+  });
+  await keep(places, "cost", async () => {
+    using recognizer = await Recognizer.open(model, folderOf(places, runs[0]!));
+    return costs(recognizer, heldOut.scenes[0]!.image, allLabels.slice(0, 50));
+  });
+  model[Symbol.dispose]();
+}
+
+const STEPS = 1500;
+
+interface Run {
+  readonly split: LabelSplit;
+  readonly seed: number;
+  readonly layers: number;
+  readonly steps: number;
+}
+
+/** All bridges: three seeds of each split, one of one layer, and one that has hardly learned. */
+const runs: readonly Run[] = [
+  ...splits.flatMap((split) => SEEDS.map((seed): Run => ({ split, seed, layers: 3, steps: STEPS }))),
+  { split: splits[0]!, seed: 0, layers: 1, steps: STEPS },
+  { split: splits[0]!, seed: 0, layers: 3, steps: 1 },
+];
+
+const folderOf = ({ work }: Places, { split, seed, layers, steps }: Run): string =>
+  join(work, `${split.name}-${seed}-${layers}-${steps}`);
+
+async function train(places: Places, model: ImageTextModel, run: Run): Promise<void> {
+  const out = folderOf(places, run);
+  if (existsSync(join(out, "bridge.json"))) return;
+  const { layers, steps, seed } = run;
+  const options = bridgeOptions.parse({
+    ...{ data: places.training, localiser: places.localiser, labels: run.split.base },
+    ...{ layers, steps, seed, optimizer: OPTIMIZER },
+  });
+  const began = performance.now();
+  const { loss } = await trainBridge(options, { model, cache: join(places.work, "features") }, { out });
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  console.error(`${out}: loss ${loss.first.toFixed(3)} to ${loss.last.toFixed(3)} in ${seconds} s`);
+}
+
+const OPTIMIZER = { lr: 1e-3, beta2: 0.999, weightDecay: 1e-4 } as const;
+
+const labelsIn = ({ scenes }: RegionFeatures): string[] => scenes.flatMap(({ labels }) => labels);
+
+const bothSets = <T>({ base, novel }: LabelSplit, of: (set: readonly string[]) => T) => ({
+  base: of(base),
+  novel: of(novel),
+});
+
+/** Regions, and the chance that a random exchange of tokens leaves a region its own, in the pictures of the control. */
+function sharesOf({ scenes }: RegionFeatures) {
+  const apart = scenes.filter(({ labels }) => labels.length > 1 && new Set(labels).size === labels.length);
+  const regions = apart.reduce((sum, { boxes }) => sum + boxes.length, 0);
+  return { regions: scenes.reduce((sum, { boxes }) => sum + boxes.length, 0), perPicture: apart.length / regions };
+}
+
+async function hashes({ localiser }: Places, model: ImageTextModel) {
+  return { model: await modelHash(model.source), localiser: hashOf(join(localiser, "localiser.safetensors")) };
+}
+
+/** Writes a result, unless it is there. */
+async function keep(places: Places, name: string, measure: () => Promise<unknown>): Promise<void> {
+  const file = join(places.out, `${name}.json`);
+  if (existsSync(file)) return;
+  writeFileSync(file, `${JSON.stringify(await measure(), null, 2)}\n`);
+  console.error(`${file} is written`);
+}

@@ -1,0 +1,44 @@
+import sharp from "sharp";
+import { recognize } from "../../src/pipelines/recognize/recognize.ts";
+import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
+
+/** The cost of one picture with so many regions, by the pipeline and by crop-and-classify. */
+export interface CostRow {
+  readonly regions: number;
+  readonly flops: { readonly module: number; readonly crops: number };
+  /** The median of rounds, in milliseconds, on one thread of the pool; crops are cut beforehand. */
+  readonly ms: { readonly module: number; readonly crops: number };
+}
+
+const ROUNDS = 7;
+
+/** Measures pictures of 1 to 64 regions; texts are read before. */
+export async function costs(recognizer: Recognizer, image: string, labels: readonly string[]): Promise<CostRow[]> {
+  const rows: CostRow[] = [];
+  for (const regions of [1, 2, 4, 8, 16, 32, 64]) {
+    const boxes = Array.from({ length: regions }, (_, i) => [i % 40, (3 * i) % 40, 40 + (i % 40), 44 + ((3 * i) % 40)]);
+    const crops = await Promise.all(
+      boxes.map(([left, top, right, bottom]) =>
+        sharp(image)
+          .extract({ left: left!, top: top!, width: right! - left!, height: bottom! - top! })
+          .png()
+          .toBuffer(),
+      ),
+    );
+    const times = { module: [] as number[], crops: [] as number[] };
+    let flops = { module: 0, crops: 0 };
+    for (let round = 0; round < ROUNDS; round++) {
+      const began = performance.now();
+      const { receipt } = await recognize(recognizer, { image: { image }, boxes, labels });
+      const between = performance.now();
+      const { usage } = await recognizer.model.embed(crops.map((bytes) => ({ image: bytes })));
+      times.module.push(between - began);
+      times.crops.push(performance.now() - between);
+      flops = { module: receipt.flops.spent, crops: usage.flops.spent };
+    }
+    rows.push({ regions, flops, ms: { module: median(times.module), crops: median(times.crops) } });
+  }
+  return rows;
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
