@@ -73,10 +73,23 @@ export {
   RoutePipeline,
 } from "./library/pipeline.ts";
 export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
+export {
+  openRecognizer,
+  RecognizePipeline,
+  type RecognizerOptions,
+} from "./library/recognize-pipeline.ts";
 export { openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
 export { type AddOptions, SearchIndex, type SearchOptions } from "./library/search-index.ts";
 export { exportTraining, type InterpolateOptions, interpolate, trainingReport } from "./library/train.ts";
 export { type TrainExitsOptions, trainExits } from "./library/train-exits.ts";
+export {
+  type GuardCall,
+  type MaskCall,
+  maskTensors,
+  trainGuard,
+  type WrittenMask,
+} from "./library/train-guard.ts";
+export { trainImageText, trainRegionBridge, trainRegionLocaliser } from "./library/train-regions.ts";
 export type { Retrieval } from "./pipelines/answer/answer.ts";
 export type { AnswerInput } from "./pipelines/answer/options.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
@@ -85,6 +98,7 @@ export type { FirstInput } from "./pipelines/first/options.ts";
 export type { LabelsInput } from "./pipelines/qzero/labels.ts";
 export type { QZeroInput } from "./pipelines/qzero/options.ts";
 export type { Explanation, QZeroAnswer, QZeroResult } from "./pipelines/qzero/qzero.ts";
+export type { Recognized, RecognizedRegion } from "./pipelines/recognize/recognize.ts";
 export {
   type CascadeOptions,
   type CascadeTerms,
@@ -101,6 +115,7 @@ export type { Learnt } from "./savings/calibration.ts";
 export type { ExitsFile } from "./savings/depth/exits/artefact.ts";
 export type { Estimate } from "./train/estimate.ts";
 export type { ExportedRun } from "./train/export/trl.ts";
+export type { GuardInput } from "./train/guard/options.ts";
 export { bootstrapLaw, type LawIntervals } from "./train/methods/sparse/law/bootstrap.ts";
 export {
   type FitOptions,

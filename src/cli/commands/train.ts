@@ -27,6 +27,11 @@ const verbs: Readonly<Record<string, () => Promise<{ define(command: Command): v
   report: () => import("./train-report.ts"),
   law: () => import("./train-law.ts"),
   shrink: () => import("./train-shrink.ts"),
+  pairs: () => import("./train-pairs.ts"),
+  localiser: () => import("./train-localiser.ts"),
+  regions: () => import("./train-regions.ts"),
+  guard: () => import("./train-guard.ts"),
+  mask: () => import("./train-mask.ts"),
   "export-config": () => import("./train-export-config.ts"),
 };
 
@@ -38,6 +43,11 @@ Also:
   modicum train report DIR…                compare runs as a page of curves
   modicum train law DIR|FILE.jsonl…        fit a scaling law to finished runs
   modicum train shrink MODEL --out DIR     write a pruned model without its dead neurons
+  modicum train pairs FILE.yaml --out DIR      train a CLIP on pictures with captions
+  modicum train localiser FILE.yaml --out DIR  train what draws the mask of the object in a box
+  modicum train regions FILE.yaml --out DIR    train the bridge that names regions
+  modicum train guard [CONFIG.yaml] --out FILE learn which tensors of an image generator to freeze
+  modicum train mask MODEL --freeze NAME… --out FILE  write a mask of tensors that training leaves as they are
   modicum train export-config RUN.yaml|DIR --to trl --out DIR  write a run for transformers, PEFT and accelerate`;
 
 /** The first word may name a verb, whose options are its own. */
