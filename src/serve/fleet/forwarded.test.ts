@@ -134,11 +134,10 @@ describe("images in a chat", () => {
     expect(error.message).toMatch(sentence);
   });
 
-  test("are refused by the models that run here, which read text", async () => {
+  test("are refused by a model that runs here and reads text alone", async () => {
     const response = await post(front!, "/v1/chat/completions", chat("tiny", PIXEL));
-    expect([response.status, (await jsonOf(response)).error.message]).toEqual([
-      400,
-      "messages.0.content: expected text, which is all that this model reads, got an image",
-    ]);
+    const { error } = await jsonOf(response);
+    expect(response.status).toBe(400);
+    expect(error.message).toMatch(/reads text alone and got an image; expected a model that reads images/);
   });
 });

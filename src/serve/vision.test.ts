@@ -1,0 +1,68 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { plainPicture, trainedColours } from "../library/vision.testing.ts";
+import { limitOptions } from "./limits.ts";
+import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-serve-vision-"));
+let server: Testing;
+beforeAll(async () => {
+  const colours = `colours=${await trainedColours(folder)}`;
+  server = await serveModels([colours, TINY[0]!], { limits: limitOptions.parse({ maxImages: 3 }) });
+});
+afterAll(async () => {
+  await server.stop(0);
+  rmSync(folder, { recursive: true });
+});
+
+const urlOf = (bytes: Uint8Array, kind = "png") => `data:image/${kind};base64,${Buffer.from(bytes).toString("base64")}`;
+const image = (url: string) => ({ type: "image_url", image_url: { url } });
+const question = { type: "text", text: "which colour is it?" };
+const ask = (content: unknown, more: object = {}) =>
+  post(server, "/v1/chat/completions", {
+    ...{ model: "colours", messages: [{ role: "user", content }], temperature: 0, max_tokens: 4 },
+    ...more,
+  });
+
+test("a chat with an image is answered by it; usage and receipt count its tokens", async () => {
+  const answer = await jsonOf(ask([image(urlOf(await plainPicture("red"))), question]));
+  expect(answer.choices[0].message.content).toBe(" red");
+  expect(answer.receipt.work.imageTokens).toEqual({ dense: 4, run: 4 });
+  const blind = await jsonOf(ask(question.text));
+  expect(answer.usage.prompt_tokens).toBe(blind.usage.prompt_tokens + 4);
+  const other = await jsonOf(ask([question, image(urlOf(await plainPicture("blue")))]));
+  expect(other.choices[0].message.content).toBe(" blue");
+});
+
+const PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+const refused: readonly [string, () => unknown[] | Promise<unknown[]>, RegExp][] = [
+  [
+    "an address",
+    () => [image("http://example.com/a.png")],
+    /expected an image as data:image\/…;base64,…, as nothing is/,
+  ],
+  ["an SVG", () => [image(urlOf(Buffer.from("<svg/>"), "svg+xml"))], /expected a PNG, JPEG, GIF or WebP image/],
+  [
+    "a cut PNG",
+    async () => [image(urlOf((await plainPicture("red")).subarray(0, 60)))],
+    /image 1: the image cannot be/,
+  ],
+  ["another file", () => [image(urlOf(Buffer.from("hello!")))], /image 1: this is not an image of a known format/],
+  ["too many", () => Array(4).fill(image(`data:image/gif;base64,${PIXEL}`)), /expected at most 3 images, got 4/],
+];
+test.each(refused)("%s is refused by one sentence", async (_, parts, sentence) => {
+  const response = await ask([...(await parts()), question]);
+  expect([response.status, (await jsonOf(response)).error.message]).toEqual([400, expect.stringMatching(sentence)]);
+});
+
+test("a GIF of one pixel is an image; a model that reads text alone refuses it", async () => {
+  const parts = [image(`data:image/gif;base64,${PIXEL}`), question];
+  expect((await ask(parts)).status).toBe(200);
+  const response = await ask(parts, { model: "tiny" });
+  expect(response.status).toBe(400);
+  expect((await jsonOf(response)).error.message).toMatch(
+    /reads text alone and got an image; expected a model that reads images/,
+  );
+});
