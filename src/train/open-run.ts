@@ -10,7 +10,16 @@ import { type ChosenMethod, chosenMethod } from "./methods/registry.ts";
 import { withTokens } from "./new-tokens.ts";
 import type { TrainOptions } from "./options.ts";
 import { checkRun } from "./run.ts";
-import { type Base, denoiserOf, newSubject, newTokenizer, oldSubject, type Subject } from "./subject.ts";
+import {
+  type Base,
+  checkTrainable,
+  denoiserOf,
+  newSubject,
+  newTokenizer,
+  oldSubject,
+  type Subject,
+} from "./subject.ts";
+import { upcycledCheckpoint } from "./upcycled-checkpoint.ts";
 import { imageTokensOf, openSeen, withImageToken } from "./vision/open-vision.ts";
 
 /** A run's model and data. */
@@ -50,10 +59,12 @@ export async function openRun(
 }
 
 /** Checks which model is trained, and which part of it. @throws UserError */
-function checkModel({ model, architecture, lora, train }: TrainOptions): void {
+function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions): void {
   if ((model === undefined) === (architecture === undefined))
     throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
   if (lora && train.length > 0) throw new UserError("lora trains its own layers alone; give no train beside it", 2);
+  if (upcycle && (lora || model === undefined))
+    throw new UserError("upcycle is for a model that there is, trained whole; give a model, and no lora", 2);
   if (lora && model === undefined) throw new UserError("lora is for a model that there is; expected a model", 2);
 }
 
@@ -72,7 +83,7 @@ async function openTokens(
     return { ...more, names: [...own, ...names] };
   };
   if (model !== undefined) {
-    const plain = await openBase(model);
+    const plain = upcycled(await openBase(model), options);
     const base = await withTokens(plain, added(plain.tokenizer), out);
     return { base, tokenizer: base.tokenizer };
   }
@@ -80,6 +91,13 @@ async function openTokens(
     ? new Tokenizer(fromFolder(out))
     : await newTokenizer(options, data, out, openBase, added());
   return { base: undefined, tokenizer };
+}
+
+/** The base as a mixture of experts, if the run asks for one. @throws UserError */
+function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
+  if (!upcycle) return base;
+  checkTrainable(base.checkpoint);
+  return { ...base, checkpoint: upcycledCheckpoint(base.checkpoint, upcycle, seed) };
 }
 
 /** The data as the run's method reads and changes them. */

@@ -25,6 +25,15 @@ export const loraOptions = z.strictObject({
 });
 export type LoraOptions = z.output<typeof loraOptions>;
 
+export const upcycleOptions = z
+  .strictObject({
+    experts: z.int().min(2).max(1024).describe("copies of each feed-forward"),
+    active: z.int().min(1).default(2).describe("experts that serve a token"),
+    noise: z.number().min(0).default(0.01).describe("noise in each copy, as a share of its matrix' standard deviation"),
+  })
+  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected at most the experts" });
+export type UpcycleOptions = z.output<typeof upcycleOptions>;
+
 const FILES = "expected a file, or a list of files";
 
 /** A training run, whole: from it follow the fields of its YAML or JSON file, the flags and the docs. */
@@ -53,6 +62,7 @@ export const trainOptions = z.strictObject({
     ),
   labels: z.enum(["answers", "all"]).default("answers").describe("what samples teach: completions and answers, or all"),
   start: z.string().optional().describe("folder of another run: this one starts from the weights that it ended with"),
+  upcycle: upcycleOptions.optional().describe("train the model as a mixture of experts: experts, active, noise"),
   train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),
   freezeMask: z.string().optional().describe("a mask of tensors that stay as they are, by train guard or train mask"),
   lora: loraOptions.optional().describe("train LoRA layers alone: rank, alpha, targets"),
