@@ -56,7 +56,11 @@ export interface AttentionBlock {
   attentionIn(stream: Stream): { qkv: Tensor; residual: Tensor; beside?: Tensor | undefined };
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
-  feedForward(stream: Stream): Stream;
+  /**
+   * `share` below 1: with only that share of the neurons, the first ones.
+   * @throws UserError if a part of the weights cannot be taken
+   */
+  feedForward(stream: Stream, share?: number): Stream;
   /** Logits [batch, tokens, experts] of the routers that were traced so far; absent if the model has none. */
   readonly routers?: readonly Tensor[];
 }

@@ -1,11 +1,17 @@
 import { type Graph, gather, linear, matmulTransposed, plus, quantizedEmbedding, type Tensor } from "../graph/index.ts";
-import { addUpdate, project } from "../nn/linear.ts";
+import { addUpdate, narrowed, project } from "../nn/linear.ts";
 import type { Norm } from "../nn/norm.ts";
 import { lookUpBeside, scoreBeside, tokensWith } from "../nn/token-rows.ts";
 import { UserError } from "../util/errors.ts";
 import { fnv1a } from "../util/fnv.ts";
 import type { Matrix, Sizes, WeightSource } from "../weights/weight-source.ts";
 import { expertName } from "./names.ts";
+
+/** Consecutive outputs or inputs, of which the first `kept` take part. */
+interface Piece {
+  readonly size: number;
+  readonly kept: number;
+}
 
 /** A model's weights put to use in one graph, by their canonical names without `.weight` and `.bias`. */
 export class Parts {
@@ -29,6 +35,19 @@ export class Parts {
     const bias = has ? this.weights.vector(this.graph, named("bias")) : undefined;
     const width = Number(x.shape.at(-1));
     return this.#updated(project(x, this.weights.matrix(this.graph, width, named("weight")), bias), x, outputs);
+  }
+
+  /**
+   * The product of x with matrices side by side, of each of which only the first `kept` outputs or inputs take part; with their biases.
+   * @throws UserError for quantised or adapted weights
+   */
+  projectPart(x: Tensor, outputs: Sizes, side: "inputs" | "outputs", pieces: readonly Piece[]): Tensor {
+    const [inputs, names] = [side === "inputs" ? pieces[0]!.size : Number(x.shape.at(-1)), Object.keys(outputs)];
+    const named = (kind: string) =>
+      Object.fromEntries(Object.entries(outputs).map(([name, n]) => [`${name}.${kind}`, n]));
+    if (this.weights.update(this.graph, inputs, outputs) || names.some((name) => this.weights.has(`${name}.bias`)))
+      throw new UserError("a part of a feed-forward needs weights without an adapter and without biases", 2);
+    return project(x, narrowed(this.weights.matrix(this.graph, inputs, named("weight")), side, pieces));
   }
 
   /** A matrix for each expert, of outputs by part (`blk.0.ffn_gate_exps`), those of one expert stacked. */

@@ -112,14 +112,16 @@ export class DecoderPrograms implements Disposable {
     return this.#ask(`before ${layer}`, blockOf(layer), () => traceBefore(this.decoder, layer));
   }
 
-  /** Leads from the attention of the layer before to that of `layer`. */
-  between(layer: number): Promise<Program> {
-    return this.#ask(`between ${layer}`, blockOf(layer), () => traceBetween(this.decoder, layer));
+  /** Leads from the attention of the layer before to that of `layer`, with a share of the feed-forward's neurons. */
+  between(layer: number, share = 1): Promise<Program> {
+    const key = share === 1 ? `between ${layer}` : `between ${layer} ${share}`;
+    return this.#ask(key, blockOf(layer), () => traceBetween(this.decoder, layer, share));
   }
 
-  /** Leads from a layer's attention to the stream after the layer. */
-  after(layer: number): Promise<Program> {
-    return this.#ask(afterKey(layer), blockOf(layer), () => traceAfter(this.decoder, layer));
+  /** Leads from a layer's attention to the stream after the layer, with a share of the feed-forward's neurons. */
+  after(layer: number, share = 1): Promise<Program> {
+    const key = share === 1 ? afterKey(layer) : `${afterKey(layer)} ${share}`;
+    return this.#ask(key, blockOf(layer), () => traceAfter(this.decoder, layer, share));
   }
 
   /** A layer's dense attention; layers with the same attention share the program. */

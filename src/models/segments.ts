@@ -146,10 +146,13 @@ export function traceBefore(decoder: Decoder, layer: number): Graph {
   return attentionIn(g, decoder, layer, streamIn(g, decoder, layer));
 }
 
-/** One graph from the attention of the previous layer to that of `layer`: `traceAfter`, then `traceBefore`. */
-export function traceBetween(decoder: Decoder, layer: number): Graph {
+/**
+ * One graph from the attention of the previous layer to that of `layer`: `traceAfter`, then `traceBefore`. `share` is
+ * the part of the feed-forward that runs.
+ */
+export function traceBetween(decoder: Decoder, layer: number, share = 1): Graph {
   const g = new Graph();
-  return attentionIn(g, decoder, layer, afterAttention(g, decoder, layer - 1));
+  return attentionIn(g, decoder, layer, afterAttention(g, decoder, layer - 1, share));
 }
 
 function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream): Graph {
@@ -175,11 +178,11 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
 
 /**
  * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize], the residual beside it, and `beside`
- * if the model has that → the stream.
+ * if the model has that → the stream. `share` is the part of the feed-forward that runs.
  */
-export function traceAfter(decoder: Decoder, layer: number): Graph {
+export function traceAfter(decoder: Decoder, layer: number, share = 1): Graph {
   const g = new Graph();
-  return streamOut(g, afterAttention(g, decoder, layer));
+  return streamOut(g, afterAttention(g, decoder, layer, share));
 }
 
 /**
@@ -272,13 +275,13 @@ export function traceLikelihoods(decoder: Decoder): Graph {
 const logits = (g: Graph, decoder: Decoder): Tensor =>
   decoder.logits(g, decoder.finish(g, streamIn(g, decoder, decoder.config.layers)));
 
-function afterAttention(g: Graph, decoder: Decoder, layer: number): Stream {
+function afterAttention(g: Graph, decoder: Decoder, layer: number, share = 1): Stream {
   const { hidden, heads, headSize, beside: width } = decoder.config;
   const block = attentionBlock(decoder, g, layer);
   const residual = wide(g, "attendedResidual", hidden);
   const attended = wide(g, "attended", heads * headSize);
   const beside = width === undefined ? undefined : wide(g, "beside", width);
-  return block.feedForward(block.attentionOut(attended, residual, beside));
+  return block.feedForward(block.attentionOut(attended, residual, beside), share);
 }
 
 /** A key that is equal for layers whose attention is the same. */

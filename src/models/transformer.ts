@@ -197,14 +197,27 @@ class Layer implements AttentionBlock {
     return { branch: this.#leave(out, "post_attention_norm"), residual };
   }
 
-  feedForward(stream: Stream): Stream {
+  feedForward(stream: Stream, share = 1): Stream {
     const { hidden, ffn, fused, gated, activation, experts } = this.config;
     const { normed, residual } = this.#enter(stream, "ffn_norm");
+    if (share < 1) return { branch: this.#leave(this.#narrow(normed, share), "post_ffw_norm"), residual };
     if (experts?.has(this.layer))
       return { branch: this.#leave(this.experts!.feedForward(normed), "post_ffw_norm"), residual };
     const outputs = gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn };
     const inside = activateMlp(this.#project(normed, outputs), activation, gated);
     return { branch: this.#leave(this.#project(inside, { ffn_down: hidden }), "post_ffw_norm"), residual };
+  }
+
+  #narrow(normed: Tensor, share: number): Tensor {
+    const { hidden, ffn, fused, gated, activation, experts } = this.config;
+    if (experts?.has(this.layer)) throw new UserError("a mixture of experts has no part of a feed-forward", 2);
+    const piece = { size: ffn, kept: Math.max(1, Math.floor(share * ffn)) };
+    const outputs = this.#named(
+      gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn },
+    );
+    const inside = this.parts.projectPart(normed, outputs, "outputs", gated ? [piece, piece] : [piece]);
+    const down = this.#named({ ffn_down: hidden });
+    return this.parts.projectPart(activateMlp(inside, activation, gated), down, "inputs", [piece]);
   }
 
   #enter(stream: Stream, name: string): { normed: Tensor; residual: Tensor } {
@@ -225,8 +238,15 @@ class Layer implements AttentionBlock {
   }
 
   #project(x: Tensor, outputs: Readonly<Record<string, number>>): Tensor {
-    const prefix = `blk.${this.layer}.`;
-    const named = Object.fromEntries(Object.entries(outputs).map(([part, n]) => [prefix + part, n]));
-    return this.parts.project(x, named, (name) => this.config.biases.includes(name.slice(prefix.length)));
+    const { length } = this.#prefix;
+    return this.parts.project(x, this.#named(outputs), (name) => this.config.biases.includes(name.slice(length)));
+  }
+
+  get #prefix(): string {
+    return `blk.${this.layer}.`;
+  }
+
+  #named(outputs: Readonly<Record<string, number>>): Record<string, number> {
+    return Object.fromEntries(Object.entries(outputs).map(([part, n]) => [this.#prefix + part, n]));
   }
 }

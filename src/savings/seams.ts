@@ -51,6 +51,14 @@ export interface AttentionSaving {
   /** Tokens the chunk after `past` should have, at most. */
   chunkAfter(past: number): number;
   attend(call: AttentionCall): Promise<void>;
+  /** Shares of the feed-forward that tokens at these positions run, in order; absent: all tokens run all of it. */
+  feedForward?(positions: readonly number[]): readonly FeedForwardPart[];
+}
+
+/** Consecutive tokens, and the share of a feed-forward's neurons that they run. */
+export interface FeedForwardPart {
+  readonly tokens: number;
+  readonly share: number;
 }
 
 /** The model that a saving is to serve. */

@@ -61,12 +61,32 @@ export class SeamChunks implements Disposable {
 
   /** Runs the steps that lead to a layer's attention. */
   async #lead(job: ChunkJob, layer: number, span: Span): Promise<void> {
-    const { slot, layers, meter } = job;
+    const { slot, layers } = job;
     const pieces = layer - layers.from;
-    const program = await (pieces === 0 ? slot.programs.before(layer) : slot.programs.between(layer));
-    const binding = { ...this.buffers.stream(job.done, span), ...this.buffers.attendedViews(span, pieces) };
+    if (pieces === 0) return this.#leadPart(job, layer, await slot.programs.before(layer), span);
+    for (const part of this.#parts(job, layer - 1, span))
+      await this.#leadPart(job, layer, await slot.programs.between(layer, part.share), part);
+  }
+
+  async #leadPart(job: ChunkJob, layer: number, program: Program, span: Span): Promise<void> {
+    const { slot, layers, meter } = job;
+    const binding = {
+      ...this.buffers.stream(job.done, span),
+      ...this.buffers.attendedViews(span, layer - layers.from),
+    };
     await runShort(program.bind({ ...binding, qkv: this.#qkv(job, span) }), span);
     meter.part(program.cost, span.tokens, slot.group(layer).length);
+  }
+
+  /** The chunk's tokens by the share of a layer's feed-forward that they run. */
+  #parts({ positions }: ChunkJob, layer: number, span: Span): readonly (Span & { readonly share: number })[] {
+    const parts = this.attention(layer)?.feedForward?.(positions) ?? [{ tokens: span.tokens, share: 1 }];
+    let at = span.at;
+    return parts.map((part) => {
+      const own = { rows: 1, at, ...part };
+      at += part.tokens;
+      return own;
+    });
   }
 
   async #attend(job: ChunkJob, layer: number, span: Span, of: { total: number; whole: number }): Promise<void> {
@@ -111,11 +131,14 @@ export class SeamChunks implements Disposable {
   }
 
   /** Runs the rest after the last attention before a cut. */
-  async #leave({ slot, layers, done, meter }: ChunkJob, span: Span, pieces: number): Promise<void> {
-    const program = await slot.programs.after(layers.to - 1);
-    const binding = { ...this.buffers.attendedViews(span, pieces), ...this.buffers.streamOut(done + 1, span) };
-    await runShort(program.bind(binding), span);
-    meter.part(program.cost, span.tokens, 0);
+  async #leave(job: ChunkJob, whole: Span, pieces: number): Promise<void> {
+    const { slot, layers, done, meter } = job;
+    for (const { share, ...span } of this.#parts(job, layers.to - 1, whole)) {
+      const program = await slot.programs.after(layers.to - 1, share);
+      const binding = { ...this.buffers.attendedViews(span, pieces), ...this.buffers.streamOut(done + 1, span) };
+      await runShort(program.bind(binding), span);
+      meter.part(program.cost, span.tokens, 0);
+    }
   }
 
   [Symbol.dispose](): void {

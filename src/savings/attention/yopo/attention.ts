@@ -3,11 +3,11 @@ import type { Decoder } from "../../../models/decoder.ts";
 import { Buffer, type View } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 import type { VisualSpan } from "../../plan.ts";
-import type { AttentionCall, AttentionSaving } from "../../seams.ts";
+import type { AttentionCall, AttentionSaving, FeedForwardPart } from "../../seams.ts";
 import { type BlockShape, tracePlace } from "../block-sparse/graphs.ts";
 import { traceOrder, traceTileGroups } from "./graphs.ts";
 import { placeChunk } from "./place.ts";
-import { Entries, type Reach, type Tiles, textTiles, visualTiles } from "./tiles.ts";
+import { Entries, isIn, type Reach, type Tiles, textTiles, visualTiles } from "./tiles.ts";
 
 /** True for key–value heads that visual tokens use. */
 export type HeadsKept = (layer: number, head: number) => boolean;
@@ -35,8 +35,18 @@ export class VisualPrograms implements Disposable {
   }
 }
 
+/** How visual tokens compute less. */
+export interface VisualTerms {
+  /** Absent: attention is dense. */
+  readonly attention?:
+    | { readonly programs: VisualPrograms; readonly reach: Reach; readonly keeps: HeadsKept }
+    | undefined;
+  /** Share of the feed-forward's neurons. */
+  readonly share: number;
+}
+
 /**
- * The attention of a prompt with images, in which visual tokens do without far visual tokens and some heads, and the
+ * The layers of a prompt with images, in which visual tokens do without far visual tokens and some heads, and the
  * skipped products are not computed. The prompt is one chunk.
  */
 export class VisualAttention implements AttentionSaving {
@@ -45,11 +55,9 @@ export class VisualAttention implements AttentionSaving {
   readonly #tiles = new Map<number, LayerTiles>();
 
   constructor(
-    private readonly compiled: VisualPrograms,
     prompt: number,
     private readonly visual: readonly VisualSpan[],
-    private readonly reach: Reach,
-    private readonly keeps: HeadsKept,
+    private readonly terms: VisualTerms,
   ) {
     this.chunk = prompt;
   }
@@ -58,60 +66,78 @@ export class VisualAttention implements AttentionSaving {
     return this.chunk;
   }
 
+  feedForward(positions: readonly number[]): readonly FeedForwardPart[] {
+    const parts: FeedForwardPart[] = [];
+    for (const position of positions) {
+      const share = this.visual.some((span) => isIn(span, position)) ? this.terms.share : 1;
+      const last = parts.at(-1);
+      if (last?.share === share) parts[parts.length - 1] = { share, tokens: last.tokens + 1 };
+      else parts.push({ share, tokens: 1 });
+    }
+    return parts;
+  }
+
   async attend(call: AttentionCall): Promise<void> {
+    const { attention } = this.terms;
+    if (!attention) return call.dense();
     const { tokens, layer } = call;
-    const { heads, kvHeads, headSize } = this.compiled.shape;
-    const tiles = this.#tilesOf(call);
+    const { programs, reach, keeps } = attention;
+    const { heads, kvHeads, headSize } = programs.shape;
+    const tiles = this.#tilesOf(call, reach);
     using q = new Buffer("f32", heads * tokens * headSize);
     using slots = new Buffer("f32", heads * tiles.slots * headSize);
     new Float32Array(slots.memory).fill(0);
-    await placeChunk(this.compiled, call, q);
+    await placeChunk(programs, call, q);
     for (let head = 0; head < heads; head++) {
-      const keeps = this.keeps(layer, Math.floor((head * kvHeads) / heads));
+      const kept = keeps(layer, Math.floor((head * kvHeads) / heads));
       const own = { head, q: q.view([tokens, headSize], head * tokens * headSize) };
       const first = head * tiles.slots;
-      if (keeps) await this.#run(call, own, tiles.visual, { slots, at: first });
-      const text = keeps ? tiles.text : tiles.textAlone;
-      await this.#run(call, own, text, { slots, at: first + tiles.visualSlots });
+      if (kept) await runTiles(programs, call, own, tiles.visual, { slots, at: first });
+      const text = kept ? tiles.text : tiles.textAlone;
+      await runTiles(programs, call, own, text, { slots, at: first + tiles.visualSlots });
     }
-    await this.#order(call, tiles, slots);
+    await inOrder(programs, call, tiles, slots);
   }
 
-  #tilesOf({ tokens, positions }: AttentionCall): LayerTiles {
-    const known = this.#tiles.get(tokens) ?? layerTiles(this.visual, positionsOf(positions, tokens), this.reach);
+  #tilesOf({ tokens, positions }: AttentionCall, reach: Reach): LayerTiles {
+    const known = this.#tiles.get(tokens) ?? layerTiles(this.visual, positionsOf(positions, tokens), reach);
     this.#tiles.set(tokens, known);
     return known;
   }
+}
 
-  async #run(
-    { layer, tokens, cache, bill }: AttentionCall,
-    { head, q }: { head: number; q: View },
-    { count, queriesEach, keysEach, ...tiles }: Tiles,
-    { slots, at }: { slots: Buffer; at: number },
-  ): Promise<void> {
-    if (count === 0) return;
-    const { heads, kvHeads, headSize } = this.compiled.shape;
-    const held = cache.head(layer, Math.floor((head * kvHeads) / heads), tokens, headSize);
-    using queries = longs(tiles.queries);
-    using chosen = longs(tiles.keys);
-    using mask = new Buffer("f32", tiles.mask.length);
-    new Float32Array(mask.memory).set(tiles.mask);
-    const program = this.compiled.programs.tiles;
-    const binding = {
-      ...{ q, keys: held.key, values: held.value, mask: mask.view([count, queriesEach, keysEach]) },
-      ...{ queries: queries.view([count, queriesEach]), chosen: chosen.view([count, keysEach]) },
-      attended: slots.view([count * queriesEach, headSize], at * headSize),
-    };
-    await program.bind(binding).run();
-    bill.run(evalCost(program.cost, { tokens, entries: tokens, tiles: count, queriesEach, keysEach }));
-  }
+async function runTiles(
+  { shape, programs }: VisualPrograms,
+  { layer, tokens, cache, bill }: AttentionCall,
+  { head, q }: { head: number; q: View },
+  { count, queriesEach, keysEach, ...tiles }: Tiles,
+  { slots, at }: { slots: Buffer; at: number },
+): Promise<void> {
+  if (count === 0) return;
+  const { heads, kvHeads, headSize } = shape;
+  const held = cache.head(layer, Math.floor((head * kvHeads) / heads), tokens, headSize);
+  using queries = longs(tiles.queries);
+  using chosen = longs(tiles.keys);
+  using mask = new Buffer("f32", tiles.mask.length);
+  new Float32Array(mask.memory).set(tiles.mask);
+  const binding = {
+    ...{ q, keys: held.key, values: held.value, mask: mask.view([count, queriesEach, keysEach]) },
+    ...{ queries: queries.view([count, queriesEach]), chosen: chosen.view([count, keysEach]) },
+    attended: slots.view([count * queriesEach, headSize], at * headSize),
+  };
+  await programs.tiles.bind(binding).run();
+  bill.run(evalCost(programs.tiles.cost, { tokens, entries: tokens, tiles: count, queriesEach, keysEach }));
+}
 
-  async #order({ tokens, attended }: AttentionCall, tiles: LayerTiles, slots: Buffer): Promise<void> {
-    const { heads, headSize } = this.compiled.shape;
-    using slotOf = longs(tiles.slotOf);
-    const views = { slots: slots.view([heads, tiles.slots, headSize]), slotOf: slotOf.view([tokens]) };
-    await this.compiled.programs.order.bind({ ...views, attended: attended.view([1, tokens, heads * headSize]) }).run();
-  }
+async function inOrder(
+  { shape: { heads, headSize }, programs }: VisualPrograms,
+  { tokens, attended }: AttentionCall,
+  tiles: LayerTiles,
+  slots: Buffer,
+): Promise<void> {
+  using slotOf = longs(tiles.slotOf);
+  const views = { slots: slots.view([heads, tiles.slots, headSize]), slotOf: slotOf.view([tokens]) };
+  await programs.order.bind({ ...views, attended: attended.view([1, tokens, heads * headSize]) }).run();
 }
 
 /** The tiles of a layer, and the slot of each token's result: visual ones come first, then text. */

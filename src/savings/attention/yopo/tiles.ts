@@ -71,11 +71,15 @@ export class Entries {
   }
 }
 
-function cellsOf({ first, grid: [rows, columns] }: VisualSpan, positions: readonly number[]): Cell[] {
+/** True for positions of an image's tokens. */
+export const isIn = ({ first, grid: [rows, columns] }: VisualSpan, position: number): boolean =>
+  position >= first && position < first + rows * columns;
+
+function cellsOf(span: VisualSpan, positions: readonly number[]): Cell[] {
+  const columns = span.grid[1];
   return positions.flatMap((position, entry) => {
-    const cell = position - first;
-    const inside = cell >= 0 && cell < rows * columns;
-    return inside ? [{ entry, row: Math.floor(cell / columns), column: cell % columns }] : [];
+    const cell = position - span.first;
+    return isIn(span, position) ? [{ entry, row: Math.floor(cell / columns), column: cell % columns }] : [];
   });
 }
 

@@ -8,7 +8,11 @@ import { Meter } from "../../../engine/bill/meter.ts";
 import { LanguageModel } from "../../../engine/language-model.ts";
 import { MaskedAttention, type Pair } from "../../../engine/run/masked.testing.ts";
 import { promptOfSpans, type SpannedPrompt } from "../../../engine/run/spans.ts";
+import { traceAfter } from "../../../models/segments.ts";
+import { Buffer } from "../../../runtime/buffer.ts";
+import { Program } from "../../../runtime/program.ts";
 import { seededRandom } from "../../../util/random.ts";
+import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { modelHash, resolveModel } from "../../../weights/sources/index.ts";
 import { type Plan, planOf } from "../../plan.ts";
 import { parseRecipe } from "../../recipe.ts";
@@ -129,6 +133,87 @@ describe("neutral settings", () => {
   });
 });
 
+describe("a part of the feed-forward", () => {
+  /** Keys of layer 1, by token, under a recipe. */
+  async function keysUnder(text: string): Promise<Float32Array[]> {
+    const { engine, decoder } = model;
+    const plan = await planOfRecipe(text, prompt);
+    const slot = engine.acquireEmpty(prompt.prompt, plan);
+    const meter = new Meter(engine.programs);
+    for await (const _ of engine.chunks(slot, prompt.prompt, { plan, meter, embeddings: prompt.embeddings }));
+    const keys = prompt.prompt.map((_, position) => {
+      const { key, offset } = slot.cache.place(1, 0, position);
+      return new Float32Array(key.memory, 4 * offset, decoder.config.headSize).slice();
+    });
+    engine.release(slot);
+    return keys;
+  }
+
+  test("changes visual tokens alone", async () => {
+    const [part, all] = [await keysUnder("yopo:ffn=0.5"), await keysUnder("yopo:ffn=0.9999")];
+    for (const [position, key] of part.entries()) {
+      const changed = key.some((v, d) => Math.abs(v - all[position]![d]!) > 1e-4);
+      expect(changed).toBe(cellOf(position) !== undefined);
+    }
+  });
+
+  test("is the first neurons' product", async () => {
+    const share = 0.5;
+    const graph = traceAfter(model.decoder, 0, share);
+    using program = await Program.compile(graph);
+    const { hidden, heads, headSize } = model.decoder.config;
+    using attended = new Buffer("f32", heads * headSize);
+    using residual = new Buffer("f32", hidden);
+    using branchOut = new Buffer("f32", hidden);
+    using residualOut = new Buffer("f32", hidden);
+    const x = Float32Array.from({ length: hidden }, (_, i) => Math.sin(i + 1));
+    new Float32Array(attended.memory).fill(0);
+    new Float32Array(residual.memory).set(x);
+    const wide = (buffer: Buffer) => buffer.view([1, 1, hidden]);
+    const out = { branchOut: wide(branchOut), residualOut: wide(residualOut) };
+    const views = { attended: attended.view([1, 1, heads * headSize]), attendedResidual: wide(residual) };
+    await program.bind({ ...views, ...out }).run();
+    const expected = feedForward(x, share);
+    for (const [i, v] of new Float32Array(branchOut.memory).entries()) expect(v).toBeCloseTo(expected[i]!, 5);
+  });
+
+  test("spends less, and quantised weights are refused", async () => {
+    const [part, whole] = [await of("yopo:ffn=0.25,layers=1"), await of("yopo:layers=1")];
+    expect(part.spent.flops.spent).toBeLessThan(whole.spent.flops.spent);
+    using quantised = await LanguageModel.load(await resolveModel(file), "q8");
+    await expect(quantised.recipes.use(parseRecipe(["yopo:ffn=0.5"]))).rejects.toThrow(
+      "a part of a feed-forward needs weights in float32",
+    );
+  });
+});
+
+/** The feed-forward of layer 0 with its first neurons, in float64, by the file's own tensors. */
+function feedForward(x: Float32Array, share: number): Float64Array {
+  const checkpoint = openCheckpoint(file);
+  const values = (name: string) => checkpoint.floats(checkpoint.tensors.get(`blk.0.${name}.weight`)!);
+  const [norm, gate, up, down] = ["ffn_norm", "ffn_gate", "ffn_up", "ffn_down"].map(values) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
+  const hidden = x.length;
+  const width = gate.length / hidden;
+  const kept = Math.floor(share * width);
+  const { epsilon } = model.decoder.config as unknown as { epsilon: number };
+  const size = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / hidden + epsilon);
+  const normed = x.map((v, i) => (v / size) * norm[i]!);
+  const dot = (matrix: Float32Array, row: number) =>
+    normed.reduce((sum, v, i) => sum + v * matrix[row * hidden + i]!, 0);
+  const inside = Array.from({ length: kept }, (_, neuron) => {
+    const g = dot(gate, neuron);
+    return (g / (1 + Math.exp(-g))) * dot(up, neuron);
+  });
+  return Float64Array.from({ length: hidden }, (_, i) =>
+    inside.reduce((sum, v, neuron) => sum + v * down[i * width + neuron]!, 0),
+  );
+}
+
 test("a token that is far away changes nothing of another in the first layer", async () => {
   const far = { ...prompt, embeddings: new Map(prompt.embeddings) };
   const corner = far.prompt[BEFORE + CELLS - 1]!;
@@ -247,6 +332,7 @@ describe("FLOPs of the paper's tables", () => {
 
 test.each([
   ["yopo:layers=9", "yopo: there is no layer 9; the model has 2, expected no more"],
+  ["yopo:ffn=0", "yopo: ffn: expected more than 0 and at most 1, got 0"],
   ["yopo:radius=1 tri-shape", "both yopo and tri-shape take the attention of the model"],
 ])("%s is refused in one sentence", async (text, sentence) => {
   await expect((async () => model.recipes.use(parseRecipe(text.split(" "))))()).rejects.toThrow(sentence);

@@ -1,4 +1,5 @@
 import type { Decoder } from "../../../models/decoder.ts";
+import { traceAfter } from "../../../models/segments.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { PlanPart, PlanRequest, PromptCut, VisualSpan } from "../../plan.ts";
 import type { PreparedSaving, Saving } from "../../saving.ts";
@@ -9,15 +10,17 @@ import { type HeadsKept, VisualAttention, VisualPrograms } from "./attention.ts"
 import { headCalibration } from "./calibration.ts";
 import { loadHeads } from "./heads.ts";
 import { type YopoOptions, yopoOptions } from "./options.ts";
+import { isIn } from "./tiles.ts";
 
 /** @throws UserError if the model's visual tokens cannot be treated so */
-function checkYopo({ layers }: YopoOptions, decoder: Decoder): void {
+function checkYopo({ layers, ffn }: YopoOptions, decoder: Decoder): void {
   requirePlainAttention("yopo", decoder);
   const why = unsupportedCut(decoder);
   if (why !== undefined) throw new UserError(`yopo does not serve this model: it has ${why}`, 2);
   const { layers: depth } = decoder.config;
   if (layers !== undefined && layers > depth)
     throw new UserError(`yopo: there is no layer ${layers}; the model has ${depth}, expected no more`, 2);
+  if (ffn === 0) throw new UserError("yopo: ffn: expected more than 0 and at most 1, got 0", 2);
 }
 
 /** @throws UserError if the file is not for this model */
@@ -29,13 +32,13 @@ async function headsOf({ heads }: YopoOptions, host: SavingHost): Promise<HeadsK
 }
 
 /**
- * Visual tokens compute less, each image alike (YOPO, arXiv 2410.06169): they attend to their neighbours, do without some heads, and stop
- * at a layer. Masses of dropped heads are renormalised, as in that paper's code for Qwen2-VL.
+ * Visual tokens compute less, each image alike (YOPO, arXiv 2410.06169): they attend to their neighbours, do without some heads and
+ * neurons, and stop at a layer. Masses of dropped heads are renormalised, as in that paper's code for Qwen2-VL.
  */
 export const yopo: Saving<YopoOptions> = {
   name: "yopo",
   group: "attention",
-  summary: "visual tokens attend to neighbours, do without some heads, and stop at a layer",
+  summary: "visual tokens attend to neighbours, do without some heads and neurons, and stop at a layer",
   needs: ["attention", "between layers"],
   options: yopoOptions,
   files: ["heads"],
@@ -52,15 +55,20 @@ export const yopo: Saving<YopoOptions> = {
   async prepare(options, host) {
     checkYopo(options, host.decoder);
     const keeps = await headsOf(options, host);
-    const programs = attends(options) ? await VisualPrograms.create(host.decoder) : undefined;
+    // The weights may be of a form that has no parts.
+    if (options.ffn < 1) traceAfter(host.decoder, 0, options.ffn);
+    const programs = narrows(options) ? await VisualPrograms.create(host.decoder) : undefined;
     const last = options.layers ?? host.decoder.config.layers;
     const cuts = last < host.decoder.config.layers ? [last] : [];
-    return programs || cuts.length > 0 ? new Yopo(options, keeps, programs, cuts) : undefined;
+    return attends(options) || cuts.length > 0 ? new Yopo(options, keeps, programs, cuts) : undefined;
   },
 };
 
-/** True if it does the attention of some layers. */
-const attends = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
+/** True if it does the attention of some layers in its own way. */
+const narrows = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
+
+/** True if it takes the seam of attention, where the feed-forward's share is told, too. */
+const attends = (options: YopoOptions): boolean => narrows(options) || options.ffn < 1;
 
 class Yopo implements PreparedSaving {
   constructor(
@@ -72,9 +80,10 @@ class Yopo implements PreparedSaving {
 
   plan({ prompt, visual }: PlanRequest): PlanPart | undefined {
     if (visual.length === 0) return undefined;
-    const { layers = Number.POSITIVE_INFINITY, radius, causal } = this.options;
+    const { layers = Number.POSITIVE_INFINITY, radius, causal, ffn } = this.options;
     const reach = radius === undefined ? { radius: Number.POSITIVE_INFINITY, causal: true } : { radius, causal };
-    const saving = this.programs && new VisualAttention(this.programs, prompt, visual, reach, this.keeps);
+    const attention = this.programs && { programs: this.programs, reach, keeps: this.keeps };
+    const saving = attends(this.options) ? new VisualAttention(prompt, visual, { attention, share: ffn }) : undefined;
     return {
       attention: (layer) => (layer < layers ? saving : undefined),
       cuts: this.cuts.map((after) => cutOf(after, visual)),
@@ -97,6 +106,3 @@ const cutOf = (after: number, visual: readonly VisualSpan[]): PromptCut => ({
     ),
   }),
 });
-
-const isIn = ({ first, grid: [rows, columns] }: VisualSpan, position: number): boolean =>
-  position >= first && position < first + rows * columns;
