@@ -72,6 +72,14 @@ export {
   type RoutedCompletion,
   RoutePipeline,
 } from "./library/pipeline.ts";
+export {
+  openPlanner,
+  type PlannedChunk,
+  type PlannedCompletion,
+  type PlannedOptions,
+  type PlannerOptions,
+  PlanPipeline,
+} from "./library/plan-pipeline.ts";
 export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
 export {
   openRecognizer,

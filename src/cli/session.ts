@@ -1,7 +1,16 @@
 import type { Command } from "commander";
 import { generateOptions } from "../engine/answer/generate.ts";
 import { saysHowToDraw } from "../engine/sampling/defaults.ts";
-import { type FinishReason, load, type Model, openPipeline, type Receipt, type RoutePipeline } from "../index.ts";
+import {
+  type FinishReason,
+  load,
+  type Model,
+  openPipeline,
+  openPlanner,
+  type PlanPipeline,
+  type Receipt,
+  type RoutePipeline,
+} from "../index.ts";
 import { UserError } from "../util/errors.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
 import { receiptsFile } from "../weights/sources/index.ts";
@@ -17,6 +26,7 @@ export interface SessionOptions extends Readonly<Record<string, unknown>> {
   save?: readonly string[];
   recipe?: string;
   adapter?: string;
+  projector?: string;
 }
 
 /** Adds the flags of `SessionOptions` and of generation. */
@@ -24,7 +34,7 @@ export function addSessionFlags(command: Command): Command {
   command
     .option(
       "--model <model>",
-      "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder; for `run` also a pair, A>B@share=0.3",
+      "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder; for `run` also a pair, A>B@share=0.3, or PLANNER+EXECUTOR",
       "smollm2",
     )
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
@@ -59,6 +69,15 @@ export async function openRoute(options: SessionOptions, signal: AbortSignal): P
   using download = showDownload(model);
   const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
   return await openPipeline(model, { ...formGiven(options), signal, onDegraded, ...download });
+}
+
+/** Opens the planner and the executor that the options name. @throws UserError, also for options that belong to one model */
+export async function openPlan(options: SessionOptions, signal: AbortSignal): Promise<PlanPipeline> {
+  const { model, save, recipe, adapter, projector } = options;
+  const one = Object.entries({ save, recipe, adapter }).find(([, value]) => value !== undefined);
+  if (one) throw new UserError(`--${one[0]} is for one model, and ${model} names a planner with an executor`, 2);
+  using download = showDownload(model);
+  return await openPlanner(model, { ...formGiven(options), projector, signal, ...download });
 }
 
 /** Shows and keeps the receipt of `work`, or, if it is stopped, of its cost so far. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { answerOptions } from "../pipelines/answer/options.ts";
 import { firstOptions } from "../pipelines/first/options.ts";
+import { planningOptions } from "../pipelines/plan/options.ts";
 import { qzeroOptions } from "../pipelines/qzero/options.ts";
 import { recognizeOptions } from "../pipelines/recognize/options.ts";
 import { routeOptions } from "../pipelines/route/name.ts";
@@ -51,6 +52,13 @@ const pipelines: readonly Pipeline[] = [
     summary:
       "answers a question, with passages of an index if a gate says that the model needs them; as answer QUESTION --index NAME",
     options: answerOptions,
+  },
+  {
+    name: "plan",
+    group: "planning",
+    summary:
+      "a diffusion model plans in parallel, a decoder answers in a few tokens; as --model PLANNER+EXECUTOR --planning latent",
+    options: planningOptions,
   },
   {
     name: "recognize",

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { isPlanName } from "../../engine/plan/name.ts";
 import type { FinishReason, Format, Model, Receipt, RoutePipeline } from "../../index.ts";
 import { isPairName } from "../../pipelines/route/name.ts";
 import { UserError } from "../../util/errors.ts";
@@ -7,6 +8,7 @@ import { MODES, type Mode } from "../../weights/tokenizer/index.ts";
 import { collect } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
+import { runPlanned } from "../planned.ts";
 import { addSessionFlags, billed, generation, open, openRoute, type SessionOptions, warnOfLoop } from "../session.ts";
 import { pipedText, readStdin } from "../stdin.ts";
 
@@ -17,6 +19,7 @@ interface Options extends SessionOptions {
   infill?: boolean;
   mode?: string;
   image?: string[];
+  planning?: string;
 }
 
 export function define(command: Command): void {
@@ -26,6 +29,8 @@ export function define(command: Command): void {
     .option("--infill", "fill the prompt's blanks, <extra_id_0>, <extra_id_1> …, by a model that was trained to")
     .addOption(new Option("--mode <mode>", "the mode of a model trained by UL2R that reads the prompt").choices(MODES))
     .option("--format <json or file>", "json: constrain the answer to a JSON object; FILE: to the JSON schema in it")
+    .option("--planning <channel>", "of PLANNER+EXECUTOR: latent, text or none, with options such as text:steps=4")
+    .option("--projector <folder>", "of PLANNER+EXECUTOR: a trained projector, in place of the one found for the two")
     .option("--json", "print one JSON object with text, tokens and receipt")
     .action(run);
 }
@@ -33,6 +38,9 @@ export function define(command: Command): void {
 async function run(argument: string | undefined, options: Options): Promise<void> {
   if (argument === undefined && process.stdin.isTTY) return (await import("./chat.ts")).chat(options);
   const signal = interruptSignal();
+  if (isPlanName(options.model)) return runPlanned(await promptOf(argument, signal), options, signal);
+  const alone = options.planning === undefined ? options.projector && "projector" : "planning";
+  if (alone) throw new UserError(`--${alone} is for a planner with an executor, --model PLANNER+EXECUTOR`, 2);
   const { image } = options;
   const format = options.format === undefined ? {} : { format: formatOf(options.format) };
   const mode = options.mode === undefined ? {} : { mode: options.mode as Mode };

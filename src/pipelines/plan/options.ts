@@ -1,0 +1,32 @@
+import type { z } from "zod";
+import { diffusionOptions } from "../../engine/diffusion/options.ts";
+import { channels } from "../../engine/plan/template.ts";
+import { choice, optionalInteger } from "../../savings/option-schemas.ts";
+import { UserError } from "../../util/errors.ts";
+import { checkedNamed, readNamed } from "../../util/named-options.ts";
+
+/** The options of planning. Those of filling in are the trained projector's, unless they are given. */
+export const planningOptions = diffusionOptions.extend({
+  channel: choice(channels)
+    .optional()
+    .describe("how the plan reaches the executor: latent (default, if a projector was trained), text, or none"),
+  maxPlanTokens: optionalInteger(1).describe("tokens of the plan (default: the projector's, else 64)"),
+});
+export type PlanningInput = z.input<typeof planningOptions>;
+export type PlanningOptions = z.output<typeof planningOptions>;
+
+/** Options as a caller gives them, checked, without defaults. @throws UserError */
+export function checkPlanning(given: unknown): Partial<PlanningOptions> {
+  const checked = checkedNamed("planning", planningOptions, given as Record<string, unknown>);
+  const keys = Object.keys(given as object);
+  return Object.fromEntries(Object.entries(checked).filter(([key]) => keys.includes(key)));
+}
+
+/** Reads `CHANNEL` or `CHANNEL:key=value,key=value`. @throws UserError */
+export function parsePlanning(text: string): Partial<PlanningOptions> {
+  const { name, values } = readNamed(text, (channel) => {
+    if (channels.some((known) => known === channel)) return;
+    throw new UserError(`planning: expected one of ${channels.join(", ")}, got "${channel}"`, 2);
+  });
+  return checkPlanning({ channel: name, ...values });
+}
