@@ -20,7 +20,8 @@ export function captionOf({ objects }: Scene, seed: number): string {
   const counts = new Map<string, number>();
   for (const { label } of objects) counts.set(label, (counts.get(label) ?? 0) + 1);
   const parts = [...counts].map(([label, count]) => (count === 1 ? one(label) : `${numbers[count]} ${plural(label)}`));
-  if (objects.length === 1) return pick([objects[0]!.label, parts[0]!, `a picture of ${parts[0]}`], seededRandom(seed))!;
+  if (objects.length === 1)
+    return pick([objects[0]!.label, parts[0]!, `a picture of ${parts[0]}`], seededRandom(seed))!;
   return parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fillWhole } from "../../../util/write-whole.ts";
 import type { PullOptions } from "../../../weights/sources/plan.ts";
 import type { SceneOptions } from "./options.ts";
-import { openPictures, type SceneSplit } from "./pictures.ts";
+import { openPictures, type Pictures, type SceneSplit } from "./pictures.ts";
 import { drawScene, type Scene } from "./scene.ts";
 import { captionOf, questionsOf, type SceneQuestion } from "./words.ts";
 
@@ -35,8 +35,11 @@ export const seedOf = ({ split, seed }: SceneSet, index: number): number =>
  * Writes scenes as PNG files and `scenes.jsonl`, a line each, into a folder.
  * @throws UserError if the pictures cannot be fetched or the folder cannot be written
  */
-export async function writeScenes(out: string, set: SceneSet, options: SceneOptions, pull: PullOptions = {}) {
-  const pictures = await openPictures(set.split, pull);
+export const writeScenes = async (out: string, set: SceneSet, options: SceneOptions, pull: PullOptions = {}) =>
+  writeScenesOf(await openPictures(set.split, pull), out, set, options);
+
+/** Like `writeScenes`, of any pictures. */
+export async function writeScenesOf(pictures: Pictures, out: string, set: SceneSet, options: SceneOptions) {
   await mkdir(join(out, "images"), { recursive: true });
   await fillWhole(join(out, "scenes.jsonl"), async (file) => {
     for (let i = 0; i < set.count; i++) {
