@@ -33,6 +33,8 @@ export interface GenerationItem extends Base {
   readonly prompt: string;
   /** The prompt as tokens, where it is to be cut between two of them. */
   readonly promptTokens?: readonly number[];
+  /** Images before the prompt, as the bytes of files, for models that read them. */
+  readonly images?: readonly Uint8Array[];
   /** Tokens of the prompt that are images, counted without the token that begins a text. */
   readonly visual?: readonly VisualSpan[];
   /** Text after the answer, for models that fill in. */

@@ -62,6 +62,11 @@ export class ImageReader implements Disposable {
     };
   }
 
+  /** Drops the rows that are kept, so that the next image has the bill of a first one. */
+  forget(): void {
+    this.#kept.clear();
+  }
+
   #keep(hash: string, rows: Float32Array): void {
     this.#kept.delete(hash);
     this.#kept.set(hash, rows);

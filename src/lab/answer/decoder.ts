@@ -7,6 +7,7 @@ import type { Lease } from "../../engine/run/recipes.ts";
 import type { Request } from "../../engine/schedule/ticket.ts";
 import { labelled } from "../../engine/score/labelled.ts";
 import { Likelihoods, natsOf, type Pair, type TokenScore } from "../../engine/score/likelihood.ts";
+import { blind, encodeWithPlaces, seenPrompt } from "../../engine/vision/seen-prompt.ts";
 import type { VisualSpan } from "../../savings/plan.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
@@ -121,6 +122,7 @@ export class DecoderAnswerer implements Answerer {
 
   #generation(item: GenerationItem): Plan | undefined {
     const { engine, tokenizer } = this.model;
+    if (item.images) return this.#seen(item, item.images);
     const request = this.#request(item);
     if (request === undefined) return undefined;
     const { prompt, options, ...terms } = request;
@@ -130,13 +132,34 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
+  /** An image is read, and billed, for each item anew. @throws UserError if the model reads text alone */
+  #seen(item: GenerationItem, images: readonly Uint8Array[]): Plan | undefined {
+    const { engine, tokenizer, vision } = this.model;
+    if (!vision) throw blind(this.model.source.name);
+    const length = this.model.encode(item.prompt, true).length + images.length * vision.vision.tokens;
+    if (length > this.model.decoder.config.context - item.maxTokens) return undefined;
+    return async (signal) => {
+      const { prompt, options, ...terms } = await this.#seenRequest(item, images);
+      return this.#answered(item, await wholeOf(generate(engine, tokenizer, prompt, options, { signal, ...terms })));
+    };
+  }
+
+  async #seenRequest(item: GenerationItem, images: readonly Uint8Array[]): Promise<Request> {
+    this.model.vision?.forget();
+    const ids = encodeWithPlaces(this.model, item.prompt, images.length, { raw: true, tools: [] });
+    const seen = await seenPrompt(this.model, ids, images);
+    return { ...seen, options: optionsOf(item), plan: this.lease.plan(seen.prompt.length, seen.visual), alone: true };
+  }
+
   /** Starts from empty rows, so that the same items always lie side by side. */
   async together(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]> {
     const { engine, tokenizer } = this.model;
-    const fitting = items.flatMap((item) => {
-      const request = item.kind === "generation" ? this.#request(item) : undefined;
-      return request ? [{ item: item as GenerationItem, request }] : [];
-    });
+    const fitting: { item: GenerationItem; request: Request }[] = [];
+    for (const item of items) {
+      if (item.kind !== "generation") continue;
+      const request = item.images ? await this.#seenRequest(item, item.images) : this.#request(item);
+      if (request) fitting.push({ item, request });
+    }
     engine.forget();
     const requests = fitting.map(({ request }) => request);
     const answers = await generateAll(engine, tokenizer, requests, signal);
@@ -155,12 +178,15 @@ export class DecoderAnswerer implements Answerer {
 
   /** The answer, too, is to fit into the context. */
   #request(item: GenerationItem): Request | undefined {
-    const { stop, maxTokens } = item;
     const { context } = this.model.decoder.config;
-    const ids = cut(this.#promptOf(item), context - maxTokens, this.truncate);
+    const ids = cut(this.#promptOf(item), context - item.maxTokens, this.truncate);
     if (!ids) return undefined;
-    const options = generateOptions.parse({ maxTokens, stop: [...stop], repetitionDetection: false });
-    return { prompt: ids, options, plan: this.lease.plan(ids.length, this.#visualOf(item)), alone: true };
+    return {
+      prompt: ids,
+      options: optionsOf(item),
+      plan: this.lease.plan(ids.length, this.#visualOf(item)),
+      alone: true,
+    };
   }
 
   #visualOf({ visual = [] }: GenerationItem): readonly VisualSpan[] {
@@ -191,6 +217,9 @@ function once<T>(of: (text: string) => T): (text: string) => T {
     return value;
   };
 }
+
+const optionsOf = ({ stop, maxTokens }: GenerationItem) =>
+  generateOptions.parse({ maxTokens, stop: [...stop], repetitionDetection: false });
 
 const likelihoodOf = (tokens: readonly TokenScore[]): Likelihood => ({
   logLikelihood: natsOf(tokens),

@@ -22,6 +22,7 @@ import { nqOpen, triviaqa } from "./open-questions.ts";
 import { openbookqa } from "./openbookqa.ts";
 import { piqa } from "./piqa.ts";
 import { coqa, drop, squad } from "./reading.ts";
+import { scenes } from "./scenes.ts";
 import { sciq } from "./sciq.ts";
 import { socialIqa } from "./social-iqa.ts";
 import { text } from "./text.ts";
@@ -63,6 +64,7 @@ export const tasks: readonly Entry[] = [
   tagmynews,
   cranfield,
   attributes,
+  scenes,
 ];
 
 export const taskNames: readonly string[] = tasks.map(({ name }) => name);
