@@ -1,0 +1,37 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { load } from "../../library/load.ts";
+import type { Model } from "../../library/model.ts";
+import { plainPicture, trainedColours } from "../../library/vision.testing.ts";
+import type { GenerationItem } from "../item.ts";
+import { DecoderAnswerer } from "./decoder.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-vision-"));
+let model: Model;
+beforeAll(async () => {
+  model = await load(await trainedColours(folder));
+});
+afterAll(() => {
+  model.dispose();
+  rmSync(folder, { recursive: true });
+});
+
+const itemOf = (image: Uint8Array): GenerationItem => ({
+  ...{ id: "1", kind: "generation", prompt: "which colour is it?", images: [image] },
+  ...{ stop: [], maxTokens: 3, answers: ["red"] },
+});
+
+test("an item with an image is answered by it, alone and beside others, and always billed for its encoder", async () => {
+  using answerer = await DecoderAnswerer.open(model.language, [], undefined);
+  const items = [itemOf(await plainPicture("red")), itemOf(await plainPicture("blue"))];
+  const answered = [await answerer.plan(items[0]!)!(), await answerer.plan(items[0]!)!()];
+  expect(answered.map(({ answer }) => answer)).toEqual([{ text: " red" }, { text: " red" }]);
+  expect(answered[1]!.flops).toEqual(answered[0]!.flops);
+  const together = await answerer.together(items);
+  expect(together.map(({ answer }) => answer)).toEqual([{ text: " red" }, { text: " blue" }]);
+  expect(together[0]!.flops).toEqual(answered[0]!.flops);
+  const { prompt, ...more } = items[0]!;
+  expect(answerer.plan({ ...more, prompt: prompt.repeat(20) })).toBeUndefined();
+});
