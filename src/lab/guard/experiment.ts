@@ -1,0 +1,224 @@
+import path from "node:path";
+import { type ClassedImage, noisyBatches } from "../../train/drawing/batches.ts";
+import { type DrawingSubject, newDrawing, oldDrawing } from "../../train/drawing/subject.ts";
+import { frozenOf } from "../../train/guard/guard.ts";
+import { learnShares, meanError } from "../../train/guard/learn.ts";
+import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../../train/guard/mask-file.ts";
+import { type GuardOptions, guardOptions } from "../../train/guard/options.ts";
+import { tensorsIn } from "../../train/guard/tensors.ts";
+import { trainOptions } from "../../train/options.ts";
+import { TrainingRun } from "../../train/run.ts";
+import { bare } from "../../train/subject.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Drawing } from "../data/drawings/shapes.ts";
+import { inverse, randomByParameters, randomByTensors, type Sized } from "./masks.ts";
+import { adaptation, type MaskScore } from "./score.ts";
+import type { World } from "./world.ts";
+
+/** Random masks with the learned one's parameters, and by the number of tensors alone. */
+const RANDOM = { parameters: 3, tensors: 1 };
+const PUBLISHED = { batch: 32, steps: 2500 };
+const BATCH = 16;
+/** A user's steps and rate, by AdamW. */
+const USER = { steps: 300, lr: 5e-4 };
+
+/** A set of drawings as a network reads them. */
+const asImages = (drawings: readonly Drawing[], { model }: DrawingSubject): ClassedImage[] =>
+  drawings.map(({ label, bytes }) => ({
+    pixels: Float32Array.from(bytes, (byte) => byte / 127.5 - 1),
+    row: model.labels.indexOf(label),
+  }));
+
+interface UserTerms {
+  readonly steps: number;
+  readonly lr: number;
+  readonly seed: number;
+  readonly schedule: "constant" | "cosine";
+  readonly batch?: number;
+}
+
+/** Trains a subject on images; the run owns the subject. */
+async function trained(
+  subject: DrawingSubject,
+  images: readonly ClassedImage[],
+  { schedule, batch = BATCH, ...terms }: UserTerms,
+): Promise<TrainingRun> {
+  const { noise, unconditional } = subject.model;
+  const { lr, seed, steps } = terms;
+  const training = noisyBatches(images, { size: batch, noise, unconditional, seed });
+  const options = trainOptions.parse({
+    ...{ data: ["drawings"], batch, steps, seed },
+    optimizer: { lr, weightDecay: 0, beta2: 0.999 },
+    schedule: { name: schedule },
+  });
+  const run = await TrainingRun.open(options, subject, { training, heldOut: undefined, hash: "" });
+  while (!run.ended) await run.step();
+  return run;
+}
+
+/** Trains the model of a world that is to be published, and writes it. */
+export async function publish(world: World, folder: string, seed: number): Promise<void> {
+  const named = bare({ model_type: "UNet2DModel" });
+  const checkpoint: Checkpoint = {
+    ...named,
+    config: { kind: "huggingface", path: "architecture", config: world.architecture },
+  };
+  const subject = newDrawing(checkpoint, { train: [], freezeMask: undefined }, seed);
+  const images = asImages(world.published(), subject);
+  using _run = await trained(subject, images, { ...PUBLISHED, lr: 2e-3, seed, schedule: "cosine" });
+  await subject.write(folder);
+}
+
+/** The two sides of an experiment, by label. */
+export interface Role {
+  readonly illegal: string;
+  readonly innocent: string;
+}
+
+export interface RoleResult {
+  readonly role: Role;
+  /** Mean errors on held-out images of the published and the fully fine-tuned model. */
+  readonly errors: Readonly<
+    Record<"illegal" | "innocent", { readonly published: number; readonly fullyTuned: number }>
+  >;
+  readonly gaps: { readonly illegal: number; readonly innocent: number };
+  /** m's mean, and the share of tensors whose m is not between 0.1 and 0.9. */
+  readonly soft: { readonly ratio: number; readonly decided: number };
+  readonly masks: readonly MaskScore[];
+}
+
+/** Errors of a model on held-out images of each new class. */
+type ByLabel = Readonly<Record<string, number>>;
+
+/** One seed of a world: a user without a mask, and both roles under all masks. */
+export class Experiment {
+  constructor(
+    private readonly world: World,
+    private readonly checkpoint: Checkpoint,
+    private readonly seed: number,
+    /** The folder of masks, and of the fine-tuned models. */
+    private readonly folder: string,
+    private readonly given: Partial<GuardOptions> = {},
+  ) {}
+
+  async run(onDone: (what: string) => void): Promise<RoleResult[]> {
+    const [a, b] = this.world.fresh;
+    const published = await this.#errorsOf(this.#open());
+    const full = await this.#user(undefined, "full");
+    onDone("full");
+    const results = [];
+    for (const role of [
+      { illegal: a, innocent: b },
+      { illegal: b, innocent: a },
+    ])
+      results.push(await this.#role(role, published, full, onDone));
+    return results;
+  }
+
+  async #role(role: Role, published: ByLabel, full: ByLabel, onDone: (what: string) => void): Promise<RoleResult> {
+    const { shares, gaps, options } = await this.#learn(role);
+    onDone(`${role.illegal}: mask`);
+    const masks = this.#masks(shares, options);
+    const scores: MaskScore[] = [];
+    for (const [mask, frozen] of Object.entries(masks)) {
+      scores.push(await this.#score(role, mask, frozen, published, full));
+      onDone(`${role.illegal}: ${mask}`);
+    }
+    const values = [...shares.values()];
+    const side = (label: string) => ({ published: published[label]!, fullyTuned: full[label]! });
+    return {
+      ...{ role, gaps, masks: scores },
+      errors: { illegal: side(role.illegal), innocent: side(role.innocent) },
+      soft: {
+        ratio: values.reduce((a, b) => a + b, 0) / values.length,
+        decided: values.filter((m) => Math.abs(m - 0.5) > 0.4).length / values.length,
+      },
+    };
+  }
+
+  async #learn({ illegal, innocent }: Role) {
+    const options = guardOptions.parse({
+      ...{ model: this.world.name, illegal, innocent, seed: this.seed, batch: BATCH },
+      ...this.given,
+    });
+    using subject = this.#open();
+    const side = (label: string) => asImages(this.world.drawings(label, "publisher", this.seed), subject);
+    const sides = { illegal: side(illegal), innocent: side(innocent) };
+    return { ...(await learnShares(this.checkpoint, sides, options)), options };
+  }
+
+  /** The learned mask and its controls, by name. */
+  #masks(shares: ReadonlyMap<string, number>, options: GuardOptions): Record<string, ReadonlySet<string>> {
+    const tensors = this.#sizes();
+    const learned = frozenOf(shares, options);
+    const parameters = tensors.filter(({ name }) => learned.has(name)).reduce((sum, { size }) => sum + size, 0);
+    const named = (kind: keyof typeof RANDOM, make: (seed: number) => Set<string>) => {
+      const seeds = Array.from({ length: RANDOM[kind] }, (_, i) => 1000 * (this.seed + 1) + i);
+      return Object.fromEntries(seeds.map((seed, i) => [`random by ${kind} ${i + 1}`, make(seed)]));
+    };
+    return {
+      learned,
+      ...named("parameters", (seed) => randomByParameters(tensors, learned.size, parameters, seed)),
+      ...named("tensors", (seed) => randomByTensors(tensors, learned.size, seed)),
+      inverse: inverse(shares, learned.size),
+    };
+  }
+
+  #sizes(): Sized[] {
+    using subject = this.#open();
+    return subject.store.parameters.map(({ name, shape }) => ({ name, size: shape.reduce((a, b) => a * b, 1) }));
+  }
+
+  async #score(
+    { illegal, innocent }: Role,
+    mask: string,
+    frozen: ReadonlySet<string>,
+    published: ByLabel,
+    full: ByLabel,
+  ): Promise<MaskScore> {
+    const file = this.#maskOf(frozen);
+    const tuned = await this.#user(file, `${illegal} ${mask}`);
+    const of = (label: string) =>
+      adaptation({ published: published[label]!, fullyTuned: full[label]!, tuned: tuned[label]! });
+    const [bad, good] = [of(illegal), of(innocent)];
+    const { tensors, parameters } = ratiosOf(file);
+    return { mask, tensors, parameters, illegal: bad, innocent: good, selectivity: good - bad };
+  }
+
+  #maskOf(frozen: ReadonlySet<string>): FreezeMask {
+    using subject = this.#open();
+    return maskOf(this.world.name, tensorsIn(subject.store), (name) => frozen.has(name));
+  }
+
+  /** A user fine-tunes on both new classes, under a mask if there is one. */
+  async #user(mask: FreezeMask | undefined, name: string): Promise<ByLabel> {
+    const file = path.join(this.folder, "mask.json");
+    if (mask) await writeMask(file, mask);
+    const subject = oldDrawing(this.checkpoint, { train: [], freezeMask: mask && file });
+    const images = this.world.fresh.flatMap((label) =>
+      asImages(this.world.drawings(label, "user", this.seed), subject),
+    );
+    using _run = await trained(subject, images, { ...USER, seed: this.seed, schedule: "constant" });
+    if (!/ [23]$|tensors|inverse/.test(name)) await subject.write(path.join(this.folder, name.replaceAll(" ", "-")));
+    return await this.#errors(subject);
+  }
+
+  async #errorsOf(subject: DrawingSubject): Promise<ByLabel> {
+    using owned = subject;
+    return await this.#errors(owned);
+  }
+
+  async #errors(subject: DrawingSubject): Promise<ByLabel> {
+    using passes = await subject.openPasses();
+    const found: Record<string, number> = {};
+    for (const label of this.world.fresh) {
+      const images = asImages(this.world.drawings(label, "test", this.seed), subject);
+      found[label] = await meanError(passes, subject, images, BATCH);
+    }
+    return found;
+  }
+
+  #open(): DrawingSubject {
+    return oldDrawing(this.checkpoint, { train: [], freezeMask: undefined });
+  }
+}
