@@ -10,7 +10,7 @@ export interface Cell {
 /** Share that leaves 42 of 156 visual tokens, as many as a grid of stride 2 has. */
 const RATIO = 0.73;
 /** Layers after which tokens are dropped. */
-const DEPTHS = [1, 2, 3, 4] as const;
+const DEPTHS = [1, 2, 3] as const;
 
 const one = (after: number): Cell[] => {
   const at = `feather:after=${after},ratio=${RATIO}`;
@@ -21,12 +21,10 @@ const one = (after: number): Cell[] => {
   });
   return [
     cell("fastv", `${at},mode=fastv`),
-    cell("fastv, over the image", `${at},mode=fastv,score=image`),
     cell("no rotary", `${at},stride=0`),
     cell("uniform", `feather:after=${after},mode=uniform,stride=2`),
     cell("random", `${at},mode=random`),
     cell("union, as many", `${at},equal=true`),
-    cell("union", at),
   ];
 };
 
@@ -53,7 +51,7 @@ const yopo = (name: string, ...recipe: string[]): Cell => ({ page: "yopo", name,
 export const yopoCells = ({ kept, most, random }: HeadFiles): readonly Cell[] => [
   yopo("dense"),
   ...[5, 4, 3, 2, 1].map((layers) => yopo(`layers ${layers}`, `yopo:layers=${layers}`)),
-  ...[4, 2, 1, 0].map((radius) => yopo(`radius ${radius}`, `yopo:radius=${radius},causal=true`)),
+  ...[2, 1, 0].map((radius) => yopo(`radius ${radius}`, `yopo:radius=${radius},causal=true`)),
   yopo("radius 2, later ones too", "yopo:radius=2"),
   yopo("least active heads dropped", `yopo:heads=${kept}`),
   yopo("most active heads dropped", `yopo:heads=${most}`),
