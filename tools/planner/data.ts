@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { seededRandom } from "../../src/util/random.ts";
-import { FULL, type Sample, type Sizes, SMALL, trainingSample } from "./world.ts";
+import { type Sample, trainingSample } from "./world.ts";
 
 // Writes the training data of planner-tiny and its executors: npx tsx tools/planner/data.ts FOLDER [SAMPLES]
 
@@ -21,19 +21,13 @@ const plain = ({ question, answer }: Sample): Line => ({ prompt: `${question}>`,
 const [folder = "planner-data", count = "100000"] = process.argv.slice(2);
 mkdirSync(folder, { recursive: true });
 
-/** Files of one size of graphs; all have some of the largest, so that their characters are the same. */
-function write(prefix: string, seed: number, sizes: Sizes): void {
-  const random = seededRandom(seed);
-  const samples = Array.from({ length: Number(count) }, (_, i) => trainingSample(random, i % 50 === 0 ? FULL : sizes));
-  const save = (name: string, lines: readonly Line[]) =>
-    writeFileSync(path.join(folder, prefix + name), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-  save("planner.jsonl", samples.map(planned));
-  save(
-    "executor-plans.jsonl",
-    samples.map((sample, i) => (i % 2 === 0 ? withPlan(sample) : plain(sample))),
-  );
-  save("executor-plain.jsonl", samples.map(plain));
-}
-
-write("small-", 1, SMALL);
-write("", 2, FULL);
+const random = seededRandom(1);
+const samples = Array.from({ length: Number(count) }, () => trainingSample(random));
+const save = (name: string, lines: readonly Line[]) =>
+  writeFileSync(path.join(folder, name), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+save("planner.jsonl", samples.map(planned));
+save(
+  "executor-plans.jsonl",
+  samples.map((sample, i) => (i % 2 === 0 ? withPlan(sample) : plain(sample))),
+);
+save("executor-plain.jsonl", samples.map(plain));

@@ -16,9 +16,10 @@ export interface Sizes {
   readonly degrees: readonly number[];
   readonly lengths: readonly [shortest: number, longest: number];
 }
-export const FULL: Sizes = { degrees: [3, 4, 5], lengths: [4, 8] };
-/** Graphs to begin with. */
-export const SMALL: Sizes = { degrees: [2, 3], lengths: [3, 4] };
+/** Graphs that are asked for in tests. */
+export const TESTED: Sizes = { degrees: [3, 4, 5], lengths: [4, 8] };
+/** Graphs of training: small ones are among them, from which following edges is learned sooner. */
+const TRAINED: Sizes = { degrees: [1, 2, 3, 4, 5], lengths: [2, 8] };
 
 type Random = () => number;
 const below = (n: number, random: Random): number => Math.floor(random() * n);
@@ -36,7 +37,7 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
  * A star graph (Bachmann & Nagarajan 2024, arXiv 2403.06963): arms of equal length from one node, their edges in random
  * order; the path to the end of one arm is asked for. The question ends with the start, the goal and the path's length.
  */
-export function starGraph(random: Random, { degrees, lengths: [shortest, most] }: Sizes = FULL): Sample {
+export function starGraph(random: Random, { degrees, lengths: [shortest, most] }: Sizes = TESTED): Sample {
   const degree = degrees[below(degrees.length, random)]!;
   const longest = Math.min(most, 1 + Math.floor((NODES.length - 1) / degree));
   const length = shortest + below(longest - shortest + 1, random);
@@ -76,5 +77,5 @@ export const anyLookUp = (random: Random): Sample => lookUp(random, KEYS);
 const LOOK_UPS = 0.1;
 
 /** Samples for training. */
-export const trainingSample = (random: Random, sizes: Sizes): Sample =>
-  random() < LOOK_UPS ? lookUp(random) : starGraph(random, sizes);
+export const trainingSample = (random: Random): Sample =>
+  random() < LOOK_UPS ? lookUp(random) : starGraph(random, TRAINED);
