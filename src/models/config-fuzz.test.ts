@@ -13,9 +13,10 @@ import type { GgufValue } from "../weights/gguf/values.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { traceHidden } from "./encoder-graphs.ts";
 import { traceImages, traceTexts } from "./image-text-graphs.ts";
-import { isOfKind, openDecoder, openEncoder, openImageText, openSeq2Seq } from "./registry.ts";
+import { isOfKind, openDecoder, openEncoder, openImageText, openSeq2Seq, openVision } from "./registry.ts";
 import { traceDense } from "./segments.ts";
 import { traceDecoded, traceSource } from "./seq2seq-graphs.ts";
+import { traceVision } from "./vision-graph.ts";
 
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-config-fuzz-"));
@@ -65,6 +66,9 @@ function mutated(source: ConfigSource, changes: number): ConfigSource {
 function survey(checkpoint: Checkpoint): void {
   const [weights, trace] = opened(checkpoint);
   weights.survey(trace);
+  if (!isOfKind("vision–language model", checkpoint)) return;
+  const { vision, weights: own } = openVision(checkpoint, folder, "f32");
+  own.survey(() => traceVision(vision));
 }
 
 function opened(checkpoint: Checkpoint): [Weights, () => unknown] {

@@ -14,6 +14,7 @@ import { cacheBytes, type Described, sizesOf } from "../file/described.ts";
 import { LanguageModel } from "../language-model.ts";
 import { decoderShape } from "./decoder-shape.ts";
 import type { Kind } from "./kind.ts";
+import { seesImages, withImages } from "./vision-language.ts";
 
 const KIND = "decoder";
 
@@ -21,16 +22,19 @@ const KIND = "decoder";
 const openSeams = ({ config }: Decoder): readonly Seam[] =>
   isRecurrent(config) ? ["between layers"] : ["attention", "between layers"];
 
-/** Language models: each token sees those before it. */
+/** Language models: each token sees those before it. Some read images, too. */
 export const decoderKind: Kind<LanguageModel> = {
   name: KIND,
-  matches: (checkpoint) => isOfKind(KIND, checkpoint),
+  matches: (checkpoint) => isOfKind(KIND, checkpoint) || seesImages(checkpoint),
   open({ source, adapted, quant, onNotice }) {
-    if (readsTextAlone(adapted.checkpoint))
+    if (!seesImages(adapted.checkpoint) && readsTextAlone(adapted.checkpoint))
       onNotice?.(`${source.name}: the model's images are not read, its text alone`);
     return LanguageModel.load(source, quant, adapted);
   },
-  describe,
+  describe(checkpoint, folder, quant) {
+    const described = describe(checkpoint, folder, quant);
+    return seesImages(checkpoint) ? withImages(described, checkpoint, folder, quant) : described;
+  },
   export({ checkpoint, own }, folder, quant) {
     const { decoder, weights } = openDecoder(checkpoint, folder, quant, own);
     const traced = isRecurrent(decoder.config) ? exportedRecurrent : exportedDecoder;

@@ -6,12 +6,10 @@ import { encoderKind } from "./encoder.ts";
 import { encoderDecoderKind } from "./encoder-decoder.ts";
 import { imageGeneratorKind } from "./image-generator.ts";
 import { imageTextKind } from "./image-text.ts";
-import { visionLanguageKind } from "./vision-language.ts";
 
 /** Every kind of model that runs: one line each. */
 export const kinds = [
   decoderKind,
-  visionLanguageKind,
   diffusionKind,
   encoderKind,
   encoderDecoderKind,

@@ -1,25 +1,22 @@
 import { evalCost, graphCost } from "../../graph/index.ts";
 import { isOfKind, openVision } from "../../models/registry.ts";
 import { traceVision } from "../../models/vision-graph.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import type { Described } from "../file/described.ts";
 import { exact } from "../image-text/image-text-model.ts";
-import { LanguageModel } from "../language-model.ts";
-import { decoderKind } from "./decoder.ts";
-import type { Kind } from "./kind.ts";
 
-/** Language models that read images, too: a decoder, and the part that turns images into rows of its stream. */
-export const visionLanguageKind: Kind<LanguageModel> = {
-  ...decoderKind,
-  matches: (checkpoint) => isOfKind("vision–language model", checkpoint),
-  open: ({ source, adapted, quant }) => LanguageModel.load(source, quant, adapted),
-  describe(checkpoint, folder, quant) {
-    const { vision, weights } = openVision(checkpoint, folder, exact(quant));
-    const { layers, hidden, heads, headSize, imageSize, patchSize } = vision.encoder.config;
-    const flopsPerImage = evalCost(graphCost(weights.imagined(() => traceVision(vision))), {}).flops;
-    const described = decoderKind.describe(checkpoint, folder, quant);
-    return {
-      ...described,
-      image: { layers, hidden, heads, headSize, imageSize, patchSize, tokens: vision.tokens },
-      flops: (costs) => ({ ...described.flops(costs), flopsPerImage }),
-    };
-  },
-};
+/** True for a decoder with a part that turns images into rows of its stream. */
+export const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–language model", checkpoint);
+
+/** A decoder's description with the part that reads images. */
+export function withImages(described: Described, checkpoint: Checkpoint, folder: string, quant: Quant): Described {
+  const { vision, weights } = openVision(checkpoint, folder, exact(quant));
+  const { layers, hidden, heads, headSize, imageSize, patchSize } = vision.encoder.config;
+  const flopsPerImage = evalCost(graphCost(weights.imagined(() => traceVision(vision))), {}).flops;
+  return {
+    ...described,
+    image: { layers, hidden, heads, headSize, imageSize, patchSize, tokens: vision.tokens },
+    flops: (costs) => ({ ...described.flops(costs), flopsPerImage }),
+  };
+}
