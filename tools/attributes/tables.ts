@@ -1,0 +1,169 @@
+/**
+ * Writes the sections of the results of feather and yopo: `npx tsx tools/attributes/tables.ts [OUT]`. With the folder that `measure.ts`
+ * wrote, its answers are copied first.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { makeScenes } from "../../src/lab/data/attributes/scene.ts";
+import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
+import { visualFlopsSaved } from "../../src/savings/tokens/feather/flops.ts";
+import { markdownTable, root, writeSection } from "../section.ts";
+import type { Bias } from "./bias.ts";
+import { type Answers, type Asked, askedKinds, PICTURES, questionOf, SEED, SIDE } from "./measure.ts";
+import { architecture } from "./vocabulary.ts";
+
+type Named = Answers & { readonly name: string };
+interface Results {
+  readonly answers: readonly Named[];
+  readonly bias: readonly Bias[];
+  /** Share of heads on which two halves of the calibration agree, and the heads kept. */
+  readonly heads: { readonly agreement: number; readonly kept: readonly (readonly boolean[])[] };
+}
+
+const pages = ["feather", "yopo"] as const;
+type Page = (typeof pages)[number];
+const folderOf = (page: Page): string => `docs/results/${page}`;
+const pathOf = (page: Page): string => join(root, folderOf(page), "answers.json");
+
+function collect(out: string, page: Page): void {
+  const read = (file: string): unknown => JSON.parse(readFileSync(join(out, file), "utf8"));
+  const files = readdirSync(join(out, page)).toSorted();
+  const answers = files.map((file) => read(join(page, file)) as Named).map(rounded);
+  const recipes = answers.map((one) => ({ ...one, recipe: one.recipe.map((step) => step.replaceAll(`${out}/`, "")) }));
+  const results = { answers: recipes, bias: read("bias.json"), heads: read("halves.json") };
+  writeFileSync(pathOf(page), `${JSON.stringify(results)}\n`);
+}
+
+const rounded = (one: Named): Named => ({ ...one, tokens: one.tokens.map((count) => Math.round(count * 100) / 100) });
+
+const load = (page: Page): Results => JSON.parse(readFileSync(pathOf(page), "utf8")) as Results;
+
+const hits = (right: string): [number][] => [...right].map((digit) => [Number(digit)]);
+const mean = (parts: readonly (readonly number[])[]): number =>
+  parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** Right answers of a kind, and the difference from another recipe's on the same pictures. */
+function against(one: Named, other: Named, kind: Asked): string {
+  const { mean: delta, ci95 } = pairedDelta(hits(one.right[kind]), hits(other.right[kind]), mean, { seed: 1 });
+  const points = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`;
+  return `${points(delta)} [${points(ci95[0])}, ${points(ci95[1])}]`;
+}
+
+const sizes = { hidden: architecture.hidden_size, intermediate: architecture.intermediate_size };
+const VISUAL = SIDE * (SIDE + 1);
+
+function answersTable({ answers }: Results): string {
+  const dense = answers.find(({ name }) => name === "dense")!;
+  return markdownTable(
+    [
+      "recipe",
+      "visual tokens by layer",
+      "visual FLOPs saved",
+      "all FLOPs saved",
+      "where",
+      "against dense",
+      "whole",
+      "read",
+    ],
+    answers
+      .toSorted((a, b) => Number(a.name !== "dense") - Number(b.name !== "dense") || a.name.localeCompare(b.name, "en"))
+      .map((one) => [
+        one.recipe.length > 0 ? one.recipe.map((step) => `\`${step}\``).join(" ") : one.name,
+        one.tokens.map((count) => count.toFixed(0)).join(", "),
+        percent(visualFlopsSaved(VISUAL, one.tokens, sizes)),
+        percent(1 - one.flops.spent / one.flops.dense),
+        percent(mean(hits(one.right.where))),
+        one === dense ? "" : against(one, dense, "where"),
+        ...(["whole", "read"] as const).map((kind) => percent(mean(hits(one.right[kind])))),
+      ]),
+  );
+}
+
+/** Right answers to `where` by thirds of the picture, from the top. */
+function rowsTable({ answers }: Results, names: readonly string[]): string {
+  const scenes = makeScenes(SIDE, PICTURES, SEED);
+  const third = scenes.map((scene, i) => Math.floor((3 * questionOf(scene, "where", i).row!) / SIDE));
+  return markdownTable(
+    ["recipe", "top third", "middle", "bottom third"],
+    answers
+      .filter(({ name }) => names.includes(name))
+      .map(({ recipe, name, right }) => [
+        recipe.length > 0 ? `\`${recipe.join(" ")}\`` : name,
+        ...[0, 1, 2].map((part) => percent(mean(hits(right.where).filter((_, i) => third[i] === part)))),
+      ]),
+  );
+}
+
+const biasTable = ({ bias }: Results): string =>
+  markdownTable(
+    ["after layer", "with rotary embedding", "without"],
+    bias.map(({ after, rotary, none }) => [String(after), rotary.toFixed(3), none.toFixed(3)]),
+  );
+
+/** Comparisons that the method's claims are about: the first recipe less the second, in points. */
+function pairsTable({ answers }: Results, pairs: readonly (readonly [string, string])[]): string {
+  const named = (name: string) => answers.find((one) => one.name === name);
+  return markdownTable(
+    ["recipe", "against", ...askedKinds],
+    pairs.flatMap(([a, b]) => {
+      const [one, other] = [named(a), named(b)];
+      return one && other ? [[a, b, ...askedKinds.map((kind) => against(one, other, kind))]] : [];
+    }),
+  );
+}
+
+const featherPairs = [1, 2, 3].flatMap((after): (readonly [string, string])[] => [
+  [`no rotary ${after}`, `fastv ${after}`],
+  [`union, as many ${after}`, `no rotary ${after}`],
+  [`union, as many ${after}`, `uniform ${after}`],
+  [`fastv ${after}`, `random ${after}`],
+]);
+
+const featherSection = (results: Results): string =>
+  [
+    "### The bias of the trained model",
+    biasTable(results),
+    "### Every recipe",
+    answersTable(results),
+    "### Pairs, in points",
+    pairsTable(results, [...featherPairs, ["two stages", "one stage"], ["feather 1, 3", "fastv 1"]]),
+    "### Where the object is",
+    rowsTable(results, [
+      "dense",
+      "fastv 1",
+      "fastv 2",
+      "no rotary 1",
+      "no rotary 2",
+      "union, as many 1",
+      "union, as many 2",
+    ]),
+  ].join("\n\n");
+
+const yopoSection = (results: Results): string =>
+  [
+    `Two halves of the calibration agree on ${percent(results.heads.agreement)} of the heads. Heads kept, by layer: ${results.heads.kept
+      .map((row) => row.filter(Boolean).length)
+      .join(", ")}.`,
+    answersTable(results),
+    pairsTable(results, [
+      ["least active heads dropped", "most active heads dropped"],
+      ["least active heads dropped", "random heads dropped"],
+      ["radius 2", "radius 0"],
+    ]),
+  ].join("\n\n");
+
+/** A page's section, from its committed answers. */
+export const attributesSection = (page: Page): string =>
+  page === "feather" ? featherSection(load(page)) : yopoSection(load(page));
+
+export const SECTION = "attributes/tables";
+export const pageOf = (page: Page): string => `${folderOf(page)}/README.md`;
+
+if (process.argv[1] === import.meta.filename) {
+  const [out] = process.argv.slice(2);
+  for (const page of pages) {
+    if (out) collect(out, page);
+    if (existsSync(pathOf(page))) writeSection(pageOf(page), SECTION, attributesSection(page));
+  }
+}
