@@ -97,7 +97,8 @@ export class PlanPipeline implements Disposable {
   constructor(
     readonly name: string,
     readonly models: { readonly planner: Model; readonly executor: Model },
-    private readonly opened: PlanModels,
+    /** The two as they run, with the projector between them. */
+    readonly opened: PlanModels,
   ) {}
 
   /** Streams an answer; the plan comes with its first piece. @throws UserError as the models do */

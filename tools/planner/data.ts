@@ -1,9 +1,7 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { seededRandom } from "../../src/util/random.ts";
-import { type Sample, trainingSample } from "./world.ts";
-
-// Writes the training data of planner-tiny and its executors: npx tsx tools/planner/data.ts FOLDER [SAMPLES]
+import { lookUp, type Sample, starGraph, trainingSample } from "./world.ts";
 
 interface Line {
   readonly prompt: string;
@@ -17,17 +15,28 @@ const withPlan = ({ question, plan, answer }: Sample): Line => ({
   completion: `${plan}>${answer}`,
 });
 const plain = ({ question, answer }: Sample): Line => ({ prompt: `${question}>`, completion: answer });
+const asked = ({ question, answer }: Sample): Line => ({ prompt: question, completion: answer });
 
-const [folder = "planner-data", count = "100000"] = process.argv.slice(2);
-mkdirSync(folder, { recursive: true });
+/** Samples of the models' training, and of a projector's. */
+const [SAMPLES, QUESTIONS] = [150_000, 6000];
 
-const random = seededRandom(1);
-const samples = Array.from({ length: Number(count) }, () => trainingSample(random));
-const save = (name: string, lines: readonly Line[]) =>
-  writeFileSync(path.join(folder, name), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
-save("planner.jsonl", samples.map(planned));
-save(
-  "executor-plans.jsonl",
-  samples.map((sample, i) => (i % 2 === 0 ? withPlan(sample) : plain(sample))),
-);
-save("executor-plain.jsonl", samples.map(plain));
+/** Writes the training data into a folder, unless they are there. */
+export function writeData(folder: string): void {
+  const random = seededRandom(1);
+  const samples = Array.from({ length: SAMPLES }, () => trainingSample(random));
+  const others = seededRandom(2);
+  const questions = Array.from({ length: QUESTIONS }, (_, i) => (i % 10 === 0 ? lookUp(others) : starGraph(others)));
+  save(folder, "planner.jsonl", samples.map(planned));
+  save(
+    folder,
+    "executor-plans.jsonl",
+    samples.map((sample, i) => (i % 2 === 0 ? withPlan(sample) : plain(sample))),
+  );
+  save(folder, "executor-plain.jsonl", samples.map(plain));
+  save(folder, "questions.jsonl", questions.map(asked));
+}
+
+function save(folder: string, name: string, lines: readonly Line[]): void {
+  const file = path.join(folder, name);
+  if (!existsSync(file)) writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+}

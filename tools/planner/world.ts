@@ -70,6 +70,8 @@ export function lookUp(random: Random, keys: readonly string[] = KNOWN): Sample 
   return { task: "look-up", question: `?${key}`, plan: key, answer: values.get(key)! };
 }
 
+export const isKnown = ({ plan }: Sample): boolean => KNOWN.includes(plan);
+
 /** Look-ups of all keys, known or not. */
 export const anyLookUp = (random: Random): Sample => lookUp(random, KEYS);
 

@@ -1,0 +1,99 @@
+import { generate, generateOptions } from "../../src/engine/answer/generate.ts";
+import { type DiffusionInput, diffusionOptions } from "../../src/engine/diffusion/options.ts";
+import { spanOf } from "../../src/engine/plan/projector.ts";
+import type { Channel } from "../../src/engine/plan/template.ts";
+import type { PromptSpan } from "../../src/engine/run/spans.ts";
+import { type Carried, carry, type PlanModels, type Planning, promptFor } from "../../src/pipelines/plan/plan.ts";
+import { normals } from "../../src/util/normals.ts";
+import { seededRandom } from "../../src/util/random.ts";
+import type { Sample } from "./world.ts";
+
+/** Tokens of a plan: the longest path and an end token. */
+export const PLAN_TOKENS = 9;
+
+/** One question answered by an arm. */
+export interface Answered {
+  readonly right: boolean;
+  /** The plan as text; empty without one. */
+  readonly plan: string;
+  readonly planTokens: number;
+  readonly answerTokens: number;
+  /** Forward passes of both models. */
+  readonly passes: number;
+  readonly flops: number;
+  readonly ms: number;
+}
+
+/** What stands in the plan's place for question `i`; undefined: no plan, and a prompt without its place. */
+export type Place = (i: number) => Promise<Carried | undefined>;
+
+export const planningOf = (channel: Channel, diffusion: DiffusionInput = {}): Planning => ({
+  channel,
+  template: "bare-1",
+  terms: { tokens: PLAN_TOKENS, diffusion: diffusionOptions.parse(diffusion), temperature: 0 },
+});
+
+/** The plan of question `i` itself, or of one `ahead` of it. */
+export const planOf =
+  (models: PlanModels, samples: readonly Sample[], planning: Planning, ahead = 0): Place =>
+  (i) =>
+    carry(models, samples[(i + ahead) % samples.length]!.question, planning);
+
+/** A plan's text as it is given, from nowhere. */
+export const textPlan =
+  ({ executor }: PlanModels, samples: readonly Sample[]): Place =>
+  async (i) =>
+    carriedFree(executor.tokenizer.encode(samples[i]!.plan), samples[i]!.plan);
+
+/** Rows of noise, each as long as those of the plan's own rows on the mean. */
+export function noise(models: PlanModels, samples: readonly Sample[], planning: Planning): Place {
+  const normal = normals(seededRandom(9));
+  return async (i) => {
+    const made = await carry(models, samples[i]!.question, planning);
+    if (!("embeddings" in made.span)) throw new Error("noise stands for latent vectors");
+    const { embeddings } = made.span;
+    const size = Math.sqrt(embeddings.reduce((sum, x) => sum + x * x, 0) / embeddings.length);
+    return carriedFree(spanOf(embeddings.map(() => size * normal())), "");
+  };
+}
+
+const carriedFree = (span: PromptSpan, text: string): Carried => ({
+  shown: { channel: "text", text, tokens: 0, passes: 0, ms: 0 },
+  span,
+  spent: { flops: 0, bytes: 0 },
+});
+
+/** Answers a question with what an arm puts in the plan's place. */
+export async function answerBy(
+  { executor }: PlanModels,
+  { question, answer }: Sample,
+  carried: Carried | undefined,
+): Promise<Answered> {
+  const started = performance.now();
+  const planning = planningOf(carried ? "text" : "none");
+  const { prompt, embeddings } = promptFor(executor, question, planning, carried?.span ?? []);
+  const options = generateOptions.parse({ maxTokens: 2 });
+  let text = "";
+  for await (const piece of generate(executor.engine, executor.tokenizer, prompt, options, { embeddings })) {
+    text += piece.text;
+    if (!piece.finish) continue;
+    const { tokens, flops } = piece.finish.usage;
+    const { shown, spent } = carried ?? { shown: undefined, spent: { flops: 0 } };
+    return {
+      ...{ right: text === answer, plan: shown?.text ?? "", planTokens: shown?.tokens ?? 0 },
+      ...{ answerTokens: tokens.completion, passes: tokens.completion + (shown?.passes ?? 0) },
+      flops: flops.spent + spent.flops,
+      ms: performance.now() - started + (shown?.ms ?? 0),
+    };
+  }
+  throw new Error("an answer ended without its usage");
+}
+
+/** The path that a causal model writes after a question, token by token. */
+export async function writtenPath({ executor }: PlanModels, { question }: Sample): Promise<string> {
+  const prompt = executor.tokenizer.encode(`${question}=`);
+  const options = generateOptions.parse({ maxTokens: PLAN_TOKENS, stop: [">"] });
+  let text = "";
+  for await (const piece of generate(executor.engine, executor.tokenizer, prompt, options)) text += piece.text;
+  return text;
+}

@@ -1,0 +1,61 @@
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { parse } from "yaml";
+import { sources } from "../../src/engine/plan/latents.ts";
+import { train } from "../../src/library/train.ts";
+import type { TrainInput } from "../../src/train/options.ts";
+import { root } from "../section.ts";
+import { shipModel } from "../ship-model.ts";
+import { writeData } from "./data.ts";
+import { measure } from "./measure.ts";
+
+// Everything of docs/results/planner, and the models under models/: npx tsx tools/planner/run.ts FOLDER
+// What FOLDER already has is not made again, so that a run that was stopped goes on.
+
+const folder = process.argv[2] ?? "planner-run";
+const at = (...names: string[]): string => path.join(folder, ...names);
+const say = (text: string): void => void process.stderr.write(`${text}\n`);
+
+/** Trains into a folder of the run, unless it is done. */
+async function trained(name: string, options: TrainInput): Promise<void> {
+  if (existsSync(at(name, "receipt.json"))) return;
+  const { loss, steps } = await train(options, { out: at(name), reuse: "resume", threads: 1 });
+  say(`${name}: ${steps} steps, loss ${loss.last.toFixed(4)}`);
+}
+
+/** The options of a model's card, with the run's data. */
+function cardOf(model: string, data: string, more: TrainInput | object = {}): TrainInput {
+  const card: TrainInput = parse(readFileSync(path.join(root, "models", model, "train.yaml"), "utf8"));
+  return { ...card, data: at(data), ...more };
+}
+
+mkdirSync(folder, { recursive: true });
+writeData(folder);
+await trained("planner", cardOf("planner-tiny", "planner.jsonl"));
+await trained("executor", cardOf("executor-tiny", "executor-plans.jsonl"));
+await trained("executor-plain", cardOf("executor-tiny", "executor-plain.jsonl"));
+await shipModel(at("planner"), "planner-tiny");
+await shipModel(at("executor"), "executor-tiny");
+
+/** A projector is trained for the models as they are shipped, in float16. */
+const projector = (source: string, executor: string): TrainInput => ({
+  method: `projector:plan=9,template=bare-1,source=${source}`,
+  model: `${path.join(root, "models", "planner-tiny")}+${executor}`,
+  data: at("questions.jsonl"),
+  validation: 0.05,
+  batch: 32,
+  epochs: 4,
+  evaluateEvery: 100,
+  seed: 1,
+});
+const shipped = path.join(root, "models", "executor-tiny");
+for (const source of sources) await trained(`projector-${source}`, projector(source, shipped));
+await trained("projector-plain", projector("plan", at("executor-plain")));
+
+const artefact = path.join(root, "models", "planner-tiny+executor-tiny", "plan");
+mkdirSync(artefact, { recursive: true });
+copyFileSync(at("projector-plan", "projector.safetensors"), path.join(artefact, "projector.safetensors"));
+const about = JSON.parse(readFileSync(at("projector-plan", "plan.json"), "utf8"));
+for (const role of ["planner", "executor"]) about[role].name = `${role}-tiny`;
+writeFileSync(path.join(artefact, "plan.json"), `${JSON.stringify(about, null, 2)}\n`);
+await measure(folder);
