@@ -1,5 +1,5 @@
 /** Puts a trained model, in float16, into `models/NAME`: `npx tsx tools/ship-model.ts RUN NAME`. */
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withFile } from "../src/weights/read-file.ts";
 import { parseHeader } from "../src/weights/safetensors/header.ts";
@@ -12,6 +12,10 @@ export async function shipModel(from: string, name: string): Promise<void> {
   const folder = join(root, "models", name);
   mkdirSync(folder, { recursive: true });
   for (const file of ["tokenizer.json", "tokenizer_config.json"]) copyFileSync(join(from, file), join(folder, file));
+  const processor = join(from, "preprocessor_config.json");
+  if (existsSync(processor)) copyFileSync(processor, join(folder, "preprocessor_config.json"));
+  const template = join(from, "chat_template.jinja");
+  if (existsSync(template)) copyFileSync(template, join(folder, "chat_template.jinja"));
   // A receipt names the model by the run's folder, which is of one machine.
   const receipt: object = JSON.parse(readFileSync(join(from, "receipt.json"), "utf8"));
   writeFileSync(join(folder, "receipt.json"), `${JSON.stringify({ ...receipt, model: name }, null, 2)}\n`);

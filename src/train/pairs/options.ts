@@ -10,6 +10,10 @@ export const pairOptions = z.strictObject({
   architecture: z
     .record(z.string(), z.json())
     .describe("fields of a Hugging Face config.json of model_type clip; the vocabulary is that of the captions' words"),
+  start: z
+    .string()
+    .optional()
+    .describe("folder of a model that was trained on the same words: its weights are the first"),
   steps: count.default(1000).describe("optimiser steps"),
   batch: count.default(32).describe("pictures of a step, each the wrong one for the other captions"),
   temperature: z.number().positive().default(0.07).describe("cosines are divided by it; it stays as it is"),

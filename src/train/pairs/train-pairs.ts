@@ -7,7 +7,9 @@ import type { ImageText } from "../../models/image-text.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeJson } from "../../util/write-whole.ts";
+import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";
+import { Part } from "../../weights/prepared/part.ts";
 import type { WritableTensor } from "../../weights/safetensors/write.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { writeModel } from "../checkpoint/model.ts";
@@ -52,7 +54,8 @@ export async function trainPairs(options: PairOptions, call: PairsCall): Promise
   const { steps } = options;
   const run = await openRun(options, out);
   using trainer = await WholeTrainer.create(run, options.optimizer);
-  fillByWidth(trainer.store, run.model.image.config.layers, options.seed);
+  if (options.start === undefined) fillByWidth(trainer.store, run.model.image.config.layers, options.seed);
+  else fillFrom(trainer.store, openCheckpoint(options.start));
   const { losses, tokens } = await runSteps(run, trainer, options, call);
   await write(run, trainer.store, options.temperature, out);
   const { forward, backward } = { forward: trainer.spent.flops / 3, backward: (2 * trainer.spent.flops) / 3 };
@@ -135,6 +138,13 @@ const processorOf = (side: number): JsonObject => ({
   ...{ do_rescale: true, rescale_factor: 1 / 255, do_normalize: true },
   ...{ image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5], image_processor_type: "CLIPImageProcessor" },
 });
+
+/** Fills parameters with a checkpoint's. @throws UserError if one is missing or of another shape */
+function fillFrom(store: ParameterStore, checkpoint: Checkpoint): void {
+  const names = clip.tensors(checkpoint);
+  for (const parameter of store.parameters)
+    store.valuesOf(parameter).set(new Part(checkpoint, names, parameter.name, parameter.shape).floats());
+}
 
 function write({ checkpoint }: PairsRun, store: ParameterStore, temperature: number, out: string): Promise<void> {
   const scaled: WritableTensor = { shape: [], values: () => Float32Array.of(-Math.log(temperature)) };
