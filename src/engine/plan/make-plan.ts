@@ -1,5 +1,4 @@
 import { addSpent, type Spent } from "../../graph/index.ts";
-import { UserError } from "../../util/errors.ts";
 import { denoise } from "../diffusion/denoise.ts";
 import type { DiffusionModel } from "../diffusion/diffusion-model.ts";
 import type { DiffusionOptions } from "../diffusion/options.ts";
@@ -18,7 +17,7 @@ export interface PlanTerms {
 /** A plan, and what it took. */
 export interface MadePlan {
   readonly ids: readonly number[];
-  /** Without the tokens that end texts. */
+  /** Without the tokens that end texts; empty if there are no others. */
   readonly text: string;
   /** The last layer's normalised states at the plan's places, [tokens, hidden]. */
   readonly states?: Float32Array;
@@ -30,7 +29,7 @@ export interface MadePlan {
 /**
  * Plans by filling in masks behind a prompt (Berrayana et al. 2025, arXiv 2510.15244). The states are those of one more
  * pass over the whole sequence.
- * @throws UserError if the prompt is too long, the schedule does not divide, or the plan has end tokens only
+ * @throws UserError if the prompt is too long, or the schedule does not divide
  */
 export async function makePlan(
   model: DiffusionModel,
@@ -46,10 +45,6 @@ export async function makePlan(
     signal?.throwIfAborted();
     ids = answer;
   }
-  if (ids.every((id) => model.tokenizer.stopIds.has(id)))
-    throw new UserError(
-      `${model.source.name}: the plan has end tokens only, expected a plan; try the option ends=last or ends=never`,
-    );
   const places = Array.from({ length: tokens }, (_, i) => prompt.length + i);
   const states = terms.states ? (await run.states(Int32Array.from([...prompt, ...ids]), places)).slice() : undefined;
   const spent: Spent = { flops: 0, bytes: 0 };

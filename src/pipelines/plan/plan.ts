@@ -52,7 +52,7 @@ export interface PlannedPiece extends Piece {
 
 /**
  * Plans, then answers (Berrayana et al. 2025, arXiv 2510.15244, and its revision 2603.09184).
- * @throws UserError if the plan cannot be made or carried
+ * @throws UserError if the plan cannot be made or carried, or has end tokens only
  */
 export async function* planAndAnswer(
   models: PlanModels,
@@ -62,6 +62,11 @@ export async function* planAndAnswer(
   signal?: AbortSignal,
 ): AsyncGenerator<PlannedPiece, void> {
   const carried = await carry(models, question, planning, signal);
+  const { tokens, text } = carried.shown;
+  if (tokens > 0 && text === "")
+    throw new UserError(
+      `${models.planner.source.name}: the plan has end tokens only; expected others, as with the option ends=last or ends=never`,
+    );
   const { engine, tokenizer } = models.executor;
   const { prompt, embeddings } = promptFor(models.executor, question, planning, carried.span);
   let first = true;
