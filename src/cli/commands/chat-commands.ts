@@ -7,6 +7,10 @@ import { writeJson } from "../../util/write-whole.ts";
 export interface Talk {
   /** The turns so far, oldest first. */
   messages: ChatMessage[];
+  /** The files of the images of `messages`, in order, and behind them those of the next turn. */
+  images: string[];
+  /** True if the model reads images. */
+  readonly sees: boolean;
   /** The model's name. */
   readonly model: string;
   /** Lets another model answer from now on. @throws UserError if it cannot be loaded; the old one then stays */
@@ -23,6 +27,11 @@ interface ChatCommand {
 const commands: Readonly<Record<string, ChatCommand>> = {
   help: { usage: "/help", summary: "list the commands", run: help },
   model: { usage: "/model [MODEL]", summary: "show the model, or change it; what was said stays", run: model },
+  image: {
+    usage: "/image FILE",
+    summary: "put an image before the next turn, for a model that reads images",
+    run: image,
+  },
   save: { usage: "/save FILE", summary: "save what was said as JSON, as chat completions take it", run: save },
   clear: { usage: "/clear", summary: "forget what was said", run: clear },
   quit: { usage: "/quit", summary: "leave (also /exit, /bye and Ctrl-D)", run: () => "" },
@@ -54,7 +63,23 @@ async function model(talk: Talk, name: string, signal: AbortSignal): Promise<str
   return `the model is ${talk.model}`;
 }
 
+function image(talk: Talk, file: string): string {
+  if (file === "") throw new UserError("expected a file: /image FILE");
+  if (!talk.sees) throw new UserError(`${talk.model} reads text alone; expected a model that reads images`);
+  if (!existsSync(file)) throw new UserError(`${file}: there is no such file; expected an image`);
+  talk.images = [...talk.images, file];
+  return `${file} comes before what you say next`;
+}
+
+/** Images of turns that have been asked. */
+export const imagesIn = (messages: readonly ChatMessage[]): number =>
+  messages.reduce((sum, { content }) => sum + (Array.isArray(content) ? content.filter(isPlace).length : 0), 0);
+
+const isPlace = (part: unknown): boolean =>
+  typeof part === "object" && part !== null && "type" in part && part.type === "image";
+
 async function save({ model, messages }: Talk, file: string): Promise<string> {
+  if (imagesIn(messages) > 0) throw new UserError("a chat with images is not saved; expected one of texts alone");
   if (file === "") throw new UserError("expected a file: /save FILE");
   if (existsSync(file)) throw new UserError(`${file} exists already; expected a new file`);
   await writeJson(file, { model, messages });
@@ -63,5 +88,6 @@ async function save({ model, messages }: Talk, file: string): Promise<string> {
 
 function clear(talk: Talk): string {
   talk.messages = [];
+  talk.images = [];
   return "forgotten";
 }

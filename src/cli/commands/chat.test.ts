@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline/promises";
 import { PassThrough } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ChatMessage, Chunk, Prompt, RunOptions } from "../../index.ts";
 import { parts } from "../../ledger/fixtures/parts.ts";
@@ -64,7 +65,7 @@ function start(words: number) {
   /** Resolves when it asks for line number `nth`. */
   const asksFor = (nth: number) => until(() => shown.split("> ").length === nth + 1);
   const conversation: Answered = {
-    ...{ messages: [], model: "slow", answering: model },
+    ...{ messages: [], images: [], sees: true, model: "slow", answering: model },
     async change(name) {
       if (name !== "other") throw new UserError(`no model is called "${name}"`);
       Object.assign(conversation, { model: name });
@@ -153,4 +154,33 @@ test("commands are obeyed and not asked; what goes wrong is told, and the chat g
   const [first, answer] = conversation.messages;
   expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ model: "other", messages: [first, answer] });
   expect(model.asked.map((messages) => messages.at(-1)!.content)).toEqual(["hello", "/etc/hosts is a file"]);
+});
+
+test("/image puts a picture before the next turn alone, and a chat with one is not saved", async () => {
+  let stderr = "";
+  vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+    stderr += text;
+    return true;
+  });
+  const { model, input, asksFor, talk, conversation } = start(1);
+  const picture = fileURLToPath(new URL("../../models/fixtures/pictures/wide.png", import.meta.url));
+  for (const [i, line] of ["/image", `/image ${picture}`, "what is it?", "sure?", "/save /tmp/none.json"].entries()) {
+    input.write(`${line}\r`);
+    await asksFor(i + 2);
+  }
+  Object.assign(conversation, { sees: false });
+  input.write(`/image ${picture}\r`);
+  await asksFor(7);
+  input.write("/quit\r");
+  await talk;
+  const asked = model.asked.map((messages) => messages.at(-1)!.content);
+  expect(asked).toEqual([[{ type: "image" }, { type: "text", text: "what is it?" }], "sure?"]);
+  expect(conversation.images).toEqual([picture]);
+  for (const told of [
+    "expected a file: /image FILE",
+    "comes before what you say next",
+    "is not saved",
+    "reads text alone",
+  ])
+    expect(stderr).toContain(told);
 });

@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { report } from "../errors.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { addSessionFlags, billed, generation, open, type SessionOptions, warnOfLoop } from "../session.ts";
-import { isCommand, leaves, obey, type Talk } from "./chat-commands.ts";
+import { imagesIn, isCommand, leaves, obey, type Talk } from "./chat-commands.ts";
 
 export function define(command: Command): void {
   addSessionFlags(command).action(chat);
@@ -39,11 +39,17 @@ export async function chat(options: SessionOptions): Promise<void> {
 /** A conversation whose model is loaded by the command's options. */
 class Conversation implements Answered, Disposable {
   messages: ChatMessage[] = [];
+  images: string[] = [];
 
   constructor(
     private options: SessionOptions,
     public answering: Model,
   ) {}
+
+  get sees(): boolean {
+    const { loaded } = this.answering;
+    return loaded.kind === "decoder" && loaded.vision !== undefined;
+  }
 
   get model(): string {
     return this.options.model;
@@ -68,10 +74,18 @@ export async function converse(talk: Answered, terminal: Interface, settings: Ru
     if (line === undefined || leaves(line)) return;
     if (isCommand(line)) await command(line, talk, terminal);
     else if (line !== "") {
-      const turn: ChatMessage[] = [...talk.messages, { role: "user", content: line }];
-      talk.messages = [...turn, { role: "assistant", content: await answer(talk.answering, terminal, turn, settings) }];
+      const turn: ChatMessage[] = [...talk.messages, { role: "user", content: contentOf(line, talk) }];
+      const terms = talk.images.length > 0 ? { ...settings, images: talk.images } : settings;
+      talk.messages = [...turn, { role: "assistant", content: await answer(talk.answering, terminal, turn, terms) }];
     }
   }
+}
+
+/** A line, behind the images that no turn has had yet. */
+function contentOf(line: string, { messages, images }: Talk): ChatMessage["content"] {
+  const count = images.length - imagesIn(messages);
+  if (count === 0) return line;
+  return [...Array.from({ length: count }, () => ({ type: "image" })), { type: "text", text: line }];
 }
 
 /** Runs a command, which Ctrl-C stops. Errors are shown, and the chat continues. */
