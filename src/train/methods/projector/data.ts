@@ -70,9 +70,15 @@ export function splitRows(rows: readonly PlannedRow[], share: number): readonly 
   return [rows.filter((_, i) => !drawn.has(i)), rows.filter((_, i) => drawn.has(i))];
 }
 
-/** Batches of `size` rows, each row once an epoch; the last batch of an epoch is filled up with rows without labels. */
-export function plannedBatches(all: readonly PlannedRow[], size: number, seed?: number): TrainingData {
-  const tokens = all.reduce((most, { ids }) => Math.max(most, ids.length), 2);
+/** Tokens of the longest row. */
+export const longestOf = (rows: readonly PlannedRow[]): number =>
+  rows.reduce((most, { ids }) => Math.max(most, ids.length), 2);
+
+/** Batches of `size` rows of `tokens` places, each row once an epoch; the last batch of an epoch is filled up with rows without labels. */
+export function plannedBatches(
+  all: readonly PlannedRow[],
+  { size, tokens, seed }: { readonly size: number; readonly tokens: number; readonly seed?: number },
+): TrainingData {
   const batches = Math.ceil(all.length / size);
   const orderOf = epochOrder(all.length, seed);
   return {

@@ -18,7 +18,7 @@ import type { TrainOptions } from "../../options.ts";
 import type { ParameterStore } from "../../parameters.ts";
 import { type Base, checkTrainable, type Subject } from "../../subject.ts";
 import { TracedWeights } from "../../traced-weights.ts";
-import { plannedBatches, plannedRows, readQuestions, splitRows } from "./data.ts";
+import { longestOf, plannedBatches, plannedRows, readQuestions, splitRows } from "./data.ts";
 import { fillProjector } from "./fill.ts";
 import type { ProjectorOptions } from "./projector.ts";
 import { ProjectorStack } from "./stack.ts";
@@ -81,9 +81,10 @@ const sourceOf = ({ name, checkpoint }: Base) => ({ name, path: checkpoint.path,
 
 function dataOf({ data, validation, batch, seed }: TrainOptions, rows: Parameters<typeof splitRows>[0]): RunData {
   const [training, heldOut] = splitRows(rows, validation);
+  const tokens = longestOf(rows);
   return {
-    training: plannedBatches(training, batch, seed),
-    heldOut: heldOut.length > 0 ? plannedBatches(heldOut, batch) : undefined,
+    training: plannedBatches(training, { size: batch, tokens, seed }),
+    heldOut: heldOut.length > 0 ? plannedBatches(heldOut, { size: batch, tokens }) : undefined,
     hash: hashOf(data.map(readText)),
   };
 }
