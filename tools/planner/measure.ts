@@ -1,3 +1,4 @@
+import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { denoise } from "../../src/engine/diffusion/denoise.ts";
 import type { DiffusionModel } from "../../src/engine/diffusion/diffusion-model.ts";
@@ -23,7 +24,7 @@ import {
 } from "./arms.ts";
 import { anyLookUp, isKnown, type Sample, starGraph } from "./world.ts";
 
-const QUESTIONS = 500;
+const QUESTIONS = 300;
 const RESULT = path.join(root, "docs", "results", "planner", "star-graphs.json");
 
 type Interval = readonly [low: number, high: number];
@@ -81,6 +82,7 @@ export async function measure(folder: string): Promise<void> {
   const planners = await plannersOf(own, graphs);
   const steps = await stepsOf(own, graphs);
   const known = digits(facts.map(isKnown));
+  mkdirSync(path.dirname(RESULT), { recursive: true });
   await writeJson(RESULT, { questions: QUESTIONS, planTokens: PLAN_TOKENS, arms, planners, steps, known });
 }
 
