@@ -4,6 +4,7 @@ import os from "node:os";
 import { dirname } from "node:path";
 import { promisify } from "node:util";
 import { availableThreads } from "../runtime/threads.ts";
+import { deviceProblem } from "../runtime/webgpu.ts";
 import { packageRoot } from "../util/package-root.ts";
 import { aliases, home, type PackageMirror, programsFolder } from "../weights/sources/index.ts";
 
@@ -36,6 +37,7 @@ export async function examine(): Promise<Check[]> {
     look("instruction sets", false, instructionSets),
     look("memory", true, () => `${gigabytes(os.freemem())} free of ${gigabytes(os.totalmem())}`),
     look("ONNX Runtime", true, onnxRuntime),
+    look("WebGPU", false, webgpu),
     look("cache folder", true, cacheFolder),
     look("prepared weights", false, prepared),
     look("pip", false, pip),
@@ -50,6 +52,12 @@ async function look(name: string, needed: boolean, find: () => string | Promise<
   } catch (error) {
     return { name, needed, ok: false, found: (error as Error).message.split("\n")[0]! };
   }
+}
+
+async function webgpu(): Promise<string> {
+  const problem = await deviceProblem("webgpu");
+  if (problem !== undefined) throw new Error(`--device webgpu does not work here: ${problem}`);
+  return "a product runs there (--device webgpu)";
 }
 
 function node(): string {

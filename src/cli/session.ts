@@ -11,6 +11,7 @@ import {
   type Receipt,
   type RoutePipeline,
 } from "../index.ts";
+import { deviceOptions } from "../runtime/device.ts";
 import { UserError } from "../util/errors.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
 import { receiptsFile } from "../weights/sources/index.ts";
@@ -40,7 +41,7 @@ export function addSessionFlags(command: Command): Command {
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
     .option("--recipe <file>", "savings from a JSON or YAML file")
     .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors, kept apart from a GGUF");
-  return addFlags(addFlags(command, quantOptions), generateOptions);
+  return addFlags(addFlags(addFlags(command, quantOptions), deviceOptions), generateOptions);
 }
 
 /** Generation's options among a command's; without one that says how tokens are drawn, the model's own settings hold. @throws UserError */
@@ -49,12 +50,21 @@ export const generation = (options: SessionOptions) => ({
   modelSampling: !saysHowToDraw(options),
 });
 
+const deviceOf = (options: SessionOptions) => readFlags(deviceOptions, options);
+
 /** Loads the model under the recipe that the options name. @throws UserError */
 export async function open(options: SessionOptions, signal: AbortSignal): Promise<Model> {
   const { model, save = [], recipe, adapter } = options;
   const savings = await recipeOf(save, recipe);
   using download = showDownload(model);
-  return await load(model, { save: savings, ...formGiven(options), adapter, signal, ...download });
+  return await load(model, {
+    save: savings,
+    ...formGiven(options),
+    ...deviceOf(options),
+    adapter,
+    signal,
+    ...download,
+  });
 }
 
 /** Opens the pair of models that the options name. @throws UserError, also for options that belong to one model */

@@ -1,7 +1,9 @@
 import type { Decoder } from "../models/decoder.ts";
 import { isOfKind, openDecoder } from "../models/registry.ts";
+import type { Device } from "../runtime/device.ts";
 import { mapsFiles } from "../runtime/mapped-file.ts";
 import { SharedWeights } from "../runtime/shared-weights.ts";
+import { requireDevice } from "../runtime/webgpu.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
@@ -78,18 +80,20 @@ export class LanguageModel implements Loaded {
     return [this.engine, ...this.adapted.values()];
   }
 
-  /** @throws UserError if the file is not a supported model */
+  /** @throws UserError if the file is not a supported model, or the device does not work here */
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
     { checkpoint, own, named, tokenizer: folder }: Adapted = openAdapted(source.path, {}),
+    device: Device = "cpu",
   ): Promise<LanguageModel> {
+    await requireDevice(device);
     const sampling = samplingOf(checkpoint.config, source.sha256);
     // Shared by the base and its adapters. Programs keep what they share alive for as long as they live.
     using shared = mapsFiles ? new SharedWeights() : undefined;
     const open = (lora?: Lora) => {
       const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
-      return { decoder, create: () => Engine.create(decoder, weights, shared) };
+      return { decoder, create: () => Engine.create(decoder, weights, shared, device) };
     };
     const { decoder, create } = open(own);
     const [engine, tokenizer] = await beside(create(), () =>

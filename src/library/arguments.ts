@@ -10,6 +10,7 @@ import { imagineOptions } from "../engine/imagine/options.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import { toolChoice, toolList } from "../engine/tools/tools.ts";
 import type { RouteInput } from "../pipelines/route/name.ts";
+import { devices } from "../runtime/device.ts";
 import { parseRecipe, type Recipe, type Step } from "../savings/recipe.ts";
 import { faultOf, jsonOf } from "../util/checked.ts";
 import { suggest, UserError } from "../util/errors.ts";
@@ -66,6 +67,7 @@ export const modelName = z.string("expected an alias, hf:…, pypi:…, npm:… 
 export const loadOptions = z.strictObject({
   save: savings.optional(),
   quant: z.enum(quants).optional(),
+  device: z.enum(devices).optional(),
   threads: z.int("expected a whole number of at least 1").min(1, "expected a whole number of at least 1").optional(),
   adapter: folder.optional(),
   adapters: z.record(z.string(), folder, "expected folders by name").optional(),

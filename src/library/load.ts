@@ -15,7 +15,15 @@ import type { LoadOptions } from "./options.ts";
  * @throws UserError
  */
 export async function load(model: string, options: LoadOptions = {}): Promise<Model> {
-  const { save = [], quant, threads, adapter, adapters, ...resolving } = given("load's options", loadOptions, options);
+  const {
+    save = [],
+    quant,
+    device,
+    threads,
+    adapter,
+    adapters,
+    ...resolving
+  } = given("load's options", loadOptions, options);
   const name = given("load's model", modelName, model);
   if (isPairName(name))
     throw new UserError(`${name} is a pair of models, which \`run\` and openPipeline take; expected one model`, 2);
@@ -27,6 +35,12 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   const source = await resolveModel(registered?.model ?? name, resolving);
   if (registered) await requireModel(name, registered, source);
   const started = performance.now();
-  const loaded = await openModel(source, recipe, quant ?? registered?.quant, { adapter, adapters }, resolving.onNotice);
+  const loaded = await openModel(
+    source,
+    recipe,
+    quant ?? registered?.quant,
+    { adapter, adapters, device },
+    resolving.onNotice,
+  );
   return Model.open(loaded, recipe, started);
 }

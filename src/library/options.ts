@@ -10,6 +10,7 @@ import type { Prompt } from "../engine/language-model.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
 import type { Tool, ToolChoice } from "../engine/tools/tools.ts";
 import type { Receipt } from "../ledger/receipt.ts";
+import type { Device } from "../runtime/device.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
@@ -23,6 +24,8 @@ export interface LoadOptions extends ResolveOptions {
    * slow, for comparison with a reference.
    */
   quant?: Quant;
+  /** Where a decoder's layers run: `cpu`, or `webgpu`, whose results differ in the last digits. Default: `cpu`. */
+  device?: Device | undefined;
   /** Threads of the pool that all models of the process share: the first load decides. Default: the cores that the process may use. */
   threads?: number | undefined;
   /** Folder of a PEFT LoRA adapter, for every request: merged into safetensors, kept apart from a GGUF. */

@@ -1,4 +1,5 @@
 import { type Cost, type Graph, sumCosts } from "../graph/index.ts";
+import type { Device } from "../runtime/device.ts";
 import { Program } from "../runtime/program.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
@@ -55,6 +56,7 @@ export class DecoderPrograms implements Disposable {
     readonly decoder: Decoder,
     private readonly compiled: Compiled,
     private readonly shared: SharedWeights | undefined,
+    private readonly device: Device,
   ) {
     const dense = blocks(decoder).map(({ from, to }) => this.get(layersKey(from, to)).cost);
     this.stackCost = sumCosts([this.embedding.cost, ...dense]);
@@ -62,11 +64,16 @@ export class DecoderPrograms implements Disposable {
   }
 
   /** `shared`: weights shared with the programs of other decoders, none of which may run meanwhile. */
-  static async compile(decoder: Decoder, weights: Weights, shared?: SharedWeights): Promise<DecoderPrograms> {
+  static async compile(
+    decoder: Decoder,
+    weights: Weights,
+    shared?: SharedWeights,
+    device: Device = "cpu",
+  ): Promise<DecoderPrograms> {
     const made = denseGraphs(decoder);
     const graphs = prepare(weights, () => made.map(({ trace }) => trace()));
-    const programs = await Promise.all(made.map(({ block }, i) => compiled(graphs[i]!, block, shared)));
-    return new DecoderPrograms(decoder, new Map(made.map(({ key }, i) => [key, programs[i]!])), shared);
+    const programs = await Promise.all(made.map(({ block }, i) => compiled(graphs[i]!, block, { shared, device })));
+    return new DecoderPrograms(decoder, new Map(made.map(({ key }, i) => [key, programs[i]!])), shared, device);
   }
 
   get embedding(): Program {
@@ -193,7 +200,7 @@ export class DecoderPrograms implements Disposable {
     const known = this.compiled.get(key);
     if (known) return known;
     try {
-      const program = await compiled(trace(), block, this.shared);
+      const program = await compiled(trace(), block, { shared: this.shared, device: this.device });
       this.compiled.set(key, program);
       return program;
     } catch (error) {
@@ -243,13 +250,19 @@ function denseGraphs(decoder: Decoder): { key: string; block: string; trace: () 
   ];
 }
 
+/** The place of a decoder's weights. */
+interface Home {
+  readonly shared: SharedWeights | undefined;
+  readonly device: Device;
+}
+
 /**
  * Settled at once: while others compile, the file's pages that this one has packed would be the peak of the process's memory. A program without
  * weights belongs to no block.
  */
-async function compiled(graph: Graph, block: string | undefined, shared: SharedWeights | undefined): Promise<Program> {
-  if (block === undefined) return Program.compile(graph);
-  const program = await Program.compile(graph, "shared", shared, block);
+async function compiled(graph: Graph, block: string | undefined, { shared, device }: Home): Promise<Program> {
+  if (block === undefined) return Program.compile(graph, "shared", undefined, "", device);
+  const program = await Program.compile(graph, "shared", shared, block, device);
   shared?.settle();
   return program;
 }

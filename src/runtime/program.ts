@@ -4,6 +4,7 @@ import { graphCost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Cost } from "../graph/op.ts";
 import type { Bindable } from "./buffer.ts";
+import { type Device, inTurn, providerOf } from "./device.ts";
 import { encodeOnnx } from "./onnx/encode.ts";
 import type { Pointer } from "./ort/api.ts";
 import { NULL, ort, ortAsync, ortCreate, release } from "./ort/api.ts";
@@ -36,6 +37,7 @@ export class Program implements Disposable {
     graph: Graph,
     session: Pointer,
     private readonly weights: SharedWeights | undefined,
+    readonly device: Device,
   ) {
     this.inputs = graph.inputs.map((p) => p.name);
     this.outputs = graph.outputs.map((p) => p.name);
@@ -48,17 +50,20 @@ export class Program implements Disposable {
   /**
    * Compiles on a worker thread; several may compile at once. With `weights`, its constants in files are shared with
    * other programs, whose runs wait until it is compiled. `block` is the same for programs over the same weights.
+   * @throws Error if the device does not work here
    */
   static async compile(
     graph: Graph,
     threads: Threads = "shared",
     weights?: SharedWeights,
     block = "",
+    device: Device = "cpu",
   ): Promise<Program> {
     weights?.use();
-    const create = () => createSession(graph, threads, weights, block);
+    const compile = () => createSession(graph, { threads, weights, block, device });
+    const create = device === "cpu" ? compile : () => inTurn(compile);
     try {
-      return new Program(graph, weights ? await weights.compiling(create) : await create(), weights);
+      return new Program(graph, weights ? await weights.compiling(create) : await create(), weights, device);
     } catch (error) {
       weights?.leave();
       throw error;
@@ -81,7 +86,8 @@ export class Program implements Disposable {
     for (let busy = this.busy; busy; busy = this.busy) await busy;
     const call = this.#call(inputs, outputs);
     this.#runs++;
-    const run = async () => void (await ortAsync("Run", ...call));
+    const start = async () => void (await ortAsync("Run", ...call));
+    const run = this.device === "cpu" ? start : () => inTurn(start);
     try {
       await (this.weights ? this.weights.running(run) : run());
     } finally {
@@ -162,19 +168,22 @@ function views(names: readonly string[], binding: Binding): Bindable[] {
   });
 }
 
-async function createSession(
-  graph: Graph,
-  threads: Threads,
-  weights: SharedWeights | undefined,
-  block: string,
-): Promise<Pointer> {
+interface SessionTerms {
+  readonly threads: Threads;
+  readonly weights: SharedWeights | undefined;
+  readonly block: string;
+  readonly device: Device;
+}
+
+async function createSession(graph: Graph, { threads, weights, block, device }: SessionTerms): Promise<Pointer> {
   const model = encodeOnnx(graph);
-  const options = sessionOptions(graph, threads);
+  const options = sessionOptions(graph, threads, device);
   const out = new BigUint64Array(1);
   const args = [environment().env, model, model.byteLength, options] as const;
   try {
     weights?.offer(graph, options);
-    if (weights)
+    // Another device packs weights into memory of its own.
+    if (weights && device === "cpu")
       await ortAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", ...args, weights.container(block), out);
     else await ortAsync("CreateSessionFromArray", ...args, out);
   } finally {
@@ -183,8 +192,10 @@ async function createSession(
   return out[0]!;
 }
 
-function sessionOptions(graph: Graph, threads: Threads): Pointer {
+function sessionOptions(graph: Graph, threads: Threads, device: Device): Pointer {
+  environment();
   const options = ortCreate("CreateSessionOptions");
+  if (device !== "cpu") ort("SessionOptionsAppendExecutionProvider", options, providerOf[device], NULL, NULL, 0);
   ort("SetSessionGraphOptimizationLevel", options, ALL_OPTIMIZATIONS);
   if (threads === "shared") ort("DisablePerSessionThreads", options);
   else ort("SetIntraOpNumThreads", options, 1);

@@ -26,10 +26,10 @@ const openSeams = ({ config }: Decoder): readonly Seam[] =>
 export const decoderKind: Kind<LanguageModel> = {
   name: KIND,
   matches: (checkpoint) => isOfKind(KIND, checkpoint) || seesImages(checkpoint),
-  open({ source, adapted, quant, onNotice }) {
+  open({ source, adapted, quant, device, onNotice }) {
     if (!seesImages(adapted.checkpoint) && readsTextAlone(adapted.checkpoint))
       onNotice?.(`${source.name}: the model's images are not read, its text alone`);
-    return LanguageModel.load(source, quant, adapted);
+    return LanguageModel.load(source, quant, adapted, device);
   },
   describe(checkpoint, folder, quant) {
     const described = describe(checkpoint, folder, quant);

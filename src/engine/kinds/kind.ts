@@ -1,4 +1,5 @@
 import type { Graph } from "../../graph/index.ts";
+import type { Device } from "../../runtime/device.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -24,6 +25,7 @@ export interface Opening {
   readonly adapted: Adapted;
   readonly recipe: Recipe;
   readonly quant: Quant;
+  readonly device: Device;
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 

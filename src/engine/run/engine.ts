@@ -1,5 +1,6 @@
 import type { Decoder } from "../../models/decoder.ts";
 import { DecoderPrograms } from "../../models/programs.ts";
+import type { Device } from "../../runtime/device.ts";
 import type { SharedWeights } from "../../runtime/shared-weights.ts";
 import { densePlan, type Plan } from "../../savings/plan.ts";
 import { UserError } from "../../util/errors.ts";
@@ -23,8 +24,13 @@ export class Engine implements Disposable {
   }
 
   /** `shared` are weights that it has together with other engines. */
-  static async create(decoder: Decoder, weights: Weights, shared?: SharedWeights): Promise<Engine> {
-    return new Engine(await DecoderPrograms.compile(decoder, weights, shared));
+  static async create(
+    decoder: Decoder,
+    weights: Weights,
+    shared?: SharedWeights,
+    device: Device = "cpu",
+  ): Promise<Engine> {
+    return new Engine(await DecoderPrograms.compile(decoder, weights, shared, device));
   }
 
   /** Compiles the programs that a plan needs besides the dense ones, once. */
@@ -37,13 +43,13 @@ export class Engine implements Disposable {
       if (cut.head) await this.programs.exitHead(cut.head);
       if (cut.fill === "copy-hidden" || cut.fill === "ssm-partial") await this.programs.fills(cut.after);
     }
-    await this.#prepareChecks(plan.cuts.filter((cut) => cut.scope === "step" && cut.fill === "verify"));
+    const verified = plan.cuts.filter((cut) => cut.scope === "step" && cut.fill === "verify");
+    await this.#prepareChecks([...(plan.drafter ? [0] : []), ...verified.map(({ after }) => after)]);
   }
 
-  /** Compiles the pieces around attention that check drafts of exits at these cuts. */
-  async #prepareChecks(cuts: Plan["cuts"]): Promise<void> {
+  /** Compiles the pieces around attention that check drafts after so many layers, in order of depth. */
+  async #prepareChecks(after: readonly number[]): Promise<void> {
     const { layers } = this.programs.decoder.config;
-    const after = cuts.map((cut) => cut.after);
     for (let layer = after[0] ?? layers; layer < layers; layer++) {
       await (after.includes(layer) ? this.programs.before(layer) : this.programs.between(layer));
       await this.programs.attention(layer);

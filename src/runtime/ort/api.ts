@@ -8,6 +8,10 @@ export const NULL: Pointer = 0n;
 /** An argument to a C function: an address, a typed array (passed without copying), a string, a number. */
 type Argument = Pointer | ArrayBufferView | string | number | null;
 
+// WebGPU's shader compiler needs more stack than koffi's 256 kB for calls on other threads.
+const STACK = 4 * 2 ** 20;
+koffi.config({ sync_stack_size: STACK, async_stack_size: STACK });
+
 /** Position in the `OrtApi` table (onnxruntime_c_api.h, 1.21; the table only grows at its end) and argument types. */
 const functions = {
   CreateSessionFromArray: [8, ["void *", "void *", "size_t", "void *", "void *"]],
@@ -30,6 +34,7 @@ const functions = {
   SetGlobalSpinControl: [149, ["void *", "int"]],
   AddInitializer: [150, ["void *", "str", "void *"]],
   CreatePrepackedWeightsContainer: [166, ["void *"]],
+  SessionOptionsAppendExecutionProvider: [216, ["void *", "str", "void *", "void *", "size_t"]],
   CreateSessionFromArrayWithPrepackedWeightsContainer: [
     169,
     ["void *", "void *", "size_t", "void *", "void *", "void *"],
