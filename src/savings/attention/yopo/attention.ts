@@ -5,7 +5,7 @@ import { Program } from "../../../runtime/program.ts";
 import type { VisualSpan } from "../../plan.ts";
 import type { AttentionCall, AttentionSaving, FeedForwardPart } from "../../seams.ts";
 import { type BlockShape, tracePlace } from "../block-sparse/graphs.ts";
-import { traceOrder, traceTileGroups } from "./graphs.ts";
+import { traceHeads, traceOrder } from "./graphs.ts";
 import { placeChunk } from "./place.ts";
 import { Entries, isIn, type Reach, type Tiles, textTiles, visualTiles } from "./tiles.ts";
 
@@ -16,18 +16,20 @@ export type HeadsKept = (layer: number, head: number) => boolean;
 export class VisualPrograms implements Disposable {
   private constructor(
     readonly shape: BlockShape,
-    readonly programs: Readonly<Record<"place" | "tiles" | "order", Program>>,
+    readonly programs: Readonly<Record<"place" | "kept" | "dropped" | "order", Program>>,
   ) {}
 
   static async create(decoder: Decoder): Promise<VisualPrograms> {
     const { heads, kvHeads, headSize } = decoder.config;
     const shape = { heads, kvHeads, headSize, blockSize: 1 };
-    const [place, tiles, order] = await Promise.all([
+    const { scale } = decoder.attention(0);
+    const [place, kept, dropped, order] = await Promise.all([
       Program.compile(tracePlace(decoder, shape)),
-      Program.compile(traceTileGroups(shape, decoder.attention(0).scale)),
+      Program.compile(traceHeads(shape, scale, true)),
+      Program.compile(traceHeads(shape, scale, false)),
       Program.compile(traceOrder(shape)),
     ]);
-    return new VisualPrograms(shape, { place, tiles, order });
+    return new VisualPrograms(shape, { place, kept, dropped, order });
   }
 
   [Symbol.dispose](): void {
@@ -84,19 +86,15 @@ export class VisualAttention implements AttentionSaving {
     const { programs, reach, keeps } = attention;
     const { heads, kvHeads, headSize } = programs.shape;
     const tiles = this.#tilesOf(call, reach);
+    const all = Array.from({ length: heads }, (_, head) => head);
+    const isKept = (head: number) => keeps(layer, Math.floor((head * kvHeads) / heads));
+    const [kept, dropped] = [all.filter(isKept), all.filter((head) => !isKept(head))];
     using q = new Buffer("f32", heads * tokens * headSize);
     using slots = new Buffer("f32", heads * tiles.slots * headSize);
-    new Float32Array(slots.memory).fill(0);
     await placeChunk(programs, call, q);
-    for (let head = 0; head < heads; head++) {
-      const kept = keeps(layer, Math.floor((head * kvHeads) / heads));
-      const own = { head, q: q.view([tokens, headSize], head * tokens * headSize) };
-      const first = head * tiles.slots;
-      if (kept) await runTiles(programs, call, own, tiles.visual, { slots, at: first });
-      const text = kept ? tiles.text : tiles.textAlone;
-      await runTiles(programs, call, own, text, { slots, at: first + tiles.visualSlots });
-    }
-    await inOrder(programs, call, tiles, slots);
+    await runHeads(programs, call, { q, heads: kept, out: slots, at: 0 }, tiles, true);
+    await runHeads(programs, call, { q, heads: dropped, out: slots, at: kept.length }, tiles, false);
+    await inOrder(programs, call, tiles, { slots, order: [...kept, ...dropped] });
   }
 
   #tilesOf({ tokens, positions }: AttentionCall, reach: Reach): LayerTiles {
@@ -106,37 +104,95 @@ export class VisualAttention implements AttentionSaving {
   }
 }
 
-async function runTiles(
+/** Some heads, and the place of their results. */
+interface SomeHeads {
+  readonly q: Buffer;
+  readonly heads: readonly number[];
+  readonly out: Buffer;
+  /** Heads before them in `out`. */
+  readonly at: number;
+}
+
+async function runHeads(
   { shape, programs }: VisualPrograms,
   { layer, tokens, cache, bill }: AttentionCall,
-  { head, q }: { head: number; q: View },
-  { count, queriesEach, keysEach, ...tiles }: Tiles,
-  { slots, at }: { slots: Buffer; at: number },
+  { q, heads, out, at }: SomeHeads,
+  tiles: LayerTiles,
+  visual: boolean,
 ): Promise<void> {
-  if (count === 0) return;
-  const { heads, kvHeads, headSize } = shape;
-  const held = cache.head(layer, Math.floor((head * kvHeads) / heads), tokens, headSize);
-  using queries = longs(tiles.queries);
-  using chosen = longs(tiles.keys);
-  using mask = new Buffer("f32", tiles.mask.length);
-  new Float32Array(mask.memory).set(tiles.mask);
-  const binding = {
-    ...{ q, keys: held.key, values: held.value, mask: mask.view([count, queriesEach, keysEach]) },
-    ...{ queries: queries.view([count, queriesEach]), chosen: chosen.view([count, keysEach]) },
-    attended: slots.view([count * queriesEach, headSize], at * headSize),
-  };
-  await programs.tiles.bind(binding).run();
-  bill.run(evalCost(programs.tiles.cost, { tokens, entries: tokens, tiles: count, queriesEach, keysEach }));
+  if (heads.length === 0) return;
+  const { headSize, kvHeads } = shape;
+  const count = heads.length;
+  const { key, value } = cache.layer(layer);
+  using which = longs(heads);
+  using kv = longs(heads.map((head) => Math.floor((head * kvHeads) / shape.heads)));
+  using zeros = new Buffer("f32", visual ? 1 : count * tiles.visualSlots * headSize);
+  new Float32Array(zeros.memory).fill(0);
+  using text = new BoundTiles("text", visual ? tiles.text : tiles.textAlone);
+  using image = new BoundTiles("visual", tiles.visual);
+  const program = visual ? programs.kept : programs.dropped;
+  await program
+    .bind({
+      ...{ q: q.view([shape.heads, tokens, headSize]), heads: which.view([count]), kvHeads: kv.view([count]) },
+      ...{ keys: key, values: value, zeros: zeros.view(visual ? [1] : [count, tiles.visualSlots, headSize]) },
+      ...text.binding,
+      ...image.binding,
+      attended: out.view([count, tiles.slots, headSize], at * tiles.slots * headSize),
+    })
+    .run();
+  const sizes = { tokens, some: count, capacity: key.shape[2]!, zeroSlots: tiles.visualSlots };
+  bill.run(evalCost(program.cost, { ...sizes, ...text.sizes, ...image.sizes }));
+}
+
+/** Tiles as a program binds them. */
+class BoundTiles implements Disposable {
+  readonly #queries: Buffer;
+  readonly #keys: Buffer;
+  readonly #mask: Buffer;
+
+  constructor(
+    private readonly kind: string,
+    private readonly tiles: Tiles,
+  ) {
+    this.#queries = longs(tiles.queries);
+    this.#keys = longs(tiles.keys);
+    this.#mask = new Buffer("f32", tiles.mask.length);
+    new Float32Array(this.#mask.memory).set(tiles.mask);
+  }
+
+  get binding(): Record<string, View> {
+    const { count, queriesEach, keysEach } = this.tiles;
+    return {
+      [`${this.kind}Queries`]: this.#queries.view([count, queriesEach]),
+      [`${this.kind}Keys`]: this.#keys.view([count, keysEach]),
+      [`${this.kind}Mask`]: this.#mask.view([count, queriesEach, keysEach]),
+    };
+  }
+
+  get sizes(): Record<string, number> {
+    const { count, queriesEach, keysEach } = this.tiles;
+    return {
+      [`${this.kind}Tiles`]: count,
+      [`${this.kind}Queries`]: queriesEach,
+      [`${this.kind}Keys`]: keysEach,
+    };
+  }
+
+  [Symbol.dispose](): void {
+    for (const buffer of [this.#queries, this.#keys, this.#mask]) buffer[Symbol.dispose]();
+  }
 }
 
 async function inOrder(
   { shape: { heads, headSize }, programs }: VisualPrograms,
   { tokens, attended }: AttentionCall,
   tiles: LayerTiles,
-  slots: Buffer,
+  { slots, order }: { readonly slots: Buffer; readonly order: readonly number[] },
 ): Promise<void> {
   using slotOf = longs(tiles.slotOf);
-  const views = { slots: slots.view([heads, tiles.slots, headSize]), slotOf: slotOf.view([tokens]) };
+  using placeOf = longs(order.map((_, head) => order.indexOf(head)));
+  const places = { slotOf: slotOf.view([tokens]), placeOf: placeOf.view([heads]) };
+  const views = { slots: slots.view([heads, tiles.slots, headSize]), ...places };
   await programs.order.bind({ ...views, attended: attended.view([1, tokens, heads * headSize]) }).run();
 }
 

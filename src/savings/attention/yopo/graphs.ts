@@ -1,4 +1,5 @@
 import {
+  concat,
   Graph,
   gather,
   matmul,
@@ -8,37 +9,49 @@ import {
   reshape,
   softmax,
   sym,
+  type Tensor,
   transpose,
 } from "../../../graph/index.ts";
 import type { BlockShape } from "../block-sparse/graphs.ts";
 
-const [tiles, queriesEach, keysEach] = [sym("tiles"), sym("queriesEach"), sym("keysEach")];
-const [tokens, entries, slots] = [sym("tokens"), sym("entries"), sym("slots")];
-
-type HeadShape = Pick<BlockShape, "heads" | "headSize">;
+const [tokens, capacity, some, slots] = ["tokens", "capacity", "some", "slots"].map((name) => sym(name));
 
 /**
- * Attention of one query head in tiles: of `q` [tokens, d] the `queries` [tiles, queriesEach], over `chosen` [tiles, keysEach] of `keys` and
- * `values` [entries, d], with a `mask` that is added → `attended` [tiles · queriesEach, d].
+ * Attention of some heads, of visual and text tokens apart: of `q` [heads, tokens, d] those in `heads` [some], whose keys and values are those
+ * of `kvHeads` [some] in the cache → `attended` [some, slots, d]: visual tiles' results, then those of text. Without `visual`, zeros
+ * [some, slots of visual tiles, d] stand for these.
  */
-export function traceTileGroups({ headSize }: HeadShape, scale: number): Graph {
+export function traceHeads(shape: BlockShape, scale: number, visual: boolean): Graph {
   const g = new Graph();
-  const q = gather(g.input("q", "f32", [tokens, headSize]), g.input("queries", "i64", [tiles, queriesEach]), 0);
-  const chosen = g.input("chosen", "i64", [tiles, keysEach]);
-  const [keys, values] = (["keys", "values"] as const).map((name) =>
-    gather(g.input(name, "f32", [entries, headSize]), chosen, 0),
+  const { heads, kvHeads, headSize } = shape;
+  const q = gather(g.input("q", "f32", [heads, tokens!, headSize]), g.input("heads", "i64", [some!]), 0);
+  const which = g.input("kvHeads", "i64", [some!]);
+  const held = (["keys", "values"] as const).map((name) =>
+    reshape(g.input(name, "f32", [1, kvHeads, capacity!, headSize]), [kvHeads, capacity!, headSize]),
   );
-  const mask = g.input("mask", "f32", [tiles, queriesEach, keysEach]);
-  const attended = matmul(softmax(plus(matmulTransposed(q, keys!, scale), mask)), values!);
-  g.output("attended", reshape(attended, [mul(tiles, queriesEach), headSize]));
+  const attend = (kind: string): Tensor => {
+    const [count, queries, keys] = ["Tiles", "Queries", "Keys"].map((name) => sym(`${kind}${name}`));
+    const chosen = g.input(`${kind}Keys`, "i64", [count!, keys!]);
+    const [k, v] = held.map((x) => gather(gather(x, chosen, 1), which, 0));
+    const own = gather(q, g.input(`${kind}Queries`, "i64", [count!, queries!]), 1);
+    const mask = g.input(`${kind}Mask`, "f32", [count!, queries!, keys!]);
+    const attended = matmul(softmax(plus(matmulTransposed(own, k!, scale), mask)), v!);
+    return reshape(attended, [some!, mul(count!, queries!), headSize]);
+  };
+  const ofVisual = visual ? attend("visual") : g.input("zeros", "f32", [some!, sym("zeroSlots"), headSize]);
+  g.output("attended", concat([ofVisual, attend("text")], 1));
   return g;
 }
 
-/** Puts results in order: `slots` [heads, slots, d] → `attended` [1, tokens, heads · d], whose token t is in slot `slotOf[t]`. */
-export function traceOrder({ heads, headSize }: HeadShape): Graph {
+/**
+ * Puts results in order: `slots` [heads, slots, d] → `attended` [1, tokens, heads · d]. Head h is at `placeOf[h]`, token t in slot
+ * `slotOf[t]`.
+ */
+export function traceOrder({ heads, headSize }: Pick<BlockShape, "heads" | "headSize">): Graph {
   const g = new Graph();
-  const all = g.input("slots", "f32", [heads, slots, headSize]);
-  const ordered = gather(all, g.input("slotOf", "i64", [tokens]), 1);
-  g.output("attended", reshape(transpose(ordered, [1, 0, 2]), [1, tokens, heads * headSize]));
+  const all = g.input("slots", "f32", [heads, slots!, headSize]);
+  const ofTokens = gather(all, g.input("slotOf", "i64", [tokens!]), 1);
+  const ordered = gather(ofTokens, g.input("placeOf", "i64", [heads]), 0);
+  g.output("attended", reshape(transpose(ordered, [1, 0, 2]), [1, tokens!, heads * headSize]));
   return g;
 }
