@@ -1,9 +1,10 @@
 import { Buffer as Bytes } from "node:buffer";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { Parity } from "../../models/parity.testing.ts";
 import { prepare } from "../../models/programs.ts";
 import { openDecoder, openVision } from "../../models/registry.ts";
 import { traceVision } from "../../models/vision-graph.ts";
@@ -25,7 +26,11 @@ const worst = (a: Float32Array, b: Float32Array) => {
   return Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
 };
 
-describe.each(["llava", "llava-qwen2"])("%s", (name) => {
+const names = ["llava", "llava-qwen2"];
+/** The worst difference of each fixture's logits. */
+const found = new Map<string, number>();
+
+describe.each(names)("%s", (name) => {
   const reference = JSON.parse(readFileSync(path.join(fixture(name), "vision-language.json"), "utf8"));
   const tokens: number[] = reference.tokens;
   const [pixels, rows, logits] = [floats(reference.pixels), floats(reference.rows), floats(reference.logits)];
@@ -44,16 +49,25 @@ describe.each(["llava", "llava-qwen2"])("%s", (name) => {
     using engine = await Engine.create(decoder, own);
     const { prompt, embeddings } = promptOfSpans(spansOf(tokens, vision.config.imageToken, images, name), 32);
     const slot = engine.acquire(prompt);
-    const found: number[] = [];
+    const all: number[] = [];
     for await (const run of engine.runs(slot, prompt, {
       plan: densePlan,
       meter: new Meter(engine.programs),
       embeddings,
     }))
-      for (let i = 0; i < run.tokens; i++) found.push(...(await slot.logitsOf(await run.rows(i, 1))));
+      for (let i = 0; i < run.tokens; i++) all.push(...(await slot.logitsOf(await run.rows(i, 1))));
     engine.release(slot);
-    expect(worst(Float32Array.from(found), logits)).toBeLessThan(1e-4);
+    found.set(`${name} safetensors`, worst(Float32Array.from(all), logits));
+    expect(found.get(`${name} safetensors`)).toBeLessThan(1e-4);
   });
+});
+
+/** The table of docs/models.md; `PARITY=write` in the environment writes the measured values into it. */
+test("docs/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../../docs/models.md", import.meta.url));
+  const stated = new Parity(readFileSync(doc, "utf8"), "vision and language");
+  if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(names, found));
+  else for (const name of names) stated.check(name, "safetensors", found.get(`${name} safetensors`)!);
 });
 
 /** The prompt with each run of image tokens as the next image. */
