@@ -37,7 +37,7 @@ test("a model of none of them is refused, with the architectures that run", () =
   const checkpoint = { ...openCheckpoint(fixture("llama-biased")), architecture: "lama" };
   expect(() => kindOf(checkpoint)).toThrow(UserError);
   expect(() => kindOf(checkpoint)).toThrow(
-    /llama-biased: architecture "lama" is not supported \(supported: .*t5, clip\); did you mean "llama"\?/,
+    /llama-biased: architecture "lama" is not supported \(supported: .*t5, clip, UNet2DModel\); did you mean "llama"\?/,
   );
 });
 
