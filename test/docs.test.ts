@@ -5,8 +5,10 @@ import { describe, expect, test } from "vitest";
 import { answerOptions } from "../src/pipelines/answer/options.ts";
 import { firstOptions } from "../src/pipelines/first/options.ts";
 import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
+import { recognizeOptions } from "../src/pipelines/recognize/options.ts";
 import { savings } from "../src/savings/registry.ts";
 import { exitTrainOptions } from "../src/train/exits/options.ts";
+import { guardOptions } from "../src/train/guard/options.ts";
 import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
@@ -14,10 +16,12 @@ import {
   describedMethods,
   EXPERTRAG_PAGE,
   FIRST_PAGE,
+  GUARD_PAGE,
   methodPage,
   optionsTable,
   pageOf,
   QZERO_PAGE,
+  REGIONSPOT_PAGE,
   SWEEPS_PAGE,
   TRAIN_EXITS_PAGE,
   TRAIN_PAGE,
@@ -158,9 +162,21 @@ test("docs/pipelines/expertrag.md has the options of an answer: npx tsx tools/op
   expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
 });
 
+test("docs/pipelines/regionspot.md has the options of recognition: npx tsx tools/options.ts", () => {
+  const page = read(REGIONSPOT_PAGE);
+  const table = optionsTable({ options: recognizeOptions });
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
+});
+
 test("docs/sweeps.md has the options of a screen: npx tsx tools/options.ts", () => {
   const page = read(SWEEPS_PAGE);
   const table = optionsTable({ options: screenFields });
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
+});
+
+test("docs/methods/guard.md has the options of a guard: npx tsx tools/options.ts", () => {
+  const page = read(GUARD_PAGE);
+  const table = optionsTable({ options: guardOptions });
   expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
 });
 

@@ -7,6 +7,7 @@ import { sampleSummary } from "../src/lab/report/sample.testing.ts";
 import { committedRuns } from "../tools/committed-runs.ts";
 import { cutSection, PAGE, SECTION } from "../tools/cut-results.ts";
 import * as exits from "../tools/exit-results.ts";
+import * as guard from "../tools/guard-results.ts";
 import { detailSection, disagreements, labSection, sections } from "../tools/lab-results.ts";
 import * as lyapunov from "../tools/lyapunov-results.ts";
 import * as qzero from "../tools/qzero-real.ts";
@@ -93,6 +94,10 @@ test("the page of QZero on real texts says what its runs say: npx tsx tools/qzer
 test("the page of exits says what its runs and artefacts say: npx tsx tools/exit-results.ts", () => {
   const page = [exits.PAGE, exits.SECTION, exits.exitSection()] as const;
   expect(disagreements([page], committedRuns("docs/results/exits"))).toEqual([]);
+});
+
+test("the page of the guard says what its seeds say: npx tsx tools/guard-results.ts", () => {
+  expect(disagreements([[guard.PAGE, guard.SECTION, guard.guardSection()]], [])).toEqual([]);
 });
 
 test("the page of stability says what its files say: npx tsx tools/lyapunov-results.ts", () => {

@@ -4,9 +4,11 @@ import { z } from "zod";
 import { answerOptions } from "../src/pipelines/answer/options.ts";
 import { firstOptions } from "../src/pipelines/first/options.ts";
 import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
+import { recognizeOptions } from "../src/pipelines/recognize/options.ts";
 import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
 import { exitTrainOptions } from "../src/train/exits/options.ts";
+import { guardOptions } from "../src/train/guard/options.ts";
 import { methods } from "../src/train/methods/registry.ts";
 import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
@@ -67,11 +69,17 @@ export const QZERO_PAGE = "docs/pipelines/qzero.md";
 /** The page of answers with optional retrieval. */
 export const EXPERTRAG_PAGE = "docs/pipelines/expertrag.md";
 
+/** The page of the recognition of regions. */
+export const REGIONSPOT_PAGE = "docs/pipelines/regionspot.md";
+
 /** The page of training. */
 export const TRAIN_PAGE = "docs/train.md";
 
 /** The page of exits' training. */
 export const TRAIN_EXITS_PAGE = "docs/train-exits.md";
+
+/** The page of masks of frozen tensors. */
+export const GUARD_PAGE = "docs/methods/guard.md";
 
 /** The page of sweeps. */
 export const SWEEPS_PAGE = "docs/sweeps.md";
@@ -82,7 +90,9 @@ if (process.argv[1] === import.meta.filename) {
   writeSection(FIRST_PAGE, "options", optionsTable({ options: firstOptions }));
   writeSection(QZERO_PAGE, "options", optionsTable({ options: qzeroOptions }));
   writeSection(EXPERTRAG_PAGE, "options", optionsTable({ options: answerOptions }));
+  writeSection(REGIONSPOT_PAGE, "options", optionsTable({ options: recognizeOptions }));
   writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
   writeSection(TRAIN_EXITS_PAGE, "options", optionsTable({ options: exitTrainOptions }));
+  writeSection(GUARD_PAGE, "options", optionsTable({ options: guardOptions }));
   writeSection(SWEEPS_PAGE, "options", optionsTable({ options: screenFields }));
 }

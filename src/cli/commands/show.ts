@@ -123,7 +123,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ["source", model.source],
   ["architecture", `${model.architecture}, ${/^[aeio]/.test(model.kind) ? "an" : "a"} ${model.kind}`],
   ["layers", layers(config)],
-  ["attention", attention(config)],
+  ["attention", model.drawn && config.heads === 0 ? "none" : attention(config)],
   ...(model.drawn
     ? []
     : ([

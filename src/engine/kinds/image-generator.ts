@@ -39,7 +39,8 @@ function describe(checkpoint: Checkpoint, folder: string): Described {
   const { model, weights } = openImageGenerator(checkpoint, folder);
   const { levels, imageSize, channels, headSize } = model.unet.config;
   const widest = Math.max(...levels.map((level) => level.channels));
-  const heads = widest / headSize;
+  const { middleAttends } = model.unet.config;
+  const heads = middleAttends || levels.some(({ attends }) => attends) ? widest / headSize : 0;
   return {
     config: { layers: levels.length, hidden: widest, heads, kvHeads: heads, headSize, vocabulary: 0, context: 0 },
     drawn: { imageSize, channels, steps: model.noise.steps },

@@ -14,13 +14,21 @@ import { frozenOf } from "./guard.ts";
 import { ratiosOf, readMask } from "./mask-file.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
-const network = fixture("unet");
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-guard-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => path.join(folder, name);
 
+/** A network so small that its programs are quickly made. */
+const network = at("network");
+const architecture = {
+  _class_name: "UNet2DModel",
+  ...{ sample_size: 6, in_channels: 1, out_channels: 1, layers_per_block: 1, block_out_channels: [4] },
+  ...{ down_block_types: ["DownBlock2D"], up_block_types: ["UpBlock2D"], norm_num_groups: 2, add_attention: false },
+  ...{ num_class_embeds: 2, labels: ["a", "b"], scheduler: { num_train_timesteps: 20 } },
+};
+
 /** Noise as images of a class. */
-async function drawings(file: string, label: string, count: number, seed: number, side = 12): Promise<string> {
+async function drawings(file: string, label: string, count: number, seed: number, side = 6): Promise<string> {
   const random = seededRandom(seed);
   const lines = [];
   for (let i = 0; i < count; i++) {
@@ -37,13 +45,13 @@ const weightsOf = (model: string) => {
   return new Map([...checkpoint.tensors].map(([name, tensor]) => [name, checkpoint.floats(tensor)]));
 };
 
+const short = { batch: 4, steps: 3, validation: 0, optimizer: { lr: 0.01 } };
 let [a, b] = ["", ""];
 beforeAll(async () => {
   a = await drawings("a.jsonl", "a", 6, 1);
   b = await drawings("b.jsonl", "b", 6, 2);
+  await train({ ...short, architecture, data: [a, b], steps: 1 }, { out: network });
 });
-
-const short = { batch: 4, steps: 3, validation: 0, optimizer: { lr: 0.01 } };
 
 test("frozen tensors keep their bytes, the others move, and the optimiser knows these alone", async () => {
   const mask = at("half.json");
@@ -82,13 +90,13 @@ test("a learned mask is the same for the same seed, and names what it was learne
   await expect(trainGuard({ ...options, freezeRatio: 1.1 }, { out: at("x.json") })).rejects.toThrow(
     /freezeRatio: must be at most 1 \(got 1.1\)/,
   );
-  const wide = await drawings("wide.jsonl", "a", 1, 3, 14);
+  const wide = await drawings("wide.jsonl", "a", 1, 3, 8);
   await expect(trainGuard({ ...options, illegal: wide }, { out: at("x.json") })).rejects.toThrow(
-    /wide.jsonl: line 1: the image has 14 × 14 pixels, expected 12 × 12 as the network/,
+    /wide.jsonl: line 1: the image has 8 × 8 pixels, expected 6 × 6 as the network/,
   );
   const other = await drawings("z.jsonl", "z", 1, 3);
   await expect(trainGuard({ ...options, illegal: other }, { out: at("x.json") })).rejects.toThrow(
-    /label: expected one of "a", "b", "c" and 1 more, got "z"/,
+    /label: expected one of "a", "b", got "z"/,
   );
 });
 
@@ -124,7 +132,7 @@ test("a mask is bound to a model's values, and not to the order of its tensors",
   await writeTensors(path.join(changed, "model.safetensors"), new Map(stored));
   await expect(estimateTraining({ ...run, model: changed })).rejects.toThrow(/and this model's have [0-9a-f]{12}…/);
   await expect(estimateTraining({ ...run, model: fixture("unet-plain") })).rejects.toThrow(
-    /the mask is for .*unet: .* not in both/,
+    /the mask is for .*network: .* not in both/,
   );
   await expect(estimateTraining({ ...short, data: a, freezeMask: mask, architecture: {} })).rejects.toThrow(
     "freezeMask is for a model that there is; expected a model",
@@ -136,15 +144,15 @@ test("a decoder trains under a mask, without adapters on what is frozen", async 
   writeFileSync(text, "abcdefgh ".repeat(60));
   const [model, mask] = [at("base"), at("decoder.json")];
   const sizes = {
-    hidden_size: 16,
+    hidden_size: 32,
     intermediate_size: 24,
     num_hidden_layers: 2,
     num_attention_heads: 2,
     rms_norm_eps: 1e-5,
   };
-  const architecture = { model_type: "llama", ...sizes, max_position_embeddings: 16 };
+  const llama = { model_type: "llama", ...sizes, max_position_embeddings: 16 };
   const shape = { data: text, tokens: 8, batch: 2 };
-  await train({ ...shape, architecture, steps: 1 }, { out: model });
+  await train({ ...shape, architecture: llama, steps: 1 }, { out: model });
   await maskTensors(model, { freeze: ["blk.0.*", "token_embd*"], out: mask });
   const options = { ...shape, model, steps: 2, freezeMask: mask };
   const { receipt } = await train(options, { out: at("decoder") });
