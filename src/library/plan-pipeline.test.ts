@@ -1,0 +1,230 @@
+import { createHash } from "node:crypto";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { generate, generateOptions } from "../engine/answer/generate.ts";
+import { spanOf } from "../engine/plan/projector.ts";
+import { carry, planAndAnswer, promptFor } from "../pipelines/plan/plan.ts";
+import { Buffer } from "../runtime/buffer.ts";
+import { completeOptions } from "../train/methods/complete.ts";
+import { openProjector } from "../train/methods/projector/open.ts";
+import type { ProjectorOptions } from "../train/methods/projector/projector.ts";
+import { parseMethod } from "../train/methods/registry.ts";
+import { Passes } from "../train/passes.ts";
+import type { Subject } from "../train/subject.ts";
+import { openPlanner, type PlanPipeline } from "./plan-pipeline.ts";
+import { openBase, train } from "./train.ts";
+
+const root = mkdtempSync(path.join(tmpdir(), "modicum-plan-"));
+const at = (name: string): string => path.join(root, name);
+const QUESTIONS = ["abca", "bcab", "cabb", "aabc"];
+const TOKENS = 4;
+
+const sizes = { n_layers: 1, n_heads: 2, n_kv_heads: 2, mlp_hidden_size: 32 };
+const llada = {
+  model_type: "llada",
+  d_model: 32,
+  ...sizes,
+  max_sequence_length: 64,
+  rms_norm_eps: 1e-5,
+  rope_theta: 1e4,
+};
+const llama = {
+  ...{ model_type: "llama", hidden_size: 48, num_hidden_layers: 2, num_attention_heads: 3, num_key_value_heads: 3 },
+  ...{ intermediate_size: 32, max_position_embeddings: 64, rms_norm_eps: 1e-5, rope_theta: 1e4 },
+};
+const projecting = {
+  method: `projector:plan=${TOKENS},template=bare-1,ends=never`,
+  model: `${at("planner")}+${at("executor")}`,
+  data: at("questions.jsonl"),
+};
+
+/** The bytes of a model's weights. */
+const hashOf = (name: string): string =>
+  createHash("sha256")
+    .update(readFileSync(path.join(at(name), "model.safetensors")))
+    .digest("hex");
+
+function writeLines(name: string, lines: readonly (readonly [string, string])[]): void {
+  const texts = lines.map(([prompt, completion]) => JSON.stringify({ prompt, completion }));
+  writeFileSync(at(name), texts.join("\n"));
+}
+
+beforeAll(async () => {
+  writeLines(
+    "plans.jsonl",
+    QUESTIONS.map((q) => [`${q}=`, `${q[1]}${q[2]}`]),
+  );
+  writeLines(
+    "answers.jsonl",
+    QUESTIONS.map((q) => [`${q}=`, `${q[1]}${q[2]}>${q[2]}`]),
+  );
+  writeLines(
+    "questions.jsonl",
+    QUESTIONS.map((q) => [q, q[2]!]),
+  );
+  const run = { tokens: 32, batch: 2, steps: 20, validation: 0, optimizer: { lr: 0.01 } };
+  const method = `masked-diffusion:answer=${TOKENS}`;
+  await train({ ...run, method, architecture: llada, data: at("plans.jsonl") }, { out: at("planner") });
+  await train({ ...run, architecture: llama, data: at("answers.jsonl") }, { out: at("executor") });
+  await train({ ...projecting, steps: 4, batch: 2, validation: 0.25 }, { out: at("projector") });
+});
+afterAll(() => rmSync(root, { recursive: true }));
+
+describe("training a projector", () => {
+  test("neither model's weights change, and the projector names both", async () => {
+    const before = ["planner", "executor"].map(hashOf);
+    await train({ ...projecting, steps: 3, batch: 2, validation: 0 }, { out: at("again") });
+    expect(["planner", "executor"].map(hashOf)).toEqual(before);
+    const about = JSON.parse(readFileSync(path.join(at("again"), "plan.json"), "utf8"));
+    expect(about).toMatchObject({ tokens: TOKENS, sizes: { from: 32, inner: 48, to: 48 }, data: { samples: 4 } });
+  });
+
+  test("only the projector has gradients, which are those of finite differences through the frozen executor", async () => {
+    const options = completeOptions({ ...projecting, batch: 2, validation: 0 });
+    const own = parseMethod(options.method!).options as ProjectorOptions;
+    const { subject, data } = await openProjector(options, own, (model) => openBase(model, {}));
+    const { trainee, store } = subject as Subject;
+    const { rows, tokens } = data.training;
+    using passes = await Passes.create(trainee, store, { rows, tokens, packed: false }, false);
+    const batch = data.training.batch(0);
+    const trained = store.parameters.filter((parameter) => parameter.trained).map(({ name }) => name);
+    expect(trained.every((name) => name.startsWith("projector."))).toBe(true);
+    expect(trained).toHaveLength(5);
+    store.zeroGradients();
+    await passes.train(batch, 1);
+    for (const name of ["projector.norm.weight", "projector.down.bias", "projector.up.weight"]) {
+      const { offset } = store.parameter(name);
+      const values = store.valuesOf(store.parameter(name));
+      const gradients = new Float32Array(store.gradients.memory, 4 * offset, values.length);
+      const place = gradients.reduce((best, g, i) => (Math.abs(g) > Math.abs(gradients[best]!) ? i : best), 0);
+      const [given, step] = [values[place]!, 4e-3];
+      const lossAt = async (value: number) => {
+        values[place] = value;
+        return (await passes.evaluate(batch)).nats;
+      };
+      const slope = ((await lossAt(given + step)) - (await lossAt(given - step))) / (2 * step);
+      values[place] = given;
+      expect(Math.abs(gradients[place]! - slope) / Math.abs(slope), name).toBeLessThan(2e-3);
+    }
+    subject[Symbol.dispose]();
+  });
+
+  test.each([
+    [{ model: `${at("executor")}+${at("planner")}` }, "fills in no masked tokens"],
+    [{ model: `${at("planner")}+${at("planner")}` }, "takes no embeddings in place of tokens"],
+    [{ model: at("planner") }, "is not a planner with an executor"],
+    [{ lora: { rank: 2 } }, "lora: a projector is trained alone"],
+    [{ data: at("texts.jsonl") }, 'expected "prompt" and "completion"'],
+  ])("%o is refused", async (options, sentence) => {
+    writeFileSync(at("texts.jsonl"), '{"text":"abc"}\n');
+    await expect(train({ ...projecting, ...options }, { out: at("refused") })).rejects.toThrow(sentence);
+  });
+});
+
+describe("a planner with an executor", () => {
+  let pipeline: PlanPipeline;
+  beforeAll(async () => {
+    pipeline = await openPlanner(projecting.model, { projector: at("projector") });
+  });
+  afterAll(() => pipeline.dispose());
+  const ends = { ends: "never" } as const;
+
+  test.each(["latent", "text", "none"] as const)(
+    "%s: answers, shows its plan, and bills both models",
+    async (channel) => {
+      const { plan, receipt, text } = await pipeline.answer("abca", { planning: { channel, ...ends } });
+      expect(text.length).toBeLessThanOrEqual(8);
+      const planned = channel === "none" ? 0 : 1;
+      expect(plan).toMatchObject({ channel, tokens: planned * TOKENS });
+      expect(plan.text).toHaveLength(planned * TOKENS);
+      // One pass a token, and one more for the states.
+      expect(plan.passes).toBe(planned * (channel === "latent" ? TOKENS + 1 : TOKENS));
+      const { flops, work, tokens } = receipt;
+      expect(flops.overhead > 0).toBe(channel !== "none");
+      expect(flops.spent).toBeGreaterThan(flops.overhead);
+      expect(work!["passes"]).toEqual({ dense: tokens.completion, run: tokens.completion + plan.passes });
+    },
+  );
+
+  test("without a plan, the receipt is the executor's alone", async () => {
+    const { receipt } = await pipeline.answer("abca", { planning: { channel: "none" } });
+    expect(receipt.flops).toMatchObject({ overhead: 0, saved: 0 });
+  });
+
+  test("rows of the token table in the plan's place give the logits of the tokens", async () => {
+    const { executor } = pipeline.opened;
+    const planning = pipeline.planning({ channel: "text", ...ends });
+    const { span } = await carry(pipeline.opened, "abca", planning);
+    const ids = span as readonly number[];
+    const rows = await embedded(pipeline, ids);
+    const logitsOf = async (place: typeof span) => {
+      const { prompt, embeddings } = promptFor(executor, "abca", planning, place);
+      const seen: Float32Array[] = [];
+      const observe = (logits: Float32Array) => void seen.push(logits.slice());
+      const options = { ...generateOptions.parse({ maxTokens: 2 }), observe };
+      for await (const _ of generate(executor.engine, executor.tokenizer, prompt, options, { embeddings }));
+      return seen;
+    };
+    const [asTokens, asRows] = [await logitsOf(ids), await logitsOf(spanOf(rows))];
+    expect(asRows).toHaveLength(asTokens.length);
+    for (const [i, logits] of asTokens.entries())
+      expect(Math.max(...logits.map((z, j) => Math.abs(z - asRows[i]![j]!)))).toBeLessThan(1e-5);
+    expect(asTokens[0]).not.toEqual((await logitsOf(spanOf(rows.map((x) => x + 1))))[0]);
+  });
+
+  test.each([
+    ["latent", { maxPlanTokens: 3 }, "trained for plans of 4 tokens, got 3"],
+    ["text", { steps: 3, block: 2 }, "steps: 3 are not a multiple of the 2 blocks"],
+    ["text", { block: 5 }, "block: 5 tokens are more than the answer's 4"],
+    ["text", { maxPlanTokens: 60 }, "reads 64 at most"],
+  ] as const)("%s with %o is refused", async (channel, options, sentence) => {
+    await expect(pipeline.answer("abca", { planning: { channel, ...options } })).rejects.toThrow(sentence);
+  });
+
+  test("a plan of end tokens only is refused", async () => {
+    const { planner } = pipeline.opened;
+    const vocabulary = planner.programs.decoder.config.vocabulary;
+    const end = planner.tokenizer.eos!;
+    const score = async (_: Int32Array, places: readonly number[]) =>
+      Float32Array.from({ length: places.length * vocabulary }, (_, i) => Number(i % vocabulary === end));
+    const run = () => ({ vocabulary, score, passes: 1, spent: { flops: 1, bytes: 1 }, [Symbol.dispose]: () => {} });
+    const silent = Object.create(planner, { run: { value: run } });
+    const planning = pipeline.planning({ channel: "text", ends: "free" });
+    const options = generateOptions.parse({});
+    const answer = planAndAnswer({ ...pipeline.opened, planner: silent }, "abca", planning, options);
+    await expect(answer.next()).rejects.toThrow("the plan has end tokens only");
+  });
+
+  test("an empty question, an option of one model, and one that there is not are refused", async () => {
+    await expect(pipeline.answer("", {})).rejects.toThrow("the question is empty");
+    await expect(pipeline.answer("abca", { suffix: "x" })).rejects.toThrow("suffix belongs to one model");
+    const one = { planning: { chanel: "text" } as object };
+    await expect(pipeline.answer("abca", one)).rejects.toThrow('there is no option "chanel"');
+  });
+});
+
+test("a projector of other models is refused, and a latent plan without one", async () => {
+  cpSync(at("projector"), at("foreign"), { recursive: true });
+  const file = path.join(at("foreign"), "plan.json");
+  const about = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, JSON.stringify({ ...about, executor: { ...about.executor, sha256: "0".repeat(64) } }));
+  await expect(openPlanner(projecting.model, { projector: at("foreign") })).rejects.toThrow(
+    "the projector is for the executor",
+  );
+  using plain = await openPlanner(projecting.model);
+  await expect(plain.answer("abca", { planning: { channel: "latent" } })).rejects.toThrow("no projector was trained");
+});
+
+/** The executor's rows of tokens. */
+async function embedded({ opened }: PlanPipeline, ids: readonly number[]): Promise<Float32Array> {
+  const { programs } = opened.executor.engine;
+  const { hidden } = programs.decoder.config;
+  using tokens = new Buffer("i64", ids.length);
+  using rows = new Buffer("f32", ids.length * hidden);
+  new BigInt64Array(tokens.memory).set(ids.map(BigInt));
+  const binding = { ids: tokens.view([1, ids.length]), branchOut: rows.view([1, ids.length, hidden]) };
+  await programs.embedding.bind(binding).run();
+  return new Float32Array(rows.memory).slice();
+}
