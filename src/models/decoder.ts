@@ -58,7 +58,7 @@ export interface AttentionBlock {
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   /**
    * `share` below 1: with only that share of the neurons, the first ones.
-   * @throws UserError if a part of the weights cannot be taken
+   * @throws UserError if a part of the weights cannot be taken: of experts, adapted ones, or ones with biases
    */
   feedForward(stream: Stream, share?: number): Stream;
   /** Logits [batch, tokens, experts] of the routers that were traced so far; absent if the model has none. */

@@ -1,5 +1,5 @@
 import { type Graph, gather, linear, matmulTransposed, plus, quantizedEmbedding, type Tensor } from "../graph/index.ts";
-import { addUpdate, narrowed, project } from "../nn/linear.ts";
+import { addUpdate, project } from "../nn/linear.ts";
 import type { Norm } from "../nn/norm.ts";
 import { lookUpBeside, scoreBeside, tokensWith } from "../nn/token-rows.ts";
 import { UserError } from "../util/errors.ts";
@@ -38,16 +38,22 @@ export class Parts {
   }
 
   /**
-   * The product of x with matrices side by side, of each of which only the first `kept` outputs or inputs take part; with their biases.
-   * @throws UserError for quantised or adapted weights
+   * The product of x with matrices side by side, of each of which only the first `kept` outputs or inputs take part, in float32.
+   * @throws UserError for adapted weights or ones with biases
    */
   projectPart(x: Tensor, outputs: Sizes, side: "inputs" | "outputs", pieces: readonly Piece[]): Tensor {
-    const [inputs, names] = [side === "inputs" ? pieces[0]!.size : Number(x.shape.at(-1)), Object.keys(outputs)];
-    const named = (kind: string) =>
-      Object.fromEntries(Object.entries(outputs).map(([name, n]) => [`${name}.${kind}`, n]));
+    const inputs = side === "inputs" ? pieces[0]!.size : Number(x.shape.at(-1));
+    const names = Object.keys(outputs);
     if (this.weights.update(this.graph, inputs, outputs) || names.some((name) => this.weights.has(`${name}.bias`)))
       throw new UserError("a part of a feed-forward needs weights without an adapter and without biases", 2);
-    return project(x, narrowed(this.weights.matrix(this.graph, inputs, named("weight")), side, pieces));
+    const rows = Object.entries(outputs).flatMap(([name, n]) => rowsIn(this.weights.values(`${name}.weight`)!, n));
+    const kept =
+      side === "outputs" ? keptOf(rows, pieces) : rows.map((row) => Float32Array.from(keptOf([...row], pieces)));
+    const values = transposed(kept);
+    const shape = [kept[0]!.length, kept.length];
+    const bytes = new Uint8Array(values.buffer);
+    const name = `${names.join("+")}.first.${pieces[0]!.kept}`;
+    return linear(x, this.graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes }));
   }
 
   /** A matrix for each expert, of outputs by part (`blk.0.ffn_gate_exps`), those of one expert stacked. */
@@ -139,4 +145,26 @@ export class Parts {
 function idsIn(graph: Graph, ids: readonly number[]): Tensor {
   const bytes = new Uint8Array(BigInt64Array.from(ids, BigInt).buffer);
   return graph.constant(`ids.${fnv1a(ids)}`, { dtype: "i64", shape: [ids.length] }, { kind: "memory", bytes });
+}
+
+/** The first `kept` of each piece. */
+function keptOf<T>(all: readonly T[], pieces: readonly Piece[]): T[] {
+  let at = 0;
+  return pieces.flatMap(({ size, kept }) => {
+    at += size;
+    return all.slice(at - size, at - size + kept);
+  });
+}
+
+const rowsIn = (values: Float32Array, rows: number): Float32Array[] =>
+  Array.from({ length: rows }, (_, row) =>
+    values.subarray((row * values.length) / rows, ((row + 1) * values.length) / rows),
+  );
+
+/** Rows [rows, width] as columns, [width, rows]. */
+function transposed(rows: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const [width, count] = [rows[0]!.length, rows.length];
+  const values = new Float32Array(width * count);
+  for (const [r, row] of rows.entries()) for (let c = 0; c < width; c++) values[c * count + r] = row[c]!;
+  return values;
 }

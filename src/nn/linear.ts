@@ -1,5 +1,4 @@
 import { concat, linear, matmulTransposed, plus, quantizedLinear, split, type Tensor } from "../graph/index.ts";
-import { UserError } from "../util/errors.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes } from "../weights/weight-source.ts";
 
 /** x [..., inputs] through a projection: [..., outputs]. */
@@ -17,23 +16,6 @@ function multiply(x: Tensor, weight: Matrix): Tensor {
     case "float32 rows":
       return matmulTransposed(x, weight.weight);
   }
-}
-
-/**
- * The matrix without some of its inputs or outputs: of consecutive pieces of `size`, the first `kept` stay.
- * @throws UserError if the weights are quantised, whose blocks cannot be taken apart in a graph
- */
-export function narrowed(
-  weight: Matrix,
-  side: "inputs" | "outputs",
-  pieces: readonly { readonly size: number; readonly kept: number }[],
-): Matrix {
-  if (weight.kind === "blocks")
-    throw new UserError("a part of a feed-forward needs weights in float32; load the model with quant f32", 2);
-  const axis = (weight.kind === "float32") === (side === "inputs") ? 0 : 1;
-  const sizes = pieces.flatMap(({ size, kept }) => [kept, size - kept]);
-  const parts = split(weight.weight, axis, sizes).filter((_, i) => i % 2 === 0);
-  return { kind: weight.kind, weight: parts.length === 1 ? parts[0]! : concat(parts, axis) };
 }
 
 /** The product of x [..., inputs] with a low-rank matrix: [..., outputs] (LoRA, Hu et al. 2021). */

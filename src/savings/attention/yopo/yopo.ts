@@ -55,7 +55,7 @@ export const yopo: Saving<YopoOptions> = {
   async prepare(options, host) {
     checkYopo(options, host.decoder);
     const keeps = await headsOf(options, host);
-    // The weights may be of a form that has no parts.
+    // The weights may have no parts.
     if (options.ffn < 1) traceAfter(host.decoder, 0, options.ffn);
     const programs = narrows(options) ? await VisualPrograms.create(host.decoder) : undefined;
     const last = options.layers ?? host.decoder.config.layers;
