@@ -11,6 +11,7 @@ const score = z.object({
   mask: z.string(),
   ...{ tensors: z.number(), parameters: z.number(), illegal: z.number(), innocent: z.number() },
   selectivity: z.number(),
+  saved: z.object({ flops: z.number(), bytes: z.number() }),
 });
 const schema = z.object({
   ...{ world: z.string(), seed: z.int() },
@@ -46,11 +47,12 @@ function rowsOf(all: readonly Result[], illegal: string): string[][] {
   const kinds = unique(seeds.flat().map(({ mask }) => kindOf(mask)));
   return kinds.map((kind) => {
     const own = seeds.map((masks) => masks.filter(({ mask }) => kindOf(mask) === kind));
-    const over = (field: keyof Omit<Score, "mask">) => mean(own.flat().map((s) => s[field]));
+    const over = (field: Exclude<keyof Score, "mask" | "saved">) => mean(own.flat().map((s) => s[field]));
     return [
       ...[illegal, kind, percent(over("tensors")), percent(over("parameters"))],
       ...[three(over("illegal")), three(over("innocent")), signed(over("selectivity"))],
       own.map((masks) => signed(mean(masks.map(({ selectivity }) => selectivity)))).join(", "),
+      ...(["flops", "bytes"] as const).map((field) => percent(mean(own.flat().map(({ saved }) => saved[field])))),
     ];
   });
 }
@@ -73,7 +75,18 @@ export function guardSection(): string {
   const all = results();
   if (all.length === 0) return "No seed has run yet.";
   const illegal = all[0]!.roles.map(({ role }) => role.illegal);
-  const head = ["illegal", "mask", "tensors", "parameters", "a illegal", "a innocent", "selectivity", "by seed"];
+  const head = [
+    "illegal",
+    "mask",
+    "tensors",
+    "parameters",
+    "a illegal",
+    "a innocent",
+    "selectivity",
+    "by seed",
+    "FLOPs saved",
+    "bytes saved",
+  ];
   const table = markdownTable(
     head,
     illegal.flatMap((name) => rowsOf(all, name)),

@@ -7,12 +7,13 @@ import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../../train/guard/
 import { type GuardOptions, guardOptions } from "../../train/guard/options.ts";
 import { tensorsIn } from "../../train/guard/tensors.ts";
 import { trainOptions } from "../../train/options.ts";
+import type { TrainingReceipt } from "../../train/receipt.ts";
 import { TrainingRun } from "../../train/run.ts";
 import { bare } from "../../train/subject.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Drawing } from "../data/drawings/shapes.ts";
 import { inverse, randomByParameters, randomByTensors, type Sized } from "./masks.ts";
-import { adaptation, type MaskScore } from "./score.ts";
+import { adaptation, type MaskScore, type Saved } from "./score.ts";
 import type { World } from "./world.ts";
 
 /** Random masks with the learned one's parameters, and by the number of tensors alone. */
@@ -35,6 +36,7 @@ interface UserTerms {
   readonly seed: number;
   readonly schedule: "constant" | "cosine";
   readonly batch?: number;
+  readonly freezeMask?: string | undefined;
 }
 
 /** Trains a subject on images; the run owns the subject. */
@@ -44,10 +46,10 @@ async function trained(
   { schedule, batch = BATCH, ...terms }: UserTerms,
 ): Promise<TrainingRun> {
   const { noise, unconditional } = subject.model;
-  const { lr, seed, steps } = terms;
+  const { lr, seed, steps, freezeMask } = terms;
   const training = noisyBatches(images, { size: batch, noise, unconditional, seed });
   const options = trainOptions.parse({
-    ...{ data: ["drawings"], batch, steps, seed },
+    ...{ data: ["drawings"], batch, steps, seed, freezeMask },
     optimizer: { lr, weightDecay: 0, beta2: 0.999 },
     schedule: { name: schedule },
   });
@@ -87,6 +89,11 @@ export interface RoleResult {
   readonly masks: readonly MaskScore[];
 }
 
+function savedBy({ flops, work }: TrainingReceipt): Saved {
+  const { dense, run } = work?.["trainingBytes"] ?? { dense: 1, run: 1 };
+  return { flops: flops.saved, bytes: 1 - run / dense };
+}
+
 /** Errors of a model on held-out images of each new class. */
 type ByLabel = Readonly<Record<string, number>>;
 
@@ -104,7 +111,7 @@ export class Experiment {
   async run(onDone: (what: string) => void): Promise<RoleResult[]> {
     const [a, b] = this.world.fresh;
     const published = await this.#errorsOf(this.#open());
-    const full = await this.#user(undefined, "full");
+    const { errors: full } = await this.#user(undefined, "full");
     onDone("full");
     const results = [];
     for (const role of [
@@ -177,12 +184,12 @@ export class Experiment {
     full: ByLabel,
   ): Promise<MaskScore> {
     const file = this.#maskOf(frozen);
-    const tuned = await this.#user(file, `${illegal} ${mask}`);
+    const { errors: tuned, saved } = await this.#user(file, `${illegal} ${mask}`);
     const of = (label: string) =>
       adaptation({ published: published[label]!, fullyTuned: full[label]!, tuned: tuned[label]! });
     const [bad, good] = [of(illegal), of(innocent)];
     const { tensors, parameters } = ratiosOf(file);
-    return { mask, tensors, parameters, illegal: bad, innocent: good, selectivity: good - bad };
+    return { mask, tensors, parameters, illegal: bad, innocent: good, selectivity: good - bad, saved };
   }
 
   #maskOf(frozen: ReadonlySet<string>): FreezeMask {
@@ -191,16 +198,17 @@ export class Experiment {
   }
 
   /** A user fine-tunes on both new classes, under a mask if there is one. */
-  async #user(mask: FreezeMask | undefined, name: string): Promise<ByLabel> {
+  async #user(mask: FreezeMask | undefined, name: string): Promise<{ errors: ByLabel; saved: Saved }> {
     const file = path.join(this.folder, "mask.json");
     if (mask) await writeMask(file, mask);
     const subject = oldDrawing(this.checkpoint, { train: [], freezeMask: mask && file });
     const images = this.world.fresh.flatMap((label) =>
       asImages(this.world.drawings(label, "user", this.seed), subject),
     );
-    using _run = await trained(subject, images, { ...USER, seed: this.seed, schedule: "constant" });
+    const terms = { ...USER, seed: this.seed, schedule: "constant", freezeMask: mask && file } as const;
+    using run = await trained(subject, images, terms);
     if (!/ [23]$|tensors|inverse/.test(name)) await subject.write(path.join(this.folder, name.replaceAll(" ", "-")));
-    return await this.#errors(subject);
+    return { errors: await this.#errors(subject), saved: savedBy(run.receipt("")) };
   }
 
   async #errorsOf(subject: DrawingSubject): Promise<ByLabel> {

@@ -18,4 +18,12 @@ export interface MaskScore {
   readonly innocent: number;
   /** Innocent less illegal adaptation. */
   readonly selectivity: number;
+  /** Shares that the mask spares of the user's fine-tuning. */
+  readonly saved: Saved;
+}
+
+/** Shares of a run with nothing frozen: of its FLOPs, and of the bytes of gradients and the optimiser's states. */
+export interface Saved {
+  readonly flops: number;
+  readonly bytes: number;
 }
