@@ -40,13 +40,15 @@ export const clipVisionTower = (
   },
 });
 
-/** The stored vector of the whole image's token is a row of a table here. */
+const placeOf = (stored: ReturnType<Names>): string => (typeof stored === "string" ? stored : stored.name);
+
+/** The stored vector of the whole image's token is a row of a table here; a bias of patches has no patch's shape. */
 export const withClassVector =
   (names: Names, { hidden }: ImageEncoderConfig): Names =>
   (canonical) => {
+    if (canonical === "patch_embd.bias") return placeOf(names(canonical));
     if (canonical !== "class_embd.weight") return names(canonical);
-    const stored = names("position_embd.weight");
-    const place = typeof stored === "string" ? stored : stored.name;
+    const place = placeOf(names("position_embd.weight"));
     return { name: place.replace(/position_embedding\.weight$/, "class_embedding"), shape: [hidden] };
   };
 
@@ -71,11 +73,21 @@ const imageSizes = z.object({
 /** Tokens of an image: each layer's attention scores every pair. */
 const MOST_TOKENS = 2 ** 14;
 
-/** The tower of images, by a configuration's `vision_config`. @throws UserError */
-export function readClipVision(
-  source: Extract<ConfigSource, { kind: "huggingface" }>,
-  name: string,
-): ImageEncoderConfig {
+type HuggingFaceConfig = Extract<ConfigSource, { kind: "huggingface" }>;
+
+/** How towers of images differ. */
+interface VisionTraits extends Pick<ImageEncoderConfig, "classToken" | "patchBias" | "embeddingNorm"> {
+  /** The values of published files that leave some out. */
+  readonly usual: Readonly<Record<string, unknown>>;
+}
+
+/** A CLIP's tower of images, by a configuration's `vision_config`. @throws UserError */
+export const readClipVision = (source: HuggingFaceConfig, name: string): ImageEncoderConfig =>
+  readVision(source, name, { usual, classToken: true, patchBias: false, embeddingNorm: true });
+
+/** A tower of images, by a configuration's `vision_config`. @throws UserError */
+export function readVision(source: HuggingFaceConfig, name: string, traits: VisionTraits): ImageEncoderConfig {
+  const { usual, ...own } = traits;
   const config = { ...usual, ...new Fields(source, name).object("vision_config") };
   const fields = new Fields({ ...source, config }, name);
   const sizes = checkValues(imageSizes, source, {
@@ -84,14 +96,12 @@ export function readClipVision(
     patchSize: fields.number(undefined, "patch_size"),
   });
   const { imageSize, patchSize } = sizes;
-  if (imageSize % patchSize !== 0)
-    throw new UserError(
-      `${source.path}: "image_size" is ${imageSize}, expected a multiple of "patch_size", ${patchSize}`,
-    );
+  if (imageSize < patchSize)
+    throw new UserError(`${source.path}: "image_size" is ${imageSize}, expected at least "patch_size", ${patchSize}`);
   // Its tokens are patches: it has places, and no vocabulary.
-  const context = (imageSize / patchSize) ** 2 + 1;
+  const context = Math.floor(imageSize / patchSize) ** 2 + (own.classToken ? 1 : 0);
   if (context > MOST_TOKENS)
     throw new UserError(`${source.path}: an image has ${context} tokens, expected at most ${MOST_TOKENS}`);
   const texts = { ...config, vocab_size: 1, max_position_embeddings: context };
-  return { ...readEncoder(new Fields({ ...source, config: texts }, name), clipShared), ...sizes };
+  return { ...readEncoder(new Fields({ ...source, config: texts }, name), clipShared), ...sizes, ...own };
 }

@@ -1,4 +1,4 @@
-import { concat, type Graph, plus, pool, type Tensor } from "../graph/index.ts";
+import { concat, type Graph, plus, pool, split, type Tensor } from "../graph/index.ts";
 import { normalise } from "../nn/norm.ts";
 import { patchVectors } from "../nn/patches.ts";
 import { type Stream, settle } from "../nn/stream.ts";
@@ -14,9 +14,15 @@ export interface ImageEncoderConfig extends EncoderConfig {
   readonly imageSize: number;
   /** Pixels of a patch's side. */
   readonly patchSize: number;
+  /** True if a token of the whole image comes before those of its patches. */
+  readonly classToken: boolean;
+  /** True if vectors of patches have a bias. */
+  readonly patchBias: boolean;
+  /** True if the stream is normalised before the first layer. */
+  readonly embeddingNorm: boolean;
 }
 
-/** An encoder over the patches of an image, with a token of the whole image before them (Dosovitskiy et al. 2021). */
+/** An encoder over the patches of an image, with or without a token of the whole image (Dosovitskiy et al. 2021). */
 export class ImageEncoder {
   readonly #layers: Encoder;
 
@@ -29,8 +35,13 @@ export class ImageEncoder {
 
   /** Tokens of an image. */
   get tokens(): number {
+    return this.side ** 2 + (this.config.classToken ? 1 : 0);
+  }
+
+  /** Patches of a side: pixels at the right and the bottom that fill none are left out. */
+  get side(): number {
     const { imageSize, patchSize } = this.config;
-    return (imageSize / patchSize) ** 2 + 1;
+    return Math.floor(imageSize / patchSize);
   }
 
   /** The vector of the token of the whole image, [batch, hidden], of pixels [batch, channels, side, side]. `batch` is a number. */
@@ -59,14 +70,21 @@ export class ImageEncoder {
 
   /** The stream before the first layer, [batch, tokens, hidden]. */
   embed(graph: Graph, pixels: Tensor): Tensor {
-    const { hidden, channels, patchSize, epsilon } = this.config;
+    const { hidden, epsilon, classToken, embeddingNorm } = this.config;
     const parts = new Parts(this.weights, graph);
+    const patches = this.#patches(graph, pixels);
+    const all = classToken ? concat([parts.rows("class_embd", places(graph, pixels), 1, hidden), patches], 1) : patches;
+    const x = plus(all, this.weights.table(graph, "position_embd.weight", [this.tokens, hidden]));
+    return embeddingNorm ? normalise(x, parts.norm("token_embd_norm", hidden, { norm: "layer", epsilon })) : x;
+  }
+
+  #patches(graph: Graph, pixels: Tensor): Tensor {
+    const { hidden, channels, imageSize, patchSize, patchBias } = this.config;
     const weight = this.weights.matrix(graph, channels * patchSize ** 2, { "patch_embd.weight": hidden });
-    const patches = patchVectors(pixels, patchSize, weight);
-    const whole = parts.rows("class_embd", places(graph, pixels), 1, hidden);
-    const positions = this.weights.table(graph, "position_embd.weight", [this.tokens, hidden]);
-    const x = plus(concat([whole, patches], 1), positions);
-    return normalise(x, parts.norm("token_embd_norm", hidden, { norm: "layer", epsilon }));
+    const bias = patchBias ? this.weights.vector(graph, { "patch_embd.bias": hidden }) : undefined;
+    const [kept, rest] = [this.side * patchSize, imageSize - this.side * patchSize];
+    const cut = (x: Tensor, axis: number) => (rest === 0 ? x : split(x, axis, [kept, rest])[0]!);
+    return patchVectors(cut(cut(pixels, 2), 3), patchSize, weight, bias);
   }
 }
 

@@ -9,6 +9,7 @@ import { llama } from "./llama.ts";
 import { mistral } from "./mistral.ts";
 import { llamaNames, namesOf, type Scheme } from "./names.ts";
 import { qwen2 } from "./qwen2.ts";
+import { readSiglipVision } from "./siglip-vision.ts";
 import { Vision, type VisionConfig, type VisionLanguageArchitecture } from "./vision.ts";
 
 const NAME = "llava";
@@ -63,19 +64,28 @@ const towerPrefixes = [
   "model.vision_tower.",
 ];
 
+const towers = { clip_vision_model: readClipVision, siglip_vision_model: readSiglipVision } as const;
+
+function readTower(source: Parameters<typeof readClipVision>[0], fields: Fields): ImageEncoderConfig {
+  const name = fields.object("vision_config")?.["model_type"] ?? "clip_vision_model";
+  const known = Object.entries(towers).find(([tower]) => tower === name);
+  if (known) return known[1](source, NAME);
+  return fields.refuse("vision_config.model_type", name, Object.keys(towers).join(", "));
+}
+
 /** The part that reads images, by a configuration. @throws UserError */
 function configureVision(given: ConfigSource): { image: ImageEncoderConfig; vision: VisionConfig } {
   const source = inSafetensors(given);
   const fields = new Fields(source, NAME);
   fields.only("projector_hidden_act", ["gelu"]);
   fields.only("vision_feature_select_strategy", ["default", "full"]);
-  const image = readClipVision(source, NAME);
+  const image = readTower(source, fields);
   const language = languageOf(fields);
   return {
     image,
     vision: {
       layers: layersOf(fields, image.layers),
-      whole: fields.value("vision_feature_select_strategy") === "full",
+      dropsFirst: fields.value("vision_feature_select_strategy") !== "full",
       hidden: language.decoder.configure(language.source).hidden,
       activation: "gelu",
       imageToken: fields.number(
@@ -99,8 +109,8 @@ function layersOf(fields: Fields, layers: number): number {
 /** The head's name in files of transformers 4.52 and later. */
 const HEAD = "lm_head.weight";
 const LAYER = /\.encoder\.layers\.(\d+)\./;
-/** The norm behind the tower's last layer, and places by number, which old files store. */
-const UNREAD = /\.(post_layernorm\.(weight|bias)|position_ids)$/;
+/** What stands behind the tower's last layer, and places by number, which old files store. */
+const UNREAD = /\.(post_layernorm\.(weight|bias)|head\..*|position_ids)$/;
 const VISION = /^(model\.)?(vision_tower|multi_modal_projector)\./;
 
 const language = decoder(NAME, {

@@ -10,8 +10,8 @@ import { Parts } from "./parts.ts";
 export interface VisionConfig {
   /** Layers of the encoder that run; their stream is taken without its last norm. */
   readonly layers: number;
-  /** True if the token of the whole image is among an image's rows, before those of its patches. */
-  readonly whole: boolean;
+  /** True if an image's rows are all of the encoder's but the first, which is mostly that of the whole image. */
+  readonly dropsFirst: boolean;
   /** Width of the decoder's stream. */
   readonly hidden: number;
   readonly activation: Activation;
@@ -29,20 +29,20 @@ export class Vision {
 
   /** Rows of an image. */
   get tokens(): number {
-    return this.encoder.tokens - (this.config.whole ? 0 : 1);
+    return this.encoder.tokens - (this.config.dropsFirst ? 1 : 0);
   }
 
   /** The patches' rows and columns if an image's rows are its patches alone, row by row. */
   get grid(): readonly [rows: number, columns: number] | undefined {
-    const { imageSize, patchSize } = this.encoder.config;
-    return this.config.whole ? undefined : [imageSize / patchSize, imageSize / patchSize];
+    const { side, config } = this.encoder;
+    return config.classToken === this.config.dropsFirst ? [side, side] : undefined;
   }
 
   /** Pixels [images, channels, side, side] → [images, rows, hidden]. `images` is a number. */
   rows(graph: Graph, pixels: Tensor): Tensor {
-    const { layers, whole, hidden, activation } = this.config;
+    const { layers, dropsFirst, hidden, activation } = this.config;
     const all = this.encoder.stream(graph, pixels, layers);
-    const kept = whole ? all : split(all, 1, [1, this.tokens])[1]!;
+    const kept = dropsFirst ? split(all, 1, [1, this.tokens])[1]! : all;
     const parts = new Parts(this.weights, graph);
     return parts.project(activateMlp(parts.project(kept, { "mm.0": hidden }), activation, false), { "mm.2": hidden });
   }

@@ -42,6 +42,13 @@ MODELS = {
         text_config={**TEXT, "model_type": "qwen2", "num_attention_heads": 2, "num_key_value_heads": 1}, image_token_index=IMAGE,
         vision_config={**CLIP, "hidden_act": "gelu"}, vision_feature_layer=-1, vision_feature_select_strategy="full", image_seq_length=10,
         projector_hidden_act="gelu", multimodal_projector_bias=False)),
+    # A SigLIP's tower, whose 27 pixels leave three of a side out, as in LLaVA-Interleave.
+    "llava-siglip": ("llava", dict(
+        text_config={**TEXT, "model_type": "qwen2", "num_attention_heads": 2, "num_key_value_heads": 2}, image_token_index=IMAGE,
+        vision_config=dict(
+            model_type="siglip_vision_model", hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, image_size=27,
+            patch_size=8, layer_norm_eps=1e-3, hidden_act="gelu_pytorch_tanh"),
+        vision_feature_layer=-1, vision_feature_select_strategy="full", image_seq_length=9, projector_hidden_act="gelu")),
 }  # fmt: skip
 
 
