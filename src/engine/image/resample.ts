@@ -30,6 +30,7 @@ export interface Axis {
  * after the other, rounded to bytes in between. Only what the part needs is computed.
  */
 export function resample(picture: Pixels, across: Axis, down: Axis, filter: FilterName): Pixels {
+  if (isWhole(across, picture.width) && isWhole(down, picture.height)) return picture;
   const columns = tapsOf(across, picture.width, filters[filter]);
   const rows = tapsOf(down, picture.height, filters[filter]);
   const first = Math.min(...rows.map(({ start }) => start));
@@ -52,6 +53,10 @@ export function resample(picture: Pixels, across: Axis, down: Axis, filter: Filt
       blend(narrow, x * CHANNELS, stride, { start: start - first, weights }, data, y * stride + x * CHANNELS);
   return { width: across.count, height: down.count, data };
 }
+
+/** True if a picture keeps its size: every pixel is then its own, whatever the filter. */
+const isWhole = ({ size, from, count }: Axis, source: number): boolean =>
+  size === source && from === 0 && count === source;
 
 /** Shares are whole numbers of this part, as in Pillow, so that bytes are the same. */
 const UNIT = 2 ** 22;
