@@ -11,7 +11,7 @@ import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { architecture, writeVocabulary } from "./vocabulary.ts";
 
 /** Tokens of a batch, about: smaller pictures come in larger batches. */
-const BATCH_TOKENS = 3300;
+const BATCH_TOKENS = 2000;
 /** Presence is asked of so many shapes. */
 const ANY = 2;
 
