@@ -18,8 +18,9 @@ import type { World } from "./world.ts";
 
 /** Random masks with the learned one's parameters, and by the number of tensors alone. */
 const RANDOM = { parameters: 3, tensors: 1 };
-const PUBLISHED = { batch: 32, steps: 2500 };
+const PUBLISHED = { batch: 16, steps: 2000 };
 const BATCH = 16;
+const MASK_STEPS = 500;
 /** A user's steps and rate, by AdamW. */
 const USER = { steps: 300, lr: 5e-4 };
 
@@ -145,7 +146,7 @@ export class Experiment {
 
   async #learn({ illegal, innocent }: Role) {
     const options = guardOptions.parse({
-      ...{ model: this.world.name, illegal, innocent, seed: this.seed, batch: BATCH },
+      ...{ model: this.world.name, illegal, innocent, seed: this.seed, batch: BATCH, steps: MASK_STEPS },
       ...this.given,
     });
     using subject = this.#open();

@@ -20,7 +20,7 @@ export interface World {
 
 const network = {
   _class_name: "UNet2DModel",
-  ...{ in_channels: 1, out_channels: 1, layers_per_block: 1, block_out_channels: [12, 18], norm_num_groups: 6 },
+  ...{ in_channels: 1, out_channels: 1, layers_per_block: 1, block_out_channels: [8, 20], norm_num_groups: 4 },
   ...{ down_block_types: ["DownBlock2D", "DownBlock2D"], up_block_types: ["UpBlock2D", "UpBlock2D"] },
   add_attention: false,
   scheduler: { num_train_timesteps: 100, beta_start: 0.001, beta_end: 0.2 },
