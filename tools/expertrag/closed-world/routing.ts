@@ -10,6 +10,7 @@ import { reshape } from "../../../src/graph/index.ts";
 import { openIndex } from "../../../src/index.ts";
 import { mean } from "../../../src/util/mean.ts";
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
+import { entropy, information } from "../../information.ts";
 import { readRouters } from "../../routers.ts";
 import { openings } from "./words.ts";
 import { isTest, makeWorld, PASSAGES, plainPrompt, questionOf, readingPrompt } from "./world.ts";
@@ -65,14 +66,4 @@ writeFileSync(join(out, "routing.json"), `${JSON.stringify(routing)}\n`);
 
 function likeliest(logits: Float32Array): number {
   return logits.indexOf(Math.max(...logits));
-}
-
-function entropy(values: readonly (number | string)[]): number {
-  const counts = new Map<number | string, number>();
-  for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);
-  return [...counts.values()].reduce((sum, n) => sum - (n / values.length) * Math.log2(n / values.length), 0);
-}
-
-function information(a: readonly number[], b: readonly number[]): number {
-  return entropy(a) + entropy(b) - entropy(a.map((value, i) => `${value} ${b[i]}`));
 }
