@@ -1,4 +1,4 @@
-import { type Dim, type Graph, matmulTransposed, plus, reshape, split, type Tensor } from "../graph/index.ts";
+import { type Dim, type Graph, matmulTransposed, plus, reshape, split, type Tensor, times } from "../graph/index.ts";
 import { attend } from "../nn/attend.ts";
 import { activateMlp } from "../nn/mlp.ts";
 import { normalise } from "../nn/norm.ts";
@@ -31,6 +31,29 @@ export function boxNumbers(box: readonly number[]): number[] {
     2 * edge - 1,
     ...FREQUENCIES.flatMap((f) => [Math.sin(Math.PI * f * edge), Math.cos(Math.PI * f * edge)]),
   ]);
+}
+
+/**
+ * How much of each cell of a mask a box covers, from −1 (nothing) to 1, in the order in which masks are computed: patch by
+ * patch, and in it row by row. `side` cells a side of the picture, `cells` a side of a patch.
+ */
+export function boxCells(box: readonly number[], side: number, cells: number): Float32Array {
+  const [left, top, right, bottom] = box.map((edge) => edge * side) as [number, number, number, number];
+  const along = (at: number, from: number, to: number) => Math.max(0, Math.min(at + 1, to) - Math.max(at, from));
+  return Float32Array.from(cellOrder(side, cells), (at) => {
+    const share = along(at % side, left, right) * along(Math.floor(at / side), top, bottom);
+    return 2 * share - 1;
+  });
+}
+
+/** The place of each cell of a mask, as it is computed, among the rows of the picture, `side` cells wide. */
+export function cellOrder(side: number, cells: number): Int32Array {
+  const patches = side / cells;
+  return Int32Array.from({ length: side * side }, (_, i) => {
+    const [patch, cell] = [Math.floor(i / (cells * cells)), i % (cells * cells)];
+    const y = Math.floor(patch / patches) * cells + Math.floor(cell / cells);
+    return y * side + (patch % patches) * cells + (cell % cells);
+  });
 }
 
 /** The decoder's results for regions. */
@@ -68,8 +91,11 @@ export class Localiser {
     return split(this.encoder.hidden(g, pixels), 1, [1, this.patches])[1]!;
   }
 
-  /** Regions of pictures by their boxes, [batch, regions, BOX_NUMBERS]. */
-  regions(g: Graph, features: Tensor, boxes: Tensor): Localised {
+  /**
+   * Regions of pictures by their boxes, [batch, regions, BOX_NUMBERS], and by how much of each cell they cover,
+   * [batch, regions, patches · cells²], from −1 to 1, which a mask begins with.
+   */
+  regions(g: Graph, features: Tensor, boxes: Tensor, covered: Tensor): Localised {
     const { heads, layers, maskWidth, cells } = this.config;
     const { hidden } = this.config.image;
     const parts = new Parts(this.weights, g);
@@ -89,6 +115,7 @@ export class Localiser {
     const ground = parts.project(features, { ground: cells * cells * maskWidth });
     const cellsOf = reshape(ground, [batch, this.patches * cells * cells, maskWidth]);
     const fits = reshape(parts.project(x, { fit: 1 }), [batch, regions]);
-    return { tokens: x, masks: matmulTransposed(drawn, cellsOf), fits };
+    const gain = this.weights.vector(g, { "cover.weight": this.patches * cells * cells });
+    return { tokens: x, masks: plus(matmulTransposed(drawn, cellsOf), times(covered, gain)), fits };
   }
 }

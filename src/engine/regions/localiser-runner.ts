@@ -1,5 +1,5 @@
 import { Graph, type Spent, sym } from "../../graph/index.ts";
-import { BOX_NUMBERS, boxNumbers, type Localiser } from "../../models/localiser.ts";
+import { BOX_NUMBERS, boxCells, boxNumbers, cellOrder, type Localiser } from "../../models/localiser.ts";
 import type { Pixels } from "../image/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../image/processor.ts";
 import type { Box } from "./box.ts";
@@ -23,11 +23,13 @@ export function traceFeatures(localiser: Localiser): Graph {
   return g;
 }
 
-/** Traces its regions of one picture: `features`, `boxes` → `tokens`, `masks`, `fits`. */
+/** Traces its regions of one picture: `features`, `boxes`, `covered` → `tokens`, `masks`, `fits`. */
 export function traceRegions(localiser: Localiser): Graph {
   const g = new Graph();
   const features = g.input("features", "f32", [1, localiser.patches, localiser.config.image.hidden]);
-  const found = localiser.regions(g, features, g.input("boxes", "f32", [1, sym("regions"), BOX_NUMBERS]));
+  const boxes = g.input("boxes", "f32", [1, sym("regions"), BOX_NUMBERS]);
+  const covered = g.input("covered", "f32", [1, sym("regions"), localiser.patches * localiser.config.cells ** 2]);
+  const found = localiser.regions(g, features, boxes, covered);
   for (const [name, tensor] of Object.entries(found)) g.output(name, tensor);
   return g;
 }
@@ -75,8 +77,15 @@ export class LocaliserRunner implements Disposable {
     const { hidden } = this.localiser.config.image;
     const count = boxes.length;
     const values = Float32Array.from(boxes.flatMap((box) => boxNumbers(box)));
+    const covered = new Float32Array(count * this.side ** 2);
+    for (const [i, box] of boxes.entries())
+      covered.set(boxCells(box, this.side, this.localiser.config.cells), i * this.side ** 2);
     const found = await this.boxes.run(
-      { features, boxes: { shape: [1, count, BOX_NUMBERS], values } },
+      {
+        features,
+        boxes: { shape: [1, count, BOX_NUMBERS], values },
+        covered: { shape: [1, count, this.side ** 2], values: covered },
+      },
       { tokens: [1, count, hidden], masks: [1, count, this.side ** 2], fits: [1, count] },
     );
     return {
@@ -102,16 +111,6 @@ export class LocaliserRunner implements Disposable {
     this.pictures[Symbol.dispose]();
     this.boxes[Symbol.dispose]();
   }
-}
-
-/** The place of each cell of a mask, as it is computed, among the rows of the picture, `side` cells wide. */
-export function cellOrder(side: number, cells: number): Int32Array {
-  const patches = side / cells;
-  return Int32Array.from({ length: side * side }, (_, i) => {
-    const [patch, cell] = [Math.floor(i / (cells * cells)), i % (cells * cells)];
-    const y = Math.floor(patch / patches) * cells + Math.floor(cell / cells);
-    return y * side + (patch % patches) * cells + (cell % cells);
-  });
 }
 
 /** Pictures scaled to a square, pixels between −1 and 1. */

@@ -44,7 +44,12 @@ export const recognize = (context: ServerContext): Endpoint =>
       labels: listOf(z.string().max(200), { of: "labels", max: MOST_LABELS }).describe("what a region may be"),
       ...recognizeOptions.shape,
     }),
-    example: { model: "clip-tiny", image: "data:image/png;base64,…", boxes: [[8, 8, 40, 40]], labels: ["cat", "dog"] },
+    example: {
+      model: "clip-tiny",
+      image: "data:image/png;base64,iVBORw0KGgo=",
+      boxes: [[8, 8, 40, 40]],
+      labels: ["cat", "dog"],
+    },
     output: z.object({
       object: z.literal("list"),
       ...{ width: z.int(), height: z.int(), data: z.array(region.extend({ index: z.int() })), model: z.string() },

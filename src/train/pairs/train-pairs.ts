@@ -58,8 +58,7 @@ export async function trainPairs(options: PairOptions, call: PairsCall): Promise
   else fillFrom(trainer.store, openCheckpoint(options.start));
   const { losses, tokens } = await runSteps(run, trainer, options, call);
   await write(run, trainer.store, options.temperature, out);
-  const { forward, backward } = { forward: trainer.spent.flops / 3, backward: (2 * trainer.spent.flops) / 3 };
-  const work = { forward, backward, update: 0, denseBackward: backward };
+  const work = { ...trainer.flops, denseBackward: trainer.flops.backward };
   const counted = { tokens, samples: run.rows * steps, steps, ms: performance.now() - started };
   const receipt = trainingReceipt(out, { ...work, ...counted });
   await writeJson(receiptFile(out), receipt);

@@ -2,8 +2,8 @@ import { readImage } from "../../engine/image/input.ts";
 import { CHANNELS, type Pixels } from "../../engine/image/pixels.ts";
 import { normalisePixels, sized } from "../../engine/image/processor.ts";
 import { type Box, overlap } from "../../engine/regions/box.ts";
-import { cellOrder, squareProcessor } from "../../engine/regions/localiser-runner.ts";
-import { BOX_NUMBERS, boxNumbers } from "../../models/localiser.ts";
+import { squareProcessor } from "../../engine/regions/localiser-runner.ts";
+import { BOX_NUMBERS, boxCells, boxNumbers, cellOrder } from "../../models/localiser.ts";
 import type { DataInputs } from "../whole/given-buffers.ts";
 import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 
@@ -30,7 +30,7 @@ export async function localiserBatch(
   const [count, cells] = [scenes.length, side * side];
   const pixels = new Float32Array(count * CHANNELS * imageSize ** 2);
   const boxes = new Float32Array(count * regions * BOX_NUMBERS);
-  const right = new Float32Array(count * regions * cells);
+  const [right, covered] = [new Float32Array(count * regions * cells), new Float32Array(count * regions * cells)];
   const [weight, fit] = [new Float32Array(count * regions), new Float32Array(count * regions)];
   const processor = squareProcessor(imageSize);
   const read = await Promise.all(
@@ -45,6 +45,7 @@ export async function localiserBatch(
       const overlaps = objects.map((object) => overlap(box, object));
       const best = overlaps.indexOf(Math.max(...overlaps));
       boxes.set(boxNumbers(box), at * BOX_NUMBERS);
+      covered.set(boxCells(box, side, sizes.cells), at * cells);
       fit[at] = overlaps[best]!;
       weight[at] = overlaps[best]! >= OF_AN_OBJECT ? 1 : 0;
       right.set(maskCells(masks, best + 1, sizes), at * cells);
@@ -53,6 +54,7 @@ export async function localiserBatch(
   return {
     pixels: { dtype: "f32", shape: [count, CHANNELS, imageSize, imageSize], values: pixels },
     boxes: { dtype: "f32", shape: [count, regions, BOX_NUMBERS], values: boxes },
+    covered: { dtype: "f32", shape: [count, regions, cells], values: covered },
     right: { dtype: "f32", shape: [count, regions, cells], values: right },
     weight: { dtype: "f32", shape: [count, regions], values: weight },
     fit: { dtype: "f32", shape: [count, regions], values: fit },

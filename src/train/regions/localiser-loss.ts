@@ -20,14 +20,15 @@ const one = (like: Tensor): Tensor => full(like, 1);
 
 /**
  * A localiser's loss over a batch: for boxes of objects, the mean cross-entropy of the mask's cells plus its Dice loss
- * (Milletari et al. 2016), by `weight`; for all boxes, the cross-entropy of their fit. Inputs: `pixels`, `boxes`,
+ * (Milletari et al. 2016), by `weight`; for all boxes, the cross-entropy of their fit. Inputs: `pixels`, `boxes`, `covered`,
  * `right` [pictures, regions, cells], `weight` and `fit` [pictures, regions].
  */
 export function localiserLoss(g: Graph, localiser: Localiser, pictures: number, regions: number): Tensor {
   const { channels, imageSize } = localiser.config.image;
   const pixels = g.input("pixels", "f32", [pictures, channels, imageSize, imageSize]);
   const boxes = g.input("boxes", "f32", [pictures, regions, BOX_NUMBERS]);
-  const { masks, fits } = localiser.regions(g, localiser.features(g, pixels), boxes);
+  const covered = g.input("covered", "f32", [pictures, regions, localiser.patches * localiser.config.cells ** 2]);
+  const { masks, fits } = localiser.regions(g, localiser.features(g, pixels), boxes, covered);
   const right = g.input("right", "f32", masks.shape);
   const each = (name: string) => g.input(name, "f32", [pictures, regions]);
   const cells = Number(masks.shape[2]);

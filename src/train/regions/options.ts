@@ -11,6 +11,7 @@ export const localiserOptions = z.strictObject({
   data: z.string().describe("JSON lines with image and masks, paths from the file's folder, and boxes"),
   heldOut: z.string().describe("a file of the same form, on which masks are measured"),
   sizes: localiserSizes.prefault({}),
+  start: z.string().optional().describe("folder of another localiser of these sizes: its weights are the first"),
   steps: count.default(1500).describe("optimiser steps"),
   batch: count.default(16).describe("pictures of a step"),
   regions: count.default(8).describe("boxes of a picture: of its objects, moved a little, and some of nothing"),

@@ -6,9 +6,13 @@ import {
   localiserTensors,
 } from "../../engine/regions/localiser-file.ts";
 import { Localiser } from "../../models/localiser.ts";
+import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
 import { writeJson } from "../../util/write-whole.ts";
+import { withFile } from "../../weights/read-file.ts";
+import { parseHeader } from "../../weights/safetensors/header.ts";
+import { readFloats } from "../../weights/safetensors/read.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
 import type { ParameterStore } from "../parameters.ts";
 import { rateAt } from "../schedule.ts";
@@ -45,6 +49,7 @@ export async function trainLocaliser(options: LocaliserOptions, call: RegionCall
     localiserLoss(g, localiser, Math.min(options.batch, scenes.length), options.regions);
   using trainer = await WholeTrainer.create({ weights, loss }, options.optimizer);
   fillByWidth(trainer.store, options.sizes.imageLayers, options.seed);
+  if (options.start !== undefined) fillFrom(trainer.store, localiserTensors(options.start));
   await runSteps(scenes, trainer, options, call);
   await writeTensors(localiserTensors(out), tensorsOf(trainer.store, "F16"));
   const data = { sha256: hashOf(options.data), scenes: scenes.length };
@@ -70,6 +75,17 @@ async function runSteps(
     if (queue.length < batch) queue = [...queue, ...shuffle([...scenes], random)];
     const inputs = await localiserBatch(queue.splice(0, Math.min(batch, scenes.length)), shape, random);
     onStep?.(step + 1, await trainer.step(inputs, optimizer.lr * rateAt(schedule, step, steps)));
+  }
+}
+
+/** Fills parameters with a file's tensors. @throws UserError if one is missing or of another shape */
+function fillFrom(store: ParameterStore, file: string): void {
+  const tensors = withFile(file, parseHeader);
+  for (const parameter of store.parameters) {
+    const tensor = tensors.get(parameter.name);
+    if (!tensor || tensor.shape.join() !== parameter.shape.join())
+      throw new UserError(`${file}: there is no tensor "${parameter.name}" of [${parameter.shape.join(", ")}]`);
+    store.valuesOf(parameter).set(readFloats(tensor));
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Bindings, evalCost, full, Graph, type Spent, type Tensor } from "../../graph/index.ts";
+import { type Bindings, type Cost, evalDim, full, Graph, graphCost, type Tensor } from "../../graph/index.ts";
 import type { Binding } from "../../runtime/program.ts";
 import { Program } from "../../runtime/program.ts";
 import { bindWeights } from "../bind-weights.ts";
@@ -19,13 +19,15 @@ export interface WholeModel {
 
 /** Trains a model whose loss and gradients are one program. */
 export class WholeTrainer implements Disposable {
-  readonly spent: Spent = { flops: 0, bytes: 0 };
+  /** FLOPs so far. */
+  readonly flops = { forward: 0, backward: 0, update: 0 };
   readonly #given = new GivenBuffers();
   #steps = 0;
 
   private constructor(
     readonly store: ParameterStore,
     private readonly program: Program,
+    private readonly forward: Cost,
     private readonly weights: Binding,
     private readonly optimizer: Optimizer,
   ) {}
@@ -34,11 +36,13 @@ export class WholeTrainer implements Disposable {
     const g = new Graph();
     const of = loss(g);
     g.output("loss", of);
+    const forward = graphCost(g);
     const store = new ParameterStore(weights.inputsOf(g), () => true);
     const trained = { weights, trained: () => true };
     outputGradients(g, trained, of, full(of, 1), []);
     const program = await Program.compile(g);
-    return new WholeTrainer(store, program, bindWeights(g, trained, store), await Optimizer.create(options, store));
+    const optimizer = await Optimizer.create(options, store);
+    return new WholeTrainer(store, program, forward, bindWeights(g, trained, store), optimizer);
   }
 
   /**
@@ -53,9 +57,10 @@ export class WholeTrainer implements Disposable {
     this.#steps++;
     const clip = clipFactor(gradientNorm(this.store), 1);
     await this.optimizer.step({ count: this.#steps, rate, clip });
-    const { flops, bytes } = evalCost(this.program.cost, sizes);
-    this.spent.flops += flops + this.optimizer.cost.flops;
-    this.spent.bytes += bytes + this.optimizer.cost.bytes;
+    const forward = evalDim(this.forward.flops, sizes);
+    this.flops.forward += forward;
+    this.flops.backward += evalDim(this.program.cost.flops, sizes) - forward;
+    this.flops.update += this.optimizer.cost.flops;
     return value;
   }
 
