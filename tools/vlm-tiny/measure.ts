@@ -1,0 +1,42 @@
+/**
+ * Measures a model that sees on questions about held-out scenes, by kind, with the picture and with a grey one in its
+ * place, and writes `figures.json` into its folder:
+ *
+ *     npx tsx tools/vlm-tiny/measure.ts models/vlm-tiny [--limit 300] [--seed 1]
+ */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { load } from "../../src/index.ts";
+import type { GenerationItem } from "../../src/lab/item.ts";
+import { exactMatch } from "../../src/lab/metrics/index.ts";
+import { scenes } from "../../src/lab/tasks/scenes.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { limit: { type: "string", default: "300" }, seed: { type: "string", default: "1" } },
+});
+const [folder] = positionals;
+if (folder === undefined) throw new Error("expected the folder of a model");
+using model = await load(folder);
+const { limit, seed } = { limit: Number(values.limit), seed: Number(values.seed) };
+
+/** The share of right answers to questions of a kind. */
+async function accuracy(ask: string, picture: "shown" | "blank"): Promise<number> {
+  const task = await scenes.make(`ask=${ask},picture=${picture}`);
+  if (task.kind !== "generation") throw new Error("the task generates");
+  const items: GenerationItem[] = [];
+  for await (const item of task.items({ limit, seed, countTokens: () => 0 })) items.push(item);
+  const answers = await model.completeAll(
+    items.map(({ prompt, images, maxTokens }) => ({ prompt, images, maxTokens, raw: true, temperature: 0 })),
+  );
+  const parts = items.map((item, i) => exactMatch.part(item, answers[i]!, answers[i]!));
+  return exactMatch.quality(parts);
+}
+
+const figures: Record<string, { shown: number; blank: number }> = {};
+for (const ask of ["where", "which", "count", "digits"]) {
+  figures[ask] = { shown: await accuracy(ask, "shown"), blank: await accuracy(ask, "blank") };
+  console.log(ask, figures[ask]);
+}
+writeFileSync(join(folder, "figures.json"), `${JSON.stringify({ questions: limit, seed, figures }, null, 2)}\n`);
