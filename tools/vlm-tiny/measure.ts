@@ -30,7 +30,10 @@ async function accuracy(ask: string, picture: "shown" | "blank"): Promise<number
   const answers = await model.completeAll(
     items.map(({ prompt, images, maxTokens }) => ({ prompt, images, maxTokens, raw: true, temperature: 0 })),
   );
-  const parts = items.map((item, i) => exactMatch.part(item, answers[i]!, answers[i]!));
+  const parts = items.map((item, i) => {
+    const answer = { text: answers[i]!.text };
+    return exactMatch.part(item, answer, answer);
+  });
   return exactMatch.quality(parts);
 }
 
