@@ -11,7 +11,9 @@ import { root } from "./section.ts";
 export async function shipModel(from: string, name: string): Promise<void> {
   const folder = join(root, "models", name);
   mkdirSync(folder, { recursive: true });
-  for (const file of ["tokenizer.json", "tokenizer_config.json"]) copyFileSync(join(from, file), join(folder, file));
+  // An image generator has no tokenizer.
+  for (const file of ["tokenizer.json", "tokenizer_config.json"].filter((name) => existsSync(join(from, name))))
+    copyFileSync(join(from, file), join(folder, file));
   const processor = join(from, "preprocessor_config.json");
   if (existsSync(processor)) copyFileSync(processor, join(folder, "preprocessor_config.json"));
   const template = join(from, "chat_template.jinja");

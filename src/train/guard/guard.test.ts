@@ -94,6 +94,9 @@ test("a learned mask is the same for the same seed, and names what it was learne
   await expect(trainGuard({ ...options, illegal: wide }, { out: at("x.json") })).rejects.toThrow(
     /wide.jsonl: line 1: the image has 8 × 8 pixels, expected 6 × 6 as the network/,
   );
+  await expect(trainGuard({ ...options, userLr: 1e9, steps: 12 }, { out: at("x.json") })).rejects.toThrow(
+    /^step \d+: the loss is (NaN|Infinity); expected finite weights, or a smaller userLr$/,
+  );
   const other = await drawings("z.jsonl", "z", 1, 3);
   await expect(trainGuard({ ...options, illegal: other }, { out: at("x.json") })).rejects.toThrow(
     /label: expected one of "a", "b", got "z"/,

@@ -1,4 +1,5 @@
 import { sharesLeft } from "../../models/noise-schedule.ts";
+import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { epochOrder } from "../data/order.ts";
@@ -173,9 +174,11 @@ async function alternate(
     const even = new Float32Array(illegal.length).fill(1 / illegal.length);
     store.zeroGradients();
     const errors = await passes.weigh(images, publishes ? upperWeights(illegal, gaps) : even);
+    const loss = errors.reduce((a, b) => a + b, 0) / errors.length;
+    if (!Number.isFinite(loss))
+      throw new UserError(`step ${step + 1}: the loss is ${loss}; expected finite weights, or a smaller userLr`);
     if (publishes) state.publish(gradients);
     else state.imitate(gradients);
-    const loss = errors.reduce((a, b) => a + b, 0) / errors.length;
     terms.onStep?.({ step: step + 1, steps: options.steps, ratio: state.ratio, loss });
   }
 }
