@@ -1,5 +1,6 @@
 import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import { hashOf, readText } from "./data/files.ts";
 import type { RunData } from "./data/open.ts";
 import { generatorOf, openDrawing } from "./drawing/open-drawing.ts";
 import { openProjector } from "./methods/projector/open.ts";
@@ -33,8 +34,14 @@ export async function openAny(
   if (!base && options.freezeMask !== undefined)
     throw new UserError("freezeMask is for a model that there is; expected a model", 2);
   const generator = generatorOf(options, base?.checkpoint);
-  if (!generator) return openRun(options, out, openBase, resumes);
+  if (!generator) return withMask(options, await openRun(options, out, openBase, resumes));
   const opened = await openDrawing(options, generator);
   checkRun(options, opened.subject, opened.data);
-  return { ...opened, tokenizer: undefined };
+  return withMask(options, { ...opened, tokenizer: undefined });
+}
+
+/** A run with its mask's contents in the hash of its data, so that it does not go on under another. */
+function withMask({ freezeMask }: TrainOptions, run: OpenedAny): OpenedAny {
+  if (freezeMask === undefined) return run;
+  return { ...run, data: { ...run.data, hash: hashOf([run.data.hash, readText(freezeMask)]) } };
 }

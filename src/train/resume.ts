@@ -30,7 +30,8 @@ export function refuseOtherParameters(session: Session, kept: KeptState): void {
 export function checkState(session: Session, kept: KeptState, { hash }: RunData): string[] {
   const { out, reuse } = session;
   const changed = changesOf(session, kept);
-  if (hash !== kept.data) changed.push("the data are others");
+  const kind = session.options.freezeMask === undefined ? "data" : "data or the mask";
+  if (hash !== kept.data) changed.push(`the ${kind} are others`);
   const drift = driftOf(kept.machine, thisMachine());
   const told = drift === undefined ? [] : [drift];
   if (changed.length === 0) return told;

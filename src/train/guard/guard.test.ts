@@ -65,6 +65,12 @@ test("frozen tensors keep their bytes, the others move, and the optimiser knows 
   expect(run / dense).toBeCloseTo(1 - frozen.parameters, 10);
   expect(receipt.work!["trainingBytes"]).toEqual({ dense: 12 * dense, run: 12 * run });
   expect(receipt.flops.saved).toBeGreaterThan(0);
+  await maskTensors(network, { freeze: ["*conv*"], out: mask });
+  const again = train(
+    { ...short, model: network, data: [a, b], freezeMask: mask },
+    { out: at("guarded"), reuse: "resume" },
+  );
+  await expect(again).rejects.toThrow(/the data or the mask are others/);
   const state = latestState(at("guarded"))!;
   // Each tensor begins at a multiple of 16 numbers.
   const held = state.buffer("first", [readShape(at("guarded"))]).length;

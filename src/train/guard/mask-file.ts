@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import { few, UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
@@ -49,9 +48,6 @@ export const writeMask = (file: string, mask: FreezeMask): Promise<void> => writ
 
 /** @throws UserError for a file that is none */
 export const readMask = (file: string): FreezeMask => readJson(file, schema, "a mask of frozen tensors");
-
-/** The SHA-256 of a mask's file. */
-export const maskHash = (file: string): string => createHash("sha256").update(readFileSync(file)).digest("hex");
 
 /** Checks that a mask is a model's. `file` names the mask. @throws UserError */
 export function checkMask(file: string, { model, tensors }: FreezeMask, own: readonly ModelTensor[]): void {
