@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { makeScenes, type Question, type Scene } from "./scene.ts";
-import { allWords, columnWords, looks, objectCell, rowWords } from "./words.ts";
+import { allWords, columnWords, digits, rowWords } from "./words.ts";
 
 const scenes = makeScenes(12, 60, 5);
 const cellAt = ({ cells, side }: Scene, row: number, column: number) => cells[row * (side + 1) + 1 + column]!;
@@ -22,7 +22,7 @@ test("an object stands where the answer says", () => {
       const at = rowWords.indexOf(answer[0]!);
       expect(at).toBe(row);
       const cell = cellAt(scene, at, columnWords.indexOf(answer[1]!));
-      expect(looks.map((look) => `${words[1]}${look}`)).toContain(cell);
+      expect(cell).toBe(words[1]);
     }
 });
 
@@ -30,7 +30,7 @@ test("the strip is read from left to right, and nothing covers it", () => {
   for (const scene of scenes) {
     const [{ answer, row }] = asked(scene, "read") as [Question];
     const line = Array.from({ length: scene.side }, (_, column) => cellAt(scene, row!, column));
-    expect(line.flatMap((cell) => /^(.+)digit.$/.exec(cell)?.[1] ?? [])).toEqual(answer);
+    expect(line.filter((cell) => digits.includes(cell))).toEqual(answer);
   }
 });
 
@@ -50,5 +50,4 @@ test("half of the shapes are asked for in vain; the ground is the commonest blan
 test("a seed makes the same pictures, more of them begin with the same", () => {
   expect(makeScenes(6, 5, 1)).toEqual(makeScenes(6, 9, 1).slice(0, 5));
   expect(makeScenes(6, 1, 2)).not.toEqual(makeScenes(6, 1, 1));
-  expect(objectCell("red", "star", "a")).toBe("redstara");
 });

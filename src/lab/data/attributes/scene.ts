@@ -26,7 +26,7 @@ export interface Question {
 /** A picture of side × side cells and everything that can be asked of it. */
 export interface Scene {
   readonly side: number;
-  /** Words, row by row: a mark that tells the row, and a word a cell: side × (side + 1) words. */
+  /** Words, row by row: the row's word, and a word a cell: side × (side + 1) words. */
   readonly cells: readonly string[];
   readonly questions: readonly Question[];
 }
@@ -42,7 +42,7 @@ export function makeScene(side: number, random: () => number): Scene {
   const strip = { row: below(side), column: below(side - STRIP + 1) };
   const read = Array.from({ length: STRIP }, () => of(words.digits));
   const at = strip.row * side + strip.column;
-  for (const [i, digit] of read.entries()) cells[at + i] = words.digitCell(digit, of(words.looks));
+  for (const [i, digit] of read.entries()) cells[at + i] = digit;
   const here = shuffle([...words.shapes], random).slice(0, SHAPES);
   const pairs = here.flatMap((shape) => words.colours.map((colour) => ({ shape, colour })));
   const objects = shuffle(pairs, random).slice(0, objectsIn(side));
@@ -52,7 +52,7 @@ export function makeScene(side: number, random: () => number): Scene {
   );
   const where = objects.map(({ colour, shape }, i): Question => {
     const [row, column] = [Math.floor(free[i]! / side), free[i]! % side];
-    cells[free[i]!] = words.objectCell(colour, shape, of(words.looks));
+    cells[free[i]!] = words.objectWord(colour, shape);
     const answer = [words.rowWords[row]!, words.columnWords[column]!];
     return { kind: "where", words: ["where", words.objectWord(colour, shape)], answer, row };
   });
@@ -63,7 +63,7 @@ export function makeScene(side: number, random: () => number): Scene {
   return {
     side,
     cells: Array.from({ length: side }, (_, row) => [
-      words.markWords[row]!,
+      words.rowWords[row]!,
       ...cells.slice(row * side, (row + 1) * side),
     ]).flat(),
     questions: [
