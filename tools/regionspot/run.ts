@@ -30,6 +30,8 @@ export interface Places {
   readonly work: string;
   /** For results. */
   readonly out: string;
+  /** Optimiser steps of each bridge. */
+  readonly steps: number;
 }
 
 export const SEEDS = [0, 1, 2];
@@ -44,10 +46,8 @@ export async function runGates(places: Places): Promise<void> {
   const before = await hashes(places, model);
   const training = await featuresOf(places.training, source);
   const heldOut = await featuresOf(places.heldOut, source);
-  for (const split of splits)
-    for (const seed of SEEDS) await train(places, model, { split, seed, layers: 3, steps: STEPS });
-  await train(places, model, { split: splits[0]!, seed: 0, layers: 1, steps: STEPS });
-  await train(places, model, { split: splits[0]!, seed: 0, layers: 3, steps: 1 });
+  const runs = runsOf(places.steps);
+  for (const run of runs) await train(places, model, run);
   const texts = { labels: allLabels, values: (await labelVectors(model, allLabels)).values };
   const score = (vectors: Vectors, set: readonly string[]) => accuracyOf(vectors, labelsIn(heldOut), texts, set);
   await keep(places, "baselines", async () => {
@@ -88,12 +88,10 @@ export async function runGates(places: Places): Promise<void> {
   });
   await keep(places, "cost", async () => {
     using recognizer = await Recognizer.open(model, folderOf(places, runs[0]!));
-    return costs(recognizer, heldOut.scenes[0]!.image, allLabels.slice(0, 50));
+    return await costs(recognizer, heldOut.scenes[0]!.image, allLabels.slice(0, 50));
   });
   model[Symbol.dispose]();
 }
-
-const STEPS = 1500;
 
 interface Run {
   readonly split: LabelSplit;
@@ -103,9 +101,9 @@ interface Run {
 }
 
 /** All bridges: three seeds of each split, one of one layer, and one that has hardly learned. */
-const runs: readonly Run[] = [
-  ...splits.flatMap((split) => SEEDS.map((seed): Run => ({ split, seed, layers: 3, steps: STEPS }))),
-  { split: splits[0]!, seed: 0, layers: 1, steps: STEPS },
+const runsOf = (steps: number): readonly Run[] => [
+  ...splits.flatMap((split) => SEEDS.map((seed): Run => ({ split, seed, layers: 3, steps }))),
+  { split: splits[0]!, seed: 0, layers: 1, steps },
   { split: splits[0]!, seed: 0, layers: 3, steps: 1 },
 ];
 
