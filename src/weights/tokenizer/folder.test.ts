@@ -57,7 +57,7 @@ test("special_tokens_map.json where tokenizer_config.json is silent", () => {
   expect(fromFolder(folder).eos).toBe(4);
 });
 
-test("chat_template.jinja first, then the template in the configuration; one for tools by its name", () => {
+test("chat_template.jinja first, then chat_template.json, then the template in the configuration; one for tools by its name", () => {
   write("tokenizer.json", least);
   write("tokenizer_config.json", {
     chat_template: [
@@ -68,6 +68,8 @@ test("chat_template.jinja first, then the template in the configuration; one for
   const tokenizer = new Tokenizer(fromFolder(folder));
   expect(encodeChat(tokenizer, [], { addGenerationPrompt: true })).toEqual([0]);
   expect(encodeChat(tokenizer, [], { addGenerationPrompt: true, tools: [{ type: "function" }] })).toEqual([1]);
+  write("chat_template.json", { chat_template: "b" });
+  expect(encodeChat(new Tokenizer(fromFolder(folder)), [], { addGenerationPrompt: true })).toEqual([1]);
   write("chat_template.jinja", "ab");
   expect(encodeChat(new Tokenizer(fromFolder(folder)), [], { addGenerationPrompt: true })).toEqual([2]);
 });

@@ -147,9 +147,14 @@ function frame(
   return surround(add_bos_token && isKnown(bos) ? [bos] : [], add_eos_token && isKnown(eos) ? [eos] : []);
 }
 
+const processorTemplate = z.object({ chat_template: z.string().max(MOST_TEMPLATE) });
+
 function templatesOf(folder: string, template: z.output<typeof config>["chat_template"]): Templates {
   const file = join(folder, "chat_template.jinja");
   if (existsSync(file)) return { chat: templateIn(file) };
+  // Models that read images had their template there before it had a file of its own.
+  const processor = readOptionalJson(join(folder, "chat_template.json"), processorTemplate);
+  if (processor) return { chat: processor.chat_template };
   if (!Array.isArray(template)) return template ? { chat: template } : {};
   const named = (name: string) => template.find((one) => one.name === name)?.template;
   return { chat: named("default"), tools: named("tool_use") };
