@@ -133,6 +133,11 @@ const turnShape = { key, deadline: z.number("expected a time").optional(), onBeg
 const flops = z.number().positive().optional();
 const ceiling = z.strictObject({ flops, tokens: z.int().min(1).optional() }).optional();
 export const runOptions = generateOptions.extend({ maxTokens, ...stopShape, ...requestShape, ...turnShape, ceiling });
+/** The terms of an answer beside the request itself. */
+export type AnswerTerms = Pick<
+  z.output<typeof runOptions>,
+  "key" | "deadline" | "onBegun" | "ceiling" | "signal" | "onStopped" | "save"
+>;
 const place = z.int("expected a whole number of at least 1").min(1, "expected a whole number of at least 1");
 export const completeAtOptions = completionOptions.extend({
   ...{ line: place, column: place, save: savings.optional() },

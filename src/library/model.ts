@@ -12,6 +12,7 @@ import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
 import { NotFinite } from "../engine/not-finite.ts";
 import type { Lease } from "../engine/run/recipes.ts";
+import type { SpannedPrompt } from "../engine/run/spans.ts";
 import type { ModelSampling } from "../engine/sampling/defaults.ts";
 import type { Turns } from "../engine/schedule/fair-queue.ts";
 import { Scheduler, type SchedulerOptions } from "../engine/schedule/scheduler.ts";
@@ -135,12 +136,26 @@ export class Model implements Disposable {
     const checked = given("generate's options", args.runOptions, options);
     const { key, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked);
+    yield* this.#answered(request, checked);
+  }
+
+  /** Streams an answer to ids and rows of the stream, as a pipeline has put them together. @throws UserError as `generate` does */
+  async *generateSpanned(spanned: SpannedPrompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
+    const checked = given("generate's options", args.runOptions, options);
+    const { key, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
+    // Spans are of this model's own ids, so any id stands for them while the options are read.
+    const { prompt: _, ...request } = await requestOf(this, [0], asked);
+    yield* this.#answered({ ...request, ...spanned }, checked);
+  }
+
+  async *#answered(request: Request, terms: args.AnswerTerms): AsyncGenerator<Chunk, void> {
+    const { key, deadline, onBegun, ceiling, signal, onStopped, save } = terms;
     using lease = await this.#use(save);
     const recipe = lease?.recipe ?? [];
-    const terms = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped, recipe) };
+    const told = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped, recipe) };
     const plan = lease?.plan(request.prompt.length, request.visual);
     try {
-      for await (const { finish, ...piece } of this.#pieces({ ...request, ...terms, plan }))
+      for await (const { finish, ...piece } of this.#pieces({ ...request, ...told, plan }))
         yield finish
           ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, recipe, finish.cut) }
           : piece;

@@ -1,16 +1,18 @@
-import { generateOptions } from "../engine/answer/generate.ts";
-import { diffusionOptions } from "../engine/diffusion/options.ts";
 import { openSource } from "../engine/plan/latents.ts";
 import { planNameOf } from "../engine/plan/name.ts";
 import { Projector } from "../engine/plan/projector.ts";
 import { checkProjector, projectorFor, readProjector } from "../engine/plan/projector-file.ts";
-import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
-import { checkPlanning, type PlanningInput } from "../pipelines/plan/options.ts";
+import type { Spent } from "../graph/index.ts";
+import type { Receipt } from "../ledger/receipt.ts";
+import { plannedReceipt } from "../pipelines/plan/bill.ts";
+import { ANSWER_TOKENS, type PlanningInput } from "../pipelines/plan/options.ts";
 import {
+  carry,
+  checkSaid,
   type PlanModels,
-  type PlannedPiece,
   type Planning,
-  planAndAnswer,
+  planningFor,
+  promptFor,
   type ShownPlan,
 } from "../pipelines/plan/plan.ts";
 import { UserError } from "../util/errors.ts";
@@ -36,11 +38,6 @@ export interface PlannedOptions extends Omit<RunOptions, "save" | "adapter"> {
 /** A piece of a planned answer; the first and the last have the plan. */
 export type PlannedChunk = Chunk & { plan?: ShownPlan };
 export type PlannedCompletion = Completion & { plan: ShownPlan };
-
-/** Tokens of an answer, unless a caller says otherwise: plans do the thinking. */
-const ANSWER = 8;
-/** Tokens of a plan without a projector (arXiv 2510.15244). */
-const PLAN = 64;
 
 /**
  * Opens a planner with an executor by the name `PLANNER+EXECUTOR`: a diffusion language model plans, a decoder answers.
@@ -103,15 +100,21 @@ export class PlanPipeline implements Disposable {
 
   /** Streams an answer; the plan comes with its first piece. @throws UserError as the models do */
   async *generate(question: string, options: PlannedOptions = {}): AsyncGenerator<PlannedChunk, void> {
-    const { planning = {}, signal, ...rest } = options;
+    const { planning = {}, ...rest } = options;
     const asked = this.planning(planning);
     const text = given("generate's question", args.text, question);
     if (text.trim() === "") throw new UserError("the question is empty, expected a text", 2);
-    const answer = generateOptions.parse({ maxTokens: ANSWER, ...ofGeneration(rest) });
+    const { executor, planner } = this.opened;
     const started = performance.now();
-    for await (const { finish, planned, ...piece } of planAndAnswer(this.opened, text, asked, answer, signal)) {
-      const receipt = finish && this.#receipt(finish.usage, piece.plan!, planned!, started);
-      yield { ...piece, ...(finish && { finishReason: finish.reason, receipt }) };
+    const { span, shown, spent } = await carry(this.opened, text, asked, options.signal);
+    checkSaid(shown, planner.source.name);
+    const answer = { maxTokens: ANSWER_TOKENS, ...ofGeneration(rest) };
+    const pieces = this.models.executor.generateSpanned(promptFor(executor, text, asked, span), answer);
+    let first = true;
+    for await (const { receipt, ...piece } of pieces) {
+      const told = first || receipt ? { plan: shown } : {};
+      first = false;
+      yield { ...piece, ...told, ...(receipt && { receipt: this.#receipt(receipt, shown, spent, started) }) };
     }
   }
 
@@ -128,48 +131,16 @@ export class PlanPipeline implements Disposable {
 
   /** Options with what the projector was trained with, and the usual ones. @throws UserError */
   planning(given: PlanningInput): Planning {
-    const about = this.opened.latent?.projector.about;
-    const { channel = about ? "latent" : "text", maxPlanTokens, ...own } = checkPlanning(given);
-    return {
-      channel,
-      template: about?.template ?? (this.opened.executor.tokenizer.chatTemplate === undefined ? "bare-1" : "chat-1"),
-      terms: {
-        tokens: maxPlanTokens ?? about?.tokens ?? PLAN,
-        diffusion: diffusionOptions.parse({ ...about?.diffusion, ...own }),
-        temperature: 0,
-      },
-    };
+    const { executor, latent } = this.opened;
+    return planningFor(given, latent?.projector.about, executor.tokenizer.chatTemplate !== undefined);
   }
 
-  /** Dense is the executor alone, without a plan, with an answer of the same length. */
-  #receipt(
-    usage: NonNullable<PlannedPiece["finish"]>["usage"],
-    plan: ShownPlan,
-    planned: { readonly flops: number; readonly bytes: number },
-    started: number,
-  ): Receipt {
+  #receipt(own: Receipt, plan: ShownPlan, spent: Spent, started: number): Receipt {
     const { planner, executor } = this.models;
-    const { prompt, cached, completion } = usage.tokens;
-    const alone = priceOfLengths(this.opened.executor, {
-      prompt: Math.max(1, prompt - plan.tokens),
-      cached,
-      completion,
-    });
-    return makeReceipt({
-      ...{ model: this.name, recipe: [`plan:channel=${plan.channel}`], tokens: usage.tokens },
-      flops: { dense: alone.flops, spent: usage.flops.spent + planned.flops, overhead: planned.flops },
-      bytes: { dense: alone.bytes, spent: usage.bytes.spent + planned.bytes },
-      work: {
-        tokens: { dense: completion, run: completion + plan.tokens },
-        passes: { dense: completion, run: completion + plan.passes },
-        calls: {
-          [planner.name]: { dense: 0, run: Number(plan.channel !== "none") },
-          [executor.name]: { dense: 1, run: 1 },
-        },
-      },
-      ms: { load: 0, prefill: plan.ms + usage.ms.prefill, decode: usage.ms.decode, total: performance.now() - started },
-      estimated: false,
-    });
+    const named = { name: this.name, planner: planner.name, executor: executor.name };
+    const { prompt, cached, completion } = own.tokens;
+    const lengths = { prompt: Math.max(1, prompt - plan.tokens), cached, completion };
+    return plannedReceipt({ named, own, plan, spent, started, alone: priceOfLengths(this.opened.executor, lengths) });
   }
 
   dispose(): void {
@@ -184,12 +155,22 @@ export class PlanPipeline implements Disposable {
   }
 }
 
-/** The options of generation among a request's. @throws UserError for options that a planned answer does not have */
-function ofGeneration(options: Omit<PlannedOptions, "planning" | "signal">): object {
-  const known = Object.keys(generateOptions.shape);
-  const entries = Object.entries(options).filter(([key, value]) => value !== undefined && key !== "onStopped");
-  const passed = ["raw", "modelSampling"];
-  const other = entries.find(([key]) => !known.includes(key) && !passed.includes(key));
-  if (other) throw new UserError(`${other[0]} belongs to one model, and a planned answer has two`, 2);
-  return Object.fromEntries(entries.filter(([key]) => known.includes(key)));
+/** Options that only one model understands. */
+const OTHERS = [
+  "suffix",
+  "infill",
+  "mode",
+  "promptLogprobs",
+  "tools",
+  "toolChoice",
+  "format",
+  "images",
+  "diffusion",
+] as const;
+
+/** The options of the executor among a request's. @throws UserError for options that a planned answer does not have */
+function ofGeneration(options: Omit<PlannedOptions, "planning">): RunOptions {
+  const other = OTHERS.find((key) => options[key] !== undefined);
+  if (other) throw new UserError(`${other} belongs to one model, and a planned answer has two`, 2);
+  return options;
 }

@@ -47,7 +47,7 @@ interface Around {
 export async function openSource(source: Source, around: Around): Promise<LatentSource> {
   switch (source) {
     case "plan":
-      return planned(around);
+      return planStates(around);
     case "constant":
       return constant(around);
     case "question":
@@ -64,7 +64,8 @@ const free = (): Pick<MadePlan, "ids" | "text" | "passes" | "spent"> => ({
 });
 const nothing = { [Symbol.dispose]: () => {} };
 
-function planned({ planner, template, terms }: Around): LatentSource {
+/** The states of the planner's plans. */
+export function planStates({ planner, template, terms }: Pick<Around, "planner" | "template" | "terms">): LatentSource {
   return {
     width: widthOf(planner),
     async latents(question, signal) {

@@ -5,6 +5,9 @@ import { choice, optionalInteger } from "../../savings/option-schemas.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
 
+/** Tokens of an answer behind a plan, unless a caller says otherwise. */
+export const ANSWER_TOKENS = 8;
+
 /** The options of planning. Those of filling in are the trained projector's, unless they are given. */
 export const planningOptions = diffusionOptions.extend({
   channel: choice(channels)

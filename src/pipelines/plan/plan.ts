@@ -1,20 +1,27 @@
-import type { GenerateOptions, Piece } from "../../engine/answer/generate.ts";
-import { generate } from "../../engine/answer/generate.ts";
 import type { DiffusionModel } from "../../engine/diffusion/diffusion-model.ts";
+import { diffusionOptions } from "../../engine/diffusion/options.ts";
 import type { LanguageModel } from "../../engine/language-model.ts";
 import type { LatentSource } from "../../engine/plan/latents.ts";
-import { makePlan, type PlanTerms } from "../../engine/plan/make-plan.ts";
+import { type MadePlan, makePlan, type PlanTerms } from "../../engine/plan/make-plan.ts";
 import type { Projector } from "../../engine/plan/projector.ts";
+import type { ProjectorFile } from "../../engine/plan/projector-file.ts";
 import { type Channel, executorPrompt, plannerPrompt, type Template } from "../../engine/plan/template.ts";
 import { type PromptSpan, promptOfSpans, type SpannedPrompt } from "../../engine/run/spans.ts";
 import { addSpent, type Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
+import { checkPlanning, type PlanningInput } from "./options.ts";
 
 /** A planner, an executor, and what carries states from one to the other, if it was trained. */
 export interface PlanModels {
   readonly planner: DiffusionModel;
   readonly executor: LanguageModel;
   readonly latent?: { readonly source: LatentSource; readonly projector: Projector } | undefined;
+}
+
+/** What makes latent vectors, for plans of one length. */
+export interface Latent {
+  readonly source: LatentSource;
+  readonly tokens: number;
 }
 
 /** The terms of one planned answer. */
@@ -36,97 +43,97 @@ export interface ShownPlan {
   readonly ms: number;
 }
 
-/** A plan on its way into the executor's prompt. */
-export interface Carried {
+/** A plan that was made, and what it took. */
+export interface Made {
   readonly shown: ShownPlan;
-  /** Tokens or rows that stand in the plan's place; none without a plan. */
-  readonly span: PromptSpan;
+  /** The planner's states, for the latent channel: [tokens, width]. */
+  readonly states?: Float32Array;
   readonly spent: Spent;
 }
 
-/** A piece of a planned answer; the first and the last have the plan, the last has the cost of planning. */
-export interface PlannedPiece extends Piece {
-  readonly plan?: ShownPlan;
-  readonly planned?: Spent;
+/** A plan on its way into the executor's prompt. */
+export interface Carried extends Pick<Made, "shown" | "spent"> {
+  /** Tokens or rows that stand in the plan's place; none without a plan. */
+  readonly span: PromptSpan;
 }
 
 /**
- * Plans, then answers (Berrayana et al. 2025, arXiv 2510.15244, and its revision 2603.09184).
- * @throws UserError if the plan cannot be made or carried, or has end tokens only
+ * Plans (Berrayana et al. 2025, arXiv 2510.15244, and its revision 2603.09184).
+ * @throws UserError if the plan cannot be made, or no projector was trained for its length
  */
-export async function* planAndAnswer(
-  models: PlanModels,
+export async function plan(
+  { planner, latent }: Pick<PlanModels, "planner"> & { readonly latent?: Latent | undefined },
   question: string,
-  planning: Planning,
-  options: GenerateOptions,
+  { channel, template, terms }: Planning,
   signal?: AbortSignal,
-): AsyncGenerator<PlannedPiece, void> {
-  const carried = await carry(models, question, planning, signal);
-  const { tokens, text } = carried.shown;
-  if (tokens > 0 && text === "")
-    throw new UserError(
-      `${models.planner.source.name}: the plan has end tokens only; expected others, as with the option ends=last or ends=never`,
-    );
-  const { engine, tokenizer } = models.executor;
-  const { prompt, embeddings } = promptFor(models.executor, question, planning, carried.span);
-  let first = true;
-  for await (const piece of generate(engine, tokenizer, prompt, options, { signal, embeddings })) {
-    const told = first || piece.finish ? { plan: carried.shown } : {};
-    yield { ...piece, ...told, ...(piece.finish && { planned: carried.spent }) };
-    first = false;
+): Promise<Made> {
+  const started = performance.now();
+  switch (channel) {
+    case "none":
+      return made(channel, { text: "", ids: [], passes: 0, spent: { flops: 0, bytes: 0 } }, started);
+    case "text": {
+      const prompt = plannerPrompt(planner.tokenizer, template, question);
+      return made(channel, await makePlan(planner, prompt, { ...terms, states: false }, signal), started);
+    }
+    case "latent": {
+      const { source } = latentOf(planner, latent, terms.tokens);
+      return made(channel, await source.latents(question, signal), started);
+    }
   }
 }
 
-/** Makes the plan and what stands for it in the executor's prompt. @throws UserError */
+const made = (
+  channel: Channel,
+  { text, ids, passes, spent, states }: Omit<MadePlan, "states"> & { readonly states?: Float32Array },
+  started: number,
+): Made => ({
+  shown: { channel, text, tokens: ids.length, passes, ms: performance.now() - started },
+  spent: { ...spent },
+  ...(states && { states }),
+});
+
+/** @throws UserError if no projector was trained, or one for plans of another length */
+function latentOf({ source: { name } }: DiffusionModel, latent: Latent | undefined, tokens: number): Latent {
+  if (!latent)
+    throw new UserError(
+      `planning: no projector was trained for ${name} and its executor, expected the channel text or none, or one made by modicum train --method projector`,
+      2,
+    );
+  if (latent.tokens === tokens) return latent;
+  throw new UserError(`planning: the projector was trained for plans of ${latent.tokens} tokens, got ${tokens}`, 2);
+}
+
+/** Puts a plan that was made into the executor's terms: tokens of its text, or projected rows. */
+export async function carried(
+  { shown, states, spent }: Made,
+  executor: Pick<LanguageModel, "tokenizer">,
+  projector: Projector | undefined,
+): Promise<Carried> {
+  if (!states || !projector) return { shown, spent, span: executor.tokenizer.encode(shown.text) };
+  const all = { ...spent };
+  addSpent(all, projector.cost);
+  return { shown, spent: all, span: await projector.span(states) };
+}
+
+/** Makes a plan and what stands for it in the executor's prompt. @throws UserError as `plan` does */
 export async function carry(
-  models: PlanModels,
+  { planner, executor, latent }: PlanModels,
   question: string,
   planning: Planning,
   signal?: AbortSignal,
 ): Promise<Carried> {
-  const started = performance.now();
-  switch (planning.channel) {
-    case "none":
-      return carriedAs("none", { text: "", ids: [], passes: 0 }, [], { flops: 0, bytes: 0 }, started);
-    case "text": {
-      const { planner, executor } = models;
-      const prompt = plannerPrompt(planner.tokenizer, planning.template, question);
-      const made = await makePlan(planner, prompt, { ...planning.terms, states: false }, signal);
-      return carriedAs("text", made, executor.tokenizer.encode(made.text), made.spent, started);
-    }
-    case "latent": {
-      const { source, projector } = latentOf(models, planning.terms.tokens);
-      const made = await source.latents(question, signal);
-      const spent = { ...made.spent };
-      addSpent(spent, projector.cost);
-      return carriedAs("latent", made, await projector.span(made.states), spent, started);
-    }
-  }
+  const own = latent && { source: latent.source, tokens: latent.projector.about.tokens };
+  const done = await plan({ planner, latent: own }, question, planning, signal);
+  return carried(done, executor, latent?.projector);
 }
 
-/** @throws UserError if no projector was trained, or one for plans of another length */
-function latentOf({ latent, planner, executor }: PlanModels, tokens: number): NonNullable<PlanModels["latent"]> {
-  if (!latent)
+/** @throws UserError for a plan that says nothing */
+export function checkSaid({ tokens, text }: ShownPlan, planner: string): void {
+  if (tokens > 0 && text === "")
     throw new UserError(
-      `planning: no projector was trained for ${planner.source.name} and ${executor.source.name}, expected the channel text or none, or one made by modicum train --method projector`,
-      2,
+      `${planner}: the plan has end tokens only; expected others, as with the option ends=last or ends=never`,
     );
-  const { tokens: trained } = latent.projector.about;
-  if (trained === tokens) return latent;
-  throw new UserError(`planning: the projector was trained for plans of ${trained} tokens, got ${tokens}`, 2);
 }
-
-const carriedAs = (
-  channel: Channel,
-  { text, ids, passes }: { readonly text: string; readonly ids: readonly number[]; readonly passes: number },
-  span: PromptSpan,
-  spent: Spent,
-  started: number,
-): Carried => ({
-  shown: { channel, text, tokens: ids.length, passes, ms: performance.now() - started },
-  span,
-  spent,
-});
 
 /** The executor's prompt with the plan in its place. */
 export function promptFor(
@@ -137,4 +144,21 @@ export function promptFor(
 ): SpannedPrompt {
   const { before, behind } = executorPrompt(tokenizer, template, question, channel !== "none");
   return promptOfSpans([before, span, behind], decoder.config.hidden);
+}
+
+/** Tokens of a plan without a projector (arXiv 2510.15244). */
+const PLAN = 64;
+
+/** A request's options, then what a projector was trained with, then the usual ones. `chats`: the executor has a chat template. @throws UserError */
+export function planningFor(given: PlanningInput, about: ProjectorFile | undefined, chats: boolean): Planning {
+  const { channel = about ? "latent" : "text", maxPlanTokens, ...own } = checkPlanning(given);
+  return {
+    channel,
+    template: about?.template ?? (chats ? "chat-1" : "bare-1"),
+    terms: {
+      tokens: maxPlanTokens ?? about?.tokens ?? PLAN,
+      diffusion: diffusionOptions.parse({ ...about?.diffusion, ...own }),
+      temperature: 0,
+    },
+  };
 }

@@ -2,6 +2,7 @@ import type { Ceiling } from "../../engine/answer/cut.ts";
 import { idBeyond, isIds } from "../../engine/language-model.ts";
 import type { Chunk, Prompt, Retrieval, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
+import type { ShownPlan } from "../../pipelines/plan/plan.ts";
 import type { Route } from "../../pipelines/route/route.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Bill } from "../bill.ts";
@@ -28,6 +29,8 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly tokenizer: Tokenizer;
   /** The model of a pair that answers, in an answer's first and last piece. */
   readonly route?: Route;
+  /** The plan that it follows, in an answer's first and last piece. */
+  readonly plan?: ShownPlan;
   /** The decision to read passages or not, in the first and the last piece. */
   readonly retrieval?: Retrieval;
 }

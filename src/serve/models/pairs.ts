@@ -1,3 +1,4 @@
+import { isPlanName, parsePlanName } from "../../engine/plan/name.ts";
 import { isFirstName, parseFirst } from "../../pipelines/first/options.ts";
 import { isPairName, type PairName, parsePair, parseRouteOptions, parseRouter } from "../../pipelines/route/name.ts";
 import { UserError } from "../../util/errors.ts";
@@ -65,7 +66,7 @@ export function pairsIn(specs: readonly string[], idOf: (model: string) => strin
 }
 
 /** True for the name of a pipeline, which stands for models. */
-export const isPipelineName = (spec: string): boolean => isPairName(spec) || isFirstName(spec);
+export const isPipelineName = (spec: string): boolean => isPairName(spec) || isFirstName(spec) || isPlanName(spec);
 
 /** The models that a pipeline needs, without the names of recipes. */
 export const modelsIn = (spec: string): string[] => namedIn(spec).map(withoutRecipe);
@@ -73,6 +74,7 @@ export const modelsIn = (spec: string): string[] => namedIn(spec).map(withoutRec
 function namedIn(spec: string): string[] {
   const first = parseFirst(spec);
   if (first) return [first.model, first.options.presort].filter((model) => model !== "none");
+  if (isPlanName(spec)) return Object.values(parsePlanName(spec)!);
   const pair = parsePair(spec);
   return pair ? [pair.swift, pair.super] : [spec];
 }

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
@@ -90,6 +91,11 @@ export class Catalogue {
   /** The pair that a name stands for; undefined if it is one model's. @throws HttpError 400, 404 */
   pair(name: string): PairName | undefined {
     return this.#served.has(name) ? undefined : this.configured.find(name);
+  }
+
+  /** The planner with an executor that a name stands for; undefined if it is another's. */
+  plan(name: string): PlanName | undefined {
+    return this.#served.has(name) || !isPlanName(name) ? undefined : parsePlanName(name);
   }
 
   /** The reranker that a name stands for; undefined if it is a model's. @throws HttpError 400 */

@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { AnswerReader } from "../../engine/tools/reader.ts";
 import type { ChatMessage, FinishReason } from "../../index.ts";
 import { askedOfChat, citationsIn } from "../../pipelines/answer/prompt.ts";
+import { ANSWER_TOKENS } from "../../pipelines/plan/options.ts";
 import { listOf } from "../../util/list-of.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { checkImages } from "../fleet/images.ts";
@@ -11,6 +12,8 @@ import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers
 import { finishOf } from "../generation/finish.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
+import { planningField, planningOf, planSchema, shownPlan } from "../generation/plan-fields.ts";
+import { type ChosenPlan, choosePlan, plannedAnswer } from "../generation/planned.ts";
 import { formatShape, inOneFormat } from "../generation/response-format.ts";
 import { answerOptionsOf, retrievalField, retrievalSchema, shownRetrieval } from "../generation/retrieval-fields.ts";
 import { retrievedAnswer } from "../generation/retrieved.ts";
@@ -52,6 +55,7 @@ const chatShape = (limits: Limits) => ({
   functions,
   modalities,
   retrieval: retrievalField,
+  planning: planningField,
 });
 export const chatInput = (limits: Limits) =>
   z
@@ -82,6 +86,7 @@ const chatOutput = z.object({
     }),
   ),
   ...routedShape,
+  plan: planSchema.optional().describe("of a planner with an executor: the plan"),
   retrieval: retrievalSchema.optional().describe("with retrieval: what was decided and found"),
   ...billedShape,
 });
@@ -102,6 +107,7 @@ const chatChunk = z.object({
   ),
   usage: billedShape.usage.nullable().optional(),
   ...routedShape,
+  plan: planSchema.optional().describe("of a planner with an executor, in the first event: the plan"),
   retrieval: retrievalSchema.optional().describe("with retrieval, in the first event: what was decided and found"),
   receipt: billedShape.receipt.optional(),
 });
@@ -135,7 +141,10 @@ export const chat = (context: ServerContext): Endpoint =>
 /** The answers; with `retrieval`, one of passages. @throws HttpError for fields that do not go with it */
 async function partsOf(context: ServerContext, input: ChatInput, call: Call): Promise<AsyncGenerator<Part>> {
   const all = asks(input, context.limits);
-  const { retrieval } = input;
+  const { retrieval, planning } = input;
+  const named = context.catalogue.plan(input.model);
+  if (named) return planned(context, await choosePlan(context, input.model, named), input, all, call);
+  if (planning) throw new HttpError(400, "planning: expected a model PLANNER+EXECUTOR", { param: "planning" });
   if (!retrieval) return answered(context, PATH, input, all, call);
   const settings = answerOptionsOf(retrieval, "retrieval");
   if (all.length > 1) throw new HttpError(400, "n: expected 1 with retrieval", { param: "n" });
@@ -145,6 +154,28 @@ async function partsOf(context: ServerContext, input: ChatInput, call: Call): Pr
   const { prompt, options } = all[0]!;
   const asked = () => askedOfChat(prompt as readonly ChatMessage[]);
   return retrievedAnswer(context, { chosen, asked, options, settings, index: retrieval.index }, call);
+}
+
+/** @throws HttpError for fields that do not go with a plan */
+function planned(
+  context: ServerContext,
+  chosen: ChosenPlan,
+  { retrieval, savings, planning, ...input }: ChatInput,
+  all: readonly Ask[],
+  call: Call,
+): AsyncGenerator<Part> {
+  const [{ prompt, options }] = all as [Ask];
+  const { tools, format, images, logprobs } = options;
+  const others = { retrieval, savings, tools, response_format: format, images, logprobs, n: all[1] };
+  const wrong = Object.entries(others).find(([, value]) => value !== undefined && value !== null);
+  if (wrong) {
+    const message = `${wrong[0]}: expected none beside a planner with an executor`;
+    throw new HttpError(400, message, { param: wrong[0] });
+  }
+  const question = askedOfChat(prompt as readonly ChatMessage[]).query;
+  const maxTokens = input.max_completion_tokens ?? input.max_tokens ?? ANSWER_TOKENS;
+  const asked = { question, options: { ...options, maxTokens }, planning: planningOf(planning) };
+  return plannedAnswer(context, chosen, asked, call);
 }
 
 type About = z.output<z.ZodObject<typeof head>>;
@@ -182,8 +213,9 @@ async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About
     logprobs: input.logprobs ? logprobsOf(pieces) : null,
     ...routes.of(pieces),
   }));
-  const usage = usageOf(receipt, choices.length);
-  const looked = retrievalOf(choices[0]!);
+  const plan = choices[0]!.at(-1)?.plan;
+  const usage = usageOf(receipt, choices.length, plan?.tokens);
+  const looked = { ...retrievalOf(choices[0]!), ...(plan && { plan: shownPlan(plan) }) };
   return { ...about, object: "chat.completion", choices: all, ...routes.beside, ...looked, usage, receipt };
 }
 
@@ -243,6 +275,10 @@ class Streamed {
 const retrievalAtBegin = ({ finishReason, retrieval }: Part): Pick<Event, "retrieval"> =>
   retrieval && !finishReason ? { retrieval: shownRetrieval(retrieval) } : {};
 
+/** The plan comes before the text. */
+const planAtBegin = ({ receipt, plan }: Part): Pick<Event, "plan"> =>
+  plan && !receipt ? { plan: shownPlan(plan) } : {};
+
 /** The events of a stream: a piece each, an answer's first with its role, and with `include_usage` one more at the end for the bill. */
 async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: About): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
@@ -251,8 +287,9 @@ async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: Abo
   for await (const part of parts) {
     const { receipt } = part;
     const choice = streamed[part.choice]!.take(part);
-    const route = { ...routeAtEnd(part), ...retrievalAtBegin(part) };
+    const route = { ...routeAtEnd(part), ...retrievalAtBegin(part), ...planAtBegin(part) };
     if (choice) yield { ...base, choices: [choice], ...route, ...(receipt && !usageLast && { receipt }) };
-    if (receipt && usageLast) yield { ...base, choices: [], ...route, usage: usageOf(receipt, input.n ?? 1), receipt };
+    if (receipt && usageLast)
+      yield { ...base, choices: [], ...route, usage: usageOf(receipt, input.n ?? 1, part.plan?.tokens), receipt };
   }
 }

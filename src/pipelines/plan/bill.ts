@@ -1,0 +1,44 @@
+import type { Spent } from "../../graph/index.ts";
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import type { ShownPlan } from "./plan.ts";
+
+/** What a planned answer took. */
+export interface Planned {
+  /** Names of the pipeline and of its two models. */
+  readonly named: { readonly name: string; readonly planner: string; readonly executor: string };
+  /** The executor's own receipt. */
+  readonly own: Receipt;
+  readonly plan: ShownPlan;
+  /** The cost of planning, with the projector. */
+  readonly spent: Spent;
+  /** The dense cost of the executor alone, without a plan, with an answer of this length. */
+  readonly alone: Spent;
+  /** A time of `performance.now()`. */
+  readonly started: number;
+}
+
+/** The receipt of a planned answer: dense is the executor alone, and planning is overhead. */
+export function plannedReceipt({ named, own, plan, spent, alone, started }: Planned): Receipt {
+  const { completion } = own.tokens;
+  return makeReceipt({
+    ...{ model: named.name, recipe: [`plan:channel=${plan.channel}`], tokens: own.tokens },
+    flops: { dense: alone.flops, spent: own.flops.spent + spent.flops, overhead: own.flops.overhead + spent.flops },
+    bytes: { dense: alone.bytes, spent: own.bytes.spent + spent.bytes },
+    work: {
+      tokens: { dense: completion, run: completion + plan.tokens },
+      passes: { dense: completion, run: completion + plan.passes },
+      calls: {
+        [named.planner]: { dense: 0, run: Number(plan.channel !== "none") },
+        [named.executor]: { dense: 1, run: 1 },
+      },
+    },
+    ms: {
+      load: own.ms.load,
+      prefill: plan.ms + own.ms.prefill,
+      decode: own.ms.decode,
+      total: own.ms.load + performance.now() - started,
+    },
+    estimated: own.estimated,
+    ...(own.cut && { cut: own.cut }),
+  });
+}

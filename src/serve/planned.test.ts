@@ -1,0 +1,60 @@
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { receiptSchema } from "../ledger/receipt.ts";
+import { trainPlanners } from "../library/plan.testing.ts";
+import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
+
+const root = mkdtempSync(path.join(tmpdir(), "modicum-planned-"));
+let server: Testing;
+beforeAll(async () => {
+  await trainPlanners(root);
+  // A user's own projectors are found by the models' hashes.
+  vi.stubEnv("MODICUM_HOME", path.join(root, "home"));
+  cpSync(path.join(root, "projector"), path.join(root, "home", "plans", "tiny"), { recursive: true });
+  server = await serveModels([`plans=${path.join(root, "planner")}`, `answers=${path.join(root, "executor")}`]);
+});
+afterAll(async () => {
+  await server.stop(0);
+  vi.unstubAllEnvs();
+  rmSync(root, { recursive: true });
+});
+
+const MODEL = "plans+answers";
+const messages = [{ role: "user", content: "abca" }];
+const ask = (more: object = {}) => post(server, "/v1/chat/completions", { model: MODEL, messages, ...more });
+
+test.each(["latent", "text", "none"])("a chat is answered with the plan as %s", async (channel) => {
+  const { choices, plan, usage, receipt } = await jsonOf(ask({ planning: { channel, ends: "never" } }));
+  expect(choices).toHaveLength(1);
+  const tokens = channel === "none" ? 0 : 4;
+  expect(plan).toMatchObject({ channel, tokens });
+  expect(plan.text).toHaveLength(tokens);
+  expect(usage.completion_tokens_details).toEqual({ reasoning_tokens: tokens });
+  expect(usage.completion_tokens).toBe(receipt.tokens.completion + tokens);
+  expect(receiptSchema.parse(receipt)).toMatchObject({ model: MODEL, recipe: [`plan:channel=${channel}`] });
+  expect(receipt.work.calls).toEqual({ plans: { dense: 0, run: tokens / 4 }, answers: { dense: 1, run: 1 } });
+});
+
+test("a stream begins with the plan and ends with the receipt of both", async () => {
+  const text = await (await ask({ stream: true, planning: { ends: "never" } })).text();
+  const events = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
+  expect(events[0].plan).toMatchObject({ channel: "latent", tokens: 4, passes: 5 });
+  expect(receiptSchema.parse(events.at(-1).receipt).flops.overhead).toBeGreaterThan(0);
+});
+
+test.each([
+  [{ planning: { channel: "latent", max_plan_tokens: 3 } }, 400, "trained for plans of 4 tokens, got 3"],
+  [{ planning: { channel: "text", block_length: 3 } }, 400, "block: 3 does not divide"],
+  [{ planning: { channel: "pigeon" } }, 400, "planning.channel"],
+  [{ n: 2 }, 400, "n: expected none beside a planner"],
+  [{ savings: ["exit"] }, 400, "savings: expected none beside a planner"],
+  [{ model: "answers", planning: { channel: "text" } }, 400, "expected a model PLANNER+EXECUTOR"],
+  [{ model: "answers+plans" }, 400, "plans fills in masked tokens"],
+  [{ model: "plans+others" }, 404, 'no model is called "others"'],
+])("%o is refused", async (more, status, sentence) => {
+  const response = await ask(more);
+  expect((await jsonOf(response)).error.message).toContain(sentence);
+  expect(response.status).toBe(status);
+});
