@@ -7,6 +7,7 @@ import { isIds, type LanguageModel, type Prompt } from "../language-model.ts";
 import { type PromptSpan, promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
 import type { Tool } from "../tools/tools.ts";
 import type { ImageReader, SeenImage } from "./image-reader.ts";
+import { partsOf, readableTurns } from "./readable-turns.ts";
 
 /** A prompt with images as the engine runs it. */
 export interface SeenPrompt extends SpannedPrompt {
@@ -35,10 +36,11 @@ export function encodeWithPlaces(
   { raw, tools }: Reading,
 ): number[] {
   const { tokenizer, vision: reader } = model;
-  if (images === 0 || !reader || isIds(prompt)) return model.encode(prompt, raw, tools);
-  if (typeof prompt !== "string") return model.encode(withPlaces(prompt, images), raw, tools);
-  if (!raw && tokenizer.chatTemplate !== undefined)
-    return model.encode(withPlaces([{ role: "user", content: prompt }], images), raw, tools);
+  if (!reader || isIds(prompt)) return model.encode(prompt, raw, tools);
+  const chat = (turns: readonly ChatMessage[]) =>
+    model.encode(readableTurns(tokenizer, withPlaces(turns, images)), raw, tools);
+  if (typeof prompt !== "string") return chat(prompt);
+  if (!raw && tokenizer.chatTemplate !== undefined) return chat([{ role: "user", content: prompt }]);
   const first = beginningOf(tokenizer);
   const places = new Array<number>(images).fill(reader.vision.config.imageToken);
   return [...first, ...places, ...model.encode(prompt, raw).slice(first.length)];
@@ -67,6 +69,7 @@ const beginningOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !==
 
 /** A chat with places for its images. */
 function withPlaces(turns: readonly ChatMessage[], images: number): readonly ChatMessage[] {
+  if (images === 0) return turns;
   if (turns.some(({ content }) => Array.isArray(content) && content.some(isPlace))) return turns;
   const last = turns.findLastIndex(({ role }) => role === "user");
   const places = Array.from({ length: images }, () => ({ type: "image" }));
@@ -75,8 +78,6 @@ function withPlaces(turns: readonly ChatMessage[], images: number): readonly Cha
 
 const isPlace = (part: unknown): boolean =>
   typeof part === "object" && part !== null && "type" in part && part.type === "image";
-
-const partsOf = ({ content }: ChatMessage) => (Array.isArray(content) ? content : [{ type: "text", text: content }]);
 
 /** The prompt's tokens, and the images in the places of their token. */
 function spansOf(ids: readonly number[], imageToken: number, images: readonly SeenImage[]): PromptSpan[] {
