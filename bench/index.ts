@@ -65,6 +65,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "a prompt of 512 tokens in 4 bits, against transformers.js",
     load: async () => (await import("./transformers-js.ts")).transformersPrefill,
   },
+  imagine: {
+    summary: "4 images of 32 × 32 in 20 steps of a random U-Net, against PyTorch",
+    load: async () => (await import("./imagine.ts")).imagine,
+  },
   mamba: {
     summary: "a prompt of 512 tokens of a random Mamba-2, against the matrix products of its projections",
     load: async () => (await import("./mamba.ts")).mamba,

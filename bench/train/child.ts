@@ -19,6 +19,8 @@ export interface TrainCommands {
   steps: { args: { batches: readonly SentBatch[] }; answer: { seconds: number; losses: number[] } };
   /** Trains until an evaluation's held-out loss is `loss` or less, or to the run's end; answers where it ended. */
   until: { args: { loss: number }; answer: { steps: number; loss: number } };
+  /** Draws images of a U-Net's first class; `mean` is that of all pixels. */
+  draw: { args: { images: number; steps: number }; answer: { seconds: number; mean: number } };
   /** The most memory that the process has held resident. */
   peak: { args: Record<string, never>; answer: { bytes: number } };
 }
