@@ -274,7 +274,7 @@ export class Model implements Disposable {
 
   /**
    * Scores of a classifier's labels for each text or pair of texts; for a generative model, the likelihood of given
-   * labels after the text; for a model of images and texts, the nearness of given labels to each image.
+   * labels after the text, estimated for one that fills in masked tokens; for a model of images and texts, the nearness of given labels to each image.
    * @throws UserError if the model has no such head or label, or an image cannot be read
    */
   async classify(
@@ -291,6 +291,12 @@ export class Model implements Disposable {
     }
     await this.#use(save);
     const { loaded } = this;
+    if (loaded.kind === "diffusion language model") {
+      const texts = textsAlone(this.name, all).map(oneText);
+      const scored = loaded.classify(texts, labelsFor(this.name, labels), this.#terms(terms));
+      const { answers: results, receipt } = this.#biller.billed(await this.#sound(scored));
+      return { results, receipt };
+    }
     const classified =
       loaded.kind === IMAGES
         ? loaded.classify(imagesAlone(this.name, all), labelsFor(this.name, labels), this.#terms(terms))

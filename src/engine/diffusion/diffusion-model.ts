@@ -1,3 +1,4 @@
+import { addSpent, type Spent } from "../../graph/index.ts";
 import { openDecoder } from "../../models/registry.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { ContextExceeded, UserError } from "../../util/errors.ts";
@@ -9,6 +10,9 @@ import { maskIdOf } from "../../weights/tokenizer/mask-token.ts";
 import type { GenerateOptions, Piece, Usage } from "../answer/generate.ts";
 import { checkText } from "../answer/sequence.ts";
 import type { Terms } from "../answer/terms.ts";
+import { denseBill } from "../bill/meter.ts";
+import { activate, type Classification, likeliest } from "../encoder/classifier.ts";
+import type { Answers } from "../encoder/encoder-model.ts";
 import { type Adapted, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
@@ -16,10 +20,12 @@ import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { bosOf, checkIds, isIds, type Prompt } from "../language-model.ts";
 import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
+import { checkLabels, labelled } from "../score/labelled.ts";
 import { denseCost } from "./bill.ts";
 import { denoise, type Task } from "./denoise.ts";
 import { DenoiserPrograms } from "./denoiser-programs.ts";
 import { DenoiserRun } from "./denoiser-run.ts";
+import { logLikelihood, SAMPLES } from "./likelihood.ts";
 import { type DiffusionOptions, diffusionOptions, type Schedule, scheduleOf } from "./options.ts";
 import { AnswerText } from "./text.ts";
 
@@ -113,6 +119,58 @@ export class DiffusionModel implements Loaded {
     } finally {
       if (!ended && steps > 0) onStopped?.(usage());
     }
+  }
+
+  /**
+   * Scores of labels for each text, by the estimated likelihood of each after it, as a language model is asked.
+   * @throws UserError for no labels, or a text that does not fit the context
+   */
+  async classify(
+    texts: readonly string[],
+    labels: readonly string[],
+    { signal }: Pick<Terms, "signal"> = {},
+  ): Promise<Answers<Classification>> {
+    checkLabels(labels);
+    const started = performance.now();
+    const spent: Spent = { flops: 0, bytes: 0 };
+    let [tokens, passes] = [0, 0];
+    const answers: Classification[] = [];
+    for (const text of texts) {
+      const nats: number[] = [];
+      for (const label of labels) {
+        signal?.throwIfAborted();
+        const { context, continuation } = labelled(text, label);
+        const scored = await this.logLikelihood(this.encode(context, true), this.tokenizer.encode(continuation));
+        nats.push(scored.nats);
+        addSpent(spent, scored.spent);
+        tokens += scored.tokens;
+        passes += scored.passes;
+      }
+      answers.push(likeliest(labels, activate(nats, "softmax")));
+    }
+    const ms = performance.now() - started;
+    const work = { passes: { dense: passes, run: passes } };
+    const usage = { ...denseBill(spent), work, tokens: { prompt: tokens, cached: 0, completion: 0 } };
+    return { answers, usage: { ...usage, ms: { prefill: ms, decode: 0, total: ms } } };
+  }
+
+  /**
+   * An estimate of the log-likelihood of an answer after a prompt, by `samples` maskings (128 by default); the same seed
+   * gives the same maskings.
+   * @throws UserError if prompt and answer do not fit the context, or the answer is empty
+   */
+  async logLikelihood(
+    prompt: readonly number[],
+    answer: readonly number[],
+    { samples = SAMPLES, seed = 0 }: { readonly samples?: number; readonly seed?: number } = {},
+  ) {
+    const tokens = prompt.length + answer.length;
+    if (answer.length === 0) throw new UserError("the answer is empty, expected at least one token", 2);
+    if (tokens > this.context)
+      throw new ContextExceeded(`the text has ${tokens} tokens, and ${this.source.name} reads ${this.context} at most`);
+    using run = this.run(tokens, answer.length);
+    const nats = await logLikelihood(run, { prompt, answer, mask: this.mask, samples, random: seededRandom(seed) });
+    return { nats, tokens, passes: run.passes, spent: { ...run.spent } };
   }
 
   /** The schedule of an answer. @throws UserError if it does not divide, or does not fit the context */

@@ -27,7 +27,8 @@ export function askedOfLabels(model: LanguageModel, texts: readonly string[], la
   return texts.map((text) => ({ context: fitted(text, room, encode), continuations }));
 }
 
-function checkLabels(labels: readonly string[]): void {
+/** @throws UserError for invalid labels */
+export function checkLabels(labels: readonly string[]): void {
   const twice = labels.find((label, i) => labels.indexOf(label) < i);
   if (twice !== undefined) throw new UserError(`the label "${twice}" is given twice`, 2);
   if (labels.length === 0 || labels.some((label) => label.trim() === ""))
