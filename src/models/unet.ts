@@ -22,13 +22,13 @@ export interface UNetConfig extends ImageLayerSettings {
   readonly middleAttends: boolean;
   /** Vectors of the classes; 0 for a network without. */
   readonly classes: number;
-  /** What is taken from half the width of a time's vector for its slowest wave. */
+  /** Subtracted from half the width of a time's vector in the exponent of its waves: 0 or 1. */
   readonly timeShift: number;
   /** True if a time's cosines come before its sines. */
   readonly cosinesFirst: boolean;
 }
 
-/** What a network reads: noisy images, a vector of each one's time, and classes i64 [batch] if it has any. */
+/** The inputs of a network: noisy images, a vector of each one's time, and classes i64 [batch] if it has any. */
 export interface UNetInput {
   /** [batch, channels, side, side] */
   readonly x: Tensor;
@@ -63,7 +63,7 @@ export class UNet {
     return layers.conv("conv_out", silu(layers.norm("conv_norm_out", last)), this.config.channels, 3);
   }
 
-  /** What all blocks are told: time and class, [batch, 4 · the width of a time]. */
+  /** The vector that every block adds, of time and class: [batch, 4 · the width of a time]. */
   #condition(layers: ImageLayers, time: Tensor, classes: Tensor | undefined): Tensor {
     const width = 4 * this.timeWidth;
     const hidden = silu(layers.linear("time_embedding.linear_1", time, width));

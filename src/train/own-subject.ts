@@ -8,7 +8,7 @@ import { backwardFlops } from "./receipt.ts";
 import type { Shape } from "./stack.ts";
 import type { Subject } from "./subject.ts";
 
-/** What a run trains: a head, or a network that predicts noise. */
+/** The part that a run trains: a head, or a network that predicts noise. */
 export type Trained = HeadKind | "noise";
 
 /** The passes of a step. */

@@ -87,7 +87,7 @@ function images({ image, flopsPerImage }: ModelDescription): [string, string][] 
   ];
 }
 
-/** What a model draws, and the cost of a step. */
+/** The images that a model draws, and the cost of a step. */
 function drawings({ drawn, flopsPerImage = 0 }: ModelDescription): [string, string][] {
   if (!drawn) return [];
   const { imageSize, channels, steps } = drawn;

@@ -1,8 +1,6 @@
-import type { Graph } from "../../graph/index.ts";
-import { evalCost, type Spent } from "../../graph/index.ts";
+import { evalCost, type Graph, type Spent } from "../../graph/index.ts";
 import { traceNoise } from "../../models/image-generator-graphs.ts";
-import type { UNet } from "../../models/unet.ts";
-import { timeVector } from "../../models/unet.ts";
+import { timeVector, type UNet } from "../../models/unet.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../runtime/program.ts";
 

@@ -102,7 +102,7 @@ function channelSums(x: Tensor, shape: Shape): Tensor {
 }
 
 interface ImageGradientAttrs extends Conv2dAttrs {
-  /** Those of the image. */
+  /** Sides of the image. */
   readonly height: number;
   readonly width: number;
 }

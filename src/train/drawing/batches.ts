@@ -27,7 +27,7 @@ export interface NoisyTerms {
   readonly noise: NoiseConfig;
   /** The vector that stands for no class; undefined: every image keeps its class. */
   readonly unconditional: number | undefined;
-  /** Of order and noise; undefined: images as they are, with the same noise each time. */
+  /** The seed of order and noise; undefined: images as they are, with the same noise each time. */
   readonly seed: number | undefined;
 }
 

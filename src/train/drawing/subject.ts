@@ -20,7 +20,7 @@ export interface DrawingSubject extends OwnSubject {
   openPasses(): Promise<NoisePasses>;
 }
 
-/** What of a network is trained: patterns of names, and a mask's file. */
+/** The part of a network that is trained: patterns of names, and a mask's file. */
 export type Frozen = Pick<TrainOptions, "train" | "freezeMask">;
 
 /** A network of random weights by its configuration, as PyTorch begins it. `checkpoint` has no tensors. */

@@ -5,7 +5,7 @@ import type { ParameterStore } from "../parameters.ts";
 const BYTES = 4;
 
 /**
- * What frozen tensors spare a run: parameters that are trained, and bytes of their gradients and of the optimiser's
+ * The counters that frozen tensors lower: parameters that are trained, and bytes of their gradients and of the optimiser's
  * states.
  */
 export function frozenWork(

@@ -111,7 +111,7 @@ async function relearned(
   return run;
 }
 
-/** What relearning gained on each side: the published model's mean error less the relearned one's, on the same noise. */
+/** The gain of relearning on each side: the published model's mean error less the relearned one's, on the same noise. */
 async function gapsOf(
   subject: DrawingSubject,
   passes: NoisePasses,

@@ -1,7 +1,7 @@
 /** Added to counts, so that a side without a sample weighs nothing and gives no NaN. */
 const FEW = 1e-5;
 
-/** What relearning gained on each side; 1 each for the loss as the paper has it. */
+/** The gain of relearning on each side; 1 each for the loss as the paper has it. */
 export interface Gaps {
   readonly illegal: number;
   readonly innocent: number;

@@ -5,7 +5,7 @@ export const SIDE = 12;
 /** Points along a pixel's side at which a shape is looked up. */
 const POINTS = 4;
 
-/** Where a shape is: its centre, its reach, and a number that some shapes use, all drawn at random. */
+/** A shape's place: its centre, its reach, and a number that some shapes use, all drawn at random. */
 interface Place {
   readonly x: number;
   readonly y: number;
@@ -18,7 +18,7 @@ type Inside = (x: number, y: number, place: Place) => boolean;
 const wide = (x: number, y: number) => Math.max(Math.abs(x), Math.abs(y));
 const thick = (reach: number) => 0.35 * reach;
 
-/** Whether a point, measured from the centre, is on the shape. */
+/** Tests of a point, measured from the centre, by shape. */
 const shapes = {
   disk: (x, y, { reach }) => Math.hypot(x, y) < reach,
   square: (x, y, { reach }) => wide(x, y) < 0.9 * reach,
