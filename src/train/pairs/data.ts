@@ -10,12 +10,17 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { readText } from "../data/files.ts";
 import type { DataInputs } from "../whole/given-buffers.ts";
 
-const line = z.object({ image: z.string().min(1), caption: z.string().min(1) });
+const text = z.string().min(1);
+const line = z.object({ image: text, caption: text, key: text.optional(), group: text.optional() });
 
 /** A picture's file, and its caption. */
 export interface Pair {
   readonly image: string;
   readonly caption: string;
+  /** Pairs of one key mean the same, and are never in one batch: by default, the caption. */
+  readonly key: string;
+  /** A batch is of one group: pairs that are hard to tell apart teach more. */
+  readonly group: string;
 }
 
 /** The pairs of a file of JSON lines. @throws UserError with the number of a line that is none */
@@ -23,8 +28,13 @@ export function readPairs(file: string): Pair[] {
   const lines = readText(file).split("\n");
   const pairs = lines.flatMap((text, i) => {
     if (text.trim() === "") return [];
-    const { image, caption } = inFile(`${file}: line ${i + 1}`, () => checked(line, JSON.parse(text)));
-    return [{ image: join(dirname(file), image), caption }];
+    const {
+      image,
+      caption,
+      key = caption,
+      group = "",
+    } = inFile(`${file}: line ${i + 1}`, () => checked(line, JSON.parse(text)));
+    return [{ image: join(dirname(file), image), caption, key, group }];
   });
   if (pairs.length > 1) return pairs;
   throw new UserError(`${file} has ${pairs.length} pictures with captions, expected at least two`);
@@ -34,22 +44,40 @@ export function readPairs(file: string): Pair[] {
 export function shuffledPairs(pairs: readonly Pair[], seed: number): Pair[] {
   const order = shuffle([...pairs.keys()], seededRandom(seed));
   const caption = new Map(order.map((from, i) => [from, pairs[order[(i + 1) % order.length]!]!.caption]));
-  return pairs.map(({ image }, i) => ({ image, caption: caption.get(i)! }));
+  return pairs.map((pair, i) => ({ ...pair, key: caption.get(i)!, caption: caption.get(i)! }));
 }
 
-/** Endless batches in which no caption comes twice, in a random order, epoch by epoch. */
-export function* batchesOf(pairs: readonly Pair[], size: number, seed: number): Generator<Pair[]> {
+/** Pairs by group. */
+function groupsOf(pairs: readonly Pair[]): Map<string, Pair[]> {
+  const groups = new Map<string, Pair[]>();
+  for (const pair of pairs) {
+    const group = groups.get(pair.group);
+    if (group) group.push(pair);
+    else groups.set(pair.group, [pair]);
+  }
+  return groups;
+}
+
+/** Pairs that a batch may have: `size`, or as many as the smallest group has keys. */
+export const rowsOf = (pairs: readonly Pair[], size: number): number =>
+  Math.min(size, ...[...groupsOf(pairs).values()].map((group) => new Set(group.map(({ key }) => key)).size));
+
+/** Endless batches of one group each, in which no key comes twice; a group is as likely as it is large. */
+export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): Generator<Pair[]> {
   const random = seededRandom(seed);
-  let queue: Pair[] = [];
-  const most = Math.min(size, new Set(pairs.map(({ caption }) => caption)).size);
+  const groups = groupsOf(pairs);
+  const queues = new Map<string, Pair[]>();
   for (;;) {
+    const { group } = pairs[Math.floor(random() * pairs.length)]!;
+    const queue = queues.get(group) ?? [];
+    queues.set(group, queue);
     const batch = new Map<string, Pair>();
     const later: Pair[] = [];
-    while (batch.size < most) {
-      if (queue.length === 0) queue = shuffle([...pairs], random);
+    while (batch.size < rows) {
+      if (queue.length === 0) queue.push(...shuffle([...groups.get(group)!], random));
       const pair = queue.pop()!;
-      if (batch.has(pair.caption)) later.push(pair);
-      else batch.set(pair.caption, pair);
+      if (batch.has(pair.key)) later.push(pair);
+      else batch.set(pair.key, pair);
     }
     queue.push(...later);
     yield [...batch.values()];

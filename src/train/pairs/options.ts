@@ -6,7 +6,11 @@ const count = z.int().min(1);
 
 /** Training of an encoder of images and texts on pictures with captions, whole. */
 export const pairOptions = z.strictObject({
-  data: z.string().describe("JSON lines with image, a path from the file's folder, and caption"),
+  data: z
+    .string()
+    .describe(
+      "JSON lines with image, a path from the file's folder, and caption; key and group, which keep pairs apart or together",
+    ),
   architecture: z
     .record(z.string(), z.json())
     .describe("fields of a Hugging Face config.json of model_type clip; the vocabulary is that of the captions' words"),

@@ -24,7 +24,7 @@ import { fillByWidth } from "../whole/fill.ts";
 import { meanOfFirst } from "../whole/mean-loss.ts";
 import { type WholeModel, WholeTrainer } from "../whole/whole-trainer.ts";
 import type { HuggingFaceCheckpoint } from "../wider-checkpoint.ts";
-import { batchesOf, type Pair, pairInputs, readPairs, shuffledPairs } from "./data.ts";
+import { batchesOf, type Pair, pairInputs, readPairs, rowsOf, shuffledPairs } from "./data.ts";
 import { pairLoss } from "./loss.ts";
 import type { PairOptions } from "./options.ts";
 
@@ -87,7 +87,7 @@ async function openRun(options: PairOptions, out: string): Promise<PairsRun> {
   const model = clip.open(weights);
   await writeJson(join(out, "preprocessor_config.json"), processorOf(model.image.config.imageSize));
   const processor = processorFor(out, model.image.config);
-  const rows = Math.min(options.batch, new Set(captions).size);
+  const rows = rowsOf(given, options.batch);
   const pairs = options.shuffled ? shuffledPairs(given, options.seed) : given;
   const loss = (g: Graph) => pairLoss(g, model, rows, options.temperature);
   return { weights, loss, model, checkpoint, tokenizer, processor, pairs, rows };
