@@ -1,15 +1,17 @@
 /**
  * Writes questions about scenes, for models that see:
  *
- *     npx tsx tools/vlm-tiny/data.ts --out DIR --count 1000 [--split train|test] [--seed 0]
+ *     npx tsx tools/vlm-tiny/data.ts --out DIR --count 1000 [--split train|test] [--seed 0] [--set most=2 …]
  *
- * DIR/questions.jsonl has a scene a line: { image, questions: [{ kind, prompt, answer }] }, the questions of two draws
- * in any order. Digits are answered one by one ("3 8 5").
+ * DIR/questions.jsonl has a scene a line: { image, questions: [{ kind, prompt, answer }] }, in any order. No answer is
+ * told by another question: an object is asked about once. Digits are answered one by one ("3 8 5"). `--set` takes the
+ * options of src/lab/data/scenes/options.ts.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
+import { drawings, plural } from "../../src/lab/data/scenes/drawings.ts";
 import { sceneOptions } from "../../src/lab/data/scenes/options.ts";
 import { openPictures } from "../../src/lab/data/scenes/pictures.ts";
 import { drawScene, type Scene } from "../../src/lab/data/scenes/scene.ts";
@@ -24,23 +26,46 @@ const { values } = parseArgs({
     count: { type: "string", default: "1000" },
     split: { type: "string", default: "train" },
     seed: { type: "string", default: "0" },
+    set: { type: "string", multiple: true, default: [] },
   },
 });
 const { out, split } = values;
 if (out === undefined) throw new Error("expected --out DIR");
 if (split !== "train" && split !== "test") throw new Error(`--split is ${split}, expected train or test`);
 
-const options = sceneOptions.parse({});
+const options = sceneOptions.parse(Object.fromEntries(values.set.map((field) => field.split("="))));
 const set = { split, count: Number(values.count), seed: Number(values.seed) } as const;
 
-/** Questions of two draws, each once. */
+/** Draws of questions that a scene is asked from. */
+const DRAWS = 6;
+
+/** Questions of several draws of which none tells the answer of another. */
 function questionsAbout(scene: Scene, seed: number): SceneQuestion[] {
-  const all = [seed, seed + 2 ** 29].flatMap((draw) => questionsOf(scene, options, draw));
-  const once = all.filter(({ prompt }, i) => all.findIndex((other) => other.prompt === prompt) === i);
-  return shuffle(once, seededRandom(seed)).map((it) =>
-    it.kind === "digits" ? { ...it, answer: [...it.answer].join(" ") } : it,
-  );
+  const draws = Array.from({ length: DRAWS }, (_, i) => questionsOf(scene, options, seed + i * 2 ** 28)).flat();
+  const told = new Set<string>();
+  return shuffle(draws, seededRandom(seed)).flatMap((question) => {
+    const tells = toldBy(question);
+    if (tells.some((it) => told.has(it))) return [];
+    for (const it of tells) told.add(it);
+    return [question.kind === "digits" ? { ...question, answer: [...question.answer].join(" ") } : question];
+  });
 }
+
+/** What a question and its answer tell: a drawing's name, a place, or the number. */
+function toldBy({ kind, prompt, answer }: SceneQuestion): string[] {
+  switch (kind) {
+    case "where":
+      return [prompt.slice("where is the ".length, -1), answer];
+    case "which":
+      return [prompt.slice("what is at the ".length, -1), answer];
+    case "count":
+      return ["count", singulars.get(prompt.slice("how many ".length, -" are there?".length))!];
+    case "digits":
+      return [prompt];
+  }
+}
+
+const singulars = new Map(drawings.map(([name]) => [plural(name), name]));
 
 const pictures = await openPictures(split, { onNotice: (sentence) => console.error(sentence) });
 await mkdir(join(out, "images"), { recursive: true });
