@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { answerOptions } from "../src/pipelines/answer/options.ts";
 import { firstOptions } from "../src/pipelines/first/options.ts";
+import { planningOptions } from "../src/pipelines/plan/options.ts";
 import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
 import { recognizeOptions } from "../src/pipelines/recognize/options.ts";
 import { savings } from "../src/savings/registry.ts";
@@ -19,6 +20,7 @@ import {
   GUARD_PAGE,
   methodPage,
   optionsTable,
+  PLANNER_PAGE,
   pageOf,
   QZERO_PAGE,
   REGIONSPOT_PAGE,
@@ -159,6 +161,12 @@ test("docs/pipelines/qzero.md has the options of a classifier that looks up: npx
 test("docs/pipelines/expertrag.md has the options of an answer: npx tsx tools/options.ts", () => {
   const page = read(EXPERTRAG_PAGE);
   const table = optionsTable({ options: answerOptions });
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
+});
+
+test("docs/pipelines/planner.md has the options of planning: npx tsx tools/options.ts", () => {
+  const page = read(PLANNER_PAGE);
+  const table = optionsTable({ options: planningOptions });
   expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
 });
 

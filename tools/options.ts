@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { answerOptions } from "../src/pipelines/answer/options.ts";
 import { firstOptions } from "../src/pipelines/first/options.ts";
+import { planningOptions } from "../src/pipelines/plan/options.ts";
 import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
 import { recognizeOptions } from "../src/pipelines/recognize/options.ts";
 import { savings } from "../src/savings/registry.ts";
@@ -69,6 +70,9 @@ export const QZERO_PAGE = "docs/pipelines/qzero.md";
 /** The page of answers with optional retrieval. */
 export const EXPERTRAG_PAGE = "docs/pipelines/expertrag.md";
 
+/** The page of a planner with an executor. */
+export const PLANNER_PAGE = "docs/pipelines/planner.md";
+
 /** The page of the recognition of regions. */
 export const REGIONSPOT_PAGE = "docs/pipelines/regionspot.md";
 
@@ -90,6 +94,7 @@ if (process.argv[1] === import.meta.filename) {
   writeSection(FIRST_PAGE, "options", optionsTable({ options: firstOptions }));
   writeSection(QZERO_PAGE, "options", optionsTable({ options: qzeroOptions }));
   writeSection(EXPERTRAG_PAGE, "options", optionsTable({ options: answerOptions }));
+  writeSection(PLANNER_PAGE, "options", optionsTable({ options: planningOptions }));
   writeSection(REGIONSPOT_PAGE, "options", optionsTable({ options: recognizeOptions }));
   writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
   writeSection(TRAIN_EXITS_PAGE, "options", optionsTable({ options: exitTrainOptions }));

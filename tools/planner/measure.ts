@@ -50,6 +50,39 @@ export interface ArmRow {
   readonly right: string;
 }
 
+interface Share {
+  readonly accuracy: number;
+  readonly ci95: Interval;
+}
+
+/** Paths that a model finds by itself. */
+export interface PlannerRow {
+  readonly model: string;
+  readonly hop: Share;
+  readonly path: Share;
+}
+
+/** The planner's paths by one way to fill in; means are of a question. */
+export interface StepRow extends Omit<PlannerRow, "model"> {
+  readonly setting: DiffusionInput;
+  readonly passes: number;
+  readonly flops: number;
+  readonly ms: number;
+  /** With a cache: the share of tokens that are those without it. */
+  readonly sameTokens?: number;
+}
+
+/** The contents of the result's file. */
+export interface Result {
+  readonly questions: number;
+  readonly planTokens: number;
+  readonly arms: readonly ArmRow[];
+  readonly planners: readonly PlannerRow[];
+  readonly steps: readonly StepRow[];
+  /** A digit a look-up: 1 if training showed its key. */
+  readonly known: string;
+}
+
 const digits = (all: readonly boolean[]): string => all.map(Number).join("");
 const partsOf = (right: string): number[][] => [...right].map((digit) => [Number(digit)]);
 const quality = (parts: readonly (readonly number[])[]): number => mean(parts.map(([share]) => share!));
@@ -83,7 +116,8 @@ export async function measure(folder: string): Promise<void> {
   const steps = await stepsOf(own, graphs);
   const known = digits(facts.map(isKnown));
   mkdirSync(path.dirname(RESULT), { recursive: true });
-  await writeJson(RESULT, { questions: QUESTIONS, planTokens: PLAN_TOKENS, arms, planners, steps, known });
+  const result: Result = { questions: QUESTIONS, planTokens: PLAN_TOKENS, arms, planners, steps, known };
+  await writeJson(RESULT, result);
 }
 
 const modelsOf = (pipeline: PlanPipeline): PlanModels => pipeline.opened;
@@ -141,7 +175,7 @@ const CONTROLS: Readonly<Record<string, string>> = {
 };
 
 /** Paths by the diffusion model and by the next-token model: the first hop, and the whole. */
-async function plannersOf(pipeline: PlanPipeline, samples: readonly Sample[]) {
+async function plannersOf(pipeline: PlanPipeline, samples: readonly Sample[]): Promise<PlannerRow[]> {
   const models = modelsOf(pipeline);
   const rows: { model: string; right: { hop: boolean; path: boolean }[] }[] = [
     { model: "masked diffusion", right: [] },
@@ -183,9 +217,9 @@ const SETTINGS: readonly DiffusionInput[] = [
   { block: 3, cache: true },
 ];
 
-async function stepsOf(pipeline: PlanPipeline, samples: readonly Sample[]) {
+async function stepsOf(pipeline: PlanPipeline, samples: readonly Sample[]): Promise<StepRow[]> {
   const { planner } = modelsOf(pipeline);
-  const rows = [];
+  const rows: StepRow[] = [];
   let uncached: Int32Array[] = [];
   for (const setting of SETTINGS) {
     const all: Awaited<ReturnType<typeof planBy>>[] = [];
