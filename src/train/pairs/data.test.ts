@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { batchesOf, type Pair, rowsOf, shuffledPairs } from "./data.ts";
+
+const pair = (image: number, key: string, group: string): Pair => ({ image: `${image}`, caption: key, key, group });
+/** 40 pairs of 10 keys in each of two groups. */
+const pairs = Array.from({ length: 80 }, (_, i) => pair(i, `k${i % 10}`, i < 40 ? "a" : "b"));
+
+test("a batch is of one group, and no key comes twice", () => {
+  const rows = rowsOf(pairs, 8);
+  expect(rows).toBe(8);
+  expect(rowsOf(pairs, 99)).toBe(10);
+  const batches = batchesOf(pairs, rows, 1);
+  const seen = new Set<string>();
+  for (let i = 0; i < 60; i++) {
+    const batch = batches.next().value!;
+    expect(new Set(batch.map(({ group }) => group)).size).toBe(1);
+    expect(new Set(batch.map(({ key }) => key)).size).toBe(rows);
+    for (const { image } of batch) seen.add(image);
+  }
+  expect(seen.size).toBe(pairs.length);
+});
+
+test("the control gives each picture another's caption, each caption once", () => {
+  const own = pairs.map((one, i) => ({ ...one, caption: `c${i}` }));
+  const others = shuffledPairs(own, 3);
+  expect(others.every(({ caption }, i) => caption !== own[i]!.caption)).toBe(true);
+  expect(new Set(others.map(({ caption }) => caption)).size).toBe(own.length);
+});
