@@ -77,6 +77,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "64 tokens of a random Mamba-2 after 32,768 others, against after 128",
     load: async () => (await import("./mamba.ts")).mambaDecode,
   },
+  diffuse: {
+    summary: "steps of filling in masked tokens, with a cache of what comes before the block against without",
+    load: async () => (await import("./diffuse.ts")).diffuse,
+  },
   moe: {
     summary: "64 tokens of a random mixture of 8 experts, 2 of them active, against a dense model of equal active size",
     load: async () => (await import("./moe.ts")).moe,

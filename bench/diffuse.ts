@@ -1,0 +1,57 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { denoise } from "../src/engine/diffusion/denoise.ts";
+import { DenoiserPrograms } from "../src/engine/diffusion/denoiser-programs.ts";
+import { DenoiserRun } from "../src/engine/diffusion/denoiser-run.ts";
+import { type DiffusionInput, diffusionOptions, scheduleOf } from "../src/engine/diffusion/options.ts";
+import { openDecoder } from "../src/models/registry.ts";
+import { trainOptions } from "../src/train/options.ts";
+import { newSubject } from "../src/train/subject.ts";
+import { seededRandom } from "../src/util/random.ts";
+import { openCheckpoint } from "../src/weights/checkpoint.ts";
+import type { Bench, Side } from "./harness.ts";
+
+const [VOCABULARY, PROMPT, ANSWER, BLOCK] = [1024, 256, 32, 8];
+
+/** Random weights: what a pass takes does not depend on their values. */
+const architecture = {
+  ...{ model_type: "llada", d_model: 512, n_layers: 6, n_heads: 8, n_kv_heads: 8, mlp_hidden_size: 1536 },
+  ...{ max_sequence_length: 1024, rms_norm_eps: 1e-5, rope_theta: 10000 },
+};
+
+/** Fills in an answer of masks, one token a step. */
+function filling(name: string, asked: DiffusionInput): Side {
+  const folder = mkdtempSync(join(tmpdir(), "modicum-bench-diffuse-"));
+  const options = diffusionOptions.parse({ block: BLOCK, ...asked });
+  let programs: DenoiserPrograms | undefined;
+  return {
+    name,
+    async start() {
+      const subject = newSubject(trainOptions.parse({ architecture, data: "none" }), VOCABULARY);
+      await subject.write(folder);
+      subject[Symbol.dispose]();
+      const { decoder, weights } = openDecoder(openCheckpoint(folder), join(folder, "prepared"));
+      programs = await DenoiserPrograms.compile(decoder, weights);
+    },
+    async run() {
+      const random = seededRandom(1);
+      const prompt = Array.from({ length: PROMPT }, () => Math.floor((VOCABULARY - 1) * random()));
+      const task = { prompt, mask: VOCABULARY - 1, ends: new Set<number>(), temperature: 0, random };
+      using run = new DenoiserRun(programs!, PROMPT + ANSWER, BLOCK);
+      const started = performance.now();
+      for await (const _ of denoise(run, task, scheduleOf(ANSWER, options), options));
+      return (1000 * run.passes) / (performance.now() - started);
+    },
+    async stop() {
+      programs?.[Symbol.dispose]();
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
+
+/** Steps of filling in behind a long prompt, whose keys and values are computed once a block, against computing them each time. */
+export const diffuse: Bench = {
+  ...{ name: "diffuse", model: "a random llada", unit: "steps/s", moreIsBetter: true, lifetime: "kept" },
+  sides: () => ({ ours: filling("with a prefix cache", { cache: true }), theirs: filling("without a cache", {}) }),
+};
