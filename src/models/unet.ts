@@ -1,4 +1,4 @@
-import { type Graph, gather, plus, silu, type Tensor } from "../graph/index.ts";
+import { type Graph, plus, silu, type Tensor } from "../graph/index.ts";
 import { type ImageLayerSettings, ImageLayers, joinChannels } from "../nn/image-layers.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 
@@ -69,7 +69,7 @@ export class UNet {
     const hidden = silu(layers.linear("time_embedding.linear_1", time, width));
     const embedded = layers.linear("time_embedding.linear_2", hidden, width);
     if (!classes) return embedded;
-    return plus(embedded, gather(layers.embedding("class_embedding", this.config.classes, width), classes, 0));
+    return plus(embedded, layers.embedding("class_embedding", classes, this.config.classes, width));
   }
 
   /** Adds the stream after each block to `streams`. */

@@ -3,6 +3,7 @@ import {
   conv2d,
   enlarge,
   type Graph,
+  gather,
   groupNorm,
   matmul,
   matmulTransposed,
@@ -60,9 +61,9 @@ export class ImageLayers {
     return plus(matmulTransposed(x, weight), this.#vector(`${name}.bias`, outputs));
   }
 
-  /** Vectors by class: i64 [batch] → [batch, width]. */
-  embedding(name: string, rows: number, width: number): Tensor {
-    return this.weights.table(this.graph, `${name}.weight`, [rows, width]);
+  /** Vectors of classes i64 [batch]: [batch, width]. */
+  embedding(name: string, classes: Tensor, rows: number, width: number): Tensor {
+    return gather(this.weights.table(this.graph, `${name}.weight`, [rows, width]), classes, 0);
   }
 
   /** Twice the sides, then a convolution. */

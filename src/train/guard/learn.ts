@@ -47,8 +47,6 @@ export interface GuardTerms {
   readonly onStep?: ((step: GuardStep) => void) | undefined;
 }
 
-const ALL = { train: [], freezeMask: undefined };
-
 /** Learns the mask of a published model: relearning, then the alternation of publisher and user. */
 export async function learnShares(
   checkpoint: Checkpoint,
@@ -56,26 +54,22 @@ export async function learnShares(
   options: GuardOptions,
   terms: GuardTerms = {},
 ): Promise<LearnedShares> {
-  using published = oldDrawing(checkpoint, ALL);
-  const before = valuesOf(published.store).slice();
-  const subject = oldDrawing(checkpoint, ALL);
-  using relearning = await relearned(subject, sides, options, terms);
+  const subject = oldDrawing(checkpoint, { train: [], freezeMask: undefined });
+  const published = valuesOf(subject.store).slice();
+  using relearning = await openRelearning(subject, sides, options);
+  while (!relearning.ended) {
+    terms.signal?.throwIfAborted();
+    await relearning.step();
+  }
   using passes = await subject.openPasses();
-  const gaps = options.upperLoss === "paper" ? PAPER : await gapsOf(subject, passes, sides, before, options);
-  const theta = valuesOf(subject.store);
-  const delta = before.map((value, i) => value - theta[i]!);
-  const random = seededRandom(options.seed);
-  const slices = subject.store.parameters.map(({ name, shape, offset }) => ({
-    ...{ name, offset },
-    length: shape.reduce((a, b) => a * b, 1),
-  }));
-  const state = new MaskState(slices, theta, delta, Float64Array.from(slices, random), options);
+  const gaps = options.upperLoss === "paper" ? PAPER : await gapsOf(subject, passes, sides, published, options);
+  const state = stateOf(subject.store, published, options);
   await alternate(state, subject, passes, { sides, gaps, options, terms });
   const { forward, backward } = passes.takeCost();
   const { counters, done } = relearning;
   const samples = counters.samples + options.steps * options.batch;
   return {
-    shares: new Map(slices.map(({ name }, i) => [name, state.shares[i]!])),
+    shares: new Map(state.slices.map(({ name }, i) => [name, state.shares[i]!])),
     work: {
       forward: forward + counters.forward,
       backward: backward + counters.backward,
@@ -85,16 +79,26 @@ export async function learnShares(
   };
 }
 
+/** The state before the first step: the store holds the relearned values. */
+function stateOf(store: ParameterStore, published: Float32Array, options: GuardOptions): MaskState {
+  const theta = valuesOf(store);
+  const delta = published.map((value, i) => value - theta[i]!);
+  const slices = store.parameters.map(({ name, shape, offset }) => ({
+    ...{ name, offset },
+    length: shape.reduce((a, b) => a * b, 1),
+  }));
+  return new MaskState(slices, theta, delta, Float64Array.from(slices, seededRandom(options.seed)), options);
+}
+
 /** All values of a store, its memory. */
 export const valuesOf = (store: ParameterStore): Float32Array =>
   new Float32Array(store.values.memory, 0, store.trainedElements);
 
-/** Fine-tunes on both sides. The run owns the subject. */
-async function relearned(
+/** The fine-tuning on both sides. The run owns the subject. */
+async function openRelearning(
   subject: DrawingSubject,
   { illegal, innocent }: Sides,
   { model, batch, seed, relearnSteps, relearnLr }: GuardOptions,
-  { signal }: GuardTerms,
 ): Promise<TrainingRun> {
   const { noise, unconditional } = subject.model;
   const training = noisyBatches([...illegal, ...innocent], { size: batch, noise, unconditional, seed });
@@ -103,12 +107,7 @@ async function relearned(
     optimizer: { lr: relearnLr, weightDecay: 0, beta2: 0.999 },
     schedule: { name: "constant" },
   });
-  const run = await TrainingRun.open(options, subject, { training, heldOut: undefined, hash: "" });
-  while (!run.ended) {
-    signal?.throwIfAborted();
-    await run.step();
-  }
-  return run;
+  return TrainingRun.open(options, subject, { training, heldOut: undefined, hash: "" });
 }
 
 /** The gain of relearning on each side: the published model's mean error less the relearned one's, on the same noise. */
