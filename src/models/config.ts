@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { ROTARY_STEP } from "../graph/index.ts";
 import type { Norm } from "../nn/norm.ts";
 import { UserError } from "../util/errors.ts";
 import type { ConfigSource } from "../weights/checkpoint.ts";
@@ -95,6 +96,7 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
   const rope = readRope(fields, config.headSize, config.context);
   return {
     ...config,
+    ...paddedHeads(fields, config.headSize, own),
     norm: "rms",
     norms: "before",
     biases: [...(fields.flag("attention_bias") ? ATTENTION : []), ...(fields.flag("mlp_bias") ? MLP : [])],
@@ -112,6 +114,19 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
     logitScale: 1,
     ...own,
   };
+}
+
+/** Heads that the kernel does not take are filled up with zeros. @throws UserError for those of experts */
+function paddedHeads(
+  { source }: Fields,
+  stored: number,
+  { experts }: Partial<TransformerConfig>,
+): Pick<TransformerConfig, "headSize" | "storedHeadSize"> {
+  const padded = Math.ceil(stored / ROTARY_STEP) * ROTARY_STEP;
+  if (padded === stored) return { headSize: stored };
+  if (experts?.attention)
+    throw new UserError(`${source.path}: heads of experts must be a multiple of ${ROTARY_STEP} wide, got ${stored}`);
+  return { headSize: padded, storedHeadSize: stored };
 }
 
 const encoderActivations: Readonly<Record<string, EncoderConfig["activation"]>> = {

@@ -8,6 +8,7 @@ import { Fields } from "./fields.ts";
 import { gemma2 } from "./gemma2.ts";
 import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
+import { jetmoe } from "./jetmoe.ts";
 import { llama } from "./llama.ts";
 import { mambaArchitecture } from "./mamba.ts";
 import { mamba2Architecture } from "./mamba2.ts";
@@ -63,7 +64,8 @@ describe("what would change the numbers and is not supported is refused by name"
       '"original_max_position_embeddings" is -1, expected a whole number above 0',
     ],
     [llama, "llama-yarn", { num_key_value_heads: 3 }, "4 attention heads cannot share 3 key-value heads evenly"],
-    [llama, "llama-yarn", { head_dim: 24 }, "the head size must be a multiple of 16, got 24"],
+    [jetmoe, "jetmoe", { kv_channels: 24 }, "heads of experts must be a multiple of 16 wide, got 24"],
+    [llama, "llama-yarn", { head_dim: 7 }, "the head size must be even and at least 8, got 7"],
     [
       mambaArchitecture,
       "mamba",

@@ -13,6 +13,8 @@ export interface DecoderConfig {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
+  /** Width of a head in the weights, if attention's heads are wider by zeros; absent: `headSize`. */
+  readonly storedHeadSize?: number | undefined;
   readonly vocabulary: number;
   /** Positions the model was trained for. */
   readonly context: number;
@@ -42,6 +44,9 @@ export interface DenoiserConfig {
   /** True if a token's logits are those of the place before it, as a causal model's are. */
   readonly shifted: boolean;
 }
+
+/** Width of a head in the weights. */
+export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfig): number => storedHeadSize;
 
 /** One layer. */
 export type Block = AttentionBlock | RecurrentBlock;

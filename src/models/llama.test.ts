@@ -154,7 +154,7 @@ test.each<[string, Field | undefined, string | RegExp]>([
   ["llama.attention.head_count", ["uint32", 0], /heads: .*>=1/],
   ["llama.attention.head_count", ["uint32", 1], 'tensor "blk.0.attn_k.weight" has shape [16, 32], expected [32, 32]'],
   ["llama.attention.head_count_kv", ["uint32", 3], "2 attention heads cannot share 3 key-value heads evenly"],
-  ["llama.attention.key_length", ["uint32", 24], "the head size must be a multiple of 16, got 24"],
+  ["llama.attention.key_length", ["uint32", 6], "the head size must be even and at least 8, got 6"],
   ["llama.attention.layer_norm_rms_epsilon", ["float32", 0], /epsilon: .*>0/],
   ["llama.rope.freq_base", ["float32", -1], "the rotary base must be above 0, got -1"],
   ["llama.context_length", ["uint32", 0], /context: .*>=1/],

@@ -18,14 +18,23 @@ export function readRope(fields: Fields, headSize: number, context: number, kind
   const rotated = rotatedOf(fields, parameters, headSize);
   const { path } = fields.source;
   if (!(theta > 0)) throw new UserError(`${path}: the rotary base must be above 0, got ${theta}`);
-  if (rotated % ROTARY_STEP !== 0 || rotated > headSize)
+  // Whole heads are filled up with zeros to a width that the kernel takes.
+  if (
+    rotated === headSize
+      ? headSize % 2 !== 0 || headSize < ROTARY_STEP / 2
+      : rotated > headSize || !isWhole(rotated, headSize)
+  )
     throw new UserError(
-      `${path}: the head size${rotated === headSize ? "" : "'s rotated part"} must be a multiple of ${ROTARY_STEP}, got ${rotated}`,
+      rotated === headSize
+        ? `${path}: the head size must be even and at least ${ROTARY_STEP / 2}, got ${headSize}`
+        : `${path}: heads of ${headSize} that are rotated in part must be multiples of ${ROTARY_STEP}, and so must that part, got ${rotated}`,
     );
   const span = { context, rotated, kind };
   const scaling = parameters ? hubScaling(fields, parameters, span) : ggufScaling(fields, span);
   return { theta, headSize: rotated, positions: context, scaling };
 }
+
+const isWhole = (...sizes: readonly number[]): boolean => sizes.every((size) => size % ROTARY_STEP === 0);
 
 /** The rotary embedding of Gemma 3's local layers: never stretched. */
 export function readLocalRope(fields: Fields, headSize: number, context: number): RopeConfig {

@@ -2,12 +2,13 @@ import { type Graph, plus, positions, scale, softcap, type Tensor } from "../gra
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import type { RouterConfig } from "../nn/moe/route.ts";
 import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
+import { cropHeads, type PaddedHeads, padHeads, padTable } from "../nn/padded-heads.ts";
 import { type RopeConfig, ropeName, ropeRows, ropeTable } from "../nn/rope.ts";
 import { enter, type Stream, settle } from "../nn/stream.ts";
 import { tokensWith } from "../nn/token-rows.ts";
 import { UserError } from "../util/errors.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
-import type { AttentionBlock, Decoder, DecoderConfig } from "./decoder.ts";
+import { type AttentionBlock, type Decoder, type DecoderConfig, headSizeOf } from "./decoder.ts";
 import { ExpertLayer } from "./expert-layer.ts";
 import { Parts } from "./parts.ts";
 
@@ -58,6 +59,12 @@ export interface TransformerConfig extends DecoderConfig {
   readonly logitSoftcap?: number | undefined;
 }
 
+const paddedHeads = ({
+  headSize: padded,
+  storedHeadSize: stored,
+  pairs,
+}: TransformerConfig): PaddedHeads | undefined => (stored === undefined ? undefined : { stored, padded, pairs });
+
 const scaled = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : scale(x, factor));
 
 /** A decoder by its configuration: the stack that all architectures use. */
@@ -79,7 +86,7 @@ export class Transformer implements Decoder {
     const rope = this.config.rope(layer);
     return {
       ...{ heads, kvHeads, headSize, scale: attentionScale, rotary: rope ? pairs : ("none" as const) },
-      ...(rope && rope.headSize !== headSize && { rotated: rope.headSize }),
+      ...(rope && rope.headSize !== headSizeOf(this.config) && { rotated: rope.headSize }),
       window: this.config.window(layer),
       softcap,
     };
@@ -89,10 +96,18 @@ export class Transformer implements Decoder {
     const rope = this.config.rope(layer);
     if (rope === undefined) return undefined;
     const full = this.#withFactors(rope);
+    const padded = paddedHeads(this.config);
     const table = (of: "cos" | "sin") =>
-      this.weights.computed(graph, ropeName(of, full), [ropeRows(full), rope.headSize / 2], () =>
-        ropeTable(Math[of], full),
-      );
+      padded
+        ? this.weights.computed(
+            graph,
+            `${ropeName(of, full)}.${padded.padded}`,
+            [ropeRows(full), padded.padded / 2],
+            () => padTable(ropeTable(Math[of], full), padded),
+          )
+        : this.weights.computed(graph, ropeName(of, full), [ropeRows(full), rope.headSize / 2], () =>
+            ropeTable(Math[of], full),
+          );
     return { cos: table("cos"), sin: table("sin") };
   }
 
@@ -177,23 +192,31 @@ class Layer implements AttentionBlock {
   }
 
   attentionIn(stream: Stream) {
-    const { heads, kvHeads, headSize, fused, headNorm, experts } = this.config;
+    const { heads, kvHeads, fused, headNorm, experts } = this.config;
+    const headSize = headSizeOf(this.config);
     const [query, key] = [heads * headSize, kvHeads * headSize];
     const { normed, residual } = this.#enter(stream, "attn_norm");
     if (experts?.attention) return { ...this.experts!.attentionIn(normed), residual };
     const outputs = fused ? { attn_qkv: query + 2 * key } : { attn_q: query, attn_k: key, attn_v: key };
     const qkv = this.#project(normed, outputs);
-    if (headNorm === undefined) return { qkv, residual };
+    if (headNorm === undefined) return { qkv: this.#padded(qkv), residual };
     const widths = headNorm === "head" ? [headSize, headSize] : [query, key];
     const [q, k] = [this.#norm("attn_q_norm", widths[0]!), this.#norm("attn_k_norm", widths[1]!)];
-    return { qkv: normaliseHeads(qkv, q, k, this.config), residual };
+    return { qkv: this.#padded(normaliseHeads(qkv, q, k, { heads, kvHeads, headSize })), residual };
+  }
+
+  #padded(qkv: Tensor): Tensor {
+    const { heads, kvHeads } = this.config;
+    const padded = paddedHeads(this.config);
+    return padded ? padHeads(qkv, heads + 2 * kvHeads, padded) : qkv;
   }
 
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream {
-    const { hidden } = this.config;
+    const { hidden, heads } = this.config;
+    const padded = paddedHeads(this.config);
     const out = beside
       ? this.experts!.attentionOut(attended, beside)
-      : this.#project(attended, { attn_output: hidden });
+      : this.#project(padded ? cropHeads(attended, heads, padded) : attended, { attn_output: hidden });
     return { branch: this.#leave(out, "post_attention_norm"), residual };
   }
 

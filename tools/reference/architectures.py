@@ -41,6 +41,7 @@ MODELS = {
         **rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16),
         tie_word_embeddings=True)),
     "llama-yarn": ("llama", "llama", dict(**rope("yarn", factor=4.0, original_max_position_embeddings=16))),
+    "llama-heads": ("llama", "llama", dict(**rope("default"), head_dim=20, attention_bias=True, tie_word_embeddings=True)),
     "mistral": ("mistral", None, dict(**rope("default"), sliding_window=9)),
     "qwen2": ("qwen2", "qwen2", dict(
         **rope("default"), head_dim=None, num_attention_heads=2, num_key_value_heads=1, tie_word_embeddings=True)),
@@ -55,6 +56,7 @@ MODELS = {
             "sliding_attention": {"rope_type": "default", "rope_theta": 10000.0},
             "full_attention": {"rope_type": "linear", "factor": 2.0, "rope_theta": 90000.0}})),
     "qwen3": ("qwen3", "qwen3", dict(**rope("default"), tie_word_embeddings=True)),
+    "qwen3-heads": ("qwen3", "qwen3", dict(**rope("default"), head_dim=12, tie_word_embeddings=True)),
     "phi3": ("phi3", "phi3", dict(
         head_dim=None, hidden_size=96, num_attention_heads=3, num_key_value_heads=1, intermediate_size=24, sliding_window=30,
         original_max_position_embeddings=64, **rope("default", partial_rotary_factor=0.5))),
