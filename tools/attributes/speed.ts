@@ -16,7 +16,7 @@ import { normals } from "../../src/util/normals.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 import { type WritableTensor, writeTensors } from "../../src/weights/safetensors/write.ts";
-import { root } from "../section.ts";
+import { markdownTable, writeSection } from "../section.ts";
 
 const [HIDDEN, FFN, LAYERS, HEADS, VOCABULARY] = [512, 1408, 8, 8, 64];
 const [SIDE, ROUNDS] = [24, 7];
@@ -118,7 +118,17 @@ const found = rows.map(({ recipe, ms, flops }) => {
 });
 for (const { recipe, ms, flops, time } of found)
   console.log(`${recipe.padEnd(60)} ${ms.toFixed(1)} ms  FLOPs ${flops.toFixed(3)}  time ${time.toFixed(3)}`);
-writeFileSync(join(root, "docs/results/yopo/speed.json"), `${JSON.stringify(found, undefined, 2)}\n`);
+writeSection(
+  "docs/results/yopo/README.md",
+  "attributes/speed",
+  markdownTable(
+    ["recipe", "milliseconds", "FLOPs, of dense", "time, of dense"],
+    found.map(({ recipe, ms, flops, time }) => [
+      recipe === "dense" ? recipe : `\`${recipe.replace("HEADS", "half")}\``,
+      ...[ms.toFixed(0), flops.toFixed(3), time.toFixed(3)],
+    ]),
+  ),
+);
 prepared[Symbol.dispose]();
 engine[Symbol.dispose]();
 rmSync(folder, { recursive: true });

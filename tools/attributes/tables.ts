@@ -2,41 +2,15 @@
  * Writes the sections of the results of feather and yopo: `npx tsx tools/attributes/tables.ts [OUT]`. With the folder that `measure.ts`
  * wrote, its answers are copied first.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync } from "node:fs";
 import { makeScenes } from "../../src/lab/data/attributes/scene.ts";
 import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { visualFlopsSaved } from "../../src/savings/tokens/feather/flops.ts";
-import { markdownTable, root, writeSection } from "../section.ts";
-import type { Bias } from "./bias.ts";
-import { type Answers, type Asked, askedKinds, PICTURES, questionOf, SEED, SIDE } from "./measure.ts";
+import { markdownTable, writeSection } from "../section.ts";
+import { featherGates, yopoGates } from "./gates.ts";
+import { type Asked, askedKinds, PICTURES, questionOf, SEED, SIDE } from "./measure.ts";
+import { answersOf, collect, load, type Named, type Page, pageOf, pages, type Results } from "./results.ts";
 import { architecture } from "./vocabulary.ts";
-
-type Named = Answers & { readonly name: string };
-interface Results {
-  readonly answers: readonly Named[];
-  readonly bias: readonly Bias[];
-  /** Share of heads on which two halves of the calibration agree, and the heads kept. */
-  readonly heads: { readonly agreement: number; readonly kept: readonly (readonly boolean[])[] };
-}
-
-const pages = ["feather", "yopo"] as const;
-type Page = (typeof pages)[number];
-const folderOf = (page: Page): string => `docs/results/${page}`;
-const pathOf = (page: Page): string => join(root, folderOf(page), "answers.json");
-
-function collect(out: string, page: Page): void {
-  const read = (file: string): unknown => JSON.parse(readFileSync(join(out, file), "utf8"));
-  const files = readdirSync(join(out, page)).toSorted();
-  const answers = files.map((file) => read(join(page, file)) as Named).map(rounded);
-  const recipes = answers.map((one) => ({ ...one, recipe: one.recipe.map((step) => step.replaceAll(`${out}/`, "")) }));
-  const results = { answers: recipes, bias: read("bias.json"), heads: read("halves.json") };
-  writeFileSync(pathOf(page), `${JSON.stringify(results)}\n`);
-}
-
-const rounded = (one: Named): Named => ({ ...one, tokens: one.tokens.map((count) => Math.round(count * 100) / 100) });
-
-const load = (page: Page): Results => JSON.parse(readFileSync(pathOf(page), "utf8")) as Results;
 
 const hits = (right: string): [number][] => [...right].map((digit) => [Number(digit)]);
 const mean = (parts: readonly (readonly number[])[]): number =>
@@ -122,6 +96,8 @@ const featherPairs = [1, 2, 3].flatMap((after): (readonly [string, string])[] =>
 
 const featherSection = (results: Results): string =>
   [
+    "### Claims",
+    featherGates(results),
     "### The bias of the trained model",
     biasTable(results),
     "### Every recipe",
@@ -145,6 +121,7 @@ const yopoSection = (results: Results): string =>
     `Two halves of the calibration agree on ${percent(results.heads.agreement)} of the heads. Heads kept, by layer: ${results.heads.kept
       .map((row) => row.filter(Boolean).length)
       .join(", ")}.`,
+    yopoGates(results),
     answersTable(results),
     pairsTable(results, [
       ["least active heads dropped", "most active heads dropped"],
@@ -158,12 +135,11 @@ export const attributesSection = (page: Page): string =>
   page === "feather" ? featherSection(load(page)) : yopoSection(load(page));
 
 export const SECTION = "attributes/tables";
-export const pageOf = (page: Page): string => `${folderOf(page)}/README.md`;
 
 if (process.argv[1] === import.meta.filename) {
   const [out] = process.argv.slice(2);
   for (const page of pages) {
     if (out) collect(out, page);
-    if (existsSync(pathOf(page))) writeSection(pageOf(page), SECTION, attributesSection(page));
+    if (existsSync(answersOf(page))) writeSection(pageOf(page), SECTION, attributesSection(page));
   }
 }
