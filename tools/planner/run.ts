@@ -10,16 +10,18 @@ import { writeData } from "./data.ts";
 import { measure } from "./measure.ts";
 
 // Everything of docs/results/planner, and the models under models/: npx tsx tools/planner/run.ts FOLDER
-// What FOLDER already has is not made again, so that a run that was stopped goes on.
+// What FOLDER already has is not made again, so that a run that was stopped goes on. With the word "executors" behind
+// FOLDER it trains these alone: on two cores, beside a run that trains the planner.
 
 const folder = process.argv[2] ?? "planner-run";
+const executorsAlone = process.argv[3] === "executors";
 const at = (...names: string[]): string => path.join(folder, ...names);
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
 /** Trains into a folder of the run, unless it is done. */
 async function trained(name: string, options: TrainInput): Promise<void> {
   if (existsSync(at(name, "receipt.json"))) return;
-  const { loss, steps } = await train(options, { out: at(name), reuse: "resume", threads: 1 });
+  const { loss, steps } = await train(options, { out: at(name), reuse: "resume changed", threads: 1 });
   say(`${name}: ${steps} steps, loss ${loss.last.toFixed(4)}`);
 }
 
@@ -31,9 +33,10 @@ function cardOf(model: string, data: string, more: TrainInput | object = {}): Tr
 
 mkdirSync(folder, { recursive: true });
 writeData(folder);
-await trained("planner", cardOf("planner-tiny", "planner.jsonl"));
+if (!executorsAlone) await trained("planner", cardOf("planner-tiny", "planner.jsonl"));
 await trained("executor", cardOf("executor-tiny", "executor-plans.jsonl"));
 await trained("executor-plain", cardOf("executor-tiny", "executor-plain.jsonl"));
+if (executorsAlone) process.exit();
 await shipModel(at("planner"), "planner-tiny");
 await shipModel(at("executor"), "executor-tiny");
 
