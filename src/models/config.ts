@@ -93,7 +93,7 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
   requireCausal(fields, own.denoiser === undefined);
   const read = readSizes(fields, own.norm ?? "rms");
   const config = checkConfig(sizes, fields.source, { ...read, context: own.context ?? read.context });
-  const rope = readRope(fields, config.headSize, config.context);
+  const rope = readRope(fields, config.headSize, config.context, undefined, true);
   return {
     ...config,
     ...paddedHeads(fields, config.headSize, own),

@@ -1,4 +1,5 @@
 import { readTransformer } from "./config.ts";
+import { headSizeOf } from "./decoder.ts";
 import type { Fields } from "./fields.ts";
 import { llamaNames, offsetNorms, withParts } from "./names.ts";
 import type { TransformerConfig } from "./transformer.ts";
@@ -28,9 +29,10 @@ export function readGemma(
  * A GGUF does not store it. Like llama.cpp, this goes by the size: only the 27B models have a scalar other than the
  * head's size.
  */
-function attentionScale(fields: Fields, { hidden, heads, headSize, layers }: TransformerConfig): number {
+function attentionScale(fields: Fields, config: TransformerConfig): number {
+  const { hidden, heads, layers } = config;
   const is27B = fields.gguf && (layers === 46 || layers === 62);
-  const scalar = fields.number(undefined, "query_pre_attn_scalar", is27B ? hidden / heads : headSize);
+  const scalar = fields.number(undefined, "query_pre_attn_scalar", is27B ? hidden / heads : headSizeOf(config));
   return 1 / Math.sqrt(scalar);
 }
 

@@ -1,4 +1,5 @@
 import { decoder } from "./architecture.ts";
+import { headSizeOf } from "./decoder.ts";
 import { Fields } from "./fields.ts";
 import { gemmaNames, readGemma } from "./gemma.ts";
 import { readLocalRope, readRope } from "./rope.ts";
@@ -36,11 +37,13 @@ function textOf(fields: Fields): Fields {
   return new Fields({ ...source, config: { ...TEXT, ...text } }, architecture);
 }
 
-function layerKinds(fields: Fields, { headSize, context }: TransformerConfig): Partial<TransformerConfig> {
+function layerKinds(fields: Fields, config: TransformerConfig): Partial<TransformerConfig> {
   const every = fields.number("attention.sliding_window_pattern", "sliding_window_pattern", 6);
   const slides = (layer: number) => (layer + 1) % every !== 0;
   const local = isSliding(fields, slides);
-  const far = readRope(fields, headSize, context, "full_attention");
+  const { context } = config;
+  const headSize = headSizeOf(config);
+  const far = readRope(fields, headSize, context, "full_attention", true);
   const near = readLocalRope(fields, headSize, context);
   return { headNorm: "head", window: slidingWindow(fields, slides), rope: (layer) => (local(layer) ? near : far) };
 }

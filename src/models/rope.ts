@@ -7,10 +7,10 @@ import { numberOf, type Parameters } from "./rope-parameters.ts";
 
 /**
  * The rotary embedding of a configuration; `kind` picks one if layers differ (`full_attention`, `sliding_attention`);
- * LongRoPE is refused then.
+ * LongRoPE is refused then. `fills`: heads of any width are taken.
  * @throws UserError for an unknown scaling
  */
-export function readRope(fields: Fields, headSize: number, context: number, kind?: string): RopeConfig {
+export function readRope(fields: Fields, headSize: number, context: number, kind?: string, fills = false): RopeConfig {
   const parameters = fields.gguf ? undefined : hubParameters(fields, kind);
   const theta = parameters
     ? numberOf(fields, parameters, "rope_theta", 10000)
@@ -18,28 +18,29 @@ export function readRope(fields: Fields, headSize: number, context: number, kind
   const rotated = rotatedOf(fields, parameters, headSize);
   const { path } = fields.source;
   if (!(theta > 0)) throw new UserError(`${path}: the rotary base must be above 0, got ${theta}`);
-  // Whole heads are filled up with zeros to a width that the kernel takes.
-  if (
-    rotated === headSize
-      ? headSize % 2 !== 0 || headSize < ROTARY_STEP / 2
-      : rotated > headSize || !isWhole(rotated, headSize)
-  )
-    throw new UserError(
-      rotated === headSize
-        ? `${path}: the head size must be even and at least ${ROTARY_STEP / 2}, got ${headSize}`
-        : `${path}: heads of ${headSize} that are rotated in part must be multiples of ${ROTARY_STEP}, and so must that part, got ${rotated}`,
-    );
+  checkHeads(path, headSize, rotated, fills);
   const span = { context, rotated, kind };
   const scaling = parameters ? hubScaling(fields, parameters, span) : ggufScaling(fields, span);
   return { theta, headSize: rotated, positions: context, scaling };
 }
 
-const isWhole = (...sizes: readonly number[]): boolean => sizes.every((size) => size % ROTARY_STEP === 0);
+/** @throws UserError for heads that the kernels do not rotate; `fills`: whole ones are filled up with zeros to a width that they take */
+function checkHeads(path: string, headSize: number, rotated: number, fills: boolean): void {
+  if (fills && rotated === headSize) {
+    if (headSize % 2 === 0 && headSize >= ROTARY_STEP / 2) return;
+    throw new UserError(`${path}: the head size must be even and at least ${ROTARY_STEP / 2}, got ${headSize}`);
+  }
+  const wrong = [rotated, headSize].find((size) => size % ROTARY_STEP !== 0);
+  if (rotated > headSize || wrong !== undefined)
+    throw new UserError(
+      `${path}: the head size${wrong === headSize ? "" : "'s rotated part"} must be a multiple of ${ROTARY_STEP}, got ${wrong ?? rotated}`,
+    );
+}
 
 /** The rotary embedding of Gemma 3's local layers: never stretched. */
 export function readLocalRope(fields: Fields, headSize: number, context: number): RopeConfig {
   const kind = "sliding_attention";
-  if (fields.object("rope_parameters")?.[kind]) return readRope(fields, headSize, context, kind);
+  if (fields.object("rope_parameters")?.[kind]) return readRope(fields, headSize, context, kind, true);
   const theta = fields.number("rope.freq_base_swa", "rope_local_base_freq", 10000);
   return { theta, headSize, positions: context };
 }
