@@ -8,8 +8,8 @@ import { normals } from "../../src/util/normals.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import type { Sample } from "./world.ts";
 
-/** Tokens of a plan: the longest path and an end token. */
-export const PLAN_TOKENS = 6;
+/** Tokens of a plan: the longest path of training and an end token. */
+export const PLAN_TOKENS = 10;
 
 /** One question answered by an arm. */
 export interface Answered {

@@ -18,8 +18,9 @@ export interface Sizes {
 }
 /** Graphs that are asked for in tests. */
 export const TESTED: Sizes = { degrees: [3, 4], lengths: [4, 5] };
-/** Graphs of training: small ones are among them, from which following edges is learned sooner. */
-const TRAINED: Sizes = { degrees: [1, 2, 3, 4], lengths: [2, 5] };
+/** Chains and pairs of them, whose paths are long: from these, following edges is learned sooner. */
+const CHAINS: Sizes = { degrees: [1, 2], lengths: [3, 9] };
+const STARS: Sizes = { degrees: [3, 4], lengths: [3, 5] };
 
 type Random = () => number;
 const below = (n: number, random: Random): number => Math.floor(random() * n);
@@ -75,9 +76,12 @@ export const isKnown = ({ plan }: Sample): boolean => KNOWN.includes(plan);
 /** Look-ups of all keys, known or not. */
 export const anyLookUp = (random: Random): Sample => lookUp(random, KEYS);
 
-/** The share of look-ups among training samples. */
-const LOOK_UPS = 0.1;
+/** The shares of look-ups and of chains among training samples; the others are stars. */
+const [LOOK_UPS, LONG] = [0.1, 0.5];
 
 /** Samples for training. */
-export const trainingSample = (random: Random): Sample =>
-  random() < LOOK_UPS ? lookUp(random) : starGraph(random, TRAINED);
+export function trainingSample(random: Random): Sample {
+  const drawn = random();
+  if (drawn < LOOK_UPS) return lookUp(random);
+  return starGraph(random, drawn < LOOK_UPS + LONG ? CHAINS : STARS);
+}
