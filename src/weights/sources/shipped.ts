@@ -10,6 +10,10 @@ export interface ShippedModel {
 
 /** Models that the package ships, by name; each lies in `models/NAME`, with a card that says how to train it again. */
 export const shipped: Readonly<Record<string, ShippedModel>> = {
+  "clip-tiny": {
+    summary: "CLIP of 0.6 million parameters, trained on drawings and digits; with a localiser and a bridge for recognize",
+    licence: "Apache-2.0",
+  },
   "code-tiny": {
     summary: "GPT-2 of 2.7 million parameters, trained on Python, a character a token; with exits for sec",
     licence: "Apache-2.0",
