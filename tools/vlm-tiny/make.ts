@@ -1,0 +1,61 @@
+/**
+ * Makes vlm-tiny from nothing but packages and clip-tiny: data, two trainings, `models/vlm-tiny` and its figures. Data
+ * and trainings that a folder holds already are used or resumed.
+ *
+ *     npx tsx tools/vlm-tiny/make.ts DIR [--cells 1000] [--steps 2000]
+ *
+ * `--cells` are the steps of the first training, which reads single cells; `--steps` those of the second, on all kinds
+ * of questions.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { root } from "../section.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { cells: { type: "string", default: "1000" }, steps: { type: "string", default: "2000" } },
+});
+const [dir] = positionals;
+if (dir === undefined) throw new Error("expected a folder for data and runs");
+
+const tsx = (...args: string[]) => execFileSync("npx", ["tsx", ...args], { cwd: root, stdio: "inherit" });
+const inDir = (name: string) => join(dir, name);
+
+/** Writes a set of scenes, unless it is there. */
+function data(name: string, ...options: string[]): string {
+  const file = inDir(`${name}/questions.jsonl`);
+  if (!existsSync(file)) tsx("tools/vlm-tiny/data.ts", "--out", inDir(name), "--count", "8000", ...options);
+  return file;
+}
+
+/** Trains, or goes on with a run that was cut. */
+function train(name: string, options: object): string {
+  const out = inDir(name);
+  if (existsSync(join(out, "model.safetensors"))) return out;
+  const config = inDir(`${name}.json`);
+  writeFileSync(config, JSON.stringify(options));
+  const begun = existsSync(join(out, "checkpoints"));
+  tsx("src/cli/main.ts", "train", ...(begun ? ["--resume", out] : [config, "--out", out]));
+  return out;
+}
+
+const scenes = data("scenes");
+const simple = data("simple", "--seed", "1", "--set", "most=2", "--set", "clutter=0");
+const cells = data("cells", "--seed", "2", "--cells", "6", "--set", "least=2");
+
+const { architecture, ...usual } = JSON.parse(readFileSync(join(root, "tools/vlm-tiny/train.json"), "utf8"));
+const { tokenizer, ...further } = usual;
+const words = inDir("words.jsonl");
+// The tokenizer is of all words; one picture is enough to make a model.
+const lines = [scenes, simple, cells].map((file) => readFileSync(file, "utf8")).join("");
+writeFileSync(words, lines.replaceAll(/"image":"[^"]*"/g, '"image":"scenes/images/000000.png"'));
+const blind = train("blind", { ...usual, architecture, data: [words], steps: 1, validation: 0 });
+const seeing = inDir("seeing");
+if (!existsSync(seeing)) tsx("tools/vlm-tiny/eyes.ts", blind, "models/clip-tiny", seeing);
+const schedule = { name: "cosine", warmup: 0.1, minimum: 0.3 };
+const reads = train("reads", { ...further, model: seeing, data: [cells], steps: Number(values.cells), schedule });
+const vlm = train("vlm", { ...further, model: reads, data: [scenes, simple, cells], steps: Number(values.steps) });
+tsx("tools/ship-model.ts", vlm, "vlm-tiny");
+tsx("tools/vlm-tiny/measure.ts", "models/vlm-tiny");
