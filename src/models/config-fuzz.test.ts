@@ -12,8 +12,17 @@ import { Metadata } from "../weights/gguf/metadata.ts";
 import type { GgufValue } from "../weights/gguf/values.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { traceHidden } from "./encoder-graphs.ts";
+import { traceNoise } from "./image-generator-graphs.ts";
 import { traceImages, traceTexts } from "./image-text-graphs.ts";
-import { isOfKind, openDecoder, openEncoder, openImageText, openSeq2Seq, openVision } from "./registry.ts";
+import {
+  isOfKind,
+  openDecoder,
+  openEncoder,
+  openImageGenerator,
+  openImageText,
+  openSeq2Seq,
+  openVision,
+} from "./registry.ts";
 import { traceDense } from "./segments.ts";
 import { traceDecoded, traceSource } from "./seq2seq-graphs.ts";
 import { traceVision } from "./vision-graph.ts";
@@ -83,6 +92,10 @@ function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
   if (isOfKind("encoder of images and texts", checkpoint)) {
     const { model, weights } = openImageText(checkpoint, folder, "f32");
     return [weights, () => [traceTexts(model), traceImages(model, 1)]];
+  }
+  if (isOfKind("image generator", checkpoint)) {
+    const { model, weights } = openImageGenerator(checkpoint, folder);
+    return [weights, () => traceNoise(model.unet)];
   }
   const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
   return [weights, () => traceDense(decoder)];

@@ -39,6 +39,6 @@ test("matrices that are trained come first, then vectors, then what is frozen, w
 
 test("tensors of one input are trained all or none", () => {
   expect(() => new ParameterStore([qkv], (name) => name === "q")).toThrow(
-    "q, k, v are one input: all of them are trained, or none",
+    "q, k, v are multiplied as one: expected all of them to be trained, or none",
   );
 });
