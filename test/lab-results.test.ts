@@ -10,6 +10,7 @@ import * as exits from "../tools/exit-results.ts";
 import * as guard from "../tools/guard-results.ts";
 import { detailSection, disagreements, labSection, sections } from "../tools/lab-results.ts";
 import * as lyapunov from "../tools/lyapunov-results.ts";
+import * as planner from "../tools/planner-results.ts";
 import * as qzero from "../tools/qzero-real.ts";
 import * as routes from "../tools/route-results.ts";
 import { withSection } from "../tools/section.ts";
@@ -85,6 +86,10 @@ test("no recipe of the results' tables is without its run", () => {
 
 test("the page of routes says what their results say: npx tsx tools/route-results.ts", () => {
   expect(disagreements([[routes.PAGE, routes.SECTION, routes.routeSection()]], [])).toEqual([]);
+});
+
+test("the page of the planner says what its result says: npx tsx tools/planner-results.ts", () => {
+  expect(disagreements([[planner.PAGE, planner.SECTION, planner.section()]], [])).toEqual([]);
 });
 
 test("the page of QZero on real texts says what its runs say: npx tsx tools/qzero-real.ts", () => {
