@@ -48,6 +48,8 @@ export async function openSeen(
 ): Promise<SeenReader | undefined> {
   const checkpoint = base ?? bare(configOf(options, tokenizer.vocabSize));
   if (!seesImages(checkpoint)) return undefined;
+  if (options.lora)
+    throw new UserError("lora: a model that reads images is trained whole; give --train in its place", 2);
   const vision = visionOf(checkpoint);
   if (!base) await writeCompanions(vision, out);
   const processor = processorFor(base ? path.dirname(base.config.path) : out, vision.encoder.config);
