@@ -12,6 +12,8 @@ import { architecture, writeVocabulary } from "./vocabulary.ts";
 
 /** Tokens of a batch, about: smaller pictures come in larger batches. */
 const BATCH_TOKENS = 1000;
+/** Share of the samples that ask in the picture's order. */
+const IN_ORDER = 0.7;
 /** Presence is asked of so many shapes. */
 const ANY = 2;
 
@@ -20,7 +22,7 @@ const [out = "", start] = process.argv.slice(4);
 const [folder, data, vocabulary] = [join(out, "model"), join(out, "train.jsonl"), join(out, "vocabulary")];
 
 /**
- * A picture, and questions of all kinds about it with their answers. Half of the samples ask for the objects in the order of the picture, in which every
+ * A picture, and questions of all kinds about it with their answers. Most samples ask for the objects in the order of the picture, in which every
  * word can be told from it; the others ask all in random order.
  */
 function sample({ cells, questions }: Scene, random: () => number): { prompt: string; completion: string } {
@@ -28,7 +30,7 @@ function sample({ cells, questions }: Scene, random: () => number): { prompt: st
   const any = shuffle(of("any"), random).slice(0, ANY);
   const [others, where] = [shuffle([...of("ground"), ...of("read"), ...any], random), of("where")];
   const inOrder = where.toSorted((a, b) => cells.indexOf(a.words[1]!) - cells.indexOf(b.words[1]!));
-  const asked = random() < 0.5 ? [...inOrder, ...others] : shuffle([...others, ...where], random);
+  const asked = random() < IN_ORDER ? [...inOrder, ...others] : shuffle([...others, ...where], random);
   return {
     prompt: textOf([IMAGE, ...cells]),
     completion: textOf(asked.flatMap(({ words, answer }) => [...words, ...answer])),
@@ -54,7 +56,7 @@ async function options(): Promise<TrainInput> {
     ...(start && { start: join(start, "model") }),
     validation: 0.01,
     ...{ tokens, batch, steps },
-    optimizer: { lr: 1.5e-3, beta2: 0.98, weightDecay: 0.05 },
+    optimizer: { lr: 2e-3, beta2: 0.98, weightDecay: 0.05 },
     schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
     evaluateEvery: 200,
     evaluateBatches: 4,

@@ -3,7 +3,7 @@
 const list = (text: string): readonly string[] => text.split(" ");
 
 export const colours = list("red green blue yellow white black");
-export const shapes = list("star ring cross square moon arrow");
+export const shapes = list("star ring cross square");
 export const digits = list("zero one two three four five six seven eight nine");
 const letters = list("a b c d e f g h i j k l");
 
