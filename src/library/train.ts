@@ -142,11 +142,12 @@ export function trainingReport(
 }
 
 export async function openBase(model: string, options: ResolveOptions): Promise<Base> {
-  const { path: file } = await resolveModel(model, options);
+  const { path: file, sha256 } = await resolveModel(model, options);
   const checkpoint = openCheckpoint(file);
   let tokenizer: Tokenizer | undefined;
   return {
     ...{ name: model, checkpoint, prepared: preparedFolder(file) },
+    ...(sha256 !== undefined && { sha256 }),
     // An image generator has none.
     get tokenizer() {
       tokenizer ??= tokenizerOf(checkpoint, vocabularyOf(checkpoint));

@@ -31,6 +31,8 @@ export interface Base {
   readonly tokenizer: Tokenizer;
   /** The folder of its prepared weights. */
   readonly prepared: string;
+  /** Hex, of a model that was downloaded: it was checked then. */
+  readonly sha256?: string;
   /** Set if tokens were added that the model lacks. */
   readonly extended?: Extended;
 }

@@ -77,7 +77,10 @@ async function latentRows(options: TrainOptions, own: ProjectorOptions, { planne
   };
 }
 
-const sourceOf = ({ name, checkpoint }: Base) => ({ name, path: checkpoint.path, bytes: 0, source: "file" });
+const sourceOf = ({ name, checkpoint, sha256 }: Base) => ({
+  ...{ name, path: checkpoint.path, bytes: 0, source: "file" },
+  ...(sha256 !== undefined && { sha256 }),
+});
 
 function dataOf({ data, validation, batch, seed }: TrainOptions, rows: Parameters<typeof splitRows>[0]): RunData {
   const [training, heldOut] = splitRows(rows, validation);
