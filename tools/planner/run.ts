@@ -47,7 +47,7 @@ const projector = (source: string, executor: string): TrainInput => ({
   data: at("questions.jsonl"),
   validation: 0.05,
   batch: 32,
-  epochs: 4,
+  epochs: 3,
   evaluateEvery: 100,
   seed: 1,
 });
