@@ -5,6 +5,9 @@
 import { existsSync } from "node:fs";
 import { makeScenes } from "../../src/lab/data/attributes/scene.ts";
 import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
+import { visualFlops } from "../../src/savings/attention/yopo/flops.ts";
+import { yopoOptions } from "../../src/savings/attention/yopo/options.ts";
+import { parseRecipe } from "../../src/savings/recipe.ts";
 import { visualFlopsSaved } from "../../src/savings/tokens/feather/flops.ts";
 import { markdownTable, writeSection } from "../section.ts";
 import { featherGates, yopoGates } from "./gates.ts";
@@ -27,7 +30,26 @@ function against(one: Named, other: Named, kind: Asked): string {
 const sizes = { hidden: architecture.hidden_size, intermediate: architecture.intermediate_size };
 const VISUAL = SIDE * (SIDE + 1);
 
-function answersTable({ answers }: Results): string {
+/** The share of visual FLOPs that a recipe of yopo saves, as its paper counts them. */
+function yopoSaved({ recipe }: Named, { heads }: Results): number {
+  const step = parseRecipe(recipe).find(({ saving }) => saving.name === "yopo");
+  const options = yopoOptions.parse(step?.options ?? {});
+  const file = options.heads?.replace(/.*\//, "");
+  const share = (layer: number): number => {
+    const kept = heads.kept[layer]!.filter(Boolean).length / heads.kept[layer]!.length;
+    if (file === undefined) return 1;
+    return file === "heads.json" ? kept : file === "most.json" ? 1 - kept : 0.5;
+  };
+  const count = { tokens: VISUAL, ...sizes };
+  const all = Array.from({ length: architecture.num_hidden_layers }, (_, layer) => layer);
+  const dense = visualFlops(count, { neighbours: VISUAL, heads: all.map(() => 1), ffn: 1 });
+  const neighbours = options.radius === undefined ? VISUAL : (2 * options.radius + 1) ** 2;
+  const run = all.slice(0, options.layers).map(share);
+  return 1 - visualFlops(count, { neighbours, heads: run, ffn: options.ffn }) / dense;
+}
+
+function answersTable(results: Results, saved: (one: Named) => number): string {
+  const { answers } = results;
   const dense = answers.find(({ name }) => name === "dense")!;
   return markdownTable(
     [
@@ -45,7 +67,7 @@ function answersTable({ answers }: Results): string {
       .map((one) => [
         one.recipe.length > 0 ? one.recipe.map((step) => `\`${step}\``).join(" ") : one.name,
         one.tokens.map((count) => count.toFixed(0)).join(", "),
-        percent(visualFlopsSaved(VISUAL, one.tokens, sizes)),
+        percent(saved(one)),
         percent(1 - one.flops.spent / one.flops.dense),
         percent(mean(hits(one.right.where))),
         one === dense ? "" : against(one, dense, "where"),
@@ -101,7 +123,7 @@ const featherSection = (results: Results): string =>
     "### The bias of the trained model",
     biasTable(results),
     "### Every recipe",
-    answersTable(results),
+    answersTable(results, ({ tokens }) => visualFlopsSaved(VISUAL, tokens, sizes)),
     "### Pairs, in points",
     pairsTable(results, [...featherPairs, ["two stages", "one stage"], ["feather 1, 3", "fastv 1"]]),
     "### Where the object is",
@@ -122,7 +144,7 @@ const yopoSection = (results: Results): string =>
       .map((row) => row.filter(Boolean).length)
       .join(", ")}.`,
     yopoGates(results),
-    answersTable(results),
+    answersTable(results, (one) => yopoSaved(one, results)),
     pairsTable(results, [
       ["least active heads dropped", "most active heads dropped"],
       ["least active heads dropped", "random heads dropped"],
