@@ -10,11 +10,11 @@ import { writeData } from "./data.ts";
 import { measure } from "./measure.ts";
 
 // Everything of docs/results/planner, and the models under models/: npx tsx tools/planner/run.ts FOLDER
-// What FOLDER already has is not made again, so that a run that was stopped goes on. With the word "executors" behind
-// FOLDER it trains these alone: on two cores, beside a run that trains the planner.
+// What FOLDER already has is not made again, so that a run that was stopped goes on. "planner" or "executors" behind
+// FOLDER trains these alone: on two cores, side by side, before the rest.
 
 const folder = process.argv[2] ?? "planner-run";
-const executorsAlone = process.argv[3] === "executors";
+const alone = process.argv[3];
 const at = (...names: string[]): string => path.join(folder, ...names);
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -33,10 +33,10 @@ function cardOf(model: string, data: string, more: TrainInput | object = {}): Tr
 
 mkdirSync(folder, { recursive: true });
 writeData(folder);
-if (!executorsAlone) await trained("planner", cardOf("planner-tiny", "planner.jsonl"));
-await trained("executor", cardOf("executor-tiny", "executor-plans.jsonl"));
-await trained("executor-plain", cardOf("executor-tiny", "executor-plain.jsonl"));
-if (executorsAlone) process.exit();
+if (alone !== "executors") await trained("planner", cardOf("planner-tiny", "planner.jsonl"));
+if (alone !== "planner") await trained("executor", cardOf("executor-tiny", "executor-plans.jsonl"));
+if (alone !== "planner") await trained("executor-plain", cardOf("executor-tiny", "executor-plain.jsonl"));
+if (alone !== undefined) process.exit();
 await shipModel(at("planner"), "planner-tiny");
 await shipModel(at("executor"), "executor-tiny");
 
