@@ -7,7 +7,7 @@ export const DEVIATION = 0.02;
 
 /**
  * Fills a model's parameters with random numbers like GPT-2's (Radford et al. 2019): matrices and tables are normal
- * with deviation 0.02, those that write into the stream are divided by √(2 · layers); gains are 1, biases 0.
+ * with the given deviation, those that write into the stream are divided by √(2 · layers); gains are 1, biases 0.
  * With `wanted`, only parameters of these names.
  */
 export function fillRandomly(
@@ -15,13 +15,14 @@ export function fillRandomly(
   layers: number,
   seed: number,
   wanted: (name: string) => boolean = () => true,
+  usual = DEVIATION,
 ): void {
   const normal = normals(seededRandom(seed));
   for (const parameter of store.parameters.filter(({ name }) => wanted(name))) {
     const values = store.valuesOf(parameter);
     const { name, shape } = parameter;
     if (shape.length > 1) {
-      const deviation = /attn_output|ffn_down/.test(name) ? DEVIATION / Math.sqrt(2 * layers) : DEVIATION;
+      const deviation = /attn_output|ffn_down/.test(name) ? usual / Math.sqrt(2 * layers) : usual;
       for (let i = 0; i < values.length; i++) values[i] = deviation * normal();
     } else values.fill(name.endsWith(".weight") ? 1 : 0);
   }

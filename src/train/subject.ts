@@ -115,6 +115,14 @@ export function configOf(
   throw new UserError(`architecture: model_type is ${found}, expected a name such as gpt2`, 2);
 }
 
+/** The standard deviation of a new model's matrices, as Hugging Face's configurations have it. @throws UserError */
+function deviationOf(config: JsonObject): number | undefined {
+  const text = config["text_config"];
+  const { initializer_range: given = undefined } = { ...(typeof text === "object" ? text : {}), ...config };
+  if (given === undefined || (typeof given === "number" && given > 0)) return given;
+  throw new UserError(`architecture: initializer_range is ${JSON.stringify(given)}, expected a number above 0`, 2);
+}
+
 /** A checkpoint without tensors. */
 export const bare = (config: JsonObject & { readonly model_type: string }): Checkpoint => ({
   ...{ path: "architecture", files: [], architecture: config.model_type, tensors: new Map() },
@@ -132,7 +140,7 @@ export function newSubject(options: TrainOptions, vocabulary: number): Subject {
   const has = (name: string) => (name === "output.weight" && hasHead) || hasNewTensor(checkpoint, name);
   const subject = opened(checkpoint, options, has);
   const { layers } = subject.trainee.stack;
-  fillRandomly(subject.store, layers, options.seed);
+  fillRandomly(subject.store, layers, options.seed, undefined, deviationOf(config));
   fillMixers(subject.store, layers, options.seed);
   return { ...subject, write: writer(subject.store, config, subject.names) };
 }
