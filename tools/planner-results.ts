@@ -18,12 +18,21 @@ const share = ({ accuracy, ci95 }: { accuracy: number; ci95: readonly [number, n
 /** Accuracy of every arm, its gain over the executor alone, and what the latent plan gains over it. */
 const armsTable = (rows: readonly ArmRow[]): string =>
   markdownTable(
-    ["in the plan's place", "accuracy", "over none", "latent plan over it", "plan + answer tokens", "passes", "FLOPs"],
+    [
+      "in the plan's place",
+      "accuracy",
+      "over none",
+      "latent plan over it",
+      "plan + answer tokens",
+      "passes",
+      "FLOPs",
+      "ms",
+    ],
     rows.map((row) => [
       ...[row.arm, share(row), `${signed(row.gain.mean)} ${interval(row.gain.ci95, signed)}`],
       `${signed(row.latentGain.mean)} ${interval(row.latentGain.ci95, signed)}`,
       `${row.planTokens.toFixed(0)} + ${row.answerTokens.toFixed(1)}`,
-      ...[row.passes.toFixed(1), flops(row.flops)],
+      ...[row.passes.toFixed(1), flops(row.flops), row.ms.toFixed(1)],
     ]),
   );
 

@@ -74,7 +74,9 @@ export async function answerBy(
   const { prompt, embeddings } = promptFor(executor, question, planning, carried?.span ?? []);
   const options = generateOptions.parse({ maxTokens: 2 });
   let text = "";
-  for await (const piece of generate(executor.engine, executor.tokenizer, prompt, options, { embeddings })) {
+  // Arms share beginnings of prompts, which must not be cheaper for those that come later.
+  const terms = { embeddings, alone: true };
+  for await (const piece of generate(executor.engine, executor.tokenizer, prompt, options, terms)) {
     text += piece.text;
     if (!piece.finish) continue;
     const { tokens, flops } = piece.finish.usage;
