@@ -23,3 +23,17 @@ test.each(["blk.1.fnn_up.weight", "blk.1.ffn_up", "*1.ffnup*"])(
     );
   },
 );
+
+test("matrices of a new model have the deviation that its configuration says", () => {
+  const deviationOf = (initial: object) => {
+    const architecture = { ...options.architecture, ...initial };
+    using subject = newSubject({ ...options, architecture }, 5);
+    const values = subject.store.valuesOf(subject.store.parameter("blk.0.ffn_up.weight"));
+    return Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
+  };
+  expect(deviationOf({})).toBeCloseTo(0.02, 2);
+  expect(deviationOf({ initializer_range: 0.1 })).toBeCloseTo(0.1, 2);
+  expect(() => deviationOf({ initializer_range: -1 })).toThrow(
+    "architecture: initializer_range is -1, expected a number above 0",
+  );
+});
