@@ -1,4 +1,5 @@
 import { openModel } from "../engine/file/open-model.ts";
+import { isPlanName } from "../engine/plan/name.ts";
 import { isFirstName } from "../pipelines/first/options.ts";
 import { isPairName } from "../pipelines/route/name.ts";
 import { chooseThreads } from "../runtime/threads.ts";
@@ -29,6 +30,11 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
     throw new UserError(`${name} is a pair of models, which \`run\` and openPipeline take; expected one model`, 2);
   if (isFirstName(name))
     throw new UserError(`${name} is a reranker, which \`rerank\` and openReranker take; expected one model`, 2);
+  if (isPlanName(name))
+    throw new UserError(
+      `${name} is a planner with an executor, which \`run\` and openPlanner take; expected one model`,
+      2,
+    );
   if (threads !== undefined) chooseThreads(threads);
   const registered = await registeredAs(name);
   const recipe = [...(registered?.steps ?? []), ...save];

@@ -13,6 +13,7 @@ import type { ProjectorOptions } from "../train/methods/projector/projector.ts";
 import { parseMethod } from "../train/methods/registry.ts";
 import { Passes } from "../train/passes.ts";
 import type { Subject } from "../train/subject.ts";
+import { load } from "./load.ts";
 import { projectingIn, TOKENS, trainPlanners } from "./plan.testing.ts";
 import { openPlanner, type PlanPipeline } from "./plan-pipeline.ts";
 import { openBase, train } from "./train.ts";
@@ -175,6 +176,9 @@ test("a projector of other models is refused, and a latent plan without one", as
   writeFileSync(file, JSON.stringify({ ...about, executor: { ...about.executor, sha256: "0".repeat(64) } }));
   await expect(openPlanner(projecting.model, { projector: at("foreign") })).rejects.toThrow(
     "the projector is for the executor",
+  );
+  await expect(load(projecting.model)).rejects.toThrow(
+    "is a planner with an executor, which `run` and openPlanner take",
   );
   using plain = await openPlanner(projecting.model);
   await expect(plain.answer("abca", { planning: { channel: "latent" } })).rejects.toThrow("no projector was trained");
