@@ -9,7 +9,7 @@ import { seededRandom } from "../../src/util/random.ts";
 import type { Sample } from "./world.ts";
 
 /** Tokens of a plan: the longest path of training and an end token. */
-export const PLAN_TOKENS = 10;
+export const PLAN_TOKENS = 6;
 
 /** One question answered by an arm. */
 export interface Answered {

@@ -210,11 +210,11 @@ async function planBy(planner: DiffusionModel, { question }: Sample, asked: Diff
 
 /** The settings of filling in that are compared. */
 const SETTINGS: readonly DiffusionInput[] = [
-  ...[1, 2, 3, 5, 10].map((steps) => ({ steps })),
+  ...[1, 2, 3, 4, 6].map((steps) => ({ steps })),
   ...[0.5, 0.9, 0.99].map((threshold) => ({ threshold })),
   { remasking: "random" },
-  { block: 5 },
-  { block: 5, cache: true },
+  { block: 3 },
+  { block: 3, cache: true },
 ];
 
 async function stepsOf(pipeline: PlanPipeline, samples: readonly Sample[]): Promise<StepRow[]> {

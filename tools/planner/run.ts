@@ -42,7 +42,7 @@ await shipModel(at("executor"), "executor-tiny");
 
 /** A projector is trained for the models as they are shipped, in float16. */
 const projector = (source: string, executor: string): TrainInput => ({
-  method: `projector:plan=10,template=bare-1,source=${source}`,
+  method: `projector:plan=6,template=bare-1,source=${source}`,
   model: `${path.join(root, "models", "planner-tiny")}+${executor}`,
   data: at("questions.jsonl"),
   validation: 0.05,
