@@ -17,6 +17,8 @@ export const bridgeFile = z.strictObject({
   /** The hash of the localiser's weights. */
   localiser: sha256,
   sizes: z.strictObject({ token: count, hidden: count, width: count, layers: count, heads: count, ffn: count }),
+  /** The factor from cosines to logits. */
+  scale: z.number().positive(),
   /** Labels that it was trained on; it takes any. */
   labels: z.array(z.string()),
   data: z.strictObject({ sha256, regions: count }),

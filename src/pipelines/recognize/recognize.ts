@@ -69,10 +69,10 @@ export async function recognize(recognizer: Recognizer, request: RecognizeReques
   const texts = await recognizer.labels(labels);
   bill.texts(texts);
 
-  const { width: size, logitScale } = recognizer.model.model;
+  const { width: size } = recognizer.model.model;
   const regions = found.map((box, i): RecognizedRegion => {
     const vector = bridged.vectors.subarray(i * size, (i + 1) * size);
-    const logits = logitsOf(vector, texts.values, logitScale);
+    const logits = logitsOf(vector, texts.values, recognizer.scale);
     const { label, scores } = likeliest(labels, activate(logits, "softmax"));
     const fit = seen.fits[i]!;
     const score = given ? scores[label]! : scores[label]! * fit;

@@ -38,6 +38,8 @@ export class Recognizer implements Disposable {
     readonly localiser: LocaliserRunner,
     private readonly bridge: FloatRunner,
     private readonly sizes: BridgeConfig,
+    /** The factor from cosines to logits. */
+    readonly scale: number,
   ) {}
 
   /**
@@ -51,7 +53,7 @@ export class Recognizer implements Disposable {
     checkBridge(folder, about, own);
     const runner = await LocaliserRunner.compile(localiser);
     const compiled = await FloatRunner.compile(traceBridge(bridge, model.model.image.tokens));
-    return new Recognizer(model, runner, compiled, bridge.config);
+    return new Recognizer(model, runner, compiled, bridge.config, about.scale);
   }
 
   /** Vectors of regions by their tokens [regions, token] and the image's tokens [image tokens, hidden]. */

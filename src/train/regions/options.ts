@@ -29,6 +29,7 @@ export const bridgeOptions = z.strictObject({
   layers: count.default(3).describe("layers of attention among regions and to the image"),
   heads: count.default(8).describe("attention heads"),
   ffn: count.default(384).describe("inner width of a feed-forward"),
+  scale: z.number().positive().default(100).describe("cosines are multiplied by it, as by a published CLIP's scale"),
   steps: count.default(1500).describe("optimiser steps"),
   batch: count.default(32).describe("pictures of a step, all of them with as many regions"),
   seed: z.int().min(0).default(0),

@@ -46,14 +46,14 @@ export async function trainBridge(
   const { model } = frozen;
   const features = await featuresOf(options.data, { ...frozen, localiser: options.localiser });
   const lessons = lessonsOf(features, options.labels);
-  const { layers, heads, ffn } = options;
+  const { layers, heads, ffn, scale } = options;
   const { hidden, token } = features.sizes;
   const sizes: BridgeConfig = { token, hidden, width: model.model.width, layers, heads, ffn };
   const weights = new TracedWeights({ kind: "huggingface", path: "bridge", config: {} }, isBias, (name) => name);
   const bridge = new RegionBridge(sizes, weights);
   const texts = await labelVectors(model, options.labels);
   const shape = { imageTokens: features.sizes.imageTokens, labels: options.labels.length };
-  const loss = (g: Graph) => bridgeLoss(g, bridge, shape, model.model.logitScale);
+  const loss = (g: Graph) => bridgeLoss(g, bridge, shape, options.scale);
   using trainer = await WholeTrainer.create({ weights, loss }, options.optimizer);
   fillByWidth(trainer.store, layers, options.seed);
   const losses = await runSteps(features, lessons, texts.values, trainer, options, call);
@@ -63,7 +63,7 @@ export async function trainBridge(
   const about: BridgeFile = {
     model: { name: model.source.name, sha256: await modelHash(model.source) },
     localiser: hashOf(localiserTensors(options.localiser)),
-    ...{ sizes, labels: options.labels, steps: options.steps, seed: options.seed },
+    ...{ sizes, scale, labels: options.labels, steps: options.steps, seed: options.seed },
     data: { sha256: hashOf(options.data), regions: lessons.reduce((all, { regions }) => all + regions.length, 0) },
     loss: { first: meanOfFirst(losses), last: meanOfFirst(losses.toReversed()) },
   };
