@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { overlap } from "../../engine/regions/box.ts";
+import { inside, overlap } from "../../engine/regions/box.ts";
 import { UserError } from "../../util/errors.ts";
 import { inPixels, sharesOf } from "./boxes.ts";
 
@@ -34,4 +34,6 @@ test.each([
 test("overlap is the intersection over the union", () => {
   expect(overlap([0, 0, 0.5, 1], [0.25, 0, 0.75, 1])).toBeCloseTo(1 / 3);
   expect(overlap([0, 0, 0.5, 0.5], [0.5, 0.5, 1, 1])).toBe(0);
+  expect(inside([0, 0, 1, 1], [0.25, 0.25, 0.5, 0.5])).toBe(1);
+  expect(inside([0.25, 0, 1, 1], [0, 0, 0.5, 1])).toBe(0.5);
 });

@@ -1,4 +1,4 @@
-import { type Box, overlap } from "../../engine/regions/box.ts";
+import { type Box, inside, overlap } from "../../engine/regions/box.ts";
 import type { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
 import type { Floats } from "../../engine/regions/runner.ts";
 import type { RecognizeOptions } from "./options.ts";
@@ -16,8 +16,10 @@ const STEP = 0.4;
 /** Boxes of the first try that are tried again. */
 const AGAIN = 60;
 
-/** The overlap from which two boxes are of one object. */
-const SAME = 0.5;
+/** Two boxes are of one object if they overlap by so much, or so much of the smaller one is in the other. */
+const SAME = { overlap: 0.5, inside: 0.7 };
+
+const isSame = (a: Box, b: Box): boolean => overlap(a, b) >= SAME.overlap || inside(a, b) >= SAME.inside;
 
 /** Squares of several sizes all over the picture. */
 export const squares: readonly Box[] = SIDES.flatMap((side) => {
@@ -44,11 +46,11 @@ export async function propose(
   return { proposals: best(found).slice(0, most), tried: squares.length + around.length };
 }
 
-/** The best of the proposals, without those that overlap with a better one. */
+/** The best of the proposals, without those of the object that a better one has. */
 function best(proposals: readonly Proposal[]): Proposal[] {
   const kept: Proposal[] = [];
   for (const one of proposals.toSorted((a, b) => b.fit - a.fit))
-    if (kept.every(({ box }) => overlap(box, one.box) < SAME)) kept.push(one);
+    if (kept.every(({ box }) => !isSame(box, one.box))) kept.push(one);
   return kept;
 }
 
