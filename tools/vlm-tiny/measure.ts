@@ -1,8 +1,8 @@
 /**
  * Measures a model that sees on questions about held-out scenes, by kind, with the picture and with a grey one in its
- * place, and writes `figures.json` into its folder:
+ * place, and writes `figures.json` into its folder; `--most` is the number of objects on a scene, at most:
  *
- *     npx tsx tools/vlm-tiny/measure.ts models/vlm-tiny [--limit 300] [--seed 1]
+ *     npx tsx tools/vlm-tiny/measure.ts models/vlm-tiny [--limit 300] [--seed 1] [--most 5]
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,11 @@ import { scenes } from "../../src/lab/tasks/scenes.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { limit: { type: "string", default: "300" }, seed: { type: "string", default: "1" } },
+  options: {
+    limit: { type: "string", default: "300" },
+    seed: { type: "string", default: "1" },
+    most: { type: "string", default: "5" },
+  },
 });
 const [folder] = positionals;
 if (folder === undefined) throw new Error("expected the folder of a model");
@@ -23,7 +27,7 @@ const { limit, seed } = { limit: Number(values.limit), seed: Number(values.seed)
 
 /** The share of right answers to questions of a kind. */
 async function accuracy(ask: string, picture: "shown" | "blank"): Promise<number> {
-  const task = await scenes.make(`ask=${ask},picture=${picture}`);
+  const task = await scenes.make(`ask=${ask},picture=${picture},most=${values.most}`);
   if (task.kind !== "generation") throw new Error("the task generates");
   const items: GenerationItem[] = [];
   for await (const item of task.items({ limit, seed, countTokens: () => 0 })) items.push(item);
@@ -42,4 +46,7 @@ for (const ask of ["where", "which", "count", "digits"]) {
   figures[ask] = { shown: await accuracy(ask, "shown"), blank: await accuracy(ask, "blank") };
   console.log(ask, figures[ask]);
 }
-writeFileSync(join(folder, "figures.json"), `${JSON.stringify({ questions: limit, seed, figures }, null, 2)}\n`);
+writeFileSync(
+  join(folder, "figures.json"),
+  `${JSON.stringify({ questions: limit, seed, most: Number(values.most), figures }, null, 2)}\n`,
+);

