@@ -1,11 +1,10 @@
 /**
  * Writes questions about scenes, for models that see:
  *
- *     npx tsx tools/vlm-tiny/data.ts --out DIR --count 1000 [--split train|test] [--seed 0] [--cells 6] [--set most=2 …]
+ *     npx tsx tools/vlm-tiny/data.ts --out DIR --count 1000 [--split train|test] [--seed 0] [--set most=2 …]
  *
  * DIR/questions.jsonl has a scene a line: { image, questions: [{ kind, prompt, answer }] }, in any order. No answer is
- * told by another question: an object is asked about once. Digits are answered one by one ("3 8 5"). With `--cells`, a
- * scene is asked what is at so many of its cells, empty ones too, in place of other questions. `--set` takes the options
+ * told by another question: an object is asked about once. Digits are answered one by one ("3 8 5"). `--set` takes the options
  * of src/lab/data/scenes/options.ts.
  */
 import { mkdir } from "node:fs/promises";
@@ -13,7 +12,6 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
 import { drawings, plural } from "../../src/lab/data/scenes/drawings.ts";
-import { cellNames } from "../../src/lab/data/scenes/layout.ts";
 import { sceneOptions } from "../../src/lab/data/scenes/options.ts";
 import { openPictures } from "../../src/lab/data/scenes/pictures.ts";
 import { drawScene, type Scene } from "../../src/lab/data/scenes/scene.ts";
@@ -28,7 +26,6 @@ const { values } = parseArgs({
     count: { type: "string", default: "1000" },
     split: { type: "string", default: "train" },
     seed: { type: "string", default: "0" },
-    cells: { type: "string" },
     set: { type: "string", multiple: true, default: [] },
   },
 });
@@ -54,15 +51,6 @@ function questionsAbout(scene: Scene, seed: number): SceneQuestion[] {
   });
 }
 
-/** What is at some cells of a grid, most of which are empty. */
-function cellsOf({ objects }: Scene, count: number, seed: number): SceneQuestion[] {
-  const contents = new Map(objects.map(({ cell, label }) => [cell, label]));
-  const chosen = shuffle([...cellNames.entries()], seededRandom(seed)).slice(0, count);
-  return chosen.map(([cell, name]) => {
-    return { kind: "which", prompt: `what is at the ${name}?`, answer: contents.get(cell) ?? "nothing" };
-  });
-}
-
 /** What a question and its answer tell: a drawing's name, a place, or the number. */
 function toldBy({ kind, prompt, answer }: SceneQuestion): string[] {
   switch (kind) {
@@ -79,9 +67,6 @@ function toldBy({ kind, prompt, answer }: SceneQuestion): string[] {
 
 const singulars = new Map(drawings.map(([name]) => [plural(name), name]));
 
-const asked = (scene: Scene, seed: number): SceneQuestion[] =>
-  values.cells === undefined ? questionsAbout(scene, seed) : cellsOf(scene, Number(values.cells), seed);
-
 const pictures = await openPictures(split, { onNotice: (sentence) => console.error(sentence) });
 await mkdir(join(out, "images"), { recursive: true });
 await fillWhole(join(out, "questions.jsonl"), async (file) => {
@@ -90,6 +75,6 @@ await fillWhole(join(out, "questions.jsonl"), async (file) => {
     const image = `images/${String(i).padStart(6, "0")}.png`;
     const raw = { width: scene.size, height: scene.size, channels: 3 } as const;
     await sharp(scene.rgb, { raw }).png({ compressionLevel: 2 }).toFile(join(out, image));
-    await file.write(`${JSON.stringify({ image, questions: asked(scene, seedOf(set, i)) })}\n`);
+    await file.write(`${JSON.stringify({ image, questions: questionsAbout(scene, seedOf(set, i)) })}\n`);
   }
 });

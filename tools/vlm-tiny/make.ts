@@ -2,10 +2,10 @@
  * Makes vlm-tiny from nothing but packages and clip-tiny: data, two trainings, `models/vlm-tiny` and its figures. Data
  * and trainings that a folder holds already are used or resumed.
  *
- *     npx tsx tools/vlm-tiny/make.ts DIR [--cells 1000] [--steps 2000]
+ *     npx tsx tools/vlm-tiny/make.ts DIR [--single 600] [--steps 2000]
  *
- * `--cells` are the steps of the first training, which reads single cells; `--steps` those of the second, on all kinds
- * of questions.
+ * `--single` are the steps of the first training, on pictures of one thing; `--steps` those of the second, on pictures
+ * of one to five.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import { root } from "../section.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { cells: { type: "string", default: "1000" }, steps: { type: "string", default: "2000" } },
+  options: { single: { type: "string", default: "600" }, steps: { type: "string", default: "2000" } },
 });
 const [dir] = positionals;
 if (dir === undefined) throw new Error("expected a folder for data and runs");
@@ -43,19 +43,19 @@ function train(name: string, options: object): string {
 
 const scenes = data("scenes");
 const simple = data("simple", "--seed", "1", "--set", "most=2", "--set", "clutter=0");
-const cells = data("cells", "--seed", "2", "--cells", "6", "--set", "least=2");
+const single = data("single", "--seed", "3", "--set", "most=1", "--set", "clutter=0.3");
 
 const { architecture, ...usual } = JSON.parse(readFileSync(join(root, "tools/vlm-tiny/train.json"), "utf8"));
 const { tokenizer, ...further } = usual;
 const words = inDir("words.jsonl");
 // The tokenizer is of all words; one picture is enough to make a model.
-const lines = [scenes, simple, cells].map((file) => readFileSync(file, "utf8")).join("");
+const lines = [scenes, simple, single].map((file) => readFileSync(file, "utf8")).join("");
 writeFileSync(words, lines.replaceAll(/"image":"[^"]*"/g, '"image":"scenes/images/000000.png"'));
 const blind = train("blind", { ...usual, architecture, data: [words], steps: 1, validation: 0 });
 const seeing = inDir("seeing");
 if (!existsSync(seeing)) tsx("tools/vlm-tiny/eyes.ts", blind, "models/clip-tiny", seeing);
 const schedule = { name: "cosine", warmup: 0.1, minimum: 0.3 };
 const reads = train("reads", { ...further, model: seeing, data: [cells], steps: Number(values.cells), schedule });
-const vlm = train("vlm", { ...further, model: reads, data: [scenes, simple, cells], steps: Number(values.steps) });
+const vlm = train("vlm", { ...further, model: reads, data: [scenes, simple, single], steps: Number(values.steps) });
 tsx("tools/ship-model.ts", vlm, "vlm-tiny");
 tsx("tools/vlm-tiny/measure.ts", "models/vlm-tiny");
