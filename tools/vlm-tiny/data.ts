@@ -4,8 +4,8 @@
  *     npx tsx tools/vlm-tiny/data.ts --out DIR --count 1000 [--split train|test] [--seed 0] [--set most=2 …]
  *
  * DIR/questions.jsonl has a scene a line: { image, questions: [{ kind, prompt, answer }] }, in any order. No answer is
- * told by another question: an object is asked about once. Digits are answered one by one ("3 8 5"). `--set` takes the options
- * of src/lab/data/scenes/options.ts.
+ * told by another question: an object is asked about once. Digits are answered one by one ("3 8 5"). `--set` takes the
+ * options of src/lab/data/scenes/options.ts.
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

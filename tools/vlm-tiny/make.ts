@@ -55,7 +55,7 @@ const blind = train("blind", { ...usual, architecture, data: [words], steps: 1, 
 const seeing = inDir("seeing");
 if (!existsSync(seeing)) tsx("tools/vlm-tiny/eyes.ts", blind, "models/clip-tiny", seeing);
 const schedule = { name: "cosine", warmup: 0.1, minimum: 0.3 };
-const reads = train("reads", { ...further, model: seeing, data: [cells], steps: Number(values.cells), schedule });
-const vlm = train("vlm", { ...further, model: reads, data: [scenes, simple, single], steps: Number(values.steps) });
+const first = train("first", { ...further, model: seeing, data: [single], steps: Number(values.single), schedule });
+const vlm = train("vlm", { ...further, model: first, data: [scenes, simple, single], steps: Number(values.steps) });
 tsx("tools/ship-model.ts", vlm, "vlm-tiny");
 tsx("tools/vlm-tiny/measure.ts", "models/vlm-tiny");
