@@ -12,7 +12,7 @@ test("a batch is of one group, and no key comes twice", () => {
   const batches = batchesOf(pairs, rows, 1);
   const seen = new Set<string>();
   for (let i = 0; i < 60; i++) {
-    const batch = batches.next().value!;
+    const batch = batches.next().value;
     expect(new Set(batch.map(({ group }) => group)).size).toBe(1);
     expect(new Set(batch.map(({ key }) => key)).size).toBe(rows);
     for (const { image } of batch) seen.add(image);

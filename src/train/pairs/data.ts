@@ -63,7 +63,7 @@ export const rowsOf = (pairs: readonly Pair[], size: number): number =>
   Math.min(size, ...[...groupsOf(pairs).values()].map((group) => new Set(group.map(({ key }) => key)).size));
 
 /** Endless batches of one group each, in which no key comes twice; a group is as likely as it is large. */
-export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): Generator<Pair[]> {
+export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): Generator<Pair[], never> {
   const random = seededRandom(seed);
   const groups = groupsOf(pairs);
   const queues = new Map<string, Pair[]>();

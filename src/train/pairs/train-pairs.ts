@@ -104,7 +104,7 @@ async function runSteps(
   let tokens = 0;
   for (let step = 0; step < steps; step++) {
     signal?.throwIfAborted();
-    const batch = await pairInputs(batches.next().value!, tokenizer, processor, model.text.config.context);
+    const batch = await pairInputs(batches.next().value, tokenizer, processor, model.text.config.context);
     const rate = optimizer.lr * rateAt(schedule, step, steps);
     losses.push(await trainer.step(batch.inputs, rate, { tokens: batch.longest, kept: batch.tokens }));
     tokens += batch.tokens + rows * model.image.tokens;

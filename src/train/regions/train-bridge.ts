@@ -120,7 +120,7 @@ async function runSteps(
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
     signal?.throwIfAborted();
-    const batch = batches.next().value!;
+    const batch = batches.next().value;
     const inputs = inputsOf(batch, features, texts, labels.length);
     const sizes = { pictures: batch.length, regions: batch[0]!.regions.length };
     losses.push(await trainer.step(inputs, optimizer.lr * rateAt(schedule, step, steps), sizes));
@@ -130,7 +130,7 @@ async function runSteps(
 }
 
 /** Endless batches of pictures with equally many regions, so that none is padded; a number is as likely as its pictures are many. */
-function* batchesOf(lessons: readonly Lesson[], size: number, seed: number): Generator<Lesson[]> {
+function* batchesOf(lessons: readonly Lesson[], size: number, seed: number): Generator<Lesson[], never> {
   const random = seededRandom(seed);
   const groups = new Map<number, Lesson[]>();
   for (const lesson of lessons) {
