@@ -1,4 +1,5 @@
 import { type ImageGenerator, storedShape, unet2d, withFlatKernels } from "../../models/unet2d.ts";
+import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { identity } from "../../weights/prepared/names.ts";
@@ -90,12 +91,14 @@ const writeDrawing = (
  */
 export function fillUniformly(store: ParameterStore, seed: number): void {
   const random = seededRandom(seed);
+  const normal = normals(random);
   const inputs = new Map(store.parameters.map(({ name, shape }) => [name, shape.slice(1).reduce((a, b) => a * b, 1)]));
   for (const parameter of store.parameters) {
     const { name } = parameter;
     const values = store.valuesOf(parameter);
     const isNorm = /norm\w*\.(weight|bias)$/.test(name);
     if (isNorm) values.fill(name.endsWith("weight") ? 1 : 0);
+    else if (name === "class_embedding.weight") for (let i = 0; i < values.length; i++) values[i] = normal();
     else {
       const bound = 1 / Math.sqrt(inputs.get(name.replace(/bias$/, "weight"))!);
       for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random() - 1);
