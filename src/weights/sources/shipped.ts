@@ -18,6 +18,10 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
     summary: "GPT-2 of 2.7 million parameters, trained on Python, a character a token; with exits for sec",
     licence: "Apache-2.0",
   },
+  "digits-tiny": {
+    summary: "U-Net of 0.1 million parameters that draws handwritten digits, for imagine",
+    licence: "Apache-2.0",
+  },
   "jetmoe-tiny": {
     summary: "JetMoE of 2.2 million parameters, 0.6 of them active, trained on tiny Shakespeare, a character a token",
     licence: "Apache-2.0",
