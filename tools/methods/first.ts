@@ -33,7 +33,12 @@ for (const [arm, { method, seeds }] of Object.entries(ARMS))
           method,
           seed,
           steps: Number(steps),
-          ...{ tokens: Number(tokens), accumulate: 4, optimizer: { lr: 1e-3 }, schedule: { name: "cosine", warmup: 8 } },
+          ...{
+            tokens: Number(tokens),
+            accumulate: 4,
+            optimizer: { lr: 1e-3 },
+            schedule: { name: "cosine", warmup: 8 },
+          },
           ...{ validation: 0.02, evaluateEvery: Number(steps), saveEvery: 4 },
         },
         { out: folder, onStep },
