@@ -1,4 +1,5 @@
 import type { RouterConfig } from "../nn/moe/route.ts";
+import { sizes } from "./config.ts";
 import type { Fields } from "./fields.ts";
 import type { ExpertsConfig } from "./transformer.ts";
 
@@ -30,12 +31,18 @@ export function readExperts(
   const width = fields.gguf
     ? fields.number("expert_feed_forward_length", undefined, fields.number("feed_forward_length", undefined))
     : fields.number(undefined, widthKey);
+  checkWidth(fields, fields.gguf ? "expert_feed_forward_length" : widthKey, width);
   if (active > count)
     fields.refuse(fields.gguf ? "expert_used_count" : "num_experts_per_tok", active, `at most the ${count} experts`);
   for (const key of CAPACITIES)
     if (fields.value(key) !== undefined)
       fields.refuse(key, fields.value(key), "no capacity: each token's experts run, whatever their load (dropless)");
   return { count, active, width, gates, has: has ?? (() => true) };
+}
+
+/** @throws UserError for a width that no feed-forward has */
+export function checkWidth(fields: Fields, key: string, width: number): void {
+  if (!sizes.shape.ffn.safeParse(width).success) fields.refuse(key, width, "a whole number from 1 to 1048576");
 }
 
 function whole(fields: Fields, gguf: string, huggingface: string): number {

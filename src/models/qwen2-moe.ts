@@ -1,6 +1,6 @@
 import { decoder } from "./architecture.ts";
 import { readTransformer } from "./config.ts";
-import { qwenSparseLayers, readExperts } from "./experts-config.ts";
+import { checkWidth, qwenSparseLayers, readExperts } from "./experts-config.ts";
 import type { Fields } from "./fields.ts";
 import { llamaNames, withParts } from "./names.ts";
 import { qwenWindow } from "./qwen2.ts";
@@ -37,6 +37,7 @@ export const qwen2Moe = decoder("qwen2moe", {
     fields.only("hidden_act", ["silu"]);
     fields.only("qkv_bias", [true]);
     const width = fields.number("expert_shared_feed_forward_length", "shared_expert_intermediate_size");
+    checkWidth(fields, fields.gguf ? "expert_shared_feed_forward_length" : "shared_expert_intermediate_size", width);
     const experts = { ...readQwenExperts(fields, false), shared: { width, gated: true } };
     return readTransformer(fields, { experts, biases: ["attn_q", "attn_k", "attn_v"], window: qwenWindow(fields) });
   },
