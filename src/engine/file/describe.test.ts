@@ -63,7 +63,8 @@ test("a recurrent decoder: the same memory and FLOPs at any length, and no seam 
   expect(told.bytes.cache).toBe(4 * told.config.layers * 48 * (3 + 5));
   expect(told.flopsPerToken.full).toBe(told.flopsPerToken.empty);
   const why = "recurrent layers, whose states need every token";
-  expect(told.unsupported).toEqual({ prune: why });
+  const states = "recurrent layers, whose states cannot be taken back";
+  expect(told.unsupported).toEqual({ feather: why, lookup: states, prune: why });
 });
 
 test("a recurrent decoder's stability at rest, of a GGUF and of Hugging Face's files; none of a model that attends", () => {

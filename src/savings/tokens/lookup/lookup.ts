@@ -27,7 +27,7 @@ export const lookup: Saving<LookupOptions> = {
   name: "lookup",
   group: "tokens",
   summary: "tokens that the text has had before are drafted from it, and checked in one pass",
-  needs: ["tokens in"],
+  needs: ["between layers"],
   options,
   unsupported,
   seams: () => ["the exits of an answer"],
