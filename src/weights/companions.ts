@@ -19,5 +19,6 @@ export const companionsIn = (folder: string): string[] =>
     .map((name) => path.join(folder, name));
 
 const isCompanion = (name: string): boolean =>
-  /^((generation_)?config|tokenizer(_config)?|preprocessor_config|special_tokens_map|added_tokens|vocab|chat_template)\.json$/.test(name) ||
-  /^(vocab\.txt|merges\.txt|chat_template\.jinja|(tokenizer|spiece|sentencepiece\.bpe)\.model)$/.test(name);
+  /^((generation_)?config|tokenizer(_config)?|preprocessor_config|special_tokens_map|added_tokens|vocab|chat_template)\.json$/.test(
+    name,
+  ) || /^(vocab\.txt|merges\.txt|chat_template\.jinja|(tokenizer|spiece|sentencepiece\.bpe)\.model)$/.test(name);

@@ -11,7 +11,8 @@ export interface ShippedModel {
 /** Models that the package ships, by name; each lies in `models/NAME`, with a card that says how to train it again. */
 export const shipped: Readonly<Record<string, ShippedModel>> = {
   "clip-tiny": {
-    summary: "CLIP of 0.6 million parameters, trained on drawings and digits; with a localiser and a bridge for recognize",
+    summary:
+      "CLIP of 0.6 million parameters, trained on drawings and digits; with a localiser and a bridge for recognize",
     licence: "Apache-2.0",
   },
   "code-tiny": {
