@@ -16,7 +16,7 @@ let server: Testing;
 let openai: OpenAI;
 const home = mkdtempSync(path.join(tmpdir(), "modicum-clients-"));
 beforeAll(async () => {
-  server = await serveModels(["smollm2", TINY[1]!], { indexes: await oneIndex() });
+  server = await serveModels(["smollm2", TINY[1]!, "clip-tiny"], { indexes: await oneIndex() });
   openai = openaiOf(server);
 });
 afterAll(async () => {
@@ -150,6 +150,7 @@ test("the examples that /docs shows are answered", async () => {
     "v1/rerank",
     "v2/rerank",
     "v1/classify",
+    "v1/recognize",
     "v1/search",
     "v1/answer",
   ];

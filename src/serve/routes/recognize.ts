@@ -10,6 +10,10 @@ import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { ServerContext } from "../server-context.ts";
 
+/** A red square of 48 × 48 pixels. */
+const RED =
+  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAADAAAAAwCAMAAABg3Am1AAAAA1BMVEXIPCh+gCsnAAAACXBIWXMAAAPoAAAD6AG1e1JrAAAAGUlEQVRIx+3BgQAAAADDoPlT3+AEVQEA8AwJMAAB0q0T2gAAAABJRU5ErkJggg==";
+
 /** Labels of one request: each is read as three sentences. */
 const MOST_LABELS = 1000;
 
@@ -46,7 +50,7 @@ export const recognize = (context: ServerContext): Endpoint =>
     }),
     example: {
       model: "clip-tiny",
-      image: "data:image/png;base64,iVBORw0KGgo=",
+      image: RED,
       boxes: [[8, 8, 40, 40]],
       labels: ["cat", "dog"],
     },
