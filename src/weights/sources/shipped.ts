@@ -23,12 +23,20 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
     summary: "U-Net of 0.1 million parameters that draws handwritten digits, for imagine",
     licence: "Apache-2.0",
   },
+  "executor-tiny": {
+    summary: "Llama of 0.7 million parameters, trained on star graphs, half of them with plans, to answer behind planner-tiny",
+    licence: "Apache-2.0",
+  },
   "jetmoe-tiny": {
     summary: "JetMoE of 2.2 million parameters, 0.6 of them active, trained on tiny Shakespeare, a character a token",
     licence: "Apache-2.0",
   },
   "mamba-tiny": {
     summary: "Mamba-2 of 1 million parameters, trained on tiny Shakespeare, a character a token",
+    licence: "Apache-2.0",
+  },
+  "planner-tiny": {
+    summary: "LLaDA of 0.7 million parameters, a diffusion language model that plans paths in star graphs",
     licence: "Apache-2.0",
   },
 };
