@@ -5,12 +5,9 @@ import { denoise } from "../src/engine/diffusion/denoise.ts";
 import { DenoiserPrograms } from "../src/engine/diffusion/denoiser-programs.ts";
 import { DenoiserRun } from "../src/engine/diffusion/denoiser-run.ts";
 import { type DiffusionInput, diffusionOptions, scheduleOf } from "../src/engine/diffusion/options.ts";
-import { openDecoder } from "../src/models/registry.ts";
-import { trainOptions } from "../src/train/options.ts";
-import { newSubject } from "../src/train/subject.ts";
 import { seededRandom } from "../src/util/random.ts";
-import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import type { Bench, Side } from "./harness.ts";
+import { openRandom } from "./random-model.ts";
 
 const [VOCABULARY, PROMPT, ANSWER, BLOCK] = [1024, 256, 32, 8];
 
@@ -28,10 +25,7 @@ function filling(name: string, asked: DiffusionInput): Side {
   return {
     name,
     async start() {
-      const subject = newSubject(trainOptions.parse({ architecture, data: "none" }), VOCABULARY);
-      await subject.write(folder);
-      subject[Symbol.dispose]();
-      const { decoder, weights } = openDecoder(openCheckpoint(folder), join(folder, "prepared"));
+      const { decoder, weights } = await openRandom(folder, architecture, VOCABULARY);
       programs = await DenoiserPrograms.compile(decoder, weights);
     },
     async run() {

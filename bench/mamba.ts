@@ -12,11 +12,10 @@ import { sequenceBytes } from "../src/models/state-groups.ts";
 import { project } from "../src/nn/linear.ts";
 import { Buffer } from "../src/runtime/buffer.ts";
 import { type BoundProgram, Program } from "../src/runtime/program.ts";
-import { trainOptions } from "../src/train/options.ts";
-import { newSubject } from "../src/train/subject.ts";
 import { seededRandom } from "../src/util/random.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import type { Bench, Side } from "./harness.ts";
+import { openRandom } from "./random-model.ts";
 
 /** Layers of mamba2-130m's sizes, with random weights: what a layer takes does not depend on their values. */
 const [HIDDEN, INNER, LAYERS, VOCABULARY] = [768, 1536, 4, 1024];
@@ -44,14 +43,10 @@ class RandomModel {
   }
 
   async #open() {
-    const subject = newSubject(trainOptions.parse({ architecture: ARCHITECTURE, data: "none" }), VOCABULARY);
-    await subject.write(this.#folder);
-    subject[Symbol.dispose]();
-    const checkpoint = openCheckpoint(this.#folder);
-    const open = () => openDecoder(checkpoint, join(this.#folder, "prepared"));
-    const { decoder, weights } = open();
+    const { decoder, weights } = await openRandom(this.#folder, ARCHITECTURE, VOCABULARY);
     const engine = await Engine.create(decoder, weights);
-    const products = await this.#products(open().weights);
+    const again = openDecoder(openCheckpoint(this.#folder), join(this.#folder, "prepared"));
+    const products = await this.#products(again.weights);
     this.#held.push(engine);
     return { engine, products };
   }

@@ -3,12 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Meter } from "../src/engine/bill/meter.ts";
 import { Engine } from "../src/engine/run/engine.ts";
-import { openDecoder } from "../src/models/registry.ts";
-import { trainOptions } from "../src/train/options.ts";
-import { newSubject } from "../src/train/subject.ts";
 import { seededRandom } from "../src/util/random.ts";
-import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import type { Bench, Side } from "./harness.ts";
+import { openRandom } from "./random-model.ts";
 
 const [VOCABULARY, PROMPT, STEPS] = [1024, 64, 64];
 const [EXPERTS, ACTIVE, WIDTH] = [8, 2, 1024];
@@ -35,10 +32,7 @@ function decoding(name: string, architecture: object): Side {
   return {
     name,
     async start() {
-      const subject = newSubject(trainOptions.parse({ architecture, data: "none" }), VOCABULARY);
-      await subject.write(folder);
-      subject[Symbol.dispose]();
-      const { decoder, weights } = openDecoder(openCheckpoint(folder), join(folder, "prepared"));
+      const { decoder, weights } = await openRandom(folder, architecture, VOCABULARY);
       engine = await Engine.create(decoder, weights);
     },
     async run() {

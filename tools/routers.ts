@@ -11,7 +11,7 @@ import { DecoderStack } from "../src/train/decoder-stack.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import type { Tokenizer } from "../src/weights/tokenizer/tokenizer.ts";
 
-/** What is read of a router's logits, f32 with `size` numbers. */
+/** A reading of a router's logits, f32 with `size` numbers. */
 export interface Reading {
   readonly size: number;
   of(logits: Tensor, experts: { readonly count: number; readonly active: number }): Tensor;

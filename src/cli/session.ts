@@ -78,7 +78,7 @@ export async function openRoute(options: SessionOptions, signal: AbortSignal): P
     );
   using download = showDownload(model);
   const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
-  return await openPipeline(model, { ...formGiven(options), signal, onDegraded, ...download });
+  return await openPipeline(model, { ...formGiven(options), ...deviceOf(options), signal, onDegraded, ...download });
 }
 
 /** Opens the planner and the executor that the options name. @throws UserError, also for options that belong to one model */
@@ -87,7 +87,7 @@ export async function openPlan(options: SessionOptions, signal: AbortSignal): Pr
   const one = Object.entries({ save, recipe, adapter }).find(([, value]) => value !== undefined);
   if (one) throw new UserError(`--${one[0]} is for one model, and ${model} names a planner with an executor`, 2);
   using download = showDownload(model);
-  return await openPlanner(model, { ...formGiven(options), projector, signal, ...download });
+  return await openPlanner(model, { ...formGiven(options), ...deviceOf(options), projector, signal, ...download });
 }
 
 /** Shows and keeps the receipt of `work`, or, if it is stopped, of its cost so far. */

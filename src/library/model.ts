@@ -1,7 +1,6 @@
 import { generateAll } from "../engine/answer/batch-generate.ts";
 import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
 import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
-import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
 import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
 import { damageBehind } from "../engine/file/damage.ts";
@@ -21,7 +20,6 @@ import { askedOfLabels, classificationOf } from "../engine/score/labelled.ts";
 import type { Asked } from "../engine/score/likelihood.ts";
 import { askedOfQuery, relevanceOf } from "../engine/score/relevance.ts";
 import { scoreContinuations } from "../engine/score/score.ts";
-import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { openRecognizerOf } from "../pipelines/recognize/bundled.ts";
 import { type Recognized, recognize } from "../pipelines/recognize/recognize.ts";
@@ -34,6 +32,7 @@ import { given } from "./arguments.ts";
 import { Biller } from "./biller.ts";
 import { completeAt } from "./complete-at.ts";
 import { imagesAlone, textsAlone } from "./images.ts";
+import { encoderOf, type Generative, generativeOf } from "./model-kinds.ts";
 import type {
   BatchRequest,
   Chunk,
@@ -122,7 +121,7 @@ export class Model implements Disposable {
   }
 
   /** @throws UserError if the model is an encoder */
-  get generative(): LanguageModel | Seq2SeqModel | DiffusionModel {
+  get generative(): Generative {
     return generativeOf(this.loaded);
   }
 
@@ -413,7 +412,10 @@ export class Model implements Disposable {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    void this.#recognizer?.then((recognizer) => recognizer[Symbol.dispose]());
+    void this.#recognizer?.then(
+      (recognizer) => recognizer[Symbol.dispose](),
+      () => {},
+    );
     this.lease?.[Symbol.dispose]();
     this.#loaded[Symbol.dispose]();
   }
@@ -424,38 +426,6 @@ export class Model implements Disposable {
 }
 
 const IMAGES = "encoder of images and texts";
-
-function generativeOf(loaded: LoadedModel): LanguageModel | Seq2SeqModel | DiffusionModel {
-  switch (loaded.kind) {
-    case "decoder":
-    case "diffusion language model":
-    case "encoder with a decoder":
-      return loaded;
-    case "encoder":
-      throw new UserError(
-        `${loaded.source.name} is an encoder, which embeds or classifies texts; expected a model that generates`,
-      );
-    case "encoder of images and texts":
-      throw new UserError(`${loaded.source.name} encodes images and texts; expected a model that generates`);
-    case "image generator":
-      throw new UserError(`${loaded.source.name} draws images; expected a model that generates text`);
-  }
-}
-
-function encoderOf(loaded: LoadedModel): EncoderModel {
-  switch (loaded.kind) {
-    case "encoder":
-      return loaded;
-    case "decoder":
-    case "diffusion language model":
-    case "encoder with a decoder":
-      throw new UserError(`${loaded.source.name} generates text; expected an encoder, such as minilm for embeddings`);
-    case "encoder of images and texts":
-      throw new UserError(`${loaded.source.name} encodes images and texts; expected an encoder of texts alone`);
-    case "image generator":
-      throw new UserError(`${loaded.source.name} draws images; expected an encoder, such as minilm for embeddings`);
-  }
-}
 
 /** The beginning of a text that is longer than `most` tokens. */
 function beginning(tokenizer: Tokenizer, text: string, most: number): string {

@@ -175,7 +175,7 @@ export interface Completion {
   receipt: Receipt;
 }
 
-/** What to draw, and how the drawing is followed. */
+/** The drawing that is asked for, and how it is followed. */
 export interface ImagineOptions extends ImagineInput, Stoppable {
   /** Called after each step, with the steps of all images that are done, and all. */
   onStep?: ((done: number, all: number) => void) | undefined;

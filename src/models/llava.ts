@@ -109,7 +109,7 @@ function layersOf(fields: Fields, layers: number): number {
 /** The head's name in files of transformers 4.52 and later. */
 const HEAD = "lm_head.weight";
 const LAYER = /\.encoder\.layers\.(\d+)\./;
-/** What stands behind the tower's last layer, and places by number, which old files store. */
+/** Tensors that are not read: the norm behind the tower's last layer, and places by number in old files. */
 const UNREAD = /\.(post_layernorm\.(weight|bias)|head\..*|position_ids)$/;
 const VISION = /^(model\.)?(vision_tower|multi_modal_projector)\./;
 

@@ -97,17 +97,14 @@ export class Transformer implements Decoder {
     if (rope === undefined) return undefined;
     const full = this.#withFactors(rope);
     const padded = paddedHeads(this.config);
-    const table = (of: "cos" | "sin") =>
-      padded
-        ? this.weights.computed(
-            graph,
-            `${ropeName(of, full)}.${padded.padded}`,
-            [ropeRows(full), padded.padded / 2],
-            () => padTable(ropeTable(Math[of], full), padded),
-          )
-        : this.weights.computed(graph, ropeName(of, full), [ropeRows(full), rope.headSize / 2], () =>
-            ropeTable(Math[of], full),
-          );
+    const width = padded?.padded ?? rope.headSize;
+    const table = (of: "cos" | "sin") => {
+      const name = padded ? `${ropeName(of, full)}.${width}` : ropeName(of, full);
+      return this.weights.computed(graph, name, [ropeRows(full), width / 2], () => {
+        const values = ropeTable(Math[of], full);
+        return padded ? padTable(values, padded) : values;
+      });
+    };
     return { cos: table("cos"), sin: table("sin") };
   }
 

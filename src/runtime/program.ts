@@ -193,6 +193,7 @@ async function createSession(graph: Graph, { threads, weights, block, device }: 
 }
 
 function sessionOptions(graph: Graph, threads: Threads, device: Device): Pointer {
+  // A provider writes to the environment's log as soon as it is added.
   environment();
   const options = ortCreate("CreateSessionOptions");
   if (device !== "cpu") ort("SessionOptionsAppendExecutionProvider", options, providerOf[device], NULL, NULL, 0);

@@ -58,6 +58,8 @@ test("without noise the mixture that a run writes answers as the dense model doe
 test("an architecture without such a mixture, LoRA beside it, and more active experts than there are, are refused", async () => {
   const gpt2 = { ...base(), architecture: "gpt2" };
   expect(() => upcycledCheckpoint(gpt2, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("gpt2 does not become");
+  const biased = { ...base(), config: { ...base().config, config: { ...base().config.config, mlp_bias: true } } };
+  expect(() => upcycledCheckpoint(biased, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("experts have none");
   expect(() => upcycleOptions.parse({ experts: 2, active: 3 })).toThrow("expected at most the experts");
   const asked = { model: small, data: "x.txt", upcycle: { experts: 2 }, lora: {} };
   await expect(train(asked, { out: join(folder, "no") })).rejects.toThrow("upcycle is for a model that there is");

@@ -46,7 +46,7 @@ const mixtures: Readonly<Record<string, Mixture>> = { llama: mixtral, mistral: m
  * A dense checkpoint as a mixture of experts (sparse upcycling, Komatsuzaki et al., arXiv 2212.05055): each
  * feed-forward becomes `experts` copies with a little noise, and its router begins at random, the same for the same
  * seed. Gates sum to 1, so that without noise the mixture's outputs are the dense model's.
- * @throws UserError for an architecture without such a mixture
+ * @throws UserError for an architecture without such a mixture, and for feed-forwards with biases
  */
 export function upcycledCheckpoint(
   base: HuggingFaceCheckpoint,
@@ -59,6 +59,8 @@ export function upcycledCheckpoint(
       `upcycle: ${base.architecture} does not become a mixture of experts, expected ${Object.keys(mixtures).join(", ")}`,
       2,
     );
+  if (base.config.config["mlp_bias"] === true)
+    throw new UserError(`upcycle: ${base.path} has biases in its feed-forwards, and experts have none`, 2);
   const made = madeTensors(base, mixture, options, seed);
   const dense = [...base.tensors].filter(([name]) => matrixAt(name) < 0);
   const { config } = base.config;

@@ -39,7 +39,7 @@ export const featherCells: readonly Cell[] = [
   { page: "feather", name: "fastv 2, 90 %", recipe: ["feather:after=2,ratio=0.9,mode=fastv"] },
 ];
 
-/** Where the files of heads are, which `measure.ts` writes. */
+/** The folder of the files of heads that `measure.ts` writes. */
 export interface HeadFiles {
   readonly kept: string;
   readonly most: string;

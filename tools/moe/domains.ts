@@ -23,9 +23,8 @@ function brackets(random: Random, depth = 0): string {
     random,
     ["()", "[]", "{}"].map((pair) => [...pair]),
   ) as [string, string];
-  const inside = depth < 4 && random() < 0.6 ? brackets(random, depth + 1) : "";
-  const next = random() < 0.4 ? brackets(random, depth + 1) : "";
-  return depth > 5 ? `${open}${close}` : `${open}${inside}${close}${next}`;
+  const more = (chance: number) => (depth < 4 && random() < chance ? brackets(random, depth + 1) : "");
+  return `${open}${more(0.6)}${close}${more(0.4)}`;
 }
 
 const names = ["a", "b", "count", "index", "total", "item", "left", "right"];
@@ -46,15 +45,18 @@ const makers: Readonly<Record<Exclude<Domain, "prose">, (random: Random) => stri
   code: statement,
 };
 
-/** Rows of a domain, `ROW` characters each; of prose from a text, whose last tenth is for `heldOut` rows alone. */
+/** Rows of a domain, `ROW` characters each; of prose from a file's text, whose last tenth is for `heldOut` rows alone. */
 export function rowsOf(domain: Domain, count: number, seed: number, prose: string, heldOut = false): string[] {
   const random = seededRandom(seed);
-  return Array.from({ length: count }, () => {
-    if (domain === "prose") return proseRow(readFileSync(prose, "utf8"), random, heldOut);
-    let row = "";
-    while (row.length < ROW) row += makers[domain](random);
-    return row.slice(0, ROW);
-  });
+  const text = domain === "prose" ? readFileSync(prose, "utf8") : "";
+  const row = () => (domain === "prose" ? proseRow(text, random, heldOut) : madeRow(makers[domain], random));
+  return Array.from({ length: count }, row);
+}
+
+function madeRow(make: (random: Random) => string, random: Random): string {
+  let row = "";
+  while (row.length < ROW) row += make(random);
+  return row.slice(0, ROW);
 }
 
 function proseRow(text: string, random: Random, heldOut: boolean): string {

@@ -19,7 +19,7 @@ const SEEDS = [0, 1, 2];
 /** Rows of each domain that routers are read on. */
 const ROWS = 24;
 
-/** What the routers of a model do, in the mean over routers. */
+/** The choices of a model's routers, in the mean over routers. */
 interface Routing {
   /** The greatest share of all choices that falls on one expert, of any router. */
   readonly greatest: number;

@@ -24,7 +24,7 @@ export interface Answered {
   readonly ms: number;
 }
 
-/** What stands in the plan's place for question `i`; undefined: no plan, and a prompt without its place. */
+/** The content of the plan's place for question `i`; undefined: no plan, and a prompt without its place. */
 export type Place = (i: number) => Promise<Carried | undefined>;
 
 export const planningOf = (channel: Channel, diffusion: DiffusionInput = {}): Planning => ({

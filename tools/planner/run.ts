@@ -10,7 +10,7 @@ import { writeData } from "./data.ts";
 import { measure } from "./measure.ts";
 
 // Everything of docs/results/planner, and the models under models/: npx tsx tools/planner/run.ts FOLDER
-// What FOLDER already has is not made again, so that a run that was stopped goes on. "planner" or "executors" behind
+// A run that was stopped goes on: files that FOLDER has are not made again. "planner" or "executors" behind
 // FOLDER trains these alone: on two cores, side by side, before the rest.
 
 const folder = process.argv[2] ?? "planner-run";

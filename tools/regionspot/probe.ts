@@ -1,7 +1,7 @@
 import type { RegionFeatures } from "../../src/train/regions/features.ts";
 import { cholesky, solveCholesky } from "../../src/util/cholesky.ts";
 
-/** What a linear map can read off regions' tokens. */
+/** The share of labels and boxes that a linear map reads off regions' tokens. */
 export interface Probe {
   /** Share of held-out regions whose label it names, and that of the commonest label. */
   readonly label: number;

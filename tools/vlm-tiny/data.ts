@@ -51,7 +51,7 @@ function questionsAbout(scene: Scene, seed: number): SceneQuestion[] {
   });
 }
 
-/** What a question and its answer tell: a drawing's name, a place, or the number. */
+/** The fact that a question and its answer tell: a drawing's name, a place, or the number. */
 function toldBy({ kind, prompt, answer }: SceneQuestion): string[] {
   switch (kind) {
     case "where":

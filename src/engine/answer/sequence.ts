@@ -2,10 +2,10 @@ import { densePlan, type Plan } from "../../savings/plan.ts";
 import { ContextExceeded, UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { type ImageBill, Meter } from "../bill/meter.ts";
-import { chunkAfter } from "../run/chunk.ts";
+import { chunkAfter, PREFILL_CHUNK } from "../run/chunk.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Embeddings, RunTerms } from "../run/prompt-run.ts";
-import { DRAFTS, type Step, type Stepped } from "../run/stepped.ts";
+import type { Step, Stepped } from "../run/stepped.ts";
 import type { Slot } from "../state/slot.ts";
 import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
 import { Draft, type Taken } from "./draft.ts";
@@ -136,7 +136,7 @@ export class Sequence implements Disposable {
   /** Tokens that the plan's drafter guesses to follow; undefined if it guesses none. The last one needs no follower. */
   #guessed(token: number | undefined): readonly number[] | undefined {
     const { drafter } = this.#terms.plan;
-    const most = Math.min(this.#draft.left - 1, DRAFTS);
+    const most = Math.min(this.#draft.left - 1, PREFILL_CHUNK - 1);
     if (!drafter || token === undefined || most < 1) return undefined;
     const ahead = drafter.draft(this.slot.tokens, token, most);
     return ahead.length > 0 ? ahead : undefined;

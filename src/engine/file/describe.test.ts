@@ -33,7 +33,11 @@ function describe(name: string, quant?: Quant) {
 
 test("a decoder", () => {
   const told = describe("llama-tiny.gguf", "f32");
-  expect(told).toMatchObject({ kind: "decoder", architecture: "llama", seams: ["attention", "between layers"] });
+  expect(told).toMatchObject({
+    kind: "decoder",
+    architecture: "llama",
+    seams: ["attention", "between layers", "tokens in"],
+  });
   const { layers, kvHeads, headSize, context } = told.config;
   expect(told.bytes.cache).toBe(2 * 4 * layers * kvHeads * headSize * context);
   // Each weight is multiplied and added once; attention comes on top, with the context.
@@ -58,7 +62,12 @@ test("savings that a run would refuse are told with what is in their way", async
 
 test("a recurrent decoder: the same memory and FLOPs at any length, and no seam at an attention that it has not", () => {
   const told = describe("mamba/model.gguf", "f32");
-  expect(told).toMatchObject({ kind: "decoder", architecture: "mamba", seams: ["between layers"], savings: ["exit"] });
+  expect(told).toMatchObject({
+    kind: "decoder",
+    architecture: "mamba",
+    seams: ["between layers", "tokens in"],
+    savings: ["exit"],
+  });
   // The convolution's last inputs and the state of each channel.
   expect(told.bytes.cache).toBe(4 * told.config.layers * 48 * (3 + 5));
   expect(told.flopsPerToken.full).toBe(told.flopsPerToken.empty);

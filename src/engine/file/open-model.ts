@@ -6,14 +6,14 @@ import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf, type LoadedModel } from "../kinds/index.ts";
 import { type AdapterFolders, openAdapted } from "./adapters.ts";
 
-/** Where a model runs, and what changes it. */
+/** The device that a model runs on, and its adapters. */
 export interface Terms extends AdapterFolders {
   readonly device?: Device | undefined;
 }
 
 /**
  * Loads a file of any supported kind, to run under `recipe`.
- * @throws UserError if it is not supported, or a kind other than a decoder is to run elsewhere than on the CPU
+ * @throws UserError if it is not supported, or its kind does not run on the device
  */
 export async function openModel(
   source: ResolvedModel,
@@ -24,7 +24,10 @@ export async function openModel(
 ): Promise<LoadedModel> {
   const adapted = openAdapted(source.path, adapters);
   const kind = kindOf(adapted.checkpoint);
-  if (device !== "cpu" && kind.name !== "decoder")
-    throw new UserError(`device ${device} runs decoders, and ${source.name} is another kind of model: ${kind.name}`, 2);
+  if (device !== "cpu" && !kind.devices?.includes(device))
+    throw new UserError(
+      `${source.name} runs on the CPU alone, as any ${kind.name}; expected a decoder for ${device}`,
+      2,
+    );
   return kind.open({ source, adapted, recipe, quant, device, onNotice });
 }

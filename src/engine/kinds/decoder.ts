@@ -20,11 +20,12 @@ const KIND = "decoder";
 
 /** The seams of a decoder that the engine opens to savings. */
 const openSeams = ({ config }: Decoder): readonly Seam[] =>
-  isRecurrent(config) ? ["between layers"] : ["attention", "between layers"];
+  isRecurrent(config) ? ["between layers", "tokens in"] : ["attention", "between layers", "tokens in"];
 
 /** Language models: each token sees those before it. Some read images, too. */
 export const decoderKind: Kind<LanguageModel> = {
   name: KIND,
+  devices: ["webgpu"],
   matches: (checkpoint) => isOfKind(KIND, checkpoint) || seesImages(checkpoint),
   open({ source, adapted, quant, device, onNotice }) {
     if (!seesImages(adapted.checkpoint) && readsTextAlone(adapted.checkpoint))

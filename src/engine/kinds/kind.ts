@@ -32,6 +32,8 @@ export interface Opening {
 /** A kind of model: how a checkpoint of it becomes something that runs. A new kind is one file of this folder and one line of its table. */
 export interface Kind<M extends Loaded> {
   readonly name: M["kind"];
+  /** Devices besides the CPU that it runs on. */
+  readonly devices?: readonly Device[];
   /** True if a checkpoint is of this kind. At most one kind matches. */
   matches(checkpoint: Checkpoint): boolean;
   /** @throws UserError if the model needs something unsupported, or the recipe cannot act in it */

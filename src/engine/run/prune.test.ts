@@ -6,7 +6,7 @@ import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import { type Cut, type Plan, planOf } from "../../savings/plan.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
-import type { AttentionCall, AttentionSaving } from "../../savings/seams.ts";
+import type { AttentionSaving } from "../../savings/seams.ts";
 import { traceQuery } from "../../savings/tokens/last-query.ts";
 import { keptOf } from "../../savings/tokens/prune.ts";
 import { seededRandom } from "../../util/random.ts";
@@ -14,6 +14,7 @@ import { resolveModel } from "../../weights/sources/index.ts";
 import { Meter } from "../bill/meter.ts";
 import { LanguageModel } from "../language-model.ts";
 import { Likelihoods } from "../score/likelihood.ts";
+import { MaskedAttention } from "./masked.testing.ts";
 
 const path = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
 
@@ -68,57 +69,6 @@ const worst = (a: readonly Float32Array[], b: readonly Float32Array[]): number =
   return Math.max(...a.map((row, r) => Math.max(...row.map((v, i) => Math.abs(v - b[r]![i]!)))));
 };
 
-/** Attends densely to all tokens except dropped ones of the prompt, in float64. */
-class Masked implements AttentionSaving {
-  readonly chunk = 256;
-  chunkAfter = () => 256;
-  constructor(
-    private readonly kept: ReadonlySet<number>,
-    private readonly query: Program,
-  ) {}
-
-  async attend(call: AttentionCall): Promise<void> {
-    await call.dense();
-    const { heads, kvHeads, headSize } = model.decoder.config;
-    using q = new Buffer("f32", heads * headSize);
-    const width = (heads + 2 * kvHeads) * headSize;
-    const out = new Float32Array(call.attended.memory);
-    for (let t = 0; t < call.tokens; t++) {
-      const views = { qkv: call.qkv.view([1, 1, width], t * width), position: call.positions.view([1, 1], t) };
-      await this.query.bind({ ...views, q: q.view([heads, headSize]) }).run();
-      for (let head = 0; head < heads; head++) {
-        const kv = Math.floor((head * kvHeads) / heads);
-        const allowed = Array.from({ length: call.past + t + 1 }, (_, i) => i).filter(
-          (i) => this.kept.has(i) || i === t,
-        );
-        const part = attend(new Float32Array(q.memory, 4 * head * headSize, headSize), allowed, (i) => {
-          const { key, value, offset } = call.cache.place(call.layer, kv, i);
-          return [key, value].map((b) => new Float32Array(b.memory, 4 * offset, headSize)) as [
-            Float32Array,
-            Float32Array,
-          ];
-        });
-        out.set(part, (t * heads + head) * headSize);
-      }
-    }
-  }
-}
-
-function attend(
-  q: Float32Array,
-  keys: readonly number[],
-  of: (i: number) => [Float32Array, Float32Array],
-): Float64Array {
-  const { scale } = model.decoder.attention(0);
-  const scores = keys.map((i) => scale * of(i)[0].reduce((sum, k, d) => sum + k * q[d]!, 0));
-  const top = Math.max(...scores);
-  const weights = scores.map((s) => Math.exp(s - top));
-  const all = weights.reduce((a, b) => a + b, 0);
-  const sum = new Float64Array(q.length);
-  for (const [j, i] of keys.entries()) for (let d = 0; d < q.length; d++) sum[d]! += (weights[j]! / all) * of(i)[1][d]!;
-  return sum;
-}
-
 test.each(["uniform", "recent", "random", "attention"])("by=%s: gathered is what masked gives", async (by) => {
   const save = [step(`keep=0.4,by=${by}`)];
   const pruned = await run(prompt, save);
@@ -135,8 +85,10 @@ test.each(["uniform", "recent", "random", "attention"])("by=%s: gathered is what
   const kept = new Set(Array.from({ length: group.length }, (_, entry) => group.position(entry)));
   model.engine.release(slot);
   expect(kept.size).toBe(60);
-  using query = await Program.compile(traceQuery(model.decoder, 1, true));
-  const masked = new Masked(kept, query);
+  using masked = await MaskedAttention.create(
+    model.decoder,
+    ({ query, key }) => key <= query && (kept.has(key) || key === query),
+  );
   const reference = await run(prompt, [], async () => planOf([{ attention: (l) => (l >= 1 ? masked : undefined) }]));
   expect(worst(pruned.logits.slice(0, 1), reference.logits.slice(0, 1))).toBeLessThan(1e-4);
 });

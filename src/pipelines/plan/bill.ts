@@ -2,7 +2,7 @@ import type { Spent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import type { ShownPlan } from "./plan.ts";
 
-/** What a planned answer took. */
+/** The cost of a planned answer. */
 export interface Planned {
   /** Names of the pipeline and of its two models. */
   readonly named: { readonly name: string; readonly planner: string; readonly executor: string };

@@ -18,7 +18,7 @@ export interface PlanModels {
   readonly latent?: { readonly source: LatentSource; readonly projector: Projector } | undefined;
 }
 
-/** What makes latent vectors, for plans of one length. */
+/** The maker of latent vectors, for plans of one length. */
 export interface Latent {
   readonly source: LatentSource;
   readonly tokens: number;

@@ -9,7 +9,7 @@ import type { BridgeConfig, RegionBridge } from "../../models/region-bridge.ts";
 import { modelHash } from "../../weights/sources/index.ts";
 import { contentHash } from "../../weights/sources/model-hash.ts";
 
-/** What the bridge says about regions. */
+/** The bridge's findings about regions. */
 export interface RegionVectors {
   /** [regions, width], each of length 1. */
   readonly vectors: Float32Array;

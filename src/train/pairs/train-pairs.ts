@@ -28,7 +28,7 @@ import { batchesOf, type Pair, pairInputs, readPairs, rowsOf, shuffledPairs } fr
 import { pairLoss } from "./loss.ts";
 import type { PairOptions } from "./options.ts";
 
-/** What a training of pairs came to. */
+/** The outcome of a training of pairs. */
 export interface PairsTrained {
   readonly out: string;
   readonly steps: number;

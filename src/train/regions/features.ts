@@ -14,7 +14,7 @@ import { modelHash } from "../../weights/sources/index.ts";
 import { hashOf } from "./hash.ts";
 import { type RegionScene, readScenes, sharesOf } from "./scenes.ts";
 
-/** What the frozen parts say about scenes. */
+/** The frozen parts' features of scenes. */
 export interface RegionFeatures {
   readonly scenes: readonly RegionScene[];
   /** [scenes, image tokens, hidden] */

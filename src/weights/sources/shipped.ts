@@ -24,7 +24,8 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
     licence: "Apache-2.0",
   },
   "executor-tiny": {
-    summary: "Llama of 0.7 million parameters, trained on star graphs, half of them with plans, to answer behind planner-tiny",
+    summary:
+      "Llama of 0.7 million parameters, trained on star graphs, half of them with plans, to answer behind planner-tiny",
     licence: "Apache-2.0",
   },
   "jetmoe-tiny": {

@@ -5,7 +5,7 @@ export interface Raster {
   readonly data: Uint8Array;
 }
 
-/** Where a drawing goes: its left and top edge and its size, in pixels, and if it looks the other way. */
+/** The place of a drawing: its left and top edge and its size, in pixels, and if it looks the other way. */
 export interface Placement {
   readonly x: number;
   readonly y: number;

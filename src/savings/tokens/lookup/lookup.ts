@@ -27,7 +27,7 @@ export const lookup: Saving<LookupOptions> = {
   name: "lookup",
   group: "tokens",
   summary: "tokens that the text has had before are drafted from it, and checked in one pass",
-  needs: ["between layers"],
+  needs: ["tokens in"],
   options,
   unsupported,
   seams: () => ["the exits of an answer"],
@@ -65,10 +65,10 @@ class LookupDrafter implements Drafter {
     const text = [...tokens, next];
     const place = this.#seen.after(text);
     if (place === undefined || this.#pause.left-- > 0) return [];
+    const draft = text.slice(place, place + Math.min(most, this.#length));
     // Ids below 0 are rows of an image, which no answer has.
-    const end = text.slice(place).findIndex((id) => id < 0);
-    const draft = text.slice(place, end < 0 ? undefined : place + end);
-    return draft.slice(0, Math.min(most, this.#length));
+    const image = draft.findIndex((id) => id < 0);
+    return image < 0 ? draft : draft.slice(0, image);
   }
 
   judge(right: number): void {
