@@ -108,10 +108,10 @@ describe("a slash one wide", () => {
 });
 
 test("a slash five wide is seen up to stride 16, less so at 32", () => {
-  const many = Array.from({ length: 12 }, (_, i) => i + 1);
+  const many = Array.from({ length: 6 }, (_, i) => i + 1);
   const at = [4, 8, 16, 32].map((stride) => slashRecall(250, 5, many, "antidiagonal", stride));
   for (const value of at.slice(0, 2)) expect(value).toBeGreaterThanOrEqual(0.9);
-  // The specification's simulation has 0.9 here too; 12 heads of ours reach 0.894.
+  // The specification's simulation has 0.9 here too; heads of ours reach 0.89.
   expect(at[2]).toBeGreaterThanOrEqual(0.87);
   expect(at[3]).toBeLessThan(at[2]!);
 }, 120_000);
