@@ -75,6 +75,8 @@ export interface RecurrentBlock {
   readonly kind: "recurrent";
   /** New tokens after others, whose `state` is [batch, floats]: zeros before the first. Also returns the next state. */
   run(stream: Stream, state: Tensor): { readonly stream: Stream; readonly state: Tensor };
+  /** The next state alone: nothing that it does not need is computed. */
+  update(stream: Stream, state: Tensor): Tensor;
   /** Whole sequences from their first token on, with gradients. */
   train(stream: Stream): Stream;
 }

@@ -1,4 +1,13 @@
-import { type Graph, gather, linear, matmulTransposed, plus, quantizedEmbedding, type Tensor } from "../graph/index.ts";
+import {
+  type Graph,
+  gather,
+  linear,
+  matmulTransposed,
+  plus,
+  quantizedEmbedding,
+  split,
+  type Tensor,
+} from "../graph/index.ts";
 import { addUpdate, project } from "../nn/linear.ts";
 import type { Norm } from "../nn/norm.ts";
 import { lookUpBeside, scoreBeside, tokensWith } from "../nn/token-rows.ts";
@@ -35,6 +44,24 @@ export class Parts {
     const bias = has ? this.weights.vector(this.graph, named("bias")) : undefined;
     const width = Number(x.shape.at(-1));
     return this.#updated(project(x, this.weights.matrix(this.graph, width, named("weight")), bias), x, outputs);
+  }
+
+  /**
+   * One projection's outputs in parts of these sizes, each a product of its own, so that a part which nothing needs is
+   * not computed. An adapter's, or one with biases, is a single product.
+   */
+  projectApart(x: Tensor, name: string, sizes: readonly number[]): Tensor[] {
+    const axis = x.shape.length - 1;
+    const outputs = sizes.reduce((total, size) => total + size, 0);
+    const whole =
+      this.weights.has(`${name}.bias`) || this.weights.update(this.graph, Number(x.shape[axis]), { [name]: outputs });
+    if (whole || !this.weights.someRows) return split(this.project(x, { [name]: outputs }), axis, [...sizes]);
+    let from = 0;
+    return sizes.map((size) => {
+      const ids = Array.from({ length: size }, (_, i) => from + i);
+      from += size;
+      return project(x, this.weights.someRows!(this.graph, `${name}.weight`, [outputs, Number(x.shape[axis])], ids));
+    });
   }
 
   /**

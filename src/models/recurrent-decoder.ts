@@ -1,5 +1,5 @@
 import { type Graph, reshape, type Tensor } from "../graph/index.ts";
-import { type MixerWeights, ratesOf } from "../nn/mixer-weights.ts";
+import { inParts, type MixerWeights, ratesOf } from "../nn/mixer-weights.ts";
 import { enter, type Stream } from "../nn/stream.ts";
 import { tokensWith } from "../nn/token-rows.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
@@ -60,7 +60,8 @@ export class RecurrentDecoder<C extends RecurrentConfig> implements Decoder {
 
   block(graph: Graph, layer: number): RecurrentBlock {
     const parts = new Parts(this.weights, graph);
-    const mixer = this.mixer(mixerWeights(this.weights, graph, parts, layer), this.config);
+    const own = mixerWeights(this.weights, graph, parts, layer);
+    const mixer = this.mixer(own, this.config);
     const normed = (stream: Stream) => this.#enter(parts, stream, `blk.${layer}.attn_norm`);
     return {
       kind: "recurrent",
@@ -69,6 +70,9 @@ export class RecurrentDecoder<C extends RecurrentConfig> implements Decoder {
         const { y, state: next } = mixer.run(x, state);
         return { stream: { branch: y, residual }, state: next };
       },
+      update: (stream, state) =>
+        this.mixer({ ...own, projectParts: partsApart(parts, layer) }, this.config).run(normed(stream).normed, state)
+          .state,
       train(stream) {
         const { normed: x, residual } = normed(stream);
         return { branch: mixer.train(x), residual };
@@ -94,6 +98,11 @@ export class RecurrentDecoder<C extends RecurrentConfig> implements Decoder {
   }
 }
 
+const partsApart =
+  (parts: Parts, layer: number): MixerWeights["projectParts"] =>
+  (x, name, sizes) =>
+    parts.projectApart(x, `blk.${layer}.${canonical[name]!}`, sizes);
+
 /** The weights of one layer's mixer, by the names that mixers have for them. */
 function mixerWeights(weights: WeightSource, graph: Graph, parts: Parts, layer: number): MixerWeights {
   const place = (name: string) => `blk.${layer}.${name}`;
@@ -110,9 +119,11 @@ function mixerWeights(weights: WeightSource, graph: Graph, parts: Parts, layer: 
     const [part, ...kind] = name.split(".");
     return [canonical[part!], ...kind].join(".");
   };
+  const project: MixerWeights["project"] = (x, name, outputs, biased) =>
+    parts.project(x, { [place(canonical[name]!)]: outputs }, () => biased ?? false);
   return {
-    project: (x, name, outputs, biased) =>
-      parts.project(x, { [place(canonical[name]!)]: outputs }, () => biased ?? false),
+    project,
+    projectParts: inParts(project),
     tensor: (name, shape) => (shape.length === 3 ? filters(named(name), shape) : values(named(name), shape)),
     // A GGUF stores A itself.
     rates: (shape) => (weights.config.kind === "gguf" ? values("ssm_a", shape) : ratesOf(values("ssm_a_log", shape))),

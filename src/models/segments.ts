@@ -217,7 +217,10 @@ export function traceFill(decoder: Decoder, from: number, to: number): Graph {
 function traceStates(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();
   const stream = streamIn(g, decoder, from);
-  for (let l = from; l < to; l++) recur(g, decoder, recurrentBlock(decoder, g, l), l, stream);
+  for (let l = from; l < to; l++) {
+    const before = g.input(`state${l}`, "f32", [batch, decoder.config.recurrent!(l)!]);
+    g.output(`stateOut${l}`, recurrentBlock(decoder, g, l).update(stream, before));
+  }
   return carve(g, {}, Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor])));
 }
 

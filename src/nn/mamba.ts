@@ -124,7 +124,7 @@ class Block {
   /** The convolution's input and the gate, [.., inner] each. */
   enter(x: Tensor): { readonly mixed: Tensor; readonly gate: Tensor } {
     const { inner } = this.config;
-    const [mixed, gate] = split(this.weights.project(x, "in_proj", 2 * inner), 2, [inner, inner]);
+    const [mixed, gate] = this.weights.projectParts(x, "in_proj", [inner, inner]);
     return { mixed: mixed!, gate: gate! };
   }
 

@@ -131,8 +131,7 @@ class Block {
   enter(x: Tensor): { readonly gate: Tensor; readonly mixed: Tensor; readonly steps: Tensor } {
     const { heads, channels } = partsOf(this.config);
     const { inner } = this.config;
-    const projected = this.weights.project(x, "in_proj", inner + channels + heads);
-    const [gate, mixed, steps] = split(projected, 2, [inner, channels, heads]);
+    const [gate, mixed, steps] = this.weights.projectParts(x, "in_proj", [inner, channels, heads]);
     return { gate: gate!, mixed: mixed!, steps: softplus(plus(steps!, this.weight("dt_bias"))) };
   }
 

@@ -1,4 +1,4 @@
-import { exp, matmulTransposed, plus, scale, type Tensor } from "../graph/index.ts";
+import { exp, matmulTransposed, plus, scale, split, type Tensor } from "../graph/index.ts";
 
 /** Gives a weight of a mixer by its name, in the shape that it has. */
 export type WeightsOf = (name: string, shape: readonly number[]) => Tensor;
@@ -9,19 +9,28 @@ export interface MixerWeights {
   readonly tensor: WeightsOf;
   /** x times the matrix `NAME.weight` [outputs, inputs], plus `NAME.bias` [outputs] if it is `biased`. */
   project(x: Tensor, name: string, outputs: number, biased?: boolean): Tensor;
+  /** The same with outputs in parts of these sizes. */
+  projectParts(x: Tensor, name: string, sizes: readonly number[]): Tensor[];
   /** A = −e^A_log, the rates at which a state decays. */
   rates(shape: readonly number[]): Tensor;
 }
 
 /** Weights that are all tensors. */
-export const tensorsOf = (tensor: WeightsOf): MixerWeights => ({
-  tensor,
-  project(x, name, outputs, biased = false) {
+export function tensorsOf(tensor: WeightsOf): MixerWeights {
+  const project: MixerWeights["project"] = (x, name, outputs, biased = false) => {
     const weight = tensor(`${name}.weight`, [outputs, Number(x.shape.at(-1))]);
     const product = matmulTransposed(x, weight);
     return biased ? plus(product, tensor(`${name}.bias`, [outputs])) : product;
-  },
-  rates: (shape) => ratesOf(tensor("A_log", shape)),
-});
+  };
+  return { tensor, project, projectParts: inParts(project), rates: (shape) => ratesOf(tensor("A_log", shape)) };
+}
+
+/** Parts of one product. */
+export const inParts =
+  (project: MixerWeights["project"]): MixerWeights["projectParts"] =>
+  (x, name, sizes) => {
+    const outputs = sizes.reduce((total, size) => total + size, 0);
+    return split(project(x, name, outputs), x.shape.length - 1, [...sizes]);
+  };
 
 export const ratesOf = (logarithms: Tensor): Tensor => scale(exp(logarithms), -1);
