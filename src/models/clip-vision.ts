@@ -75,6 +75,20 @@ const MOST_TOKENS = 2 ** 14;
 
 type HuggingFaceConfig = Extract<ConfigSource, { kind: "huggingface" }>;
 
+/** The configuration of a model that is read from safetensors alone. @throws UserError for a GGUF */
+export function inSafetensors(source: ConfigSource, what: string): HuggingFaceConfig {
+  if (source.kind === "huggingface") return source;
+  throw new UserError(`${source.path}: ${what} in GGUF is not supported, expected safetensors`);
+}
+
+/** Names of both towers, whose canonical names begin with `t.` (texts) and `v.` (images). */
+export const towerNames =
+  (towers: Readonly<Record<"t" | "v", Names>>): Names =>
+  (canonical) => {
+    const [, tower, name] = /^([tv])\.(.*)$/.exec(canonical) ?? [];
+    return tower === undefined ? canonical : towers[tower as "t" | "v"](name!);
+  };
+
 /** How towers of images differ. */
 interface VisionTraits extends Pick<ImageEncoderConfig, "classToken" | "patchBias" | "embeddingNorm"> {
   /** The values of published files that leave some out. */

@@ -1,14 +1,21 @@
 import { z } from "zod";
-import { UserError } from "../util/errors.ts";
 import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import { prefixed } from "../weights/prefixed.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
-import { clipShared, clipTower, clipVisionTower, readClipVision, withClassVector } from "./clip-vision.ts";
+import {
+  clipShared,
+  clipTower,
+  clipVisionTower,
+  inSafetensors,
+  readClipVision,
+  towerNames,
+  withClassVector,
+} from "./clip-vision.ts";
 import { checkValues, readEncoder } from "./config.ts";
 import { Fields } from "./fields.ts";
 import { ImageEncoder } from "./image-encoder.ts";
-import { ImageText, PlainTextEncoder } from "./image-text.ts";
+import { ImageText, type ImageTextArchitecture, PlainTextEncoder } from "./image-text.ts";
 import { namesOf, type Scheme } from "./names.ts";
 
 const NAME = "clip";
@@ -30,16 +37,10 @@ const textTower: Scheme = {
   },
 };
 
-/** @throws UserError for a GGUF */
-function inSafetensors(source: ConfigSource): Extract<ConfigSource, { kind: "huggingface" }> {
-  if (source.kind === "huggingface") return source;
-  throw new UserError(`${source.path}: a CLIP in GGUF is not supported, expected safetensors`);
-}
-
 const common = z.object({ width: z.int().min(1).max(65536) });
 
 function configure(given: ConfigSource) {
-  const source = inSafetensors(given);
+  const source = inSafetensors(given, "a CLIP");
   const fields = new Fields(source, NAME);
   const text = new Fields({ ...source, config: { ...usual, ...fields.object("text_config") } }, NAME);
   return {
@@ -53,23 +54,19 @@ function configure(given: ConfigSource) {
  * CLIP (Radford et al. 2021): an encoder of images and one of texts, whose tokens see none after them; the text's vector
  * is that of the token that ends it. `t.` and `v.` begin the canonical names of their weights.
  */
-export const clip = {
+export const clip: ImageTextArchitecture = {
   names: [NAME],
   tensors(checkpoint: Checkpoint): Names {
     const { image } = configure(checkpoint.config);
     const vision = withClassVector(namesOf(checkpoint, clipVisionTower(image, ["vision_model."])), image);
-    const towers = { t: namesOf(checkpoint, textTower), v: vision };
-    return (canonical) => {
-      const [, tower, name] = /^([tv])\.(.*)$/.exec(canonical) ?? [];
-      return tower === undefined ? canonical : towers[tower as "t" | "v"](name!);
-    };
+    return towerNames({ t: namesOf(checkpoint, textTower), v: vision });
   },
   /** Places by number, which old files store. */
   unread: ({ tensors }: Checkpoint): string[] => [...tensors.keys()].filter((name) => name.endsWith(".position_ids")),
   open(weights: WeightSource): ImageText {
     const { text, image, width } = configure(weights.config);
     const encoder = new PlainTextEncoder(text, prefixed(weights, "t."));
-    return new ImageText(encoder, new ImageEncoder(image, prefixed(weights, "v.")), weights, width);
+    const pictures = new ImageEncoder(image, prefixed(weights, "v."));
+    return new ImageText(encoder, pictures, weights, { width, projected: ["t", "v"], activation: "softmax" });
   },
 };
-export type ImageTextArchitecture = typeof clip;

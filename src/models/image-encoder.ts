@@ -6,6 +6,7 @@ import { evenBatch, type TextBatch } from "../nn/unpad.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import { Encoder, type EncoderConfig } from "./encoder.ts";
 import { Parts } from "./parts.ts";
+import { probed } from "./probe-head.ts";
 
 /** The configuration of an encoder of square images. */
 export interface ImageEncoderConfig extends EncoderConfig {
@@ -20,6 +21,8 @@ export interface ImageEncoderConfig extends EncoderConfig {
   readonly patchBias: boolean;
   /** True if the stream is normalised before the first layer. */
   readonly embeddingNorm: boolean;
+  /** True if a learned query pools an image's tokens into its vector; absent: the vector is the first token's. */
+  readonly probe?: boolean;
 }
 
 /** An encoder over the patches of an image, with or without a token of the whole image (Dosovitskiy et al. 2021). */
@@ -44,10 +47,11 @@ export class ImageEncoder {
     return Math.floor(imageSize / patchSize);
   }
 
-  /** The vector of the token of the whole image, [batch, hidden], of pixels [batch, channels, side, side]. `batch` is a number. */
+  /** The vector of the whole image, [batch, hidden], of pixels [batch, channels, side, side]. `batch` is a number. */
   pooled(graph: Graph, pixels: Tensor): Tensor {
-    const mask = ones(graph, [Number(pixels.shape[0]), this.tokens]);
-    return pool(this.hidden(graph, pixels), mask, "cls");
+    const hidden = this.hidden(graph, pixels);
+    if (this.config.probe) return probed(graph, this.weights, hidden, places(graph, pixels), this.config);
+    return pool(hidden, ones(graph, [Number(pixels.shape[0]), this.tokens]), "cls");
   }
 
   /** Hidden states of the last layer, [batch, tokens, hidden]. */

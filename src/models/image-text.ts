@@ -1,4 +1,6 @@
 import { columns, type Graph, plus, pool, reshape, type Tensor, unit } from "../graph/index.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Names } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import { Encoder, type EncoderInput } from "./encoder.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
@@ -14,15 +16,40 @@ export class PlainTextEncoder extends Encoder {
   }
 }
 
-/** A model that puts images and texts into one space: an encoder of each, and a projection behind each. */
+/** How models of images and texts differ. */
+export interface ImageTextTraits {
+  /** The width of the common space. */
+  readonly width: number;
+  /** The towers with a projection behind them. */
+  readonly projected: readonly ("t" | "v")[];
+  /** The function from an image's logits to its labels' scores: among all labels, or each by itself. */
+  readonly activation: "softmax" | "sigmoid";
+  /** Tokens that every text is filled up to, with padding that is read as any token; absent: texts stay as they are. */
+  readonly textLength?: number;
+}
+
+/** An architecture of two towers. `t.` and `v.` begin the canonical names of their weights. */
+export interface ImageTextArchitecture {
+  readonly names: readonly string[];
+  tensors(checkpoint: Checkpoint): Names;
+  /** Tensors that are not read, such as places by number, which old files store. */
+  unread(checkpoint: Checkpoint): string[];
+  open(weights: WeightSource): ImageText;
+}
+
+/** A model that puts images and texts into one space: an encoder of each, and projections behind them. */
 export class ImageText {
   constructor(
     readonly text: Encoder,
     readonly image: ImageEncoder,
     private readonly weights: WeightSource,
-    /** The width of the common space. */
-    readonly width: number,
+    readonly traits: ImageTextTraits,
   ) {}
+
+  /** The width of the common space. */
+  get width(): number {
+    return this.traits.width;
+  }
 
   /** Vectors of texts, of length 1, [batch, width]: each is its last token's, which has seen all others. */
   textVectors(graph: Graph, input: EncoderInput): Tensor {
@@ -34,13 +61,15 @@ export class ImageText {
     return this.#project(graph, "v", this.image.pooled(graph, pixels));
   }
 
-  /** The factor from the cosine of an image and a text to their logit. */
-  get logitScale(): number {
-    return Math.exp(this.weights.values("logit_scale")?.[0] ?? 0);
+  /** The factor from the cosine of an image and a text to their logit, and what is added. */
+  get logit(): { readonly scale: number; readonly bias: number } {
+    const stored = (name: string) => this.weights.values(name)?.[0] ?? 0;
+    return { scale: Math.exp(stored("logit_scale")), bias: stored("logit_bias") };
   }
 
   /** x [batch, hidden] → [batch, width]; projections take rows of tokens, so each has one here. */
   #project(graph: Graph, tower: "t" | "v", x: Tensor): Tensor {
+    if (!this.traits.projected.includes(tower)) return unit(x);
     const [batch, hidden] = x.shape;
     const rows = reshape(x, [batch!, 1, hidden!]);
     const projected = new Parts(this.weights, graph).project(rows, { [`${tower}.projection`]: this.width });

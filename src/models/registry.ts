@@ -9,7 +9,7 @@ import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import { layoutOf } from "./adapter-layout.ts";
 import type { EncoderArchitecture } from "./architecture.ts";
 import { bert } from "./bert.ts";
-import { clip, type ImageTextArchitecture } from "./clip.ts";
+import { clip } from "./clip.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
 import { distilbert } from "./distilbert.ts";
 import { dream } from "./dream.ts";
@@ -20,7 +20,7 @@ import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
 import { graniteMoe } from "./granitemoe.ts";
-import type { ImageText } from "./image-text.ts";
+import type { ImageText, ImageTextArchitecture } from "./image-text.ts";
 import { jetmoe } from "./jetmoe.ts";
 import { llada } from "./llada.ts";
 import { llama } from "./llama.ts";
@@ -41,6 +41,7 @@ import { qwen3 } from "./qwen3.ts";
 import { qwen3Moe } from "./qwen3-moe.ts";
 import { roberta } from "./roberta.ts";
 import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq.ts";
+import { siglip } from "./siglip.ts";
 import { smollm3 } from "./smollm3.ts";
 import { t5 } from "./t5.ts";
 import { t5Encoder } from "./t5-encoder.ts";
@@ -86,7 +87,7 @@ const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, 
 const seq2seqs: readonly Seq2SeqArchitecture[] = [t5];
 
 /** Every supported pair of an image's and a text's encoder, one line each. */
-const imageTexts: readonly ImageTextArchitecture[] = [clip];
+const imageTexts: readonly ImageTextArchitecture[] = [clip, siglip];
 
 /** Every supported diffusion model of images, one line each. */
 const imageGenerators: readonly ImageGeneratorArchitecture[] = [unet2d];

@@ -1,6 +1,8 @@
 import type { ConfigSource } from "../weights/checkpoint.ts";
-import { readVision } from "./clip-vision.ts";
+import type { Names } from "../weights/prepared/names.ts";
+import { clipVisionTower, readVision } from "./clip-vision.ts";
 import type { ImageEncoderConfig } from "./image-encoder.ts";
+import type { Scheme } from "./names.ts";
 
 /** The values of published files that leave some out: those of SigLIP base. */
 const usual = {
@@ -16,3 +18,26 @@ export const readSiglipVision = (
   source: Extract<ConfigSource, { kind: "huggingface" }>,
   name: string,
 ): ImageEncoderConfig => readVision(source, name, { usual, classToken: false, patchBias: true, embeddingNorm: false });
+
+/** Names of the tower of images with its pooling head. */
+export const siglipVisionTower = (config: ImageEncoderConfig, prefixes: readonly string[]): Scheme => {
+  const tower = clipVisionTower(config, prefixes);
+  const head = {
+    "probe.attn_output": "head.attention.out_proj",
+    "probe.ffn_norm": "head.layernorm",
+    "probe.ffn_up": "head.mlp.fc1",
+    "probe.ffn_down": "head.mlp.fc2",
+  };
+  return { ...tower, top: { ...tower.top, ...head } };
+};
+
+/** The head's query, and its projections, which PyTorch keeps stacked in one tensor. */
+export const withProbe =
+  (names: Names, { hidden }: ImageEncoderConfig, prefix: string): Names =>
+  (canonical) => {
+    if (canonical === "probe.weight") return { name: `${prefix}head.probe`, shape: [1, 1, hidden] };
+    const [, of, kind] = /^probe\.attn_([qkv])\.(weight|bias)$/.exec(canonical) ?? [];
+    if (of === undefined) return names(canonical);
+    const from = "qkv".indexOf(of) * hidden;
+    return { name: `${prefix}head.attention.in_proj_${kind}`, rows: [from, from + hidden] };
+  };

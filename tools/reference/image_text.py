@@ -1,8 +1,8 @@
 """Write the fixtures of image-text models: tiny random models as they are published, pictures, and what transformers computes of them.
 
-    python tools/reference/image_text.py src/models/fixtures
+    python tools/reference/image_text.py src/models/fixtures [NAME ...]
 
-Needs `pip install pillow` beside tools/reference/train.txt. The folder `pictures` has the pictures. `clip` and `clip-gelu` each have
+Needs `pip install pillow` beside tools/reference/train.txt. The folder `pictures` has the pictures. `clip`, `clip-gelu` and `siglip` each have
 `config.json`, `model.safetensors` (float16), `tokenizer.json`, `preprocessor_config.json`, and `image-text.json`: ids and embeddings of texts,
 pixels after the processor's resize and crop (base64 of uint8 [3, height, width]; the generator checks that normalising them gives
 `pixel_values`), embeddings of the pictures, and the probabilities of the texts for each picture.
@@ -17,8 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image, ImageOps
-from transformers import AutoConfig, AutoModel, CLIPTokenizer
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from transformers import AutoConfig, AutoModel, CLIPTokenizer, PreTrainedTokenizerFast
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
 TEXTS = ["a red square", "The number 7, handwritten; it's tall", "a photo of a dog", "été"]
 WORDS = ["photo", "square", "red", "dog", "the", "number"]
@@ -28,8 +30,10 @@ PROCESSORS = {
     "clip": dict(size={"shortest_edge": 27}, crop_size={"height": 24, "width": 24}),
     # A square without a crop, bilinear, as SigLIP's processors do.
     "clip-gelu": dict(size={"height": 24, "width": 24}, do_center_crop=False, resample=2, image_mean=[0.5] * 3, image_std=[0.5] * 3),
+    # 27 pixels, of which patches leave three of a side out.
+    "siglip": dict(size={"height": 27, "width": 27}),
 }
-ACTIVATIONS = {"clip": "quick_gelu", "clip-gelu": "gelu"}
+ACTIVATIONS = {"clip": "quick_gelu", "clip-gelu": "gelu", "siglip": "gelu_pytorch_tanh"}
 
 
 def pictures(folder: Path) -> dict[str, Image.Image]:
@@ -80,13 +84,27 @@ def tokenizer() -> CLIPTokenizer:
     return CLIPTokenizer(vocab={t: i for i, t in enumerate(tokens)}, merges=merges)
 
 
+def pieces_tokenizer() -> PreTrainedTokenizerFast:
+    """Pieces of sentences by their likelihood, of texts in small letters without punctuation, as SigLIP's."""
+    letters = sorted(set("".join(TEXTS).lower()) - set(" ;,'"))
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    pieces += [(c, -4.0 - i / 50) for i, c in enumerate(letters)] + [("▁" + w, -3.0 - i / 10) for i, w in enumerate(WORDS)]
+    own = Tokenizer(models.Unigram(pieces, unk_id=2))
+    blank = [normalizers.Replace(Regex(r"[\p{P}]"), ""), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
+    own.normalizer = normalizers.Sequence([normalizers.Lowercase(), *blank])
+    own.pre_tokenizer = pre_tokenizers.Metaspace()
+    own.post_processor = processors.TemplateProcessing(single="$A </s>", pair="$A </s> $B </s>", special_tokens=[("</s>", 1)])
+    length = TEXT["max_position_embeddings"]
+    return PreTrainedTokenizerFast(tokenizer_object=own, pad_token="</s>", eos_token="</s>", unk_token="<unk>", model_max_length=length)
+
+
 @torch.no_grad()
 def random_model(model, seed: int):
     torch.manual_seed(seed)
     for name, p in model.eval().named_parameters():
         noise = torch.randn_like(p)
-        if name == "logit_scale":
-            p.fill_(2.5)
+        if name.startswith("logit_"):
+            p.fill_(2.5 if name == "logit_scale" else -1.5)
         elif p.ndim == 1:
             p.copy_((0.0 if "bias" in name or "class" in name else 1.0) + 0.2 * noise)
         else:
@@ -109,19 +127,26 @@ def bytes_of(pixels: np.ndarray, processor) -> np.ndarray:
 
 @torch.no_grad()
 def fixture(name: str, seed: int, shown: dict[str, Image.Image], out: Path) -> None:
-    words = tokenizer()
+    siglip = name == "siglip"
+    words = pieces_tokenizer() if siglip else tokenizer()
     text = {**TEXT, "vocab_size": len(words), "bos_token_id": words.bos_token_id, "eos_token_id": words.eos_token_id,
             "hidden_act": ACTIVATIONS[name]}  # fmt: skip
+    vision = {**VISION, "hidden_act": ACTIVATIONS[name]}
+    own = dict(projection_dim=16)
+    if siglip:
+        text |= dict(projection_size=VISION["hidden_size"], layer_norm_eps=1e-3)
+        vision |= dict(image_size=27, layer_norm_eps=1e-3)
+        own = {}
     config = AutoConfig.for_model(
-        "clip", text_config=text, vision_config={**VISION, "hidden_act": ACTIVATIONS[name]}, projection_dim=16,
-        attn_implementation="eager",
-    )  # fmt: skip
+        "siglip" if siglip else "clip", text_config=text, vision_config=vision, attn_implementation="eager", **own)
     model = random_model(AutoModel.from_config(config), seed)
-    processor = CLIPImageProcessorPil(**PROCESSORS[name])
+    processor = (SiglipImageProcessorPil if siglip else CLIPImageProcessorPil)(**PROCESSORS[name])
     pixels = [np.asarray(processor(picture, return_tensors="np").pixel_values[0]) for picture in shown.values()]
-    batch = words(TEXTS, padding=True, return_tensors="pt")
+    # SigLIP was trained with padding that is read as any token.
+    padding = dict(padding="max_length", return_attention_mask=False) if siglip else dict(padding=True)
+    batch = words(TEXTS, return_tensors="pt", **padding)
     result = model(**batch, pixel_values=torch.tensor(np.stack(pixels)))
-    alone = [model.get_text_features(**words([t], return_tensors="pt")).pooler_output[0] for t in TEXTS]
+    alone = [model.get_text_features(**words([t], return_tensors="pt", **padding)).pooler_output[0] for t in TEXTS]
     alone = torch.nn.functional.normalize(torch.stack(alone), dim=-1)
     print(f"{name}: texts alone against in a batch {(alone - result.text_embeds).abs().max():.1e}, logits\n{result.logits_per_image}")
     folder = out / name
@@ -137,7 +162,7 @@ def fixture(name: str, seed: int, shown: dict[str, Image.Image], out: Path) -> N
         "pixels": [pack(bytes_of(p, processor)) for p in pixels],
         "textEmbeddings": pack(result.text_embeds.numpy()),
         "imageEmbeddings": pack(result.image_embeds.numpy()),
-        "probabilities": pack(result.logits_per_image.softmax(-1).numpy()),
+        "probabilities": pack((result.logits_per_image.sigmoid() if siglip else result.logits_per_image.softmax(-1)).numpy()),
     }
     (folder / "image-text.json").write_text(json.dumps(reference) + "\n")
 
@@ -145,10 +170,12 @@ def fixture(name: str, seed: int, shown: dict[str, Image.Image], out: Path) -> N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder to write the fixtures' folders to")
+    parser.add_argument("names", nargs="*", help="models; default: all")
     args = parser.parse_args()
     shown = pictures(args.out / "pictures")
     for seed, name in enumerate(PROCESSORS, 1):
-        fixture(name, seed, shown, args.out)
+        if not args.names or name in args.names:
+            fixture(name, seed, shown, args.out)
 
 
 if __name__ == "__main__":

@@ -91,8 +91,8 @@ export class ImageTextModel implements Loaded {
   }
 
   /**
-   * The probability of each label for each image, by the cosines of their vectors and the model's scale. Labels are
-   * read as they are.
+   * The probability of each label for each image, by the cosines of their vectors and the model's scale: among the labels,
+   * or of each by itself, as the model was trained. Labels are read as they are.
    * @throws UserError if an image cannot be read, or the labels are not at least one, all different
    */
   async classify(
@@ -103,9 +103,9 @@ export class ImageTextModel implements Loaded {
     checkLabels(labels);
     const { answers, usage } = await this.embed([...labels, ...images], terms);
     const [texts, found] = [answers.slice(0, labels.length), answers.slice(labels.length)];
-    const { logitScale } = this.model;
-    const logits = (image: Float32Array) => texts.map((text) => logitScale * cosine(image, text));
-    return { answers: found.map((image) => likeliest(labels, activate(logits(image), "softmax"))), usage };
+    const { logit, traits } = this.model;
+    const logits = (image: Float32Array) => texts.map((text) => logit.scale * cosine(image, text) + logit.bias);
+    return { answers: found.map((image) => likeliest(labels, activate(logits(image), traits.activation))), usage };
   }
 
   /** The cost of an image's vector. */
@@ -183,7 +183,7 @@ export class ImageTextModel implements Loaded {
 
   #text(text: string, index: number): Input {
     if (text === "") throw new UserError(`text ${index + 1} is empty, expected at least one character`);
-    return this.tokenizer.input(text, { limit: this.model.text.config.context });
+    return this.#filled(this.tokenizer.input(text, { limit: this.model.text.config.context }).ids);
   }
 
   #given(ids: readonly number[], index: number): Input {
@@ -193,8 +193,19 @@ export class ImageTextModel implements Loaded {
       throw new UserError(
         `text ${index + 1}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
       );
-    const kept = ids.slice(0, context);
-    return { ids: kept, types: kept.map(() => 0) };
+    return this.#filled(ids.slice(0, context));
+  }
+
+  /** Padding comes last, where the model was trained with some. */
+  #filled(text: readonly number[]): Input {
+    const ids = Array.from({ length: this.model.traits.textLength ?? text.length }, (_, i) => text[i] ?? this.#pad);
+    return { ids, types: ids.map(() => 0) };
+  }
+
+  get #pad(): number {
+    const { pad, path: file } = this.tokenizer;
+    if (pad !== undefined) return pad;
+    throw new UserError(`${file}: the tokenizer has no padding token, expected the one that fills up texts`);
   }
 
   [Symbol.dispose](): void {
