@@ -108,6 +108,14 @@ export function emitBlockSums(emit: Emitter, x: string, matrix: readonly TensorT
   return emit.value("ReduceSum", [split, emit.ints([-1])], { keepdims: { int: 0 } });
 }
 
+/** The means of x [..., K], of this rank, over each block: [..., K/B]. A pool is one node, but takes no matrix. */
+function emitBlockMeans(emit: Emitter, x: string, rank: number, { blocks, block }: Omit<Sizes, "n" | "k">): string {
+  const each = { ints: [...Array<number>(Math.max(0, rank - 3)).fill(1), block] };
+  if (rank > 2) return emit.value("AveragePool", [x], { kernel_shape: each, strides: each });
+  const split = emit.value("Reshape", [x, emit.ints([...Array<number>(rank - 1).fill(0), blocks, block])]);
+  return emit.value("ReduceMean", [split, emit.ints([-1])], { keepdims: { int: 0 } });
+}
+
 export const quantizedLinearOp: Op<LinearAttrs> = {
   name: "quantizedLinear",
   operands,
@@ -130,10 +138,10 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
     const product = residual === undefined ? outputs[0]! : emit.temp();
     emit.contrib("MatMulNBits", [x, codes, scale, zero], [product], attrs);
     if (residual === undefined) return;
-    const leading = types[0]!.shape.slice(1).map(() => 0);
-    const split = emit.value("Reshape", [x, emit.ints([...leading, blocks, block])]);
-    const sums = emit.value("ReduceSum", [split, emit.ints([-1])], { keepdims: { int: 0 } });
-    emit.node("Add", [product, emit.value("MatMul", [sums, residual])], outputs);
+    const rest = emit.temp();
+    const means = emitBlockMeans(emit, x, types[0]!.shape.length, { blocks, block });
+    emit.contrib("FusedMatMul", [means, residual], [rest], { alpha: { float: block } });
+    emit.node("Add", [product, rest], outputs);
   },
   gradient: ({ inputs: [, ...matrix], given: [dy], attrs: { bits } }) => [
     apply1(quantizedLinearBackwardOp, [dy!, ...matrix], { bits }),
