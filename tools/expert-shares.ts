@@ -3,7 +3,7 @@
  * of the file TEXT is read in rows of 128 tokens; prints a line for each router.
  */
 import { readFileSync } from "node:fs";
-import { expertOrder, expertShares, topK } from "../src/graph/index.ts";
+import { expertShares, full, sum, topK, volume } from "../src/graph/index.ts";
 import { readRouters } from "./routers.ts";
 
 const TOKENS = 128;
@@ -19,7 +19,12 @@ const shares = await readRouters(
   },
   (_, experts) => ({
     size: experts,
-    of: (logits, { count, active }) => expertShares(expertOrder(topK(logits, active).chosen, count).sizes),
+    of: (logits, { count, active }) =>
+      expertShares(
+        topK(logits, active).chosen,
+        full(sum(logits, 2), 1 / Number(volume(logits.shape.slice(0, 2)))),
+        count,
+      ),
   }),
 );
 for (const [router, each] of Object.entries(shares))

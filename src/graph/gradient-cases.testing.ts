@@ -181,7 +181,7 @@ const experts: GradientCase[] = [false, true].map((rows) => ({
     const slots = toSlots(y, order, chosen);
     const again = toSlots(toExperts(slots, order, 1), order, chosen);
     const mixed = mixExperts(elementwise.plus(slots, elementwise.times(again, again)), softmax(values));
-    return [mixed, expertShares(order.sizes)];
+    return [mixed, expertShares(chosen, full(sum(values, 2), 0.5), 4)];
   },
 }));
 

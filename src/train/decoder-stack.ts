@@ -70,8 +70,21 @@ export class DecoderStack implements Stack {
       lengths: { dtype: "i32", shape: [rows], values: new Int32Array(rows).fill(tokens - 1) },
       ...(documents && { documents: { dtype: "i64", shape, values: documents } }),
       ...(prefix && { prefix: { dtype: "i64", shape, values: prefix } }),
+      ...(this.experts && { routed: { dtype: "f32", shape, values: routedOf(batch) } }),
     };
   }
+}
+
+/** Each position's weight in the means of the routers' losses: none behind the end of a row's samples. */
+function routedOf({ rows, tokens, labels, documents }: Batch): Float32Array {
+  const counted = documents ? documents.map((document) => Number(document >= 0)) : new Int32Array(rows * tokens);
+  if (!documents)
+    for (let row = 0; row < rows; row++) {
+      const last = labels.subarray(row * tokens, (row + 1) * tokens).findLastIndex((label) => label >= 0);
+      counted.fill(1, row * tokens, row * tokens + last + 1);
+    }
+  const positions = counted.reduce((sum, one) => sum + one, 0);
+  return Float32Array.from(counted, (one) => one / Math.max(positions, 1));
 }
 
 /** A recurrent layer goes through a row from its first token to its last. @throws UserError */

@@ -9,8 +9,11 @@ export interface Trainee {
   readonly objective: Objective;
   /** Losses at layers before the last, if there are any. */
   readonly exits?: ExitLosses;
-  /** A loss of each router's logits, f32 [], that is added to the step's. */
-  readonly routerLoss?: (logits: Tensor) => Tensor;
+  /**
+   * A loss of each router's logits [rows, tokens, experts], f32 [], that is added to the step's: a mean by `weights` f32
+   * [rows, tokens].
+   */
+  readonly routerLoss?: (logits: Tensor, weights: Tensor) => Tensor;
   readonly weights: TrainableWeights;
   readonly trained: (name: string) => boolean;
 }
@@ -101,11 +104,15 @@ export function traceLayerPasses(
 }
 
 /** The losses of the routers of the layer that a graph traces, which are parts of the loss as they are. */
-const routerLosses = ({ stack, routerLoss }: Trainee, g: Graph): Given[] =>
-  (routerLoss ? (stack.routers?.(g) ?? []) : []).map((logits) => {
-    const of = routerLoss!(logits);
+function routerLosses({ stack, routerLoss }: Trainee, g: Graph): Given[] {
+  const all = stack.routers?.(g) ?? [];
+  if (!routerLoss || all.length === 0) return [];
+  const weights = g.input("routed", "f32", all[0]!.shape.slice(0, -1));
+  return all.map((logits) => {
+    const of = routerLoss(logits, weights);
     return { of, gradient: full(of, 1) };
   });
+}
 
 const streamIn = (g: Graph, stack: Stack, shape: Shape): Tensor => g.input("x", "f32", stack.stream(shape));
 

@@ -150,25 +150,32 @@ const fromExperts = (y: Tensor, order: Tensor, places: Tensor, leading: Shape, l
 export const toSlots = (y: Tensor, { order, places }: Omit<ExpertOrder, "sizes">, chosen: Tensor): Tensor =>
   fromExperts(y, order, places, chosen.shape, chosen);
 
-const expertSharesOp: Op<null> = {
+const expertSharesOp: Op<{ experts: number }> = {
   name: "expertShares",
-  operands: ["sizes"],
-  infer: ([sizes]) => [{ dtype: "f32", shape: sizes!.shape }],
-  onnx(emit, { inputs: [sizes], outputs }) {
-    const counts = emit.value("Cast", [sizes!], { to: { int: 1 } });
-    emit.node("Div", [counts, emit.value("ReduceSum", [counts])], outputs);
+  operands: ["chosen", "weights"],
+  infer: (_, { experts }) => [{ dtype: "f32", shape: [experts] }],
+  onnx(emit, { inputs: [chosen, weights], outputs }, { experts }) {
+    const each = emit.ints([...Array(experts).keys()], [experts]);
+    const hits = emit.value("Equal", [emit.value("Unsqueeze", [chosen!, emit.ints([-1])]), each]);
+    const counted = emit.value("Cast", [hits], { to: { int: 1 } });
+    const perRow = emit.value("ReduceMean", [counted, emit.ints([-2])], { keepdims: { int: 0 } });
+    const rows = emit.value("Reshape", [perRow, emit.ints([-1, experts])]);
+    const flat = emit.value("Reshape", [weights!, emit.ints([1, -1])]);
+    emit.node("Reshape", [emit.value("MatMul", [flat, rows]), emit.ints([experts])], outputs);
   },
   gradient: "none",
-  reference([sizes]) {
-    const all = sizes!.data.reduce((total, size) => total + size, 0);
-    return [
-      ndarray(
-        sizes!.shape,
-        sizes!.data.map((size) => size / all),
-      ),
-    ];
+  reference([chosen, weights], { experts }) {
+    const shares = ndarray([experts]);
+    const slots = chosen!.data.length / weights!.data.length;
+    for (const [slot, expert] of chosen!.data.entries())
+      shares.data[expert]! += weights!.data[Math.floor(slot / slots)]! / slots;
+    return [shares];
   },
 };
 
-/** Each expert's share of all rows, from `sizes` i64 [experts]: f32 [experts]. */
-export const expertShares = (sizes: Tensor): Tensor => apply1(expertSharesOp, [sizes], null);
+/**
+ * Each expert's share of the choices `chosen` i64 [..., k], of which a row's weigh `weights` f32 [...] together: f32
+ * [experts]. It has no gradient.
+ */
+export const expertShares = (chosen: Tensor, weights: Tensor, experts: number): Tensor =>
+  apply1(expertSharesOp, [chosen, weights], { experts });

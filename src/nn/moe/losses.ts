@@ -1,39 +1,37 @@
 import {
-  expertOrder,
   expertShares,
   log,
   minus,
+  reshape,
   scale,
   softmax,
+  spread,
   sum,
   sumTo,
   type Tensor,
   times,
   topK,
-  volume,
 } from "../../graph/index.ts";
-
-/** Rows of logits, whose sizes are numbers. */
-const rowsOf = (logits: Tensor): number => Number(volume(logits.shape.slice(0, -1)));
-
-/** The mean of a tensor's numbers over all of its `count` places, f32 []. */
-const meanOf = (x: Tensor, count: number): Tensor => scale(sumTo(x, []), 1 / count);
 
 /**
  * Load balancing (Switch Transformer, Fedus et al. 2022, section 2.2), of a router's logits [..., experts]: experts · Σ f P
  * with f the shares of all choices and P the mean probabilities, f32 []. Balanced routers have 1; transformers' form,
- * in which f counts choices per token, is `active` times that. Shares have no gradient.
+ * in which f counts choices per token, is `active` times that. Shares have no gradient. Means are by `weights` f32
+ * [...], which sum to 1: padding has 0.
  */
-export function balanceLoss(logits: Tensor, active: number): Tensor {
+export function balanceLoss(logits: Tensor, active: number, weights: Tensor): Tensor {
   const experts = Number(logits.shape.at(-1));
-  const { sizes } = expertOrder(topK(logits, active).chosen, experts);
-  const probabilities = scale(sumTo(softmax(logits), [experts]), 1 / rowsOf(logits));
-  return scale(sum(times(probabilities, expertShares(sizes)), 0), experts);
+  const weighted = times(softmax(logits), spread(weights, logits.shape.length - 1, experts));
+  const shares = expertShares(topK(logits, active).chosen, weights, experts);
+  return scale(sum(times(sumTo(weighted, [experts]), shares), 0), experts);
 }
 
-/** The router z-loss (ST-MoE, Zoph et al. 2022): the mean square of log Σ exp of the logits [..., experts], f32 []. */
-export function routerZLoss(logits: Tensor): Tensor {
+/**
+ * The router z-loss (ST-MoE, Zoph et al. 2022): the mean square of log Σ exp of the logits [..., experts] by `weights`
+ * f32 [...], which sum to 1: f32 [].
+ */
+export function routerZLoss(logits: Tensor, weights: Tensor): Tensor {
   // The likeliest expert's probability is at least 1 / experts, so its logarithm is finite.
   const likeliest = minus(topK(logits, 1).values, log(topK(softmax(logits), 1).values));
-  return meanOf(times(likeliest, likeliest), rowsOf(logits));
+  return sumTo(times(weights, reshape(times(likeliest, likeliest), weights.shape)), []);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { volume } from "../../graph/dim.ts";
 import { gradient } from "../../graph/gradient.ts";
 import { Graph } from "../../graph/graph.ts";
 import { interpret } from "../../graph/interpret.ts";
@@ -6,7 +7,7 @@ import { count, ndarray } from "../../graph/ndarray.ts";
 import { causalAttention } from "../../graph/ops/causal-attention.ts";
 import { plus, times } from "../../graph/ops/elementwise.ts";
 import { matmulTransposed } from "../../graph/ops/matmul.ts";
-import { sumTo } from "../../graph/ops/reduce.ts";
+import { full, sum, sumTo } from "../../graph/ops/reduce.ts";
 import { rotaryEmbedding } from "../../graph/ops/rotary.ts";
 import { split } from "../../graph/ops/shape.ts";
 import type { Tensor } from "../../graph/tensor.ts";
@@ -64,6 +65,16 @@ function expectClose(got: readonly number[], expected: readonly number[], within
     expect(Math.abs(got[i]! - e), `at ${i}: ${got[i]}, ${e}`).toBeLessThan(within);
 }
 
+/** All rows of logits weigh alike. */
+const evenly = (logits: Tensor): Tensor =>
+  full(sum(logits, logits.shape.length - 1), 1 / Number(volume(logits.shape.slice(0, -1))));
+
+/** A router's losses with two active experts. */
+const losses = (logits: Tensor, weights = evenly(logits)) => ({
+  balance: balanceLoss(logits, 2, weights),
+  z: routerZLoss(logits, weights),
+});
+
 const three: RouterConfig = { count: 3, active: 2, gates: "chosen" };
 const BIAS = [0.01, -0.02, 0.03, 0];
 const input = Float64Array.from({ length: 12 }, (_, i) => Math.cos(0.7 * i + 0.1));
@@ -72,7 +83,7 @@ test("R1: routing, its order and its losses", () => {
   const b = new Bench();
   const logits = b.input("logits", [3, 4], [1, 0, -1, 2, 0.5, 1.5, 0.2, -0.3, 2, 1, 0.5, 0]);
   const { chosen, gates, order, sizes } = route(logits, { count: 4, active: 2, gates: "chosen" });
-  const found = b.run({ chosen, gates, order, sizes, balance: balanceLoss(logits, 2), z: routerZLoss(logits) });
+  const found = b.run({ chosen, gates, order, sizes, ...losses(logits) });
   expect(found.chosen).toEqual([3, 0, 1, 0, 0, 1]);
   expectClose(
     found.gates!,
@@ -184,12 +195,12 @@ describe("a mixture of feed-forwards", () => {
 
   test("a shift of all logits changes the z-loss alone", () => {
     expectClose(fed(three, input, 5), R3);
-    const losses = [0, 5].map((shift) => {
+    const found = [0, 5].map((shift) => {
       const { bench, logits } = feedForward(three, input, shift);
-      return bench.run({ balance: balanceLoss(logits, 2), z: routerZLoss(logits) });
+      return bench.run({ ...losses(logits) });
     });
-    expectClose(losses[1]!.balance!, losses[0]!.balance!, 1e-12);
-    expect(losses[1]!.z![0]).toBeGreaterThan(losses[0]!.z![0]! + 1);
+    expectClose(found[1]!.balance!, found[0]!.balance!, 1e-12);
+    expect(found[1]!.z![0]).toBeGreaterThan(found[0]!.z![0]! + 1);
   });
 
   test.each([
@@ -244,7 +255,8 @@ const weightOf = (matrix: Matrix): Tensor => {
 describe("the balance loss", () => {
   const balance = (logits: readonly number[], active: number): number => {
     const b = new Bench();
-    return b.run({ loss: balanceLoss(b.input("logits", [logits.length / 4, 4], logits), active) }).loss![0]!;
+    const given = b.input("logits", [logits.length / 4, 4], logits);
+    return b.run({ loss: balanceLoss(given, active, evenly(given)) }).loss![0]!;
   };
 
   test("is 1 for routers that choose alike, and the number of experts if one is always chosen", () => {
@@ -252,6 +264,21 @@ describe("the balance loss", () => {
     expect(balance(even, 1)).toBeCloseTo(1, 12);
     expect(balance([50, 0, 0, 0, 50, 0, 0, 0], 1)).toBeCloseTo(4, 12);
   });
+});
+
+test("padding changes no loss", () => {
+  const rows = [1, 0, -1, 2, 0.5, 1.5, 0.2, -0.3, 2, 1, 0.5, 0];
+  const found = [rows, [...rows.slice(0, 4), 9, 9, -9, 3, ...rows.slice(4), 0, 0, 0, 9]].map((given, padded) => {
+    const b = new Bench();
+    const weights = padded ? [1 / 3, 0, 1 / 3, 1 / 3, 0] : [1 / 3, 1 / 3, 1 / 3];
+    const [logits, shares] = [
+      b.input("logits", [weights.length, 4], given),
+      b.input("weights", [weights.length], weights),
+    ];
+    return b.run(losses(logits, shares));
+  });
+  expectClose(found[1]!.balance!, found[0]!.balance!, 1e-12);
+  expectClose(found[1]!.z!, found[0]!.z!, 1e-12);
 });
 
 describe("the router's gradient", () => {
@@ -280,8 +307,8 @@ describe("the router's gradient", () => {
 
   test.each([
     { name: "through the gates", of: (y: Tensor) => sumTo(times(y, y), []) },
-    { name: "of the balance loss", of: (_: Tensor, logits: Tensor) => balanceLoss(logits, 2) },
-    { name: "of the z-loss", of: (_: Tensor, logits: Tensor) => routerZLoss(logits) },
+    { name: "of the balance loss", of: (_: Tensor, logits: Tensor) => losses(logits).balance },
+    { name: "of the z-loss", of: (_: Tensor, logits: Tensor) => losses(logits).z },
   ])("$name equals central differences", ({ of }) => {
     const { exact, numeric } = gradients(2, "chosen", of);
     expectClose(exact, numeric, 1e-7);

@@ -1,5 +1,4 @@
 import type { z } from "zod";
-import type { Tensor } from "../../graph/index.ts";
 import type { DenoiserConfig } from "../../models/decoder.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { RunData } from "../data/open.ts";
@@ -31,7 +30,7 @@ export interface Method<O = unknown> {
   /** Losses at layers before the last. @throws UserError if the model has no such layers */
   exits?(options: O, model: Pick<Trainee, "stack" | "objective">): ExitLosses;
   /** A loss of each router's logits. @throws UserError if the model has no experts */
-  routerLoss?(options: O, model: Pick<Trainee, "stack">, run: TrainOptions): (logits: Tensor) => Tensor;
+  routerLoss?(options: O, model: Pick<Trainee, "stack">, run: TrainOptions): Trainee["routerLoss"];
   /** The data in place of the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if they stay. Batches are made: `batch` cannot change. */

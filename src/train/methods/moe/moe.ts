@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { plus, scale, type Tensor } from "../../../graph/index.ts";
+import { plus, scale } from "../../../graph/index.ts";
 import { balanceLoss, routerZLoss } from "../../../nn/moe/losses.ts";
 import { number } from "../../../savings/option-schemas.ts";
 import { UserError } from "../../../util/errors.ts";
@@ -15,7 +15,7 @@ export type MoeOptions = z.output<typeof options>;
 
 /**
  * Losses of routers, as JetMoE (Shen et al. 2024, section 3.3) is trained with: load balancing (Fedus et al. 2022) and
- * the z-loss (Zoph et al. 2022), summed over all routers. Both are means over a batch's positions.
+ * the z-loss (Zoph et al. 2022), summed over all routers. Both are means over a batch's positions but its padding.
  */
 export const moe: Method<MoeOptions> = {
   name: "moe",
@@ -25,12 +25,16 @@ export const moe: Method<MoeOptions> = {
 };
 
 /** Batches that make one step share its loss. @throws UserError */
-function routerLoss({ balance, z: zWeight }: MoeOptions, { stack }: Pick<Trainee, "stack">, run: TrainOptions) {
+function routerLoss(
+  { balance, z: zWeight }: MoeOptions,
+  { stack }: Pick<Trainee, "stack">,
+  run: TrainOptions,
+): Trainee["routerLoss"] {
   const { experts } = stack;
   if (!experts) throw new UserError("moe: expected a model with experts, such as jetmoe or mixtral", 2);
-  return (logits: Tensor): Tensor =>
+  return (logits, weights) =>
     plus(
-      scale(balanceLoss(logits, experts.active), balance / run.accumulate),
-      scale(routerZLoss(logits), zWeight / run.accumulate),
+      scale(balanceLoss(logits, experts.active, weights), balance / run.accumulate),
+      scale(routerZLoss(logits, weights), zWeight / run.accumulate),
     );
 }
