@@ -53,6 +53,19 @@ test("a signal stops before the next image", async () => {
   await expect(model.embed([{ image }], { signal: stopped })).rejects.toThrow("stopped");
 });
 
+test("a classifier of images: its own labels or some of them, and vectors; no texts", async () => {
+  using own = await load(fixture("vit"));
+  const { results, receipt } = await own.classify([{ image }]);
+  expect(Object.keys(results[0]!.scores)).toEqual(["a cat", "a dog", "a seven"]);
+  expect(receipt.work?.["imageTokens"]).toEqual({ dense: 10, run: 10 });
+  const { embeddings } = await own.embed([{ image }]);
+  expect(Math.hypot(...embeddings[0]!)).toBeCloseTo(1, 5);
+  await expect(own.embed(["x"])).rejects.toThrow("embeds images and got a text; expected an image");
+  await expect(own.classify(["x"])).rejects.toThrow("classifies images and got a text; expected an image");
+  await expect(own.complete("x")).rejects.toThrow("encodes images; expected a model that generates text");
+  await expect(own.relevance("x", ["y"])).rejects.toThrow("reads images alone; expected an encoder of texts");
+});
+
 test("a model of texts alone has no eyes", async () => {
   using texts = await load(fileURLToPath(new URL("../engine/fixtures/sentences", import.meta.url)));
   const sentence = /reads texts alone and got an image; expected a model of images and texts, such as a CLIP$/;

@@ -11,10 +11,14 @@ export function textsAlone<T>(model: string, inputs: readonly T[]): Exclude<T, I
   });
 }
 
-/** The images that a model of images and texts classifies. @throws UserError if one of them is a text */
-export function imagesAlone(model: string, inputs: readonly unknown[]): ImageInput[] {
+/** The images that a model classifies, or embeds. @throws UserError if one of them is a text */
+export function imagesAlone(
+  model: string,
+  inputs: readonly unknown[],
+  verb: "classifies" | "embeds" = "classifies",
+): ImageInput[] {
   return inputs.map((input) => {
     if (isImage(input)) return input;
-    throw new UserError(`${model} classifies images and got a text; expected an image`);
+    throw new UserError(`${model} ${verb} images and got a text; expected an image`);
   });
 }

@@ -21,6 +21,8 @@ export function generativeOf(loaded: LoadedModel): Generative {
       );
     case "encoder of images and texts":
       throw new UserError(`${loaded.source.name} encodes images and texts; expected a model that generates`);
+    case "image encoder":
+      throw new UserError(`${loaded.source.name} encodes images; expected a model that generates text`);
     case "image generator":
       throw new UserError(`${loaded.source.name} draws images; expected a model that generates text`);
   }
@@ -37,6 +39,8 @@ export function encoderOf(loaded: LoadedModel): EncoderModel {
       throw new UserError(`${loaded.source.name} generates text; expected an encoder, such as minilm for embeddings`);
     case "encoder of images and texts":
       throw new UserError(`${loaded.source.name} encodes images and texts; expected an encoder of texts alone`);
+    case "image encoder":
+      throw new UserError(`${loaded.source.name} reads images alone; expected an encoder of texts, such as minilm`);
     case "image generator":
       throw new UserError(`${loaded.source.name} draws images; expected an encoder, such as minilm for embeddings`);
   }

@@ -2,7 +2,7 @@ import { generateAll } from "../engine/answer/batch-generate.ts";
 import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
 import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
-import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
+import type { Answers, EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
 import { damageBehind } from "../engine/file/damage.ts";
 import type { Picture } from "../engine/image/encode.ts";
 import type { ImageInput } from "../engine/image/input.ts";
@@ -212,6 +212,7 @@ export class Model implements Disposable {
       case "encoder of images and texts":
         // The call that runs is in an encoder's queue, too.
         return Object.assign(loaded.queue, { limit: options.queue + 1 });
+      case "image encoder":
       case "image generator":
       case "encoder with a decoder":
       case "diffusion language model":
@@ -264,11 +265,15 @@ export class Model implements Disposable {
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
     const terms = this.#terms(given("embed's options", args.readOptions, options));
     const all = given("embed's texts", args.textsOrImages, texts);
-    const { loaded } = this;
-    const embedded =
-      loaded.kind === IMAGES ? loaded.embed(all, terms) : this.encoder.embed(textsAlone(this.name, all), terms);
-    const { answers, receipt } = this.#biller.billed(await this.#sound(embedded));
+    const { answers, receipt } = this.#biller.billed(await this.#sound(this.#embed(all, terms)));
     return { embeddings: answers, receipt };
+  }
+
+  #embed(inputs: readonly TextOrImage[], terms: ReadTerms): Promise<Answers<Float32Array>> {
+    const { loaded, name } = this;
+    if (loaded.kind === IMAGES) return loaded.embed(inputs, terms);
+    if (loaded.kind === "image encoder") return loaded.embed(imagesAlone(name, inputs, "embeds"), terms);
+    return this.encoder.embed(textsAlone(name, inputs), terms);
   }
 
   /**
@@ -296,12 +301,20 @@ export class Model implements Disposable {
       const { answers: results, receipt } = this.#biller.billed(await this.#sound(scored));
       return { results, receipt };
     }
-    const classified =
-      loaded.kind === IMAGES
-        ? loaded.classify(imagesAlone(this.name, all), labelsFor(this.name, labels), this.#terms(terms))
-        : this.encoder.classify(textsAlone(this.name, all), labels, this.#terms(terms));
-    const { answers, receipt } = this.#biller.billed(await this.#sound(classified));
+    const { answers, receipt } = this.#biller.billed(await this.#sound(this.#classify(all, labels, terms)));
     return { results: answers, receipt };
+  }
+
+  #classify(
+    inputs: readonly (Reading | ImageInput)[],
+    labels: readonly string[] | undefined,
+    options: args.ReadTerms,
+  ): Promise<Answers<Classification>> {
+    const { loaded, name } = this;
+    const terms = this.#terms(options);
+    if (loaded.kind === IMAGES) return loaded.classify(imagesAlone(name, inputs), labelsFor(name, labels), terms);
+    if (loaded.kind === "image encoder") return loaded.classify(imagesAlone(name, inputs), labels, terms);
+    return this.encoder.classify(textsAlone(name, inputs), labels, terms);
   }
 
   /**

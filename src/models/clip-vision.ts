@@ -40,13 +40,16 @@ export const clipVisionTower = (
   },
 });
 
+/** The name of the bias of patches' vectors. */
+export const patchBias = (names: Names): string => placeOf(names("patch_embd.bias"));
+
 const placeOf = (stored: ReturnType<Names>): string => (typeof stored === "string" ? stored : stored.name);
 
 /** The stored vector of the whole image's token is a row of a table here; a bias of patches has no patch's shape. */
 export const withClassVector =
   (names: Names, { hidden }: ImageEncoderConfig): Names =>
   (canonical) => {
-    if (canonical === "patch_embd.bias") return placeOf(names(canonical));
+    if (canonical === "patch_embd.bias") return patchBias(names);
     if (canonical !== "class_embd.weight") return names(canonical);
     const place = placeOf(names("position_embd.weight"));
     return { name: place.replace(/position_embedding\.weight$/, "class_embedding"), shape: [hidden] };
@@ -97,12 +100,25 @@ interface VisionTraits extends Pick<ImageEncoderConfig, "classToken" | "patchBia
 
 /** A CLIP's tower of images, by a configuration's `vision_config`. @throws UserError */
 export const readClipVision = (source: HuggingFaceConfig, name: string): ImageEncoderConfig =>
-  readVision(source, name, { usual, classToken: true, patchBias: false, embeddingNorm: true });
+  readVision(source, name, visionConfig(source, name), {
+    usual,
+    classToken: true,
+    patchBias: false,
+    embeddingNorm: true,
+  });
 
-/** A tower of images, by a configuration's `vision_config`. @throws UserError */
-export function readVision(source: HuggingFaceConfig, name: string, traits: VisionTraits): ImageEncoderConfig {
-  const { usual, ...own } = traits;
-  const config = { ...usual, ...new Fields(source, name).object("vision_config") };
+/** The part of a configuration that is about images. @throws UserError */
+export const visionConfig = (source: HuggingFaceConfig, name: string): HuggingFaceConfig["config"] =>
+  new Fields(source, name).object("vision_config") ?? {};
+
+/** An encoder of images by its own part of a configuration. @throws UserError */
+export function readVision(
+  source: HuggingFaceConfig,
+  name: string,
+  own: HuggingFaceConfig["config"],
+  { usual, ...traits }: VisionTraits,
+): ImageEncoderConfig {
+  const config = { ...usual, ...own };
   const fields = new Fields({ ...source, config }, name);
   const sizes = checkValues(imageSizes, source, {
     channels: fields.number(undefined, "num_channels"),
@@ -113,9 +129,9 @@ export function readVision(source: HuggingFaceConfig, name: string, traits: Visi
   if (imageSize < patchSize)
     throw new UserError(`${source.path}: "image_size" is ${imageSize}, expected at least "patch_size", ${patchSize}`);
   // Its tokens are patches: it has places, and no vocabulary.
-  const context = Math.floor(imageSize / patchSize) ** 2 + (own.classToken ? 1 : 0);
+  const context = Math.floor(imageSize / patchSize) ** 2 + (traits.classToken ? 1 : 0);
   if (context > MOST_TOKENS)
     throw new UserError(`${source.path}: an image has ${context} tokens, expected at most ${MOST_TOKENS}`);
   const texts = { ...config, vocab_size: 1, max_position_embeddings: context };
-  return { ...readEncoder(new Fields({ ...source, config: texts }, name), clipShared), ...sizes, ...own };
+  return { ...readEncoder(new Fields({ ...source, config: texts }, name), clipShared), ...sizes, ...traits };
 }

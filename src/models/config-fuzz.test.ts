@@ -15,11 +15,13 @@ import { traceHidden } from "./encoder-graphs.ts";
 import { traceNoise } from "./image-generator-graphs.ts";
 import { traceImages, traceTexts } from "./image-text-graphs.ts";
 import {
+import { traceImageVector } from "./images-graphs.ts";
   isOfKind,
   openDecoder,
   openEncoder,
   openImageGenerator,
   openImageText,
+  openImages,
   openSeq2Seq,
   openVision,
 } from "./registry.ts";
@@ -94,6 +96,10 @@ function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
     return [weights, () => [traceTexts(model), traceImages(model, 1)]];
   }
   if (isOfKind("image generator", checkpoint)) {
+  if (isOfKind("image encoder", checkpoint)) {
+    const { model, weights } = openImages(checkpoint, folder, "f32");
+    return [weights, () => traceImageVector(model)];
+  }
     const { model, weights } = openImageGenerator(checkpoint, folder);
     return [weights, () => traceNoise(model.unet)];
   }

@@ -11,6 +11,7 @@ import {
   split,
   type Tensor,
   tanh,
+  times,
 } from "../graph/index.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import { addAndNormalise, normalise } from "../nn/norm.ts";
@@ -45,6 +46,8 @@ export interface EncoderConfig extends Sizes {
   /** True if feed-forwards have a gate: in one tensor with the values it gates, or in a separate one. */
   readonly gated: false | "joined" | "apart";
   readonly activation: Activation;
+  /** True if a factor for each element stands behind attention and feed-forward (Touvron et al. 2021, LayerScale). */
+  readonly layerScale?: boolean;
   /** The number of token types (first and second text); 0 if the model has none. */
   readonly types: number;
   /** Row of the position table that the first token has; undefined: no position has a vector. */
@@ -106,8 +109,8 @@ export class Encoder {
     const { norms } = this.config;
     const parts = new Parts(this.weights, graph);
     const name = (part: string) => `blk.${layer}.${part}`;
-    const attend = (x: Tensor) => this.#attend(graph, parts, layer, x, texts);
-    const feed = (x: Tensor) => this.#feed(parts, name, x);
+    const attend = (x: Tensor) => this.#scaled(graph, name("attn_scale"), this.#attend(graph, parts, layer, x, texts));
+    const feed = (x: Tensor) => this.#scaled(graph, name("ffn_scale"), this.#feed(parts, name, x));
     if (norms === "after") {
       const { branch } = stream;
       const middle = addAndNormalise(attend(branch), branch, this.#norm(parts, name("attn_output_norm"))).normed;
@@ -146,6 +149,11 @@ export class Encoder {
     const logits = parts.project(this.#dense(parts, hidden, predictor), { [output]: vocabulary });
     if (output === predictor.output || !this.weights.has(`${predictor.output}.bias`)) return logits;
     return plus(logits, this.weights.vector(graph, { [`${predictor.output}.bias`]: vocabulary }));
+  }
+
+  #scaled(graph: Graph, name: string, x: Tensor): Tensor {
+    const { layerScale, hidden } = this.config;
+    return layerScale ? times(x, this.weights.vector(graph, { [`${name}.weight`]: hidden })) : x;
   }
 
   #dense(parts: Parts, x: Tensor, { dense, activation, norm }: Head): Tensor {

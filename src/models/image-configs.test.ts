@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../util/errors.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { openImageText } from "./registry.ts";
+import { isOfKind, openImages, openImageText } from "./registry.ts";
 
 type Json = Record<string, unknown>;
 
@@ -23,7 +23,7 @@ const inside = (part: string, changes: Json) => (config: Json) => ({
   [part]: { ...(config[part] as Json), ...changes },
 });
 
-describe("a configuration of images and texts that would change the numbers is refused by name", () => {
+describe("a configuration of images that would change the numbers is refused by name", () => {
   test.each<[string, string, (config: Json) => Json, string]>([
     [
       "siglip",
@@ -57,7 +57,9 @@ describe("a configuration of images and texts that would change the numbers is r
       "the model's channels: Invalid input: expected 3",
     ],
   ])("%s: %s", (name, _, changes, sentence) => {
-    const attempt = () => openImageText(changed(name, changes), "/nowhere", "f32");
+    const checkpoint = changed(name, changes);
+    const open = isOfKind("image encoder", checkpoint) ? openImages : openImageText;
+    const attempt = () => open(checkpoint, "/nowhere", "f32");
     expect(attempt).toThrow(UserError);
     expect(attempt).toThrow(sentence);
   });

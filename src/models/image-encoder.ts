@@ -1,6 +1,7 @@
 import { concat, type Graph, plus, pool, split, type Tensor } from "../graph/index.ts";
 import { normalise } from "../nn/norm.ts";
 import { patchVectors } from "../nn/patches.ts";
+import { resizePositions } from "../nn/resize-positions.ts";
 import { type Stream, settle } from "../nn/stream.ts";
 import { evenBatch, type TextBatch } from "../nn/unpad.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
@@ -13,6 +14,8 @@ export interface ImageEncoderConfig extends EncoderConfig {
   readonly channels: number;
   /** Pixels of a side. */
   readonly imageSize: number;
+  /** Pixels of a side of the images that its positions were trained on, if they are interpolated. */
+  readonly trainedSize?: number;
   /** Pixels of a patch's side. */
   readonly patchSize: number;
   /** True if a token of the whole image comes before those of its patches. */
@@ -43,8 +46,11 @@ export class ImageEncoder {
 
   /** Patches of a side: pixels at the right and the bottom that fill none are left out. */
   get side(): number {
-    const { imageSize, patchSize } = this.config;
-    return Math.floor(imageSize / patchSize);
+    return this.#patchesOf(this.config.imageSize);
+  }
+
+  #patchesOf(size: number): number {
+    return Math.floor(size / this.config.patchSize);
   }
 
   /** The vector of the whole image, [batch, hidden], of pixels [batch, channels, side, side]. `batch` is a number. */
@@ -78,8 +84,22 @@ export class ImageEncoder {
     const parts = new Parts(this.weights, graph);
     const patches = this.#patches(graph, pixels);
     const all = classToken ? concat([parts.rows("class_embd", places(graph, pixels), 1, hidden), patches], 1) : patches;
-    const x = plus(all, this.weights.table(graph, "position_embd.weight", [this.tokens, hidden]));
+    const x = plus(all, this.#positions(graph));
     return embeddingNorm ? normalise(x, parts.norm("token_embd_norm", hidden, { norm: "layer", epsilon })) : x;
+  }
+
+  /** The vectors of positions, [tokens, hidden]. */
+  #positions(graph: Graph): Tensor {
+    const { hidden, imageSize, trainedSize = imageSize, classToken } = this.config;
+    const [trained, first] = [this.#patchesOf(trainedSize), classToken ? 1 : 0];
+    const name = "position_embd.weight";
+    const own = this.weights.table(graph, name, [trained ** 2 + first, hidden]);
+    if (trained === this.side) return own;
+    const table = this.weights.values(name)!;
+    return this.weights.computed(graph, `${name}.${this.side}`, [this.tokens, hidden], () => {
+      const [before, grid] = [table.subarray(0, first * hidden), table.subarray(first * hidden)];
+      return Float32Array.of(...before, ...resizePositions(grid, trained, this.side, hidden));
+    });
   }
 
   #patches(graph: Graph, pixels: Tensor): Tensor {
@@ -99,7 +119,7 @@ function places(graph: Graph, { shape: [batch] }: Tensor): Tensor {
 }
 
 /** A mask without padding, i32. */
-function ones(graph: Graph, shape: [number, number]): Tensor {
+export function ones(graph: Graph, shape: [number, number]): Tensor {
   const bytes = new Uint8Array(new Int32Array(shape[0] * shape[1]).fill(1).buffer);
-  return graph.constant("even", { dtype: "i32", shape }, { kind: "memory", bytes });
+  return graph.constant(`even.${shape.join("x")}`, { dtype: "i32", shape }, { kind: "memory", bytes });
 }

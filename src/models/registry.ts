@@ -12,6 +12,7 @@ import { bert } from "./bert.ts";
 import { clip } from "./clip.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
 import { distilbert } from "./distilbert.ts";
+import { dinov2 } from "./dinov2.ts";
 import { dream } from "./dream.ts";
 import type { Encoder } from "./encoder.ts";
 import { ernie45 } from "./ernie4_5.ts";
@@ -23,6 +24,7 @@ import { graniteMoe } from "./granitemoe.ts";
 import type { ImageText, ImageTextArchitecture } from "./image-text.ts";
 import { jetmoe } from "./jetmoe.ts";
 import { llada } from "./llada.ts";
+import type { ImageArchitecture, Images } from "./images.ts";
 import { llama } from "./llama.ts";
 import { llava } from "./llava.ts";
 import { mambaArchitecture } from "./mamba.ts";
@@ -50,6 +52,7 @@ import type { Vision, VisionLanguageArchitecture } from "./vision.ts";
 
 /** Every supported decoder, one line each. */
 const decoders: readonly Architecture[] = [
+import { vit } from "./vit.ts";
   ernie45,
   gemma2,
   gemma3,
@@ -92,6 +95,9 @@ const imageTexts: readonly ImageTextArchitecture[] = [clip, siglip];
 /** Every supported diffusion model of images, one line each. */
 const imageGenerators: readonly ImageGeneratorArchitecture[] = [unet2d];
 
+/** Every supported encoder of images alone, one line each. */
+const imageEncoders: readonly ImageArchitecture[] = [dinov2, vit];
+
 const architectures = {
   decoder: decoders,
   "vision–language model": visionLanguages,
@@ -102,6 +108,7 @@ const architectures = {
   "image generator": imageGenerators,
 };
 
+  "image encoder": imageEncoders,
 /** The kinds that an architecture of this room is of. */
 export type ArchitectureKind = keyof typeof architectures;
 
@@ -238,6 +245,20 @@ export interface OpenVision {
 /** Like `openDecoder`, for the part of a vision–language model that reads images. */
 export function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenVision {
   const architecture = architectureOf(checkpoint, visionLanguages);
+/** An encoder of images alone, and the weights that its graphs are traced with. */
+export interface OpenImages {
+  readonly model: Images;
+  readonly weights: Weights;
+}
+
+/** Like `openDecoder`, for encoders of images alone, which take no adapter; `side`: pixels of the images that it reads. */
+export function openImages(checkpoint: Checkpoint, folder: string, quant: Quant = "auto", side?: number): OpenImages {
+  const architecture = architectureOf(checkpoint, imageEncoders);
+  const used = without(checkpoint, architecture.unread(checkpoint));
+  const weights = new Weights(used, folder, quant, architecture.tensors(used));
+  return { model: architecture.open(weights, side), weights };
+}
+
   const used = without(checkpoint, architecture.unreadVision(checkpoint));
   const weights = new Weights(used, path.join(folder, "vision"), quant, architecture.tensors(used));
   return { vision: architecture.vision(weights), weights };

@@ -1,6 +1,6 @@
 import type { ConfigSource } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
-import { clipVisionTower, readVision } from "./clip-vision.ts";
+import { clipVisionTower, readVision, visionConfig } from "./clip-vision.ts";
 import type { ImageEncoderConfig } from "./image-encoder.ts";
 import type { Scheme } from "./names.ts";
 
@@ -17,7 +17,10 @@ const usual = {
 export const readSiglipVision = (
   source: Extract<ConfigSource, { kind: "huggingface" }>,
   name: string,
-): ImageEncoderConfig => readVision(source, name, { usual, classToken: false, patchBias: true, embeddingNorm: false });
+): ImageEncoderConfig => {
+  const traits = { usual, classToken: false, patchBias: true, embeddingNorm: false };
+  return readVision(source, name, visionConfig(source, name), traits);
+};
 
 /** Names of the tower of images with its pooling head. */
 export const siglipVisionTower = (config: ImageEncoderConfig, prefixes: readonly string[]): Scheme => {

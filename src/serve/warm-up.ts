@@ -28,6 +28,9 @@ async function answerOnce(model: Model): Promise<void> {
     case "encoder of images and texts":
       return void (await model.embed([TEXT]));
     case "image generator":
+    case "image encoder":
+      // It is compiled with the first image.
+      return;
       return void (await model.imagine({ class: loaded.model.labels[0], steps: 1 }));
     case "encoder with a decoder":
     case "diffusion language model":

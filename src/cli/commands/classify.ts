@@ -20,7 +20,10 @@ export function define(command: Command): void {
       "a,b,…: some of a classifier's labels; any labels for a generating model, an image or --via qzero, there also label=word|word",
       (text) => text.split(","),
     )
-    .option("--image <file>", "an image instead of a text, for a model of images and texts, by any labels")
+    .option(
+      "--image <file>",
+      "an image instead of a text: by any labels for a model of images and texts, by its own for a classifier of images",
+    )
     .addOption(new Option("--via <pipeline>", "by the categories of documents").choices(["qzero"]))
     .option("--index <name>", "qzero: the index that texts are looked up in")
     .option("--store <address>", "qzero: the index's postgres://user@host/database (default: files in MODICUM_HOME)")

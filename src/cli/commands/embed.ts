@@ -8,7 +8,7 @@ import { readStdin } from "../stdin.ts";
 
 export function define(command: Command): void {
   addEncodeFlags(command.argument("[texts...]", "the texts (default: the lines of stdin)"), "minilm")
-    .option("--image <file>", "an image, after the texts, for a model of images and texts; may be repeated", collect)
+    .option("--image <file>", "an image, after the texts, for a model that encodes images; may be repeated", collect)
     .action(embed);
 }
 

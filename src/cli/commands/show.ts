@@ -124,7 +124,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ["architecture", `${model.architecture}, ${/^[aeio]/.test(model.kind) ? "an" : "a"} ${model.kind}`],
   ["layers", layers(config)],
   ["attention", model.drawn && config.heads === 0 ? "none" : attention(config)],
-  ...(model.drawn
+  ...(config.vocabulary === 0
     ? []
     : ([
         ["vocabulary", grouped(config.vocabulary)],
@@ -135,7 +135,8 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ["in memory", memory(bytes)],
   ...model.tensors.map((held, i): [string, string] => [i === 0 ? "tensors" : "", holding(held)]),
   ...activations({ config, bytes, ...model }),
-  ...(model.drawn ? drawings({ config, bytes, ...model }) : flops({ config, bytes, ...model })),
+  ...drawings({ config, bytes, ...model }),
+  ...(config.vocabulary === 0 ? [] : flops({ config, bytes, ...model })),
   ...images({ config, bytes, ...model }),
   ...purpose({ config, bytes, ...model }),
   ...sampling({ config, bytes, ...model }),

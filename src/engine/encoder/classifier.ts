@@ -34,18 +34,24 @@ const configSchema = z.looseObject({
  * Reads from a configuration how to interpret a classifier's `count` outputs.
  * @throws UserError if the classifier is of another kind
  */
-export function readClassifier(source: ConfigSource, count: number): ClassifierSettings {
+export function readClassifier(
+  source: ConfigSource,
+  count: number,
+  head: "ForSequenceClassification" | "ForImageClassification" = "ForSequenceClassification",
+): ClassifierSettings {
   const parsed = configSchema.safeParse(source.kind === "gguf" ? ggufConfig(source) : source.config);
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0]!;
     throw new UserError(`${source.path}: "${path.join(".")}": ${message}`);
   }
   const { architectures, id2label, problem_type: problem, ...config } = parsed.data;
-  const [architecture = "ForSequenceClassification"] = architectures ?? [];
-  if (!architecture.endsWith("ForSequenceClassification"))
+  const [architecture = head] = architectures ?? [];
+  if (!architecture.endsWith(head)) {
+    const what = head === "ForSequenceClassification" ? "texts" : "images";
     throw new UserError(
-      `${source.path}: "${architecture}" has a head that is not supported, expected one for whole texts`,
+      `${source.path}: "${architecture}" has a head that is not supported, expected one for whole ${what}`,
     );
+  }
   if (count === 0) throw new UserError(`${source.path}: "id2label" is empty, expected a label or more`);
   const named = config.sentence_transformers?.activation_fn ?? config.sbert_ce_default_activation_function;
   return {

@@ -93,6 +93,7 @@ function generates(kind: KindName): boolean {
       return true;
     case "encoder":
     case "encoder of images and texts":
+    case "image encoder":
     case "image generator":
       return false;
   }

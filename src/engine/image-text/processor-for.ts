@@ -2,6 +2,12 @@ import type { ImageEncoderConfig } from "../../models/image-encoder.ts";
 import { UserError } from "../../util/errors.ts";
 import { type ImageProcessor, readImageProcessor } from "../image/processor.ts";
 
+/** The side of the squares that a folder's processor makes. @throws UserError if it makes none */
+export function squareOf(folder: string, { width, height }: ImageProcessor): number {
+  if (width === height) return width;
+  throw new UserError(`${folder}: the processor makes images of ${width} × ${height}, expected squares`);
+}
+
 /** A model folder's image processor. @throws UserError if it gives images of another size than the model reads */
 export function processorFor(folder: string, { imageSize }: Pick<ImageEncoderConfig, "imageSize">): ImageProcessor {
   const processor = readImageProcessor(folder);

@@ -13,10 +13,13 @@ const square = z.strictObject({ height: side, width: side });
 const sizes = z.union([square, z.strictObject({ shortest_edge: side }), side], "expected a size");
 const channels = z.tuple([z.number(), z.number(), z.number()], "expected three numbers");
 
+/** Filters by Pillow's numbers. */
+const filters = { 2: "bilinear", 3: "bicubic" } as const;
+
 const schema = z.looseObject({
   do_resize: z.boolean().default(true),
   size: sizes,
-  resample: z.literal([2, 3], "expected 2 (bilinear) or 3 (bicubic)").default(3),
+  resample: z.literal([2, 3], "expected 2 (bilinear) or 3 (bicubic)").nullish(),
   do_center_crop: z.boolean().nullish(),
   crop_size: z.union([square, side]).nullish(),
   do_rescale: z.boolean().default(true),
@@ -39,8 +42,11 @@ export interface ImageProcessor {
   readonly deviation: readonly number[];
 }
 
-/** Reads a model folder's processor. @throws UserError if it asks for steps that are not supported */
-export function readImageProcessor(folder: string): ImageProcessor {
+/**
+ * Reads a model folder's processor; `usual` is the filter of files that name none.
+ * @throws UserError if it asks for steps that are not supported
+ */
+export function readImageProcessor(folder: string, usual: FilterName = "bicubic"): ImageProcessor {
   const file = path.join(folder, FILE);
   const read = readJson(file, schema, "how the model's images are prepared");
   if (!read.do_resize) throw new UserError(`${file}: "do_resize" is false, expected true: images are of any size`);
@@ -55,7 +61,7 @@ export function readImageProcessor(folder: string): ImageProcessor {
     );
   return {
     ...{ resize, ...result },
-    filter: read.resample === 2 ? "bilinear" : "bicubic",
+    filter: read.resample ? filters[read.resample] : usual,
     rescale: read.do_rescale ? read.rescale_factor : 1,
     mean: read.do_normalize ? read.image_mean : [0, 0, 0],
     deviation: read.do_normalize ? read.image_std : [1, 1, 1],

@@ -4,6 +4,7 @@ import { decoderKind } from "./decoder.ts";
 import { diffusionKind } from "./diffusion.ts";
 import { encoderKind } from "./encoder.ts";
 import { encoderDecoderKind } from "./encoder-decoder.ts";
+import { imageEncoderKind } from "./image-encoder.ts";
 import { imageGeneratorKind } from "./image-generator.ts";
 import { imageTextKind } from "./image-text.ts";
 
@@ -14,6 +15,7 @@ export const kinds = [
   encoderKind,
   encoderDecoderKind,
   imageTextKind,
+  imageEncoderKind,
   imageGeneratorKind,
 ] as const;
 

@@ -25,6 +25,9 @@ const fixtures = [
   ["t5-gated", "encoder with a decoder"],
   ["t5-plain/model.gguf", "encoder with a decoder"],
   ["clip", "encoder of images and texts"],
+  ["dinov2", "image encoder"],
+  ["unet", "image generator"],
+  ["stable-diffusion", "image generator"],
 ] as const;
 
 test.each(fixtures)("%s is of one kind: %s", (file, name) => {
@@ -37,7 +40,7 @@ test("a model of none of them is refused, with the architectures that run", () =
   const checkpoint = { ...openCheckpoint(fixture("llama-biased")), architecture: "lama" };
   expect(() => kindOf(checkpoint)).toThrow(UserError);
   expect(() => kindOf(checkpoint)).toThrow(
-    /llama-biased: architecture "lama" is not supported \(supported: .*t5, clip, UNet2DModel\); did you mean "llama"\?/,
+    /llama-biased: architecture "lama" is not supported \(supported: .*t5, clip, .*StableDiffusionPipeline, UNet2DModel\); did you mean "llama"\?/,
   );
 });
 

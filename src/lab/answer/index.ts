@@ -44,6 +44,9 @@ export async function openAnswering({ source, quant, truncate, adapter, first }:
     case "encoder of images and texts":
       model[Symbol.dispose]();
       throw new UserError(`${model.source.name} encodes images and texts; the lab has no task for it`);
+    case "image encoder":
+      model[Symbol.dispose]();
+      throw new UserError(`${model.source.name} encodes images; the lab has no task for it`);
     case "diffusion language model":
       model[Symbol.dispose]();
       throw new UserError(`${model.source.name} fills in masked tokens; the lab's tasks are for other models`);

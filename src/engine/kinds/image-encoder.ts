@@ -1,0 +1,58 @@
+import path from "node:path";
+import { evalCost } from "../../graph/index.ts";
+import { traceImageScores, traceImageVector } from "../../models/images-graphs.ts";
+import { isOfKind, openImages } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
+import { type Adapted, refuseSeveral } from "../file/adapters.ts";
+import { type Described, sizesOf } from "../file/described.ts";
+import { readImageProcessor } from "../image/processor.ts";
+import { classifierOf, ImageEncoderModel } from "../image-encoder/image-encoder-model.ts";
+import { exact } from "../image-text/image-text-model.ts";
+import { squareOf } from "../image-text/processor-for.ts";
+import type { Kind } from "./kind.ts";
+import { refuseSavings } from "./seamless.ts";
+
+const KIND = "image encoder";
+
+/** Models that read images alone. */
+export const imageEncoderKind: Kind<ImageEncoderModel> = {
+  name: KIND,
+  matches: (checkpoint) => isOfKind(KIND, checkpoint),
+  async open({ source, adapted, recipe, quant }) {
+    refuseAdapters(adapted);
+    refuseSavings(`${source.name} encodes images`, recipe);
+    return ImageEncoderModel.load(source, quant, adapted);
+  },
+  describe,
+  export({ checkpoint }) {
+    throw new UserError(`${checkpoint.path} encodes images, which is not exported; expected another model`);
+  },
+  async check({ name }, _, recipe) {
+    refuseSavings(`${name} encodes images`, recipe);
+  },
+};
+
+function refuseAdapters(adapted: Adapted): void {
+  refuseSeveral(adapted, KIND);
+  if (adapted.own || adapted.checkpoint.variant !== undefined)
+    throw new UserError(`${adapted.checkpoint.path} encodes images, which takes no adapter`);
+}
+
+function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
+  const files = path.dirname(checkpoint.config.path);
+  const side = squareOf(files, readImageProcessor(files, "bilinear"));
+  const { model, weights } = openImages(checkpoint, folder, exact(quant), side);
+  const { config, tokens } = model.image;
+  const { layers, hidden, heads, headSize, imageSize, patchSize } = config;
+  const labels = classifierOf(model, checkpoint.config)?.labels;
+  return {
+    config: { ...sizesOf(config), vocabulary: 0, context: 0 },
+    image: { layers, hidden, heads, headSize, imageSize, patchSize, tokens },
+    ...(labels && { labels }),
+    ...{ weights, cache: 0, seams: [] },
+    trace: () => [traceImageVector(model), ...(labels ? [traceImageScores(model)] : [])],
+    flops: (costs) => ({ flopsPerToken: { empty: 0, full: 0 }, flopsPerImage: evalCost(costs.at(-1)!, {}).flops }),
+  };
+}
