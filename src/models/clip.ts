@@ -13,6 +13,7 @@ import {
   withClassVector,
 } from "./clip-vision.ts";
 import { checkValues, readEncoder } from "./config.ts";
+import type { EncoderConfig } from "./encoder.ts";
 import { Fields } from "./fields.ts";
 import { ImageEncoder } from "./image-encoder.ts";
 import { ImageText, type ImageTextArchitecture, PlainTextEncoder } from "./image-text.ts";
@@ -26,7 +27,8 @@ const usual = {
   ...{ max_position_embeddings: 77, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },
 };
 
-const textTower: Scheme = {
+/** Names of the tower of texts. */
+export const clipTextTower: Scheme = {
   ...clipTower,
   prefixes: ["text_model."],
   top: {
@@ -39,12 +41,18 @@ const textTower: Scheme = {
 
 const common = z.object({ width: z.int().min(1).max(65536) });
 
+/** The encoder of texts, by a configuration of it alone. @throws UserError */
+export function readClipText(given: ConfigSource): EncoderConfig {
+  const source = inSafetensors(given, "a CLIP");
+  const fields = new Fields({ ...source, config: { ...usual, ...source.config } }, NAME);
+  return readEncoder(fields, { ...clipShared, causal: true });
+}
+
 function configure(given: ConfigSource) {
   const source = inSafetensors(given, "a CLIP");
   const fields = new Fields(source, NAME);
-  const text = new Fields({ ...source, config: { ...usual, ...fields.object("text_config") } }, NAME);
   return {
-    text: readEncoder(text, { ...clipShared, causal: true }),
+    text: readClipText({ ...source, config: fields.object("text_config") ?? {} }),
     image: readClipVision(source, NAME),
     ...checkValues(common, source, { width: fields.number(undefined, "projection_dim", 512) }),
   };
@@ -59,7 +67,7 @@ export const clip: ImageTextArchitecture = {
   tensors(checkpoint: Checkpoint): Names {
     const { image } = configure(checkpoint.config);
     const vision = withClassVector(namesOf(checkpoint, clipVisionTower(image, ["vision_model."])), image);
-    return towerNames({ t: namesOf(checkpoint, textTower), v: vision });
+    return towerNames({ t: namesOf(checkpoint, clipTextTower), v: vision });
   },
   /** Places by number, which old files store. */
   unread: ({ tensors }: Checkpoint): string[] => [...tensors.keys()].filter((name) => name.endsWith(".position_ids")),

@@ -12,16 +12,17 @@ import { Metadata } from "../weights/gguf/metadata.ts";
 import type { GgufValue } from "../weights/gguf/values.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { traceHidden } from "./encoder-graphs.ts";
-import { traceNoise } from "./image-generator-graphs.ts";
+import type { PromptParts } from "./image-generator.ts";
+import { traceNoise, tracePixels } from "./image-generator-graphs.ts";
 import { traceImages, traceTexts } from "./image-text-graphs.ts";
-import {
 import { traceImageVector } from "./images-graphs.ts";
+import {
   isOfKind,
   openDecoder,
   openEncoder,
   openImageGenerator,
-  openImageText,
   openImages,
+  openImageText,
   openSeq2Seq,
   openVision,
 } from "./registry.ts";
@@ -95,13 +96,18 @@ function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
     const { model, weights } = openImageText(checkpoint, folder, "f32");
     return [weights, () => [traceTexts(model), traceImages(model, 1)]];
   }
-  if (isOfKind("image generator", checkpoint)) {
   if (isOfKind("image encoder", checkpoint)) {
     const { model, weights } = openImages(checkpoint, folder, "f32");
     return [weights, () => traceImageVector(model)];
   }
+  if (isOfKind("image generator", checkpoint)) {
     const { model, weights } = openImageGenerator(checkpoint, folder);
-    return [weights, () => traceNoise(model.unet)];
+    const { unet, prompts } = model;
+    const around = ({ texts, decoder }: PromptParts) => [
+      traceHidden(texts),
+      tracePixels(decoder, unet.config.imageSize),
+    ];
+    return [weights, () => [traceNoise(unet), prompts && around(prompts)]];
   }
   const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
   return [weights, () => traceDense(decoder)];
@@ -109,7 +115,11 @@ function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
 
 const files = readdirSync(fixtures)
   .flatMap((name) => [name, `${name}/model.gguf`, `${name}/encoder.gguf`])
-  .filter((name) => /\.gguf$/.test(name) || existsSync(path.join(fixtures, name, "config.json")))
+  .filter(
+    (name) =>
+      /\.gguf$/.test(name) ||
+      ["config.json", "model_index.json"].some((file) => existsSync(path.join(fixtures, name, file))),
+  )
   .map((name) => path.join(fixtures, name))
   .filter((file) => existsSync(file));
 

@@ -1,22 +1,32 @@
 import { Graph, minus, reshape, scale, sum, sym, type Tensor, times } from "../graph/index.ts";
+import type { LatentDecoder } from "./autoencoder-kl.ts";
 import type { UNet, UNetInput } from "./unet.ts";
 
 const batch = sym("batch");
 
-/** `x`, `time` and, of a network with classes, `classes` → the predicted noise. */
+/** `x`, `time` and, of a network with classes or texts, `classes` or `texts` → the predicted noise. */
 function inputsOf(g: Graph, { config, timeWidth }: UNet): UNetInput {
-  const { channels, imageSize, classes } = config;
+  const { channels, imageSize, classes, texts } = config;
   return {
     x: g.input("x", "f32", [batch, channels, imageSize, imageSize]),
     time: g.input("time", "f32", [batch, timeWidth]),
     classes: classes > 0 ? g.input("classes", "i64", [batch]) : undefined,
+    texts: texts && g.input("texts", "f32", [batch, texts.tokens, texts.width]),
   };
 }
 
-/** Noisy images `x` [batch, channels, side, side] with `time` and `classes` → `noise`, of the shape of x. */
+/** Noisy images `x` [batch, channels, side, side] with `time`, and `classes` or `texts` → `noise`, of the shape of x. */
 export function traceNoise(unet: UNet): Graph {
   const g = new Graph();
   g.output("noise", unet.predict(g, inputsOf(g, unet)));
+  return g;
+}
+
+/** Latent images `latents` [batch, channels, side, side] → `pixels`, whose sides are longer. */
+export function tracePixels(decoder: LatentDecoder, side: number): Graph {
+  const g = new Graph();
+  const latents = g.input("latents", "f32", [batch, decoder.config.latentChannels, side, side]);
+  g.output("pixels", decoder.decode(g, latents));
   return g;
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { checkValues } from "./config.ts";
-import { Fields } from "./fields.ts";
+import type { Fields } from "./fields.ts";
 
 const schedules = ["linear", "scaled_linear", "squaredcos_cap_v2"] as const;
 
@@ -13,18 +13,47 @@ const schema = z.object({
 });
 export type NoiseConfig = z.output<typeof schema>;
 
-/** Reads the object `scheduler` of a configuration. @throws UserError for noise that is not supported */
+/** The part of a scheduler's configuration that samplers alone read. */
+export interface SamplingConfig {
+  /** True if images without noise are kept within −1 and 1. */
+  readonly clips: boolean;
+  /** Added to the times of all steps. */
+  readonly offset: 0 | 1;
+  /** True if DDIM's last step leaves no noise; else it leaves that of the first training step. */
+  readonly endsClean: boolean;
+}
+
+/** The values of diffusers' `DDIMScheduler`. */
+const usual: SamplingConfig = { clips: true, offset: 0, endsClean: true };
+
+const only: Readonly<Record<string, readonly (string | boolean)[]>> = {
+  prediction_type: ["epsilon"],
+  timestep_spacing: ["leading"],
+  thresholding: [false],
+  rescale_betas_zero_snr: [false],
+};
+
+/** Reads a scheduler's configuration. @throws UserError for noise that is not supported */
 export function readNoise(fields: Fields): NoiseConfig {
-  const { source } = fields;
-  const own = source.kind === "gguf" ? {} : (fields.object("scheduler") ?? {});
-  const inner = new Fields(source.kind === "gguf" ? source : { ...source, config: own }, fields.architecture);
-  inner.only("prediction_type", ["epsilon"]);
-  return checkValues(schema, source, {
-    steps: inner.number(undefined, "num_train_timesteps", 1000),
-    betaStart: inner.number(undefined, "beta_start", 1e-4),
-    betaEnd: inner.number(undefined, "beta_end", 0.02),
-    schedule: inner.value("beta_schedule") ?? "linear",
+  for (const [key, values] of Object.entries(only)) fields.only(key, values);
+  const betas = fields.value("trained_betas");
+  if (betas !== undefined) fields.refuse("trained_betas", betas, "none");
+  return checkValues(schema, fields.source, {
+    steps: fields.number(undefined, "num_train_timesteps", 1000),
+    betaStart: fields.number(undefined, "beta_start", 1e-4),
+    betaEnd: fields.number(undefined, "beta_end", 0.02),
+    schedule: fields.value("beta_schedule") ?? "linear",
   });
+}
+
+/** What a scheduler's configuration says of sampling; the defaults hold where it says nothing. @throws UserError */
+export function readSampling(fields: Fields, defaults: SamplingConfig = usual): SamplingConfig {
+  fields.only("steps_offset", [defaults.offset, 0, 1]);
+  return {
+    clips: fields.flag("clip_sample", defaults.clips),
+    offset: fields.number(undefined, "steps_offset", defaults.offset) === 1 ? 1 : 0,
+    endsClean: fields.flag("set_alpha_to_one", defaults.endsClean),
+  };
 }
 
 /** The variance that each step adds, [steps]. */

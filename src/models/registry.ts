@@ -1,4 +1,5 @@
 import path from "node:path";
+import type { CodeBits } from "../graph/index.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { HeadModules } from "../weights/adapter/head.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
@@ -11,8 +12,8 @@ import type { EncoderArchitecture } from "./architecture.ts";
 import { bert } from "./bert.ts";
 import { clip } from "./clip.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
-import { distilbert } from "./distilbert.ts";
 import { dinov2 } from "./dinov2.ts";
+import { distilbert } from "./distilbert.ts";
 import { dream } from "./dream.ts";
 import type { Encoder } from "./encoder.ts";
 import { ernie45 } from "./ernie4_5.ts";
@@ -21,10 +22,12 @@ import { gemma3 } from "./gemma3.ts";
 import { gpt2 } from "./gpt2.ts";
 import { granite } from "./granite.ts";
 import { graniteMoe } from "./granitemoe.ts";
+import { idefics3 } from "./idefics3.ts";
+import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator.ts";
 import type { ImageText, ImageTextArchitecture } from "./image-text.ts";
+import type { ImageArchitecture, Images } from "./images.ts";
 import { jetmoe } from "./jetmoe.ts";
 import { llada } from "./llada.ts";
-import type { ImageArchitecture, Images } from "./images.ts";
 import { llama } from "./llama.ts";
 import { llava } from "./llava.ts";
 import { mambaArchitecture } from "./mamba.ts";
@@ -45,14 +48,15 @@ import { roberta } from "./roberta.ts";
 import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq.ts";
 import { siglip } from "./siglip.ts";
 import { smollm3 } from "./smollm3.ts";
+import { stableDiffusion } from "./stable-diffusion.ts";
 import { t5 } from "./t5.ts";
 import { t5Encoder } from "./t5-encoder.ts";
-import { type ImageGenerator, type ImageGeneratorArchitecture, unet2d, withFlatKernels } from "./unet2d.ts";
+import { unet2d, withFlatKernels } from "./unet2d.ts";
 import type { Vision, VisionLanguageArchitecture } from "./vision.ts";
+import { vit } from "./vit.ts";
 
 /** Every supported decoder, one line each. */
 const decoders: readonly Architecture[] = [
-import { vit } from "./vit.ts";
   ernie45,
   gemma2,
   gemma3,
@@ -79,7 +83,7 @@ import { vit } from "./vit.ts";
 const denoisers: readonly Architecture[] = [dream, llada];
 
 /** Every supported decoder that reads images, too, one line each. */
-const visionLanguages: readonly VisionLanguageArchitecture[] = [llava];
+const visionLanguages: readonly VisionLanguageArchitecture[] = [idefics3, llava];
 
 const stacks: readonly Architecture[] = [...decoders, ...denoisers, ...visionLanguages];
 
@@ -92,11 +96,11 @@ const seq2seqs: readonly Seq2SeqArchitecture[] = [t5];
 /** Every supported pair of an image's and a text's encoder, one line each. */
 const imageTexts: readonly ImageTextArchitecture[] = [clip, siglip];
 
-/** Every supported diffusion model of images, one line each. */
-const imageGenerators: readonly ImageGeneratorArchitecture[] = [unet2d];
-
 /** Every supported encoder of images alone, one line each. */
 const imageEncoders: readonly ImageArchitecture[] = [dinov2, vit];
+
+/** Every supported diffusion model of images, one line each. */
+const imageGenerators: readonly ImageGeneratorArchitecture[] = [stableDiffusion, unet2d];
 
 const architectures = {
   decoder: decoders,
@@ -105,10 +109,10 @@ const architectures = {
   encoder: encoders,
   "encoder with a decoder": seq2seqs,
   "encoder of images and texts": imageTexts,
+  "image encoder": imageEncoders,
   "image generator": imageGenerators,
 };
 
-  "image encoder": imageEncoders,
 /** The kinds that an architecture of this room is of. */
 export type ArchitectureKind = keyof typeof architectures;
 
@@ -160,14 +164,20 @@ export interface OpenDecoder {
 
 /**
  * Opens a checkpoint as a decoder, or as the same stack of a diffusion language model; its prepared weights are kept under `folder`. With an adapter, which stays apart
- * from the weights, it computes the sum of both.
+ * from the weights, it computes the sum of both. `fewestBits` is the least width of codes, not the one chosen for the model here.
  * @throws UserError if the decoder is not supported
  */
-export function openDecoder(whole: Checkpoint, folder: string, quant: Quant = "auto", adapter?: Lora): OpenDecoder {
+export function openDecoder(
+  whole: Checkpoint,
+  folder: string,
+  quant: Quant = "auto",
+  adapter?: Lora,
+  fewestBits?: CodeBits,
+): OpenDecoder {
   const architecture = architectureOf(whole, stacks);
   const checkpoint = without(whole, architecture.unread(whole));
   const open = (loraLayers?: LoraLayers): OpenDecoder => {
-    const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, loraLayers);
+    const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), fewestBits, loraLayers);
     return { decoder: architecture.open(weights), weights };
   };
   const plain = open();
@@ -236,15 +246,6 @@ export function openImageText(checkpoint: Checkpoint, folder: string, quant: Qua
   return { model: architecture.open(weights), weights };
 }
 
-/** The part of a vision–language model that reads images, and the weights that its graph is traced with. */
-export interface OpenVision {
-  readonly vision: Vision;
-  readonly weights: Weights;
-}
-
-/** Like `openDecoder`, for the part of a vision–language model that reads images. */
-export function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenVision {
-  const architecture = architectureOf(checkpoint, visionLanguages);
 /** An encoder of images alone, and the weights that its graphs are traced with. */
 export interface OpenImages {
   readonly model: Images;
@@ -259,6 +260,15 @@ export function openImages(checkpoint: Checkpoint, folder: string, quant: Quant 
   return { model: architecture.open(weights, side), weights };
 }
 
+/** The part of a vision–language model that reads images, and the weights that its graph is traced with. */
+export interface OpenVision {
+  readonly vision: Vision;
+  readonly weights: Weights;
+}
+
+/** Like `openDecoder`, for the part of a vision–language model that reads images. */
+export function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenVision {
+  const architecture = architectureOf(checkpoint, visionLanguages);
   const used = without(checkpoint, architecture.unreadVision(checkpoint));
   const weights = new Weights(used, path.join(folder, "vision"), quant, architecture.tensors(used));
   return { vision: architecture.vision(weights), weights };
@@ -277,7 +287,8 @@ export interface OpenImageGenerator {
 /** Like `openDecoder`, for diffusion models of images, which take no adapter and run in float32. */
 export function openImageGenerator(checkpoint: Checkpoint, folder: string): OpenImageGenerator {
   const architecture = architectureOf(checkpoint, imageGenerators);
-  const weights = new Weights(withFlatKernels(checkpoint), folder, "f32");
+  const used = without(checkpoint, architecture.unread(checkpoint));
+  const weights = new Weights(withFlatKernels(used), folder, "f32", architecture.tensors(used));
   return { model: architecture.open(weights), weights };
 }
 

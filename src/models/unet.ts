@@ -1,5 +1,6 @@
 import { type Graph, plus, silu, type Tensor } from "../graph/index.ts";
 import { type ImageLayerSettings, ImageLayers, joinChannels } from "../nn/image-layers.ts";
+import { imageTransformer } from "../nn/image-transformer.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 
 /** One resolution of a U-Net, on the way down and on the way up. */
@@ -7,6 +8,8 @@ export interface UNetLevel {
   readonly channels: number;
   /** True if attention follows each residual block. */
   readonly attends: boolean;
+  /** Channels of a head of attention. */
+  readonly headSize: number;
 }
 
 export interface UNetConfig extends ImageLayerSettings {
@@ -26,6 +29,8 @@ export interface UNetConfig extends ImageLayerSettings {
   readonly timeShift: number;
   /** True if a time's cosines come before its sines. */
   readonly cosinesFirst: boolean;
+  /** Sizes of a text's hidden states, to which all attention also attends; undefined for a network without texts. */
+  readonly texts?: { readonly tokens: number; readonly width: number };
 }
 
 /** The inputs of a network: noisy images, a vector of each one's time, and classes i64 [batch] if it has any. */
@@ -35,11 +40,20 @@ export interface UNetInput {
   /** [batch, width of the first level] */
   readonly time: Tensor;
   readonly classes?: Tensor | undefined;
+  /** Hidden states of texts, [batch, tokens, width], if the network attends to them. */
+  readonly texts?: Tensor | undefined;
+}
+
+/** One pass: its layers, the vector that every block adds, and the texts. */
+interface Pass {
+  readonly layers: ImageLayers;
+  readonly condition: Tensor;
+  readonly texts: Tensor | undefined;
 }
 
 /**
  * A convolutional network that predicts the noise of images (Ho et al. 2020, appendix B), as diffusers' `UNet2DModel`
- * computes it.
+ * computes it; or, if it attends to texts, `UNet2DConditionModel` (Rombach et al. 2022).
  */
 export class UNet {
   constructor(
@@ -53,13 +67,13 @@ export class UNet {
   }
 
   /** The prediction, in the shape of the images. */
-  predict(graph: Graph, { x, time, classes }: UNetInput): Tensor {
+  predict(graph: Graph, { x, time, classes, texts }: UNetInput): Tensor {
     const layers = new ImageLayers(this.weights, graph, this.config);
-    const condition = this.#condition(layers, time, classes);
+    const pass = { layers, condition: this.#condition(layers, time, classes), texts };
     const streams = [layers.conv("conv_in", x, this.timeWidth, 3)];
-    this.#down(layers, condition, streams);
-    const deepest = this.#middle(layers, condition, streams.at(-1)!);
-    const last = this.#up(layers, condition, streams, deepest);
+    this.#down(pass, streams);
+    const deepest = this.#middle(pass, streams.at(-1)!);
+    const last = this.#up(pass, streams, deepest);
     return layers.conv("conv_out", silu(layers.norm("conv_norm_out", last)), this.config.channels, 3);
   }
 
@@ -73,37 +87,44 @@ export class UNet {
   }
 
   /** Adds the stream after each block to `streams`. */
-  #down(layers: ImageLayers, condition: Tensor, streams: Tensor[]): void {
+  #down(pass: Pass, streams: Tensor[]): void {
     const { levels, blocks } = this.config;
-    for (const [i, { channels, attends }] of levels.entries()) {
+    for (const [i, level] of levels.entries()) {
       const name = `down_blocks.${i}`;
-      for (let j = 0; j < blocks; j++) {
-        const x = layers.residual(`${name}.resnets.${j}`, streams.at(-1)!, condition, channels);
-        streams.push(attends ? layers.attention(`${name}.attentions.${j}`, x) : x);
-      }
-      if (i < levels.length - 1) streams.push(layers.downsample(`${name}.downsamplers.0`, streams.at(-1)!));
+      for (let j = 0; j < blocks; j++) streams.push(this.#block(pass, name, j, streams.at(-1)!, level));
+      if (i < levels.length - 1) streams.push(pass.layers.downsample(`${name}.downsamplers.0`, streams.at(-1)!));
     }
   }
 
-  #middle(layers: ImageLayers, condition: Tensor, x: Tensor): Tensor {
-    const { channels } = this.config.levels.at(-1)!;
+  #middle({ layers, condition, texts }: Pass, x: Tensor): Tensor {
+    const { channels, headSize } = this.config.levels.at(-1)!;
     const before = layers.residual("mid_block.resnets.0", x, condition, channels);
-    const mixed = this.config.middleAttends ? layers.attention("mid_block.attentions.0", before) : before;
+    const mixed = this.config.middleAttends
+      ? this.#attend(layers, "mid_block.attentions.0", before, headSize, texts)
+      : before;
     return layers.residual("mid_block.resnets.1", mixed, condition, channels);
   }
 
   /** Each block also reads a stream of the way down, the last one first. */
-  #up(layers: ImageLayers, condition: Tensor, streams: Tensor[], deepest: Tensor): Tensor {
+  #up(pass: Pass, streams: Tensor[], deepest: Tensor): Tensor {
     let x = deepest;
-    for (const [i, { channels, attends }] of this.config.levels.toReversed().entries()) {
+    for (const [i, level] of this.config.levels.toReversed().entries()) {
       const name = `up_blocks.${i}`;
-      for (let j = 0; j <= this.config.blocks; j++) {
-        x = layers.residual(`${name}.resnets.${j}`, joinChannels(x, streams.pop()!), condition, channels);
-        if (attends) x = layers.attention(`${name}.attentions.${j}`, x);
-      }
-      if (i < this.config.levels.length - 1) x = layers.upsample(`${name}.upsamplers.0`, x);
+      for (let j = 0; j <= this.config.blocks; j++)
+        x = this.#block(pass, name, j, joinChannels(x, streams.pop()!), level);
+      if (i < this.config.levels.length - 1) x = pass.layers.upsample(`${name}.upsamplers.0`, x);
     }
     return x;
+  }
+
+  #block({ layers, condition, texts }: Pass, name: string, j: number, x: Tensor, level: UNetLevel): Tensor {
+    const found = layers.residual(`${name}.resnets.${j}`, x, condition, level.channels);
+    return level.attends ? this.#attend(layers, `${name}.attentions.${j}`, found, level.headSize, texts) : found;
+  }
+
+  #attend(layers: ImageLayers, name: string, x: Tensor, headSize: number, texts: Tensor | undefined): Tensor {
+    const { groups } = this.config;
+    return texts ? imageTransformer(layers, name, x, { texts, headSize, groups }) : layers.attention(name, x, headSize);
   }
 }
 

@@ -1,98 +1,41 @@
 import { z } from "zod";
 import { UserError } from "../util/errors.ts";
 import type { Checkpoint, ConfigSource, StoredTensor } from "../weights/checkpoint.ts";
+import { identity } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import { checkValues } from "./config.ts";
 import { Fields } from "./fields.ts";
-import { type NoiseConfig, readNoise } from "./noise-schedule.ts";
+import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator.ts";
+import { readNoise, readSampling } from "./noise-schedule.ts";
 import { UNet, type UNetConfig } from "./unet.ts";
+import { checkHeads, readUNetSizes, size } from "./unet-config.ts";
 
 const NAME = "UNet2DModel";
 
-const size = z.int().min(1).max(4096);
-
-const sizes = z.object({
-  imageSize: size,
-  channels: z.int().min(1).max(16),
-  widths: z.array(size, "expected a list of widths").min(1).max(16),
-  down: z.array(z.enum(["DownBlock2D", "AttnDownBlock2D"]), "expected a list of blocks"),
-  up: z.array(z.enum(["UpBlock2D", "AttnUpBlock2D"]), "expected a list of blocks"),
-  blocks: z.int().min(1).max(64),
-  groups: size,
-  epsilon: z.number().positive().max(1),
-  headSize: size,
-  classes: z.int().min(0).max(65536),
-  timeShift: z.int().min(0).max(1),
-});
+const blocks = { down: ["DownBlock2D", "AttnDownBlock2D"], up: ["UpBlock2D", "AttnUpBlock2D"] } as const;
 
 /** Settings of a `UNet2DModel` that have one supported value. */
-const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
-  time_embedding_type: ["positional"],
+const only: Readonly<Record<string, readonly string[]>> = {
   mid_block_type: ["UNetMidBlock2D"],
-  mid_block_scale_factor: [1],
-  downsample_padding: [1],
   downsample_type: ["conv"],
   upsample_type: ["conv"],
-  act_fn: ["silu"],
-  resnet_time_scale_shift: ["default"],
-  center_input_sample: [false],
 };
 
-/** A network with the noise that it was trained on, and the names of its classes. */
-export interface ImageGenerator {
-  readonly unet: UNet;
-  readonly noise: NoiseConfig;
-  /** The names of the classes, by their number; empty for a network without. */
-  readonly labels: readonly string[];
-  /** The number of the vector that stands for no class; undefined if there is none. */
-  readonly unconditional: number | undefined;
-}
-
-function readSizes(fields: Fields): z.output<typeof sizes> {
-  const number = (key: string, fallback?: number) => fields.number(undefined, key, fallback);
-  const down = fields.list("down_block_types");
-  return checkValues(sizes, fields.source, {
-    imageSize: number("sample_size"),
-    channels: number("in_channels", 3),
-    widths: fields.list("block_out_channels"),
-    ...{ down, up: fields.list("up_block_types") },
-    blocks: number("layers_per_block", 2),
-    groups: number("norm_num_groups", 32),
-    epsilon: number("norm_eps", 1e-5),
-    headSize: number("attention_head_dim", 8),
-    classes: number("num_class_embeds", 0),
-    timeShift: number("freq_shift", 0),
-  });
-}
+const own = z.object({ headSize: size, classes: z.int().min(0).max(65536) });
 
 /** @throws UserError for a configuration of something else or of what is not supported */
 export function readUNet(source: ConfigSource): UNetConfig {
   const fields = new Fields(source, NAME);
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
-  const { widths, down, up, channels, ...rest } = readSizes(fields);
-  const config: UNetConfig = {
-    ...{ ...rest, channels },
-    levels: widths.map((width, i) => ({ channels: width, attends: down[i] === "AttnDownBlock2D" })),
-    middleAttends: fields.flag("add_attention", true),
-    cosinesFirst: fields.flag("flip_sin_to_cos", true),
-  };
-  fields.only("out_channels", [channels]);
-  checkLevels(fields, config, down.length, up);
-  return config;
-}
-
-function checkLevels(fields: Fields, config: UNetConfig, down: number, up: readonly string[]): void {
-  const { levels, imageSize, groups, headSize, middleAttends } = config;
-  const least = 2 ** (levels.length - 1);
-  if (down !== levels.length) fields.refuse("down_block_types", down, `${levels.length} of them`);
-  const mirrored = levels.toReversed().map(({ attends }) => (attends ? "AttnUpBlock2D" : "UpBlock2D"));
-  if (up.join() !== mirrored.join()) fields.refuse("up_block_types", up, JSON.stringify(mirrored));
-  if (imageSize % least !== 0) fields.refuse("sample_size", imageSize, `a multiple of ${least}`);
-  for (const [i, { channels, attends }] of levels.entries()) {
-    const heads = attends || (middleAttends && i === levels.length - 1) ? headSize : 1;
-    if (channels % groups !== 0) fields.refuse("norm_num_groups", groups, `a divisor of ${channels}`);
-    if (channels % heads !== 0) fields.refuse("attention_head_dim", headSize, `a divisor of ${channels}`);
-  }
+  const { levels, ...sizes } = readUNetSizes(fields, blocks, 3);
+  const { headSize, classes } = checkValues(own, source, {
+    headSize: fields.number(undefined, "attention_head_dim", 8),
+    classes: fields.number(undefined, "num_class_embeds", 0),
+  });
+  const middleAttends = fields.flag("add_attention", true);
+  for (const [i, { channels, attends }] of levels.entries())
+    if (attends || (middleAttends && i === levels.length - 1)) checkHeads(fields, headSize, channels);
+  return { ...sizes, classes, middleAttends, levels: levels.map((level) => ({ ...level, headSize })) };
 }
 
 /** The labels of a configuration: one a vector, but for the last if it stands for no class. */
@@ -129,18 +72,27 @@ export function storedShape(name: string, shape: readonly number[]): readonly nu
   return [shape[0]!, shape[1]! / side ** 2, side, side];
 }
 
+/** The object `scheduler` of a configuration. */
+function schedulerOf(fields: Fields): Fields {
+  const { source, architecture } = fields;
+  return source.kind === "gguf"
+    ? fields
+    : new Fields({ ...source, config: fields.object("scheduler") ?? {} }, architecture);
+}
+
 /** diffusers' `UNet2DModel`: an unconditional network, or one with a vector for each class. */
-export const unet2d = {
+export const unet2d: ImageGeneratorArchitecture = {
   names: [NAME],
-  /** @throws UserError */
+  tensors: () => identity,
+  unread: () => [],
   open(weights: WeightSource): ImageGenerator {
     const config = readUNet(weights.config);
     const fields = new Fields(weights.config, NAME);
     const labels = readLabels(fields, config.classes);
+    const scheduler = schedulerOf(fields);
     return {
-      ...{ unet: new UNet(config, weights), labels, noise: readNoise(fields) },
+      ...{ unet: new UNet(config, weights), labels, noise: readNoise(scheduler), sampling: readSampling(scheduler) },
       unconditional: labels.length < config.classes ? labels.length : undefined,
     };
   },
 };
-export type ImageGeneratorArchitecture = typeof unet2d;

@@ -5,6 +5,7 @@ import {
   type Graph,
   gather,
   groupNorm,
+  layerNorm,
   matmul,
   matmulTransposed,
   plus,
@@ -20,14 +21,15 @@ import type { WeightSource } from "../weights/weight-source.ts";
 /** [batch, channels, height, width] with known sizes of an image. */
 type ImageShape = readonly [Tensor["shape"][number], number, number, number];
 
+/** PyTorch's `LayerNorm` by default. */
+const ROWS_EPSILON = 1e-5;
+
 const shapeOf = ({ shape }: Tensor): ImageShape => shape as unknown as ImageShape;
 
-/** Settings that all norms and attentions of a network share. */
+/** Settings that all norms of a network share. */
 export interface ImageLayerSettings {
   readonly groups: number;
   readonly epsilon: number;
-  /** Channels of a head of attention. */
-  readonly headSize: number;
 }
 
 /**
@@ -49,16 +51,26 @@ export class ImageLayers {
     return conv2d(x, kernel, this.#vector(`${name}.bias`, outputs), { stride, padding: (side - 1) / 2 });
   }
 
-  norm(name: string, x: Tensor): Tensor {
+  norm(name: string, x: Tensor, { groups, epsilon }: ImageLayerSettings = this.settings): Tensor {
     const channels = shapeOf(x)[1];
     const [gain, bias] = [this.#vector(`${name}.weight`, channels), this.#vector(`${name}.bias`, channels)];
-    return groupNorm(x, gain, bias, this.settings);
+    return groupNorm(x, gain, bias, { groups, epsilon });
+  }
+
+  /** Norms of rows [batch, rows, width], not of images. */
+  layerNorm(name: string, x: Tensor): Tensor {
+    const width = Number(x.shape.at(-1));
+    return layerNorm(x, this.#vector(`${name}.weight`, width), this.#vector(`${name}.bias`, width), ROWS_EPSILON);
+  }
+
+  /** x [..., inputs] → [..., outputs], without a bias. */
+  product(name: string, x: Tensor, outputs: number): Tensor {
+    return matmulTransposed(x, this.weights.table(this.graph, `${name}.weight`, [outputs, Number(x.shape.at(-1))]));
   }
 
   /** x [..., inputs] → [..., outputs]. */
   linear(name: string, x: Tensor, outputs: number): Tensor {
-    const weight = this.weights.table(this.graph, `${name}.weight`, [outputs, Number(x.shape.at(-1))]);
-    return plus(matmulTransposed(x, weight), this.#vector(`${name}.bias`, outputs));
+    return plus(this.product(name, x, outputs), this.#vector(`${name}.bias`, outputs));
   }
 
   /** Vectors of classes i64 [batch]: [batch, width]. */
@@ -75,36 +87,45 @@ export class ImageLayers {
     return this.conv(`${name}.conv`, x, shapeOf(x)[1], 3, 2);
   }
 
-  /** Two convolutions beside x, with the condition [batch, width] added between them (`ResnetBlock2D`). */
-  residual(name: string, x: Tensor, condition: Tensor, outputs: number): Tensor {
+  /** Two convolutions beside x, with the condition [batch, width], if there is one, added between them (`ResnetBlock2D`). */
+  residual(name: string, x: Tensor, condition: Tensor | undefined, outputs: number): Tensor {
     const first = this.conv(`${name}.conv1`, silu(this.norm(`${name}.norm1`, x)), outputs, 3);
-    const shift = this.linear(`${name}.time_emb_proj`, silu(condition), outputs);
-    const conditioned = plus(first, overPlaces(shift, first));
+    const shift = condition && this.linear(`${name}.time_emb_proj`, silu(condition), outputs);
+    const conditioned = shift ? plus(first, overPlaces(shift, first)) : first;
     const second = this.conv(`${name}.conv2`, silu(this.norm(`${name}.norm2`, conditioned)), outputs, 3);
     const same = shapeOf(x)[1] === outputs;
     return plus(same ? x : this.conv(`${name}.conv_shortcut`, x, outputs, 1), second);
   }
 
   /** Attention of all places to all places beside x (`Attention` with a residual). */
-  attention(name: string, x: Tensor): Tensor {
-    const [batch, channels, height, width] = shapeOf(x);
-    const flat = reshape(this.norm(`${name}.group_norm`, x), [batch, channels, height * width]);
-    const places = transpose(flat, [0, 2, 1]);
-    const { headSize } = this.settings;
-    const inHeads = (part: string) => {
-      const all = this.linear(`${name}.${part}`, places, channels);
-      const apart = reshape(all, [batch, height * width, channels / headSize, headSize]);
-      return transpose(apart, [0, 2, 1, 3]);
-    };
-    const scores = matmulTransposed(inHeads("to_q"), inHeads("to_k"), 1 / Math.sqrt(headSize));
-    const mixed = transpose(matmul(softmax(scores), inHeads("to_v")), [0, 2, 1, 3]);
-    const out = this.linear(`${name}.to_out.0`, reshape(mixed, [batch, height * width, channels]), channels);
-    return plus(x, reshape(transpose(out, [0, 2, 1]), x.shape));
+  attention(name: string, x: Tensor, headSize: number): Tensor {
+    const places = placesOf(this.norm(`${name}.group_norm`, x));
+    const part = (of: string) => this.linear(`${name}.${of}`, places, shapeOf(x)[1]);
+    const mixed = attend(part("to_q"), part("to_k"), part("to_v"), headSize);
+    return plus(x, imageOf(this.linear(`${name}.to_out.0`, mixed, shapeOf(x)[1]), x));
   }
 
   #vector(name: string, size: number): Tensor {
     return this.weights.vector(this.graph, { [name]: size });
   }
+}
+
+/** The places of an image as rows: [batch, height · width, channels]. */
+export function placesOf(x: Tensor): Tensor {
+  const [batch, channels, height, width] = shapeOf(x);
+  return transpose(reshape(x, [batch, channels, height * width]), [0, 2, 1]);
+}
+
+/** Rows of places as an image of the shape of `like`. */
+export const imageOf = (places: Tensor, like: Tensor): Tensor => reshape(transpose(places, [0, 2, 1]), like.shape);
+
+/** Attention of rows q [batch, rows, width] to k and v [batch, keys, width], in heads of a size: [batch, rows, width]. */
+export function attend(q: Tensor, k: Tensor, v: Tensor, headSize: number): Tensor {
+  const width = Number(q.shape[2]);
+  const inHeads = (x: Tensor) =>
+    transpose(reshape(x, [x.shape[0]!, x.shape[1]!, width / headSize, headSize]), [0, 2, 1, 3]);
+  const scores = matmulTransposed(inHeads(q), inHeads(k), 1 / Math.sqrt(headSize));
+  return reshape(transpose(matmul(softmax(scores), inHeads(v)), [0, 2, 1, 3]), q.shape);
 }
 
 /** x [batch, channels] at each place of an image. */

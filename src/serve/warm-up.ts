@@ -1,4 +1,5 @@
 import type { Model } from "../index.ts";
+import type { ImageGenerator } from "../models/image-generator.ts";
 import type { ServerContext } from "./server-context.ts";
 
 const TEXT = "Hello";
@@ -27,13 +28,16 @@ async function answerOnce(model: Model): Promise<void> {
       return void (await (loaded.classifier ? model.classify([TEXT]) : model.embed([TEXT])));
     case "encoder of images and texts":
       return void (await model.embed([TEXT]));
-    case "image generator":
     case "image encoder":
       // It is compiled with the first image.
       return;
-      return void (await model.imagine({ class: loaded.model.labels[0], steps: 1 }));
+    case "image generator":
+      return void (await model.imagine({ ...drawable(loaded.model), steps: 1 }));
     case "encoder with a decoder":
     case "diffusion language model":
       return void (await model.complete(TEXT, { maxTokens: 1, raw: true }));
   }
 }
+
+/** What an image generator can always draw. */
+const drawable = ({ prompts, labels }: ImageGenerator) => (prompts ? { prompt: TEXT } : { class: labels[0] });

@@ -6,6 +6,7 @@ import { asModelFault } from "./model-fault.ts";
 import type { KernelMatrix } from "./prepared/layout.ts";
 import { safetensorsCheckpoint } from "./safetensors/checkpoint.ts";
 import { isPickle, pickleError } from "./safetensors/folder.ts";
+import { isPipeline, pipelineCheckpoint } from "./safetensors/pipeline.ts";
 
 /**
  * The configuration that an architecture reads: a GGUF's metadata, or `config.json`. `path` names the file in errors.
@@ -49,8 +50,8 @@ export interface Checkpoint {
 }
 
 /**
- * Opens a model: a GGUF file, a folder with `config.json` and safetensors, or one safetensors file with `config.json`
- * beside it. Reads headers only, no weights.
+ * Opens a model: a GGUF file, a folder with `config.json` and safetensors, one safetensors file with `config.json`
+ * beside it, or a pipeline's folder of diffusers. Reads headers only, no weights.
  * @throws ModelFault if there is no model, or it is malformed
  */
 export function openCheckpoint(path: string): Checkpoint {
@@ -63,6 +64,7 @@ export function openCheckpoint(path: string): Checkpoint {
 
 function opened(path: string): Checkpoint {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  if (isFolder && isPipeline(path)) return pipelineCheckpoint(path);
   if (isFolder || /\.safetensors$/i.test(path)) return safetensorsCheckpoint(path);
   if (isPickle(path)) throw pickleError(path);
   return ggufCheckpoint(path);

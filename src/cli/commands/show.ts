@@ -1,11 +1,13 @@
 import type { Command } from "commander";
 import { describeModel, type ModelDescription } from "../../engine/file/describe.ts";
+import { tuningOf } from "../../weights/prepared/tuning.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
-import { resolveModel } from "../../weights/sources/index.ts";
+import { preparedFolder, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, flagOf, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
+import { tuningText } from "../tunings.ts";
 
 export function define(command: Command): void {
   command
@@ -18,8 +20,9 @@ async function show(name: string, { json = false, ...options }: { json?: boolean
   const { quant } = readFlags(quantOptions, options);
   using download = showDownload(name);
   const model = describeModel(await resolveModel(name, { signal: interruptSignal(), ...download }), quant);
-  if (json) return printJson(model);
-  print(...columns(rows(model)));
+  const tuning = tuningOf(preparedFolder(model.path));
+  if (json) return printJson({ ...model, ...(tuning && { tuning }) });
+  print(...columns([...rows(model), ...(tuning ? [["codes", tuningText(tuning)]] : [])]));
 }
 
 const grouped = (n: number): string => n.toLocaleString("en");
@@ -136,7 +139,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ...model.tensors.map((held, i): [string, string] => [i === 0 ? "tensors" : "", holding(held)]),
   ...activations({ config, bytes, ...model }),
   ...drawings({ config, bytes, ...model }),
-  ...(config.vocabulary === 0 ? [] : flops({ config, bytes, ...model })),
+  ...(config.vocabulary === 0 || model.drawn ? [] : flops({ config, bytes, ...model })),
   ...images({ config, bytes, ...model }),
   ...purpose({ config, bytes, ...model }),
   ...sampling({ config, bytes, ...model }),

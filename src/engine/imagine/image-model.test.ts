@@ -42,20 +42,22 @@ describe.each(networks)("%s equals diffusers", (name) => {
   test("the predicted noise", async () => {
     const [graph] = prepare(weights, () => [traceNoise(model.unet)]);
     using runner = await NoiseRunner.compile(model.unet, graph);
-    const found = await runner.run(unpack(reference.x), reference.times, reference.classes ?? []);
+    const rows = reference.classes?.map((row) => ({ row })) ?? [];
+    const found = await runner.run(unpack(reference.x), reference.times, rows);
     const most = difference([...found], unpack(reference.predicted));
     expect(most).toBeLessThan(1e-4);
     worst.set(`${name} safetensors`, most);
   });
 
   test("the times and the steps of DDIM and DDPM", () => {
-    const steps = stepsOf(left, 10);
+    const [ddim, ddpm] = (["ddim", "ddpm"] as const).map((sampler) => ({ ...model.sampling, sampler }));
+    const steps = stepsOf(left, 10, ddim!);
     expect(steps.map(({ time }) => time)).toEqual(reference.ddimTimes);
     const [x, noise] = [unpack(reference.x), unpack(reference.predicted)];
-    advance("ddim", x, noise, steps[4]!, none);
+    advance(ddim!, x, noise, steps[4]!, none);
     expect(difference([...x], unpack(reference.ddimNext))).toBeLessThan(1e-5);
     const y = unpack(reference.x);
-    advance("ddpm", y, noise, stepsOf(left, left.length).at(-1)!, none);
+    advance(ddpm!, y, noise, stepsOf(left, left.length, ddpm!).at(-1)!, none);
     expect(difference([...y], unpack(reference.ddpmLast))).toBeLessThan(1e-5);
   });
 });
@@ -94,6 +96,7 @@ test("guidance goes from no class to the class and beyond", () => {
 test.each([
   [{ class: "z" }, /^class: expected one of a, b, c, d, got "z"/],
   [{ class: "a", steps: 101 }, "steps: expected at most 100, on which unet was trained, got 101"],
+  [{ prompt: "a" }, "prompt: unet reads no texts; expected a class, or a model that reads texts"],
   [{ guidance: 2 }, "guidance is for a class and a model that was also trained on none; expected 1"],
 ])("%j is refused", async (given, sentence) => {
   using model = await ImageModel.load(source);

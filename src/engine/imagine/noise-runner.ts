@@ -4,12 +4,19 @@ import { timeVector, type UNet } from "../../models/unet.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../runtime/program.ts";
 
+/** What an image is to show: a class, by the number of its vector, a text, by its hidden states [tokens, width], or neither. */
+export interface Condition {
+  readonly row?: number | undefined;
+  readonly states?: Float32Array | undefined;
+}
+
 /** The inputs of a network for a number of images, bound once. */
 interface Bound extends Disposable {
   readonly rows: number;
   readonly x: Float32Array;
   readonly time: Float32Array;
   readonly classes: BigInt64Array;
+  readonly texts: Float32Array;
   readonly noise: Float32Array;
   readonly program: BoundProgram;
 }
@@ -33,13 +40,16 @@ export class NoiseRunner implements Disposable {
     return evalCost(this.program.cost, { batch: rows });
   }
 
-  /** The noise in images, end to end, at their times and of their classes. The result is valid until the next run. */
-  async run(x: Float32Array, times: readonly number[], classes: readonly number[]): Promise<Float32Array> {
+  /** The noise in images, end to end, at their times and under their conditions. The result is valid until the next run. */
+  async run(x: Float32Array, times: readonly number[], conditions: readonly Condition[]): Promise<Float32Array> {
     const bound = this.#boundTo(times.length);
     bound.x.set(x);
     const { timeWidth, config } = this.unet;
     for (const [i, time] of times.entries()) bound.time.set(timeVector(time, timeWidth, config), i * timeWidth);
-    bound.classes.set(classes.map(BigInt));
+    for (const [i, { row, states }] of conditions.entries()) {
+      if (row !== undefined) bound.classes[i] = BigInt(row);
+      if (states) bound.texts.set(states, i * states.length);
+    }
     await bound.program.run();
     return bound.noise;
   }
@@ -59,23 +69,26 @@ export class NoiseRunner implements Disposable {
 }
 
 function bind(program: Program, { config, timeWidth }: UNet, rows: number): Bound {
-  const { channels, imageSize } = config;
+  const { channels, imageSize, texts: { tokens, width } = { tokens: 0, width: 0 } } = config;
   const image = [rows, channels, imageSize, imageSize];
   const size = rows * channels * imageSize ** 2;
   const [x, noise] = [new Buffer("f32", size), new Buffer("f32", size)];
   const [time, classes] = [new Buffer("f32", rows * timeWidth), new Buffer("i64", rows)];
+  const texts = new Buffer("f32", rows * tokens * width);
   const views: Record<string, View> = {
     ...{ x: x.view(image), noise: noise.view(image), time: time.view([rows, timeWidth]) },
     ...(config.classes > 0 && { classes: classes.view([rows]) }),
+    ...(config.texts && { texts: texts.view([rows, tokens, width]) }),
   };
   return {
     ...{ rows, program: program.bind(views) },
     x: new Float32Array(x.memory),
     time: new Float32Array(time.memory),
     classes: new BigInt64Array(classes.memory),
+    texts: new Float32Array(texts.memory),
     noise: new Float32Array(noise.memory),
     [Symbol.dispose]() {
-      for (const buffer of [x, noise, time, classes]) buffer[Symbol.dispose]();
+      for (const buffer of [x, noise, time, classes, texts]) buffer[Symbol.dispose]();
     },
   };
 }

@@ -5,6 +5,7 @@ export const samplers = ["ddim", "ddpm"] as const;
 /** The terms on which images are made. */
 export const imagineOptions = z.strictObject({
   class: z.string().optional().describe("the class to draw, by its label; without it, of no class"),
+  prompt: z.string().optional().describe("what to draw, for a model that reads texts"),
   n: z.int().min(1).max(1024).default(1).describe("images"),
   steps: z.int().min(1).optional().describe("runs of the network for each image (default: 50, or as many as trained)"),
   sampler: z
@@ -14,9 +15,9 @@ export const imagineOptions = z.strictObject({
   guidance: z
     .number()
     .min(0)
-    .default(1)
+    .optional()
     .describe(
-      "weight of the class against no class: 1 runs the network once a step, others twice (Ho & Salimans 2022)",
+      "weight of the class or the prompt against none: 1 runs the network once a step, others twice (Ho & Salimans 2022; default: 1, and 7.5 with a prompt)",
     ),
   seed: z.int().min(0).default(0).describe("of the noise that images begin as; image i has seed + i"),
 });

@@ -1,3 +1,4 @@
+import type { SamplingConfig } from "../../models/noise-schedule.ts";
 import type { samplers } from "./options.ts";
 
 export type SamplerName = (typeof samplers)[number];
@@ -11,51 +12,60 @@ export interface Step {
   readonly leftNext: number;
 }
 
+/** A way from noise to images: the sampler, and what a model's configuration says of it. */
+export interface Sampling extends SamplingConfig {
+  readonly sampler: SamplerName;
+}
+
 /**
- * The steps of a sampler, the noisiest first: times a whole number apart, down to 0, as diffusers' "leading" spacing.
- * `left` is each training step's ᾱ.
+ * The steps of a sampler, the noisiest first: times a whole number apart, down to the offset, as diffusers' "leading"
+ * spacing. `left` is each training step's ᾱ.
  */
-export function stepsOf(left: Float64Array, count: number): Step[] {
+export function stepsOf(left: Float64Array, count: number, { sampler, offset, endsClean }: Sampling): Step[] {
   const apart = Math.floor(left.length / count);
+  const last = sampler === "ddpm" || endsClean ? 1 : left[0]!;
   return Array.from({ length: count }, (_, i) => {
-    const time = (count - 1 - i) * apart;
-    return { time, left: left[time]!, leftNext: i === count - 1 ? 1 : left[time - apart]! };
+    const time = (count - 1 - i) * apart + offset;
+    return { time, left: left[time]!, leftNext: left[time - apart] ?? last };
   });
 }
 
 const within = (value: number): number => Math.max(-1, Math.min(1, value));
 
-/** An image's pixels without the noise that a network predicts in them, kept within −1 and 1. */
-const cleaned = (x: number, noise: number, left: number): number =>
-  within((x - Math.sqrt(1 - left) * noise) / Math.sqrt(left));
+/** An image's pixels without the noise that a network predicts in them. */
+function cleaned(x: number, noise: number, { left }: Step, clips: boolean): number {
+  const clean = (x - Math.sqrt(1 - left) * noise) / Math.sqrt(left);
+  return clips ? within(clean) : clean;
+}
 
 /** The next pixel by DDIM without randomness (Song et al. 2021, equation 12 with σ = 0). */
-function ddim(x: number, noise: number, { left, leftNext }: Step): number {
-  return Math.sqrt(leftNext) * cleaned(x, noise, left) + Math.sqrt(1 - leftNext) * noise;
+function ddim(clean: number, noise: number, { leftNext }: Step): number {
+  return Math.sqrt(leftNext) * clean + Math.sqrt(1 - leftNext) * noise;
 }
 
 /** The next pixel by DDPM (Ho et al. 2020, equation 7), with the posterior's variance. `random` is normal. */
-function ddpm(x: number, noise: number, { left, leftNext }: Step, random: () => number): number {
+function ddpm(x: number, clean: number, { left, leftNext }: Step, random: () => number): number {
   const kept = left / leftNext;
-  const mean =
-    (Math.sqrt(leftNext) * (1 - kept) * cleaned(x, noise, left) + Math.sqrt(kept) * (1 - leftNext) * x) / (1 - left);
+  const mean = (Math.sqrt(leftNext) * (1 - kept) * clean + Math.sqrt(kept) * (1 - leftNext) * x) / (1 - left);
   const variance = ((1 - leftNext) / (1 - left)) * (1 - kept);
   return leftNext === 1 ? mean : mean + Math.sqrt(variance) * random();
 }
 
 /** Puts an image one step on, in place. */
 export function advance(
-  sampler: SamplerName,
+  { sampler, clips }: Sampling,
   x: Float32Array,
   noise: Float32Array,
   step: Step,
   random: () => number,
 ): void {
-  for (let i = 0; i < x.length; i++)
-    x[i] = sampler === "ddim" ? ddim(x[i]!, noise[i]!, step) : ddpm(x[i]!, noise[i]!, step, random);
+  for (let i = 0; i < x.length; i++) {
+    const clean = cleaned(x[i]!, noise[i]!, step, clips);
+    x[i] = sampler === "ddim" ? ddim(clean, noise[i]!, step) : ddpm(x[i]!, clean, step, random);
+  }
 }
 
-/** Noise of a class against that of none: unconditional + weight · (conditional − unconditional), in `conditional`. */
+/** Noise under a condition against that under none: unconditional + weight · (conditional − unconditional), in `conditional`. */
 export function guide(conditional: Float32Array, unconditional: Float32Array, weight: number): void {
   for (let i = 0; i < conditional.length; i++)
     conditional[i] = unconditional[i]! + weight * (conditional[i]! - unconditional[i]!);

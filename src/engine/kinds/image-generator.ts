@@ -1,11 +1,11 @@
 import { evalCost } from "../../graph/index.ts";
-import { traceNoise } from "../../models/image-generator-graphs.ts";
 import { isOfKind, openImageGenerator } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { type Adapted, refuseSeveral } from "../file/adapters.ts";
 import type { Described } from "../file/described.ts";
 import { ImageModel } from "../imagine/image-model.ts";
+import { Painter, sizeOf } from "../imagine/painter.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
@@ -37,15 +37,20 @@ function refuseAdapters(adapted: Adapted): void {
 
 function describe(checkpoint: Checkpoint, folder: string): Described {
   const { model, weights } = openImageGenerator(checkpoint, folder);
-  const { levels, imageSize, channels, headSize } = model.unet.config;
-  const widest = Math.max(...levels.map((level) => level.channels));
-  const { middleAttends } = model.unet.config;
-  const heads = middleAttends || levels.some(({ attends }) => attends) ? widest / headSize : 0;
+  const { levels, middleAttends } = model.unet.config;
+  const widest = levels.reduce((most, level) => (level.channels > most.channels ? level : most));
+  const { headSize } = widest;
+  const heads = middleAttends || levels.some(({ attends }) => attends) ? widest.channels / headSize : 0;
+  const { texts } = model.prompts ?? {};
   return {
-    config: { layers: levels.length, hidden: widest, heads, kvHeads: heads, headSize, vocabulary: 0, context: 0 },
-    drawn: { imageSize, channels, steps: model.noise.steps },
-    ...{ weights, labels: model.labels, cache: 0, seams: [] },
-    trace: () => [traceNoise(model.unet)],
+    config: {
+      ...{ layers: levels.length, hidden: widest.channels, heads, kvHeads: heads, headSize },
+      ...{ vocabulary: texts?.config.vocabulary ?? 0, context: texts?.config.context ?? 0 },
+    },
+    drawn: { ...sizeOf(model), steps: model.noise.steps },
+    ...{ weights, cache: 0, seams: [] },
+    ...(model.labels.length > 0 && { labels: model.labels }),
+    trace: () => Painter.trace(model),
     flops: ([network]) => ({
       flopsPerToken: { empty: 0, full: 0 },
       flopsPerImage: evalCost(network!, { batch: 1 }).flops,

@@ -1,5 +1,5 @@
+import type { ImageGenerator } from "../../models/image-generator.ts";
 import { isOfKind } from "../../models/registry.ts";
-import type { ImageGenerator } from "../../models/unet2d.ts";
 import { few, suggest, UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { type RunData, sharedOut } from "../data/open.ts";

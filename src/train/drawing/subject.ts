@@ -1,4 +1,6 @@
-import { type ImageGenerator, storedShape, unet2d, withFlatKernels } from "../../models/unet2d.ts";
+import type { ImageGenerator } from "../../models/image-generator.ts";
+import { storedShape, unet2d, withFlatKernels } from "../../models/unet2d.ts";
+import { UserError } from "../../util/errors.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
@@ -40,8 +42,11 @@ export function oldDrawing(given: Checkpoint, frozen: Frozen): DrawingSubject {
   return subject;
 }
 
+/** @throws UserError for a generator of another architecture */
 function opened(checkpoint: Checkpoint, { train, freezeMask }: Frozen): DrawingSubject {
-  const { config } = checkpoint;
+  const { config, architecture } = checkpoint;
+  if (!unet2d.names.includes(architecture))
+    throw new UserError(`${checkpoint.path}: a ${architecture} is not trained; expected a ${unet2d.names[0]}`);
   const weights = new TracedWeights(
     config,
     () => true,

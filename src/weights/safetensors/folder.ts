@@ -16,6 +16,8 @@ export interface WeightFiles {
 
 const WHOLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
+/** diffusers' name of the same, beside which folders have other precisions. */
+const NETWORK = "diffusion_pytorch_model.safetensors";
 const indexSchema = z.looseObject({ weight_map: z.custom<JsonObject>(isObject, "expected the file of each tensor") });
 
 /**
@@ -28,6 +30,7 @@ export function findWeights(model: string): WeightFiles {
   const here = (name: string) => path.join(model, name);
   if (existsSync(here(WHOLE))) return { folder: model, files: [here(WHOLE)] };
   if (existsSync(here(INDEX))) return sharded(model, here(INDEX));
+  if (existsSync(here(NETWORK))) return { folder: model, files: [here(NETWORK)] };
   const names = readdirSync(model).toSorted();
   const weights = names.filter((name) => name.endsWith(".safetensors"));
   if (weights.length === 1) return { folder: model, files: [here(weights[0]!)] };

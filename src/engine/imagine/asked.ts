@@ -1,0 +1,56 @@
+import type { ImageGenerator } from "../../models/image-generator.ts";
+import { suggest, UserError } from "../../util/errors.ts";
+import type { ImagineOptions } from "./options.ts";
+
+const USUAL_STEPS = 50;
+/** diffusers' for Stable Diffusion. */
+const USUAL_GUIDANCE = 7.5;
+
+/** What a call asks to be drawn: a text, or the numbers of two classes' vectors, wanted and not, if there are any. */
+export type Wanted =
+  | { readonly kind: "text"; readonly prompt: string }
+  | { readonly kind: "class"; readonly row: number | undefined; readonly none: number | undefined };
+
+/** The terms of a call that depend on the model. */
+export interface Asked {
+  readonly wanted: Wanted;
+  readonly steps: number;
+  readonly guidance: number;
+}
+
+/** Checks a call against a model; `name` names the model in errors. @throws UserError */
+export function askedOf(name: string, model: ImageGenerator, options: ImagineOptions): Asked {
+  const steps = stepsAsked(name, model, options.steps);
+  if (model.prompts) return { wanted: promptOf(name, options), steps, guidance: options.guidance ?? USUAL_GUIDANCE };
+  if (options.prompt !== undefined)
+    throw new UserError(`prompt: ${name} reads no texts; expected a class, or a model that reads texts`, 2);
+  const { unconditional } = model;
+  const row = rowOf(name, model, options.class);
+  const guidance = options.guidance ?? 1;
+  if (guidance !== 1 && (options.class === undefined || unconditional === undefined))
+    throw new UserError("guidance is for a class and a model that was also trained on none; expected 1", 2);
+  return { wanted: { kind: "class", row, none: unconditional }, steps, guidance };
+}
+
+/** Times are at most those that were trained, the offset included. */
+function stepsAsked(name: string, { noise, sampling }: ImageGenerator, steps: number | undefined): number {
+  const most = noise.steps - sampling.offset;
+  if (steps === undefined) return Math.min(USUAL_STEPS, most);
+  if (steps <= most) return steps;
+  throw new UserError(`steps: expected at most ${most}, on which ${name} was trained, got ${steps}`, 2);
+}
+
+function promptOf(name: string, { class: label, prompt }: ImagineOptions): Wanted {
+  if (label !== undefined) throw new UserError(`class: ${name} has no classes; expected a prompt`, 2);
+  if (prompt === undefined) throw new UserError(`prompt: ${name} draws what a text says; expected a prompt`, 2);
+  return { kind: "text", prompt };
+}
+
+/** The number of a class's vector; undefined if the model has no classes. */
+function rowOf(name: string, { labels, unconditional }: ImageGenerator, label: string | undefined): number | undefined {
+  const row = label === undefined ? unconditional : labels.indexOf(label);
+  if (row !== -1 && (row !== undefined || labels.length === 0)) return row;
+  if (labels.length === 0) throw new UserError(`${name} has no classes; expected none, got "${label}"`, 2);
+  const got = label === undefined ? "got none" : `got "${label}"${suggest(label, labels)}`;
+  throw new UserError(`class: expected one of ${labels.join(", ")}, ${got}`, 2);
+}

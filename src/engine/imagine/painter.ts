@@ -1,0 +1,147 @@
+import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
+import type { ImageGenerator } from "../../models/image-generator.ts";
+import { traceNoise } from "../../models/image-generator-graphs.ts";
+import { sharesLeft } from "../../models/noise-schedule.ts";
+import { normals } from "../../util/normals.ts";
+import { seededRandom } from "../../util/random.ts";
+import { type Condition, NoiseRunner } from "./noise-runner.ts";
+import { PromptRunner } from "./prompt-runner.ts";
+import { advance, guide, type SamplerName, stepsOf } from "./sampler.ts";
+
+/** The terms of drawing images. */
+export interface Drawing {
+  readonly sampler: SamplerName;
+  readonly steps: number;
+  /** Of the noise that images begin as; image i has seed + i. */
+  readonly seed: number;
+  readonly wanted: Condition;
+  /** The weight of the condition against that of `without`: 1 runs the network once a step, others twice. */
+  readonly guidance: number;
+  readonly without: Condition;
+}
+
+/** Sizes of the images that a model makes. */
+export interface PictureSize {
+  readonly channels: number;
+  /** Pixels of a side. */
+  readonly imageSize: number;
+}
+
+export function sizeOf({ unet, prompts }: ImageGenerator): PictureSize {
+  const { channels, imageSize } = unet.config;
+  if (!prompts) return { channels, imageSize };
+  return { channels: prompts.decoder.config.channels, imageSize: imageSize * prompts.decoder.enlargement };
+}
+
+/** What a call has spent: `runs` are those of the network on one image. */
+export interface DrawingBill extends Spent {
+  runs: number;
+  /** Tokens of texts that were read. */
+  tokens: number;
+}
+
+/** Draws images from noise with a compiled model. */
+export class Painter implements Disposable {
+  readonly #left: Float64Array;
+
+  private constructor(
+    private readonly model: ImageGenerator,
+    private readonly noise: NoiseRunner,
+    private readonly prompts: PromptRunner | undefined,
+  ) {
+    this.#left = sharesLeft(model.noise);
+  }
+
+  /** The graphs that `compile` takes. */
+  static trace({ unet, prompts }: ImageGenerator): Graph[] {
+    return [traceNoise(unet), ...(prompts ? PromptRunner.trace(prompts, unet) : [])];
+  }
+
+  static async compile(model: ImageGenerator, [network, texts, decoder]: readonly Graph[]): Promise<Painter> {
+    const noise = await NoiseRunner.compile(model.unet, network);
+    try {
+      const { prompts, unet } = model;
+      const around = prompts && (await PromptRunner.compile(prompts, unet, [texts!, decoder!]));
+      return new Painter(model, noise, around);
+    } catch (error) {
+      noise[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get size(): PictureSize {
+    return sizeOf(this.model);
+  }
+
+  /** The condition that a text's ids are, of a model with a text encoder. */
+  async read(ids: readonly number[], bill: DrawingBill): Promise<Condition> {
+    addSpent(bill, this.prompts!.textCost);
+    bill.tokens += ids.length;
+    return { states: await this.prompts!.states(ids) };
+  }
+
+  /** Pixels of `rows` images from number `first` on, end to end, within −1 and 1. */
+  async draw(
+    drawing: Drawing,
+    { first, rows }: { readonly first: number; readonly rows: number },
+    bill: DrawingBill,
+    onStep: (done: number) => void,
+  ): Promise<Float32Array> {
+    const { channels, imageSize } = this.model.unet.config;
+    const size = channels * imageSize ** 2;
+    const randoms = Array.from({ length: rows }, (_, i) => normals(seededRandom(drawing.seed + first + i)));
+    const x = new Float32Array(rows * size);
+    for (let i = 0; i < x.length; i++) x[i] = randoms[Math.floor(i / size)]!();
+    const sampling = { ...this.model.sampling, sampler: drawing.sampler };
+    for (const [done, step] of stepsOf(this.#left, drawing.steps, sampling).entries()) {
+      const noise = await this.#predicted(x, rows, step.time, drawing, bill);
+      for (const [i, random] of randoms.entries()) {
+        const [from, to] = [i * size, (i + 1) * size];
+        advance(sampling, x.subarray(from, to), noise.subarray(from, to), step, random);
+      }
+      onStep(done + 1);
+    }
+    return await this.#pixels(x, rows, bill);
+  }
+
+  async #predicted(
+    x: Float32Array,
+    rows: number,
+    time: number,
+    { wanted, without, guidance }: Drawing,
+    bill: DrawingBill,
+  ): Promise<Float32Array> {
+    const run = (condition: Condition) => {
+      addSpent(bill, this.noise.cost(rows));
+      bill.runs += rows;
+      return this.noise.run(x, Array<number>(rows).fill(time), Array<Condition>(rows).fill(condition));
+    };
+    if (guidance === 1) return run(wanted);
+    const conditional = (await run(wanted)).slice();
+    guide(conditional, await run(without), guidance);
+    return conditional;
+  }
+
+  /** The pixels of what the network draws. */
+  async #pixels(x: Float32Array, rows: number, bill: DrawingBill): Promise<Float32Array> {
+    if (!this.prompts) return x;
+    const { channels, imageSize } = this.size;
+    const size = channels * imageSize ** 2;
+    const pixels = new Float32Array(rows * size);
+    for (let i = 0; i < rows; i++) {
+      addSpent(bill, this.prompts.pixelCost);
+      const latent = x.subarray((i * x.length) / rows, ((i + 1) * x.length) / rows);
+      const decoded = await this.prompts.pixels(latent);
+      pixels.set(
+        decoded.map((value) => Math.max(-1, Math.min(1, value))),
+        i * size,
+      );
+    }
+    return pixels;
+  }
+
+  [Symbol.dispose](): void {
+    this.noise[Symbol.dispose]();
+    this.prompts?.[Symbol.dispose]();
+  }
+}
