@@ -185,7 +185,7 @@ export async function run(
   const bench = await find(name);
   checkSavings(bench, options);
   const outcome = await measure(bench, benchOptions.parse(options));
-  const result = summarise(outcome);
+  const result = summarise(outcome, options.path);
   print(table(outcome));
   print(JSON.stringify(result));
   return result;

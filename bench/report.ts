@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
 import os from "node:os";
 import { processorBits } from "../src/runtime/processor.ts";
+import { chosenBits } from "../src/weights/prepared/tuning.ts";
+import { preparedFolder } from "../src/weights/sources/index.ts";
 import type { Outcome } from "./harness.ts";
 
 /** The last line that a bench prints: medians, the median of the rounds' ratios and its spread [least, most]. */
@@ -26,7 +29,8 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-export function summarise({ bench, model, peer, beside, rounds, floor }: Outcome): Result {
+/** `path` is the model's file. */
+export function summarise({ bench, model, peer, beside, rounds, floor }: Outcome, path?: string): Result {
   const ratios = rounds.map((r) => r.ratio);
   return {
     bench: bench.name,
@@ -38,7 +42,7 @@ export function summarise({ bench, model, peer, beside, rounds, floor }: Outcome
     ratio: short(median(ratios)),
     runs: rounds.length,
     spread: [short(Math.min(...ratios)), short(Math.max(...ratios))],
-    machine: machine(),
+    machine: machine(path),
     ...(floor !== undefined && { floor: short(floor) }),
     ...(beside !== undefined && { beside: { name: beside, value: short(median(rounds.map((r) => r.beside!))) } }),
   };
@@ -58,9 +62,10 @@ export function table(outcome: Outcome): string {
   return rows.map((row) => row.map((text, i) => text.padStart(widths[i]!)).join("  ")).join("\n");
 }
 
-/** One model name covers processors with and without the instructions that our kernels are chosen by. */
-export function machine(): string {
-  const cpu = `${os.cpus()[0]?.model.trim() ?? os.arch()} (4-bit types run in ${processorBits()} bits)`;
+/** One model name covers processors with and without the instructions that our kernels are chosen by; forms are chosen for the model at `path`. */
+export function machine(path?: string): string {
+  const bits = path !== undefined && existsSync(path) ? chosenBits(preparedFolder(path)) : processorBits();
+  const cpu = `${os.cpus()[0]?.model.trim() ?? os.arch()} (4-bit types run in ${bits} bits)`;
   const gigabytes = Math.round(os.totalmem() / 2 ** 30);
   return `${cpu}, ${os.availableParallelism()} cores, ${gigabytes} GB, ${os.platform()} ${os.arch()}, Node ${process.versions.node}`;
 }

@@ -24,6 +24,7 @@ import { checkText } from "./answer/sequence.ts";
 import { type Adapted, openAdapted } from "./file/adapters.ts";
 import { beside } from "./file/beside.ts";
 import { tokenizerOf } from "./file/tokenizer-of.ts";
+import { tuneOnce } from "./file/tune.ts";
 import type { Loaded } from "./kinds/kind.ts";
 import { Engine } from "./run/engine.ts";
 import { type Lease, Recipes } from "./run/recipes.ts";
@@ -88,6 +89,7 @@ export class LanguageModel implements Loaded {
     device: Device = "cpu",
   ): Promise<LanguageModel> {
     await requireDevice(device);
+    if (device === "cpu") await tuneOnce(checkpoint, preparedFolder(source.path), quant);
     const sampling = samplingOf(checkpoint.config, source.sha256);
     // Shared by the base and its adapters. Programs keep what they share alive for as long as they live.
     using shared = mapsFiles ? new SharedWeights() : undefined;

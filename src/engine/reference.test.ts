@@ -109,7 +109,7 @@ describe("float32, dequantised", () => {
 
 /** The code width that the processor is assumed to run fastest. */
 const processor = vi.hoisted(() => ({ processorBits: vi.fn<() => 4 | 8>() }));
-vi.mock("../runtime/processor.ts", () => processor);
+vi.mock("../runtime/processor.ts", async (original) => ({ ...(await original<object>()), ...processor }));
 
 describe.each([4, 8] as const)("as the file has them, 4-bit, in codes of %i bits", (bits) => {
   let model: Model;

@@ -1,22 +1,28 @@
 import type { Command } from "commander";
 import { type Check, examine } from "../checks.ts";
 import { columns, print, printJson } from "../output.ts";
+import { tunings } from "../tunings.ts";
 import { verify } from "../verify.ts";
 
 interface Options {
   json?: boolean;
   verify?: boolean;
+  tune?: boolean;
 }
 
 export function define(command: Command): void {
   command
     .option("--json", "print one JSON object")
     .option("--verify", "also read the downloaded models and the prepared weights whole, and check their hashes")
+    .option(
+      "--tune",
+      "time the downloaded models' 4-bit types anew, to choose the codes they run in; best on an idle machine",
+    )
     .action(doctor);
 }
 
-async function doctor({ json = false, verify: whole = false }: Options): Promise<void> {
-  const checks = [...(await examine()), ...(whole ? await verify() : [])];
+async function doctor({ json = false, verify: whole = false, tune = false }: Options): Promise<void> {
+  const checks = [...(await examine()), ...(await tunings(tune)), ...(whole ? await verify() : [])];
   const damaged = checks.filter((check) => check.damaged);
   const missing = checks.filter((check) => !check.ok && !check.damaged);
   if (json) printJson({ checks, missing: namesOf(missing), damaged: namesOf(damaged) });

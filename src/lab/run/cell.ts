@@ -1,8 +1,9 @@
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import { chosenBits } from "../../weights/prepared/tuning.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
-import { modelHash, type ResolvedModel } from "../../weights/sources/index.ts";
+import { modelHash, preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { type Answerer, type Answering, openAnswering } from "../answer/index.ts";
 import type { Answer, Item } from "../item.ts";
 import { withReals } from "../reals.ts";
@@ -79,6 +80,7 @@ export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<Ope
     const identity: Identity = {
       task: task.name,
       ...{ model: cell.reranker?.first.name ?? source.name, model_hash: await modelHash(source), quant },
+      codes: chosenBits(preparedFolder(source.path)),
       ...{ seed: options.seed, limit: options.limit ?? null, truncate: options.truncate ?? null },
       rows: task.kind === "generation" ? options.rows : 1,
       ...{ items: all.length, items_hash: hashOf(all) },

@@ -14,6 +14,8 @@ export const identitySchema = z.object({
   model: z.string(),
   model_hash: z.string(),
   quant: z.string(),
+  /** Bits of the codes in which 4-bit types ran; older runs do not say. */
+  codes: z.number().optional(),
   seed: z.number(),
   /** Null: all items. */
   limit: z.number().nullable(),
@@ -50,7 +52,11 @@ export async function checkFolder(folder: string, identity: Identity, reuse: Reu
   if (reuse === "refuse")
     throw new UserError(`${folder} holds a lab run already; --resume goes on with it, --force begins anew`);
   const own = await readIdentity(folder);
-  requireSame(folder, own, { ...identity, version: own.version && identity.version });
+  requireSame(folder, own, {
+    ...identity,
+    version: own.version && identity.version,
+    codes: own.codes && identity.codes,
+  });
   return own;
 }
 

@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import path from "node:path";
 import type { CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
-import { processorBits } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
 import type { LoraLayer, LoraLayers } from "../adapter/lora-layers.ts";
 import type { Checkpoint, ConfigSource } from "../checkpoint.ts";
@@ -17,6 +16,7 @@ import { type Holding, Review } from "./review.ts";
 import { type AddConstant, someFloats, someRowsOf } from "./some-rows.ts";
 import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "./store.ts";
 import { VERSION } from "./store-index.ts";
+import { chosenBits } from "./tuning.ts";
 
 export { type Quant, quantOptions } from "./quant.ts";
 export type { Holding } from "./review.ts";
@@ -31,8 +31,8 @@ export class Weights implements WeightSource {
     folder: string,
     readonly quant: Quant = "auto",
     private readonly names: Names = identity,
-    /** The least number of bits of a code: what the processor runs fastest, not the smallest. */
-    private readonly fewestBits: CodeBits = processorBits(),
+    /** The least number of bits of a code: what runs fastest here, not the smallest. */
+    private readonly fewestBits: CodeBits = chosenBits(folder),
     /** An adapter that is kept apart from them. */
     readonly loraLayers?: LoraLayers,
   ) {

@@ -1,0 +1,83 @@
+import { setImmediate } from "node:timers/promises";
+import { bytesOfCodes, type CodeBits, type DType, Graph, quantizedLinear, sym } from "../graph/index.ts";
+import { Buffer } from "./buffer.ts";
+import { type BoundProgram, Program } from "./program.ts";
+
+/** A product with a matrix [n, k] of codes, as a model has it. */
+export interface Product {
+  readonly n: number;
+  readonly k: number;
+  readonly block: number;
+  readonly residual: boolean;
+}
+
+/** The time of products with so many rows, in milliseconds, in codes of 4 and of 8 bits. */
+export type Timer = (products: readonly Product[], rows: number) => Promise<Readonly<Record<CodeBits, number>>>;
+
+/** Runs of each form, in turn. The least time counts: whatever else the machine does only adds. */
+const ROUNDS = 24;
+
+/** Runs products one after another on matrices of zeros, since no kernel minds the values. */
+export const timeProducts: Timer = async (products, rows) => {
+  using four = await Sample.compile(products, 4, rows);
+  using eight = await Sample.compile(products, 8, rows);
+  let [of4, of8] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (let round = 0; round < ROUNDS; round++) {
+    of4 = Math.min(of4, four.time());
+    of8 = Math.min(of8, eight.time());
+    await setImmediate();
+  }
+  return { 4: of4, 8: of8 };
+};
+
+/** Products in one form, bound to buffers of their own. */
+class Sample implements Disposable {
+  readonly #held: Disposable[];
+  readonly #bound: BoundProgram;
+
+  private constructor(program: Program, { inputs, outputs }: Graph, rows: number) {
+    const buffers = [...inputs, ...outputs].map(({ name, tensor }) => {
+      const width = Number(tensor.shape.at(-1));
+      return { name, width, buffer: new Buffer("f32", rows * width) };
+    });
+    this.#held = [program, ...buffers.map(({ buffer }) => buffer)];
+    const views = buffers.map(({ name, width, buffer }) => [name, buffer.view([1, rows, width])]);
+    this.#bound = program.bind(Object.fromEntries(views));
+  }
+
+  static async compile(products: readonly Product[], bits: CodeBits, rows: number): Promise<Sample> {
+    const graph = traceProducts(products, bits);
+    return new Sample(await Program.compile(graph), graph, rows);
+  }
+
+  time(): number {
+    const started = performance.now();
+    this.#bound.runSync();
+    return performance.now() - started;
+  }
+
+  [Symbol.dispose](): void {
+    for (const held of this.#held) held[Symbol.dispose]();
+  }
+}
+
+/** Products of inputs of their own, each an output: x0 [1, rows, k] → y0 [1, rows, n], and so on. */
+function traceProducts(products: readonly Product[], bits: CodeBits): Graph {
+  const graph = new Graph();
+  const zeros = (name: string, dtype: DType, shape: readonly number[]) => {
+    const bytes = new Uint8Array(shape.reduce((a, b) => a * b, dtype === "u8" ? 1 : Float32Array.BYTES_PER_ELEMENT));
+    return graph.constant(name, { dtype, shape }, { kind: "memory", bytes });
+  };
+  for (const [i, { n, k, block, residual }] of products.entries()) {
+    const blocks = k / block;
+    const matrix = {
+      bits,
+      codes: zeros(`codes${i}`, "u8", [n, blocks, bytesOfCodes(block, bits)]),
+      scale: zeros(`scale${i}`, "f32", [n, blocks]),
+      zero: zeros(`zero${i}`, "u8", [n, bytesOfCodes(blocks, bits)]),
+      residual: residual ? zeros(`residual${i}`, "f32", [blocks, n]) : undefined,
+    };
+    graph.output(`y${i}`, quantizedLinear(graph.input(`x${i}`, "f32", [1, sym("rows"), k]), matrix));
+  }
+  return graph;
+}
