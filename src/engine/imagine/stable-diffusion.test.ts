@@ -158,10 +158,12 @@ describe("parts that do not fit are refused", () => {
     expect(open).toThrow(sentence);
   });
 
-  test("the names that the decoder's attention had before are read", () => {
+  test("the names that published files have are read, too", () => {
     const checkpoint = openCheckpoint(fixture("stable-diffusion"));
     const older = (name: string) =>
-      name.startsWith("vae.decoder.mid_block.attentions.0.to_q") ? name.replace("to_q", "query") : name;
+      name
+        .replace(/^(vae\.decoder\.mid_block\.attentions\.0\.)to_q/, "$1query")
+        .replace(/^text_encoder\./, "text_encoder.text_model.");
     const renamed = new Map([...checkpoint.tensors].map(([name, tensor]) => [older(name), tensor]));
     expect(renamed.has("vae.decoder.mid_block.attentions.0.query.weight")).toBe(true);
     const { model, weights } = openImageGenerator({ ...checkpoint, tensors: renamed }, path.join(folder, "older"));

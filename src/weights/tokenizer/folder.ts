@@ -4,6 +4,7 @@ import { z } from "zod";
 import { inFile, UserError } from "../../util/errors.ts";
 import { readJson, readOptionalJson } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
+import { clipTokenizerFile } from "./clip-files.ts";
 import { detokenizerOf } from "./detokenizer.ts";
 import { type AddedToken, Encoder } from "./encoder.ts";
 import { BARE, type Frame, frameOf, surround } from "./frame.ts";
@@ -48,14 +49,14 @@ const config = roles.extend({
 const generation = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish() });
 
 /**
- * The tokenizer of a Hugging Face folder: tokenizer.json, with additions from tokenizer_config.json,
+ * The tokenizer of a Hugging Face folder: tokenizer.json, or a CLIP's older files, with additions from tokenizer_config.json,
  * special_tokens_map.json, generation_config.json and chat_template.jinja. `vocabulary`: the model's number of tokens.
  * @throws UserError if a file is missing or broken, needs something unsupported, or has tokens that the model does not
  * have
  */
 export function fromFolder(folder: string, vocabulary?: number): Parts {
   const path = join(folder, "tokenizer.json");
-  const file = readJson(path, tokenizerFile, "the model's tokenizer", MOST_BYTES);
+  const file = readTokenizer(folder, path);
   const settings = {
     ...readOptionalJson(join(folder, "special_tokens_map.json"), roles),
     ...readOptionalJson(join(folder, "tokenizer_config.json"), config),
@@ -64,6 +65,11 @@ export function fromFolder(folder: string, vocabulary?: number): Parts {
   const parts = inFile(path, () => partsOf(path, file, settings, vocabulary));
   const stopIds = new Set([...parts.stopIds, ...[eos_token_id ?? []].flat()]);
   return { ...parts, stopIds, templates: templatesOf(folder, settings.chat_template) };
+}
+
+function readTokenizer(folder: string, path: string): z.output<typeof tokenizerFile> {
+  const made = existsSync(path) ? undefined : clipTokenizerFile(folder);
+  return made ? tokenizerFile.parse(made) : readJson(path, tokenizerFile, "the model's tokenizer", MOST_BYTES);
 }
 
 function partsOf(
