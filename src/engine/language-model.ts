@@ -1,5 +1,5 @@
 import type { Decoder } from "../models/decoder.ts";
-import { isOfKind, openDecoder } from "../models/registry.ts";
+import { isOfKind, openDecoder, openInBytes } from "../models/registry.ts";
 import type { Device } from "../runtime/device.ts";
 import { mapsFiles } from "../runtime/mapped-file.ts";
 import { SharedWeights } from "../runtime/shared-weights.ts";
@@ -95,7 +95,8 @@ export class LanguageModel implements Loaded {
     using shared = mapsFiles ? new SharedWeights() : undefined;
     const open = (lora?: Lora) => {
       const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
-      return { decoder, create: () => Engine.create(decoder, weights, shared, device) };
+      const inBytes = () => openInBytes(checkpoint, preparedFolder(source.path), lora);
+      return { decoder, create: () => Engine.create(decoder, weights, shared, device, inBytes) };
     };
     const { decoder, create } = open(own);
     const [engine, tokenizer] = await beside(create(), () =>
@@ -105,7 +106,7 @@ export class LanguageModel implements Loaded {
     const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted);
     try {
       if (isOfKind("vision–language model", checkpoint))
-        model.#vision = await ImageReader.open(source, checkpoint, quant);
+        model.#vision = await ImageReader.open(source, checkpoint, quant, tokenizer);
       for (const [name, lora] of named) adapted.set(name, await open(lora).create());
     } catch (error) {
       model[Symbol.dispose]();

@@ -7,6 +7,7 @@ export type { Cost } from "./op.ts";
 export * from "./ops/attention.ts";
 export * from "./ops/batched-matmul.ts";
 export * from "./ops/biased-attention.ts";
+export * from "./ops/byte-linear.ts";
 export * from "./ops/cache.ts";
 export * from "./ops/causal-attention.ts";
 export * from "./ops/causal-conv.ts";

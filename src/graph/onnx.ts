@@ -68,6 +68,13 @@ export class Emitter {
     return known ? this.ints(shape) : this.value("Shape", [like!]);
   }
 
+  /** A scalar u8. */
+  byte(value: number): string {
+    const name = `byte_${value}`;
+    this.literals.set(name, { name, dtype: "u8", shape: [], bytes: Uint8Array.of(value) });
+    return name;
+  }
+
   floats(values: readonly number[], shape: readonly number[] = [values.length]): string {
     return this.table(`floats_${shape.join("x")}_${values.join("_")}`, Float32Array.from(values), shape);
   }

@@ -20,6 +20,15 @@ import {
 } from "./segments.ts";
 import type { CompiledProbe, ExitHead, StepProbe } from "./step-probe.ts";
 
+/** The form of the layers' weights: the model's own, or bytes, for a prompt's tokens. */
+export type LayerForm = "own" | "bytes";
+
+/** A decoder over other weights. */
+interface OtherForm {
+  readonly decoder: Decoder;
+  readonly weights: Weights;
+}
+
 /**
  * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that
  * the overhead is small.
@@ -51,29 +60,41 @@ export class DecoderPrograms implements Disposable {
   readonly #costs = new Map<string, Cost>();
   readonly #pending = new Map<string, Promise<Program>>();
   readonly #probes = new Map<string, Promise<CompiledProbe>>();
+  #bytes: OtherForm | undefined;
 
   private constructor(
     readonly decoder: Decoder,
     private readonly compiled: Compiled,
     private readonly shared: SharedWeights | undefined,
     private readonly device: Device,
+    private readonly openBytes: (() => OtherForm) | undefined,
   ) {
     const dense = blocks(decoder).map(({ from, to }) => this.get(layersKey(from, to)).cost);
     this.stackCost = sumCosts([this.embedding.cost, ...dense]);
     this.headCost = sumCosts([...(this.tail ? [this.tail.cost] : []), this.head.cost]);
   }
 
-  /** `shared`: weights shared with the programs of other decoders, none of which may run meanwhile. */
+  /**
+   * `shared`: weights shared with the programs of other decoders, none of which may run meanwhile. `openBytes` opens the
+   * decoder over weights in bytes.
+   */
   static async compile(
     decoder: Decoder,
     weights: Weights,
     shared?: SharedWeights,
     device: Device = "cpu",
+    openBytes?: () => OtherForm,
   ): Promise<DecoderPrograms> {
     const made = denseGraphs(decoder);
     const graphs = prepare(weights, () => made.map(({ trace }) => trace()));
     const programs = await Promise.all(made.map(({ block }, i) => compiled(graphs[i]!, block, { shared, device })));
-    return new DecoderPrograms(decoder, new Map(made.map(({ key }, i) => [key, programs[i]!])), shared, device);
+    return new DecoderPrograms(
+      decoder,
+      new Map(made.map(({ key }, i) => [key, programs[i]!])),
+      shared,
+      device,
+      openBytes,
+    );
   }
 
   get embedding(): Program {
@@ -91,16 +112,17 @@ export class DecoderPrograms implements Disposable {
   }
 
   /** Layers from..to−1 as segments, cut at each of `cuts`. @throws Error unless `prepareCuts` came first */
-  segments(from: number, to: number, cuts: readonly number[]): Segment[] {
+  segments(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Segment[] {
     return spansOf(this.decoder, [...cuts, from, to])
       .filter((span) => span.from >= from && span.to <= to)
-      .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to)) }));
+      .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to, form)) }));
   }
 
   /** The cost of those segments together. */
-  costOf(from: number, to: number, cuts: readonly number[]): Cost {
-    const key = [from, to, ...cuts].join(" ");
-    const known = this.#costs.get(key) ?? sumCosts(this.segments(from, to, cuts).map(({ program }) => program.cost));
+  costOf(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Cost {
+    const key = [form, from, to, ...cuts].join(" ");
+    const segments = () => this.segments(from, to, cuts, form);
+    const known = this.#costs.get(key) ?? sumCosts(segments().map(({ program }) => program.cost));
     this.#costs.set(key, known);
     return known;
   }
@@ -112,6 +134,18 @@ export class DecoderPrograms implements Disposable {
     for (const { from, to } of spansOf(this.decoder, cuts))
       await this.#ask(layersKey(from, to), blockOf(from), () => traceLayers(this.decoder, from, to));
     this.#cuts.add(key);
+  }
+
+  /** Compiles the layers in bytes, cut at these depths. @throws Error if the decoder was not given such weights */
+  async prepareBytes(cuts: readonly number[]): Promise<void> {
+    const spans = spansOf(this.decoder, cuts);
+    if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, "bytes")))) return;
+    if (!this.openBytes) throw new Error("there are no weights in bytes");
+    this.#bytes ??= this.openBytes();
+    const { decoder, weights } = this.#bytes;
+    const graphs = prepare(weights, () => spans.map(({ from, to }) => traceLayers(decoder, from, to)));
+    for (const [i, { from, to }] of spans.entries())
+      await this.#ask(layersKey(from, to, "bytes"), `${blockOf(from)} bytes`, () => graphs[i]!);
   }
 
   /** Leads from the stream to a layer's attention. */
@@ -216,7 +250,8 @@ export class DecoderPrograms implements Disposable {
   }
 }
 
-const layersKey = (from: number, to: number): string => `layers ${from} ${to}`;
+const layersKey = (from: number, to: number, form: LayerForm = "own"): string =>
+  `layers ${from} ${to}${form === "own" ? "" : ` in ${form}`}`;
 const afterKey = (layer: number): string => `after ${layer}`;
 
 /** Programs of one block share the kernels' packed weights. */

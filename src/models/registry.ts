@@ -6,6 +6,8 @@ import type { Lora } from "../weights/adapter/lora.ts";
 import { type Layout, LoraLayers } from "../weights/adapter/lora-layers.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { ModelFault } from "../weights/model-fault.ts";
+import { ByteWeights } from "../weights/prepared/byte-weights.ts";
+import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import { layoutOf } from "./adapter-layout.ts";
 import type { EncoderArchitecture } from "./architecture.ts";
@@ -174,10 +176,30 @@ export function openDecoder(
   adapter?: Lora,
   fewestBits?: CodeBits,
 ): OpenDecoder {
+  return openStack(
+    whole,
+    adapter,
+    (checkpoint, names, lora) => new Weights(checkpoint, folder, quant, names, fewestBits, lora),
+  );
+}
+
+/** Like `openDecoder`, with the matrices rounded to bytes, for prompts alone. */
+export const openInBytes = (whole: Checkpoint, folder: string, adapter?: Lora): OpenDecoder =>
+  openStack(
+    whole,
+    adapter,
+    (checkpoint, names, lora) => new ByteWeights(checkpoint, path.join(folder, "bytes"), "auto", names, 8, lora),
+  );
+
+function openStack(
+  whole: Checkpoint,
+  adapter: Lora | undefined,
+  make: (checkpoint: Checkpoint, names: Names, loraLayers?: LoraLayers) => Weights,
+): OpenDecoder {
   const architecture = architectureOf(whole, stacks);
   const checkpoint = without(whole, architecture.unread(whole));
   const open = (loraLayers?: LoraLayers): OpenDecoder => {
-    const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), fewestBits, loraLayers);
+    const weights = make(checkpoint, architecture.tensors(checkpoint), loraLayers);
     return { decoder: architecture.open(weights), weights };
   };
   const plain = open();

@@ -1,4 +1,13 @@
-import { concat, linear, matmulTransposed, plus, quantizedLinear, split, type Tensor } from "../graph/index.ts";
+import {
+  byteLinear,
+  concat,
+  linear,
+  matmulTransposed,
+  plus,
+  quantizedLinear,
+  split,
+  type Tensor,
+} from "../graph/index.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes } from "../weights/weight-source.ts";
 
 /** x [..., inputs] through a projection: [..., outputs]. */
@@ -11,6 +20,8 @@ function multiply(x: Tensor, weight: Matrix): Tensor {
   switch (weight.kind) {
     case "blocks":
       return quantizedLinear(x, weight.matrix);
+    case "bytes":
+      return byteLinear(x, weight.matrix);
     case "float32":
       return linear(x, weight.weight);
     case "float32 rows":

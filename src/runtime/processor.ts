@@ -27,6 +27,9 @@ export function kernelInstructions(cpuinfo: string = readStart("/proc/cpuinfo"))
   return (flagsOf(cpuinfo) ?? []).filter((flag) => KERNELS.test(flag)).toSorted();
 }
 
+/** True if this machine's processor multiplies bytes and adds up in one instruction, as far as it says. Without one, sums of such products overflow. */
+export const multipliesBytes = (): boolean => processorBits() === 8;
+
 /** Like `fastestBits`, for this machine. */
 export const processorBits = (): CodeBits => fastestBits(readStart("/proc/cpuinfo"));
 

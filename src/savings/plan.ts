@@ -14,6 +14,8 @@ export interface Plan {
   readonly cuts: readonly Cut[];
   /** Guesses the answer's next tokens; undefined: the model reads them one by one. */
   readonly drafter?: Drafter | undefined;
+  /** The form of the weights that the prompt's tokens run through; absent: the model's own. */
+  readonly prompt?: "bytes" | undefined;
   readonly state: StateKeys;
 }
 
@@ -112,6 +114,7 @@ export interface PlanPart {
   attention?(layer: number): AttentionSaving | undefined;
   readonly cuts?: readonly Cut[];
   readonly drafter?: Drafter;
+  readonly prompt?: "bytes";
   /** The saving's change to the state; absent if it changes nothing. */
   readonly state?: StateKeys;
 }
@@ -145,6 +148,7 @@ export function planOf(parts: readonly PlanPart[]): Plan {
     attention: (layer) => parts.map((part) => part.attention?.(layer)).find((saving) => saving !== undefined),
     cuts,
     drafter: parts.find(({ drafter }) => drafter !== undefined)?.drafter,
+    prompt: parts.find(({ prompt }) => prompt !== undefined)?.prompt,
     state: { prompt: joined(prompts), answer: joined(keys.map(({ answer }) => answer)) },
   };
 }

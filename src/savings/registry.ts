@@ -7,6 +7,7 @@ import { yopo } from "./attention/yopo/yopo.ts";
 import { dynamax } from "./depth/dynamax/dynamax.ts";
 import { exit } from "./depth/exit.ts";
 import { sec } from "./depth/sec/sec.ts";
+import { int8Prefill } from "./precision/int8-prefill.ts";
 import type { Saving } from "./saving.ts";
 import { feather } from "./tokens/feather/feather.ts";
 import { lookup } from "./tokens/lookup/lookup.ts";
@@ -18,6 +19,7 @@ export const savings: readonly Saving[] = [
   exit,
   feather,
   flexPrefill,
+  int8Prefill,
   lookup,
   minference,
   prune,

@@ -9,6 +9,7 @@ export type SavingGroup =
   | "attention"
   | "depth"
   | "experts"
+  | "precision"
   | "routing"
   | "output"
   | "knowledge"

@@ -82,6 +82,8 @@ export class LoraWeights implements TrainableWeights {
     switch (matrix.kind) {
       case "blocks":
         return { kind: "blocks", matrix: this.#codes(graph, scratch, matrix.matrix) };
+      case "bytes":
+        throw new Error("weights in bytes are not trained");
       case "float32":
       case "float32 rows":
         return { kind: matrix.kind, weight: this.#frozen(graph, scratch, matrix.weight) };

@@ -1,9 +1,13 @@
-import type { Graph, QuantizedMatrix, Tensor } from "../graph/index.ts";
+import type { ByteMatrix, Graph, QuantizedMatrix, Tensor } from "../graph/index.ts";
 import type { ConfigSource } from "./checkpoint.ts";
 
-/** A projection's weight in a graph: blocks of codes, float32 [inputs, outputs], or float32 rows [outputs, inputs]. */
+/**
+ * A projection's weight in a graph: blocks of codes, bytes with a scale for each output, float32 [inputs, outputs], or
+ * float32 rows [outputs, inputs].
+ */
 export type Matrix =
   | { readonly kind: "blocks"; readonly matrix: QuantizedMatrix }
+  | { readonly kind: "bytes"; readonly matrix: ByteMatrix }
   | { readonly kind: "float32"; readonly weight: Tensor }
   | { readonly kind: "float32 rows"; readonly weight: Tensor };
 

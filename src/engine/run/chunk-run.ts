@@ -1,6 +1,6 @@
 import type { LayerRange } from "../../models/kv-group.ts";
 import type { Lengths, Place } from "../../models/lengths.ts";
-import type { DecoderPrograms } from "../../models/programs.ts";
+import type { DecoderPrograms, LayerForm } from "../../models/programs.ts";
 import type { View } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Meter } from "../bill/meter.ts";
@@ -45,14 +45,15 @@ export async function embedTokens(
   await programs.embedding.bind(binding).run();
 }
 
-/** Runs a chunk through whole segments, which are cut at `borders`. */
+/** Runs a chunk through whole segments, which are cut at `borders`, with weights of this form. */
 export async function runSegments(
   { slot, layers, done: before, positions, meter }: ChunkJob,
   borders: readonly number[],
+  form?: LayerForm,
 ): Promise<Chunk> {
   const { buffers, programs } = slot;
   const tokens = positions.length;
-  const done = await slot.pass(layers, positions, { done: before, borders, meter });
+  const done = await slot.pass(layers, positions, { done: before, borders, form, meter });
   return {
     ...{ tokens, buffers, done },
     rows: (first, count) => tailOf(programs, buffers, { rows: 1, tokens: count, at: first }, done),

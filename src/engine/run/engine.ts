@@ -1,5 +1,6 @@
 import type { Decoder } from "../../models/decoder.ts";
 import { DecoderPrograms } from "../../models/programs.ts";
+import type { OpenDecoder } from "../../models/registry.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { SharedWeights } from "../../runtime/shared-weights.ts";
 import { densePlan, type Plan } from "../../savings/plan.ts";
@@ -23,20 +24,22 @@ export class Engine implements Disposable {
     this.slots = new Slots(programs);
   }
 
-  /** `shared` are weights that it has together with other engines. */
+  /** `shared` are weights that it has together with other engines; `openBytes` opens the decoder over weights in bytes. */
   static async create(
     decoder: Decoder,
     weights: Weights,
     shared?: SharedWeights,
     device: Device = "cpu",
+    openBytes?: () => OpenDecoder,
   ): Promise<Engine> {
-    return new Engine(await DecoderPrograms.compile(decoder, weights, shared, device));
+    return new Engine(await DecoderPrograms.compile(decoder, weights, shared, device, openBytes));
   }
 
   /** Compiles the programs that a plan needs besides the dense ones, once. */
   async prepare(plan: Plan): Promise<void> {
     await this.programs.prepareCuts(bordersOf(plan));
     await this.programs.prepareCuts(cutsOf(plan));
+    if (plan.prompt === "bytes") await this.programs.prepareBytes([...bordersOf(plan), ...cutsOf(plan)]);
     for (const cut of plan.cuts) {
       if (cut.scope !== "step") continue;
       if (cut.probe) await this.programs.probe(cut.probe);

@@ -1,7 +1,7 @@
 import type { KvRows } from "../../models/cache.ts";
 import type { LayerRange, StateGroup } from "../../models/kv-group.ts";
 import { Lengths, type Place } from "../../models/lengths.ts";
-import type { DecoderPrograms } from "../../models/programs.ts";
+import type { DecoderPrograms, LayerForm, Segment } from "../../models/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Program } from "../../runtime/program.ts";
@@ -16,6 +16,14 @@ import { ProbeMemory } from "./probe-memory.ts";
 
 /** The number of stacks that a slot keeps bound: each takes 50 kB, and prompts have all lengths. */
 const KEPT_STACKS = 12;
+
+/** The way that tokens pass through layers. */
+interface PassTerms {
+  readonly done?: number;
+  readonly borders?: readonly number[];
+  readonly form?: LayerForm | undefined;
+  readonly meter?: Meter | undefined;
+}
 
 /** One sequence's place in the engine: its row of a cache, and the buffers its programs are bound to. */
 export class Slot extends Cached implements Disposable {
@@ -83,12 +91,13 @@ export class Slot extends Cached implements Disposable {
 
   /**
    * Runs the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments; segments are also
-   * cut at `borders`. Notes the entries, and bills the meter. Returns the number of segments that have run.
+   * cut at `borders`, and their weights have this form. Notes the entries, and bills the meter. Returns the number of
+   * segments that have run.
    */
   async pass(
     range: LayerRange,
     positions: readonly number[],
-    { done = 0, borders = [], meter }: { done?: number; borders?: readonly number[]; meter?: Meter | undefined },
+    { done = 0, borders = [], form = "own", meter }: PassTerms,
   ): Promise<number> {
     const cuts = [...borders, ...this.borders];
     let segments = done;
@@ -96,9 +105,10 @@ export class Slot extends Cached implements Disposable {
       const layers = { from: Math.max(range.from, group.layers.from), to: Math.min(range.to, group.layers.to) };
       const lengths = this.lengthsFrom(layers.from);
       const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
-      meter?.part(this.programs.costOf(layers.from, layers.to, cuts), positions.length, group.length);
+      meter?.part(this.programs.costOf(layers.from, layers.to, cuts, form), positions.length, group.length);
       group.begin();
-      segments += await this.#layers(layers, cuts, segments, positions.length, start, lengths);
+      const parts = this.programs.segments(layers.from, layers.to, cuts, form);
+      segments += await this.#layers(parts, form, segments, positions.length, start, lengths);
       group.grow(positions);
     }
     return segments;
@@ -113,15 +123,14 @@ export class Slot extends Cached implements Disposable {
   }
 
   async #layers(
-    { from, to }: LayerRange,
-    borders: readonly number[],
+    segments: readonly Segment[],
+    form: LayerForm,
     done: number,
     tokens: number,
     start: number,
     lengths: Lengths,
   ): Promise<number> {
-    const segments = this.programs.segments(from, to, borders);
-    const key = [tokens, done % 2, ...segments.map((segment) => segment.from), to].join(" ");
+    const key = [form, tokens, done % 2, ...segments.map(({ from }) => from), segments.at(-1)!.to].join(" ");
     const span = { rows: 1, tokens, at: 0 };
     const binds = { done, span, cache: this.cache, lengths: lengths.views(0, 1, tokens) };
     const bound = this.#stacks.get(key) ?? this.buffers.bind(segments, binds);

@@ -23,7 +23,7 @@ export type { Holding } from "./review.ts";
 
 /** A checkpoint's tensors as constants of graphs, in the kernels' layout. `names` maps to the checkpoint's names. */
 export class Weights implements WeightSource {
-  readonly #store: PreparedStore;
+  protected readonly store: PreparedStore;
   #review: Review | undefined;
 
   constructor(
@@ -38,7 +38,7 @@ export class Weights implements WeightSource {
   ) {
     if (!quants.includes(quant)) throw new UserError(`quant is "${quant}", expected one of ${quants.join(", ")}`, 2);
     const own = path.join(folder, checkpoint.variant ?? "", folderName(quant, fewestBits));
-    this.#store = new PreparedStore(own, stateOf(checkpoint.files));
+    this.store = new PreparedStore(own, stateOf(checkpoint.files));
   }
 
   get config(): ConfigSource {
@@ -55,7 +55,7 @@ export class Weights implements WeightSource {
   }
 
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
-    const parts = this.#parts(outputs, [inputs]);
+    const parts = this.parts(outputs, [inputs]);
     const form = stackedForm(parts.map((p) => this.#form(p)));
     for (const part of parts) this.#review?.hold(part, "product", form && this.#form(part), form);
     return form
@@ -68,18 +68,18 @@ export class Weights implements WeightSource {
     const key = `${keyOf([part])}.rows.${createHash("sha256").update(wanted.join()).digest("hex").slice(0, 16)}`;
     const constant: AddConstant = (of, dtype, shape, bytes) =>
       graph.constant(`${key}.${of}`, { dtype, shape }, { kind: "memory", bytes });
-    const stored = this.#store.matrix(keyOf([part]));
-    if (stored) return { kind: "blocks", matrix: someRowsOf(this.#store.file, stored, wanted, constant) };
+    const stored = this.store.matrix(keyOf([part]));
+    if (stored) return { kind: "blocks", matrix: someRowsOf(this.store.file, stored, wanted, constant) };
     const values = new Uint8Array(someFloats(part.floats(), width, wanted).buffer);
     return { kind: "float32 rows", weight: constant("values", "f32", [wanted.length, width], values) };
   }
 
   vector(graph: Graph, sizes: Sizes): Tensor {
-    return this.#joined(graph, this.#parts(sizes, []), []);
+    return this.#joined(graph, this.parts(sizes, []), []);
   }
 
   table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
-    return this.#joined(graph, this.#parts({ [name]: rows }, [width]), [width]);
+    return this.#joined(graph, this.parts({ [name]: rows }, [width]), [width]);
   }
 
   /** Shares codes with `matrix`: if both are used, they are stored once. */
@@ -130,9 +130,9 @@ export class Weights implements WeightSource {
    * @throws UserError that lists missing, misshapen or unexpected tensors, or says how much memory is needed
    */
   review(trace: () => unknown): void {
-    const fresh = this.#store.bytes === 0 ? this.#reviewed(trace).review : undefined;
+    const fresh = this.store.bytes === 0 ? this.#reviewed(trace).review : undefined;
     fresh?.check();
-    checkMemory(this.checkpoint.path, fresh?.bytes ?? this.#store.bytes, memoryLimit());
+    checkMemory(this.checkpoint.path, fresh?.bytes ?? this.store.bytes, memoryLimit());
   }
 
   /**
@@ -163,18 +163,18 @@ export class Weights implements WeightSource {
 
   /** Makes prepared weights permanent; call when every graph has been traced. */
   commit(): void {
-    this.#store.commit();
+    this.store.commit();
   }
 
   abandon(): void {
-    this.#store.abandon();
+    this.store.abandon();
   }
 
   #form(part: Part): Form | undefined {
     return formOf(part, this.quant, this.checkpoint, this.fewestBits);
   }
 
-  #parts(sizes: Sizes, inner: readonly number[]): Part[] {
+  protected parts(sizes: Sizes, inner: readonly number[]): Part[] {
     return Object.entries(sizes).map(([name, size]) => this.#part(name, [size, ...inner]));
   }
 
@@ -186,8 +186,8 @@ export class Weights implements WeightSource {
     return part;
   }
 
-  #data(span: Span): ConstantData {
-    return { kind: "file", path: this.#store.file, offset: span.offset, bytes: span.bytes };
+  protected data(span: Span): ConstantData {
+    return { kind: "file", path: this.store.file, offset: span.offset, bytes: span.bytes };
   }
 
   #blocks(graph: Graph, parts: readonly Part[], form: Form, lie: "blocks" | "rows" = "blocks"): QuantizedMatrix {
@@ -195,13 +195,13 @@ export class Weights implements WeightSource {
     const shape = [rowsOf(parts), parts[0]!.shape[1]!] as const;
     const stored =
       this.#review?.matrix(name, shape, form) ??
-      this.#store.matrix(name) ??
+      this.store.matrix(name) ??
       this.#prepare(name, shape, () => stack(parts.map((p) => inForm(p, this.#form(p)!, form.bits))));
     const blocks = stored.scale.bytes / Float32Array.BYTES_PER_ELEMENT / stored.rows;
     const width = stored.codes.bytes / stored.rows;
     const byRow = lie === "rows";
     const constant = (part: string, dtype: "u8" | "f32", shape: number[], span: Span) =>
-      graph.constant(`${name}.${part}`, { dtype, shape }, this.#data(span));
+      graph.constant(`${name}.${part}`, { dtype, shape }, this.data(span));
     return {
       bits: stored.bits,
       codes: byRow
@@ -215,12 +215,12 @@ export class Weights implements WeightSource {
 
   #prepare(name: string, [rows, cols]: readonly [number, number], make: () => KernelMatrix): StoredMatrix {
     const { bits, codes, scale, zero, residual } = make();
-    return this.#store.addMatrix(name, {
+    return this.store.addMatrix(name, {
       ...{ rows, cols, bits },
-      codes: this.#store.append(codes),
-      scale: this.#store.append(scale),
-      zero: this.#store.append(zero),
-      residual: residual && this.#store.append(residual),
+      codes: this.store.append(codes),
+      scale: this.store.append(scale),
+      zero: this.store.append(zero),
+      residual: residual && this.store.append(residual),
     });
   }
 
@@ -254,12 +254,12 @@ export class Weights implements WeightSource {
   }
 
   #floats(graph: Graph, name: string, shape: number[], make: () => Float32Array): Tensor {
-    const stored = this.#review?.floats(name, shape) ?? this.#store.floats(name) ?? this.#keep(name, shape, make());
-    return graph.constant(name, { dtype: "f32", shape: stored.shape }, this.#data(stored.data));
+    const stored = this.#review?.floats(name, shape) ?? this.store.floats(name) ?? this.#keep(name, shape, make());
+    return graph.constant(name, { dtype: "f32", shape: stored.shape }, this.data(stored.data));
   }
 
   #keep(name: string, shape: number[], values: Float32Array): StoredFloats {
-    return this.#store.addFloats(name, { shape, data: this.#store.append(values) });
+    return this.store.addFloats(name, { shape, data: this.store.append(values) });
   }
 }
 
@@ -282,9 +282,9 @@ const folderName = (quant: Quant, fewest: CodeBits): string =>
 const inForm = (part: Part, { rounded }: Form, bits: CodeBits): KernelMatrix =>
   rounded ? part.rounded(rounded, bits) : part.blocks(bits);
 
-const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("+");
+export const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("+");
 
-const rowsOf = (parts: readonly Part[]): number => parts.reduce((total, part) => total + part.shape[0]!, 0);
+export const rowsOf = (parts: readonly Part[]): number => parts.reduce((total, part) => total + part.shape[0]!, 0);
 
 function lowRank(graph: Graph, name: string, { rank, down, up }: LoraLayer, outputs: number): LowRank {
   const factor = (part: string, shape: number[], { buffer }: Float32Array<ArrayBuffer>) =>

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { byteLinear, type DType, Graph, sym } from "../../graph/index.ts";
+import { compare, type Feed, integers, noise, normError, type Trial } from "../compare.testing.ts";
+
+const trace: Trial["trace"] = (t) => ({ y: byteLinear(t.x!, { codes: t.codes!, scale: t.scale! }) });
+
+/** A random matrix [k, n]. */
+function matrix(k: number, n: number): Record<string, Feed> {
+  const codes = integers(n, "i8", [k, n], 255);
+  return {
+    codes: { ...codes, data: Array.from(codes.data, (v) => ((v + 255) % 255) - 127) },
+    scale: { dtype: "f32", shape: [n], data: Float32Array.from({ length: n }, (_, i) => (1 + (i % 3)) / 100) },
+  };
+}
+
+test.each([
+  { batch: 1, tokens: 1, k: 64, n: 8 },
+  { batch: 1, tokens: 40, k: 96, n: 65 },
+  { batch: 2, tokens: 7, k: 32, n: 48 },
+])("$batch × $tokens rows of $k into $n", async ({ batch, tokens, k, n }) => {
+  const x = noise(n, [batch, tokens, k], [sym("batch"), sym("tokens"), k]);
+  const { y } = await compare({ inputs: { x }, constants: matrix(k, n), bindings: { batch, tokens }, trace });
+  expect(normError(y!)).toBeLessThan(0.02);
+  expect(normError(y!)).toBeGreaterThan(0);
+});
+
+test("each row has a range of its own, and zeros stay zeros", async () => {
+  const rows = noise(3, [1, 3, 64]);
+  const scaled = Float32Array.from(rows.data, (v, i) => v * [1e-3, 0, 1e3][Math.floor(i / 64)]!);
+  const { y } = await compare({ inputs: { x: { ...rows, data: scaled } }, constants: matrix(64, 16), trace });
+  for (const row of [0, 2]) {
+    const part = (of: Float64Array) => of.slice(row * 16, row * 16 + 16);
+    const [got, expected] = [part(y!.got.data), part(y!.expected.data)];
+    expect(Math.hypot(...got.map((v, i) => v - expected[i]!)) / Math.hypot(...expected)).toBeLessThan(0.02);
+  }
+  expect([...y!.got.data.slice(16, 32)]).toEqual(Array(16).fill(0));
+});
+
+test("codes of another type, and scales of another number, are refused", () => {
+  const graph = new Graph();
+  const tensor = (dtype: DType, shape: number[]) => graph.input(`${dtype} ${shape}`, dtype, shape);
+  const x = tensor("f32", [1, 64]);
+  expect(() => byteLinear(x, { codes: tensor("u8", [64, 8]), scale: tensor("f32", [8]) })).toThrow(
+    "i8[inputs, outputs]",
+  );
+  expect(() => byteLinear(x, { codes: tensor("i8", [64, 8]), scale: tensor("f32", [9]) })).toThrow("scale");
+});

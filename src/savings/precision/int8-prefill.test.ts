@@ -1,0 +1,97 @@
+/** Prompts in bytes, on a model of four layers. */
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { Meter } from "../../engine/bill/meter.ts";
+import { LanguageModel } from "../../engine/language-model.ts";
+import { resolveModel } from "../../weights/sources/index.ts";
+import { densePlan, type Plan, planOf } from "../plan.ts";
+import { checkSeams, parseRecipe } from "../recipe.ts";
+import type { SavingHost } from "../seams.ts";
+
+const processor = vi.hoisted(() => ({ multipliesBytes: vi.fn(() => true) }));
+vi.mock("../../runtime/processor.ts", async (original) => ({ ...(await original<object>()), ...processor }));
+const { int8Prefill } = await import("./int8-prefill.ts");
+
+const folder = fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url));
+let model: LanguageModel;
+beforeAll(async () => {
+  model = await LanguageModel.load(await resolveModel(folder), "f32");
+});
+afterAll(() => model[Symbol.dispose]());
+
+const host = (): SavingHost => ({ decoder: model.decoder, hash: async () => "" });
+
+async function planFor(prompt: number, minLength = 1): Promise<Plan> {
+  using prepared = await int8Prefill.prepare({ minLength }, host());
+  const part = prepared!.plan({ prompt, visual: [] });
+  return part ? planOf([part]) : densePlan;
+}
+
+const text = Array.from({ length: 90 }, (_, i) => (i * 37) % 200);
+
+/** Logits after a prompt, and its bill. */
+async function logitsUnder(plan: Plan, prompt = text) {
+  const { engine } = model;
+  await engine.prepare(plan);
+  engine.forget();
+  const slot = engine.acquireEmpty(prompt, plan);
+  const meter = new Meter(engine.programs);
+  const logits = (await engine.prefill(slot, prompt, meter, plan)).slice();
+  engine.release(slot);
+  return { logits, bill: meter.total() };
+}
+
+const error = (got: Float32Array, expected: Float32Array) =>
+  Math.hypot(...got.map((v, i) => v - expected[i]!)) / Math.hypot(...expected);
+
+test("logits are near dense's and not the same; the bill tells the tokens and fewer bytes", async () => {
+  const dense = await logitsUnder(densePlan);
+  const bytes = await logitsUnder(await planFor(text.length));
+  expect(error(bytes.logits, dense.logits)).toBeLessThan(0.05);
+  expect(error(bytes.logits, dense.logits)).toBeGreaterThan(0);
+  expect(bytes.bill.work["int8Tokens"]).toEqual({ dense: 0, run: text.length });
+  expect(bytes.bill.flops.spent).toBeCloseTo(dense.bill.flops.spent, -1);
+  expect(bytes.bill.bytes.spent).toBeLessThan(bytes.bill.bytes.dense);
+});
+
+test("shorter prompts are dense to the bit", async () => {
+  const dense = await logitsUnder(densePlan);
+  const plan = await planFor(text.length, text.length + 1);
+  expect(plan).toBe(densePlan);
+  expect((await logitsUnder(plan)).logits).toEqual(dense.logits);
+});
+
+test("with pruned tokens, and never with another attention", async () => {
+  const recipe = parseRecipe(["int8-prefill", "prune:after=2,keep=0.5,minLength=2,by=recent"]);
+  checkSeams(recipe);
+  using lease = await model.use(recipe);
+  const { bill } = await logitsUnder(lease.plan(text.length));
+  expect(bill.work["tokens"]!.run).toBeLessThan(bill.work["tokens"]!.dense);
+  expect(bill.work["int8Tokens"]!.run).toBe(text.length);
+  expect(() => checkSeams(parseRecipe(["int8-prefill", "tri-shape"]))).toThrow("the attention");
+});
+
+test("a prefix is reused under the same recipe only", async () => {
+  const { engine } = model;
+  const plan = await planFor(text.length);
+  await logitsUnder(plan);
+  for (const [other, held] of [
+    [densePlan, 0],
+    [plan, text.length - 1],
+  ] as const) {
+    const slot = engine.acquire(text, other);
+    expect(slot.tokens).toHaveLength(held);
+    engine.release(slot);
+    if (held === 0) await logitsUnder(plan);
+  }
+});
+
+test("models and processors that it does not serve", async () => {
+  const { config } = model.decoder;
+  const recurrent = { ...model.decoder, config: { ...config, recurrent: () => 10 } } as never;
+  expect(int8Prefill.unsupported(recurrent)).toContain("recurrent layers");
+  const mixed = { ...model.decoder, config: { ...config, experts: { count: 4, active: 2 } } } as never;
+  expect(int8Prefill.unsupported(mixed)).toContain("experts");
+  processor.multipliesBytes.mockReturnValueOnce(false);
+  await expect(int8Prefill.check({ minLength: 1 }, host())).rejects.toThrow("multiplies bytes");
+});

@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { type Decoder, isRecurrent } from "../../models/decoder.ts";
+import { multipliesBytes } from "../../runtime/processor.ts";
+import { UserError } from "../../util/errors.ts";
+import { integer } from "../option-schemas.ts";
+import type { Saving } from "../saving.ts";
+
+const options = z.strictObject({
+  minLength: integer(1, 32).describe("prompts of fewer tokens stay dense"),
+});
+type Int8PrefillOptions = z.infer<typeof options>;
+
+/** What leaves a state that others, who run densely, must not take over. */
+const STATE = "int8-prefill";
+
+/** The reason why a model's prompts do not run in bytes, if there is one. */
+function unsupported({ config }: Decoder): string | undefined {
+  if (isRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
+  return config.experts ? "experts, whose matrices do not run in bytes" : undefined;
+}
+
+/**
+ * A prompt's products in bytes: weights rounded to 8 bits with a scale for each output, activations with one for each
+ * token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its smoothing). The answer's steps run as in
+ * dense.
+ */
+export const int8Prefill: Saving<Int8PrefillOptions> = {
+  name: "int8-prefill",
+  group: "precision",
+  summary: "a prompt's matrix products in bytes, for processors that multiply them in one instruction",
+  needs: ["tokens in"],
+  options,
+  unsupported,
+  // Sparse attention runs a prompt in pieces, whose products are the model's own.
+  seams: () => ["the attention"],
+  async check(_, { decoder }) {
+    const why = unsupported(decoder);
+    if (why !== undefined) throw new UserError(`int8-prefill does not serve this model: it has ${why}`, 2);
+    if (!multipliesBytes())
+      throw new UserError(
+        "int8-prefill: expected a processor with an instruction that multiplies bytes and adds up (VNNI, AMX, dot products), and this one has none",
+        2,
+      );
+  },
+  async prepare(given, host) {
+    await int8Prefill.check(given, host);
+    return {
+      plan: ({ prompt }) =>
+        prompt < given.minLength ? undefined : { prompt: "bytes", state: { prompt: STATE, answer: STATE } },
+      [Symbol.dispose]() {},
+    };
+  },
+};
