@@ -132,6 +132,6 @@ export function readVision(
   const context = Math.floor(imageSize / patchSize) ** 2 + (traits.classToken ? 1 : 0);
   if (context > MOST_TOKENS)
     throw new UserError(`${source.path}: an image has ${context} tokens, expected at most ${MOST_TOKENS}`);
-  const texts = { ...config, vocab_size: 1, max_position_embeddings: context };
+  const texts = { ...config, vocab_size: 1, max_position_embeddings: context, tie_word_embeddings: true };
   return { ...readEncoder(new Fields({ ...source, config: texts }, name), clipShared), ...sizes, ...traits };
 }

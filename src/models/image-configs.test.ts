@@ -2,8 +2,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../util/errors.ts";
-import { openCheckpoint } from "../weights/checkpoint.ts";
-import { isOfKind, openImages, openImageText } from "./registry.ts";
+import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
+import { isOfKind, openImages, openImageText, openVision } from "./registry.ts";
 
 type Json = Record<string, unknown>;
 
@@ -17,6 +17,11 @@ function changed(name: string, changes: (config: Json) => Json) {
     ...checkpoint,
     config: { kind: "huggingface" as const, path: "config.json", config: { ...config, ...changes(config) } },
   };
+}
+
+function openerOf(checkpoint: Checkpoint) {
+  if (isOfKind("vision–language model", checkpoint)) return openVision;
+  return isOfKind("image encoder", checkpoint) ? openImages : openImageText;
 }
 
 const inside = (part: string, changes: Json) => (config: Json) => ({
@@ -58,7 +63,7 @@ describe("a configuration of images that would change the numbers is refused by 
     ],
   ])("%s: %s", (name, _, changes, sentence) => {
     const checkpoint = changed(name, changes);
-    const open = isOfKind("image encoder", checkpoint) ? openImages : openImageText;
+    const open = openerOf(checkpoint);
     const attempt = () => open(checkpoint, "/nowhere", "f32");
     expect(attempt).toThrow(UserError);
     expect(attempt).toThrow(sentence);

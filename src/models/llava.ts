@@ -1,48 +1,19 @@
-import { UserError } from "../util/errors.ts";
 import type { ConfigSource } from "../weights/checkpoint.ts";
 import { prefixed } from "../weights/prefixed.ts";
 import { decoder } from "./architecture.ts";
-import { clipVisionTower, readClipVision, withClassVector } from "./clip-vision.ts";
+import { clipVisionTower, inSafetensors, readClipVision, withClassVector } from "./clip-vision.ts";
 import { Fields } from "./fields.ts";
 import { ImageEncoder, type ImageEncoderConfig } from "./image-encoder.ts";
-import { llama } from "./llama.ts";
-import { mistral } from "./mistral.ts";
+import { languageOf } from "./language-part.ts";
 import { llamaNames, namesOf, type Scheme } from "./names.ts";
-import { qwen2 } from "./qwen2.ts";
+import { ProjectedVision, type ProjectedVisionConfig } from "./projected-vision.ts";
 import { readSiglipVision } from "./siglip-vision.ts";
-import { Vision, type VisionConfig, type VisionLanguageArchitecture } from "./vision.ts";
+import type { VisionLanguageArchitecture } from "./vision.ts";
 
 const NAME = "llava";
 
-/** The decoders that a LLaVA may have, and transformers' defaults, which published configurations leave out. */
-const languages: Readonly<Record<string, { decoder: typeof llama; usual: Readonly<Record<string, number>> }>> = {
-  llama: { decoder: llama, usual: sizes(32000, 11008, { max_position_embeddings: 2048 }) },
-  mistral: {
-    decoder: mistral,
-    usual: sizes(32000, 14336, { max_position_embeddings: 131072, num_key_value_heads: 8 }),
-  },
-  qwen2: { decoder: qwen2, usual: sizes(151936, 22016, { max_position_embeddings: 32768 }) },
-};
-
-function sizes(vocabulary: number, ffn: number, more: Readonly<Record<string, number>>) {
-  const shared = { hidden_size: 4096, num_hidden_layers: 32, num_attention_heads: 32, rms_norm_eps: 1e-6 };
-  return { ...shared, vocab_size: vocabulary, intermediate_size: ffn, rope_theta: 1e4, ...more };
-}
-
-/** The decoder's architecture and its part of the configuration. @throws UserError if it is not supported */
-function languageOf(fields: Fields) {
-  const { source } = fields;
-  const text = fields.object("text_config") ?? {};
-  const name = text["model_type"] ?? "llama";
-  const known = typeof name === "string" ? languages[name] : undefined;
-  if (!known) return fields.refuse("text_config.model_type", name, Object.keys(languages).join(", "));
-  return { decoder: known.decoder, source: { ...inSafetensors(source), config: { ...known.usual, ...text } } };
-}
-
-function inSafetensors(source: ConfigSource): Extract<ConfigSource, { kind: "huggingface" }> {
-  if (source.kind === "huggingface") return source;
-  throw new UserError(`${source.path}: a LLaVA in GGUF is not supported, expected safetensors`);
-}
+const WHAT = "a LLaVA";
+const LANGUAGES = ["llama", "mistral", "qwen2"];
 
 const names: Scheme = {
   ...llamaNames,
@@ -74,13 +45,13 @@ function readTower(source: Parameters<typeof readClipVision>[0], fields: Fields)
 }
 
 /** The part that reads images, by a configuration. @throws UserError */
-function configureVision(given: ConfigSource): { image: ImageEncoderConfig; vision: VisionConfig } {
-  const source = inSafetensors(given);
+function configureVision(given: ConfigSource): { image: ImageEncoderConfig; vision: ProjectedVisionConfig } {
+  const source = inSafetensors(given, WHAT);
   const fields = new Fields(source, NAME);
   fields.only("projector_hidden_act", ["gelu"]);
   fields.only("vision_feature_select_strategy", ["default", "full"]);
   const image = readTower(source, fields);
-  const language = languageOf(fields);
+  const language = languageOf(fields, WHAT, LANGUAGES);
   return {
     image,
     vision: {
@@ -117,7 +88,7 @@ const language = decoder(NAME, {
   scheme: names,
   unread: VISION,
   configure(fields) {
-    const { decoder: own, source } = languageOf(fields);
+    const { decoder: own, source } = languageOf(fields, WHAT, LANGUAGES);
     return own.configure(source);
   },
 });
@@ -149,6 +120,6 @@ export const llava: VisionLanguageArchitecture = {
   },
   vision(weights) {
     const { image, vision } = configureVision(weights.config);
-    return new Vision(vision, new ImageEncoder(image, prefixed(weights, "v.")), weights);
+    return new ProjectedVision(vision, new ImageEncoder(image, prefixed(weights, "v.")), weights);
   },
 };

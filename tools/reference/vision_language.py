@@ -17,7 +17,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from transformers import AutoConfig, AutoModelForImageTextToText
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import AutoConfig, AutoModelForImageTextToText, Idefics3Processor, PreTrainedTokenizerFast
+from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+
+from image_text import bytes_of, pictures
 
 VOCABULARY = 72
 IMAGE = 70
@@ -42,6 +46,15 @@ MODELS = {
         text_config={**TEXT, "model_type": "qwen2", "num_attention_heads": 2, "num_key_value_heads": 1}, image_token_index=IMAGE,
         vision_config={**CLIP, "hidden_act": "gelu"}, vision_feature_layer=-1, vision_feature_select_strategy="full", image_seq_length=10,
         projector_hidden_act="gelu", multimodal_projector_bias=False)),
+    # Squares of 2 × 2 patches as rows.
+    "idefics3": ("idefics3", dict(
+        text_config={**TEXT, "model_type": "llama", "head_dim": 16, "vocab_size": 320, "max_position_embeddings": 256}, image_token_id=318, scale_factor=2, image_seq_length=4,
+        vision_config=dict(hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, image_size=32, patch_size=8,
+                           layer_norm_eps=1e-3))),
+    "smolvlm": ("smolvlm", dict(
+        text_config={**TEXT, "model_type": "llama"}, image_token_id=IMAGE, scale_factor=3, image_seq_length=1,
+        vision_config=dict(hidden_size=40, intermediate_size=56, num_hidden_layers=3, num_attention_heads=4, image_size=24, patch_size=8,
+                           layer_norm_eps=1e-3, hidden_act="gelu"))),
     # A SigLIP's tower, whose 27 pixels leave three of a side out, as in LLaVA-Interleave.
     "llava-siglip": ("llava", dict(
         text_config={**TEXT, "model_type": "qwen2", "num_attention_heads": 2, "num_key_value_heads": 2}, image_token_index=IMAGE,
@@ -83,11 +96,12 @@ def fixture(name: str, seed: int, out: Path) -> None:
     rng = np.random.default_rng(seed)
     pixels = torch.tensor(rng.normal(0, 1, (2, 3, side, side)), dtype=torch.float32)
     words = [int(w) for w in rng.integers(3, IMAGE, 20)]
-    ids = [1, *words[:4], *[IMAGE] * tokens, *words[4:11], *[IMAGE] * tokens, *words[11:]]
-    batch = dict(input_ids=torch.tensor([ids]), pixel_values=pixels)
+    image = config.image_token_id
+    ids = [1, *words[:4], *[image] * tokens, *words[4:11], *[image] * tokens, *words[11:]]
+    batch = dict(input_ids=torch.tensor([ids]), pixel_values=pixels if model_type == "llava" else pixels[None])
     logits = model(**batch).logits[0]
-    features = model.model.get_image_features(pixel_values=pixels)
-    rows = torch.stack(list(features if isinstance(features, (list, tuple)) else features.pooler_output))
+    features = model.model.get_image_features(pixel_values=batch["pixel_values"])
+    rows = torch.stack(list(features if isinstance(features, (list, tuple)) else features.pooler_output)).reshape(2, tokens, -1)
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).half().save_pretrained(folder)
@@ -101,6 +115,66 @@ def fixture(name: str, seed: int, out: Path) -> None:
         "logits": pack(logits.numpy()),
     }
     (folder / "vision-language.json").write_text(json.dumps(reference) + "\n")
+
+
+def byte_tokenizer(size: int, special: list[str]) -> PreTrainedTokenizerFast:
+    """A token for each byte, and special tokens at the end."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    own = Tokenizer(models.BPE({c: i for i, c in enumerate(alphabet)}, []))
+    own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    own.decoder = decoders.ByteLevel()
+    names = [f"<unused_{i}>" for i in range(size - len(alphabet) - len(special))] + special
+    own.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
+    return PreTrainedTokenizerFast(tokenizer_object=own, eos_token="<end_of_utterance>", pad_token="<unused_0>")
+
+
+CHAT = """{%- for message in messages -%}{{ message.role }}:
+{%- for part in message.content -%}{%- if part.type == "image" -%}<image>{%- else -%}{{ part.text }}{%- endif -%}{%- endfor -%}
+<end_of_utterance>{%- endfor -%}{%- if add_generation_prompt -%}assistant:{%- endif -%}"""
+
+
+def tiles(folder: Path, size: int) -> None:
+    """An Idefics3's processor and tokenizer, what it makes of pictures, and of prompts with them."""
+    names = [f"<row_{i + 1}_col_{j + 1}>" for i in range(3) for j in range(3)]
+    words = byte_tokenizer(size, ["<fake_token_around_image>", *names, "<global-img>", "<image>", "<end_of_utterance>"])
+    images = Idefics3ImageProcessorPil(size={"longest_edge": 90}, max_image_size={"longest_edge": 32})
+    whole = Idefics3Processor(images, words, image_seq_len=4, chat_template=CHAT)
+    found = {}
+    for name, picture in pictures(folder.parent / "pictures").items():
+        batch = whole(text="see <image> what?", images=[[picture]], return_tensors="np")
+        found[name] = {"ids": batch["input_ids"][0].tolist(), "pixels": [bytes64(p, images) for p in batch["pixel_values"][0]]}
+    words.save_pretrained(folder)
+    images.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(CHAT)
+    answer = answered(folder, whole)
+    reference = {"source": "tools/reference/vision_language.py", "prompt": "see <image> what?", "pictures": found, "answer": answer}
+    (folder / "placed-images.json").write_text(json.dumps(reference) + "\n")
+    print(f"{folder.name}: tiles", {name: len(each["pixels"]) for name, each in found.items()})
+
+
+@torch.no_grad()
+def answered(folder: Path, processor) -> dict:
+    """A chat with two pictures, and the likeliest tokens of an answer, one after the other without a cache."""
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    shown = pictures(folder.parent / "pictures")
+    names = ["wide.png", "clear.webp"]
+    parts = [{"type": "image"}, {"type": "text", "text": "and"}, {"type": "image"}, {"type": "text", "text": " differ how?"}]
+    text = processor.apply_chat_template([{"role": "user", "content": parts}], add_generation_prompt=True)
+    batch = processor(text=text, images=[[shown[n] for n in names]], return_tensors="pt")
+    tokens, gaps = [], []
+    for _ in range(5):
+        best = model(**batch).logits[0, -1].topk(2)
+        gaps.append((best.values[0] - best.values[1]).item())
+        tokens.append(best.indices[0].item())
+        for key, fill in (("input_ids", tokens[-1]), ("attention_mask", 1), ("mm_token_type_ids", 0)):
+            if key in batch:
+                batch[key] = torch.cat([batch[key], torch.tensor([[fill]])], 1)
+    print(f"{folder.name}: answers {tokens}, ahead by {min(gaps):.2f}")
+    return {"pictures": names, "parts": parts, "prompt": batch["input_ids"].shape[1] - len(tokens), "tokens": tokens}
+
+
+def bytes64(pixels, processor) -> str:
+    return base64.b64encode(np.ascontiguousarray(bytes_of(pixels, processor)).tobytes()).decode()
 
 
 def in_file(name: str) -> str:
@@ -141,6 +215,8 @@ def main() -> None:
             fixture(name, seed, args.out)
             if name == "llava":
                 gradients(name, args.out / name)
+            if name == "idefics3":
+                tiles(args.out / name, MODELS[name][1]["text_config"]["vocab_size"])
 
 
 if __name__ == "__main__":

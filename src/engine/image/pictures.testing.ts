@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { decodeImage } from "./decode.ts";
-import { type ImageProcessor, normalisePixels, sized } from "./processor.ts";
+import { type ImageProcessor, normalisePixels, type PixelScale, sized } from "./processor.ts";
 
 export const fixtures: string = fileURLToPath(new URL("../../models/fixtures", import.meta.url));
 
@@ -30,8 +30,12 @@ export function exactRows(pictures: readonly string[], packed: string): Float32A
 
 /** The worst difference, in bytes, of a picture's pixels to a reference's, base64 of uint8 [3, height, width]. */
 export async function worstByte(processor: ImageProcessor, file: string, packed: string): Promise<number> {
-  const { mean, deviation } = processor;
-  const pixels = normalisePixels(sized(await decodeImage(readFileSync(picture(file)), file), processor), processor);
+  const sizedPicture = sized(await decodeImage(readFileSync(picture(file)), file), processor);
+  return worstOf(normalisePixels(sizedPicture, processor), processor, packed);
+}
+
+/** The worst difference of normalised pixels to a reference's bytes. */
+export function worstOf(pixels: Float32Array, { mean, deviation }: PixelScale, packed: string): number {
   const bytes = Bytes.from(packed, "base64");
   if (pixels.length !== bytes.length) return Number.POSITIVE_INFINITY;
   const area = bytes.length / 3;

@@ -5,13 +5,27 @@ import { readJson } from "../../weights/json-file.ts";
 import { CHANNELS, type Pixels } from "./pixels.ts";
 import { type Axis, type FilterName, resample } from "./resample.ts";
 
-const FILE = "preprocessor_config.json";
+/** The name of a processor's file in a model's folder. */
+export const FILE = "preprocessor_config.json";
 
 const side = z.int().min(1).max(4096);
 const square = z.strictObject({ height: side, width: side });
 /** Old files have one number: the shorter side before a crop, both sides without one. */
 const sizes = z.union([square, z.strictObject({ shortest_edge: side }), side], "expected a size");
-const channels = z.tuple([z.number(), z.number(), z.number()], "expected three numbers");
+/** A value for each channel. */
+export const channels: z.ZodType<[number, number, number]> = z.tuple(
+  [z.number(), z.number(), z.number()],
+  "expected three numbers",
+);
+
+/** The fields of a processor's file about the scale of pixels. */
+export const scaleFields = {
+  do_rescale: z.boolean().default(true),
+  rescale_factor: z.number().default(1 / 255),
+  do_normalize: z.boolean().default(true),
+  image_mean: channels,
+  image_std: channels,
+};
 
 /** Filters by Pillow's numbers. */
 const filters = { 2: "bilinear", 3: "bicubic" } as const;
@@ -22,24 +36,24 @@ const schema = z.looseObject({
   resample: z.literal([2, 3], "expected 2 (bilinear) or 3 (bicubic)").nullish(),
   do_center_crop: z.boolean().nullish(),
   crop_size: z.union([square, side]).nullish(),
-  do_rescale: z.boolean().default(true),
-  rescale_factor: z.number().default(1 / 255),
-  do_normalize: z.boolean().default(true),
-  image_mean: channels,
-  image_std: channels,
+  ...scaleFields,
 });
 
+/** The way from a picture's bytes to numbers: scaled, then normalised by channel. */
+export interface PixelScale {
+  readonly rescale: number;
+  readonly mean: readonly number[];
+  readonly deviation: readonly number[];
+}
+
 /** The steps from a picture to a model's input, by `preprocessor_config.json`. */
-export interface ImageProcessor {
+export interface ImageProcessor extends PixelScale {
   /** Both sides of the result, or the shorter side before the crop. */
   readonly resize: { readonly width: number; readonly height: number } | { readonly shortest: number };
   readonly filter: FilterName;
   /** The part that is kept, in the middle: the size of a model's input. */
   readonly width: number;
   readonly height: number;
-  readonly rescale: number;
-  readonly mean: readonly number[];
-  readonly deviation: readonly number[];
 }
 
 /**
@@ -62,11 +76,15 @@ export function readImageProcessor(folder: string, usual: FilterName = "bicubic"
   return {
     ...{ resize, ...result },
     filter: read.resample ? filters[read.resample] : usual,
-    rescale: read.do_rescale ? read.rescale_factor : 1,
-    mean: read.do_normalize ? read.image_mean : [0, 0, 0],
-    deviation: read.do_normalize ? read.image_std : [1, 1, 1],
+    ...scaleOf(read),
   };
 }
+
+export const scaleOf = (read: z.output<z.ZodObject<typeof scaleFields>>): PixelScale => ({
+  rescale: read.do_rescale ? read.rescale_factor : 1,
+  mean: read.do_normalize ? read.image_mean : [0, 0, 0],
+  deviation: read.do_normalize ? read.image_std : [1, 1, 1],
+});
 
 const sidesOf = (size: z.output<typeof square> | number | undefined) =>
   typeof size === "number" ? { width: size, height: size } : size;
@@ -91,7 +109,7 @@ function byShortest({ width, height }: Pixels, shortest: number): { width: numbe
 const middle = (size: number, count: number): Axis => ({ size, from: Math.floor((size - count) / 2), count });
 
 /** `pixel_values`: [channels, height, width] of a picture in the size of the model's input. */
-export function normalisePixels({ data }: Pixels, { rescale, mean, deviation }: ImageProcessor): Float32Array {
+export function normalisePixels({ data }: Pixels, { rescale, mean, deviation }: PixelScale): Float32Array {
   const area = data.length / CHANNELS;
   return Float32Array.from({ length: data.length }, (_, i) => {
     const channel = Math.floor(i / area);

@@ -9,6 +9,7 @@ interface Filter {
 const filters = {
   bilinear: { reach: 1, weight: (x) => Math.max(0, 1 - Math.abs(x)) },
   bicubic: { reach: 2, weight: (x) => cubic(Math.abs(x)) },
+  lanczos: { reach: 3, weight: (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0) },
 } satisfies Record<string, Filter>;
 export type FilterName = keyof typeof filters;
 
@@ -17,6 +18,8 @@ function cubic(x: number): number {
   if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
   return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
 }
+
+const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
 
 /** Part of one axis of a picture: places `from` to `from` + `count` − 1 of the `size` that the picture is scaled to. */
 export interface Axis {
@@ -53,6 +56,10 @@ export function resample(picture: Pixels, across: Axis, down: Axis, filter: Filt
       blend(narrow, x * CHANNELS, stride, { start: start - first, weights }, data, y * stride + x * CHANNELS);
   return { width: across.count, height: down.count, data };
 }
+
+/** A whole picture in another size. */
+export const resized = (picture: Pixels, width: number, height: number, filter: FilterName): Pixels =>
+  resample(picture, { size: width, from: 0, count: width }, { size: height, from: 0, count: height }, filter);
 
 /** True if a picture keeps its size: every pixel is then its own, whatever the filter. */
 const isWhole = ({ size, from, count }: Axis, source: number): boolean =>

@@ -4,9 +4,10 @@ import type { ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { ImageBill } from "../bill/meter.ts";
 import type { ImageInput } from "../image/input.ts";
 import { isIds, type LanguageModel, type Prompt } from "../language-model.ts";
-import { type PromptSpan, promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
+import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
 import type { Tool } from "../tools/tools.ts";
-import type { ImageReader, SeenImage } from "./image-reader.ts";
+import type { SeenImage } from "./image-reader.ts";
+import { between } from "./placed-image.ts";
 import { partsOf, readableTurns } from "./readable-turns.ts";
 
 /** A prompt with images as the engine runs it. */
@@ -62,7 +63,12 @@ export async function seenPrompt(
     throw new UserError(`the prompt has ${places} places for images, and ${images.length} images were given`, 2);
   const seen: SeenImage[] = [];
   for (const [i, image] of images.entries()) seen.push(await reader.read({ image }, i));
-  return { ...promptOfSpans(spansOf(ids, imageToken, seen), hidden), images: billOf(seen, reader) };
+  const spans = between(
+    ids,
+    imageToken,
+    seen.map((image) => image.spans),
+  );
+  return { ...promptOfSpans(spans, hidden), images: billOf(seen) };
 }
 
 const beginningOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
@@ -79,20 +85,8 @@ function withPlaces(turns: readonly ChatMessage[], images: number): readonly Cha
 const isPlace = (part: unknown): boolean =>
   typeof part === "object" && part !== null && "type" in part && part.type === "image";
 
-/** The prompt's tokens, and the images in the places of their token. */
-function spansOf(ids: readonly number[], imageToken: number, images: readonly SeenImage[]): PromptSpan[] {
-  const spans: PromptSpan[] = [];
-  let from = 0;
-  for (const { span } of images) {
-    const at = ids.indexOf(imageToken, from);
-    spans.push(ids.slice(from, at), span);
-    from = at + 1;
-  }
-  return [...spans, ids.slice(from)];
-}
-
-function billOf(images: readonly SeenImage[], { vision }: ImageReader): ImageBill {
+function billOf(images: readonly SeenImage[]): ImageBill {
   const spent: Spent = { flops: 0, bytes: 0 };
   for (const image of images) addSpent(spent, image.spent);
-  return { tokens: images.length * vision.tokens, spent };
+  return { tokens: images.reduce((sum, { tokens }) => sum + tokens, 0), spent };
 }

@@ -26,7 +26,7 @@ const worst = (a: Float32Array, b: Float32Array) => {
   return Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
 };
 
-const names = ["llava", "llava-qwen2", "llava-siglip"];
+const names = ["idefics3", "llava", "llava-qwen2", "llava-siglip", "smolvlm"];
 /** The worst difference of each fixture's logits. */
 const found = new Map<string, number>();
 

@@ -51,6 +51,11 @@ export async function openSeen(
   if (options.lora)
     throw new UserError("lora: a model that reads images is trained whole; give --train in its place", 2);
   const vision = visionOf(checkpoint);
+  if (vision.pictures !== "one")
+    throw new UserError(
+      `${checkpoint.architecture}: a model that cuts images into tiles is not trained, expected a llava`,
+      2,
+    );
   if (!base) await writeCompanions(vision, out);
   const processor = processorFor(base ? path.dirname(base.config.path) : out, vision.encoder.config);
   const pictures = await readPictures(options.data, processor);

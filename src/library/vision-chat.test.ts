@@ -1,0 +1,37 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { fixtures, picture } from "../engine/image/pictures.testing.ts";
+import { load } from "./load.ts";
+
+/** transformers' answers, token by token without a cache: tools/reference/vision_language.py. */
+interface Answer {
+  readonly pictures: readonly string[];
+  readonly parts: readonly { readonly type: string; readonly text?: string }[];
+  /** Tokens of the prompt. */
+  readonly prompt: number;
+  readonly tokens: readonly number[];
+}
+
+describe.each(["idefics3"])("%s", (name) => {
+  const folder = path.join(fixtures, name);
+  const { answer }: { answer: Answer } = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
+  const images = answer.pictures.map(picture);
+  const chat = [{ role: "user", content: [...answer.parts] }];
+
+  test("a chat with two images is answered as by transformers; its images are in the cache by their content", async () => {
+    using model = await load(folder, { quant: "f32" });
+    const ask = (some: string[]) =>
+      model.complete(chat, { images: some, temperature: 0, maxTokens: answer.tokens.length });
+    const first = await ask(images);
+    expect(first.receipt.tokens.prompt).toBe(answer.prompt);
+    expect(first.tokens.map(({ id }) => id)).toEqual(answer.tokens);
+    const turned = await ask(images.toReversed());
+    expect(turned.tokens.map(({ id }) => id)).not.toEqual(answer.tokens);
+    expect(turned.receipt.tokens.cached).toBeLessThan(10);
+    const again = await ask(images);
+    expect(again.receipt.tokens.cached).toBeGreaterThan(10);
+    expect(again.tokens.map(({ id }) => id)).toEqual(answer.tokens);
+    expect(again.receipt.flops.spent).toBeLessThan(first.receipt.flops.spent / 2);
+  });
+});
