@@ -2,7 +2,7 @@ import { generateAll } from "../engine/answer/batch-generate.ts";
 import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
 import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
-import type { Answers, EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
+import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
 import { damageBehind } from "../engine/file/damage.ts";
 import type { Picture } from "../engine/image/encode.ts";
 import type { ImageInput } from "../engine/image/input.ts";
@@ -31,7 +31,6 @@ import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import { Biller } from "./biller.ts";
 import { completeAt } from "./complete-at.ts";
-import { imagesAlone, textsAlone } from "./images.ts";
 import { encoderOf, type Generative, generativeOf } from "./model-kinds.ts";
 import type {
   BatchRequest,
@@ -47,6 +46,7 @@ import type {
   RunOptions,
   Stoppable,
 } from "./options.ts";
+import { classifyBy, embedBy, labelsFor, oneTextEach } from "./readings.ts";
 import { imageTextOf, type RecognizeCall, recognizeRequest } from "./recognize-request.ts";
 import { requestOf } from "./request.ts";
 
@@ -265,15 +265,8 @@ export class Model implements Disposable {
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
     const terms = this.#terms(given("embed's options", args.readOptions, options));
     const all = given("embed's texts", args.textsOrImages, texts);
-    const { answers, receipt } = this.#biller.billed(await this.#sound(this.#embed(all, terms)));
+    const { answers, receipt } = this.#biller.billed(await this.#sound(embedBy(this.loaded, all, terms)));
     return { embeddings: answers, receipt };
-  }
-
-  #embed(inputs: readonly TextOrImage[], terms: ReadTerms): Promise<Answers<Float32Array>> {
-    const { loaded, name } = this;
-    if (loaded.kind === IMAGES) return loaded.embed(inputs, terms);
-    if (loaded.kind === "image encoder") return loaded.embed(imagesAlone(name, inputs, "embeds"), terms);
-    return this.encoder.embed(textsAlone(name, inputs), terms);
   }
 
   /**
@@ -287,34 +280,17 @@ export class Model implements Disposable {
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
     const { labels, save, ...terms } = given("classify's options", args.classifyOptions, options);
     const all = given("classify's texts", args.readings, readings);
-    if (this.loaded.kind === "decoder") {
+    const { loaded } = this;
+    if (loaded.kind === "decoder") {
       const chosen = labelsFor(this.name, labels);
-      const asked = askedOfLabels(this.loaded, textsAlone(this.name, all).map(oneText), chosen);
+      const asked = askedOfLabels(loaded, oneTextEach(this.name, all), chosen);
       const { found, receipt } = await this.#scored(asked, terms, save);
       return { results: found.map((each) => classificationOf(chosen, each)), receipt };
     }
     await this.#use(save);
-    const { loaded } = this;
-    if (loaded.kind === "diffusion language model") {
-      const texts = textsAlone(this.name, all).map(oneText);
-      const scored = loaded.classify(texts, labelsFor(this.name, labels), this.#terms(terms));
-      const { answers: results, receipt } = this.#biller.billed(await this.#sound(scored));
-      return { results, receipt };
-    }
-    const { answers, receipt } = this.#biller.billed(await this.#sound(this.#classify(all, labels, terms)));
+    const scored = classifyBy(loaded, all, labels, this.#terms(terms));
+    const { answers, receipt } = this.#biller.billed(await this.#sound(scored));
     return { results: answers, receipt };
-  }
-
-  #classify(
-    inputs: readonly (Reading | ImageInput)[],
-    labels: readonly string[] | undefined,
-    options: args.ReadTerms,
-  ): Promise<Answers<Classification>> {
-    const { loaded, name } = this;
-    const terms = this.#terms(options);
-    if (loaded.kind === IMAGES) return loaded.classify(imagesAlone(name, inputs), labelsFor(name, labels), terms);
-    if (loaded.kind === "image encoder") return loaded.classify(imagesAlone(name, inputs), labels, terms);
-    return this.encoder.classify(textsAlone(name, inputs), labels, terms);
   }
 
   /**
@@ -438,20 +414,8 @@ export class Model implements Disposable {
   }
 }
 
-const IMAGES = "encoder of images and texts";
-
 /** The beginning of a text that is longer than `most` tokens. */
 function beginning(tokenizer: Tokenizer, text: string, most: number): string {
   const ids = tokenizer.encode(text);
   return ids.length > most ? tokenizer.decode(ids.slice(0, most)) : text;
-}
-
-function labelsFor(name: string, labels: readonly string[] | undefined): readonly string[] {
-  if (labels) return labels;
-  throw new UserError(`${name} has no labels of its own; expected labels to choose among`, 2);
-}
-
-function oneText(reading: Reading): string {
-  if (typeof reading === "string") return reading;
-  throw new UserError("a pair of texts is for a classifier; expected a text");
 }
