@@ -1,19 +1,19 @@
 /**
- * Draws what the fine-tuned models of a seed draw: `npx tsx tools/guard-picture.ts OUT/models-0 PUBLISHED PICTURE.png`. A row a
+ * Draws what the fine-tuned models of a seed draw: `npx tsx tools/guard-picture.ts shapes|digits OUT/models-0 PUBLISHED PICTURE.png`. A row a
  * model, the first new class on the left and the second on the right, each with the same noise in every row.
  */
 import { existsSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { encodePng, load, type Picture } from "../src/index.ts";
-import { shapeWorld } from "../src/lab/guard/world.ts";
+import { newDigits, shapeWorld } from "../src/lab/guard/world.ts";
 
-const [folder, published, out] = process.argv.slice(2);
-if (folder === undefined || published === undefined || out === undefined)
-  throw new Error("usage: npx tsx tools/guard-picture.ts MODELS PUBLISHED PICTURE.png");
+const [world, folder, published, out] = process.argv.slice(2);
+if (folder === undefined || published === undefined || out === undefined || (world !== "shapes" && world !== "digits"))
+  throw new Error("usage: npx tsx tools/guard-picture.ts shapes|digits MODELS PUBLISHED PICTURE.png");
 const EACH = 10;
 const [PIXEL, GAP] = [4, 2];
-const { fresh } = shapeWorld;
+const fresh = world === "shapes" ? shapeWorld.fresh : newDigits;
 const masked = fresh.flatMap((illegal) => [`${illegal}-learned`, `${illegal}-random-by-parameters-1`]);
 const models = [published, ...["full", ...masked].map((name) => path.join(folder, name))];
 

@@ -14,7 +14,7 @@ const score = z.object({
   saved: z.object({ flops: z.number(), bytes: z.number() }),
 });
 const schema = z.object({
-  ...{ world: z.string(), seed: z.int() },
+  ...{ world: z.string(), seed: z.int(), ratio: z.number().optional() },
   roles: z.array(
     z.object({
       role: z.object({ illegal: z.string(), innocent: z.string() }),
@@ -26,11 +26,11 @@ const schema = z.object({
 type Result = z.output<typeof schema>;
 type Score = z.output<typeof score>;
 
-/** The committed seeds. */
-function results(): Result[] {
-  const folder = join(root, "docs/results/guard/shapes");
+/** The committed seeds of a folder. */
+function results(name: string): Result[] {
+  const folder = join(root, "docs/results/guard", name);
   if (!existsSync(folder)) return [];
-  const files = readdirSync(folder).filter((file) => /^\d+\.json$/.test(file));
+  const files = readdirSync(folder).filter((file) => file.endsWith(".json"));
   return files.map((file) => schema.parse(JSON.parse(readFileSync(join(folder, file), "utf8"))));
 }
 
@@ -71,8 +71,8 @@ function gate(all: readonly Result[], illegal: string): string {
   return `- **${illegal} illegal**: the gate ${verdict}: learned less matched is ${signed(over)} (by seed ${margins.map((m) => signed(m.mean)).join(", ")}); above the best of three matched masks in ${best} of ${all.length} seeds.`;
 }
 
-export function guardSection(): string {
-  const all = results();
+/** A world's table of all masks, and its gates. */
+function worldSection(all: readonly Result[]): string {
   if (all.length === 0) return "No seed has run yet.";
   const illegal = all[0]!.roles.map(({ role }) => role.illegal);
   const head = [
@@ -98,6 +98,51 @@ export function guardSection(): string {
     `Seeds ${all.map(({ seed }) => seed).join(", ")}. ${range}`,
     table,
     illegal.map((name) => gate(all, name)).join("\n"),
+  ].join("\n\n");
+}
+
+/** The ratio of the runs that were given none. */
+const USUAL = 0.4;
+
+/** A row a role and ratio: the learned mask against the matched ones, means over seeds. */
+function ratioRows(all: readonly Result[], illegal: string): string[][] {
+  const ratios = unique(all.map(({ ratio = USUAL }) => ratio)).sort((a, b) => a - b);
+  return ratios.map((ratio) => {
+    const own = all.filter((result) => (result.ratio ?? USUAL) === ratio);
+    const roles = own.map(({ roles }) => roles.find(({ role }) => role.illegal === illegal)!);
+    const of = (kind: string) => roles.flatMap(({ masks }) => masks.filter(({ mask }) => kindOf(mask) === kind));
+    const [learned, matched] = [of("learned"), of("random by parameters")];
+    const over = (scores: readonly Score[], field: "illegal" | "innocent" | "parameters" | "selectivity") =>
+      mean(scores.map((s) => s[field]));
+    return [
+      ...[illegal, String(ratio), three(mean(roles.map(({ soft }) => soft.ratio)))],
+      percent(over(learned, "parameters")),
+      ...(["illegal", "innocent"] as const).flatMap((side) => [three(over(learned, side)), three(over(matched, side))]),
+      signed(over(learned, "selectivity") - over(matched, "selectivity")),
+      String(own.length),
+    ];
+  });
+}
+
+/** Shares of frozen tensors against what users learn; the runs of the first table are among them. */
+function ratioSection(shapes: readonly Result[]): string {
+  const swept = results("ratios");
+  if (swept.length === 0) return "No ratio but 0.4 has run yet.";
+  const seeds = new Set(swept.map(({ seed }) => seed));
+  const all = [...swept, ...shapes.filter(({ seed }) => seeds.has(seed))];
+  const head = ["illegal", "ratio", "m's mean", "parameters", "a illegal", "matched", "a innocent", "matched"];
+  const rows = all[0]!.roles.flatMap(({ role }) => ratioRows(all, role.illegal));
+  return markdownTable([...head, "learned less matched selectivity", "seeds"], rows);
+}
+
+export function guardSection(): string {
+  const shapes = results("shapes");
+  return [
+    worldSection(shapes),
+    "### Other ratios, on shapes",
+    ratioSection(shapes),
+    "### Digits",
+    worldSection(results("digits")),
   ].join("\n\n");
 }
 

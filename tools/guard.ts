@@ -1,31 +1,47 @@
 /**
- * FreezeAsGuard in its worlds: `npx tsx tools/guard.ts shapes|digits OUT SEED…` publishes a model once, and for each seed
- * writes OUT/SEED.json with both roles under the learned mask and its controls. A seed that is done is left.
+ * FreezeAsGuard in its worlds: `npx tsx tools/guard.ts shapes|digits OUT SEED… [--ratios R,…] [--steps N]` publishes a model
+ * once, and for each seed writes OUT/SEED.json with both roles under the learned mask and its controls. With --ratios it
+ * writes OUT/ratios/R-SEED.json for each share of frozen tensors. A run that was stopped goes on where it was; --steps
+ * shortens all trainings, to try it.
  */
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
-import { Experiment, publish } from "../src/lab/guard/experiment.ts";
+import { parseArgs } from "node:util";
+import { Experiment, publish, usualSteps } from "../src/lab/guard/experiment.ts";
 import { digitWorld, shapeWorld } from "../src/lab/guard/world.ts";
 import { writeJson } from "../src/util/write-whole.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 
-const [name, out, ...seeds] = process.argv.slice(2);
+const options = { ratios: { type: "string" }, steps: { type: "string" } } as const;
+const { positionals, values } = parseArgs({ allowPositionals: true, options });
+const [name, out, ...seeds] = positionals;
 if (out === undefined || seeds.length === 0 || (name !== "shapes" && name !== "digits"))
-  throw new Error("usage: npx tsx tools/guard.ts shapes|digits OUT SEED…");
+  throw new Error("usage: npx tsx tools/guard.ts shapes|digits OUT SEED… [--ratios R,…] [--steps N]");
+const few = Number(values.steps);
+const steps = values.steps === undefined ? usualSteps : { published: few, relearned: few, mask: few, user: few };
 const world = name === "shapes" ? shapeWorld : await digitWorld();
 const published = path.join(out, "published");
 const began = performance.now();
 const say = (what: string) => process.stderr.write(`${((performance.now() - began) / 1000).toFixed(0)} s: ${what}\n`);
-if (!existsSync(path.join(published, "model.safetensors"))) await publish(world, published, 0);
+if (!existsSync(path.join(published, "model.safetensors"))) await publish(world, published, 0, steps);
 say("published");
-for (const seed of seeds.map(Number)) {
-  const file = path.join(out, `${seed}.json`);
-  if (existsSync(file)) continue;
-  const folder = path.join(out, `models-${seed}`);
+
+/** Runs a seed, unless its file is there. */
+async function run(seed: number, file: string, folder: string, ratio?: number): Promise<void> {
+  if (existsSync(file)) return;
   await mkdir(folder, { recursive: true });
-  const roles = await new Experiment(world, openCheckpoint(published), seed, folder).run((what) =>
-    say(`seed ${seed}, ${what}`),
-  );
-  await writeJson(file, { world: name, seed, roles });
+  await mkdir(path.dirname(file), { recursive: true });
+  const experiment = new Experiment(world, openCheckpoint(published), { seed, folder, steps, ratio });
+  const label = ratio === undefined ? `seed ${seed}` : `seed ${seed}, ratio ${ratio}`;
+  const roles = await experiment.run((what) => say(`${label}, ${what}`));
+  await writeJson(file, { world: name, seed, ...(ratio !== undefined && { ratio }), roles });
+}
+
+for (const seed of seeds.map(Number)) {
+  if (values.ratios === undefined) await run(seed, path.join(out, `${seed}.json`), path.join(out, `models-${seed}`));
+  for (const ratio of values.ratios?.split(",").map(Number) ?? []) {
+    const key = `${ratio}-${seed}`;
+    await run(seed, path.join(out, "ratios", `${key}.json`), path.join(out, `models-${key}`), ratio);
+  }
 }

@@ -12,17 +12,35 @@ import { TrainingRun } from "../../train/run.ts";
 import { bare } from "../../train/subject.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Drawing } from "../data/drawings/shapes.ts";
+import { Done } from "./done.ts";
 import { inverse, randomByParameters, randomByTensors, type Sized } from "./masks.ts";
 import { adaptation, type MaskScore, type Saved } from "./score.ts";
 import type { World } from "./world.ts";
 
 /** Random masks with the learned one's parameters, and by the number of tensors alone. */
 const RANDOM = { parameters: 3, tensors: 1 };
-const PUBLISHED = { batch: 16, steps: 2000 };
 const BATCH = 16;
-const MASK_STEPS = 500;
-/** A user's steps and rate, by AdamW. */
-const USER = { steps: 300, lr: 5e-4 };
+/** Rates of AdamW. */
+const RATES = { published: 2e-3, user: 5e-4 };
+
+/** Steps of each training: of the published model, of the relearning before a mask, of the mask, and of a user. */
+export interface Steps {
+  readonly published: number;
+  readonly relearned: number;
+  readonly mask: number;
+  readonly user: number;
+}
+export const usualSteps: Steps = { published: 2000, relearned: 300, mask: 500, user: 300 };
+
+/** One seed of a world. */
+export interface ExperimentTerms {
+  readonly seed: number;
+  /** The folder of masks, of the fine-tuned models, and of what is done. */
+  readonly folder: string;
+  readonly steps: Steps;
+  /** The share of tensors to freeze; if it is given, masks are learned and random by parameters alone. */
+  readonly ratio?: number | undefined;
+}
 
 /** A set of drawings as a network reads them. */
 const asImages = (drawings: readonly Drawing[], { model }: DrawingSubject): ClassedImage[] =>
@@ -36,7 +54,6 @@ interface UserTerms {
   readonly lr: number;
   readonly seed: number;
   readonly schedule: "constant" | "cosine";
-  readonly batch?: number;
   readonly freezeMask?: string | undefined;
 }
 
@@ -44,13 +61,13 @@ interface UserTerms {
 async function trained(
   subject: DrawingSubject,
   images: readonly ClassedImage[],
-  { schedule, batch = BATCH, ...terms }: UserTerms,
+  { schedule, ...terms }: UserTerms,
 ): Promise<TrainingRun> {
   const { noise, unconditional } = subject.model;
   const { lr, seed, steps, freezeMask } = terms;
-  const training = noisyBatches(images, { size: batch, noise, unconditional, seed });
+  const training = noisyBatches(images, { size: BATCH, noise, unconditional, seed });
   const options = trainOptions.parse({
-    ...{ data: ["drawings"], batch, steps, seed, freezeMask },
+    ...{ data: ["drawings"], batch: BATCH, steps, seed, freezeMask },
     optimizer: { lr, weightDecay: 0, beta2: 0.999 },
     schedule: { name: schedule },
   });
@@ -60,7 +77,7 @@ async function trained(
 }
 
 /** Trains the model of a world that is to be published, and writes it. */
-export async function publish(world: World, folder: string, seed: number): Promise<void> {
+export async function publish(world: World, folder: string, seed: number, { published }: Steps): Promise<void> {
   const named = bare({ model_type: "UNet2DModel" });
   const checkpoint: Checkpoint = {
     ...named,
@@ -68,7 +85,8 @@ export async function publish(world: World, folder: string, seed: number): Promi
   };
   const subject = newDrawing(checkpoint, { train: [], freezeMask: undefined }, seed);
   const images = asImages(world.published(), subject);
-  using _run = await trained(subject, images, { ...PUBLISHED, lr: 2e-3, seed, schedule: "cosine" });
+  const terms = { steps: published, lr: RATES.published, seed, schedule: "cosine" } as const;
+  using _run = await trained(subject, images, terms);
   await subject.write(folder);
 }
 
@@ -98,16 +116,22 @@ function savedBy({ flops, work }: TrainingReceipt): Saved {
 /** Errors of a model on held-out images of each new class. */
 type ByLabel = Readonly<Record<string, number>>;
 
-/** One seed of a world: a user without a mask, and both roles under all masks. */
+interface UserResult {
+  readonly errors: ByLabel;
+  readonly saved: Saved;
+}
+
+/** One seed of a world: a user without a mask, and both roles under all masks. What was done before is not done again. */
 export class Experiment {
+  readonly #done: Done;
+
   constructor(
     private readonly world: World,
     private readonly checkpoint: Checkpoint,
-    private readonly seed: number,
-    /** The folder of masks, and of the fine-tuned models. */
-    private readonly folder: string,
-    private readonly given: Partial<GuardOptions> = {},
-  ) {}
+    private readonly terms: ExperimentTerms,
+  ) {
+    this.#done = Done.in(terms.folder);
+  }
 
   async run(onDone: (what: string) => void): Promise<RoleResult[]> {
     const [a, b] = this.world.fresh;
@@ -124,7 +148,10 @@ export class Experiment {
   }
 
   async #role(role: Role, published: ByLabel, full: ByLabel, onDone: (what: string) => void): Promise<RoleResult> {
-    const { shares, gaps, options } = await this.#learn(role);
+    const options = this.#options(role);
+    const learned = await this.#done.once(`${role.illegal}: mask`, () => this.#learn(role, options));
+    const { gaps } = learned;
+    const shares = new Map(learned.shares);
     onDone(`${role.illegal}: mask`);
     const masks = this.#masks(shares, options);
     const scores: MaskScore[] = [];
@@ -144,15 +171,20 @@ export class Experiment {
     };
   }
 
-  async #learn({ illegal, innocent }: Role) {
-    const options = guardOptions.parse({
-      ...{ model: this.world.name, illegal, innocent, seed: this.seed, batch: BATCH, steps: MASK_STEPS },
-      ...this.given,
+  #options({ illegal, innocent }: Role): GuardOptions {
+    const { seed, steps, ratio } = this.terms;
+    return guardOptions.parse({
+      ...{ model: this.world.name, illegal, innocent, seed, batch: BATCH },
+      ...{ relearnSteps: steps.relearned, steps: steps.mask, freezeRatio: ratio },
     });
+  }
+
+  async #learn({ illegal, innocent }: Role, options: GuardOptions) {
     using subject = this.#open();
-    const side = (label: string) => asImages(this.world.drawings(label, "publisher", this.seed), subject);
+    const side = (label: string) => asImages(this.world.drawings(label, "publisher", this.terms.seed), subject);
     const sides = { illegal: side(illegal), innocent: side(innocent) };
-    return { ...(await learnShares(this.checkpoint, sides, options)), options };
+    const { shares, gaps } = await learnShares(this.checkpoint, sides, options);
+    return { shares: [...shares], gaps };
   }
 
   /** The learned mask and its controls, by name. */
@@ -161,12 +193,13 @@ export class Experiment {
     const learned = frozenOf(shares, options);
     const parameters = tensors.filter(({ name }) => learned.has(name)).reduce((sum, { size }) => sum + size, 0);
     const named = (kind: keyof typeof RANDOM, make: (seed: number) => Set<string>) => {
-      const seeds = Array.from({ length: RANDOM[kind] }, (_, i) => 1000 * (this.seed + 1) + i);
+      const seeds = Array.from({ length: RANDOM[kind] }, (_, i) => 1000 * (this.terms.seed + 1) + i);
       return Object.fromEntries(seeds.map((seed, i) => [`random by ${kind} ${i + 1}`, make(seed)]));
     };
+    const matched = named("parameters", (seed) => randomByParameters(tensors, learned.size, parameters, seed));
+    if (this.terms.ratio !== undefined) return { learned, ...matched };
     return {
-      learned,
-      ...named("parameters", (seed) => randomByParameters(tensors, learned.size, parameters, seed)),
+      ...{ learned, ...matched },
       ...named("tensors", (seed) => randomByTensors(tensors, learned.size, seed)),
       inverse: inverse(shares, learned.size),
     };
@@ -199,16 +232,20 @@ export class Experiment {
   }
 
   /** A user fine-tunes on both new classes, under a mask if there is one. */
-  async #user(mask: FreezeMask | undefined, name: string): Promise<{ errors: ByLabel; saved: Saved }> {
-    const file = path.join(this.folder, "mask.json");
+  #user(mask: FreezeMask | undefined, name: string): Promise<UserResult> {
+    return this.#done.once(name, () => this.#tuned(mask, name));
+  }
+
+  async #tuned(mask: FreezeMask | undefined, name: string): Promise<UserResult> {
+    const { folder, seed, steps, ratio } = this.terms;
+    const file = path.join(folder, "mask.json");
     if (mask) await writeMask(file, mask);
     const subject = oldDrawing(this.checkpoint, { train: [], freezeMask: mask && file });
-    const images = this.world.fresh.flatMap((label) =>
-      asImages(this.world.drawings(label, "user", this.seed), subject),
-    );
-    const terms = { ...USER, seed: this.seed, schedule: "constant", freezeMask: mask && file } as const;
+    const images = this.world.fresh.flatMap((label) => asImages(this.world.drawings(label, "user", seed), subject));
+    const terms = { steps: steps.user, lr: RATES.user, seed, schedule: "constant", freezeMask: mask && file } as const;
     using run = await trained(subject, images, terms);
-    if (!/ [23]$|tensors|inverse/.test(name)) await subject.write(path.join(this.folder, name.replaceAll(" ", "-")));
+    const shown = ratio === undefined && !/ [23]$|tensors|inverse/.test(name);
+    if (shown) await subject.write(path.join(folder, name.replaceAll(" ", "-")));
     return { errors: await this.#errors(subject), saved: savedBy(run.receipt("")) };
   }
 
@@ -221,7 +258,7 @@ export class Experiment {
     using passes = await subject.openPasses();
     const found: Record<string, number> = {};
     for (const label of this.world.fresh) {
-      const images = asImages(this.world.drawings(label, "test", this.seed), subject);
+      const images = asImages(this.world.drawings(label, "test", this.terms.seed), subject);
       found[label] = await meanError(passes, subject, images, BATCH);
     }
     return found;

@@ -39,11 +39,13 @@ export const shapeWorld: World = {
   drawings: (label, part, seed) => drawShapes(label as ShapeName, EACH, 1 + 3 * seed + PARTS.indexOf(part)),
 };
 
-/** Handwritten digits, of which 4 and 7 are new. @throws UserError if they cannot be fetched */
+/** The digits that are new to a published model. */
+export const newDigits = ["4", "7"] as const;
+
+/** Handwritten digits, of which two are new. @throws UserError if they cannot be fetched */
 export async function digitWorld(options: PullOptions = {}): Promise<World> {
   const all = await readDigits(options);
   const labels = Array.from({ length: 10 }, (_, i) => String(i));
-  const fresh = ["4", "7"] as const;
   const third = (label: string, part: Part) => {
     const own = all.filter((drawing) => drawing.label === label);
     const size = Math.floor(own.length / PARTS.length);
@@ -52,8 +54,8 @@ export async function digitWorld(options: PullOptions = {}): Promise<World> {
   return {
     name: "digits",
     architecture: { ...network, sample_size: 16, num_class_embeds: 11, labels },
-    fresh,
-    published: () => all.filter(({ label }) => !fresh.some((name) => name === label)),
+    fresh: newDigits,
+    published: () => all.filter(({ label }) => !newDigits.some((name) => name === label)),
     drawings: third,
   };
 }
