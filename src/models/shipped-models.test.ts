@@ -4,11 +4,17 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
 import { afterAll, expect, test } from "vitest";
+import { DenoiserPrograms } from "../engine/diffusion/denoiser-programs.ts";
+import { DenoiserRun } from "../engine/diffusion/denoiser-run.ts";
 import { ImageTextModel } from "../engine/image-text/image-text-model.ts";
+import { NoiseRunner } from "../engine/imagine/noise-runner.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { resolveModel, shippedFolder } from "../weights/sources/index.ts";
 import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
-import { openDecoder } from "./registry.ts";
+import { maskIdOf } from "../weights/tokenizer/mask-token.ts";
+import { traceNoise } from "./image-generator-graphs.ts";
+import { prepare } from "./programs.ts";
+import { openDecoder, openImageGenerator } from "./registry.ts";
 import { Stack } from "./stack.testing.ts";
 
 const prepared = mkdtempSync(path.join(tmpdir(), "modicum-shipped-"));
@@ -18,15 +24,18 @@ const TEXT = "To be, or not to be, that is the question:\nWhether 'tis nobler in
 
 const PROBABILITIES = { cat: 0.024738366, "a red car": 0.00498937, "two blue dogs and a 4": 0.970272243 };
 
+const [QUESTION, PATH] = ["gc,ab,bd,af,fg|ac4=", "afgc"];
+
 /** By transformers in float32, nats a character. */
 test.each([
-  { name: "jetmoe-tiny", expected: 1.390853 },
-  { name: "mamba-tiny", expected: 1.270073 },
-])("$name: its likelihood of a text is transformers'", async ({ name, expected }) => {
+  { name: "jetmoe-tiny", text: TEXT, expected: 1.390853 },
+  { name: "mamba-tiny", text: TEXT, expected: 1.270073 },
+  { name: "executor-tiny", text: `${QUESTION}${PATH}>f`, expected: 7.702407 },
+])("$name: its likelihood of a text is transformers'", async ({ name, text, expected }) => {
   const folder = shippedFolder(name);
   const { decoder, weights } = openDecoder(openCheckpoint(folder), path.join(prepared, name), "f32");
   using stack = await Stack.compile(decoder, weights, "whole");
-  const ids = new Tokenizer(fromFolder(folder)).encode(TEXT);
+  const ids = new Tokenizer(fromFolder(folder)).encode(text);
   const logits = await stack.run(ids);
   const size = logits.length / ids.length;
   const nats = ids.slice(1).map((id, i) => {
@@ -47,4 +56,37 @@ test("clip-tiny: its probabilities of texts for a picture are transformers'", as
   const { answers } = await model.classify([{ image }], Object.keys(PROBABILITIES));
   for (const [label, expected] of Object.entries(PROBABILITIES))
     expect(answers[0]!.scores[label]).toBeCloseTo(expected, 4);
+});
+
+/** By transformers' Llama in float32, with a mask that hides nothing: tools/reference/shipped.py. */
+test("planner-tiny: its probabilities of a path whose places are masked are transformers'", async () => {
+  const folder = shippedFolder("planner-tiny");
+  const { decoder, weights } = openDecoder(openCheckpoint(folder), path.join(prepared, "planner-tiny"), "f32");
+  const tokenizer = new Tokenizer(fromFolder(folder));
+  const question = tokenizer.encode(QUESTION);
+  const ids = Int32Array.from([...question, ...Array(6).fill(maskIdOf(tokenizer))]);
+  using programs = await DenoiserPrograms.compile(decoder, weights);
+  using run = new DenoiserRun(programs, ids.length, PATH.length);
+  const logits = await run.score(
+    ids,
+    [...PATH].map((_, i) => question.length + i),
+  );
+  const expected = [-1.1e-5, -1.807026, -0.528614, 0];
+  for (const [i, id] of tokenizer.encode(PATH).entries()) {
+    const row = logits.subarray(i * run.vocabulary, (i + 1) * run.vocabulary);
+    expect(row[id]! - Math.log(row.reduce((sum, v) => sum + Math.exp(v), 0))).toBeCloseTo(expected[i]!, 4);
+  }
+});
+
+/** By diffusers in float32, for pixels that are `(i * 7919) % 251`: tools/reference/shipped.py. */
+test("digits-tiny: its noise in an image is diffusers'", async () => {
+  const folder = shippedFolder("digits-tiny");
+  const { model, weights } = openImageGenerator(openCheckpoint(folder), path.join(prepared, "digits-tiny"));
+  const [network] = prepare(weights, () => [traceNoise(model.unet)]);
+  using runner = await NoiseRunner.compile(model.unet, network);
+  const pixels = Float32Array.from({ length: 256 }, (_, i) => ((i * 7919) % 251) / 125 - 1);
+  const noise = await runner.run(pixels, [120], [{ row: model.labels.indexOf("7") }]);
+  for (const [i, expected] of [-1.025159, 0.364073, -0.796911, 0.570789].entries())
+    expect(noise[i]).toBeCloseTo(expected, 4);
+  expect(noise.reduce((sum, v) => sum + v, 0) / 256).toBeCloseTo(0.160076, 4);
 });
