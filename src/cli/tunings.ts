@@ -26,7 +26,9 @@ async function timeAgain(path: string, folder: string): Promise<void> {
 }
 
 /** A choice and its reason. */
-export function tuningText({ bits, ms }: Tuning): string {
+export function tuningText({ bits, steady, ms }: Tuning): string {
+  if (!steady)
+    return `4-bit types run in ${bits} bits, by the processor's instructions; the machine was too busy to be timed, which \`doctor --tune\` does again`;
   const other = bits === 4 ? 8 : 4;
   const factor = (of: "decode" | "prefill") => `${(ms[other][of] / ms[bits][of]).toFixed(2)} times`;
   return `4-bit types run in ${bits} bits, as timed here: ${factor("decode")} as fast as ${other} bits in a step, ${factor("prefill")} in a prompt`;

@@ -1,3 +1,4 @@
+import type { CodeBits } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import { isOfKind, openDecoder, openInBytes } from "../models/registry.ts";
 import type { Device } from "../runtime/device.ts";
@@ -7,6 +8,7 @@ import { requireDevice } from "../runtime/webgpu.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
+import { chosenBits } from "../weights/prepared/tuning.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import { modelHash, preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import {
@@ -52,6 +54,8 @@ export interface InfillAsked {
 export class LanguageModel implements Loaded {
   readonly kind = "decoder";
   readonly recipes: Recipes;
+  /** Bits of the codes that its 4-bit types run in, if it has any. */
+  readonly codes: CodeBits;
   #vision: ImageReader | undefined;
 
   private constructor(
@@ -63,10 +67,12 @@ export class LanguageModel implements Loaded {
     /** Its own settings, if it has any. */
     readonly sampling: ModelSampling | undefined,
     private readonly adapted: ReadonlyMap<string, Engine>,
+    onNotice: ((sentence: string) => void) | undefined,
   ) {
     // A file of one's own is read whole for it, once.
     let hash: Promise<string> | undefined;
-    const host = { decoder, hash: () => (hash ??= modelHash(source)) };
+    this.codes = chosenBits(preparedFolder(source.path));
+    const host = { decoder, hash: () => (hash ??= modelHash(source)), codes: this.codes, onNotice };
     this.recipes = new Recipes(host, async (plan) => {
       for (const each of this.#engines) await each.prepare(plan);
     });
@@ -87,6 +93,7 @@ export class LanguageModel implements Loaded {
     quant: Quant = "auto",
     { checkpoint, own, named, tokenizer: folder }: Adapted = openAdapted(source.path, {}),
     device: Device = "cpu",
+    onNotice?: (sentence: string) => void,
   ): Promise<LanguageModel> {
     await requireDevice(device);
     if (device === "cpu") await tuneOnce(checkpoint, preparedFolder(source.path), quant);
@@ -103,7 +110,7 @@ export class LanguageModel implements Loaded {
       tokenizerOf(checkpoint, decoder.config.vocabulary, folder),
     );
     const adapted = new Map<string, Engine>();
-    const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted);
+    const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted, onNotice);
     try {
       if (isOfKind("vision–language model", checkpoint))
         model.#vision = await ImageReader.open(source, checkpoint, quant, tokenizer);

@@ -1,4 +1,4 @@
-import type { Spent } from "../graph/index.ts";
+import type { CodeBits, Spent } from "../graph/index.ts";
 import type { KvRows } from "../models/cache.ts";
 import type { Decoder } from "../models/decoder.ts";
 import type { Buffer } from "../runtime/buffer.ts";
@@ -66,4 +66,8 @@ export interface SavingHost {
   readonly decoder: Decoder;
   /** The SHA-256 of the model, on record or of its file or folder, which is then read whole. */
   hash(): Promise<string>;
+  /** Bits of the codes that its 4-bit types run in; absent: unknown. */
+  readonly codes?: CodeBits;
+  /** Tells the user one sentence. */
+  readonly onNotice?: ((sentence: string) => void) | undefined;
 }

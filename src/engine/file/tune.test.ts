@@ -24,13 +24,13 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** The choice if the other width is so many times as fast as the processor's own. */
-async function choice(factor: number) {
+/** The choice if the other width is so many times as fast as the processor's own, whose second measurement differs by `again`. */
+async function choice(factor: number, again = 1) {
   const asked: { products: readonly Product[]; rows: number }[] = [];
   const made = await tune(checkpoint, folder, "q4", async (products, rows) => {
     asked.push({ products, rows });
-    const ms = { 4: 1, 8: 1 };
-    ms[own] = factor;
+    const ms = { 4: [1, 1], 8: [1, 1] } as Record<CodeBits, [number, number]>;
+    ms[own] = [factor, factor * again];
     return ms;
   });
   return { made: made!, asked };
@@ -40,6 +40,11 @@ test("the processor's own width stays unless the other is clearly faster", async
   expect((await choice(0.5)).made.bits).toBe(own);
   expect((await choice(1.05)).made.bits).toBe(own);
   expect((await choice(1.2)).made.bits).toBe(other);
+});
+
+test("times that differ from one measurement to the next decide nothing", async () => {
+  expect((await choice(1.2, 1.1)).made).toMatchObject({ bits: other, steady: true });
+  expect((await choice(1.2, 1.3)).made).toMatchObject({ bits: own, steady: false });
 });
 
 test("the model's own matrices of 4 bits are timed, with one row and with many", async () => {
@@ -73,7 +78,7 @@ test("a kept choice holds for this processor, unless MODICUM_TUNE is off", async
 
 test("real products are timed in both widths", async () => {
   const products = [32, 64].map((k) => ({ n: 48, k, block: 32, residual: k === 64 }));
-  for (const ms of Object.values(await timeProducts(products, 3))) {
+  for (const ms of Object.values(await timeProducts(products, 3)).flat()) {
     expect(ms).toBeGreaterThan(0);
     expect(ms).toBeLessThan(Number.POSITIVE_INFINITY);
   }

@@ -2,7 +2,7 @@ import type { CodeBits } from "../../graph/index.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { traceDense } from "../../models/segments.ts";
 import { processorBits } from "../../runtime/processor.ts";
-import { type Product, type Timer, timeProducts } from "../../runtime/product-times.ts";
+import { type Product, type Timer, type Twice, timeProducts } from "../../runtime/product-times.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { keepTuning, type Tuning, tunes, tuningOf } from "../../weights/prepared/tuning.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -16,8 +16,11 @@ const LEAST_GAIN = 1.1;
 /** Rows of the products that stand for a prompt's. */
 const ROWS = 64;
 
+/** The most by which two measurements of a steady time differ. */
+const STEADY = 1.15;
+
 /** Weights that are timed, from the first layer on: a step's are too many for a core's cache, a prompt's do not wait for memory. */
-const SAMPLE = { decode: 2 ** 25, prefill: 2 ** 22 };
+const SAMPLE = { decode: 2 ** 24, prefill: 2 ** 21 };
 
 /** Times a model's products on this processor once, and keeps the choice; later calls find it. Nothing is timed for a model without 4-bit types. */
 export async function tuneOnce(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<void> {
@@ -29,7 +32,7 @@ export async function tuneOnce(checkpoint: Checkpoint, folder: string, quant: Qu
 
 /**
  * The width of codes in which a decoder's 4-bit types run fastest here, by timing matrices of the model's sizes; undefined if it has
- * no 4-bit types.
+ * no 4-bit types. On a machine that is too busy to tell, what its instructions suggest.
  */
 export async function tune(
   checkpoint: Checkpoint,
@@ -43,13 +46,16 @@ export async function tune(
     const sample = sampleOf(products, most);
     const share = weightsOf(products) / weightsOf(sample) / rows;
     const ms = await timer(sample, rows);
-    return { 4: ms[4] * share, 8: ms[8] * share };
+    return { 4: Math.min(...ms[4]) * share, 8: Math.min(...ms[8]) * share, steady: isSteady(ms[4]) && isSteady(ms[8]) };
   };
   const decode = await timed(SAMPLE.decode, 1);
   const prefill = await timed(SAMPLE.prefill, ROWS);
   const ms = { 4: { decode: decode[4], prefill: prefill[4] }, 8: { decode: decode[8], prefill: prefill[8] } };
-  return { bits: fastest(ms), ms };
+  const steady = decode.steady && prefill.steady;
+  return { bits: steady ? fastest(ms) : processorBits(), steady, ms };
 }
+
+const isSteady = ([first, second]: Twice): boolean => Math.max(first, second) <= STEADY * Math.min(first, second);
 
 /** The products of one pass through the model whose matrices can be of 4-bit codes. */
 function productsOf(checkpoint: Checkpoint, folder: string, quant: Quant): Product[] {

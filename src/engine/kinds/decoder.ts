@@ -30,7 +30,7 @@ export const decoderKind: Kind<LanguageModel> = {
   open({ source, adapted, quant, device, onNotice }) {
     if (!seesImages(adapted.checkpoint) && readsTextAlone(adapted.checkpoint))
       onNotice?.(`${source.name}: the model's images are not read, its text alone`);
-    return LanguageModel.load(source, quant, adapted, device);
+    return LanguageModel.load(source, quant, adapted, device, onNotice);
   },
   describe(checkpoint, folder, quant) {
     const described = describe(checkpoint, folder, quant);

@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { LanguageModel } from "../../engine/language-model.ts";
+import { processorBits } from "../../runtime/processor.ts";
 import type { ExitsFile } from "../../savings/depth/exits/artefact.ts";
 import type { ExitHeadSettings } from "../../savings/depth/exits/heads.ts";
 import { UserError } from "../../util/errors.ts";
@@ -64,6 +65,7 @@ export async function trainExits(
   for (const kind of options.decider!) deciders.push(await trainDecider(kind, states, exits, options, terms));
   const about: ExitsFile = {
     model: { name: model.source.name, sha256 },
+    codes: model.codes,
     ...{ saving, layers, head, deciders: deciders.map((each) => each.about) },
     data: { name: data.name, sha256: corpus.sha256, tokens: corpus.blocks.length * corpus.block },
     measured: measure(corpus, states, guesses),
@@ -73,13 +75,15 @@ export async function trainExits(
 
 /** The states of a model over a corpus, complete. */
 async function statesOf(
-  { engine, decoder }: LanguageModel,
+  { engine, decoder, codes }: LanguageModel,
   modelSha256: string,
   corpus: Corpus,
   layers: readonly number[],
   terms: TrainExitsTerms,
 ): Promise<StateCache> {
-  const key = { modelSha256, quant: terms.quant, dataSha256: corpus.sha256, block: corpus.block };
+  // States of the processor's own width have no name for it.
+  const form = codes === processorBits() ? terms.quant : `${terms.quant}-${codes}bit`;
+  const key = { modelSha256, quant: form, dataSha256: corpus.sha256, block: corpus.block };
   const cache = StateCache.of(key, decoder.config.hidden, layers);
   // Two runs that wrote one folder's files at once would leave holes in them.
   const lock = { signal: terms.signal, purpose: "keep the states" };

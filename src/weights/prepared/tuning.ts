@@ -13,6 +13,8 @@ const times = z.object({ decode: z.number(), prefill: z.number() });
 
 const tuning = z.object({
   bits: z.literal([4, 8]),
+  /** False if the machine was too busy for the times to mean anything; `bits` is then what its instructions suggest. */
+  steady: z.boolean(),
   /** By the bits of the codes. */
   ms: z.object({ 4: times, 8: times }),
 });

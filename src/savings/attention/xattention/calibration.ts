@@ -29,7 +29,12 @@ export const thresholdCalibration: Calibration<typeof options> = {
   options,
   async learn(host, prompts, how) {
     const thresholds = await profile(host, prompts, how);
-    const artefact: ThresholdProfile = { modelSha256: await host.hash(), ...how, thresholds };
+    const artefact: ThresholdProfile = {
+      modelSha256: await host.hash(),
+      ...(host.codes && { codes: host.codes }),
+      ...how,
+      thresholds,
+    };
     const { stride, blockSize } = how;
     return {
       artefact,

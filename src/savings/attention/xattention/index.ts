@@ -1,3 +1,4 @@
+import { noticeCodes } from "../../notice-codes.ts";
 import type { SavingHost } from "../../seams.ts";
 import { blockSparse } from "../block-sparse/saving.ts";
 import { thresholdCalibration } from "./calibration.ts";
@@ -23,5 +24,7 @@ export const xattention = blockSparse<XattentionOptions, readonly (readonly numb
 async function thresholdsOf({ thresholds: path, stride, blockSize }: XattentionOptions, host: SavingHost) {
   if (path === undefined) return undefined;
   const { layers, heads } = host.decoder.config;
-  return (await loadProfile(path, { modelSha256: await host.hash(), stride, blockSize, layers, heads })).thresholds;
+  const profile = await loadProfile(path, { modelSha256: await host.hash(), stride, blockSize, layers, heads });
+  noticeCodes(path, profile.codes, host);
+  return profile.thresholds;
 }

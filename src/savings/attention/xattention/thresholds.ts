@@ -14,6 +14,8 @@ export interface ProfileKey {
 /** The file's format. */
 export const thresholdProfile = z.strictObject({
   modelSha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
+  /** Bits of the codes that the model's 4-bit types ran in; older profiles do not say. */
+  codes: z.literal([4, 8]).optional(),
   stride: z.int().min(1),
   blockSize: z.int().min(1),
   coverage: z.number().min(0).max(1),

@@ -44,6 +44,8 @@ export type DeciderFile = z.output<typeof decider>;
 /** `exits.json` of a folder of exits, beside `exits.safetensors`. */
 export const exitsFile = z.strictObject({
   model: z.strictObject({ name: z.string().min(1), sha256 }),
+  /** Bits of the codes that the model's 4-bit types ran in; older exits do not say. */
+  codes: z.literal([4, 8]).optional(),
   saving: z.enum(["dynamax", "sec"]),
   /** Layers that have run at an exit, ascending. */
   layers: z

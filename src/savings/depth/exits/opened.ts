@@ -1,3 +1,4 @@
+import { noticeCodes } from "../../notice-codes.ts";
 import type { SavingHost } from "../../seams.ts";
 import { type Exits, type ExitsFile, openExits } from "./artefact.ts";
 import { bundledExits } from "./bundled.ts";
@@ -8,10 +9,14 @@ import { bundledExits } from "./bundled.ts";
  */
 export async function findExits(
   saving: ExitsFile["saving"],
-  { decoder, hash }: SavingHost,
+  host: SavingHost,
   file: string | undefined,
 ): Promise<Exits | undefined> {
+  const { decoder, hash } = host;
   const sha256 = await hash();
   const folder = file ?? bundledExits(saving, sha256);
-  return folder === undefined ? undefined : openExits(folder, { sha256, config: decoder.config });
+  if (folder === undefined) return undefined;
+  const exits = openExits(folder, { sha256, config: decoder.config });
+  noticeCodes(exits.folder, exits.about.codes, host);
+  return exits;
 }
