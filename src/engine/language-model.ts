@@ -28,6 +28,7 @@ import { beside } from "./file/beside.ts";
 import { tokenizerOf } from "./file/tokenizer-of.ts";
 import { tuneOnce } from "./file/tune.ts";
 import type { Loaded } from "./kinds/kind.ts";
+import { refuseOnAxes } from "./kinds/seamless.ts";
 import { Engine } from "./run/engine.ts";
 import { type Lease, Recipes } from "./run/recipes.ts";
 import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
@@ -122,7 +123,8 @@ export class LanguageModel implements Loaded {
     return model;
   }
 
-  use(recipe: Recipe): Promise<Lease> {
+  async use(recipe: Recipe): Promise<Lease> {
+    refuseOnAxes(this.source.name, this.decoder.config, recipe);
     return this.recipes.use(recipe);
   }
 

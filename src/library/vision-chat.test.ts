@@ -13,7 +13,7 @@ interface Answer {
   readonly tokens: readonly number[];
 }
 
-describe.each(["idefics3"])("%s", (name) => {
+describe.each(["idefics3", "qwen2-vl"])("%s", (name) => {
   const folder = path.join(fixtures, name);
   const { answer }: { answer: Answer } = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
   const images = answer.pictures.map(picture);
@@ -34,4 +34,11 @@ describe.each(["idefics3"])("%s", (name) => {
     expect(again.tokens.map(({ id }) => id)).toEqual(answer.tokens);
     expect(again.receipt.flops.spent).toBeLessThan(first.receipt.flops.spent / 2);
   });
+});
+
+test("a Qwen2-VL has no seams for savings, and is not exported", async () => {
+  using model = await load(path.join(fixtures, "qwen2-vl"));
+  await expect(model.complete("x", { maxTokens: 1, save: ["prune"] })).rejects.toThrow(
+    'has positions on three axes, which no saving reads: "prune" cannot act',
+  );
 });

@@ -28,7 +28,7 @@ import {
 } from "./registry.ts";
 import { traceDense } from "./segments.ts";
 import { traceDecoded, traceSource } from "./seq2seq-graphs.ts";
-import { traceVision } from "./vision-graph.ts";
+import { traceAnyVision } from "./vision-graph.ts";
 
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-config-fuzz-"));
@@ -80,7 +80,7 @@ function survey(checkpoint: Checkpoint): void {
   weights.survey(trace);
   if (!isOfKind("vision–language model", checkpoint)) return;
   const { vision, weights: own } = openVision(checkpoint, folder, "f32");
-  own.survey(() => traceVision(vision));
+  own.survey(() => traceAnyVision(vision));
 }
 
 function opened(checkpoint: Checkpoint): [Weights, () => unknown] {

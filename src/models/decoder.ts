@@ -1,4 +1,5 @@
 import type { AttentionAttrs, Graph, Tensor } from "../graph/index.ts";
+import type { Axes, Tables } from "../nn/rope-axes.ts";
 import type { Stream } from "../nn/stream.ts";
 import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
@@ -31,6 +32,8 @@ export interface DecoderConfig {
   readonly beside?: number;
   /** Experts of each mixture, and those that a token runs; absent if the model has none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
+  /** True if a token's position has a time, a height and a width (M-RoPE). */
+  readonly axes?: boolean;
   /** Present if the model fills in masked tokens. */
   readonly denoiser?: DenoiserConfig;
   /** Floats of the state that a recurrent layer keeps of a sequence; undefined: it attends. Absent if all layers do. */
@@ -105,6 +108,8 @@ export interface Decoder {
   attention(layer: number): Omit<AttentionAttrs, "past">;
   /** Rotary tables for the attention of a layer; undefined if the layer has none. */
   rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined;
+  /** Rotary tables by axis, in a model whose positions have several; `rotary` then serves texts alone. */
+  axes?(graph: Graph, layer: number): Axes<Tables> | undefined;
   /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths`, as attention takes them, for models that learn positions. */
   embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor;
   block(graph: Graph, layer: number): Block;

@@ -166,7 +166,7 @@ export class Encoder {
     return parts.norm(name, this.config.hidden, { norm: "layer", epsilon: this.config.epsilon }, this.config.shifted);
   }
 
-  #attend(graph: Graph, parts: Parts, layer: number, x: Tensor, { mask, padding }: TextBatch): Tensor {
+  #attend(graph: Graph, parts: Parts, layer: number, x: Tensor, { mask, padding, turn: own }: TextBatch): Tensor {
     const { heads, headSize, fused, hidden, causal } = this.config;
     const width = heads * headSize;
     const name = (part: string) => `blk.${layer}.${part}`;
@@ -175,7 +175,7 @@ export class Encoder {
       : { [name("attn_q")]: width, [name("attn_k")]: width, [name("attn_v")]: width };
     const qkv = padding.pad(parts.project(x, outputs));
     const [q, k, v] = split(qkv, 2, [width, width, width]) as [Tensor, Tensor, Tensor];
-    const turn = this.#rotation(graph, layer);
+    const turn = own ?? this.#rotation(graph, layer);
     const attrs = { heads, scale: 1 / Math.sqrt(headSize), reach: this.config.reach(layer), causal };
     const attended = padding.unpad(encoderAttention(turn(q), turn(k), v, mask, attrs, this.#bias(graph, mask)));
     return parts.project(attended, { [name("attn_output")]: hidden });

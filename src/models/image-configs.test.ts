@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
-import { isOfKind, openImages, openImageText, openVision } from "./registry.ts";
+import { isOfKind, type OpenDecoder, openDecoder, openImages, openImageText, openVision } from "./registry.ts";
 
 type Json = Record<string, unknown>;
 
@@ -27,6 +27,12 @@ function openerOf(checkpoint: Checkpoint) {
 const inside = (part: string, changes: Json) => (config: Json) => ({
   [part]: { ...(config[part] as Json), ...changes },
 });
+
+/** Changes of the rotary embedding of the decoder. */
+const rope = (changes: Json) => (config: Json) => {
+  const text = config["text_config"] as Json;
+  return { text_config: { ...text, rope_parameters: { ...(text["rope_parameters"] as Json), ...changes } } };
+};
 
 describe("a configuration of images that would change the numbers is refused by name", () => {
   test.each<[string, string, (config: Json) => Json, string]>([
@@ -61,6 +67,43 @@ describe("a configuration of images that would change the numbers is refused by 
       inside("vision_config", { num_channels: 1 }),
       "the model's channels: Invalid input: expected 3",
     ],
+    ["vit", "heads", () => ({ num_attention_heads: 3 }), "the model's headSize"],
+    ["vit", "a patch", () => ({ patch_size: 25 }), '"image_size" is 24, expected at least "patch_size", 25'],
+    ["vit", "two sides", () => ({ image_size: [24, 32] }), '"image_size" is [24,32], expected a number'],
+    ["dinov2", "a ratio", () => ({ mlp_ratio: "4" }), '"mlp_ratio" is "4", expected a number'],
+    ["dinov2", "a flag", () => ({ use_swiglu_ffn: 1 }), '"use_swiglu_ffn" is 1, expected true or false'],
+    [
+      "idefics3",
+      "a scale",
+      () => ({ scale_factor: 3 }),
+      '"scale_factor" is 3, expected a number that divides the 4 patches',
+    ],
+    [
+      "idefics3",
+      "a language",
+      inside("text_config", { model_type: "gemma" }),
+      '"text_config.model_type" is "gemma", expected',
+    ],
+    [
+      "llava",
+      "a tower",
+      inside("vision_config", { model_type: "sam" }),
+      '"vision_config.model_type" is "sam", expected',
+    ],
+    [
+      "qwen2-vl",
+      "sections",
+      rope({ mrope_section: [2, 3, 4] }),
+      '"mrope_section" is [2,3,4], expected sections of 8 pairs',
+    ],
+    [
+      "qwen2-vl",
+      "no sections",
+      rope({ mrope_section: "all" }),
+      '"mrope_section" is "all", expected three whole numbers',
+    ],
+    ["qwen2-vl", "a scaling", rope({ rope_type: "dynamic" }), '"rope_scaling" is "dynamic"'],
+    ["qwen2-vl", "frames", inside("vision_config", { temporal_patch_size: 0 }), "the model's frames: Too small"],
   ])("%s: %s", (name, _, changes, sentence) => {
     const checkpoint = changed(name, changes);
     const open = openerOf(checkpoint);
@@ -68,4 +111,23 @@ describe("a configuration of images that would change the numbers is refused by 
     expect(attempt).toThrow(UserError);
     expect(attempt).toThrow(sentence);
   });
+});
+
+test("a Qwen2-VL's fields may lie beside those of images, as in its first files", () => {
+  const old = changed("qwen2-vl", ({ text_config: text }) => {
+    const { rope_parameters: parameters, ...fields } = text as Json & { rope_parameters: Json };
+    const { rope_theta, mrope_section } = parameters;
+    return {
+      ...fields,
+      model_type: "qwen2_vl",
+      text_config: undefined,
+      rope_theta,
+      rope_scaling: { type: "mrope", mrope_section },
+    };
+  });
+  const [{ decoder }, { decoder: own }] = [old, openCheckpoint(fixture("qwen2-vl"))].map((checkpoint) =>
+    openDecoder(checkpoint, "/nowhere", "f32"),
+  ) as [OpenDecoder, OpenDecoder];
+  expect(JSON.stringify(decoder.config)).toBe(JSON.stringify(own.config));
+  expect(decoder.attention(0)).toEqual(own.attention(0));
 });

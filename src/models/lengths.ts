@@ -9,6 +9,9 @@ export interface Place {
   readonly entries: number;
   /** The new tokens' positions in the sequence: the first one if the others follow it, or each of them. */
   readonly positions: number | ArrayLike<number>;
+  /** Their places on the other axes, in a model whose positions have several; `positions` are then those in time. */
+  readonly height?: ArrayLike<number>;
+  readonly width?: ArrayLike<number>;
   /** True if the sequence uses the long rope factors. */
   readonly longRope?: boolean;
 }
@@ -23,6 +26,8 @@ export class Lengths implements Disposable {
   readonly #totals: Buffer;
   readonly #windowTotals: Buffer;
   readonly positions: Buffer;
+  /** By height and by width; empty if positions have one axis. */
+  readonly #axes: readonly Buffer[];
 
   /** Has room for `tokens` new tokens a row. */
   constructor(
@@ -33,6 +38,7 @@ export class Lengths implements Disposable {
     const perRow = () => new Buffer("i32", rows);
     [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals] = [perRow(), perRow(), perRow(), perRow()];
     this.positions = new Buffer("i64", rows * tokens);
+    this.#axes = config.axes ? [0, 1].map(() => new Buffer("i64", rows * tokens)) : [];
   }
 
   /**
@@ -45,6 +51,7 @@ export class Lengths implements Disposable {
     for (const [row, place] of places.entries()) {
       this.#put(this.#lengths, this.#windowLengths, first + row, place.entries + tokens - 1, start);
       this.#putPositions(first * this.tokens + row * tokens, place, tokens);
+      for (const axis of this.#axes.keys()) this.#putAxis(axis, first * this.tokens + row * tokens, place, tokens);
     }
     // The kernel takes the first run of a row for one without gaps, and counts on from its first position, unless its total is another.
     const gaps = tokens > 1 && places.some((place) => typeof place.positions !== "number");
@@ -57,6 +64,13 @@ export class Lengths implements Disposable {
     const further = longRope ? this.config.longRopeBeyond! : 0;
     for (let t = 0; t < tokens; t++)
       all[at + t] = BigInt(further + (typeof positions === "number" ? positions + t : positions[t]!));
+  }
+
+  /** Texts have the same place on all axes. */
+  #putAxis(axis: number, at: number, { positions, height, width }: Place, tokens: number): void {
+    const all = new BigInt64Array(this.#axes[axis]!.memory);
+    const given = (axis === 0 ? height : width) ?? positions;
+    for (let t = 0; t < tokens; t++) all[at + t] = BigInt(typeof given === "number" ? given + t : given[t]!);
   }
 
   #put(all: Buffer, window: Buffer, at: number, length: number, start: number): void {
@@ -72,11 +86,17 @@ export class Lengths implements Disposable {
       total: this.#totals.view([], first),
       windowTotal: this.#windowTotals.view([], first),
       positions: this.positions.view([rows, tokens], first * this.tokens),
+      ...Object.fromEntries(
+        this.#axes.map((axis, i) => [
+          i === 0 ? "positionsHeight" : "positionsWidth",
+          axis.view([rows, tokens], first * this.tokens),
+        ]),
+      ),
     };
   }
 
   [Symbol.dispose](): void {
-    const held = [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals, this.positions];
+    const held = [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals, this.positions, ...this.#axes];
     for (const buffer of held) buffer[Symbol.dispose]();
   }
 }

@@ -3,7 +3,7 @@ import { type Activation, activateMlp } from "../nn/mlp.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 import { Parts } from "./parts.ts";
-import type { ImagePlace, Vision } from "./vision.ts";
+import type { ImagePlace, SquareVision } from "./vision.ts";
 
 /** The way from an encoder of images to the stream of a decoder. */
 export interface ProjectedVisionConfig extends ImagePlace {
@@ -15,7 +15,7 @@ export interface ProjectedVisionConfig extends ImagePlace {
 }
 
 /** Two layers that project an encoder's tokens into a decoder's stream (Liu et al. 2023, LLaVA-1.5). */
-export class ProjectedVision implements Vision {
+export class ProjectedVision implements SquareVision {
   readonly pictures = "one";
 
   constructor(
@@ -28,7 +28,7 @@ export class ProjectedVision implements Vision {
     return this.encoder.tokens - (this.config.dropsFirst ? 1 : 0);
   }
 
-  get grid(): Vision["grid"] {
+  get grid(): SquareVision["grid"] {
     const { side, config } = this.encoder;
     return config.classToken === this.config.dropsFirst ? [side, side] : undefined;
   }

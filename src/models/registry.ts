@@ -44,6 +44,7 @@ import { olmoe } from "./olmoe.ts";
 import { phi3 } from "./phi3.ts";
 import { qwen2 } from "./qwen2.ts";
 import { qwen2Moe } from "./qwen2-moe.ts";
+import { qwen2Vl } from "./qwen2-vl.ts";
 import { qwen3 } from "./qwen3.ts";
 import { qwen3Moe } from "./qwen3-moe.ts";
 import { roberta } from "./roberta.ts";
@@ -85,7 +86,7 @@ const decoders: readonly Architecture[] = [
 const denoisers: readonly Architecture[] = [dream, llada];
 
 /** Every supported decoder that reads images, too, one line each. */
-const visionLanguages: readonly VisionLanguageArchitecture[] = [idefics3, llava];
+const visionLanguages: readonly VisionLanguageArchitecture[] = [idefics3, llava, qwen2Vl];
 
 const stacks: readonly Architecture[] = [...decoders, ...denoisers, ...visionLanguages];
 

@@ -14,6 +14,7 @@ import {
   transpose,
   writeCache,
 } from "../graph/index.ts";
+import { type Axes, turnByAxes } from "../nn/rope-axes.ts";
 import { type Stream, settle } from "../nn/stream.ts";
 import { attentionBlock, type Decoder, isRecurrent, type RecurrentBlock, recurrentBlock } from "./decoder.ts";
 import type { ExitHead, StepProbe } from "./step-probe.ts";
@@ -52,6 +53,12 @@ class Lengths {
     return this.#input("positions", "i64", [batch, tokens]);
   }
 
+  /** Positions of models whose tokens have a time, a height and a width. */
+  get axes(): Axes<Tensor> {
+    const of = (axis: string) => this.#input(`positions${axis}`, "i64", [batch, tokens]);
+    return [this.positions, of("Height"), of("Width")];
+  }
+
   /** For layers that see all keys. */
   get full() {
     return { lengths: this.lengths, total: this.#input("total", "i32", []), positions: this.positions };
@@ -77,7 +84,13 @@ function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: 
   const windowed = hasWindow(decoder.config, layer);
   const tensors = { ...cache(g, decoder, suffix), ...(windowed ? lengths.window : lengths.full) };
   const attrs = { ...decoder.attention(layer), past: windowed ? windowPast : past };
-  const { y, presentKey, presentValue } = cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
+  const axes = decoder.axes?.(g, layer);
+  const { y, presentKey, presentValue } = axes
+    ? cachedAttention(turnByAxes(qkv, decoder.config, axes, lengths.axes), tensors, undefined, {
+        ...attrs,
+        rotary: "none",
+      })
+    : cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
   return y;

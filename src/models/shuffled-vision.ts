@@ -2,7 +2,7 @@ import { type Graph, reshape, type Tensor, transpose } from "../graph/index.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 import { Parts } from "./parts.ts";
-import type { ImagePlace, Vision } from "./vision.ts";
+import type { ImagePlace, SquareVision } from "./vision.ts";
 
 export interface ShuffledVisionConfig extends ImagePlace {
   /** Patches of a side that become one row. */
@@ -10,7 +10,7 @@ export interface ShuffledVisionConfig extends ImagePlace {
 }
 
 /** Squares of neighbouring patches, each projected as one row of a decoder's stream (Laurençon et al. 2024, Idefics3, section 4.1). */
-export class ShuffledVision implements Vision {
+export class ShuffledVision implements SquareVision {
   readonly pictures = "tiles";
 
   constructor(
@@ -23,7 +23,7 @@ export class ShuffledVision implements Vision {
     return (this.encoder.side / this.config.scale) ** 2;
   }
 
-  get grid(): Vision["grid"] {
+  get grid(): SquareVision["grid"] {
     const side = this.encoder.side / this.config.scale;
     return [side, side];
   }

@@ -4,6 +4,7 @@ import type { RouterConfig } from "../nn/moe/route.ts";
 import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
 import { cropHeads, type PaddedHeads, padHeads, padTable } from "../nn/padded-heads.ts";
 import { type RopeConfig, ropeName, ropeRows, ropeTable } from "../nn/rope.ts";
+import { type Axes, axisTable, type Tables } from "../nn/rope-axes.ts";
 import { enter, type Stream, settle } from "../nn/stream.ts";
 import { tokensWith } from "../nn/token-rows.ts";
 import { UserError } from "../util/errors.ts";
@@ -47,6 +48,8 @@ export interface TransformerConfig extends DecoderConfig {
   readonly pairs: "interleaved" | "half";
   /** A layer's rotary embedding; undefined if it has none. */
   rope(layer: number): RopeConfig | undefined;
+  /** Pairs of a head that turn by each axis of a position; absent: a position is one number. */
+  readonly sections?: Axes<number>;
   window(layer: number): number | undefined;
   /** True if each position has a vector that is added to its token's (`position_embd`). */
   readonly learnedPositions: boolean;
@@ -106,6 +109,20 @@ export class Transformer implements Decoder {
       });
     };
     return { cos: table("cos"), sin: table("sin") };
+  }
+
+  axes(graph: Graph, layer: number): Axes<Tables> | undefined {
+    const { sections } = this.config;
+    const rope = this.config.rope(layer);
+    if (sections === undefined || rope === undefined) return undefined;
+    const table = (of: "cos" | "sin", axis: number) => {
+      const name = `${ropeName(of, rope)}.${sections.join(".")}.${axis}`;
+      return this.weights.computed(graph, name, [ropeRows(rope), rope.headSize / 2], () =>
+        axisTable(of, rope, sections, axis),
+      );
+    };
+    const tables = (axis: number) => ({ cos: table("cos", axis), sin: table("sin", axis) });
+    return [tables(0), tables(1), tables(2)];
   }
 
   /** A GGUF stores divisors in tensors. */

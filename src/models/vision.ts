@@ -3,6 +3,7 @@ import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { Architecture } from "./decoder.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
+import type { MergedVision } from "./merged-vision.ts";
 
 /** The place of images in a decoder's prompts. */
 export interface ImagePlace {
@@ -12,8 +13,11 @@ export interface ImagePlace {
   readonly imageToken: number;
 }
 
-/** The part of a vision–language model that turns square pictures of one size into rows of its decoder's stream. */
-export interface Vision {
+/** The part of a vision–language model that turns images into rows of its decoder's stream. */
+export type Vision = SquareVision | MergedVision;
+
+/** A part that reads square pictures of one size. */
+export interface SquareVision {
   readonly config: ImagePlace;
   readonly encoder: ImageEncoder;
   /** Pictures of an image: itself, or its tiles and itself, with tokens around each. */

@@ -7,6 +7,8 @@ export const kept = sym("kept");
 export interface TextBatch {
   readonly mask: Tensor;
   readonly padding: Padding;
+  /** Rotates queries or keys [batch, tokens, width] by their places, in every layer alike; absent: as the model's layers do. */
+  readonly turn?: (x: Tensor) => Tensor;
 }
 
 /** The way from rows of a batch to the rows that layers run on, and back. */

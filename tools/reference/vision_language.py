@@ -21,6 +21,8 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForImageTextToText, Idefics3Processor, PreTrainedTokenizerFast
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
 from image_text import bytes_of, pictures
 
 VOCABULARY = 72
@@ -46,6 +48,13 @@ MODELS = {
         text_config={**TEXT, "model_type": "qwen2", "num_attention_heads": 2, "num_key_value_heads": 1}, image_token_index=IMAGE,
         vision_config={**CLIP, "hidden_act": "gelu"}, vision_feature_layer=-1, vision_feature_select_strategy="full", image_seq_length=10,
         projector_hidden_act="gelu", multimodal_projector_bias=False)),
+    # A SigLIP's tower, whose 27 pixels leave three of a side out, as in LLaVA-Interleave.
+    "llava-siglip": ("llava", dict(
+        text_config={**TEXT, "model_type": "qwen2", "num_attention_heads": 2, "num_key_value_heads": 2}, image_token_index=IMAGE,
+        vision_config=dict(
+            model_type="siglip_vision_model", hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, image_size=27,
+            patch_size=8, layer_norm_eps=1e-3, hidden_act="gelu_pytorch_tanh"),
+        vision_feature_layer=-1, vision_feature_select_strategy="full", image_seq_length=9, projector_hidden_act="gelu")),
     # Squares of 2 × 2 patches as rows.
     "idefics3": ("idefics3", dict(
         text_config={**TEXT, "model_type": "llama", "head_dim": 16, "vocab_size": 320, "max_position_embeddings": 256}, image_token_id=318, scale_factor=2, image_seq_length=4,
@@ -55,13 +64,12 @@ MODELS = {
         text_config={**TEXT, "model_type": "llama"}, image_token_id=IMAGE, scale_factor=3, image_seq_length=1,
         vision_config=dict(hidden_size=40, intermediate_size=56, num_hidden_layers=3, num_attention_heads=4, image_size=24, patch_size=8,
                            layer_norm_eps=1e-3, hidden_act="gelu"))),
-    # A SigLIP's tower, whose 27 pixels leave three of a side out, as in LLaVA-Interleave.
-    "llava-siglip": ("llava", dict(
-        text_config={**TEXT, "model_type": "qwen2", "num_attention_heads": 2, "num_key_value_heads": 2}, image_token_index=IMAGE,
-        vision_config=dict(
-            model_type="siglip_vision_model", hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, image_size=27,
-            patch_size=8, layer_norm_eps=1e-3, hidden_act="gelu_pytorch_tanh"),
-        vision_feature_layer=-1, vision_feature_select_strategy="full", image_seq_length=9, projector_hidden_act="gelu")),
+    # Images of any size, positions on three axes; pictures are those of its own processor.
+    "qwen2-vl": ("qwen2_vl", dict(
+        text_config={**TEXT, "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 320, "max_position_embeddings": 256,
+                     "rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "mrope_section": [2, 3, 3]}},
+        vision_config=dict(depth=2, embed_dim=32, hidden_size=32, mlp_ratio=2, num_heads=2, patch_size=4, hidden_act="quick_gelu"),
+        image_token_id=318, video_token_id=317, vision_start_token_id=315, vision_end_token_id=316)),
 }  # fmt: skip
 
 
@@ -160,7 +168,7 @@ def answered(folder: Path, processor) -> dict:
     names = ["wide.png", "clear.webp"]
     parts = [{"type": "image"}, {"type": "text", "text": "and"}, {"type": "image"}, {"type": "text", "text": " differ how?"}]
     text = processor.apply_chat_template([{"role": "user", "content": parts}], add_generation_prompt=True)
-    batch = processor(text=text, images=[[shown[n] for n in names]], return_tensors="pt")
+    batch = processor(text=[text], images=[[shown[n] for n in names]], return_tensors="pt")
     tokens, gaps = [], []
     for _ in range(5):
         best = model(**batch).logits[0, -1].topk(2)
@@ -175,6 +183,64 @@ def answered(folder: Path, processor) -> dict:
 
 def bytes64(pixels, processor) -> str:
     return base64.b64encode(np.ascontiguousarray(bytes_of(pixels, processor)).tobytes()).decode()
+
+
+class QwenProcessor:
+    """Qwen2VLProcessor's part for images; the whole of it needs torchvision, for videos."""
+
+    def __init__(self, images, words, chat: str):
+        self.images, self.words, self.chat = images, words, chat
+
+    def apply_chat_template(self, messages, **options) -> str:
+        return self.words.apply_chat_template(messages, chat_template=self.chat, tokenize=False, **options)
+
+    def __call__(self, text, images, return_tensors: str) -> dict:
+        batch = dict(self.images(images[0], return_tensors=return_tensors))
+        first, *parts = text[0].split("<|image_pad|>")
+        for (_, rows, columns), part in zip(batch["image_grid_thw"].tolist(), parts):
+            first += "<|image_pad|>" * (rows * columns // 4) + part
+        ids = self.words([first], return_tensors=return_tensors)["input_ids"]
+        return {**batch, "input_ids": ids, "attention_mask": torch.ones_like(ids), "mm_token_type_ids": (ids == 318).int()}
+
+
+@torch.no_grad()
+def patches(name: str, seed: int, out: Path) -> None:
+    """A Qwen2-VL with its processor and tokenizer: patches of pictures, their rows, logits behind two of them, and an answer."""
+    folder = out / name
+    options = copy.deepcopy(MODELS[name][1])
+    config = AutoConfig.for_model("qwen2_vl", **options)
+    config._attn_implementation = "eager"
+    model = random_model(config, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    copy.deepcopy(model).half().save_pretrained(folder)
+    special = ["<|vision_start|>", "<|vision_end|>", "<|video_pad|>", "<|image_pad|>", "<end_of_utterance>"]
+    words = byte_tokenizer(options["text_config"]["vocab_size"], special)
+    images = Qwen2VLImageProcessorPil(patch_size=4, size={"shortest_edge": 4 * 64, "longest_edge": 14 * 64})
+    chat = CHAT.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
+    whole = QwenProcessor(images, words, chat)
+    shown = pictures(out / "pictures")
+    found = {}
+    for file, picture in shown.items():
+        batch = images([picture], return_tensors="np")
+        _, rows, columns = batch["image_grid_thw"][0].tolist()
+        values = batch["pixel_values"].reshape(rows // 2, columns // 2, 2, 2, 3, 2, 4, 4)
+        assert (values[:, :, :, :, :, 0] == values[:, :, :, :, :, 1]).all()
+        plain = values[:, :, :, :, :, 0].transpose(4, 0, 2, 5, 1, 3, 6).reshape(3, rows * 4, columns * 4)
+        found[file] = {"grid": [rows // 2, columns // 2], "pixels": bytes64(plain, images)}
+    names = ["wide.png", "clear.webp"]
+    text = "see <|vision_start|><|image_pad|><|vision_end|> and <|vision_start|><|image_pad|><|vision_end|> now?"
+    batch = whole(text=[text], images=[[shown[n] for n in names]], return_tensors="pt")
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    logits = model(**batch).logits[0]
+    features = model.model.get_image_features(batch["pixel_values"], batch["image_grid_thw"]).pooler_output
+    words.save_pretrained(folder)
+    images.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(chat)
+    answer = answered(folder, whole)
+    reference = {"source": "tools/reference/vision_language.py", "prompt": text, "pictures": found, "seen": names, "answer": answer,
+                 "ids": batch["input_ids"][0].tolist(), "rows": [pack(f.numpy()) for f in features], "logits": pack(logits.numpy())}  # fmt: skip
+    (folder / "placed-images.json").write_text(json.dumps(reference) + "\n")
+    print(f"{name}: {len(reference['ids'])} ids", {file: each["grid"] for file, each in found.items()})
 
 
 def in_file(name: str) -> str:
@@ -211,7 +277,11 @@ def main() -> None:
     parser.add_argument("names", nargs="*", help="models; default: all")
     args = parser.parse_args()
     for seed, name in enumerate(MODELS, 1):
-        if not args.names or name in args.names:
+        if args.names and name not in args.names:
+            continue
+        if name == "qwen2-vl":
+            patches(name, seed, args.out)
+        else:
             fixture(name, seed, args.out)
             if name == "llava":
                 gradients(name, args.out / name)

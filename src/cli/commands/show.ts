@@ -83,9 +83,10 @@ function sampling({ sampling }: ModelDescription): [string, string][] {
 /** The part of a model that reads images, and the cost of one. */
 function images({ image, flopsPerImage }: ModelDescription): [string, string][] {
   if (!image || flopsPerImage === undefined) return [];
-  const { layers, hidden, imageSize, patchSize, tokens } = image;
+  const { layers, hidden, imageSize, patchSize, tokens, anySize } = image;
+  const sizes = `${anySize ? "any size, such as " : ""}${imageSize} × ${imageSize}`;
   return [
-    ["images", `${imageSize} × ${imageSize} pixels in patches of ${patchSize} × ${patchSize}: ${tokens} tokens`],
+    ["images", `${sizes} pixels in patches of ${patchSize} × ${patchSize}: ${tokens} tokens`],
     ["", `${layers} layers of width ${hidden}; ${scientific(flopsPerImage)} dense FLOPs an image`],
   ];
 }

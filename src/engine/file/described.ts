@@ -22,6 +22,8 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   readonly patchSize: number;
   /** Tokens of an image. */
   readonly tokens: number;
+  /** True if images are of any size, and this one is an example. */
+  readonly anySize?: boolean;
 }
 
 /** The images that a model draws. */

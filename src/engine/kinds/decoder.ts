@@ -7,6 +7,7 @@ import { isOfKind, openDecoder, readsTextAlone } from "../../models/registry.ts"
 import { traceDense } from "../../models/segments.ts";
 import { pastSizes } from "../../models/window-start.ts";
 import type { Seam } from "../../savings/seams.ts";
+import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { modelHash, preparedFolder } from "../../weights/sources/index.ts";
@@ -14,13 +15,16 @@ import { cacheBytes, type Described, sizesOf } from "../file/described.ts";
 import { LanguageModel } from "../language-model.ts";
 import { decoderShape } from "./decoder-shape.ts";
 import type { Kind } from "./kind.ts";
+import { refuseOnAxes } from "./seamless.ts";
 import { seesImages, withImages } from "./vision-language.ts";
 
 const KIND = "decoder";
 
 /** The seams of a decoder that the engine opens to savings. */
-const openSeams = ({ config }: Decoder): readonly Seam[] =>
-  isRecurrent(config) ? ["between layers", "tokens in"] : ["attention", "between layers", "tokens in"];
+function openSeams({ config }: Decoder): readonly Seam[] {
+  if (config.axes) return [];
+  return isRecurrent(config) ? ["between layers", "tokens in"] : ["attention", "between layers", "tokens in"];
+}
 
 /** Language models: each token sees those before it. Some read images, too. */
 export const decoderKind: Kind<LanguageModel> = {
@@ -38,6 +42,10 @@ export const decoderKind: Kind<LanguageModel> = {
   },
   export({ checkpoint, own }, folder, quant) {
     const { decoder, weights } = openDecoder(checkpoint, folder, quant, own);
+    if (decoder.config.axes)
+      throw new UserError(
+        `${checkpoint.path} has positions on three axes, and is not exported; expected another model`,
+      );
     const traced = isRecurrent(decoder.config) ? exportedRecurrent : exportedDecoder;
     return { "model.onnx": prepare(weights, () => [traced(decoder)])[0]! };
   },
@@ -45,6 +53,7 @@ export const decoderKind: Kind<LanguageModel> = {
     const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path));
     const hash = () => modelHash(source);
     try {
+      refuseOnAxes(source.name, decoder.config, recipe);
       for (const { saving, options } of recipe) await saving.check(options, { decoder, hash });
     } finally {
       weights.abandon();

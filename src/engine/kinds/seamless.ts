@@ -1,3 +1,4 @@
+import type { DecoderConfig } from "../../models/decoder.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 
@@ -8,6 +9,15 @@ import { UserError } from "../../util/errors.ts";
 export function refuseSavings(what: string, recipe: Recipe): void {
   if (recipe.length > 0)
     throw new UserError(`${what}, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`);
+}
+
+/** Refuses savings for a decoder whose tokens have positions on several axes, which no saving reads yet. @throws UserError */
+export function refuseOnAxes(name: string, { axes }: Pick<DecoderConfig, "axes">, recipe: Recipe): void {
+  if (axes && recipe.length > 0)
+    throw new UserError(
+      `${name} has positions on three axes, which no saving reads: "${recipe[0]!.text}" cannot act`,
+      2,
+    );
 }
 
 /** The `use` of a loaded model without seams. @throws UserError for any saving */

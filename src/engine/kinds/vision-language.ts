@@ -1,22 +1,40 @@
 import { evalCost, graphCost } from "../../graph/index.ts";
 import { isOfKind, openVision } from "../../models/registry.ts";
-import { traceVision } from "../../models/vision-graph.ts";
+import type { Vision } from "../../models/vision.ts";
+import { traceAnyVision } from "../../models/vision-graph.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
-import type { Described } from "../file/described.ts";
+import type { Described, DescribedImages } from "../file/described.ts";
 import { exact } from "../image-text/image-text-model.ts";
 
 /** True for a decoder with a part that turns images into rows of its stream. */
 export const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–language model", checkpoint);
 
+/** Squares of patches on a side of the image that stands for all, if they are of any size. */
+const EXAMPLE = 16;
+
 /** A decoder's description with the part that reads images. */
 export function withImages(described: Described, checkpoint: Checkpoint, folder: string, quant: Quant): Described {
   const { vision, weights } = openVision(checkpoint, folder, exact(quant));
-  const { layers, hidden, heads, headSize, imageSize, patchSize } = vision.encoder.config;
-  const flopsPerImage = evalCost(graphCost(weights.imagined(() => traceVision(vision))), {}).flops;
-  return {
-    ...described,
-    image: { layers, hidden, heads, headSize, imageSize, patchSize, tokens: vision.tokens },
-    flops: (costs) => ({ ...described.flops(costs), flopsPerImage }),
-  };
+  const image = imagesOf(vision);
+  const cost = graphCost(weights.imagined(() => traceAnyVision(vision)));
+  const flopsPerImage = evalCost(cost, vision.pictures === "patches" ? { rows: image.tokens } : {}).flops;
+  return { ...described, image, flops: (costs) => ({ ...described.flops(costs), flopsPerImage }) };
+}
+
+function imagesOf(vision: Vision): DescribedImages {
+  const { layers, hidden, heads, headSize, patchSize } = vision.encoder.config;
+  const shared = { layers, hidden, heads, headSize, patchSize };
+  switch (vision.pictures) {
+    case "one":
+    case "tiles":
+      return { ...shared, imageSize: vision.encoder.config.imageSize, tokens: vision.tokens };
+    case "patches":
+      return {
+        ...shared,
+        imageSize: EXAMPLE * vision.encoder.config.merge * patchSize,
+        tokens: EXAMPLE ** 2,
+        anySize: true,
+      };
+  }
 }

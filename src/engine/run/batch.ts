@@ -151,11 +151,7 @@ export class Batch implements Disposable {
 
   /** Returns the first token that layers with a window are bound to. */
   #setLengths(of: Rows, from: number, lengths: Lengths): number {
-    const places = this.slotsOf(of).map((slot) => ({
-      entries: slot.group(from).length,
-      positions: slot.tokens.length,
-      longRope: slot.longRope,
-    }));
+    const places = this.slotsOf(of).map((slot) => slot.next(from));
     return lengths.set(of.first, places, 1);
   }
 

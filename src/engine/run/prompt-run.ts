@@ -53,8 +53,7 @@ export class PromptRun {
 
   /** The prompt's last run has the stream of its last token. */
   async *runs(): AsyncGenerator<Run> {
-    this.slot.prepare(this.prompt.length);
-    this.slot.memory.beginPrompt(this.prompt.length);
+    this.slot.begin(this.prompt);
     let gathered: Gathered | undefined;
     try {
       for (const { cut, ...layers } of this.#phases) {

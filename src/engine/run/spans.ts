@@ -24,9 +24,40 @@ export interface SpannedPrompt {
   readonly visual: readonly VisualSpan[];
 }
 
-/** Ids below 0 that are given out, by content: the first of each, and how many. */
-const known = new Map<string, { readonly first: number; readonly rows: number }>();
+/** Ids below 0 that stand for a content: the first, how many, and its grid. */
+interface GivenIds {
+  readonly first: number;
+  readonly rows: number;
+  readonly grid: EmbeddedSpan["grid"];
+}
+
+/** Ids that are given out, by content. */
+const known = new Map<string, GivenIds>();
+/** The same, in the order in which they were given. */
+const given: GivenIds[] = [];
 let next = -1;
+
+/** The place in its grid of what an id below 0 stands for; undefined if it has none. */
+export function placeOfId(
+  id: number,
+): { readonly row: number; readonly column: number; readonly grid: readonly [number, number] } | undefined {
+  const found = given.at(lastUpTo(id));
+  if (!found?.grid) return undefined;
+  const [, columns] = found.grid;
+  const at = found.first - id;
+  return { row: Math.floor(at / columns), column: at % columns, grid: found.grid };
+}
+
+/** The number of the content that an id belongs to: firsts fall. */
+function lastUpTo(id: number): number {
+  let [low, high] = [0, given.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (given[middle]!.first >= id) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
 
 /**
  * Joins all spans into one prompt.
@@ -57,20 +88,23 @@ function checkedGrid(grid: VisualSpan["grid"], { embeddings }: EmbeddedSpan, hid
   throw new UserError(`an image has a grid of ${rows}×${columns}, and ${tokens} rows of embeddings`, 2);
 }
 
-function idsOf({ embeddings, contentHash }: EmbeddedSpan, hidden: number): number[] {
+function idsOf({ embeddings, contentHash, grid }: EmbeddedSpan, hidden: number): number[] {
   const rows = embeddings.length / hidden;
   if (!Number.isInteger(rows) || rows === 0)
     throw new UserError(
       `embeddings have ${embeddings.length} numbers, expected rows of the model's width, ${hidden}`,
       2,
     );
-  const given = known.get(contentHash) ?? { first: next, rows };
-  if (given.rows !== rows)
+  const own = known.get(contentHash) ?? { first: next, rows, grid };
+  if (own.rows !== rows)
     throw new UserError(
-      `the content hash ${contentHash} stands for ${given.rows} rows, and ${rows} were given under it`,
+      `the content hash ${contentHash} stands for ${own.rows} rows, and ${rows} were given under it`,
       2,
     );
-  if (!known.has(contentHash)) next -= rows;
-  known.set(contentHash, given);
-  return Array.from({ length: rows }, (_, i) => given.first - i);
+  if (!known.has(contentHash)) {
+    next -= rows;
+    given.push(own);
+  }
+  known.set(contentHash, own);
+  return Array.from({ length: rows }, (_, i) => own.first - i);
 }

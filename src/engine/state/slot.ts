@@ -6,6 +6,7 @@ import { Buffer } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Program } from "../../runtime/program.ts";
 import type { Meter } from "../bill/meter.ts";
+import { Axes } from "../run/axes.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 import { HeldBack } from "../run/held-back.ts";
 import { Probes } from "../run/probes.ts";
@@ -40,6 +41,8 @@ export class Slot extends Cached implements Disposable {
   /** Probes of the sequence by itself. */
   readonly probes: Probes;
   #held: HeldBack | undefined;
+  /** Positions of the prompt and the answer, if they have several axes. */
+  #axes: Axes | undefined;
   #apart: SeamChunks | undefined;
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
@@ -114,12 +117,27 @@ export class Slot extends Cached implements Disposable {
     return segments;
   }
 
+  /** Begins a prompt, whose tokens may have positions on several axes. */
+  begin(prompt: readonly number[]): void {
+    this.prepare(prompt.length);
+    this.memory.beginPrompt(prompt.length);
+    this.#axes = this.programs.decoder.config.axes ? new Axes(prompt) : undefined;
+  }
+
   /** The kernel counts positions on from the entry's number unless it is given others. */
   placeIn(group: StateGroup, positions: readonly number[]): Place {
+    if (this.#axes) return { entries: group.length, ...this.#axes.at(positions) };
     const first = positions[0]!;
     const follows = positions.at(-1) === first + positions.length - 1;
     const gapless = follows && (first === group.length || group.length > 0);
     return { entries: group.length, positions: gapless ? first : positions, longRope: this.longRope };
+  }
+
+  /** The place of one more token in the layers from `layer` on. */
+  next(layer: number): Place {
+    const [group, at] = [this.group(layer), this.tokens.length];
+    if (this.#axes) return this.placeIn(group, [at]);
+    return { entries: group.length, positions: at, longRope: this.longRope };
   }
 
   async #layers(

@@ -1,23 +1,24 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { addSpent, type Spent } from "../../graph/index.ts";
+import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
 import { prepare } from "../../models/programs.ts";
 import { openVision } from "../../models/registry.ts";
 import type { Vision } from "../../models/vision.ts";
-import { traceVision } from "../../models/vision-graph.ts";
+import { traceAnyVision } from "../../models/vision-graph.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { type ImageInput, readImage } from "../image/input.ts";
+import { patchSized, readPatchProcessor } from "../image/patches.ts";
 import type { Pixels } from "../image/pixels.ts";
-import { normalisePixels, type PixelScale } from "../image/processor.ts";
+import { sized } from "../image/processor.ts";
 import { readTileProcessor } from "../image/tiles.ts";
-import { ImageRunner } from "../image-text/image-runner.ts";
 import { exact } from "../image-text/image-text-model.ts";
 import { processorFor } from "../image-text/processor-for.ts";
 import { finite } from "../not-finite.ts";
 import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
+import { PatchRunner, type PictureEncoder, SquareEncoder } from "./picture-encoder.ts";
 import { type PlaceImage, placeTiles, placeWhole } from "./placed-image.ts";
 
 /** Floats of the rows that are kept, 128 MiB: a chat sends the images of all its turns again with each. */
@@ -36,14 +37,13 @@ export interface SeenImage {
 /** The part of a loaded model that reads images. */
 export class ImageReader implements Disposable {
   /** Rows by their content, the one used last at the end. */
-  readonly #kept = new Map<string, Float32Array>();
+  readonly #kept = new Map<string, EmbeddedSpan>();
 
   private constructor(
     private readonly model: string,
     readonly vision: Vision,
     private readonly place: PlaceImage,
-    private readonly scale: PixelScale,
-    private readonly runner: ImageRunner,
+    private readonly encoder: PictureEncoder,
   ) {}
 
   /** @throws UserError if the model's files need something unsupported */
@@ -54,11 +54,14 @@ export class ImageReader implements Disposable {
     tokenizer: Tokenizer,
   ): Promise<ImageReader> {
     const { vision, weights } = openVision(checkpoint, preparedFolder(source.path), exact(quant));
-    const { place, scale } = placing(vision, path.dirname(checkpoint.config.path), tokenizer);
-    const [graph] = prepare(weights, () => [traceVision(vision)]);
-    const shape = [vision.tokens, vision.config.hidden];
-    const runner = await ImageRunner.compile(graph!, vision.encoder.config, shape);
-    return new ImageReader(source.path, vision, place, scale, runner);
+    const { place, compile } = readingOf(vision, path.dirname(checkpoint.config.path), tokenizer);
+    const [graph] = prepare(weights, () => [traceAnyVision(vision)]);
+    return new ImageReader(source.path, vision, place, await compile(graph!));
+  }
+
+  /** Rows that every image has, or more. */
+  get leastTokens(): number {
+    return this.vision.pictures === "patches" ? 1 : this.vision.tokens;
   }
 
   /** Reads an image; `index` counts those of a call. @throws UserError if it cannot be read */
@@ -67,17 +70,19 @@ export class ImageReader implements Disposable {
     const spent: Spent = { flops: 0, bytes: 0 };
     const rows: EmbeddedSpan[] = [];
     for (const picture of pictures) rows.push(await this.#see(picture, spent));
-    return { spans: spans(rows), tokens: rows.length * this.vision.tokens, spent };
+    const floats = rows.reduce((sum, { embeddings }) => sum + embeddings.length, 0);
+    return { spans: spans(rows), tokens: floats / this.vision.config.hidden, spent };
   }
 
   async #see(picture: Pixels, spent: Spent): Promise<EmbeddedSpan> {
-    const contentHash = createHash("sha256").update(this.model).update(picture.data).digest("hex");
-    const known = this.#kept.get(contentHash);
-    const embeddings = known ?? finite(await this.runner.run(normalisePixels(picture, this.scale)), "an image");
-    if (!known) addSpent(spent, this.runner.cost);
-    this.#keep(contentHash, embeddings);
-    const { grid } = this.vision;
-    return { embeddings, contentHash, ...(grid && { grid }) };
+    const { width, height, data } = picture;
+    const hash = createHash("sha256").update(`${this.model} ${width} ${height} `).update(data).digest("hex");
+    const known = this.#kept.get(hash);
+    const { cost, ...rows } = known ? { ...known, cost: { flops: 0, bytes: 0 } } : await this.encoder.run(picture);
+    addSpent(spent, cost);
+    const span = { ...rows, embeddings: finite(rows.embeddings, "an image"), contentHash: hash };
+    this.#keep(span);
+    return span;
   }
 
   /** Drops the rows that are kept, so that the next image has the bill of a first one. */
@@ -85,33 +90,45 @@ export class ImageReader implements Disposable {
     this.#kept.clear();
   }
 
-  #keep(hash: string, rows: Float32Array): void {
-    this.#kept.delete(hash);
-    this.#kept.set(hash, rows);
-    let floats = [...this.#kept.values()].reduce((sum, { length }) => sum + length, 0);
-    for (const [oldest, { length }] of this.#kept) {
+  #keep(span: EmbeddedSpan): void {
+    this.#kept.delete(span.contentHash);
+    this.#kept.set(span.contentHash, span);
+    let floats = [...this.#kept.values()].reduce((sum, { embeddings }) => sum + embeddings.length, 0);
+    for (const [oldest, { embeddings }] of this.#kept) {
       if (floats <= MOST_KEPT || this.#kept.size === 1) return;
       this.#kept.delete(oldest);
-      floats -= length;
+      floats -= embeddings.length;
     }
   }
 
   [Symbol.dispose](): void {
-    this.runner[Symbol.dispose]();
+    this.encoder[Symbol.dispose]();
   }
 }
 
-/** The way of a model's images into its prompts, by the processor in its folder. @throws UserError */
-function placing(vision: Vision, folder: string, tokenizer: Tokenizer): { place: PlaceImage; scale: PixelScale } {
-  const { config } = vision.encoder;
+/** How a model's images come into its prompts. */
+interface Reading {
+  readonly place: PlaceImage;
+  compile(graph: Graph): Promise<PictureEncoder>;
+}
+
+/** By the processor in the model's folder. @throws UserError */
+function readingOf(vision: Vision, folder: string, tokenizer: Tokenizer): Reading {
   switch (vision.pictures) {
     case "one": {
-      const processor = processorFor(folder, config);
-      return { place: placeWhole(processor), scale: processor };
+      const processor = processorFor(folder, vision.encoder.config);
+      const compile = (graph: Graph) => SquareEncoder.compile(graph, vision, processor);
+      return { place: placeWhole((picture) => sized(picture, processor)), compile };
     }
     case "tiles": {
-      const processor = readTileProcessor(folder, config.imageSize);
-      return { place: placeTiles(processor, tokenizer, vision.config), scale: processor };
+      const processor = readTileProcessor(folder, vision.encoder.config.imageSize);
+      const compile = (graph: Graph) => SquareEncoder.compile(graph, vision, processor);
+      return { place: placeTiles(processor, tokenizer, vision.config), compile };
+    }
+    case "patches": {
+      const processor = readPatchProcessor(folder, vision.encoder.config);
+      const compile = (graph: Graph) => PatchRunner.compile(graph, vision, processor);
+      return { place: placeWhole((picture) => patchSized(picture, processor)), compile };
     }
   }
 }

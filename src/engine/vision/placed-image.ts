@@ -1,6 +1,5 @@
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Pixels } from "../image/pixels.ts";
-import { type ImageProcessor, sized } from "../image/processor.ts";
 import { type TileProcessor, tilesOf } from "../image/tiles.ts";
 import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
 
@@ -16,8 +15,8 @@ export type PlaceImage = (picture: Pixels) => PlacedImage;
 
 /** An image as one picture, whose rows alone stand in its place. */
 export const placeWhole =
-  (processor: ImageProcessor): PlaceImage =>
-  (picture) => ({ pictures: [sized(picture, processor)], spans: (rows) => [...rows] });
+  (sized: (picture: Pixels) => Pixels): PlaceImage =>
+  (picture) => ({ pictures: [sized(picture)], spans: (rows) => [...rows] });
 
 /**
  * An image as tiles, each behind its name, and the whole of it at the end, as transformers' `Idefics3Processor` writes

@@ -7,13 +7,19 @@ import { afterAll, describe, expect, test } from "vitest";
 import { Parity } from "../../models/parity.testing.ts";
 import { prepare } from "../../models/programs.ts";
 import { openDecoder, openVision } from "../../models/registry.ts";
-import { traceVision } from "../../models/vision-graph.ts";
+import { traceMerged, traceVision } from "../../models/vision-graph.ts";
 import { densePlan } from "../../savings/plan.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { Meter } from "../bill/meter.ts";
+import { decodeImage } from "../image/decode.ts";
+import { patchesOf, patchSized, readPatchProcessor } from "../image/patches.ts";
+import { isExact, picture, worstOf } from "../image/pictures.testing.ts";
+import { normalisePixels } from "../image/processor.ts";
 import { ImageRunner } from "../image-text/image-runner.ts";
 import { Engine } from "../run/engine.ts";
-import { type PromptSpan, promptOfSpans } from "../run/spans.ts";
+import { type EmbeddedSpan, type PromptSpan, promptOfSpans } from "../run/spans.ts";
+import { PatchRunner } from "./picture-encoder.ts";
+import { between } from "./placed-image.ts";
 
 /** transformers' results in float32: tools/reference/vision_language.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
@@ -39,36 +45,79 @@ describe.each(names)("%s", (name) => {
 
   test("an image's rows, and logits behind two images, equal transformers'", async () => {
     const { vision, weights } = openVision(checkpoint, folder, "f32");
+    if (vision.pictures === "patches") throw new Error("a fixture of square pictures was expected");
     const [graph] = prepare(weights, () => [traceVision(vision)]);
     using runner = await ImageRunner.compile(graph!, vision.encoder.config, [vision.tokens, vision.config.hidden]);
     const size = pixels.length / 2;
     const images = [await runner.run(pixels.subarray(0, size)), await runner.run(pixels.subarray(size))];
     expect(worst(Float32Array.from(images.flatMap((each) => [...each])), rows)).toBeLessThan(1e-4);
 
-    const { decoder, weights: own } = openDecoder(checkpoint, folder, "f32");
-    using engine = await Engine.create(decoder, own);
-    const { prompt, embeddings } = promptOfSpans(spansOf(tokens, vision.config.imageToken, images, name), 32);
-    const slot = engine.acquire(prompt);
-    const all: number[] = [];
-    for await (const run of engine.runs(slot, prompt, {
-      plan: densePlan,
-      meter: new Meter(engine.programs),
-      embeddings,
-    }))
-      for (let i = 0; i < run.tokens; i++) all.push(...(await slot.logitsOf(await run.rows(i, 1))));
-    engine.release(slot);
-    found.set(`${name} safetensors`, worst(Float32Array.from(all), logits));
+    const all = await logitsBehind(checkpoint, folder, spansOf(tokens, vision.config.imageToken, images, name));
+    found.set(`${name} safetensors`, worst(all, logits));
     expect(found.get(`${name} safetensors`)).toBeLessThan(1e-4);
   });
+});
+
+test("qwen2-vl: patches of five images, their rows, and logits behind two of them, equal transformers'", async () => {
+  const folder = fixture("qwen2-vl");
+  const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
+  const checkpoint = openCheckpoint(folder);
+  const { vision, weights } = openVision(checkpoint, path.join(prepared, "qwen2-vl"), "f32");
+  if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");
+  const processor = readPatchProcessor(folder, vision.encoder.config);
+  const sizedOf = async (file: string) => patchSized(await decodeImage(readFileSync(picture(file)), file), processor);
+  for (const [file, { grid, pixels }] of Object.entries<{ grid: number[]; pixels: string }>(reference.pictures)) {
+    const sized = await sizedOf(file);
+    expect(patchesOf(sized, processor).grid).toEqual(grid);
+    expect(worstOf(normalisePixels(sized, processor), processor, pixels)).toBeLessThan(isExact(file) ? 1e-3 : 2);
+  }
+  const [graph] = prepare(weights, () => [traceMerged(vision)]);
+  using runner = await PatchRunner.compile(graph!, vision, processor);
+  const images: EmbeddedSpan[] = [];
+  for (const [i, file] of reference.seen.entries()) {
+    const { cost, ...rows } = await runner.run(await sizedOf(file));
+    expect(worst(rows.embeddings, floats(reference.rows[i]))).toBeLessThan(1e-4);
+    expect(cost.flops).toBeGreaterThan(0);
+    images.push({ ...rows, contentHash: `qwen2-vl ${i}` });
+  }
+  const ids: number[] = reference.ids.filter(
+    (id: number, i: number, all: number[]) => id !== 318 || all[i - 1] !== 318,
+  );
+  const spans = between(
+    ids,
+    318,
+    images.map((image) => [image]),
+  );
+  const all = await logitsBehind(checkpoint, path.join(prepared, "qwen2-vl"), spans);
+  found.set("qwen2-vl safetensors", worst(all, floats(reference.logits)));
+  expect(found.get("qwen2-vl safetensors")).toBeLessThan(1e-4);
 });
 
 /** The table of docs/models.md; `PARITY=write` in the environment writes the measured values into it. */
 test("docs/models.md states these differences", () => {
   const doc = fileURLToPath(new URL("../../../docs/models.md", import.meta.url));
+  const all = [...names, "qwen2-vl"].sort();
   const stated = new Parity(readFileSync(doc, "utf8"), "vision and language");
-  if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(names, found));
-  else for (const name of names) stated.check(name, "safetensors", found.get(`${name} safetensors`)!);
+  if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(all, found));
+  else for (const name of all) stated.check(name, "safetensors", found.get(`${name} safetensors`)!);
 });
+
+/** The logits after each token of a prompt, [tokens, vocabulary]. */
+async function logitsBehind(
+  checkpoint: Checkpoint,
+  folder: string,
+  spans: readonly PromptSpan[],
+): Promise<Float32Array> {
+  const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
+  using engine = await Engine.create(decoder, weights);
+  const { prompt, embeddings } = promptOfSpans(spans, 32);
+  const slot = engine.acquire(prompt);
+  const all: number[] = [];
+  for await (const run of engine.runs(slot, prompt, { plan: densePlan, meter: new Meter(engine.programs), embeddings }))
+    for (let i = 0; i < run.tokens; i++) all.push(...(await slot.logitsOf(await run.rows(i, 1))));
+  engine.release(slot);
+  return Float32Array.from(all);
+}
 
 /** The prompt with each run of image tokens as the next image. */
 function spansOf(

@@ -136,7 +136,7 @@ export class DecoderAnswerer implements Answerer {
   #seen(item: GenerationItem, images: readonly Uint8Array[]): Plan | undefined {
     const { engine, tokenizer, vision } = this.model;
     if (!vision) throw blind(this.model.source.name);
-    const length = this.model.encode(item.prompt, true).length + images.length * vision.vision.tokens;
+    const length = this.model.encode(item.prompt, true).length + images.length * vision.leastTokens;
     if (length > this.model.decoder.config.context - item.maxTokens) return undefined;
     return async (signal) => {
       const { prompt, options, ...terms } = await this.#seenRequest(item, images);

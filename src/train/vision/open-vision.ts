@@ -1,7 +1,6 @@
 import path from "node:path";
 import { processorFor } from "../../engine/image-text/processor-for.ts";
-import { visionArchitecture } from "../../models/registry.ts";
-import type { Vision } from "../../models/vision.ts";
+import type { SquareVision } from "../../models/vision.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
@@ -11,7 +10,7 @@ import type { TrainOptions } from "../options.ts";
 import { bare, configOf } from "../subject.ts";
 import { TracedWeights } from "../traced-weights.ts";
 import { readPictures, seenReader } from "./pictures.ts";
-import { seesImages } from "./vision-model.ts";
+import { seesImages, trainedVision } from "./vision-model.ts";
 
 /** The special token of a new model's prompts in whose place an image is. */
 export const IMAGE_TOKEN = "<image>";
@@ -51,11 +50,6 @@ export async function openSeen(
   if (options.lora)
     throw new UserError("lora: a model that reads images is trained whole; give --train in its place", 2);
   const vision = visionOf(checkpoint);
-  if (vision.pictures !== "one")
-    throw new UserError(
-      `${checkpoint.architecture}: a model that cuts images into tiles is not trained, expected a llava`,
-      2,
-    );
   if (!base) await writeCompanions(vision, out);
   const processor = processorFor(base ? path.dirname(base.config.path) : out, vision.encoder.config);
   const pictures = await readPictures(options.data, processor);
@@ -64,8 +58,8 @@ export async function openSeen(
 }
 
 /** For its sizes. */
-const visionOf = (checkpoint: Checkpoint): Vision =>
-  visionArchitecture(checkpoint).vision(new TracedWeights(checkpoint.config, () => false));
+const visionOf = (checkpoint: Checkpoint): SquareVision =>
+  trainedVision(checkpoint, new TracedWeights(checkpoint.config, () => false));
 
 /** A chat as a new model's samples have it: images, prompts, and answers with the token that ends texts behind them. */
 const TEMPLATE = `{%- for message in messages -%}
@@ -78,7 +72,7 @@ const TEMPLATE = `{%- for message in messages -%}
 {%- endfor -%}`;
 
 /** Writes a CLIP's processor for images of the model's size, and a chat template, into a new model's folder. */
-async function writeCompanions({ encoder }: Vision, folder: string): Promise<void> {
+async function writeCompanions({ encoder }: SquareVision, folder: string): Promise<void> {
   await writeWhole(path.join(folder, "chat_template.jinja"), TEMPLATE);
   const { imageSize } = encoder.config;
   const size = { height: imageSize, width: imageSize };

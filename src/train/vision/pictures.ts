@@ -1,7 +1,7 @@
 import { readImage } from "../../engine/image/input.ts";
 import type { Pixels } from "../../engine/image/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../../engine/image/processor.ts";
-import type { Vision } from "../../models/vision.ts";
+import type { SquareVision } from "../../models/vision.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { readText } from "../data/files.ts";
 import { readRecords, type SeenRecord } from "../data/records.ts";
@@ -29,7 +29,7 @@ export async function readPictures(files: readonly string[], processor: ImagePro
  * labels.
  */
 export const seenReader =
-  (tokenizer: Tokenizer, vision: Vision, pictures: ReadonlyMap<string, Pixels>, processor: ImageProcessor) =>
+  (tokenizer: Tokenizer, vision: SquareVision, pictures: ReadonlyMap<string, Pixels>, processor: ImageProcessor) =>
   ({ image, questions }: SeenRecord): Sample => {
     const { before, behind } = framed(tokenizer);
     const picture = pictures.get(image)!;

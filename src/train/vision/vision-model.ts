@@ -1,5 +1,8 @@
 import { decoderArchitecture, isOfKind, visionArchitecture } from "../../models/registry.ts";
+import type { SquareVision } from "../../models/vision.ts";
+import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
 import { languageModelOf } from "../decoder-stack.ts";
 import type { Trainee } from "../graphs.ts";
 import { TracedWeights } from "../traced-weights.ts";
@@ -20,7 +23,14 @@ export function modelOf(
   const weights = new TracedWeights(checkpoint.config, has, inputName);
   const decoder = decoderArchitecture(checkpoint).open(weights);
   if (!seesImages(checkpoint)) return { ...languageModelOf(decoder), weights };
-  return { ...visionLanguageModelOf(decoder, visionArchitecture(checkpoint).vision(weights)), weights };
+  return { ...visionLanguageModelOf(decoder, trainedVision(checkpoint, weights)), weights };
+}
+
+/** The part that reads images, which is trained if it reads each as one picture. @throws UserError */
+export function trainedVision(checkpoint: Checkpoint, weights: WeightSource): SquareVision {
+  const vision = visionArchitecture(checkpoint).vision(weights);
+  if (vision.pictures === "one") return vision;
+  throw new UserError(`${checkpoint.path}: a ${checkpoint.architecture} is not trained; expected a llava`, 2);
 }
 
 /** True for the optional tensors that a new model's part that reads images has. */

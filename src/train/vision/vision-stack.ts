@@ -1,6 +1,6 @@
 import { concat, type Graph, gather, reshape, type Tensor } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder.ts";
-import type { Vision } from "../../models/vision.ts";
+import type { SquareVision } from "../../models/vision.ts";
 import type { Batch } from "../data/batch.ts";
 import { DecoderStack } from "../decoder-stack.ts";
 import type { Trainee } from "../graphs.ts";
@@ -11,7 +11,7 @@ import type { BatchInput, Shape } from "../stack.ts";
 export class VisionStack extends DecoderStack {
   constructor(
     decoder: Decoder,
-    private readonly vision: Vision,
+    private readonly vision: SquareVision,
   ) {
     super(decoder);
   }
@@ -50,7 +50,10 @@ export class VisionStack extends DecoderStack {
 }
 
 /** A decoder with the part that reads images, trained together as a language model. */
-export const visionLanguageModelOf = (decoder: Decoder, vision: Vision): Pick<Trainee, "stack" | "objective"> => ({
+export const visionLanguageModelOf = (
+  decoder: Decoder,
+  vision: SquareVision,
+): Pick<Trainee, "stack" | "objective"> => ({
   stack: new VisionStack(decoder, vision),
   objective: languageModel(decoder),
 });

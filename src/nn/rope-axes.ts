@@ -1,0 +1,52 @@
+import { concat, rotaryEmbedding, split, type Tensor } from "../graph/index.ts";
+import { type RopeConfig, ropeTable } from "./rope.ts";
+
+/** Rotary tables. */
+export interface Tables {
+  readonly cos: Tensor;
+  readonly sin: Tensor;
+}
+
+/** Positions by time, height and width. */
+export type Axes<T> = readonly [time: T, height: T, width: T];
+
+/**
+ * A rotary table of one axis of M-RoPE (Wang et al. 2024, Qwen2-VL, section 2.1): its pairs of elements, a section of the
+ * head, turn by positions on it, and no others do.
+ */
+export function axisTable(
+  of: "cos" | "sin",
+  rope: RopeConfig,
+  sections: Axes<number>,
+  axis: number,
+): Float32Array<ArrayBuffer> {
+  const half = rope.headSize / 2;
+  const from = sections.slice(0, axis).reduce((sum, n) => sum + n, 0);
+  const still = of === "cos" ? 1 : 0;
+  return ropeTable(Math[of], rope).map((value, i) => {
+    const pair = i % half;
+    return pair >= from && pair < from + sections[axis]! ? value : still;
+  });
+}
+
+/** The heads of a layer's queries, keys and values side by side. */
+interface Heads {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+}
+
+/**
+ * Turns the queries and keys of qkv [batch, tokens, (heads + 2·kvHeads)·headSize] on each axis: rotations of the same plane
+ * add up. `positions` are i64 [batch, tokens].
+ */
+export function turnByAxes(
+  qkv: Tensor,
+  { heads, kvHeads, headSize }: Heads,
+  tables: Axes<Tables>,
+  positions: Axes<Tensor>,
+): Tensor {
+  const [turning, v] = split(qkv, 2, [(heads + kvHeads) * headSize, kvHeads * headSize]) as [Tensor, Tensor];
+  const attrs = { heads: heads + kvHeads, pairs: "half" } as const;
+  return concat([tables.reduce((x, table, axis) => rotaryEmbedding(x, positions[axis]!, table, attrs), turning), v], 2);
+}
