@@ -154,6 +154,14 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "a small GPT from random weights to a held-out loss of 1.90, against PyTorch",
     load: async () => (await import("./train/shakespeare.ts")).trainShakespeare,
   },
+  vision: {
+    summary: "a prompt with 24 × 24 visual tokens through a random decoder under feather, against dense",
+    load: async () => (await import("./vision.ts")).vision,
+  },
+  "vision-yopo": {
+    summary: "the same prompt under yopo, against dense",
+    load: async () => (await import("./vision.ts")).visionYopo,
+  },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
     load: async () => (await import("./xattention.ts")).xattention,
