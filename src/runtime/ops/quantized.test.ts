@@ -68,6 +68,11 @@ describe.each(forms)("$bits bits, blocks of $block, residual: $withResidual", (f
     expect(await worst({ ...trial, trace: product(bits, "float32") })).toBeLessThan(1e-5);
   });
 
+  test("rows in two dimensions", async () => {
+    const trial = { inputs: { x: noise(7, [2, 3, 5, 3 * block]) }, constants: matrix(17, 3, form) };
+    expect(await worst({ ...trial, trace: product(bits, "float32") })).toBeLessThan(1e-5);
+  });
+
   test("embedding rows, batch 2, the same row twice", async () => {
     const ids: Feed = {
       dtype: "i64",
