@@ -4,6 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { load } from "../../../src/index.ts";
 import { evaluateGate } from "../../../src/lab/lookup/gate-quality.ts";
 import { bootstrap, type Interval } from "../../../src/lab/metrics/bootstrap.ts";
 import { figure, flopsText, percent, range, signed } from "../../../src/lab/report/format.ts";
@@ -16,7 +17,7 @@ import { markdownTable, root, writeSection } from "../../section.ts";
 import type { GatedRun, Row } from "./answers.ts";
 import { type Arm, arms, isArm } from "./arms.ts";
 import type { Routing } from "./routing.ts";
-import { isTest } from "./world.ts";
+import { isTest, plainPrompt } from "./world.ts";
 
 const FOLDER = "docs/results/expertrag/experts";
 
@@ -32,18 +33,36 @@ const judged = ({ input, plain, retrieved }: Row): Judged => ({
   retrieved: Number(retrieved.right),
 });
 
-/** FLOPs of a plain question's prompt and first token by formula: twice the active parameters a token, and attention's products. */
+/**
+ * FLOPs of a plain question's prompt and first token by formula: twice the active parameters a token, and attention's
+ * products. Behind the last layer's attention the engine runs the last token alone.
+ */
 function predictedPlain(arm: Arm, tokens: number, vocabulary: number): number {
   const { architecture } = arms[arm];
   const { hidden_size: d, num_hidden_layers: layers, intermediate_size: width } = architecture;
   const [count, active] =
     "num_local_experts" in architecture ? [architecture.num_local_experts, architecture.num_experts_per_tok] : [0, 1];
-  const perToken = layers * (4 * d * d + 3 * d * width * active + d * count);
-  return 2 * perToken * tokens + 2 * layers * d * tokens ** 2 + 2 * d * vocabulary;
+  const behind = d * d + 3 * d * width * active + d * count;
+  const perToken = layers * (3 * d * d + behind);
+  return 2 * perToken * tokens - 2 * behind * (tokens - 1) + 2 * layers * d * tokens ** 2 + 2 * d * vocabulary;
+}
+
+/** Questions whose prompts are counted whole, each by a model that has no prompt in its cache yet. */
+const COUNTED = 8;
+
+/** FLOPs of whole prompts with their first token, in the mean: by formula, and by the receipts. */
+async function promptCosts(arm: Arm, out: string, rows: readonly Row[], vocabulary: number) {
+  const found: { byFormula: number; prompt: number }[] = [];
+  for (const { question } of rows.filter((_, i) => i % Math.floor(rows.length / COUNTED) === 0)) {
+    using model = await load(join(out, "model"));
+    const { receipt } = await model.complete(plainPrompt(question), { raw: true, temperature: 0, maxTokens: 1 });
+    found.push({ byFormula: predictedPlain(arm, receipt.tokens.prompt, vocabulary), prompt: receipt.flops.spent });
+  }
+  return { byFormula: mean(found.map((one) => one.byFormula)), prompt: mean(found.map(({ prompt }) => prompt)) };
 }
 
 /** An arm on its world. */
-function armOf(word: string) {
+async function armOf(word: string) {
   const [arm = "", out = ""] = word.split("=");
   if (!isArm(arm)) throw new Error(`expected ARM=OUT, got ${word}`);
   const all = linesOf<Row>(join(out, "answers.jsonl"));
@@ -69,10 +88,7 @@ function armOf(word: string) {
     ledger: {
       predicted: gatedCost(costs, rate),
       measured: run.flops / run.questions + own,
-      prompt: mean(all.map(({ probe }) => probe.flops)),
-      byFormula: mean(
-        all.map(({ question }) => predictedPlain(arm, question.match(/[a-z]+|[^a-z\s]/g)!.length, run.vocabulary)),
-      ),
+      ...(await promptCosts(arm, out, all, run.vocabulary)),
     },
     routing: existsSync(routing) ? (JSON.parse(readFileSync(routing, "utf8")) as Routing[]) : [],
   };
@@ -88,7 +104,8 @@ function overDense(right: readonly number[], dense: readonly number[]): { delta:
   return { delta: quality, ci95 };
 }
 
-const found = process.argv.slice(2).map(armOf);
+const found: Awaited<ReturnType<typeof armOf>>[] = [];
+for (const word of process.argv.slice(2)) found.push(await armOf(word));
 const dense = found.find(({ arm }) => arm === "dense");
 const results = found.map(({ rightKnown, ...rest }) => ({
   ...rest,
