@@ -1,4 +1,4 @@
-import type { CodeBits } from "../graph/index.ts";
+import type { CodeBits, Digits } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import { isOfKind, openDecoder, openInBytes } from "../models/registry.ts";
 import type { Device } from "../runtime/device.ts";
@@ -103,7 +103,7 @@ export class LanguageModel implements Loaded {
     using shared = mapsFiles ? new SharedWeights() : undefined;
     const open = (lora?: Lora) => {
       const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
-      const inBytes = () => openInBytes(checkpoint, preparedFolder(source.path), lora);
+      const inBytes = (digits: Digits) => openInBytes(checkpoint, preparedFolder(source.path), digits, lora);
       return { decoder, create: () => Engine.create(decoder, weights, shared, device, inBytes) };
     };
     const { decoder, create } = open(own);

@@ -1,4 +1,4 @@
-import { type Cost, type Graph, sumCosts } from "../graph/index.ts";
+import { type Cost, type Digits, type Graph, sumCosts } from "../graph/index.ts";
 import type { Device } from "../runtime/device.ts";
 import { Program } from "../runtime/program.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
@@ -20,14 +20,16 @@ import {
 } from "./segments.ts";
 import type { CompiledProbe, ExitHead, StepProbe } from "./step-probe.ts";
 
-/** The form of the layers' weights: the model's own, or bytes, for a prompt's tokens. */
-export type LayerForm = "own" | "bytes";
+/** The form of the layers' weights: the model's own, or so many bytes a weight, for a prompt's tokens. */
+export type LayerForm = "own" | Digits;
 
 /** A decoder over other weights. */
 interface OtherForm {
   readonly decoder: Decoder;
   readonly weights: Weights;
 }
+
+type OpenBytes = (digits: Digits) => OtherForm;
 
 /**
  * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that
@@ -60,14 +62,14 @@ export class DecoderPrograms implements Disposable {
   readonly #costs = new Map<string, Cost>();
   readonly #pending = new Map<string, Promise<Program>>();
   readonly #probes = new Map<string, Promise<CompiledProbe>>();
-  #bytes: OtherForm | undefined;
+  readonly #inBytes = new Map<Digits, OtherForm>();
 
   private constructor(
     readonly decoder: Decoder,
     private readonly compiled: Compiled,
     private readonly shared: SharedWeights | undefined,
     private readonly device: Device,
-    private readonly openBytes: (() => OtherForm) | undefined,
+    private readonly openBytes: OpenBytes | undefined,
   ) {
     const dense = blocks(decoder).map(({ from, to }) => this.get(layersKey(from, to)).cost);
     this.stackCost = sumCosts([this.embedding.cost, ...dense]);
@@ -83,7 +85,7 @@ export class DecoderPrograms implements Disposable {
     weights: Weights,
     shared?: SharedWeights,
     device: Device = "cpu",
-    openBytes?: () => OtherForm,
+    openBytes?: OpenBytes,
   ): Promise<DecoderPrograms> {
     const made = denseGraphs(decoder);
     const graphs = prepare(weights, () => made.map(({ trace }) => trace()));
@@ -136,16 +138,21 @@ export class DecoderPrograms implements Disposable {
     this.#cuts.add(key);
   }
 
-  /** Compiles the layers in bytes, cut at these depths. @throws Error if the decoder was not given such weights */
-  async prepareBytes(cuts: readonly number[]): Promise<void> {
+  /** Compiles the layers in so many bytes a weight, cut at these depths. @throws Error if the decoder was not given such weights */
+  async prepareBytes(digits: Digits, cuts: readonly number[]): Promise<void> {
     const spans = spansOf(this.decoder, cuts);
-    if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, "bytes")))) return;
-    if (!this.openBytes) throw new Error("there are no weights in bytes");
-    this.#bytes ??= this.openBytes();
-    const { decoder, weights } = this.#bytes;
+    if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, digits)))) return;
+    const { decoder, weights } = this.#openedInBytes(digits);
     const graphs = prepare(weights, () => spans.map(({ from, to }) => traceLayers(decoder, from, to)));
     for (const [i, { from, to }] of spans.entries())
-      await this.#ask(layersKey(from, to, "bytes"), `${blockOf(from)} bytes`, () => graphs[i]!);
+      await this.#ask(layersKey(from, to, digits), `${blockOf(from)} in ${digits} bytes`, () => graphs[i]!);
+  }
+
+  #openedInBytes(digits: Digits): OtherForm {
+    const known = this.#inBytes.get(digits) ?? this.openBytes?.(digits);
+    if (!known) throw new Error("there are no weights in bytes");
+    this.#inBytes.set(digits, known);
+    return known;
   }
 
   /** Leads from the stream to a layer's attention. */
@@ -251,7 +258,7 @@ export class DecoderPrograms implements Disposable {
 }
 
 const layersKey = (from: number, to: number, form: LayerForm = "own"): string =>
-  `layers ${from} ${to}${form === "own" ? "" : ` in ${form}`}`;
+  `layers ${from} ${to}${form === "own" ? "" : ` in ${form} bytes`}`;
 const afterKey = (layer: number): string => `after ${layer}`;
 
 /** Programs of one block share the kernels' packed weights. */

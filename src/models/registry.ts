@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { CodeBits } from "../graph/index.ts";
+import type { CodeBits, Digits } from "../graph/index.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { HeadModules } from "../weights/adapter/head.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
@@ -184,13 +184,9 @@ export function openDecoder(
   );
 }
 
-/** Like `openDecoder`, with the matrices rounded to bytes, for prompts alone. */
-export const openInBytes = (whole: Checkpoint, folder: string, adapter?: Lora): OpenDecoder =>
-  openStack(
-    whole,
-    adapter,
-    (checkpoint, names, lora) => new ByteWeights(checkpoint, path.join(folder, "bytes"), "auto", names, 8, lora),
-  );
+/** Like `openDecoder`, with the matrices rounded to so many bytes a weight, for prompts alone. */
+export const openInBytes = (whole: Checkpoint, folder: string, digits: Digits, adapter?: Lora): OpenDecoder =>
+  openStack(whole, adapter, (checkpoint, names, lora) => new ByteWeights(checkpoint, folder, digits, names, lora));
 
 function openStack(
   whole: Checkpoint,

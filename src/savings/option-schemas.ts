@@ -37,6 +37,10 @@ const atLeast = (least: number) => {
 export const integer = (least: number, fallback: number) =>
   z.preprocess(numberFromText, atLeast(least).default(fallback));
 
+/** One of some numbers. */
+export const oneOf = <const T extends readonly number[]>(values: T, fallback: T[number]) =>
+  z.preprocess(numberFromText, z.literal(values, expected(values.join(" or "))).default(fallback));
+
 /** A whole number that has no default. */
 export const optionalInteger = (least: number) => z.preprocess(numberFromText, atLeast(least).optional());
 

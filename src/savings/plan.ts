@@ -1,4 +1,4 @@
-import type { Spent } from "../graph/index.ts";
+import type { Digits, Spent } from "../graph/index.ts";
 import type { KvRows } from "../models/cache.ts";
 import type { ExitHead, StepProbe } from "../models/step-probe.ts";
 import type { View } from "../runtime/buffer.ts";
@@ -14,8 +14,8 @@ export interface Plan {
   readonly cuts: readonly Cut[];
   /** Guesses the answer's next tokens; undefined: the model reads them one by one. */
   readonly drafter?: Drafter | undefined;
-  /** The form of the weights that the prompt's tokens run through; absent: the model's own. */
-  readonly prompt?: "bytes" | undefined;
+  /** Bytes a weight, and a number that is multiplied with it, while the prompt's tokens run; absent: the model's own form. */
+  readonly digits?: Digits | undefined;
   readonly state: StateKeys;
 }
 
@@ -114,7 +114,7 @@ export interface PlanPart {
   attention?(layer: number): AttentionSaving | undefined;
   readonly cuts?: readonly Cut[];
   readonly drafter?: Drafter;
-  readonly prompt?: "bytes";
+  readonly digits?: Digits;
   /** The saving's change to the state; absent if it changes nothing. */
   readonly state?: StateKeys;
 }
@@ -148,7 +148,7 @@ export function planOf(parts: readonly PlanPart[]): Plan {
     attention: (layer) => parts.map((part) => part.attention?.(layer)).find((saving) => saving !== undefined),
     cuts,
     drafter: parts.find(({ drafter }) => drafter !== undefined)?.drafter,
-    prompt: parts.find(({ prompt }) => prompt !== undefined)?.prompt,
+    digits: parts.find(({ digits }) => digits !== undefined)?.digits,
     state: { prompt: joined(prompts), answer: joined(keys.map(({ answer }) => answer)) },
   };
 }

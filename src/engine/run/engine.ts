@@ -1,3 +1,4 @@
+import type { Digits } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder.ts";
 import { DecoderPrograms } from "../../models/programs.ts";
 import type { OpenDecoder } from "../../models/registry.ts";
@@ -30,7 +31,7 @@ export class Engine implements Disposable {
     weights: Weights,
     shared?: SharedWeights,
     device: Device = "cpu",
-    openBytes?: () => OpenDecoder,
+    openBytes?: (digits: Digits) => OpenDecoder,
   ): Promise<Engine> {
     return new Engine(await DecoderPrograms.compile(decoder, weights, shared, device, openBytes));
   }
@@ -39,7 +40,7 @@ export class Engine implements Disposable {
   async prepare(plan: Plan): Promise<void> {
     await this.programs.prepareCuts(bordersOf(plan));
     await this.programs.prepareCuts(cutsOf(plan));
-    if (plan.prompt === "bytes") await this.programs.prepareBytes([...bordersOf(plan), ...cutsOf(plan)]);
+    if (plan.digits) await this.programs.prepareBytes(plan.digits, [...bordersOf(plan), ...cutsOf(plan)]);
     for (const cut of plan.cuts) {
       if (cut.scope !== "step") continue;
       if (cut.probe) await this.programs.probe(cut.probe);

@@ -125,7 +125,7 @@ export class PromptRun {
       else await this.#enter(job, seam);
       const sizes = { total: before ? all.length : this.prompt.length, whole: this.prompt.length };
       const chunk = await this.#through(job, (part) =>
-        seam ? seam.run(part, sizes) : runSegments(part, this.#borders, plan.prompt),
+        seam ? seam.run(part, sizes) : runSegments(part, this.#borders, plan.digits),
       );
       if (!before) this.#note(job, !saving && job.positions.length === most);
       slot.programs.dropTables();
@@ -165,7 +165,7 @@ export class PromptRun {
     for (const [i, id] of tokens.entries()) if (id < 0) rows.set(rowOf(this.terms.embeddings, id), i * hidden);
     meter.insteadOfLayers(tokens.length, first);
     meter.part(slot.programs.embedding.cost, tokens.length, first);
-    if (this.terms.plan.prompt === "bytes") meter.count("int8Tokens", 0, tokens.length);
+    if (this.terms.plan.digits) meter.count("int8Tokens", 0, tokens.length);
   }
 
   /** Notes tokens whose entries the first layers hold. */

@@ -2,13 +2,18 @@ import { expect, test } from "vitest";
 import { byteLinear, type DType, Graph, sym } from "../../graph/index.ts";
 import { compare, type Feed, integers, noise, normError, type Trial } from "../compare.testing.ts";
 
-const trace: Trial["trace"] = (t) => ({ y: byteLinear(t.x!, { codes: t.codes!, scale: t.scale! }) });
+const trace: Trial["trace"] = (t) => ({ y: byteLinear(t.x!, { codes: t.codes!, scale: t.scale!, low: t.low }) });
+
+/** Codes from −127 to 127, [k, n]. */
+function digits(seed: number, k: number, n: number): Feed {
+  const codes = integers(seed, "i8", [k, n], 255);
+  return { ...codes, data: Array.from(codes.data, (v) => v - 127) };
+}
 
 /** A random matrix [k, n]. */
 function matrix(k: number, n: number): Record<string, Feed> {
-  const codes = integers(n, "i8", [k, n], 255);
   return {
-    codes: { ...codes, data: Array.from(codes.data, (v) => ((v + 255) % 255) - 127) },
+    codes: digits(n, k, n),
     scale: { dtype: "f32", shape: [n], data: Float32Array.from({ length: n }, (_, i) => (1 + (i % 3)) / 100) },
   };
 }
@@ -22,6 +27,9 @@ test.each([
   const { y } = await compare({ inputs: { x }, constants: matrix(k, n), bindings: { batch, tokens }, trace });
   expect(normError(y!)).toBeLessThan(0.02);
   expect(normError(y!)).toBeGreaterThan(0);
+  const constants = { ...matrix(k, n), low: digits(n + 1, k, n) };
+  const twice = await compare({ inputs: { x }, constants, bindings: { batch, tokens }, trace });
+  expect(normError(twice.y!)).toBeLessThan(1e-4);
 });
 
 test("each row has a range of its own, and zeros stay zeros", async () => {
@@ -44,4 +52,6 @@ test("codes of another type, and scales of another number, are refused", () => {
     "i8[inputs, outputs]",
   );
   expect(() => byteLinear(x, { codes: tensor("i8", [64, 8]), scale: tensor("f32", [9]) })).toThrow("scale");
+  const [codes, scale] = [tensor("i8", [64, 8]), tensor("f32", [8])];
+  expect(() => byteLinear(x, { codes, scale, low: tensor("i8", [64, 9]) })).toThrow("low");
 });

@@ -21,8 +21,8 @@ afterAll(() => model[Symbol.dispose]());
 
 const host = (): SavingHost => ({ decoder: model.decoder, hash: async () => "" });
 
-async function planFor(prompt: number, minLength = 1): Promise<Plan> {
-  using prepared = await int8Prefill.prepare({ minLength }, host());
+async function planFor(prompt: number, given: object = {}): Promise<Plan> {
+  using prepared = await int8Prefill.prepare(int8Prefill.options.parse(given), host());
   const part = prepared!.plan({ prompt, visual: [] });
   return part ? planOf([part]) : densePlan;
 }
@@ -54,9 +54,17 @@ test("logits are near dense's and not the same; the bill tells the tokens and fe
   expect(bytes.bill.bytes.spent).toBeLessThan(bytes.bill.bytes.dense);
 });
 
+test("two digits are a hundred times as near", async () => {
+  const dense = await logitsUnder(densePlan);
+  const one = error((await logitsUnder(await planFor(text.length))).logits, dense.logits);
+  const two = error((await logitsUnder(await planFor(text.length, { digits: "2" }))).logits, dense.logits);
+  expect(two).toBeLessThan(one / 50);
+  expect(two).toBeGreaterThan(0);
+});
+
 test("shorter prompts are dense to the bit", async () => {
   const dense = await logitsUnder(densePlan);
-  const plan = await planFor(text.length, text.length + 1);
+  const plan = await planFor(text.length, { minLength: text.length + 1 });
   expect(plan).toBe(densePlan);
   expect((await logitsUnder(plan)).logits).toEqual(dense.logits);
 });
@@ -93,5 +101,5 @@ test("models and processors that it does not serve", async () => {
   const mixed = { ...model.decoder, config: { ...config, experts: { count: 4, active: 2 } } } as never;
   expect(int8Prefill.unsupported(mixed)).toContain("experts");
   processor.multipliesBytes.mockReturnValueOnce(false);
-  await expect(int8Prefill.check({ minLength: 1 }, host())).rejects.toThrow("multiplies bytes");
+  await expect(int8Prefill.check(int8Prefill.options.parse({}), host())).rejects.toThrow("multiplies bytes");
 });

@@ -1,17 +1,25 @@
 import { z } from "zod";
+import type { Digits } from "../../graph/index.ts";
 import { type Decoder, isRecurrent } from "../../models/decoder.ts";
 import { multipliesBytes } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
-import { integer } from "../option-schemas.ts";
+import { integer, oneOf } from "../option-schemas.ts";
+import type { PlanPart } from "../plan.ts";
 import type { Saving } from "../saving.ts";
 
 const options = z.strictObject({
+  digits: oneOf([1, 2], 1).describe(
+    "bytes of a weight, and of each number that it is multiplied with; with 2 a prompt is nearly exact, and slower than with 1",
+  ),
   minLength: integer(1, 32).describe("prompts of fewer tokens stay dense"),
 });
 type Int8PrefillOptions = z.infer<typeof options>;
 
-/** What leaves a state that others, who run densely, must not take over. */
-const STATE = "int8-prefill";
+/** Others, who run densely, must not take over its state. */
+function partOf(digits: Digits): PlanPart {
+  const state = `int8-prefill ${digits}`;
+  return { digits, state: { prompt: state, answer: state } };
+}
 
 /** The reason why a model's prompts do not run in bytes, if there is one. */
 function unsupported({ config }: Decoder): string | undefined {
@@ -21,8 +29,8 @@ function unsupported({ config }: Decoder): string | undefined {
 
 /**
  * A prompt's products in bytes: weights rounded to 8 bits with a scale for each output, activations with one for each
- * token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its smoothing). The answer's steps run as in
- * dense.
+ * token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation), or two digits of each.
+ * The answer's steps run as in dense.
  */
 export const int8Prefill: Saving<Int8PrefillOptions> = {
   name: "int8-prefill",
@@ -45,8 +53,7 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
   async prepare(given, host) {
     await int8Prefill.check(given, host);
     return {
-      plan: ({ prompt }) =>
-        prompt < given.minLength ? undefined : { prompt: "bytes", state: { prompt: STATE, answer: STATE } },
+      plan: ({ prompt }) => (prompt < given.minLength ? undefined : partOf(given.digits)),
       [Symbol.dispose]() {},
     };
   },
