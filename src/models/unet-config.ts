@@ -4,7 +4,7 @@ import type { Fields } from "./fields.ts";
 
 export const size = z.int().min(1).max(4096);
 
-/** A network's names of blocks without and with attention. */
+/** A network's names of blocks without and with attention; sides of plain ones change as the network's others do. */
 export interface BlockNames {
   readonly down: readonly [plain: string, attending: string];
   readonly up: readonly [plain: string, attending: string];
@@ -26,7 +26,7 @@ const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   mid_block_scale_factor: [1],
   downsample_padding: [1],
   act_fn: ["silu"],
-  resnet_time_scale_shift: ["default"],
+  resnet_time_scale_shift: ["default", "scale_shift"],
   center_input_sample: [false],
 };
 
@@ -47,7 +47,10 @@ export function readUNetSizes(fields: Fields, names: BlockNames, usualChannels: 
   checkSides(fields, widths, found);
   const attends = readAttending(fields, names, widths.length);
   const levels = widths.map((channels, i) => ({ channels, attends: attends[i]! }));
-  return { ...found, levels, cosinesFirst: fields.flag("flip_sin_to_cos", true) };
+  return {
+    ...{ ...found, levels, cosinesFirst: fields.flag("flip_sin_to_cos", true) },
+    scales: fields.value("resnet_time_scale_shift") === "scale_shift",
+  };
 }
 
 function checkSides(

@@ -21,6 +21,8 @@ export interface UNetConfig extends ImageLayerSettings {
   readonly levels: readonly UNetLevel[];
   /** Residual blocks of a level on the way down; there is one more on the way up. */
   readonly blocks: number;
+  /** True if sides change within a residual block, not by a convolution behind the blocks: on the way down, and up. */
+  readonly resamples?: { readonly down: boolean; readonly up: boolean };
   /** True if the middle attends. */
   readonly middleAttends: boolean;
   /** Vectors of the classes; 0 for a network without. */
@@ -92,7 +94,7 @@ export class UNet {
     for (const [i, level] of levels.entries()) {
       const name = `down_blocks.${i}`;
       for (let j = 0; j < blocks; j++) streams.push(this.#block(pass, name, j, streams.at(-1)!, level));
-      if (i < levels.length - 1) streams.push(pass.layers.downsample(`${name}.downsamplers.0`, streams.at(-1)!));
+      if (i < levels.length - 1) streams.push(this.#smaller(pass, `${name}.downsamplers.0`, streams.at(-1)!, level));
     }
   }
 
@@ -112,9 +114,21 @@ export class UNet {
       const name = `up_blocks.${i}`;
       for (let j = 0; j <= this.config.blocks; j++)
         x = this.#block(pass, name, j, joinChannels(x, streams.pop()!), level);
-      if (i < this.config.levels.length - 1) x = pass.layers.upsample(`${name}.upsamplers.0`, x);
+      if (i < this.config.levels.length - 1) x = this.#larger(pass, `${name}.upsamplers.0`, x, level);
     }
     return x;
+  }
+
+  #smaller({ layers, condition }: Pass, name: string, x: Tensor, { channels }: UNetLevel): Tensor {
+    return this.config.resamples?.down
+      ? layers.residual(name, x, condition, channels, "half")
+      : layers.downsample(name, x);
+  }
+
+  #larger({ layers, condition }: Pass, name: string, x: Tensor, { channels }: UNetLevel): Tensor {
+    return this.config.resamples?.up
+      ? layers.residual(name, x, condition, channels, "twice")
+      : layers.upsample(name, x);
   }
 
   #block({ layers, condition, texts }: Pass, name: string, j: number, x: Tensor, level: UNetLevel): Tensor {

@@ -8,18 +8,22 @@ import { Fields } from "./fields.ts";
 import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator.ts";
 import { readNoise, readSampling } from "./noise-schedule.ts";
 import { UNet, type UNetConfig } from "./unet.ts";
-import { checkHeads, readUNetSizes, size } from "./unet-config.ts";
+import { type BlockNames, checkHeads, readUNetSizes, size } from "./unet-config.ts";
 
 const NAME = "UNet2DModel";
 
-const blocks = { down: ["DownBlock2D", "AttnDownBlock2D"], up: ["UpBlock2D", "AttnUpBlock2D"] } as const;
-
-/** Settings of a `UNet2DModel` that have one supported value. */
+/** Settings of a `UNet2DModel` that have few supported values. */
 const only: Readonly<Record<string, readonly string[]>> = {
   mid_block_type: ["UNetMidBlock2D"],
-  downsample_type: ["conv"],
-  upsample_type: ["conv"],
+  downsample_type: ["conv", "resnet"],
+  upsample_type: ["conv", "resnet"],
 };
+
+/** The names of blocks, by how sides change behind them. */
+const blocksOf = ({ down, up }: { readonly down: boolean; readonly up: boolean }): BlockNames => ({
+  down: [down ? "ResnetDownsampleBlock2D" : "DownBlock2D", "AttnDownBlock2D"],
+  up: [up ? "ResnetUpsampleBlock2D" : "UpBlock2D", "AttnUpBlock2D"],
+});
 
 const own = z.object({ headSize: size, classes: z.int().min(0).max(65536) });
 
@@ -27,15 +31,22 @@ const own = z.object({ headSize: size, classes: z.int().min(0).max(65536) });
 export function readUNet(source: ConfigSource): UNetConfig {
   const fields = new Fields(source, NAME);
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
-  const { levels, ...sizes } = readUNetSizes(fields, blocks, 3);
+  const resamples = {
+    down: fields.value("downsample_type") === "resnet",
+    up: fields.value("upsample_type") === "resnet",
+  };
+  const { levels, ...sizes } = readUNetSizes(fields, blocksOf(resamples), 3);
   const { headSize, classes } = checkValues(own, source, {
     headSize: fields.number(undefined, "attention_head_dim", 8),
     classes: fields.number(undefined, "num_class_embeds", 0),
   });
   const middleAttends = fields.flag("add_attention", true);
+  // Without it, diffusers leaves out the norm before the middle's attention of a network that scales.
+  const groups = fields.value("attn_norm_num_groups") ?? (sizes.scales ? undefined : sizes.groups);
+  if (middleAttends && groups !== sizes.groups) fields.refuse("attn_norm_num_groups", groups, String(sizes.groups));
   for (const [i, { channels, attends }] of levels.entries())
     if (attends || (middleAttends && i === levels.length - 1)) checkHeads(fields, headSize, channels);
-  return { ...sizes, classes, middleAttends, levels: levels.map((level) => ({ ...level, headSize })) };
+  return { ...sizes, classes, resamples, middleAttends, levels: levels.map((level) => ({ ...level, headSize })) };
 }
 
 /** The labels of a configuration: one a vector, but for the last if it stands for no class. */

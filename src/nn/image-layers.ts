@@ -1,4 +1,5 @@
 import {
+  averageSquares,
   concat,
   conv2d,
   enlarge,
@@ -12,8 +13,10 @@ import {
   reshape,
   silu,
   softmax,
+  split,
   spread,
   type Tensor,
+  times,
   transpose,
 } from "../graph/index.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
@@ -26,11 +29,16 @@ const ROWS_EPSILON = 1e-5;
 
 const shapeOf = ({ shape }: Tensor): ImageShape => shape as unknown as ImageShape;
 
-/** Settings that all norms of a network share. */
+/** Settings that all norms of a network share, and its blocks. */
 export interface ImageLayerSettings {
   readonly groups: number;
   readonly epsilon: number;
+  /** True if a condition also scales what it is added to. */
+  readonly scales?: boolean;
 }
+
+/** A block's sides: the same, half or twice as long. */
+export type Resampling = "same" | "half" | "twice";
 
 /**
  * Layers over images [batch, channels, height, width], each with its weights in one graph: the blocks of diffusers'
@@ -87,14 +95,36 @@ export class ImageLayers {
     return this.conv(`${name}.conv`, x, shapeOf(x)[1], 3, 2);
   }
 
-  /** Two convolutions beside x, with the condition [batch, width], if there is one, added between them (`ResnetBlock2D`). */
-  residual(name: string, x: Tensor, condition: Tensor | undefined, outputs: number): Tensor {
-    const first = this.conv(`${name}.conv1`, silu(this.norm(`${name}.norm1`, x)), outputs, 3);
-    const shift = condition && this.linear(`${name}.time_emb_proj`, silu(condition), outputs);
-    const conditioned = shift ? plus(first, overPlaces(shift, first)) : first;
-    const second = this.conv(`${name}.conv2`, silu(this.norm(`${name}.norm2`, conditioned)), outputs, 3);
+  /**
+   * Two convolutions beside x, with the condition [batch, width], if there is one, between them (`ResnetBlock2D`). Sides
+   * change before the first convolution.
+   */
+  residual(
+    name: string,
+    x: Tensor,
+    condition: Tensor | undefined,
+    outputs: number,
+    sides: Resampling = "same",
+  ): Tensor {
+    const begun = resampled(silu(this.norm(`${name}.norm1`, x)), sides);
+    const first = this.conv(`${name}.conv1`, begun, outputs, 3);
+    const conditioned = silu(this.#conditioned(name, first, condition));
+    const second = this.conv(`${name}.conv2`, conditioned, outputs, 3);
+    const beside = resampled(x, sides);
     const same = shapeOf(x)[1] === outputs;
-    return plus(same ? x : this.conv(`${name}.conv_shortcut`, x, outputs, 1), second);
+    return plus(same ? beside : this.conv(`${name}.conv_shortcut`, beside, outputs, 1), second);
+  }
+
+  /** The second norm of x, with the condition added before it, or scaling and moving its result (Dhariwal & Nichol 2021). */
+  #conditioned(name: string, x: Tensor, condition: Tensor | undefined): Tensor {
+    const norm = (of: Tensor) => this.norm(`${name}.norm2`, of);
+    if (!condition) return norm(x);
+    const channels = shapeOf(x)[1];
+    const given = (outputs: number) => this.linear(`${name}.time_emb_proj`, silu(condition), outputs);
+    if (!this.settings.scales) return norm(plus(x, overPlaces(given(channels), x)));
+    const [factor, shift] = split(given(2 * channels), 1, [channels, channels]) as [Tensor, Tensor];
+    const normed = norm(x);
+    return plus(plus(normed, times(normed, overPlaces(factor, x))), overPlaces(shift, x));
   }
 
   /** Attention of all places to all places beside x (`Attention` with a residual). */
@@ -136,3 +166,14 @@ function overPlaces(x: Tensor, image: Tensor): Tensor {
 
 /** The channels of both. */
 export const joinChannels = (a: Tensor, b: Tensor): Tensor => concat([a, b], 1);
+
+function resampled(x: Tensor, sides: Resampling): Tensor {
+  switch (sides) {
+    case "same":
+      return x;
+    case "half":
+      return averageSquares(x, 2);
+    case "twice":
+      return enlarge(x, 2);
+  }
+}

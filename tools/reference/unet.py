@@ -1,6 +1,6 @@
 """Write the fixtures of image generators: tiny random U-Nets, and what diffusers computes of them.
 
-    python tools/reference/unet.py src/models/fixtures
+    python tools/reference/unet.py src/models/fixtures [NAME ...]
 
 Needs `pip install --no-deps diffusers pillow importlib_metadata zipp` beside tools/reference/train.txt. Each folder has `config.json`,
 `model.safetensors` and `unet.json`: noisy images, times, classes, the predicted noise (base64 of float32), and each scheduler's next
@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 NOISE = {
     "unet": dict(num_train_timesteps=100, beta_start=0.001, beta_end=0.2, beta_schedule="linear"),
     "unet-plain": dict(num_train_timesteps=50, beta_schedule="squaredcos_cap_v2"),
+    "unet-scaled": dict(num_train_timesteps=50),
 }
 NETWORKS = {
     "unet": dict(
@@ -30,6 +31,13 @@ NETWORKS = {
     "unet-plain": dict(
         sample_size=8, in_channels=3, out_channels=3, layers_per_block=2, block_out_channels=(8, 8, 16), norm_num_groups=2,
         down_block_types=("DownBlock2D",) * 3, up_block_types=("UpBlock2D",) * 3, add_attention=False, flip_sin_to_cos=False,
+    ),
+    # As the networks of Dhariwal & Nichol (2021) are, which consistency models have taken over.
+    "unet-scaled": dict(
+        sample_size=8, in_channels=1, out_channels=1, layers_per_block=1, block_out_channels=(8, 16), norm_num_groups=4,
+        down_block_types=("ResnetDownsampleBlock2D", "AttnDownBlock2D"), up_block_types=("AttnUpBlock2D", "ResnetUpsampleBlock2D"),
+        attention_head_dim=8, num_class_embeds=4, resnet_time_scale_shift="scale_shift", downsample_type="resnet", upsample_type="resnet",
+        attn_norm_num_groups=4,
     ),
 }
 
@@ -53,7 +61,7 @@ def write(folder: Path, settings: dict, noise: dict) -> None:
     steps = noise["num_train_timesteps"]
     times = [0, steps // 3, steps - 1]
     x = torch.randn(3, settings["in_channels"], settings["sample_size"], settings["sample_size"])
-    classes = torch.tensor([0, 3, 4]) if settings.get("num_class_embeds") else None
+    classes = torch.tensor([0, 3, settings["num_class_embeds"] - 1]) if settings.get("num_class_embeds") else None
     with torch.no_grad():
         predicted = model(x, torch.tensor(times), class_labels=classes).sample
     ddim = DDIMScheduler(**noise, clip_sample=True, set_alpha_to_one=True, timestep_spacing="leading")
@@ -77,6 +85,9 @@ def write(folder: Path, settings: dict, noise: dict) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
-    out = parser.parse_args().out
-    for name, settings in NETWORKS.items():
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    out = args.out
+    for name in args.names or NETWORKS:
+        settings = NETWORKS[name]
         write(out / name, settings, NOISE[name])

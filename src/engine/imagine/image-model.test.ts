@@ -30,7 +30,7 @@ interface Reference {
 }
 const unpack = (packed: string) => new Float32Array(new Uint8Array(Bytes.from(packed, "base64")).buffer);
 const none = () => 0;
-const networks = ["unet", "unet-plain"];
+const networks = ["unet", "unet-plain", "unet-scaled"];
 const worst = new Map<string, number>();
 
 describe.each(networks)("%s equals diffusers", (name) => {

@@ -4,6 +4,7 @@ import type { Emitter } from "../onnx.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
+import { scale } from "./elementwise.ts";
 import { sum, sumTo } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 
@@ -242,3 +243,6 @@ function squareSums(x: Tensor, factor: number): Tensor {
   const [tall, wide] = [height / factor, width / factor];
   return sum(sum(reshape(x, [batch, channels, tall, factor, wide, factor]), 5), 3);
 }
+
+/** The mean of each square of `factor` × `factor` pixels of x [batch, channels, height, width]. */
+export const averageSquares = (x: Tensor, factor: number): Tensor => scale(squareSums(x, factor), 1 / factor ** 2);
