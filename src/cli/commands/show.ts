@@ -83,11 +83,14 @@ function sampling({ sampling }: ModelDescription): [string, string][] {
 /** The part of a model that reads images, and the cost of one. */
 function images({ image, flopsPerImage }: ModelDescription): [string, string][] {
   if (!image || flopsPerImage === undefined) return [];
-  const { layers, hidden, imageSize, patchSize, tokens, anySize } = image;
-  const sizes = `${anySize ? "any size, such as " : ""}${imageSize} × ${imageSize}`;
+  const { layers, hidden, imageSize, patchSize, tokens, of } = image;
+  const sizes = `${of ? { tile: "tiles of ", example: "any size, such as " }[of] : ""}${imageSize} × ${imageSize}`;
   return [
     ["images", `${sizes} pixels in patches of ${patchSize} × ${patchSize}: ${tokens} tokens`],
-    ["", `${layers} layers of width ${hidden}; ${scientific(flopsPerImage)} dense FLOPs an image`],
+    [
+      "",
+      `${layers} layers of width ${hidden}; ${scientific(flopsPerImage)} dense FLOPs ${of === "tile" ? "a tile" : "an image"}`,
+    ],
   ];
 }
 

@@ -22,8 +22,8 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   readonly patchSize: number;
   /** Tokens of an image. */
   readonly tokens: number;
-  /** True if images are of any size, and this one is an example. */
-  readonly anySize?: boolean;
+  /** The sizes are those of a tile of an image, or of an example of images of any size; absent: of every image. */
+  readonly of?: "tile" | "example";
 }
 
 /** The images that a model draws. */

@@ -25,16 +25,10 @@ export function withImages(described: Described, checkpoint: Checkpoint, folder:
 function imagesOf(vision: Vision): DescribedImages {
   const { layers, hidden, heads, headSize, patchSize } = vision.encoder.config;
   const shared = { layers, hidden, heads, headSize, patchSize };
-  switch (vision.pictures) {
-    case "one":
-    case "tiles":
-      return { ...shared, imageSize: vision.encoder.config.imageSize, tokens: vision.tokens };
-    case "patches":
-      return {
-        ...shared,
-        imageSize: EXAMPLE * vision.encoder.config.merge * patchSize,
-        tokens: EXAMPLE ** 2,
-        anySize: true,
-      };
+  if (vision.pictures === "patches") {
+    const imageSize = EXAMPLE * vision.encoder.config.merge * patchSize;
+    return { ...shared, imageSize, tokens: EXAMPLE ** 2, of: "example" };
   }
+  const { imageSize } = vision.encoder.config;
+  return { ...shared, imageSize, tokens: vision.tokens, ...(vision.pictures === "tiles" && { of: "tile" }) };
 }
