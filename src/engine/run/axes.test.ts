@@ -1,6 +1,18 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { expect, test } from "vitest";
+import { openDecoder } from "../../models/registry.ts";
+import { densePlan } from "../../savings/plan.ts";
+import { normals } from "../../util/normals.ts";
+import { seededRandom } from "../../util/random.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { Meter } from "../bill/meter.ts";
+import { fixtures } from "../image/pictures.testing.ts";
 import { Axes } from "./axes.ts";
-import { promptOfSpans } from "./spans.ts";
+import { Engine } from "./engine.ts";
+import { type PromptSpan, promptOfSpans } from "./spans.ts";
+import { tokenLogits } from "./stepped.ts";
 
 const image = (rows: number, columns: number, contentHash: string) => ({
   embeddings: new Float32Array(rows * columns * 2),
@@ -22,4 +34,40 @@ test("rows without a grid count as a text's", () => {
   const { prompt } = promptOfSpans([[5], rows, [6]], 2);
   const places = prompt.map((_, i) => i);
   expect(new Axes(prompt).at(places)).toEqual({ positions: places, height: places, width: places });
+});
+
+test("rows of a batch keep their own positions: steps together are steps alone, and those of a longer prompt", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "modicum-axes-"));
+  const { decoder, weights } = openDecoder(openCheckpoint(path.join(fixtures, "qwen2-vl")), folder, "f32");
+  using engine = await Engine.create(decoder, weights);
+  const normal = normals(seededRandom(3));
+  const seen = (rows: number, columns: number): PromptSpan => ({
+    embeddings: Float32Array.from({ length: rows * columns * 32 }, normal),
+    contentHash: `axes ${rows} × ${columns}`,
+    grid: [rows, columns],
+  });
+  const spans: PromptSpan[][] = [
+    [[1, 2], seen(2, 4), [3, 4]],
+    [[1, 2, 5], seen(3, 2), [3]],
+  ];
+  const next = [7, 8];
+  const begun = async (own: readonly PromptSpan[]) => {
+    const { prompt, embeddings } = promptOfSpans(own, 32);
+    const slot = engine.acquireEmpty(prompt);
+    const meter = new Meter(engine.programs);
+    let last: Float32Array | undefined;
+    for await (const logits of engine.chunks(slot, prompt, { plan: densePlan, meter, embeddings }))
+      last = logits && Float32Array.from(logits);
+    return { slot, meter, last: last! };
+  };
+  const steps = await Promise.all(spans.map(begun));
+  const together = await engine.stepAll(steps.map(({ slot, meter }, i) => ({ slot, meter, token: next[i]! })));
+  for (const [i, own] of spans.entries()) {
+    const { slot, last } = await begun([...own, [next[i]!]]);
+    const off = last.map((value, at) => Math.abs(value - tokenLogits(together[i]!)[at]!));
+    expect(Math.max(...off)).toBeLessThan(1e-4);
+    engine.release(slot);
+  }
+  for (const { slot } of steps) engine.release(slot);
+  rmSync(folder, { recursive: true });
 });
