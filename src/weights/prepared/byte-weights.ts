@@ -49,15 +49,12 @@ export class ByteWeights extends Weights {
     const rows = rowsOf(parts);
     const scale = new Float32Array(rows);
     const digits = Array.from({ length: this.digits }, () => new Int8Array(inputs * rows));
-    let at = 0;
+    let first = 0;
     for (const part of parts) {
-      const values = part.floats();
-      for (let r = 0; r < part.shape[0]!; r++, at++) {
-        const row = values.subarray(r * inputs, (r + 1) * inputs);
-        scale[at] = row.reduce((most, v) => Math.max(most, Math.abs(v)), 0) / BYTE_STEPS;
-        if (scale[at]! > 0)
-          roundRow(row, scale[at]!, (c, i, digit) => (digits[i]![c * rows + at] = digit), this.digits);
-      }
+      const [values, count] = [part.floats(), part.shape[0]!];
+      scale.set(scalesOf(values, count, inputs), first);
+      roundRows(values, scale.subarray(first, first + count), digits, { rows, first });
+      first += count;
     }
     return {
       digits: digits.map((codes, i) => this.#keep(digitName(name, i), [inputs, rows], new Uint8Array(codes.buffer))),
@@ -79,16 +76,32 @@ interface Stored {
 const scaleName = (name: string): string => `${name}.byteScale`;
 const digitName = (name: string, digit: number): string => `${name}.bytes${digit}`;
 
-/** The digits of a row's weights in steps of `scale`, the first rounded to whole steps, a second in parts of one. */
-function roundRow(
-  row: Float32Array,
-  scale: number,
-  put: (column: number, digit: number, value: number) => void,
-  digits: Digits,
+/** The step of each row's first digit. */
+function scalesOf(values: Float32Array, rows: number, inputs: number): Float32Array {
+  const scales = new Float32Array(rows);
+  for (let r = 0; r < rows; r++) {
+    let most = 0;
+    for (let i = r * inputs; i < (r + 1) * inputs; i++) most = Math.max(most, Math.abs(values[i]!));
+    scales[r] = most / BYTE_STEPS;
+  }
+  return scales;
+}
+
+/** Writes rows' digits as columns from `first` on: the first digit in whole steps, a second in parts of one. */
+function roundRows(
+  values: Float32Array,
+  scales: Float32Array,
+  [high, low]: readonly Int8Array[],
+  { rows, first }: { readonly rows: number; readonly first: number },
 ): void {
-  for (const [c, value] of row.entries()) {
-    const high = Math.round(value / scale);
-    put(c, 0, high);
-    if (digits === 2) put(c, 1, Math.round((value / scale - high) * LOW_STEPS));
+  const inputs = values.length / scales.length;
+  for (const [r, scale] of scales.entries()) {
+    if (scale === 0) continue;
+    for (let c = 0, at = first + r; c < inputs; c++, at += rows) {
+      const steps = values[r * inputs + c]! / scale;
+      const whole = Math.round(steps);
+      high![at] = whole;
+      if (low) low[at] = Math.round((steps - whole) * LOW_STEPS);
+    }
   }
 }
