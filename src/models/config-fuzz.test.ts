@@ -16,16 +16,8 @@ import type { PromptParts } from "./image-generator.ts";
 import { traceNoise, tracePixels } from "./image-generator-graphs.ts";
 import { traceImages, traceTexts } from "./image-text-graphs.ts";
 import { traceImageVector } from "./images-graphs.ts";
-import {
-  isOfKind,
-  openDecoder,
-  openEncoder,
-  openImageGenerator,
-  openImages,
-  openImageText,
-  openSeq2Seq,
-  openVision,
-} from "./registry.ts";
+import { openImages, openImageText, openVision } from "./open-vision.ts";
+import { isOfKind, openDecoder, openEncoder, openImageGenerator, openSeq2Seq } from "./registry.ts";
 import { traceDense } from "./segments.ts";
 import { traceDecoded, traceSource } from "./seq2seq-graphs.ts";
 import { traceAnyVision } from "./vision-graph.ts";

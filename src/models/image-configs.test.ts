@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
-import { isOfKind, type OpenDecoder, openDecoder, openImages, openImageText, openVision } from "./registry.ts";
+import { openImages, openImageText, openVision } from "./open-vision.ts";
+import { isOfKind, type OpenDecoder, openDecoder } from "./registry.ts";
 
 type Json = Record<string, unknown>;
 

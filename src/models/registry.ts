@@ -1,4 +1,3 @@
-import path from "node:path";
 import type { CodeBits, Digits } from "../graph/index.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { HeadModules } from "../weights/adapter/head.ts";
@@ -26,8 +25,8 @@ import { granite } from "./granite.ts";
 import { graniteMoe } from "./granitemoe.ts";
 import { idefics3 } from "./idefics3.ts";
 import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator.ts";
-import type { ImageText, ImageTextArchitecture } from "./image-text.ts";
-import type { ImageArchitecture, Images } from "./images.ts";
+import type { ImageTextArchitecture } from "./image-text.ts";
+import type { ImageArchitecture } from "./images.ts";
 import { jetmoe } from "./jetmoe.ts";
 import { llada } from "./llada.ts";
 import { llama } from "./llama.ts";
@@ -55,8 +54,9 @@ import { stableDiffusion } from "./stable-diffusion.ts";
 import { t5 } from "./t5.ts";
 import { t5Encoder } from "./t5-encoder.ts";
 import { unet2d, withFlatKernels } from "./unet2d.ts";
-import type { Vision, VisionLanguageArchitecture } from "./vision.ts";
+import type { VisionLanguageArchitecture } from "./vision.ts";
 import { vit } from "./vit.ts";
+import { without } from "./without.ts";
 
 /** Every supported decoder, one line each. */
 const decoders: readonly Architecture[] = [
@@ -251,47 +251,13 @@ export function openSeq2Seq(
   return { model: architecture.open(weights), weights };
 }
 
-/** An encoder of images and texts, and the weights that its graphs are traced with. */
-export interface OpenImageText {
-  readonly model: ImageText;
-  readonly weights: Weights;
-}
+/** The architecture of an encoder of images and texts. @throws UserError if it is of another kind or unknown */
+export const imageTextArchitecture = (checkpoint: Checkpoint): ImageTextArchitecture =>
+  architectureOf(checkpoint, imageTexts);
 
-/** Like `openDecoder`, for encoders of images and texts, which take no adapter. */
-export function openImageText(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenImageText {
-  const architecture = architectureOf(checkpoint, imageTexts);
-  const used = without(checkpoint, architecture.unread(checkpoint));
-  const weights = new Weights(used, folder, quant, architecture.tensors(used));
-  return { model: architecture.open(weights), weights };
-}
-
-/** An encoder of images alone, and the weights that its graphs are traced with. */
-export interface OpenImages {
-  readonly model: Images;
-  readonly weights: Weights;
-}
-
-/** Like `openDecoder`, for encoders of images alone, which take no adapter; `side`: pixels of the images that it reads. */
-export function openImages(checkpoint: Checkpoint, folder: string, quant: Quant = "auto", side?: number): OpenImages {
-  const architecture = architectureOf(checkpoint, imageEncoders);
-  const used = without(checkpoint, architecture.unread(checkpoint));
-  const weights = new Weights(used, folder, quant, architecture.tensors(used));
-  return { model: architecture.open(weights, side), weights };
-}
-
-/** The part of a vision–language model that reads images, and the weights that its graph is traced with. */
-export interface OpenVision {
-  readonly vision: Vision;
-  readonly weights: Weights;
-}
-
-/** Like `openDecoder`, for the part of a vision–language model that reads images. */
-export function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenVision {
-  const architecture = architectureOf(checkpoint, visionLanguages);
-  const used = without(checkpoint, architecture.unreadVision(checkpoint));
-  const weights = new Weights(used, path.join(folder, "vision"), quant, architecture.tensors(used));
-  return { vision: architecture.vision(weights), weights };
-}
+/** Like `imageTextArchitecture`, for encoders of images alone. */
+export const imageArchitecture = (checkpoint: Checkpoint): ImageArchitecture =>
+  architectureOf(checkpoint, imageEncoders);
 
 /** The architecture of a vision–language model's checkpoint. @throws UserError if it is of another kind or unknown */
 export const visionArchitecture = (checkpoint: Checkpoint): VisionLanguageArchitecture =>
@@ -313,9 +279,3 @@ export function openImageGenerator(checkpoint: Checkpoint, folder: string): Open
 
 const loraLayersOf = (adapter: Lora | undefined, modules: Layout["modules"]): LoraLayers | undefined =>
   adapter && new LoraLayers(adapter, { modules, row: (_, row) => row });
-
-function without(checkpoint: Checkpoint, unread: readonly string[]): Checkpoint {
-  const tensors = new Map(checkpoint.tensors);
-  for (const name of unread) tensors.delete(name);
-  return { ...checkpoint, tensors };
-}

@@ -2,21 +2,20 @@ import {
   type CacheTensors,
   cachedAttention,
   carve,
-  type DType,
   Graph,
   logLikelihoods,
   reshape,
   rotaryEmbedding,
-  type Shape,
   split,
   sym,
   type Tensor,
   transpose,
   writeCache,
 } from "../graph/index.ts";
-import { type Axes, turnByAxes } from "../nn/rope-axes.ts";
+import { turnByAxes } from "../nn/rope-axes.ts";
 import { type Stream, settle } from "../nn/stream.ts";
 import { attentionBlock, type Decoder, isRecurrent, type RecurrentBlock, recurrentBlock } from "./decoder.ts";
+import { LengthInputs } from "./length-inputs.ts";
 import type { ExitHead, StepProbe } from "./step-probe.ts";
 import { hasWindow } from "./window-start.ts";
 
@@ -39,48 +38,7 @@ function cache(g: Graph, decoder: Decoder, suffix: string): Pick<CacheTensors, "
   };
 }
 
-/** The inputs for the cache's length and the new tokens' positions, made on first use. */
-class Lengths {
-  readonly #made = new Map<string, Tensor>();
-  constructor(private readonly graph: Graph) {}
-
-  /** i32 [batch]: tokens in the cache after this run, minus one. */
-  get lengths(): Tensor {
-    return this.#input("lengths", "i32", [batch]);
-  }
-
-  get positions(): Tensor {
-    return this.#input("positions", "i64", [batch, tokens]);
-  }
-
-  /** Positions of models whose tokens have a time, a height and a width. */
-  get axes(): Axes<Tensor> {
-    const of = (axis: string) => this.#input(`positions${axis}`, "i64", [batch, tokens]);
-    return [this.positions, of("Height"), of("Width")];
-  }
-
-  /** For layers that see all keys. */
-  get full() {
-    return { lengths: this.lengths, total: this.#input("total", "i32", []), positions: this.positions };
-  }
-
-  /** For layers with a window, which are bound to a part of the cache. */
-  get window() {
-    return {
-      lengths: this.#input("windowLengths", "i32", [batch]),
-      total: this.#input("windowTotal", "i32", []),
-      positions: this.positions,
-    };
-  }
-
-  #input(name: string, dtype: DType, shape: Shape): Tensor {
-    const known = this.#made.get(name) ?? this.graph.input(name, dtype, shape);
-    this.#made.set(name, known);
-    return known;
-  }
-}
-
-function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: Lengths): Tensor {
+function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: LengthInputs): Tensor {
   const windowed = hasWindow(decoder.config, layer);
   const tensors = { ...cache(g, decoder, suffix), ...(windowed ? lengths.window : lengths.full) };
   const attrs = { ...decoder.attention(layer), past: windowed ? windowPast : past };
@@ -110,7 +68,7 @@ export const traceDense = (decoder: Decoder): Graph[] => [
  */
 export function traceEmbedding(decoder: Decoder): Graph {
   const g = new Graph();
-  const lengths = new Lengths(g);
+  const lengths = new LengthInputs(g);
   g.output(
     "branchOut",
     decoder.embed(g, g.input("ids", "i64", [batch, tokens]), () => lengths.lengths),
@@ -124,7 +82,7 @@ export function traceEmbedding(decoder: Decoder): Graph {
  */
 export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();
-  const lengths = new Lengths(g);
+  const lengths = new LengthInputs(g);
   let stream = streamIn(g, decoder, from);
   for (let l = from; l < to; l++) {
     const block = decoder.block(g, l);
@@ -185,7 +143,7 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   const { heads, kvHeads, headSize } = decoder.config;
   const qkv = wide(g, "qkv", (heads + 2 * kvHeads) * headSize);
-  g.output("attended", attend(g, decoder, layer, qkv, "", new Lengths(g)));
+  g.output("attended", attend(g, decoder, layer, qkv, "", new LengthInputs(g)));
   return g;
 }
 
@@ -207,7 +165,7 @@ export function traceFill(decoder: Decoder, from: number, to: number): Graph {
   const g = new Graph();
   const { heads, kvHeads, headSize } = decoder.config;
   const [stream, first] = [streamIn(g, decoder, from), g.input("first", "i64", [batch])];
-  const positions = new Lengths(g);
+  const positions = new LengthInputs(g);
   for (let l = from; l < to; l++) {
     const { qkv } = attentionBlock(decoder, g, l).attentionIn(stream);
     const [, k, v] = split(

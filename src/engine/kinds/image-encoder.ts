@@ -1,7 +1,8 @@
 import path from "node:path";
 import { evalCost } from "../../graph/index.ts";
 import { traceImageScores, traceImageVector } from "../../models/images-graphs.ts";
-import { isOfKind, openImages } from "../../models/registry.ts";
+import { openImages } from "../../models/open-vision.ts";
+import { isOfKind } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";

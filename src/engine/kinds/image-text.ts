@@ -1,6 +1,7 @@
 import { evalCost } from "../../graph/index.ts";
 import { traceImages, traceTexts } from "../../models/image-text-graphs.ts";
-import { isOfKind, openImageText } from "../../models/registry.ts";
+import { openImageText } from "../../models/open-vision.ts";
+import { isOfKind } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";

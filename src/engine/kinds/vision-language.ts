@@ -1,5 +1,6 @@
 import { evalCost, graphCost } from "../../graph/index.ts";
-import { isOfKind, openVision } from "../../models/registry.ts";
+import { openVision } from "../../models/open-vision.ts";
+import { isOfKind } from "../../models/registry.ts";
 import type { Vision } from "../../models/vision.ts";
 import { traceAnyVision } from "../../models/vision-graph.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";

@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
+import { openVision } from "../../models/open-vision.ts";
 import { prepare } from "../../models/programs.ts";
-import { openVision } from "../../models/registry.ts";
 import type { Vision } from "../../models/vision.ts";
 import { traceAnyVision } from "../../models/vision-graph.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";

@@ -1,0 +1,50 @@
+import path from "node:path";
+import type { Checkpoint } from "../weights/checkpoint.ts";
+import { type Quant, Weights } from "../weights/prepared/weights.ts";
+import type { ImageText } from "./image-text.ts";
+import type { Images } from "./images.ts";
+import { imageArchitecture, imageTextArchitecture, visionArchitecture } from "./registry.ts";
+import type { Vision } from "./vision.ts";
+import { without } from "./without.ts";
+
+/** An encoder of images and texts, and the weights that its graphs are traced with. */
+export interface OpenImageText {
+  readonly model: ImageText;
+  readonly weights: Weights;
+}
+
+/** Like `openDecoder`, for encoders of images and texts, which take no adapter. */
+export function openImageText(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenImageText {
+  const architecture = imageTextArchitecture(checkpoint);
+  const used = without(checkpoint, architecture.unread(checkpoint));
+  const weights = new Weights(used, folder, quant, architecture.tensors(used));
+  return { model: architecture.open(weights), weights };
+}
+
+/** An encoder of images alone, and the weights that its graphs are traced with. */
+export interface OpenImages {
+  readonly model: Images;
+  readonly weights: Weights;
+}
+
+/** Like `openImageText`, for encoders of images alone; `side`: pixels of the images that it reads. */
+export function openImages(checkpoint: Checkpoint, folder: string, quant: Quant = "auto", side?: number): OpenImages {
+  const architecture = imageArchitecture(checkpoint);
+  const used = without(checkpoint, architecture.unread(checkpoint));
+  const weights = new Weights(used, folder, quant, architecture.tensors(used));
+  return { model: architecture.open(weights, side), weights };
+}
+
+/** The part of a vision–language model that reads images, and the weights that its graph is traced with. */
+export interface OpenVision {
+  readonly vision: Vision;
+  readonly weights: Weights;
+}
+
+/** Like `openImageText`, for the part of a vision–language model that reads images. */
+export function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenVision {
+  const architecture = visionArchitecture(checkpoint);
+  const used = without(checkpoint, architecture.unreadVision(checkpoint));
+  const weights = new Weights(used, path.join(folder, "vision"), quant, architecture.tensors(used));
+  return { vision: architecture.vision(weights), weights };
+}
