@@ -25,20 +25,28 @@ async function trained(name: string, options: TrainInput): Promise<void> {
   say(`${name}: ${steps} steps, loss ${loss.last.toFixed(4)}`);
 }
 
-/** The options of a model's card, with the run's data. */
-function cardOf(model: string, data: string, more: TrainInput | object = {}): TrainInput {
-  const card: TrainInput = parse(readFileSync(path.join(root, "models", model, "train.yaml"), "utf8"));
-  return { ...card, data: at(data), ...more };
+/** Where a role's options are. */
+const cardAt = (role: string): string => path.join(import.meta.dirname, `${role}.yaml`);
+
+/** The options of a role, with the run's data. */
+function cardOf(role: string, data: string): TrainInput {
+  const card: TrainInput = parse(readFileSync(cardAt(role), "utf8"));
+  return { ...card, data: at(data) };
+}
+
+/** Puts a trained model into models/, with its options. */
+async function ship(role: string): Promise<void> {
+  await shipModel(at(role), `${role}-tiny`);
+  copyFileSync(cardAt(role), path.join(root, "models", `${role}-tiny`, "train.yaml"));
 }
 
 mkdirSync(folder, { recursive: true });
 writeData(folder);
-if (alone !== "executors") await trained("planner", cardOf("planner-tiny", "planner.jsonl"));
-if (alone !== "planner") await trained("executor", cardOf("executor-tiny", "executor-plans.jsonl"));
-if (alone !== "planner") await trained("executor-plain", cardOf("executor-tiny", "executor-plain.jsonl"));
+if (alone !== "executors") await trained("planner", cardOf("planner", "planner.jsonl"));
+if (alone !== "planner") await trained("executor", cardOf("executor", "executor-plans.jsonl"));
+if (alone !== "planner") await trained("executor-plain", cardOf("executor", "executor-plain.jsonl"));
 if (alone !== undefined) process.exit();
-await shipModel(at("planner"), "planner-tiny");
-await shipModel(at("executor"), "executor-tiny");
+for (const role of ["planner", "executor"]) await ship(role);
 
 /** A projector is trained for the models as they are shipped, in float16. */
 const projector = (source: string, executor: string): TrainInput => ({
