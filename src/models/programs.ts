@@ -4,24 +4,20 @@ import { Program } from "../runtime/program.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { type Decoder, isRecurrent } from "./decoder.ts";
+import { afterKey, blockOf, blocks, denseGraphs, type LayerForm, layersKey, spansOf } from "./dense-graphs.ts";
 import {
   attentionKind,
   traceAfter,
   traceAttention,
   traceBefore,
   traceBetween,
-  traceEmbedding,
   traceExitHead,
   traceFill,
-  traceHead,
   traceLayers,
   traceLikelihoods,
   traceProbe,
 } from "./segments.ts";
 import type { CompiledProbe, ExitHead, StepProbe } from "./step-probe.ts";
-
-/** The form of the layers' weights: the model's own, or so many bytes a weight, for a prompt's tokens. */
-export type LayerForm = "own" | Digits;
 
 /** A decoder over other weights. */
 interface OtherForm {
@@ -30,12 +26,6 @@ interface OtherForm {
 }
 
 type OpenBytes = (digits: Digits) => OtherForm;
-
-/**
- * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that
- * the overhead is small.
- */
-const BLOCK = 5;
 
 /** Layers from..to−1 as one program. */
 export interface Segment {
@@ -257,40 +247,8 @@ export class DecoderPrograms implements Disposable {
   }
 }
 
-const layersKey = (from: number, to: number, form: LayerForm = "own"): string =>
-  `layers ${from} ${to}${form === "own" ? "" : ` in ${form} bytes`}`;
-const afterKey = (layer: number): string => `after ${layer}`;
-
-/** Programs of one block share the kernels' packed weights. */
-const blockOf = (layer: number): string => `block ${Math.floor(layer / BLOCK)}`;
-
 /** Programs that read the model's head share its packed weights. */
 const sharedBlock = ({ shared }: { readonly shared?: boolean }): string | undefined => (shared ? "head" : undefined);
-
-const blocks = (decoder: Decoder): { from: number; to: number }[] => spansOf(decoder, []);
-
-/** The stack's layers in spans that no block's border and no cut divides. */
-function spansOf({ config: { layers } }: Decoder, cuts: readonly number[]): { from: number; to: number }[] {
-  const borders = Array.from({ length: Math.ceil(layers / BLOCK) }, (_, i) => i * BLOCK);
-  const starts = [...new Set([...borders, ...cuts])].filter((at) => at < layers).sort((a, b) => a - b);
-  return starts.map((from, i) => ({ from, to: starts[i + 1] ?? layers }));
-}
-
-/** The graphs of a dense run, compiled at once. */
-function denseGraphs(decoder: Decoder): { key: string; block: string; trace: () => Graph }[] {
-  const last = decoder.config.layers - 1;
-  return [
-    { key: "embedding", block: "embedding", trace: () => traceEmbedding(decoder) },
-    ...blocks(decoder).map(({ from, to }) => ({
-      ...{ key: layersKey(from, to), block: blockOf(from) },
-      trace: () => traceLayers(decoder, from, to),
-    })),
-    ...(isRecurrent(decoder.config)
-      ? []
-      : [{ key: afterKey(last), block: blockOf(last), trace: () => traceAfter(decoder, last) }]),
-    { key: "head", block: "head", trace: () => traceHead(decoder) },
-  ];
-}
 
 /** The place of a decoder's weights. */
 interface Home {

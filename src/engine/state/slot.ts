@@ -1,7 +1,8 @@
 import type { KvRows } from "../../models/cache.ts";
+import type { LayerForm } from "../../models/dense-graphs.ts";
 import type { LayerRange, StateGroup } from "../../models/kv-group.ts";
 import { Lengths, type Place } from "../../models/lengths.ts";
-import type { DecoderPrograms, LayerForm, Segment } from "../../models/programs.ts";
+import type { DecoderPrograms, Segment } from "../../models/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Program } from "../../runtime/program.ts";
