@@ -69,13 +69,15 @@ test("shorter prompts are dense to the bit", async () => {
   expect((await logitsUnder(plan)).logits).toEqual(dense.logits);
 });
 
-test("with pruned tokens, and never with another attention", async () => {
+test("with pruned tokens or exits, and never with another attention", async () => {
   const recipe = parseRecipe(["int8-prefill", "prune:after=2,keep=0.5,minLength=2,by=recent"]);
   checkSeams(recipe);
   using lease = await model.use(recipe);
   const { bill } = await logitsUnder(lease.plan(text.length));
   expect(bill.work["tokens"]!.run).toBeLessThan(bill.work["tokens"]!.dense);
   expect(bill.work["int8Tokens"]!.run).toBe(text.length);
+  using exits = await model.use(parseRecipe(["int8-prefill", "exit:layer=2"]));
+  expect((await logitsUnder(exits.plan(text.length))).bill.work["int8Tokens"]!.run).toBe(text.length);
   expect(() => checkSeams(parseRecipe(["int8-prefill", "tri-shape"]))).toThrow("the attention");
 });
 
