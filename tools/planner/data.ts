@@ -18,7 +18,7 @@ const plain = ({ question, answer }: Sample): Line => ({ prompt: `${question}>`,
 const asked = ({ question, answer }: Sample): Line => ({ prompt: question, completion: answer });
 
 /** Samples of the models' training, and of a projector's. */
-const [SAMPLES, QUESTIONS] = [150_000, 4000];
+const [SAMPLES, QUESTIONS] = [300_000, 4000];
 
 /** Writes the training data into a folder, unless they are there. */
 export function writeData(folder: string): void {
