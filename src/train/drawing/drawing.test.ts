@@ -2,6 +2,7 @@ import { Buffer } from "node:buffer";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { encodePng } from "../../engine/image/encode.ts";
 import { estimateTraining, load, train } from "../../index.ts";
@@ -9,6 +10,7 @@ import { sharesLeft } from "../../models/noise-schedule.ts";
 import { seededRandom } from "../../util/random.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { noisy, noisyBatches } from "./batches.ts";
+import { oldDrawing } from "./subject.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-drawing-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -128,5 +130,12 @@ test("a label, a method and a mask that do not fit are named", async () => {
   await expect(estimateTraining(options)).rejects.toThrow('label: expected one of "rows", "columns", got "dots"');
   await expect(estimateTraining({ ...options, method: "sparse" })).rejects.toThrow(
     "method: an image generator is trained to predict noise; expected no method",
+  );
+});
+
+test("a pipeline is not trained", () => {
+  const checkpoint = openCheckpoint(fileURLToPath(new URL("../../models/fixtures/stable-diffusion", import.meta.url)));
+  expect(() => oldDrawing(checkpoint, { train: [], freezeMask: undefined })).toThrow(
+    /stable-diffusion: a StableDiffusionPipeline is not trained; expected a UNet2DModel/,
   );
 });
