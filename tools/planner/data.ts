@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { seededRandom } from "../../src/util/random.ts";
-import { lookUp, type Sample, starGraph, trainingSample } from "./world.ts";
+import { firstSample, lookUp, type Sample, starGraph, trainingSample } from "./world.ts";
 
 interface Line {
   readonly prompt: string;
@@ -17,8 +17,8 @@ const withPlan = ({ question, plan, answer }: Sample): Line => ({
 const plain = ({ question, answer }: Sample): Line => ({ prompt: `${question}>`, completion: answer });
 const asked = ({ question, answer }: Sample): Line => ({ prompt: question, completion: answer });
 
-/** Samples of the models' training, and of a projector's. */
-const [SAMPLES, QUESTIONS] = [300_000, 4000];
+/** Samples of the models' training, of a planner's beginning, and of a projector's. */
+const [SAMPLES, FIRST, QUESTIONS] = [300_000, 150_000, 4000];
 
 /** Writes the training data into a folder, unless they are there. */
 export function writeData(folder: string): void {
@@ -26,6 +26,12 @@ export function writeData(folder: string): void {
   const samples = Array.from({ length: SAMPLES }, () => trainingSample(random));
   const others = seededRandom(2);
   const questions = Array.from({ length: QUESTIONS }, (_, i) => (i % 10 === 0 ? lookUp(others) : starGraph(others)));
+  const first = seededRandom(3);
+  save(
+    folder,
+    "planner-first.jsonl",
+    Array.from({ length: FIRST }, () => planned(firstSample(first))),
+  );
   save(folder, "planner.jsonl", samples.map(planned));
   save(
     folder,

@@ -34,6 +34,15 @@ function cardOf(role: string, data: string): TrainInput {
   return { ...card, data: at(data) };
 }
 
+/** Steps of the planner's beginning, on short paths alone. */
+const FIRST_STEPS = 3000;
+
+/** The planner's training behind its beginning. */
+function laterPlanner(): TrainInput {
+  const { architecture: _, tokenizer: __, ...options } = cardOf("planner", "planner.jsonl");
+  return { ...options, model: at("planner-first") };
+}
+
 /** Puts a trained model into models/, with its options. */
 async function ship(role: string): Promise<void> {
   await shipModel(at(role), `${role}-tiny`);
@@ -42,7 +51,10 @@ async function ship(role: string): Promise<void> {
 
 mkdirSync(folder, { recursive: true });
 writeData(folder);
-if (alone !== "executors") await trained("planner", cardOf("planner", "planner.jsonl"));
+if (alone !== "executors") {
+  await trained("planner-first", { ...cardOf("planner", "planner-first.jsonl"), steps: FIRST_STEPS });
+  await trained("planner", laterPlanner());
+}
 if (alone !== "planner") await trained("executor", cardOf("executor", "executor-plans.jsonl"));
 if (alone !== "planner") await trained("executor-plain", cardOf("executor", "executor-plain.jsonl"));
 if (alone !== undefined) process.exit();
