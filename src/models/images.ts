@@ -5,7 +5,7 @@ import type { WeightSource } from "../weights/weight-source.ts";
 import { type ImageEncoder, ones } from "./image-encoder.ts";
 import { Parts } from "./parts.ts";
 
-/** What a classifier of images reads: the first token, or beside it the mean of the others. */
+/** The vector that a classifier of images reads: the first token's, or beside it the mean of the others. */
 type Read = "first" | "first and mean";
 
 /** An encoder of images alone, which may have a classifier's head. */

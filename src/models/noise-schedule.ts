@@ -46,7 +46,7 @@ export function readNoise(fields: Fields): NoiseConfig {
   });
 }
 
-/** What a scheduler's configuration says of sampling; the defaults hold where it says nothing. @throws UserError */
+/** The part of a scheduler's configuration that is about sampling; the defaults hold where it says nothing. @throws UserError */
 export function readSampling(fields: Fields, defaults: SamplingConfig = usual): SamplingConfig {
   fields.only("steps_offset", [defaults.offset, 0, 1]);
   return {

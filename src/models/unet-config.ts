@@ -30,7 +30,7 @@ const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   center_input_sample: [false],
 };
 
-/** What the configurations of diffusers' U-Nets have in common. @throws UserError for what is not supported */
+/** The part that configurations of diffusers' U-Nets have in common. @throws UserError for what is not supported */
 export function readUNetSizes(fields: Fields, names: BlockNames, usualChannels: number) {
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
   const number = (key: string, fallback?: number) => fields.number(undefined, key, fallback);

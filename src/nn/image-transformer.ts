@@ -10,7 +10,7 @@ export interface TextAttention {
   readonly groups: number;
 }
 
-/** Of the norm before the first block, whatever that of others is. */
+/** Epsilon of the norm before the first block, whatever that of others is. */
 const EPSILON = 1e-6;
 
 /**

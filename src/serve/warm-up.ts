@@ -39,5 +39,5 @@ async function answerOnce(model: Model): Promise<void> {
   }
 }
 
-/** What an image generator can always draw. */
+/** A wish that an image generator can always draw. */
 const drawable = ({ prompts, labels }: ImageGenerator) => (prompts ? { prompt: TEXT } : { class: labels[0] });

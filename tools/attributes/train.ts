@@ -12,8 +12,8 @@ import { architecture, writeVocabulary } from "./vocabulary.ts";
 
 /** Tokens of a batch, about: smaller pictures come in larger batches. */
 const BATCH_TOKENS = 1000;
-/** Share of the samples that ask in the picture's order. */
-const IN_ORDER = 0.7;
+/** Pictures of a size; a longer run sees them again. */
+const PICTURES = 4000;
 /** Presence is asked of so many shapes. */
 const ANY = 2;
 
@@ -21,20 +21,26 @@ const [side, steps] = process.argv.slice(2, 4).map(Number) as [number, number];
 const [out = "", start] = process.argv.slice(4);
 const [folder, data, vocabulary] = [join(out, "model"), join(out, "train.jsonl"), join(out, "vocabulary")];
 
-/**
- * A picture, and questions of all kinds about it with their answers. Most samples ask for the objects in the order of the picture, in which every
- * word can be told from it; the others ask all in random order.
- */
-function sample({ cells, questions }: Scene, random: () => number): { prompt: string; completion: string } {
-  const of = (kind: string) => questions.filter((question) => question.kind === kind);
-  const any = shuffle(of("any"), random).slice(0, ANY);
-  const [others, where] = [shuffle([...of("ground"), ...of("read"), ...any], random), of("where")];
-  const inOrder = where.toSorted((a, b) => cells.indexOf(a.words[1]!) - cells.indexOf(b.words[1]!));
-  const asked = random() < IN_ORDER ? [...inOrder, ...others] : shuffle([...others, ...where], random);
-  return {
-    prompt: textOf([IMAGE, ...cells]),
-    completion: textOf(asked.flatMap(({ words, answer }) => [...words, ...answer])),
-  };
+interface Message {
+  readonly role: "user" | "assistant";
+  readonly content: string;
+}
+
+/** A picture, and questions of all kinds about it in random order. Answers alone are labels. */
+function sample({ cells, questions }: Scene, random: () => number): { messages: Message[] } {
+  const any = shuffle(
+    questions.filter(({ kind }) => kind === "any"),
+    random,
+  ).slice(ANY);
+  const asked = shuffle(
+    questions.filter((question) => !any.includes(question)),
+    random,
+  );
+  const messages = asked.flatMap(({ words, answer }, i): Message[] => [
+    { role: "user", content: textOf([...(i === 0 ? [IMAGE, ...cells] : []), ...words]) },
+    { role: "assistant", content: textOf(answer) },
+  ]);
+  return { messages };
 }
 
 async function options(): Promise<TrainInput> {
@@ -42,9 +48,13 @@ async function options(): Promise<TrainInput> {
   const random = seededRandom(seed);
   mkdirSync(out, { recursive: true });
   const first = sample(makeScene(side, random), random);
-  const tokens = 16 * Math.ceil(`${first.prompt}${first.completion}`.split(" ").length / 16);
+  const words = first.messages
+    .map(({ content }) => content)
+    .join("")
+    .split(" ");
+  const tokens = 16 * Math.ceil(words.length / 16);
   const batch = Math.floor(BATCH_TOKENS / tokens);
-  const lines = Array.from({ length: Math.ceil(1.02 * steps * batch) }, () =>
+  const lines = Array.from({ length: Math.min(PICTURES, Math.ceil(1.02 * steps * batch)) }, () =>
     JSON.stringify(sample(makeScene(side, random), random)),
   );
   writeFileSync(data, `${lines.join("\n")}\n`);

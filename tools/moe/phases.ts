@@ -1,7 +1,7 @@
 /**
  * More of one domain while the learning rate falls, against as much of it from the start: `npx tsx tools/moe/phases.ts
  * OUT PROSE.txt [STEPS]` trains both arms with three seeds, then writes `docs/results/moe/phases.json` and its table.
- * What is trained already stays.
+ * Finished runs stay.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -25,7 +25,7 @@ async function trained(name: string, options: TrainInput): Promise<void> {
   say(`${name}: ${steps} steps, loss ${loss.last.toFixed(4)}`);
 }
 
-/** Where a role's options are. */
+/** The file of a role's options. */
 const cardAt = (role: string): string => path.join(import.meta.dirname, `${role}.yaml`);
 
 /** The options of a role, with the run's data. */

@@ -24,7 +24,7 @@ import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { finite } from "../not-finite.ts";
 
-/** What the model gives of an image, compiled when it is first asked for. */
+/** A reading of an image by the model, compiled when it is first asked for. */
 type Output = "vector" | "scores";
 
 /** A model that reads images alone, loaded: their vectors, and a classifier's labels if it has a head. */

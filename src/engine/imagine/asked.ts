@@ -6,7 +6,7 @@ const USUAL_STEPS = 50;
 /** diffusers' for Stable Diffusion. */
 const USUAL_GUIDANCE = 7.5;
 
-/** What a call asks to be drawn: a text, or the numbers of two classes' vectors, wanted and not, if there are any. */
+/** A call's wish: a text to be drawn, or the numbers of two classes' vectors, wanted and not, if there are any. */
 export type Wanted =
   | { readonly kind: "text"; readonly prompt: string }
   | { readonly kind: "class"; readonly row: number | undefined; readonly none: number | undefined };

@@ -4,7 +4,7 @@ import { timeVector, type UNet } from "../../models/unet.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../runtime/program.ts";
 
-/** What an image is to show: a class, by the number of its vector, a text, by its hidden states [tokens, width], or neither. */
+/** The wish that an image follows: a class, by the number of its vector, a text, by its hidden states [tokens, width], or neither. */
 export interface Condition {
   readonly row?: number | undefined;
   readonly states?: Float32Array | undefined;

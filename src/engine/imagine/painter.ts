@@ -12,7 +12,7 @@ import { advance, guide, type SamplerName, stepsOf } from "./sampler.ts";
 export interface Drawing {
   readonly sampler: SamplerName;
   readonly steps: number;
-  /** Of the noise that images begin as; image i has seed + i. */
+  /** Seed of the noise that images begin as; image i has seed + i. */
   readonly seed: number;
   readonly wanted: Condition;
   /** The weight of the condition against that of `without`: 1 runs the network once a step, others twice. */
@@ -33,7 +33,7 @@ export function sizeOf({ unet, prompts }: ImageGenerator): PictureSize {
   return { channels: prompts.decoder.config.channels, imageSize: imageSize * prompts.decoder.enlargement };
 }
 
-/** What a call has spent: `runs` are those of the network on one image. */
+/** A call's cost so far: `runs` are those of the network on one image. */
 export interface DrawingBill extends Spent {
   runs: number;
   /** Tokens of texts that were read. */

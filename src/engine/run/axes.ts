@@ -41,7 +41,7 @@ export class Axes {
     this.#width.push(width);
   }
 
-  /** Of the tokens at these places of the sequence. */
+  /** The positions of the tokens at these places of the sequence. */
   at(places: readonly number[]): AxisPositions {
     const of = (axis: readonly number[]) => places.map((at) => axis[at] ?? this.#next + at - axis.length);
     return { positions: of(this.#time), height: of(this.#height), width: of(this.#width) };

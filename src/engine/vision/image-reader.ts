@@ -26,7 +26,7 @@ const MOST_KEPT = 2 ** 25;
 
 /** An image in a decoder's stream. */
 export interface SeenImage {
-  /** What stands in the place of its token. */
+  /** Rows and tokens that take the place of its token. */
   readonly spans: readonly PromptSpan[];
   /** Rows of the stream. */
   readonly tokens: number;

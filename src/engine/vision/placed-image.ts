@@ -7,7 +7,7 @@ import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
 export interface PlacedImage {
   /** Pictures that the encoder reads one by one. */
   readonly pictures: readonly Pixels[];
-  /** What stands in the place of the image's token: the rows of its pictures, in order, and tokens around them. */
+  /** The parts that take the place of the image's token: the rows of its pictures, in order, and tokens around them. */
   spans(rows: readonly EmbeddedSpan[]): PromptSpan[];
 }
 
