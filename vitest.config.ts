@@ -9,7 +9,8 @@ export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
+    // Slow beside other work is not wrong.
+    testTimeout: 300_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 10_000 } },
     // The form of weights does not depend on what this machine was timed at.
