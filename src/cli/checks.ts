@@ -19,6 +19,9 @@ export interface Check {
   damaged?: boolean;
 }
 
+/** The check of the folder of models and indexes. */
+export const CACHE_FOLDER = "cache folder";
+
 const run = promisify(execFile);
 /** The limit for a source to answer, in milliseconds. */
 const SOURCE_TIMEOUT = 10_000;
@@ -38,7 +41,7 @@ export async function examine(): Promise<Check[]> {
     look("memory", true, () => `${gigabytes(os.freemem())} free of ${gigabytes(os.totalmem())}`),
     look("ONNX Runtime", true, onnxRuntime),
     look("WebGPU", false, webgpu),
-    look("cache folder", true, cacheFolder),
+    look(CACHE_FOLDER, true, cacheFolder),
     look("prepared weights", false, prepared),
     look("pip", false, pip),
     look("source hf", false, hub),
