@@ -31,7 +31,14 @@ const CHOICES = [
 
 using model = await load(path);
 const { config } = model.language!.decoder;
-const choices = isRecurrent(config) ? CHOICES.filter((choice) => !/fill=(copy|verify)/.test(choice)) : CHOICES;
+/** A recurrent model's layers that did not run have states to be filled, and no keys and values. */
+const recurrentChoices = [
+  ...CHOICES.filter((choice) => !choice.includes("fill=")).map((choice) =>
+    choice.startsWith("dynamax") ? `${choice},fill=ssm-partial` : choice,
+  ),
+  "dynamax:classifier=ffn,threshold=0.9,fill=ssm-skip",
+];
+const choices = isRecurrent(config) ? recurrentChoices : CHOICES;
 if (!existsSync(exitsJson(folder))) {
   const documents = makeTexts(6001, 800).map(({ text }) => text);
   const how = {
