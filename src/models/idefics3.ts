@@ -11,7 +11,6 @@ import type { VisionLanguageArchitecture } from "./vision.ts";
 
 const NAME = "idefics3";
 const WHAT = "an Idefics3";
-const LANGUAGES = ["llama", "mistral", "qwen2"];
 
 /** The values of published files that leave some out, by transformers. */
 const usual = {
@@ -38,7 +37,7 @@ function configureVision(given: ConfigSource): { image: ImageEncoderConfig; visi
   const side = Math.floor(image.imageSize / image.patchSize);
   if (!Number.isInteger(side / scale) || scale < 1)
     fields.refuse("scale_factor", scale, `a number that divides the ${side} patches of a side`);
-  const { decoder: own, source: text } = languageOf(fields, WHAT, LANGUAGES);
+  const { decoder: own, source: text } = languageOf(fields, WHAT);
   const imageToken = fields.number(undefined, "image_token_id", 128257);
   return { image, vision: { scale, hidden: own.configure(text).hidden, imageToken } };
 }
@@ -50,7 +49,7 @@ const language = decoder(NAME, {
   scheme: names,
   unread: VISION,
   configure(fields) {
-    const { decoder: own, source } = languageOf(fields, WHAT, LANGUAGES);
+    const { decoder: own, source } = languageOf(fields, WHAT);
     return own.configure(source);
   },
 });

@@ -20,16 +20,15 @@ function sizes(vocabulary: number, ffn: number, more: Readonly<Record<string, nu
   return { ...shared, vocab_size: vocabulary, intermediate_size: ffn, rope_theta: 1e4, ...more };
 }
 
-/** The decoder's architecture by `text_config`, and its part of the configuration. @throws UserError if it is not among `known` */
+/** The decoder's architecture by `text_config`, and its part of the configuration. @throws UserError if it is another */
 export function languageOf(
   fields: Fields,
   what: string,
-  known: readonly string[],
 ): { decoder: typeof llama; source: Extract<ConfigSource, { kind: "huggingface" }> } {
   const text = fields.object("text_config") ?? {};
   const name = text["model_type"] ?? "llama";
-  const found = typeof name === "string" && known.includes(name) ? languages[name] : undefined;
-  if (!found) return fields.refuse("text_config.model_type", name, known.join(", "));
+  const found = typeof name === "string" ? languages[name] : undefined;
+  if (!found) return fields.refuse("text_config.model_type", name, Object.keys(languages).join(", "));
   return {
     decoder: found.decoder,
     source: { ...inSafetensors(fields.source, what), config: { ...found.usual, ...text } },

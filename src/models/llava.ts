@@ -13,7 +13,6 @@ import type { VisionLanguageArchitecture } from "./vision.ts";
 const NAME = "llava";
 
 const WHAT = "a LLaVA";
-const LANGUAGES = ["llama", "mistral", "qwen2"];
 
 const names: Scheme = {
   ...llamaNames,
@@ -51,7 +50,7 @@ function configureVision(given: ConfigSource): { image: ImageEncoderConfig; visi
   fields.only("projector_hidden_act", ["gelu"]);
   fields.only("vision_feature_select_strategy", ["default", "full"]);
   const image = readTower(source, fields);
-  const language = languageOf(fields, WHAT, LANGUAGES);
+  const language = languageOf(fields, WHAT);
   return {
     image,
     vision: {
@@ -88,7 +87,7 @@ const language = decoder(NAME, {
   scheme: names,
   unread: VISION,
   configure(fields) {
-    const { decoder: own, source } = languageOf(fields, WHAT, LANGUAGES);
+    const { decoder: own, source } = languageOf(fields, WHAT);
     return own.configure(source);
   },
 });

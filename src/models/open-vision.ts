@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { Checkpoint } from "../weights/checkpoint.ts";
+import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import type { ImageText } from "./image-text.ts";
 import type { Images } from "./images.ts";
@@ -16,8 +17,7 @@ export interface OpenImageText {
 /** Like `openDecoder`, for encoders of images and texts, which take no adapter. */
 export function openImageText(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenImageText {
   const architecture = imageTextArchitecture(checkpoint);
-  const used = without(checkpoint, architecture.unread(checkpoint));
-  const weights = new Weights(used, folder, quant, architecture.tensors(used));
+  const weights = weightsOf(without(checkpoint, architecture.unread(checkpoint)), folder, quant, architecture);
   return { model: architecture.open(weights), weights };
 }
 
@@ -30,8 +30,7 @@ export interface OpenImages {
 /** Like `openImageText`, for encoders of images alone; `side`: pixels of the images that it reads. */
 export function openImages(checkpoint: Checkpoint, folder: string, quant: Quant = "auto", side?: number): OpenImages {
   const architecture = imageArchitecture(checkpoint);
-  const used = without(checkpoint, architecture.unread(checkpoint));
-  const weights = new Weights(used, folder, quant, architecture.tensors(used));
+  const weights = weightsOf(without(checkpoint, architecture.unread(checkpoint)), folder, quant, architecture);
   return { model: architecture.open(weights, side), weights };
 }
 
@@ -45,6 +44,13 @@ export interface OpenVision {
 export function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenVision {
   const architecture = visionArchitecture(checkpoint);
   const used = without(checkpoint, architecture.unreadVision(checkpoint));
-  const weights = new Weights(used, path.join(folder, "vision"), quant, architecture.tensors(used));
+  const weights = weightsOf(used, path.join(folder, "vision"), quant, architecture);
   return { vision: architecture.vision(weights), weights };
 }
+
+const weightsOf = (
+  used: Checkpoint,
+  folder: string,
+  quant: Quant,
+  { tensors }: { tensors(checkpoint: Checkpoint): Names },
+): Weights => new Weights(used, folder, quant, tensors(used));

@@ -51,16 +51,15 @@ export class Parts {
    * not computed. An adapter's, or one with biases, is a single product.
    */
   projectApart(x: Tensor, name: string, sizes: readonly number[]): Tensor[] {
-    const axis = x.shape.length - 1;
+    const [axis, width] = [x.shape.length - 1, Number(x.shape.at(-1))];
     const outputs = sizes.reduce((total, size) => total + size, 0);
-    const whole =
-      this.weights.has(`${name}.bias`) || this.weights.update(this.graph, Number(x.shape[axis]), { [name]: outputs });
+    const whole = this.weights.has(`${name}.bias`) || this.weights.update(this.graph, width, { [name]: outputs });
     if (whole || !this.weights.someRows) return split(this.project(x, { [name]: outputs }), axis, [...sizes]);
     let from = 0;
     return sizes.map((size) => {
       const ids = Array.from({ length: size }, (_, i) => from + i);
       from += size;
-      return project(x, this.weights.someRows!(this.graph, `${name}.weight`, [outputs, Number(x.shape[axis])], ids));
+      return project(x, this.weights.someRows!(this.graph, `${name}.weight`, [outputs, width], ids));
     });
   }
 

@@ -3,7 +3,8 @@ import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import { prefixed } from "../weights/prefixed.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
-import { clipShared, clipTower, inSafetensors, towerNames, withClassVector } from "./clip-vision.ts";
+import { clipTextTower } from "./clip.ts";
+import { clipShared, inSafetensors, towerNames, withClassVector } from "./clip-vision.ts";
 import { readEncoder } from "./config.ts";
 import { Fields } from "./fields.ts";
 import { ImageEncoder } from "./image-encoder.ts";
@@ -19,16 +20,7 @@ const usual = {
   ...{ max_position_embeddings: 64, layer_norm_eps: 1e-6, hidden_act: "gelu_pytorch_tanh" },
 };
 
-const textTower: Scheme = {
-  ...clipTower,
-  prefixes: ["text_model."],
-  top: {
-    token_embd: "embeddings.token_embedding",
-    position_embd: "embeddings.position_embedding",
-    output_norm: "final_layer_norm",
-    projection: "head",
-  },
-};
+const textTower: Scheme = { ...clipTextTower, top: { ...clipTextTower.top, projection: "head" } };
 
 const VISION = "vision_model.";
 

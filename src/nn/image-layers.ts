@@ -7,12 +7,10 @@ import {
   gather,
   groupNorm,
   layerNorm,
-  matmul,
   matmulTransposed,
   plus,
   reshape,
   silu,
-  softmax,
   split,
   spread,
   type Tensor,
@@ -20,6 +18,7 @@ import {
   transpose,
 } from "../graph/index.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
+import { attend } from "./attend.ts";
 
 /** [batch, channels, height, width] with known sizes of an image. */
 type ImageShape = readonly [Tensor["shape"][number], number, number, number];
@@ -131,8 +130,8 @@ export class ImageLayers {
   attention(name: string, x: Tensor, headSize: number): Tensor {
     const places = placesOf(this.norm(`${name}.group_norm`, x));
     const part = (of: string) => this.linear(`${name}.${of}`, places, shapeOf(x)[1]);
-    const mixed = attend(part("to_q"), part("to_k"), part("to_v"), headSize);
-    return plus(x, imageOf(this.linear(`${name}.to_out.0`, mixed, shapeOf(x)[1]), x));
+    const { values } = attend(part("to_q"), part("to_k"), part("to_v"), shapeOf(x)[1] / headSize);
+    return plus(x, imageOf(this.linear(`${name}.to_out.0`, values, shapeOf(x)[1]), x));
   }
 
   #vector(name: string, size: number): Tensor {
@@ -148,15 +147,6 @@ export function placesOf(x: Tensor): Tensor {
 
 /** Rows of places as an image of the shape of `like`. */
 export const imageOf = (places: Tensor, like: Tensor): Tensor => reshape(transpose(places, [0, 2, 1]), like.shape);
-
-/** Attention of rows q [batch, rows, width] to k and v [batch, keys, width], in heads of a size: [batch, rows, width]. */
-export function attend(q: Tensor, k: Tensor, v: Tensor, headSize: number): Tensor {
-  const width = Number(q.shape[2]);
-  const inHeads = (x: Tensor) =>
-    transpose(reshape(x, [x.shape[0]!, x.shape[1]!, width / headSize, headSize]), [0, 2, 1, 3]);
-  const scores = matmulTransposed(inHeads(q), inHeads(k), 1 / Math.sqrt(headSize));
-  return reshape(transpose(matmul(softmax(scores), inHeads(v)), [0, 2, 1, 3]), q.shape);
-}
 
 /** x [batch, channels] at each place of an image. */
 function overPlaces(x: Tensor, image: Tensor): Tensor {

@@ -1,5 +1,6 @@
 import { gelu, plus, split, type Tensor, times } from "../graph/index.ts";
-import { attend, type ImageLayers, imageOf, placesOf } from "./image-layers.ts";
+import { attend } from "./attend.ts";
+import { type ImageLayers, imageOf, placesOf } from "./image-layers.ts";
 
 /** The texts that an image attends to, and how. */
 export interface TextAttention {
@@ -36,7 +37,7 @@ function block(layers: ImageLayers, name: string, x: Tensor, { texts, headSize }
 function attention(layers: ImageLayers, name: string, x: Tensor, keys: Tensor, headSize: number): Tensor {
   const width = Number(x.shape[2]);
   const [q, k, v] = [x, keys, keys].map((of, i) => layers.product(`${name}.${PARTS[i]}`, of, width));
-  return layers.linear(`${name}.to_out.0`, attend(q!, k!, v!, headSize), width);
+  return layers.linear(`${name}.to_out.0`, attend(q!, k!, v!, width / headSize).values, width);
 }
 
 const PARTS = ["to_q", "to_k", "to_v"] as const;

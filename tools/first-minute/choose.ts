@@ -6,7 +6,7 @@ import { load } from "../../src/index.ts";
 import { quantOptions } from "../../src/weights/prepared/weights.ts";
 import { isRight, questionsIn } from "./judge.ts";
 
-/** Of an answer. */
+/** Tokens of an answer. */
 const TOKENS = 48;
 
 const [name = "smollm2", form, ...all] = process.argv.slice(2);
@@ -14,7 +14,7 @@ const questions = questionsIn("choosing.jsonl");
 using model = await load(name, quantOptions.parse({ quant: form }));
 for (const settings of all) {
   const asked = { ...JSON.parse(settings), maxTokens: TOKENS, repetitionDetection: false };
-  // What is in a cache changes how 8-bit activations round.
+  // A cache's contents change how 8-bit activations round.
   model.language.engine.forget();
   const answers = await model.completeAll(questions.map(({ question }) => ({ prompt: question, ...asked })));
   const right = questions.filter((question, i) => isRight(question, answers[i]!.text)).length;

@@ -13,7 +13,7 @@ import { preparedFolder, type ResolvedModel, resolveModel } from "../../src/weig
 import { questionsIn } from "../first-minute/judge.ts";
 
 const QUESTIONS = 32;
-/** Of an answer. */
+/** Tokens of an answer. */
 const TOKENS = 40;
 const LIKELIEST = 20;
 const VARIANT = "float32-measured";
@@ -21,7 +21,7 @@ const VARIANT = "float32-measured";
 type Likeliest = readonly { readonly id: number; readonly logprob: number }[];
 interface Text {
   readonly ids: readonly number[];
-  /** Where the answer begins. */
+  /** The place at which the answer begins. */
   readonly from: number;
 }
 
@@ -74,7 +74,7 @@ function compared(got: readonly Likeliest[]) {
   return { nats: divergences.reduce((a, b) => a + b, 0) / divergences.length, others, of: expected.length };
 }
 
-/** Of the second from the first; what the second does not list is as likely as its last. */
+/** Divergence of the second from the first; a token that the second does not list is as likely as its last. */
 function divergence(expected: Likeliest, got: Likeliest): number {
   const known = new Map(got.map(({ id, logprob }) => [id, logprob]));
   const nats = expected.map(

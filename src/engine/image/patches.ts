@@ -3,10 +3,9 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { CHANNELS, type Pixels } from "./pixels.ts";
-import { FILE, normalisePixels, type PixelScale, scaleFields, scaleOf } from "./processor.ts";
+import { filters, normalisePixels, type PixelScale, PROCESSOR_FILE, scaleFields, scaleOf } from "./processor.ts";
 import { type FilterName, resized } from "./resample.ts";
 
-const filters = { 2: "bilinear", 3: "bicubic" } as const;
 const pixels = z.int().min(1);
 const edge = z.int().min(1).max(1024);
 
@@ -50,7 +49,7 @@ export interface PatchProcessor extends PixelScale {
  * @throws UserError if its patches are not those of the model
  */
 export function readPatchProcessor(folder: string, sizes: PatchSizes): PatchProcessor {
-  const file = path.join(folder, FILE);
+  const file = path.join(folder, PROCESSOR_FILE);
   const read = readJson(file, schema, "how the model's images are prepared");
   const stated = { patchSize: read.patch_size, merge: read.merge_size, frames: read.temporal_patch_size };
   for (const [name, value] of Object.entries(stated) as [keyof PatchSizes, number][])

@@ -6,7 +6,7 @@ import { CHANNELS, type Pixels } from "./pixels.ts";
 import { type Axis, type FilterName, resample } from "./resample.ts";
 
 /** The name of a processor's file in a model's folder. */
-export const FILE = "preprocessor_config.json";
+export const PROCESSOR_FILE = "preprocessor_config.json";
 
 const side = z.int().min(1).max(4096);
 const square = z.strictObject({ height: side, width: side });
@@ -28,7 +28,7 @@ export const scaleFields = {
 };
 
 /** Filters by Pillow's numbers. */
-const filters = { 2: "bilinear", 3: "bicubic" } as const;
+export const filters = { 1: "lanczos", 2: "bilinear", 3: "bicubic" } as const;
 
 const schema = z.looseObject({
   do_resize: z.boolean().default(true),
@@ -61,7 +61,7 @@ export interface ImageProcessor extends PixelScale {
  * @throws UserError if it asks for steps that are not supported
  */
 export function readImageProcessor(folder: string, usual: FilterName = "bicubic"): ImageProcessor {
-  const file = path.join(folder, FILE);
+  const file = path.join(folder, PROCESSOR_FILE);
   const read = readJson(file, schema, "how the model's images are prepared");
   if (!read.do_resize) throw new UserError(`${file}: "do_resize" is false, expected true: images are of any size`);
   const crop = read.do_center_crop ? sidesOf(read.crop_size ?? undefined) : undefined;

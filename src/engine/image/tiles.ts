@@ -3,10 +3,9 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { CHANNELS, type Pixels } from "./pixels.ts";
-import { FILE, type PixelScale, scaleFields, scaleOf } from "./processor.ts";
+import { filters, type PixelScale, PROCESSOR_FILE, scaleFields, scaleOf } from "./processor.ts";
 import { type FilterName, resized } from "./resample.ts";
 
-const filters = { 1: "lanczos", 2: "bilinear", 3: "bicubic" } as const;
 const side = z.int().min(1).max(4096);
 
 const schema = z.looseObject({
@@ -38,7 +37,7 @@ export interface Tiles {
 
 /** Reads a model folder's processor, for a model that reads tiles of `expected` pixels a side. @throws UserError */
 export function readTileProcessor(folder: string, expected: number): TileProcessor {
-  const file = path.join(folder, FILE);
+  const file = path.join(folder, PROCESSOR_FILE);
   const read = readJson(file, schema, "how the model's images are prepared");
   const { longest_edge: tile } = read.max_image_size;
   if (tile !== expected)

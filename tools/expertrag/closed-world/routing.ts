@@ -18,7 +18,7 @@ import { isTest, makeWorld, PASSAGES, plainPrompt, questionOf, readingPrompt } f
 /** How the first experts of a layer's answers are spread. */
 export interface Routing {
   readonly router: string;
-  /** Of the branch and the expert, in bits; a branch has one bit. */
+  /** Mutual information of the branch and the expert, in bits; a branch has one bit. */
   readonly information: number;
   /** The same with the branches shuffled, the mean of 20. */
   readonly shuffled: number;

@@ -47,7 +47,7 @@ interface Cell {
 export class Entries {
   readonly text: readonly number[];
   readonly images: readonly (readonly Cell[])[];
-  /** Of each entry, its image and cell. */
+  /** The image and cell of each entry. */
   readonly #cells = new Map<number, { readonly image: number; readonly cell: Cell }>();
 
   constructor(visual: readonly VisualSpan[], positions: readonly number[]) {

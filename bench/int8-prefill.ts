@@ -1,0 +1,24 @@
+import type { Model } from "../src/index.ts";
+import type { Bench } from "./harness.ts";
+import { OwnModel, ownSide } from "./own.ts";
+import { timedPrefill } from "./own-prefill.ts";
+import { bookTokens } from "./tokens.ts";
+
+const PROMPT = 512;
+
+const rate = async (model: Model) => PROMPT / (await timedPrefill(model, bookTokens(model, PROMPT))).seconds;
+
+/** A prompt of 512 tokens of real text in bytes, against our own dense run of it. */
+const inBytes = (name: string, recipe: string): Bench => ({
+  name,
+  unit: "tok/s",
+  moreIsBetter: true,
+  lifetime: "kept",
+  sides: ({ path }) => ({
+    ours: ownSide(recipe, new OwnModel(path, [recipe]), rate),
+    theirs: ownSide("modicum dense", new OwnModel(path), rate),
+  }),
+});
+
+export const int8Prefill = inBytes("int8-prefill", "int8-prefill");
+export const int8PrefillTwo = inBytes("int8-prefill-2", "int8-prefill:digits=2");
