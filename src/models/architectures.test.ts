@@ -68,7 +68,7 @@ const ways = [
 ];
 
 /** Recurrent models have no attention to be cut around. */
-const cutsOf = (name: string) => (name.startsWith("mamba") ? cuts.filter((cut) => cut !== "pieces") : cuts);
+const cutsOf = (name: string) => (/^(mamba|rnn)/.test(name) ? cuts.filter((cut) => cut !== "pieces") : cuts);
 
 describe.each(cases)("$name, $format: logits equal transformers'", ({ name, format, file }) => {
   const { tokens, logits } = referenceOf(name);

@@ -2,7 +2,7 @@ import { readVocabulary } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
 /** Tokens that a recurrent model may read in one text: it knows no positions, so this is what GGUFs say of it. */
-const CONTEXT = 1 << 20;
+export const CONTEXT = 1 << 20;
 
 /**
  * The sizes that all state-space models have, unchecked; `stateSize` is the architecture's usual one. @throws UserError for settings that are not supported

@@ -29,6 +29,7 @@ const canonical: Readonly<Record<string, string>> = {
   D: "ssm_d",
   norm: "ssm_norm",
   out_proj: "ssm_out",
+  hidden_proj: "ssm_hidden",
 };
 
 /** A decoder of mixers alone, each behind a norm: h ← h + mixer(norm(h)). There are no positions. */
@@ -124,7 +125,12 @@ function mixerWeights(weights: WeightSource, graph: Graph, parts: Parts, layer: 
   return {
     project,
     projectParts: inParts(project),
-    tensor: (name, shape) => (shape.length === 3 ? filters(named(name), shape) : values(named(name), shape)),
+    tensor(name, shape) {
+      if (shape.length === 3) return filters(named(name), shape);
+      const [rows, width] = shape;
+      if (width === undefined || !name.endsWith(".weight")) return values(named(name), shape);
+      return weights.table(graph, place(named(name)), [rows!, width]);
+    },
     // A GGUF stores A itself.
     rates: (shape) => (weights.config.kind === "gguf" ? values("ssm_a", shape) : ratesOf(values("ssm_a_log", shape))),
   };

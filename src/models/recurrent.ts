@@ -32,6 +32,7 @@ const scheme: Scheme = {
     ssm_dt: "mixer.dt_proj",
     ssm_norm: "mixer.norm",
     ssm_out: "mixer.out_proj",
+    ssm_hidden: "mixer.hidden_proj",
   },
   top: { token_embd: "embeddings", output_norm: "norm_f", output: "/lm_head" },
 };

@@ -46,6 +46,7 @@ import { qwen2Moe } from "./qwen2-moe.ts";
 import { qwen2Vl } from "./qwen2-vl.ts";
 import { qwen3 } from "./qwen3.ts";
 import { qwen3Moe } from "./qwen3-moe.ts";
+import { rnnArchitecture } from "./rnn.ts";
 import { roberta } from "./roberta.ts";
 import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq.ts";
 import { siglip } from "./siglip.ts";
@@ -79,6 +80,7 @@ const decoders: readonly Architecture[] = [
   qwen2Moe,
   qwen3,
   qwen3Moe,
+  rnnArchitecture,
   smollm3,
 ];
 

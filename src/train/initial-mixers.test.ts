@@ -33,6 +33,13 @@ test("a new Mamba-2 begins as the reference implementation's does", () => {
   expect(new Set(valuesOf(subject, "blk.2.ssm_norm.weight"))).toEqual(new Set([1]));
 });
 
+test("a new recurrent network begins as PyTorch's linear layers do, and its recurrence decays as matrices do", () => {
+  using subject = open({ ...shared, model_type: "rnn", intermediate_size: 16 });
+  within(valuesOf(subject, "blk.0.ssm_hidden.weight"), -1 / 4, 1 / 4);
+  within(valuesOf(subject, "blk.0.ssm_in.bias"), -1 / 4, 1 / 4);
+  expect(subject.store.parameter("blk.0.ssm_hidden.weight").offset).toBeLessThan(subject.store.matrices.elements);
+});
+
 test.each(["mamba", "mamba2"])("no rate, skip or step of a %s decays", (model_type) => {
   using subject = open({ ...shared, model_type, num_heads: 4, n_groups: 1 });
   const { store } = subject;

@@ -44,6 +44,8 @@ function fillOf(part: string, { store, parameter, layer, layers, random }: Filli
     case "ssm_conv1d.weight":
     case "ssm_conv1d.bias":
       return uniform(size("ssm_conv1d.weight", 1));
+    case "ssm_in.bias":
+      return uniform(size("ssm_hidden.weight", 1));
     case "ssm_out.weight":
       return uniform(parameter.shape[1]!, 1 / Math.sqrt(layers));
     case "ssm_d":

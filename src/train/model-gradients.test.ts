@@ -11,6 +11,7 @@ import { mambaArchitecture } from "../models/mamba.ts";
 import { mamba2Architecture } from "../models/mamba2.ts";
 import { mixtral } from "../models/mixtral.ts";
 import { qwen2 } from "../models/qwen2.ts";
+import { rnnArchitecture } from "../models/rnn.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { Part } from "../weights/prepared/part.ts";
@@ -82,6 +83,7 @@ test.each([
   { name: "mamba", architecture: mambaArchitecture },
   { name: "mamba2-groups", architecture: mamba2Architecture },
   { name: "mixtral", architecture: mixtral },
+  { name: "rnn", architecture: rnnArchitecture },
   { name: "qwen2", architecture: qwen2 },
   { name: "gemma2", architecture: gemma2 },
 ])("$name: loss and gradients equal PyTorch's, products kept or computed again", async ({ name, architecture }) => {

@@ -83,6 +83,7 @@ test("a recurrent decoder's stability at rest, of a GGUF and of Hugging Face's f
   expect(memory).toBeCloseTo(-1 / lambdaMax, 9);
   expect(describe("mamba", "f32").stability!.lambdaMax).toBeCloseTo(lambdaMax, 4);
   expect(describe("mamba2", "f32").stability!.lambdaMax).toBeLessThan(0);
+  expect(describe("rnn", "f32").stability).toBeUndefined();
   expect(describe("llama-tiny.gguf").stability).toBeUndefined();
 });
 

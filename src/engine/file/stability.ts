@@ -12,18 +12,18 @@ export interface RestStability {
   readonly memory: number | null;
 }
 
-/** Assumes that inputs move no step: Δ = softplus(bias). Undefined for a model that attends. */
+/** Assumes that inputs move no step: Δ = softplus(bias). Undefined for a model without state spaces. */
 export function restStability(checkpoint: Checkpoint, config: DecoderConfig): RestStability | undefined {
   if (!isRecurrent(config)) return undefined;
   const names = decoderArchitecture(checkpoint).tensors(checkpoint);
-  const values = (name: string) => new Part(checkpoint, names, name).floats();
+  const part = (name: string) => new Part(checkpoint, names, name);
+  // A GGUF stores A itself.
+  const stored = checkpoint.config.kind === "gguf" ? "ssm_a" : "ssm_a_log";
+  if (!part(`blk.0.${stored}`).exists) return undefined;
   const layers = Array.from({ length: config.layers }, (_, l) => {
-    // A GGUF stores A itself.
-    const rates =
-      checkpoint.config.kind === "gguf"
-        ? values(`blk.${l}.ssm_a`)
-        : values(`blk.${l}.ssm_a_log`).map((logarithm) => -Math.exp(logarithm));
-    return restExponents(rates, values(`blk.${l}.ssm_dt.bias`)).reduce((a, b) => Math.max(a, b));
+    const found = part(`blk.${l}.${stored}`).floats();
+    const rates = stored === "ssm_a" ? found : found.map((logarithm) => -Math.exp(logarithm));
+    return restExponents(rates, part(`blk.${l}.ssm_dt.bias`).floats()).reduce((a, b) => Math.max(a, b));
   });
   const lambdaMax = Math.max(...layers);
   return { lambdaMax, memory: lambdaMax < 0 ? -1 / lambdaMax : null };

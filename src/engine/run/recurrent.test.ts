@@ -42,7 +42,7 @@ const answer = (engine: Engine, tokens: readonly number[]) => async (slot: Slot)
   for (const token of tokens) await engine.step(slot, token, new Meter(engine.programs));
 };
 
-describe.each(["mamba", "mamba2-groups"])("%s", (name) => {
+describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
   test("a prompt continues from a chunk's end, from its own end and from its answer's, with a fresh run's logits", async () => {
     using engine = await open(name);
     const text = ids(2 * PREFILL_CHUNK + 40);

@@ -4,6 +4,7 @@ import { evalDim, sym } from "../../graph/dim.ts";
 import { causalConv, causalConvWithState } from "../../graph/ops/causal-conv.ts";
 import { cumSum, lower, segmentSums } from "../../graph/ops/cumulative.ts";
 import { gatedLinearAttention } from "../../graph/ops/linear-attention.ts";
+import { tanhRecurrence } from "../../graph/ops/tanh-recurrence.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { type Feed, graphOf, noise, type Trial, worst } from "../compare.testing.ts";
 
@@ -75,6 +76,28 @@ test("a convolution's cost is a multiply and an add for each element of the kern
   expect(flops).toBe(2 * 2 * 6 * 5 * 4);
 });
 
+/** A recurrent network of 3 units. */
+function network(length: number) {
+  const inputs = {
+    u: noise(1, [2, length, 3], [batch, tokens, 3]),
+    weight: noise(2, [3, 3]),
+    state: noise(3, [2, 3], [batch, 3]),
+  };
+  const trace: Trial["trace"] = (of) => {
+    const { h, state } = tanhRecurrence(of["u"]!, of["weight"]!, of["state"]!);
+    return { h, next: state };
+  };
+  return { inputs, bindings: { batch: 2, tokens: length }, trace };
+}
+
+test.each([1, 2, 9])("a recurrence with tanh, %d tokens", async (length) => {
+  expect(await worst(network(length))).toBeLessThan(1e-6);
+});
+
+test("its cost is that of two products of a token and a matrix: the kernel has one for the input, too", () => {
+  expect(evalDim(graphCost(graphOf(network(5))).flops, { batch: 2, tokens: 5 })).toBe(2 * 2 * 5 * 2 * 3 * 3);
+});
+
 test("operands that do not fit are named", () => {
   const refuse = (inputs: Record<string, Feed>, trace: Trial["trace"], message: string) =>
     expect(() => graphOf({ inputs, trace })).toThrow(message);
@@ -82,6 +105,9 @@ test("operands that do not fit are named", () => {
   refuse({ ...inputs, k: noise(2, [2, 5, 5]) }, trace, 'operand "k" is f32[2, 5, 5], expected [batch, tokens, 6]');
   refuse({ ...inputs, state: noise(2, [2, 4, 2, 2]) }, trace, 'operand "state" is f32[2, 4, 2, 2]');
   refuse({ ...inputs, decay: noise(2, [2, 5, 3]) }, trace, 'operand "decay" is f32[2, 5, 3]');
+  const { inputs: units, trace: recurrence } = network(5);
+  refuse({ ...units, weight: noise(2, [3, 2]) }, recurrence, 'operand "weight" is f32[3, 2], expected [3, 3]');
+  refuse({ ...units, state: noise(3, [2, 2]) }, recurrence, 'operand "state" is f32[2, 2], expected [batch, 3]');
   const conv: Trial["trace"] = (of) => ({ y: causalConv(of["x"]!, of["weight"]!, of["bias"]!) });
   const own = { x: noise(1, [2, 6, 5]), weight: noise(2, [5, 1, 4]), bias: noise(3, [5]) };
   refuse({ ...own, weight: noise(2, [4, 1, 4]) }, conv, 'operand "weight" is f32[4, 1, 4], expected [5, 1, width]');
