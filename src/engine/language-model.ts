@@ -1,4 +1,4 @@
-import type { CodeBits, Digits } from "../graph/index.ts";
+import type { Digits } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import { isOfKind, openDecoder, openInBytes } from "../models/registry.ts";
 import type { Device } from "../runtime/device.ts";
@@ -8,8 +8,8 @@ import { requireDevice } from "../runtime/webgpu.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
+import { formOfModel, type ModelForm, type Quant } from "../weights/prepared/quant.ts";
 import { chosenBits } from "../weights/prepared/tuning.ts";
-import type { Quant } from "../weights/prepared/weights.ts";
 import { modelHash, preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import {
   type ChatMessage,
@@ -55,8 +55,6 @@ export interface InfillAsked {
 export class LanguageModel implements Loaded {
   readonly kind = "decoder";
   readonly recipes: Recipes;
-  /** Bits of the codes that its 4-bit types run in, if it has any. */
-  readonly codes: CodeBits;
   #vision: ImageReader | undefined;
 
   private constructor(
@@ -68,12 +66,12 @@ export class LanguageModel implements Loaded {
     /** Its own settings, if it has any. */
     readonly sampling: ModelSampling | undefined,
     private readonly adapted: ReadonlyMap<string, Engine>,
+    readonly form: ModelForm,
     onNotice: ((sentence: string) => void) | undefined,
   ) {
     // A file of one's own is read whole for it, once.
     let hash: Promise<string> | undefined;
-    this.codes = chosenBits(preparedFolder(source.path));
-    const host = { decoder, hash: () => (hash ??= modelHash(source)), codes: this.codes, onNotice };
+    const host = { decoder, hash: () => (hash ??= modelHash(source)), form, onNotice };
     this.recipes = new Recipes(host, async (plan) => {
       for (const each of this.#engines) await each.prepare(plan);
     });
@@ -111,7 +109,8 @@ export class LanguageModel implements Loaded {
       tokenizerOf(checkpoint, decoder.config.vocabulary, folder),
     );
     const adapted = new Map<string, Engine>();
-    const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted, onNotice);
+    const form = formOfModel(checkpoint, quant, chosenBits(preparedFolder(source.path)));
+    const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted, form, onNotice);
     try {
       if (isOfKind("vision–language model", checkpoint))
         model.#vision = await ImageReader.open(source, checkpoint, quant, tokenizer);

@@ -2,6 +2,7 @@ import { findGate, type GateBinding, gateOf } from "../pipelines/answer/gate/art
 import { thresholdForRate } from "../pipelines/answer/gate/calibrate.ts";
 import { ALWAYS, type Gate, NEVER } from "../pipelines/answer/gate/gate.ts";
 import type { AnswerOptions } from "../pipelines/answer/options.ts";
+import { noticeForm } from "../savings/notice-form.ts";
 import { UserError } from "../util/errors.ts";
 
 /** For models without a calibrated gate: the likeliest first token is less than half ahead of the next. */
@@ -11,7 +12,7 @@ export interface GateSource {
   readonly binding: () => Promise<GateBinding>;
   /** A file of gates, in place of the model's own. */
   readonly file?: string | undefined;
-  /** Called if the model has no calibrated gate. */
+  /** Called if the model has no calibrated gate, or it was made while the weights ran in other codes. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 
@@ -37,7 +38,9 @@ async function automatic({ gate: method, threshold, targetRate }: AnswerOptions,
   const { file, onNotice } = source;
   const binding = await source.binding();
   const { name } = binding.model;
-  const found = findGate(binding, method, file);
+  const held = findGate(binding, method, file);
+  if (held) noticeForm(held.path, { codes: held.model.codes }, { codes: binding.model.codes }, onNotice);
+  const found = held?.gate;
   if (found && threshold !== undefined) return { ...gateOf(found), threshold };
   if (found?.scores && targetRate !== undefined)
     return { ...gateOf(found), threshold: thresholdForRate(found.scores, targetRate) };

@@ -17,7 +17,7 @@ import { given, modelName } from "./arguments.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
-import { identityNamed, scoringOf } from "./pipeline.ts";
+import { codesOf, identityNamed, scoringOf } from "./pipeline.ts";
 
 const row = z.object({
   prompt: z.string("expected a text").min(1, "expected a text, got an empty one"),
@@ -92,20 +92,24 @@ export async function calibrateRoute(
   const judged = all.length > 0 && all.every(({ answer }) => answer !== undefined);
   if (judged && !judge) throw new UserError("calibrateRoute: the rows have answers; expected a judge of them", 2);
   const settings = { ...chosen, rows: all, judge: judged ? judge : undefined, signal };
-  const identities: PairIdentity = {
-    swift: await identityNamed(pair.swift, quant, resolving),
-    super: await identityNamed(pair.super, quant, resolving),
-  };
-  const { scored, qualities } = await withModel(pair.swift, opening, (model) => answersOf(model, settings, onRow));
-  const strong =
+  const [swift, strong] = [
+    await identityNamed(pair.swift, quant, resolving),
+    await identityNamed(pair.super, quant, resolving),
+  ];
+  const { scored, qualities, form } = await withModel(pair.swift, opening, (model) =>
+    answersOf(model, settings, onRow),
+  );
+  const bySuper =
     chosen.by === "accuracy" && judged
       ? await withModel(pair.super, opening, (model) => qualitiesOf(model, settings))
       : undefined;
+  // Without its answers, nothing in the file depends on Super's codes.
+  const identities: PairIdentity = { swift: { ...swift, ...form }, super: { ...strong, ...bySuper?.form } };
   const file = out ?? calibrationPath(identities);
   const calibrated: Calibrated[] = [];
   for (const { scoring, scores } of scored) {
     const samples = scores.map((score, i) => ({
-      ...{ score, swift: qualities?.[i], super: strong?.[i] },
+      ...{ score, swift: qualities?.[i], super: bySuper?.found[i] },
     }));
     const record = calibrationOf(samples, scoring, targetOf(chosen), dataOf(data, all, chosen, settings));
     await keepCalibration(file, identities, record);
@@ -145,6 +149,7 @@ async function answersOf(
 ): Promise<{
   scored: { scoring: ScoreOptions; scores: number[] }[];
   qualities: number[] | undefined;
+  form: ReturnType<typeof codesOf>;
 }> {
   const { rows, judge, raw, signal } = settings;
   const scored = scoringsOf(settings, model).map((scoring) => ({ scoring, scores: [] as number[] }));
@@ -169,7 +174,7 @@ async function answersOf(
     if (judge) qualities.push(judge(text, answer!));
     onRow?.(i + 1, rows.length);
   }
-  return { scored, qualities: judge && qualities };
+  return { scored, qualities: judge && qualities, form: codesOf(model) };
 }
 
 /** Every kind of score with every aggregate. */
@@ -181,7 +186,10 @@ const scoringsOf = ({ score, aggregate, temperature, labels }: Chosen, model: Mo
     }),
   );
 
-async function qualitiesOf(model: Model, { rows, judge, raw, maxTokens, signal }: Settings): Promise<number[]> {
+async function qualitiesOf(
+  model: Model,
+  { rows, judge, raw, maxTokens, signal }: Settings,
+): Promise<{ found: number[]; form: ReturnType<typeof codesOf> }> {
   const found: number[] = [];
   for (const { prompt, answer } of rows) {
     const { text } = await model.complete(prompt, {
@@ -192,5 +200,5 @@ async function qualitiesOf(model: Model, { rows, judge, raw, maxTokens, signal }
     });
     found.push(judge!(text, answer!));
   }
-  return found;
+  return { found, form: codesOf(model) };
 }

@@ -7,9 +7,16 @@ import {
   type RouteInput,
   type RouteOptions,
 } from "../pipelines/route/name.ts";
-import { findCalibration, type ModelIdentity, type PairIdentity, thresholdOf } from "../pipelines/route/record.ts";
+import {
+  type Calibration,
+  findCalibration,
+  type ModelIdentity,
+  type PairIdentity,
+  thresholdOf,
+} from "../pipelines/route/record.ts";
 import { type Decider, type Route, route } from "../pipelines/route/route.ts";
 import { type ScoreOptions, scoreOptions } from "../pipelines/route/scores.ts";
+import { noticeForm } from "../savings/notice-form.ts";
 import { registeredAs } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import { modelHash, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
@@ -51,7 +58,7 @@ export async function openPipeline(name: string, options: PipelineOptions = {}):
     for (const model of [pair.swift, pair.super]) loaded.push(await load(model, loading));
     const [swift, strong] = loaded as [Model, Model];
     const identities = await identitiesOf(pair, swift, strong, quant);
-    const decider = deciderOf(identities, chosen, swift, calibration);
+    const decider = deciderOf(identities, chosen, swift, { file: calibration, onNotice: rest.onNotice });
     return new RoutePipeline(pair, { swift, super: strong }, identities, { ...decider, onDegraded });
   } catch (error) {
     for (const model of loaded) model.dispose();
@@ -94,7 +101,14 @@ export async function identityOf(name: string, model: Model, quant: string | und
     ...{ name, sha256: await modelHash(model.loaded.source) },
     recipe: model.recipe.map(({ text }) => text),
     quant: quant ?? registered?.quant ?? "auto",
+    ...codesOf(model),
   };
+}
+
+/** The codes in which a decoder's 4-bit types run, if it has any. */
+export function codesOf({ loaded }: Model): Pick<ModelIdentity, "codes"> {
+  const codes = loaded.kind === "decoder" ? loaded.form.codes : undefined;
+  return codes === undefined ? {} : { codes };
 }
 
 /**
@@ -115,12 +129,30 @@ export async function identityNamed(
   };
 }
 
+/** Where a pair's calibration is looked for. */
+interface CalibrationSource {
+  /** A file, in place of the pair's own. */
+  readonly file?: string | undefined;
+  /** Called if it was made while Swift's weights ran in other codes. */
+  readonly onNotice?: ((sentence: string) => void) | undefined;
+}
+
 /** @throws UserError if the pair is not calibrated for these options */
-export function deciderOf(pair: PairIdentity, options: RouteOptions, swift: Model, file?: string): Decider {
+export function deciderOf(
+  pair: PairIdentity,
+  options: RouteOptions,
+  swift: Model,
+  { file, onNotice }: CalibrationSource = {},
+): Decider {
   const scoring = scoringOf(options, swift);
   const { timeout } = options;
+  const record = () => {
+    const found = findCalibration(pair, scoring, file);
+    noticeForm(found.path, { codes: found.swift.codes }, codesOf(swift), onNotice);
+    return found.calibration;
+  };
   return {
-    ...{ scoring, threshold: thresholdFor(pair, options, scoring, file) },
+    ...{ scoring, threshold: thresholdFor(options, scoring, record) },
     ...(timeout !== undefined && { timeout: 1000 * timeout }),
   };
 }
@@ -143,16 +175,11 @@ function labelTokens({ language: { tokenizer }, name }: Model, labels: readonly 
   });
 }
 
-function thresholdFor(
-  pair: PairIdentity,
-  { t, share }: RouteOptions,
-  scoring: ScoreOptions,
-  file: string | undefined,
-): number {
+function thresholdFor({ t, share }: RouteOptions, scoring: ScoreOptions, recordOf: () => Calibration): number {
   if (t !== undefined) return t;
   // Random scores are uniform already.
   if (scoring.score === "random" && share !== undefined) return share;
-  const record = findCalibration(pair, scoring, file);
+  const record = recordOf();
   return share === undefined ? thresholdOf(record) : thresholdOf(record, { by: "share", value: share });
 }
 

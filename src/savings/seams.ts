@@ -1,7 +1,8 @@
-import type { CodeBits, Spent } from "../graph/index.ts";
+import type { Spent } from "../graph/index.ts";
 import type { KvRows } from "../models/cache.ts";
 import type { Decoder } from "../models/decoder.ts";
 import type { Buffer } from "../runtime/buffer.ts";
+import type { ModelForm } from "../weights/prepared/quant.ts";
 
 /** Named places in a model where a saving may act. */
 export const seams = ["attention", "ffn", "between layers", "head", "tokens in", "model choice"] as const;
@@ -66,8 +67,8 @@ export interface SavingHost {
   readonly decoder: Decoder;
   /** The SHA-256 of the model, on record or of its file or folder, which is then read whole. */
   hash(): Promise<string>;
-  /** Bits of the codes that its 4-bit types run in; absent: unknown. */
-  readonly codes?: CodeBits;
+  /** The form of its weights; absent: unknown. */
+  readonly form?: ModelForm;
   /** Tells the user one sentence. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }

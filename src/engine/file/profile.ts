@@ -40,8 +40,8 @@ export async function calibrate(
   for (const [i, { length }] of prompts.entries())
     if (length === 0 || length > context)
       throw new UserError(`${what}: text ${i} has ${length} tokens, expected 1 to ${context}`);
-  const { decoder, codes } = model;
-  const host = { decoder, codes, hash: () => modelHash(model.source), prefill: prefillOf(model, signal) };
+  const { decoder, form } = model;
+  const host = { decoder, form, hash: () => modelHash(model.source), prefill: prefillOf(model, signal) };
   const learnt = await calibration.learn(host, prompts, calibration.options.parse(options));
   return { ...learnt, artefact: { ...learnt.artefact, textsSha256: hashOf(prompts) } };
 }

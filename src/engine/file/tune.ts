@@ -4,7 +4,7 @@ import { traceDense } from "../../models/segments.ts";
 import { processorBits } from "../../runtime/processor.ts";
 import { type Product, type Timer, type Twice, timeProducts } from "../../runtime/product-times.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { type Quant, roundedBits } from "../../weights/prepared/quant.ts";
+import { mayHaveFourBits, type Quant } from "../../weights/prepared/quant.ts";
 import { keepTuning, type Tuning, tunes, tuningOf } from "../../weights/prepared/tuning.ts";
 
 /** The tokens of the request whose time decides. */
@@ -24,6 +24,7 @@ const SAMPLE = { decode: 2 ** 24, prefill: 2 ** 21 };
 
 /** Times a model's products on this processor once, and keeps the choice; later calls find it. Nothing is timed for a model without 4-bit types. */
 export async function tuneOnce(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<void> {
+  // It is cheaper to tell than by tracing the model.
   if (!tunes() || !mayHaveFourBits(checkpoint, quant) || tuningOf(folder)) return;
   const made = await tune(checkpoint, folder, quant);
   // A folder that cannot be written to has no prepared weights either, which is said when they are made.
@@ -56,11 +57,6 @@ export async function tune(
 }
 
 const isSteady = ([first, second]: Twice): boolean => Math.max(first, second) <= STEADY * Math.min(first, second);
-
-/** False if no tensor can be of 4-bit codes, which is cheaper to tell than by tracing the model. */
-const mayHaveFourBits = (checkpoint: Checkpoint, quant: Quant): boolean =>
-  roundedBits(quant, checkpoint) === 4 ||
-  (quant !== "f32" && [...checkpoint.tensors.values()].some((tensor) => checkpoint.form(tensor)?.bits === 4));
 
 /** The products of one pass through the model whose matrices can be of 4-bit codes. */
 function productsOf(checkpoint: Checkpoint, folder: string, quant: Quant): Product[] {

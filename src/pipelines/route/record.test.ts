@@ -41,17 +41,27 @@ test("is written, found by the models' hashes, and read again", async () => {
   ]);
   const files = calibrationFiles(home, scratch());
   expect(files).toEqual([file]);
-  expect(findCalibration(pair, energy, undefined, files)).toEqual(made());
+  expect(findCalibration(pair, energy, undefined, files).calibration).toEqual(made());
   // A model's name is the user's; its hash counts.
   const renamed = { ...pair, swift: { ...pair.swift, name: "./small.gguf" } };
-  expect(findCalibration(renamed, energy, undefined, files)).toEqual(made());
+  expect(findCalibration(renamed, energy, undefined, files).calibration).toEqual(made());
+});
+
+test("calibrations made in other codes are dropped when one is written, and found by a run in others", async () => {
+  const file = join(scratch(), "route.json");
+  const inCodes = (codes: 4 | 8) => ({ ...pair, swift: { ...pair.swift, codes } });
+  await keepCalibration(file, inCodes(8), made());
+  expect(findCalibration(inCodes(4), energy, file)).toMatchObject({ path: file, swift: { codes: 8 } });
+  await keepCalibration(file, inCodes(4), made(margin));
+  expect(readCalibrations(file).calibrations.map(({ score }) => score)).toEqual(["margin"]);
+  expect(findCalibration(pair, margin, file).swift.codes).toBe(4);
 });
 
 test("a Super that another server runs is known by its name", async () => {
   const file = join(scratch(), "route.json");
   await keepCalibration(file, pair, made());
   const remote = (name: string) => ({ ...pair, super: { name, recipe: [], quant: "auto" } });
-  expect(findCalibration(remote("large"), energy, file)).toEqual(made());
+  expect(findCalibration(remote("large"), energy, file).calibration).toEqual(made());
   expect(() => findCalibration(remote("huge"), energy, file)).toThrow(
     "was made for large (bbbbbbbbbbbb) as Super, and Super is huge",
   );

@@ -6,6 +6,7 @@ import { UserError } from "../../util/errors.ts";
 import { packageRoot } from "../../util/package-root.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
+import { modelForm } from "../../weights/prepared/quant.ts";
 import { home } from "../../weights/sources/home.ts";
 import { type Sample, type Target, target, thresholdFrom } from "./calibrate.ts";
 import { type ScoreOptions, scoreOptions } from "./scores.ts";
@@ -20,6 +21,8 @@ export const modelIdentity = z.strictObject({
     .optional(),
   recipe: z.array(z.string()).default([]),
   quant: z.string().default("auto"),
+  /** Bits of the codes in which its 4-bit types ran, where that is known: the same prompts have slightly other scores in others. */
+  codes: modelForm.shape.codes,
 });
 export type ModelIdentity = z.output<typeof modelIdentity>;
 
@@ -131,7 +134,9 @@ export async function keepCalibration(file: string, pair: PairIdentity, made: Ca
 function existing(file: string, pair: PairIdentity): readonly Calibration[] {
   try {
     const held = readCalibrations(file);
-    return mismatch(held, pair) === undefined ? held.calibrations : [];
+    // Scores of other codes would pass for these models' own.
+    const same = held.swift.codes === pair.swift.codes && held.super.codes === pair.super.codes;
+    return same && mismatch(held, pair) === undefined ? held.calibrations : [];
   } catch {
     return [];
   }
@@ -163,6 +168,13 @@ const described = ({ name, sha256, recipe, quant }: ModelIdentity): string => {
   return more.length > 0 ? `${name} (${more.join(", ")})` : name;
 };
 
+/** A calibration, its file, and Swift as the file has it. */
+export interface FoundCalibration {
+  readonly path: string;
+  readonly swift: ModelIdentity;
+  readonly calibration: Calibration;
+}
+
 /**
  * The calibration of a pair for a score: from `file` if given, else the user's own, else one that the package ships.
  * @throws UserError if there is none, or it is for other models
@@ -172,10 +184,13 @@ export function findCalibration(
   scoring: ScoreOptions,
   file?: string,
   files: readonly string[] = file === undefined ? calibrationFiles() : [file],
-): Calibration {
+): FoundCalibration {
   const held = files.map((path) => ({ path, ...readCalibrations(path) }));
   const right = held.filter((one) => mismatch(one, pair) === undefined);
-  const found = right.flatMap(({ calibrations }) => calibrations).find((one) => sameScoring(one, scoring));
+  const all = right.flatMap(({ path, swift, calibrations }) =>
+    calibrations.map((calibration) => ({ path, swift, calibration })),
+  );
+  const found = all.find(({ calibration }) => sameScoring(calibration, scoring));
   if (found) return found;
   const other = held.find((one) => one.swift.name === pair.swift.name && one.super.name === pair.super.name) ?? held[0];
   if (right.length === 0 && other && (file !== undefined || namesMatch(other, pair)))

@@ -22,7 +22,12 @@ test.each(shipped)("%s is for the aliases' own files, and gives any share by any
   const { swift, super: strong } = readCalibrations(file);
   for (const { name, sha256 } of [swift, strong]) expect(sha256).toBe(aliases[name]!.files[0]!.sha256);
   for (const score of scoreKinds.filter((kind) => kind !== "random")) {
-    const record = findCalibration({ swift, super: strong }, scoreOptions.parse({ score }), undefined, shipped);
+    const { calibration: record } = findCalibration(
+      { swift, super: strong },
+      scoreOptions.parse({ score }),
+      undefined,
+      shipped,
+    );
     const { scores } = record;
     expect(scores).toEqual(scores.toSorted((a, b) => a - b));
     for (const value of [0.1, 0.3, 0.5, 0.8]) {

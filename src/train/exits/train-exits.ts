@@ -65,7 +65,7 @@ export async function trainExits(
   for (const kind of options.decider!) deciders.push(await trainDecider(kind, states, exits, options, terms));
   const about: ExitsFile = {
     model: { name: model.source.name, sha256 },
-    codes: model.codes,
+    ...model.form,
     ...{ saving, layers, head, deciders: deciders.map((each) => each.about) },
     data: { name: data.name, sha256: corpus.sha256, tokens: corpus.blocks.length * corpus.block },
     measured: measure(corpus, states, guesses),
@@ -75,14 +75,14 @@ export async function trainExits(
 
 /** The states of a model over a corpus, complete. */
 async function statesOf(
-  { engine, decoder, codes }: LanguageModel,
+  { engine, decoder, form: { codes } }: LanguageModel,
   modelSha256: string,
   corpus: Corpus,
   layers: readonly number[],
   terms: TrainExitsTerms,
 ): Promise<StateCache> {
   // States of the processor's own width have no name for it.
-  const form = codes === processorBits() ? terms.quant : `${terms.quant}-${codes}bit`;
+  const form = codes === undefined || codes === processorBits() ? terms.quant : `${terms.quant}-${codes}bit`;
   const key = { modelSha256, quant: form, dataSha256: corpus.sha256, block: corpus.block };
   const cache = StateCache.of(key, decoder.config.hidden, layers);
   // Two runs that wrote one folder's files at once would leave holes in them.

@@ -23,6 +23,26 @@ export const quantOptions = z.object({
     ),
 });
 
+/** The form in which a model's weights run, as far as results depend on it; kept with all that is learnt from them. */
+export const modelForm = z.object({
+  /** Absent in older files. */
+  quant: z.enum(quants).optional(),
+  /** Bits of the codes in which its 4-bit types run; absent if it has none, and in older files. */
+  codes: z.literal([4, 8]).optional(),
+});
+export type ModelForm = Readonly<z.output<typeof modelForm>>;
+
+/** The form of a checkpoint's weights; `codes` is the width that was chosen for 4-bit types. */
+export function formOfModel(checkpoint: Checkpoint, quant: Quant, codes: CodeBits): ModelForm {
+  const rounded = quant === "auto" && roundedBits(quant, checkpoint) === 8 ? "q8" : quant;
+  return { quant: rounded, ...(mayHaveFourBits(checkpoint, quant) && { codes }) };
+}
+
+/** False if no tensor can be of 4-bit codes. */
+export const mayHaveFourBits = (checkpoint: Checkpoint, quant: Quant): boolean =>
+  roundedBits(quant, checkpoint) === 4 ||
+  (quant !== "f32" && [...checkpoint.tensors.values()].some((tensor) => checkpoint.form(tensor)?.bits === 4));
+
 /** The bits to which a checkpoint's float matrices are rounded; undefined: none. */
 export function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefined {
   switch (quant) {

@@ -28,9 +28,9 @@ test("a gate is found by the model's hash, whatever the model is called", async 
   const { home } = await kept(gate, { ...gate, method: "margin", threshold: 0.2 }, { ...gate, threshold: 1.25 });
   const files = gateFiles(home, "/nowhere");
   const renamed = { ...binding, model: { ...binding.model, name: "./copy.gguf" } };
-  expect(findGate(renamed, "margin", undefined, files)?.threshold).toBe(0.2);
+  expect(findGate(renamed, "margin", undefined, files)?.gate.threshold).toBe(0.2);
   // A second calibration of a method replaces the first.
-  expect(findGate(binding, "entropy", undefined, files)?.threshold).toBe(1.25);
+  expect(findGate(binding, "entropy", undefined, files)?.gate.threshold).toBe(1.25);
   expect(findGate(binding, "energy", undefined, files)).toBeUndefined();
 });
 

@@ -84,10 +84,18 @@ export async function keepGate(file: string, binding: GateBinding, gate: Calibra
 function existing(file: string, binding: GateBinding): readonly CalibratedGate[] {
   try {
     const held = readGates(file);
-    return key(held) === key(binding) ? held.gates : [];
+    // Scores of other codes would pass for this model's own.
+    return key(held) === key(binding) && held.model.codes === binding.model.codes ? held.gates : [];
   } catch {
     return [];
   }
+}
+
+/** A gate, its file, and the model as the file has it. */
+export interface FoundGate {
+  readonly path: string;
+  readonly model: GateFile["model"];
+  readonly gate: CalibratedGate;
 }
 
 /**
@@ -100,10 +108,11 @@ export function findGate(
   method?: GateMethod,
   file?: string,
   files: readonly string[] = file === undefined ? gateFiles() : [file],
-): CalibratedGate | undefined {
+): FoundGate | undefined {
   const held = files.map((path) => ({ path, ...readGates(path) }));
   const right = held.filter((one) => key(one) === key(binding));
-  const found = right.flatMap(({ gates }) => gates).find((gate) => method === undefined || gate.method === method);
+  const all = right.flatMap(({ path, model, gates }) => gates.map((gate) => ({ path, model, gate })));
+  const found = all.find(({ gate }) => method === undefined || gate.method === method);
   if (found || file === undefined) return found;
   throw new UserError(right.length > 0 ? `${file} has no gate ${method}` : mismatch(held[0]!, binding));
 }

@@ -31,7 +31,7 @@ export const thresholdCalibration: Calibration<typeof options> = {
     const thresholds = await profile(host, prompts, how);
     const artefact: ThresholdProfile = {
       modelSha256: await host.hash(),
-      ...(host.codes && { codes: host.codes }),
+      ...host.form,
       ...how,
       thresholds,
     };

@@ -1,4 +1,4 @@
-import { noticeCodes } from "../../notice-codes.ts";
+import { noticeForm } from "../../notice-form.ts";
 import type { SavingHost } from "../../seams.ts";
 import { blockSparse } from "../block-sparse/saving.ts";
 import { thresholdCalibration } from "./calibration.ts";
@@ -25,6 +25,6 @@ async function thresholdsOf({ thresholds: path, stride, blockSize }: XattentionO
   if (path === undefined) return undefined;
   const { layers, heads } = host.decoder.config;
   const profile = await loadProfile(path, { modelSha256: await host.hash(), stride, blockSize, layers, heads });
-  noticeCodes(path, profile.codes, host);
+  noticeForm(path, profile, host.form, host.onNotice);
   return profile.thresholds;
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import { writeJson } from "../../../util/write-whole.ts";
 import { readJson } from "../../../weights/json-file.ts";
+import { modelForm } from "../../../weights/prepared/quant.ts";
 
 /** The model and sizes that a profile is for; its thresholds are meaningless for any other. */
 export interface ProfileKey {
@@ -14,8 +15,7 @@ export interface ProfileKey {
 /** The file's format. */
 export const thresholdProfile = z.strictObject({
   modelSha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
-  /** Bits of the codes that the model's 4-bit types ran in; older profiles do not say. */
-  codes: z.literal([4, 8]).optional(),
+  ...modelForm.shape,
   stride: z.int().min(1),
   blockSize: z.int().min(1),
   coverage: z.number().min(0).max(1),

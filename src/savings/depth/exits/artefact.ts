@@ -5,6 +5,7 @@ import type { DecoderConfig } from "../../../models/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fileState } from "../../../weights/file-state.ts";
 import { readJson } from "../../../weights/json-file.ts";
+import { modelForm } from "../../../weights/prepared/quant.ts";
 import { withFile } from "../../../weights/read-file.ts";
 import { parseHeader, type SafeTensor } from "../../../weights/safetensors/header.ts";
 import { readFloats } from "../../../weights/safetensors/read.ts";
@@ -44,8 +45,7 @@ export type DeciderFile = z.output<typeof decider>;
 /** `exits.json` of a folder of exits, beside `exits.safetensors`. */
 export const exitsFile = z.strictObject({
   model: z.strictObject({ name: z.string().min(1), sha256 }),
-  /** Bits of the codes that the model's 4-bit types ran in; older exits do not say. */
-  codes: z.literal([4, 8]).optional(),
+  ...modelForm.shape,
   saving: z.enum(["dynamax", "sec"]),
   /** Layers that have run at an exit, ascending. */
   layers: z

@@ -1,4 +1,4 @@
-import { noticeCodes } from "../../notice-codes.ts";
+import { noticeForm } from "../../notice-form.ts";
 import type { SavingHost } from "../../seams.ts";
 import { type Exits, type ExitsFile, openExits } from "./artefact.ts";
 import { bundledExits } from "./bundled.ts";
@@ -17,6 +17,6 @@ export async function findExits(
   const folder = file ?? bundledExits(saving, sha256);
   if (folder === undefined) return undefined;
   const exits = openExits(folder, { sha256, config: decoder.config });
-  noticeCodes(exits.folder, exits.about.codes, host);
+  noticeForm(exits.folder, exits.about, host.form, host.onNotice);
   return exits;
 }

@@ -1,0 +1,22 @@
+import { expect, test } from "vitest";
+import type { ModelForm } from "../weights/prepared/quant.ts";
+import { noticeForm } from "./notice-form.ts";
+
+const codes = "made while the model's 4-bit types ran in 8 bits, and they run in 4 here";
+const quant = "made while the model's weights ran in form q8, and they run in f32 here";
+
+test.each<[ModelForm, ModelForm | undefined, string | undefined]>([
+  [{ codes: 8 }, { quant: "auto", codes: 4 }, codes],
+  [{ quant: "auto", codes: 8 }, { quant: "auto", codes: 4 }, codes],
+  [{ quant: "q8" }, { quant: "f32" }, quant],
+  [{ quant: "auto", codes: 8 }, { quant: "auto", codes: 8 }, undefined],
+  [{ quant: "q8" }, { quant: "q8" }, undefined],
+  // Older files do not say.
+  [{}, { quant: "auto", codes: 4 }, undefined],
+  [{ quant: "auto", codes: 8 }, undefined, undefined],
+])("learnt in %j, run in %j", (learnt, running, expected) => {
+  const told: string[] = [];
+  noticeForm("exits.json", learnt, running, (sentence) => void told.push(sentence));
+  expect(told).toHaveLength(expected ? 1 : 0);
+  if (expected) expect(told[0]).toContain(`exits.json was ${expected}`);
+});
