@@ -102,7 +102,9 @@ async function open(context: ServerContext, chosen: ChosenPair, call: Call): Pro
   const pair = pairOf(named.name, await identityOf(context, named.swift, swift), other);
   using lease = await leaseFor(context, swift, call);
   const onDegraded = (reason: string) => context.log.warn({ pair: named.name, reason }, "a pair's second model failed");
-  return { ...(await withoutHome(() => deciderOf(pair, named.options, lease.model))), pair, onDegraded };
+  const onNotice = (notice: string) => context.log.debug(notice);
+  const decider = await withoutHome(() => deciderOf(pair, named.options, lease.model, { onNotice }));
+  return { ...decider, pair, onDegraded };
 }
 
 const remoteIdentity = (name: string): ModelIdentity => ({ name, recipe: [], quant: "auto" });
