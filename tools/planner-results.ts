@@ -1,12 +1,13 @@
-/** The tables of docs/pipelines/planner.md from docs/results/planner/star-graphs.json: `npx tsx tools/planner-results.ts` writes them. */
+/** The tables of docs/pipelines/planner.md from docs/results/planner: `npx tsx tools/planner-results.ts` writes them. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ArmRow, PlannerRow, Result, StepRow } from "./planner/measure.ts";
+import type { World } from "./planner/worlds/world.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
 export const PAGE = "docs/pipelines/planner.md";
 export const SECTION = "planner-results";
-export const RESULT = "docs/results/planner/star-graphs.json";
+const RESULTS = "docs/results/planner";
 
 const three = (value: number): string => `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(3)}`;
 const signed = (value: number): string => (value > 0 ? `+${three(value)}` : three(value));
@@ -36,9 +37,26 @@ const armsTable = (rows: readonly ArmRow[]): string =>
     ]),
   );
 
-const plannersTable = (rows: readonly PlannerRow[]): string =>
+/** The words of a world. */
+interface Words {
+  readonly title: string;
+  readonly task: ArmRow["task"];
+  readonly questions: string;
+  readonly first: string;
+  readonly whole: string;
+}
+const WORLDS: Readonly<Record<World["name"], Words>> = {
+  "star-graphs": {
+    ...{ title: "Star graphs", task: "star-graph", questions: "Paths of", first: "first hop", whole: "whole path" },
+  },
+  countdown: {
+    ...{ title: "Countdown", task: "countdown", questions: "Plans of", first: "first step", whole: "whole plan" },
+  },
+};
+
+const plannersTable = (rows: readonly PlannerRow[], { first, whole }: Words): string =>
   markdownTable(
-    ["trained by", "first hop", "whole path"],
+    ["trained by", first, whole],
     rows.map(({ model, hop, path }) => [model, share(hop), share(path)]),
   );
 
@@ -47,9 +65,9 @@ const settingOf = ({ setting }: StepRow): string =>
     .map(([key, value]) => `${key}=${value}`)
     .join(", ");
 
-const stepsTable = (rows: readonly StepRow[]): string =>
+const stepsTable = (rows: readonly StepRow[], { first, whole }: Words): string =>
   markdownTable(
-    ["filling in", "first hop", "whole path", "passes", "FLOPs", "tokens as without a cache"],
+    ["filling in", first, whole, "passes", "FLOPs", "tokens as without a cache"],
     rows.map((row) => [
       ...[settingOf(row), share(row.hop), three(row.path.accuracy), row.passes.toFixed(1), flops(row.flops)],
       row.sameTokens === undefined ? "" : `${(100 * row.sameTokens).toFixed(1)} %`,
@@ -59,29 +77,37 @@ const stepsTable = (rows: readonly StepRow[]): string =>
 const of = ({ arms }: Result, executor: ArmRow["executor"], task: ArmRow["task"]): ArmRow[] =>
   arms.filter((row) => row.executor === executor && row.task === task);
 
-/** All tables of a result. */
-export function planTables(result: Result): string {
+/** All tables of a world's result. */
+function planTables(result: Result, words: Words): string {
+  const { title, task, questions } = words;
+  const by = (share: number | undefined) => (share === undefined ? "" : ` (${three(share)} by guessing)`);
+  const [own, facts] = [task, "look-up" as const].map((kind) => by(result.chance?.[kind]));
   const parts: readonly [string, string][] = [
     [
-      `Paths of ${result.questions} graphs, by the planner, and by the executor with half plans, token by token:`,
-      plannersTable(result.planners),
+      `${questions} ${result.questions} questions, by the planner, and by the executor with half plans, token by token:`,
+      plannersTable(result.planners, words),
     ],
-    ["Star graphs, the executor trained with half plans:", armsTable(of(result, "half plans", "star-graph"))],
-    ["Star graphs, the executor that never saw a plan:", armsTable(of(result, "no plans", "star-graph"))],
-    ["Look-ups, the executor trained with half plans:", armsTable(of(result, "half plans", "look-up"))],
+    [`${title}${own}, the executor trained with half plans:`, armsTable(of(result, "half plans", task))],
+    [`${title}, the executor that never saw a plan:`, armsTable(of(result, "no plans", task))],
+    [`Look-ups${facts}, the executor trained with half plans:`, armsTable(of(result, "half plans", "look-up"))],
     ["Look-ups, the executor that never saw a plan:", armsTable(of(result, "no plans", "look-up"))],
-    ["The planner alone, by how it fills in:", stepsTable(result.steps)],
+    ["The planner alone, by how it fills in:", stepsTable(result.steps, words)],
   ];
-  return parts.map(([title, table]) => `${title}\n\n${table}`).join("\n\n");
+  return parts.map(([head, table]) => `${head}\n\n${table}`).join("\n\n");
 }
 
-export const readResult = (): Result | undefined =>
-  existsSync(join(root, RESULT)) ? JSON.parse(readFileSync(join(root, RESULT), "utf8")) : undefined;
+function readResult(name: string): Result | undefined {
+  const file = join(root, RESULTS, `${name}.json`);
+  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+}
 
-/** The section; it says so if nothing was measured yet. */
-export const section = (): string => {
-  const result = readResult();
-  return result ? planTables(result) : "Not measured yet.";
-};
+/** The section: a part for each world that was measured. */
+export const section = (): string =>
+  Object.entries(WORLDS)
+    .map(([name, words]) => {
+      const result = readResult(name);
+      return `### ${words.title}\n\n${result ? planTables(result, words) : "Not measured yet."}`;
+    })
+    .join("\n\n");
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, section());

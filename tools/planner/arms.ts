@@ -6,10 +6,7 @@ import type { PromptSpan } from "../../src/engine/run/spans.ts";
 import { type Carried, carry, type PlanModels, type Planning, promptFor } from "../../src/pipelines/plan/plan.ts";
 import { normals } from "../../src/util/normals.ts";
 import { seededRandom } from "../../src/util/random.ts";
-import type { Sample } from "./world.ts";
-
-/** Tokens of a plan: the longest path of training and an end token. */
-export const PLAN_TOKENS = 6;
+import type { Sample, World } from "./worlds/world.ts";
 
 /** One question answered by an arm. */
 export interface Answered {
@@ -27,10 +24,10 @@ export interface Answered {
 /** The content of the plan's place for question `i`; undefined: no plan, and a prompt without its place. */
 export type Place = (i: number) => Promise<Carried | undefined>;
 
-export const planningOf = (channel: Channel, diffusion: DiffusionInput = {}): Planning => ({
+export const planningOf = (channel: Channel, tokens: number, diffusion: DiffusionInput = {}): Planning => ({
   channel,
   template: "bare-1",
-  terms: { tokens: PLAN_TOKENS, diffusion: diffusionOptions.parse(diffusion), temperature: 0 },
+  terms: { tokens, diffusion: diffusionOptions.parse(diffusion), temperature: 0 },
 });
 
 /** The plan of question `i` itself, or of one `ahead` of it. */
@@ -66,13 +63,14 @@ const carriedFree = (span: PromptSpan, text: string): Carried => ({
 /** Answers a question with what an arm puts in the plan's place. */
 export async function answerBy(
   { executor }: PlanModels,
-  { question, answer }: Sample,
+  world: World,
+  sample: Sample,
   carried: Carried | undefined,
 ): Promise<Answered> {
   const started = performance.now();
-  const planning = planningOf(carried ? "text" : "none");
-  const { prompt, embeddings } = promptFor(executor, question, planning, carried?.span ?? []);
-  const options = generateOptions.parse({ maxTokens: 2 });
+  const planning = planningOf(carried ? "text" : "none", world.planTokens);
+  const { prompt, embeddings } = promptFor(executor, sample.question, planning, carried?.span ?? []);
+  const options = generateOptions.parse({ maxTokens: world.answerTokens });
   let text = "";
   // Arms share beginnings of prompts, which must not be cheaper for those that come later.
   const terms = { embeddings, alone: true };
@@ -82,7 +80,7 @@ export async function answerBy(
     const { tokens, flops } = piece.finish.usage;
     const { shown, spent } = carried ?? { shown: undefined, spent: { flops: 0 } };
     return {
-      ...{ right: text === answer, plan: shown?.text ?? "", planTokens: shown?.tokens ?? 0 },
+      ...{ right: world.answers(sample, text), plan: shown?.text ?? "", planTokens: shown?.tokens ?? 0 },
       ...{ answerTokens: tokens.completion, passes: tokens.completion + (shown?.passes ?? 0) },
       flops: flops.spent + spent.flops,
       ms: performance.now() - started + (shown?.ms ?? 0),
@@ -91,10 +89,10 @@ export async function answerBy(
   throw new Error("an answer ended without its usage");
 }
 
-/** The path that a causal model writes after a question, token by token. */
-export async function writtenPath({ executor }: PlanModels, { question }: Sample): Promise<string> {
+/** The plan that a causal model writes after a question, token by token. */
+export async function writtenPlan({ executor }: PlanModels, { question }: Sample, tokens: number): Promise<string> {
   const prompt = executor.tokenizer.encode(`${question}=`);
-  const options = generateOptions.parse({ maxTokens: PLAN_TOKENS, stop: [">"] });
+  const options = generateOptions.parse({ maxTokens: tokens, stop: [">"] });
   let text = "";
   for await (const piece of generate(executor.engine, executor.tokenizer, prompt, options)) text += piece.text;
   return text;

@@ -1,7 +1,8 @@
 import { existsSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { seededRandom } from "../../src/util/random.ts";
-import { firstSample, lookUp, type Sample, starGraph, trainingSample } from "./world.ts";
+import { lookUp } from "./worlds/look-ups.ts";
+import type { Sample, World } from "./worlds/world.ts";
 
 interface Line {
   readonly prompt: string;
@@ -21,16 +22,16 @@ const asked = ({ question, answer }: Sample): Line => ({ prompt: question, compl
 const [SAMPLES, FIRST, QUESTIONS] = [300_000, 150_000, 4000];
 
 /** Writes the training data into a folder, unless they are there. */
-export function writeData(folder: string): void {
+export function writeData(folder: string, world: World): void {
   const random = seededRandom(1);
-  const samples = Array.from({ length: SAMPLES }, () => trainingSample(random));
+  const samples = Array.from({ length: SAMPLES }, () => world.training(random));
   const others = seededRandom(2);
-  const questions = Array.from({ length: QUESTIONS }, (_, i) => (i % 10 === 0 ? lookUp(others) : starGraph(others)));
+  const questions = Array.from({ length: QUESTIONS }, (_, i) => (i % 10 === 0 ? lookUp(others) : world.asked(others)));
   const first = seededRandom(3);
   save(
     folder,
     "planner-first.jsonl",
-    Array.from({ length: FIRST }, () => planned(firstSample(first))),
+    Array.from({ length: FIRST }, () => planned(world.beginning(first))),
   );
   save(folder, "planner.jsonl", samples.map(planned));
   save(

@@ -11,21 +11,11 @@ import { mean } from "../../src/util/mean.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { root } from "../section.ts";
-import {
-  type Answered,
-  answerBy,
-  noise,
-  PLAN_TOKENS,
-  type Place,
-  planningOf,
-  planOf,
-  textPlan,
-  writtenPath,
-} from "./arms.ts";
-import { anyLookUp, isKnown, type Sample, starGraph } from "./world.ts";
+import { type Answered, answerBy, noise, type Place, planningOf, planOf, textPlan, writtenPlan } from "./arms.ts";
+import { anyLookUp, isKnown } from "./worlds/look-ups.ts";
+import type { Sample, World } from "./worlds/world.ts";
 
 const QUESTIONS = 300;
-const RESULT = path.join(root, "docs", "results", "planner", "star-graphs.json");
 
 type Interval = readonly [low: number, high: number];
 
@@ -55,14 +45,14 @@ interface Share {
   readonly ci95: Interval;
 }
 
-/** Paths that a model finds by itself. */
+/** Plans that a model finds by itself: their first part, which is the answer, and the whole. */
 export interface PlannerRow {
   readonly model: string;
   readonly hop: Share;
   readonly path: Share;
 }
 
-/** The planner's paths by one way to fill in; means are of a question. */
+/** The planner's plans by one way to fill in; means are of a question. */
 export interface StepRow extends Omit<PlannerRow, "model"> {
   readonly setting: DiffusionInput;
   readonly passes: number;
@@ -76,6 +66,8 @@ export interface StepRow extends Omit<PlannerRow, "model"> {
 export interface Result {
   readonly questions: number;
   readonly planTokens: number;
+  /** Accuracy of guessing among what questions allow, by task; missing in the first results. */
+  readonly chance?: Readonly<Record<string, number>>;
   readonly arms: readonly ArmRow[];
   readonly planners: readonly PlannerRow[];
   readonly steps: readonly StepRow[];
@@ -93,43 +85,57 @@ const shareOf = (right: string) => {
 const gainOf = (right: string, than: string) =>
   pairedDelta(partsOf(right), partsOf(than), quality, { seed: 0, resamples: 2000 });
 
+/** Folders of what a run has trained. */
+export interface Trained {
+  readonly folder: string;
+  readonly planner: string;
+  /** The executor that saw half plans. */
+  readonly executor: string;
+}
+
 /** Measures everything on what a run has trained, and writes the result. */
-export async function measure(folder: string): Promise<void> {
-  const shipped = ["planner-tiny", "executor-tiny"].map((name) => path.join(root, "models", name)) as [string, string];
-  const open = (executor: string, projector: string) =>
-    openPlanner(`${shipped[0]}+${executor}`, { projector: path.join(folder, projector), threads: 1 });
+export async function measure(world: World, { folder, planner, executor }: Trained): Promise<void> {
+  const open = (by: string, projector: string) =>
+    openPlanner(`${planner}+${by}`, { projector: path.join(folder, projector), threads: 1 });
   const [seeded, others] = [seededRandom(77), seededRandom(78)];
-  const graphs = Array.from({ length: QUESTIONS }, () => starGraph(seeded));
+  const tested = Array.from({ length: QUESTIONS }, () => world.tested(seeded));
   const facts = Array.from({ length: QUESTIONS }, () => anyLookUp(others));
   const arms: ArmRow[] = [];
-  using own = await open(shipped[1], "projector-plan");
+  using own = await open(executor, "projector-plan");
   const controls = {
-    constant: await open(shipped[1], "projector-constant"),
-    question: await open(shipped[1], "projector-question"),
-    executor: await open(shipped[1], "projector-executor"),
+    constant: await open(executor, "projector-constant"),
+    question: await open(executor, "projector-question"),
+    executor: await open(executor, "projector-executor"),
   };
-  for (const samples of [graphs, facts]) arms.push(...(await armsOf("half plans", own, controls, samples)));
+  for (const samples of [tested, facts]) arms.push(...(await armsOf(world, "half plans", own, controls, samples)));
   for (const control of Object.values(controls)) control.dispose();
   using never = await open(path.join(folder, "executor-plain"), "projector-plain");
-  for (const samples of [graphs, facts]) arms.push(...(await armsOf("no plans", never, {}, samples)));
-  const planners = await plannersOf(own, graphs);
-  const steps = await stepsOf(own, graphs);
+  for (const samples of [tested, facts]) arms.push(...(await armsOf(world, "no plans", never, {}, samples)));
+  const planners = await plannersOf(world, own, tested);
+  const steps = await stepsOf(world, own, tested);
+  const chance = Object.fromEntries(
+    [tested, facts].map((samples) => [samples[0]!.task, mean(samples.map((sample) => world.chance(sample)))]),
+  );
   const known = digits(facts.map(isKnown));
-  mkdirSync(path.dirname(RESULT), { recursive: true });
-  const result: Result = { questions: QUESTIONS, planTokens: PLAN_TOKENS, arms, planners, steps, known };
-  await writeJson(RESULT, result);
+  const result: Result = {
+    ...{ questions: QUESTIONS, planTokens: world.planTokens, chance, arms, planners, steps, known },
+  };
+  const file = path.join(root, "docs", "results", "planner", `${world.name}.json`);
+  mkdirSync(path.dirname(file), { recursive: true });
+  await writeJson(file, result);
 }
 
 const modelsOf = (pipeline: PlanPipeline): PlanModels => pipeline.opened;
 
 async function armsOf(
+  world: World,
   executor: ArmRow["executor"],
   pipeline: PlanPipeline,
   controls: Readonly<Record<string, PlanPipeline>>,
   samples: readonly Sample[],
 ): Promise<ArmRow[]> {
   const models = modelsOf(pipeline);
-  const [text, latent] = [planningOf("text"), planningOf("latent")];
+  const [text, latent] = [planningOf("text", world.planTokens), planningOf("latent", world.planTokens)];
   const arms: Record<string, { readonly models: PlanModels; readonly place: Place }> = {
     none: { models, place: async () => undefined },
     "text plan": { models, place: planOf(models, samples, text) },
@@ -148,7 +154,7 @@ async function armsOf(
   const found = new Map<string, Answered[]>();
   for (const [name, { models: own, place }] of Object.entries(arms)) {
     const all: Answered[] = [];
-    for (const [i, sample] of samples.entries()) all.push(await answerBy(own, sample, await place(i)));
+    for (const [i, sample] of samples.entries()) all.push(await answerBy(own, world, sample, await place(i)));
     found.set(name, all);
     process.stderr.write(`${executor}, ${samples[0]!.task}, ${name}: ${mean(all.map(({ right }) => Number(right)))}\n`);
   }
@@ -174,18 +180,18 @@ const CONTROLS: Readonly<Record<string, string>> = {
   executor: "executor's own states, trained",
 };
 
-/** Paths by the diffusion model and by the next-token model: the first hop, and the whole. */
-async function plannersOf(pipeline: PlanPipeline, samples: readonly Sample[]): Promise<PlannerRow[]> {
+/** Plans by the diffusion model and by the next-token model. */
+async function plannersOf(world: World, pipeline: PlanPipeline, samples: readonly Sample[]): Promise<PlannerRow[]> {
   const models = modelsOf(pipeline);
   const rows: { model: string; right: { hop: boolean; path: boolean }[] }[] = [
     { model: "masked diffusion", right: [] },
     { model: "next token", right: [] },
   ];
   for (const sample of samples) {
-    const { text } = await planBy(models.planner, sample, {});
-    const written = await writtenPath(models, sample);
+    const { text } = await planBy(models.planner, world, sample, {});
+    const written = await writtenPlan(models, sample, world.planTokens);
     for (const [i, found] of [text, written].entries())
-      rows[i]!.right.push({ hop: found[1] === sample.answer, path: found === sample.plan });
+      rows[i]!.right.push({ hop: world.opens(sample, found), path: world.solves(sample, found) });
   }
   return rows.map(({ model, right }) => ({
     model,
@@ -195,11 +201,11 @@ async function plannersOf(pipeline: PlanPipeline, samples: readonly Sample[]): P
 }
 
 /** A plan by the diffusion model alone, its passes and its cost. */
-async function planBy(planner: DiffusionModel, { question }: Sample, asked: DiffusionInput) {
+async function planBy(planner: DiffusionModel, { planTokens }: World, { question }: Sample, asked: DiffusionInput) {
   const diffusion = diffusionOptions.parse(asked);
   const prompt = plannerPrompt(planner.tokenizer, "bare-1", question);
-  const schedule = planner.schedule(prompt, PLAN_TOKENS, diffusion);
-  using run = planner.run(prompt.length + PLAN_TOKENS, PLAN_TOKENS);
+  const schedule = planner.schedule(prompt, planTokens, diffusion);
+  using run = planner.run(prompt.length + planTokens, planTokens);
   const started = performance.now();
   let ids = new Int32Array();
   for await (const { answer } of denoise(run, planner.task(prompt, { temperature: 0 }), schedule, diffusion))
@@ -209,29 +215,29 @@ async function planBy(planner: DiffusionModel, { question }: Sample, asked: Diff
 }
 
 /** The settings of filling in that are compared. */
-const SETTINGS: readonly DiffusionInput[] = [
-  ...[1, 2, 3, 4, 6].map((steps) => ({ steps })),
+const settingsOf = ({ planTokens, steps }: World): DiffusionInput[] => [
+  ...steps.map((count) => ({ steps: count })),
   ...[0.5, 0.9, 0.99].map((threshold) => ({ threshold })),
   { remasking: "random" },
-  { block: 3 },
-  { block: 3, cache: true },
+  { block: planTokens / 2 },
+  { block: planTokens / 2, cache: true },
 ];
 
-async function stepsOf(pipeline: PlanPipeline, samples: readonly Sample[]): Promise<StepRow[]> {
+async function stepsOf(world: World, pipeline: PlanPipeline, samples: readonly Sample[]): Promise<StepRow[]> {
   const { planner } = modelsOf(pipeline);
   const rows: StepRow[] = [];
   let uncached: Int32Array[] = [];
-  for (const setting of SETTINGS) {
+  for (const setting of settingsOf(world)) {
     const all: Awaited<ReturnType<typeof planBy>>[] = [];
-    for (const sample of samples) all.push(await planBy(planner, sample, setting));
+    for (const sample of samples) all.push(await planBy(planner, world, sample, setting));
     const right = (of: (i: number) => boolean) => shareOf(digits(samples.map((_, i) => of(i))));
     const ids = all.map((each) => each.ids);
     const same = setting.cache ? agreement(ids, uncached) : undefined;
     uncached = ids;
     rows.push({
       setting,
-      hop: right((i) => all[i]!.text[1] === samples[i]!.answer),
-      path: right((i) => all[i]!.text === samples[i]!.plan),
+      hop: right((i) => world.opens(samples[i]!, all[i]!.text)),
+      path: right((i) => world.solves(samples[i]!, all[i]!.text)),
       passes: mean(all.map(({ passes }) => passes)),
       flops: Math.round(mean(all.map(({ flops }) => flops))),
       ms: mean(all.map(({ ms }) => ms)),

@@ -8,13 +8,19 @@ import { root } from "../section.ts";
 import { shipModel } from "../ship-model.ts";
 import { writeData } from "./data.ts";
 import { measure } from "./measure.ts";
+import { countdowns } from "./worlds/countdown.ts";
+import { starGraphs } from "./worlds/star-graphs.ts";
 
-// Everything of docs/results/planner, and the models under models/: npx tsx tools/planner/run.ts FOLDER
-// A run that was stopped goes on: files that FOLDER has are not made again. "planner" or "executors" behind
-// FOLDER trains these alone: on two cores, side by side, before the rest.
+// Everything of docs/results/planner: npx tsx tools/planner/run.ts FOLDER [WORLD] [planner|executors]
+// Star graphs are the usual world, and its models go into models/; countdown is the other one.
+// A run that was stopped goes on: files that FOLDER has are not made again. "planner" or "executors"
+// trains these alone: on two cores, side by side, before the rest.
 
-const folder = process.argv[2] ?? "planner-run";
-const alone = process.argv[3];
+const [folder = "planner-run", ...words] = process.argv.slice(2);
+const world = words.includes(countdowns.name) ? countdowns : starGraphs;
+const [alone, ...unknown] = words.filter((word) => word !== world.name);
+if (unknown.length > 0 || !["planner", "executors", undefined].includes(alone))
+  throw new Error(`expected FOLDER [star-graphs|countdown] [planner|executors], got ${words.join(" ")}`);
 const at = (...names: string[]): string => path.join(folder, ...names);
 const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
@@ -31,10 +37,11 @@ const cardAt = (role: string): string => path.join(import.meta.dirname, `${role}
 /** The options of a role, with the run's data. */
 function cardOf(role: string, data: string): TrainInput {
   const card: TrainInput = parse(readFileSync(cardAt(role), "utf8"));
-  return { ...card, data: at(data) };
+  const method = role === "planner" ? { method: `masked-diffusion:answer=${world.planTokens},epsilon=0.15` } : {};
+  return { ...card, ...method, data: at(data) };
 }
 
-/** Steps of the planner's beginning, on short paths alone. */
+/** Steps of the planner's beginning, on short plans alone. */
 const FIRST_STEPS = 3000;
 
 /** The planner's training behind its beginning. */
@@ -50,7 +57,7 @@ async function ship(role: string): Promise<void> {
 }
 
 mkdirSync(folder, { recursive: true });
-writeData(folder);
+writeData(folder, world);
 if (alone !== "executors") {
   await trained("planner-first", { ...cardOf("planner", "planner-first.jsonl"), steps: FIRST_STEPS });
   await trained("planner", laterPlanner());
@@ -58,12 +65,16 @@ if (alone !== "executors") {
 if (alone !== "planner") await trained("executor", cardOf("executor", "executor-plans.jsonl"));
 if (alone !== "planner") await trained("executor-plain", cardOf("executor", "executor-plain.jsonl"));
 if (alone !== undefined) process.exit();
-for (const role of ["planner", "executor"]) await ship(role);
+const ships = world === starGraphs;
+if (ships) for (const role of ["planner", "executor"]) await ship(role);
 
-/** A projector is trained for the models as they are shipped, in float16. */
-const projector = (source: string, executor: string): TrainInput => ({
-  method: `projector:plan=6,template=bare-1,source=${source}`,
-  model: `${path.join(root, "models", "planner-tiny")}+${executor}`,
+/** The folder of a role's model: as it is shipped, in float16, if it is. */
+const modelOf = (role: string): string => (ships ? path.join(root, "models", `${role}-tiny`) : at(role));
+const [planner, executor] = [modelOf("planner"), modelOf("executor")];
+
+const projector = (source: string, reader: string): TrainInput => ({
+  method: `projector:plan=${world.planTokens},template=bare-1,source=${source}`,
+  model: `${planner}+${reader}`,
   data: at("questions.jsonl"),
   validation: 0.05,
   batch: 32,
@@ -71,14 +82,16 @@ const projector = (source: string, executor: string): TrainInput => ({
   evaluateEvery: 100,
   seed: 1,
 });
-const shipped = path.join(root, "models", "executor-tiny");
-for (const source of sources) await trained(`projector-${source}`, projector(source, shipped));
+for (const source of sources) await trained(`projector-${source}`, projector(source, executor));
 await trained("projector-plain", projector("plan", at("executor-plain")));
+if (ships) shipProjector();
+await measure(world, { folder, planner, executor });
 
-const artefact = path.join(root, "models", "planner-tiny+executor-tiny", "plan");
-mkdirSync(artefact, { recursive: true });
-copyFileSync(at("projector-plan", "projector.safetensors"), path.join(artefact, "projector.safetensors"));
-const about = JSON.parse(readFileSync(at("projector-plan", "plan.json"), "utf8"));
-for (const role of ["planner", "executor"]) about[role].name = `${role}-tiny`;
-writeFileSync(path.join(artefact, "plan.json"), `${JSON.stringify(about, null, 2)}\n`);
-await measure(folder);
+function shipProjector(): void {
+  const artefact = path.join(root, "models", "planner-tiny+executor-tiny", "plan");
+  mkdirSync(artefact, { recursive: true });
+  copyFileSync(at("projector-plan", "projector.safetensors"), path.join(artefact, "projector.safetensors"));
+  const about = JSON.parse(readFileSync(at("projector-plan", "plan.json"), "utf8"));
+  for (const role of ["planner", "executor"]) about[role].name = `${role}-tiny`;
+  writeFileSync(path.join(artefact, "plan.json"), `${JSON.stringify(about, null, 2)}\n`);
+}
