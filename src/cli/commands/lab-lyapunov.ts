@@ -38,29 +38,11 @@ async function run(name: string, given: string | undefined, flags: Flags): Promi
 const exponent = (value: number): string => (value > 0 ? "+" : "") + value.toPrecision(3);
 
 function lines(report: LyapunovReport): string[] {
-  const { layers, controls, loops, deviations } = report;
-  const table = layers.map(({ max, standardError, median, min, memory, histogram, kicked, fromQr, grown }, l) => [
-    ...[String(l), exponent(max), standardError.toPrecision(1), memory === null ? "∞" : memory.toFixed(0)],
-    ...[exponent(median), exponent(min), drawn(histogram), exponent(kicked.exponent)],
-    ...[kicked.fromClosedForm.toExponential(0), fromQr.toExponential(0), exponent(grown.exponent)],
-  ]);
-  const head = [
-    "LAYER",
-    "λ MAX",
-    "±",
-    "MEMORY",
-    "MEDIAN",
-    "MIN",
-    "−λ: 1e-5 … 1e2",
-    "KICKED",
-    "OFF",
-    "QR OFF",
-    "A = +EXP",
-  ];
+  const { controls, loops, deviations } = report;
   return [
     `${report.model}, ${report.architecture}, ${report.tokens} tokens: λ max ${exponent(report.max)} nats a token`,
     "",
-    ...columns([head, ...table]),
+    ...columns(layersOf(report)),
     "",
     ...columns([
       ...controls.map(({ gain, max }) => [`control: tanh RNN, gain ${gain}`, exponent(max)]),
@@ -74,6 +56,23 @@ function lines(report: LyapunovReport): string[] {
     report.scope,
   ];
 }
+
+/** A row for each layer: of all that its closed form gives, or of two trajectories alone. */
+function layersOf({ layers, trajectories }: LyapunovReport): string[][] {
+  const paths = trajectories.map(({ max, standardError }) => [exponent(max), standardError.toPrecision(1)]);
+  if (layers.length === 0) return [["LAYER", "TWO PATHS", "±"], ...paths.map((path, l) => [String(l), ...path])];
+  const rows = layers.map(({ max, standardError, median, min, memory, histogram, kicked, fromQr, grown }, l) => [
+    ...[String(l), exponent(max), standardError.toPrecision(1), memory === null ? "∞" : memory.toFixed(0)],
+    ...[exponent(median), exponent(min), drawn(histogram), exponent(kicked.exponent)],
+    ...[kicked.fromClosedForm.toExponential(0), fromQr.toExponential(0), exponent(grown.exponent), paths[l]![0]!],
+  ]);
+  return [[...CLOSED_FORM, "TWO PATHS"], ...rows];
+}
+
+const CLOSED_FORM = [
+  ...["LAYER", "λ MAX", "±", "MEMORY", "MEDIAN", "MIN", "−λ: 1e-5 … 1e2"],
+  ...["KICKED", "OFF", "QR OFF", "A = +EXP"],
+] as const;
 
 const ends = (shares: readonly number[]): string =>
   [shares[0], shares.at(-1)].map((share) => (share === undefined ? "–" : share.toPrecision(2))).join(", ");

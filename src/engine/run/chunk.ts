@@ -22,7 +22,8 @@ export function chunkAfter(
 ): number {
   const flops = (tokens: number, past: number) =>
     evalCost(stackCost, { batch: 1, tokens, ...pastSizes(decoder.config, past) }).flops;
-  const cost = (tokens: number) => ATTENTION * flops(tokens, past) - (ATTENTION - 1) * flops(tokens, 0);
+  // Exactly the first chunk's if attention adds nothing.
+  const cost = (tokens: number) => flops(tokens, 0) + ATTENTION * (flops(tokens, past) - flops(tokens, 0));
   const most = flops(PREFILL_CHUNK, 0);
   return sizes.find((tokens) => cost(tokens) <= most) ?? STEP;
 }

@@ -12,6 +12,7 @@ import { type LoopExponents, loopExponents } from "./closed-loop.ts";
 import { type Deviations, measureDeviations } from "./deviations.ts";
 import { type Histogram, histogramOf } from "./histogram.ts";
 import { type Kicked, kickLayers } from "./kicks.ts";
+import { layerTrajectories, type TrajectoryExponent } from "./layer-trajectories.ts";
 import { tanhNetwork } from "./maps.ts";
 import { greatest, measureSpectra, type Spectrum } from "./spectra.ts";
 
@@ -40,7 +41,7 @@ export const SCOPE =
   "Scope: an exponent is of the latent state of one layer whose inputs are given. It does not cover steps, B and C that " +
   "depend on a changed input, the convolution, the gate and the projections, depth, the loop from logits to tokens and " +
   "back, training, or a decay that is rounded. λ ≤ 0 follows from the form −exp(A_log)·Δ; whether the model's own " +
-  "trajectories stay together is what the loops below measure.";
+  "trajectories stay together is what the loops below measure. A layer of another form has no such bound.";
 
 /** A layer of the model. */
 export interface LayerExponents {
@@ -64,7 +65,10 @@ export interface LyapunovReport {
   readonly tokens: number;
   readonly seed: number;
   readonly max: number;
+  /** By their closed form; none if their Jacobians are not diagonal, as a simple recurrent network's are not. */
   readonly layers: readonly LayerExponents[];
+  /** The layers' greatest exponents by two trajectories, whatever their form. */
+  readonly trajectories: readonly TrajectoryExponent[];
   /** Recurrent networks with tanh, over the same tokens. */
   readonly controls: readonly { readonly gain: number; readonly max: number }[];
   readonly deviations: Deviations;
@@ -88,13 +92,15 @@ export async function measureLyapunov(
       `the text is too short for an exponent: it has ${ids.length} tokens, expected at least ${FEWEST}`,
     );
   const spectra = await measureSpectra(model, ids);
-  const kicked = await kickLayers(model, ids.slice(0, KICKED));
-  const grown = await kickLayers(model, ids.slice(0, GROWN), true);
+  const kicks = (tokens: number, grows: boolean) =>
+    spectra.length === 0 ? [] : kickLayers(model, ids.slice(0, tokens), grows);
+  const [kicked, grown] = [await kicks(KICKED, false), await kicks(GROWN, true)];
   const layers = spectra.map((spectrum, l) => layerOf(spectrum, kicked[l]!, grown[l]!));
+  const trajectories = await layerTrajectories(model, ids, seed);
   return {
     ...{ model: source.name, architecture: checkpoint.architecture, tokens: ids.length, seed },
-    max: Math.max(...layers.map(({ max }) => max)),
-    layers,
+    max: Math.max(...(layers.length > 0 ? layers : trajectories).map(({ max }) => max)),
+    ...{ layers, trajectories },
     controls: [0.5, 3].map((gain) => ({ gain, max: controlExponent(gain, ids, seed) })),
     deviations: await measureDeviations(model, ids, seed),
     loops: await loopExponents(model, ids, seed),

@@ -17,7 +17,7 @@ export interface ScanPart {
   /** Numbers of the whole state, and those before the scan's. */
   readonly floats: number;
   readonly from: number;
-  /** Logarithms of what is kept, for each token. */
+  /** Logarithms of what is kept, for each token; 0: the layer is no state space, and all of its state is the scan's. */
   readonly decays: number;
   /** Elements of the scan's state that share one of them, side by side. */
   readonly share: number;
@@ -118,7 +118,12 @@ export class OpenStates implements Disposable {
 }
 
 function scanParts(graph: Graph, { config }: Decoder): ScanPart[] {
-  return gatedScans(graph).map(({ inputs }, layer) => {
+  const scans = gatedScans(graph);
+  if (scans.length === 0)
+    return Array.from({ length: config.layers }, (_, l) => {
+      return { floats: config.recurrent!(l)!, from: 0, decays: 0, share: 1 };
+    });
+  return scans.map(({ inputs }, layer) => {
     const elements = inputs[3]!.shape.slice(1).reduce<number>((product, n) => product * Number(n), 1);
     const floats = config.recurrent!(layer)!;
     const decays = Number(inputs[DECAY]!.shape[2]);

@@ -23,10 +23,10 @@ export interface Spectrum {
   readonly fromQr: number;
 }
 
-/** Reads ΔA from the running model, token by token, and sums. */
+/** Reads ΔA from the running model, token by token, and sums. None if layers have no ΔA: their Jacobians are not diagonal. */
 export async function measureSpectra(model: Recurrent, ids: readonly number[]): Promise<Spectrum[]> {
   using states = await OpenStates.open(model, { rows: 1, tokens: CHUNK, decays: true });
-  const layers = states.scans.map((scan) => new LayerSums(scan));
+  const layers = states.scans.filter(({ decays }) => decays > 0).map((scan) => new LayerSums(scan));
   for (let at = 0; at < ids.length; at += CHUNK) {
     const chunk = ids.slice(at, at + CHUNK);
     await states.run([chunk]);
@@ -82,7 +82,7 @@ export const greatest = (values: ArrayLike<number>): number => {
   return most;
 };
 
-function standardError(values: readonly number[]): number {
+export function standardError(values: readonly number[]): number {
   const n = values.length;
   if (n < 2) return Number.NaN;
   const mean = values.reduce((sum, value) => sum + value, 0) / n;

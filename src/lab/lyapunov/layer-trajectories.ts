@@ -1,0 +1,78 @@
+import { mean } from "../../util/mean.ts";
+import { normals } from "../../util/normals.ts";
+import { seededRandom } from "../../util/random.ts";
+import { OpenStates, type Recurrent } from "./open-states.ts";
+import { standardError } from "./spectra.ts";
+import { norm } from "./two-trajectories.ts";
+
+/** The distance at which each token begins, as a share of the state's norm. */
+const EPSILON = 1e-3;
+
+/** Parts of the text whose exponents are compared. */
+const PARTS = 8;
+
+/** The greatest exponent of a layer's state, nats a token, and its standard error over parts of the text. */
+export interface TrajectoryExponent {
+  readonly max: number;
+  readonly standardError: number;
+}
+
+/**
+ * The greatest exponent of each layer whose inputs are given, by two trajectories (Wolf et al. 1985): of any recurrent
+ * layer, whatever its Jacobian. Row l + 1 has another state in layer l than row 0 and the same inputs, since the layers
+ * before it agree; each token brings their distance back to a small one. A quarter of the tokens goes by before they
+ * count, as the difference turns to the slowest direction meanwhile.
+ */
+export async function layerTrajectories(
+  model: Recurrent,
+  ids: readonly number[],
+  seed: number,
+): Promise<TrajectoryExponent[]> {
+  const { layers } = model.decoder.config;
+  const rows = layers + 1;
+  using states = await OpenStates.open(model, { rows, tokens: 1 });
+  const normal = normals(seededRandom(seed));
+  const run = (id: number) => states.run(Array.from({ length: rows }, () => [id]));
+  const pairs = Array.from({ length: layers }, (_, l) => new Pair(states.scan(l, 0), states.scan(l, l + 1), normal));
+  const transient = Math.floor(ids.length / 4);
+  for (const [t, id] of ids.entries()) {
+    await run(id);
+    for (const pair of pairs) pair.step(t > transient);
+  }
+  return pairs.map((pair) => pair.exponent);
+}
+
+/** A layer's state and one near it. */
+class Pair {
+  readonly #logarithms: number[] = [];
+  #before = 0;
+
+  constructor(
+    private readonly plain: Float32Array,
+    private readonly near: Float32Array,
+    private readonly normal: () => number,
+  ) {}
+
+  /** After a token: notes what it made of the distance if it counts, and sets the distance anew. */
+  step(counts: boolean): void {
+    const difference = Float64Array.from(this.plain, (value, i) => this.near[i]! - value);
+    const distance = norm(difference);
+    if (counts) this.#logarithms.push(Math.log(distance / this.#before));
+    // The first token, and a difference that is lost to rounding, begin in a random direction.
+    const lost = this.#before === 0 || distance === 0;
+    this.#set(lost ? difference.map(() => this.normal()) : difference);
+  }
+
+  #set(direction: Float64Array): void {
+    const factor = (EPSILON * norm(this.plain)) / norm(direction);
+    for (const [i, value] of direction.entries()) this.near[i] = this.plain[i]! + factor * value;
+    this.#before = norm(this.near.map((value, i) => value - this.plain[i]!));
+  }
+
+  get exponent(): TrajectoryExponent {
+    const all = this.#logarithms;
+    const cut = (part: number) => Math.floor((part * all.length) / PARTS);
+    const parts = Array.from({ length: PARTS }, (_, i) => mean(all.slice(cut(i), cut(i + 1))));
+    return { max: mean(all), standardError: standardError(parts) };
+  }
+}
