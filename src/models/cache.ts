@@ -1,4 +1,4 @@
-import { Buffer, type View, type ViewSet } from "../runtime/buffer.ts";
+import { type Bindable, Buffer, type View, type ViewSet } from "../runtime/buffer.ts";
 import type { DecoderConfig } from "./decoder.ts";
 import { hasWindow } from "./window-start.ts";
 
@@ -45,6 +45,11 @@ export class KvRows {
     const shape = [this.rows, kvHeads, this.capacity, headSize];
     const { key, value, offset } = this.place(index, 0, start);
     return { key: views.of(key, shape, offset), value: views.of(value, shape, offset) };
+  }
+
+  /** Like `from`, for rows that lie elsewhere, too. */
+  bound(index: number, start: number, views: ViewSet): { key: Bindable; value: Bindable } {
+    return this.from(index, start, views);
   }
 
   /** Gives the tokens from `first` to `end` of every row back to the system, in these layers: they read as zeros, if anything still does. */

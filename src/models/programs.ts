@@ -58,7 +58,7 @@ export class DecoderPrograms implements Disposable {
     readonly decoder: Decoder,
     private readonly compiled: Compiled,
     private readonly shared: SharedWeights | undefined,
-    private readonly device: Device,
+    readonly device: Device,
     private readonly openBytes: OpenBytes | undefined,
   ) {
     const dense = blocks(decoder).map(({ from, to }) => this.get(layersKey(from, to)).cost);

@@ -12,6 +12,9 @@ export const deviceOptions = z.object({
 /** ONNX Runtime's name of the provider. */
 export const providerOf = { webgpu: "WebGPU" } as const satisfies Record<Exclude<Device, "cpu">, string>;
 
+/** ONNX Runtime's name of the provider's memory. */
+export const memoryOf = { webgpu: "WebGPU_Buffer" } as const satisfies Record<Exclude<Device, "cpu">, string>;
+
 let last: Promise<unknown> = Promise.resolve();
 
 /** Compiles and runs in turn: the provider's one context serves one thread at a time. */

@@ -4,7 +4,7 @@ import { graphCost } from "../graph/cost.ts";
 import type { Graph } from "../graph/graph.ts";
 import type { Cost } from "../graph/op.ts";
 import type { Bindable } from "./buffer.ts";
-import { type Device, inTurn, providerOf } from "./device.ts";
+import { type Device, inTurn, memoryOf, providerOf } from "./device.ts";
 import { encodeOnnx } from "./onnx/encode.ts";
 import type { Pointer } from "./ort/api.ts";
 import { NULL, ort, ortAsync, ortCreate, release } from "./ort/api.ts";
@@ -15,6 +15,9 @@ import type { SharedWeights } from "./shared-weights.ts";
 export type Binding = Readonly<Record<string, Bindable>>;
 
 const ALL_OPTIMIZATIONS = 99;
+// OrtDeviceAllocator and OrtMemTypeDefault.
+const DEVICE_MEMORY = 0;
+const DEFAULT_MEMORY = 0;
 
 /**
  * A run's threads: the process's pool, or only the calling one, so that many runs go side by side without a spinning
@@ -28,6 +31,7 @@ export class Program implements Disposable {
   readonly outputs: readonly string[];
   readonly cost: Cost;
   #session: Pointer;
+  #memory: Pointer = NULL;
   #runs = 0;
   #disposed = false;
   readonly #inputNames: NativeNames;
@@ -76,6 +80,18 @@ export class Program implements Disposable {
     return new BoundProgram(this, views(this.inputs, binding), views(this.outputs, binding));
   }
 
+  /** The allocator of its device's memory, which lives as long as the program. */
+  get memory(): Pointer {
+    this.#check();
+    if (this.device === "cpu") return environment().allocator;
+    if (this.#memory === NULL) {
+      const info = ortCreate("CreateMemoryInfo", memoryOf[this.device], DEVICE_MEMORY, 0, DEFAULT_MEMORY);
+      this.#memory = ortCreate("CreateAllocator", this.#session, info);
+      release("ReleaseMemoryInfo", info);
+    }
+    return this.#memory;
+  }
+
   /** Resolves when no program that shares its weights is being compiled; undefined: now. */
   get busy(): Promise<void> | undefined {
     return this.weights?.busy;
@@ -120,6 +136,7 @@ export class Program implements Disposable {
 
   #free(): void {
     if (this.#runs > 0 || this.#session === NULL) return;
+    if (this.#memory !== NULL) release("ReleaseAllocator", this.#memory);
     release("ReleaseSession", this.#session);
     this.weights?.leave();
     this.#session = NULL;

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Logger } from "pino";
 import { z } from "zod";
 import { checkPlace } from "../../ledger/store.ts";
+import { deviceOptions } from "../../runtime/device.ts";
 import type { RemoteOptions, Serving } from "../../serve/index.ts";
 import { version } from "../../util/package-root.ts";
 import { quants } from "../../weights/prepared/quant.ts";
@@ -75,7 +76,7 @@ export async function define(command: Command): Promise<void> {
     .option("--index <name>", "a search index to serve; may be repeated", collect)
     .option("--store <address>", "where the indexes are, as for `index`")
     .option("--allow-anonymous", "allow requests without a key from any address");
-  for (const options of [bindOptions, limitOptions, schedulerOptions]) addFlags(command, options);
+  for (const options of [bindOptions, deviceOptions, limitOptions, schedulerOptions]) addFlags(command, options);
   command.action(serveModels);
 }
 
@@ -127,7 +128,10 @@ async function opened(
   const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
   const models = own.filter((model) => model !== GLOVE);
   const vectors = own.includes(GLOVE) ? await glove(told) : undefined;
-  const catalogue = await Catalogue.open(models, { resolve: (model) => resolved(model, told), elsewhere, quant });
+  const catalogue = await Catalogue.open(models, {
+    ...{ resolve: (model) => resolved(model, told), elsewhere, quant },
+    ...readFlags(deviceOptions, flags),
+  });
   const indexes = await Indexes.open(flags.index ?? [], flags.store);
   const serving = await serve({
     ...{

@@ -1,4 +1,5 @@
 import { KvCache } from "../../models/cache.ts";
+import { DeviceRows } from "../../models/device-rows.ts";
 import type { LayerRange } from "../../models/kv-group.ts";
 import { Lengths } from "../../models/lengths.ts";
 import type { DecoderPrograms, Segment } from "../../models/programs.ts";
@@ -25,8 +26,9 @@ export interface Rows {
  */
 export class Batch implements Disposable {
   readonly slots: readonly Slot[];
+  readonly #rows: number;
   readonly #programs: DecoderPrograms;
-  readonly #cache: KvCache;
+  readonly #cache: KvCache | DeviceRows;
   readonly #buffers: StackBuffers;
   readonly #probes: Probes;
   /** By the first layer of a range. */
@@ -35,15 +37,20 @@ export class Batch implements Disposable {
   readonly #stacks = new Map<string, BoundStack>();
   readonly #chains = new Map<string, () => Promise<void>>();
 
-  constructor(programs: DecoderPrograms) {
+  /** `onDevice`: one row, whose keys and values lie on the programs' device. */
+  constructor(
+    programs: DecoderPrograms,
+    readonly onDevice = false,
+  ) {
     const { config } = programs.decoder;
     this.#programs = programs;
-    const cache = new KvCache(config, BATCH_ROWS);
+    this.#rows = onDevice ? 1 : BATCH_ROWS;
+    const cache = onDevice ? new DeviceRows(config, programs.head) : new KvCache(config, BATCH_ROWS);
     this.#cache = cache;
-    this.#buffers = new StackBuffers(programs, BATCH_ROWS);
-    this.#probes = new Probes(programs, BATCH_ROWS);
-    this.#logits = new Buffer("f32", BATCH_ROWS * config.vocabulary);
-    this.slots = Array.from({ length: BATCH_ROWS }, (_, row) => new Slot(programs, cache.span(row, 1)));
+    this.#buffers = new StackBuffers(programs, this.#rows);
+    this.#probes = new Probes(programs, this.#rows);
+    this.#logits = new Buffer("f32", this.#rows * config.vocabulary);
+    this.slots = Array.from({ length: this.#rows }, (_, row) => new Slot(programs, cache.span(row, 1)));
   }
 
   /** Runs of adjacent slots among these. */
@@ -156,7 +163,7 @@ export class Batch implements Disposable {
   }
 
   #lengthsFrom(layer: number): Lengths {
-    const known = this.#lengths.get(layer) ?? new Lengths(this.#programs.decoder.config, BATCH_ROWS, 1);
+    const known = this.#lengths.get(layer) ?? new Lengths(this.#programs.decoder.config, this.#rows, 1);
     this.#lengths.set(layer, known);
     return known;
   }

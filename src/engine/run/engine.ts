@@ -1,5 +1,6 @@
 import type { Digits } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder.ts";
+import { fitsDevice } from "../../models/device-rows.ts";
 import { DecoderPrograms } from "../../models/programs.ts";
 import type { OpenDecoder } from "../../models/registry.ts";
 import type { Device } from "../../runtime/device.ts";
@@ -19,10 +20,12 @@ import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./st
 /** A model's weights, programs and rows: all requests share them, whatever their plans. Runs prompts in chunks, and decode steps. */
 export class Engine implements Disposable {
   readonly slots: Slots;
+  readonly #onDevice: boolean;
   #disposed = false;
 
   private constructor(readonly programs: DecoderPrograms) {
     this.slots = new Slots(programs);
+    this.#onDevice = programs.device !== "cpu" && fitsDevice(programs.decoder.config);
   }
 
   /** `shared` are weights that it has together with other engines; `openBytes` opens the decoder over weights in bytes. */
@@ -67,13 +70,13 @@ export class Engine implements Disposable {
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan): Slot {
     this.#check();
-    return this.#begin(this.slots.take(prompt, plan.state.prompt, cutsOf(plan)), prompt, plan);
+    return this.#begin(this.#take(prompt, plan.state.prompt, plan), prompt, plan);
   }
 
   /** Like `acquire`, but the slot is empty. */
   acquireEmpty(prompt: readonly number[] = [], plan: Plan = densePlan): Slot {
     this.#check();
-    return this.#begin(this.slots.take([], "", cutsOf(plan)), prompt, plan);
+    return this.#begin(this.#take([], "", plan), prompt, plan);
   }
 
   /**
@@ -85,11 +88,16 @@ export class Engine implements Disposable {
     this.#check();
     const shares = plan.state.prompt === "" && this.slots.reusable(prompt, "") >= chunkAfter(this.programs, 0);
     if (!shares) this.forget();
-    const slot = this.slots.take(shares ? prompt : [], "", cutsOf(plan));
+    const slot = this.#take(shares ? prompt : [], "", plan);
     slot.truncate(slot.chunksOf(prompt));
     for (let past = 0; past < slot.tokens.length; past += chunkAfter(this.programs, past))
       meter.spare(chunkAfter(this.programs, past), past);
     return this.#begin(slot, prompt, plan);
+  }
+
+  /** Savings read keys and values here, so only dense requests have them on the device. */
+  #take(prompt: readonly number[], key: string | undefined, plan: Plan): Slot {
+    return this.slots.take(prompt, key, cutsOf(plan), this.#onDevice && plan === densePlan);
   }
 
   /** Prepares a row for a plan: its layers are divided at the cuts, and only reusable tokens are offered. */
@@ -105,6 +113,8 @@ export class Engine implements Disposable {
    * state.
    */
   restart(slot: Slot, prompt: readonly number[], plan: Plan): void {
+    if (slot.onDevice && plan !== densePlan)
+      throw new UserError("a saving that acts on some of the texts alone does not run on webgpu");
     slot.settle();
     slot.truncate(slot.reusable(prompt, plan.state.prompt));
     this.#begin(slot, prompt, plan);

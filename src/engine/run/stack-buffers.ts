@@ -1,7 +1,7 @@
 import type { KvRows } from "../../models/cache.ts";
 import type { DecoderPrograms, Segment } from "../../models/programs.ts";
 import { pastSizes } from "../../models/window-start.ts";
-import { Buffer, type View, type ViewSet } from "../../runtime/buffer.ts";
+import { type Bindable, Buffer, type View, type ViewSet } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Binding, BoundProgram } from "../../runtime/program.ts";
 import { WindowChain } from "./window-chain.ts";
@@ -167,7 +167,7 @@ export class StackBuffers implements Disposable {
 /** A layer's cache or states as its inputs and outputs: updated in place. A layer with a window begins at token `start`. */
 function layerBinding(cache: KvRows, layer: number, start: number, views: ViewSet): Binding {
   if (cache.config.recurrent?.(layer) !== undefined) return stateBinding(cache, layer);
-  return cacheBinding(cache.from(layer, start, views), String(layer));
+  return cacheBinding(cache.bound(layer, start, views), String(layer));
 }
 
 /** A recurrent layer's states as its input and output: updated in place. */
@@ -177,7 +177,7 @@ export function stateBinding(cache: KvRows, layer: number): Binding {
 }
 
 /** A layer's cache as the inputs and outputs of its attention, with names that end in `suffix`: updated in place. */
-export function cacheBinding({ key, value }: { key: View; value: View }, suffix: string): Binding {
+export function cacheBinding({ key, value }: { key: Bindable; value: Bindable }, suffix: string): Binding {
   const keys = { [`pastKey${suffix}`]: key, [`presentKey${suffix}`]: key };
   return { ...keys, [`pastValue${suffix}`]: value, [`presentValue${suffix}`]: value };
 }

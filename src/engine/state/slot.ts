@@ -1,5 +1,6 @@
 import type { KvRows } from "../../models/cache.ts";
 import type { LayerForm } from "../../models/dense-graphs.ts";
+import { DeviceRows } from "../../models/device-rows.ts";
 import type { LayerRange, StateGroup } from "../../models/kv-group.ts";
 import { Lengths, type Place } from "../../models/lengths.ts";
 import type { DecoderPrograms, Segment } from "../../models/programs.ts";
@@ -52,6 +53,11 @@ export class Slot extends Cached implements Disposable {
     this.buffers = new StackBuffers(programs, PREFILL_CHUNK);
     this.probes = new Probes(programs, 1);
     this.#logits = new Buffer("f32", programs.decoder.config.vocabulary);
+  }
+
+  /** True if its keys and values lie on the programs' device: it runs densely only. */
+  get onDevice(): boolean {
+    return this.cache instanceof DeviceRows;
   }
 
   /** Tokens that exited, and wait for a later one that goes deeper; made on first use. */

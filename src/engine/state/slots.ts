@@ -84,11 +84,11 @@ export class Slots implements Disposable {
 
   /**
    * A free row with as much of `prompt` as is anywhere under the key of a plan's state; its last token always runs.
-   * `cuts` are the plan's.
+   * `cuts` are the plan's. A row on the device has what it had before.
    */
-  take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = []): Slot {
-    const slot = this.#beside(this.#choose(prompt, key), cuts);
-    const source = longest([slot, ...this.#all(), ...this.#shelf], prompt, key);
+  take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = [], onDevice = false): Slot {
+    const slot = this.#beside(this.#choose(prompt, key, onDevice), cuts);
+    const source = onDevice ? slot : longest([slot, ...this.#onHost(), ...this.#shelf], prompt, key);
     const shared = source.reusable(prompt, key);
     const copies = shared - slot.reusable(prompt, key) >= WORTH_COPYING;
     source.used = ++this.#clock;
@@ -125,10 +125,10 @@ export class Slots implements Disposable {
    * The row that loses least: the one that shares most with the prompt, unless most of its contents would be lost while
    * there is room; else the least recently used.
    */
-  #choose(prompt: readonly number[], key: StateKey): Slot {
-    const free = this.#free();
+  #choose(prompt: readonly number[], key: StateKey, onDevice: boolean): Slot {
+    const free = this.#free().filter((slot) => slot.onDevice === onDevice);
     const best = longest(free, prompt, key);
-    if (!best) return this.#add().slots[0]!;
+    if (!best) return this.#add(onDevice).slots[0]!;
     const roomy = 2 * best.reusable(prompt, key) < best.tokens.length && this.keptBytes < this.limit;
     return (roomy ? free.find((slot) => slot.tokens.length === 0) : undefined) ?? best;
   }
@@ -149,7 +149,8 @@ export class Slots implements Disposable {
 
   /** Puts a row's contents aside if most of it is nowhere else; `coming` tokens will replace it. */
   #shelve(slot: Slot, coming = 0): void {
-    const others = [...this.#all(), ...this.#shelf].filter((held) => held !== slot);
+    if (slot.onDevice) return;
+    const others = [...this.#onHost(), ...this.#shelf].filter((held) => held !== slot);
     const elsewhere = Math.max(0, ...others.map((held) => held.shares(slot)));
     if (2 * elsewhere >= slot.tokens.length || slot.bytes >= this.limit) return;
     const next = this.#nextToGo(coming);
@@ -191,6 +192,11 @@ export class Slots implements Disposable {
     return this.#batches.flatMap((batch) => batch.slots);
   }
 
+  /** Those whose keys and values can be copied. */
+  #onHost(): Slot[] {
+    return this.#all().filter((slot) => !slot.onDevice);
+  }
+
   #free(): Slot[] {
     return this.#all().filter((slot) => !slot.busy);
   }
@@ -199,8 +205,8 @@ export class Slots implements Disposable {
     return [...this.#free(), ...this.#shelf].filter((held) => held.bytes > 0);
   }
 
-  #add(): Batch {
-    const batch = new Batch(this.programs);
+  #add(onDevice: boolean): Batch {
+    const batch = new Batch(this.programs, onDevice);
     this.#batches.push(batch);
     return batch;
   }

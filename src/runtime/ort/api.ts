@@ -22,12 +22,14 @@ const functions = {
   CreateTensorAsOrtValue: [48, ["void *", "void *", "size_t", "int", "void *"]],
   CreateTensorWithDataAsOrtValue: [49, ["void *", "void *", "size_t", "void *", "size_t", "int", "void *"]],
   GetTensorMutableData: [51, ["void *", "void *"]],
+  CreateMemoryInfo: [68, ["str", "int", "int", "int", "void *"]],
   CreateCpuMemoryInfo: [69, ["int", "int", "void *"]],
   GetAllocatorWithDefaultOptions: [78, ["void *"]],
   CreateEnvWithGlobalThreadPools: [119, ["int", "str", "void *", "void *"]],
   DisablePerSessionThreads: [120, ["void *"]],
   CreateThreadingOptions: [121, ["void *"]],
   AddSessionConfigEntry: [130, ["void *", "str", "str"]],
+  CreateAllocator: [131, ["void *", "void *", "void *"]],
   CreateAndRegisterAllocator: [144, ["void *", "void *", "void *"]],
   SetGlobalIntraOpNumThreads: [147, ["void *", "int"]],
   SetGlobalInterOpNumThreads: [148, ["void *", "int"]],
@@ -43,7 +45,7 @@ const functions = {
 
 const releases = {
   ...{ ReleaseSession: 95, ReleaseValue: 96, ReleaseSessionOptions: 100 },
-  ReleasePrepackedWeightsContainer: 167,
+  ...{ ReleaseMemoryInfo: 94, ReleaseAllocator: 132, ReleasePrepackedWeightsContainer: 167 },
 } as const;
 
 export type OrtFunction = keyof typeof functions;

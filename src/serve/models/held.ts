@@ -81,7 +81,8 @@ export async function load({ served, quant, adapter }: Wanted, scheduling: Sched
   try {
     // It may have been damaged since the server found it.
     await checkDownload(served.source.path);
-    const model = await Model.open(await openModel(served.source, [], quant, { adapter }), [], started);
+    const loaded = await openModel(served.source, [], quant, { adapter, device: served.device });
+    const model = await Model.open(loaded, [], started);
     return { model, turns: model.schedule(scheduling) };
   } catch (error) {
     throw asModelFault(error);

@@ -2,6 +2,7 @@ import path from "node:path";
 import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
+import type { Device } from "../../runtime/device.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { type Registered, registeredRecipes, requireModel, shortName } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
@@ -21,6 +22,7 @@ export interface Served {
   readonly source: ResolvedModel;
   /** The form of its weights, if a recipe does not set it. */
   readonly quant: Quant;
+  readonly device: Device;
 }
 
 /** The model and savings that a request resolves to. */
@@ -41,6 +43,7 @@ interface Opening {
   /** Names that are taken by models of other servers. */
   elsewhere?: readonly string[];
   quant?: Quant;
+  device?: Device;
 }
 
 /** The models of a server by name. No request can add one: each was named at the start. */
@@ -65,7 +68,7 @@ export class Catalogue {
    */
   static async open(
     specs: readonly string[],
-    { resolve = resolveModel, elsewhere = [], quant = "auto" }: Opening = {},
+    { resolve = resolveModel, elsewhere = [], quant = "auto", device = "cpu" }: Opening = {},
   ): Promise<Catalogue> {
     const all: Served[] = [];
     for (const spec of withoutPipelines(specs, elsewhere)) {
@@ -73,7 +76,7 @@ export class Catalogue {
       if (elsewhere.includes(id) || all.some((served) => served.id === id))
         throw new UserError(`two models are named "${id}"; use name=MODEL`, 2);
       const source = await resolve(model);
-      all.push({ id, model, source: { ...source, name: id }, quant });
+      all.push({ id, model, source: { ...source, name: id }, quant, device });
     }
     const idOf = (model: string) => named(model).id;
     return new Catalogue(all, elsewhere, new Pairs(pairsIn(specs, idOf)), rankersIn(specs, idOf));
