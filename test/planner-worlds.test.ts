@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { seededRandom } from "../src/util/random.ts";
 import { countdowns, isTested, solutions, stepped } from "../tools/planner/worlds/countdown.ts";
 import { starGraphs } from "../tools/planner/worlds/star-graphs.ts";
+import { words } from "../tools/planner/worlds/words.ts";
 import type { Sample } from "../tools/planner/worlds/world.ts";
 
 const samplesOf = (draw: (random: () => number) => Sample, count = 100): Sample[] => {
@@ -23,18 +24,21 @@ test("all plans of a question are found, with their results on the way", () => {
   expect(solutions([1, 1, 1], 99).size).toBe(0);
 });
 
-test.each([countdowns, starGraphs])("$name: a sample's plan solves its question, and its answer opens it", (world) => {
-  for (const sample of [...samplesOf(world.tested), ...samplesOf(world.asked)]) {
-    expect(world.solves(sample, sample.plan)).toBe(true);
-    expect(world.opens(sample, sample.plan)).toBe(true);
-    expect(world.answers(sample, sample.answer)).toBe(true);
-    expect(world.answers(sample, "")).toBe(false);
-    expect(sample.plan.length).toBeLessThan(world.planTokens);
-    expect(sample.answer.length).toBeLessThan(world.answerTokens);
-    expect(world.chance(sample)).toBeGreaterThan(0);
-    expect(world.chance(sample)).toBeLessThanOrEqual(1);
-  }
-});
+test.each([countdowns, starGraphs, words])(
+  "$name: a sample's plan solves its question, and its answer opens it",
+  (world) => {
+    for (const sample of [...samplesOf(world.tested), ...samplesOf(world.asked)]) {
+      expect(world.solves(sample, sample.plan)).toBe(true);
+      expect(world.opens(sample, sample.plan)).toBe(true);
+      expect(world.answers(sample, sample.answer)).toBe(true);
+      expect(world.answers(sample, "")).toBe(false);
+      expect(sample.plan.length).toBeLessThan(world.planTokens);
+      expect(sample.answer.length).toBeLessThan(world.answerTokens);
+      expect(world.chance(sample)).toBeGreaterThan(0);
+      expect(world.chance(sample)).toBeLessThanOrEqual(1);
+    }
+  },
+);
 
 test("countdown: wrong results, other numbers and other targets are refused", () => {
   const sample: Sample = { task: "countdown", question: "1,8,7|55", plan: "8*7:56-1", answer: "8*7" };
@@ -43,6 +47,13 @@ test("countdown: wrong results, other numbers and other targets are refused", ()
   expect(countdowns.answers(sample, "7*8")).toBe(true);
   for (const step of ["8*1", "8*", "8*7:", "8-1"]) expect(countdowns.answers(sample, step)).toBe(false);
   expect(countdowns.chance(sample)).toBeCloseTo(2 / 17);
+});
+
+test("words: an answer is its first node, in whatever sentence", () => {
+  const [sample] = samplesOf(words.tested, 1) as [Sample];
+  expect(words.answers(sample, `The next node is ${sample.answer}.`)).toBe(true);
+  expect(words.answers(sample, "The next node is a.")).toBe(false);
+  expect(words.answers(sample, `x${sample.answer}`)).toBe(false);
 });
 
 test("countdown: a tenth of the questions is of tests alone, whatever the order of their numbers", () => {

@@ -1,7 +1,10 @@
 /** The tables of docs/pipelines/planner.md from docs/results/planner: `npx tsx tools/planner-results.ts` writes them. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ArmRow, PlannerRow, Result, StepRow } from "./planner/measure.ts";
+import type { ArmRow } from "./planner/arm-rows.ts";
+import type { FrozenResult } from "./planner/frozen.ts";
+import type { Result } from "./planner/measure.ts";
+import type { PlannerRow, StepRow } from "./planner/plan-rows.ts";
 import type { World } from "./planner/worlds/world.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
@@ -45,7 +48,7 @@ interface Words {
   readonly first: string;
   readonly whole: string;
 }
-const WORLDS: Readonly<Record<World["name"], Words>> = {
+const WORLDS: Readonly<Record<Exclude<World["name"], "words">, Words>> = {
   "star-graphs": {
     ...{ title: "Star graphs", task: "star-graph", questions: "Paths of", first: "first hop", whole: "whole path" },
   },
@@ -96,18 +99,31 @@ function planTables(result: Result, words: Words): string {
   return parts.map(([head, table]) => `${head}\n\n${table}`).join("\n\n");
 }
 
-function readResult(name: string): Result | undefined {
-  const file = join(root, RESULTS, `${name}.json`);
-  return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : undefined;
+/** Tables of a published model as the frozen executor. */
+function frozenTables({ executor, questions, projectorSamples, arms, steps }: FrozenResult): string {
+  const words = WORLDS["star-graphs"];
+  return [
+    `${questions} questions, ${executor} frozen, projectors of ${projectorSamples} samples:`,
+    armsTable(arms),
+    "The planner alone, by how it fills in:",
+    stepsTable(steps, words),
+  ].join("\n\n");
 }
 
-/** The section: a part for each world that was measured. */
+/** A result's tables under its title. */
+function part<T>(title: string, name: string, tables: (result: T) => string): string {
+  const file = join(root, RESULTS, `${name}.json`);
+  const text = existsSync(file) ? tables(JSON.parse(readFileSync(file, "utf8"))) : "Not measured yet.";
+  return `### ${title}\n\n${text}`;
+}
+
+/** The section: a part for each world. */
 export const section = (): string =>
-  Object.entries(WORLDS)
-    .map(([name, words]) => {
-      const result = readResult(name);
-      return `### ${words.title}\n\n${result ? planTables(result, words) : "Not measured yet."}`;
-    })
-    .join("\n\n");
+  [
+    ...Object.entries(WORLDS).map(([name, words]) =>
+      part<Result>(words.title, name, (result) => planTables(result, words)),
+    ),
+    part("A chat model as the executor", "frozen", frozenTables),
+  ].join("\n\n");
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, section());

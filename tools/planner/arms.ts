@@ -24,9 +24,13 @@ export interface Answered {
 /** The content of the plan's place for question `i`; undefined: no plan, and a prompt without its place. */
 export type Place = (i: number) => Promise<Carried | undefined>;
 
-export const planningOf = (channel: Channel, tokens: number, diffusion: DiffusionInput = {}): Planning => ({
+export const planningOf = (
+  channel: Channel,
+  { template, planTokens: tokens }: World,
+  diffusion: DiffusionInput = {},
+): Planning => ({
   channel,
-  template: "bare-1",
+  template,
   terms: { tokens, diffusion: diffusionOptions.parse(diffusion), temperature: 0 },
 });
 
@@ -68,7 +72,7 @@ export async function answerBy(
   carried: Carried | undefined,
 ): Promise<Answered> {
   const started = performance.now();
-  const planning = planningOf(carried ? "text" : "none", world.planTokens);
+  const planning = planningOf(carried ? "text" : "none", world);
   const { prompt, embeddings } = promptFor(executor, sample.question, planning, carried?.span ?? []);
   const options = generateOptions.parse({ maxTokens: world.answerTokens });
   let text = "";

@@ -10,13 +10,13 @@ interface Line {
 }
 
 /** A plan stands between = and >; the answer follows >. */
-const planned = ({ question, plan }: Sample): Line => ({ prompt: `${question}=`, completion: plan });
+export const planned = ({ question, plan }: Sample): Line => ({ prompt: `${question}=`, completion: plan });
 const withPlan = ({ question, plan, answer }: Sample): Line => ({
   prompt: `${question}=`,
   completion: `${plan}>${answer}`,
 });
 const plain = ({ question, answer }: Sample): Line => ({ prompt: `${question}>`, completion: answer });
-const asked = ({ question, answer }: Sample): Line => ({ prompt: question, completion: answer });
+export const asked = ({ question, answer }: Sample): Line => ({ prompt: question, completion: answer });
 
 /** Samples of the models' training, of a planner's beginning, and of a projector's. */
 const [SAMPLES, FIRST, QUESTIONS] = [300_000, 150_000, 4000];
@@ -43,7 +43,8 @@ export function writeData(folder: string, world: World): void {
   save(folder, "questions.jsonl", questions.map(asked));
 }
 
-function save(folder: string, name: string, lines: readonly Line[]): void {
+/** Writes lines into a folder, unless they are there. */
+export function save(folder: string, name: string, lines: readonly Line[]): void {
   const file = path.join(folder, name);
   if (!existsSync(file)) writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }

@@ -1,13 +1,12 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { parse } from "yaml";
 import { sources } from "../../src/engine/plan/latents.ts";
-import { train } from "../../src/library/train.ts";
 import type { TrainInput } from "../../src/train/options.ts";
 import { root } from "../section.ts";
 import { shipModel } from "../ship-model.ts";
 import { writeData } from "./data.ts";
 import { measure } from "./measure.ts";
+import { cardAt, type Role, roleOptions, trainer } from "./training.ts";
 import { countdowns } from "./worlds/countdown.ts";
 import { starGraphs } from "./worlds/star-graphs.ts";
 
@@ -22,24 +21,9 @@ const [alone, ...unknown] = words.filter((word) => word !== world.name);
 if (unknown.length > 0 || !["planner", "executors", undefined].includes(alone))
   throw new Error(`expected FOLDER [star-graphs|countdown] [planner|executors], got ${words.join(" ")}`);
 const at = (...names: string[]): string => path.join(folder, ...names);
-const say = (text: string): void => void process.stderr.write(`${text}\n`);
 
-/** Trains into a folder of the run, unless it is done. */
-async function trained(name: string, options: TrainInput): Promise<void> {
-  if (existsSync(at(name, "receipt.json"))) return;
-  const { loss, steps } = await train(options, { out: at(name), reuse: "resume changed", threads: 1 });
-  say(`${name}: ${steps} steps, loss ${loss.last.toFixed(4)}`);
-}
-
-/** The file of a role's options. */
-const cardAt = (role: string): string => path.join(import.meta.dirname, `${role}.yaml`);
-
-/** The options of a role, with the run's data. */
-function cardOf(role: string, data: string): TrainInput {
-  const card: TrainInput = parse(readFileSync(cardAt(role), "utf8"));
-  const method = role === "planner" ? { method: `masked-diffusion:answer=${world.planTokens},epsilon=0.15` } : {};
-  return { ...card, ...method, data: at(data) };
-}
+const trained = trainer(folder);
+const cardOf = (role: Role, data: string): TrainInput => roleOptions(role, world, at(data));
 
 /** Steps of the planner's beginning, on short plans alone. */
 const FIRST_STEPS = 3000;
@@ -51,7 +35,7 @@ function laterPlanner(): TrainInput {
 }
 
 /** Puts a trained model into models/, with its options. */
-async function ship(role: string): Promise<void> {
+async function ship(role: Role): Promise<void> {
   await shipModel(at(role), `${role}-tiny`);
   copyFileSync(cardAt(role), path.join(root, "models", `${role}-tiny`, "train.yaml"));
 }
@@ -66,7 +50,7 @@ if (alone !== "planner") await trained("executor", cardOf("executor", "executor-
 if (alone !== "planner") await trained("executor-plain", cardOf("executor", "executor-plain.jsonl"));
 if (alone !== undefined) process.exit();
 const ships = world === starGraphs;
-if (ships) for (const role of ["planner", "executor"]) await ship(role);
+if (ships) for (const role of ["planner", "executor"] as const) await ship(role);
 
 /** The folder of a role's model: as it is shipped, in float16, if it is. */
 const modelOf = (role: string): string => (ships ? path.join(root, "models", `${role}-tiny`) : at(role));

@@ -7,9 +7,10 @@ export type Channel = (typeof channels)[number];
 
 /**
  * Wordings of planner's and executor's prompts. A version is never changed: a projector is trained for one. `bare-1`
- * puts marks around the plan, for models that were trained on them; `chat-1` asks, through chat templates.
+ * puts marks around the plan, for models that were trained on them; `chat-1` asks, through chat templates. `half-1` has
+ * bare-1's words for the planner and chat-1's for the executor.
  */
-export const templates = ["bare-1", "chat-1"] as const;
+export const templates = ["bare-1", "chat-1", "half-1"] as const;
 export type Template = (typeof templates)[number];
 
 /** An executor's prompt: the tokens before the plan's place, and those behind it. */
@@ -26,6 +27,7 @@ const answer = (question: string, plan: string): string => `${question}\n\n${pla
 export function plannerPrompt(tokenizer: Tokenizer, template: Template, question: string): number[] {
   switch (template) {
     case "bare-1":
+    case "half-1":
       return bare(tokenizer, `${question}=`);
     case "chat-1":
       return tokenizer.encodeSegments(chat(tokenizer, ask(question)));
@@ -38,6 +40,7 @@ export function executorPrompt(tokenizer: Tokenizer, template: Template, questio
     case "bare-1":
       return { before: bare(tokenizer, planned ? `${question}=` : question), behind: tokenizer.encode(">") };
     case "chat-1":
+    case "half-1":
       return planned ? aroundPlan(tokenizer, question) : { before: plain(tokenizer, question), behind: [] };
   }
 }

@@ -145,6 +145,7 @@ function tested(random: Random): Sample {
 /** Countdown with three or four numbers: a chain of steps, each number used once, that ends at the target. */
 export const countdowns: World = {
   name: "countdown",
+  template: "bare-1",
   ...{ planTokens: 14, steps: [1, 2, 4, 7, 14], answerTokens: 4, tested, training, chance },
   beginning: (random) => (random() < VARIED ? training(random) : countdown(random, 3, false)),
   asked: (random) => countdown(random, threeOrFour(random), false),

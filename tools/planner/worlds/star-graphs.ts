@@ -49,6 +49,7 @@ function training(random: Random): Sample {
 /** Paths from a star's middle to the end of one of its arms. */
 export const starGraphs: World = {
   name: "star-graphs",
+  template: "bare-1",
   ...{ planTokens: 6, steps: [1, 2, 3, 4, 6], answerTokens: 2, training },
   tested: (random) => starGraph(random),
   beginning: (random) => (random() < VARIED ? training(random) : starGraph(random, SHORT)),

@@ -1,16 +1,19 @@
+import type { Template } from "../../../src/engine/plan/template.ts";
+
 export type Random = () => number;
 
 /** A question with the plan that solves it and the answer that follows from the plan. */
 export interface Sample {
-  readonly task: "star-graph" | "countdown" | "look-up";
+  readonly task: "star-graph" | "countdown" | "words" | "look-up";
   readonly question: string;
   readonly plan: string;
   readonly answer: string;
 }
 
-/** A planner's world: where questions come from, and what solves them. Every world has look-ups among its samples. */
+/** A planner's world: where questions come from, and what solves them. */
 export interface World {
-  readonly name: "star-graphs" | "countdown";
+  readonly name: "star-graphs" | "countdown" | "words";
+  readonly template: Template;
   /** Tokens of a plan: the longest of training, and an end token. */
   readonly planTokens: number;
   /** Steps of filling in a plan that are compared. */

@@ -16,7 +16,7 @@ import type { OpenedRun } from "../../open-run.ts";
 import { openTrainee } from "../../open-trainee.ts";
 import type { TrainOptions } from "../../options.ts";
 import type { ParameterStore } from "../../parameters.ts";
-import { type Base, checkTrainable, type Subject } from "../../subject.ts";
+import type { Base, Subject } from "../../subject.ts";
 import { TracedWeights } from "../../traced-weights.ts";
 import { longestOf, plannedBatches, plannedRows, readQuestions, splitRows } from "./data.ts";
 import { fillProjector } from "./fill.ts";
@@ -99,7 +99,6 @@ function subjectOf(
   { executor: { checkpoint } }: Bases,
   from: number,
 ): Omit<Subject, "write"> {
-  checkTrainable(checkpoint);
   const architecture = decoderArchitecture(checkpoint);
   const names = architecture.tensors(checkpoint);
   const part = (name: string) => new Part(checkpoint, names, name);

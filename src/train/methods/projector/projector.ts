@@ -13,7 +13,9 @@ const options = diffusionOptions.extend({
     .describe("vectors that it reads: the plan's states; the others are controls that no plan is in"),
   template: choice(templates)
     .default("chat-1")
-    .describe("wording of the prompts: chat-1 asks through chat templates, bare-1 marks the plan by = and >"),
+    .describe(
+      "wording of the prompts: chat-1 asks through chat templates, bare-1 marks the plan by = and >, half-1 is bare-1 for the planner and chat-1 for the executor",
+    ),
 });
 export type ProjectorOptions = z.output<typeof options>;
 
