@@ -44,6 +44,7 @@ const projector = (source: "plan" | "constant"): TrainInput => ({
   method: `projector:plan=${words.planTokens},template=${words.template},source=${source}`,
   model: `${at("planner")}+${EXECUTOR}`,
   data: at("questions.jsonl"),
+  validation: 0,
   batch: 8,
   epochs: 1,
   seed: 1,
