@@ -1,0 +1,137 @@
+/**
+ * Peers of about equal size under mixed precision: `npx tsx tools/lyapunov/train.ts OUT PROSE.txt [STEPS [KIND]]` trains
+ * Mamba, Mamba-2, a GPT and a recurrent network, whole and by adapters, in three precisions with three seeds, measures
+ * them, and writes what is there into docs/results/lyapunov/peers.jsonl. What is done is skipped; a run that was stopped
+ * goes on. With KIND, that kind alone, so that two can run beside each other.
+ */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { resumeTraining, train } from "../../src/index.ts";
+import { rowsOf } from "../moe/domains.ts";
+import {
+  folderOf,
+  type Kind,
+  kinds,
+  optionsOf,
+  type Place,
+  precisions,
+  type Run,
+  SEEDS,
+  type Stage,
+  stages,
+  TUNING_SEED,
+} from "./arms.ts";
+import { writePeers } from "./lines.ts";
+import { type Models, measureDivergence, measureExponents } from "./measure.ts";
+
+/** Rows of code: what adapters learn, and what they are measured on. */
+const [LEARNT, HELD_OUT] = [1600, 40];
+/** The share of the steps at which exponents are measured during training. */
+const DURING = 0.25;
+
+const [out = "", prose = "", steps = "300", only] = process.argv.slice(2);
+mkdirSync(out, { recursive: true });
+const write = (name: string, text: string): string => {
+  const file = join(out, name);
+  writeFileSync(file, text);
+  return file;
+};
+const place: Place = {
+  ...{ out, prose, steps: Number(steps) },
+  code: write("code.txt", rowsOf("code", LEARNT, 1, prose).join("")),
+};
+/** What no run trained on. */
+const heldOut: Readonly<Record<Stage, string>> = {
+  whole: readFileSync(prose, "utf8").slice(-100_000),
+  adapter: rowsOf("code", HELD_OUT, 777, prose).join(""),
+};
+
+/** Trains unless it is done; returns the run's folder. */
+async function trained(run: Run, base: string): Promise<string> {
+  const folder = join(out, folderOf(run));
+  if (existsSync(join(folder, "receipt.json"))) return folder;
+  process.stderr.write(`${new Date().toISOString()} ${folderOf(run)}\n`);
+  if (existsSync(folder)) await resumeTraining(folder);
+  else await train(optionsOf(run, place, base), { out: folder });
+  return folder;
+}
+
+/** The held-out loss at a run's end. */
+function lossOf(folder: string): number {
+  const last = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim().split("\n").at(-1)!;
+  return JSON.parse(last).validation;
+}
+
+/** The better rate of a kind with the seed of none of the results, in float32. */
+async function bestRate(kind: Kind, stage: Stage, base: string): Promise<number> {
+  const tried: { rate: number; loss: number }[] = [];
+  for (const rate of stages[stage].rates) {
+    const folder = await trained({ kind, stage, rate, seed: TUNING_SEED, precision: "fp32" }, base);
+    tried.push({ rate, loss: lossOf(folder) });
+  }
+  return tried.toSorted((a, b) => a.loss - b.loss)[0]!.rate;
+}
+
+/** Keeps what was measured, so that it is measured once. */
+async function kept<T>(name: string, measure: () => Promise<T>): Promise<T> {
+  const file = join(out, `${name}.json`);
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
+  const found = await measure();
+  writeFileSync(file, JSON.stringify(found));
+  return found;
+}
+
+/** The arms of a stage, of all seeds. An adapter's base is the seed's own model in float32. */
+async function stageOf(kind: Kind, stage: Stage, baseOf: (seed: number) => string): Promise<(seed: number) => string> {
+  const rate = await bestRate(kind, stage, baseOf(TUNING_SEED));
+  const run = (seed: number, precision: Run["precision"], part?: number): Run => ({
+    ...{ kind, stage, seed, precision, rate },
+    ...(part !== undefined && { part }),
+  });
+  const folder = (seed: number, precision: Run["precision"] = "fp32") => join(out, folderOf(run(seed, precision)));
+  const model = (of: string, seed: number): Models =>
+    stage === "whole" ? { base: of } : { base: baseOf(seed), adapter: of };
+  for (const seed of SEEDS) for (const precision of precisions) await trained(run(seed, precision), baseOf(seed));
+  for (const seed of SEEDS) {
+    const next = SEEDS[(seed + 1) % SEEDS.length]!;
+    const arms = Object.fromEntries(precisions.slice(1).map((precision) => [precision, folder(seed, precision)]));
+    const others = { ...arms, "another seed": folder(next) };
+    const loss = Object.fromEntries(precisions.map((precision) => [precision, lossOf(folder(seed, precision))]));
+    await kept(`divergence-${folderOf(run(seed, "fp32"))}`, async () => ({
+      ...{ what: "divergence", kind, stage, seed, rate, steps: place.steps, loss },
+      arms: await measureDivergence(
+        model(folder(seed), seed),
+        Object.entries(others).map(([arm, of]) => ({ arm, ...model(of, arm === "another seed" ? next : seed) })),
+        heldOut[stage],
+      ),
+    }));
+  }
+  if (kind !== "gpt2") await exponentsOf(run, model, stage);
+  return folder;
+}
+
+/** λ before, during and after training, and after it in other precisions. A model that attends has none. */
+async function exponentsOf(
+  run: (seed: number, precision: Run["precision"], part?: number) => Run,
+  model: (of: string, seed: number) => Models,
+  stage: Stage,
+): Promise<void> {
+  const parts = stage === "whole" ? [0, DURING] : [];
+  for (const seed of SEEDS)
+    for (const each of [...parts.map((part) => run(seed, "fp32", part)), ...precisions.map((p) => run(seed, p))]) {
+      const folder = stage === "whole" ? await trained(each, "") : join(out, folderOf(each));
+      const { kind, precision, part = 1 } = each;
+      await kept(`exponents-${folderOf(each)}`, async () => ({
+        ...{ what: "exponents", kind, stage, seed, precision, part },
+        ...(await measureExponents(model(folder, seed), heldOut[stage], seed, precision === "fp32" && part !== DURING)),
+      }));
+    }
+}
+
+for (const kind of Object.keys(kinds) as Kind[]) {
+  if (only !== undefined && only !== kind) continue;
+  const whole = await stageOf(kind, "whole", () => "");
+  const base = (seed: number) => whole(seed);
+  await stageOf(kind, "adapter", base);
+  writePeers(out);
+}
