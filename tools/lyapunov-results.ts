@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { mean } from "../src/util/mean.ts";
+import { readPeers } from "./lyapunov/lines.ts";
+import { peerTables } from "./lyapunov/tables.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
 export const PAGE = "docs/results/lyapunov/README.md";
@@ -167,13 +169,16 @@ function tinyLine(): string {
   return `mamba-tiny, 900 steps, 1,024 tokens: λ max ${signed(max, 5)}; the least of its layers with A = +exp ${signed(grown, 2)}.`;
 }
 
-/** The tables of exponents, precisions, trainings and loops. */
-export const lyapunovSection = (): string =>
-  [
+/** The tables of exponents, precisions, trainings and loops, and of the larger peers once they are measured. */
+export const lyapunovSection = (): string => {
+  const peers = readPeers();
+  return [
+    ...(peers.length > 0 ? peerTables(peers) : []),
     ...["### Exponents", exponentsTable(), tinyLine()],
     ...["### Precisions, by position", precisionTable()],
     ...["### Training in a precision", trainingTable()],
     ...["### Loops of mamba-tiny, nats a token", loopsTable()],
   ].join("\n\n");
+};
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, lyapunovSection());
