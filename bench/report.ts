@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import os from "node:os";
-import { processorBits } from "../src/runtime/processor.ts";
+import { processorBits, processorClass } from "../src/runtime/processor.ts";
 import { chosenBits } from "../src/weights/prepared/tuning.ts";
 import { preparedFolder } from "../src/weights/sources/index.ts";
 import type { Outcome } from "./harness.ts";
@@ -65,7 +65,8 @@ export function table(outcome: Outcome): string {
 /** One model name covers processors with and without the instructions that our kernels are chosen by; forms are chosen for the model at `path`. */
 export function machine(path?: string): string {
   const bits = path !== undefined && existsSync(path) ? chosenBits(preparedFolder(path)) : processorBits();
-  const cpu = `${os.cpus()[0]?.model.trim() ?? os.arch()} (4-bit types run in ${bits} bits)`;
+  const kind = processorClass();
+  const cpu = `${os.cpus()[0]?.model.trim() ?? os.arch()}${kind === undefined ? "" : ` with ${kind}`} (4-bit types run in ${bits} bits)`;
   const gigabytes = Math.round(os.totalmem() / 2 ** 30);
   return `${cpu}, ${os.availableParallelism()} cores, ${gigabytes} GB, ${os.platform()} ${os.arch()}, Node ${process.versions.node}`;
 }

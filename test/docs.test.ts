@@ -30,6 +30,7 @@ import {
 } from "../tools/options.ts";
 import { committedPicture, PICTURE } from "../tools/readme-picture.ts";
 import { markdownTable, root, withSection } from "../tools/section.ts";
+import { speedTable } from "../tools/speed.ts";
 import { tasksTable } from "../tools/tasks.ts";
 
 const read = (path: string) => readFileSync(join(root, path), "utf8");
@@ -115,6 +116,24 @@ describe("README.md", () => {
 test("docs/benchmarks.md has the figures of the result files: npx tsx tools/measured.ts", () => {
   const page = read("docs/benchmarks.md");
   expect(unaligned(page)).toBe(unaligned(withSection(page, "measured", measuredTable(readResults(RESULTS)))));
+});
+
+describe("README's table of speed", () => {
+  test("has the figures of the result files: npx tsx tools/speed.ts", () => {
+    const readme = read("README.md");
+    expect(unaligned(readme)).toBe(unaligned(withSection(readme, "speed", speedTable(readResults(RESULTS)))));
+  });
+
+  test("has a column for each class, which a machine names, or is known of an older result", () => {
+    const line = { unit: "tok/s", ours: 1, peer: "p", theirs: 1, runs: 7, spread: [1, 1] as [number, number] };
+    const of = (ratio: number, machine: string) => ({ ...line, bench: "decode", model: "gemma3", ratio, machine });
+    const table = speedTable([
+      of(0.5, "Any Processor with AMX (4-bit types run in 4 bits), 2 cores"),
+      of(2, "AMD EPYC (4-bit types run in 4 bits), 2 cores"),
+      of(9, "Intel(R) Xeon(R) Processor, 2 cores"),
+    ]);
+    expect(table.split("\n").find((row) => row.includes("Gemma"))).toBe("| Gemma 3 270M, decode | 2.00 |  | 0.50 |");
+  });
 });
 
 test("docs/walk.md lists every room, in the order of imports", () => {

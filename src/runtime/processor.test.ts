@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { fastestBits, kernelInstructions, processorBits } from "./processor.ts";
+import { fastestBits, kernelInstructions, processorBits, processorClass } from "./processor.ts";
 
 const x86 = (flags: string) =>
   `processor\t: 0\nmodel name\t: A CPU\nflags\t\t: fpu sse2 ${flags} rdpid\nbugs\t\t: none\n`;
@@ -21,6 +21,17 @@ test.each([
   ["nothing", "", 8],
 ])("%s", (_, cpuinfo, bits) => {
   expect(fastestBits(cpuinfo)).toBe(bits);
+});
+
+test.each([
+  [x86("avx2 avx512_vnni amx_int8"), "AMX"],
+  [x86("avx2 avx512f avx512_vnni"), "VNNI"],
+  [x86("avx avx2 fma"), "AVX2"],
+  [x86("avx"), undefined],
+  [arm("asimdhp asimddp"), "dot-product"],
+  ["", undefined],
+])("the class of %j is %s", (cpuinfo, wanted) => {
+  expect(processorClass(cpuinfo)).toBe(wanted);
 });
 
 test("instructions that choose kernels, in one order, and no others", () => {

@@ -22,6 +22,20 @@ const flagsOf = (cpuinfo: string): string[] | undefined =>
 /** Linux's names of the instructions by which ONNX Runtime chooses its float32 kernels. */
 const KERNELS = /^(sse4_1|f16c|fma|avx|avx2|avx512\w*|avx_\w+|amx_\w+|asimd\w*|sve\w*|i8mm|bf16)$/;
 
+/** Classes of processors by how they multiply bytes, the fastest first, with Linux's names of their instructions. */
+const CLASSES = [
+  ["AMX", ["amx_int8"]],
+  ["VNNI", ["avx512_vnni", "avx_vnni"]],
+  ["dot-product", ["asimddp"]],
+  ["AVX2", ["avx2"]],
+] as const;
+
+/** This machine's class, as benches tell it; undefined: it does not say, or has none of these. */
+export function processorClass(cpuinfo: string = readStart("/proc/cpuinfo")): string | undefined {
+  const flags = flagsOf(cpuinfo) ?? [];
+  return CLASSES.find(([, names]) => names.some((name) => flags.includes(name)))?.[0];
+}
+
 /** Instructions of this machine's processor that decide which kernels run, and so the last bits of their results. */
 export function kernelInstructions(cpuinfo: string = readStart("/proc/cpuinfo")): string[] {
   return (flagsOf(cpuinfo) ?? []).filter((flag) => KERNELS.test(flag)).toSorted();

@@ -1,0 +1,41 @@
+/** Writes README's table of speed beside llama.cpp, a column for each class of processor. `npx tsx tools/speed.ts` */
+import { type Measured, RESULTS, readResults } from "./measured.ts";
+import { markdownTable, writeSection } from "./section.ts";
+
+/** Rows of the table: the words, the bench and its model. */
+const ROWS = [
+  ["SmolLM2 135M, decode", "decode", "smollm2"],
+  ["SmolLM2 135M, a prompt of 512 tokens", "prefill", "smollm2"],
+  ["SmolLM2 135M, 8 answers at once", "decode-batch", "smollm2"],
+  ["Gemma 3 270M, decode", "decode", "gemma3"],
+  ["Qwen2.5-Coder 0.5B, decode", "decode", "qwen2.5-coder"],
+] as const;
+
+/** Classes by what their processors have, the newest instructions last. */
+const CLASSES = ["AVX2", "VNNI", "AMX"] as const;
+
+/** Classes of the machines of older results, which do not name one; that of a Xeon of the first day is not known. */
+const EARLIER: Readonly<Record<string, (typeof CLASSES)[number]>> = {
+  "AMD EPYC (4-bit types run in 4 bits)": "AVX2",
+  "AMD EPYC (4-bit types run in 8 bits)": "VNNI",
+  "Intel(R) Xeon(R) Processor (4-bit types run in 8 bits)": "AMX",
+};
+
+/** The class that a machine's description names. */
+export function classOf(machine: string): string | undefined {
+  const [processor = ""] = machine.split(",");
+  return / with ([^ ]+) \(/.exec(processor)?.[1] ?? EARLIER[processor];
+}
+
+/** Ratios, above 1 good for us; an empty cell was not measured. */
+export function speedTable(results: readonly Measured[]): string {
+  const ratio = (bench: string, model: string, wanted: string) =>
+    results.find((one) => one.bench === bench && one.model === model && classOf(one.machine) === wanted)?.ratio;
+  const rows = ROWS.map(([words, bench, model]) => [
+    words,
+    ...CLASSES.map((wanted) => ratio(bench, model, wanted)?.toFixed(2) ?? ""),
+  ]);
+  return markdownTable(["times llama.cpp's speed", ...CLASSES], rows);
+}
+
+if (process.argv[1] === import.meta.filename) writeSection("README.md", "speed", speedTable(readResults(RESULTS)));
