@@ -1,0 +1,59 @@
+/** A route and a gate that were calibrated in other codes than the model runs in say so. */
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { CodeBits } from "../graph/index.ts";
+import { keepGate } from "../pipelines/answer/gate/artefact.ts";
+import { gateTarget } from "../pipelines/answer/gate/calibrate.ts";
+import { checkAnswerOptions } from "../pipelines/answer/options.ts";
+import { checkRouteOptions } from "../pipelines/route/name.ts";
+import { calibrationOf, keepCalibration } from "../pipelines/route/record.ts";
+import { scoreOptions } from "../pipelines/route/scores.ts";
+import { gateFor } from "./answer-gate.ts";
+import type { Model } from "./model.ts";
+import { deciderOf } from "./pipeline.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "modicum-notices-"));
+const identity = (name: string, codes?: CodeBits) => ({
+  ...{ name, sha256: name.repeat(64), recipe: [], quant: "auto" },
+  ...(codes && { codes }),
+});
+const made = (file: string) => `${file} was made while the model's 4-bit types ran in 8 bits, and they run in 4 here`;
+
+test.each<[CodeBits, number]>([
+  [4, 1],
+  [8, 0],
+])("a route made in 8 bits, run in %i: %i notices", async (codes, notices) => {
+  const file = join(folder, "route.json");
+  const data = { name: "rows", sha256: "c".repeat(64), prompts: "chat", maxTokens: 1 } as const;
+  const samples = [1, 2, 3].map((score) => ({ score }));
+  const pair = { swift: identity("a", 8), super: identity("b") };
+  await keepCalibration(file, pair, calibrationOf(samples, scoreOptions.parse({}), { by: "share" }, data));
+  const swift = { loaded: { kind: "decoder", form: { quant: "auto", codes } } } as unknown as Model;
+  const told: string[] = [];
+  deciderOf(pair, checkRouteOptions({ share: 0.5 }), swift, { file, onNotice: (one) => void told.push(one) });
+  expect(told).toEqual(Array.from({ length: notices }, () => expect.stringContaining(made(file))));
+});
+
+test.each<[CodeBits, number]>([
+  [4, 1],
+  [8, 0],
+])("a gate made in 8 bits, run in %i: %i notices", async (codes, notices) => {
+  const file = join(folder, "gates.json");
+  const template = "d".repeat(64);
+  await keepGate(
+    file,
+    { model: identity("a", 8), template },
+    {
+      ...{ method: "margin", threshold: 0.25, target: gateTarget.parse({ rate: 0.5 }) },
+      data: { name: "rows", sha256: "c".repeat(64), questions: 2 },
+      measured: { rate: 0.5, accuracy: 0.5, always: 0.5, never: 0.5 },
+    },
+  );
+  const told: string[] = [];
+  const binding = async () => ({ model: identity("a", codes), template });
+  const gate = await gateFor(checkAnswerOptions({}), { binding, file, onNotice: (one) => void told.push(one) });
+  expect(gate).toMatchObject({ method: "margin", threshold: 0.25 });
+  expect(told).toEqual(Array.from({ length: notices }, () => expect.stringContaining(made(file))));
+});
