@@ -1,7 +1,11 @@
-/** Fetches the consistency model that src/engine/imagine/consistency.test.ts checks the blocks with: `npx tsx tools/fetch-consistency.ts`. */
+/**
+ * Fetches the consistency model that src/engine/imagine/consistency.test.ts checks the blocks with, and writes it as a model
+ * folder that `modicum imagine` draws with: `npx tsx tools/fetch-consistency.ts [FOLDER]`.
+ */
 import { packageFiles } from "../src/weights/sources/data-package.ts";
+import { terrain, writeUNet } from "./consistency/unet.ts";
 
-const FILE = "terrain_diffusion/weights/terrain_consistency_unet_difficulty100.onnx";
-const data = { kind: "pypi", package: "adaptive-terrain-diffusion", version: "0.4.2" } as const;
-const [file] = await packageFiles(data, [FILE]);
-process.stdout.write(`${file}\n`);
+const [file] = await packageFiles(terrain.data, [terrain.member]);
+const folder = process.argv[2];
+if (folder !== undefined) await writeUNet(file!, folder);
+process.stdout.write(`${folder ?? file}\n`);

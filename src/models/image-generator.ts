@@ -2,6 +2,7 @@ import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { LatentDecoder } from "./autoencoder-kl.ts";
+import type { ConsistencyConfig } from "./consistency-schedule.ts";
 import type { Encoder } from "./encoder.ts";
 import type { NoiseConfig, SamplingConfig } from "./noise-schedule.ts";
 import type { UNet } from "./unet.ts";
@@ -14,11 +15,15 @@ export interface PromptParts {
   readonly decoder: LatentDecoder;
 }
 
-/** A network with the noise that it was trained on, and what tells it what to draw: classes or texts. */
+/** What a network was trained to predict: the noise in images, or images without noise, each in one step. */
+export type Denoising =
+  | { readonly kind: "noise"; readonly noise: NoiseConfig; readonly sampling: SamplingConfig }
+  | { readonly kind: "consistency"; readonly noise: ConsistencyConfig };
+
+/** A network with what it was trained to predict, and what tells it what to draw: classes or texts. */
 export interface ImageGenerator {
   readonly unet: UNet;
-  readonly noise: NoiseConfig;
-  readonly sampling: SamplingConfig;
+  readonly denoising: Denoising;
   /** The names of the classes, by their number; empty for a network without. */
   readonly labels: readonly string[];
   /** The number of the vector that stands for no class; undefined if there is none. */

@@ -64,8 +64,8 @@ export const stableDiffusion: ImageGeneratorArchitecture = {
     const decoder = new LatentDecoder(readLatentDecoder(partOf(config, "vae")), part("vae"));
     checkFit(config, unet, texts, decoder);
     const scheduler = new Fields(partOf(config, "scheduler", "scheduler_config.json"), NAME);
-    const steps = { noise: readNoise(scheduler), sampling: readSampling(scheduler, usual) };
-    return { ...steps, ...{ unet, labels: [], unconditional: undefined }, prompts: { texts, decoder } };
+    const denoising = { kind: "noise", noise: readNoise(scheduler), sampling: readSampling(scheduler, usual) } as const;
+    return { ...{ denoising, unet, labels: [], unconditional: undefined }, prompts: { texts, decoder } };
   },
 };
 

@@ -4,8 +4,9 @@ import type { Checkpoint, ConfigSource, StoredTensor } from "../weights/checkpoi
 import { identity } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import { checkValues } from "./config.ts";
+import { CONSISTENCY_SCHEDULER, readConsistency } from "./consistency-schedule.ts";
 import { Fields } from "./fields.ts";
-import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator.ts";
+import type { Denoising, ImageGenerator, ImageGeneratorArchitecture } from "./image-generator.ts";
 import { readNoise, readSampling } from "./noise-schedule.ts";
 import { UNet, type UNetConfig } from "./unet.ts";
 import { type BlockNames, checkHeads, readUNetSizes, size } from "./unet-config.ts";
@@ -91,6 +92,11 @@ function schedulerOf(fields: Fields): Fields {
     : new Fields({ ...source, config: fields.object("scheduler") ?? {} }, architecture);
 }
 
+const readDenoising = (scheduler: Fields): Denoising =>
+  scheduler.value("_class_name") === CONSISTENCY_SCHEDULER
+    ? { kind: "consistency", noise: readConsistency(scheduler) }
+    : { kind: "noise", noise: readNoise(scheduler), sampling: readSampling(scheduler) };
+
 /** diffusers' `UNet2DModel`: an unconditional network, or one with a vector for each class. */
 export const unet2d: ImageGeneratorArchitecture = {
   names: [NAME],
@@ -100,9 +106,8 @@ export const unet2d: ImageGeneratorArchitecture = {
     const config = readUNet(weights.config);
     const fields = new Fields(weights.config, NAME);
     const labels = readLabels(fields, config.classes);
-    const scheduler = schedulerOf(fields);
     return {
-      ...{ unet: new UNet(config, weights), labels, noise: readNoise(scheduler), sampling: readSampling(scheduler) },
+      ...{ unet: new UNet(config, weights), labels, denoising: readDenoising(schedulerOf(fields)) },
       unconditional: labels.length < config.classes ? labels.length : undefined,
     };
   },

@@ -1,6 +1,6 @@
-import type { ImageGenerator } from "../../models/image-generator.ts";
+import type { Denoising, ImageGenerator } from "../../models/image-generator.ts";
 import { suggest, UserError } from "../../util/errors.ts";
-import type { ImagineOptions } from "./options.ts";
+import type { ImagineOptions, SamplerName } from "./options.ts";
 
 const USUAL_STEPS = 50;
 /** diffusers' for Stable Diffusion. */
@@ -15,13 +15,16 @@ export type Wanted =
 export interface Asked {
   readonly wanted: Wanted;
   readonly steps: number;
+  readonly sampler: SamplerName;
   readonly guidance: number;
 }
 
 /** Checks a call against a model; `name` names the model in errors. @throws UserError */
 export function askedOf(name: string, model: ImageGenerator, options: ImagineOptions): Asked {
-  const steps = stepsAsked(name, model, options.steps);
-  if (model.prompts) return { wanted: promptOf(name, options), steps, guidance: options.guidance ?? USUAL_GUIDANCE };
+  const steps = stepsAsked(name, model.denoising, options.steps);
+  const sampler = samplerAsked(name, model.denoising, options.sampler);
+  if (model.prompts)
+    return { wanted: promptOf(name, options), steps, sampler, guidance: options.guidance ?? USUAL_GUIDANCE };
   if (options.prompt !== undefined)
     throw new UserError(`prompt: ${name} reads no texts; expected a class, or a model that reads texts`, 2);
   const { unconditional } = model;
@@ -29,15 +32,28 @@ export function askedOf(name: string, model: ImageGenerator, options: ImagineOpt
   const guidance = options.guidance ?? 1;
   if (guidance !== 1 && (options.class === undefined || unconditional === undefined))
     throw new UserError("guidance is for a class and a model that was also trained on none; expected 1", 2);
-  return { wanted: { kind: "class", row, none: unconditional }, steps, guidance };
+  if (guidance !== 1 && model.denoising.kind === "consistency")
+    throw new UserError(`guidance: ${name} is a consistency model, which is not guided; expected 1`, 2);
+  return { wanted: { kind: "class", row, none: unconditional }, steps, sampler, guidance };
 }
 
 /** Times are at most those that were trained, the offset included. */
-function stepsAsked(name: string, { noise, sampling }: ImageGenerator, steps: number | undefined): number {
-  const most = noise.steps - sampling.offset;
-  if (steps === undefined) return Math.min(USUAL_STEPS, most);
+function stepsAsked(name: string, denoising: Denoising, steps: number | undefined): number {
+  const offset = denoising.kind === "noise" ? denoising.sampling.offset : 0;
+  const most = denoising.noise.steps - offset;
+  if (steps === undefined) return denoising.kind === "noise" ? Math.min(USUAL_STEPS, most) : 1;
   if (steps <= most) return steps;
   throw new UserError(`steps: expected at most ${most}, on which ${name} was trained, got ${steps}`, 2);
+}
+
+function samplerAsked(name: string, { kind }: Denoising, sampler: SamplerName | undefined): SamplerName {
+  const consistent = kind === "consistency";
+  if (sampler === undefined) return consistent ? "consistency" : "ddim";
+  if ((sampler === "consistency") === consistent) return sampler;
+  const expected = consistent
+    ? "is a consistency model, expected consistency"
+    : "predicts noise, expected ddim or ddpm";
+  throw new UserError(`sampler: ${name} ${expected}, got ${sampler}`, 2);
 }
 
 function promptOf(name: string, { class: label, prompt }: ImagineOptions): Wanted {

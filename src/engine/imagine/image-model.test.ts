@@ -37,7 +37,9 @@ describe.each(networks)("%s equals diffusers", (name) => {
   const folder = fixture(name);
   const reference: Reference = JSON.parse(readFileSync(path.join(folder, "unet.json"), "utf8"));
   const { model, weights } = openImageGenerator(openCheckpoint(folder), preparedFolder(folder));
-  const left = sharesLeft(model.noise);
+  const { denoising } = model;
+  if (denoising.kind !== "noise") throw new Error("the fixtures predict noise");
+  const left = sharesLeft(denoising.noise);
 
   test("the predicted noise", async () => {
     const [graph] = prepare(weights, () => [traceNoise(model.unet)]);
@@ -50,7 +52,7 @@ describe.each(networks)("%s equals diffusers", (name) => {
   });
 
   test("the times and the steps of DDIM and DDPM", () => {
-    const [ddim, ddpm] = (["ddim", "ddpm"] as const).map((sampler) => ({ ...model.sampling, sampler }));
+    const [ddim, ddpm] = (["ddim", "ddpm"] as const).map((sampler) => ({ ...denoising.sampling, sampler }));
     const steps = stepsOf(left, 10, ddim!);
     expect(steps.map(({ time }) => time)).toEqual(reference.ddimTimes);
     const [x, noise] = [unpack(reference.x), unpack(reference.predicted)];

@@ -1,17 +1,24 @@
 import { z } from "zod";
 
-export const samplers = ["ddim", "ddpm"] as const;
+export const samplers = ["ddim", "ddpm", "consistency"] as const;
+export type SamplerName = (typeof samplers)[number];
 
 /** The terms on which images are made. */
 export const imagineOptions = z.strictObject({
   class: z.string().optional().describe("the class to draw, by its label; without it, of no class"),
   prompt: z.string().optional().describe("what to draw, for a model that reads texts"),
   n: z.int().min(1).max(1024).default(1).describe("images"),
-  steps: z.int().min(1).optional().describe("runs of the network for each image (default: 50, or as many as trained)"),
+  steps: z
+    .int()
+    .min(1)
+    .optional()
+    .describe("runs of the network for each image (default: 50, or as many as trained; 1 of a consistency model)"),
   sampler: z
     .enum(samplers)
-    .default("ddim")
-    .describe("ddim adds no noise between steps, ddpm does (Song et al. 2021; Ho et al. 2020)"),
+    .optional()
+    .describe(
+      "ddim (the usual one) adds no noise between steps, ddpm does (Song et al. 2021; Ho et al. 2020); consistency is that of consistency models, and the only one of them (Song et al. 2023)",
+    ),
   guidance: z
     .number()
     .min(0)

@@ -1,12 +1,13 @@
 import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
 import type { ImageGenerator } from "../../models/image-generator.ts";
 import { traceNoise } from "../../models/image-generator-graphs.ts";
-import { sharesLeft } from "../../models/noise-schedule.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type Condition, NoiseRunner } from "./noise-runner.ts";
+import type { SamplerName } from "./options.ts";
 import { PromptRunner } from "./prompt-runner.ts";
-import { advance, guide, type SamplerName, stepsOf } from "./sampler.ts";
+import { routeOf } from "./route-of.ts";
+import { guide } from "./sampler.ts";
 
 /** The terms of drawing images. */
 export interface Drawing {
@@ -40,17 +41,15 @@ export interface DrawingBill extends Spent {
   tokens: number;
 }
 
+const within = (value: number): number => Math.max(-1, Math.min(1, value));
+
 /** Draws images from noise with a compiled model. */
 export class Painter implements Disposable {
-  readonly #left: Float64Array;
-
   private constructor(
     private readonly model: ImageGenerator,
     private readonly noise: NoiseRunner,
     private readonly prompts: PromptRunner | undefined,
-  ) {
-    this.#left = sharesLeft(model.noise);
-  }
+  ) {}
 
   /** The graphs that `compile` takes. */
   static trace({ unet, prompts }: ImageGenerator): Graph[] {
@@ -91,13 +90,14 @@ export class Painter implements Disposable {
     const size = channels * imageSize ** 2;
     const randoms = Array.from({ length: rows }, (_, i) => normals(seededRandom(drawing.seed + first + i)));
     const x = new Float32Array(rows * size);
-    for (let i = 0; i < x.length; i++) x[i] = randoms[Math.floor(i / size)]!();
-    const sampling = { ...this.model.sampling, sampler: drawing.sampler };
-    for (const [done, step] of stepsOf(this.#left, drawing.steps, sampling).entries()) {
-      const noise = await this.#predicted(x, rows, step.time, drawing, bill);
+    const { deviation, steps } = routeOf(this.model.denoising, drawing.sampler, drawing.steps);
+    for (let i = 0; i < x.length; i++) x[i] = deviation * randoms[Math.floor(i / size)]!();
+    for (const [done, step] of steps.entries()) {
+      const scaled = step.scale === 1 ? x : x.map((value) => step.scale * value);
+      const output = await this.#predicted(scaled, rows, step.time, drawing, bill);
       for (const [i, random] of randoms.entries()) {
         const [from, to] = [i * size, (i + 1) * size];
-        advance(sampling, x.subarray(from, to), noise.subarray(from, to), step, random);
+        step.advance(x.subarray(from, to), output.subarray(from, to), random);
       }
       onStep(done + 1);
     }
@@ -124,7 +124,7 @@ export class Painter implements Disposable {
 
   /** The pixels of what the network draws. */
   async #pixels(x: Float32Array, rows: number, bill: DrawingBill): Promise<Float32Array> {
-    if (!this.prompts) return x;
+    if (!this.prompts) return x.map(within);
     const { channels, imageSize } = this.size;
     const size = channels * imageSize ** 2;
     const pixels = new Float32Array(rows * size);
@@ -132,10 +132,7 @@ export class Painter implements Disposable {
       addSpent(bill, this.prompts.pixelCost);
       const latent = x.subarray((i * x.length) / rows, ((i + 1) * x.length) / rows);
       const decoded = await this.prompts.pixels(latent);
-      pixels.set(
-        decoded.map((value) => Math.max(-1, Math.min(1, value))),
-        i * size,
-      );
+      pixels.set(decoded.map(within), i * size);
     }
     return pixels;
   }

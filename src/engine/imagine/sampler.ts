@@ -1,7 +1,5 @@
 import type { SamplingConfig } from "../../models/noise-schedule.ts";
-import type { samplers } from "./options.ts";
-
-export type SamplerName = (typeof samplers)[number];
+import type { SamplerName } from "./options.ts";
 
 /** One step from a time to an earlier one, in shares of an image's variance that are left (ᾱ). */
 export interface Step {
@@ -14,7 +12,7 @@ export interface Step {
 
 /** A way from noise to images: the sampler, and what a model's configuration says of it. */
 export interface Sampling extends SamplingConfig {
-  readonly sampler: SamplerName;
+  readonly sampler: Exclude<SamplerName, "consistency">;
 }
 
 /**

@@ -47,7 +47,7 @@ function describe(checkpoint: Checkpoint, folder: string): Described {
       ...{ layers: levels.length, hidden: widest.channels, heads, kvHeads: heads, headSize },
       ...{ vocabulary: texts?.config.vocabulary ?? 0, context: texts?.config.context ?? 0 },
     },
-    drawn: { ...sizeOf(model), steps: model.noise.steps },
+    drawn: { ...sizeOf(model), steps: model.denoising.noise.steps },
     ...{ weights, cache: 0, seams: [] },
     ...(model.labels.length > 0 && { labels: model.labels }),
     trace: () => Painter.trace(model),

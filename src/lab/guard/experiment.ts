@@ -63,7 +63,8 @@ async function trained(
   images: readonly ClassedImage[],
   { schedule, ...terms }: UserTerms,
 ): Promise<TrainingRun> {
-  const { noise, unconditional } = subject.model;
+  const { noise } = subject;
+  const { unconditional } = subject.model;
   const { lr, seed, steps, freezeMask } = terms;
   const training = noisyBatches(images, { size: BATCH, noise, unconditional, seed });
   const options = trainOptions.parse({

@@ -35,17 +35,20 @@ export async function openDrawing(
   const isNew = checkpoint.tensors.size === 0;
   const subject = isNew ? newDrawing(checkpoint, options, options.seed) : oldDrawing(checkpoint, options);
   try {
-    return { subject, data: await dataOf(options, subject.model) };
+    return { subject, data: await dataOf(options, subject) };
   } catch (error) {
     subject[Symbol.dispose]();
     throw error;
   }
 }
 
-async function dataOf({ data, validation, batch, seed }: TrainOptions, model: ImageGenerator): Promise<RunData> {
+async function dataOf(
+  { data, validation, batch, seed }: TrainOptions,
+  { model, noise }: DrawingSubject,
+): Promise<RunData> {
   const { images, hash } = await readLabelledImages(data, model.unet.config);
   const [training, heldOut] = sharedOut(classed(images, model), validation);
-  const terms = { size: batch, noise: model.noise, unconditional: model.unconditional };
+  const terms = { size: batch, noise, unconditional: model.unconditional };
   return {
     hash,
     training: noisyBatches(training, { ...terms, seed }),

@@ -1,4 +1,5 @@
 import type { ImageGenerator } from "../../models/image-generator.ts";
+import type { NoiseConfig } from "../../models/noise-schedule.ts";
 import { storedShape, unet2d, withFlatKernels } from "../../models/unet2d.ts";
 import { UserError } from "../../util/errors.ts";
 import { normals } from "../../util/normals.ts";
@@ -19,6 +20,7 @@ import { NoisePasses, noiseFlops, type TracedUNet, traceErrors } from "./noise-p
 /** A network that is trained to predict noise, and what images need to be batches of it. */
 export interface DrawingSubject extends OwnSubject {
   readonly model: ImageGenerator;
+  readonly noise: NoiseConfig;
   readonly traced: TracedUNet;
   openPasses(): Promise<NoisePasses>;
 }
@@ -53,6 +55,9 @@ function opened(checkpoint: Checkpoint, { train, freezeMask }: Frozen): DrawingS
     (name) => name,
   );
   const model = unet2d.open(weights);
+  const { denoising } = model;
+  if (denoising.kind !== "noise")
+    throw new UserError(`${checkpoint.path}: a consistency model is not trained; expected one that predicts noise`);
   const plain = { unet: model.unet, weights, trained: () => true };
   const joined = weights.inputsOf(traceErrors(plain));
   const wanted = trainedBy(
@@ -64,7 +69,7 @@ function opened(checkpoint: Checkpoint, { train, freezeMask }: Frozen): DrawingS
   const store = new ParameterStore(joined, trained);
   const traced = { ...plain, trained };
   return {
-    ...{ model, traced, store, head: "noise" },
+    ...{ model, noise: denoising.noise, traced, store, head: "noise" },
     openPasses: () => NoisePasses.create(traced, store),
     denseBackward() {
       const flops = noiseFlops(plain);

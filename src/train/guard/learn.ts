@@ -100,7 +100,8 @@ async function openRelearning(
   { illegal, innocent }: Sides,
   { model, batch, seed, relearnSteps, relearnLr }: GuardOptions,
 ): Promise<TrainingRun> {
-  const { noise, unconditional } = subject.model;
+  const { noise } = subject;
+  const { unconditional } = subject.model;
   const training = noisyBatches([...illegal, ...innocent], { size: batch, noise, unconditional, seed });
   const options = trainOptions.parse({
     ...{ model, data: ["both"], batch, seed, steps: relearnSteps },
@@ -136,11 +137,11 @@ async function gapsOf(
 /** The mean error on images, each with the same noise each time. */
 export async function meanError(
   passes: NoisePasses,
-  { model }: Pick<DrawingSubject, "model">,
+  { noise }: Pick<DrawingSubject, "noise">,
   images: readonly ClassedImage[],
   size: number,
 ): Promise<number> {
-  const data = noisyBatches(images, { size, noise: model.noise, unconditional: undefined, seed: undefined });
+  const data = noisyBatches(images, { size, noise, unconditional: undefined, seed: undefined });
   let [sum, count] = [0, 0];
   for (let i = 0; i < data.batches; i++) {
     const errors = await passes.errors(data.batch(i).drawings!);
@@ -185,11 +186,11 @@ async function alternate(
 /** Batches drawn from both sides together, each a function of its index. */
 function mixedBatches(
   { illegal, innocent }: Sides,
-  { model }: DrawingSubject,
+  { noise }: DrawingSubject,
   { batch, seed }: GuardOptions,
 ): (index: number) => { readonly images: NoisyImages; readonly illegal: boolean[] } {
   const all = [...illegal, ...innocent];
-  const left = sharesLeft(model.noise);
+  const left = sharesLeft(noise);
   const orderOf = epochOrder(all.length, seed);
   const batches = Math.ceil(all.length / batch);
   return (index) => {
