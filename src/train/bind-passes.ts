@@ -3,6 +3,7 @@ import type { Binding, BoundProgram, Program } from "../runtime/program.ts";
 import { bindWeights } from "./bind-weights.ts";
 import {
   layersOf,
+  sharesAfter,
   type Trainee,
   traceEmbedding,
   traceEmbeddingBackward,
@@ -75,7 +76,8 @@ export async function bindPasses(parts: Parts, shape: Shape, first: number): Pro
     const kept = buffers.keep(passes.kept);
     const tensors = () => ({ ...streams(), ...kept() });
     forward.push(await run(passes.forward, tensors));
-    const gradients = () => ({ dy: buffers.gradient(l + 1), dx: buffers.gradient(l) });
+    const shares = buffers.sum(passes.shares, sharesAfter);
+    const gradients = () => ({ dy: buffers.gradient(l + 1), dx: buffers.gradient(l), ...shares() });
     backward.unshift({ layer: l, run: await run(passes.backward, () => ({ ...tensors(), ...gradients() })) });
   }
   if (first < 0) {

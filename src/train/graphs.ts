@@ -1,4 +1,4 @@
-import { carve, full, type Given, Graph, pullback, type Tensor, tensorsToKeep } from "../graph/index.ts";
+import { carve, divide, type Given, Graph, plus, pullback, type Tensor, tensorsToKeep } from "../graph/index.ts";
 import type { Objective } from "./heads/objective.ts";
 import type { Shape, Stack } from "./stack.ts";
 import type { TrainableWeights, WeightInput } from "./trainable.ts";
@@ -11,9 +11,9 @@ export interface Trainee {
   readonly exits?: ExitLosses;
   /**
    * A loss of each router's logits [rows, tokens, experts], f32 [], that is added to the step's: a mean by `weights` f32
-   * [rows, tokens].
+   * [rows, tokens]. `overStep` makes of the batch's shares of experts [experts] the mean of the step's batches so far.
    */
-  readonly routerLoss?: (logits: Tensor, weights: Tensor) => Tensor;
+  readonly routerLoss?: (logits: Tensor, weights: Tensor, overStep: (shares: Tensor) => Tensor) => Tensor;
   readonly weights: TrainableWeights;
   readonly trained: (name: string) => boolean;
 }
@@ -40,6 +40,13 @@ export interface ExitLoss {
  */
 export const sumName = (input: string): string => `sum:${input}`;
 export const gradientName = (input: string): string => `gradient:${input}`;
+
+/**
+ * The sum of a router's shares over the step's batches, before a batch as an input and after it as an output: both may
+ * be bound to one buffer.
+ */
+const SHARES = "shares:";
+export const sharesAfter = (input: string): string => `after ${input}`;
 
 /** The inputs of a batch → `y`, the stream before the first layer. */
 export function traceEmbedding({ stack }: Trainee, shape: Shape): Graph {
@@ -74,6 +81,8 @@ export interface LayerPasses {
   readonly backward: Graph;
   /** Kept tensors, by their name as output of one graph and input of the other. */
   readonly kept: Readonly<Record<string, Tensor>>;
+  /** Sums of routers' shares over a step, by their names as inputs of the backward graph; none if none is summed. */
+  readonly shares: Readonly<Record<string, Tensor>>;
 }
 
 /** The options of a layer's backward pass. */
@@ -100,17 +109,27 @@ export function traceLayerPasses(
   const results = { ...gradients, ...(dx && { dx }) };
   const tensors = recompute ? [] : tensorsToKeep(g, nodes, Object.values(results));
   const kept = Object.fromEntries(tensors.map((tensor, i) => [`kept:${i}`, tensor]));
-  return { forward: carve(g, {}, { y, ...kept }), backward: carve(g, kept, results), kept };
+  const summed = g.inputs.filter(({ name }) => name.startsWith(SHARES)).map(({ name, tensor }) => [name, tensor]);
+  const shares: Readonly<Record<string, Tensor>> = Object.fromEntries(summed);
+  return { forward: carve(g, {}, { y, ...kept }), backward: carve(g, kept, results), kept, shares };
 }
 
-/** The losses of the routers of the layer that a graph traces, which are parts of the loss as they are. */
+/** The losses of the routers of the layer that a graph traces, which are parts of the loss as they are but for its scale. */
 function routerLosses({ stack, routerLoss }: Trainee, g: Graph): Given[] {
   const all = stack.routers?.(g) ?? [];
   if (!routerLoss || all.length === 0) return [];
   const weights = g.input("routed", "f32", all[0]!.shape.slice(0, -1));
-  return all.map((logits) => {
-    const of = routerLoss(logits, weights);
-    return { of, gradient: full(of, 1) };
+  const gradient = g.input("lossScale", "f32", []);
+  let batches: Tensor | undefined;
+  return all.map((logits, router) => {
+    const overStep = (shares: Tensor): Tensor => {
+      const name = `${SHARES}${router}`;
+      const sum = plus(g.input(name, "f32", shares.shape), shares);
+      g.output(sharesAfter(name), sum);
+      batches ??= g.input("batches", "f32", []);
+      return divide(sum, batches);
+    };
+    return { of: routerLoss(logits, weights, overStep), gradient };
   });
 }
 

@@ -6,6 +6,7 @@ import type { ParameterStore } from "./parameters.ts";
 import { type PassCost, Passes } from "./passes.ts";
 import { backwardFlops } from "./receipt.ts";
 import type { Shape } from "./stack.ts";
+import type { StepTerms } from "./step-buffers.ts";
 import type { Subject } from "./subject.ts";
 
 /** The part that a run trains: a head, or a network that predicts noise. */
@@ -14,7 +15,7 @@ export type Trained = HeadKind | "noise";
 /** The passes of a step. */
 export interface RunPasses extends Disposable {
   /** Adds a batch's gradients to the store's; `weight` is the share of each label in the loss. Returns the sum of its losses. */
-  train(batch: Batch, weight: number): Promise<number>;
+  train(batch: Batch, weight: number, terms?: StepTerms): Promise<number>;
   evaluate(batch: Batch): Promise<Judged>;
   /** The cost since the last call. */
   takeCost(): PassCost;

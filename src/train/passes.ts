@@ -8,7 +8,7 @@ import { traceLoss } from "./loss.ts";
 import type { Joined, ParameterStore } from "./parameters.ts";
 import { Programs } from "./programs.ts";
 import type { Shape } from "./stack.ts";
-import { StepBuffers } from "./step-buffers.ts";
+import { StepBuffers, type StepTerms } from "./step-buffers.ts";
 
 /** FLOPs of passes. */
 export interface PassCost {
@@ -22,6 +22,9 @@ export interface PassCost {
 interface ExitHead extends Omit<ExitLoss, "objective"> {
   readonly head: Head;
 }
+
+/** A batch that is a step by itself. */
+const ALONE: StepTerms = { before: 0, scale: 1 };
 
 /** The shape for graphs that do not depend on it. */
 const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
@@ -77,8 +80,8 @@ export class Passes implements Disposable {
    * Adds a batch's gradients to the store's; `weight` is the share of each label in the loss. Returns the sum of its
    * labels' nats at the last layer.
    */
-  async train(batch: Batch, weight: number): Promise<number> {
-    await this.#forward(batch);
+  async train(batch: Batch, weight: number, terms: StepTerms = ALONE): Promise<number> {
+    await this.#forward(batch, terms);
     const nats = await this.head.backward(batch, weight * this.share, this.buffers.last, this.#backwards);
     const ran = new Set<number>();
     for (const { layer, run } of this.bound.backward) {
@@ -100,7 +103,7 @@ export class Passes implements Disposable {
 
   /** The loss of a batch's labels, and how many of them have the highest score. */
   async evaluate(batch: Batch): Promise<Judged> {
-    await this.#forward(batch);
+    await this.#forward(batch, ALONE);
     return this.head.forward(batch, this.buffers.last, this.#forwards);
   }
 
@@ -113,8 +116,8 @@ export class Passes implements Disposable {
     return cost;
   }
 
-  async #forward(batch: Batch): Promise<void> {
-    this.buffers.fill(batch);
+  async #forward(batch: Batch, terms: StepTerms): Promise<void> {
+    this.buffers.fill(batch, terms);
     for (const run of this.bound.forward) await run.run(this.buffers.sizes, this.#forwards);
   }
 

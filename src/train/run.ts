@@ -187,8 +187,8 @@ export class TrainingRun implements Disposable {
     this.subject.store.zeroGradients();
     const scale = lossScale(this.options.precision, this.counters.skipped);
     let nats = 0;
-    for (const batch of batches) {
-      nats += await this.passes.train(batch, scale / Math.max(1, labelled));
+    for (const [before, batch] of batches.entries()) {
+      nats += await this.passes.train(batch, scale / Math.max(1, labelled), { before, scale });
       this.counters.denseBackward += this.denseBackward(batch);
       this.counters.tokens += batch.rows * batch.tokens;
       this.counters.samples += batch.samples;

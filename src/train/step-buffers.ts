@@ -7,6 +7,14 @@ import type { Trainee } from "./graphs.ts";
 import type { HeadTensors } from "./heads/objective.ts";
 import type { BatchInput, Shape } from "./stack.ts";
 
+/** The place of a batch in its step. */
+export interface StepTerms {
+  /** Batches of the step before it. */
+  readonly before: number;
+  /** The factor of the step's loss. */
+  readonly scale: number;
+}
+
 /**
  * The tensors between the programs of a step, with room for the largest batch. Streams from layer `kept` on stay for
  * the backward pass.
@@ -16,6 +24,8 @@ export class StepBuffers implements Disposable {
   readonly #streams: readonly Buffer[];
   readonly #gradients: readonly [Buffer, Buffer];
   readonly #owned: Buffer[];
+  /** Sums over a step's batches. */
+  readonly #sums: Buffer[] = [];
   #views = new ViewSet();
   #given: Binding = {};
   #last: HeadTensors | undefined;
@@ -35,8 +45,11 @@ export class StepBuffers implements Disposable {
   }
 
   /** Takes a batch in. Views of tensors have its sizes from now on; if those are others, the ones before are gone. */
-  fill(batch: Batch): void {
-    const inputs = Object.entries({ ...this.trainee.stack.inputs(batch), ...this.trainee.objective.inputs(batch) });
+  fill(batch: Batch, { before, scale }: StepTerms): void {
+    if (before === 0) for (const { memory } of this.#sums) new Float32Array(memory).fill(0);
+    const { stack, objective, routerLoss } = this.trainee;
+    const step = routerLoss && { batches: scalar(before + 1), lossScale: scalar(scale) };
+    const inputs = Object.entries({ ...stack.inputs(batch), ...objective.inputs(batch), ...step });
     for (const [name, input] of inputs) write(this.#input(name, input), input);
     const of = sizesOf(batch);
     const key = `${of["kept"]},${inputs.map(([name, { shape }]) => `${name}:${shape}`)}`;
@@ -82,6 +95,18 @@ export class StepBuffers implements Disposable {
     return () => Object.fromEntries(buffers.map(({ name, buffer, shape }) => [name, this.#view(buffer, shape)]));
   }
 
+  /** Memory for sums over a step's batches; returns their views as inputs, and as outputs under the names that `after` gives. */
+  sum(tensors: Readonly<Record<string, Tensor>>, after: (name: string) => string): () => Binding {
+    const buffers = Object.entries(tensors).map(([name, { shape }]) => {
+      const sizes = shape.map(Number);
+      return { name, sizes, buffer: new Buffer("f32", count(sizes)) };
+    });
+    this.#sums.push(...buffers.map(({ buffer }) => buffer));
+    const views = ({ name, sizes, buffer }: (typeof buffers)[number]) =>
+      [name, after(name)].map((each) => [each, this.#view(buffer, sizes)]);
+    return () => Object.fromEntries(buffers.flatMap(views));
+  }
+
   /** The batch as the head reads it: the same views for batches of the same sizes. */
   get last(): HeadTensors {
     if (!this.#last) throw new Error("no batch has been taken in");
@@ -116,9 +141,11 @@ export class StepBuffers implements Disposable {
 
   [Symbol.dispose](): void {
     this.#views[Symbol.dispose]();
-    for (const buffer of [...this.#owned, ...this.#inputs.values()]) buffer[Symbol.dispose]();
+    for (const buffer of [...this.#owned, ...this.#sums, ...this.#inputs.values()]) buffer[Symbol.dispose]();
   }
 }
+
+const scalar = (value: number): BatchInput => ({ dtype: "f32", shape: [], values: Float32Array.of(value) });
 
 function write({ memory }: Buffer, { dtype, values }: BatchInput): void {
   if (dtype === "f32") new Float32Array(memory).set(values);

@@ -17,6 +17,9 @@ const chosen = (model_type: string, experts: number) => ({
 const wsd = { name: "wsd", warmup: 0.1, minimum: 0.1, decay: 0.2, shape: "exponential" } as const;
 const cosine = { name: "cosine", warmup: 0.1, minimum: 0.1 } as const;
 
+/** Each row, which is of one domain, a batch of its own: as many make a step as in the other arms. */
+const rowByRow = { batch: 1, accumulate: 8 } as const;
+
 /** Models that learn the same rows in the same order. All but the widest run as many products for a token. */
 export const arms = {
   dense: { architecture: dense(ACTIVE * WIDTH), schedule: wsd },
@@ -27,6 +30,11 @@ export const arms = {
   "without z-loss": { architecture: chosen("jetmoe", 8), method: "moe:z=0", schedule: wsd },
   cosine: { architecture: chosen("jetmoe", 8), method: "moe", schedule: cosine },
   "4 experts": { architecture: chosen("jetmoe", 4), method: "moe", schedule: wsd },
+  "row by row": { architecture: chosen("jetmoe", 8), method: "moe", schedule: wsd, ...rowByRow },
+  "row by row, over=batch": {
+    ...{ architecture: chosen("jetmoe", 8), method: "moe:over=batch", schedule: wsd },
+    ...rowByRow,
+  },
   "16 experts": { architecture: chosen("jetmoe", 16), method: "moe", schedule: wsd },
 } as const;
 export type Arm = keyof typeof arms;

@@ -1,6 +1,6 @@
 /**
  * Compares the trained arms and writes `docs/results/moe`: `npx tsx tools/moe/results.ts OUT PROSE.txt`, after
- * train.ts. Routers are read on rows that no training has seen.
+ * train.ts; arms that OUT does not hold stay as they were. Routers are read on rows that no training has seen.
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -42,10 +42,12 @@ interface Found {
 }
 
 const [out = "", prose = ""] = process.argv.slice(2);
+/** What earlier runs gave: arms that OUT does not hold stay. */
+const before: readonly Found[] = JSON.parse(readFileSync(join(root, FOLDER, "arms.json"), "utf8"));
 
 async function found(arm: Arm, seed: number): Promise<Found[]> {
   const folder = join(out, folderOf(arm, seed));
-  if (!existsSync(join(folder, "receipt.json"))) return [];
+  if (!existsSync(join(folder, "receipt.json"))) return before.filter((one) => one.arm === arm && one.seed === seed);
   const { flops, tokens } = JSON.parse(readFileSync(join(folder, "receipt.json"), "utf8"));
   const last = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim().split("\n").at(-1)!;
   const routing = "method" in arms[arm] ? { routing: await routingOf(folder) } : {};

@@ -37,8 +37,8 @@ for (const seed of SEEDS)
     else
       await train(
         {
-          ...terms,
           ...{ data: writeRows(seed), tokenizer: "bytes", tokens: 128, batch: BATCH, steps: Number(steps), seed },
+          ...terms,
           ...{ validation: 0.02, evaluateEvery: Number(steps), saveEvery: 100 },
           optimizer: { lr: 2e-3, beta2: 0.95, weightDecay: 0.1 },
         },

@@ -5,7 +5,7 @@ import { Graph } from "../../graph/graph.ts";
 import { interpret } from "../../graph/interpret.ts";
 import { count, ndarray } from "../../graph/ndarray.ts";
 import { causalAttention } from "../../graph/ops/causal-attention.ts";
-import { plus, times } from "../../graph/ops/elementwise.ts";
+import { plus, scale, times } from "../../graph/ops/elementwise.ts";
 import { matmulTransposed } from "../../graph/ops/matmul.ts";
 import { full, sum, sumTo } from "../../graph/ops/reduce.ts";
 import { rotaryEmbedding } from "../../graph/ops/rotary.ts";
@@ -263,6 +263,19 @@ describe("the balance loss", () => {
     const even = [0, 1, 2, 3].flatMap((first) => [0, 1, 2, 3].map((e) => (e === first ? 1 : 0)));
     expect(balance(even, 1)).toBeCloseTo(1, 12);
     expect(balance([50, 0, 0, 0, 50, 0, 0, 0], 1)).toBeCloseTo(4, 12);
+  });
+
+  test("of two batches with opposed choices, over both, is less than of either alone", () => {
+    const b = new Bench();
+    const [first, second] = [b.input("a", [1, 4], [50, 0, 0, 0]), b.input("b", [1, 4], [0, 50, 0, 0])];
+    const others = b.input("others", [4], [1, 0, 0, 0]);
+    const both = (shares: Tensor) => scale(plus(shares, others), 0.5);
+    const found = b.run({
+      alone: balanceLoss(first, 1, evenly(first)),
+      together: balanceLoss(second, 1, evenly(second), both),
+    });
+    expectClose(found.alone!, [4], 1e-12);
+    expectClose(found.together!, [2], 1e-12);
   });
 });
 

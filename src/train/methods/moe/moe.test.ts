@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
+import { Passes } from "../../passes.ts";
 import { runSession } from "../../session.ts";
+import { newSubject } from "../../subject.ts";
 import { completeOptions } from "../complete.ts";
+import { moe } from "./moe.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-moe-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,6 +46,43 @@ test("a model's experts train, and are written as stacks; losses of routers reac
     const name = ROUTER.replace("mlp", part);
     expect(valuesOf(strong, name)).not.toEqual(valuesOf(plain, name));
   }
+});
+
+/** The gradients of one step with two batches, balanced in one way or the other. */
+async function gradientsOf(over: "step" | "batch", texts: readonly [number, number], { steps = 1, scale = 1 } = {}) {
+  const options = completeOptions({
+    ...{ data: text, tokens: 8, batch: 1, accumulate: 2, method: `moe:balance=1,over=${over}`, architecture: jetmoe },
+  });
+  using subject = newSubject(options, 20);
+  const routerLoss = moe.routerLoss!(moe.options.parse({ balance: 1, over }), subject.trainee, options);
+  const trainee = { ...subject.trainee, ...(routerLoss && { routerLoss }) };
+  using passes = await Passes.create(trainee, subject.store, { rows: 1, tokens: 8, packed: false }, false);
+  for (let step = 0; step < steps; step++) {
+    subject.store.zeroGradients();
+    for (const [before, seed] of texts.entries()) {
+      const ids = Int32Array.from({ length: 8 }, (_, i) => (seed + 3 * i * seed) % 20);
+      const batch = { rows: 1, tokens: 8, ids, labels: ids, labelled: 8, samples: 1 };
+      await passes.train(batch, scale / 16, { before, scale });
+    }
+  }
+  return new Float32Array(subject.store.gradients.memory).slice();
+}
+
+test("choices are balanced over a step's batches: as over one if they are the same, and from anew in each step", async () => {
+  const farthest = (a: Float32Array, b: Float32Array) =>
+    a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
+  const step = await gradientsOf("step", [1, 7]);
+  expect(farthest(step, await gradientsOf("batch", [1, 7]))).toBeGreaterThan(1e-4);
+  expect(farthest(await gradientsOf("step", [7, 7]), await gradientsOf("batch", [7, 7]))).toBeLessThan(1e-6);
+  expect(farthest(step, await gradientsOf("step", [1, 7], { steps: 2 }))).toBe(0);
+  // The loss of routers has the scale of the tokens' loss, which is a power of 2.
+  const scaled = await gradientsOf("step", [1, 7], { scale: 4 });
+  expect(
+    farthest(
+      step.map((value) => 4 * value),
+      scaled,
+    ),
+  ).toBeLessThan(1e-5);
 });
 
 test("a model without experts is refused", async () => {

@@ -9,13 +9,18 @@ import type { Method } from "../method.ts";
 
 const options = z.strictObject({
   balance: number(0.01).describe("weight of each router's load balancing, which is 1 if all experts are chosen alike"),
+  over: z
+    .enum(["step", "batch"])
+    .default("step")
+    .describe("choices that are balanced together: those of a step's batches so far, or of each batch by itself"),
   z: number(0.001).describe("weight of each router's z-loss, which keeps its logits small"),
 });
 export type MoeOptions = z.output<typeof options>;
 
 /**
  * Losses of routers, as JetMoE (Shen et al. 2024, section 3.3) is trained with: load balancing (Fedus et al. 2022) and
- * the z-loss (Zoph et al. 2022), summed over all routers. Both are means over a batch's positions but its padding.
+ * the z-loss (Zoph et al. 2022), summed over all routers. Both are means over a batch's positions but its padding; the
+ * shares of choices are of all the batches of a step so far (Qiu et al. 2025, section 3: a buffer over accumulation).
  */
 export const moe: Method<MoeOptions> = {
   name: "moe",
@@ -26,15 +31,16 @@ export const moe: Method<MoeOptions> = {
 
 /** Batches that make one step share its loss. @throws UserError */
 function routerLoss(
-  { balance, z: zWeight }: MoeOptions,
+  { balance, over, z: zWeight }: MoeOptions,
   { stack }: Pick<Trainee, "stack">,
   run: TrainOptions,
 ): Trainee["routerLoss"] {
   const { experts } = stack;
   if (!experts) throw new UserError("moe: expected a model with experts, such as jetmoe or mixtral", 2);
-  return (logits, weights) =>
+  const together = over === "step" && run.accumulate > 1;
+  return (logits, weights, overStep) =>
     plus(
-      scale(balanceLoss(logits, experts.active, weights), balance / run.accumulate),
+      scale(balanceLoss(logits, experts.active, weights, together ? overStep : undefined), balance / run.accumulate),
       scale(routerZLoss(logits, weights), zWeight / run.accumulate),
     );
 }
