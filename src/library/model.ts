@@ -1,35 +1,26 @@
-import { generateAll } from "../engine/answer/batch-generate.ts";
-import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
-import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
-import type { EncoderModel, ReadTerms } from "../engine/encoder/encoder-model.ts";
-import { damageBehind } from "../engine/file/damage.ts";
+import type { EncoderModel } from "../engine/encoder/encoder-model.ts";
 import type { Picture } from "../engine/image/encode.ts";
 import type { ImageInput } from "../engine/image/input.ts";
 import type { TextOrImage } from "../engine/image-text/image-text-model.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
-import { NotFinite } from "../engine/not-finite.ts";
 import type { Lease } from "../engine/run/recipes.ts";
 import type { SpannedPrompt } from "../engine/run/spans.ts";
 import type { ModelSampling } from "../engine/sampling/defaults.ts";
 import type { Turns } from "../engine/schedule/fair-queue.ts";
-import { Scheduler, type SchedulerOptions } from "../engine/schedule/scheduler.ts";
-import type { Job, Request } from "../engine/schedule/ticket.ts";
+import type { SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import { askedOfLabels, classificationOf } from "../engine/score/labelled.ts";
-import type { Asked } from "../engine/score/likelihood.ts";
 import { askedOfQuery, relevanceOf } from "../engine/score/relevance.ts";
-import { scoreContinuations } from "../engine/score/score.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { openRecognizerOf } from "../pipelines/recognize/bundled.ts";
 import { type Recognized, recognize } from "../pipelines/recognize/recognize.ts";
 import type { Recognizer } from "../pipelines/recognize/recognizer.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
-import { fillBlanks, parseBlanks, type Tokenizer } from "../weights/tokenizer/index.ts";
+import { fillBlanks, parseBlanks } from "../weights/tokenizer/index.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
-import { Biller } from "./biller.ts";
 import { completeAt } from "./complete-at.ts";
 import { encoderOf, type Generative, generativeOf } from "./model-kinds.ts";
 import type {
@@ -46,21 +37,20 @@ import type {
   RunOptions,
   Stoppable,
 } from "./options.ts";
-import { classifyBy, embedBy, labelsFor, oneTextEach } from "./readings.ts";
+import { beginning, classifyBy, embedBy, labelsFor, oneTextEach } from "./readings.ts";
 import { imageTextOf, type RecognizeCall, recognizeRequest } from "./recognize-request.ts";
 import { requestOf } from "./request.ts";
+import { Runs } from "./runs.ts";
 
 /**
  * A loaded model. Calls run under their own recipe or the one it was loaded with. Dispose of it (`using`, or
  * `model.dispose()`) to free its memory.
  */
 export class Model implements Disposable {
-  readonly #biller: Biller;
   readonly #loaded: LoadedModel;
+  readonly #runs: Runs;
   #disposed = false;
-  #unsound = false;
   #recognizer: Promise<Recognizer> | undefined;
-  #scheduler: Scheduler | undefined;
 
   private constructor(
     loaded: LoadedModel,
@@ -71,7 +61,7 @@ export class Model implements Disposable {
     loadTime: number,
   ) {
     this.#loaded = loaded;
-    this.#biller = new Biller(loaded.source.name, loadTime);
+    this.#runs = new Runs(this, loaded.source, loadTime);
   }
 
   /**
@@ -86,14 +76,6 @@ export class Model implements Disposable {
       loaded[Symbol.dispose]();
       throw error;
     }
-  }
-
-  /**
-   * The lease that a call runs under until disposed; undefined for models without seams.
-   * @throws UserError if the recipe cannot act in the model
-   */
-  #use(recipe: Recipe = this.recipe): Promise<Lease | undefined> {
-    return this.loaded.use(recipe);
   }
 
   get name(): string {
@@ -135,7 +117,7 @@ export class Model implements Disposable {
     const checked = given("generate's options", args.runOptions, options);
     const { key, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked);
-    yield* this.#answered(request, checked);
+    yield* this.#runs.answer(request, checked);
   }
 
   /** Streams an answer to ids and rows of the stream, as a pipeline has put them together. @throws UserError as `generate` does */
@@ -144,56 +126,7 @@ export class Model implements Disposable {
     const { key, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     // Spans are of this model's own ids, so any id stands for them while the options are read.
     const { prompt: _, ...request } = await requestOf(this, [0], asked);
-    yield* this.#answered({ ...request, ...spanned }, checked);
-  }
-
-  async *#answered(request: Request, terms: args.AnswerTerms): AsyncGenerator<Chunk, void> {
-    const { key, deadline, onBegun, ceiling, signal, onStopped, save } = terms;
-    using lease = await this.#use(save);
-    const recipe = lease?.recipe ?? [];
-    const told = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped, recipe) };
-    const plan = lease?.plan(request.prompt.length, request.visual);
-    try {
-      for await (const { finish, ...piece } of this.#pieces({ ...request, ...told, plan }))
-        yield finish
-          ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, recipe, finish.cut) }
-          : piece;
-    } catch (error) {
-      throw await this.#explained(error);
-    }
-  }
-
-  async #sound<T>(answer: Promise<T>): Promise<T> {
-    try {
-      return await answer;
-    } catch (error) {
-      throw await this.#explained(error);
-    }
-  }
-
-  /** Looks for damage behind numbers that are not finite. */
-  async #explained(error: unknown): Promise<unknown> {
-    if (!(error instanceof NotFinite)) return error;
-    this.#unsound = true;
-    return await damageBehind(error, this.#loaded.source);
-  }
-
-  /** True if it has computed numbers that are not finite: its files may be damaged. */
-  get unsound(): boolean {
-    return this.#unsound;
-  }
-
-  #pieces(job: Job): AsyncIterable<Piece> {
-    const { prompt, options, engine } = job;
-    if (this.#scheduler) return this.#scheduler.submit(job);
-    const model = this.generative;
-    switch (model.kind) {
-      case "decoder":
-        return generate(engine ?? model.engine, model.tokenizer, prompt, options, job);
-      case "encoder with a decoder":
-      case "diffusion language model":
-        return model.generate(prompt, options, job);
-    }
+    yield* this.#runs.answer({ ...request, ...spanned }, checked);
   }
 
   /**
@@ -203,21 +136,12 @@ export class Model implements Disposable {
    * one.
    */
   schedule(options: SchedulerOptions): Turns | undefined {
-    const { loaded } = this;
-    switch (loaded.kind) {
-      case "decoder":
-        this.#scheduler = new Scheduler(loaded.engine, loaded.tokenizer, options);
-        return this.#scheduler;
-      case "encoder":
-      case "encoder of images and texts":
-        // The call that runs is in an encoder's queue, too.
-        return Object.assign(loaded.queue, { limit: options.queue + 1 });
-      case "image encoder":
-      case "image generator":
-      case "encoder with a decoder":
-      case "diffusion language model":
-        return undefined;
-    }
+    return this.#runs.schedule(options);
+  }
+
+  /** True if it has computed numbers that are not finite: its files may be damaged. */
+  get unsound(): boolean {
+    return this.#runs.unsound;
   }
 
   /** The whole answer at once. */
@@ -263,9 +187,9 @@ export class Model implements Disposable {
     texts: readonly TextOrImage[],
     options: ReadOptions = {},
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
-    const terms = this.#terms(given("embed's options", args.readOptions, options));
+    const terms = this.#runs.terms(given("embed's options", args.readOptions, options));
     const all = given("embed's texts", args.textsOrImages, texts);
-    const { answers, receipt } = this.#biller.billed(await this.#sound(embedBy(this.loaded, all, terms)));
+    const { answers, receipt } = await this.#runs.billed(embedBy(this.loaded, all, terms));
     return { embeddings: answers, receipt };
   }
 
@@ -284,12 +208,11 @@ export class Model implements Disposable {
     if (loaded.kind === "decoder") {
       const chosen = labelsFor(this.name, labels);
       const asked = askedOfLabels(loaded, oneTextEach(this.name, all), chosen);
-      const { found, receipt } = await this.#scored(asked, terms, save);
+      const { found, receipt } = await this.#runs.score(asked, terms, save);
       return { results: found.map((each) => classificationOf(chosen, each)), receipt };
     }
-    await this.#use(save);
-    const scored = classifyBy(loaded, all, labels, this.#terms(terms));
-    const { answers, receipt } = this.#biller.billed(await this.#sound(scored));
+    await this.#runs.use(save);
+    const { answers, receipt } = await this.#runs.billed(classifyBy(loaded, all, labels, this.#runs.terms(terms)));
     return { results: answers, receipt };
   }
 
@@ -306,12 +229,11 @@ export class Model implements Disposable {
     const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
     if (this.loaded.kind === "decoder") {
-      const { found, receipt } = await this.#scored(askedOfQuery(this.loaded, q, all), terms, save);
+      const { found, receipt } = await this.#runs.score(askedOfQuery(this.loaded, q, all), terms, save);
       return { scores: found.map(relevanceOf), receipt };
     }
-    await this.#use(save);
-    const scored = await this.#sound(this.encoder.relevance(q, all, this.#terms(terms)));
-    const { answers, receipt } = this.#biller.billed(scored);
+    await this.#runs.use(save);
+    const { answers, receipt } = await this.#runs.billed(this.encoder.relevance(q, all, this.#runs.terms(terms)));
     return { scores: answers, receipt };
   }
 
@@ -325,31 +247,9 @@ export class Model implements Disposable {
     const { loaded } = this;
     if (loaded.kind !== "image generator")
       throw new UserError(`${this.name} does not draw; expected an image generator, such as digits-tiny`);
-    const told = this.#biller.told(onStopped, []);
-    const { images, usage } = await this.#sound(loaded.imagine(asked, { signal, onStep, onStopped: told }));
-    return { images, receipt: this.#biller.receipt(usage, []) };
-  }
-
-  async #scored(
-    asked: readonly Asked[],
-    { onStopped, ceiling = {}, ...terms }: args.ReadTerms,
-    recipe: Recipe = this.recipe,
-  ) {
-    if (asked.length === 0) throw new UserError("there are no texts, expected at least one", 2);
-    const { engine, tokenizer } = this.language;
-    checkCeiling(ceiling, () => priceOfAsked(engine.programs, asked));
-    const scheduler = this.#scheduler ?? new Scheduler(engine, tokenizer, { rows: 1, queue: 0 });
-    using lease = await this.language.recipes.use(recipe);
-    const told = this.#biller.told(onStopped, lease.recipe);
-    const { plan: planFor } = lease;
-    const { found, usage } = await this.#sound(
-      scoreContinuations(engine, scheduler, asked, { ...terms, onStopped: told, planFor }),
-    );
-    return { found, receipt: this.#biller.receipt(usage, lease.recipe) };
-  }
-
-  #terms({ onStopped, ...terms }: args.ReadTerms): ReadTerms {
-    return { ...terms, onStopped: this.#biller.told(onStopped, []) };
+    const terms = this.#runs.terms({ signal, onStep, onStopped });
+    const { images, usage } = await this.#runs.sound(loaded.imagine(asked, terms));
+    return { images, receipt: this.#runs.receipt(usage) };
   }
 
   /**
@@ -361,27 +261,7 @@ export class Model implements Disposable {
   async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {
     const { signal, onStopped } = given("completeAll's options", args.stoppable, options);
     const all = given("completeAll's requests", args.batchRequests, requests);
-    const { engine, tokenizer } = this.language;
-    const leases: Lease[] = [];
-    try {
-      const parsed: Request[] = [];
-      for (const { prompt, save = this.recipe, ...asked } of all) {
-        const request = await requestOf(this, prompt, asked);
-        const lease = await this.language.recipes.use(save);
-        leases.push(lease);
-        parsed.push({ ...request, plan: lease.plan(request.prompt.length, request.visual) });
-      }
-      const stopped = (usage: Usage, request: Request) =>
-        this.#biller.told(onStopped, leases[parsed.indexOf(request)]!.recipe)?.(usage);
-      const answers = await this.#sound(generateAll(engine, tokenizer, parsed, signal, stopped));
-      return answers.map(({ text, tokens, prompt, reason, usage }, i) => {
-        const scored = prompt && { prompt: [...prompt] };
-        const receipt = this.#biller.receipt(usage, leases[i]!.recipe);
-        return { text, tokens: [...tokens], ...scored, finishReason: reason, receipt };
-      });
-    } finally {
-      for (const lease of leases) lease[Symbol.dispose]();
-    }
+    return this.#runs.answerAll(all, { signal, onStopped });
   }
 
   /**
@@ -395,7 +275,7 @@ export class Model implements Disposable {
       this.#recognizer = undefined;
       throw error;
     });
-    return this.#sound(recognize(recognizer, { ...rest, image: { image } }));
+    return this.#runs.sound(recognize(recognizer, { ...rest, image: { image } }));
   }
 
   dispose(): void {
@@ -412,10 +292,4 @@ export class Model implements Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** The beginning of a text that is longer than `most` tokens. */
-function beginning(tokenizer: Tokenizer, text: string, most: number): string {
-  const ids = tokenizer.encode(text);
-  return ids.length > most ? tokenizer.decode(ids.slice(0, most)) : text;
 }

@@ -4,6 +4,7 @@ import type { ImageInput } from "../engine/image/input.ts";
 import type { TextOrImage } from "../engine/image-text/image-text-model.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import { UserError } from "../util/errors.ts";
+import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { imagesAlone, textsAlone } from "./images.ts";
 import { encoderOf } from "./model-kinds.ts";
 
@@ -57,3 +58,9 @@ export const oneTextEach = (name: string, inputs: readonly (Reading | ImageInput
     if (typeof reading === "string") return reading;
     throw new UserError("a pair of texts is for a classifier; expected a text");
   });
+
+/** The beginning of a text that is longer than `most` tokens. */
+export function beginning(tokenizer: Tokenizer, text: string, most: number): string {
+  const ids = tokenizer.encode(text);
+  return ids.length > most ? tokenizer.decode(ids.slice(0, most)) : text;
+}
