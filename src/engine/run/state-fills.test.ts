@@ -119,8 +119,23 @@ describe.each([
 });
 
 test.each([
+  ["mamba2", "exit:layer=1,mode=random", "ssm-partial"],
+  ["mamba2", "dynamax:rule=softmax-max", "ssm-partial"],
+  ["mamba2", "exit:layer=1", "none"],
+  ["llama-biased", "exit:layer=1,mode=random", "copy-kv"],
+  ["llama-biased", "dynamax:rule=softmax-max", "copy-kv"],
+])("the usual fill of %s under %s is %s", async (name, text, fill) => {
+  const { decoder, weights } = open(name);
+  using recipes = new Recipes({ decoder, hash: async () => "" }, async () => {});
+  using lease = await recipes.use(parseRecipe([text]));
+  const { cuts } = lease.plan(prompt.length);
+  expect(cuts.map((cut) => cut.scope === "step" && cut.fill)).toEqual([fill]);
+  weights.abandon();
+});
+
+test.each([
   [
-    "exit:layer=1,mode=random",
+    "exit:layer=1,mode=random,fill=copy-kv",
     "exit: fill=copy-kv is for layers that attend, and the model's are recurrent: expected ssm-partial, ssm-skip, recompute",
   ],
   ["exit:layer=1,fill=verify", "exit: fill=verify is for layers that attend"],

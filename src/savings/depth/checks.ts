@@ -25,6 +25,10 @@ export function exitsFrom(saving: string, all: readonly number[], from = 1): rea
 /** Fills of recurrent layers. Drafts would need their states taken back. */
 const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute", "none"];
 
+/** The fill that a recipe asks for, else the model's usual one: `usual` is that of layers that attend. */
+export const fillOf = <F extends StateFill>(asked: F | undefined, usual: F, { config }: Decoder): F | "ssm-partial" =>
+  asked ?? (isRecurrent(config) ? "ssm-partial" : usual);
+
 /**
  * Checks that the layers from `layer` on can take a fill for a token that left after `layer` layers.
  * @throws UserError

@@ -5,7 +5,7 @@ import { seededRandom } from "../../util/random.ts";
 import { choice, fraction, integer, optionalInteger } from "../option-schemas.ts";
 import { type Decision, type PlanPart, type StateFill, stateFills } from "../plan.ts";
 import type { Saving } from "../saving.ts";
-import { checkFill, exitUnsupported, requireExits } from "./checks.ts";
+import { checkFill, exitUnsupported, fillOf, requireExits } from "./checks.ts";
 
 const options = z
   .strictObject({
@@ -16,9 +16,9 @@ const options = z
     rate: fraction(0.5).describe("share of the tokens that leave with mode=random"),
     seed: integer(0, 0).describe("seed of mode=random"),
     fill: choice([...stateFills, "verify"])
-      .default("copy-kv")
+      .optional()
       .describe(
-        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask); deeper states of a recurrent model are updated by the stream at the exit (ssm-partial) or stay (ssm-skip); with either mode, the exit's tokens are drafts that the deeper layers check in one pass, so that the text is dense's (verify)",
+        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask); deeper states of a recurrent model are updated by the stream at the exit (ssm-partial) or stay (ssm-skip); with either mode, the exit's tokens are drafts that the deeper layers check in one pass, so that the text is dense's (verify); default: copy-kv, of a recurrent model ssm-partial",
       ),
   })
   .superRefine(({ layer }, context) => {
@@ -27,13 +27,16 @@ const options = z
 
 type ExitOptions = z.infer<typeof options>;
 
-/** @throws UserError if the model has no such layer, or its layers cannot use the fill */
-function checkExit({ layer, mode, fill }: ExitOptions, decoder: Decoder): void {
+/** The fill of deeper layers. @throws UserError if the model has no such layer, or its layers cannot use the fill */
+function checkExit({ layer, mode, fill: asked }: ExitOptions, decoder: Decoder): StateFill {
   const { layers } = decoder.config;
   requireExits("exit", decoder);
   if (layer! > layers) throw new UserError(`exit: layer ${layer} is past the model's last, which is ${layers}`, 2);
-  if (mode === "fixed" && fill !== "verify") return;
+  // Deeper layers are never read if every token exits and none is checked.
+  if (mode === "fixed" && asked !== "verify") return "none";
+  const fill = fillOf<StateFill>(asked, "copy-kv", decoder);
   checkFill("exit", fill, layer!, decoder);
+  return fill;
 }
 
 /**
@@ -52,22 +55,19 @@ export const exit: Saving<ExitOptions> = {
     checkExit(options, decoder);
   },
   async prepare(options, { decoder }) {
-    checkExit(options, decoder);
+    const fill = checkExit(options, decoder);
     if (isNeutral(options, decoder)) return undefined;
-    return { plan: () => partOf(options), [Symbol.dispose]() {} };
+    return { plan: () => partOf(options, fill), [Symbol.dispose]() {} };
   },
 };
 
 const isNeutral = ({ layer, mode, rate }: ExitOptions, { config }: Decoder): boolean =>
   layer === config.layers || (mode === "random" && rate === 0);
 
-function partOf({ layer, mode, rate, seed, fill: asked }: ExitOptions): PlanPart {
+function partOf({ layer, mode, rate, seed }: ExitOptions, fill: StateFill): PlanPart {
   const random = seededRandom(seed);
-  const checked = asked === "verify";
-  // Deeper layers are never read if every token exits and none is checked.
-  const fill: StateFill = mode === "fixed" && !checked ? "none" : asked;
   const decide = (): Decision => (mode === "fixed" || random() < rate ? { kind: "exit", fill } : GO_ON);
-  const state = { prompt: "", answer: checked ? "" : undefined };
+  const state = { prompt: "", answer: fill === "verify" ? "" : undefined };
   return { cuts: [{ after: layer!, scope: "step", fill, decide }], state };
 }
 

@@ -2,10 +2,10 @@ import type { Decoder } from "../../../models/decoder.ts";
 import { cosine } from "../../../util/cosine.ts";
 import { UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";
-import type { Decision, PlanPart, StepCut } from "../../plan.ts";
+import type { Decision, PlanPart, StateFill, StepCut } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
-import { checkFill, exitsFrom, exitUnsupported, requireExits } from "../checks.ts";
+import { checkFill, exitsFrom, exitUnsupported, fillOf, requireExits } from "../checks.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { exitHead } from "../exits/exit-heads.ts";
 import { findExits } from "../exits/opened.ts";
@@ -23,6 +23,7 @@ interface Opened {
   readonly exits: Exits | undefined;
   /** Layers that have run at an exit, ascending. */
   readonly layers: readonly number[];
+  readonly fill: StateFill;
 }
 
 /** @throws UserError if the model has no such exits, or its layers cannot use the fill */
@@ -37,8 +38,9 @@ async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> 
     );
   if (options.rule === "classifier") settingsOf(exits!, options);
   const layers = exitsFrom("dynamax", exits?.about.layers ?? usualExits(decoder), options.from);
-  checkFill("dynamax", options.fill, layers[0]!, decoder);
-  return { exits, layers };
+  const fill = fillOf<StateFill>(options.fill, "copy-kv", decoder);
+  checkFill("dynamax", fill, layers[0]!, decoder);
+  return { exits, layers, fill };
 }
 
 function settingsOf({ about, folder }: Exits, { classifier }: DynamaxOptions) {
@@ -76,13 +78,13 @@ const isNeutral = ({ rule, threshold, rate }: DynamaxOptions): boolean =>
 
 /** A request's part; a rule may keep something from token to token. */
 function partOf(options: DynamaxOptions, opened: Opened): PlanPart {
-  const state = { prompt: "", answer: options.fill === "verify" ? "" : undefined };
+  const state = { prompt: "", answer: opened.fill === "verify" ? "" : undefined };
   const { rule } = options;
   return { cuts: rule === "saturation" ? saturationCuts(options, opened) : ruleCuts(rule, options, opened), state };
 }
 
 /** The head of an exit, and the decision by the rule's number. */
-const leaving = ({ threshold, fill }: DynamaxOptions, { exits }: Opened, layer: number) => {
+const leaving = ({ threshold }: DynamaxOptions, { exits, fill }: Opened, layer: number) => {
   const head = exitHead(exits, layer);
   return {
     ...{ after: layer, scope: "step" as const, fill, ...(head && { head }) },

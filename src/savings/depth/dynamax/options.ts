@@ -16,9 +16,9 @@ export const dynamaxOptions = z.strictObject({
   classifier: choice(classifiers).default("linear").describe("which trained classifier decides with rule=classifier"),
   threshold: fraction(0.9).describe("a token leaves if the rule's number is at least this; 1: no token leaves"),
   fill: choice([...stateFills, "verify"])
-    .default("copy-kv")
+    .optional()
     .describe(
-      "what deeper layers get of a token that left: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), nothing (mask), of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip), or a check of the token itself, so that the text is dense's (verify)",
+      "what deeper layers get of a token that left: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), nothing (mask), of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip), or a check of the token itself, so that the text is dense's (verify); default: copy-kv, of a recurrent model ssm-partial",
     ),
   from: optionalInteger(1).describe("the first exit that is used, by the layers that have run; default: the first"),
   rate: fraction(0.5).describe("the probability that a token leaves at an exit, with rule=random"),

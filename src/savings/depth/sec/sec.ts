@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import { choice, file, fraction, optionalInteger } from "../../option-schemas.ts";
-import { type Decision, type PlanPart, type StepCut, stateFills } from "../../plan.ts";
+import { type Decision, type PlanPart, type StateFill, type StepCut, stateFills } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
-import { checkFill, exitsFrom, exitUnsupported, requireExits } from "../checks.ts";
+import { checkFill, exitsFrom, exitUnsupported, fillOf, requireExits } from "../checks.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { actionOf } from "../exits/decide.ts";
 import { deciderProbe, exitHead } from "../exits/exit-heads.ts";
@@ -14,9 +14,9 @@ const secOptions = z.strictObject({
   exit: fraction(0.9).describe("a token leaves if that is likeliest and more probable than this; 1: no token leaves"),
   stop: fraction(0.8).describe("the answer ends if that is likeliest and more probable than this; 1: it never does"),
   fill: choice(stateFills)
-    .default("copy-hidden")
+    .optional()
     .describe(
-      "what deeper layers get of a token that left: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), their own once a later token goes deeper (recompute), or nothing (mask); of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip)",
+      "what deeper layers get of a token that left: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), their own once a later token goes deeper (recompute), or nothing (mask); of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip); default: copy-hidden, of a recurrent model ssm-partial",
     ),
   from: optionalInteger(1).describe("the first exit that is used, by the layers that have run; default: the first"),
   file: file().describe("folder of exits that `savings train sec` wrote; default: those shipped for the model"),
@@ -29,10 +29,11 @@ interface Opened {
   readonly exits: Exits;
   readonly controller: Exits["about"]["deciders"][number];
   readonly layers: readonly number[];
+  readonly fill: StateFill;
 }
 
 /** @throws UserError if the model has no controller, or its layers cannot use the fill */
-async function open({ file: folder, from, fill }: SecOptions, host: SavingHost): Promise<Opened> {
+async function open({ file: folder, from, fill: asked }: SecOptions, host: SavingHost): Promise<Opened> {
   requireExits("sec", host.decoder);
   const exits = await findExits("sec", host, folder);
   if (!exits)
@@ -40,8 +41,9 @@ async function open({ file: folder, from, fill }: SecOptions, host: SavingHost):
   const controller = exits.about.deciders.find(({ kind }) => kind === "controller");
   if (!controller) throw new UserError(`sec: ${exits.folder} has no controller`, 2);
   const layers = exitsFrom("sec", exits.about.layers, from);
+  const fill = fillOf<StateFill>(asked, "copy-hidden", host.decoder);
   checkFill("sec", fill, layers[0]!, host.decoder);
-  return { exits, controller, layers };
+  return { exits, controller, layers, fill };
 }
 
 /**
@@ -68,8 +70,7 @@ export const sec: Saving<SecOptions> = {
   },
 };
 
-function partOf(options: SecOptions, { exits, controller, layers }: Opened): PlanPart {
-  const { fill, ...thresholds } = options;
+function partOf(thresholds: SecOptions, { exits, controller, layers, fill }: Opened): PlanPart {
   const decisions: Readonly<Record<"stop" | "exit" | "continue", Decision>> = {
     stop: { kind: "stop" },
     exit: { kind: "exit", fill },
