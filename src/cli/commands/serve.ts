@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import { checkPlace } from "../../ledger/store.ts";
 import { deviceOptions } from "../../runtime/device.ts";
+import { requireDevice } from "../../runtime/webgpu.ts";
 import type { RemoteOptions, Serving } from "../../serve/index.ts";
 import { version } from "../../util/package-root.ts";
 import { quants } from "../../weights/prepared/quant.ts";
@@ -117,6 +118,8 @@ async function opened(
     lab,
   } = bind;
   const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
+  const { device } = readFlags(deviceOptions, flags);
+  await requireDevice(device);
   checkPlace(ledger);
   const keys = new KeyStore();
   const allowHosts = allowHost.map((name) => name.toLowerCase());
@@ -128,10 +131,8 @@ async function opened(
   const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
   const models = own.filter((model) => model !== GLOVE);
   const vectors = own.includes(GLOVE) ? await glove(told) : undefined;
-  const catalogue = await Catalogue.open(models, {
-    ...{ resolve: (model) => resolved(model, told), elsewhere, quant },
-    ...readFlags(deviceOptions, flags),
-  });
+  const resolve = (model: string) => resolved(model, told);
+  const catalogue = await Catalogue.open(models, { resolve, elsewhere, quant, device });
   const indexes = await Indexes.open(flags.index ?? [], flags.store);
   const serving = await serve({
     ...{

@@ -1,6 +1,7 @@
 import type { Device } from "../../runtime/device.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf, type LoadedModel } from "../kinds/index.ts";
@@ -10,6 +11,10 @@ import { type AdapterFolders, openAdapted } from "./adapters.ts";
 export interface Terms extends AdapterFolders {
   readonly device?: Device | undefined;
 }
+
+/** True if a model is of a kind that runs on the device. @throws UserError if it is not supported */
+export const runsOn = ({ path }: ResolvedModel, device: Device): boolean =>
+  device === "cpu" || kindOf(openCheckpoint(path)).devices?.includes(device) === true;
 
 /**
  * Loads a file of any supported kind, to run under `recipe`.

@@ -1,5 +1,5 @@
 import { describeModel } from "../../engine/file/describe.ts";
-import { openModel } from "../../engine/file/open-model.ts";
+import { openModel, runsOn } from "../../engine/file/open-model.ts";
 import type { KeyValues, Turns } from "../../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { Model } from "../../index.ts";
@@ -81,7 +81,9 @@ export async function load({ served, quant, adapter }: Wanted, scheduling: Sched
   try {
     // It may have been damaged since the server found it.
     await checkDownload(served.source.path);
-    const loaded = await openModel(served.source, [], quant, { adapter, device: served.device });
+    // Models of other kinds than decoders are served beside them, from the CPU.
+    const device = runsOn(served.source, served.device) ? served.device : "cpu";
+    const loaded = await openModel(served.source, [], quant, { adapter, device });
     const model = await Model.open(loaded, [], started);
     return { model, turns: model.schedule(scheduling) };
   } catch (error) {
