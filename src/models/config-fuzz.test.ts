@@ -13,7 +13,7 @@ import type { GgufValue } from "../weights/gguf/values.ts";
 import type { Weights } from "../weights/prepared/weights.ts";
 import { traceHidden } from "./encoder-graphs.ts";
 import type { PromptParts } from "./image-generator.ts";
-import { traceNoise, tracePixels } from "./image-generator-graphs.ts";
+import { traceLatents, traceNoise, tracePixels } from "./image-generator-graphs.ts";
 import { traceImages, traceTexts } from "./image-text-graphs.ts";
 import { traceImageVector } from "./images-graphs.ts";
 import { openImages, openImageText, openVision } from "./open-vision.ts";
@@ -95,9 +95,11 @@ function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
   if (isOfKind("image generator", checkpoint)) {
     const { model, weights } = openImageGenerator(checkpoint, folder);
     const { unet, prompts } = model;
-    const around = ({ texts, decoder }: PromptParts) => [
+    const side = unet.config.imageSize;
+    const around = ({ texts, autoencoder }: PromptParts) => [
       traceHidden(texts),
-      tracePixels(decoder, unet.config.imageSize),
+      tracePixels(autoencoder, side),
+      traceLatents(autoencoder, side),
     ];
     return [weights, () => [traceNoise(unet), prompts && around(prompts)]];
   }

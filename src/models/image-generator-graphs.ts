@@ -1,5 +1,5 @@
 import { Graph, minus, reshape, scale, sum, sym, type Tensor, times } from "../graph/index.ts";
-import type { LatentDecoder } from "./autoencoder-kl.ts";
+import type { Autoencoder } from "./autoencoder-kl.ts";
 import type { UNet, UNetInput } from "./unet.ts";
 
 const batch = sym("batch");
@@ -23,10 +23,19 @@ export function traceNoise(unet: UNet): Graph {
 }
 
 /** Latent images `latents` [batch, channels, side, side] → `pixels`, whose sides are longer. */
-export function tracePixels(decoder: LatentDecoder, side: number): Graph {
+export function tracePixels(autoencoder: Autoencoder, side: number): Graph {
   const g = new Graph();
-  const latents = g.input("latents", "f32", [batch, decoder.config.latentChannels, side, side]);
-  g.output("pixels", decoder.decode(g, latents));
+  const latents = g.input("latents", "f32", [batch, autoencoder.config.latentChannels, side, side]);
+  g.output("pixels", autoencoder.decode(g, latents));
+  return g;
+}
+
+/** `pixels` [batch, channels, …] of images whose latent side is `side` → `latents`. */
+export function traceLatents(autoencoder: Autoencoder, side: number): Graph {
+  const g = new Graph();
+  const { config, enlargement } = autoencoder;
+  const pixels = g.input("pixels", "f32", [batch, config.channels, side * enlargement, side * enlargement]);
+  g.output("latents", autoencoder.encode(g, pixels));
   return g;
 }
 

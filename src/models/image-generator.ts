@@ -1,7 +1,7 @@
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
-import type { LatentDecoder } from "./autoencoder-kl.ts";
+import type { Autoencoder } from "./autoencoder-kl.ts";
 import type { ConsistencyConfig } from "./consistency-schedule.ts";
 import type { Encoder } from "./encoder.ts";
 import type { NoiseConfig, SamplingConfig } from "./noise-schedule.ts";
@@ -11,8 +11,8 @@ import type { UNet } from "./unet.ts";
 export interface PromptParts {
   /** The encoder of texts, whose hidden states the network attends to. */
   readonly texts: Encoder;
-  /** From the network's images to pixels. */
-  readonly decoder: LatentDecoder;
+  /** From the network's images to pixels, and back. */
+  readonly autoencoder: Autoencoder;
 }
 
 /** What a network was trained to predict: the noise in images, or images without noise, each in one step. */

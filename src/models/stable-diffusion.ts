@@ -3,7 +3,7 @@ import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import { prefixed } from "../weights/prefixed.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
-import { LatentDecoder, readLatentDecoder } from "./autoencoder-kl.ts";
+import { Autoencoder, readAutoencoder } from "./autoencoder-kl.ts";
 import { clipTextTower, readClipText } from "./clip.ts";
 import { Fields } from "./fields.ts";
 import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator.ts";
@@ -22,7 +22,7 @@ function partOf(source: ConfigSource, part: string, file = "config.json"): Confi
   return { kind: "huggingface", path: path.join(path.dirname(source.path), part, file), config };
 }
 
-/** Names within the decoder's attention before diffusers 0.12. */
+/** Names within the autoencoder's attention before diffusers 0.12. */
 const old: Readonly<Record<string, string>> = {
   to_q: "query",
   to_k: "key",
@@ -30,8 +30,8 @@ const old: Readonly<Record<string, string>> = {
   "to_out.0": "proj_attn",
 };
 
-/** The decoder's attention is stored under its old names by most published files. */
-function decoderName(name: string, tensors: Checkpoint["tensors"]): string {
+/** The autoencoder's attention is stored under its old names by most published files. */
+function autoencoderName(name: string, tensors: Checkpoint["tensors"]): string {
   if (tensors.has(name)) return name;
   const before = name.replace(/(to_[qkv]|to_out\.0)(?=\.(weight|bias)$)/, (part) => old[part]!);
   return tensors.has(before) ? before : name;
@@ -50,22 +50,21 @@ export const stableDiffusion: ImageGeneratorArchitecture = {
     return (canonical) => {
       const text = /^text_encoder\.(.*)$/.exec(canonical)?.[1];
       if (text !== undefined) return texts(text);
-      return canonical.startsWith("vae.") ? decoderName(canonical, checkpoint.tensors) : canonical;
+      return canonical.startsWith("vae.") ? autoencoderName(canonical, checkpoint.tensors) : canonical;
     };
   },
-  /** The way from pixels to latent images, and places by number. */
-  unread: ({ tensors }) =>
-    [...tensors.keys()].filter((name) => /^vae\.(encoder|quant_conv)\.|\.position_ids$/.test(name)),
+  /** Places by number. */
+  unread: ({ tensors }) => [...tensors.keys()].filter((name) => name.endsWith(".position_ids")),
   open(weights: WeightSource): ImageGenerator {
     const { config } = weights;
     const part = (name: string) => prefixed(weights, `${name}.`);
     const texts = new PlainTextEncoder(readClipText(partOf(config, "text_encoder")), part("text_encoder"));
     const unet = new UNet(readConditionUNet(partOf(config, "unet"), texts.config.context), part("unet"));
-    const decoder = new LatentDecoder(readLatentDecoder(partOf(config, "vae")), part("vae"));
-    checkFit(config, unet, texts, decoder);
+    const autoencoder = new Autoencoder(readAutoencoder(partOf(config, "vae")), part("vae"));
+    checkFit(config, unet, texts, autoencoder);
     const scheduler = new Fields(partOf(config, "scheduler", "scheduler_config.json"), NAME);
     const denoising = { kind: "noise", noise: readNoise(scheduler), sampling: readSampling(scheduler, usual) } as const;
-    return { ...{ denoising, unet, labels: [], unconditional: undefined }, prompts: { texts, decoder } };
+    return { ...{ denoising, unet, labels: [], unconditional: undefined }, prompts: { texts, autoencoder } };
   },
 };
 
@@ -73,12 +72,17 @@ export const stableDiffusion: ImageGeneratorArchitecture = {
 const usual: SamplingConfig = { clips: false, offset: 1, endsClean: false };
 
 /** @throws UserError if the network reads other texts, or draws other images, than the parts around it */
-function checkFit(config: ConfigSource, unet: UNet, texts: PlainTextEncoder, decoder: LatentDecoder): void {
+function checkFit(
+  config: ConfigSource,
+  unet: UNet,
+  texts: PlainTextEncoder,
+  { config: { latentChannels } }: Autoencoder,
+): void {
   const { channels, texts: read } = unet.config;
-  const { latentChannels } = decoder.config;
   const { hidden } = texts.config;
   const fields = new Fields(partOf(config, "unet"), NAME);
   if (read?.width !== hidden)
     fields.refuse("cross_attention_dim", read?.width, `${hidden}, the width of the text encoder`);
-  if (channels !== latentChannels) fields.refuse("in_channels", channels, `${latentChannels}, which the decoder reads`);
+  if (channels !== latentChannels)
+    fields.refuse("in_channels", channels, `${latentChannels}, which the autoencoder reads`);
 }

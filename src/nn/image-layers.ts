@@ -3,6 +3,7 @@ import {
   concat,
   conv2d,
   enlarge,
+  full,
   type Graph,
   gather,
   groupNorm,
@@ -51,11 +52,11 @@ export class ImageLayers {
   ) {}
 
   /** A convolution with a square kernel that keeps the sides, or with `stride` 2 halves them. */
-  conv(name: string, x: Tensor, outputs: number, side: 1 | 3, stride = 1): Tensor {
+  conv(name: string, x: Tensor, outputs: number, side: 1 | 3, stride = 1, padding = (side - 1) / 2): Tensor {
     const inputs = shapeOf(x)[1];
     const flat = this.weights.table(this.graph, `${name}.weight`, [outputs, inputs * side * side]);
     const kernel = reshape(flat, [outputs, inputs, side, side]);
-    return conv2d(x, kernel, this.#vector(`${name}.bias`, outputs), { stride, padding: (side - 1) / 2 });
+    return conv2d(x, kernel, this.#vector(`${name}.bias`, outputs), { stride, padding });
   }
 
   norm(name: string, x: Tensor, { groups, epsilon }: ImageLayerSettings = this.settings): Tensor {
@@ -88,6 +89,12 @@ export class ImageLayers {
   /** Twice the sides, then a convolution. */
   upsample(name: string, x: Tensor): Tensor {
     return this.conv(`${name}.conv`, enlarge(x, 2), shapeOf(x)[1], 3);
+  }
+
+  /** Halves the sides by a convolution with zeros below and to the right alone (diffusers' `Downsample2D`, `padding` 0). */
+  halve(name: string, x: Tensor): Tensor {
+    const wider = withZeros(withZeros(x, 2), 3);
+    return this.conv(`${name}.conv`, wider, shapeOf(x)[1], 3, 2, 0);
   }
 
   downsample(name: string, x: Tensor): Tensor {
@@ -156,6 +163,13 @@ function overPlaces(x: Tensor, image: Tensor): Tensor {
 
 /** The channels of both. */
 export const joinChannels = (a: Tensor, b: Tensor): Tensor => concat([a, b], 1);
+
+/** An image with one more row (axis 2) or column (axis 3) of zeros at its end. */
+function withZeros(x: Tensor, axis: 2 | 3): Tensor {
+  const size = shapeOf(x)[axis];
+  const [, edge] = split(x, axis, [size - 1, 1]) as [Tensor, Tensor];
+  return concat([x, full(edge, 0)], axis);
+}
 
 function resampled(x: Tensor, sides: Resampling): Tensor {
   switch (sides) {

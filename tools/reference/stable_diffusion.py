@@ -4,8 +4,8 @@
 
 Needs what tools/reference/unet.py needs, and `regex`. Each folder is a pipeline (`model_index.json`, `unet`, `vae`, `text_encoder`,
 `tokenizer`, `scheduler`; float16) with `stable-diffusion.json`: a prompt's ids and hidden states, the predicted noise of latents at
-times, decoded latents, and the pixels of whole drawings by DDIM with guidance, from noise as `modicum imagine` makes it of its seed
-(arrays are base64 of float32).
+times, decoded latents, an image with its mean latents, and the pixels of whole drawings by DDIM with guidance, from noise as
+`modicum imagine` makes it of its seed (arrays are base64 of float32).
 """
 
 import argparse
@@ -92,6 +92,13 @@ def pack(values: torch.Tensor) -> str:
     return base64.b64encode(values.detach().numpy().astype("<f4").tobytes()).decode()
 
 
+def encoding(vae: AutoencoderKL) -> tuple[torch.Tensor, torch.Tensor]:
+    """An image of noise, and the mean of its latents as the network reads them."""
+    side = VAE["sample_size"]
+    image = normals(5, 3 * side**2).reshape(1, 3, side, side).clamp(-1, 1)
+    return image, vae.encode(image).latent_dist.mean * vae.config.scaling_factor
+
+
 @torch.no_grad()
 def write(folder: Path, seed: int) -> None:
     own, text, padding = PIPELINES[folder.name]
@@ -121,6 +128,7 @@ def write(folder: Path, seed: int) -> None:
     times = [1, 37]
     predicted = pipeline.unet(latents, torch.tensor(times), encoder_hidden_states=states.expand(2, -1, -1)).sample
     decoded = pipeline.vae.decode(latents / pipeline.vae.config.scaling_factor).sample
+    image, encoded = encoding(pipeline.vae)
     drawn = pipeline(
         PROMPT, num_inference_steps=DRAWN["steps"], guidance_scale=DRAWN["guidance"], output_type="pt",
         latents=normals(DRAWN["seed"], size).reshape(1, *shape[1:]),
@@ -128,7 +136,7 @@ def write(folder: Path, seed: int) -> None:
     print(f"{folder.name}: noise {predicted.std():.2f}, decoded {decoded.std():.2f}, drawn {drawn.min():.2f} to {drawn.max():.2f}")
     result = dict(
         prompt=PROMPT, ids=ids[0].tolist(), times=times, **DRAWN, states=pack(states), latents=pack(latents),
-        predicted=pack(predicted), decoded=pack(decoded), drawn=pack(drawn),
+        predicted=pack(predicted), decoded=pack(decoded), drawn=pack(drawn), image=pack(image), encoded=pack(encoded),
     )  # fmt: skip
     pipeline.to(torch.float16).save_pretrained(folder)
     (folder / "stable-diffusion.json").write_text(json.dumps(result) + "\n")

@@ -3,8 +3,9 @@ import { suggest, UserError } from "../../util/errors.ts";
 import type { ImagineOptions, SamplerName } from "./options.ts";
 
 const USUAL_STEPS = 50;
-/** diffusers' for Stable Diffusion. */
+/** diffusers' values for Stable Diffusion. */
 const USUAL_GUIDANCE = 7.5;
+const USUAL_STRENGTH = 0.8;
 
 /** A call's wish: a text to be drawn, or the numbers of two classes' vectors, wanted and not, if there are any. */
 export type Wanted =
@@ -15,6 +16,8 @@ export type Wanted =
 export interface Asked {
   readonly wanted: Wanted;
   readonly steps: number;
+  /** The last of the steps, which are run. */
+  readonly runs: number;
   readonly sampler: SamplerName;
   readonly guidance: number;
 }
@@ -23,8 +26,8 @@ export interface Asked {
 export function askedOf(name: string, model: ImageGenerator, options: ImagineOptions): Asked {
   const steps = stepsAsked(name, model.denoising, options.steps);
   const sampler = samplerAsked(name, model.denoising, options.sampler);
-  if (model.prompts)
-    return { wanted: promptOf(name, options), steps, sampler, guidance: options.guidance ?? USUAL_GUIDANCE };
+  const way = { steps, runs: runsAsked(steps, options), sampler };
+  if (model.prompts) return { wanted: promptOf(name, options), ...way, guidance: options.guidance ?? USUAL_GUIDANCE };
   if (options.prompt !== undefined)
     throw new UserError(`prompt: ${name} reads no texts; expected a class, or a model that reads texts`, 2);
   const { unconditional } = model;
@@ -34,7 +37,7 @@ export function askedOf(name: string, model: ImageGenerator, options: ImagineOpt
     throw new UserError("guidance is for a class and a model that was also trained on none; expected 1", 2);
   if (guidance !== 1 && model.denoising.kind === "consistency")
     throw new UserError(`guidance: ${name} is a consistency model, which is not guided; expected 1`, 2);
-  return { wanted: { kind: "class", row, none: unconditional }, steps, sampler, guidance };
+  return { wanted: { kind: "class", row, none: unconditional }, ...way, guidance };
 }
 
 /** Times are at most those that were trained, the offset included. */
@@ -44,6 +47,13 @@ function stepsAsked(name: string, denoising: Denoising, steps: number | undefine
   if (steps === undefined) return denoising.kind === "noise" ? Math.min(USUAL_STEPS, most) : 1;
   if (steps <= most) return steps;
   throw new UserError(`steps: expected at most ${most}, on which ${name} was trained, got ${steps}`, 2);
+}
+
+/** An image goes through the last steps (Meng et al. 2022, arXiv 2108.01073), at least through one. */
+function runsAsked(steps: number, { image, strength }: ImagineOptions): number {
+  if (image !== undefined) return Math.max(1, Math.floor(steps * (strength ?? USUAL_STRENGTH)));
+  if (strength === undefined) return steps;
+  throw new UserError("strength is for an image to begin with; expected an image, or no strength", 2);
 }
 
 function samplerAsked(name: string, { kind }: Denoising, sampler: SamplerName | undefined): SamplerName {

@@ -82,6 +82,13 @@ test("a model's configuration chooses the sampler; one step is the default, and 
   );
 });
 
+test("an image begins with the noise of the first of the steps that are left", () => {
+  const { steps } = consistencyRoute(usual, 2);
+  const x = Float32Array.of(1, -1);
+  steps[1]!.noised(x, () => 0.5);
+  expect(difference([...x], [2.12022, 0.12022])).toBeLessThan(1e-5);
+});
+
 test("a schedule that cannot be is refused, and so is training", () => {
   const checkpoint = openCheckpoint(consistent());
   expect(() => oldDrawing(checkpoint, { train: [] })).toThrow("a consistency model is not trained");

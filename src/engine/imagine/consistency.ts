@@ -7,6 +7,7 @@ export function consistencyRoute(config: ConsistencyConfig, count: number): Rout
   const steps = deviations.map((deviation, i) => ({
     time: 250 * Math.log(deviation),
     scale: 1 / Math.hypot(deviation, config.data),
+    noised: (x: Float32Array, random: () => number) => renoise(x, deviation, random),
     advance(x: Float32Array, output: Float32Array, random: () => number) {
       clean(x, output, deviation, config);
       const next = deviations[i + 1];

@@ -15,7 +15,8 @@ import { preparedFolder } from "../../weights/sources/index.ts";
 import { ImageModel } from "./image-model.ts";
 import { NoiseRunner } from "./noise-runner.ts";
 import { imagineOptions } from "./options.ts";
-import { advance, guide, stepsOf } from "./sampler.ts";
+import { asInput } from "./picture.ts";
+import { advance, guide, renoise, stepsOf } from "./sampler.ts";
 
 /** diffusers' results in float32: tools/reference/unet.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
@@ -87,6 +88,16 @@ test("an image depends on its own seed alone, and on its class", async () => {
   const plain = await model.imagine(asked({ seed: 2, sampler: "ddpm" }));
   expect(guided.images[0]!.data).toEqual(plain.images[0]!.data);
   expect(guided.usage.flops.spent).toBe(2 * plain.usage.flops.spent);
+});
+
+test("a step's noise keeps a share of the image's variance, and a grey picture is a network's input", () => {
+  const x = Float32Array.of(1, -1);
+  renoise(x, { time: 3, left: 0.64, leftNext: 1 }, () => 0.5);
+  expect(difference([...x], [1.1, -0.5])).toBeLessThan(1e-6);
+  const data = Uint8Array.of(0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 255, 255);
+  const sizes = { channels: 1, imageSize: 2 };
+  const found = asInput({ width: 2, height: 2, data }, sizes, "a");
+  expect(difference([...found], [-1, 1, -1 / 3, 1 / 3])).toBeLessThan(1e-6);
 });
 
 test("guidance goes from no class to the class and beyond", () => {

@@ -12,12 +12,14 @@ import { denseBill } from "../bill/meter.ts";
 import { type Adapted, openAdapted } from "../file/adapters.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
 import type { Picture } from "../image/encode.ts";
+import { readImage } from "../image/input.ts";
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { finite } from "../not-finite.ts";
 import { type Asked, askedOf } from "./asked.ts";
 import type { ImagineOptions } from "./options.ts";
 import { type Drawing, type DrawingBill, Painter } from "./painter.ts";
+import { asInput } from "./picture.ts";
 
 /** Images that run together: more at once do not run faster, and those of a prompt are larger. */
 const TOGETHER = { pixels: 64, latents: 4 };
@@ -66,28 +68,31 @@ export class ImageModel implements Loaded {
   /** Makes images; a call waits until those before it are done. @throws UserError for what the model does not draw */
   async imagine(options: ImagineOptions, terms: ImagineTerms = {}): Promise<{ images: Picture[]; usage: Usage }> {
     const asked = askedOf(this.source.name, this.model, options);
-    const made = this.#last.then(() => this.#imagine({ ...options, ...asked }, terms));
+    const picture = options.image === undefined ? undefined : await this.#picture(options.image);
+    const made = this.#last.then(() => this.#imagine({ ...options, ...asked }, picture, terms));
     this.#last = made.catch(() => undefined);
     return await made;
   }
 
   async #imagine(
     asked: Omit<ImagineOptions, keyof Asked> & Asked,
+    picture: Float32Array | undefined,
     { signal, onStopped, onStep }: ImagineTerms,
   ): Promise<{ images: Picture[]; usage: Usage }> {
     const started = performance.now();
     const bill = { flops: 0, bytes: 0, runs: 0, tokens: 0 };
     const usage = () => usageOf(bill, performance.now() - started);
     const images: Picture[] = [];
-    const { n, steps } = asked;
+    const { n, runs } = asked;
     try {
-      const drawing = { ...asked, ...(await this.#conditions(asked, bill)) };
+      const begun = picture && (await this.painter.begin(picture, bill));
+      const drawing = { ...asked, ...(await this.#conditions(asked, bill)), image: begun };
       while (images.length < n) {
         const rows = Math.min(this.model.prompts ? TOGETHER.latents : TOGETHER.pixels, n - images.length);
         const first = images.length;
         const pixels = await this.painter.draw(drawing, { first, rows }, bill, (done) => {
           signal?.throwIfAborted();
-          onStep?.((first + rows) * steps - (steps - done) * rows, n * steps);
+          onStep?.((first + rows) * runs - (runs - done) * rows, n * runs);
         });
         images.push(...this.#pictures(finite(pixels, "an image"), rows));
       }
@@ -96,6 +101,11 @@ export class ImageModel implements Loaded {
       onStopped?.(usage());
       throw error;
     }
+  }
+
+  /** An image's file as the model reads it. @throws UserError */
+  async #picture(image: string): Promise<Float32Array> {
+    return asInput(await readImage({ image }, 0), this.painter.size, image);
   }
 
   /** The conditions of a call; a text is read against the empty one. */

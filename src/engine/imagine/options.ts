@@ -7,6 +7,16 @@ export type SamplerName = (typeof samplers)[number];
 export const imagineOptions = z.strictObject({
   class: z.string().optional().describe("the class to draw, by its label; without it, of no class"),
   prompt: z.string().optional().describe("what to draw, for a model that reads texts"),
+  image: z
+    .string()
+    .optional()
+    .describe("the file of an image to begin with, as large as those that the model draws, in place of noise alone"),
+  strength: z
+    .number()
+    .gt(0)
+    .max(1)
+    .optional()
+    .describe("the share of the steps that an image goes through, from so much noise on (default: 0.8)"),
   n: z.int().min(1).max(1024).default(1).describe("images"),
   steps: z
     .int()

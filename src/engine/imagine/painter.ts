@@ -5,7 +5,9 @@ import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type Condition, NoiseRunner } from "./noise-runner.ts";
 import type { SamplerName } from "./options.ts";
+import type { PictureSize } from "./picture.ts";
 import { PromptRunner } from "./prompt-runner.ts";
+import type { RouteStep } from "./route.ts";
 import { routeOf } from "./route-of.ts";
 import { guide } from "./sampler.ts";
 
@@ -13,6 +15,10 @@ import { guide } from "./sampler.ts";
 export interface Drawing {
   readonly sampler: SamplerName;
   readonly steps: number;
+  /** The last of the steps, which are run: all of them unless there is an image to begin with. */
+  readonly runs: number;
+  /** That image, in the space of the network. */
+  readonly image?: Float32Array | undefined;
   /** Seed of the noise that images begin as; image i has seed + i. */
   readonly seed: number;
   readonly wanted: Condition;
@@ -21,17 +27,10 @@ export interface Drawing {
   readonly without: Condition;
 }
 
-/** Sizes of the images that a model makes. */
-export interface PictureSize {
-  readonly channels: number;
-  /** Pixels of a side. */
-  readonly imageSize: number;
-}
-
 export function sizeOf({ unet, prompts }: ImageGenerator): PictureSize {
   const { channels, imageSize } = unet.config;
   if (!prompts) return { channels, imageSize };
-  return { channels: prompts.decoder.config.channels, imageSize: imageSize * prompts.decoder.enlargement };
+  return { channels: prompts.autoencoder.config.channels, imageSize: imageSize * prompts.autoencoder.enlargement };
 }
 
 /** A call's cost so far: `runs` are those of the network on one image. */
@@ -42,6 +41,20 @@ export interface DrawingBill extends Spent {
 }
 
 const within = (value: number): number => Math.max(-1, Math.min(1, value));
+
+interface Begin {
+  readonly image: Float32Array | undefined;
+  readonly step: RouteStep;
+  readonly deviation: number;
+}
+
+/** Fills an image with the noise that drawing begins with, or with a given image and the noise of its first step. */
+function fill(x: Float32Array, { image, step, deviation }: Begin, random: () => number): void {
+  if (image) {
+    x.set(image);
+    step.noised(x, random);
+  } else for (let i = 0; i < x.length; i++) x[i] = deviation * random();
+}
 
 /** Draws images from noise with a compiled model. */
 export class Painter implements Disposable {
@@ -56,12 +69,11 @@ export class Painter implements Disposable {
     return [traceNoise(unet), ...(prompts ? PromptRunner.trace(prompts, unet) : [])];
   }
 
-  static async compile(model: ImageGenerator, [network, texts, decoder]: readonly Graph[]): Promise<Painter> {
+  static async compile(model: ImageGenerator, [network, ...around]: readonly Graph[]): Promise<Painter> {
     const noise = await NoiseRunner.compile(model.unet, network);
     try {
       const { prompts, unet } = model;
-      const around = prompts && (await PromptRunner.compile(prompts, unet, [texts!, decoder!]));
-      return new Painter(model, noise, around);
+      return new Painter(model, noise, prompts && (await PromptRunner.compile(prompts, unet, around)));
     } catch (error) {
       noise[Symbol.dispose]();
       throw error;
@@ -79,6 +91,13 @@ export class Painter implements Disposable {
     return { states: await this.prompts!.states(ids) };
   }
 
+  /** An image in the space of the network. `pixels`: [channels, side, side] of `size`, within −1 and 1. */
+  async begin(pixels: Float32Array, bill: DrawingBill): Promise<Float32Array> {
+    if (!this.prompts) return pixels;
+    addSpent(bill, this.prompts.latentCost);
+    return await this.prompts.latents(pixels);
+  }
+
   /** Pixels of `rows` images from number `first` on, end to end, within −1 and 1. */
   async draw(
     drawing: Drawing,
@@ -90,8 +109,10 @@ export class Painter implements Disposable {
     const size = channels * imageSize ** 2;
     const randoms = Array.from({ length: rows }, (_, i) => normals(seededRandom(drawing.seed + first + i)));
     const x = new Float32Array(rows * size);
-    const { deviation, steps } = routeOf(this.model.denoising, drawing.sampler, drawing.steps);
-    for (let i = 0; i < x.length; i++) x[i] = deviation * randoms[Math.floor(i / size)]!();
+    const { deviation, steps: all } = routeOf(this.model.denoising, drawing.sampler, drawing.steps);
+    const steps = all.slice(-drawing.runs);
+    const begin = { image: drawing.image, step: steps[0]!, deviation };
+    for (const [i, random] of randoms.entries()) fill(x.subarray(i * size, (i + 1) * size), begin, random);
     for (const [done, step] of steps.entries()) {
       const scaled = step.scale === 1 ? x : x.map((value) => step.scale * value);
       const output = await this.#predicted(scaled, rows, step.time, drawing, bill);

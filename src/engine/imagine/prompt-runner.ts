@@ -1,7 +1,7 @@
 import { evalCost, type Graph, type Spent } from "../../graph/index.ts";
 import { traceHidden } from "../../models/encoder-graphs.ts";
 import type { PromptParts } from "../../models/image-generator.ts";
-import { tracePixels } from "../../models/image-generator-graphs.ts";
+import { traceLatents, tracePixels } from "../../models/image-generator-graphs.ts";
 import type { UNet } from "../../models/unet.ts";
 import { Buffer, ViewSet } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
@@ -11,21 +11,25 @@ export class PromptRunner implements Disposable {
   private constructor(
     private readonly texts: Program,
     private readonly decoder: Program,
+    private readonly encoder: Program,
     private readonly parts: PromptParts,
     private readonly side: number,
   ) {}
 
   /** The graphs that `compile` takes. */
-  static trace({ texts, decoder }: PromptParts, { config }: UNet): [texts: Graph, decoder: Graph] {
-    return [traceHidden(texts), tracePixels(decoder, config.imageSize)];
+  static trace({ texts, autoencoder }: PromptParts, { config }: UNet): Graph[] {
+    const { imageSize: side } = config;
+    return [traceHidden(texts), tracePixels(autoencoder, side), traceLatents(autoencoder, side)];
   }
 
-  static async compile(parts: PromptParts, { config }: UNet, [texts, decoder]: [Graph, Graph]): Promise<PromptRunner> {
-    const text = await Program.compile(texts);
+  static async compile(parts: PromptParts, { config }: UNet, graphs: readonly Graph[]): Promise<PromptRunner> {
+    const compiled: Program[] = [];
     try {
-      return new PromptRunner(text, await Program.compile(decoder), parts, config.imageSize);
+      for (const graph of graphs) compiled.push(await Program.compile(graph));
+      const [texts, decoder, encoder] = compiled as [Program, Program, Program];
+      return new PromptRunner(texts, decoder, encoder, parts, config.imageSize);
     } catch (error) {
-      text[Symbol.dispose]();
+      for (const program of compiled) program[Symbol.dispose]();
       throw error;
     }
   }
@@ -39,6 +43,11 @@ export class PromptRunner implements Disposable {
   /** The cost of an image's pixels. */
   get pixelCost(): Spent {
     return evalCost(this.decoder.cost, { batch: 1 });
+  }
+
+  /** The cost of an image's latent image. */
+  get latentCost(): Spent {
+    return evalCost(this.encoder.cost, { batch: 1 });
   }
 
   /** Hidden states [tokens, width] of a text's ids, as many as the encoder reads. Padding counts as text. */
@@ -58,21 +67,52 @@ export class PromptRunner implements Disposable {
 
   /** Pixels [channels, side, side] of a latent image, about −1 to 1. */
   async pixels(latent: Float32Array): Promise<Float32Array> {
-    const { enlargement, config } = this.parts.decoder;
-    const { channels, latentChannels } = config;
+    const { latents, pixels } = this.#shapes;
+    return translated(this.decoder, { name: "latents", shape: latents, values: latent }, "pixels", pixels);
+  }
+
+  /** The latent image [latent channels, side, side] of pixels. */
+  async latents(image: Float32Array): Promise<Float32Array> {
+    const { latents, pixels } = this.#shapes;
+    return translated(this.encoder, { name: "pixels", shape: pixels, values: image }, "latents", latents);
+  }
+
+  get #shapes() {
+    const { enlargement, config } = this.parts.autoencoder;
     const side = this.side * enlargement;
-    using given = new Buffer("f32", latent.length);
-    using out = new Buffer("f32", channels * side ** 2);
-    new Float32Array(given.memory).set(latent);
-    using views = new ViewSet();
-    const latents = views.of(given, [1, latentChannels, this.side, this.side], 0);
-    const pixels = views.of(out, [1, channels, side, side], 0);
-    await this.decoder.bind({ latents, pixels }).run();
-    return new Float32Array(out.memory).slice();
+    return {
+      latents: [1, config.latentChannels, this.side, this.side],
+      pixels: [1, config.channels, side, side],
+    } as const;
   }
 
   [Symbol.dispose](): void {
     this.texts[Symbol.dispose]();
     this.decoder[Symbol.dispose]();
+    this.encoder[Symbol.dispose]();
   }
+}
+
+interface Given {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** One image through a program, from the input `given` to the output `name`. */
+async function translated(
+  program: Program,
+  given: Given,
+  name: string,
+  shape: readonly number[],
+): Promise<Float32Array> {
+  using from = new Buffer("f32", given.values.length);
+  using to = new Buffer(
+    "f32",
+    shape.reduce((all, size) => all * size, 1),
+  );
+  new Float32Array(from.memory).set(given.values);
+  using views = new ViewSet();
+  await program.bind({ [given.name]: views.of(from, given.shape, 0), [name]: views.of(to, shape, 0) }).run();
+  return new Float32Array(to.memory).slice();
 }

@@ -3,7 +3,7 @@ import { sharesLeft } from "../../models/noise-schedule.ts";
 import { consistencyRoute } from "./consistency.ts";
 import type { SamplerName } from "./options.ts";
 import type { Route } from "./route.ts";
-import { advance, stepsOf } from "./sampler.ts";
+import { advance, renoise, stepsOf } from "./sampler.ts";
 
 /** The way of `count` steps by a sampler; a consistency model has its own. */
 export function routeOf(denoising: Denoising, sampler: SamplerName, count: number): Route {
@@ -11,6 +11,7 @@ export function routeOf(denoising: Denoising, sampler: SamplerName, count: numbe
   const sampling = { ...denoising.sampling, sampler: sampler === "ddpm" ? sampler : ("ddim" as const) };
   const steps = stepsOf(sharesLeft(denoising.noise), count, sampling).map((step) => ({
     ...{ time: step.time, scale: 1 },
+    noised: (x: Float32Array, random: () => number) => renoise(x, step, random),
     advance: (x: Float32Array, noise: Float32Array, random: () => number) => advance(sampling, x, noise, step, random),
   }));
   return { deviation: 1, steps };

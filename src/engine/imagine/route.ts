@@ -4,6 +4,8 @@ export interface RouteStep {
   readonly time: number;
   /** Multiplies images before the network reads them. */
   readonly scale: number;
+  /** Puts as much noise into an image as the step begins with, in place. */
+  noised(x: Float32Array, random: () => number): void;
   /** Puts an image one step on, in place, by what the network made of it. `random` is normal. */
   advance(x: Float32Array, output: Float32Array, random: () => number): void;
 }

@@ -49,6 +49,11 @@ function ddpm(x: number, clean: number, { left, leftNext }: Step, random: () => 
   return leftNext === 1 ? mean : mean + Math.sqrt(variance) * random();
 }
 
+/** Puts the noise of a step's time into an image without (Ho et al. 2020, equation 4), in place. */
+export function renoise(x: Float32Array, { left }: Step, random: () => number): void {
+  for (let i = 0; i < x.length; i++) x[i] = Math.sqrt(left) * x[i]! + Math.sqrt(1 - left) * random();
+}
+
 /** Puts an image one step on, in place. */
 export function advance(
   { sampler, clips }: Sampling,

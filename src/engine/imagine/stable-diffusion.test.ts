@@ -11,6 +11,7 @@ import { openImageGenerator } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { preparedFolder } from "../../weights/sources/index.ts";
+import { encodePng } from "../image/encode.ts";
 import { ImageModel } from "./image-model.ts";
 import { NoiseRunner } from "./noise-runner.ts";
 import { imagineOptions } from "./options.ts";
@@ -31,11 +32,15 @@ interface Reference {
   readonly predicted: string;
   readonly decoded: string;
   readonly drawn: string;
+  readonly image: string;
+  readonly encoded: string;
 }
 const unpack = (packed: string) => new Float32Array(new Uint8Array(Bytes.from(packed, "base64")).buffer);
 const referenceOf = (name: string): Reference =>
   JSON.parse(readFileSync(path.join(fixture(name), "stable-diffusion.json"), "utf8"));
 const sourceOf = (folder: string) => ({ name: "sd", path: folder, source: "file", bytes: 0 }) as const;
+const scratch = mkdtempSync(path.join(tmpdir(), "modicum-images-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
 const pipelines = ["stable-diffusion", "stable-diffusion-2"];
 const worst = new Map<string, number>();
 
@@ -47,11 +52,11 @@ describe.each(pipelines)("%s equals diffusers", (name) => {
     worst.set(`${name} safetensors`, Math.max(most, worst.get(`${name} safetensors`) ?? 0));
   };
 
-  test("a text's states, the predicted noise, and the pixels of latents", async () => {
+  test("a text's states, the predicted noise, the pixels of latents, and the latents of pixels", async () => {
     const { model, weights } = openImageGenerator(openCheckpoint(folder), preparedFolder(folder));
-    const [network, texts, decoder] = prepare(weights, () => Painter.trace(model));
+    const [network, ...graphs] = prepare(weights, () => Painter.trace(model));
     using runner = await NoiseRunner.compile(model.unet, network);
-    using around = await PromptRunner.compile(model.prompts!, model.unet, [texts!, decoder!]);
+    using around = await PromptRunner.compile(model.prompts!, model.unet, graphs);
     const states = await around.states(reference.ids);
     note(difference([...states], unpack(reference.states)));
     const latents = unpack(reference.latents);
@@ -66,6 +71,7 @@ describe.each(pipelines)("%s equals diffusers", (name) => {
         unpack(reference.decoded),
       ),
     );
+    note(difference([...(await around.latents(unpack(reference.image)))], unpack(reference.encoded)));
   });
 
   test("a whole drawing by DDIM with guidance, of a prompt", async () => {
@@ -118,6 +124,23 @@ describe("a pipeline, loaded", () => {
     expect((await drawn({ guidance: 0 })).pictures).toEqual((await drawn({ prompt: "", guidance: 1 })).pictures);
   });
 
+  test("an image goes through the last steps, and the fewer they are the more is left of it", async () => {
+    const file = path.join(scratch, "red.png");
+    const red = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i % 3 === 0 ? 255 : 0));
+    writeFileSync(file, await encodePng({ width: 16, height: 16, channels: 3, data: red }));
+    const from = (given: object) => drawn({ image: file, guidance: 1, steps: 10, ...given });
+    const [most, least] = [await from({ strength: 0.9 }), await from({ strength: 0.1 })];
+    expect(most.usage.work).toEqual({ networkRuns: { dense: 9, run: 9 } });
+    expect(least.usage.work).toEqual({ networkRuns: { dense: 1, run: 1 } });
+    expect((await from({})).usage.work).toEqual({ networkRuns: { dense: 8, run: 8 } });
+    expect(least.pictures).not.toEqual(most.pictures);
+    const without = await drawn({ guidance: 1, steps: 1 });
+    expect(least.usage.flops.spent).toBeGreaterThan(without.usage.flops.spent);
+    writeFileSync(file, await encodePng({ width: 8, height: 32, channels: 3, data: red }));
+    await expect(from({})).rejects.toThrow(`${file}: the image has 8 × 32 pixels, expected 16 × 16 as the network`);
+    await expect(drawn({ strength: 0.5 })).rejects.toThrow("strength is for an image to begin with");
+  });
+
   test.each([
     [{ prompt: undefined }, "prompt: sd draws what a text says; expected a prompt"],
     [{ class: "7" }, "class: sd has no classes; expected a prompt"],
@@ -136,7 +159,11 @@ describe("parts that do not fit are refused", () => {
     ["unet/config.json", { cross_attention_dim: 16 }, /unet.config.json: "cross_attention_dim" is 16, expected 32/],
     ["unet/config.json", { class_embed_type: "timestep" }, /unet.config.json: "class_embed_type" is "timestep", exp/],
     ["unet/config.json", { attention_head_dim: 3 }, /unet.config.json: "attention_head_dim" is 3, expected a divisor/],
-    ["vae/config.json", { latent_channels: 8 }, /unet.config.json: "in_channels" is 4, expected 8, which the decoder/],
+    [
+      "vae/config.json",
+      { latent_channels: 8 },
+      /unet.config.json: "in_channels" is 4, expected 8, which the autoencoder/,
+    ],
     [
       "scheduler/scheduler_config.json",
       { prediction_type: "v_prediction" },

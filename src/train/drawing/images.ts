@@ -3,9 +3,7 @@ import path from "node:path";
 import { z } from "zod";
 import { decodeImage } from "../../engine/image/decode.ts";
 import { readImage } from "../../engine/image/input.ts";
-import type { Pixels } from "../../engine/image/pixels.ts";
-import { CHANNELS } from "../../engine/image/pixels.ts";
-import type { UNetConfig } from "../../models/unet.ts";
+import { asInput, type PictureSize } from "../../engine/imagine/picture.ts";
 import { checked } from "../../util/checked.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import { hashOf, readText } from "../data/files.ts";
@@ -30,13 +28,11 @@ const record = z.object({
 
 const INLINE = /^data:image\/\w+;base64,/;
 
-type Size = Pick<UNetConfig, "channels" | "imageSize">;
-
 /**
  * Reads JSON lines with `image`, a file beside them or a data URI of one, and `label`.
  * @throws UserError with file and line, also for an image of another size than the network's
  */
-export async function readLabelledImages(files: readonly string[], size: Size): Promise<LabelledImages> {
+export async function readLabelledImages(files: readonly string[], size: PictureSize): Promise<LabelledImages> {
   const texts = files.map(readText);
   const images: LabelledImage[] = [];
   for (const [i, file] of files.entries())
@@ -61,20 +57,4 @@ function parsed(line: string): unknown {
   } catch {
     throw new UserError('expected JSON with "image" and "label"');
   }
-}
-
-/** A picture as a network reads it; of one channel: the mean of the three. */
-function asInput({ width, height, data }: Pixels, { channels, imageSize }: Size, where: string): Float32Array {
-  if (width !== imageSize || height !== imageSize)
-    throw new UserError(
-      `${where}: the image has ${width} × ${height} pixels, expected ${imageSize} × ${imageSize} as the network`,
-    );
-  const area = width * height;
-  const level = (value: number) => value / 127.5 - 1;
-  return Float32Array.from({ length: channels * area }, (_, i) => {
-    const at = CHANNELS * (i % area);
-    return level(
-      channels === 1 ? (data[at]! + data[at + 1]! + data[at + 2]!) / CHANNELS : data[at + Math.floor(i / area)]!,
-    );
-  });
 }
