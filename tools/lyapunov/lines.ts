@@ -20,6 +20,8 @@ export interface ExponentsLine {
   /** λ max of each layer by its closed form; none of a recurrent network. */
   readonly layers: readonly number[];
   readonly trajectories: readonly number[];
+  /** With a recurrent network's recurrence multiplied; none of others. */
+  readonly scaled?: readonly number[];
   readonly loops?: LoopExponents;
 }
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { tokenizerOf } from "../../src/engine/file/tokenizer-of.ts";
 import { loopExponents } from "../../src/lab/lyapunov/closed-loop.ts";
-import { layerTrajectories } from "../../src/lab/lyapunov/layer-trajectories.ts";
+import { layerTrajectories, scaledRecurrence } from "../../src/lab/lyapunov/layer-trajectories.ts";
 import { greatest, measureSpectra } from "../../src/lab/lyapunov/spectra.ts";
 import { type Divergence, divergences, meanOf } from "../../src/lab/precision/divergence.ts";
 import { type OpenModel, withRuns } from "../../src/lab/precision/logits.ts";
@@ -26,14 +26,15 @@ function opened({ base, adapter }: Models) {
   return { model, encode: (text: string) => tokenizer.encode(text) };
 }
 
-/** λ max of each layer, by its closed form if it has one and by two trajectories, and of the whole model's loops. */
+/** λ max of each layer, by its closed form if it has one and by two trajectories, of the whole model's loops, and of a recurrent network's control. */
 export async function measureExponents(of: Models, text: string, seed: number, loops: boolean) {
   const { model, encode } = opened(of);
   const ids = encode(text.slice(0, 4 * TOKENS)).slice(0, TOKENS);
   const layers = (await measureSpectra(model, ids)).map(({ exponents }) => greatest(exponents));
   const trajectories = (await layerTrajectories(model, ids, seed)).map(({ max }) => max);
+  const scaled = loops && layers.length === 0 ? await layerTrajectories(model, ids, seed, scaledRecurrence) : [];
   return {
-    ...{ tokens: ids.length, layers, trajectories },
+    ...{ tokens: ids.length, layers, trajectories, scaled: scaled.map(({ max }) => max) },
     ...(loops && { loops: await loopExponents(model, ids.slice(0, LOOP), seed) }),
   };
 }

@@ -46,11 +46,12 @@ function exponentsTable(lines: readonly ExponentsLine[]): string {
       return [
         ...[NAMES[seeds[0]!.kind], momentOf(seeds[0]!), closed.join(", ") || "none"],
         ...[all(({ trajectories }) => most(trajectories)).join(", "), `${above}`],
+        all(({ scaled = [] }) => (scaled.length === 0 ? undefined : Math.min(...scaled))).join(", "),
         ...[all(({ loops }) => loops?.open).join(", "), all(({ loops }) => loops?.mean).join(", ")],
       ];
     });
   const head = ["model", "trained", "λ max, closed form", "λ max, two trajectories", "layers ≥ 0"];
-  return markdownTable([...head, "whole model, text", "whole model, mean guess"], rows);
+  return markdownTable([...head, "least layer, W × 8", "whole model, text", "whole model, mean guess"], rows);
 }
 
 function divergenceTable(lines: readonly DivergenceLine[]): string {

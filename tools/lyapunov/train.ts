@@ -29,7 +29,7 @@ const [LEARNT, HELD_OUT] = [1600, 40];
 /** The share of the steps at which exponents are measured during training. */
 const DURING = 0.25;
 
-const [out = "", prose = "", steps = "600", only] = process.argv.slice(2);
+const [out = "", prose = "", steps = "400", only] = process.argv.slice(2);
 mkdirSync(out, { recursive: true });
 const write = (name: string, text: string): string => {
   const file = join(out, name);

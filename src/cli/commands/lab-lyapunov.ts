@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { drawn } from "../../lab/lyapunov/histogram.ts";
+import { SCALED } from "../../lab/lyapunov/layer-trajectories.ts";
 import { type LyapunovReport, lyapunovOptions, measureLyapunov } from "../../lab/lyapunov/measure.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -58,9 +59,10 @@ function lines(report: LyapunovReport): string[] {
 }
 
 /** A row for each layer: of all that its closed form gives, or of two trajectories alone. */
-function layersOf({ layers, trajectories }: LyapunovReport): string[][] {
+function layersOf({ layers, trajectories, scaled }: LyapunovReport): string[][] {
   const paths = trajectories.map(({ max, standardError }) => [exponent(max), standardError.toPrecision(1)]);
-  if (layers.length === 0) return [["LAYER", "TWO PATHS", "±"], ...paths.map((path, l) => [String(l), ...path])];
+  const alone = () => paths.map((path, l) => [String(l), ...path, exponent(scaled[l]!.max)]);
+  if (layers.length === 0) return [["LAYER", "TWO PATHS", "±", `W × ${SCALED}`], ...alone()];
   const rows = layers.map(({ max, standardError, median, min, memory, histogram, kicked, fromQr, grown }, l) => [
     ...[String(l), exponent(max), standardError.toPrecision(1), memory === null ? "∞" : memory.toFixed(0)],
     ...[exponent(median), exponent(min), drawn(histogram), exponent(kicked.exponent)],

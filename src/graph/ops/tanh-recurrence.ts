@@ -1,4 +1,5 @@
 import { mul, sameShape } from "../dim.ts";
+import type { Node } from "../graph.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, ShapeError, showType } from "../op.ts";
@@ -63,3 +64,7 @@ export function tanhRecurrence(
   const [h, next] = apply(tanhRecurrenceOp, [u, weight, state], null);
   return { h: h!, state: next! };
 }
+
+/** True for the matrix W of a recurrence with tanh, as the `index`-th operand of a node. */
+export const isRecurrence = ({ op }: Node, index: number): boolean =>
+  op === (tanhRecurrenceOp as Op<unknown>) && tanhRecurrenceOp.operands[index] === "weight";

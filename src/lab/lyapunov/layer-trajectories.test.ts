@@ -8,7 +8,7 @@ import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { identity } from "../../weights/prepared/names.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import { benettin, type StateMap, unitVector } from "./benettin.ts";
-import { layerTrajectories } from "./layer-trajectories.ts";
+import { layerTrajectories, scaledRecurrence } from "./layer-trajectories.ts";
 import { OpenStates, type Recurrent } from "./open-states.ts";
 import { greatest, measureSpectra } from "./spectra.ts";
 
@@ -50,6 +50,8 @@ test("a recurrent network's exponents are those of its Jacobians by QR", async (
     expect(standardError).toBeGreaterThan(0);
   }
   expect(await measureSpectra(model, ids.slice(0, 64))).toEqual([]);
+  for (const { max } of await layerTrajectories(model, ids.slice(0, 128), 1, scaledRecurrence))
+    expect(max).toBeGreaterThan(0.05);
 });
 
 test("a state space's are those of its closed form", async () => {

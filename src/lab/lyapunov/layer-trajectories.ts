@@ -1,9 +1,16 @@
+import { type Changes, isRecurrence, scale } from "../../graph/index.ts";
 import { mean } from "../../util/mean.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import { OpenStates, type Recurrent } from "./open-states.ts";
 import { standardError } from "./spectra.ts";
 import { norm } from "./two-trajectories.ts";
+
+/** W times this: the control of a simple recurrent network, which must be chaotic. */
+export const SCALED = 8;
+export const scaledRecurrence: Changes = {
+  operand: (node, i, tensor) => (isRecurrence(node, i) ? scale(tensor, SCALED) : tensor),
+};
 
 /** The distance at which each token begins, as a share of the state's norm. */
 const EPSILON = 1e-3;
@@ -27,10 +34,11 @@ export async function layerTrajectories(
   model: Recurrent,
   ids: readonly number[],
   seed: number,
+  changes: Changes = {},
 ): Promise<TrajectoryExponent[]> {
   const { layers } = model.decoder.config;
   const rows = layers + 1;
-  using states = await OpenStates.open(model, { rows, tokens: 1 });
+  using states = await OpenStates.open(model, { rows, tokens: 1, changes });
   const normal = normals(seededRandom(seed));
   const run = (id: number) => states.run(Array.from({ length: rows }, () => [id]));
   const pairs = Array.from({ length: layers }, (_, l) => new Pair(states.scan(l, 0), states.scan(l, l + 1), normal));

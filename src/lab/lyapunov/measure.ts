@@ -12,7 +12,7 @@ import { type LoopExponents, loopExponents } from "./closed-loop.ts";
 import { type Deviations, measureDeviations } from "./deviations.ts";
 import { type Histogram, histogramOf } from "./histogram.ts";
 import { type Kicked, kickLayers } from "./kicks.ts";
-import { layerTrajectories, type TrajectoryExponent } from "./layer-trajectories.ts";
+import { layerTrajectories, scaledRecurrence, type TrajectoryExponent } from "./layer-trajectories.ts";
 import { tanhNetwork } from "./maps.ts";
 import { greatest, measureSpectra, type Spectrum } from "./spectra.ts";
 
@@ -69,6 +69,8 @@ export interface LyapunovReport {
   readonly layers: readonly LayerExponents[];
   /** The layers' greatest exponents by two trajectories, whatever their form. */
   readonly trajectories: readonly TrajectoryExponent[];
+  /** The same of a simple recurrent network with its recurrence multiplied by SCALED; none of others. */
+  readonly scaled: readonly TrajectoryExponent[];
   /** Recurrent networks with tanh, over the same tokens. */
   readonly controls: readonly { readonly gain: number; readonly max: number }[];
   readonly deviations: Deviations;
@@ -97,10 +99,11 @@ export async function measureLyapunov(
   const [kicked, grown] = [await kicks(KICKED, false), await kicks(GROWN, true)];
   const layers = spectra.map((spectrum, l) => layerOf(spectrum, kicked[l]!, grown[l]!));
   const trajectories = await layerTrajectories(model, ids, seed);
+  const scaled = spectra.length === 0 ? await layerTrajectories(model, ids, seed, scaledRecurrence) : [];
   return {
     ...{ model: source.name, architecture: checkpoint.architecture, tokens: ids.length, seed },
     max: Math.max(...(layers.length > 0 ? layers : trajectories).map(({ max }) => max)),
-    ...{ layers, trajectories },
+    ...{ layers, trajectories, scaled },
     controls: [0.5, 3].map((gain) => ({ gain, max: controlExponent(gain, ids, seed) })),
     deviations: await measureDeviations(model, ids, seed),
     loops: await loopExponents(model, ids, seed),
