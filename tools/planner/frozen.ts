@@ -27,8 +27,8 @@ export interface FrozenResult {
 }
 
 const EXECUTOR = "smollm2";
-const [GRAPHS, QUESTIONS, TESTED] = [100_000, 2000, 200];
-const STEPS = 3000;
+const [GRAPHS, QUESTIONS, TESTED] = [130_000, 2000, 200];
+const STEPS = 4000;
 
 const [folder = "frozen-run", alone] = process.argv.slice(2);
 const at = (...names: string[]): string => path.join(folder, ...names);
