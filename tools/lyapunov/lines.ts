@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { LoopExponents } from "../../src/lab/lyapunov/closed-loop.ts";
 import type { Divergence } from "../../src/lab/precision/divergence.ts";
+import type { ArmDivergence } from "../../src/lab/precision/measure.ts";
 import { root } from "../section.ts";
 import type { Kind, Precision, Stage } from "./arms.ts";
 
@@ -37,14 +38,25 @@ export interface DivergenceLine {
   readonly arms: Readonly<Record<string, Divergence>>;
 }
 
-export type PeerLine = ExponentsLine | DivergenceLine;
+/** A model's own divergence from float32 by position. */
+export interface PrecisionLine {
+  readonly what: "precision";
+  readonly kind: Kind;
+  readonly stage: Stage;
+  readonly seed: number;
+  /** Of a window. */
+  readonly tokens: number;
+  readonly arms: readonly ArmDivergence[];
+}
+
+export type PeerLine = ExponentsLine | DivergenceLine | PrecisionLine;
 
 const short = (_: string, value: unknown): unknown =>
   typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
 
 /** Collects what the runs' folder holds. */
 export function writePeers(out: string): void {
-  const files = readdirSync(out).filter((name) => /^(exponents|divergence)-.*\.json$/.test(name));
+  const files = readdirSync(out).filter((name) => /^(exponents|divergence|precision)-.*\.json$/.test(name));
   const lines = files
     .toSorted()
     .map((name) => JSON.stringify(JSON.parse(readFileSync(join(out, name), "utf8")), short));

@@ -1,7 +1,7 @@
 import { mean } from "../../src/util/mean.ts";
 import { markdownTable } from "../section.ts";
 import { type Kind, precisions, type Stage } from "./arms.ts";
-import type { DivergenceLine, ExponentsLine, PeerLine } from "./lines.ts";
+import type { DivergenceLine, ExponentsLine, PeerLine, PrecisionLine } from "./lines.ts";
 
 const NAMES: Readonly<Record<Kind, string>> = { mamba: "Mamba", mamba2: "Mamba-2", gpt2: "GPT", rnn: "RNN" };
 const STAGES: Readonly<Record<Stage, string>> = { whole: "whole", adapter: "adapter" };
@@ -82,12 +82,34 @@ function divergenceTable(lines: readonly DivergenceLine[]): string {
   return markdownTable([...head, "log10 KL, mean [95 %]", "same top"], rows);
 }
 
+const percent = (share: number): string => `${Number((100 * share).toPrecision(2))} %`;
+
+function positionsTable(lines: readonly PrecisionLine[]): string {
+  const rows = grouped(lines, ({ kind }) => kind).flatMap((seeds) =>
+    seeds[0]!.arms.map(({ arm }) => {
+      const all = seeds.map(({ arms }) => arms.find((one) => one.arm === arm)!);
+      return [
+        ...[NAMES[seeds[0]!.kind], `${seeds[0]!.tokens}`, arm],
+        all.map((one) => one.kl.toExponential(1)).join(", "),
+        all.map(({ lateToEarly }) => lateToEarly.toFixed(2)).join(", "),
+        all.map(({ states }) => (states ? `${percent(states[0]!)} → ${percent(states.at(-1)!)}` : "none")).join(", "),
+      ];
+    }),
+  );
+  return markdownTable(
+    ["model", "tokens", "precision", "KL, a seed each", "KL late / early", "states, first → last"],
+    rows,
+  );
+}
+
 /** The tables of the larger peers. */
 export function peerTables(lines: readonly PeerLine[]): string[] {
   const exponents = lines.filter((line) => line.what === "exponents");
   const divergence = lines.filter((line) => line.what === "divergence");
+  const positions = lines.filter((line) => line.what === "precision");
   return [
     ...["### Exponents of the larger peers", exponentsTable(exponents)],
     ...["### Divergence of the larger peers", divergenceTable(divergence)],
+    ...(positions.length > 0 ? ["### Precisions of the larger peers, by position", positionsTable(positions)] : []),
   ];
 }

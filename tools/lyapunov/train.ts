@@ -7,6 +7,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resumeTraining, train } from "../../src/index.ts";
+import { measurePrecision } from "../../src/lab/precision/measure.ts";
 import { rowsOf } from "../moe/domains.ts";
 import {
   folderOf,
@@ -106,8 +107,19 @@ async function stageOf(kind: Kind, stage: Stage, baseOf: (seed: number) => strin
       ),
     }));
   }
+  if (stage === "whole") for (const seed of SEEDS) await positionsOf(kind, seed, folder(seed));
   if (kind !== "gpt2") await exponentsOf(run, model, stage);
   return folder;
+}
+
+/** A model's own divergence in other precisions by position: over 1,024 tokens, or a GPT's rows of 64. */
+async function positionsOf(kind: Kind, seed: number, folder: string): Promise<void> {
+  const [tokens, windows] = kind === "gpt2" ? [64, 16] : [1024, 1];
+  await kept(`precision-${kind}-${seed}`, async () => {
+    const source = { name: kind, path: folder, bytes: 0, source: "file" };
+    const { arms } = await measurePrecision(source, [], heldOut.whole, { tokens, windows });
+    return { what: "precision", kind, stage: "whole", seed, tokens, arms };
+  });
 }
 
 /** λ before, during and after training, and after it in other precisions. A model that attends has none. */
