@@ -15,6 +15,7 @@ import {
   kinds,
   optionsOf,
   type Place,
+  type Precision,
   precisions,
   type Run,
   SEEDS,
@@ -82,34 +83,42 @@ async function kept<T>(name: string, measure: () => Promise<T>): Promise<T> {
   return found;
 }
 
+/** The runs of one kind in one stage, at its better rate. */
+interface Arms {
+  run(seed: number, precision: Precision, part?: number): Run;
+  /** A run's model: an adapter's is its base with it. */
+  model(run: Run): Models;
+}
+
 /** The arms of a stage, of all seeds. An adapter's base is the seed's own model in float32. */
 async function stageOf(kind: Kind, stage: Stage, baseOf: (seed: number) => string): Promise<(seed: number) => string> {
   const rate = await bestRate(kind, stage, baseOf(TUNING_SEED));
-  const run = (seed: number, precision: Run["precision"], part?: number): Run => ({
+  const run: Arms["run"] = (seed, precision, part) => ({
     ...{ kind, stage, seed, precision, rate },
     ...(part !== undefined && { part }),
   });
-  const folder = (seed: number, precision: Run["precision"] = "fp32") => join(out, folderOf(run(seed, precision)));
-  const model = (of: string, seed: number): Models =>
-    stage === "whole" ? { base: of } : { base: baseOf(seed), adapter: of };
+  const model: Arms["model"] = (of) => {
+    const folder = join(out, folderOf(of));
+    return stage === "whole" ? { base: folder } : { base: baseOf(of.seed), adapter: folder };
+  };
   for (const seed of SEEDS) for (const precision of precisions) await trained(run(seed, precision), baseOf(seed));
-  for (const seed of SEEDS) {
-    const next = SEEDS[(seed + 1) % SEEDS.length]!;
-    const arms = Object.fromEntries(precisions.slice(1).map((precision) => [precision, folder(seed, precision)]));
-    const others = { ...arms, "another seed": folder(next) };
-    const loss = Object.fromEntries(precisions.map((precision) => [precision, lossOf(folder(seed, precision))]));
-    await kept(`divergence-${folderOf(run(seed, "fp32"))}`, async () => ({
-      ...{ what: "divergence", kind, stage, seed, rate, steps: place.steps, loss },
-      arms: await measureDivergence(
-        model(folder(seed), seed),
-        Object.entries(others).map(([arm, of]) => ({ arm, ...model(of, arm === "another seed" ? next : seed) })),
-        heldOut[stage],
-      ),
-    }));
-  }
-  if (stage === "whole") for (const seed of SEEDS) await positionsOf(kind, seed, folder(seed));
-  if (kind !== "gpt2") await exponentsOf(run, model, stage);
-  return folder;
+  for (const seed of SEEDS) await divergenceOf({ run, model }, seed);
+  if (stage === "whole") for (const seed of SEEDS) await positionsOf(kind, seed, model(run(seed, "fp32")).base);
+  if (kind !== "gpt2") for (const seed of SEEDS) await exponentsOf({ run, model }, seed);
+  return (seed) => join(out, folderOf(run(seed, "fp32")));
+}
+
+/** A seed's models against that in float32, and the next seed's as a yardstick. */
+async function divergenceOf({ run, model }: Arms, seed: number): Promise<void> {
+  const reference = run(seed, "fp32");
+  const { kind, stage, rate } = reference;
+  const others = precisions.slice(1).map((precision) => ({ arm: precision, ...model(run(seed, precision)) }));
+  const next = model(run(SEEDS[(seed + 1) % SEEDS.length]!, "fp32"));
+  const losses = precisions.map((precision) => [precision, lossOf(join(out, folderOf(run(seed, precision))))]);
+  await kept(`divergence-${folderOf(reference)}`, async () => ({
+    ...{ what: "divergence", kind, stage, seed, rate, steps: place.steps, loss: Object.fromEntries(losses) },
+    arms: await measureDivergence(model(reference), [...others, { arm: "another seed", ...next }], heldOut[stage]),
+  }));
 }
 
 /** A model's own divergence in other precisions by position: over 1,024 tokens, or a GPT's rows of 64. */
@@ -122,28 +131,22 @@ async function positionsOf(kind: Kind, seed: number, folder: string): Promise<vo
   });
 }
 
-/** λ before, during and after training, and after it in other precisions. A model that attends has none. */
-async function exponentsOf(
-  run: (seed: number, precision: Run["precision"], part?: number) => Run,
-  model: (of: string, seed: number) => Models,
-  stage: Stage,
-): Promise<void> {
-  const parts = stage === "whole" ? [0, DURING] : [];
-  for (const seed of SEEDS)
-    for (const each of [...parts.map((part) => run(seed, "fp32", part)), ...precisions.map((p) => run(seed, p))]) {
-      const folder = stage === "whole" ? await trained(each, "") : join(out, folderOf(each));
-      const { kind, precision, part = 1 } = each;
-      await kept(`exponents-${folderOf(each)}`, async () => ({
-        ...{ what: "exponents", kind, stage, seed, precision, part },
-        ...(await measureExponents(model(folder, seed), heldOut[stage], seed, precision === "fp32" && part !== DURING)),
-      }));
-    }
+/** λ before, during and after training, and after it in other precisions. */
+async function exponentsOf({ run, model }: Arms, seed: number): Promise<void> {
+  const { stage } = run(seed, "fp32");
+  const parts = stage === "whole" ? [0, DURING].map((part) => run(seed, "fp32", part)) : [];
+  for (const each of parts) await trained(each, "");
+  for (const each of [...parts, ...precisions.map((precision) => run(seed, precision))]) {
+    const { kind, precision, part = 1 } = each;
+    await kept(`exponents-${folderOf(each)}`, async () => ({
+      ...{ what: "exponents", kind, stage, seed, precision, part },
+      ...(await measureExponents(model(each), heldOut[stage], seed, precision === "fp32" && part !== DURING)),
+    }));
+  }
 }
 
 for (const kind of Object.keys(kinds) as Kind[]) {
   if (only !== undefined && only !== kind) continue;
-  const whole = await stageOf(kind, "whole", () => "");
-  const base = (seed: number) => whole(seed);
-  await stageOf(kind, "adapter", base);
+  await stageOf(kind, "adapter", await stageOf(kind, "whole", () => ""));
   writePeers(out);
 }
