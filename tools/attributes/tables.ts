@@ -125,7 +125,12 @@ const featherSection = (results: Results): string =>
     "### Every recipe",
     answersTable(results, ({ tokens }) => visualFlopsSaved(VISUAL, tokens, sizes)),
     "### Pairs, in points",
-    pairsTable(results, [...featherPairs, ["two stages", "one stage"], ["feather 1, 3", "fastv 1"], ["feather 2, 3", "fastv 2, 90 %"]]),
+    pairsTable(results, [
+      ...featherPairs,
+      ["two stages", "one stage"],
+      ["feather 1, 3", "fastv 1"],
+      ["feather 2, 3", "fastv 2, 90 %"],
+    ]),
     "### Where the object is",
     rowsTable(results, [
       "dense",
