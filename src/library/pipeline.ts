@@ -129,7 +129,7 @@ export async function identityNamed(
   };
 }
 
-/** Where a pair's calibration is looked for. */
+/** The place of a pair's calibration. */
 interface CalibrationSource {
   /** A file, in place of the pair's own. */
   readonly file?: string | undefined;

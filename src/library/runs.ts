@@ -52,7 +52,7 @@ export class Runs {
     return this.#unsound;
   }
 
-  /** As `Model.schedule`. */
+  /** The same as `Model.schedule`. */
   schedule(options: SchedulerOptions): Turns | undefined {
     const { loaded } = this.model;
     switch (loaded.kind) {

@@ -15,7 +15,7 @@ export interface PromptParts {
   readonly autoencoder: Autoencoder;
 }
 
-/** What a network was trained to predict: the noise in images, or images without noise, each in one step. */
+/** The output that a network was trained for: the noise in images, or images without noise, each in one step. */
 export type Denoising =
   | { readonly kind: "noise"; readonly noise: NoiseConfig; readonly sampling: SamplingConfig }
   | { readonly kind: "consistency"; readonly noise: ConsistencyConfig };

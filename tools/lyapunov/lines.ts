@@ -44,7 +44,7 @@ export interface PrecisionLine {
   readonly kind: Kind;
   readonly stage: Stage;
   readonly seed: number;
-  /** Of a window. */
+  /** Tokens of a window. */
   readonly tokens: number;
   readonly arms: readonly ArmDivergence[];
 }

@@ -5,7 +5,7 @@ import type { DivergenceLine, ExponentsLine, PeerLine, PrecisionLine } from "./l
 
 const NAMES: Readonly<Record<Kind, string>> = { mamba: "Mamba", mamba2: "Mamba-2", gpt2: "GPT", rnn: "RNN" };
 const STAGES: Readonly<Record<Stage, string>> = { whole: "whole", adapter: "adapter" };
-/** Of t with two degrees of freedom, 97.5 %. */
+/** The quantile of t with two degrees of freedom, 97.5 %. */
 const T = 4.303;
 
 const signed = (value: number, digits: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;

@@ -42,7 +42,7 @@ const place: Place = {
   ...{ out, prose, steps: Number(steps) },
   code: write("code.txt", rowsOf("code", LEARNT, 1, prose).join("")),
 };
-/** What no run trained on. */
+/** Texts that no run trained on. */
 const heldOut: Readonly<Record<Stage, string>> = {
   whole: readFileSync(prose, "utf8").slice(-100_000),
   adapter: rowsOf("code", HELD_OUT, 777, prose).join(""),

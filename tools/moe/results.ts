@@ -42,7 +42,7 @@ interface Found {
 }
 
 const [out = "", prose = ""] = process.argv.slice(2);
-/** What earlier runs gave: arms that OUT does not hold stay. */
+/** Results of earlier runs: arms that OUT does not hold stay. */
 const before: readonly Found[] = JSON.parse(readFileSync(join(root, FOLDER, "arms.json"), "utf8"));
 
 async function found(arm: Arm, seed: number): Promise<Found[]> {

@@ -192,7 +192,7 @@ export class Slots implements Disposable {
     return this.#batches.flatMap((batch) => batch.slots);
   }
 
-  /** Those whose keys and values can be copied. */
+  /** Slots whose keys and values can be copied. */
   #onHost(): Slot[] {
     return this.#all().filter((slot) => !slot.onDevice);
   }

@@ -10,7 +10,7 @@ const shipped = (["dynamax", "sec"] as const).flatMap((saving) =>
   bundledFolders(saving, "exits.json").map((folder) => readJson(exitsJson(folder), exitsFile, "exits")),
 );
 
-/** What a user of the exits hears whose model has their hash and runs in `form`. */
+/** The notices to a user of the exits whose model has their hash and runs in `form`. */
 async function told({ saving, model, layers }: (typeof shipped)[number], form: ModelForm): Promise<string[]> {
   const notices: string[] = [];
   const decoder = { config: { layers: layers.at(-1)! + 1 } } as never;
