@@ -34,6 +34,11 @@ for (const [name, recipes] of [
 }
 const runs = committedRuns("results", folder);
 
+test("committed results name no place of the machine that made them", () => {
+  for (const { summary } of committedRuns("docs/results"))
+    for (const { steps = [] } of summary.recipes) expect(steps.filter((step) => step.includes("=/"))).toEqual([]);
+});
+
 test("a row a run", () => {
   expect(labSection(runs)).toContain(
     "| [needle <4k> with smollm2](../results/b-needle/summary.json) | 40 | contains-answer | 0.712 | " +

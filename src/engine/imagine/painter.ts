@@ -94,8 +94,9 @@ export class Painter implements Disposable {
   /** An image in the space of the network. `pixels`: [channels, side, side] of `size`, within −1 and 1. */
   async begin(pixels: Float32Array, bill: DrawingBill): Promise<Float32Array> {
     if (!this.prompts) return pixels;
-    addSpent(bill, this.prompts.latentCost);
-    return await this.prompts.latents(pixels);
+    const { values, cost } = await this.prompts.latents(pixels);
+    addSpent(bill, cost);
+    return values;
   }
 
   /** Pixels of `rows` images from number `first` on, end to end, within −1 and 1. */

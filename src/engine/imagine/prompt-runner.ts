@@ -8,28 +8,33 @@ import { Program } from "../../runtime/program.ts";
 
 /** Runs the parts around a network that draws what a text says, one text or image at a time. */
 export class PromptRunner implements Disposable {
+  /** Compiled for the first image that a call begins with: most begin with noise. */
+  #encoder: Promise<Program> | undefined;
+
   private constructor(
     private readonly texts: Program,
     private readonly decoder: Program,
-    private readonly encoder: Program,
+    private readonly encoderGraph: Graph,
     private readonly parts: PromptParts,
     private readonly side: number,
   ) {}
 
   /** The graphs that `compile` takes. */
-  static trace({ texts, autoencoder }: PromptParts, { config }: UNet): Graph[] {
+  static trace({ texts, autoencoder }: PromptParts, { config }: UNet): [texts: Graph, decoder: Graph, encoder: Graph] {
     const { imageSize: side } = config;
     return [traceHidden(texts), tracePixels(autoencoder, side), traceLatents(autoencoder, side)];
   }
 
-  static async compile(parts: PromptParts, { config }: UNet, graphs: readonly Graph[]): Promise<PromptRunner> {
-    const compiled: Program[] = [];
+  static async compile(
+    parts: PromptParts,
+    { config }: UNet,
+    [texts, decoder, encoder]: readonly Graph[],
+  ): Promise<PromptRunner> {
+    const text = await Program.compile(texts!);
     try {
-      for (const graph of graphs) compiled.push(await Program.compile(graph));
-      const [texts, decoder, encoder] = compiled as [Program, Program, Program];
-      return new PromptRunner(texts, decoder, encoder, parts, config.imageSize);
+      return new PromptRunner(text, await Program.compile(decoder!), encoder!, parts, config.imageSize);
     } catch (error) {
-      for (const program of compiled) program[Symbol.dispose]();
+      text[Symbol.dispose]();
       throw error;
     }
   }
@@ -43,11 +48,6 @@ export class PromptRunner implements Disposable {
   /** The cost of an image's pixels. */
   get pixelCost(): Spent {
     return evalCost(this.decoder.cost, { batch: 1 });
-  }
-
-  /** The cost of an image's latent image. */
-  get latentCost(): Spent {
-    return evalCost(this.encoder.cost, { batch: 1 });
   }
 
   /** Hidden states [tokens, width] of a text's ids, as many as the encoder reads. Padding counts as text. */
@@ -71,10 +71,13 @@ export class PromptRunner implements Disposable {
     return translated(this.decoder, { name: "latents", shape: latents, values: latent }, "pixels", pixels);
   }
 
-  /** The latent image [latent channels, side, side] of pixels. */
-  async latents(image: Float32Array): Promise<Float32Array> {
+  /** The latent image [latent channels, side, side] of pixels, and its cost. */
+  async latents(image: Float32Array): Promise<{ readonly values: Float32Array; readonly cost: Spent }> {
     const { latents, pixels } = this.#shapes;
-    return translated(this.encoder, { name: "pixels", shape: pixels, values: image }, "latents", latents);
+    this.#encoder ??= Program.compile(this.encoderGraph);
+    const encoder = await this.#encoder;
+    const values = await translated(encoder, { name: "pixels", shape: pixels, values: image }, "latents", latents);
+    return { values, cost: evalCost(encoder.cost, { batch: 1 }) };
   }
 
   get #shapes() {
@@ -89,7 +92,8 @@ export class PromptRunner implements Disposable {
   [Symbol.dispose](): void {
     this.texts[Symbol.dispose]();
     this.decoder[Symbol.dispose]();
-    this.encoder[Symbol.dispose]();
+    // A compilation that failed has told its caller.
+    this.#encoder?.then((encoder) => encoder[Symbol.dispose]()).catch(() => {});
   }
 }
 
