@@ -14,7 +14,12 @@ interface Sizes {
 const TESTED: Sizes = { degrees: [2], lengths: [4, 4] };
 /** Graphs of training. With three nodes to a path, looking up what leads to the goal is all there is to learn. */
 const SHORT: Sizes = { degrees: [2], lengths: [3, 3] };
-const LONG: Sizes = { degrees: [2], lengths: [3, 4] };
+
+/**
+ * Plans end in the same place, so that what leads to the goal stands in one place, however long the path is. Begun in
+ * one place, paths of three nodes taught a planner nothing about those of four.
+ */
+const [LONGEST, BLANK] = [4, "."];
 
 /**
  * A star graph (Bachmann & Nagarajan 2024, arXiv 2403.06963): arms of equal length from one node, their edges in random
@@ -32,10 +37,10 @@ function starGraph(random: Random, { degrees, lengths: [shortest, most] }: Sizes
   const edges = arms.flatMap((arm) => arm.slice(1).map((node, i) => arm[i]! + node));
   const path = arms[below(degree, random)]!;
   const question = `${shuffle(edges, random).join(",")}|${start}${path.at(-1)}${length}`;
-  return { task: "star-graph", question, plan: path.join(""), answer: path[1]! };
+  return { task: "star-graph", question, plan: path.join("").padStart(LONGEST, BLANK), answer: path[1]! };
 }
 
-/** The shares of look-ups and of short paths among training samples; the others are as long as in tests, or shorter. */
+/** The shares of look-ups and of short paths among training samples; the others are those of tests. */
 const [LOOK_UPS, SHORTS] = [0.1, 0.2];
 /** The share of a planner's first samples that are of all kinds, so that every character is among them. */
 const VARIED = 0.02;
@@ -43,7 +48,7 @@ const VARIED = 0.02;
 function training(random: Random): Sample {
   const drawn = random();
   if (drawn < LOOK_UPS) return lookUp(random);
-  return starGraph(random, drawn < LOOK_UPS + SHORTS ? SHORT : LONG);
+  return starGraph(random, drawn < LOOK_UPS + SHORTS ? SHORT : TESTED);
 }
 
 /** Paths from a star's middle to the end of one of its arms. */
@@ -55,7 +60,7 @@ export const starGraphs: World = {
   beginning: (random) => (random() < VARIED ? training(random) : starGraph(random, SHORT)),
   asked: (random) => starGraph(random),
   answers: (sample, answer) => answer === sample.answer,
-  opens: (sample, plan) => plan[1] === sample.answer,
+  opens: (sample, plan) => plan.replaceAll(BLANK, "")[1] === sample.answer,
   solves: (sample, plan) => plan === sample.plan,
   chance: ({ task }) => (task === "look-up" ? LOOK_UP_CHANCE : 1 / TESTED.degrees[0]!),
 };
