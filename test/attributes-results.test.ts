@@ -1,5 +1,6 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { plots } from "../tools/attributes/plots.ts";
 import { answersOf, type Page, pageOf } from "../tools/attributes/results.ts";
 import { attributesSection, SECTION } from "../tools/attributes/tables.ts";
 import { disagreements } from "../tools/lab-results.ts";
@@ -9,3 +10,7 @@ for (const page of ["feather", "yopo"] satisfies Page[])
     `the page of ${page} says what its answers say: npx tsx tools/attributes/tables.ts`,
     () => expect(disagreements([[pageOf(page), SECTION, attributesSection(page)]], [])).toEqual([]),
   );
+
+test("their plots show what the committed files say: npx tsx tools/attributes/plots.ts", () => {
+  for (const [file, svg] of plots()) expect(readFileSync(file, "utf8")).toBe(svg);
+});

@@ -5,15 +5,11 @@
 import { existsSync } from "node:fs";
 import { makeScenes } from "../../src/lab/data/attributes/scene.ts";
 import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
-import { visualFlops } from "../../src/savings/attention/yopo/flops.ts";
-import { yopoOptions } from "../../src/savings/attention/yopo/options.ts";
-import { parseRecipe } from "../../src/savings/recipe.ts";
-import { visualFlopsSaved } from "../../src/savings/tokens/feather/flops.ts";
 import { markdownTable, writeSection } from "../section.ts";
 import { featherGates, yopoGates } from "./gates.ts";
 import { type Asked, askedKinds, PICTURES, questionOf, SEED, SIDE } from "./measure.ts";
 import { answersOf, collect, load, type Named, type Page, pageOf, pages, type Results } from "./results.ts";
-import { architecture } from "./vocabulary.ts";
+import { savedOf } from "./saved.ts";
 
 const hits = (right: string): [number][] => [...right].map((digit) => [Number(digit)]);
 const mean = (parts: readonly (readonly number[])[]): number =>
@@ -27,28 +23,7 @@ function against(one: Named, other: Named, kind: Asked): string {
   return `${points(delta)} [${points(ci95[0])}, ${points(ci95[1])}]`;
 }
 
-const sizes = { hidden: architecture.hidden_size, intermediate: architecture.intermediate_size };
-const VISUAL = SIDE * (SIDE + 1);
-
-/** The share of visual FLOPs that a recipe of yopo saves, as its paper counts them. */
-function yopoSaved({ recipe }: Named, { heads }: Results): number {
-  const step = parseRecipe(recipe).find(({ saving }) => saving.name === "yopo");
-  const options = yopoOptions.parse(step?.options ?? {});
-  const file = options.heads?.replace(/.*\//, "");
-  const share = (layer: number): number => {
-    const kept = heads.kept[layer]!.filter(Boolean).length / heads.kept[layer]!.length;
-    if (file === undefined) return 1;
-    return file === "heads.json" ? kept : file === "most.json" ? 1 - kept : 0.5;
-  };
-  const count = { tokens: VISUAL, ...sizes };
-  const all = Array.from({ length: architecture.num_hidden_layers }, (_, layer) => layer);
-  const dense = visualFlops(count, { neighbours: VISUAL, heads: all.map(() => 1), ffn: 1 });
-  const neighbours = options.radius === undefined ? VISUAL : (2 * options.radius + 1) ** 2;
-  const run = all.slice(0, options.layers).map(share);
-  return 1 - visualFlops(count, { neighbours, heads: run, ffn: options.ffn }) / dense;
-}
-
-function answersTable(results: Results, saved: (one: Named) => number): string {
+function answersTable(page: Page, results: Results): string {
   const { answers } = results;
   const dense = answers.find(({ name }) => name === "dense")!;
   return markdownTable(
@@ -67,7 +42,7 @@ function answersTable(results: Results, saved: (one: Named) => number): string {
       .map((one) => [
         one.recipe.length > 0 ? one.recipe.map((step) => `\`${step}\``).join(" ") : one.name,
         one.tokens.map((count) => count.toFixed(0)).join(", "),
-        percent(saved(one)),
+        percent(savedOf(page, one, results)),
         percent(1 - one.flops.spent / one.flops.dense),
         percent(mean(hits(one.right.where))),
         one === dense ? "" : against(one, dense, "where"),
@@ -123,7 +98,7 @@ const featherSection = (results: Results): string =>
     "### The bias of the trained model",
     biasTable(results),
     "### Every recipe",
-    answersTable(results, ({ tokens }) => visualFlopsSaved(VISUAL, tokens, sizes)),
+    answersTable("feather", results),
     "### Pairs, in points",
     pairsTable(results, [
       ...featherPairs,
@@ -149,7 +124,7 @@ const yopoSection = (results: Results): string =>
       .map((row) => row.filter(Boolean).length)
       .join(", ")}.`,
     yopoGates(results),
-    answersTable(results, (one) => yopoSaved(one, results)),
+    answersTable("yopo", results),
     pairsTable(results, [
       ["least active heads dropped", "most active heads dropped"],
       ["least active heads dropped", "random heads dropped"],
