@@ -65,10 +65,11 @@ export interface AttentionBlock {
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   /**
-   * `share` below 1: with only that share of the neurons, the first ones.
+   * `share` below 1: with only that share of the neurons, the first ones. With `some` i64 [batch, tokens] all neurons
+   * run, and the rest of them is hidden from tokens that have a 1.
    * @throws UserError if a part of the weights cannot be taken: of experts, adapted ones, or ones with biases
    */
-  feedForward(stream: Stream, share?: number): Stream;
+  feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
   /** Logits [batch, tokens, experts] of the routers that were traced so far; absent if the model has none. */
   readonly routers?: readonly Tensor[];
 }

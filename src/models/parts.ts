@@ -70,8 +70,7 @@ export class Parts {
   projectPart(x: Tensor, outputs: Sizes, side: "inputs" | "outputs", pieces: readonly Piece[]): Tensor {
     const inputs = side === "inputs" ? pieces[0]!.size : Number(x.shape.at(-1));
     const names = Object.keys(outputs);
-    if (this.weights.update(this.graph, inputs, outputs) || names.some((name) => this.weights.has(`${name}.bias`)))
-      throw new UserError("a part of a feed-forward needs weights without an adapter and without biases", 2);
+    this.requirePart(inputs, outputs);
     const rows = Object.entries(outputs).flatMap(([name, n]) => rowsIn(this.weights.values(`${name}.weight`)!, n));
     const kept =
       side === "outputs" ? keptOf(rows, pieces) : rows.map((row) => Float32Array.from(keptOf([...row], pieces)));
@@ -80,6 +79,21 @@ export class Parts {
     const bytes = new Uint8Array(values.buffer);
     const name = `${names.join("+")}.first.${pieces[0]!.kept}`;
     return linear(x, this.graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes }));
+  }
+
+  /** @throws UserError for adapted weights or ones with biases */
+  requirePart(inputs: number, outputs: Sizes): void {
+    const biased = Object.keys(outputs).some((name) => this.weights.has(`${name}.bias`));
+    if (biased || this.weights.update(this.graph, inputs, outputs))
+      throw new UserError("a part of a feed-forward needs weights without an adapter and without biases", 2);
+  }
+
+  /** Rows of `size` numbers, one for each of the 0 and 1 in `which` i64 [...]: ones; or, of a 1, `kept` ones, then zeros. */
+  firstOf(size: number, kept: number, which: Tensor): Tensor {
+    const values = Float32Array.from({ length: 2 * size }, (_, i) => Number(i < size + kept));
+    const data = { kind: "memory", bytes: new Uint8Array(values.buffer) } as const;
+    const rows = this.graph.constant(`first ${kept} of ${size}`, { dtype: "f32", shape: [2, size] }, data);
+    return gather(rows, which, 0);
   }
 
   /** A matrix for each expert, of outputs by part (`blk.0.ffn_gate_exps`), those of one expert stacked. */

@@ -1,4 +1,4 @@
-import { type Graph, plus, positions, scale, softcap, type Tensor } from "../graph/index.ts";
+import { type Graph, plus, positions, scale, softcap, type Tensor, times } from "../graph/index.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
 import type { RouterConfig } from "../nn/moe/route.ts";
 import { type Norm, normalise, normaliseHeads } from "../nn/norm.ts";
@@ -234,27 +234,47 @@ class Layer implements AttentionBlock {
     return { branch: this.#leave(out, "post_attention_norm"), residual };
   }
 
-  feedForward(stream: Stream, share = 1): Stream {
-    const { hidden, ffn, fused, gated, activation, experts } = this.config;
+  feedForward(stream: Stream, share = 1, some?: Tensor): Stream {
+    const { hidden, activation, gated, experts } = this.config;
     const { normed, residual } = this.#enter(stream, "ffn_norm");
-    if (share < 1) return { branch: this.#leave(this.#narrow(normed, share), "post_ffw_norm"), residual };
+    if (share < 1 && !some) return { branch: this.#leave(this.#narrow(normed, share), "post_ffw_norm"), residual };
+    const kept = some && this.#keptNeurons(share, some);
     if (experts?.has(this.layer))
       return { branch: this.#leave(this.experts!.feedForward(normed), "post_ffw_norm"), residual };
-    const outputs = gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn };
-    const inside = activateMlp(this.#project(normed, outputs), activation, gated);
-    return { branch: this.#leave(this.#project(inside, { ffn_down: hidden }), "post_ffw_norm"), residual };
+    const inside = activateMlp(this.#project(normed, this.#inner), activation, gated);
+    const shown = kept ? times(inside, kept) : inside;
+    return { branch: this.#leave(this.#project(shown, { ffn_down: hidden }), "post_ffw_norm"), residual };
+  }
+
+  /** The matrices before the activation. */
+  get #inner(): Readonly<Record<string, number>> {
+    const { ffn, fused, gated } = this.config;
+    return gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn };
+  }
+
+  /** The first neurons of a feed-forward. */
+  #piece(share: number) {
+    const { ffn, experts } = this.config;
+    if (experts?.has(this.layer)) throw new UserError("a mixture of experts has no part of a feed-forward", 2);
+    return { size: ffn, kept: Math.max(1, Math.floor(share * ffn)) };
   }
 
   #narrow(normed: Tensor, share: number): Tensor {
-    const { hidden, ffn, fused, gated, activation, experts } = this.config;
-    if (experts?.has(this.layer)) throw new UserError("a mixture of experts has no part of a feed-forward", 2);
-    const piece = { size: ffn, kept: Math.max(1, Math.floor(share * ffn)) };
-    const outputs = this.#named(
-      gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn },
-    );
+    const { hidden, gated, activation } = this.config;
+    const piece = this.#piece(share);
+    const outputs = this.#named(this.#inner);
     const inside = this.parts.projectPart(normed, outputs, "outputs", gated ? [piece, piece] : [piece]);
     const down = this.#named({ ffn_down: hidden });
     return this.parts.projectPart(activateMlp(inside, activation, gated), down, "inputs", [piece]);
+  }
+
+  /** 0 for the neurons that tokens in `some` do without, else 1: [batch, tokens, neurons]. */
+  #keptNeurons(share: number, some: Tensor): Tensor {
+    const { hidden } = this.config;
+    const { size, kept } = this.#piece(share);
+    this.parts.requirePart(hidden, this.#named(this.#inner));
+    this.parts.requirePart(size, this.#named({ ffn_down: hidden }));
+    return this.parts.firstOf(size, kept, some);
   }
 
   #enter(stream: Stream, name: string): { normed: Tensor; residual: Tensor } {

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import type { Decoder } from "../models/decoder.ts";
 import type { Calibration } from "./calibration.ts";
+import type { LayerMask } from "./masks.ts";
 import type { PlanPart, PlanRequest } from "./plan.ts";
 import type { SavingHost, Seam } from "./seams.ts";
 
@@ -41,6 +42,11 @@ export interface Saving<O = unknown> {
    * @throws UserError like `check`
    */
   prepare(options: O, host: SavingHost): Promise<PreparedSaving | undefined>;
+  /**
+   * The saving in training, one mask a layer; absent: no model is trained with it.
+   * @throws UserError if the model cannot be trained so
+   */
+  masks?(options: O, decoder: Decoder): readonly LayerMask[];
 }
 
 /** A saving ready to act in one model, for any number of requests. */

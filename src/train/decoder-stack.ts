@@ -6,13 +6,18 @@ import { attend } from "./attend.ts";
 import type { Batch } from "./data/batch.ts";
 import type { Trainee } from "./graphs.ts";
 import { languageModel } from "./heads/language-model.ts";
+import type { SavingMasks } from "./saving-masks.ts";
 import type { BatchInput, Shape, Stack } from "./stack.ts";
 
 /** A decoder's layers, for batches of one shape: each row is full, or the positions behind its end have no label. */
 export class DecoderStack implements Stack {
   readonly #routers = new WeakMap<Graph, readonly Tensor[]>();
 
-  constructor(private readonly decoder: Decoder) {}
+  constructor(
+    private readonly decoder: Decoder,
+    /** A saving that is active. */
+    private readonly saving?: SavingMasks,
+  ) {}
 
   get layers(): number {
     return this.decoder.config.layers;
@@ -41,8 +46,10 @@ export class DecoderStack implements Stack {
       return settle(block.train({ branch: x }));
     }
     const { qkv, residual, beside } = block.attentionIn({ branch: x });
-    const attended = attend(g, this.decoder, layer, qkv, this.#masks(shape));
-    const y = settle(block.feedForward(block.attentionOut(attended, residual, beside)));
+    const hidden = this.saving?.scores(g, layer, shape);
+    const attended = attend(g, this.decoder, layer, qkv, this.#masks(shape), hidden);
+    const { share, some } = this.saving?.neurons(g, layer, shape) ?? {};
+    const y = settle(block.feedForward(block.attentionOut(attended, residual, beside), share, some));
     this.#routers.set(g, block.routers ?? []);
     return y;
   }
@@ -70,6 +77,7 @@ export class DecoderStack implements Stack {
       lengths: { dtype: "i32", shape: [rows], values: new Int32Array(rows).fill(tokens - 1) },
       ...(documents && { documents: { dtype: "i64", shape, values: documents } }),
       ...(prefix && { prefix: { dtype: "i64", shape, values: prefix } }),
+      ...this.saving?.inputs(batch),
       ...(this.experts && { routed: { dtype: "f32", shape, values: routedOf(batch) } }),
     };
   }
@@ -95,7 +103,7 @@ function checkRows({ packed, prefixed }: Shape): void {
 }
 
 /** A decoder, trained as a language model. */
-export const languageModelOf = (decoder: Decoder): Pick<Trainee, "stack" | "objective"> => ({
-  stack: new DecoderStack(decoder),
+export const languageModelOf = (decoder: Decoder, saving?: SavingMasks): Pick<Trainee, "stack" | "objective"> => ({
+  stack: new DecoderStack(decoder, saving),
   objective: languageModel(decoder),
 });

@@ -10,6 +10,7 @@ import { downName, LoraWeights, rowsName, upName } from "./lora-weights.ts";
 import type { LoraOptions, TrainOptions } from "./options.ts";
 import { ParameterStore } from "./parameters.ts";
 import { weightsOf } from "./passes.ts";
+import { savingMasks } from "./saving-masks.ts";
 import type { Base, Subject } from "./subject.ts";
 import { TracedWeights } from "./traced-weights.ts";
 import { rowsOfTokens } from "./wider-checkpoint.ts";
@@ -22,12 +23,13 @@ import { rowsOfTokens } from "./wider-checkpoint.ts";
 export function loraSubject(
   lora: LoraOptions,
   { name, checkpoint, prepared, extended }: Base,
-  { quant, seed, freezeMask }: Pick<TrainOptions, "quant" | "seed" | "freezeMask">,
+  { quant, seed, freezeMask, save }: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save">,
 ): Subject {
   const architecture = decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared, quant);
   const weights = new LoraWeights(frozen, lora, extended?.ids, architecture.modules);
-  const trainee: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => true };
+  const saving = savingMasks(save, plain);
+  const trainee: Trainee = { ...languageModelOf(architecture.open(weights), saving), weights, trained: () => true };
   const joined = weightsOf(trainee);
   frozen.commit();
   weights.checkTargets();
@@ -42,7 +44,7 @@ export function loraSubject(
       .set(rowsOfTokens(part.floats(), plain.config, extended!.ids, seed));
   }
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
-  const whole = { ...languageModelOf(architecture.open(traced)), weights: traced, trained: () => true };
+  const whole = { ...languageModelOf(architecture.open(traced), saving), weights: traced, trained: () => true };
   refuseOnFrozen([...weights.adapted.keys()], frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
   return {
     ...{ trainee, store, whole },

@@ -10,6 +10,7 @@ import { openRun } from "./open-run.ts";
 import type { TrainOptions } from "./options.ts";
 import type { AnySubject } from "./own-subject.ts";
 import { checkRun } from "./run.ts";
+import { refuseSave } from "./saving-masks.ts";
 import type { Base } from "./subject.ts";
 
 /** A run's model and data, of any kind that is trained. */
@@ -28,13 +29,16 @@ export async function openAny(
   resumes: boolean,
 ): Promise<OpenedAny> {
   const chosen = chosenMethod(options);
-  if (chosen?.method.name === projector.name)
+  if (chosen?.method.name === projector.name) {
+    refuseSave(options, "a projector");
     return openProjector(options, chosen.options as ProjectorOptions, openBase);
+  }
   const base = options.model === undefined ? undefined : await openBase(options.model);
   if (!base && options.freezeMask !== undefined)
     throw new UserError("freezeMask is for a model that there is; expected a model", 2);
   const generator = generatorOf(options, base?.checkpoint);
   if (!generator) return withMask(options, await openRun(options, out, openBase, resumes));
+  refuseSave(options, "an image generator");
   const opened = await openDrawing(options, generator);
   checkRun(options, opened.subject, opened.data);
   return withMask(options, { ...opened, tokenizer: undefined });

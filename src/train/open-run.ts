@@ -10,6 +10,7 @@ import { type ChosenMethod, chosenMethod } from "./methods/registry.ts";
 import { withTokens } from "./new-tokens.ts";
 import type { TrainOptions } from "./options.ts";
 import { checkRun } from "./run.ts";
+import { checkSave } from "./saving-masks.ts";
 import {
   type Base,
   checkTrainable,
@@ -51,6 +52,7 @@ export async function openRun(
   try {
     const subject = withHeads(chosen, plain, options);
     checkRun(options, subject, data);
+    checkSave(options, data);
     return { subject, data, tokenizer };
   } catch (error) {
     plain[Symbol.dispose]();

@@ -39,6 +39,7 @@ const FILES = "expected a file, or a list of files";
 /** A training run, whole: from it follow the fields of its YAML or JSON file, the flags and the docs. */
 export const trainOptions = z.strictObject({
   method: z.string().optional().describe("a training method with its options, such as sparse:sparsity=0.6"),
+  save: z.string().optional().describe("a saving that is active in training, as run takes it: yopo:layers=4,radius=2"),
   model: z.string().optional().describe("a model to train further"),
   architecture: z
     .record(z.string(), z.unknown())

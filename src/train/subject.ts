@@ -173,7 +173,7 @@ export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is Hu
 function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
   const names = decoderArchitecture(checkpoint).tensors(checkpoint);
   const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, checkpoint, names));
-  return { ...openTrainee(modelOf(checkpoint, has), options.train, frozen), names };
+  return { ...openTrainee(modelOf(checkpoint, has, options.save), options.train, frozen), names };
 }
 
 const writer =

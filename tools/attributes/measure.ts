@@ -51,7 +51,12 @@ function shuffledScene(scene: Scene, seed: number): Scene {
   return { ...scene, cells: cells.map((cell, i) => (i % (side + 1) > 0 ? inside.pop()! : cell)) };
 }
 
-async function measure(world: Attributes, { recipe, shuffled }: Cell, scenes: readonly Scene[]): Promise<Answers> {
+/** Asks three questions about each picture. */
+export async function measure(
+  world: Attributes,
+  { recipe, shuffled }: Cell,
+  scenes: readonly Scene[],
+): Promise<Answers> {
   using lease = await world.model.recipes.use(parseRecipe(recipe));
   const right: Record<Asked, string> = { where: "", whole: "", read: "" };
   const [tokens, flops] = [

@@ -5,43 +5,19 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resumeTraining, type TrainInput, train } from "../../src/index.ts";
-import { makeScene, type Scene, textOf } from "../../src/lab/data/attributes/scene.ts";
-import { IMAGE } from "../../src/lab/data/attributes/words.ts";
-import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { makeScene } from "../../src/lab/data/attributes/scene.ts";
+import { seededRandom } from "../../src/util/random.ts";
+import { sample } from "./sample.ts";
 import { architecture, writeVocabulary } from "./vocabulary.ts";
 
 /** Tokens of a batch, about: smaller pictures come in larger batches. */
 const BATCH_TOKENS = 1000;
 /** Pictures of a size; a longer run sees them again. */
 const PICTURES = 4000;
-/** Presence is asked of so many shapes. */
-const ANY = 2;
 
 const [side, steps] = process.argv.slice(2, 4).map(Number) as [number, number];
 const [out = "", start] = process.argv.slice(4);
 const [folder, data, vocabulary] = [join(out, "model"), join(out, "train.jsonl"), join(out, "vocabulary")];
-
-interface Message {
-  readonly role: "user" | "assistant";
-  readonly content: string;
-}
-
-/** A picture, and questions of all kinds about it in random order. Answers alone are labels. */
-function sample({ cells, questions }: Scene, random: () => number): { messages: Message[] } {
-  const any = shuffle(
-    questions.filter(({ kind }) => kind === "any"),
-    random,
-  ).slice(ANY);
-  const asked = shuffle(
-    questions.filter((question) => !any.includes(question)),
-    random,
-  );
-  const messages = asked.flatMap(({ words, answer }, i): Message[] => [
-    { role: "user", content: textOf([...(i === 0 ? [IMAGE, ...cells] : []), ...words]) },
-    { role: "assistant", content: textOf(answer) },
-  ]);
-  return { messages };
-}
 
 async function options(): Promise<TrainInput> {
   const seed = side;

@@ -1,4 +1,5 @@
 import type { Bindings } from "../../graph/index.ts";
+import type { VisualSpan } from "../../savings/plan.ts";
 import type { NoisyImages } from "../drawing/batches.ts";
 
 /** A list that a sample ranks by letters. */
@@ -55,6 +56,8 @@ export interface Batch {
   readonly lists?: readonly RankedList[];
   /** The image of each row, if it has one; absent if no row has. */
   readonly images?: readonly (PlacedImage | undefined)[];
+  /** The grids of tokens of images in each row; absent if no row has any. */
+  readonly visual?: readonly (readonly VisualSpan[])[];
   /** Noisy images, one a row, in place of tokens. */
   readonly drawings?: NoisyImages;
   /** Latent vectors of each row; absent if rows have none. */
@@ -108,5 +111,6 @@ export interface Row {
   /** The lists of its samples; their places are those in the row. */
   readonly lists?: readonly RankedList[];
   readonly image?: PlacedImage;
+  readonly visual?: readonly VisualSpan[];
   readonly samples: number;
 }

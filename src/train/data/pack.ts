@@ -68,10 +68,11 @@ class Rooms {
   }
 }
 
-const alone = ({ ids, labels, list, image }: Sample): Row => ({
+const alone = ({ ids, labels, list, image, visual }: Sample): Row => ({
   ...{ ids, labels, samples: 1 },
   ...(list && { lists: [list] }),
   ...(image && { image }),
+  ...(visual && { visual }),
 });
 
 function together(samples: readonly Sample[]): Row {

@@ -5,15 +5,20 @@ import { few, inFile, UserError } from "../../util/errors.ts";
 
 const message = z.looseObject({ role: z.string(), content: z.json().default(null) }).catchall(z.json());
 
+const size = z.int().min(1);
+/** The grids of images whose tokens are words of a text, by the places of their first tokens in the sample. */
+const visual = z.array(z.strictObject({ first: z.int().min(0), grid: z.tuple([size, size]) })).optional();
+
 /** Text to go on with. */
-const text = z.object({ text: z.string() });
+const text = z.object({ text: z.string(), visual });
 /** A text and its continuation. */
-const completion = z.object({ prompt: z.string(), completion: z.string() });
+const completion = z.object({ prompt: z.string(), completion: z.string(), visual });
 /** A chat; `unmask` asks for labels on every turn but the system's. */
 const chat = z.object({
   messages: z.array(message).min(1),
   tools: z.array(z.json()).optional(),
   unmask: z.boolean().default(false),
+  visual,
 });
 /** A text of a class. */
 const labelled = z.object({ text: z.string(), label: z.union([z.string(), z.int().min(0)]) });

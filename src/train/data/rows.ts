@@ -61,5 +61,6 @@ function joined(
     ...(documents && { documents }),
     ...(lists.length > 0 && { lists }),
     ...(all.some(({ image }) => image) && { images: all.map(({ image }) => image) }),
+    ...(all.some(({ visual }) => visual) && { visual: all.map(({ visual = [] }) => visual) }),
   };
 }

@@ -1,3 +1,4 @@
+import type { VisualSpan } from "../../savings/plan.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import type { Segment, Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { PlacedImage, RankedList } from "./batch.ts";
@@ -21,6 +22,8 @@ export interface Sample {
   readonly list?: RankedList;
   /** The image among its tokens, if there is one. */
   readonly image?: PlacedImage;
+  /** The grids of tokens of images among its tokens, if there are any. */
+  readonly visual?: readonly VisualSpan[];
 }
 
 /** Reads a list as a sample. @throws UserError */
@@ -65,7 +68,23 @@ function sampleOf(
   const pieces = tokenizer.encodePieces(segments);
   const labelled = pieces.flatMap((ids, i) => ids.map(() => rule === "all" || segments[i]!.labelled));
   const ids = [...before, ...pieces.flat(), ...behind];
-  return arrange(ids, [...before.map(() => rule === "all"), ...labelled, ...behind.map(() => true)]);
+  const sample = arrange(ids, [...before.map(() => rule === "all"), ...labelled, ...behind.map(() => true)]);
+  const visual = "visual" in record ? record.visual : undefined;
+  if (visual) checkVisual(visual, ids.length);
+  return { ...sample, ...(visual && { visual }) };
+}
+
+/** @throws UserError if images are not one after the other within a sample of so many tokens */
+function checkVisual(visual: readonly VisualSpan[], tokens: number): void {
+  let free = 0;
+  for (const { first, grid } of visual) {
+    const end = first + grid[0] * grid[1];
+    if (first < free || end > tokens)
+      throw new UserError(
+        `visual: expected images one after the other within ${tokens} tokens, got one of tokens ${first} to ${end - 1}`,
+      );
+    free = end;
+  }
 }
 
 /** The parts of a sample; tokens in `behind` are always labels. */

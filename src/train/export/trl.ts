@@ -47,7 +47,8 @@ export async function exportTrl(
 }
 
 /** @throws UserError for options that train.py cannot follow */
-function refuseBeyond({ method, start }: TrainOptions): void {
+function refuseBeyond({ method, start, save }: TrainOptions): void {
+  if (save !== undefined) throw new UserError(`save: ${save} is not exported; expected a run without a saving`);
   if (method !== undefined) throw new UserError(`method: ${method} is not exported; expected a run without a method`);
   if (start !== undefined)
     throw new UserError("start: the weights of another run are not exported; give its folder as model");

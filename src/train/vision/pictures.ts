@@ -42,6 +42,7 @@ export const seenReader =
     }
     return {
       ...shifted(ids, labelled),
+      ...(vision.grid && { visual: [{ first: before.length, grid: vision.grid }] }),
       image: { at: before.length, pixels: () => normalisePixels(picture, processor) },
     };
   };

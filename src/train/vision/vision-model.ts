@@ -5,6 +5,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { languageModelOf } from "../decoder-stack.ts";
 import type { Trainee } from "../graphs.ts";
+import { savingMasks } from "../saving-masks.ts";
 import { TracedWeights } from "../traced-weights.ts";
 import { withoutLayer } from "../trainable.ts";
 import { visionLanguageModelOf } from "./vision-stack.ts";
@@ -14,16 +15,19 @@ export const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("visionâ
 
 /**
  * A decoder, with the part that reads images if it has one, as a language model; `has` says which optional tensors
- * there are.
+ * there are, `save` the saving that is active.
+ * @throws UserError
  */
 export function modelOf(
   checkpoint: Checkpoint,
   has: (name: string) => boolean,
+  save?: string,
 ): Pick<Trainee, "stack" | "objective"> & { readonly weights: TracedWeights } {
   const weights = new TracedWeights(checkpoint.config, has, inputName);
   const decoder = decoderArchitecture(checkpoint).open(weights);
-  if (!seesImages(checkpoint)) return { ...languageModelOf(decoder), weights };
-  return { ...visionLanguageModelOf(decoder, trainedVision(checkpoint, weights)), weights };
+  const saving = savingMasks(save, decoder);
+  if (!seesImages(checkpoint)) return { ...languageModelOf(decoder, saving), weights };
+  return { ...visionLanguageModelOf(decoder, trainedVision(checkpoint, weights), saving), weights };
 }
 
 /** The part that reads images, which is trained if it reads each as one picture. @throws UserError */

@@ -5,6 +5,7 @@ import type { Batch } from "../data/batch.ts";
 import { DecoderStack } from "../decoder-stack.ts";
 import type { Trainee } from "../graphs.ts";
 import { languageModel } from "../heads/language-model.ts";
+import type { SavingMasks } from "../saving-masks.ts";
 import type { BatchInput, Shape } from "../stack.ts";
 
 /** A decoder's layers over rows of tokens, each with at most one image, whose encoder runs before the first layer and is trained, too. */
@@ -12,8 +13,9 @@ export class VisionStack extends DecoderStack {
   constructor(
     decoder: Decoder,
     private readonly vision: SquareVision,
+    saving?: SavingMasks,
   ) {
-    super(decoder);
+    super(decoder, saving);
   }
 
   /** The rows of the tokens' table and those of images, each in the place that the batch says. */
@@ -53,7 +55,8 @@ export class VisionStack extends DecoderStack {
 export const visionLanguageModelOf = (
   decoder: Decoder,
   vision: SquareVision,
+  saving?: SavingMasks,
 ): Pick<Trainee, "stack" | "objective"> => ({
-  stack: new VisionStack(decoder, vision),
+  stack: new VisionStack(decoder, vision, saving),
   objective: languageModel(decoder),
 });

@@ -1,3 +1,4 @@
+import type { Sees } from "../../masks.ts";
 import type { VisualSpan } from "../../plan.ts";
 
 /** Rows and columns of the cells whose queries run together. */
@@ -24,9 +25,6 @@ interface Tile {
   readonly queries: readonly number[];
   readonly keys: readonly number[];
 }
-
-/** Tells whether a query sees a key, by their entries. */
-export type Sees = (query: number, key: number) => boolean;
 
 /** The range in which visual tokens see each other. */
 export interface Reach {

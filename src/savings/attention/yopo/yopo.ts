@@ -9,6 +9,7 @@ import { requirePlainAttention, unsupportedAttention } from "../plain.ts";
 import { type HeadsKept, VisualAttention, VisualPrograms } from "./attention.ts";
 import { headCalibration } from "./calibration.ts";
 import { loadHeads } from "./heads.ts";
+import { reachOf, yopoMasks } from "./masks.ts";
 import { type YopoOptions, yopoOptions } from "./options.ts";
 import { isIn } from "./tiles.ts";
 
@@ -62,6 +63,10 @@ export const yopo: Saving<YopoOptions> = {
     const cuts = last < host.decoder.config.layers ? [last] : [];
     return attends(options) || cuts.length > 0 ? new Yopo(options, keeps, programs, cuts) : undefined;
   },
+  masks(options, decoder) {
+    checkYopo(options, decoder);
+    return yopoMasks(options, decoder.config.layers);
+  },
 };
 
 /** True if it does the attention of some layers in its own way. */
@@ -80,9 +85,8 @@ class Yopo implements PreparedSaving {
 
   plan({ prompt, visual }: PlanRequest): PlanPart | undefined {
     if (visual.length === 0) return undefined;
-    const { layers = Number.POSITIVE_INFINITY, radius, causal, ffn } = this.options;
-    const reach = radius === undefined ? { radius: Number.POSITIVE_INFINITY, causal: true } : { radius, causal };
-    const attention = this.programs && { programs: this.programs, reach, keeps: this.keeps };
+    const { layers = Number.POSITIVE_INFINITY, ffn } = this.options;
+    const attention = this.programs && { programs: this.programs, reach: reachOf(this.options), keeps: this.keeps };
     const saving = attends(this.options) ? new VisualAttention(prompt, visual, { attention, share: ffn }) : undefined;
     return {
       attention: (layer) => (layer < layers ? saving : undefined),

@@ -1,0 +1,33 @@
+import { UserError } from "../../../util/errors.ts";
+import type { LayerMask, Sees } from "../../masks.ts";
+import type { VisualSpan } from "../../plan.ts";
+import type { YopoOptions } from "./options.ts";
+import { Entries, isIn, type Reach } from "./tiles.ts";
+
+/** The range in which visual tokens see each other. */
+export const reachOf = ({ radius, causal }: YopoOptions): Reach =>
+  radius === undefined ? { radius: Number.POSITIVE_INFINITY, causal: true } : { radius, causal };
+
+/** The cuts of each of a model's layers as masks. @throws UserError for heads */
+export function yopoMasks(options: YopoOptions, depth: number): LayerMask[] {
+  const { heads, layers = depth, radius, ffn } = options;
+  if (heads !== undefined)
+    throw new UserError(
+      "yopo: heads: the file is for a model's weights, which training changes; expected layers, radius, causal and ffn",
+      2,
+    );
+  const reach = reachOf(options);
+  const near = (visual: readonly VisualSpan[], tokens: number) => neighbours(visual, tokens, reach);
+  const shallow: LayerMask = { share: ffn, ...(radius !== undefined && { sees: near }) };
+  const deep: LayerMask = { share: 1, sees: textAlone };
+  return Array.from({ length: depth }, (_, layer) => (layer < layers ? shallow : deep));
+}
+
+const neighbours = (visual: readonly VisualSpan[], tokens: number, reach: Reach): Sees =>
+  new Entries(visual, [...Array(tokens).keys()]).sees(reach);
+
+/** Text does not see images, as if they were gone. Nothing reads the images' own tokens. */
+function textAlone(visual: readonly VisualSpan[]): Sees {
+  const isVisual = (position: number) => visual.some((span) => isIn(span, position));
+  return (query, key) => key <= query && (!isVisual(key) || isVisual(query));
+}
