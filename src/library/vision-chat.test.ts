@@ -13,7 +13,7 @@ interface Answer {
   readonly tokens: readonly number[];
 }
 
-describe.each(["idefics3", "qwen2-vl"])("%s", (name) => {
+describe.each(["idefics3", "llava-next", "qwen2-vl"])("%s", (name) => {
   const folder = path.join(fixtures, name);
   const { answer }: { answer: Answer } = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
   const images = answer.pictures.map(picture);

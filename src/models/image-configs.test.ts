@@ -92,6 +92,12 @@ describe("a configuration of images that would change the numbers is refused by 
       '"vision_config.model_type" is "sam", expected',
     ],
     [
+      "llava-next",
+      "the whole image's token",
+      () => ({ vision_feature_select_strategy: "full" }),
+      '"vision_feature_select_strategy" is "full", expected "default"',
+    ],
+    [
       "qwen2-vl",
       "sections",
       rope({ mrope_section: [2, 3, 4] }),

@@ -1,5 +1,6 @@
 import { type Graph, split, type Tensor } from "../graph/index.ts";
 import { type Activation, activateMlp } from "../nn/mlp.ts";
+import { UserError } from "../util/errors.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 import { Parts } from "./parts.ts";
@@ -14,14 +15,12 @@ export interface ProjectedVisionConfig extends ImagePlace {
   readonly activation: Activation;
 }
 
-/** Two layers that project an encoder's tokens into a decoder's stream (Liu et al. 2023, LLaVA-1.5). */
-export class ProjectedVision implements SquareVision {
-  readonly pictures = "one";
-
+/** Two layers that project an encoder's tokens into a decoder's stream. */
+abstract class Projection implements Omit<SquareVision, "pictures"> {
   constructor(
     readonly config: ProjectedVisionConfig,
     readonly encoder: ImageEncoder,
-    private readonly weights: WeightSource,
+    protected readonly weights: WeightSource,
   ) {}
 
   get tokens(): number {
@@ -39,5 +38,25 @@ export class ProjectedVision implements SquareVision {
     const kept = dropsFirst ? split(all, 1, [1, this.tokens])[1]! : all;
     const parts = new Parts(this.weights, graph);
     return parts.project(activateMlp(parts.project(kept, { "mm.0": hidden }), activation, false), { "mm.2": hidden });
+  }
+}
+
+/** Images as one picture (Liu et al. 2023, LLaVA-1.5). */
+export class ProjectedVision extends Projection {
+  readonly pictures = "one";
+}
+
+/** The tensor of the row that ends each line of an image's tiles. */
+export const LINE_END = "image_newline";
+
+/** Images as the whole and as tiles of the size that fits best (Liu et al. 2024, LLaVA-NeXT). */
+export class FittedVision extends Projection {
+  readonly pictures = "fitted";
+
+  /** The row of the stream behind each line of the tiles, [hidden]. @throws UserError if the model has none */
+  get lineEnd(): Float32Array {
+    const row = this.weights.values(LINE_END);
+    if (row?.length === this.config.hidden) return row;
+    throw new UserError(`${this.weights.config.path}: expected ${LINE_END}, ${this.config.hidden} numbers`);
   }
 }

@@ -31,6 +31,7 @@ import { jetmoe } from "./jetmoe.ts";
 import { llada } from "./llada.ts";
 import { llama } from "./llama.ts";
 import { llava } from "./llava.ts";
+import { llavaNext } from "./llava-next.ts";
 import { mambaArchitecture } from "./mamba.ts";
 import { mamba2Architecture } from "./mamba2.ts";
 import { mistral } from "./mistral.ts";
@@ -88,7 +89,7 @@ const decoders: readonly Architecture[] = [
 const denoisers: readonly Architecture[] = [dream, llada];
 
 /** Every supported decoder that reads images, too, one line each. */
-const visionLanguages: readonly VisionLanguageArchitecture[] = [idefics3, llava, qwen2Vl];
+const visionLanguages: readonly VisionLanguageArchitecture[] = [idefics3, llava, llavaNext, qwen2Vl];
 
 const stacks: readonly Architecture[] = [...decoders, ...denoisers, ...visionLanguages];
 

@@ -4,6 +4,7 @@ import type { WeightSource } from "../weights/weight-source.ts";
 import type { Architecture } from "./decoder.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 import type { MergedVision } from "./merged-vision.ts";
+import type { FittedVision } from "./projected-vision.ts";
 
 /** The place of images in a decoder's prompts. */
 export interface ImagePlace {
@@ -14,14 +15,17 @@ export interface ImagePlace {
 }
 
 /** The part of a vision–language model that turns images into rows of its decoder's stream. */
-export type Vision = SquareVision | MergedVision;
+export type Vision = PlainVision | FittedVision | MergedVision;
+
+/** A part that reads images whole, or as tiles behind their names. */
+type PlainVision = SquareVision & { readonly pictures: "one" | "tiles" };
 
 /** A part that reads square pictures of one size. */
 export interface SquareVision {
   readonly config: ImagePlace;
   readonly encoder: ImageEncoder;
-  /** Pictures of an image: itself, or its tiles and itself, with tokens around each. */
-  readonly pictures: "one" | "tiles";
+  /** Pictures of an image: itself; its tiles and itself, with tokens around each; or itself and the tiles of a size that fits. */
+  readonly pictures: "one" | "tiles" | "fitted";
   /** Rows of a picture. */
   readonly tokens: number;
   /** Rows and columns if a picture's rows lie in a grid, row by row. */

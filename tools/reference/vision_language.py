@@ -18,9 +18,9 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoConfig, AutoModelForImageTextToText, Idefics3Processor, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForImageTextToText, Idefics3Processor, LlavaNextProcessor, PreTrainedTokenizerFast
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
-
+from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from image_text import bytes_of, pictures
@@ -70,6 +70,10 @@ MODELS = {
                      "rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "mrope_section": [2, 3, 3]}},
         vision_config=dict(depth=2, embed_dim=32, hidden_size=32, mlp_ratio=2, num_heads=2, patch_size=4, hidden_act="quick_gelu"),
         image_token_id=318, video_token_id=317, vision_start_token_id=315, vision_end_token_id=316)),
+    # The whole image and tiles of the size that fits it best; pictures are those of its own processor.
+    "llava-next": ("llava_next", dict(
+        text_config={**TEXT, "model_type": "mistral", "head_dim": 16, "vocab_size": 320, "max_position_embeddings": 256, "sliding_window": None},
+        vision_config=CLIP, image_token_index=318, vision_feature_layer=-2, image_grid_pinpoints=[[24, 48], [48, 24], [48, 48], [72, 24], [24, 72]])),
 }  # fmt: skip
 
 
@@ -243,6 +247,42 @@ def patches(name: str, seed: int, out: Path) -> None:
     print(f"{name}: {len(reference['ids'])} ids", {file: each["grid"] for file, each in found.items()})
 
 
+@torch.no_grad()
+def fitted(name: str, seed: int, out: Path) -> None:
+    """A LLaVA-NeXT with its processor and tokenizer: tiles of pictures, their rows, logits behind two of them, and an answer."""
+    folder = out / name
+    options = copy.deepcopy(MODELS[name][1])
+    config = AutoConfig.for_model("llava_next", **options)
+    config._attn_implementation = "eager"
+    model = random_model(config, seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    copy.deepcopy(model).half().save_pretrained(folder)
+    words = byte_tokenizer(options["text_config"]["vocab_size"], ["<image>", "<end_of_utterance>"])
+    images = LlavaNextImageProcessorPil(
+        size={"shortest_edge": 24}, crop_size={"height": 24, "width": 24}, image_grid_pinpoints=options["image_grid_pinpoints"])  # fmt: skip
+    whole = LlavaNextProcessor(
+        images, words, patch_size=8, vision_feature_select_strategy="default", num_additional_image_tokens=1, chat_template=CHAT)  # fmt: skip
+    words.save_pretrained(folder)
+    images.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(CHAT)
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    shown = pictures(out / "pictures")
+    found = {}
+    for file, picture in shown.items():
+        batch = images([picture], return_tensors="pt")
+        rows = model.model.get_image_features(batch["pixel_values"], batch["image_sizes"]).pooler_output
+        pixels = [bytes64(p, images) for p in batch["pixel_values"][0].numpy()]
+        found[file] = {"pixels": pixels, "rows": pack(rows[0].numpy())}
+    names = ["wide.png", "clear.webp"]
+    text = "see <image> and <image> now?"
+    batch = whole(text=[text], images=[[shown[n] for n in names]], return_tensors="pt")
+    logits = model(**batch).logits[0]
+    reference = {"source": "tools/reference/vision_language.py", "prompt": text, "pictures": found, "seen": names, "answer": answered(folder, whole),
+                 "ids": batch["input_ids"][0].tolist(), "logits": pack(logits.numpy())}  # fmt: skip
+    (folder / "placed-images.json").write_text(json.dumps(reference) + "\n")
+    print(f"{name}: {len(reference['ids'])} ids", {file: len(each["pixels"]) for file, each in found.items()})
+
+
 def in_file(name: str) -> str:
     """A parameter's name in the file that `save_pretrained` writes."""
     if name == "lm_head.weight":
@@ -281,6 +321,8 @@ def main() -> None:
             continue
         if name == "qwen2-vl":
             patches(name, seed, args.out)
+        elif name == "llava-next":
+            fitted(name, seed, args.out)
         else:
             fixture(name, seed, args.out)
             if name == "llava":

@@ -88,7 +88,8 @@ function wholeTiles({ width, height }: Sizes, side: number): Sizes {
   return { width: up(Math.trunc(up(height) * ratio)), height: up(height) };
 }
 
-function cropped({ width, data }: Pixels, left: number, top: number, side: number): Pixels {
+/** A square of a picture. */
+export function cropped({ width, data }: Pixels, left: number, top: number, side: number): Pixels {
   const tile = new Uint8Array(side * side * CHANNELS);
   for (let y = 0; y < side; y++) {
     const from = ((top + y) * width + left) * CHANNELS;

@@ -31,5 +31,5 @@ function imagesOf(vision: Vision): DescribedImages {
     return { ...shared, imageSize, tokens: EXAMPLE ** 2, of: "example" };
   }
   const { imageSize } = vision.encoder.config;
-  return { ...shared, imageSize, tokens: vision.tokens, ...(vision.pictures === "tiles" && { of: "tile" }) };
+  return { ...shared, imageSize, tokens: vision.tokens, ...(vision.pictures !== "one" && { of: "tile" }) };
 }

@@ -9,6 +9,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { readFittedProcessor } from "../image/fitted-tiles.ts";
 import { type ImageInput, readImage } from "../image/input.ts";
 import { patchSized, readPatchProcessor } from "../image/patches.ts";
 import type { Pixels } from "../image/pixels.ts";
@@ -19,7 +20,7 @@ import { processorFor } from "../image-text/processor-for.ts";
 import { finite } from "../not-finite.ts";
 import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
 import { PatchRunner, type PictureEncoder, SquareEncoder } from "./picture-encoder.ts";
-import { type PlaceImage, placeTiles, placeWhole } from "./placed-image.ts";
+import { type PlaceImage, placeFitted, placeTiles, placeWhole } from "./placed-image.ts";
 
 /** Floats of the rows that are kept, 128 MiB: a chat sends the images of all its turns again with each. */
 const MOST_KEPT = 2 ** 25;
@@ -70,8 +71,9 @@ export class ImageReader implements Disposable {
     const spent: Spent = { flops: 0, bytes: 0 };
     const rows: EmbeddedSpan[] = [];
     for (const picture of pictures) rows.push(await this.#see(picture, spent));
-    const floats = rows.reduce((sum, { embeddings }) => sum + embeddings.length, 0);
-    return { spans: spans(rows), tokens: floats / this.vision.config.hidden, spent };
+    const placed = spans(rows);
+    const floats = placed.reduce((sum, span) => sum + ("embeddings" in span ? span.embeddings.length : 0), 0);
+    return { spans: placed, tokens: floats / this.vision.config.hidden, spent };
   }
 
   async #see(picture: Pixels, spent: Spent): Promise<EmbeddedSpan> {
@@ -124,6 +126,11 @@ function readingOf(vision: Vision, folder: string, tokenizer: Tokenizer): Readin
       const processor = readTileProcessor(folder, vision.encoder.config.imageSize);
       const compile = (graph: Graph) => SquareEncoder.compile(graph, vision, processor);
       return { place: placeTiles(processor, tokenizer, vision.config), compile };
+    }
+    case "fitted": {
+      const processor = readFittedProcessor(folder, vision.encoder.config.imageSize);
+      const compile = (graph: Graph) => SquareEncoder.compile(graph, vision, processor);
+      return { place: placeFitted(processor, vision), compile };
     }
     case "patches": {
       const processor = readPatchProcessor(folder, vision.encoder.config);

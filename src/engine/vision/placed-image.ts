@@ -1,7 +1,10 @@
+import type { FittedVision } from "../../models/projected-vision.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { type FittedProcessor, fittedTiles } from "../image/fitted-tiles.ts";
 import type { Pixels } from "../image/pixels.ts";
 import { type TileProcessor, tilesOf } from "../image/tiles.ts";
 import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
+import { joinedTiles } from "./joined-tiles.ts";
 
 /** An image as a model's encoder reads it, and its place in a prompt. */
 export interface PlacedImage {
@@ -33,6 +36,20 @@ export const placeTiles =
         imageToken,
         rows.map((row) => [row]),
       );
+    return { pictures, spans };
+  };
+
+/** An image as the whole of it, and behind that the tiles of the size that fits it best, joined to one picture. */
+export const placeFitted =
+  (processor: FittedProcessor, { lineEnd, encoder }: FittedVision): PlaceImage =>
+  (picture) => {
+    const { pictures, rows, columns } = fittedTiles(picture, processor);
+    const original = [picture.height, picture.width] as const;
+    const grid = { rows, columns, side: encoder.side, original, lineEnd };
+    const spans = ([whole, ...tiles]: readonly EmbeddedSpan[]) => {
+      const joined = joinedTiles(tiles, grid);
+      return joined ? [whole!, joined] : [whole!];
+    };
     return { pictures, spans };
   };
 

@@ -13,14 +13,15 @@ import { densePlan } from "../../savings/plan.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { Meter } from "../bill/meter.ts";
 import { decodeImage } from "../image/decode.ts";
+import { readFittedProcessor } from "../image/fitted-tiles.ts";
 import { patchesOf, patchSized, readPatchProcessor } from "../image/patches.ts";
 import { isExact, picture, worstOf } from "../image/pictures.testing.ts";
 import { normalisePixels } from "../image/processor.ts";
 import { ImageRunner } from "../image-text/image-runner.ts";
 import { Engine } from "../run/engine.ts";
 import { type EmbeddedSpan, type PromptSpan, promptOfSpans } from "../run/spans.ts";
-import { PatchRunner } from "./picture-encoder.ts";
-import { between } from "./placed-image.ts";
+import { PatchRunner, SquareEncoder } from "./picture-encoder.ts";
+import { between, placeFitted } from "./placed-image.ts";
 
 /** transformers' results in float32: tools/reference/vision_language.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
@@ -94,10 +95,49 @@ test("qwen2-vl: patches of five images, their rows, and logits behind two of the
   expect(found.get("qwen2-vl safetensors")).toBeLessThan(1e-4);
 });
 
+test("llava-next: tiles of five images, their rows, and logits behind two of them, equal transformers'", async () => {
+  const folder = fixture("llava-next");
+  const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
+  const checkpoint = openCheckpoint(folder);
+  const { vision, weights } = openVision(checkpoint, path.join(prepared, "llava-next"), "f32");
+  if (vision.pictures !== "fitted") throw new Error("a fixture of tiles that fit was expected");
+  const processor = readFittedProcessor(folder, vision.encoder.config.imageSize);
+  const [graph] = prepare(weights, () => [traceVision(vision)]);
+  using encoder = await SquareEncoder.compile(graph!, vision, processor);
+  const seen = new Map<string, PromptSpan[]>();
+  for (const [file, { pixels, rows }] of Object.entries<{ pixels: string[]; rows: string }>(reference.pictures)) {
+    const { pictures, spans } = placeFitted(processor, vision)(await decodeImage(readFileSync(picture(file)), file));
+    expect(pictures).toHaveLength(pixels.length);
+    const encoded: EmbeddedSpan[] = [];
+    for (const [i, tile] of pictures.entries()) {
+      const off = worstOf(normalisePixels(tile, processor), processor, pixels[i]!);
+      expect(off).toBeLessThan(isExact(file) ? 1e-3 : 2);
+      const { cost, ...own } = await encoder.run(tile);
+      expect(cost.flops).toBeGreaterThan(0);
+      encoded.push({ ...own, contentHash: `${file} ${i}` });
+    }
+    const placed = spans(encoded);
+    const all = Float32Array.from(placed.flatMap((span) => ("embeddings" in span ? [...span.embeddings] : [])));
+    if (isExact(file)) expect(worst(all, floats(rows))).toBeLessThan(1e-4);
+    seen.set(file, placed);
+  }
+  const ids: number[] = reference.ids.filter(
+    (id: number, i: number, all: number[]) => id !== 318 || all[i - 1] !== 318,
+  );
+  const spans = between(
+    ids,
+    318,
+    reference.seen.map((file: string) => seen.get(file)!),
+  );
+  const all = await logitsBehind(checkpoint, path.join(prepared, "llava-next"), spans);
+  found.set("llava-next safetensors", worst(all, floats(reference.logits)));
+  expect(found.get("llava-next safetensors")).toBeLessThan(1e-4);
+});
+
 /** The table of docs/models.md; `PARITY=write` in the environment writes the measured values into it. */
 test("docs/models.md states these differences", () => {
   const doc = fileURLToPath(new URL("../../../docs/models.md", import.meta.url));
-  const all = [...names, "qwen2-vl"].sort();
+  const all = [...names, "llava-next", "qwen2-vl"].sort();
   const stated = new Parity(readFileSync(doc, "utf8"), "vision and language");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(all, found));
   else for (const name of all) stated.check(name, "safetensors", found.get(`${name} safetensors`)!);

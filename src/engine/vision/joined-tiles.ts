@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import type { EmbeddedSpan } from "../run/spans.ts";
+
+/** The tiles of an image, and how they lie. */
+export interface TileGrid {
+  readonly rows: number;
+  readonly columns: number;
+  /** Rows of the stream on a tile's side. */
+  readonly side: number;
+  /** The image's own height and width. */
+  readonly original: readonly [height: number, width: number];
+  /** Behind each line, [hidden]. */
+  readonly lineEnd: Float32Array;
+}
+
+/** The part of an axis that is no padding. */
+interface Kept {
+  readonly from: number;
+  readonly count: number;
+}
+
+/**
+ * The rows of tiles as those of one picture, without padding, each line with its end, as transformers'
+ * `LlavaNextModel.pack_image_features` joins them; undefined if all is padding, as of an image that is a line.
+ */
+export function joinedTiles(tiles: readonly EmbeddedSpan[], grid: TileGrid): EmbeddedSpan | undefined {
+  const { side, columns, lineEnd } = grid;
+  const { down, across } = unpadded(grid);
+  if (down.count === 0 || across.count === 0) return undefined;
+  const hidden = lineEnd.length;
+  const width = across.count + 1;
+  const embeddings = new Float32Array(down.count * width * hidden);
+  for (let line = 0; line < down.count; line++) {
+    for (let i = 0; i < across.count; i++) {
+      const [y, x] = [down.from + line, across.from + i];
+      const tile = tiles[Math.floor(y / side) * columns + Math.floor(x / side)]!;
+      const at = ((y % side) * side + (x % side)) * hidden;
+      embeddings.set(tile.embeddings.subarray(at, at + hidden), (line * width + i) * hidden);
+    }
+    embeddings.set(lineEnd, (line * width + across.count) * hidden);
+  }
+  const hash = createHash("sha256").update(`${down.count} ${across.count}`);
+  for (const { contentHash } of tiles) hash.update(` ${contentHash}`);
+  return { embeddings, contentHash: hash.digest("hex"), grid: [down.count, width] };
+}
+
+/** Padding is above and below, or on both sides, by the image's shape. */
+function unpadded({ rows, columns, side, original }: TileGrid): { down: Kept; across: Kept } {
+  const [height, width] = original;
+  const [high, wide] = [rows * side, columns * side];
+  const all = (count: number): Kept => ({ from: 0, count });
+  if (width / height > wide / high) return { down: middle(high, height * (wide / width)), across: all(wide) };
+  return { down: all(high), across: middle(wide, width * (high / height)) };
+}
+
+/** Rounded to seven digits first, as in transformers. */
+function middle(all: number, wanted: number): Kept {
+  const from = Math.floor((all - Math.trunc(Number(wanted.toFixed(7)))) / 2);
+  return { from, count: all - 2 * from };
+}
