@@ -5,7 +5,9 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generate, generateOptions } from "../engine/answer/generate.ts";
 import { spanOf } from "../engine/plan/projector.ts";
-import { carry, checkSaid, promptFor } from "../pipelines/plan/plan.ts";
+import type { Channel } from "../engine/plan/template.ts";
+import type { PromptSpan } from "../engine/run/spans.ts";
+import { carry, checkSaid, planningFor, promptFor } from "../pipelines/plan/plan.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { completeOptions } from "../train/methods/complete.ts";
 import { openProjector } from "../train/methods/projector/open.ts";
@@ -118,31 +120,63 @@ describe("a planner with an executor", () => {
     expect(receipt.flops).toMatchObject({ overhead: 0, saved: 0 });
   });
 
-  test("rows of the token table in the plan's place give the logits of the tokens", async () => {
+  /** The executor's logits of two tokens behind the question abca, with something in the plan's place. */
+  async function logitsBehind(place: PromptSpan): Promise<Float32Array[]> {
     const { executor } = pipeline.opened;
     const planning = pipeline.planning({ channel: "text", ...ends });
-    const { span } = await carry(pipeline.opened, "abca", planning);
+    const { prompt, embeddings } = promptFor(executor, "abca", planning, place);
+    const seen: Float32Array[] = [];
+    const observe = (logits: Float32Array) => void seen.push(logits.slice());
+    const options = { ...generateOptions.parse({ maxTokens: 2 }), observe };
+    for await (const _ of generate(executor.engine, executor.tokenizer, prompt, options, { embeddings }));
+    return seen;
+  }
+  const apart = (a: Float32Array, b: Float32Array) => Math.max(...a.map((z, i) => Math.abs(z - b[i]!)));
+
+  test("rows of the token table in the plan's place give the logits of the tokens", async () => {
+    const { span } = await carry(pipeline.opened, "abca", pipeline.planning({ channel: "text", ...ends }));
     const ids = span as readonly number[];
     const rows = await embedded(pipeline, ids);
-    const logitsOf = async (place: typeof span) => {
-      const { prompt, embeddings } = promptFor(executor, "abca", planning, place);
-      const seen: Float32Array[] = [];
-      const observe = (logits: Float32Array) => void seen.push(logits.slice());
-      const options = { ...generateOptions.parse({ maxTokens: 2 }), observe };
-      for await (const _ of generate(executor.engine, executor.tokenizer, prompt, options, { embeddings }));
-      return seen;
-    };
-    const [asTokens, asRows] = [await logitsOf(ids), await logitsOf(spanOf(rows))];
+    const [asTokens, asRows] = [await logitsBehind(ids), await logitsBehind(spanOf(rows))];
     expect(asRows).toHaveLength(asTokens.length);
-    for (const [i, logits] of asTokens.entries())
-      expect(Math.max(...logits.map((z, j) => Math.abs(z - asRows[i]![j]!)))).toBeLessThan(1e-5);
-    expect(asTokens[0]).not.toEqual((await logitsOf(spanOf(rows.map((x) => x + 1))))[0]);
+    for (const [i, logits] of asTokens.entries()) expect(apart(logits, asRows[i]!)).toBeLessThan(1e-5);
+    expect(asTokens[0]).not.toEqual((await logitsBehind(spanOf(rows.map((x) => x + 1))))[0]);
+  });
+
+  test("the executor reads the latent plan: another question's changes its logits", async () => {
+    const planning = pipeline.planning({ channel: "latent", ...ends });
+    const spanFor = async (question: string) => (await carry(pipeline.opened, question, planning)).span;
+    const [own] = await logitsBehind(await spanFor("abca"));
+    const [again] = await logitsBehind(await spanFor("abca"));
+    const [other] = await logitsBehind(await spanFor("cabb"));
+    expect(apart(own!, again!)).toBe(0);
+    expect(apart(own!, other!)).toBeGreaterThan(1e-5);
+  });
+
+  test("a plan's tokens or rows stand in the executor's prompt, behind their mark", async () => {
+    const promptOf = async (channel: Channel) =>
+      (await pipeline.answer("abca", { planning: { channel, ...ends } })).receipt.tokens.prompt;
+    const [none, text, latent] = [await promptOf("none"), await promptOf("text"), await promptOf("latent")];
+    expect([text, latent]).toEqual([none + 1 + TOKENS, none + 1 + TOKENS]);
+  });
+
+  test.each(["text", "latent"] as const)("a request's own steps hold for a plan as %s", async (channel) => {
+    const { plan } = await pipeline.answer("abca", { planning: { channel, steps: 2, ...ends } });
+    expect(plan.passes).toBe(channel === "latent" ? 3 : 2);
+  });
+
+  test("the seed decides a plan that is drawn", async () => {
+    const planning = { channel: "text", remasking: "random", temperature: 3, ...ends } as const;
+    const drawn = async (seed: number) => (await pipeline.answer("abca", { seed, planning })).plan.text;
+    const plans = [await drawn(1), await drawn(2), await drawn(3), await drawn(4)];
+    expect(await drawn(1)).toBe(plans[0]);
+    expect(new Set(plans).size).toBeGreaterThan(1);
   });
 
   test.each([
     ["latent", { maxPlanTokens: 3 }, "trained for plans of 4 tokens, got 3"],
     ["text", { steps: 3, block: 2 }, "steps: 3 are not a multiple of the 2 blocks"],
-    ["text", { block: 5 }, "block: 5 tokens are more than the answer's 4"],
+    ["text", { block: 5 }, "block: 5 tokens are more than the 4 to fill in"],
     ["text", { maxPlanTokens: 60 }, "reads 64 at most"],
   ] as const)("%s with %o is refused", async (channel, options, sentence) => {
     await expect(pipeline.answer("abca", { planning: { channel, ...options } })).rejects.toThrow(sentence);
@@ -167,6 +201,14 @@ describe("a planner with an executor", () => {
     const one = { planning: { chanel: "text" } as object };
     await expect(pipeline.answer("abca", one)).rejects.toThrow('there is no option "chanel"');
   });
+});
+
+test("without a projector, a planner that does not chat plans for an executor that does", () => {
+  const wording = (planner: boolean, executor: boolean) =>
+    planningFor({ channel: "text" }, undefined, { planner, executor }).template;
+  expect(wording(true, true)).toBe("chat-1");
+  expect(wording(false, true)).toBe("half-1");
+  expect([wording(false, false), wording(true, false)]).toEqual(["bare-1", "bare-1"]);
 });
 
 test("a projector of other models is refused, and a latent plan without one", async () => {

@@ -82,7 +82,6 @@ async function modelsOf(planner: Model, executor: Model, folder: string | undefi
       prepared: preparedFolder(answers.source.path),
     },
     template: about.template,
-    terms: { tokens: about.tokens, diffusion: about.diffusion, temperature: 0 },
   });
   return { ...models, latent: { source, projector: await Projector.open(found) } };
 }
@@ -101,7 +100,7 @@ export class PlanPipeline implements Disposable {
   /** Streams an answer; the plan comes with its first piece. @throws UserError as the models do */
   async *generate(question: string, options: PlannedOptions = {}): AsyncGenerator<PlannedChunk, void> {
     const { planning = {}, ...rest } = options;
-    const asked = this.planning(planning);
+    const asked = this.planning(planning, rest.seed);
     const text = given("generate's question", args.text, question);
     if (text.trim() === "") throw new UserError("the question is empty, expected a text", 2);
     const { executor, planner } = this.opened;
@@ -130,9 +129,13 @@ export class PlanPipeline implements Disposable {
   }
 
   /** Options with what the projector was trained with, and the usual ones. @throws UserError */
-  planning(given: PlanningInput): Planning {
-    const { executor, latent } = this.opened;
-    return planningFor(given, latent?.projector.about, executor.tokenizer.chatTemplate !== undefined);
+  planning(given: PlanningInput, seed?: number): Planning {
+    const { planner, executor, latent } = this.opened;
+    const chats = {
+      planner: planner.tokenizer.chatTemplate !== undefined,
+      executor: executor.tokenizer.chatTemplate !== undefined,
+    };
+    return planningFor(given, latent?.projector.about, chats, seed);
   }
 
   #receipt(own: Receipt, plan: ShownPlan, spent: Spent, started: number): Receipt {

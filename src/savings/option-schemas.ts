@@ -22,6 +22,12 @@ export const number = (fallback: number) => {
   return z.preprocess(numberFromText, z.number(what).min(0, what).default(fallback));
 };
 
+/** A number of at least 0 that has no default. */
+export const optionalNumber = () => {
+  const what = expected("a number of at least 0");
+  return z.preprocess(numberFromText, z.number(what).min(0, what).optional());
+};
+
 /** A number between 0 and 1. */
 export const fraction = (fallback: number) => {
   const what = expected("a number between 0 and 1");

@@ -37,10 +37,12 @@ test.each(["latent", "text", "none"])("a chat is answered with the plan as %s", 
   expect(receipt.work.calls).toEqual({ plans: { dense: 0, run: tokens / 4 }, answers: { dense: 1, run: 1 } });
 });
 
-test("a stream begins with the plan and ends with the receipt of both", async () => {
-  const text = await (await ask({ stream: true, planning: { ends: "never" } })).text();
+test("a stream begins with the plan, before any text, and ends with the receipt of both", async () => {
+  const text = await (await ask({ stream: true, planning: { ends: "never", steps: 2 } })).text();
   const events = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
-  expect(events[0].plan).toMatchObject({ channel: "latent", tokens: 4, passes: 5 });
+  expect(events[0].plan).toMatchObject({ channel: "latent", tokens: 4, passes: 3 });
+  expect(events[0].plan.text).toHaveLength(4);
+  expect(events[0].choices[0].delta).toEqual({ role: "assistant" });
   expect(receiptSchema.parse(events.at(-1).receipt).flops.overhead).toBeGreaterThan(0);
 });
 
@@ -53,6 +55,8 @@ test.each([
   [{ model: "answers", planning: { channel: "text" } }, 400, "expected a model PLANNER+EXECUTOR"],
   [{ model: "answers+plans" }, 400, "plans fills in masked tokens"],
   [{ model: "plans+others" }, 404, 'no model is called "others"'],
+  [{ messages: [{ role: "user", content: " " }] }, 400, "messages: the last user's turn is the question"],
+  [{ planning: { channel: "text", threshold: -1 } }, 400, "planning.threshold: must be at least 0"],
 ])("%o is refused", async (more, status, sentence) => {
   const response = await ask(more);
   expect((await jsonOf(response)).error.message).toContain(sentence);

@@ -21,8 +21,8 @@ test("a block's tokens are shared out among its steps, the larger parts first", 
 });
 
 test.each([
-  [8, { block: 3 }, "block: 3 does not divide the answer's 8 tokens"],
-  [8, { block: 9 }, "block: 9 tokens are more than the answer's 8"],
+  [8, { block: 3 }, "block: 3 does not divide the 8 tokens to fill in"],
+  [8, { block: 9 }, "block: 9 tokens are more than the 8 to fill in"],
   [8, { block: 4, steps: 3 }, "steps: 3 are not a multiple of the 2 blocks"],
   [8, { cache: true, guidance: 1 }, "cache: guidance runs without one"],
 ])("%s tokens, %o: refused", (length, options, sentence) => {
@@ -65,6 +65,17 @@ test("one token a step: the most confident place comes first", async () => {
   const steps = await stepsOf(byPlace(), 6, {});
   const confidence = steps.map(({ committed }) => committed[0]!.confidence);
   expect(confidence).toEqual(confidence.toSorted((a, b) => b - a));
+});
+
+test("confidence is the probability without noise, also of a token that was drawn", async () => {
+  const steps = await stepsOf(byPlace(), 6, { steps: 1 }, { temperature: 1, random: seededRandom(2) });
+  const drawn = steps.flatMap(({ committed }) => committed);
+  for (const { place, token, confidence } of drawn) {
+    const logits = Float32Array.from({ length: 10 }, (_, i) => fixed[place + 2]![i] ?? -1e9);
+    expect(confidence).toBeCloseTo(probabilityOf(logits, token), 6);
+  }
+  const likeliest = (place: number) => fixed[place + 2]!.indexOf(Math.max(...fixed[place + 2]!));
+  expect(drawn.some(({ place, token }) => token !== likeliest(place))).toBe(true);
 });
 
 test("a threshold above 1 commits one token a pass, and one of 0 a whole block", async () => {

@@ -30,6 +30,11 @@ test("with exact conditionals the estimate converges to the likelihood", async (
   }
 });
 
+test("logits that are no numbers are refused, not scored", async () => {
+  const broken = new FakeScorer(() => [Math.log(0.2), Number.NaN]);
+  await expect(logLikelihood(broken, { ...task, answer: [0, 1], samples: 4 })).rejects.toThrow("not finite");
+});
+
 test("one masking is exact for one token", async () => {
   const one = new FakeScorer(() => [Math.log(0.2), Math.log(0.8)]);
   expect(await logLikelihood(one, { ...task, answer: [1], samples: 128 })).toBeCloseTo(Math.log(0.8), 6);

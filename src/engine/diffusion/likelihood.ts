@@ -1,4 +1,5 @@
 import { shuffle } from "../../util/random.ts";
+import { NotFinite } from "../not-finite.ts";
 import type { Scorer } from "./denoise.ts";
 
 /** An answer whose likelihood after a prompt is estimated. */
@@ -48,5 +49,7 @@ function logProbability(logits: Float32Array, token: number): number {
   const top = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   let sum = 0;
   for (const z of logits) sum += Math.exp(z - top);
-  return logits[token]! - top - Math.log(sum);
+  const nats = logits[token]! - top - Math.log(sum);
+  if (Number.isNaN(nats)) throw new NotFinite(`the model gave logits for token ${token} that are not finite`);
+  return nats;
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { choice, flag, number, optionalInteger } from "../../savings/option-schemas.ts";
+import { choice, flag, number, optionalInteger, optionalNumber } from "../../savings/option-schemas.ts";
 import { UserError } from "../../util/errors.ts";
 
 /** The options of filling in masked tokens, beside the answer's length, its temperature and its seed. */
@@ -9,9 +9,9 @@ export const diffusionOptions = z.strictObject({
   remasking: choice(["low_confidence", "random"])
     .default("low_confidence")
     .describe("which tokens of a step stay: the most probable ones, or random ones"),
-  threshold: z
-    .preprocess((text) => (text === undefined ? undefined : Number(text)), z.number().min(0).optional())
-    .describe("keep every token at least this probable, in as many passes as it takes; instead of steps"),
+  threshold: optionalNumber().describe(
+    "keep every token at least this probable, in as many passes as it takes; instead of steps",
+  ),
   guidance: number(0).describe("classifier-free guidance: how far logits move away from those of a masked prompt"),
   cache: flag(false).describe("compute keys and values before a block once a block: fewer FLOPs, not the same numbers"),
   ends: choice(["free", "last", "never"])
@@ -32,9 +32,9 @@ export interface Schedule {
 /** The schedule of an answer of `length` tokens. @throws UserError if blocks or steps do not divide it */
 export function scheduleOf(length: number, { steps = length, block = length, ...own }: DiffusionOptions): Schedule {
   if (block > length)
-    throw new UserError(`block: ${block} tokens are more than the answer's ${length}, expected at most ${length}`, 2);
+    throw new UserError(`block: ${block} tokens are more than the ${length} to fill in, expected at most ${length}`, 2);
   if (length % block !== 0)
-    throw new UserError(`block: ${block} does not divide the answer's ${length} tokens, expected a divisor`, 2);
+    throw new UserError(`block: ${block} does not divide the ${length} tokens to fill in, expected a divisor`, 2);
   const blocks = length / block;
   if (own.threshold === undefined && steps % blocks !== 0)
     throw new UserError(`steps: ${steps} are not a multiple of the ${blocks} blocks, expected one`, 2);

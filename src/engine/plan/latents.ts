@@ -19,13 +19,16 @@ import { plannerPrompt, type Template } from "./template.ts";
 export const sources = ["plan", "constant", "question", "executor"] as const;
 export type Source = (typeof sources)[number];
 
+/** The terms of the vectors: as many as the plan has tokens. */
+export type LatentTerms = Omit<PlanTerms, "states">;
+
 /** Latent vectors of a question: `states` is [terms.tokens, width]. */
 export type Latents = Omit<MadePlan, "states"> & { readonly states: Float32Array };
 
 /** Makes the vectors of one source. */
 export interface LatentSource extends Disposable {
   readonly width: number;
-  latents(question: string, signal?: AbortSignal): Promise<Latents>;
+  latents(question: string, terms: LatentTerms, signal?: AbortSignal): Promise<Latents>;
 }
 
 /** A model's checkpoint with its tokenizer, and the folder of its prepared weights. */
@@ -40,7 +43,6 @@ interface Around {
   readonly plannerCheckpoint: Checkpoint;
   readonly executor: OpenedModel;
   readonly template: Template;
-  readonly terms: Omit<PlanTerms, "states">;
 }
 
 /** Opens a source; the planner stays its owner's. */
@@ -65,10 +67,10 @@ const free = (): Pick<MadePlan, "ids" | "text" | "passes" | "spent"> => ({
 const nothing = { [Symbol.dispose]: () => {} };
 
 /** The states of the planner's plans. */
-export function planStates({ planner, template, terms }: Pick<Around, "planner" | "template" | "terms">): LatentSource {
+export function planStates({ planner, template }: Pick<Around, "planner" | "template">): LatentSource {
   return {
     width: widthOf(planner),
-    async latents(question, signal) {
+    async latents(question, terms, signal) {
       const prompt = plannerPrompt(planner.tokenizer, template, question);
       const made = await makePlan(planner, prompt, { ...terms, states: true }, signal);
       return { ...made, states: made.states! };
@@ -77,22 +79,27 @@ export function planStates({ planner, template, terms }: Pick<Around, "planner" 
   };
 }
 
-function constant({ planner, terms }: Around): LatentSource {
+function constant({ planner }: Around): LatentSource {
   const width = widthOf(planner);
-  const normal = normals(seededRandom(1));
-  const states = Float32Array.from({ length: terms.tokens * width }, () => normal());
-  return { width, latents: async () => ({ ...free(), states }), ...nothing };
+  return {
+    width,
+    async latents(_, { tokens }) {
+      const normal = normals(seededRandom(1));
+      return { ...free(), states: Float32Array.from({ length: tokens * width }, () => normal()) };
+    },
+    ...nothing,
+  };
 }
 
 /** Rows of the planner's token table, of the last tokens of its prompt. */
-function ofQuestion({ planner, plannerCheckpoint: checkpoint, template, terms }: Around): LatentSource {
+function ofQuestion({ planner, plannerCheckpoint: checkpoint, template }: Around): LatentSource {
   const width = widthOf(planner);
   const table = new Part(checkpoint, decoderArchitecture(checkpoint).tensors(checkpoint), "token_embd.weight").floats();
   return {
     width,
-    async latents(question) {
-      const ids = plannerPrompt(planner.tokenizer, template, question).slice(-terms.tokens);
-      const states = new Float32Array(terms.tokens * width);
+    async latents(question, { tokens }) {
+      const ids = plannerPrompt(planner.tokenizer, template, question).slice(-tokens);
+      const states = new Float32Array(tokens * width);
       for (const [i, id] of ids.entries()) states.set(table.subarray(id * width, (id + 1) * width), i * width);
       return { ...free(), states };
     },
@@ -118,16 +125,16 @@ class OwnStates implements LatentSource {
     return this.decoder.config.hidden;
   }
 
-  async latents(question: string, signal?: AbortSignal): Promise<Latents> {
-    const { executor, template, terms } = this.around;
+  async latents(question: string, { tokens }: LatentTerms, signal?: AbortSignal): Promise<Latents> {
+    const { executor, template } = this.around;
     const prompt = plannerPrompt(executor.tokenizer, template, question);
-    const ids = Int32Array.from([...prompt, ...new Array<number>(terms.tokens).fill(0)]);
-    using run = new DenoiserRun(this.programs, ids.length, terms.tokens);
+    const ids = Int32Array.from([...prompt, ...new Array<number>(tokens).fill(0)]);
+    using run = new DenoiserRun(this.programs, ids.length, tokens);
     for (let at = prompt.length; at < ids.length; at++) {
       signal?.throwIfAborted();
       ids[at] = drawToken(await run.score(ids, [at - 1]), 0, () => 0);
     }
-    const places = Array.from({ length: terms.tokens }, (_, i) => prompt.length + i);
+    const places = Array.from({ length: tokens }, (_, i) => prompt.length + i);
     const states = (await run.states(ids, places)).slice();
     const plan = [...ids.subarray(prompt.length)];
     const { passes, spent } = run;

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { diffusionOptions } from "../../engine/diffusion/options.ts";
 import { channels } from "../../engine/plan/template.ts";
-import { choice, optionalInteger } from "../../savings/option-schemas.ts";
+import { choice, number, optionalInteger } from "../../savings/option-schemas.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
 
@@ -14,6 +14,7 @@ export const planningOptions = diffusionOptions.extend({
     .optional()
     .describe("how the plan reaches the executor: latent (default, if a projector was trained), text, or none"),
   maxPlanTokens: optionalInteger(1).describe("tokens of the plan (default: the projector's, else 64)"),
+  temperature: number(0).describe("randomness of the plan's tokens, beside that of the answer's"),
 });
 export type PlanningInput = z.input<typeof planningOptions>;
 export type PlanningOptions = z.output<typeof planningOptions>;

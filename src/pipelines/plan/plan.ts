@@ -77,7 +77,7 @@ export async function plan(
     }
     case "latent": {
       const { source } = latentOf(planner, latent, terms.tokens);
-      return made(channel, await source.latents(question, signal), started);
+      return made(channel, await source.latents(question, terms, signal), started);
     }
   }
 }
@@ -149,16 +149,31 @@ export function promptFor(
 /** Tokens of a plan without a projector (arXiv 2510.15244). */
 const PLAN = 64;
 
-/** A request's options, then what a projector was trained with, then the usual ones. `chats`: the executor has a chat template. @throws UserError */
-export function planningFor(given: PlanningInput, about: ProjectorFile | undefined, chats: boolean): Planning {
-  const { channel = about ? "latent" : "text", maxPlanTokens, ...own } = checkPlanning(given);
+/** The models that have chat templates. */
+export interface Chats {
+  readonly planner: boolean;
+  readonly executor: boolean;
+}
+
+/** The wording without a projector, which was trained for one. */
+function templateFor({ planner, executor }: Chats): Template {
+  if (!executor) return "bare-1";
+  return planner ? "chat-1" : "half-1";
+}
+
+/** A request's options, then what a projector was trained with, then the usual ones. @throws UserError */
+export function planningFor(
+  given: PlanningInput,
+  about: ProjectorFile | undefined,
+  chats: Chats,
+  seed?: number,
+): Planning {
+  const { channel = about ? "latent" : "text", maxPlanTokens, temperature = 0, ...own } = checkPlanning(given);
+  const tokens = maxPlanTokens ?? about?.tokens ?? PLAN;
+  const diffusion = diffusionOptions.parse({ ...about?.diffusion, ...own });
   return {
     channel,
-    template: about?.template ?? (chats ? "chat-1" : "bare-1"),
-    terms: {
-      tokens: maxPlanTokens ?? about?.tokens ?? PLAN,
-      diffusion: diffusionOptions.parse({ ...about?.diffusion, ...own }),
-      temperature: 0,
-    },
+    template: about?.template ?? templateFor(chats),
+    terms: { tokens, diffusion, temperature, ...(seed !== undefined && { seed }) },
   };
 }

@@ -5,7 +5,7 @@ import type { ShownPlan } from "../../pipelines/plan/plan.ts";
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 
-const { channel, maxPlanTokens, ...filling } = planningOptions.shape;
+const { channel, maxPlanTokens, temperature, ...filling } = planningOptions.shape;
 const described = (of: z.ZodType): string => of.description ?? "";
 
 /** The field of chats that says how a planner plans. */
@@ -13,6 +13,7 @@ export const planningField = z
   .strictObject({
     channel: z.enum(channels).nullish().describe(described(channel)),
     max_plan_tokens: z.int().min(1).nullish().describe(described(maxPlanTokens)),
+    temperature: z.number().min(0).nullish().describe(described(temperature)),
     steps: z.int().min(1).nullish().describe(described(filling.steps)),
     block_length: z.int().min(1).nullish().describe(described(filling.block)),
     remasking: z.enum(["low_confidence", "random"]).nullish().describe(described(filling.remasking)),

@@ -2,11 +2,12 @@ import { planStates } from "../../engine/plan/latents.ts";
 import type { PlanName } from "../../engine/plan/name.ts";
 import { Projector } from "../../engine/plan/projector.ts";
 import { type ProjectorFile, projectorFor, readProjector } from "../../engine/plan/projector-file.ts";
-import type { Chunk, RunOptions } from "../../index.ts";
+import type { ChatMessage, Chunk, RunOptions } from "../../index.ts";
 import { priceOfLengths } from "../../library/dense-price.ts";
 import { plannedReceipt } from "../../pipelines/plan/bill.ts";
 import type { PlanningOptions } from "../../pipelines/plan/options.ts";
 import {
+  type Chats,
   carried,
   checkSaid,
   type Made,
@@ -47,6 +48,15 @@ export interface PlannedAsk {
   readonly planning: Partial<PlanningOptions>;
 }
 
+/** The question of a chat: the last turn of its user. @throws HttpError 400 if it has no text */
+export function questionOf(turns: readonly ChatMessage[]): string {
+  const content = turns.findLast(({ role }) => role === "user")?.content;
+  if (typeof content === "string" && content.trim() !== "") return content;
+  throw new HttpError(400, "messages: the last user's turn is the question, expected one with a text", {
+    param: "messages",
+  });
+}
+
 /** Plans and answers. Each model is leased while it runs, so that no request holds one while it waits for the other. */
 export async function* plannedAnswer(
   context: ServerContext,
@@ -77,7 +87,7 @@ async function* answered(
   const started = performance.now();
   const folder = await projectorOf(context, chosen);
   const about = folder === undefined ? undefined : readProjector(folder);
-  const planning = planningFor(given, about, await chatsOf(context, chosen, call));
+  const planning = planningFor(given, about, await chatsOf(context, chosen, call), options.seed);
   const made = await madePlan(context, chosen, question, planning, about, call);
   checkSaid(made.shown, chosen.planner.served.id);
   using lease = await leaseFor(context, chosen.executor, call);
@@ -85,17 +95,16 @@ async function* answered(
   using projector = folder === undefined || !made.states ? undefined : await Projector.open(folder);
   const { span, shown, spent } = await carried(made, language, projector);
   const named = { name: chosen.name, planner: chosen.planner.served.id, executor: chosen.executor.served.id };
-  let first = true;
+  const { tokenizer } = language;
+  yield { text: "", tokens: [], plan: shown, tokenizer };
   for await (const { receipt, ...piece } of lease.model.generateSpanned(
     promptFor(language, question, planning, span),
     options,
   )) {
-    const told = first || receipt ? { plan: shown } : {};
-    first = false;
     const lengths = receipt && { ...receipt.tokens, prompt: Math.max(1, receipt.tokens.prompt - shown.tokens) };
     const alone = lengths && priceOfLengths(language, lengths);
     const whole = receipt && plannedReceipt({ named, own: receipt, plan: shown, spent, alone: alone!, started });
-    yield { ...piece, ...told, ...(whole && { receipt: whole }), tokenizer: language.tokenizer };
+    yield { ...piece, ...(whole && { plan: shown, receipt: whole }), tokenizer };
   }
 }
 
@@ -104,9 +113,12 @@ async function projectorOf({ catalogue }: ServerContext, { planner, executor }: 
   return projectorFor({ planner: await hash(planner), executor: await hash(executor) });
 }
 
-async function chatsOf(context: ServerContext, { executor }: ChosenPlan, call: Call): Promise<boolean> {
-  using lease = await leaseFor(context, executor, call);
-  return lease.model.language.tokenizer.chatTemplate !== undefined;
+async function chatsOf(context: ServerContext, { planner, executor }: ChosenPlan, call: Call): Promise<Chats> {
+  const chats = async (one: Chosen, kind: "generative" | "language") => {
+    using lease = await leaseFor(context, one, call);
+    return lease.model[kind].tokenizer.chatTemplate !== undefined;
+  };
+  return { planner: await chats(planner, "generative"), executor: await chats(executor, "language") };
 }
 
 /** @throws HttpError if the planner is of another kind; UserError as `plan` does */
@@ -124,6 +136,6 @@ async function madePlan(
     throw new HttpError(400, `${chosen.served.id} fills in no masked tokens, expected a planner`, { param: "model" });
   if (about && about.source !== "plan")
     throw new UserError(`the projector of ${chosen.served.id} is a control, expected one that reads plans`);
-  const latent = about && { source: planStates({ planner, ...planning }), tokens: about.tokens };
+  const latent = about && { source: planStates({ planner, template: planning.template }), tokens: about.tokens };
   return await plan({ planner, ...(latent && { latent }) }, question, planning, call.signal);
 }

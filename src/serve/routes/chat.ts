@@ -13,7 +13,7 @@ import { finishOf } from "../generation/finish.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
 import { planningField, planningOf, planSchema, shownPlan } from "../generation/plan-fields.ts";
-import { type ChosenPlan, choosePlan, plannedAnswer } from "../generation/planned.ts";
+import { type ChosenPlan, choosePlan, plannedAnswer, questionOf } from "../generation/planned.ts";
 import { formatShape, inOneFormat } from "../generation/response-format.ts";
 import { answerOptionsOf, retrievalField, retrievalSchema, shownRetrieval } from "../generation/retrieval-fields.ts";
 import { retrievedAnswer } from "../generation/retrieved.ts";
@@ -172,7 +172,7 @@ function planned(
     const message = `${wrong[0]}: expected none beside a planner with an executor`;
     throw new HttpError(400, message, { param: wrong[0] });
   }
-  const question = askedOfChat(prompt as readonly ChatMessage[]).query;
+  const question = questionOf(prompt as readonly ChatMessage[]);
   const maxTokens = input.max_completion_tokens ?? input.max_tokens ?? ANSWER_TOKENS;
   const asked = { question, options: { ...options, maxTokens }, planning: planningOf(planning) };
   return plannedAnswer(context, chosen, asked, call);
@@ -260,7 +260,7 @@ class Streamed {
     const { choice: index, finishReason } = part;
     const last = finishReason !== undefined;
     const { text, calls } = this.#reader?.push(part.text, last) ?? { text: part.text, calls: [] };
-    const silent = text === "" && calls.length === 0 && !last && !part.retrieval;
+    const silent = text === "" && calls.length === 0 && !last && !part.retrieval && !part.plan;
     if (silent && !this.input.logprobs) return undefined;
     const delta: Delta = { ...(!this.#begun && { role: "assistant" }), ...(text !== "" && { content: text }) };
     this.#begun = true;

@@ -1,4 +1,4 @@
-import type { LatentSource } from "../../../engine/plan/latents.ts";
+import type { LatentSource, LatentTerms } from "../../../engine/plan/latents.ts";
 import { type Around, executorPrompt, type Template } from "../../../engine/plan/template.ts";
 import { inFile, UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";
@@ -38,14 +38,14 @@ export interface PlannedRow {
 export async function plannedRows(
   asked: readonly Asked[],
   { tokenizer, template, source }: { tokenizer: Tokenizer; template: Template; source: LatentSource },
-  tokens: number,
+  terms: LatentTerms,
 ): Promise<PlannedRow[]> {
   const rows: PlannedRow[] = [];
   for (const { question, answer } of asked) {
-    const { states } = await source.latents(question);
+    const { states } = await source.latents(question, terms);
     const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
     const around = executorPrompt(tokenizer, template, question, true);
-    rows.push(rowOf(around, [...tokenizer.encode(answer), ...end], states, tokens));
+    rows.push(rowOf(around, [...tokenizer.encode(answer), ...end], states, terms.tokens));
   }
   return rows;
 }

@@ -67,13 +67,13 @@ function checkKinds(name: PlanName, { planner, executor }: Bases): void {
 async function latentRows(options: TrainOptions, own: ProjectorOptions, { planner, executor }: Bases) {
   using model = await DiffusionModel.load(sourceOf(planner), "auto");
   const terms = { tokens: own.plan, diffusion: own, temperature: 0 };
-  const around = { planner: model, plannerCheckpoint: planner.checkpoint, executor, template: own.template, terms };
+  const around = { planner: model, plannerCheckpoint: planner.checkpoint, executor, template: own.template };
   using source: LatentSource = await openSource(own.source, around);
   const { tokenizer } = executor;
   const asked = readQuestions(options.data);
   return {
     width: source.width,
-    rows: await plannedRows(asked, { tokenizer, template: own.template, source }, own.plan),
+    rows: await plannedRows(asked, { tokenizer, template: own.template, source }, terms),
   };
 }
 
