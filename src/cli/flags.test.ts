@@ -11,6 +11,7 @@ const schema = z.strictObject({
   guarded: z.boolean().default(true).describe("look twice"),
   stop: z.array(z.string().min(1)).default([]),
   logitBias: z.record(z.string().regex(/^\d+$/), z.number()).default({}),
+  words: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
 });
 
 function read(...words: string[]): z.output<typeof schema> {
@@ -28,6 +29,8 @@ test("every kind of property has its flag", () => {
   expect(read(...words)).toMatchObject({ topK: 5, share: -0.5, name: "12", fast: true, guarded: false });
   expect(read("--stop", "a", "--stop", "b,c").stop).toEqual(["a", "b,c"]);
   expect(read("--logit-bias", "12=-5", "--logit-bias", "7=1").logitBias).toEqual({ 12: -5, 7: 1 });
+  expect(read("--logit-bias", "12=-5,7=1").logitBias).toEqual({ 12: -5, 7: 1 });
+  expect(read("--words", "a=b,c,d=1").words).toEqual({ a: "b,c", d: 1 });
 });
 
 test.each([

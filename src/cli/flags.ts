@@ -40,7 +40,7 @@ function option(flag: string, { type, description, default: usual }: Property): 
       return new Option(`${flag} <text>`, `${help}; may be repeated`).argParser(collect);
     case "object":
       return new Option(`${flag} <key=value>`, `${help}; may be repeated`).argParser((text, before) =>
-        collectPair(flag, text, before),
+        collectPairs(flag, text, before),
       );
   }
 }
@@ -56,10 +56,14 @@ const shown = (usual: unknown): string =>
 /** An option's parser that gathers the values of a repeated flag. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-function collectPair(flag: string, text: string, before: unknown = {}): Record<string, unknown> {
-  const [, key, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-  if (key === undefined) throw new UserError(`${flag}: expected key=value, got "${text}"`, 2);
-  return { ...(before as Record<string, unknown>), [key]: numeric(value!) };
+/** Pairs may be joined by commas. A value may have commas, too, as in `targets=attn_q,attn_v`. */
+function collectPairs(flag: string, text: string, before: unknown = {}): Record<string, unknown> {
+  const pairs = text.split(/,(?=[^=,]+=)/).map((pair) => {
+    const [, key, value] = /^([^=]+)=(.+)$/.exec(pair) ?? [];
+    if (key === undefined) throw new UserError(`${flag}: expected key=value, got "${pair}"`, 2);
+    return [key, numeric(value!)] as const;
+  });
+  return { ...(before as Record<string, unknown>), ...Object.fromEntries(pairs) };
 }
 
 /** The values of `schema`'s flags among a command's options, checked. @throws UserError that names the flag. */

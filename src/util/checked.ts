@@ -15,7 +15,7 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   if (issue.code === "invalid_key")
     return { path: path.slice(0, -1), reason: `${expectedBy(issue.issues[0]!)}, got ${shown(path.at(-1))}` };
   const found = valueAt(value, issue.path);
-  return { path, reason: beyond(issue, found) ?? `${expectedBy(issue)}, got ${shown(found)}` };
+  return { path, reason: beyond(issue, found) ?? withValue(expectedBy(issue), found) };
 }
 
 /** `must be at most 9 (got 10)`, for a check of size without a message of its own. */
@@ -62,6 +62,10 @@ const expectedBy = ({ message }: z.core.$ZodIssue): string =>
   message === NONE_FITS
     ? "expected another value"
     : message.replace(/^(Invalid (input|option|key)|Too (small|big)): /, "").replace(/, received .*$/, "");
+
+/** A schema's own message may show the value itself. */
+const withValue = (expected: string, found: unknown): string =>
+  expected.includes(", got ") ? expected : `${expected}, got ${shown(found)}`;
 
 /** Parses `value` with `schema`. @throws UserError that names the field, the expected and the actual value */
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
