@@ -5,6 +5,8 @@ export const STEPS = 950;
 export interface Arm {
   readonly name: string;
   readonly recipe?: string;
+  /** In place of a recipe: as many keys as a visual token has neighbours within so many rows and columns, at random. */
+  readonly random?: number;
 }
 
 export const arms: readonly Arm[] = [
@@ -15,4 +17,5 @@ export const arms: readonly Arm[] = [
   { name: "radius 2", recipe: "yopo:radius=2,causal=true" },
   { name: "radius 0", recipe: "yopo:radius=0,causal=true" },
   { name: "half of the neurons", recipe: "yopo:ffn=0.5" },
+  { name: "random keys, as many as within 2", random: 2 },
 ];

@@ -51,12 +51,13 @@ test("questions about one picture are a row behind its tokens; answers are the l
   ];
   writeFileSync(data, JSON.stringify({ image, questions }));
   const read = await openSeen(withImageToken(optionsOf({ data }), tokenizer), undefined, folder, tokenizer);
-  const { ids, labels, image: placed } = read!({ image: path.resolve(folder, image), questions });
+  const { ids, labels, visual, image: placed } = read!({ image: path.resolve(folder, image), questions });
   const [bos, eos] = [tokenizer.addBos ? [tokenizer.bos!] : [], tokenizer.eos === undefined ? [] : [tokenizer.eos]];
   const whole = [...bos, ...Array(9).fill(256), 97, 98, 99, ...eos, 100, 101, 102, ...eos];
   expect([...ids]).toEqual(whole.slice(0, -1));
   expect([...labels].filter((label) => label >= 0)).toEqual([99, ...eos, 101, 102, ...eos]);
   expect(placed!.at).toBe(bos.length);
+  expect(visual).toEqual([{ first: bos.length, grid: [3, 3] }]);
   expect(placed!.pixels()).toHaveLength(3 * 24 * 24);
 });
 

@@ -1,0 +1,165 @@
+/** Writes the section of models tuned under cuts: `npx tsx tools/attributes/tuned.ts [OUT]`. With the folder of `tune.ts`, its answers are copied first. */
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
+import { markdownTable, root, writeSection } from "../section.ts";
+import { type Answers, type Asked, askedKinds } from "./measure.ts";
+import { load, pageOf } from "./results.ts";
+import { savedOf } from "./saved.ts";
+import { type Arm, arms } from "./tuned-arms.ts";
+
+/** The answers of an arm; random keys have no recipe whose FLOPs could be counted. */
+interface Told extends Pick<Answers, "right">, Partial<Omit<Answers, "right">> {
+  readonly name: string;
+  readonly when: "before" | "after";
+}
+
+const FILE = join(root, "docs/results/yopo/tuned.json");
+export const SECTION = "attributes/tuned";
+export const hasTuned = existsSync(FILE);
+
+function collect(out: string): void {
+  const files = arms.flatMap(({ name }) =>
+    ["before", "after"].map((when) => join(out, "answers", `${name} ${when}.json`)),
+  );
+  const told = files.filter((file) => existsSync(file)).map((file) => JSON.parse(readFileSync(file, "utf8")) as Told);
+  writeFileSync(FILE, `${JSON.stringify(told)}\n`);
+}
+
+const hits = ({ right }: Told, kind: Asked): [number][] => [...right[kind]].map((digit) => [Number(digit)]);
+const mean = (parts: readonly (readonly number[])[]): number =>
+  parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const points = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`;
+
+/** The answers by arm and time. */
+class Tuned {
+  constructor(private readonly all: readonly Told[]) {}
+
+  find(name: string, when: Told["when"]): Told | undefined {
+    return this.all.find((one) => one.name === name && one.when === when);
+  }
+
+  share(name: string, when: Told["when"], kind: Asked): number {
+    const told = this.find(name, when);
+    return told ? mean(hits(told, kind)) : Number.NaN;
+  }
+
+  /** Points of all questions between two arms after tuning, with the interval. */
+  against(one: Told, other: Told, kinds: readonly Asked[]): { readonly delta: number; readonly text: string } {
+    const of = (told: Told) => kinds.flatMap((kind) => hits(told, kind));
+    const { mean: delta, ci95 } = pairedDelta(of(one), of(other), mean, { seed: 1 });
+    return { delta, text: `${points(delta)} [${points(ci95[0])}, ${points(ci95[1])}]` };
+  }
+}
+
+const saved = (told: Told): number => savedOf("yopo", { ...(told as Answers), name: told.name }, load("yopo"));
+
+function rowOf(tuned: Tuned, { name, recipe }: Arm): string[] | undefined {
+  const [before, after, dense] = [tuned.find(name, "before"), tuned.find(name, "after"), tuned.find("dense", "after")];
+  if (!after || !dense) return undefined;
+  const shares = (told: Told | undefined) => askedKinds.map((kind) => (told ? percent(mean(hits(told, kind))) : ""));
+  const { flops } = after;
+  return [
+    recipe === undefined ? name : `\`${recipe}\``,
+    flops ? percent(saved(after)) : "",
+    flops ? percent(1 - flops.spent / flops.dense) : "",
+    shares(before).join(", "),
+    ...shares(after),
+    after === dense ? "" : tuned.against(after, dense, ["where"]).text,
+    after === dense ? "" : tuned.against(after, dense, askedKinds).text,
+  ];
+}
+
+const answersTable = (tuned: Tuned): string =>
+  markdownTable(
+    [
+      "tuned and asked under",
+      "visual FLOPs saved",
+      "all FLOPs saved",
+      "before: where, whole, read",
+      "where",
+      "whole",
+      "read",
+      "where, against dense",
+      "all three, against dense",
+    ],
+    arms.flatMap((arm) => {
+      const row = rowOf(tuned, arm);
+      return row ? [row] : [];
+    }),
+  );
+
+interface Gate {
+  readonly claim: string;
+  readonly found: string;
+  readonly holds: boolean;
+}
+
+function gates(tuned: Tuned): Gate[] {
+  const where = (name: string) => `${name}: ${percent(tuned.share(name, "after", "where"))}`;
+  const after = (name: string) => tuned.share(name, "after", "where");
+  const dense = tuned.find("dense", "after");
+  const far = arms.flatMap(({ name, recipe }) => {
+    const told = tuned.find(name, "after");
+    if (!told || !dense || recipe === undefined || saved(told) < 0.8) return [];
+    return [{ recipe, ...tuned.against(told, dense, askedKinds) }];
+  });
+  const best = far.toSorted((a, b) => b.delta - a.delta)[0];
+  const half = "half of the neurons";
+  return [
+    ...(best
+      ? [
+          {
+            claim: "80 % of the visual FLOPs or more off at one point or less, after tuning",
+            found: `\`${best.recipe}\`: ${best.text} points`,
+            holds: best.delta >= -0.01,
+          },
+        ]
+      : []),
+    {
+      claim: "neighbours within 2 find what all keys find, within two points",
+      found: `${where("radius 2")}; ${where("dense")}`,
+      holds: after("dense") - after("radius 2") <= 0.02,
+    },
+    {
+      claim: "a token that sees itself alone of its image finds less than with neighbours within 2",
+      found: `${where("radius 0")}; ${where("radius 2")}`,
+      holds: after("radius 0") < after("radius 2"),
+    },
+    ...(tuned.find(RANDOM, "after")
+      ? [
+          {
+            claim: "as many random keys find less than neighbours within 2",
+            found: `${where(RANDOM)}; ${where("radius 2")}`,
+            holds: after(RANDOM) < after("radius 2"),
+          },
+        ]
+      : []),
+    {
+      claim: "half of the neurons lose without tuning, and come back within two points with it",
+      found: `before ${percent(tuned.share(half, "before", "where"))}, after ${percent(after(half))}`,
+      holds: tuned.share(half, "before", "where") < 0.98 && after("dense") - after(half) <= 0.02,
+    },
+  ];
+}
+
+const RANDOM = "random keys, as many as within 2";
+
+const gatesTable = (tuned: Tuned): string =>
+  markdownTable(
+    ["claim", "found", "holds"],
+    gates(tuned).map(({ claim, found, holds }) => [claim, found, holds ? "yes" : "no"]),
+  );
+
+/** The section, from the committed answers. */
+export function tunedSection(): string {
+  const tuned = new Tuned(JSON.parse(readFileSync(FILE, "utf8")) as Told[]);
+  return `${answersTable(tuned)}\n\n${gatesTable(tuned)}`;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const [out] = process.argv.slice(2);
+  if (out) collect(out);
+  writeSection(pageOf("yopo"), SECTION, tunedSection());
+}
