@@ -1,5 +1,7 @@
+import { z } from "zod";
 import {
   type CalibrateTerms,
+  type CalibrationText,
   calibrate,
   type ProfileOptions,
   profileThresholds as profileLanguageModel,
@@ -28,8 +30,18 @@ export function calibrationOf(name: string): Calibration {
   throw new UserError(`${name} learns nothing of a model: there is nothing to calibrate (there is for: ${names})`, 2);
 }
 
+const isImage = (it: unknown): boolean => typeof it === "string" || it instanceof Uint8Array;
+const picture = z.strictObject({
+  image: z.custom<string | Uint8Array>(isImage, "expected a path, or bytes"),
+  prompt: args.text,
+});
+const calibrationTexts = z.array(
+  z.union([args.text, picture], "expected a text, or { image, prompt }"),
+  "expected a list of texts",
+);
+
 /**
- * Calibrates a saving for a model on texts like those to come. Keep the result with `saveCalibration(file, learnt)`;
+ * Calibrates a saving for a model on texts like those to come, of a model that reads images also on questions about pictures. Keep the result with `saveCalibration(file, learnt)`;
  * `learnt.use(file)` is the saving that uses it.
  * @throws UserError if the saving needs no calibration, the model has no hash on record, or a text is empty or longer
  * than the context
@@ -37,12 +49,12 @@ export function calibrationOf(name: string): Calibration {
 export async function calibrateSaving(
   model: Model,
   saving: string,
-  texts: readonly string[],
+  texts: readonly CalibrationText[],
   terms: CalibrateTerms = {},
 ): Promise<Learnt> {
   const { language } = given("calibrateSaving's model", args.model, model);
   const calibration = calibrationOf(given("calibrateSaving's saving", args.text, saving));
-  const all = given("calibrateSaving's texts", args.texts, texts);
+  const all = given("calibrateSaving's texts", calibrationTexts, texts);
   const options = given("calibrateSaving's options", calibration.options, terms.options ?? {});
   return calibrate("calibrateSaving", language, calibration, all, { ...terms, options });
 }

@@ -2,7 +2,9 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { fixtures, picture } from "../engine/image/pictures.testing.ts";
+import { tempFolder } from "../weights/sources/helpers.testing.ts";
 import { load } from "./load.ts";
+import { calibrateSaving, saveCalibration } from "./profile.ts";
 
 /** transformers' answers, token by token without a cache: tools/reference/vision_language.py. */
 interface Answer {
@@ -41,4 +43,19 @@ test("a Qwen2-VL has no seams for savings", async () => {
   await expect(model.complete("x", { maxTokens: 1, save: ["prune:after=1"] })).rejects.toThrow(
     'has positions on three axes, which no saving reads: "prune:after=1" cannot act',
   );
+});
+
+test("heads for yopo are chosen on questions about pictures, of all of an image's grids", async () => {
+  using model = await load(path.join(fixtures, "llava-next"), { quant: "f32" });
+  const data = ["wide.png", "clear.webp"].map((file) => ({ image: picture(file), prompt: "what?" }));
+  const learn = (some: typeof data) => calibrateSaving(model, "yopo", some, { options: { whole: 0 } });
+  const [learnt, same, other] = [await learn(data), await learn(data), await learn(data.slice(1))];
+  expect(learnt.summary).toMatch(/^2 of 4 heads kept/);
+  expect(same.artefact).toEqual(learnt.artefact);
+  expect(other.artefact["textsSha256"]).not.toBe(learnt.artefact["textsSha256"]);
+  const file = path.join(tempFolder(), "heads.json");
+  await saveCalibration(file, learnt);
+  const save = [learnt.use(file)];
+  const { receipt } = await model.complete("what?", { images: [data[0]!.image], maxTokens: 1, save });
+  expect(receipt.recipe).toEqual(save);
 });

@@ -1,21 +1,31 @@
 import type { z } from "zod";
-import type { PlanPart } from "./plan.ts";
+import type { PlanPart, VisualSpan } from "./plan.ts";
 import type { SavingHost } from "./seams.ts";
 
-/** Calibrates a saving for one model on texts like those to come: thresholds, heads. */
+/** Calibrates a saving for one model on prompts like those to come: thresholds, heads. */
 export interface Calibration<S extends z.ZodObject = z.ZodObject> {
   /** Names the result: "a threshold for each layer and head". */
   readonly summary: string;
   /** The options of learning; each has a default and a description. */
   readonly options: S;
   /** @throws UserError if the saving does not support the model */
-  learn(host: CalibrationHost, prompts: readonly (readonly number[])[], options: z.output<S>): Promise<Learnt>;
+  learn(host: CalibrationHost, prompts: readonly CalibrationPrompt[], options: z.output<S>): Promise<Learnt>;
+}
+
+/** A prompt like those to come. */
+export interface CalibrationPrompt {
+  /** Token ids; ids below 0 stand for rows of images. */
+  readonly prompt: readonly number[];
+  /** The rows of images, [hidden] each, by their ids. */
+  readonly embeddings: ReadonlyMap<number, Float32Array>;
+  /** The grids of images. */
+  readonly visual: readonly VisualSpan[];
 }
 
 /** The model that a saving learns from. */
 export interface CalibrationHost extends SavingHost {
   /** Runs a prompt under one saving's part of a plan, nothing of it from a cache; the logits after its last token, until the next run. */
-  prefill(prompt: readonly number[], part: PlanPart): Promise<Float32Array>;
+  prefill(prompt: CalibrationPrompt, part: PlanPart): Promise<Float32Array>;
 }
 
 /** The result of a calibration. */

@@ -5,6 +5,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { load } from "../../index.ts";
 import { calibrateSaving, calibrationOf, learners, saveCalibration } from "../../library/profile.ts";
 import type { Learnt } from "../../savings/calibration.ts";
+import { readRecords } from "../../train/data/records.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -15,7 +16,8 @@ import { formGiven } from "../weights-form.ts";
 
 interface Options extends Readonly<Record<string, unknown>> {
   model: string;
-  texts: readonly string[];
+  texts?: readonly string[];
+  data?: string;
   tokens: number;
   out?: string;
   json?: boolean;
@@ -36,7 +38,8 @@ function defineOne(command: Command, name: string): void {
   command
     .description(`learn ${summary}`)
     .option("--model <model>", "as for `run`", "smollm2")
-    .requiredOption("--texts <files...>", "files of representative text")
+    .option("--texts <files...>", "files of representative text")
+    .option("--data <file>", "JSON lines, { image, prompt } or { image, questions }: questions about pictures")
     .option("--tokens <n>", "tokens to read of each text; time and memory grow with the square", whole, 4096)
     .option("--out <file>", "where to write the result (default: print it)")
     .option("--json", "with --out: print one JSON object, { out, save, summary }");
@@ -56,7 +59,8 @@ async function calibrate(name: string, given: Options): Promise<void> {
   const options = readFlags(calibrationOf(name).options, given);
   if (out !== undefined && !existsSync(path.dirname(out)))
     throw new UserError(`cannot write ${out}: there is no folder ${path.dirname(out)}`);
-  const texts = await Promise.all(given.texts.map(textOf));
+  const texts = [...(await Promise.all((given.texts ?? []).map(textOf))), ...(await picturesIn(given.data))];
+  if (texts.length === 0) throw new UserError("expected --texts or --data, got neither", 2);
   const signal = interruptSignal();
   using download = showDownload(given.model);
   using model = await load(given.model, { ...formGiven(given), signal, ...download });
@@ -75,3 +79,13 @@ const textOf = (file: string): Promise<string> =>
   readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new UserError(`cannot read the text ${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
   });
+
+/** The questions of a file, each with its picture. @throws UserError */
+async function picturesIn(file: string | undefined): Promise<{ image: string; prompt: string }[]> {
+  if (file === undefined) return [];
+  const records = readRecords(file, await textOf(file));
+  return records.flatMap(({ where, record }) => {
+    if (record.kind === "seen") return record.questions.map(({ prompt }) => ({ image: record.image, prompt }));
+    throw new UserError(`${where}: expected { image, prompt, answer } or { image, questions }`);
+  });
+}

@@ -1,12 +1,14 @@
 import { createHash } from "node:crypto";
 import { thresholdCalibration } from "../../savings/attention/xattention/calibration.ts";
 import type { ThresholdProfile } from "../../savings/attention/xattention/thresholds.ts";
-import type { Calibration, CalibrationHost, Learnt } from "../../savings/calibration.ts";
+import type { Calibration, CalibrationHost, CalibrationPrompt, Learnt } from "../../savings/calibration.ts";
 import { planOf } from "../../savings/plan.ts";
 import { UserError } from "../../util/errors.ts";
 import { modelHash } from "../../weights/sources/index.ts";
 import { Meter } from "../bill/meter.ts";
+import type { ImageInput } from "../image/input.ts";
 import type { LanguageModel } from "../language-model.ts";
+import { encodeWithPlaces, seenPrompt } from "../vision/seen-prompt.ts";
 
 /** The settings by which a saving learns from texts. */
 export interface CalibrateTerms {
@@ -20,6 +22,21 @@ export interface CalibrateTerms {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A text, or a question about a picture as a turn of a chat. */
+export type CalibrationText = string | (ImageInput & { readonly prompt: string });
+
+/** A text's first tokens, `most` of them; a question about a picture whole. @throws UserError */
+async function readText(
+  model: LanguageModel,
+  text: CalibrationText,
+  most: number | undefined,
+): Promise<CalibrationPrompt> {
+  if (typeof text === "string")
+    return { prompt: model.encode(text, true).slice(0, most), embeddings: new Map(), visual: [] };
+  const ids = encodeWithPlaces(model, text.prompt, 1, { raw: false, tools: [] });
+  return seenPrompt(model, ids, [text.image]);
+}
+
 /**
  * Calibrates a saving on texts like those to come. The result names the hashes of the model and of the texts.
  * @param what the call, for errors
@@ -30,16 +47,20 @@ export async function calibrate(
   what: string,
   model: LanguageModel,
   calibration: Calibration,
-  texts: readonly string[],
+  texts: readonly CalibrationText[],
   { options = {}, tokens, signal }: CalibrateTerms,
 ): Promise<Learnt> {
   if (texts.length === 0) throw new UserError(`${what}: expected at least one text, got none`);
   const { context } = model.decoder.config;
   const most = tokens && Math.min(tokens, context);
-  const prompts = texts.map((text) => model.encode(text, true).slice(0, most));
-  for (const [i, { length }] of prompts.entries())
+  const prompts: CalibrationPrompt[] = [];
+  for (const [i, text] of texts.entries()) {
+    const read = await readText(model, text, most);
+    const { length } = read.prompt;
     if (length === 0 || length > context)
       throw new UserError(`${what}: text ${i} has ${length} tokens, expected 1 to ${context}`);
+    prompts.push(read);
+  }
   const { decoder, form } = model;
   const host = { decoder, form, hash: () => modelHash(model.source), prefill: prefillOf(model, signal) };
   const learnt = await calibration.learn(host, prompts, calibration.options.parse(options));
@@ -48,21 +69,29 @@ export async function calibrate(
 
 const prefillOf =
   ({ engine }: LanguageModel, signal: AbortSignal | undefined): CalibrationHost["prefill"] =>
-  async (prompt, part) => {
+  async (asked, part) => {
     signal?.throwIfAborted();
+    const { prompt, embeddings } = asked;
     const plan = planOf([part]);
     await engine.prepare(plan);
     // Every row must run, whatever an earlier prompt left in the cache.
     const slot = engine.acquireEmpty(prompt, plan);
+    const terms = { meter: new Meter(engine.programs), plan, embeddings };
     try {
-      return await engine.prefill(slot, prompt, new Meter(engine.programs), plan);
+      for await (const logits of engine.chunks(slot, prompt, terms)) if (logits) return logits;
+      throw new Error("a prompt ended without logits");
     } finally {
       engine.release(slot);
     }
   };
 
-const hashOf = (prompts: readonly (readonly number[])[]): string =>
-  createHash("sha256").update(JSON.stringify(prompts)).digest("hex");
+/** Ids of images' rows are this process's own, so that their values count in their place. */
+function hashOf(prompts: readonly CalibrationPrompt[]): string {
+  const hash = createHash("sha256");
+  hash.update(JSON.stringify(prompts.map(({ prompt }) => prompt.map((id) => Math.max(id, -1)))));
+  for (const { embeddings } of prompts) for (const row of embeddings.values()) hash.update(row);
+  return hash.digest("hex");
+}
 
 export interface ProfileOptions {
   readonly stride: number;

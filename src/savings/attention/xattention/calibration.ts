@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Calibration, CalibrationHost } from "../../calibration.ts";
+import type { Calibration, CalibrationHost, CalibrationPrompt } from "../../calibration.ts";
 import { requirePlainAttention } from "../plain.ts";
 import { ThresholdProfiler } from "./profiler.ts";
 import { mergeProfiles, type ThresholdProfile } from "./thresholds.ts";
@@ -47,7 +47,7 @@ export const thresholdCalibration: Calibration<typeof options> = {
 
 async function profile(
   { decoder, prefill }: CalibrationHost,
-  prompts: readonly (readonly number[])[],
+  prompts: readonly CalibrationPrompt[],
   { coverage, ...sizes }: z.output<typeof options>,
 ): Promise<number[][]> {
   requirePlainAttention("xattention", decoder);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
-import type { Calibration } from "../../calibration.ts";
+import type { Calibration, CalibrationPrompt } from "../../calibration.ts";
 import type { VisualSpan } from "../../plan.ts";
 import { requirePlainAttention } from "../plain.ts";
 import { type HeadMask, keptHeads } from "./heads.ts";
@@ -9,8 +9,8 @@ import { HeadProfiler } from "./profiler.ts";
 const count = z.int().min(1);
 
 const options = z.strictObject({
-  first: z.int().min(0).default(1).describe("tokens of each text before its image"),
-  rows: count.default(24).describe("rows of the image's visual tokens, which follow"),
+  first: z.int().min(0).default(1).describe("of texts without pictures: tokens of each before its image"),
+  rows: count.default(24).describe("rows of that image's visual tokens, which follow"),
   columns: count.default(24).describe("their columns"),
   keep: z.number().min(0).max(1).default(0.5).describe("share of the heads that visual tokens keep"),
   vote: z.number().min(0).max(1).default(0.4).describe("share of the texts in which a kept head is active"),
@@ -24,19 +24,26 @@ export const headCalibration: Calibration<typeof options> = {
   async learn(host, prompts, { first, rows, columns, keep, vote, whole }) {
     requirePlainAttention("yopo", host.decoder);
     const span: VisualSpan = { first, grid: [rows, columns] };
-    for (const [i, { length }] of prompts.entries())
-      if (length <= first + rows * columns)
-        throw new UserError(
-          `text ${i} has ${length} tokens, expected more than ${first + rows * columns}: its image ends there`,
-        );
-    using profiler = await HeadProfiler.create(host.decoder, span, Math.max(...prompts.map(({ length }) => length)));
-    for (const prompt of prompts) await host.prefill(prompt, { attention: () => profiler });
+    const longest = Math.max(...prompts.map(({ prompt }) => prompt.length));
+    using profiler = await HeadProfiler.create(host.decoder, longest);
+    for (const [i, prompt] of prompts.entries()) {
+      const visual = prompt.visual.length > 0 ? prompt.visual : [span];
+      checkText(i, prompt, visual.at(-1)!);
+      await host.prefill(prompt, { attention: () => profiler.of(visual) });
+    }
     const ratios = profiler.ratios(vote);
     const kept = keptHeads(ratios, keep, whole);
     const artefact: HeadMask = { modelSha256: await host.hash(), keep, ratios, kept };
     return { artefact, summary: described(kept), use: (file) => `yopo:heads=${file}` };
   },
 };
+
+/** @throws UserError if no text comes after the last image */
+function checkText(i: number, { prompt }: CalibrationPrompt, { first, grid }: VisualSpan): void {
+  const end = first + grid[0] * grid[1];
+  if (prompt.length <= end)
+    throw new UserError(`text ${i} has ${prompt.length} tokens, expected more than ${end}: its image ends there`);
+}
 
 function described(kept: readonly (readonly boolean[])[]): string {
   const all = kept.flat();

@@ -6,47 +6,49 @@ import { LastQueries } from "../last-attention.ts";
 import { VisualPrograms } from "./attention.ts";
 import { placeChunk } from "./place.ts";
 
-/** Attends densely, and records how the text after an image divides its attention between the image and text. */
-export class HeadProfiler implements AttentionSaving, Disposable {
+/** Records how the text after a prompt's images divides its attention between them and text. */
+export class HeadProfiler implements Disposable {
   /** Ratios of each prompt, [layers][heads][prompts]. */
   readonly #ratios: number[][][];
 
   private constructor(
     private readonly compiled: VisualPrograms,
     private readonly last: LastQueries,
-    private readonly span: VisualSpan,
-    readonly chunk: number,
+    private readonly chunk: number,
     { layers, kvHeads }: Decoder["config"],
   ) {
     this.#ratios = Array.from({ length: layers }, () => Array.from({ length: kvHeads }, () => []));
   }
 
   /** For prompts of at most `longest` tokens. */
-  static async create(decoder: Decoder, span: VisualSpan, longest: number): Promise<HeadProfiler> {
+  static async create(decoder: Decoder, longest: number): Promise<HeadProfiler> {
     const compiled = await VisualPrograms.create(decoder);
     const last = await LastQueries.create(compiled.shape, decoder.attention(0).scale);
-    return new HeadProfiler(compiled, last, span, longest, decoder.config);
+    return new HeadProfiler(compiled, last, longest, decoder.config);
   }
 
-  chunkAfter(): number {
-    return this.chunk;
+  /** Attends densely to a prompt with these images, in order, and records. */
+  of(visual: readonly VisualSpan[]): AttentionSaving {
+    const { chunk } = this;
+    return { chunk, chunkAfter: () => chunk, attend: (call) => this.#attend(call, visual) };
   }
 
-  async attend(call: AttentionCall): Promise<void> {
+  async #attend(call: AttentionCall, visual: readonly VisualSpan[]): Promise<void> {
     const { layer, past, tokens, cache, bill } = call;
     const { heads, headSize } = this.compiled.shape;
     if (past > 0) throw new Error("a prompt came in several chunks");
     using q = new Buffer("f32", heads * tokens * headSize);
     await placeChunk(this.compiled, call, q);
-    const { first, grid } = this.span;
-    const end = first + grid[0] * grid[1];
+    const images = visual.map(({ first, grid }) => ({ first, end: first + grid[0] * grid[1] }));
+    const { end } = images.at(-1)!;
     const chunk = { cache, layer, past, tokens };
     const { probabilities, queries, keys } = await this.last.attend({ chunk, q, bill }, tokens - end);
     const seen = Array.from({ length: heads }, (_, head) => {
-      let visual = 0;
+      let mass = 0;
       for (let query = 0; query < queries; query++)
-        for (let key = first; key < end; key++) visual += probabilities[(head * queries + query) * keys + key]!;
-      return visual / (queries - visual);
+        for (const { first, end } of images)
+          for (let key = first; key < end; key++) mass += probabilities[(head * queries + query) * keys + key]!;
+      return mass / (queries - mass);
     });
     this.#note(layer, seen);
     await call.dense();

@@ -14,6 +14,7 @@ import { Program } from "../../../runtime/program.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { modelHash, resolveModel } from "../../../weights/sources/index.ts";
+import type { CalibrationPrompt } from "../../calibration.ts";
 import { type Plan, planOf } from "../../plan.ts";
 import { parseRecipe } from "../../recipe.ts";
 import { LastQueryScores } from "../../tokens/last-query.ts";
@@ -247,7 +248,8 @@ test("with feather in one recipe: neighbours among the tokens that are left", as
 describe("heads", () => {
   test("the profile has the shares of the last token's attention", async () => {
     const { prompt: ids } = promptOfSpans([[3, 4, 5], [...Array(CELLS).keys()].map((i) => i % 60), [20]], 1);
-    using profiler = await HeadProfiler.create(model.decoder, { first: BEFORE, grid: GRID }, ids.length);
+    using profiler = await HeadProfiler.create(model.decoder, ids.length);
+    const attention = profiler.of([{ first: BEFORE, grid: GRID }]);
     using scores = await LastQueryScores.create(model.decoder, 0, { rotary: true, some: false });
     let visual = Number.NaN;
     const cut = {
@@ -257,7 +259,7 @@ describe("heads", () => {
         return { kind: "keep" as const, positions: Int32Array.from(Array(tokens).keys()) };
       },
     };
-    const plan = planOf([{ attention: () => profiler, cuts: [cut], state: { prompt: undefined, answer: undefined } }]);
+    const plan = planOf([{ attention: () => attention, cuts: [cut], state: { prompt: undefined, answer: undefined } }]);
     await run({ prompt: ids, embeddings: new Map() }, plan, []);
     const ratios = profiler.ratios(0.5)[0]!;
     const { heads, kvHeads } = model.decoder.config;
@@ -270,12 +272,13 @@ describe("heads", () => {
   test("calibration keeps the share that was asked for, and names the model", async () => {
     const prompts = [7, 8, 9].map((seed) => {
       const random = seededRandom(seed);
-      return Array.from({ length: BEFORE + CELLS + 5 }, () => Math.floor(random() * 60));
+      const ids = Array.from({ length: BEFORE + CELLS + 5 }, () => Math.floor(random() * 60));
+      return promptOfSpans([ids], model.decoder.config.hidden);
     });
     const host = {
       ...{ decoder: model.decoder, hash: async () => "ab".repeat(32) },
-      prefill: async (ids: readonly number[], part: Parameters<typeof planOf>[0][number]) =>
-        (await run({ prompt: [...ids], embeddings: new Map() }, planOf([part]), [])).logits[0]!,
+      prefill: async ({ prompt, embeddings }: CalibrationPrompt, part: Parameters<typeof planOf>[0][number]) =>
+        (await run({ prompt: [...prompt], embeddings }, planOf([part]), [])).logits[0]!,
     };
     const asked = headCalibration.options.parse({ first: BEFORE, rows: GRID[0], columns: GRID[1], whole: 0 });
     const { artefact, use } = await headCalibration.learn(host, prompts, asked);
@@ -283,7 +286,7 @@ describe("heads", () => {
     expect((artefact["kept"] as boolean[][]).flat().filter(Boolean).length).toBe(Math.round((layers * kvHeads) / 2));
     expect(use("h.json")).toBe("yopo:heads=h.json");
     expect(await headCalibration.learn(host, prompts, asked)).toMatchObject({ artefact });
-    await expect(headCalibration.learn(host, [[1, 2]], asked)).rejects.toThrow(
+    await expect(headCalibration.learn(host, [promptOfSpans([[1, 2]], 1)], asked)).rejects.toThrow(
       "text 0 has 2 tokens, expected more than 45",
     );
   });
