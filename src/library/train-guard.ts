@@ -7,6 +7,7 @@ import { openWhole, tensorsIn } from "../train/guard/tensors.ts";
 import { trainedBy } from "../train/open-trainee.ts";
 import { type TrainingReceipt, trainingReceipt } from "../train/receipt.ts";
 import { UserError } from "../util/errors.ts";
+import { checkWritable } from "../util/write-whole.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
 import { given } from "./arguments.ts";
 import { openBase } from "./train.ts";
@@ -36,6 +37,7 @@ export async function trainGuard(
 ): Promise<WrittenMask & { readonly receipt: TrainingReceipt }> {
   if (threads !== undefined) chooseThreads(threads);
   const asked = given("trainGuard's options", guardOptions, options);
+  await checkWritable(out);
   const { checkpoint } = await openBase(asked.model, resolving);
   const started = performance.now();
   const { mask, work } = await learnGuard(asked, checkpoint, { signal: resolving.signal, onStep });

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { makeFolders } from "./make-folders.ts";
@@ -25,6 +26,17 @@ export async function fillWhole(file: string, fill: (part: FileHandle) => Promis
     await rename(part, file);
   } catch (error) {
     await rm(part, { force: true }).catch(() => {});
+    throw writeError(error, file);
+  }
+}
+
+/** Refuses a file that cannot be written, before the work whose result it is to hold. @throws UserError */
+export async function checkWritable(file: string): Promise<void> {
+  const isNew = !existsSync(file);
+  try {
+    await (await open(file, "a")).close();
+    if (isNew) await rm(file);
+  } catch (error) {
     throw writeError(error, file);
   }
 }

@@ -13,6 +13,8 @@ export interface LabelledImage {
   readonly pixels: Float32Array;
   /** Undefined: of no class. */
   readonly label: string | undefined;
+  /** Its file and line. */
+  readonly where: string;
 }
 
 export interface LabelledImages {
@@ -41,7 +43,7 @@ export async function readLabelledImages(files: readonly string[], size: Picture
       const pixels = INLINE.test(image)
         ? await decodeImage(Buffer.from(image.replace(INLINE, ""), "base64"), where)
         : await readImage({ image: path.resolve(path.dirname(file), image) }, images.length);
-      images.push({ pixels: asInput(pixels, size, where), label });
+      images.push({ pixels: asInput(pixels, size, where), label, where });
     }
   if (images.length === 0) throw new UserError(`${files.join(", ")}: there are no images`);
   return { images, hash: hashOf(texts) };

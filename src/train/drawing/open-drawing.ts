@@ -62,10 +62,10 @@ export function classed(
   { unet, labels, unconditional }: ImageGenerator,
 ): ClassedImage[] {
   if (unet.config.classes === 0) return images.map(({ pixels }) => ({ pixels, row: undefined }));
-  return images.map(({ pixels, label }) => {
+  return images.map(({ pixels, label, where }) => {
     const row = label === undefined ? unconditional : labels.indexOf(label);
     if (row !== undefined && row >= 0) return { pixels, row };
     const got = label === undefined ? "an image without a label" : `"${label}"${suggest(label, labels)}`;
-    throw new UserError(`label: expected one of ${few(labels)}, got ${got}`);
+    throw new UserError(`${where}: label: expected one of ${few(labels)}, got ${got}`);
   });
 }

@@ -53,14 +53,27 @@ beforeAll(async () => {
   await train({ ...short, architecture, data: [a, b], steps: 1 }, { out: network });
 });
 
+/** Every frozen tensor of a run has the bytes that it had, and no other one. */
+function expectKept(run: string, mask: string): void {
+  const [before, after] = [weightsOf(network), weightsOf(run)];
+  const { tensors } = readMask(mask);
+  expect(after.size).toBe(Object.keys(tensors).length);
+  for (const [name, values] of after)
+    expect(Buffer.from(values.buffer).equals(Buffer.from(before.get(name)!.buffer)), name).toBe(tensors[name]!.frozen);
+}
+
 test("frozen tensors keep their bytes, the others move, and the optimiser knows these alone", async () => {
   const mask = at("half.json");
   const { frozen } = await maskTensors(network, { freeze: ["*conv*", "time_embedding.*"], out: mask });
-  const { receipt } = await train({ ...short, model: network, data: [a, b], freezeMask: mask }, { out: at("guarded") });
-  const [before, after] = [weightsOf(network), weightsOf(at("guarded"))];
-  const { tensors } = readMask(mask);
-  for (const [name, values] of after)
-    expect(Buffer.from(values.buffer).equals(Buffer.from(before.get(name)!.buffer)), name).toBe(tensors[name]!.frozen);
+  const options = { ...short, model: network, data: [a, b], freezeMask: mask };
+  const { receipt } = await train(options, { out: at("guarded") });
+  expectKept(at("guarded"), mask);
+  // Decay and momentum move what has no gradient, if the optimiser knows it.
+  const optimizer = { name: "sgd", lr: 0.01, momentum: 0.9, weightDecay: 0.5 } as const;
+  const { receipt: plain } = await train({ ...options, optimizer }, { out: at("decayed") });
+  expectKept(at("decayed"), mask);
+  const size = receipt.work!["trainedParameters"]!.run;
+  expect(plain.work!["trainingBytes"]!.run).toBe(8 * size);
   const { dense, run } = receipt.work!["trainedParameters"]!;
   expect(run / dense).toBeCloseTo(1 - frozen.parameters, 10);
   expect(receipt.work!["trainingBytes"]).toEqual({ dense: 12 * dense, run: 12 * run });
@@ -74,7 +87,7 @@ test("frozen tensors keep their bytes, the others move, and the optimiser knows 
   const state = latestState(at("guarded"))!;
   // Each tensor begins at a multiple of 16 numbers.
   const held = state.buffer("first", [readShape(at("guarded"))]).length;
-  expect(held).toBeLessThan(run + 16 * after.size);
+  expect(held).toBeLessThan(run + 16 * weightsOf(network).size);
 });
 
 function readShape(run: string): number {
@@ -103,9 +116,12 @@ test("a learned mask is the same for the same seed, and names what it was learne
   await expect(trainGuard({ ...options, userLr: 1e9, steps: 12 }, { out: at("x.json") })).rejects.toThrow(
     /^step \d+: the loss is (NaN|Infinity); expected finite weights, or a smaller userLr$/,
   );
+  await expect(trainGuard({ ...options, relearnSteps: 1e6 }, { out: at("gone/x.json") })).rejects.toThrow(
+    /^cannot write .*gone.x\.json: a folder on its path cannot be made$/,
+  );
   const other = await drawings("z.jsonl", "z", 1, 3);
   await expect(trainGuard({ ...options, illegal: other }, { out: at("x.json") })).rejects.toThrow(
-    /label: expected one of "a", "b", got "z"/,
+    /z\.jsonl: line 1: label: expected one of "a", "b", got "z"/,
   );
 });
 
