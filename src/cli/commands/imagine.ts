@@ -3,9 +3,10 @@ import path from "node:path";
 import type { Command } from "commander";
 import { encodePng } from "../../engine/image/encode.ts";
 import { imagineOptions } from "../../engine/imagine/options.ts";
-import { load } from "../../index.ts";
+import { load, type Model } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
+import { checkWritable } from "../../util/write-whole.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
@@ -31,18 +32,24 @@ async function imagine({ model: name, out, json, ...flags }: Flags): Promise<voi
   if (out === undefined || !out.toLowerCase().endsWith(".png"))
     throw new UserError(`--out: expected a file that ends in .png${out === undefined ? "" : `, got ${out}`}`, 2);
   const options = readFlags(imagineOptions, flags);
+  await checkWritable(fileOf(out, 0, options.n));
   const signal = interruptSignal();
   using download = showDownload(name);
   using model = await load(name, { signal, ...download });
   await billed(async (onStopped) => {
-    using bar = showSteps();
-    const { images, receipt } = await model.imagine({ ...options, signal, onStopped, ...bar });
+    const { images, receipt } = await drawn(model, { ...options, signal, onStopped });
     const files = images.map((_, i) => fileOf(out, i, images.length));
     for (const [i, image] of images.entries()) await write(files[i]!, await encodePng(image));
     if (json) printJson({ files, receipt });
     else print(...files);
     return receipt;
   });
+}
+
+/** Draws under a bar, which has gone when the files' names are printed. */
+async function drawn(model: Model, options: Parameters<Model["imagine"]>[0]) {
+  using bar = showSteps();
+  return await model.imagine({ ...options, ...bar });
 }
 
 /** The file of image `i`: `out` itself if there is one image, else with a number from 1. */
