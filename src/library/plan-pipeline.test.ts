@@ -149,8 +149,8 @@ describe("a planner with an executor", () => {
     const [own] = await logitsBehind(await spanFor("abca"));
     const [again] = await logitsBehind(await spanFor("abca"));
     const [other] = await logitsBehind(await spanFor("cabb"));
-    expect(apart(own!, again!)).toBe(0);
-    expect(apart(own!, other!)).toBeGreaterThan(1e-5);
+    expect(apart(own!, again!)).toBeLessThan(5e-6);
+    expect(apart(own!, other!)).toBeGreaterThan(2e-5);
   });
 
   test("a plan's tokens or rows stand in the executor's prompt, behind their mark", async () => {
