@@ -139,6 +139,14 @@ function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receip
       ...Object.entries(tasks).map(([name, quality]) => [name, nats(quality)]),
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
     ]),
-    `modicum ${VERBS_OF[head]} ${model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`} ${head === "noise" ? "--out image.png" : '"…"'} runs it`,
+    `${commandOf({ out, model, head })} runs it`,
   );
+}
+
+/** The command that runs what was trained, with the saving that it was trained with. */
+function commandOf({ out, model, head }: Pick<TrainResult, "out" | "head"> & { readonly model: string | undefined }) {
+  const { save } = runOptions(out);
+  const named = model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`;
+  const saving = save === undefined ? "" : ` --save ${save}`;
+  return `modicum ${VERBS_OF[head]} ${named}${saving} ${head === "noise" ? "--out image.png" : '"…"'}`;
 }
