@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Decoder } from "../../../models/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Calibration, CalibrationPrompt } from "../../calibration.ts";
 import type { VisualSpan } from "../../plan.ts";
@@ -15,13 +16,21 @@ const options = z.strictObject({
   keep: z.number().min(0).max(1).default(0.5).describe("share of the heads that visual tokens keep"),
   vote: z.number().min(0).max(1).default(0.4).describe("share of the texts in which a kept head is active"),
   whole: z.int().min(0).default(2).describe("first layers that keep all heads"),
+  budget: z
+    .enum(["quarter", "eighth"], "expected quarter or eighth")
+    .optional()
+    .describe("the paper's nominal budgets of visual FLOPs, in place of keep and whole; with layers and ffn"),
 });
+
+/** Shares of heads and neurons, beside half of the layers, that leave a quarter and an eighth of the visual FLOPs. */
+const budgets = { quarter: 0.5, eighth: 0.25 } as const;
+type Budget = keyof typeof budgets;
 
 /** Heads that attend to visual tokens in enough texts: the others do without (YOPO, arXiv 2410.06169). */
 export const headCalibration: Calibration<typeof options> = {
   summary: "the heads that visual tokens use",
   options,
-  async learn(host, prompts, { first, rows, columns, keep, vote, whole }) {
+  async learn(host, prompts, { first, rows, columns, vote, budget, ...asked }) {
     requirePlainAttention("yopo", host.decoder);
     const span: VisualSpan = { first, grid: [rows, columns] };
     const longest = Math.max(...prompts.map(({ prompt }) => prompt.length));
@@ -31,12 +40,21 @@ export const headCalibration: Calibration<typeof options> = {
       checkText(i, prompt, visual.at(-1)!);
       await host.prefill(prompt, { attention: () => profiler.of(visual) });
     }
+    const { keep, whole } = budget ? { keep: budgets[budget], whole: 0 } : asked;
     const ratios = profiler.ratios(vote);
     const kept = keptHeads(ratios, keep, whole);
     const artefact: HeadMask = { modelSha256: await host.hash(), keep, ratios, kept };
-    return { artefact, summary: described(kept), use: (file) => `yopo:heads=${file}` };
+    return {
+      artefact,
+      summary: described(kept),
+      use: (file) => `yopo:${budget ? `${cutsOf(budget, host.decoder)},` : ""}heads=${file}`,
+    };
   },
 };
+
+/** The cuts of a budget beside its heads. */
+const cutsOf = (budget: Budget, { config }: Decoder): string =>
+  `layers=${Math.ceil(config.layers / 2)},ffn=${budgets[budget]}`;
 
 /** @throws UserError if no text comes after the last image */
 function checkText(i: number, { prompt }: CalibrationPrompt, { first, grid }: VisualSpan): void {
