@@ -7,13 +7,14 @@ import { trainPlanners } from "../library/plan.testing.ts";
 import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-planned-"));
+const MODEL = "plans+answers";
 let server: Testing;
 beforeAll(async () => {
   await trainPlanners(root);
   // A user's own projectors are found by the models' hashes.
   vi.stubEnv("MODICUM_HOME", path.join(root, "home"));
   cpSync(path.join(root, "projector"), path.join(root, "home", "plans", "tiny"), { recursive: true });
-  server = await serveModels([`plans=${path.join(root, "planner")}`, `answers=${path.join(root, "executor")}`]);
+  server = await serveModels([`plans=${path.join(root, "planner")}`, `answers=${path.join(root, "executor")}`, MODEL]);
 });
 afterAll(async () => {
   await server.stop(0);
@@ -21,7 +22,6 @@ afterAll(async () => {
   rmSync(root, { recursive: true });
 });
 
-const MODEL = "plans+answers";
 const messages = [{ role: "user", content: "abca" }];
 const ask = (more: object = {}) => post(server, "/v1/chat/completions", { model: MODEL, messages, ...more });
 
@@ -44,6 +44,16 @@ test("a stream begins with the plan, before any text, and ends with the receipt 
   expect(events[0].plan.text).toHaveLength(4);
   expect(events[0].choices[0].delta).toEqual({ role: "assistant" });
   expect(receiptSchema.parse(events.at(-1).receipt).flops.overhead).toBeGreaterThan(0);
+});
+
+test("the pair is among the server's models, and answers chats alone", async () => {
+  const { data } = await jsonOf(fetch(`${server.url}/v1/models`));
+  expect(data.find(({ id }: { id: string }) => id === MODEL)).toMatchObject({
+    ...{ recipe: ["plan"], plan: { planner: "plans", executor: "answers" } },
+  });
+  const response = await post(server, "/v1/completions", { model: MODEL, prompt: "abca" });
+  expect(response.status).toBe(400);
+  expect((await jsonOf(response)).error.message).toContain("which POST /v1/chat/completions takes");
 });
 
 test.each([

@@ -12,6 +12,7 @@ import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 import { isPipelineName, modelsIn, Pairs, pairsIn } from "./pairs.ts";
+import { type NamedPlan, plansIn } from "./plans.ts";
 import { rankerNamed, rankersIn } from "./rankers.ts";
 
 /** A model that the server offers, under the name that requests use. */
@@ -57,6 +58,8 @@ export class Catalogue {
     private readonly configured: Pairs,
     /** The rerankers that the server was started with. */
     readonly rankers: readonly FirstName[],
+    /** The planners with executors that it was started with. */
+    readonly plans: readonly NamedPlan[],
   ) {
     this.#served = new Map(all.map((served) => [served.id, served]));
   }
@@ -79,7 +82,8 @@ export class Catalogue {
       all.push({ id, model, source: { ...source, name: id }, quant, device });
     }
     const idOf = (model: string) => named(model).id;
-    return new Catalogue(all, elsewhere, new Pairs(pairsIn(specs, idOf)), rankersIn(specs, idOf));
+    const pairs = new Pairs(pairsIn(specs, idOf));
+    return new Catalogue(all, elsewhere, pairs, rankersIn(specs, idOf), plansIn(specs, idOf));
   }
 
   list(): Served[] {
@@ -158,6 +162,7 @@ export class Catalogue {
   async #registered(name: string): Promise<Registered & { served: Served }> {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
+    if (!entry && this.plan(name)) throw new HttpError(400, notOneModel(name), { param: "model" });
     if (!entry) throw unknown(name, [...this.#served.keys(), ...this.elsewhere, ...recipes.map(([known]) => known)]);
     await requireModel(name, entry, entry.served.source, (source) => this.hashOf(source));
     return entry;
@@ -198,6 +203,9 @@ function named(spec: string): { id: string; model: string } {
   const isPath = /[/\\]|\.(gguf|safetensors)$/i.test(spec) && !/^[a-z]{2,}:/.test(spec);
   return { id: isPath ? path.basename(spec).replace(/\.(gguf|safetensors)$/i, "") : spec, model: spec };
 }
+
+const notOneModel = (name: string): string =>
+  `${name.slice(0, 100)} is a planner with an executor, which POST /v1/chat/completions takes; expected one model`;
 
 function unknown(name: string, names: readonly string[]): HttpError {
   const near = nearest(name, names);

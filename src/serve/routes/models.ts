@@ -22,6 +22,10 @@ const model = z.object({
     .describe(
       "a listwise reranker's models: the one that ranks, and the encoder that orders long lists first, or none",
     ),
+  plan: z
+    .object({ planner: z.string(), executor: z.string() })
+    .optional()
+    .describe("the models of a planner with an executor: the one that plans, and the one that answers"),
   recipes: z.array(z.string()).describe("the recipes registered for a model; each is also listed itself"),
   loaded: z
     .array(z.object({ quant: z.enum(quants), users: z.int() }))
@@ -33,7 +37,7 @@ const model = z.object({
 });
 type Listed = z.output<typeof model>;
 
-/** `GET /v1/models`: the models on offer, each once, and the recipes registered for them, and which are in memory; then the server's pairs and listwise rerankers. */
+/** `GET /v1/models`: the models on offer, each once, and the recipes registered for them, and which are in memory; then the server's pairs, listwise rerankers, and planners with executors. */
 export const models = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
@@ -85,5 +89,9 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     ...{ id: named.name, ...base, bytes: 0, recipe: billedAs(named).recipe, recipes: [], loaded: [] },
     reranker: { model: named.model, presort: named.options.presort },
   }));
-  return [...own, ...recipes, ...remote, ...pairs, ...rerankers];
+  const plans = catalogue.plans.map(({ name, ...plan }) => ({
+    ...{ id: name, ...base, bytes: 0, recipe: ["plan"], recipes: [], loaded: [] },
+    plan,
+  }));
+  return [...own, ...recipes, ...remote, ...pairs, ...rerankers, ...plans];
 }
