@@ -1,0 +1,109 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type Chunk, load, type Model, type Receipt, type RunOptions } from "../src/index.ts";
+import { seededRandom } from "../src/util/random.ts";
+import { shippedFolder } from "../src/weights/sources/index.ts";
+import { starGraphs } from "../tools/planner/worlds/star-graphs.ts";
+
+/** The diffusion language model that the package ships. */
+let model: Model;
+beforeAll(async () => {
+  model = await load("planner-tiny");
+});
+afterAll(() => model.dispose());
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-diffusion-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const random = seededRandom(3);
+const QUESTIONS = Array.from({ length: 16 }, () => `${starGraphs.tested(random).question}=`);
+const [QUESTION] = QUESTIONS as [string];
+const TOKENS = 6;
+
+const asked = (diffusion: RunOptions["diffusion"], more: RunOptions = {}): RunOptions => ({
+  ...{ raw: true, maxTokens: TOKENS, diffusion },
+  ...more,
+});
+const passes = ({ work }: Receipt) => work!["passes"]!;
+
+test("an answer streams by block, and its pieces are the whole", async () => {
+  const options = asked({ block: 2, ends: "never" });
+  const pieces: Chunk[] = [];
+  for await (const piece of model.generate(QUESTION, options)) pieces.push(piece);
+  expect(pieces.map(({ tokens }) => tokens.length)).toEqual([2, 2, 2]);
+  const { text, finishReason, receipt } = await model.complete(QUESTION, options);
+  expect(pieces.map((piece) => piece.text).join("")).toBe(text);
+  expect(text).toHaveLength(TOKENS);
+  expect(finishReason).toBe("length");
+  expect(passes(receipt)).toEqual({ dense: TOKENS, run: TOKENS });
+  expect(receipt.tokens).toMatchObject({ cached: 0, completion: TOKENS });
+});
+
+test("an answer ends at its first end token, and blocks behind it are not run", async () => {
+  const { text, tokens, finishReason, receipt } = await model.complete(QUESTION, asked({ block: 1 }));
+  expect(finishReason).toBe("stop");
+  expect(tokens.length).toBe(text.length + 1);
+  expect(passes(receipt).run).toBe(tokens.length);
+  expect(tokens.length).toBeLessThan(TOKENS);
+});
+
+test("with a cache that is refreshed each block most tokens are the same, for fewer FLOPs", async () => {
+  let [same, all] = [0, 0];
+  for (const question of QUESTIONS) {
+    const [whole, cached] = [
+      await model.complete(question, asked({ block: 2, ends: "never" })),
+      await model.complete(question, asked({ block: 2, ends: "never", cache: true })),
+    ];
+    same += whole.tokens.filter(({ id }, i) => id === cached.tokens[i]?.id).length;
+    all += TOKENS;
+    expect(cached.receipt.flops.dense).toBe(whole.receipt.flops.spent);
+    expect(cached.receipt.flops.saved).toBeGreaterThan(0.2);
+  }
+  expect(same / all).toBeGreaterThan(0.95);
+});
+
+test("a threshold takes as many passes as it needs, and is billed for them", async () => {
+  const { receipt: eager } = await model.complete(QUESTION, asked({ threshold: 0, ends: "never" }));
+  expect(passes(eager)).toEqual({ dense: TOKENS, run: 1 });
+  const { receipt: careful } = await model.complete(QUESTION, asked({ threshold: 1.1, ends: "never" }));
+  expect(passes(careful).run).toBe(TOKENS);
+  expect(careful.flops.spent).toBeGreaterThan(3 * eager.flops.spent);
+});
+
+test("the seed decides an answer that is drawn", async () => {
+  const drawn = async (seed: number) =>
+    (await model.complete(QUESTION, asked({ ends: "never" }, { temperature: 4, seed }))).text;
+  const first = await drawn(1);
+  expect(await drawn(1)).toBe(first);
+  expect(new Set([first, await drawn(2), await drawn(3), await drawn(4)]).size).toBeGreaterThan(1);
+});
+
+test("an answer that is stopped has the receipt of its passes", async () => {
+  const stop = new AbortController();
+  const stopped: Receipt[] = [];
+  const options = asked({ block: 1, ends: "never" }, { signal: stop.signal, onStopped: (it) => stopped.push(it) });
+  const reading = async () => {
+    for await (const _ of model.generate(QUESTION, options)) stop.abort();
+  };
+  await expect(reading()).rejects.toThrow();
+  expect(passes(stopped[0]!).run).toBeLessThan(TOKENS);
+});
+
+test.each([
+  [{ logprobs: 1 }, "fills in masked tokens; expected no logprobs"],
+  [{ suffix: "x" }, "fills in masked tokens; expected no suffix"],
+  [{ maxTokens: 4000 }, "reads 256 at most"],
+])("%o is refused", async (more, sentence) => {
+  await expect(model.complete(QUESTION, asked({}, more))).rejects.toThrow(sentence);
+});
+
+test("a vocabulary without a mask token is refused", async () => {
+  const copy = path.join(folder, "maskless");
+  cpSync(shippedFolder("planner-tiny"), copy, { recursive: true });
+  const file = path.join(copy, "tokenizer.json");
+  const tokenizer = JSON.parse(readFileSync(file, "utf8"));
+  tokenizer.added_tokens = tokenizer.added_tokens.filter(({ content }: { content: string }) => !/mask/.test(content));
+  writeFileSync(file, JSON.stringify(tokenizer));
+  await expect(load(copy)).rejects.toThrow(/the vocabulary of \d+ tokens has no mask token, expected "mask_token_id"/);
+});
