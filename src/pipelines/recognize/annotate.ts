@@ -14,8 +14,10 @@ export async function annotate({ image }: ImageInput, { width, height, regions }
   const { default: sharp } = await import("sharp");
   const bytes = typeof image === "string" ? await readFile(image) : image;
   const scale = Math.max(1, Math.round(LEAST_SIDE / Math.min(width, height)));
-  const drawn = regions.map((region, i) => drawRegion(region, COLOURS[i % COLOURS.length]!, scale));
   const [w, h] = [width * scale, height * scale];
+  const drawn = regions.map((region, i) =>
+    drawRegion(region, { colour: COLOURS[i % COLOURS.length]!, scale, width: w }),
+  );
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${w}" height="${h}">${drawn.join("")}</svg>`;
   return sharp(bytes)
     .autoOrient()
@@ -26,13 +28,18 @@ export async function annotate({ image }: ImageInput, { width, height, regions }
     .toBuffer();
 }
 
-function drawRegion({ box, label, score }: RecognizedRegion, colour: string, scale: number): string {
+/** The label stays inside the picture, which is `width` pixels wide. */
+function drawRegion(
+  { box, label, score }: RecognizedRegion,
+  { colour, scale, width }: { readonly colour: string; readonly scale: number; readonly width: number },
+): string {
   const [left, top, right, bottom] = box.map((edge) => edge * scale) as [number, number, number, number];
   const text = `${label} ${score.toFixed(2)}`;
-  const y = Math.max(top, 18);
+  const length = 8.2 * text.length + 6;
+  const [x, y] = [Math.max(0, Math.min(left, width - length)), Math.max(top, 18)];
   return [
     `<rect x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" fill="none" stroke="${colour}" stroke-width="3"/>`,
-    `<rect x="${left}" y="${y - 18}" width="${8.2 * text.length + 6}" height="18" fill="${colour}"/>`,
-    `<text x="${left + 3}" y="${y - 4}" font-family="sans-serif" font-size="14" fill="white">${escaped(text)}</text>`,
+    `<rect x="${x}" y="${y - 18}" width="${length}" height="18" fill="${colour}"/>`,
+    `<text x="${x + 3}" y="${y - 4}" font-family="sans-serif" font-size="14" fill="white">${escaped(text)}</text>`,
   ].join("");
 }
