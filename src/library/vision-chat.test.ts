@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "vitest";
-import { fixtures, picture } from "../engine/image/pictures.testing.ts";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { fixtures, picture, unpack } from "../engine/image/pictures.testing.ts";
 import { tempFolder } from "../weights/sources/helpers.testing.ts";
 import { load } from "./load.ts";
+import type { Model } from "./model.ts";
 import { calibrateSaving, saveCalibration } from "./profile.ts";
 
 /** transformers' answers, token by token without a cache: tools/reference/vision_language.py. */
@@ -38,11 +39,49 @@ describe.each(["idefics3", "llava-next", "qwen2-vl"])("%s", (name) => {
   });
 });
 
-test("a Qwen2-VL has no seams for savings", async () => {
-  using model = await load(path.join(fixtures, "qwen2-vl"));
-  await expect(model.complete("x", { maxTokens: 1, save: ["prune:after=1"] })).rejects.toThrow(
-    'has positions on three axes, which no saving reads: "prune:after=1" cannot act',
+describe("savings on positions with three axes", () => {
+  const folder = path.join(fixtures, "qwen2-vl");
+  const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
+  const ids: number[] = reference.ids.filter(
+    (id: number, i: number, all: number[]) => id !== 318 || all[i - 1] !== 318,
   );
+  const images = reference.seen.map(picture);
+  let model: Model;
+  beforeAll(async () => {
+    model = await load(folder, { quant: "f32" });
+  });
+  afterAll(() => model.dispose());
+  const ask = (save: string[]) => model.complete(ids, { images, save, maxTokens: 1, temperature: 0, logprobs: 20 });
+  const topOf = async (save: string[]) => (await ask(save)).tokens[0]!.top!.map(({ id, logprob }) => [id, logprob]);
+
+  test("tokens that feather drops are those that transformers masks in the second layer", async () => {
+    const { tokens, receipt } = await ask([`feather:after=1,mode=uniform,stride=${reference.pruned.stride}`]);
+    expect(receipt.work!["tokens"]).toEqual({ dense: 37, run: 37 - reference.pruned.dropped });
+    const logits = unpack(reference.pruned.logits);
+    const sum = Math.log(logits.reduce((all, z) => all + Math.exp(z), 0));
+    for (const { id, logprob } of tokens[0]!.top!) expect(logprob).toBeCloseTo(logits[id]! - sum, 4);
+    expect(unpack(reference.logits).slice(-logits.length)).not.toEqual(logits);
+  });
+
+  test("all tokens kept is dense; scores with and without the rotary embedding keep as many", async () => {
+    const dense = await topOf([]);
+    for (const [i, [id, logprob]] of (await topOf(["feather:after=1,mode=uniform,stride=1"])).entries()) {
+      expect(id).toBe(dense[i]![0]);
+      expect(logprob).toBeCloseTo(dense[i]![1]!, 5);
+    }
+    for (const mode of ["feather", "fastv"]) {
+      const { receipt } = await ask([`feather:after=1,ratio=0.6,stride=0,mode=${mode}`]);
+      expect(receipt.work!["tokens"]).toEqual({ dense: 37, run: 37 - 12 });
+      expect(receipt.flops.overhead).toBeGreaterThan(0);
+    }
+    expect((await ask(["yopo:layers=1"])).receipt.work!["tokens"]).toEqual({ dense: 37, run: 37 - 19 });
+  });
+
+  test("attention of its own is refused", async () => {
+    await expect(ask(["yopo:radius=1"])).rejects.toThrow(
+      'has positions on three axes, where "yopo:radius=1" cannot act',
+    );
+  });
 });
 
 test("heads for yopo are chosen on questions about pictures, of all of an image's grids", async () => {

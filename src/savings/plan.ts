@@ -1,6 +1,7 @@
 import type { Digits, Spent } from "../graph/index.ts";
 import type { KvRows } from "../models/cache.ts";
 import type { ExitHead, StepProbe } from "../models/step-probe.ts";
+import type { Axes } from "../nn/rope-axes.ts";
 import type { View } from "../runtime/buffer.ts";
 import type { AttentionSaving } from "./seams.ts";
 
@@ -82,6 +83,8 @@ export interface ProbePoint {
   readonly tokens: number;
   /** Their positions in the prompt. */
   readonly positions: readonly number[];
+  /** The same by time, height and width, in a model whose positions have these axes. */
+  readonly axes?: Axes<readonly number[]> | undefined;
   /** The last layer that ran, counted from 0. */
   readonly layer: number;
   readonly cache: KvRows;

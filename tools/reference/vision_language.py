@@ -189,6 +189,29 @@ def bytes64(pixels, processor) -> str:
     return base64.b64encode(np.ascontiguousarray(bytes_of(pixels, processor)).tobytes()).decode()
 
 
+@torch.no_grad()
+def pruned(model, batch: dict, stride: int) -> dict:
+    """Logits after the last token if the second layer sees, of each image, only every `stride`-th row and column of its squares."""
+    ids = batch["input_ids"][0].tolist()
+    gone, at = [], 0
+    for _, rows, columns in batch["image_grid_thw"].tolist():
+        first = ids.index(318, at)
+        width = columns // 2
+        cells = range(rows // 2 * width)
+        gone += [first + i for i in cells if (i // width) % stride or (i % width) % stride]
+        at = first + len(cells)
+    extra = torch.zeros(len(ids))
+    extra[gone] = torch.finfo(torch.float32).min
+
+    def hide(module, args, kwargs):
+        return args, {**kwargs, "attention_mask": (kwargs["attention_mask"] + extra).clamp(min=torch.finfo(torch.float32).min)}
+
+    handle = model.model.language_model.layers[1].register_forward_pre_hook(hide, with_kwargs=True)
+    logits = model(**batch).logits[0, -1]
+    handle.remove()
+    return {"stride": stride, "dropped": len(gone), "logits": pack(logits.numpy())}
+
+
 class QwenProcessor:
     """Qwen2VLProcessor's part for images; the whole of it needs torchvision, for videos."""
 
@@ -242,7 +265,8 @@ def patches(name: str, seed: int, out: Path) -> None:
     (folder / "chat_template.jinja").write_text(chat)
     answer = answered(folder, whole)
     reference = {"source": "tools/reference/vision_language.py", "prompt": text, "pictures": found, "seen": names, "answer": answer,
-                 "ids": batch["input_ids"][0].tolist(), "rows": [pack(f.numpy()) for f in features], "logits": pack(logits.numpy())}  # fmt: skip
+                 "ids": batch["input_ids"][0].tolist(), "rows": [pack(f.numpy()) for f in features], "logits": pack(logits.numpy()),
+                 "pruned": pruned(model, batch, 2)}  # fmt: skip
     (folder / "placed-images.json").write_text(json.dumps(reference) + "\n")
     print(f"{name}: {len(reference['ids'])} ids", {file: each["grid"] for file, each in found.items()})
 

@@ -105,8 +105,9 @@ const activeParameters = (checkpoint: Checkpoint, weights: Pick<Weights, "has">)
 function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescription, "savings" | "unsupported"> {
   const seated = savings.filter(({ needs }) => needs.every((need) => seams.includes(need)));
   const reasons = Object.fromEntries(
-    seated.flatMap(({ name, unsupported }) => {
-      const why = decoder && unsupported(decoder);
+    seated.flatMap(({ name, unsupported, servesAxes }) => {
+      const axes = decoder?.config.axes && !servesAxes ? "positions on three axes" : undefined;
+      const why = axes ?? (decoder && unsupported(decoder));
       return why === undefined ? [] : [[name, why]];
     }),
   );

@@ -11,13 +11,10 @@ export function refuseSavings(what: string, recipe: Recipe): void {
     throw new UserError(`${what}, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`);
 }
 
-/** Refuses savings for a decoder whose tokens have positions on several axes, which no saving reads yet. @throws UserError */
+/** Refuses savings that do not act on a decoder whose tokens have positions on several axes. @throws UserError */
 export function refuseOnAxes(name: string, { axes }: Pick<DecoderConfig, "axes">, recipe: Recipe): void {
-  if (axes && recipe.length > 0)
-    throw new UserError(
-      `${name} has positions on three axes, which no saving reads: "${recipe[0]!.text}" cannot act`,
-      2,
-    );
+  const wrong = axes && recipe.find(({ saving, options }) => !saving.servesAxes?.(options));
+  if (wrong) throw new UserError(`${name} has positions on three axes, where "${wrong.text}" cannot act`, 2);
 }
 
 /** The `use` of a loaded model without seams. @throws UserError for any saving */

@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { openDecoder } from "../../models/registry.ts";
-import { densePlan } from "../../savings/plan.ts";
+import { densePlan, type ProbePoint, planOf } from "../../savings/plan.ts";
+import { LastQueryScores } from "../../savings/tokens/last-query.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
@@ -69,5 +70,51 @@ test("rows of a batch keep their own positions: steps together are steps alone, 
     engine.release(slot);
   }
   for (const { slot } of steps) engine.release(slot);
+  rmSync(folder, { recursive: true });
+});
+
+test("in the first layer, scores without rotary do not depend on positions; with it, on distances on all axes", async () => {
+  const folder = mkdtempSync(path.join(tmpdir(), "modicum-axes-scores-"));
+  const { decoder, weights } = openDecoder(openCheckpoint(path.join(fixtures, "qwen2-vl")), folder, "f32");
+  using engine = await Engine.create(decoder, weights);
+  const embeddings = Float32Array.from({ length: 6 * 32 }, normals(seededRandom(4)));
+  const prompts: readonly (readonly [before: number[], grid: readonly [number, number]])[] = [
+    [[1], [2, 3]],
+    [
+      [1, 5, 9],
+      [2, 3],
+    ],
+    [[1], [3, 2]],
+  ];
+  const scored = async (rotary: boolean): Promise<number[][]> => {
+    using scores = await LastQueryScores.create(decoder, 0, { rotary, some: true });
+    const found: number[][] = [];
+    for (const [i, [before, grid]] of prompts.entries()) {
+      const spans = [before, { embeddings, contentHash: `axes scores ${i}`, grid }, [3, 4]];
+      const { prompt, embeddings: rows } = promptOfSpans(spans, 32);
+      const among = Int32Array.from({ length: 6 }, (_, cell) => before.length + cell);
+      const cut = {
+        ...{ after: 1, scope: "prompt" as const },
+        probe: { look: (at: ProbePoint) => scores.look(at, among) },
+        decide: ({ tokens, probed }: { tokens: number; probed: Float32Array }) => {
+          found.push([...among].map((at) => probed[at]!));
+          return { kind: "keep" as const, positions: Int32Array.from(Array(tokens).keys()) };
+        },
+      };
+      const plan = planOf([{ cuts: [cut], state: { prompt: undefined, answer: undefined } }]);
+      await engine.prepare(plan);
+      const slot = engine.acquireEmpty(prompt, plan);
+      const terms = { plan, meter: new Meter(engine.programs), embeddings: rows };
+      for await (const _ of engine.chunks(slot, prompt, terms));
+      engine.release(slot);
+    }
+    return found;
+  };
+  const worst = (a: readonly number[], b: readonly number[]) => Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
+  const [none, rotary] = [await scored(false), await scored(true)];
+  expect(worst(none[0]!, none[1]!)).toBeLessThan(1e-5);
+  expect(worst(none[0]!, none[2]!)).toBeLessThan(1e-5);
+  expect(worst(rotary[0]!, rotary[1]!)).toBeLessThan(1e-5);
+  expect(worst(rotary[0]!, rotary[2]!)).toBeGreaterThan(1e-3);
   rmSync(folder, { recursive: true });
 });

@@ -2,7 +2,7 @@ import type { Place } from "../../models/lengths.ts";
 import { placeOfId } from "./spans.ts";
 
 /** Positions on three axes of a sequence's tokens, as `Place` has them. */
-export type AxisPositions = Required<Pick<Place, "positions" | "height" | "width">>;
+export type AxisPositions = Readonly<Record<keyof Pick<Place, "positions" | "height" | "width">, number[]>>;
 
 /**
  * Positions of a sequence's tokens by time, height and width (M-RoPE: Wang et al. 2024, Qwen2-VL, section 2.1). A text's

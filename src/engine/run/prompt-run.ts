@@ -88,7 +88,8 @@ export class PromptRun {
       reached.add(chunk.buffers.streamBuffers(chunk.done), 0, chunk.tokens);
       if (reached.complete && cut.probe) {
         const { positions } = reached;
-        const point = { tokens, positions, layer: layers.to - 1, cache: this.slot.cache, qkv: chunk.qkv };
+        const places = { positions, axes: this.slot.axesOf(positions) };
+        const point = { tokens, ...places, layer: layers.to - 1, cache: this.slot.cache, qkv: chunk.qkv };
         const { found, cost } = await cut.probe.look(point);
         meter.overhead(cost);
         probed = new Float32Array(found);

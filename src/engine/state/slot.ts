@@ -131,6 +131,12 @@ export class Slot extends Cached implements Disposable {
     this.#axes = this.programs.decoder.config.axes ? new Axes(prompt) : undefined;
   }
 
+  /** Positions of the prompt's tokens by time, height and width, in a model that has these. */
+  axesOf(positions: readonly number[]): [number[], number[], number[]] | undefined {
+    const found = this.#axes?.at(positions);
+    return found && [found.positions, found.height, found.width];
+  }
+
   /** The kernel counts positions on from the entry's number unless it is given others. */
   placeIn(group: StateGroup, positions: readonly number[]): Place {
     if (this.#axes) return { entries: group.length, ...this.#axes.at(positions) };

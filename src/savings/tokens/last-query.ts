@@ -15,6 +15,7 @@ import {
   type Tensor,
 } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder.ts";
+import type { Tables } from "../../nn/rope-axes.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { Probe, ProbePoint } from "../plan.ts";
@@ -22,16 +23,32 @@ import type { Probe, ProbePoint } from "../plan.ts";
 const keys = sym("keys");
 const among = sym("among");
 
-/** The queries of one token's `qkv` [1, 1, (heads + 2·kvHeads)·d] → `q` [heads, d], rotated by `position` (i64 [1, 1]) unless `rotary` is false. */
+/** Inputs of positions by axis; those of models with one axis are the first alone. */
+const AXES = ["", "Height", "Width"] as const;
+
+/** A layer's rotary tables by axis: none if it does not rotate. */
+function tablesOf(decoder: Decoder, g: Graph, layer: number): readonly Tables[] {
+  const axes = decoder.axes?.(g, layer);
+  if (axes) return axes;
+  const own = decoder.rotary(g, layer);
+  return own ? [own] : [];
+}
+
+/**
+ * The queries of one token's `qkv` [1, 1, (heads + 2·kvHeads)·d] → `q` [heads, d], rotated by `position` (i64 [1, 1]; of models with several
+ * axes also `positionHeight` and `positionWidth`) unless `rotary` is false.
+ */
 export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Graph {
   const g = new Graph();
   const { heads, kvHeads, headSize } = decoder.config;
   const qkv = g.input("qkv", "f32", [1, 1, (heads + 2 * kvHeads) * headSize]);
   const [q] = split(qkv, 2, [heads * headSize, 2 * kvHeads * headSize]) as [Tensor, Tensor];
   const { rotary: pairs } = decoder.attention(layer);
-  const tables = rotary && pairs !== "none" ? decoder.rotary(g, layer) : undefined;
-  const turned =
-    tables && pairs !== "none" ? rotaryEmbedding(q, g.input("position", "i64", [1, 1]), tables, { heads, pairs }) : q;
+  const turn = (x: Tensor, tables: Tables, axis: number) =>
+    pairs === "none"
+      ? x
+      : rotaryEmbedding(x, g.input(`position${AXES[axis]}`, "i64", [1, 1]), tables, { heads, pairs });
+  const turned = rotary && pairs !== "none" ? tablesOf(decoder, g, layer).reduce(turn, q) : q;
   g.output("q", reshape(turned, [heads, headSize]));
   return g;
 }
@@ -47,7 +64,8 @@ export interface ScoreOptions {
 /**
  * The attention of one key–value head's queries `q` [group, d] to its `keys` [keys, d] as the cache holds them, summed over the group: `scores`
  * [1, keys]. With `some`, only the keys of the indices `among` (i64 [among]) take part, and get scores [1, among]. Without `rotary`, keys at
- * `positions` (i64 [1, keys or among]) are turned back first, by negated sines.
+ * `positions` (i64 [1, keys or among]; of models with several axes also `positionsHeight` and `positionsWidth`) are turned back first, by negated
+ * sines.
  */
 export function traceScores(decoder: Decoder, layer: number, { rotary, some }: ScoreOptions): Graph {
   const g = new Graph();
@@ -57,15 +75,17 @@ export function traceScores(decoder: Decoder, layer: number, { rotary, some }: S
   const held = some ? gather(all, g.input("among", "i64", [among]), 0) : all;
   const count = some ? among : keys;
   const { rotary: pairs, scale: softmaxScale } = decoder.attention(layer);
-  const tables = !rotary && pairs !== "none" ? decoder.rotary(g, layer) : undefined;
   const turnedBack = (): Tensor => {
-    if (!tables || pairs === "none") return held;
-    const back = { cos: tables.cos, sin: scale(tables.sin, -1) };
-    const x = reshape(held, [1, count, headSize]);
-    return reshape(rotaryEmbedding(x, g.input("positions", "i64", [1, count]), back, { heads: 1, pairs }), [
-      count,
-      headSize,
-    ]);
+    if (rotary || pairs === "none") return held;
+    const back = (x: Tensor, { cos, sin }: Tables, axis: number) =>
+      rotaryEmbedding(
+        x,
+        g.input(`positions${AXES[axis]}`, "i64", [1, count]),
+        { cos, sin: scale(sin, -1) },
+        { heads: 1, pairs },
+      );
+    const turned = tablesOf(decoder, g, layer).reduce(back, reshape(held, [1, count, headSize]));
+    return reshape(turned, [count, headSize]);
   };
   const probabilities = softmax(matmulTransposed(q, turnedBack(), softmaxScale));
   g.output("scores", reshape(sum(probabilities, 0), [1, count]));
@@ -88,7 +108,7 @@ export class LastQueryScores implements Probe, Disposable {
   }
 
   /** `among`: indices of the tokens that take part, of scores over some; others are found to be 0. */
-  async look({ tokens, positions, layer, cache, qkv }: ProbePoint, among?: Int32Array) {
+  async look({ tokens, positions, axes, layer, cache, qkv }: ProbePoint, among?: Int32Array) {
     const { heads, kvHeads, headSize } = this.decoder.config;
     const group = heads / kvHeads;
     const scored = among ?? Int32Array.from(positions.keys());
@@ -96,12 +116,21 @@ export class LastQueryScores implements Probe, Disposable {
     using q = new Buffer("f32", heads * headSize);
     using part = new Buffer("f32", count);
     using indices = longs(scored, BigInt);
-    using at = longs(scored, (i) => BigInt(positions[i]!));
-    using last = longs([positions[tokens - 1]!], BigInt);
-    await this.query.bind({ qkv: await qkv(), position: last.view([1, 1]), q: q.view([heads, headSize]) }).run();
+    const byAxis: readonly (readonly number[])[] = axes ?? [positions];
+    using at = longs(
+      byAxis.flatMap((axis) => [...scored].map((i) => axis[i]!)),
+      BigInt,
+    );
+    using last = longs(
+      byAxis.map((axis) => axis[tokens - 1]!),
+      BigInt,
+    );
+    const places = (name: string, buffer: Buffer, count: number) =>
+      Object.fromEntries(byAxis.map((_, axis) => [`${name}${AXES[axis]}`, buffer.view([1, count], axis * count)]));
+    await this.query.bind({ qkv: await qkv(), ...places("position", last, 1), q: q.view([heads, headSize]) }).run();
     const cost: Spent = { flops: 0, bytes: 0 };
     const found = new Float32Array(tokens);
-    const shared = { positions: at.view([1, count]), among: indices.view([count]), scores: part.view([1, count]) };
+    const shared = { ...places("positions", at, count), among: indices.view([count]), scores: part.view([1, count]) };
     for (let head = 0; head < kvHeads; head++) {
       const own = { q: q.view([group, headSize], head * group * headSize) };
       const held = cache.head(layer, head, tokens, headSize).key;
