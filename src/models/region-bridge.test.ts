@@ -119,3 +119,23 @@ test("a factor of the projector changes nothing, since vectors have length 1", (
   const [a, b] = [run(regions, image).vectors, run(regions, image, scaled).vectors];
   for (const [i, value] of a.entries()) expect(b[i]).toBeCloseTo(value, 10);
 });
+
+test.each([
+  [768, 512, 24_226_304],
+  [1024, 768, 38_853_376],
+])("the paper's bridge of width %i has as many parameters as its formula says", (hidden, width, parameters) => {
+  const own = new TracedWeights(
+    { kind: "huggingface", path: "bridge", config: {} },
+    (n) => n.endsWith(".bias"),
+    (n) => n,
+  );
+  const graph = new Graph();
+  const [tokens, seen] = [
+    graph.input("tokens", "f32", [1, 2, 256]),
+    graph.input("image", "f32", [1, 3, hidden]),
+  ] as const;
+  const sizes = { token: 256, hidden, width, layers: 3, heads: 8, ffn: 2048 };
+  graph.output("vectors", new RegionBridge(sizes, own).vectors(graph, tokens, seen).vectors);
+  const counts = own.inputsOf(graph).map(({ tensor }) => (tensor.shape as number[]).reduce((a, b) => a * b, 1));
+  expect(counts.reduce((a, b) => a + b)).toBe(parameters);
+});
