@@ -128,9 +128,11 @@ test("a label, a method and a mask that do not fit are named", async () => {
   writeFileSync(at("other.jsonl"), (await striped("rows")).replace("rows", "dots"));
   const options = { data: at("other.jsonl"), architecture };
   await expect(estimateTraining(options)).rejects.toThrow('label: expected one of "rows", "columns", got "dots"');
-  await expect(estimateTraining({ ...options, method: "sparse" })).rejects.toThrow(
-    "method: an image generator is trained to predict noise; expected no method",
-  );
+  const others = { method: "sparse", precision: "amp-bf16", recompute: true, packing: true } as const;
+  for (const name of ["method", "precision", "recompute", "packing"] as const)
+    await expect(estimateTraining({ ...options, [name]: others[name] })).rejects.toThrow(
+      `${name}: an image generator is trained to predict noise; expected no ${name}`,
+    );
 });
 
 test("a pipeline is not trained", () => {

@@ -21,15 +21,19 @@ function newCheckpoint(config: Readonly<Record<string, unknown>>): Checkpoint {
   return { ...named, config: { kind: "huggingface", path: "architecture", config } };
 }
 
-/** Options that say nothing about images. */
-const OTHERS = ["method", "lora", "head"] as const;
+/** The name of an option that was given and says nothing about images. */
+function otherOf({ precision, recompute, packing, ...given }: TrainOptions): string | undefined {
+  if (precision !== "fp32") return "precision";
+  if (recompute || packing) return recompute ? "recompute" : "packing";
+  return (["method", "save", "lora", "head", "upcycle"] as const).find((name) => given[name] !== undefined);
+}
 
 /** Opens the training of an image generator. @throws UserError */
 export async function openDrawing(
   options: TrainOptions,
   checkpoint: Checkpoint,
 ): Promise<{ subject: DrawingSubject; data: RunData }> {
-  const other = OTHERS.find((name) => options[name] !== undefined);
+  const other = otherOf(options);
   if (other !== undefined)
     throw new UserError(`${other}: an image generator is trained to predict noise; expected no ${other}`, 2);
   const isNew = checkpoint.tensors.size === 0;

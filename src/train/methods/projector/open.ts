@@ -32,7 +32,9 @@ export async function openProjector(
   own: ProjectorOptions,
   openBase: (model: string) => Promise<Base>,
 ): Promise<OpenedRun> {
-  const other = (["lora", "head", "start"] as const).find((name) => options[name] !== undefined);
+  const other = (["lora", "head", "start", "upcycle", "freezeMask"] as const).find(
+    (name) => options[name] !== undefined,
+  );
   if (other || options.train.length > 0)
     throw new UserError(`${other ?? "train"}: a projector is trained alone, beside two frozen models`, 2);
   const name = planNameOf(options.model);
