@@ -9,7 +9,7 @@ import { UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { columns, print, printJson } from "../output.ts";
+import { columns, megabytes, print, printJson } from "../output.ts";
 import { showTraining } from "../train-progress.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {
@@ -129,6 +129,14 @@ function tellEstimate(found: Estimate, { json }: Flags): void {
 /** Commands that run a model by what was trained. */
 const VERBS_OF = { lm: "run", classes: "classify", embedding: "embed", noise: "imagine" } as const;
 
+/** The memory that frozen tensors spare, if there are any. */
+function frozenRow({ work }: TrainResult["receipt"]): [string, string][] {
+  const bytes = work?.["trainingBytes"];
+  if (!bytes || bytes.run === bytes.dense) return [];
+  const share = (100 * (1 - bytes.run / bytes.dense)).toFixed(1);
+  return [["frozen", `${share} % of the parameters, ${megabytes(bytes.dense - bytes.run)} of training state saved`]];
+}
+
 function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receipt }: TrainResult): void {
   const nats = (value: number) => value.toFixed(4);
   print(
@@ -138,6 +146,7 @@ function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receip
       ["loss", `${nats(loss.first)} first, ${nats(loss.last)} last, ${nats(loss.best)} best`],
       ...Object.entries(tasks).map(([name, quality]) => [name, nats(quality)]),
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
+      ...frozenRow(receipt),
     ]),
     `${commandOf({ out, model, head })} runs it`,
   );
