@@ -77,10 +77,16 @@ describe("savings on positions with three axes", () => {
     expect((await ask(["yopo:layers=1"])).receipt.work!["tokens"]).toEqual({ dense: 37, run: 37 - 19 });
   });
 
-  test("attention of its own is refused", async () => {
-    await expect(ask(["yopo:radius=1"])).rejects.toThrow(
-      'has positions on three axes, where "yopo:radius=1" cannot act',
-    );
+  test("neighbours of yopo are those that transformers is left with", async () => {
+    const { tokens } = await ask([`yopo:radius=${reference.near.radius},causal=true`]);
+    const logits = unpack(reference.near.logits);
+    const sum = Math.log(logits.reduce((all, z) => all + Math.exp(z), 0));
+    for (const { id, logprob } of tokens[0]!.top!) expect(logprob).toBeCloseTo(logits[id]! - sum, 4);
+  });
+
+  test("others are refused", async () => {
+    await expect(ask(["tri-shape"])).rejects.toThrow('has positions on three axes, where "tri-shape" cannot act');
+    await expect(calibrateSaving(model, "xattention", ["abc"])).rejects.toThrow("it has positions on three axes");
   });
 });
 

@@ -27,7 +27,7 @@ export class Lengths implements Disposable {
   readonly #windowTotals: Buffer;
   readonly positions: Buffer;
   /** By height and by width; empty if positions have one axis. */
-  readonly #axes: readonly Buffer[];
+  readonly axes: readonly Buffer[];
 
   /** Has room for `tokens` new tokens a row. */
   constructor(
@@ -38,7 +38,7 @@ export class Lengths implements Disposable {
     const perRow = () => new Buffer("i32", rows);
     [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals] = [perRow(), perRow(), perRow(), perRow()];
     this.positions = new Buffer("i64", rows * tokens);
-    this.#axes = config.axes ? [0, 1].map(() => new Buffer("i64", rows * tokens)) : [];
+    this.axes = config.axes ? [0, 1].map(() => new Buffer("i64", rows * tokens)) : [];
   }
 
   /**
@@ -51,7 +51,7 @@ export class Lengths implements Disposable {
     for (const [row, place] of places.entries()) {
       this.#put(this.#lengths, this.#windowLengths, first + row, place.entries + tokens - 1, start);
       this.#putPositions(first * this.tokens + row * tokens, place, tokens);
-      for (const axis of this.#axes.keys()) this.#putAxis(axis, first * this.tokens + row * tokens, place, tokens);
+      for (const axis of this.axes.keys()) this.#putAxis(axis, first * this.tokens + row * tokens, place, tokens);
     }
     // The kernel takes the first run of a row for one without gaps, and counts on from its first position, unless its total is another.
     const gaps = tokens > 1 && places.some((place) => typeof place.positions !== "number");
@@ -68,7 +68,7 @@ export class Lengths implements Disposable {
 
   /** Texts have the same place on all axes. */
   #putAxis(axis: number, at: number, { positions, height, width }: Place, tokens: number): void {
-    const all = new BigInt64Array(this.#axes[axis]!.memory);
+    const all = new BigInt64Array(this.axes[axis]!.memory);
     const given = (axis === 0 ? height : width) ?? positions;
     for (let t = 0; t < tokens; t++) all[at + t] = BigInt(typeof given === "number" ? given + t : given[t]!);
   }
@@ -87,7 +87,7 @@ export class Lengths implements Disposable {
       windowTotal: this.#windowTotals.view([], first),
       positions: this.positions.view([rows, tokens], first * this.tokens),
       ...Object.fromEntries(
-        this.#axes.map((axis, i) => [
+        this.axes.map((axis, i) => [
           i === 0 ? "positionsHeight" : "positionsWidth",
           axis.view([rows, tokens], first * this.tokens),
         ]),
@@ -96,7 +96,7 @@ export class Lengths implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const held = [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals, this.positions, ...this.#axes];
+    const held = [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals, this.positions, ...this.axes];
     for (const buffer of held) buffer[Symbol.dispose]();
   }
 }

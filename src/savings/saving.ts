@@ -25,8 +25,8 @@ export interface Saving<O = unknown> {
   readonly options: z.ZodType<O>;
   /** Why a model cannot be served though it has the seams ("a sliding window"); undefined: it can. */
   unsupported(decoder: Decoder): string | undefined;
-  /** True under options that act on models whose positions have a time, a height and a width; absent: under none. */
-  servesAxes?(options: O): boolean;
+  /** True if it acts on models whose positions have a time, a height and a width. */
+  readonly servesAxes?: boolean;
   /** The saving's calibration; its options name the resulting file. Absent: it needs none. */
   readonly calibration?: Calibration | undefined;
   /** Options that name a file of this machine, which a request from outside may not. */

@@ -19,8 +19,12 @@ export interface AttentionCall {
   readonly prompt: number;
   /** Tokens of the prompt that dense would give it. */
   readonly whole: number;
-  /** The chunk's positions in the prompt, i64 [chunk], by which queries and keys are rotated. */
+  /** The chunk's places in the prompt. */
+  readonly places: readonly number[];
+  /** The chunk's positions, i64 [chunk], by which queries and keys are rotated. */
   readonly positions: Buffer;
+  /** The same by height and width, in a model whose positions have these; `positions` are then those in time. */
+  readonly axes: readonly Buffer[];
   /**
    * [chunk · (heads + 2·kvHeads)·headSize], before rotary embedding; memory after the chunk's tokens may be
    * overwritten.

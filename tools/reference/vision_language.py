@@ -212,6 +212,35 @@ def pruned(model, batch: dict, stride: int) -> dict:
     return {"stride": stride, "dropped": len(gone), "logits": pack(logits.numpy())}
 
 
+@torch.no_grad()
+def near(model, batch: dict, radius: int) -> dict:
+    """Logits after the last token if squares of an image see, of the image, only those before them that are `radius` rows and columns away at most."""
+    ids = batch["input_ids"][0].tolist()
+    extra, at = torch.zeros(len(ids), len(ids)), 0
+    for _, rows, columns in batch["image_grid_thw"].tolist():
+        first, width = ids.index(318, at), columns // 2
+        cells = range(rows // 2 * width)
+        for i in cells:
+            for j in cells:
+                if max(abs(i // width - j // width), abs(i % width - j % width)) > radius:
+                    extra[first + i, first + j] = torch.finfo(torch.float32).min
+        at = first + len(cells)
+    # Squares of one image do not see the other's, either.
+    images = torch.tensor([id == 318 for id in ids])
+    of = torch.tensor([sum(a == 318 and b != 318 for a, b in zip(ids[:i], ids[1 : i + 1])) for i in range(len(ids))])
+    apart = images[:, None] & images[None, :] & (of[:, None] != of[None, :])
+    extra[apart] = torch.finfo(torch.float32).min
+
+    def hide(module, args, kwargs):
+        return args, {**kwargs, "attention_mask": (kwargs["attention_mask"] + extra).clamp(min=torch.finfo(torch.float32).min)}
+
+    handles = [layer.register_forward_pre_hook(hide, with_kwargs=True) for layer in model.model.language_model.layers]
+    logits = model(**batch).logits[0, -1]
+    for handle in handles:
+        handle.remove()
+    return {"radius": radius, "logits": pack(logits.numpy())}
+
+
 class QwenProcessor:
     """Qwen2VLProcessor's part for images; the whole of it needs torchvision, for videos."""
 
@@ -266,7 +295,7 @@ def patches(name: str, seed: int, out: Path) -> None:
     answer = answered(folder, whole)
     reference = {"source": "tools/reference/vision_language.py", "prompt": text, "pictures": found, "seen": names, "answer": answer,
                  "ids": batch["input_ids"][0].tolist(), "rows": [pack(f.numpy()) for f in features], "logits": pack(logits.numpy()),
-                 "pruned": pruned(model, batch, 2)}  # fmt: skip
+                 "pruned": pruned(model, batch, 2), "near": near(model, batch, 1)}  # fmt: skip
     (folder / "placed-images.json").write_text(json.dumps(reference) + "\n")
     print(f"{name}: {len(reference['ids'])} ids", {file: each["grid"] for file, each in found.items()})
 

@@ -22,7 +22,6 @@ const KIND = "decoder";
 
 /** The seams of a decoder that the engine opens to savings. */
 function openSeams({ config }: Decoder): readonly Seam[] {
-  if (config.axes) return ["between layers"];
   return isRecurrent(config) ? ["between layers", "tokens in"] : ["attention", "between layers", "tokens in"];
 }
 

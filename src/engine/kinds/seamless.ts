@@ -13,7 +13,7 @@ export function refuseSavings(what: string, recipe: Recipe): void {
 
 /** Refuses savings that do not act on a decoder whose tokens have positions on several axes. @throws UserError */
 export function refuseOnAxes(name: string, { axes }: Pick<DecoderConfig, "axes">, recipe: Recipe): void {
-  const wrong = axes && recipe.find(({ saving, options }) => !saving.servesAxes?.(options));
+  const wrong = axes && recipe.find(({ saving }) => !saving.servesAxes);
   if (wrong) throw new UserError(`${name} has positions on three axes, where "${wrong.text}" cannot act`, 2);
 }
 

@@ -98,7 +98,8 @@ export class SeamChunks implements Disposable {
     if (!saving) return dense();
     await saving.attend({
       ...{ layer, past, tokens: span.tokens, prompt: of.total, whole: of.whole },
-      ...{ positions: this.lengths.positions, qkv: this.buffers.qkv, attended: this.buffers.attended },
+      ...{ places: positions, positions: this.lengths.positions, axes: this.lengths.axes },
+      ...{ qkv: this.buffers.qkv, attended: this.buffers.attended },
       ...{ cache: slot.cache, bill: meter, dense },
     });
   }

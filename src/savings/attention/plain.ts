@@ -16,6 +16,11 @@ export function unsupportedAttention(decoder: Decoder): string | undefined {
   return undefined;
 }
 
+/** @throws UserError if the model's positions have several axes, which a calibration does not read */
+export function requireOneAxis(saving: string, { config }: Decoder): void {
+  if (config.axes) throw new UserError(`${saving} does not serve this model: it has positions on three axes`);
+}
+
 /** @throws UserError if the model's attention has features that a saving's own attention cannot compute */
 export function requirePlainAttention(saving: string, decoder: Decoder): void {
   const found = unsupportedAttention(decoder);

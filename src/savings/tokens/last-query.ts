@@ -5,9 +5,7 @@ import {
   gather,
   matmulTransposed,
   reshape,
-  rotaryEmbedding,
   type Spent,
-  scale,
   softmax,
   split,
   sum,
@@ -15,24 +13,13 @@ import {
   type Tensor,
 } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder.ts";
-import type { Tables } from "../../nn/rope-axes.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { Probe, ProbePoint } from "../plan.ts";
+import { AXES, turnerOf } from "../turner.ts";
 
 const keys = sym("keys");
 const among = sym("among");
-
-/** Inputs of positions by axis; those of models with one axis are the first alone. */
-const AXES = ["", "Height", "Width"] as const;
-
-/** A layer's rotary tables by axis: none if it does not rotate. */
-function tablesOf(decoder: Decoder, g: Graph, layer: number): readonly Tables[] {
-  const axes = decoder.axes?.(g, layer);
-  if (axes) return axes;
-  const own = decoder.rotary(g, layer);
-  return own ? [own] : [];
-}
 
 /**
  * The queries of one token's `qkv` [1, 1, (heads + 2·kvHeads)·d] → `q` [heads, d], rotated by `position` (i64 [1, 1]; of models with several
@@ -43,12 +30,8 @@ export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Gr
   const { heads, kvHeads, headSize } = decoder.config;
   const qkv = g.input("qkv", "f32", [1, 1, (heads + 2 * kvHeads) * headSize]);
   const [q] = split(qkv, 2, [heads * headSize, 2 * kvHeads * headSize]) as [Tensor, Tensor];
-  const { rotary: pairs } = decoder.attention(layer);
-  const turn = (x: Tensor, tables: Tables, axis: number) =>
-    pairs === "none"
-      ? x
-      : rotaryEmbedding(x, g.input(`position${AXES[axis]}`, "i64", [1, 1]), tables, { heads, pairs });
-  const turned = rotary && pairs !== "none" ? tablesOf(decoder, g, layer).reduce(turn, q) : q;
+  const turner = rotary ? turnerOf(decoder, g, layer) : undefined;
+  const turned = turner ? turner.turned(q, turner.positions("position", 1), heads) : q;
   g.output("q", reshape(turned, [heads, headSize]));
   return g;
 }
@@ -74,18 +57,12 @@ export function traceScores(decoder: Decoder, layer: number, { rotary, some }: S
   const all = g.input("keys", "f32", [keys, headSize]);
   const held = some ? gather(all, g.input("among", "i64", [among]), 0) : all;
   const count = some ? among : keys;
-  const { rotary: pairs, scale: softmaxScale } = decoder.attention(layer);
+  const { scale: softmaxScale } = decoder.attention(layer);
   const turnedBack = (): Tensor => {
-    if (rotary || pairs === "none") return held;
-    const back = (x: Tensor, { cos, sin }: Tables, axis: number) =>
-      rotaryEmbedding(
-        x,
-        g.input(`positions${AXES[axis]}`, "i64", [1, count]),
-        { cos, sin: scale(sin, -1) },
-        { heads: 1, pairs },
-      );
-    const turned = tablesOf(decoder, g, layer).reduce(back, reshape(held, [1, count, headSize]));
-    return reshape(turned, [count, headSize]);
+    if (rotary) return held;
+    const turner = turnerOf(decoder, g, layer);
+    const x = reshape(held, [1, count, headSize]);
+    return reshape(turner.turned(x, turner.positions("positions", count), 1, true), [count, headSize]);
   };
   const probabilities = softmax(matmulTransposed(q, turnedBack(), softmaxScale));
   g.output("scores", reshape(sum(probabilities, 0), [1, count]));

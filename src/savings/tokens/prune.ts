@@ -51,7 +51,7 @@ export const prune: Saving<PruneOptions> = {
   needs: ["between layers"],
   options,
   unsupported: unsupportedCut,
-  servesAxes: () => true,
+  servesAxes: true,
   seams: ({ after }) => [`the cut of a prompt after layer ${after}`],
   async check(options, { decoder }) {
     checkPrune(options, decoder);

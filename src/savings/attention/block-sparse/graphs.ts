@@ -6,7 +6,6 @@ import {
   matmulTransposed,
   mul,
   reshape,
-  rotaryEmbedding,
   softmax,
   split,
   sym,
@@ -16,6 +15,7 @@ import {
   writeCache,
 } from "../../../graph/index.ts";
 import type { Decoder } from "../../../models/decoder.ts";
+import { turnerOf } from "../../turner.ts";
 
 // Query blocks of the chunk, key blocks up to its end: all other sizes are multiples.
 const rows = sym("rows");
@@ -35,9 +35,8 @@ export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSi
   const tokens = mul(rows, blockSize);
   const qkv = g.input("qkv", "f32", [1, tokens, (heads + 2 * kvHeads) * headSize]);
   const first = g.input("first", "i64", [1]);
-  const { rotary: pairs } = decoder.attention(0);
-  const tables = pairs === "none" ? undefined : decoder.rotary(g, 0);
-  const positions = tables && g.input("positions", "i64", [1, tokens]);
+  const turner = turnerOf(decoder, g, 0);
+  const positions = turner.positions("positions", tokens);
   const cacheShape = [1, kvHeads, sym("capacity"), headSize];
   const caches = (["Key", "Value"] as const).map((n) => g.input(`past${n}`, "f32", cacheShape));
   const [q, k, v] = split(qkv, 2, [heads * headSize, kvHeads * headSize, kvHeads * headSize]) as [
@@ -45,8 +44,7 @@ export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSi
     Tensor,
     Tensor,
   ];
-  const rotated = (x: Tensor, n: number) =>
-    pairs === "none" || !tables || !positions ? x : rotaryEmbedding(x, positions, tables, { heads: n, pairs });
+  const rotated = (x: Tensor, n: number) => turner.turned(x, positions, n);
   const byHead = (x: Tensor, n: number) => transpose(reshape(x, [1, tokens, n, headSize]), [0, 2, 1, 3]);
   g.output("q", reshape(byHead(rotated(q, heads), heads), [heads, tokens, headSize]));
   g.output("presentKey", writeCache(caches[0]!, byHead(rotated(k, kvHeads), kvHeads), first));

@@ -62,7 +62,7 @@ class Run implements Disposable {
     const { cache, bill } = this;
     const prompt = heads[0]!.q.length / headSize;
     const call: AttentionCall = {
-      ...{ layer, past, tokens, prompt, whole: prompt, positions },
+      ...{ layer, past, tokens, prompt, whole: prompt, positions, places: [], axes: [] },
       ...{ qkv, attended, dense, cache, bill, ...of },
     };
     await this.saving.attend(call);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Calibration, CalibrationHost, CalibrationPrompt } from "../../calibration.ts";
-import { requirePlainAttention } from "../plain.ts";
+import { requireOneAxis, requirePlainAttention } from "../plain.ts";
 import { ThresholdProfiler } from "./profiler.ts";
 import { mergeProfiles, type ThresholdProfile } from "./thresholds.ts";
 
@@ -51,6 +51,7 @@ async function profile(
   { coverage, ...sizes }: z.output<typeof options>,
 ): Promise<number[][]> {
   requirePlainAttention("xattention", decoder);
+  requireOneAxis("xattention", decoder);
   using profiler = await ThresholdProfiler.create(decoder, sizes);
   const profiles: number[][][] = [];
   for (const prompt of prompts) {

@@ -97,8 +97,8 @@ export class VisualAttention implements AttentionSaving {
     await inOrder(programs, call, tiles, { slots, order: [...kept, ...dropped] });
   }
 
-  #tilesOf({ tokens, positions }: AttentionCall, reach: Reach): LayerTiles {
-    const known = this.#tiles.get(tokens) ?? layerTiles(this.visual, positionsOf(positions, tokens), reach);
+  #tilesOf({ tokens, places }: AttentionCall, reach: Reach): LayerTiles {
+    const known = this.#tiles.get(tokens) ?? layerTiles(this.visual, places, reach);
     this.#tiles.set(tokens, known);
     return known;
   }
@@ -221,9 +221,6 @@ function layerTiles(visual: readonly VisualSpan[], positions: readonly number[],
   for (const [i, entry] of entries.text.entries()) slotOf[entry] = visualSlots + i;
   return { ...tiles, visualSlots, slots: visualSlots + entries.text.length, slotOf };
 }
-
-const positionsOf = (positions: Buffer, tokens: number): number[] =>
-  Array.from(new BigInt64Array(positions.memory).subarray(0, tokens), Number);
 
 function longs(values: readonly number[]): Buffer {
   const buffer = new Buffer("i64", values.length);

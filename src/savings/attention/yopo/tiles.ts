@@ -55,16 +55,15 @@ export class Entries {
     this.text = Array.from(positions.keys()).filter((entry) => !this.#cells.has(entry));
   }
 
-  /** Text sees all before it; a visual token sees the text before it, and its neighbours in its own image. */
+  /** Text sees all before it; a visual token sees the text before it, and its neighbours in its own image; all before it, if all see all. */
   sees({ radius, causal }: Reach): Sees {
     return (query, key) => {
       const [from, to] = [this.#cells.get(query), this.#cells.get(key)];
       if (!from || !to) return key <= query;
+      if (from.image !== to.image) return radius === Number.POSITIVE_INFINITY && key <= query;
       const near = (a: number, b: number) => Math.abs(a - b) <= radius;
       const { row, column } = from.cell;
-      return (
-        from.image === to.image && near(row, to.cell.row) && near(column, to.cell.column) && (!causal || key <= query)
-      );
+      return near(row, to.cell.row) && near(column, to.cell.column) && (!causal || key <= query);
     };
   }
 }
@@ -90,8 +89,11 @@ export function textTiles(entries: Entries, visual: boolean, reach: Reach): Tile
 
 /** Visual queries in squares of neighbours, or each image whole if all see all. */
 export function visualTiles(entries: Entries, reach: Reach): Tiles {
-  const tiles = entries.images.flatMap((cells) => {
-    const before = entries.text.filter((entry) => entry < (cells[0]?.entry ?? 0));
+  const tiles = entries.images.flatMap((cells, i) => {
+    // Images see those before them if all see all.
+    const others = reach.radius === Number.POSITIVE_INFINITY ? entries.images.slice(0, i).flat() : [];
+    const first = cells[0]?.entry ?? 0;
+    const before = [...entries.text.filter((entry) => entry < first), ...others.map(({ entry }) => entry)];
     return squares(cells, reach.radius).map(({ queries, keys }) => ({ queries, keys: [...before, ...keys] }));
   });
   return filled(tiles, entries.sees(reach));

@@ -131,7 +131,16 @@ describe("neutral settings", () => {
     const all = join(folder, "all.json");
     const mask = { modelSha256: await modelHash(model.source), keep: 1, ratios: kept.map((row) => row.map(Number)) };
     writeFileSync(all, JSON.stringify({ ...mask, kept: kept.map((row) => row.map(() => true)) }));
-    expect(worst((await of(`yopo:heads=${all}`)).logits, (await of("dense")).logits)).toBeLessThan(1e-5);
+    const { hidden } = model.decoder.config;
+    const image = (contentHash: string, grid: readonly [number, number]) => ({
+      embeddings: Float32Array.from({ length: grid[0] * grid[1] * hidden }, (_, i) => Math.sin(i + contentHash.length)),
+      ...{ contentHash, grid },
+    });
+    const two = promptOfSpans([[3], image("yopo one", [2, 3]), [6], image("yopo two!", [3, 2]), [20, 21]], hidden);
+    for (const asked of [prompt, two])
+      expect(worst((await of(`yopo:heads=${all}`, asked)).logits, (await of("dense", asked)).logits)).toBeLessThan(
+        1e-5,
+      );
   });
 
   test("a prompt without images is dense, to the bit", async () => {

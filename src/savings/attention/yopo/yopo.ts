@@ -45,7 +45,7 @@ export const yopo: Saving<YopoOptions> = {
   files: ["heads"],
   calibration: headCalibration,
   unsupported: (decoder) => unsupportedAttention(decoder) ?? unsupportedCut(decoder),
-  servesAxes: (options) => !attends(options),
+  servesAxes: true,
   seams: (options) => [
     ...(attends(options) ? ["the attention"] : []),
     ...(options.layers === undefined ? [] : [`the cut of a prompt after layer ${options.layers}`]),

@@ -28,7 +28,7 @@ export const feather: Saving<FeatherOptions> = {
   needs: ["between layers"],
   options: featherOptions,
   unsupported: unsupportedCut,
-  servesAxes: () => true,
+  servesAxes: true,
   seams: ({ after, second }) =>
     [after, second].flatMap((layer) => (layer ? [`the cut of a prompt after layer ${layer}`] : [])),
   async check(options, { decoder }) {
