@@ -1,6 +1,7 @@
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { grammarOf } from "../engine/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
+import { samplingOptions } from "../engine/sampling/options.ts";
 import type { Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { type Calling, callingOf } from "../engine/tools/calling.ts";
@@ -104,7 +105,20 @@ function maskedOf(model: DiffusionModel, prompt: Prompt, asked: Asked, { format,
   const extra = tools.length > 0 ? "tools" : one?.[0];
   if (extra !== undefined) throw new UserError(`${model.source.name} fills in masked tokens; expected no ${extra}`, 2);
   if (maxTokens === 0) throw new UserError("maxTokens: expected at least 1 of a model that fills in masked tokens", 2);
+  checkDrawing(model, asked);
   return model.encode(prompt, raw);
+}
+
+const usual = samplingOptions.parse({});
+
+/** Masked tokens are drawn by temperature and seed alone. @throws UserError for another way to draw */
+function checkDrawing({ source }: DiffusionModel, asked: Asked): void {
+  const penalties = ["repetitionPenalty", "frequencyPenalty", "presencePenalty"] as const;
+  const changed = (["topK", "topP", "minP", ...penalties] as const).find((name) => asked[name] !== usual[name]);
+  const biased = Object.keys(asked.logitBias).length > 0 ? "logitBias" : undefined;
+  const wrong = changed ?? biased;
+  if (wrong !== undefined)
+    throw new UserError(`${source.name} fills in masked tokens by temperature and seed alone; expected no ${wrong}`, 2);
 }
 
 function idsOf(
