@@ -56,10 +56,30 @@ test("the pair is among the server's models, and answers chats alone", async () 
   expect((await jsonOf(response)).error.message).toContain("which POST /v1/chat/completions takes");
 });
 
+test("the planner alone completes texts, block by block", async () => {
+  const asked = { model: "plans", prompt: "abca=", max_tokens: 4, temperature: 0 };
+  const diffusion = { block_length: 2, steps: 2, ends: "never" };
+  const whole = await jsonOf(post(server, "/v1/completions", { ...asked, diffusion }));
+  expect(whole.choices[0].text).toHaveLength(4);
+  expect(receiptSchema.parse(whole.receipt).work).toMatchObject({ passes: { dense: 2, run: 2 } });
+  const text = await (await post(server, "/v1/completions", { ...asked, diffusion, stream: true })).text();
+  const events = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!).choices[0].text);
+  expect(events.map(({ length }: string) => length)).toEqual([2, 2]);
+  expect(events.join("")).toBe(whole.choices[0].text);
+  const refused = async (more: object) => (await jsonOf(post(server, "/v1/completions", { ...asked, ...more }))).error;
+  expect(await refused({ diffusion: { block_length: 3 } })).toMatchObject({
+    message: expect.stringContaining("block: 3 does not divide the 4 tokens to fill in"),
+    type: "invalid_request_error",
+  });
+  const { message } = await refused({ model: "answers", diffusion });
+  expect(message).toContain("fills in no masked tokens; expected no diffusion");
+});
+
 test.each([
   [{ planning: { channel: "latent", max_plan_tokens: 3 } }, 400, "trained for plans of 4 tokens, got 3"],
   [{ planning: { channel: "text", block_length: 3 } }, 400, "block: 3 does not divide"],
   [{ planning: { channel: "pigeon" } }, 400, "planning.channel"],
+  [{ diffusion: { steps: 2 } }, 400, "diffusion: expected none beside a planner"],
   [{ n: 2 }, 400, "n: expected none beside a planner"],
   [{ savings: ["exit"] }, 400, "savings: expected none beside a planner"],
   [{ model: "answers", planning: { channel: "text" } }, 400, "expected a model PLANNER+EXECUTOR"],

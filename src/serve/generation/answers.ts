@@ -1,6 +1,6 @@
 import type { Ceiling } from "../../engine/answer/cut.ts";
 import { idBeyond, isIds } from "../../engine/language-model.ts";
-import type { Chunk, Prompt, Retrieval, RunOptions } from "../../index.ts";
+import type { Chunk, Model, Prompt, Retrieval, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { ShownPlan } from "../../pipelines/plan/plan.ts";
 import type { Route } from "../../pipelines/route/route.ts";
@@ -43,9 +43,9 @@ export async function* answers(
   call: Call,
 ): AsyncGenerator<Part, void> {
   using lease = await leaseFor(context, chosen, call);
-  const { tokenizer, decoder } = lease.model.language;
-  checkBiases(asks[0]?.options, decoder.config.vocabulary);
-  for (const { prompt } of asks) checkIds(prompt, decoder.config.vocabulary);
+  const { tokenizer, vocabulary } = writerOf(lease.model);
+  checkBiases(asks[0]?.options, vocabulary);
+  for (const { prompt } of asks) checkIds(prompt, vocabulary);
   using bill = billFor(context, chosen.served.id, call);
   const left = new AbortController();
   const terms = {
@@ -71,6 +71,14 @@ export async function* billedParts<P extends Chunk>(
     const last = piece.finishReason !== undefined && --going === 0;
     yield { ...(piece as P), choice, ...(last && { receipt: bill.close(piece.finishReason!) }) };
   }
+}
+
+/** A model that goes on with texts or fills them in. @throws UserError for another */
+function writerOf(model: Model): { readonly tokenizer: Tokenizer; readonly vocabulary: number } {
+  const { loaded } = model;
+  const writer = loaded.kind === "diffusion language model" ? loaded : model.language;
+  const { decoder } = writer.kind === "decoder" ? writer : writer.programs;
+  return { tokenizer: writer.tokenizer, vocabulary: decoder.config.vocabulary };
 }
 
 /** Checks the biases of all answers. @throws HttpError for a token that the model does not have */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { RunOptions } from "../../index.ts";
 import type { Limits } from "../limits.ts";
+import { diffusionField, fillingOf } from "./diffusion-fields.ts";
 import { endsShape } from "./ends.ts";
 import { modelShape } from "./naming.ts";
 import { formatOf, responseFormat } from "./response-format.ts";
@@ -13,6 +14,7 @@ export const generationShape = (limits: Limits) => ({
   ...samplingShape,
   response_format: responseFormat,
   n: z.int().min(1).max(limits.maxChoices).nullish().describe("how many answers to each prompt; default 1"),
+  diffusion: diffusionField,
   stream: z.boolean().nullish().describe("send the answer piece by piece as server-sent events"),
   stream_options: z
     .object({
@@ -39,4 +41,5 @@ export const optionsOf = (fields: Fields, maxTokens: number, choice: number): Ru
   ceiling: { flops: fields.max_flops ?? undefined },
   stop: fields.stop ?? undefined,
   format: formatOf(fields.response_format),
+  diffusion: fields.diffusion ? fillingOf(fields.diffusion) : undefined,
 });

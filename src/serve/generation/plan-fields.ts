@@ -4,9 +4,9 @@ import { checkPlanning, type PlanningOptions, planningOptions } from "../../pipe
 import type { ShownPlan } from "../../pipelines/plan/plan.ts";
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
+import { described, fillingOf, fillingShape } from "./diffusion-fields.ts";
 
-const { channel, maxPlanTokens, temperature, ...filling } = planningOptions.shape;
-const described = (of: z.ZodType): string => of.description ?? "";
+const { channel, maxPlanTokens, temperature } = planningOptions.shape;
 
 /** The field of chats that says how a planner plans. */
 export const planningField = z
@@ -14,13 +14,7 @@ export const planningField = z
     channel: z.enum(channels).nullish().describe(described(channel)),
     max_plan_tokens: z.int().min(1).nullish().describe(described(maxPlanTokens)),
     temperature: z.number().min(0).nullish().describe(described(temperature)),
-    steps: z.int().min(1).nullish().describe(described(filling.steps)),
-    block_length: z.int().min(1).nullish().describe(described(filling.block)),
-    remasking: z.enum(["low_confidence", "random"]).nullish().describe(described(filling.remasking)),
-    threshold: z.number().min(0).nullish().describe(described(filling.threshold)),
-    cfg_scale: z.number().min(0).nullish().describe(described(filling.guidance)),
-    use_cache: z.boolean().nullish().describe(described(filling.cache)),
-    ends: z.enum(["free", "last", "never"]).nullish().describe(described(filling.ends)),
+    ...fillingShape,
   })
   .nullish()
   .describe("of a model PLANNER+EXECUTOR: how the planner plans, and how the plan reaches the executor");
@@ -28,11 +22,10 @@ type PlanningField = z.output<typeof planningField>;
 
 /** The pipeline's options among the field's. @throws HttpError 400 */
 export function planningOf(field: PlanningField): Partial<PlanningOptions> {
-  const { max_plan_tokens, block_length, cfg_scale, use_cache, ...rest } = field ?? {};
-  const named = { maxPlanTokens: max_plan_tokens, block: block_length, guidance: cfg_scale, cache: use_cache };
-  const given = Object.entries({ ...rest, ...named }).filter(([, value]) => value != null);
+  const { channel, max_plan_tokens: maxPlanTokens, temperature, ...filling } = field ?? {};
+  const own = Object.entries({ channel, maxPlanTokens, temperature }).filter(([, value]) => value != null);
   try {
-    return checkPlanning(Object.fromEntries(given));
+    return checkPlanning({ ...Object.fromEntries(own), ...fillingOf(filling) });
   } catch (error) {
     throw error instanceof UserError ? new HttpError(400, error.message, { param: "planning" }) : error;
   }

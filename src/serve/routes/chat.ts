@@ -165,8 +165,8 @@ function planned(
   call: Call,
 ): AsyncGenerator<Part> {
   const [{ prompt, options }] = all as [Ask];
-  const { tools, format, images, logprobs } = options;
-  const others = { retrieval, savings, tools, response_format: format, images, logprobs, n: all[1] };
+  const { tools, format, images, logprobs, diffusion } = options;
+  const others = { retrieval, savings, tools, response_format: format, images, logprobs, diffusion, n: all[1] };
   const wrong = Object.entries(others).find(([, value]) => value !== undefined && value !== null);
   if (wrong) {
     const message = `${wrong[0]}: expected none beside a planner with an executor`;
