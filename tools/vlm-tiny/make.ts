@@ -1,11 +1,11 @@
 /**
- * Makes vlm-tiny from nothing but packages and clip-tiny: data, two trainings, `models/vlm-tiny` and its figures. Data
+ * Makes vlm-tiny from nothing but packages and clip-tiny: data, three trainings, `models/vlm-tiny` and its figures. Data
  * and trainings that a folder holds already are used or resumed.
  *
- *     npx tsx tools/vlm-tiny/make.ts DIR [--single 600] [--steps 2000]
+ *     npx tsx tools/vlm-tiny/make.ts DIR [--single 1000] [--steps 1500] [--further 2500]
  *
  * `--single` are the steps of the first training, on pictures of one thing; `--steps` those of the second, on pictures
- * of one to five.
+ * of one to five; `--further` those of the third, which has more of both.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
@@ -15,7 +15,11 @@ import { root } from "../section.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { single: { type: "string", default: "600" }, steps: { type: "string", default: "2000" } },
+  options: {
+    single: { type: "string", default: "1000" },
+    steps: { type: "string", default: "1500" },
+    further: { type: "string", default: "2500" },
+  },
 });
 const [dir] = positionals;
 if (dir === undefined) throw new Error("expected a folder for data and runs");
@@ -56,6 +60,12 @@ const seeing = inDir("seeing");
 if (!existsSync(seeing)) tsx("tools/vlm-tiny/eyes.ts", blind, "models/clip-tiny", seeing);
 const schedule = { name: "cosine", warmup: 0.1, minimum: 0.3 };
 const first = train("first", { ...further, model: seeing, data: [single], steps: Number(values.single), schedule });
-const vlm = train("vlm", { ...further, model: first, data: [scenes, simple, single], steps: Number(values.steps) });
-tsx("tools/ship-model.ts", vlm, "vlm-tiny");
+const sets = [scenes, simple, single];
+const second = train("vlm", { ...further, model: first, data: sets, steps: Number(values.steps) });
+const more = [
+  data("scenes-more", "--seed", "5"),
+  data("single-more", "--seed", "6", "--set", "most=1", "--set", "clutter=0.3"),
+];
+const third = { ...further, model: second, data: [...sets, ...more], steps: Number(values.further) };
+tsx("tools/ship-model.ts", train("further", third), "vlm-tiny");
 tsx("tools/vlm-tiny/measure.ts", "models/vlm-tiny");
