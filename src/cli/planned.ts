@@ -23,7 +23,7 @@ export async function runPlanned(prompt: string, options: PlannedFlags, signal: 
   const settings: PlannedOptions = { ...givenFlags(generateOptions, options), ...planning, signal };
   using pipeline = await openPlan(options, signal);
   const answer = options.json ? whole : stream;
-  await billed(() => answer(pipeline, prompt, settings));
+  await billed((onStopped) => answer(pipeline, prompt, { ...settings, onStopped }));
 }
 
 async function stream(pipeline: PlanPipeline, prompt: string, settings: PlannedOptions): Promise<Receipt> {

@@ -7,6 +7,7 @@ import { generate, generateOptions } from "../engine/answer/generate.ts";
 import { spanOf } from "../engine/plan/projector.ts";
 import type { Channel } from "../engine/plan/template.ts";
 import type { PromptSpan } from "../engine/run/spans.ts";
+import type { Receipt } from "../ledger/receipt.ts";
 import { carry, checkSaid, planningFor, promptFor } from "../pipelines/plan/plan.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { completeOptions } from "../train/methods/complete.ts";
@@ -164,6 +165,21 @@ describe("a planner with an executor", () => {
   test.each(["text", "latent"] as const)("a request's own steps hold for a plan as %s", async (channel) => {
     const { plan } = await pipeline.answer("abca", { planning: { channel, steps: 2, ...ends } });
     expect(plan.passes).toBe(channel === "latent" ? 3 : 2);
+  });
+
+  test("an answer that is stopped has the receipt of both models", async () => {
+    const stop = new AbortController();
+    const stopped: Receipt[] = [];
+    const { tokenizer } = pipeline.opened.executor;
+    const reading = async () => {
+      const told = { signal: stop.signal, onStopped: (it: Receipt) => void stopped.push(it) };
+      const endless = { logitBias: { [tokenizer.eos!]: -100 }, planning: { channel: "text", ...ends } } as const;
+      for await (const _ of pipeline.generate("abca", { ...endless, ...told })) stop.abort();
+    };
+    await expect(reading()).rejects.toThrow();
+    expect(stopped).toHaveLength(1);
+    expect(stopped[0]!.flops.overhead).toBeGreaterThan(0);
+    expect(stopped[0]).toMatchObject({ model: pipeline.name, recipe: ["plan:channel=text"] });
   });
 
   test("the seed decides a plan that is drawn", async () => {

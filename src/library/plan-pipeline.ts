@@ -107,13 +107,16 @@ export class PlanPipeline implements Disposable {
     const started = performance.now();
     const { span, shown, spent } = await carry(this.opened, text, asked, options.signal);
     checkSaid(shown, planner.source.name);
-    const answer = { maxTokens: ANSWER_TOKENS, ...ofGeneration(rest) };
+    const ofBoth = (own: Receipt): Receipt => this.#receipt(own, shown, spent, started);
+    const { onStopped } = rest;
+    const told = onStopped && { onStopped: (own: Receipt) => onStopped(ofBoth(own)) };
+    const answer = { maxTokens: ANSWER_TOKENS, ...ofGeneration(rest), ...told };
     const pieces = this.models.executor.generateSpanned(promptFor(executor, text, asked, span), answer);
     let first = true;
     for await (const { receipt, ...piece } of pieces) {
       const told = first || receipt ? { plan: shown } : {};
       first = false;
-      yield { ...piece, ...told, ...(receipt && { receipt: this.#receipt(receipt, shown, spent, started) }) };
+      yield { ...piece, ...told, ...(receipt && { receipt: ofBoth(receipt) }) };
     }
   }
 

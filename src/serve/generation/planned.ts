@@ -3,6 +3,7 @@ import type { PlanName } from "../../engine/plan/name.ts";
 import { Projector } from "../../engine/plan/projector.ts";
 import { type ProjectorFile, projectorFor, readProjector } from "../../engine/plan/projector-file.ts";
 import type { ChatMessage, Chunk, RunOptions } from "../../index.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
 import { priceOfLengths } from "../../library/dense-price.ts";
 import { plannedReceipt } from "../../pipelines/plan/bill.ts";
 import type { PlanningOptions } from "../../pipelines/plan/options.ts";
@@ -66,13 +67,12 @@ export async function* plannedAnswer(
 ): AsyncGenerator<Part, void> {
   using bill = billFor(context, chosen.name, call);
   const left = new AbortController();
-  const { onStopped: _, ...turn } = bill.terms;
   const ceiling = ceilingOf([{ prompt: "", options }], context.limits, call.key);
   const signal = AbortSignal.any([call.signal, left.signal]);
   const run = answered(
     context,
     chosen,
-    { question, planning, options: { ...options, ...turn, ceiling, signal } },
+    { question, planning, options: { ...options, ...bill.terms, ceiling, signal } },
     call,
   );
   for await (const part of billedParts(bill, [run], () => left.abort())) yield part;
@@ -96,16 +96,15 @@ async function* answered(
   const { span, shown, spent } = await carried(made, language, projector);
   const named = { name: chosen.name, planner: chosen.planner.served.id, executor: chosen.executor.served.id };
   const { tokenizer } = language;
+  const ofBoth = (own: Receipt): Receipt => {
+    const lengths = { ...own.tokens, prompt: Math.max(1, own.tokens.prompt - shown.tokens) };
+    return plannedReceipt({ named, own, plan: shown, spent, alone: priceOfLengths(language, lengths), started });
+  };
+  const told = { ...options, onStopped: (own: Receipt) => options.onStopped?.(ofBoth(own)) };
   yield { text: "", tokens: [], plan: shown, tokenizer };
-  for await (const { receipt, ...piece } of lease.model.generateSpanned(
-    promptFor(language, question, planning, span),
-    options,
-  )) {
-    const lengths = receipt && { ...receipt.tokens, prompt: Math.max(1, receipt.tokens.prompt - shown.tokens) };
-    const alone = lengths && priceOfLengths(language, lengths);
-    const whole = receipt && plannedReceipt({ named, own: receipt, plan: shown, spent, alone: alone!, started });
-    yield { ...piece, ...(whole && { plan: shown, receipt: whole }), tokenizer };
-  }
+  const pieces = lease.model.generateSpanned(promptFor(language, question, planning, span), told);
+  for await (const { receipt, ...piece } of pieces)
+    yield { ...piece, ...(receipt && { plan: shown, receipt: ofBoth(receipt) }), tokenizer };
 }
 
 async function projectorOf({ catalogue }: ServerContext, { planner, executor }: ChosenPlan) {
