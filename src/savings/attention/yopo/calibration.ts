@@ -4,7 +4,7 @@ import { UserError } from "../../../util/errors.ts";
 import type { Calibration, CalibrationPrompt } from "../../calibration.ts";
 import type { VisualSpan } from "../../plan.ts";
 import { requirePlainAttention } from "../plain.ts";
-import { type HeadMask, keptHeads } from "./heads.ts";
+import { type HeadMask, headsWithin, keptHeads } from "./heads.ts";
 import { HeadProfiler } from "./profiler.ts";
 
 const count = z.int().min(1);
@@ -19,7 +19,7 @@ const options = z.strictObject({
   budget: z
     .enum(["quarter", "eighth"], "expected quarter or eighth")
     .optional()
-    .describe("the paper's nominal budgets of visual FLOPs, in place of keep and whole; with layers and ffn"),
+    .describe("the paper's nominal budgets of visual FLOPs, in place of keep; with layers and ffn"),
 });
 
 /** Shares of heads and neurons, beside half of the layers, that leave a quarter and an eighth of the visual FLOPs. */
@@ -30,7 +30,7 @@ type Budget = keyof typeof budgets;
 export const headCalibration: Calibration<typeof options> = {
   summary: "the heads that visual tokens use",
   options,
-  async learn(host, prompts, { first, rows, columns, vote, budget, ...asked }) {
+  async learn(host, prompts, { first, rows, columns, vote, whole, budget, ...asked }) {
     requirePlainAttention("yopo", host.decoder);
     const span: VisualSpan = { first, grid: [rows, columns] };
     const longest = Math.max(...prompts.map(({ prompt }) => prompt.length));
@@ -40,9 +40,11 @@ export const headCalibration: Calibration<typeof options> = {
       checkText(i, prompt, visual.at(-1)!);
       await host.prefill(prompt, { attention: () => profiler.of(visual) });
     }
-    const { keep, whole } = budget ? { keep: budgets[budget], whole: 0 } : asked;
+    const keep = budget ? budgets[budget] : asked.keep;
     const ratios = profiler.ratios(vote);
-    const kept = keptHeads(ratios, keep, whole);
+    const kept = budget
+      ? headsWithin(ratios, keep, { whole, layers: visualLayers(host.decoder) })
+      : keptHeads(ratios, keep, whole);
     const artefact: HeadMask = { modelSha256: await host.hash(), keep, ratios, kept };
     return {
       artefact,
@@ -53,8 +55,9 @@ export const headCalibration: Calibration<typeof options> = {
 };
 
 /** The cuts of a budget beside its heads. */
-const cutsOf = (budget: Budget, { config }: Decoder): string =>
-  `layers=${Math.ceil(config.layers / 2)},ffn=${budgets[budget]}`;
+const cutsOf = (budget: Budget, decoder: Decoder): string => `layers=${visualLayers(decoder)},ffn=${budgets[budget]}`;
+
+const visualLayers = ({ config }: Decoder): number => Math.ceil(config.layers / 2);
 
 /** @throws UserError if no text comes after the last image */
 function checkText(i: number, { prompt }: CalibrationPrompt, { first, grid }: VisualSpan): void {

@@ -26,6 +26,21 @@ export function keptHeads(ratios: readonly (readonly number[])[], keep: number, 
   return ratios.map((heads, layer) => heads.map((ratio) => layer < whole || ratio >= least));
 }
 
+/** The mask that keeps a share of the first `layers` layers' heads: those of the first `whole` layers, then those of the greatest ratios. */
+export function headsWithin(
+  ratios: readonly (readonly number[])[],
+  keep: number,
+  { whole, layers }: { readonly whole: number; readonly layers: number },
+): boolean[][] {
+  const places = ratios
+    .slice(0, layers)
+    .flatMap((heads, layer) => heads.map((ratio, head) => ({ layer, head, ratio, first: layer < whole })));
+  const ranked = places.toSorted((a, b) => Number(b.first) - Number(a.first) || b.ratio - a.ratio);
+  const kept = ratios.map((heads) => heads.map(() => false));
+  for (const { layer, head } of ranked.slice(0, Math.round(keep * places.length))) kept[layer]![head] = true;
+  return kept;
+}
+
 /** @throws UserError if the file is no head mask, or is for another model */
 export async function loadHeads(
   file: string,

@@ -20,7 +20,7 @@ import { parseRecipe } from "../../recipe.ts";
 import { LastQueryScores } from "../../tokens/last-query.ts";
 import { headCalibration } from "./calibration.ts";
 import { visualFlops } from "./flops.ts";
-import { keptHeads } from "./heads.ts";
+import { headsWithin, keptHeads } from "./heads.ts";
 import { HeadProfiler } from "./profiler.ts";
 
 const file = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
@@ -328,6 +328,22 @@ describe("heads", () => {
       [true, true, false, false],
     ]);
     expect(keptHeads(ratios, 0, 0).flat()).not.toContain(true);
+  });
+
+  test("a budget's share is of the layers that visual tokens run; the first keep all while it lasts", () => {
+    const ratios = [
+      [0.1, 0.2],
+      [0.9, 0.8],
+      [0.3, 0.7],
+      [0.5, 0.5],
+      [9, 9],
+      [9, 9],
+    ];
+    const within = (keep: number, whole: number) =>
+      headsWithin(ratios, keep, { whole, layers: 4 }).map((row) => row.map(Number).join(""));
+    expect(within(0.5, 1)).toEqual(["11", "11", "00", "00", "00", "00"]);
+    expect(within(0.625, 0)).toEqual(["00", "11", "01", "11", "00", "00"]);
+    expect(within(0.125, 1)).toEqual(["01", "00", "00", "00", "00", "00"]);
   });
 
   test("a file for another model, or of another shape, is refused", async () => {
