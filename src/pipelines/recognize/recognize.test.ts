@@ -1,13 +1,14 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
 import { bridgeJson } from "../../engine/regions/bridge-file.ts";
 import { sceneOptions } from "../../lab/data/scenes/options.ts";
 import { plainPictures } from "../../lab/data/scenes/scenes.testing.ts";
 import { writeScenesOf } from "../../lab/data/scenes/write.ts";
+import { trainRegionBridge } from "../../library/train-regions.ts";
 import { pairOptions } from "../../train/pairs/options.ts";
 import { trainPairs } from "../../train/pairs/train-pairs.ts";
 import { featuresOf } from "../../train/regions/features.ts";
@@ -58,6 +59,15 @@ afterAll(() => {
 
 /** A picture of two objects. */
 const scene = () => readScenes(data).find(({ boxes }) => boxes.length === 2)!;
+
+test("a bridge is trained by its model's name, and keeps the features", async () => {
+  vi.stubEnv("MODICUM_HOME", at("home"));
+  const options = { model: at("clip"), ...bridge, steps: 2 };
+  const { loss } = await trainRegionBridge(options, { out: at("by-name") });
+  vi.unstubAllEnvs();
+  expect(loss.last).toBeGreaterThan(0);
+  expect(readdirSync(at("home/features"))).toHaveLength(1);
+});
 
 test("the trainings learn", () => {
   expect(losses.pairs.last).toBeLessThan(losses.pairs.first);
