@@ -44,11 +44,15 @@ export interface HeadFiles {
   readonly kept: string;
   readonly most: string;
   readonly random: string;
+  /** The same of the layers after the first two, which keep all heads, as in the paper's masks. */
+  readonly deep: string;
+  readonly deepMost: string;
+  readonly deepRandom: string;
 }
 
 const yopo = (name: string, ...recipe: string[]): Cell => ({ page: "yopo", name, recipe });
 
-export const yopoCells = ({ kept, most, random }: HeadFiles): readonly Cell[] => [
+export const yopoCells = ({ kept, most, random, deep, deepMost, deepRandom }: HeadFiles): readonly Cell[] => [
   yopo("dense"),
   ...[5, 4, 3, 2, 1].map((layers) => yopo(`layers ${layers}`, `yopo:layers=${layers}`)),
   ...[2, 1, 0].map((radius) => yopo(`radius ${radius}`, `yopo:radius=${radius},causal=true`)),
@@ -56,6 +60,9 @@ export const yopoCells = ({ kept, most, random }: HeadFiles): readonly Cell[] =>
   yopo("least active heads dropped", `yopo:heads=${kept}`),
   yopo("most active heads dropped", `yopo:heads=${most}`),
   yopo("random heads dropped", `yopo:heads=${random}`),
+  yopo("least active deep heads dropped", `yopo:heads=${deep}`),
+  yopo("most active deep heads dropped", `yopo:heads=${deepMost}`),
+  yopo("random deep heads dropped", `yopo:heads=${deepRandom}`),
   yopo("half of the neurons", "yopo:ffn=0.5"),
   yopo("all four", `yopo:layers=3,radius=2,causal=true,ffn=0.5,heads=${kept}`),
   yopo("layers 4, radius 2", "yopo:layers=4,radius=2,causal=true"),

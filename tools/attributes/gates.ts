@@ -105,11 +105,8 @@ function thirds(right: string): [number, number] {
 export function yopoGates({ answers, heads }: Results): string {
   const shares = new Shares(answers);
   const counts = heads.kept.map((row) => row.filter(Boolean).length);
-  const [least, random, most] = [
-    "least active heads dropped",
-    "random heads dropped",
-    "most active heads dropped",
-  ] as const;
+  const half = ["heads dropped", "deep heads dropped"].map((end) => ordered(shares, end));
+  const knees = (["where", "whole"] as const).map((kind) => kneeOf(shares, kind));
   return table([
     {
       claim: "layers differ by two heads or more",
@@ -124,15 +121,38 @@ export function yopoGates({ answers, heads }: Results): string {
     {
       claim:
         "dropping the least active half costs less than the most active, by ten points of `where`; a random half lies between",
-      found: shares.told(least, random, most),
-      holds: shares.of(least) - shares.of(most) >= 0.1 && falls([least, random, most].map((name) => shares.of(name))),
+      ...half[0]!,
     },
+    { claim: "the same if the first two layers keep all heads, as in the paper's masks", ...half[1]! },
     {
       claim: "quality is flat in the last third of the layers, and falls with fewer",
       found: shares.told("dense", "layers 5", "layers 4", "layers 2", "layers 1"),
       holds: shares.of("dense") - shares.of("layers 4") < 0.02 && shares.of("layers 1") < shares.of("layers 4"),
     },
+    {
+      claim: "finding needs more layers than what the whole shows, if at most two points may be lost",
+      found: `where: ${knees[0]} layers; whole: ${knees[1]}`,
+      holds: knees[0]! > knees[1]!,
+    },
   ]);
+}
+
+/** Heads of three choices dropped: the claim about their order. */
+function ordered(shares: Shares, end: string): Pick<Gate, "found" | "holds"> {
+  const names = ["least active", "random", "most active"].map((which) => `${which} ${end}`);
+  const [least, , most] = names.map((name) => shares.of(name));
+  return {
+    found: shares.told(...names),
+    holds: least! - most! >= 0.1 && falls(names.map((name) => shares.of(name))),
+  };
+}
+
+/** The fewest layers for visual tokens that lose at most two points; all six if fewer lose more. */
+function kneeOf(shares: Shares, kind: Asked): number {
+  const enough = [1, 2, 3, 4, 5].filter(
+    (layers) => shares.of("dense", kind) - shares.of(`layers ${layers}`, kind) <= 0.02,
+  );
+  return enough[0] ?? 6;
 }
 
 const table = (gates: readonly Gate[]): string =>

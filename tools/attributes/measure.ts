@@ -97,13 +97,38 @@ async function chooseHeads(world: Attributes, out: string): Promise<HeadFiles> {
   const all = mask.kept.flat();
   const mixed = shuffle([...all], seededRandom(1));
   const layered = (flat: readonly boolean[]) => mask.kept.map((row, l) => row.map((_, h) => flat[l * row.length + h]!));
-  const files = { kept: join(out, "heads.json"), most: join(out, "most.json"), random: join(out, "random.json") };
+  const file = (name: string) => join(out, `${name}.json`);
+  const files = {
+    ...{ kept: file("heads"), most: file("most"), random: file("random") },
+    ...{ deep: file("deep"), deepMost: file("deep-most"), deepRandom: file("deep-random") },
+  };
   const write = (file: string, value: object) => writeFileSync(file, `${JSON.stringify(value)}\n`);
   write(files.kept, mask);
   write(files.most, { ...mask, kept: mask.kept.map((row) => row.map((kept) => !kept)) });
   write(files.random, { ...mask, kept: layered(mixed) });
-  write(join(out, "halves.json"), { agreement: same(halves[0]!, halves[1]!), kept: mask.kept });
+  const deep = halfBelow(mask);
+  const below = shuffle([...deep.slice(WHOLE).flat()], seededRandom(1));
+  const width = deep[0]!.length;
+  const withDeep = (of: (layer: number, head: number) => boolean) =>
+    deep.map((row, l) => row.map((_, h) => l < WHOLE || of(l, h)));
+  write(files.deep, { ...mask, kept: deep });
+  write(files.deepMost, { ...mask, kept: withDeep((l, h) => !deep[l]![h]) });
+  write(files.deepRandom, { ...mask, kept: withDeep((l, h) => below[(l - WHOLE) * width + h]!) });
+  write(join(out, "halves.json"), { agreement: same(halves[0]!, halves[1]!), kept: mask.kept, deep });
   return files;
+}
+
+/** First layers that keep all heads in the paper's masks. */
+export const WHOLE = 2;
+
+/** The more active half of the heads of the layers after those that keep all. */
+function halfBelow({ ratios }: HeadMask): boolean[][] {
+  const all = ratios
+    .slice(WHOLE)
+    .flat()
+    .toSorted((a, b) => b - a);
+  const least = all[all.length / 2 - 1]!;
+  return ratios.map((row, layer) => row.map((ratio) => layer < WHOLE || ratio >= least));
 }
 
 const nameOf = (text: string): string => text.replaceAll(/[^a-z0-9]+/g, "-");

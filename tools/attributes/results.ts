@@ -11,7 +11,12 @@ export interface Results {
   readonly answers: readonly Named[];
   readonly bias: readonly Bias[];
   /** The share of heads on which two halves of the calibration agree, and the heads kept. */
-  readonly heads: { readonly agreement: number; readonly kept: readonly (readonly boolean[])[] };
+  readonly heads: {
+    readonly agreement: number;
+    readonly kept: readonly (readonly boolean[])[];
+    /** The same if the first two layers keep all heads. */
+    readonly deep: readonly (readonly boolean[])[];
+  };
 }
 
 export const pages = ["feather", "yopo"] as const;

@@ -2,7 +2,7 @@ import { visualFlops } from "../../src/savings/attention/yopo/flops.ts";
 import { yopoOptions } from "../../src/savings/attention/yopo/options.ts";
 import { parseRecipe } from "../../src/savings/recipe.ts";
 import { visualFlopsSaved } from "../../src/savings/tokens/feather/flops.ts";
-import { SIDE } from "./measure.ts";
+import { SIDE, WHOLE } from "./measure.ts";
 import type { Named, Page, Results } from "./results.ts";
 import { architecture } from "./vocabulary.ts";
 
@@ -14,17 +14,34 @@ function yopoSaved({ recipe }: Named, { heads }: Results): number {
   const step = parseRecipe(recipe).find(({ saving }) => saving.name === "yopo");
   const options = yopoOptions.parse(step?.options ?? {});
   const file = options.heads?.replace(/.*\//, "");
-  const share = (layer: number): number => {
-    const kept = heads.kept[layer]!.filter(Boolean).length / heads.kept[layer]!.length;
-    if (file === undefined) return 1;
-    return file === "heads.json" ? kept : file === "most.json" ? 1 - kept : 0.5;
-  };
   const count = { tokens: VISUAL, ...sizes };
   const all = Array.from({ length: architecture.num_hidden_layers }, (_, layer) => layer);
   const dense = visualFlops(count, { neighbours: VISUAL, heads: all.map(() => 1), ffn: 1 });
   const neighbours = options.radius === undefined ? VISUAL : (2 * options.radius + 1) ** 2;
-  const run = all.slice(0, options.layers).map(share);
+  const run = all.slice(0, options.layers).map((layer) => headShare(heads, file, layer));
   return 1 - visualFlops(count, { neighbours, heads: run, ffn: options.ffn }) / dense;
+}
+
+/** The share of a layer's heads that a file of `measure.ts` keeps; of random heads, the mean. */
+function headShare({ kept, deep }: Results["heads"], file: string | undefined, layer: number): number {
+  const of = (mask: readonly (readonly boolean[])[]) => mask[layer]!.filter(Boolean).length / mask[layer]!.length;
+  const isWhole = layer < WHOLE;
+  switch (file) {
+    case undefined:
+      return 1;
+    case "heads.json":
+      return of(kept);
+    case "most.json":
+      return 1 - of(kept);
+    case "deep.json":
+      return of(deep);
+    case "deep-most.json":
+      return isWhole ? 1 : 1 - of(deep);
+    case "deep-random.json":
+      return isWhole ? 1 : 0.5;
+    default:
+      return 0.5;
+  }
 }
 
 /** The share of visual FLOPs that a recipe saves, as its page's paper counts them. */

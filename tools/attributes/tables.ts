@@ -128,6 +128,8 @@ const yopoSection = (results: Results): string =>
     pairsTable(results, [
       ["least active heads dropped", "most active heads dropped"],
       ["least active heads dropped", "random heads dropped"],
+      ["least active deep heads dropped", "most active deep heads dropped"],
+      ["least active deep heads dropped", "random deep heads dropped"],
       ["radius 2", "radius 0"],
     ]),
   ].join("\n\n");
