@@ -32,5 +32,9 @@ export async function trainRegionBridge(
 ): Promise<BridgeFile> {
   const checked = given("the training of a bridge", bridgeOptions, options);
   using model = await load(name, { ...(signal && { signal }) });
-  return await trainBridge(checked, { model: imageTextOf(model), cache: path.join(home(), "features") }, { ...call, signal });
+  return await trainBridge(
+    checked,
+    { model: imageTextOf(model), cache: path.join(home(), "features") },
+    { ...call, signal },
+  );
 }
