@@ -3,6 +3,7 @@ import { expect, test } from "vitest";
 import { plots } from "../tools/attributes/plots.ts";
 import { answersOf, type Page, pageOf } from "../tools/attributes/results.ts";
 import { attributesSection, SECTION } from "../tools/attributes/tables.ts";
+import { SECTION as TUNED, tunedSection } from "../tools/attributes/tuned.ts";
 import { disagreements } from "../tools/lab-results.ts";
 
 for (const page of ["feather", "yopo"] satisfies Page[])
@@ -14,3 +15,6 @@ for (const page of ["feather", "yopo"] satisfies Page[])
 test("their plots show what the committed files say: npx tsx tools/attributes/plots.ts", () => {
   for (const [file, svg] of plots()) expect(readFileSync(file, "utf8")).toBe(svg);
 });
+
+test("the page of yopo says what tuned models answered: npx tsx tools/attributes/tuned.ts", () =>
+  expect(disagreements([[pageOf("yopo"), TUNED, tunedSection()]], [])).toEqual([]));

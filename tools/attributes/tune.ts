@@ -13,14 +13,16 @@ import type { VisualSpan } from "../../src/savings/plan.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 import { Attributes } from "./answers.ts";
-import { type Asked, askedKinds, measure, PICTURES, questionOf, SEED, SIDE } from "./measure.ts";
+import { type Asked, askedKinds, measure, questionOf, SEED, SIDE } from "./measure.ts";
 import { RandomReader, tuneRandom } from "./random-keys.ts";
 import { sample } from "./sample.ts";
 import { type Arm, arms, STEPS } from "./tuned-arms.ts";
 
 /** Rows of a step, and the places of a row: those of the first training. */
 const [BATCH, TOKENS] = [4, 224];
-const DATA_SEED = 120;
+const [DATA_SEED, NEW_PICTURES] = [120, 1000];
+/** The first of the pictures that other recipes are asked about. */
+const ASKED_PICTURES = 250;
 /** A picture's cells follow its first word. */
 const VISUAL: readonly VisualSpan[] = [{ first: 1, grid: [SIDE, SIDE + 1] }];
 
@@ -30,7 +32,7 @@ const data = join(out, "train.jsonl");
 /** Writes pictures that the model was not trained on, with the places of their cells. */
 function writeData(): void {
   const random = seededRandom(DATA_SEED);
-  const lines = Array.from({ length: Math.ceil(1.02 * Number(steps) * BATCH) }, () =>
+  const lines = Array.from({ length: NEW_PICTURES }, () =>
     JSON.stringify({ ...sample(makeScene(SIDE, random), random), visual: VISUAL }),
   );
   writeFileSync(data, `${lines.join("\n")}\n`);
@@ -73,7 +75,7 @@ async function randomAnswers(world: Attributes, radius: number): Promise<{ reado
   const right: Right = { where: "", whole: "", read: "" };
   using reader = new RandomReader(world.model, radius, VISUAL);
   for (const kind of askedKinds)
-    for (const [i, scene] of makeScenes(SIDE, PICTURES, SEED).entries()) {
+    for (const [i, scene] of makeScenes(SIDE, ASKED_PICTURES, SEED).entries()) {
       const { words, answer } = questionOf(scene, kind, i);
       const ids = Int32Array.from(world.model.tokenizer.encode(textOf([IMAGE, ...scene.cells, ...words, ...answer])));
       const first = ids.length - answer.length;
@@ -92,10 +94,10 @@ async function ask(model: string, { name, recipe, random }: Arm, when: "before" 
   const cell = { page: "yopo", name, recipe: recipe === undefined ? [] : [recipe] } as const;
   const answers =
     random === undefined
-      ? await measure(world, cell, makeScenes(SIDE, PICTURES, SEED))
+      ? await measure(world, cell, makeScenes(SIDE, ASKED_PICTURES, SEED))
       : await randomAnswers(world, random);
   writeFileSync(file, JSON.stringify({ name, when, ...answers }));
-  const share = (kind: Asked) => [...answers.right[kind]].filter((digit) => digit === "1").length / PICTURES;
+  const share = (kind: Asked) => [...answers.right[kind]].filter((digit) => digit === "1").length / ASKED_PICTURES;
   console.error(when, name, askedKinds.map((kind) => `${kind} ${share(kind).toFixed(3)}`).join(" "));
 }
 
