@@ -160,8 +160,8 @@ test("gradients equal central differences, in float64", () => {
   const weights = new TracedWeights(checkpoint.config, () => false);
   const decoder = decoderArchitecture(checkpoint).open(weights);
   const stack = new DecoderStack(decoder, savingMasks(CUTS, decoder));
-  const [rows, tokens] = [2, 10];
-  const span: VisualSpan = { first: 1, grid: [2, 3] };
+  const [rows, tokens] = [2, 7];
+  const span: VisualSpan = { first: 1, grid: [2, 2] };
   for (const layer of [0, 2]) {
     const g = new Graph();
     const x = g.input("x", "f32", [rows, tokens, 32]);
@@ -173,7 +173,7 @@ test("gradients equal central differences, in float64", () => {
     g.output("y", y);
     for (const [i, name] of names.entries()) g.output(`by ${name}`, gradients[i]!);
     const wanted = new Set(g.inputs.map(({ name }) => name));
-    const batch = { rows, tokens, ids: new Int32Array(20), labels: new Int32Array(20), labelled: 0, samples: 2 };
+    const batch = { rows, tokens, ids: new Int32Array(14), labels: new Int32Array(14), labelled: 0, samples: 2 };
     const feeds = Object.fromEntries([
       ...Object.entries(stack.inputs({ ...batch, visual: [[span], []] }))
         .filter(([name]) => wanted.has(name))
@@ -193,7 +193,7 @@ test("gradients equal central differences, in float64", () => {
     const found = interpret(g, feeds, {});
     for (const name of names) {
       const { data } = feeds[name]!;
-      for (const at of [0, Math.floor(data.length / 3), data.length - 1]) {
+      for (const at of [Math.floor(data.length / 3), data.length - 1]) {
         const value = data[at]!;
         const changed = (by: number) => {
           data[at] = value + by;
