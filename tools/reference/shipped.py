@@ -1,4 +1,4 @@
-"""Print what transformers and diffusers compute of the shipped models of planning and drawing, for src/models/shipped-models.test.ts.
+"""Print what transformers and diffusers compute of shipped models, for src/models/shipped-models.test.ts.
 
     python tools/reference/shipped.py models
 
@@ -13,7 +13,7 @@ import denoisers
 import torch
 from diffusers import UNet2DModel
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, CLIPModel, PreTrainedTokenizerFast
 
 QUESTION, PATH = "gc,ab,bd,af,fg|ac4=", "afgc"
 
@@ -46,6 +46,19 @@ def planner(folder: Path) -> list[float]:
     return [found[len(ids) + i, token].item() for i, token in enumerate(path)]
 
 
+def clip(folder: Path) -> dict[str, float]:
+    """Probabilities of texts for a picture of bytes (i * 7919) % 251; a text's vector is its last token's."""
+    model = CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
+    words = AutoTokenizer.from_pretrained(folder)
+    values = torch.tensor([(i * 7919) % 251 for i in range(96 * 96 * 3)]).view(96, 96, 3).permute(2, 0, 1)
+    image = model.visual_projection(model.vision_model(pixel_values=(values[None] / 255 - 0.5) / 0.5).pooler_output)
+    labels = ["cat", "a red car", "two blue dogs and a 4"]
+    inputs = [words(label, return_tensors="pt").input_ids for label in labels]
+    texts = [model.text_projection(model.text_model(input_ids=ids).last_hidden_state[:, -1]) for ids in inputs]
+    cosines = torch.nn.functional.cosine_similarity(image, torch.cat(texts))
+    return dict(zip(labels, (model.logit_scale.exp() * cosines).softmax(-1).tolist(), strict=True))
+
+
 def digits(folder: Path) -> list[float]:
     """The first values and the mean of the noise in an image at time 120, as a 7."""
     model = UNet2DModel.from_config(json.loads((folder / "config.json").read_text())).eval()
@@ -60,5 +73,6 @@ if __name__ == "__main__":
     parser.add_argument("models", type=Path)
     models = parser.parse_args().models
     with torch.no_grad():
-        for name, compute in {"executor-tiny": executor, "planner-tiny": planner, "digits-tiny": digits}.items():
+        reference = {"clip-tiny": clip, "executor-tiny": executor, "planner-tiny": planner, "digits-tiny": digits}
+        for name, compute in reference.items():
             print(name, compute(models / name))

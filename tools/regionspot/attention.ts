@@ -2,9 +2,13 @@ import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import type { RegionFeatures } from "../../src/train/regions/features.ts";
 import { imageOf, patchesIn, tokensOf } from "./arms.ts";
 
+/** The least share of a head's attention that says anything about patches. */
+const LEAST = 1e-3;
+
 /**
  * How much of the bridge's attention to patches lies in a region's box, over the share of the patches that are in it:
- * 1 if it attends everywhere alike. The mean over heads and regions.
+ * 1 if it attends everywhere alike. The mean over heads and regions; heads that attend to the token of the whole picture
+ * alone are left out.
  */
 export async function attentionInBox(recognizer: Recognizer, features: RegionFeatures, side: number): Promise<number> {
   const patches = Math.sqrt(features.sizes.imageTokens - 1);
@@ -20,7 +24,9 @@ export async function attentionInBox(recognizer: Recognizer, features: RegionFea
           (head * boxes.length + r) * imageTokens,
           (head * boxes.length + r + 1) * imageTokens,
         );
-        const mass = inside.reduce((sum, patch) => sum + row[patch + 1]!, 0) / (1 - row[0]!);
+        const toPatches = 1 - row[0]!;
+        if (toPatches < LEAST) continue;
+        const mass = inside.reduce((sum, patch) => sum + row[patch + 1]!, 0) / toPatches;
         ratios.push(mass / (inside.length / patches ** 2));
       }
     }
