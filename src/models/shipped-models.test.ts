@@ -8,6 +8,7 @@ import { DenoiserPrograms } from "../engine/diffusion/denoiser-programs.ts";
 import { DenoiserRun } from "../engine/diffusion/denoiser-run.ts";
 import { ImageTextModel } from "../engine/image-text/image-text-model.ts";
 import { NoiseRunner } from "../engine/imagine/noise-runner.ts";
+import { load } from "../library/load.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { resolveModel, shippedFolder } from "../weights/sources/index.ts";
 import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
@@ -46,13 +47,28 @@ test.each([
   expect(nats.reduce((sum, v) => sum + v, 0) / nats.length).toBeCloseTo(expected, 4);
 });
 
-/** By transformers in float32, for a picture whose bytes are `(i * 7919) % 251`. */
-test("clip-tiny: its probabilities of texts for a picture are transformers'", async () => {
-  using model = await ImageTextModel.load(await resolveModel("clip-tiny"));
+/** A picture whose bytes are `(i * 7919) % 251`. */
+function picture(): Promise<Buffer> {
   const bytes = Uint8Array.from({ length: 96 * 96 * 3 }, (_, i) => (i * 7919) % 251);
-  const image = await sharp(bytes, { raw: { width: 96, height: 96, channels: 3 } })
+  return sharp(bytes, { raw: { width: 96, height: 96, channels: 3 } })
     .png()
     .toBuffer();
+}
+
+/** By transformers in float32: tools/reference/shipped.py. */
+test("vlm-tiny: its log-probabilities of answers about a picture are transformers'", async () => {
+  using model = await load("vlm-tiny", { quant: "f32" });
+  const asked = { images: [await picture()], raw: true, maxTokens: 1, temperature: 0, logprobs: 4 };
+  const { tokens } = await model.complete("what is at the top?", asked);
+  const expected = [-2.437148, -2.465392, -2.554084, -2.590082];
+  expect(tokens[0]!.top!.map(({ id }) => id)).toEqual([264, 256, 263, 257]);
+  for (const [i, { logprob }] of tokens[0]!.top!.entries()) expect(logprob).toBeCloseTo(expected[i]!, 4);
+});
+
+/** By transformers in float32: tools/reference/shipped.py. */
+test("clip-tiny: its probabilities of texts for a picture are transformers'", async () => {
+  using model = await ImageTextModel.load(await resolveModel("clip-tiny"));
+  const image = await picture();
   const { answers } = await model.classify([{ image }], Object.keys(PROBABILITIES));
   for (const [label, expected] of Object.entries(PROBABILITIES))
     expect(answers[0]!.scores[label]).toBeCloseTo(expected, 4);

@@ -13,7 +13,14 @@ import denoisers
 import torch
 from diffusers import UNet2DModel
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, CLIPModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoTokenizer,
+    CLIPModel,
+    PreTrainedTokenizerFast,
+)
 
 QUESTION, PATH = "gc,ab,bd,af,fg|ac4=", "afgc"
 
@@ -59,6 +66,18 @@ def clip(folder: Path) -> dict[str, float]:
     return dict(zip(labels, (model.logit_scale.exp() * cosines).softmax(-1).tolist(), strict=True))
 
 
+def vlm(folder: Path) -> list[tuple[int, float]]:
+    """The likeliest tokens of an answer about a picture of bytes (i * 7919) % 251, with their log-probabilities."""
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
+    words = AutoTokenizer.from_pretrained(folder)
+    values = torch.tensor([(i * 7919) % 251 for i in range(96 * 96 * 3)]).view(96, 96, 3).permute(2, 0, 1)
+    image = [model.config.image_token_id] * (96 // 12) ** 2
+    ids = torch.tensor([image + words("what is at the top?", add_special_tokens=False).input_ids])
+    logits = model(input_ids=ids, pixel_values=(values[None] / 255 - 0.5) / 0.5).logits[0, -1]
+    top = logits.log_softmax(-1).topk(4)
+    return list(zip(top.indices.tolist(), top.values.tolist(), strict=True))
+
+
 def digits(folder: Path) -> list[float]:
     """The first values and the mean of the noise in an image at time 120, as a 7."""
     model = UNet2DModel.from_config(json.loads((folder / "config.json").read_text())).eval()
@@ -73,6 +92,7 @@ if __name__ == "__main__":
     parser.add_argument("models", type=Path)
     models = parser.parse_args().models
     with torch.no_grad():
-        reference = {"clip-tiny": clip, "executor-tiny": executor, "planner-tiny": planner, "digits-tiny": digits}
+        reference = {"clip-tiny": clip, "executor-tiny": executor, "planner-tiny": planner}
+        reference |= {"digits-tiny": digits, "vlm-tiny": vlm}
         for name, compute in reference.items():
             print(name, compute(models / name))

@@ -1,10 +1,10 @@
 /**
  * Measures a model that sees on questions about held-out scenes, by kind, with the picture and with a grey one in its
- * place, and writes `figures.json` into its folder; `--most` is the number of objects on a scene, at most:
+ * place, and adds them to `figures.json` in its folder; `--most` is the number of objects on a scene, at most:
  *
  *     npx tsx tools/vlm-tiny/measure.ts models/vlm-tiny [--limit 300] [--seed 1] [--most 5]
  */
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { load } from "../../src/index.ts";
@@ -46,7 +46,7 @@ for (const ask of ["where", "which", "count", "digits"]) {
   figures[ask] = { shown: await accuracy(ask, "shown"), blank: await accuracy(ask, "blank") };
   console.log(ask, figures[ask]);
 }
-writeFileSync(
-  join(folder, "figures.json"),
-  `${JSON.stringify({ questions: limit, seed, most: Number(values.most), figures }, null, 2)}\n`,
-);
+const file = join(folder, "figures.json");
+const others = existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {};
+const all = { ...others, [`most ${values.most}`]: { questions: limit, seed, figures } };
+writeFileSync(file, `${JSON.stringify(all, null, 2)}\n`);
