@@ -5,6 +5,7 @@ import { answersOf, type Page, pageOf } from "../tools/attributes/results.ts";
 import { attributesSection, SECTION } from "../tools/attributes/tables.ts";
 import { SECTION as TUNED, tunedSection } from "../tools/attributes/tuned.ts";
 import { disagreements } from "../tools/lab-results.ts";
+import { PAGE as DRAWINGS, SECTION as ON_DRAWINGS, vlmSection } from "../tools/vlm-tiny/tables.ts";
 
 for (const page of ["feather", "yopo"] satisfies Page[])
   test.skipIf(!existsSync(answersOf(page)))(
@@ -18,3 +19,6 @@ test("their plots show what the committed files say: npx tsx tools/attributes/pl
 
 test("the page of yopo says what tuned models answered: npx tsx tools/attributes/tuned.ts", () =>
   expect(disagreements([[pageOf("yopo"), TUNED, tunedSection()]], [])).toEqual([]));
+
+test("the page of feather says what the lab's runs on drawings say: npx tsx tools/vlm-tiny/tables.ts", () =>
+  expect(disagreements([[DRAWINGS, ON_DRAWINGS, vlmSection()]], [])).toEqual([]));
