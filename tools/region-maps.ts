@@ -27,7 +27,7 @@ async function attentionOf(recognizer: Recognizer, { image, boxes }: RegionScene
   const picture = await decodeImage(await readFile(image), image);
   const features = await recognizer.localiser.look(picture);
   const { tokens } = await recognizer.localiser.regions(features, sharesOf(boxes, picture));
-  const { values } = await recognizer.model.imageTokens(picture);
+  const { values } = await recognizer.model.imageTokens(picture, recognizer.featureLayer);
   const { attention } = await recognizer.vectors(tokens, values);
   const imageTokens = recognizer.model.model.image.tokens;
   const heads = attention.length / (boxes.length * imageTokens);

@@ -59,6 +59,7 @@ interface Baselines {
 interface Bridge {
   readonly split: string;
   readonly layers: number;
+  readonly featureLayer: number;
   readonly steps: number;
   readonly own: Sets;
 }
@@ -74,7 +75,9 @@ const SPLITS: Readonly<Record<string, string>> = { colours: "pairs left out", dr
 function accuracySvg(baselines: readonly Baselines[], bridges: readonly Bridge[]): string {
   const points = baselines.flatMap(({ split, crop, pool }) =>
     Object.entries(SETS).flatMap(([set, of]) => {
-      const own = bridges.filter((one) => one.split === split && one.layers === 3 && one.steps > 1);
+      const own = bridges.filter(
+        (one) => one.split === split && one.featureLayer === -1 && one.layers === 3 && one.steps > 1,
+      );
       const point = (arm: string, right: number) => ({ set, split: SPLITS[split]!, arm, right: 100 * right });
       return [
         point(ARMS[0]![0], mean(own.map((one) => of(one.own)))),

@@ -1,6 +1,7 @@
 /** Writes the tables of RegionSpot's page from its results: `npx tsx tools/regionspot-results.ts`. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { type FeatureLayer, featureLayers } from "../src/models/image-text-graphs.ts";
 import { mean } from "../src/util/mean.ts";
 import type { Probe } from "./regionspot/probe.ts";
 import type { Accuracy } from "./regionspot/score.ts";
@@ -23,6 +24,8 @@ interface BridgeRow {
   readonly split: string;
   readonly seed: number;
   readonly layers: number;
+  /** The CLIP's layer that is read: -1 the last, -2 the one before it. */
+  readonly featureLayer: FeatureLayer;
   readonly steps: number;
   readonly own: Sets;
   readonly apart: Sets;
@@ -71,10 +74,12 @@ function accuracyTable(baselines: readonly Baselines[], rows: readonly BridgeRow
     spread(sets.map(({ novel }) => novel.amongAll)),
   ];
   const lines = baselines.flatMap(({ split, crop, pool }) => {
-    const own = rows.filter((row) => row.split === split).map((row) => row.own);
-    const name = splitNames[split]!;
+    const own = featureLayers.map((layer) =>
+      rows.filter((row) => row.split === split && row.featureLayer === layer).map((row) => row.own),
+    );
     return [
-      [name, "RegionSpot", ...cells(own)],
+      [splitNames[split]!, "RegionSpot", ...cells(own[0]!)],
+      ["", "RegionSpot, on the layer before the last", ...cells(own[1]!)],
       ["", "crop-and-classify", ...cells([crop])],
       ["", "mean of the box's tokens", ...cells([pool])],
     ];
@@ -93,10 +98,11 @@ function accuracyTable(baselines: readonly Baselines[], rows: readonly BridgeRow
 }
 
 function controlTable(rows: readonly BridgeRow[], { heldOut, probe, localiser, unchanged }: FrozenResult): string {
-  const of = (pick: (row: BridgeRow) => Sets) => {
-    const sets = rows.filter(({ split }) => split === "colours").map(pick);
-    return [spread(sets.map(({ base }) => base.amongAll)), spread(sets.map(({ novel }) => novel.among))];
-  };
+  const of = (pick: (row: BridgeRow) => Sets) =>
+    featureLayers.flatMap((layer) => {
+      const sets = rows.filter(({ split, featureLayer }) => split === "colours" && featureLayer === layer).map(pick);
+      return [spread(sets.map(({ base }) => base.amongAll)), spread(sets.map(({ novel }) => novel.among))];
+    });
   const lines = [
     ["pictures of several regions with labels of their own", ...of(({ apart }) => apart)],
     [
@@ -105,18 +111,21 @@ function controlTable(rows: readonly BridgeRow[], { heldOut, probe, localiser, u
     ],
     ["the CLIP's tokens all zero", ...of(({ blind }) => blind)],
   ];
-  const head = ["control (drawings and colours)", "learned, among all", "never learned, among themselves"];
+  const columns = ["learned, among all", "never learned, among themselves"];
+  const head = ["control (drawings and colours)", ...columns, ...columns.map((name) => `${name}, on the layer before`)];
   const frozen = `The frozen parts' hashes are ${unchanged ? "unchanged by" : "CHANGED BY"} the training. The localiser's masks overlap with the right ones by ${three(localiser.maskIou)} (intersection over union; ${localiser.scenes} scenes, ${localiser.steps} steps). From its tokens alone, a linear map explains ${three(probe.box)} of the variance of the boxes' edges and names ${three(probe.label)} of the labels (the commonest: ${three(probe.commonest)}).`;
   return `${markdownTable(head, lines)}\n\n${frozen}`;
 }
 
 function depthSentence(rows: readonly BridgeRow[]): string {
-  const first = (layers: number, steps: (n: number) => boolean) =>
-    rows.find((row) => row.split === "colours" && row.seed === 0 && row.layers === layers && steps(row.steps))!;
-  const [deep, flat, fresh] = [first(3, (n) => n > 1), first(1, (n) => n > 1), first(3, (n) => n === 1)];
-  const told = ({ own }: BridgeRow) =>
-    `${three(own.base.amongAll)} of learned and ${three(own.novel.among)} of other labels`;
-  return `One layer in place of three (one seed): ${told(flat)}, against ${told(deep)}. The last layer's attention to patches lies in a region's box ${deep.attention.toFixed(1)} times as much as its area says (before training ${fresh.attention.toFixed(1)}).`;
+  const own = rows.filter(({ split, seed }) => split === "colours" && seed === 0);
+  const first = (layers: number, trained: boolean, layer: FeatureLayer = -1) =>
+    own.find((row) => row.layers === layers && row.steps > 1 === trained && row.featureLayer === layer)!;
+  const told = ({ own: { base, novel } }: BridgeRow) =>
+    `${three(base.amongAll)} of learned and ${three(novel.among)} of other labels`;
+  const looks = (layer: FeatureLayer) =>
+    `${first(3, true, layer).attention.toFixed(1)} times as much as its area says (before training ${first(3, false, layer).attention.toFixed(1)})`;
+  return `One layer in place of three (one seed): ${told(first(1, true))}, against ${told(first(3, true))}. The last layer's attention to patches lies in a region's box ${looks(-1)}; on the CLIP's layer before the last, ${looks(-2)}.`;
 }
 
 function costTable(rows: readonly CostRow[]): string {

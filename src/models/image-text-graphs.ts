@@ -20,10 +20,15 @@ export function traceImages(model: ImageText, images: number): Graph {
   return g;
 }
 
-/** `pixels` of one image → `embedding` [1, tokens, hidden]: its tokens after the last layer, before the norm behind it. */
-export function traceImageTokens({ image }: ImageText): Graph {
+/** A layer whose tokens are read, from the end: the last one, or the one before it, which LLaVA reads. */
+export const featureLayers = [-1, -2] as const;
+export type FeatureLayer = (typeof featureLayers)[number];
+
+/** `pixels` of one image → `embedding` [1, tokens, hidden]: its tokens after a layer, before the norm behind the last. */
+export function traceImageTokens({ image }: ImageText, layer: FeatureLayer): Graph {
   const g = new Graph();
   const { channels, imageSize, layers } = image.config;
-  g.output("embedding", image.stream(g, g.input("pixels", "f32", [1, channels, imageSize, imageSize]), layers));
+  const pixels = g.input("pixels", "f32", [1, channels, imageSize, imageSize]);
+  g.output("embedding", image.stream(g, pixels, layers + 1 + layer));
   return g;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
 import { labelVectors } from "../../src/engine/regions/labels.ts";
 import { localiserFile, localiserJson } from "../../src/engine/regions/localiser-file.ts";
+import { type FeatureLayer, featureLayers } from "../../src/models/image-text-graphs.ts";
 import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { featuresOf, type RegionFeatures } from "../../src/train/regions/features.ts";
 import { hashOf } from "../../src/train/regions/hash.ts";
@@ -44,8 +45,11 @@ export async function runGates(places: Places): Promise<void> {
   const model = await ImageTextModel.load(await resolveModel(places.model));
   const source = { model, localiser: places.localiser, cache: join(places.work, "features") };
   const before = await hashes(places, model);
-  const training = await featuresOf(places.training, source);
-  const heldOut = await featuresOf(places.heldOut, source);
+  const read = (file: string, featureLayer: FeatureLayer) => featuresOf(file, { ...source, featureLayer });
+  const training = await read(places.training, -1);
+  const seen = new Map<FeatureLayer, RegionFeatures>();
+  for (const layer of featureLayers) seen.set(layer, await read(places.heldOut, layer));
+  const heldOut = seen.get(-1)!;
   const runs = runsOf(places.steps);
   for (const run of runs) await train(places, model, run);
   const texts = { labels: allLabels, values: (await labelVectors(model, allLabels)).values };
@@ -63,13 +67,15 @@ export async function runGates(places: Places): Promise<void> {
     const rows = [];
     for (const run of runs) {
       using recognizer = await Recognizer.open(model, folderOf(places, run));
-      const arm = async (control: Parameters<typeof bridged>[2]) => bridged(recognizer, heldOut, control);
+      const features = seen.get(run.featureLayer)!;
+      const arm = async (control: Parameters<typeof bridged>[2]) => bridged(recognizer, features, control);
       const [own, shuffled, blind] = [await arm("none"), await arm("shuffled tokens"), await arm("no image")];
       const both = (vectors: Vectors) => bothSets(run.split, (set) => score(vectors, set));
       const apart = own.map((vector, i) => (shuffled[i] ? vector : undefined));
-      const attention = await attentionInBox(recognizer, heldOut, SIDE);
+      const attention = await attentionInBox(recognizer, features, SIDE);
       const results = { own: both(own), apart: both(apart), shuffled: both(shuffled), blind: both(blind), attention };
-      rows.push({ split: run.split.name, seed: run.seed, layers: run.layers, steps: run.steps, ...results });
+      const { split, ...settings } = run;
+      rows.push({ split: split.name, ...settings, ...results });
     }
     return rows;
   });
@@ -97,26 +103,32 @@ interface Run {
   readonly split: LabelSplit;
   readonly seed: number;
   readonly layers: number;
+  readonly featureLayer: FeatureLayer;
   readonly steps: number;
 }
 
-/** All bridges: three seeds of each split, one of one layer, and one that has hardly learned. */
-const runsOf = (steps: number): readonly Run[] => [
-  ...splits.flatMap((split) => SEEDS.map((seed): Run => ({ split, seed, layers: 3, steps }))),
-  { split: splits[0]!, seed: 0, layers: 1, steps },
-  { split: splits[0]!, seed: 0, layers: 3, steps: 1 },
-];
+/** All bridges: three seeds of each split and layer that is read, one of one layer, and one that has hardly learned. */
+function runsOf(steps: number): readonly Run[] {
+  const usual = { split: splits[0]!, seed: 0, layers: 3, featureLayer: -1, steps } as const;
+  return [
+    ...featureLayers.flatMap((featureLayer) =>
+      splits.flatMap((split) => SEEDS.map((seed): Run => ({ ...usual, split, seed, featureLayer }))),
+    ),
+    { ...usual, layers: 1 },
+    ...featureLayers.map((featureLayer): Run => ({ ...usual, featureLayer, steps: 1 })),
+  ];
+}
 
-const folderOf = ({ work }: Places, { split, seed, layers, steps }: Run): string =>
-  join(work, `${split.name}-${seed}-${layers}-${steps}`);
+const folderOf = ({ work }: Places, { split, seed, layers, featureLayer, steps }: Run): string =>
+  join(work, `${split.name}-${seed}-${layers}${featureLayer === -1 ? "" : featureLayer}-${steps}`);
 
 async function train(places: Places, model: ImageTextModel, run: Run): Promise<void> {
   const out = folderOf(places, run);
   if (existsSync(join(out, "bridge.json"))) return;
-  const { layers, steps, seed } = run;
+  const { layers, featureLayer, steps, seed } = run;
   const options = bridgeOptions.parse({
     ...{ data: places.training, localiser: places.localiser, labels: run.split.base },
-    ...{ layers, steps, seed, optimizer: OPTIMIZER },
+    ...{ layers, featureLayer, steps, seed, optimizer: OPTIMIZER },
   });
   const began = performance.now();
   const { loss } = await trainBridge(options, { model, cache: join(places.work, "features") }, { out });

@@ -1,7 +1,13 @@
 import path from "node:path";
 import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
 import type { ImageText } from "../../models/image-text.ts";
-import { traceImages, traceImageTokens, traceTexts } from "../../models/image-text-graphs.ts";
+import {
+  type FeatureLayer,
+  featureLayers,
+  traceImages,
+  traceImageTokens,
+  traceTexts,
+} from "../../models/image-text-graphs.ts";
 import { openImageText } from "../../models/open-vision.ts";
 import { prepare } from "../../models/programs.ts";
 import type { Recipe } from "../../savings/recipe.ts";
@@ -40,8 +46,8 @@ type Prepared =
 /** A model that puts images and texts into one space, loaded. */
 export class ImageTextModel implements Loaded {
   readonly kind = "encoder of images and texts";
-  /** Compiled when tokens are first asked for. */
-  #tokens: Promise<ImageRunner> | undefined;
+  /** By layer, compiled when its tokens are first asked for. */
+  readonly #tokens = new Map<FeatureLayer, Promise<ImageRunner>>();
 
   private constructor(
     readonly source: ResolvedModel,
@@ -51,7 +57,7 @@ export class ImageTextModel implements Loaded {
     /** Batches texts that wait at the same time. */
     readonly queue: EncoderQueue,
     private readonly images: ImageRunner,
-    private readonly tokensGraph: Graph,
+    private readonly tokenGraphs: ReadonlyMap<FeatureLayer, Graph>,
   ) {}
 
   /** @throws UserError if its files need something unsupported */
@@ -64,14 +70,18 @@ export class ImageTextModel implements Loaded {
     const { model, weights } = openImageText(checkpoint, preparedFolder(source.path), exact(quant));
     const { text, image, width } = model;
     const processor = processorFor(folder, image.config);
-    const graphs = prepare(weights, () => [traceTexts(model), traceImages(model, 1), traceImageTokens(model)]);
-    const [texts, pictures, imageTokens] = graphs;
+    const graphs = prepare(weights, () => [
+      ...[traceTexts(model), traceImages(model, 1)],
+      ...featureLayers.map((layer) => traceImageTokens(model, layer)),
+    ]);
+    const [texts, pictures, ...tokens] = graphs;
+    const tokenGraphs = new Map(featureLayers.map((layer, i) => [layer, tokens[i]!]));
     const compiling = RowPrograms.compile(texts!);
     const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, text.config.vocabulary));
     const queue = new EncoderQueue(new RowRunner(programs, { width, types: 0 }));
     try {
       const images = await ImageRunner.compile(pictures!, image.config, [width]);
-      return new ImageTextModel(source, model, tokenizer, processor, queue, images, imageTokens!);
+      return new ImageTextModel(source, model, tokenizer, processor, queue, images, tokenGraphs);
     } catch (error) {
       queue[Symbol.dispose]();
       throw error;
@@ -113,11 +123,16 @@ export class ImageTextModel implements Loaded {
     return this.images.cost;
   }
 
-  /** An image's tokens after the last layer, [tokens, hidden], the first of them the whole image's; and their cost. */
-  async imageTokens(picture: Pixels): Promise<{ readonly values: Float32Array; readonly cost: Spent }> {
+  /** An image's tokens after a layer, [tokens, hidden], the first of them the whole image's; and their cost. */
+  async imageTokens(
+    picture: Pixels,
+    layer: FeatureLayer,
+  ): Promise<{ readonly values: Float32Array; readonly cost: Spent }> {
     const { config, tokens } = this.model.image;
-    this.#tokens ??= ImageRunner.compile(this.tokensGraph, config, [tokens, config.hidden]);
-    const runner = await this.#tokens;
+    const compiling =
+      this.#tokens.get(layer) ?? ImageRunner.compile(this.tokenGraphs.get(layer)!, config, [tokens, config.hidden]);
+    this.#tokens.set(layer, compiling);
+    const runner = await compiling;
     const values = await runner.run(normalisePixels(sized(picture, this.processor), this.processor));
     return { values: finite(values, "an image's tokens"), cost: runner.cost };
   }
@@ -211,7 +226,7 @@ export class ImageTextModel implements Loaded {
   [Symbol.dispose](): void {
     this.queue[Symbol.dispose]();
     this.images[Symbol.dispose]();
-    void this.#tokens?.then((tokens) => tokens[Symbol.dispose]());
+    for (const compiling of this.#tokens.values()) void compiling.then((tokens) => tokens[Symbol.dispose]());
   }
 }
 

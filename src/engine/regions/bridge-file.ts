@@ -1,5 +1,6 @@
 import path from "node:path";
 import { z } from "zod";
+import { featureLayers } from "../../models/image-text-graphs.ts";
 import { type BridgeConfig, RegionBridge } from "../../models/region-bridge.ts";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
@@ -14,6 +15,8 @@ const count = z.int().min(1);
 export const bridgeFile = z.strictObject({
   /** The image–text model whose tokens it reads. */
   model: z.strictObject({ name: z.string().min(1), sha256 }),
+  /** The layer of that model whose tokens it reads. */
+  featureLayer: z.literal(featureLayers).default(-1),
   /** The hash of the localiser's weights. */
   localiser: sha256,
   sizes: z.strictObject({ token: count, hidden: count, width: count, layers: count, heads: count, ffn: count }),

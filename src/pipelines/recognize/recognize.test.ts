@@ -62,7 +62,7 @@ const scene = () => readScenes(data).find(({ boxes }) => boxes.length === 2)!;
 
 test("a bridge is trained by its model's name, and keeps the features", async () => {
   vi.stubEnv("MODICUM_HOME", at("home"));
-  const options = { model: at("clip"), ...bridge, steps: 2 };
+  const options = { model: at("clip"), ...bridge, featureLayer: -2, steps: 2 };
   const { loss } = await trainRegionBridge(options, { out: at("by-name") });
   vi.unstubAllEnvs();
   expect(loss.last).toBeGreaterThan(0);
@@ -86,7 +86,7 @@ test("regions have labels and scores, and the picture's tower runs once for all"
     expect(scores[label]).toBe(score);
   }
   const { imageCost } = model;
-  const tower = (await model.imageTokens({ width: 8, height: 8, data: new Uint8Array(192) })).cost.flops;
+  const tower = (await model.imageTokens({ width: 8, height: 8, data: new Uint8Array(192) }, -1)).cost.flops;
   const texts = receipt.flops.dense - 2 * imageCost.flops;
   expect(receipt.flops.spent).toBe(texts + tower + receipt.flops.overhead);
   expect(receipt.work).toEqual({
@@ -110,10 +110,12 @@ test("the order of regions is the order of results, and other labels change no v
 });
 
 test("features are kept and equal; regions look at the image, and each head's attention sums to 1", async () => {
-  const source = { model, localiser: at("localiser"), cache: at("cache") };
+  const source = { model, featureLayer: -1, localiser: at("localiser"), cache: at("cache") } as const;
   const [kept, again] = [await featuresOf(data, source), await featuresOf(data, { ...source, cache: at("again") })];
   expect(kept.images).toEqual(again.images);
   expect(kept.tokens).toEqual(again.tokens);
+  const before = await featuresOf(data, { ...source, featureLayer: -2 });
+  expect(before.images).not.toEqual(kept.images);
   const tokens = kept.tokens.slice(0, 2 * kept.sizes.token);
   const image = kept.images.slice(0, kept.sizes.imageTokens * kept.sizes.hidden);
   const seen = await recognizer.vectors(tokens, image);

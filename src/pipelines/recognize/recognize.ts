@@ -62,7 +62,7 @@ export async function recognize(recognizer: Recognizer, request: RecognizeReques
 
   const seen = await recognizer.localiser.regions(features, found);
   bill.overhead(recognizer.localiser.regionsCost(found.length));
-  const tokens = await recognizer.model.imageTokens(picture);
+  const tokens = await recognizer.model.imageTokens(picture, recognizer.featureLayer);
   bill.tower(tokens.cost);
   const bridged = await recognizer.vectors(seen.tokens, tokens.values);
   bill.overhead(bridged.cost);

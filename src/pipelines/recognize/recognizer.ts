@@ -5,6 +5,7 @@ import { localiserTensors, openLocaliser } from "../../engine/regions/localiser-
 import { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
 import { FloatRunner } from "../../engine/regions/runner.ts";
 import { Graph, type Spent, sym } from "../../graph/index.ts";
+import type { FeatureLayer } from "../../models/image-text-graphs.ts";
 import type { BridgeConfig, RegionBridge } from "../../models/region-bridge.ts";
 import { modelHash } from "../../weights/sources/index.ts";
 import { contentHash } from "../../weights/sources/model-hash.ts";
@@ -38,6 +39,8 @@ export class Recognizer implements Disposable {
     readonly localiser: LocaliserRunner,
     private readonly bridge: FloatRunner,
     private readonly sizes: BridgeConfig,
+    /** The model's layer whose tokens the bridge reads. */
+    readonly featureLayer: FeatureLayer,
     /** The factor from cosines to logits. */
     readonly scale: number,
   ) {}
@@ -53,7 +56,7 @@ export class Recognizer implements Disposable {
     checkBridge(folder, about, own);
     const runner = await LocaliserRunner.compile(localiser);
     const compiled = await FloatRunner.compile(traceBridge(bridge, model.model.image.tokens));
-    return new Recognizer(model, runner, compiled, bridge.config, about.scale);
+    return new Recognizer(model, runner, compiled, bridge.config, about.featureLayer, about.scale);
   }
 
   /** Vectors of regions by their tokens [regions, token] and the image's tokens [image tokens, hidden]. */

@@ -5,6 +5,7 @@ import { readImage } from "../../engine/image/input.ts";
 import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
 import { localiserTensors, openLocaliser } from "../../engine/regions/localiser-file.ts";
 import { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
+import type { FeatureLayer } from "../../models/image-text-graphs.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { withFile } from "../../weights/read-file.ts";
 import { parseHeader } from "../../weights/safetensors/header.ts";
@@ -29,6 +30,8 @@ export interface RegionFeatures {
 /** The frozen parts, and the folder that keeps what they said. */
 export interface FeatureSource {
   readonly model: ImageTextModel;
+  /** The model's layer whose tokens are kept. */
+  readonly featureLayer: FeatureLayer;
   /** The localiser's folder. */
   readonly localiser: string;
   readonly cache: string;
@@ -42,7 +45,13 @@ export interface FeatureSource {
 export async function featuresOf(file: string, source: FeatureSource): Promise<RegionFeatures> {
   const scenes = readScenes(file);
   const key = createHash("sha256");
-  for (const part of [hashOf(file), await modelHash(source.model.source), hashOf(localiserTensors(source.localiser))])
+  const { model, featureLayer, localiser } = source;
+  for (const part of [
+    hashOf(file),
+    await modelHash(model.source),
+    `${featureLayer}`,
+    hashOf(localiserTensors(localiser)),
+  ])
     key.update(part);
   const kept = path.join(source.cache, `${key.digest("hex").slice(0, 24)}.safetensors`);
   if (!existsSync(kept)) await collect(scenes, source, kept);
@@ -61,7 +70,11 @@ function firstOf(scenes: readonly RegionScene[]): number[] {
   });
 }
 
-async function collect(scenes: readonly RegionScene[], { model, localiser, cache }: FeatureSource, kept: string) {
+async function collect(
+  scenes: readonly RegionScene[],
+  { model, featureLayer, localiser, cache }: FeatureSource,
+  kept: string,
+) {
   using runner = await LocaliserRunner.compile(openLocaliser(localiser).localiser);
   const token = runner.localiser.config.image.hidden;
   const { tokens: imageTokens, config } = model.model.image;
@@ -71,7 +84,7 @@ async function collect(scenes: readonly RegionScene[], { model, localiser, cache
   let end = 0;
   for (const [i, scene] of scenes.entries()) {
     const picture = await readImage(scene, i);
-    images.set((await model.imageTokens(picture)).values, i * imageTokens * config.hidden);
+    images.set((await model.imageTokens(picture, featureLayer)).values, i * imageTokens * config.hidden);
     const found = await runner.regions(await runner.look(picture), sharesOf(scene.boxes, picture));
     tokens.set(found.tokens, end * token);
     end += scene.boxes.length;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { localiserSizes } from "../../engine/regions/localiser-file.ts";
+import { featureLayers } from "../../models/image-text-graphs.ts";
 import { optimizerOptions } from "../options.ts";
 import { scheduleOptions } from "../schedule.ts";
 
@@ -26,6 +27,10 @@ export const bridgeOptions = z.strictObject({
   data: z.string().describe("JSON lines with image, a path from the file's folder, boxes and labels"),
   localiser: z.string().describe("a localiser's folder"),
   labels: z.array(z.string().min(1)).min(2).describe("labels that are learned; regions of others are left out"),
+  featureLayer: z
+    .literal(featureLayers)
+    .default(-1)
+    .describe("the model's layer whose tokens are read: -1 the last, as in the paper; -2 the one before it"),
   layers: count.default(3).describe("layers of attention among regions and to the image"),
   heads: count.default(8).describe("attention heads"),
   ffn: count.default(384).describe("inner width of a feed-forward"),

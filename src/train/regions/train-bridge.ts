@@ -44,7 +44,8 @@ export async function trainBridge(
   call: RegionCall,
 ): Promise<BridgeFile> {
   const { model } = frozen;
-  const features = await featuresOf(options.data, { ...frozen, localiser: options.localiser });
+  const { localiser, featureLayer } = options;
+  const features = await featuresOf(options.data, { ...frozen, localiser, featureLayer });
   const lessons = lessonsOf(features, options.labels);
   const { layers, heads, ffn, scale } = options;
   const { hidden, token } = features.sizes;
@@ -58,11 +59,12 @@ export async function trainBridge(
   fillByWidth(trainer.store, layers, options.seed);
   const losses = await runSteps(features, lessons, texts.values, trainer, options, call);
   makeFolders(call.out);
-  for (const file of [localiserJson, localiserTensors]) await copyFile(file(options.localiser), file(call.out));
+  for (const file of [localiserJson, localiserTensors]) await copyFile(file(localiser), file(call.out));
   await writeTensors(bridgeTensors(call.out), tensorsOf(trainer.store, "F16"));
   const about: BridgeFile = {
     model: { name: model.source.name, sha256: await modelHash(model.source) },
-    localiser: hashOf(localiserTensors(options.localiser)),
+    featureLayer,
+    localiser: hashOf(localiserTensors(localiser)),
     ...{ sizes, scale, labels: options.labels, steps: options.steps, seed: options.seed },
     data: { sha256: hashOf(options.data), regions: lessons.reduce((all, { regions }) => all + regions.length, 0) },
     loss: { first: meanOfFirst(losses), last: meanOfFirst(losses.toReversed()) },
