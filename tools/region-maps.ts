@@ -15,12 +15,13 @@ import { recognize } from "../src/pipelines/recognize/recognize.ts";
 import type { Recognizer } from "../src/pipelines/recognize/recognizer.ts";
 import { type RegionScene, readScenes } from "../src/train/regions/scenes.ts";
 import { resolveModel } from "../src/weights/sources/index.ts";
+import { SIDE, shades, sheetOf, svgOf } from "./picture-sheet.ts";
 
 const [model, scenes, out, count = "4"] = process.argv.slice(2);
 if (model === undefined || scenes === undefined || out === undefined)
   throw new Error("usage: npx tsx tools/region-maps.ts MODEL SCENES.jsonl OUT.png [COUNT]");
 
-const [SIDE, GAP, REGIONS] = [240, 8, 3];
+const REGIONS = 3;
 
 /** The mean over heads of each region's attention to the picture's patches, [regions][patches]. */
 async function attentionOf(recognizer: Recognizer, { image, boxes }: RegionScene): Promise<number[][]> {
@@ -46,11 +47,8 @@ async function attentionOf(recognizer: Recognizer, { image, boxes }: RegionScene
 async function mapOf(file: string, attention: readonly number[], box: Box): Promise<Uint8Array> {
   const { width, height } = await sharp(file).metadata();
   const patches = Math.sqrt(attention.length);
-  const [most, cell] = [Math.max(...attention), SIDE / patches];
-  const shades = attention.map((share, i) => {
-    const [x, y] = [cell * (i % patches), cell * Math.floor(i / patches)];
-    return `<rect x="${x}" y="${y}" width="${cell + 0.5}" height="${cell + 0.5}" fill-opacity="${(0.85 * (1 - share / most)).toFixed(2)}"/>`;
-  });
+  const most = Math.max(...attention);
+  const darkness = attention.map((share) => 0.85 * (1 - share / most));
   const [left, top, right, bottom] = [
     (box[0] * SIDE) / width,
     (box[1] * SIDE) / height,
@@ -58,10 +56,9 @@ async function mapOf(file: string, attention: readonly number[], box: Box): Prom
     (box[3] * SIDE) / height,
   ];
   const frame = `<rect x="${left}" y="${top}" width="${right - left}" height="${bottom - top}" fill="none" stroke="#ffb000" stroke-width="3"/>`;
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${SIDE}" height="${SIDE}">${shades.join("")}${frame}</svg>`;
   const scaled = sharp(file).resize(SIDE, SIDE, { kernel: "nearest", fit: "fill" });
   return scaled
-    .composite([{ input: Buffer.from(svg) }])
+    .composite([{ input: svgOf(`${shades(darkness, [patches, patches])}${frame}`) }])
     .png()
     .toBuffer();
 }
@@ -89,13 +86,6 @@ const labels = [...new Set(all.flatMap((scene) => scene.labels))].sort();
 const several = all.filter(({ boxes }) => boxes.length > 1).slice(0, Number(count));
 const rows = [];
 for (const scene of several) rows.push(await rowOf(recognizer, scene, labels));
-const step = SIDE + GAP;
-const sheet = sharp({
-  create: { width: (1 + REGIONS) * step + GAP, height: rows.length * step + GAP, channels: 3, background: "#808080" },
-});
-const placed = rows.flatMap((row, y) =>
-  row.map((input, x) => ({ input: Buffer.from(input), left: GAP + x * step, top: GAP + y * step })),
-);
-await writeFile(out, await sheet.composite(placed).png({ palette: true }).toBuffer());
+await writeFile(out, await sheetOf(rows, 1 + REGIONS));
 recognizer[Symbol.dispose]();
 loaded[Symbol.dispose]();

@@ -13,12 +13,12 @@ import { keptTokens } from "../src/savings/tokens/feather/keep.ts";
 import { featherOptions } from "../src/savings/tokens/feather/options.ts";
 import { LastQueryScores } from "../src/savings/tokens/last-query.ts";
 import { resolveModel } from "../src/weights/sources/index.ts";
+import { SIDE, shades, sheetOf, svgOf } from "./picture-sheet.ts";
 
 const [name, picture, question, out, ratio = "0.7"] = process.argv.slice(2);
 if (name === undefined || picture === undefined || question === undefined || out === undefined)
   throw new Error("usage: npx tsx tools/token-map.ts MODEL PICTURE QUESTION OUT.png [RATIO]");
 
-const [SIDE, GAP] = [240, 8];
 const model = await LanguageModel.load(await resolveModel(name), "f32");
 const ids = encodeWithPlaces(model, question, 1, { raw: false, tools: [] });
 const { prompt, embeddings, visual } = await seenPrompt(model, ids, [picture]);
@@ -64,22 +64,16 @@ function keptBy(scores: Float32Array, { grid }: VisualSpan): number[] {
 async function drawn(scores: Float32Array, kept: readonly number[]): Promise<Buffer> {
   const [rows, columns] = image!.grid;
   const [wide, high, most] = [SIDE / columns, SIDE / rows, Math.sqrt(Math.max(...scores))];
-  const place = (cell: number) => [wide * (cell % columns), high * Math.floor(cell / columns)] as const;
-  const shades = Array.from(scores, (score, cell) => {
-    const [x, y] = place(cell);
-    const dark = (0.9 * (1 - Math.sqrt(score) / most)).toFixed(2);
-    return `<rect x="${x}" y="${y}" width="${wide + 0.5}" height="${high + 0.5}" fill-opacity="${dark}"/>`;
-  });
+  const darkness = Array.from(scores, (score) => 0.9 * (1 - Math.sqrt(score) / most));
   const dots = kept.map((cell) => {
-    const [x, y] = place(cell);
+    const [x, y] = [wide * (cell % columns), high * Math.floor(cell / columns)];
     return `<circle cx="${x + wide / 2}" cy="${y + high / 2}" r="${Math.min(wide, high) / 6}" fill="#56b4e9"/>`;
   });
-  const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${SIDE}" height="${SIDE}">${shades.join("")}${dots.join("")}</svg>`;
   return sharp(picture)
     .autoOrient()
     .flatten({ background: "white" })
     .resize(SIDE, SIDE, { kernel: "nearest", fit: "fill" })
-    .composite([{ input: Buffer.from(svg) }])
+    .composite([{ input: svgOf(`${shades(darkness, image!.grid)}${dots.join("")}`) }])
     .png()
     .toBuffer();
 }
@@ -87,15 +81,5 @@ async function drawn(scores: Float32Array, kept: readonly number[]): Promise<Buf
 const [rotary, none] = [await scoresOf(true), await scoresOf(false)];
 const above = await Promise.all(rotary.map((scores) => drawn(scores, [])));
 const below = await Promise.all(none.map((scores) => drawn(scores, keptBy(scores, image))));
-const step = SIDE + GAP;
-const sheet = {
-  width: rotary.length * step + GAP,
-  height: 2 * step + GAP,
-  channels: 3 as const,
-  background: "#808080",
-};
-const placed = [above, below].flatMap((row, y) =>
-  row.map((input, x) => ({ input, left: GAP + x * step, top: GAP + y * step })),
-);
-await writeFile(out, await sharp({ create: sheet }).composite(placed).png({ palette: true }).toBuffer());
+await writeFile(out, await sheetOf([above, below], rotary.length));
 model[Symbol.dispose]();

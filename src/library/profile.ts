@@ -41,8 +41,8 @@ const calibrationTexts = z.array(
 );
 
 /**
- * Calibrates a saving for a model on texts like those to come, of a model that reads images also on questions about pictures. Keep the result with `saveCalibration(file, learnt)`;
- * `learnt.use(file)` is the saving that uses it.
+ * Calibrates a saving for a model on texts like those to come; a model that reads images takes questions about pictures,
+ * too. Keep the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
  * @throws UserError if the saving needs no calibration, the model has no hash on record, or a text is empty or longer
  * than the context
  */

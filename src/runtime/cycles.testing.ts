@@ -7,7 +7,7 @@ import { Program } from "./program.ts";
 
 /**
  * Loads, runs and unloads a model of 256 kB repeatedly (a larger one left allocators with pieces of its own size, 6 %
- * of all), written to the file in its argument; prints the resident bytes after the warm-up, and twice 200 cycles later.
+ * of all), written to the file in its argument; prints the resident bytes after the warm-up, 200 cycles later, and again.
  */
 const SIZE = 256;
 const file = process.argv[2]!;

@@ -37,7 +37,10 @@ export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, s
   return causalAttention(operands, { heads, kvHeads, headSize, scale, window, softcap });
 }
 
-/** Attention of all queries to all keys, of which a mask hides some. */
+/**
+ * Attention of all queries to all keys, of which a mask hides some. Heads come first, unlike in nn/attend.ts: a term
+ * that is added has to be the end of the other's shape.
+ */
 function attendMasked(
   { q, k, v, hidden }: Readonly<Record<"q" | "k" | "v" | "hidden", Tensor>>,
   { heads, kvHeads, headSize, scale }: Pick<AttentionAttrs, "heads" | "kvHeads" | "headSize" | "scale">,

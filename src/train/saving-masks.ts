@@ -27,7 +27,7 @@ export class SavingMasks {
     this.#narrows = layers.some(({ share }) => share < 1);
   }
 
-  /** What is added to a layer's scores, f32 [rows, tokens, tokens]; undefined: attention is dense. */
+  /** A term of a layer's scores, f32 [rows, tokens, tokens]; undefined: attention is dense. */
   scores(g: Graph, layer: number, { rows, tokens }: Shape): Tensor | undefined {
     const at = this.#seen.indexOf(this.layers[layer]!);
     return at < 0 ? undefined : inputOf(g, nameOf(at), "f32", [rows, tokens, tokens]);

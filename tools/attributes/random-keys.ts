@@ -21,7 +21,7 @@ import { fromFolder, Tokenizer } from "../../src/weights/tokenizer/index.ts";
 
 const SEED = 4;
 
-/** Of the visual tokens up to itself, each sees itself and as many others as it has neighbours among them. */
+/** Each visual token sees itself, and as many of those before it as it has neighbours among them. */
 function randomKeys(visual: readonly VisualSpan[], tokens: number, radius: number): Sees {
   const near = new Entries(visual, [...Array(tokens).keys()]).sees({ radius, causal: true });
   const random = seededRandom(SEED);

@@ -5,7 +5,7 @@ import { readJson } from "../../weights/json-file.ts";
 import { CHANNELS, type Pixels } from "./pixels.ts";
 import { filters, type PixelScale, PROCESSOR_FILE, scaleFields, scaleOf } from "./processor.ts";
 import { type FilterName, resized } from "./resample.ts";
-import { cropped } from "./tiles.ts";
+import { cutInto, type Tiles } from "./tiles.ts";
 
 const side = z.int().min(1).max(4096);
 const square = z.strictObject({ height: side, width: side });
@@ -32,13 +32,6 @@ export interface FittedProcessor extends PixelScale {
   readonly filter: FilterName;
 }
 
-/** An image: the whole of it in a tile's size, then the tiles of the size that fits it best, row by row. */
-export interface FittedTiles {
-  readonly pictures: readonly Pixels[];
-  readonly rows: number;
-  readonly columns: number;
-}
-
 /** Reads a model folder's processor, for a model that reads tiles of `expected` pixels a side. @throws UserError */
 export function readFittedProcessor(folder: string, expected: number): FittedProcessor {
   const file = path.join(folder, PROCESSOR_FILE);
@@ -56,16 +49,16 @@ export function readFittedProcessor(folder: string, expected: number): FittedPro
   return { side: expected, sizes, filter: filters[read.resample], ...scaleOf(read) };
 }
 
-/** The tiles of a picture, as transformers' `LlavaNextImageProcessor` with Pillow makes them: black around the picture. */
-export function fittedTiles(picture: Pixels, { side, sizes, filter }: FittedProcessor): FittedTiles {
+/**
+ * The whole of a picture in a tile's size, then the tiles of the size that fits it best, as transformers'
+ * `LlavaNextImageProcessor` with Pillow makes them: black around the picture.
+ */
+export function fittedTiles(picture: Pixels, { side, sizes, filter }: FittedProcessor): Tiles {
   const [height, width] = bestOf(picture, sizes);
   const { height: high, width: wide } = insideOf(picture, [height, width]);
   const padded = centred(resized(picture, wide, high, filter), [height, width]);
-  const [rows, columns] = [height / side, width / side];
-  const tiles = Array.from({ length: rows * columns }, (_, i) =>
-    cropped(padded, (i % columns) * side, Math.floor(i / columns) * side, side),
-  );
-  return { pictures: [resized(picture, side, side, filter), ...tiles], rows, columns };
+  const { pictures, rows, columns } = cutInto(padded, side);
+  return { pictures: [resized(picture, side, side, filter), ...pictures], rows, columns };
 }
 
 /** The size that leaves most of an image's pixels, and of equal ones the smallest. */

@@ -28,7 +28,7 @@ export interface TileProcessor extends PixelScale {
   readonly filter: FilterName;
 }
 
-/** An image as its tiles, row by row, and the whole of it in a tile's size at the end. One that is no larger than a tile has no rows. */
+/** An image as tiles, row by row, with the whole of it in a tile's size among them: at the end, unless a model says otherwise. */
 export interface Tiles {
   readonly pictures: readonly Pixels[];
   readonly rows: number;
@@ -55,12 +55,18 @@ export function tilesOf(picture: Pixels, { longest, side, splits, filter }: Tile
   const small = (whole: Pixels) => resized(whole, side, side, filter);
   if (!splits) return { pictures: [small(scaled)], rows: 0, columns: 0 };
   const whole = sizedTo(scaled, wholeTiles(scaled, side), filter);
+  const { pictures, rows, columns } = cutInto(whole, side);
+  if (pictures.length === 1) return { pictures, rows: 0, columns: 0 };
+  return { pictures: [...pictures, small(whole)], rows, columns };
+}
+
+/** The squares of a picture whose sides are whole squares of `side` pixels. */
+export function cutInto(whole: Pixels, side: number): Tiles {
   const [rows, columns] = [whole.height / side, whole.width / side];
-  if (rows * columns === 1) return { pictures: [whole], rows: 0, columns: 0 };
-  const tiles = Array.from({ length: rows * columns }, (_, i) =>
+  const pictures = Array.from({ length: rows * columns }, (_, i) =>
     cropped(whole, (i % columns) * side, Math.floor(i / columns) * side, side),
   );
-  return { pictures: [...tiles, small(whole)], rows, columns };
+  return { pictures, rows, columns };
 }
 
 interface Sizes {
@@ -88,8 +94,7 @@ function wholeTiles({ width, height }: Sizes, side: number): Sizes {
   return { width: up(Math.trunc(up(height) * ratio)), height: up(height) };
 }
 
-/** A square of a picture. */
-export function cropped({ width, data }: Pixels, left: number, top: number, side: number): Pixels {
+function cropped({ width, data }: Pixels, left: number, top: number, side: number): Pixels {
   const tile = new Uint8Array(side * side * CHANNELS);
   for (let y = 0; y < side; y++) {
     const from = ((top + y) * width + left) * CHANNELS;
