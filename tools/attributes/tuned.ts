@@ -1,8 +1,8 @@
 /** Writes the section of models tuned under cuts: `npx tsx tools/attributes/tuned.ts [OUT]`. With the folder of `tune.ts`, its answers are copied first. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { markdownTable, root, writeSection } from "../section.ts";
+import { difference, percent, shareOf, shareText } from "../shares.ts";
 import { type Answers, type Asked, askedKinds } from "./measure.ts";
 import { load, pageOf } from "./results.ts";
 import { savedOf } from "./saved.ts";
@@ -25,12 +25,6 @@ function collect(out: string): void {
   writeFileSync(FILE, `${JSON.stringify(told)}\n`);
 }
 
-const hits = ({ right }: Told, kind: Asked): [number][] => [...right[kind]].map((digit) => [Number(digit)]);
-const mean = (parts: readonly (readonly number[])[]): number =>
-  parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-const points = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`;
-
 /** The answers by arm and time. */
 class Tuned {
   constructor(private readonly all: readonly Told[]) {}
@@ -41,28 +35,17 @@ class Tuned {
 
   share(name: string, when: Told["when"], kind: Asked): number {
     const told = this.find(name, when);
-    return told ? mean(hits(told, kind)) : Number.NaN;
+    return told ? shareOf(told.right[kind]) : Number.NaN;
   }
 
   /** The difference of all right answers between two arms, in points, with the interval. */
   against(one: Told, other: Told): { readonly delta: number; readonly text: string } {
-    const of = (told: Told) => askedKinds.flatMap((kind) => hits(told, kind));
-    const { mean: delta, ci95 } = pairedDelta(of(one), of(other), mean, { seed: 1 });
-    return { delta, text: `${points(delta)} [${points(ci95[0])}, ${points(ci95[1])}]` };
+    const of = ({ right }: Told) => askedKinds.map((kind) => right[kind]).join("");
+    return difference(of(one), of(other));
   }
 }
 
 const saved = (told: Told): number => savedOf("yopo", { ...(told as Answers), name: told.name }, load("yopo"));
-
-/** A share of right answers with Wilson's interval of 95 %. */
-function shareText(told: Told, kind: Asked): string {
-  const [n, share] = [told.right[kind].length, mean(hits(told, kind))];
-  const z = 1.96;
-  const middle = share + z ** 2 / (2 * n);
-  const half = z * Math.sqrt((share * (1 - share)) / n + z ** 2 / (4 * n ** 2));
-  const [low, high] = [middle - half, middle + half].map((value) => ((100 * value) / (1 + z ** 2 / n)).toFixed(1));
-  return `${percent(share)} [${low}, ${high}]`;
-}
 
 function rowOf(tuned: Tuned, { name, recipe }: Arm): string[] | undefined {
   const [before, after, dense] = [tuned.find(name, "before"), tuned.find(name, "after"), tuned.find("dense", "after")];
@@ -73,8 +56,8 @@ function rowOf(tuned: Tuned, { name, recipe }: Arm): string[] | undefined {
     recipe === undefined ? name : `\`${recipe}\``,
     flops ? percent(saved(told)) : "",
     flops ? percent(1 - flops.spent / flops.dense) : "",
-    before ? askedKinds.map((kind) => percent(mean(hits(before, kind)))).join(", ") : "",
-    ...askedKinds.map((kind) => (after ? shareText(after, kind) : "")),
+    before ? askedKinds.map((kind) => percent(shareOf(before.right[kind]))).join(", ") : "",
+    ...askedKinds.map((kind) => (after ? shareText(after.right[kind]) : "")),
     after && dense && after !== dense ? tuned.against(after, dense).text : "",
   ];
 }
