@@ -64,7 +64,8 @@ const rowOf = (
   questions: questionsOf(scene, options, seed),
 });
 
-async function writeImages(out: string, name: string, { size, rgb, owner }: Scene) {
+/** Writes a scene's picture and masks; returns their paths from the folder. */
+export async function writeImages(out: string, name: string, { size, rgb, owner }: Scene) {
   const { default: sharp } = await import("sharp");
   const [image, masks] = [`images/${name}.png`, `images/${name}-masks.png`];
   const raw = (channels: 1 | 3) => ({ raw: { width: size, height: size, channels } });

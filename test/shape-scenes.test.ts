@@ -1,0 +1,67 @@
+import { expect, test } from "vitest";
+import { seededRandom } from "../src/util/random.ts";
+import { drawObject } from "../tools/regionspot/shapes/object.ts";
+import { drawShapeScene, MOST, SEEN, SHAPES_SIDE } from "../tools/regionspot/shapes/scene.ts";
+import { labelOf, looks, shapeNames } from "../tools/regionspot/shapes/words.ts";
+import { shapeCaption } from "../tools/regionspot/shapes/write.ts";
+
+const seeds = Array.from({ length: 120 }, (_, seed) => seed);
+const scenes = seeds.map(drawShapeScene);
+
+test("a seed gives the same bytes, another one others", () => {
+  expect(drawShapeScene(3)).toEqual(scenes[3]);
+  expect(scenes[4]!.rgb).not.toEqual(scenes[3]!.rgb);
+});
+
+test("scenes have one to six objects of looks that are all different", () => {
+  expect(looks.length).toBe(192);
+  const known = new Set(looks.map(labelOf));
+  for (const { objects } of scenes) {
+    const labels = objects.map(({ label }) => label);
+    expect(new Set(labels).size).toBe(labels.length);
+    expect(labels.every((label) => known.has(label))).toBe(true);
+  }
+  const counts = new Set(scenes.map(({ objects }) => objects.length));
+  expect([...counts].sort()).toEqual(Array.from({ length: MOST }, (_, i) => i + 1));
+});
+
+test("boxes are tight around what can be seen", () => {
+  for (const { owner, objects } of scenes)
+    for (const [i, { box, area }] of objects.entries()) {
+      const own = [...owner.keys()].filter((at) => owner[at] === i + 1);
+      const [xs, ys] = [own.map((at) => at % SHAPES_SIDE), own.map((at) => Math.floor(at / SHAPES_SIDE))];
+      expect(box).toEqual([Math.min(...xs), Math.min(...ys), Math.max(...xs) + 1, Math.max(...ys) + 1]);
+      expect(area).toBe(own.length);
+    }
+});
+
+test("some objects are covered in part, the last one never is", () => {
+  const covered = scenes.flatMap(({ objects }) =>
+    objects.map(({ whole, area }, i) => ({ share: area / whole, last: i === objects.length - 1 })),
+  );
+  expect(covered.filter(({ last }) => last).every(({ share }) => share === 1)).toBe(true);
+  const least = Math.min(...covered.map(({ share }) => share));
+  expect(least).toBeGreaterThanOrEqual(SEEN);
+  expect(least).toBeLessThan(0.6);
+});
+
+test("a caption names all objects and no other, in an order of its own", () => {
+  const orders = scenes.map((scene, i) => {
+    const labels = scene.objects.map(({ label }) => label);
+    const words = shapeCaption(scene, seeds[i]!).replaceAll(/\b(a picture of|a|and)\b|,/g, " ");
+    const told = words.trim().split(/\s{2,}/);
+    expect(told.toSorted()).toEqual(labels.toSorted());
+    return told.join() === labels.join();
+  });
+  const several = orders.filter((_, i) => scenes[i]!.objects.length > 1);
+  expect(several.filter((same) => same).length).toBeLessThan(several.length / 3);
+});
+
+test("each shape has an area of its own and lies in its square", () => {
+  for (const shape of shapeNames) {
+    const { width, data } = drawObject({ texture: "solid", colour: "red", shape }, 20, seededRandom(1));
+    const share = data.filter((value, i) => i % 4 === 3 && value === 255).length / width ** 2;
+    expect(share, shape).toBeGreaterThan(0.2);
+    expect(share, shape).toBeLessThan(0.75);
+  }
+});
