@@ -49,6 +49,11 @@ test.each([
     "image: expected an image as data:image/…;base64,…, as nothing is fetched",
   ],
   ["no picture", { image: "data:image/png;base64,AAAA" }, "image 1: this is not an image of a known format"],
+  [
+    "an SVG",
+    { image: `data:image/svg+xml;base64,${Buffer.from("<svg/>").toString("base64")}` },
+    "image 1: this is an SVG, a drawing without pixels; expected one of PNG",
+  ],
   ["a label twice", { labels: ["cat", "cat"] }, 'the label "cat" is given twice, expected different ones'],
   [
     "a model of texts",

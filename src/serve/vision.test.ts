@@ -37,13 +37,23 @@ test("a chat with an image is answered by it; usage and receipt count its tokens
 });
 
 const PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
+const SVG = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
 const refused: readonly [string, () => unknown[] | Promise<unknown[]>, RegExp][] = [
   [
     "an address",
     () => [image("http://example.com/a.png")],
     /expected an image as data:image\/…;base64,…, as nothing is/,
   ],
-  ["an SVG", () => [image(urlOf(Buffer.from("<svg/>"), "svg+xml"))], /expected a PNG, JPEG, GIF or WebP image/],
+  [
+    "an SVG",
+    () => [image(urlOf(SVG, "svg+xml"))],
+    /^messages\.0\.content\.0\.image_url\.url: expected a PNG, JPEG, GIF or WebP image, got image\/svg\+xml$/,
+  ],
+  [
+    "an SVG that calls itself a PNG",
+    () => [image(urlOf(SVG))],
+    /^image 1: this is an SVG, a drawing without pixels; expected one of PNG, JPEG, WebP, GIF$/,
+  ],
   [
     "a cut PNG",
     async () => [image(urlOf((await plainPicture("red")).subarray(0, 60)))],

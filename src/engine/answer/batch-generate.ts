@@ -29,7 +29,7 @@ export async function generateAll(
   signal?: AbortSignal,
   onStopped?: (usage: Usage, request: Request) => void,
 ): Promise<Answer[]> {
-  for (const { prompt } of requests) checkLength(prompt.length, engine.programs.decoder.config.context);
+  for (const { prompt } of requests) checkLength(prompt, engine.programs.decoder.config.context);
   const scheduler = new Scheduler(engine, tokenizer, { rows: BATCH_ROWS, queue: requests.length });
   const stop = new AbortController();
   const either = AbortSignal.any([stop.signal, ...(signal ? [signal] : [])]);

@@ -59,7 +59,7 @@ export class Sequence implements Disposable {
     { ceiling = {}, alone = false, plan = densePlan, embeddings, images }: SequenceTerms = {},
   ) {
     const { context } = engine.programs.decoder.config;
-    checkLength(prompt.length, context);
+    checkLength(prompt, context);
     const most = Math.min(options.maxTokens, context - prompt.length, ceiling.tokens ?? Number.POSITIVE_INFINITY);
     this.#meter = new Meter(engine.programs);
     if (images) this.#meter.images(images);
@@ -260,14 +260,16 @@ const scoresOf = (
 ): PromptScores | undefined => (top === undefined ? undefined : new PromptScores(programs, prompt, top, meter));
 
 /** @throws UserError if the prompt is empty or longer than the context */
-export function checkLength(prompt: number, context: number): void {
-  if (prompt === 0) throw new UserError("the prompt is empty, expected at least one token");
-  if (prompt >= context) throw tooLong(`${prompt}`, context);
+export function checkLength(prompt: readonly number[], context: number): void {
+  if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
+  if (prompt.length < context) return;
+  const embedded = prompt.filter((id) => id < 0).length;
+  throw tooLong(`${prompt.length} tokens${embedded > 0 ? `, ${embedded} of them from images` : ""}`, context);
 }
 
 const tooLong = (tokens: string, context: number): ContextExceeded =>
   new ContextExceeded(
-    `the prompt has ${tokens} tokens, and the model's context is ${context}, of which an answer needs at least one`,
+    `the prompt has ${tokens}, and the model's context is ${context}, of which an answer needs at least one`,
   );
 
 /** Characters beyond which a prompt's length is looked at before it is written by a template and encoded, a second's work for a million. */
@@ -282,6 +284,6 @@ export function checkText(text: string, tokenizer: Tokenizer, context: number): 
   let tokens = 0;
   for (let at = 0; at < text.length; at += PIECE) {
     tokens += Math.max(0, tokenizer.encode(text.slice(at, at + PIECE)).length - CUT);
-    if (tokens >= context) throw tooLong(`at least ${tokens}`, context);
+    if (tokens >= context) throw tooLong(`at least ${tokens} tokens`, context);
   }
 }

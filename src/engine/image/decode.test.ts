@@ -67,6 +67,7 @@ const refused: readonly [string, () => Promise<Uint8Array>, string | RegExp][] =
     async () => Bytes.from('<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
     "x: this is an SVG, a drawing without pixels; expected one of PNG, JPEG, WebP, GIF",
   ],
+  ["nothing", async () => Bytes.alloc(0), "x: the image is empty, expected one of PNG, JPEG, WebP, GIF"],
   [
     "a text",
     async () => Bytes.from("hello"),
@@ -85,6 +86,10 @@ test("files and bytes are read; what cannot be is named", async () => {
   expect([width, height]).toEqual([91, 50]);
   await expect(readImage({ image: new Uint8Array(3) }, 1)).rejects.toThrow(/^image 2: this is not an image/);
   await expect(readImage({ image: "/no/such.png" }, 0)).rejects.toThrow(/^\/no\/such\.png: the file cannot be read/);
+  await expect(readImage({ image: "" }, 1)).rejects.toThrow("image 2: the path is empty, expected that of a file");
+  await expect(readImage({ image: "data:image/png;base64,AAAA" }, 0)).rejects.toThrow(
+    "image 1: this is a data: URL, expected the path of a file or its bytes",
+  );
   await expect(readImage({ image: "http://a.b/c.png" }, 0)).rejects.toThrow(
     "http://a.b/c.png: images are not fetched over a network, expected the path of a file or its bytes",
   );

@@ -48,7 +48,8 @@ function checkFormat(bytes: Uint8Array, name: string): void {
   const starts = (begin: string, at: number) => latin(bytes, at, at + begin.length) === begin;
   if (formats.some(({ begin, at }) => starts(begin, at))) return;
   const expected = `expected one of ${formats.map((format) => format.name).join(", ")}`;
-  if (/<svg[\s>]/.test(latin(bytes, 0, 4096)))
+  if (bytes.length === 0) throw new UserError(`${name}: the image is empty, ${expected}`);
+  if (/<svg[\s/>]/.test(latin(bytes, 0, 4096)))
     throw new UserError(`${name}: this is an SVG, a drawing without pixels; ${expected}`);
   throw new UserError(`${name}: this is not an image of a known format, ${expected}`);
 }

@@ -14,6 +14,9 @@ export const isImage = (input: unknown): input is ImageInput =>
 /** Reads and decodes an image; `index` counts the inputs of a call. @throws UserError */
 export async function readImage({ image }: ImageInput, index: number): Promise<Pixels> {
   if (typeof image !== "string") return decodeImage(image, `image ${index + 1}`);
+  if (image === "") throw new UserError(`image ${index + 1}: the path is empty, expected that of a file`);
+  if (image.startsWith("data:"))
+    throw new UserError(`image ${index + 1}: this is a data: URL, expected the path of a file or its bytes`);
   if (/^\w+:\/\//.test(image))
     throw new UserError(`${image}: images are not fetched over a network, expected the path of a file or its bytes`);
   return decodeImage(await bytesOf(image), image);

@@ -69,7 +69,7 @@ export class Scheduler implements Turns {
    */
   submit(job: Job | CustomJob): AsyncIterable<Piece> {
     const { engine = this.engine } = job;
-    checkLength(job.prompt.length, engine.programs.decoder.config.context);
+    checkLength(job.prompt, engine.programs.decoder.config.context);
     if (this.#closes !== undefined) throw this.#refused("closing");
     this.#engines.add(engine);
     const ticket = new Ticket(job, engine);

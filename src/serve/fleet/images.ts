@@ -4,6 +4,7 @@ import type { Limits } from "../limits.ts";
 
 /** An image of a chat, and the field that holds it. */
 interface Image {
+  /** `data:image/…;base64,…`, as the request's schema requires. */
   readonly url: string;
   readonly param: string;
 }
@@ -16,8 +17,10 @@ export function checkImages({ messages }: JsonObject, { maxImages, maxImage }: L
   const images = listOf(messages).flatMap(imagesIn);
   if (images.length > maxImages) throw wrong("messages", `expected at most ${maxImages} images, got ${images.length}`);
   for (const { url, param } of images) {
-    const bytes = bytesIn(url);
-    if (bytes === undefined) throw wrong(param, "expected a PNG, JPEG, GIF or WebP image as whole base64");
+    const [type, base64] = url.slice("data:".length).split(";base64,") as [string, string];
+    if (!TYPES.test(type)) throw wrong(param, `expected a PNG, JPEG, GIF or WebP image, got ${type}`);
+    const bytes = bytesIn(base64);
+    if (bytes === undefined) throw wrong(param, "expected an image as whole base64, got a part of it");
     if (bytes > maxImage) throw wrong(param, `expected an image of at most ${maxImage} bytes, got one of ${bytes}`);
   }
 }
@@ -31,15 +34,13 @@ const imagesIn = (message: unknown, at: number): Image[] =>
     return isObject(image) ? [{ url: String(image["url"]), param }] : [];
   });
 
-/** Kinds that hold pixels and refer to nothing, as SVG does. */
-const KINDS = /^data:image\/(png|jpe?g|gif|webp);base64,/;
+/** Types that hold pixels. An SVG holds none, and may refer to other files. */
+const TYPES = /^image\/(png|jpe?g|gif|webp)$/;
 
-/** The number of bytes after decoding; undefined if the URL is not such an image. */
-function bytesIn(url: string): number | undefined {
-  const [head] = KINDS.exec(url) ?? [];
-  const length = url.length - (head?.length ?? 0);
-  if (head === undefined || length === 0 || length % 4 !== 0) return undefined;
-  return (length / 4) * 3 - (url.endsWith("==") ? 2 : url.endsWith("=") ? 1 : 0);
+/** The number of bytes after decoding; undefined if the text is cut. */
+function bytesIn(base64: string): number | undefined {
+  if (base64.length % 4 !== 0) return undefined;
+  return (base64.length / 4) * 3 - (base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0);
 }
 
 const wrong = (param: string, sentence: string) => new HttpError(400, `${param}: ${sentence}`, { param });
