@@ -14,7 +14,10 @@ export interface Pair {
 
 type Decoder = LanguageModel["decoder"];
 
-/** Attends, in float64, to the pairs that a rule allows; a head whose query may see no key is 0. For comparisons. */
+/**
+ * Attends, in float64, to the pairs that a rule allows; a head whose query may see no key is 0. The weights of pairs
+ * that another rule `zeroes` are set to 0 after the softmax. For comparisons.
+ */
 export class MaskedAttention implements AttentionSaving, Disposable {
   readonly chunk = 256;
   chunkAfter = () => 256;
@@ -23,12 +26,17 @@ export class MaskedAttention implements AttentionSaving, Disposable {
     private readonly decoder: Decoder,
     private readonly queries: readonly Program[],
     private readonly allows: (pair: Pair) => boolean,
+    private readonly zeroes: (pair: Pair) => boolean,
   ) {}
 
-  static async create(decoder: Decoder, allows: (pair: Pair) => boolean): Promise<MaskedAttention> {
+  static async create(
+    decoder: Decoder,
+    allows: (pair: Pair) => boolean,
+    zeroes: (pair: Pair) => boolean = () => false,
+  ): Promise<MaskedAttention> {
     const { layers } = decoder.config;
     const programs = Array.from({ length: layers }, (_, layer) => Program.compile(traceQuery(decoder, layer, true)));
-    return new MaskedAttention(decoder, await Promise.all(programs), allows);
+    return new MaskedAttention(decoder, await Promise.all(programs), allows, zeroes);
   }
 
   async attend(call: AttentionCall): Promise<void> {
@@ -64,8 +72,10 @@ export class MaskedAttention implements AttentionSaving, Disposable {
     const weights = scores.map((score) => Math.exp(score - top));
     const all = weights.reduce((a, b) => a + b, 0);
     const sum = new Float64Array(q.length);
-    for (const [j, { value }] of rows.entries())
+    for (const [j, { value }] of rows.entries()) {
+      if (this.zeroes({ layer, head, query, key: seen[j]! })) continue;
       for (let d = 0; d < q.length; d++) sum[d]! += (weights[j]! / all) * value[d]!;
+    }
     return sum;
   }
 

@@ -5,7 +5,8 @@ import { Program } from "../../../runtime/program.ts";
 import type { VisualSpan } from "../../plan.ts";
 import type { AttentionCall, AttentionSaving, FeedForwardPart } from "../../seams.ts";
 import { type BlockShape, tracePlace } from "../block-sparse/graphs.ts";
-import { traceHeads, traceOrder } from "./graphs.ts";
+import { type HeadKind, traceHeads, traceOrder } from "./graphs.ts";
+import type { HeadDrop } from "./options.ts";
 import { placeChunk } from "./place.ts";
 import { Entries, isIn, type Reach, type Tiles, textTiles, visualTiles } from "./tiles.ts";
 
@@ -16,20 +17,21 @@ export type HeadsKept = (layer: number, head: number) => boolean;
 export class VisualPrograms implements Disposable {
   private constructor(
     readonly shape: BlockShape,
+    readonly drop: HeadDrop,
     readonly programs: Readonly<Record<"place" | "kept" | "dropped" | "order", Program>>,
   ) {}
 
-  static async create(decoder: Decoder): Promise<VisualPrograms> {
+  static async create(decoder: Decoder, drop: HeadDrop = "pre-softmax-mask"): Promise<VisualPrograms> {
     const { heads, kvHeads, headSize } = decoder.config;
     const shape = { heads, kvHeads, headSize, blockSize: 1 };
     const { scale } = decoder.attention(0);
     const [place, kept, dropped, order] = await Promise.all([
       Program.compile(tracePlace(decoder, shape)),
-      Program.compile(traceHeads(shape, scale, true)),
-      Program.compile(traceHeads(shape, scale, false)),
+      Program.compile(traceHeads(shape, scale, "kept")),
+      Program.compile(traceHeads(shape, scale, drop)),
       Program.compile(traceOrder(shape)),
     ]);
-    return new VisualPrograms(shape, { place, kept, dropped, order });
+    return new VisualPrograms(shape, drop, { place, kept, dropped, order });
   }
 
   [Symbol.dispose](): void {
@@ -92,8 +94,8 @@ export class VisualAttention implements AttentionSaving {
     using q = new Buffer("f32", heads * tokens * headSize);
     using slots = new Buffer("f32", heads * tiles.slots * headSize);
     await placeChunk(programs, call, q);
-    await runHeads(programs, call, { q, heads: kept, out: slots, at: 0 }, tiles, true);
-    await runHeads(programs, call, { q, heads: dropped, out: slots, at: kept.length }, tiles, false);
+    await runHeads(programs, call, { q, heads: kept, out: slots, at: 0 }, tiles, "kept");
+    await runHeads(programs, call, { q, heads: dropped, out: slots, at: kept.length }, tiles, programs.drop);
     await inOrder(programs, call, tiles, { slots, order: [...kept, ...dropped] });
   }
 
@@ -118,7 +120,7 @@ async function runHeads(
   { layer, tokens, cache, bill }: AttentionCall,
   { q, heads, out, at }: SomeHeads,
   tiles: LayerTiles,
-  visual: boolean,
+  kind: HeadKind,
 ): Promise<void> {
   if (heads.length === 0) return;
   const { headSize, kvHeads } = shape;
@@ -126,21 +128,31 @@ async function runHeads(
   const { key, value } = cache.layer(layer);
   using which = longs(heads);
   using kv = longs(heads.map((head) => Math.floor((head * kvHeads) / shape.heads)));
-  using zeros = new Buffer("f32", visual ? 1 : count * tiles.visualSlots * headSize);
+  const isKept = kind === "kept";
+  using zeros = new Buffer("f32", isKept ? 1 : count * tiles.visualSlots * headSize);
   new Float32Array(zeros.memory).fill(0);
-  using text = new BoundTiles("text", visual ? tiles.text : tiles.textAlone);
+  using text = new BoundTiles("text", kind === "pre-softmax-mask" ? tiles.textAlone : tiles.text);
+  // A text tile has the keys of text first.
+  using seen = kind === "post-softmax-zero" ? longs([...tiles.textAlone.keys.keys()]) : undefined;
   using image = new BoundTiles("visual", tiles.visual);
-  const program = visual ? programs.kept : programs.dropped;
+  const program = isKept ? programs.kept : programs.dropped;
   await program
     .bind({
       ...{ q: q.view([shape.heads, tokens, headSize]), heads: which.view([count]), kvHeads: kv.view([count]) },
-      ...{ keys: key, values: value, zeros: zeros.view(visual ? [1] : [count, tiles.visualSlots, headSize]) },
+      ...{ keys: key, values: value, zeros: zeros.view(isKept ? [1] : [count, tiles.visualSlots, headSize]) },
       ...text.binding,
       ...image.binding,
+      ...(seen && { seen: seen.view([tiles.textAlone.keysEach]) }),
       attended: out.view([count, tiles.slots, headSize], at * tiles.slots * headSize),
     })
     .run();
-  const sizes = { tokens, some: count, capacity: key.shape[2]!, zeroSlots: tiles.visualSlots };
+  const sizes = {
+    tokens,
+    some: count,
+    capacity: key.shape[2]!,
+    zeroSlots: tiles.visualSlots,
+    seen: tiles.textAlone.keysEach,
+  };
   bill.run(evalCost(program.cost, { ...sizes, ...text.sizes, ...image.sizes }));
 }
 

@@ -13,32 +13,41 @@ import {
   transpose,
 } from "../../../graph/index.ts";
 import type { BlockShape } from "../block-sparse/graphs.ts";
+import type { HeadDrop } from "./options.ts";
+
+/** Heads that visual tokens use, or do without. */
+export type HeadKind = "kept" | HeadDrop;
 
 const [tokens, capacity, some, slots] = ["tokens", "capacity", "some", "slots"].map((name) => sym(name));
 
 /**
  * Attention of some heads, of visual and text tokens apart: of `q` [heads, tokens, d] those in `heads` [some], whose keys and values are those
- * of `kvHeads` [some] in the cache → `attended` [some, slots, d]: visual tiles' results, then those of text. Without `visual`, zeros
- * [some, slots of visual tiles, d] stand for these.
+ * of `kvHeads` [some] in the cache → `attended` [some, slots, d]: visual tiles' results, then those of text. In heads that are not kept,
+ * `zeros` [some, slots of visual tiles, d] stand for the visual results; with `post-softmax-zero`, text's weights are
+ * those beside all keys, of which the ones at `seen` [seen] count.
  */
-export function traceHeads(shape: BlockShape, scale: number, visual: boolean): Graph {
+export function traceHeads(shape: BlockShape, scale: number, heads: HeadKind): Graph {
   const g = new Graph();
-  const { heads, kvHeads, headSize } = shape;
-  const q = gather(g.input("q", "f32", [heads, tokens!, headSize]), g.input("heads", "i64", [some!]), 0);
+  const { kvHeads, headSize } = shape;
+  const q = gather(g.input("q", "f32", [shape.heads, tokens!, headSize]), g.input("heads", "i64", [some!]), 0);
   const which = g.input("kvHeads", "i64", [some!]);
-  const held = (["keys", "values"] as const).map((name) =>
+  const [held, values] = ["keys", "values"].map((name) =>
     reshape(g.input(name, "f32", [1, kvHeads, capacity!, headSize]), [kvHeads, capacity!, headSize]),
   );
+  const seen = heads === "post-softmax-zero" ? g.input("seen", "i64", [sym("seen")]) : undefined;
   const attend = (kind: string): Tensor => {
     const [count, queries, keys] = ["Tiles", "Queries", "Keys"].map((name) => sym(`${kind}${name}`));
     const chosen = g.input(`${kind}Keys`, "i64", [count!, keys!]);
-    const [k, v] = held.map((x) => gather(gather(x, chosen, 1), which, 0));
+    const ofHeads = (x: Tensor, entries: Tensor) => gather(gather(x, entries, 1), which, 0);
     const own = gather(q, g.input(`${kind}Queries`, "i64", [count!, queries!]), 1);
     const mask = g.input(`${kind}Mask`, "f32", [count!, queries!, keys!]);
-    const attended = matmul(softmax(plus(matmulTransposed(own, k!, scale), mask)), v!);
+    const weights = softmax(plus(matmulTransposed(own, ofHeads(held!, chosen), scale), mask));
+    const attended = seen
+      ? matmul(gather(weights, seen, 3), ofHeads(values!, gather(chosen, seen, 1)))
+      : matmul(weights, ofHeads(values!, chosen));
     return reshape(attended, [some!, mul(count!, queries!), headSize]);
   };
-  const ofVisual = visual ? attend("visual") : g.input("zeros", "f32", [some!, sym("zeroSlots"), headSize]);
+  const ofVisual = heads === "kept" ? attend("visual") : g.input("zeros", "f32", [some!, sym("zeroSlots"), headSize]);
   g.output("attended", concat([ofVisual, attend("text")], 1));
   return g;
 }

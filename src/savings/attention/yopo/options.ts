@@ -1,5 +1,12 @@
 import { z } from "zod";
-import { file, flag, fraction, optionalInteger } from "../../option-schemas.ts";
+import { choice, file, flag, fraction, optionalInteger } from "../../option-schemas.ts";
+
+/**
+ * Attention of text to the visual tokens of a head that they do without: hidden before the softmax, so that the rest is
+ * renormalised (the authors' code for Qwen2-VL), or zeroed after it (their code for LLaVA).
+ */
+export const headDrops = ["pre-softmax-mask", "post-softmax-zero"] as const;
+export type HeadDrop = (typeof headDrops)[number];
 
 export const yopoOptions = z.strictObject({
   layers: optionalInteger(1).describe("layers that visual tokens run, counted from the first; absent: all"),
@@ -9,6 +16,11 @@ export const yopoOptions = z.strictObject({
   causal: flag(false).describe("with radius: only to neighbours before it; otherwise to later ones, too"),
   ffn: fraction(1).describe("share of a feed-forward's neurons that visual tokens run, the first ones; 1: all"),
   heads: file().describe("a file from `savings calibrate yopo`: key–value heads that visual tokens do without"),
+  drop: choice(headDrops)
+    .default("pre-softmax-mask")
+    .describe(
+      "with heads: pre-softmax-mask renormalises text's attention without the dropped visual tokens; post-softmax-zero leaves it as small as it was beside them",
+    ),
 });
 
 export type YopoOptions = z.infer<typeof yopoOptions>;

@@ -88,10 +88,16 @@ const isKept = ({ layer, head }: Pair) => {
 /** Heads without visual tokens: their queries see nothing, and nobody sees their keys. */
 const byHeads = (pair: Pair) => isKept(pair) || (!cellOf(pair.query) && !cellOf(pair.key));
 
-const cases: readonly (readonly [text: () => string, allows: (pair: Pair) => boolean])[] = [
+/** Text beside the visual keys of heads without them, as `post-softmax-zero` weighs it; visual queries see nothing there. */
+const byWeights = (pair: Pair) => pair.key <= pair.query && (isKept(pair) || !cellOf(pair.query));
+const zeroed = (pair: Pair) => !isKept(pair) && cellOf(pair.key) !== undefined;
+
+type Rule = (pair: Pair) => boolean;
+const cases: readonly (readonly [text: () => string, allows: Rule, zeroes?: Rule])[] = [
   [() => "yopo:radius=1", (p) => (bothSeen(p) || p.key <= p.query) && near(1)(p.query, p.key)],
   [() => "yopo:radius=2,causal=true", (p) => p.key <= p.query && near(2)(p.query, p.key)],
   [() => `yopo:heads=${heads}`, (p) => p.key <= p.query && byHeads(p)],
+  [() => `yopo:heads=${heads},drop=post-softmax-zero`, byWeights, zeroed],
   [() => "yopo:layers=1", (p) => p.key <= p.query && (p.layer < 1 || !cellOf(p.key) || !!cellOf(p.query))],
   [
     () => `yopo:layers=1,radius=1,heads=${heads}`,
@@ -100,12 +106,24 @@ const cases: readonly (readonly [text: () => string, allows: (pair: Pair) => boo
       (p.layer < 1 ? near(1)(p.query, p.key) && byHeads(p) : !cellOf(p.key) || !!cellOf(p.query)),
   ],
 ];
-test.each(cases)("skipping is masking, %#", async (text, allows) => {
-  using masked = await MaskedAttention.create(model.decoder, allows);
+test.each(cases)("skipping is masking, %#", async (text, allows, zeroes) => {
+  using masked = await MaskedAttention.create(model.decoder, allows, zeroes);
   const reference = await run(prompt, planOf([{ attention: () => masked }]), []);
   const { logits } = await of(text());
   expect(worst(logits.slice(0, 1), reference.logits)).toBeLessThan(1e-4);
   expect(worst(logits.slice(0, 1), (await of("dense")).logits)).toBeGreaterThan(1e-3);
+});
+
+test("a dropped head's visual keys take their share only if they are zeroed after the softmax, which spends more", async () => {
+  const [masked, zeroed] = [await of(`yopo:heads=${heads}`), await of(`yopo:heads=${heads},drop=post-softmax-zero`)];
+  expect(worst(masked.logits.slice(0, 1), zeroed.logits.slice(0, 1))).toBeGreaterThan(1e-3);
+  const [less, more] = [masked.spent.flops.spent, zeroed.spent.flops.spent];
+  const { heads: all, headSize } = model.decoder.config;
+  const dropped = (kept.flat().filter((is) => !is).length / kept[0]!.length) * all;
+  const text = BEFORE + 4;
+  // Products of text's queries with the visual keys, and their softmax.
+  expect(more - less).toBeGreaterThanOrEqual(2 * dropped * text * CELLS * headSize);
+  expect(more).toBeLessThan(zeroed.spent.flops.dense);
 });
 
 test("fewer heads and fewer layers spend less", async () => {
@@ -378,6 +396,10 @@ describe("FLOPs of the paper's tables", () => {
 test.each([
   ["yopo:layers=9", "yopo: there is no layer 9; the model has 2, expected no more"],
   ["yopo:ffn=0", "yopo: ffn: expected more than 0 and at most 1, got 0"],
+  [
+    "yopo:drop=post-softmax-zero",
+    "yopo: drop: expected heads=FILE beside post-softmax-zero, which is about dropped heads",
+  ],
   ["yopo:radius=1 tri-shape", "both yopo and tri-shape take the attention of the model"],
 ])("%s is refused in one sentence", async (text, sentence) => {
   await expect((async () => model.recipes.use(parseRecipe(text.split(" "))))()).rejects.toThrow(sentence);

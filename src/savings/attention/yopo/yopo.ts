@@ -14,7 +14,7 @@ import { type YopoOptions, yopoOptions } from "./options.ts";
 import { isIn } from "./tiles.ts";
 
 /** @throws UserError if the model's visual tokens cannot be treated so */
-function checkYopo({ layers, ffn }: YopoOptions, decoder: Decoder): void {
+function checkYopo({ layers, ffn, heads, drop }: YopoOptions, decoder: Decoder): void {
   requirePlainAttention("yopo", decoder);
   const why = unsupportedCut(decoder);
   if (why !== undefined) throw new UserError(`yopo does not serve this model: it has ${why}`, 2);
@@ -22,6 +22,8 @@ function checkYopo({ layers, ffn }: YopoOptions, decoder: Decoder): void {
   if (layers !== undefined && layers > depth)
     throw new UserError(`yopo: there is no layer ${layers}; the model has ${depth}, expected no more`, 2);
   if (ffn === 0) throw new UserError("yopo: ffn: expected more than 0 and at most 1, got 0", 2);
+  if (drop === "post-softmax-zero" && heads === undefined)
+    throw new UserError("yopo: drop: expected heads=FILE beside post-softmax-zero, which is about dropped heads", 2);
 }
 
 /** @throws UserError if the file is not for this model */
@@ -34,7 +36,7 @@ async function headsOf({ heads }: YopoOptions, host: SavingHost): Promise<HeadsK
 
 /**
  * Visual tokens compute less, each image alike (YOPO, arXiv 2410.06169): they attend to their neighbours, do without some heads and
- * neurons, and stop at a layer. Masses of dropped heads are renormalised, as in that paper's code for Qwen2-VL.
+ * neurons, and stop at a layer. Text's attention to visual tokens of dropped heads is renormalised, or zeroed after the softmax.
  */
 export const yopo: Saving<YopoOptions> = {
   name: "yopo",
@@ -59,7 +61,7 @@ export const yopo: Saving<YopoOptions> = {
     const keeps = await headsOf(options, host);
     // The weights may have no parts.
     if (options.ffn < 1) traceAfter(host.decoder, 0, options.ffn);
-    const programs = narrows(options) ? await VisualPrograms.create(host.decoder) : undefined;
+    const programs = narrows(options) ? await VisualPrograms.create(host.decoder, options.drop) : undefined;
     const last = options.layers ?? host.decoder.config.layers;
     const cuts = last < host.decoder.config.layers ? [last] : [];
     return attends(options) || cuts.length > 0 ? new Yopo(options, keeps, programs, cuts) : undefined;
