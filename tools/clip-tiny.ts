@@ -1,16 +1,16 @@
 /**
- * Measures a small CLIP on held-out scenes: `npx tsx tools/clip-tiny.ts MODEL HELD-OUT.jsonl`. Prints one JSON object, and
- * writes docs/results/regionspot/clip-tiny.json.
+ * Measures a small CLIP on held-out scenes: `npx tsx tools/clip-tiny.ts MODEL HELD-OUT.jsonl [WORLD]`, WORLD being what they
+ * show, drawings (default) or shapes. Prints one JSON object, and writes docs/results/regionspot/clip-tiny.json, or shapes/clip.json.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ImageTextModel } from "../src/engine/image-text/image-text-model.ts";
 import { labelVectors } from "../src/engine/regions/labels.ts";
 import { logitsOf } from "../src/pipelines/recognize/recognize.ts";
 import { readPairs, shuffledPairs } from "../src/train/pairs/data.ts";
 import { readScenes } from "../src/train/regions/scenes.ts";
 import { resolveModel } from "../src/weights/sources/index.ts";
-import { allLabels } from "./regionspot/splits.ts";
+import { worldOf } from "./regionspot/worlds.ts";
 import { root } from "./section.ts";
 
 /** Captions among which a picture finds its own. */
@@ -18,12 +18,14 @@ const AMONG = 64;
 
 const argmax = (values: readonly number[]): number => values.indexOf(Math.max(...values));
 
-const [name, file] = process.argv.slice(2);
+const [name, file, world = "drawings"] = process.argv.slice(2);
+const { labels: allLabels } = worldOf(world);
 if (!name || !file) throw new Error("expected a model and a file of held-out scenes");
 const model = await ImageTextModel.load(await resolveModel(name));
 const result = { labels: await lone(file), captions: await captions(file) };
-mkdirSync(join(root, "docs/results/regionspot"), { recursive: true });
-writeFileSync(join(root, "docs/results/regionspot/clip-tiny.json"), `${JSON.stringify(result, null, 2)}\n`);
+const out = join(root, "docs/results/regionspot", world === "drawings" ? "clip-tiny.json" : `${world}/clip.json`);
+mkdirSync(dirname(out), { recursive: true });
+writeFileSync(out, `${JSON.stringify(result, null, 2)}\n`);
 console.log(JSON.stringify(result));
 model[Symbol.dispose]();
 
@@ -39,6 +41,7 @@ async function lone(scenes: string) {
   return {
     ...{ pictures: all.length, among: allLabels.length, chance: 1 / allLabels.length },
     accuracy: right((a, b) => a === b),
+    // The last word of a label is the drawing or the shape.
     drawingAlone: right((a, b) => drawing(a) === drawing(b)),
   };
 }

@@ -1,16 +1,19 @@
 /**
  * Trains RegionSpot's bridges and measures them against crop-and-classify and mean pooling, with their controls:
  *
- *     npx tsx tools/regionspot.ts MODEL LOCALISER TRAINING.jsonl HELD-OUT.jsonl WORK [STEPS] [RESULTS]
+ *     npx tsx tools/regionspot.ts MODEL LOCALISER TRAINING.jsonl HELD-OUT.jsonl WORK [STEPS] [WORLD] [RESULTS]
  *
- * Bridges take STEPS (1500) steps each. Results are written into RESULTS (docs/results/regionspot); what is there is not measured again.
+ * Bridges take STEPS (1500) steps each. WORLD is what the scenes show: drawings (default) or shapes. Results are written into
+ * RESULTS (docs/results/regionspot, or its folder of the world); what is there is not measured again.
  */
 import { join } from "node:path";
 import { runGates } from "./regionspot/run.ts";
+import { worldOf } from "./regionspot/worlds.ts";
 import { root } from "./section.ts";
 
-const [model, localiser, training, heldOut, work, steps = "1500", results] = process.argv.slice(2);
+const [model, localiser, training, heldOut, work, steps = "1500", name = "drawings", results] = process.argv.slice(2);
 if (!model || !localiser || !training || !heldOut || !work)
   throw new Error("expected two folders, two files and a folder");
-const out = results ?? join(root, "docs/results/regionspot");
-await runGates({ model, localiser, training, heldOut, work, steps: Number(steps), out });
+const world = worldOf(name);
+const out = results ?? join(root, world.results);
+await runGates({ world, model, localiser, training, heldOut, work, steps: Number(steps), out });

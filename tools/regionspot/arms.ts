@@ -1,5 +1,7 @@
 import sharp from "sharp";
 import type { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
+import { overlap } from "../../src/engine/regions/box.ts";
+import { BOX_NUMBERS, boxNumbers } from "../../src/models/localiser.ts";
 import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import type { RegionFeatures } from "../../src/train/regions/features.ts";
 import type { RegionScene } from "../../src/train/regions/scenes.ts";
@@ -12,6 +14,18 @@ export type Vectors = readonly (Float32Array | undefined)[];
 /** The tokens of a scene's regions. */
 export const tokensOf = ({ tokens, first, sizes, scenes }: RegionFeatures, scene: number): Float32Array =>
   tokens.slice(first[scene]! * sizes.token, (first[scene]! + scenes[scene]!.boxes.length) * sizes.token);
+
+/** The same features, with each region's box in place of the localiser's token, as the localiser reads it. */
+export function boxesAsTokens(features: RegionFeatures, side: number): RegionFeatures {
+  const numbers = features.scenes.flatMap(({ boxes }) =>
+    boxes.flatMap((box) => boxNumbers(box.map((edge) => edge / side))),
+  );
+  return { ...features, tokens: Float32Array.from(numbers), sizes: { ...features.sizes, token: BOX_NUMBERS } };
+}
+
+/** Tells of each region of all scenes if its box and another's overlap by at least a tenth of their union. */
+export const crowdedIn = (scenes: readonly RegionScene[]): boolean[] =>
+  scenes.flatMap(({ boxes }) => boxes.map((box) => boxes.some((other) => other !== box && overlap(box, other) >= 0.1)));
 
 /** The image's tokens of a scene. */
 export const imageOf = ({ images, sizes }: RegionFeatures, scene: number): Float32Array => {

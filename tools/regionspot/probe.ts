@@ -17,8 +17,7 @@ export function probe(training: RegionFeatures, heldOut: RegionFeatures, labels:
   const [x, held] = [rowsOf(training), rowsOf(heldOut)];
   const names = (of: RegionFeatures) => of.scenes.flatMap((scene) => scene.labels);
   const oneHot = names(training).map((name) => labels.map((label) => (label === name ? 1 : 0)));
-  const edges = (of: RegionFeatures) =>
-    of.scenes.flatMap(({ boxes }) => boxes.map((box) => box.map((edge) => edge / 96)));
+  const edges = (of: RegionFeatures) => of.scenes.flatMap(({ boxes }) => boxes);
   const byLabel = leastSquares(x, oneHot);
   const right = names(heldOut).filter((name, i) => labels[argmax(predict(byLabel, held[i]!))] === name).length;
   const counts = labels.map((label) => names(heldOut).filter((name) => name === label).length);

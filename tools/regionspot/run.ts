@@ -8,18 +8,21 @@ import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { featuresOf, type RegionFeatures } from "../../src/train/regions/features.ts";
 import { hashOf } from "../../src/train/regions/hash.ts";
 import { bridgeOptions } from "../../src/train/regions/options.ts";
-import { trainBridge } from "../../src/train/regions/train-bridge.ts";
+import { trainBridgeOn } from "../../src/train/regions/train-bridge.ts";
 import { modelHash, resolveModel } from "../../src/weights/sources/index.ts";
-import { bridged, cropped, pooled, type Vectors } from "./arms.ts";
+import { boxesAsTokens, bridged, cropped, crowdedIn, pooled, type Vectors } from "./arms.ts";
 import { attentionInBox } from "./attention.ts";
 import { Frozen } from "./frozen.ts";
 import { probe } from "./probe.ts";
 import { accuracyOf } from "./score.ts";
-import { allLabels, type LabelSplit, splits } from "./splits.ts";
+import type { LabelSplit } from "./splits.ts";
 import { costs } from "./times.ts";
+import type { GateWorld } from "./worlds.ts";
 
 /** Folders and files of a run of the gates. */
 export interface Places {
+  /** What the scenes show. */
+  readonly world: GateWorld;
   /** The image–text model's folder. */
   readonly model: string;
   /** The localiser's folder. */
@@ -36,12 +39,11 @@ export interface Places {
 }
 
 export const SEEDS = [0, 1, 2];
-/** Pixels of a scene's side. */
-const SIDE = 96;
 
 /** Trains all bridges and measures them, and what they are compared with. What is there already is not done again. */
 export async function runGates(places: Places): Promise<void> {
   mkdirSync(places.out, { recursive: true });
+  const { labels, side, splits } = places.world;
   const model = await ImageTextModel.load(await resolveModel(places.model));
   const source = { model, localiser: places.localiser, cache: join(places.work, "features") };
   const before = await hashes(places, model);
@@ -50,32 +52,36 @@ export async function runGates(places: Places): Promise<void> {
   const seen = new Map<FeatureLayer, RegionFeatures>();
   for (const layer of featureLayers) seen.set(layer, await read(places.heldOut, layer));
   const heldOut = seen.get(-1)!;
-  const runs = runsOf(places.steps);
+  const runs = runsOf(places);
   for (const run of runs) await train(places, model, run);
-  const texts = { labels: allLabels, values: (await labelVectors(model, allLabels)).values };
+  const texts = { labels, values: (await labelVectors(model, labels)).values };
   const score = (vectors: Vectors, set: readonly string[]) => accuracyOf(vectors, labelsIn(heldOut), texts, set);
+  const crowded = crowdedIn(heldOut.scenes);
+  const amongOthers = (vectors: Vectors): Vectors => vectors.map((vector, i) => (crowded[i] ? vector : undefined));
   await keep(places, "baselines", async () => {
     const crops = await cropped(model, heldOut.scenes);
-    const means = pooled(heldOut, new Frozen(places.model), SIDE);
-    return splits.map((split) => ({
-      split: split.name,
-      crop: bothSets(split, (set) => score(crops, set)),
-      pool: bothSets(split, (set) => score(means, set)),
-    }));
+    const means = pooled(heldOut, new Frozen(places.model), side);
+    return splits.map((split) => {
+      const both = (vectors: Vectors) => bothSets(split, (set) => score(vectors, set));
+      return {
+        ...{ split: split.name, crop: both(crops), pool: both(means) },
+        crowded: { crop: both(amongOthers(crops)), pool: both(amongOthers(means)) },
+      };
+    });
   });
   await keep(places, "bridges", async () => {
     const rows = [];
     for (const run of runs) {
       using recognizer = await Recognizer.open(model, folderOf(places, run));
-      const features = seen.get(run.featureLayer)!;
+      const features = tokensFor(run, seen.get(run.featureLayer)!, side);
       const arm = async (control: Parameters<typeof bridged>[2]) => bridged(recognizer, features, control);
       const [own, shuffled, blind] = [await arm("none"), await arm("shuffled tokens"), await arm("no image")];
       const both = (vectors: Vectors) => bothSets(run.split, (set) => score(vectors, set));
       const apart = own.map((vector, i) => (shuffled[i] ? vector : undefined));
-      const attention = await attentionInBox(recognizer, features, SIDE);
+      const attention = await attentionInBox(recognizer, features, side);
       const results = { own: both(own), apart: both(apart), shuffled: both(shuffled), blind: both(blind), attention };
       const { split, ...settings } = run;
-      rows.push({ split: split.name, ...settings, ...results });
+      rows.push({ split: split.name, ...settings, ...results, crowded: both(amongOthers(own)) });
     }
     return rows;
   });
@@ -88,13 +94,13 @@ export async function runGates(places: Places): Promise<void> {
     return {
       ...{ unchanged: JSON.stringify(before) === JSON.stringify(after), hashes: after },
       localiser: { maskIou, scenes: data.scenes, steps },
-      probe: probe(training, heldOut, allLabels),
+      probe: probe(training, heldOut, labels),
       heldOut: { scenes: heldOut.scenes.length, regions, chanceShuffled: perPicture },
     };
   });
   await keep(places, "cost", async () => {
     using recognizer = await Recognizer.open(model, folderOf(places, runs[0]!));
-    return await costs(recognizer, heldOut.scenes[0]!.image, allLabels.slice(0, 50));
+    return await costs(recognizer, heldOut.scenes[0]!.image, labels.slice(0, 50), side);
   });
   model[Symbol.dispose]();
 }
@@ -104,34 +110,45 @@ interface Run {
   readonly seed: number;
   readonly layers: number;
   readonly featureLayer: FeatureLayer;
+  /** What regions are told by: the localiser's tokens, or their boxes. */
+  readonly tokens: "localiser" | "boxes";
   readonly steps: number;
 }
 
-/** All bridges: three seeds of each split and layer that is read, one of one layer, and one that has hardly learned. */
-function runsOf(steps: number): readonly Run[] {
-  const usual = { split: splits[0]!, seed: 0, layers: 3, featureLayer: -1, steps } as const;
+/** All bridges: three seeds of each split and layer that is read, and of boxes; one of one layer, and one that has hardly learned. */
+function runsOf({ world: { splits, boxTokens }, steps }: Places): readonly Run[] {
+  const usual = { split: splits[0], seed: 0, layers: 3, featureLayer: -1, tokens: "localiser", steps } as const;
   return [
     ...featureLayers.flatMap((featureLayer) =>
       splits.flatMap((split) => SEEDS.map((seed): Run => ({ ...usual, split, seed, featureLayer }))),
     ),
+    ...(boxTokens ? SEEDS.map((seed): Run => ({ ...usual, seed, tokens: "boxes" })) : []),
     { ...usual, layers: 1 },
     ...featureLayers.map((featureLayer): Run => ({ ...usual, featureLayer, steps: 1 })),
   ];
 }
 
-const folderOf = ({ work }: Places, { split, seed, layers, featureLayer, steps }: Run): string =>
-  join(work, `${split.name}-${seed}-${layers}${featureLayer === -1 ? "" : featureLayer}-${steps}`);
+const folderOf = ({ work }: Places, { split, seed, layers, featureLayer, tokens, steps }: Run): string =>
+  join(
+    work,
+    `${split.name}-${seed}-${layers}${featureLayer === -1 ? "" : featureLayer}${tokens === "boxes" ? "-boxes" : ""}-${steps}`,
+  );
+
+const tokensFor = ({ tokens }: Run, features: RegionFeatures, side: number): RegionFeatures =>
+  tokens === "boxes" ? boxesAsTokens(features, side) : features;
 
 async function train(places: Places, model: ImageTextModel, run: Run): Promise<void> {
   const out = folderOf(places, run);
   if (existsSync(join(out, "bridge.json"))) return;
-  const { layers, featureLayer, steps, seed } = run;
+  const { training: data, localiser, work, world } = places;
+  const { layers, featureLayer, steps, seed, split } = run;
   const options = bridgeOptions.parse({
-    ...{ data: places.training, localiser: places.localiser, labels: run.split.base },
-    ...{ layers, featureLayer, steps, seed, optimizer: OPTIMIZER },
+    ...{ data, localiser, labels: split.base, optimizer: OPTIMIZER },
+    ...{ layers, featureLayer, steps, seed },
   });
+  const features = await featuresOf(data, { model, localiser, featureLayer, cache: join(work, "features") });
   const began = performance.now();
-  const { loss } = await trainBridge(options, { model, cache: join(places.work, "features") }, { out });
+  const { loss } = await trainBridgeOn(tokensFor(run, features, world.side), model, options, { out });
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
   console.error(`${out}: loss ${loss.first.toFixed(3)} to ${loss.last.toFixed(3)} in ${seconds} s`);
 }

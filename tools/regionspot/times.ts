@@ -12,11 +12,22 @@ export interface CostRow {
 
 const ROUNDS = 7;
 
-/** Measures pictures of 1 to 64 regions; texts are read before. */
-export async function costs(recognizer: Recognizer, image: string, labels: readonly string[]): Promise<CostRow[]> {
+/** Measures pictures of 1 to 64 regions, `side` pixels wide; texts are read before. */
+export async function costs(
+  recognizer: Recognizer,
+  image: string,
+  labels: readonly string[],
+  side: number,
+): Promise<CostRow[]> {
+  const at = (place: number) => Math.round((place * side) / 96);
   const rows: CostRow[] = [];
   for (const regions of [1, 2, 4, 8, 16, 32, 64]) {
-    const boxes = Array.from({ length: regions }, (_, i) => [i % 40, (3 * i) % 40, 40 + (i % 40), 44 + ((3 * i) % 40)]);
+    const boxes = Array.from({ length: regions }, (_, i) => [
+      at(i % 40),
+      at((3 * i) % 40),
+      at(40 + (i % 40)),
+      at(44 + ((3 * i) % 40)),
+    ]);
     const crops = await Promise.all(
       boxes.map(([left, top, right, bottom]) =>
         sharp(image)

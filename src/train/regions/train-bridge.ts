@@ -1,4 +1,5 @@
 import { copyFile } from "node:fs/promises";
+import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
 import { type BridgeFile, bridgeJson, bridgeTensors } from "../../engine/regions/bridge-file.ts";
 import { labelVectors } from "../../engine/regions/labels.ts";
 import { localiserJson, localiserTensors } from "../../engine/regions/localiser-file.ts";
@@ -43,9 +44,19 @@ export async function trainBridge(
   frozen: Pick<FeatureSource, "model" | "cache">,
   call: RegionCall,
 ): Promise<BridgeFile> {
-  const { model } = frozen;
   const { localiser, featureLayer } = options;
   const features = await featuresOf(options.data, { ...frozen, localiser, featureLayer });
+  return trainBridgeOn(features, frozen.model, options, call);
+}
+
+/** Like `trainBridge`, on features of `options.data` that were read before; their tokens may be others than the localiser's. */
+export async function trainBridgeOn(
+  features: RegionFeatures,
+  model: ImageTextModel,
+  options: BridgeOptions,
+  call: RegionCall,
+): Promise<BridgeFile> {
+  const { localiser, featureLayer } = options;
   const lessons = lessonsOf(features, options.labels);
   const { layers, heads, ffn, scale } = options;
   const { hidden, token } = features.sizes;
