@@ -9,7 +9,7 @@ import { withAdapter } from "../weights/adapter/merge.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { fromGguf, Tokenizer } from "../weights/tokenizer/index.ts";
 import type { Batch } from "./data/batch.ts";
-import { loraSubject } from "./lora-subject.ts";
+import { frozenForm, loraSubject } from "./lora-subject.ts";
 import { loraOptions, trainOptions } from "./options.ts";
 import { TrainingRun } from "./run.ts";
 
@@ -96,6 +96,13 @@ test.each([
   const whole = openDecoder(withAdapter(recurrent, written), merged, "f32");
   using one = await Stack.compile(whole.decoder, whole.weights, "whole");
   expect(await natsOf(one)).toBeCloseTo(adapted, 4);
+});
+
+test("frozen weights are float32 where they take a quarter of the memory at most", () => {
+  const weights = [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
+  expect(frozenForm("auto", checkpoint, 16 * weights)).toBe("f32");
+  expect(frozenForm("auto", checkpoint, 16 * weights - 1)).toBe("auto");
+  expect(frozenForm("q8", checkpoint, 16 * weights)).toBe("q8");
 });
 
 test("a target that names no matrix is refused", () => {

@@ -1,6 +1,9 @@
+import { totalmem } from "node:os";
 import { layoutOf } from "../models/adapter-layout.ts";
 import { decoderArchitecture, openDecoder } from "../models/registry.ts";
+import type { Checkpoint } from "../weights/checkpoint.ts";
 import { Part } from "../weights/prepared/part.ts";
+import type { Quant } from "../weights/prepared/quant.ts";
 import { type LoraFactors, type TrainedRows, writeAdapter } from "./checkpoint/adapter.ts";
 import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
@@ -26,7 +29,7 @@ export function loraSubject(
   { quant, seed, freezeMask, save }: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save">,
 ): Subject {
   const architecture = decoderArchitecture(checkpoint);
-  const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared, quant);
+  const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
   const weights = new LoraWeights(frozen, lora, extended?.ids, architecture.modules);
   const saving = savingMasks(save, plain);
   const trainee: Trainee = { ...languageModelOf(architecture.open(weights), saving), weights, trained: () => true };
@@ -56,6 +59,16 @@ export function loraSubject(
       }),
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };
+}
+
+/**
+ * The form of the frozen weights. Codes take less memory, but the backward pass makes floats of them again in each
+ * batch, so `auto` is float32 where that takes a quarter of the memory at most.
+ */
+export function frozenForm(quant: Quant, { tensors }: Pick<Checkpoint, "tensors">, memory = totalmem()): Quant {
+  if (quant !== "auto") return quant;
+  const weights = [...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((all, n) => all * n, 1), 0);
+  return 4 * weights <= memory / 4 ? "f32" : "auto";
 }
 
 function factorsOf({ adapted }: LoraWeights, store: ParameterStore): Map<string, LoraFactors> {

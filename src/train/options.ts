@@ -67,7 +67,12 @@ export const trainOptions = z.strictObject({
   train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),
   freezeMask: z.string().optional().describe("a mask of tensors that stay as they are, by train guard or train mask"),
   lora: loraOptions.optional().describe("train LoRA layers alone: rank, alpha, targets"),
-  quant: z.enum(quants).default("auto").describe("form of the frozen weights beside LoRA layers"),
+  quant: z
+    .enum(quants)
+    .default("auto")
+    .describe(
+      "form of the frozen weights beside LoRA layers; auto: f32 where it takes a quarter of the memory at most, else as run has it",
+    ),
   tokens: count.default(256).describe("tokens of a row; longer samples are dropped, an encoder's texts cut"),
   batch: count.default(8).describe("rows that run together"),
   accumulate: count.default(1).describe("batches whose gradients make one step"),
