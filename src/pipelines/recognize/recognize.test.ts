@@ -39,7 +39,7 @@ const bridge = { data, localiser: at("localiser"), labels, layers: 1, heads: 2, 
 
 beforeAll(async () => {
   const options = sceneOptions.parse({ size: 32, layout: "free", drawings: 3, most: 2, digits: 0, clutter: 0 });
-  await writeScenesOf(plainPictures, at("scenes"), { split: "train", count: 24, seed: 0 }, options);
+  await writeScenesOf(plainPictures(options.drawings), at("scenes"), { split: "train", count: 24, seed: 0 }, options);
   const pairs = pairOptions.parse({ data, architecture, steps: 30, batch: 6, optimizer: { lr: 3e-3 } });
   losses.pairs = (await trainPairs(pairs, { out: at("clip") })).loss;
   const localiser = localiserOptions.parse({ data, heldOut: data, sizes, steps: 20, batch: 4, regions: 4 });

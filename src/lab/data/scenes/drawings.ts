@@ -121,8 +121,20 @@ export const drawings: readonly (readonly [name: string, file: string])[] = [
   ] as const),
 ];
 
+/** Endings that have another plural, or none. */
+const irregular: readonly (readonly [ending: RegExp, plural: string])[] = [
+  [/(sheep|fish|deer|shrimp|bison|trout)$/, "$1"],
+  [/(kni|lea|wol|loa|shel|scar)fe?$/, "$1ves"],
+  [/(?<!hu|ger)man$/, "men"],
+  [/mouse$/, "mice"],
+  [/goose$/, "geese"],
+  [/tooth$/, "teeth"],
+  [/foot$/, "feet"],
+];
+
 /** "two cherries": the plural of a drawing's name. */
 export function plural(name: string): string {
+  for (const [ending, other] of irregular) if (ending.test(name)) return name.replace(ending, other);
   if (/[^aeiou]y$/.test(name)) return `${name.slice(0, -1)}ies`;
   return /(s|sh|ch|x|to)$/.test(name) ? `${name}es` : `${name}s`;
 }

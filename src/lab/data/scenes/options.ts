@@ -10,10 +10,15 @@ export const sceneOptions = z.strictObject({
   drawings: z.coerce
     .number()
     .int()
-    .min(1)
+    .min(0)
     .max(drawings.length)
     .default(40)
-    .describe("how many of the named drawings are used, the first of the list"),
+    .describe("how many of the named emoji are used, the first of the list; 0: those of the folder alone"),
+  folder: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("a folder of PNG drawings that are used, too: NAME.txt beside NAME.png has a name, or the file's is it"),
   layout: z
     .enum(["grid", "free"])
     .default("grid")

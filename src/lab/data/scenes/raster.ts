@@ -21,20 +21,35 @@ export interface Canvas {
   readonly owner: Uint8Array;
 }
 
-/** The part of a picture that is not transparent. */
+/** Pixels of the largest file that is read. */
+const MOST_PIXELS = 2 ** 24;
+
+/** Reads a picture's file. @throws Error if it cannot be decoded */
+export async function readRaster(file: string): Promise<Raster> {
+  const { default: sharp } = await import("sharp");
+  const picture = sharp(file, { limitInputPixels: MOST_PIXELS }).toColourspace("srgb").ensureAlpha();
+  const { data, info } = await picture.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, data };
+}
+
+/** The part of a picture that is not transparent. @throws Error if all of it is */
 export function trimmed({ width, height, data }: Raster): Raster {
-  const seen = (x: number, y: number) => data[(y * width + x) * 4 + 3]! > 8;
-  const columns = [...Array(width).keys()].filter((x) => range(height).some((y) => seen(x, y)));
-  const rows = range(height).filter((y) => range(width).some((x) => seen(x, y)));
-  const [left, top] = [columns[0]!, rows[0]!];
-  const [w, h] = [columns.at(-1)! - left + 1, rows.at(-1)! - top + 1];
+  let [left, top, right, bottom] = [width, height, 0, 0];
+  for (let y = 0; y < height; y++)
+    for (let x = 0; x < width; x++) {
+      if (data[(y * width + x) * 4 + 3]! <= 8) continue;
+      if (x < left) left = x;
+      if (y < top) top = y;
+      if (x >= right) right = x + 1;
+      bottom = y + 1;
+    }
+  if (right === 0) throw new Error("all of it is transparent");
+  const [w, h] = [right - left, bottom - top];
   const kept = new Uint8Array(w * h * 4);
   for (let y = 0; y < h; y++)
     kept.set(data.subarray(((top + y) * width + left) * 4, ((top + y) * width + left + w) * 4), y * w * 4);
   return { width: w, height: h, data: kept };
 }
-
-const range = (count: number): number[] => [...Array(count).keys()];
 
 /** Draws a picture onto a canvas as the object of a number: each pixel is the mean of the picture's area that it covers. */
 export function paste(canvas: Canvas, picture: Raster, at: Placement, number: number): void {

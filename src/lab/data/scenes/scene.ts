@@ -1,9 +1,8 @@
 import { seededRandom } from "../../../util/random.ts";
 import { paintBackground, pale } from "./backgrounds.ts";
-import { drawings } from "./drawings.ts";
 import { freePlaces, gridPlaces, type Place } from "./layout.ts";
 import { type SceneOptions, type Tint, tints } from "./options.ts";
-import { card, type Pictures } from "./pictures.ts";
+import { card, namesOf, type Pictures } from "./pictures.ts";
 import { type Canvas, type Placement, paste, type Raster } from "./raster.ts";
 
 /** An object of a scene, as much of it as can be seen. */
@@ -64,7 +63,7 @@ function plan(pictures: Pictures, options: SceneOptions, random: () => number): 
   const { least, most, layout } = options;
   const count = least + Math.floor(random() * (Math.max(least, most) - least + 1));
   const written = random() < options.digits ? 1 + Math.floor(random() * Math.min(3, count)) : 0;
-  const labels = names(options, count - written, random);
+  const labels = names(namesOf(pictures), options, count - written, random);
   const places =
     layout === "grid"
       ? gridPlaces(options, labels.length, written, random)
@@ -78,22 +77,30 @@ function plan(pictures: Pictures, options: SceneOptions, random: () => number): 
 const parted = (places: Place[], at: number) => ({ drawings: places.slice(0, at), digits: places.slice(at) });
 
 /** Names of drawings; about a third are those of an earlier object, so that there is something to count. */
-function names(options: SceneOptions, count: number, random: () => number): string[] {
-  const chosen: string[] = [];
+function names(among: readonly string[], { tints }: SceneOptions, count: number, random: () => number): Look[] {
+  const chosen: Look[] = [];
   for (let i = 0; i < count; i++)
-    chosen.push(i > 0 && random() < 0.35 ? pick(chosen, random) : labelOf(options, random));
+    chosen.push(i > 0 && random() < 0.35 ? pick(chosen, random) : lookOf(among, tints, random));
   return chosen;
 }
 
-function labelOf(options: SceneOptions, random: () => number): string {
-  const [name] = drawings[Math.floor(random() * options.drawings)]!;
-  return random() < options.tints ? `${pick(Object.keys(tints), random)} ${name}` : name;
+/** A drawing's name, and the one colour that it is tinted with, if any. */
+interface Look {
+  readonly name: string;
+  readonly tint?: Tint;
+}
+
+const colours = Object.keys(tints) as Tint[];
+
+function lookOf(among: readonly string[], tinted: number, random: () => number): Look {
+  const name = pick(among, random);
+  return random() < tinted ? { name, tint: pick(colours, random) } : { name };
 }
 
 const pick = <T>(from: readonly T[], random: () => number): T => from[Math.floor(random() * from.length)]!;
 
-function drawing({ drawings: named }: Pictures, label: string, place: Place, random: () => number): Planned {
-  const [name, tint] = label.split(" ").reverse() as [string, Tint | undefined];
+function drawing({ drawings: named }: Pictures, { name, tint }: Look, place: Place, random: () => number): Planned {
+  const label = tint ? `${tint} ${name}` : name;
   const picture = pick(named.get(name)!, random);
   return { label, digit: false, place, picture: tint ? tinted(picture, tints[tint]) : picture };
 }

@@ -1,7 +1,6 @@
 import { seededRandom } from "../../../util/random.ts";
-import { drawings, plural } from "./drawings.ts";
+import { plural } from "./drawings.ts";
 import { cellNames } from "./layout.ts";
-import type { SceneOptions } from "./options.ts";
 import type { Scene, SceneObject } from "./scene.ts";
 
 /** A question about a scene, and its only answer. */
@@ -25,14 +24,14 @@ export function captionOf({ objects }: Scene, seed: number): string {
   return parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 
-/** At most one question of each kind; places have names in a grid alone. */
-export function questionsOf(scene: Scene, options: SceneOptions, seed: number): SceneQuestion[] {
+/** At most one question of each kind, about drawings of these names; places have names in a grid alone. */
+export function questionsOf(scene: Scene, names: readonly string[], seed: number): SceneQuestion[] {
   const random = seededRandom(seed);
   const drawn = scene.objects.filter(({ digit }) => !digit);
   const digits = scene.objects.filter(({ digit }) => digit);
   return [
     ...placed(scene.objects, random),
-    ...counted(drawn, options, random),
+    ...counted(drawn, names, random),
     ...(digits.length === 0 ? [] : [read(digits)]),
   ];
 }
@@ -49,9 +48,8 @@ function placed(objects: readonly SceneObject[], random: () => number): SceneQue
 }
 
 /** Half of the questions ask for a drawing that is there, and half of the others for one that is not. */
-function counted(drawn: readonly SceneObject[], options: SceneOptions, random: () => number): SceneQuestion[] {
-  const among = drawings.slice(0, options.drawings).map(([name]) => name);
-  const asked = random() < 0.75 ? pick(drawn, random)?.label : pick(among, random);
+function counted(drawn: readonly SceneObject[], names: readonly string[], random: () => number): SceneQuestion[] {
+  const asked = random() < 0.75 ? pick(drawn, random)?.label : pick(names, random);
   if (asked === undefined) return [];
   const count = drawn.filter(({ label }) => label === asked).length;
   return [{ kind: "count", prompt: `how many ${plural(asked)} are there?`, answer: numbers[count]! }];

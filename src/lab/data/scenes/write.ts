@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { fillWhole } from "../../../util/write-whole.ts";
 import type { PullOptions } from "../../../weights/sources/plan.ts";
 import type { SceneOptions } from "./options.ts";
-import { openPictures, type Pictures, type SceneSplit } from "./pictures.ts";
+import { namesOf, openPictures, type Pictures, type SceneSplit } from "./pictures.ts";
 import { drawScene, type Scene } from "./scene.ts";
 import { captionOf, questionsOf, type SceneQuestion } from "./words.ts";
 
@@ -36,17 +36,18 @@ export const seedOf = ({ split, seed }: SceneSet, index: number): number =>
  * @throws UserError if the pictures cannot be fetched or the folder cannot be written
  */
 export const writeScenes = async (out: string, set: SceneSet, options: SceneOptions, pull: PullOptions = {}) =>
-  writeScenesOf(await openPictures(set.split, pull), out, set, options);
+  writeScenesOf(await openPictures(set.split, options, pull), out, set, options);
 
 /** Like `writeScenes`, of any pictures. */
 export async function writeScenesOf(pictures: Pictures, out: string, set: SceneSet, options: SceneOptions) {
   await mkdir(join(out, "images"), { recursive: true });
+  const names = namesOf(pictures);
   await fillWhole(join(out, "scenes.jsonl"), async (file) => {
     for (let i = 0; i < set.count; i++) {
       const seed = seedOf(set, i);
       const scene = drawScene(pictures, options, seed);
       const paths = await writeImages(out, String(i).padStart(6, "0"), scene);
-      await file.write(`${JSON.stringify(rowOf(scene, paths, options, seed))}\n`);
+      await file.write(`${JSON.stringify(rowOf(scene, paths, names, seed))}\n`);
     }
   });
 }
@@ -54,14 +55,14 @@ export async function writeScenesOf(pictures: Pictures, out: string, set: SceneS
 const rowOf = (
   scene: Scene,
   paths: Pick<SceneRow, "image" | "masks">,
-  options: SceneOptions,
+  names: readonly string[],
   seed: number,
 ): SceneRow => ({
   ...paths,
   boxes: scene.objects.map(({ box }) => box),
   labels: scene.objects.map(({ label }) => label),
   caption: captionOf(scene, seed),
-  questions: questionsOf(scene, options, seed),
+  questions: questionsOf(scene, names, seed),
 });
 
 /** Writes a scene's picture and masks; returns their paths from the folder. */
