@@ -3,6 +3,7 @@
 import { batch, type GradientCase, noise, positive } from "./gradient-case.testing.ts";
 import { conv2d, enlarge } from "./ops/conv2d.ts";
 import { groupNorm } from "./ops/group-norm.ts";
+import { resizeBilinear } from "./ops/resize.ts";
 
 const convolutions = [
   { stride: 1, padding: 1, side: 3 },
@@ -30,6 +31,16 @@ export const images: readonly GradientCase[] = [
     inputs: { x: noise(1, [2, 3, 1, 4], [batch, 3, 1, 4]) },
     bindings: { batch: 2 },
     trace: ({ x }) => [enlarge(x!, 2), enlarge(x!, 3)],
+  },
+  {
+    name: "resizeBilinear",
+    inputs: { x: noise(1, [2, 3, 4, 3], [batch, 3, 4, 3]) },
+    bindings: { batch: 2 },
+    trace: ({ x }) => [
+      resizeBilinear(x!, { height: 7, width: 2 }),
+      resizeBilinear(x!, { height: 1, width: 5 }),
+      resizeBilinear(x!, { height: 4, width: 3 }),
+    ],
   },
   ...[1, 2, 4].map(
     (groups): GradientCase => ({

@@ -35,6 +35,7 @@ export * from "./ops/positions.ts";
 export * from "./ops/quantized.ts";
 export * from "./ops/reduce.ts";
 export * from "./ops/relative.ts";
+export * from "./ops/resize.ts";
 export * from "./ops/rotary.ts";
 export * from "./ops/round.ts";
 export * from "./ops/shape.ts";

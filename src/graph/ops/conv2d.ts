@@ -18,9 +18,10 @@ const sideAfter = (side: number, kernel: number, { stride, padding }: Conv2dAttr
   Math.floor((side + 2 * padding - kernel) / stride) + 1;
 
 /** [batch, channels, height, width] in which all but the batch is known. */
-type Image = readonly [Dim, number, number, number];
+export type Image = readonly [Dim, number, number, number];
 
-function imageOf(op: string, operand: string, type: TensorType): Image {
+/** An operand's shape as that of images. @throws ShapeError */
+export function imageOf(op: string, operand: string, type: TensorType): Image {
   const [batch, ...sizes] = type.shape;
   if (sizes.length !== 3 || !sizes.every((size) => typeof size === "number"))
     throw new ShapeError(op, operand, showType(type), "[batch, channels, height, width]");

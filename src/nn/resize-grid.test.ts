@@ -1,0 +1,76 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { Graph, graphCost, pullback, resizeBilinear, sym, type Tensor } from "../graph/index.ts";
+import { compare, error, type Trial } from "../runtime/compare.testing.ts";
+import { resizeGrid } from "./resize-grid.ts";
+
+type Sides = [height: number, width: number];
+interface Reference {
+  readonly batch: number;
+  readonly channels: number;
+  readonly cases: readonly { from: Sides; to: Sides; x: number[]; y: number[]; dy: number[]; dx: number[] }[];
+}
+
+/** PyTorch's, made by tools/reference/resize.py. */
+const { batch, channels, cases }: Reference = JSON.parse(
+  readFileSync(new URL("fixtures/resize.json", import.meta.url), "utf8"),
+);
+const rows = sym("batch");
+
+test.each(cases)("$from to $to is PyTorch's bilinear interpolation, and so is its gradient", async (given) => {
+  const { from, to } = given;
+  const [source, target] = [from, to].map((sides) => [batch, channels, ...sides]);
+  const trial: Trial = {
+    inputs: {
+      x: { dtype: "f32", shape: source!, data: given.x, symbolic: [rows, ...source!.slice(1)] },
+      dy: { dtype: "f32", shape: target!, data: given.dy, symbolic: [rows, ...target!.slice(1)] },
+    },
+    bindings: { batch },
+    trace: ({ x, dy }) => {
+      const y = resizeBilinear(x!, { height: to[0], width: to[1] });
+      const [dx] = pullback([{ of: y, gradient: dy! }], [x!]);
+      return { y, dx: dx! };
+    },
+  };
+  const outcomes = await compare(trial);
+  for (const [name, data] of Object.entries({ y: given.y, dx: given.dx })) {
+    const { got, expected } = outcomes[name]!;
+    const reference = { shape: got.shape, data: Float64Array.from(data) };
+    expect(error({ got, expected: reference })).toBeLessThan(1e-6);
+    expect(error({ got: expected, expected: reference })).toBeLessThan(1e-10);
+  }
+});
+
+test("rows of a grid's places are resized as an image is, each element of the vectors apart", async () => {
+  const { from, to, x, y } = cases[0]!;
+  const [places, results] = [from[0] * from[1], to[0] * to[1]];
+  // The image's values with channels last.
+  const turned = (image: readonly number[], area: number) =>
+    Array.from({ length: batch * area * channels }, (_, i) => {
+      const [channel, place, b] = [i % channels, Math.floor(i / channels) % area, Math.floor(i / channels / area)];
+      return image[(b * channels + channel) * area + place]!;
+    });
+  const { y: outcome } = await compare({
+    inputs: { x: { dtype: "f32", shape: [batch, places, channels], data: turned(x, places) } },
+    trace: (t) => ({ y: resizeGrid(t.x!, from, to) }),
+  });
+  const expected = { shape: [batch, results, channels], data: Float64Array.from(turned(y, results)) };
+  expect(error({ got: outcome!.got, expected })).toBeLessThan(1e-6);
+});
+
+test("a place costs four multiply-adds; the way back two products", () => {
+  const g = new Graph();
+  const x = g.input("x", "f32", [rows, 3, 4, 5]);
+  const y = resizeBilinear(x, { height: 8, width: 2 });
+  expect(String(graphCost(g).flops)).toBe(`${3 * 8 * 2 * 8}*batch`);
+  pullback([{ of: y, gradient: g.input("dy", "f32", [rows, 3, 8, 2]) }], [x]);
+  const back = 2 * 3 * (4 * 8 * 2 + 4 * 2 * 5);
+  expect(String(graphCost(g).flops)).toBe(`${3 * 8 * 2 * 8 + back}*batch`);
+});
+
+test("what cannot be resized is named", () => {
+  const g = new Graph();
+  const resize = (x: Tensor, height: number) => resizeBilinear(x, { height, width: 2 });
+  expect(() => resize(g.input("x", "f32", [3, 4, 5]), 2)).toThrow('operand "x" is f32[3, 4, 5]');
+  expect(() => resize(g.input("z", "f32", [1, 3, 4, 5]), 0)).toThrow("expected sides of at least 1 for 0 × 2");
+});
