@@ -41,8 +41,10 @@ export async function classifyByLookup(
   const { model, labels, index, store, adapter, json, explain } = flags;
   if (!labels) throw new UserError("--via qzero needs --labels a,b,…", 2);
   if (adapter !== undefined) throw new UserError("--adapter is not for --via qzero", 2);
-  if ((index === undefined) === (flags.evidence === undefined))
+  if (index === undefined && flags.evidence === undefined)
     throw new UserError("--via qzero needs --index NAME, or --evidence FILE", 2);
+  if (index !== undefined && flags.evidence !== undefined)
+    throw new UserError("--evidence takes the place of --index; expected one of them, got both", 2);
   const qzero = givenFlags(qzeroOptions, flags);
   const signal = interruptSignal();
   const text = await textOf(signal);

@@ -1,4 +1,4 @@
-import { isPostgres } from "../util/database/postgres.ts";
+import { checkAddress, isPostgres } from "../util/database/postgres.ts";
 import type { Purpose } from "../util/database/sqlite.ts";
 import { UserError } from "../util/errors.ts";
 import type { Database, Row } from "./database.ts";
@@ -60,17 +60,8 @@ function parsed({ receipt }: Row): Receipt {
   throw new UserError(`the ledger holds a receipt that this program can't read: ${path.join(".")}: ${message}`);
 }
 
-/**
- * Checks that `place` is a file or a Postgres address. The error shows only the scheme, since an address may hold a
- * password.
- * @throws UserError
- */
-export function checkPlace(place: string): void {
-  const [, scheme] = /^([a-z][a-z\d+.-]*):\/\//i.exec(place) ?? [];
-  if (place !== "" && (scheme === undefined || isPostgres(place))) return;
-  const got = scheme === undefined ? "nothing" : `${scheme}://…`;
-  throw new UserError(`a ledger is a file or postgres://user@host/database, got ${got}`, 2);
-}
+/** @throws UserError if `place` is neither a file nor a Postgres address */
+export const checkPlace = (place: string): void => checkAddress(place, "a ledger is a file");
 
 /**
  * Opens the ledger in an SQLite file or a Postgres database (`postgres://…`). For writing, a missing one is created; for reading, it is an error.

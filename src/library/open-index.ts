@@ -3,6 +3,7 @@ import { ANALYSIS } from "../retrieval/analysis.ts";
 import { chunkOptions } from "../retrieval/chunk.ts";
 import type { EmbeddingIdentity } from "../retrieval/settings.ts";
 import { checkIndexName, createStore, deleteStore, indexNames, openStore } from "../retrieval/store/open.ts";
+import { checkAddress } from "../util/database/postgres.ts";
 import { UserError } from "../util/errors.ts";
 import { indexesFolder, type ResolveOptions } from "../weights/sources/index.ts";
 import { given, loadOptions } from "./arguments.ts";
@@ -11,7 +12,7 @@ import { SearchIndex } from "./search-index.ts";
 
 /** The place of indexes, and the sources of embedding models. */
 export interface IndexOptions extends ResolveOptions {
-  /** `postgres://user@host/database`; by default a folder in `MODICUM_HOME`. */
+  /** `postgres://user@host/database`, or a folder; by default one in `MODICUM_HOME`. */
   store?: string | undefined;
 }
 
@@ -44,7 +45,11 @@ export const createOptions = chunkOptions.extend({
     .describe("a model of embeddings; none: search by terms only"),
 });
 
-const placeOf = (store: string | undefined): string => store ?? indexesFolder();
+function placeOf(store: string | undefined): string {
+  if (store === undefined) return indexesFolder();
+  checkAddress(store, "indexes are in a folder");
+  return store;
+}
 
 /**
  * Creates an empty index under MODICUM_HOME, or in a Postgres database. The embedding model is downloaded if it is

@@ -148,6 +148,10 @@ describe("a call", () => {
 
   test.each([
     [() => openIndex("nowhere"), "there is no index nowhere; `modicum index create nowhere` creates it"],
+    [
+      () => openIndex("x", { store: "mysql://me:secret@host/x" }),
+      "indexes are in a folder or postgres://user@host/database, got mysql://…",
+    ],
     [() => openIndex("Bad/Name"), '"Bad/Name" is no name of an index'],
     [() => createIndex("index0", { embedding: "none" }), "there is an index index0 already"],
     [() => createIndex("x", { words: 0 }), "createIndex's options.words: must be at least 1 (got 0)"],

@@ -55,7 +55,7 @@ export async function addAll(
 ): Promise<Added> {
   const seen = new Set<string>();
   let sum = NOTHING_ADDED;
-  for await (const batch of batched(once(documents, seen), embed ? EMBEDDED : BARE)) {
+  for await (const batch of batched(once(documents, source, seen), embed ? EMBEDDED : BARE)) {
     const changes = await addBatch(store, source, batch, embed);
     sum = sumOf(sum, changes);
     onBatch(changes);
@@ -63,9 +63,11 @@ export async function addAll(
   return { ...sum, removed: source === null ? 0 : await removeOthers(store, source, seen) };
 }
 
-async function* once(documents: Documents, seen: Set<string>): AsyncGenerator<Document> {
+async function* once(documents: Documents, source: string | null, seen: Set<string>): AsyncGenerator<Document> {
+  const where = source === null ? "" : `${source}: `;
   for await (const document of documents) {
-    if (seen.has(document.id)) throw new UserError(`two documents have the id ${few([document.id])}; expected one`);
+    if (seen.has(document.id))
+      throw new UserError(`${where}two documents have the id ${few([document.id])}; expected one`);
     seen.add(document.id);
     yield document;
   }
@@ -96,7 +98,7 @@ async function addBatch(
   if (prepared.length > 0) await patiently(() => store.put(prepared));
   // An unchanged document may come from another file than before.
   const moved = batch.map(({ id }) => id).filter((id) => kept.has(id) && kept.get(id)!.source !== source);
-  if (moved.length > 0) await store.move(moved, source);
+  if (moved.length > 0) await patiently(() => store.move(moved, source));
   const replaced = changed.filter(({ id }) => kept.has(id)).length;
   return {
     added: changed.length - replaced,
@@ -108,6 +110,8 @@ async function addBatch(
 }
 
 async function removeOthers(store: Store, source: string, seen: ReadonlySet<string>): Promise<number> {
-  const stale = (await store.idsFrom(source)).filter((id) => !seen.has(id));
-  return stale.length === 0 ? 0 : store.remove(stale);
+  const stale = (await patiently(() => store.idsFrom(source))).filter((id) => !seen.has(id));
+  if (stale.length === 0) return 0;
+  await patiently(() => store.remove(stale));
+  return stale.length;
 }

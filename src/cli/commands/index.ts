@@ -3,6 +3,7 @@ import { type Added, createIndex, deleteIndex, listIndexes, openIndex, type Sear
 import { together } from "../../ledger/together.ts";
 import { createOptions } from "../../library/open-index.ts";
 import { NOTHING_ADDED, sumOf } from "../../retrieval/add.ts";
+import type { Counts } from "../../retrieval/store/store.ts";
 import { UserError } from "../../util/errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -130,13 +131,33 @@ async function list(name: string | undefined, flags: StoreFlags): Promise<void> 
 
 async function listAll(flags: StoreFlags): Promise<void> {
   const names = await listIndexes({ store: flags.store });
-  const rows = [];
+  if (names.length === 0 && !flags.json) return print("there are no indexes; `modicum index create NAME` creates one");
+  const rows: IndexRow[] = [];
+  const faults: unknown[] = [];
   for (const name of names) {
-    await using index = await openIndex(name, { store: flags.store });
-    rows.push({ name, embedding: index.settings.embedding?.name ?? null, ...(await index.counts()) });
+    try {
+      rows.push(await rowOf(name, flags));
+    } catch (error) {
+      faults.push(error);
+    }
   }
-  if (flags.json) return printJson(rows);
-  if (rows.length === 0) return print("there are no indexes; `modicum index create NAME` creates one");
+  if (flags.json) printJson(rows);
+  else printRows(rows);
+  // A damaged index does not hide the others.
+  for (const fault of faults) throw fault;
+}
+
+interface IndexRow extends Counts {
+  readonly name: string;
+  readonly embedding: string | null;
+}
+
+async function rowOf(name: string, { store }: StoreFlags): Promise<IndexRow> {
+  await using index = await openIndex(name, { store });
+  return { name, embedding: index.settings.embedding?.name ?? null, ...(await index.counts()) };
+}
+
+function printRows(rows: readonly IndexRow[]): void {
   const cells = rows.map(({ name, documents, chunks, embedding }) => [
     name,
     String(documents),

@@ -145,6 +145,14 @@ describe("the receipt", () => {
     expect((await cost({ margin: 0 }, prices)).flops.saved).toBeGreaterThan(0.9);
   });
 
+  test("documents of the caller are not billed as searched ones", async () => {
+    const prices = new LookupPrices();
+    await cost({ when: "always" }, prices);
+    const source = { searched: false, find: async () => ({ documents: [] }) };
+    const { receipt } = await classified(encoder().scorer, texts, { margin: 0 }, { prices, source });
+    expect(receipt.flops.saved).toBe(0);
+  });
+
   test("a text that was looked up in vain is read plainly by dense, too", async () => {
     const { receipt } = await classified(encoder().scorer, { goal: [], "goal market": [] }, { when: "always" });
     expect(receipt.flops).toMatchObject({ saved: 0, overhead: 2000 });

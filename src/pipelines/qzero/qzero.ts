@@ -213,8 +213,9 @@ class Classification {
       fallbacks: this.#found.size - this.#readings.size,
       gated: options.when === "margin" && options.mode !== "interpolate",
     };
-    terms.prices.add(options, this.#found.size, this.#bill.lookups);
-    return this.#bill.receipt(outcome, terms.prices.mean(options));
+    const how = { searched: terms.source.searched, options };
+    terms.prices.add(how, this.#found.size, this.#bill.lookups);
+    return this.#bill.receipt(outcome, terms.prices.mean(how));
   }
 
   #ran(billed: () => void): void {

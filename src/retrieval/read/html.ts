@@ -14,11 +14,14 @@ export async function* htmlDocument(path: string): AsyncGenerator<Document> {
   yield wholeFile(path, await htmlParts(await textOf(path)));
 }
 
+const oneLine = (element: { readonly textContent: string | null } | null): string =>
+  (element?.textContent ?? "").replace(/\s+/g, " ").trim();
+
 export async function htmlParts(html: string): Promise<{ title: string; text: string }> {
   const { parseHTML } = await import("linkedom");
   // linkedom makes no body of its own.
   const { document } = parseHTML(/<body[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`);
-  const title = document.querySelector("title")?.textContent ?? document.querySelector("h1")?.textContent ?? "";
+  const title = oneLine(document.querySelector("title")) || oneLine(document.querySelector("h1"));
   for (const silent of document.querySelectorAll(SILENT)) silent.remove();
   for (const cell of document.querySelectorAll("td, th")) cell.append(" ");
   for (const line of document.querySelectorAll("br")) line.replaceWith("\n");
@@ -27,5 +30,5 @@ export async function htmlParts(html: string): Promise<{ title: string; text: st
     block.append("\n\n");
   }
   const text = document.body?.textContent ?? "";
-  return { title: title.replace(/\s+/g, " ").trim(), text: text.replace(/\n\s*\n\s*/g, "\n\n").trim() };
+  return { title, text: text.replace(/\n\s*\n\s*/g, "\n\n").trim() };
 }

@@ -72,6 +72,11 @@ describe("HTML", () => {
     expect(document!.text.replace(/ +\n/g, "\n")).toBe("Head\n\nOne bold\nline\n\nx\n\ny\n\n1 2");
   });
 
+  test("an empty title gives way to the first heading", async () => {
+    const html = "<html><head><title> </title></head><body><p>x</p><h1>Page\n<i>head</i></h1></body></html>";
+    expect(await read("untitled.html", html)).toMatchObject([{ title: "Page head" }]);
+  });
+
   test("a part of a page", async () => {
     expect(await read("part.htm", "<p>Only <i>this</i></p>")).toMatchObject([{ title: "part", text: "Only this" }]);
   });

@@ -62,6 +62,10 @@ async function scorerOf(context: ServerContext, asked: Asked, call: Call): Promi
 
 async function sourceOf(context: ServerContext, asked: Asked, call: Call): Promise<DocumentSource> {
   const { input, retrieval, evidence } = asked;
+  if (evidence && retrieval?.index)
+    throw new HttpError(400, "evidence takes the place of retrieval.index; expected one of them, got both", {
+      param: "evidence",
+    });
   if (evidence) return lookupGiven(input, evidence);
   if (!retrieval?.index)
     throw new HttpError(400, "retrieval.index: expected an index, or evidence", { param: "retrieval.index" });

@@ -4,6 +4,18 @@ import { codeOf } from "../system-errors.ts";
 
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
 
+/**
+ * Checks that a place is no address of another kind of database; `otherwise` begins the sentence, such as "a ledger is a
+ * file". The error shows the scheme alone, since an address may hold a password.
+ * @throws UserError
+ */
+export function checkAddress(place: string, otherwise: string): void {
+  const [, scheme] = /^([a-z][a-z\d+.-]*):\/\//i.exec(place) ?? [];
+  if (place !== "" && (scheme === undefined || isPostgres(place))) return;
+  const got = scheme === undefined ? "nothing" : `${scheme}://…`;
+  throw new UserError(`${otherwise} or postgres://user@host/database, got ${got}`, 2);
+}
+
 /** A kind of data that this program keeps in a database. */
 export interface PostgresKind {
   /** For sentences, such as `ledger`. */
