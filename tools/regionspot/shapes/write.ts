@@ -6,27 +6,41 @@ import { seededRandom, shuffle } from "../../../src/util/random.ts";
 import { fillWhole } from "../../../src/util/write-whole.ts";
 import { drawShapeScene, type ShapeScene } from "./scene.ts";
 
-/** A line of a file of shapes. */
+/** A line of `scenes.jsonl`. */
 export type ShapeRow = Omit<SceneRow, "questions">;
 
-/** Writes scenes of shapes as PNG files and `scenes.jsonl`, a line each, into a folder. */
+/**
+ * Writes scenes of shapes as PNG files and a line each into `scenes.jsonl` and `groups.jsonl`, which has captions alone, grouped by the
+ * number of objects: among lone ones, few have the same colour and texture, so that a caption is only found by the shape, too.
+ */
 export async function writeShapes(out: string, set: SceneSet): Promise<void> {
   await mkdir(join(out, "images"), { recursive: true });
-  await fillWhole(join(out, "scenes.jsonl"), async (file) => {
-    for (let i = 0; i < set.count; i++) {
-      const seed = seedOf(set, i);
-      const scene = drawShapeScene(seed);
-      const paths = await writeImages(out, String(i).padStart(6, "0"), scene);
-      const row: ShapeRow = {
-        ...paths,
-        boxes: scene.objects.map(({ box }) => box),
-        labels: scene.objects.map(({ label }) => label),
-        caption: shapeCaption(scene, seed),
-      };
-      await file.write(`${JSON.stringify(row)}\n`);
-    }
-  });
+  await fillWhole(join(out, "scenes.jsonl"), (scenes) =>
+    fillWhole(join(out, "groups.jsonl"), async (groups) => {
+      for (let i = 0; i < set.count; i++) {
+        const row = await writeShape(out, String(i).padStart(6, "0"), seedOf(set, i));
+        await scenes.write(`${JSON.stringify(row)}\n`);
+        await groups.write(`${JSON.stringify(grouped(row))}\n`);
+      }
+    }),
+  );
 }
+
+async function writeShape(out: string, name: string, seed: number): Promise<ShapeRow> {
+  const scene = drawShapeScene(seed);
+  const { objects } = scene;
+  return {
+    ...(await writeImages(out, name, scene)),
+    boxes: objects.map(({ box }) => box),
+    labels: objects.map(({ label }) => label),
+    caption: shapeCaption(scene, seed),
+  };
+}
+
+/** A pair for a CLIP's training; captions of one key mean the same. */
+const grouped = ({ image, caption, labels }: ShapeRow) => ({
+  ...{ image, caption, key: labels.toSorted().join(", "), group: `${labels.length}` },
+});
 
 /** Names all objects in an order that says nothing: that in which they are drawn would tell which is in front. */
 export function shapeCaption(scene: ShapeScene, seed: number): string {
