@@ -20,7 +20,6 @@ import { parseRecipe } from "../../recipe.ts";
 import { LastQueryScores } from "../../tokens/last-query.ts";
 import { headCalibration } from "./calibration.ts";
 import { visualFlops } from "./flops.ts";
-import { headsWithin, keptHeads } from "./heads.ts";
 import { HeadProfiler } from "./profiler.ts";
 
 const file = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
@@ -335,38 +334,6 @@ describe("heads", () => {
     );
   });
 
-  test("the threshold is one for all layers; the first may keep all", () => {
-    const ratios = [
-      [0.1, 0.2, 0.3, 0.4],
-      [0.9, 0.8, 0.7, 0.6],
-    ];
-    expect(keptHeads(ratios, 0.5, 0)).toEqual([
-      [false, false, false, false],
-      [true, true, true, true],
-    ]);
-    expect(keptHeads(ratios, 0.25, 1)).toEqual([
-      [true, true, true, true],
-      [true, true, false, false],
-    ]);
-    expect(keptHeads(ratios, 0, 0).flat()).not.toContain(true);
-  });
-
-  test("a budget's share is of the layers that visual tokens run; the first keep all while it lasts", () => {
-    const ratios = [
-      [0.1, 0.2],
-      [0.9, 0.8],
-      [0.3, 0.7],
-      [0.5, 0.5],
-      [9, 9],
-      [9, 9],
-    ];
-    const within = (keep: number, whole: number) =>
-      headsWithin(ratios, keep, { whole, layers: 4 }).map((row) => row.map(Number).join(""));
-    expect(within(0.5, 1)).toEqual(["11", "11", "00", "00", "00", "00"]);
-    expect(within(0.625, 0)).toEqual(["00", "11", "01", "11", "00", "00"]);
-    expect(within(0.125, 1)).toEqual(["01", "00", "00", "00", "00", "00"]);
-  });
-
   test("a file for another model, or of another shape, is refused", async () => {
     const other = join(folder, "other.json");
     const mask = { keep: 0.5, ratios: kept.map((row) => row.map(Number)) };
@@ -374,25 +341,6 @@ describe("heads", () => {
     await expect(of(`yopo:heads=${other}`)).rejects.toThrow("is for the model cdcdcdcdcdcd…, and this one is");
     writeFileSync(other, JSON.stringify({ ...mask, modelSha256: await modelHash(model.source), kept: [[true]] }));
     await expect(of(`yopo:heads=${other}`)).rejects.toThrow("kept is not");
-  });
-});
-
-describe("FLOPs of the paper's tables", () => {
-  const of7 = { tokens: 576, hidden: 4096, intermediate: 11008 };
-  const of13 = { tokens: 576, hidden: 5120, intermediate: 13824 };
-  const cuts = (layers: number, heads: number, neighbours: number, ffn: number) => ({
-    ...{ neighbours, ffn },
-    heads: Array.from({ length: layers }, () => heads),
-  });
-  test.each([
-    ["7B", of7, cuts(32, 1, 576, 1), 7.634],
-    ["13B", of13, cuts(40, 1, 576, 1), 14.888],
-    ["7B at a quarter", of7, cuts(16, 0.5, 576, 0.5), 1.909],
-    ["13B at a quarter", of13, cuts(20, 0.5, 576, 0.5), 3.722],
-    ["7B at an eighth", of7, cuts(16, 0.25, 576, 0.25), 7.634 / 8],
-    ["13B with the released settings", of13, cuts(20, 0.75, 25, 0.5), 4.26],
-  ])("%s", (_, sizes, cut, printed) => {
-    expect(Math.abs(visualFlops(sizes, cut) / 1e12 / printed - 1)).toBeLessThan(1e-3);
   });
 });
 
