@@ -19,6 +19,8 @@ interface Baselines {
   readonly split: string;
   readonly crop: Sets;
   readonly pool: Sets;
+  /** Of regions whose box overlaps another's. */
+  readonly crowded?: { readonly crop: Sets; readonly pool: Sets };
 }
 interface BridgeRow {
   readonly split: string;
@@ -26,12 +28,16 @@ interface BridgeRow {
   readonly layers: number;
   /** The CLIP's layer that is read: -1 the last, -2 the one before it. */
   readonly featureLayer: FeatureLayer;
+  /** What regions are told by; the localiser's tokens if it is not said. */
+  readonly tokens?: "localiser" | "boxes";
   readonly steps: number;
   readonly own: Sets;
   readonly apart: Sets;
   readonly shuffled: Sets;
   readonly blind: Sets;
   readonly attention: number;
+  /** Of regions whose box overlaps another's. */
+  readonly crowded?: Sets;
 }
 interface FrozenResult {
   readonly unchanged: boolean;
@@ -40,25 +46,63 @@ interface FrozenResult {
   readonly heldOut: { readonly scenes: number; readonly regions: number; readonly chanceShuffled: number };
 }
 
-const read = <T>(name: string): T =>
-  JSON.parse(readFileSync(join(root, "docs/results/regionspot", `${name}.json`), "utf8"));
+interface ClipResult {
+  readonly labels: { readonly pictures: number; readonly among: number; readonly accuracy: number };
+  readonly captions: { readonly among: number; readonly accuracy: number; readonly shuffled: number };
+}
+
+const FOLDER = "docs/results/regionspot";
+const readIn =
+  (folder: string) =>
+  <T>(name: string): T =>
+    JSON.parse(readFileSync(join(root, folder, `${name}.json`), "utf8"));
 const three = (value: number): string => value.toFixed(3);
 const splitNames: Readonly<Record<string, string>> = {
   colours: "pairs of a drawing and a colour left out",
   drawings: "whole drawings and digits left out",
+  looks: "three of ten looks left out",
 };
+const trained = ({ steps }: BridgeRow): boolean => steps > 1;
+/** The CLIP's layers that some bridge reads. */
+const layersOf = (rows: readonly BridgeRow[]): FeatureLayer[] =>
+  featureLayers.filter((layer) => rows.some(({ featureLayer }) => featureLayer === layer));
+const localised = ({ tokens }: BridgeRow): boolean => tokens !== "boxes";
 
-/** All tables. */
-export function regionspotSection(): string {
+/** All tables: of the world of drawings, then of shapes. */
+export const regionspotSection = (): string =>
+  [drawingTables(), "### Tables of the world of shapes", shapeTables()].join("\n\n");
+
+function drawingTables(): string {
+  const read = readIn(FOLDER);
   const rows = read<BridgeRow[]>("bridges");
-  const whole = rows.filter(({ layers, steps }) => layers === 3 && steps > 1);
+  const whole = rows.filter((row) => row.layers === 3 && trained(row));
   const frozen = read<FrozenResult>("frozen");
   return [
     accuracyTable(read("baselines"), whole),
-    controlTable(whole, frozen),
-    depthSentence(rows),
+    controlTable(whole, frozen, "colours"),
+    depthSentence(rows, "colours"),
     costTable(read("cost")),
   ].join("\n\n");
+}
+
+function shapeTables(): string {
+  const read = readIn(`${FOLDER}/shapes`);
+  const rows = read<BridgeRow[]>("bridges");
+  const whole = rows.filter((row) => row.layers === 3 && trained(row));
+  const baselines = read<Baselines[]>("baselines");
+  const frozen = read<FrozenResult>("frozen");
+  return [
+    clipSentence(read("clip"), frozen),
+    accuracyTable(baselines, whole),
+    crowdedTable(baselines[0]!, whole),
+    controlTable(whole.filter(localised), frozen, "looks"),
+    depthSentence(rows.filter(localised), "looks"),
+    costTable(read("cost")),
+  ].join("\n\n");
+}
+
+function clipSentence({ labels, captions }: ClipResult, { heldOut }: FrozenResult): string {
+  return `The CLIP finds a held-out scene's caption among ${captions.among} in ${three(captions.accuracy)} of the cases (of shuffled captions in ${three(captions.shuffled)}), and names ${three(labels.accuracy)} of the ${labels.pictures} lone objects right among all ${labels.among} labels. The ${heldOut.scenes} held-out scenes have ${heldOut.regions} regions.`;
 }
 
 /** The mean over seeds, and the range. */
@@ -73,13 +117,17 @@ function accuracyTable(baselines: readonly Baselines[], rows: readonly BridgeRow
     spread(sets.map(({ novel }) => novel.among)),
     spread(sets.map(({ novel }) => novel.amongAll)),
   ];
+  const optional = (arm: string, sets: readonly Sets[]) => (sets.length === 0 ? [] : [["", arm, ...cells(sets)]]);
   const lines = baselines.flatMap(({ split, crop, pool }) => {
-    const own = featureLayers.map((layer) =>
-      rows.filter((row) => row.split === split && row.featureLayer === layer).map((row) => row.own),
+    const own = rows.filter((row) => row.split === split);
+    const [last, before] = featureLayers.map((layer) =>
+      own.filter((row) => row.featureLayer === layer && localised(row)).map((row) => row.own),
     );
+    const boxes = own.filter((row) => !localised(row)).map((row) => row.own);
     return [
-      [splitNames[split]!, "RegionSpot", ...cells(own[0]!)],
-      ["", "RegionSpot, on the layer before the last", ...cells(own[1]!)],
+      [splitNames[split]!, "RegionSpot", ...cells(last!)],
+      ...optional("RegionSpot, on the layer before the last", before!),
+      ...optional("RegionSpot, boxes in place of the localiser's tokens", boxes),
       ["", "crop-and-classify", ...cells([crop])],
       ["", "mean of the box's tokens", ...cells([pool])],
     ];
@@ -97,10 +145,39 @@ function accuracyTable(baselines: readonly Baselines[], rows: readonly BridgeRow
   return `${markdownTable(head, lines)}\n\nRegions of learned labels and of others, ${regions.join("; ")}.`;
 }
 
-function controlTable(rows: readonly BridgeRow[], { heldOut, probe, localiser, unchanged }: FrozenResult): string {
+/** The same arms, on regions whose box overlaps another's. */
+function crowdedTable({ crowded }: Baselines, rows: readonly BridgeRow[]): string {
+  const cells = (sets: readonly Sets[]) => [
+    spread(sets.map(({ base }) => base.amongAll)),
+    spread(sets.map(({ novel }) => novel.among)),
+  ];
+  const of = (which: (row: BridgeRow) => boolean) => rows.filter(which).map((row) => row.crowded!);
+  const { crop, pool } = crowded!;
+  const lines = [
+    ...layersOf(rows).map((layer) => [
+      layer === -1 ? "RegionSpot" : "RegionSpot, on the layer before the last",
+      ...cells(of((row) => localised(row) && row.featureLayer === layer)),
+    ]),
+    ["RegionSpot, boxes in place of the localiser's tokens", ...cells(of((row) => !localised(row)))],
+    ["crop-and-classify", ...cells([crop])],
+    ["mean of the box's tokens", ...cells([pool])],
+  ];
+  const head = [
+    `boxes that overlap another by a tenth (${crop.base.regions} and ${crop.novel.regions} regions)`,
+    ...["learned, among all labels", "never learned, among themselves"],
+  ];
+  return markdownTable(head, lines);
+}
+
+function controlTable(
+  rows: readonly BridgeRow[],
+  { heldOut, probe, localiser, unchanged }: FrozenResult,
+  first: keyof typeof controlNames,
+): string {
+  const layers = layersOf(rows);
   const of = (pick: (row: BridgeRow) => Sets) =>
-    featureLayers.flatMap((layer) => {
-      const sets = rows.filter(({ split, featureLayer }) => split === "colours" && featureLayer === layer).map(pick);
+    layers.flatMap((layer) => {
+      const sets = rows.filter(({ split, featureLayer }) => split === first && featureLayer === layer).map(pick);
       return [spread(sets.map(({ base }) => base.amongAll)), spread(sets.map(({ novel }) => novel.among))];
     });
   const lines = [
@@ -112,20 +189,26 @@ function controlTable(rows: readonly BridgeRow[], { heldOut, probe, localiser, u
     ["the CLIP's tokens all zero", ...of(({ blind }) => blind)],
   ];
   const columns = ["learned, among all", "never learned, among themselves"];
-  const head = ["control (drawings and colours)", ...columns, ...columns.map((name) => `${name}, on the layer before`)];
+  const head = [
+    controlNames[first],
+    ...layers.flatMap((layer) => columns.map((name) => (layer === -1 ? name : `${name}, on the layer before`))),
+  ];
   const frozen = `The frozen parts' hashes are ${unchanged ? "unchanged by" : "CHANGED BY"} the training. The localiser's masks overlap with the right ones by ${three(localiser.maskIou)} (intersection over union; ${localiser.scenes} scenes, ${localiser.steps} steps). From its tokens alone, a linear map explains ${three(probe.box)} of the variance of the boxes' edges and names ${three(probe.label)} of the labels (the commonest: ${three(probe.commonest)}).`;
   return `${markdownTable(head, lines)}\n\n${frozen}`;
 }
 
-function depthSentence(rows: readonly BridgeRow[]): string {
-  const own = rows.filter(({ split, seed }) => split === "colours" && seed === 0);
-  const first = (layers: number, trained: boolean, layer: FeatureLayer = -1) =>
-    own.find((row) => row.layers === layers && row.steps > 1 === trained && row.featureLayer === layer)!;
+const controlNames = { colours: "control (drawings and colours)", looks: "control" } as const;
+
+function depthSentence(rows: readonly BridgeRow[], first: string): string {
+  const own = rows.filter(({ split, seed }) => split === first && seed === 0);
+  const one = (layers: number, learned: boolean, layer: FeatureLayer = -1) =>
+    own.find((row) => row.layers === layers && trained(row) === learned && row.featureLayer === layer)!;
   const told = ({ own: { base, novel } }: BridgeRow) =>
     `${three(base.amongAll)} of learned and ${three(novel.among)} of other labels`;
   const looks = (layer: FeatureLayer) =>
-    `${first(3, true, layer).attention.toFixed(1)} times as much as its area says (before training ${first(3, false, layer).attention.toFixed(1)})`;
-  return `One layer in place of three (one seed): ${told(first(1, true))}, against ${told(first(3, true))}. The last layer's attention to patches lies in a region's box ${looks(-1)}; on the CLIP's layer before the last, ${looks(-2)}.`;
+    `${one(3, true, layer).attention.toFixed(1)} times as much as its area says (before training ${one(3, false, layer).attention.toFixed(1)})`;
+  const before = layersOf(rows).includes(-2) ? `; on the CLIP's layer before the last, ${looks(-2)}` : "";
+  return `One layer in place of three (one seed): ${told(one(1, true))}, against ${told(one(3, true))}. The last layer's attention to patches lies in a region's box ${looks(-1)}${before}.`;
 }
 
 function costTable(rows: readonly CostRow[]): string {

@@ -53,7 +53,7 @@ export const worlds: Readonly<Record<WorldName, GateWorld>> = {
     side: SHAPES_SIDE,
     labels: shapeLabels,
     splits: [splitOf("looks", shapeLabels, part(shapeLabels, 0.3, 1))],
-    layers: [-1],
+    layers: featureLayers,
     boxTokens: true,
     results: "docs/results/regionspot/shapes",
   },
