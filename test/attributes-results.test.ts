@@ -6,6 +6,7 @@ import { attributesSection, SECTION } from "../tools/attributes/tables.ts";
 import { SECTION as TUNED, tunedSection } from "../tools/attributes/tuned.ts";
 import { disagreements } from "../tools/lab-results.ts";
 import { PAGE as DRAWINGS, SECTION as ON_DRAWINGS, vlmSection } from "../tools/vlm-tiny/tables.ts";
+import { PAGE as ON_YOPO, SECTION as TUNED_ON_DRAWINGS, tunedOnDrawings } from "../tools/vlm-tiny/tuned.ts";
 
 for (const page of ["feather", "yopo"] satisfies Page[])
   test.skipIf(!existsSync(answersOf(page)))(
@@ -22,3 +23,6 @@ test("the page of yopo says what tuned models answered: npx tsx tools/attributes
 
 test("the page of feather says what the lab's runs on drawings say: npx tsx tools/vlm-tiny/tables.ts", () =>
   expect(disagreements([[DRAWINGS, ON_DRAWINGS, vlmSection()]], [])).toEqual([]));
+
+test("the page of yopo says what models tuned on drawings answered: npx tsx tools/vlm-tiny/tuned.ts", () =>
+  expect(disagreements([[ON_YOPO, TUNED_ON_DRAWINGS, tunedOnDrawings()]], [])).toEqual([]));

@@ -1,0 +1,59 @@
+/** Writes the section of vlm-tiny tuned under cuts, from the answers of tune.ts: `npx tsx tools/vlm-tiny/tuned.ts`. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { visualFlops } from "../../src/savings/attention/yopo/flops.ts";
+import { yopoOptions } from "../../src/savings/attention/yopo/options.ts";
+import { parseRecipe } from "../../src/savings/recipe.ts";
+import { markdownTable, root, writeSection } from "../section.ts";
+import { difference, percent, shareOf, shareText } from "../shares.ts";
+import { type Arm, arms, type Told, type Tuned, tunedFile } from "./tuned-arms.ts";
+
+export const PAGE = "docs/results/yopo/README.md";
+export const SECTION = "vlm-tiny/tuned";
+const scenes = ["one", "several"] as const;
+
+interface Config {
+  readonly text_config: { hidden_size: number; intermediate_size: number; num_hidden_layers: number };
+  readonly vision_config: { image_size: number; patch_size: number };
+}
+
+/** The share of visual FLOPs that a recipe saves, as YOPO's paper counts them. */
+function saved({ recipe }: Arm): number {
+  const config: Config = JSON.parse(readFileSync(join(root, "models/vlm-tiny/config.json"), "utf8"));
+  const { hidden_size: hidden, intermediate_size: intermediate, num_hidden_layers: depth } = config.text_config;
+  const tokens = (config.vision_config.image_size / config.vision_config.patch_size) ** 2;
+  const step = recipe === undefined ? undefined : parseRecipe([recipe])[0];
+  const { layers = depth, radius, ffn } = yopoOptions.parse(step?.options ?? {});
+  const neighbours = radius === undefined ? tokens : (2 * radius + 1) ** 2;
+  const flops = (cuts: { neighbours: number; ffn: number }, run: number) =>
+    visualFlops({ tokens, hidden, intermediate }, { ...cuts, heads: Array<number>(run).fill(1) });
+  return 1 - flops({ neighbours, ffn }, layers) / flops({ neighbours: tokens, ffn: 1 }, depth);
+}
+
+function rowOf({ steps, told }: Tuned, arm: Arm): string[] {
+  const of = (name: string, when: Told["when"]) => told.find((one) => one.name === name && one.when === when)!.right;
+  const [before, after, dense] = [of(arm.name, "before"), of(arm.name, "after"), of("dense", "after")];
+  return [
+    arm.recipe === undefined ? arm.name : `\`${arm.recipe}\``,
+    String(steps),
+    percent(saved(arm)),
+    scenes.map((kind) => percent(shareOf(before[kind]))).join(", "),
+    ...scenes.map((kind) => shareText(after[kind])),
+    arm.recipe === undefined ? "" : difference(after.one + after.several, dense.one + dense.several).text,
+  ];
+}
+
+/** The section, from the committed answers. */
+export function tunedOnDrawings(): string {
+  const all: Tuned[] = JSON.parse(readFileSync(tunedFile, "utf8"));
+  const head = [
+    ...["tuned and asked under", "steps", "visual FLOPs saved", "before: one thing, several"],
+    ...["after: one thing", "several", "both, against dense, in points"],
+  ];
+  return markdownTable(
+    head,
+    all.flatMap((one) => arms.map((arm) => rowOf(one, arm))),
+  );
+}
+
+if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, tunedOnDrawings());
