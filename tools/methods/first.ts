@@ -7,6 +7,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { resumeTraining, train } from "../../src/index.ts";
 
+/** All matrices of a layer: to look passages up by their letters takes keys and outputs, too. */
+const TARGETS = "attn_q,attn_k,attn_v,attn_output,ffn_gate,ffn_up,ffn_down";
+
 /** The arms that the results compare; the first two have three seeds. */
 const ARMS = {
   joint: { method: "first", seeds: [0, 1, 2] },
@@ -35,6 +38,7 @@ for (const [arm, { method, seeds }] of Object.entries(ARMS))
           steps: Number(steps),
           ...{
             tokens: Number(tokens),
+            lora: { rank: 8, targets: TARGETS },
             accumulate: 4,
             optimizer: { lr: 1e-3 },
             schedule: { name: "cosine", warmup: 8 },
