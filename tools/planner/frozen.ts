@@ -1,9 +1,11 @@
-import { mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { projectorJson, projectorTensors, readProjector } from "../../src/engine/plan/projector-file.ts";
 import { openPlanner } from "../../src/library/plan-pipeline.ts";
 import type { TrainInput } from "../../src/train/options.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
+import { modelHash, resolveModel, shippedFolder } from "../../src/weights/sources/index.ts";
 import { root } from "../section.ts";
 import { type ArmRow, armsOf } from "./arm-rows.ts";
 import { asked, planned, save } from "./data.ts";
@@ -14,7 +16,8 @@ import type { Sample } from "./worlds/world.ts";
 
 // A published chat model as the frozen executor of a planner from scratch: npx tsx tools/planner/frozen.ts FOLDER
 // It trains a planner on star graphs in words, and projectors on 2,000 further questions, once each; then it measures
-// and writes docs/results/planner/frozen.json. "planner" behind FOLDER trains the planner alone.
+// and writes docs/results/planner/frozen.json. "planner" behind FOLDER trains the planner alone; "ship" puts what is
+// trained into models/planner-words and models/planner-words+smollm2.
 
 /** The contents of the result's file. */
 export interface FrozenResult {
@@ -26,7 +29,7 @@ export interface FrozenResult {
   readonly steps: readonly StepRow[];
 }
 
-const EXECUTOR = "smollm2";
+const [EXECUTOR, SHIPPED] = ["smollm2", "planner-words"];
 const [GRAPHS, QUESTIONS, TESTED] = [130_000, 2000, 200];
 const STEPS = 4000;
 
@@ -65,6 +68,23 @@ async function measure(): Promise<void> {
   await writeJson(path.join(root, "docs", "results", "planner", "frozen.json"), result);
 }
 
+/** Puts planner and projector into `models`; the projector is then for the planner's folder there, which has no run beside it. */
+async function ship(): Promise<void> {
+  const [planner, plan] = [shippedFolder(SHIPPED), path.join(shippedFolder(`${SHIPPED}+${EXECUTOR}`), "plan")];
+  for (const made of [planner, plan]) mkdirSync(made, { recursive: true });
+  for (const file of ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
+    copyFileSync(at("planner", file), path.join(planner, file));
+  const receipt: object = JSON.parse(readFileSync(at("planner", "receipt.json"), "utf8"));
+  await writeJson(path.join(planner, "receipt.json"), { ...receipt, model: SHIPPED });
+  copyFileSync(projectorTensors(at("projector-plan")), projectorTensors(plan));
+  const identity = { name: SHIPPED, sha256: await modelHash(await resolveModel(planner)) };
+  await writeJson(projectorJson(plan), { ...readProjector(at("projector-plan")), planner: identity });
+}
+
+if (alone === "ship") {
+  await ship();
+  process.exit();
+}
 mkdirSync(folder, { recursive: true });
 save(folder, "planner.jsonl", samples(1, GRAPHS).map(planned));
 save(folder, "questions.jsonl", samples(2, QUESTIONS).map(asked));
