@@ -1,6 +1,10 @@
 import { expect, test } from "vitest";
 import { byteLinear, type DType, Graph, sym } from "../../graph/index.ts";
 import { compare, type Feed, integers, noise, normError, type Trial } from "../compare.testing.ts";
+import { multipliesBytes } from "../processor.ts";
+
+/** Other x86 processors add pairs of products up in 16 bits, which these codes overflow; `int8-prefill` refuses them. */
+const exact = test.skipIf(!multipliesBytes());
 
 const trace: Trial["trace"] = (t) => ({ y: byteLinear(t.x!, { codes: t.codes!, scale: t.scale!, low: t.low }) });
 
@@ -18,7 +22,7 @@ function matrix(k: number, n: number): Record<string, Feed> {
   };
 }
 
-test.each([
+exact.each([
   { batch: 1, tokens: 1, k: 64, n: 8 },
   { batch: 1, tokens: 40, k: 96, n: 65 },
   { batch: 2, tokens: 7, k: 32, n: 48 },
@@ -32,7 +36,7 @@ test.each([
   expect(normError(twice.y!)).toBeLessThan(1e-4);
 });
 
-test("each row has a range of its own, and zeros stay zeros", async () => {
+exact("each row has a range of its own, and zeros stay zeros", async () => {
   const rows = noise(3, [1, 3, 64]);
   const scaled = Float32Array.from(rows.data, (v, i) => v * [1e-3, 0, 1e3][Math.floor(i / 64)]!);
   const { y } = await compare({ inputs: { x: { ...rows, data: scaled } }, constants: matrix(64, 16), trace });

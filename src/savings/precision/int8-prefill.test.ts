@@ -11,6 +11,11 @@ import type { SavingHost } from "../seams.ts";
 const processor = vi.hoisted(() => ({ multipliesBytes: vi.fn(() => true) }));
 vi.mock("../../runtime/processor.ts", async (original) => ({ ...(await original<object>()), ...processor }));
 const { int8Prefill } = await import("./int8-prefill.ts");
+const { multipliesBytes } =
+  await vi.importActual<typeof import("../../runtime/processor.ts")>("../../runtime/processor.ts");
+
+/** Sums of bytes overflow on other processors, whatever the mock says. */
+const exact = test.skipIf(!multipliesBytes());
 
 const folder = fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url));
 let model: LanguageModel;
@@ -44,7 +49,7 @@ async function logitsUnder(plan: Plan, prompt = text) {
 const error = (got: Float32Array, expected: Float32Array) =>
   Math.hypot(...got.map((v, i) => v - expected[i]!)) / Math.hypot(...expected);
 
-test("logits are near dense's and not the same; the bill tells the tokens and fewer bytes", async () => {
+exact("logits are near dense's and not the same; the bill tells the tokens and fewer bytes", async () => {
   const dense = await logitsUnder(densePlan);
   const bytes = await logitsUnder(await planFor(text.length));
   expect(error(bytes.logits, dense.logits)).toBeLessThan(0.05);
@@ -54,7 +59,7 @@ test("logits are near dense's and not the same; the bill tells the tokens and fe
   expect(bytes.bill.bytes.spent).toBeLessThan(bytes.bill.bytes.dense);
 });
 
-test("two digits are a hundred times as near", async () => {
+exact("two digits are a hundred times as near", async () => {
   const dense = await logitsUnder(densePlan);
   const one = error((await logitsUnder(await planFor(text.length))).logits, dense.logits);
   const two = error((await logitsUnder(await planFor(text.length, { digits: "2" }))).logits, dense.logits);

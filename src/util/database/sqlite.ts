@@ -40,7 +40,8 @@ const faults: readonly (readonly [RegExp, string])[] = [
 function explained(error: unknown, path: string, { noun, article, fault }: SqliteKind): unknown {
   if (!(error instanceof Error)) return error;
   const code = codeOf(error) ?? "";
-  if (/NOTADB|CORRUPT/.test(code))
+  // A file that was cut short ends in the middle of a page that is read.
+  if (/NOTADB|CORRUPT|SHORT_READ/.test(code))
     return new KeptFault(`${path} is damaged or is not ${article}; move it away to start a new one`);
   const reason =
     reasonOf(error) ??
