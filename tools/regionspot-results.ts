@@ -19,7 +19,7 @@ interface Baselines {
   readonly split: string;
   readonly crop: Sets;
   readonly pool: Sets;
-  /** Of regions whose box overlaps another's. */
+  /** The same of regions whose box overlaps another's. */
   readonly crowded?: { readonly crop: Sets; readonly pool: Sets };
 }
 interface BridgeRow {
@@ -28,7 +28,7 @@ interface BridgeRow {
   readonly layers: number;
   /** The CLIP's layer that is read: -1 the last, -2 the one before it. */
   readonly featureLayer: FeatureLayer;
-  /** What regions are told by; the localiser's tokens if it is not said. */
+  /** A region's token; the localiser's if it is not said. */
   readonly tokens?: "localiser" | "boxes";
   readonly steps: number;
   readonly own: Sets;
@@ -36,7 +36,7 @@ interface BridgeRow {
   readonly shuffled: Sets;
   readonly blind: Sets;
   readonly attention: number;
-  /** Of regions whose box overlaps another's. */
+  /** The same of regions whose box overlaps another's. */
   readonly crowded?: Sets;
 }
 interface FrozenResult {

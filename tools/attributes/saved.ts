@@ -1,26 +1,11 @@
-import { visualFlops } from "../../src/savings/attention/yopo/flops.ts";
-import { yopoOptions } from "../../src/savings/attention/yopo/options.ts";
-import { parseRecipe } from "../../src/savings/recipe.ts";
 import { visualFlopsSaved } from "../../src/savings/tokens/feather/flops.ts";
+import { yopoSaved } from "../yopo-saved.ts";
 import { SIDE, WHOLE } from "./measure.ts";
 import type { Named, Page, Results } from "./results.ts";
 import { architecture } from "./vocabulary.ts";
 
 const sizes = { hidden: architecture.hidden_size, intermediate: architecture.intermediate_size };
 const VISUAL = SIDE * (SIDE + 1);
-
-/** The share of visual FLOPs that a recipe of yopo saves, as its paper counts them. */
-function yopoSaved({ recipe }: Named, { heads }: Results): number {
-  const step = parseRecipe(recipe).find(({ saving }) => saving.name === "yopo");
-  const options = yopoOptions.parse(step?.options ?? {});
-  const file = options.heads?.replace(/.*\//, "");
-  const count = { tokens: VISUAL, ...sizes };
-  const all = Array.from({ length: architecture.num_hidden_layers }, (_, layer) => layer);
-  const dense = visualFlops(count, { neighbours: VISUAL, heads: all.map(() => 1), ffn: 1 });
-  const neighbours = options.radius === undefined ? VISUAL : (2 * options.radius + 1) ** 2;
-  const run = all.slice(0, options.layers).map((layer) => headShare(heads, file, layer));
-  return 1 - visualFlops(count, { neighbours, heads: run, ffn: options.ffn }) / dense;
-}
 
 /** The share of a layer's heads that a file of `measure.ts` keeps; of random heads, the mean. */
 function headShare({ kept, deep }: Results["heads"], file: string | undefined, layer: number): number {
@@ -50,6 +35,10 @@ export function savedOf(page: Page, one: Named, results: Results): number {
     case "feather":
       return visualFlopsSaved(VISUAL, one.tokens, sizes);
     case "yopo":
-      return yopoSaved(one, results);
+      return yopoSaved(
+        one.recipe,
+        { tokens: VISUAL, ...sizes, layers: architecture.num_hidden_layers },
+        ({ heads }, layer) => headShare(results.heads, heads?.replace(/.*\//, ""), layer),
+      );
   }
 }

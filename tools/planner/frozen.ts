@@ -33,7 +33,7 @@ const [EXECUTOR, SHIPPED] = ["smollm2", "planner-words"];
 const [GRAPHS, QUESTIONS, TESTED] = [130_000, 2000, 200];
 const STEPS = 4000;
 
-const [folder = "frozen-run", alone] = process.argv.slice(2);
+const [folder = "frozen-run", only] = process.argv.slice(2);
 const at = (...names: string[]): string => path.join(folder, ...names);
 const trained = trainer(folder);
 
@@ -81,7 +81,7 @@ async function ship(): Promise<void> {
   await writeJson(projectorJson(plan), { ...readProjector(at("projector-plan")), planner: identity });
 }
 
-if (alone === "ship") {
+if (only === "ship") {
   await ship();
   process.exit();
 }
@@ -89,6 +89,6 @@ mkdirSync(folder, { recursive: true });
 save(folder, "planner.jsonl", samples(1, GRAPHS).map(planned));
 save(folder, "questions.jsonl", samples(2, QUESTIONS).map(asked));
 await trained("planner", { ...roleOptions("planner", words, at("planner.jsonl")), batch: 16, steps: STEPS });
-if (alone === "planner") process.exit();
+if (only === "planner") process.exit();
 for (const source of ["plan", "constant"] as const) await trained(`projector-${source}`, projector(source));
 await measure();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
 import { labelVectors } from "../../src/engine/regions/labels.ts";
 import { localiserFile, localiserJson } from "../../src/engine/regions/localiser-file.ts";
-import type { FeatureLayer } from "../../src/models/image-text-graphs.ts";
+import { type FeatureLayer, featureLayers } from "../../src/models/image-text-graphs.ts";
 import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { featuresOf, type RegionFeatures } from "../../src/train/regions/features.ts";
 import { hashOf } from "../../src/train/regions/hash.ts";
@@ -21,7 +21,7 @@ import type { GateWorld } from "./worlds.ts";
 
 /** Folders and files of a run of the gates. */
 export interface Places {
-  /** What the scenes show. */
+  /** The world that all scenes show. */
   readonly world: GateWorld;
   /** The image–text model's folder. */
   readonly model: string;
@@ -43,14 +43,14 @@ export const SEEDS = [0, 1, 2];
 /** Trains all bridges and measures them, and what they are compared with. What is there already is not done again. */
 export async function runGates(places: Places): Promise<void> {
   mkdirSync(places.out, { recursive: true });
-  const { labels, side, splits, layers } = places.world;
+  const { labels, side, splits } = places.world;
   const model = await ImageTextModel.load(await resolveModel(places.model));
   const source = { model, localiser: places.localiser, cache: join(places.work, "features") };
   const before = await hashes(places, model);
   const read = (file: string, featureLayer: FeatureLayer) => featuresOf(file, { ...source, featureLayer });
   const training = await read(places.training, -1);
   const seen = new Map<FeatureLayer, RegionFeatures>();
-  for (const layer of layers) seen.set(layer, await read(places.heldOut, layer));
+  for (const layer of featureLayers) seen.set(layer, await read(places.heldOut, layer));
   const heldOut = seen.get(-1)!;
   const runs = runsOf(places);
   for (const run of runs) await train(places, model, run);
@@ -110,21 +110,21 @@ interface Run {
   readonly seed: number;
   readonly layers: number;
   readonly featureLayer: FeatureLayer;
-  /** What regions are told by: the localiser's tokens, or their boxes. */
+  /** A region's token: the localiser's, or its box. */
   readonly tokens: "localiser" | "boxes";
   readonly steps: number;
 }
 
 /** All bridges: three seeds of each split and layer that is read, and of boxes; one of one layer, and one that has hardly learned. */
-function runsOf({ world: { splits, boxTokens, layers }, steps }: Places): readonly Run[] {
+function runsOf({ world: { splits, boxTokens }, steps }: Places): readonly Run[] {
   const usual = { split: splits[0], seed: 0, layers: 3, featureLayer: -1, tokens: "localiser", steps } as const;
   return [
-    ...layers.flatMap((featureLayer) =>
+    ...featureLayers.flatMap((featureLayer) =>
       splits.flatMap((split) => SEEDS.map((seed): Run => ({ ...usual, split, seed, featureLayer }))),
     ),
     ...(boxTokens ? SEEDS.map((seed): Run => ({ ...usual, seed, tokens: "boxes" })) : []),
     { ...usual, layers: 1 },
-    ...layers.map((featureLayer): Run => ({ ...usual, featureLayer, steps: 1 })),
+    ...featureLayers.map((featureLayer): Run => ({ ...usual, featureLayer, steps: 1 })),
   ];
 }
 

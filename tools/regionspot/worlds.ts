@@ -1,6 +1,5 @@
 import { drawings } from "../../src/lab/data/scenes/drawings.ts";
 import { tints } from "../../src/lab/data/scenes/options.ts";
-import { type FeatureLayer, featureLayers } from "../../src/models/image-text-graphs.ts";
 import { SHAPES_SIDE } from "./shapes/scene.ts";
 import { labelOf, looks } from "./shapes/words.ts";
 import { type LabelSplit, part, splitOf } from "./splits.ts";
@@ -12,9 +11,7 @@ export interface GateWorld {
   readonly labels: readonly string[];
   /** Ways to leave labels out; controls are told of the first. */
   readonly splits: readonly [LabelSplit, ...LabelSplit[]];
-  /** The CLIP's layers that bridges read. */
-  readonly layers: readonly FeatureLayer[];
-  /** Whether bridges that read boxes in place of the localiser's tokens are trained, too: it tells more where objects hide one another. */
+  /** True if bridges read boxes in place of the localiser's tokens, too: it tells more where objects hide one another. */
   readonly boxTokens: boolean;
   /** Folder of the results. */
   readonly results: string;
@@ -44,7 +41,6 @@ export const worlds: Readonly<Record<WorldName, GateWorld>> = {
       splitOf("colours", drawnOrWritten, part(drawn, 0.3, 1)),
       splitOf("drawings", drawnOrWritten, [...part(NAMES, 0.3, 2).flatMap(inColours), ...part(DIGITS, 0.3, 3)]),
     ],
-    layers: featureLayers,
     boxTokens: false,
     results: "docs/results/regionspot",
   },
@@ -53,7 +49,6 @@ export const worlds: Readonly<Record<WorldName, GateWorld>> = {
     side: SHAPES_SIDE,
     labels: shapeLabels,
     splits: [splitOf("looks", shapeLabels, part(shapeLabels, 0.3, 1))],
-    layers: featureLayers,
     boxTokens: true,
     results: "docs/results/regionspot/shapes",
   },

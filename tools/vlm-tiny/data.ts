@@ -9,32 +9,17 @@
  */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import sharp from "sharp";
 import { plural } from "../../src/lab/data/scenes/drawings.ts";
-import { sceneOptions } from "../../src/lab/data/scenes/options.ts";
 import { namesOf, openPictures } from "../../src/lab/data/scenes/pictures.ts";
 import { drawScene, type Scene } from "../../src/lab/data/scenes/scene.ts";
 import { questionsOf, type SceneQuestion } from "../../src/lab/data/scenes/words.ts";
 import { seedOf } from "../../src/lab/data/scenes/write.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { fillWhole } from "../../src/util/write-whole.ts";
+import { sceneArguments } from "../scene-arguments.ts";
 
-const { values } = parseArgs({
-  options: {
-    out: { type: "string" },
-    count: { type: "string", default: "1000" },
-    split: { type: "string", default: "train" },
-    seed: { type: "string", default: "0" },
-    set: { type: "string", multiple: true, default: [] },
-  },
-});
-const { out, split } = values;
-if (out === undefined) throw new Error("expected --out DIR");
-if (split !== "train" && split !== "test") throw new Error(`--split is ${split}, expected train or test`);
-
-const options = sceneOptions.parse(Object.fromEntries(values.set.map((field) => field.split("="))));
-const set = { split, count: Number(values.count), seed: Number(values.seed) } as const;
+const { out, set, options } = sceneArguments();
 
 /** Draws of questions that a scene is asked from. */
 const DRAWS = 6;
@@ -65,7 +50,7 @@ function toldBy({ kind, prompt, answer }: SceneQuestion): string[] {
   }
 }
 
-const pictures = await openPictures(split, options, { onNotice: (sentence) => console.error(sentence) });
+const pictures = await openPictures(set.split, options, { onNotice: (sentence) => console.error(sentence) });
 const names = namesOf(pictures);
 const singulars = new Map(names.map((name) => [plural(name), name]));
 

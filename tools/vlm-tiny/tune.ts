@@ -12,6 +12,7 @@ import { exactMatch } from "../../src/lab/metrics/index.ts";
 import { scenes } from "../../src/lab/tasks/scenes.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { root } from "../section.ts";
+import { shareOf } from "../shares.ts";
 import { type Arm, arms, type Told, type Tuned, tunedFile } from "./tuned-arms.ts";
 
 const [dir, steps = "1000", questions = "2000"] = process.argv.slice(2);
@@ -65,24 +66,23 @@ async function itemsOf(most: number): Promise<GenerationItem[]> {
   return items;
 }
 
-function rightness(item: GenerationItem, text: string): number {
-  return exactMatch.quality([exactMatch.part(item, { text }, { text })]);
-}
+const asked = await Promise.all(MOST.map(itemsOf));
+
+const rightness = (item: GenerationItem, text: string): number =>
+  exactMatch.quality([exactMatch.part(item, { text }, { text })]);
 
 /** Right answers, a digit a question, in scenes of one thing and of up to five. */
 async function ask(folder: string, { name, recipe }: Arm, when: Told["when"]): Promise<Told> {
   using model = await load(folder, { quant: "f32", ...(recipe !== undefined && { save: [recipe] }) });
   const right: string[] = [];
-  for (const most of MOST) {
-    const items = await itemsOf(most);
+  for (const items of asked) {
     const answers = await model.completeAll(
       items.map(({ prompt, images, maxTokens }) => ({ prompt, images, maxTokens, raw: true, temperature: 0 })),
     );
     right.push(items.map((item, i) => rightness(item, answers[i]!.text)).join(""));
   }
   const told = { name, when, right: { one: right[0]!, several: right[1]! } };
-  const shares = right.map((digits) => [...digits].filter((digit) => digit === "1").length / digits.length);
-  console.error(when, name, shares.map((share) => share.toFixed(3)).join(" "));
+  console.error(when, name, right.map((digits) => shareOf(digits).toFixed(3)).join(" "));
   return told;
 }
 

@@ -1,11 +1,9 @@
 /** Writes the section of vlm-tiny tuned under cuts, from the answers of tune.ts: `npx tsx tools/vlm-tiny/tuned.ts`. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { visualFlops } from "../../src/savings/attention/yopo/flops.ts";
-import { yopoOptions } from "../../src/savings/attention/yopo/options.ts";
-import { parseRecipe } from "../../src/savings/recipe.ts";
 import { markdownTable, root, writeSection } from "../section.ts";
 import { difference, percent, shareOf, shareText } from "../shares.ts";
+import { yopoSaved } from "../yopo-saved.ts";
 import { type Arm, arms, type Told, type Tuned, tunedFile } from "./tuned-arms.ts";
 
 export const PAGE = "docs/results/yopo/README.md";
@@ -20,14 +18,10 @@ interface Config {
 /** The share of visual FLOPs that a recipe saves, as YOPO's paper counts them. */
 function saved({ recipe }: Arm): number {
   const config: Config = JSON.parse(readFileSync(join(root, "models/vlm-tiny/config.json"), "utf8"));
-  const { hidden_size: hidden, intermediate_size: intermediate, num_hidden_layers: depth } = config.text_config;
+  const { hidden_size: hidden, intermediate_size: intermediate, num_hidden_layers: layers } = config.text_config;
   const tokens = (config.vision_config.image_size / config.vision_config.patch_size) ** 2;
-  const step = recipe === undefined ? undefined : parseRecipe([recipe])[0];
-  const { layers = depth, radius, ffn } = yopoOptions.parse(step?.options ?? {});
-  const neighbours = radius === undefined ? tokens : (2 * radius + 1) ** 2;
-  const flops = (cuts: { neighbours: number; ffn: number }, run: number) =>
-    visualFlops({ tokens, hidden, intermediate }, { ...cuts, heads: Array<number>(run).fill(1) });
-  return 1 - flops({ neighbours, ffn }, layers) / flops({ neighbours: tokens, ffn: 1 }, depth);
+  const sizes = { tokens, hidden, intermediate, layers };
+  return yopoSaved(recipe === undefined ? [] : [recipe], sizes);
 }
 
 function rowOf({ steps, told }: Tuned, arm: Arm): string[] {

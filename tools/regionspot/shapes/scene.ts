@@ -1,6 +1,6 @@
 import { paintBackground } from "../../../src/lab/data/scenes/backgrounds.ts";
 import { type Canvas, paste } from "../../../src/lab/data/scenes/raster.ts";
-import type { Scene, SceneObject } from "../../../src/lab/data/scenes/scene.ts";
+import { extentOf, type Scene, type SceneObject } from "../../../src/lab/data/scenes/scene.ts";
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
 import { drawObject } from "./object.ts";
 import { type Look, labelOf, looks } from "./words.ts";
@@ -58,19 +58,4 @@ function place(canvas: Canvas, look: Look, number: number, count: number, random
 
 function seen(canvas: Canvas, look: Look, number: number): SceneObject {
   return { label: labelOf(look), digit: false, ...extentOf(canvas, number) };
-}
-
-/** The pixels of an object that can be seen, and the box around them. */
-function extentOf({ size, owner }: Canvas, number: number): Pick<SceneObject, "box" | "area"> {
-  let [left, top, right, bottom, area] = [size, size, 0, 0, 0];
-  for (let y = 0; y < size; y++)
-    for (let x = 0; x < size; x++) {
-      if (owner[y * size + x] !== number) continue;
-      left = Math.min(left, x);
-      top = Math.min(top, y);
-      right = Math.max(right, x + 1);
-      bottom = Math.max(bottom, y + 1);
-      area++;
-    }
-  return { box: [left, top, right, bottom], area };
 }

@@ -135,16 +135,24 @@ function draw(canvas: Canvas, { place, picture, digit }: Planned, number: number
     ...{ width, height, mirrored: !digit && random() < 0.5 },
   };
   paste(canvas, picture, at, number);
-  return canvas.owner.reduce((sum, owner) => sum + (owner === number ? 1 : 0), 0);
+  return extentOf(canvas, number).area;
 }
 
-function seen({ size, owner }: Canvas, { label, digit, place }: Planned, number: number): SceneObject {
+function seen(canvas: Canvas, { label, digit, place }: Planned, number: number): SceneObject {
+  return { label, digit, ...extentOf(canvas, number), ...(place.cell !== undefined && { cell: place.cell }) };
+}
+
+/** The pixels of an object that can be seen, and the box around them. */
+export function extentOf({ size, owner }: Canvas, number: number): Pick<SceneObject, "box" | "area"> {
   let [left, top, right, bottom, area] = [size, size, 0, 0, 0];
-  for (const [at, of] of owner.entries()) {
-    if (of !== number) continue;
-    const [x, y] = [at % size, Math.floor(at / size)];
-    [left, top, right, bottom] = [Math.min(left, x), Math.min(top, y), Math.max(right, x + 1), Math.max(bottom, y + 1)];
-    area++;
-  }
-  return { label, digit, box: [left, top, right, bottom], area, ...(place.cell !== undefined && { cell: place.cell }) };
+  for (let y = 0; y < size; y++)
+    for (let x = 0; x < size; x++) {
+      if (owner[y * size + x] !== number) continue;
+      left = Math.min(left, x);
+      top = Math.min(top, y);
+      right = Math.max(right, x + 1);
+      bottom = y + 1;
+      area++;
+    }
+  return { box: [left, top, right, bottom], area };
 }
