@@ -60,7 +60,8 @@ export async function runGates(places: Places): Promise<void> {
   const amongOthers = (vectors: Vectors): Vectors => vectors.map((vector, i) => (crowded[i] ? vector : undefined));
   await keep(places, "baselines", async () => {
     const crops = await cropped(model, heldOut.scenes);
-    const means = pooled(heldOut, new Frozen(places.model), side);
+    using frozen = await Frozen.open(places.model, join(places.work, "frozen"));
+    const means = await pooled(heldOut, frozen, side);
     return splits.map((split) => {
       const both = (vectors: Vectors) => bothSets(split, (set) => score(vectors, set));
       return {

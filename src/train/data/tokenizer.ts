@@ -40,6 +40,7 @@ export function wordTokenizer(texts: Iterable<string>): TokenizerFiles {
     },
     decoder: { type: "ByteLevel", add_prefix_space: true, trim_offsets: false, use_regex: true },
     wholeWords: true,
+    padded: true,
   });
 }
 
@@ -50,10 +51,19 @@ interface Components {
   readonly decoder: object;
   /** Words that are tokens are not put together from bytes. */
   readonly wholeWords?: boolean;
+  /** The token that ends texts also fills them up. */
+  readonly padded?: boolean;
 }
 
 function filesOf(tokens: readonly string[], components: Components): TokenizerFiles {
-  const { normalizer = null, pre_tokenizer, post_processor = null, decoder, wholeWords = false } = components;
+  const {
+    normalizer = null,
+    pre_tokenizer,
+    post_processor = null,
+    decoder,
+    wholeWords = false,
+    padded = false,
+  } = components;
   const vocab = Object.fromEntries([...tokens, END].map((token, id) => [token, id]));
   const end = { id: tokens.length, content: END, single_word: false, lstrip: false, rstrip: false, normalized: false };
   const tokenizer = {
@@ -66,6 +76,7 @@ function filesOf(tokens: readonly string[], components: Components): TokenizerFi
   };
   const config = {
     ...{ tokenizer_class: "PreTrainedTokenizerFast", bos_token: END, eos_token: END },
+    ...(padded ? { pad_token: END } : {}),
     clean_up_tokenization_spaces: false,
   };
   return { "tokenizer.json": json(tokenizer), "tokenizer_config.json": json(config) };

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { readImage } from "../../engine/image/input.ts";
 import { CHANNELS } from "../../engine/image/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../../engine/image/processor.ts";
+import type { ImageText } from "../../models/image-text.ts";
 import { checked } from "../../util/checked.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
@@ -93,14 +94,20 @@ export interface PairBatch {
   readonly tokens: number;
 }
 
+/** What a model reads pairs with. */
+export interface PairReader {
+  readonly model: ImageText;
+  readonly tokenizer: Tokenizer;
+  readonly processor: ImageProcessor;
+}
+
 export async function pairInputs(
   batch: readonly Pair[],
-  tokenizer: Tokenizer,
-  processor: ImageProcessor,
-  context: number,
+  { model, tokenizer, processor }: PairReader,
 ): Promise<PairBatch> {
   const rows = batch.length;
-  const texts = batch.map(({ caption }) => tokenizer.input(caption, { limit: context }).ids);
+  const { context } = model.text.config;
+  const texts = batch.map(({ caption }) => filled(tokenizer.input(caption, { limit: context }).ids, model, tokenizer));
   const longest = Math.max(...texts.map((ids) => ids.length));
   const [ids, mask] = [new Int32Array(rows * longest), new Int32Array(rows * longest)];
   for (const [row, text] of texts.entries()) {
@@ -114,6 +121,12 @@ export async function pairInputs(
     own: { dtype: "i64", shape: [rows], values: Int32Array.from(batch.keys()) },
   } as const;
   return { inputs, longest, tokens: texts.reduce((sum, { length }) => sum + length, 0) };
+}
+
+/** A text, filled up to the length that a model reads texts in, if there is one. */
+function filled(ids: readonly number[], { traits }: ImageText, { pad }: Tokenizer): readonly number[] {
+  if (traits.textLength === undefined) return ids;
+  return Array.from({ length: traits.textLength }, (_, i) => ids[i] ?? pad!);
 }
 
 /** Pixels [pictures, 3, side, side]. @throws UserError if a picture cannot be read */

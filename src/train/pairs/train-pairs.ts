@@ -2,8 +2,8 @@ import { join } from "node:path";
 import type { ImageProcessor } from "../../engine/image/processor.ts";
 import { processorFor } from "../../engine/image-text/processor-for.ts";
 import type { Graph } from "../../graph/index.ts";
-import { clip } from "../../models/clip.ts";
 import type { ImageText } from "../../models/image-text.ts";
+import { imageTextArchitecture } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeJson } from "../../util/write-whole.ts";
@@ -44,8 +44,11 @@ export interface PairsCall {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The bias of a SigLIP's logits before the first step (Zhai et al. 2023, section 3.2): nearly all pairs are wrong ones. */
+const FIRST_BIAS = -10;
+
 /**
- * Trains a CLIP from random weights on pictures with captions, and writes it as a Hugging Face folder.
+ * Trains a CLIP or a SigLIP from random weights on pictures with captions, and writes it as a Hugging Face folder.
  * @throws UserError
  */
 export async function trainPairs(options: PairOptions, call: PairsCall): Promise<PairsTrained> {
@@ -54,7 +57,7 @@ export async function trainPairs(options: PairOptions, call: PairsCall): Promise
   const { steps } = options;
   const run = await openRun(options, out);
   using trainer = await WholeTrainer.create(run, options.optimizer);
-  if (options.start === undefined) fillByWidth(trainer.store, run.model.image.config.layers, options.seed);
+  if (options.start === undefined) fillNew(trainer.store, run.model, options.seed);
   else fillFrom(trainer.store, openCheckpoint(options.start));
   const { losses, tokens } = await runSteps(run, trainer, options, call);
   await write(run, trainer.store, options.temperature, out);
@@ -83,13 +86,14 @@ async function openRun(options: PairOptions, out: string): Promise<PairsRun> {
   const captions = given.map(({ caption }) => caption);
   const tokenizer = await writeTokenizer(wordTokenizer(captions), { names: [] }, out);
   const checkpoint = newCheckpoint(options.architecture, tokenizer.vocabSize);
-  const weights = new TracedWeights(checkpoint.config, biased, (name) => name);
-  const model = clip.open(weights);
+  const weights = new TracedWeights(checkpoint.config, biasedIn(checkpoint), (name) => name);
+  const model = imageTextArchitecture(checkpoint).open(weights);
   await writeJson(join(out, "preprocessor_config.json"), processorOf(model.image.config.imageSize));
   const processor = processorFor(out, model.image.config);
   const rows = rowsOf(given, options.batch);
   const pairs = options.shuffled ? shuffledPairs(given, options.seed) : given;
-  const loss = (g: Graph) => pairLoss(g, model, rows, options.temperature);
+  const { temperature } = options;
+  const loss = (g: Graph) => pairLoss(g, { model, weights, rows, temperature });
   return { weights, loss, model, checkpoint, tokenizer, processor, pairs, rows };
 }
 
@@ -104,7 +108,7 @@ async function runSteps(
   let tokens = 0;
   for (let step = 0; step < steps; step++) {
     signal?.throwIfAborted();
-    const batch = await pairInputs(batches.next().value, tokenizer, processor, model.text.config.context);
+    const batch = await pairInputs(batches.next().value, { model, tokenizer, processor });
     const rate = optimizer.lr * rateAt(schedule, step, steps);
     losses.push(await trainer.step(batch.inputs, rate, { tokens: batch.longest, kept: batch.tokens }));
     tokens += batch.tokens + rows * model.image.tokens;
@@ -113,15 +117,20 @@ async function runSteps(
   return { losses, tokens };
 }
 
-/** Every projection inside a layer has biases; those behind the encoders have none. */
-const biased = (name: string): boolean => /\.(attn|ffn)_\w+\.bias$/.test(name);
+/** Every projection inside a layer has biases; of those behind the encoders, that of a SigLIP's texts has. */
+const biasedIn =
+  ({ architecture }: Checkpoint) =>
+  (name: string): boolean =>
+    /\.(attn|ffn)_\w+\.bias$/.test(name) || (architecture === "siglip" && name === "t.projection.bias");
 
 function newCheckpoint(architecture: JsonObject, vocabulary: number): HuggingFaceCheckpoint {
   const text = architecture["text_config"] ?? {};
   if (typeof text !== "object" || Array.isArray(text)) throw new UserError("architecture: text_config is no object", 2);
-  const config = { model_type: "clip", ...architecture, text_config: { ...text, vocab_size: vocabulary } };
+  const { model_type: name = "clip" } = architecture;
+  if (typeof name !== "string") throw new UserError("architecture: model_type is no text", 2);
+  const config = { ...architecture, model_type: name, text_config: { ...text, vocab_size: vocabulary } };
   return {
-    ...{ path: "architecture", files: [], architecture: "clip", tensors: new Map() },
+    ...{ path: "architecture", files: [], architecture: name, tensors: new Map() },
     config: { kind: "huggingface", path: "architecture", config },
     ...{ floats: none, form: none, blocks: none },
   };
@@ -138,22 +147,36 @@ const processorOf = (side: number): JsonObject => ({
   ...{ image_mean: [0.5, 0.5, 0.5], image_std: [0.5, 0.5, 0.5], image_processor_type: "CLIPImageProcessor" },
 });
 
+/** Fills parameters with random values. */
+function fillNew(store: ParameterStore, { image }: ImageText, seed: number): void {
+  fillByWidth(store, image.config.layers, seed);
+  for (const parameter of store.parameters)
+    if (parameter.name === "logit_bias") store.valuesOf(parameter).fill(FIRST_BIAS);
+}
+
 /** Fills parameters with a checkpoint's. @throws UserError if one is missing or of another shape */
 function fillFrom(store: ParameterStore, checkpoint: Checkpoint): void {
-  const names = clip.tensors(checkpoint);
+  const names = imageTextArchitecture(checkpoint).tensors(checkpoint);
   for (const parameter of store.parameters)
     store.valuesOf(parameter).set(new Part(checkpoint, names, parameter.name, parameter.shape).floats());
 }
 
-function write({ checkpoint }: PairsRun, store: ParameterStore, temperature: number, out: string): Promise<void> {
-  const scaled: WritableTensor = { shape: [], values: () => Float32Array.of(-Math.log(temperature)) };
+function write(
+  { checkpoint, model }: PairsRun,
+  store: ParameterStore,
+  temperature: number,
+  out: string,
+): Promise<void> {
+  // transformers keeps a CLIP's scale as a number, a SigLIP's as a list of one.
+  const shape = model.traits.activation === "softmax" ? [] : [1];
+  const scaled: WritableTensor = { shape, values: () => Float32Array.of(-Math.log(temperature)) };
   const trained = store.parameters.map((p): [string, WritableTensor] => [
     p.name,
     { shape: p.shape, values: () => store.valuesOf(p).slice() },
   ]);
   return writeModel(out, {
     config: checkpoint.config.config,
-    names: clip.tensors(checkpoint),
+    names: imageTextArchitecture(checkpoint).tensors(checkpoint),
     tensors: new Map([...trained, ["logit_scale", scaled]]),
   });
 }

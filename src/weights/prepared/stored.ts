@@ -1,16 +1,19 @@
+import type { Rows } from "../checkpoint.ts";
 import type { WritableTensor } from "../safetensors/write.ts";
 import type { Names, Stored } from "./names.ts";
 
 /**
  * Tensors by canonical name as a checkpoint has them that calls them by `names`: the inverse of how a `Part` reads. Matrices come in as
- * [outputs, inputs]. @throws Error for a slice of a stored tensor
+ * [outputs, inputs]; slices of a stored tensor are put together. @throws Error if blocks or rows of one are missing
  */
 export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
   const all = new Map<string, WritableTensor>();
   const stacks = new Map<string, Stack>();
+  const slices = new Map<string, Slice[]>();
   for (const [canonical, tensor] of tensors) {
     const found = names(canonical);
     if (typeof found === "string") all.set(found, tensor);
+    else if (found.rows) slices.set(found.name, [...(slices.get(found.name) ?? []), { rows: found.rows, tensor }]);
     else if (!found.block) all.set(found.name, storedAs(found, tensor));
     else {
       const { at, of, matrices } = found.block;
@@ -20,7 +23,33 @@ export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTens
     }
   }
   for (const [name, stack] of stacks) all.set(name, stacked(name, stack));
+  for (const [name, parts] of slices) all.set(name, joined(name, parts));
   return all;
+}
+
+/** Some rows of a stored tensor. */
+interface Slice {
+  readonly rows: Rows;
+  readonly tensor: WritableTensor;
+}
+
+/** Slices as the tensor that has all of their rows. */
+function joined(name: string, slices: readonly Slice[]): WritableTensor {
+  const parts = slices.toSorted((a, b) => a.rows[0] - b.rows[0]);
+  const height = parts.reduce((end, { rows: [from, to] }) => {
+    if (from !== end) throw new Error(`${name} has no rows ${Math.min(from, end)} to ${Math.max(from, end)} of its own`);
+    return to;
+  }, 0);
+  const [, ...inner] = parts[0]!.tensor.shape;
+  const width = inner.reduce((a, b) => a * b, 1);
+  return {
+    shape: [height, ...inner],
+    values() {
+      const all = new Float32Array(height * width);
+      for (const { rows, tensor } of parts) all.set(tensor.values(), rows[0] * width);
+      return all;
+    },
+  };
 }
 
 interface Stack {
@@ -44,9 +73,8 @@ function stacked(name: string, { matrices, blocks }: Stack): WritableTensor {
   };
 }
 
-function storedAs({ name, transposed, rows, plus, shape }: Stored, tensor: WritableTensor): WritableTensor {
+function storedAs({ transposed, plus, shape }: Stored, tensor: WritableTensor): WritableTensor {
   if (shape) return { shape, values: tensor.values };
-  if (rows) throw new Error(`${name} is stored whole, not in slices`);
   const less = plus ? { shape: tensor.shape, values: () => tensor.values().map((v) => v - plus) } : tensor;
   if (!transposed) return less;
   const [height, width] = less.shape as [number, number];

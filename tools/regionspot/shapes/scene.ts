@@ -26,22 +26,30 @@ export interface ShapeScene extends Scene {
   readonly objects: readonly ShapeObject[];
 }
 
-/** Draws a scene of 1 to 6 objects, no two alike, later ones in front: the same seed gives the same bytes. */
-export function drawShapeScene(seed: number): ShapeScene {
+/** Chooses what a scene shows. */
+export type Choose = (random: () => number) => readonly Look[];
+
+/** 1 to 6 objects, no two alike. */
+const anyLooks: Choose = (random) => {
+  const count = 1 + Math.floor(random() * MOST);
+  return shuffle([...looks], random).slice(0, count);
+};
+
+/** Draws a scene, later objects in front: the same seed gives the same bytes. */
+export function drawShapeScene(seed: number, choose: Choose = anyLooks): ShapeScene {
   const random = seededRandom(seed);
   for (;;) {
-    const scene = attempt(random);
+    const scene = attempt(random, choose);
     if (scene) return scene;
   }
 }
 
-function attempt(random: () => number): ShapeScene | undefined {
+function attempt(random: () => number, choose: Choose): ShapeScene | undefined {
   const size = SHAPES_SIDE;
   const canvas: Canvas = { size, rgb: new Uint8Array(size * size * 3), owner: new Uint8Array(size * size) };
   paintBackground(canvas, random() < CLUTTERED, random);
-  const count = 1 + Math.floor(random() * MOST);
-  const chosen = shuffle([...looks], random).slice(0, count);
-  const wholes = chosen.map((look, i) => place(canvas, look, i + 1, count, random));
+  const chosen = choose(random);
+  const wholes = chosen.map((look, i) => place(canvas, look, i + 1, chosen.length, random));
   const objects = chosen.map((look, i) => ({ ...seen(canvas, look, i + 1), whole: wholes[i]! }));
   return objects.some(({ area, whole }) => area < SEEN * whole) ? undefined : { ...canvas, objects };
 }

@@ -5,6 +5,7 @@ import { type SceneRow, type SceneSet, seedOf, writeImages } from "../../../src/
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
 import { fillWhole } from "../../../src/util/write-whole.ts";
 import { drawShapeScene, type ShapeScene } from "./scene.ts";
+import { TWINS, twin } from "./twins.ts";
 
 /** A line of `scenes.jsonl`. */
 export type ShapeRow = Omit<SceneRow, "questions">;
@@ -26,8 +27,26 @@ export async function writeShapes(out: string, set: SceneSet): Promise<void> {
   );
 }
 
-async function writeShape(out: string, name: string, seed: number): Promise<ShapeRow> {
-  const scene = drawShapeScene(seed);
+/** Writes scenes that are hard to tell apart as PNG files and a line each into `twins.jsonl`, TWINS of each group. */
+export async function writeTwins(out: string, set: SceneSet): Promise<void> {
+  await mkdir(join(out, "images"), { recursive: true });
+  await fillWhole(join(out, "twins.jsonl"), async (twins) => {
+    for (let i = 0; i < set.count; i++) {
+      const group = Math.floor(i / TWINS);
+      const seed = seedOf(set, i);
+      const scene = drawShapeScene(seed, () => twin(seed - (i % TWINS), i % TWINS));
+      const row = await writeShape(out, `twin-${String(i).padStart(6, "0")}`, seed, scene);
+      await twins.write(`${JSON.stringify({ ...grouped(row), group: `twins ${set.seed} ${group}` })}\n`);
+    }
+  });
+}
+
+async function writeShape(
+  out: string,
+  name: string,
+  seed: number,
+  scene: ShapeScene = drawShapeScene(seed),
+): Promise<ShapeRow> {
   const { objects } = scene;
   return {
     ...(await writeImages(out, name, scene)),

@@ -1,0 +1,12 @@
+/**
+ * Writes scenes of shapes that are hard to tell apart, in groups of 64, as pairs for a CLIP's training:
+ *
+ *     npx tsx tools/shape-twins.ts --out DIR --count 8192 [--split train|test] [--seed 0]
+ *
+ * Scenes of a group show objects of the same textures and colours, and other shapes.
+ */
+import { writeTwins } from "./regionspot/shapes/write.ts";
+import { sceneArguments } from "./scene-arguments.ts";
+
+const { out, set } = sceneArguments();
+await writeTwins(out, set);
