@@ -13,7 +13,7 @@ import { imageTextOf } from "./recognize-request.ts";
 
 export type SmallTrainCall = RegionCall;
 
-/** Trains a CLIP from random weights on pictures with captions. @throws UserError */
+/** Trains a CLIP or a SigLIP from random weights on pictures with captions. @throws UserError */
 export const trainImageText = (options: unknown, call: SmallTrainCall): Promise<PairsTrained> =>
   trainPairs(given("the training of pairs", pairOptions, options), call);
 

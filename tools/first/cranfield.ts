@@ -2,7 +2,7 @@
  * Rerankers of one model on Cranfield's candidates: `npx tsx tools/first/cranfield.ts FOLDER FIRST QUERIES TOP ARMS
  * [RUNS [SOURCE]]`. FIRST is a run of docs/results/first/runs, RUNS a folder of tools/methods/first.ts. Arms are
  * separated by commas: first-stage, random, cosine, yes-no, and TRAINING.METHOD[.ORDER] with the adapter
- * RUNS/TRAINING/TRAINING-0, or none for `untrained`: `joint.single-token`, `lm.generate`, `joint.single-token.reversed`.
+ * RUNS/TRAINING, or none for `untrained`: `joint-0.single-token`, `lm-1.generate`, `joint-0.single-token.reversed`.
  * Appends a line an arm and query to docs/results/first/FIRST-TOP[-SOURCE].jsonl, and skips those that are there.
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
@@ -39,7 +39,7 @@ const [folder = "", first = "bm25", queries = "25", top = "20", arms = "", runs 
 const OUT = "docs/results/first";
 const file = `${OUT}/${first}-${top}${source === "drop" ? "" : `-${source}`}.jsonl`;
 /** Windows as the adapters are trained on. */
-const WINDOWS = "windowSize=10,stride=5,maxPassageWords=48,presort=none,adapter=none";
+const WINDOWS = "windowSize=10,stride=5,maxPassageWords=24,presort=none,adapter=none";
 
 async function main(): Promise<void> {
   mkdirSync(OUT, { recursive: true });
@@ -106,7 +106,7 @@ async function opened(arm: string): Promise<Arm> {
 
 async function trained(arm: string): Promise<Arm> {
   const [training = "", method = "", order = "given"] = arm.split(".");
-  const adapter = training === "untrained" ? undefined : join(runs, training, `${training}-0`);
+  const adapter = training === "untrained" ? undefined : join(runs, training);
   const ranker = await openReranker(`smollm2+first@rankEnd=${top},method=${method},${WINDOWS}`, { adapter });
   return byLetters(ranker, orders[order as keyof typeof orders]);
 }

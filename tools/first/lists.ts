@@ -4,13 +4,12 @@
  * grades, ties by BM25.
  */
 import { writeFileSync } from "node:fs";
-import type { GenerationItem, RankingItem } from "../../src/lab/item.ts";
+import type { RankingItem } from "../../src/lab/item.ts";
 import type { ItemsFor } from "../../src/lab/task.ts";
 import { findTask } from "../../src/lab/tasks/registry.ts";
-import { countsOf, termsOf } from "../../src/retrieval/analysis.ts";
-import { rankByBm25 } from "../../src/retrieval/bm25.ts";
-import { type PostingBlock, PostingWriter } from "../../src/retrieval/postings.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { searcher } from "./searcher.ts";
+import { excerptsOf, squadQuestions } from "./squad.ts";
 
 const [folder = "", out = "", size = "10", words = "36"] = process.argv.slice(2);
 /** Passages of a list, and words of a passage. */
@@ -39,27 +38,16 @@ process.stderr.write(`${lists.length} lists\n`);
 
 /** A question; the excerpt with its answer is the best, the others follow as BM25 has them. */
 async function squadLists(): Promise<List[]> {
-  const asked = await questions();
-  const excerpts = [...new Set(asked.flatMap(({ passage }) => excerptsOf(passage)))];
+  const asked = await squadQuestions(run);
+  const excerpts = [...new Set(asked.flatMap(({ passage }) => excerptsOf(passage, WORDS)))];
   const search = searcher(excerpts);
   return asked.flatMap(({ question, passage, answers }) => {
     const hasAnswer = (text: string) => answers.some((answer) => text.includes(answer));
-    const best = excerptsOf(passage).find(hasAnswer);
+    const best = excerptsOf(passage, WORDS).find(hasAnswer);
     if (best === undefined) return [];
     const others = search(question, DEEPEST).filter((text) => text !== best && !hasAnswer(text));
     return [shuffled(question, [best, ...spread(others, SIZE - 1)])];
   });
-}
-
-/** Sentences of a passage in pieces of at most WORDS words; a longer sentence is cut. */
-function excerptsOf(passage: string): string[] {
-  const pieces: string[][] = [[]];
-  for (const sentence of passage.split(/(?<=[.!?])\s+/)) {
-    const words = sentence.split(/\s+/).slice(0, WORDS);
-    if (pieces.at(-1)!.length + words.length > WORDS) pieces.push([]);
-    pieces.at(-1)!.push(...words);
-  }
-  return pieces.filter(({ length }) => length > 0).map((words) => words.join(" "));
 }
 
 /** Texts at depths that double, in their order: near misses first, then others. */
@@ -67,23 +55,6 @@ function spread(texts: readonly string[], count: number): string[] {
   const last = texts.length - 1;
   const depths = Array.from({ length: count }, (_, i) => Math.max(i, Math.round((last + 1) ** ((i + 1) / count)) - 1));
   return [...new Set(depths.map((depth) => Math.min(depth, last)))].flatMap((depth) => texts[depth] ?? []);
-}
-
-interface Asked {
-  readonly passage: string;
-  readonly question: string;
-  readonly answers: readonly string[];
-}
-
-async function questions(): Promise<Asked[]> {
-  const found: Asked[] = [];
-  for await (const item of (await findTask("squad")).items(run)) {
-    const { prompt, answers } = item as GenerationItem;
-    const [, passage, question] = /.*\nBackground: (.*?)\nQuestion: (.*?)\nAnswer:\s*$/s.exec(prompt) ?? [];
-    if (passage === undefined || question === undefined) throw new Error(`no passage in ${prompt.slice(-500)}`);
-    found.push({ passage: passage.split("\nBackground: ").at(-1)!, question, answers });
-  }
-  return found;
 }
 
 async function cranfieldLists(): Promise<List[]> {
@@ -110,21 +81,4 @@ function shuffled(query: string, best: readonly string[]): List {
   const places = shuffle([...best.keys()], random);
   const documents = places.map((i) => best[i]!);
   return { query, documents, ranking: best.map((_, i) => places.indexOf(i)) };
-}
-
-/** Texts by BM25, the best first. */
-export function searcher(texts: readonly string[]): (query: string, top: number) => string[] {
-  const writer = new PostingWriter();
-  let terms = 0;
-  for (const [chunk, text] of texts.entries()) {
-    const found = termsOf(text);
-    writer.add(chunk, countsOf(found), found.length);
-    terms += found.length;
-  }
-  const blobs = new Map<string, PostingBlock[]>();
-  for (const blob of writer.blobs()) blobs.set(blob.term, [...(blobs.get(blob.term) ?? []), blob]);
-  return (query, top) => {
-    const asked = [...countsOf(termsOf(query))].map(([term, count]) => ({ count, blocks: blobs.get(term) ?? [] }));
-    return rankByBm25(asked, { chunks: texts.length, terms }, top).hits.map(({ chunk }) => texts[chunk]!);
-  };
 }

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { bootstrap, type Interval, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { meanOfParts } from "../../src/lab/metrics/sums.ts";
-import { LAMBDAS, weightedRankNet } from "../../src/train/methods/first/losses.ts";
+import { LAMBDAS, type RankLossName, rankLosses } from "../../src/train/methods/first/losses.ts";
 import { mean } from "../../src/util/mean.ts";
 import { markdownTable, root, writeSection } from "../section.ts";
 import { type Row, rowsOf } from "./cranfield.ts";
@@ -35,8 +35,8 @@ function armRow(arm: string, rows: readonly Row[], before: ReadonlyMap<string, R
     SEED,
   );
   const ran = rows.some(({ flops }) => flops.spent > 0);
-  const bias =
-    arm === "first-stage" ? "" : mean(rows.map((row) => tau(before.get(row.query)!.order, row.order))).toFixed(2);
+  const ordered = arm !== "first-stage" && rows[0]!.order.length > 0;
+  const bias = ordered ? mean(rows.map((row) => tau(before.get(row.query)!.order, row.order))).toFixed(2) : "";
   return [
     `\`${arm}\``,
     String(rows.length),
@@ -67,6 +67,7 @@ function tableOf(file: string): string {
   const byArm = new Map<string, ReadonlyMap<string, Row>>();
   for (const { arm } of rows)
     byArm.set(arm, new Map(rows.filter((row) => row.arm === arm).map((row) => [row.query, row])));
+  for (const [arm, rows] of overSeeds(byArm)) byArm.set(arm, rows);
   const before = byArm.get("first-stage")!;
   const [first, top, source] = file.replace(".jsonl", "").split("-");
   const lines = [...byArm].map(([arm, own]) => armRow(arm, [...own.values()], before));
@@ -82,6 +83,36 @@ function tableOf(file: string): string {
 
 type Arms = ReadonlyMap<string, ReadonlyMap<string, Row>>;
 
+/** Means over the seeds of a training, by the arm's name without a seed; they have no order. */
+function overSeeds(arms: Arms): Map<string, ReadonlyMap<string, Row>> {
+  const groups = new Map<string, (readonly [string, ReadonlyMap<string, Row>])[]>();
+  for (const [arm, rows] of arms) {
+    const name = arm.replace(/-\d+\./, ".");
+    if (name !== arm) groups.set(name, [...(groups.get(name) ?? []), [arm, rows]]);
+  }
+  const several = [...groups].filter(([, seeds]) => seeds.length > 1);
+  return new Map(
+    several.map(([arm, seeds]) => [
+      arm,
+      meanRows(
+        arm,
+        seeds.map(([, rows]) => rows),
+      ),
+    ]),
+  );
+}
+
+function meanRows(arm: string, seeds: readonly ReadonlyMap<string, Row>[]): ReadonlyMap<string, Row> {
+  const [first, ...others] = seeds;
+  const shared = [...first!].filter(([query]) => others.every((rows) => rows.has(query)));
+  return new Map(
+    shared.map(([query, row]) => {
+      const ndcgs = seeds.map((rows) => rows.get(query)!.ndcg);
+      return [query, { ...row, arm, order: [], ndcg: mean(ndcgs) }];
+    }),
+  );
+}
+
 /** Rows of the queries that both arms have. */
 function both(arms: Arms, a: string, b: string): (readonly [Row, Row])[] {
   const [own, other] = [arms.get(a), arms.get(b)];
@@ -93,7 +124,10 @@ const CLAIMS = [
   ["lm.single-token", "untrained.single-token"],
   ["joint.single-token", "untrained.single-token"],
   ["joint.single-token", "lm.single-token"],
-  ["joint.single-token", "joint.generate"],
+  ["rank-0.single-token", "joint.single-token"],
+  ["unweighted-0.single-token", "joint.single-token"],
+  ["listnet-0.single-token", "joint.single-token"],
+  ["joint-0.single-token", "joint-0.generate"],
 ] as const;
 
 function differences(arms: Arms): string[] {
@@ -173,27 +207,26 @@ function trainings(): string {
   return markdownTable(["run", "steps", "lists", "first steps", "last steps", "held out", "all orders alike"], lines);
 }
 
+/** The ranking loss of each arm that has one, and whether the written ranking is learned, too. */
+const PARTS: Readonly<Record<string, { readonly rule?: RankLossName; readonly written: boolean }>> = {
+  lm: { written: true },
+  joint: { rule: "weighted-ranknet", written: true },
+  rank: { rule: "weighted-ranknet", written: false },
+  unweighted: { rule: "ranknet", written: true },
+  listnet: { rule: "listnet", written: true },
+};
+
 /** The loss on ten passages of a model that writes the form right and holds all orders alike. */
 function equalLoss(arm: string): number {
-  const lists = Array.from({ length: 10 }, (_, rank) => rank + 1);
+  const parts = PARTS[arm];
+  if (parts === undefined) throw new Error(`no training is called ${arm}`);
+  const ranks = Array.from({ length: 10 }, (_, rank) => rank + 1);
   // A ranking of ten has 39 labels: letters, what is between them, and the end.
-  const written = lists.reduce((sum, left) => sum + Math.log(left), 0) / 39;
-  const ranking =
-    LAMBDAS["weighted-ranknet"] *
-    weightedRankNet(
-      lists.map(() => 0),
-      lists,
-    ).loss;
-  switch (arm) {
-    case "lm":
-      return written;
-    case "rank":
-      return ranking;
-    case "joint":
-      return written + ranking;
-    default:
-      throw new Error(`no training is called ${arm}`);
-  }
+  const written = parts.written ? ranks.reduce((sum, left) => sum + Math.log(left), 0) / 39 : 0;
+  const { rule } = parts;
+  if (rule === undefined) return written;
+  const scores = ranks.map(() => 0);
+  return written + LAMBDAS[rule] * rankLosses[rule](scores, ranks).loss;
 }
 
 const files = readdirSync(RESULTS).filter((name) => name.endsWith(".jsonl"));

@@ -1,7 +1,8 @@
 /**
  * Trains SmolLM2 to rank lists, an adapter an arm and seed: `npx tsx tools/methods/first.ts LISTS OUT STEPS
- * [ARM [TOKENS]]`. Arms that have a receipt are skipped; one that was stopped goes on. Lists of more than TOKENS are
- * left out: those of tools/first/lists.ts have 450 to 740, of five passages of 24 words 190 to 300.
+ * [ARM [TOKENS [START]]]`. Arms that have a receipt are skipped; one that was stopped goes on. Lists of more than TOKENS are
+ * left out: those of tools/first/lists.ts have 450 to 740, of five passages of 24 words 190 to 300. START is a run whose
+ * adapter is the first, such as that of tools/first/lookups.yaml.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -19,7 +20,7 @@ const ARMS = {
   listnet: { method: "first:rule=listnet", seeds: [0] },
 } as const;
 
-const [data = "", out = "", steps = "24", only, tokens = "704"] = process.argv.slice(2);
+const [data = "", out = "", steps = "24", only, tokens = "704", start] = process.argv.slice(2);
 
 for (const [arm, { method, seeds }] of Object.entries(ARMS))
   for (const seed of seeds) {
@@ -37,10 +38,11 @@ for (const [arm, { method, seeds }] of Object.entries(ARMS))
           seed,
           steps: Number(steps),
           ...{
+            ...(start === undefined ? {} : { start }),
             tokens: Number(tokens),
             lora: { rank: 8, targets: TARGETS },
             accumulate: 4,
-            optimizer: { lr: 1e-3 },
+            optimizer: { lr: start === undefined ? 1e-3 : 3e-4 },
             schedule: { name: "cosine", warmup: 8 },
           },
           ...{ validation: 0.02, evaluateEvery: Number(steps), saveEvery: 4 },

@@ -4,6 +4,7 @@ import type { ImageText } from "../../src/models/image-text.ts";
 import { openImageText } from "../../src/models/open-vision.ts";
 import { Parts } from "../../src/models/parts.ts";
 import { probed } from "../../src/models/probe-head.ts";
+import { prepare } from "../../src/models/programs.ts";
 import { normalise } from "../../src/nn/norm.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 import { prefixed } from "../../src/weights/prefixed.ts";
@@ -22,7 +23,8 @@ export class Frozen implements Disposable {
   /** `folder`: the model's; `cache`: where weights are prepared. */
   static async open(folder: string, cache: string): Promise<Frozen> {
     const { model, weights } = openImageText(openCheckpoint(folder), cache, "f32");
-    return new Frozen(await FloatRunner.compile(traceEnd(model, weights)), model.width);
+    const [end] = prepare(weights, () => [traceEnd(model, weights)]);
+    return new Frozen(await FloatRunner.compile(end!), model.width);
   }
 
   /** Tokens, each [hidden], as one vector of length 1; a CLIP takes one token. */
@@ -41,7 +43,7 @@ function traceEnd({ image: { config }, traits, width }: ImageText, weights: Weig
   const { hidden, epsilon, probe } = config;
   const g = new Graph();
   const parts = new Parts(weights, g);
-  const tokens = g.input("tokens", "f32", [1, sym("tokens"), hidden]);
+  const tokens = g.input("tokens", "f32", [1, probe ? sym("tokens") : 1, hidden]);
   const normed = normalise(tokens, parts.norm("v.output_norm", hidden, { norm: "layer", epsilon }));
   const pooled = probe ? probed(g, prefixed(weights, "v."), normed, zero(g), config) : normed;
   const projected = traits.projected.includes("v") ? parts.project(pooled, { "v.projection": width }) : pooled;

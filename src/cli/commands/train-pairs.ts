@@ -4,7 +4,7 @@ import { defineTraining } from "../small-training.ts";
 
 export const define = (command: Command): void =>
   defineTraining(command, {
-    description: "train a CLIP from random weights on pictures with captions",
+    description: "train a CLIP or a SigLIP from random weights on pictures with captions",
     run: trainImageText,
     tell: (_, out) => `modicum classify --model ${out} --image FILE --labels a,b runs it`,
   });

@@ -43,7 +43,7 @@ Also:
   modicum train report DIR…                compare runs as a page of curves
   modicum train law DIR|FILE.jsonl…        fit a scaling law to finished runs
   modicum train shrink MODEL --out DIR     write a pruned model without its dead neurons
-  modicum train pairs FILE.yaml --out DIR      train a CLIP on pictures with captions
+  modicum train pairs FILE.yaml --out DIR      train a CLIP or a SigLIP on pictures with captions
   modicum train localiser FILE.yaml --out DIR  train what draws the mask of the object in a box
   modicum train regions FILE.yaml --out DIR    train the bridge that names regions
   modicum train guard [CONFIG.yaml] --out FILE learn which tensors of an image generator to freeze

@@ -4,17 +4,21 @@ import { instructedChat } from "../instructed-chat.ts";
 import { letterOf } from "./letters.ts";
 import { oneLine } from "./text.ts";
 
-const SYSTEM = "You are a search assistant that ranks passages by how relevant they are to a query.";
+export const SYSTEM = "You are a search assistant that ranks passages by how relevant they are to a query.";
 
 /** The layout of castorini/rank_llm's alphabetical prompts, in other words; passages are one line each. */
-function question(query: string, passages: readonly string[]): string {
+export function question(query: string, passages: readonly string[]): string {
   const { length } = passages;
   return [
     `Here are ${length} passages, each marked with an alphabetical identifier in square brackets. Rank them by their relevance to the query: "${query}".`,
     passages.map((passage, place) => `[${letterOf(place)}] ${passage}`).join("\n"),
-    `Query: "${query}".\nRank all ${length} passages above, the most relevant first. Answer with their alphabetical identifiers in the form [] > [], such as [B] > [A]. Write the ranking alone, without a word of explanation.`,
+    task(query, length),
   ].join("\n\n");
 }
+
+/** What is asked of passages that were shown before. */
+export const task = (query: string, passages: number): string =>
+  `Query: "${query}".\nRank all ${passages} passages above, the most relevant first. Answer with their alphabetical identifiers in the form [] > [], such as [B] > [A]. Write the ranking alone, without a word of explanation.`;
 
 /** The answer that puts the places in order, with the bracket that prompts end with. */
 export const answerOf = (order: readonly number[]): string => order.map((place) => `[${letterOf(place)}]`).join(" > ");

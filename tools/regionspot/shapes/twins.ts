@@ -1,5 +1,4 @@
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
-import { MOST } from "./scene.ts";
 import { colourNames, type Look, looks, shapeNames, textureNames } from "./words.ts";
 
 /** Looks that one changing object has, or pairs of shapes that two have. */
@@ -11,12 +10,12 @@ type Paint = Pick<Look, "texture" | "colour">;
 const paints: readonly Paint[] = textureNames.flatMap((texture) => colourNames.map((colour) => ({ texture, colour })));
 
 /**
- * The `number`-th scene of a group, of TWINS that differ. Scenes of one object share its texture, so that colours and shapes
+ * The `number`-th scene of a group of 1 to `most` objects, of TWINS that differ. Scenes of one object share its texture, so that colours and shapes
  * tell them apart. Scenes of more share all textures and colours, so that shapes alone do.
  */
-export function twin(group: number, number: number): readonly Look[] {
+export function twin(group: number, number: number, most: number): readonly Look[] {
   const random = seededRandom(group);
-  const count = 1 + Math.floor(random() * MOST);
+  const count = 1 + Math.floor(random() * most);
   const painted = shuffle([...paints], random).slice(0, count);
   const [first, second] = [Math.floor(number / shapeNames.length) % shapeNames.length, number % shapeNames.length];
   if (count === 1) return looks.filter(({ texture }) => texture === painted[0]!.texture).slice(number, number + 1);

@@ -28,13 +28,13 @@ export async function writeShapes(out: string, set: SceneSet): Promise<void> {
 }
 
 /** Writes scenes that are hard to tell apart as PNG files and a line each into `twins.jsonl`, TWINS of each group. */
-export async function writeTwins(out: string, set: SceneSet): Promise<void> {
+export async function writeTwins(out: string, set: SceneSet, most: number): Promise<void> {
   await mkdir(join(out, "images"), { recursive: true });
   await fillWhole(join(out, "twins.jsonl"), async (twins) => {
     for (let i = 0; i < set.count; i++) {
       const group = Math.floor(i / TWINS);
       const seed = seedOf(set, i);
-      const scene = drawShapeScene(seed, () => twin(seed - (i % TWINS), i % TWINS));
+      const scene = drawShapeScene(seed, () => twin(seed - (i % TWINS), i % TWINS, most));
       const row = await writeShape(out, `twin-${String(i).padStart(6, "0")}`, seed, scene);
       await twins.write(`${JSON.stringify({ ...grouped(row), group: `twins ${set.seed} ${group}` })}\n`);
     }

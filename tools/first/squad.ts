@@ -1,0 +1,33 @@
+import type { GenerationItem } from "../../src/lab/item.ts";
+import type { ItemsFor } from "../../src/lab/task.ts";
+import { findTask } from "../../src/lab/tasks/registry.ts";
+
+/** Sentences of a passage in pieces of at most so many words; a longer sentence is cut. */
+export function excerptsOf(passage: string, most: number): string[] {
+  const pieces: string[][] = [[]];
+  for (const sentence of passage.split(/(?<=[.!?])\s+/)) {
+    const words = sentence.split(/\s+/).slice(0, most);
+    if (pieces.at(-1)!.length + words.length > most) pieces.push([]);
+    pieces.at(-1)!.push(...words);
+  }
+  return pieces.filter(({ length }) => length > 0).map((words) => words.join(" "));
+}
+
+/** A question of SQuAD, with the passage that answers it. */
+export interface Asked {
+  readonly passage: string;
+  readonly question: string;
+  readonly answers: readonly string[];
+}
+
+/** The questions that the lab has. */
+export async function squadQuestions(run: ItemsFor): Promise<Asked[]> {
+  const found: Asked[] = [];
+  for await (const item of (await findTask("squad")).items(run)) {
+    const { prompt, answers } = item as GenerationItem;
+    const [, passage, question] = /.*\nBackground: (.*?)\nQuestion: (.*?)\nAnswer:\s*$/s.exec(prompt) ?? [];
+    if (passage === undefined || question === undefined) throw new Error(`no passage in ${prompt.slice(-500)}`);
+    found.push({ passage: passage.split("\nBackground: ").at(-1)!, question, answers });
+  }
+  return found;
+}
