@@ -128,6 +128,10 @@ const CLAIMS = [
   ["unweighted-0.single-token", "joint.single-token"],
   ["listnet-0.single-token", "joint.single-token"],
   ["joint-0.single-token", "joint-0.generate"],
+  ["lookups.single-token", "random"],
+  ["joint-0.single-token", "lookups.single-token"],
+  ["lm-0.single-token", "lookups.single-token"],
+  ["early-joint.single-token", "early-joint.generate"],
 ] as const;
 
 function differences(arms: Arms): string[] {
@@ -184,13 +188,16 @@ interface Step {
   readonly validation?: number;
 }
 
+const stepsOf = (file: string): readonly Step[] =>
+  readFileSync(file, "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
 /** Losses of an adapter's training, by run: a mean of four steps, and on the lists held out. */
 function trainings(): string {
   const lines = readdirSync(join(RESULTS, "training")).map((file) => {
-    const steps: Step[] = readFileSync(join(RESULTS, "training", file), "utf8")
-      .trimEnd()
-      .split("\n")
-      .map((line) => JSON.parse(line));
+    const steps = stepsOf(join(RESULTS, "training", file));
     const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(2);
     const [run, last] = [file.replace(".jsonl", ""), steps.at(-1)!];
     const ignorant = equalLoss(run.split("-")[0]!);
@@ -205,6 +212,32 @@ function trainings(): string {
     ];
   });
   return markdownTable(["run", "steps", "lists", "first steps", "last steps", "held out", "all orders alike"], lines);
+}
+
+/** Queries of a chat, and its passages at least and at most, by the kind of tools/first/lookups.ts. */
+const CHATS = { short: { turns: 12, passages: [4, 8] }, whole: { turns: 8, passages: [4, 10] } } as const;
+
+/** Losses of the trainings that teach to look up. An answer is four labels, of which a letter is one. */
+function lookups(): string {
+  const lines = (["short", "whole"] as const).map((kind) => {
+    const steps = stepsOf(join(RESULTS, "lookups", `${kind}.jsonl`));
+    const { turns, passages } = CHATS[kind];
+    const [fewest, most] = passages;
+    const counts = Array.from({ length: most - fewest + 1 }, (_, i) => fewest + i);
+    const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(3);
+    const last = steps.at(-1)!;
+    return [
+      `\`${kind}\``,
+      String(steps.length),
+      String(last.samples * turns),
+      of(steps.slice(0, 5)),
+      of(steps.slice(-10)),
+      last.validation!.toFixed(3),
+      (mean(counts.map(Math.log)) / 4).toFixed(3),
+    ];
+  });
+  const head = ["chats", "steps", "queries", "first steps", "last steps", "held out", "all passages alike"];
+  return markdownTable(head, lines);
 }
 
 /** The ranking loss of each arm that has one, and whether the written ranking is learned, too. */
@@ -230,4 +263,8 @@ function equalLoss(arm: string): number {
 }
 
 const files = readdirSync(RESULTS).filter((name) => name.endsWith(".jsonl"));
-writeSection("docs/results/first/README.md", "first/results", [trainings(), ...files.map(tableOf)].join("\n\n"));
+writeSection(
+  "docs/results/first/README.md",
+  "first/results",
+  [lookups(), trainings(), ...files.map(tableOf)].join("\n\n"),
+);

@@ -2,7 +2,7 @@
  * Trains SmolLM2 to rank lists, an adapter an arm and seed: `npx tsx tools/methods/first.ts LISTS OUT STEPS
  * [ARM [TOKENS [START]]]`. Arms that have a receipt are skipped; one that was stopped goes on. Lists of more than TOKENS are
  * left out: those of tools/first/lists.ts have 450 to 740, of five passages of 24 words 190 to 300. START is a run whose
- * adapter is the first, such as that of tools/first/lookups.yaml.
+ * adapter is the first, such as that of tools/first/lookups-whole.yaml.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -13,7 +13,9 @@ export const pairOptions = z.strictObject({
     ),
   architecture: z
     .record(z.string(), z.json())
-    .describe("fields of a Hugging Face config.json of model_type clip (the default) or siglip; the vocabulary is that of the captions' words"),
+    .describe(
+      "fields of a Hugging Face config.json of model_type clip (the default) or siglip; the vocabulary is that of the captions' words",
+    ),
   start: z
     .string()
     .optional()

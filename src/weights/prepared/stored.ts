@@ -37,7 +37,8 @@ interface Slice {
 function joined(name: string, slices: readonly Slice[]): WritableTensor {
   const parts = slices.toSorted((a, b) => a.rows[0] - b.rows[0]);
   const height = parts.reduce((end, { rows: [from, to] }) => {
-    if (from !== end) throw new Error(`${name} has no rows ${Math.min(from, end)} to ${Math.max(from, end)} of its own`);
+    if (from !== end)
+      throw new Error(`${name} has no rows ${Math.min(from, end)} to ${Math.max(from, end)} of its own`);
     return to;
   }, 0);
   const [, ...inner] = parts[0]!.tensor.shape;
