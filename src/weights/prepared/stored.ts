@@ -4,7 +4,7 @@ import type { Names, Stored } from "./names.ts";
 
 /**
  * Tensors by canonical name as a checkpoint has them that calls them by `names`: the inverse of how a `Part` reads. Matrices come in as
- * [outputs, inputs]; slices of a stored tensor are put together. @throws Error if blocks or rows of one are missing
+ * [outputs, inputs]; slices of a stored tensor are put together. @throws Error if blocks, or rows before others, are missing
  */
 export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
   const all = new Map<string, WritableTensor>();
