@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { seededRandom } from "../src/util/random.ts";
 import { drawObject } from "../tools/regionspot/shapes/object.ts";
 import { drawShapeScene, MOST, SEEN, SHAPES_SIDE } from "../tools/regionspot/shapes/scene.ts";
+import { TWINS, twin } from "../tools/regionspot/shapes/twins.ts";
 import { labelOf, looks, shapeNames } from "../tools/regionspot/shapes/words.ts";
 import { shapeCaption } from "../tools/regionspot/shapes/write.ts";
 
@@ -64,4 +65,19 @@ test("each shape has an area of its own and lies in its square", () => {
     expect(share, shape).toBeGreaterThan(0.2);
     expect(share, shape).toBeLessThan(0.75);
   }
+});
+
+test("scenes of a group have the same textures and colours, but lone ones the texture alone, and no two show the same", () => {
+  const counts = new Set<number>();
+  for (let group = 0; group < 40; group++) {
+    const scenes = Array.from({ length: TWINS }, (_, number) => twin(group, number, 3));
+    const [{ length }] = scenes as [(typeof scenes)[number]];
+    counts.add(length);
+    expect(new Set(scenes.map((scene) => scene.map(labelOf).sort().join())).size).toBe(TWINS);
+    const painted = scenes.map((scene) =>
+      scene.map(({ texture, colour }) => (length === 1 ? texture : `${texture} ${colour}`)).join(),
+    );
+    expect(new Set(painted).size).toBe(1);
+  }
+  expect([...counts].sort()).toEqual([1, 2, 3]);
 });

@@ -30,15 +30,14 @@ async function attentionOf(recognizer: Recognizer, { image, boxes }: RegionScene
   const { tokens } = await recognizer.localiser.regions(features, sharesOf(boxes, picture));
   const { values } = await recognizer.model.imageTokens(picture, recognizer.featureLayer);
   const { attention } = await recognizer.vectors(tokens, values);
-  const { tokens: imageTokens, side } = recognizer.model.model.image;
-  // A CLIP's first token stands for the whole picture.
-  const before = imageTokens - side ** 2;
+  const imageTokens = recognizer.model.model.image.tokens;
   const heads = attention.length / (boxes.length * imageTokens);
   return boxes.map((_, region) =>
-    Array.from({ length: side ** 2 }, (_, patch) => {
+    // The first token stands for the whole picture.
+    Array.from({ length: imageTokens - 1 }, (_, patch) => {
       let sum = 0;
       for (let head = 0; head < heads; head++)
-        sum += attention[(head * boxes.length + region) * imageTokens + before + patch]!;
+        sum += attention[(head * boxes.length + region) * imageTokens + 1 + patch]!;
       return sum / heads;
     }),
   );

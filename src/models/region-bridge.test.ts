@@ -6,7 +6,7 @@ import { TracedWeights } from "../train/traced-weights.ts";
 import { seededRandom } from "../util/random.ts";
 import { type BridgeConfig, RegionBridge } from "./region-bridge.ts";
 
-const plain: BridgeConfig = { token: 3, hidden: 4, width: 3, layers: 1, heads: 2, ffn: 6 };
+const config: BridgeConfig = { token: 3, hidden: 4, width: 3, layers: 1, heads: 2, ffn: 6 };
 type Matrix = number[][];
 
 const random = seededRandom(5);
@@ -14,7 +14,7 @@ const drawn = (rows: number, columns: number): Matrix =>
   Array.from({ length: rows }, () => Array.from({ length: columns }, () => 2 * random() - 1));
 
 /** A bridge over two regions and three image tokens, as a graph with named weights. */
-function traced(config: BridgeConfig) {
+function traced() {
   const weights = new TracedWeights(
     { kind: "huggingface", path: "bridge", config: {} },
     (n) => n.endsWith(".bias"),
@@ -35,13 +35,12 @@ function traced(config: BridgeConfig) {
   return { g, weights, values };
 }
 
-const known = traced(plain);
-const { values } = known;
-const regions = drawn(2, plain.token);
-const image = drawn(3, plain.hidden);
+const { g, weights, values } = traced();
+const regions = drawn(2, config.token);
+const image = drawn(3, config.hidden);
 const flat = (m: Matrix) => m.flat();
 
-function run(tokens: Matrix, seen: Matrix, own = values, { g, weights } = known) {
+function run(tokens: Matrix, seen: Matrix, own = values) {
   const feeds = Object.fromEntries(
     weights.inputsOf(g).map(({ input, tensor }) => [input, ndarray(tensor.shape as number[], flat(own.get(input)!))]),
   );
@@ -50,8 +49,8 @@ function run(tokens: Matrix, seen: Matrix, own = values, { g, weights } = known)
   return { vectors: [...vectors!.data], attention: [...attention!.data] };
 }
 
-/** The same layer, written out; `keys` are what is looked up where they differ from what is seen. */
-function byHand(tokens: Matrix, seen: Matrix, keys = seen): number[] {
+/** The same layer, written out. */
+function byHand(tokens: Matrix, seen: Matrix): number[] {
   const of = (name: string) => values.get(name)!;
   const linear = (x: Matrix, name: string) =>
     x.map((row) =>
@@ -64,8 +63,8 @@ function byHand(tokens: Matrix, seen: Matrix, keys = seen): number[] {
       return row.map((v, i) => ((v - mean) / deviation) * of(`${name}.weight`)[i]![0]! + of(`${name}.bias`)[i]![0]!);
     });
   const plus = (a: Matrix, b: Matrix) => a.map((row, i) => row.map((v, j) => v + b[i]![j]!));
-  const look = (name: string, from: Matrix, to: Matrix, by = to) => {
-    const [q, k, v] = [linear(from, `${name}_attn_q`), linear(by, `${name}_attn_k`), linear(to, `${name}_attn_v`)];
+  const look = (name: string, from: Matrix, to: Matrix) => {
+    const [q, k, v] = [linear(from, `${name}_attn_q`), linear(to, `${name}_attn_k`), linear(to, `${name}_attn_v`)];
     const attended = q.map((query) =>
       [0, 2].flatMap((head) => {
         const scores = k.map((key) =>
@@ -79,7 +78,7 @@ function byHand(tokens: Matrix, seen: Matrix, keys = seen): number[] {
   };
   let x = linear(tokens, "to_clip");
   x = norm(plus(x, look("blk.0.self", x, x)), "blk.0.self_norm");
-  x = norm(plus(x, look("blk.0.cross", x, seen, keys)), "blk.0.cross_norm");
+  x = norm(plus(x, look("blk.0.cross", x, seen)), "blk.0.cross_norm");
   const inside = linear(x, "blk.0.ffn_up").map((row) => row.map((v) => Math.max(0, v)));
   x = norm(plus(x, linear(inside, "blk.0.ffn_down")), "blk.0.ffn_norm");
   return linear(norm(x, "output_norm"), "projector").flatMap((row) => row.map((v) => v / Math.hypot(...row)));
@@ -88,15 +87,6 @@ function byHand(tokens: Matrix, seen: Matrix, keys = seen): number[] {
 test("a layer is the one that is written out", () => {
   const { vectors } = run(regions, image);
   for (const [i, value] of byHand(regions, image).entries()) expect(vectors[i]).toBeCloseTo(value, 10);
-});
-
-test("places are where the image's tokens are looked up, and nothing of what is seen there", () => {
-  const placed = traced({ ...plain, places: 3 });
-  const places = placed.values.get("position_embd.weight")!;
-  const { vectors } = run(regions, image, new Map([...values, ["position_embd.weight", places]]), placed);
-  const keys = image.map((row, i) => row.map((v, d) => v + places[i]![d]!));
-  for (const [i, value] of byHand(regions, image, keys).entries()) expect(vectors[i]).toBeCloseTo(value, 10);
-  expect(vectors[0]).not.toBeCloseTo(run(regions, image).vectors[0]!, 6);
 });
 
 test("regions have no order, and see one another unless their attention says nothing", () => {

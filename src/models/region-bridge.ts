@@ -16,8 +16,6 @@ export interface BridgeConfig {
   readonly layers: number;
   readonly heads: number;
   readonly ffn: number;
-  /** Tokens of a picture, each of which has a learned vector that is added where regions look for it; absent: none has. */
-  readonly places?: number | undefined;
 }
 
 /** The bridge's results. */
@@ -43,17 +41,13 @@ export class RegionBridge {
   vectors(g: Graph, tokens: Tensor, image: Tensor): Bridged {
     const { hidden, layers, width } = this.config;
     const parts = new Parts(this.weights, g);
-    const keys = this.#placed(g, image);
     const norm = (name: string) => parts.norm(name, hidden, { norm: "layer", epsilon: 1e-5 });
     let x = parts.project(tokens, { to_clip: hidden });
     let attention: Tensor | undefined;
     for (let layer = 0; layer < layers; layer++) {
       const name = (part: string) => `blk.${layer}.${part}`;
-      x = normalise(
-        plus(x, this.#look(parts, name("self"), x, { keys: x, values: x }).values),
-        norm(name("self_norm")),
-      );
-      const seen = this.#look(parts, name("cross"), x, { keys, values: image });
+      x = normalise(plus(x, this.#look(parts, name("self"), x, x).values), norm(name("self_norm")));
+      const seen = this.#look(parts, name("cross"), x, image);
       attention = seen.weights;
       x = normalise(plus(x, seen.values), norm(name("cross_norm")));
       const inside = activateMlp(parts.project(x, { [name("ffn_up")]: this.config.ffn }), "relu", false);
@@ -63,16 +57,11 @@ export class RegionBridge {
     return { vectors: unit(parts.project(last, { projector: width })), attention: attention! };
   }
 
-  /** A picture's tokens with vectors of their places. */
-  #placed(g: Graph, image: Tensor): Tensor {
-    const { places, hidden } = this.config;
-    return places === undefined ? image : plus(image, this.weights.table(g, "position_embd.weight", [places, hidden]));
-  }
-
-  #look(parts: Parts, name: string, from: Tensor, to: { readonly keys: Tensor; readonly values: Tensor }) {
+  #look(parts: Parts, name: string, from: Tensor, to: Tensor) {
     const { hidden, heads } = this.config;
-    const project = (x: Tensor, of: string) => parts.project(x, { [`${name}_attn_${of}`]: hidden });
-    const seen = attend(project(from, "q"), project(to.keys, "k"), project(to.values, "v"), heads);
-    return { values: project(seen.values, "output"), weights: seen.weights };
+    const q = parts.project(from, { [`${name}_attn_q`]: hidden });
+    const [k, v] = ["k", "v"].map((of) => parts.project(to, { [`${name}_attn_${of}`]: hidden }));
+    const { values, weights } = attend(q, k!, v!, heads);
+    return { values: parts.project(values, { [`${name}_attn_output`]: hidden }), weights };
   }
 }

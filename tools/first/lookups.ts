@@ -1,11 +1,11 @@
 /**
  * Writes chats that teach to look a passage up and answer with its letter:
  * `npx tsx tools/first/lookups.ts CRANFIELD OUT short|whole [CHATS [SEED]]`. A chat shows a few passages and asks for one of them
- * again and again: as many lessons as lists, for a third of their tokens.
+ * again and again: 8 or 12 lessons, for the tokens of two or three lists.
  *
  * `short` has passages of SQuAD, asked in few words by the question that they answer or by some of their own. `whole` begins with a
  * reranker's prompt and asks some queries in its whole wording; one in two chats has documents of Cranfield, asked by their
- * titles among others that BM25 finds by the same title. No query of Cranfield and no judgement is read.
+ * titles among others that BM25 finds by the same title. No query of Cranfield and no judgement is read; `short` reads none of it.
  */
 import { writeFileSync } from "node:fs";
 import { letterOf } from "../../src/engine/listwise/letters.ts";

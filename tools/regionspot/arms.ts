@@ -27,12 +27,6 @@ export function boxesAsTokens(features: RegionFeatures, side: number): RegionFea
 export const crowdedIn = (scenes: readonly RegionScene[]): boolean[] =>
   scenes.flatMap(({ boxes }) => boxes.map((box) => boxes.some((other) => other !== box && overlap(box, other) >= 0.1)));
 
-/** Patches of a picture's side, and the tokens before those of patches: a CLIP has one of the whole picture, a SigLIP none. */
-export function gridOf({ sizes: { imageTokens } }: Pick<RegionFeatures, "sizes">) {
-  const patches = Math.floor(Math.sqrt(imageTokens));
-  return { patches, before: imageTokens - patches ** 2 };
-}
-
 /** The image's tokens of a scene. */
 export const imageOf = ({ images, sizes }: RegionFeatures, scene: number): Float32Array => {
   const size = sizes.imageTokens * sizes.hidden;
@@ -85,26 +79,21 @@ export async function cropped(model: ImageTextModel, scenes: readonly RegionScen
   return vectors;
 }
 
-/** The image's tokens whose patch's middle is in a region's box (or the nearest one), for each region of all scenes. */
-export function insideBoxes(features: RegionFeatures, side: number): readonly (readonly Float32Array[])[] {
-  const { hidden } = features.sizes;
-  const { patches, before } = gridOf(features);
-  return features.scenes.flatMap(({ boxes }, i) => {
-    const image = imageOf(features, i);
-    return boxes.map((box) =>
-      patchesIn(box, side, patches).map((patch) =>
-        image.subarray((before + patch) * hidden, (before + patch + 1) * hidden),
-      ),
-    );
+/** The mean of the image's tokens whose patch's middle is in the box (or of the nearest one), as a vector of the space. */
+export function pooled({ scenes, ...features }: RegionFeatures, frozen: Frozen, side: number): Vectors {
+  const { hidden, imageTokens } = features.sizes;
+  const patches = Math.sqrt(imageTokens - 1);
+  return scenes.flatMap(({ boxes }, i) => {
+    const image = imageOf({ scenes, ...features }, i);
+    return boxes.map((box) => {
+      const inside = patchesIn(box, side, patches);
+      const mean = new Float32Array(hidden);
+      for (const patch of inside)
+        for (let d = 0; d < hidden; d++) mean[d]! += image[(patch + 1) * hidden + d]! / inside.length;
+      return frozen.project(mean);
+    });
   });
 }
-
-/** The mean of the image's tokens in the box, as a vector of the space. */
-export const pooled = (features: RegionFeatures, frozen: Frozen, side: number): Promise<Vectors> =>
-  Promise.all(insideBoxes(features, side).map((inside) => frozen.project([meanOf(inside)])));
-
-const meanOf = (tokens: readonly Float32Array[]): Float32Array =>
-  tokens[0]!.map((_, d) => tokens.reduce((sum, token) => sum + token[d]!, 0) / tokens.length);
 
 /** The patches whose middle is in a box; if there are none, the one that the box's middle is in. */
 export function patchesIn([left, top, right, bottom]: readonly number[], side: number, patches: number): number[] {

@@ -1,6 +1,6 @@
 import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import type { RegionFeatures } from "../../src/train/regions/features.ts";
-import { gridOf, imageOf, patchesIn, tokensOf } from "./arms.ts";
+import { imageOf, patchesIn, tokensOf } from "./arms.ts";
 
 /** The least share of a head's attention that says anything about patches. */
 const LEAST = 1e-3;
@@ -11,7 +11,7 @@ const LEAST = 1e-3;
  * alone are left out.
  */
 export async function attentionInBox(recognizer: Recognizer, features: RegionFeatures, side: number): Promise<number> {
-  const { patches, before } = gridOf(features);
+  const patches = Math.sqrt(features.sizes.imageTokens - 1);
   const ratios: number[] = [];
   for (const [i, { boxes }] of features.scenes.entries()) {
     const { attention } = await recognizer.vectors(tokensOf(features, i), imageOf(features, i));
@@ -24,9 +24,9 @@ export async function attentionInBox(recognizer: Recognizer, features: RegionFea
           (head * boxes.length + r) * imageTokens,
           (head * boxes.length + r + 1) * imageTokens,
         );
-        const toPatches = 1 - row.subarray(0, before).reduce((sum, share) => sum + share, 0);
+        const toPatches = 1 - row[0]!;
         if (toPatches < LEAST) continue;
-        const mass = inside.reduce((sum, patch) => sum + row[before + patch]!, 0) / toPatches;
+        const mass = inside.reduce((sum, patch) => sum + row[patch + 1]!, 0) / toPatches;
         ratios.push(mass / (inside.length / patches ** 2));
       }
     }

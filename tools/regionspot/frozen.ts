@@ -1,55 +1,34 @@
-import { FloatRunner } from "../../src/engine/regions/runner.ts";
-import { Graph, reshape, sym, type Tensor, unit } from "../../src/graph/index.ts";
-import type { ImageText } from "../../src/models/image-text.ts";
-import { openImageText } from "../../src/models/open-vision.ts";
-import { Parts } from "../../src/models/parts.ts";
-import { probed } from "../../src/models/probe-head.ts";
-import { prepare } from "../../src/models/programs.ts";
-import { normalise } from "../../src/nn/norm.ts";
-import { openCheckpoint } from "../../src/weights/checkpoint.ts";
-import { prefixed } from "../../src/weights/prefixed.ts";
-import type { WeightSource } from "../../src/weights/weight-source.ts";
+import path from "node:path";
+import { withFile } from "../../src/weights/read-file.ts";
+import { parseHeader } from "../../src/weights/safetensors/header.ts";
+import { readFloats } from "../../src/weights/safetensors/read.ts";
 
-/**
- * The end of a tower of images, behind its last layer: a CLIP's norm and projection of one token, a SigLIP's norm and
- * pooling head, over as many tokens as it is given.
- */
-export class Frozen implements Disposable {
-  private constructor(
-    private readonly runner: FloatRunner,
-    private readonly width: number,
-  ) {}
+/** The end of a CLIP's tower of images: the norm behind its tokens, and the projection into the space of texts. */
+export class Frozen {
+  readonly #gain: Float32Array;
+  readonly #shift: Float32Array;
+  readonly #projection: Float32Array;
 
-  /** `folder`: the model's; `cache`: where weights are prepared. */
-  static async open(folder: string, cache: string): Promise<Frozen> {
-    const { model, weights } = openImageText(openCheckpoint(folder), cache, "f32");
-    const [end] = prepare(weights, () => [traceEnd(model, weights)]);
-    return new Frozen(await FloatRunner.compile(end!), model.width);
+  /** `folder`: the model's. */
+  constructor(folder: string) {
+    const tensors = withFile(path.join(folder, "model.safetensors"), parseHeader);
+    const floats = (name: string) => readFloats(tensors.get(name)!);
+    this.#gain = floats("vision_model.post_layernorm.weight");
+    this.#shift = floats("vision_model.post_layernorm.bias");
+    this.#projection = floats("visual_projection.weight");
   }
 
-  /** Tokens, each [hidden], as one vector of length 1; a CLIP takes one token. */
-  async project(tokens: readonly Float32Array[]): Promise<Float32Array> {
-    const values = Float32Array.from(tokens.flatMap((token) => [...token]));
-    const shape = [1, tokens.length, tokens[0]!.length];
-    return (await this.runner.run({ tokens: { shape, values } }, { vector: [1, this.width] })).vector;
-  }
-
-  [Symbol.dispose](): void {
-    this.runner[Symbol.dispose]();
+  /** A token [hidden] as a vector of length 1. */
+  project(token: Float32Array): Float32Array {
+    const hidden = token.length;
+    const mean = token.reduce((sum, v) => sum + v, 0) / hidden;
+    const deviation = Math.sqrt(token.reduce((sum, v) => sum + (v - mean) ** 2, 0) / hidden + 1e-5);
+    const normed = token.map((v, i) => ((v - mean) / deviation) * this.#gain[i]! + this.#shift[i]!);
+    const width = this.#projection.length / hidden;
+    const vector = Float32Array.from({ length: width }, (_, row) =>
+      normed.reduce((sum, v, i) => sum + v * this.#projection[row * hidden + i]!, 0),
+    );
+    const length = Math.hypot(...vector);
+    return vector.map((v) => v / length);
   }
 }
-
-function traceEnd({ image: { config }, traits, width }: ImageText, weights: WeightSource): Graph {
-  const { hidden, epsilon, probe } = config;
-  const g = new Graph();
-  const parts = new Parts(weights, g);
-  const tokens = g.input("tokens", "f32", [1, probe ? sym("tokens") : 1, hidden]);
-  const normed = normalise(tokens, parts.norm("v.output_norm", hidden, { norm: "layer", epsilon }));
-  const pooled = probe ? probed(g, prefixed(weights, "v."), normed, zero(g), config) : normed;
-  const projected = traits.projected.includes("v") ? parts.project(pooled, { "v.projection": width }) : pooled;
-  g.output("vector", unit(reshape(projected, [1, width])));
-  return g;
-}
-
-const zero = (g: Graph): Tensor =>
-  g.constant("first_row", { dtype: "i64", shape: [1, 1] }, { kind: "memory", bytes: new Uint8Array(8) });

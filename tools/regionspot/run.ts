@@ -60,8 +60,7 @@ export async function runGates(places: Places): Promise<void> {
   const amongOthers = (vectors: Vectors): Vectors => vectors.map((vector, i) => (crowded[i] ? vector : undefined));
   await keep(places, "baselines", async () => {
     const crops = await cropped(model, heldOut.scenes);
-    using frozen = await Frozen.open(places.model, join(places.work, "frozen"));
-    const means = await pooled(heldOut, frozen, side);
+    const means = pooled(heldOut, new Frozen(places.model), side);
     return splits.map((split) => {
       const both = (vectors: Vectors) => bothSets(split, (set) => score(vectors, set));
       return {
@@ -113,37 +112,27 @@ interface Run {
   readonly featureLayer: FeatureLayer;
   /** A region's token: the localiser's, or its box. */
   readonly tokens: "localiser" | "boxes";
-  /** True if each of the image's tokens has a learned vector to be found by. */
-  readonly places: boolean;
   readonly steps: number;
 }
 
 /** All bridges: three seeds of each split and layer that is read, and of boxes; one of one layer, and one that has hardly learned. */
-function runsOf({ world: { splits, boxTokens, places }, steps }: Places): readonly Run[] {
-  const usual = {
-    split: splits[0],
-    seed: 0,
-    layers: 3,
-    featureLayer: -1,
-    tokens: "localiser",
-    places: false,
-    steps,
-  } as const;
+function runsOf({ world: { splits, boxTokens }, steps }: Places): readonly Run[] {
+  const usual = { split: splits[0], seed: 0, layers: 3, featureLayer: -1, tokens: "localiser", steps } as const;
   return [
     ...featureLayers.flatMap((featureLayer) =>
       splits.flatMap((split) => SEEDS.map((seed): Run => ({ ...usual, split, seed, featureLayer }))),
     ),
     ...(boxTokens ? SEEDS.map((seed): Run => ({ ...usual, seed, tokens: "boxes" })) : []),
-    ...(places ? SEEDS.map((seed): Run => ({ ...usual, seed, places: true })) : []),
     { ...usual, layers: 1 },
     ...featureLayers.map((featureLayer): Run => ({ ...usual, featureLayer, steps: 1 })),
   ];
 }
 
-function folderOf({ work }: Places, { split, seed, layers, featureLayer, tokens, places, steps }: Run): string {
-  const kind = `${featureLayer === -1 ? "" : featureLayer}${tokens === "boxes" ? "-boxes" : ""}${places ? "-places" : ""}`;
-  return join(work, `${split.name}-${seed}-${layers}${kind}-${steps}`);
-}
+const folderOf = ({ work }: Places, { split, seed, layers, featureLayer, tokens, steps }: Run): string =>
+  join(
+    work,
+    `${split.name}-${seed}-${layers}${featureLayer === -1 ? "" : featureLayer}${tokens === "boxes" ? "-boxes" : ""}-${steps}`,
+  );
 
 const tokensFor = ({ tokens }: Run, features: RegionFeatures, side: number): RegionFeatures =>
   tokens === "boxes" ? boxesAsTokens(features, side) : features;
@@ -152,10 +141,10 @@ async function train(places: Places, model: ImageTextModel, run: Run): Promise<v
   const out = folderOf(places, run);
   if (existsSync(join(out, "bridge.json"))) return;
   const { training: data, localiser, work, world } = places;
-  const { layers, featureLayer, places: placed, steps, seed, split } = run;
+  const { layers, featureLayer, steps, seed, split } = run;
   const options = bridgeOptions.parse({
     ...{ data, localiser, labels: split.base, optimizer: OPTIMIZER },
-    ...{ layers, featureLayer, places: placed, steps, seed },
+    ...{ layers, featureLayer, steps, seed },
   });
   const features = await featuresOf(data, { model, localiser, featureLayer, cache: join(work, "features") });
   const began = performance.now();

@@ -13,8 +13,6 @@ export interface GateWorld {
   readonly splits: readonly [LabelSplit, ...LabelSplit[]];
   /** True if bridges read boxes in place of the localiser's tokens, too: it tells more where objects hide one another. */
   readonly boxTokens: boolean;
-  /** True if bridges learn where the image's tokens are, too. */
-  readonly places: boolean;
   /** Folder of the results. */
   readonly results: string;
 }
@@ -44,7 +42,6 @@ export const worlds: Readonly<Record<WorldName, GateWorld>> = {
       splitOf("drawings", drawnOrWritten, [...part(NAMES, 0.3, 2).flatMap(inColours), ...part(DIGITS, 0.3, 3)]),
     ],
     boxTokens: false,
-    places: false,
     results: "docs/results/regionspot",
   },
   /** Shapes of 192 looks, of which three of ten are left out. */
@@ -53,7 +50,6 @@ export const worlds: Readonly<Record<WorldName, GateWorld>> = {
     labels: shapeLabels,
     splits: [splitOf("looks", shapeLabels, part(shapeLabels, 0.3, 1))],
     boxTokens: true,
-    places: true,
     results: "docs/results/regionspot/shapes",
   },
 };

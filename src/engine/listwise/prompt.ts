@@ -16,7 +16,7 @@ export function question(query: string, passages: readonly string[]): string {
   ].join("\n\n");
 }
 
-/** What is asked of passages that were shown before. */
+/** The request to rank so many passages, which were shown before. */
 export const task = (query: string, passages: number): string =>
   `Query: "${query}".\nRank all ${passages} passages above, the most relevant first. Answer with their alphabetical identifiers in the form [] > [], such as [B] > [A]. Write the ranking alone, without a word of explanation.`;
 

@@ -19,10 +19,7 @@ export const bridgeFile = z.strictObject({
   featureLayer: z.literal(featureLayers).default(-1),
   /** The hash of the localiser's weights. */
   localiser: sha256,
-  sizes: z.strictObject({
-    ...{ token: count, hidden: count, width: count, layers: count, heads: count, ffn: count },
-    places: count.optional(),
-  }),
+  sizes: z.strictObject({ token: count, hidden: count, width: count, layers: count, heads: count, ffn: count }),
   /** The factor from cosines to logits. */
   scale: z.number().positive(),
   /** Labels that it was trained on; it takes any. */

@@ -94,13 +94,14 @@ export interface PairBatch {
   readonly tokens: number;
 }
 
-/** What a model reads pairs with. */
+/** A model with its tokenizer and its image processor. */
 export interface PairReader {
   readonly model: ImageText;
   readonly tokenizer: Tokenizer;
   readonly processor: ImageProcessor;
 }
 
+/** Pairs as a program's inputs. @throws UserError if a picture cannot be read */
 export async function pairInputs(
   batch: readonly Pair[],
   { model, tokenizer, processor }: PairReader,

@@ -13,7 +13,7 @@ import type { ImageText } from "../../models/image-text.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { binaryEntropy } from "../regions/localiser-loss.ts";
 
-/** What a batch's loss is made for. */
+/** The model and the batch that a loss is traced for. */
 interface PairBatchShape {
   readonly model: ImageText;
   readonly weights: WeightSource;

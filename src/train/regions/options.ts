@@ -31,12 +31,6 @@ export const bridgeOptions = z.strictObject({
     .literal(featureLayers)
     .default(-1)
     .describe("the model's layer whose tokens are read: -1 the last, as in the paper; -2 the one before it"),
-  places: z
-    .boolean()
-    .default(false)
-    .describe(
-      "give each of the picture's tokens a learned vector to be found by: for models whose last tokens tell little of where they are",
-    ),
   layers: count.default(3).describe("layers of attention among regions and to the image"),
   heads: count.default(8).describe("attention heads"),
   ffn: count.default(384).describe("inner width of a feed-forward"),

@@ -59,9 +59,8 @@ export async function trainBridgeOn(
   const { localiser, featureLayer } = options;
   const lessons = lessonsOf(features, options.labels);
   const { layers, heads, ffn, scale } = options;
-  const { hidden, token, imageTokens } = features.sizes;
-  const places = options.places ? imageTokens : undefined;
-  const sizes: BridgeConfig = { token, hidden, width: model.model.width, layers, heads, ffn, places };
+  const { hidden, token } = features.sizes;
+  const sizes: BridgeConfig = { token, hidden, width: model.model.width, layers, heads, ffn };
   const weights = new TracedWeights({ kind: "huggingface", path: "bridge", config: {} }, isBias, (name) => name);
   const bridge = new RegionBridge(sizes, weights);
   const texts = await labelVectors(model, options.labels);
