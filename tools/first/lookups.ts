@@ -1,7 +1,7 @@
 /**
  * Writes chats that teach to look a passage up and answer with its letter:
  * `npx tsx tools/first/lookups.ts CRANFIELD OUT short|whole [CHATS [SEED]]`. A chat shows a few passages and asks for one of them
- * again and again: 8 or 12 lessons, for the tokens of two or three lists.
+ * again and again: 9 or 12 lessons, for the tokens of two or three lists.
  *
  * `short` has passages of SQuAD, asked in few words by the question that they answer or by some of their own. `whole` begins with a
  * reranker's prompt and asks some queries in its whole wording; one in two chats has documents of Cranfield, asked by their
@@ -50,9 +50,9 @@ const kinds: Readonly<Record<string, Kind>> = {
     ],
   },
   whole: {
-    ...{ words: 20, passages: [4, 10], turns: 8 },
+    ...{ words: 20, passages: [8, 10], turns: 9 },
     // The last two are asked in the prompt's wording, as the first is.
-    again: (query, passages, turn) => (turn > 5 ? task(query, passages) : `${asked(query)}.`),
+    again: (query, passages, turn) => (turn > 6 ? task(query, passages) : `${asked(query)}.`),
     begin: (query, passages) => [
       { role: "system", content: SYSTEM },
       { role: "user", content: question(query, passages) },
@@ -127,8 +127,10 @@ function chat(lessons: readonly Lesson[]): readonly Message[] {
   const [fewest, most] = COUNTS;
   const chosen = distinct.slice(0, fewest + below(most - fewest + 1));
   const passages = chosen.map(({ passage }) => oneLine(passage, WORDS));
+  // A query that comes again could be answered from above: each passage is asked for once before any comes twice.
+  const places = Array.from({ length: TURNS }, () => shuffle([...chosen.keys()], random)).flat();
   return Array.from({ length: TURNS }, (_, turn): readonly Message[] => {
-    const i = below(chosen.length);
+    const i = places[turn]!;
     const query = oneLine(chosen[i]!.query);
     const answer = { role: "assistant", content: `[${letterOf(i)}]` } as const;
     if (turn === 0) return [...begin(query, passages), answer];

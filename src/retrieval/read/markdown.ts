@@ -7,12 +7,16 @@ export async function* markdownDocument(path: string): AsyncGenerator<Document> 
   yield wholeFile(path, markdownParts(await textOf(path)));
 }
 
+/** Code between fences, or behind the last one: its comments are no headings. */
+const FENCED = /^ {0,3}(`{3,}|~{3,})[\s\S]*?(?:^ {0,3}\1|$(?![\s\S]))/gm;
+
 /** The text keeps its marks, without front matter and the heading that is the title. */
 export function markdownParts(markdown: string): { title: string; text: string } {
   const [, front = "", body = ""] = /^(?:\ufeff)?(?:---\r?\n([\s\S]*?)\r?\n---(?:\r?\n|$))?([\s\S]*)$/.exec(markdown)!;
   const named = /^title:\s*(.*\S)\s*$/m.exec(front)?.[1]?.replace(/^(["'])(.*)\1$/, "$2");
   if (named !== undefined) return { title: named, text: body };
-  const heading = /^#[^\S\n]+(.*\S)[^\S\n]*$/m.exec(body);
+  const prose = body.replace(FENCED, (code) => " ".repeat(code.length));
+  const heading = /^#[^\S\n]+(.*\S)[^\S\n]*$/m.exec(prose);
   if (!heading) return { title: "", text: body };
   const end = heading.index + heading[0].length;
   return { title: heading[1]!, text: body.slice(0, heading.index) + body.slice(end) };

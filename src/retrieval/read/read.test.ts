@@ -56,6 +56,8 @@ describe("Markdown", () => {
   test.each([
     ["# A  title\n\nText.\n", { title: "A  title", text: "\n\nText.\n" }],
     ['---\ntitle: "Front"\nx: 1\n---\n# Head\ntext', { title: "Front", text: "# Head\ntext" }],
+    ["```sh\n# comment\n```\n# Head\ntext", { title: "Head", text: "```sh\n# comment\n```\n\ntext" }],
+    ["~~~\n# comment\n", { title: "m", text: "~~~\n# comment\n" }],
     ["No heading\n## Second", { title: "m", text: "No heading\n## Second" }],
   ])("%j", async (markdown, parts) => {
     expect(await read("m.md", markdown)).toEqual([{ id: join(folder, "m.md"), ...parts, ...more }]);
