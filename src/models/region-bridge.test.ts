@@ -6,7 +6,7 @@ import { TracedWeights } from "../train/traced-weights.ts";
 import { seededRandom } from "../util/random.ts";
 import { type BridgeConfig, RegionBridge } from "./region-bridge.ts";
 
-const config: BridgeConfig = { token: 3, hidden: 4, width: 3, layers: 1, heads: 2, ffn: 6 };
+const config: BridgeConfig = { token: 3, hidden: 4, width: 3, layers: 1, heads: 2, ffn: 6, imageNorm: true };
 type Matrix = number[][];
 
 const random = seededRandom(5);
@@ -78,7 +78,7 @@ function byHand(tokens: Matrix, seen: Matrix): number[] {
   };
   let x = linear(tokens, "to_clip");
   x = norm(plus(x, look("blk.0.self", x, x)), "blk.0.self_norm");
-  x = norm(plus(x, look("blk.0.cross", x, seen)), "blk.0.cross_norm");
+  x = norm(plus(x, look("blk.0.cross", x, norm(seen, "image_norm"))), "blk.0.cross_norm");
   const inside = linear(x, "blk.0.ffn_up").map((row) => row.map((v) => Math.max(0, v)));
   x = norm(plus(x, linear(inside, "blk.0.ffn_down")), "blk.0.ffn_norm");
   return linear(norm(x, "output_norm"), "projector").flatMap((row) => row.map((v) => v / Math.hypot(...row)));
@@ -134,7 +134,7 @@ test.each([
     graph.input("tokens", "f32", [1, 2, 256]),
     graph.input("image", "f32", [1, 3, hidden]),
   ] as const;
-  const sizes = { token: 256, hidden, width, layers: 3, heads: 8, ffn: 2048 };
+  const sizes = { token: 256, hidden, width, layers: 3, heads: 8, ffn: 2048, imageNorm: false };
   graph.output("vectors", new RegionBridge(sizes, own).vectors(graph, tokens, seen).vectors);
   const counts = own.inputsOf(graph).map(({ tensor }) => (tensor.shape as number[]).reduce((a, b) => a * b, 1));
   expect(counts.reduce((a, b) => a + b)).toBe(parameters);

@@ -16,6 +16,8 @@ export interface BridgeConfig {
   readonly layers: number;
   readonly heads: number;
   readonly ffn: number;
+  /** True if the image's tokens go through a layer norm first. RegionSpot's code has one, and does not call it. */
+  readonly imageNorm: boolean;
 }
 
 /** The bridge's results. */
@@ -39,15 +41,16 @@ export class RegionBridge {
 
   /** tokens [batch, regions, token], image [batch, image tokens, hidden]. */
   vectors(g: Graph, tokens: Tensor, image: Tensor): Bridged {
-    const { hidden, layers, width } = this.config;
+    const { hidden, layers, width, imageNorm } = this.config;
     const parts = new Parts(this.weights, g);
     const norm = (name: string) => parts.norm(name, hidden, { norm: "layer", epsilon: 1e-5 });
+    const whole = imageNorm ? normalise(image, norm("image_norm")) : image;
     let x = parts.project(tokens, { to_clip: hidden });
     let attention: Tensor | undefined;
     for (let layer = 0; layer < layers; layer++) {
       const name = (part: string) => `blk.${layer}.${part}`;
       x = normalise(plus(x, this.#look(parts, name("self"), x, x).values), norm(name("self_norm")));
-      const seen = this.#look(parts, name("cross"), x, image);
+      const seen = this.#look(parts, name("cross"), x, whole);
       attention = seen.weights;
       x = normalise(plus(x, seen.values), norm(name("cross_norm")));
       const inside = activateMlp(parts.project(x, { [name("ffn_up")]: this.config.ffn }), "relu", false);

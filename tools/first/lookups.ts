@@ -4,8 +4,8 @@
  * again and again: 9 or 12 lessons, for the tokens of two or three lists.
  *
  * `short` has passages of SQuAD, asked in few words by the question that they answer or by some of their own. `whole` begins with a
- * reranker's prompt and asks some queries in its whole wording; one in two chats has documents of Cranfield, asked by their
- * titles among others that BM25 finds by the same title. No query of Cranfield and no judgement is read; `short` reads none of it.
+ * reranker's prompt and asks some queries in its whole wording, of passages near each other; one in two chats has documents of
+ * Cranfield, asked by their titles and one by a query that is not held out. `short` reads none of Cranfield.
  */
 import { writeFileSync } from "node:fs";
 import { letterOf } from "../../src/engine/listwise/letters.ts";
@@ -67,8 +67,10 @@ const { words: WORDS, passages: COUNTS, turns: TURNS, begin, again } = chosenKin
 const QUOTED = 4;
 /** Words of a title at most: where more come before the first stop, it is none. */
 const LONGEST = 25;
-/** Documents of Cranfield that are told apart in a chat are among so many that BM25 finds by one's title. */
+/** Passages that are told apart in a chat are among so many that BM25 finds. */
 const NEAR = 40;
+/** Cranfield's queries that the lab draws first with seed 0: they are judged on. */
+const HELD_OUT = 75;
 
 /** A passage, and what asks for it. */
 interface Lesson {
@@ -80,14 +82,19 @@ const run = { seed: 0, limit: undefined, countTokens: () => 0 };
 const random = seededRandom(Number(seed));
 const below = (n: number): number => Math.floor(random() * n);
 
+/** Passages that answer questions, among others that BM25 finds by one's question; `short` has any others. */
 async function squad(): Promise<() => readonly Lesson[]> {
   const asked = (await squadQuestions(run)).flatMap(({ question, passage, answers }) => {
     const excerpt = excerptsOf(passage, WORDS).find((text) => answers.some((answer) => text.includes(answer)));
-    return excerpt === undefined ? [] : [{ question, passage: excerpt }];
+    return excerpt === undefined ? [] : [[excerpt, question] as const];
   });
+  const questions = new Map(asked);
+  const texts = [...questions.keys()];
+  const search = searcher(texts);
+  const near = () => search(questions.get(texts[below(texts.length)]!)!, NEAR);
   return () =>
-    shuffle([...asked], random).map(({ question, passage }) => ({
-      query: random() < 0.5 ? question : quoted(passage),
+    shuffle(kind === "short" ? [...texts] : near(), random).map((passage) => ({
+      query: random() < 0.5 ? questions.get(passage)! : quoted(passage),
       passage,
     }));
 }
@@ -98,17 +105,28 @@ function quoted(passage: string): string {
   return words.slice(from, from + QUOTED).join(" ");
 }
 
+/** Documents that are asked for by their titles, among others near them. In one of two chats one answers a judged query. */
 async function cranfield(): Promise<() => readonly Lesson[]> {
   const items: RankingItem[] = [];
-  for await (const item of (await findTask(`cranfield:${folder},source=drop`)).items({ ...run, limit: 1 }))
+  for await (const item of (await findTask(`cranfield:${folder},source=drop`)).items(run))
     items.push(item as RankingItem);
-  const texts = items[0]!.documents
-    .map(({ text }) => text)
-    .filter((text) => bodyOf(text).length >= WORDS && titleOf(text).split(" ").length <= LONGEST);
-  const search = searcher(texts);
+  const documents = items[0]!.documents.filter(
+    ({ text }) => bodyOf(text).length >= WORDS && titleOf(text).split(" ").length <= LONGEST,
+  );
+  const search = searcher(documents.map(({ text }) => text));
+  const byTitle = (text: string): Lesson => ({ query: titleOf(text), passage: bodyPart(text) });
+  const judged = items.slice(HELD_OUT).flatMap(({ query, relevance }) => {
+    const isRelevant = ({ id }: { readonly id: string }) => (relevance[id] ?? 0) > 0;
+    const answers = documents.filter(isRelevant).map(({ text }) => text);
+    const others = search(query, NEAR).filter((text) => !answers.includes(text));
+    return answers.length === 0 ? [] : [{ query, answers, others }];
+  });
   return () => {
-    const near = search(titleOf(texts[below(texts.length)]!), NEAR);
-    return shuffle([...near], random).map((text) => ({ query: titleOf(text), passage: bodyPart(text) }));
+    if (random() < 0.5)
+      return shuffle(search(titleOf(documents[below(documents.length)]!.text), NEAR), random).map(byTitle);
+    const { query, answers, others } = judged[below(judged.length)]!;
+    const lesson = { query, passage: bodyPart(answers[below(answers.length)]!) };
+    return [lesson, ...shuffle(others, random).map(byTitle)];
   };
 }
 
@@ -125,7 +143,7 @@ function bodyPart(text: string): string {
 function chat(lessons: readonly Lesson[]): readonly Message[] {
   const distinct = [...new Map(lessons.map((lesson) => [lesson.passage, lesson])).values()];
   const [fewest, most] = COUNTS;
-  const chosen = distinct.slice(0, fewest + below(most - fewest + 1));
+  const chosen = shuffle(distinct.slice(0, fewest + below(most - fewest + 1)), random);
   const passages = chosen.map(({ passage }) => oneLine(passage, WORDS));
   // A query that comes again could be answered from above: each passage is asked for once before any comes twice.
   const places = Array.from({ length: TURNS }, () => shuffle([...chosen.keys()], random)).flat();

@@ -20,6 +20,8 @@ export const bridgeFile = z.strictObject({
   /** The hash of the localiser's weights. */
   localiser: sha256,
   sizes: z.strictObject({ token: count, hidden: count, width: count, layers: count, heads: count, ffn: count }),
+  /** True if the model's tokens go through a layer norm first. */
+  imageNorm: z.boolean().default(false),
   /** The factor from cosines to logits. */
   scale: z.number().positive(),
   /** Labels that it was trained on; it takes any. */
@@ -40,7 +42,7 @@ export function openBridge(folder: string): { readonly bridge: RegionBridge; rea
   const about = readJson(bridgeJson(folder), bridgeFile, "a bridge that was trained");
   const file = bridgeTensors(folder);
   const source = { kind: "huggingface", path: file, config: {} } as const;
-  const config: BridgeConfig = about.sizes;
+  const config: BridgeConfig = { ...about.sizes, imageNorm: about.imageNorm };
   return { about, bridge: new RegionBridge(config, new PlainWeights(source, withFile(file, parseHeader))) };
 }
 

@@ -62,7 +62,7 @@ const scene = () => readScenes(data).find(({ boxes }) => boxes.length === 2)!;
 
 test("a bridge is trained by its model's name, and keeps the features", async () => {
   vi.stubEnv("MODICUM_HOME", at("home"));
-  const options = { model: at("clip"), ...bridge, featureLayer: -2, steps: 2 };
+  const options = { model: at("clip"), ...bridge, featureLayer: -2, imageNorm: false, loss: "focal", steps: 2 };
   const { loss } = await trainRegionBridge(options, { out: at("by-name") });
   vi.unstubAllEnvs();
   expect(loss.last).toBeGreaterThan(0);

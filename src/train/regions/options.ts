@@ -34,6 +34,16 @@ export const bridgeOptions = z.strictObject({
   layers: count.default(3).describe("layers of attention among regions and to the image"),
   heads: count.default(8).describe("attention heads"),
   ffn: count.default(384).describe("inner width of a feed-forward"),
+  imageNorm: z
+    .boolean()
+    .default(true)
+    .describe("the model's tokens go through a layer norm first; RegionSpot's code has it and does not call it"),
+  loss: z
+    .enum(["softmax", "focal"])
+    .default("softmax")
+    .describe(
+      "softmax: of the right label among all, as it is asked for; focal: of each label for itself, as in the paper",
+    ),
   scale: z.number().positive().default(100).describe("cosines are multiplied by it, as by a published CLIP's scale"),
   steps: count.default(1500).describe("optimiser steps"),
   batch: count.default(32).describe("pictures of a step, all of them with as many regions"),

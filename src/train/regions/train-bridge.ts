@@ -3,8 +3,8 @@ import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts
 import { type BridgeFile, bridgeJson, bridgeTensors } from "../../engine/regions/bridge-file.ts";
 import { labelVectors } from "../../engine/regions/labels.ts";
 import { localiserJson, localiserTensors } from "../../engine/regions/localiser-file.ts";
-import { type Graph, matmulTransposed, sum, sym, type Tensor, times } from "../../graph/index.ts";
-import { type BridgeConfig, RegionBridge } from "../../models/region-bridge.ts";
+import { crossEntropy, type Graph, matmulTransposed, sum, sym, type Tensor, times } from "../../graph/index.ts";
+import { RegionBridge } from "../../models/region-bridge.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
@@ -58,14 +58,14 @@ export async function trainBridgeOn(
 ): Promise<BridgeFile> {
   const { localiser, featureLayer } = options;
   const lessons = lessonsOf(features, options.labels);
-  const { layers, heads, ffn, scale } = options;
+  const { layers, heads, ffn, scale, imageNorm } = options;
   const { hidden, token } = features.sizes;
-  const sizes: BridgeConfig = { token, hidden, width: model.model.width, layers, heads, ffn };
+  const sizes = { token, hidden, width: model.model.width, layers, heads, ffn };
   const weights = new TracedWeights({ kind: "huggingface", path: "bridge", config: {} }, isBias, (name) => name);
-  const bridge = new RegionBridge(sizes, weights);
+  const bridge = new RegionBridge({ ...sizes, imageNorm }, weights);
   const texts = await labelVectors(model, options.labels);
   const shape = { imageTokens: features.sizes.imageTokens, labels: options.labels.length };
-  const loss = (g: Graph) => bridgeLoss(g, bridge, shape, options.scale);
+  const loss = (g: Graph) => bridgeLoss(g, bridge, shape, options);
   using trainer = await WholeTrainer.create({ weights, loss }, options.optimizer);
   fillByWidth(trainer.store, layers, options.seed);
   const losses = await runSteps(features, lessons, texts.values, trainer, options, call);
@@ -76,7 +76,7 @@ export async function trainBridgeOn(
     model: { name: model.source.name, sha256: await modelHash(model.source) },
     featureLayer,
     localiser: hashOf(localiserTensors(localiser)),
-    ...{ sizes, scale, labels: options.labels, steps: options.steps, seed: options.seed },
+    ...{ sizes, imageNorm, scale, labels: options.labels, steps: options.steps, seed: options.seed },
     data: { sha256: hashOf(options.data), regions: lessons.reduce((all, { regions }) => all + regions.length, 0) },
     loss: { first: meanOfFirst(losses), last: meanOfFirst(losses.toReversed()) },
   };
@@ -87,24 +87,34 @@ export async function trainBridgeOn(
 const isBias = (name: string): boolean => name.endsWith(".bias");
 
 /**
- * The focal loss of regions' logits: summed over labels, the mean over regions. Inputs: `tokens` [pictures, regions,
- * token], `images` [pictures, image tokens, hidden], `texts` [labels, width], `right` [pictures, regions, labels].
+ * The loss of regions' logits, the mean over regions: the focal loss, summed over labels, or the cross-entropy of the right
+ * label. Inputs: `tokens` [pictures, regions, token], `images` [pictures, image tokens, hidden], `texts` [labels, width],
+ * `share` [pictures, regions]; `right` [pictures, regions, labels] or `own` [pictures, regions], the right label's number.
  */
 export function bridgeLoss(
   g: Graph,
   bridge: RegionBridge,
   { imageTokens, labels }: { readonly imageTokens: number; readonly labels: number },
-  logitScale: number,
+  options: Pick<BridgeOptions, "loss" | "scale">,
 ): Tensor {
   const { token, hidden, width } = bridge.config;
   const [pictures, regions] = [sym("pictures"), sym("regions")];
   const tokens = g.input("tokens", "f32", [pictures, regions, token]);
   const images = g.input("images", "f32", [pictures, imageTokens, hidden]);
   const { vectors } = bridge.vectors(g, tokens, images);
-  const logits = matmulTransposed(vectors, g.input("texts", "f32", [labels, width]), logitScale);
-  const losses = focalLoss(logits, g.input("right", "f32", [pictures, regions, labels]), FOCAL);
-  const each = sum(losses, 2);
+  const logits = matmulTransposed(vectors, g.input("texts", "f32", [labels, width]), options.scale);
+  const each = regionLosses(g, logits, options.loss);
   return sum(sum(times(each, g.input("share", "f32", [pictures, regions])), 1), 0);
+}
+
+/** A loss for each region, [pictures, regions]. */
+function regionLosses(g: Graph, logits: Tensor, loss: BridgeOptions["loss"]): Tensor {
+  switch (loss) {
+    case "focal":
+      return sum(focalLoss(logits, g.input("right", "f32", logits.shape), FOCAL), 2);
+    case "softmax":
+      return crossEntropy(logits, g.input("own", "i64", logits.shape.slice(0, -1)));
+  }
 }
 
 /** @throws UserError if no region has one of the labels */
@@ -128,13 +138,13 @@ async function runSteps(
   options: BridgeOptions,
   { onStep, signal }: RegionCall,
 ): Promise<number[]> {
-  const { steps, optimizer, schedule, labels } = options;
+  const { steps, optimizer, schedule } = options;
   const batches = batchesOf(lessons, options.batch, options.seed);
   const losses: number[] = [];
   for (let step = 0; step < steps; step++) {
     signal?.throwIfAborted();
     const batch = batches.next().value;
-    const inputs = inputsOf(batch, features, texts, labels.length);
+    const inputs = inputsOf(batch, features, texts, options);
     const sizes = { pictures: batch.length, regions: batch[0]!.regions.length };
     losses.push(await trainer.step(inputs, optimizer.lr * rateAt(schedule, step, steps), sizes));
     onStep?.(step + 1, losses.at(-1)!);
@@ -165,27 +175,34 @@ function inputsOf(
   batch: readonly Lesson[],
   { images, tokens, sizes }: RegionFeatures,
   texts: Float32Array,
-  labels: number,
+  { labels: { length: labels }, loss }: BridgeOptions,
 ): DataInputs {
   const { imageTokens, hidden, token } = sizes;
   const [pictures, regions] = [batch.length, batch[0]!.regions.length];
   const image = imageTokens * hidden;
   const seen = new Float32Array(pictures * image);
   const asked = new Float32Array(pictures * regions * token);
-  const right = new Float32Array(pictures * regions * labels);
+  const own = Int32Array.from(batch.flatMap((lesson) => lesson.labels));
   for (const [i, lesson] of batch.entries()) {
     seen.set(images.subarray(lesson.scene * image, (lesson.scene + 1) * image), i * image);
-    for (const [r, region] of lesson.regions.entries()) {
+    for (const [r, region] of lesson.regions.entries())
       asked.set(tokens.subarray(region * token, (region + 1) * token), (i * regions + r) * token);
-      right[(i * regions + r) * labels + lesson.labels[r]!] = 1;
-    }
   }
   const share = new Float32Array(pictures * regions).fill(1 / (pictures * regions));
   return {
     images: { dtype: "f32", shape: [pictures, imageTokens, hidden], values: seen },
     tokens: { dtype: "f32", shape: [pictures, regions, token], values: asked },
     texts: { dtype: "f32", shape: [labels, texts.length / labels], values: texts },
-    right: { dtype: "f32", shape: [pictures, regions, labels], values: right },
+    ...(loss === "softmax"
+      ? { own: { dtype: "i64", shape: [pictures, regions], values: own } }
+      : { right: { dtype: "f32", shape: [pictures, regions, labels], values: oneHot(own, labels) } }),
     share: { dtype: "f32", shape: [pictures, regions], values: share },
   };
+}
+
+/** A row of zeros for each number, with a one at its place. */
+function oneHot(numbers: Int32Array, length: number): Float32Array {
+  const rows = new Float32Array(numbers.length * length);
+  for (const [row, number] of numbers.entries()) rows[row * length + number] = 1;
+  return rows;
 }
