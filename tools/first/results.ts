@@ -129,6 +129,8 @@ const CLAIMS = [
   ["listnet-0.single-token", "joint.single-token"],
   ["joint-0.single-token", "joint-0.generate"],
   ["lookups.single-token", "random"],
+  ["near.single-token", "random"],
+  ["near.single-token", "lookups.single-token"],
   ["joint-0.single-token", "lookups.single-token"],
   ["lm-0.single-token", "lookups.single-token"],
   ["early-joint.single-token", "early-joint.generate"],
@@ -214,12 +216,17 @@ function trainings(): string {
   return markdownTable(["run", "steps", "lists", "first steps", "last steps", "held out", "all orders alike"], lines);
 }
 
-/** Queries of a chat, and its passages at least and at most, by the kind of tools/first/lookups.ts. */
-const CHATS = { short: { turns: 12, passages: [4, 8] }, whole: { turns: 8, passages: [4, 10] } } as const;
+/** Queries of a chat, and its passages at least and at most, by the training. */
+const CHATS = {
+  short: { turns: 12, passages: [4, 8] },
+  whole: { turns: 8, passages: [4, 10] },
+  longer: { turns: 9, passages: [8, 10] },
+  near: { turns: 9, passages: [8, 10] },
+} as const;
 
 /** Losses of the trainings that teach to look up. An answer is four labels, of which a letter is one. */
 function lookups(): string {
-  const lines = (["short", "whole"] as const).map((kind) => {
+  const lines = (["short", "whole", "longer", "near"] as const).map((kind) => {
     const steps = stepsOf(join(RESULTS, "lookups", `${kind}.jsonl`));
     const { turns, passages } = CHATS[kind];
     const [fewest, most] = passages;
