@@ -59,7 +59,7 @@ interface Baselines {
 interface Bridge {
   readonly split: string;
   readonly layers: number;
-  readonly featureLayer: number;
+  readonly arm: string;
   readonly steps: number;
   readonly own: Sets;
 }
@@ -76,7 +76,7 @@ function accuracySvg(baselines: readonly Baselines[], bridges: readonly Bridge[]
   const points = baselines.flatMap(({ split, crop, pool }) =>
     Object.entries(SETS).flatMap(([set, of]) => {
       const own = bridges.filter(
-        (one) => one.split === split && one.featureLayer === -1 && one.layers === 3 && one.steps > 1,
+        (one) => one.split === split && one.arm === "own" && one.layers === 3 && one.steps > 1,
       );
       const point = (arm: string, right: number) => ({ set, split: SPLITS[split]!, arm, right: 100 * right });
       return [

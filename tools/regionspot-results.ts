@@ -1,8 +1,8 @@
 /** Writes the tables of RegionSpot's page from its results: `npx tsx tools/regionspot-results.ts`. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type FeatureLayer, featureLayers } from "../src/models/image-text-graphs.ts";
 import { mean } from "../src/util/mean.ts";
+import { type BridgeArmName, bridgeArms } from "./regionspot/bridge-arms.ts";
 import type { Probe } from "./regionspot/probe.ts";
 import type { Accuracy } from "./regionspot/score.ts";
 import type { CostRow } from "./regionspot/times.ts";
@@ -24,12 +24,9 @@ interface Baselines {
 }
 interface BridgeRow {
   readonly split: string;
+  readonly arm: BridgeArmName;
   readonly seed: number;
   readonly layers: number;
-  /** The CLIP's layer that is read: -1 the last, -2 the one before it. */
-  readonly featureLayer: FeatureLayer;
-  /** A region's token; the localiser's if it is not said. */
-  readonly tokens?: "localiser" | "boxes";
   readonly steps: number;
   readonly own: Sets;
   readonly apart: Sets;
@@ -63,10 +60,8 @@ const splitNames: Readonly<Record<string, string>> = {
   looks: "three of ten looks left out",
 };
 const trained = ({ steps }: BridgeRow): boolean => steps > 1;
-/** The CLIP's layers that some bridge reads. */
-const layersOf = (rows: readonly BridgeRow[]): FeatureLayer[] =>
-  featureLayers.filter((layer) => rows.some(({ featureLayer }) => featureLayer === layer));
-const localised = ({ tokens }: BridgeRow): boolean => tokens !== "boxes";
+/** The arms that some bridge is of. */
+const armsOf = (rows: readonly BridgeRow[]): BridgeArmName[] => [...new Set(rows.map(({ arm }) => arm))];
 
 /** All tables: of the world of drawings, then of shapes. */
 export const regionspotSection = (): string =>
@@ -95,8 +90,8 @@ function shapeTables(): string {
     clipSentence(read("clip"), frozen),
     accuracyTable(baselines, whole),
     crowdedTable(baselines[0]!, whole),
-    controlTable(whole.filter(localised), frozen, "looks"),
-    depthSentence(rows.filter(localised), "looks"),
+    controlTable(whole, frozen, "looks"),
+    depthSentence(rows, "looks"),
     costTable(read("cost")),
   ].join("\n\n");
 }
@@ -117,20 +112,14 @@ function accuracyTable(baselines: readonly Baselines[], rows: readonly BridgeRow
     spread(sets.map(({ novel }) => novel.among)),
     spread(sets.map(({ novel }) => novel.amongAll)),
   ];
-  const optional = (arm: string, sets: readonly Sets[]) => (sets.length === 0 ? [] : [["", arm, ...cells(sets)]]);
   const lines = baselines.flatMap(({ split, crop, pool }) => {
-    const own = rows.filter((row) => row.split === split);
-    const [last, before] = featureLayers.map((layer) =>
-      own.filter((row) => row.featureLayer === layer && localised(row)).map((row) => row.own),
-    );
-    const boxes = own.filter((row) => !localised(row)).map((row) => row.own);
-    return [
-      [splitNames[split]!, "RegionSpot", ...cells(last!)],
-      ...optional("RegionSpot, on the layer before the last", before!),
-      ...optional("RegionSpot, boxes in place of the localiser's tokens", boxes),
-      ["", "crop-and-classify", ...cells([crop])],
-      ["", "mean of the box's tokens", ...cells([pool])],
+    const of = (arm: BridgeArmName) => rows.filter((row) => row.split === split && row.arm === arm);
+    const arms: readonly (readonly [string, readonly Sets[]])[] = [
+      ...armsOf(rows).map((arm) => [bridgeArms[arm].title, of(arm).map((row) => row.own)] as const),
+      ["crop-and-classify", [crop]],
+      ["mean of the box's tokens", [pool]],
     ];
+    return arms.map(([title, sets], i) => [i === 0 ? splitNames[split]! : "", title, ...cells(sets)]);
   });
   const head = [
     "labels",
@@ -151,14 +140,12 @@ function crowdedTable({ crowded }: Baselines, rows: readonly BridgeRow[]): strin
     spread(sets.map(({ base }) => base.amongAll)),
     spread(sets.map(({ novel }) => novel.among)),
   ];
-  const of = (which: (row: BridgeRow) => boolean) => rows.filter(which).map((row) => row.crowded!);
   const { crop, pool } = crowded!;
   const lines = [
-    ...layersOf(rows).map((layer) => [
-      layer === -1 ? "RegionSpot" : "RegionSpot, on the layer before the last",
-      ...cells(of((row) => localised(row) && row.featureLayer === layer)),
+    ...armsOf(rows).map((arm) => [
+      bridgeArms[arm].title,
+      ...cells(rows.filter((row) => row.arm === arm).map((row) => row.crowded!)),
     ]),
-    ["RegionSpot, boxes in place of the localiser's tokens", ...cells(of((row) => !localised(row)))],
     ["crop-and-classify", ...cells([crop])],
     ["mean of the box's tokens", ...cells([pool])],
   ];
@@ -174,10 +161,10 @@ function controlTable(
   { heldOut, probe, localiser, unchanged }: FrozenResult,
   first: keyof typeof controlNames,
 ): string {
-  const layers = layersOf(rows);
+  const arms = (["own", "paper"] as const).filter((arm) => armsOf(rows).includes(arm));
   const of = (pick: (row: BridgeRow) => Sets) =>
-    layers.flatMap((layer) => {
-      const sets = rows.filter(({ split, featureLayer }) => split === first && featureLayer === layer).map(pick);
+    arms.flatMap((arm) => {
+      const sets = rows.filter((row) => row.split === first && row.arm === arm).map(pick);
       return [spread(sets.map(({ base }) => base.amongAll)), spread(sets.map(({ novel }) => novel.among))];
     });
   const lines = [
@@ -191,7 +178,7 @@ function controlTable(
   const columns = ["learned, among all", "never learned, among themselves"];
   const head = [
     controlNames[first],
-    ...layers.flatMap((layer) => columns.map((name) => (layer === -1 ? name : `${name}, on the layer before`))),
+    ...arms.flatMap((arm) => columns.map((name) => (arm === arms[0] ? name : `${name}, as in the paper`))),
   ];
   const frozen = `The frozen parts' hashes are ${unchanged ? "unchanged by" : "CHANGED BY"} the training. The localiser's masks overlap with the right ones by ${three(localiser.maskIou)} (intersection over union; ${localiser.scenes} scenes, ${localiser.steps} steps). From its tokens alone, a linear map explains ${three(probe.box)} of the variance of the boxes' edges and names ${three(probe.label)} of the labels (the commonest: ${three(probe.commonest)}).`;
   return `${markdownTable(head, lines)}\n\n${frozen}`;
@@ -201,14 +188,13 @@ const controlNames = { colours: "control (drawings and colours)", looks: "contro
 
 function depthSentence(rows: readonly BridgeRow[], first: string): string {
   const own = rows.filter(({ split, seed }) => split === first && seed === 0);
-  const one = (layers: number, learned: boolean, layer: FeatureLayer = -1) =>
-    own.find((row) => row.layers === layers && trained(row) === learned && row.featureLayer === layer)!;
+  const [main, ...others] = armsOf(own);
+  const one = (layers: number, learned: boolean, arm = main) =>
+    own.find((row) => row.layers === layers && trained(row) === learned && row.arm === arm)!;
   const told = ({ own: { base, novel } }: BridgeRow) =>
     `${three(base.amongAll)} of learned and ${three(novel.among)} of other labels`;
-  const looks = (layer: FeatureLayer) =>
-    `${one(3, true, layer).attention.toFixed(1)} times as much as its area says (before training ${one(3, false, layer).attention.toFixed(1)})`;
-  const before = layersOf(rows).includes(-2) ? `; on the CLIP's layer before the last, ${looks(-2)}` : "";
-  return `One layer in place of three (one seed): ${told(one(1, true))}, against ${told(one(3, true))}. The last layer's attention to patches lies in a region's box ${looks(-1)}${before}.`;
+  const looks = (row: BridgeRow) => `${row.attention.toFixed(1)} times as much as its area says`;
+  return `One layer in place of three (one seed): ${told(one(1, true))}, against ${told(one(3, true))}. The last layer's attention to patches lies in a region's box ${looks(one(3, true))}; before training, ${looks(one(3, false))}${others.includes("paper") ? `; as in the paper, ${looks(one(3, true, "paper"))}` : ""}.`;
 }
 
 function costTable(rows: readonly CostRow[]): string {

@@ -12,6 +12,7 @@ import { trainBridgeOn } from "../../src/train/regions/train-bridge.ts";
 import { modelHash, resolveModel } from "../../src/weights/sources/index.ts";
 import { boxesAsTokens, bridged, cropped, crowdedIn, pooled, type Vectors } from "./arms.ts";
 import { attentionInBox } from "./attention.ts";
+import { type BridgeArmName, bridgeArms } from "./bridge-arms.ts";
 import { Frozen } from "./frozen.ts";
 import { probe } from "./probe.ts";
 import { accuracyOf } from "./score.ts";
@@ -73,7 +74,7 @@ export async function runGates(places: Places): Promise<void> {
     const rows = [];
     for (const run of runs) {
       using recognizer = await Recognizer.open(model, folderOf(places, run));
-      const features = tokensFor(run, seen.get(run.featureLayer)!, side);
+      const features = tokensFor(run, seen.get(bridgeArms[run.arm].featureLayer)!, side);
       const arm = async (control: Parameters<typeof bridged>[2]) => bridged(recognizer, features, control);
       const [own, shuffled, blind] = [await arm("none"), await arm("shuffled tokens"), await arm("no image")];
       const both = (vectors: Vectors) => bothSets(run.split, (set) => score(vectors, set));
@@ -107,50 +108,44 @@ export async function runGates(places: Places): Promise<void> {
 
 interface Run {
   readonly split: LabelSplit;
+  readonly arm: BridgeArmName;
   readonly seed: number;
   readonly layers: number;
-  readonly featureLayer: FeatureLayer;
-  /** A region's token: the localiser's, or its box. */
-  readonly tokens: "localiser" | "boxes";
   readonly steps: number;
 }
 
-/** All bridges: three seeds of each split and layer that is read, and of boxes; one of one layer, and one that has hardly learned. */
-function runsOf({ world: { splits, boxTokens }, steps }: Places): readonly Run[] {
-  const usual = { split: splits[0], seed: 0, layers: 3, featureLayer: -1, tokens: "localiser", steps } as const;
+/** All bridges: three seeds of each split and arm; one of one layer, and one that has hardly learned. */
+function runsOf({ world: { splits, arms }, steps }: Places): readonly Run[] {
+  const usual = { split: splits[0], arm: "own", seed: 0, layers: 3, steps } as const;
+  const seeds = (split: LabelSplit, arm: BridgeArmName) => SEEDS.map((seed): Run => ({ ...usual, split, arm, seed }));
   return [
-    ...featureLayers.flatMap((featureLayer) =>
-      splits.flatMap((split) => SEEDS.map((seed): Run => ({ ...usual, split, seed, featureLayer }))),
-    ),
-    ...(boxTokens ? SEEDS.map((seed): Run => ({ ...usual, seed, tokens: "boxes" })) : []),
+    ...arms.flatMap((arm) => splits.flatMap((split) => seeds(split, arm))),
     { ...usual, layers: 1 },
-    ...featureLayers.map((featureLayer): Run => ({ ...usual, featureLayer, steps: 1 })),
+    { ...usual, steps: 1 },
   ];
 }
 
-const folderOf = ({ work }: Places, { split, seed, layers, featureLayer, tokens, steps }: Run): string =>
-  join(
-    work,
-    `${split.name}-${seed}-${layers}${featureLayer === -1 ? "" : featureLayer}${tokens === "boxes" ? "-boxes" : ""}-${steps}`,
-  );
+const folderOf = ({ work }: Places, { split, arm, seed, layers, steps }: Run): string =>
+  join(work, `${split.name}-${arm}-${seed}-${layers}-${steps}`);
 
-const tokensFor = ({ tokens }: Run, features: RegionFeatures, side: number): RegionFeatures =>
-  tokens === "boxes" ? boxesAsTokens(features, side) : features;
+const tokensFor = ({ arm }: Run, features: RegionFeatures, side: number): RegionFeatures =>
+  bridgeArms[arm].tokens === "boxes" ? boxesAsTokens(features, side) : features;
 
 async function train(places: Places, model: ImageTextModel, run: Run): Promise<void> {
   const out = folderOf(places, run);
   if (existsSync(join(out, "bridge.json"))) return;
   const { training: data, localiser, work, world } = places;
-  const { layers, featureLayer, steps, seed, split } = run;
+  const { layers, steps, seed, split } = run;
+  const { loss, imageNorm, featureLayer } = bridgeArms[run.arm];
   const options = bridgeOptions.parse({
     ...{ data, localiser, labels: split.base, optimizer: OPTIMIZER },
-    ...{ layers, featureLayer, steps, seed },
+    ...{ layers, loss, imageNorm, featureLayer, steps, seed },
   });
   const features = await featuresOf(data, { model, localiser, featureLayer, cache: join(work, "features") });
   const began = performance.now();
-  const { loss } = await trainBridgeOn(tokensFor(run, features, world.side), model, options, { out });
+  const trained = await trainBridgeOn(tokensFor(run, features, world.side), model, options, { out });
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
-  console.error(`${out}: loss ${loss.first.toFixed(3)} to ${loss.last.toFixed(3)} in ${seconds} s`);
+  console.error(`${out}: loss ${trained.loss.first.toFixed(3)} to ${trained.loss.last.toFixed(3)} in ${seconds} s`);
 }
 
 const OPTIMIZER = { lr: 1e-3, beta2: 0.999, weightDecay: 1e-4 } as const;

@@ -1,5 +1,6 @@
 import { drawings } from "../../src/lab/data/scenes/drawings.ts";
 import { tints } from "../../src/lab/data/scenes/options.ts";
+import type { BridgeArmName } from "./bridge-arms.ts";
 import { SHAPES_SIDE } from "./shapes/scene.ts";
 import { labelOf, looks } from "./shapes/words.ts";
 import { type LabelSplit, part, splitOf } from "./splits.ts";
@@ -11,8 +12,8 @@ export interface GateWorld {
   readonly labels: readonly string[];
   /** Ways to leave labels out; controls are told of the first. */
   readonly splits: readonly [LabelSplit, ...LabelSplit[]];
-  /** True if bridges read boxes in place of the localiser's tokens, too: it tells more where objects hide one another. */
-  readonly boxTokens: boolean;
+  /** Kinds of bridges that are compared. Boxes in place of the localiser's tokens tell more where objects hide one another. */
+  readonly arms: readonly BridgeArmName[];
   /** Folder of the results. */
   readonly results: string;
 }
@@ -41,7 +42,7 @@ export const worlds: Readonly<Record<WorldName, GateWorld>> = {
       splitOf("colours", drawnOrWritten, part(drawn, 0.3, 1)),
       splitOf("drawings", drawnOrWritten, [...part(NAMES, 0.3, 2).flatMap(inColours), ...part(DIGITS, 0.3, 3)]),
     ],
-    boxTokens: false,
+    arms: ["own", "paper"],
     results: "docs/results/regionspot",
   },
   /** Shapes of 192 looks, of which three of ten are left out. */
@@ -49,7 +50,7 @@ export const worlds: Readonly<Record<WorldName, GateWorld>> = {
     side: SHAPES_SIDE,
     labels: shapeLabels,
     splits: [splitOf("looks", shapeLabels, part(shapeLabels, 0.3, 1))],
-    boxTokens: true,
+    arms: ["own", "last", "paper", "boxes"],
     results: "docs/results/regionspot/shapes",
   },
 };
