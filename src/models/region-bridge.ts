@@ -44,13 +44,13 @@ export class RegionBridge {
     const { hidden, layers, width, imageNorm } = this.config;
     const parts = new Parts(this.weights, g);
     const norm = (name: string) => parts.norm(name, hidden, { norm: "layer", epsilon: 1e-5 });
-    const whole = imageNorm ? normalise(image, norm("image_norm")) : image;
+    const read = imageNorm ? normalise(image, norm("image_norm")) : image;
     let x = parts.project(tokens, { to_clip: hidden });
     let attention: Tensor | undefined;
     for (let layer = 0; layer < layers; layer++) {
       const name = (part: string) => `blk.${layer}.${part}`;
       x = normalise(plus(x, this.#look(parts, name("self"), x, x).values), norm(name("self_norm")));
-      const seen = this.#look(parts, name("cross"), x, whole);
+      const seen = this.#look(parts, name("cross"), x, read);
       attention = seen.weights;
       x = normalise(plus(x, seen.values), norm(name("cross_norm")));
       const inside = activateMlp(parts.project(x, { [name("ffn_up")]: this.config.ffn }), "relu", false);
