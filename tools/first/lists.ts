@@ -4,10 +4,9 @@
  * grades, ties by BM25.
  */
 import { writeFileSync } from "node:fs";
-import type { RankingItem } from "../../src/lab/item.ts";
 import type { ItemsFor } from "../../src/lab/task.ts";
-import { findTask } from "../../src/lab/tasks/registry.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { cranfieldQueries } from "./cranfield-queries.ts";
 import { searcher } from "./searcher.ts";
 import { excerptsOf, squadQuestions } from "./squad.ts";
 
@@ -16,8 +15,6 @@ const [folder = "", out = "", size = "10", words = "36"] = process.argv.slice(2)
 const [SIZE, WORDS] = [Number(size), Number(words)];
 /** The most of BM25's passages that a list may go down to. */
 const DEEPEST = 256;
-/** Cranfield's queries that the lab draws first with seed 0: they are judged on. */
-const HELD_OUT = 75;
 
 interface List {
   readonly query: string;
@@ -58,14 +55,11 @@ function spread(texts: readonly string[], count: number): string[] {
 }
 
 async function cranfieldLists(): Promise<List[]> {
-  const items: RankingItem[] = [];
-  for await (const item of (await findTask(`cranfield:${folder},source=drop`)).items(run))
-    items.push(item as RankingItem);
-  const { documents } = items[0]!;
+  const { documents, queries } = await cranfieldQueries(folder, run);
   const search = searcher(documents.map(({ text }) => text));
   const idOf = new Map(documents.map(({ id, text }) => [text, id]));
   const cut = (text: string) => text.split(/\s+/).slice(0, WORDS).join(" ");
-  return items.slice(HELD_OUT).flatMap(({ query, relevance }) => {
+  return queries.flatMap(({ query, relevance }) => {
     const candidates = search(query, DEEPEST);
     const gain = (text: string) => relevance[idOf.get(text)!] ?? 0;
     const judged = candidates.filter((text) => gain(text) > 0);

@@ -5,15 +5,14 @@
  *
  * `short` has passages of SQuAD, asked in few words by the question that they answer or by some of their own. `whole` begins with a
  * reranker's prompt and asks some queries in its whole wording, of passages near each other; one in two chats has documents of
- * Cranfield, asked by their titles and one by a query that is not held out. `short` reads none of Cranfield.
+ * Cranfield, asked by their titles and, in half of these, one by a query that is not held out. `short` reads none of Cranfield.
  */
 import { writeFileSync } from "node:fs";
 import { letterOf } from "../../src/engine/listwise/letters.ts";
 import { question, SYSTEM, task } from "../../src/engine/listwise/prompt.ts";
 import { oneLine } from "../../src/engine/listwise/text.ts";
-import type { RankingItem } from "../../src/lab/item.ts";
-import { findTask } from "../../src/lab/tasks/registry.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { cranfieldQueries } from "./cranfield-queries.ts";
 import { searcher } from "./searcher.ts";
 import { excerptsOf, squadQuestions } from "./squad.ts";
 
@@ -69,8 +68,6 @@ const QUOTED = 4;
 const LONGEST = 25;
 /** Passages that are told apart in a chat are among so many that BM25 finds. */
 const NEAR = 40;
-/** Cranfield's queries that the lab draws first with seed 0: they are judged on. */
-const HELD_OUT = 75;
 
 /** A passage, and what asks for it. */
 interface Lesson {
@@ -107,15 +104,13 @@ function quoted(passage: string): string {
 
 /** Documents that are asked for by their titles, among others near them. In one of two chats one answers a judged query. */
 async function cranfield(): Promise<() => readonly Lesson[]> {
-  const items: RankingItem[] = [];
-  for await (const item of (await findTask(`cranfield:${folder},source=drop`)).items(run))
-    items.push(item as RankingItem);
-  const documents = items[0]!.documents.filter(
+  const { queries, ...all } = await cranfieldQueries(folder, run);
+  const documents = all.documents.filter(
     ({ text }) => bodyOf(text).length >= WORDS && titleOf(text).split(" ").length <= LONGEST,
   );
   const search = searcher(documents.map(({ text }) => text));
   const byTitle = (text: string): Lesson => ({ query: titleOf(text), passage: bodyPart(text) });
-  const judged = items.slice(HELD_OUT).flatMap(({ query, relevance }) => {
+  const judged = queries.flatMap(({ query, relevance }) => {
     const isRelevant = ({ id }: { readonly id: string }) => (relevance[id] ?? 0) > 0;
     const answers = documents.filter(isRelevant).map(({ text }) => text);
     const others = search(query, NEAR).filter((text) => !answers.includes(text));

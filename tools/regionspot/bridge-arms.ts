@@ -1,8 +1,8 @@
 import type { BridgeOptions } from "../../src/train/regions/options.ts";
 
-/** What a kind of bridge learns by and reads. */
+/** A kind of bridge: its loss, and what it reads. */
 interface BridgeArm extends Pick<BridgeOptions, "loss" | "imageNorm" | "featureLayer"> {
-  /** As tables have it. */
+  /** Its name in tables. */
   readonly title: string;
   /** A region's token: the localiser's, or its box. */
   readonly tokens: "localiser" | "boxes";

@@ -7,7 +7,7 @@ export async function* markdownDocument(path: string): AsyncGenerator<Document> 
   yield wholeFile(path, markdownParts(await textOf(path)));
 }
 
-/** Code between fences, or behind the last one: its comments are no headings. */
+/** Code between fences, or from an open fence to the end: its comments are no headings. */
 const FENCED = /^ {0,3}(`{3,}|~{3,})[\s\S]*?(?:^ {0,3}\1|$(?![\s\S]))/gm;
 
 /** The text keeps its marks, without front matter and the heading that is the title. */
