@@ -4,7 +4,7 @@ import { drawObject } from "../tools/regionspot/shapes/object.ts";
 import { drawShapeScene, MOST, SEEN, SHAPES_SIDE } from "../tools/regionspot/shapes/scene.ts";
 import { TWINS, twin } from "../tools/regionspot/shapes/twins.ts";
 import { labelOf, looks, shapeNames } from "../tools/regionspot/shapes/words.ts";
-import { shapeCaption } from "../tools/regionspot/shapes/write.ts";
+import { briefly, shapeCaption } from "../tools/regionspot/shapes/write.ts";
 
 const seeds = Array.from({ length: 120 }, (_, seed) => seed);
 const scenes = seeds.map((seed) => drawShapeScene(seed));
@@ -49,13 +49,26 @@ test("some objects are covered in part, the last one never is", () => {
 test("a caption names all objects and no other, in an order of its own", () => {
   const orders = scenes.map((scene, i) => {
     const labels = scene.objects.map(({ label }) => label);
-    const words = shapeCaption(scene, seeds[i]!).replaceAll(/\b(a picture of|a|and)\b|,/g, " ");
+    const words = shapeCaption(scene.objects, seeds[i]!).replaceAll(/\b(a picture of|a|and)\b|,/g, " ");
     const told = words.trim().split(/\s{2,}/);
     expect(told.toSorted()).toEqual(labels.toSorted());
     return told.join() === labels.join();
   });
   const several = orders.filter((_, i) => scenes[i]!.objects.length > 1);
   expect(several.filter((same) => same).length).toBeLessThan(several.length / 3);
+});
+
+test("a brief row leaves out textures and colours, no shape", () => {
+  const labels = looks.map(labelOf);
+  const row = { image: "", masks: "", boxes: [], labels, caption: "" };
+  const brief = briefly(row, 5);
+  const words = brief.labels.map((label) => label.split(" "));
+  expect(words.map((told) => told.at(-1))).toEqual(looks.map(({ shape }) => shape));
+  expect(words.every((told, i) => told.every((word) => labels[i]!.split(" ").includes(word)))).toBe(true);
+  const untold = words.filter(({ length }) => length < 3).length / labels.length;
+  expect(untold).toBeGreaterThan(0.3);
+  expect(untold).toBeLessThan(0.6);
+  expect(brief.caption).not.toBe("");
 });
 
 test("each shape has an area of its own and lies in its square", () => {

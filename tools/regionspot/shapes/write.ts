@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { captionOf } from "../../../src/lab/data/scenes/words.ts";
+import { captionOf, type Labelled } from "../../../src/lab/data/scenes/words.ts";
 import { type SceneRow, type SceneSet, seedOf, writeImages } from "../../../src/lab/data/scenes/write.ts";
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
 import { fillWhole } from "../../../src/util/write-whole.ts";
@@ -10,9 +10,13 @@ import { TWINS, twin } from "./twins.ts";
 /** A line of `scenes.jsonl`. */
 export type ShapeRow = Omit<SceneRow, "questions">;
 
+/** The share of textures, and of colours, that a caption of `groups.jsonl` does not tell. */
+const UNTOLD = 0.25;
+
 /**
  * Writes scenes of shapes as PNG files and a line each into `scenes.jsonl` and `groups.jsonl`, which has captions alone, grouped by the
- * number of objects: among lone ones, few have the same colour and texture, so that a caption is only found by the shape, too.
+ * number of objects: among lone ones, few have the same colour and texture, so that a caption is only found by the shape, too. These captions
+ * leave words out, as people do: a text encoder that only ever reads three words of an object need not tell what each adds.
  */
 export async function writeShapes(out: string, set: SceneSet): Promise<void> {
   await mkdir(join(out, "images"), { recursive: true });
@@ -21,7 +25,7 @@ export async function writeShapes(out: string, set: SceneSet): Promise<void> {
       for (let i = 0; i < set.count; i++) {
         const row = await writeShape(out, String(i).padStart(6, "0"), seedOf(set, i));
         await scenes.write(`${JSON.stringify(row)}\n`);
-        await groups.write(`${JSON.stringify(grouped(row))}\n`);
+        await groups.write(`${JSON.stringify(grouped(briefly(row, seedOf(set, i))))}\n`);
       }
     }),
   );
@@ -52,7 +56,7 @@ async function writeShape(
     ...(await writeImages(out, name, scene)),
     boxes: objects.map(({ box }) => box),
     labels: objects.map(({ label }) => label),
-    caption: shapeCaption(scene, seed),
+    caption: shapeCaption(scene.objects, seed),
   };
 }
 
@@ -62,7 +66,16 @@ const grouped = ({ image, caption, labels }: ShapeRow) => ({
 });
 
 /** Names all objects in an order that says nothing: that in which they are drawn would tell which is in front. */
-export function shapeCaption(scene: ShapeScene, seed: number): string {
-  const objects = shuffle([...scene.objects], seededRandom(seed + 1));
-  return captionOf({ ...scene, objects }, seed);
+export const shapeCaption = (objects: readonly Labelled[], seed: number): string =>
+  captionOf(shuffle([...objects], seededRandom(seed + 1)), seed);
+
+/** A row whose labels and caption leave out some textures and colours. */
+export function briefly(row: ShapeRow, seed: number): ShapeRow {
+  const random = seededRandom(seed + 2);
+  const labels = row.labels.map((label) => {
+    const [texture, colour, shape] = label.split(" ") as [string, string, string];
+    const told = [texture, colour].filter(() => random() >= UNTOLD);
+    return [...told, shape].join(" ");
+  });
+  return { ...row, labels, caption: shapeCaption(labels.map((label) => ({ label })), seed) };
 }

@@ -74,8 +74,8 @@ test("captions count, and a lone object is told in three ways", () => {
     ...{ size: 1, rgb: new Uint8Array(3), owner: new Uint8Array(1) },
     objects: labels.map((label) => ({ ...object, label })),
   });
-  expect(captionOf(scene("cat", "owl", "cat", "8"), 0)).toBe("two cats, an owl and an 8");
-  const alone = new Set(some.map((seed) => captionOf(scene("bus"), seed)));
+  expect(captionOf(scene("cat", "owl", "cat", "8").objects, 0)).toBe("two cats, an owl and an 8");
+  const alone = new Set(some.map((seed) => captionOf(scene("bus").objects, seed)));
   expect(alone).toEqual(new Set(["bus", "a bus", "a picture of a bus"]));
   expect([plural("cherry"), plural("fox"), plural("tomato"), plural("key")]).toEqual([
     ...["cherries", "foxes", "tomatoes", "keys"],

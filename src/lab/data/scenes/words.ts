@@ -10,12 +10,15 @@ export interface SceneQuestion {
   readonly answer: string;
 }
 
+/** Something that a caption names. */
+export type Labelled = Pick<SceneObject, "label">;
+
 const numbers = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
 const one = (label: string): string => `${/^[aeio8]/.test(label) ? "an" : "a"} ${label}`;
 
 /** Tells what is on a scene: "a cat, two dogs and an 8". A lone object is told in one of three ways. */
-export function captionOf({ objects }: Scene, seed: number): string {
+export function captionOf(objects: readonly Labelled[], seed: number): string {
   const counts = new Map<string, number>();
   for (const { label } of objects) counts.set(label, (counts.get(label) ?? 0) + 1);
   const parts = [...counts].map(([label, count]) => (count === 1 ? one(label) : `${numbers[count]} ${plural(label)}`));

@@ -61,7 +61,7 @@ const rowOf = (
   ...paths,
   boxes: scene.objects.map(({ box }) => box),
   labels: scene.objects.map(({ label }) => label),
-  caption: captionOf(scene, seed),
+  caption: captionOf(scene.objects, seed),
   questions: questionsOf(scene, names, seed),
 });
 
