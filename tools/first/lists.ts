@@ -1,7 +1,7 @@
 /**
- * Writes lists to train a reranker on: `npx tsx tools/first/lists.ts CRANFIELD OUT [SIZE [WORDS]]`. SQuAD's questions with the
+ * Writes lists to train a reranker on: `npx tsx tools/first/lists.ts CRANFIELD OUT [SIZE [WORDS [ORDER]]]`. SQuAD's questions with the
  * excerpt that has the answer and others from BM25's ranking, and Cranfield's queries that are not held out, by their
- * grades, ties by BM25.
+ * grades, ties by BM25. ORDER is that in which documents are read: shuffled (default), or searched, as BM25 has them and a reranker gets them.
  */
 import { writeFileSync } from "node:fs";
 import type { ItemsFor } from "../../src/lab/task.ts";
@@ -10,9 +10,11 @@ import { cranfieldQueries } from "./cranfield-queries.ts";
 import { searcher } from "./searcher.ts";
 import { excerptsOf, squadQuestions } from "./squad.ts";
 
-const [folder = "", out = "", size = "10", words = "36"] = process.argv.slice(2);
+const [folder = "", out = "", size = "10", words = "36", order = "shuffled"] = process.argv.slice(2);
 /** Passages of a list, and words of a passage. */
 const [SIZE, WORDS] = [Number(size), Number(words)];
+if (order !== "shuffled" && order !== "searched")
+  throw new Error(`the order is ${order}, expected shuffled or searched`);
 /** The most of BM25's passages that a list may go down to. */
 const DEEPEST = 256;
 
@@ -24,14 +26,17 @@ interface List {
 
 const run: ItemsFor = { seed: 0, limit: undefined, countTokens: () => 0 };
 const random = seededRandom(7);
-const lists = [...(await squadLists()), ...(await cranfieldLists())];
-writeFileSync(
-  out,
-  shuffle(lists, random)
-    .map((list) => `${JSON.stringify(list)}\n`)
-    .join(""),
-);
-process.stderr.write(`${lists.length} lists\n`);
+const lists = shuffle([...(await squadLists()), ...(await cranfieldLists())], random);
+const written = order === "searched" ? balanced(lists) : lists;
+writeFileSync(out, written.map((list) => `${JSON.stringify(list)}\n`).join(""));
+process.stderr.write(`${written.length} lists\n`);
+
+/** As many lists whose first document is the best as others: where BM25 is nearly always right, its order is all that is learned. */
+function balanced(lists: readonly List[]): List[] {
+  const isFirst = ({ ranking }: List) => ranking[0] === 0;
+  const others = lists.filter((list) => !isFirst(list));
+  return shuffle([...others, ...lists.filter(isFirst).slice(0, others.length)], random);
+}
 
 /** A question; the excerpt with its answer is the best, the others follow as BM25 has them. */
 async function squadLists(): Promise<List[]> {
@@ -42,8 +47,9 @@ async function squadLists(): Promise<List[]> {
     const hasAnswer = (text: string) => answers.some((answer) => text.includes(answer));
     const best = excerptsOf(passage, WORDS).find(hasAnswer);
     if (best === undefined) return [];
-    const others = search(question, DEEPEST).filter((text) => text !== best && !hasAnswer(text));
-    return [shuffled(question, [best, ...spread(others, SIZE - 1)])];
+    const found = search(question, DEEPEST);
+    const others = found.filter((text) => text !== best && !hasAnswer(text));
+    return [listOf(question, [best, ...spread(others, SIZE - 1)], found)];
   });
 }
 
@@ -66,13 +72,16 @@ async function cranfieldLists(): Promise<List[]> {
     if (judged.length === 0) return [];
     const some = judged.slice(0, SIZE / 2).toSorted((a, b) => gain(b) - gain(a));
     const others = candidates.filter((text) => gain(text) === 0);
-    return [shuffled(query, [...some, ...spread(others, SIZE - some.length)].map(cut))];
+    const { documents, ranking } = listOf(query, [...some, ...spread(others, SIZE - some.length)], candidates);
+    return [{ query, documents: documents.map(cut), ranking }];
   });
 }
 
-/** A list whose documents are in random order. */
-function shuffled(query: string, best: readonly string[]): List {
+/** A list of documents, given best first, in the order in which they are read; one that BM25 did not find is its last. */
+function listOf(query: string, best: readonly string[], found: readonly string[]): List {
   const places = shuffle([...best.keys()], random);
+  const rank = (i: number) => (found.includes(best[i]!) ? found.indexOf(best[i]!) : found.length);
+  if (order === "searched") places.sort((a, b) => rank(a) - rank(b));
   const documents = places.map((i) => best[i]!);
   return { query, documents, ranking: best.map((_, i) => places.indexOf(i)) };
 }
