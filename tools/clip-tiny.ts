@@ -48,7 +48,7 @@ async function lone(scenes: string) {
 
 /** Each picture's own caption among those of its group, and a wrong one under the control. */
 async function captions(scenes: string) {
-  const pairs = readPairs(scenes);
+  const pairs = readPairs([scenes]);
   const own = await retrieved(pairs);
   return { among: AMONG, chance: 1 / AMONG, accuracy: own, shuffled: await retrieved(shuffledPairs(pairs, 0)) };
 }

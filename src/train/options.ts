@@ -36,6 +36,12 @@ export type UpcycleOptions = z.output<typeof upcycleOptions>;
 
 const FILES = "expected a file, or a list of files";
 
+/** A file of data, or several. */
+export const dataFiles = z.preprocess(
+  (given) => (typeof given === "string" ? [given] : given),
+  z.array(z.string(), FILES).min(1, FILES),
+);
+
 /** A training run, whole: from it follow the fields of its YAML or JSON file, the flags and the docs. */
 export const trainOptions = z.strictObject({
   method: z.string().optional().describe("a training method with its options, such as sparse:sparsity=0.6"),
@@ -49,11 +55,9 @@ export const trainOptions = z.strictObject({
     .string()
     .default("characters")
     .describe("of a model from random weights: characters, bytes, words or a MODEL"),
-  data: z
-    .preprocess((given) => (typeof given === "string" ? [given] : given), z.array(z.string(), FILES).min(1, FILES))
-    .describe(
-      "text files, or JSONL with text, prompt and completion, messages, text and label, query and positive, or image, prompt and answer",
-    ),
+  data: dataFiles.describe(
+    "text files, or JSONL with text, prompt and completion, messages, text and label, query and positive, or image, prompt and answer",
+  ),
   validation: z.number().min(0).max(0.9).default(0.1).describe("share of the data that is held out"),
   head: z
     .enum(heads)

@@ -1,5 +1,8 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
-import { batchesOf, type Pair, rowsOf, shuffledPairs } from "./data.ts";
+import { batchesOf, type Pair, readPairs, rowsOf, shuffledPairs } from "./data.ts";
 
 const pair = (image: number, key: string, group: string): Pair => ({ image: `${image}`, caption: key, key, group });
 /** 40 pairs of 10 keys in each of two groups. */
@@ -25,4 +28,19 @@ test("the control gives each picture another's caption, each caption once", () =
   const others = shuffledPairs(own, 3);
   expect(others.every(({ caption }, i) => caption !== own[i]!.caption)).toBe(true);
   expect(new Set(others.map(({ caption }) => caption)).size).toBe(own.length);
+});
+
+test("pairs of several files, each picture's path from its own file's folder", () => {
+  const folder = mkdtempSync(join(tmpdir(), "modicum-pairs-"));
+  const files = ["a", "b"].map((name) => {
+    mkdirSync(join(folder, name));
+    const file = join(folder, name, "pairs.jsonl");
+    writeFileSync(file, `${JSON.stringify({ image: "0.png", caption: name })}\n`);
+    return file;
+  });
+  expect(readPairs(files).map(({ image, caption }) => [image, caption])).toEqual(
+    ["a", "b"].map((name) => [join(folder, name, "0.png"), name]),
+  );
+  expect(() => readPairs(files.slice(0, 1))).toThrow(`${files[0]}: 1 pictures with captions, expected at least two`);
+  rmSync(folder, { recursive: true });
 });

@@ -24,21 +24,26 @@ export interface Pair {
   readonly group: string;
 }
 
-/** The pairs of a file of JSON lines. @throws UserError with the number of a line that is none */
-export function readPairs(file: string): Pair[] {
-  const lines = readText(file).split("\n");
-  const pairs = lines.flatMap((text, i) => {
-    if (text.trim() === "") return [];
-    const {
-      image,
-      caption,
-      key = caption,
-      group = "",
-    } = inFile(`${file}: line ${i + 1}`, () => checked(line, JSON.parse(text)));
-    return [{ image: join(dirname(file), image), caption, key, group }];
-  });
+/** The pairs of files of JSON lines. @throws UserError with the number of a line that is none */
+export function readPairs(files: readonly string[]): Pair[] {
+  const pairs = files.flatMap(pairsOf);
   if (pairs.length > 1) return pairs;
-  throw new UserError(`${file} has ${pairs.length} pictures with captions, expected at least two`);
+  throw new UserError(`${files.join(", ")}: ${pairs.length} pictures with captions, expected at least two`);
+}
+
+function pairsOf(file: string): Pair[] {
+  return readText(file)
+    .split("\n")
+    .flatMap((text, i) => {
+      if (text.trim() === "") return [];
+      const {
+        image,
+        caption,
+        key = caption,
+        group = "",
+      } = inFile(`${file}: line ${i + 1}`, () => checked(line, JSON.parse(text)));
+      return [{ image: join(dirname(file), image), caption, key, group }];
+    });
 }
 
 /** Every picture with the caption of another. */

@@ -1,16 +1,14 @@
 import { z } from "zod";
-import { optimizerOptions } from "../options.ts";
+import { dataFiles, optimizerOptions } from "../options.ts";
 import { scheduleOptions } from "../schedule.ts";
 
 const count = z.int().min(1);
 
 /** Training of an encoder of images and texts on pictures with captions, whole. */
 export const pairOptions = z.strictObject({
-  data: z
-    .string()
-    .describe(
-      "JSON lines with image, a path from the file's folder, and caption; key and group, which keep pairs apart or together",
-    ),
+  data: dataFiles.describe(
+    "files of JSON lines with image, a path from its file's folder, and caption; key and group, which keep pairs apart or together",
+  ),
   architecture: z
     .record(z.string(), z.json())
     .describe(

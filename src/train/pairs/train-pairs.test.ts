@@ -54,7 +54,7 @@ test.each(["clip", "siglip"])(
     const out = at(`${name}-still`);
     const { loss } = await trainPairs(given(name, { steps: 1, optimizer: STILL }), { out });
     using model = await ImageTextModel.load(await resolveModel(out));
-    const batch = batchesOf(readPairs(data), 6, 0).next().value;
+    const batch = batchesOf(readPairs([data]), 6, 0).next().value;
     const { answers: images } = await model.embed(batch.map(({ image }) => ({ image })));
     const { answers: captions } = await model.embed(batch.map(({ caption }) => caption));
     const { scale, bias } = model.model.logit;
