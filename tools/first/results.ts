@@ -131,8 +131,10 @@ const CLAIMS = [
   ["lookups.single-token", "random"],
   ["near.single-token", "random"],
   ["near.single-token", "lookups.single-token"],
-  ["joint-0.single-token", "lookups.single-token"],
-  ["lm-0.single-token", "lookups.single-token"],
+  ["shuffled-joint.single-token", "lookups.single-token"],
+  ["shuffled-lm.single-token", "lookups.single-token"],
+  ["start.single-token", "random"],
+  ["joint-0.single-token", "start.single-token"],
   ["early-joint.single-token", "early-joint.generate"],
 ] as const;
 
@@ -202,7 +204,7 @@ function trainings(): string {
     const steps = stepsOf(join(RESULTS, "training", file));
     const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(2);
     const [run, last] = [file.replace(".jsonl", ""), steps.at(-1)!];
-    const ignorant = equalLoss(run.split("-")[0]!);
+    const ignorant = equalLoss(run.replaceAll(/^shuffled-|-\d+$/g, ""));
     return [
       `\`${run}\``,
       String(steps.length),
@@ -222,13 +224,14 @@ const CHATS = {
   whole: { turns: 8, passages: [4, 10] },
   longer: { turns: 9, passages: [8, 10] },
   near: { turns: 9, passages: [8, 10] },
+  "start-short": { turns: 12, passages: [4, 8] },
+  "start-whole": { turns: 9, passages: [8, 10] },
 } as const;
 
 /** Losses of the trainings that teach to look up. An answer is four labels, of which a letter is one. */
 function lookups(): string {
-  const lines = (["short", "whole", "longer", "near"] as const).map((kind) => {
+  const lines = Object.entries(CHATS).map(([kind, { turns, passages }]) => {
     const steps = stepsOf(join(RESULTS, "lookups", `${kind}.jsonl`));
-    const { turns, passages } = CHATS[kind];
     const [fewest, most] = passages;
     const counts = Array.from({ length: most - fewest + 1 }, (_, i) => fewest + i);
     const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(3);
