@@ -18,9 +18,11 @@ interface Sets {
 interface Baselines {
   readonly split: string;
   readonly crop: Sets;
+  /** Crops with a tenth of the box around it. */
+  readonly wide?: Sets;
   readonly pool: Sets;
   /** The same of regions whose box overlaps another's. */
-  readonly crowded?: { readonly crop: Sets; readonly pool: Sets };
+  readonly crowded?: Omit<Baselines, "split" | "crowded">;
 }
 interface BridgeRow {
   readonly split: string;
@@ -112,12 +114,12 @@ function accuracyTable(baselines: readonly Baselines[], rows: readonly BridgeRow
     spread(sets.map(({ novel }) => novel.among)),
     spread(sets.map(({ novel }) => novel.amongAll)),
   ];
-  const lines = baselines.flatMap(({ split, crop, pool }) => {
+  const lines = baselines.flatMap((baseline) => {
+    const { split } = baseline;
     const of = (arm: BridgeArmName) => rows.filter((row) => row.split === split && row.arm === arm);
     const arms: readonly (readonly [string, readonly Sets[]])[] = [
       ...armsOf(rows).map((arm) => [bridgeArms[arm].title, of(arm).map((row) => row.own)] as const),
-      ["crop-and-classify", [crop]],
-      ["mean of the box's tokens", [pool]],
+      ...withoutBridge(baseline),
     ];
     return arms.map(([title, sets], i) => [i === 0 ? splitNames[split]! : "", title, ...cells(sets)]);
   });
@@ -134,23 +136,33 @@ function accuracyTable(baselines: readonly Baselines[], rows: readonly BridgeRow
   return `${markdownTable(head, lines)}\n\nRegions of learned labels and of others, ${regions.join("; ")}.`;
 }
 
+/** The arms that have no bridge. */
+const withoutBridge = ({
+  crop,
+  wide,
+  pool,
+}: Omit<Baselines, "split">): readonly (readonly [string, readonly Sets[]])[] => [
+  ["crop-and-classify", [crop]],
+  ...(wide ? [["crop-and-classify, a tenth more on each side", [wide]] as const] : []),
+  ["mean of the box's tokens", [pool]],
+];
+
 /** The same arms, on regions whose box overlaps another's. */
 function crowdedTable({ crowded }: Baselines, rows: readonly BridgeRow[]): string {
   const cells = (sets: readonly Sets[]) => [
     spread(sets.map(({ base }) => base.amongAll)),
     spread(sets.map(({ novel }) => novel.among)),
   ];
-  const { crop, pool } = crowded!;
   const lines = [
     ...armsOf(rows).map((arm) => [
       bridgeArms[arm].title,
       ...cells(rows.filter((row) => row.arm === arm).map((row) => row.crowded!)),
     ]),
-    ["crop-and-classify", ...cells([crop])],
-    ["mean of the box's tokens", ...cells([pool])],
+    ...withoutBridge(crowded!).map(([title, sets]) => [title, ...cells(sets)]),
   ];
+  const { base, novel } = crowded!.crop;
   const head = [
-    `boxes that overlap another by a tenth (${crop.base.regions} and ${crop.novel.regions} regions)`,
+    `boxes that overlap another by a tenth (${base.regions} and ${novel.regions} regions)`,
     ...["learned, among all labels", "never learned, among themselves"],
   ];
   return markdownTable(head, lines);

@@ -1,6 +1,6 @@
 import sharp from "sharp";
 import type { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
-import { overlap } from "../../src/engine/regions/box.ts";
+import { type Box, overlap } from "../../src/engine/regions/box.ts";
 import { BOX_NUMBERS, boxNumbers } from "../../src/models/localiser.ts";
 import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import type { RegionFeatures } from "../../src/train/regions/features.ts";
@@ -61,22 +61,36 @@ export async function bridged(recognizer: Recognizer, features: RegionFeatures, 
   return vectors;
 }
 
-/** Crop-and-classify: the image–text model's vector of each region's part of the picture, scaled to a whole one. */
-export async function cropped(model: ImageTextModel, scenes: readonly RegionScene[]): Promise<Vectors> {
+/**
+ * Crop-and-classify: the image–text model's vector of each region's part of the picture, scaled to a whole one. `margin` is what is
+ * cut out around a box, as a share of its sides.
+ */
+export async function cropped(
+  model: ImageTextModel,
+  scenes: readonly RegionScene[],
+  side: number,
+  margin: number,
+): Promise<Vectors> {
   const vectors: Float32Array[] = [];
   for (const { image, boxes } of scenes) {
     const crops = await Promise.all(
-      boxes.map(([left, top, right, bottom]) =>
-        sharp(image)
+      boxes.map((box) => {
+        const [left, top, right, bottom] = widened(box, side, margin);
+        return sharp(image)
           .extract({ left, top, width: right - left, height: bottom - top })
           .png()
-          .toBuffer(),
-      ),
+          .toBuffer();
+      }),
     );
     const { answers } = await model.embed(crops.map((bytes) => ({ image: bytes })));
     vectors.push(...answers);
   }
   return vectors;
+}
+
+function widened([left, top, right, bottom]: Box, side: number, margin: number): Box {
+  const [x, y] = [right - left, bottom - top].map((edge) => Math.round(edge * margin)) as [number, number];
+  return [Math.max(0, left - x), Math.max(0, top - y), Math.min(side, right + x), Math.min(side, bottom + y)];
 }
 
 /** The mean of the image's tokens whose patch's middle is in the box (or of the nearest one), as a vector of the space. */

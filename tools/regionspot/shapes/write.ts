@@ -77,5 +77,12 @@ export function briefly(row: ShapeRow, seed: number): ShapeRow {
     const told = [texture, colour].filter(() => random() >= UNTOLD);
     return [...told, shape].join(" ");
   });
-  return { ...row, labels, caption: shapeCaption(labels.map((label) => ({ label })), seed) };
+  return {
+    ...row,
+    labels,
+    caption: shapeCaption(
+      labels.map((label) => ({ label })),
+      seed,
+    ),
+  };
 }
