@@ -4,11 +4,10 @@ import { readImage } from "../../engine/image/input.ts";
 import { CHANNELS } from "../../engine/image/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../../engine/image/processor.ts";
 import type { ImageText } from "../../models/image-text.ts";
-import { checked } from "../../util/checked.ts";
-import { inFile, UserError } from "../../util/errors.ts";
+import { UserError } from "../../util/errors.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { readText } from "../data/files.ts";
+import { checkedLines } from "../data/checked-lines.ts";
 import type { DataInputs } from "../whole/given-buffers.ts";
 
 const text = z.string().min(1);
@@ -31,20 +30,13 @@ export function readPairs(files: readonly string[]): Pair[] {
   throw new UserError(`${files.join(", ")}: ${pairs.length} pictures with captions, expected at least two`);
 }
 
-function pairsOf(file: string): Pair[] {
-  return readText(file)
-    .split("\n")
-    .flatMap((text, i) => {
-      if (text.trim() === "") return [];
-      const {
-        image,
-        caption,
-        key = caption,
-        group = "",
-      } = inFile(`${file}: line ${i + 1}`, () => checked(line, JSON.parse(text)));
-      return [{ image: join(dirname(file), image), caption, key, group }];
-    });
-}
+const pairsOf = (file: string): Pair[] =>
+  checkedLines(file, line).map(({ image, caption, key = caption, group = "" }) => ({
+    image: join(dirname(file), image),
+    caption,
+    key,
+    group,
+  }));
 
 /** Every picture with the caption of another. */
 export function shuffledPairs(pairs: readonly Pair[], seed: number): Pair[] {

@@ -3,9 +3,8 @@ import { z } from "zod";
 import { readImage } from "../../engine/image/input.ts";
 import type { Pixels } from "../../engine/image/pixels.ts";
 import type { Box } from "../../engine/regions/box.ts";
-import { checked } from "../../util/checked.ts";
-import { inFile, UserError } from "../../util/errors.ts";
-import { readText } from "../data/files.ts";
+import { UserError } from "../../util/errors.ts";
+import { checkedLines } from "../data/checked-lines.ts";
 
 const edge = z.number().min(0);
 const line = z
@@ -31,13 +30,10 @@ export interface RegionScene {
 /** The scenes of a file of JSON lines. @throws UserError with the number of a line that is none */
 export function readScenes(file: string): RegionScene[] {
   const folder = dirname(file);
-  const scenes = readText(file)
-    .split("\n")
-    .flatMap((text, i) => {
-      if (text.trim() === "") return [];
-      const { image, masks, ...rest } = inFile(`${file}: line ${i + 1}`, () => checked(line, JSON.parse(text)));
-      return [{ ...rest, image: join(folder, image), ...(masks && { masks: join(folder, masks) }) }];
-    });
+  const scenes = checkedLines(file, line).map(({ image, masks, ...rest }) => ({
+    ...{ ...rest, image: join(folder, image) },
+    ...(masks && { masks: join(folder, masks) }),
+  }));
   if (scenes.length > 0) return scenes;
   throw new UserError(`${file} has no scenes, expected at least one`);
 }

@@ -37,8 +37,8 @@ test("a run's point is its average size, its tokens and its last held-out loss; 
 
 test.each([
   [() => runOf("plain", {}), /plain: expected a finished run of the method sparse/],
-  [() => file("bad.jsonl", '{"parameters": 5}\n'), /bad\.jsonl:1: "tokens": expected number, got nothing/],
-  [() => file("worse.jsonl", "\nfive\n"), /worse\.jsonl:2: expected a line of JSON/],
+  [() => file("bad.jsonl", '{"parameters": 5}\n'), /bad\.jsonl: line 1: "tokens": expected number, got nothing/],
+  [() => file("worse.jsonl", "\nfive\n"), /worse\.jsonl: line 2: this is not JSON/],
   [() => path.join(folder, "none"), /none/],
 ])("what is no point is refused", (make, message) => {
   expect(() => lawPoints([make()])).toThrow(message);

@@ -1,8 +1,7 @@
 import { existsSync, statSync } from "node:fs";
 import { z } from "zod";
-import { checked } from "../../../../util/checked.ts";
-import { inFile, UserError } from "../../../../util/errors.ts";
-import { readText } from "../../../data/files.ts";
+import { UserError } from "../../../../util/errors.ts";
+import { checkedLines } from "../../../data/checked-lines.ts";
 import { readTrainedRun, summaryOf } from "../../../report/run.ts";
 import type { Point } from "./fit.ts";
 
@@ -14,7 +13,7 @@ const point = z.strictObject({ parameters: positive, tokens: positive, loss: pos
  * weights over the steps, its loss the last held-out one. @throws UserError
  */
 export const lawPoints = (paths: readonly string[]): Point[] =>
-  paths.flatMap((path) => (isFolder(path) ? [pointOf(path)] : pointsIn(path)));
+  paths.flatMap((path) => (isFolder(path) ? [pointOf(path)] : checkedLines(path, point)));
 
 const isFolder = (path: string): boolean => existsSync(path) && statSync(path).isDirectory();
 
@@ -27,19 +26,4 @@ function pointOf(folder: string): Point {
   const loss = run.steps.findLast(({ validation }) => validation !== undefined)?.validation;
   if (loss === undefined) throw new UserError(`${folder}: expected a run with held-out data`);
   return { parameters: parameters.run / receipt.steps, tokens, loss };
-}
-
-function pointsIn(file: string): Point[] {
-  const lines = readText(file).split("\n");
-  return lines.flatMap((line, i) =>
-    line.trim() === "" ? [] : [inFile(`${file}:${i + 1}`, () => checked(point, parsed(line)))],
-  );
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    throw new UserError("expected a line of JSON");
-  }
 }
