@@ -1,7 +1,8 @@
 /**
  * Writes lists to train a reranker on: `npx tsx tools/first/lists.ts CRANFIELD OUT [SIZE [WORDS [ORDER]]]`. SQuAD's questions with the
  * excerpt that has the answer and others from BM25's ranking, and Cranfield's queries that are not held out, by their
- * grades, ties by BM25. ORDER is that in which documents are read: shuffled (default), or searched, as BM25 has them and a reranker gets them.
+ * grades, ties by BM25. ORDER is that in which documents are read: shuffled (default), or searched, as BM25 has them and a
+ * reranker gets them, with the best one first in half of the lists.
  */
 import { writeFileSync } from "node:fs";
 import type { ItemsFor } from "../../src/lab/task.ts";
@@ -31,7 +32,7 @@ const written = order === "searched" ? balanced(lists) : lists;
 writeFileSync(out, written.map((list) => `${JSON.stringify(list)}\n`).join(""));
 process.stderr.write(`${written.length} lists\n`);
 
-/** As many lists whose first document is the best as others: where BM25 is nearly always right, its order is all that is learned. */
+/** Keeps as many lists whose first document is the best as others: where BM25 is nearly always right, its order is all that is learned. */
 function balanced(lists: readonly List[]): List[] {
   const isFirst = ({ ranking }: List) => ranking[0] === 0;
   const others = lists.filter((list) => !isFirst(list));
@@ -80,7 +81,8 @@ async function cranfieldLists(): Promise<List[]> {
 /** A list of documents, given best first, in the order in which they are read; one that BM25 did not find is its last. */
 function listOf(query: string, best: readonly string[], found: readonly string[]): List {
   const places = shuffle([...best.keys()], random);
-  const rank = (i: number) => (found.includes(best[i]!) ? found.indexOf(best[i]!) : found.length);
+  const ranks = new Map(found.map((text, rank) => [text, rank]));
+  const rank = (i: number) => ranks.get(best[i]!) ?? found.length;
   if (order === "searched") places.sort((a, b) => rank(a) - rank(b));
   const documents = places.map((i) => best[i]!);
   return { query, documents, ranking: best.map((_, i) => places.indexOf(i)) };

@@ -41,7 +41,7 @@ export interface Places {
 
 export const SEEDS = [0, 1, 2];
 
-/** What crop-and-classify cuts out around a box in its second form, as a share of the box's sides: of 0, 0.1, 0.25 and 0.5 the best. */
+/** Crop-and-classify's second form cuts out this much around a box, as a share of its sides: the best of 0, 0.1, 0.25 and 0.5 on other scenes. */
 const MARGIN = 0.1;
 
 /** Trains all bridges and measures them, and what they are compared with. What is there already is not done again. */

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { checked } from "../../util/checked.ts";
-import { inFile, UserError } from "../../util/errors.ts";
+import { inFile } from "../../util/errors.ts";
+import { parsedJson } from "../../util/parsed-json.ts";
 import { readText } from "./files.ts";
 
 /**
@@ -11,13 +12,5 @@ export const checkedLines = <S extends z.ZodType>(file: string, schema: S): z.ou
   readText(file)
     .split("\n")
     .flatMap((text, i) =>
-      text.trim() === "" ? [] : [inFile(`${file}: line ${i + 1}`, () => checked(schema, parsed(text)))],
+      text.trim() === "" ? [] : [inFile(`${file}: line ${i + 1}`, () => checked(schema, parsedJson(text)))],
     );
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`this is not JSON (${(error as Error).message})`);
-  }
-}

@@ -2,6 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import { checked } from "../../util/checked.ts";
 import { few, inFile, UserError } from "../../util/errors.ts";
+import { parsedJson } from "../../util/parsed-json.ts";
 
 const message = z.looseObject({ role: z.string(), content: z.json().default(null) }).catchall(z.json());
 
@@ -121,12 +122,7 @@ const inFolder = (record: SeenRecord, folder: string): SeenRecord => ({
 });
 
 function parsed(line: string): object {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch (error) {
-    throw new UserError(`this is not JSON (${(error as Error).message})`);
-  }
+  const value = parsedJson(line);
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   throw new UserError("expected an object");
 }

@@ -47,5 +47,7 @@ test("JSON lines have a document each, other files are one; a line without a tex
   };
   const files = [at("a.ts", "let a;"), at("b.jsonl", '{"text":"one"}\n{"text":"two","path":"x"}\n'), at("c.md", " \n")];
   expect(documentsOf(files)).toEqual(["let a;", "one", "two"]);
-  expect(() => documentsOf([at("d.jsonl", '{"text":"one"}\n{"prompt":"two"}\n')])).toThrow(/d\.jsonl: line 2 is not/);
+  expect(() => documentsOf([at("d.jsonl", '{"text":"one"}\n{"prompt":"two"}\n')])).toThrow(
+    /d\.jsonl: line 2: "text": expected string/,
+  );
 });

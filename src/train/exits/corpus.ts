@@ -3,6 +3,7 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { checkedLines } from "../data/checked-lines.ts";
 import { isJsonLines, readText } from "../data/files.ts";
 
 /** Uses of tokens: heads and classifiers learn from some, temperatures and thresholds are found on others, and the rest measures. */
@@ -32,17 +33,7 @@ const line = z.looseObject({ text: z.string() });
 export const documentsOf = (files: readonly string[]): string[] =>
   files.flatMap((file) => (isJsonLines(file) ? linesOf(file) : [readText(file)])).filter((text) => text.trim() !== "");
 
-function linesOf(file: string): string[] {
-  const lines = readText(file).split("\n");
-  return lines.flatMap((text, i) => {
-    if (text.trim() === "") return [];
-    try {
-      return [line.parse(JSON.parse(text)).text];
-    } catch {
-      throw new UserError(`${file}: line ${i + 1} is not an object with a text`);
-    }
-  });
-}
+const linesOf = (file: string): string[] => checkedLines(file, line).map(({ text }) => text);
 
 /**
  * Documents as rows, most of them for training. No document is in two parts, unless there are

@@ -1,4 +1,5 @@
-import { UserError } from "../errors.ts";
+import { inFile, UserError } from "../errors.ts";
+import { parsedJson } from "../parsed-json.ts";
 import { linesOf, textOf } from "./bytes.ts";
 import type { Row } from "./row.ts";
 
@@ -20,10 +21,4 @@ export async function* jsonList(path: string): AsyncGenerator<Row> {
   for (const [i, value] of values.entries()) yield { where: `${path}: entry ${i + 1}`, number: i + 1, value };
 }
 
-function parsed(text: string, where: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${where}: this is not JSON (${(error as Error).message})`);
-  }
-}
+const parsed = (text: string, where: string): unknown => inFile(where, () => parsedJson(text));

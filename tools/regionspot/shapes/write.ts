@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { captionOf, type Labelled } from "../../../src/lab/data/scenes/words.ts";
+import { labelsOf } from "../../../src/lab/data/scenes/scene.ts";
+import { captionOf } from "../../../src/lab/data/scenes/words.ts";
 import { type SceneRow, type SceneSet, seedOf, writeImages } from "../../../src/lab/data/scenes/write.ts";
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
 import { fillWhole } from "../../../src/util/write-whole.ts";
@@ -23,9 +24,10 @@ export async function writeShapes(out: string, set: SceneSet): Promise<void> {
   await fillWhole(join(out, "scenes.jsonl"), (scenes) =>
     fillWhole(join(out, "groups.jsonl"), async (groups) => {
       for (let i = 0; i < set.count; i++) {
-        const row = await writeShape(out, String(i).padStart(6, "0"), seedOf(set, i));
+        const seed = seedOf(set, i);
+        const row = await writeShape(out, String(i).padStart(6, "0"), seed);
         await scenes.write(`${JSON.stringify(row)}\n`);
-        await groups.write(`${JSON.stringify(grouped(briefly(row, seedOf(set, i))))}\n`);
+        await groups.write(`${JSON.stringify(grouped(briefly(row, seed)))}\n`);
       }
     }),
   );
@@ -52,11 +54,12 @@ async function writeShape(
   scene: ShapeScene = drawShapeScene(seed),
 ): Promise<ShapeRow> {
   const { objects } = scene;
+  const labels = labelsOf(scene);
   return {
     ...(await writeImages(out, name, scene)),
     boxes: objects.map(({ box }) => box),
-    labels: objects.map(({ label }) => label),
-    caption: shapeCaption(scene.objects, seed),
+    labels,
+    caption: shapeCaption(labels, seed),
   };
 }
 
@@ -66,8 +69,8 @@ const grouped = ({ image, caption, labels }: ShapeRow) => ({
 });
 
 /** Names all objects in an order that says nothing: that in which they are drawn would tell which is in front. */
-export const shapeCaption = (objects: readonly Labelled[], seed: number): string =>
-  captionOf(shuffle([...objects], seededRandom(seed + 1)), seed);
+export const shapeCaption = (labels: readonly string[], seed: number): string =>
+  captionOf(shuffle([...labels], seededRandom(seed + 1)), seed);
 
 /** A row whose labels and caption leave out some textures and colours. */
 export function briefly(row: ShapeRow, seed: number): ShapeRow {
@@ -77,12 +80,5 @@ export function briefly(row: ShapeRow, seed: number): ShapeRow {
     const told = [texture, colour].filter(() => random() >= UNTOLD);
     return [...told, shape].join(" ");
   });
-  return {
-    ...row,
-    labels,
-    caption: shapeCaption(
-      labels.map((label) => ({ label })),
-      seed,
-    ),
-  };
+  return { ...row, labels, caption: shapeCaption(labels, seed) };
 }

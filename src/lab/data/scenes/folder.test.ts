@@ -7,7 +7,7 @@ import { plural } from "./drawings.ts";
 import { nameIn, readFolder } from "./folder.ts";
 import { sceneOptions } from "./options.ts";
 import { namesOf, openPictures } from "./pictures.ts";
-import { drawScene } from "./scene.ts";
+import { drawScene, labelsOf } from "./scene.ts";
 import { captionOf, questionsOf } from "./words.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-drawings-"));
@@ -83,7 +83,7 @@ test("scenes of a folder alone have its drawings, whole masks and questions abou
       const [red, green] = scene.rgb.subarray(3 * at, 3 * at + 2);
       expect(label === "sheep" ? green! > red! : red! > green!).toBe(true);
     }
-    expect(captionOf(scene.objects, seed)).toMatch(/^((a|two|three) (black cats?|sheep)( and )?)+$/);
+    expect(captionOf(labelsOf(scene), seed)).toMatch(/^((a|two|three) (black cats?|sheep)( and )?)+$/);
     for (const { kind } of questionsOf(scene, names, seed)) asked.add(kind);
   }
   expect(asked).toEqual(new Set(["where", "which", "count"]));

@@ -28,6 +28,9 @@ export interface Scene {
   readonly objects: readonly SceneObject[];
 }
 
+/** The labels of a scene's objects, in their order. */
+export const labelsOf = ({ objects }: Scene): string[] => objects.map(({ label }) => label);
+
 /** An object before it is drawn. */
 interface Planned {
   readonly label: string;

@@ -10,20 +10,16 @@ export interface SceneQuestion {
   readonly answer: string;
 }
 
-/** Something that a caption names. */
-export type Labelled = Pick<SceneObject, "label">;
-
 const numbers = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 
 const one = (label: string): string => `${/^[aeio8]/.test(label) ? "an" : "a"} ${label}`;
 
-/** Tells what is on a scene: "a cat, two dogs and an 8". A lone object is told in one of three ways. */
-export function captionOf(objects: readonly Labelled[], seed: number): string {
+/** Tells what is on a scene by its objects' labels: "a cat, two dogs and an 8". A lone object is told in one of three ways. */
+export function captionOf(labels: readonly string[], seed: number): string {
   const counts = new Map<string, number>();
-  for (const { label } of objects) counts.set(label, (counts.get(label) ?? 0) + 1);
+  for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
   const parts = [...counts].map(([label, count]) => (count === 1 ? one(label) : `${numbers[count]} ${plural(label)}`));
-  if (objects.length === 1)
-    return pick([objects[0]!.label, parts[0]!, `a picture of ${parts[0]}`], seededRandom(seed))!;
+  if (labels.length === 1) return pick([labels[0]!, parts[0]!, `a picture of ${parts[0]}`], seededRandom(seed))!;
   return parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 

@@ -4,7 +4,7 @@ import { fillWhole } from "../../../util/write-whole.ts";
 import type { PullOptions } from "../../../weights/sources/plan.ts";
 import type { SceneOptions } from "./options.ts";
 import { namesOf, openPictures, type Pictures, type SceneSplit } from "./pictures.ts";
-import { drawScene, type Scene } from "./scene.ts";
+import { drawScene, labelsOf, type Scene } from "./scene.ts";
 import { captionOf, questionsOf, type SceneQuestion } from "./words.ts";
 
 /** A line of `scenes.jsonl`; paths are relative to its folder. */
@@ -60,8 +60,8 @@ const rowOf = (
 ): SceneRow => ({
   ...paths,
   boxes: scene.objects.map(({ box }) => box),
-  labels: scene.objects.map(({ label }) => label),
-  caption: captionOf(scene.objects, seed),
+  labels: labelsOf(scene),
+  caption: captionOf(labelsOf(scene), seed),
   questions: questionsOf(scene, names, seed),
 });
 
