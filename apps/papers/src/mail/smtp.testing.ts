@@ -63,11 +63,15 @@ export class SmtpTesting {
   }
 }
 
-/** The decoded text of a mail: headers unfolded, and its parts' quoted-printable read. */
+/** The decoded text of a mail: headers unfolded as they are, and its parts' quoted-printable read. */
 export function readable(raw: string): string {
-  const unfolded = raw.replace(/\r\n[ \t]+/g, " ").replace(/=\r\n/g, "");
-  return Buffer.from(
-    unfolded.replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
-    "latin1",
-  ).toString();
+  const end = raw.indexOf("\r\n\r\n");
+  return raw.slice(0, end).replace(/\r\n[ \t]+/g, " ") + fromQuotedPrintable(raw.slice(end));
+}
+
+function fromQuotedPrintable(text: string): string {
+  const bytes = text
+    .replace(/=\r\n/g, "")
+    .replace(/=([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return Buffer.from(bytes, "latin1").toString();
 }
