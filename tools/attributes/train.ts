@@ -8,7 +8,7 @@ import { resumeTraining, type TrainInput, train } from "../../src/index.ts";
 import { makeScene } from "../../src/lab/data/attributes/scene.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { sample } from "./sample.ts";
-import { architecture, writeVocabulary } from "./vocabulary.ts";
+import { architecture, writeWords } from "./vocabulary.ts";
 
 /** Tokens of a batch, about: smaller pictures come in larger batches. */
 const BATCH_TOKENS = 1000;
@@ -34,7 +34,7 @@ async function options(): Promise<TrainInput> {
     JSON.stringify(sample(makeScene(side, random), random)),
   );
   writeFileSync(data, `${lines.join("\n")}\n`);
-  await writeVocabulary(vocabulary);
+  await writeWords(vocabulary);
   return {
     architecture,
     tokenizer: vocabulary,

@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { resumeTraining, type TrainInput, train } from "../../../src/index.ts";
 import { arms, isArm } from "./arms.ts";
-import { writeVocabulary } from "./vocabulary.ts";
+import { writeWords } from "./vocabulary.ts";
 import { baseData, worldData } from "./world.ts";
 
 const [which = "base", out = "", ...more] = process.argv.slice(2);
@@ -19,7 +19,7 @@ async function options(): Promise<TrainInput> {
   const lines = which === "base" ? baseData() : worldData(Number(which));
   mkdirSync(out, { recursive: true });
   writeFileSync(data, `${lines.map((sample) => JSON.stringify(sample)).join("\n")}\n`);
-  await writeVocabulary(vocabulary);
+  await writeWords(vocabulary);
   return {
     ...arms[arm],
     tokenizer: vocabulary,
