@@ -5,7 +5,7 @@
  * RUNS/TRAINING, or none for `untrained`: `joint-0.single-token`, `lm-1.generate`, `joint-0.single-token.reversed`.
  * Appends a line an arm and query to docs/results/first/FIRST-TOP[-SOURCE].jsonl, and skips those that are there.
  */
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { load, type Model, openReranker, type Receipt, type RerankPipeline } from "../../src/index.ts";
 import type { RankingItem } from "../../src/lab/item.ts";
@@ -13,6 +13,7 @@ import { ndcg } from "../../src/lab/metrics/index.ts";
 import { findTask } from "../../src/lab/tasks/registry.ts";
 import { byScore } from "../../src/pipelines/first/order.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { jsonRows } from "./json-rows.ts";
 
 /** A query under an arm. */
 export interface Row {
@@ -48,20 +49,12 @@ async function main(): Promise<void> {
   const items: RankingItem[] = [];
   for await (const item of task.items({ seed: 0, limit: Number(queries), countTokens: () => 0 }))
     items.push(item as RankingItem);
-  const done = new Set(rowsOf(file).map(({ arm, query }) => `${arm} ${query}`));
+  const done = new Set(jsonRows<Row>(file).map(({ arm, query }) => `${arm} ${query}`));
   for (const arm of arms.split(",")) {
     const left = items.filter(({ id }) => !done.has(`${arm} ${id}`));
     if (left.length > 0) await runArm(arm, left);
   }
 }
-
-export const rowsOf = (file: string): Row[] =>
-  existsSync(file)
-    ? readFileSync(file, "utf8")
-        .trimEnd()
-        .split("\n")
-        .map((line) => JSON.parse(line))
-    : [];
 
 async function runArm(arm: string, items: readonly RankingItem[]): Promise<void> {
   const { rank, close } = await opened(arm);

@@ -1,28 +1,20 @@
 /** Writes the tables of docs/results/first from its rows: `npx tsx tools/first/results.ts`. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { bootstrap, type Interval, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
+import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { meanOfParts } from "../../src/lab/metrics/sums.ts";
 import { LAMBDAS, type RankLossName, rankLosses } from "../../src/train/methods/first/losses.ts";
 import { mean } from "../../src/util/mean.ts";
 import { markdownTable, root, writeSection } from "../section.ts";
-import { type Row, rowsOf } from "./cranfield.ts";
+import type { Row } from "./cranfield.ts";
+import { interval, signed } from "./figures.ts";
+import { jsonRows } from "./json-rows.ts";
+import { tau } from "./tau.ts";
 
 const RESULTS = join(root, "docs/results/first");
 const SEED = { seed: 0 };
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
-const signed = (value: number): string => `${value >= 0 ? "+" : "−"}${Math.abs(value).toFixed(3)}`;
-const interval = ([low, high]: Interval): string => `[${low.toFixed(3)}, ${high.toFixed(3)}]`;
-
-/** Kendall's τ between two orders of the same things. */
-function tau(a: readonly string[], b: readonly string[]): number {
-  const place = new Map(b.map((id, i) => [id, i]));
-  let sum = 0;
-  for (let i = 0; i < a.length; i++)
-    for (let j = i + 1; j < a.length; j++) sum += Math.sign(place.get(a[j]!)! - place.get(a[i]!)!);
-  return sum / ((a.length * (a.length - 1)) / 2);
-}
 
 /** An arm on the queries that it and the first stage have. */
 function armRow(arm: string, rows: readonly Row[], before: ReadonlyMap<string, Row>): string[] {
@@ -63,7 +55,7 @@ const HEAD = [
 ];
 
 function tableOf(file: string): string {
-  const rows = rowsOf(join(RESULTS, file));
+  const rows = jsonRows<Row>(join(RESULTS, file));
   const byArm = new Map<string, ReadonlyMap<string, Row>>();
   for (const { arm } of rows)
     byArm.set(arm, new Map(rows.filter((row) => row.arm === arm).map((row) => [row.query, row])));
@@ -192,16 +184,10 @@ interface Step {
   readonly validation?: number;
 }
 
-const stepsOf = (file: string): readonly Step[] =>
-  readFileSync(file, "utf8")
-    .trimEnd()
-    .split("\n")
-    .map((line) => JSON.parse(line));
-
 /** Losses of an adapter's training, by run: a mean of four steps, and on the lists held out. */
 function trainings(): string {
   const lines = readdirSync(join(RESULTS, "training")).map((file) => {
-    const steps = stepsOf(join(RESULTS, "training", file));
+    const steps = jsonRows<Step>(join(RESULTS, "training", file));
     const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(2);
     const [run, last] = [file.replace(".jsonl", ""), steps.at(-1)!];
     const ignorant = equalLoss(run.replaceAll(/^shuffled-|-\d+$/g, ""));
@@ -231,7 +217,7 @@ const CHATS = {
 /** Losses of the trainings that teach to look up. An answer is four labels, of which a letter is one. */
 function lookups(): string {
   const lines = Object.entries(CHATS).map(([kind, { turns, passages }]) => {
-    const steps = stepsOf(join(RESULTS, "lookups", `${kind}.jsonl`));
+    const steps = jsonRows<Step>(join(RESULTS, "lookups", `${kind}.jsonl`));
     const [fewest, most] = passages;
     const counts = Array.from({ length: most - fewest + 1 }, (_, i) => fewest + i);
     const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(3);
