@@ -23,13 +23,16 @@ export async function shipModel(from: string, name: string): Promise<void> {
   writeFileSync(join(folder, "receipt.json"), `${JSON.stringify({ ...receipt, model: name }, null, 2)}\n`);
   const config: object = JSON.parse(readFileSync(join(from, "config.json"), "utf8"));
   writeFileSync(join(folder, "config.json"), `${JSON.stringify({ ...config, torch_dtype: "float16" }, null, 2)}\n`);
-  const tensors = [...withFile(join(from, "model.safetensors"), parseHeader)].map(
-    ([name, tensor]): [string, WritableTensor] => [
-      name,
-      { shape: tensor.shape, type: "F16", values: () => readFloats(tensor) },
-    ],
-  );
-  await writeTensors(join(folder, "model.safetensors"), new Map(tensors));
+  await writeRounded(join(from, "model.safetensors"), join(folder, "model.safetensors"));
+}
+
+/** Writes a file's tensors again, in float16. */
+export async function writeRounded(from: string, to: string): Promise<void> {
+  const tensors = [...withFile(from, parseHeader)].map(([name, tensor]): [string, WritableTensor] => [
+    name,
+    { shape: tensor.shape, type: "F16", values: () => readFloats(tensor) },
+  ]);
+  await writeTensors(to, new Map(tensors));
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -6,7 +6,7 @@ import { meanOfParts } from "../../src/lab/metrics/sums.ts";
 import { LAMBDAS, type RankLossName, rankLosses } from "../../src/train/methods/first/losses.ts";
 import { mean } from "../../src/util/mean.ts";
 import { markdownTable, root, writeSection } from "../section.ts";
-import type { Row } from "./cranfield.ts";
+import type { Row } from "./arms.ts";
 import { interval, signed } from "./figures.ts";
 import { jsonRows } from "./json-rows.ts";
 import { tau } from "./tau.ts";
@@ -65,7 +65,7 @@ function tableOf(file: string): string {
   const lines = [...byArm].map(([arm, own]) => armRow(arm, [...own.values()], before));
   const kept = source === "keep" ? ", sources among them" : "";
   return [
-    `First stage ${first}, its first ${top} documents${kept}:\n`,
+    `${first === "boolq" ? "BoolQ, first stage bm25" : `First stage ${first}`}, its first ${top} documents${kept}:\n`,
     markdownTable(HEAD, lines),
     ...differences(byArm),
     ...biases(byArm),
@@ -127,6 +127,10 @@ const CLAIMS = [
   ["shuffled-lm.single-token", "lookups.single-token"],
   ["start.single-token", "random"],
   ["joint-0.single-token", "start.single-token"],
+  ["more.single-token", "random"],
+  ["world-joint.single-token", "more.single-token"],
+  ["world-joint.single-token", "random"],
+  ["more-joint.single-token", "untrained.single-token"],
   ["early-joint.single-token", "early-joint.generate"],
 ] as const;
 
@@ -190,7 +194,7 @@ function trainings(): string {
     const steps = jsonRows<Step>(join(RESULTS, "training", file));
     const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(2);
     const [run, last] = [file.replace(".jsonl", ""), steps.at(-1)!];
-    const ignorant = equalLoss(run.replaceAll(/^shuffled-|-\d+$/g, ""));
+    const ignorant = equalLoss(run.replaceAll(/^(shuffled|more)-|-\d+$/g, ""));
     return [
       `\`${run}\``,
       String(steps.length),
@@ -212,6 +216,7 @@ const CHATS = {
   near: { turns: 9, passages: [8, 10] },
   "start-short": { turns: 12, passages: [4, 8] },
   "start-whole": { turns: 9, passages: [8, 10] },
+  more: { turns: 9, passages: [8, 10] },
 } as const;
 
 /** Losses of the trainings that teach to look up. An answer is four labels, of which a letter is one. */

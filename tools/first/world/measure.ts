@@ -1,7 +1,7 @@
 /**
  * Measures rerankers in the world of words: `npx tsx tools/first/world/measure.ts MODELS [RUNS [STAGES [LISTS]]]`. MODELS are
  * separated by commas: `untrained`, or names of runs in the folder RUNS, such as joint-0. Appends a line for each model and
- * first stage to docs/results/first/world.jsonl, and one of what the model's order follows; what is there is skipped.
+ * first stage to docs/results/first/world/rows.jsonl, and one of what the model's order follows; what is there is skipped.
  */
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,7 +36,7 @@ export interface CheckRow {
   readonly swapped: readonly boolean[];
 }
 
-export const FILE = join(root, "docs/results/first/world.jsonl");
+export const FILE = join(root, "docs/results/first/world/rows.jsonl");
 const [PASSAGES, CHECKED] = [10, 20];
 /** Seeds of lists that no training drew. */
 const [RANKED, CHECKS] = [9001, 9002];
@@ -48,8 +48,6 @@ type Stage = keyof typeof STAGES;
 const isStage = (name: string): name is Stage => Object.hasOwn(STAGES, name);
 
 const [models = "", runs = "", stages = "random", lists = "40"] = process.argv.slice(2);
-if (models !== "") await main();
-
 async function main(): Promise<void> {
   const done = new Set(jsonRows<StageRow | CheckRow>(FILE).map(keyOf));
   const add = async (key: string, row: () => Promise<StageRow | CheckRow> | StageRow) => {
@@ -120,3 +118,5 @@ async function checks(model: string): Promise<CheckRow> {
   }
   return row;
 }
+
+if (models !== "") await main();

@@ -1,9 +1,10 @@
 /**
- * Rerankers of one model on Cranfield's candidates: `npx tsx tools/first/cranfield.ts FOLDER FIRST QUERIES TOP ARMS
- * [RUNS [SOURCE]]`. FIRST is a run of docs/results/first/runs, RUNS a folder of tools/methods/first.ts. Arms are
- * separated by commas: first-stage, random, cosine, yes-no, and TRAINING.METHOD[.ORDER] with the adapter
- * RUNS/TRAINING, or none for `untrained`: `joint-0.single-token`, `lm-1.generate`, `joint-0.single-token.reversed`.
- * Appends a line an arm and query to docs/results/first/FIRST-TOP[-SOURCE].jsonl, and skips those that are there.
+ * Rerankers of one model on the candidates of a first stage: `npx tsx tools/first/arms.ts COLLECTION FIRST QUERIES TOP
+ * ARMS [RUNS [SOURCE]]`. COLLECTION is Cranfield's folder, with FIRST a run of docs/results/first/runs, or boolq, with FIRST
+ * bm25. RUNS is a folder of tools/methods/first.ts. Arms are separated by commas: first-stage, random, cosine, yes-no, and
+ * TRAINING.METHOD[.ORDER] with the adapter RUNS/TRAINING, or none for `untrained`: `joint-0.single-token`, `lm-1.generate`,
+ * `joint-0.single-token.reversed`. Appends a line an arm and query to docs/results/first/FIRST-TOP[-SOURCE].jsonl, or
+ * …/boolq-TOP.jsonl, and skips those that are there.
  */
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -13,6 +14,7 @@ import { ndcg } from "../../src/lab/metrics/index.ts";
 import { findTask } from "../../src/lab/tasks/registry.ts";
 import { byScore } from "../../src/pipelines/first/order.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { boolqItems } from "./boolq.ts";
 import { jsonRows } from "./json-rows.ts";
 
 /** A query under an arm. */
@@ -35,25 +37,30 @@ interface Ordered extends Pick<Row, "decoded" | "windows"> {
   readonly receipt?: Receipt;
 }
 
-const [folder = "", first = "bm25", queries = "25", top = "20", arms = "", runs = "", source = "drop"] =
+const [collection = "", first = "bm25", queries = "25", top = "20", arms = "", runs = "", source = "drop"] =
   process.argv.slice(2);
 const OUT = "docs/results/first";
-const file = `${OUT}/${first}-${top}${source === "drop" ? "" : `-${source}`}.jsonl`;
+const name = collection === "boolq" ? collection : first;
+const file = `${OUT}/${name}-${top}${source === "drop" ? "" : `-${source}`}.jsonl`;
 /** Windows as the adapters are trained on. */
 const WINDOWS = "windowSize=10,stride=5,maxPassageWords=24,presort=none,adapter=none";
 
 async function main(): Promise<void> {
   mkdirSync(OUT, { recursive: true });
-  const spec = `cranfield:${folder},candidates=${OUT}/runs/${first}.run,top=${top},words=64,source=${source}`;
-  const task = await findTask(spec);
-  const items: RankingItem[] = [];
-  for await (const item of task.items({ seed: 0, limit: Number(queries), countTokens: () => 0 }))
-    items.push(item as RankingItem);
+  const items = await (collection === "boolq" ? boolqItems(Number(queries), Number(top)) : cranfieldItems());
   const done = new Set(jsonRows<Row>(file).map(({ arm, query }) => `${arm} ${query}`));
   for (const arm of arms.split(",")) {
     const left = items.filter(({ id }) => !done.has(`${arm} ${id}`));
     if (left.length > 0) await runArm(arm, left);
   }
+}
+
+async function cranfieldItems(): Promise<RankingItem[]> {
+  const spec = `cranfield:${collection},candidates=${OUT}/runs/${first}.run,top=${top},words=64,source=${source}`;
+  const items: RankingItem[] = [];
+  for await (const item of (await findTask(spec)).items({ seed: 0, limit: Number(queries), countTokens: () => 0 }))
+    items.push(item as RankingItem);
+  return items;
 }
 
 async function runArm(arm: string, items: readonly RankingItem[]): Promise<void> {
@@ -151,4 +158,4 @@ const shown = ({ order, passages, text }: Awaited<ReturnType<RerankPipeline["rer
   ...(text !== undefined && { text }),
 });
 
-if (process.argv[1]?.endsWith("cranfield.ts")) await main();
+if (process.argv[1]?.endsWith("arms.ts")) await main();
