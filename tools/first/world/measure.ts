@@ -45,7 +45,10 @@ const [RANKED, CHECKS] = [9001, 9002];
 const STAGES = { random: Number.POSITIVE_INFINITY, weak: 6, strong: 2 } as const;
 
 type Stage = keyof typeof STAGES;
-const isStage = (name: string): name is Stage => Object.hasOwn(STAGES, name);
+function isStage(name: string): name is Stage {
+  if (Object.hasOwn(STAGES, name)) return true;
+  throw new Error(`the first stage is ${name}, expected ${Object.keys(STAGES).join(", ")}`);
+}
 
 const [models = "", runs = "", stages = "random", lists = "40"] = process.argv.slice(2);
 async function main(): Promise<void> {
