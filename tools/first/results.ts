@@ -131,6 +131,7 @@ const CLAIMS = [
   ["world-joint.single-token", "more.single-token"],
   ["world-joint.single-token", "random"],
   ["more-joint.single-token", "untrained.single-token"],
+  ["words-joint.single-token", "more-joint.single-token"],
   ["early-joint.single-token", "early-joint.generate"],
 ] as const;
 
@@ -194,7 +195,7 @@ function trainings(): string {
     const steps = jsonRows<Step>(join(RESULTS, "training", file));
     const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(2);
     const [run, last] = [file.replace(".jsonl", ""), steps.at(-1)!];
-    const ignorant = equalLoss(run.replaceAll(/^(shuffled|more)-|-\d+$/g, ""));
+    const ignorant = equalLoss(run.replaceAll(/^(shuffled|more|words)-|-\d+$/g, ""));
     return [
       `\`${run}\``,
       String(steps.length),
