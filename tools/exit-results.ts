@@ -5,6 +5,7 @@ import { type ExitsFile, exitsFile, exitsJson } from "../src/savings/depth/exits
 import { readJson } from "../src/weights/json-file.ts";
 import { type Committed, committedRuns } from "./committed-runs.ts";
 import type { Stops } from "./exits/stop-control.ts";
+import { signed } from "./figures.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
 export const PAGE = "docs/results/exits/README.md";
@@ -95,7 +96,6 @@ function cutsOf(folder: string): ((recipe: string) => string[]) | undefined {
 
 function row(recipe: RecipeSummary, others: readonly string[]): string[] {
   const { quality, delta, flops_saved, ms_per_item, consistency } = recipe;
-  const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
   const change = recipe.recipe === "dense" ? "" : `${signed(delta.mean)} [${delta.ci95.map(signed).join(", ")}]`;
   return [
     ...[`\`${recipe.recipe}\``, three(quality), change, percent(flops_saved), ms_per_item.toFixed(0)],

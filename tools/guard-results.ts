@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { mean } from "../src/util/mean.ts";
+import { signed } from "./figures.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
 export const PAGE = "docs/results/guard/README.md";
@@ -37,7 +38,6 @@ function results(name: string): Result[] {
 /** Masks that are alike but for their draw. */
 const kindOf = (mask: string): string => mask.replace(/ \d+$/, "");
 const three = (value: number): string => value.toFixed(3);
-const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 const percent = (value: number): string => `${(100 * value).toFixed(0)} %`;
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
 

@@ -5,6 +5,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { signed } from "./figures.ts";
 import type { ArmResult, gainByCoverage, Interval } from "./qzero/measure.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
@@ -83,7 +84,6 @@ export function realSection(all: readonly RealRun[]): string {
 }
 
 const three = (value: number): string => value.toFixed(3);
-const signed = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 const withInterval = ({ mean, ci95 }: { mean: number; ci95: Interval }): string =>
   `${signed(mean)} [${ci95.map(signed).join(", ")}]`;
 const titleOf = ({ set, corpus, model }: RealRun): string => `${set}, ${corpus}, ${model}`;

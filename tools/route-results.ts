@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RouteReport } from "../src/lab/route/run.ts";
+import { signed } from "./figures.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
 export const PAGE = "docs/pipelines/route.md";
@@ -46,6 +47,5 @@ function rowsOf({ pair, swift, super: large, ways }: RouteReport, task: string):
 
 const two = (value: number) => value.toFixed(2);
 const three = (value: number) => value.toFixed(3);
-const signed = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, routeSection());

@@ -5,9 +5,9 @@ import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { meanOfParts } from "../../src/lab/metrics/sums.ts";
 import { LAMBDAS, type RankLossName, rankLosses } from "../../src/train/methods/first/losses.ts";
 import { mean } from "../../src/util/mean.ts";
+import { interval, signed } from "../figures.ts";
 import { markdownTable, root, writeSection } from "../section.ts";
 import type { Row } from "./arms.ts";
-import { interval, signed } from "./figures.ts";
 import { jsonRows } from "./json-rows.ts";
 import { tau } from "./tau.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Puts a trained adapter, in float16, into models/smollm2/FOLDER: `npx tsx tools/first/ship.ts RUN LISTS [FOLDER]`. In `first`,
- * the default, `smollm2+first` finds it; in another folder, `--adapter` names it. The card beside it, README.md, is written by hand.
+ * Puts a trained adapter, in float16, into models/smollm2/FOLDER: `npx tsx tools/first/ship.ts RUN FOLDER [LISTS]`. In `first`,
+ * with the LISTS that it learned from, `smollm2+first` finds it; in another folder, `--adapter` names it. The card beside it, README.md, is written by hand.
  */
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ const NAME = "smollm2";
 /** Lists that are written by `tools/first/lists.ts … 10 24`. */
 const options = { windowSize: 10, stride: 5, maxPassageWords: 24 };
 
-const [run = "", lists = "", place = "first"] = process.argv.slice(2);
+const [run = "", place = "", lists = ""] = process.argv.slice(2);
 const folder = join(root, "models", NAME, place);
 mkdirSync(folder, { recursive: true });
 for (const file of ["adapter_config.json", "receipt.json"]) copyFileSync(join(run, file), join(folder, file));

@@ -1,6 +1,8 @@
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
 import { words } from "./words.ts";
 
+/** Passages of a list. */
+export const PASSAGES = 10;
 /** Words of a query, and of a passage. */
 const [ASKED, LENGTH] = [4, 6];
 
@@ -11,8 +13,8 @@ export interface GradedList {
   readonly grades: readonly number[];
 }
 
-/** Lists of so many passages in random order. */
-export function gradedLists(seed: number, count: number, passages: number): GradedList[] {
+/** Lists in random order. */
+export function gradedLists(seed: number, count: number): GradedList[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {
     const drawn = shuffle([...words], random);
@@ -22,7 +24,7 @@ export function gradedLists(seed: number, count: number, passages: number): Grad
       const more = shuffle([...others], random).slice(0, LENGTH - grade);
       return shuffle([...own, ...more], random).join(" ");
     };
-    const grades = Array.from({ length: passages }, () => Math.floor(random() * (ASKED + 1)));
+    const grades = Array.from({ length: PASSAGES }, () => Math.floor(random() * (ASKED + 1)));
     return { query: asked.join(" "), documents: grades.map(passage), grades };
   });
 }

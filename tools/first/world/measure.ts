@@ -12,20 +12,20 @@ import { seededRandom } from "../../../src/util/random.ts";
 import { root } from "../../section.ts";
 import { jsonRows } from "../json-rows.ts";
 import { tau } from "../tau.ts";
-import { type GradedList, gradedLists } from "./lists.ts";
+import { type GradedList, gradedLists, PASSAGES } from "./lists.ts";
 
 /** nDCG of each list under a model. */
 export interface StageRow {
   readonly model: string;
   readonly stage: string;
-  /** Of the first 3 passages, and of all ten. */
+  /** By the first 3 passages, and by all ten. */
   readonly ndcg: Readonly<Record<"3" | "10", readonly number[]>>;
-  /** Of a list, on the mean. */
+  /** Tokens and FLOPs of a list, on the mean. */
   readonly decoded: number;
   readonly flops: number;
 }
 
-/** What the orders of one window of ten follow. */
+/** Checks that the orders of a window of ten follow its passages. */
 export interface CheckRow {
   readonly model: string;
   /** Kendall's correlation of one token's order with the written one, by list. */
@@ -37,7 +37,8 @@ export interface CheckRow {
 }
 
 export const FILE = join(root, "docs/results/first/world/rows.jsonl");
-const [PASSAGES, CHECKED] = [10, 20];
+/** Lists that are checked. */
+const CHECKED = 20;
 /** Seeds of lists that no training drew. */
 const [RANKED, CHECKS] = [9001, 9002];
 
@@ -69,7 +70,7 @@ const keyOf = (row: StageRow | CheckRow): string => `${row.model} ${"stage" in r
 /** Lists in the order of a first stage. */
 function staged(stage: Stage): GradedList[] {
   const random = seededRandom(RANKED);
-  return gradedLists(RANKED, Number(lists), PASSAGES).map(({ query, documents, grades }) => {
+  return gradedLists(RANKED, Number(lists)).map(({ query, documents, grades }) => {
     const noise = STAGES[stage];
     const scores = grades.map((grade) => grade / noise + random());
     const order = [...grades.keys()].toSorted((a, b) => scores[b]! - scores[a]!);
@@ -109,7 +110,7 @@ async function checks(model: string): Promise<CheckRow> {
   using reads = await opened(model, "single-token");
   using writes = await opened(model, "generate");
   const row = { model, written: [] as number[], moved: [] as number[], swapped: [] as boolean[] };
-  for (const { query, documents, grades } of gradedLists(CHECKS, CHECKED, PASSAGES)) {
+  for (const { query, documents, grades } of gradedLists(CHECKS, CHECKED)) {
     const { order } = await reads.rerank(query, documents);
     row.written.push(tau(order, (await writes.rerank(query, documents)).order));
     const reversed = (await reads.rerank(query, documents.toReversed())).order.map((i) => documents.length - 1 - i);
