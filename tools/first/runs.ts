@@ -9,10 +9,8 @@ import { runLines } from "../../src/lab/data/trec-run.ts";
 import type { RankingItem } from "../../src/lab/item.ts";
 import type { ItemsFor } from "../../src/lab/task.ts";
 import { findTask } from "../../src/lab/tasks/registry.ts";
-import { countsOf, termsOf } from "../../src/retrieval/analysis.ts";
-import { rankByBm25 } from "../../src/retrieval/bm25.ts";
-import { PostingWriter } from "../../src/retrieval/postings.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { indexSearcher } from "./searcher.ts";
 
 /** Documents of a query: forty, and room for a source that is dropped. */
 const TOP = 42;
@@ -26,7 +24,8 @@ for await (const item of task.items(run)) items.push(item as RankingItem);
 const { documents } = items[0]!;
 
 mkdirSync(out, { recursive: true });
-const byBm25 = bm25();
+const search = indexSearcher(documents.map(({ text }) => text));
+const byBm25 = (query: string) => search(query, TOP);
 write("bm25", items, byBm25);
 const random = seededRandom(1);
 write("random", items.slice(0, FEW), (query) => shuffle([...byBm25(query)], random));
@@ -41,24 +40,6 @@ function write(tag: string, some: readonly RankingItem[], rank: (query: string) 
     ),
   );
   writeFileSync(join(out, `${tag}.run`), lines.join(""));
-}
-
-function bm25(): (query: string) => number[] {
-  const writer = new PostingWriter();
-  let terms = 0;
-  for (const [chunk, { text }] of documents.entries()) {
-    const found = termsOf(text);
-    writer.add(chunk, countsOf(found), found.length);
-    terms += found.length;
-  }
-  const blobs = [...writer.blobs()];
-  return (query) => {
-    const asked = [...countsOf(termsOf(query))].map(([term, count]) => ({
-      count,
-      blocks: blobs.filter((blob) => blob.term === term),
-    }));
-    return rankByBm25(asked, { chunks: documents.length, terms }, TOP).hits.map(({ chunk }) => chunk);
-  };
 }
 
 async function dense(): Promise<void> {

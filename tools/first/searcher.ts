@@ -4,6 +4,12 @@ import { type PostingBlock, PostingWriter } from "../../src/retrieval/postings.t
 
 /** Texts by BM25, the best first. */
 export function searcher(texts: readonly string[]): (query: string, top: number) => string[] {
+  const search = indexSearcher(texts);
+  return (query, top) => search(query, top).map((i) => texts[i]!);
+}
+
+/** Texts by BM25, as indices, the best first. */
+export function indexSearcher(texts: readonly string[]): (query: string, top: number) => number[] {
   const writer = new PostingWriter();
   let terms = 0;
   for (const [chunk, text] of texts.entries()) {
@@ -15,6 +21,6 @@ export function searcher(texts: readonly string[]): (query: string, top: number)
   for (const blob of writer.blobs()) blobs.set(blob.term, [...(blobs.get(blob.term) ?? []), blob]);
   return (query, top) => {
     const asked = [...countsOf(termsOf(query))].map(([term, count]) => ({ count, blocks: blobs.get(term) ?? [] }));
-    return rankByBm25(asked, { chunks: texts.length, terms }, top).hits.map(({ chunk }) => texts[chunk]!);
+    return rankByBm25(asked, { chunks: texts.length, terms }, top).hits.map(({ chunk }) => chunk);
   };
 }
