@@ -65,6 +65,18 @@ test("LoRA layers learn beside a quantised model, and the engine runs what was w
   // The next step's loss is that of the weights that were written.
   const { loss } = await run.step();
   expect(await natsOf(after)).toBeCloseTo(loss, 2);
+
+  const other = (changed: Partial<typeof lora>) => loraSubject({ ...lora, ...changed }, base, { quant: "q8", seed: 1 });
+  const start = other({ alpha: 4 });
+  start.startFrom!(path.join(folder, "adapter"));
+  using again = await TrainingRun.open(options, start, data);
+  expect((await again.step()).loss).toBeCloseTo(loss, 4);
+  using narrow = other({ rank: 2 });
+  expect(() => narrow.startFrom!(path.join(folder, "adapter"))).toThrow(
+    /^start: .*adapter has layers of rank 4; expected lora.rank=4$/,
+  );
+  using fewer = other({ targets: "attn_q" });
+  expect(() => fewer.startFrom!(path.join(folder, "adapter"))).toThrow(/adapter/);
 });
 
 test.each([

@@ -9,6 +9,7 @@ import { languageModelOf } from "./decoder-stack.ts";
 import type { Trainee } from "./graphs.ts";
 import { frozenBy, refuseOnFrozen, tensorsOf } from "./guard/frozen.ts";
 import { fillLora } from "./initial.ts";
+import { startFromAdapter } from "./lora-start.ts";
 import { downName, LoraWeights, rowsName, upName } from "./lora-weights.ts";
 import type { LoraOptions, TrainOptions } from "./options.ts";
 import { ParameterStore } from "./parameters.ts";
@@ -49,12 +50,13 @@ export function loraSubject(
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
   const whole = { ...languageModelOf(architecture.open(traced), saving), weights: traced, trained: () => true };
   refuseOnFrozen([...weights.adapted.keys()], frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
+  const [layout, factors] = [layoutOf(checkpoint, architecture, plain), factorsOf(weights, store)];
   return {
     ...{ trainee, store, whole },
+    startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors),
     write: (folder) =>
       writeAdapter(folder, {
-        ...{ base: name, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names },
-        ...{ layout: layoutOf(checkpoint, architecture, plain), factors: factorsOf(weights, store) },
+        ...{ base: name, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names, layout, factors },
         rows: trainedRows(tables, extended?.ids ?? [], store),
       }),
     [Symbol.dispose]: () => store[Symbol.dispose](),

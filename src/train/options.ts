@@ -66,7 +66,10 @@ export const trainOptions = z.strictObject({
       "lm, or over whole texts classes or embedding (default: lm of a decoder; of an encoder, that of the data)",
     ),
   labels: z.enum(["answers", "all"]).default("answers").describe("what samples teach: completions and answers, or all"),
-  start: z.string().optional().describe("folder of another run: this one starts from the weights that it ended with"),
+  start: z
+    .string()
+    .optional()
+    .describe("folder of another run, or of a LoRA adapter: this one starts from the weights that it ended with"),
   upcycle: upcycleOptions.optional().describe("train the model as a mixture of experts: experts, active, noise"),
   train: z.array(z.string()).default([]).describe("names of parameters that are trained, * for any part; default all"),
   freezeMask: z.string().optional().describe("a mask of tensors that stay as they are, by train guard or train mask"),

@@ -1,9 +1,12 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { UserError } from "../util/errors.ts";
 import { differences } from "./checkpoint/differences.ts";
 import { driftOf, thisMachine } from "./checkpoint/machine.ts";
 import { type KeptState, latestState } from "./checkpoint/state.ts";
 import type { RunData } from "./data/open.ts";
 import { type TrainOptions, trainOptions } from "./options.ts";
+import { isOwn } from "./own-subject.ts";
 import type { TrainingRun } from "./run.ts";
 import type { Session } from "./session.ts";
 
@@ -41,16 +44,33 @@ export function checkState(session: Session, kept: KeptState, { hash }: RunData)
 }
 
 /**
- * Gives a run the weights that another one has: of its best evaluation if it keeps them, else of its last step.
- * @throws UserError if the folder holds no checkpoint, or one of other parameters
+ * Gives a run the weights of another run's folder, or of one that holds an adapter alone.
+ * @throws UserError if the folder holds neither, or other parameters
  */
 export function startFrom(run: TrainingRun, options: TrainOptions, folder: string): void {
   const state = latestState(folder);
-  if (!state) throw new UserError(`start: ${folder} holds no checkpoint of a run`);
+  if (state) startFromRun(run, options, folder, state);
+  else startWithout(run, folder);
+}
+
+/** The weights are those of the best evaluation if the other run keeps them, else of its last step. */
+function startFromRun(
+  { subject: { store } }: TrainingRun,
+  options: TrainOptions,
+  folder: string,
+  state: KeptState,
+): void {
   const before = trainOptions.safeParse(state.config).data ?? state.config;
   const changed = differences(options, before).filter((difference) => MEANING.test(difference));
   if (changed.length > 0) throw new UserError(`start: ${folder} is a run of another ${changed.join("; ")}`);
   const { keepBest } = before as Partial<TrainOptions>;
-  const { store } = run.subject;
   new Float32Array(store.values.memory).set(state.buffer(keepBest ? "best" : "values", [store.trainedElements]));
+}
+
+function startWithout({ subject }: TrainingRun, folder: string): void {
+  if (!existsSync(path.join(folder, "adapter_config.json")))
+    throw new UserError(`start: ${folder} holds neither a checkpoint of a run nor an adapter`);
+  if (isOwn(subject) || !subject.startFrom)
+    throw new UserError(`start: ${folder} is an adapter, which only a run with lora starts from`);
+  subject.startFrom(folder);
 }

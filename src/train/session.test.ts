@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -240,6 +240,12 @@ test("a start of another model is refused, and keepBest without held-out data", 
   await expect(
     runSession(session("other", { options: { ...options, architecture, start } }), noBase, {}),
   ).rejects.toThrow(/^start: .*whole is a run of another architecture.num_hidden_layers: 1, was 2/);
+  const empty = path.join(folder, "empty");
+  mkdirSync(empty);
+  const begun = () => runSession(session("from-empty", { options: { ...options, start: empty } }), noBase, {});
+  await expect(begun()).rejects.toThrow(/^start: .*empty holds neither a checkpoint of a run nor an adapter$/);
+  writeFileSync(path.join(empty, "adapter_config.json"), "{}");
+  await expect(begun()).rejects.toThrow(/^start: .*empty is an adapter, which only a run with lora starts from$/);
   await expect(
     runSession(session("unkept", { options: { ...options, validation: 0, keepBest: true } }), noBase, {}),
   ).rejects.toThrow("keepBest: no data are held out; expected a validation above 0");

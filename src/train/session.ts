@@ -105,13 +105,7 @@ async function advanced<T>(
   const { options, out } = session;
   const kept = await openFolder(session, onNotice);
   if (kept) refuseOtherParameters(session, kept);
-  const { subject, data, scorer } = await openWhole(session, openBase, kept !== undefined).catch(
-    async (error: unknown) => {
-      // A folder that was not empty is the user's.
-      if (session.reuse === "refuse") await rm(out, { recursive: true, force: true });
-      throw error;
-    },
-  );
+  const { subject, data, scorer } = await orNoFolder(session, () => openWhole(session, openBase, kept !== undefined));
   const score = () => scoreSubject(subject, options, out, scorer!, signal);
   using run = await TrainingRun.open(options, subject, data, scorer && { tasks: scorer.tasks, score });
   for (const told of [droppedSentence(data, options.tokens), run.notice]) if (told) onNotice?.(told);
@@ -119,7 +113,8 @@ async function advanced<T>(
     for (const told of checkState(session, kept, data)) onNotice?.(told);
     restoreRun(run, kept);
   } else {
-    if (options.start !== undefined) startFrom(run, options, options.start);
+    const { start } = options;
+    if (start !== undefined) await orNoFolder(session, async () => startFrom(run, options, start));
     await forget(out);
   }
   await writeJson(optionsFile(out), options);
@@ -140,6 +135,16 @@ async function advanced<T>(
   }
   await keepRun(run, options, out, data.hash);
   return await then(run, run.ended);
+}
+
+/** Takes the run's folder away if it cannot begin. One that was not empty is the user's. */
+async function orNoFolder<T>({ out, reuse }: Session, begin: () => Promise<T>): Promise<T> {
+  try {
+    return await begin();
+  } catch (error) {
+    if (reuse === "refuse") await rm(out, { recursive: true, force: true });
+    throw error;
+  }
 }
 
 /** Writes a run's model, receipt and report. */

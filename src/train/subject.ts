@@ -53,6 +53,8 @@ export interface Subject extends Disposable {
   readonly store: ParameterStore;
   /** The same model with nothing frozen, for the cost of dense training. */
   readonly whole: Trainee;
+  /** Takes the values of a PEFT adapter; only LoRA layers have such a start. @throws UserError */
+  startFrom?(adapter: string): void;
   /**
    * Writes it as a Hugging Face folder, except for a new model's tokenizer, which is there already; or writes its LoRA
    * layers as a PEFT adapter.

@@ -1,0 +1,31 @@
+import { UserError } from "../util/errors.ts";
+import { openLora } from "../weights/adapter/lora.ts";
+import { type Layout, LoraLayers } from "../weights/adapter/lora-layers.ts";
+import type { LoraFactors } from "./checkpoint/adapter.ts";
+import type { LoraOptions } from "./options.ts";
+
+/**
+ * Sets LoRA layers to those of a PEFT adapter. Layers that the adapter lacks stay as they are; another alpha is made up
+ * for, so that the model computes what it does with the adapter.
+ * @throws UserError if the adapter does not fit the model, has another rank, or changes more than these layers
+ */
+export function startFromAdapter(
+  folder: string,
+  model: string,
+  { rank, alpha }: LoraOptions,
+  layout: Layout,
+  factors: ReadonlyMap<string, LoraFactors>,
+): void {
+  const layers = new LoraLayers(openLora(folder), layout);
+  const found = [...factors].flatMap(([name, { inputs, outputs, down, up }]) => {
+    const layer = layers.matrix(inputs, { [name]: outputs });
+    return layer ? [{ layer, down: down(), up: up() }] : [];
+  });
+  layers.check(model);
+  for (const { layer, down, up } of found) {
+    if (layer.rank !== rank)
+      throw new UserError(`start: ${folder} has layers of rank ${layer.rank}; expected lora.rank=${layer.rank}`);
+    down.set(layer.down);
+    up.set(layer.up.map((value) => (value * rank) / alpha));
+  }
+}
