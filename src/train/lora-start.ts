@@ -1,5 +1,5 @@
 import { UserError } from "../util/errors.ts";
-import { openLora } from "../weights/adapter/lora.ts";
+import { type Lora, openLora } from "../weights/adapter/lora.ts";
 import { type Layout, LoraLayers } from "../weights/adapter/lora-layers.ts";
 import type { LoraFactors } from "./checkpoint/adapter.ts";
 import type { LoraOptions } from "./options.ts";
@@ -16,7 +16,9 @@ export function startFromAdapter(
   layout: Layout,
   factors: ReadonlyMap<string, LoraFactors>,
 ): void {
-  const layers = new LoraLayers(openLora(folder), layout);
+  const lora = openLora(folder);
+  refuseOtherTargets(lora, layout, factors.keys());
+  const layers = new LoraLayers(lora, layout);
   const found = [...factors].flatMap(([name, { inputs, outputs, down, up }]) => {
     const layer = layers.matrix(inputs, { [name]: outputs });
     return layer ? [{ layer, down: down(), up: up() }] : [];
@@ -28,4 +30,14 @@ export function startFromAdapter(
     down.set(layer.down);
     up.set(layer.up.map((value) => (value * rank) / alpha));
   }
+}
+
+function refuseOtherTargets({ folder, updates }: Lora, layout: Layout, names: Iterable<string>): void {
+  const trained = new Set([...names].flatMap((name) => layout.modules(name)));
+  const modules = [...updates.keys()];
+  if (modules.every((module) => trained.has(module))) return;
+  const targets = new Set(modules.map((module) => module.split(".").at(-1)));
+  throw new UserError(
+    `start: ${folder} has layers beside other matrices; expected lora.targets=${[...targets].join(",")}`,
+  );
 }

@@ -120,11 +120,6 @@ const CLAIMS = [
   ["unweighted-0.single-token", "joint.single-token"],
   ["listnet-0.single-token", "joint.single-token"],
   ["joint-0.single-token", "joint-0.generate"],
-  ["lookups.single-token", "random"],
-  ["near.single-token", "random"],
-  ["near.single-token", "lookups.single-token"],
-  ["shuffled-joint.single-token", "lookups.single-token"],
-  ["shuffled-lm.single-token", "lookups.single-token"],
   ["start.single-token", "random"],
   ["joint-0.single-token", "start.single-token"],
   ["more.single-token", "random"],
@@ -132,7 +127,11 @@ const CLAIMS = [
   ["world-joint.single-token", "random"],
   ["more-joint.single-token", "untrained.single-token"],
   ["words-joint.single-token", "more-joint.single-token"],
-  ["early-joint.single-token", "early-joint.generate"],
+  ["text-joint.single-token", "world-joint.single-token"],
+  ["text-joint.single-token", "random"],
+  ["ranker-joint-0.single-token", "untrained.single-token"],
+  ["ranker-joint.single-token", "untrained.single-token"],
+  ["ranker-joint.single-token", "ranker-lm.single-token"],
 ] as const;
 
 function differences(arms: Arms): string[] {
@@ -195,7 +194,7 @@ function trainings(): string {
     const steps = jsonRows<Step>(join(RESULTS, "training", file));
     const of = (some: readonly Step[]) => mean(some.map(({ loss }) => loss)).toFixed(2);
     const [run, last] = [file.replace(".jsonl", ""), steps.at(-1)!];
-    const ignorant = equalLoss(run.replaceAll(/^(shuffled|more|words)-|-\d+$/g, ""));
+    const ignorant = equalLoss(run.replaceAll(/^(more|words|text|ranker)-|-\d+$/g, ""));
     return [
       `\`${run}\``,
       String(steps.length),
@@ -212,11 +211,7 @@ function trainings(): string {
 /** Queries of a chat, and its passages at least and at most, by the training. */
 const CHATS = {
   short: { turns: 12, passages: [4, 8] },
-  whole: { turns: 8, passages: [4, 10] },
-  longer: { turns: 9, passages: [8, 10] },
-  near: { turns: 9, passages: [8, 10] },
-  "start-short": { turns: 12, passages: [4, 8] },
-  "start-whole": { turns: 9, passages: [8, 10] },
+  whole: { turns: 9, passages: [8, 10] },
   more: { turns: 9, passages: [8, 10] },
 } as const;
 

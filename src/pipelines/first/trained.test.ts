@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { openLora } from "../../weights/adapter/lora.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { parseFirst } from "./options.ts";
 import { optionsWith, trainedFor, trainedRerankers } from "./trained.ts";
@@ -43,4 +44,11 @@ describe("an adapter", () => {
 test("a damaged file is one sentence", () => {
   const damaged = models({ ...file, model: { name: "m", sha256: "short" } });
   expect(() => trainedRerankers(damaged)).toThrow(/first\.json.*expected 64 hexadecimal digits/);
+});
+
+test("SmolLM2's is shipped, with an update of each matrix of its 30 layers", () => {
+  const shipped = trainedRerankers().find(({ model }) => model.name === "smollm2")!;
+  expect(optionsWith(named("smollm2+first"), shipped)).toMatchObject({ windowSize: 10, maxPassageWords: 24 });
+  const ranks = [...openLora(shipped.folder).updates.values()].map(({ rank }) => rank);
+  expect(ranks).toEqual(Array(30 * 7).fill(8));
 });
