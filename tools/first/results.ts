@@ -131,8 +131,8 @@ const CLAIMS = [
   ["text-joint.single-token", "random"],
   ["ranker-joint-0.single-token", "untrained.single-token"],
   ["ranker-joint.single-token", "untrained.single-token"],
-  ["ranker-lm-0.single-token", "untrained.single-token"],
-  ["ranker-joint.single-token", "ranker-lm-0.single-token"],
+  ["ranker-lm.single-token", "untrained.single-token"],
+  ["ranker-joint.single-token", "ranker-lm.single-token"],
 ] as const;
 
 function differences(arms: Arms): string[] {
