@@ -24,14 +24,15 @@ export function startFromAdapter(
     return layer ? [{ layer, down: down(), up: up() }] : [];
   });
   layers.check(model);
+  const other = found.find(({ layer }) => layer.rank !== rank)?.layer;
+  if (other) throw new UserError(`start: ${folder} has layers of rank ${other.rank}; expected lora.rank=${other.rank}`);
   for (const { layer, down, up } of found) {
-    if (layer.rank !== rank)
-      throw new UserError(`start: ${folder} has layers of rank ${layer.rank}; expected lora.rank=${layer.rank}`);
     down.set(layer.down);
     up.set(layer.up.map((value) => (value * rank) / alpha));
   }
 }
 
+/** @throws UserError that names the modules of an adapter of which some are not trained */
 function refuseOtherTargets({ folder, updates }: Lora, layout: Layout, names: Iterable<string>): void {
   const trained = new Set([...names].flatMap((name) => layout.modules(name)));
   const modules = [...updates.keys()];

@@ -50,7 +50,7 @@ export function checkState(session: Session, kept: KeptState, { hash }: RunData)
 export function startFrom(run: TrainingRun, options: TrainOptions, folder: string): void {
   const state = latestState(folder);
   if (state) startFromRun(run, options, folder, state);
-  else startWithout(run, folder);
+  else startFromAdapterIn(folder, run);
 }
 
 /** The weights are those of the best evaluation if the other run keeps them, else of its last step. */
@@ -67,7 +67,7 @@ function startFromRun(
   new Float32Array(store.values.memory).set(state.buffer(keepBest ? "best" : "values", [store.trainedElements]));
 }
 
-function startWithout({ subject }: TrainingRun, folder: string): void {
+function startFromAdapterIn(folder: string, { subject }: TrainingRun): void {
   if (!existsSync(path.join(folder, "adapter_config.json")))
     throw new UserError(`start: ${folder} holds neither a checkpoint of a run nor an adapter`);
   if (isOwn(subject) || !subject.startFrom)

@@ -1,6 +1,7 @@
 /**
- * Puts a trained adapter, in float16, into models/smollm2/FOLDER: `npx tsx tools/first/ship.ts RUN FOLDER [LISTS]`. In `first`,
- * with the LISTS that it learned from, `smollm2+first` finds it; in another folder, `--adapter` names it. The card beside it, README.md, is written by hand.
+ * Puts a trained adapter, in float16, into models/smollm2/FOLDER: `npx tsx tools/first/ship.ts RUN FOLDER [LISTS]`.
+ * In `first`, with the LISTS that it learned from, `smollm2+first` finds it; in another folder, `--adapter` names it.
+ * The card beside it, README.md, is written by hand.
  */
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
