@@ -17,6 +17,7 @@ import {
   encodeChat,
   type Mode,
   modeToken,
+  type PromptForm,
   parseBlanks,
   requireSpecial,
   sentinelName,
@@ -143,13 +144,22 @@ export class LanguageModel implements Loaded {
     checkText(texts.join("\n"), this.tokenizer, this.decoder.config.context);
   }
 
+  /**
+   * The form in which a prompt is read; undefined for ids, which are used unchanged. A text is one user turn if the
+   * model chats, unless it is `raw`.
+   */
+  formOf(prompt: Prompt, raw: boolean): PromptForm | undefined {
+    if (isIds(prompt)) return undefined;
+    if (typeof prompt !== "string") return "chat";
+    return raw || this.tokenizer.chatTemplate === undefined ? "raw" : "chat";
+  }
+
   /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. `tools` are functions that it may call. @throws UserError for an id that the model does not have */
   encode(prompt: Prompt, raw: boolean, tools: readonly Tool[] = []): number[] {
     const { tokenizer } = this;
     if (isIds(prompt)) return checkIds(prompt, this.decoder.config.vocabulary);
     if (typeof prompt !== "string") return this.#encodeChat(prompt, tools);
-    if (!raw && tokenizer.chatTemplate !== undefined)
-      return this.encode([{ role: "user", content: prompt }], false, tools);
+    if (this.formOf(prompt, raw) === "chat") return this.encode([{ role: "user", content: prompt }], false, tools);
     return [...bosOf(tokenizer), ...tokenizer.encode(prompt)];
   }
 

@@ -1,0 +1,11 @@
+import { createHash } from "node:crypto";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** `chat`: turns in the model's chat template. `raw`: a text as it is. */
+export const promptForms = ["chat", "raw"] as const;
+export type PromptForm = (typeof promptForms)[number];
+
+/** SHA-256 of a model's chat template; undefined if it has none. */
+export function templateHash({ chatTemplate }: Pick<Tokenizer, "chatTemplate">): string | undefined {
+  return chatTemplate === undefined ? undefined : createHash("sha256").update(chatTemplate).digest("hex");
+}
