@@ -1,4 +1,5 @@
 import type { VisualSpan } from "../savings/plan.ts";
+import type { ChatMessage } from "../weights/tokenizer/index.ts";
 
 /** The questions of a task, and a model's answers. An item's kind says how the model answers it. */
 
@@ -31,6 +32,8 @@ export interface ContinuationItem extends Base, Continuation {
 export interface GenerationItem extends Base {
   readonly kind: "generation";
   readonly prompt: string;
+  /** The prompt as turns of the model's chat template; absent: the prompt is read as plain text. */
+  readonly messages?: readonly ChatMessage[];
   /** The prompt as tokens, where it is to be cut between two of them. */
   readonly promptTokens?: readonly number[];
   /** Images before the prompt, as the bytes of files, for models that read them. */

@@ -1,5 +1,7 @@
 /** The files of a lab run; their field names are a public contract. */
 import { z } from "zod";
+import { receiptSchema } from "../ledger/receipt.ts";
+import { questionForm } from "../weights/tokenizer/index.ts";
 import { real } from "./reals.ts";
 
 const interval = z.tuple([real, real]);
@@ -20,6 +22,8 @@ export const resultSchema = z.object({
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
   /** Read and written, by the rules that count FLOPs. */
   bytes: z.object({ dense: z.number(), spent: z.number() }).optional(),
+  /** Counters that the recipe touched, as a receipt has them: layers, blocks, exits, drafts …; older results have none. */
+  work: receiptSchema.shape.work,
   /** Tokens of the prompt that are in the bill, and had been computed for an item before it: the time is without them. */
   shared: z.int().min(0).optional(),
   ms: z.number(),
@@ -35,6 +39,10 @@ const recipeSummary = z.object({
   delta: z.object({ mean: real, ci95: interval }),
   /** For generated answers: the share that is dense's to the letter, and the mean edit similarity to dense's. */
   consistency: z.object({ same: real, similarity: real }).optional(),
+  /** For generated answers: the share that is empty. */
+  empty: real.optional(),
+  /** How much a recipe acted: the share of items on which it did, and the largest relative change of a counter of work. */
+  acted: z.object({ items: real, change: real }).optional(),
   /** 1 − spent/dense. */
   flops_saved: z.number(),
   ms_per_item: z.number(),
@@ -71,9 +79,13 @@ export const summarySchema = z.object({
   /** The `--limit` that was given; absent in older runs. Null: all items, and prompts are not cut. */
   limit: z.number().nullable().optional(),
   truncate: z.string().nullable().optional(),
+  /** Older runs do not say. */
+  prompt: questionForm.optional(),
   /** Answers that were generated together. */
   rows: z.number().optional(),
   items: z.number(),
+  /** The accuracy of a guess, for items with choices or labels. */
+  chance: real.optional(),
   /** Items whose prompt does not fit the model's context; they are left out for every recipe. */
   too_long: z.number(),
   /** Texts, documents among them, that an encoder read without their ends. */

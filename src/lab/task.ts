@@ -32,6 +32,8 @@ export interface TaskOf<K extends ItemKind> {
   readonly metrics: readonly [Metric<K>, ...Metric<K>[]];
   /** Items in a fixed order, the same for the same seed; fewer are the first ones of more. @throws UserError */
   items(run: ItemsFor): AsyncIterable<ItemOf<K>>;
+  /** The same questions as turns of a chat, for models with a chat template; absent: they are asked in one form. */
+  readonly chat?: Omit<TaskOf<K>, "chat">;
 }
 
 /** One file of `tasks/` and one line of its registry. */

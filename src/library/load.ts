@@ -3,9 +3,10 @@ import { isPlanName } from "../engine/plan/name.ts";
 import { isFirstName } from "../pipelines/first/options.ts";
 import { isPairName } from "../pipelines/route/name.ts";
 import { chooseThreads } from "../runtime/threads.ts";
-import { registeredAs, requireModel } from "../savings/registered.ts";
+import { type Registered, registeredAs, requireForm, requireModel } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import { resolveModel } from "../weights/sources/index.ts";
+import type { PromptForm } from "../weights/tokenizer/index.ts";
 import { given, loadOptions, modelName } from "./arguments.ts";
 import { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
@@ -48,5 +49,15 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
     { adapter, adapters, device },
     resolving.onNotice,
   );
-  return Model.open(loaded, recipe, started);
+  return Model.open(loaded, recipe, started, registered && formCheck(name, registered, resolving.onNotice));
+}
+
+/** Compares the form of each prompt with the recipe's evidence; a notice is given once. */
+function formCheck(name: string, entry: Registered, onNotice: LoadOptions["onNotice"]) {
+  let noticed = false;
+  return (form: PromptForm | undefined): void => {
+    const sentence = requireForm(name, entry, form);
+    if (sentence !== undefined && !noticed) onNotice?.(sentence);
+    noticed ||= sentence !== undefined;
+  };
 }

@@ -18,7 +18,7 @@ import { type Recognized, recognize } from "../pipelines/recognize/recognize.ts"
 import type { Recognizer } from "../pipelines/recognize/recognizer.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
-import { fillBlanks, parseBlanks } from "../weights/tokenizer/index.ts";
+import { fillBlanks, type PromptForm, parseBlanks } from "../weights/tokenizer/index.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import { completeAt } from "./complete-at.ts";
@@ -39,7 +39,7 @@ import type {
 } from "./options.ts";
 import { beginning, classifyBy, embedBy, labelsFor, oneTextEach } from "./readings.ts";
 import { imageTextOf, type RecognizeCall, recognizeRequest } from "./recognize-request.ts";
-import { requestOf } from "./request.ts";
+import { formOf, type Reading as PromptReading, requestOf } from "./request.ts";
 import { Runs } from "./runs.ts";
 
 /**
@@ -59,19 +59,26 @@ export class Model implements Disposable {
     private readonly lease: Lease | undefined,
     /** Milliseconds. */
     loadTime: number,
+    private readonly onForm: ((form: PromptForm | undefined) => void) | undefined,
   ) {
     this.#loaded = loaded;
     this.#runs = new Runs(this, loaded.source, loadTime);
   }
 
   /**
-   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began.
+   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began. `onForm` is
+   * called with the form of each prompt that is to be answered (undefined for ids), and may refuse it.
    * @throws UserError if the recipe cannot act in the model
    */
-  static async open(loaded: LoadedModel, recipe: Recipe, started: number): Promise<Model> {
+  static async open(
+    loaded: LoadedModel,
+    recipe: Recipe,
+    started: number,
+    onForm?: (form: PromptForm | undefined) => void,
+  ): Promise<Model> {
     try {
       const lease = await loaded.use(recipe);
-      return new Model(loaded, recipe, lease, performance.now() - started);
+      return new Model(loaded, recipe, lease, performance.now() - started, onForm);
     } catch (error) {
       loaded[Symbol.dispose]();
       throw error;
@@ -110,6 +117,16 @@ export class Model implements Disposable {
   /** @throws UserError if the model generates */
   get encoder(): EncoderModel {
     return encoderOf(this.loaded);
+  }
+
+  /** The form in which `generate` would read a prompt; undefined for ids. */
+  formOf(prompt: Prompt, options: PromptReading): PromptForm | undefined {
+    return formOf(this.generative, prompt, options);
+  }
+
+  /** @throws UserError if the model's recipe was measured on prompts of another form */
+  checkForm(prompt: Prompt, options: PromptReading): void {
+    this.onForm?.(this.formOf(prompt, options));
   }
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */

@@ -7,6 +7,7 @@ import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { type Calling, callingOf } from "../engine/tools/calling.ts";
 import { blind, encodeWithPlaces, seenPrompt } from "../engine/vision/seen-prompt.ts";
 import { UserError } from "../util/errors.ts";
+import type { PromptForm } from "../weights/tokenizer/index.ts";
 import type { Asked } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
@@ -15,7 +16,7 @@ import type { Model } from "./model.ts";
  * @throws UserError if the model has no such adapter, or the options conflict
  */
 export async function requestOf(
-  model: Pick<Model, "generative" | "language">,
+  model: Pick<Model, "generative" | "language" | "checkForm">,
   prompt: Prompt,
   asked: Asked,
 ): Promise<Request> {
@@ -34,6 +35,7 @@ export async function requestOf(
     ...rest
   } = asked;
   if (prompt.length === 0 && !asked.suffix) throw new UserError("the prompt is empty, expected at least one token");
+  model.checkForm(prompt, asked);
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const { generative } = model;
   if (images.length > 0) checkSeen(generative, asked);
@@ -49,6 +51,29 @@ export async function requestOf(
   const settings = modelSampling ? generative.sampling?.settings : undefined;
   const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, end };
   return { ...seen, options, engine };
+}
+
+/** The options of a request that say how its prompt is read. */
+export interface Reading extends Pick<Asked, "suffix" | "infill" | "mode"> {
+  readonly raw?: boolean | undefined;
+}
+
+/** The form in which a request's prompt is read; undefined for ids. */
+export function formOf(
+  model: Model["generative"],
+  prompt: Prompt,
+  { raw = false, suffix, infill, mode }: Reading,
+): PromptForm | undefined {
+  if (isIds(prompt)) return undefined;
+  if (suffix || infill || mode) return "raw";
+  switch (model.kind) {
+    case "decoder":
+      return model.formOf(prompt, raw);
+    case "diffusion language model":
+      return typeof prompt === "string" && (raw || model.tokenizer.chatTemplate === undefined) ? "raw" : "chat";
+    case "encoder with a decoder":
+      return "raw";
+  }
 }
 
 /** @throws UserError if the model reads no images, or an option does not go with them */

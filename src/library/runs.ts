@@ -39,7 +39,7 @@ export class Runs {
   #unsound = false;
 
   constructor(
-    private readonly model: Pick<Model, "loaded" | "generative" | "language" | "recipe">,
+    private readonly model: Pick<Model, "loaded" | "generative" | "language" | "recipe" | "checkForm">,
     private readonly source: ResolvedModel,
     /** Milliseconds. */
     loadTime: number,

@@ -6,6 +6,7 @@ import { readKeptJson } from "../weights/json-file.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import { home } from "../weights/sources/home.ts";
 import { modelHash, type ResolvedModel } from "../weights/sources/index.ts";
+import { type PromptForm, questionForm } from "../weights/tokenizer/index.ts";
 import { checkSeams, parseRecipe, type Recipe } from "./recipe.ts";
 
 const schema = z.object({
@@ -26,6 +27,8 @@ const schema = z.object({
       quality: z.number(),
       delta: z.number(),
       flops_saved: z.number(),
+      /** Older recipes do not say. */
+      prompt: questionForm.optional(),
     })
     .optional(),
   created: z.iso.datetime(),
@@ -127,3 +130,25 @@ export async function requireModel(
     `${name} was chosen for the model ${model_hash.slice(0, 12)}…, and this one is ${sha256.slice(0, 12)}…; measure again with \`lab run\``,
   );
 }
+
+/**
+ * Compares a request's prompt with those that a registered recipe was measured on. `form`: undefined for ids, which may
+ * be of any form.
+ * @returns a sentence that the user should read, if the measurement says less than it seems to
+ * @throws UserError if the recipe was measured on answers to prompts of the other form
+ */
+export function requireForm(name: string, { evidence }: Registered, form: PromptForm | undefined): string | undefined {
+  if (evidence === undefined) return undefined;
+  const { prompt, task } = evidence;
+  if (prompt === undefined)
+    return `${name} was measured before the form of prompts was recorded; \`lab run\` and \`lab pick\` measure it as it is served`;
+  if (prompt === "scored")
+    return `${name} was measured by the likelihood of given texts (${task}); its generated answers are not measured`;
+  if (form === undefined || form === prompt) return undefined;
+  throw new UserError(
+    `${name} was measured on ${formNames[prompt]} (${task}), and this prompt is read as ${formNames[form]}; measure it in this form with \`lab run\`, or ask in the other`,
+    2,
+  );
+}
+
+const formNames: Readonly<Record<PromptForm, string>> = { chat: "a chat", raw: "plain text" };

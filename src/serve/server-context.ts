@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { Model, Prompt, RunOptions } from "../index.ts";
 import type { StaticScorer } from "../pipelines/qzero/static.ts";
 import { type Asker, Bill } from "./bill.ts";
 import type { Fleet } from "./fleet/fleet.ts";
@@ -34,6 +35,21 @@ export interface ServerContext {
   /** When it was started. */
   readonly started: Date;
   readonly state: { now: "starting" | "ready" | "stopping" };
+}
+
+/**
+ * Compares the form in which a model reads a prompt with the evidence of the request's registered recipe.
+ * @throws UserError if the recipe was measured on prompts of the other form
+ */
+export function checkForm(
+  { catalogue, log }: Pick<ServerContext, "catalogue" | "log">,
+  chosen: Chosen,
+  model: Model,
+  { prompt, options }: { readonly prompt: Prompt; readonly options: RunOptions },
+): void {
+  if (!chosen.registered) return;
+  const notice = catalogue.checkForm(chosen, model.formOf(prompt, options));
+  if (notice !== undefined) log.warn(notice);
 }
 
 export const billFor = (context: ServerContext, model: string, call: Asker): Bill => new Bill(model, call, context);

@@ -3,9 +3,11 @@ import { z } from "zod";
 import { count, signed } from "../../lab/report/format.ts";
 import type { RecipeSummary, Summary } from "../../lab/results.ts";
 import { requireRun } from "../../lab/run/held.ts";
-import { evidenced, pick, readSummary, type Wanted } from "../../lab/run/pick.ts";
+import { hollow } from "../../lab/run/hollow.ts";
+import { evidenced, moreItems, pick, readSummary, type Wanted } from "../../lab/run/pick.ts";
 import { recipeName, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
+import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { print, printJson } from "../output.ts";
 
@@ -13,7 +15,9 @@ const options = z.strictObject({
   quality: z
     .number()
     .optional()
-    .describe("pick the recipe that saves most among those whose change of quality is this (-0.01) or better"),
+    .describe(
+      "pick the recipe that saves most among those whose change of quality, at the worse end of its interval, is this (-0.01) or better",
+    ),
   saving: z
     .number()
     .max(1)
@@ -24,6 +28,7 @@ const options = z.strictObject({
 
 export function define(command: Command): void {
   addFlags(command.argument("<folder>", "a run's folder"), options)
+    .option("--force", "register a recipe of a run that says little about it")
     .option("--json", "print one JSON object")
     .action(pickRecipe);
 }
@@ -32,7 +37,9 @@ async function pickRecipe(folder: string, given: Readonly<Record<string, unknown
   const { quality, saving, as } = readFlags(options, given);
   await requireRun(folder);
   const summary = await readSummary(folder);
-  const picked = pick(summary, wantedBy(quality, saving));
+  const wanted = wantedBy(quality, saving);
+  const picked = pick(summary, wanted);
+  requireSolid(summary, picked, given["force"] === true);
   const entry = await evidenced(folder, summary, picked);
   const name = `${shortName(summary.model)}@${as}`;
   const earlier = await registerRecipe(name, entry);
@@ -40,15 +47,30 @@ async function pickRecipe(folder: string, given: Readonly<Record<string, unknown
   print(picked.recipe);
   const instead = earlier ? `, in place of ${earlier.recipe.join(" ") || "dense"}` : "";
   process.stderr.write(
-    `${told(summary, picked)}\nregistered as ${name}${instead}: \`modicum run --model ${name} …\` uses it\n`,
+    `${told(summary, picked, wanted)}\nregistered as ${name}${instead}: \`modicum run --model ${name} …\` uses it\n`,
   );
 }
 
+/** @throws UserError if the run says little about the recipe, and nobody insists */
+function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): void {
+  const dense = summary.recipes.find(({ recipe }) => recipe === "dense")!;
+  const faults = [...new Set([dense, picked])].flatMap((recipe) => hollow(summary, recipe));
+  if (summary.prompt === undefined)
+    warn("this run is from before prompt forms were recorded; the server cannot tell whether it asks as the run did");
+  if (faults.length === 0) return;
+  if (!force) throw new UserError(`${faults.join("; ")}; --force registers the recipe all the same`);
+  for (const fault of faults) warn(fault);
+}
+
 /** Notes to read before deploying it. */
-function told({ metric: { name, better }, items }: Summary, { recipe, delta }: RecipeSummary): string {
-  if (recipe === "dense") return "no recipe that saves FLOPs meets the condition; picked dense, which saves nothing";
-  const worst = better === "higher" ? delta.ci95[0] : delta.ci95[1];
-  return `with ${count(items, "item")}, a change of ${name} as bad as ${signed(worst)} cannot be excluded`;
+function told(summary: Summary, { recipe, delta }: RecipeSummary, wanted: Wanted): string {
+  const { metric, items } = summary;
+  if (recipe === "dense") {
+    const more = "quality" in wanted ? `; ${moreItems(summary, wanted.quality)}` : "";
+    return `no recipe that saves FLOPs meets the condition; picked dense, which saves nothing${more}`;
+  }
+  const worst = metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];
+  return `with ${count(items, "item")}, a change of ${metric.name} as bad as ${signed(worst)} cannot be excluded`;
 }
 
 function wantedBy(quality: number | undefined, saving: number | undefined): Wanted {

@@ -1,4 +1,5 @@
 import type { Recipe } from "../../savings/recipe.ts";
+import type { PromptForm } from "../../weights/tokenizer/index.ts";
 import type { Answer, Item } from "../item.ts";
 import type { Result } from "../results.ts";
 import type { TokenCodec } from "../task.ts";
@@ -8,6 +9,8 @@ export interface Answered {
   readonly answer: Answer;
   readonly flops: Result["flops"];
   readonly bytes: NonNullable<Result["bytes"]>;
+  /** Counters that the recipe touched, as a receipt has them. */
+  readonly work?: Result["work"];
   /** Tokens of the prompt that are in the bill, and had been computed for an item before it. */
   readonly shared?: number;
 }
@@ -31,6 +34,8 @@ export interface Answerer extends Disposable {
   countTokens(text: string): number;
   /** Absent of models that are no decoders. */
   readonly tokenizer?: TokenCodec;
+  /** The form in which the model reads a user's text by default; absent of models that are no decoders. */
+  readonly promptForm?: PromptForm | undefined;
   /**
    * Plans an item's answer; undefined if its prompt is longer than the context.
    * @throws UserError if the model cannot answer this kind, or not under the recipe

@@ -11,6 +11,7 @@ import { blind, encodeWithPlaces, seenPrompt } from "../../engine/vision/seen-pr
 import type { VisualSpan } from "../../savings/plan.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import type { PromptForm } from "../../weights/tokenizer/index.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
 import type { TokenCodec } from "../task.ts";
 import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
@@ -45,6 +46,10 @@ export class DecoderAnswerer implements Answerer {
 
   get tokenizer(): TokenCodec {
     return this.model.tokenizer;
+  }
+
+  get promptForm(): PromptForm | undefined {
+    return this.model.formOf("", false);
   }
 
   countTokens(text: string): number {
@@ -194,7 +199,8 @@ export class DecoderAnswerer implements Answerer {
     return visual.map(({ first, grid }) => ({ first: first + start, grid }));
   }
 
-  #promptOf({ prompt, promptTokens, suffix }: GenerationItem): readonly number[] {
+  #promptOf({ prompt, messages, promptTokens, suffix }: GenerationItem): readonly number[] {
+    if (messages) return this.model.encode(messages, false);
     // The text of nothing has only the tokens that begin every text.
     if (promptTokens) return [...this.model.encode("", true), ...promptTokens];
     const fills = suffix !== undefined && this.model.tokenizer.fim !== undefined;

@@ -8,6 +8,7 @@ import type { Recipe, Step } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Item, RankingItem } from "../item.ts";
 import type { Answered, Answerer, Answering, Plan } from "./answerer.ts";
+import { bill } from "./pieces.ts";
 
 /** A listwise reranker as a recipe of the lab; dense writes the rankings of the same windows. */
 export const firstStep = (named: FirstName): Step => ({
@@ -71,8 +72,7 @@ class FirstAnswerer implements Answerer {
     const texts = documents.map(({ text }) => text);
     const terms = { named: billedAs(this.named), ...(signal && { signal }) };
     const { order, receipt } = await rerank(this.#ranker, query, texts, this.options, terms);
-    const { flops, bytes } = receipt;
-    return { answer: { order: order.map((i) => documents[i]!.id) }, flops, bytes };
+    return { answer: { order: order.map((i) => documents[i]!.id) }, ...bill(receipt) };
   }
 
   /** The model is kept. */

@@ -1,8 +1,13 @@
 import type { FinishReason, Piece, Usage } from "../../engine/answer/generate.ts";
+import type { Receipt, ReceiptParts } from "../../ledger/receipt.ts";
 import type { Answered } from "./answerer.ts";
 
 /** The part of a bill that results keep. */
-export const bill = ({ flops, bytes }: Pick<Usage, "flops" | "bytes">): Omit<Answered, "answer"> => ({ flops, bytes });
+export const bill = ({ flops, bytes, work = {} }: Pick<Receipt, "bytes" | "work"> & Pick<ReceiptParts, "flops">) => ({
+  flops: { dense: flops.dense, spent: flops.spent, overhead: flops.overhead },
+  bytes,
+  work,
+});
 
 /** The shared cost, if there is any. */
 export const sharing = (shared: number): Pick<Answered, "shared"> => (shared > 0 ? { shared } : {});

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { receiptSchema } from "../../ledger/receipt.ts";
 import type { Answered, Setting } from "../answer/index.ts";
 import type { Document, Item } from "../item.ts";
 import type { FileHashes } from "../run/recipe-files.ts";
@@ -30,6 +31,7 @@ export const answersSchema = z.array(
     answer: z.json(),
     flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
     bytes: z.object({ dense: z.number(), spent: z.number() }),
+    work: receiptSchema.shape.work,
     shared: z.int().min(0).optional(),
     ms: z.number(),
   }),

@@ -70,11 +70,12 @@ function free({ model, dense }: Loaded): void {
 }
 
 /** Loads the model and reads the items. @throws UserError if there are none, or the model cannot answer their kind */
-export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<OpenCell> {
-  const { task, source, quant, options } = cell;
-  const loaded = await loadedOf(cell);
+export async function openCell(request: Cell, fetching: Fetching = {}): Promise<OpenCell> {
+  const loaded = await loadedOf(request);
   const { dense } = loaded;
   try {
+    const cell = { ...request, task: inForm(request, dense) };
+    const { task, source, quant, options } = cell;
     const all = await itemsOf(cell, dense, fetching);
     const items = all.filter((item) => dense.plan(item) !== undefined);
     const identity: Identity = {
@@ -82,6 +83,7 @@ export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<Ope
       ...{ model: cell.reranker?.first.name ?? source.name, model_hash: await modelHash(source), quant },
       codes: chosenBits(preparedFolder(source.path)),
       ...{ seed: options.seed, limit: options.limit ?? null, truncate: options.truncate ?? null },
+      prompt: formOf(all),
       rows: task.kind === "generation" ? options.rows : 1,
       ...{ items: all.length, items_hash: hashOf(all) },
     };
@@ -98,12 +100,26 @@ export async function openCell(cell: Cell, fetching: Fetching = {}): Promise<Ope
   }
 }
 
+/** The task in the form in which the model reads a user's text: what the lab measures is what `run` and `serve` do. */
+function inForm({ task, options }: Cell, { promptForm }: Answerer): Task {
+  return !options.raw && promptForm === "chat" && task.chat ? ({ ...task, ...task.chat } as Task) : task;
+}
+
+/** The form of a run's prompts: a task's items have one. */
+function formOf(items: readonly Item[]): NonNullable<Identity["prompt"]> {
+  const generated = items.filter((item) => item.kind === "generation");
+  if (generated.length === 0) return "scored";
+  return generated.some(({ messages }) => messages !== undefined) ? "chat" : "raw";
+}
+
 /** @throws UserError if there are none, or two have one id */
 async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetching): Promise<Item[]> {
   const { seed, limit } = options;
   const found = new Map<string, Item>();
   const countTokens = (text: string) => dense.countTokens(text);
   for await (const item of task.items({ seed, limit, countTokens, tokenizer: dense.tokenizer, ...fetching })) {
+    if (options.raw && item.kind === "generation" && item.messages)
+      throw new UserError(`--raw asks prompts as plain text, and item "${item.id}" of ${task.name} has messages`, 2);
     if (found.has(item.id)) throw new UserError(`${task.name}: two items have the id "${item.id}"`);
     found.set(item.id, item);
     if (found.size === limit) break;

@@ -22,4 +22,11 @@ export function consistencyWith(dense: Answers, results: Answers): Pick<RecipeSu
   };
 }
 
+/** The share of generated answers that are empty; nothing for items of other kinds. */
+export function emptyShare(results: Answers): Pick<RecipeSummary, "empty"> {
+  const texts = results.map(({ answer }) => generated.safeParse(answer).data?.text);
+  if (texts.some((text) => text === undefined)) return {};
+  return { empty: mean(texts.map((text) => Number(text!.trim() === ""))) };
+}
+
 const generated = z.object({ text: z.string() });

@@ -7,6 +7,7 @@ import { makeFolders } from "../../util/make-folders.ts";
 import { codeOf, writeError } from "../../util/system-errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
+import { questionForm } from "../../weights/tokenizer/index.ts";
 
 /** run.json: the identity of a folder's results. Results of another run are never put beside them. */
 export const identitySchema = z.object({
@@ -20,6 +21,8 @@ export const identitySchema = z.object({
   /** Null: all items. */
   limit: z.number().nullable(),
   truncate: z.string().nullable(),
+  /** Older runs do not say. */
+  prompt: questionForm.optional(),
   /** Answers that are generated together. */
   rows: z.number().default(1),
   items: z.number(),
@@ -56,6 +59,7 @@ export async function checkFolder(folder: string, identity: Identity, reuse: Reu
     ...identity,
     version: own.version && identity.version,
     codes: own.codes && identity.codes,
+    prompt: own.prompt && identity.prompt,
   });
   return own;
 }

@@ -14,6 +14,7 @@ import { checkAll, openChecked } from "./check.ts";
 import { type Executor, LocalExecutor } from "./executor.ts";
 import { claimFolder, summaryFile } from "./folder.ts";
 import { folderOf, type Grid, recipesFor, type Watcher } from "./grid-of.ts";
+import { chanceOf, hollow } from "./hollow.ts";
 import { metricsOf } from "./judge.ts";
 import { machine, versions } from "./machine.ts";
 import { summarise } from "./summarise.ts";
@@ -49,6 +50,7 @@ async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, sig
   await using run = await CellRun.open(folder, open, executor, (...of) => watcher.recipe(open, ...of), signal);
   const summary = summaryOf(grid, run, await answered(grid, run));
   await writeJson(summaryFile(folder), JSON.parse(stringify(summary)));
+  for (const recipe of summary.recipes) for (const sentence of hollow(summary, recipe)) watcher.notice?.(sentence);
   await report(folder, run, summary);
   return summary;
 }
@@ -105,6 +107,7 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
     ...(source.source === "file" && { model_file: source.path }),
     quant: cell.quant,
     ...{ seed: options.seed, limit: identity.limit, truncate: identity.truncate, rows: identity.rows },
+    ...{ prompt: identity.prompt, chance: chanceOf(cell.items) },
     ...{ items: cell.items.length, too_long: cell.tooLong },
     ...(cell.cutTexts > 0 && { cut_texts: cell.cutTexts }),
     recipes: summarise(task, options.seed, new Map(texts.map((text) => [text, results.of(text)]))).map(

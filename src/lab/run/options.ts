@@ -11,6 +11,10 @@ export const runOptions = z.strictObject({
     .max(BATCH_ROWS)
     .default(1)
     .describe("answers to generate at the same time; from 2 on, near ties may resolve differently"),
+  raw: z
+    .boolean()
+    .default(false)
+    .describe("ask the prompts of a file of your own as plain text, without the model's chat template"),
   truncate: z
     .enum(truncations)
     .optional()

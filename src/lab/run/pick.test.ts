@@ -14,7 +14,7 @@ import {
 import { Catalogue } from "../../serve/models/served.ts";
 import { modelHash, resolveModel } from "../../weights/sources/index.ts";
 import type { RecipeSummary, Summary } from "../results.ts";
-import { evidenced, pick, readSummary } from "./pick.ts";
+import { evidenced, moreItems, pick, readSummary } from "./pick.ts";
 import { TINY } from "./run.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-pick-"));
@@ -28,9 +28,10 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-const recipe = (threshold: number, delta: number, saved: number): RecipeSummary => ({
+/** A recipe whose change has an interval of that half width. */
+const recipe = (threshold: number, delta: number, saved: number, half = 0): RecipeSummary => ({
   recipe: threshold === 1 ? "dense" : `xattention:threshold=${threshold}`,
-  ...{ quality: 0.8 + delta, ci95: [0, 1], delta: { mean: delta, ci95: [-1, 1] } },
+  ...{ quality: 0.8 + delta, ci95: [0, 1], delta: { mean: delta, ci95: [delta - half, delta + half] } },
   ...{ flops_saved: saved, ms_per_item: 1, on_frontier: true, others: {} },
 });
 const summary: Summary = {
@@ -48,17 +49,32 @@ describe("pick", () => {
     [{ saving: 0 }, "dense"],
   ])("%j is met by %s", (wanted, expected) => expect(pick(summary, wanted).recipe).toBe(expected));
 
+  const wide = { ...summary, recipes: [recipe(1, 0, 0), recipe(0.9, -1 / 16, 0.2, 1 / 32), recipe(0.5, 0, 0.6, 0.5)] };
+
+  test("a change counts by the worse end of its interval", () => {
+    // Its mean is 0, and its interval reaches -0.50.
+    expect(pick(wide, { quality: -0.2 }).recipe).toBe("xattention:threshold=0.9");
+    expect(pick(wide, { quality: -0.06 }).recipe).toBe("dense");
+    expect(pick(wide, { saving: 0.1 }).recipe).toBe("xattention:threshold=0.9");
+  });
+
   test("where lower is better, a loss is a rise", () => {
-    const lower: Summary = { ...summary, metric: { name: "perplexity", better: "lower" } };
-    expect(pick(lower, { quality: -0.01 }).recipe).toBe("xattention:threshold=0.5");
-    expect(pick({ ...lower, recipes: [recipe(1, 0, 0), recipe(0.5, 0.3, 0.6)] }, { quality: -0.01 }).recipe).toBe(
-      "dense",
-    );
+    const metric = { name: "perplexity", better: "lower" } as const;
+    expect(pick({ ...summary, metric }, { quality: -0.01 }).recipe).toBe("xattention:threshold=0.5");
+    expect(pick({ ...wide, metric }, { quality: -0.06 }).recipe).toBe("xattention:threshold=0.9");
+    const worse = { ...summary, metric, recipes: [recipe(1, 0, 0), recipe(0.5, 0.3, 0.6)] };
+    expect(pick(worse, { quality: -0.01 }).recipe).toBe("dense");
+  });
+
+  test("if none is shown to, the items that might be enough are told, since an interval narrows with their root", () => {
+    // The mean is half as far away as its interval is wide: four times the items.
+    expect(moreItems(wide, -5 / 64)).toMatch(/^about 36 items might be enough for xattention:threshold=0\.9/);
+    expect(moreItems(summary, 0.01)).toMatch(/more items would hardly change it/);
   });
 
   test("what no recipe reaches is said with the nearest", () => {
     expect(() => pick(summary, { saving: 0.7 })).toThrow(/saves 0.7 .* the most is 0.600/);
-    expect(() => pick(summary, { quality: 0.1 })).toThrow(/changes accuracy by 0.1/);
+    expect(() => pick(summary, { quality: 0.1 })).toThrow(/shown to change accuracy by 0.1 or better; every recipe/);
   });
 });
 

@@ -21,22 +21,52 @@ export async function readSummary(folder: string): Promise<Summary> {
 }
 
 /**
- * The recipe to deploy: the one that saves most among those whose quality is at most `quality` (-0.01) below dense; or
- * the best one among those that save at least `saving` (0.3).
+ * The recipe to deploy: the one that saves most among those whose quality is shown to be at most `quality` (-0.01)
+ * below dense; or the best one among those that save at least `saving` (0.3). A change of quality counts by the worse
+ * end of its interval.
  * @throws UserError if there is none
  */
-export function pick({ recipes, metric: { name, better } }: Summary, wanted: Wanted): RecipeSummary {
-  const gain = ({ delta }: RecipeSummary) => (better === "higher" ? delta.mean : -delta.mean);
+export function pick(summary: Summary, wanted: Wanted): RecipeSummary {
+  const { recipes, metric } = summary;
+  const worst = (recipe: RecipeSummary) => worstGain(metric, recipe);
   const first = (order: (r: RecipeSummary) => number) => recipes.toSorted((a, b) => order(b) - order(a));
   if ("quality" in wanted) {
-    const found = first((r) => r.flops_saved).find((r) => gain(r) >= wanted.quality);
+    const found = first((r) => r.flops_saved).find((r) => worst(r) >= wanted.quality);
     if (found) return found;
-    throw new UserError(`no recipe changes ${name} by ${wanted.quality} or better; dense itself changes it by 0`);
+    throw new UserError(
+      `no recipe is shown to change ${metric.name} by ${wanted.quality} or better; ${moreItems(summary, wanted.quality)}`,
+    );
   }
-  const found = first(gain).find((r) => r.flops_saved >= wanted.saving);
+  const found = first(worst).find((r) => r.flops_saved >= wanted.saving);
   if (found) return found;
   const most = Math.max(...recipes.map((r) => r.flops_saved));
   throw new UserError(`no recipe saves ${wanted.saving} of dense's FLOPs; the most is ${most.toFixed(3)}`);
+}
+
+/** A change of quality, positive if it is better. */
+const gainOf = ({ better }: Summary["metric"], change: number): number => (better === "higher" ? change : -change);
+
+/** The worse end of a recipe's change of quality. */
+const worstGain = (metric: Summary["metric"], { delta }: RecipeSummary): number =>
+  Math.min(...delta.ci95.map((end) => gainOf(metric, end)));
+
+/**
+ * How many items might show that a saving recipe changes quality by `quality` or better: an interval's width falls
+ * with the root of the number of items.
+ */
+export function moreItems({ recipes, metric, items }: Summary, quality: number): string {
+  const needs = recipes
+    .filter((r) => r.flops_saved > 0)
+    .flatMap((r) => {
+      const mean = gainOf(metric, r.delta.mean);
+      const [room, width] = [mean - quality, mean - worstGain(metric, r)];
+      return room > 0 ? [{ recipe: r.recipe, items: Math.ceil(items * (width / room) ** 2) }] : [];
+    })
+    .sort((a, b) => a.items - b.items);
+  const [least] = needs;
+  if (least === undefined)
+    return "every recipe that saves FLOPs is below that in the mean, and more items would hardly change it";
+  return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;
 }
 
 /**
@@ -54,7 +84,10 @@ export async function evidenced(folder: string, summary: Summary, picked: Recipe
     ...{ model: modelOf(summary, folder), model_hash },
     ...(quant !== undefined && quantOptions.parse({ quant })),
     recipe: stepsOf(picked, folder),
-    evidence: { file, sha256, task, metric: summary.metric.name, quality, delta: delta.mean, flops_saved },
+    evidence: {
+      ...{ file, sha256, task, metric: summary.metric.name, quality, delta: delta.mean, flops_saved },
+      ...(summary.prompt && { prompt: summary.prompt }),
+    },
     created: new Date().toISOString(),
   };
 }

@@ -1,8 +1,10 @@
 import { savedShare } from "../../ledger/receipt.ts";
+import { mean } from "../../util/mean.ts";
 import { bootstrap, pairedDelta } from "../metrics/bootstrap.ts";
 import type { RecipeSummary, Result } from "../results.ts";
 import type { Task } from "../task.ts";
-import { consistencyWith } from "./consistency.ts";
+import { actionOf } from "./acted.ts";
+import { consistencyWith, emptyShare } from "./consistency.ts";
 import { onFrontier } from "./frontier.ts";
 import { type AnyMetric, metricsOf } from "./judge.ts";
 
@@ -38,6 +40,8 @@ function summary(
     ...measured(main),
     delta: results === dense ? NONE : pairedDelta(own, base, quality(main), { seed }),
     ...consistencyWith(dense, results),
+    ...emptyShare(results),
+    ...(results !== dense && { acted: actionOf(results) }),
     flops_saved: savedShare(flops(results)),
     ...meanCosts(results),
     others: Object.fromEntries(others.map((metric) => [metric.name, measured(metric)])),
@@ -48,13 +52,11 @@ function summary(
 export function meanCosts(
   results: readonly Result[],
 ): Pick<RecipeSummary, "ms_per_item" | "bytes_per_item" | "shared_tokens"> {
-  const mean = (of: (result: Result) => number) =>
-    results.reduce((sum, result) => sum + of(result), 0) / results.length;
   const shared = results.reduce((sum, { shared = 0 }) => sum + shared, 0);
   const told = results.every(({ bytes }) => bytes !== undefined);
   return {
-    ms_per_item: mean(({ ms }) => ms),
-    ...(told && { bytes_per_item: mean(({ bytes }) => bytes!.spent) }),
+    ms_per_item: mean(results.map(({ ms }) => ms)),
+    ...(told && { bytes_per_item: mean(results.map(({ bytes }) => bytes!.spent)) }),
     ...(shared > 0 && { shared_tokens: shared }),
   };
 }

@@ -22,6 +22,8 @@ export const consistency = (find: (text: string) => Promise<Task>): Family => ({
         `consistency: ${task.name} is of the kind ${task.kind}, expected one whose answers are texts`,
         2,
       );
-    return { ...task, name: `consistency:${task.name}`, metrics };
+    const { chat, ...plain } = task;
+    const compared = { name: `consistency:${task.name}`, metrics };
+    return { ...plain, ...compared, ...(chat && { chat: { ...chat, ...compared } }) };
   },
 });

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import type { Item } from "../item.ts";
+import type { Task } from "../task.ts";
 import { countTokens } from "./items.testing.ts";
 import { findTask } from "./registry.ts";
 import { userTask } from "./user.ts";
@@ -39,6 +40,46 @@ test("prompts and answers: a text, a number or several", async () => {
   const lines = "Roses are red\nviolets are blue, and so on, and so on, and so on and so on and so on";
   expect(poem).toMatchObject({ id: "3", stop: [], answers: [lines], maxTokens: 2 * countTokens(lines) });
   expect(colour).toMatchObject({ id: "4", answers: ["red", "blue"] });
+});
+
+test("over chat, prompts are a user's turns, answers have room, and the quality is whether they hold the answer", async () => {
+  const messages = [
+    { role: "system", content: "Be short." },
+    { role: "user", content: "2 + 2?" },
+  ];
+  const prompts = await userTask(written({ prompt: "2 + 2 =", answer: 4 }));
+  const chats = await userTask(written({ messages, answer: [4, "four"] }));
+  const itemOf = async (task: Pick<Task, "items"> | undefined) => {
+    for await (const item of task!.items({ seed: 0, limit: undefined, countTokens })) return item;
+    return undefined;
+  };
+  for (const task of [prompts.chat!, chats])
+    expect(task.metrics.map(({ name }) => name)).toEqual(["contains-answer", "answer-match", "token-f1"]);
+  const room = { kind: "generation", id: "1", stop: [], maxTokens: 128 };
+  expect(await itemOf(prompts.chat)).toEqual({
+    ...{ ...room, prompt: "2 + 2 =", messages: [{ role: "user", content: "2 + 2 =" }], answers: ["4"] },
+  });
+  expect(await itemOf(chats)).toEqual({
+    ...{ ...room, prompt: "system: Be short.\n\nuser: 2 + 2?", messages, answers: ["4", "four"] },
+  });
+  expect(chats.chat).toBeUndefined();
+  const named = await userTask(`${written({ prompt: "a", answer: "b" })},metric=rouge-l`);
+  expect(named.chat!.metrics[0].name).toBe("rouge-l");
+});
+
+test.each([
+  [[{ messages: [], answer: 4 }], 'line 1: field "messages": expected a turn, got an empty list'],
+  [[{ messages: [{ role: "assistant", content: "4" }], answer: 4 }], "expected a turn to answer at the end"],
+  [[{ messages: [{ role: "user" }], answer: 4 }], "expected a text"],
+  [
+    [
+      { prompt: "a", answer: "b" },
+      { messages: [{ role: "user", content: "a" }], answer: "b" },
+    ],
+    'line 2: this item has "messages", those before it have an "answer"; expected one kind',
+  ],
+])("messages that are off are told with their line: %j", async (rows, sentence) => {
+  await expect(userTask(written(...rows))).rejects.toThrow(sentence);
 });
 
 test("prompts and choices, each after a space unless there is one", async () => {

@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { fieldsOf, parseRow, type Row } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
+import type { ChatMessage } from "../../weights/tokenizer/index.ts";
 import { filesOf } from "../data/place.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { ChoiceItem, GenerationItem, Item } from "../item.ts";
+import { containsAnswer } from "../metrics/index.ts";
 import type { ItemsFor, Task, TaskOf } from "../task.ts";
 import { drawn } from "./draw.ts";
 import { readOptions } from "./family.ts";
@@ -15,12 +17,20 @@ const value = z
   .refine((text) => text.trim() !== "", "expected a text or a number, got an empty text");
 const prompt = z.string("expected a text").min(1, "expected a text, got an empty one");
 
-const asked = z.object({
-  prompt,
-  answer: z
-    .union([value, z.array(value)], "expected a text, a number or a list of them")
-    .transform((answer) => (Array.isArray(answer) ? answer : [answer]))
-    .refine((answers) => answers.length > 0, "expected an answer, got an empty list"),
+const answer = z
+  .union([value, z.array(value)], "expected a text, a number or a list of them")
+  .transform((answer) => (Array.isArray(answer) ? answer : [answer]))
+  .refine((answers) => answers.length > 0, "expected an answer, got an empty list");
+
+const question = z.object({ prompt, answer });
+
+const turn = z.strictObject({ role: z.string("expected a role"), content: z.string("expected a text") });
+const conversation = z.object({
+  messages: z
+    .array(turn, "expected a list of turns { role, content }")
+    .min(1, "expected a turn, got an empty list")
+    .refine((turns) => turns.at(-1)?.role !== "assistant", "expected a turn to answer at the end, got an assistant's"),
+  answer,
 });
 
 /** A table in text has lists and numbers as JSON. */
@@ -60,12 +70,12 @@ const outside = ({ choices, gold }: { choices: string[]; gold: number }): string
 const own = z.strictObject({ file: z.string("expected a file: FILE,metric=NAME"), metric: z.string().optional() });
 
 /** An item before the model is known; the model's tokens decide the answer's length. */
-type Made<T extends Item> = (countTokens: ItemsFor["countTokens"]) => T;
+type Draft<T extends Item> = (countTokens: ItemsFor["countTokens"]) => T;
 
 /**
- * The task of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt", "answer"}`, where the answer may
- * be a list of right ones, or of `{"prompt", "choices", "gold"}`. The whole file is read and checked before anything
- * runs.
+ * The task of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt", "answer"}` or `{"messages",
+ * "answer"}`, where the answer may be a list of right ones, or of `{"prompt", "choices", "gold"}`. The whole file is
+ * read and checked before anything runs.
  * @throws UserError that names file and line
  */
 export async function userTask(
@@ -80,10 +90,27 @@ export async function userTask(
       throw new UserError(
         `${row.where}: this item has ${words[kindOf(row)]}, those before it have ${words[kind]}; expected one kind`,
       );
-  return kind === "choice"
-    ? task(spec, file, "choice", chosenFirst(metric, ofChoices), rows.map(choice))
-    : task(spec, file, "generation", chosenFirst(metric, ofTexts, 3), rows.map(generation));
+  switch (kind) {
+    case "choice":
+      return task({ name: spec, file, kind }, chosenFirst(metric, ofChoices), rows.map(choice));
+    case "messages":
+      return chatTask(spec, file, metric, rows.map(conversed));
+    case "prompt": {
+      const questions = rows.map((row) => parseRow(question, row));
+      const plain = questions.map((each, i) => generation(String(rows[i]!.number), each));
+      const turns = questions.map((each, i) => chatted(String(rows[i]!.number), asTurn(each)));
+      const metrics = chosenFirst(metric, ofTexts, 3);
+      return {
+        ...task({ name: spec, file, kind: "generation" }, metrics, plain),
+        chat: chatTask(spec, file, metric, turns),
+      };
+    }
+  }
 }
+
+/** Answers over chat are sentences: they hold the right answer more often than they are it. */
+const chatTask = (name: string, file: string, metric: string | undefined, items: Draft<GenerationItem>[]) =>
+  task({ name, file, kind: "generation" }, chosenFirst(metric ?? containsAnswer.name, ofTexts, 3), items);
 
 async function rowsIn(file: string, options: Pick<ItemsFor, "signal" | "onNotice" | "onProgress">): Promise<Row[]> {
   const [path] = await filesOf(file, options);
@@ -106,7 +133,11 @@ function withAnswers({ value, ...row }: Row): Row {
   return { ...row, value: several ? { ...(value as object), answer: list } : value };
 }
 
-const words = { choice: '"choices"', generation: 'an "answer"' } as const;
+const words = {
+  choice: '"choices"',
+  prompt: 'an "answer"',
+  messages: '"messages"',
+} as const;
 
 function kindOf({ where, value }: Row): keyof typeof words {
   if (typeof value !== "object" || value === null || Array.isArray(value))
@@ -118,36 +149,63 @@ function kindOf({ where, value }: Row): keyof typeof words {
     );
   if (!answer && !choices)
     throw new UserError(`${where}: this item has neither an "answer" nor "choices", ${fieldsOf(value)}`);
-  return choices ? "choice" : "generation";
+  return choices ? "choice" : "messages" in value ? "messages" : "prompt";
 }
 
 const task = <K extends "choice" | "generation">(
-  name: string,
-  file: string,
-  kind: K,
+  { name, file, kind }: { readonly name: string; readonly file: string; readonly kind: K },
   metrics: TaskOf<K>["metrics"],
-  items: Made<Extract<Item, { kind: K }>>[],
+  items: Draft<Extract<Item, { kind: K }>>[],
 ) => ({
   ...{ name, summary: "A user's own items", kind, source: file, size: items.length, metrics },
   async *items(run: ItemsFor) {
-    for (const make of drawn([...items], run)) yield make(run.countTokens);
+    for (const draft of drawn([...items], run)) yield draft(run.countTokens);
   },
 });
 
 /** A choice follows a space, unless the prompt or the choice has one. */
-function choice(row: Row): Made<ChoiceItem> {
+function choice(row: Row): Draft<ChoiceItem> {
   const { prompt, choices, gold } = parseRow(chosen, row);
   const join = (choice: string) => (/\s$/.test(prompt) || /^\s/.test(choice) ? choice : ` ${choice}`);
   const pairs = choices.map((choice) => ({ context: prompt, continuation: join(choice) }));
   return () => ({ kind: "choice", id: String(row.number), choices: pairs, gold });
 }
 
+type Question = z.output<typeof question>;
+type Conversation = z.output<typeof conversation>;
+
 /** A one-line answer ends at its line. Generated text may be twice as long as the longest answer. */
-function generation(row: Row): Made<GenerationItem> {
-  const { prompt, answer: answers } = parseRow(asked, row);
+function generation(id: string, { prompt, answer: answers }: Question): Draft<GenerationItem> {
   const stop = answers.some((answer) => answer.trim().includes("\n")) ? [] : ["\n"];
-  return (countTokens) => {
-    const maxTokens = Math.max(32, ...answers.map((answer) => 2 * countTokens(answer)));
-    return { kind: "generation", id: String(row.number), prompt, stop, maxTokens, answers };
-  };
+  return (countTokens) => ({
+    ...{ kind: "generation", id, prompt, stop, answers },
+    maxTokens: lengthFor(answers, 32, countTokens),
+  });
 }
+
+/** Tokens of a conversational answer, which says more than the right answer. */
+const CHAT_TOKENS = 128;
+
+/** An answer over chat ends where the model ends it. */
+const chatted =
+  (id: string, { messages, answer: answers }: Conversation): Draft<GenerationItem> =>
+  (countTokens) => ({
+    ...{ kind: "generation", id, prompt: transcript(messages), messages, stop: [], answers },
+    maxTokens: lengthFor(answers, CHAT_TOKENS, countTokens),
+  });
+
+const conversed = (row: Row): Draft<GenerationItem> => chatted(String(row.number), parseRow(conversation, row));
+
+const asTurn = ({ prompt, answer }: Question): Conversation => ({
+  messages: [{ role: "user", content: prompt }],
+  answer,
+});
+
+/** The turns as a person reads them in a report. */
+const transcript = (messages: readonly ChatMessage[]): string =>
+  messages.length === 1
+    ? String(messages[0]!.content)
+    : messages.map(({ role, content }) => `${role}: ${content}`).join("\n\n");
+
+const lengthFor = (answers: readonly string[], least: number, countTokens: ItemsFor["countTokens"]): number =>
+  Math.max(least, ...answers.map((answer) => 2 * countTokens(answer)));

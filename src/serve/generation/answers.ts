@@ -12,7 +12,7 @@ import type { Key } from "../keys/store.ts";
 import { leastOf } from "../keys/terms.ts";
 import type { Limits } from "../limits.ts";
 import type { Chosen } from "../models/served.ts";
-import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
+import { billFor, checkForm, leaseFor, type ServerContext } from "../server-context.ts";
 import { merged } from "./merged.ts";
 
 /** One requested answer. */
@@ -45,7 +45,10 @@ export async function* answers(
   using lease = await leaseFor(context, chosen, call);
   const { tokenizer, vocabulary } = writerOf(lease.model);
   checkBiases(asks[0]?.options, vocabulary);
-  for (const { prompt } of asks) checkIds(prompt, vocabulary);
+  for (const ask of asks) {
+    checkIds(ask.prompt, vocabulary);
+    checkForm(context, chosen, lease.model, ask);
+  }
   using bill = billFor(context, chosen.served.id, call);
   const left = new AbortController();
   const terms = {

@@ -11,7 +11,7 @@ import { guessedTokens, requestSizeOf } from "../fleet/request-size.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Chosen } from "../models/served.ts";
-import { leaseFor, type ServerContext } from "../server-context.ts";
+import { checkForm, leaseFor, type ServerContext } from "../server-context.ts";
 
 /** The FLOPs that all calls of one answer may cost together, and the cached share of their prompt. */
 export class Purse {
@@ -54,6 +54,7 @@ export class PooledModel implements RouteModel<RunOptions> {
     const { context, chosen, call, purse } = this;
     using lease = await leaseFor(context, chosen, { ...call, signal: options.signal ?? call.signal });
     this.tokenizer = lease.model.language.tokenizer;
+    checkForm(context, chosen, lease.model, { prompt, options });
     const onStopped = (receipt: Receipt) => {
       purse.spend(receipt);
       options.onStopped?.(receipt);

@@ -4,10 +4,11 @@ import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
-import { type Registered, registeredRecipes, requireModel, shortName } from "../../savings/registered.ts";
+import { type Registered, registeredRecipes, requireForm, requireModel, shortName } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
+import type { PromptForm } from "../../weights/tokenizer/index.ts";
 import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
@@ -36,6 +37,8 @@ export interface Chosen {
   readonly keepAlive?: number | undefined;
   /** The folder of an adapter for all of its requests: a copy of its own in memory. */
   readonly adapter?: string | undefined;
+  /** The registered recipe that was named. */
+  readonly registered?: { readonly name: string; readonly entry: Registered } | undefined;
 }
 
 /** The options by which a server opens its models. */
@@ -51,6 +54,8 @@ interface Opening {
 export class Catalogue {
   readonly #served: ReadonlyMap<string, Served>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
+  /** Notices of registered recipes that were given. */
+  readonly #noticed = new Set<string>();
 
   private constructor(
     all: readonly Served[],
@@ -126,7 +131,20 @@ export class Catalogue {
     if (served && savings) return chosenOf(served, added);
     if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
-    return chosenOf(entry.served, [...parseRecipe(entry.recipe), ...added], entry.quant);
+    const chosen = chosenOf(entry.served, [...parseRecipe(entry.recipe), ...added], entry.quant);
+    return { ...chosen, registered: { name, entry } };
+  }
+
+  /**
+   * Compares a prompt's form with those that the request's registered recipe was measured on; `form`: undefined for ids.
+   * @returns a sentence for the log, the first time that it holds
+   * @throws UserError if the recipe was measured on answers to prompts of the other form
+   */
+  checkForm({ registered }: Chosen, form: PromptForm | undefined): string | undefined {
+    const sentence = registered && requireForm(registered.name, registered.entry, form);
+    if (sentence === undefined || this.#noticed.has(sentence)) return undefined;
+    this.#noticed.add(sentence);
+    return sentence;
   }
 
   /** A model by its own name. @throws HttpError 404 with the nearest name; 400 if other servers run it */

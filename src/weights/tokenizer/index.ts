@@ -2,7 +2,7 @@ export { type ChatMessage, type ChatOptions, chatSegments, encodeChat, renderCha
 export { fromFolder } from "./folder.ts";
 export type { Input } from "./frame.ts";
 export type { Json } from "./plain-text.ts";
-export { type PromptForm, promptForms, templateHash } from "./prompt-form.ts";
+export { type PromptForm, promptForms, questionForm, templateHash } from "./prompt-form.ts";
 export type { Segment } from "./segments.ts";
 export {
   type Blanked,

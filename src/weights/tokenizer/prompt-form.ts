@@ -1,9 +1,13 @@
 import { createHash } from "node:crypto";
+import { z } from "zod";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /** `chat`: turns in the model's chat template. `raw`: a text as it is. */
 export const promptForms = ["chat", "raw"] as const;
 export type PromptForm = (typeof promptForms)[number];
+
+/** How a measurement asked its questions: by prompts of one form, or `scored`: given texts were scored, and none generated. */
+export const questionForm = z.enum([...promptForms, "scored"]);
 
 /** SHA-256 of a model's chat template; undefined if it has none. */
 export function templateHash({ chatTemplate }: Pick<Tokenizer, "chatTemplate">): string | undefined {

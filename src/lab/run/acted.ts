@@ -1,0 +1,36 @@
+import { mean } from "../../util/mean.ts";
+import type { RecipeSummary, Result } from "../results.ts";
+
+/** How much a recipe acted, by its counters of work; undefined if some results have none, as those of older runs. */
+export function actionOf(results: readonly Pick<Result, "work">[]): RecipeSummary["acted"] {
+  const counters = results.map(countersOf);
+  if (counters.some((each) => each === undefined)) return undefined;
+  const items = mean(counters.map((each) => Number(each!.some(({ dense, run }) => dense !== run))));
+  return { items, change: largestChange(counters.flatMap((each) => each!)) };
+}
+
+interface Counter {
+  readonly name: string;
+  readonly dense: number;
+  readonly run: number;
+}
+
+/** Counters of one item; calls by model are of pipelines. */
+const countersOf = ({ work }: Pick<Result, "work">): Counter[] | undefined =>
+  work &&
+  Object.entries(work).flatMap(([name, counter]) =>
+    typeof counter["dense"] === "number" && typeof counter["run"] === "number"
+      ? [{ name, dense: counter["dense"], run: counter["run"] }]
+      : [],
+  );
+
+/** A counter that dense does not have (exits, drafts) changes wholly with the first. */
+function largestChange(counters: readonly Counter[]): number {
+  const sums = new Map<string, { dense: number; run: number }>();
+  for (const { name, dense, run } of counters) {
+    const sum = sums.get(name) ?? { dense: 0, run: 0 };
+    sums.set(name, { dense: sum.dense + dense, run: sum.run + run });
+  }
+  const changes = [...sums.values()].map(({ dense, run }) => Math.abs(run - dense) / Math.max(dense, run, 1));
+  return Math.max(0, ...changes);
+}

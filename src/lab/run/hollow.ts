@@ -1,0 +1,49 @@
+import { mean } from "../../util/mean.ts";
+import type { Item } from "../item.ts";
+import { figure, percent, range } from "../report/format.ts";
+import type { RecipeSummary, Summary } from "../results.ts";
+
+/** The largest share of empty answers that can still be judged. */
+const EMPTY = 0.2;
+/** A recipe that acts on a smaller share of the items, or changes every counter by less, hardly acted. */
+const FEWEST_ITEMS = 0.1;
+const LEAST_CHANGE = 0.01;
+
+/** The accuracy of guessing, for items with choices or labels. */
+export function chanceOf(items: readonly Item[]): number | undefined {
+  const guesses = items.flatMap((item) => {
+    if (item.kind === "choice") return [1 / item.choices.length];
+    return item.kind === "label" ? [1 / item.labels.length] : [];
+  });
+  return guesses.length === 0 ? undefined : mean(guesses);
+}
+
+/**
+ * Why a run says little about a recipe, a sentence each: there was nothing to lose, or the recipe did nothing. What an
+ * older summary does not record is not judged.
+ */
+export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
+  const found = recipe.recipe === "dense" ? ofDense(summary, recipe) : ofAction(recipe);
+  return [...found, ...ofAnswers(recipe)];
+}
+
+function ofDense({ metric, chance }: Summary, { quality, ci95 }: RecipeSummary): string[] {
+  if (metric.better === "higher" && quality === 0)
+    return [`dense scores 0 in ${metric.name}, so that no recipe can lose anything`];
+  if (chance === undefined || ci95[0] > chance) return [];
+  return [
+    `dense scores ${figure(quality)} ${range(ci95)} in ${metric.name}, which is not shown to be better than guessing (${figure(chance)})`,
+  ];
+}
+
+const ofAnswers = ({ recipe, empty = 0 }: RecipeSummary): string[] =>
+  empty > EMPTY ? [`${percent(empty)} of the answers under ${recipe} are empty`] : [];
+
+function ofAction({ recipe, acted }: RecipeSummary): string[] {
+  if (acted === undefined) return [];
+  if (acted.items === 0) return [`${recipe} acted on none of these items`];
+  if (acted.items < FEWEST_ITEMS) return [`${recipe} acted on only ${percent(acted.items)} of these items`];
+  return acted.change < LEAST_CHANGE
+    ? [`${recipe} changed the work by only ${percent(acted.change)} on these items`]
+    : [];
+}
