@@ -22,17 +22,31 @@ export function promptFormOf(
 
 /** The text of a chat that an adapter reads as plain text. @throws UserError if it is more than one user turn of text */
 export function plainTextOf(turns: readonly ChatMessage[], tools: readonly Tool[], adapter: NamedRecord): string {
-  const [{ role, content } = { role: "no", content: "" }] = turns;
-  if (turns.length === 1 && role === "user" && typeof content === "string" && tools.length === 0) return content;
-  const got = tools.length > 0 ? "tools" : turns.length > 1 ? `${turns.length} turns` : `a ${role} turn of no plain text`;
-  throw new UserError(`the adapter "${adapter.name}" was trained on plain text: expected one user turn of text, got ${got}`, 2);
+  const more = moreThanText(turns, tools);
+  if (more === undefined) return turns[0]!.content as string;
+  throw new UserError(
+    `the adapter "${adapter.name}" was trained on plain text: expected one user turn of text, got ${more}`,
+    2,
+  );
+}
+
+function moreThanText(turns: readonly ChatMessage[], tools: readonly Tool[]): string | undefined {
+  if (tools.length > 0) return "tools";
+  if (turns.length !== 1) return `${turns.length} turns`;
+  const { role, content } = turns[0]!;
+  if (role !== "user") return `a turn of role ${role}`;
+  return typeof content === "string" ? undefined : "a turn with an image or other parts";
 }
 
 /**
  * A sentence on an adapter that was trained in another chat template; undefined if it was trained in this one. The
  * model's own template is used: an adapter does not carry its template's text.
  */
-export function otherTemplate({ name, prompt, template }: NamedRecord, model: string, tokenizer: Tokenizer): string | undefined {
+export function otherTemplate(
+  { name, prompt, template }: NamedRecord,
+  model: string,
+  tokenizer: Tokenizer,
+): string | undefined {
   if (prompt === "raw" || template === templateHash(tokenizer)) return undefined;
   return `the adapter "${name}" was trained in another chat template than that of ${model}, which is used: answers may be worse`;
 }

@@ -72,11 +72,7 @@ function noteSteps(meter: Meter, past: number, steps: number): void {
   }
 }
 
-function idsOf(
-  model: LanguageModel,
-  prompt: Prompt,
-  { raw, suffix, tools, infill, mode }: Reading,
-): number {
+function idsOf(model: LanguageModel, prompt: Prompt, { raw, suffix, tools, infill, mode }: Reading): number {
   if ((infill || mode) && typeof prompt === "string") return model.encodeInfill(prompt, { infill, mode }).ids.length;
   return (suffix ? model.encodeAround(prompt, suffix) : model.encode(prompt, raw, tools)).length;
 }

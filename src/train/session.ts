@@ -109,7 +109,8 @@ async function advanced<T>(
   const { subject, data, scorer } = await orNoFolder(session, () => openWhole(session, openBase, kept !== undefined));
   const score = () => scoreSubject(subject, options, out, scorer!, signal);
   using run = await TrainingRun.open(options, subject, data, scorer && { tasks: scorer.tasks, score });
-  for (const told of [droppedSentence(data, options.tokens), mixedSentence(data), run.notice]) if (told) onNotice?.(told);
+  for (const told of [droppedSentence(data, options.tokens), mixedSentence(data), run.notice])
+    if (told) onNotice?.(told);
   if (kept) {
     for (const told of checkState(session, kept, data)) onNotice?.(told);
     restoreRun(run, kept);

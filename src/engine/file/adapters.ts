@@ -53,7 +53,10 @@ export function openAdapted(model: string, { adapter, adapters = {} }: AdapterFo
     : { checkpoint: whole, own: lora, named, records, tokenizer };
 }
 
-function recordOf([name, { folder, record }]: readonly [string | undefined, Lora]): [string | undefined, NamedRecord][] {
+function recordOf([name, { folder, record }]: readonly [string | undefined, Lora]): [
+  string | undefined,
+  NamedRecord,
+][] {
   return record ? [[name, { name: name ?? path.basename(path.resolve(folder)), ...record }]] : [];
 }
 
