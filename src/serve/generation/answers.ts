@@ -46,11 +46,11 @@ export async function* answers(
   const { tokenizer, vocabulary } = writerOf(lease.model);
   checkBiases(asks[0]?.options, vocabulary);
   for (const { prompt } of asks) checkIds(prompt, vocabulary);
-  using bill = billFor(context, chosen.served.id, call);
+  using bill = billFor(context, chosen.served.id, call, chosen.adapter);
   const left = new AbortController();
   const terms = {
     ...bill.terms,
-    save: chosen.recipe,
+    ...{ save: chosen.recipe, adapter: chosen.adapter },
     signal: AbortSignal.any([call.signal, left.signal]),
   };
   const ceiling = ceilingOf(asks, context.limits, call.key);
