@@ -24,12 +24,13 @@ import {
   type Tokenizer,
 } from "../weights/tokenizer/index.ts";
 import { checkText } from "./answer/sequence.ts";
-import { type Adapted, openAdapted } from "./file/adapters.ts";
+import { type Adapted, type NamedRecord, openAdapted } from "./file/adapters.ts";
 import { beside } from "./file/beside.ts";
 import { tokenizerOf } from "./file/tokenizer-of.ts";
 import { tuneOnce } from "./file/tune.ts";
 import type { Loaded } from "./kinds/kind.ts";
 import { refuseOnAxes } from "./kinds/seamless.ts";
+import { otherTemplate, plainTextOf, promptFormOf } from "./prompt-form.ts";
 import { Engine } from "./run/engine.ts";
 import { type Lease, Recipes } from "./run/recipes.ts";
 import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
@@ -67,6 +68,7 @@ export class LanguageModel implements Loaded {
     /** Its own settings, if it has any. */
     readonly sampling: ModelSampling | undefined,
     private readonly adapted: ReadonlyMap<string, Engine>,
+    private readonly records: ReadonlyMap<string | undefined, NamedRecord>,
     readonly form: ModelForm,
     onNotice: ((sentence: string) => void) | undefined,
   ) {
@@ -91,7 +93,7 @@ export class LanguageModel implements Loaded {
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
-    { checkpoint, own, named, tokenizer: folder }: Adapted = openAdapted(source.path, {}),
+    { checkpoint, own, named, records, tokenizer: folder }: Adapted = openAdapted(source.path, {}),
     device: Device = "cpu",
     onNotice?: (sentence: string) => void,
   ): Promise<LanguageModel> {
@@ -111,7 +113,11 @@ export class LanguageModel implements Loaded {
     );
     const adapted = new Map<string, Engine>();
     const form = formOfModel(checkpoint, quant, chosenBits(preparedFolder(source.path)));
-    const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted, form, onNotice);
+    const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted, records, form, onNotice);
+    for (const record of records.values()) {
+      const notice = otherTemplate(record, source.name, tokenizer);
+      if (notice !== undefined) onNotice?.(notice);
+    }
     try {
       if (isOfKind("vision–language model", checkpoint))
         model.#vision = await ImageReader.open(source, checkpoint, quant, tokenizer);
@@ -144,23 +150,21 @@ export class LanguageModel implements Loaded {
     checkText(texts.join("\n"), this.tokenizer, this.decoder.config.context);
   }
 
-  /**
-   * The form in which a prompt is read; undefined for ids, which are used unchanged. A text is one user turn if the
-   * model chats, unless it is `raw`.
-   */
-  formOf(prompt: Prompt, raw: boolean): PromptForm | undefined {
-    if (isIds(prompt)) return undefined;
-    if (typeof prompt !== "string") return "chat";
-    return raw || this.tokenizer.chatTemplate === undefined ? "raw" : "chat";
+  /** The form in which a prompt is read, also by an adapter that requests name: see `promptFormOf`. */
+  formOf(prompt: Prompt, raw?: boolean, adapter?: string): PromptForm | undefined {
+    return promptFormOf(prompt, this.tokenizer, raw, this.records.get(adapter));
   }
 
-  /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. `tools` are functions that it may call. @throws UserError for an id that the model does not have */
-  encode(prompt: Prompt, raw: boolean, tools: readonly Tool[] = []): number[] {
+  /**
+   * Ids of a prompt in its form. `tools` are functions that the model may call.
+   * @throws UserError for an id that the model does not have, or turns that an adapter was not trained on
+   */
+  encode(prompt: Prompt, raw?: boolean, tools: readonly Tool[] = [], adapter?: string): number[] {
     const { tokenizer } = this;
     if (isIds(prompt)) return checkIds(prompt, this.decoder.config.vocabulary);
-    if (typeof prompt !== "string") return this.#encodeChat(prompt, tools);
-    if (this.formOf(prompt, raw) === "chat") return this.encode([{ role: "user", content: prompt }], false, tools);
-    return [...bosOf(tokenizer), ...tokenizer.encode(prompt)];
+    if (this.formOf(prompt, raw, adapter) === "chat") return this.#encodeChat(turnsOf(prompt), tools);
+    const text = typeof prompt === "string" ? prompt : plainTextOf(prompt, tools, this.records.get(adapter)!);
+    return [...bosOf(tokenizer), ...tokenizer.encode(text)];
   }
 
   /**
@@ -208,6 +212,10 @@ export class LanguageModel implements Loaded {
     this.recipes[Symbol.dispose]();
   }
 }
+
+/** A text as one user turn; turns as they are. */
+export const turnsOf = (prompt: string | readonly ChatMessage[]): readonly ChatMessage[] =>
+  typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
 
 export const bosOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
 

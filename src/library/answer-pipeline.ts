@@ -162,7 +162,7 @@ export function answerModelOf(model: Model): AnswerModel<RunOptions> {
     name: model.name,
     tokenizer: language.tokenizer,
     context: language.decoder.config.context,
-    count: (prompt) => language.encode(prompt, false).length,
+    count: (prompt) => language.encode(prompt).length,
     generate: (prompt, options) => model.generate(prompt, options),
     price: (lengths) => priceOfLengths(language, lengths),
   };

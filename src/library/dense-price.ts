@@ -5,12 +5,15 @@ import type { Spent } from "../graph/index.ts";
 import type { PricedAnswer } from "../pipelines/route/model.ts";
 import type { RunOptions } from "./options.ts";
 
+/** How a prompt is read. */
+type Reading = Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">;
+
 /** Prices a prompt and an answer of this text by the model's own cost rules, dense, as `Meter` bills a run. `cached` is the part of the prompt, 0 to 1, that a cache serves. */
 export function priceOfAnswer(
   model: LanguageModel,
   prompt: Prompt,
   answer: PricedAnswer,
-  options: Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">,
+  options: Reading,
   cached = 0,
 ): Spent & { readonly prompt: number } {
   const { programs } = model.engine;
@@ -69,11 +72,7 @@ function noteSteps(meter: Meter, past: number, steps: number): void {
   }
 }
 
-function idsOf(
-  model: LanguageModel,
-  prompt: Prompt,
-  { raw = false, suffix, tools = [], infill, mode }: Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">,
-): number {
+function idsOf(model: LanguageModel, prompt: Prompt, { raw, suffix, tools, infill, mode }: Reading): number {
   if ((infill || mode) && typeof prompt === "string") return model.encodeInfill(prompt, { infill, mode }).ids.length;
   return (suffix ? model.encodeAround(prompt, suffix) : model.encode(prompt, raw, tools)).length;
 }

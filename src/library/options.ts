@@ -62,7 +62,10 @@ export interface AnswerOptions extends Saves {
    * a chat's parts `{ type: "image" }`, or at the beginning of its last user's turn.
    */
   images?: readonly (string | Uint8Array)[] | undefined;
-  /** Take a text as it is, without the model's chat template. */
+  /**
+   * Take a text as it is, without the model's chat template; false: as one user turn. By default, as the adapter was
+   * trained, else as one user turn if the model chats.
+   */
   raw?: boolean;
   /**
    * Draws tokens by the model's own settings (`model.sampling`), which override this call's; a setting that the model

@@ -1,6 +1,6 @@
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { grammarOf } from "../engine/grammar/index.ts";
-import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
+import type { LanguageModel, Prompt } from "../engine/language-model.ts";
 import { samplingOptions } from "../engine/sampling/options.ts";
 import type { Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
@@ -22,7 +22,7 @@ export async function requestOf(
 ): Promise<Request> {
   const {
     adapter,
-    raw = false,
+    raw,
     suffix: _,
     infill: __,
     mode: ___,
@@ -43,9 +43,9 @@ export async function requestOf(
   const seen = images.length > 0 ? await seenPrompt(model.language, ids, images) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
-  const asIs = raw || asked.infill === true || asked.mode !== undefined;
+  const filling = asked.infill === true || asked.mode !== undefined;
   const continues =
-    generative.kind !== "encoder with a decoder" && (isIds(prompt) || (asIs && typeof prompt === "string"));
+    generative.kind !== "encoder with a decoder" && (filling || generative.formOf(prompt, raw, adapter) !== "chat");
   const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, generative.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
@@ -54,7 +54,7 @@ export async function requestOf(
 }
 
 /** The options of a request that say how its prompt is read. */
-export interface Reading extends Pick<Asked, "suffix" | "infill" | "mode"> {
+export interface Reading extends Pick<Asked, "suffix" | "infill" | "mode" | "adapter"> {
   readonly raw?: boolean | undefined;
 }
 
@@ -62,18 +62,10 @@ export interface Reading extends Pick<Asked, "suffix" | "infill" | "mode"> {
 export function formOf(
   model: Model["generative"],
   prompt: Prompt,
-  { raw = false, suffix, infill, mode }: Reading,
+  { raw, suffix, infill, mode, adapter }: Reading,
 ): PromptForm | undefined {
-  if (isIds(prompt)) return undefined;
-  if (suffix || infill || mode) return "raw";
-  switch (model.kind) {
-    case "decoder":
-      return model.formOf(prompt, raw);
-    case "diffusion language model":
-      return typeof prompt === "string" && (raw || model.tokenizer.chatTemplate === undefined) ? "raw" : "chat";
-    case "encoder with a decoder":
-      return "raw";
-  }
+  if (suffix || infill || mode || model.kind === "encoder with a decoder") return "raw";
+  return model.formOf(prompt, raw, adapter);
 }
 
 /** @throws UserError if the model reads no images, or an option does not go with them */
@@ -125,7 +117,7 @@ function sourceOf(model: Seq2SeqModel, prompt: Prompt, asked: Asked): number[] {
 
 /** A model that fills in masked tokens chooses them in no order. */
 function maskedOf(model: DiffusionModel, prompt: Prompt, asked: Asked, { format, tools }: Calling): number[] {
-  const { suffix, infill, mode, promptLogprobs, logprobs, maxTokens, raw = false } = asked;
+  const { suffix, infill, mode, promptLogprobs, logprobs, maxTokens, raw } = asked;
   const one = Object.entries({ suffix, infill, mode, promptLogprobs, logprobs, format }).find(([, value]) => value);
   const extra = tools.length > 0 ? "tools" : one?.[0];
   if (extra !== undefined) throw new UserError(`${model.source.name} fills in masked tokens; expected no ${extra}`, 2);
@@ -149,13 +141,13 @@ function checkDrawing({ source }: DiffusionModel, asked: Asked): void {
 function idsOf(
   language: LanguageModel,
   prompt: Prompt,
-  { raw = false, suffix, images = [] }: Asked,
+  { raw, suffix, images = [], adapter }: Asked,
   { tools, begin }: Calling,
 ): number[] {
   language.checkText(prompt);
   if (suffix) language.checkText(suffix);
   const ids = suffix
     ? language.encodeAround(prompt, suffix)
-    : encodeWithPlaces(language, prompt, images.length, { raw, tools });
+    : encodeWithPlaces(language, prompt, images.length, { raw, tools, adapter });
   return [...ids, ...language.tokenizer.encode(begin)];
 }

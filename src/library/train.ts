@@ -19,7 +19,7 @@ import { runSweep, type SweepResult } from "../train/sweep/sweep.ts";
 import type { Elsewhere, SweepEvents } from "../train/sweep/sweep-run.ts";
 import { UserError } from "../util/errors.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
+import { hubName, preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { given } from "./arguments.ts";
 
@@ -142,11 +142,12 @@ export function trainingReport(
 }
 
 export async function openBase(model: string, options: ResolveOptions): Promise<Base> {
-  const { path: file, sha256 } = await resolveModel(model, options);
+  const source = await resolveModel(model, options);
+  const { path: file, sha256 } = source;
   const checkpoint = openCheckpoint(file);
   let tokenizer: Tokenizer | undefined;
   return {
-    ...{ name: model, checkpoint, prepared: preparedFolder(file) },
+    ...{ name: model, hub: await hubName(model, source), checkpoint, prepared: preparedFolder(file) },
     ...(sha256 !== undefined && { sha256 }),
     // An image generator has none.
     get tokenizer() {

@@ -20,8 +20,10 @@ export class Bill {
     model: string,
     private readonly call: Asker,
     private readonly context: Pick<ServerContext, "ledger" | "metrics" | "rates" | "limits">,
+    /** Its name is that of the receipt, as requests name it. */
+    private readonly adapter?: string,
   ) {
-    this.#label = { model_name: model };
+    this.#label = { model_name: adapter ?? model };
   }
 
   /** The terms of the request's parts, whose receipts are added here, also if they are stopped. */
@@ -54,7 +56,8 @@ export class Bill {
   /** Closes the bill; returns the request's one receipt, which goes to the ledger. */
   close(reason: string): Receipt {
     const { key, trace } = this.call;
-    const receipt = { ...together(this.#parts), ...(key && { key: key.id }) };
+    const { adapter } = this;
+    const receipt = { ...together(this.#parts), ...(adapter && { model: adapter }), ...(key && { key: key.id }) };
     this.#closed = receipt;
     const { metrics, ledger, rates } = this.context;
     metrics.finished(receipt, reason, (performance.now() - this.call.taken) / 1000);

@@ -52,7 +52,9 @@ export function checkForm(
   if (notice !== undefined) log.warn(notice);
 }
 
-export const billFor = (context: ServerContext, model: string, call: Asker): Bill => new Bill(model, call, context);
+/** `adapter` is the name of the adapter that answers in the model's place. */
+export const billFor = (context: ServerContext, model: string, call: Asker, adapter?: string): Bill =>
+  new Bill(model, call, context, adapter);
 
 /** The model that a request runs on; waiting for it ends with the client or the request's deadline. */
 export const leaseFor = (

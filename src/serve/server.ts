@@ -106,7 +106,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     rates: new Rates(),
     started: new Date(),
   };
-  const pool = new Pool(memory, options.scheduling, options.keepAlive);
+  const pool = new Pool(memory, options.scheduling, options.keepAlive, (notice) => log.warn({ notice }, "loading"));
   const context: ServerContext = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
   const underWay = new UnderWay();
   const api = createApp(new Answering(context, new Access(keys, options), underWay), endpointsOf(context), log);

@@ -6,6 +6,7 @@ import { makeFolders } from "../util/make-folders.ts";
 import { writeError } from "../util/system-errors.ts";
 import { writeJson } from "../util/write-whole.ts";
 import { openLora } from "../weights/adapter/lora.ts";
+import { writeRecord } from "../weights/adapter/record.ts";
 import type { Checkpoint, StoredTensor } from "../weights/checkpoint.ts";
 import type { JsonObject } from "../weights/json.ts";
 import { jsonObject, readJson } from "../weights/json-file.ts";
@@ -52,7 +53,8 @@ function mixed(base: Float32Array, tuned: Float32Array, weight: number): Float32
  * @throws UserError if the folder holds no plain LoRA adapter
  */
 export async function interpolateAdapter(adapter: string, weight: number, out: string): Promise<void> {
-  const [config, weights] = openLora(adapter).files as [string, string];
+  const { files, record } = openLora(adapter);
+  const [config, weights] = files as [string, string];
   const settings = readJson(config, jsonObject, "a PEFT adapter's settings");
   try {
     makeFolders(out);
@@ -60,6 +62,7 @@ export async function interpolateAdapter(adapter: string, weight: number, out: s
   } catch (error) {
     throw writeError(error, out);
   }
+  await writeRecord(out, record);
   await writeJson(path.join(out, path.basename(config)), { ...settings, ...scaled(settings, weight) });
 }
 

@@ -26,7 +26,7 @@ import { rowsOfTokens } from "./wider-checkpoint.ts";
  */
 export function loraSubject(
   lora: LoraOptions,
-  { name, checkpoint, prepared, extended }: Base,
+  { name, hub = name, checkpoint, prepared, extended }: Base,
   { quant, seed, freezeMask, save }: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save">,
 ): Subject {
   const architecture = decoderArchitecture(checkpoint);
@@ -56,7 +56,7 @@ export function loraSubject(
     startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors),
     write: (folder) =>
       writeAdapter(folder, {
-        ...{ base: name, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names, layout, factors },
+        ...{ base: hub, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names, layout, factors },
         rows: trainedRows(tables, extended?.ids ?? [], store),
       }),
     [Symbol.dispose]: () => store[Symbol.dispose](),

@@ -122,7 +122,7 @@ function dataOf(
   const own = chosen?.method.data?.(chosen.options, data, host);
   if (host.denoiser && !own)
     throw new UserError("method: a model that fills in masked tokens is trained by masked-diffusion", 2);
-  return own ?? data;
+  return { ...data, ...own };
 }
 
 function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tokenizer, { head }: RunData): Subject {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { evalDim, graphCost, sumCosts } from "../graph/index.ts";
+import type { AdapterRecord } from "../weights/adapter/record.ts";
 import { type Batch, sizesOf } from "./data/batch.ts";
 import { layersOf, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "./graphs.ts";
 import { traceLossBackward } from "./loss.ts";
@@ -33,6 +34,8 @@ export interface TrainingReceipt {
   };
   /** Counters of the method. */
   readonly work?: Readonly<Record<string, Counted>>;
+  /** How the prompts of the data are written, with the hash of the model's chat template; absent if they have no one form. */
+  readonly prompts?: AdapterRecord;
   readonly ms: { readonly total: number };
   readonly estimated: boolean;
 }
@@ -50,9 +53,10 @@ export interface Work {
   readonly ms: number;
   readonly method?: string | undefined;
   readonly bill?: MethodBill | undefined;
+  readonly prompts?: AdapterRecord | undefined;
 }
 
-export function trainingReceipt(model: string, { bill = {}, method = "", ...work }: Work): TrainingReceipt {
+export function trainingReceipt(model: string, { bill = {}, method = "", prompts, ...work }: Work): TrainingReceipt {
   const { forward, backward, update, denseBackward, tokens, samples, steps, ms } = work;
   const { overhead = 0, work: counters } = bill;
   const [spent, dense] = [forward + backward + update + overhead, forward + denseBackward + update];
@@ -60,6 +64,7 @@ export function trainingReceipt(model: string, { bill = {}, method = "", ...work
   return {
     ...{ id: randomUUID(), model, method, tokens, samples, steps, flops },
     ...(counters && { work: counters }),
+    ...(prompts && { prompts }),
     ...{ ms: { total: ms }, estimated: false },
   };
 }

@@ -1,4 +1,5 @@
 import { UserError } from "../util/errors.ts";
+import type { AdapterRecord } from "../weights/adapter/record.ts";
 import type { Batch, TrainingData } from "./data/batch.ts";
 import type { RunData } from "./data/open.ts";
 import { checkBest, type Evaluation, measureOf, type Scoring } from "./evaluation.ts";
@@ -140,6 +141,11 @@ export class TrainingRun implements Disposable {
 
   get head(): Trained {
     return isOwn(this.subject) ? this.subject.head : (this.data.head?.kind ?? "lm");
+  }
+
+  /** How the prompts of its data are written, if it is in one form. */
+  get prompts(): AdapterRecord | undefined {
+    return this.data.prompts === "mixed" ? undefined : this.data.prompts;
   }
 
   get accumulate(): number {
@@ -284,7 +290,7 @@ export class TrainingRun implements Disposable {
     const overhead = exits + (bill.overhead ?? 0);
     const frozen = this.options.freezeMask !== undefined && frozenWork(this.subject.store, this.optimizer);
     const counters = { ...bill, overhead, ...(frozen && { work: { ...bill.work, ...frozen } }) };
-    return trainingReceipt(model, { ...work, method: this.options.method, bill: counters });
+    return trainingReceipt(model, { ...work, method: this.options.method, bill: counters, prompts: this.prompts });
   }
 
   [Symbol.dispose](): void {

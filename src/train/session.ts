@@ -6,8 +6,9 @@ import { UserError } from "../util/errors.ts";
 import { makeFolders } from "../util/make-folders.ts";
 import { writeError } from "../util/system-errors.ts";
 import { writeJson } from "../util/write-whole.ts";
+import { writeRecord } from "../weights/adapter/record.ts";
 import { type KeptState, latestState, removeStates } from "./checkpoint/state.ts";
-import { droppedSentence } from "./data/open.ts";
+import { droppedSentence, mixedSentence } from "./data/open.ts";
 import { type Estimate, estimate, sentence } from "./estimate.ts";
 import { optionsFile, receiptFile } from "./folder.ts";
 import { keepRun, restoreRun } from "./kept-run.ts";
@@ -108,7 +109,8 @@ async function advanced<T>(
   const { subject, data, scorer } = await orNoFolder(session, () => openWhole(session, openBase, kept !== undefined));
   const score = () => scoreSubject(subject, options, out, scorer!, signal);
   using run = await TrainingRun.open(options, subject, data, scorer && { tasks: scorer.tasks, score });
-  for (const told of [droppedSentence(data, options.tokens), run.notice]) if (told) onNotice?.(told);
+  for (const told of [droppedSentence(data, options.tokens), mixedSentence(data), run.notice])
+    if (told) onNotice?.(told);
   if (kept) {
     for (const told of checkState(session, kept, data)) onNotice?.(told);
     restoreRun(run, kept);
@@ -155,6 +157,7 @@ async function written(
 ): Promise<TrainResult> {
   run.useBest();
   await run.subject.write(out);
+  if (options.lora) await writeRecord(out, run.prompts);
   const receipt = run.receipt(options.model ?? out);
   await writeJson(receiptFile(out), receipt);
   const { runs } = await reportRuns([out]);

@@ -27,6 +27,8 @@ import { type HuggingFaceCheckpoint, isHuggingFace, widerCheckpoint } from "./wi
 export interface Base {
   /** The name as the caller wrote it. */
   readonly name: string;
+  /** The name that other tools resolve; absent: the same. */
+  readonly hub?: string;
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
   /** The folder of its prepared weights. */

@@ -11,6 +11,8 @@ export interface Talk {
   images: string[];
   /** True if the model reads images. */
   readonly sees: boolean;
+  /** True if each turn is asked alone: an adapter that was trained on plain text reads no conversation. */
+  readonly plain: boolean;
   /** The model's name. */
   readonly model: string;
   /** Lets another model answer from now on. @throws UserError if it cannot be loaded; the old one then stays */

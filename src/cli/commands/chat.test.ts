@@ -56,7 +56,7 @@ async function ledgered(): Promise<number[]> {
   return counts;
 }
 
-function start(words: number) {
+function start(words: number, plain = false) {
   const model = slowModel(words);
   const [input, output] = [new PassThrough(), new PassThrough()];
   let shown = "";
@@ -65,7 +65,7 @@ function start(words: number) {
   /** Resolves when it asks for line number `nth`. */
   const asksFor = (nth: number) => until(() => shown.split("> ").length === nth + 1);
   const conversation: Answered = {
-    ...{ messages: [], images: [], sees: true, model: "slow", answering: model },
+    ...{ messages: [], images: [], sees: true, plain, model: "slow", answering: model },
     async change(name) {
       if (name !== "other") throw new UserError(`no model is called "${name}"`);
       Object.assign(conversation, { model: name });
@@ -89,6 +89,18 @@ test("every turn is asked with all before it, until /clear; /exit leaves", async
   const [first, second, third] = ["first", "second", "third"].map((content) => ({ role: "user", content }));
   expect(model.asked).toEqual([[first], [first, assistant, second], [third]]);
   expect(await ledgered()).toEqual([2, 2, 2]);
+});
+
+test("an adapter that was trained on plain text is asked each turn alone", async () => {
+  const { model, conversation, input, asksFor, talk } = start(1, true);
+  for (const [i, line] of ["first\r", "second\r"].entries()) {
+    input.write(line);
+    await asksFor(i + 2);
+  }
+  input.write("/exit\r");
+  await talk;
+  expect(model.asked).toEqual([[{ role: "user", content: "first" }], [{ role: "user", content: "second" }]]);
+  expect(conversation.messages).toHaveLength(4);
 });
 
 test("Ctrl-C stops the answer and keeps what was said; the next one leaves", async () => {

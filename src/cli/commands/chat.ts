@@ -19,6 +19,7 @@ export interface Answered extends Talk {
   readonly answering: Answering;
 }
 
+const ALONE = "the adapter was trained on plain text: each line is answered alone\n";
 const HINT = "/help lists the commands, /quit leaves; Ctrl-C stops an answer, a second one leaves\n";
 
 /** Chats until the user leaves. The engine finds earlier turns in its cache by itself. */
@@ -27,7 +28,7 @@ export async function chat(options: SessionOptions): Promise<void> {
   if (!process.stdin.isTTY) throw new UserError("chat needs a terminal; use `modicum run` for a prompt from stdin");
   const signal = interruptSignal();
   using talk = new Conversation(options, await open(options, signal));
-  process.stderr.write(HINT);
+  process.stderr.write(talk.plain ? `${ALONE}${HINT}` : HINT);
   const terminal = createInterface({ input: process.stdin, output: process.stdout });
   try {
     await converse(talk, terminal, { ...settings, signal });
@@ -51,6 +52,11 @@ class Conversation implements Answered, Disposable {
     return loaded.kind === "decoder" && loaded.vision !== undefined;
   }
 
+  get plain(): boolean {
+    const { loaded } = this.answering;
+    return "formOf" in loaded && loaded.formOf([{ role: "user", content: "" }]) === "raw";
+  }
+
   get model(): string {
     return this.options.model;
   }
@@ -67,16 +73,18 @@ class Conversation implements Answered, Disposable {
   }
 }
 
-/** Turns, each asked with all that were before it, and commands. */
+/** Turns, each asked with all that were before it if the model reads conversations, and commands. */
 export async function converse(talk: Answered, terminal: Interface, settings: RunOptions): Promise<void> {
   for (;;) {
     const line = await ask(terminal);
     if (line === undefined || leaves(line)) return;
     if (isCommand(line)) await command(line, talk, terminal);
     else if (line !== "") {
-      const turn: ChatMessage[] = [...talk.messages, { role: "user", content: contentOf(line, talk) }];
+      const turn: ChatMessage = { role: "user", content: contentOf(line, talk) };
+      const asked = talk.plain ? [turn] : [...talk.messages, turn];
       const terms = talk.images.length > 0 ? { ...settings, images: talk.images } : settings;
-      talk.messages = [...turn, { role: "assistant", content: await answer(talk.answering, terminal, turn, terms) }];
+      const content = await answer(talk.answering, terminal, asked, terms);
+      talk.messages = [...talk.messages, turn, { role: "assistant", content }];
     }
   }
 }

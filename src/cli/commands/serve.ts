@@ -52,6 +52,7 @@ const bindOptions = z.strictObject({
 
 interface Flags extends Readonly<Record<string, unknown>> {
   model?: string[];
+  adapter?: string[];
   remote?: string[];
   fleet?: string;
   index?: string[];
@@ -66,6 +67,11 @@ export async function define(command: Command): Promise<void> {
     .option(
       "--model <model>",
       "a model to serve: MODEL, name=MODEL, a pair, A>B@share=0.3, a reranker, A+first, or glove, to classify; may be repeated (default: smollm2)",
+      collect,
+    )
+    .option(
+      "--adapter <name=folder>",
+      "a LoRA adapter beside its base, requested as the model NAME: NAME=FOLDER; may be repeated",
       collect,
     )
     .option(
@@ -132,7 +138,7 @@ async function opened(
   const models = own.filter((model) => model !== GLOVE);
   const vectors = own.includes(GLOVE) ? await glove(told) : undefined;
   const resolve = (model: string) => resolved(model, told);
-  const catalogue = await Catalogue.open(models, { resolve, elsewhere, quant, device });
+  const catalogue = await Catalogue.open(models, { resolve, elsewhere, adapters: flags.adapter ?? [], quant, device });
   const indexes = await Indexes.open(flags.index ?? [], flags.store);
   const serving = await serve({
     ...{

@@ -129,6 +129,8 @@ function tellEstimate(found: Estimate, { json }: Flags): void {
 /** Commands that run a model by what was trained. */
 const VERBS_OF = { lm: "run", classes: "classify", embedding: "embed", noise: "imagine" } as const;
 
+type Trained = Pick<TrainResult, "out" | "head" | "receipt"> & { readonly model: string | undefined };
+
 /** The memory that frozen tensors spare, if there are any. */
 function frozenRow({ work }: TrainResult["receipt"]): [string, string][] {
   const bytes = work?.["trainingBytes"];
@@ -148,14 +150,19 @@ function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receip
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
       ...frozenRow(receipt),
     ]),
-    `${commandOf({ out, model, head })} runs it`,
+    `${commandOf({ out, model, head, receipt })} runs it`,
   );
 }
 
-/** The command that runs what was trained, with the saving that it was trained with. */
-function commandOf({ out, model, head }: Pick<TrainResult, "out" | "head"> & { readonly model: string | undefined }) {
+/**
+ * The command that runs what was trained, with the saving that it was trained with. An adapter records its prompt form;
+ * a whole model that has a chat template is told to take texts as they are.
+ */
+function commandOf({ out, model, head, receipt }: Trained): string {
   const { save } = runOptions(out);
+  const { prompt, template } = receipt.prompts ?? {};
   const named = model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`;
   const saving = save === undefined ? "" : ` --save ${save}`;
-  return `modicum ${VERBS_OF[head]} ${named}${saving} ${head === "noise" ? "--out image.png" : '"…"'}`;
+  const raw = model === undefined && prompt === "raw" && template !== undefined ? " --raw" : "";
+  return `modicum ${VERBS_OF[head]} ${named}${saving}${raw} ${head === "noise" ? "--out image.png" : '"…"'}`;
 }

@@ -5,7 +5,7 @@ import { ContextExceeded, UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
-import { encodeChat, type Tokenizer } from "../../weights/tokenizer/index.ts";
+import { encodeChat, type PromptForm, type Tokenizer } from "../../weights/tokenizer/index.ts";
 import { maskIdOf } from "../../weights/tokenizer/mask-token.ts";
 import type { GenerateOptions, Piece, Usage } from "../answer/generate.ts";
 import { checkText } from "../answer/sequence.ts";
@@ -13,12 +13,13 @@ import type { Terms } from "../answer/terms.ts";
 import { denseBill } from "../bill/meter.ts";
 import { activate, type Classification, likeliest } from "../encoder/classifier.ts";
 import type { Answers } from "../encoder/encoder-model.ts";
-import { type Adapted, openAdapted } from "../file/adapters.ts";
+import { type Adapted, type NamedRecord, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
-import { bosOf, checkIds, isIds, type Prompt } from "../language-model.ts";
+import { bosOf, checkIds, isIds, type Prompt, turnsOf } from "../language-model.ts";
+import { plainTextOf, promptFormOf } from "../prompt-form.ts";
 import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
 import { checkLabels, labelled } from "../score/labelled.ts";
 import { denseCost } from "./bill.ts";
@@ -41,13 +42,14 @@ export class DiffusionModel implements Loaded {
     readonly mask: number,
     /** Its own settings, if it has any. */
     readonly sampling: ModelSampling | undefined,
+    private readonly record: NamedRecord | undefined,
   ) {}
 
   /** @throws UserError if its files need something unsupported, or its vocabulary has no mask token */
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
-    { checkpoint, own }: Adapted = openAdapted(source.path, {}),
+    { checkpoint, own, records }: Adapted = openAdapted(source.path, {}),
   ): Promise<DiffusionModel> {
     const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, own);
     const { vocabulary, denoiser } = decoder.config;
@@ -56,7 +58,8 @@ export class DiffusionModel implements Loaded {
       tokenizerOf(checkpoint, vocabulary),
     );
     const mask = denoiser!.mask ?? maskIdOf(tokenizer);
-    if (mask !== undefined && mask < vocabulary) return new DiffusionModel(source, tokenizer, programs, mask, sampling);
+    if (mask !== undefined && mask < vocabulary)
+      return new DiffusionModel(source, tokenizer, programs, mask, sampling, records.get(undefined));
     programs[Symbol.dispose]();
     throw new UserError(
       `${source.name}: the vocabulary of ${vocabulary} tokens has ${mask === undefined ? "no mask token" : `no token ${mask}, the mask`}, expected "mask_token_id" in config.json or a mask token`,
@@ -71,14 +74,20 @@ export class DiffusionModel implements Loaded {
     return this.programs.decoder.config.context;
   }
 
-  /** Ids of a prompt. A text is one user turn when the model chats; `raw` takes it as it is. @throws UserError if it alone fills the context */
-  encode(prompt: Prompt, raw: boolean): number[] {
+  /** The form in which a prompt is read: see `promptFormOf`. */
+  formOf(prompt: Prompt, raw?: boolean): PromptForm | undefined {
+    return promptFormOf(prompt, this.tokenizer, raw, this.record);
+  }
+
+  /** Ids of a prompt in its form. @throws UserError if it alone fills the context */
+  encode(prompt: Prompt, raw?: boolean): number[] {
     const { tokenizer } = this;
     if (isIds(prompt)) return checkIds(prompt, this.programs.decoder.config.vocabulary);
-    if (typeof prompt !== "string") return encodeChat(tokenizer, prompt, { addGenerationPrompt: true });
-    checkText(prompt, tokenizer, this.context);
-    if (!raw && tokenizer.chatTemplate !== undefined) return this.encode([{ role: "user", content: prompt }], false);
-    return [...bosOf(tokenizer), ...tokenizer.encode(prompt)];
+    if (typeof prompt === "string") checkText(prompt, tokenizer, this.context);
+    if (this.formOf(prompt, raw) === "chat")
+      return encodeChat(tokenizer, turnsOf(prompt), { addGenerationPrompt: true });
+    const text = typeof prompt === "string" ? prompt : plainTextOf(prompt, [], this.record!);
+    return [...bosOf(tokenizer), ...tokenizer.encode(text)];
   }
 
   /**

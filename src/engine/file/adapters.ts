@@ -5,6 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { withHead } from "../../weights/adapter/head.ts";
 import { type Lora, openLora } from "../../weights/adapter/lora.ts";
 import { isMergeable, withAdapter } from "../../weights/adapter/merge.ts";
+import type { AdapterRecord } from "../../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 
 /** PEFT LoRA adapters of a model, by their folders: one for every request, or several that requests choose among. */
@@ -13,12 +14,19 @@ export interface AdapterFolders {
   readonly adapters?: Readonly<Record<string, string>> | undefined;
 }
 
+/** The record of an adapter's training, and the name that sentences give the adapter. */
+export interface NamedRecord extends AdapterRecord {
+  readonly name: string;
+}
+
 /** A checkpoint and the adapters that are kept apart from it. */
 export interface Adapted {
   readonly checkpoint: Checkpoint;
   /** The adapter of requests that name none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
+  /** Of the adapters that have one; under undefined, that of requests that name none. */
+  readonly records: ReadonlyMap<string | undefined, NamedRecord>;
   /** The folder of the adapter for every request, if it has a tokenizer of its own. */
   readonly tokenizer?: string | undefined;
 }
@@ -34,14 +42,22 @@ export function openAdapted(model: string, { adapter, adapters = {} }: AdapterFo
     throw new UserError(`adapter is for every request and adapters are for some, expected one of the two`, 2);
   const base = openCheckpoint(model);
   const named = new Map(folders.map(([name, folder]) => [name, withoutTokens(name, openLora(folder))]));
-  if (adapter === undefined) return { checkpoint: base, named };
+  if (adapter === undefined) return { checkpoint: base, named, records: new Map([...named].flatMap(recordOf)) };
   const head = headModules(base);
   const lora = openLora(adapter, head?.all);
   const whole = head ? withHead(base, lora, head) : base;
   const tokenizer = existsSync(path.join(adapter, "tokenizer.json")) ? adapter : undefined;
+  const records = new Map(recordOf([undefined, lora]));
   return isMergeable(whole, lora)
-    ? { checkpoint: withAdapter(whole, lora), named, tokenizer }
-    : { checkpoint: whole, own: lora, named, tokenizer };
+    ? { checkpoint: withAdapter(whole, lora), named, records, tokenizer }
+    : { checkpoint: whole, own: lora, named, records, tokenizer };
+}
+
+function recordOf([name, { folder, record }]: readonly [string | undefined, Lora]): [
+  string | undefined,
+  NamedRecord,
+][] {
+  return record ? [[name, { name: name ?? path.basename(path.resolve(folder)), ...record }]] : [];
 }
 
 /** All requests of a model share its tokenizer. @throws UserError if an adapter has tokens of its own */

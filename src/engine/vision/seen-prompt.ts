@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import type { ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { ImageBill } from "../bill/meter.ts";
 import type { ImageInput } from "../image/input.ts";
-import { isIds, type LanguageModel, type Prompt } from "../language-model.ts";
+import { isIds, type LanguageModel, type Prompt, turnsOf } from "../language-model.ts";
 import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
 import type { Tool } from "../tools/tools.ts";
 import type { SeenImage } from "./image-reader.ts";
@@ -19,10 +19,11 @@ export interface SeenPrompt extends SpannedPrompt {
 export const blind = (model: string): UserError =>
   new UserError(`${model} reads text alone and got an image; expected a model that reads images, such as a LLaVA`, 2);
 
-/** How a prompt is read: as it is or as a turn of a chat, with functions that the model may call. */
+/** How a prompt is read: as `LanguageModel.formOf` says, with functions that the model may call. */
 interface Reading {
-  readonly raw: boolean;
+  readonly raw?: boolean | undefined;
   readonly tools: readonly Tool[];
+  readonly adapter?: string | undefined;
 }
 
 /**
@@ -34,17 +35,15 @@ export function encodeWithPlaces(
   model: LanguageModel,
   prompt: Prompt,
   images: number,
-  { raw, tools }: Reading,
+  { raw, tools, adapter }: Reading,
 ): number[] {
   const { tokenizer, vision: reader } = model;
-  if (!reader || isIds(prompt)) return model.encode(prompt, raw, tools);
-  const chat = (turns: readonly ChatMessage[]) =>
-    model.encode(readableTurns(tokenizer, withPlaces(turns, images)), raw, tools);
-  if (typeof prompt !== "string") return chat(prompt);
-  if (!raw && tokenizer.chatTemplate !== undefined) return chat([{ role: "user", content: prompt }]);
+  if (!reader || isIds(prompt)) return model.encode(prompt, raw, tools, adapter);
+  if (model.formOf(prompt, raw, adapter) === "chat")
+    return model.encode(readableTurns(tokenizer, withPlaces(turnsOf(prompt), images)), false, tools);
   const first = beginningOf(tokenizer);
   const places = new Array<number>(images).fill(reader.vision.config.imageToken);
-  return [...first, ...places, ...model.encode(prompt, raw).slice(first.length)];
+  return [...first, ...places, ...model.encode(prompt, raw, tools, adapter).slice(first.length)];
 }
 
 /**

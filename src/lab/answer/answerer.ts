@@ -1,3 +1,4 @@
+import type { Prompt } from "../../engine/language-model.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import type { PromptForm } from "../../weights/tokenizer/index.ts";
 import type { Answer, Item } from "../item.ts";
@@ -34,8 +35,8 @@ export interface Answerer extends Disposable {
   countTokens(text: string): number;
   /** Absent of models that are no decoders. */
   readonly tokenizer?: TokenCodec;
-  /** The form in which the model reads a user's text by default; absent of models that are no decoders. */
-  readonly promptForm?: PromptForm | undefined;
+  /** The form in which the model reads a user's text or turns by default; absent of models that are no decoders. */
+  formOf?(prompt: Prompt): PromptForm | undefined;
   /**
    * Plans an item's answer; undefined if its prompt is longer than the context.
    * @throws UserError if the model cannot answer this kind, or not under the recipe

@@ -2,7 +2,7 @@ import { generateAll } from "../../engine/answer/batch-generate.ts";
 import { generate, generateOptions } from "../../engine/answer/generate.ts";
 import { Meter } from "../../engine/bill/meter.ts";
 import { encodePair, encoderOf } from "../../engine/encoder/encode-pair.ts";
-import type { LanguageModel } from "../../engine/language-model.ts";
+import type { LanguageModel, Prompt } from "../../engine/language-model.ts";
 import type { Lease } from "../../engine/run/recipes.ts";
 import type { Request } from "../../engine/schedule/ticket.ts";
 import { labelled } from "../../engine/score/labelled.ts";
@@ -48,8 +48,8 @@ export class DecoderAnswerer implements Answerer {
     return this.model.tokenizer;
   }
 
-  get promptForm(): PromptForm | undefined {
-    return this.model.formOf("", false);
+  formOf(prompt: Prompt): PromptForm | undefined {
+    return this.model.formOf(prompt);
   }
 
   countTokens(text: string): number {
@@ -200,7 +200,7 @@ export class DecoderAnswerer implements Answerer {
   }
 
   #promptOf({ prompt, messages, promptTokens, suffix }: GenerationItem): readonly number[] {
-    if (messages) return this.model.encode(messages, false);
+    if (messages) return this.model.encode(messages);
     // The text of nothing has only the tokens that begin every text.
     if (promptTokens) return [...this.model.encode("", true), ...promptTokens];
     const fills = suffix !== undefined && this.model.tokenizer.fim !== undefined;

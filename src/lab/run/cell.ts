@@ -83,7 +83,7 @@ export async function openCell(request: Cell, fetching: Fetching = {}): Promise<
       ...{ model: cell.reranker?.first.name ?? source.name, model_hash: await modelHash(source), quant },
       codes: chosenBits(preparedFolder(source.path)),
       ...{ seed: options.seed, limit: options.limit ?? null, truncate: options.truncate ?? null },
-      prompt: formOf(all),
+      prompt: formOf(all, dense),
       rows: task.kind === "generation" ? options.rows : 1,
       ...{ items: all.length, items_hash: hashOf(all) },
     };
@@ -101,15 +101,15 @@ export async function openCell(request: Cell, fetching: Fetching = {}): Promise<
 }
 
 /** The task in the form in which the model reads a user's text: what the lab measures is what `run` and `serve` do. */
-function inForm({ task, options }: Cell, { promptForm }: Answerer): Task {
-  return !options.raw && promptForm === "chat" && task.chat ? ({ ...task, ...task.chat } as Task) : task;
+function inForm({ task, options }: Cell, dense: Answerer): Task {
+  return !options.raw && dense.formOf?.("") === "chat" && task.chat ? ({ ...task, ...task.chat } as Task) : task;
 }
 
 /** The form of a run's prompts: a task's items have one. */
-function formOf(items: readonly Item[]): NonNullable<Identity["prompt"]> {
-  const generated = items.filter((item) => item.kind === "generation");
-  if (generated.length === 0) return "scored";
-  return generated.some(({ messages }) => messages !== undefined) ? "chat" : "raw";
+function formOf(items: readonly Item[], dense: Answerer): Identity["prompt"] {
+  const first = items.find((item) => item.kind === "generation");
+  if (first === undefined) return "scored";
+  return first.messages === undefined ? "raw" : dense.formOf?.(first.messages);
 }
 
 /** @throws UserError if there are none, or two have one id */

@@ -30,7 +30,7 @@ export async function answered(
   const usual = call.key?.terms.recipe;
   const pair = await choosePair(context, input, usual);
   if (pair) return routedAnswers(context, pair, asks, call, { path, input: input as JsonObject });
-  return answers(context, await context.catalogue.choose(input, usual), asks, call);
+  return answers(context, await context.catalogue.chooseWriter(input, usual), asks, call);
 }
 
 type Routed = Pick<Part, "route">;

@@ -49,11 +49,11 @@ export async function* answers(
     checkIds(ask.prompt, vocabulary);
     checkForm(context, chosen, lease.model, ask);
   }
-  using bill = billFor(context, chosen.served.id, call);
+  using bill = billFor(context, chosen.served.id, call, chosen.adapter);
   const left = new AbortController();
   const terms = {
     ...bill.terms,
-    save: chosen.recipe,
+    ...{ save: chosen.recipe, adapter: chosen.adapter },
     signal: AbortSignal.any([call.signal, left.signal]),
   };
   const ceiling = ceilingOf(asks, context.limits, call.key);

@@ -75,7 +75,7 @@ async function modelOf(
     name: chosen.served.id,
     tokenizer: language.tokenizer,
     context: language.decoder.config.context,
-    count: (prompt) => language.encode(prompt, false, tools).length,
+    count: (prompt) => language.encode(prompt, undefined, tools).length,
     generate: (prompt, options) => pooled.generate(prompt, options),
     price: (lengths) => priceOfLengths(language, lengths),
   };

@@ -5,6 +5,7 @@ import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { Model } from "../../index.ts";
 import { asModelFault } from "../../weights/model-fault.ts";
 import { checkDownload } from "../../weights/sources/index.ts";
+import { foldersOf } from "./adapters.ts";
 import type { Chosen } from "./served.ts";
 
 /** A loaded model, and the queue that gives its requests their turns. */
@@ -64,26 +65,34 @@ function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
   return { running, waiting };
 }
 
-/** One copy of a model for each form of its weights, and for each adapter. */
-export const nameOf = ({ served, quant, adapter }: Pick<Chosen, "served" | "quant" | "adapter">): string =>
-  JSON.stringify([served.id, quant, adapter]);
+/** One copy of a model for each form of its weights, and for each adapter for all requests. */
+export const nameOf = ({ served, quant, ownAdapter }: Pick<Chosen, "served" | "quant" | "ownAdapter">): string =>
+  JSON.stringify([served.id, quant, ownAdapter]);
 
-/** In the default form, about the size of its files. */
-export const bytesOf = ({ served: { source }, quant }: Pick<Chosen, "served" | "quant">): number =>
-  quant === "auto" ? source.bytes : describeModel(source, quant).bytes.memory;
+/** With its adapters; in the default form, about the size of its files. */
+export const bytesOf = ({ served: { source, adapters }, quant }: Pick<Chosen, "served" | "quant">): number =>
+  adapters.reduce(
+    (sum, { bytes }) => sum + bytes,
+    quant === "auto" ? source.bytes : describeModel(source, quant).bytes.memory,
+  );
 
 /** Bytes of its weights, and of its answers' keys and values. */
 export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turns?.keyValues?.bytes ?? 0);
 
 /** @throws ModelFault if the server's model cannot be loaded */
-export async function load({ served, quant, adapter }: Wanted, scheduling: SchedulerOptions): Promise<Loaded> {
+export async function load(
+  { served, quant, ownAdapter }: Wanted,
+  scheduling: SchedulerOptions,
+  onNotice?: (sentence: string) => void,
+): Promise<Loaded> {
   const started = performance.now();
   try {
     // It may have been damaged since the server found it.
     await checkDownload(served.source.path);
     // Models of other kinds than decoders are served beside them, from the CPU.
+    const adapters = ownAdapter === undefined ? { adapters: foldersOf(served.adapters) } : { adapter: ownAdapter };
     const device = runsOn(served.source, served.device) ? served.device : "cpu";
-    const loaded = await openModel(served.source, [], quant, { adapter, device });
+    const loaded = await openModel(served.source, [], quant, { ...adapters, device }, onNotice);
     const model = await Model.open(loaded, [], started);
     return { model, turns: model.schedule(scheduling) };
   } catch (error) {

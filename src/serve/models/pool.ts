@@ -28,6 +28,7 @@ export class Pool implements Disposable {
     private readonly scheduling: SchedulerOptions,
     /** Milliseconds that an unused model stays; unlimited by default. */
     private readonly keepAlive = Number.POSITIVE_INFINITY,
+    private readonly onNotice?: (sentence: string) => void,
   ) {
     this.#memory = new Memory(budget);
     this.#line = new Line(scheduling.queue, () => this.#letIn());
@@ -116,7 +117,7 @@ export class Pool implements Disposable {
   #load(wanted: Wanted): Held {
     const state = { loaded: undefined, users: 0, used: 0, keepAlive: this.keepAlive };
     this.#memory.makeRoom(wanted);
-    const held: Held = { ...wanted, ...state, loading: load(wanted, this.scheduling) };
+    const held: Held = { ...wanted, ...state, loading: load(wanted, this.scheduling, this.onNotice) };
     this.#memory.add(held);
     return held;
   }

@@ -30,7 +30,7 @@ export async function chooseRanker(
   const trained = trainedFor(await catalogue.hashOf(ranks.served.source), named.options);
   const options = optionsWith(named, trained, more);
   const presorts = () => catalogue.choose({ model: options.presort, keep_alive: asked.keep_alive });
-  return { named: { ...named, options }, ranks: { ...ranks, adapter: trained?.folder }, presorts };
+  return { named: { ...named, options }, ranks: { ...ranks, ownAdapter: trained?.folder }, presorts };
 }
 
 /** Reads the rerankers among a server's models. `idOf` gives a model's name in requests. @throws UserError */

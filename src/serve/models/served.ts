@@ -12,6 +12,7 @@ import type { PromptForm } from "../../weights/tokenizer/index.ts";
 import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
+import { type ServedAdapter, withAdapters } from "./adapters.ts";
 import { isPipelineName, modelsIn, Pairs, pairsIn } from "./pairs.ts";
 import { type NamedPlan, plansIn } from "./plans.ts";
 import { rankerNamed, rankersIn } from "./rankers.ts";
@@ -25,6 +26,8 @@ export interface Served {
   /** The form of its weights, if a recipe does not set it. */
   readonly quant: Quant;
   readonly device: Device;
+  /** Adapters that requests name, beside it. */
+  readonly adapters: readonly ServedAdapter[];
 }
 
 /** The model and savings that a request resolves to. */
@@ -35,8 +38,10 @@ export interface Chosen {
   readonly quant: Quant;
   /** Milliseconds that the model stays in memory once unused; by default the server's setting. */
   readonly keepAlive?: number | undefined;
-  /** The folder of an adapter for all of its requests: a copy of its own in memory. */
+  /** The name of the adapter that answers in the model's place. */
   readonly adapter?: string | undefined;
+  /** The folder of an adapter for all of its requests: a copy of its own in memory. */
+  readonly ownAdapter?: string | undefined;
   /** The registered recipe that was named. */
   readonly registered?: { readonly name: string; readonly entry: Registered } | undefined;
 }
@@ -46,6 +51,8 @@ interface Opening {
   resolve?: (model: string) => Promise<ResolvedModel>;
   /** Names that are taken by models of other servers. */
   elsewhere?: readonly string[];
+  /** NAME=FOLDER of each. */
+  adapters?: readonly string[];
   quant?: Quant;
   device?: Device;
 }
@@ -53,6 +60,8 @@ interface Opening {
 /** The models of a server by name. No request can add one: each was named at the start. */
 export class Catalogue {
   readonly #served: ReadonlyMap<string, Served>;
+  /** The models of adapters, by the adapters' names. */
+  readonly #bases: ReadonlyMap<string, Served>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
   /** Notices of registered recipes that were given. */
   readonly #noticed = new Set<string>();
@@ -67,6 +76,7 @@ export class Catalogue {
     readonly plans: readonly NamedPlan[],
   ) {
     this.#served = new Map(all.map((served) => [served.id, served]));
+    this.#bases = new Map(all.flatMap((served) => served.adapters.map(({ name }) => [name, served])));
   }
 
   /**
@@ -76,7 +86,7 @@ export class Catalogue {
    */
   static async open(
     specs: readonly string[],
-    { resolve = resolveModel, elsewhere = [], quant = "auto", device = "cpu" }: Opening = {},
+    { resolve = resolveModel, elsewhere = [], adapters = [], quant = "auto", device = "cpu" }: Opening = {},
   ): Promise<Catalogue> {
     const all: Served[] = [];
     for (const spec of withoutPipelines(specs, elsewhere)) {
@@ -84,11 +94,12 @@ export class Catalogue {
       if (elsewhere.includes(id) || all.some((served) => served.id === id))
         throw new UserError(`two models are named "${id}"; use name=MODEL`, 2);
       const source = await resolve(model);
-      all.push({ id, model, source: { ...source, name: id }, quant, device });
+      all.push({ id, model, source: { ...source, name: id }, quant, device, adapters: [] });
     }
-    const idOf = (model: string) => named(model).id;
-    const pairs = new Pairs(pairsIn(specs, idOf));
-    return new Catalogue(all, elsewhere, pairs, rankersIn(specs, idOf), plansIn(specs, idOf));
+    const nameIn = (model: string) => named(model).id;
+    const pairs = new Pairs(pairsIn(specs, nameIn));
+    const offered = await withAdapters(all, adapters, elsewhere);
+    return new Catalogue(offered, elsewhere, pairs, rankersIn(specs, nameIn), plansIn(specs, nameIn));
   }
 
   list(): Served[] {
@@ -102,26 +113,45 @@ export class Catalogue {
 
   /** The pair that a name stands for; undefined if it is one model's. @throws HttpError 400, 404 */
   pair(name: string): PairName | undefined {
-    return this.#served.has(name) ? undefined : this.configured.find(name);
+    return this.#isOne(name) ? undefined : this.configured.find(name);
   }
 
   /** The planner with an executor that a name stands for; undefined if it is another's. */
   plan(name: string): PlanName | undefined {
-    return this.#served.has(name) || !isPlanName(name) ? undefined : parsePlanName(name);
+    return this.#isOne(name) || !isPlanName(name) ? undefined : parsePlanName(name);
   }
 
   /** The reranker that a name stands for; undefined if it is a model's. @throws HttpError 400 */
   ranker(name: string): FirstName | undefined {
-    return this.#served.has(name) ? undefined : rankerNamed(name, this.rankers);
+    return this.#isOne(name) ? undefined : rankerNamed(name, this.rankers);
+  }
+
+  /** True for the name of a model or an adapter, which stands for no pipeline. */
+  #isOne(name: string): boolean {
+    return this.#served.has(name) || this.#bases.has(name);
   }
 
   /**
    * A model by its name or by a registered recipe (`smollm2@fast`), with further savings; if none are named, with the
    * `usual` ones: savings, or the recipe registered for this model among several names.
-   * @throws HttpError 404 with the nearest name; UserError if the savings conflict
+   * @throws HttpError 404 with the nearest name, 400 for an adapter; UserError if the savings conflict
    */
   async choose(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
+    const base = this.#bases.get(asked.model);
+    if (base) throw new HttpError(400, `${asked.model} ${ADAPTER}, such as ${base.id}`, { param: "model" });
     return { ...(await this.#named(asked, usual)), keepAlive: keptFor(asked.keep_alive) };
+  }
+
+  /**
+   * Like `choose`, for an answer that an adapter may write. A recipe that is registered for its base was not measured
+   * with it, and is not a usual one.
+   */
+  async chooseWriter(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
+    const base = this.#bases.get(asked.model);
+    if (!base) return this.choose(asked, usual);
+    const savings = asked.savings ?? usual.filter((text) => !isRegisteredName(text));
+    const { model: adapter } = asked;
+    return { ...(await this.choose({ ...asked, model: base.id, savings })), adapter };
   }
 
   async #named({ model: name, savings }: Naming, usual: readonly string[]): Promise<Chosen> {
@@ -181,7 +211,13 @@ export class Catalogue {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     if (!entry && this.plan(name)) throw new HttpError(400, notOneModel(name), { param: "model" });
-    if (!entry) throw unknown(name, [...this.#served.keys(), ...this.elsewhere, ...recipes.map(([known]) => known)]);
+    if (!entry)
+      throw unknown(name, [
+        ...this.#served.keys(),
+        ...this.#bases.keys(),
+        ...this.elsewhere,
+        ...recipes.map(([known]) => known),
+      ]);
     await requireModel(name, entry, entry.served.source, (source) => this.hashOf(source));
     return entry;
   }
@@ -195,7 +231,10 @@ export class Catalogue {
 
   /** A sentence without this machine's paths of models. */
   withoutPaths(sentence: string): string {
-    const places = this.list().map(({ id, source }) => [source.path, id] as const);
+    const places = this.list().flatMap(({ id, source, adapters }) => [
+      [source.path, id] as const,
+      ...adapters.map(({ folder, name }) => [folder, name] as const),
+    ]);
     return places.reduce((text, [place, id]) => text.replaceAll(place, id), sentence);
   }
 }
@@ -221,6 +260,8 @@ function named(spec: string): { id: string; model: string } {
   const isPath = /[/\\]|\.(gguf|safetensors)$/i.test(spec) && !/^[a-z]{2,}:/.test(spec);
   return { id: isPath ? path.basename(spec).replace(/\.(gguf|safetensors)$/i, "") : spec, model: spec };
 }
+
+const ADAPTER = "is an adapter, which /v1/chat/completions, /v1/completions and /v1/responses take; expected a model";
 
 const notOneModel = (name: string): string =>
   `${name.slice(0, 100)} is a planner with an executor, which POST /v1/chat/completions takes; expected one model`;

@@ -11,7 +11,7 @@ const model = z.object({
   owned_by: z.literal("modicum"),
   bytes: z.int().describe("size of its files"),
   recipe: z.array(z.string()).describe("a registered recipe's savings; empty is dense"),
-  parent: z.string().optional().describe("a registered recipe's model, whose memory it shares"),
+  parent: z.string().optional().describe("the model of a registered recipe or of an adapter, whose memory it shares"),
   pair: z
     .object({ swift: z.string(), super: z.string() })
     .optional()
@@ -37,7 +37,7 @@ const model = z.object({
 });
 type Listed = z.output<typeof model>;
 
-/** `GET /v1/models`: the models on offer, each once, and the recipes registered for them, and which are in memory; then the server's pairs, listwise rerankers, and planners with executors. */
+/** `GET /v1/models`: the models on offer, each once, the recipes registered for them and their adapters, and which are in memory; then the server's pairs, listwise rerankers, and planners with executors. */
 export const models = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
@@ -53,7 +53,7 @@ export const oneModel = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/models/{id}"],
-    params: { id: "a model's name, or a registered recipe's, as smollm2@fast" },
+    params: { id: "a model's or an adapter's name, or a registered recipe's, as smollm2@fast" },
     summary: "Show one model",
     scope: "infer",
     output: model,
@@ -77,6 +77,12 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     ...{ id, ...base, bytes: served.source.bytes, recipe, parent: served.id, recipes: [] },
     loaded: own.find((model) => model.id === served.id)!.loaded.filter((copy) => copy.quant === quant),
   }));
+  const adapters = catalogue.list().flatMap((served) =>
+    served.adapters.map(({ name, bytes }) => ({
+      ...{ id: name, ...base, bytes, recipe: [], parent: served.id, recipes: [] },
+      loaded: own.find((model) => model.id === served.id)!.loaded,
+    })),
+  );
   const remote = fleet.list().map(({ options, servers, running }) => ({
     ...{ id: options.name, ...base, bytes: 0, recipe: [], recipes: [], loaded: [] },
     servers: { all: servers.length, up: servers.filter(({ up }) => up).length, running },
@@ -93,5 +99,5 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     ...{ id: name, ...base, bytes: 0, recipe: ["plan"], recipes: [], loaded: [] },
     plan,
   }));
-  return [...own, ...recipes, ...remote, ...pairs, ...rerankers, ...plans];
+  return [...own, ...recipes, ...adapters, ...remote, ...pairs, ...rerankers, ...plans];
 }

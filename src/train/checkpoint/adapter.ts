@@ -27,7 +27,7 @@ export interface TrainedRows {
 
 /** A LoRA adapter to be written as PEFT does. */
 export interface WritableAdapter {
-  /** The base's name, for programs that load the adapter. */
+  /** The base's name as other tools resolve it. */
   readonly base: string;
   /** The task that the base was opened for: with its head, or for its hidden states only. */
   readonly task: "CAUSAL_LM" | "SEQ_CLS" | "FEATURE_EXTRACTION";

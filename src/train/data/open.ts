@@ -1,6 +1,7 @@
 import { inFile, UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
-import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { AdapterRecord } from "../../weights/adapter/record.ts";
+import { type PromptForm, type Tokenizer, templateHash } from "../../weights/tokenizer/index.ts";
 import type { TextHeadSettings } from "../heads/settings.ts";
 import type { Dropped, TrainingData } from "./batch.ts";
 import { classesOf } from "./classes.ts";
@@ -9,7 +10,7 @@ import { permutation } from "./order.ts";
 import { sampleData } from "./pack.ts";
 import { pairsOf } from "./pairs.ts";
 import { headFor, type TextReading } from "./reading.ts";
-import { type PlacedRecord, readRecords } from "./records.ts";
+import { formOfRecord, type PlacedRecord, readRecords } from "./records.ts";
 import { type LabelRule, type SampleReaders, samplesOf } from "./samples.ts";
 import { splitText, textData } from "./text.ts";
 import { type TextSamples, textBatches } from "./text-rows.ts";
@@ -42,6 +43,8 @@ export interface RunData {
   readonly hash: string;
   /** The head over whole texts; absent of language models. */
   readonly head?: TextHeadSettings;
+  /** How its prompts are written; mixed: some are raw, some are chats. Absent if an encoder or a method reads them in its own way. */
+  readonly prompts?: AdapterRecord | "mixed" | undefined;
 }
 
 /** Reads and encodes a run's files. `seed` decides the order of training. @throws UserError with file and line */
@@ -66,6 +69,12 @@ function alike(options: DataOptions, { head }: Split): DataOptions {
   };
 }
 
+/** A sentence on data of which no form is recorded; undefined if one is. */
+export const mixedSentence = ({ prompts }: RunData): string | undefined =>
+  prompts === "mixed"
+    ? "the data hold plain texts and chats: no prompt form is recorded, and run uses the chat template unless --raw is given"
+    : undefined;
+
 /** A sentence on samples that are not used; undefined if all are. */
 export function droppedSentence({ training, heldOut }: RunData, tokens: number): string | undefined {
   const count = (kind: keyof Dropped) => training.dropped[kind] + (heldOut?.dropped[kind] ?? 0);
@@ -78,7 +87,7 @@ export function droppedSentence({ training, heldOut }: RunData, tokens: number):
 }
 
 type Texts = ReadonlyMap<string, string>;
-type Split = Pick<RunData, "training" | "heldOut" | "head">;
+type Split = Pick<RunData, "training" | "heldOut" | "head" | "prompts">;
 
 function dataOf(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const files = [...texts.keys()];
@@ -98,6 +107,7 @@ function ofText(texts: Texts, share: number, options: DataOptions, tokenizer: To
   const [training, heldOut] = splitText(encoded(texts, tokenizer), share);
   const held = `the held-out share of ${share}`;
   return {
+    prompts: promptsOf(["raw"], tokenizer),
     training: about(texts, "", () => textData(training, { rows, tokens, seed })),
     heldOut: heldOut.length > 0 ? about(texts, held, () => textData(heldOut, { rows, tokens })) : undefined,
   };
@@ -133,9 +143,20 @@ function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer:
   const arranged = { rows, tokens, packing };
   const held = `the held-out share of ${share}`;
   return {
+    prompts: promptsOf(
+      records.map(({ record }) => formOfRecord(record)),
+      tokenizer,
+    ),
     training: about(texts, "", () => sampleData(training, { ...arranged, seed })),
     heldOut: heldOut.length > 0 ? about(texts, held, () => sampleData(heldOut, arranged)) : undefined,
   };
+}
+
+function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: Tokenizer): RunData["prompts"] {
+  const [prompt, ...others] = new Set(all);
+  if (prompt === undefined || others.includes(undefined)) return undefined;
+  const template = templateHash(tokenizer);
+  return others.length > 0 ? "mixed" : { prompt, ...(template !== undefined && { template }) };
 }
 
 function ofReading(texts: Texts, share: number, options: DataOptions, reading: TextReading, seed?: number): Split {

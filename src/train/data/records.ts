@@ -3,6 +3,7 @@ import { z } from "zod";
 import { checked } from "../../util/checked.ts";
 import { few, inFile, UserError } from "../../util/errors.ts";
 import { parsedJson } from "../../util/parsed-json.ts";
+import type { PromptForm } from "../../weights/tokenizer/index.ts";
 
 const message = z.looseObject({ role: z.string(), content: z.json().default(null) }).catchall(z.json());
 
@@ -77,6 +78,22 @@ export function textsOf(record: DataRecord): string[] {
       return [record.query, ...record.documents];
     case "seen":
       return record.questions.flatMap(({ prompt, answer }) => [prompt, answer]);
+  }
+}
+
+/** The form in which a record's prompt is written; undefined for what only an encoder or a method reads. */
+export function formOfRecord({ kind }: DataRecord): PromptForm | undefined {
+  switch (kind) {
+    case "text":
+    case "completion":
+      return "raw";
+    case "chat":
+      return "chat";
+    case "labelled":
+    case "ranked":
+    case "list":
+    case "seen":
+      return undefined;
   }
 }
 

@@ -4,7 +4,20 @@ import type { TrainingSummary } from "./run.ts";
 export function summaryRows(runs: readonly TrainingSummary[]): string[][] {
   const tasks = [...new Set(runs.flatMap((run) => Object.keys(run.tasks ?? {})))];
   const names = tasks.map((name) => name.toUpperCase());
-  const head = ["RUN", "STEPS", "TOKENS", "SAMPLES", "FIRST LOSS", "LAST", "BEST", ...names, "FLOPS", "SAVED", "ENDED"];
+  const head = [
+    "RUN",
+    "STEPS",
+    "TOKENS",
+    "SAMPLES",
+    "FIRST LOSS",
+    "LAST",
+    "BEST",
+    ...names,
+    "FLOPS",
+    "SAVED",
+    "PROMPTS",
+    "ENDED",
+  ];
   return [head, ...runs.map((run) => rowOf(run, tasks))];
 }
 
@@ -16,6 +29,7 @@ const rowOf = (
   ...[fourDigits(loss?.first), fourDigits(loss?.last), fourDigits(loss?.best)],
   ...names.map((name) => fourDigits(tasks?.[name])),
   ...(receipt ? [flopsText(receipt.flops.spent), savedText(receipt.flops.saved)] : ["", ""]),
+  receipt?.prompts?.prompt ?? "",
   endings[ended],
 ];
 

@@ -7,6 +7,7 @@ import { withFile } from "../read-file.ts";
 import { pickleError } from "../safetensors/folder.ts";
 import { parseHeader, type SafeTensor } from "../safetensors/header.ts";
 import { alphaPattern } from "./pattern.ts";
+import { type AdapterRecord, readRecord } from "./record.ts";
 import { rowsOf, type SavedRows } from "./token-rows.ts";
 import { savedOf, type Update, updatesOf } from "./updates.ts";
 
@@ -42,6 +43,8 @@ export interface Lora {
   readonly rows: ReadonlyMap<string, SavedRows>;
   /** Tensors of a classifier's head that are to take the place of the base's, as its code has them (`classifier.weight`). */
   readonly head: ReadonlyMap<string, SafeTensor>;
+  /** Undefined if its folder holds none. */
+  readonly record: AdapterRecord | undefined;
 }
 
 /**
@@ -63,7 +66,7 @@ export function openLora(folder: string, head: readonly string[] = []): Lora {
   const saved = savedOf(tensors, head);
   const updates = updatesOf(weights!, tensors, saved, scale);
   const rows = rowsOf(weights!, tensors, trainable_token_indices ?? []);
-  return { folder, files: [config!, weights!], updates, rows, head: saved };
+  return { folder, files: [config!, weights!], updates, rows, head: saved, record: readRecord(folder) };
 }
 
 function readSettings(file: string): z.output<typeof settings> {

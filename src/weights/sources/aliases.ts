@@ -42,6 +42,8 @@ export interface Alias {
   /** One line for `modicum list --all`. */
   summary: string;
   licence: string;
+  /** The Hugging Face repository of the model in full precision: the name that adapters give their base. */
+  repo: string;
   /** One file is the model itself; several are a model's folder. */
   files: readonly AliasFile[];
   /** Tried in order; the first that answers is used. */
@@ -63,6 +65,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
   smollm2: {
     summary: "SmolLM2 135M Instruct, 4-bit: a small chat model for English, context 8192",
     licence: "Apache-2.0",
+    repo: "HuggingFaceTB/SmolLM2-135M-Instruct",
     files: [
       {
         path: "SmolLM2-135M-Instruct.Q4_1.gguf",
@@ -82,6 +85,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
   "qwen2.5-coder": {
     summary: "Qwen2.5-Coder 0.5B Instruct, 4-bit: chats and writes code, context 32768",
     licence: "Apache-2.0",
+    repo: "Qwen/Qwen2.5-Coder-0.5B-Instruct",
     files: [
       {
         path: "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
@@ -102,6 +106,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
   "qwen2.5-coder-1.5b": {
     summary: "Qwen2.5-Coder 1.5B Instruct, 4-bit: as qwen2.5-coder, larger and better, context 32768",
     licence: "Apache-2.0",
+    repo: "Qwen/Qwen2.5-Coder-1.5B-Instruct",
     files: [
       {
         path: "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
@@ -126,6 +131,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
   gemma3: {
     summary: "Gemma 3 270M, 4-bit: a base model that completes text, context 32768",
     licence: "Gemma terms",
+    repo: "google/gemma-3-270m",
     files: [
       {
         path: "gemma-3-270m-q4_k_m.gguf",
@@ -145,6 +151,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
   minilm: {
     summary: "all-MiniLM-L6-v2: embeds English sentences, 384 numbers each",
     licence: "Apache-2.0",
+    repo: "sentence-transformers/all-MiniLM-L6-v2",
     files: folderOf(
       ["1_Pooling/config.json", 190, "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23"],
       ["config.json", 612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"],
@@ -165,6 +172,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
   mpnet: {
     summary: "all-mpnet-base-v2: embeds English sentences, 768 numbers each; as minilm, larger and better",
     licence: "Apache-2.0",
+    repo: "sentence-transformers/all-mpnet-base-v2",
     files: folderOf(
       ["1_Pooling/config.json", 190, "a37f83ada23e7887be6b88f4998927dbeac0038af301553c7cd5461413bf1a56"],
       ["config.json", 571, "d46a3e04ded82bba22528424480697d394eeda6a27484e08c5bb2bdf5906cfa0"],

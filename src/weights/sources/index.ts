@@ -13,6 +13,7 @@ import { cachedModel, type ResolvedModel } from "./store.ts";
 export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
 export { freeBytes } from "./disk.ts";
 export { home, indexesFolder, programsFolder, receiptsFile, statesFolder } from "./home.ts";
+export { hubName } from "./hub-name.ts";
 export { modelHash } from "./model-hash.ts";
 export type { Plan } from "./plan.ts";
 export { shipped, shippedFolder } from "./shipped.ts";

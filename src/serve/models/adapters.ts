@@ -1,0 +1,73 @@
+import { statSync } from "node:fs";
+import path from "node:path";
+import { kindOfFile } from "../../engine/bill/shape.ts";
+import { openAdapted } from "../../engine/file/adapters.ts";
+import { UserError } from "../../util/errors.ts";
+import { jsonObject, readJson } from "../../weights/json-file.ts";
+import { hubName } from "../../weights/sources/index.ts";
+import type { Served } from "./served.ts";
+
+/** A LoRA adapter that requests name as their model. It runs beside its base, which is in memory once for all. */
+export interface ServedAdapter {
+  readonly name: string;
+  readonly folder: string;
+  /** Of its files. */
+  readonly bytes: number;
+}
+
+/** Adapters' folders by name, as `openModel` takes them. */
+export const foldersOf = (adapters: readonly ServedAdapter[]): Record<string, string> =>
+  Object.fromEntries(adapters.map(({ name, folder }) => [name, folder]));
+
+/**
+ * Models with the adapters that `specs`, NAME=FOLDER, put beside them.
+ * @throws UserError if a name is taken, a base is not served, or an adapter cannot be one of several
+ */
+export async function withAdapters(
+  served: readonly Served[],
+  specs: readonly string[],
+  elsewhere: readonly string[],
+): Promise<Served[]> {
+  if (specs.length === 0) return [...served];
+  const bases = served.filter(({ source }) => kindOfFile(source.path) === "decoder");
+  const beside = new Map<Served, ServedAdapter[]>();
+  const taken = new Set([...elsewhere, ...served.map(({ id }) => id)]);
+  for (const spec of specs) {
+    const [name, folder] = parse(spec);
+    if (taken.has(name)) throw new UserError(`two models are named "${name}"; give the adapter another name`, 2);
+    taken.add(name);
+    const base = await baseOf(bases, name, folder);
+    const { named } = openAdapted(base.source.path, { adapters: { [name]: folder } });
+    const bytes = named.get(name)!.files.reduce((sum, file) => sum + statSync(file).size, 0);
+    beside.set(base, [...(beside.get(base) ?? []), { name, folder, bytes }]);
+  }
+  return served.map((one) => ({ ...one, adapters: beside.get(one) ?? [] }));
+}
+
+function parse(spec: string): [name: string, folder: string] {
+  const [, name, folder] = /^([\w.:-]+)=(.+)$/.exec(spec) ?? [];
+  if (name === undefined || folder === undefined)
+    throw new UserError(`--adapter: expected NAME=FOLDER, got ${JSON.stringify(spec)}`, 2);
+  return [name, folder];
+}
+
+/** The only model that an adapter can be for, or the one that its settings name. */
+async function baseOf(bases: readonly Served[], name: string, folder: string): Promise<Served> {
+  const [only, ...more] = bases;
+  if (!only)
+    throw new UserError(`--adapter ${name}: expected its base among the models, one that goes on with a text`, 2);
+  if (more.length === 0) return only;
+  const settings = readJson(path.join(folder, "adapter_config.json"), jsonObject, "a PEFT adapter's settings");
+  const wanted = settings["base_model_name_or_path"];
+  const found: Served[] = [];
+  for (const base of bases) if (await isNamed(base, wanted)) found.push(base);
+  if (found.length === 1) return found[0]!;
+  const got = `its base_model_name_or_path is ${JSON.stringify(wanted) ?? "missing"}`;
+  const ids = bases.map(({ id }) => id).join(", ");
+  throw new UserError(`--adapter ${name}: ${got}, expected the name of one of ${ids}`, 2);
+}
+
+async function isNamed({ id, model, source }: Served, wanted: unknown): Promise<boolean> {
+  if (typeof wanted !== "string") return false;
+  return [id, model, await hubName(model, source)].includes(wanted) || path.resolve(wanted) === source.path;
+}

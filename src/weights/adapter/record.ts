@@ -1,0 +1,40 @@
+import { createHash } from "node:crypto";
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { writeJson } from "../../util/write-whole.ts";
+import { readOptionalJson } from "../json-file.ts";
+import { withFile } from "../read-file.ts";
+import { promptForms } from "../tokenizer/index.ts";
+
+/** How the prompts of an adapter's training were written. PEFT has no field for it, and passes over files that it does not know. */
+export const adapterRecord = z.strictObject({
+  prompt: z.enum(promptForms),
+  /** SHA-256 of the model's chat template at the time; absent if it had none. */
+  template: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits")
+    .optional(),
+});
+export type AdapterRecord = z.output<typeof adapterRecord>;
+
+/** The record's file beside PEFT's two. */
+export const recordFile = (folder: string): string => path.join(folder, "modicum.json");
+
+/** Undefined for an adapter of another tool. @throws UserError if the file is damaged */
+export const readRecord = (folder: string): AdapterRecord | undefined =>
+  readOptionalJson(recordFile(folder), adapterRecord);
+
+/** Undefined takes an earlier record away. */
+export const writeRecord = (folder: string, record: AdapterRecord | undefined): Promise<void> =>
+  record ? writeJson(recordFile(folder), record) : rm(recordFile(folder), { force: true });
+
+/** The files that decide what an adapter computes. */
+const FILES = ["adapter_config.json", "adapter_model.safetensors"];
+
+/** SHA-256 of what an adapter computes: of the contents of PEFT's two files. @throws UserError if one cannot be read */
+export function adapterHash(folder: string): string {
+  const hash = createHash("sha256");
+  for (const file of FILES) hash.update(withFile(path.join(folder, file), ({ size, read }) => read(0, size)));
+  return hash.digest("hex");
+}
