@@ -38,3 +38,7 @@ export interface TaskOf<K extends ItemKind> {
 
 /** One file of `tasks/` and one line of its registry. */
 export type Task = { [K in ItemKind]: TaskOf<K> }[ItemKind];
+
+/** The task whose questions are turns of a chat; undefined if it asks in one form alone. */
+export const overChat = (task: Task): Task | undefined =>
+  task.chat && ({ ...task, ...task.chat, chat: undefined } as unknown as Task);

@@ -3,7 +3,7 @@ import { isPlanName } from "../engine/plan/name.ts";
 import { isFirstName } from "../pipelines/first/options.ts";
 import { isPairName } from "../pipelines/route/name.ts";
 import { chooseThreads } from "../runtime/threads.ts";
-import { type Registered, registeredAs, requireForm, requireModel } from "../savings/registered.ts";
+import { type Registered, registeredAs, requireAdapter, requireForm, requireModel } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import { resolveModel } from "../weights/sources/index.ts";
 import type { PromptForm } from "../weights/tokenizer/index.ts";
@@ -22,7 +22,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
     quant,
     device,
     threads,
-    adapter,
+    adapter: named,
     adapters,
     ...resolving
   } = given("load's options", loadOptions, options);
@@ -41,6 +41,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   const recipe = [...(registered?.steps ?? []), ...save];
   const source = await resolveModel(registered?.model ?? name, resolving);
   if (registered) await requireModel(name, registered, source);
+  const adapter = registered ? requireAdapter(name, registered, named) : named;
   const started = performance.now();
   const loaded = await openModel(
     source,

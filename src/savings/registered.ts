@@ -2,6 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import { suggest, UserError } from "../util/errors.ts";
 import { keepJson } from "../util/write-whole.ts";
+import { adapterHash } from "../weights/adapter/record.ts";
 import { readKeptJson } from "../weights/json-file.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import { home } from "../weights/sources/home.ts";
@@ -17,6 +18,8 @@ const schema = z.object({
   /** Form of the weights that it was measured with; absent of one that was not: the usual. */
   quant: z.enum(quants).optional(),
   recipe: z.array(z.string()),
+  /** A LoRA adapter of every request: its folder, as an absolute path, and the SHA-256 of what it computes. */
+  adapter: z.object({ folder: z.string(), sha256: z.string() }).optional(),
   /** The run's summary that speaks for it, as it was; absent of a recipe that somebody chose without the lab. */
   evidence: z
     .object({
@@ -78,13 +81,17 @@ export async function registerRecipe(name: string, entry: Registered): Promise<R
 }
 
 /**
- * A recipe that a user chose for a model, without the lab's evidence.
- * @throws UserError if its savings are unknown or conflict
+ * A recipe that a user chose for a model, without the lab's evidence; `adapter` is the folder of a LoRA adapter.
+ * @throws UserError if its savings are unknown or conflict, or the folder holds no adapter
  */
-export function chosenRecipe(model: string, savings: readonly string[]): Registered {
+export function chosenRecipe(model: string, savings: readonly string[], adapter?: string): Registered {
   const steps = parseRecipe(savings);
   checkSeams(steps);
-  return { model, recipe: steps.map(({ text }) => text), created: new Date().toISOString() };
+  return {
+    ...{ model, recipe: steps.map(({ text }) => text) },
+    ...(adapter !== undefined && { adapter: { folder: path.resolve(adapter), sha256: adapterHash(adapter) } }),
+    created: new Date().toISOString(),
+  };
 }
 
 /** @throws UserError if nothing is registered under the name */
@@ -128,6 +135,23 @@ export async function requireModel(
   if (sha256 === model_hash) return;
   throw new UserError(
     `${name} was chosen for the model ${model_hash.slice(0, 12)}…, and this one is ${sha256.slice(0, 12)}…; measure again with \`lab run\``,
+  );
+}
+
+/**
+ * The folder of the adapter that a registered recipe runs with. `named`: another one that the caller asks for.
+ * @throws UserError if the adapter's files have changed, or the recipe was measured without the other one
+ */
+export function requireAdapter(name: string, { adapter, evidence }: Registered, named?: string): string | undefined {
+  if (named !== undefined && (adapter ?? evidence))
+    throw new UserError(
+      `${name} was ${evidence ? "measured" : "registered"} ${adapter ? `with the adapter ${adapter.folder}` : "without an adapter"}, expected no other`,
+      2,
+    );
+  if (adapter === undefined) return named;
+  if (adapterHash(adapter.folder) === adapter.sha256) return adapter.folder;
+  throw new UserError(
+    `${name} was registered with the adapter ${adapter.folder}, whose files have changed since; register it again`,
   );
 }
 

@@ -45,9 +45,11 @@ async function pickRecipe(folder: string, given: Readonly<Record<string, unknown
   const earlier = await registerRecipe(name, entry);
   if (given["json"]) return printJson({ name, ...entry });
   print(picked.recipe);
+  // An adapter reads prompts in the form of its training by itself.
+  const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
   const instead = earlier ? `, in place of ${earlier.recipe.join(" ") || "dense"}` : "";
   process.stderr.write(
-    `${told(summary, picked, wanted)}\nregistered as ${name}${instead}: \`modicum run --model ${name} …\` uses it\n`,
+    `${told(summary, picked, wanted)}\nregistered as ${name}${instead}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
   );
 }
 

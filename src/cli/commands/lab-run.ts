@@ -28,6 +28,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
   model?: string[];
   task: string[];
   quant?: string[];
+  adapter?: string;
   recipe?: string[];
   search?: string[];
   budgetFlops?: unknown;
@@ -48,6 +49,7 @@ export function define(command: Command): void {
     )
     .requiredOption("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated", collect)
     .option("--quant <form>", `${quantOptions.shape.quant.description}; may be repeated (default: auto)`, collect)
+    .option("--adapter <folder>", "a PEFT LoRA adapter of the model")
     .option("--recipe <recipe>", "savings separated by spaces, or a JSON or YAML file; may be repeated", collect)
     .option("--search <saving>", "settings to search: one option as low..high, or lists a|b; may be repeated", collect)
     .requiredOption("--out <folder>", "where results and summary are written")
@@ -81,7 +83,7 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   const tasks: Task[] = [];
   for (const task of flags.task) tasks.push(await foundTask(task, signal));
   requireUse(flags, options.rows, tasks);
-  const models: Pick<Cell, "source" | "reranker">[] = [];
+  const models: Pick<Cell, "source" | "adapter" | "first">[] = [];
   for (const model of flags.model ?? ["smollm2"]) models.push(await modelOf(model, flags, signal));
   const cells = models.flatMap((model) =>
     tasks.flatMap((task) => quants.map((quant): Cell => ({ task, ...model, quant, options }))),
@@ -99,16 +101,18 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
 }
 
 /** A model, or a reranker: a model with the adapter and the windows that come with it. @throws UserError */
-async function modelOf(name: string, { recipe, search, queue }: Flags, signal: AbortSignal) {
+async function modelOf(name: string, { recipe, search, queue, adapter }: Flags, signal: AbortSignal) {
   const named = parseFirst(name);
-  if (!named) return { source: await found(name, signal) };
+  if (adapter !== undefined && queue !== undefined)
+    throw new UserError("--adapter: a model with an adapter runs in this process alone; leave out --queue", 2);
+  if (!named) return { source: await found(name, signal), adapter };
   if (recipe ?? search)
     throw new UserError(`--model: ${name} is a reranker, whose recipe is first; leave out --recipe and --search`, 2);
   if (queue !== undefined) throw new UserError(`--queue: ${name} is a reranker, which runs in this process alone`, 2);
   const source = await found(named.model, signal);
   const trained = trainedFor(await modelHash(source), named.options);
   const first = { ...named, options: optionsWith(named, trained) };
-  return { source, reranker: { first, adapter: trained?.folder } };
+  return { source, first, adapter: adapter ?? trained?.folder };
 }
 
 async function foundTask(task: string, signal: AbortSignal): Promise<Task> {

@@ -1,3 +1,4 @@
+import path from "node:path";
 import type { Command } from "commander";
 import { checkSavings } from "../../engine/file/check-savings.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
@@ -23,6 +24,7 @@ export function define(command: Command): void {
     .argument("<name>")
     .requiredOption("--model <model>", "as for `run`")
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated (default: dense)", collect)
+    .option("--adapter <folder>", "a PEFT LoRA adapter of every request")
     .action(add);
   command.command("rm").description("remove a recipe").argument("<name>", "MODEL@NAME, as listed").action(remove);
 }
@@ -37,21 +39,28 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
   print(...columns([["NAME", "RECIPE", "FLOPS SAVED", "QUALITY", "TASK"], ...recipes.map(row)]));
 }
 
-function row([name, { recipe, evidence }]: [string, Registered]): string[] {
-  const shown = [name, recipe.join(" ") || "dense"];
+function row([name, { recipe, adapter, evidence }]: [string, Registered]): string[] {
+  const beside = adapter ? [`adapter ${path.basename(adapter.folder)}`] : [];
+  const shown = [name, [recipe.join(" ") || "dense", ...beside].join(", ")];
   if (!evidence) return [...shown, "not measured", "", ""];
   const { flops_saved, metric, quality, delta, task } = evidence;
   const change = `${delta < 0 ? "" : "+"}${delta.toFixed(4)}`;
   return [...shown, `${(100 * flops_saved).toFixed(1)} %`, `${metric} ${quality.toFixed(4)} (${change})`, task];
 }
 
-async function add(name: string, { model, save = [] }: { model: string; save?: string[] }): Promise<void> {
+interface Addition {
+  readonly model: string;
+  readonly save?: readonly string[];
+  readonly adapter?: string;
+}
+
+async function add(name: string, { model, save = [], adapter }: Addition): Promise<void> {
   const full = `${shortName(model)}@${checked(recipeName, name)}`;
   const here = await localModel(model);
   // A model that is not downloaded yet is checked when it is loaded.
   if (here) await checkSavings(here, parseRecipe(save));
   // The absolute path works from any folder.
-  await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, save));
+  await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, save, adapter));
   process.stderr.write(`registered as ${full}: \`modicum run --model ${full} …\` uses it\n`);
 }
 

@@ -1,6 +1,7 @@
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import { adapterHash } from "../../weights/adapter/record.ts";
 import { chosenBits } from "../../weights/prepared/tuning.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { modelHash, preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
@@ -8,7 +9,7 @@ import { type Answerer, type Answering, openAnswering } from "../answer/index.ts
 import type { Answer, Item } from "../item.ts";
 import { withReals } from "../reals.ts";
 import type { Result } from "../results.ts";
-import type { ItemsFor, Task } from "../task.ts";
+import { type ItemsFor, overChat, type Task } from "../task.ts";
 import type { Done, Executor } from "./executor.ts";
 import type { Identity } from "./folder.ts";
 import { hashOf, itemHash } from "./item-hash.ts";
@@ -24,8 +25,10 @@ export interface Cell {
   readonly source: ResolvedModel;
   readonly quant: Quant;
   readonly options: RunOptions;
-  /** The listwise reranker that the model is to be, and the folder of its adapter. */
-  readonly reranker?: { readonly first: FirstName; readonly adapter: string | undefined } | undefined;
+  /** The folder of a LoRA adapter for every item. */
+  readonly adapter?: string | undefined;
+  /** The listwise reranker that the model is to be. */
+  readonly first?: FirstName | undefined;
 }
 
 /** The options of fetching a task's data. */
@@ -53,8 +56,8 @@ export interface OpenCell extends KnownCell, Loaded, Disposable {}
 /** Loads the model again. */
 export const reopenCell = async (cell: KnownCell): Promise<OpenCell> => opened(cell, await loadedOf(cell));
 
-async function loadedOf({ source, quant, options, reranker }: Cell): Promise<Loaded> {
-  const model = await openAnswering({ source, quant, truncate: options.truncate, ...reranker });
+async function loadedOf({ options: { truncate }, ...cell }: Cell): Promise<Loaded> {
+  const model = await openAnswering({ ...cell, truncate });
   return { model, dense: await model.under([]) };
 }
 
@@ -80,10 +83,10 @@ export async function openCell(request: Cell, fetching: Fetching = {}): Promise<
     const items = all.filter((item) => dense.plan(item) !== undefined);
     const identity: Identity = {
       task: task.name,
-      ...{ model: cell.reranker?.first.name ?? source.name, model_hash: await modelHash(source), quant },
+      ...{ model: cell.first?.name ?? source.name, model_hash: await modelHash(source), quant },
       codes: chosenBits(preparedFolder(source.path)),
       ...{ seed: options.seed, limit: options.limit ?? null, truncate: options.truncate ?? null },
-      prompt: formOf(all, dense),
+      ...{ prompt: formOf(all, dense), adapter: cell.adapter && adapterHash(cell.adapter) },
       rows: task.kind === "generation" ? options.rows : 1,
       ...{ items: all.length, items_hash: hashOf(all) },
     };
@@ -102,7 +105,7 @@ export async function openCell(request: Cell, fetching: Fetching = {}): Promise<
 
 /** The task in the form in which the model reads a user's text: what the lab measures is what `run` and `serve` do. */
 function inForm({ task, options }: Cell, dense: Answerer): Task {
-  return !options.raw && dense.formOf?.("") === "chat" && task.chat ? ({ ...task, ...task.chat } as Task) : task;
+  return !options.raw && dense.formOf?.("") === "chat" ? (overChat(task) ?? task) : task;
 }
 
 /** The form of a run's prompts: a task's items have one. */

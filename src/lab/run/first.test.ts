@@ -32,7 +32,7 @@ async function run(name: string, task: Parameters<typeof runGrid>[0]["cells"][nu
   const first = parseFirst(`letters+first@${given}`)!;
   const cell = {
     ...{ task, source: await resolveModel(file), quant: "f32" as const, options: runOptions.parse({}) },
-    reranker: { first, adapter: undefined },
+    first,
   };
   const rest = { recipes: [], searches: [], budget: {}, reuse: "refuse" as const, command: "lab run", version: "0" };
   return runGrid({ cells: [cell], out: path.join(folder, name), ...rest }, silent);

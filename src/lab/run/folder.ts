@@ -23,6 +23,8 @@ export const identitySchema = z.object({
   truncate: z.string().nullable(),
   /** Older runs do not say. */
   prompt: questionForm.optional(),
+  /** SHA-256 of the adapter, if there was one. */
+  adapter: z.string().optional(),
   /** Answers that are generated together. */
   rows: z.number().default(1),
   items: z.number(),

@@ -25,8 +25,8 @@ export interface Grid {
 }
 
 /** The recipes of a cell: a reranker is one itself. */
-export const recipesFor = ({ recipes }: Pick<Grid, "recipes">, { reranker }: Cell): readonly Recipe[] =>
-  reranker ? [firstStep(reranker.first)].map((step) => [step]) : recipes;
+export const recipesFor = ({ recipes }: Pick<Grid, "recipes">, { first }: Cell): readonly Recipe[] =>
+  first ? [[firstStep(first)]] : recipes;
 
 /** Called as a run progresses. */
 export interface Watcher {
@@ -45,12 +45,9 @@ export interface Watcher {
  */
 export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, cell: Cell): string {
   if (cells.length === 1) return out;
-  const { task, source, quant, reranker } = cell;
+  const { task, source, quant, first } = cell;
   const forms = new Set(cells.map((cell) => cell.quant)).size > 1 ? [quant] : [];
-  return path.join(
-    out,
-    [task.name, path.basename(reranker?.first.name ?? source.name), ...forms].map(fileName).join("@"),
-  );
+  return path.join(out, [task.name, path.basename(first?.name ?? source.name), ...forms].map(fileName).join("@"));
 }
 
 const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");

@@ -107,7 +107,7 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
     ...(source.source === "file" && { model_file: source.path }),
     quant: cell.quant,
     ...{ seed: options.seed, limit: identity.limit, truncate: identity.truncate, rows: identity.rows },
-    ...{ prompt: identity.prompt, chance: chanceOf(cell.items) },
+    ...{ prompt: identity.prompt, chance: chanceOf(cell.items), ...adapterOf(cell) },
     ...{ items: cell.items.length, too_long: cell.tooLong },
     ...(cell.cutTexts > 0 && { cut_texts: cell.cutTexts }),
     recipes: summarise(task, options.seed, new Map(texts.map((text) => [text, results.of(text)]))).map(
@@ -120,6 +120,11 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
     created: new Date().toISOString(),
   };
 }
+
+const adapterOf = ({ adapter, identity }: KnownCell): Pick<Summary, "adapter"> =>
+  adapter !== undefined && identity.adapter !== undefined
+    ? { adapter: { folder: path.resolve(adapter), sha256: identity.adapter } }
+    : {};
 
 /** Adds a recipe's steps if its text is not enough to run it elsewhere. */
 const stepsOf = (recipe: Recipe): Pick<RecipeSummary, "steps"> => {

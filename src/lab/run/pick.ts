@@ -84,6 +84,7 @@ export async function evidenced(folder: string, summary: Summary, picked: Recipe
     ...{ model: modelOf(summary, folder), model_hash },
     ...(quant !== undefined && quantOptions.parse({ quant })),
     recipe: stepsOf(picked, folder),
+    ...(summary.adapter && { adapter: summary.adapter }),
     evidence: {
       ...{ file, sha256, task, metric: summary.metric.name, quality, delta: delta.mean, flops_saved },
       ...(summary.prompt && { prompt: summary.prompt }),

@@ -1,11 +1,12 @@
 /** A file's questions are asked as `run`, the library and the server ask them. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { load } from "../../index.ts";
-import { type Registered, registerRecipe } from "../../savings/registered.ts";
+import { chosenRecipe, type Registered, registerRecipe } from "../../savings/registered.ts";
 import { jsonOf, post, serveModels, tinyWithTemplate } from "../../serve/serve.testing.ts";
+import { adapterHash, writeRecord } from "../../weights/adapter/record.ts";
 import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import type { Summary } from "../results.ts";
@@ -26,12 +27,20 @@ const rows = (...lines: object[]): string =>
   writeAt(path.join(tempFolder(), "own.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 const questions = () => rows({ prompt: "the cat", answer: "sat" }, { prompt: "a dog saw", answer: "the cat" });
 
-async function run(model: string, spec: string, options = {}): Promise<{ summary: Summary; texts: string[] }> {
+const ADAPTER = path.join(import.meta.dirname, "../../weights/adapter/fixtures/llama-gguf");
+const OTHER = path.join(import.meta.dirname, "../../weights/adapter/fixtures/llama-gguf-head");
+
+async function run(
+  model: string,
+  spec: string,
+  options = {},
+  adapter?: string,
+): Promise<{ summary: Summary; texts: string[] }> {
   const out = tempFolder();
   const cell = { task: await findTask(spec), source: await resolveModel(model), quant: "f32" as const };
   const [summary] = await runGrid(
     {
-      cells: [{ ...cell, options: runOptions.parse(options) }],
+      cells: [{ ...cell, adapter, options: runOptions.parse(options) }],
       ...{ recipes: [], searches: [], budget: {}, out, reuse: "refuse", command: "lab run", version: "0" },
     },
     silent,
@@ -80,6 +89,52 @@ describe("a file's prompts", () => {
   test("with choices are scored after the prompt as it is", async () => {
     const { summary } = await run(chatting, rows({ prompt: "the cat", choices: ["sat", "ran"], gold: 0 }));
     expect(summary).toMatchObject({ prompt: "scored", chance: 0.5 });
+  });
+});
+
+describe("a run with an adapter", () => {
+  const own = path.join(folder, "adapter");
+  beforeAll(() => {
+    vi.stubEnv("MODICUM_HOME", path.join(folder, "home"));
+    cpSync(ADAPTER, own, { recursive: true });
+  });
+  afterAll(() => void vi.unstubAllEnvs());
+
+  test("asks in the form of the adapter's training, and its recipe brings the adapter", async () => {
+    await writeRecord(own, { prompt: "raw" });
+    const { summary, texts } = await run(chatting, questions(), {}, own);
+    expect(summary).toMatchObject({ prompt: "raw", adapter: { folder: own, sha256: adapterHash(own) } });
+    using direct = await load(chatting, { quant: "f32", adapter: own });
+    const stop = { ...greedy, stop: ["\n"], maxTokens: 32 };
+    expect(texts[0]).toBe((await direct.complete("the cat", stop)).text);
+    expect(texts[0]).not.toBe((await run(chatting, questions(), { raw: true })).texts[0]);
+    const { adapter } = summary;
+    await registerRecipe("chatting.gguf@sku", {
+      ...{ model: chatting, recipe: [], adapter, created: new Date(0).toISOString() },
+    });
+    using recipe = await load("chatting.gguf@sku", { quant: "f32" });
+    expect((await recipe.complete("the cat", stop)).text).toBe(texts[0]);
+    const server = await serveModels([`chatting.gguf=${chatting}`]);
+    onTestFinished(() => server.stop(0).then(() => {}));
+    const body = { messages: [{ role: "user", content: "the cat" }], max_tokens: 32, temperature: 0, stop: "\n" };
+    const answer = await jsonOf(post(server, "/v1/chat/completions", { model: "chatting.gguf@sku", ...body }));
+    const inAuto = await load("chatting.gguf@sku");
+    onTestFinished(() => inAuto.dispose());
+    expect(answer.choices[0].message.content).toBe((await inAuto.complete("the cat", stop)).text);
+  });
+
+  test("is bound to it: another adapter, or changed files, are refused", async () => {
+    await registerRecipe("chatting.gguf@own", chosenRecipe(chatting, [], own));
+    await expect(load("chatting.gguf@own", { adapter: OTHER })).rejects.toThrow(
+      `chatting.gguf@own was registered with the adapter ${own}, expected no other`,
+    );
+    const evidence = { file: "f", sha256: "0", task: "t", metric: "m", quality: 1, delta: 0, flops_saved: 0 };
+    await registerRecipe("chatting.gguf@bare", { ...chosenRecipe(chatting, []), evidence });
+    await expect(load("chatting.gguf@bare", { adapter: own })).rejects.toThrow(
+      "chatting.gguf@bare was measured without an adapter, expected no other",
+    );
+    cpSync(OTHER, own, { recursive: true, force: true });
+    await expect(load("chatting.gguf@own")).rejects.toThrow("whose files have changed since; register it again");
   });
 });
 

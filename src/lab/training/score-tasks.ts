@@ -9,15 +9,23 @@ import { type Answerer, openAnswering } from "../answer/index.ts";
 import type { Item } from "../item.ts";
 import { answerGroup } from "../run/executor.ts";
 import { metricsOf, parts } from "../run/judge.ts";
-import type { ItemsFor, Task } from "../task.ts";
+import { type ItemsFor, overChat, type Task } from "../task.ts";
 import { findTask } from "../tasks/registry.ts";
 
 interface FoundTask extends ScoredTask {
   readonly task: Task;
 }
 
-interface OpenTask extends FoundTask {
+/** A task's items, and how they are judged. */
+interface Questions {
+  readonly task: Task;
   readonly items: readonly Item[];
+}
+
+interface OpenTask extends FoundTask {
+  readonly plain: Questions;
+  /** For models that read a user's text as a chat. */
+  readonly chat: Questions | undefined;
 }
 
 /** Finds tasks that a model in training can be scored on. @throws UserError */
@@ -35,7 +43,10 @@ export async function openTasks(
 ): Promise<TaskScorer> {
   const run: ItemsFor = { ...resolving, seed: 0, limit: taskLimit, countTokens };
   const open: OpenTask[] = [];
-  for (const task of await findTasks(tasks, resolving)) open.push({ ...task, items: await itemsOf(task, run) });
+  for (const found of await findTasks(tasks, resolving)) {
+    const chats = overChat(found.task);
+    open.push({ ...found, plain: await questionsOf(found.task, run), chat: chats && (await questionsOf(chats, run)) });
+  }
   return { tasks: open, score: (model, signal) => scored(open, model, resolving, signal) };
 }
 
@@ -46,11 +57,11 @@ async function foundTask(name: string, resolving: ResolveOptions): Promise<Found
   return { name, better: metricsOf(task)[0]!.better, task };
 }
 
-async function itemsOf({ name, task }: FoundTask, run: ItemsFor): Promise<Item[]> {
+async function questionsOf(task: Task, run: ItemsFor): Promise<Questions> {
   const items: Item[] = [];
   for await (const item of task.items(run)) if (items.push(item) === run.limit) break;
-  if (items.length === 0) throw new UserError(`${name} has no items`);
-  return items;
+  if (items.length === 0) throw new UserError(`${task.name} has no items`);
+  return { task, items };
 }
 
 /** Loads the model once, and leaves nothing of it behind. */
@@ -74,7 +85,8 @@ async function scored(
   }
 }
 
-async function scoreOf({ name, task, items }: OpenTask, answerer: Answerer, signal?: AbortSignal): Promise<TaskScore> {
+async function scoreOf({ name, plain, chat }: OpenTask, answerer: Answerer, signal?: AbortSignal): Promise<TaskScore> {
+  const { task, items } = answerer.formOf?.("") === "chat" && chat ? chat : plain;
   const fitting = items.filter((item) => answerer.plan(item) !== undefined);
   if (fitting.length === 0) throw new UserError(`${name}: every one of its items is longer than the model's context`);
   const metric = metricsOf(task)[0]!;

@@ -4,7 +4,14 @@ import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
-import { type Registered, registeredRecipes, requireForm, requireModel, shortName } from "../../savings/registered.ts";
+import {
+  type Registered,
+  registeredRecipes,
+  requireAdapter,
+  requireForm,
+  requireModel,
+  shortName,
+} from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
@@ -162,7 +169,7 @@ export class Catalogue {
     if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
     const chosen = chosenOf(entry.served, [...parseRecipe(entry.recipe), ...added], entry.quant);
-    return { ...chosen, registered: { name, entry } };
+    return { ...chosen, ownAdapter: requireAdapter(name, entry), registered: { name, entry } };
   }
 
   /**
