@@ -28,6 +28,7 @@ export class Bill {
   get terms() {
     return {
       key: this.call.key?.id,
+      arrived: this.call.taken,
       deadline: deadlineOf(this.context.limits, this.call.taken),
       onBegun: () => this.#observe(this.context.metrics.queued, this.call.taken),
       onStopped: (receipt: Receipt) => this.add(receipt),
