@@ -40,13 +40,22 @@ test("a chat with an image is answered by it; usage and receipt count its tokens
   expect(other.choices[0].message.content).toBe(" blue");
 });
 
-test("a chat's time is from its arrival to its end: its receipt has the encoder's, and the total is the sum", async () => {
+/** Seconds that all answers so far have waited, by the metrics. */
+async function waited(): Promise<string | undefined> {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return /^vllm:request_queue_time_seconds_sum\{model_name="colours"\} (.*)$/m.exec(text)?.[1];
+}
+
+test("a chat's time is from its arrival to its end: its receipt has the encoder's, which is no waiting", async () => {
   await ask(question.text);
+  const before = await waited();
   slowEncoder(stoppedClock(), 50_000);
   const { receipt } = await jsonOf(ask([image(urlOf(await plainPicture("grey"))), question]));
   expect(receipt.ms).toEqual({ queue: 0, load: 0, encode: 50_000, prefill: 0, decode: 0, total: 50_000 });
   const [kept] = (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data;
   expect(kept.ms).toEqual(receipt.ms);
+  expect(before).toMatch(/^\d/);
+  expect(await waited()).toBe(before);
 });
 
 const PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";
