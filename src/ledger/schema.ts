@@ -20,7 +20,7 @@ const columns: readonly (readonly [name: string, path: string, kind: Kind])[] = 
   ["estimated", "estimated", "flag"],
 ];
 
-/** Columns of later versions, of fields that earlier receipts lack: they then count as 0. */
+/** Columns of SQLite's version 3 and Postgres's 2. Earlier receipts lack these fields, which then count as 0. */
 const times = [
   ["ms_queue", "ms.queue"],
   ["ms_encode", "ms.encode"],
