@@ -48,7 +48,7 @@ function request(meterOf: (model: Model) => Meter, keep?: (model: Model, meter: 
 async function keep(model: Model, meter: Meter): Promise<void> {
   const { flops, bytes } = meter.total();
   const tokens = { prompt: PROMPT, cached: 0, completion: STEPS };
-  const ms = { load: 0, prefill: 0, decode: 0, total: 0 };
+  const ms = { queue: 0, load: 0, encode: 0, prefill: 0, decode: 0 };
   const receipt = makeReceipt({ model: model.name, recipe: [], tokens, flops, bytes, ms, estimated: false });
   await (await ledger()).add(receipt);
 }

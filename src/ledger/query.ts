@@ -33,7 +33,7 @@ export function from({ since, until, model, key }: LedgerFilter): { from: string
 
 const amounts = [
   ...["estimated", "prompt", "cached", "completion", "flops_dense", "flops_spent", "flops_overhead"],
-  ...["bytes_dense", "bytes_spent", "ms_load", "ms_prefill", "ms_decode", "ms_total"],
+  ...["bytes_dense", "bytes_spent", "ms_queue", "ms_load", "ms_encode", "ms_prefill", "ms_decode", "ms_total"],
 ];
 
 /** The sum's columns; numbers of all databases' drivers. */
@@ -51,6 +51,9 @@ export function sumOf(row: Row): LedgerSum {
     tokens: { prompt: n("prompt"), cached: n("cached"), completion: n("completion") },
     flops: { ...flops, saved: savedShare(flops) },
     bytes: { dense: n("bytes_dense"), spent: n("bytes_spent") },
-    ms: { load: n("ms_load"), prefill: n("ms_prefill"), decode: n("ms_decode"), total: n("ms_total") },
+    ms: {
+      ...{ queue: n("ms_queue"), load: n("ms_load"), encode: n("ms_encode") },
+      ...{ prefill: n("ms_prefill"), decode: n("ms_decode"), total: n("ms_total") },
+    },
   };
 }

@@ -7,6 +7,7 @@ describe("makeReceipt", () => {
     const receipt = makeReceipt(parts(), Date.UTC(2026, 0, 31, 9, 5));
     expect(receipt).toEqual({
       ...parts(),
+      ms: { ...parts().ms, total: 1850 },
       id: expect.stringMatching(/^019c134c-6660-7/),
       created: "2026-01-31T09:05:00.000Z",
       flops: { dense: 2.31e11, spent: 1.92e11, overhead: 2.1e9, saved: 1 - 1.92e11 / 2.31e11 },
@@ -41,6 +42,11 @@ describe("makeReceipt", () => {
     expect(attempt).toThrow(name);
   });
 
+  test("the total is the sum of the times", () => {
+    const ms = { queue: 1, load: 20, encode: 50_000, prefill: 300, decode: 4000 };
+    expect(makeReceipt(parts({ ms })).ms).toEqual({ ...ms, total: 54_321 });
+  });
+
   test("overhead may be all that was spent", () => {
     expect(makeReceipt(parts({ flops: { dense: 10, spent: 4, overhead: 4 } })).flops.saved).toBe(0.6);
   });
@@ -73,9 +79,14 @@ describe("the schema", () => {
       blocks: { dense: 1260, run: 540 },
       calls: { smollm2: { dense: 1, run: 1 } },
     },
-    ms: { load: 310, prefill: 900, decode: 640, total: 1850 },
+    ms: { queue: 40, load: 310, encode: 0, prefill: 900, decode: 640, total: 1890 },
     estimated: false,
   };
+
+  test("takes receipts of earlier versions, which have no time of waiting and of images", () => {
+    const { queue, encode, ...ms } = contract.ms;
+    expect(receiptSchema.parse({ ...contract, ms }).ms).toEqual({ ...ms, queue: 0, encode: 0 });
+  });
 
   test("takes the contract's example as it stands", () => {
     expect(receiptSchema.parse(contract)).toEqual(contract);

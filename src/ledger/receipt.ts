@@ -4,6 +4,8 @@ import { timeId } from "./id.ts";
 
 const amount = z.number().min(0);
 const count = z.int().min(0);
+/** Receipts of earlier versions lack it. */
+const later = amount.default(0);
 const counter = z.strictObject({ dense: count, run: count });
 
 /** The cost of one request, and of its dense run. FLOPs count a multiply-add as 2; `ms` are milliseconds. */
@@ -20,7 +22,14 @@ export const receiptSchema = z
       .record(z.string(), z.union([counter, z.record(z.string(), z.union([count, counter]))], "is no counter"))
       .optional()
       .describe("work that a recipe touched, as dense and run: layers, blocks, tokens …; calls are by model"),
-    ms: z.strictObject({ load: amount, prefill: amount, decode: amount, total: amount }),
+    ms: z.strictObject({
+      queue: later.describe("waiting for a turn"),
+      load: amount.describe("loading the model, billed to its first request"),
+      encode: later.describe("reading images"),
+      prefill: amount.describe("reading the prompt, and look-ups"),
+      decode: amount,
+      total: amount.describe("the sum of the others"),
+    }),
     estimated: z.boolean(),
     server: z.string().optional().describe("which other server it ran on"),
     cut: z.enum(cutReasons).optional().describe("what ended an answer before its time"),
@@ -41,8 +50,11 @@ export const receiptSchema = z
 
 export type Receipt = z.output<typeof receiptSchema>;
 
-/** A receipt without derived fields: its id, its time, and the share saved. */
-export type ReceiptParts = Omit<Receipt, "id" | "created" | "flops"> & { flops: Omit<Receipt["flops"], "saved"> };
+/** A receipt without derived fields: its id, its time of creation, the share saved, and the sum of its times. */
+export type ReceiptParts = Omit<Receipt, "id" | "created" | "flops" | "ms"> & {
+  flops: Omit<Receipt["flops"], "saved">;
+  ms: Omit<Receipt["ms"], "total">;
+};
 
 /** 1 − spent/dense: negative if more was spent than dense would have; 0 if dense is 0. */
 export function savedShare({ dense, spent }: { dense: number; spent: number }): number {
@@ -55,11 +67,14 @@ export function savedShare({ dense, spent }: { dense: number; spent: number }): 
  */
 export function makeReceipt(parts: ReceiptParts, now: number = Date.now()): Receipt {
   const flops = { ...parts.flops, saved: savedShare(parts.flops) };
+  const { queue, load, encode, prefill, decode } = parts.ms;
+  const ms = { queue, load, encode, prefill, decode, total: queue + load + encode + prefill + decode };
   const { data, error } = receiptSchema.safeParse({
     ...parts,
     id: timeId(now),
     created: new Date(now).toISOString(),
     flops,
+    ms,
   });
   if (data !== undefined) return data;
   const issue = error.issues[0]!;

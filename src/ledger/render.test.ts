@@ -4,11 +4,22 @@ import { makeReceipt, type ReceiptParts } from "./receipt.ts";
 import { renderReceipt, renderSum, renderTable } from "./render.ts";
 
 const line = (change: Partial<ReceiptParts> = {}): string => renderReceipt(makeReceipt(parts(change)));
+const times = (change: Partial<ReceiptParts["ms"]>) => ({
+  ...{ queue: 0, load: 0, encode: 0, prefill: 0, decode: 0 },
+  ...change,
+});
 
 describe("a receipt's line", () => {
   test("says tokens, FLOPs, the share saved and the times", () => {
     expect(line()).toBe(
       "812+64 tokens · 2.31e11 → 1.92e11 FLOPs (16.9 % saved) · prefill 900 ms · decode 640 ms (100 tok/s)",
+    );
+  });
+
+  test("says how long it waited and how long its images took, if either is worth a millisecond", () => {
+    expect(line({ ms: times({ queue: 0.4, prefill: 900 }) })).toMatch(/saved\) · prefill 900 ms · decode 0 ms$/);
+    expect(line({ ms: times({ queue: 12, encode: 49_600, prefill: 900 }) })).toContain(
+      "· queue 12 ms · encode 49.6 s · prefill 900 ms",
     );
   });
 
@@ -28,10 +39,8 @@ describe("a receipt's line", () => {
 
   test("without decoding there is no speed", () => {
     const tokens = { prompt: 5, cached: 0, completion: 0 };
-    expect(line({ tokens, ms: { load: 0, prefill: 3.4, decode: 0, total: 3.4 } })).toMatch(
-      /prefill 3 ms · decode 0 ms$/,
-    );
-    expect(line({ ms: { load: 0, prefill: 1, decode: 0, total: 1 } })).toMatch(/decode 0 ms$/);
+    expect(line({ tokens, ms: times({ prefill: 3.4 }) })).toMatch(/prefill 3 ms · decode 0 ms$/);
+    expect(line({ ms: times({ prefill: 1 }) })).toMatch(/decode 0 ms$/);
   });
 
   test.each([
@@ -42,9 +51,7 @@ describe("a receipt's line", () => {
     [119_800, "2 min 0 s (0.5 tok/s)"],
     [3_725_000, "62 min 5 s (0.0 tok/s)"],
   ])("%d ms of decoding", (decode, text) => {
-    expect(line({ ms: { load: 0, prefill: 1, decode, total: decode } })).toMatch(
-      new RegExp(`decode ${text.replace(/[()]/g, "\\$&")}$`),
-    );
+    expect(line({ ms: times({ prefill: 1, decode }) })).toMatch(new RegExp(`decode ${text.replace(/[()]/g, "\\$&")}$`));
   });
 });
 

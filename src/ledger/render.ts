@@ -28,6 +28,9 @@ function speed(tokens: number, ms: number): string {
   return ` (${rate < 10 ? rate.toFixed(1) : Math.round(rate)} tok/s)`;
 }
 
+/** A time that most requests have little of. */
+const optional = (name: string, ms: number): string[] => (ms < 0.5 ? [] : [`${name} ${duration(ms)}`]);
+
 type Spent = Pick<Receipt, "tokens" | "flops" | "ms">;
 
 function parts({ tokens, flops, ms }: Spent, estimated: boolean): string[] {
@@ -35,6 +38,8 @@ function parts({ tokens, flops, ms }: Spent, estimated: boolean): string[] {
   return [
     `${tokens.prompt}+${tokens.completion} tokens${cached}`,
     `${scientific(flops.dense)} → ${scientific(flops.spent)} FLOPs (${savedText(flops.saved)}${estimated ? ", estimated" : ""})`,
+    ...optional("queue", ms.queue),
+    ...optional("encode", ms.encode),
     `prefill ${duration(ms.prefill)}`,
     `decode ${duration(ms.decode)}${speed(tokens.completion, ms.decode)}`,
   ];

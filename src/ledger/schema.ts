@@ -20,6 +20,12 @@ const columns: readonly (readonly [name: string, path: string, kind: Kind])[] = 
   ["estimated", "estimated", "flag"],
 ];
 
+/** Columns of SQLite's version 3 and Postgres's 2. Earlier receipts lack these fields, which then count as 0. */
+const times = [
+  ["ms_queue", "ms.queue"],
+  ["ms_encode", "ms.encode"],
+] as const;
+
 const drawn = (expression: (path: string, kind: Kind) => string): string =>
   columns.map(([name, path, kind]) => `${name} ${expression(path, kind)}`).join(",\n  ");
 
@@ -40,6 +46,12 @@ PRAGMA application_id = ${APPLICATION_ID};`,
   // A stored column cannot be added to a table.
   `ALTER TABLE receipts ADD COLUMN key TEXT GENERATED ALWAYS AS (receipt ->> '$.key') VIRTUAL;
 CREATE INDEX receipts_key ON receipts (key, created);`,
+  times
+    .map(([name, path]) => {
+      const value = `coalesce(receipt ->> '$.${path}', 0.0)`;
+      return `ALTER TABLE receipts ADD COLUMN ${name} REAL GENERATED ALWAYS AS (${value}) VIRTUAL;`;
+    })
+    .join("\n"),
 ];
 
 /** Byte order: ISO times and ids sort by time in any locale. */
@@ -58,8 +70,11 @@ const postgresCasts: Readonly<Record<Kind, string>> = {
   flag: "::boolean::integer",
 };
 
+const postgresValue = (path: string, kind: Kind): string =>
+  `(receipt #>> '{${path.replaceAll(".", ",")}}')${postgresCasts[kind]}`;
+
 const postgresColumn = (path: string, kind: Kind): string => {
-  const value = `(receipt #>> '{${path.replaceAll(".", ",")}}')${postgresCasts[kind]}`;
+  const value = postgresValue(path, kind);
   return `${postgresTypes[kind]} NOT NULL GENERATED ALWAYS AS (${value}) STORED`;
 };
 
@@ -74,4 +89,10 @@ export const postgresSteps: readonly string[] = [
 CREATE UNIQUE INDEX receipts_id ON receipts (id);
 CREATE INDEX receipts_created ON receipts (created);
 CREATE INDEX receipts_key ON receipts (key, created);`,
+  times
+    .map(([name, path]) => {
+      const value = `coalesce(${postgresValue(path, "real")}, 0)`;
+      return `ALTER TABLE receipts ADD COLUMN ${name} double precision GENERATED ALWAYS AS (${value}) STORED;`;
+    })
+    .join("\n"),
 ];

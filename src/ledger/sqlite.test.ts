@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { guarded } from "../util/database/sqlite.ts";
 import { UserError } from "../util/errors.ts";
 import { LedgerFault } from "./database.ts";
+import { checkSummed, oldReceipt, slow } from "./fixtures/migrated.ts";
 import { parts } from "./fixtures/parts.ts";
 import { makeReceipt } from "./receipt.ts";
 import { sqliteSteps } from "./schema.ts";
@@ -176,20 +177,33 @@ test("an empty file, as a kill at the first moment leaves it, becomes a ledger",
   expect((await (await filled()).sum()).receipts).toBe(5);
 });
 
-describe("a ledger of version 1", () => {
-  /** Writes a ledger as the first version of this program did. */
-  function old(receipts: readonly object[]): void {
-    const db = new Libsql(path);
-    db.exec("PRAGMA journal_mode = WAL");
-    db.exec(readFileSync(new URL("fixtures/version-1.sql", import.meta.url), "utf8"));
-    const insert = db.prepare("INSERT INTO receipts (receipt) VALUES (?)");
-    for (const receipt of receipts) insert.run(JSON.stringify(receipt));
-    db.close();
-  }
+/** Writes a ledger as an earlier version of this program did. */
+function old(version: 1 | 2, receipts: readonly object[]): void {
+  const db = new Libsql(path);
+  db.exec("PRAGMA journal_mode = WAL");
+  db.exec(readFileSync(new URL(`fixtures/version-${version}.sql`, import.meta.url), "utf8"));
+  const insert = db.prepare("INSERT INTO receipts (receipt) VALUES (?)");
+  for (const receipt of receipts) insert.run(JSON.stringify(receipt));
+  db.close();
+}
 
+test.each([1, 2] as const)(
+  "receipts of version %d, without waiting and images, are read and summed",
+  async (version) => {
+    old(version, [oldReceipt()]);
+    for (const _ of [1, 2]) {
+      const ledger = await openLedger(path);
+      await ledger.add(slow);
+      await checkSummed(ledger);
+      await ledger.close();
+    }
+  },
+);
+
+describe("a ledger of version 1", () => {
   test("is brought to this one with every row, whoever opens it first, and knows keys from then on", async () => {
     const before = Array.from({ length: 300 }, () => makeReceipt(parts()));
-    old(before);
+    old(1, before);
     const opened = await Promise.all([openLedger(path), openLedger(path), openLedger(path)]);
     expect((await opened[0]!.list()).toReversed()).toEqual(before);
     const keyed = makeReceipt(parts({ key: "ab12" }));
@@ -200,7 +214,7 @@ describe("a ledger of version 1", () => {
       { key: "ab12", receipts: 1 },
     ]);
     const db = new Libsql(path);
-    expect(db.prepare("PRAGMA user_version").get()).toMatchObject({ user_version: 2 });
+    expect(db.prepare("PRAGMA user_version").get()).toMatchObject({ user_version: sqliteSteps.length });
     expect(db.prepare("PRAGMA integrity_check").all()).toMatchObject([{ integrity_check: "ok" }]);
   });
 

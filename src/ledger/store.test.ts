@@ -1,7 +1,8 @@
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { checkSummed, oldReceipt, slow } from "./fixtures/migrated.ts";
 import { parts } from "./fixtures/parts.ts";
 import { Postgres, postgresPrograms } from "./postgres.testing.ts";
 import { makeReceipt } from "./receipt.ts";
@@ -139,7 +140,16 @@ describe.each([
         tokens: { prompt: 820, cached: 3, completion: 65 },
         flops: { dense: 400, spent: 350, overhead: 6, saved: 0.125 },
         bytes: { dense: 2.2e10, spent: 2e10 },
-        ms: { load: 620, prefill: 1800, decode: 1280, total: 3700 },
+        ms: { queue: 0, load: 620, encode: 0, prefill: 1800, decode: 1280, total: 3700 },
+      });
+    });
+
+    test("adds up waiting and images", async () => {
+      const ledger = await openLedger(place);
+      const ms = { queue: 7, load: 310, encode: 50_000, prefill: 900, decode: 640 };
+      await ledger.add(makeReceipt(parts({ ms })), makeReceipt(parts()));
+      expect((await ledger.sum()).ms).toEqual({
+        ...{ queue: 7, load: 620, encode: 50_000, prefill: 1800, decode: 1280, total: 53_707 },
       });
     });
 
@@ -173,6 +183,18 @@ describe.each([
       expect(await ledger.sums()).toEqual([]);
     });
   });
+});
+
+test.skipIf(!postgresPrograms)("tables in Postgres of the version before keep their rows, and are summed", async () => {
+  const sql = readFileSync(new URL("fixtures/postgres-1.sql", import.meta.url), "utf8");
+  const old = JSON.stringify(oldReceipt());
+  const place = await postgres!.database(`${sql}; INSERT INTO receipts (receipt) VALUES ('${old}')`);
+  for (const _ of [1, 2]) {
+    const ledger = await open(place);
+    await ledger.add(slow);
+    await checkSummed(ledger);
+    await ledger.close();
+  }
 });
 
 describe("a place", () => {

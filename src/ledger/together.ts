@@ -26,7 +26,10 @@ export const amountsOf = (parts: readonly Receipt[]): Amounts => ({
   ]),
   bytes: sums([{ dense: 0, spent: 0 }, ...parts.map((p) => p.bytes)]),
   work: work(parts.flatMap((p) => (p.work ? [p.work] : []))),
-  ms: sums([{ load: 0, prefill: 0, decode: 0, total: 0 }, ...parts.map((p) => p.ms)]),
+  ms: sums([
+    { queue: 0, load: 0, encode: 0, prefill: 0, decode: 0 },
+    ...parts.map(({ ms: { total: _, ...ms } }) => ms),
+  ]),
   estimated: parts.some((p) => p.estimated),
 });
 

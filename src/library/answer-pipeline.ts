@@ -112,9 +112,9 @@ export class AnswerPipeline implements AsyncDisposable {
 
   /** Streams an answer to a question, or to a chat's last turn; the decision comes first. @throws UserError */
   generate(question: string | readonly ChatMessage[], options: RunOptions = {}): AsyncGenerator<AnsweredChunk, void> {
-    const { signal, onStopped, ...asked } = options;
+    const { signal, onStopped, arrived, ...asked } = options;
     return answer(this.#model, this.#source, askedOf(this.#model, question), {
-      ...{ gate: this.gate, settings: this.settings, options: asked, signal, onStopped },
+      ...{ gate: this.gate, settings: this.settings, options: asked, signal, onStopped, arrived },
       named: billedAs(this.model.name, this.settings),
     });
   }

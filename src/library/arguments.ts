@@ -129,7 +129,8 @@ export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 export type Asked = z.output<typeof generateOptions> & Omit<RequestOptions, "save">;
 
 const key = z.string("expected a text").optional();
-const turnShape = { key, deadline: z.number("expected a time").optional(), onBegun: call<() => void>() };
+const time = z.number("expected a time").optional();
+const turnShape = { key, arrived: time, deadline: time, onBegun: call<() => void>() };
 const flops = z.number().positive().optional();
 const ceiling = z.strictObject({ flops, tokens: z.int().min(1).optional() }).optional();
 export const runOptions = generateOptions.extend({ maxTokens, ...stopShape, ...requestShape, ...turnShape, ceiling });

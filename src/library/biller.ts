@@ -8,21 +8,24 @@ import type { Stoppable } from "./options.ts";
 
 /** Makes the receipts of one model. */
 export class Biller {
+  readonly #loaded = performance.now();
   /** Time of loading, billed to the first run. */
   #unbilledLoad: number;
 
+  /** Made when the model is loaded, `loadTime` milliseconds after that began. */
   constructor(
     private readonly name: string,
-    /** Milliseconds. */
     loadTime: number,
   ) {
     this.#unbilledLoad = loadTime;
   }
 
   /** `recipe`: the recipe of the run. */
-  receipt({ tokens, flops, bytes, work, ms }: Usage, recipe: Recipe, cut?: CutReason): Receipt {
+  receipt({ tokens, flops, bytes, work, arrived, ms }: Usage, recipe: Recipe, cut?: CutReason): Receipt {
     const load = this.#unbilledLoad;
     this.#unbilledLoad = 0;
+    // A request that came before is billed this time as loading, not as waiting for it.
+    const waited = Math.min(load, Math.max(0, this.#loaded - arrived));
     return makeReceipt({
       model: this.name,
       recipe: recipe.map((s) => s.text),
@@ -30,7 +33,7 @@ export class Biller {
       flops,
       bytes,
       work: { ...work, calls: { [this.name]: { dense: 1, run: 1 } } },
-      ms: { load, prefill: ms.prefill, decode: ms.decode, total: load + ms.total },
+      ms: { ...ms, load, queue: ms.queue - waited },
       estimated: false,
       ...(cut && { cut }),
     });

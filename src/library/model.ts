@@ -1,3 +1,4 @@
+import { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
 import type { EncoderModel } from "../engine/encoder/encoder-model.ts";
 import type { Picture } from "../engine/image/encode.ts";
@@ -132,17 +133,18 @@ export class Model implements Disposable {
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    const { key, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
-    const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked);
+    const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
+    const time = new Stopwatch(arrived);
+    const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked, time);
     yield* this.#runs.answer(request, checked);
   }
 
   /** Streams an answer to ids and rows of the stream, as a pipeline has put them together. @throws UserError as `generate` does */
   async *generateSpanned(spanned: SpannedPrompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    const { key, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
+    const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     // Spans are of this model's own ids, so any id stands for them while the options are read.
-    const { prompt: _, ...request } = await requestOf(this, [0], asked);
+    const { prompt: _, ...request } = await requestOf(this, [0], asked, new Stopwatch(arrived));
     yield* this.#runs.answer({ ...request, ...spanned }, checked);
   }
 
@@ -224,7 +226,7 @@ export class Model implements Disposable {
     const { loaded } = this;
     if (loaded.kind === "decoder") {
       const chosen = labelsFor(this.name, labels);
-      const asked = askedOfLabels(loaded, oneTextEach(this.name, all), chosen);
+      const asked = () => askedOfLabels(loaded, oneTextEach(this.name, all), chosen);
       const { found, receipt } = await this.#runs.score(asked, terms, save);
       return { results: found.map((each) => classificationOf(chosen, each)), receipt };
     }
@@ -245,8 +247,9 @@ export class Model implements Disposable {
     const { maxTokensPerText: most, save, ...terms } = given("relevance's options", args.relevanceOptions, options);
     const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
-    if (this.loaded.kind === "decoder") {
-      const { found, receipt } = await this.#runs.score(askedOfQuery(this.loaded, q, all), terms, save);
+    const { loaded } = this;
+    if (loaded.kind === "decoder") {
+      const { found, receipt } = await this.#runs.score(() => askedOfQuery(loaded, q, all), terms, save);
       return { scores: found.map(relevanceOf), receipt };
     }
     await this.#runs.use(save);

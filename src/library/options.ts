@@ -111,6 +111,8 @@ export interface AnswerOptions extends Saves {
 export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   /** The owner of the request, if the model is scheduled: keys have equal shares. */
   key?: string | undefined;
+  /** When the request arrived, on the clock of `performance.now()`; by default, with the call. */
+  arrived?: number | undefined;
   /**
    * A time of `performance.now()`, if the model is scheduled: the answer ends then as it is, or fails with `Refused` if
    * it has not begun.
@@ -128,6 +130,8 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
 export interface ReadOptions extends Stoppable {
   /** The owner of the call: simultaneous calls run in common batches, where keys have equal shares. */
   key?: string | undefined;
+  /** When the request arrived, on the clock of `performance.now()`; by default, with the call. */
+  arrived?: number | undefined;
   /** A time of `performance.now()`, after which the call fails with `Refused`. */
   deadline?: number | undefined;
   /** Called when its turn comes. */

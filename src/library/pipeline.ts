@@ -234,11 +234,11 @@ export class RoutePipeline implements Disposable {
   }
 
   #routed(prompt: Prompt, options: RunOptions, whole: boolean): AsyncGenerator<RoutedChunk, void> {
-    const { signal, onStopped, ...asked } = options;
+    const { signal, onStopped, arrived, ...asked } = options;
     refuse(asked);
     return route(this.#pair, prompt, {
       ...this.decider,
-      ...{ options: asked, signal, onStopped, whole },
+      ...{ options: asked, signal, onStopped, arrived, whole },
       named: { model: this.name, recipe: this.#recipe },
     });
   }

@@ -4,6 +4,7 @@ import { Projector } from "../engine/plan/projector.ts";
 import { checkProjector, projectorFor, readProjector } from "../engine/plan/projector-file.ts";
 import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
+import { WallTime } from "../ledger/wall-time.ts";
 import { plannedReceipt } from "../pipelines/plan/bill.ts";
 import { ANSWER_TOKENS, type PlanningInput } from "../pipelines/plan/options.ts";
 import {
@@ -99,15 +100,15 @@ export class PlanPipeline implements Disposable {
 
   /** Streams an answer; the plan comes with its first piece. @throws UserError as the models do */
   async *generate(question: string, options: PlannedOptions = {}): AsyncGenerator<PlannedChunk, void> {
-    const { planning = {}, ...rest } = options;
+    const { planning = {}, arrived, ...rest } = options;
     const asked = this.planning(planning, rest.seed);
     const text = given("generate's question", args.text, question);
     if (text.trim() === "") throw new UserError("the question is empty, expected a text", 2);
     const { executor, planner } = this.opened;
-    const started = performance.now();
+    const time = new WallTime(arrived);
     const { span, shown, spent } = await carry(this.opened, text, asked, options.signal);
     checkSaid(shown, planner.source.name);
-    const ofBoth = (own: Receipt): Receipt => this.#receipt(own, shown, spent, started);
+    const ofBoth = (own: Receipt): Receipt => this.#receipt(own, shown, spent, time);
     const { onStopped } = rest;
     const told = onStopped && { onStopped: (own: Receipt) => onStopped(ofBoth(own)) };
     const answer = { maxTokens: ANSWER_TOKENS, ...ofGeneration(rest), ...told };
@@ -141,12 +142,12 @@ export class PlanPipeline implements Disposable {
     return planningFor(given, latent?.projector.about, chats, seed);
   }
 
-  #receipt(own: Receipt, plan: ShownPlan, spent: Spent, started: number): Receipt {
+  #receipt(own: Receipt, plan: ShownPlan, spent: Spent, time: WallTime): Receipt {
     const { planner, executor } = this.models;
     const named = { name: this.name, planner: planner.name, executor: executor.name };
     const { prompt, cached, completion } = own.tokens;
     const lengths = { prompt: Math.max(1, prompt - plan.tokens), cached, completion };
-    return plannedReceipt({ named, own, plan, spent, started, alone: priceOfLengths(this.opened.executor, lengths) });
+    return plannedReceipt({ named, own, plan, spent, time, alone: priceOfLengths(this.opened.executor, lengths) });
   }
 
   dispose(): void {

@@ -17,6 +17,7 @@ export const recognizeRequest = image.extend({
   boxes,
   labels: z.array(text, "expected a list of labels"),
   options: z.custom<RecognizeRequest["options"]>((it) => typeof it === "object", "expected options by name").optional(),
+  arrived: z.number("expected a time").optional(),
   signal: z.custom<AbortSignal>((it) => it instanceof AbortSignal, "expected an AbortSignal").optional(),
 });
 /** An image, boxes in pixels or `auto`, labels, and options. */

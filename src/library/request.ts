@@ -1,3 +1,4 @@
+import type { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { grammarOf } from "../engine/grammar/index.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
@@ -13,13 +14,16 @@ import type { Model } from "./model.ts";
 
 /**
  * The request to a generative model: token ids, and the constraint on the answer.
+ * Reading it goes into `time`.
  * @throws UserError if the model has no such adapter, or the options conflict
  */
 export async function requestOf(
   model: Pick<Model, "generative" | "language" | "checkForm">,
   prompt: Prompt,
   asked: Asked,
+  time: Stopwatch,
 ): Promise<Request> {
+  time.enter("prefill");
   const {
     adapter,
     raw,
@@ -40,7 +44,7 @@ export async function requestOf(
   const { generative } = model;
   if (images.length > 0) checkSeen(generative, asked);
   const { ids, end } = readBy(generative, prompt, asked, calling);
-  const seen = images.length > 0 ? await seenPrompt(model.language, ids, images) : { prompt: ids };
+  const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
   const filling = asked.infill === true || asked.mode !== undefined;
@@ -50,7 +54,7 @@ export async function requestOf(
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
   const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, end };
-  return { ...seen, options, engine };
+  return { ...seen, options, engine, time };
 }
 
 /** The options of a request that say how its prompt is read. */

@@ -1,6 +1,7 @@
 import { generateAll } from "../engine/answer/batch-generate.ts";
 import { generate, type Piece, type Usage } from "../engine/answer/generate.ts";
 import { checkCeiling, priceOfAsked } from "../engine/bill/price.ts";
+import { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { Answers, ReadTerms } from "../engine/encoder/encoder-model.ts";
 import { damageBehind } from "../engine/file/damage.ts";
 import { NotFinite } from "../engine/not-finite.ts";
@@ -115,11 +116,14 @@ export class Runs {
     const leases: Lease[] = [];
     try {
       const parsed: Request[] = [];
+      const arrived = performance.now();
       for (const { prompt, save = this.model.recipe, ...asked } of all) {
-        const request = await requestOf(this.model, prompt, asked);
+        const time = new Stopwatch(arrived);
+        const request = await requestOf(this.model, prompt, asked, time);
         const lease = await recipes.use(save);
         leases.push(lease);
         parsed.push({ ...request, plan: lease.plan(request.prompt.length, request.visual) });
+        time.enter("queue");
       }
       const stopped = (usage: Usage, request: Request) =>
         this.#biller.told(onStopped, leases[parsed.indexOf(request)]!.recipe)?.(usage);
@@ -135,7 +139,14 @@ export class Runs {
   }
 
   /** Likelihoods of continuations by a decoder. @throws UserError if there are none, or the model is no decoder */
-  async score(asked: readonly Asked[], { onStopped, ceiling = {}, ...terms }: Terms, recipe = this.model.recipe) {
+  async score(
+    read: () => readonly Asked[],
+    { onStopped, arrived, ceiling = {}, ...terms }: Terms,
+    recipe = this.model.recipe,
+  ) {
+    const time = new Stopwatch(arrived);
+    time.enter("prefill");
+    const asked = read();
     if (asked.length === 0) throw new UserError("there are no texts, expected at least one", 2);
     const { engine, tokenizer, recipes } = this.model.language;
     checkCeiling(ceiling, () => priceOfAsked(engine.programs, asked));
@@ -144,7 +155,7 @@ export class Runs {
     const told = this.#biller.told(onStopped, lease.recipe);
     const { plan: planFor } = lease;
     const { found, usage } = await this.sound(
-      scoreContinuations(engine, scheduler, asked, { ...terms, onStopped: told, planFor }),
+      scoreContinuations(engine, scheduler, asked, { ...terms, time, onStopped: told, planFor }),
     );
     return { found, receipt: this.#biller.receipt(usage, lease.recipe) };
   }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { Receipt } from "../ledger/receipt.ts";
+import { WallTime } from "../ledger/wall-time.ts";
 import { type Added, addAll } from "../retrieval/add.ts";
 import { type Document, type DocumentInput, documentSchema } from "../retrieval/document.ts";
 import { normalised } from "../retrieval/prepare.ts";
@@ -83,8 +84,8 @@ export class SearchIndex implements AsyncDisposable {
   async #add(source: string | null, documents: AsyncIterable<Document>, options: AddOptions) {
     const { onBatch = () => {}, ...stopping } = options;
     const { signal, onStopped } = given("add's options", stoppable, stopping);
-    const [started, parts]: [number, Receipt[]] = [performance.now(), []];
-    const receipt = () => searchReceipt({ parts, started, flops: 0, retrievals: 0 });
+    const [time, parts]: [WallTime, Receipt[]] = [new WallTime(performance.now()), []];
+    const receipt = () => searchReceipt({ parts, time, flops: 0, retrievals: 0 });
     try {
       const embed = this.settings.embedding ? this.#embedWith(parts, { ...(signal && { signal }) }) : undefined;
       const added = await addAll(this.store, source, until(signal, documents), embed, onBatch);
@@ -134,13 +135,14 @@ export class SearchIndex implements AsyncDisposable {
   ): Promise<{ results: SearchResult[]; receipt: Receipt }> {
     const words = given("search's query", text, query);
     const { by = this.usual, top } = given("search's options", searchOptions, asked);
-    const [started, parts]: [number, Receipt[]] = [performance.now(), []];
+    // Its model may be opened within its time.
+    const [time, parts]: [WallTime, Receipt[]] = [new WallTime(terms.arrived ?? performance.now()), []];
     if (by !== "bm25" && !this.settings.embedding)
       throw new UserError(`the index ${this.name} has no vectors; search it by bm25`, 2);
     const open = by === "bm25" ? undefined : await model();
     terms.signal?.throwIfAborted();
     const { results, flops } = await search(this.store, words, by, top, open && this.#embed(open, parts, terms));
-    return { results, receipt: searchReceipt({ parts, flops, retrievals: 1, started }) };
+    return { results, receipt: searchReceipt({ parts, flops, retrievals: 1, time }) };
   }
 
   /**
@@ -163,12 +165,12 @@ export class SearchIndex implements AsyncDisposable {
     options: Pick<SearchOptions, "top"> = {},
   ): Promise<{ results: SearchResult[]; receipt: Receipt }> {
     const { top } = given("similar's options", searchOptions, options);
-    const started = performance.now();
+    const time = new WallTime(undefined);
     const direction = (await this.vectors([id])).get(id);
     const found = direction ? await nearestTo(this.store, direction, top + 1) : { results: [], flops: 0 };
     return {
       results: found.results.filter((result) => result.id !== id).slice(0, top),
-      receipt: searchReceipt({ parts: [], flops: found.flops, retrievals: 1, started }),
+      receipt: searchReceipt({ parts: [], flops: found.flops, retrievals: 1, time }),
     };
   }
 

@@ -1,5 +1,6 @@
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
 import { amountsOf } from "../ledger/together.ts";
+import type { WallTime } from "../ledger/wall-time.ts";
 
 /** The model in a receipt of work by terms alone. */
 const BY_TERMS = "bm25";
@@ -10,12 +11,12 @@ interface Work {
   /** FLOPs of scoring. */
   readonly flops: number;
   readonly retrievals: number;
-  /** `performance.now()` when it began. */
-  readonly started: number;
+  /** Runs since its arrival. */
+  readonly time: WallTime;
 }
 
 /** The receipt of a search or an addition: its embeddings, and the scoring of what was found. */
-export function searchReceipt({ parts, flops, retrievals, started }: Work): Receipt {
+export function searchReceipt({ parts, flops, retrievals, time }: Work): Receipt {
   const embedding = amountsOf(parts);
   const { dense, spent, overhead } = embedding.flops;
   return makeReceipt({
@@ -24,6 +25,6 @@ export function searchReceipt({ parts, flops, retrievals, started }: Work): Rece
     recipe: [],
     flops: { dense: dense + flops, spent: spent + flops, overhead },
     work: { ...embedding.work, ...(retrievals > 0 && { retrievals: { dense: retrievals, run: retrievals } }) },
-    ms: { ...embedding.ms, total: performance.now() - started },
+    ms: time.times(parts),
   });
 }

@@ -2,7 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { slowEncoder } from "../engine/image-text/slow-encoder.testing.ts";
+import { stoppedClock } from "../util/clock.testing.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import { plainPicture, trainedColours } from "./vision.testing.ts";
@@ -16,6 +18,8 @@ afterAll(() => {
   model.dispose();
   rmSync(folder, { recursive: true });
 });
+
+afterEach(() => void vi.restoreAllMocks());
 
 const QUESTION = "which colour is it?";
 const red = path.join(folder, "red.png");
@@ -43,6 +47,21 @@ test("an image's tokens and its encoder are in the usage; rows that were kept co
   );
   expect(another.spent.flops).toBeGreaterThan(0);
   expect(again.receipt.flops.spent).toBeLessThan(first.receipt.flops.spent - another.spent.flops);
+});
+
+test("the encoder's time is in the receipt, and the total is the sum", async () => {
+  await answered(red);
+  model.language.vision!.forget();
+  slowEncoder(stoppedClock(), 50_000);
+  const { receipt } = await answered(red);
+  expect(receipt.ms).toEqual({ queue: 0, load: 0, encode: 50_000, prefill: 0, decode: 0, total: 50_000 });
+  const [first, second] = await model.completeAll([
+    { prompt: QUESTION, images: [await plainPicture("blue")], maxTokens: 2 },
+    { prompt: QUESTION, maxTokens: 2 },
+  ]);
+  expect(first!.receipt.ms).toMatchObject({ queue: 0, encode: 50_000, total: 50_000 });
+  // It waits while the other's picture is read.
+  expect(second!.receipt.ms).toMatchObject({ queue: 50_000, encode: 0, total: 50_000 });
 });
 
 test("two images behind the same words never share a cache", async () => {

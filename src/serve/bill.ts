@@ -30,14 +30,15 @@ export class Bill {
   get terms() {
     return {
       key: this.call.key?.id,
+      arrived: this.call.taken,
       deadline: deadlineOf(this.context.limits, this.call.taken),
-      onBegun: () => this.#observe(this.context.metrics.queued, this.call.taken),
       onStopped: (receipt: Receipt) => this.add(receipt),
     };
   }
 
   add(receipt: Receipt): void {
     this.#parts.push(receipt);
+    if (receipt.server === undefined) this.context.metrics.queued.observe(this.#label, receipt.ms.queue / 1000);
     this.call.trace.part(receipt);
   }
 

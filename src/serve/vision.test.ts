@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
+import { slowEncoder } from "../engine/image-text/slow-encoder.testing.ts";
 import { plainPicture, trainedColours } from "../library/vision.testing.ts";
+import { stoppedClock } from "../util/clock.testing.ts";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
@@ -16,6 +18,8 @@ afterAll(async () => {
   await server.stop(0);
   rmSync(folder, { recursive: true });
 });
+
+afterEach(() => void vi.restoreAllMocks());
 
 const urlOf = (bytes: Uint8Array, kind = "png") => `data:image/${kind};base64,${Buffer.from(bytes).toString("base64")}`;
 const image = (url: string) => ({ type: "image_url", image_url: { url } });
@@ -34,6 +38,24 @@ test("a chat with an image is answered by it; usage and receipt count its tokens
   expect(answer.usage.prompt_tokens).toBe(blind.usage.prompt_tokens + 4);
   const other = await jsonOf(ask([question, image(urlOf(await plainPicture("blue")))]));
   expect(other.choices[0].message.content).toBe(" blue");
+});
+
+/** Seconds that all answers so far have waited, by the metrics. */
+async function waited(): Promise<string | undefined> {
+  const text = await (await fetch(`${server.url}/metrics`)).text();
+  return /^vllm:request_queue_time_seconds_sum\{model_name="colours"\} (.*)$/m.exec(text)?.[1];
+}
+
+test("a chat's time is from its arrival to its end: its receipt has the encoder's, which is no waiting", async () => {
+  await ask(question.text);
+  const before = await waited();
+  slowEncoder(stoppedClock(), 50_000);
+  const { receipt } = await jsonOf(ask([image(urlOf(await plainPicture("grey"))), question]));
+  expect(receipt.ms).toEqual({ queue: 0, load: 0, encode: 50_000, prefill: 0, decode: 0, total: 50_000 });
+  const [kept] = (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data;
+  expect(kept.ms).toEqual(receipt.ms);
+  expect(before).toMatch(/^\d/);
+  expect(await waited()).toBe(before);
 });
 
 const PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";

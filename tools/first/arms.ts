@@ -78,7 +78,7 @@ function rowOf(arm: string, item: RankingItem, { order, receipt, ...more }: Orde
   const zero = { dense: 0, spent: 0, overhead: 0, saved: 0 };
   return {
     ...{ arm, query: item.id, order: ids, ndcg: ndcg(10).part(item, { order: ids }, { order: ids })[0]! },
-    ms: receipt?.ms ?? { load: 0, prefill: 0, decode: 0, total: 0 },
+    ms: receipt?.ms ?? { queue: 0, load: 0, encode: 0, prefill: 0, decode: 0, total: 0 },
     ...{ flops: receipt?.flops ?? zero, tokens: receipt?.tokens ?? { prompt: 0, cached: 0, completion: 0 } },
     ...more,
   };

@@ -71,6 +71,6 @@ function receiptOf(model: string, kept: readonly Kept[]): Receipt {
     tokens: { prompt: sum("tokens"), cached: 0, completion: 0 },
     flops: { dense: flops, spent: flops, overhead: 0 },
     bytes: { dense: 0, spent: 0 },
-    ms: { load: 0, prefill: ms, decode: 0, total: ms },
+    ms: { queue: 0, load: 0, encode: 0, prefill: ms, decode: 0 },
   });
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Meter } from "../bill/meter.ts";
+import type { Timed } from "../bill/stopwatch.ts";
 import { diffusionOptions } from "../diffusion/options.ts";
 import type { Grammar, Trigger } from "../grammar/index.ts";
 import type { Engine } from "../run/engine.ts";
@@ -48,10 +49,9 @@ export type GenerateInput = z.input<typeof generateOptions>;
  */
 export type FinishReason = "stop" | "length" | "repetition" | "stopped";
 
-/** The usage of one request, for its receipt. Milliseconds are of this request alone. */
-export interface Usage extends ReturnType<Meter["total"]> {
+/** The usage of one request, for its receipt. Times are of this request alone. */
+export interface Usage extends ReturnType<Meter["total"]>, Timed {
   tokens: { prompt: number; cached: number; completion: number };
-  ms: { prefill: number; decode: number; total: number };
 }
 
 /** A piece of an answer: final text and its tokens. The last piece has the reason that it ended, and the usage. */

@@ -2,6 +2,7 @@ import { densePlan, type Plan } from "../../savings/plan.ts";
 import { ContextExceeded, UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { type ImageBill, Meter } from "../bill/meter.ts";
+import { Stopwatch } from "../bill/stopwatch.ts";
 import { chunkAfter, PREFILL_CHUNK } from "../run/chunk.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Embeddings, RunTerms } from "../run/prompt-run.ts";
@@ -14,7 +15,7 @@ import { PromptScores } from "./prompt-scores.ts";
 import type { Terms } from "./terms.ts";
 
 /** The settings under which a sequence runs in the engine. */
-export interface SequenceTerms extends Pick<Terms, "ceiling"> {
+export interface SequenceTerms extends Pick<Terms, "ceiling" | "time"> {
   /** Absent: dense. */
   readonly plan?: Plan | undefined;
   /** The embeddings that ids below 0 in the prompt stand for. */
@@ -43,8 +44,8 @@ export class Sequence implements Disposable {
   #text: readonly number[] | undefined;
   readonly #cached: number;
   readonly #ceiling: Ceiling;
-  readonly #started = performance.now();
-  #prefilled: number | undefined;
+  readonly #time: Stopwatch;
+  #prefilled = false;
   #begun = false;
   /** Tokens that the step under way checks. */
   #ahead: readonly number[] | undefined;
@@ -56,8 +57,10 @@ export class Sequence implements Disposable {
     tokenizer: Tokenizer,
     private readonly prompt: readonly number[],
     private readonly options: GenerateOptions,
-    { ceiling = {}, alone = false, plan = densePlan, embeddings, images }: SequenceTerms = {},
+    { ceiling = {}, alone = false, plan = densePlan, embeddings, images, time = new Stopwatch() }: SequenceTerms = {},
   ) {
+    this.#time = time;
+    time.enter("prefill");
     const { context } = engine.programs.decoder.config;
     checkLength(prompt, context);
     const most = Math.min(options.maxTokens, context - prompt.length, ceiling.tokens ?? Number.POSITIVE_INFINITY);
@@ -106,7 +109,8 @@ export class Sequence implements Disposable {
     const { value: logits, done } = await this.#chunks.next();
     if (!logits && !done) return this.#over() ? this.cut("flops") : undefined;
     await this.#chunks.return(undefined);
-    this.#prefilled ??= performance.now();
+    if (!this.#prefilled) this.#time.enter("decode");
+    this.#prefilled = true;
     this.#text = undefined;
     return logits ? this.take({ kind: "token", logits }) : this.cut();
   }
@@ -225,12 +229,9 @@ export class Sequence implements Disposable {
 
   /** Its usage so far; of the prompt, only what has run. Not valid after its slot is given back. */
   usage(): Usage {
-    const now = performance.now();
-    const prefilled = this.#prefilled ?? now;
-    const ms = { prefill: prefilled - this.#started, decode: now - prefilled, total: now - this.#started };
-    const prompt = this.#prefilled === undefined ? this.slot.tokens.length : this.prompt.length;
+    const prompt = this.#prefilled ? this.prompt.length : this.slot.tokens.length;
     const tokens = { prompt, cached: this.#cached, completion: this.#draft.completion };
-    return { ...this.#meter.total(), tokens, ms };
+    return { ...this.#meter.total(), tokens, ...this.#time.total() };
   }
 
   [Symbol.dispose](): void {

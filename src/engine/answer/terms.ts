@@ -1,3 +1,4 @@
+import type { Stopwatch } from "../bill/stopwatch.ts";
 import type { Ceiling } from "./cut.ts";
 import type { Usage } from "./generate.ts";
 
@@ -16,6 +17,8 @@ export interface Terms {
   readonly ceiling?: Ceiling | undefined;
   /** A time of `performance.now()`: a running answer ends then as it is; a request that has not begun is refused. */
   readonly deadline?: number | undefined;
+  /** Runs since its arrival; absent: it arrives with the call. */
+  readonly time?: Stopwatch | undefined;
   /** Called when its turn comes. */
   readonly onBegun?: (() => void) | undefined;
 }

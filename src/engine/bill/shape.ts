@@ -27,7 +27,8 @@ export function shapeOfFile(path: string): Shape | undefined {
 /** The kind of a model's file, which is not loaded. */
 export const kindOfFile = (path: string): KindName => kindOf(openCheckpoint(path)).name;
 
-function withoutWeights(config: JsonObject, path: string, architecture: string): Checkpoint {
+/** A checkpoint of a configuration alone, to trace graphs with and to price them. */
+export function withoutWeights(config: JsonObject, path: string, architecture: string): Checkpoint {
   const read = (): never => {
     throw new Error(`${path} has no weights`);
   };

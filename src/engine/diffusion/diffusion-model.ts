@@ -11,8 +11,9 @@ import type { GenerateOptions, Piece, Usage } from "../answer/generate.ts";
 import { checkText } from "../answer/sequence.ts";
 import type { Terms } from "../answer/terms.ts";
 import { denseBill } from "../bill/meter.ts";
+import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
 import { activate, type Classification, likeliest } from "../encoder/classifier.ts";
-import type { Answers } from "../encoder/encoder-model.ts";
+import type { Answers, ReadTerms } from "../encoder/encoder-model.ts";
 import { type Adapted, type NamedRecord, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
@@ -97,16 +98,23 @@ export class DiffusionModel implements Loaded {
   async *generate(
     prompt: readonly number[],
     options: GenerateOptions,
-    { signal, onStopped, onBegun, deadline = Number.POSITIVE_INFINITY, ceiling = {} }: Terms = {},
+    {
+      signal,
+      onStopped,
+      onBegun,
+      deadline = Number.POSITIVE_INFINITY,
+      ceiling = {},
+      time = new Stopwatch(),
+    }: Terms = {},
   ): AsyncGenerator<Piece> {
-    const started = performance.now();
+    time.enter("decode");
     const diffusion = options.diffusion ?? diffusionOptions.parse({});
     const schedule = this.schedule(prompt, Math.min(options.maxTokens, ceiling.tokens ?? options.maxTokens), diffusion);
     using run = this.run(prompt.length + schedule.length, schedule.block);
     const text = new AnswerText(this.tokenizer, options);
     let ended = false;
     let steps = 0;
-    const usage = () => this.#usage(run, prompt.length, text.completion, schedule, diffusion, started);
+    const usage = () => this.#usage(run, prompt.length, text.completion, schedule, diffusion, time.total());
     try {
       onBegun?.();
       for await (const { block, full, answer } of denoise(run, this.task(prompt, options), schedule, diffusion)) {
@@ -137,10 +145,11 @@ export class DiffusionModel implements Loaded {
   async classify(
     texts: readonly string[],
     labels: readonly string[],
-    { signal }: Pick<Terms, "signal"> = {},
+    { signal, arrived }: Pick<ReadTerms, "signal" | "arrived"> = {},
   ): Promise<Answers<Classification>> {
+    const time = new Stopwatch(arrived);
+    time.enter("prefill");
     checkLabels(labels);
-    const started = performance.now();
     const spent: Spent = { flops: 0, bytes: 0 };
     let [tokens, passes] = [0, 0];
     const answers: Classification[] = [];
@@ -157,10 +166,9 @@ export class DiffusionModel implements Loaded {
       }
       answers.push(likeliest(labels, activate(nats, "softmax")));
     }
-    const ms = performance.now() - started;
     const work = { passes: { dense: passes, run: passes } };
     const usage = { ...denseBill(spent), work, tokens: { prompt: tokens, cached: 0, completion: 0 } };
-    return { answers, usage: { ...usage, ms: { prefill: ms, decode: 0, total: ms } } };
+    return { answers, usage: { ...usage, ...time.total() } };
   }
 
   /**
@@ -206,16 +214,15 @@ export class DiffusionModel implements Loaded {
     completion: number,
     schedule: Schedule,
     options: DiffusionOptions,
-    started: number,
+    timed: Timed,
   ): Usage {
     const dense = denseCost(this.programs.dense, prompt, schedule, options.guidance > 0);
-    const total = performance.now() - started;
     return {
       tokens: { prompt, cached: 0, completion },
       flops: { dense: dense.flops, spent: spent.flops, overhead: 0 },
       bytes: { dense: dense.bytes, spent: spent.bytes },
       work: { passes: { dense: dense.passes, run: passes } },
-      ms: { prefill: 0, decode: total, total },
+      ...timed,
     };
   }
 

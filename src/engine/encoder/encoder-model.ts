@@ -12,6 +12,7 @@ import type { Usage } from "../answer/generate.ts";
 import type { OnStopped } from "../answer/terms.ts";
 import { denseBill } from "../bill/meter.ts";
 import { checkCeiling } from "../bill/price.ts";
+import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
 import { type Adapted, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
@@ -19,7 +20,7 @@ import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { finite } from "../not-finite.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
-import { type Encoded, EncoderQueue, type EncodeTerms } from "./encoder-queue.ts";
+import { type Encoded, EncoderQueue, type EncodeTerms, queued } from "./encoder-queue.ts";
 import { RowPrograms, RowRunner } from "./encoder-runner.ts";
 import { openedEncoder } from "./opened-encoder.ts";
 import type { SentenceSettings } from "./sentence-files.ts";
@@ -160,13 +161,14 @@ export class EncoderModel implements Loaded {
     read: (row: Float32Array) => T,
     { onStopped, ceiling = {}, ...terms }: ReadTerms,
   ): Promise<Answers<T>> {
-    const started = performance.now();
+    const time = new Stopwatch(terms.arrived);
+    time.enter("prefill");
     const inputs = inputsOf();
     checkCeiling(ceiling, () => this.queue.price(inputs).flops);
     const bill = { flops: 0, bytes: 0, tokens: 0 };
-    const usage = () => usageOf(bill, performance.now() - started);
+    const usage = () => usageOf(bill, time.total());
     try {
-      const rows = await this.queue.read(inputs, bill, terms);
+      const rows = await this.queue.read(inputs, bill, queued(terms, time));
       return { answers: rows.map((row) => read(finite(row, "a result"))), usage: usage() };
     } catch (error) {
       onStopped?.(usage());
@@ -221,8 +223,8 @@ export class EncoderModel implements Loaded {
   }
 }
 
-const usageOf = (bill: Encoded, ms: number): Usage => ({
+const usageOf = (bill: Encoded, timed: Timed): Usage => ({
   tokens: { prompt: bill.tokens, cached: 0, completion: 0 },
   ...denseBill(bill),
-  ms: { prefill: ms, decode: 0, total: ms },
+  ...timed,
 });

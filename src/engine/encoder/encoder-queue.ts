@@ -2,6 +2,7 @@ import { addSpent, type Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Input } from "../../weights/tokenizer/index.ts";
 import { priceOfTexts } from "../bill/price.ts";
+import type { Stopwatch } from "../bill/stopwatch.ts";
 import { FairQueue, type Turns } from "../schedule/fair-queue.ts";
 import { Pace } from "../schedule/pace.ts";
 import { type Refusal, Refused } from "../schedule/refused.ts";
@@ -19,10 +20,22 @@ export interface EncodeTerms {
   readonly key?: string | undefined;
   /** Stops it before the next batch, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
+  /** When the request arrived, on the clock of `performance.now()`; absent: with the call. */
+  readonly arrived?: number | undefined;
   /** A time of `performance.now()`: texts that have not run by then are refused. */
   readonly deadline?: number | undefined;
   /** Called when its first texts run. */
   readonly onBegun?: (() => void) | undefined;
+}
+
+/** The terms of texts that wait from now on until their first batch runs. */
+export function queued({ onBegun, ...terms }: EncodeTerms, time: Stopwatch): EncodeTerms {
+  time.enter("queue");
+  const begun = () => {
+    time.enter("prefill");
+    onBegun?.();
+  };
+  return { ...terms, onBegun: begun };
 }
 
 /** The texts of one call: the unfinished ones, the longest first, and the rows of the finished ones. */

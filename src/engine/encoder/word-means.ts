@@ -3,6 +3,7 @@ import type { Cost } from "../../graph/op.ts";
 import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
 import { denseBill } from "../bill/meter.ts";
 import { checkCeiling } from "../bill/price.ts";
+import { Stopwatch } from "../bill/stopwatch.ts";
 import type { Answers, ReadTerms } from "./encoder-model.ts";
 
 /** Embeds a text as the mean of its words' vectors; a text without a known word is all zeros. No program runs: the means cost microseconds. */
@@ -22,18 +23,18 @@ export class WordMeans {
     texts: readonly string[],
     { onStopped: _, ceiling = {}, ...terms }: ReadTerms = {},
   ): Promise<Answers<Float32Array>> {
-    const started = performance.now();
+    const time = new Stopwatch(terms.arrived);
+    time.enter("prefill");
     terms.signal?.throwIfAborted();
     checkCeiling(ceiling, () => this.price(texts).flops);
     terms.onBegun?.();
     const places = texts.map((text) => this.vectors.places(text));
     const answers = places.map((words) => this.#mean(words));
-    const ms = performance.now() - started;
     const prompt = places.reduce((sum, { length }) => sum + length, 0);
     const bill = denseBill(this.#priceOf(places.map(({ length }) => length)));
     return {
       answers,
-      usage: { tokens: { prompt, cached: 0, completion: 0 }, ...bill, ms: { prefill: ms, decode: 0, total: ms } },
+      usage: { tokens: { prompt, cached: 0, completion: 0 }, ...bill, ...time.total() },
     };
   }
 

@@ -12,6 +12,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Usage } from "../answer/generate.ts";
 import { denseBill } from "../bill/meter.ts";
 import { checkCeiling } from "../bill/price.ts";
+import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
 import { type Classification, type ClassifierSettings, classification, readClassifier } from "../encoder/classifier.ts";
 import type { Answers, ReadTerms } from "../encoder/encoder-model.ts";
 import { type Adapted, openAdapted } from "../file/adapters.ts";
@@ -91,14 +92,15 @@ export class ImageEncoderModel implements Loaded {
   async #run(
     output: Output,
     images: readonly ImageInput[],
-    { onStopped, signal, ceiling = {} }: ReadTerms,
+    { onStopped, signal, arrived, ceiling = {} }: ReadTerms,
   ): Promise<Answers<Float32Array>> {
-    const started = performance.now();
+    const time = new Stopwatch(arrived);
+    time.enter("encode");
     const runner = await this.#runner(output);
     checkCeiling(ceiling, () => images.length * runner.cost.flops);
     const spent: Spent = { flops: 0, bytes: 0 };
     const answers: Float32Array[] = [];
-    const usage = () => this.#usage(spent, answers.length, performance.now() - started);
+    const usage = () => this.#usage(spent, answers.length, time.total());
     try {
       for (const [i, image] of images.entries()) {
         signal?.throwIfAborted();
@@ -121,13 +123,13 @@ export class ImageEncoderModel implements Loaded {
     return known;
   }
 
-  #usage(spent: Spent, images: number, ms: number): Usage {
+  #usage(spent: Spent, images: number, timed: Timed): Usage {
     const tokens = images * this.model.image.tokens;
     return {
       ...denseBill(spent),
       work: { imageTokens: { dense: tokens, run: tokens } },
       tokens: { prompt: tokens, cached: 0, completion: 0 },
-      ms: { prefill: ms, decode: 0, total: ms },
+      ...timed,
     };
   }
 

@@ -19,9 +19,10 @@ import type { Input, Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Usage } from "../answer/generate.ts";
 import { denseBill } from "../bill/meter.ts";
 import { checkCeiling } from "../bill/price.ts";
+import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
 import { activate, type Classification, likeliest } from "../encoder/classifier.ts";
 import type { Answers, ReadTerms, TextOrIds } from "../encoder/encoder-model.ts";
-import { EncoderQueue } from "../encoder/encoder-queue.ts";
+import { EncoderQueue, queued } from "../encoder/encoder-queue.ts";
 import { RowPrograms, RowRunner } from "../encoder/encoder-runner.ts";
 import { type Adapted, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
@@ -97,7 +98,9 @@ export class ImageTextModel implements Loaded {
    * @throws UserError if an image cannot be read, a text is empty, or the model does not have an id
    */
   async embed(inputs: readonly TextOrImage[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
-    return this.#run(await this.#prepared(inputs), terms);
+    const time = new Stopwatch(terms.arrived);
+    time.enter(inputs.some(isImage) ? "encode" : "prefill");
+    return this.#run(await this.#prepared(inputs), terms, time);
   }
 
   /**
@@ -140,15 +143,16 @@ export class ImageTextModel implements Loaded {
   async #run(
     prepared: readonly Prepared[],
     { onStopped, ceiling = {}, ...terms }: ReadTerms,
+    time: Stopwatch,
   ): Promise<Answers<Float32Array>> {
-    const started = performance.now();
     checkCeiling(ceiling, () => this.#price(prepared).flops);
     const bill = { flops: 0, bytes: 0, tokens: 0 };
     const seen = { images: 0 };
-    const usage = () => this.#usage(bill, seen.images, performance.now() - started);
+    const usage = () => this.#usage(bill, seen.images, time.total());
     try {
       const texts = prepared.flatMap((it) => (it.kind === "text" ? [it.input] : []));
-      const rows = await this.queue.read(texts, bill, terms);
+      const rows = texts.length > 0 ? await this.queue.read(texts, bill, queued(terms, time)) : [];
+      if (texts.length < prepared.length) time.enter("encode");
       const answers: Float32Array[] = [];
       for (const it of prepared) {
         terms.signal?.throwIfAborted();
@@ -173,13 +177,13 @@ export class ImageTextModel implements Loaded {
   }
 
   /** An image's tokens are among those of the prompt, and have a counter of their own. */
-  #usage(bill: Spent & { readonly tokens: number }, images: number, ms: number): Usage {
+  #usage(bill: Spent & { readonly tokens: number }, images: number, timed: Timed): Usage {
     const ofImages = images * this.model.image.tokens;
     return {
       ...denseBill(bill),
       ...(images > 0 && { work: { imageTokens: { dense: ofImages, run: ofImages } } }),
       tokens: { prompt: bill.tokens + ofImages, cached: 0, completion: 0 },
-      ms: { prefill: ms, decode: 0, total: ms },
+      ...timed,
     };
   }
 

@@ -9,6 +9,7 @@ import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Usage } from "../answer/generate.ts";
 import { denseBill } from "../bill/meter.ts";
+import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
 import { type Adapted, openAdapted } from "../file/adapters.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
 import type { Picture } from "../image/encode.ts";
@@ -67,9 +68,12 @@ export class ImageModel implements Loaded {
 
   /** Makes images; a call waits until those before it are done. @throws UserError for what the model does not draw */
   async imagine(options: ImagineOptions, terms: ImagineTerms = {}): Promise<{ images: Picture[]; usage: Usage }> {
+    const time = new Stopwatch();
+    time.enter("encode");
     const asked = askedOf(this.source.name, this.model, options);
     const picture = options.image === undefined ? undefined : await this.#picture(options.image);
-    const made = this.#last.then(() => this.#imagine({ ...options, ...asked }, picture, terms));
+    time.enter("queue");
+    const made = this.#last.then(() => this.#imagine({ ...options, ...asked }, picture, terms, time));
     this.#last = made.catch(() => undefined);
     return await made;
   }
@@ -78,15 +82,18 @@ export class ImageModel implements Loaded {
     asked: Omit<ImagineOptions, keyof Asked> & Asked,
     picture: Float32Array | undefined,
     { signal, onStopped, onStep }: ImagineTerms,
+    time: Stopwatch,
   ): Promise<{ images: Picture[]; usage: Usage }> {
-    const started = performance.now();
+    time.enter("encode");
     const bill = { flops: 0, bytes: 0, runs: 0, tokens: 0 };
-    const usage = () => usageOf(bill, performance.now() - started);
+    const usage = () => usageOf(bill, time.total());
     const images: Picture[] = [];
     const { n, runs } = asked;
     try {
       const begun = picture && (await this.painter.begin(picture, bill));
+      time.enter("prefill");
       const drawing = { ...asked, ...(await this.#conditions(asked, bill)), image: begun };
+      time.enter("decode");
       while (images.length < n) {
         const rows = Math.min(this.model.prompts ? TOGETHER.latents : TOGETHER.pixels, n - images.length);
         const first = images.length;
@@ -152,9 +159,9 @@ function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer
 }
 
 /** `networkRuns` are those of the network on one image. */
-const usageOf = ({ flops, bytes, runs, tokens }: DrawingBill, ms: number): Usage => ({
+const usageOf = ({ flops, bytes, runs, tokens }: DrawingBill, timed: Timed): Usage => ({
   ...denseBill({ flops, bytes }),
   work: { networkRuns: { dense: runs, run: runs } },
   tokens: { prompt: tokens, cached: 0, completion: 0 },
-  ms: { prefill: 0, decode: ms, total: ms },
+  ...timed,
 });

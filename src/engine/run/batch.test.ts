@@ -56,10 +56,9 @@ describe("many prompts at once", () => {
     const expected: Answer[] = [];
     for (const request of requests) expected.push(await one(other, request));
     const got = await generateAll(model.language.engine, model.language.tokenizer, requests);
-    const untimed = ({ usage: { ms: _, ...usage }, ...answer }: Answer) => ({ ...answer, usage });
+    const untimed = ({ usage: { ms: _, arrived: __, ...usage }, ...answer }: Answer) => ({ ...answer, usage });
     expect(got.map(untimed)).toEqual(expected.map(untimed));
     expect(new Set(got.map((a) => a.reason))).toEqual(new Set(["stop", "length"]));
-    for (const { usage } of got) expect(usage.ms.prefill + usage.ms.decode).toBeCloseTo(usage.ms.total, 6);
   });
 
   test("completeAll: options of each, answers in order, none for none", async () => {

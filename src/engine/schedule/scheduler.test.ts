@@ -2,6 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { load, type Model } from "../../index.ts";
+import { stoppedClock } from "../../util/clock.testing.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type GenerateInput, generate, generateOptions, type Piece, type Usage } from "../answer/generate.ts";
 import { Sequence } from "../answer/sequence.ts";
@@ -41,7 +42,7 @@ async function read(stream: AsyncIterable<Piece>): Promise<Piece[]> {
 
 const finishOf = (pieces: readonly Piece[]) => pieces.at(-1)!.finish!;
 const tokensOf = (pieces: readonly Piece[]) => pieces.flatMap((p) => p.tokens.map((t) => t.id));
-const untimed = ({ ms: _, ...usage }: Usage) => usage;
+const untimed = ({ ms: _, arrived: __, ...usage }: Usage) => usage;
 
 /** The logits that each sequence samples from, by its prompt. */
 function recorded(): Map<string, Float32Array[]> {
@@ -305,4 +306,19 @@ test("closing: no more are taken; what has come may end by itself, or as it is w
   expect(finishOf(await long)).toMatchObject({ reason: "length", cut: "closing" });
   await expect(waiting).rejects.toMatchObject({ reason: "closing" });
   expect(many.running).toBe(0);
+});
+
+test("a request that waits behind another has that time as queue, and its own as prefill and decode", async () => {
+  const clock = stoppedClock();
+  const take = Sequence.prototype.take;
+  vi.spyOn(Sequence.prototype, "take").mockImplementation(function (this: Sequence, stepped) {
+    clock.advance(1000);
+    return take.call(this, stepped);
+  });
+  const one = scheduler({ rows: 1 });
+  const prompts = texts(2, 60, 5, 3).map(({ prompt }) => prompt);
+  const got = await Promise.all(prompts.map((prompt) => read(one.submit(job(prompt, 4)))));
+  const [first, second] = got.map((pieces) => finishOf(pieces).usage.ms);
+  expect(first).toEqual({ queue: 0, encode: 0, prefill: 0, decode: 4000 });
+  expect(second).toEqual({ queue: 4000, encode: 0, prefill: 0, decode: 4000 });
 });

@@ -126,8 +126,11 @@ export class Scheduler implements Turns {
   }
 
   #begin(ticket: Ticket): void {
-    const { job, engine } = ticket;
-    const sequence = "begin" in job ? job.begin() : new Sequence(engine, this.tokenizer, job.prompt, job.options, job);
+    const { job, engine, time } = ticket;
+    const sequence =
+      "begin" in job
+        ? job.begin(time)
+        : new Sequence(engine, this.tokenizer, job.prompt, job.options, { ...job, time });
     this.#rows.add(Object.assign(ticket, { sequence }));
     ticket.began = performance.now();
     // The shortest first, but each waits at most for as many tokens as it has itself.

@@ -3,6 +3,7 @@ import type { VisualSpan } from "../../savings/plan.ts";
 import type { GenerateOptions, Piece } from "../answer/generate.ts";
 import type { Sequence, SequenceTerms } from "../answer/sequence.ts";
 import type { Terms } from "../answer/terms.ts";
+import { Stopwatch } from "../bill/stopwatch.ts";
 import type { Engine } from "../run/engine.ts";
 
 /** A prompt, as ids, with its own options. */
@@ -26,13 +27,14 @@ export interface CustomJob extends Terms {
   readonly prompt: readonly number[];
   readonly engine: Engine;
   /** Begins it, once it has a row. */
-  begin(): Work;
+  begin(time: Stopwatch): Work;
 }
 
 /** A job in the scheduler: its place in the order, the stream of its answer, and its sequence once it has a row. */
 export class Ticket {
   readonly stream: ReadableStream<Piece>;
   readonly key: string;
+  readonly time: Stopwatch;
   sequence: Work | undefined;
   /** Prompts run in this order. */
   due = 0;
@@ -45,6 +47,8 @@ export class Ticket {
     readonly engine: Engine,
   ) {
     this.key = job.key ?? "";
+    this.time = job.time ?? new Stopwatch();
+    this.time.enter("queue");
     this.stream = new ReadableStream<Piece>({
       start: (controller) => {
         this.#answer = controller;

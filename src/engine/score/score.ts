@@ -1,5 +1,6 @@
 import type { Piece, Usage } from "../answer/generate.ts";
 import type { Terms } from "../answer/terms.ts";
+import type { Stopwatch } from "../bill/stopwatch.ts";
 import { finite } from "../not-finite.ts";
 import type { Engine } from "../run/engine.ts";
 import { Refused } from "../schedule/refused.ts";
@@ -19,8 +20,8 @@ export async function scoreContinuations(
 ): Promise<{ found: TokenScore[][][]; usage: Usage }> {
   using likelihoods = await Likelihoods.create(engine, planFor);
   let work: ScoringJob | undefined;
-  const begin = () => {
-    work = new ScoringJob(engine, likelihoods, asked);
+  const begin = (time: Stopwatch) => {
+    work = new ScoringJob(engine, likelihoods, asked, time);
     return work;
   };
   const longest = asked.reduce((a, b) => (b.context.length > a.context.length ? b : a));

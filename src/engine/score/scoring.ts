@@ -1,6 +1,7 @@
 import type { CutReason } from "../answer/cut.ts";
 import type { Piece, Usage } from "../answer/generate.ts";
 import { Meter } from "../bill/meter.ts";
+import type { Stopwatch } from "../bill/stopwatch.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Work } from "../schedule/ticket.ts";
@@ -20,13 +21,14 @@ export class ScoringJob implements Work {
   readonly #runs: AsyncGenerator<void, void>;
   /** Tokens with which all contexts begin: they stay in the cache when all is over. */
   readonly #shared: number;
-  readonly #started = performance.now();
 
   constructor(
     private readonly engine: Engine,
     private readonly likelihoods: Likelihoods,
     private readonly asked: readonly Asked[],
+    private readonly time: Stopwatch,
   ) {
+    time.enter("prefill");
     const { context } = asked[0]!;
     this.#shared = Math.min(...asked.map((other) => commonPrefix(other.context, context)));
     this.#meter = new Meter(engine.programs);
@@ -81,9 +83,8 @@ export class ScoringJob implements Work {
   usage(): Usage {
     const whole = this.asked.slice(0, this.found.length).reduce((sum, one) => sum + read(one), 0);
     const prompt = whole + (this.#ended ? 0 : this.#slot.tokens.length);
-    const ms = performance.now() - this.#started;
     const tokens = { prompt, cached: Math.max(0, prompt - this.#meter.tokens), completion: 0 };
-    return { ...this.#meter.total(), tokens, ms: { prefill: ms, decode: 0, total: ms } };
+    return { ...this.#meter.total(), tokens, ...this.time.total() };
   }
 
   [Symbol.dispose](): void {

@@ -14,6 +14,7 @@ import type { GenerateOptions, Piece, Usage } from "../answer/generate.ts";
 import { checkText } from "../answer/sequence.ts";
 import type { Terms } from "../answer/terms.ts";
 import { denseBill } from "../bill/meter.ts";
+import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
 import { type Adapted, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
@@ -72,24 +73,28 @@ export class Seq2SeqModel implements Loaded {
   async *generate(
     text: readonly number[],
     options: GenerateOptions,
-    { signal, onStopped, onBegun, deadline = Number.POSITIVE_INFINITY, ceiling = {} }: Terms = {},
+    {
+      signal,
+      onStopped,
+      onBegun,
+      deadline = Number.POSITIVE_INFINITY,
+      ceiling = {},
+      time = new Stopwatch(),
+    }: Terms = {},
   ): AsyncGenerator<Piece> {
-    const started = performance.now();
+    time.enter("prefill");
     const { start, context } = this.model.config;
     using run = new Seq2SeqRun(this.model, this.programs, text);
     const most = Math.min(options.maxTokens, context, ceiling.tokens ?? Number.POSITIVE_INFINITY);
     const draft = new Draft(this.tokenizer, options, [start], most);
-    let encoded: number | undefined;
+    let encoded = false;
     let ended = false;
-    const usage = (): Usage => {
-      const now = performance.now();
-      const ms = { prefill: (encoded ?? now) - started, decode: now - (encoded ?? now) };
-      return usageOf(run, encoded === undefined ? 0 : text.length, draft.completion, ms);
-    };
+    const usage = () => usageOf(run, encoded ? text.length : 0, draft.completion, time.total());
     try {
       onBegun?.();
       await run.encode();
-      encoded = performance.now();
+      encoded = true;
+      time.enter("decode");
       for (let token = start; !ended; token = draft.next!) {
         signal?.throwIfAborted();
         const logits = await run.step(token);
@@ -114,10 +119,10 @@ export class Seq2SeqModel implements Loaded {
 const endedBy = (late: boolean, cut: CutReason | undefined): CutReason | undefined =>
   late && (cut === undefined || cut === "context") ? "deadline" : cut;
 
-function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, ms: Omit<Usage["ms"], "total">): Usage {
+function usageOf({ spent }: Seq2SeqRun, prompt: number, completion: number, timed: Timed): Usage {
   return {
     tokens: { prompt, cached: 0, completion },
     ...denseBill(spent),
-    ms: { ...ms, total: ms.prefill + ms.decode },
+    ...timed,
   };
 }

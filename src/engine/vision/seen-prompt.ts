@@ -2,6 +2,7 @@ import { addSpent, type Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import type { ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { ImageBill } from "../bill/meter.ts";
+import { Stopwatch } from "../bill/stopwatch.ts";
 import type { ImageInput } from "../image/input.ts";
 import { isIds, type LanguageModel, type Prompt, turnsOf } from "../language-model.ts";
 import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
@@ -13,6 +14,8 @@ import { partsOf, readableTurns } from "./readable-turns.ts";
 /** A prompt with images as the engine runs it. */
 export interface SeenPrompt extends SpannedPrompt {
   readonly images: ImageBill;
+  /** Runs since the request's arrival. */
+  readonly time: Stopwatch;
 }
 
 /** The refusal of images by a model without an encoder of them. */
@@ -54,20 +57,23 @@ export async function seenPrompt(
   { source, vision: reader }: LanguageModel,
   ids: readonly number[],
   images: readonly ImageInput["image"][],
+  time: Stopwatch = new Stopwatch(),
 ): Promise<SeenPrompt> {
   if (!reader) throw blind(source.name);
   const { imageToken, hidden } = reader.vision.config;
   const places = ids.filter((id) => id === imageToken).length;
   if (places !== images.length)
     throw new UserError(`the prompt has ${places} places for images, and ${images.length} images were given`, 2);
+  time.enter("encode");
   const seen: SeenImage[] = [];
   for (const [i, image] of images.entries()) seen.push(await reader.read({ image }, i));
+  time.enter("prefill");
   const spans = between(
     ids,
     imageToken,
     seen.map((image) => image.spans),
   );
-  return { ...promptOfSpans(spans, hidden), images: billOf(seen) };
+  return { ...promptOfSpans(spans, hidden), images: billOf(seen), time };
 }
 
 const beginningOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);

@@ -1,11 +1,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { slowEncoder } from "../../engine/image-text/slow-encoder.testing.ts";
 import { load } from "../../library/load.ts";
 import type { Model } from "../../library/model.ts";
 import { plainPicture, trainedColours } from "../../library/vision.testing.ts";
+import { stoppedClock } from "../../util/clock.testing.ts";
 import type { GenerationItem } from "../item.ts";
+import { answerGroup } from "../run/executor.ts";
 import { DecoderAnswerer } from "./decoder.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-vision-"));
@@ -34,4 +37,13 @@ test("an item with an image is answered by it, alone and beside others, and alwa
   expect(together[0]!.flops).toEqual(answered[0]!.flops);
   const { prompt, ...more } = items[0]!;
   expect(answerer.plan({ ...more, prompt: prompt.repeat(20) })).toBeUndefined();
+});
+
+test("an item's time has its image's, alone and beside others", async () => {
+  using answerer = await DecoderAnswerer.open(model.language, [], undefined);
+  slowEncoder(stoppedClock(), 50_000);
+  const items = [itemOf(await plainPicture("red")), itemOf(await plainPicture("blue"))];
+  expect((await answerGroup(answerer, items.slice(0, 1))).map(({ ms }) => ms)).toEqual([50_000]);
+  expect((await answerGroup(answerer, items)).map(({ ms }) => ms)).toEqual([50_000, 50_000]);
+  vi.restoreAllMocks();
 });

@@ -132,7 +132,9 @@ describe("a run", () => {
   test("two processes in one folder take turns: the second finds all done", async () => {
     const one = await grid("turns", { reuse: "resume" }, { limit: 6 });
     let [answered, waited] = [0, 0];
-    const notice = (sentence: string) => void (waited += Number(sentence.includes("waiting for it")));
+    const notice = (sentence: string) => {
+      if (sentence.includes("waiting for it")) waited++;
+    };
     const watcher = { begin() {}, notice, recipe: () => () => void answered++ };
     await Promise.all([runGrid(one, watcher), runGrid(one, watcher)]);
     expect([answered, waited]).toEqual([12, 1]);

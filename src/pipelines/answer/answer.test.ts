@@ -1,6 +1,7 @@
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { StoreFault } from "../../retrieval/store/store.ts";
+import { stoppedClock } from "../../util/clock.testing.ts";
 import { encodeChat, type Tokenizer } from "../../weights/tokenizer/index.ts";
 import { smollm2Tokenizer } from "../first/fake.testing.ts";
 import { type AnswerTerms, answer, type Retrieval } from "./answer.ts";
@@ -13,6 +14,8 @@ let tokenizer: Tokenizer;
 beforeAll(async () => {
   tokenizer = await smollm2Tokenizer();
 });
+
+afterEach(() => void vi.restoreAllMocks());
 
 const DOCUMENTS = [document("Paris", "Paris is the capital of France."), document("Rome", "Rome is in Italy.")];
 const settings = { passages: 2, maxContextTokens: 100 };
@@ -66,6 +69,22 @@ describe("always", () => {
     expect(receipt.flops).toMatchObject({ saved: 0, overhead: 5 });
     expect(receipt.work).toEqual({ calls: { fake: { dense: 1, run: 1 } }, retrievals: { dense: 1, run: 1 } });
     expect(receipt).toMatchObject({ ...named, estimated: false });
+  });
+
+  test("what the search takes beyond its receipt is prefill, and the total is the wall since the arrival", async () => {
+    const clock = stoppedClock();
+    const source = fakeSource(DOCUMENTS);
+    const slow: PassageSource = {
+      ...source,
+      search(...asked) {
+        clock.advance(5000);
+        return source.search(...asked);
+      },
+    };
+    const arrived = performance.now() - 300;
+    const { receipt } = await asked(ALWAYS, fakeModel(tokenizer), slow, { arrived });
+    // The fakes' own receipts have a millisecond of prefill and one of decode each.
+    expect(receipt.ms).toEqual({ queue: 0, load: 0, encode: 0, prefill: 5299, decode: 1, total: 5300 });
   });
 
   test("with nothing found gives the plain answer, and says so", async () => {

@@ -44,6 +44,8 @@ export interface AnswerTerms<O extends object> {
   /** The pipeline's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
   readonly signal?: AbortSignal | undefined;
+  /** When a server took the request, on the clock of `performance.now()`. */
+  readonly arrived?: number | undefined;
   /** Called with the cost of a request that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
 }
@@ -79,7 +81,7 @@ class Run<O extends object> {
     private readonly asked: Asked,
     private readonly terms: AnswerTerms<O>,
   ) {
-    this.#bill = new AnswerBill(terms.named, (own) => this.#priced(own));
+    this.#bill = new AnswerBill(terms.named, (own) => this.#priced(own), terms.arrived);
   }
 
   async *pieces(): AsyncGenerator<AnswerPiece, void> {
@@ -129,8 +131,9 @@ class Run<O extends object> {
   }
 
   readonly #start: Start<O> = (prompt, more = {}) => {
-    const { options, signal } = this.terms;
-    this.#call = new Call(this.model, prompt, { ...options, ...more }, signal, (receipt) => this.#bill.call(receipt));
+    const { options, signal, arrived } = this.terms;
+    const asked = { ...options, ...more, ...(!this.#bill.begun && { arrived }) };
+    this.#call = new Call(this.model, prompt, asked, signal, (receipt) => this.#bill.call(receipt));
     return this.#call;
   };
 

@@ -1,6 +1,7 @@
 import type { Spent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { amountsOf } from "../../ledger/together.ts";
+import { WallTime } from "../../ledger/wall-time.ts";
 
 interface Named {
   readonly model: string;
@@ -9,7 +10,7 @@ interface Named {
 
 /** Makes one receipt of an answer's calls. Dense searches for every question, and reads what it finds. */
 export class AnswerBill {
-  readonly #started = performance.now();
+  readonly #time: WallTime;
   readonly #searches: Receipt[] = [];
   readonly #calls: Receipt[] = [];
   /** FLOPs of a gate's scores. */
@@ -19,7 +20,10 @@ export class AnswerBill {
     private readonly named: Named,
     /** The price of this answer with passages, if nothing was searched; undefined if it is unknown. */
     private readonly estimate: (answer: Receipt) => Spent | undefined,
-  ) {}
+    arrived: number | undefined,
+  ) {
+    this.#time = new WallTime(arrived);
+  }
 
   search(receipt: Receipt): void {
     this.#searches.push(receipt);
@@ -41,7 +45,6 @@ export class AnswerBill {
     const dense = estimated ?? this.#measured(own);
     const spent = all.flops.spent + this.gating;
     const answering = own ? own.flops.spent - own.flops.overhead : 0;
-    const decode = own?.ms.decode ?? 0;
     return makeReceipt({
       model: this.named.model,
       recipe: [...this.named.recipe],
@@ -49,12 +52,7 @@ export class AnswerBill {
       flops: { dense: dense.flops, spent, overhead: Math.max(0, spent - answering) },
       bytes: { dense: dense.bytes, spent: all.bytes.spent },
       work: { ...own?.work, calls: this.#callsByModel(), retrievals: { dense: 1, run: this.#searches.length } },
-      ms: {
-        load: all.ms.load,
-        prefill: all.ms.prefill + all.ms.decode - decode,
-        decode,
-        total: all.ms.load + performance.now() - this.#started,
-      },
+      ms: this.#time.answering(own, [...this.#searches, ...this.#calls]),
       estimated: estimated !== undefined || all.estimated,
       ...(own?.cut && { cut: own.cut }),
     });

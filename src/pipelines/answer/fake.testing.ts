@@ -20,7 +20,7 @@ export const receiptOf = (prompt: number, completion: number, model = "fake", de
     tokens: { prompt, cached: 0, completion },
     flops: { dense, spent: prompt + completion, overhead: 0 },
     bytes: { dense: 0, spent: 0 },
-    ms: { load: 0, prefill: 1, decode: 1, total: 2 },
+    ms: { queue: 0, load: 0, encode: 0, prefill: 1, decode: 1 },
   });
 
 interface Behaviour {

@@ -124,7 +124,7 @@ function withHead({ flops, bytes, ms, ...usage }: Usage, head: Spent, time: numb
     ...usage,
     flops: { ...flops, dense: flops.dense + head.flops, spent: flops.spent + head.flops },
     bytes: { dense: bytes.dense + head.bytes, spent: bytes.spent + head.bytes },
-    ms: { ...ms, prefill: ms.prefill + time, total: ms.total + time },
+    ms: { ...ms, prefill: ms.prefill + time },
   };
 }
 

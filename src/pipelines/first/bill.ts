@@ -1,6 +1,7 @@
 import { addSpent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { amountsOf } from "../../ledger/together.ts";
+import { WallTime } from "../../ledger/wall-time.ts";
 
 /** A finished window's cost, and that of writing its whole ranking. */
 interface WindowCost {
@@ -13,14 +14,19 @@ interface WindowCost {
 
 /** Makes one receipt of a reranking's calls. Dense writes the whole ranking of every window that ran. */
 export class FirstBill {
-  readonly #started = performance.now();
+  readonly #time: WallTime;
   readonly #windows: Receipt[] = [];
   readonly #others: Receipt[] = [];
   readonly #spared = { flops: 0, bytes: 0 };
   #sparedTokens = 0;
   #letters = 0;
 
-  constructor(private readonly named: { readonly model: string; readonly recipe: readonly string[] }) {}
+  constructor(
+    private readonly named: { readonly model: string; readonly recipe: readonly string[] },
+    arrived: number | undefined,
+  ) {
+    this.#time = new WallTime(arrived);
+  }
 
   window({ receipt, letters, spared }: WindowCost): void {
     this.#windows.push(receipt);
@@ -64,7 +70,7 @@ export class FirstBill {
         decoded: { dense: decoded + this.#sparedTokens, run: decoded },
         calls: callsOf(this.#all),
       },
-      ms: { ...all.ms, total: all.ms.load + performance.now() - this.#started },
+      ms: this.#time.times(this.#all),
       estimated: this.#sparedTokens > 0 || all.estimated,
     });
   }

@@ -44,5 +44,5 @@ export const receiptOf = (prompt: number, model = "fake"): Receipt =>
     tokens: { prompt, cached: 0, completion: 1 },
     flops: { dense: prompt, spent: prompt, overhead: 0 },
     bytes: { dense: 0, spent: 0 },
-    ms: { load: 0, prefill: 1, decode: 0, total: 1 },
+    ms: { queue: 0, load: 0, encode: 0, prefill: 1, decode: 0 },
   });

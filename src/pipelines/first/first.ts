@@ -74,7 +74,7 @@ class Rerank {
     private readonly options: FirstOptions,
     private readonly terms: RerankTerms,
   ) {
-    this.#bill = new FirstBill(terms.named);
+    this.#bill = new FirstBill(terms.named, terms.arrived);
     this.#order = [...documents.keys()];
   }
 
@@ -132,12 +132,12 @@ class Rerank {
 
   /** The terms of the next call; only the first one begins the request. */
   #call(): CallTerms {
-    const { named: _, ceiling, presorter, onBegun, ...terms } = this.terms;
+    const { named: _, ceiling, presorter, arrived, onBegun, ...terms } = this.terms;
     const onStopped = (receipt: Receipt) => {
       this.#begun = true;
       this.#bill.other(receipt);
     };
-    return { ...terms, ...(!this.#begun && { onBegun }), onStopped };
+    return { ...terms, ...(!this.#begun && { arrived, onBegun }), onStopped };
   }
 
   /** Reports the cost of a reranking that was stopped or failed. */

@@ -8,6 +8,8 @@ import type { ModelPiece, RouteTerms } from "../route/model.ts";
 export interface CallTerms extends Pick<RouteTerms, "signal" | "onStopped"> {
   /** The owner, if the models are scheduled. */
   readonly key?: string | undefined;
+  /** When a server took the request, on the clock of `performance.now()`. */
+  readonly arrived?: number | undefined;
   /** A time of `performance.now()`, if the models are scheduled. */
   readonly deadline?: number | undefined;
   /** Called when a call's turn comes. */

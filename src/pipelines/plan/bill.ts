@@ -1,5 +1,6 @@
 import type { Spent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import type { WallTime } from "../../ledger/wall-time.ts";
 import type { ShownPlan } from "./plan.ts";
 
 /** The cost of a planned answer. */
@@ -13,12 +14,12 @@ export interface Planned {
   readonly spent: Spent;
   /** The dense cost of the executor alone, without a plan, with an answer of this length. */
   readonly alone: Spent;
-  /** A time of `performance.now()`. */
-  readonly started: number;
+  /** Runs since the request's arrival. */
+  readonly time: WallTime;
 }
 
 /** The receipt of a planned answer: dense is the executor alone, and planning is overhead. */
-export function plannedReceipt({ named, own, plan, spent, alone, started }: Planned): Receipt {
+export function plannedReceipt({ named, own, plan, spent, alone, time }: Planned): Receipt {
   const { completion } = own.tokens;
   return makeReceipt({
     ...{ model: named.name, recipe: [`plan:channel=${plan.channel}`], tokens: own.tokens },
@@ -32,12 +33,7 @@ export function plannedReceipt({ named, own, plan, spent, alone, started }: Plan
         [named.executor]: { dense: 1, run: 1 },
       },
     },
-    ms: {
-      load: own.ms.load,
-      prefill: plan.ms + own.ms.prefill,
-      decode: own.ms.decode,
-      total: own.ms.load + performance.now() - started,
-    },
+    ms: time.times([own]),
     estimated: own.estimated,
     ...(own.cut && { cut: own.cut }),
   });

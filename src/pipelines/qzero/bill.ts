@@ -1,6 +1,7 @@
 import type { Spent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { amountsOf } from "../../ledger/together.ts";
+import { WallTime } from "../../ledger/wall-time.ts";
 
 /** The fates of a call's texts. */
 export interface Outcome {
@@ -20,13 +21,18 @@ export interface Outcome {
  * there are none, or if the mode mixes both scores.
  */
 export class QZeroBill {
-  readonly #started = performance.now();
+  readonly #time: WallTime;
   readonly #plain: Receipt[] = [];
   readonly #searches: Receipt[] = [];
   readonly #lookedUp: Receipt[] = [];
   readonly #others: Receipt[] = [];
 
-  constructor(private readonly named: { readonly model: string; readonly recipe: readonly string[] }) {}
+  constructor(
+    private readonly named: { readonly model: string; readonly recipe: readonly string[] },
+    arrived: number | undefined,
+  ) {
+    this.#time = new WallTime(arrived);
+  }
 
   /** Texts that were read without categories. */
   plain(receipt: Receipt): void {
@@ -85,7 +91,7 @@ export class QZeroBill {
       },
       bytes: { dense: dense("bytes"), spent: all.bytes.spent },
       work: { ...all.work, ...(searched && { retrievals: { dense: run + skipped, run } }) },
-      ms: { ...all.ms, total: all.ms.load + performance.now() - this.#started },
+      ms: this.#time.times(this.#all),
       estimated: skipped > 0 || all.estimated,
     });
   }

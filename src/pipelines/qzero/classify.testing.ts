@@ -61,5 +61,5 @@ const receiptOf = (model: string, flops: number, prompt: number) =>
     tokens: { prompt, cached: 0, completion: 0 },
     flops: { dense: flops, spent: flops, overhead: 0 },
     bytes: { dense: 0, spent: 0 },
-    ms: { load: 0, prefill: 1, decode: 0, total: 1 },
+    ms: { queue: 0, load: 0, encode: 0, prefill: 1, decode: 0 },
   });

@@ -99,7 +99,7 @@ class Classification {
     private readonly options: QZeroOptions,
     private readonly terms: ClassifyTerms,
   ) {
-    this.#bill = new QZeroBill(terms.named);
+    this.#bill = new QZeroBill(terms.named, terms.arrived);
   }
 
   async whole(scorer: Scorer): Promise<QZeroAnswer> {
@@ -225,11 +225,11 @@ class Classification {
 
   /** The terms of the next call; only the first one begins the request. */
   #call(): CallTerms {
-    const { named: _, source, prices, explain, onBegun, ceiling, ...terms } = this.terms;
+    const { named: _, source, prices, explain, arrived, onBegun, ceiling, ...terms } = this.terms;
     const flops = ceiling?.flops;
     return {
       ...terms,
-      ...(!this.#begun && { onBegun }),
+      ...(!this.#begun && { arrived, onBegun }),
       ...(flops !== undefined && { ceiling: { flops: Math.max(1, flops - this.#bill.spent) } }),
       onStopped: (receipt) => this.#ran(() => this.#bill.other(receipt)),
     };

@@ -157,16 +157,11 @@ function dot(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
-const receiptOf = (
-  model: string,
-  spent: Spent,
-  words: number,
-  ms: { readonly load: number; readonly prefill: number },
-): Receipt =>
+const receiptOf = (model: string, spent: Spent, words: number, ms: Pick<Receipt["ms"], "load" | "prefill">): Receipt =>
   makeReceipt({
     ...{ model, recipe: [], estimated: false },
     tokens: { prompt: words, cached: 0, completion: 0 },
     flops: { dense: spent.flops, spent: spent.flops, overhead: 0 },
     bytes: { dense: spent.bytes, spent: spent.bytes },
-    ms: { ...ms, decode: 0, total: ms.load + ms.prefill },
+    ms: { queue: 0, encode: 0, decode: 0, ...ms },
   });

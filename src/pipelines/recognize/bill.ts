@@ -1,3 +1,4 @@
+import type { Stopwatch } from "../../engine/bill/stopwatch.ts";
 import { addSpent, type Spent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import type { Recognizer } from "./recognizer.ts";
@@ -7,12 +8,14 @@ import type { Recognizer } from "./recognizer.ts";
  * by itself. Overhead is the localiser and the bridge.
  */
 export class RecognizeBill {
-  readonly #started = performance.now();
   readonly #texts: Spent & { tokens: number } = { flops: 0, bytes: 0, tokens: 0 };
   readonly #tower: Spent = { flops: 0, bytes: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
 
-  constructor(private readonly recognizer: Pick<Recognizer, "model">) {}
+  constructor(
+    private readonly recognizer: Pick<Recognizer, "model">,
+    private readonly time: Stopwatch,
+  ) {}
 
   texts({ cost, tokens }: { readonly cost: Spent; readonly tokens: number }): void {
     addSpent(this.#texts, cost);
@@ -30,7 +33,6 @@ export class RecognizeBill {
   receipt(regions: number): Receipt {
     const { source, model, imageCost } = this.recognizer.model;
     const { tokens: imageTokens } = model.image;
-    const ms = performance.now() - this.#started;
     const spent = (of: keyof Spent) => this.#texts[of] + this.#tower[of] + this.#overhead[of];
     const dense = (of: keyof Spent) => this.#texts[of] + regions * imageCost[of];
     return makeReceipt({
@@ -43,7 +45,7 @@ export class RecognizeBill {
         regions: { dense: regions, run: regions },
         calls: { [source.name]: { dense: regions, run: 1 } },
       },
-      ms: { load: 0, prefill: ms, decode: 0, total: ms },
+      ms: { load: 0, ...this.time.total().ms },
     });
   }
 }

@@ -1,3 +1,4 @@
+import { Stopwatch } from "../../engine/bill/stopwatch.ts";
 import { activate, likeliest } from "../../engine/encoder/classifier.ts";
 import { type ImageInput, readImage } from "../../engine/image/input.ts";
 import { checkLabels } from "../../engine/image-text/image-text-model.ts";
@@ -40,6 +41,8 @@ export interface RecognizeRequest {
   readonly labels: readonly string[];
   readonly options?: RecognizeInput | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** When it arrived, on the clock of `performance.now()`; absent: with the call. */
+  readonly arrived?: number | undefined;
 }
 
 /**
@@ -48,12 +51,14 @@ export interface RecognizeRequest {
  * @throws UserError for a picture that cannot be read, a box that is none, or labels that are not different
  */
 export async function recognize(recognizer: Recognizer, request: RecognizeRequest): Promise<Recognized> {
-  const { image, boxes, labels, options = {}, signal } = request;
+  const { image, boxes, labels, options = {}, signal, arrived } = request;
+  const time = new Stopwatch(arrived);
+  time.enter("encode");
   checkLabels(labels);
   const picture = await readImage(image, 0);
   const { width, height } = picture;
   const given = boxes === "auto" ? undefined : sharesOf(boxes, picture);
-  const bill = new RecognizeBill(recognizer);
+  const bill = new RecognizeBill(recognizer, time);
   const features = await recognizer.localiser.look(picture);
   bill.overhead(recognizer.localiser.pictureCost);
   const found = given ?? (await find(recognizer, features, recognizeOptions.parse(options), bill));
@@ -66,6 +71,7 @@ export async function recognize(recognizer: Recognizer, request: RecognizeReques
   bill.tower(tokens.cost);
   const bridged = await recognizer.vectors(seen.tokens, tokens.values);
   bill.overhead(bridged.cost);
+  time.enter("prefill");
   const texts = await recognizer.labels(labels);
   bill.texts(texts);
 

@@ -1,5 +1,6 @@
 import type { Prompt } from "../../engine/language-model.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import { WallTime } from "../../ledger/wall-time.ts";
 import type { Pair, PricedAnswer } from "./model.ts";
 
 type Role = "swift" | "super";
@@ -8,7 +9,7 @@ type Role = "swift" | "super";
 export class RouteBill<O extends object> {
   readonly #parts: { readonly role: Role; readonly receipt: Receipt }[] = [];
   readonly #calls = { swift: 0, super: 0 };
-  readonly #started = performance.now();
+  readonly #time: WallTime;
   /** FLOPs of scoring. */
   scoring = 0;
 
@@ -18,7 +19,10 @@ export class RouteBill<O extends object> {
     private readonly options: O,
     /** The route's name and recipe, as receipts show them. */
     private readonly named: { readonly model: string; readonly recipe: readonly string[] },
-  ) {}
+    arrived: number | undefined,
+  ) {
+    this.#time = new WallTime(arrived);
+  }
 
   /** Counts a call; the result takes its receipt. */
   begin(role: Role): (receipt: Receipt) => void {
@@ -41,7 +45,6 @@ export class RouteBill<O extends object> {
     const dense = ran ? { flops: ran.flops.dense, bytes: ran.bytes.dense } : this.#priced(answer);
     const spent = sum(all, (r) => r.flops.spent) + this.scoring;
     const answering = own ? own.flops.spent - own.flops.overhead : 0;
-    const earlier = all.filter((receipt) => receipt !== own);
     return makeReceipt({
       model: this.named.model,
       recipe: [...this.named.recipe],
@@ -49,12 +52,7 @@ export class RouteBill<O extends object> {
       flops: { dense: dense.flops, spent, overhead: Math.max(0, spent - answering) },
       bytes: { dense: dense.bytes, spent: sum(all, (r) => r.bytes.spent) },
       work: { ...own?.work, calls: this.#work() },
-      ms: {
-        load: sum(all, (r) => r.ms.load),
-        prefill: (own?.ms.prefill ?? 0) + sum(earlier, (r) => r.ms.prefill + r.ms.decode),
-        decode: own?.ms.decode ?? 0,
-        total: sum(all, (r) => r.ms.load) + performance.now() - this.#started,
-      },
+      ms: this.#time.answering(own, all),
       estimated: ran === undefined || all.some((r) => r.estimated),
       ...(own?.server !== undefined && { server: own.server }),
       ...(own?.cut && { cut: own.cut }),

@@ -14,7 +14,7 @@ export class Call<O extends object> {
   constructor(
     model: Pick<RouteModel<O>, "generate">,
     prompt: Prompt,
-    options: O & Pick<RouteTerms, "observe">,
+    options: O & Pick<RouteTerms, "arrived" | "observe">,
     signal: AbortSignal | undefined,
     /** Called once with the cost of the call. */
     private readonly spent: (receipt: Receipt) => void,

@@ -25,7 +25,8 @@ function fake(name: string, { flops, bytes }: Price, labels = ["a", "b"]): Label
         flops: { dense: spent.flops, spent: spent.flops, overhead: 0 },
         bytes: { dense: spent.bytes, spent: spent.bytes },
         work: {},
-        ms: { prefill: 1, decode: 0, total: 1 },
+        arrived: 0,
+        ms: { queue: 0, encode: 0, prefill: 1, decode: 0 },
       };
       if (texts.some((text) => text.includes(`${name}:stop`))) {
         onStopped?.(usage);

@@ -137,6 +137,8 @@ class CascadeRun {
     const { swift, super: strong } = this.cascade.options;
     const dense = strong.price(this.texts);
     const sum = (of: (usage: Usage) => number) => this.#usages.reduce((total, { usage }) => total + of(usage), 0);
+    const queue = sum(({ ms }) => ms.queue);
+    const prefill = performance.now() - this.#started - queue;
     const spent = sum(({ flops }) => flops.spent) + this.#scoring;
     const beside = this.#scoring + swift.price(this.#hard.map((i) => this.texts[i]!)).flops;
     return makeReceipt({
@@ -146,7 +148,7 @@ class CascadeRun {
       flops: { dense: dense.flops, spent, overhead: Math.min(spent, beside) },
       bytes: { dense: dense.bytes, spent: sum(({ bytes }) => bytes.spent) },
       work: { calls: this.#calls() },
-      ms: { load: 0, prefill: sum(({ ms }) => ms.prefill), decode: 0, total: performance.now() - this.#started },
+      ms: { queue, load: 0, encode: 0, prefill, decode: 0 },
       estimated: false,
     });
   }

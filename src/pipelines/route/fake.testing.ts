@@ -73,7 +73,7 @@ export class Fake implements RouteModel<FakeOptions> {
       tokens: { prompt: 5, cached: 0, completion },
       flops: { dense: flops, spent: flops, overhead: 0 },
       bytes: { dense: flops, spent: flops },
-      ms: { load: 0, prefill: 1, decode: 1, total: 2 },
+      ms: { queue: 0, load: 0, encode: 0, prefill: 1, decode: 1 },
       estimated: false,
     });
   }

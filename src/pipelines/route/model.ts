@@ -16,6 +16,8 @@ export interface ModelPiece {
 /** Options that a route adds to a request's. */
 export interface RouteTerms {
   readonly signal?: AbortSignal;
+  /** When the request arrived, on the clock of `performance.now()`; of its first call alone. */
+  readonly arrived?: number | undefined;
   /** Called with the cost of an answer that ended without its receipt. */
   readonly onStopped?: (receipt: Receipt) => void;
   /** Called with each token's logits before it is chosen; they are valid until it returns. */

@@ -39,6 +39,8 @@ export interface Routing<O extends object> extends Decider {
   /** The route's name and recipe, as its receipt shows them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
   readonly signal?: AbortSignal | undefined;
+  /** When a server took the request, on the clock of `performance.now()`. */
+  readonly arrived?: number | undefined;
   /** Called with the cost of a request that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
   /** The reader takes the whole answer at once: a Super that breaks off can then be replaced, too. */
@@ -82,7 +84,7 @@ class Run<O extends object> {
     private readonly prompt: Prompt,
     private readonly routing: Routing<O>,
   ) {
-    this.#bill = new RouteBill(pair, prompt, routing.options, routing.named);
+    this.#bill = new RouteBill(pair, prompt, routing.options, routing.named, routing.arrived);
     this.#scorer = new Scorer(routing.scoring);
   }
 
@@ -129,8 +131,8 @@ class Run<O extends object> {
 
   #start(role: Role): Call<O> {
     const observe = (logits: Float32Array) => this.#scorer.observe(logits);
-    const { options, signal } = this.routing;
-    const asked = role === "swift" && !this.#call ? { ...options, observe } : options;
+    const { options, signal, arrived } = this.routing;
+    const asked = role === "swift" && !this.#call ? { ...options, arrived, observe } : options;
     this.#answering = role;
     this.#call = new Call(this.pair[role], this.prompt, asked, signal, this.#bill.begin(role));
     return this.#call;

@@ -1,6 +1,6 @@
 import type { CutReason } from "../../engine/answer/cut.ts";
 import type { Generated, Shape } from "../../engine/bill/shape.ts";
-import { makeReceipt, type Receipt, receiptSchema } from "../../ledger/receipt.ts";
+import { makeReceipt, type Receipt, type ReceiptParts, receiptSchema } from "../../ledger/receipt.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
 import { choicesOf, saysMore } from "./exchange.ts";
 import type { FromServer, Remote } from "./remote.ts";
@@ -77,10 +77,10 @@ export class RemoteUsage {
     return { prompt: read, cached: Math.min(cached, read), completion: count(completion_tokens) ?? this.#pieces };
   }
 
-  #times(): Receipt["ms"] {
+  #times(): ReceiptParts["ms"] {
     const total = performance.now() - this.#started;
     const prefill = this.#first === undefined ? total : this.#first - this.#started;
-    return { load: 0, prefill, decode: total - prefill, total };
+    return { queue: 0, load: 0, encode: 0, prefill, decode: total - prefill };
   }
 }
 

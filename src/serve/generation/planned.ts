@@ -4,6 +4,7 @@ import { Projector } from "../../engine/plan/projector.ts";
 import { type ProjectorFile, projectorFor, readProjector } from "../../engine/plan/projector-file.ts";
 import type { ChatMessage, Chunk, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
+import { WallTime } from "../../ledger/wall-time.ts";
 import { priceOfLengths } from "../../library/dense-price.ts";
 import { plannedReceipt } from "../../pipelines/plan/bill.ts";
 import type { PlanningOptions } from "../../pipelines/plan/options.ts";
@@ -84,12 +85,13 @@ async function* answered(
   { question, options, planning: given }: PlannedAsk,
   call: Call,
 ): AsyncGenerator<Chunk & Pick<Part, "plan"> & { readonly tokenizer: Tokenizer }, void> {
-  const started = performance.now();
+  const time = new WallTime(call.taken);
   const folder = await projectorOf(context, chosen);
   const about = folder === undefined ? undefined : readProjector(folder);
   const planning = planningFor(given, about, await chatsOf(context, chosen, call), options.seed);
   const made = await madePlan(context, chosen, question, planning, about, call);
   checkSaid(made.shown, chosen.planner.served.id);
+  const arrived = performance.now();
   using lease = await leaseFor(context, chosen.executor, call);
   const { language } = lease.model;
   using projector = folder === undefined || !made.states ? undefined : await Projector.open(folder);
@@ -98,9 +100,9 @@ async function* answered(
   const { tokenizer } = language;
   const ofBoth = (own: Receipt): Receipt => {
     const lengths = { ...own.tokens, prompt: Math.max(1, own.tokens.prompt - shown.tokens) };
-    return plannedReceipt({ named, own, plan: shown, spent, alone: priceOfLengths(language, lengths), started });
+    return plannedReceipt({ named, own, plan: shown, spent, alone: priceOfLengths(language, lengths), time });
   };
-  const told = { ...options, onStopped: (own: Receipt) => options.onStopped?.(ofBoth(own)) };
+  const told = { ...options, arrived, onStopped: (own: Receipt) => options.onStopped?.(ofBoth(own)) };
   yield { text: "", tokens: [], plan: shown, tokenizer };
   const pieces = lease.model.generateSpanned(promptFor(language, question, planning, span), told);
   for await (const { receipt, ...piece } of pieces)

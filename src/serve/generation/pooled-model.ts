@@ -52,6 +52,7 @@ export class PooledModel implements RouteModel<RunOptions> {
 
   async *#run(prompt: Prompt, options: RunOptions & RouteTerms): AsyncGenerator<ModelPiece, ModelPiece | undefined> {
     const { context, chosen, call, purse } = this;
+    const { arrived = performance.now() } = options;
     using lease = await leaseFor(context, chosen, { ...call, signal: options.signal ?? call.signal });
     this.tokenizer = lease.model.language.tokenizer;
     checkForm(context, chosen, lease.model, { prompt, options });
@@ -60,7 +61,7 @@ export class PooledModel implements RouteModel<RunOptions> {
       options.onStopped?.(receipt);
     };
     const ceiling = { ...options.ceiling, flops: purse.left };
-    const asked = { ...options, onStopped, ceiling, save: chosen.recipe };
+    const asked = { ...options, arrived, onStopped, ceiling, save: chosen.recipe };
     let last: ModelPiece | undefined;
     for await (const piece of lease.model.generate(prompt, asked)) {
       if (!piece.receipt) yield piece;

@@ -44,9 +44,9 @@ export async function* retrievedAnswer(
   const gate = await gateOf(context, chosen, tokenizer, settings);
   using bill = billFor(context, chosen.served.id, call);
   const left = new AbortController();
-  const { onStopped, ...turn } = bill.terms;
+  const { onStopped, arrived, ...turn } = bill.terms;
   const run = answer({ ...model, tokenizer }, source, asked(tokenizer), {
-    ...{ gate, settings, onStopped, signal: AbortSignal.any([call.signal, left.signal]) },
+    ...{ gate, settings, onStopped, arrived, signal: AbortSignal.any([call.signal, left.signal]) },
     options: { ...options, ...turn, ceiling },
     named: billedAs(chosen.served.id, settings),
   });

@@ -48,7 +48,7 @@ async function* answered(
   context: ServerContext,
   chosen: ChosenPair,
   { pair, ...decider }: Opened,
-  { prompt, options: { signal, onStopped, ...options } }: Ask,
+  { prompt, options: { signal, onStopped, arrived, ...options } }: Ask,
   call: Call,
   posted: Posted,
 ): AsyncGenerator<Piece, void> {
@@ -60,7 +60,7 @@ async function* answered(
   const { name, given } = chosen.named;
   const named = { model: name, recipe: [given === "" ? "route" : `route:${given}`] };
   const whole = posted.input["stream"] !== true;
-  const terms = { ...decider, named, options, signal, onStopped, whole };
+  const terms = { ...decider, named, options, signal, onStopped, arrived, whole };
   let tokenizer: Tokenizer | undefined;
   for await (const { tokens, ...piece } of route({ swift, super: strong }, prompt, terms)) {
     tokenizer ??= tokenizerOf(piece.route!, swift, strong);

@@ -63,8 +63,8 @@ export const recognize = (context: ServerContext): Endpoint =>
       const { model: name, image, boxes, labels, most, fit } = asked;
       const bytes = Buffer.from(image.slice(image.indexOf(",") + 1), "base64");
       const chosen = await context.catalogue.choose(asked);
-      const found = await billed(context, chosen, { ...call, asked }, (model, { signal }) =>
-        model.recognize({ image: bytes, boxes, labels, options: { most, fit }, ...(signal && { signal }) }),
+      const found = await billed(context, chosen, { ...call, asked }, (model, { signal, arrived }) =>
+        model.recognize({ image: bytes, boxes, labels, options: { most, fit }, arrived, ...(signal && { signal }) }),
       );
       const { width, height, regions, receipt } = found;
       const data = regions.map((one, index) => ({ index, ...one }));

@@ -73,11 +73,14 @@ class RequestTrace implements Trace {
 
   /** Computed from the receipt's times, counted back from now: the time before them was spent waiting. */
   #local(receipt: Receipt, now: number): void {
-    const { load, prefill, decode } = receipt.ms;
-    const [decoding, reading] = [now - decode, now - decode - prefill];
-    const waited = Math.max(this.#began, reading - load);
+    const { load, encode, prefill, decode } = receipt.ms;
+    const decoding = now - decode;
+    const reading = decoding - prefill;
+    const seeing = reading - encode;
+    const waited = Math.max(this.#began, seeing - load);
     this.#below("queue", this.#began, waited);
-    if (load > 0) this.#below("load", waited, reading);
+    if (load > 0) this.#below("load", waited, seeing);
+    if (encode > 0) this.#below("encode", seeing, reading);
     this.#below("prefill", reading, decoding, { "gen_ai.usage.input_tokens": receipt.tokens.prompt });
     if (receipt.tokens.completion > 0) this.#below("decode", decoding, now, usageAttributes(receipt));
   }

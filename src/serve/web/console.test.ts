@@ -12,7 +12,7 @@ const receipt = (recipe: string[], spent: number, hour: number): Receipt => {
   const parts = {
     ...{ model: "tiny", recipe, tokens: { prompt: 3, cached: 0, completion: 2 } },
     flops: { dense: 100, spent, overhead: 0 },
-    ...{ bytes: { dense: 1, spent: 1 }, ms: { load: 0, prefill: 1, decode: 1, total: 2 }, estimated: false },
+    ...{ bytes: { dense: 1, spent: 1 }, ms: { queue: 0, load: 0, encode: 0, prefill: 1, decode: 1 }, estimated: false },
     work: { exits: { dense: 0, run: 2 } },
   };
   return makeReceipt(parts, Date.UTC(2026, 0, 1, hour));
