@@ -5,6 +5,7 @@ import { load, type Model } from "../../index.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type GenerateInput, generate, generateOptions, type Piece, type Usage } from "../answer/generate.ts";
 import { Sequence } from "../answer/sequence.ts";
+import { Constraint, grammarOf, LazyGrammar } from "../grammar/index.ts";
 import { texts } from "../run/batch.testing.ts";
 import { tokenLogits } from "../run/stepped.ts";
 import { Refused } from "./refused.ts";
@@ -136,6 +137,51 @@ describe("requests that come and go at any step", () => {
     await Promise.all([answer, ...others]);
     // 256 tokens a turn at most, the shortest prompts first; the saving's chunks are of 128.
     expect(events.join(" ").replace(/( step)+/g, " step")).toBe("1 step 40 50 128 step 2 128 step 72 step");
+  });
+
+  test("a running answer delivers a token before each compilation of a schema, and before its masks", async () => {
+    const events: string[] = [];
+    const { compile } = LazyGrammar.prototype;
+    vi.spyOn(LazyGrammar.prototype, "compile").mockImplementation(function (this: LazyGrammar) {
+      if (!this.compiled) events.push("compile");
+      return compile.call(this);
+    });
+    const { restrict } = Constraint.prototype;
+    vi.spyOn(Constraint.prototype, "restrict").mockImplementation(function (this: Constraint, logits) {
+      events.push("mask");
+      restrict.call(this, logits);
+    });
+    const { stepAll } = model.language.engine;
+    vi.spyOn(model.language.engine, "stepAll").mockImplementation((steps) => {
+      events.push("step");
+      return stepAll.call(model.language.engine, steps);
+    });
+    const many = scheduler({ rows: 7 });
+    const stop = new AbortController();
+    const running = (async () => {
+      for await (const _ of many.submit(job([1], 250, { signal: stop.signal }))) {
+        // The server writes a token to its client in a few steps, none of which waits for the event loop.
+        for (let step = 0; step < 50; step++) await undefined;
+        events.push("token");
+      }
+    })();
+    while (!events.includes("token")) await later();
+    events.push("requests");
+    const held = async (format: RegExp) => {
+      const { options, ...request } = job([2], 3);
+      const grammar = await grammarOf(format, model.language.tokenizer);
+      return await read(many.submit({ ...request, options: { ...options, grammar } }));
+    };
+    const answers = await Promise.all(["a", "b", "c", "d", "e"].map((c) => held(new RegExp(`(${c}|[x-z]){9}`))));
+    await expect(held(/a(?<!b)/)).rejects.toThrow("pattern");
+    stop.abort();
+    await expect(running).rejects.toThrow("aborted");
+    for (const pieces of answers) expect(tokensOf(pieces)).toHaveLength(3);
+    const order = events.slice(events.indexOf("requests") + 1).join(" ");
+    expect(order.match(/compile/g)).toHaveLength(6);
+    expect(order).toMatch(/^(step )?token/);
+    expect(order).not.toMatch(/compile ((mask|step) )*compile/);
+    expect(order).not.toMatch(/step mask/);
   });
 });
 
