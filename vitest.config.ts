@@ -12,7 +12,7 @@ export default defineConfig({
     // Slow beside other work is not wrong.
     testTimeout: 300_000,
     hookTimeout: 300_000,
-    expect: { poll: { timeout: 10_000 } },
+    expect: { poll: { timeout: 200_000 } },
     // The form of weights does not depend on what this machine was timed at.
     env: { MODICUM_TUNE: "off" },
     setupFiles: ["test/restore.setup.ts"],

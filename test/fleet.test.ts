@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { receiptSchema } from "../src/ledger/receipt.ts";
 import { jsonOf } from "../src/serve/serve.testing.ts";
 import { modicum, root } from "./program.testing.ts";
@@ -124,7 +124,7 @@ test("one that dies before its first token is replaced; one that dies after it e
   await new Promise((resolve) => setTimeout(resolve, 300));
   first!.child.kill("SIGKILL");
   for (const { receipt } of await Promise.all(two)) expect(receipt.server).toBe("second");
-  await vi.waitFor(async () => expect(await serversUp()).toBe(1), { timeout: 60_000 });
+  await expect.poll(serversUp).toBe(1);
 
   // The longest answer that one request may ask for: even a fast machine is still writing it when it is killed.
   const stream = await post({ stream: true, prompt: Array(8).fill("abc"), n: 8, max_tokens: 200 });
@@ -137,7 +137,7 @@ test("one that dies before its first token is replaced; one that dies after it e
     rest += new TextDecoder().decode(part.value);
   expect(rest.trimEnd().split("\n\n").slice(-2)).toEqual([expect.stringContaining("broke off"), "data: [DONE]"]);
 
-  await vi.waitFor(async () => expect(await serversUp()).toBe(0), { timeout: 60_000 });
+  await expect.poll(serversUp).toBe(0);
   const none = await post({});
   expect([none.status, (await jsonOf(none)).error.message]).toEqual([
     503,
@@ -145,7 +145,7 @@ test("one that dies before its first token is replaced; one that dies after it e
   ]);
   const { port } = new URL(first!.url);
   first = await start("first", "--model", tiny, "--port", port);
-  await vi.waitFor(async () => expect(await serversUp()).toBe(1), { timeout: 60_000 });
+  await expect.poll(serversUp).toBe(1);
   expect((await answered({})).receipt.server).toBe(`127.0.0.1:${port}`);
 });
 

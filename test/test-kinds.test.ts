@@ -21,7 +21,8 @@ test.each([
   ["model", 'await resolveModel("smollm2");'],
   ["model", 'using model = await load("gemma3");'],
   ["clock", "setTimeout(resolve, 10);"],
-  ["clock", "await vi.waitFor(() => done);"],
+  ["clock", "await expect.poll(() => done).toBe(true);"],
+  ["profile", 'import { Session } from "node:inspector";'],
   ["timeout", 'test("long", () => {\n  walk();\n}, 120_000);'],
 ])("%s is a reason: %s", (reason, text) => {
   expect(reasons(root, write("reasons/a.test.ts", text))).toEqual([reason]);

@@ -14,12 +14,13 @@ const SLOW: Readonly<Record<string, RegExp>> = {
     /from "(node:(child_process|cluster|worker_threads)|playwright-core|[^"]*\/(sandbox\/[^"]*|bench\/child\.ts))"/,
   socket: /from "(node:(net|http|https)|@hono\/node-server|[^"]*\/server\.ts)"|\bfetch\(/,
   model: /\bresolveModel\(|\bload(ed)?\(\s*"[a-z]|\bopen(Glove|Embedder|ClassifyPair|Pipeline)\(/,
-  clock: /from "node:timers\/promises"|\bsetTimeout\(|\bperformance\.now\(|\bcpuUsage\(|\bvi\.wait(For|Until)\(/,
+  clock: /from "node:timers\/promises"|\bsetTimeout\(|\bperformance\.now\(|\bexpect\s*\.poll\(/,
+  profile: /from "node:inspector"/,
   timeout: /^ *\}, [\d_]+\);$/m,
 };
 
 export interface TestFiles {
-  /** No process, socket, real model or clock: `npm run test:fast`. */
+  /** No process, socket, real model, clock or profile: `npm run test:fast`. */
   readonly fast: string[];
   /** The rest, except those that need isolation. */
   readonly slow: string[];

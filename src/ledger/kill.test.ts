@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import Libsql from "libsql";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { bundled } from "../util/bundled.testing.ts";
 import { openLedger } from "./store.ts";
 
@@ -56,7 +56,7 @@ test("a ledger outlives kill -9 of its writers at any moment, with every receipt
   await (await openLedger(path)).close();
   const acknowledged: string[] = [];
   for (let i = 0; i < ROUNDS; i++) {
-    const some = (said: () => number) => vi.waitUntil(() => said() >= 5 * i, { timeout: 60_000, interval: 1 });
+    const some = (said: () => number) => expect.poll(said, { interval: 1 }).toBeGreaterThanOrEqual(5 * i);
     acknowledged.push(...(await round(path, some)));
     const raw = new Libsql(path);
     expect(raw.prepare("PRAGMA integrity_check").all()).toEqual([expect.objectContaining({ integrity_check: "ok" })]);

@@ -3,8 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type OpenAI from "openai";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { Sequence } from "../engine/answer/sequence.ts";
 import { Meter } from "../engine/bill/meter.ts";
+import { Scheduler } from "../engine/schedule/scheduler.ts";
 import { Likelihoods } from "../engine/score/likelihood.ts";
 import { load, type Model } from "../index.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing, TINY, tinyWith } from "./serve.testing.ts";
@@ -204,17 +206,31 @@ test("one that is scored ends with its time, and is billed what had run", async 
   const controller = new AbortController();
   const before = (await jsonOf(fetch(`${server.url}/v1/receipts`))).sum.receipts;
   const prompt = Array(64).fill(encoded(TEXT.repeat(4)));
+  let signal: AbortSignal | undefined;
+  const { submit } = Scheduler.prototype;
+  vi.spyOn(Scheduler.prototype, "submit").mockImplementation(function (this: Scheduler, job) {
+    signal = job.signal;
+    return submit.call(this, job);
+  });
+  const { advance } = Sequence.prototype;
+  const advances = vi.spyOn(Sequence.prototype, "advance").mockImplementation(async function (this: Sequence) {
+    const piece = await advance.call(this);
+    if (advances.mock.calls.length > 1) return piece;
+    controller.abort();
+    await expect.poll(() => signal?.aborted).toBe(true);
+    return piece;
+  });
   const going = fetch(`${server.url}/v1/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ ...base, prompt, echo: true, logprobs: 5, max_tokens: 0 }),
     signal: controller.signal,
   });
-  setTimeout(() => controller.abort(), 100);
   await expect(going).rejects.toThrow();
   await expect.poll(async () => (await jsonOf(fetch(`${server.url}/v1/receipts`))).sum.receipts).toBe(before + 1);
   const { data } = await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`));
   expect(data[0].tokens.prompt).toBeLessThan(prompt.flat().length);
+  vi.restoreAllMocks();
   // The rows are free again.
   expect((await post(server, "/v1/completions", { ...base, prompt: "abc" })).status).toBe(200);
 });

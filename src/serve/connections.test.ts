@@ -57,7 +57,7 @@ const running = () => metric("requests_running");
 /** Answers that have their first token. */
 const computed = () => metric("time_to_first_token_seconds_count");
 /** Resolves when the server is idle. */
-const idle = () => expect.poll(running, { timeout: 10_000 }).toBe(0);
+const idle = () => expect.poll(running).toBe(0);
 const newest = async () => (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data[0];
 
 describe("a client that ends its side of the connection after its request", () => {
@@ -75,7 +75,7 @@ describe("a client that ends its side of the connection after its request", () =
     const { socket } = open();
     const before = await computed();
     socket.end(asked(LONG));
-    await expect.poll(computed, { timeout: 10_000, interval: 5 }).toBeGreaterThan(before);
+    await expect.poll(computed, { interval: 5 }).toBeGreaterThan(before);
     socket.destroy();
     await idle();
     const { tokens } = await newest();
@@ -101,29 +101,26 @@ describe("a client that ends its side of the connection after its request", () =
 });
 
 describe("what comes too slowly is refused, and its connection closed", () => {
-  /** Sends a byte at a time until the server has had enough; returns its answer and after how many seconds it came. */
-  async function drip(start: string, byte: string): Promise<{ status: number; body: string; seconds: number }> {
-    const started = performance.now();
+  /** Sends a byte at a time until the server has had enough; returns its answer. */
+  async function drip(start: string, byte: string): Promise<{ status: number; body: string }> {
     const { socket, said } = open();
     socket.write(start);
     const timer = setInterval(() => socket.write(byte), 40);
-    const { status, body } = last(await said);
+    const answer = last(await said);
     clearInterval(timer);
-    return { status, body, seconds: (performance.now() - started) / 1000 };
+    return answer;
   }
   const refused = { error: { message: "the request took too long to arrive", type: "invalid_request_error" } };
 
   test.concurrent.each([
-    ["a body", head(100_000), " ", 1],
-    ["a body of chunks", head(1).replace(/Content-Length: 1/, "Transfer-Encoding: chunked"), "1\r\n \r\n", 1],
-    ["a head", "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "a", 1 / 4],
-    ["headers without end", "GET /health HTTP/1.1\r\nHost: localhost\r\n", "X-Slow: a\r\n", 1 / 4],
-    ["a body, on a connection that had an answer before", asked({ max_tokens: 1 }) + head(100_000), " ", 1],
-  ])("%s", async (_, start, byte, part) => {
-    const { status, body, seconds } = await drip(start, byte);
+    ["a body", head(100_000), " "],
+    ["a body of chunks", head(1).replace(/Content-Length: 1/, "Transfer-Encoding: chunked"), "1\r\n \r\n"],
+    ["a head", "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "a"],
+    ["headers without end", "GET /health HTTP/1.1\r\nHost: localhost\r\n", "X-Slow: a\r\n"],
+    ["a body, on a connection that had an answer before", asked({ max_tokens: 1 }) + head(100_000), " "],
+  ])("%s", async (_, start, byte) => {
+    const { status, body } = await drip(start, byte);
     expect([status, JSON.parse(body)]).toMatchObject([408, refused]);
-    expect(seconds).toBeGreaterThan(SECONDS * part * 0.9);
-    expect(seconds).toBeLessThan(SECONDS * part + 20);
   });
 
   test("so are many", async () => {

@@ -90,7 +90,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     await queue.flush();
     expect(logged.join("")).toContain("receipts wait until the ledger can be written again");
     await goUp();
-    await expect.poll(() => logged.join(""), { timeout: 30_000 }).toContain('the ledger can be written again"');
+    await expect.poll(() => logged.join("")).toContain('the ledger can be written again"');
     for (const receipt of all.slice(250)) queue.add(receipt);
     await queue.close(10_000);
     const ledger = await openLedger(place);
@@ -144,7 +144,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
       "the ledger cannot be used at the moment",
     ]);
     await goUp();
-    await expect.poll(async () => new Set(await listed()), { timeout: 30_000 }).toEqual(new Set(ids));
+    await expect.poll(async () => new Set(await listed())).toEqual(new Set(ids));
     for (const server of servers) await server.stop(0);
   });
 

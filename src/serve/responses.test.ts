@@ -1,7 +1,7 @@
 import { ChatOpenAI } from "@langchain/openai";
 import OpenAI from "openai";
 import { zodTextFormat } from "openai/helpers/zod";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { receiptSchema } from "../ledger/receipt.ts";
 import { bigAt, briefly, startVllm, type Vllm, withoutEnd } from "./fleet/vllm.testing.ts";
@@ -297,7 +297,7 @@ describe("a model that other servers run", () => {
     vllm.pause = withoutEnd;
     const stream = await openai.responses.create({ ...asked, stream: true });
     for await (const { type } of stream) if (type === "response.output_text.delta") break;
-    await vi.waitFor(() => expect(vllm.left).toBe(1), { timeout: 30_000 });
+    await expect.poll(() => vllm.left).toBe(1);
   });
 
   test("is the larger of a pair: the response says where it went", async () => {

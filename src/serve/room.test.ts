@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { hold } from "./hold.testing.ts";
 import { limitOptions } from "./limits.ts";
 import { Catalogue } from "./models/served.ts";
@@ -47,7 +47,11 @@ test("a request for a model that finds no room beside one at work waits for it, 
 });
 
 test("it waits no longer than its time", async () => {
+  const now = performance.now();
+  const clock = vi.spyOn(performance, "now").mockReturnValue(now);
   const { second } = await oneWaits({ maxTime: 1 });
+  await oneInLine();
+  clock.mockRestore();
   const late = await second;
   expect([late.status, (await jsonOf(late)).error.code]).toEqual([503, "deadline"]);
   expect(Number(late.headers.get("retry-after"))).toBeGreaterThan(0);

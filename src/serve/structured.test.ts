@@ -1,8 +1,10 @@
+import { ServerResponse } from "node:http";
 import type OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { slowness, worked } from "../util/worked.testing.ts";
+import { LazyGrammar } from "../engine/grammar/index.ts";
+import { Scheduler } from "../engine/schedule/scheduler.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 let server: Testing;
@@ -11,6 +13,7 @@ beforeAll(async () => {
   server = await serveModels(["smollm2"]);
   openai = openaiOf(server);
 });
+afterEach(() => void vi.restoreAllMocks());
 afterAll(() => server.stop(0));
 
 const asked = {
@@ -85,26 +88,64 @@ function fields(count: number): Record<string, unknown> {
   return Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, { type: "string" }]));
 }
 
-test.each(bombs)("%s holds an answer or is refused, and keeps nobody else waiting for long", async (_, schema) => {
-  let [longest, before] = [0, worked()];
-  const watch = setInterval(() => {
-    longest = Math.max(longest, worked() - before);
-    before = worked();
-  }, 5);
-  const format = { type: "json_schema" as const, json_schema: { name: "x", schema } };
-  const answer = openai.chat.completions.create({ ...asked, max_tokens: 6, temperature: 0, response_format: format });
-  const { choices, message } = await answer.then(
+const formatOf = (schema: Record<string, unknown>) => ({
+  type: "json_schema" as const,
+  json_schema: { name: "x", schema },
+});
+
+/** Asks for an answer that meets `schema`: it does, or the schema is refused. */
+async function answered(schema: Record<string, unknown>): Promise<void> {
+  const request = { ...asked, max_tokens: 6, temperature: 0, response_format: formatOf(schema) };
+  const { choices, message } = await openai.chat.completions.create(request).then(
     ({ choices }) => ({ choices, message: "" }),
     (error: Error) => ({ choices: [], message: error.message }),
   );
-  clearInterval(watch);
   for (const { message, finish_reason } of choices) {
     expect(message.content).toMatch(/^\s*["[{]/);
     if (finish_reason === "stop") JSON.parse(message.content!);
   }
   if (choices.length === 0)
     expect(message).toMatch(/^400 the (format can be met in so many ways|schema is too large).*make it simpler$/);
-  expect(longest).toBeLessThan(3000 * slowness());
+}
+
+test.each(bombs)("%s holds an answer or is refused", (_, schema) => answered(schema));
+
+test("a stream delivers its next token before any of six such schemas is compiled, and one between two", async () => {
+  const events: string[] = [];
+  const { write } = ServerResponse.prototype;
+  vi.spyOn(ServerResponse.prototype, "write").mockImplementation(function (this: ServerResponse, ...written) {
+    if (Buffer.from(written[0]).includes('"delta":{"content"')) events.push("token");
+    return Reflect.apply(write, this, written);
+  });
+  const { submit } = Scheduler.prototype;
+  vi.spyOn(Scheduler.prototype, "submit").mockImplementation(function (this: Scheduler, job) {
+    if ("options" in job && job.options.grammar) events.push("request");
+    return submit.call(this, job);
+  });
+  const { compile } = LazyGrammar.prototype;
+  vi.spyOn(LazyGrammar.prototype, "compile").mockImplementation(function (this: LazyGrammar) {
+    if (!this.compiled) events.push("compilation");
+    return compile.call(this);
+  });
+  const endless = { ...asked, max_tokens: 2000, logit_bias: { 0: -100, 2: -100 } };
+  const stream = await openai.chat.completions.create({ ...endless, stream: true });
+  const reading = stream[Symbol.asyncIterator]();
+  for (let pieces = 0; pieces < 3; pieces++) await reading.next();
+  const schemas = Array.from({ length: 6 }, (_, i) => ({ type: "string", pattern: `^(.{0,${990 + i}}){0,1000}$` }));
+  let waiting = true;
+  const answers = Promise.all(schemas.map(answered)).finally(() => {
+    waiting = false;
+  });
+  while (waiting) expect((await reading.next()).done).toBe(false);
+  await answers;
+  stream.controller.abort();
+  const at = (name: string) => [...events.keys()].filter((i) => events[i] === name);
+  const [requests, compilations] = [at("request"), at("compilation")];
+  expect([requests.length, compilations.length]).toEqual([6, 6]);
+  for (const [i, compilation] of compilations.entries()) {
+    expect(events.slice(requests[i], compilation)).toContain("token");
+    if (i > 0) expect(events.slice(compilations[i - 1], compilation)).toContain("token");
+  }
 });
 
 test("rows of one batch are each held to their own schema", async () => {

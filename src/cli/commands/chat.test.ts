@@ -75,7 +75,7 @@ function start(words: number, plain = false) {
   return { model, conversation, input, asksFor, talk };
 }
 
-const until = (condition: () => boolean) => vi.waitUntil(condition, { timeout: 10_000, interval: 2 });
+const until = (condition: () => boolean) => expect.poll(condition, { interval: 2 }).toBe(true);
 
 test("every turn is asked with all before it, until /clear; /exit leaves", async () => {
   const { model, input, asksFor, talk } = start(2);

@@ -20,7 +20,7 @@ export interface Answer {
  * Answers many prompts, BATCH_ROWS of them decoding together: when one ends, the next starts. Each has its own sampler,
  * end and bill. `signal` stops all within one step; `onStopped` is then called for each request that had begun, also
  * for finished ones.
- * @throws UserError if a prompt is empty or longer than the context, before anything runs
+ * @throws UserError if a prompt is empty or longer than the context, or a format cannot be enforced, before anything runs
  */
 export async function generateAll(
   engine: Engine,
@@ -29,7 +29,10 @@ export async function generateAll(
   signal?: AbortSignal,
   onStopped?: (usage: Usage, request: Request) => void,
 ): Promise<Answer[]> {
-  for (const { prompt } of requests) checkLength(prompt, engine.programs.decoder.config.context);
+  for (const { prompt, options } of requests) {
+    checkLength(prompt, engine.programs.decoder.config.context);
+    options.grammar?.compile();
+  }
   const scheduler = new Scheduler(engine, tokenizer, { rows: BATCH_ROWS, queue: requests.length });
   const stop = new AbortController();
   const either = AbortSignal.any([stop.signal, ...(signal ? [signal] : [])]);

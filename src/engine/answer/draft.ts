@@ -121,5 +121,6 @@ export class Draft {
 
 function holdOf({ grammar, trigger }: GenerateOptions, tokenizer: Tokenizer): Hold | undefined {
   if (!grammar) return undefined;
-  return trigger ? new Triggered(grammar, trigger, tokenizer) : new Constraint(grammar);
+  const compiled = grammar.compile();
+  return trigger ? new Triggered(compiled, trigger, tokenizer) : new Constraint(compiled);
 }

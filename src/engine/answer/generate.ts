@@ -3,7 +3,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Timed } from "../bill/stopwatch.ts";
 import { diffusionOptions } from "../diffusion/options.ts";
-import type { Grammar, Trigger } from "../grammar/index.ts";
+import type { LazyGrammar, Trigger } from "../grammar/index.ts";
 import type { Engine } from "../run/engine.ts";
 import { samplingOptions } from "../sampling/options.ts";
 import type { Sampled } from "../sampling/sampler.ts";
@@ -27,7 +27,7 @@ export const generateOptions = samplingOptions.extend({
 /** Options with defaults filled in, and the constraint on the answer, if any. */
 export type GenerateOptions = z.output<typeof generateOptions> & {
   /** Constrains the answer: from its first token on, or after each `trigger`. */
-  grammar?: Grammar | undefined;
+  grammar?: LazyGrammar | undefined;
   trigger?: Trigger | undefined;
   /** True if the answer continues the prompt's text: its first word may need the space before it. */
   continues?: boolean | undefined;

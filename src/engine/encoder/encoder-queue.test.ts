@@ -70,10 +70,10 @@ describe("a call is refused", () => {
     const gate = new EventEmitter();
     const begun = batches(once(gate, "open").then(() => {}));
     const running = Array.from({ length: lanes }, async (_, i) => {
-      await vi.waitUntil(() => begun.length >= i, { timeout: 20_000 });
+      await expect.poll(() => begun.length).toBeGreaterThanOrEqual(i);
       return model.embed(["bread"], { key: "c" });
     });
-    await vi.waitUntil(() => begun.length === lanes, { timeout: 20_000 });
+    await expect.poll(() => begun.length).toBe(lanes);
     queue.limit = 2;
     const [first, second] = [model.embed(["x"], { key: "a" }), model.embed(["good"], { key: "a" })];
     await expect(model.embed(["soup"], { key: "a" })).rejects.toMatchObject({ name: "Refused", reason: "full" });
@@ -89,7 +89,7 @@ describe("a call is refused", () => {
     const own = await load(folder);
     const { queue: closing } = own.encoder;
     const done = own.embed(["x"]);
-    const closed = closing.close(10_000);
+    const closed = closing.close(300_000);
     await expect(own.embed(["y"])).rejects.toMatchObject({ reason: "closing" });
     await closed;
     expect((await done).embeddings).toHaveLength(1);

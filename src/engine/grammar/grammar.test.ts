@@ -35,7 +35,7 @@ function next(constraint: Constraint, random: () => number): number {
 
 /** A text drawn token by token; undefined when it becomes too long. */
 async function drawn(format: Format, random: () => number): Promise<string | undefined> {
-  const constraint = new Constraint(await grammarOf(format, tokenizer));
+  const constraint = new Constraint((await grammarOf(format, tokenizer)).compile());
   const ids: number[] = [];
   while (!constraint.complete) {
     const id = next(constraint, random);

@@ -7,7 +7,6 @@ import { type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
 export type { Format } from "./compile.ts";
 export { Constraint, type Hold } from "./constraint.ts";
-export type { Grammar } from "./grammar.ts";
 export { type Trigger, Triggered } from "./triggered.ts";
 
 /** Characters of a schema's JSON. */
@@ -15,18 +14,37 @@ const MOST_TEXT = 1 << 18;
 /** Grammars that a vocabulary keeps, the least used going first. */
 const KEPT = 24;
 
-const kept = new WeakMap<Vocabulary, Map<string, Grammar>>();
+/** The grammar of a format for a model's answers, compiled on first use. */
+export class LazyGrammar {
+  #grammar: Grammar | undefined;
 
-/**
- * The grammar of a format for a model's answers.
- * @throws UserError if no answer can satisfy it, or it cannot be enforced
- */
-export async function grammarOf(format: Format, tokenizer: Tokenizer): Promise<Grammar> {
+  constructor(
+    private readonly format: Format,
+    private readonly vocabulary: Vocabulary,
+  ) {}
+
+  get compiled(): boolean {
+    return this.#grammar !== undefined;
+  }
+
+  /** @throws UserError if no answer can satisfy the format, or it cannot be enforced */
+  compile(): Grammar {
+    if (this.#grammar) return this.#grammar;
+    const { forest, root } = compiled(this.format);
+    this.#grammar = new Grammar(forest, root, this.vocabulary);
+    return this.#grammar;
+  }
+}
+
+const kept = new WeakMap<Vocabulary, Map<string, LazyGrammar>>();
+
+/** The grammar of a format. @throws UserError if the format's text is too long */
+export async function grammarOf(format: Format, tokenizer: Tokenizer): Promise<LazyGrammar> {
   const vocabulary = await vocabularyOf(tokenizer);
-  const grammars = kept.get(vocabulary) ?? new Map<string, Grammar>();
+  const grammars = kept.get(vocabulary) ?? new Map<string, LazyGrammar>();
   kept.set(vocabulary, grammars);
   const key = keyOf(format);
-  const grammar = grammars.get(key) ?? make(format, vocabulary);
+  const grammar = grammars.get(key) ?? new LazyGrammar(format, vocabulary);
   grammars.delete(key);
   grammars.set(key, grammar);
   if (grammars.size > KEPT) grammars.delete(grammars.keys().next().value!);
@@ -39,9 +57,4 @@ function keyOf(format: Format): string {
   if (text.length > MOST_TEXT)
     throw new UserError(`the schema has ${text.length} characters, expected at most ${MOST_TEXT}`);
   return text;
-}
-
-function make(format: Format, vocabulary: Vocabulary): Grammar {
-  const { forest, root } = compiled(format);
-  return new Grammar(forest, root, vocabulary);
 }

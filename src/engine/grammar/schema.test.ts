@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { slowness, worked } from "../../util/worked.testing.ts";
+import { callsOf } from "../../util/calls.testing.ts";
 import { compiled } from "./compile.ts";
 import type { Schema } from "./keywords.ts";
 
@@ -51,9 +51,8 @@ test("a format that nobody knows is a remark beside values that are listed", () 
   expect(takes({ type: "integer", format: "int32", enum: [1, 2] }, "2")).toBe(true);
 });
 
-test("the commonest schemas are read at once", () => {
+test("the commonest schemas are read with little work", async () => {
   const integers = { type: "array", prefixItems: Array.from({ length: 20 }, () => ({ type: "integer" })) };
-  const before = worked();
-  expect(takes(integers, "[-999999999999999,0,7]")).toBe(true);
-  expect(worked() - before).toBeLessThan(500 * slowness());
+  const calls = await callsOf(() => expect(takes(integers, "[-999999999999999,0,7]")).toBe(true));
+  expect(calls).toBeLessThan(300_000);
 });

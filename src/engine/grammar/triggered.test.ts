@@ -13,7 +13,7 @@ const schema = { type: "object", properties: { a: { enum: [1, 2] } }, required: 
 
 /** The number of tokens allowed after `text`, in an answer constrained to the schema after each `<call>`. */
 async function after(text: string, once = false) {
-  const held = new Triggered(await grammarOf(schema, tokenizer), { text: "<call>", once }, tokenizer);
+  const held = new Triggered((await grammarOf(schema, tokenizer)).compile(), { text: "<call>", once }, tokenizer);
   for (const id of tokenizer.encode(text)) held.accept(id);
   const logits = new Float32Array(tokenizer.vocabSize);
   held.restrict(logits);

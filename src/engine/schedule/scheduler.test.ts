@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { load, type Model } from "../../index.ts";
@@ -6,6 +5,7 @@ import { stoppedClock } from "../../util/clock.testing.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type GenerateInput, generate, generateOptions, type Piece, type Usage } from "../answer/generate.ts";
 import { Sequence } from "../answer/sequence.ts";
+import { Constraint, grammarOf, LazyGrammar } from "../grammar/index.ts";
 import { texts } from "../run/batch.testing.ts";
 import { tokenLogits } from "../run/stepped.ts";
 import { Refused } from "./refused.ts";
@@ -137,6 +137,51 @@ describe("requests that come and go at any step", () => {
     await Promise.all([answer, ...others]);
     // 256 tokens a turn at most, the shortest prompts first; the saving's chunks are of 128.
     expect(events.join(" ").replace(/( step)+/g, " step")).toBe("1 step 40 50 128 step 2 128 step 72 step");
+  });
+
+  test("a running answer delivers a token before each compilation of a schema, and before its masks", async () => {
+    const events: string[] = [];
+    const { compile } = LazyGrammar.prototype;
+    vi.spyOn(LazyGrammar.prototype, "compile").mockImplementation(function (this: LazyGrammar) {
+      if (!this.compiled) events.push("compile");
+      return compile.call(this);
+    });
+    const { restrict } = Constraint.prototype;
+    vi.spyOn(Constraint.prototype, "restrict").mockImplementation(function (this: Constraint, logits) {
+      events.push("mask");
+      restrict.call(this, logits);
+    });
+    const { stepAll } = model.language.engine;
+    vi.spyOn(model.language.engine, "stepAll").mockImplementation((steps) => {
+      events.push("step");
+      return stepAll.call(model.language.engine, steps);
+    });
+    const many = scheduler({ rows: 7 });
+    const stop = new AbortController();
+    const running = (async () => {
+      for await (const _ of many.submit(job([1], 250, { signal: stop.signal }))) {
+        // The server writes a token to its client in a few steps, none of which waits for the event loop.
+        for (let step = 0; step < 50; step++) await undefined;
+        events.push("token");
+      }
+    })();
+    while (!events.includes("token")) await later();
+    events.push("requests");
+    const held = async (format: RegExp) => {
+      const { options, ...request } = job([2], 3);
+      const grammar = await grammarOf(format, model.language.tokenizer);
+      return await read(many.submit({ ...request, options: { ...options, grammar } }));
+    };
+    const answers = await Promise.all(["a", "b", "c", "d", "e"].map((c) => held(new RegExp(`(${c}|[x-z]){9}`))));
+    await expect(held(/a(?<!b)/)).rejects.toThrow("pattern");
+    stop.abort();
+    await expect(running).rejects.toThrow("aborted");
+    for (const pieces of answers) expect(tokensOf(pieces)).toHaveLength(3);
+    const order = events.slice(events.indexOf("requests") + 1).join(" ");
+    expect(order.match(/compile/g)).toHaveLength(6);
+    expect(order).toMatch(/^(step )?token/);
+    expect(order).not.toMatch(/compile ((mask|step) )*compile/);
+    expect(order).not.toMatch(/step mask/);
   });
 });
 
@@ -287,23 +332,22 @@ describe("an answer ends", () => {
 });
 
 test("closing: no more are taken; what has come may end by itself, or as it is when the time is up", async () => {
-  const { engine } = model.language;
-  const { stepAll } = engine;
-  // However fast the machine is, the long one takes more than the time that is left.
-  vi.spyOn(engine, "stepAll").mockImplementation(async (steps) => {
-    await sleep(1);
-    return stepAll.call(engine, steps);
-  });
   const many = scheduler({ rows: 1 });
   const short = read(many.submit(job([5, 6], 3)));
-  const long = read(many.submit(job([7, 8], 250 - 2)));
+  const long = many.submit(job([7, 8], 250 - 2))[Symbol.asyncIterator]();
   const waiting = read(many.submit(job([9], 5)));
   await short;
-  const closed = many.close(20);
+  await long.next();
+  const closed = many.close(60_000);
   expect(() => many.submit(job([9], 1))).toThrow(expect.objectContaining({ reason: "closing" }));
+  const now = performance.now();
+  vi.spyOn(performance, "now").mockReturnValue(now + 60_001);
   await closed;
   expect(finishOf(await short).cut).toBeUndefined();
-  expect(finishOf(await long)).toMatchObject({ reason: "length", cut: "closing" });
+  expect(finishOf(await read({ [Symbol.asyncIterator]: () => long }))).toMatchObject({
+    reason: "length",
+    cut: "closing",
+  });
   await expect(waiting).rejects.toMatchObject({ reason: "closing" });
   expect(many.running).toBe(0);
 });

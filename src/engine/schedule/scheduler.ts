@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Piece } from "../answer/generate.ts";
@@ -19,7 +20,8 @@ export type SchedulerOptions = z.output<typeof schedulerOptions>;
 
 /**
  * Runs many requests on a model. Each turn runs some of the waiting prompts, at most a chunk, then one step of all
- * answers together. Requests come and go between turns; none changes the numbers or the bill of another.
+ * answers together, then compiles the grammar of one waiting request. Requests come and go between turns; none changes
+ * the numbers or the bill of another.
  */
 export class Scheduler implements Turns {
   readonly #queue = new FairQueue<Ticket>();
@@ -94,9 +96,11 @@ export class Scheduler implements Turns {
     await Promise.resolve();
     while (this.#queue.size + this.#rows.size > 0) {
       this.#sweep(performance.now());
+      const uncompiled = this.#uncompiled();
       await this.#admit();
       await this.#prefill();
       await this.#decode();
+      if (uncompiled) await this.#compile(uncompiled);
     }
     this.#loop = undefined;
   }
@@ -116,10 +120,25 @@ export class Scheduler implements Turns {
     else this.#fail(ticket, this.#refused(why));
   }
 
+  #next(): Ticket | undefined {
+    return this.#queue.next((key) => this.#rows.of(key));
+  }
+
+  /** The first waiting request whose grammar is not compiled. */
+  #uncompiled(): Ticket | undefined {
+    return [this.#next(), ...this.#queue].find((ticket) => ticket?.grammar?.compiled === false);
+  }
+
+  /** Compiles a grammar on the event loop's thread, once the tokens of the last step are on their way. */
+  async #compile(ticket: Ticket): Promise<void> {
+    await setImmediate();
+    await this.#guard(ticket, () => void ticket.grammar?.compile());
+  }
+
   async #admit(): Promise<void> {
     while (this.#rows.size < this.options.rows) {
-      const ticket = this.#queue.next((key) => this.#rows.of(key));
-      if (!ticket || this.#rows.willBring(ticket)) return;
+      const ticket = this.#next();
+      if (!ticket || ticket.grammar?.compiled === false || this.#rows.willBring(ticket)) return;
       this.#queue.serve(ticket);
       await this.#guard(ticket, () => this.#begin(ticket));
     }
@@ -162,9 +181,19 @@ export class Scheduler implements Turns {
 
   async #step(engine: Engine, tickets: readonly Begun[]): Promise<void> {
     const stepped = engine.stepAll(tickets.map(({ sequence }) => sequence.next()));
-    const take = (ticket: Begun, at: number) =>
-      this.#guard(ticket, async () => this.#give(ticket, ticket.sequence.take((await stepped)[at]!)));
-    await Promise.all(tickets.map(take));
+    const take = (ticket: Begun) =>
+      this.#guard(ticket, async () =>
+        this.#give(ticket, ticket.sequence.take((await stepped)[tickets.indexOf(ticket)]!)),
+      );
+    // An error ends each request by itself.
+    await Promise.allSettled([stepped]);
+    const free = tickets.filter(({ grammar }) => !grammar);
+    await Promise.all(free.map(take));
+    // A grammar may take long to say which tokens are allowed: the tokens before go on their way first.
+    for (const ticket of tickets.filter(({ grammar }) => grammar)) {
+      await setImmediate();
+      await take(ticket);
+    }
   }
 
   /** An error in one request ends only that request. */

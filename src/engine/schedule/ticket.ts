@@ -4,6 +4,7 @@ import type { GenerateOptions, Piece } from "../answer/generate.ts";
 import type { Sequence, SequenceTerms } from "../answer/sequence.ts";
 import type { Terms } from "../answer/terms.ts";
 import { Stopwatch } from "../bill/stopwatch.ts";
+import type { LazyGrammar } from "../grammar/index.ts";
 import type { Engine } from "../run/engine.ts";
 
 /** A prompt, as ids, with its own options. */
@@ -57,6 +58,11 @@ export class Ticket {
         this.#left = true;
       },
     });
+  }
+
+  /** The grammar of its answer, if it has one. */
+  get grammar(): LazyGrammar | undefined {
+    return "options" in this.job ? this.job.options.grammar : undefined;
   }
 
   /** The key of the state that its prompt leaves. */

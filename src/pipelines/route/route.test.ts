@@ -229,10 +229,8 @@ describe("a Super that fails", () => {
   test("or does not begin in time leaves it, too", async () => {
     const pair = pairOf();
     pair.super.fails = { at: 0, how: "hangs" };
-    const started = performance.now();
     const answer = await answered(route(pair, "1", routing({ timeout: 50 })));
     expect(answer.route).toMatchObject({ to: "swift", degraded: true });
-    expect(performance.now() - started).toBeGreaterThan(45);
   });
 
   test("after its first piece fails the stream; a whole answer is Swift's", async () => {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { Refused } from "../../engine/schedule/refused.ts";
 import { jsonOf, post, serveModels, type Testing } from "../serve.testing.ts";
 import { Admission, type Place } from "./admission.ts";
@@ -111,13 +111,13 @@ test("over HTTP: the one too many gets 429 and when to come again, and a client 
   const leaving = new AbortController();
   const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
   const left = fetch(`${front.url}/v1/chat/completions`, { ...init, signal: leaving.signal }).catch((e) => e.name);
-  await vi.waitFor(async () => expect(await metric()).toBe("1"), 10_000);
+  await expect.poll(metric).toBe("1");
   const refused = await ask();
   expect([refused.status, (await jsonOf(refused)).error.code, vllm.got.length]).toEqual([429, "full", 1]);
   expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
   leaving.abort();
   expect(await left).toBe("AbortError");
-  await vi.waitFor(async () => expect(await metric()).toBe("0"), 10_000);
+  await expect.poll(metric).toBe("0");
   vllm.pause = briefly;
   const next = ask();
   await running.body!.cancel();

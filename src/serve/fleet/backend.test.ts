@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, expect, test } from "vitest";
 import { Backend } from "./backend.ts";
 import type { RemoteOptions } from "./file.ts";
 import type { Reply } from "./transport.ts";
@@ -24,7 +24,7 @@ test("a check that was under way when a request broke does not speak for the ser
   checks[0]!(well);
   await watched;
   expect(backend.up).toBe(false);
-  await vi.waitFor(() => expect(checks).toHaveLength(2), 10_000);
+  await expect.poll(() => checks).toHaveLength(2);
   checks[1]!(well);
-  await vi.waitFor(() => expect(backend.up).toBe(true), 10_000);
+  await expect.poll(() => backend.up).toBe(true);
 });

@@ -1,5 +1,5 @@
 import OpenAI from "openai";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Shape } from "../../engine/bill/shape.ts";
 import { receiptSchema } from "../../ledger/receipt.ts";
 import { limitOptions } from "../limits.ts";
@@ -37,7 +37,7 @@ beforeEach(async () => {
 /** Resolves when `up` servers answer. */
 async function answering(up: number): Promise<void> {
   const listed = async () => (await jsonOf(fetch(`${front.url}/v1/models/big`))).servers.up;
-  await vi.waitFor(async () => expect(await listed()).toBe(up), { timeout: 30_000, interval: 30 });
+  await expect.poll(listed).toBe(up);
 }
 
 const question = {
@@ -144,7 +144,7 @@ describe("of several servers", () => {
     const gate = new Promise<void>((resolve) => (open = resolve));
     pausing(() => gate);
     const four = Promise.all([streamed(), streamed(), streamed(), streamed()]);
-    await vi.waitFor(() => expect(asked()).toEqual([2, 2]), 10_000);
+    await expect.poll(asked).toEqual([2, 2]);
     open();
     await four;
     pausing(withoutEnd);
@@ -208,7 +208,7 @@ describe("of several servers", () => {
     servers[1].healthy = false;
     await answering(1);
     const answer = streamed();
-    await vi.waitFor(() => expect(asked()).toEqual([1, 0]), 10_000);
+    await expect.poll(asked).toEqual([1, 0]);
     servers[1].healthy = true;
     await answering(2);
     servers[0].healthy = false;
@@ -222,11 +222,9 @@ test("a client that leaves is left upstream, too, and billed for what came", asy
   const stream = await openai.chat.completions.create({ ...question, stream: true }, { signal: leaving.signal });
   for await (const event of stream) if (event.choices[0]?.delta.content) break;
   leaving.abort();
-  await vi.waitFor(() => expect(servers[0].left + servers[1].left).toBe(1), 10_000);
-  await vi.waitFor(async () => {
-    const { data } = await jsonOf(fetch(`${front.url}/v1/receipts?model=big&limit=1`));
-    expect(data[0].tokens.completion).toBeLessThan(4);
-  }, 10_000);
+  await expect.poll(() => servers[0].left + servers[1].left).toBe(1);
+  const latest = async () => (await jsonOf(fetch(`${front.url}/v1/receipts?model=big&limit=1`))).data[0];
+  await expect.poll(async () => (await latest()).tokens.completion).toBeLessThan(4);
 });
 
 test.each<[string, object, number, RegExp]>([

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate, setTimeout as sleep } from "node:timers/promises";
-import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventsOf, openTransport, type Transport } from "./transport.ts";
 
 let [server, transport]: [Server, Transport] = [] as never;
@@ -58,7 +58,7 @@ test.each<[string, (response: ServerResponse) => unknown]>([
   answer = ends;
   for (let i = 0; i < 5; i++) {
     expect(await read("[DONE]")).toEqual(["a", "[DONE]"]);
-    await vi.waitFor(() => expect(over).toBe(i + 1), 10_000);
+    await expect.poll(() => over).toBe(i + 1);
     // Lets the client read the end, too, which is on its way.
     for (let turn = 0; turn < 20; turn++) await setImmediate();
   }
@@ -72,7 +72,7 @@ test.each<[string, string, string[]]>([
 ])("a stream that %s loses its connection", async (_, last, events) => {
   answer = (response) => say(response, ...events);
   expect(await read(last)).toEqual([last]);
-  await vi.waitFor(() => expect(ended).toBe(1), { timeout: 10_000 });
+  await expect.poll(() => ended).toBe(1);
 });
 
 test("a server that breaks off fails the stream", async () => {

@@ -2,8 +2,8 @@ import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, wri
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
+import { callsOf } from "../../util/calls.testing.ts";
 import { UserError } from "../../util/errors.ts";
-import { slowness, worked } from "../../util/worked.testing.ts";
 import { openCheckpoint } from "../checkpoint.ts";
 import { withHeader, writeSafetensors } from "./testing.ts";
 
@@ -172,7 +172,7 @@ test("a pickle or a file that is not there, by its path: one sentence", () => {
   expect(() => openCheckpoint(at("folder.safetensors"))).toThrow("there are no weights in this folder");
 });
 
-test("a file of 2 GB opens in a moment, and a row at its end is read by itself", () => {
+test("a file of 2 GB opens with little work, and a row at its end is read by itself", async () => {
   put("config.json", { model_type: "tiny" });
   const rows = 2 ** 18;
   const entry = { dtype: "F16", shape: [rows, 4096], data_offsets: [0, rows * 8192] };
@@ -181,10 +181,13 @@ test("a file of 2 GB opens in a moment, and a row at its end is read by itself",
   writeSync(fd, header);
   ftruncateSync(fd, header.length + rows * 8192);
   closeSync(fd);
-  const [start, before] = [worked(), process.memoryUsage().arrayBuffers];
-  const { tensors, floats } = openCheckpoint(folder);
-  const last = floats(tensors.get("big")!, [rows - 1, rows]);
-  expect(worked() - start).toBeLessThan(500 * slowness());
+  const before = process.memoryUsage().arrayBuffers;
+  let last: Float32Array | undefined;
+  const calls = await callsOf(() => {
+    const { tensors, floats } = openCheckpoint(folder);
+    last = floats(tensors.get("big")!, [rows - 1, rows]);
+  });
+  expect(calls).toBeLessThan(500_000);
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(2 ** 20);
   expect(last).toEqual(new Float32Array(4096));
 });

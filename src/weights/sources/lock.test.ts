@@ -14,7 +14,7 @@ test("one at a time, the others wait and are told once", async () => {
   const visit = () =>
     withLock(path, { onWait: () => waits++ }, async () => {
       most = Math.max(most, ++inside);
-      await sleep(150);
+      await expect.poll(() => waits).toBe(2);
       return inside--;
     });
   expect(await Promise.all([visit(), visit(), visit()])).toEqual([1, 1, 1]);
@@ -68,14 +68,10 @@ test("waiting can be given up, and does not break the lock of who holds it", asy
   await withLock(path, {}, async () => {
     const waiting = withLock(path, { signal: stop.signal, onWait: () => stop.abort() }, async () => "in");
     await expect(waiting).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
-    let waited = false;
-    const patient = withLock(
-      path,
-      { onWait: () => (waited = true), signal: AbortSignal.timeout(250) },
-      async () => "in",
-    );
-    await expect(patient).rejects.toThrow();
-    expect(waited).toBe(true);
+    const later = new AbortController();
+    const onWait = () => void setTimeout(() => later.abort(), 20);
+    const patient = withLock(path, { onWait, signal: later.signal }, async () => "in");
+    await expect(patient).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
   });
 });
 

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync } from "node:fs";
+import { chmodSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
@@ -99,9 +99,21 @@ test("a Python without pip is passed over for the next", async () => {
 
 test("an abort stops pip", async () => {
   const folder = tempFolder();
-  writeAt(join(folder, "python3"), `#!/bin/sh\n/bin/sleep 100\necho > "${folder}/lasted"\n`);
+  writeAt(join(folder, "python3"), `#!/bin/sh\necho $$ > "${folder}/pid"\nexec /bin/sleep 1000\n`);
   chmodSync(join(folder, "python3"), 0o755);
   withEnv({ PATH: folder });
-  await expect(findWheel(tiny, AbortSignal.timeout(200))).rejects.toThrow();
-  expect(existsSync(join(folder, "lasted"))).toBe(false);
+  const stop = new AbortController();
+  const found = expect(findWheel(tiny, stop.signal)).rejects.toThrow();
+  const pid = () => (existsSync(join(folder, "pid")) ? Number(readFileSync(join(folder, "pid"), "utf8")) : 0);
+  await expect.poll(pid).toBeGreaterThan(0);
+  stop.abort();
+  await found;
+  const runs = () => {
+    try {
+      return process.kill(pid(), 0);
+    } catch {
+      return false;
+    }
+  };
+  await expect.poll(runs).toBe(false);
 });

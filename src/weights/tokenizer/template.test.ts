@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { callsOf } from "../../util/calls.testing.ts";
 import { UserError } from "../../util/errors.ts";
-import { slowness, worked } from "../../util/worked.testing.ts";
 import { strftime } from "./strftime.ts";
 import { renderTemplate } from "./template.ts";
 
@@ -49,9 +49,7 @@ describe("a hostile template is stopped with one sentence", () => {
     ["a constructor by its name", "{{ ''['constructor'] }}", /reaches for "constructor"/],
     ["Python's insides", "{{ ''.__class__.__mro__ }}", /reaches for "__class__"/],
   ])("%s", (_, template, reason) => {
-    const before = worked();
     const refusal = refusalOf(template);
-    expect(worked() - before).toBeLessThan(5000);
     expect(refusal).toBeInstanceOf(UserError);
     expect(String((refusal as Error).message)).toMatch(/^the chat template cannot write this chat: [^\n]+$/);
     expect(String((refusal as Error).message)).toMatch(reason);
@@ -79,18 +77,16 @@ test("a field of the chat may have any name", () => {
   expect(({} as Record<string, unknown>).a).toBeUndefined();
 });
 
-test("a usual chat takes less than a millisecond once the template is known", () => {
+test("a template is parsed once", async () => {
   const template = "{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}{% endfor %}";
   const messages = Array.from({ length: 10 }, (_, i) => ({
     role: i % 2 ? "assistant" : "user",
     content: "hello ".repeat(50),
   }));
-  const times = Array.from({ length: 200 }, () => {
-    const before = worked();
-    renderTemplate(template, { messages });
-    return worked() - before;
-  });
-  expect(times.sort((a, b) => a - b)[100]).toBeLessThan(2 * slowness());
+  const parsing = () => callsOf(() => renderTemplate(template, { messages }), "@huggingface/jinja");
+  const [first, second] = [await parsing(), await parsing()];
+  expect(second).toBeLessThan(first);
+  expect(await parsing()).toBe(second);
 });
 
 test("strftime, as Python writes it", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { callsOf } from "../../../util/calls.testing.ts";
 import { seededRandom } from "../../../util/random.ts";
-import { slowness, worked } from "../../../util/worked.testing.ts";
 import type { BlockMask } from "../block-sparse/block-mask.ts";
 import { maxOverGroups, type SelectOptions, selectBlocks, sumOverGroups } from "./select.ts";
 
@@ -229,14 +229,8 @@ describe("broken input", () => {
   });
 });
 
-test("30 layers of 9 heads at 8k are selected in well under their budget", () => {
+test("9 heads at 8k are selected with little work", async () => {
   const layer = randomScores(9, 9, 64, 64);
   const run = () => selectBlocks(layer, { ...base, heads: 9, rows: 64, cols: 64, rowOffset: 0, threshold: 0.9 });
-  for (let i = 0; i < 5; i++) run();
-  const times = Array.from({ length: 5 }, () => {
-    const before = worked();
-    for (let i = 0; i < 30; i++) run();
-    return worked() - before;
-  });
-  expect(Math.min(...times)).toBeLessThan(60 * slowness());
+  expect(await callsOf(run)).toBeLessThan(300_000);
 });

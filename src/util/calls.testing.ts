@@ -1,0 +1,39 @@
+import { Session } from "node:inspector";
+import { fileURLToPath } from "node:url";
+
+const source = fileURLToPath(new URL("..", import.meta.url));
+
+/**
+ * The calls of functions while `work` runs, in files whose path contains `path`: a measure of work that does not depend
+ * on the machine. Loops without calls and native code do not count.
+ */
+export async function callsOf(work: () => unknown, path = source): Promise<number> {
+  using profiling = new Profiling();
+  await work();
+  return profiling.calls(path);
+}
+
+class Profiling implements Disposable {
+  readonly #session = new Session();
+
+  constructor() {
+    this.#session.connect();
+    this.#session.post("Profiler.enable");
+    this.#session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: false });
+  }
+
+  calls(path: string): number {
+    let calls = 0;
+    this.#session.post("Profiler.takePreciseCoverage", (error, { result }) => {
+      if (error) throw error;
+      const own = result.filter(({ url }) => url.includes(path) && !/test(ing)?\.ts$/.test(url));
+      for (const { ranges } of own.flatMap(({ functions }) => functions)) calls += ranges[0]!.count;
+    });
+    return calls;
+  }
+
+  [Symbol.dispose](): void {
+    this.#session.post("Profiler.stopPreciseCoverage");
+    this.#session.disconnect();
+  }
+}
