@@ -21,7 +21,7 @@ export const labSection = (runs: readonly Committed[]): string =>
   runs.length === 0
     ? "No run has been committed yet."
     : [
-        `For every run, the recipe that \`lab pick\` takes if at most ${percent(LOSS)} of dense's quality may be lost, few items or many:`,
+        `For every run, the recipe that \`lab pick\` takes if at most ${percent(LOSS)} of dense's quality may be lost at the worse end of the interval:`,
         "",
         runsTable(runs),
       ].join("\n");

@@ -3,7 +3,7 @@ import type { RecipeSummary, Summary } from "../results.ts";
 /** The largest loss of a recipe to deploy, as a share of dense's quality. */
 export const BOUND = 0.05;
 /** With fewer items, no interval is trusted. */
-const FEWEST = 10;
+export const FEWEST = 10;
 
 export interface Advice<R> {
   /** Saves most FLOPs of all. */

@@ -147,7 +147,7 @@ async function generated(
   item: GenerationItem,
   signal: AbortSignal | undefined,
 ): Promise<Found> {
-  const ids = model.encode(item.prompt, true);
+  const ids = item.messages ? model.encode(item.messages) : model.encode(item.prompt, true);
   model.engine.forget();
   const { value, ms } = await timed(() => tokens(model, ids, item, signal));
   const { scored, text, spent, prefill, scoring } = value;

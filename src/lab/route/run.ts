@@ -1,14 +1,17 @@
 import path from "node:path";
 import { z } from "zod";
+import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
 import { parsePair } from "../../pipelines/route/name.ts";
+import { vocabularyOf } from "../../train/encoder-model.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeWhole } from "../../util/write-whole.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import type { Item } from "../item.ts";
 import { stringify } from "../reals.ts";
 import { machine, versions } from "../run/machine.ts";
-import type { Task } from "../task.ts";
+import { overChat, type Task } from "../task.ts";
 import { answersTo, safe } from "./answers.ts";
 import { evaluate, type PairResult } from "./evaluate.ts";
 import { resultTable } from "./table.ts";
@@ -52,8 +55,10 @@ export async function runRoutes(run: RouteRun): Promise<RouteReport[]> {
   const models = new Map<string, ResolvedModel>();
   for (const name of new Set(pairs.flatMap(({ swift, super: strong }) => [swift, strong])))
     models.set(name, await resolveModel(name, { signal: run.signal, onNotice: run.notice }));
+  const chat = [...models.values()].every(chats);
   const reports: RouteReport[] = [];
-  for (const task of run.tasks) {
+  for (const plain of run.tasks) {
+    const task = chat ? (overChat(plain) ?? plain) : plain;
     const items = await itemsOf(task, run);
     const answers = new Map<string, Awaited<ReturnType<typeof answersTo>>>();
     for (const [name, source] of models) {
@@ -70,6 +75,12 @@ export async function runRoutes(run: RouteRun): Promise<RouteReport[]> {
     await writeWhole(path.join(run.out, "README.md"), resultTable(reports, run.command));
   }
   return reports;
+}
+
+/** True if a model reads a user's text as a chat. */
+function chats({ path: file }: ResolvedModel): boolean {
+  const checkpoint = openCheckpoint(file);
+  return tokenizerOf(checkpoint, vocabularyOf(checkpoint)).chatTemplate !== undefined;
 }
 
 function modelsOf(text: string) {

@@ -1,6 +1,7 @@
 import { mean } from "../../util/mean.ts";
 import type { Item } from "../item.ts";
-import { figure, percent, range } from "../report/format.ts";
+import { FEWEST } from "../report/advice.ts";
+import { count, figure, percent, range } from "../report/format.ts";
 import type { RecipeSummary, Summary } from "../results.ts";
 
 /** The largest share of empty answers that can still be judged. */
@@ -27,7 +28,9 @@ export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
   return [...found, ...ofAnswers(recipe)];
 }
 
-function ofDense({ metric, chance }: Summary, { quality, ci95 }: RecipeSummary): string[] {
+function ofDense({ metric, chance, items }: Summary, { quality, ci95 }: RecipeSummary): string[] {
+  if (items < FEWEST)
+    return [`intervals of ${count(items, "item")} are not to be trusted, expected at least ${FEWEST}`];
   if (metric.better === "higher" && quality === 0)
     return [`dense scores 0 in ${metric.name}, so that no recipe can lose anything`];
   if (chance === undefined || ci95[0] > chance) return [];

@@ -58,6 +58,12 @@ describe("pick", () => {
     expect(pick(wide, { saving: 0.1 }).recipe).toBe("xattention:threshold=0.9");
   });
 
+  test("one item has no interval, and shows nothing", () => {
+    const one = { ...summary, items: 1 };
+    expect(pick(one, { quality: -1 }).recipe).toBe("dense");
+    expect(moreItems(one, -1)).toBe("one item has no interval");
+  });
+
   test("where lower is better, a loss is a rise", () => {
     const metric = { name: "perplexity", better: "lower" } as const;
     expect(pick({ ...summary, metric }, { quality: -0.01 }).recipe).toBe("xattention:threshold=0.5");

@@ -28,7 +28,7 @@ export async function readSummary(folder: string): Promise<Summary> {
  */
 export function pick(summary: Summary, wanted: Wanted): RecipeSummary {
   const { recipes, metric } = summary;
-  const worst = (recipe: RecipeSummary) => worstGain(metric, recipe);
+  const worst = (recipe: RecipeSummary) => worstGain(summary, recipe);
   const first = (order: (r: RecipeSummary) => number) => recipes.toSorted((a, b) => order(b) - order(a));
   if ("quality" in wanted) {
     const found = first((r) => r.flops_saved).find((r) => worst(r) >= wanted.quality);
@@ -46,9 +46,11 @@ export function pick(summary: Summary, wanted: Wanted): RecipeSummary {
 /** A change of quality, positive if it is better. */
 const gainOf = ({ better }: Summary["metric"], change: number): number => (better === "higher" ? change : -change);
 
-/** The worse end of a recipe's change of quality. */
-const worstGain = (metric: Summary["metric"], { delta }: RecipeSummary): number =>
-  Math.min(...delta.ci95.map((end) => gainOf(metric, end)));
+/** The worse end of a recipe's change of quality; one item has no interval, and shows nothing. */
+function worstGain({ metric, items }: Pick<Summary, "metric" | "items">, { recipe, delta }: RecipeSummary): number {
+  if (items < 2 && recipe !== "dense") return Number.NEGATIVE_INFINITY;
+  return Math.min(...delta.ci95.map((end) => gainOf(metric, end)));
+}
 
 /**
  * How many items might show that a saving recipe changes quality by `quality` or better: an interval's width falls
@@ -59,11 +61,14 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
     .filter((r) => r.flops_saved > 0)
     .flatMap((r) => {
       const mean = gainOf(metric, r.delta.mean);
-      const [room, width] = [mean - quality, mean - worstGain(metric, r)];
-      return room > 0 ? [{ recipe: r.recipe, items: Math.ceil(items * (width / room) ** 2) }] : [];
+      const [room, width] = [mean - quality, mean - worstGain({ metric, items }, r)];
+      return room > 0 && Number.isFinite(width)
+        ? [{ recipe: r.recipe, items: Math.ceil(items * (width / room) ** 2) }]
+        : [];
     })
     .sort((a, b) => a.items - b.items);
   const [least] = needs;
+  if (items < 2) return "one item has no interval";
   if (least === undefined)
     return "every recipe that saves FLOPs is below that in the mean, and more items would hardly change it";
   return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;
