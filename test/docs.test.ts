@@ -238,7 +238,7 @@ describe("the table of results", () => {
     theirs: 50,
     ratio: 1.6,
     runs: 7,
-    spread: [1.5, 1.7],
+    spread: [1.5, 1.7] as [number, number],
     machine: "a machine, 2 cores",
   };
   const folderWith = (files: Record<string, string>) => {
@@ -261,6 +261,11 @@ describe("the table of results", () => {
       "",
       "Machine: a machine, 2 cores.",
     ]);
+  });
+
+  test("says which savings a bench was given", () => {
+    const table = measuredTable([{ ...line, bench: "complete", save: ["lookup", "exit:layer=20"] }]);
+    expect(table).toContain("| `npm run bench -- complete --save lookup --save exit:layer=20` |");
   });
 
   test("tells machines apart", () => {

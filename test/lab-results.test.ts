@@ -18,6 +18,7 @@ import * as sft from "../tools/sft-results.ts";
 import * as sparse from "../tools/sparse-results.ts";
 import * as heads from "../tools/train-heads-results.ts";
 import * as ul2r from "../tools/ul2r-results.ts";
+import * as quality from "../tools/xattention-quality.ts";
 import { xattentionTables } from "../tools/xattention-tables.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-readme-"));
@@ -82,6 +83,10 @@ test("the pages say what docs/results says: npx tsx tools/lab-results.ts", () =>
 test("the page of exits and pruned prompts says what its runs say: npx tsx tools/cut-results.ts", () => {
   const page = [PAGE, SECTION, cutSection()] as const;
   expect(disagreements([page], committedRuns("docs/results/cuts"))).toEqual([]);
+});
+
+test("the page of xattention says what its likelihoods and needles say: npx tsx tools/xattention-quality.ts", () => {
+  expect(disagreements([[quality.PAGE, quality.SECTION, quality.qualityTable()]], [])).toEqual([]);
 });
 
 test("no recipe of the results' tables is without its run", () => {
