@@ -124,7 +124,7 @@ function parsed(figure: string, factors: readonly number[]): Omit<Figure, "line"
 function dataAt(path: string): string[] {
   if (!existsSync(path)) return [];
   if (statSync(path).isDirectory()) return readdirSync(path).flatMap((name) => dataAt(join(path, name)));
-  return /\.(md|jsonl?|csv|run|ya?ml)$/.test(path) ? [path] : [];
+  return /\.(md|jsonl?|csv|run)$/.test(path) ? [path] : [];
 }
 
 const known = new Map<string, readonly number[]>();
