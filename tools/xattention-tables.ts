@@ -86,10 +86,8 @@ function rivalsTable(runs: readonly Committed[]): string {
     .filter(isRivals)
     .map((summary) => {
       const text = kindOf(summary) === "text";
-      const cell = (name: string) => {
-        const recipe = under(summary, name);
-        return recipe && !text ? `${percent(recipe.flops_saved)}, ${found(summary, recipe)}` : lost(summary, name);
-      };
+      const right = (recipe: RecipeSummary) => `${percent(recipe.flops_saved)}, ${found(summary, recipe)}`;
+      const cell = (name: string) => (text ? lost(summary, name) : right(under(summary, name)!));
       const task = `${summary.model}, ${kindOf(summary)}, ${tokensOf(summary).toLocaleString("en")}`;
       return [task, text ? "0" : found(summary, denseOf(summary)), ...RIVALS.map(cell)];
     });
