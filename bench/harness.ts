@@ -53,6 +53,8 @@ export interface Outcome {
   bench: Bench;
   model: string;
   peer: string;
+  /** The savings compared with dense, in benches that take them as an option. */
+  save?: readonly string[];
   beside?: string;
   rounds: Round[];
   floor?: number;
@@ -68,6 +70,7 @@ export async function measure(bench: Bench, options: BenchOptions): Promise<Outc
     bench,
     model: bench.model ?? options.model,
     peer: theirs.name,
+    ...(bench.saves && { save: options.save }),
     ...(beside && { beside: beside.name }),
     rounds: rounds.map((values) => roundOf(bench, values)),
     ...(floor !== undefined && { floor }),

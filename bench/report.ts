@@ -17,6 +17,7 @@ export interface Result {
   runs: number;
   spread: [number, number];
   machine: string;
+  save?: readonly string[];
   floor?: number;
   /** The median of a third side, for information. */
   beside?: { name: string; value: number };
@@ -30,7 +31,7 @@ export function median(values: readonly number[]): number {
 }
 
 /** `path` is the model's file. */
-export function summarise({ bench, model, peer, beside, rounds, floor }: Outcome, path?: string): Result {
+export function summarise({ bench, model, peer, save, beside, rounds, floor }: Outcome, path?: string): Result {
   const ratios = rounds.map((r) => r.ratio);
   return {
     bench: bench.name,
@@ -43,6 +44,7 @@ export function summarise({ bench, model, peer, beside, rounds, floor }: Outcome
     runs: rounds.length,
     spread: [short(Math.min(...ratios)), short(Math.max(...ratios))],
     machine: machine(path),
+    ...(save !== undefined && { save }),
     ...(floor !== undefined && { floor: short(floor) }),
     ...(beside !== undefined && { beside: { name: beside, value: short(median(rounds.map((r) => r.beside!))) } }),
   };

@@ -104,6 +104,12 @@ describe("the result", () => {
     expect(lines.at(-2)).toMatch(/^median +4 +3 +2$/);
   });
 
+  it("says which savings were compared, if the bench takes them", async () => {
+    const { bench } = scriptedBench([9, 1, 1, 1, 1, 1], [9, 1, 1, 1, 1, 1], { saves: true });
+    const save = ["exit:layer=20"];
+    expect(summarise(await measure(bench, { ...options, save }))).toMatchObject({ save });
+  });
+
   it("has no floor where none is known", async () => {
     const { bench } = scriptedBench([9, 1, 1, 1, 1, 1], [9, 1, 1, 1, 1, 1]);
     const outcome = await measure(bench, options);

@@ -12,6 +12,7 @@ import { exitTrainOptions } from "../src/train/exits/options.ts";
 import { guardOptions } from "../src/train/guard/options.ts";
 import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
+import { counts, documentation, unsourced } from "../tools/figure-sources.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
 import {
   describedMethods,
@@ -33,13 +34,8 @@ import { markdownTable, root, withSection } from "../tools/section.ts";
 import { speedTable } from "../tools/speed.ts";
 import { tasksTable } from "../tools/tasks.ts";
 
+const pages = documentation();
 const read = (path: string) => readFileSync(join(root, path), "utf8");
-const pages = [
-  "README.md",
-  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
-    .filter((file) => file.endsWith(".md"))
-    .map((file) => `docs/${file}`),
-];
 const verbs = [...read("src/cli/program.ts").matchAll(/^ {2}(\w+): \{\s+summary: /gm)].map(([, verb]) => verb);
 
 /** Formatters align the columns of a table, which does not change its content. */
@@ -85,6 +81,20 @@ describe.each(pages)("%s", (page) => {
         savings.map((s) => s.name),
         saving,
       ).toContain(saving);
+  });
+});
+
+describe("figures", () => {
+  const allowed = counts();
+
+  test.each(pages)("of %s stand in generated blocks or beside their data: npx tsx tools/figure-sources.ts", (page) => {
+    expect(unsourced(page, read(page)).length).toBe(allowed[page] ?? 0);
+  });
+
+  test("without data are allowed on no page of README.md and docs/savings, and on no page that is gone", () => {
+    const listed = Object.keys(allowed);
+    expect(listed.filter((page) => page === "README.md" || page.startsWith("docs/savings/"))).toEqual([]);
+    expect(listed.filter((page) => !pages.includes(page))).toEqual([]);
   });
 });
 
@@ -228,7 +238,7 @@ describe("the table of results", () => {
     theirs: 50,
     ratio: 1.6,
     runs: 7,
-    spread: [1.5, 1.7],
+    spread: [1.5, 1.7] as [number, number],
     machine: "a machine, 2 cores",
   };
   const folderWith = (files: Record<string, string>) => {
@@ -251,6 +261,11 @@ describe("the table of results", () => {
       "",
       "Machine: a machine, 2 cores.",
     ]);
+  });
+
+  test("says which savings a bench was given", () => {
+    const table = measuredTable([{ ...line, bench: "complete", save: ["lookup", "exit:layer=20"] }]);
+    expect(table).toContain("| `npm run bench -- complete --save lookup --save exit:layer=20` |");
   });
 
   test("tells machines apart", () => {

@@ -17,6 +17,7 @@ const resultSchema = z.object({
   runs: z.int(),
   spread: z.tuple([number, number]),
   machine: z.string(),
+  save: z.array(z.string()).optional(),
   floor: number.optional(),
 });
 export type Measured = z.infer<typeof resultSchema>;
@@ -48,13 +49,17 @@ function joined(rows: readonly (readonly string[])[]): string[] {
 const modelFlag = (model: string): string =>
   ["smollm2", "none"].includes(model) || model.includes(" ") ? "" : ` --model ${model}`;
 
+/** What a bench was called with, beyond its name. */
+const flags = ({ model, save = [] }: Measured): string =>
+  modelFlag(model) + save.map((saving) => ` --save ${saving}`).join("");
+
 /** The table of figures: a row a command, in it a line a machine, then the machines. */
 export function measuredTable(results: readonly Measured[]): string {
   if (results.length === 0) return "No result has been committed yet.";
   const machines = [...new Set(results.map((r) => r.machine))];
   const head = ["command", "unit", "ours", "peer", "theirs", "ratio (spread)", "rounds", "floor"];
   const body = results.map((r) => [
-    `\`npm run bench -- ${r.bench}${modelFlag(r.model)}\``,
+    `\`npm run bench -- ${r.bench}${flags(r)}\``,
     r.unit,
     String(r.ours),
     r.peer,

@@ -1,7 +1,7 @@
 /**
  * The encoder's share of an answer about one picture: in FLOPs by the operators' own rules, of a model with tiles as
  * large as SmolVLM-256M (a SigLIP base of 512 pixels before a SmolLM2 of 135M), from its configuration alone; or in
- * time, of the model in a folder:
+ * time, of the model in a folder. Shares are in percent; a row is a line of JSON:
  *
  *     npx tsx tools/vision-share.ts [FOLDER]
  */
@@ -10,6 +10,7 @@ import sharp from "sharp";
 import { shapeOf, withoutWeights } from "../src/engine/bill/shape.ts";
 import { evalCost, graphCost } from "../src/graph/index.ts";
 import { load } from "../src/index.ts";
+import { machine } from "../src/lab/run/machine.ts";
 import { openVision } from "../src/models/open-vision.ts";
 import { traceAnyVision } from "../src/models/vision-graph.ts";
 import { seededRandom } from "../src/util/random.ts";
@@ -32,7 +33,9 @@ const config = {
   },
 };
 
-const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+const percent = (share: number) => Number((100 * share).toFixed(1));
+const rounded = (flops: number) => Number(flops.toPrecision(3));
+const print = (row: object) => console.log(JSON.stringify(row));
 
 /** FLOPs of an encoder with tiles and its decoder, and of a saving that drops seven tenths of the rows after two layers. */
 function computed(): void {
@@ -48,10 +51,8 @@ function computed(): void {
     const [encoder, dense] = [pictures * tile, cost(rows)];
     const saved = deeper * (dense - cost(0.3 * rows));
     const all = encoder + dense;
-    const figures = `${encoder.toExponential(2)} of ${all.toExponential(2)} FLOPs, ${percent(encoder / all)}`;
-    console.log(
-      `${pictures} pictures, ${rows} rows: the encoder takes ${figures}; dropping saves ${percent(saved / all)}`,
-    );
+    const shares = { encoderShare: percent(encoder / all), droppingSaves: percent(saved / all) };
+    print({ pictures, rows, flops: { encoder: rounded(encoder), all: rounded(all) }, ...shares });
   }
 }
 
@@ -70,8 +71,14 @@ async function measured(folder: string): Promise<void> {
   }
   const median = (of: "encode" | "prefill" | "decode") => times.map((ms) => ms[of]).sort((a, b) => a - b)[COUNT >> 1]!;
   const [encode, prefill, decode] = [median("encode"), median("prefill"), median("decode")];
-  const parts = `encode ${encode.toFixed(1)} ms, prefill ${prefill.toFixed(1)} ms, decode ${decode.toFixed(1)} ms`;
-  console.log(`${parts}: the encoder takes ${percent(encode / (encode + prefill + decode))}`);
+  const ms = { encode: Math.round(encode), prefill: Math.round(prefill), decode: Math.round(decode) };
+  print({
+    model: folder,
+    pictures: COUNT,
+    ms,
+    encoderShare: percent(encode / (encode + prefill + decode)),
+    machine: machine(),
+  });
 }
 
 const { positionals } = parseArgs({ allowPositionals: true });

@@ -19,6 +19,8 @@ const RECIPES: readonly (readonly [name: string, mark: string])[] = [
   ["tri-shape", "tri-shape"],
 ];
 
+const RIVALS = ["minference", "flexprefill"] as const;
+
 const MODELS = [
   ["SmolLM2", "smollm2"],
   ["Qwen2.5-Coder", "qwen2.5-coder"],
@@ -35,11 +37,13 @@ const under = ({ recipes }: Summary, mark: string): RecipeSummary | undefined =>
   recipes.find(({ recipe }) => recipe.includes(mark));
 const denseOf = (summary: Summary): RecipeSummary => under(summary, "dense")!;
 
+const isRivals = (summary: Summary): boolean => RIVALS.some((name) => under(summary, name));
+
 /** A model's runs of one kind, the shortest first. */
 const runsOf = (runs: readonly Committed[], model: string, kind: string): Summary[] =>
   runs
     .map(({ summary }) => summary)
-    .filter((summary) => summary.model === model && kindOf(summary) === kind)
+    .filter((summary) => summary.model === model && kindOf(summary) === kind && !isRivals(summary))
     .sort((a, b) => tokensOf(a) - tokensOf(b));
 
 /** FLOPs saved, and nats of the mean token beyond dense's. */
@@ -75,9 +79,24 @@ function foundTable(runs: readonly Committed[]): string {
   return markdownTable(["found", "dense", ...RECIPES.map(([name]) => name)], rows);
 }
 
+/** What the rivals save and lose in runs of their own; text in nats of the mean token, other tasks in right answers. */
+function rivalsTable(runs: readonly Committed[]): string {
+  const rows = runs
+    .map(({ summary }) => summary)
+    .filter(isRivals)
+    .map((summary) => {
+      const text = kindOf(summary) === "text";
+      const right = (recipe: RecipeSummary) => `${percent(recipe.flops_saved)}, ${found(summary, recipe)}`;
+      const cell = (name: string) => (text ? lost(summary, name) : right(under(summary, name)!));
+      const task = `${summary.model}, ${kindOf(summary)}, ${tokensOf(summary).toLocaleString("en")}`;
+      return [task, text ? "0" : found(summary, denseOf(summary)), ...RIVALS.map(cell)];
+    });
+  return markdownTable(["rivals: saved, nats lost or found", "dense", ...RIVALS], rows);
+}
+
 /**
- * Tables of docs/results/README.md: what recipes save and lose on text, and how many needles and keys they find.
+ * Tables of docs/results/README.md: what recipes save and lose on text, how many needles and keys they find, and the same of the rivals.
  * `lab-results.ts` writes them.
  */
 export const xattentionTables = (runs: readonly Committed[]): string =>
-  [...MODELS.map((model) => textTable(runs, model)), foundTable(runs)].join("\n\n");
+  [...MODELS.map((model) => textTable(runs, model)), foundTable(runs), rivalsTable(runs)].join("\n\n");

@@ -81,7 +81,8 @@ describe("always", () => {
         return source.search(...asked);
       },
     };
-    const arrived = performance.now() - 300;
+    const now = performance.now();
+    const arrived = now - 300;
     const { receipt } = await asked(ALWAYS, fakeModel(tokenizer), slow, { arrived });
     // The fakes' own receipts have a millisecond of prefill and one of decode each.
     expect(receipt.ms).toEqual({ queue: 0, load: 0, encode: 0, prefill: 5299, decode: 1, total: 5300 });
