@@ -50,8 +50,10 @@ test("a run on prompts and completions records raw; the printed command, as prin
   expect(command).toBe(`run --model ${base} --adapter ${at("raw")}`);
   const printed = await answer([...command.split(" "), "a cat"]);
   expect(printed).toEqual(await answer(["run", "--model", base, "--adapter", at("raw"), "--raw", "a cat"]));
+  const chatted = await answer([...command.split(" "), "--no-raw", "a cat"]);
+  expect(chatted).not.toEqual(printed);
   rmSync(join(at("raw"), "modicum.json"));
-  expect(printed).not.toEqual(await answer([...command.split(" "), "a cat"]));
+  expect(await answer([...command.split(" "), "a cat"])).toEqual(chatted);
 });
 
 test("a run on chats records chat; one on both records none, and says so, also over an older record", async () => {

@@ -30,7 +30,7 @@ import { tokenizerOf } from "./file/tokenizer-of.ts";
 import { tuneOnce } from "./file/tune.ts";
 import type { Loaded } from "./kinds/kind.ts";
 import { refuseOnAxes } from "./kinds/seamless.ts";
-import { otherTemplate, plainTextOf, promptFormOf } from "./prompt-form.ts";
+import { isIds, otherTemplate, type Prompt, plainTextOf, promptFormOf, turnsOf } from "./prompt.ts";
 import { Engine } from "./run/engine.ts";
 import { type Lease, Recipes } from "./run/recipes.ts";
 import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
@@ -38,10 +38,7 @@ import { asJson, type Tool } from "./tools/tools.ts";
 import { knowsCalls, plainTurns } from "./tools/turns.ts";
 import { ImageReader } from "./vision/image-reader.ts";
 
-/** A prompt: a text, the turns of a chat, or token ids, which are used unchanged. */
-export type Prompt = string | readonly ChatMessage[] | readonly number[];
-
-export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
+export { isIds, type Prompt } from "./prompt.ts";
 
 /** How a text is read by a model that fills in. */
 export interface InfillAsked {
@@ -212,10 +209,6 @@ export class LanguageModel implements Loaded {
     this.recipes[Symbol.dispose]();
   }
 }
-
-/** A text as one user turn; turns as they are. */
-export const turnsOf = (prompt: string | readonly ChatMessage[]): readonly ChatMessage[] =>
-  typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
 
 export const bosOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
 

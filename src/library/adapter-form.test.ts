@@ -3,6 +3,7 @@ import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { openAdapted } from "../engine/file/adapters.ts";
 import { load, type Model, UserError } from "../index.ts";
 import { tinyWithTemplate } from "../serve/serve.testing.ts";
 import { adapterHash, readRecord, writeRecord } from "../weights/adapter/record.ts";
@@ -54,6 +55,14 @@ test("an adapter for every request is read in its form, too", async () => {
   expect(model.language.formOf(text)).toBe("raw");
   expect(model.language.formOf(text, false)).toBe("chat");
   expect(model.language.formOf([1, 2])).toBeUndefined();
+});
+
+test("so is one that is merged into its base", async () => {
+  cpSync(path.join(poet, "../llama"), at("merged"), { recursive: true });
+  await writeRecord(at("merged"), { prompt: "raw" });
+  const biased = path.join(import.meta.dirname, "../models/fixtures/llama-biased");
+  const { own, records } = openAdapted(biased, { adapter: at("merged") });
+  expect([own, records.get(undefined)]).toEqual([undefined, { name: "merged", prompt: "raw" }]);
 });
 
 test.each<[string, object[], object]>([

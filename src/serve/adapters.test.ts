@@ -156,6 +156,20 @@ describe("its base", () => {
     ]);
   });
 
+  test("is named for its requests, with a key's savings, but not with the base's recipes", async () => {
+    const catalogue = await open([`base=${base}`], specs);
+    const saving = "xattention:threshold=0.9";
+    const usual = ["base@fast", saving];
+    const chosen = await catalogue.chooseWriter({ model: "sku" }, usual);
+    expect([chosen.adapter, chosen.served.id, ...chosen.recipe.map(({ text }) => text)]).toEqual([
+      "sku",
+      "base",
+      expect.stringContaining(saving),
+    ]);
+    expect((await catalogue.chooseWriter({ model: "sku", savings: [] }, usual)).recipe).toEqual([]);
+    expect((await catalogue.chooseWriter({ model: "base" })).adapter).toBeUndefined();
+  });
+
   test.each<[string, () => string, readonly string[], RegExp]>([
     [
       "a base of several that is not named",

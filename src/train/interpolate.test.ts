@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { llama } from "../models/llama.ts";
 import { openLora } from "../weights/adapter/lora.ts";
+import { writeRecord } from "../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";
 import { writeAdapter } from "./checkpoint/adapter.ts";
 import { factorsOf, fixture, tensorsOf } from "./checkpoint/written.testing.ts";
@@ -55,7 +56,9 @@ test("an adapter's update is scaled, also where modules have alphas of their own
   await writeAdapter(at("adapter"), {
     ...{ base: "b", task: "CAUSAL_LM", rank: 2, alpha: 4, layout, names, factors },
   });
+  await writeRecord(at("adapter"), { prompt: "raw" });
   await interpolateAdapter(at("adapter"), 0.5, at("half"));
+  expect(openLora(at("half")).record).toEqual({ prompt: "raw" });
   const scales = (name: string) => [...openLora(at(name)).updates.values()].map((update) => update.scale);
   expect(scales("half")).toEqual(scales("adapter").map((scale) => scale / 2));
   const file = path.join(at("adapter"), "adapter_config.json");

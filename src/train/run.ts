@@ -1,7 +1,7 @@
 import { UserError } from "../util/errors.ts";
 import type { AdapterRecord } from "../weights/adapter/record.ts";
 import type { Batch, TrainingData } from "./data/batch.ts";
-import type { RunData } from "./data/open.ts";
+import { type RunData, recordOf } from "./data/open.ts";
 import { checkBest, type Evaluation, measureOf, type Scoring } from "./evaluation.ts";
 import { frozenWork } from "./guard/frozen-work.ts";
 import { fitToData } from "./methods/fit.ts";
@@ -145,7 +145,7 @@ export class TrainingRun implements Disposable {
 
   /** How the prompts of its data are written, if it is in one form. */
   get prompts(): AdapterRecord | undefined {
-    return this.data.prompts === "mixed" ? undefined : this.data.prompts;
+    return recordOf(this.data);
   }
 
   get accumulate(): number {

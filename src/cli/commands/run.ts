@@ -25,7 +25,8 @@ interface Options extends SessionOptions {
 export function define(command: Command): void {
   addSessionFlags(command.argument("[prompt]", "the prompt; text from stdin is put before it"))
     .option("--image <file>", "an image before the prompt, of a model that reads images; may be repeated", collect)
-    .option("--raw", "use the prompt as is, without the model's chat template")
+    .option("--raw", "use the prompt as is, without the model's chat template (default: as the adapter was trained)")
+    .option("--no-raw", "use the chat template, also for an adapter that was trained on plain text")
     .option("--infill", "fill the prompt's blanks, <extra_id_0>, <extra_id_1> …, by a model that was trained to")
     .addOption(new Option("--mode <mode>", "the mode of a model trained by UL2R that reads the prompt").choices(MODES))
     .option("--format <json or file>", "json: constrain the answer to a JSON object; FILE: to the JSON schema in it")
@@ -46,7 +47,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   const mode = options.mode === undefined ? {} : { mode: options.mode as Mode };
   const settings = {
     ...generation(options),
-    ...(options.raw && { raw: true }),
+    ...(options.raw !== undefined && { raw: options.raw }),
     ...mode,
     ...format,
     ...(image && { images: image }),

@@ -69,6 +69,10 @@ function alike(options: DataOptions, { head }: Split): DataOptions {
   };
 }
 
+/** How the prompts of data are written, if they are in one form. */
+export const recordOf = ({ prompts }: RunData): AdapterRecord | undefined =>
+  prompts === "mixed" ? undefined : prompts;
+
 /** A sentence on data of which no form is recorded; undefined if one is. */
 export const mixedSentence = ({ prompts }: RunData): string | undefined =>
   prompts === "mixed"

@@ -114,5 +114,8 @@ trainer = Run(
 )
 trainer.train()
 trainer.save_model(args.out)
+record = here / (run["adapter"] or "") / "modicum.json"  # how prompts are written
+if record.exists():
+    (Path(args.out) / record.name).write_text(record.read_text())
 (Path(args.out) / "losses.json").write_text(json.dumps([e["loss"] for e in trainer.state.log_history if "loss" in e]))
 `;

@@ -6,8 +6,10 @@ import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { writeJson, writeWhole } from "../../util/write-whole.ts";
+import { writeRecord } from "../../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { TrainingData } from "../data/batch.ts";
+import { recordOf } from "../data/open.ts";
 import { openRun } from "../open-run.ts";
 import type { TrainOptions } from "../options.ts";
 import { stepsOf } from "../run.ts";
@@ -66,7 +68,10 @@ async function written(
   using _ = subject;
   if (data.head) throw new UserError(`head: ${data.head.kind} is not exported; expected a language model`);
   if (!base) await subject.write(model);
-  else if (options.lora) await subject.write(adapter);
+  else if (options.lora) {
+    await subject.write(adapter);
+    await writeRecord(adapter, recordOf(data));
+  }
   const checkpoint = base?.checkpoint ?? openCheckpoint(model);
   const trained = options.train.length === 0 ? null : trainedNames(checkpoint, subject);
   const place = base ? placeOf(base) : "model";

@@ -4,20 +4,8 @@ import type { TrainingSummary } from "./run.ts";
 export function summaryRows(runs: readonly TrainingSummary[]): string[][] {
   const tasks = [...new Set(runs.flatMap((run) => Object.keys(run.tasks ?? {})))];
   const names = tasks.map((name) => name.toUpperCase());
-  const head = [
-    "RUN",
-    "STEPS",
-    "TOKENS",
-    "SAMPLES",
-    "FIRST LOSS",
-    "LAST",
-    "BEST",
-    ...names,
-    "FLOPS",
-    "SAVED",
-    "PROMPTS",
-    "ENDED",
-  ];
+  const losses = ["FIRST LOSS", "LAST", "BEST"];
+  const head = ["RUN", "STEPS", "TOKENS", "SAMPLES", ...losses, ...names, "FLOPS", "SAVED", "PROMPTS", "ENDED"];
   return [head, ...runs.map((run) => rowOf(run, tasks))];
 }
 

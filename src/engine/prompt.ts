@@ -1,8 +1,16 @@
 import { UserError } from "../util/errors.ts";
 import { type ChatMessage, type PromptForm, type Tokenizer, templateHash } from "../weights/tokenizer/index.ts";
 import type { NamedRecord } from "./file/adapters.ts";
-import { isIds, type Prompt } from "./language-model.ts";
 import type { Tool } from "./tools/tools.ts";
+
+/** A prompt: a text, the turns of a chat, or token ids, which are used unchanged. */
+export type Prompt = string | readonly ChatMessage[] | readonly number[];
+
+export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
+
+/** A text as one user turn; turns as they are. */
+export const turnsOf = (prompt: string | readonly ChatMessage[]): readonly ChatMessage[] =>
+  typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
 
 /**
  * The form in which a prompt is read; undefined for ids, which are used unchanged. A caller's `raw` comes first, then
