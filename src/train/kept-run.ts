@@ -22,7 +22,7 @@ export async function keepRun(run: TrainingRun, options: TrainOptions, out: stri
     { shape: [values.length], values: () => values },
   ]);
   const state = { step: run.done, counters: finite(run.counters), config: options, data, machine: thisMachine() };
-  await keepState(out, state, new Map(tensors));
+  await keepState(out, { ...state, ...(run.trained && { trained: run.trained }) }, new Map(tensors));
 }
 
 /** JSON has no NaN: counters without a value are left out. */
@@ -33,5 +33,6 @@ const finite = (counters: Counters): Record<string, number> =>
 export function restoreRun(run: TrainingRun, kept: KeptState): void {
   for (const [name, values] of buffersOf(run)) values.set(kept.buffer(name, [values.length]));
   run.done = kept.step;
+  run.trained = kept.trained;
   Object.assign(run.counters, kept.counters);
 }
