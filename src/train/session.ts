@@ -245,7 +245,7 @@ async function openFolder(
   signal: AbortSignal | undefined,
 ): Promise<RunFolder> {
   const held = existsSync(optionsFile(out));
-  if (reuse === "refuse" && existsSync(out) && readdirSync(out).length > 0)
+  if (reuse === "refuse" && existsSync(out) && readdirSync(out).some((name) => !name.endsWith(".part")))
     throw new UserError(
       held
         ? `${out} holds a run; --resume goes on with it, --force begins anew`
