@@ -4,7 +4,7 @@ import { interrupt, sayHowToGoOn, stoppable } from "./interrupt.ts";
 import { listenForStop } from "./stop-signal.ts";
 
 /** Calls the newest listener alone: the test's own process listens, too. */
-const raise = (signal: NodeJS.Signals) => process.listeners(signal).at(-1)!(signal, 0);
+const raise = (signal: NodeJS.Signals) => process.listeners(signal).at(-1)!(signal);
 
 afterEach(() => void vi.restoreAllMocks());
 
