@@ -109,6 +109,22 @@ test("a run that is stopped while its tasks are scored goes on with that evaluat
   expect(halves.tasks).toEqual(whole.tasks);
 });
 
+test("a skipped step whose evaluation failed goes on, its norm no number", async () => {
+  const wild = { clip: 0, spikes: "skip" as const, optimizer: { ...options.optimizer, lr: 1e30 } };
+  const skipping = { ...options, ...wild, tasks: ["mine"], evaluateEvery: 3, steps: 3, validation: 0 };
+  const call = session("skipped-halves", {
+    options: skipping,
+    labTasks: tasksThat(() => {
+      throw new Error("no answer");
+    }),
+  });
+  await expect(runSession(call, noBase, {})).rejects.toThrow("no answer");
+  const reports: StepReport[] = [];
+  const again = { ...call, reuse: "resume" as const, labTasks: tasksThat(() => {}) };
+  await runSession(again, noBase, { onStep: (report) => reports.push(report) });
+  expect(reports).toMatchObject([{ step: 3, norm: Number.NaN, skipped: true, tasks: { mine: expect.any(Number) } }]);
+});
+
 test("a run that is killed or stopped while its model is opened goes on as if it had not been", async () => {
   const call = session("opening", { options: { ...options, tasks: ["mine"] } });
   const killed = path.join(folder, "opening-killed");

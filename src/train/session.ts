@@ -112,7 +112,7 @@ async function advanced<T>(
   if (kept) refuseOtherParameters(session, kept);
   const { subject, data, scorer } = await orNothing(() => openWhole(session, openBase, kept !== undefined));
   const score = () => scoreSubject(subject, options, out, scorer!, signal);
-  using run = await TrainingRun.open(options, subject, data, scorer && { tasks: scorer.tasks, score });
+  using run = await orNothing(() => TrainingRun.open(options, subject, data, scorer && { tasks: scorer.tasks, score }));
   for (const told of [droppedSentence(data, options.tokens), run.notice]) if (told) onNotice?.(told);
   if (kept) {
     for (const told of checkState(session, kept, data)) onNotice?.(told);
