@@ -60,7 +60,7 @@ function lasting(out: string): unknown {
   return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };
 }
 
-test("killed at several points and resumed, a run does no item twice and gives the same summary; Ctrl-C, too", async () => {
+test("killed at several points and resumed, a run does no item twice and gives the same summary; stopped by a signal, too", async () => {
   const [whole, part] = [path.join(folder, "whole"), path.join(folder, "part")];
   const words = ["--recipe", "xattention:threshold=0.9"];
   expect(await lab(whole, words)).toMatchObject({ code: 0, out: expect.stringContaining("xattention:threshold=0.9 ") });
@@ -68,8 +68,12 @@ test("killed at several points and resumed, a run does no item twice and gives t
     expect(await lab(part, [...words, "--resume"], { lines: at, signal: "SIGKILL" })).toMatchObject({
       signal: "SIGKILL",
     });
-  const stopped = await lab(part, [...words, "--resume"], { lines: ITEMS + 30, signal: "SIGINT" });
-  expect(stopped).toMatchObject({ code: 130, out: "", err: expect.stringMatching(/stopped; .*--resume continues\n$/) });
+  const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+  for (const [i, signal] of (Object.keys(signals) as (keyof typeof signals)[]).entries()) {
+    const stopped = await lab(part, [...words, "--resume"], { lines: ITEMS + 20 + 30 * i, signal });
+    const err = expect.stringMatching(/stopped; `modicum lab run .* --resume` goes on\n$/);
+    expect(stopped).toMatchObject({ code: signals[signal], out: "", err });
+  }
   expect(lines(part).length).toBeLessThan(2 * ITEMS);
   const last = await lab(part, [...words, "--resume", "--json"]);
   const [summary] = JSON.parse(last.out).summaries;

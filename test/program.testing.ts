@@ -21,9 +21,13 @@ export interface Call {
   /** The text piped into stdin; empty by default. */
   input?: string;
   env?: Record<string, string>;
-  /** Sends SIGINT as soon as stdout or stderr shows this. */
+  /** Sends the signal, SIGINT by default, as soon as stdout or stderr shows this. */
   interruptAt?: RegExp;
+  signal?: NodeJS.Signals;
 }
+
+/** Events of the process that a command listens to until it ends. */
+const stopEvents = ["SIGINT", "SIGTERM", "SIGHUP", "exit"] as const;
 
 /**
  * Runs the program's words within the test's own process, which spares the start of another. It is for calls that read no stdin,
@@ -32,7 +36,7 @@ export interface Call {
 export async function inProcess(words: readonly string[], home: string): Promise<Ended> {
   const said = { stdout: "", stderr: "" };
   const before = process.exitCode;
-  const listeners = process.listeners("SIGINT");
+  const listeners = stopEvents.map((event) => process.rawListeners(event));
   process.exitCode = 0;
   vi.stubEnv("MODICUM_HOME", home);
   withoutStdin();
@@ -49,7 +53,9 @@ export async function inProcess(words: readonly string[], home: string): Promise
     syncBuiltinESMExports();
     vi.unstubAllEnvs();
     process.exitCode = before;
-    for (const listener of process.listeners("SIGINT").slice(listeners.length)) process.off("SIGINT", listener);
+    for (const [i, event] of stopEvents.entries())
+      for (const listener of process.rawListeners(event).slice(listeners[i]!.length))
+        process.off(event, listener as () => void);
   }
 }
 
@@ -71,7 +77,10 @@ export async function temporaryHome(): Promise<{ path: string } & Disposable> {
 }
 
 /** Runs the program as a user does. */
-export async function modicum(words: readonly string[], { input, env, interruptAt }: Call = {}): Promise<Ended> {
+export async function modicum(
+  words: readonly string[],
+  { input, env, interruptAt, signal = "SIGINT" }: Call = {},
+): Promise<Ended> {
   const child = spawn(process.execPath, [join(root, "bin", "modicum.js"), ...words], {
     stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     env: { ...process.env, ...env },
@@ -82,7 +91,7 @@ export async function modicum(words: readonly string[], { input, env, interruptA
     stream.on("data", (chunk) => {
       if (interruptAt?.test(shown)) return;
       shown += chunk;
-      if (interruptAt?.test(shown)) child.kill("SIGINT");
+      if (interruptAt?.test(shown)) child.kill(signal);
     });
   }
   const [stdout, stderr, [status]] = await Promise.all([text(child.stdout!), text(child.stderr!), once(child, "exit")]);

@@ -10,4 +10,5 @@ export function commandOf(words: readonly string[]): string {
 const passing = /^(--resume|--force|--queue(=.*)?)$/;
 
 /** A word as a shell reads it. */
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`);
+export const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -9,7 +9,8 @@ const url = (file: string) => JSON.stringify(fileURLToPath(new URL(file, import.
 
 /** Logs until it is stopped, then ends by itself. It writes its number to another channel than its log. */
 const server = `import { writeSync } from "node:fs";
-  import { createLog, endAtOnce, endUnread, standardError } from ${url("../serve/log.ts")};
+  import { endAtOnce } from ${url("../runtime/libc.ts")};
+  import { createLog, endUnread, standardError } from ${url("../serve/log.ts")};
   import { stopSignal } from ${url("./stop-signal.ts")};
   const log = createLog(standardError());
   process.stderr.on("error", () => {});

@@ -2,15 +2,16 @@ import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { codeOf } from "../util/system-errors.ts";
 
-/**
- * Lets `end` end the process if its terminal is gone: Node would restore the terminal's settings, and abort if it
- * cannot.
- */
-export function endWithoutTerminal(end: (status: number) => void): void {
+/** Ends the process at its exit if its terminal is gone: Node would restore the terminal's settings, and abort if it cannot. */
+export function endWithoutTerminal(): void {
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));
-  process.once("exit", (status) => {
-    if (terminals.some(isGone)) end(status);
-  });
+  if (terminals.length === 0) return;
+  // At an exit it is too late to load anything, and few commands need the C library.
+  void import("../runtime/libc.ts").then(({ endAtOnce }) =>
+    process.once("exit", (status) => {
+      if (terminals.some(isGone)) endAtOnce(status);
+    }),
+  );
 }
 
 /** A terminal that was hung up refuses even an empty write. */

@@ -5,22 +5,34 @@ import { endWithoutTerminal } from "./lost-terminal.ts";
 /** Milliseconds in which one signal may come twice: some send it to a group and to its first process, which passes it on, as npx does. */
 const ONE_SIGNAL = 500;
 
+/** Node lets all of them be listened to on every platform. */
 const stopping = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
+/** The signal of `listenForStop`, for a whole command. */
+export function stopSignal(end?: (status: number) => void): AbortSignal {
+  const controller = new AbortController();
+  listenForStop(controller, end);
+  return controller.signal;
+}
+
 /**
- * Aborted by Ctrl-C, by a supervisor's signal, or when the terminal closes; a later signal ends the process at once, by
- * `end`; so does an exit without a terminal.
+ * Lets Ctrl-C, a supervisor's signal or a closing terminal abort a controller; a later signal ends the process at once,
+ * by `end`. Returns a function after which signals end the process as they do without a listener.
  */
-export function stopSignal(end: (status: number) => void): AbortSignal {
-  const told = new AbortController();
+export function listenForStop(
+  controller: AbortController,
+  end: (status: number) => void = (status) => process.exit(status),
+): () => void {
   let first = Number.POSITIVE_INFINITY;
-  const take = (signal: (typeof stopping)[number]) => {
+  const take = (signal: NodeJS.Signals) => {
     const [now, status] = [performance.now(), 128 + constants.signals[signal]];
     if (now - first > ONE_SIGNAL) end(status);
     first = Math.min(first, now);
-    told.abort(new Interrupted(status));
+    controller.abort(new Interrupted(status));
   };
   for (const signal of stopping) process.on(signal, take);
-  endWithoutTerminal(end);
-  return told.signal;
+  endWithoutTerminal();
+  return () => {
+    for (const signal of stopping) process.off(signal, take);
+  };
 }

@@ -12,18 +12,24 @@ const measuresOf = ({ validation, tasks = {} }: StepReport): string[] =>
   );
 
 /** Shows a run: its loss and the time left; each evaluation on a line of its own, with the speed since the one before. */
-export function showTraining(stream = process.stderr): Required<SessionEvents> & Disposable {
+export function showTraining(
+  stream = process.stderr,
+): { readonly [E in keyof SessionEvents]-?: NonNullable<SessionEvents[E]> } & Disposable {
   const display = displayOn(stream);
   const since = { tokens: 0, ms: 0 };
   let shown = Number.NEGATIVE_INFINITY;
-  let [ms, done] = [0, 0];
+  let [ms, taken] = [0, 0];
   return {
     onNotice: (sentence) => display.say(sentence),
+    // Steps of an earlier process have taken none of this one's time.
+    onBegin(done) {
+      since.tokens = done.tokens;
+    },
     onStep(report) {
       const { step, steps, loss, norm, tokens } = report;
       if (report.skipped) display.say(`step ${step}: skipped, the loss is ${loss}, its gradient's norm ${norm}`);
       ms += report.ms;
-      done++;
+      taken++;
       const measures = measuresOf(report);
       if (measures.length > 0) {
         const speed = Math.round((1000 * (tokens - since.tokens)) / (ms - since.ms));
@@ -38,7 +44,7 @@ export function showTraining(stream = process.stderr): Required<SessionEvents> &
         done: step,
         of: steps,
         value: loss,
-        left: ((ms / done) * (steps - step)) / 1000,
+        left: ((ms / taken) * (steps - step)) / 1000,
       });
     },
     [Symbol.dispose]: () => display[Symbol.dispose](),

@@ -8,10 +8,11 @@ export function showRuns(): Required<SweepEvents> & Disposable {
     onRun({ name, index, of }) {
       shown[Symbol.dispose]();
       shown = showTraining();
-      shown.onNotice?.(`run ${index} of ${of}: ${name}`);
+      shown.onNotice(`run ${index} of ${of}: ${name}`);
     },
-    onStep: (report) => shown.onStep?.(report),
-    onNotice: (sentence) => shown.onNotice?.(sentence),
+    onBegin: (begun) => shown.onBegin(begun),
+    onStep: (report) => shown.onStep(report),
+    onNotice: (sentence) => shown.onNotice(sentence),
     [Symbol.dispose]: () => shown[Symbol.dispose](),
   };
 }

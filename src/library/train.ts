@@ -24,7 +24,10 @@ import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import { given } from "./arguments.ts";
 
 /** The folder of a run, and its events. Lab tasks among the options need `labTasks`. */
-export interface TrainCall extends ResolveOptions, Pick<SessionEvents, "onStep">, Pick<Session, "labTasks"> {
+export interface TrainCall
+  extends ResolveOptions,
+    Pick<SessionEvents, "onStep" | "onBegin">,
+    Pick<Session, "labTasks"> {
   /** The run's folder, which is a model's folder at the end. */
   readonly out: string;
   /** The treatment of a run that the folder holds: by default it is refused. */

@@ -4,7 +4,7 @@ export { Indexes } from "./indexes.ts";
 export { checkBind } from "./keys/access.ts";
 export { type Key, KeyStore, type Scope, scopes } from "./keys/store.ts";
 export { limitOptions } from "./limits.ts";
-export { createLog, endAtOnce, endUnread, standardError } from "./log.ts";
+export { createLog, endUnread, standardError } from "./log.ts";
 export { Catalogue } from "./models/served.ts";
 export { type ServeOptions, type Serving, serve } from "./server.ts";
 export { tracerFrom } from "./trace/tracer.ts";

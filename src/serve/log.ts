@@ -1,5 +1,5 @@
 import { type DestinationStream, type Logger, pino } from "pino";
-import { libc } from "../runtime/libc.ts";
+import { endAtOnce } from "../runtime/libc.ts";
 import { LineWriter } from "./line-writer.ts";
 
 /** Milliseconds for the last lines to be read, once nothing else keeps the process alive. */
@@ -11,15 +11,9 @@ export const standardError = (): DestinationStream => new LineWriter(2, lostLine
 const lostLines = (lost: number): string =>
   `${JSON.stringify({ level: 40, time: new Date().toISOString(), lost, msg: "lines of this log could not be written" })}\n`;
 
-/** Ends the process if unread log lines keep it alive. */
+/** Ends the process if unread log lines keep it alive: Node's own exit waits for the thread that writes them. */
 export function endUnread(): void {
   setTimeout(() => endAtOnce(Number(process.exitCode ?? 0)), TO_BE_READ).unref();
-}
-
-/** Ends the process without Node's own exit, which waits for a thread that writes lines which nobody reads. */
-export function endAtOnce(status: number): void {
-  if (process.platform === "win32") process.exit(status);
-  libc("void _exit(int status)")(status);
 }
 
 /** Logs as JSON, a line each; never an answer's text, and a prompt's only if asked to. */

@@ -110,7 +110,7 @@ export const trainOptions = z.strictObject({
   best: z.string().default("loss").describe("the measure of patience and sweeps: loss (held-out), or one of tasks"),
   patience: count.optional().describe("evaluations without a better one that end the run (default: none do)"),
   keepBest: z.boolean().default(false).describe("write the weights of the best evaluation, not of the last step"),
-  saveEvery: count.default(200).describe("steps between two checkpoints"),
+  saveEvery: count.default(200).describe("most steps between two checkpoints; one is also written every five minutes"),
   seed: z.int().min(0).default(0).describe("of random weights and of the data's order"),
 });
 export type TrainOptions = z.output<typeof trainOptions>;

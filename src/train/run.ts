@@ -40,6 +40,9 @@ export interface StepReport extends Evaluation {
   readonly ended?: "patience";
 }
 
+/** A step between its update and its evaluation; kept with the state of a run that is stopped there. */
+export type TrainedStep = Omit<StepReport, keyof Evaluation | "best" | "ended">;
+
 /** The counters of a run, kept with its state. */
 export type Counters = {
   /** Optimiser steps that changed the weights, without skipped ones. */
@@ -96,6 +99,8 @@ export class TrainingRun implements Disposable {
   /** Steps done. */
   done = 0;
   readonly counters: Counters = begun();
+  /** The last step, if its evaluation is still to come. */
+  trained: TrainedStep | undefined;
   /** Trained values at the best evaluation, if they are kept; zeros before the first. */
   readonly bestValues: Float32Array<ArrayBuffer> | undefined;
 
@@ -163,6 +168,17 @@ export class TrainingRun implements Disposable {
 
   /** Runs the next step. @throws Spike if the loss or its gradient is not finite and the options say stop */
   async step(): Promise<StepReport> {
+    this.trained ??= await this.#train();
+    const started = performance.now();
+    const evaluated = await this.#evaluated();
+    const ms = performance.now() - started;
+    this.#count(ms);
+    const report = { ...this.trained, ms: this.trained.ms + ms, ...evaluated };
+    this.trained = undefined;
+    return this.ended === "patience" ? { ...report, ended: "patience" } : report;
+  }
+
+  async #train(): Promise<TrainedStep> {
     const started = performance.now();
     this.method?.beforeStep?.(this.done);
     const { loss, labelled } = await this.#passes();
@@ -171,17 +187,13 @@ export class TrainingRun implements Disposable {
     const rate = this.options.optimizer.lr * rateAt(this.options.schedule, this.done, this.steps);
     const updated = await this.#update(loss, norm, rate);
     this.done++;
-    const evaluated = await this.#evaluated();
-    this.#count(loss, performance.now() - started);
+    if (this.done === 1) this.counters.first = loss;
+    this.counters.last = loss;
+    const ms = performance.now() - started;
+    this.#count(ms);
     const { tokens, samples } = this.counters;
-    const report = { step: this.done, steps: this.steps, loss, rate, norm, labelled, tokens, samples };
-    return {
-      ...report,
-      ms: performance.now() - started,
-      ...(!updated && { skipped: true as const }),
-      ...evaluated,
-      ...(this.ended === "patience" && { ended: "patience" as const }),
-    };
+    const report = { step: this.done, steps: this.steps, loss, rate, norm, labelled, tokens, samples, ms };
+    return updated ? report : { ...report, skipped: true };
   }
 
   /** Gradients of the step's batches, each label with the same part in the loss. */
@@ -272,9 +284,7 @@ export class TrainingRun implements Disposable {
     return new Float32Array(values.memory, 0, trainedElements);
   }
 
-  #count(loss: number, ms: number): void {
-    if (this.done === 1) this.counters.first = loss;
-    this.counters.last = loss;
+  #count(ms: number): void {
     const { forward, backward, exits } = this.passes.takeCost();
     this.counters.forward += forward;
     this.counters.backward += backward;

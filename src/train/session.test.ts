@@ -1,11 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, expect, test } from "vitest";
+import { afterAll, expect, test, vi } from "vitest";
+import { optionsOf } from "./folder.ts";
 import { readMetrics } from "./metrics.ts";
 import { type TrainOptions, trainOptions } from "./options.ts";
 import type { StepReport } from "./run.ts";
 import { pauseSession, runSession, type Session } from "./session.ts";
+import type { LabTasks } from "./tasks.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-train-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -58,6 +60,129 @@ test("a run that was killed between two checkpoints goes on from the last, its l
   await runSession(session("killed", { reuse: "resume" }), noBase, {});
   const steps = (out: string) => readMetrics(path.join(folder, out)).map(({ step, loss }) => [step, loss]);
   expect(steps("killed")).toEqual(steps("whole"));
+});
+
+const lossesOf = (out: string) =>
+  readMetrics(path.join(folder, out)).map(({ step, loss, norm, validation, tasks }) => [
+    step,
+    loss,
+    norm,
+    validation,
+    tasks,
+  ]);
+
+/** Lab tasks whose scoring calls `score`, which counts evaluations from 1. */
+function tasksThat(score: (evaluation: number) => void): LabTasks {
+  const tasks = [{ name: "mine", better: "higher" as const }];
+  let evaluation = 0;
+  return {
+    find: async () => tasks,
+    open: async () => ({
+      tasks,
+      async score({ folder }) {
+        score(++evaluation);
+        const { length } = readFileSync(path.join(folder, "model.safetensors"));
+        return { mine: { quality: length, flops: 7 } };
+      },
+    }),
+  };
+}
+
+test("a run that is stopped while its tasks are scored goes on with that evaluation, and ends as a whole one", async () => {
+  const scored = { ...options, tasks: ["mine"], best: "mine", evaluateEvery: 2 };
+  const whole = await runSession(session("scored", { options: scored, labTasks: tasksThat(() => {}) }), noBase, {});
+  const stop = new AbortController();
+  const labTasks = tasksThat((evaluation) => {
+    if (evaluation === 2) stop.abort();
+    stop.signal.throwIfAborted();
+  });
+  const call = session("scored-halves", { options: { ...scored, saveEvery: 100 }, labTasks });
+  await expect(runSession(call, noBase, {}, stop.signal)).rejects.toThrow("abort");
+  expect(readdirSync(path.join(call.out, "checkpoints"))).toEqual(["step-4"]);
+  expect(readMetrics(call.out)).toHaveLength(3);
+  const again = { ...call, reuse: "resume" as const, labTasks: tasksThat(() => {}) };
+  const steps: number[] = [];
+  const halves = await runSession(again, noBase, { onStep: ({ step }) => steps.push(step) });
+  expect(steps).toEqual([4, 5, 6]);
+  expect(lossesOf("scored-halves")).toEqual(lossesOf("scored"));
+  expect(halves.receipt.flops).toEqual(whole.receipt.flops);
+  expect(halves.tasks).toEqual(whole.tasks);
+});
+
+test("a skipped step whose evaluation failed goes on, its norm no number", async () => {
+  const wild = { clip: 0, spikes: "skip" as const, optimizer: { ...options.optimizer, lr: 1e30 } };
+  const skipping = { ...options, ...wild, tasks: ["mine"], evaluateEvery: 3, steps: 3, validation: 0 };
+  const call = session("skipped-halves", {
+    options: skipping,
+    labTasks: tasksThat(() => {
+      throw new Error("no answer");
+    }),
+  });
+  await expect(runSession(call, noBase, {})).rejects.toThrow("no answer");
+  const reports: StepReport[] = [];
+  const again = { ...call, reuse: "resume" as const, labTasks: tasksThat(() => {}) };
+  await runSession(again, noBase, { onStep: (report) => reports.push(report) });
+  expect(reports).toMatchObject([{ step: 3, norm: Number.NaN, skipped: true, tasks: { mine: expect.any(Number) } }]);
+});
+
+test("a run that is killed or stopped while its model is opened goes on as if it had not been", async () => {
+  const call = session("opening", { options: { ...options, tasks: ["mine"] } });
+  const killed = path.join(folder, "opening-killed");
+  const stop = new AbortController();
+  const labTasks: LabTasks = {
+    ...tasksThat(() => {}),
+    async open() {
+      // What a process leaves that is killed here.
+      cpSync(call.out, killed, { recursive: true });
+      stop.abort();
+      throw stop.signal.reason;
+    },
+  };
+  await expect(runSession({ ...call, labTasks }, noBase, {}, stop.signal)).rejects.toThrow("abort");
+  for (const out of [killed, call.out]) {
+    const again = { options: optionsOf(out), out, reuse: "resume" as const, labTasks: tasksThat(() => {}) };
+    await runSession(again, noBase, {});
+    expect(lossesOf(path.basename(out)).map(([, loss]) => loss)).toEqual(lossesOf("whole").map(([, loss]) => loss));
+  }
+});
+
+test("a run that cannot begin leaves a folder that is not empty as it was", async () => {
+  const own = path.join(folder, "own-folder");
+  mkdirSync(own);
+  writeFileSync(path.join(own, "notes.txt"), "mine");
+  const long = { ...options, tokenizer: "bytes", tokens: 32 };
+  await expect(runSession({ options: long, out: own, reuse: "force" }, noBase, {})).rejects.toThrow(
+    /more than the model/,
+  );
+  expect(existsSync(path.join(own, "run.json"))).toBe(false);
+  expect(existsSync(path.join(own, "notes.txt"))).toBe(true);
+});
+
+test("a checkpoint is written once five minutes have passed since the last", async () => {
+  let minutes = 0;
+  vi.spyOn(performance, "now").mockImplementation(() => minutes * 60_000);
+  const call = session("slow", { options: { ...options, saveEvery: 100 } });
+  const checkpoints = path.join(call.out, "checkpoints");
+  const kept: string[][] = [];
+  const onStep = () => {
+    kept.push(existsSync(checkpoints) ? readdirSync(checkpoints) : []);
+    minutes += 2;
+  };
+  await runSession(call, noBase, { onStep });
+  vi.restoreAllMocks();
+  expect(kept).toEqual([[], [], [], ["step-3"], ["step-3"], ["step-3"]]);
+});
+
+test("a run says where it begins", async () => {
+  const begun: object[] = [];
+  const onBegin = (done: object) => begun.push(done);
+  const call = session("begun");
+  await pauseSession(call, 3, noBase, { onBegin });
+  await runSession({ ...call, reuse: "resume" }, noBase, { onBegin });
+  expect(begun).toEqual([
+    { step: 0, tokens: 0 },
+    { step: 3, tokens: 3 * 2 * 2 * 16 },
+  ]);
 });
 
 test("a folder with a run is refused; one of other options is not gone on with, and says which", async () => {

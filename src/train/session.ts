@@ -41,7 +41,12 @@ export interface Session {
 export interface SessionEvents {
   onStep?: ((report: StepReport) => void) | undefined;
   onNotice?: ((sentence: string) => void) | undefined;
+  /** Called once, before the first step: the steps that are done already, and their tokens. */
+  onBegin?: ((done: Pick<StepReport, "step" | "tokens">) => void) | undefined;
 }
+
+/** Milliseconds between two checkpoints at most. */
+const SAVE_AFTER = 5 * 60_000;
 
 export interface TrainResult {
   readonly out: string;
@@ -62,8 +67,8 @@ export interface TrainResult {
 }
 
 /**
- * Trains a model, or resumes a run. Checkpoints are kept every `saveEvery` steps and when `signal` aborts; the model is
- * written at the end.
+ * Trains a model, or resumes a run. Checkpoints are kept every `saveEvery` steps, every five minutes and when `signal`
+ * aborts; the model is written at the end.
  * @throws UserError
  */
 export const runSession = (
@@ -100,31 +105,40 @@ interface Around {
 async function advanced<T>(
   session: Session,
   until: number,
-  { openBase, events: { onStep, onNotice }, signal }: Around,
+  { openBase, events: { onStep, onNotice, onBegin }, signal }: Around,
   then: (run: TrainingRun, ended: TrainingRun["ended"]) => Promise<T>,
 ): Promise<T> {
   const { options, out } = session;
-  const kept = await openFolder(session, onNotice);
+  const { kept, orNothing } = await openFolder(session, onNotice, signal);
   if (kept) refuseOtherParameters(session, kept);
-  const { subject, data, scorer } = await orNoFolder(session, () => openWhole(session, openBase, kept !== undefined));
+  const { subject, data, scorer } = await orNothing(() => openWhole(session, openBase, kept !== undefined));
   const score = () => scoreSubject(subject, options, out, scorer!, signal);
-  using run = await TrainingRun.open(options, subject, data, scorer && { tasks: scorer.tasks, score });
-  for (const told of [droppedSentence(data, options.tokens), mixedSentence(data), run.notice])
-    if (told) onNotice?.(told);
+  using run = await orNothing(() => TrainingRun.open(options, subject, data, scorer && { tasks: scorer.tasks, score }));
+  for (const sentence of [droppedSentence(data, options.tokens), mixedSentence(data), run.notice])
+    if (sentence) onNotice?.(sentence);
   if (kept) {
     for (const told of checkState(session, kept, data)) onNotice?.(told);
     restoreRun(run, kept);
   } else {
     const { start } = options;
-    if (start !== undefined) await orNoFolder(session, async () => startFrom(run, options, start));
+    if (start !== undefined) await orNothing(async () => startFrom(run, options, start));
     await forget(out);
   }
   await writeJson(optionsFile(out), options);
   const metrics = await Metrics.open(out, run.done);
   if (!run.ended && until > run.steps) onNotice?.(sentence(await estimate(run)));
+  onBegin?.({ step: run.done, tokens: run.counters.tokens });
   let warned: string | undefined;
-  while (!run.ended && run.done < until) {
-    const report = await run.step();
+  let saved = performance.now();
+  const save = async () => {
+    await keepRun(run, options, out, data.hash);
+    saved = performance.now();
+  };
+  while (!signal?.aborted && (run.trained || (!run.ended && run.done < until))) {
+    const report = await run.step().catch(async (error: unknown) => {
+      if (run.trained) await save();
+      throw error;
+    });
     metrics.add(report);
     onStep?.(report);
     if (run.done === 1 || run.done % options.evaluateEvery === 0) {
@@ -132,21 +146,11 @@ async function advanced<T>(
       if (warning !== undefined && warning !== warned) onNotice?.(`step ${run.done}: ${warning}`);
       warned = warning;
     }
-    if (run.done % options.saveEvery === 0 || signal?.aborted) await keepRun(run, options, out, data.hash);
-    signal?.throwIfAborted();
+    if (run.done % options.saveEvery === 0 || performance.now() - saved >= SAVE_AFTER) await save();
   }
-  await keepRun(run, options, out, data.hash);
+  if (run.done > 0) await save();
+  signal?.throwIfAborted();
   return await then(run, run.ended);
-}
-
-/** Takes the run's folder away if it cannot begin. One that was not empty is the user's. */
-async function orNoFolder<T>({ out, reuse }: Session, begin: () => Promise<T>): Promise<T> {
-  try {
-    return await begin();
-  } catch (error) {
-    if (reuse === "refuse") await rm(out, { recursive: true, force: true });
-    throw error;
-  }
 }
 
 /** Writes a run's model, receipt and report. */
@@ -229,13 +233,22 @@ async function opened<T>(
   }
 }
 
-/** The state to go on from; undefined for a new run. @throws UserError */
+/** A run's folder. */
+interface RunFolder {
+  /** The state to go on from; undefined for a new run. */
+  readonly kept: KeptState | undefined;
+  /** Takes a new run out of the folder again if it cannot begin; one that was stopped stays. */
+  orNothing<T>(begin: () => Promise<T>): Promise<T>;
+}
+
+/** Opens a run's folder. A new run's options are kept there at once: killed while its model is loaded, it can go on. @throws UserError */
 async function openFolder(
-  { out, reuse }: Session,
+  { out, reuse, options }: Session,
   onNotice: SessionEvents["onNotice"],
-): Promise<KeptState | undefined> {
+  signal: AbortSignal | undefined,
+): Promise<RunFolder> {
   const held = existsSync(optionsFile(out));
-  if (reuse === "refuse" && existsSync(out) && readdirSync(out).length > 0)
+  if (reuse === "refuse" && existsSync(out) && readdirSync(out).some((name) => !name.endsWith(".part")))
     throw new UserError(
       held
         ? `${out} holds a run; --resume goes on with it, --force begins anew`
@@ -246,7 +259,23 @@ async function openFolder(
   } catch (error) {
     throw writeError(error, out);
   }
-  if (reuse !== "resume" && reuse !== "resume changed") return undefined;
+  if (!held) await writeJson(optionsFile(out), options);
+  return {
+    kept: reuse === "resume" || reuse === "resume changed" ? stateIn(out, onNotice) : undefined,
+    async orNothing(begin) {
+      try {
+        return await begin();
+      } catch (error) {
+        // A folder that was not empty is the user's.
+        if (!held && !signal?.aborted)
+          await rm(reuse === "refuse" ? out : optionsFile(out), { recursive: true, force: true });
+        throw error;
+      }
+    },
+  };
+}
+
+function stateIn(out: string, onNotice: SessionEvents["onNotice"]): KeptState | undefined {
   const state = latestState(out);
   for (const sentence of state?.damaged ?? []) onNotice?.(sentence);
   if (!state) onNotice?.(`${out} holds no checkpoint: the run begins anew`);

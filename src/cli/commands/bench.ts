@@ -7,7 +7,7 @@ import { UserError } from "../../util/errors.ts";
 import { packageRoot } from "../../util/package-root.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { stoppable } from "../interrupt.ts";
 import { columns, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
 
@@ -36,7 +36,7 @@ async function bench(name: string | undefined, given: Readonly<Record<string, un
   if (name === undefined) throw new UserError("which benchmark? --list lists them", 2);
   const { model, rounds, save } = readFlags(options, given);
   using download = showDownload(model);
-  const { path } = await resolveModel(model, { signal: interruptSignal(), ...download });
+  const { path } = await stoppable((signal) => resolveModel(model, { signal, ...download }));
   await benches.run(name, { model, path, save, ...(rounds !== undefined && { rounds }) });
 }
 

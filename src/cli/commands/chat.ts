@@ -76,7 +76,7 @@ class Conversation implements Answered, Disposable {
 /** Turns, each asked with all that were before it if the model reads conversations, and commands. */
 export async function converse(talk: Answered, terminal: Interface, settings: RunOptions): Promise<void> {
   for (;;) {
-    const line = await ask(terminal);
+    const line = await ask(terminal, settings.signal);
     if (line === undefined || leaves(line)) return;
     if (isCommand(line)) await command(line, talk, terminal);
     else if (line !== "") {
@@ -108,12 +108,13 @@ async function command(line: string, talk: Talk, terminal: Interface): Promise<v
   }
 }
 
-/** A line of the user's; undefined when they leave by Ctrl-C or Ctrl-D. */
-async function ask(terminal: Interface): Promise<string | undefined> {
+/** A line of the user's; undefined when they leave by Ctrl-C or Ctrl-D. @throws the reason of `ending` */
+async function ask(terminal: Interface, ending?: AbortSignal): Promise<string | undefined> {
   const { signal, stop } = stoppedBy(terminal, "SIGINT", "close");
   try {
-    return (await terminal.question("> ", { signal })).trim();
+    return (await terminal.question("> ", { signal: AbortSignal.any([signal, ...(ending ? [ending] : [])]) })).trim();
   } catch (error) {
+    ending?.throwIfAborted();
     if (!signal.aborted) throw error;
     process.stdout.write("\n");
     return undefined;

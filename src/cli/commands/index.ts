@@ -6,7 +6,7 @@ import { NOTHING_ADDED, sumOf } from "../../retrieval/add.ts";
 import type { Counts } from "../../retrieval/store/store.ts";
 import { UserError } from "../../util/errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { billed } from "../session.ts";
@@ -42,8 +42,8 @@ export async function withIndex<T>(
   name: string,
   { store }: StoreFlags,
   use: (index: SearchIndex, signal: AbortSignal) => Promise<T>,
+  signal = interruptSignal(),
 ): Promise<T> {
-  const signal = interruptSignal();
   using download = showDownload(name);
   await using index = await openIndex(name, { store, signal, ...download });
   return await use(index, signal);
@@ -64,27 +64,30 @@ async function create(name: string, flags: StoreFlags): Promise<void> {
 }
 
 async function add(name: string, files: string[], flags: StoreFlags): Promise<void> {
-  await withIndex(name, flags, (index, signal) =>
-    billed(async (onStopped) => {
-      let sum = NOTHING_ADDED;
-      const receipts = [];
-      for (const file of files) {
-        let far = NOTHING_ADDED;
-        const onBatch = (changes: Added) => {
-          far = sumOf(far, changes);
-          process.stderr.write(`${file}: ${sentence(far)}\n`);
-        };
-        const { receipt, ...changes } = await index.addFile(file, { signal, onStopped, onBatch });
-        receipts.push(receipt);
-        sum = sumOf(sum, changes);
-      }
-      const receipt = together(receipts);
-      if (flags.json) printJson({ ...sum, receipt });
-      else print(sentence(sum));
-      return receipt;
-    }),
-  );
+  const signal = interruptSignal();
+  const adding = withIndex(name, flags, (index) => addFiles(index, files, flags, signal), signal);
+  await adding.catch(sayHowToGoOn(signal, () => "the same command goes on: it adds what is missing"));
 }
+
+const addFiles = (index: SearchIndex, files: string[], flags: StoreFlags, signal: AbortSignal): Promise<void> =>
+  billed(async (onStopped) => {
+    let sum = NOTHING_ADDED;
+    const receipts = [];
+    for (const file of files) {
+      let far = NOTHING_ADDED;
+      const onBatch = (changes: Added) => {
+        far = sumOf(far, changes);
+        process.stderr.write(`${file}: ${sentence(far)}\n`);
+      };
+      const { receipt, ...changes } = await index.addFile(file, { signal, onStopped, onBatch });
+      receipts.push(receipt);
+      sum = sumOf(sum, changes);
+    }
+    const receipt = together(receipts);
+    if (flags.json) printJson({ ...sum, receipt });
+    else print(sentence(sum));
+    return receipt;
+  });
 
 const sentence = ({ empty, ...changes }: Added): string => {
   const parts = Object.entries(changes).filter(([, count]) => count > 0);

@@ -4,7 +4,7 @@ import { SCALED } from "../../lab/lyapunov/layer-trajectories.ts";
 import { type LyapunovReport, lyapunovOptions, measureLyapunov } from "../../lab/lyapunov/measure.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { stoppable } from "../interrupt.ts";
 import { textOf, writeReport } from "../lab-text.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
@@ -29,7 +29,7 @@ async function run(name: string, given: string | undefined, flags: Flags): Promi
   const options = readFlags(lyapunovOptions, flags);
   const text = textOf(given, flags.file);
   using download = showDownload(name);
-  const source = await resolveModel(name, { signal: interruptSignal(), ...download });
+  const source = await stoppable((signal) => resolveModel(name, { signal, ...download }));
   const report = await measureLyapunov(source, text, options);
   await writeReport(flags.out, "lyapunov", report);
   if (flags.json) return printJson(report);

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { measurePrecision, type PrecisionReport, precisionOptions } from "../../lab/precision/measure.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { stoppable } from "../interrupt.ts";
 import { textOf, writeReport } from "../lab-text.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
@@ -28,10 +28,9 @@ export function define(command: Command): void {
 async function run(name: string, given: string | undefined, flags: Flags): Promise<void> {
   const options = readFlags(precisionOptions, flags);
   const text = textOf(given, flags.file);
-  const signal = interruptSignal();
   const resolve = async (model: string) => {
     using download = showDownload(model);
-    return await resolveModel(model, { signal, ...download });
+    return await stoppable((signal) => resolveModel(model, { signal, ...download }));
   };
   const source = await resolve(name);
   const others = [];

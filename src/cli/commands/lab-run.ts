@@ -1,7 +1,8 @@
 import type { Command } from "commander";
+import type { Summary } from "../../lab/results.ts";
 import type { Cell } from "../../lab/run/cell.ts";
 import type { Reuse } from "../../lab/run/folder.ts";
-import { type Grid, runGrid } from "../../lab/run/grid.ts";
+import { type Grid, runGrid, type Watcher } from "../../lab/run/grid.ts";
 import { runOptions } from "../../lab/run/options.ts";
 import { budgetOptions } from "../../lab/run/search/budget.ts";
 import { parseSearch } from "../../lab/run/search/spec.ts";
@@ -16,7 +17,7 @@ import { version } from "../../util/package-root.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
 import { watch } from "../lab-progress.ts";
 import { summaryTable } from "../lab-table.ts";
@@ -62,17 +63,23 @@ export function define(command: Command): void {
 
 async function run(flags: Flags): Promise<void> {
   const signal = interruptSignal();
-  const recipes = await recipesOf(flags.recipe ?? []);
-  const grid: Grid = { ...(await gridOf(flags, signal)), recipes };
   using watcher = watch();
-  const summaries = await runGrid(grid, watcher, signal).catch((error: unknown) => {
-    if (signal.aborted) process.stderr.write(`stopped; the same command with --resume continues\n`);
-    throw error;
-  });
+  const summaries = await summarised(flags, watcher, signal).catch(sayHowToGoOn(signal, () => howToGoOn(flags)));
   watcher[Symbol.dispose]();
   if (flags.json) printJson({ summaries });
   else for (const summary of summaries) print(...summaryTable(summary), "");
 }
+
+async function summarised(flags: Flags, watcher: Watcher, signal: AbortSignal): Promise<Summary[]> {
+  const recipes = await recipesOf(flags.recipe ?? []);
+  return await runGrid({ ...(await gridOf(flags, signal)), recipes }, watcher, signal);
+}
+
+const command = (): string => commandOf(process.argv.slice(2));
+
+/** The queue's address may hold a password. */
+const howToGoOn = ({ queue }: Flags): string =>
+  `\`${command()} --resume\`${queue === undefined ? "" : " with the same --queue"} goes on`;
 
 /** @throws UserError */
 async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "recipes">> {
@@ -95,7 +102,7 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
     queue: flags.queue,
     out: flags.out,
     reuse,
-    command: commandOf(process.argv.slice(2)),
+    command: command(),
     version: version(),
   };
 }

@@ -22,7 +22,7 @@ async function servePages(flags: Readonly<Record<string, unknown>>): Promise<voi
     readFlags(mailOptions, flags),
     readFlags(summaryOptions, flags),
   ];
-  const signal = stopSignal((status) => process.exit(status));
+  const signal = stopSignal();
   using download = showDownload(opening.embedding);
   await using papers = await openPapers({ folder: papersFolder(), ...opening, signal, ...download });
   const mailing = await mailFrom(papers, flags);

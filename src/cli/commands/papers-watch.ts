@@ -24,7 +24,7 @@ async function watchPapers(sources: string[], flags: Flags): Promise<void> {
   const opening = readFlags(openOptions, flags);
   const { topic, ...options } = { ...readFlags(importOptions, flags), ...readFlags(watchOptions, flags) };
   const summaries = readFlags(summaryOptions, flags);
-  const signal = stopSignal((status) => process.exit(status));
+  const signal = stopSignal();
   using download = showDownload(opening.embedding);
   await using papers = await openPapers({ folder: papersFolder(), ...opening, signal, ...download });
   if (topic) await papers.store.topics.setLabels(topic);

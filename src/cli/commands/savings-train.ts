@@ -8,7 +8,7 @@ import { exitTrainOptions } from "../../train/exits/options.ts";
 import type { Progress } from "../../train/exits/states/collect.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { formGiven } from "../weights-form.ts";
@@ -42,13 +42,10 @@ async function train(saving: (typeof trainedSavings)[number], given: Options): P
   const form = formGiven(given);
   using model = await load(given.model, { ...form, signal, ...download });
   const name = data.map((file) => path.basename(file)).join(", ");
-  const about = await trainExits(model, saving, documents, out, {
-    ...options,
-    ...form,
-    data: name,
-    signal,
-    onProgress,
-  });
+  const terms = { ...options, ...form, data: name, signal, onProgress };
+  const about = await trainExits(model, saving, documents, out, terms).catch(
+    sayHowToGoOn(signal, () => "the same command goes on"),
+  );
   if (json) printJson({ out, save: `${saving}:file=${out}`, ...about });
   else show(about, out);
 }

@@ -4,6 +4,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import { checkPlace } from "../../ledger/store.ts";
 import { deviceOptions } from "../../runtime/device.ts";
+import { endAtOnce } from "../../runtime/libc.ts";
 import { requireDevice } from "../../runtime/webgpu.ts";
 import type { RemoteOptions, Serving } from "../../serve/index.ts";
 import { version } from "../../util/package-root.ts";
@@ -88,7 +89,7 @@ export async function define(command: Command): Promise<void> {
 }
 
 async function serveModels(flags: Flags): Promise<void> {
-  const { createLog, endAtOnce, endUnread, standardError } = await import("../../serve/index.ts");
+  const { createLog, endUnread, standardError } = await import("../../serve/index.ts");
   const [log, told] = [createLog(standardError()), stopSignal(endAtOnce)];
   const bind = readFlags(bindOptions, flags);
   const serving = await opened(bind, flags, log, told);

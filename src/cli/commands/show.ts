@@ -4,7 +4,7 @@ import { tuningOf } from "../../weights/prepared/tuning.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { preparedFolder, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, flagOf, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { stoppable } from "../interrupt.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { tuningText } from "../tunings.ts";
@@ -19,7 +19,8 @@ export function define(command: Command): void {
 async function show(name: string, { json = false, ...options }: { json?: boolean; quant?: string }): Promise<void> {
   const { quant } = readFlags(quantOptions, options);
   using download = showDownload(name);
-  const model = describeModel(await resolveModel(name, { signal: interruptSignal(), ...download }), quant);
+  const source = await stoppable((signal) => resolveModel(name, { signal, ...download }));
+  const model = describeModel(source, quant);
   const tuning = tuningOf(preparedFolder(model.path));
   if (json) return printJson({ ...model, ...(tuning && { tuning }) });
   print(...columns([...rows(model), ...(tuning ? [["codes", tuningText(tuning)]] : [])]));

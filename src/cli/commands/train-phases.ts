@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type PhasesInput, trainPhases } from "../../index.ts";
 import { readValues } from "../../util/values-file.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
 import { showRuns } from "../train-runs.ts";
 import { tellRuns } from "./train-report.ts";
@@ -19,10 +19,9 @@ async function phases(file: string, { out, json = false }: { out: string; json?:
   const signal = interruptSignal();
   const given = (await readValues(file, "the phases")) as PhasesInput;
   using progress = showRuns();
-  const result = await trainPhases(given, { ...progress, out, signal }).catch((error: unknown) => {
-    if (signal.aborted) process.stderr.write("stopped; the same command goes on\n");
-    throw error;
-  });
+  const result = await trainPhases(given, { ...progress, out, signal }).catch(
+    sayHowToGoOn(signal, () => "the same command goes on"),
+  );
   progress[Symbol.dispose]();
   if (json) return printJson(result);
   tellRuns(result);

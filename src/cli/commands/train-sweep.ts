@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type SweepInput, type SweepResult, trainSweep } from "../../index.ts";
 import { readValues } from "../../util/values-file.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { print } from "../output.ts";
 import { showRuns } from "../train-runs.ts";
 import { tellRuns } from "./train-report.ts";
@@ -29,10 +29,9 @@ async function sweep(grid: string, { out, queue, json = false }: Flags): Promise
   const signal = interruptSignal();
   const sweep = (await readValues(grid, "the sweep")) as SweepInput;
   using progress = showRuns();
-  const result = await trainSweep(sweep, { ...progress, out, queue, signal }).catch((error: unknown) => {
-    if (signal.aborted) process.stderr.write("stopped; the same command goes on\n");
-    throw error;
-  });
+  const result = await trainSweep(sweep, { ...progress, out, queue, signal }).catch(
+    sayHowToGoOn(signal, () => "the same command goes on"),
+  );
   progress[Symbol.dispose]();
   tellRuns(result, json);
   if (!json) tellScreen(result);

@@ -1,14 +1,16 @@
+import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { estimateTraining, type TrainInput, train } from "../../index.ts";
 import { type Estimate, sentence } from "../../train/estimate.ts";
-import { optionsOf as runOptions } from "../../train/folder.ts";
+import { optionsFile, optionsOf as runOptions } from "../../train/folder.ts";
 import { beneath, withPresets } from "../../train/methods/complete.ts";
 import { trainOptions } from "../../train/options.ts";
 import type { TrainResult } from "../../train/session.ts";
 import { UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
+import { quoted } from "../lab-command.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 import { showTraining } from "../train-progress.ts";
 
@@ -74,14 +76,17 @@ async function run(config: string | undefined, flags: Flags): Promise<void> {
   if (flags.dryRun) return tellEstimate(await estimateTraining(await optionsOf(config, flags), { signal }), flags);
   using progress = showTraining();
   const call = { ...progress, signal };
-  const result = await started(config, flags, call).catch((error: unknown) => {
-    const folder = flags.out ?? flags.resume;
-    if (signal.aborted) process.stderr.write(`stopped; \`modicum train --resume ${folder}\` goes on\n`);
-    throw error;
-  });
+  const result = await started(config, flags, call).catch(sayHowToGoOn(signal, () => howToGoOn(flags)));
   progress[Symbol.dispose]();
   if (flags.json) printJson(result);
   else tell(result);
+}
+
+/** A run that was stopped before its folder was made has lost nothing. */
+function howToGoOn({ out, resume }: Flags): string {
+  const folder = (out ?? resume)!;
+  if (!existsSync(optionsFile(folder))) return "the run has not begun; the same command begins it";
+  return `\`modicum train --resume ${quoted(folder)}\` goes on`;
 }
 
 /** @throws UserError for flags that exclude each other */

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
+import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
@@ -11,6 +12,7 @@ import { FeedbackStep } from "./feedback-step.ts";
 import { histogramOf } from "./histogram.ts";
 import { lyapunovOptions, measureLyapunov } from "./measure.ts";
 import { OpenStates } from "./open-states.ts";
+import { measureSpectra } from "./spectra.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lyapunov-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -27,6 +29,19 @@ test("a text that is too short, and a model that attends, are refused with a sen
   await expect(measured("src/models/fixtures/llama-biased")).rejects.toThrow(
     "its layers attend and keep no state of fixed size; expected a recurrent model",
   );
+});
+
+test("the median of an even count of exponents is the mean of the middle two", async () => {
+  const tiny = await resolveModel(at("models/mamba-tiny"));
+  const text = "To be, or not to be: that is the question";
+  const { layers } = await measureLyapunov(tiny, text, lyapunovOptions.parse({ tokens: 32 }));
+  const decoder = openDecoder(openCheckpoint(tiny.path), path.join(folder, "mamba-tiny"), "f32");
+  const ids = tokenizerOf(openCheckpoint(tiny.path), decoder.decoder.config.vocabulary).encode(text).slice(0, 32);
+  for (const [l, { exponents }] of (await measureSpectra(decoder, ids)).entries()) {
+    const sorted = exponents.toSorted();
+    expect(sorted).toHaveLength(10);
+    expect(layers[l]!.median).toBe((sorted[4]! + sorted[5]!) / 2);
+  }
 });
 
 test("a step with feedback is the model's own step: states as after the same tokens, and its guess as the next input", async () => {

@@ -3,6 +3,7 @@ import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
 import { isRecurrent } from "../../models/decoder.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
+import { median } from "../../util/median.ts";
 import { seededRandom } from "../../util/random.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
@@ -118,11 +119,10 @@ function checkRecurrent(name: string, config: Parameters<typeof isRecurrent>[0])
 }
 
 function layerOf({ exponents, standardError, fromQr }: Spectrum, kicked: Kicked, grown: Kicked): LayerExponents {
-  const sorted = exponents.toSorted();
   const max = greatest(exponents);
   const memory = memoryOf(max);
   return {
-    ...{ max, standardError, median: sorted[Math.floor(sorted.length / 2)]!, min: sorted[0]! },
+    ...{ max, standardError, median: median(exponents), min: exponents.toSorted()[0]! },
     memory: Number.isFinite(memory) ? memory : null,
     ...{ fromQr, histogram: histogramOf(exponents), kicked, grown },
   };

@@ -12,12 +12,14 @@ import { withFile } from "../../weights/read-file.ts";
 import { parseHeader, type SafeTensor } from "../../weights/safetensors/header.ts";
 import { readFloats } from "../../weights/safetensors/read.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
+import type { TrainedStep } from "../run.ts";
 import type { Machine } from "./machine.ts";
 
 const stateFile = z.object({
   version: z.literal(1),
   step: z.int().min(0),
   counters: z.record(z.string(), z.number()),
+  trained: z.custom<TrainedStep>((value) => typeof value === "object").optional(),
   config: z.unknown(),
   data: z.string(),
   machine: z.object({ onnxruntime: z.string(), processor: z.string() }),
@@ -30,6 +32,8 @@ export interface TrainingState {
   readonly step: number;
   /** Counters, such as samples seen; finite numbers. */
   readonly counters: Readonly<Record<string, number>>;
+  /** The last step, if its evaluation is still to come. */
+  readonly trained?: TrainedStep | undefined;
   /** The run's options, as JSON. */
   readonly config: unknown;
   /** Hash of the data. */

@@ -34,7 +34,8 @@ export class RowTrainer implements Disposable {
   readonly #targets: Buffer;
   readonly #shares: Buffer;
   readonly #nats: Buffer;
-  #steps = 0;
+  /** Steps done. */
+  steps = 0;
 
   private constructor(
     private readonly model: RowModel,
@@ -91,9 +92,16 @@ export class RowTrainer implements Disposable {
 
   /** Changes the weights by the gradients added since the last step. */
   async step(rate: number): Promise<void> {
-    this.#steps++;
-    await this.optimizer.step({ count: this.#steps, rate, clip: 1 });
+    this.steps++;
+    await this.optimizer.step({ count: this.steps, rate, clip: 1 });
     this.store.zeroGradients();
+  }
+
+  /** The trained values and the optimiser's own buffers: the memory itself. */
+  get buffers(): ReadonlyMap<string, Float32Array> {
+    const named = Object.entries({ values: this.store.values, ...this.optimizer.states });
+    const { trainedElements } = this.store;
+    return new Map(named.map(([name, { memory }]) => [name, new Float32Array(memory, 0, trainedElements)]));
   }
 
   /** The values of a weight: the memory itself. */

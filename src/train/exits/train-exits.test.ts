@@ -1,4 +1,4 @@
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -127,6 +127,31 @@ test("heads of the same settings are taken as they are, and others are trained",
   expect(again.made.weights.get("head.1.up")!.values).toEqual(trained.weights.get("head.1.up")!.values);
   expect(again.made.about.measured).toEqual(trained.about.measured);
   expect((await stages({ headRate: 1e-2 })).seen).toContain("head after layer 1");
+});
+
+test("a call that is stopped at any stage goes on there, repeats no step, and gives the same exits", async () => {
+  const options = exitTrainOptions.parse({ from: 1, block: 32, deciderEpochs: 2, seed: 5, head: "adapter", rank: 4 });
+  const seen: string[] = [];
+  const run = (stopAt?: string) => {
+    const stop = new AbortController();
+    const onProgress = ({ stage, done }: Progress) => {
+      seen.push(`${stage} ${done}`);
+      if (done > 1 && stage === stopAt) stop.abort();
+    };
+    const data = { name: "words", documents };
+    return trainExits(model, "dynamax", data, options, { quant: "f32", signal: stop.signal, onProgress });
+  };
+  const states = path.join(home, "states");
+  rmSync(states, { recursive: true });
+  const whole = await run();
+  const steps = seen.splice(0).filter((step) => !step.startsWith("guesses"));
+  rmSync(states, { recursive: true });
+  for (const stage of ["states", "head after layer 1", "guesses after layer 1", "linear after layer 1"])
+    await expect(run(stage)).rejects.toThrow("abort");
+  expect(await run()).toEqual(whole);
+  expect(seen.filter((step) => !step.startsWith("guesses"))).toEqual(steps);
+  const files = readdirSync(states, { recursive: true }).map(String);
+  expect(files.filter((name) => name.includes("fit-"))).toEqual([]);
 });
 
 test("sec trains separate heads on the text and one controller", async () => {

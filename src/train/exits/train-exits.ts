@@ -11,6 +11,7 @@ import { modelHash } from "../../weights/sources/model-hash.ts";
 import { type Corpus, corpusOf, frequentTokens } from "./corpus.ts";
 import { type TrainedDecider, trainDecider } from "./deciders/train-decider.ts";
 import { type TrainedHead, type TrainedWeights, trainHead } from "./head-training.ts";
+import { KeptFits } from "./kept-fits.ts";
 import { KeptHeads } from "./kept-heads.ts";
 import { firstRight, type Guesses } from "./labels.ts";
 import { type FrozenModel, openFrozen } from "./model-head.ts";
@@ -46,7 +47,7 @@ export async function trainExits(
   saving: ExitsFile["saving"],
   data: ExitData,
   given: ExitTrainOptions,
-  terms: TrainExitsTerms,
+  how: TrainExitsTerms,
 ): Promise<TrainedExits> {
   const { config } = model.decoder;
   const options = withDefaults(saving, given);
@@ -55,7 +56,9 @@ export async function trainExits(
     throw new UserError(`block: the model reads ${config.context} tokens, got rows of ${options.block}`, 2);
   const corpus = corpusOf(data.documents, model.tokenizer, options);
   const sha256 = await modelHash(model.source);
-  using cache = await statesOf(model, sha256, corpus, layers, terms);
+  using cache = await statesOf(model, sha256, corpus, layers, how);
+  const fits = new KeptFits(cache.folder, options);
+  const terms = { ...how, fits };
   const states = trainingStates(corpus, cache);
   const head = headOf(corpus, options);
   const heads = await trainHeads(model, states, layers, head, options, terms);
@@ -63,6 +66,7 @@ export async function trainExits(
   const exits = { layers, depth: config.layers, guesses };
   const deciders: TrainedDecider[] = [];
   for (const kind of options.decider!) deciders.push(await trainDecider(kind, states, exits, options, terms));
+  await fits.remove();
   const about: ExitsFile = {
     model: { name: model.source.name, sha256 },
     ...model.form,

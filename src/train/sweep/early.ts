@@ -1,4 +1,5 @@
 import { mean } from "../../util/mean.ts";
+import { median } from "../../util/median.ts";
 import type { StepReport } from "../run.ts";
 
 /** A run's first steps in figures. */
@@ -32,9 +33,4 @@ function squaredError(values: readonly number[]): number {
   const centre = mean(values);
   const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
   return squares / (values.length - 1) / values.length;
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)]! + sorted[Math.ceil((sorted.length - 1) / 2)]!) / 2;
 }

@@ -5,6 +5,7 @@ import type { Slot } from "../../../engine/state/slot.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { toHalf } from "../../../weights/gguf/half.ts";
 import type { Corpus } from "../corpus.ts";
+import type { KeptFits } from "../kept-fits.ts";
 import { TEACHER_TOP } from "../options.ts";
 import type { StateCache } from "./cache.ts";
 
@@ -21,6 +22,8 @@ export interface Progress {
 export interface CollectTerms {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /** Fits of an earlier call that was stopped. */
+  readonly fits?: KeptFits | undefined;
 }
 
 /** Runs the rows of a corpus that a cache lacks through a model, by the programs that answer requests. */
