@@ -1,6 +1,6 @@
 import { Meter } from "../engine/bill/meter.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
-import { chunkAfter } from "../engine/run/chunk.ts";
+import { usesLongRope } from "../engine/state/cached.ts";
 import type { Spent } from "../graph/index.ts";
 import type { PricedAnswer } from "../pipelines/route/model.ts";
 import type { RunOptions } from "./options.ts";
@@ -55,17 +55,20 @@ function denseOf(meter: Meter): Spent {
 }
 
 function notePrompt(meter: Meter, ids: number, cached: number): void {
-  for (let past = cached, tokens = 0; past < ids; past += tokens) {
-    tokens = Math.min(chunkAfter(meter.programs, past), ids - past);
-    meter.layers(tokens, past);
-  }
-  meter.head(1);
+  meter.insteadOfText(cached)(ids - cached);
+  meter.insteadOfHead(1);
 }
 
 function noteSteps(meter: Meter, past: number, steps: number): void {
-  for (let step = 0; step < steps; step++) {
-    meter.layers(1, past + step);
-    meter.head(1);
+  const { config } = meter.programs.decoder;
+  for (let tokens = past; tokens < past + steps; tokens++) {
+    // The first token that needs the long rope factors has all others run again.
+    const again = usesLongRope(config, tokens + 1) && !usesLongRope(config, tokens);
+    if (again) notePrompt(meter, tokens + 1, 0);
+    else {
+      meter.insteadOfLayers(1, tokens);
+      meter.insteadOfHead(1);
+    }
   }
 }
 
