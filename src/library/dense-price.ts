@@ -5,23 +5,28 @@ import type { Spent } from "../graph/index.ts";
 import type { PricedAnswer } from "../pipelines/route/model.ts";
 import type { RunOptions } from "./options.ts";
 
+/** The options that change a prompt's tokens. */
+type Reading = Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">;
+
 /** Prices a prompt and an answer of this text by the model's own cost rules, dense, as `Meter` bills a run. `cached` is the part of the prompt, 0 to 1, that a cache serves. */
 export function priceOfAnswer(
   model: LanguageModel,
   prompt: Prompt,
   answer: PricedAnswer,
-  options: Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">,
-  cached = 0,
+  options: Reading,
+  cached: number,
 ): Spent & { readonly prompt: number } {
-  const { programs } = model.engine;
-  const ids = idsOf(model, prompt, options);
+  const { length: ids } = idsOf(model, prompt, options);
   // The token that ends an answer is one that the model chose, too.
   const wanted = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
   const completion = Math.min(wanted, Math.max(1, model.decoder.config.context - ids));
-  const meter = new Meter(programs);
-  notePrompt(meter, ids, Math.min(ids - 1, Math.round(cached * ids)));
-  noteSteps(meter, ids, completion - 1);
-  return { ...denseOf(meter), prompt: ids };
+  return { ...priceOfLengths(model, { prompt: ids, cached: Math.round(cached * ids), completion }), prompt: ids };
+}
+
+/** The share of a prompt that the model's cache holds, 0 to 1. */
+export function heldShare(model: LanguageModel, prompt: Prompt, options: Reading): number {
+  const ids = idsOf(model, prompt, options);
+  return model.engine.slots.reusable(ids, "") / Math.max(1, ids.length);
 }
 
 /** The dense cost of a prompt of which a cache serves the first `cached` ids, and of an answer. */
@@ -75,8 +80,8 @@ function noteSteps(meter: Meter, past: number, steps: number): void {
 function idsOf(
   model: LanguageModel,
   prompt: Prompt,
-  { raw = false, suffix, tools = [], infill, mode }: Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">,
-): number {
-  if ((infill || mode) && typeof prompt === "string") return model.encodeInfill(prompt, { infill, mode }).ids.length;
-  return (suffix ? model.encodeAround(prompt, suffix) : model.encode(prompt, raw, tools)).length;
+  { raw = false, suffix, tools = [], infill, mode }: Reading,
+): readonly number[] {
+  if ((infill || mode) && typeof prompt === "string") return model.encodeInfill(prompt, { infill, mode }).ids;
+  return suffix ? model.encodeAround(prompt, suffix) : model.encode(prompt, raw, tools);
 }
