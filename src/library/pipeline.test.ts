@@ -3,8 +3,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commonPrefix } from "../engine/state/cached.ts";
 import { calibrateRoute, load, type Model, openPipeline, type RoutePipeline } from "../index.ts";
 import { readCalibrations } from "../pipelines/route/record.ts";
+import type { ChatMessage } from "../weights/tokenizer/index.ts";
+import { priceOfLengths } from "./dense-price.ts";
 
 const NAME = "smollm2>gemma3";
 const QUESTIONS = ["Name the capital of Japan.", "Tell me about the sea.", "What is 2 + 2?", "Why is the sky blue?"];
@@ -94,6 +97,28 @@ describe("a pair of real models", () => {
     expect(routed.flops.dense / receipt.flops.dense).toBeGreaterThan(Math.min(1, more) * 0.9);
     expect(routed.flops.dense / receipt.flops.dense).toBeLessThan(Math.max(1, more) * 1.1);
   });
+});
+
+test("in a chat, dense is Super with the turns before in its cache", async () => {
+  forget(pair);
+  const { language } = pair.models.super;
+  const chat: ChatMessage[] = [];
+  let before: readonly number[] = [];
+  for (const [turn, content] of QUESTIONS.entries()) {
+    chat.push({ role: "user", content });
+    const { text, receipt, finishReason } = await pair.route(chat, SHORT);
+    const [ids, answer] = [language.encode(chat, false, []), language.tokenizer.encode(text)];
+    const completion = answer.length + Number(finishReason === "stop");
+    const price = (cached: number) => priceOfLengths(language, { prompt: ids.length, cached, completion }).flops;
+    const cached = commonPrefix(before, ids);
+    expect(cached > 10).toBe(turn > 0);
+    expect(receipt.flops.dense / price(cached)).toBeGreaterThan(0.9);
+    expect(receipt.flops.dense / price(cached)).toBeLessThan(1.1);
+    if (turn > 1) expect(receipt.flops.dense).toBeLessThan(0.7 * price(0));
+    expect(receipt.flops.spent - receipt.flops.overhead).toBeLessThanOrEqual(receipt.flops.dense);
+    chat.push({ role: "assistant", content: text });
+    before = [...ids, ...answer];
+  }
 });
 
 async function streamed(pipeline: RoutePipeline, prompt: string): Promise<string> {

@@ -190,8 +190,10 @@ export class Meter implements AttentionBill {
   total(drafts: readonly PartRun[] = []) {
     const dense = this.#priced(this.#allOfDense());
     addSpent(dense, this.#dense);
-    const overhead = this.#overhead.flops + this.#priced([...this.#wasted, ...drafts]).flops;
     const spent = this.spent();
+    const caused = this.#overhead.flops + this.#priced([...this.#wasted, ...drafts]).flops;
+    // Windows are bound in steps: fewer entries may cost a little more than dense's.
+    const overhead = Math.max(caused, spent.flops - dense.flops);
     const work: Work = { ...Object.fromEntries(this.#work), ...this.#expertWork(dense.experts) };
     return {
       flops: { dense: dense.flops, spent: spent.flops, overhead },
