@@ -22,11 +22,11 @@ export async function* scoreSteps(
     // After the last token, those that still wait are checked.
     const step: Step = { slot, token: i < wanted ? tokens[i] : undefined, meter, plan, given: true };
     const [stepped] = await engine.stepAll([step]);
+    if (i < wanted) read(1);
     for (const logits of certain(stepped!)) found.push(likelihoodOf(logits, tokens[found.length + 1]!));
     if (stepped?.kind === "checked") engine.keep(step, stepped.logits.length, stepped.logits.length);
     yield;
   }
-  read(wanted);
   meter.insteadOfScores(past, wanted);
   return found;
 }
