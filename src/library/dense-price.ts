@@ -1,11 +1,11 @@
 import { Meter } from "../engine/bill/meter.ts";
 import type { LanguageModel, Prompt } from "../engine/language-model.ts";
-import { chunkAfter } from "../engine/run/chunk.ts";
+import { usesLongRope } from "../engine/state/cached.ts";
 import type { Spent } from "../graph/index.ts";
 import type { PricedAnswer } from "../pipelines/route/model.ts";
 import type { RunOptions } from "./options.ts";
 
-/** How a prompt is read. */
+/** The options that change a prompt's tokens. */
 type Reading = Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">;
 
 /** Prices a prompt and an answer of this text by the model's own cost rules, dense, as `Meter` bills a run. `cached` is the part of the prompt, 0 to 1, that a cache serves. */
@@ -14,17 +14,19 @@ export function priceOfAnswer(
   prompt: Prompt,
   answer: PricedAnswer,
   options: Reading,
-  cached = 0,
+  cached: number,
 ): Spent & { readonly prompt: number } {
-  const { programs } = model.engine;
-  const ids = idsOf(model, prompt, options);
+  const { length: ids } = idsOf(model, prompt, options);
   // The token that ends an answer is one that the model chose, too.
   const wanted = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
   const completion = Math.min(wanted, Math.max(1, model.decoder.config.context - ids));
-  const meter = new Meter(programs);
-  notePrompt(meter, ids, Math.min(ids - 1, Math.round(cached * ids)));
-  noteSteps(meter, ids, completion - 1);
-  return { ...denseOf(meter), prompt: ids };
+  return { ...priceOfLengths(model, { prompt: ids, cached: Math.round(cached * ids), completion }), prompt: ids };
+}
+
+/** The share of a prompt that the model's cache holds, 0 to 1. */
+export function heldShare(model: LanguageModel, prompt: Prompt, options: Reading): number {
+  const ids = idsOf(model, prompt, options);
+  return model.engine.slots.reusable(ids, "") / Math.max(1, ids.length);
 }
 
 /** The dense cost of a prompt of which a cache serves the first `cached` ids, and of an answer. */
@@ -58,21 +60,28 @@ function denseOf(meter: Meter): Spent {
 }
 
 function notePrompt(meter: Meter, ids: number, cached: number): void {
-  for (let past = cached, tokens = 0; past < ids; past += tokens) {
-    tokens = Math.min(chunkAfter(meter.programs, past), ids - past);
-    meter.layers(tokens, past);
-  }
-  meter.head(1);
+  meter.insteadOfText(cached)(ids - cached);
+  meter.insteadOfHead(1);
 }
 
 function noteSteps(meter: Meter, past: number, steps: number): void {
-  for (let step = 0; step < steps; step++) {
-    meter.layers(1, past + step);
-    meter.head(1);
+  const { config } = meter.programs.decoder;
+  for (let tokens = past; tokens < past + steps; tokens++) {
+    // The first token that needs the long rope factors has all others run again.
+    const again = usesLongRope(config, tokens + 1) && !usesLongRope(config, tokens);
+    if (again) notePrompt(meter, tokens + 1, 0);
+    else {
+      meter.insteadOfLayers(1, tokens);
+      meter.insteadOfHead(1);
+    }
   }
 }
 
-function idsOf(model: LanguageModel, prompt: Prompt, { raw, suffix, tools, infill, mode }: Reading): number {
-  if ((infill || mode) && typeof prompt === "string") return model.encodeInfill(prompt, { infill, mode }).ids.length;
-  return (suffix ? model.encodeAround(prompt, suffix) : model.encode(prompt, raw, tools)).length;
+function idsOf(
+  model: LanguageModel,
+  prompt: Prompt,
+  { raw, suffix, tools, infill, mode }: Reading,
+): readonly number[] {
+  if ((infill || mode) && typeof prompt === "string") return model.encodeInfill(prompt, { infill, mode }).ids;
+  return suffix ? model.encodeAround(prompt, suffix) : model.encode(prompt, raw, tools);
 }

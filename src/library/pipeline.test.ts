@@ -3,8 +3,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commonPrefix } from "../engine/state/cached.ts";
 import { calibrateRoute, load, type Model, openPipeline, type RoutePipeline } from "../index.ts";
 import { readCalibrations } from "../pipelines/route/record.ts";
+import { priceOfLengths } from "./dense-price.ts";
 
 const NAME = "smollm2>gemma3";
 const QUESTIONS = ["Name the capital of Japan.", "Tell me about the sea.", "What is 2 + 2?", "Why is the sky blue?"];
@@ -94,6 +96,29 @@ describe("a pair of real models", () => {
     expect(routed.flops.dense / receipt.flops.dense).toBeGreaterThan(Math.min(1, more) * 0.9);
     expect(routed.flops.dense / receipt.flops.dense).toBeLessThan(Math.max(1, more) * 1.1);
   });
+});
+
+test("over several turns, dense is Super with the turns before in its cache", async () => {
+  forget(pair);
+  const { language } = pair.models.super;
+  let chat = "";
+  let before: readonly number[] = [];
+  for (const [turn, question] of QUESTIONS.entries()) {
+    chat += `Question: ${question}\nAnswer:`;
+    const { text, receipt, finishReason } = await pair.route(chat, { ...SHORT, raw: true });
+    const [ids, answer] = [language.encode(chat, true), language.tokenizer.encode(text)];
+    const completion = answer.length + Number(finishReason === "stop");
+    const price = (cached: number) => priceOfLengths(language, { prompt: ids.length, cached, completion }).flops;
+    const cached = commonPrefix(before, ids);
+    expect(cached > 10).toBe(turn > 0);
+    // Tokens of two models are of different lengths.
+    expect(receipt.flops.dense / price(cached)).toBeGreaterThan(0.85);
+    expect(receipt.flops.dense / price(cached)).toBeLessThan(1.15);
+    if (turn > 1) expect(receipt.flops.dense).toBeLessThan(0.7 * price(0));
+    expect(receipt.flops.spent - receipt.flops.overhead).toBeLessThanOrEqual(receipt.flops.dense);
+    chat += `${text}\n`;
+    before = [...ids, ...answer];
+  }
 });
 
 async function streamed(pipeline: RoutePipeline, prompt: string): Promise<string> {

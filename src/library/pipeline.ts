@@ -21,7 +21,7 @@ import { registeredAs } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import { modelHash, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import { given, modelName, pipelineOptions } from "./arguments.ts";
-import { priceOfAnswer } from "./dense-price.ts";
+import { heldShare, priceOfAnswer } from "./dense-price.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
@@ -187,8 +187,9 @@ function thresholdFor({ t, share }: RouteOptions, scoring: ScoreOptions, recordO
 export const routeModel = (model: Model, identity: ModelIdentity): RouteModel<RunOptions> => ({
   identity,
   generate: (prompt, options) => model.generate(prompt, options),
-  price: (prompt, answer, options) =>
-    model.loaded.kind === "decoder" ? priceOfAnswer(model.loaded, prompt, answer, options) : undefined,
+  held: (prompt, options) => (model.loaded.kind === "decoder" ? heldShare(model.loaded, prompt, options) : 0),
+  price: (prompt, answer, options, cached) =>
+    model.loaded.kind === "decoder" ? priceOfAnswer(model.loaded, prompt, answer, options, cached) : undefined,
 });
 
 /** Two loaded models and the rule that chooses between them. Dispose of it to free both. */

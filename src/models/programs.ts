@@ -1,4 +1,4 @@
-import { type Cost, type Digits, type Graph, sumCosts } from "../graph/index.ts";
+import { type Cost, type Digits, type Graph, graphCost, sumCosts } from "../graph/index.ts";
 import type { Device } from "../runtime/device.ts";
 import { Program } from "../runtime/program.ts";
 import type { SharedWeights } from "../runtime/shared-weights.ts";
@@ -166,6 +166,14 @@ export class DecoderPrograms implements Disposable {
   attention(layer: number): Promise<Program> {
     const kind = attentionKind(this.decoder, layer);
     return this.#ask(`attention ${kind}`, undefined, () => traceAttention(this.decoder, layer));
+  }
+
+  /** The cost of a layer's dense attention, which need not be compiled. */
+  attentionCost(layer: number): Cost {
+    const key = `attention ${attentionKind(this.decoder, layer)}`;
+    const known = this.#costs.get(key) ?? graphCost(traceAttention(this.decoder, layer));
+    this.#costs.set(key, known);
+    return known;
   }
 
   /** Keys and values of the layers from `from` on, block by block, by the stream at `from`. */

@@ -156,19 +156,22 @@ export class Sequence implements Disposable {
         this.#draft.guess(stepped.logits);
         return undefined;
       case "checked":
-        return this.#check(stepped.logits, stepped.stops === true);
+        return this.#check(stepped);
       case "stop":
         return this.#end("stopped");
     }
   }
 
-  #check(rows: readonly Float32Array[], stops: boolean): Piece {
+  #check({ logits: rows, stops }: Extract<Stepped, { kind: "checked" }>): Piece {
     const { used, right, ...taken } = this.#draft.check(rows, this.#over(), this.#ahead);
     if (this.#ahead) this.#terms.plan.drafter?.judge(right);
     this.#meter.count("accepted", 0, right);
     const step = this.#step();
     this.engine.keep(step, rows.length, used);
-    if (!stops || right < rows.length || taken.reason) return this.#add(taken);
+    if (!stops || right < rows.length || taken.reason) {
+      this.#meter.waste(stops ?? []);
+      return this.#add(taken);
+    }
     this.engine.billStop(step, this.slot.tokens.length);
     return ended(taken, this.#end("stopped"));
   }
@@ -219,7 +222,7 @@ export class Sequence implements Disposable {
 
   #over(): boolean {
     const { flops } = this.#ceiling;
-    return flops !== undefined && this.#meter.total().flops.spent >= flops;
+    return flops !== undefined && this.#meter.spent().flops >= flops;
   }
 
   /** True once it has given its last piece. */
@@ -231,7 +234,7 @@ export class Sequence implements Disposable {
   usage(): Usage {
     const prompt = this.#prefilled ? this.prompt.length : this.slot.tokens.length;
     const tokens = { prompt, cached: this.#cached, completion: this.#draft.completion };
-    return { ...this.#meter.total(), tokens, ...this.#time.total() };
+    return { ...this.#meter.total(this.slot.drafts), tokens, ...this.#time.total() };
   }
 
   [Symbol.dispose](): void {

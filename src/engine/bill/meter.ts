@@ -1,9 +1,9 @@
 import { addSpent, evalCost, evalDim, type Spent } from "../../graph/index.ts";
 import type { Cost } from "../../graph/op.ts";
-import type { DecoderConfig } from "../../models/decoder.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
 import { pastSizes } from "../../models/window-start.ts";
 import type { AttentionBill } from "../../savings/seams.ts";
+import { denseChunks } from "../run/chunk.ts";
 
 /** Units of one kind of work: how many ran, and how many dense would have run. */
 export interface Counter {
@@ -20,22 +20,36 @@ export interface ImageBill {
   readonly spent: Spent;
 }
 
-/** The cost of one request and of its dense run. Lengths are noted as it runs and priced when the bill is asked for. */
+/** A part of the model over `tokens` new ones, `past` entries before them in its layers. */
+export interface PartRun {
+  readonly cost: Cost;
+  readonly tokens: number;
+  readonly past: number;
+}
+
+/**
+ * The cost of one request and of its dense run. Lengths are noted as it runs and priced when the bill is asked for.
+ * Dense is noted by the lengths of the request, whatever its recipe runs instead.
+ */
 export class Meter implements AttentionBill {
-  readonly #dense: Tally;
-  readonly #spent: Spent = { flops: 0, bytes: 0 };
+  /** What dense costs besides the runs below. */
+  readonly #dense: Spent = { flops: 0, bytes: 0 };
+  readonly #denseRuns: PartRun[] = [];
+  /** Texts that dense reads in chunks, `tokens` after `past`. */
+  readonly #texts: { readonly past: number; tokens: number }[] = [];
+  readonly #spent = { flops: 0, bytes: 0, experts: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
-  readonly #saved: Tally;
+  /** Runs that are not in `#spent` yet. */
+  readonly #runs: PartRun[] = [];
+  /** Runs that were billed, and that dense would not have made. */
+  readonly #wasted: PartRun[] = [];
   /** Tokens that are billed as run here, and were run for another request. */
   spared = 0;
   readonly #work = new Map<string, { dense: number; run: number }>();
   /** Tokens that the stack ran on. */
   tokens = 0;
 
-  constructor(readonly programs: DecoderPrograms) {
-    const { config } = programs.decoder;
-    [this.#dense, this.#saved] = [new Tally(config), new Tally(config)];
-  }
+  constructor(readonly programs: DecoderPrograms) {}
 
   /** The stack ran densely over `tokens` new ones after `past`. */
   layers(tokens: number, past: number): void {
@@ -58,23 +72,61 @@ export class Meter implements AttentionBill {
   /** Bills a dense run of the stack; its parts are billed one by one. */
   insteadOfLayers(tokens: number, past: number): void {
     this.tokens += tokens;
-    this.#dense.note(this.programs.stackCost, tokens, past);
+    this.#denseRuns.push({ cost: this.programs.stackCost, tokens, past });
+  }
+
+  /** Bills a dense run of the stack over a text after `past` tokens, in dense's own chunks. The result takes the text's tokens as they run. */
+  insteadOfText(past: number): (tokens: number) => void {
+    const text = { past, tokens: 0 };
+    this.#texts.push(text);
+    return (tokens) => {
+      this.tokens += tokens;
+      text.tokens += tokens;
+    };
   }
 
   /** Bills a dense run of the head on `tokens` rows after the last layer. */
   insteadOfHead(tokens: number): void {
-    this.#dense.note(this.programs.headCost, tokens, 0);
+    this.#denseRuns.push({ cost: this.programs.headCost, tokens, past: 0 });
+  }
+
+  /** Bills dense runs of the head on the rows of a text but for the first `skipped`, one for each of dense's chunks. */
+  insteadOfScores(past: number, tokens: number, skipped = 0): void {
+    for (const chunk of denseChunks(this.programs, past, tokens)) {
+      const rows = Math.min(chunk.tokens, chunk.past + chunk.tokens - past - skipped);
+      if (rows > 0) this.insteadOfHead(rows);
+    }
   }
 
   /** A part of the model ran over `tokens` new ones, `past` entries before them in its layers. */
   part(cost: Cost, tokens: number, past: number): void {
-    this.#saved.note(cost, tokens, past);
+    this.#runs.push({ cost, tokens, past });
+  }
+
+  /** Turns what was billed as run into overhead: dense would not have run it. */
+  waste(runs: readonly PartRun[]): void {
+    this.#wasted.push(...runs);
+  }
+
+  /** A bill for what runs in place of a part of dense: what it costs beyond that part is overhead. */
+  insteadOfPart(cost: Cost, tokens: number, past: number): AttentionBill {
+    let remaining = this.#priced([{ cost, tokens, past }]).flops;
+    return {
+      run: ({ flops, bytes }) => {
+        const within = Math.min(flops, remaining);
+        remaining -= within;
+        this.run({ flops: within, bytes });
+        this.overhead({ flops: flops - within, bytes: 0 });
+      },
+      overhead: (spent) => this.overhead(spent),
+      count: (name, dense, run) => this.count(name, dense, run),
+    };
   }
 
   /** Images were read for the prompt: dense would have, too. */
   images({ tokens, spent }: ImageBill): void {
     this.run(spent);
-    this.#dense.add(spent);
+    addSpent(this.#dense, spent);
     this.count("imageTokens", tokens, tokens);
   }
 
@@ -88,19 +140,30 @@ export class Meter implements AttentionBill {
 
   /** Overhead by the cost of a program over `tokens` tokens. */
   overheadPart(cost: Cost, tokens: number, past: number): void {
-    this.overhead(this.#priced(cost, tokens, past));
+    this.overhead(this.#priced([{ cost, tokens, past }]));
   }
 
   /** The head of an exit ran on one row. Its cost beyond that of the model's own head is overhead. */
   exitHead(cost: Cost): void {
-    const [own, usual] = [this.#priced(cost, 1, 0), this.#priced(this.programs.head.cost, 1, 0)];
-    const within = { flops: Math.min(own.flops, usual.flops), bytes: Math.min(own.bytes, usual.bytes) };
-    this.run(within);
-    this.overhead({ flops: own.flops - within.flops, bytes: own.bytes - within.bytes });
+    this.insteadOfPart(this.programs.head.cost, 1, 0).run(this.#priced([{ cost, tokens: 1, past: 0 }]));
   }
 
-  #priced(cost: Cost, tokens: number, past: number): Spent {
-    return evalCost(cost, { batch: 1, tokens, ...pastSizes(this.programs.decoder.config, past) });
+  /** The cost of runs, and the experts that run in them, each for one token. */
+  #priced(runs: Iterable<PartRun>): Spent & { readonly experts: number } {
+    const sum = { flops: 0, bytes: 0, experts: 0 };
+    for (const { cost, tokens, past } of runs) {
+      const sizes = { batch: 1, tokens, ...pastSizes(this.programs.decoder.config, past) };
+      addSpent(sum, evalCost(cost, sizes));
+      sum.experts += evalDim(cost.experts ?? 0, sizes);
+    }
+    return sum;
+  }
+
+  *#allOfDense(): Generator<PartRun> {
+    yield* this.#denseRuns;
+    const cost = this.programs.stackCost;
+    for (const { past, tokens } of this.#texts)
+      for (const chunk of denseChunks(this.programs, past, tokens)) yield { cost, ...chunk };
   }
 
   count(name: string, dense: number, run: number): void {
@@ -108,53 +171,35 @@ export class Meter implements AttentionBill {
     this.#work.set(name, { dense: sum.dense + dense, run: sum.run + run });
   }
 
-  /** Experts that ran for a token, against all that every mixture has. */
-  #expertWork(): Work {
+  /** Experts that ran for a token, against all that every mixture has; `active`: those that dense would have run. */
+  #expertWork(active: number): Work {
     const { experts } = this.programs.decoder.config;
     if (!experts) return {};
-    const all = (this.#dense.experts * experts.count) / experts.active;
-    return { experts: { dense: all, run: this.#saved.experts } };
+    return { experts: { dense: (active * experts.count) / experts.active, run: this.#spent.experts } };
   }
 
-  total() {
-    const dense = this.#dense.price();
-    const spent = this.#saved.price();
-    addSpent(spent, this.#spent);
-    addSpent(spent, this.#overhead);
-    const work: Work = { ...Object.fromEntries(this.#work), ...this.#expertWork() };
+  /** The cost of everything that has run so far. */
+  spent(): Spent {
+    const { experts, ...latest } = this.#priced(this.#runs.splice(0));
+    addSpent(this.#spent, latest);
+    this.#spent.experts += experts;
+    return { flops: this.#spent.flops + this.#overhead.flops, bytes: this.#spent.bytes + this.#overhead.bytes };
+  }
+
+  /** `drafts`: runs over tokens that are not checked yet, and are overhead if the request ends here. */
+  total(drafts: readonly PartRun[] = []) {
+    const dense = this.#priced(this.#allOfDense());
+    addSpent(dense, this.#dense);
+    const spent = this.spent();
+    const caused = this.#overhead.flops + this.#priced([...this.#wasted, ...drafts]).flops;
+    // Windows are bound in steps: fewer entries may cost a little more than dense's.
+    const overhead = Math.max(caused, spent.flops - dense.flops);
+    const work: Work = { ...Object.fromEntries(this.#work), ...this.#expertWork(dense.experts) };
     return {
-      flops: { dense: dense.flops, spent: spent.flops, overhead: this.#overhead.flops },
+      flops: { dense: dense.flops, spent: spent.flops, overhead },
       bytes: { dense: dense.bytes, spent: spent.bytes },
       work,
     };
-  }
-}
-
-/** Runs of graphs, priced once each. */
-class Tally {
-  readonly #sum: Spent = { flops: 0, bytes: 0 };
-  /** Experts that ran, each for one token, in what was priced. */
-  experts = 0;
-  readonly #runs: { cost: Cost; tokens: number; past: number }[] = [];
-
-  constructor(private readonly config: DecoderConfig) {}
-
-  add(cost: Spent): void {
-    addSpent(this.#sum, cost);
-  }
-
-  note(cost: Cost, tokens: number, past: number): void {
-    this.#runs.push({ cost, tokens, past });
-  }
-
-  /** The cost of everything noted so far. */
-  price(): Spent {
-    for (const { cost, tokens, past } of this.#runs.splice(0)) {
-      const sizes = { batch: 1, tokens, ...pastSizes(this.config, past) };
-      addSpent(this.#sum, evalCost(cost, sizes));
-      this.experts += evalDim(cost.experts ?? 0, sizes);
-    }
-    return { ...this.#sum };
   }
 }
 

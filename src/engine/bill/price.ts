@@ -39,8 +39,8 @@ export function priceOfAsked(programs: DecoderPrograms, asked: readonly Asked[])
   let before: readonly number[] = [];
   for (const { context, continuations } of asked) {
     const kept = Math.min(commonPrefix(before, context), context.length - 1);
-    meter.layers(context.length - kept, kept);
-    meter.head(1);
+    meter.insteadOfText(kept)(context.length - kept);
+    meter.insteadOfHead(1);
     for (const { length } of continuations) scored(meter, context.length, length - 1);
     before = context;
   }
@@ -50,6 +50,6 @@ export function priceOfAsked(programs: DecoderPrograms, asked: readonly Asked[])
 /** The first token of a continuation is predicted by the context's last row. */
 function scored(meter: Meter, context: number, tokens: number): void {
   if (tokens === 0) return;
-  meter.layers(tokens, context);
-  meter.head(tokens);
+  meter.insteadOfText(context)(tokens);
+  meter.insteadOfScores(context, tokens);
 }

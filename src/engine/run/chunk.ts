@@ -27,3 +27,16 @@ export function chunkAfter(
   const most = flops(PREFILL_CHUNK, 0);
   return sizes.find((tokens) => cost(tokens) <= most) ?? STEP;
 }
+
+/** The chunks in which dense reads `tokens` tokens after `past`. */
+export function* denseChunks(
+  programs: Pick<DecoderPrograms, "decoder" | "stackCost">,
+  past: number,
+  tokens: number,
+): Generator<{ readonly past: number; readonly tokens: number }> {
+  const end = past + tokens;
+  for (let at = past, size = 0; at < end; at += size) {
+    size = Math.min(chunkAfter(programs, at), end - at);
+    yield { past: at, tokens: size };
+  }
+}

@@ -8,7 +8,7 @@ import type { Batch, Rows } from "./batch.ts";
 import { type AtCut, fill, holdBack } from "./fills.ts";
 import { LoneRow, stopOf } from "./lone-row.ts";
 import type { Found } from "./probes.ts";
-import { countExit, decidesSteps, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
+import { billExit, decidesSteps, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
 
 /** A row at one of its plan's cuts. */
 interface Asking {
@@ -69,7 +69,7 @@ export class DecodeStep {
       return;
     }
     const outcome = this.#outcomes.get(slot);
-    const dropped = outcome?.kind === "checked" && outcome.stops;
+    const dropped = outcome?.kind === "checked" && outcome.stops !== undefined;
     if (token !== undefined && !dropped) slot.grow([token], planOf(step).state.answer);
     else if (token === undefined) this.#outcomes.set(slot, await new LoneRow(step).run(slot.held.depth!));
   }
@@ -137,15 +137,13 @@ export class DecodeStep {
   }
 
   async #billHead({ slot, cut: { head }, found, fill: how }: Leaving): Promise<void> {
-    const { meter } = this.#step(slot);
-    countExit(meter, how);
-    if (head) meter.exitHead((await this.#programs.exitHead(head)).cost);
-    else if (!found?.logits) meter.exitHead(this.#programs.head.cost);
+    const program = head ? await this.#programs.exitHead(head) : found?.logits ? undefined : this.#programs.head;
+    billExit(this.#step(slot).meter, how, program?.cost);
   }
 
   async #stop(slot: Slot, after: number): Promise<void> {
     this.#bill(slot, after);
-    this.#leave(slot, await stopOf(this.#step(slot)));
+    this.#leave(slot, await stopOf(this.#step(slot), after));
   }
 
   /** Takes a row on by itself, with its tokens that waited here. */
@@ -174,8 +172,7 @@ export class DecodeStep {
     const step = this.#step(slot);
     const { meter } = step;
     meter.part(this.#programs.embedding.cost, 1, 0);
-    for (const { layers: range, length } of slot.groupsOf({ from: 0, to: depth }))
-      meter.part(this.#programs.costOf(range.from, range.to, slot.borders), 1, length - 1);
+    for (const { cost, tokens, past } of slot.runsOf(depth)) meter.part(cost, tokens, past);
     if (decidesSteps(planOf(step))) meter.count("layers", 0, depth);
   }
 

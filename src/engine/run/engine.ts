@@ -192,11 +192,17 @@ export class Engine implements Disposable {
     return steps.map(({ slot }) => outcomes.get(slot)!);
   }
 
-  /** Keeps the first `kept` of the `checked` tokens that a step checked: dense would have run these. */
+  /** Keeps the first `kept` of the `checked` tokens that a step checked: dense would have run these, and no others. */
   keep(step: Step, checked: number, kept: number): void {
-    const first = step.slot.tokens.length - checked;
+    const { slot, meter } = step;
+    const first = slot.tokens.length - checked;
     for (let i = 0; i < kept; i++) this.#billDense(step, first + i);
-    step.slot.truncate(first + kept);
+    // Drops the entries of a token that would stop the answer.
+    slot.truncate(slot.tokens.length);
+    const head = { cost: this.programs.headCost, tokens: 1, past: 0 };
+    for (let later = 0; later < checked - kept; later++)
+      meter.waste([...slot.runsOf(this.programs.decoder.config.layers, () => later), head]);
+    slot.truncate(first + kept);
   }
 
   /** Bills an answer that stopped at a token after `past` others: dense would have run it. */
@@ -205,11 +211,13 @@ export class Engine implements Disposable {
     step.meter.count("stops", 0, 1);
   }
 
-  /** Bills what dense would spend on a token after `past` others. */
+  /** Bills what dense would spend on a token after `past` others. It reads a given text in chunks, which its reader bills. */
   #billDense(step: Step, past: number): void {
-    const { meter } = step;
-    meter.insteadOfLayers(1, past);
-    meter.insteadOfHead(1);
+    const { meter, given = false } = step;
+    if (!given) {
+      meter.insteadOfLayers(1, past);
+      meter.insteadOfHead(1);
+    }
     if (decidesSteps(planOf(step))) meter.count("layers", this.programs.decoder.config.layers, 0);
   }
 

@@ -26,6 +26,11 @@ export class HeldBack implements Disposable {
     return this.#tokens.at(-1)?.depth;
   }
 
+  /** Layers that each token has run. */
+  get depths(): number[] {
+    return this.#tokens.map(({ depth }) => depth);
+  }
+
   /** Adds tokens at these positions, which have run `depth` layers and lie in other streams from `first` on. */
   add(from: Streams, first: number, positions: readonly number[], depth: number): void {
     if (positions.length === 0) return;

@@ -4,14 +4,15 @@ import { type Chunk, type ChunkJob, runSegments } from "./chunk-run.ts";
 import { waits } from "./fills.ts";
 import type { Found } from "./probes.ts";
 import type { Span } from "./stack-buffers.ts";
-import { countExit, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
+import { billExit, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
 
-/** The outcome of a row that stops. Drafts before its token are checked first: it may stop on a wrong one. */
-export async function stopOf(step: Step): Promise<Stepped> {
+/** The outcome of a row that stops after `after` layers. Drafts before its token are checked first: it may stop on a wrong one. */
+export async function stopOf(step: Step, after: number): Promise<Stepped> {
   const { drafts, depth } = step.slot.held;
   if (!drafts || depth === undefined) return { kind: "stop" };
+  const stops = step.slot.runsOf(after);
   const checked = await new LoneRow({ ...step, token: undefined }).run(depth);
-  return checked.kind === "checked" ? { ...checked, stops: true } : checked;
+  return checked.kind === "checked" ? { ...checked, stops } : checked;
 }
 
 /** A row that goes deeper by itself, together with its tokens that waited for it. */
@@ -59,7 +60,7 @@ export class LoneRow {
     if (decision.kind === "continue") return undefined;
     if (decision.kind === "exit") return this.#exit(cut, found, decision.fill);
     this.#wait(after, this.#positions.slice(0, -1));
-    return stopOf(this.step);
+    return stopOf(this.step, after);
   }
 
   async #probe({ probe }: StepCut): Promise<Found | undefined> {
@@ -81,8 +82,7 @@ export class LoneRow {
     const made = head ? undefined : found?.logits;
     const { buffers, done } = this.#chunk;
     const logits = made ?? (await slot.logitsOf(buffers.stream(done, this.#newest()), program));
-    countExit(meter, fill);
-    if (!made) meter.exitHead(program.cost);
+    billExit(meter, fill, made ? undefined : program.cost);
     if (!waits(fill)) throw new Error(`tokens that waited were to be filled by ${fill}`);
     this.#wait(after);
     return outcomeOf(fill, logits);

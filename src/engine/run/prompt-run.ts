@@ -38,6 +38,8 @@ interface Phase extends LayerRange {
 export class PromptRun {
   readonly #phases: readonly Phase[];
   readonly #borders: readonly number[];
+  /** Bills dense for the tokens that run. */
+  #dense: (tokens: number) => void = () => {};
 
   constructor(
     private readonly slot: Slot,
@@ -54,6 +56,7 @@ export class PromptRun {
   /** The prompt's last run has the stream of its last token. */
   async *runs(): AsyncGenerator<Run> {
     this.slot.begin(this.prompt);
+    this.#dense = this.terms.meter.insteadOfText(this.slot.tokens.length);
     let gathered: Gathered | undefined;
     try {
       for (const { cut, ...layers } of this.#phases) {
@@ -164,7 +167,7 @@ export class PromptRun {
     const { hidden } = slot.programs.decoder.config;
     const rows = new Float32Array(buffers.streamBuffers(0).branch.memory);
     for (const [i, id] of tokens.entries()) if (id < 0) rows.set(rowOf(this.terms.embeddings, id), i * hidden);
-    meter.insteadOfLayers(tokens.length, first);
+    this.#dense(tokens.length);
     meter.part(slot.programs.embedding.cost, tokens.length, first);
     if (this.terms.plan.digits) meter.count("int8Tokens", 0, tokens.length);
   }

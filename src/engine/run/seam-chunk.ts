@@ -96,11 +96,12 @@ export class SeamChunks implements Disposable {
     const dense = () => this.#dense(job, layer, span, start);
     const saving = this.attention(layer);
     if (!saving) return dense();
+    const bill = meter.insteadOfPart(slot.programs.attentionCost(layer), span.tokens, past);
     await saving.attend({
       ...{ layer, past, tokens: span.tokens, prompt: of.total, whole: of.whole },
       ...{ places: positions, positions: this.lengths.positions, axes: this.lengths.axes },
       ...{ qkv: this.buffers.qkv, attended: this.buffers.attended },
-      ...{ cache: slot.cache, bill: meter, dense },
+      ...{ cache: slot.cache, bill, dense },
     });
   }
 

@@ -1,5 +1,6 @@
+import type { Cost } from "../../graph/op.ts";
 import { type Decision, densePlan, type Plan, type StateFill, type StepCut } from "../../savings/plan.ts";
-import type { Meter } from "../bill/meter.ts";
+import type { Meter, PartRun } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { PREFILL_CHUNK } from "./chunk.ts";
 
@@ -30,9 +31,9 @@ export type Stepped =
   | { readonly kind: "draft"; readonly logits: Float32Array }
   /**
    * The model's own logits after each token that waited, and after the step's token: `Engine.keep` says which stay.
-   * `stops`: the answer ends if all drafts were right, the step's token included, which was not kept.
+   * `stops`: the answer ends if all drafts were right, the step's token included, which was not kept; what ran over it.
    */
-  | { readonly kind: "checked"; readonly logits: readonly Float32Array[]; readonly stops?: boolean }
+  | { readonly kind: "checked"; readonly logits: readonly Float32Array[]; readonly stops?: readonly PartRun[] }
   /** The answer ends without a next token. */
   | { readonly kind: "stop" };
 
@@ -78,7 +79,11 @@ export const outcomeOf = (fill: StateFill, logits: Float32Array): Stepped => ({
   logits,
 });
 
-export function countExit(meter: Meter, fill: StateFill): void {
+/** Bills an exit with a head of this cost, absent if it has run. A draft's is overhead: the model's own follows. */
+export function billExit(meter: Meter, fill: StateFill, head: Cost | undefined): void {
   meter.count("exits", 0, 1);
-  if (fill === "verify") meter.count("drafts", 0, 1);
+  if (fill === "verify") {
+    meter.count("drafts", 0, 1);
+    if (head) meter.overheadPart(head, 1, 0);
+  } else if (head) meter.exitHead(head);
 }

@@ -68,7 +68,7 @@ export class Likelihoods implements Disposable {
       throw new UserError("a saving that drops tokens of the prompt leaves nothing to tell their likelihood by", 2);
     return this.#withSlot([], plan, meter, (slot) => {
       const runs = this.engine.runs(slot, tokens.slice(0, -1), { plan, meter, signal });
-      return last(this.#scoreRuns(runs, tokens.slice(from), from - 1, meter));
+      return last(this.#scoreRuns(slot, runs, { targets: tokens.slice(from), skipped: from - 1, meter }));
     });
   }
 
@@ -136,7 +136,8 @@ export class Likelihoods implements Disposable {
       // If the cache is of no use, after or before a long continuation, the context runs again.
       const again = context.length - slot.tokens.length;
       const runs = this.engine.runs(slot, before, { plan: densePlan, meter, signal });
-      found.push([firsts[i]!, ...(yield* this.#scoreRuns(runs, continuation.slice(1), again, meter))]);
+      const rest = { targets: continuation.slice(1), skipped: again, meter };
+      found.push([firsts[i]!, ...(yield* this.#scoreRuns(slot, runs, rest))]);
     }
     return found;
   }
@@ -165,24 +166,25 @@ export class Likelihoods implements Disposable {
 
   /** Each row of the runs, except the first `skipped`, predicts the next of `targets`. */
   async *#scoreRuns(
+    slot: Slot,
     runs: AsyncIterable<Run>,
-    targets: readonly number[],
-    skipped: number,
-    meter: Meter,
+    { targets, skipped, meter }: { targets: readonly number[]; skipped: number; meter: Meter },
   ): AsyncGenerator<void, TokenScore[]> {
     const found: TokenScore[] = [];
+    const past = slot.tokens.length;
     let passed = 0;
     for await (const { tokens, rows } of runs) {
       const first = Math.min(Math.max(skipped - passed, 0), tokens);
       passed += tokens;
       if (first === tokens) continue;
-      meter.head(tokens - first);
+      meter.part(this.engine.programs.headCost, tokens - first, 0);
       const wanted = targets.slice(found.length, found.length + tokens - first);
       const score = async (some: readonly number[], at: number) =>
         this.#score(await rows(first + at, some.length), [1, some.length, 1], some);
       found.push(...(await pieces(wanted, score)));
       yield;
     }
+    meter.insteadOfScores(past, passed, skipped);
     return found;
   }
 

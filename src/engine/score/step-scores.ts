@@ -7,7 +7,7 @@ import type { TokenScore } from "./likelihood.ts";
 
 /**
  * Log-probabilities of `tokens` but for the first, each run as an answer's token is: step by step, under the plan.
- * Drafts count by the model's own logits. Yields after each.
+ * Drafts count by the model's own logits. Yields after each. Dense would read them all at once.
  */
 export async function* scoreSteps(
   engine: Engine,
@@ -16,14 +16,18 @@ export async function* scoreSteps(
 ): AsyncGenerator<void, TokenScore[]> {
   const found: TokenScore[] = [];
   const wanted = tokens.length - 1;
+  const past = slot.tokens.length;
+  const read = meter.insteadOfText(past);
   for (let i = 0; found.length < wanted; i++) {
     // After the last token, those that still wait are checked.
     const step: Step = { slot, token: i < wanted ? tokens[i] : undefined, meter, plan, given: true };
     const [stepped] = await engine.stepAll([step]);
+    if (i < wanted) read(1);
     for (const logits of certain(stepped!)) found.push(likelihoodOf(logits, tokens[found.length + 1]!));
     if (stepped?.kind === "checked") engine.keep(step, stepped.logits.length, stepped.logits.length);
     yield;
   }
+  meter.insteadOfScores(past, wanted);
   return found;
 }
 

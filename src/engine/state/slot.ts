@@ -7,7 +7,7 @@ import type { DecoderPrograms, Segment } from "../../models/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Program } from "../../runtime/program.ts";
-import type { Meter } from "../bill/meter.ts";
+import type { Meter, PartRun } from "../bill/meter.ts";
 import { Axes } from "../run/axes.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 import { HeldBack } from "../run/held-back.ts";
@@ -97,6 +97,23 @@ export class Slot extends Cached implements Disposable {
   /** The groups that hold the layers from..to−1; a plan's cuts do not divide them. */
   groupsOf({ from, to }: LayerRange): StateGroup[] {
     return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
+  }
+
+  /** The runs of the first `depth` layers over one token; `later` tells how many entries a group has after it. */
+  runsOf(depth: number, later: (group: StateGroup) => number = () => 0): PartRun[] {
+    return this.groupsOf({ from: 0, to: depth }).map((group) => {
+      const { from, to } = group.layers;
+      return { cost: this.programs.costOf(from, to, this.borders), tokens: 1, past: group.length - 1 - later(group) };
+    });
+  }
+
+  /** What has run over drafts that wait to be checked. */
+  get drafts(): PartRun[] {
+    if (!this.#held?.drafts) return [];
+    const { depths } = this.#held;
+    return depths.flatMap((depth, i) =>
+      this.runsOf(depth, ({ layers }) => depths.slice(i + 1).filter((other) => other >= layers.to).length),
+    );
   }
 
   /**

@@ -18,12 +18,14 @@ export interface Planned {
   readonly time: WallTime;
 }
 
-/** The receipt of a planned answer: dense is the executor alone, and planning is overhead. */
+/** The receipt of a planned answer: dense is the executor alone; planning, and what reading the plan adds, is overhead. */
 export function plannedReceipt({ named, own, plan, spent, alone, time }: Planned): Receipt {
   const { completion } = own.tokens;
+  const total = own.flops.spent + spent.flops;
+  const answering = Math.min(alone.flops, own.flops.spent - own.flops.overhead);
   return makeReceipt({
     ...{ model: named.name, recipe: [`plan:channel=${plan.channel}`], tokens: own.tokens },
-    flops: { dense: alone.flops, spent: own.flops.spent + spent.flops, overhead: own.flops.overhead + spent.flops },
+    flops: { dense: alone.flops, spent: total, overhead: total - answering },
     bytes: { dense: alone.bytes, spent: own.bytes.spent + spent.bytes },
     work: {
       tokens: { dense: completion, run: completion + plan.tokens },

@@ -1,4 +1,5 @@
 import type { Prompt } from "../../engine/language-model.ts";
+import type { Spent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 import type { Pair, PricedAnswer } from "./model.ts";
@@ -10,6 +11,8 @@ export class RouteBill<O extends object> {
   readonly #parts: { readonly role: Role; readonly receipt: Receipt }[] = [];
   readonly #calls = { swift: 0, super: 0 };
   readonly #time: WallTime;
+  /** The share of the prompt that Super's cache held before. */
+  readonly #held: number;
   /** FLOPs of scoring. */
   scoring = 0;
 
@@ -22,6 +25,7 @@ export class RouteBill<O extends object> {
     arrived: number | undefined,
   ) {
     this.#time = new WallTime(arrived);
+    this.#held = pair.super.held?.(prompt, options) ?? 0;
   }
 
   /** Counts a call; the result takes its receipt. */
@@ -36,15 +40,15 @@ export class RouteBill<O extends object> {
 
   /**
    * The receipt of an answer by `role`. Dense is Super alone: as it ran, or priced for this prompt and an answer of
-   * this length.
+   * this length. Super alone would have all that either model has cached of the turns before.
    */
   receipt(role: Role, answer: PricedAnswer): Receipt {
     const own = this.#parts.findLast((part) => part.role === role)?.receipt;
     const all = this.#parts.map(({ receipt }) => receipt);
     const ran = role === "super" ? own : undefined;
-    const dense = ran ? { flops: ran.flops.dense, bytes: ran.bytes.dense } : this.#priced(answer);
+    const dense = this.#dense(ran, answer);
     const spent = sum(all, (r) => r.flops.spent) + this.scoring;
-    const answering = own ? own.flops.spent - own.flops.overhead : 0;
+    const answering = own ? Math.min(dense.flops, own.flops.spent - own.flops.overhead) : 0;
     return makeReceipt({
       model: this.named.model,
       recipe: [...this.named.recipe],
@@ -59,8 +63,16 @@ export class RouteBill<O extends object> {
     });
   }
 
-  #priced(answer: PricedAnswer): { flops: number; bytes: number } {
-    return this.pair.super.price(this.prompt, answer, this.options) ?? { flops: 0, bytes: 0 };
+  #dense(ran: Receipt | undefined, answer: PricedAnswer): Spent {
+    const price = (cached: number) =>
+      this.pair.super.price(this.prompt, answer, this.options, cached) ?? { flops: 0, bytes: 0 };
+    // A model that is called again has its own first reading cached.
+    const cached = Math.max(this.#held, cachedShare(this.#parts[0]?.receipt));
+    if (!ran) return price(cached);
+    const own = cachedShare(ran);
+    if (cached <= own) return { flops: ran.flops.dense, bytes: ran.bytes.dense };
+    const [cold, warm] = [price(own), price(cached)];
+    return { flops: ran.flops.dense - cold.flops + warm.flops, bytes: ran.bytes.dense - cold.bytes + warm.bytes };
   }
 
   #work() {
@@ -71,6 +83,9 @@ export class RouteBill<O extends object> {
     };
   }
 }
+
+const cachedShare = (receipt: Receipt | undefined): number =>
+  receipt && receipt.tokens.prompt > 0 ? receipt.tokens.cached / receipt.tokens.prompt : 0;
 
 const sum = (receipts: readonly Receipt[], of: (receipt: Receipt) => number): number =>
   receipts.reduce((total, receipt) => total + of(receipt), 0);

@@ -36,8 +36,18 @@ export interface RouteModel<O extends object> {
   readonly identity: ModelIdentity;
   /** Answers a raw prompt; each model has its own template and tokens. */
   generate(prompt: Prompt, options: O & RouteTerms): AsyncIterable<ModelPiece>;
-  /** The dense cost for this model alone of the prompt and an answer of that length; undefined if unknown. */
-  price(prompt: Prompt, answer: PricedAnswer, options: O): (Spent & { readonly prompt: number }) | undefined;
+  /** The share of a prompt that its cache holds, 0 to 1; absent: unknown. */
+  held?(prompt: Prompt, options: O): number;
+  /**
+   * The dense cost for this model alone of the prompt and an answer of that length, if a cache has this share of the
+   * prompt; undefined if unknown.
+   */
+  price(
+    prompt: Prompt,
+    answer: PricedAnswer,
+    options: O,
+    cached: number,
+  ): (Spent & { readonly prompt: number }) | undefined;
 }
 
 /** The two models of a route. */

@@ -74,10 +74,11 @@ export class RemoteModel implements RouteModel<RunOptions> {
     return this.context.fleet.cut.aborted ? "closing" : "deadline";
   }
 
-  price(prompt: Prompt, { tokens }: PricedAnswer, options: RunOptions) {
+  price(prompt: Prompt, { tokens }: PricedAnswer, options: RunOptions, share: number) {
     const [, size] = this.#asked(prompt, options);
     const read = guessedTokens(size);
-    const cost = this.to.remote.options.shape?.generated({ prompt: read, cached: 0, completion: tokens, answers: 1 });
+    const lengths = { prompt: read, cached: Math.floor(share * read), completion: tokens, answers: 1 };
+    const cost = this.to.remote.options.shape?.generated(lengths);
     return cost && { ...cost, prompt: read };
   }
 

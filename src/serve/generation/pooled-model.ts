@@ -2,7 +2,7 @@ import { kindOfFile, type Shape, shapeOfFile } from "../../engine/bill/shape.ts"
 import type { Prompt } from "../../engine/language-model.ts";
 import type { RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
-import { priceOfAnswer } from "../../library/dense-price.ts";
+import { heldShare, priceOfAnswer } from "../../library/dense-price.ts";
 import type { ModelPiece, PricedAnswer, RouteModel, RouteTerms } from "../../pipelines/route/model.ts";
 import type { ModelIdentity } from "../../pipelines/route/record.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
@@ -13,17 +13,14 @@ import { HttpError } from "../http/errors.ts";
 import type { Chosen } from "../models/served.ts";
 import { checkForm, leaseFor, type ServerContext } from "../server-context.ts";
 
-/** The FLOPs that all calls of one answer may cost together, and the cached share of their prompt. */
+/** The FLOPs that all calls of one answer may cost together. */
 export class Purse {
   #spent = 0;
-  /** The cached share of the latest call's prompt, 0 to 1. */
-  cached = 0;
 
   constructor(private readonly most: number | undefined) {}
 
-  spend({ flops, tokens: { prompt, cached } }: Receipt): void {
+  spend({ flops }: Receipt): void {
     this.#spent += flops.spent;
-    this.cached = prompt > 0 ? cached / prompt : 0;
   }
 
   get left(): number | undefined {
@@ -73,13 +70,14 @@ export class PooledModel implements RouteModel<RunOptions> {
     return last;
   }
 
-  /**
-   * Prices by the loaded model, else by its file and an estimate of the prompt's tokens: pricing does not load a model.
-   * Cached tokens cost nothing here either.
-   */
-  price(prompt: Prompt, answer: PricedAnswer, options: RunOptions) {
+  held(prompt: Prompt, options: RunOptions): number {
     const model = this.context.pool.inMemory(this.chosen);
-    const { cached } = this.purse;
+    return model ? heldShare(model.language, prompt, options) : 0;
+  }
+
+  /** Prices by the loaded model, else by its file and an estimate of the prompt's tokens: pricing does not load a model. */
+  price(prompt: Prompt, answer: PricedAnswer, options: RunOptions, cached: number) {
+    const model = this.context.pool.inMemory(this.chosen);
     if (model) return priceOfAnswer(model.language, prompt, answer, options, cached);
     const read = guessedTokens(requestSizeOf("/v1/completions", { prompt }, "modicum")!);
     const lengths = {
