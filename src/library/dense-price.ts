@@ -77,11 +77,7 @@ function noteSteps(meter: Meter, past: number, steps: number): void {
   }
 }
 
-function idsOf(
-  model: LanguageModel,
-  prompt: Prompt,
-  { raw, suffix, tools, infill, mode }: Reading,
-): readonly number[] {
+function idsOf(model: LanguageModel, prompt: Prompt, { raw, suffix, tools, infill, mode }: Reading): readonly number[] {
   if ((infill || mode) && typeof prompt === "string") return model.encodeInfill(prompt, { infill, mode }).ids;
   return suffix ? model.encodeAround(prompt, suffix) : model.encode(prompt, raw, tools);
 }
