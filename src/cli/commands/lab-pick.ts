@@ -49,7 +49,7 @@ async function pickRecipe(folder: string, given: Readonly<Record<string, unknown
   const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
   const instead = earlier ? `, in place of ${earlier.recipe.join(" ") || "dense"}` : "";
   process.stderr.write(
-    `${told(summary, picked, wanted)}\nregistered as ${name}${instead}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
+    `${noteOn(summary, picked, wanted)}\nregistered as ${name}${instead}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
   );
 }
 
@@ -65,7 +65,7 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
 }
 
 /** Notes to read before deploying it. */
-function told(summary: Summary, { recipe, delta }: RecipeSummary, wanted: Wanted): string {
+function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, wanted: Wanted): string {
   const { metric, items } = summary;
   if (recipe === "dense") {
     const more = "quality" in wanted ? `; ${moreItems(summary, wanted.quality)}` : "";
