@@ -9,6 +9,7 @@ import { Meter } from "../bill/meter.ts";
 import type { ImageInput } from "../image/input.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { encodeWithPlaces, seenPrompt } from "../vision/seen-prompt.ts";
+import { readTexts } from "./given-texts.ts";
 
 /** The settings by which a saving learns from texts. */
 export interface CalibrateTerms {
@@ -38,7 +39,7 @@ async function readText(
 }
 
 /**
- * Calibrates a saving on texts like those to come. The result names the hashes of the model and of the texts.
+ * Calibrates a saving on texts like those to come.
  * @param what the call, for errors
  * @throws UserError if the model is not supported by the saving, there is no text, or one is
  * empty or longer than the context
@@ -62,9 +63,11 @@ export async function calibrate(
     prompts.push(read);
   }
   const { decoder, form } = model;
-  const host = { decoder, form, hash: () => modelHash(model.source), prefill: prefillOf(model, signal) };
-  const learnt = await calibration.learn(host, prompts, calibration.options.parse(options));
-  return { ...learnt, artefact: { ...learnt.artefact, textsSha256: hashOf(prompts) } };
+  const host: CalibrationHost = {
+    ...{ decoder, form, hash: () => modelHash(model.source), textsSha256: hashOf(prompts) },
+    ...{ prefill: prefillOf(model, signal), read: (all) => readTexts(model.engine, all, signal) },
+  };
+  return calibration.learn(host, prompts, calibration.options.parse(options));
 }
 
 const prefillOf =
