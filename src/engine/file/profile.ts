@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { thresholdCalibration } from "../../savings/attention/xattention/calibration.ts";
 import type { ThresholdProfile } from "../../savings/attention/xattention/thresholds.ts";
-import type { Calibration, CalibrationHost, CalibrationPrompt, Learnt } from "../../savings/calibration.ts";
+import type { Calibration, CalibrationHost, CalibrationPrompt, GivenText, Learnt } from "../../savings/calibration.ts";
 import { planOf } from "../../savings/plan.ts";
 import { UserError } from "../../util/errors.ts";
 import { modelHash } from "../../weights/sources/index.ts";
@@ -65,10 +65,12 @@ export async function calibrate(
   const { decoder, form } = model;
   const host: CalibrationHost = {
     ...{ decoder, form, hash: () => modelHash(model.source), textsSha256: hashOf(prompts) },
-    ...{ prefill: prefillOf(model, signal), read: (all) => readTexts(model.engine, all, signal) },
+    ...{ prefill: prefillOf(model, signal), read: (all) => readTexts(model.engine, all.map(planned), signal) },
   };
   return calibration.learn(host, prompts, calibration.options.parse(options));
 }
+
+const planned = ({ part, ...text }: GivenText) => ({ ...text, plan: planOf([part]) });
 
 const prefillOf =
   ({ engine }: LanguageModel, signal: AbortSignal | undefined): CalibrationHost["prefill"] =>

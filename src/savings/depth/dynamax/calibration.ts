@@ -2,13 +2,15 @@ import { createHash } from "node:crypto";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
+import { mean } from "../../../util/mean.ts";
 import { certifiedOf } from "../../../util/risk/fixed-sequence.ts";
 import { groupLosses } from "../../../util/risk/groups.ts";
 import { pValue } from "../../../util/risk/p-value.ts";
 import type { Calibration, CalibrationHost, CalibrationPrompt } from "../../calibration.ts";
 import { formDifference } from "../../notice-form.ts";
 import { checkFill, requireExits } from "../checks.ts";
-import type { CertifiedThreshold, DeciderFile, Exits, ExitsFile } from "../exits/artefact.ts";
+import type { CertifiedThreshold, DeciderFile, Exits } from "../exits/artefact.ts";
+import type { DeciderKind } from "../exits/deciders.ts";
 import { findExits } from "../exits/opened.ts";
 import { thresholdGrid } from "./thresholds.ts";
 import { type ExitsSeen, watchedText } from "./watched-text.ts";
@@ -43,24 +45,35 @@ export const thresholdCalibration: Calibration<typeof options> = {
     const exits = await findExits("dynamax", host, file);
     if (!exits) throw new UserError("dynamax: there are no trained exits for this model to certify thresholds of", 2);
     checkFill("dynamax", "recompute", exits.about.layers[0]!, host.decoder);
-    const documents = await watch(host, exits, prompts);
+    const classifiers = exits.about.deciders.filter(({ kind }) => kind !== "controller");
+    if (classifiers.length === 0) throw new UserError(`dynamax: ${exits.folder} has no classifier, only heads`, 2);
+    const documents = await watch(host, exits, classifiers, prompts);
     const items = { count: new Set(documents.map(({ hash }) => hash)).size, sha256: host.textsSha256 };
-    const certify = (decider: number): CertifiedThreshold[] =>
-      risk.flatMap((each) => {
-        const found = laxest(documents, exits.about, host.decoder.config.layers, decider, { risk: each, confidence });
+    const { layers } = host.decoder.config;
+    const certified = classifiers.map(({ kind }, i) => ({
+      kind,
+      thresholds: risk.flatMap((each): CertifiedThreshold[] => {
+        const found = laxest(documents, [...exits.about.layers, layers], i, { risk: each, confidence });
         return found ? [{ ...found, loss: "token-disagreement", fill: "recompute", ...host.form, items }] : [];
-      });
-    const deciders = exits.about.deciders.map((decider, i) => ({
-      ...decider,
-      thresholds: [...ofOtherForms(decider, host), ...certify(i)],
+      }),
     }));
+    const deciders = exits.about.deciders.map((decider) => {
+      const found = certified.find(({ kind }) => kind === decider.kind);
+      return found ? { ...decider, thresholds: [...ofOtherForms(decider, host), ...found.thresholds] } : decider;
+    });
     return {
       artefact: { ...exits.about, deciders },
-      summary: `${items.count} documents; ${described(deciders, risk, host)}`,
-      use: (written) => `dynamax:risk=${risk.at(-1)},file=${path.dirname(written)}`,
+      summary: `${items.count} documents; thresholds by risk: ${certified.map((each) => inWords(each, risk)).join("; ")}`,
+      use: (written) => `dynamax:${riskOf(certified)}file=${path.dirname(written)}`,
     };
   },
 };
+
+/** A classifier's certified thresholds. */
+interface Certified {
+  readonly kind: DeciderKind;
+  readonly thresholds: readonly CertifiedThreshold[];
+}
 
 /** Thresholds that are certified for another form of the weights. */
 const ofOtherForms = ({ thresholds = [] }: DeciderFile, { form }: CalibrationHost): CertifiedThreshold[] =>
@@ -73,7 +86,12 @@ interface Watched {
 }
 
 /** @throws UserError if all documents are too short */
-async function watch(host: CalibrationHost, exits: Exits, prompts: readonly CalibrationPrompt[]): Promise<Watched[]> {
+async function watch(
+  host: CalibrationHost,
+  exits: Exits,
+  classifiers: readonly DeciderFile[],
+  prompts: readonly CalibrationPrompt[],
+): Promise<Watched[]> {
   const long = prompts.filter(({ prompt }) => prompt.length >= SHORTEST);
   if (long.length === 0)
     throw new UserError(
@@ -82,22 +100,21 @@ async function watch(host: CalibrationHost, exits: Exits, prompts: readonly Cali
     );
   const texts = long.map(({ prompt }) => ({
     hash: createHash("sha256").update(prompt.join()).digest("hex"),
-    ...watchedText(exits, prompt.slice(0, PROMPT), prompt.slice(PROMPT)),
+    ...watchedText(exits, classifiers, prompt.slice(0, PROMPT), prompt.slice(PROMPT)),
   }));
   await host.read(texts);
   return texts.map(({ hash, seen }) => ({ hash, tokens: seen }));
 }
 
-/** The laxest threshold of one decider that keeps a risk; undefined if not even the strictest does. */
+/** The laxest threshold of one classifier that keeps a risk; undefined if not even the strictest does. `depths`: of each exit, and of the model. */
 function laxest(
   documents: readonly Watched[],
-  { layers }: ExitsFile,
-  depth: number,
-  decider: number,
+  depths: readonly number[],
+  classifier: number,
   bound: { readonly risk: number; readonly confidence: number },
 ) {
   const lossesAt = (threshold: number) => {
-    const items = documents.map(({ hash, tokens }) => ({ group: hash, loss: lossOf(tokens, decider, threshold) }));
+    const items = documents.map(({ hash, tokens }) => ({ group: hash, loss: lossOf(tokens, classifier, threshold) }));
     return groupLosses("unit", items);
   };
   const found = certifiedOf(thresholdGrid, (threshold) => pValue(lossesAt(threshold), bound), bound.confidence).at(-1);
@@ -105,28 +122,26 @@ function laxest(
   const { candidate: threshold, p } = found;
   const losses = lossesAt(threshold).values;
   const runs = documents.flatMap(({ tokens }) =>
-    tokens.map((token) => layers[exitTaken(token, decider, threshold)] ?? depth),
+    tokens.map((token) => depths.at(exitTaken(token, classifier, threshold))!),
   );
-  return { ...bound, threshold, p, mean: average(losses), depth: average(runs) };
+  return { ...bound, threshold, p, mean: mean(losses), depth: mean(runs) };
 }
 
-const average = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
-
 /** The number of the exit that a token takes; −1: none. */
-const exitTaken = (exits: ExitsSeen, decider: number, threshold: number): number =>
-  exits.findIndex(({ probabilities }) => probabilities[decider]! >= threshold);
+const exitTaken = (exits: ExitsSeen, classifier: number, threshold: number): number =>
+  exits.findIndex(({ probabilities }) => probabilities[classifier]! >= threshold);
 
-/** The share of a document's tokens that are not dense's. */
-function lossOf(tokens: readonly ExitsSeen[], decider: number, threshold: number): number {
-  const lost = tokens.filter((exits) => exits[exitTaken(exits, decider, threshold)]?.differs);
+/** The share of a document's tokens that are not dense's, at a threshold of a classifier. */
+export function lossOf(tokens: readonly ExitsSeen[], classifier: number, threshold: number): number {
+  const lost = tokens.filter((exits) => exits[exitTaken(exits, classifier, threshold)]?.differs);
   return lost.length / tokens.length;
 }
 
-function described(deciders: readonly DeciderFile[], risks: readonly number[], { form }: CalibrationHost): string {
-  const own = deciders.map(({ kind, thresholds = [] }) => {
-    const here = thresholds.filter((each) => form === undefined || formDifference(each, form) === undefined);
-    const found = risks.map((risk) => `${risk}: ${here.find((each) => each.risk === risk)?.threshold ?? "none"}`);
-    return `${kind} ${found.join(", ")}`;
-  });
-  return `thresholds by risk: ${own.join("; ")}`;
+const inWords = ({ kind, thresholds }: Certified, risks: readonly number[]): string =>
+  `${kind} ${risks.map((risk) => `${risk}: ${thresholds.find((each) => each.risk === risk)?.threshold ?? "none"}`).join(", ")}`;
+
+/** The options for the greatest certified risk of the first classifier that has one. */
+function riskOf(certified: readonly Certified[]): string {
+  const found = certified.find(({ thresholds }) => thresholds.length > 0);
+  return found ? `classifier=${found.kind},risk=${found.thresholds.at(-1)!.risk},` : "";
 }

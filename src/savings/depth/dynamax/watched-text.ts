@@ -1,7 +1,7 @@
 import { concat } from "../../../graph/index.ts";
 import type { GivenText } from "../../calibration.ts";
 import type { Decision, StepCut, StepProbe } from "../../plan.ts";
-import type { Exits } from "../exits/artefact.ts";
+import type { DeciderFile, Exits } from "../exits/artefact.ts";
 import { exitProbability } from "../exits/decide.ts";
 import { stateSizeOf, traceDecider } from "../exits/deciders.ts";
 import { traceExitScores, usesModelHead } from "../exits/heads.ts";
@@ -10,7 +10,7 @@ import { traceExitScores, usesModelHead } from "../exits/heads.ts";
 export type ExitsSeen = readonly ExitSeen[];
 
 interface ExitSeen {
-  /** By decider: the probability that the token may leave. */
+  /** By classifier: the probability that the token may leave. */
   readonly probabilities: readonly number[];
   /** True if the exit's choice is not dense's. */
   readonly differs: boolean;
@@ -21,19 +21,20 @@ const GO_ON: Decision = { kind: "continue" };
 /** A text that dense reads while all exits look at its answer's tokens, which `seen` gathers. */
 export function watchedText(
   exits: Exits,
+  classifiers: readonly DeciderFile[],
   prompt: readonly number[],
   answer: readonly number[],
 ): GivenText & { readonly seen: readonly ExitsSeen[] } {
-  const { layers, deciders } = exits.about;
+  const { layers } = exits.about;
   const seen: ExitsSeen[] = [];
   const found = new Map<number, { probabilities: readonly number[]; choice: number }>();
   const cuts = layers.map(
     (after, i): StepCut => ({
-      ...{ after, scope: "step", probe: probeOf(exits, after) },
+      ...{ after, scope: "step", probe: probeOf(exits, classifiers, after) },
       decide({ probed }) {
         found.set(after, {
-          probabilities: deciders.map(({ temperatures }, k) => exitProbability(probed[k]!, temperatures[i])),
-          choice: choiceOf(exits, probed.subarray(deciders.length)),
+          probabilities: classifiers.map(({ temperatures }, k) => exitProbability(probed[k]!, temperatures[i])),
+          choice: choiceOf(exits, probed.subarray(classifiers.length)),
         });
         return GO_ON;
       },
@@ -44,7 +45,7 @@ export function watchedText(
     onLogits(logits) {
       const dense = likeliest(logits);
       // An exit that found no number counts as a token that left wrongly.
-      const lost = { probabilities: deciders.map(() => 1), choice: -1 };
+      const lost = { probabilities: classifiers.map(() => 1), choice: -1 };
       seen.push(
         layers.map((layer) => {
           const { probabilities, choice } = found.get(layer) ?? lost;
@@ -56,17 +57,17 @@ export function watchedText(
   };
 }
 
-/** Finds the logit of each decider, and the scores of the tokens that the exit's head can choose. */
-function probeOf(exits: Exits, layer: number): StepProbe {
-  const { deciders, head } = exits.about;
-  const stateSize = Math.max(0, ...deciders.map(stateSizeOf));
+/** Finds the logit of each classifier, and the scores of the tokens that the exit's head can choose. */
+function probeOf(exits: Exits, classifiers: readonly DeciderFile[], layer: number): StepProbe {
+  const { head } = exits.about;
+  const stateSize = Math.max(0, ...classifiers.map(stateSizeOf));
   return {
     key: `${exits.id} watched ${layer}`,
     shared: usesModelHead(head),
     ...(stateSize > 0 && { stateSize }),
     trace(g, decoder, stream, state) {
       const weightsOf = exits.weightsOf(g);
-      const decided = deciders.map((each) =>
+      const decided = classifiers.map((each) =>
         traceDecider(g, weightsOf, each, layer, stream, stateSizeOf(each) > 0 ? state : undefined),
       );
       const scores = traceExitScores(g, decoder, weightsOf, head, layer, stream);
