@@ -57,7 +57,7 @@ function exitsTable({ model, saving, layers, head, deciders, data, measured }: E
   ].join("\n\n");
 }
 
-/** Thresholds with a certificate, by risk. */
+/** Thresholds with a certificate, and the layers after which a token is decided. */
 function certifiedTables(model: string, deciders: ExitsFile["deciders"]): string[] {
   const rows = deciders.flatMap(({ kind, thresholds = [] }) =>
     thresholds.map(({ risk, confidence, threshold, p, mean, depth, items, codes }) => [
@@ -65,7 +65,7 @@ function certifiedTables(model: string, deciders: ExitsFile["deciders"]): string
       ...[p.toPrecision(2), three(mean), depth.toFixed(2), `${items.count}`],
     ]),
   );
-  const head = ["classifier", "bits", "risk", "confidence", "threshold", "p", "mean loss", "layers", "documents"];
+  const head = ["classifier", "bits", "risk", "confidence", "threshold", "p", "mean loss", "decided after", "documents"];
   return rows.length === 0 ? [] : [`Certified thresholds for ${model}`, markdownTable(head, rows)];
 }
 
