@@ -62,10 +62,20 @@ function certifiedTables(model: string, deciders: ExitsFile["deciders"]): string
   const rows = deciders.flatMap(({ kind, thresholds = [] }) =>
     thresholds.map(({ risk, confidence, threshold, p, mean, depth, items, codes }) => [
       ...[kind, codes === undefined ? "" : `${codes}`, `${risk}`, `${confidence}`, `${threshold}`],
-      ...[p.toPrecision(2), three(mean), depth.toFixed(2), `${items.count}`],
+      ...[p.toPrecision(3), three(mean), depth.toFixed(2), `${items.count}`],
     ]),
   );
-  const head = ["classifier", "bits", "risk", "confidence", "threshold", "p", "mean loss", "decided after", "documents"];
+  const head = [
+    "classifier",
+    "bits",
+    "risk",
+    "confidence",
+    "threshold",
+    "p",
+    "mean loss",
+    "decided after",
+    "documents",
+  ];
   return rows.length === 0 ? [] : [`Certified thresholds for ${model}`, markdownTable(head, rows)];
 }
 
