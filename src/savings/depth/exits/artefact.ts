@@ -41,7 +41,7 @@ const certifiedThreshold = z.strictObject({
   items: z.strictObject({ count: z.int().min(1), sha256 }),
   threshold: share,
   p: share,
-  /** On these documents: the mean loss, and the layers that a token runs. */
+  /** On these documents: the mean loss, and the layers after which a token is decided. */
   mean: share,
   depth: z.number(),
 });
