@@ -53,7 +53,30 @@ function exitsTable({ model, saving, layers, head, deciders, data, measured }: E
   return [
     `\`${saving}\` on ${model.name}: head ${head.mode}${rank}${choice}; ${data.tokens} tokens of ${data.name}, ${measured.tokens} of them held out.${oracle}${never}`,
     markdownTable([...columns, ...stops], rows),
+    ...certifiedTables(model.name, deciders),
   ].join("\n\n");
+}
+
+/** Thresholds with a certificate, and the layers after which a token is decided. */
+function certifiedTables(model: string, deciders: ExitsFile["deciders"]): string[] {
+  const rows = deciders.flatMap(({ kind, thresholds = [] }) =>
+    thresholds.map(({ risk, confidence, threshold, p, mean, depth, items, codes }) => [
+      ...[kind, codes === undefined ? "" : `${codes}`, `${risk}`, `${confidence}`, `${threshold}`],
+      ...[p.toPrecision(3), three(mean), depth.toFixed(2), `${items.count}`],
+    ]),
+  );
+  const head = [
+    "classifier",
+    "bits",
+    "risk",
+    "confidence",
+    "threshold",
+    "p",
+    "mean loss",
+    "decided after",
+    "documents",
+  ];
+  return rows.length === 0 ? [] : [`Certified thresholds for ${model}`, markdownTable(head, rows)];
 }
 
 const LAYERS: Readonly<Record<string, number>> = { "code-tiny": 6, smollm2: 30, "qwen2.5-coder": 24 };

@@ -26,11 +26,24 @@ export interface CalibrationPrompt {
 export interface CalibrationHost extends SavingHost {
   /** Runs a prompt under one saving's part of a plan, nothing of it from a cache; the logits after its last token, until the next run. */
   prefill(prompt: CalibrationPrompt, part: PlanPart): Promise<Float32Array>;
+  /** Reads texts as answers are written. */
+  read(texts: readonly GivenText[]): Promise<void>;
+  /** The hash of all prompts. */
+  readonly textsSha256: string;
+}
+
+/** A text whose end is read as an answer is written: token by token, under one saving's part of a plan. */
+export interface GivenText {
+  readonly prompt: readonly number[];
+  readonly answer: readonly number[];
+  readonly part: PlanPart;
+  /** Takes the logits after each token of the answer; they are overwritten by the next. */
+  onLogits(logits: Float32Array): void;
 }
 
 /** The result of a calibration. */
 export interface Learnt {
-  /** The contents of a JSON file that names the model's hash. */
+  /** The contents of a JSON file that names the hashes of the model and of the texts. */
   readonly artefact: Readonly<Record<string, unknown>>;
   /** One line for people. */
   readonly summary: string;

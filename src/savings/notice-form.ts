@@ -7,12 +7,12 @@ export function noticeForm(
   running: ModelForm | undefined,
   onNotice: ((sentence: string) => void) | undefined,
 ): void {
-  const differs = running && difference(learnt, running);
+  const differs = running && formDifference(learnt, running);
   if (differs !== undefined) onNotice?.(`${file} was made while ${differs} here; its thresholds may lie a little off`);
 }
 
 /** The difference in words; undefined: none is known. Codes are compared only within one form of the floats. */
-function difference(learnt: ModelForm, running: ModelForm): string | undefined {
+export function formDifference(learnt: ModelForm, running: ModelForm): string | undefined {
   if (learnt.quant && running.quant && learnt.quant !== running.quant)
     return `the model's weights ran in form ${learnt.quant}, and they run in ${running.quant}`;
   if (learnt.codes && running.codes && learnt.codes !== running.codes)

@@ -39,6 +39,12 @@ const atLeast = (least: number) => {
   return z.int(what).min(least, what);
 };
 
+/** A number between 0 and 1 that has no default. */
+export const optionalFraction = () => {
+  const what = expected("a number between 0 and 1");
+  return z.preprocess(numberFromText, z.number(what).min(0, what).max(1, what).optional());
+};
+
 /** A whole number of at least `least`. */
 export const integer = (least: number, fallback: number) =>
   z.preprocess(numberFromText, atLeast(least).default(fallback));

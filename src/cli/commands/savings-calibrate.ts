@@ -6,6 +6,7 @@ import { load } from "../../index.ts";
 import { calibrateSaving, calibrationOf, learners, saveCalibration } from "../../library/profile.ts";
 import type { Learnt } from "../../savings/calibration.ts";
 import { readRecords } from "../../train/data/records.ts";
+import { documentsOf } from "../../train/exits/corpus.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -38,7 +39,7 @@ function defineOne(command: Command, name: string): void {
   command
     .description(`learn ${summary}`)
     .option("--model <model>", "as for `run`", "smollm2")
-    .option("--texts <files...>", "files of representative text")
+    .option("--texts <files...>", "files of representative text; JSON lines have a document in each `text`")
     .option("--data <file>", "JSON lines, { image, prompt } or { image, questions }: questions about pictures")
     .option("--tokens <n>", "tokens to read of each text; time and memory grow with the square", whole, 4096)
     .option("--out <file>", "where to write the result (default: print it)")
@@ -59,7 +60,7 @@ async function calibrate(name: string, given: Options): Promise<void> {
   const options = readFlags(calibrationOf(name).options, given);
   if (out !== undefined && !existsSync(path.dirname(out)))
     throw new UserError(`cannot write ${out}: there is no folder ${path.dirname(out)}`);
-  const texts = [...(await Promise.all((given.texts ?? []).map(textOf))), ...(await picturesIn(given.data))];
+  const texts = [...documentsOf(given.texts ?? []), ...(await picturesIn(given.data))];
   if (texts.length === 0) throw new UserError("expected --texts or --data, got neither", 2);
   const signal = interruptSignal();
   using download = showDownload(given.model);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { thresholdCalibration } from "../../savings/attention/xattention/calibration.ts";
 import type { ThresholdProfile } from "../../savings/attention/xattention/thresholds.ts";
-import type { Calibration, CalibrationHost, CalibrationPrompt, Learnt } from "../../savings/calibration.ts";
+import type { Calibration, CalibrationHost, CalibrationPrompt, GivenText, Learnt } from "../../savings/calibration.ts";
 import { planOf } from "../../savings/plan.ts";
 import { UserError } from "../../util/errors.ts";
 import { modelHash } from "../../weights/sources/index.ts";
@@ -9,6 +9,7 @@ import { Meter } from "../bill/meter.ts";
 import type { ImageInput } from "../image/input.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { encodeWithPlaces, seenPrompt } from "../vision/seen-prompt.ts";
+import { readTexts } from "./given-texts.ts";
 
 /** The settings by which a saving learns from texts. */
 export interface CalibrateTerms {
@@ -38,7 +39,7 @@ async function readText(
 }
 
 /**
- * Calibrates a saving on texts like those to come. The result names the hashes of the model and of the texts.
+ * Calibrates a saving on texts like those to come.
  * @param what the call, for errors
  * @throws UserError if the model is not supported by the saving, there is no text, or one is
  * empty or longer than the context
@@ -62,10 +63,14 @@ export async function calibrate(
     prompts.push(read);
   }
   const { decoder, form } = model;
-  const host = { decoder, form, hash: () => modelHash(model.source), prefill: prefillOf(model, signal) };
-  const learnt = await calibration.learn(host, prompts, calibration.options.parse(options));
-  return { ...learnt, artefact: { ...learnt.artefact, textsSha256: hashOf(prompts) } };
+  const host: CalibrationHost = {
+    ...{ decoder, form, hash: () => modelHash(model.source), textsSha256: hashOf(prompts) },
+    ...{ prefill: prefillOf(model, signal), read: (all) => readTexts(model.engine, all.map(planned), signal) },
+  };
+  return calibration.learn(host, prompts, calibration.options.parse(options));
 }
+
+const planned = ({ part, ...text }: GivenText) => ({ ...text, plan: planOf([part]) });
 
 const prefillOf =
   ({ engine }: LanguageModel, signal: AbortSignal | undefined): CalibrationHost["prefill"] =>

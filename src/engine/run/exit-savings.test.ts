@@ -1,22 +1,27 @@
 /** The savings dynamax and sec with exits written by hand, on a float32 model of four layers. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { exitsTensors } from "../../savings/depth/exits/artefact.ts";
+import { lossOf, thresholdCalibration } from "../../savings/depth/dynamax/calibration.ts";
+import { watchedText } from "../../savings/depth/dynamax/watched-text.ts";
+import { exitsFile, exitsJson, exitsTensors, openExits } from "../../savings/depth/exits/artefact.ts";
+import { planOf } from "../../savings/plan.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { writeExits } from "../../train/exits/write.ts";
 import { seededRandom } from "../../util/random.ts";
 import { modelHash, resolveModel } from "../../weights/sources/index.ts";
+import { readTexts } from "../file/given-texts.ts";
+import { calibrate } from "../file/profile.ts";
 import { LanguageModel } from "../language-model.ts";
 import { begin } from "./exits.testing.ts";
 import { tokenLogits } from "./stepped.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-exit-savings-"));
-const [linear, norm, controller, numb] = ["linear", "norm", "controller", "numb"].map((name) =>
-  path.join(folder, name),
-) as [string, string, string, string];
+const [linear, norm, controller, numb, certified, older] = [
+  ...["linear", "norm", "controller", "numb", "certified", "older"],
+].map((name) => path.join(folder, name)) as [string, string, string, string, string, string];
 
 let model: LanguageModel;
 beforeAll(async () => {
@@ -57,6 +62,22 @@ async function writeBoth(sha256: string): Promise<void> {
     about: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
     weights,
   });
+  const certificate = (risk: number, threshold: number) => ({
+    ...({ risk, confidence: 0.95, loss: "token-disagreement", fill: "recompute", quant: "f32", threshold } as const),
+    ...{ items: { count: 400, sha256 }, p: 0.01, mean: 0.01, depth: 3 },
+  });
+  const thresholds = [certificate(0.05, 0.6), certificate(0.1, 0.3)];
+  for (const [out, own] of [
+    [certified, { ...decider, thresholds }],
+    [older, decider],
+  ] as const)
+    await writeExits(out, {
+      about: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...own }] },
+      weights,
+    });
+  const file = JSON.parse(readFileSync(exitsJson(older), "utf8"));
+  file.deciders[0].thresholds = [{ delta: 0.05, epsilon: 0.05, threshold: 0, depth: 1 }];
+  writeFileSync(exitsJson(older), JSON.stringify(file));
   const gains = layers.map(
     (layer) => [`head.${layer}.gain`, { shape: [hidden], values: new Float32Array(hidden).fill(1) }] as const,
   );
@@ -97,6 +118,11 @@ async function run(...save: string[]): Promise<Ran> {
   }
 }
 
+/** The tokens that are chosen after the given ones. */
+const choicesOf = ({ logits }: Ran): number[] => logits.slice(1).map((each) => each.indexOf(Math.max(...each)));
+
+const host = async () => ({ sha256: await modelHash(model.source), config: model.decoder.config });
+
 const exitsOf = ({ spent }: Ran): number => spent.work["exits"]?.run ?? 0;
 const depthOf = ({ spent }: Ran): number => spent.work["layers"]!.run;
 
@@ -109,7 +135,11 @@ test.each(["dynamax:threshold=1,file=LINEAR", "dynamax:rule=random,rate=0", "sec
   },
 );
 
-const filled = (text: string): string => text.replace("LINEAR", linear).replace("CONTROLLER", controller);
+const filled = (text: string): string =>
+  [
+    ...[["LINEAR", linear] as const, ["CONTROLLER", controller] as const],
+    ...[["CERTIFIED", certified] as const, ["OLDER", older] as const],
+  ].reduce((all, [name, at]) => all.replace(name, at), text);
 
 describe("dynamax", () => {
   test.each(["linear", "softmax-max", "softmax-margin", "entropy", "saturation"])(
@@ -132,6 +162,64 @@ describe("dynamax", () => {
     const ran = await run(`dynamax:file=${linear},threshold=0,from=2,fill=copy-kv`);
     expect(exitsOf(ran)).toBe(next.length);
     expect(depthOf(ran)).toBe(model.decoder.config.layers + 2 * next.length);
+  });
+
+  test("a risk runs the threshold that is certified for it, with fill=recompute", async () => {
+    const [byRisk, byThreshold, laxer] = [
+      await run(filled("dynamax:risk=0.05,file=CERTIFIED")),
+      await run(filled("dynamax:threshold=0.6,fill=recompute,file=CERTIFIED")),
+      await run(filled("dynamax:risk=0.1,file=CERTIFIED,fill=recompute")),
+    ];
+    expect(byRisk.logits).toEqual(byThreshold.logits);
+    expect(exitsOf(byRisk)).toBeGreaterThan(0);
+    expect(exitsOf(laxer)).toBeGreaterThan(exitsOf(byRisk));
+  });
+
+  test("what exits would lose while dense reads a text is what they lose when it is served", async () => {
+    const exits = openExits(linear, await host());
+    const watched = watchedText(exits, exits.about.deciders, prompt, next);
+    await readTexts(model.engine, [{ ...watched, plan: planOf([watched.part]) }]);
+    const dense = choicesOf(await run("dense"));
+    const losses: number[] = [];
+    for (const threshold of [0, 0.2, 0.4, 0.6, 0.8]) {
+      const served = choicesOf(await run(`dynamax:threshold=${threshold},fill=recompute,file=${linear}`));
+      losses.push(served.filter((token, i) => token !== dense[i]).length / next.length);
+      expect(lossOf(watched.seen, 0, threshold)).toBe(losses.at(-1));
+    }
+    expect(new Set(losses).size).toBeGreaterThan(2);
+  });
+
+  test("calibration certifies thresholds on documents, each once, and leaves out what it cannot", async () => {
+    const text = (i: number) => model.tokenizer.decode(ids(40, 7 * i));
+    const texts = [...Array.from({ length: 40 }, (_, i) => text(i)), text(0), text(1).slice(0, 20)];
+    const calibrated = (options: object) =>
+      calibrate("a call", model, thresholdCalibration, texts, { options: { file: certified, ...options } });
+    const { artefact, summary, use } = await calibrated({ risk: [0.1, 0.95], confidence: 0.9 });
+    expect(use("OUT/exits.json")).toBe("dynamax:classifier=linear,risk=0.95,file=OUT");
+    expect(summary).toMatch(/^40 documents; thresholds by risk: linear 0.1: none, 0.95: 0(\.\d+)?$/);
+    const [found, ...others] = exitsFile.parse(artefact).deciders[0]!.thresholds!;
+    // Those of the same form before are replaced.
+    expect(others).toEqual([]);
+    expect(found).toMatchObject({ risk: 0.95, confidence: 0.9, fill: "recompute", quant: "f32", items: { count: 40 } });
+    expect(found!.p).toBeLessThanOrEqual(0.1);
+    expect(found!.mean).toBeLessThan(0.95);
+    await expect(calibrated({ file: controller })).rejects.toThrow(/has no classifier/);
+    const short = calibrate("a call", model, thresholdCalibration, ["a b"], { options: { file: certified } });
+    await expect(short).rejects.toThrow("dynamax: expected documents of at least 32 tokens, got 1 shorter");
+  });
+
+  test("thresholds that are certified for another form of the weights are refused, and stay when this form's are made", async () => {
+    const file = JSON.parse(readFileSync(exitsJson(certified), "utf8"));
+    for (const each of file.deciders[0].thresholds) each.quant = "q8";
+    const other = path.join(folder, "q8");
+    cpSync(certified, other, { recursive: true });
+    writeFileSync(exitsJson(other), JSON.stringify(file));
+    await expect(run(`dynamax:risk=0.05,file=${other}`)).rejects.toThrow(
+      /no certificate here, since the model's weights ran in form q8, and they run in f32/,
+    );
+    const texts = [model.tokenizer.decode(ids(40))];
+    const { artefact } = await calibrate("a call", model, thresholdCalibration, texts, { options: { file: other } });
+    expect(exitsFile.parse(artefact).deciders[0]!.thresholds).toEqual(file.deciders[0].thresholds);
   });
 
   test("a rule that has run the exit's head does not run it again for the token", async () => {
@@ -161,6 +249,20 @@ describe("dynamax", () => {
     ["dynamax:file=CONTROLLER", /has no classifier linear, only controller/],
     ["dynamax:file=LINEAR,classifier=ffn", /has no classifier ffn, only linear/],
     ["dynamax:file=LINEAR,from=4", /there is no exit from layer 4 on; the last is after 3/],
+    [
+      "dynamax:risk=0.02,file=CERTIFIED",
+      /certified has no threshold certified for risk=0.02 with classifier=linear; certified are 0.05 \(confidence 0.95\), 0.1 \(confidence 0.95\)$/,
+    ],
+    [
+      "dynamax:risk=0.05,file=LINEAR",
+      /linear has no threshold certified for risk=0.05 .*; `modicum savings calibrate dynamax` certifies some$/,
+    ],
+    ["dynamax:risk=0.05,file=OLDER", /older has no threshold certified for risk=0.05 .*`modicum savings calibrate/],
+    ["dynamax:risk=0.05,file=CERTIFIED,threshold=0.5", /threshold: expected none beside risk=0.05, got 0.5/],
+    ["dynamax:risk=0.05,file=CERTIFIED,fill=copy-kv", /fill: expected recompute beside risk=0.05, got copy-kv/],
+    ["dynamax:risk=0.05,rule=entropy", /rule: expected classifier beside risk=0.05, got entropy/],
+    ["dynamax:risk=0.05,file=CERTIFIED,from=2", /from: expected none beside risk=0.05, got 2/],
+    ["dynamax:risk=5", /risk: expected a number between 0 and 1, got 5/],
     ["dynamax:file=LINEAR,threshold=1.5", /threshold: expected a number between 0 and 1, got 1.5/],
     ["sec", /sec: there is no controller for this model; `modicum savings train sec` makes one/],
     ["sec:file=LINEAR", /has no controller/],

@@ -6,7 +6,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { checkedLines } from "../data/checked-lines.ts";
 import { isJsonLines, readText } from "../data/files.ts";
 
-/** Uses of tokens: heads and classifiers learn from some, temperatures and thresholds are found on others, and the rest measures. */
+/** Uses of tokens: heads and classifiers learn from some, temperatures are found on others, and the rest measures. */
 export const parts = ["training", "calibration", "test"] as const;
 export type Part = (typeof parts)[number];
 
@@ -35,6 +35,11 @@ export const documentsOf = (files: readonly string[]): string[] =>
 
 const linesOf = (file: string): string[] => checkedLines(file, line).map(({ text }) => text);
 
+/** A corpus, and the documents that its limit of tokens left out. */
+export interface ReadCorpus extends Corpus {
+  readonly unread: readonly string[];
+}
+
 /**
  * Documents as rows, most of them for training. No document is in two parts, unless there are
  * fewer than three. Documents of a part follow one another, with the end token between them.
@@ -44,8 +49,9 @@ export function corpusOf(
   documents: readonly string[],
   tokenizer: TextEncoder,
   { tokens, block, seed }: { tokens: number; block: number; seed: number },
-): Corpus {
-  const encoded = limited(shuffle([...documents], seededRandom(seed)), tokenizer, tokens);
+): ReadCorpus {
+  const mixed = shuffle([...documents], seededRandom(seed));
+  const encoded = limited(mixed, tokenizer, tokens);
   const split = divided(encoded);
   const rows = parts.map((part) => rowsOf(split[part], block));
   for (const [i, part] of parts.entries())
@@ -56,7 +62,8 @@ export function corpusOf(
     parts.map((part, i) => [part, [starts[i]!, starts[i]! + rows[i]!.length] as const]),
   );
   const blocks = rows.flat();
-  return { sha256: hashOf(blocks), block, blocks, ranges: ranges as Corpus["ranges"] };
+  const unread = mixed.slice(encoded.length);
+  return { sha256: hashOf(blocks), block, blocks, ranges: ranges as Corpus["ranges"], unread };
 }
 
 /** The greatest share of all tokens that one of many documents may take. */

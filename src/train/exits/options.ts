@@ -49,11 +49,6 @@ export const exitTrainOptions = z.strictObject({
   headRate: z.number().positive().default(4e-3).describe("peak learning rate of heads"),
   deciderEpochs: z.number().positive().default(4).describe("passes over the tokens for classifiers"),
   deciderRate: z.number().positive().default(1e-3).describe("peak learning rate of classifiers"),
-  delta: z
-    .array(z.coerce.number().min(0).max(1))
-    .default([0.01, 0.02, 0.05, 0.1])
-    .describe("shares of differing tokens to find thresholds for"),
-  epsilon: z.number().positive().max(1).default(0.05).describe("chance that a threshold does not hold its share"),
   seed: z.int().min(0).default(0).describe("of the order of the data and of random weights"),
 });
 export type ExitTrainOptions = z.output<typeof exitTrainOptions>;

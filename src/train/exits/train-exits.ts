@@ -63,7 +63,7 @@ export async function trainExits(
   const head = headOf(corpus, options);
   const heads = await trainHeads(model, states, layers, head, options, terms);
   const guesses = heads.map((each) => each.guesses);
-  const exits = { layers, depth: config.layers, guesses };
+  const exits = { layers, guesses };
   const deciders: TrainedDecider[] = [];
   for (const kind of options.decider!) deciders.push(await trainDecider(kind, states, exits, options, terms));
   await fits.remove();

@@ -34,6 +34,7 @@ export const thresholdCalibration: Calibration<typeof options> = {
       ...host.form,
       ...how,
       thresholds,
+      textsSha256: host.textsSha256,
     };
     const { stride, blockSize } = how;
     return {

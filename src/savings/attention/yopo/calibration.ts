@@ -45,7 +45,7 @@ export const headCalibration: Calibration<typeof options> = {
     const kept = budget
       ? headsWithin(ratios, keep, { whole, layers: visualLayers(host.decoder) })
       : keptHeads(ratios, keep, whole);
-    const artefact: HeadMask = { modelSha256: await host.hash(), keep, ratios, kept };
+    const artefact: HeadMask = { modelSha256: await host.hash(), keep, ratios, kept, textsSha256: host.textsSha256 };
     return {
       artefact,
       summary: described(kept),

@@ -316,7 +316,8 @@ describe("heads", () => {
       return promptOfSpans([ids], model.decoder.config.hidden);
     });
     const host = {
-      ...{ decoder: model.decoder, hash: async () => "ab".repeat(32) },
+      ...{ decoder: model.decoder, hash: async () => "ab".repeat(32), textsSha256: "cd".repeat(32) },
+      read: () => expect.unreachable(),
       prefill: async ({ prompt, embeddings }: CalibrationPrompt, part: Parameters<typeof planOf>[0][number]) =>
         (await run({ prompt: [...prompt], embeddings }, planOf([part]), [])).logits[0]!,
     };

@@ -9,8 +9,10 @@ import { checkFill, exitsFrom, exitUnsupported, fillOf, requireExits } from "../
 import type { Exits } from "../exits/artefact.ts";
 import { exitHead } from "../exits/exit-heads.ts";
 import { findExits } from "../exits/opened.ts";
+import { thresholdCalibration } from "./calibration.ts";
 import { type DynamaxOptions, dynamaxOptions, type Rule } from "./options.ts";
 import { classifierRule, confidenceRule, type ExitRule, randomRule, streamProbe } from "./rules.ts";
+import { certifiedThreshold } from "./thresholds.ts";
 
 /** The exits of a model without trained ones: every fourth layer of the latter half (DYNAMAX b.2). */
 function usualExits({ config: { layers } }: Decoder): number[] {
@@ -24,11 +26,16 @@ interface Opened {
   /** Layers that have run at an exit, ascending. */
   readonly layers: readonly number[];
   readonly fill: StateFill;
+  /** A token leaves if the rule's number is at least this. */
+  readonly threshold: number;
 }
+
+const THRESHOLD = 0.9;
 
 /** @throws UserError if the model has no such exits, or its layers cannot use the fill */
 async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> {
-  const { decoder } = host;
+  const { decoder, form } = host;
+  const { risk, threshold = THRESHOLD } = options;
   requireExits("dynamax", decoder);
   const exits = await findExits("dynamax", host, options.file);
   if (!exits && options.rule === "classifier")
@@ -36,11 +43,12 @@ async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> 
       "dynamax: there are no trained exits for this model; `modicum savings train dynamax` makes some, and rule=softmax-max needs none",
       2,
     );
-  if (options.rule === "classifier") settingsOf(exits!, options);
+  const settings = options.rule === "classifier" ? settingsOf(exits!, options) : undefined;
   const layers = exitsFrom("dynamax", exits?.about.layers ?? usualExits(decoder), options.from);
-  const fill = fillOf<StateFill>(options.fill, "copy-kv", decoder);
+  const fill = risk === undefined ? fillOf<StateFill>(options.fill, "copy-kv", decoder) : "recompute";
   checkFill("dynamax", fill, layers[0]!, decoder);
-  return { exits, layers, fill };
+  if (risk === undefined) return { exits, layers, fill, threshold };
+  return { exits, layers, fill, threshold: certifiedThreshold(exits!.folder, settings!, risk, form).threshold };
 }
 
 function settingsOf({ about, folder }: Exits, { classifier }: DynamaxOptions) {
@@ -60,6 +68,7 @@ export const dynamax: Saving<DynamaxOptions> = {
   summary: "each generated token leaves after the layer where a classifier finds it decided",
   needs: ["between layers", "head"],
   options: dynamaxOptions,
+  calibration: thresholdCalibration,
   unsupported: exitUnsupported,
   files: ["file"],
   seams: () => ["the exits of an answer"],
@@ -68,23 +77,23 @@ export const dynamax: Saving<DynamaxOptions> = {
   },
   async prepare(options, host) {
     const opened = await open(options, host);
-    if (isNeutral(options)) return undefined;
+    if (isNeutral(options, opened)) return undefined;
     return { plan: () => partOf(options, opened), [Symbol.dispose]() {} };
   },
 };
 
-const isNeutral = ({ rule, threshold, rate }: DynamaxOptions): boolean =>
+const isNeutral = ({ rule, rate }: DynamaxOptions, { threshold }: Opened): boolean =>
   rule === "random" ? rate === 0 : threshold >= 1;
 
 /** A request's part; a rule may keep something from token to token. */
 function partOf(options: DynamaxOptions, opened: Opened): PlanPart {
   const state = { prompt: "", answer: opened.fill === "verify" ? "" : undefined };
   const { rule } = options;
-  return { cuts: rule === "saturation" ? saturationCuts(options, opened) : ruleCuts(rule, options, opened), state };
+  return { cuts: rule === "saturation" ? saturationCuts(opened) : ruleCuts(rule, options, opened), state };
 }
 
 /** The head of an exit, and the decision by the rule's number. */
-const leaving = ({ threshold }: DynamaxOptions, { exits, fill }: Opened, layer: number) => {
+const leaving = ({ exits, fill, threshold }: Opened, layer: number) => {
   const head = exitHead(exits, layer);
   return {
     ...{ after: layer, scope: "step" as const, fill, ...(head && { head }) },
@@ -97,7 +106,7 @@ const GO_ON: Decision = { kind: "continue" };
 function ruleCuts(rule: RuleAtOnce, options: DynamaxOptions, opened: Opened): StepCut[] {
   const random = seededRandom(options.seed);
   return opened.layers.map((layer) => {
-    const { by, head, ...cut } = leaving(options, opened, layer);
+    const { by, head, ...cut } = leaving(opened, layer);
     const { probe, hasLogits, score } = ruleAt(rule, options, opened, layer, random);
     const parts = { ...(probe && { probe }), ...(head && !hasLogits && { head }) };
     return { ...cut, ...parts, decide: (seen) => by(score(seen)) };
@@ -130,12 +139,12 @@ function ruleAt(
 }
 
 /** CALM's hidden-state saturation: the cosine of the streams before and after an exit's last layer. */
-function saturationCuts(options: DynamaxOptions, opened: Opened): StepCut[] {
+function saturationCuts(opened: Opened): StepCut[] {
   const { layers } = opened;
   const places = [...new Set(layers.flatMap((layer) => [layer - 1, layer]))].filter((at) => at > 0);
   let last = { after: 0, stream: new Float32Array() };
   return places.map((after) => {
-    const exit = layers.includes(after) ? leaving(options, opened, after) : undefined;
+    const exit = layers.includes(after) ? leaving(opened, after) : undefined;
     const { by, ...cut } = exit ?? { after, scope: "step" as const, by: () => GO_ON };
     return {
       ...cut,

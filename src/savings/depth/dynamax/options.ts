@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { choice, file, fraction, integer, optionalInteger } from "../../option-schemas.ts";
+import { choice, file, fraction, integer, optionalFraction, optionalInteger } from "../../option-schemas.ts";
 import { stateFills } from "../../plan.ts";
 
 export const rules = ["classifier", "softmax-max", "softmax-margin", "entropy", "saturation", "random"] as const;
@@ -7,14 +7,19 @@ export type Rule = (typeof rules)[number];
 
 export const classifiers = ["linear", "ffn", "mamba"] as const;
 
-export const dynamaxOptions = z.strictObject({
+const fields = z.strictObject({
   rule: choice(rules)
     .default("classifier")
     .describe(
       "how an exit decides: a trained classifier, the greatest probability, its margin or the entropy of the exit's own choice, the likeness of the streams around the layer, or chance, the control",
     ),
   classifier: choice(classifiers).default("linear").describe("which trained classifier decides with rule=classifier"),
-  threshold: fraction(0.9).describe("a token leaves if the rule's number is at least this; 1: no token leaves"),
+  threshold: optionalFraction().describe(
+    "a token leaves if the rule's number is at least this; 1: no token leaves; default, without risk: 0.9",
+  ),
+  risk: optionalFraction().describe(
+    "in place of a threshold: the one that `savings calibrate dynamax` certified for this expected share of tokens that are not dense's; with rule=classifier and fill=recompute, on which it was certified",
+  ),
   fill: choice([...stateFills, "verify"])
     .optional()
     .describe(
@@ -24,6 +29,20 @@ export const dynamaxOptions = z.strictObject({
   rate: fraction(0.5).describe("the probability that a token leaves at an exit, with rule=random"),
   seed: integer(0, 0).describe("seed of rule=random"),
   file: file().describe("folder of exits that `savings train dynamax` wrote; default: those shipped for the model"),
+});
+
+/** Options that a certified risk determines. */
+const determined = { rule: "classifier", fill: "recompute", threshold: undefined, from: undefined } as const;
+
+export const dynamaxOptions = fields.superRefine((options, context) => {
+  if (options.risk === undefined) return;
+  for (const [name, value] of Object.entries(determined) as [keyof typeof determined, string | undefined][])
+    if (options[name] !== undefined && options[name] !== value)
+      context.addIssue({
+        code: "custom",
+        path: [name],
+        message: `expected ${value ?? "none"} beside risk=${options.risk}, got ${options[name]}`,
+      });
 });
 
 export type DynamaxOptions = z.infer<typeof dynamaxOptions>;

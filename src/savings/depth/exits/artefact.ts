@@ -26,6 +26,30 @@ const told = z.strictObject({
 });
 export type Told = z.output<typeof told>;
 
+/**
+ * A threshold with a certificate: with probability `confidence`, an answer's expected loss is at most `risk` on documents
+ * like those that it was tested on, in this form of the model's weights.
+ */
+const certifiedThreshold = z.strictObject({
+  risk: share,
+  confidence: share,
+  /** The share of a document's tokens that are not dense's choice after the same text. */
+  loss: z.literal("token-disagreement"),
+  fill: z.literal("recompute"),
+  ...modelForm.shape,
+  /** Documents that it was tested on, and the hash of their tokens. */
+  items: z.strictObject({ count: z.int().min(1), sha256 }),
+  threshold: share,
+  p: share,
+  /** On these documents: the mean loss, and the layers after which a token is decided. */
+  mean: share,
+  depth: z.number(),
+});
+export type CertifiedThreshold = z.output<typeof certifiedThreshold>;
+
+/** In older files; it was found on stretches of one text, which are not independent. */
+const uncertified = z.strictObject({ delta: share, epsilon: share, threshold: z.number().min(0), depth: z.number() });
+
 const decider = z.strictObject({
   kind: z.enum(deciderKinds),
   /** A token may leave if its choice is among so many of the model's likeliest; 0: if it is the text's. */
@@ -33,9 +57,9 @@ const decider = z.strictObject({
   width: z.int().min(1).optional(),
   /** By layer: logits are divided by it. */
   temperatures: z.array(z.number().positive()),
-  /** Found by Learn-then-Test: with probability 1 − epsilon, at most `delta` of the tokens differ. */
   thresholds: z
-    .array(z.strictObject({ delta: share, epsilon: share, threshold: z.number().min(0), depth: z.number() }))
+    .array(z.union([certifiedThreshold, uncertified]))
+    .transform((all) => all.filter((each): each is CertifiedThreshold => "risk" in each))
     .optional(),
   /** By layer. */
   measured: z.array(told.extend({ stop: told.optional() })),

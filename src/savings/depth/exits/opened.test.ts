@@ -39,3 +39,17 @@ test.each(shipped.map((about) => [about.saving, about.model.name, about] as cons
     }
   },
 );
+
+test.each(shipped.filter(({ saving }) => saving === "dynamax").map((about) => [about.model.name, about] as const))(
+  "the thresholds of %s are certified on at least 400 documents",
+  (_, { deciders }) => {
+    for (const { thresholds = [] } of deciders) {
+      expect(thresholds.length).toBeGreaterThan(0);
+      for (const { risk, confidence, p, mean, items } of thresholds) {
+        expect(p).toBeLessThanOrEqual(1 - confidence);
+        expect(mean).toBeLessThan(risk);
+        expect(items.count).toBeGreaterThanOrEqual(400);
+      }
+    }
+  },
+);

@@ -29,8 +29,7 @@ export interface TrainedClassifier {
   readonly temperature: number;
   /** On the test part. */
   readonly measured: Told;
-  /** The probability that a token may leave, at the positions of the calibration part and of the test part. */
-  readonly calibration: Float32Array;
+  /** The probability that a token may leave, at the positions of the test part. */
   readonly test: Float32Array;
 }
 
@@ -73,12 +72,9 @@ export async function trainClassifier(
   const logits = await findAll(model, trainer.store, states, layer, calibration);
   const own = (range: readonly [number, number]) => labels.subarray(...positionsOf(states.corpus, range));
   const temperature = bestTemperature((t) => lossAt(logits, own(calibration), t));
-  const sure = (found: Float32Array) => found.map((logit) => exitProbability(logit, temperature));
-  const tested = sure(await findAll(model, trainer.store, states, layer, test));
-  return {
-    ...{ weights: weightsOf(trainer.store), temperature, calibration: sure(logits), test: tested },
-    measured: toldBy(tested, own(test)),
-  };
+  const found = await findAll(model, trainer.store, states, layer, test);
+  const tested = found.map((logit) => exitProbability(logit, temperature));
+  return { weights: weightsOf(trainer.store), temperature, measured: toldBy(tested, own(test)), test: tested };
 }
 
 export const toldBy = (probabilities: ArrayLike<number>, labels: ArrayLike<number>): Told => ({

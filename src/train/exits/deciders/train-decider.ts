@@ -4,15 +4,13 @@ import type { TrainedWeights } from "../head-training.ts";
 import { controllerLabels, exitWeights, type Guesses, relaxedLabels } from "../labels.ts";
 import type { ExitTrainOptions } from "../options.ts";
 import type { CollectTerms } from "../states/collect.ts";
-import { type ExitsAt, thresholdsFor } from "../thresholds.ts";
-import { modelRight, positionsOf, type TrainingStates } from "../training-states.ts";
+import { modelRight, type TrainingStates } from "../training-states.ts";
 import { type TrainedClassifier, trainClassifier } from "./classifier.ts";
 import { trainController } from "./controller.ts";
 
-/** The exits that deciders are for: layers, their heads' guesses, and the layers of the whole model. */
+/** The exits that deciders are for: layers, and their heads' guesses. */
 export interface Exits {
   readonly layers: readonly number[];
-  readonly depth: number;
   readonly guesses: readonly Guesses[];
 }
 
@@ -55,7 +53,7 @@ async function trainClassifiers(
   terms: CollectTerms,
 ): Promise<TrainedDecider> {
   const { layers, guesses } = exits;
-  const { topK, weightOrder, delta, epsilon } = options;
+  const { topK, weightOrder } = options;
   const inner = usualWidth(kind, states.cache.hidden);
   const width = inner === undefined ? {} : { width: inner };
   const shares = exitWeights(layers.length, weightOrder);
@@ -65,24 +63,10 @@ async function trainClassifiers(
     const job = { settings: { kind, ...width }, layer, labels, share: shares[exit]! };
     trained.push(await trainClassifier(states, job, options, terms));
   }
-  const at = (part: "calibration" | "test") => exitsAt(states, exits, trained, part);
   const about: DeciderFile = {
     ...{ kind, topK, ...width },
     temperatures: trained.map(({ temperature }) => temperature),
-    thresholds: thresholdsFor(at("calibration"), at("test"), delta, epsilon),
     measured: trained.map(({ measured }) => measured),
   };
   return { about, weights: new Map(trained.flatMap(({ weights }) => [...weights])) };
-}
-
-/** A token that leaves is wrong if its choice is not the whole model's, whatever the labels. */
-function exitsAt(
-  { corpus }: TrainingStates,
-  { layers, depth, guesses }: Exits,
-  trained: readonly TrainedClassifier[],
-  part: "calibration" | "test",
-): ExitsAt {
-  const range = positionsOf(corpus, corpus.ranges[part]);
-  const wrong = guesses.map(({ places }) => places.subarray(...range).map((place) => (place === 0 ? 0 : 1)));
-  return { layers, depth, probabilities: trained.map((each) => each[part]), wrong };
 }

@@ -1,0 +1,47 @@
+import type { GivenText } from "../../savings/calibration.ts";
+import type { Plan } from "../../savings/plan.ts";
+import { Meter } from "../bill/meter.ts";
+import type { Engine } from "../run/engine.ts";
+import { type Step, tokenLogits } from "../run/stepped.ts";
+
+/** A text that is read as an answer is written, under a whole plan. */
+type PlannedText = Omit<GivenText, "part"> & { readonly plan: Plan };
+
+/** Texts that are read together: a step reads the weights once for all. */
+const ROWS = 8;
+
+/** Reads texts as answers are written: each prompt whole, then token by token under its plan. */
+export async function readTexts(engine: Engine, texts: readonly PlannedText[], signal?: AbortSignal): Promise<void> {
+  // Texts of like length end together.
+  const inOrder = texts.toSorted((a, b) => a.answer.length - b.answer.length);
+  for (let at = 0; at < inOrder.length; at += ROWS) await readTogether(engine, inOrder.slice(at, at + ROWS), signal);
+}
+
+async function readTogether(engine: Engine, texts: readonly PlannedText[], signal?: AbortSignal): Promise<void> {
+  const rows: { text: PlannedText; step: Step }[] = [];
+  try {
+    for (const text of texts) rows.push({ text, step: await begin(engine, text) });
+    for (let at = 0; ; at++) {
+      signal?.throwIfAborted();
+      const reading = rows.filter(({ text }) => at < text.answer.length);
+      if (reading.length === 0) return;
+      const stepped = await engine.stepAll(reading.map(({ text, step }) => ({ ...step, token: text.answer[at]! })));
+      for (const [i, { text }] of reading.entries()) text.onLogits(tokenLogits(stepped[i]!));
+    }
+  } finally {
+    for (const { step } of rows) engine.release(step.slot);
+  }
+}
+
+async function begin(engine: Engine, { prompt, plan }: PlannedText): Promise<Step> {
+  await engine.prepare(plan);
+  const slot = engine.acquireEmpty(prompt, plan);
+  const meter = new Meter(engine.programs);
+  try {
+    await engine.prefill(slot, prompt, meter, plan);
+  } catch (error) {
+    engine.release(slot);
+    throw error;
+  }
+  return { slot, meter, plan, given: true };
+}

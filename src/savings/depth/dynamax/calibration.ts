@@ -1,0 +1,147 @@
+import { createHash } from "node:crypto";
+import path from "node:path";
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import { mean } from "../../../util/mean.ts";
+import { certifiedOf } from "../../../util/risk/fixed-sequence.ts";
+import { groupLosses } from "../../../util/risk/groups.ts";
+import { pValue } from "../../../util/risk/p-value.ts";
+import type { Calibration, CalibrationHost, CalibrationPrompt } from "../../calibration.ts";
+import { formDifference } from "../../notice-form.ts";
+import { checkFill, requireExits } from "../checks.ts";
+import type { CertifiedThreshold, DeciderFile, Exits } from "../exits/artefact.ts";
+import type { DeciderKind } from "../exits/deciders.ts";
+import { findExits } from "../exits/opened.ts";
+import { thresholdGrid } from "./thresholds.ts";
+import { type ExitsSeen, watchedText } from "./watched-text.ts";
+
+const share = z.number().gt(0).lt(1);
+
+const options = z.strictObject({
+  file: z.string().optional().describe("folder of exits (default: those shipped for the model)"),
+  risk: z
+    .array(z.coerce.number().pipe(share))
+    .default([0.01, 0.02, 0.05, 0.1])
+    .describe("expected shares of tokens that are not dense's, to certify a threshold for each"),
+  confidence: share.default(0.95).describe("probability with which each threshold keeps its risk"),
+});
+
+/** Tokens at the beginning of a document that are read as a prompt, whole. */
+const PROMPT = 16;
+
+/** Tokens of the shortest document that is tested. */
+const SHORTEST = 32;
+
+/**
+ * The laxest threshold of each classifier that keeps a risk, by Learn then Test on documents that no training has seen.
+ * Thresholds of fill=recompute, which leaves every layer the states that dense would have after the same text: what exits would do at
+ * any threshold is seen while dense reads the document.
+ */
+export const thresholdCalibration: Calibration<typeof options> = {
+  summary: "thresholds of exits that keep a risk, on documents that no training has seen",
+  options,
+  async learn(host, prompts, { file, risk, confidence }) {
+    requireExits("dynamax", host.decoder);
+    const exits = await findExits("dynamax", host, file);
+    if (!exits) throw new UserError("dynamax: there are no trained exits for this model to certify thresholds of", 2);
+    checkFill("dynamax", "recompute", exits.about.layers[0]!, host.decoder);
+    const classifiers = exits.about.deciders.filter(({ kind }) => kind !== "controller");
+    if (classifiers.length === 0) throw new UserError(`dynamax: ${exits.folder} has no classifier, only heads`, 2);
+    const documents = await watch(host, exits, classifiers, prompts);
+    const items = { count: new Set(documents.map(({ hash }) => hash)).size, sha256: host.textsSha256 };
+    const { layers } = host.decoder.config;
+    const certified = classifiers.map(({ kind }, i) => ({
+      kind,
+      thresholds: risk.flatMap((each): CertifiedThreshold[] => {
+        const found = laxest(documents, [...exits.about.layers, layers], i, { risk: each, confidence });
+        return found ? [{ ...found, loss: "token-disagreement", fill: "recompute", ...host.form, items }] : [];
+      }),
+    }));
+    const deciders = exits.about.deciders.map((decider) => {
+      const found = certified.find(({ kind }) => kind === decider.kind);
+      return found ? { ...decider, thresholds: [...ofOtherForms(decider, host), ...found.thresholds] } : decider;
+    });
+    return {
+      artefact: { ...exits.about, deciders },
+      summary: `${items.count} documents; thresholds by risk: ${certified.map((each) => inWords(each, risk)).join("; ")}`,
+      use: (written) => `dynamax:${riskOf(certified)}file=${path.dirname(written)}`,
+    };
+  },
+};
+
+/** A classifier's certified thresholds. */
+interface Certified {
+  readonly kind: DeciderKind;
+  readonly thresholds: readonly CertifiedThreshold[];
+}
+
+/** Thresholds that are certified for another form of the weights. */
+const ofOtherForms = ({ thresholds = [] }: DeciderFile, { form }: CalibrationHost): CertifiedThreshold[] =>
+  thresholds.filter((each) => form !== undefined && formDifference(each, form) !== undefined);
+
+/** A document, with what exits found at each of its tokens. */
+interface Watched {
+  readonly hash: string;
+  readonly tokens: readonly ExitsSeen[];
+}
+
+/** @throws UserError if all documents are too short */
+async function watch(
+  host: CalibrationHost,
+  exits: Exits,
+  classifiers: readonly DeciderFile[],
+  prompts: readonly CalibrationPrompt[],
+): Promise<Watched[]> {
+  const long = prompts.filter(({ prompt }) => prompt.length >= SHORTEST);
+  if (long.length === 0)
+    throw new UserError(
+      `dynamax: expected documents of at least ${SHORTEST} tokens, got ${prompts.length} shorter ones`,
+      2,
+    );
+  const texts = long.map(({ prompt }) => ({
+    hash: createHash("sha256").update(prompt.join()).digest("hex"),
+    ...watchedText(exits, classifiers, prompt.slice(0, PROMPT), prompt.slice(PROMPT)),
+  }));
+  await host.read(texts);
+  return texts.map(({ hash, seen }) => ({ hash, tokens: seen }));
+}
+
+/** The laxest threshold of one classifier that keeps a risk; undefined if not even the strictest does. `depths`: of each exit, and of the model. */
+function laxest(
+  documents: readonly Watched[],
+  depths: readonly number[],
+  classifier: number,
+  bound: { readonly risk: number; readonly confidence: number },
+) {
+  const lossesAt = (threshold: number) => {
+    const items = documents.map(({ hash, tokens }) => ({ group: hash, loss: lossOf(tokens, classifier, threshold) }));
+    return groupLosses("unit", items);
+  };
+  const found = certifiedOf(thresholdGrid, (threshold) => pValue(lossesAt(threshold), bound), bound.confidence).at(-1);
+  if (!found) return undefined;
+  const { candidate: threshold, p } = found;
+  const losses = lossesAt(threshold).values;
+  const runs = documents.flatMap(({ tokens }) =>
+    tokens.map((token) => depths.at(exitTaken(token, classifier, threshold))!),
+  );
+  return { ...bound, threshold, p, mean: mean(losses), depth: mean(runs) };
+}
+
+/** The number of the exit that a token takes; −1: none. */
+const exitTaken = (exits: ExitsSeen, classifier: number, threshold: number): number =>
+  exits.findIndex(({ probabilities }) => probabilities[classifier]! >= threshold);
+
+/** The share of a document's tokens that are not dense's, at a threshold of a classifier. */
+export function lossOf(tokens: readonly ExitsSeen[], classifier: number, threshold: number): number {
+  const lost = tokens.filter((exits) => exits[exitTaken(exits, classifier, threshold)]?.differs);
+  return lost.length / tokens.length;
+}
+
+const inWords = ({ kind, thresholds }: Certified, risks: readonly number[]): string =>
+  `${kind} ${risks.map((risk) => `${risk}: ${thresholds.find((each) => each.risk === risk)?.threshold ?? "none"}`).join(", ")}`;
+
+/** The options for the greatest certified risk of the first classifier that has one. */
+function riskOf(certified: readonly Certified[]): string {
+  const found = certified.find(({ thresholds }) => thresholds.length > 0);
+  return found ? `classifier=${found.kind},risk=${found.thresholds.at(-1)!.risk},` : "";
+}

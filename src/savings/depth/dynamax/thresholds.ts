@@ -1,0 +1,38 @@
+import { UserError } from "../../../util/errors.ts";
+import type { ModelForm } from "../../../weights/prepared/quant.ts";
+import { formDifference } from "../../notice-form.ts";
+import type { CertifiedThreshold, DeciderFile } from "../exits/artefact.ts";
+
+/** Probabilities at which tokens may leave, from the strictest to the laxest. */
+export const thresholdGrid: readonly number[] = [
+  ...[0.9999, 0.9995, 0.999, 0.998, 0.995, 0.99],
+  ...Array.from({ length: 99 }, (_, i) => (98 - i) / 100),
+];
+
+/** The threshold of a classifier that is certified for a risk, in the form in which the model runs. @throws UserError if none is */
+export function certifiedThreshold(
+  folder: string,
+  { kind, thresholds = [] }: DeciderFile,
+  risk: number,
+  running: ModelForm | undefined,
+): CertifiedThreshold {
+  const usable = thresholds.filter((each) => running === undefined || formDifference(each, running) === undefined);
+  const found = usable.find((each) => each.risk === risk);
+  if (found) return found;
+  throw new UserError(
+    `dynamax: ${folder} has no threshold certified for risk=${risk} with classifier=${kind}; ${othersOf(thresholds, usable, running)}`,
+    2,
+  );
+}
+
+function othersOf(
+  all: readonly CertifiedThreshold[],
+  usable: readonly CertifiedThreshold[],
+  running: ModelForm | undefined,
+): string {
+  if (usable.length > 0) return `certified are ${usable.map(inWords).join(", ")}`;
+  if (all.length > 0) return `those it has are no certificate here, since ${formDifference(all[0]!, running!)}`;
+  return "`modicum savings calibrate dynamax` certifies some";
+}
+
+const inWords = ({ risk, confidence }: CertifiedThreshold): string => `${risk} (confidence ${confidence})`;
