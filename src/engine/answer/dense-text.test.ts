@@ -8,13 +8,19 @@ import { resolveModel } from "../../weights/sources/index.ts";
 import { Meter } from "../bill/meter.ts";
 import { LanguageModel } from "../language-model.ts";
 import { BATCH_ROWS } from "../run/batch.ts";
-import { tokenLogits } from "../run/stepped.ts";
 import { generateAll } from "./batch-generate.ts";
-import { compare, denseTextPrompts, denseTextRecipes, type ObservedAnswer, observe } from "./dense-text.testing.ts";
+import {
+  compare,
+  denseTextPrompts,
+  denseTextRecipes,
+  type ObservedAnswer,
+  observe,
+  sameBits,
+} from "./dense-text.testing.ts";
 import { generateOptions } from "./generate.ts";
 
-/** In prefill form, lookup's texts differ from dense's on these. */
-const PROMPTS = denseTextPrompts.slice(0, 3);
+/** On the second, drafts that prefill's attention checks change the ninth token on x86 with VNNI. */
+const PROMPTS = [0, 8].map((at) => denseTextPrompts[at]!);
 const TOKENS = 24;
 
 let model: LanguageModel;
@@ -60,10 +66,9 @@ test("a check of any number of drafts has the logits of as many steps", async ()
     const ahead = tokens.slice(1, drafts + 1);
     const [checked] = await engine.stepAll([{ slot, token: tokens[0]!, ahead, meter, plan }]);
     if (checked!.kind !== "checked") throw new Error(`drafts ended as ${checked!.kind}`);
-    for (const [i, row] of checked!.logits.entries()) expect(row).toEqual(logits[i + 1]);
+    expect(checked!.logits.map((row, i) => sameBits(row, logits[i + 1]!))).not.toContain(false);
     slot.truncate(prompt.length);
   }
-  expect(tokenLogits((await engine.stepAll([{ slot, token: tokens[0]!, meter }]))[0]!)).toEqual(logits[1]);
   engine.release(slot);
 });
 
@@ -76,9 +81,13 @@ test("answers beside others, of any number, have the logits of each alone", asyn
     const prompt = encoded(PROMPTS[i % PROMPTS.length]!);
     const options = generateOptions.parse({ maxTokens: TOKENS - 2 * i, temperature: 0 });
     const observed = { ...options, observe: (logits: Float32Array) => void own.push(logits.slice()) };
-    return { prompt, options: observed, plan: i % 4 === 0 ? lease.plan(prompt.length) : densePlan };
+    // What rows share of a prompt would be run in other chunks.
+    return { prompt, options: observed, plan: i % 4 === 0 ? lease.plan(prompt.length) : densePlan, alone: true };
   });
   await generateAll(engine, tokenizer, requests);
-  for (const [i, own] of rows.entries())
-    expect(own).toEqual(dense[i % PROMPTS.length]!.logits.slice(0, TOKENS - 2 * i));
+  for (const [i, own] of rows.entries()) {
+    const alone = dense[i % PROMPTS.length]!.logits;
+    expect(own).toHaveLength(TOKENS - 2 * i);
+    expect(own.map((logits, at) => sameBits(logits, alone[at]!))).not.toContain(false);
+  }
 });

@@ -85,9 +85,13 @@ export function compare(dense: ObservedAnswer, other: ObservedAnswer): Compariso
   return {
     ...{ positions, worst: Math.max(...apart) },
     ...(first !== undefined && { differsAt: first, gap: gapOf(dense.logits[first]!) }),
-    sameState: dense.cached === other.cached && greatestDifference(dense.next, other.next) === 0,
+    sameState: dense.cached === other.cached && sameBits(dense.next, other.next),
   };
 }
+
+export const sameBits = (a: Float32Array, b: Float32Array): boolean => bytesOf(a).equals(bytesOf(b));
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => Buffer.from(buffer, byteOffset, byteLength);
 
 const logTotal = (logits: Float32Array): number =>
   logSumExp(
