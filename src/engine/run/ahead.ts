@@ -1,19 +1,20 @@
-import { embedTokens, runSegments } from "./chunk-run.ts";
+import { embedTokens } from "./chunk-run.ts";
 import { planOf, type Step, type Stepped } from "./stepped.ts";
 
 /**
- * Runs a row's token and those that were guessed to follow it in one pass; `Engine.keep` says which stay. Attention
- * over several tokens may differ from decode steps in the last bits.
+ * Runs a row's token and those that were guessed to follow it in one pass, in the form of decode steps; `Engine.keep`
+ * says which stay.
  */
 export async function runAhead(step: Step): Promise<Stepped> {
   const { slot, meter, ahead = [] } = step;
-  const { programs, buffers } = slot;
+  const { programs, apart } = slot;
   const tokens = [step.token!, ...ahead];
   const positions = tokens.map((_, i) => slot.tokens.length + i);
-  await embedTokens(programs, buffers, slot.lengthsFrom(0), tokens, slot.placeIn(slot.group(0), positions));
+  await embedTokens(programs, apart.buffers, apart.lengths, tokens, slot.placeIn(slot.group(0), positions));
   meter.part(programs.embedding.cost, tokens.length, 0);
   const layers = { from: 0, to: programs.decoder.config.layers };
-  const chunk = await runSegments({ slot, layers, done: 0, positions, meter }, []);
+  const of = { total: tokens.length, whole: tokens.length };
+  const chunk = await apart.run({ slot, layers, done: 0, positions, meter }, of);
   slot.grow(tokens, planOf(step).state.answer);
   const logits = await slot.logitsOfAll(await chunk.rows(0, tokens.length), tokens.length);
   meter.part(programs.headCost, tokens.length, 0);

@@ -20,8 +20,7 @@ function unsupported({ config }: Decoder): string | undefined {
 
 /**
  * Prompt lookup (Saxena 2023; Yang et al., arXiv 2304.04487): if the last tokens have come before, those that followed
- * them are a draft, which the model checks in one pass. The text is dense's, but for a choice between tokens that are
- * equally likely to the last bits.
+ * them are a draft, which the model checks in one pass. The text is dense's.
  */
 export const lookup: Saving<LookupOptions> = {
   name: "lookup",
