@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,22 +15,50 @@ function pick(run: string, ...words: string[]) {
   return spawnSync(process.execPath, [bin, "lab", "pick", run, ...words], { encoding: "utf8", env });
 }
 
-function written(name: string, recipes: number): string {
+/** A run whose recipes' changes have intervals of that half width. */
+function written(name: string, recipes: number, half: number): string {
   const run = path.join(folder, name);
   mkdirSync(run, { recursive: true });
-  writeFileSync(path.join(run, "summary.json"), JSON.stringify(sampleSummary(recipes)));
+  const summary = sampleSummary(recipes);
+  const narrow = summary.recipes.map(({ delta, ...recipe }) => ({
+    ...recipe,
+    delta: recipe.recipe === "dense" ? delta : { ...delta, ci95: [delta.mean - half, delta.mean + half] },
+  }));
+  writeFileSync(path.join(run, "summary.json"), JSON.stringify({ ...summary, recipes: narrow }));
   return run;
 }
 
-test("a pick tells what the run does not exclude, and that dense saves nothing", () => {
-  const found = pick(written("some", 3), "--quality", "-0.01");
+const OLDER = "warning: this run is from before prompt forms were recorded;";
+
+test("a pick tells what the run does not exclude", () => {
+  const found = pick(written("some", 3, 0.005), "--quality", "-0.01");
   expect(found.stdout).toBe("xattention:threshold=0.9,stride=8,minLengthForSparse=2048\n");
+  expect(found.stderr).toContain(OLDER);
   expect(found.stderr).toMatch(
-    /^with 40 items, a change of contains-answer as bad as −0\.019 cannot be excluded\nregistered as/,
+    /with 40 items, a change of contains-answer as bad as −0\.008 cannot be excluded\nregistered as/,
   );
-  const dense = pick(written("none", 1), "--quality", "-0.01");
+});
+
+test("if only dense is left, it says how many items might be enough", () => {
+  const dense = pick(written("wide", 2, 0.0135), "--quality", "-0.01");
   expect(dense.stdout).toBe("dense\n");
   expect(dense.stderr).toMatch(
-    /^no recipe that saves FLOPs meets the condition; picked dense, which saves nothing\nregistered as smollm2@fast, in place of xattention:threshold=0\.9,stride=8,minLengthForSparse=2048: /,
+    /no recipe that saves FLOPs meets the condition; picked dense, which saves nothing; about 90 items might be enough for xattention:threshold=0\.95/,
   );
+  expect(dense.stderr).toContain(
+    "registered as smollm2@fast, in place of xattention:threshold=0.9,stride=8,minLengthForSparse=2048: ",
+  );
+});
+
+test("hollow evidence is refused without --force", () => {
+  const run = written("hollow", 3, 0.005);
+  const file = path.join(run, "summary.json");
+  const summary = JSON.parse(readFileSync(file, "utf8"));
+  for (const recipe of summary.recipes.slice(1)) recipe.acted = { items: 0, change: 0 };
+  writeFileSync(file, JSON.stringify({ ...summary, prompt: "chat" }));
+  const refused = pick(run, "--quality", "-0.01");
+  expect([refused.status, refused.stdout]).toEqual([1, ""]);
+  expect(refused.stderr).toMatch(/acted on none of these items; --force registers the recipe all the same/);
+  const forced = pick(run, "--quality", "-0.01", "--force");
+  expect([forced.status, forced.stderr]).toEqual([0, expect.stringContaining("acted on none of these items")]);
 });
