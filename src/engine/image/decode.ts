@@ -8,7 +8,7 @@ type Sharp = typeof import("sharp").default;
 export const MOST_BYTES = 2 ** 26;
 
 /** The largest picture: a camera's of 100 megapixels takes 300 MB. */
-const MOST_PIXELS = 1e8;
+export const MOST_PIXELS = 1e8;
 
 /** Formats by the bytes that their files begin with, at an offset. */
 const formats = [
