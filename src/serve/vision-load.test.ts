@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import sharp from "sharp";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import sharp, { type Sharp } from "sharp";
+import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { trainedColours } from "../library/vision.testing.ts";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
@@ -18,6 +18,7 @@ afterAll(async () => {
   await server.stop(0);
   rmSync(folder, { recursive: true });
 });
+afterEach(() => void vi.restoreAllMocks());
 
 const pictureOf = async (side: number): Promise<string> => {
   const plain = sharp({ create: { width: side, height: side, channels: 3, background: "red" } });
@@ -42,6 +43,11 @@ test("four chats of eight images of 99.8 megapixels hold up nobody and take litt
     most = Math.max(most, process.memoryUsage.rss());
   }, 5);
   const order: string[] = [];
+  const { raw } = sharp.prototype;
+  vi.spyOn(sharp.prototype, "raw").mockImplementation(function (this: Sharp, options) {
+    order.push("decoding");
+    return raw.call(this, options);
+  });
   const refusals = Array.from({ length: 4 }, async () => {
     const response = await ask(Array(8).fill(huge), "red ".repeat(64));
     order.push("refusal");

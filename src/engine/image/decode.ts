@@ -38,7 +38,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixe
 }
 
 /** Reads the size of an image from its header; decodes none of its pixels. @throws UserError as `decodeImage` does */
-export function pictureSize(bytes: Uint8Array, name: string): Promise<PictureSize> {
+export async function pictureSize(bytes: Uint8Array, name: string): Promise<PictureSize> {
   checkFormat(bytes, name);
   return decoding(name, async (sharp) => {
     const header = await sharp(bytes, { limitInputPixels: false }).metadata();
