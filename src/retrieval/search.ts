@@ -71,8 +71,9 @@ export async function search(
 
 async function hybrid(store: Store, query: string, top: number, embed: Embed | undefined): Promise<Found> {
   const depth = Math.max(top, FUSED);
-  const terms = await documents(store, depth, byTerms(store, query));
-  const vectors = await documents(store, depth, await byVector(store, query, embed));
+  const ids = new Map<number, string>();
+  const terms = await documents(store, depth, byTerms(store, query), ids);
+  const vectors = await documents(store, depth, await byVector(store, query, embed), ids);
   const fused = fuse([terms.best, vectors.best], ({ id }) => id).slice(0, top);
   const best = fused.map(({ item, score }) => ({ ...item, score }));
   return found(store, { best, flops: terms.flops + vectors.flops });
@@ -105,9 +106,13 @@ const along =
     return { hits, flops: 2 * direction.length * compared };
   };
 
-/** Ranks ever more chunks until they are of `top` documents. */
-async function documents(store: Store, top: number, scored: Scorer): Promise<Ranking> {
-  const ids = new Map<number, string>();
+/** Ranks ever more chunks until they are of `top` documents. `ids`: the documents of chunks that are known. */
+async function documents(
+  store: Store,
+  top: number,
+  scored: Scorer,
+  ids: Map<number, string> = new Map(),
+): Promise<Ranking> {
   let flops = 0;
   for (let depth = 2 * top; ; depth *= 4) {
     const { hits, flops: spent } = await scored(depth);
