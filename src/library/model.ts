@@ -135,7 +135,7 @@ export class Model implements Disposable {
     const checked = given("generate's options", args.runOptions, options);
     const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     const time = new Stopwatch(arrived);
-    const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked, time);
+    const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked, time, signal);
     yield* this.#runs.answer(request, checked);
   }
 

@@ -22,6 +22,7 @@ export async function requestOf(
   prompt: Prompt,
   asked: Asked,
   time: Stopwatch,
+  signal?: AbortSignal,
 ): Promise<Request> {
   time.enter("prefill");
   const {
@@ -44,7 +45,7 @@ export async function requestOf(
   const { generative } = model;
   if (images.length > 0) checkSeen(generative, asked);
   const { ids, end } = readBy(generative, prompt, asked, calling);
-  const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time) : { prompt: ids };
+  const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time, signal) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
   const filling = asked.infill === true || asked.mode !== undefined;

@@ -119,7 +119,7 @@ export class Runs {
       const arrived = performance.now();
       for (const { prompt, save = this.model.recipe, ...asked } of all) {
         const time = new Stopwatch(arrived);
-        const request = await requestOf(this.model, prompt, asked, time);
+        const request = await requestOf(this.model, prompt, asked, time, signal);
         const lease = await recipes.use(save);
         leases.push(lease);
         parsed.push({ ...request, plan: lease.plan(request.prompt.length, request.visual) });

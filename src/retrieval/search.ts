@@ -3,7 +3,7 @@ import { countsOf, termsOf } from "./analysis.ts";
 import { FLOPS_PER_POSTING } from "./bm25.ts";
 import { fuse } from "./fusion.ts";
 import { type Embed, normalised } from "./prepare.ts";
-import type { Passage, Store } from "./store/store.ts";
+import type { Store } from "./store/store.ts";
 import type { Hit } from "./top.ts";
 
 export const rankers = ["bm25", "dense", "hybrid"] as const;
@@ -36,6 +36,17 @@ interface Scored {
   readonly flops: number;
 }
 
+/** A document by its best chunk. */
+interface DocumentHit extends Hit {
+  readonly id: string;
+}
+
+/** Documents, the best first, and the FLOPs of scoring. */
+interface Ranking {
+  readonly best: readonly DocumentHit[];
+  readonly flops: number;
+}
+
 /**
  * Finds the `top` documents for a query; a document counts by its best chunk. `embed` is needed for `dense` and
  * `hybrid`.
@@ -50,9 +61,9 @@ export async function search(
   if (query.trim() === "") throw new UserError("the query is empty, expected a text", 2);
   switch (by) {
     case "bm25":
-      return documents(store, top, byTerms(store, query));
+      return found(store, await documents(store, top, byTerms(store, query)));
     case "dense":
-      return documents(store, top, await byVector(store, query, embed));
+      return found(store, await documents(store, top, await byVector(store, query, embed)));
     case "hybrid":
       return hybrid(store, query, top, embed);
   }
@@ -60,10 +71,12 @@ export async function search(
 
 async function hybrid(store: Store, query: string, top: number, embed: Embed | undefined): Promise<Found> {
   const depth = Math.max(top, FUSED);
-  const terms = await documents(store, depth, byTerms(store, query));
-  const vectors = await documents(store, depth, await byVector(store, query, embed));
-  const fused = fuse([terms.results, vectors.results], ({ id }) => id).slice(0, top);
-  return { results: fused.map(({ item, score }) => ({ ...item, score })), flops: terms.flops + vectors.flops };
+  const ids = new Map<number, string>();
+  const terms = await documents(store, depth, byTerms(store, query), ids);
+  const vectors = await documents(store, depth, await byVector(store, query, embed), ids);
+  const fused = fuse([terms.best, vectors.best], ({ id }) => id).slice(0, top);
+  const best = fused.map(({ item, score }) => ({ ...item, score }));
+  return found(store, { best, flops: terms.flops + vectors.flops });
 }
 
 type Scorer = (top: number) => Promise<Scored>;
@@ -84,7 +97,7 @@ async function byVector(store: Store, query: string, embed: Embed | undefined): 
 
 /** The `top` documents closest to a unit vector, each by its best chunk. */
 export const nearestTo = (store: Store, direction: Float32Array, top: number): Promise<Found> =>
-  documents(store, top, along(store, direction));
+  documents(store, top, along(store, direction)).then((ranking) => found(store, ranking));
 
 const along =
   (store: Store, direction: Float32Array): Scorer =>
@@ -93,22 +106,37 @@ const along =
     return { hits, flops: 2 * direction.length * compared };
   };
 
-/** Ranks ever more chunks until they are of `top` documents. */
-async function documents(store: Store, top: number, scored: Scorer): Promise<Found> {
+/** Ranks ever more chunks until they are of `top` documents. `ids`: the documents of chunks that are known. */
+async function documents(
+  store: Store,
+  top: number,
+  scored: Scorer,
+  ids: Map<number, string> = new Map(),
+): Promise<Ranking> {
   let flops = 0;
   for (let depth = 2 * top; ; depth *= 4) {
     const { hits, flops: spent } = await scored(depth);
     flops += spent;
-    const results = byDocument(hits, await store.passages(hits.map(({ chunk }) => chunk)));
-    if (results.length >= top || hits.length < depth) return { results: results.slice(0, top), flops };
+    const unknown = hits.map(({ chunk }) => chunk).filter((chunk) => !ids.has(chunk));
+    for (const [chunk, id] of await store.documentsOf(unknown)) ids.set(chunk, id);
+    const best = byDocument(hits, ids);
+    if (best.length >= top || hits.length < depth) return { best: best.slice(0, top), flops };
   }
 }
 
 /** The best chunk of each document. */
-function byDocument(hits: readonly Hit[], passages: readonly Passage[]): SearchResult[] {
-  const scores = new Map(hits.map(({ chunk, score }) => [chunk, score]));
-  const best = new Map<string, SearchResult>();
-  for (const { chunk, ...passage } of passages)
-    if (!best.has(passage.id)) best.set(passage.id, { ...passage, score: scores.get(chunk)! });
+function byDocument(hits: readonly Hit[], ids: ReadonlyMap<number, string>): DocumentHit[] {
+  const best = new Map<string, DocumentHit>();
+  for (const hit of hits) {
+    const id = ids.get(hit.chunk);
+    if (id !== undefined && !best.has(id)) best.set(id, { ...hit, id });
+  }
   return [...best.values()];
+}
+
+/** Reads the passages of a ranking's documents. */
+async function found(store: Store, { best, flops }: Ranking): Promise<Found> {
+  const passages = await store.passages(best.map(({ chunk }) => chunk));
+  const scores = new Map(best.map(({ chunk, score }) => [chunk, score]));
+  return { results: passages.map(({ chunk, ...passage }) => ({ ...passage, score: scores.get(chunk)! })), flops };
 }

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { MOST_SCHEMA } from "../engine/grammar/index.ts";
+import { MOST_PIXELS } from "../engine/image/decode.ts";
 
 /** The server's limits; requests beyond them are refused before anything runs. */
 export const limitOptions = z.strictObject({
@@ -25,6 +27,19 @@ export const limitOptions = z.strictObject({
     .min(1)
     .default(4 * 2 ** 20)
     .describe("maximum bytes of one image, decoded from base64"),
+  maxImagePixels: z
+    .int()
+    .min(1)
+    .max(MOST_PIXELS)
+    .default(64_000_000)
+    .describe("maximum pixels of one image, by its header"),
+  maxPixels: z.int().min(1).default(160_000_000).describe("maximum pixels of all images of a chat together"),
+  maxSchema: z
+    .int()
+    .min(1)
+    .max(MOST_SCHEMA)
+    .default(120_000)
+    .describe("maximum characters of an answer's schema as JSON, and of all tools"),
   maxTime: z
     .number()
     .min(0.1)

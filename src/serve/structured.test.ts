@@ -148,6 +148,23 @@ test("a stream delivers its next token before any of six such schemas is compile
   }
 });
 
+test("a schema that is too long is refused, in whichever field it comes", async () => {
+  const long = { enum: ["x".repeat(120_000)] };
+  const tool = { type: "function", function: { name: "f", parameters: { properties: { a: long } } } };
+  const requests = [
+    ["/v1/chat/completions", { ...asked, response_format: formatOf(long) }, "response_format"],
+    ["/v1/chat/completions", { ...asked, guided_json: long }, "response_format"],
+    ["/v1/chat/completions", { ...asked, tools: [tool] }, "tools"],
+    ["/v1/completions", { model: "smollm2", prompt: "x", response_format: formatOf(long) }, "response_format"],
+  ] as const;
+  for (const [path, body, field] of requests) {
+    const response = await post(server, path, body);
+    const { error } = await jsonOf(response);
+    expect([response.status, error.param]).toEqual([400, field]);
+    expect(error.message).toMatch(/^\w+: expected at most 120000 characters of JSON, got 120\d{3}$/);
+  }
+});
+
 test("rows of one batch are each held to their own schema", async () => {
   const one = (value: string) => ({ type: "object", properties: { is: { const: value } }, required: ["is"] });
   const answers = await Promise.all(

@@ -9,10 +9,11 @@ import { limitOptions } from "./limits.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-serve-vision-"));
+const LIMITS = { maxImages: 3, maxImagePixels: 10_000, maxPixels: 15_000 };
 let server: Testing;
 beforeAll(async () => {
   const colours = `colours=${await trainedColours(folder)}`;
-  server = await serveModels([colours, TINY[0]!], { limits: limitOptions.parse({ maxImages: 3 }) });
+  server = await serveModels([colours, TINY[0]!], { limits: limitOptions.parse(LIMITS) });
 });
 afterAll(async () => {
   await server.stop(0);
@@ -83,6 +84,16 @@ const refused: readonly [string, () => unknown[] | Promise<unknown[]>, RegExp][]
   ],
   ["another file", () => [image(urlOf(Buffer.from("hello!")))], /image 1: this is not an image of a known format/],
   ["too many", () => Array(4).fill(image(`data:image/gif;base64,${PIXEL}`)), /expected at most 3 images, got 4/],
+  [
+    "an image of too many pixels",
+    async () => [image(urlOf(await plainPicture("red", 128)))],
+    /^messages: expected images of at most 10000 pixels, got 128 × 128 \(image 1\)$/,
+  ],
+  [
+    "images of too many pixels in all",
+    async () => Array(2).fill(image(urlOf(await plainPicture("red", 90)))),
+    /^messages: expected images of at most 15000 pixels in all, got 16200$/,
+  ],
 ];
 test.each(refused)("%s is refused by one sentence", async (_, parts, sentence) => {
   const response = await ask([...(await parts()), question]);

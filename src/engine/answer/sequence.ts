@@ -266,9 +266,14 @@ const scoresOf = (
 /** @throws UserError if the prompt is empty or longer than the context */
 export function checkLength(prompt: readonly number[], context: number): void {
   if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
-  if (prompt.length < context) return;
-  const embedded = prompt.filter((id) => id < 0).length;
-  throw tooLong(`${prompt.length} tokens${embedded > 0 ? `, ${embedded} of them from images` : ""}`, context);
+  checkTokens({ tokens: prompt.length, ofImages: prompt.filter((id) => id < 0).length }, context);
+}
+
+/** @throws UserError if a prompt of so many tokens leaves no room for an answer */
+export function checkTokens(prompt: { readonly tokens: number; readonly ofImages: number }, context: number): void {
+  const { tokens, ofImages } = prompt;
+  if (tokens < context) return;
+  throw tooLong(`${tokens} tokens${ofImages > 0 ? `, ${ofImages} of them from images` : ""}`, context);
 }
 
 const tooLong = (tokens: string, context: number): ContextExceeded =>

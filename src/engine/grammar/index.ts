@@ -10,7 +10,7 @@ export { Constraint, type Hold } from "./constraint.ts";
 export { type Trigger, Triggered } from "./triggered.ts";
 
 /** Characters of a schema's JSON. */
-const MOST_TEXT = 1 << 18;
+export const MOST_SCHEMA: number = 1 << 18;
 /** Grammars that a vocabulary keeps, the least used going first. */
 const KEPT = 24;
 
@@ -54,7 +54,7 @@ export async function grammarOf(format: Format, tokenizer: Tokenizer): Promise<L
 function keyOf(format: Format): string {
   if (format instanceof RegExp) return `regex ${format.source}`;
   const text = jsonOf(format) ?? "";
-  if (text.length > MOST_TEXT)
-    throw new UserError(`the schema has ${text.length} characters, expected at most ${MOST_TEXT}`);
+  if (text.length > MOST_SCHEMA)
+    throw new UserError(`the schema has ${text.length} characters, expected at most ${MOST_SCHEMA}`);
   return text;
 }

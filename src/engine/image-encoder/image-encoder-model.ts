@@ -104,7 +104,7 @@ export class ImageEncoderModel implements Loaded {
     try {
       for (const [i, image] of images.entries()) {
         signal?.throwIfAborted();
-        const picture = sized(await readImage(image, i), this.processor);
+        const picture = await sized(await readImage(image, i), this.processor);
         answers.push(finite(await runner.run(normalisePixels(picture, this.processor)), "a result"));
         addSpent(spent, runner.cost);
       }

@@ -136,7 +136,7 @@ export class ImageTextModel implements Loaded {
       this.#tokens.get(layer) ?? ImageRunner.compile(this.tokenGraphs.get(layer)!, config, [tokens, config.hidden]);
     this.#tokens.set(layer, compiling);
     const runner = await compiling;
-    const values = await runner.run(normalisePixels(sized(picture, this.processor), this.processor));
+    const values = await runner.run(normalisePixels(await sized(picture, this.processor), this.processor));
     return { values: finite(values, "an image's tokens"), cost: runner.cost };
   }
 
@@ -197,7 +197,7 @@ export class ImageTextModel implements Loaded {
   }
 
   async #pixels(input: ImageInput, index: number): Promise<Float32Array> {
-    return normalisePixels(sized(await readImage(input, index), this.processor), this.processor);
+    return normalisePixels(await sized(await readImage(input, index), this.processor), this.processor);
   }
 
   #text(text: string, index: number): Input {

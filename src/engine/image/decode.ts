@@ -1,12 +1,14 @@
 import type { Metadata } from "sharp";
 import { UserError } from "../../util/errors.ts";
-import { CHANNELS, type Pixels } from "./pixels.ts";
+import { CHANNELS, type PictureSize, type Pixels } from "./pixels.ts";
+
+type Sharp = typeof import("sharp").default;
 
 /** Bytes of the largest file that is read. */
 export const MOST_BYTES = 2 ** 26;
 
 /** The largest picture: a camera's of 100 megapixels takes 300 MB. */
-const MOST_PIXELS = 1e8;
+export const MOST_PIXELS = 1e8;
 
 /** Formats by the bytes that their files begin with, at an offset. */
 const formats = [
@@ -22,11 +24,8 @@ const formats = [
  * @throws UserError if it is of another format, animated, too large or damaged
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixels> {
-  checkFormat(bytes, name);
-  // Loaded with the first image: most runs have none.
-  const { default: sharp } = await import("sharp");
-  try {
-    checkHeader(await sharp(bytes, { limitInputPixels: false }).metadata(), name);
+  await pictureSize(bytes, name);
+  return decoding(name, async (sharp) => {
     const upright = sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: "error" })
       .autoOrient()
       .toColourspace("srgb")
@@ -35,6 +34,24 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixe
     const { data, info } = await upright.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
     if (info.channels !== CHANNELS) throw new Error(`${info.channels} channels`);
     return { width: info.width, height: info.height, data };
+  });
+}
+
+/** Reads the size of an image from its header; decodes none of its pixels. @throws UserError as `decodeImage` does */
+export async function pictureSize(bytes: Uint8Array, name: string): Promise<PictureSize> {
+  checkFormat(bytes, name);
+  return decoding(name, async (sharp) => {
+    const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+    checkHeader(header, name);
+    return header.autoOrient;
+  });
+}
+
+/** Runs `read` with the decoder, which is loaded with the first image: most runs have none. */
+async function decoding<T>(name: string, read: (sharp: Sharp) => Promise<T>): Promise<T> {
+  const { default: sharp } = await import("sharp");
+  try {
+    return await read(sharp);
   } catch (error) {
     if (error instanceof UserError || !(error instanceof Error)) throw error;
     throw new UserError(`${name}: the image cannot be decoded (${error.message.trim().split("\n")[0]})`);

@@ -2,10 +2,10 @@ import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
-import { CHANNELS, type Pixels } from "./pixels.ts";
+import { CHANNELS, type PictureSize, type Pixels } from "./pixels.ts";
 import { filters, type PixelScale, PROCESSOR_FILE, scaleFields, scaleOf } from "./processor.ts";
 import { type FilterName, resized } from "./resample.ts";
-import { cutInto, type Tiles } from "./tiles.ts";
+import { cutInto, type TileCounts, type Tiles } from "./tiles.ts";
 
 const side = z.int().min(1).max(4096);
 const square = z.strictObject({ height: side, width: side });
@@ -53,16 +53,22 @@ export function readFittedProcessor(folder: string, expected: number): FittedPro
  * The whole of a picture in a tile's size, then the tiles of the size that fits it best, as transformers'
  * `LlavaNextImageProcessor` with Pillow makes them: black around the picture.
  */
-export function fittedTiles(picture: Pixels, { side, sizes, filter }: FittedProcessor): Tiles {
+export async function fittedTiles(picture: Pixels, { side, sizes, filter }: FittedProcessor): Promise<Tiles> {
   const [height, width] = bestOf(picture, sizes);
   const { height: high, width: wide } = insideOf(picture, [height, width]);
-  const padded = centred(resized(picture, wide, high, filter), [height, width]);
+  const padded = centred(await resized(picture, wide, high, filter), [height, width]);
   const { pictures, rows, columns } = cutInto(padded, side);
-  return { pictures: [resized(picture, side, side, filter), ...pictures], rows, columns };
+  return { pictures: [await resized(picture, side, side, filter), ...pictures], rows, columns };
+}
+
+/** The counts of `fittedTiles`, by a picture's size. */
+export function fittedCounts(size: PictureSize, { side, sizes }: FittedProcessor): TileCounts {
+  const [height, width] = bestOf(size, sizes);
+  return { rows: height / side, columns: width / side };
 }
 
 /** The size that leaves most of an image's pixels, and of equal ones the smallest. */
-function bestOf({ width, height }: Pixels, sizes: readonly Sides[]): Sides {
+function bestOf({ width, height }: PictureSize, sizes: readonly Sides[]): Sides {
   const scored = sizes.map((of) => {
     const scale = Math.min(of[1] / width, of[0] / height);
     const left = Math.min(Math.trunc(width * scale) * Math.trunc(height * scale), width * height);
@@ -74,7 +80,7 @@ function bestOf({ width, height }: Pixels, sizes: readonly Sides[]): Sides {
 }
 
 /** The sides of a picture that is scaled into a size. */
-function insideOf({ width, height }: Pixels, [high, wide]: Sides): { width: number; height: number } {
+function insideOf({ width, height }: PictureSize, [high, wide]: Sides): PictureSize {
   const [across, down] = [wide / width, high / height];
   if (across < down) return { width: wide, height: Math.min(Math.ceil(height * across), high) };
   return { width: Math.min(Math.ceil(width * down), wide), height: high };

@@ -17,8 +17,8 @@ describe("a picture's sides in whole squares of patches", () => {
     [1, 1, 16, 16],
     [12, 28, 16, 32],
     [3000, 15, 416, 8],
-  ])("%i × %i", (width, height, wide, high) => {
-    expect(patchSized(blank(width, height), processor)).toMatchObject({ width: wide, height: high });
+  ])("%i × %i", async (width, height, wide, high) => {
+    expect(await patchSized(blank(width, height), processor)).toMatchObject({ width: wide, height: high });
   });
 });
 
@@ -29,9 +29,9 @@ test("a square's patches lie side by side, with their rows and columns", () => {
   expect([...columns]).toEqual([0, 1, 0, 1, 2, 3, 2, 3]);
 });
 
-test("a picture with sides of too great a ratio, and other patches than the model's, are refused", () => {
-  expect(() => patchSized(blank(3000, 10), processor)).toThrow(UserError);
-  expect(() => patchSized(blank(3000, 10), processor)).toThrow(
+test("a picture with sides of too great a ratio, and other patches than the model's, are refused", async () => {
+  await expect(patchSized(blank(3000, 10), processor)).rejects.toThrow(UserError);
+  await expect(patchSized(blank(3000, 10), processor)).rejects.toThrow(
     "an image is 3000 × 10 pixels; expected sides of a ratio",
   );
   const other = () => readPatchProcessor(folder, { ...sizes, patchSize: 14 });

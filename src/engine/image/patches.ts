@@ -2,7 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
-import { CHANNELS, type Pixels } from "./pixels.ts";
+import { CHANNELS, type PictureSize, type Pixels } from "./pixels.ts";
 import { filters, normalisePixels, type PixelScale, PROCESSOR_FILE, scaleFields, scaleOf } from "./processor.ts";
 import { type FilterName, resized } from "./resample.ts";
 
@@ -69,15 +69,20 @@ export function readPatchProcessor(folder: string, sizes: PatchSizes): PatchProc
 /** The greatest ratio of an image's sides. */
 const RATIO = 200;
 
-/** A picture in whole squares of patches. @throws UserError if it is much longer than wide, or wider than long */
-export function patchSized(picture: Pixels, { sizes, least, most, filter }: PatchProcessor): Pixels {
-  const { width, height } = picture;
+/** A picture in whole squares of patches. @throws UserError as `patchSides` does */
+export async function patchSized(picture: Pixels, processor: PatchProcessor): Promise<Pixels> {
+  const { width, height } = patchSides(picture, processor);
+  return resized(picture, width, height, processor.filter);
+}
+
+/** A picture's sides in whole squares of patches. @throws UserError if it is much longer than wide, or wider than long */
+export function patchSides({ width, height }: PictureSize, { sizes, least, most }: PatchProcessor): PictureSize {
   if (Math.max(width, height) > RATIO * Math.min(width, height))
     throw new UserError(`an image is ${width} × ${height} pixels; expected sides of a ratio of at most ${RATIO}`, 2);
   const factor = sizes.patchSize * sizes.merge;
   const sides = [height, width].map((side) => roundEven(side / factor) * factor);
   const [high, wide] = fitted([height, width], sides, { factor, least, most });
-  return resized(picture, wide!, high!, filter);
+  return { width: wide!, height: high! };
 }
 
 /** Sides within the limits, as transformers' `smart_resize` has them. */

@@ -30,7 +30,7 @@ export function exactRows(pictures: readonly string[], packed: string): Float32A
 
 /** The worst difference, in bytes, of a picture's pixels to a reference's, base64 of uint8 [3, height, width]. */
 export async function worstByte(processor: ImageProcessor, file: string, packed: string): Promise<number> {
-  const sizedPicture = sized(await decodeImage(readFileSync(picture(file)), file), processor);
+  const sizedPicture = await sized(await decodeImage(readFileSync(picture(file)), file), processor);
   return worstOf(normalisePixels(sizedPicture, processor), processor, packed);
 }
 

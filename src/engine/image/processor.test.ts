@@ -20,18 +20,18 @@ test("sizes as one number, as old files have them", () => {
   expect(read({ size: 8, resample: 2 })).toMatchObject({ resize: { width: 8, height: 8 }, filter: "bilinear" });
 });
 
-test("a picture of the model's size is taken as it is; a larger one's crop is not", () => {
+test("a picture of the model's size is taken as it is; a larger one's crop is not", async () => {
   const data = Uint8Array.from({ length: 192 }, (_, i) => (37 * i) % 251);
   const picture = { width: 8, height: 8, data };
-  expect(sized(picture, read({ size: 8 }))).toBe(picture);
-  expect(sized(picture, read({ size: 8, do_center_crop: true, crop_size: 4 })).data).toHaveLength(48);
+  expect(await sized(picture, read({ size: 8 }))).toBe(picture);
+  expect((await sized(picture, read({ size: 8, do_center_crop: true, crop_size: 4 }))).data).toHaveLength(48);
 });
 
-test("only the crop of an extreme picture is computed", () => {
+test("only the crop of an extreme picture is computed", async () => {
   const processor = read({ size: { shortest_edge: 24 }, do_center_crop: true, crop_size: { height: 24, width: 24 } });
   // Whole, it would have 24 × 24 million pixels.
   const line = { width: 1_000_000, height: 1, data: new Uint8Array(3_000_000).fill(7) };
-  const { width, height, data } = sized(line, processor);
+  const { width, height, data } = await sized(line, processor);
   expect([width, height, new Set(data)]).toEqual([24, 24, new Set([7])]);
 });
 

@@ -95,7 +95,7 @@ function resizeOf(size: z.output<typeof sizes>, cropped: boolean): ImageProcesso
 }
 
 /** A picture in the size of the model's input. */
-export function sized(picture: Pixels, { resize, width, height, filter }: ImageProcessor): Pixels {
+export function sized(picture: Pixels, { resize, width, height, filter }: ImageProcessor): Promise<Pixels> {
   const whole = "shortest" in resize ? byShortest(picture, resize.shortest) : resize;
   return resample(picture, middle(whole.width, width), middle(whole.height, height), filter);
 }

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { CHANNELS, type Pixels } from "./pixels.ts";
 
 /** A filter by its reach, in pixels of the smaller of the two pictures, and its weight at a distance. */
@@ -30,35 +31,53 @@ export interface Axis {
 
 /**
  * Scales a picture and keeps a part of the result, as Pillow does: the filter widens when the picture shrinks, one axis
- * after the other, rounded to bytes in between. Only what the part needs is computed.
+ * after the other, rounded to bytes in between. Only what the part needs is computed, and other work has its turn in
+ * between.
  */
-export function resample(picture: Pixels, across: Axis, down: Axis, filter: FilterName): Pixels {
+export async function resample(picture: Pixels, across: Axis, down: Axis, filter: FilterName): Promise<Pixels> {
   if (isWhole(across, picture.width) && isWhole(down, picture.height)) return picture;
   const columns = tapsOf(across, picture.width, filters[filter]);
   const rows = tapsOf(down, picture.height, filters[filter]);
   const first = Math.min(...rows.map(({ start }) => start));
   const last = Math.max(...rows.map(({ start, weights }) => start + weights.length));
   const narrow = new Uint8Array((last - first) * across.count * CHANNELS);
-  for (let y = first; y < last; y++)
-    for (const [x, taps] of columns.entries())
-      blend(
-        picture.data,
-        y * picture.width * CHANNELS,
-        CHANNELS,
-        taps,
-        narrow,
-        ((y - first) * across.count + x) * CHANNELS,
-      );
+  const turns = new Turns();
+  for (let y = first; y < last; y++) {
+    const line = { data: picture.data, base: y * picture.width * CHANNELS, stride: CHANNELS };
+    for (const [x, taps] of columns.entries()) {
+      blend(line, taps, narrow, ((y - first) * across.count + x) * CHANNELS);
+      if (turns.isOver(taps)) await setImmediate();
+    }
+  }
   const data = new Uint8Array(down.count * across.count * CHANNELS);
   const stride = across.count * CHANNELS;
-  for (const [y, { start, weights }] of rows.entries())
-    for (let x = 0; x < across.count; x++)
-      blend(narrow, x * CHANNELS, stride, { start: start - first, weights }, data, y * stride + x * CHANNELS);
+  for (const [y, { start, weights }] of rows.entries()) {
+    const taps = { start: start - first, weights };
+    for (let x = 0; x < across.count; x++) {
+      blend({ data: narrow, base: x * CHANNELS, stride }, taps, data, y * stride + x * CHANNELS);
+      if (turns.isOver(taps)) await setImmediate();
+    }
+  }
   return { width: across.count, height: down.count, data };
 }
 
+/** Shares that are blended before other work has its turn: some milliseconds. */
+const TURN = 2 ** 20;
+
+class Turns {
+  #blended = 0;
+
+  /** Counts a pixel's shares; true if it is others' turn. */
+  isOver({ weights }: Taps): boolean {
+    this.#blended += weights.length;
+    if (this.#blended < TURN) return false;
+    this.#blended = 0;
+    return true;
+  }
+}
+
 /** A whole picture in another size. */
-export const resized = (picture: Pixels, width: number, height: number, filter: FilterName): Pixels =>
+export const resized = (picture: Pixels, width: number, height: number, filter: FilterName): Promise<Pixels> =>
   resample(picture, { size: width, from: 0, count: width }, { size: height, from: 0, count: height }, filter);
 
 /** True if a picture keeps its size: every pixel is then its own, whatever the filter. */
@@ -89,12 +108,25 @@ function tapsOf({ size, from, count }: Axis, source: number, { reach, weight }: 
 
 const awayFromZero = (x: number): number => Math.trunc(x + 0.5 * Math.sign(x));
 
-/** Blends the pixels of a line that begins at `base`, `stride` apart, into the pixel at `to`. */
-function blend(source: Uint8Array, base: number, stride: number, taps: Taps, target: Uint8Array, to: number): void {
-  for (let channel = 0; channel < CHANNELS; channel++) {
-    let sum = 0;
-    for (let t = 0, at = base + taps.start * stride + channel; t < taps.weights.length; t++, at += stride)
-      sum += taps.weights[t]! * source[at]!;
-    target[to + channel] = Math.max(0, Math.min(255, Math.floor(sum / UNIT + 0.5)));
-  }
+/** Pixels of a picture, `stride` numbers apart. */
+interface Line {
+  readonly data: Uint8Array;
+  readonly base: number;
+  readonly stride: number;
 }
+
+/** Blends the pixels of a line into the pixel at `to`. */
+function blend({ data, base, stride }: Line, { start, weights }: Taps, target: Uint8Array, to: number): void {
+  let [red, green, blue] = [0, 0, 0];
+  for (let t = 0, at = base + start * stride; t < weights.length; t++, at += stride) {
+    const weight = weights[t]!;
+    red += weight * data[at]!;
+    green += weight * data[at + 1]!;
+    blue += weight * data[at + 2]!;
+  }
+  target[to] = byteOf(red);
+  target[to + 1] = byteOf(green);
+  target[to + 2] = byteOf(blue);
+}
+
+const byteOf = (sum: number): number => Math.max(0, Math.min(255, Math.floor(sum / UNIT + 0.5)));

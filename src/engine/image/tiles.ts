@@ -2,7 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
-import { CHANNELS, type Pixels } from "./pixels.ts";
+import { CHANNELS, type PictureSize, type Pixels } from "./pixels.ts";
 import { filters, type PixelScale, PROCESSOR_FILE, scaleFields, scaleOf } from "./processor.ts";
 import { type FilterName, resized } from "./resample.ts";
 
@@ -28,11 +28,15 @@ export interface TileProcessor extends PixelScale {
   readonly filter: FilterName;
 }
 
-/** An image as tiles, row by row, with the whole of it in a tile's size among them: at the end, unless a model says otherwise. */
-export interface Tiles {
-  readonly pictures: readonly Pixels[];
+/** The rows and columns of an image's tiles. */
+export interface TileCounts {
   readonly rows: number;
   readonly columns: number;
+}
+
+/** An image as tiles, row by row, with the whole of it in a tile's size among them: at the end, unless a model says otherwise. */
+export interface Tiles extends TileCounts {
+  readonly pictures: readonly Pixels[];
 }
 
 /** Reads a model folder's processor, for a model that reads tiles of `expected` pixels a side. @throws UserError */
@@ -50,15 +54,26 @@ export function readTileProcessor(folder: string, expected: number): TileProcess
 }
 
 /** The tiles of a picture, as transformers' `Idefics3ImageProcessor` with Pillow makes them. */
-export function tilesOf(picture: Pixels, { longest, side, splits, filter }: TileProcessor): Tiles {
-  const scaled = sizedTo(picture, longestSizes(picture, longest), filter);
+export async function tilesOf(picture: Pixels, { longest, side, splits, filter }: TileProcessor): Promise<Tiles> {
+  const scaled = await sizedTo(picture, longestSizes(picture, longest), filter);
   const small = (whole: Pixels) => resized(whole, side, side, filter);
-  if (!splits) return { pictures: [small(scaled)], rows: 0, columns: 0 };
-  const whole = sizedTo(scaled, wholeTiles(scaled, side), filter);
+  if (!splits) return { pictures: [await small(scaled)], ...NO_TILES };
+  const whole = await sizedTo(scaled, wholeTiles(scaled, side), filter);
   const { pictures, rows, columns } = cutInto(whole, side);
-  if (pictures.length === 1) return { pictures, rows: 0, columns: 0 };
-  return { pictures: [...pictures, small(whole)], rows, columns };
+  if (pictures.length === 1) return { pictures, ...NO_TILES };
+  return { pictures: [...pictures, await small(whole)], rows, columns };
 }
+
+/** The counts of `tilesOf`, by a picture's size. */
+export function tileCounts(size: PictureSize, { longest, side, splits }: TileProcessor): TileCounts {
+  if (!splits) return NO_TILES;
+  const { width, height } = wholeTiles(longestSizes(size, longest), side);
+  const [rows, columns] = [height / side, width / side];
+  return rows * columns === 1 ? NO_TILES : { rows, columns };
+}
+
+/** An image that is one picture. */
+const NO_TILES: TileCounts = { rows: 0, columns: 0 };
 
 /** The squares of a picture whose sides are whole squares of `side` pixels. */
 export function cutInto(whole: Pixels, side: number): Tiles {
@@ -69,16 +84,11 @@ export function cutInto(whole: Pixels, side: number): Tiles {
   return { pictures, rows, columns };
 }
 
-interface Sizes {
-  readonly width: number;
-  readonly height: number;
-}
-
-const sizedTo = (picture: Pixels, { width, height }: Sizes, filter: FilterName): Pixels =>
+const sizedTo = (picture: Pixels, { width, height }: PictureSize, filter: FilterName): Promise<Pixels> =>
   resized(picture, width, height, filter);
 
 /** The longer side as given, the other one even, as in transformers. */
-function longestSizes({ width, height }: Sizes, longest: number): Sizes {
+function longestSizes({ width, height }: PictureSize, longest: number): PictureSize {
   const ratio = width / height;
   if (width >= height) return { width: longest, height: even(longest / ratio) };
   return { width: even(longest * ratio), height: longest };
@@ -87,7 +97,7 @@ function longestSizes({ width, height }: Sizes, longest: number): Sizes {
 const even = (size: number): number => Math.max(1, Math.trunc(size) + (Math.trunc(size) % 2));
 
 /** Sides of whole tiles. */
-function wholeTiles({ width, height }: Sizes, side: number): Sizes {
+function wholeTiles({ width, height }: PictureSize, side: number): PictureSize {
   const up = (size: number) => Math.ceil(size / side) * side;
   const ratio = width / height;
   if (width >= height) return { width: up(width), height: up(Math.trunc(up(width) / ratio)) };

@@ -66,7 +66,7 @@ export class LocaliserRunner implements Disposable {
   async look(picture: Pixels): Promise<Floats> {
     const { imageSize, channels, hidden } = this.localiser.config.image;
     const processor = squareProcessor(imageSize);
-    const values = normalisePixels(sized(picture, processor), processor);
+    const values = normalisePixels(await sized(picture, processor), processor);
     const shape = [1, this.localiser.patches, hidden];
     const pixels = { shape: [1, channels, imageSize, imageSize], values };
     const { features } = await this.pictures.run({ pixels }, { features: shape });

@@ -9,10 +9,11 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { pictureSize } from "../image/decode.ts";
 import { readFittedProcessor } from "../image/fitted-tiles.ts";
-import { type ImageInput, readImage } from "../image/input.ts";
-import { patchSized, readPatchProcessor } from "../image/patches.ts";
-import type { Pixels } from "../image/pixels.ts";
+import { type ImageFile, type ImageInput, imageFile, withPixels } from "../image/input.ts";
+import { patchSides, patchSized, readPatchProcessor } from "../image/patches.ts";
+import type { PictureSize, Pixels } from "../image/pixels.ts";
 import { sized } from "../image/processor.ts";
 import { readTileProcessor } from "../image/tiles.ts";
 import { exact } from "../image-text/image-text-model.ts";
@@ -20,17 +21,23 @@ import { processorFor } from "../image-text/processor-for.ts";
 import { finite } from "../not-finite.ts";
 import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
 import { PatchRunner, type PictureEncoder, SquareEncoder } from "./picture-encoder.ts";
-import { type PlaceImage, placeFitted, placeTiles, placeWhole } from "./placed-image.ts";
+import { type PlacedImage, type PlaceImage, placeFitted, placeTiles, placeWhole } from "./placed-image.ts";
 
 /** Floats of the rows that are kept, 128 MiB: a chat sends the images of all its turns again with each. */
 const MOST_KEPT = 2 ** 25;
+
+/** An image whose header alone is read. */
+export interface UnreadImage extends Pick<PlacedImage, "rows" | "tokens"> {
+  /** Decodes and encodes it. @throws UserError if it cannot be decoded */
+  read(): Promise<SeenImage>;
+}
 
 /** An image in a decoder's stream. */
 export interface SeenImage {
   /** Rows and tokens that take the place of its token. */
   readonly spans: readonly PromptSpan[];
   /** Rows of the stream. */
-  readonly tokens: number;
+  readonly rows: number;
   /** The cost of the encoder; zeros if the rows were kept from before. */
   readonly spent: Spent;
 }
@@ -65,15 +72,18 @@ export class ImageReader implements Disposable {
     return this.vision.pictures === "patches" ? 1 : this.vision.tokens;
   }
 
-  /** Reads an image; `index` counts those of a call. @throws UserError if it cannot be read */
-  async read(image: ImageInput, index: number): Promise<SeenImage> {
-    const { pictures, spans } = this.place(await readImage(image, index));
+  /** Reads an image's header; `index` counts those of a call. @throws UserError if it is not an image that the model reads */
+  async readHeader(image: ImageInput, index: number): Promise<UnreadImage> {
+    const file = await imageFile(image, index);
+    const placed = this.place(await pictureSize(file.bytes, file.name));
+    return { rows: placed.rows, tokens: placed.tokens, read: () => this.#read(file, placed) };
+  }
+
+  async #read(file: ImageFile, { rows, pictures, spans }: PlacedImage): Promise<SeenImage> {
     const spent: Spent = { flops: 0, bytes: 0 };
-    const rows: EmbeddedSpan[] = [];
-    for (const picture of pictures) rows.push(await this.#see(picture, spent));
-    const placed = spans(rows);
-    const floats = placed.reduce((sum, span) => sum + ("embeddings" in span ? span.embeddings.length : 0), 0);
-    return { spans: placed, tokens: floats / this.vision.config.hidden, spent };
+    const encoded: EmbeddedSpan[] = [];
+    for (const picture of await withPixels(file, pictures)) encoded.push(await this.#see(picture, spent));
+    return { spans: spans(encoded), rows, spent };
   }
 
   async #see(picture: Pixels, spent: Spent): Promise<EmbeddedSpan> {
@@ -120,12 +130,18 @@ function readingOf(vision: Vision, folder: string, tokenizer: Tokenizer): Readin
     case "one": {
       const processor = processorFor(folder, vision.encoder.config);
       const compile = (graph: Graph) => SquareEncoder.compile(graph, vision, processor);
-      return { place: placeWhole((picture) => sized(picture, processor)), compile };
+      return {
+        place: placeWhole(
+          (picture) => sized(picture, processor),
+          () => vision.tokens,
+        ),
+        compile,
+      };
     }
     case "tiles": {
       const processor = readTileProcessor(folder, vision.encoder.config.imageSize);
       const compile = (graph: Graph) => SquareEncoder.compile(graph, vision, processor);
-      return { place: placeTiles(processor, tokenizer, vision.config), compile };
+      return { place: placeTiles(processor, tokenizer, vision), compile };
     }
     case "fitted": {
       const processor = readFittedProcessor(folder, vision.encoder.config.imageSize);
@@ -135,7 +151,12 @@ function readingOf(vision: Vision, folder: string, tokenizer: Tokenizer): Readin
     case "patches": {
       const processor = readPatchProcessor(folder, vision.encoder.config);
       const compile = (graph: Graph) => PatchRunner.compile(graph, vision, processor);
-      return { place: placeWhole((picture) => patchSized(picture, processor)), compile };
+      const area = (processor.sizes.patchSize * processor.sizes.merge) ** 2;
+      const rowsOf = (size: PictureSize) => {
+        const { width, height } = patchSides(size, processor);
+        return (width * height) / area;
+      };
+      return { place: placeWhole((picture) => patchSized(picture, processor), rowsOf), compile };
     }
   }
 }

@@ -36,20 +36,20 @@ test("padding is left out on both sides; an image that is a line has no rows", (
   expect(joinedTiles(tiles, grid(1, 3000))).toBeUndefined();
 });
 
-test("the size that leaves most pixels, and of equal ones the smallest", () => {
-  const shape = (width: number, height: number) => {
-    const { rows, columns, pictures } = fittedTiles(picture(width, height, 9), processor);
+test("the size that leaves most pixels, and of equal ones the smallest", async () => {
+  const shape = async (width: number, height: number) => {
+    const { rows, columns, pictures } = await fittedTiles(picture(width, height, 9), processor);
     expect(pictures).toHaveLength(1 + rows * columns);
     return [rows, columns];
   };
-  expect(shape(10, 10)).toEqual([1, 2]);
-  expect(shape(60, 20)).toEqual([1, 3]);
-  expect(shape(20, 60)).toEqual([3, 1]);
-  expect(shape(90, 90)).toEqual([2, 2]);
+  expect(await shape(10, 10)).toEqual([1, 2]);
+  expect(await shape(60, 20)).toEqual([1, 3]);
+  expect(await shape(20, 60)).toEqual([3, 1]);
+  expect(await shape(90, 90)).toEqual([2, 2]);
 });
 
-test("a picture lies in the middle of a black one", () => {
-  const { pictures } = fittedTiles(picture(24, 24, 9), processor);
+test("a picture lies in the middle of a black one", async () => {
+  const { pictures } = await fittedTiles(picture(24, 24, 9), processor);
   const [, left, right] = pictures;
   expect([...left!.data.subarray(0, 3 * 24)]).toEqual([...Array(36).fill(0), ...Array(36).fill(9)]);
   expect([...right!.data.subarray(0, 3 * 24)]).toEqual([...Array(36).fill(9), ...Array(36).fill(0)]);

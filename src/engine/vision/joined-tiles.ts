@@ -19,14 +19,20 @@ interface Kept {
   readonly count: number;
 }
 
+/** The number of rows of `joinedTiles`. */
+export function joinedRows(grid: TileGrid): number {
+  const { down, across } = unpadded(grid);
+  return across.count === 0 ? 0 : down.count * (across.count + 1);
+}
+
 /**
  * The rows of tiles as those of one picture, without padding, each line with its end, as transformers'
  * `LlavaNextModel.pack_image_features` joins them; undefined if all is padding, as of an image that is a line.
  */
 export function joinedTiles(tiles: readonly EmbeddedSpan[], grid: TileGrid): EmbeddedSpan | undefined {
+  if (joinedRows(grid) === 0) return undefined;
   const { side, columns, lineEnd } = grid;
   const { down, across } = unpadded(grid);
-  if (down.count === 0 || across.count === 0) return undefined;
   const hidden = lineEnd.length;
   const width = across.count + 1;
   const embeddings = new Float32Array(down.count * width * hidden);

@@ -23,31 +23,39 @@ const ROWS = 4;
 test.each(Object.entries(reference.pictures))(
   "%s: tiles, and the prompt's ids, are transformers'",
   async (file, one) => {
-    const placed = placeTiles(processor, tokenizer, { imageToken })(
-      await decodeImage(readFileSync(picture(file)), file),
-    );
-    expect(placed.pictures).toHaveLength(one.pixels.length);
-    for (const [i, tile] of placed.pictures.entries())
+    const pixels = await decodeImage(readFileSync(picture(file)), file);
+    const placed = placeTiles(processor, tokenizer, { config: { imageToken, hidden: 1 }, tokens: ROWS })(pixels);
+    const pictures = await placed.pictures(pixels);
+    expect(pictures).toHaveLength(one.pixels.length);
+    expect(placed.rows).toBe(ROWS * pictures.length);
+    for (const [i, tile] of pictures.entries())
       expect(worstOf(normalisePixels(tile, processor), processor, one.pixels[i]!)).toBeLessThan(
         isExact(file) ? 1e-3 : 2,
       );
-    const rows = placed.pictures.map((_, i) => ({ embeddings: new Float32Array(ROWS), contentHash: String(i) }));
+    const rows = pictures.map((_, i) => ({ embeddings: new Float32Array(ROWS), contentHash: String(i) }));
     const ids = tokenizer.encode(reference.prompt, { special: true });
+    expect(placed.spans(rows).flatMap((span) => ("embeddings" in span ? [...span.embeddings] : span))).toHaveLength(
+      placed.tokens,
+    );
     const spans = between(ids, imageToken, [placed.spans(rows)]);
     const written = spans.flatMap((span) => ("embeddings" in span ? Array<number>(ROWS).fill(imageToken) : span));
     expect(written).toEqual(one.ids);
   },
 );
 
-test("an image without tiles, and one as large as a tile, have no rows and columns", () => {
+test("an image without tiles, and one as large as a tile, have no rows and columns", async () => {
   const square = { width: 32, height: 32, data: new Uint8Array(32 * 32 * 3) };
-  expect(tilesOf(square, { ...processor, longest: 32 })).toMatchObject({ rows: 0, columns: 0, pictures: [square] });
-  const whole = tilesOf({ ...square, width: 64, height: 16 }, { ...processor, splits: false });
+  expect(await tilesOf(square, { ...processor, longest: 32 })).toMatchObject({
+    rows: 0,
+    columns: 0,
+    pictures: [square],
+  });
+  const whole = await tilesOf({ ...square, width: 64, height: 16 }, { ...processor, splits: false });
   expect(whole).toMatchObject({ rows: 0, columns: 0, pictures: [{ width: 32, height: 32 }] });
 });
 
-test("a very wide image is a line of tiles", () => {
-  const { rows, columns, pictures } = tilesOf({ width: 3000, height: 1, data: new Uint8Array(9000) }, processor);
+test("a very wide image is a line of tiles", async () => {
+  const { rows, columns, pictures } = await tilesOf({ width: 3000, height: 1, data: new Uint8Array(9000) }, processor);
   expect([rows, columns, pictures.length]).toEqual([1, 3, 4]);
 });
 

@@ -1,6 +1,7 @@
 import { addSpent, type Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import type { ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
+import { checkTokens } from "../answer/sequence.ts";
 import type { ImageBill } from "../bill/meter.ts";
 import { Stopwatch } from "../bill/stopwatch.ts";
 import type { ImageInput } from "../image/input.ts";
@@ -8,7 +9,7 @@ import type { LanguageModel } from "../language-model.ts";
 import { isIds, type Prompt, turnsOf } from "../prompt.ts";
 import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
 import type { Tool } from "../tools/tools.ts";
-import type { SeenImage } from "./image-reader.ts";
+import type { SeenImage, UnreadImage } from "./image-reader.ts";
 import { between } from "./placed-image.ts";
 import { partsOf, readableTurns } from "./readable-turns.ts";
 
@@ -51,14 +52,16 @@ export function encodeWithPlaces(
 }
 
 /**
- * Reads images and puts their rows in the places of their token among a prompt's ids.
- * @throws UserError if an image cannot be read, or places and images are not as many
+ * Reads images and puts their rows in the places of their token among a prompt's ids. No image is decoded before the
+ * prompt's length is known by their headers.
+ * @throws UserError if an image cannot be read, the prompt is too long, or places and images are not as many
  */
 export async function seenPrompt(
-  { source, vision: reader }: LanguageModel,
+  { source, vision: reader, decoder }: LanguageModel,
   ids: readonly number[],
   images: readonly ImageInput["image"][],
   time: Stopwatch = new Stopwatch(),
+  signal?: AbortSignal,
 ): Promise<SeenPrompt> {
   if (!reader) throw blind(source.name);
   const { imageToken, hidden } = reader.vision.config;
@@ -66,8 +69,15 @@ export async function seenPrompt(
   if (places !== images.length)
     throw new UserError(`the prompt has ${places} places for images, and ${images.length} images were given`, 2);
   time.enter("encode");
+  const unread: UnreadImage[] = [];
+  for (const [i, image] of images.entries()) unread.push(await reader.readHeader({ image }, i));
+  const tokens = ids.length - places + sumOf(unread, "tokens");
+  checkTokens({ tokens, ofImages: sumOf(unread, "rows") }, decoder.config.context);
   const seen: SeenImage[] = [];
-  for (const [i, image] of images.entries()) seen.push(await reader.read({ image }, i));
+  for (const image of unread) {
+    signal?.throwIfAborted();
+    seen.push(await image.read());
+  }
   time.enter("prefill");
   const spans = between(
     ids,
@@ -94,5 +104,8 @@ const isPlace = (part: unknown): boolean =>
 function billOf(images: readonly SeenImage[]): ImageBill {
   const spent: Spent = { flops: 0, bytes: 0 };
   for (const image of images) addSpent(spent, image.spent);
-  return { tokens: images.reduce((sum, { tokens }) => sum + tokens, 0), spent };
+  return { tokens: images.reduce((sum, { rows }) => sum + rows, 0), spent };
 }
+
+const sumOf = (images: readonly UnreadImage[], what: "rows" | "tokens"): number =>
+  images.reduce((sum, image) => sum + image[what], 0);

@@ -106,7 +106,9 @@ test("llava-next: tiles of five images, their rows, and logits behind two of the
   using encoder = await SquareEncoder.compile(graph!, vision, processor);
   const seen = new Map<string, PromptSpan[]>();
   for (const [file, { pixels, rows }] of Object.entries<{ pixels: string[]; rows: string }>(reference.pictures)) {
-    const { pictures, spans } = placeFitted(processor, vision)(await decodeImage(readFileSync(picture(file)), file));
+    const decoded = await decodeImage(readFileSync(picture(file)), file);
+    const placing = placeFitted(processor, vision)(decoded);
+    const pictures = await placing.pictures(decoded);
     expect(pictures).toHaveLength(pixels.length);
     const encoded: EmbeddedSpan[] = [];
     for (const [i, tile] of pictures.entries()) {
@@ -116,8 +118,9 @@ test("llava-next: tiles of five images, their rows, and logits behind two of the
       expect(cost.flops).toBeGreaterThan(0);
       encoded.push({ ...own, contentHash: `${file} ${i}` });
     }
-    const placed = spans(encoded);
+    const placed = placing.spans(encoded);
     const all = Float32Array.from(placed.flatMap((span) => ("embeddings" in span ? [...span.embeddings] : [])));
+    expect(all).toHaveLength(placing.rows * vision.config.hidden);
     if (isExact(file)) expect(worst(all, floats(rows))).toBeLessThan(1e-4);
     seen.set(file, placed);
   }

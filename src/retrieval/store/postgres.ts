@@ -125,6 +125,12 @@ class PostgresStore implements Store {
     );
   }
 
+  async documentsOf(chunks: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    const sql = "SELECT chunk, document FROM @chunks WHERE chunk = ANY($1)";
+    const rows = await this.#rows<{ chunk: number; document: string }>(sql, chunks);
+    return new Map(rows.map(({ chunk, document }) => [chunk, document]));
+  }
+
   async passages(chunks: readonly number[]): Promise<Passage[]> {
     type Found = Pick<Passage, "chunk" | "id" | "title" | "text"> & { categories: string; metadata: string };
     const rows = await this.#rows<Found>(

@@ -245,6 +245,12 @@ class SqliteStore implements Store {
     return vectorsByDocument(rows.map(({ document, vector }) => ({ document, vector: new Float32Array(vector) })));
   }
 
+  async documentsOf(chunks: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    const sql = `SELECT chunk, document FROM chunks WHERE chunk ${AMONG}`;
+    const rows = this.#read(() => this.#all<{ chunk: number; document: string }>(sql, listed(chunks)));
+    return new Map(rows.map(({ chunk, document }) => [chunk, document]));
+  }
+
   async passages(chunks: readonly number[]): Promise<Passage[]> {
     type Found = Pick<Passage, "chunk" | "id" | "title" | "text"> & { categories: string; metadata: string };
     const sql =

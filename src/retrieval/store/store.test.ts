@@ -1,13 +1,14 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Postgres, postgresPrograms } from "../../ledger/postgres.testing.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { addAll } from "../add.ts";
 import { ANALYSIS, countsOf, termsOf } from "../analysis.ts";
 import type { Document } from "../document.ts";
+import { fuse } from "../fusion.ts";
 import { normalised } from "../prepare.ts";
 import { search } from "../search.ts";
 import type { IndexSettings } from "../settings.ts";
@@ -127,6 +128,32 @@ describe.each([
     expect(await store.counts()).toEqual({ documents: 0, chunks: 0, terms: 0 });
     expect(await answers(store)).toEqual({ terms: { hits: [], postings: 0 }, vectors: { hits: [], compared: 0 } });
     await Promise.all([store.close(), fresh.close()]);
+  });
+
+  it("reads a search's passages once, for its results alone, however deep it ranks", async () => {
+    const { store } = await opened();
+    const sentences = Array.from({ length: 300 }, () => `${sentence()}.`);
+    await add(store, [...corpus, documentOf("long", sentences.join("\n\n"))]);
+    const { chunks } = await store.counts();
+    const { terms, vectors } = await answers(store);
+    const passages = await store.passages([...Array(chunks + 1).keys()]);
+    const ranked = (hits: typeof terms.hits) => {
+      const all = hits.map(({ chunk }) => passages.find((passage) => passage.chunk === chunk)!);
+      return all.filter(({ id }, i) => all.findIndex((other) => other.id === id) === i);
+    };
+    const rankings = [ranked(terms.hits), ranked(vectors.hits)];
+    const expected = fuse(rankings, ({ id }) => id).slice(0, 5);
+    const read = vi.spyOn(store, "passages");
+    const byTerms = vi.spyOn(store, "byTerms");
+    const documentsOf = vi.spyOn(store, "documentsOf");
+    const jet = async () => embed(["jet"]);
+    const { results } = await search(store, "jet wave of the plate", "hybrid", 5, jet);
+    expect(results).toEqual(expected.map(({ item: { chunk: _, ...passage }, score }) => ({ ...passage, score })));
+    expect(byTerms).toHaveBeenCalledTimes(2);
+    expect(read.mock.calls).toEqual([[expected.map(({ item }) => item.chunk)]]);
+    const seen = documentsOf.mock.calls.flat(2);
+    expect(seen).toHaveLength(new Set(seen).size);
+    await store.close();
   });
 
   it("follows a file: documents that left it are removed, and moved ones are its own", async () => {

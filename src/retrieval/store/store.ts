@@ -74,6 +74,8 @@ export interface Store {
   byVector(query: Float32Array, top: number): Promise<{ hits: readonly Hit[]; compared: number }>;
   /** The vectors of documents' chunks, in the order of the text; documents without any are left out. */
   vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Float32Array[]>>;
+  /** The documents' ids of the chunks that the index has. */
+  documentsOf(chunks: readonly number[]): Promise<ReadonlyMap<number, string>>;
   /** In the order of `chunks`; chunks that are gone are left out. */
   passages(chunks: readonly number[]): Promise<Passage[]>;
   close(): Promise<void>;

@@ -1,3 +1,4 @@
+import { pictureSize } from "../../engine/image/decode.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
@@ -23,6 +24,26 @@ export function checkImages({ messages }: JsonObject, { maxImages, maxImage }: L
     if (bytes === undefined) throw wrong(param, "expected an image as whole base64, got a part of it");
     if (bytes > maxImage) throw wrong(param, `expected an image of at most ${maxImage} bytes, got one of ${bytes}`);
   }
+}
+
+/**
+ * Checks the limits on the pixels of images by their headers; decodes none.
+ * @throws HttpError that names the field; UserError for a file that is not an image
+ */
+export async function checkPixels(
+  images: readonly Uint8Array[],
+  param: string,
+  { maxImagePixels, maxPixels }: Limits,
+): Promise<void> {
+  let sum = 0;
+  for (const [i, bytes] of images.entries()) {
+    const name = `image ${i + 1}`;
+    const { width, height } = await pictureSize(bytes, name);
+    if (width * height > maxImagePixels)
+      throw wrong(param, `expected images of at most ${maxImagePixels} pixels, got ${width} × ${height} (${name})`);
+    sum += width * height;
+  }
+  if (sum > maxPixels) throw wrong(param, `expected images of at most ${maxPixels} pixels in all, got ${sum}`);
 }
 
 const listOf = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : []);

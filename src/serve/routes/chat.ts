@@ -6,7 +6,7 @@ import { askedOfChat, citationsIn } from "../../pipelines/answer/prompt.ts";
 import { ANSWER_TOKENS } from "../../pipelines/plan/options.ts";
 import { listOf } from "../../util/list-of.ts";
 import type { JsonObject } from "../../weights/json.ts";
-import { checkImages } from "../fleet/images.ts";
+import { checkImages, checkPixels } from "../fleet/images.ts";
 import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
 import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { finishOf } from "../generation/finish.ts";
@@ -18,6 +18,7 @@ import { formatShape, inOneFormat } from "../generation/response-format.ts";
 import { answerOptionsOf, retrievalField, retrievalSchema, shownRetrieval } from "../generation/retrieval-fields.ts";
 import { retrievedAnswer } from "../generation/retrieved.ts";
 import { chatSamplingOf } from "../generation/sampling.ts";
+import { checkSchemas } from "../generation/schemas.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
 import { imagesOf, lengthOf, message, turnsOf } from "../generation/turns.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
@@ -140,7 +141,7 @@ export const chat = (context: ServerContext): Endpoint =>
 
 /** The answers; with `retrieval`, one of passages. @throws HttpError for fields that do not go with it */
 async function partsOf(context: ServerContext, input: ChatInput, call: Call): Promise<AsyncGenerator<Part>> {
-  const all = asks(input, context.limits);
+  const all = await asks(input, context.limits);
   const { retrieval, planning } = input;
   const named = context.catalogue.plan(input.model);
   if (named) return planned(context, await choosePlan(context, input.model, named), input, all, call);
@@ -180,9 +181,10 @@ function planned(
 
 type About = z.output<z.ZodObject<typeof head>>;
 
-function asks(input: ChatInput, limits: Limits): Ask[] {
+async function asks(input: ChatInput, limits: Limits): Promise<Ask[]> {
   const { maxPrompt, maxTokens } = limits;
   checkImages(input as JsonObject, limits);
+  checkSchemas(input as JsonObject, limits);
   const [turns, images] = [turnsOf(input.messages), imagesOf(input.messages)];
   const prompt = turns as readonly ChatMessage[];
   const length = turns.reduce((sum, turn) => sum + lengthOf(turn), 0);
@@ -190,6 +192,7 @@ function asks(input: ChatInput, limits: Limits): Ask[] {
     throw new HttpError(400, `messages: expected at most ${maxPrompt} characters, got ${length}`, {
       param: "messages",
     });
+  await checkPixels(images, "messages", limits);
   const most = input.max_completion_tokens ?? input.max_tokens ?? maxTokens;
   const logprobs = input.logprobs ? (input.top_logprobs ?? 0) : undefined;
   return Array.from({ length: input.n ?? 1 }, (_, choice) => ({

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { RunOptions } from "../../index.ts";
+import type { JsonObject } from "../../weights/json.ts";
 import { fillBlanks, parseBlanks } from "../../weights/tokenizer/index.ts";
 import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
 import { type Ask, type Part, wholeAnswers } from "../generation/answers.ts";
@@ -11,6 +12,7 @@ import { finishOf, stoppedOf, stoppedShape } from "../generation/finish.ts";
 import { flatLogprobsSchema } from "../generation/flat-logprobs.ts";
 import { optionsOf } from "../generation/options.ts";
 import { type Continued, MOST_ANSWERS } from "../generation/prompts.ts";
+import { checkSchemas } from "../generation/schemas.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -73,7 +75,9 @@ export const completions = (context: ServerContext): Endpoint =>
 type About = Omit<z.output<typeof completion>, "choices">;
 
 /** Each prompt's answers are adjacent. @throws HttpError if there would be too many */
-function asks(input: CompletionInput, { maxTokens }: Limits): Ask[] {
+function asks(input: CompletionInput, limits: Limits): Ask[] {
+  checkSchemas(input as JsonObject, limits);
+  const { maxTokens } = limits;
   const drawn = drawnOf(input);
   const all = drawn * input.prompt.length;
   if (all > MOST_ANSWERS)

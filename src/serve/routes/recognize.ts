@@ -3,6 +3,7 @@ import { z } from "zod";
 import { MOST_BOXES } from "../../pipelines/recognize/boxes.ts";
 import { recognizeOptions } from "../../pipelines/recognize/options.ts";
 import { listOf } from "../../util/list-of.ts";
+import { checkPixels } from "../fleet/images.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
 import { IMAGE_URL } from "../generation/turns.ts";
@@ -62,6 +63,7 @@ export const recognize = (context: ServerContext): Endpoint =>
     async handle(asked, call) {
       const { model: name, image, boxes, labels, most, fit } = asked;
       const bytes = Buffer.from(image.slice(image.indexOf(",") + 1), "base64");
+      await checkPixels([bytes], "image", context.limits);
       const chosen = await context.catalogue.choose(asked);
       const found = await billed(context, chosen, { ...call, asked }, (model, { signal, arrived }) =>
         model.recognize({ image: bytes, boxes, labels, options: { most, fit }, arrived, ...(signal && { signal }) }),

@@ -133,7 +133,7 @@ export async function pixelsOf(pictures: readonly { readonly image: string }[], 
   const values = new Float32Array(pictures.length * CHANNELS * width * height);
   await Promise.all(
     pictures.map(async (picture, i) => {
-      const pixels = normalisePixels(sized(await readImage(picture, i), processor), processor);
+      const pixels = normalisePixels(await sized(await readImage(picture, i), processor), processor);
       values.set(pixels, i * CHANNELS * width * height);
     }),
   );

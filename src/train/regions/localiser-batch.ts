@@ -37,7 +37,7 @@ export async function localiserBatch(
     scenes.map(async (scene) => ({ picture: await readImage(scene, 0), masks: await readMasks(scene) })),
   );
   for (const [i, { picture, masks }] of read.entries()) {
-    pixels.set(normalisePixels(sized(picture, processor), processor), i * CHANNELS * imageSize ** 2);
+    pixels.set(normalisePixels(await sized(picture, processor), processor), i * CHANNELS * imageSize ** 2);
     const objects = sharesOf(scenes[i]!.boxes, picture);
     for (let r = 0; r < regions; r++) {
       const at = i * regions + r;

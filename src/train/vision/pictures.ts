@@ -18,7 +18,7 @@ export async function readPictures(files: readonly string[], processor: ImagePro
   for (let at = 0; at < paths.length; at += AT_ONCE)
     await Promise.all(
       paths.slice(at, at + AT_ONCE).map(async (path, i) => {
-        pictures.set(path, sized(await readImage({ image: path }, at + i), processor));
+        pictures.set(path, await sized(await readImage({ image: path }, at + i), processor));
       }),
     );
   return pictures;
