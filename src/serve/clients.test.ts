@@ -64,8 +64,11 @@ test("a stream with the openai client: its pieces are the whole answer, its last
   const chunks: OpenAI.ChatCompletionChunk[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   expect(chunks.map((c) => c.choices[0]?.delta.content ?? "").join("")).toBe(whole.choices[0]!.message.content);
-  expect(chunks[0]!.choices[0]!.delta.role).toBe("assistant");
-  expect(chunks.filter((c) => c.choices[0]?.finish_reason)).toHaveLength(1);
+  const choices = chunks.flatMap((c) => c.choices);
+  expect(choices[0]).toMatchObject({ delta: { role: "assistant", content: null }, finish_reason: null });
+  expect(choices.filter(({ delta }) => "role" in delta)).toHaveLength(1);
+  expect(choices.filter((c) => c.finish_reason)).toEqual([choices.at(-1)]);
+  expect(choices.at(-1)!.delta).toEqual({});
   expect(chunks.filter((c) => c.usage)).toEqual([chunks.at(-1)]);
   expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: whole.usage!.completion_tokens } });
   receiptSchema.parse((chunks.at(-1) as unknown as { receipt: unknown }).receipt);
