@@ -180,6 +180,22 @@ describe("ranks", () => {
     expect(await scores({ max_tokens_per_doc: 1000 })).toEqual(await scores({}));
   });
 
+  test.each(["/rerank", "/v1/rerank"])("%s: of TEI's texts, in the form of TEI", async (path) => {
+    const { results } = await answered(path, { model: "ranker", query, documents });
+    const ranked = await answered(path, { model: "ranker", query, texts, return_text: true });
+    expect(ranked).toEqual(
+      results.map(({ index, relevance_score: score }: Ranked) => ({ index, score, text: texts[index] })),
+    );
+    const [best] = await answered(path, { model: "ranker", query, texts, raw_scores: false });
+    expect(best).toEqual({ index: results[0].index, score: results[0].relevance_score });
+  });
+
+  test.each([{}, { documents, texts }])("documents or texts are needed, not both: %j", async (fields) => {
+    const response = await post(server, "/rerank", { model: "ranker", query, ...fields });
+    const { error } = await jsonOf(response);
+    expect([response.status, error.message]).toEqual([400, expect.stringContaining("expected documents or texts")]);
+  });
+
   test("in the form of each version of Cohere's API", async () => {
     const meta = async (path: string) => (await answered(path, { model: "ranker", query, documents })).meta;
     const form = (version: string) => ({ api_version: { version }, billed_units: { search_units: 1 } });
