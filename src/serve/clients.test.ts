@@ -74,6 +74,32 @@ test("a stream with the openai client: its pieces are the whole answer, its last
   receiptSchema.parse((chunks.at(-1) as unknown as { receipt: unknown }).receipt);
 });
 
+test("a last assistant's message is continued, and the answer is the rest", async () => {
+  const [whole] = (await openai.chat.completions.create(question)).choices;
+  const begun = whole!.message.content!.split(" ").slice(0, 3).join(" ");
+  const messages = [...question.messages, { role: "assistant" as const, content: begun }];
+  const same = [{}, { continue_final_message: true, add_generation_prompt: false }];
+  for (const fields of same) {
+    const [rest] = (await openai.chat.completions.create({ ...question, ...fields, messages })).choices;
+    expect(begun + rest!.message.content).toBe(whole!.message.content);
+  }
+});
+
+test.each([
+  [{ continue_final_message: true }, "continue_final_message", /expected false: the last message is not/],
+  [{ add_generation_prompt: false }, "add_generation_prompt", /expected true/],
+  [{ continue_final_message: false, assistant: "a" }, "continue_final_message", /expected true: the last message is/],
+  [{ add_generation_prompt: true, assistant: "a" }, "add_generation_prompt", /expected false/],
+])(
+  "%j beside another last message is refused",
+  async ({ assistant, ...fields }: Record<string, unknown>, param, why) => {
+    const messages = [...question.messages, ...(assistant ? [{ role: "assistant", content: assistant }] : [])];
+    const response = await post(server, "/v1/chat/completions", { ...question, ...fields, messages });
+    const { error } = await jsonOf(response);
+    expect([response.status, error.param, error.message]).toEqual([400, param, expect.stringMatching(why)]);
+  },
+);
+
 test("a special token that a user writes is text to the model, of several tokens", async () => {
   const count = async (content: string) => {
     const messages = [{ role: "user" as const, content }];

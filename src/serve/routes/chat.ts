@@ -56,12 +56,35 @@ const chatShape = (limits: Limits) => ({
   modalities,
   retrieval: retrievalField,
   planning: planningField,
+  continue_final_message: z
+    .boolean()
+    .nullish()
+    .describe("true if the last message is the assistant's, whose text the answer then continues; the default then"),
+  add_generation_prompt: z
+    .boolean()
+    .nullish()
+    .describe("false if the last message is continued, as in vLLM; otherwise true"),
 });
+
+/** A last assistant's message is always continued; vLLM's fields may say so, and nothing else. */
+function continuing(
+  { messages, ...input }: z.output<z.ZodObject<ReturnType<typeof chatShape>>>,
+  { addIssue }: z.RefinementCtx,
+): void {
+  const last = messages.at(-1);
+  const continued = last?.role === "assistant" && !last.tool_calls?.length;
+  const message = continued ? "the last message is the assistant's" : "the last message is not the assistant's text";
+  const wrong = (field: string, expected: boolean) =>
+    addIssue({ code: "custom", path: [field], message: `expected ${expected}: ${message}` });
+  if (input.continue_final_message === !continued) wrong("continue_final_message", continued);
+  if (input.add_generation_prompt === continued) wrong("add_generation_prompt", !continued);
+}
 export const chatInput = (limits: Limits) =>
   z
     .object(chatShape(limits))
     .superRefine(needing("stream_options", "stream"))
     .superRefine(needing("top_logprobs", "logprobs"))
+    .superRefine(continuing)
     .transform(inOneFormat);
 type ChatInput = z.output<ReturnType<typeof chatInput>>;
 
