@@ -57,6 +57,7 @@ export type {
   CodeCompletion,
   CompleteAtOptions,
   Completion,
+  EmbedOptions,
   ImagineOptions,
   Infilled,
   LoadOptions,

@@ -5,6 +5,7 @@ import { billed } from "../generation/billed.ts";
 import { documentTexts } from "../generation/documents.ts";
 import { readingShape } from "../generation/naming.ts";
 import { rerankByLetters } from "../generation/reranked.ts";
+import { truncateOf, truncateShape } from "../generation/truncate-fields.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -20,10 +21,11 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
   );
   const shape = {
     ...readingShape,
+    ...truncateShape,
     query: text.describe("the query"),
     documents: listOf(document, { of: "documents", min: 1, max: maxTexts })
       .nullish()
-      .describe("texts, or objects with a text; longer than the model's limit is cut"),
+      .describe("texts, or objects with a text"),
     texts: listOf(text, { of: "texts", min: 1, max: maxTexts })
       .nullish()
       .describe("instead of documents, as in TEI; the answer is then a list of index and score"),
@@ -43,7 +45,7 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
       .int()
       .min(1)
       .nullish()
-      .describe("maximum tokens to read of each document; default the model's limit"),
+      .describe("maximum tokens to read of each document, which cuts them also to the model's limit"),
     max_chunks_per_doc: z
       .literal(1, "expected 1: a document is read once, up to the model's limit")
       .nullish()
@@ -128,6 +130,7 @@ async function scored(context: ServerContext, input: RerankInput, texts: readonl
       ...terms,
       save: chosen.recipe,
       maxTokensPerText: input.max_tokens_per_doc ?? undefined,
+      truncate: input.max_tokens_per_doc ? true : truncateOf(input),
     }),
   );
 }
