@@ -69,6 +69,7 @@ test("a stream with the openai client: its pieces are the whole answer, its last
   expect(choices.filter(({ delta }) => "role" in delta)).toHaveLength(1);
   expect(choices.filter((c) => c.finish_reason)).toEqual([choices.at(-1)]);
   expect(choices.at(-1)!.delta).toEqual({});
+  expect(chunks.every((c) => c.system_fingerprint === "build-0.0.0")).toBe(true);
   expect(chunks.filter((c) => c.usage)).toEqual([chunks.at(-1)]);
   expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: whole.usage!.completion_tokens } });
   receiptSchema.parse((chunks.at(-1) as unknown as { receipt: unknown }).receipt);

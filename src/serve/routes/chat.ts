@@ -24,7 +24,7 @@ import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
-import type { ServerContext } from "../server-context.ts";
+import { fingerprintOf, type ServerContext } from "../server-context.ts";
 
 /** OpenAI's predecessor of tools. */
 const functions = z
@@ -88,7 +88,7 @@ export const chatInput = (limits: Limits) =>
     .transform(inOneFormat);
 type ChatInput = z.output<ReturnType<typeof chatInput>>;
 
-const head = { id: z.string(), created: z.int(), model: z.string() };
+const head = { id: z.string(), created: z.int(), model: z.string(), system_fingerprint: z.string() };
 const finish = z.enum(["stop", "length", "repetition", "tool_calls"]);
 const answer = z.object({
   role: z.literal("assistant"),
@@ -156,7 +156,10 @@ export const chat = (context: ServerContext): Endpoint =>
     event: chatChunk,
     async handle(input, call) {
       const parts = await partsOf(context, input, call);
-      const about = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: input.model };
+      const about = {
+        ...{ id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: input.model },
+        system_fingerprint: fingerprintOf(context),
+      };
       return input.stream ? chunks(parts, input, about) : whole(parts, input, about);
     },
   });
