@@ -18,6 +18,7 @@ export {
   trainSweep,
 } from "./lab/training/train.ts";
 export type { Receipt } from "./ledger/receipt.ts";
+export type { Ledger } from "./ledger/store.ts";
 export { together as sumReceipts } from "./ledger/together.ts";
 export {
   type Answered,
@@ -50,6 +51,7 @@ export {
   listIndexes,
   openIndex,
 } from "./library/open-index.ts";
+export { openReceipts } from "./library/open-receipts.ts";
 export type {
   BatchRequest,
   Chunk,
@@ -57,6 +59,7 @@ export type {
   CodeCompletion,
   CompleteAtOptions,
   Completion,
+  EmbedOptions,
   ImagineOptions,
   Infilled,
   LoadOptions,

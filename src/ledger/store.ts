@@ -13,7 +13,7 @@ export interface KeySum extends LedgerSum {
 }
 
 /** Receipts that are kept. Several processes may write to the same place; each call is one transaction. */
-export class Ledger {
+export class Ledger implements AsyncDisposable {
   constructor(private readonly db: Database) {}
 
   /** Writes receipts; when this resolves, they survive the death of the process. An existing one is left unchanged. */
@@ -50,6 +50,10 @@ export class Ledger {
 
   close(): Promise<void> {
     return this.db.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 }
 

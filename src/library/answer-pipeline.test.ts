@@ -94,6 +94,12 @@ describe("calibrateAnswers", () => {
   });
 });
 
+test("dispose frees the model", async () => {
+  const answerer = await openAnswerer(MODEL, { answer: { retrieval: "never" } });
+  await answerer.dispose();
+  await expect(answerer.answer(QUESTION, SHORT)).rejects.toThrow("after it was disposed");
+});
+
 test("a question alone is asked under an instruction, which the model answers as its own prompt", async () => {
   await using answerer = await openAnswerer(MODEL, { answer: { retrieval: "never" } });
   using model = await load(MODEL);

@@ -94,7 +94,7 @@ export async function bindingOf(name: string, model: Model, { quant, adapter }: 
   return { model: { ...identity, recipe }, template: templateHash(model.language.tokenizer) };
 }
 
-/** A loaded model and an index that it may look into. Dispose of it (`await using`) to free both. */
+/** A loaded model and an index that it may look into. Dispose of it (`await using`, or `await pipeline.dispose()`) to free both. */
 export class AnswerPipeline implements AsyncDisposable {
   readonly kind = "answer";
   readonly #model: AnswerModel<RunOptions>;
@@ -131,9 +131,13 @@ export class AnswerPipeline implements AsyncDisposable {
     throw new Error("an answer ended without its receipt");
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  async dispose(): Promise<void> {
     this.model.dispose();
     await this.index?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }
 

@@ -157,7 +157,9 @@ export const readOptions = z.strictObject({
   ceiling: z.strictObject({ flops }).optional(),
 });
 export type ReadTerms = z.output<typeof readOptions>;
-export const relevanceOptions = readOptions.extend({
+const truncate = z.union([z.boolean(), z.int().min(1)], "expected true, false or a number of tokens").optional();
+export const embedOptions = readOptions.extend({ truncate });
+export const relevanceOptions = embedOptions.extend({
   maxTokensPerText: z.int().min(1).optional(),
   save: savings.optional(),
 });

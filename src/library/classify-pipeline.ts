@@ -149,12 +149,12 @@ export class ClassifyPipeline implements AsyncDisposable {
     return lookupIn(index, inputs, (query, asked, terms) => index.search(query, { ...asked, ...terms }));
   }
 
-  async close(): Promise<void> {
+  async dispose(): Promise<void> {
     this.opened.model?.dispose();
     await this.index?.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    return this.close();
+    return this.dispose();
   }
 }

@@ -31,9 +31,9 @@ import type {
   CodeCompletion,
   CompleteAtOptions,
   Completion,
+  EmbedOptions,
   ImagineOptions,
   Infilled,
-  ReadOptions,
   RelevanceOptions,
   RunOptions,
   Stoppable,
@@ -198,15 +198,15 @@ export class Model implements Disposable {
   }
 
   /**
-   * One vector a text, by sentence-transformers' files beside the model; long texts are cut. Some models read images,
+   * One vector a text, by sentence-transformers' files beside the model; long texts are cut, unless `truncate` is false. Some models read images,
    * too: `{ image }`, a file's path or its bytes.
    * @throws UserError if the model has no vectors, or an image cannot be read
    */
   async embed(
     texts: readonly TextOrImage[],
-    options: ReadOptions = {},
+    options: EmbedOptions = {},
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
-    const terms = this.#runs.terms(given("embed's options", args.readOptions, options));
+    const terms = this.#runs.terms(given("embed's options", args.embedOptions, options));
     const all = given("embed's texts", args.textsOrImages, texts);
     const { answers, receipt } = await this.#runs.billed(embedBy(this.loaded, all, terms));
     return { embeddings: answers, receipt };
@@ -244,16 +244,23 @@ export class Model implements Disposable {
     texts: readonly string[],
     options: RelevanceOptions = {},
   ): Promise<{ scores: number[]; receipt: Receipt }> {
-    const { maxTokensPerText: most, save, ...terms } = given("relevance's options", args.relevanceOptions, options);
+    const {
+      maxTokensPerText: most,
+      save,
+      truncate,
+      ...terms
+    } = given("relevance's options", args.relevanceOptions, options);
     const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
     const { loaded } = this;
     if (loaded.kind === "decoder") {
-      const { found, receipt } = await this.#runs.score(() => askedOfQuery(loaded, q, all), terms, save);
+      const { found, receipt } = await this.#runs.score(() => askedOfQuery(loaded, q, all, truncate), terms, save);
       return { scores: found.map(relevanceOf), receipt };
     }
     await this.#runs.use(save);
-    const { answers, receipt } = await this.#runs.billed(this.encoder.relevance(q, all, this.#runs.terms(terms)));
+    const { answers, receipt } = await this.#runs.billed(
+      this.encoder.relevance(q, all, this.#runs.terms({ ...terms, truncate })),
+    );
     return { scores: answers, receipt };
   }
 

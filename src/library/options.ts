@@ -9,6 +9,7 @@ import type { ImagineInput } from "../engine/imagine/options.ts";
 import type { Prompt } from "../engine/language-model.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
 import type { Tool, ToolChoice } from "../engine/tools/tools.ts";
+import type { Truncate } from "../engine/truncate.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Device } from "../runtime/device.ts";
 import type { Recipe } from "../savings/recipe.ts";
@@ -143,7 +144,15 @@ export interface ReadOptions extends Stoppable {
   ceiling?: Pick<Ceiling, "flops"> | undefined;
 }
 
-export interface RelevanceOptions extends ReadOptions, Saves {
+export interface EmbedOptions extends ReadOptions {
+  /**
+   * True (the default): texts that are longer than the model reads are cut at their ends; a number: to so many tokens
+   * at most; false: they are refused.
+   */
+  truncate?: Truncate | undefined;
+}
+
+export interface RelevanceOptions extends EmbedOptions, Saves {
   /** The most tokens that are read of each text; by default the model's limit. */
   maxTokensPerText?: number | undefined;
 }

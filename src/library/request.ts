@@ -1,14 +1,14 @@
 import type { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { grammarOf } from "../engine/grammar/index.ts";
-import type { LanguageModel, Prompt } from "../engine/language-model.ts";
+import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
 import { samplingOptions } from "../engine/sampling/options.ts";
 import type { Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { type Calling, callingOf } from "../engine/tools/calling.ts";
 import { blind, encodeWithPlaces, seenPrompt } from "../engine/vision/seen-prompt.ts";
 import { UserError } from "../util/errors.ts";
-import type { PromptForm } from "../weights/tokenizer/index.ts";
+import { begunAnswer, type PromptForm } from "../weights/tokenizer/index.ts";
 import type { Asked } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
@@ -49,8 +49,10 @@ export async function requestOf(
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
   const filling = asked.infill === true || asked.mode !== undefined;
+  const begun = Array.isArray(prompt) && !isIds(prompt) && begunAnswer(prompt) !== undefined;
   const continues =
-    generative.kind !== "encoder with a decoder" && (filling || generative.formOf(prompt, raw, adapter) !== "chat");
+    generative.kind !== "encoder with a decoder" &&
+    (filling || begun || generative.formOf(prompt, raw, adapter) !== "chat");
   const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, generative.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;

@@ -13,6 +13,8 @@ export interface Traits<C> {
   readonly scheme: Scheme;
   /** Hugging Face's keys, if they are not the usual ones. */
   readonly keys?: Readonly<Record<string, string>>;
+  /** transformers' values of what a config.json leaves out, by the usual keys. */
+  readonly defaults?: Readonly<Record<string, number>>;
   /** Tensors of parts that are not read, such as those of images. */
   readonly unread?: RegExp;
   configure(fields: Fields): C;
@@ -26,9 +28,9 @@ export interface TransformerArchitecture extends Architecture {
 /** A decoder's architecture by its traits; `name` is GGUF's for it. */
 export function decoder(
   name: string,
-  { also = [], scheme, keys = {}, unread, configure }: Traits<TransformerConfig>,
+  { also = [], scheme, keys = {}, defaults, unread, configure }: Traits<TransformerConfig>,
 ): TransformerArchitecture {
-  const read = (config: Fields["source"]) => configure(new Fields(config, name, keys));
+  const read = (config: Fields["source"]) => configure(new Fields(config, name, keys, defaults));
   return {
     names: [name, ...also],
     configure: read,
@@ -42,7 +44,7 @@ export function decoder(
 /**
  * Traits of an encoder; `has` says whether the checkpoint holds a tensor, for facts that a GGUF shows in no other way.
  */
-export interface EncoderTraits extends Omit<Traits<EncoderConfig>, "configure"> {
+export interface EncoderTraits extends Omit<Traits<EncoderConfig>, "configure" | "defaults"> {
   configure(fields: Fields, has: (tensor: string) => boolean): EncoderConfig;
 }
 

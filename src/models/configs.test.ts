@@ -190,3 +190,13 @@ test("scalings leave the fastest pair and divide the slowest", () => {
     for (const [i, f] of scaled.entries()) expect(f).toBeLessThanOrEqual(plain[i]!);
   }
 });
+
+test("what a configuration leaves out has transformers' default", () => {
+  const sizes = { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, vocab_size: 5 };
+  const llamaLike = { ...sizes, intermediate_size: 48, max_position_embeddings: 16 };
+  const epsilonOf = ({ configure }: typeof gpt2, config: object) =>
+    configure({ kind: "huggingface", path: "config.json", config: config as Json }).epsilon;
+  expect(epsilonOf(gpt2, { n_embd: 32, n_layer: 1, n_head: 2, n_positions: 8, vocab_size: 5 })).toBe(1e-5);
+  expect([llama, mistral, qwen2].map((it) => epsilonOf(it, llamaLike))).toEqual([1e-6, 1e-6, 1e-6]);
+  expect(epsilonOf(llama, { ...llamaLike, rms_norm_eps: 1e-5 })).toBe(1e-5);
+});

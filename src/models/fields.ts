@@ -12,6 +12,8 @@ export class Fields {
     readonly architecture: string,
     /** An architecture's own keys of config.json: `n_embd` for `hidden_size`. */
     private readonly keys: Readonly<Record<string, string>> = {},
+    /** transformers' values of what a config.json leaves out, by the usual keys. */
+    private readonly defaults: Readonly<Record<string, number>> = {},
   ) {}
 
   get gguf(): boolean {
@@ -61,7 +63,8 @@ export class Fields {
 
   /** config.json's value as it is; null counts as absent. */
   value(key: string): unknown {
-    return this.source.kind === "gguf" ? undefined : (this.source.config[this.keys[key] ?? key] ?? undefined);
+    if (this.source.kind === "gguf") return undefined;
+    return this.source.config[this.keys[key] ?? key] ?? this.defaults[key];
   }
 
   /** Refuses a config.json whose `key` is not one of the supported values; an absent key means the first. */

@@ -30,6 +30,7 @@ export const gpt2 = decoder("gpt2", {
     intermediate_size: "n_inner",
     layer_norm_eps: "layer_norm_epsilon",
   },
+  defaults: { layer_norm_eps: 1e-5 },
   configure(fields) {
     fields.only("activation_function", ["gelu_new"]);
     fields.only("scale_attn_weights", [true]);

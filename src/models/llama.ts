@@ -6,6 +6,7 @@ import { llamaNames } from "./names.ts";
 /** Llama (Touvron et al. 2023) and its kin: SmolLM2, TinyLlama, Yi; as a GGUF Mixtral, too. */
 export const llama = decoder("llama", {
   scheme: llamaNames,
+  defaults: { rms_norm_eps: 1e-6 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     // llama.cpp's converter permutes q and k so that rotated pairs lie next to each other.

@@ -14,6 +14,7 @@ export function qwenWindow(fields: Fields): (layer: number) => number | undefine
 /** Qwen2 and Qwen2.5 (Yang et al. 2024): Llama with biases on queries, keys and values. */
 export const qwen2 = decoder("qwen2", {
   scheme: llamaNames,
+  defaults: { rms_norm_eps: 1e-6 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     return readTransformer(fields, { biases: ["attn_q", "attn_k", "attn_v"], window: qwenWindow(fields) });

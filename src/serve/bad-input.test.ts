@@ -46,11 +46,12 @@ const formats: [string, unknown, number, string | RegExp][] = [
     /^response_format(\.type)?: expected "text", "json_object" or "json_schema" as its type, got/,
   ],
   [
-    "a schema without a name",
-    { ...text, response_format: { type: "json_schema", json_schema: { schema: {} } } },
+    "a name that is none",
+    { ...text, response_format: { type: "json_schema", json_schema: { name: "a b", schema: {} } } },
     400,
-    /^response_format\.json_schema\.name: expected a name, got nothing$/,
+    /^response_format\.json_schema\.name: expected a name of 1 to 64 letters/,
   ],
+  ["guided_json that is no JSON", { ...text, guided_json: "{" }, 400, /^guided_json: expected a JSON schema/],
   [
     "a schema that is none",
     held([1]),
@@ -430,7 +431,7 @@ const others: Bad[] = [
     [
       ["max_tokens_per_doc", 0, "must be at least 1 (got 0)"],
       ["max_chunks_per_doc", 10, "expected 1: a document is read once, up to the model's limit, got 10"],
-      ["truncation", false, "expected true: texts longer than the model's limit are cut, got false"],
+      ["truncate", "START", 'expected true or "END", false or "NONE": ends are cut, not beginnings, got "START"'],
     ] as const
   ).map(
     ([field, value, sentence]): Bad => [

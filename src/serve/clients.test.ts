@@ -64,12 +64,42 @@ test("a stream with the openai client: its pieces are the whole answer, its last
   const chunks: OpenAI.ChatCompletionChunk[] = [];
   for await (const chunk of stream) chunks.push(chunk);
   expect(chunks.map((c) => c.choices[0]?.delta.content ?? "").join("")).toBe(whole.choices[0]!.message.content);
-  expect(chunks[0]!.choices[0]!.delta.role).toBe("assistant");
-  expect(chunks.filter((c) => c.choices[0]?.finish_reason)).toHaveLength(1);
+  const choices = chunks.flatMap((c) => c.choices);
+  expect(choices[0]).toMatchObject({ delta: { role: "assistant", content: null }, finish_reason: null });
+  expect(choices.filter(({ delta }) => "role" in delta)).toHaveLength(1);
+  expect(choices.filter((c) => c.finish_reason)).toEqual([choices.at(-1)]);
+  expect(choices.at(-1)!.delta).toEqual({});
+  expect(chunks.every((c) => c.system_fingerprint === "build-0.0.0")).toBe(true);
   expect(chunks.filter((c) => c.usage)).toEqual([chunks.at(-1)]);
   expect(chunks.at(-1)).toMatchObject({ choices: [], usage: { completion_tokens: whole.usage!.completion_tokens } });
   receiptSchema.parse((chunks.at(-1) as unknown as { receipt: unknown }).receipt);
 });
+
+test("a last assistant's message is continued, and the answer is the rest", async () => {
+  const [whole] = (await openai.chat.completions.create(question)).choices;
+  const begun = whole!.message.content!.split(" ").slice(0, 3).join(" ");
+  const messages = [...question.messages, { role: "assistant" as const, content: begun }];
+  const same = [{}, { continue_final_message: true, add_generation_prompt: false }];
+  for (const fields of same) {
+    const [rest] = (await openai.chat.completions.create({ ...question, ...fields, messages })).choices;
+    expect(begun + rest!.message.content).toBe(whole!.message.content);
+  }
+});
+
+test.each([
+  [{ continue_final_message: true }, "continue_final_message", /expected false: the last message is not/],
+  [{ add_generation_prompt: false }, "add_generation_prompt", /expected true/],
+  [{ continue_final_message: false, assistant: "a" }, "continue_final_message", /expected true: the last message is/],
+  [{ add_generation_prompt: true, assistant: "a" }, "add_generation_prompt", /expected false/],
+])(
+  "%j beside another last message is refused",
+  async ({ assistant, ...fields }: Record<string, unknown>, param, why) => {
+    const messages = [...question.messages, ...(assistant ? [{ role: "assistant", content: assistant }] : [])];
+    const response = await post(server, "/v1/chat/completions", { ...question, ...fields, messages });
+    const { error } = await jsonOf(response);
+    expect([response.status, error.param, error.message]).toEqual([400, param, expect.stringMatching(why)]);
+  },
+);
 
 test("a special token that a user writes is text to the model, of several tokens", async () => {
   const count = async (content: string) => {
@@ -136,7 +166,9 @@ test("the examples that /docs shows are answered", async () => {
   const asked = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
     const [, route, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;
     const here = JSON.parse(body!.replace('"minilm"', '"sentences"'));
-    const answer = await jsonOf(post(server, route!, here));
+    // The model in the place of MiniLM reads few tokens.
+    const cut = /embeddings|rerank/.test(route!) && { truncate: true };
+    const answer = await jsonOf(post(server, route!, { ...here, ...cut }));
     receiptSchema.parse(answer.receipt ?? answer);
     return route;
   });

@@ -55,6 +55,13 @@ describe("embed in Cohere's form", () => {
     expect([Object.keys(embeddings), floats, read]).toEqual([["base64"], await vectors({ dimensions: 5 }), texts]);
   });
 
+  test("a text that is too long is cut, unless truncate is NONE", async () => {
+    const long = ["food ".repeat(2000)];
+    expect((await jsonOf(embed(2, { texts: long }))).embeddings.float).toHaveLength(1);
+    const response = await embed(2, { texts: long, truncate: "NONE" });
+    expect([response.status, (await jsonOf(response)).error.code]).toEqual([400, "context_length_exceeded"]);
+  });
+
   test("by a model that other servers run", async () => {
     const { embeddings, receipt } = await jsonOf(embed(2, { model: "big", texts: ["x"] }));
     expect([embeddings, receipt.model]).toEqual([{ float: [[0.6, 0.8]] }, "big"]);
@@ -69,7 +76,7 @@ test.each([
   [{ inputs: [{ content: [{ type: "image_url" }] }], texts: null }, "inputs.0.content.0.type", /expected "text"/],
   [{ texts: null }, "texts", /expected texts or inputs/],
   [{ texts: ["a", ""] }, "texts.1", /must not be empty/],
-  [{ truncate: "START" }, "truncate", /expected "END"/],
+  [{ truncate: "START" }, "truncate", /expected "END" or "NONE"/],
   [{ max_tokens: 5 }, "max_tokens", /expected none/],
   [{ output_dimension: 9999 }, "output_dimension", /the model has/],
   [{ embedding_type: ["float"] }, "embedding_type", /did you mean "embedding_types"/],

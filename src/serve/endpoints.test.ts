@@ -102,9 +102,27 @@ describe("embeddings", () => {
     expect(await vectors(ids)).toEqual(expected);
     expect(await vectors([texts[0], ids[1]])).toEqual(expected);
     expect(await vectors(ids[1])).toEqual([[expected[0][1]], ids[1]!.length]);
-    const long = (await answered("/v1/embeddings", { model: "sentences", input: Array(5000).fill(5) })).usage;
-    expect(long.prompt_tokens).toBeLessThan(5000);
   });
+
+  test.each([Array(5000).fill(5), "food ".repeat(5000)])(
+    "longer than the model reads are refused unless cut",
+    async (input) => {
+      const asked = { model: "sentences", input };
+      for (const fields of [{}, { truncate: false }, { truncate: "NONE" }]) {
+        const response = await post(server, "/v1/embeddings", { ...asked, ...fields });
+        const { error } = await jsonOf(response);
+        expect([response.status, error.code]).toEqual([400, "context_length_exceeded"]);
+        expect(error.message).toMatch(
+          /^text 1 has \d+ tokens, and the model reads \d+ at most; expected fewer, or truncate$/,
+        );
+      }
+      const cut = [{ truncate: true }, { truncate: "END" }, { truncation: true }, { truncate_prompt_tokens: -1 }];
+      const all = await Promise.all(cut.map((fields) => answered("/v1/embeddings", { ...asked, ...fields })));
+      for (const { data } of all) expect(data).toEqual(all[0].data);
+      const few = await answered("/v1/embeddings", { ...asked, truncate_prompt_tokens: 7 });
+      expect(few.usage.prompt_tokens).toBe(7);
+    },
+  );
 
   test("are cut to fewer dimensions, with length 1", async () => {
     const [whole, cut] = await Promise.all(
@@ -179,6 +197,33 @@ describe("ranks", () => {
     expect(await scores({ max_tokens_per_doc: 3 })).not.toEqual(await scores({}));
     expect(await scores({ max_tokens_per_doc: 1000 })).toEqual(await scores({}));
   });
+
+  test.each(["/rerank", "/v1/rerank"])("%s: of TEI's texts, in the form of TEI", async (path) => {
+    const { results } = await answered(path, { model: "ranker", query, documents });
+    const ranked = await answered(path, { model: "ranker", query, texts, return_text: true });
+    expect(ranked).toEqual(
+      results.map(({ index, relevance_score: score }: Ranked) => ({ index, score, text: texts[index] })),
+    );
+    const [best] = await answered(path, { model: "ranker", query, texts, raw_scores: false });
+    expect(best).toEqual({ index: results[0].index, score: results[0].relevance_score });
+  });
+
+  test.each([{}, { documents, texts }])("documents or texts are needed, not both: %j", async (fields) => {
+    const response = await post(server, "/rerank", { model: "ranker", query, ...fields });
+    const { error } = await jsonOf(response);
+    expect([response.status, error.message]).toEqual([400, expect.stringContaining("expected documents or texts")]);
+  });
+
+  test.each(["ranker", "sentences", "tiny"])(
+    "by %s: documents that are too long are refused unless cut",
+    async (model) => {
+      const asked = { model, query: "food", documents: ["x ".repeat(5000)] };
+      const response = await post(server, "/v1/rerank", asked);
+      expect([response.status, (await jsonOf(response)).error.code]).toEqual([400, "context_length_exceeded"]);
+      const cut = [{ truncate: true }, { truncate_prompt_tokens: -1 }, { max_tokens_per_doc: 4096 }];
+      for (const fields of cut) expect((await answered("/v1/rerank", { ...asked, ...fields })).results).toHaveLength(1);
+    },
+  );
 
   test("in the form of each version of Cohere's API", async () => {
     const meta = async (path: string) => (await answered(path, { model: "ranker", query, documents })).meta;

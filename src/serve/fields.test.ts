@@ -21,8 +21,10 @@ describe("an answer is held to a schema, however other servers' clients ask for 
   test.each([
     { response_format: { type: "json_schema", json_schema: { name: "n", schema } } },
     { response_format: { type: "json_object", schema } },
+    { response_format: { type: "json_schema", json_schema: { schema } } },
     { json_schema: schema },
     { guided_json: schema },
+    { guided_json: JSON.stringify(schema) },
     { structured_outputs: { json: schema } },
     { guided_json: schema, response_format: { type: "text" } },
   ])("%j", async (fields) => {
@@ -50,7 +52,7 @@ describe("an answer is held to a schema, however other servers' clients ask for 
 
   test("what is no schema is refused", async () => {
     const { error } = await jsonOf(post(server, PATH, { ...text, guided_json: [1] }));
-    expect(error.message).toBe("guided_json: expected a JSON schema, got [1]");
+    expect(error.message).toBe("guided_json: expected a JSON schema, also as text, got [1]");
   });
 });
 
@@ -81,6 +83,14 @@ describe("fields that nothing here reads", () => {
     const response = await fetch(`${server.url}/v1/receipts?limits=3`);
     expect((await jsonOf(response)).error.message).toBe('limits: there is no such field; did you mean "limit"?');
   });
+});
+
+test("answers have the fingerprint of the build, whole and streamed", async () => {
+  const whole = await openai.completions.create({ ...text, stream: false });
+  expect((whole as { system_fingerprint?: string }).system_fingerprint).toBe("build-0.0.0");
+  const stream = await openai.completions.create({ ...text, stream: true });
+  for await (const chunk of stream)
+    expect((chunk as { system_fingerprint?: string }).system_fingerprint).toBe("build-0.0.0");
 });
 
 describe("each answer has an id", () => {

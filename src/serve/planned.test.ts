@@ -42,7 +42,7 @@ test("a stream begins with the plan, before any text, and ends with the receipt 
   const events = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
   expect(events[0].plan).toMatchObject({ channel: "latent", tokens: 4, passes: 3 });
   expect(events[0].plan.text).toHaveLength(4);
-  expect(events[0].choices[0].delta).toEqual({ role: "assistant" });
+  expect(events[0].choices[0].delta).toEqual({ role: "assistant", content: null });
   expect(receiptSchema.parse(events.at(-1).receipt).flops.overhead).toBeGreaterThan(0);
 });
 

@@ -37,6 +37,9 @@ export interface ServerContext {
   readonly state: { now: "starting" | "ready" | "stopping" };
 }
 
+/** Answers with one fingerprint come from one build of this program. */
+export const fingerprintOf = ({ version }: Pick<ServerContext, "version">): string => `build-${version}`;
+
 /**
  * Compares the form in which a model reads a prompt with the evidence of the request's registered recipe.
  * @throws UserError if the recipe was measured on prompts of the other form

@@ -168,7 +168,8 @@ export class Papers implements AsyncDisposable {
   }
 
   async close(): Promise<void> {
-    for (const each of [this.#indexes.whole, this.#indexes.words, this.#classifier]) await (await each.opened)?.close();
+    for (const each of [this.#indexes.whole, this.#indexes.words, this.#classifier])
+      await (await each.opened)?.[Symbol.asyncDispose]();
     await this.store.close();
   }
 

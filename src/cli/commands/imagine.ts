@@ -5,6 +5,7 @@ import { encodePng } from "../../engine/image/encode.ts";
 import { imagineOptions } from "../../engine/imagine/options.ts";
 import { load, type Model } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { checkWritable } from "../../util/write-whole.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -23,7 +24,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
 export function define(command: Command): void {
   command
     .option("--model <model>", "a diffusion model of images", "digits-tiny")
-    .option("--out <file>", "the PNG; of several images, a number comes before its ending")
+    .option("--out <file>", "the PNG; missing folders are made; of several images, a number comes before its ending")
     .option("--json", "print one JSON object with the files and the receipt");
   addFlags(command, imagineOptions).action(imagine);
 }
@@ -32,6 +33,11 @@ async function imagine({ model: name, out, json, ...flags }: Flags): Promise<voi
   if (out === undefined || !out.toLowerCase().endsWith(".png"))
     throw new UserError(`--out: expected a file that ends in .png${out === undefined ? "" : `, got ${out}`}`, 2);
   const options = readFlags(imagineOptions, flags);
+  try {
+    makeFolders(path.dirname(out));
+  } catch (error) {
+    throw writeError(error, path.dirname(out));
+  }
   await checkWritable(fileOf(out, 0, options.n));
   const signal = interruptSignal();
   using download = showDownload(name);

@@ -1,10 +1,8 @@
-import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import { z } from "zod";
 import { renderSum, renderTable } from "../../ledger/render.ts";
 import { parseSince } from "../../ledger/since.ts";
-import { emptyLedger, type Ledger, openLedger } from "../../ledger/store.ts";
-import { receiptsFile } from "../../weights/sources/index.ts";
+import { openReceipts } from "../../library/open-receipts.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { print, printJson } from "../output.ts";
 
@@ -25,7 +23,7 @@ export function define(command: Command): void {
 async function receipts(given: Readonly<Record<string, unknown>>): Promise<void> {
   const { since, model, key, limit, ledger: place } = readFlags(options, given);
   const filter = { model, key, ...(since !== undefined && { since: parseSince(since) }) };
-  const ledger = await opened(place);
+  const ledger = await openReceipts(place);
   const [list, sum, keys] = [
     await ledger.list({ ...filter, limit }),
     await ledger.sum(filter),
@@ -35,10 +33,4 @@ async function receipts(given: Readonly<Record<string, unknown>>): Promise<void>
   if (given["json"]) return printJson({ receipts: list, sum, keys });
   if (list.length > 0) print(renderTable(list));
   print(renderSum(sum));
-}
-
-/** Before the first answer there is no ledger yet, unless one is named. @throws UserError */
-async function opened(place: string | undefined): Promise<Ledger> {
-  const file = place ?? receiptsFile();
-  return place === undefined && !existsSync(file) ? await emptyLedger() : await openLedger(file, "read");
 }

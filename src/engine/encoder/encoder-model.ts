@@ -19,6 +19,7 @@ import { tokenizerOf } from "../file/tokenizer-of.ts";
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { finite } from "../not-finite.ts";
+import { checkTokens, limitOf, type Truncate } from "../truncate.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
 import { type Encoded, EncoderQueue, type EncodeTerms, queued } from "./encoder-queue.ts";
 import { RowPrograms, RowRunner } from "./encoder-runner.ts";
@@ -36,6 +37,8 @@ export interface ReadTerms extends EncodeTerms {
   /** More FLOPs are refused before anything runs. */
   readonly ceiling?: Pick<Ceiling, "flops"> | undefined;
   readonly onStopped?: OnStopped | undefined;
+  /** Default: true. */
+  readonly truncate?: Truncate | undefined;
 }
 
 /** A text, or the token ids of one. */
@@ -88,8 +91,11 @@ export class EncoderModel implements Loaded {
     if (this.classifier)
       throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
     const { prompt } = this.settings;
+    const { truncate } = terms;
     const inputs = () =>
-      texts.map((it, i) => (typeof it === "string" ? this.#input(prompt + it, i) : this.#given(it, i)));
+      texts.map((it, i) =>
+        typeof it === "string" ? this.#input(prompt + it, i, truncate) : this.#given(it, i, truncate),
+      );
     return this.#run(inputs, (row) => row, terms);
   }
 
@@ -139,7 +145,7 @@ export class EncoderModel implements Loaded {
       throw new UserError(`${this.source.name} has ${labels.length} labels, expected a cross-encoder, which has one`);
     const pairs = texts.map((text) => [query, text] as const);
     return this.#run(
-      () => this.#inputs(pairs),
+      () => this.#inputs(pairs, terms.truncate),
       (row) => activate([row[0]!], relevance)[0]!,
       terms,
     );
@@ -159,7 +165,7 @@ export class EncoderModel implements Loaded {
   async #run<T>(
     inputsOf: () => Input[],
     read: (row: Float32Array) => T,
-    { onStopped, ceiling = {}, ...terms }: ReadTerms,
+    { onStopped, ceiling = {}, truncate: _, ...terms }: ReadTerms,
   ): Promise<Answers<T>> {
     const time = new Stopwatch(terms.arrived);
     time.enter("prefill");
@@ -195,25 +201,30 @@ export class EncoderModel implements Loaded {
     return this.settings.lowercase ? text.toLowerCase() : text;
   }
 
-  #inputs(readings: readonly Reading[]): Input[] {
-    return readings.map((reading, i) => this.#input(reading, i));
+  #inputs(readings: readonly Reading[], truncate?: Truncate): Input[] {
+    return readings.map((reading, i) => this.#input(reading, i, truncate));
   }
 
   /** Token ids as they are, cut to what the model reads. */
-  #given(ids: readonly number[], index: number): Input {
+  #given(ids: readonly number[], index: number, truncate?: Truncate): Input {
     const { vocabulary } = this.encoder.config;
     const beyond = ids.find((id) => id >= vocabulary);
     if (ids.length === 0 || beyond !== undefined)
       throw new UserError(
         `text ${index + 1}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
       );
-    const kept = ids.slice(0, this.#most);
+    const kept = ids.slice(0, limitOf(truncate, this.#most));
+    checkTokens(kept.length, this.#most, index);
     return { ids: kept, types: kept.map(() => 0) };
   }
 
-  #input(reading: Reading, index: number): Input {
+  #input(reading: Reading, index: number, truncate?: Truncate): Input {
     const [text, pair] = (typeof reading === "string" ? [reading] : reading).map((t) => this.#cased(t));
-    const input = this.tokenizer.input(text!, { ...(pair !== undefined && { pair }), limit: this.#most });
+    const input = this.tokenizer.input(text!, {
+      ...(pair !== undefined && { pair }),
+      limit: limitOf(truncate, this.#most),
+    });
+    checkTokens(input.ids.length, this.#most, index);
     if (input.ids.length === 0) throw new UserError(`text ${index + 1} is empty, expected at least one token`);
     return input;
   }

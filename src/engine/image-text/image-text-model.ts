@@ -33,6 +33,7 @@ import { type ImageProcessor, normalisePixels, sized } from "../image/processor.
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { finite } from "../not-finite.ts";
+import { checkTokens, limitOf, type Truncate } from "../truncate.ts";
 import { ImageRunner } from "./image-runner.ts";
 import { processorFor } from "./processor-for.ts";
 
@@ -100,7 +101,7 @@ export class ImageTextModel implements Loaded {
   async embed(inputs: readonly TextOrImage[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     const time = new Stopwatch(terms.arrived);
     time.enter(inputs.some(isImage) ? "encode" : "prefill");
-    return this.#run(await this.#prepared(inputs), terms, time);
+    return this.#run(await this.#prepared(inputs, terms.truncate), terms, time);
   }
 
   /**
@@ -187,11 +188,14 @@ export class ImageTextModel implements Loaded {
     };
   }
 
-  #prepared(inputs: readonly TextOrImage[]): Promise<Prepared[]> {
+  #prepared(inputs: readonly TextOrImage[], truncate?: Truncate): Promise<Prepared[]> {
     return Promise.all(
       inputs.map(async (it, i): Promise<Prepared> => {
         if (isImage(it)) return { kind: "image", pixels: await this.#pixels(it, i) };
-        return { kind: "text", input: typeof it === "string" ? this.#text(it, i) : this.#given(it, i) };
+        return {
+          kind: "text",
+          input: typeof it === "string" ? this.#text(it, i, truncate) : this.#given(it, i, truncate),
+        };
       }),
     );
   }
@@ -200,19 +204,24 @@ export class ImageTextModel implements Loaded {
     return normalisePixels(await sized(await readImage(input, index), this.processor), this.processor);
   }
 
-  #text(text: string, index: number): Input {
+  #text(text: string, index: number, truncate?: Truncate): Input {
     if (text === "") throw new UserError(`text ${index + 1} is empty, expected at least one character`);
-    return this.#filled(this.tokenizer.input(text, { limit: this.model.text.config.context }).ids);
+    const { context } = this.model.text.config;
+    const { ids } = this.tokenizer.input(text, { limit: limitOf(truncate, context) });
+    checkTokens(ids.length, context, index);
+    return this.#filled(ids);
   }
 
-  #given(ids: readonly number[], index: number): Input {
+  #given(ids: readonly number[], index: number, truncate?: Truncate): Input {
     const { vocabulary, context } = this.model.text.config;
     const beyond = ids.find((id) => id >= vocabulary);
     if (ids.length === 0 || beyond !== undefined)
       throw new UserError(
         `text ${index + 1}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
       );
-    return this.#filled(ids.slice(0, context));
+    const kept = ids.slice(0, limitOf(truncate, context));
+    checkTokens(kept.length, context, index);
+    return this.#filled(kept);
   }
 
   /** Padding comes last, where the model was trained with some. */

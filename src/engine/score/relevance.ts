@@ -3,6 +3,7 @@ import { activate } from "../encoder/classifier.ts";
 import { encodePair, encoderOf } from "../encoder/encode-pair.ts";
 import { instructedChat } from "../instructed-chat.ts";
 import type { LanguageModel } from "../language-model.ts";
+import { checkTokens, limitOf, type Truncate } from "../truncate.ts";
 import { fitted } from "./fitted.ts";
 import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
 
@@ -14,15 +15,24 @@ const question = (query: string, document: string) =>
   `<Instruct>: ${INSTRUCT}\n<Query>: ${query}\n<Document>: ${document}`;
 
 /**
- * The continuations whose likelihood gives each text's relevance to the query; long texts are cut.
- * @throws UserError if the query is too long
+ * The continuations whose likelihood gives each text's relevance to the query.
+ * @throws UserError if the query is too long, or a text that is not to be cut
  */
-export function askedOfQuery(model: LanguageModel, query: string, texts: readonly string[]): Asked[] {
+export function askedOfQuery(
+  model: LanguageModel,
+  query: string,
+  texts: readonly string[],
+  truncate?: Truncate,
+): Asked[] {
   model.checkText(query);
   const { encode, yes, no } = model.tokenizer.chatTemplate === undefined ? asText(model) : asChat(model);
   const continuations = [yes, no];
   const room = model.decoder.config.context - Math.max(yes.length, no.length);
-  return texts.map((text) => ({ context: fitted(text, room, (t) => encode(question(query, t))), continuations }));
+  return texts.map((text, i) => {
+    const context = fitted(text, limitOf(truncate, room), (t) => encode(question(query, t)));
+    checkTokens(context.length, room, i);
+    return { context, continuations };
+  });
 }
 
 /** The share of "yes" among the two answers: P(yes) / (P(yes) + P(no)). */

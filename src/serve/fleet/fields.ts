@@ -1,6 +1,7 @@
 import type { JsonObject } from "../../weights/json.ts";
 import { type Document, documentTexts } from "../generation/documents.ts";
 import type { Endpoint } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
 import type { ServerContext } from "../server-context.ts";
 import { refuseAddresses } from "./addresses.ts";
@@ -48,12 +49,15 @@ export function fieldsFor(
       return { ...picked(body, [...OPENAI, ...pass]), ...input };
     case "/v1/rerank":
     case "/v2/rerank":
+      if (input["texts"]) throw new HttpError(400, TEXTS, { param: "texts" });
       // A Modicum ignores the other fields of documents, and returns documents whole.
       return kind === "modicum" ? input : textsAlone(input, limits);
     default:
       return input;
   }
 }
+
+const TEXTS = "texts: expected documents for a model that other servers run";
 
 const picked = (body: JsonObject, names: readonly string[]): JsonObject =>
   Object.fromEntries(names.filter((name) => Object.hasOwn(body, name)).map((name) => [name, body[name]]));

@@ -4,20 +4,35 @@ import type { Format } from "../../index.ts";
 const schema = z.union([z.record(z.string(), z.unknown()), z.boolean()], "expected a JSON schema");
 type Schema = z.output<typeof schema>;
 
+/** The name that a schema without one has on other servers. */
+const UNNAMED = "answer";
+
 const named = z.object({
   name: z
     .string("expected a name")
     .regex(/^[\w-]{1,64}$/, "expected a name of 1 to 64 letters, digits, _ and -")
+    .nullish()
+    .transform((name) => name ?? UNNAMED)
     .describe("the schema's name; ignored"),
   description: z.string().nullish().describe("the schema's description; not shown to the model"),
   schema: schema.describe("the schema to enforce; refused if a part of it cannot be enforced"),
   strict: z.boolean().nullish().describe("ignored: the schema is always enforced"),
 });
 
+/** A schema that came as text. */
+function parsed(text: string, { addIssue }: z.RefinementCtx): Schema {
+  try {
+    return schema.parse(JSON.parse(text));
+  } catch {
+    addIssue({ code: "custom", message: "expected a JSON schema as its text" });
+    return z.NEVER;
+  }
+}
+
 /** A schema that came without a name. */
 const byName = (schema: Schema) => ({
   type: "json_schema" as const,
-  json_schema: { name: "answer", schema } as z.output<typeof named>,
+  json_schema: { name: UNNAMED, schema } as z.output<typeof named>,
 });
 
 /** OpenAI's field for the format of an answer. */
@@ -51,7 +66,10 @@ const isGiven = (it: Schema | null | undefined): it is Schema => it !== undefine
 /** Other servers' fields for the same. */
 export const formatShape = {
   json_schema: schema.nullish().describe("a JSON schema instead of response_format, as in llama.cpp"),
-  guided_json: schema.nullish().describe("a JSON schema instead of response_format, as in older vLLM"),
+  guided_json: z
+    .union([schema, z.string().transform(parsed)], "expected a JSON schema, also as text")
+    .nullish()
+    .describe("a JSON schema instead of response_format, or its text, as in older vLLM"),
   structured_outputs: z
     .object({
       json: schema.nullish().describe("a JSON schema"),

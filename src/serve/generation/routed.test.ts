@@ -292,7 +292,9 @@ test("a chat's larger model on a server that hangs is given up after the pair's 
 test("a key's terms hold for both models, and the ledger has one entry", async () => {
   const keyed = await serveModels([...TINY.slice(0, 1), UNTIED]);
   const { secret: ops } = await keyed.keys.create("ops", ["admin"]);
-  const keyWith = async (terms: object) => (await keyed.keys.create("k", ["infer"], termsSchema.parse(terms))).secret;
+  let keys = 0;
+  const keyWith = async (terms: object) =>
+    (await keyed.keys.create(`k${++keys}`, ["infer"], termsSchema.parse(terms))).secret;
   const as = (secret: string, model: string) =>
     jsonOf(
       fetch(`${keyed.url}/v1/completions`, {

@@ -42,9 +42,8 @@ export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   // Fields that change the model's input.
   ...each("system", empty, 'a message of the role "system"'),
   ...each("chat_template chat_template_kwargs template documents context images prompt_embeds", empty),
-  ...each("continue_final_message mm_processor_kwargs echo suffix", empty),
+  ...each("mm_processor_kwargs echo suffix", empty),
   ...each("raw", empty, "POST /v1/completions"),
-  ...each("add_generation_prompt", only(true)),
   ...each("truncate_prompt_tokens", never),
   ...each("options", empty, "temperature, top_p … beside it"),
   ...each("function_call", only("none", "auto"), "tools and tool_choice"),

@@ -56,12 +56,23 @@ describe("keys", () => {
     expect(await store.find(secret)).toBeUndefined();
   });
 
+  test("have names of their own", async () => {
+    const store = newStore();
+    const { key } = await store.create("team", ["infer"]);
+    const sentence = `name: there is a key "team" (${key.id}); expected another name`;
+    await expect(store.create("team", ["admin"])).rejects.toThrow(sentence);
+    expect(await store.list()).toEqual([key]);
+  });
+
   test("are revoked by id or by a name that one alone has", async () => {
     const store = newStore();
-    const [a, b] = [await store.create("same", ["infer"]), await store.create("same", ["admin"])];
+    const { key } = await store.create("same", ["infer"]);
+    // Older versions made keys of one name.
+    const other = { ...key, id: "other" };
+    writeFileSync(store.file, JSON.stringify([key, other]));
     await expect(store.revoke("same")).rejects.toThrow('2 keys are named "same"; expected an id');
-    await store.revoke(a.key.id);
-    expect(await store.list()).toEqual([b.key]);
+    await store.revoke(key.id);
+    expect(await store.list()).toEqual([other]);
     await expect(store.revoke("none")).rejects.toThrow('there is no key "none"');
   });
 

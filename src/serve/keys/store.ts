@@ -65,17 +65,20 @@ export class KeyStore {
     return this.#read.keys;
   }
 
-  /** Creates a key; `secret` is kept nowhere. @throws UserError for a name that cannot be listed */
+  /** Creates a key; `secret` is kept nowhere. @throws UserError for a name that cannot be listed, or is another key's */
   async create(
     name: string,
     allowed: readonly Scope[],
     terms: Terms = termsSchema.parse({}),
   ): Promise<{ secret: string; key: Key }> {
     checked(newKey, { name });
+    const keys = await this.list();
+    const same = keys.find((key) => key.name === name);
+    if (same) throw new UserError(`name: there is a key "${name}" (${same.id}); expected another name`, 2);
     const secret = `${PREFIX}${randomBytes(32).toString("base64url")}`;
     const created = new Date().toISOString();
     const key = { id: randomUUID().slice(0, 8), name, hash: hashOf(secret), scopes: [...allowed], created, terms };
-    await keepJson(this.file, [...(await this.list()), key], OWNERS);
+    await keepJson(this.file, [...keys, key], OWNERS);
     return { secret, key };
   }
 

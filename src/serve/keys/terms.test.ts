@@ -28,8 +28,9 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
+let keys = 0;
 const keyWith = async (terms: Partial<Terms>) =>
-  (await server.keys.create("k", ["infer"], termsSchema.parse(terms))).secret;
+  (await server.keys.create(`k${++keys}`, ["infer"], termsSchema.parse(terms))).secret;
 
 const base = { model: "tiny", prompt: "abc", max_tokens: 8, temperature: 0 };
 function ask(secret: string, body: object = {}, at = "/v1/completions"): Promise<Response> {

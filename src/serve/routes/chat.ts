@@ -25,7 +25,7 @@ import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
-import type { ServerContext } from "../server-context.ts";
+import { fingerprintOf, type ServerContext } from "../server-context.ts";
 
 /** OpenAI's predecessor of tools. */
 const functions = z
@@ -57,16 +57,39 @@ const chatShape = (limits: Limits) => ({
   modalities,
   retrieval: retrievalField,
   planning: planningField,
+  continue_final_message: z
+    .boolean()
+    .nullish()
+    .describe("true if the last message is the assistant's, whose text the answer then continues; the default then"),
+  add_generation_prompt: z
+    .boolean()
+    .nullish()
+    .describe("false if the last message is continued, as in vLLM; otherwise true"),
 });
+
+/** A last assistant's message is always continued; vLLM's fields may say so, and nothing else. */
+function continuing(
+  { messages, ...input }: z.output<z.ZodObject<ReturnType<typeof chatShape>>>,
+  { addIssue }: z.RefinementCtx,
+): void {
+  const last = messages.at(-1);
+  const continued = last?.role === "assistant" && !last.tool_calls?.length;
+  const message = continued ? "the last message is the assistant's" : "the last message is not the assistant's text";
+  const wrong = (field: string, expected: boolean) =>
+    addIssue({ code: "custom", path: [field], message: `expected ${expected}: ${message}` });
+  if (input.continue_final_message === !continued) wrong("continue_final_message", continued);
+  if (input.add_generation_prompt === continued) wrong("add_generation_prompt", !continued);
+}
 export const chatInput = (limits: Limits) =>
   z
     .object(chatShape(limits))
     .superRefine(needing("stream_options", "stream"))
     .superRefine(needing("top_logprobs", "logprobs"))
+    .superRefine(continuing)
     .transform(inOneFormat);
 type ChatInput = z.output<ReturnType<typeof chatInput>>;
 
-const head = { id: z.string(), created: z.int(), model: z.string() };
+const head = { id: z.string(), created: z.int(), model: z.string(), system_fingerprint: z.string() };
 const finish = z.enum(["stop", "length", "repetition", "tool_calls"]);
 const answer = z.object({
   role: z.literal("assistant"),
@@ -99,7 +122,7 @@ const chatChunk = z.object({
       index: z.int(),
       delta: z.object({
         role: z.literal("assistant").optional(),
-        content: z.string().optional(),
+        content: z.string().nullable().optional(),
         tool_calls: z.array(toolCallSchema.extend({ index: z.int() })).optional(),
       }),
       logprobs: logprobsSchema.nullable(),
@@ -134,7 +157,10 @@ export const chat = (context: ServerContext): Endpoint =>
     event: chatChunk,
     async handle(input, call) {
       const parts = await partsOf(context, input, call);
-      const about = { id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: input.model };
+      const about = {
+        ...{ id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: input.model },
+        system_fingerprint: fingerprintOf(context),
+      };
       return input.stream ? chunks(parts, input, about) : whole(parts, input, about);
     },
   });
@@ -246,7 +272,8 @@ const endOf = (reason: FinishReason, called: boolean): z.output<typeof finish> =
   called && reason === "stop" ? "tool_calls" : finishOf(reason);
 
 type Event = z.input<typeof chatChunk>;
-type Delta = Event["choices"][number]["delta"];
+type EventChoice = Event["choices"][number];
+type Delta = EventChoice["delta"];
 
 /** One answer of a stream, as it comes. */
 class Streamed {
@@ -258,19 +285,22 @@ class Streamed {
     this.#reader = readerOf(input);
   }
 
-  /** The next event's choice; undefined if there is nothing to send yet. */
-  take(part: Part): Event["choices"][number] | undefined {
+  /** The choices of the next events: the role first, and alone; the end last, and without text. */
+  *take(part: Part): Generator<EventChoice, void> {
     const { choice: index, finishReason } = part;
-    const last = finishReason !== undefined;
-    const { text, calls } = this.#reader?.push(part.text, last) ?? { text: part.text, calls: [] };
-    const silent = text === "" && calls.length === 0 && !last && !part.retrieval && !part.plan;
-    if (silent && !this.input.logprobs) return undefined;
-    const delta: Delta = { ...(!this.#begun && { role: "assistant" }), ...(text !== "" && { content: text }) };
+    const base = { index, delta: {}, logprobs: null, finish_reason: null };
+    if (!this.#begun) yield { ...base, delta: { role: "assistant", content: null } };
     this.#begun = true;
-    if (calls.length > 0)
-      delta.tool_calls = calls.map((call) => ({ index: this.#calls++, ...shownCall(callId(), call) }));
+    const delta = this.#delta(part);
     const logprobs = this.input.logprobs ? logprobsOf([part]) : null;
-    return { index, delta, logprobs, finish_reason: finishReason ? endOf(finishReason, this.#calls > 0) : null };
+    if (Object.keys(delta).length > 0 || logprobs?.content.length) yield { ...base, delta, logprobs };
+    if (finishReason) yield { ...base, finish_reason: endOf(finishReason, this.#calls > 0) };
+  }
+
+  #delta({ text: piece, finishReason }: Part): Delta {
+    const { text, calls } = this.#reader?.push(piece, finishReason !== undefined) ?? { text: piece, calls: [] };
+    const tool_calls = calls.map((call) => ({ index: this.#calls++, ...shownCall(callId(), call) }));
+    return { ...(text !== "" && { content: text }), ...(calls.length > 0 && { tool_calls }) };
   }
 }
 
@@ -282,16 +312,19 @@ const retrievalAtBegin = ({ finishReason, retrieval }: Part): Pick<Event, "retri
 const planAtBegin = ({ receipt, plan }: Part): Pick<Event, "plan"> =>
   plan && !receipt ? { plan: shownPlan(plan) } : {};
 
-/** The events of a stream: a piece each, an answer's first with its role, and with `include_usage` one more at the end for the bill. */
+/** The events of a stream: for each answer its role, its pieces and its end; with `include_usage` one more for the bill. */
 async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: About): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
   const base = { ...about, object: "chat.completion.chunk" as const, ...(usageLast && { usage: null }) };
   const streamed = Array.from({ length: input.n ?? 1 }, () => new Streamed(input));
   for await (const part of parts) {
     const { receipt } = part;
-    const choice = streamed[part.choice]!.take(part);
-    const route = { ...routeAtEnd(part), ...retrievalAtBegin(part), ...planAtBegin(part) };
-    if (choice) yield { ...base, choices: [choice], ...route, ...(receipt && !usageLast && { receipt }) };
+    const begin = { ...retrievalAtBegin(part), ...planAtBegin(part) };
+    const route = routeAtEnd(part);
+    for (const choice of streamed[part.choice]!.take(part)) {
+      const end = choice.finish_reason ? { ...route, ...(receipt && !usageLast && { receipt }) } : {};
+      yield { ...base, choices: [choice], ...(choice.delta.role && begin), ...end };
+    }
     if (receipt && usageLast)
       yield { ...base, choices: [], ...route, usage: usageOf(receipt, input.n ?? 1, part.plan?.tokens), receipt };
   }

@@ -17,7 +17,7 @@ import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
-import type { ServerContext } from "../server-context.ts";
+import { fingerprintOf, type ServerContext } from "../server-context.ts";
 
 /** OpenAI's default. */
 const USUAL_TOKENS = 16;
@@ -27,6 +27,7 @@ const completion = z.object({
   created: z.int(),
   model: z.string(),
   object: z.literal("text_completion"),
+  system_fingerprint: z.string(),
   choices: z.array(
     z.object({
       index: z.int(),
@@ -67,6 +68,7 @@ export const completions = (context: ServerContext): Endpoint =>
         created: Math.floor(Date.now() / 1000),
         model: input.model,
         object: "text_completion" as const,
+        system_fingerprint: fingerprintOf(context),
       };
       return input.stream ? chunks(parts, input, about) : whole(parts, input, about);
     },

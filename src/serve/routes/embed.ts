@@ -26,7 +26,8 @@ const version = (context: ServerContext, underneath: Endpoint, version: Version)
     output: embedOutput,
     async handle(input, call) {
       const { model, savings, keep_alive, max_flops, output_dimension: dimensions } = input;
-      const body = { model, savings, keep_alive, max_flops, dimensions, input: textsOf(input) };
+      const cut = input.truncate !== "NONE" && { truncate_prompt_tokens: -1 };
+      const body = { model, savings, keep_alive, max_flops, dimensions, input: textsOf(input), ...cut };
       try {
         const asked = { body, input: accepted(underneath.input!, body) };
         const { data, receipt } = embedded.parse(await answerOf(context, underneath, asked, call));

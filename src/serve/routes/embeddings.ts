@@ -5,6 +5,7 @@ import { base64 } from "../generation/base64.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
 import { type Continued, textsOrIds } from "../generation/prompts.ts";
+import { truncateOf, truncateShape } from "../generation/truncate-fields.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -21,8 +22,9 @@ export const embeddings = (context: ServerContext): Endpoint =>
     scope: "infer",
     input: z.object({
       ...readingShape,
+      ...truncateShape,
       input: textsOrIds(context.limits, "texts", context.limits.maxTexts).describe(
-        "what is turned into vectors: a text, token ids as they are, or several of these; what is longer than the model reads is cut",
+        "what is turned into vectors: a text, token ids as they are, or several of these",
       ),
       encoding_format: z
         .enum(["float", "base64"])
@@ -44,7 +46,7 @@ export const embeddings = (context: ServerContext): Endpoint =>
       const { embeddings, receipt } = await billed(context, chosen, { ...call, asked: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
         checkIds(input.input, model.encoder.encoder.config.vocabulary);
-        return model.embed(input.input, terms);
+        return model.embed(input.input, { ...terms, truncate: truncateOf(input) });
       });
       const encode = input.encoding_format === "base64" ? base64 : (values: Float32Array) => [...values];
       const data = embeddings.map((values, index) => {

@@ -5,6 +5,7 @@ import { billed } from "../generation/billed.ts";
 import { documentTexts } from "../generation/documents.ts";
 import { readingShape } from "../generation/naming.ts";
 import { rerankByLetters } from "../generation/reranked.ts";
+import { truncateOf, truncateShape } from "../generation/truncate-fields.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -18,12 +19,21 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
     [text, z.record(z.string(), z.unknown())],
     "expected a non-empty text, or an object with text",
   );
-  return z.object({
+  const shape = {
     ...readingShape,
+    ...truncateShape,
     query: text.describe("the query"),
-    documents: listOf(document, { of: "documents", min: 1, max: maxTexts }).describe(
-      "texts, or objects with a text; longer than the model's limit is cut",
-    ),
+    documents: listOf(document, { of: "documents", min: 1, max: maxTexts })
+      .nullish()
+      .describe("texts, or objects with a text"),
+    texts: listOf(text, { of: "texts", min: 1, max: maxTexts })
+      .nullish()
+      .describe("instead of documents, as in TEI; the answer is then a list of index and score"),
+    return_text: z.boolean().nullish().describe("with texts: return each text with its score"),
+    raw_scores: z
+      .literal(false, "expected false: scores are as the model's configuration has them")
+      .nullish()
+      .describe("with texts: the only accepted value"),
     top_n: z.int().min(1).nullish().describe("how many results to return; default all"),
     rank_end: z
       .int()
@@ -35,7 +45,7 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
       .int()
       .min(1)
       .nullish()
-      .describe("maximum tokens to read of each document; default the model's limit"),
+      .describe("maximum tokens to read of each document, which cuts them also to the model's limit"),
     max_chunks_per_doc: z
       .literal(1, "expected 1: a document is read once, up to the model's limit")
       .nullish()
@@ -43,6 +53,10 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
     rank_fields: listOf(z.string().min(1).max(200), { of: "names", min: 1, max: 100 })
       .nullish()
       .describe("which fields of document objects to read; default text"),
+  };
+  return z.object(shape).superRefine(({ documents, texts }, { addIssue }) => {
+    if (!documents === !texts)
+      addIssue({ code: "custom", path: ["documents"], message: "expected documents or texts, not both" });
   });
 };
 type RerankInput = z.output<ReturnType<typeof rerankInput>>;
@@ -56,12 +70,19 @@ const meta = z.object({
   api_version: z.object({ version: z.string() }),
   billed_units: z.object({ search_units: z.int() }),
 });
-const output = z.object({ id: z.string(), model: z.string(), results: z.array(result), meta, ...billedShape });
+const teiResult = z.object({ index: z.int(), score: z.number(), text: z.string().optional() });
+const output = z.union([
+  z.object({ id: z.string(), model: z.string(), results: z.array(result), meta, ...billedShape }),
+  z.array(teiResult).describe("for a request with texts"),
+]);
 
 const how =
   "by a cross-encoder, by the cosines of embeddings, by a generating model's yes and no, or listwise, as smollm2+first";
 
-/** `POST /v1/rerank`, as Cohere's first API and Jina have it, and `/v2/rerank`, as Cohere's second has it: in `meta`, they differ. */
+/**
+ * `POST /v1/rerank`, as Cohere's first API and Jina have it, and `/v2/rerank`, as Cohere's second has it: in `meta`, they
+ * differ. A request with `texts` is answered as TEI answers it.
+ */
 export const rerank = (context: ServerContext): Endpoint[] => [
   version(context, "1", ["/v1/rerank", "/rerank"]),
   version(context, "2", ["/v2/rerank"]),
@@ -77,8 +98,9 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
     example: { model: "minilm", query: "fruit", documents: ["An apple a day", "The train is late"] },
     output,
     async handle(input, call) {
-      const texts = documentTexts(input.documents, input.rank_fields, context.limits);
+      const texts = input.texts ?? documentTexts(input.documents!, input.rank_fields, context.limits);
       const { scores, receipt } = await scored(context, input, texts, call);
+      if (input.texts) return inTeiForm(input, scores);
       return {
         id: randomUUID(),
         model: input.model,
@@ -108,16 +130,26 @@ async function scored(context: ServerContext, input: RerankInput, texts: readonl
       ...terms,
       save: chosen.recipe,
       maxTokensPerText: input.max_tokens_per_doc ?? undefined,
+      truncate: input.max_tokens_per_doc ? true : truncateOf(input),
     }),
   );
 }
 
 /** The best first; of equals, the earlier one. */
-const ranked = ({ documents, top_n: most, return_documents: back }: RerankInput, scores: readonly number[]) =>
+const bestFirst = (scores: readonly number[], most: number | null | undefined) =>
   scores
-    .map((score, index) => ({ index, relevance_score: score, ...(back && { document: given(documents[index]!) }) }))
-    .sort((a, b) => b.relevance_score - a.relevance_score)
-    .slice(0, most ?? documents.length);
+    .map((score, index) => ({ index, score }))
+    .sort((a, b) => b.score - a.score)
+    .slice(0, most ?? scores.length);
 
-const given = (document: RerankInput["documents"][number]) =>
+const ranked = ({ documents, top_n: most, return_documents: back }: RerankInput, scores: readonly number[]) =>
+  bestFirst(scores, most).map(({ index, score }) => ({
+    ...{ index, relevance_score: score },
+    ...(back && { document: given(documents![index]!) }),
+  }));
+
+const given = (document: NonNullable<RerankInput["documents"]>[number]) =>
   typeof document === "string" ? { text: document } : document;
+
+const inTeiForm = ({ texts, top_n: most, return_text: back }: RerankInput, scores: readonly number[]) =>
+  bestFirst(scores, most).map((found) => ({ ...found, ...(back && { text: texts![found.index]! }) }));

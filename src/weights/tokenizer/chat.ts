@@ -1,3 +1,4 @@
+import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { type Json, PlainText } from "./plain-text.ts";
 import { type Segment, tokenTexts } from "./segments.ts";
@@ -68,9 +69,29 @@ export function chatSegments(
   return renderChat(template, messages, options);
 }
 
-/** Ids of a chat, by the model's own template. */
-export const encodeChat = (tokenizer: Tokenizer, messages: readonly ChatMessage[], turns: Turns): number[] =>
-  tokenizer.encodeSegments(chatSegments(tokenizer, messages, turns));
+/** Ids of a chat, by the model's own template. A last assistant's turn is the beginning of the answer. */
+export function encodeChat(tokenizer: Tokenizer, messages: readonly ChatMessage[], turns: Turns): number[] {
+  const begun = turns.addGenerationPrompt ? begunAnswer(messages) : undefined;
+  if (begun === undefined) return tokenizer.encodeSegments(chatSegments(tokenizer, messages, turns));
+  const before = chatSegments(tokenizer, messages.slice(0, -1), turns);
+  return tokenizer.encodeSegments(extended(before, begun));
+}
+
+/** The text of a chat's last turn if the assistant has begun to answer there, without a call. */
+export function begunAnswer(messages: readonly ChatMessage[]): string | undefined {
+  const last = messages.at(-1);
+  if (last?.role !== "assistant" || last["tool_calls"] !== undefined) return undefined;
+  const parts = z.array(z.object({ type: z.literal("text"), text: z.string() })).safeParse(last.content);
+  if (parts.success) return parts.data.map(({ text }) => text).join("");
+  return typeof last.content === "string" ? last.content : undefined;
+}
+
+/** Segments with more plain text at their end. No token spans two segments, so it joins a plain one. */
+function extended(segments: readonly Segment[], more: string): Segment[] {
+  const last = segments.at(-1);
+  if (!last || last.special) return [...segments, { text: more, special: false }];
+  return [...segments.slice(0, -1), { text: last.text + more, special: false }];
+}
 
 /** Templates write the role between the halves of a special token (`'<|' + role + '|>'`), so it must be a word. */
 function checkRole({ role }: ChatMessage, index: number): void {

@@ -1,4 +1,4 @@
-export { type ChatMessage, type ChatOptions, chatSegments, encodeChat, renderChat } from "./chat.ts";
+export { begunAnswer, type ChatMessage, type ChatOptions, chatSegments, encodeChat, renderChat } from "./chat.ts";
 export { fromFolder } from "./folder.ts";
 export type { Input } from "./frame.ts";
 export type { Json } from "./plain-text.ts";

@@ -21,9 +21,7 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
   return z
     .object({
       ...shape,
-      texts: listOf(text, { of: "texts", min: 1, max: maxTexts })
-        .nullish()
-        .describe("texts to embed; longer than the model's limit is cut"),
+      texts: listOf(text, { of: "texts", min: 1, max: maxTexts }).nullish().describe("texts to embed"),
       inputs: listOf(inputOf(text), { of: "inputs", min: 1, max: maxTexts })
         .nullish()
         .describe("instead of texts, each with one text part"),
@@ -40,9 +38,9 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
         .describe("float (default), or base64 of 32-bit little-endian floats"),
       output_dimension: z.int().min(1).nullish().describe("keep this many dimensions and normalize again"),
       truncate: z
-        .literal("END", 'expected "END": what is longer than the model reads is cut at its end')
+        .enum(["END", "NONE"], 'expected "END" or "NONE": ends are cut, not beginnings')
         .nullish()
-        .describe("the only accepted value"),
+        .describe("END (default): cut the ends of texts that are longer than the model reads; NONE: refuse them"),
       max_tokens: z
         .null("expected none: as many tokens are read as the model reads")
         .optional()

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import type { Truncate } from "../../engine/truncate.ts";
+
+/** Other servers' fields for texts that are longer than the model reads, which are refused without them. */
+export const truncateShape = {
+  truncate: z
+    .union(
+      [z.boolean(), z.enum(["END", "NONE"])],
+      'expected true or "END", false or "NONE": ends are cut, not beginnings',
+    )
+    .nullish()
+    .describe('true or "END": cut the ends of texts that are longer than the model reads; default false: refuse them'),
+  truncate_prompt_tokens: z
+    .union([z.literal(-1), z.int().min(1)], "expected -1, or a number of tokens from 1 on")
+    .nullish()
+    .describe("cut texts to so many tokens, as in vLLM; -1: to what the model reads"),
+  truncation: z.boolean().nullish().describe("the same as truncate"),
+};
+type Fields = z.output<z.ZodObject<typeof truncateShape>>;
+
+export function truncateOf({ truncate, truncate_prompt_tokens: most, truncation }: Fields): Truncate {
+  if (typeof most === "number") return most === -1 ? true : most;
+  return truncate === true || truncate === "END" || ((truncate ?? undefined) === undefined && truncation === true);
+}
