@@ -45,6 +45,8 @@ const recipeSummary = z.object({
   acted: z.object({ items: real, change: real }).optional(),
   /** 1 − spent/dense. */
   flops_saved: z.number(),
+  /** Spent; an answer that is longer than dense's costs more, whatever is saved against dense on its own length. */
+  flops_per_item: z.number().optional(),
   ms_per_item: z.number(),
   bytes_per_item: z.number().optional(),
   /** Tokens of prompts that were computed once for several items, and are billed to each. */

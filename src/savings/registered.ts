@@ -161,8 +161,13 @@ export function requireAdapter(name: string, { adapter, evidence }: Registered, 
  * @returns a sentence that the user should read, if the measurement says less than it seems to
  * @throws UserError if the recipe was measured on answers to prompts of the other form
  */
-export function requireForm(name: string, { evidence }: Registered, form: PromptForm | undefined): string | undefined {
-  if (evidence === undefined) return undefined;
+export function requireForm(
+  name: string,
+  { recipe, evidence }: Registered,
+  form: PromptForm | undefined,
+): string | undefined {
+  // Dense is dense in any form.
+  if (evidence === undefined || recipe.length === 0) return undefined;
   const { prompt, task } = evidence;
   if (prompt === undefined)
     return `${name} was measured before the form of prompts was recorded; \`lab run\` and \`lab pick\` measure it as it is served`;

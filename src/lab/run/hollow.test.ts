@@ -23,6 +23,11 @@ test.each([
   [summary(), recipe({ acted: { items: 0, change: 0 } }), /^exit:layer=2 acted on none of these items/],
   [summary(), recipe({ acted: { items: 0.05, change: 0.5 } }), /acted on only 5.* of these items/],
   [summary(), recipe({ acted: { items: 1, change: 0.001 } }), /changed the work by only 0\.1 %/],
+  [
+    summary({ recipes: [dense({ flops_per_item: 100 })] }),
+    recipe({ flops_per_item: 245 }),
+    /^exit:layer=2 spends 2\.45 times dense's FLOPs on these items, since its answers are longer/,
+  ],
 ])("hollow evidence %#", (of, each, sentence) => expect(hollow(of, each)).toEqual([expect.stringMatching(sentence)]));
 
 test.each([
@@ -30,6 +35,9 @@ test.each([
   [summary({ metric: { name: "perplexity", better: "lower" } }), dense({ quality: 0 })],
   [summary(), dense({ empty: 0.2 })],
   [summary(), recipe({ acted: { items: 0.1, change: 0.01 } })],
+  [summary({ recipes: [dense({ flops_per_item: 100 })] }), recipe({ flops_per_item: 90 })],
+  // It does not claim to save.
+  [summary({ recipes: [dense({ flops_per_item: 100 })] }), recipe({ flops_per_item: 105, flops_saved: -0.05 })],
   // An older summary records none of it.
   [summary(), recipe({})],
 ])("solid evidence %#", (of, each) => expect(hollow(of, each)).toEqual([]));

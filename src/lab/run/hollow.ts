@@ -24,8 +24,18 @@ export function chanceOf(items: readonly Item[]): number | undefined {
  * older summary does not record is not judged.
  */
 export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
-  const found = recipe.recipe === "dense" ? ofDense(summary, recipe) : ofAction(recipe);
+  const found =
+    recipe.recipe === "dense" ? ofDense(summary, recipe) : [...ofAction(recipe), ...ofLength(summary, recipe)];
   return [...found, ...ofAnswers(recipe)];
+}
+
+/** What is saved compares answers of one length. */
+function ofLength({ recipes }: Summary, { recipe, flops_saved, flops_per_item: spent }: RecipeSummary): string[] {
+  const dense = recipes.find((each) => each.recipe === "dense")?.flops_per_item;
+  if (spent === undefined || dense === undefined || flops_saved <= 0 || spent <= dense) return [];
+  return [
+    `${recipe} spends ${(spent / dense).toFixed(2)} times dense's FLOPs on these items, since its answers are longer`,
+  ];
 }
 
 function ofDense({ metric, chance, items }: Summary, { quality, ci95 }: RecipeSummary): string[] {

@@ -69,6 +69,7 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
     .sort((a, b) => a.items - b.items);
   const [least] = needs;
   if (items < 2) return "one item has no interval";
+  if (recipes.every((r) => r.flops_saved <= 0)) return "no recipe of this run saves FLOPs";
   if (least === undefined)
     return "every recipe that saves FLOPs is below that in the mean, and more items would hardly change it";
   return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;

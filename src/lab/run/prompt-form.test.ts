@@ -141,7 +141,7 @@ describe("a run with an adapter", () => {
 describe("a registered recipe's evidence", () => {
   const evidence = { file: "f", sha256: "0", task: "own.jsonl", metric: "m", quality: 1, delta: 0, flops_saved: 0 };
   const entry = (prompt?: "chat" | "raw" | "scored"): Registered => ({
-    ...{ model: chatting, recipe: [], created: new Date(0).toISOString() },
+    ...{ model: chatting, recipe: ["xattention:threshold=0.9"], created: new Date(0).toISOString() },
     evidence: { ...evidence, ...(prompt && { prompt }) },
   });
 

@@ -51,10 +51,11 @@ function summary(
 /** The mean cost of an item; bytes only if all results have them. */
 export function meanCosts(
   results: readonly Result[],
-): Pick<RecipeSummary, "ms_per_item" | "bytes_per_item" | "shared_tokens"> {
+): Pick<RecipeSummary, "flops_per_item" | "ms_per_item" | "bytes_per_item" | "shared_tokens"> {
   const shared = results.reduce((sum, { shared = 0 }) => sum + shared, 0);
   const told = results.every(({ bytes }) => bytes !== undefined);
   return {
+    flops_per_item: mean(results.map(({ flops }) => flops.spent)),
     ms_per_item: mean(results.map(({ ms }) => ms)),
     ...(told && { bytes_per_item: mean(results.map(({ bytes }) => bytes!.spent)) }),
     ...(shared > 0 && { shared_tokens: shared }),
