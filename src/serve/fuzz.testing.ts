@@ -1,5 +1,7 @@
 /** Requests that schemathesis makes up from the server's own description: https://schemathesis.readthedocs.io */
+
 import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -87,6 +89,8 @@ async function schemathesisOf(
 /** Receipts, as an admin sees them. */
 async function billed({ url, keys }: Testing, query = ""): Promise<number> {
   const keyed = (await keys.list()).length > 0;
-  const headers = keyed ? { authorization: `Bearer ${(await keys.create("all", ["admin"])).secret}` } : {};
+  const headers = keyed
+    ? { authorization: `Bearer ${(await keys.create(`all ${randomUUID()}`, ["admin"])).secret}` }
+    : {};
   return (await jsonOf(fetch(`${url}/v1/receipts${query}`, { headers }))).sum.receipts;
 }
