@@ -21,13 +21,17 @@ afterAll(async () => {
   vllm.stop();
 });
 
+/** One pixel. */
+const PNG =
+  "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
+
 describe("texts that a Modicum elsewhere reads", () => {
   const documents = ["An apple a day", "The train is late"];
   test.each([
     ["/v1/classify", { model: "labels", input: ["The food was good.", "b"] }],
     ["/v1/rerank", { model: "ranker", query: "fruit", documents }],
     ["/v2/rerank", { model: "ranker", query: "fruit", documents }],
-    ["/v1/embeddings", { model: "sentences", input: documents }],
+    ["/v1/embeddings", { model: "sentences", input: ["An apple", "a day"] }],
   ])("%s: the answer is its own, the receipt marked estimated", async (path, body) => {
     const [forwarded, direct] = [await jsonOf(post(front!, path, body)), await jsonOf(post(back!, path, body))];
     const { id: _, receipt, ...answer } = forwarded;
@@ -135,7 +139,7 @@ describe("images in a chat", () => {
   });
 
   test("are refused by a model that runs here and reads text alone", async () => {
-    const response = await post(front!, "/v1/chat/completions", chat("tiny", PIXEL));
+    const response = await post(front!, "/v1/chat/completions", chat("tiny", PNG));
     const { error } = await jsonOf(response);
     expect(response.status).toBe(400);
     expect(error.message).toMatch(/reads text alone and got an image; expected a model that reads images/);

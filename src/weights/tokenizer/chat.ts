@@ -77,10 +77,10 @@ export function encodeChat(tokenizer: Tokenizer, messages: readonly ChatMessage[
   return tokenizer.encodeSegments(extended(before, begun));
 }
 
-/** The text of a chat's last turn if the assistant has begun to answer there, without a call. */
+/** The text of a chat's last turn if the assistant has begun to answer an earlier one there, without a call. */
 export function begunAnswer(messages: readonly ChatMessage[]): string | undefined {
   const last = messages.at(-1);
-  if (last?.role !== "assistant" || last["tool_calls"] !== undefined) return undefined;
+  if (messages.length < 2 || last?.role !== "assistant" || last["tool_calls"] !== undefined) return undefined;
   const parts = z.array(z.object({ type: z.literal("text"), text: z.string() })).safeParse(last.content);
   if (parts.success) return parts.data.map(({ text }) => text).join("");
   return typeof last.content === "string" ? last.content : undefined;
