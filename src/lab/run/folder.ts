@@ -62,6 +62,7 @@ export async function checkFolder(folder: string, identity: Identity, reuse: Reu
     version: own.version && identity.version,
     codes: own.codes && identity.codes,
     prompt: own.prompt && identity.prompt,
+    adapter: own.prompt && identity.adapter,
   });
   return own;
 }
