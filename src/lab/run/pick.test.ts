@@ -91,7 +91,7 @@ describe("a registered recipe", () => {
   async function registered(given: Summary, name: string): Promise<Registered> {
     writeFileSync(file, JSON.stringify(given));
     const read = await readSummary(folder);
-    const entry = await evidenced(folder, read, pick(read, { quality: -0.01 }));
+    const { entry } = await evidenced(folder, read, pick(read, { quality: -0.01 }));
     await registerRecipe(name, entry);
     return entry;
   }

@@ -5,6 +5,7 @@ import type { PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import {
+  earlierRecipe,
   type Registered,
   registeredRecipes,
   requireAdapter,
@@ -49,8 +50,10 @@ export interface Chosen {
   readonly adapter?: string | undefined;
   /** The folder of an adapter for all of its requests: a copy of its own in memory. */
   readonly ownAdapter?: string | undefined;
-  /** The registered recipe that was named. */
-  readonly registered?: { readonly name: string; readonly entry: Registered } | undefined;
+  /** The registered recipe that was named; `notice` says which old defaults it keeps. */
+  readonly registered?:
+    | { readonly name: string; readonly entry: Registered; readonly notice?: string | undefined }
+    | undefined;
 }
 
 /** The options by which a server opens its models. */
@@ -168,20 +171,24 @@ export class Catalogue {
     if (served && savings) return chosenOf(served, added);
     if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
-    const chosen = chosenOf(entry.served, [...parseRecipe(entry.recipe), ...added], entry.quant);
-    return { ...chosen, ownAdapter: requireAdapter(name, entry), registered: { name, entry } };
+    const { steps, notice } = earlierRecipe(name, entry);
+    const chosen = chosenOf(entry.served, [...steps, ...added], entry.quant);
+    return { ...chosen, ownAdapter: requireAdapter(name, entry), registered: { name, entry, notice } };
   }
 
   /**
    * Compares a prompt's form with those that the request's registered recipe was measured on; `form`: undefined for ids.
-   * @returns a sentence for the log, the first time that it holds
+   * @returns sentences about the recipe for the log, each the first time that it holds
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
-  checkForm({ registered }: Chosen, form: PromptForm | undefined): string | undefined {
-    const sentence = registered && requireForm(registered.name, registered.entry, form);
-    if (sentence === undefined || this.#noticed.has(sentence)) return undefined;
-    this.#noticed.add(sentence);
-    return sentence;
+  checkForm({ registered }: Chosen, form: PromptForm | undefined): string[] {
+    if (!registered) return [];
+    const { name, entry, notice } = registered;
+    const fresh = [notice, requireForm(name, entry, form)].filter(
+      (sentence) => sentence !== undefined && !this.#noticed.has(sentence),
+    ) as string[];
+    for (const sentence of fresh) this.#noticed.add(sentence);
+    return fresh;
   }
 
   /** A model by its own name. @throws HttpError 404 with the nearest name; 400 if other servers run it */

@@ -5,7 +5,7 @@ import { seededRandom } from "../../../util/random.ts";
 import type { Decision, PlanPart, StateFill, StepCut } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
-import { checkFill, exitsFrom, exitUnsupported, fillOf, requireExits } from "../checks.ts";
+import { exitsFrom, exitUnsupported, fillFor, requireExits } from "../checks.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { exitHead } from "../exits/exit-heads.ts";
 import { findExits } from "../exits/opened.ts";
@@ -38,8 +38,7 @@ async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> 
     );
   if (options.rule === "classifier") settingsOf(exits!, options);
   const layers = exitsFrom("dynamax", exits?.about.layers ?? usualExits(decoder), options.from);
-  const fill = fillOf<StateFill>(options.fill, "copy-kv", decoder);
-  checkFill("dynamax", fill, layers[0]!, decoder);
+  const fill = fillFor("dynamax", options.fill, layers[0]!, decoder);
   return { exits, layers, fill };
 }
 
