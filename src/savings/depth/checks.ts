@@ -1,7 +1,7 @@
 import { type Decoder, isRecurrent } from "../../models/decoder.ts";
 import { attentionKind } from "../../models/segments.ts";
 import { UserError } from "../../util/errors.ts";
-import { type StateFill, stateFills } from "../plan.ts";
+import type { StateFill } from "../plan.ts";
 
 /** The reason why no token can leave a model early, if there is one. */
 export function exitUnsupported({ config }: Decoder): string | undefined {
@@ -25,13 +25,8 @@ export function exitsFrom(saving: string, all: readonly number[], from = 1): rea
 /** Fills of recurrent layers. Drafts would need their states taken back. */
 const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute", "none"];
 
-/** Values of the option `fill`; of several fills, the first that the model's layers can take. */
-export const fills = [
-  ...stateFills,
-  "copy-kv/ssm-partial",
-  "copy-hidden/ssm-partial",
-  "copy-hidden/copy-kv/ssm-partial",
-] as const;
+/** Values of the option `fill` that name several: the first that the model's layers can take. */
+export const fillLists = ["copy-kv/ssm-partial", "copy-hidden/ssm-partial", "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**
  * The fill of the layers from `layer` on for a token that left after `layer` layers: the first of those asked for that
@@ -40,7 +35,7 @@ export const fills = [
  */
 export function fillFor(
   saving: string,
-  asked: (typeof fills)[number] | "verify",
+  asked: StateFill | (typeof fillLists)[number],
   layer: number,
   decoder: Decoder,
 ): StateFill {

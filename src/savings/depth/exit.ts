@@ -3,9 +3,9 @@ import type { Decoder } from "../../models/decoder.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { choice, fraction, integer, optionalInteger } from "../option-schemas.ts";
-import type { Decision, PlanPart, StateFill } from "../plan.ts";
+import { type Decision, type PlanPart, type StateFill, stateFills } from "../plan.ts";
 import type { Saving } from "../saving.ts";
-import { exitUnsupported, fillFor, fills, requireExits } from "./checks.ts";
+import { exitUnsupported, fillFor, fillLists, requireExits } from "./checks.ts";
 
 const options = z
   .strictObject({
@@ -15,7 +15,7 @@ const options = z
       .describe("fixed: every generated token leaves; random: each leaves with the probability of rate"),
     rate: fraction(0.5).describe("share of the tokens that leave with mode=random"),
     seed: integer(0, 0).describe("seed of mode=random"),
-    fill: choice([...fills, "verify"])
+    fill: choice([...stateFills, "verify", ...fillLists])
       .default("copy-kv/ssm-partial")
       .describe(
         "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask); deeper states of a recurrent model are updated by the stream at the exit (ssm-partial) or stay (ssm-skip); with either mode, the exit's tokens are drafts that the deeper layers check in one pass, so that the text is dense's (verify); several joined by /: the first that the model can take",

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { choice, file, fraction, integer, optionalInteger } from "../../option-schemas.ts";
-import { fills } from "../checks.ts";
+import { stateFills } from "../../plan.ts";
+import { fillLists } from "../checks.ts";
 
 export const rules = ["classifier", "softmax-max", "softmax-margin", "entropy", "saturation", "random"] as const;
 export type Rule = (typeof rules)[number];
@@ -15,7 +16,7 @@ export const dynamaxOptions = z.strictObject({
     ),
   classifier: choice(classifiers).default("linear").describe("which trained classifier decides with rule=classifier"),
   threshold: fraction(0.9).describe("a token leaves if the rule's number is at least this; 1: no token leaves"),
-  fill: choice([...fills, "verify"])
+  fill: choice([...stateFills, "verify", ...fillLists])
     .default("copy-hidden/copy-kv/ssm-partial")
     .describe(
       "what deeper layers get of a token that left: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), nothing (mask), of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip), or a check of the token itself, so that the text is dense's (verify); several joined by /: the first that the model can take",

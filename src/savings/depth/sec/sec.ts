@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import { choice, file, fraction, optionalInteger } from "../../option-schemas.ts";
-import type { Decision, PlanPart, StateFill, StepCut } from "../../plan.ts";
+import { type Decision, type PlanPart, type StateFill, type StepCut, stateFills } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
-import { exitsFrom, exitUnsupported, fillFor, fills, requireExits } from "../checks.ts";
+import { exitsFrom, exitUnsupported, fillFor, fillLists, requireExits } from "../checks.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { actionOf } from "../exits/decide.ts";
 import { deciderProbe, exitHead } from "../exits/exit-heads.ts";
@@ -13,7 +13,7 @@ import { findExits } from "../exits/opened.ts";
 const secOptions = z.strictObject({
   exit: fraction(0.9).describe("a token leaves if that is likeliest and more probable than this; 1: no token leaves"),
   stop: fraction(0.8).describe("the answer ends if that is likeliest and more probable than this; 1: it never does"),
-  fill: choice(fills)
+  fill: choice([...stateFills, ...fillLists])
     .default("copy-hidden/ssm-partial")
     .describe(
       "what deeper layers get of a token that left: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), their own once a later token goes deeper (recompute), or nothing (mask); of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip); several joined by /: the first that the model can take",
