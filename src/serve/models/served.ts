@@ -73,7 +73,7 @@ export class Catalogue {
   /** The models of adapters, by the adapters' names. */
   readonly #bases: ReadonlyMap<string, Served>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
-  /** Notices of registered recipes that were given. */
+  /** Notices that were logged. */
   readonly #noticed = new Set<string>();
 
   private constructor(
@@ -184,11 +184,14 @@ export class Catalogue {
   checkForm({ registered }: Chosen, form: PromptForm | undefined): string[] {
     if (!registered) return [];
     const { name, entry, notice } = registered;
-    const fresh = [notice, requireForm(name, entry, form)].filter(
-      (sentence) => sentence !== undefined && !this.#noticed.has(sentence),
-    ) as string[];
-    for (const sentence of fresh) this.#noticed.add(sentence);
-    return fresh;
+    return [notice, requireForm(name, entry, form)].filter((it) => it !== undefined).filter((it) => this.isNew(it));
+  }
+
+  /** True the first time, for a notice that is logged once. */
+  isNew(notice: string): boolean {
+    const isNew = !this.#noticed.has(notice);
+    this.#noticed.add(notice);
+    return isNew;
   }
 
   /** A model by its own name. @throws HttpError 404 with the nearest name; 400 if other servers run it */
