@@ -15,6 +15,8 @@ import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { counts, documentation, unsourced } from "../tools/figure-sources.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
 import {
+  CHANGELOG,
+  changesTable,
   describedMethods,
   EXPERTRAG_PAGE,
   FIRST_PAGE,
@@ -168,6 +170,11 @@ test.each(describedMethods.map((method) => ({ page: methodPage(method), method }
     expect(unaligned(text)).toBe(unaligned(withSection(text, "options", optionsTable(method))));
   },
 );
+
+test("CHANGELOG.md has the changed defaults: npx tsx tools/options.ts", () => {
+  const page = read(CHANGELOG);
+  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", changesTable())));
+});
 
 test("docs/train.md has the options of a run: npx tsx tools/options.ts", () => {
   const page = read(TRAIN_PAGE);

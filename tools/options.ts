@@ -6,6 +6,7 @@ import { firstOptions } from "../src/pipelines/first/options.ts";
 import { planningOptions } from "../src/pipelines/plan/options.ts";
 import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
 import { recognizeOptions } from "../src/pipelines/recognize/options.ts";
+import { defaultChanges } from "../src/savings/default-changes.ts";
 import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
 import { exitTrainOptions } from "../src/train/exits/options.ts";
@@ -52,6 +53,17 @@ function kind({ type, enum: choices, minimum, maximum }: Option): string {
   return bounded ? `${name}, ${minimum} to ${maximum}` : `${name}, at least ${minimum}`;
 }
 
+/** Defaults that have changed, as the changelog has them. */
+export const changesTable = (): string =>
+  markdownTable(
+    ["version", "option", "before", "now", "reason"],
+    defaultChanges.map(({ version, saving, option, before, now, reason }) => [
+      version,
+      ...[`${saving}:${option}`, before, now].map((text) => `\`${text}\``),
+      reason,
+    ]),
+  );
+
 /** A saving's page. */
 export const pageOf = ({ name }: Pick<Saving, "name">): string => `docs/savings/${name}.md`;
 
@@ -85,10 +97,14 @@ export const TRAIN_EXITS_PAGE = "docs/train-exits.md";
 /** The page of masks of frozen tensors. */
 export const GUARD_PAGE = "docs/methods/guard.md";
 
+/** The list of what changed between versions. */
+export const CHANGELOG = "CHANGELOG.md";
+
 /** The page of sweeps. */
 export const SWEEPS_PAGE = "docs/sweeps.md";
 
 if (process.argv[1] === import.meta.filename) {
+  writeSection(CHANGELOG, "options", changesTable());
   for (const saving of savings) writeSection(pageOf(saving), "options", optionsTable(saving));
   for (const method of describedMethods) writeSection(methodPage(method), "options", optionsTable(method));
   writeSection(FIRST_PAGE, "options", optionsTable({ options: firstOptions }));

@@ -33,6 +33,8 @@ const recipeSummary = z.object({
   recipe: z.string(),
   /** Its savings, with absolute file paths, if the text would not tell them apart or say where they lie. */
   steps: z.array(z.string()).optional(),
+  /** Its savings with every option, with absolute file paths; older summaries have none. */
+  resolved: z.array(z.string()).optional(),
   quality: real,
   ci95: interval,
   /** Paired against dense on the same items; positive is more of the metric, better or not. */

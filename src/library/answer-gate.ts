@@ -5,9 +5,6 @@ import type { AnswerOptions } from "../pipelines/answer/options.ts";
 import { noticeForm } from "../savings/notice-form.ts";
 import { UserError } from "../util/errors.ts";
 
-/** For models without a calibrated gate: the likeliest first token is less than half ahead of the next. */
-const UNCALIBRATED: Gate = { method: "margin", threshold: 0.5 };
-
 export interface GateSource {
   readonly binding: () => Promise<GateBinding>;
   /** A file of gates, in place of the model's own. */
@@ -17,7 +14,7 @@ export interface GateSource {
 }
 
 /**
- * The gate that options name: a method with its threshold, else the model's calibrated one, else the margin.
+ * The gate that options name: a method with its threshold, else the model's calibrated one, else always.
  * @throws UserError if it has no threshold, or is calibrated for another model
  */
 export async function gateFor(options: AnswerOptions, source: GateSource): Promise<Gate> {
@@ -47,8 +44,8 @@ async function automatic({ gate: method, threshold, targetRate }: AnswerOptions,
   if (found && targetRate === undefined) return gateOf(found);
   if (method !== undefined && method !== "classifier" && threshold !== undefined) return { method, threshold };
   if (method === undefined && targetRate === undefined && threshold === undefined) {
-    onNotice?.(`${name} has no calibrated gate, so the margin of its first token decides; ${again(name)}`);
-    return UNCALIBRATED;
+    onNotice?.(`${name} has no calibrated gate, so retrieval=auto looks up every question; ${again(name)}`);
+    return ALWAYS;
   }
   const wanted = method === undefined ? "no gate" : `no gate ${method}`;
   throw new UserError(`${name} has ${wanted} that was calibrated; ${again(name)}, or give a gate and a threshold`);

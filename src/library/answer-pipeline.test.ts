@@ -63,11 +63,15 @@ describe("openAnswerer", () => {
     await expect(openAnswerer(MODEL, options)).rejects.toThrow(sentence);
   });
 
-  test("a model without a calibrated gate is gated by its margin, and says so", async () => {
+  test("without a calibrated gate, auto is always, and says so with the command that calibrates", async () => {
     const notices: string[] = [];
     await using answerer = await openAnswerer(MODEL, { index: "notes", onNotice: (notice) => notices.push(notice) });
-    expect(answerer.gate).toEqual({ method: "margin", threshold: 0.5 });
-    expect(notices.join()).toContain("has no calibrated gate, so the margin of its first token decides");
+    expect(answerer.gate).toEqual({ method: "always", threshold: 1 });
+    expect(notices).toEqual([
+      expect.stringMatching(
+        /has no calibrated gate, so retrieval=auto looks up every question; `modicum answer calibrate --model /,
+      ),
+    ]);
   });
 });
 

@@ -41,6 +41,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   const recipe = [...(registered?.steps ?? []), ...save];
   const source = await resolveModel(registered?.model ?? name, resolving);
   if (registered) await requireModel(name, registered, source);
+  if (registered?.notice !== undefined) resolving.onNotice?.(registered.notice);
   const adapter = registered ? requireAdapter(name, registered, named) : named;
   const started = performance.now();
   const loaded = await openModel(

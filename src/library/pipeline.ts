@@ -124,7 +124,7 @@ export async function identityNamed(
   const source = await resolveModel(registered?.model ?? name, resolving);
   return {
     ...{ name, sha256: await modelHash(source) },
-    recipe: registered?.recipe ?? [],
+    recipe: registered?.steps.map(({ text }) => text) ?? [],
     quant: quant ?? registered?.quant ?? "auto",
   };
 }

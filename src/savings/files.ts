@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Recipe, Step } from "./recipe.ts";
+import { type Recipe, resolvedStep, type Step } from "./recipe.ts";
 
 /** Options of a step that name a file of this machine, and the paths as written. */
 const filesOfStep = ({ saving, options }: Step): [key: string, path: string][] =>
@@ -12,10 +12,13 @@ const filesOfStep = ({ saving, options }: Step): [key: string, path: string][] =
 export const filesOf = (recipe: Recipe): string[] => recipe.flatMap(filesOfStep).map(([, file]) => file);
 
 /** A step as it is written so that it means the same in every folder: its files by their absolute paths. */
-export function absoluteText(step: Step): string {
-  const given = filesOfStep(step);
-  return given.reduce(
+export const absoluteText = (step: Step): string => withAbsolute(step, step.text);
+
+/** A step as it is written so that it means the same in every folder and every later version: with every option. */
+export const resolvedText = (step: Step): string => withAbsolute(step, resolvedStep(step));
+
+const withAbsolute = (step: Step, written: string): string =>
+  filesOfStep(step).reduce(
     (text, [key, file]) => text.replace(`${key}=${file}`, () => `${key}=${path.resolve(file)}`),
-    step.text,
+    written,
   );
-}

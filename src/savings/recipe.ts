@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../util/errors.ts";
 import { checkedNamed, readNamed } from "../util/named-options.ts";
+import { type DefaultChange, oldestDefaults } from "./default-changes.ts";
 import { present } from "./legacy.ts";
 import { savingNamed } from "./registry.ts";
 import type { Saving } from "./saving.ts";
@@ -23,18 +24,63 @@ const recipeFile = z.array(z.union([z.string(), z.looseObject({ name: z.string()
  * @throws UserError that names the saving, the option and the expected value
  */
 export function parseStep(text: string): Step {
-  const { name, values } = readNamed(text, (saving) => {
+  const { name, values } = readStep(text);
+  return step(name, values);
+}
+
+const readStep = (text: string) =>
+  readNamed(text, (saving) => {
     if (saving === "dense") throw new UserError(`dense is the empty recipe and takes no options, got "${text}"`, 2);
     savingNamed(saving);
   });
-  return step(name, values);
-}
 
 function step(written: string, given: Readonly<Record<string, unknown>>): Step {
   const { name, values } = present(written, given);
   const saving = savingNamed(name);
   const options = checkedNamed(name, saving.options, values);
   return { text: textOf(name, Object.keys(values), options), saving, options };
+}
+
+/** A step with every option that has a value, as text: no change of a default changes it. */
+export function resolvedStep({ saving, options }: Step): string {
+  const values = Object.entries(options as Readonly<Record<string, unknown>>);
+  return textOf(
+    saving.name,
+    values.flatMap(([key, value]) => (value === undefined ? [] : [key])),
+    options,
+  );
+}
+
+/** A step from before, and the defaults of that time which it keeps. */
+export interface EarlierStep {
+  readonly step: Step;
+  readonly retained: readonly DefaultChange[];
+}
+
+/**
+ * Reads a step that was written down earlier: as typed, and with every option, if that is known. Its text says what was
+ * typed, and each option whose default is another today.
+ * @throws UserError like `parseStep`
+ */
+export function earlierStep(typed: string, resolved = typed): EarlierStep {
+  const written = readStep(typed);
+  const { values: typedValues } = present(written.name, written.values);
+  const read = readStep(resolved);
+  const { name, values } = present(read.name, read.values);
+  const saving = savingNamed(name);
+  const retained = oldestDefaults(name).filter(
+    ({ option, unless }) => ![option, unless].some((key) => key !== undefined && Object.hasOwn(values, key)),
+  );
+  const old = Object.fromEntries(retained.map(({ option, before }) => [option, before]));
+  const options = checkedNamed(name, saving.options, { ...old, ...values });
+  const today = saving.options.safeParse(typedValues).data as Readonly<Record<string, unknown>> | undefined;
+  const changed = Object.entries(options as object)
+    .filter(([key, value]) => !Object.hasOwn(typedValues, key) && value !== undefined && value !== today?.[key])
+    .map(([key]) => key);
+  return {
+    step: { text: textOf(name, [...Object.keys(typedValues), ...changed], options), saving, options },
+    retained,
+  };
 }
 
 /** Values as they were read, so that 0.90 is 0.9. */

@@ -8,7 +8,8 @@ import { quants } from "../weights/prepared/quant.ts";
 import { home } from "../weights/sources/home.ts";
 import { modelHash, type ResolvedModel } from "../weights/sources/index.ts";
 import { type PromptForm, questionForm } from "../weights/tokenizer/index.ts";
-import { checkSeams, parseRecipe, type Recipe } from "./recipe.ts";
+import { absoluteText, resolvedText } from "./files.ts";
+import { checkSeams, earlierStep, parseRecipe, type Recipe } from "./recipe.ts";
 
 const schema = z.object({
   /** The model's name as a user writes it. */
@@ -17,7 +18,10 @@ const schema = z.object({
   model_hash: z.string().optional(),
   /** Form of the weights that it was measured with; absent of one that was not: the usual. */
   quant: z.enum(quants).optional(),
+  /** Its savings as they were typed. */
   recipe: z.array(z.string()),
+  /** Each saving of `recipe` with every option that has a value; older recipes have none. */
+  resolved: z.array(z.string()).optional(),
   /** A LoRA adapter of every request: its folder, as an absolute path, and the SHA-256 of what it computes. */
   adapter: z.object({ folder: z.string(), sha256: z.string() }).optional(),
   /** The run's summary that speaks for it, as it was; absent of a recipe that somebody chose without the lab. */
@@ -88,10 +92,38 @@ export function chosenRecipe(model: string, savings: readonly string[], adapter?
   const steps = parseRecipe(savings);
   checkSeams(steps);
   return {
-    ...{ model, recipe: steps.map(({ text }) => text) },
+    ...{ model, ...writtenSteps(steps) },
     ...(adapter !== undefined && { adapter: { folder: path.resolve(adapter), sha256: adapterHash(adapter) } }),
     created: new Date().toISOString(),
   };
+}
+
+/** A recipe as it is kept: as typed, and with every option, so that no change of a default changes it. */
+export const writtenSteps = (steps: Recipe): { recipe: string[]; resolved: string[] } => ({
+  recipe: steps.map(absoluteText),
+  resolved: steps.map(resolvedText),
+});
+
+/** A recipe that was kept, and a sentence about defaults that it keeps though they have changed, if there are any. */
+export interface EarlierRecipe {
+  readonly steps: Recipe;
+  readonly notice?: string;
+}
+
+/**
+ * Reads a recipe that was kept under `name`. One from before options were kept has the defaults of its time.
+ * @throws UserError if a saving or an option no longer exists
+ */
+export function earlierRecipe(
+  name: string,
+  { recipe, resolved }: { readonly recipe: readonly string[]; readonly resolved?: readonly string[] | undefined },
+): EarlierRecipe {
+  const read = recipe.filter((text) => text !== "dense").map((text, i) => earlierStep(text, resolved?.[i]));
+  const steps = read.map(({ step }) => step);
+  const kept = read.flatMap(({ retained }) => retained);
+  if (kept.length === 0) return { steps };
+  const changes = kept.map(({ saving, option, before, now }) => `${saving}'s ${option} ${before}, today ${now}`);
+  return { steps, notice: `${name} keeps the defaults from before they changed: ${changes.join("; ")}` };
 }
 
 /** @throws UserError if nothing is registered under the name */
@@ -106,12 +138,12 @@ export const unregisterRecipe = (name: string): Promise<void> =>
  * The recipe that `smollm2@fast` stands for; undefined if the text has no such form.
  * @throws UserError if the name is not registered
  */
-export async function registeredAs(text: string): Promise<(Registered & { steps: Recipe }) | undefined> {
+export async function registeredAs(text: string): Promise<(Registered & EarlierRecipe) | undefined> {
   // An @ in other names comes after a scheme or in a path.
   if (!/^[^:/\\@]+@[^:/\\@]+$/.test(text)) return undefined;
   const all = await registeredRecipes();
   const entry = Object.hasOwn(all, text) ? all[text] : undefined;
-  if (entry) return { ...entry, steps: parseRecipe(entry.recipe) };
+  if (entry) return { ...entry, ...earlierRecipe(text, entry) };
   throw unknownRecipe(text, Object.keys(all));
 }
 

@@ -80,8 +80,12 @@ describe("POST /v1/answer", () => {
     expect(none.text).toBe(plain.text);
   });
 
-  test("a model without a calibrated gate is gated by its margin", async () => {
-    expect((await jsonOf(ask())).gate).toMatchObject({ method: "margin", threshold: 0.5 });
+  test("without a calibrated gate, auto is always, which the log says once", async () => {
+    for (let i = 0; i < 2; i++)
+      expect(await jsonOf(ask())).toMatchObject({ retrieved: true, gate: { method: "always" } });
+    expect(server.logged.filter((line) => line.includes("chatting has no calibrated gate"))).toEqual([
+      expect.stringContaining("modicum answer calibrate --model chatting"),
+    ]);
   });
 
   test("by vectors: the index's model is billed, and not held beside the other", async () => {

@@ -51,8 +51,7 @@ export function checkForm(
   { prompt, options }: { readonly prompt: Prompt; readonly options: RunOptions },
 ): void {
   if (!chosen.registered) return;
-  const notice = catalogue.checkForm(chosen, model.formOf(prompt, options));
-  if (notice !== undefined) log.warn(notice);
+  for (const notice of catalogue.checkForm(chosen, model.formOf(prompt, options))) log.warn(notice);
 }
 
 /** `adapter` is the name of the adapter that answers in the model's place. */

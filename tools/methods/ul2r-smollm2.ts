@@ -26,7 +26,7 @@ const SPARE = [
   "<empty_output>",
 ];
 const SENTINELS = SPARE.length - 3;
-const METHOD = `ul2r:sentinels=${SENTINELS},reuse=${SPARE.join("+")}`;
+const METHOD = `ul2r:sentinels=${SENTINELS},mask=prefix,reuse=${SPARE.join("+")}`;
 
 /** Batches of each suite. */
 const BATCHES = 2;

@@ -56,7 +56,7 @@ const heldOutOf = (out: string): number =>
 /** Under the new tokens, whether the model has been trained on them or not. */
 const evaluated = (options: TrainInput, model: string, letters: Letters): Promise<Evaluated> =>
   evaluate(
-    completeOptions({ ...options, model, method: `ul2r:sentinels=${SENTINELS}` }),
+    completeOptions({ ...options, model, method: `ul2r:sentinels=${SENTINELS},mask=prefix` }),
     LANGUAGES[letters],
     SENTINELS,
   );

@@ -40,7 +40,8 @@ async function pickRecipe(folder: string, given: Readonly<Record<string, unknown
   const wanted = wantedBy(quality, saving);
   const picked = pick(summary, wanted);
   requireSolid(summary, picked, given["force"] === true);
-  const entry = await evidenced(folder, summary, picked);
+  const { entry, notice } = await evidenced(folder, summary, picked);
+  if (notice !== undefined) warn(notice);
   const name = `${shortName(summary.model)}@${as}`;
   const earlier = await registerRecipe(name, entry);
   if (given["json"]) return printJson({ name, ...entry });

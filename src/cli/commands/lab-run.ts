@@ -131,7 +131,7 @@ async function foundTask(task: string, signal: AbortSignal): Promise<Task> {
 export async function found(model: string, signal: AbortSignal): Promise<ResolvedModel> {
   const registered = await registeredAs(model);
   if (registered) {
-    const recipe = registered.recipe.join(" ") || "dense";
+    const recipe = registered.steps.map(({ text }) => text).join(" ") || "dense";
     const instead = `--model ${registered.model} --recipe "${recipe}"`;
     throw new UserError(`--model: ${model} is a recipe; expected its model and recipe: ${instead}`, 2);
   }

@@ -25,7 +25,11 @@ export function define(command: Command): void {
   command
     .argument("<image>", "the picture's file: PNG, JPEG, WebP or GIF")
     .requiredOption("--labels <labels>", "a,b,…: what a region may be, in any words", (text) => text.split(","))
-    .option("--boxes <file>", "a JSON file, [[left, top, right, bottom], …] in pixels; or auto to find them", "auto")
+    .option(
+      "--boxes <file>",
+      "a JSON file, [[left, top, right, bottom], …] in pixels; or auto to find them (experimental)",
+      "auto",
+    )
     .option("--model <model>", "a model of images and texts that has a bridge", "clip-tiny")
     .option("--regions <folder>", "a localiser and a bridge, in place of those that come with the model")
     .option("--out <file>", "write the picture with its regions on it, a PNG")

@@ -233,9 +233,9 @@ describe("dynamax", () => {
 
   test("chance leaves with its rate, the same with the same seed, and never costs a probe", async () => {
     const [one, same, other] = [
-      await run("dynamax:rule=random,rate=0.4"),
-      await run("dynamax:rule=random,rate=0.4"),
-      await run("dynamax:rule=random,rate=0.4,seed=1"),
+      await run("dynamax:rule=random,rate=0.4,fill=copy-kv"),
+      await run("dynamax:rule=random,rate=0.4,fill=copy-kv"),
+      await run("dynamax:rule=random,rate=0.4,seed=1,fill=copy-kv"),
     ];
     expect(one.logits).toEqual(same.logits);
     expect(one.spent.flops.overhead).toBe(0);

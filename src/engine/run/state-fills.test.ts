@@ -123,7 +123,7 @@ test.each([
   ["mamba2", "dynamax:rule=softmax-max", "ssm-partial"],
   ["mamba2", "exit:layer=1", "none"],
   ["llama-biased", "exit:layer=1,mode=random", "copy-kv"],
-  ["llama-biased", "dynamax:rule=softmax-max", "copy-kv"],
+  ["llama-biased", "dynamax:rule=softmax-max", "copy-hidden"],
 ])("the usual fill of %s under %s is %s", async (name, text, fill) => {
   const { decoder, weights } = open(name);
   using recipes = new Recipes({ decoder, hash: async () => "" }, async () => {});

@@ -73,6 +73,10 @@ describe("a run", () => {
     expect(new Set(results.map((r) => `${r.recipe} ${r.item}`)).size).toBe(40);
     expect(summary).toEqual(summarySchema.parse(summary));
     expect(summary!.recipes.map((r) => r.recipe)).toEqual(["dense", "xattention:threshold=0.9"]);
+    expect(summary!.recipes.map((r) => r.resolved)).toEqual([
+      undefined,
+      [expect.stringMatching(/^xattention:threshold=0\.9,stride=8,blockSize=128,.*minLengthForSparse=4096$/)],
+    ]);
     const [dense, other] = summary!.recipes;
     expect(dense).toMatchObject({ delta: { mean: 0, ci95: [0, 0] }, flops_saved: 0, on_frontier: true });
     // Prompts this short are prefilled densely.

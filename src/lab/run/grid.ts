@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { absoluteText } from "../../savings/files.ts";
+import { absoluteText, resolvedText } from "../../savings/files.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
@@ -126,8 +126,10 @@ const adapterOf = ({ adapter, identity }: KnownCell): Pick<Summary, "adapter"> =
     ? { adapter: { folder: path.resolve(adapter), sha256: identity.adapter } }
     : {};
 
-/** Adds a recipe's steps if its text is not enough to run it elsewhere. */
-const stepsOf = (recipe: Recipe): Pick<RecipeSummary, "steps"> => {
+/** A recipe's steps with every option, and as they were typed if the recipe's text is not enough to run it elsewhere. */
+const stepsOf = (recipe: Recipe): Pick<RecipeSummary, "steps" | "resolved"> => {
   const steps = recipe.map(absoluteText);
-  return steps.some((step, i) => step !== recipe[i]!.text || step.includes(" ")) ? { steps } : {};
+  const resolved = recipe.map(resolvedText);
+  const unclear = steps.some((step, i) => step !== recipe[i]!.text || step.includes(" "));
+  return { ...(unclear && { steps }), ...(resolved.length > 0 && { resolved }) };
 };

@@ -91,7 +91,7 @@ describe("a registered recipe", () => {
   async function registered(given: Summary, name: string): Promise<Registered> {
     writeFileSync(file, JSON.stringify(given));
     const read = await readSummary(folder);
-    const entry = await evidenced(folder, read, pick(read, { quality: -0.01 }));
+    const { entry } = await evidenced(folder, read, pick(read, { quality: -0.01 }));
     await registerRecipe(name, entry);
     return entry;
   }
@@ -152,6 +152,43 @@ describe("a registered recipe", () => {
     );
     const gone = { ...summary, model: "x.gguf", model_file: path.join(folder, "gone.gguf") };
     await expect(registered(gone, "a@fast")).rejects.toThrow(/gone\.gguf, which is not there/);
+  });
+
+  test("of a run from before a default changed is what was measured then, in full", async () => {
+    const of = (resolved?: string[]): Summary => ({
+      ...summary,
+      recipes: [{ ...recipe(0.9, 0, 0.2), recipe: "dynamax:rule=random,rate=0.3", ...(resolved && { resolved }) }],
+    });
+    const evidence = async (given: Summary) => evidenced(folder, given, given.recipes[0]!);
+    const { entry, notice } = await evidence(of());
+    expect(entry.recipe).toEqual(["dynamax:rule=random,rate=0.3,fill=copy-kv/ssm-partial"]);
+    const resolved = ["dynamax:rule=random,classifier=linear,rate=0.3,seed=0,fill=copy-kv/ssm-partial,threshold=0.9"];
+    expect(entry.resolved).toEqual(resolved);
+    expect(notice).toMatch(
+      /: dynamax:rule=random,rate=0\.3 keeps .* dynamax's fill copy-kv\/ssm-partial, today copy-h/,
+    );
+    const hidden = [resolved[0]!.replace("copy-kv/ssm-partial", "copy-hidden/copy-kv/ssm-partial")];
+    const today = await evidence(of(hidden));
+    expect(today).toMatchObject({ entry: { recipe: ["dynamax:rule=random,rate=0.3"], resolved: hidden } });
+    expect(today.notice).toBeUndefined();
+  });
+
+  test("from before a default changed says so once, when it is loaded and in a server's log", async () => {
+    const name = `${shortName(TINY)}@older`;
+    const created = new Date(0).toISOString();
+    await registerRecipe(name, { model: TINY, recipe: ["dynamax:rule=random"], created });
+    const notices: string[] = [];
+    const sentence = expect.stringMatching(/@older keeps the defaults from before .* fill copy-kv/);
+    using model = await load(name, { onNotice: (notice) => notices.push(notice) });
+    for (let i = 0; i < 2; i++) {
+      const { receipt } = await model.complete("abc", { raw: true, maxTokens: 2 });
+      expect(receipt.recipe).toEqual(["dynamax:rule=random,fill=copy-kv/ssm-partial"]);
+    }
+    expect(notices).toEqual([sentence]);
+    const catalogue = await Catalogue.open([`tiny=${TINY}`]);
+    const chosen = await catalogue.choose({ model: name });
+    expect(chosen.recipe.map(({ text }) => text)).toEqual(["dynamax:rule=random,fill=copy-kv/ssm-partial"]);
+    expect([catalogue.checkForm(chosen, "raw"), catalogue.checkForm(chosen, "raw")]).toEqual([[sentence], []]);
   });
 
   test("with a form of its own is loaded in it, unless another is asked for; by a server, too", async () => {

@@ -2,9 +2,8 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { absoluteText, filesOf } from "../../savings/files.ts";
-import { parseRecipe } from "../../savings/recipe.ts";
-import type { Registered } from "../../savings/registered.ts";
+import { filesOf } from "../../savings/files.ts";
+import { type EarlierRecipe, earlierRecipe, type Registered, writtenSteps } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
@@ -76,20 +75,26 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
 }
 
 /**
- * The registration of a picked recipe, with absolute paths so that it means the same everywhere.
+ * The registration of a picked recipe, with absolute paths so that it means the same everywhere, and the notice of a
+ * run from before some default changed, whose recipe keeps what was measured.
  * @throws UserError if a file that it names is missing
  */
-export async function evidenced(folder: string, summary: Summary, picked: RecipeSummary): Promise<Registered> {
+export async function evidenced(
+  folder: string,
+  summary: Summary,
+  picked: RecipeSummary,
+): Promise<{ readonly entry: Registered; readonly notice?: string | undefined }> {
   const file = path.resolve(summaryFile(folder));
   const sha256 = createHash("sha256")
     .update(await readFile(file))
     .digest("hex");
   const { quality, delta, flops_saved } = picked;
   const { task, model_hash, quant } = summary;
-  return {
+  const { steps, notice } = stepsOf(picked, folder);
+  const entry: Registered = {
     ...{ model: modelOf(summary, folder), model_hash },
     ...(quant !== undefined && quantOptions.parse({ quant })),
-    recipe: stepsOf(picked, folder),
+    ...writtenSteps(steps),
     ...(summary.adapter && { adapter: summary.adapter }),
     evidence: {
       ...{ file, sha256, task, metric: summary.metric.name, quality, delta: delta.mean, flops_saved },
@@ -97,6 +102,7 @@ export async function evidenced(folder: string, summary: Summary, picked: Recipe
     },
     created: new Date().toISOString(),
   };
+  return { entry, notice };
 }
 
 /** A user's own file by its absolute path; older runs name it relative to where they were started. */
@@ -105,10 +111,10 @@ function modelOf({ model, model_file }: Summary, folder: string): string {
   return spec.kind === "file" ? found(spec.path, folder) : model;
 }
 
-function stepsOf({ recipe, steps }: RecipeSummary, folder: string): string[] {
-  const parsed = parseRecipe(steps ?? recipe.split(" "));
-  for (const file of filesOf(parsed)) found(file, folder);
-  return parsed.map(absoluteText);
+function stepsOf({ recipe, steps, resolved }: RecipeSummary, folder: string): EarlierRecipe {
+  const read = earlierRecipe(`${folder}: ${recipe}`, { recipe: steps ?? recipe.split(" "), resolved });
+  for (const file of filesOf(read.steps)) found(file, folder);
+  return read;
 }
 
 function found(file: string, folder: string): string {

@@ -14,7 +14,7 @@ export const answerOptions = z.strictObject({
   retrieval: z
     .enum(retrievalModes)
     .default("auto")
-    .describe("auto: search only if the gate says so; always or never: no gate"),
+    .describe("auto: search only if the gate says so, without a calibrated one always; always or never: no gate"),
   gate: z
     .enum(gateMethods)
     .optional()

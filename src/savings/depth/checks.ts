@@ -25,44 +25,59 @@ export function exitsFrom(saving: string, all: readonly number[], from = 1): rea
 /** Fills of recurrent layers. Drafts would need their states taken back. */
 const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute", "none"];
 
-/** The fill that a recipe asks for, else the model's usual one: `usual` is that of layers that attend. */
-export const fillOf = <F extends StateFill>(asked: F | undefined, usual: F, { config }: Decoder): F | "ssm-partial" =>
-  asked ?? (isRecurrent(config) ? "ssm-partial" : usual);
+/** Values of the option `fill` that name several: the first that the model's layers can take. */
+export const fillLists = ["copy-kv/ssm-partial", "copy-hidden/ssm-partial", "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**
- * Checks that the layers from `layer` on can take a fill for a token that left after `layer` layers.
- * @throws UserError
+ * The fill of the layers from `layer` on for a token that left after `layer` layers: the first of those asked for that
+ * these layers can take.
+ * @throws UserError if there is none
  */
+export function fillFor(
+  saving: string,
+  asked: StateFill | (typeof fillLists)[number],
+  layer: number,
+  decoder: Decoder,
+): StateFill {
+  const all = asked.split("/") as StateFill[];
+  const found = all.find((fill) => unsupportedFill(fill, layer, decoder) === undefined);
+  if (found === undefined) checkFill(saving, all[0]!, layer, decoder);
+  return found!;
+}
+
+/** @throws UserError if the layers from `layer` on cannot take the fill for a token that left after `layer` layers */
 export function checkFill(saving: string, fill: StateFill, layer: number, decoder: Decoder): void {
+  const why = unsupportedFill(fill, layer, decoder);
+  if (why !== undefined) throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
+}
+
+/** The layers that a fill is for, if it is not for the model's from `layer` on. */
+function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
   const { layers, window } = decoder.config;
   const recurrent = isRecurrent(decoder.config);
   const deeper = Array.from({ length: layers - layer + 1 }, (_, i) => layer - 1 + i);
-  const refuse = (why: string): never => {
-    throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
-  };
   if (recurrent && !STATE_FILLS.includes(fill))
-    refuse(`layers that attend, and the model's are recurrent: expected ${STATE_FILLS.slice(0, -1).join(", ")}`);
+    return `layers that attend, and the model's are recurrent: expected ${STATE_FILLS.slice(0, -1).join(", ")}`;
   switch (fill) {
     case "ssm-partial":
     case "ssm-skip":
-      if (!recurrent) refuse("recurrent layers, and the model's attend");
-      return;
+      return recurrent ? undefined : "recurrent layers, and the model's attend";
     case "copy-kv": {
       const kind = attentionKind(decoder, layer - 1);
       const other = deeper.find((l) => attentionKind(decoder, l) !== kind);
-      if (other !== undefined) refuse(`layers that attend alike, and layers ${layer} and ${other + 1} do not`);
-      return;
+      return other === undefined ? undefined : `layers that attend alike, and layers ${layer} and ${other + 1} do not`;
     }
     case "copy-hidden":
-      if (decoder.attention(0).rotated !== undefined)
-        refuse("heads that are rotated as a whole, and the model's are not");
-      return;
+      return decoder.attention(0).rotated === undefined
+        ? undefined
+        : "heads that are rotated as a whole, and the model's are not";
     case "mask":
-      if (deeper.some((l) => window?.(l) !== undefined))
-        refuse("layers without a sliding window, and the model has one");
-      return;
+      return deeper.some((l) => window?.(l) !== undefined)
+        ? "layers without a sliding window, and the model has one"
+        : undefined;
     case "recompute":
     case "verify":
     case "none":
+      return undefined;
   }
 }

@@ -5,7 +5,7 @@ import { seededRandom } from "../../util/random.ts";
 import { choice, fraction, integer, optionalInteger } from "../option-schemas.ts";
 import { type Decision, type PlanPart, type StateFill, stateFills } from "../plan.ts";
 import type { Saving } from "../saving.ts";
-import { checkFill, exitUnsupported, fillOf, requireExits } from "./checks.ts";
+import { exitUnsupported, fillFor, fillLists, requireExits } from "./checks.ts";
 
 const options = z
   .strictObject({
@@ -15,10 +15,10 @@ const options = z
       .describe("fixed: every generated token leaves; random: each leaves with the probability of rate"),
     rate: fraction(0.5).describe("share of the tokens that leave with mode=random"),
     seed: integer(0, 0).describe("seed of mode=random"),
-    fill: choice([...stateFills, "verify"])
-      .optional()
+    fill: choice([...stateFills, "verify", ...fillLists])
+      .default("copy-kv/ssm-partial")
       .describe(
-        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask); deeper states of a recurrent model are updated by the stream at the exit (ssm-partial) or stay (ssm-skip); with either mode, the exit's tokens are drafts that the deeper layers check in one pass, so that the text is dense's (verify); default: copy-kv, of a recurrent model ssm-partial",
+        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask); deeper states of a recurrent model are updated by the stream at the exit (ssm-partial) or stay (ssm-skip); with either mode, the exit's tokens are drafts that the deeper layers check in one pass, so that the text is dense's (verify); several joined by /: the first that the model can take",
       ),
   })
   .superRefine(({ layer }, context) => {
@@ -34,9 +34,7 @@ function checkExit({ layer, mode, fill: asked }: ExitOptions, decoder: Decoder):
   if (layer! > layers) throw new UserError(`exit: layer ${layer} is past the model's last, which is ${layers}`, 2);
   // Deeper layers are never read if every token exits and none is checked.
   if (mode === "fixed" && asked !== "verify") return "none";
-  const fill = fillOf<StateFill>(asked, "copy-kv", decoder);
-  checkFill("exit", fill, layer!, decoder);
-  return fill;
+  return fillFor("exit", asked, layer!, decoder);
 }
 
 /**

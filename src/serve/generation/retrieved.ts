@@ -122,5 +122,7 @@ function gateOf({ catalogue, log }: ServerContext, chosen: Chosen, tokenizer: To
     },
     template: templateHash(tokenizer),
   });
-  return withoutHome(() => gateFor(settings, { binding, onNotice: (notice) => log.debug(notice) }));
+  return withoutHome(() =>
+    gateFor(settings, { binding, onNotice: (notice) => catalogue.isNew(notice) && log.warn(notice) }),
+  );
 }

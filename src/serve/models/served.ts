@@ -5,6 +5,7 @@ import type { PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import {
+  earlierRecipe,
   type Registered,
   registeredRecipes,
   requireAdapter,
@@ -49,8 +50,10 @@ export interface Chosen {
   readonly adapter?: string | undefined;
   /** The folder of an adapter for all of its requests: a copy of its own in memory. */
   readonly ownAdapter?: string | undefined;
-  /** The registered recipe that was named. */
-  readonly registered?: { readonly name: string; readonly entry: Registered } | undefined;
+  /** The registered recipe that was named; `notice` says which old defaults it keeps. */
+  readonly registered?:
+    | { readonly name: string; readonly entry: Registered; readonly notice?: string | undefined }
+    | undefined;
 }
 
 /** The options by which a server opens its models. */
@@ -70,7 +73,7 @@ export class Catalogue {
   /** The models of adapters, by the adapters' names. */
   readonly #bases: ReadonlyMap<string, Served>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
-  /** Notices of registered recipes that were given. */
+  /** Notices that were logged. */
   readonly #noticed = new Set<string>();
 
   private constructor(
@@ -168,20 +171,27 @@ export class Catalogue {
     if (served && savings) return chosenOf(served, added);
     if (served) return this.#usual(served, usual);
     const entry = await this.#registered(name);
-    const chosen = chosenOf(entry.served, [...parseRecipe(entry.recipe), ...added], entry.quant);
-    return { ...chosen, ownAdapter: requireAdapter(name, entry), registered: { name, entry } };
+    const { steps, notice } = earlierRecipe(name, entry);
+    const chosen = chosenOf(entry.served, [...steps, ...added], entry.quant);
+    return { ...chosen, ownAdapter: requireAdapter(name, entry), registered: { name, entry, notice } };
   }
 
   /**
    * Compares a prompt's form with those that the request's registered recipe was measured on; `form`: undefined for ids.
-   * @returns a sentence for the log, the first time that it holds
+   * @returns sentences about the recipe for the log, each the first time that it holds
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
-  checkForm({ registered }: Chosen, form: PromptForm | undefined): string | undefined {
-    const sentence = registered && requireForm(registered.name, registered.entry, form);
-    if (sentence === undefined || this.#noticed.has(sentence)) return undefined;
-    this.#noticed.add(sentence);
-    return sentence;
+  checkForm({ registered }: Chosen, form: PromptForm | undefined): string[] {
+    if (!registered) return [];
+    const { name, entry, notice } = registered;
+    return [notice, requireForm(name, entry, form)].filter((it) => it !== undefined).filter((it) => this.isNew(it));
+  }
+
+  /** True the first time, for a notice that is logged once. */
+  isNew(notice: string): boolean {
+    const isNew = !this.#noticed.has(notice);
+    this.#noticed.add(notice);
+    return isNew;
   }
 
   /** A model by its own name. @throws HttpError 404 with the nearest name; 400 if other servers run it */

@@ -45,7 +45,7 @@ export const recognize = (context: ServerContext): Endpoint =>
         .string()
         .regex(IMAGE_URL, "expected an image as data:image/…;base64,…, as nothing is fetched for a request")
         .describe("the picture, as data:image/png;base64,…"),
-      boxes: boxes.default("auto").describe("regions in pixels, or auto to find them"),
+      boxes: boxes.default("auto").describe("regions in pixels, or auto to find them (experimental)"),
       labels: listOf(z.string().max(200), { of: "labels", max: MOST_LABELS }).describe("what a region may be"),
       ...recognizeOptions.shape,
     }),

@@ -52,13 +52,13 @@ export interface Arm {
 }
 
 const SEEDS = [0, 1, 2];
-const ul2r = (rest: string): string => `ul2r:${rest},sentinels=${SENTINELS}`;
+const ul2r = (rest: string, mask = "prefix"): string => `ul2r:${rest},mask=${mask},sentinels=${SENTINELS}`;
 
 /** Under one language, arms of equal steps are compared: same rows and rates. */
 export const ARMS: readonly Arm[] = [
   { name: "UL2R", letters: "4 apart", method: ul2r("causal=0.2"), steps: 2000, seeds: SEEDS },
   { name: "causal, continued", letters: "4 apart", method: undefined, steps: 2000, seeds: SEEDS },
-  { name: "UL2R, causal mask", letters: "4 apart", method: ul2r("causal=0.2,mask=causal"), steps: 2000, seeds: SEEDS },
+  { name: "UL2R, causal mask", letters: "4 apart", method: ul2r("causal=0.2", "causal"), steps: 2000, seeds: SEEDS },
   { name: "UL2R", letters: "4", method: ul2r("causal=0.2"), steps: 1500, seeds: SEEDS },
   { name: "causal, continued", letters: "4", method: undefined, steps: 1500, seeds: SEEDS },
   { name: "UL2's seven", letters: "3 to 8", method: ul2r("causal=0.2,mixture=ul2"), steps: 5000, seeds: [0] },

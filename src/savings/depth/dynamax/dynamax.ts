@@ -5,7 +5,7 @@ import { seededRandom } from "../../../util/random.ts";
 import type { Decision, PlanPart, StateFill, StepCut } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
-import { checkFill, exitsFrom, exitUnsupported, fillOf, requireExits } from "../checks.ts";
+import { exitsFrom, exitUnsupported, fillFor, requireExits } from "../checks.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { exitHead } from "../exits/exit-heads.ts";
 import { findExits } from "../exits/opened.ts";
@@ -30,12 +30,9 @@ interface Opened {
   readonly threshold: number;
 }
 
-const THRESHOLD = 0.9;
-
 /** @throws UserError if the model has no such exits, or its layers cannot use the fill */
 async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> {
   const { decoder, form } = host;
-  const { risk, threshold = THRESHOLD } = options;
   requireExits("dynamax", decoder);
   const exits = await findExits("dynamax", host, options.file);
   if (!exits && options.rule === "classifier")
@@ -45,10 +42,10 @@ async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> 
     );
   const settings = options.rule === "classifier" ? settingsOf(exits!, options) : undefined;
   const layers = exitsFrom("dynamax", exits?.about.layers ?? usualExits(decoder), options.from);
-  const fill = risk === undefined ? fillOf<StateFill>(options.fill, "copy-kv", decoder) : "recompute";
-  checkFill("dynamax", fill, layers[0]!, decoder);
-  if (risk === undefined) return { exits, layers, fill, threshold };
-  return { exits, layers, fill, threshold: certifiedThreshold(exits!.folder, settings!, risk, form).threshold };
+  const fill = fillFor("dynamax", options.fill, layers[0]!, decoder);
+  const { threshold } =
+    options.risk === undefined ? options : certifiedThreshold(exits!.folder, settings!, options.risk, form);
+  return { exits, layers, fill, threshold };
 }
 
 function settingsOf({ about, folder }: Exits, { classifier }: DynamaxOptions) {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { choice, file, fraction, integer, optionalFraction, optionalInteger } from "../../option-schemas.ts";
 import { stateFills } from "../../plan.ts";
+import { fillLists } from "../checks.ts";
 
 export const rules = ["classifier", "softmax-max", "softmax-margin", "entropy", "saturation", "random"] as const;
 export type Rule = (typeof rules)[number];
@@ -20,10 +21,10 @@ const fields = z.strictObject({
   risk: optionalFraction().describe(
     "in place of a threshold: the one that `savings calibrate dynamax` certified for this expected share of tokens that are not dense's; with rule=classifier and fill=recompute, on which it was certified",
   ),
-  fill: choice([...stateFills, "verify"])
+  fill: choice([...stateFills, "verify", ...fillLists])
     .optional()
     .describe(
-      "what deeper layers get of a token that left: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), nothing (mask), of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip), or a check of the token itself, so that the text is dense's (verify); default: copy-kv, of a recurrent model ssm-partial",
+      "what deeper layers get of a token that left: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), nothing (mask), of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip), or a check of the token itself, so that the text is dense's (verify); several joined by /: the first that the model can take; default, without risk: copy-hidden/copy-kv/ssm-partial",
     ),
   from: optionalInteger(1).describe("the first exit that is used, by the layers that have run; default: the first"),
   rate: fraction(0.5).describe("the probability that a token leaves at an exit, with rule=random"),
@@ -34,7 +35,7 @@ const fields = z.strictObject({
 /** Options that a certified risk determines. */
 const determined = { rule: "classifier", fill: "recompute", threshold: undefined, from: undefined } as const;
 
-export const dynamaxOptions = fields.superRefine((options, context) => {
+function checkRisk(options: z.infer<typeof fields>, context: z.RefinementCtx) {
   if (options.risk === undefined) return;
   for (const [name, value] of Object.entries(determined) as [keyof typeof determined, string | undefined][])
     if (options[name] !== undefined && options[name] !== value)
@@ -43,6 +44,15 @@ export const dynamaxOptions = fields.superRefine((options, context) => {
         path: [name],
         message: `expected ${value ?? "none"} beside risk=${options.risk}, got ${options[name]}`,
       });
-});
+}
+
+/** An exit decides by a threshold, or by the one that was certified for a risk. */
+export const dynamaxOptions = fields
+  .superRefine(checkRisk)
+  .transform(({ fill, threshold, risk, ...options }) =>
+    risk === undefined
+      ? { ...options, risk, fill: fill ?? ("copy-hidden/copy-kv/ssm-partial" as const), threshold: threshold ?? 0.9 }
+      : { ...options, risk, fill: "recompute" as const },
+  );
 
 export type DynamaxOptions = z.infer<typeof dynamaxOptions>;

@@ -4,7 +4,7 @@ import { choice, file, fraction, optionalInteger } from "../../option-schemas.ts
 import { type Decision, type PlanPart, type StateFill, type StepCut, stateFills } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
-import { checkFill, exitsFrom, exitUnsupported, fillOf, requireExits } from "../checks.ts";
+import { exitsFrom, exitUnsupported, fillFor, fillLists, requireExits } from "../checks.ts";
 import type { Exits } from "../exits/artefact.ts";
 import { actionOf } from "../exits/decide.ts";
 import { deciderProbe, exitHead } from "../exits/exit-heads.ts";
@@ -13,10 +13,10 @@ import { findExits } from "../exits/opened.ts";
 const secOptions = z.strictObject({
   exit: fraction(0.9).describe("a token leaves if that is likeliest and more probable than this; 1: no token leaves"),
   stop: fraction(0.8).describe("the answer ends if that is likeliest and more probable than this; 1: it never does"),
-  fill: choice(stateFills)
-    .optional()
+  fill: choice([...stateFills, ...fillLists])
+    .default("copy-hidden/ssm-partial")
     .describe(
-      "what deeper layers get of a token that left: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), their own once a later token goes deeper (recompute), or nothing (mask); of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip); default: copy-hidden, of a recurrent model ssm-partial",
+      "what deeper layers get of a token that left: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), their own once a later token goes deeper (recompute), or nothing (mask); of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip); several joined by /: the first that the model can take",
     ),
   from: optionalInteger(1).describe("the first exit that is used, by the layers that have run; default: the first"),
   file: file().describe("folder of exits that `savings train sec` wrote; default: those shipped for the model"),
@@ -41,8 +41,7 @@ async function open({ file: folder, from, fill: asked }: SecOptions, host: Savin
   const controller = exits.about.deciders.find(({ kind }) => kind === "controller");
   if (!controller) throw new UserError(`sec: ${exits.folder} has no controller`, 2);
   const layers = exitsFrom("sec", exits.about.layers, from);
-  const fill = fillOf<StateFill>(asked, "copy-hidden", host.decoder);
-  checkFill("sec", fill, layers[0]!, host.decoder);
+  const fill = fillFor("sec", asked, layers[0]!, host.decoder);
   return { exits, controller, layers, fill };
 }
 

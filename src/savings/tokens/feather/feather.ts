@@ -84,7 +84,7 @@ class FeatherStages implements PreparedSaving {
 }
 
 /** True if scores are a softmax over all tokens. */
-const isFull = ({ mode, score = mode === "fastv" ? "full" : "image" }: FeatherOptions): boolean => score === "full";
+const isFull = ({ score }: FeatherOptions): boolean => score === "full";
 
 const probeOf = (scores: LastQueryScores, options: FeatherOptions, visual: readonly VisualSpan[]): Probe => ({
   async look(at) {

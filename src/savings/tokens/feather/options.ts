@@ -19,7 +19,7 @@ export const featherOptions = z
     equal: flag(false).describe("in feather: the grid takes places of the attended tokens, so that no more are kept"),
     score: choice(["image", "full"])
       .optional()
-      .describe("attention is a softmax over visual tokens (default), or over all tokens (default of fastv)"),
+      .describe("attention is a softmax over visual tokens (image), or over all (full); default: image, of fastv full"),
     seed: integer(0, 0).describe("seed of random"),
   })
   .superRefine(({ after, second, ratio, mode, stride }, context) => {
@@ -29,6 +29,10 @@ export const featherOptions = z
     if (after !== undefined && second !== undefined && second <= after)
       refuse(`second: expected a layer after layer ${after}, got ${second}`);
     if (mode === "uniform" && stride === 0) refuse("stride: expected at least 1 with mode=uniform, got 0");
-  });
+  })
+  .transform(({ score, ...options }) => ({
+    ...options,
+    score: score ?? (options.mode === "fastv" ? ("full" as const) : ("image" as const)),
+  }));
 
 export type FeatherOptions = z.infer<typeof featherOptions>;

@@ -7,6 +7,7 @@ import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { readMetrics } from "../../metrics.ts";
 import { rateAt } from "../../schedule.ts";
 import { completeOptions } from "../complete.ts";
+import { ul2r } from "./ul2r.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-ul2r-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -34,6 +35,10 @@ test("the presets' rate is 1e-4 at the start, 5.05e-5 half-way and 1e-6 at the e
   expect(completeOptions({ method: "ul2r", architecture, data: text, optimizer: { lr: 3e-4 } }).optimizer.lr).toBe(
     3e-4,
   );
+});
+
+test("by default inputs are seen as they are served, causally", () => {
+  expect(ul2r.options.parse({})).toMatchObject({ mask: "causal" });
 });
 
 describe("a base that goes on", async () => {

@@ -15,8 +15,8 @@ const options = z.strictObject({
     .describe("denoisers: ul2r is half S, a quarter R, a quarter X; ul2 the seven of UL2"),
   causal: fraction(0.2).describe("share of texts that stay as they are, without a mode"),
   mask: choice(["prefix", "causal"])
-    .default("prefix")
-    .describe("what inputs see: prefix, each other in both directions; causal, what is before them"),
+    .default("causal")
+    .describe("what inputs see: causal, what is before them, as when served; prefix, each other in both directions"),
   sentinels: integer(1, 100).describe("tokens that stand for hidden spans"),
   reuse: z
     .string()

@@ -1,0 +1,52 @@
+import { describe, expect, test } from "vitest";
+import { type DefaultChange, defaultChanges, oldestDefaults } from "./default-changes.ts";
+import { savings } from "./registry.ts";
+import type { Saving } from "./saving.ts";
+
+/** The options that a saving may need. */
+const needed = [{}, { layer: 1 }, { after: 1 }];
+
+/** The defaults of a saving's options, as a recipe writes them. */
+function defaultsOf({ options }: Saving): [option: string, value: string][] {
+  const least = needed.find((values) => options.safeParse(values).success)!;
+  return Object.entries(options.parse(least) as object).flatMap(([option, value]) =>
+    value === undefined || Object.hasOwn(least, option) ? [] : [[option, String(value)] as [string, string]],
+  );
+}
+
+const all = savings.flatMap((saving) =>
+  defaultsOf(saving).map(([option, value]) => ({
+    key: `${saving.name}:${option}`,
+    saving: saving.name,
+    option,
+    value,
+  })),
+);
+const changesOf = (saving: string, option: string): DefaultChange[] =>
+  defaultChanges.filter((change) => change.saving === saving && change.option === option);
+
+describe("the changes of defaults", () => {
+  test.each(defaultChanges)("$saving's $option from $before to $now: both are values of it", (change) => {
+    const { options } = savings.find(({ name }) => name === change.saving)!;
+    for (const value of [change.before, change.now])
+      expect(options.parse({ [change.option]: value })).toHaveProperty(change.option);
+  });
+
+  // A first default that is another one than recorded is a change that the list lacks.
+  test.each(all)("lead from the first default to today's: $key", ({ saving, option, value }) => {
+    const changes = changesOf(saving, option);
+    const [first, ...later] = [...changes.map(({ before }) => before), value];
+    expect(changes.map(({ now }) => now)).toEqual(later);
+    expect(first).toMatchSnapshot();
+  });
+
+  test("of one option twice: the oldest default counts", () => {
+    const change = { version: "1.0.0", saving: "a", option: "x", before: "1", now: "2", reason: "" };
+    const later = { ...change, before: "2", now: "3" };
+    const others = [
+      { ...change, option: "y" },
+      { ...change, saving: "b" },
+    ];
+    expect(oldestDefaults("a", [change, ...others, later])).toEqual([change, others[0]]);
+  });
+});

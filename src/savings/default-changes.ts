@@ -1,0 +1,37 @@
+/** A default of a saving's option that is no longer what it was. */
+export interface DefaultChange {
+  /** The version of Modicum that has the new one. */
+  readonly version: string;
+  readonly saving: string;
+  readonly option: string;
+  /** Values as a recipe writes them. */
+  readonly before: string;
+  readonly now: string;
+  readonly reason: string;
+  /** An option of the saving that leaves this one without a default. */
+  readonly unless?: string;
+}
+
+/**
+ * Every change of a default, oldest first. Recipes that were registered or measured before keep the old one;
+ * CHANGELOG.md lists them (`npx tsx tools/options.ts`).
+ */
+export const defaultChanges: readonly DefaultChange[] = [
+  {
+    ...{ version: "unreleased", saving: "dynamax", option: "fill" },
+    ...{ before: "copy-kv/ssm-partial", now: "copy-hidden/copy-kv/ssm-partial", unless: "risk" },
+    reason:
+      "on models that were not trained for exits, most of what a text's likelihood loses comes from copied keys and values ([figures](docs/results/exits/README.md))",
+  },
+];
+
+/** The oldest defaults of a saving's options that have changed. */
+export const oldestDefaults = (
+  saving: string,
+  changes: readonly DefaultChange[] = defaultChanges,
+): readonly DefaultChange[] =>
+  changes.filter(
+    (change, i) =>
+      change.saving === saving &&
+      changes.findIndex((other) => other.saving === saving && other.option === change.option) === i,
+  );
