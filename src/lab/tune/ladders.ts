@@ -1,0 +1,103 @@
+import { type Ladder, type Range, type Rungs, rungsAt } from "../../savings/auto/ladder.ts";
+import { mean } from "../../util/mean.ts";
+import type { LossType } from "../../util/risk/losses.ts";
+import type { Price, TuningItem } from "./problem.ts";
+
+/** A recipe's losses on the searched items, in their order, and its price. */
+export interface Measured {
+  readonly recipe: string;
+  readonly losses: readonly number[];
+  readonly price: Price;
+}
+
+/** The searched items, and every recipe that survived the race on them; dense among them, with losses of 0. */
+export interface Searched {
+  readonly items: readonly TuningItem[];
+  readonly recipes: readonly Measured[];
+  readonly type: LossType;
+}
+
+/** A ladder with its mean loss and price over the searched items. */
+export interface Rated {
+  readonly ladder: Ladder;
+  readonly loss: number;
+  readonly price: number;
+}
+
+const ALL: Range = [0, Number.MAX_SAFE_INTEGER];
+/** Ranges of length at most, and items of each at least. */
+const RANGES = 3;
+const FEWEST = 12;
+/** Shares of the risk that the recipe of a range may lose on the searched items. */
+const SHARES = [0, 0.25, 0.5, 0.75, 1];
+
+/**
+ * Ladders of what survived the race: each recipe alone, and for each of several tolerances the cheapest recipe of every
+ * range of length. They need no further answers.
+ */
+export function laddersOf(searched: Searched, risk: number): Rated[] {
+  const alone = searched.recipes
+    .filter(({ recipe }) => recipe !== "dense")
+    .map((each) => [rungsOf(ALL, [each], searched)]);
+  const ranges = rangesOf(searched.items.map(({ tokens }) => tokens));
+  const composed =
+    ranges.length > 1
+      ? SHARES.map((share) => merged(ranges.map((range) => cheapest(range, searched, share * risk))))
+      : [];
+  const byText = new Map<string, Ladder>([...alone, ...composed].map((ladder) => [JSON.stringify(ladder), ladder]));
+  return [...byText.values()].map((ladder) => rated(ladder, searched));
+}
+
+/** Ranges of about equal numbers of items, without gaps. */
+function rangesOf(lengths: readonly number[]): Range[] {
+  const sorted = lengths.toSorted((a, b) => a - b);
+  const parts = Math.min(RANGES, Math.floor(sorted.length / FEWEST));
+  const cuts = Array.from(
+    { length: Math.max(0, parts - 1) },
+    (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / parts)]!,
+  );
+  const starts = [0, ...new Set(cuts.filter((cut) => cut > sorted[0]!))];
+  return starts.map((from, i) => [from, (starts[i + 1] ?? ALL[1] + 1) - 1]);
+}
+
+/** Dense is always allowed, except where a benefit is set against harm: there whatever runs less often changes the mean. */
+const rungsOf = (tokens: Range, recipes: readonly Measured[], { type }: Searched): Rungs => ({
+  tokens,
+  rungs: [...new Set([...recipes.map(({ recipe }) => recipe), ...(type === "signed" ? [] : ["dense"])])],
+});
+
+/** The cheapest recipe that loses at most so much in the range, with those that lose nowhere there where it does not. */
+function cheapest(range: Range, searched: Searched, most: number): Rungs {
+  const inside = searched.items.flatMap(({ tokens }, i) => (tokens >= range[0] && tokens <= range[1] ? [i] : []));
+  const lossesIn = ({ losses }: Measured) => inside.map((i) => losses[i]!);
+  const priceIn = ({ price }: Measured) => mean(inside.map((i) => price(searched.items[i]!)));
+  const fitting = searched.recipes.filter((each) => mean(lossesIn(each)) <= most);
+  const best = fitting.reduce((a, b) => (priceIn(b) < priceIn(a) ? b : a));
+  const safer = (each: Measured) => lossesIn(each).every((loss, i) => loss <= losses[i]!);
+  const losses = lossesIn(best);
+  return rungsOf(range, searched.type === "signed" ? [best] : [best, ...fitting.filter(safer)], searched);
+}
+
+/** Neighbouring ranges with the same rungs are one. */
+function merged(ranges: readonly Rungs[]): Ladder {
+  const ladder: Rungs[] = [];
+  for (const next of ranges) {
+    const before = ladder.at(-1);
+    if (before === undefined || JSON.stringify(before.rungs) !== JSON.stringify(next.rungs)) ladder.push(next);
+    else ladder[ladder.length - 1] = { ...before, tokens: [before.tokens[0], next.tokens[1]] };
+  }
+  return ladder;
+}
+
+/** The largest loss of the recipes that are allowed at the item's length. */
+export const ladderLoss = (ladder: Ladder, { tokens }: TuningItem, lossOf: (recipe: string) => number): number =>
+  Math.max(...rungsAt(ladder, tokens).map((recipe) => (recipe === "dense" ? 0 : lossOf(recipe))));
+
+function rated(ladder: Ladder, { items, recipes }: Searched): Rated {
+  const byRecipe = new Map(recipes.map((each) => [each.recipe, each]));
+  const losses = items.map((item, i) => ladderLoss(ladder, item, (recipe) => byRecipe.get(recipe)!.losses[i]!));
+  const prices = items.map((item) =>
+    Math.min(...rungsAt(ladder, item.tokens).map((recipe) => byRecipe.get(recipe)!.price(item))),
+  );
+  return { ladder, loss: mean(losses), price: mean(prices) };
+}

@@ -1,0 +1,70 @@
+import { type Ladder, rungsAt } from "../../savings/auto/ladder.ts";
+import { mean } from "../../util/mean.ts";
+import type { Bound, LossType } from "../../util/risk/losses.ts";
+import { pValue } from "../../util/risk/p-value.ts";
+import { ladderLoss } from "./ladders.ts";
+import type { Answers, TuningItem } from "./problem.ts";
+import { lossesOf } from "./race.ts";
+import { grouped } from "./split.ts";
+
+/** The outcome of one test. */
+export interface Verdict {
+  readonly ladder: Ladder;
+  /** The p-value of "the expected loss is above the risk"; of a test that ended early, its least possible value. */
+  readonly p: number;
+  /** Mean loss of the items that were answered. */
+  readonly mean: number;
+  /** Groups that were answered. */
+  readonly groups: number;
+  readonly certified: boolean;
+}
+
+/**
+ * Tests ladders in order on items that chose nothing, up to the first that fails: those before it are all certified with
+ * the bound's confidence (fixed-sequence testing, Angelopoulos et al., arXiv 2110.01052).
+ */
+export async function testInOrder<T extends TuningItem>(
+  order: readonly Ladder[],
+  items: readonly T[],
+  { type, bound }: { readonly type: LossType; readonly bound: Bound },
+  answers: Pick<Answers<T>, "lossOf">,
+): Promise<Verdict[]> {
+  const verdicts: Verdict[] = [];
+  for (const ladder of order) {
+    const verdict = await testOf(ladder, items, { type, bound }, answers);
+    verdicts.push(verdict);
+    if (!verdict.certified) break;
+  }
+  return verdicts;
+}
+
+/** Tests one ladder. It ends early only if it fails even if nothing more is lost. @throws RangeError if there are no items */
+export async function testOf<T extends TuningItem>(
+  ladder: Ladder,
+  items: readonly T[],
+  { type, bound }: { readonly type: LossType; readonly bound: Bound },
+  answers: Pick<Answers<T>, "lossOf">,
+): Promise<Verdict> {
+  const groups = grouped(items);
+  const values: number[] = [];
+  for (const [i, group] of groups.entries()) {
+    const from = values.length;
+    for (const item of group) values.push(await lossAt(ladder, item, answers));
+    const ends = i + 1 === groups.length;
+    if (!ends && values.slice(from).every((loss) => loss <= bound.risk)) continue;
+    const rest = Array<number>(items.length - values.length).fill(least(type));
+    const p = pValue(lossesOf(type, items, [...values, ...rest]), bound);
+    const certified = p <= 1 - bound.confidence;
+    if (ends || !certified) return { ladder, p, mean: mean(values), groups: i + 1, certified };
+  }
+  throw new RangeError("a ladder is tested on at least one item");
+}
+
+const least = (type: LossType): number => (type === "signed" ? -1 : 0);
+
+async function lossAt<T extends TuningItem>(ladder: Ladder, item: T, answers: Pick<Answers<T>, "lossOf">) {
+  const losses = new Map<string, number>();
+  for (const recipe of rungsAt(ladder, item.tokens))
+    if (recipe !== "dense") losses.set(recipe, await answers.lossOf(recipe, item));
+  return ladderLoss(ladder, item, (recipe) => losses.get(recipe)!);
+}

@@ -1,0 +1,39 @@
+import { binomialCdf } from "../../util/risk/binomial.ts";
+import type { Bound, LossType } from "../../util/risk/losses.ts";
+import type { TuningItem } from "./problem.ts";
+
+/** The items that a recipe is searched on, and those that it is tested on, each in the order of their groups. */
+export interface Parts<T> {
+  readonly search: readonly T[];
+  readonly test: readonly T[];
+}
+
+/**
+ * A third of the groups to search and the rest to test, in the order of their hashes: there is no seed to try. If every
+ * loss is 0 or 1, the test part ends at the last size that allows one more loss; the rest is searched.
+ */
+export function split<T extends TuningItem>(items: readonly T[], type: LossType, bound: Bound): Parts<T> {
+  const groups = grouped(items);
+  const wanted = groups.length - Math.floor(groups.length / 3);
+  const alone = groups.every((group) => group.length === 1);
+  const tested = type === "binary" && alone ? usefulSize(wanted, bound) : wanted;
+  const searched = groups.length - tested;
+  return { search: groups.slice(0, searched).flat(), test: groups.slice(searched).flat() };
+}
+
+/** Items of one group together, in the order of the groups' hashes. */
+export function grouped<T extends TuningItem>(items: readonly T[]): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const item of items) groups.set(item.group, [...(groups.get(item.group) ?? []), item]);
+  return [...groups].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, group]) => group);
+}
+
+/** The largest number up to `n` that certifies with one loss more than the numbers below it; `n` if none certifies. */
+function usefulSize(n: number, { risk, confidence }: Bound): number {
+  let useful = n;
+  for (let lost = 0, size = 1; size <= n; lost++) {
+    while (size <= n && binomialCdf(lost, size, risk) > 1 - confidence) size++;
+    if (size <= n) useful = size;
+  }
+  return useful;
+}

@@ -1,0 +1,56 @@
+import { mean } from "../../util/mean.ts";
+import { laddersOf, type Rated } from "./ladders.ts";
+import { testOrder } from "./order.ts";
+import type { Answers, Candidate, Problem, TuningItem } from "./problem.ts";
+import { search } from "./search.ts";
+import { testInOrder, type Verdict } from "./sequence.ts";
+import { split } from "./split.ts";
+
+/** The steps that make a certificate valid. */
+export interface Procedure {
+  readonly split: typeof split;
+  readonly test: typeof testInOrder;
+}
+
+/** Learns what a tuning has come to. */
+export interface Watch {
+  /** Called with the order of the test before its first item runs; the order is final. */
+  ordered?(order: readonly Rated[]): Promise<void>;
+}
+
+export interface Outcome<T extends TuningItem> {
+  readonly search: readonly T[];
+  readonly test: readonly T[];
+  /** Candidates and unions that survived the race. */
+  readonly survivors: readonly Candidate[];
+  /** Dense's mean price over the searched items. */
+  readonly dense: number;
+  /** Ladders as they were to be tested, from dearest to cheapest. */
+  readonly order: readonly Rated[];
+  /** The tests that were run, in this order; the last one may have failed. */
+  readonly verdicts: readonly Verdict[];
+  /** The cheapest certified ladder; undefined: dense. */
+  readonly chosen: Verdict | undefined;
+}
+
+/**
+ * Chooses the cheapest ladder of recipes whose expected loss is at most the bound's risk, with its confidence: searched
+ * on a third of the groups, tested on the others.
+ */
+export async function tune<T extends TuningItem>(
+  problem: Problem<T>,
+  answers: Answers<T>,
+  watch: Watch = {},
+  procedure: Procedure = { split, test: testInOrder },
+): Promise<Outcome<T>> {
+  const { type, bound } = problem;
+  const parts = procedure.split(problem.items, type, bound);
+  const { survivors, ...searched } = await search(problem, parts.search, answers);
+  const dense = mean(parts.search.map(searched.recipes[0]!.price));
+  const order = testOrder(laddersOf(searched, bound.risk), dense);
+  await watch.ordered?.(order);
+  const ladders = order.map(({ ladder }) => ladder);
+  const verdicts = await procedure.test(ladders, parts.test, { type, bound }, answers);
+  const chosen = verdicts.findLast(({ certified }) => certified);
+  return { ...parts, survivors, dense, order, verdicts, chosen };
+}
