@@ -38,7 +38,7 @@ const SHARES = [0, 0.25, 0.5, 0.75, 1];
 export function laddersOf(searched: Searched, risk: number): Rated[] {
   const alone = searched.recipes
     .filter(({ recipe }) => recipe !== "dense")
-    .map((each) => [rungsOf(ALL, [each], searched)]);
+    .map((each) => [rungsOf(ALL, each, searched)]);
   const ranges = rangesOf(searched.items.map(({ tokens }) => tokens));
   const composed =
     ranges.length > 1
@@ -60,22 +60,26 @@ function rangesOf(lengths: readonly number[]): Range[] {
   return starts.map((from, i) => [from, (starts[i + 1] ?? ALL[1] + 1) - 1]);
 }
 
-/** Dense is always allowed, except where a benefit is set against harm: there whatever runs less often changes the mean. */
-const rungsOf = (tokens: Range, recipes: readonly Measured[], { type }: Searched): Rungs => ({
+/**
+ * A recipe and, for whom that is not enough, dense: not where benefits are set against harm, since what runs less often
+ * would change the mean.
+ */
+const rungsOf = (tokens: Range, { recipe }: Measured, { type }: Searched): Rungs => ({
   tokens,
-  rungs: [...new Set([...recipes.map(({ recipe }) => recipe), ...(type === "signed" ? [] : ["dense"])])],
+  rungs: type === "signed" || recipe === "dense" ? [recipe] : [recipe, "dense"],
 });
 
-/** The cheapest recipe that loses at most so much in the range, with those that lose nowhere there where it does not. */
+/** The cheapest recipe that loses at most so much in the range. */
 function cheapest(range: Range, searched: Searched, most: number): Rungs {
   const inside = searched.items.flatMap(({ tokens }, i) => (tokens >= range[0] && tokens <= range[1] ? [i] : []));
-  const lossesIn = ({ losses }: Measured) => inside.map((i) => losses[i]!);
+  const lossIn = ({ losses }: Measured) => mean(inside.map((i) => losses[i]!));
   const priceIn = ({ price }: Measured) => mean(inside.map((i) => price(searched.items[i]!)));
-  const fitting = searched.recipes.filter((each) => mean(lossesIn(each)) <= most);
-  const best = fitting.reduce((a, b) => (priceIn(b) < priceIn(a) ? b : a));
-  const safer = (each: Measured) => lossesIn(each).every((loss, i) => loss <= losses[i]!);
-  const losses = lossesIn(best);
-  return rungsOf(range, searched.type === "signed" ? [best] : [best, ...fitting.filter(safer)], searched);
+  const fitting = searched.recipes.filter((each) => lossIn(each) <= most);
+  return rungsOf(
+    range,
+    fitting.reduce((a, b) => (priceIn(b) < priceIn(a) ? b : a)),
+    searched,
+  );
 }
 
 /** Neighbouring ranges with the same rungs are one. */

@@ -1,0 +1,88 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import { keepJson } from "../../util/write-whole.ts";
+import { readJson } from "../../weights/json-file.ts";
+import { quants } from "../../weights/prepared/quant.ts";
+import { home } from "../../weights/sources/home.ts";
+
+/** The losses that a certificate may bound. */
+export const lossNames = ["harm", "quality", "agreement", "nats"] as const;
+export type LossName = (typeof lossNames)[number];
+
+const length = z.int().min(0);
+
+/** Milliseconds of a request: `fixed + new·n + attended·n·(cached + n/2) + answer·m`, for n prompt tokens that are not cached and m answered. */
+const milliseconds = z.strictObject({ fixed: z.number(), new: z.number(), attended: z.number(), answer: z.number() });
+export type Milliseconds = z.infer<typeof milliseconds>;
+
+const rungs = z.strictObject({ tokens: z.tuple([length, length]), rungs: z.array(z.string()).min(1) });
+
+const fields = z.strictObject({
+  /** The recipes that may answer, by the prompt's length, all options spelled out. */
+  ladder: z.array(rungs),
+  /** The bound on the expected loss, in the loss's own unit, and the probability with which it holds. */
+  risk: z.number(),
+  confidence: z.number(),
+  loss: z.enum(lossNames),
+  type: z.enum(["binary", "unit", "signed"]),
+  items: z.strictObject({ search: length, test: length, groups: length }),
+  /** The how manieth tuning of this model, loss and task it is: each is tested at half the error of the one before. */
+  attempt: z.int().min(1),
+  p: z.number(),
+  /** Mean loss on the items of the test. */
+  mean: z.number(),
+  /** Dense's mean quality, if the loss compares qualities. */
+  quality: z.number().optional(),
+  /** The path of the test, from the dearest ladder on. */
+  order: z.array(z.strictObject({ ladder: z.array(rungs), p: z.number(), mean: z.number(), certified: z.boolean() })),
+  /** By recipe, dense among them. */
+  recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: milliseconds })),
+  /** Medians over the timed items: dense, and the ladder's cheapest. */
+  cost: z.strictObject({
+    by: z.enum(["ms", "flops", "bytes"]),
+    ms: z.strictObject({ dense: z.number(), chosen: z.number(), ci95: z.tuple([z.number(), z.number()]) }),
+    flops: z.strictObject({ dense: z.number(), chosen: z.number() }),
+    bytes: z.strictObject({ dense: z.number(), chosen: z.number() }),
+  }),
+  /** Tokens of the test's shortest and longest prompt, and of nine in ten answers at most. */
+  lengths: z.tuple([length, length]),
+  answer: length,
+  model: z.string(),
+  form: z.enum(quants),
+  codes: z.number(),
+  prompt: z.enum(["chat", "raw"]),
+  /** How tokens were drawn; a temperature of 0 is greedy. */
+  sampling: z.record(z.string(), z.number()),
+  adapter: z.string().optional(),
+  task: z.strictObject({ name: z.string(), hash: z.string() }),
+  machine: z.string(),
+  modicum: z.string(),
+  created: z.iso.datetime(),
+});
+
+export type Certificate = z.infer<typeof fields>;
+
+const stored = z.strictObject({ certificate: fields, sha256: z.string() });
+
+/** Holds one certificate per name. */
+export const certificateFile = (name: string): string => path.join(home(), "certificates", `${name}.json`);
+
+const hashOf = (certificate: Certificate): string =>
+  createHash("sha256").update(JSON.stringify(certificate)).digest("hex");
+
+/** Writes a certificate with its hash. @throws UserError if the disk refuses it */
+export const keepCertificate = (name: string, certificate: Certificate): Promise<void> =>
+  keepJson(certificateFile(name), { certificate, sha256: hashOf(fields.parse(certificate)) });
+
+/** @throws UserError if there is none of that name, or it was changed by hand */
+export function readCertificate(name: string): Certificate {
+  const file = certificateFile(name);
+  if (!existsSync(file))
+    throw new UserError(`auto:${name}: there is no certificate of that name; \`lab tune --name ${name}\` makes one`, 2);
+  const { certificate, sha256 } = readJson(file, stored, "a certificate");
+  if (hashOf(certificate) === sha256) return certificate;
+  throw new UserError(`${file} was changed after it was issued: its hash is not the one beside it; tune again`);
+}
