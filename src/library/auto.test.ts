@@ -67,7 +67,7 @@ test("a budget without a certificate, and a certificate beside a saving, are ref
 
 test("another way to draw is refused by name", async () => {
   await expect(ask({ temperature: 0.7 })).rejects.toThrow(
-    "auto:mine was certified with temperature off, and this request has 0.7; tune for it",
+    "auto:mine was certified with temperature off, and this request's is 0.7; tune for it",
   );
 });
 

@@ -32,12 +32,17 @@ export function parseStep(text: string): Step {
 
 const auto: Saving = autoSaving((texts) => parseRecipe(texts)) as Saving;
 
-/** `auto:NAME`: recipes by a certificate. */
-const certified = (text: string): Step => ({
-  text,
-  saving: auto,
-  options: checkedNamed(AUTO, auto.options, { name: text.slice(AUTO.length + 1) }),
-});
+/** `auto:NAME`, with or without `,else=dense`: recipes by a certificate. */
+function certified(text: string): Step {
+  const [name, other] = text.slice(AUTO.length + 1).split(",else=");
+  return { text, saving: auto, options: checkedNamed(AUTO, auto.options, { name, else: other }) };
+}
+
+/** The recipe of requests that name none: a certificate that says nothing of one leaves it dense. */
+export const asUsual = (recipe: Recipe): Recipe =>
+  recipe.map((step) =>
+    step.saving === auto && !step.text.includes(",") ? certified(`${step.text},else=dense`) : step,
+  );
 
 const readStep = (text: string) =>
   readNamed(text, (saving) => {

@@ -13,6 +13,7 @@ import { recipesOf } from "./ladder.ts";
 
 const options = z.strictObject({
   name: z.string().regex(/^[\w.-]{1,100}$/, "expected the name of a certificate: letters, digits, ., - and _"),
+  else: z.literal("dense", "expected dense").optional(),
 });
 type AutoOptions = z.infer<typeof options>;
 
@@ -20,8 +21,9 @@ type AutoOptions = z.infer<typeof options>;
 export const AUTO = "auto";
 
 /**
- * `auto:NAME`: each request runs under the cheapest recipe that a certificate of `lab tune` allows for it. `read` parses the recipes
- * of its ladder.
+ * `auto:NAME`: each request runs under the cheapest recipe that a certificate of `lab tune` allows for it. A request that is read or
+ * drawn in another way is refused; with `,else=dense`, the default of a server, dense answers it. `read` parses the recipes of the
+ * ladder.
  */
 export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<AutoOptions> => ({
   name: AUTO,
@@ -34,7 +36,7 @@ export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<A
   async check({ name }, host) {
     await requireModel(name, readCertificate(name), host);
   },
-  async prepare({ name }, host) {
+  async prepare({ name, else: other }, host) {
     const certificate = readCertificate(name);
     await requireModel(name, certificate, host);
     const variants = new Map<string, readonly PreparedSaving[]>([["dense", []]]);
@@ -42,7 +44,7 @@ export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<A
       variants.set(recipe, await preparedOf(read(recipe.split(" ")), host));
     return {
       variants: [...variants.values()],
-      plan: (request) => partOf(name, certificate, variants, request),
+      plan: (request) => partOf({ name, certificate, variants, strict: other === undefined }, request),
       [Symbol.dispose]: () => void [...variants.values()].flat().forEach((saving) => void saving[Symbol.dispose]()),
     };
   },
@@ -53,15 +55,18 @@ async function preparedOf(recipe: Recipe, host: SavingHost): Promise<PreparedSav
   return prepared.flatMap((saving) => saving ?? []);
 }
 
-function partOf(
-  name: string,
-  certificate: Certificate,
-  variants: ReadonlyMap<string, readonly PreparedSaving[]>,
-  request: PlanRequest,
-) {
+interface Ready {
+  readonly name: string;
+  readonly certificate: Certificate;
+  /** Its recipes by their texts. */
+  readonly variants: ReadonlyMap<string, readonly PreparedSaving[]>;
+  readonly strict: boolean;
+}
+
+function partOf({ name, certificate, variants, strict }: Ready, request: PlanRequest) {
   const chosen: Chosen = existsSync(switchFile(name))
     ? { ...choose(name, certificate, { ...request, facts: undefined }), reason: "off" }
-    : choose(name, certificate, request);
+    : choose(name, certificate, request, strict);
   const parts = variants.get(chosen.recipe)!.flatMap((saving) => saving.plan(request) ?? []);
   const plan = parts.length > 0 ? planOf(parts) : densePlan;
   return { ...plan, choice: choiceOf(name, certificate, chosen, request) };

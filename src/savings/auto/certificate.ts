@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
-import { keepJson } from "../../util/write-whole.ts";
+import { keepJson, writeWhole } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { home } from "../../weights/sources/home.ts";
@@ -72,6 +72,13 @@ export const certificateFile = (name: string): string => path.join(home(), "cert
 
 /** While it exists, the certificate is off: every request runs dense. */
 export const switchFile = (name: string): string => path.join(home(), "certificates", `${name}.off`);
+
+/** Switches a certificate on or off, for all processes, from the next request on. @throws UserError if there is none */
+export async function switchCertificate(name: string, on: boolean): Promise<void> {
+  readCertificate(name);
+  if (on) rmSync(switchFile(name), { force: true });
+  else await writeWhole(switchFile(name), "");
+}
 
 const hashOf = (certificate: Certificate): string =>
   createHash("sha256").update(JSON.stringify(certificate)).digest("hex");

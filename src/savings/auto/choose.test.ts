@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { choose } from "./choose.ts";
 import { certificateOf } from "./fixture.testing.ts";
-import type { RequestFacts } from "./guarantee.ts";
+import type { RequestFacts, Unguaranteed } from "./guarantee.ts";
 
 const certificate = certificateOf("lookup:most=8", {});
 const facts: RequestFacts = { form: "raw", sampling: {}, constrained: false, maxTokens: 100 };
@@ -37,10 +37,11 @@ test.each([
   expect(choose("mine", certificate, request)).toMatchObject({ recipe: "dense", reason });
 });
 
-test.each<[string, Partial<RequestFacts>]>([
-  ["prompts of the form raw, and this request has chat", { form: "chat" }],
-  ["temperature off, and this request has 0.7", { sampling: { temperature: 0.7 } }],
-  ["no adapter, and this request has mine", { adapter: "mine" }],
-])("%s: refused", (sentence, over) => {
-  expect(() => chosen(50, over)).toThrow(`auto:mine was certified with ${sentence}`);
+test.each<[Unguaranteed, string, Partial<RequestFacts>]>([
+  ["form", "with prompts of the form raw, and this request's is chat", { form: "chat" }],
+  ["sampling", "with temperature off, and this request's is 0.7", { sampling: { temperature: 0.7 } }],
+  ["adapter", "without the adapter mine", { adapter: "mine" }],
+])("another %s is refused by name, or dense where nobody named the recipe", (reason, sentence, over) => {
+  expect(() => chosen(50, over)).toThrow(`auto:mine was certified ${sentence}; tune for it, or name another recipe`);
+  expect(choose("mine", certificate, asking(50, over), false)).toMatchObject({ recipe: "dense", reason });
 });

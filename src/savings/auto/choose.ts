@@ -13,14 +13,16 @@ export type Chosen = { readonly recipe: string; readonly cost: Cost } & (
 /**
  * The recipe of a request under a certificate: the cheapest that its ladder allows at this length or, under a budget, the one of
  * least loss that fits, else the cheapest. Outside of what was tested, dense.
- * @throws UserError if prompts are read or answers drawn in another way than those of the test
+ * @throws UserError if prompts are read or answers drawn in another way than those of the test, unless not `strict`
  */
-export function choose(name: string, certificate: Certificate, request: PlanRequest): Chosen {
+export function choose(name: string, certificate: Certificate, request: PlanRequest, strict = true): Chosen {
   const { facts } = request;
   const costOf = (recipe: string): Cost => costs(certificate, recipe, request);
   if (facts === undefined) return { recipe: "dense", cost: costOf("dense"), reason: "scored" };
-  requireSame(name, certificate, facts);
-  const reason = outside(certificate, request, facts);
+  const difference = differenceOf(certificate, facts);
+  if (difference !== undefined && strict)
+    throw new UserError(`auto:${name} was certified ${difference.sentence}; tune for it, or name another recipe`, 2);
+  const reason = difference?.reason ?? outside(certificate, request, facts);
   if (reason !== undefined) return { recipe: "dense", cost: costOf("dense"), reason };
   const rungs = rungsAt(certificate.ladder, request.prompt).map((recipe) => ({ recipe, cost: costOf(recipe) }));
   const by = certificate.cost.by === "flops" ? "flops" : "ms";
@@ -58,16 +60,20 @@ function outside(
   return prompt < least || prompt > most ? "length" : undefined;
 }
 
-function requireSame(name: string, { prompt, sampling, adapter }: Certificate, facts: RequestFacts): void {
-  const refuse = (what: string, held: unknown, wanted: unknown) => {
-    throw new UserError(
-      `auto:${name} was certified with ${what} ${held}, and this request has ${wanted}; tune for it`,
-      2,
-    );
-  };
-  if (facts.form !== undefined && facts.form !== prompt) refuse("prompts of the form", prompt, facts.form);
-  if (adapter === undefined && facts.adapter !== undefined) refuse("no", "adapter", facts.adapter);
-  for (const setting of new Set([...Object.keys(sampling), ...Object.keys(facts.sampling)]))
-    if (sampling[setting] !== facts.sampling[setting])
-      refuse(setting, sampling[setting] ?? "off", facts.sampling[setting] ?? "none");
+interface Difference {
+  readonly reason: Unguaranteed;
+  readonly sentence: string;
+}
+
+/** How the request is read or drawn in another way than those of the test, if it is. */
+function differenceOf({ prompt, sampling, adapter }: Certificate, facts: RequestFacts): Difference | undefined {
+  if (facts.form !== undefined && facts.form !== prompt)
+    return { reason: "form", sentence: `with prompts of the form ${prompt}, and this request's is ${facts.form}` };
+  if (facts.adapter !== undefined && facts.adapter !== adapter)
+    return { reason: "adapter", sentence: `without the adapter ${facts.adapter}` };
+  const settings = [...new Set([...Object.keys(sampling), ...Object.keys(facts.sampling)])];
+  const other = settings.find((setting) => sampling[setting] !== facts.sampling[setting]);
+  if (other === undefined) return undefined;
+  const [held, wanted] = [sampling[other] ?? "off", facts.sampling[other] ?? "off"];
+  return { reason: "sampling", sentence: `with ${other} ${held}, and this request's is ${wanted}` };
 }

@@ -23,7 +23,17 @@ export const guarantee = z.strictObject({
 export type Guarantee = z.infer<typeof guarantee>;
 
 /** Why an answer is dense's, without a guarantee, though a certificate was asked for. */
-export const unguaranteed = z.enum(["length", "images", "tools", "ids", "scored", "off"]);
+export const unguaranteed = z.enum([
+  "length",
+  "sampling",
+  "images",
+  "tools",
+  "form",
+  "adapter",
+  "ids",
+  "scored",
+  "off",
+]);
 export type Unguaranteed = z.infer<typeof unguaranteed>;
 
 /** What a certificate must know of a request, besides its prompt's length and images. */
