@@ -57,7 +57,7 @@ export interface Summary {
 
 export interface TopicScore {
   readonly label: string;
-  /** Cosine of label and paper, from -1 to 1. */
+  /** How far the label's cosine is above its mean over the reference collection, in standard deviations. */
   readonly score: number;
 }
 

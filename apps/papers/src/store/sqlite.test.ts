@@ -31,11 +31,12 @@ test("another program's database is left alone", async () => {
   await expect(openStore(file)).rejects.toThrow("other.db is another program's database");
 });
 
-test("a file from before there were accounts gets them, and keeps its readers", async () => {
+test("a file from before there were accounts gets them, keeps its readers, and finds its topics again", async () => {
   const file = join(folder, "before.db");
   const before = new Libsql(file);
   before.exec(`${steps[0]}; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`);
   before.exec("INSERT INTO marks VALUES ('a-paper', 'reader', 'save', 1)");
+  before.exec("INSERT INTO papers VALUES ('a', NULL, 'a', 'A', '', NULL, NULL, NULL, 0, NULL, NULL, '[]', '[]')");
   before.close();
   const store = await openStore(file);
   const link = await store.subscriptions.token("sign-in", "ada@example.org", 0);
@@ -43,6 +44,7 @@ test("a file from before there were accounts gets them, and keeps its readers", 
   expect(await store.readers.marks(await store.accounts.reader("browser"))).toEqual(
     new Map([["a-paper", new Set(["save"])]]),
   );
+  expect(await store.papers.pending("topics", 10)).toEqual(["a"]);
   await store.close();
 });
 
