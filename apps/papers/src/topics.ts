@@ -67,14 +67,18 @@ export class TopicClassifier implements AsyncDisposable {
   }
 }
 
-function normOf(scores: readonly number[]): Norm {
+export function normOf(scores: readonly number[]): Norm {
   const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
   const variance = scores.reduce((sum, score) => sum + (score - mean) ** 2, 0) / scores.length;
   return { mean, deviation: Math.sqrt(variance) };
 }
 
+/** Cosines in standard deviations from their means. */
+export const standardised = (scores: readonly number[], norms: readonly Norm[]): number[] =>
+  scores.map((score, i) => (score - norms[i]!.mean) / norms[i]!.deviation);
+
 function bestOf(labels: readonly string[], scores: readonly number[], norms: readonly Norm[]): TopicScore | undefined {
-  const all = labels.map((label, i) => ({ label, score: (scores[i]! - norms[i]!.mean) / norms[i]!.deviation }));
+  const all = standardised(scores, norms).map((score, i) => ({ label: labels[i]!, score }));
   return all.filter(({ score }) => score >= FITS).sort((a, b) => b.score - a.score)[0];
 }
 
