@@ -15,7 +15,7 @@ export const daySchema = z
   .refine(isDay, "there is no such day");
 
 const count = z.int("expected a whole number").min(0, "expected 0 or more");
-const webAddress = z.url({ protocol: /^https?$/, error: "expected an http or https address" });
+export const webAddress = z.url({ protocol: /^https?$/, error: "expected an http or https address" });
 
 /** A source's words about one paper. What a source does not tell is unknown: `null`, or an empty list. */
 export const paperInputSchema = z.object({
