@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql";
 import { afterAll, expect, test } from "vitest";
+import { wishSchema } from "../mail/wish.ts";
 import { paperInputSchema } from "../paper.ts";
 import { openStore } from "../store.ts";
 import { APPLICATION_ID, steps } from "./schema.ts";
@@ -46,6 +47,33 @@ test("a file from before there were accounts gets them, keeps its readers, and f
   );
   expect(await store.papers.pending("topics", 10)).toEqual(["a"]);
   await store.close();
+});
+
+test("a deleted account leaves neither its address nor its reader in any table", async () => {
+  const file = join(folder, "deleted.db");
+  const { accounts, subscriptions, readers, outbox, close } = await openStore(file);
+  const address = "ada@example.org";
+  await accounts.signIn(await subscriptions.token("sign-in", address, 0), "before", "browser", 0);
+  const reader = await accounts.reader("browser");
+  const wish = wishSchema.parse({ reader, tags: ["later"] });
+  await readers.mark(reader, "a-paper", "save");
+  await readers.tag(reader, "a-paper", "later");
+  await subscriptions.activate(address, wish);
+  for (const purpose of ["sign-in", "unsubscribe"] as const) await subscriptions.token(purpose, address, 0);
+  await subscriptions.token("confirm", JSON.stringify({ address, wish }), 0);
+  await outbox.add({ message: "m", address, period: "p", content: { kind: "confirm", wish }, at: 0 });
+  const db = new Libsql(file);
+  const rows = (table: string) => db.prepare(`SELECT * FROM ${table}`).all([]);
+  const tables = (db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all([]) as { name: string }[]).map(
+    ({ name }) => name,
+  );
+  const naming = () =>
+    tables.filter((table) => [address, reader].some((name) => JSON.stringify(rows(table)).includes(name)));
+  expect(naming().sort()).toEqual(["accounts", "browsers", "marks", "outbox", "subscriptions", "tags", "tokens"]);
+  await accounts.remove("browser");
+  expect(naming()).toEqual([]);
+  db.close();
+  await close();
 });
 
 test("a transaction that fails changes nothing, and holds up no other", async () => {
