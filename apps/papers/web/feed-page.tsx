@@ -43,12 +43,14 @@ interface FeedPageProps extends ListProps, Omit<Parameters<typeof FeedFilters>[0
 /** The papers of a period. */
 export const FeedPage = ({ heading, total, fault, papers, marks, links, ...filters }: FeedPageProps) => (
   <>
-    <h1>{heading}</h1>
-    <p class="quiet">
-      {count(total, "paper")}
-      {filters.topic && `, on ${filters.topic}`}
-    </p>
-    <FeedFilters {...filters} own={marks.tags} />
+    <div class="top">
+      <h1>{heading}</h1>
+      <p class="quiet">
+        {count(total, "paper")}
+        {filters.topic && ` on ${filters.topic}`}, most votes, comments and reads first
+      </p>
+      <FeedFilters {...filters} own={marks.tags} />
+    </div>
     {fault && (
       <p class="fault" role="alert">
         {fault}
