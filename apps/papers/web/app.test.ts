@@ -145,3 +145,20 @@ test("too many searches wait; unknown addresses and faults are plain sentences",
   expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"]);
   expect(site.faults).toEqual([]);
 });
+
+test("the topics' page counts the papers of each topic, and those without one", async () => {
+  const { topics } = site.papers.store;
+  await topics.setLabels(["exits", "vision"]);
+  await topics.put(
+    new Map([
+      ["early-exits", { label: "exits", score: 3 }],
+      ["older-work", undefined],
+    ]),
+  );
+  const { text } = await site.visitor().get("/topics");
+  expect(text).toMatch(/exits<\/a> <span class="quiet">1 paper /);
+  expect(text).toMatch(/vision<\/a> <span class="quiet">0 papers /);
+  expect(text).toContain("3 papers without a topic.");
+  await topics.setLabels([]);
+  expect((await site.visitor().get("/topics")).text).not.toContain("without a topic");
+});
