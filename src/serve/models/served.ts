@@ -112,6 +112,18 @@ export class Catalogue {
     return new Catalogue(offered, elsewhere, pairs, rankersIn(specs, nameIn), plansIn(specs, nameIn));
   }
 
+  /** All that requests may name as their model, without registered recipes. */
+  get #names(): string[] {
+    const pipelines = [...this.pairs, ...this.rankers, ...this.plans].map(({ name }) => name);
+    return [...this.#served.keys(), ...this.#bases.keys(), ...this.elsewhere, ...pipelines];
+  }
+
+  /** The name that requests need not give; undefined if there are several. */
+  get only(): string | undefined {
+    const [name, ...others] = this.#names;
+    return others.length === 0 ? name : undefined;
+  }
+
   list(): Served[] {
     return [...this.#served.values()];
   }
@@ -228,6 +240,7 @@ export class Catalogue {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     if (!entry && this.plan(name)) throw new HttpError(400, notOneModel(name), { param: "model" });
+    if (!entry && name === "") throw unnamed(this.#names);
     if (!entry)
       throw unknown(name, [
         ...this.#served.keys(),
@@ -282,6 +295,11 @@ const ADAPTER = "is an adapter, which /v1/chat/completions, /v1/completions and 
 
 const notOneModel = (name: string): string =>
   `${name.slice(0, 100)} is a planner with an executor, which POST /v1/chat/completions takes; expected one model`;
+
+function unnamed(names: readonly string[]): HttpError {
+  const message = `model: expected one of ${names.slice(0, 10).join(", ")}, got nothing`;
+  return new HttpError(400, message, { param: "model" });
+}
 
 function unknown(name: string, names: readonly string[]): HttpError {
   const near = nearest(name, names);
