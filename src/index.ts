@@ -23,6 +23,7 @@ export { together as sumReceipts } from "./ledger/together.ts";
 export {
   type Answered,
   type AnsweredChunk,
+  type AnswererCallOptions,
   type AnswererOptions,
   AnswerPipeline,
   openAnswerer,
