@@ -55,6 +55,7 @@ export {
 export { openReceipts } from "./library/open-receipts.ts";
 export type {
   BatchRequest,
+  Called,
   Chunk,
   ClassifyOptions,
   CodeCompletion,
@@ -68,6 +69,7 @@ export type {
   RelevanceOptions,
   RunOptions,
   Stoppable,
+  ToolCall,
 } from "./library/options.ts";
 export {
   openPipeline,

@@ -157,11 +157,14 @@ export class AnswerPipeline implements AsyncDisposable {
   /** The whole answer at once. @throws UserError */
   async answer(question: string | readonly ChatMessage[], options: AnswererCallOptions = {}): Promise<Answered> {
     const whole: Pick<Completion, "text" | "tokens"> = { text: "", tokens: [] };
-    for await (const { text, tokens, finishReason, receipt, retrieval } of this.generate(question, options)) {
+    for await (const { text, tokens, finishReason, receipt, retrieval, prompt: _, ...called } of this.generate(
+      question,
+      options,
+    )) {
       whole.text += text;
       whole.tokens.push(...tokens);
       if (finishReason && receipt && retrieval)
-        return { ...whole, finishReason, ...shown(whole.text, retrieval), receipt };
+        return { ...whole, ...called, finishReason, ...shown(whole.text, retrieval), receipt };
     }
     throw new Error("an answer ended without its receipt");
   }

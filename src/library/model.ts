@@ -42,6 +42,7 @@ import { beginning, classifyBy, embedBy, labelsFor, oneTextEach } from "./readin
 import { imageTextOf, type RecognizeCall, recognizeRequest } from "./recognize-request.ts";
 import { formOf, type Reading as PromptReading, requestOf } from "./request.ts";
 import { Runs } from "./runs.ts";
+import { withCalls } from "./tool-calls.ts";
 
 /**
  * A loaded model. Calls run under their own recipe or the one it was loaded with. Dispose of it (`using`, or
@@ -136,7 +137,7 @@ export class Model implements Disposable {
     const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     const time = new Stopwatch(arrived);
     const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked, time, signal);
-    yield* this.#runs.answer(request, checked);
+    yield* withCalls(this.#runs.answer(request, checked), checked);
   }
 
   /** Streams an answer to ids and rows of the stream, as a pipeline has put them together. @throws UserError as `generate` does */
@@ -166,11 +167,14 @@ export class Model implements Disposable {
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<Completion> {
     const whole: Pick<Completion, "text" | "tokens" | "prompt"> = { text: "", tokens: [] };
-    for await (const { text, tokens, prompt: scored, finishReason, receipt } of this.generate(prompt, options)) {
+    for await (const { text, tokens, prompt: scored, finishReason, receipt, ...called } of this.generate(
+      prompt,
+      options,
+    )) {
       whole.text += text;
       whole.tokens.push(...tokens);
       if (scored) whole.prompt = [...scored];
-      if (finishReason && receipt) return { ...whole, finishReason, receipt };
+      if (finishReason && receipt) return { ...whole, ...called, finishReason, receipt };
     }
     throw new Error("an answer ended without its receipt");
   }

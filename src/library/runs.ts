@@ -20,6 +20,7 @@ import { Biller } from "./biller.ts";
 import type { Model } from "./model.ts";
 import type { BatchRequest, Chunk, Completion, Stoppable } from "./options.ts";
 import { requestOf } from "./request.ts";
+import { calledIn } from "./tool-calls.ts";
 
 /** A request among many, its options read. */
 type OneOfMany = Options & Pick<BatchRequest, "prompt"> & { readonly save?: Recipe | undefined };
@@ -131,7 +132,7 @@ export class Runs {
       return answers.map(({ text, tokens, prompt, reason, usage }, i) => {
         const scored = prompt && { prompt: [...prompt] };
         const receipt = this.#biller.receipt(usage, leases[i]!.recipe);
-        return { text, tokens: [...tokens], ...scored, finishReason: reason, receipt };
+        return { text, tokens: [...tokens], ...scored, ...calledIn(text, all[i]!), finishReason: reason, receipt };
       });
     } finally {
       for (const lease of leases) lease[Symbol.dispose]();
