@@ -44,6 +44,9 @@ import { formOf, type Reading as PromptReading, requestOf } from "./request.ts";
 import { Runs } from "./runs.ts";
 import { withCalls } from "./tool-calls.ts";
 
+/** Learns the form of a prompt (undefined for ids), and the recipe that it runs under. */
+export type FormWatcher = (form: PromptForm | undefined, recipe: Recipe) => void;
+
 /**
  * A loaded model. Calls run under their own recipe or the one it was loaded with. Dispose of it (`using`, or
  * `model.dispose()`) to free its memory.
@@ -61,7 +64,7 @@ export class Model implements Disposable {
     private readonly lease: Lease | undefined,
     /** Milliseconds. */
     loadTime: number,
-    private readonly onForm: ((form: PromptForm | undefined) => void) | undefined,
+    private readonly onForm: FormWatcher | undefined,
   ) {
     this.#loaded = loaded;
     this.#runs = new Runs(this, loaded.source, loadTime);
@@ -69,15 +72,10 @@ export class Model implements Disposable {
 
   /**
    * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began. `onForm` is
-   * called with the form of each prompt that is to be answered (undefined for ids), and may refuse it.
+   * called for each prompt that is to be answered, and may refuse it.
    * @throws UserError if the recipe cannot act in the model
    */
-  static async open(
-    loaded: LoadedModel,
-    recipe: Recipe,
-    started: number,
-    onForm?: (form: PromptForm | undefined) => void,
-  ): Promise<Model> {
+  static async open(loaded: LoadedModel, recipe: Recipe, started: number, onForm?: FormWatcher): Promise<Model> {
     try {
       const lease = await loaded.use(recipe);
       return new Model(loaded, recipe, lease, performance.now() - started, onForm);
@@ -127,8 +125,8 @@ export class Model implements Disposable {
   }
 
   /** @throws UserError if the model's recipe was measured on prompts of another form */
-  checkForm(prompt: Prompt, options: PromptReading): void {
-    this.onForm?.(this.formOf(prompt, options));
+  checkForm(prompt: Prompt, options: PromptReading, recipe: Recipe = this.recipe): void {
+    this.onForm?.(this.formOf(prompt, options), recipe);
   }
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
@@ -136,7 +134,13 @@ export class Model implements Disposable {
     const checked = given("generate's options", args.runOptions, options);
     const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     const time = new Stopwatch(arrived);
-    const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked, time, signal);
+    const request = await requestOf(
+      this,
+      given("generate's prompt", args.prompt, prompt),
+      { ...asked, save },
+      time,
+      signal,
+    );
     yield* withCalls(this.#runs.answer(request, checked), checked);
   }
 

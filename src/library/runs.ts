@@ -120,7 +120,7 @@ export class Runs {
       const arrived = performance.now();
       for (const { prompt, save = this.model.recipe, ...asked } of all) {
         const time = new Stopwatch(arrived);
-        const request = await requestOf(this.model, prompt, asked, time, signal);
+        const request = await requestOf(this.model, prompt, { ...asked, save }, time, signal);
         const lease = await recipes.use(save);
         leases.push(lease);
         parsed.push({ ...request, plan: lease.plan(request.prompt.length, request.visual) });

@@ -3,6 +3,7 @@ import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
+import { uncertified } from "../../savings/notice-form.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import {
   earlierRecipe,
@@ -189,14 +190,14 @@ export class Catalogue {
   }
 
   /**
-   * Compares a prompt's form with those that the request's registered recipe was measured on; `form`: undefined for ids.
+   * Compares a prompt's form with those that the request's recipe was measured on; `form`: undefined for ids.
    * @returns sentences about the recipe for the log, each the first time that it holds
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
-  checkForm({ registered }: Chosen, form: PromptForm | undefined): string[] {
-    if (!registered) return [];
-    const { name, entry, notice } = registered;
-    return [notice, requireForm(name, entry, form)].filter((it) => it !== undefined).filter((it) => this.isNew(it));
+  checkForm({ registered, recipe }: Chosen, form: PromptForm | undefined): string[] {
+    const measured = registered && [registered.notice, requireForm(registered.name, registered.entry, form)];
+    const all = [...(measured ?? []), ...uncertified(recipe, form)];
+    return all.filter((it) => it !== undefined).filter((it) => this.isNew(it));
   }
 
   /** True the first time, for a notice that is logged once. */
