@@ -51,7 +51,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
     { adapter, adapters, device },
     resolving.onNotice,
   );
-  return Model.open(loaded, recipe, started, formCheck(name, registered, resolving.onNotice));
+  return Model.open(loaded, recipe, started, { onForm: formCheck(name, registered, resolving.onNotice), adapter });
 }
 
 /** Compares the form of each prompt with the evidence of a registered recipe and of savings; a notice is given once. */

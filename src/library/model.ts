@@ -1,3 +1,4 @@
+import path from "node:path";
 import { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
 import type { EncoderModel } from "../engine/encoder/encoder-model.ts";
@@ -47,6 +48,13 @@ import { withCalls } from "./tool-calls.ts";
 /** Learns the form of a prompt (undefined for ids), and the recipe that it runs under. */
 export type FormWatcher = (form: PromptForm | undefined, recipe: Recipe) => void;
 
+interface OpenOptions {
+  /** Called for each prompt that is to be answered; it may refuse it. */
+  readonly onForm?: FormWatcher;
+  /** The folder of the adapter that the model was loaded with. */
+  readonly adapter?: string | undefined;
+}
+
 /**
  * A loaded model. Calls run under their own recipe or the one it was loaded with. Dispose of it (`using`, or
  * `model.dispose()`) to free its memory.
@@ -54,6 +62,7 @@ export type FormWatcher = (form: PromptForm | undefined, recipe: Recipe) => void
 export class Model implements Disposable {
   readonly #loaded: LoadedModel;
   readonly #runs: Runs;
+  readonly #onForm: FormWatcher | undefined;
   #disposed = false;
   #recognizer: Promise<Recognizer> | undefined;
 
@@ -64,21 +73,21 @@ export class Model implements Disposable {
     private readonly lease: Lease | undefined,
     /** Milliseconds. */
     loadTime: number,
-    private readonly onForm: FormWatcher | undefined,
+    { onForm, adapter }: OpenOptions,
   ) {
     this.#loaded = loaded;
-    this.#runs = new Runs(this, loaded.source, loadTime);
+    this.#onForm = onForm;
+    this.#runs = new Runs(this, loaded.source, loadTime, adapter && path.basename(path.resolve(adapter)));
   }
 
   /**
-   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began. `onForm` is
-   * called for each prompt that is to be answered, and may refuse it.
+   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began.
    * @throws UserError if the recipe cannot act in the model
    */
-  static async open(loaded: LoadedModel, recipe: Recipe, started: number, onForm?: FormWatcher): Promise<Model> {
+  static async open(loaded: LoadedModel, recipe: Recipe, started: number, options: OpenOptions = {}): Promise<Model> {
     try {
       const lease = await loaded.use(recipe);
-      return new Model(loaded, recipe, lease, performance.now() - started, onForm);
+      return new Model(loaded, recipe, lease, performance.now() - started, options);
     } catch (error) {
       loaded[Symbol.dispose]();
       throw error;
@@ -126,7 +135,7 @@ export class Model implements Disposable {
 
   /** @throws UserError if the model's recipe was measured on prompts of another form */
   checkForm(prompt: Prompt, options: PromptReading, recipe: Recipe = this.recipe): void {
-    this.onForm?.(this.formOf(prompt, options), recipe);
+    this.#onForm?.(this.formOf(prompt, options), recipe);
   }
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */

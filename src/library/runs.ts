@@ -45,8 +45,9 @@ export class Runs {
     private readonly source: ResolvedModel,
     /** Milliseconds. */
     loadTime: number,
+    adapter: string | undefined,
   ) {
-    this.#biller = new Biller(source.name, loadTime);
+    this.#biller = new Biller(source.name, loadTime, adapter);
   }
 
   /** True if one has computed numbers that are not finite. */
