@@ -106,7 +106,10 @@ describe("a run with an adapter", () => {
   test("asks in the form of the adapter's training, and its recipe brings the adapter", async () => {
     await writeRecord(own, { prompt: "raw" });
     const { summary, texts } = await run(chatting, questions(), {}, own);
-    expect(summary).toMatchObject({ prompt: "raw", adapter: { folder: path.relative("", own), sha256: adapterHash(own) } });
+    expect(summary).toMatchObject({
+      prompt: "raw",
+      adapter: { folder: path.relative("", own), sha256: adapterHash(own) },
+    });
     using direct = await load(chatting, { quant: "f32", adapter: own });
     const stop = { ...greedy, stop: ["\n"], maxTokens: 32 };
     expect(texts[0]).toBe((await direct.complete("the cat", stop)).text);
