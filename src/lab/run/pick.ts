@@ -74,11 +74,11 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
   return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;
 }
 
-/** The recipe that takes least time among those that take less than dense and save no FLOPs, by which `pick` goes. */
-export function fasterWithoutFlops(summary: Summary, quality: number): RecipeSummary | undefined {
-  const dense = summary.recipes.find(({ recipe }) => recipe === "dense")!;
-  return summary.recipes
-    .filter((r) => r.flops_saved <= 0 && r.ms_per_item < dense.ms_per_item && worstGain(summary, r) >= quality)
+/** The fastest recipe that took less time than dense, saves no FLOPs, and changes quality by `quality` or better in the mean. */
+export function fasterWithoutFlops({ recipes, metric }: Summary, quality: number): RecipeSummary | undefined {
+  const dense = recipes.find(({ recipe }) => recipe === "dense")!;
+  return recipes
+    .filter((r) => r.flops_saved <= 0 && r.ms_per_item < dense.ms_per_item && gainOf(metric, r.delta.mean) >= quality)
     .sort((a, b) => a.ms_per_item - b.ms_per_item)[0];
 }
 
