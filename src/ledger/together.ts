@@ -10,8 +10,9 @@ export function together(parts: readonly Receipt[]): Receipt {
   const [first] = parts;
   if (!first) throw new RangeError("a request without parts has no receipt");
   if (parts.length === 1) return first;
+  const { model, recipe, adapter } = first;
   const cut = parts.find((p) => p.cut)?.cut;
-  return makeReceipt({ model: first.model, recipe: first.recipe, ...amountsOf(parts), ...(cut && { cut }) });
+  return makeReceipt({ model, recipe, ...(adapter && { adapter }), ...amountsOf(parts), ...(cut && { cut }) });
 }
 
 /** A receipt's amounts. */

@@ -16,6 +16,7 @@ export class Biller {
   constructor(
     private readonly name: string,
     loadTime: number,
+    private readonly adapter?: string,
   ) {
     this.#unbilledLoad = loadTime;
   }
@@ -29,6 +30,7 @@ export class Biller {
     return makeReceipt({
       model: this.name,
       recipe: recipe.map((s) => s.text),
+      ...(this.adapter !== undefined && { adapter: this.adapter }),
       tokens,
       flops,
       bytes,
