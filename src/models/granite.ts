@@ -16,6 +16,7 @@ export const graniteScales = (fields: Fields): Partial<TransformerConfig> => ({
 /** Granite 3 (IBM 2024): Llama with multipliers on embeddings, attention scores, sublayers' outputs and logits. */
 export const granite = decoder("granite", {
   scheme: llamaNames,
+  defaults: { rms_norm_eps: 1e-6 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     return readTransformer(fields, graniteScales(fields));

@@ -93,7 +93,7 @@ export async function load(
     const adapters = ownAdapter === undefined ? { adapters: foldersOf(served.adapters) } : { adapter: ownAdapter };
     const device = runsOn(served.source, served.device) ? served.device : "cpu";
     const loaded = await openModel(served.source, [], quant, { ...adapters, device }, onNotice);
-    const model = await Model.open(loaded, [], started);
+    const model = await Model.open(loaded, [], started, { adapter: ownAdapter });
     return { model, turns: model.schedule(scheduling) };
   } catch (error) {
     throw asModelFault(error);

@@ -5,6 +5,7 @@ import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
+import { uncertified } from "../../savings/notice-form.ts";
 import { asUsual, checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import {
   earlierRecipe,
@@ -119,6 +120,18 @@ export class Catalogue {
     return new Catalogue(offered, elsewhere, pairs, rankersIn(specs, nameIn), plansIn(specs, nameIn), usual);
   }
 
+  /** All that requests may name as their model, without registered recipes. */
+  get #names(): string[] {
+    const pipelines = [...this.pairs, ...this.rankers, ...this.plans].map(({ name }) => name);
+    return [...this.#served.keys(), ...this.#bases.keys(), ...this.elsewhere, ...pipelines];
+  }
+
+  /** The name that requests need not give; undefined if there are several. */
+  get only(): string | undefined {
+    const [name, ...others] = this.#names;
+    return others.length === 0 ? name : undefined;
+  }
+
   list(): Served[] {
     return [...this.#served.values()];
   }
@@ -199,14 +212,14 @@ export class Catalogue {
   }
 
   /**
-   * Compares a prompt's form with those that the request's registered recipe was measured on; `form`: undefined for ids.
+   * Compares a prompt's form with those that the request's recipe was measured on; `form`: undefined for ids.
    * @returns sentences about the recipe for the log, each the first time that it holds
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
-  checkForm({ registered }: Chosen, form: PromptForm | undefined): string[] {
-    if (!registered) return [];
-    const { name, entry, notice } = registered;
-    return [notice, requireForm(name, entry, form)].filter((it) => it !== undefined).filter((it) => this.isNew(it));
+  checkForm({ registered, recipe }: Chosen, form: PromptForm | undefined): string[] {
+    const measured = registered && [registered.notice, requireForm(registered.name, registered.entry, form)];
+    const all = [...(measured ?? []), ...uncertified(recipe, form)];
+    return all.filter((it) => it !== undefined).filter((it) => this.isNew(it));
   }
 
   /** True the first time, for a notice that is logged once. */
@@ -250,6 +263,7 @@ export class Catalogue {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     if (!entry && this.plan(name)) throw new HttpError(400, notOneModel(name), { param: "model" });
+    if (!entry && name === "") throw unnamed(this.#names);
     if (!entry)
       throw unknown(name, [
         ...this.#served.keys(),
@@ -304,6 +318,11 @@ const ADAPTER = "is an adapter, which /v1/chat/completions, /v1/completions and 
 
 const notOneModel = (name: string): string =>
   `${name.slice(0, 100)} is a planner with an executor, which POST /v1/chat/completions takes; expected one model`;
+
+function unnamed(names: readonly string[]): HttpError {
+  const message = `model: expected one of ${names.slice(0, 10).join(", ")}, got nothing`;
+  return new HttpError(400, message, { param: "model" });
+}
 
 function unknown(name: string, names: readonly string[]): HttpError {
   const near = nearest(name, names);

@@ -69,6 +69,7 @@ export const dynamax: Saving<DynamaxOptions> = {
   unsupported: exitUnsupported,
   files: ["file"],
   seams: () => ["the exits of an answer"],
+  certifiedOn: ({ risk }) => (risk === undefined ? undefined : "raw"),
   async check(options, host) {
     await open(options, host);
   },
