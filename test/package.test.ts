@@ -66,25 +66,17 @@ test("pnpm installs it, and runs none of the packages' scripts", async ({ skip }
   const pnpm = ["exec", "--yes", "--prefer-offline", "pnpm@10", "--"];
   const other = join(folder, "pnpm");
   mkdirSync(other);
+  writeFileSync(join(other, "package.json"), '{ "private": true }');
+  const modicum = join(other, "node_modules", ".bin", "modicum");
   const missing = await within(other, "npm", ...pnpm, "--version").then(
     () => false,
     () => true,
   );
   skip(missing, "pnpm cannot be fetched from the registry");
   await within(other, "npm", ...pnpm, "add", "--prefer-offline", "--store-dir", join(folder, "store"), tarball());
-  expect(await within(other, "node_modules/.bin/modicum", "--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(await within(other, modicum, "--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
   const { tokens } = JSON.parse(
-    await within(
-      other,
-      "node_modules/.bin/modicum",
-      "run",
-      "--json",
-      "--model",
-      "mamba-tiny",
-      "--max-tokens",
-      "4",
-      "Hi",
-    ),
+    await within(other, modicum, "run", "--json", "--model", "mamba-tiny", "--max-tokens", "4", "Hi"),
   );
   expect(tokens).toHaveLength(4);
   await within(other, "node", "--eval", 'import("modicum")');
