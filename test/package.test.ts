@@ -1,22 +1,30 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LIBRARIES, LIBRARIES_IN_PACKAGE } from "../src/runtime/ort/library.ts";
 import { home, resolveModel } from "../src/weights/sources/index.ts";
 import { root } from "./program.testing.ts";
 
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), "modicum-package-"));
-/** Every command finds the model where the other tests keep it. */
-const env = { ...process.env, MODICUM_HOME: home(), DEBUG: "modicum" };
+/**
+ * Every command finds the model where the other tests keep it. Packages' scripts run as users have them: `npm test` hands
+ * the clone's setting on.
+ */
+const env = { ...process.env, MODICUM_HOME: home(), DEBUG: "modicum", npm_config_ignore_scripts: "false" };
 
-async function inFolder(command: string, ...words: string[]): Promise<string> {
-  const child = run(command, words, { cwd: folder, env });
+const inFolder = (command: string, ...words: string[]) => within(folder, command, ...words);
+
+async function within(cwd: string, command: string, ...words: string[]): Promise<string> {
+  const child = run(command, words, { cwd, env });
   child.child.stdin?.end();
   return (await child).stdout;
 }
+
+const tarball = () => join(folder, readdirSync(folder).find((file) => file.endsWith(".tgz"))!);
 
 const rejected = (running: Promise<unknown>): Promise<{ stderr: string }> =>
   running.then(
@@ -26,11 +34,10 @@ const rejected = (running: Promise<unknown>): Promise<{ stderr: string }> =>
 
 beforeAll(async () => {
   await resolveModel("smollm2");
-  await run("npm", ["run", "build"], { cwd: root });
-  await run("npm", ["pack", "--pack-destination", folder], { cwd: root });
+  rmSync(join(root, "dist"), { recursive: true, force: true });
+  await run("npm", ["pack", "--ignore-scripts=false", "--pack-destination", folder], { cwd: root });
   writeFileSync(join(folder, "package.json"), '{ "type": "module", "private": true }');
-  const [tarball] = readdirSync(folder).filter((file) => file.endsWith(".tgz"));
-  await inFolder("npm", "install", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", `./${tarball}`);
+  await inFolder("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball());
 }, 600_000);
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -41,6 +48,45 @@ test("the installed program answers", async () => {
   );
   expect(tokens).toHaveLength(receipt.tokens.completion);
   expect(receipt.flops.spent).toBeGreaterThan(0);
+});
+
+test("no package's script downloads", async () => {
+  const lock = JSON.parse(readFileSync(join(folder, "node_modules", ".package-lock.json"), "utf8"));
+  const scripts = Object.keys(lock.packages).filter((name) => lock.packages[name].hasInstallScript);
+  // Both find their built libraries in packages of their own.
+  expect(scripts).toEqual(["node_modules/koffi", "node_modules/msgpackr-extract"]);
+});
+
+test("it has ONNX Runtime's library for each platform, and its licence", () => {
+  const libraries = join(folder, "node_modules", "modicum", LIBRARIES_IN_PACKAGE);
+  for (const file of [...Object.values(LIBRARIES), "LICENSE.txt"]) expect(existsSync(join(libraries, file))).toBe(true);
+});
+
+test("pnpm installs it, and runs none of the packages' scripts", async ({ skip }) => {
+  const pnpm = ["exec", "--yes", "--prefer-offline", "pnpm@10", "--"];
+  const other = join(folder, "pnpm");
+  mkdirSync(other);
+  writeFileSync(join(other, "package.json"), '{ "private": true }');
+  const modicum = join(other, "node_modules", ".bin", "modicum");
+  const missing = await within(other, "npm", ...pnpm, "--version").then(
+    () => false,
+    () => true,
+  );
+  skip(missing, "pnpm cannot be fetched from the registry");
+  await within(other, "npm", ...pnpm, "add", "--prefer-offline", "--store-dir", join(folder, "store"), tarball());
+  expect(await within(other, modicum, "--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
+  const { tokens } = JSON.parse(
+    await within(other, modicum, "run", "--json", "--model", "mamba-tiny", "--max-tokens", "4", "Hi"),
+  );
+  expect(tokens).toHaveLength(4);
+  await within(other, "node", "--eval", 'import("modicum")');
+}, 600_000);
+
+test("a package without a build says so", async () => {
+  const unbuilt = mkdtempSync(join(folder, "unbuilt-"));
+  cpSync(join(root, "bin"), join(unbuilt, "bin"), { recursive: true });
+  const { stderr } = await rejected(within(unbuilt, "node", "bin/modicum.js"));
+  expect(stderr).toContain("dist/cli.js is missing: this package was packed without a build");
 });
 
 test("a stack trace has short lines that name the sources", async () => {
