@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import koffi, { type LibraryHandle } from "koffi";
 import { UserError } from "../../util/errors.ts";
@@ -16,11 +17,11 @@ export const LIBRARIES: Readonly<Record<string, string>> = {
   "win32-arm64": "win32/arm64/onnxruntime.dll",
 };
 
-/** Where a clone has the libraries: in a package of development, since its script downloads files for CUDA. */
+/** Where a clone has the libraries: a development dependency, since its install script downloads files for CUDA. */
 export const LIBRARIES_IN_CLONE = "node_modules/onnxruntime-node/bin/napi-v6";
 
-/** Where the build copies the libraries, for the published package. */
-export const LIBRARIES_IN_PACKAGE = "dist/onnxruntime";
+/** The npm package that has a platform's library alone, an optional dependency of the published package. */
+export const platformPackage = (platform: string): string => `modicum-onnxruntime-${platform}`;
 
 /** ONNX Runtime's shared library for this platform. */
 export function libraryPath(): string {
@@ -31,7 +32,17 @@ export function libraryPath(): string {
       `no ONNX Runtime library for ${platform}: expected one of ${Object.keys(LIBRARIES).join(", ")}`,
     );
   const inClone = path.join(packageRoot(), LIBRARIES_IN_CLONE, file);
-  return existsSync(inClone) ? inClone : path.join(packageRoot(), LIBRARIES_IN_PACKAGE, file);
+  return existsSync(inClone) ? inClone : installed(platformPackage(platform), path.basename(file));
+}
+
+function installed(name: string, file: string): string {
+  try {
+    return createRequire(import.meta.url).resolve(`${name}/${file}`);
+  } catch {
+    throw new UserError(
+      `the package ${name} is missing, which has ONNX Runtime's library: it is an optional dependency of modicum, so install without --omit=optional`,
+    );
+  }
 }
 
 /** The loaded library must stay referenced: if it were collected, every function pointer would dangle. */
