@@ -44,7 +44,7 @@ async function within(cwd: string, command: string, ...words: string[]): Promise
   return (await child).stdout;
 }
 
-const rejected = (running: Promise<unknown>): Promise<{ stderr: string }> =>
+const rejected = (running: Promise<unknown>): Promise<{ stdout: string; stderr: string }> =>
   running.then(
     () => Promise.reject(new Error("expected it to fail")),
     (error) => error,
@@ -128,9 +128,14 @@ test("of the platforms' packages, this platform's alone is installed, with its l
 test("without its platform's package, one sentence names it", async () => {
   const library = join(folder, "node_modules", platformPackage(platform));
   renameSync(library, join(folder, "aside"));
-  const { stderr } = await rejected(inFolder("npx", "modicum", "run", "Hi"));
+  const [run, doctor] = await Promise.all([
+    rejected(inFolder("npx", "modicum", "run", "Hi")),
+    rejected(inFolder("npx", "modicum", "doctor")),
+  ]);
   renameSync(join(folder, "aside"), library);
-  expect(stderr).toContain(`the package ${platformPackage(platform)} is missing, which has ONNX Runtime's library`);
+  const sentence = `the package ${platformPackage(platform)} is missing, which has ONNX Runtime's library`;
+  expect(run.stderr).toContain(`error: ${sentence}`);
+  expect(doctor.stdout).toMatch(new RegExp(`^MISSING +ONNX Runtime +${sentence}`, "m"));
 });
 
 test("pnpm installs it, and runs none of the packages' scripts", async ({ skip }) => {
