@@ -10,7 +10,7 @@ import type { Chosen } from "./served.ts";
 export interface ChosenRanker {
   readonly named: FirstName;
   readonly ranks: Chosen;
-  /** The encoder for long lists. @throws HttpError 404 if the server does not offer it */
+  /** The encoder, if one presorts. @throws HttpError 404 if the server does not offer it */
   presorts(): Promise<Chosen>;
 }
 
