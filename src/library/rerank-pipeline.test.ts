@@ -32,7 +32,7 @@ const documents = ["ab cd ef", "gh ij", "kl mn op", "qr"];
 
 /** The windows of a ranking, and the logits of the first. */
 async function ranked(given: string, more: { adapter?: string | undefined } = {}) {
-  using ranker = await openReranker(`${file}+first${given}`, { quant: "f32", ...more });
+  using ranker = await openReranker(`${file}+first${given}`, { quant: "f32", first: { presort: "none" }, ...more });
   const { windows } = await ranker.rerank("why", documents);
   return {
     places: windows.map(({ window }) => window),
@@ -54,4 +54,19 @@ test("the adapter that comes with a model and its windows are used at once; none
   const [plain, explicit] = [await ranked(`${same},adapter=none`), await ranked(same, { adapter })];
   expect(explicit.logits).toEqual(bundled.logits);
   expect(Math.max(...plain.logits.map((logit, i) => Math.abs(logit - bundled.logits[i]!)))).toBeGreaterThan(1e-3);
+});
+
+test("a list has the same ranking in any order, unless presort is none", async () => {
+  const reversed = documents.toReversed();
+  const ranking = async (list: readonly string[], presort?: string) => {
+    using ranker = await openReranker(`${file}+first@windowSize=4,stride=4`, {
+      quant: "f32",
+      ...(presort && { first: { presort } }),
+    });
+    return (await ranker.rerank("cd of ef", list)).order.map((i) => list[i]);
+  };
+  expect(await ranking(reversed)).toEqual(await ranking(documents));
+  expect(await ranking(reversed, "none")).not.toEqual(await ranking(documents, "none"));
+  const sentences = fileURLToPath(new URL("../engine/fixtures/sentences", import.meta.url));
+  expect(await ranking(reversed, sentences)).toEqual(await ranking(documents, sentences));
 });

@@ -44,7 +44,7 @@ test("an encoder presorts, letters order the front, and the rest keep their orde
   expect(order.slice(6)).toEqual(sorted.results.slice(6).map(({ index }: { index: number }) => index));
   expect(receiptSchema.parse(receipt)).toMatchObject({
     ...{ model: "letters+first", recipe: ["first:windowSize=4,stride=2,rankEnd=6,presort=sentences"], estimated: true },
-    work: { windows: { dense: 2, run: 2 }, calls: { letters: { dense: 2, run: 2 }, sentences: { dense: 1, run: 1 } } },
+    work: { windows: { dense: 2, run: 2 }, calls: { letters: { dense: 2, run: 2 }, sentences: { dense: 0, run: 1 } } },
   });
   expect(receipt.work.decoded.run).toBe(2);
   expect(usage.completion_tokens).toBe(2);
@@ -68,7 +68,7 @@ test.each([
   ["letter+first", 404, 'no model is called "letter" here; did you mean "letters"?'],
   ["sentences+first@presort=none", 400, "sentences is an encoder, which embeds or classifies texts"],
   ["tiny+first@windowSize=4,stride=2,presort=none", 400, "the letter A is no token, and first ranks by letters"],
-  ["letters+first@windowSize=4,stride=2,rankEnd=6", 404, "@presort=none keeps the given order"],
+  ["letters+first@windowSize=4,stride=2,presort=minilm", 404, "@presort=bm25 needs none"],
 ])("%s is refused", async (model, status, sentence) => {
   const [got, message] = await refusal(ask(model));
   expect(message).toContain(sentence);
@@ -81,6 +81,24 @@ test("documents with identifiers, a chat's marks or control characters are data;
   expect(results.map(({ index }: { index: number }) => index).sort()).toEqual([...odd.keys()]);
   const [status, message] = await refusal(ask("letters+first", { documents: ["a", ""] }));
   expect([status, message]).toEqual([400, expect.stringMatching(/^documents\.1.*must not be empty/)]);
+});
+
+test("a short list is presorted, too: its order does not count, unless the request says presort none", async () => {
+  const six = documents.slice(0, 6);
+  const ranking = async (list: readonly string[], presort?: string) => {
+    const model = "letters+first@windowSize=6,stride=6";
+    const { results, receipt } = await jsonOf(ask(model, { documents: list, presort }));
+    return { texts: results.map(({ index }: { index: number }) => list[index]), work: receipt.work };
+  };
+  const [one, other] = [await ranking(six), await ranking(six.toReversed())];
+  expect(other.texts).toEqual(one.texts);
+  expect(one.work.presorted).toEqual({ dense: 0, run: 6 });
+  const unsorted = await ranking(six.toReversed(), "none");
+  expect(unsorted.texts).not.toEqual(one.texts);
+  expect(unsorted.work).not.toHaveProperty("presorted");
+  expect((await ranking(six, "sentences")).work.calls.sentences).toEqual({ dense: 0, run: 1 });
+  const [status, message] = await refusal(ask("sentences", { presort: "none" }));
+  expect([status, message]).toEqual([400, expect.stringContaining("expected presort for a listwise reranker")]);
 });
 
 test("rank_end says how many are reordered, and is for listwise rerankers alone", async () => {
