@@ -23,7 +23,7 @@ beforeAll(() => {
     cpSync(path.join(adapter, name), path.join(folder, name));
   const hash = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
   const data = { name: "lists", sha256: hash(Buffer.of()), lists: 1 };
-  const trained = { model: { name: "letters", sha256: hash(model) }, options, data };
+  const trained = { model: { name: "letters", sha256: hash(model) }, options, data, notice: "measured" };
   writeFileSync(path.join(folder, "first.json"), JSON.stringify(trained));
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -69,4 +69,21 @@ test("a list has the same ranking in any order, unless presort is none", async (
   expect(await ranking(reversed, "none")).not.toEqual(await ranking(documents, "none"));
   const sentences = fileURLToPath(new URL("../engine/fixtures/sentences", import.meta.url));
   expect(await ranking(reversed, sentences)).toEqual(await ranking(documents, sentences));
+});
+
+test("the notice of the adapter that comes with a model is given once, and only with that adapter", async () => {
+  const notices = async (given: string, adapter?: string) => {
+    const onNotice = vi.fn();
+    using ranker = await openReranker(`${file}+first@windowSize=3,stride=2${given}`, {
+      quant: "f32",
+      onNotice,
+      ...(adapter && { adapter }),
+    });
+    await ranker.rerank("why", documents);
+    await ranker.rerank("why", documents);
+    return onNotice.mock.calls;
+  };
+  expect(await notices("")).toEqual([["measured"]]);
+  expect(await notices(",adapter=none")).toEqual([]);
+  expect(await notices("", adapter)).toEqual([]);
 });

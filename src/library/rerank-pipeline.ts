@@ -35,6 +35,7 @@ export async function openReranker(name: string, options: RerankerOptions = {}):
   if (!named) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
   const loading = { ...rest, ...(quant && { quant }) };
   const trained = rest.adapter === undefined ? await trainedWith(named, first, rest) : undefined;
+  if (trained?.notice !== undefined) rest.onNotice?.(trained.notice);
   const merged = { ...named, options: optionsWith(named, trained, first) };
   const model = await load(named.model, { ...loading, adapter: rest.adapter ?? trained?.folder });
   try {

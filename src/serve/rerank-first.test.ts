@@ -1,18 +1,42 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tinyWithLetters } from "../engine/listwise/letters.testing.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-first-"));
+vi.mock("../util/bundled-folders.ts", async (original) => {
+  const { bundledFolders } = await original<typeof import("../util/bundled-folders.ts")>();
+  return { bundledFolders: (kind: string, file: string) => (kind === "first" ? [folder] : bundledFolders(kind, file)) };
+});
+
+/** A model with an adapter of its own, which has a notice. */
+function writeTrained(file: string): void {
+  const model = Buffer.concat([tinyWithLetters(), Buffer.alloc(32)]);
+  writeFileSync(file, model);
+  const adapter = fileURLToPath(new URL("../weights/adapter/fixtures/llama-gguf", import.meta.url));
+  for (const name of ["adapter_config.json", "adapter_model.safetensors"])
+    cpSync(path.join(adapter, name), path.join(folder, name));
+  const sha256 = createHash("sha256").update(model).digest("hex");
+  const options = { windowSize: 4, stride: 2, maxPassageWords: 2 };
+  const data = { name: "lists", sha256, lists: 1 };
+  const trained = { model: { name: "trained", sha256 }, options, data, notice: "measured" };
+  writeFileSync(path.join(folder, "first.json"), JSON.stringify(trained));
+}
+
 let server: Testing;
 beforeAll(async () => {
   const file = path.join(folder, "letters.gguf");
   writeFileSync(file, tinyWithLetters());
+  const trained = path.join(folder, "trained.gguf");
+  writeTrained(trained);
   server = await serveModels([
     `letters=${file}`,
+    `trained=${trained}`,
     ...TINY.slice(0, 2),
     "letters+first@windowSize=4,stride=2,presort=none",
   ]);
@@ -99,6 +123,11 @@ test("a short list is presorted, too: its order does not count, unless the reque
   expect((await ranking(six, "sentences")).work.calls.sentences).toEqual({ dense: 0, run: 1 });
   const [status, message] = await refusal(ask("sentences", { presort: "none" }));
   expect([status, message]).toEqual([400, expect.stringContaining("expected presort for a listwise reranker")]);
+});
+
+test("the notice of the adapter that comes with a model is logged once", async () => {
+  for (let i = 0; i < 2; i++) expect((await ask("trained+first")).status).toBe(200);
+  expect(server.logged.filter((line) => line.includes("measured"))).toHaveLength(1);
 });
 
 test("rank_end says how many are reordered, and is for listwise rerankers alone", async () => {

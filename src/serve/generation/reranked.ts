@@ -18,6 +18,8 @@ interface Asked {
 
 /** Ranks texts by the logits of letters; the scores are by text. @throws HttpError, UserError */
 export async function rerankByLetters(context: ServerContext, chosen: ChosenRanker, call: Call, asked: Asked) {
+  const { notice } = chosen;
+  if (notice !== undefined && context.catalogue.isNew(notice)) context.log.warn(notice);
   using bill = billFor(context, chosen.ranks.served.id, call);
   // It gives its model back before the other is asked for: a request that held both could wait for itself.
   const presorted = await presort(context, chosen, call, asked, bill);
