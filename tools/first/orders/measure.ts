@@ -16,7 +16,7 @@ import { HELD_OUT } from "../cranfield-queries.ts";
 import { jsonRows } from "../json-rows.ts";
 
 export const kinds = ["drawn", "found"] as const;
-export const arms = ["given", "first", "bm25", "bm25+first", "minilm", "minilm+first"] as const;
+export const arms = ["given", "bm25", "minilm", "bm25+first", "first"] as const;
 export const ROWS_FILE = "docs/results/first/orders/rows.jsonl";
 
 /** A list in one of its orders, ranked by an arm. */
@@ -86,8 +86,6 @@ async function opened(arm: OrdersRow["arm"]): Promise<Arm> {
       return byLetters("none");
     case "bm25+first":
       return byLetters("bm25");
-    case "minilm+first":
-      return byLetters("minilm");
   }
 }
 
