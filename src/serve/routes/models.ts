@@ -19,9 +19,7 @@ const model = z.object({
   reranker: z
     .object({ model: z.string(), presort: z.string() })
     .optional()
-    .describe(
-      "a listwise reranker's models: the one that ranks, and the encoder that orders long lists first, or none",
-    ),
+    .describe("a listwise reranker: the model that ranks, and what orders lists first: bm25, an encoder, or none"),
   plan: z
     .object({ planner: z.string(), executor: z.string() })
     .optional()
