@@ -25,6 +25,7 @@ beforeAll(async () => {
     ["words", "none", documents],
     ["vectors", model, documents],
     ["empty", "none", []],
+    ["uncategorised", "none", documents.slice(2)],
   ] as const) {
     await using index = await createIndex(name, { embedding });
     await index.add(all.map((document) => ({ ...document, categories: [...(document.categories ?? [])] })));
@@ -108,6 +109,7 @@ describe("a classifier that looks texts up", () => {
     [{}, ["sport", "sport"], 'the label "sport" is given twice; expected different ones'],
     [{}, ["sport", ""], "label 2 is empty, expected a text"],
     [{ index: "empty" }, labels, "the index empty is empty; add documents with categories to it"],
+    [{ index: "uncategorised" }, labels, "no document of the index uncategorised has categories, which qzero reads"],
     [{ index: undefined }, labels, "there is no index to look texts up in; expected one, or evidence"],
     [{ qzero: { retriever: "dense" } }, labels, "the index words has no vectors; search it by bm25"],
     [{ qzero: { mode: "both" } }, labels, "qzero: mode: "],

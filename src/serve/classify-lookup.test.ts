@@ -24,11 +24,13 @@ beforeAll(async () => {
     ["wiki", "none"],
     ["vectors", folder],
     ["empty", "none"],
+    ["plain", "none"],
   ] as const) {
     await using index = await createIndex(name, { embedding });
-    if (name !== "empty") await index.add(documents);
+    if (name === "plain") await index.add([{ id: "a", text: "Zun won the cup." }]);
+    else if (name !== "empty") await index.add(documents);
   }
-  const indexes = await Indexes.open(["wiki", "vectors", "empty"], undefined);
+  const indexes = await Indexes.open(["wiki", "vectors", "empty", "plain"], undefined);
   server = await serveModels(TINY, { indexes, vectors: smallVectors() });
 });
 afterAll(async () => {
@@ -95,6 +97,7 @@ describe("POST /v1/classify with retrieval", () => {
     [{ retrieval: always, input: " " }, 400, "text 1 is empty, expected at least one word"],
     [{ retrieval: { index: "wik" } }, 404, 'no index is called "wik" here; did you mean "wiki"?'],
     [{ retrieval: { index: "empty" } }, 400, "the index empty is empty; add documents with categories to it"],
+    [{ retrieval: { index: "plain" } }, 400, "no document of the index plain has categories, which qzero reads"],
     [{ retrieval: {} }, 400, "retrieval.index: expected an index, or evidence"],
     [{ retrieval: { ...always, retriever: "dense" } }, 400, "the index wiki has no vectors; search it by bm25"],
     [{ retrieval: { ...always, top_k: 0 } }, 400, "retrieval.top_k: must be at least 1 (got 0)"],
