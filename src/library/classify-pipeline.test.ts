@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { receiptSchema } from "../ledger/receipt.ts";
+import { measuredNotice } from "../pipelines/qzero/measured.ts";
 import { type ClassifierOptions, openClassifier } from "./classify-pipeline.ts";
 import { createIndex } from "./open-index.ts";
 
@@ -97,6 +98,15 @@ describe("a classifier that looks texts up", () => {
     });
     expect(Object.keys(results[0]!.scores)).toEqual(["fruit", "trains"]);
     expect(receipt.work).not.toHaveProperty("retrievals");
+  });
+
+  test("says once what looking up gains, when a text is first looked up", async () => {
+    const notices: string[] = [];
+    await using classifier = await open({ onNotice: (notice) => notices.push(notice) });
+    await classifier.classify(["Apples"], labels, { qzero: { when: "margin", margin: 0 } });
+    expect(notices).toEqual([]);
+    for (let i = 0; i < 2; i++) await classifier.classify(["Apples"], labels);
+    expect(notices).toEqual([measuredNotice("encoder")]);
   });
 
   test("stops with its signal", async () => {
