@@ -143,7 +143,7 @@ describe("the receipt", () => {
     expect(estimated).toBe(true);
   });
 
-  test("before the first lookup, one is billed as a plain reading: nothing is saved", async () => {
+  test("before the first lookup nothing is saved", async () => {
     for (const mode of ["append", "interpolate"] as const)
       expect((await cost({ mode, margin: 0 })).flops.saved).toBe(0);
     const prices = new LookupPrices();

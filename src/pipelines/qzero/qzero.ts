@@ -60,8 +60,8 @@ export interface QZeroAnswer {
 }
 
 /**
- * Classifies texts by the categories of documents that are found for them (QZero, Abdullahi et al., arXiv 2406.15241),
- * `input`: options, with the defaults of the scorer's kind.
+ * Classifies texts by the categories of documents that are found for them (QZero, Abdullahi et al., arXiv 2406.15241).
+ * Options that are left out have the defaults of the scorer's kind.
  * @throws UserError for an empty text, or a wrong option
  */
 export async function classify(
