@@ -82,7 +82,7 @@ export class Sequence implements Disposable {
   #acquire(alone: boolean): Slot {
     if (alone && this.#scores) this.engine.forget();
     const { plan } = this.#terms;
-    if (this.#scores) return this.engine.acquireEmpty(this.prompt, plan);
+    if (this.#scores || this.options.cachePrompt === false) return this.engine.acquireEmpty(this.prompt, plan);
     return alone ? this.engine.acquireAlone(this.prompt, this.#meter, plan) : this.engine.acquire(this.prompt, plan);
   }
 
