@@ -108,12 +108,12 @@ test("an admin sees models, what was spent and keys, but no key's secret or hash
 
 test("a prompt is answered under both recipes with the visitor's key; answers are text", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;
-  const fields = trial("colours?", "dense", "dynamax prune:keep=0.5");
+  const fields = trial("colours\r\nor?", "dense", "dynamax prune:keep=0.5");
   asked.length = 0;
   const page = await (await form("/console/chat", fields, { cookie })).text();
   const chats = asked.filter(({ path }) => path === "/v1/chat/completions");
   expect(chats.map(({ authorization }) => authorization)).toEqual([`Bearer ${admin}`, `Bearer ${admin}`]);
-  const messages = [{ role: "user", content: "colours?" }];
+  const messages = [{ role: "user", content: "colours\nor?" }];
   const terms = { model: "tiny", messages, max_tokens: 200, seed: 1, cache_prompt: false };
   expect(chats.map(({ body }) => body)).toEqual([
     { ...terms, savings: [] },
@@ -121,7 +121,7 @@ test("a prompt is answered under both recipes with the visitor's key; answers ar
   ]);
   expect(page.match(/&lt;b&gt;red&lt;\/b&gt;/g)).toHaveLength(2);
   expect(page).toContain('<th scope="row">Exits</th><td class="n">2</td>');
-  expect(page).toContain("colours?</textarea>");
+  expect(page).toContain("colours\nor?</textarea>");
 });
 
 test("the first answer is there before the second is made", async () => {

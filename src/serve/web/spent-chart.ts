@@ -7,7 +7,7 @@ import type { Spent } from "./spent.ts";
 
 /** Pixels. Letters stay readable on a phone, which shows it at nearly this width. */
 const [WIDTH, HEIGHT] = [360, 130];
-const MARGIN = { marginTop: 10, marginRight: 12, marginBottom: 32, marginLeft: 72 };
+const MARGIN = { marginTop: 10, marginRight: 12, marginBottom: 32, marginLeft: 84 };
 
 const { document } = parseHTML("<!doctype html><body></body>");
 

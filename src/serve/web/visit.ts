@@ -85,7 +85,9 @@ export class Visit {
       const chosen = text(fieldOf(place, model));
       return chosen === OWN ? text(ownField(place)).trim() : chosen || "dense";
     };
-    return this.#admitted({ model, prompt: text("prompt"), recipes: [recipe(0), recipe(1)] });
+    // Browsers send a form's lines with carriage returns, which would be tokens.
+    const prompt = text("prompt").replaceAll("\r\n", "\n");
+    return this.#admitted({ model, prompt, recipes: [recipe(0), recipe(1)] });
   }
 
   /** The page for admins; for others, a sign-in or the reason. */
