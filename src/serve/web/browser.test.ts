@@ -94,6 +94,20 @@ seen("faults are one sentence each: a recipe that there is not, none, and an emp
   expect(await texts(page, ".fault")).toEqual(["The prompt is empty; expected a question or a text to work on."]);
 });
 
+seen("a page that breaks off, as the server stops, says so in the answer's place", async () => {
+  const page = await opened();
+  await page.route("**/console/chat", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: (await response.text()).split("<article>")[0]! });
+  });
+  await page.getByRole("button", { name: "Answer twice" }).click();
+  await page.locator("#answers").waitFor();
+  const waiting = page.locator(".waiting:visible");
+  expect(await waiting.allTextContents()).toEqual([
+    "Answering with dense … If the page ends here, the server has stopped.",
+  ]);
+});
+
 seen("by keyboard: from the prompt over both lists to the button", async () => {
   const page = await opened();
   await page.getByRole("textbox", { name: "Prompt" }).focus();

@@ -61,7 +61,7 @@ export function chatForm({ models, savings, trial, fault }: ChatProps): Html {
     html`<div>${choices.map((choice, at) => recipeList(choice, at, place, choice === chosen ? trial : undefined))}${ownRecipe(place, chosen, trial)}</div>`;
   return html`<section id="chat">
 <h2>Compare two recipes on one prompt</h2>
-<form method="post" action="/console/chat#chat"><style>${new Html(shownFields(choices.length))}</style>
+<form method="post" action="/console/chat#answers"><style>${new Html(shownFields(choices.length))}</style>
 <label>Prompt<textarea name="prompt" required maxlength="20000" rows="9">${trial?.prompt ?? EXAMPLE}</textarea></label>
 <div class="terms"><label>Model<select name="model">${choices.map(({ id }, at) => option(id, id, id === chosen.id, `m${at}`))}</select></label>
 ${side(0)}${side(1)}</div>
@@ -96,7 +96,7 @@ function recipeList(choice: ModelChoice, at: number, place: 0 | 1, trial: Trial 
     all.length === 0
       ? NOTHING
       : html`<optgroup label="${label}">${all.map(({ text, summary }) => option(text, summary ? `${text}: ${summary}` : text, text === selected))}</optgroup>`;
-  return html`<label class="of of-${at}"><span>${PLACES[place]}<span class="of-name"> for ${id}</span></span><select name="${fieldOf(place, id)}" class="list-${place}">${option("dense", "dense: no saving", selected === "dense")}${group("Savings", savings)}${group("Registered here", named)}${option(OWN, "your own …", selected === OWN)}</select></label>`;
+  return html`<label class="of of-${at}"><span>${PLACES[place]}<span class="of-name"> for ${id}</span></span><select name="${fieldOf(place, id)}" class="list-${place}">${option("dense", "dense: no saving", selected === "dense")}${group("Savings", savings)}${group("Registered recipes and pipelines", named)}${option(OWN, "your own …", selected === OWN)}</select></label>`;
 }
 
 /** A recipe's value in a list. */
@@ -137,10 +137,10 @@ const rowsOf = ({ tokens, flops, bytes, work = {}, ms, estimated }: Receipt): [n
   ["Prompt tokens", String(tokens.prompt)],
   ["of which cached", String(tokens.cached)],
   ["Answer tokens", String(tokens.completion)],
-  ["Dense", flopsText(flops.dense)],
-  [estimated ? "Spent, estimated" : "Spent", flopsText(flops.spent)],
+  ["FLOPs, dense", flopsText(flops.dense)],
+  [estimated ? "FLOPs, estimated" : "FLOPs", flopsText(flops.spent)],
   ["of which overhead", flopsText(flops.overhead)],
-  ["Saved", percent(flops.saved)],
+  ["FLOPs saved", percent(flops.saved)],
   ["Bytes, dense", bytesText(bytes.dense)],
   ["Bytes", bytesText(bytes.spent)],
   ...Object.entries(work).flatMap(([name, counter]) => workRow(name, counter)),

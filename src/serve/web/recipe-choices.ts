@@ -17,7 +17,7 @@ export interface ModelChoice {
   readonly preferred: string;
 }
 
-/** Savings that keep dense's text, or nearly, and pay on the shipped models; see docs/savings. */
+/** Savings that pay on the shipped models with their defaults, the best first: see docs/savings. */
 const PAYING = ["lookup", "int8-prefill"];
 
 const answersChats: Readonly<Record<KindName, boolean>> = {

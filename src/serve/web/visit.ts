@@ -134,7 +134,7 @@ export class Visit {
   /** One after the other, so that each has the machine to itself. */
   async *#compared(trial: Trial, models: readonly ListedModel[]): AsyncGenerator<Html> {
     const outcomes: Outcome[] = [];
-    yield html`<div class="pair">`;
+    yield html`<div class="pair" id="answers">`;
     for (const recipe of trial.recipes) {
       yield waiting(recipe);
       outcomes.push(await this.#outcome(trial, recipe, models));
