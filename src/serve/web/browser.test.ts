@@ -33,6 +33,7 @@ afterAll(async () => {
 
 async function opened(width = 1280, colorScheme: "light" | "dark" = "light"): Promise<Page> {
   const page = await browser!.newPage({ viewport: { width, height: 900 }, colorScheme });
+  page.setDefaultTimeout(200_000);
   await page.goto(server!.url);
   return page;
 }
@@ -97,7 +98,8 @@ seen("faults are one sentence each: a recipe that there is not, none, and an emp
 seen("a page that breaks off, as the server stops, says so in the answer's place", async () => {
   const page = await opened();
   await page.route("**/console/chat", async (route) => {
-    const response = await route.fetch();
+    const headers = { ...route.request().headers(), origin: server!.url };
+    const response = await route.fetch({ headers });
     await route.fulfill({ response, body: (await response.text()).split("<article>")[0]! });
   });
   await page.getByRole("button", { name: "Answer twice" }).click();
