@@ -127,6 +127,7 @@ seen("by keyboard: from the prompt over both lists to the button", async () => {
 for (const [width, scheme] of [
   [1280, "light"],
   [1280, "dark"],
+  [640, "light"],
   [360, "light"],
   [360, "dark"],
 ] as const)

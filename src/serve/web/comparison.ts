@@ -4,7 +4,7 @@ import { type Html, html } from "../../util/html.ts";
 import type { Answered } from "./chat-section.ts";
 
 /** Two answers to one prompt: what the recipes saved, in words and drawn. */
-export const comparison = (first: Answered, second: Answered): Html => html`<h3 id="saved">What was saved</h3>
+export const comparison = (first: Answered, second: Answered): Html => html`<h3>What was saved</h3>
 <ul>${sentences(first, second).map((sentence) => html`<li>${sentence}</li>`)}</ul>
 <div class="charts">${CHARTS.map((chart) => chartOf(chart, [first, second]))}</div>
 <p class="quiet">Full bars: what was spent. Pale bars: what dense would have spent on the same answer. One run each; times vary from run to run.</p>`;

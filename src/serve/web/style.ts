@@ -24,6 +24,6 @@ figcaption{font-weight:600;margin-bottom:.25rem}.bar{margin:.4rem 0;font-size:.9
 table{border-collapse:collapse;width:100%;font-size:.9rem;font-variant-numeric:tabular-nums}th{font-weight:500;color:var(--faint);text-align:left}
 th,td{padding:.3rem 1rem .3rem 0;border-bottom:1px solid var(--line);vertical-align:top}th.n,td.n{text-align:right}td.n{white-space:nowrap}.pair th,.pair td{border:0;padding:.1rem .75rem .1rem 0}
 td:first-child{overflow-wrap:anywhere;min-width:8rem}figure{margin:0}h3{font-size:1rem;margin:1.25rem 0 .5rem}img{max-width:100%;height:auto;display:block}.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(24rem,100%),1fr));gap:1.25rem}
-@media (max-width:34rem){.list thead{display:none}.list tr{display:flex;flex-wrap:wrap;gap:0 1.25rem;padding:.35rem 0;border-bottom:1px solid var(--line)}
+@media (max-width:44rem){.list thead{display:none}.list tr{display:flex;flex-wrap:wrap;gap:0 1.25rem;padding:.35rem 0;border-bottom:1px solid var(--line)}
 .list td{border:0;padding:0}.list td:first-child{flex-basis:100%;font-weight:600}.list td:empty{display:none}.list td+td::before{content:attr(data-head)" ";color:var(--faint)}}
 .sign-in{max-width:26rem;display:grid;gap:.75rem;margin-top:1rem}`;
