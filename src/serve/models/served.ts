@@ -1,4 +1,7 @@
 import path from "node:path";
+import { kindOfFile } from "../../engine/bill/shape.ts";
+import { bareSavings } from "../../engine/file/check-savings.ts";
+import type { KindName } from "../../engine/kinds/index.ts";
 import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
@@ -74,6 +77,7 @@ export class Catalogue {
   /** The models of adapters, by the adapters' names. */
   readonly #bases: ReadonlyMap<string, Served>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
+  readonly #savings = new Map<Served, Promise<readonly string[]>>();
   /** Notices that were logged. */
   readonly #noticed = new Set<string>();
 
@@ -260,6 +264,13 @@ export class Catalogue {
     return hash;
   }
 
+  /** The savings that a model takes by name alone, found once; none if its file cannot be read any more. */
+  savingsOf(served: Served): Promise<readonly string[]> {
+    const found = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
+    this.#savings.set(served, found);
+    return found;
+  }
+
   /** A sentence without this machine's paths of models. */
   withoutPaths(sentence: string): string {
     const places = this.list().flatMap(({ id, source, adapters }) => [
@@ -268,6 +279,15 @@ export class Catalogue {
     ]);
     return places.reduce((text, [place, id]) => text.replaceAll(place, id), sentence);
   }
+}
+
+const kinds = new WeakMap<ResolvedModel, KindName>();
+
+/** The kind of a model, read from its file once. @throws UserError if the file is no model's any more */
+export function kindOfServed({ source }: Served): KindName {
+  const kind = kinds.get(source) ?? kindOfFile(source.path);
+  kinds.set(source, kind);
+  return kind;
 }
 
 /** @throws UserError if two savings take one place of the model */
