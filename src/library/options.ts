@@ -93,6 +93,8 @@ export interface AnswerOptions extends Saves {
    * prompt then runs; nothing comes from a cache.
    */
   promptLogprobs?: number | undefined;
+  /** False: the whole prompt runs, as if no earlier request had its beginning; nothing comes from a cache. */
+  cachePrompt?: boolean | undefined;
   /**
    * Constrains the answer, token by token: `"json"` for any JSON object, or a JSON schema. The answer parses unless
    * `maxTokens` cut it.

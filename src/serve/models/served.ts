@@ -1,6 +1,7 @@
 import path from "node:path";
-import { checkSavings } from "../../engine/file/check-savings.ts";
-import { kindOf } from "../../engine/kinds/index.ts";
+import { kindOfFile } from "../../engine/bill/shape.ts";
+import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
+import type { KindName } from "../../engine/kinds/index.ts";
 import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
@@ -17,7 +18,6 @@ import {
   shortName,
 } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import type { PromptForm } from "../../weights/tokenizer/index.ts";
@@ -79,6 +79,7 @@ export class Catalogue {
   /** The models of adapters, by the adapters' names. */
   readonly #bases: ReadonlyMap<string, Served>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
+  readonly #savings = new Map<Served, Promise<readonly string[]>>();
   /** Notices that were logged. */
   readonly #noticed = new Set<string>();
 
@@ -154,7 +155,7 @@ export class Catalogue {
   /** @throws UserError if a saving of the usual recipe is unknown, or does not serve one of the models */
   async checkUsual(): Promise<void> {
     await checkRecipe({ recipe: this.usual });
-    const decoders = this.list().filter(({ source }) => kindOf(openCheckpoint(source.path)).name === "decoder");
+    const decoders = this.list().filter((served) => kindOfServed(served) === "decoder");
     for (const served of decoders) {
       const { recipe } = await this.#usual(served, this.usual);
       await checkSavings(served.source, recipe);
@@ -282,6 +283,13 @@ export class Catalogue {
     return hash;
   }
 
+  /** The savings that a model takes by name alone, found once; none if its file cannot be read any more. */
+  savingsOf(served: Served): Promise<readonly string[]> {
+    const found = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
+    this.#savings.set(served, found);
+    return found;
+  }
+
   /** A sentence without this machine's paths of models. */
   withoutPaths(sentence: string): string {
     const places = this.list().flatMap(({ id, source, adapters }) => [
@@ -290,6 +298,15 @@ export class Catalogue {
     ]);
     return places.reduce((text, [place, id]) => text.replaceAll(place, id), sentence);
   }
+}
+
+const kinds = new WeakMap<ResolvedModel, KindName>();
+
+/** The kind of a model, read from its file once. @throws UserError if the file is no model's any more */
+export function kindOfServed({ source }: Served): KindName {
+  const kind = kinds.get(source) ?? kindOfFile(source.path);
+  kinds.set(source, kind);
+  return kind;
 }
 
 /** @throws UserError if two savings take one place of the model */
