@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { z } from "zod";
 import { generateOptions } from "../engine/answer/generate.ts";
 import { saysHowToDraw } from "../engine/sampling/defaults.ts";
 import {
@@ -12,6 +13,7 @@ import {
   type RoutePipeline,
 } from "../index.ts";
 import { deviceOptions } from "../runtime/device.ts";
+import { type Budget, budget } from "../savings/auto/guarantee.ts";
 import { UserError } from "../util/errors.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
 import { receiptsFile } from "../weights/sources/index.ts";
@@ -41,13 +43,26 @@ export function addSessionFlags(command: Command): Command {
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
     .option("--recipe <file>", "savings from a JSON or YAML file")
     .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors, kept apart from a GGUF");
-  return addFlags(addFlags(addFlags(command, quantOptions), deviceOptions), generateOptions);
+  for (const flags of [quantOptions, deviceOptions, generateOptions, budgetFlags]) addFlags(command, flags);
+  return command;
+}
+
+const budgetFlags = z.strictObject({
+  budgetMs: budget.shape.ms.describe("milliseconds that the answer may take, under auto:NAME"),
+  budgetFlops: budget.shape.flops.describe("FLOPs that the answer may take, under auto:NAME"),
+});
+
+/** The budget among a command's options, if there is one. */
+function budgetOf(options: SessionOptions): { budget?: Budget } {
+  const { budgetMs: ms, budgetFlops: flops } = readFlags(budgetFlags, options);
+  return ms === undefined && flops === undefined ? {} : { budget: { ms, flops } };
 }
 
 /** Generation's options among a command's; without one that says how tokens are drawn, the model's own settings hold. @throws UserError */
 export const generation = (options: SessionOptions) => ({
   ...readFlags(generateOptions, options),
   modelSampling: !saysHowToDraw(options),
+  ...budgetOf(options),
 });
 
 const deviceOf = (options: SessionOptions) => readFlags(deviceOptions, options);

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { cutReasons } from "../engine/answer/cut.ts";
+import { budget, guarantee, unguaranteed } from "../savings/auto/guarantee.ts";
 import { timeId } from "./id.ts";
 
 const amount = z.number().min(0);
@@ -7,6 +8,7 @@ const count = z.int().min(0);
 /** Receipts of earlier versions lack it. */
 const later = amount.default(0);
 const counter = z.strictObject({ dense: count, run: count });
+const cost = z.strictObject({ ms: amount, flops: amount });
 
 /** The cost of one request, and of its dense run. FLOPs count a multiply-add as 2; `ms` are milliseconds. */
 export const receiptSchema = z
@@ -34,6 +36,14 @@ export const receiptSchema = z
     server: z.string().optional().describe("which other server it ran on"),
     cut: z.enum(cutReasons).optional().describe("what ended an answer before its time"),
     key: z.string().optional().describe("whose it is: a key's id"),
+    guarantee: guarantee
+      .nullish()
+      .describe("the certificate that the answer was given under; null if it says nothing of this request"),
+    unguaranteed: unguaranteed.optional().describe("why there is no guarantee"),
+    budget: z
+      .strictObject({ asked: budget, predicted: cost, spent: cost, met: z.boolean() })
+      .optional()
+      .describe("what the request was to cost, without waiting, and what it did"),
   })
   .refine((r) => r.flops.overhead <= r.flops.spent, {
     path: ["flops", "overhead"],

@@ -11,6 +11,7 @@ import type { Prompt } from "../engine/language-model.ts";
 import { toolChoice, toolList } from "../engine/tools/tools.ts";
 import type { RouteInput } from "../pipelines/route/name.ts";
 import { devices } from "../runtime/device.ts";
+import { budget } from "../savings/auto/guarantee.ts";
 import { parseRecipe, type Recipe, type Step } from "../savings/recipe.ts";
 import { faultOf, jsonOf } from "../util/checked.ts";
 import { suggest, UserError } from "../util/errors.ts";
@@ -121,6 +122,7 @@ const requestShape = {
   parallelToolCalls: flag,
   observe: call<(logits: Float32Array) => void>(),
   images: z.array(imageFile, "expected a list of images").optional(),
+  budget: budget.optional(),
 };
 /** 0: only the prompt is processed, for its scores. */
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));

@@ -15,7 +15,7 @@ test("a request that waited for its model is billed that time as loading, and on
   clock.advance(40);
   const bill = { flops: { dense: 1, spent: 1, overhead: 0 }, bytes: { dense: 1, spent: 1 }, work: {} };
   const receipt = (time: Stopwatch) =>
-    biller.receipt({ ...bill, tokens: { prompt: 1, cached: 0, completion: 0 }, ...time.total() }, []);
+    biller.receipt({ ...bill, tokens: { prompt: 1, cached: 0, completion: 0 }, ...time.total() }, { recipe: [] });
   const rest = { encode: 0, prefill: 40, decode: 0, total: 4240 };
   expect(receipt(before).ms).toEqual({ queue: 1200, load: 3000, ...rest });
   expect(receipt(after).ms).toEqual({ queue: 4200, load: 0, ...rest });
@@ -28,6 +28,9 @@ test("a model that was loaded before is billed to its first request, beside the 
   const time = new Stopwatch();
   clock.advance(5);
   const bill = { flops: { dense: 1, spent: 1, overhead: 0 }, bytes: { dense: 1, spent: 1 }, work: {} };
-  const { ms } = biller.receipt({ ...bill, tokens: { prompt: 1, cached: 0, completion: 0 }, ...time.total() }, []);
+  const { ms } = biller.receipt(
+    { ...bill, tokens: { prompt: 1, cached: 0, completion: 0 }, ...time.total() },
+    { recipe: [] },
+  );
   expect(ms).toEqual({ queue: 5, load: 3000, encode: 0, prefill: 0, decode: 0, total: 3005 });
 });

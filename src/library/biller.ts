@@ -3,8 +3,15 @@ import type { Usage } from "../engine/answer/generate.ts";
 import type { OnStopped } from "../engine/answer/terms.ts";
 import type { Answers } from "../engine/encoder/encoder-model.ts";
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
+import type { Choice, Cost } from "../savings/auto/guarantee.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import type { Stoppable } from "./options.ts";
+
+/** The recipe of a run, and what a certificate made of it. */
+export interface RanUnder {
+  readonly recipe: Recipe;
+  readonly choice?: Choice | undefined;
+}
 
 /** Makes the receipts of one model. */
 export class Biller {
@@ -20,15 +27,14 @@ export class Biller {
     this.#unbilledLoad = loadTime;
   }
 
-  /** `recipe`: the recipe of the run. */
-  receipt({ tokens, flops, bytes, work, arrived, ms }: Usage, recipe: Recipe, cut?: CutReason): Receipt {
+  receipt({ tokens, flops, bytes, work, arrived, ms }: Usage, { recipe, choice }: RanUnder, cut?: CutReason): Receipt {
     const load = this.#unbilledLoad;
     this.#unbilledLoad = 0;
     // A request that came before is billed this time as loading, not as waiting for it.
     const waited = Math.min(load, Math.max(0, this.#loaded - arrived));
     return makeReceipt({
       model: this.name,
-      recipe: recipe.map((s) => s.text),
+      recipe: choice ? [...choice.recipe] : recipe.map((s) => s.text),
       tokens,
       flops,
       bytes,
@@ -36,15 +42,32 @@ export class Biller {
       ms: { ...ms, load, queue: ms.queue - waited },
       estimated: false,
       ...(cut && { cut }),
+      ...(choice && certified(choice, { ms: ms.encode + ms.prefill + ms.decode, flops: flops.spent })),
     });
   }
 
   billed<T>({ answers, usage }: Answers<T>): { answers: T[]; receipt: Receipt } {
-    return { answers, receipt: this.receipt(usage, []) };
+    return { answers, receipt: this.receipt(usage, { recipe: [] }) };
   }
 
   /** Makes a receipt of a stopped run's usage, if anything ran. */
-  told(onStopped: Stoppable["onStopped"], recipe: Recipe): OnStopped | undefined {
+  told(onStopped: Stoppable["onStopped"], recipe: RanUnder): OnStopped | undefined {
     return onStopped && ((usage) => void (usage.flops.spent > 0 && onStopped(this.receipt(usage, recipe))));
   }
 }
+
+/** What a receipt says of a certificate and a budget. Time in a queue is not the recipe's. */
+const certified = (
+  { guarantee, reason, budget }: Choice,
+  spent: Cost,
+): Pick<Receipt, "guarantee" | "unguaranteed" | "budget"> => ({
+  guarantee,
+  ...(reason && { unguaranteed: reason }),
+  ...(budget && {
+    budget: {
+      ...budget,
+      spent,
+      met: spent.ms <= (budget.asked.ms ?? spent.ms) && spent.flops <= (budget.asked.flops ?? spent.flops),
+    },
+  }),
+});

@@ -19,7 +19,7 @@ export async function openEmbeddingModel(name: string, options: ResolveOptions):
   return {
     identity: { ...embedder.identity, width: embedder.width },
     async embed(texts, { onStopped, ...terms }) {
-      const answers = await embedder.embed(texts, { ...terms, onStopped: biller.told(onStopped, []) });
+      const answers = await embedder.embed(texts, { ...terms, onStopped: biller.told(onStopped, { recipe: [] }) });
       const { answers: embeddings, receipt } = biller.billed(answers);
       return { embeddings, receipt };
     },

@@ -12,6 +12,7 @@ import type { Tool, ToolChoice } from "../engine/tools/tools.ts";
 import type { Truncate } from "../engine/truncate.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Device } from "../runtime/device.ts";
+import type { Budget } from "../savings/auto/guarantee.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
@@ -58,6 +59,11 @@ export interface Saves {
 export interface AnswerOptions extends Saves {
   /** The one of the model's `adapters` to use; by default none. */
   adapter?: string | undefined;
+  /**
+   * What the answer may cost, under `auto:NAME`: the certified recipe of least loss whose price fits, else the cheapest.
+   * The receipt says whether it was met.
+   */
+  budget?: Budget | undefined;
   /**
    * Images, each a file's path or its bytes, for models that read them: they come before a text, and in the places of
    * a chat's parts `{ type: "image" }`, or at the beginning of its last user's turn.

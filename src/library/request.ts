@@ -2,6 +2,7 @@ import type { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { grammarOf } from "../engine/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
+import { effectiveSampling } from "../engine/sampling/defaults.ts";
 import { samplingOptions } from "../engine/sampling/options.ts";
 import type { Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
@@ -36,6 +37,7 @@ export async function requestOf(
     toolChoice,
     parallelToolCalls,
     modelSampling,
+    budget,
     images = [],
     ...rest
   } = asked;
@@ -57,7 +59,13 @@ export async function requestOf(
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
   const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, end };
-  return { ...seen, options, engine, time };
+  const facts = {
+    form: formOf(generative, prompt, asked),
+    sampling: effectiveSampling(options),
+    constrained: calling.tools.length > 0 || grammar !== undefined,
+    ...{ adapter, maxTokens: options.maxTokens, budget },
+  };
+  return { ...seen, options, engine, time, facts };
 }
 
 /** The options of a request that say how its prompt is read. */

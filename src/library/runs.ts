@@ -12,17 +12,20 @@ import type { Job, Request } from "../engine/schedule/ticket.ts";
 import type { Asked } from "../engine/score/likelihood.ts";
 import { scoreContinuations } from "../engine/score/score.ts";
 import type { Receipt } from "../ledger/receipt.ts";
+import type { Plan } from "../savings/plan.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import type { ResolvedModel } from "../weights/sources/index.ts";
 import type { AnswerTerms, Asked as Options, ReadTerms as Terms } from "./arguments.ts";
-import { Biller } from "./biller.ts";
+import { Biller, type RanUnder } from "./biller.ts";
 import type { Model } from "./model.ts";
 import type { BatchRequest, Chunk, Completion, Stoppable } from "./options.ts";
 import { requestOf } from "./request.ts";
 
 /** A request among many, its options read. */
 type OneOfMany = Options & Pick<BatchRequest, "prompt"> & { readonly save?: Recipe | undefined };
+
+const ranUnder = ({ recipe }: Lease, plan: Plan | undefined): RanUnder => ({ recipe, choice: plan?.choice });
 
 /** A caller who may stop a run, and then has its receipt. */
 interface Stops {
@@ -84,9 +87,11 @@ export class Runs {
   async *answer(request: Request, terms: AnswerTerms): AsyncGenerator<Chunk, void> {
     const { key, deadline, onBegun, ceiling, signal, onStopped, save } = terms;
     using lease = await this.use(save);
-    const recipe = lease?.recipe ?? [];
+    const plan = lease?.plan(request.prompt.length, request.visual, request.facts);
+    if (request.facts?.budget && !plan?.choice)
+      throw new UserError("a budget needs a certificate to choose by; name a recipe such as auto:NAME", 2);
+    const recipe = { recipe: lease?.recipe ?? [], choice: plan?.choice };
     const told = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped, recipe) };
-    const plan = lease?.plan(request.prompt.length, request.visual);
     try {
       for await (const { finish, ...piece } of this.#pieces({ ...request, ...told, plan }))
         yield finish
@@ -122,15 +127,15 @@ export class Runs {
         const request = await requestOf(this.model, prompt, asked, time, signal);
         const lease = await recipes.use(save);
         leases.push(lease);
-        parsed.push({ ...request, plan: lease.plan(request.prompt.length, request.visual) });
+        parsed.push({ ...request, plan: lease.plan(request.prompt.length, request.visual, request.facts) });
         time.enter("queue");
       }
       const stopped = (usage: Usage, request: Request) =>
-        this.#biller.told(onStopped, leases[parsed.indexOf(request)]!.recipe)?.(usage);
+        this.#biller.told(onStopped, ranUnder(leases[parsed.indexOf(request)]!, request.plan))?.(usage);
       const answers = await this.sound(generateAll(engine, tokenizer, parsed, signal, stopped));
       return answers.map(({ text, tokens, prompt, reason, usage }, i) => {
         const scored = prompt && { prompt: [...prompt] };
-        const receipt = this.#biller.receipt(usage, leases[i]!.recipe);
+        const receipt = this.#biller.receipt(usage, ranUnder(leases[i]!, parsed[i]!.plan));
         return { text, tokens: [...tokens], ...scored, finishReason: reason, receipt };
       });
     } finally {
@@ -152,12 +157,12 @@ export class Runs {
     checkCeiling(ceiling, () => priceOfAsked(engine.programs, asked));
     const scheduler = this.#scheduler ?? new Scheduler(engine, tokenizer, { rows: 1, queue: 0 });
     using lease = await recipes.use(recipe);
-    const told = this.#biller.told(onStopped, lease.recipe);
+    const told = this.#biller.told(onStopped, lease);
     const { plan: planFor } = lease;
     const { found, usage } = await this.sound(
       scoreContinuations(engine, scheduler, asked, { ...terms, time, onStopped: told, planFor }),
     );
-    return { found, receipt: this.#biller.receipt(usage, lease.recipe) };
+    return { found, receipt: this.#biller.receipt(usage, lease) };
   }
 
   /** Answers of a reading, with their receipt. */
@@ -167,12 +172,12 @@ export class Runs {
 
   /** The receipt of a run without a recipe. */
   receipt(usage: Usage): Receipt {
-    return this.#biller.receipt(usage, []);
+    return this.#biller.receipt(usage, { recipe: [] });
   }
 
   /** The terms of a run without a recipe: whoever stops it has its receipt. */
   terms<T extends Stops>({ onStopped, ...terms }: T): Omit<T, "onStopped"> & ReadTerms {
-    return { ...terms, onStopped: this.#biller.told(onStopped, []) };
+    return { ...terms, onStopped: this.#biller.told(onStopped, { recipe: [] }) };
   }
 
   /** The result of a run, or its error with the damage behind it. */

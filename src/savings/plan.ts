@@ -3,6 +3,7 @@ import type { KvRows } from "../models/cache.ts";
 import type { ExitHead, StepProbe } from "../models/step-probe.ts";
 import type { Axes } from "../nn/rope-axes.ts";
 import type { View } from "../runtime/buffer.ts";
+import type { Choice, RequestFacts } from "./auto/guarantee.ts";
 import type { AttentionSaving } from "./seams.ts";
 
 export type { ExitHead, StepProbe } from "../models/step-probe.ts";
@@ -18,6 +19,8 @@ export interface Plan {
   /** Bytes a weight, and a number that is multiplied with it, while the prompt's tokens run; absent: the model's own form. */
   readonly digits?: Digits | undefined;
   readonly state: StateKeys;
+  /** The recipe that a certificate chose; absent if none was asked. */
+  readonly choice?: Choice | undefined;
 }
 
 /** Guesses what an answer goes on with, without the model, which then checks all guesses in one pass. One request's own. */
@@ -116,10 +119,11 @@ export type StateFill = (typeof stateFills)[number] | "verify" | "none";
 export interface PlanPart {
   attention?(layer: number): AttentionSaving | undefined;
   readonly cuts?: readonly Cut[];
-  readonly drafter?: Drafter;
-  readonly digits?: Digits;
+  readonly drafter?: Drafter | undefined;
+  readonly digits?: Digits | undefined;
   /** The saving's change to the state; absent if it changes nothing. */
   readonly state?: StateKeys;
+  readonly choice?: Choice | undefined;
 }
 
 /** The facts known about a request before it runs. */
@@ -128,6 +132,8 @@ export interface PlanRequest {
   readonly prompt: number;
   /** The prompt's images, in order. */
   readonly visual: readonly VisualSpan[];
+  /** Absent of texts that are scored, and of a plan that programs are compiled for. */
+  readonly facts?: RequestFacts | undefined;
 }
 
 /** An image in a prompt: consecutive tokens, row by row from the top left. */
@@ -153,6 +159,7 @@ export function planOf(parts: readonly PlanPart[]): Plan {
     drafter: parts.find(({ drafter }) => drafter !== undefined)?.drafter,
     digits: parts.find(({ digits }) => digits !== undefined)?.digits,
     state: { prompt: joined(prompts), answer: joined(keys.map(({ answer }) => answer)) },
+    choice: parts.find(({ choice }) => choice !== undefined)?.choice,
   };
 }
 

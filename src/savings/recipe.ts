@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../util/errors.ts";
 import { checkedNamed, readNamed } from "../util/named-options.ts";
+import { AUTO, autoSaving } from "./auto/auto.ts";
 import { type DefaultChange, oldestDefaults } from "./default-changes.ts";
 import { present } from "./legacy.ts";
 import { savingNamed } from "./registry.ts";
@@ -24,9 +25,24 @@ const recipeFile = z.array(z.union([z.string(), z.looseObject({ name: z.string()
  * @throws UserError that names the saving, the option and the expected value
  */
 export function parseStep(text: string): Step {
+  if (text.startsWith(`${AUTO}:`)) return certified(text);
   const { name, values } = readStep(text);
   return step(name, values);
 }
+
+const auto: Saving = autoSaving((texts) => parseRecipe(texts)) as Saving;
+
+/** `auto:NAME`, with or without `,else=dense`: recipes by a certificate. */
+function certified(text: string): Step {
+  const [name, other] = text.slice(AUTO.length + 1).split(",else=");
+  return { text, saving: auto, options: checkedNamed(AUTO, auto.options, { name, else: other }) };
+}
+
+/** The recipe of requests that name none: a certificate that says nothing of one leaves it dense. */
+export const asUsual = (recipe: Recipe): Recipe =>
+  recipe.map((step) =>
+    step.saving === auto && !step.text.includes(",") ? certified(`${step.text},else=dense`) : step,
+  );
 
 const readStep = (text: string) =>
   readNamed(text, (saving) => {
@@ -42,7 +58,8 @@ function step(written: string, given: Readonly<Record<string, unknown>>): Step {
 }
 
 /** A step with every option that has a value, as text: no change of a default changes it. */
-export function resolvedStep({ saving, options }: Step): string {
+export function resolvedStep({ text, saving, options }: Step): string {
+  if (saving === auto) return text;
   const values = Object.entries(options as Readonly<Record<string, unknown>>);
   return textOf(
     saving.name,
@@ -63,6 +80,7 @@ export interface EarlierStep {
  * @throws UserError like `parseStep`
  */
 export function earlierStep(typed: string, resolved = typed): EarlierStep {
+  if (typed.startsWith(`${AUTO}:`)) return { step: certified(typed), retained: [] };
   const written = readStep(typed);
   const { values: typedValues } = present(written.name, written.values);
   const read = readStep(resolved);
@@ -110,6 +128,9 @@ export function recipeFromValues(values: unknown, file: string): Recipe {
 
 /** @throws UserError if two savings of the recipe take the same place in the model */
 export function checkSeams(recipe: Recipe): void {
+  const certified = recipe.find(({ saving }) => saving === auto);
+  if (certified && recipe.length > 1)
+    throw new UserError(`${certified.text} is a whole recipe; expected no other saving beside it`, 2);
   const taken = new Map<string, string>();
   for (const { saving, options } of recipe)
     for (const seam of saving.seams(options)) {

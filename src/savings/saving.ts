@@ -60,6 +60,8 @@ export interface Saving<O = unknown> {
 
 /** A saving ready to act in one model, for any number of requests. */
 export interface PreparedSaving extends Disposable {
+  /** The recipes that it chooses among, if it does: each one's programs are compiled. */
+  readonly variants?: readonly (readonly PreparedSaving[])[];
   /** The saving's part of a request's plan; undefined if it does not act on this request. */
   plan(request: PlanRequest): PlanPart | undefined;
 }

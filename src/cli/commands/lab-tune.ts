@@ -11,7 +11,7 @@ import { minutesOf, requireEnough, type Setup, setUp } from "../../lab/tune/setu
 import { ladderText, verdictOf } from "../../lab/tune/words.ts";
 import { load } from "../../library/load.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
-import { registerRecipe, shortName } from "../../savings/registered.ts";
+import { chosenRecipe, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { mean } from "../../util/mean.ts";
 import { version } from "../../util/package-root.ts";
@@ -80,14 +80,10 @@ async function run(flags: Flags): Promise<void> {
 
 async function register(model: string, { setup, certificate }: Tuned): Promise<string> {
   const { name } = setup.request.options;
-  const { adapter } = setup.request;
   const registered = `${shortName(model)}@${name}`;
-  const recipe = [`auto:${name}`];
-  await registerRecipe(registered, {
-    ...{ model, model_hash: certificate!.model, quant: certificate!.form, recipe, resolved: recipe },
-    ...(adapter !== undefined && { adapter: { folder: path.resolve(adapter), sha256: certificate!.adapter! } }),
-    created: certificate!.created,
-  });
+  const { model: model_hash, form: quant } = certificate!;
+  const recipe = chosenRecipe(model, [`auto:${name}`], setup.request.adapter);
+  await registerRecipe(registered, { ...recipe, model_hash, quant });
   return registered;
 }
 

@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { Command } from "commander";
 import { checkSavings } from "../../engine/file/check-savings.ts";
+import { switchCertificate } from "../../savings/auto/certificate.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,
@@ -26,6 +27,16 @@ export function define(command: Command): void {
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated (default: dense)", collect)
     .option("--adapter <folder>", "a PEFT LoRA adapter of every request")
     .action(add);
+  command
+    .command("on")
+    .description("let a certificate choose recipes again, after an audit or `recipes off` switched it off")
+    .argument("<name>", "as in auto:NAME")
+    .action((name: string) => turn(name, true));
+  command
+    .command("off")
+    .description("answer requests of a certificate by dense, from the next one on")
+    .argument("<name>", "as in auto:NAME")
+    .action((name: string) => turn(name, false));
   command.command("rm").description("remove a recipe").argument("<name>", "MODEL@NAME, as listed").action(remove);
 }
 
@@ -62,6 +73,11 @@ async function add(name: string, { model, save = [], adapter }: Addition): Promi
   // The absolute path works from any folder.
   await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, save, adapter));
   process.stderr.write(`registered as ${full}: \`modicum run --model ${full} …\` uses it\n`);
+}
+
+async function turn(name: string, on: boolean): Promise<void> {
+  await switchCertificate(name, on);
+  print(`auto:${name} is ${on ? "on" : "off: its requests run dense"}`);
 }
 
 async function remove(name: string): Promise<void> {

@@ -54,6 +54,7 @@ const bindOptions = z.strictObject({
 interface Flags extends Readonly<Record<string, unknown>> {
   model?: string[];
   adapter?: string[];
+  save?: string[];
   remote?: string[];
   fleet?: string;
   index?: string[];
@@ -73,6 +74,11 @@ export async function define(command: Command): Promise<void> {
     .option(
       "--adapter <name=folder>",
       "a LoRA adapter beside its base, requested as the model NAME: NAME=FOLDER; may be repeated",
+      collect,
+    )
+    .option(
+      "--save <saving>",
+      "a saving of chats and completions that name none, such as auto:NAME, or a registered recipe, MODEL@NAME; may be repeated",
       collect,
     )
     .option(
@@ -139,7 +145,10 @@ async function opened(
   const models = own.filter((model) => model !== GLOVE);
   const vectors = own.includes(GLOVE) ? await glove(told) : undefined;
   const resolve = (model: string) => resolved(model, told);
-  const catalogue = await Catalogue.open(models, { resolve, elsewhere, adapters: flags.adapter ?? [], quant, device });
+  const usual = flags.save ?? [];
+  const opening = { resolve, elsewhere, adapters: flags.adapter ?? [], quant, device, usual };
+  const catalogue = await Catalogue.open(models, opening);
+  await catalogue.checkUsual();
   const indexes = await Indexes.open(flags.index ?? [], flags.store);
   const serving = await serve({
     ...{

@@ -1,4 +1,5 @@
-import { densePlan, type Plan, planOf, type VisualSpan } from "../../savings/plan.ts";
+import type { RequestFacts } from "../../savings/auto/guarantee.ts";
+import { densePlan, type Plan, type PlanRequest, planOf, type VisualSpan } from "../../savings/plan.ts";
 import { checkSeams, type Recipe } from "../../savings/recipe.ts";
 import type { PreparedSaving } from "../../savings/saving.ts";
 import type { SavingHost } from "../../savings/seams.ts";
@@ -6,14 +7,14 @@ import type { SavingHost } from "../../savings/seams.ts";
 /** Recipes that stay prepared, though no request runs under them. */
 const KEPT = 8;
 
-/** An image that every saving acts on. */
-const LARGE: VisualSpan = { first: 0, grid: [64, 64] };
+/** A request that every saving acts on. */
+const LARGEST: PlanRequest = { prompt: Number.MAX_SAFE_INTEGER, visual: [{ first: 0, grid: [64, 64] }] };
 
 /** A recipe ready to act in one model. */
 export interface PreparedRecipe {
   readonly recipe: Recipe;
   /** The plan of a request with a prompt of `prompt` tokens, some of which may be images. */
-  plan(prompt: number, visual?: readonly VisualSpan[]): Plan;
+  plan(prompt: number, visual?: readonly VisualSpan[], facts?: RequestFacts): Plan;
 }
 
 /** A prepared recipe in use, until it is disposed of. */
@@ -38,11 +39,12 @@ export class Recipes implements Disposable {
     entry.users++;
     try {
       const savings = await entry.savings;
-      await this.prepare(planFor(savings, Number.MAX_SAFE_INTEGER, [LARGE]));
+      const variants = savings.flatMap(({ variants = [] }) => variants);
+      for (const each of [savings, ...variants]) await this.prepare(planFor(each, LARGEST));
       this.#letGo();
       return {
         recipe,
-        plan: (prompt, visual = []) => planFor(savings, prompt, visual),
+        plan: (prompt, visual = [], facts) => planFor(savings, { prompt, visual, facts }),
         [Symbol.dispose]: () => this.#release(entry),
       };
     } catch (error) {
@@ -97,7 +99,7 @@ function free({ savings }: Entry): void {
   void savings.then((all) => all.forEach((saving) => void saving[Symbol.dispose]())).catch(() => {});
 }
 
-function planFor(savings: readonly PreparedSaving[], prompt: number, visual: readonly VisualSpan[]): Plan {
-  const parts = savings.flatMap((saving) => saving.plan({ prompt, visual }) ?? []);
+function planFor(savings: readonly PreparedSaving[], request: PlanRequest): Plan {
+  const parts = savings.flatMap((saving) => saving.plan(request) ?? []);
   return parts.length === 0 ? densePlan : planOf(parts);
 }

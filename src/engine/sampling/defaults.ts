@@ -24,6 +24,17 @@ const drawing = [
 export const saysHowToDraw = (given: Partial<SamplingInput> | Readonly<Record<string, unknown>>): boolean =>
   drawing.some((option) => given[option] !== undefined);
 
+const off = samplingOptions.parse({});
+
+/** The settings that change how tokens are drawn, by name: greedy decoding filters nothing. */
+export function effectiveSampling(options: SamplingOptions): Record<string, number> {
+  const filters: readonly string[] = options.temperature === 0 ? ["topK", "topP", "minP"] : [];
+  const penalised = options.repetitionPenalty !== 1;
+  const inert = (name: string) => filters.includes(name) || (name === "repetitionWindow" && !penalised);
+  const changed = drawing.filter((name) => !inert(name) && options[name] !== off[name]);
+  return Object.fromEntries(changed.map((name) => [name, options[name]]));
+}
+
 /** The default sampling settings of a model. */
 export interface ModelSampling {
   /** An option that is absent stays as the caller has it. */

@@ -1,4 +1,5 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
+import type { RequestFacts } from "../../savings/auto/guarantee.ts";
 import type { VisualSpan } from "../../savings/plan.ts";
 import type { GenerateOptions, Piece } from "../answer/generate.ts";
 import type { Sequence, SequenceTerms } from "../answer/sequence.ts";
@@ -13,6 +14,8 @@ export interface Request extends Omit<SequenceTerms, "ceiling"> {
   readonly options: GenerateOptions;
   /** The prompt's images, for its plan. */
   readonly visual?: readonly VisualSpan[] | undefined;
+  /** What a certificate must know of it. */
+  readonly facts?: RequestFacts | undefined;
   /** Runs it in place of the engine that is for all: that of an adapter. */
   readonly engine?: Engine | undefined;
 }

@@ -4,6 +4,7 @@ import { Meter } from "../../engine/bill/meter.ts";
 import { encodePair, encoderOf } from "../../engine/encoder/encode-pair.ts";
 import type { LanguageModel, Prompt } from "../../engine/language-model.ts";
 import type { Lease } from "../../engine/run/recipes.ts";
+import { effectiveSampling } from "../../engine/sampling/defaults.ts";
 import type { Request } from "../../engine/schedule/ticket.ts";
 import { labelled } from "../../engine/score/labelled.ts";
 import { Likelihoods, natsOf, type Pair, type TokenScore } from "../../engine/score/likelihood.ts";
@@ -186,12 +187,10 @@ export class DecoderAnswerer implements Answerer {
     const { context } = this.model.decoder.config;
     const ids = cut(this.#promptOf(item), context - item.maxTokens, this.truncate);
     if (!ids) return undefined;
-    return {
-      prompt: ids,
-      options: optionsOf(item),
-      plan: this.lease.plan(ids.length, this.#visualOf(item)),
-      alone: true,
-    };
+    const options = optionsOf(item);
+    const form = item.messages ? ("chat" as const) : ("raw" as const);
+    const facts = { form, sampling: effectiveSampling(options), constrained: false, maxTokens: options.maxTokens };
+    return { prompt: ids, options, plan: this.lease.plan(ids.length, this.#visualOf(item), facts), alone: true };
   }
 
   #visualOf({ visual = [] }: GenerationItem): readonly VisualSpan[] {

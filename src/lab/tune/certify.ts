@@ -27,6 +27,10 @@ export async function certificateOf(
   const recipes = ["dense", ...recipesOf(ladder)];
   const all = [...search, ...test];
   const meanLoss = (recipe: string) => mean(all.flatMap((item) => answers.held(recipe, item)?.loss ?? []));
+  const ratedOf = (recipe: string) => ({
+    loss: recipe === "dense" ? 0 : meanLoss(recipe),
+    ...{ ms: times.fit(recipe, "ms"), flops: times.fit(recipe, "flops") },
+  });
   const fits = new Map(recipes.map((recipe) => [recipe, times.fit(recipe, request.options.cost)]));
   const answerTokens = all.flatMap((item) => answers.held("dense", item)?.tokens ?? []).toSorted((a, b) => a - b);
   const answer = answerTokens[Math.ceil(0.9 * answerTokens.length) - 1]!;
@@ -55,12 +59,7 @@ export async function certificateOf(
       ladder: copied(ladder),
       ...{ p, mean, certified },
     })),
-    recipes: Object.fromEntries(
-      recipes.map((recipe) => [
-        recipe,
-        { loss: recipe === "dense" ? 0 : meanLoss(recipe), ms: times.fit(recipe, "ms") },
-      ]),
-    ),
+    recipes: Object.fromEntries(recipes.map((recipe) => [recipe, ratedOf(recipe)])),
     cost: {
       by: request.options.cost,
       ms: { ...medians("ms"), ci95: interval(ratios) },

@@ -1,4 +1,4 @@
-import type { Milliseconds } from "../../savings/auto/certificate.ts";
+import type { Price as Coefficients } from "../../savings/auto/certificate.ts";
 import { cholesky, solveCholesky } from "../../util/cholesky.ts";
 
 /** The cost of one answer, and the tokens that decide it. */
@@ -9,17 +9,17 @@ export interface Observed {
   readonly cost: number;
 }
 
-type Term = keyof Milliseconds;
+type Term = keyof Coefficients;
 const TERMS: readonly Term[] = ["fixed", "new", "attended", "answer"];
 
-const termsOf = (prompt: number, answer: number): Milliseconds => ({
+const termsOf = (prompt: number, answer: number): Coefficients => ({
   ...{ fixed: 1, new: prompt },
   attended: prompt * (prompt / 2),
   answer,
 });
 
 /** The cost of an answer with nothing cached. */
-export function costOf(fit: Milliseconds, prompt: number, answer: number): number {
+export function costOf(fit: Coefficients, prompt: number, answer: number): number {
   const terms = termsOf(prompt, answer);
   return TERMS.reduce((sum, term) => sum + fit[term] * terms[term], 0);
 }
@@ -28,7 +28,7 @@ export function costOf(fit: Milliseconds, prompt: number, answer: number): numbe
  * Fits `fixed + new·n + attended·n·n/2 + answer·m` to costs, relative to their size, with no coefficient below 0. There is
  * at most one term for two observations.
  */
-export function fitted(observed: readonly Observed[]): Milliseconds {
+export function fitted(observed: readonly Observed[]): Coefficients {
   const usable = observed.filter(({ cost }) => cost > 0);
   const most = Math.max(1, Math.floor(usable.length / 2));
   // A least-squares fit with bounds at 0 is the best of the free ones over fewer terms.
@@ -67,7 +67,7 @@ function solved(terms: readonly Term[], observed: readonly Observed[]) {
     return undefined;
   }
   if (right.some((value) => !(value >= 0))) return undefined;
-  const fit: Milliseconds = { fixed: 0, new: 0, attended: 0, answer: 0 };
+  const fit: Coefficients = { fixed: 0, new: 0, attended: 0, answer: 0 };
   for (const [i, term] of terms.entries()) fit[term] = right[i]! / scales[i]!;
   const error = scaled.reduce((sum, row) => sum + (row.reduce((s, value, i) => s + value * right[i]!, 0) - 1) ** 2, 0);
   return { fit, error };

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { z } from "zod";
-import type { Milliseconds } from "../../savings/auto/certificate.ts";
+import type { Price as Coefficients } from "../../savings/auto/certificate.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { median } from "../../util/median.ts";
 import { LinesFile } from "../run/lines-file.ts";
@@ -97,7 +97,7 @@ export class Times implements AsyncDisposable {
     this.#lines.push(line);
   }
 
-  fit(recipe: string, by: Cost): Milliseconds {
+  fit(recipe: string, by: Cost): Coefficients {
     const lines = this.#lines.filter((line) => line.recipe === recipe);
     return fitted(lines.map(({ prompt, answer, ...line }) => ({ prompt, answer, cost: line[by] })));
   }

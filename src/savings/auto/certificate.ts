@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
-import { keepJson } from "../../util/write-whole.ts";
+import { keepJson, writeWhole } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { home } from "../../weights/sources/home.ts";
@@ -14,9 +14,9 @@ export type LossName = (typeof lossNames)[number];
 
 const length = z.int().min(0);
 
-/** Milliseconds of a request: `fixed + new·n + attended·n·(cached + n/2) + answer·m`, for n prompt tokens that are not cached and m answered. */
-const milliseconds = z.strictObject({ fixed: z.number(), new: z.number(), attended: z.number(), answer: z.number() });
-export type Milliseconds = z.infer<typeof milliseconds>;
+/** A request's cost: `fixed + new·n + attended·n·(cached + n/2) + answer·m`, for n prompt tokens that are not cached and m answered. */
+const price = z.strictObject({ fixed: z.number(), new: z.number(), attended: z.number(), answer: z.number() });
+export type Price = z.infer<typeof price>;
 
 const rungs = z.strictObject({ tokens: z.tuple([length, length]), rungs: z.array(z.string()).min(1) });
 
@@ -39,7 +39,7 @@ const fields = z.strictObject({
   /** The path of the test, from the dearest ladder on. */
   order: z.array(z.strictObject({ ladder: z.array(rungs), p: z.number(), mean: z.number(), certified: z.boolean() })),
   /** By recipe, dense among them. */
-  recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: milliseconds })),
+  recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: price, flops: price })),
   /** Medians over the timed items: dense, and the ladder's cheapest; `ci95` of the median of its share of dense's time. */
   cost: z.strictObject({
     by: z.enum(["ms", "flops", "bytes"]),
@@ -71,6 +71,16 @@ const stored = z.strictObject({ certificate: fields, sha256: z.string() });
 
 /** Holds one certificate per name. */
 export const certificateFile = (name: string): string => path.join(home(), "certificates", `${name}.json`);
+
+/** While it exists, the certificate is off: every request runs dense. */
+export const switchFile = (name: string): string => path.join(home(), "certificates", `${name}.off`);
+
+/** Switches a certificate on or off, for all processes, from the next request on. @throws UserError if there is none */
+export async function switchCertificate(name: string, on: boolean): Promise<void> {
+  readCertificate(name);
+  if (on) rmSync(switchFile(name), { force: true });
+  else await writeWhole(switchFile(name), "");
+}
 
 const hashOf = (certificate: Certificate): string =>
   createHash("sha256").update(JSON.stringify(certificate)).digest("hex");

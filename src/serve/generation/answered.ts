@@ -27,7 +27,7 @@ export async function answered(
   asks: readonly Ask[],
   call: Call,
 ): Promise<AsyncGenerator<Part, void>> {
-  const usual = call.key?.terms.recipe;
+  const usual = context.catalogue.usualFor(call.key?.terms);
   const pair = await choosePair(context, input, usual);
   if (pair) return routedAnswers(context, pair, asks, call, { path, input: input as JsonObject });
   return answers(context, await context.catalogue.chooseWriter(input, usual), asks, call);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { budget } from "../../savings/auto/guarantee.ts";
 import { listOf } from "../../util/list-of.ts";
 import { type Limits, LONGEST_STOP, MOST_STOPS } from "../limits.ts";
 
@@ -31,6 +32,11 @@ export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
     .nullish()
     .describe(
       "maximum FLOPs of all answers together, exceeded by one step at most; answers end there, as with max_tokens",
+    ),
+  budget: budget
+    .nullish()
+    .describe(
+      "what one answer may cost, under auto:NAME: the certified recipe of least loss whose price fits, else the cheapest",
     ),
   stop: stops,
 });

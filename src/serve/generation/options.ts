@@ -39,6 +39,7 @@ export const optionsOf = (fields: Fields, maxTokens: number, choice: number): Ru
   ...samplingOf(fields, choice),
   maxTokens,
   ceiling: { flops: fields.max_flops ?? undefined },
+  budget: fields.budget ?? undefined,
   stop: fields.stop ?? undefined,
   format: formatOf(fields.response_format),
   diffusion: fields.diffusion ? fillingOf(fields.diffusion) : undefined,

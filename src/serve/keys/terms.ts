@@ -37,7 +37,7 @@ export function leastOf(...ceilings: readonly (number | null | undefined)[]): nu
 export const isRegisteredName = (text: string): boolean => /^[^:]*@/.test(text);
 
 /** @throws UserError if the recipe of the terms does not exist */
-export async function checkRecipe({ recipe }: Terms): Promise<void> {
+export async function checkRecipe({ recipe }: { readonly recipe: readonly string[] }): Promise<void> {
   for (const text of recipe) {
     if (isRegisteredName(text)) await registeredAs(text);
     else if (text !== "dense") parseStep(text);

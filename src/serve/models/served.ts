@@ -1,9 +1,11 @@
 import path from "node:path";
+import { checkSavings } from "../../engine/file/check-savings.ts";
+import { kindOf } from "../../engine/kinds/index.ts";
 import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
-import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { asUsual, checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import {
   earlierRecipe,
   type Registered,
@@ -14,12 +16,13 @@ import {
   shortName,
 } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import type { PromptForm } from "../../weights/tokenizer/index.ts";
 import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
-import { isRegisteredName } from "../keys/terms.ts";
+import { checkRecipe, isRegisteredName, type Terms } from "../keys/terms.ts";
 import { type ServedAdapter, withAdapters } from "./adapters.ts";
 import { isPipelineName, modelsIn, Pairs, pairsIn } from "./pairs.ts";
 import { type NamedPlan, plansIn } from "./plans.ts";
@@ -65,6 +68,8 @@ interface Opening {
   adapters?: readonly string[];
   quant?: Quant;
   device?: Device;
+  /** Savings of answers, for requests and keys that name none. */
+  usual?: readonly string[];
 }
 
 /** The models of a server by name. No request can add one: each was named at the start. */
@@ -84,6 +89,8 @@ export class Catalogue {
     readonly rankers: readonly FirstName[],
     /** The planners with executors that it was started with. */
     readonly plans: readonly NamedPlan[],
+    /** Savings of answers, for requests and keys that name none. */
+    private readonly usual: readonly string[],
   ) {
     this.#served = new Map(all.map((served) => [served.id, served]));
     this.#bases = new Map(all.flatMap((served) => served.adapters.map(({ name }) => [name, served])));
@@ -96,7 +103,7 @@ export class Catalogue {
    */
   static async open(
     specs: readonly string[],
-    { resolve = resolveModel, elsewhere = [], adapters = [], quant = "auto", device = "cpu" }: Opening = {},
+    { resolve = resolveModel, elsewhere = [], adapters = [], quant = "auto", device = "cpu", usual = [] }: Opening = {},
   ): Promise<Catalogue> {
     const all: Served[] = [];
     for (const spec of withoutPipelines(specs, elsewhere)) {
@@ -109,7 +116,7 @@ export class Catalogue {
     const nameIn = (model: string) => named(model).id;
     const pairs = new Pairs(pairsIn(specs, nameIn));
     const offered = await withAdapters(all, adapters, elsewhere);
-    return new Catalogue(offered, elsewhere, pairs, rankersIn(specs, nameIn), plansIn(specs, nameIn));
+    return new Catalogue(offered, elsewhere, pairs, rankersIn(specs, nameIn), plansIn(specs, nameIn), usual);
   }
 
   list(): Served[] {
@@ -124,6 +131,21 @@ export class Catalogue {
   /** The pair that a name stands for; undefined if it is one model's. @throws HttpError 400, 404 */
   pair(name: string): PairName | undefined {
     return this.#isOne(name) ? undefined : this.configured.find(name);
+  }
+
+  /** The savings of a key's answers if a request names none: its own, else the server's. */
+  usualFor(terms: Pick<Terms, "recipe"> | undefined): readonly string[] {
+    return terms && terms.recipe.length > 0 ? terms.recipe : this.usual;
+  }
+
+  /** @throws UserError if a saving of the usual recipe is unknown, or does not serve one of the models */
+  async checkUsual(): Promise<void> {
+    await checkRecipe({ recipe: this.usual });
+    const decoders = this.list().filter(({ source }) => kindOf(openCheckpoint(source.path)).name === "decoder");
+    for (const served of decoders) {
+      const { recipe } = await this.#usual(served, this.usual);
+      await checkSavings(served.source, recipe);
+    }
   }
 
   /** The planner with an executor that a name stands for; undefined if it is another's. */
@@ -206,7 +228,7 @@ export class Catalogue {
   async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
     const named = usual.find((text) => isRegisteredName(text) && this.#servedAs(text) === served);
     if (named !== undefined) return this.#named({ model: named }, []);
-    return chosenOf(served, parseRecipe(usual.filter((text) => !isRegisteredName(text))));
+    return chosenOf(served, asUsual(parseRecipe(usual.filter((text) => !isRegisteredName(text)))));
   }
 
   /** The recipes that are registered for models which are offered here, by name. */

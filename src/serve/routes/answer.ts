@@ -89,7 +89,7 @@ export const answer = (context: ServerContext): Endpoint =>
 async function partsOf(context: ServerContext, input: AnswerInput, call: Call): Promise<AsyncGenerator<Part>> {
   const { question, retrieval: mode, index, max_tokens: most, max_completion_tokens: more } = input;
   const settings = answerOptionsOf({ ...input, mode }, "retrieval");
-  const chosen = await context.catalogue.choose(input, call.key?.terms.recipe);
+  const chosen = await context.catalogue.choose(input, context.catalogue.usualFor(call.key?.terms));
   const options = {
     ...samplingOf({ temperature: input.temperature ?? 0, seed: input.seed }, 0),
     maxTokens: more ?? most ?? context.limits.maxTokens,

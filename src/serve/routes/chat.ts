@@ -177,7 +177,7 @@ async function partsOf(context: ServerContext, input: ChatInput, call: Call): Pr
   if (all.length > 1) throw new HttpError(400, "n: expected 1 with retrieval", { param: "n" });
   if (context.catalogue.pair(input.model))
     throw new HttpError(400, "retrieval: expected one model, got a pair", { param: "retrieval" });
-  const chosen = await context.catalogue.choose(input, call.key?.terms.recipe);
+  const chosen = await context.catalogue.choose(input, context.catalogue.usualFor(call.key?.terms));
   const { prompt, options } = all[0]!;
   const asked = () => askedOfChat(prompt as readonly ChatMessage[]);
   return retrievedAnswer(context, { chosen, asked, options, settings, index: retrieval.index }, call);

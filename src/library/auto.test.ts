@@ -1,0 +1,91 @@
+/** Answers under a certificate: the recipe, the guarantee and the budget on their receipts. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { load, type Model } from "../index.ts";
+import { type Certificate, certificateFile, keepCertificate, switchFile } from "../savings/auto/certificate.ts";
+import { certificateOf } from "../savings/auto/fixture.testing.ts";
+import { TINY } from "../serve/serve.testing.ts";
+import { modelHash, resolveModel } from "../weights/sources/index.ts";
+
+const FILE = TINY[0]!.slice("tiny=".length);
+const EXIT = "exit:layer=1,fill=copy-kv";
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-auto-"));
+const shared = { model: "" };
+let model: Model;
+
+const keep = (name: string, over: Partial<Certificate> = {}) =>
+  keepCertificate(name, certificateOf(EXIT, { ...shared, form: "auto", ...over }));
+
+beforeAll(async () => {
+  vi.stubEnv("MODICUM_HOME", folder);
+  shared.model = await modelHash(await resolveModel(FILE));
+  await keep("mine");
+  model = await load(FILE, { save: ["auto:mine"] });
+});
+afterAll(() => {
+  model.dispose();
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
+});
+
+const PROMPT = "once upon a time there was a house";
+const ask = (options = {}, prompt = PROMPT) => model.complete(prompt, { maxTokens: 4, ...options });
+
+test("a receipt names the recipe that ran and the guarantee, and the answer is that recipe's", async () => {
+  const [certified, named] = [await ask(), await ask({ save: [EXIT] })];
+  expect(certified.receipt).toMatchObject({
+    recipe: [EXIT],
+    guarantee: { risk: 0.05, confidence: 0.95, loss: "agreement", certificate: "mine" },
+  });
+  expect(certified.receipt).not.toHaveProperty("unguaranteed");
+  expect(certified.text).toBe(named.text);
+  expect(certified.receipt.flops.spent).toBeLessThan(certified.receipt.flops.dense);
+});
+
+test("a prompt shorter than those of the test is answered by dense, and the receipt says why", async () => {
+  const [short, dense] = [await ask({}, "once"), await ask({ save: [] }, "once")];
+  expect(short.receipt).toMatchObject({ recipe: [], guarantee: null, unguaranteed: "length" });
+  expect(short.text).toBe(dense.text);
+});
+
+test("a budget chooses within the ladder, and the receipt says whether it was met", async () => {
+  const { receipt } = await ask({ budget: { flops: 1e9 } });
+  expect(receipt).toMatchObject({ recipe: [], budget: { asked: { flops: 1e9 }, met: true } });
+  expect(receipt.budget?.spent.flops).toBe(receipt.flops.spent);
+  expect((await ask({ budget: { flops: 1 } })).receipt).toMatchObject({
+    ...{ recipe: [EXIT], budget: { met: false }, guarantee: { certificate: "mine" } },
+  });
+});
+
+test("a budget without a certificate, and a certificate beside a saving, are refused", async () => {
+  await expect(ask({ save: [], budget: { ms: 5 } })).rejects.toThrow("a budget needs a certificate to choose by");
+  await expect(ask({ save: ["auto:mine", EXIT] })).rejects.toThrow("auto:mine is a whole recipe");
+  await expect(ask({ budget: {} })).rejects.toThrow("expected ms, flops or both");
+});
+
+test("another way to draw is refused by name", async () => {
+  await expect(ask({ temperature: 0.7 })).rejects.toThrow(
+    "auto:mine was certified with temperature off, and this request's is 0.7; tune for it",
+  );
+});
+
+test("while it is switched off, everything is dense", async () => {
+  await keep("off");
+  writeFileSync(switchFile("off"), "");
+  expect((await ask({ save: ["auto:off"] })).receipt).toMatchObject({ recipe: [], unguaranteed: "off" });
+});
+
+test("a certificate of another model or form, a changed one and a missing one are refused", async () => {
+  await keep("other", { model: "f".repeat(64) });
+  await expect(ask({ save: ["auto:other"] })).rejects.toThrow(/certified for the model f{12}…, and this is \w{12}…/);
+  await keep("rounded", { form: "q4" });
+  await expect(ask({ save: ["auto:rounded"] })).rejects.toThrow("certified for weights of the form q4");
+  await keep("edited");
+  const certificate = certificateOf(EXIT, { ...shared, risk: 0.001 });
+  writeFileSync(certificateFile("edited"), JSON.stringify({ certificate, sha256: "0".repeat(64) }));
+  await expect(ask({ save: ["auto:edited"] })).rejects.toThrow("was changed after it was issued");
+  await expect(ask({ save: ["auto:none"] })).rejects.toThrow("there is no certificate of that name");
+  await expect(ask({ save: ["auto:"] })).rejects.toThrow("expected the name of a certificate");
+});

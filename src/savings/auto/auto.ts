@@ -1,0 +1,101 @@
+import { existsSync } from "node:fs";
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import type { PlanRequest } from "../plan.ts";
+import { densePlan, planOf } from "../plan.ts";
+import type { Recipe } from "../recipe.ts";
+import type { PreparedSaving, Saving } from "../saving.ts";
+import type { SavingHost } from "../seams.ts";
+import { type Certificate, readCertificate, switchFile } from "./certificate.ts";
+import { type Chosen, choose } from "./choose.ts";
+import type { Choice } from "./guarantee.ts";
+import { recipesOf } from "./ladder.ts";
+
+const options = z.strictObject({
+  name: z.string().regex(/^[\w.-]{1,100}$/, "expected the name of a certificate: letters, digits, ., - and _"),
+  else: z.literal("dense", "expected dense").optional(),
+});
+type AutoOptions = z.infer<typeof options>;
+
+/** The recipe's name in front of a certificate's: `auto:mine`. */
+export const AUTO = "auto";
+
+/**
+ * `auto:NAME`: each request runs under the cheapest recipe that a certificate of `lab tune` allows for it. A request that is read or
+ * drawn in another way is refused; with `,else=dense`, the default of a server, dense answers it. `read` parses the recipes of the
+ * ladder.
+ */
+export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<AutoOptions> => ({
+  name: AUTO,
+  group: "routing",
+  summary: "the cheapest recipe that a certificate of `lab tune` allows for each request",
+  needs: [],
+  options,
+  unsupported: () => undefined,
+  seams: () => [],
+  async check({ name }, host) {
+    await requireModel(name, readCertificate(name), host);
+  },
+  async prepare({ name, else: other }, host) {
+    const certificate = readCertificate(name);
+    await requireModel(name, certificate, host);
+    const variants = new Map<string, readonly PreparedSaving[]>([["dense", []]]);
+    for (const recipe of recipesOf(certificate.ladder))
+      variants.set(recipe, await preparedOf(read(recipe.split(" ")), host));
+    return {
+      variants: [...variants.values()],
+      plan: (request) => partOf({ name, certificate, variants, strict: other === undefined }, request),
+      [Symbol.dispose]: () => void [...variants.values()].flat().forEach((saving) => void saving[Symbol.dispose]()),
+    };
+  },
+});
+
+async function preparedOf(recipe: Recipe, host: SavingHost): Promise<PreparedSaving[]> {
+  const prepared = await Promise.all(recipe.map(({ saving, options }) => saving.prepare(options, host)));
+  return prepared.flatMap((saving) => saving ?? []);
+}
+
+interface Ready {
+  readonly name: string;
+  readonly certificate: Certificate;
+  /** Its recipes by their texts. */
+  readonly variants: ReadonlyMap<string, readonly PreparedSaving[]>;
+  readonly strict: boolean;
+}
+
+function partOf({ name, certificate, variants, strict }: Ready, request: PlanRequest) {
+  const chosen: Chosen = existsSync(switchFile(name))
+    ? { ...choose(name, certificate, { ...request, facts: undefined }), reason: "off" }
+    : choose(name, certificate, request, strict);
+  const parts = variants.get(chosen.recipe)!.flatMap((saving) => saving.plan(request) ?? []);
+  const plan = parts.length > 0 ? planOf(parts) : densePlan;
+  return { ...plan, choice: choiceOf(name, certificate, chosen, request) };
+}
+
+function choiceOf(
+  name: string,
+  { risk, confidence, loss }: Certificate,
+  chosen: Chosen,
+  { facts }: PlanRequest,
+): Choice {
+  const { recipe, reason, cost } = chosen;
+  return {
+    recipe: recipe === "dense" ? [] : recipe.split(" "),
+    ...(reason === undefined
+      ? { guarantee: { risk, confidence, loss, certificate: name } }
+      : { guarantee: null, reason }),
+    ...(facts?.budget && { budget: { asked: facts.budget, predicted: cost } }),
+  };
+}
+
+/** @throws UserError if the certificate is of another model, or of other weights of it */
+async function requireModel(name: string, { model, form, codes }: Certificate, host: SavingHost): Promise<void> {
+  const refuse = (what: string, held: unknown, wanted: unknown) => {
+    throw new UserError(`auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again`, 2);
+  };
+  const hash = await host.hash();
+  if (hash !== model) refuse("the model", `${model.slice(0, 12)}…`, `${hash.slice(0, 12)}…`);
+  if (host.form?.quant !== undefined && host.form.quant !== form) refuse("weights of the form", form, host.form.quant);
+  if (host.form?.codes !== undefined && host.form.codes !== codes)
+    refuse("codes of", `${codes} bits`, `${host.form.codes} bits on this machine`);
+}

@@ -1,0 +1,47 @@
+import { expect, test } from "vitest";
+import { choose } from "./choose.ts";
+import { certificateOf } from "./fixture.testing.ts";
+import type { RequestFacts, Unguaranteed } from "./guarantee.ts";
+
+const certificate = certificateOf("lookup:most=8", {});
+const facts: RequestFacts = { form: "raw", sampling: {}, constrained: false, maxTokens: 100 };
+const asking = (prompt: number, over: Partial<RequestFacts> = {}, images = 0) => ({
+  prompt,
+  visual: Array.from({ length: images }, () => ({ first: 0, grid: [2, 2] as const })),
+  facts: { ...facts, ...over },
+});
+const chosen = (...request: Parameters<typeof asking>) => choose("mine", certificate, asking(...request));
+
+test("the cheapest recipe that is allowed at the prompt's length; the answer is as long as most were", () => {
+  expect(chosen(50)).toEqual({ recipe: "lookup:most=8", cost: { ms: 70, flops: 70e6 }, reason: undefined });
+  expect(chosen(50, { maxTokens: 5 }).cost.ms).toBe(55);
+  expect(chosen(200)).toMatchObject({ recipe: "dense", cost: { ms: 440 }, reason: undefined });
+});
+
+test("under a budget, the recipe of least loss that fits; if none does, the cheapest", () => {
+  expect(chosen(50, { budget: { ms: 150 } }).recipe).toBe("dense");
+  expect(chosen(50, { budget: { ms: 100 } }).recipe).toBe("lookup:most=8");
+  expect(chosen(50, { budget: { ms: 150, flops: 71e6 } }).recipe).toBe("lookup:most=8");
+  expect(chosen(50, { budget: { ms: 1 } }).recipe).toBe("lookup:most=8");
+  expect(chosen(200, { budget: { ms: 1 } }).recipe).toBe("dense");
+});
+
+test.each([
+  ["length", asking(9)],
+  ["length", asking(501)],
+  ["images", asking(50, {}, 1)],
+  ["tools", asking(50, { constrained: true })],
+  ["ids", asking(50, { form: undefined })],
+  ["scored", { prompt: 50, visual: [] }],
+] as const)("what was not tested is dense, without a guarantee: %s", (reason, request) => {
+  expect(choose("mine", certificate, request)).toMatchObject({ recipe: "dense", reason });
+});
+
+test.each<[Unguaranteed, string, Partial<RequestFacts>]>([
+  ["form", "with prompts of the form raw, and this request's is chat", { form: "chat" }],
+  ["sampling", "with temperature off, and this request's is 0.7", { sampling: { temperature: 0.7 } }],
+  ["adapter", "without the adapter mine", { adapter: "mine" }],
+])("another %s is refused by name, or dense where nobody named the recipe", (reason, sentence, over) => {
+  expect(() => chosen(50, over)).toThrow(`auto:mine was certified ${sentence}; tune for it, or name another recipe`);
+  expect(choose("mine", certificate, asking(50, over), false)).toMatchObject({ recipe: "dense", reason });
+});

@@ -1,0 +1,79 @@
+import { UserError } from "../../util/errors.ts";
+import type { PlanRequest } from "../plan.ts";
+import type { Certificate, Price } from "./certificate.ts";
+import type { Budget, Cost, RequestFacts, Unguaranteed } from "./guarantee.ts";
+import { rungsAt } from "./ladder.ts";
+
+/** A recipe of the ladder, as text, or dense and the reason why there is no guarantee. */
+export type Chosen = { readonly recipe: string; readonly cost: Cost } & (
+  | { readonly reason: undefined }
+  | { readonly reason: Unguaranteed }
+);
+
+/**
+ * The recipe of a request under a certificate: the cheapest that its ladder allows at this length or, under a budget, the one of
+ * least loss that fits, else the cheapest. Outside of what was tested, dense.
+ * @throws UserError if prompts are read or answers drawn in another way than those of the test, unless not `strict`
+ */
+export function choose(name: string, certificate: Certificate, request: PlanRequest, strict = true): Chosen {
+  const { facts } = request;
+  const costOf = (recipe: string): Cost => costs(certificate, recipe, request);
+  if (facts === undefined) return { recipe: "dense", cost: costOf("dense"), reason: "scored" };
+  const difference = differenceOf(certificate, facts);
+  if (difference !== undefined && strict)
+    throw new UserError(`auto:${name} was certified ${difference.sentence}; tune for it, or name another recipe`, 2);
+  const reason = difference?.reason ?? outside(certificate, request, facts);
+  if (reason !== undefined) return { recipe: "dense", cost: costOf("dense"), reason };
+  const rungs = rungsAt(certificate.ladder, request.prompt).map((recipe) => ({ recipe, cost: costOf(recipe) }));
+  const by = certificate.cost.by === "flops" ? "flops" : "ms";
+  const fitting = facts.budget === undefined ? [] : rungs.filter(({ cost }) => fits(cost, facts.budget!));
+  const loss = ({ recipe }: { recipe: string }) => certificate.recipes[recipe]!.loss;
+  const [best] =
+    fitting.length > 0
+      ? fitting.toSorted((a, b) => loss(a) - loss(b) || a.cost[by] - b.cost[by])
+      : rungs.toSorted((a, b) => a.cost[by] - b.cost[by]);
+  return { ...best!, reason: undefined };
+}
+
+const fits = ({ ms, flops }: Cost, budget: Budget): boolean =>
+  ms <= (budget.ms ?? Number.POSITIVE_INFINITY) && flops <= (budget.flops ?? Number.POSITIVE_INFINITY);
+
+function costs({ recipes, answer }: Certificate, recipe: string, { prompt, facts }: PlanRequest): Cost {
+  const { ms, flops } = recipes[recipe]!;
+  const length = Math.min(answer, facts?.maxTokens ?? answer);
+  return { ms: priceAt(ms, prompt, length), flops: priceAt(flops, prompt, length) };
+}
+
+/** The price of a request with `prompt` tokens, none of them cached, and `answered` ones. */
+export const priceAt = (price: Price, prompt: number, answered: number): number =>
+  price.fixed + price.new * prompt + (price.attended * prompt * prompt) / 2 + price.answer * answered;
+
+/** Why the test says nothing of a request, if it does not. */
+function outside(
+  { lengths: [least, most] }: Certificate,
+  { prompt, visual }: PlanRequest,
+  { form, constrained }: RequestFacts,
+): Unguaranteed | undefined {
+  if (form === undefined) return "ids";
+  if (visual.length > 0) return "images";
+  if (constrained) return "tools";
+  return prompt < least || prompt > most ? "length" : undefined;
+}
+
+interface Difference {
+  readonly reason: Unguaranteed;
+  readonly sentence: string;
+}
+
+/** How the request is read or drawn in another way than those of the test, if it is. */
+function differenceOf({ prompt, sampling, adapter }: Certificate, facts: RequestFacts): Difference | undefined {
+  if (facts.form !== undefined && facts.form !== prompt)
+    return { reason: "form", sentence: `with prompts of the form ${prompt}, and this request's is ${facts.form}` };
+  if (facts.adapter !== undefined && facts.adapter !== adapter)
+    return { reason: "adapter", sentence: `without the adapter ${facts.adapter}` };
+  const settings = [...new Set([...Object.keys(sampling), ...Object.keys(facts.sampling)])];
+  const other = settings.find((setting) => sampling[setting] !== facts.sampling[setting]);
+  if (other === undefined) return undefined;
+  const [held, wanted] = [sampling[other] ?? "off", facts.sampling[other] ?? "off"];
+  return { reason: "sampling", sentence: `with ${other} ${held}, and this request's is ${wanted}` };
+}

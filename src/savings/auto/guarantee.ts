@@ -1,0 +1,66 @@
+import { z } from "zod";
+import type { PromptForm } from "../../weights/tokenizer/index.ts";
+import { lossNames } from "./certificate.ts";
+
+const most = z.number().positive("expected more than 0");
+
+/** What an answer may cost: milliseconds of work, without waiting, or FLOPs. */
+export const budget = z
+  .strictObject({
+    ms: most.optional().describe("milliseconds of work, without waiting"),
+    flops: most.optional().describe("FLOPs of prompt and answer"),
+  })
+  .refine(({ ms, flops }) => (ms ?? flops) !== undefined, "expected ms, flops or both");
+export type Budget = z.infer<typeof budget>;
+
+/** The certificate that an answer was given under: its expected loss is at most `risk`, with probability `confidence`. */
+export const guarantee = z.strictObject({
+  risk: z.number(),
+  confidence: z.number(),
+  loss: z.enum(lossNames),
+  certificate: z.string(),
+});
+export type Guarantee = z.infer<typeof guarantee>;
+
+/** Why an answer is dense's, without a guarantee, though a certificate was asked for. */
+export const unguaranteed = z.enum([
+  "length",
+  "sampling",
+  "images",
+  "tools",
+  "form",
+  "adapter",
+  "ids",
+  "scored",
+  "off",
+]);
+export type Unguaranteed = z.infer<typeof unguaranteed>;
+
+/** What a certificate must know of a request, besides its prompt's length and images. */
+export interface RequestFacts {
+  /** Undefined for token ids. */
+  readonly form: PromptForm | undefined;
+  /** Settings that tokens are drawn by, less those without an effect. */
+  readonly sampling: Readonly<Record<string, number>>;
+  /** True if the answer is constrained: tools, a format. */
+  readonly constrained: boolean;
+  /** The name of the request's own adapter. */
+  readonly adapter?: string | undefined;
+  readonly maxTokens: number;
+  readonly budget?: Budget | undefined;
+}
+
+/** Milliseconds and FLOPs. */
+export interface Cost {
+  readonly ms: number;
+  readonly flops: number;
+}
+
+/** The recipe that a certificate gave a request. */
+export interface Choice {
+  /** Its savings with every option; empty for dense. */
+  readonly recipe: readonly string[];
+  readonly guarantee: Guarantee | null;
+  readonly reason?: Unguaranteed;
+  readonly budget?: { readonly asked: Budget; readonly predicted: Cost };
+}

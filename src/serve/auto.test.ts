@@ -1,0 +1,83 @@
+/** Certificates over HTTP: named by a request, and as a server's default. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { keepCertificate, switchCertificate } from "../savings/auto/certificate.ts";
+import { certificateOf } from "../savings/auto/fixture.testing.ts";
+import { registerRecipe } from "../savings/registered.ts";
+import { modelHash, resolveModel } from "../weights/sources/index.ts";
+import { Catalogue } from "./models/served.ts";
+import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+const EXIT = "exit:layer=1,fill=copy-kv";
+const home = mkdtempSync(path.join(tmpdir(), "modicum-auto-serve-"));
+const [named, usual] = [{} as Testing, {} as Testing];
+
+beforeAll(async () => {
+  vi.stubEnv("MODICUM_HOME", home);
+  const model = await modelHash(await resolveModel(TINY[0]!.slice("tiny=".length)));
+  await keepCertificate("mine", certificateOf(EXIT, { model }));
+  await registerRecipe("tiny@mine", { model: "tiny", recipe: ["auto:mine"], created: "2026-01-31T00:00:00.000Z" });
+  Object.assign(named, await serveModels([TINY[0]!]));
+  const catalogue = await Catalogue.open([TINY[0]!], { usual: ["auto:mine"] });
+  await catalogue.checkUsual();
+  Object.assign(usual, await serveModels([], { catalogue }));
+});
+afterAll(async () => {
+  await Promise.all([named.stop(0), usual.stop(0)]);
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true });
+});
+
+const PROMPT = "once upon a time there was a house";
+const complete = (to: Testing, fields: object) =>
+  post(to, "/v1/completions", { model: "tiny", prompt: PROMPT, max_tokens: 4, temperature: 0, ...fields });
+const receipt = async (to: Testing, fields: object) => (await jsonOf(complete(to, fields))).receipt;
+const guarantee = { risk: 0.05, confidence: 0.95, loss: "agreement", certificate: "mine" };
+
+test.each([{ savings: ["auto:mine"] }, { model: "tiny@mine" }])("%j runs under the certificate", async (fields) => {
+  expect(await receipt(named, fields)).toMatchObject({ recipe: [EXIT], guarantee });
+});
+
+test("a default of the server holds for requests that name nothing", async () => {
+  expect(await receipt(usual, {})).toMatchObject({ recipe: [EXIT], guarantee });
+  const dense = await receipt(usual, { savings: [] });
+  expect(dense).toMatchObject({ recipe: [] });
+  expect(dense).not.toHaveProperty("guarantee");
+});
+
+test("another way to draw is dense by default, and refused of those who name the certificate", async () => {
+  expect(await receipt(usual, { temperature: 0.5 })).toMatchObject({ guarantee: null, unguaranteed: "sampling" });
+  const refused = await complete(named, { savings: ["auto:mine"], temperature: 0.5 });
+  expect(refused.status).toBe(400);
+  expect((await jsonOf(refused)).error.message).toContain("auto:mine was certified with temperature off");
+});
+
+test("a budget chooses within the certificate, and needs one", async () => {
+  expect(await receipt(usual, { budget: { flops: 1e12 } })).toMatchObject({
+    recipe: [],
+    budget: { met: true },
+    guarantee,
+  });
+  expect(await receipt(usual, { budget: { flops: 1 } })).toMatchObject({ recipe: [EXIT], budget: { met: false } });
+  const refused = await complete(named, { budget: { ms: 5 } });
+  expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
+    400,
+    "a budget needs a certificate to choose by; name a recipe such as auto:NAME",
+  ]);
+  expect((await complete(usual, { budget: { ms: 0 } })).status).toBe(400);
+});
+
+test("a certificate that is switched off leaves requests dense, at once, until it is on again", async () => {
+  await switchCertificate("mine", false);
+  expect(await receipt(usual, {})).toMatchObject({ recipe: [], guarantee: null, unguaranteed: "off" });
+  await switchCertificate("mine", true);
+  expect(await receipt(usual, {})).toMatchObject({ recipe: [EXIT], guarantee });
+});
+
+test("a default that does not serve the models is refused before the server listens", async () => {
+  await keepCertificate("other", certificateOf(EXIT, { model: "f".repeat(64) }));
+  const catalogue = await Catalogue.open([TINY[0]!], { usual: ["auto:other"] });
+  await expect(catalogue.checkUsual()).rejects.toThrow("auto:other was certified for the model");
+});
