@@ -2,13 +2,12 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
-import { count, duration, figure, percent } from "../../lab/report/format.ts";
-import type { AnswerLine } from "../../lab/tune/answers.ts";
+import { count, figure, percent } from "../../lab/report/format.ts";
 import { tuneOptions } from "../../lab/tune/options.ts";
 import { tuningPage } from "../../lab/tune/report.ts";
-import { runTuning, type Tuned, type Watcher } from "../../lab/tune/run.ts";
+import { type Progress, runTuning, type Tuned, type Watcher } from "../../lab/tune/run.ts";
 import { minutesOf, requireEnough, type Setup, setUp } from "../../lab/tune/setup.ts";
-import { ladderText, verdictOf } from "../../lab/tune/words.ts";
+import { costText, excludedLines, ladderText, outlookText, verdictOf } from "../../lab/tune/words.ts";
 import { load } from "../../library/load.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { chosenRecipe, registerRecipe, shortName } from "../../savings/registered.ts";
@@ -111,22 +110,22 @@ const EVERY = 500;
 
 function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
   const display = displayOn(stream);
-  for (const { recipe, reason } of setup.excluded) display.say(`${recipe} is left out: ${reason}`);
-  const seen = new Map<string, { losses: number[]; ms: number; shown: number }>();
+  for (const line of excludedLines(setup.excluded)) display.say(line);
+  const seen = new Map<string, { answers: number; ms: number; shown: number }>();
   return {
     notice: (sentence) => display.say(sentence),
-    answered(part, { recipe, loss, ms }: AnswerLine, of) {
-      const title = `${part}: ${recipe}`;
-      const far = seen.get(title) ?? { losses: [], ms: 0, shown: 0 };
+    answered({ part, line, losses, of }: Progress) {
+      const title = `${part}: ${line.recipe}`;
+      const far = seen.get(title) ?? { answers: 0, ms: 0, shown: Number.NEGATIVE_INFINITY };
       seen.set(title, far);
-      far.losses.push(loss);
-      far.ms += ms;
+      far.answers++;
+      far.ms += line.ms;
       const now = performance.now();
-      const done = far.losses.length;
+      const done = losses.length;
       if (now - far.shown < EVERY && done < of) return;
       far.shown = now;
-      const left = (far.ms / done / 1000) * (of - done);
-      display.show({ title, done, of, value: mean(far.losses), left });
+      const left = (far.ms / far.answers / 1000) * (of - done);
+      display.show({ title, done, of, value: mean(losses), left });
     },
     timed(recipe, done, of) {
       if (done === of) display.say(`timed: ${recipe}`);
@@ -135,36 +134,28 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
   };
 }
 
-/** What the items can certify, in a sentence. */
-function outlookText({ outlook, problem }: Setup): string {
-  const { items, groups, test, best, wanted } = outlook;
-  const what = groups === items ? "item" : "group";
-  const { risk } = problem.bound;
-  return `${count(groups, what)} leave ${test} for the test: ${figure(best)} at best, if nothing is lost; ${risk} wants ${count(wanted, what)}`;
-}
-
 async function showPlan(setup: Setup, { json }: Flags, signal: AbortSignal): Promise<void> {
   const minutes = await minutesOf(setup, signal);
   const { candidates, excluded, outlook, loss, attempt } = setup;
   if (json)
     return printJson({ loss, attempt, candidates: candidates.map(({ recipe }) => recipe), excluded, minutes, outlook });
   print(...candidates.map(({ recipe }) => recipe));
-  for (const { recipe, reason } of excluded) print(`${recipe}: left out: ${reason}`);
   print(
+    ...excludedLines(excluded),
     `the loss is ${loss}; this is attempt ${attempt} on the task`,
     `at most about ${count(Math.ceil(minutes.search), "minute")} for the search, and ${count(Math.ceil(minutes.test), "minute")} for the test of one recipe`,
     outlookText(setup),
   );
 }
 
-function tableOf({ outcome, rated }: Tuned): string[] {
+function tableOf({ outcome, rated, setup }: Tuned): string[] {
   const rows = outcome.order.map(({ ladder, loss, price }, i) => {
     const verdict = outcome.verdicts[i];
     const result = verdict === undefined ? "not tested" : verdict.certified ? "certified" : "failed";
     const tested = verdict ? [figure(verdict.mean), verdict.p.toPrecision(2)] : ["", ""];
     return [percent(price / outcome.dense), figure(loss), ...tested, result, ladderText(ladder)];
   });
-  const dense = ["100.0 %", "0.000", "", "", "", `dense (${duration(rated[0]!.price)})`];
+  const dense = ["100.0 %", "0.000", "", "", "", `dense (${costText(rated[0]!.price, setup.request.options.cost)})`];
   return columns([["COST", "SEARCHED", "TESTED", "P", "RESULT", "LADDER"], dense, ...rows]);
 }
 

@@ -8,6 +8,7 @@ import type { Candidate } from "./problem.ts";
 /** A candidate that cannot act here, and why. */
 export interface Excluded {
   readonly recipe: string;
+  readonly family: string;
   readonly reason: string;
 }
 
@@ -48,7 +49,7 @@ export async function acting(
   for (const candidate of candidates) {
     const reason = await whyNot(recipeOf(candidate.recipe), lengths, check);
     if (reason === undefined) found.push(candidate);
-    else excluded.push({ recipe: candidate.recipe, reason });
+    else excluded.push({ recipe: candidate.recipe, family: candidate.family, reason });
   }
   return { candidates: found, excluded };
 }

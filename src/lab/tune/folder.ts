@@ -80,6 +80,15 @@ export async function claimTuning(name: string, wanted: Identity, force: boolean
   return earlier.length + 1;
 }
 
+/** Takes back a tuning whose test cannot begin: it is no attempt. */
+export async function withdrawTuning(name: string): Promise<void> {
+  const { identity: own, created } = readJson(identityFile(name), state, "a tuning");
+  const all = readKeptJson(attemptsFile(), attempts) ?? {};
+  const others = (all[attemptKey(own)] ?? []).filter((each) => each.name !== name || each.created !== created);
+  await keepJson(attemptsFile(), { ...all, [attemptKey(own)]: others });
+  await rm(tuningFolder(name), { recursive: true, force: true });
+}
+
 /** The attempt that a tuning would be if it began now. */
 export function nextAttempt(name: string, wanted: Identity, force: boolean): number {
   if (checkTuning(name, wanted, force)) return readJson(identityFile(name), state, "a tuning").attempt;

@@ -10,7 +10,7 @@ import { count, figure } from "../report/format.ts";
 import { type AnswerLine, KeptAnswers } from "./answers.ts";
 import { certificateOf } from "./certify.ts";
 import { costOf } from "./fit.ts";
-import { checkTuning, claimTuning, tuningFolder } from "./folder.ts";
+import { checkTuning, claimTuning, tuningFolder, withdrawTuning } from "./folder.ts";
 import type { ServedItem } from "./items.ts";
 import { ladderLoss, type Rated } from "./ladders.ts";
 import { wantedGroups } from "./outlook.ts";
@@ -23,11 +23,18 @@ import { split } from "./split.ts";
 import { Times } from "./times.ts";
 import { type Outcome, tune } from "./tune.ts";
 
+/** A new answer, with the losses of the part under its recipe so far, and the number of all its items. */
+export interface Progress {
+  readonly part: "search" | "test";
+  readonly line: AnswerLine;
+  readonly losses: readonly number[];
+  readonly of: number;
+}
+
 /** Follows a tuning. */
 export interface Watcher {
   notice(sentence: string): void;
-  /** An answer of the search or the test was given. */
-  answered(part: "search" | "test", line: AnswerLine, of: number): void;
+  answered(progress: Progress): void;
   timed(recipe: string, done: number, of: number): void;
 }
 
@@ -75,7 +82,10 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
   const parts = split(setup.problem.items, setup.problem.type, setup.problem.bound);
   const started = performance.now();
   let part: "search" | "test" = "search";
-  const onAnswer = (line: AnswerLine) => watcher.answered(part, line, parts[part].length);
+  const lossesIn = (recipe: string, items: readonly ServedItem[]) =>
+    items.flatMap((item) => answers.held(recipe, item)?.loss ?? []);
+  const onAnswer = (line: AnswerLine) =>
+    watcher.answered({ part, line, losses: lossesIn(line.recipe, parts[part]), of: parts[part].length });
   await using answers = await KeptAnswers.open(folder, setup.loss, serving, signal, onAnswer);
   await using times = await Times.open(folder, serving, parts.search, signal, (...at) => watcher.timed(...at));
   const inTime = () => {
@@ -88,10 +98,12 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
     if (!answers.held("dense", item)) inTime();
     await answers.of("dense", item);
   }
-  requireQuality(
-    setup,
-    parts.search.map((item) => answers.held("dense", item)!.quality ?? Number.NaN),
-  );
+  const qualities = parts.search.flatMap((item) => answers.held("dense", item)?.quality ?? []);
+  const unfit = qualityFault(setup, qualities);
+  if (unfit !== undefined) {
+    await withdrawTuning(name);
+    throw unfit;
+  }
   const priceOf = (recipe: string) => {
     const fit = times.fit(recipe, options.cost);
     return (item: { readonly id: string; readonly tokens: number }) =>
@@ -114,8 +126,6 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
     },
   });
   const survivors = outcome.survivors.map(({ recipe }) => recipe);
-  const lossesIn = (recipe: string, items: readonly ServedItem[]) =>
-    items.flatMap((item) => answers.held(recipe, item)?.loss ?? []);
   const rated = ["dense", ...survivors].map((recipe) => ({
     recipe,
     loss: mean(lossesIn(recipe, parts.search)),
@@ -162,13 +172,14 @@ function nearMiss(
   return { verdict, more: groups && Math.max(1, Math.ceil(1.5 * groups) - outlook.groups) };
 }
 
-/** @throws UserError if dense is right so seldom that nothing can exceed the risk */
-function requireQuality({ loss, problem, items }: Setup, qualities: readonly number[]): void {
-  if (loss !== "harm" && loss !== "quality") return;
+/** The fault of a risk that nothing can exceed, since dense is right so seldom; undefined: it is none. */
+function qualityFault({ loss, problem, items }: Setup, qualities: readonly number[]): UserError | undefined {
+  if (loss !== "harm" && loss !== "quality") return undefined;
   const quality = mean(qualities);
   const { risk } = problem.bound;
-  if (risk > quality / 4)
-    throw new UserError(
-      `--risk: ${risk} is more than a quarter of dense's ${items.metric!.name}, which is ${figure(quality)} on the ${qualities.length} searched items: whatever ran would be certified; expected at most ${figure(quality / 4)}`,
-    );
+  if (risk <= quality / 4) return undefined;
+  return new UserError(
+    `--risk: ${risk} is more than a quarter of dense's ${items.metric!.name}, which is ${figure(quality)} on the ${qualities.length} searched items; expected at most ${figure(quality / 4)}`,
+    2,
+  );
 }

@@ -1,4 +1,6 @@
 import { createHash } from "node:crypto";
+import { effectiveSampling } from "../../engine/sampling/defaults.ts";
+import { samplingOptions } from "../../engine/sampling/options.ts";
 import type { Model } from "../../library/model.ts";
 import type { LossName } from "../../savings/auto/certificate.ts";
 import type { Recipe } from "../../savings/recipe.ts";
@@ -79,11 +81,9 @@ const wanted = ({ seed, limit, maxTokens }: TuneOptions, signal: AbortSignal | u
   ...(signal && { signal }),
 });
 
-/** Settings of drawing; absent ones are the usual. */
-function samplingOf({ sampling }: Model, temperature: number | undefined): Record<string, number> {
-  if (temperature !== undefined) return { temperature };
-  return { temperature: 0, ...(sampling?.settings as Record<string, number> | undefined) };
-}
+/** The settings that answers are drawn by, as a request's are compared with them. */
+const samplingOf = ({ sampling }: Model, temperature: number | undefined): Record<string, number> =>
+  effectiveSampling(samplingOptions.parse(temperature === undefined ? (sampling?.settings ?? {}) : { temperature }));
 
 function itemsHash(items: readonly ServedItem[]): string {
   const hash = createHash("sha256");
@@ -92,7 +92,7 @@ function itemsHash(items: readonly ServedItem[]): string {
 }
 
 /** @throws UserError if the items cannot certify the risk, whatever is answered */
-export function requireEnough({ outlook, problem, request, candidates }: Setup): void {
+export function requireEnough({ outlook, problem, request, candidates, attempt }: Setup): void {
   const { items, groups, test, best, wanted } = outlook;
   const what = groups === items ? "item" : "group";
   if (groups === 1 && items > 1)
@@ -101,7 +101,7 @@ export function requireEnough({ outlook, problem, request, candidates }: Setup):
     );
   if (best > problem.bound.risk)
     throw new UserError(
-      `${request.task}: ${count(groups, what)} leave ${test} for the test, which can certify ${figure(best)} at best; --risk ${problem.bound.risk} wants ${count(wanted, what)}`,
+      `${request.task}: ${count(groups, what)} leave ${test} for the test, which can certify ${figure(best)} at best; --risk ${problem.bound.risk}${attempt > 1 ? ` in attempt ${attempt}` : ""} wants ${count(wanted, what)}`,
     );
   if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run says why");
 }

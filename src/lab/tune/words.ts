@@ -1,6 +1,9 @@
 import type { Ladder } from "../../savings/auto/ladder.ts";
-import { count, duration, figure, percent } from "../report/format.ts";
+import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
+import type { Excluded } from "./candidates.ts";
 import type { NearMiss, Tuned } from "./run.ts";
+import type { Setup } from "./setup.ts";
+import type { Cost } from "./times.ts";
 
 /** A ladder as one line: its recipes, with their lengths if it has several ranges. */
 export function ladderText(ladder: Ladder): string {
@@ -11,6 +14,39 @@ export function ladderText(ladder: Ladder): string {
       (part, i) => `${i + 1 < ladder.length ? `to ${part.tokens[1]}` : `from ${part.tokens[0]}`} tokens ${one(part)}`,
     )
     .join("; ");
+}
+
+/** Why candidates were left out, a line for each family and reason. */
+export function excludedLines(excluded: readonly Excluded[]): string[] {
+  const alike = new Map<string, Excluded[]>();
+  for (const each of excluded) {
+    const key = `${each.family} ${each.reason}`;
+    alike.set(key, [...(alike.get(key) ?? []), each]);
+  }
+  return [...alike.values()].map((some) => {
+    const [{ family, reason }] = some as [Excluded, ...Excluded[]];
+    return `${family}${some.length > 1 ? ` (${count(some.length, "setting")})` : ""} is left out: ${reason}`;
+  });
+}
+
+/** What the items can certify. */
+export function outlookText({ outlook, problem }: Setup): string {
+  const { items, groups, test, best, wanted } = outlook;
+  const what = groups === items ? "item" : "group";
+  const { risk } = problem.bound;
+  return `${count(groups, what)} leave ${test} for the test: ${figure(best)} at best, if nothing is lost; ${risk} wants ${count(wanted, what)}`;
+}
+
+/** A cost with its unit. */
+export function costText(cost: number, by: Cost): string {
+  switch (by) {
+    case "ms":
+      return duration(cost);
+    case "flops":
+      return flopsText(cost);
+    case "bytes":
+      return bytesText(cost);
+  }
 }
 
 /** The outcome in one or two sentences. */
