@@ -18,7 +18,13 @@ test("the best that can be certified is the least risk of a test that loses noth
 });
 
 test("groups count, not items", () => {
-  expect(outlookOf(items(200, (i) => i % 20), "binary", bound(0.05))).toMatchObject({ groups: 20, test: 14 });
+  expect(
+    outlookOf(
+      items(200, (i) => i % 20),
+      "binary",
+      bound(0.05),
+    ),
+  ).toMatchObject({ groups: 20, test: 14 });
 });
 
 test("the groups that a near miss wants", () => {
@@ -26,5 +32,11 @@ test("the groups that a near miss wants", () => {
   const wanted = wantedGroups(losses, "binary", bound(0.05));
   expect(wanted).toBeGreaterThan(60);
   expect(wanted).toBeLessThan(140);
-  expect(wantedGroups(losses.map((_, i) => (i % 10 === 0 ? 1 : 0)), "binary", bound(0.05))).toBeUndefined();
+  expect(
+    wantedGroups(
+      losses.map((_, i) => (i % 10 === 0 ? 1 : 0)),
+      "binary",
+      bound(0.05),
+    ),
+  ).toBeUndefined();
 });
