@@ -5,12 +5,15 @@ import { load } from "../../library/load.ts";
 import type { Model } from "../../library/model.ts";
 import { certificateFile, readCertificate } from "../../savings/auto/certificate.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
+import { escaped } from "../../util/html.ts";
 import { tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { TINY } from "../run/run.testing.ts";
 import { tuneOptions } from "./options.ts";
+import { tuningPage } from "./report.ts";
 import { runTuning, tuned, type Watcher } from "./run.ts";
 import type { Served, Serving } from "./served.ts";
 import { type Request, setUp } from "./setup.ts";
+import { verdictOf } from "./words.ts";
 
 let model: Model;
 beforeAll(async () => {
@@ -72,6 +75,43 @@ test("the cheapest recipe that loses nothing is certified, with all options spel
   expect(dropped[0]!.items).toBeLessThan(10);
   expect(near).toBeUndefined();
   expect(JSON.parse(readFileSync(join(folder, "order.json"), "utf8"))).toHaveLength(2);
+});
+
+test("a request is answered under the certificate, with its guarantee on the receipt", async () => {
+  const rows = prompts(120);
+  await tuned(await setUp(request(fileOf(rows), { temperature: 0 })), serving(), silent);
+  const { receipt } = await model.complete(rows[4]!.prompt, { save: ["auto:mine"], maxTokens: 4 });
+  expect(receipt).toMatchObject({
+    recipe: ["lookup:match=2,tokens=8"],
+    guarantee: { risk: 0.05, confidence: 0.95, loss: "nats", certificate: "mine" },
+  });
+  await expect(model.complete(rows[4]!.prompt, { save: ["auto:mine"], temperature: 0.5 })).rejects.toThrow(
+    "temperature",
+  );
+});
+
+test("the report says what was chosen, what it spends, and the path of the test; it has no script", async () => {
+  const losing = serving((recipe, { id }) =>
+    recipe.includes("match=2") && Number.parseInt(id.slice(0, 8), 16) % 30 === 0 ? { text: "wrong" } : {},
+  );
+  const done = await tuned(await setUp(request(fileOf(prompts(120)))), losing, silent);
+  const page = tuningPage(done);
+  for (const part of [verdictOf(done), "What it spends", "The test", "Candidates", "exit:"])
+    expect(page).toContain(part === verdictOf(done) ? escaped(part) : part);
+  expect(page).toContain("<svg");
+  expect(page).not.toContain("<script");
+  expect(verdictOf(done)).toMatch(
+    /^Certified: lookup:match=[23],tokens=8\. Its expected loss is at most 0\.05 \(nats\)/,
+  );
+  const dense = await tuned(
+    await setUp(request(fileOf(prompts(120)), {}, { candidates: [parseRecipe(["exit:layer=1"])] })),
+    serving(),
+    silent,
+  );
+  expect(verdictOf(dense)).toBe(
+    "Nothing is certified: dense answers. Nothing that survived the search is cheaper than dense.",
+  );
+  expect(tuningPage(dense)).toContain("lost too much in");
 });
 
 test("killed anywhere and resumed, it gives the same certificate, answers nothing twice and keeps its times", async () => {

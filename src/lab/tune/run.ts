@@ -6,7 +6,7 @@ import { UserError } from "../../util/errors.ts";
 import { mean } from "../../util/mean.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { readOptionalJson } from "../../weights/json-file.ts";
-import { count, figure } from "../report/format.ts";
+import { count, figure, percent } from "../report/format.ts";
 import { type AnswerLine, KeptAnswers } from "./answers.ts";
 import { certificateOf } from "./certify.ts";
 import { costOf } from "./fit.ts";
@@ -104,6 +104,7 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
     await withdrawTuning(name);
     throw unfit;
   }
+  if (setup.loss === "harm" || setup.loss === "quality") watcher.notice(riskInWords(setup, mean(qualities)));
   const priceOf = (recipe: string) => {
     const fit = times.fit(recipe, options.cost);
     return (item: { readonly id: string; readonly tokens: number }) =>
@@ -171,6 +172,10 @@ function nearMiss(
   const groups = wantedGroups(losses.values, losses.type, problem.bound);
   return { verdict, more: groups && Math.max(1, Math.ceil(1.5 * groups) - outlook.groups) };
 }
+
+/** The risk as a share of what dense gets right. */
+const riskInWords = ({ problem, items }: Setup, quality: number): string =>
+  `at most ${figure(problem.bound.risk)} of dense's ${items.metric!.name}, ${figure(quality)} on the searched items, may be lost: ${percent(problem.bound.risk / quality)} of it`;
 
 /** The fault of a risk that nothing can exceed, since dense is right so seldom; undefined: it is none. */
 function qualityFault({ loss, problem, items }: Setup, qualities: readonly number[]): UserError | undefined {
