@@ -6,7 +6,7 @@ import { count, figure, percent } from "../../lab/report/format.ts";
 import { tuneOptions } from "../../lab/tune/options.ts";
 import { tuningPage } from "../../lab/tune/report.ts";
 import { type Progress, runTuning, type Tuned, type Watcher } from "../../lab/tune/run.ts";
-import { minutesOf, requireEnough, type Setup, setUp } from "../../lab/tune/setup.ts";
+import { minutesOf, type Setup, setUp } from "../../lab/tune/setup.ts";
 import { costText, excludedLines, ladderText, outlookText, verdictOf } from "../../lab/tune/words.ts";
 import { load } from "../../library/load.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
@@ -60,7 +60,6 @@ async function run(flags: Flags): Promise<void> {
   const request = { ...{ model, task, options, candidates, adapter, force }, version: version() };
   const setup = await setUp(request, signal);
   if (flags.dryRun) return await showPlan(setup, flags, signal);
-  requireEnough(setup);
   using watcher = watch(setup);
   const tuned = await runTuning(setup, watcher, signal).catch(
     sayHowToGoOn(signal, () => `\`${commandOf(process.argv.slice(2))}\` goes on`),
