@@ -14,11 +14,13 @@ const answerLine = z.strictObject({
   quality: z.number().optional(),
   /** A hash of the text. */
   text: z.string(),
+  /** A hash of the tokens, which tells answers that need no score of their own. */
+  ids: z.string(),
   /** Nats a token by which dense finds other tokens likelier. */
   excess: z.number().optional(),
   /** Tokens of the answer. */
   tokens: z.int().min(0),
-  /** Milliseconds of the answer and its score. */
+  /** Milliseconds of the answer. */
   ms: z.number(),
   /** The reason why there is no answer, or no number for it: it loses 1. */
   failed: z.string().optional(),
@@ -57,47 +59,80 @@ export class KeptAnswers implements AsyncDisposable {
 
   /** The answer to an item under a recipe, given now if it is not kept. */
   async of(recipe: string, item: ServedItem): Promise<AnswerLine> {
-    const known = this.held(recipe, item);
-    if (known) return known;
-    const dense = recipe === "dense" ? undefined : await this.of("dense", item);
-    this.signal?.throwIfAborted();
-    const line = await this.#answered(recipe, item, dense);
-    await this.file.add(line);
-    this.#known.set(keyOf(recipe, item.id), line);
-    this.onAnswer(line);
-    return line;
+    await this.all([recipe], item);
+    return this.held(recipe, item)!;
+  }
+
+  /** Answers an item under recipes that it has no answer under, dense first; scores read its prompt once for all. */
+  async all(recipes: readonly string[], item: ServedItem): Promise<void> {
+    const missing = [...new Set(["dense", ...recipes])].filter((recipe) => !this.held(recipe, item));
+    if (missing.length === 0) return;
+    const given: Given[] = [];
+    for (const recipe of missing) {
+      this.signal?.throwIfAborted();
+      given.push(await this.#served(recipe, item));
+    }
+    for (const line of await this.#lines(given, item)) {
+      await this.file.add(line);
+      this.#known.set(keyOf(line.recipe, item.id), line);
+      this.onAnswer(line);
+    }
   }
 
   held(recipe: string, { id }: Pick<ServedItem, "id">): AnswerLine | undefined {
     return this.#known.get(keyOf(recipe, id));
   }
 
-  async #answered(recipe: string, item: ServedItem, dense: AnswerLine | undefined): Promise<AnswerLine> {
+  async #served(recipe: string, item: ServedItem): Promise<Given> {
     const started = performance.now();
-    const told = { recipe, item: item.id };
-    try {
-      const { text, tokens, traits } = await this.#traits(recipe, item);
-      const loss = dense ? lossOf(this.loss, traits, dense) : 0;
-      const line = { ...told, loss, ...traits, tokens, ms: performance.now() - started };
-      return Number.isNaN(loss) ? { ...lost(line, "its answer has no number"), text: textHash(text) } : line;
-    } catch (error) {
+    const outcome = await this.serving.answer(recipe, item).catch((error: unknown) => {
       // Nothing can be compared without dense's answer.
-      if (dense === undefined || this.signal?.aborted) throw error;
-      const failed = error instanceof Error ? error.message : String(error);
-      return lost({ ...told, text: "", tokens: 0, ms: performance.now() - started }, failed);
-    }
+      if (recipe === "dense" || this.signal?.aborted) throw error;
+      return error instanceof Error ? error.message : String(error);
+    });
+    return { recipe, outcome, ms: performance.now() - started };
   }
 
-  async #traits(recipe: string, item: ServedItem) {
-    const served: Served = await this.serving.answer(recipe, item);
-    const quality = item.quality?.({ text: served.text });
-    const excess = this.loss === "nats" ? await this.serving.excess(item, served) : undefined;
-    const traits = {
-      text: textHash(served.text),
-      ...(quality !== undefined && { quality }),
-      ...(excess !== undefined && { excess }),
-    };
-    return { text: served.text, tokens: served.tokens.length, traits };
+  async #lines(given: readonly Given[], item: ServedItem): Promise<AnswerLine[]> {
+    const excess = this.loss === "nats" ? await this.#excess(given, item) : undefined;
+    const lines: AnswerLine[] = [];
+    for (const { recipe, outcome, ms } of given) {
+      const told = { recipe, item: item.id, ms };
+      if (typeof outcome === "string") {
+        lines.push({ ...told, loss: 1, text: "", ids: "", tokens: 0, failed: outcome });
+        continue;
+      }
+      const ids = idsHash(outcome);
+      const quality = item.quality?.({ text: outcome.text });
+      const traits = {
+        text: textHash(outcome.text),
+        ...(quality !== undefined && { quality }),
+        ...(excess && { excess: excess.get(ids)! }),
+      };
+      const dense = this.held("dense", item) ?? lines[0];
+      const loss = recipe === "dense" ? 0 : lossOf(this.loss, traits, dense!);
+      const line = { ...told, ids, tokens: outcome.tokens.length };
+      lines.push(
+        Number.isNaN(loss)
+          ? { ...line, text: traits.text, loss: 1, failed: "its answer has no number" }
+          : { ...line, ...traits, loss },
+      );
+    }
+    return lines;
+  }
+
+  /** Scores by the hash of the tokens; equal answers are scored once. */
+  async #excess(given: readonly Given[], item: ServedItem): Promise<Map<string, number>> {
+    const known = new Map<string, number>();
+    const dense = this.held("dense", item);
+    if (dense?.excess !== undefined) known.set(dense.ids, dense.excess);
+    const answers = given.flatMap(({ outcome }) => (typeof outcome === "string" ? [] : [outcome]));
+    const fresh = new Map(answers.map((served) => [idsHash(served), served]));
+    for (const ids of known.keys()) fresh.delete(ids);
+    if (fresh.size === 0) return known;
+    const scores = await this.serving.excess(item, [...fresh.values()]);
+    for (const [i, ids] of [...fresh.keys()].entries()) known.set(ids, scores[i]!);
+    return known;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -107,12 +142,12 @@ export class KeptAnswers implements AsyncDisposable {
 
 const keyOf = (recipe: string, item: string): string => `${item} ${recipe}`;
 
-const lost = ({ recipe, item, text, tokens, ms }: Omit<AnswerLine, "loss">, failed: string): AnswerLine => ({
-  recipe,
-  item,
-  text,
-  tokens,
-  ms,
-  loss: 1,
-  failed,
-});
+/** An answer that was just given, or why there is none. */
+interface Given {
+  readonly recipe: string;
+  readonly outcome: Served | string;
+  readonly ms: number;
+}
+
+/** Identifies an answer's tokens, with an end that a saving put to them. */
+const idsHash = ({ tokens, reason }: Served): string => textHash(`${tokens.join()} ${reason === "stopped"}`);

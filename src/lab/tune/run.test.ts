@@ -44,10 +44,11 @@ const serving = (answer: (recipe: string, item: { id: string }) => Partial<Serve
   async answer(recipe, item) {
     const share = recipe === "dense" ? 1 : recipe.startsWith("exit") ? 0.2 : recipe.includes("match=2") ? 0.5 : 0.8;
     const cost = share * (10 * item.tokens + 100);
-    const text = recipe.startsWith("exit") ? "wrong" : "right";
-    return { text, tokens: [1, 2], reason: "stop", ms: cost, flops: cost, bytes: cost, ...answer(recipe, item) };
+    const { text = recipe.startsWith("exit") ? "wrong" : "right", ...own } = answer(recipe, item);
+    const tokens = text === "right" ? [1, 2] : [3, 4];
+    return { text, tokens, reason: "stop", ms: cost, flops: cost, bytes: cost, ...own };
   },
-  excess: async (_, { text }) => (text === "right" ? 0 : 2),
+  excess: async (_, answers) => answers.map(({ tokens }) => (tokens[0] === 1 ? 0 : 2)),
   [Symbol.dispose]() {},
 });
 
@@ -189,6 +190,21 @@ test("a near miss is told with the items that it wants", async () => {
   const last = outcome.verdicts.at(-1)!;
   expect(near === undefined).toBe(last.certified);
   if (near) expect(near.more === undefined || near.more > 0).toBe(true);
+});
+
+test("answers of equal tokens are scored once, all of an item's together", async () => {
+  const scored: number[] = [];
+  const counting: Serving = {
+    ...serving(),
+    async excess(_, answers) {
+      scored.push(answers.length);
+      return answers.map(({ tokens }) => (tokens[0] === 1 ? 0 : 2));
+    },
+  };
+  await tuned(await setUp(request(fileOf(prompts(120)))), counting, silent);
+  // Dense's answer, which the lookups give too, and the exit's until it is dropped.
+  expect(scored.slice(0, 3)).toEqual([2, 2, 2]);
+  expect(scored.slice(20)).toEqual(Array(100).fill(1));
 });
 
 test("a budget that runs out before the test stops the search, and it goes on from there", async () => {

@@ -94,26 +94,29 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
         `the budget of ${count(options.budgetMinutes, "minute")} ran out before the test; the same command goes on`,
       );
   };
-  for (const item of parts.search) {
-    if (!answers.held("dense", item)) inTime();
-    await answers.of("dense", item);
+  if (setup.loss === "harm" || setup.loss === "quality") {
+    for (const item of parts.search) {
+      if (!answers.held("dense", item)) inTime();
+      await answers.of("dense", item);
+    }
+    const qualities = parts.search.map((item) => answers.held("dense", item)!.quality!);
+    const unfit = qualityFault(setup, qualities);
+    if (unfit !== undefined) {
+      await withdrawTuning(name);
+      throw unfit;
+    }
+    watcher.notice(riskInWords(setup, mean(qualities)));
   }
-  const qualities = parts.search.flatMap((item) => answers.held("dense", item)?.quality ?? []);
-  const unfit = qualityFault(setup, qualities);
-  if (unfit !== undefined) {
-    await withdrawTuning(name);
-    throw unfit;
-  }
-  if (setup.loss === "harm" || setup.loss === "quality") watcher.notice(riskInWords(setup, mean(qualities)));
   const priceOf = (recipe: string) => {
     const fit = times.fit(recipe, options.cost);
     return (item: { readonly id: string; readonly tokens: number }) =>
       costOf(fit, item.tokens, answers.held("dense", item)!.tokens);
   };
   const source: Answers<ServedItem> = {
-    async lossOf(recipe, item) {
-      if (!answers.held(recipe, item)) inTime();
-      return (await answers.of(recipe, item)).loss;
+    lossOf: async (recipe, item) => (await answers.of(recipe, item)).loss,
+    async answer(recipes, item) {
+      if (recipes.some((recipe) => !answers.held(recipe, item))) inTime();
+      await answers.all(recipes, item);
     },
     async pricesOf(recipes) {
       await times.measure(recipes);
@@ -178,8 +181,7 @@ const riskInWords = ({ problem, items }: Setup, quality: number): string =>
   `at most ${figure(problem.bound.risk)} of dense's ${items.metric!.name}, ${figure(quality)} on the searched items, may be lost: ${percent(problem.bound.risk / quality)} of it`;
 
 /** The fault of a risk that nothing can exceed, since dense is right so seldom; undefined: it is none. */
-function qualityFault({ loss, problem, items }: Setup, qualities: readonly number[]): UserError | undefined {
-  if (loss !== "harm" && loss !== "quality") return undefined;
+function qualityFault({ problem, items }: Setup, qualities: readonly number[]): UserError | undefined {
   const quality = mean(qualities);
   const { risk } = problem.bound;
   if (risk <= quality / 4) return undefined;

@@ -22,8 +22,8 @@ export interface Served {
 /** Answers items under recipes, and scores answers by dense. */
 export interface Serving extends Disposable {
   answer(recipe: string, item: ServedItem): Promise<Served>;
-  /** How much likelier dense finds other tokens than the answer's own, in nats a token. */
-  excess(item: ServedItem, served: Served): Promise<number>;
+  /** How much likelier dense finds other tokens than each answer's own, in nats a token. */
+  excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
 }
 
 /** A model that answers each item as a server that has just started does. */
@@ -69,16 +69,22 @@ export class ModelServing implements Serving {
     return made;
   }
 
-  async excess({ prompt }: ServedItem, { tokens, reason }: Served): Promise<number> {
+  async excess({ prompt }: ServedItem, answers: readonly Served[]): Promise<number[]> {
     const { language } = this.model;
-    const { engine, tokenizer } = language;
-    // An answer that a saving ended is read with its end.
-    const [end] = tokenizer.stopIds;
-    const ended = reason === "stopped" && end !== undefined ? [...tokens, end] : tokens;
-    if (ended.length === 0) return Number.NaN;
-    const before = language.encode(prompt);
-    const meter = new Meter(engine.programs);
-    return excessOf(await this.likelihoods.ofText([...before, ...ended], before.length, meter, this.signal));
+    const context = language.encode(prompt);
+    const pairs = answers.map((answer) => ({ context, continuation: this.#whole(answer) }));
+    const scored = pairs.filter(({ continuation }) => continuation.length > 0);
+    const meter = new Meter(language.engine.programs);
+    // What is scored does not depend on what ran before.
+    language.engine.forget();
+    const scores = await this.likelihoods.ofPairs(scored, meter, this.signal);
+    return pairs.map((pair) => excessOf(scores[scored.indexOf(pair)] ?? []));
+  }
+
+  /** An answer that a saving ended is read with its end. */
+  #whole({ tokens, reason }: Served): readonly number[] {
+    const [end] = this.model.language.tokenizer.stopIds;
+    return reason === "stopped" && end !== undefined ? [...tokens, end] : tokens;
   }
 
   [Symbol.dispose](): void {

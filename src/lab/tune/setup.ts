@@ -114,7 +114,7 @@ export async function minutesOf({ problem, request, items, loss }: Setup, signal
   const started = performance.now();
   for (const item of three) {
     const served = await serving.answer("dense", item);
-    if (loss === "nats") await serving.excess(item, served);
+    if (loss === "nats") await serving.excess(item, [served]);
   }
   const item = (performance.now() - started) / three.length / 60_000;
   const parts = split(problem.items, problem.type, problem.bound);
