@@ -33,6 +33,7 @@ export const receiptSchema = z
       total: amount.describe("the sum of the others"),
     }),
     estimated: z.boolean(),
+    purpose: z.literal("audit").optional().describe("an audit of another request's answer; sums leave it out"),
     server: z.string().optional().describe("which other server it ran on"),
     cut: z.enum(cutReasons).optional().describe("what ended an answer before its time"),
     key: z.string().optional().describe("whose it is: a key's id"),

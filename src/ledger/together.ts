@@ -11,7 +11,10 @@ export function together(parts: readonly Receipt[]): Receipt {
   if (!first) throw new RangeError("a request without parts has no receipt");
   if (parts.length === 1) return first;
   const cut = parts.find((p) => p.cut)?.cut;
-  return makeReceipt({ model: first.model, recipe: first.recipe, ...amountsOf(parts), ...(cut && { cut }) });
+  const { model, recipe, guarantee, unguaranteed } = first;
+  const one = parts.every((part) => part.guarantee?.certificate === guarantee?.certificate);
+  const under = one && guarantee !== undefined ? { guarantee, ...(unguaranteed && { unguaranteed }) } : {};
+  return makeReceipt({ model, recipe, ...amountsOf(parts), ...(cut && { cut }), ...under });
 }
 
 /** A receipt's amounts. */

@@ -135,11 +135,18 @@ const time = z.number("expected a time").optional();
 const turnShape = { key, arrived: time, deadline: time, onBegun: call<() => void>() };
 const flops = z.number().positive().optional();
 const ceiling = z.strictObject({ flops, tokens: z.int().min(1).optional() }).optional();
-export const runOptions = generateOptions.extend({ maxTokens, ...stopShape, ...requestShape, ...turnShape, ceiling });
+export const runOptions = generateOptions.extend({
+  maxTokens,
+  ...stopShape,
+  ...requestShape,
+  ...turnShape,
+  ceiling,
+  audit: flag,
+});
 /** The terms of an answer beside the request itself. */
 export type AnswerTerms = Pick<
   z.output<typeof runOptions>,
-  "key" | "deadline" | "onBegun" | "ceiling" | "signal" | "onStopped" | "save"
+  "key" | "deadline" | "onBegun" | "ceiling" | "signal" | "onStopped" | "save" | "audit"
 >;
 const place = z.int("expected a whole number of at least 1").min(1, "expected a whole number of at least 1");
 export const completeAtOptions = completionOptions.extend({

@@ -22,6 +22,7 @@ import { UserError } from "../util/errors.ts";
 import { fillBlanks, type PromptForm, parseBlanks } from "../weights/tokenizer/index.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
+import type { Auditor } from "./auditor.ts";
 import { completeAt } from "./complete-at.ts";
 import { encoderOf, type Generative, generativeOf } from "./model-kinds.ts";
 import type {
@@ -156,6 +157,11 @@ export class Model implements Disposable {
    */
   schedule(options: SchedulerOptions): Turns | undefined {
     return this.#runs.schedule(options);
+  }
+
+  /** For servers, of a model that is scheduled: a share of the answers that are given under certificates is audited in its pauses. */
+  audit(auditor: Auditor): void {
+    this.#runs.audit(auditor);
   }
 
   /** True if it has computed numbers that are not finite: its files may be damaged. */

@@ -127,6 +127,8 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   deadline?: number | undefined;
   /** Called when its turn comes, if the model is scheduled. */
   onBegun?: (() => void) | undefined;
+  /** False: the answer is never audited (`Model.audit`). */
+  audit?: boolean | undefined;
   /**
    * The most that the answer may cost, in FLOPs or tokens. Beyond it, the answer ends with the reason `length`, and its
    * receipt says so.

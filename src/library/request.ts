@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { grammarOf } from "../engine/grammar/index.ts";
@@ -63,9 +64,16 @@ export async function requestOf(
     form: formOf(generative, prompt, asked),
     sampling: effectiveSampling(options),
     constrained: calling.tools.length > 0 || grammar !== undefined,
-    ...{ adapter, maxTokens: options.maxTokens, budget },
+    ...{ adapter, maxTokens: options.maxTokens, budget, conversation: conversationOf(prompt) },
   };
   return { ...seen, options, engine, time, facts };
+}
+
+/** A hash of what all turns of a conversation begin with: everything up to the first user's turn. */
+function conversationOf(prompt: Prompt): string {
+  const first = isIds(prompt) || typeof prompt === "string" ? -1 : prompt.findIndex(({ role }) => role === "user");
+  const begin = first < 0 ? prompt : prompt.slice(0, first + 1);
+  return createHash("sha256").update(JSON.stringify(begin)).digest("base64");
 }
 
 /** The options of a request that say how its prompt is read. */

@@ -17,6 +17,7 @@ import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import type { ResolvedModel } from "../weights/sources/index.ts";
 import type { AnswerTerms, Asked as Options, ReadTerms as Terms } from "./arguments.ts";
+import { AnswerAudit, type Auditor } from "./auditor.ts";
 import { Biller, type RanUnder } from "./biller.ts";
 import type { Model } from "./model.ts";
 import type { BatchRequest, Chunk, Completion, Stoppable } from "./options.ts";
@@ -40,6 +41,7 @@ interface Stops {
 export class Runs {
   readonly #biller: Biller;
   #scheduler: Scheduler | undefined;
+  #auditor: Auditor | undefined;
   #unsound = false;
 
   constructor(
@@ -75,6 +77,11 @@ export class Runs {
     }
   }
 
+  /** From now on, a share of the answers under certificates is audited in the scheduler's pauses. */
+  audit(auditor: Auditor): void {
+    this.#auditor = auditor;
+  }
+
   /**
    * The lease that a call runs under until disposed; undefined for models without seams.
    * @throws UserError if the recipe cannot act in the model
@@ -92,14 +99,29 @@ export class Runs {
       throw new UserError("a budget needs a certificate to choose by; name a recipe such as auto:NAME", 2);
     const recipe = { recipe: lease?.recipe ?? [], choice: plan?.choice };
     const told = { key, deadline, onBegun, ceiling, signal, onStopped: this.#biller.told(onStopped, recipe) };
+    using audit = this.#drawn(request, plan, terms);
     try {
-      for await (const { finish, ...piece } of this.#pieces({ ...request, ...told, plan }))
+      for await (const { finish, ...piece } of this.#pieces({ ...request, ...told, plan })) {
+        audit?.add(piece.tokens);
+        if (finish && !finish.cut) audit?.end();
         yield finish
           ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, recipe, finish.cut) }
           : piece;
+      }
     } catch (error) {
       throw await this.#explained(error);
     }
+  }
+
+  /** The audit of an answer that is about to be given, if it was drawn. */
+  #drawn({ prompt, facts, engine }: Request, plan: Plan | undefined, { audit }: AnswerTerms): AnswerAudit | undefined {
+    const certificate = plan?.choice?.guarantee?.certificate;
+    const [auditor, scheduler] = [this.#auditor, this.#scheduler];
+    if (certificate === undefined || audit === false || !auditor || !scheduler) return undefined;
+    if (!auditor.draws(facts?.conversation ?? "")) return undefined;
+    return new AnswerAudit(auditor, (answer) =>
+      auditor.replay({ certificate, prompt, answer }, engine ?? this.model.language.engine, scheduler),
+    );
   }
 
   #pieces(job: Job): AsyncIterable<Piece> {

@@ -6,6 +6,7 @@ import { checkLength, Sequence } from "../answer/sequence.ts";
 import { BATCH_ROWS } from "../run/batch.ts";
 import type { Engine } from "../run/engine.ts";
 import { FairQueue, type KeyValues, type Turns } from "./fair-queue.ts";
+import { Idle } from "./idle.ts";
 import { Pace } from "./pace.ts";
 import { type Refusal, Refused } from "./refused.ts";
 import { type Begun, begun, Rows } from "./rows.ts";
@@ -27,6 +28,7 @@ export class Scheduler implements Turns {
   readonly #queue = new FairQueue<Ticket>();
   readonly #rows = new Rows();
   readonly #pace = new Pace();
+  readonly #idle = new Idle();
   /** All engines that have run a request: the model's own, and its adapters'. */
   readonly #engines = new Set<Engine>();
   /** Running while there is work. */
@@ -83,6 +85,18 @@ export class Scheduler implements Turns {
   }
 
   /**
+   * Runs a job in the pauses: it starts when nothing runs or waits, and requests go before each of its runs. It is no
+   * request: nothing counts it as running, and closing ends it.
+   */
+  whenIdle(job: CustomJob): AsyncIterable<Piece> {
+    if (this.#closes !== undefined) throw this.#refused("closing");
+    this.#engines.add(job.engine);
+    const stream = this.#idle.add(job);
+    this.#loop ??= this.#run();
+    return stream;
+  }
+
+  /**
    * Accepts no more requests; accepted ones may run for `limit` milliseconds, then running ones end as they are.
    * Resolves when all have ended.
    */
@@ -94,7 +108,11 @@ export class Scheduler implements Turns {
   async #run(): Promise<void> {
     // Requests that arrive in the same tick begin together.
     await Promise.resolve();
-    while (this.#queue.size + this.#rows.size > 0) {
+    while (this.#queue.size + this.#rows.size + this.#idle.size > 0) {
+      if (this.#queue.size + this.#rows.size === 0) {
+        await this.#pause();
+        continue;
+      }
       this.#sweep(performance.now());
       const uncompiled = this.#uncompiled();
       await this.#admit();
@@ -103,6 +121,13 @@ export class Scheduler implements Turns {
       if (uncompiled) await this.#compile(uncompiled);
     }
     this.#loop = undefined;
+  }
+
+  /** One run of an idle job, unless requests arrive first. */
+  async #pause(): Promise<void> {
+    await setImmediate();
+    if (this.#closes !== undefined) this.#idle.end(this.#refused("closing"));
+    else if (this.#queue.size === 0) await this.#idle.run();
   }
 
   /** Ends stopped requests, and those whose time is up. */

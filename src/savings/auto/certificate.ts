@@ -34,6 +34,8 @@ const fields = z.strictObject({
   p: z.number(),
   /** Mean loss on the items of the test. */
   mean: z.number(),
+  /** The least bound on `nats` that the test gives, of a certificate by another loss: audits bet against it. */
+  nats: z.number().optional(),
   /** Dense's mean quality, if the loss compares qualities. */
   quality: z.number().optional(),
   /** The path of the test, from the dearest ladder on. */
@@ -82,12 +84,13 @@ export async function switchCertificate(name: string, on: boolean): Promise<void
   else await writeWhole(switchFile(name), "");
 }
 
-const hashOf = (certificate: Certificate): string =>
+/** SHA-256 of a certificate. */
+export const certificateHash = (certificate: Certificate): string =>
   createHash("sha256").update(JSON.stringify(certificate)).digest("hex");
 
 /** Writes a certificate with its hash. @throws UserError if the disk refuses it */
 export const keepCertificate = (name: string, certificate: Certificate): Promise<void> =>
-  keepJson(certificateFile(name), { certificate, sha256: hashOf(fields.parse(certificate)) });
+  keepJson(certificateFile(name), { certificate, sha256: certificateHash(fields.parse(certificate)) });
 
 /** @throws UserError if there is none of that name, or it was changed by hand */
 export function readCertificate(name: string): Certificate {
@@ -95,6 +98,6 @@ export function readCertificate(name: string): Certificate {
   if (!existsSync(file))
     throw new UserError(`auto:${name}: there is no certificate of that name; \`lab tune --name ${name}\` makes one`, 2);
   const { certificate, sha256 } = readJson(file, stored, "a certificate");
-  if (hashOf(certificate) === sha256) return certificate;
+  if (certificateHash(certificate) === sha256) return certificate;
   throw new UserError(`${file} was changed after it was issued: its hash is not the one beside it; tune again`);
 }

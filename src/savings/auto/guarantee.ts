@@ -47,6 +47,8 @@ export interface RequestFacts {
   /** The name of the request's own adapter. */
   readonly adapter?: string | undefined;
   readonly maxTokens: number;
+  /** Equal for the turns of one conversation, for an audit, which draws each once. */
+  readonly conversation?: string | undefined;
   readonly budget?: Budget | undefined;
 }
 

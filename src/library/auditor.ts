@@ -1,0 +1,126 @@
+import type { Piece, Usage } from "../engine/answer/generate.ts";
+import type { Engine } from "../engine/run/engine.ts";
+import type { Sampled } from "../engine/sampling/sampler.ts";
+import type { Scheduler } from "../engine/schedule/scheduler.ts";
+import { Likelihoods, type TokenScore } from "../engine/score/likelihood.ts";
+import { ScoringJob } from "../engine/score/scoring.ts";
+import { type AuditState, keepAudit } from "../savings/auto/audit-state.ts";
+import { mean } from "../util/mean.ts";
+
+/** Answers that wait for their replay at most; while so many wait, no further one is drawn. */
+const MOST_WAITING = 64;
+/** Conversations that are remembered, so that each is drawn at most once. */
+const REMEMBERED = 10_000;
+
+/** An answer that was given under a certificate. */
+export interface Audited {
+  readonly certificate: string;
+  readonly prompt: readonly number[];
+  readonly answer: readonly number[];
+}
+
+export interface AuditOptions {
+  /** The share of conversations that are audited. */
+  readonly share: number;
+  /** Uniform numbers from 0 to 1. */
+  readonly random?: () => number;
+  /** Called after each replay, with its cost unless it failed. */
+  readonly onAudit?: (
+    certificate: string,
+    outcome: { state: AuditState; off: boolean; usage: Usage | undefined },
+  ) => void;
+}
+
+/**
+ * Audits certificates: dense reads a share of the answers that were given under them, in the pauses of a model. It keeps their
+ * tokens in memory alone.
+ */
+export class Auditor {
+  readonly #seen = new Set<string>();
+  /** Each replay follows the one before: the order of arrival tells nothing of the contents. */
+  #last: Promise<void> = Promise.resolve();
+  #waiting = 0;
+
+  constructor(private readonly options: AuditOptions) {}
+
+  /** Draws, when a request arrives and before its texts are looked at, whether it is audited; a conversation is drawn once. */
+  draws(conversation: string): boolean {
+    if (this.#waiting >= MOST_WAITING || this.#seen.has(conversation)) return false;
+    this.#seen.add(conversation);
+    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
+    if ((this.options.random ?? Math.random)() >= this.options.share) return false;
+    this.#waiting++;
+    return true;
+  }
+
+  /** Called in place of `replay` for a request that was drawn and has no whole answer. */
+  release(): void {
+    this.#waiting--;
+  }
+
+  /** Replays an answer that was drawn when the scheduler has nothing else to do. */
+  replay(audited: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
+    this.#last = this.#last.then(() => this.#replay(audited, engine, scheduler));
+    return this.#last;
+  }
+
+  async #replay({ certificate, ...answered }: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
+    const found = await scoresOf(answered, engine, scheduler).catch(() => undefined);
+    this.#waiting--;
+    const outcome = await keepAudit(certificate, found && lossOf(found.scores)).catch(() => undefined);
+    if (outcome) this.options.onAudit?.(certificate, { ...outcome, usage: found?.usage });
+  }
+}
+
+/** An answer that was drawn, as it is given; one without an end is not replayed. */
+export class AnswerAudit implements Disposable {
+  readonly #answer: number[] = [];
+  #ended = false;
+
+  constructor(
+    private readonly auditor: Auditor,
+    private readonly replay: (answer: readonly number[]) => Promise<void>,
+  ) {}
+
+  add(tokens: readonly Sampled[]): void {
+    for (const { id } of tokens) this.#answer.push(id);
+  }
+
+  end(): void {
+    if (this.#answer.length === 0) return;
+    this.#ended = true;
+    void this.replay(this.#answer);
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#ended) this.auditor.release();
+  }
+}
+
+/** By how much dense finds the answer less likely, a token, than what it prefers itself. */
+const lossOf = (scores: readonly TokenScore[]): number =>
+  Math.min(1, Math.max(0, mean(scores.map(({ best, nats }) => best - nats))));
+
+async function scoresOf(
+  { prompt, answer }: Omit<Audited, "certificate">,
+  engine: Engine,
+  scheduler: Scheduler,
+): Promise<{ scores: readonly TokenScore[]; usage: Usage }> {
+  using likelihoods = await Likelihoods.create(engine);
+  let job: ScoringJob | undefined;
+  const stream = scheduler.whenIdle({
+    prompt,
+    engine,
+    begin: (time) => {
+      job = new ScoringJob(engine, likelihoods, [{ context: prompt, continuations: [answer] }], time);
+      return job;
+    },
+  });
+  const { usage } = await finishOf(stream);
+  return { scores: job!.found[0]![0]!, usage };
+}
+
+async function finishOf(stream: AsyncIterable<Piece>): Promise<NonNullable<Piece["finish"]>> {
+  for await (const { finish } of stream) if (finish) return finish;
+  throw new Error("a job ended without its last piece");
+}

@@ -1,0 +1,55 @@
+import path from "node:path";
+import { z } from "zod";
+import type { LossType } from "../../util/risk/losses.ts";
+import { bet, noWealth } from "../../util/risk/wealth.ts";
+import { keepJson } from "../../util/write-whole.ts";
+import { readKeptJson } from "../../weights/json-file.ts";
+import { home } from "../../weights/sources/home.ts";
+import { type Certificate, certificateHash, readCertificate, switchCertificate } from "./certificate.ts";
+
+const schema = z.strictObject({
+  /** SHA-256 of the certificate that it is about. */
+  certificate: z.string(),
+  wealth: z.number(),
+  last: z.array(z.number()),
+  count: z.int(),
+  /** Answers that could not be replayed, which count as a loss of exactly the risk. */
+  failed: z.int(),
+});
+
+/** The wealth bet against a certificate so far: one for all its recipes, since only the whole ladder was certified. */
+export type AuditState = z.infer<typeof schema>;
+
+const auditFile = (name: string): string => path.join(home(), "certificates", `${name}.audit.json`);
+
+/**
+ * The bound that an audit can bet against: on the nats that greedy answers lose. Undefined if the certificate has none, since no
+ * request brings its right answer.
+ */
+export const auditedRisk = ({ loss, risk, nats, sampling }: Certificate): number | undefined =>
+  Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;
+
+/** What the audits of a certificate have come to; those of an earlier one of the name do not count. @throws UserError if there is none */
+export function auditState(name: string): AuditState {
+  const certificate = certificateHash(readCertificate(name));
+  const kept = readKeptJson(auditFile(name), schema);
+  return kept?.certificate === certificate ? kept : { certificate, ...noWealth, last: [], failed: 0 };
+}
+
+const TYPE: LossType = "unit";
+
+/**
+ * Bets one more loss, undefined if the answer could not be replayed, and writes the state before anything follows from it.
+ * @returns true if the certificate was switched off by it
+ */
+export async function keepAudit(name: string, loss: number | undefined): Promise<{ state: AuditState; off: boolean }> {
+  const certificate = readCertificate(name);
+  const before = auditState(name);
+  const risk = auditedRisk(certificate)!;
+  const after = bet(before, loss ?? risk, TYPE, risk);
+  const state = { ...before, ...after, last: [...after.last], failed: before.failed + (loss === undefined ? 1 : 0) };
+  await keepJson(auditFile(name), state);
+  const off = after.wealth >= 1 / (1 - certificate.confidence);
+  if (off) await switchCertificate(name, false);
+  return { state, off };
+}
