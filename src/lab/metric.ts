@@ -12,6 +12,8 @@ export interface Metric<K extends ItemKind> {
   /** One sentence: the quantity, and the source of its definition. */
   readonly summary: string;
   readonly better: "higher" | "lower";
+  /** The values of one item's quality by its definition: 0 or 1, or all between; absent: an item's part is no such number. */
+  readonly scale?: "binary" | "unit";
   /** `dense` is the dense run's answer to the same item; metrics of agreement need it. */
   part(item: ItemOf<K>, answer: AnswerOf[K], dense: AnswerOf[K]): Part;
   /** The metric of a set of items; intervals resample the parts. */

@@ -40,6 +40,13 @@ export interface Saving<O = unknown> {
   /** Checks options against a model before anything is loaded. @throws UserError */
   check(options: O, host: SavingHost): Promise<void>;
   /**
+   * Options for `lab tune` to try in a model of so many layers, from mild to bold, without the saving's name; absent: it is
+   * tried only if somebody names it.
+   */
+  settings?(layers: number): readonly string[];
+  /** Tokens of the shortest prompt that it acts on under these options; absent: it acts on all. */
+  actsFrom?(options: O): number;
+  /**
    * Prepares the saving, once for a model and options; undefined if the options are neutral, so that the request runs
    * dense.
    * @throws UserError like `check`

@@ -3,6 +3,7 @@ import { defineVerbs, type Verb } from "../verbs.ts";
 
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "score recipes on tasks, against dense", load: () => import("./lab-run.ts") },
+  tune: { summary: "certify the cheapest recipe that keeps quality", load: () => import("./lab-tune.ts") },
   route: { summary: "measure routes between two models", load: () => import("./lab-route.ts") },
   classify: { summary: "measure labels by retrieved categories", load: () => import("./lab-classify.ts") },
   answer: { summary: "measure gates of retrieval on questions", load: () => import("./lab-answer.ts") },

@@ -25,6 +25,7 @@ export const answerMatch: Metric<"generation"> = {
   summary:
     "Share of answers that are a reference: of a number, the text's last number; else the text, whatever its case, articles and the marks around its words",
   better: "higher",
+  scale: "binary",
   part: ({ answers }, { text }) => [best(answers, (answer) => (isSaid(text, answer) ? 1 : 0))],
   quality: meanOfParts,
 };

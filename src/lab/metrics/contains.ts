@@ -22,6 +22,7 @@ export const containsAnswer: Metric<"generation"> = {
   summary:
     "Share of texts that hold a reference answer, whatever the case; a number only whole (RULER: string_match_part)",
   better: "higher",
+  scale: "binary",
   part: ({ answers }, { text }) => [answers.some((answer) => holds(text, answer)) ? 1 : 0],
   quality: meanOfParts,
 };
@@ -30,6 +31,7 @@ export const containsAll: Metric<"generation"> = {
   name: "contains-all",
   summary: "Share of the reference answers that a text holds, as contains-answer does (RULER: string_match_all)",
   better: "higher",
+  scale: "unit",
   part: ({ answers }, { text }) => [answers.filter((answer) => holds(text, answer)).length / answers.length],
   quality: meanOfParts,
 };

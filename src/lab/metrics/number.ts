@@ -19,6 +19,7 @@ export const numberMatch: Metric<"generation"> = {
   summary:
     "Share of answers whose last number is a reference's last number (lm-evaluation-harness: GSM8K's flexible-extract)",
   better: "higher",
+  scale: "binary",
   part({ answers }, { text }) {
     const given = lastNumber(text);
     return [given !== undefined && answers.some((answer) => lastNumber(answer) === given) ? 1 : 0];

@@ -32,6 +32,7 @@ export const rougeL: Metric<"generation"> = {
   summary:
     "F-measure of the longest common subsequence of words with the nearest reference (rouge-score: rougeL, no stemming)",
   better: "higher",
+  scale: "unit",
   part: ({ answers }, { text }) => [best(answers, (answer) => rougeLOf(text, answer))],
   quality: meanOfParts,
 };

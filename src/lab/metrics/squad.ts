@@ -41,11 +41,13 @@ export function holdsWords(text: string, answer: string): boolean {
 const squad = (
   name: string,
   summary: string,
+  scale: "binary" | "unit",
   score: (text: string, answer: string) => number,
 ): Metric<"generation"> => ({
   name,
   summary,
   better: "higher",
+  scale,
   part: ({ answers }, { text }) => [best(answers, (answer) => score(text, answer))],
   quality: meanOfParts,
 });
@@ -53,11 +55,13 @@ const squad = (
 export const exactMatch = squad(
   "exact-match",
   "Share of answers equal to a reference, both normalised as in SQuAD's evaluation v1.1",
+  "binary",
   (text, answer) => (normalised(text) === normalised(answer) ? 1 : 0),
 );
 
 export const tokenF1 = squad(
   "token-f1",
   "F1 of the words that an answer shares with the nearest reference, normalised as in SQuAD's evaluation v1.1",
+  "unit",
   wordF1,
 );

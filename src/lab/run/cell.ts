@@ -8,16 +8,16 @@ import { modelHash, preparedFolder, type ResolvedModel } from "../../weights/sou
 import { type Answerer, type Answering, openAnswering } from "../answer/index.ts";
 import type { Answer, Item } from "../item.ts";
 import { withReals } from "../reals.ts";
-import type { Result } from "../results.ts";
+import { type Result, resultSchema } from "../results.ts";
 import { type ItemsFor, overChat, type Task } from "../task.ts";
 import type { Done, Executor } from "./executor.ts";
 import type { Identity } from "./folder.ts";
 import { hashOf, itemHash } from "./item-hash.ts";
 import { parts } from "./judge.ts";
+import { LinesFile } from "./lines-file.ts";
 import type { RunOptions } from "./options.ts";
 import { requireOwn } from "./own-results.ts";
 import { type FileHashes, fileHashes, requireUnchanged } from "./recipe-files.ts";
-import { ResultsFile } from "./results-file.ts";
 
 /** One task with one model. */
 export interface Cell {
@@ -147,7 +147,7 @@ export class CellResults {
 
   private constructor(
     private readonly cell: OpenCell,
-    private readonly file: ResultsFile,
+    private readonly file: LinesFile<Result>,
     held: readonly Result[],
   ) {
     for (const result of held) this.#keep(result);
@@ -155,7 +155,7 @@ export class CellResults {
 
   /** @throws UserError if the file holds anything but results of the cell */
   static async open(cell: OpenCell, path: string): Promise<CellResults> {
-    const { file, results } = await ResultsFile.open(path, (held) => requireOwn(path, held, cell));
+    const { file, lines: results } = await LinesFile.open(path, resultSchema, (held) => requireOwn(path, held, cell));
     return new CellResults(cell, file, results);
   }
 

@@ -1,12 +1,12 @@
 import { checkSavings } from "../../engine/file/check-savings.ts";
 import type { Recipe } from "../../savings/recipe.ts";
-import type { Result } from "../results.ts";
+import { type Result, resultSchema } from "../results.ts";
 import { type Cell, type KnownCell, type OpenCell, openCell, recipeText } from "./cell.ts";
 import { checkFolder, resultsFile } from "./folder.ts";
 import { folderOf, type Grid, recipesFor, type Watcher } from "./grid-of.ts";
+import { heldLines } from "./lines-file.ts";
 import { requireOwn } from "./own-results.ts";
 import { fileHashes, requireUnchanged } from "./recipe-files.ts";
-import { heldResults } from "./results-file.ts";
 import type { SearchSpec } from "./search/spec.ts";
 
 /**
@@ -61,7 +61,7 @@ async function fetched(cell: Cell, watcher: Watcher, signal?: AbortSignal): Prom
 async function checkHeld(grid: Grid, cell: OpenCell): Promise<Result[]> {
   const folder = folderOf(grid, cell);
   const goesOn = await checkFolder(folder, { ...cell.identity, version: grid.version }, grid.reuse);
-  const results = goesOn ? await heldResults(resultsFile(folder)) : [];
+  const results = goesOn ? await heldLines(resultsFile(folder), resultSchema) : [];
   requireOwn(resultsFile(folder), results, cell);
   return results;
 }

@@ -5,9 +5,10 @@ import { few, UserError } from "../../util/errors.ts";
 import { codeOf } from "../../util/system-errors.ts";
 import type { Run } from "../report/compare.ts";
 import type { Listed } from "../report/tables.ts";
+import { resultSchema } from "../results.ts";
 import { identityFile, resultsFile, summaryFile } from "./folder.ts";
+import { heldLines } from "./lines-file.ts";
 import { readSummary } from "./pick.ts";
-import { heldResults } from "./results-file.ts";
 
 /** A finished run, with all its results. @throws UserError if the folder holds none */
 export async function readRun(folder: string): Promise<Run> {
@@ -15,7 +16,7 @@ export async function readRun(folder: string): Promise<Run> {
   const file = resultsFile(folder);
   if (!existsSync(file))
     throw new UserError(`${folder} has the run's summary without its results, item by item: there is no ${file}`);
-  return { folder, summary: await readSummary(folder), results: await heldResults(file) };
+  return { folder, summary: await readSummary(folder), results: await heldLines(file, resultSchema) };
 }
 
 /** @throws UserError if the folder itself holds no finished run; those below it are named */

@@ -5,7 +5,7 @@ import type { Item } from "../item.ts";
 import type { Task } from "../task.ts";
 import { countTokens } from "./items.testing.ts";
 import { findTask } from "./registry.ts";
-import { userTask } from "./user.ts";
+import { userPrompts, userTask } from "./user.ts";
 
 const written = (...lines: unknown[]): string =>
   writeAt(
@@ -243,5 +243,37 @@ describe("refused, with the line's number", () => {
   test("nothing", async () => {
     const file = written("", "  ");
     await expect(userTask(file)).rejects.toThrow(`${file}: there are no items in it`);
+  });
+});
+
+describe("prompts to tune on", () => {
+  test("with answers or alone, as texts or turns, some in groups", async () => {
+    const messages = [{ role: "user", content: "2 + 2?" }];
+    const alone = await userPrompts(written({ prompt: "a" }, { messages, group: 7 }));
+    expect(alone).toEqual({
+      prompts: [
+        { prompt: "a", answers: [], group: undefined },
+        { prompt: messages, answers: [], group: "7" },
+      ],
+      metrics: undefined,
+    });
+    const { prompts, metrics } = await userPrompts(`${written({ prompt: "a", answer: [1, "b"] })},metric=exact-match`);
+    expect(prompts).toEqual([{ prompt: "a", answers: ["1", "b"], group: undefined }]);
+    expect(metrics![0].name).toBe("exact-match");
+  });
+
+  test.each([
+    [[{ prompt: "a" }, { prompt: "" }], /line 2: field "prompt": expected a text, got an empty one/],
+    [[{ prompt: "a" }, { text: "b" }], /line 2: expected a "prompt" or "messages", only "text"/],
+    [[{ prompt: "a" }, { prompt: "b", answer: "c" }], /line 2: this item has an "answer", those before it have none/],
+    [[{ prompt: "a", choices: ["b", "c"], gold: 0 }], /line 1: "choices" are scored and nothing is generated/],
+    [["[1]"], /line 1: expected an object with a "prompt" or "messages"/],
+    [[], /there are no items in it/],
+  ])("%j is refused in one sentence", async (rows, sentence) => {
+    await expect(userPrompts(written(...rows))).rejects.toThrow(sentence);
+  });
+
+  test("a metric needs answers", async () => {
+    await expect(userPrompts(`${written({ prompt: "a" })},metric=rouge-l`)).rejects.toThrow("a metric needs answers");
   });
 });

@@ -23,18 +23,17 @@ const answer = z
   .refine((answers) => answers.length > 0, "expected an answer, got an empty list");
 
 const question = z.object({ prompt, answer });
+const group = value.optional();
 
 const turn = z.strictObject({ role: z.string("expected a role"), content: z.string("expected a text") });
-const conversation = z.object({
-  messages: z
-    .array(turn, "expected a list of turns { role, content }")
-    .min(1, "expected a turn, got an empty list")
-    .refine(
-      (turns) => turns.length !== 1 || turns[0]!.role !== "assistant",
-      "expected a turn before the assistant's, which the answer continues",
-    ),
-  answer,
-});
+const messages = z
+  .array(turn, "expected a list of turns { role, content }")
+  .min(1, "expected a turn, got an empty list")
+  .refine(
+    (turns) => turns.length !== 1 || turns[0]!.role !== "assistant",
+    "expected a turn before the assistant's, which the answer continues",
+  );
+const conversation = z.object({ messages, answer });
 
 /** A table in text has lists and numbers as JSON. */
 function fromCell(value: unknown): unknown {
@@ -109,6 +108,61 @@ export async function userTask(
       };
     }
   }
+}
+
+/** A prompt that a user's file asks, and what it says of it. */
+export interface UserPrompt {
+  readonly prompt: string | readonly ChatMessage[];
+  /** Right answers; none if the file has prompts alone. */
+  readonly answers: readonly string[];
+  /** Prompts of one group may stand or fall together. */
+  readonly group: string | undefined;
+}
+
+const anyPrompt = z.object({
+  prompt: prompt.optional(),
+  messages: messages.optional(),
+  answer: answer.optional(),
+  group,
+});
+
+/**
+ * The prompts of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt"}` or `{"messages"}`, all with an
+ * "answer" or none, and a "group" if some belong together.
+ * @throws UserError that names file and line
+ */
+export async function userPrompts(
+  spec: string,
+  options: Pick<ItemsFor, "signal" | "onNotice" | "onProgress"> = {},
+): Promise<{ readonly prompts: UserPrompt[]; readonly metrics: TaskOf<"generation">["metrics"] | undefined }> {
+  const { file, metric } = readOptions("a file's task", own, spec, "file");
+  const rows = await rowsIn(file, options);
+  const prompts = rows.map(promptOf);
+  const answered = prompts[0]!.answers.length > 0;
+  const other = prompts.findIndex(({ answers }) => answers.length > 0 !== answered);
+  if (other >= 0) {
+    const [has, before] = answered ? ["no", "one"] : ["an", "none"];
+    throw new UserError(`${rows[other]!.where}: this item has ${has} "answer", those before it have ${before}`);
+  }
+  if (!answered && metric !== undefined)
+    throw new UserError(`${spec}: a metric needs answers, and the items have none; leave out ,metric=${metric}`, 2);
+  // The server asks over chat.
+  return { prompts, metrics: answered ? chosenFirst(metric ?? containsAnswer.name, ofTexts) : undefined };
+}
+
+function promptOf(row: Row): UserPrompt {
+  const { value, where } = row;
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new UserError(`${where}: expected an object with a "prompt" or "messages"`);
+  if ("choices" in value)
+    throw new UserError(`${where}: "choices" are scored and nothing is generated; expected a "prompt" to answer`);
+  const { prompt: text, messages: turns, answer: answers = [], group: named } = parseRow(anyPrompt, row);
+  const asked = turns ?? text;
+  if (asked === undefined || (text !== undefined && turns !== undefined))
+    throw new UserError(
+      `${where}: expected a "prompt" or "messages", ${asked === undefined ? fieldsOf(value) : "got both"}`,
+    );
+  return { prompt: asked, answers, group: named };
 }
 
 /** Answers over chat are sentences: they hold the right answer more often than they are it. */
@@ -187,7 +241,7 @@ function generation(id: string, { prompt, answer: answers }: Question): Draft<Ge
 }
 
 /** Tokens of a conversational answer, which says more than the right answer. */
-const CHAT_TOKENS = 128;
+export const CHAT_TOKENS = 128;
 
 /** An answer over chat ends where the model ends it. */
 const chatted =
@@ -210,5 +264,6 @@ const transcript = (messages: readonly ChatMessage[]): string =>
     ? String(messages[0]!.content)
     : messages.map(({ role, content }) => `${role}: ${content}`).join("\n\n");
 
-const lengthFor = (answers: readonly string[], least: number, countTokens: ItemsFor["countTokens"]): number =>
+/** Tokens for an answer that should hold one of these. */
+export const lengthFor = (answers: readonly string[], least: number, countTokens: ItemsFor["countTokens"]): number =>
   Math.max(least, ...answers.map((answer) => 2 * countTokens(answer)));

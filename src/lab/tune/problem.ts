@@ -37,6 +37,8 @@ export type Price = (item: TuningItem) => number;
 export interface Answers<T extends TuningItem = TuningItem> {
   /** The loss of the recipe's answer against dense's; NaN if it has none. */
   lossOf(recipe: string, item: T): Promise<number>;
+  /** Answers an item under several recipes, for whom that is cheaper than one by one. */
+  answer?(recipes: readonly string[], item: T): Promise<void>;
   /** Prices of the recipes, in their order, measured in turns with dense. */
   pricesOf(recipes: readonly string[]): Promise<readonly Price[]>;
 }

@@ -22,15 +22,20 @@ export async function race<T extends TuningItem>(
   { type, bound }: Pick<Problem<T>, "type" | "bound">,
   candidates: readonly Candidate[],
   items: readonly T[],
-  answers: Pick<Answers<T>, "lossOf">,
+  answers: Pick<Answers<T>, "lossOf" | "answer">,
 ): Promise<Raced> {
   const losses = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
   const means = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
   const groups = grouped(items);
   const tested = groups.some(({ length }) => length > 1) && type === "binary" ? "unit" : type;
   for (const group of groups) {
-    for (const item of group)
+    for (const item of group) {
+      await answers.answer?.(
+        [...losses.keys()].map(({ recipe }) => recipe),
+        item,
+      );
       for (const [{ recipe }, values] of losses) values.push(await answers.lossOf(recipe, item));
+    }
     for (const [candidate, values] of losses) {
       const loss = mean(values.slice(-group.length));
       means.get(candidate)!.push(loss);

@@ -27,7 +27,7 @@ export async function testInOrder<T extends TuningItem>(
   order: readonly Ladder[],
   items: readonly T[],
   { type, bound }: { readonly type: LossType; readonly bound: Bound },
-  answers: Pick<Answers<T>, "lossOf">,
+  answers: Pick<Answers<T>, "lossOf" | "answer">,
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
   for (const ladder of order) {
@@ -43,7 +43,7 @@ export async function testOf<T extends TuningItem>(
   ladder: Ladder,
   items: readonly T[],
   { type, bound }: { readonly type: LossType; readonly bound: Bound },
-  answers: Pick<Answers<T>, "lossOf">,
+  answers: Pick<Answers<T>, "lossOf" | "answer">,
 ): Promise<Verdict> {
   const groups = grouped(items);
   const values: number[] = [];
@@ -62,9 +62,10 @@ export async function testOf<T extends TuningItem>(
 
 const least = (type: LossType): number => (type === "signed" ? -1 : 0);
 
-async function lossAt<T extends TuningItem>(ladder: Ladder, item: T, answers: Pick<Answers<T>, "lossOf">) {
+async function lossAt<T extends TuningItem>(ladder: Ladder, item: T, answers: Pick<Answers<T>, "lossOf" | "answer">) {
   const losses = new Map<string, number>();
-  for (const recipe of rungsAt(ladder, item.tokens))
-    if (recipe !== "dense") losses.set(recipe, await answers.lossOf(recipe, item));
+  const recipes = rungsAt(ladder, item.tokens).filter((recipe) => recipe !== "dense");
+  await answers.answer?.(recipes, item);
+  for (const recipe of recipes) losses.set(recipe, await answers.lossOf(recipe, item));
   return ladderLoss(ladder, item, (recipe) => losses.get(recipe)!);
 }

@@ -29,6 +29,7 @@ export const flexPrefill = blockSparse<FlexPrefillOptions>({
   name: "flexprefill",
   summary: "block-sparse prefill: for each head, blocks by pooled scores or columns and diagonals by the last queries",
   options: flexPrefillOptions,
+  settings: () => ["gamma=0.98", "gamma=0.95", "gamma=0.9"],
   neutral: ({ gamma }) => gamma >= 1,
   chooser: flexPrefillChooser,
 });

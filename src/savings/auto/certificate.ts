@@ -42,7 +42,7 @@ const fields = z.strictObject({
   order: z.array(z.strictObject({ ladder: z.array(rungs), p: z.number(), mean: z.number(), certified: z.boolean() })),
   /** By recipe, dense among them. */
   recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: price, flops: price })),
-  /** Medians over the timed items: dense, and the ladder's cheapest. */
+  /** Medians over the timed items: dense, and the ladder's cheapest; `ci95` of the median of its share of dense's time. */
   cost: z.strictObject({
     by: z.enum(["ms", "flops", "bytes"]),
     ms: z.strictObject({ dense: z.number(), chosen: z.number(), ci95: z.tuple([z.number(), z.number()]) }),
@@ -59,6 +59,8 @@ const fields = z.strictObject({
   /** How tokens were drawn; a temperature of 0 is greedy. */
   sampling: z.record(z.string(), z.number()),
   adapter: z.string().optional(),
+  /** Hashes of the files that the recipes name, by their paths. */
+  files: z.record(z.string(), z.string()).optional(),
   task: z.strictObject({ name: z.string(), hash: z.string() }),
   machine: z.string(),
   modicum: z.string(),

@@ -49,6 +49,7 @@ export const exit: Saving<ExitOptions> = {
   options,
   unsupported: exitUnsupported,
   seams: () => ["the exits of an answer"],
+  settings: (layers) => [1, 2, 4].filter((fewer) => fewer < layers).map((fewer) => `layer=${layers - fewer}`),
   async check(options, { decoder }) {
     checkExit(options, decoder);
   },

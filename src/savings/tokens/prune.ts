@@ -53,6 +53,12 @@ export const prune: Saving<PruneOptions> = {
   unsupported: unsupportedCut,
   servesAxes: true,
   seams: ({ after }) => [`the cut of a prompt after layer ${after}`],
+  settings: (layers) => [
+    `after=${deep(2 / 3, layers)},keep=0.75`,
+    `after=${deep(1 / 2, layers)}`,
+    `after=${deep(1 / 3, layers)},keep=0.3`,
+  ],
+  actsFrom: ({ minLength }) => minLength,
   async check(options, { decoder }) {
     checkPrune(options, decoder);
   },
@@ -69,6 +75,9 @@ export const prune: Saving<PruneOptions> = {
     };
   },
 };
+
+/** The layers of a share of the model's depth, at least one. */
+const deep = (share: number, layers: number): number => Math.max(1, Math.round(share * layers));
 
 const partOf = (options: PruneOptions, probe: Probe | undefined) => ({
   cuts: [

@@ -8,7 +8,7 @@ import { BlockSparsePrefill } from "./prefill.ts";
 
 /** A way to choose blocks, and the rest of its saving. */
 export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
-  extends Pick<Saving<O>, "name" | "summary" | "options" | "files" | "calibration"> {
+  extends Pick<Saving<O>, "name" | "summary" | "options" | "files" | "calibration" | "settings"> {
   /**
    * True if a prompt of `prompt` tokens keeps every causal block: the dense program then runs, equal to the last bit.
    */
@@ -30,6 +30,7 @@ export function blockSparse<O extends BlockSparseOptions, L = undefined>(method:
     ...{ name, group: "attention", needs: ["attention"], ...rest },
     unsupported: unsupportedAttention,
     seams: () => ["the attention"],
+    actsFrom: ({ minLengthForSparse }) => minLengthForSparse,
     async check(options, host) {
       if (!always(options)) await checked(options, host);
     },

@@ -13,6 +13,7 @@ export const xattention = blockSparse<XattentionOptions, readonly (readonly numb
   options: xattentionOptions,
   files: ["thresholds"],
   calibration: thresholdCalibration,
+  settings: () => ["threshold=0.95", "threshold=0.9", "threshold=0.8"],
   neutral: ({ selection, threshold, thresholds, ratio }) =>
     (selection === "threshold" && thresholds === undefined && threshold >= 1) || (selection === "ratio" && ratio >= 1),
   read: thresholdsOf,

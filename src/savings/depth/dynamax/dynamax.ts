@@ -70,6 +70,7 @@ export const dynamax: Saving<DynamaxOptions> = {
   files: ["file"],
   seams: () => ["the exits of an answer"],
   certifiedOn: ({ risk }) => (risk === undefined ? undefined : "raw"),
+  settings: () => ["threshold=0.99", "threshold=0.95", "threshold=0.9"],
   async check(options, host) {
     await open(options, host);
   },

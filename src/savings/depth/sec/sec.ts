@@ -59,6 +59,7 @@ export const sec: Saving<SecOptions> = {
   unsupported: exitUnsupported,
   files: ["file"],
   seams: () => ["the exits of an answer"],
+  settings: () => ["exit=0.95,stop=1", "exit=0.9,stop=1", "exit=0.9,stop=0.8"],
   async check(options, host) {
     await open(options, host);
   },

@@ -30,6 +30,7 @@ export const lookup: Saving<LookupOptions> = {
   options,
   unsupported,
   seams: () => ["the exits of an answer"],
+  settings: () => ["match=4", "match=3", "match=2"],
   async check(_, { decoder }) {
     const why = unsupported(decoder);
     if (why !== undefined) throw new UserError(`lookup does not serve this model: it has ${why}`, 2);

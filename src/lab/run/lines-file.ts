@@ -1,17 +1,17 @@
 import { existsSync } from "node:fs";
 import { type FileHandle, open, readFile } from "node:fs/promises";
+import type { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { stringify } from "../reals.ts";
-import { type Result, resultSchema } from "../results.ts";
 
 /** Lines written between two syncs to disk. */
 const BATCH = 16;
 
-/** results.jsonl: an item a line, appended as it is answered. A process that is killed loses nothing that was appended whole. */
-export class ResultsFile {
+/** A file of JSON lines, each appended as it is known. A process that is killed loses nothing that was appended whole. */
+export class LinesFile<T> {
   #unsynced = 0;
-  /** Under way beside the next answers. */
+  /** Under way beside the next lines. */
   #syncing: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -23,20 +23,21 @@ export class ResultsFile {
    * Opens the file, or makes it; a last line that was cut short is dropped.
    * @throws UserError if it holds anything else, or if `check` throws
    */
-  static async open(
+  static async open<S extends z.ZodType>(
     path: string,
-    check?: (results: readonly Result[]) => void,
-  ): Promise<{ file: ResultsFile; results: Result[] }> {
+    schema: S,
+    check?: (lines: readonly z.output<S>[]) => void,
+  ): Promise<{ file: LinesFile<z.output<S>>; lines: z.output<S>[] }> {
     const file = await open(path, "a+").catch((error: unknown) => {
       throw writeError(error, path);
     });
     try {
       const text = await file.readFile("utf8");
       const whole = wholeLines(text);
-      const results = parse(path, whole);
-      check?.(results);
+      const lines = parse(path, whole, schema);
+      check?.(lines);
       if (whole.length < text.length) await file.truncate(Buffer.byteLength(whole));
-      return { file: new ResultsFile(path, file), results };
+      return { file: new LinesFile(path, file), lines };
     } catch (error) {
       await file.close();
       throw error;
@@ -44,9 +45,9 @@ export class ResultsFile {
   }
 
   /** @throws UserError if the disk is full */
-  async add(result: Result): Promise<void> {
+  async add(line: T): Promise<void> {
     try {
-      await this.file.appendFile(`${stringify(result)}\n`);
+      await this.file.appendFile(`${stringify(line)}\n`);
       if (++this.#unsynced >= BATCH) await this.#sync();
     } catch (error) {
       throw writeError(error, this.path);
@@ -74,23 +75,23 @@ export class ResultsFile {
 }
 
 /**
- * The results in a file, without a last line that was cut short; empty if the file is missing.
- * @throws UserError if a line is not a result
+ * The lines of a file, without a last one that was cut short; none if the file is missing.
+ * @throws UserError if a line does not fit the schema
  */
-export async function heldResults(path: string): Promise<Result[]> {
+export async function heldLines<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>[]> {
   if (!existsSync(path)) return [];
-  return parse(path, wholeLines(await readFile(path, "utf8")));
+  return parse(path, wholeLines(await readFile(path, "utf8")), schema);
 }
 
 /** Drops a last line that was cut short by a kill. */
 const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf("\n") + 1);
 
-/** @throws UserError if a line is not a result */
-function parse(path: string, text: string): Result[] {
+/** @throws UserError if a line does not fit the schema */
+function parse<S extends z.ZodType>(path: string, text: string, schema: S): z.output<S>[] {
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();
   return lines.map((line, i) => {
-    const result = resultSchema.safeParse(json(line));
+    const result = schema.safeParse(json(line));
     if (result.success) return result.data;
     const { path: at, message } = result.error.issues[0]!;
     throw new UserError(`${path}, line ${i + 1}: ${at.length > 0 ? `"${at.join(".")}": ` : ""}${message}`);

@@ -1,0 +1,171 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import type { Command } from "commander";
+import { z } from "zod";
+import { count, figure, percent } from "../../lab/report/format.ts";
+import { tuneOptions } from "../../lab/tune/options.ts";
+import { tuningPage } from "../../lab/tune/report.ts";
+import { type Progress, runTuning, type Tuned, type Watcher } from "../../lab/tune/run.ts";
+import { minutesOf, type Setup, setUp } from "../../lab/tune/setup.ts";
+import { costText, excludedLines, ladderText, outlookText, verdictOf } from "../../lab/tune/words.ts";
+import { load } from "../../library/load.ts";
+import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { chosenRecipe, registerRecipe, shortName } from "../../savings/registered.ts";
+import { UserError } from "../../util/errors.ts";
+import { mean } from "../../util/mean.ts";
+import { version } from "../../util/package-root.ts";
+import { parsedJson } from "../../util/parsed-json.ts";
+import { writeWhole } from "../../util/write-whole.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
+import { commandOf } from "../lab-command.ts";
+import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { displayOn } from "../progress-display.ts";
+import { found } from "./lab-run.ts";
+
+interface Flags extends Readonly<Record<string, unknown>> {
+  model: string;
+  task: string;
+  candidates?: string;
+  adapter?: string;
+  dryRun?: boolean;
+  force?: boolean;
+  json?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path", "smollm2")
+    .requiredOption(
+      "--task <task>",
+      'a task of `lab tasks` that generates text, or a FILE.jsonl of {"prompt"} or {"messages"}, with an "answer" or without, and a "group"',
+    )
+    .option("--candidates <file>", "recipes instead of the savings' own settings: one a line, or a JSON list")
+    .option("--adapter <folder>", "a PEFT LoRA adapter of the model")
+    .option("--dry-run", "say what would be tried, how long it takes, and what the items can certify")
+    .option("--force", "begin the tuning of this name anew")
+    .option("--json", "print one JSON object");
+  addFlags(command, tuneOptions).action(run);
+}
+
+async function run(flags: Flags): Promise<void> {
+  const options = readFlags(tuneOptions, flags);
+  const candidates = flags.candidates === undefined ? undefined : await recipesIn(flags.candidates);
+  const signal = interruptSignal();
+  await found(flags.model, signal);
+  using download = showDownload(flags.model);
+  const { adapter, force = false, task } = flags;
+  using model = await load(flags.model, { signal, ...download, ...(adapter !== undefined && { adapter }) });
+  const request = { ...{ model, task, options, candidates, adapter, force }, version: version() };
+  const setup = await setUp(request, signal);
+  if (flags.dryRun) return await showPlan(setup, flags, signal);
+  using watcher = watch(setup);
+  const tuned = await runTuning(setup, watcher, signal).catch(
+    sayHowToGoOn(signal, () => `\`${commandOf(process.argv.slice(2))}\` goes on`),
+  );
+  watcher[Symbol.dispose]();
+  const report = path.join(tuned.folder, "report.html");
+  await writeWhole(report, tuningPage(tuned));
+  const registered = tuned.certificate && (await register(flags.model, tuned));
+  if (flags.json) return printJson(resultOf(tuned, registered, report));
+  print(...tableOf(tuned));
+  process.stderr.write(`${verdictOf(tuned)}\n`);
+  if (registered !== undefined)
+    process.stderr.write(`registered as ${registered}: \`modicum run --model ${registered} …\` uses it\n`);
+  process.stderr.write(`report: ${report}\n`);
+}
+
+async function register(model: string, { setup, certificate }: Tuned): Promise<string> {
+  const { name } = setup.request.options;
+  const registered = `${shortName(model)}@${name}`;
+  const { model: model_hash, form: quant } = certificate!;
+  const recipe = chosenRecipe(model, [`auto:${name}`], setup.request.adapter);
+  await registerRecipe(registered, { ...recipe, model_hash, quant });
+  return registered;
+}
+
+const recipeList = z.array(z.union([z.string(), z.array(z.string())]));
+
+/** Recipes of a file: a JSON list of texts, or one a line. @throws UserError */
+async function recipesIn(file: string): Promise<Recipe[]> {
+  const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new UserError(`--candidates: ${file} cannot be read (${error.code})`, 2);
+  });
+  const lines = text.trimStart().startsWith("[") ? listIn(file, text) : text.split("\n");
+  const recipes = lines.map((line) => parseRecipe(line.split(/\s+/).filter(Boolean)));
+  for (const recipe of recipes) checkSeams(recipe);
+  return recipes.filter(({ length }) => length > 0);
+}
+
+function listIn(file: string, text: string): string[] {
+  const result = recipeList.safeParse(parsedJson(text));
+  if (!result.success) throw new UserError(`--candidates: ${file}: expected a list of recipes, each a text`, 2);
+  return result.data.map((recipe) => (typeof recipe === "string" ? recipe : recipe.join(" ")));
+}
+
+/** Least time between two showings, in milliseconds. */
+const EVERY = 500;
+
+function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
+  const display = displayOn(stream);
+  for (const line of excludedLines(setup.excluded)) display.say(line);
+  const seen = new Map<string, { answers: number; ms: number; shown: number }>();
+  return {
+    notice: (sentence) => display.say(sentence),
+    answered({ part, line, losses, of }: Progress) {
+      const title = `${part}: ${line.recipe}`;
+      const far = seen.get(title) ?? { answers: 0, ms: 0, shown: Number.NEGATIVE_INFINITY };
+      seen.set(title, far);
+      far.answers++;
+      far.ms += line.ms;
+      const now = performance.now();
+      const done = losses.length;
+      if (now - far.shown < EVERY && done < of) return;
+      far.shown = now;
+      const left = (far.ms / far.answers / 1000) * (of - done);
+      display.show({ title, done, of, value: mean(losses), left });
+    },
+    timed(recipe, done, of) {
+      if (done === of) display.say(`timed: ${recipe}`);
+    },
+    [Symbol.dispose]: () => display[Symbol.dispose](),
+  };
+}
+
+async function showPlan(setup: Setup, { json }: Flags, signal: AbortSignal): Promise<void> {
+  const minutes = await minutesOf(setup, signal);
+  const { candidates, excluded, outlook, loss, attempt } = setup;
+  if (json)
+    return printJson({ loss, attempt, candidates: candidates.map(({ recipe }) => recipe), excluded, minutes, outlook });
+  print(...candidates.map(({ recipe }) => recipe));
+  print(
+    ...excludedLines(excluded),
+    `the loss is ${loss}; this is attempt ${attempt} on the task`,
+    `at most about ${count(Math.ceil(minutes.search), "minute")} for the search, and ${count(Math.ceil(minutes.test), "minute")} for the test of one recipe`,
+    outlookText(setup),
+  );
+}
+
+function tableOf({ outcome, rated, setup }: Tuned): string[] {
+  const rows = outcome.order.map(({ ladder, loss, price }, i) => {
+    const verdict = outcome.verdicts[i];
+    const result = verdict === undefined ? "not tested" : verdict.certified ? "certified" : "failed";
+    const tested = verdict ? [figure(verdict.mean), verdict.p.toPrecision(2)] : ["", ""];
+    return [percent(price / outcome.dense), figure(loss), ...tested, result, ladderText(ladder)];
+  });
+  const dense = ["100.0 %", "0.000", "", "", "", `dense (${costText(rated[0]!.price, setup.request.options.cost)})`];
+  return columns([["COST", "SEARCHED", "TESTED", "P", "RESULT", "LADDER"], dense, ...rows]);
+}
+
+const resultOf = (
+  { certificate, near, outcome, setup, rated, dropped }: Tuned,
+  name: string | undefined,
+  report: string,
+) => ({
+  name: name ?? null,
+  certificate: certificate ?? null,
+  nearest_miss: near ?? null,
+  verdicts: outcome.verdicts,
+  ...{ order: outcome.order, rated, dropped, excluded: setup.excluded, attempt: setup.attempt, report },
+});

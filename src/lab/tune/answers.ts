@@ -1,0 +1,153 @@
+import path from "node:path";
+import { z } from "zod";
+import type { LossName } from "../../savings/auto/certificate.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { LinesFile } from "../run/lines-file.ts";
+import type { ServedItem } from "./items.ts";
+import { lossOf } from "./losses.ts";
+import { type Served, type Serving, textHash } from "./served.ts";
+
+const answerLine = z.strictObject({
+  recipe: z.string(),
+  item: z.string(),
+  loss: z.number(),
+  quality: z.number().optional(),
+  /** A hash of the text. */
+  text: z.string(),
+  /** A hash of the tokens, which tells answers that need no score of their own. */
+  ids: z.string(),
+  /** Nats a token by which dense finds other tokens likelier. */
+  excess: z.number().optional(),
+  /** Tokens of the answer. */
+  tokens: z.int().min(0),
+  /** Milliseconds of the answer. */
+  ms: z.number(),
+  /** The reason why there is no answer, or no number for it: it loses 1. */
+  failed: z.string().optional(),
+});
+export type AnswerLine = z.infer<typeof answerLine>;
+
+/** Called for each new answer. */
+export type OnAnswer = (line: AnswerLine) => void;
+
+/** The answers of a tuning, each given once and kept in a file. */
+export class KeptAnswers implements AsyncDisposable {
+  readonly #known = new Map<string, AnswerLine>();
+
+  private constructor(
+    private readonly file: LinesFile<AnswerLine>,
+    lines: readonly AnswerLine[],
+    private readonly loss: LossName,
+    private readonly serving: Serving,
+    private readonly signal: AbortSignal | undefined,
+    private readonly onAnswer: OnAnswer,
+  ) {
+    for (const line of lines) this.#known.set(keyOf(line.recipe, line.item), line);
+  }
+
+  static async open(
+    folder: string,
+    loss: LossName,
+    serving: Serving,
+    signal: AbortSignal | undefined,
+    onAnswer: OnAnswer,
+  ): Promise<KeptAnswers> {
+    makeFolders(folder);
+    const { file, lines } = await LinesFile.open(path.join(folder, "answers.jsonl"), answerLine);
+    return new KeptAnswers(file, lines, loss, serving, signal, onAnswer);
+  }
+
+  /** The answer to an item under a recipe, given now if it is not kept. */
+  async of(recipe: string, item: ServedItem): Promise<AnswerLine> {
+    await this.all([recipe], item);
+    return this.held(recipe, item)!;
+  }
+
+  /** Answers an item under recipes that it has no answer under, dense first; scores read its prompt once for all. */
+  async all(recipes: readonly string[], item: ServedItem): Promise<void> {
+    const missing = [...new Set(["dense", ...recipes])].filter((recipe) => !this.held(recipe, item));
+    if (missing.length === 0) return;
+    const given: Given[] = [];
+    for (const recipe of missing) {
+      this.signal?.throwIfAborted();
+      given.push(await this.#served(recipe, item));
+    }
+    for (const line of await this.#lines(given, item)) {
+      await this.file.add(line);
+      this.#known.set(keyOf(line.recipe, item.id), line);
+      this.onAnswer(line);
+    }
+  }
+
+  held(recipe: string, { id }: Pick<ServedItem, "id">): AnswerLine | undefined {
+    return this.#known.get(keyOf(recipe, id));
+  }
+
+  async #served(recipe: string, item: ServedItem): Promise<Given> {
+    const started = performance.now();
+    const outcome = await this.serving.answer(recipe, item).catch((error: unknown) => {
+      // Nothing can be compared without dense's answer.
+      if (recipe === "dense" || this.signal?.aborted) throw error;
+      return error instanceof Error ? error.message : String(error);
+    });
+    return { recipe, outcome, ms: performance.now() - started };
+  }
+
+  async #lines(given: readonly Given[], item: ServedItem): Promise<AnswerLine[]> {
+    const excess = this.loss === "nats" ? await this.#excess(given, item) : undefined;
+    const lines: AnswerLine[] = [];
+    for (const { recipe, outcome, ms } of given) {
+      const told = { recipe, item: item.id, ms };
+      if (typeof outcome === "string") {
+        lines.push({ ...told, loss: 1, text: "", ids: "", tokens: 0, failed: outcome });
+        continue;
+      }
+      const ids = idsHash(outcome);
+      const quality = item.quality?.({ text: outcome.text });
+      const traits = {
+        text: textHash(outcome.text),
+        ...(quality !== undefined && { quality }),
+        ...(excess && { excess: excess.get(ids)! }),
+      };
+      const dense = this.held("dense", item) ?? lines[0];
+      const loss = recipe === "dense" ? 0 : lossOf(this.loss, traits, dense!);
+      const line = { ...told, ids, tokens: outcome.tokens.length };
+      lines.push(
+        Number.isNaN(loss)
+          ? { ...line, text: traits.text, loss: 1, failed: "its answer has no number" }
+          : { ...line, ...traits, loss },
+      );
+    }
+    return lines;
+  }
+
+  /** Scores by the hash of the tokens; equal answers are scored once. */
+  async #excess(given: readonly Given[], item: ServedItem): Promise<Map<string, number>> {
+    const known = new Map<string, number>();
+    const dense = this.held("dense", item);
+    if (dense?.excess !== undefined) known.set(dense.ids, dense.excess);
+    const answers = given.flatMap(({ outcome }) => (typeof outcome === "string" ? [] : [outcome]));
+    const fresh = new Map(answers.map((served) => [idsHash(served), served]));
+    for (const ids of known.keys()) fresh.delete(ids);
+    if (fresh.size === 0) return known;
+    const scores = await this.serving.excess(item, [...fresh.values()]);
+    for (const [i, ids] of [...fresh.keys()].entries()) known.set(ids, scores[i]!);
+    return known;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.file.close();
+  }
+}
+
+const keyOf = (recipe: string, item: string): string => `${item} ${recipe}`;
+
+/** An answer that was just given, or why there is none. */
+interface Given {
+  readonly recipe: string;
+  readonly outcome: Served | string;
+  readonly ms: number;
+}
+
+/** Identifies an answer's tokens, with an end that a saving put to them. */
+const idsHash = ({ tokens, reason }: Served): string => textHash(`${tokens.join()} ${reason === "stopped"}`);

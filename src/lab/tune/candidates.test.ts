@@ -1,0 +1,55 @@
+import { expect, test } from "vitest";
+import { parseRecipe } from "../../savings/recipe.ts";
+import { savings } from "../../savings/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import { acting, declared, own, recipeOf, textOf, union } from "./candidates.ts";
+
+test("savings declare settings that are recipes, none twice, at any depth", () => {
+  for (const layers of [2, 12, 30]) {
+    const texts = declared(layers).map(({ recipe }) => recipe);
+    expect(new Set(texts).size).toBe(texts.length);
+    // Their texts have every option, and mean the same when they are read again.
+    for (const text of texts) expect(textOf(recipeOf(text))).toBe(text);
+  }
+});
+
+test("a saving that leaves short prompts dense says from which length it acts", () => {
+  const named = new Map(savings.map((saving) => [saving.name, saving]));
+  const from = (text: string) => {
+    const [{ saving, options }] = parseRecipe([text]) as [ReturnType<typeof parseRecipe>[number]];
+    return named.get(saving.name)!.actsFrom?.(options);
+  };
+  expect(
+    ["xattention", "tri-shape:minLengthForSparse=64", "int8-prefill", "prune:after=1", "lookup"].map(from),
+  ).toEqual([4096, 64, 32, 512, undefined]);
+});
+
+test("what cannot act is told with its reason: too short prompts, or the model", async () => {
+  const candidates = own(["xattention", "lookup", "prune:after=99,minLength=2"].map((text) => parseRecipe([text])));
+  const { candidates: found, excluded } = await acting(candidates, [300, 310, 4000], async ([step]) => {
+    if (step!.saving.name === "prune") throw new UserError("nothing is deeper than layer 99");
+  });
+  expect(found.map(({ recipe }) => recipe)).toEqual(["lookup:match=3,tokens=8"]);
+  expect(excluded.map(({ reason }) => reason)).toEqual([
+    "prompts have 310 tokens at the median; acts from 4,096",
+    "nothing is deeper than layer 99",
+  ]);
+});
+
+test("a union has both recipes, unless they share a saving or a place in the model", () => {
+  const [lookup, bytes, exit, sparse] = own(
+    ["lookup", "int8-prefill", "exit:layer=2", "xattention"].map((text) => parseRecipe([text])),
+  );
+  expect(union(lookup!, bytes!)).toEqual({
+    recipe: "lookup:match=3,tokens=8 int8-prefill:digits=1,minLength=32",
+    family: `${lookup!.family}+${bytes!.family}`,
+    boldness: 0,
+  });
+  expect(union(lookup!, exit!)).toBeUndefined();
+  expect(union(bytes!, sparse!)).toBeUndefined();
+  expect(union(lookup!, lookup!)).toBeUndefined();
+});
+
+test("a list of nothing but dense is refused", () => {
+  expect(() => own([parseRecipe(["dense"])])).toThrow("there are no recipes in it besides dense");
+});

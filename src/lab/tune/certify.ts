@@ -1,0 +1,89 @@
+import type { Certificate } from "../../savings/auto/certificate.ts";
+import { type Ladder, recipesOf, rungsAt } from "../../savings/auto/ladder.ts";
+import { mean } from "../../util/mean.ts";
+import { median } from "../../util/median.ts";
+import { seededRandom } from "../../util/random.ts";
+import { machine } from "../run/machine.ts";
+import { fileHashes } from "../run/recipe-files.ts";
+import type { KeptAnswers } from "./answers.ts";
+import { recipeOf } from "./candidates.ts";
+import { costOf } from "./fit.ts";
+import type { ServedItem } from "./items.ts";
+import type { Verdict } from "./sequence.ts";
+import type { Setup } from "./setup.ts";
+import type { Cost, Times } from "./times.ts";
+import type { Outcome } from "./tune.ts";
+
+/** The certificate of the chosen ladder. */
+export async function certificateOf(
+  setup: Setup,
+  { search, test, verdicts }: Outcome<ServedItem>,
+  chosen: Verdict,
+  answers: KeptAnswers,
+  times: Times,
+): Promise<Certificate> {
+  const { identity, request, loss, problem, outlook } = setup;
+  const { ladder } = chosen;
+  const recipes = ["dense", ...recipesOf(ladder)];
+  const all = [...search, ...test];
+  const meanLoss = (recipe: string) => mean(all.flatMap((item) => answers.held(recipe, item)?.loss ?? []));
+  const ratedOf = (recipe: string) => ({
+    loss: recipe === "dense" ? 0 : meanLoss(recipe),
+    ...{ ms: times.fit(recipe, "ms"), flops: times.fit(recipe, "flops") },
+  });
+  const fits = new Map(recipes.map((recipe) => [recipe, times.fit(recipe, request.options.cost)]));
+  const answerTokens = all.flatMap((item) => answers.held("dense", item)?.tokens ?? []).toSorted((a, b) => a - b);
+  const answer = answerTokens[Math.ceil(0.9 * answerTokens.length) - 1]!;
+  const cheapest = (tokens: number) =>
+    rungsAt(ladder, tokens).reduce((a, b) =>
+      costOf(fits.get(b)!, tokens, answer) < costOf(fits.get(a)!, tokens, answer) ? b : a,
+    );
+  const medians = (by: Cost) => ({
+    dense: median(times.costs(() => "dense", by)),
+    chosen: median(times.costs(cheapest, by)),
+  });
+  const ratios = times.costs(cheapest, "ms").map((ms, i) => ms / times.costs(() => "dense", "ms")[i]!);
+  const qualities = test.flatMap((item) => answers.held("dense", item)?.quality ?? []);
+  const lengths = test.map(({ tokens }) => tokens);
+  const files = Object.assign(
+    {},
+    ...(await Promise.all(recipesOf(ladder).map((recipe) => fileHashes(recipeOf(recipe))))),
+  );
+  return {
+    ladder: copied(ladder),
+    ...{ risk: problem.bound.risk, confidence: request.options.confidence, loss, type: problem.type },
+    items: { search: search.length, test: test.length, groups: outlook.test },
+    ...{ attempt: setup.attempt, p: chosen.p, mean: chosen.mean },
+    ...(qualities.length > 0 && { quality: mean(qualities) }),
+    order: verdicts.map(({ ladder, p, mean, certified }) => ({
+      ladder: copied(ladder),
+      ...{ p, mean, certified },
+    })),
+    recipes: Object.fromEntries(recipes.map((recipe) => [recipe, ratedOf(recipe)])),
+    cost: {
+      by: request.options.cost,
+      ms: { ...medians("ms"), ci95: interval(ratios) },
+      ...{ flops: medians("flops"), bytes: medians("bytes") },
+    },
+    ...{ lengths: [Math.min(...lengths), Math.max(...lengths)], answer, model: identity.model_hash },
+    ...{ form: identity.form as Certificate["form"], codes: identity.codes, prompt: setup.items.prompt },
+    ...{ sampling: identity.sampling, ...(identity.adapter !== undefined && { adapter: identity.adapter }) },
+    ...(Object.keys(files).length > 0 && { files }),
+    task: { name: identity.task, hash: identity.items_hash },
+    ...{ machine: machine(), modicum: request.version, created: new Date().toISOString() },
+  };
+}
+
+const copied = (ladder: Ladder): Certificate["ladder"] =>
+  ladder.map(({ tokens: [from, to], rungs }) => ({ tokens: [from, to], rungs: [...rungs] }));
+
+const RESAMPLES = 1000;
+
+/** 95 % bootstrap interval of the median. */
+function interval(values: readonly number[]): [number, number] {
+  const random = seededRandom(0);
+  const medians = Array.from({ length: RESAMPLES }, () =>
+    median(values.map(() => values[Math.floor(random() * values.length)]!)),
+  ).toSorted((a, b) => a - b);
+  return [medians[Math.floor(0.025 * RESAMPLES)]!, medians[Math.ceil(0.975 * RESAMPLES) - 1]!];
+}

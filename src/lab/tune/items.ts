@@ -1,0 +1,124 @@
+import { createHash } from "node:crypto";
+import type { LanguageModel } from "../../engine/language-model.ts";
+import { UserError } from "../../util/errors.ts";
+import type { ChatMessage, PromptForm } from "../../weights/tokenizer/index.ts";
+import { isTable } from "../data/rows.ts";
+import type { AnswerOf, GenerationItem } from "../item.ts";
+import type { Metric } from "../metric.ts";
+import { itemHash } from "../run/item-hash.ts";
+import { type ItemsFor, overChat } from "../task.ts";
+import { drawn } from "../tasks/draw.ts";
+import { findTask } from "../tasks/registry.ts";
+import { CHAT_TOKENS, lengthFor, type UserPrompt, userPrompts } from "../tasks/user.ts";
+import type { TuningItem } from "./problem.ts";
+
+/** A prompt as the server is asked it. */
+export interface ServedItem extends TuningItem {
+  readonly prompt: string | readonly ChatMessage[];
+  readonly stop: readonly string[];
+  readonly maxTokens: number;
+  /** The quality of an answer; absent of prompts alone. */
+  readonly quality?: (answer: AnswerOf["generation"]) => number;
+}
+
+/** A metric whose values of one item are in [0, 1]. */
+export type ItemMetric = Metric<"generation"> & Required<Pick<Metric<"generation">, "scale">>;
+
+/** The items of a tuning, in one form. */
+export interface TuningItems {
+  readonly task: string;
+  readonly items: readonly ServedItem[];
+  /** Items whose prompt and answer are longer than the model's context; they are left out. */
+  readonly tooLong: number;
+  /** Absent if there are no answers. */
+  readonly metric: ItemMetric | undefined;
+  readonly prompt: PromptForm;
+}
+
+export interface Wanted extends Pick<ItemsFor, "seed" | "limit" | "signal" | "onNotice" | "onProgress"> {
+  /** Tokens of an answer; by default the task's, or 128. */
+  readonly maxTokens: number | undefined;
+}
+
+/** An item before the model's tokens are known. */
+interface Asked extends Pick<ServedItem, "prompt" | "stop" | "maxTokens"> {
+  readonly group: string | undefined;
+  /** The question with its answers; absent of prompts alone. */
+  readonly item?: GenerationItem;
+}
+
+/**
+ * Reads the items of a task: one of the lab's that generates, or a user's file, also of prompts alone.
+ * @throws UserError if there are none, or the task does not generate text from text
+ */
+export async function tuningItems(spec: string, model: LanguageModel, wanted: Wanted): Promise<TuningItems> {
+  const { asked, metrics, task } = isFile(spec)
+    ? await fromFile(spec, model, wanted)
+    : await fromTask(spec, model, wanted);
+  const metric = metrics?.find((metric): metric is ItemMetric => metric.scale !== undefined);
+  const all = asked.map((each) => servedItem(each, model, metric));
+  const { context } = model.decoder.config;
+  const items = all.filter(({ tokens, maxTokens }) => tokens + maxTokens <= context);
+  if (items.length === 0)
+    throw new UserError(
+      all.length === 0
+        ? `${spec}: there are no items in it`
+        : `${spec}: every one of its ${all.length} items is longer than the context of ${model.source.name}`,
+    );
+  const prompt = model.formOf(items[0]!.prompt)!;
+  return { task, items, tooLong: all.length - items.length, metric, prompt };
+}
+
+const isFile = (spec: string): boolean => isTable(spec.replace(/,[a-z]+=[^,]*$/, "")) || /[\\/]/.test(spec);
+
+async function fromFile(spec: string, model: LanguageModel, wanted: Wanted) {
+  const { prompts, metrics } = await userPrompts(spec, wanted);
+  const asked = drawn(prompts, wanted).map((each) => askedOf(each, model, wanted.maxTokens));
+  return { asked, metrics, task: spec };
+}
+
+function askedOf({ prompt, answers, group }: UserPrompt, model: LanguageModel, maxTokens: number | undefined): Asked {
+  const countTokens = (text: string) => model.encode(text, true).length;
+  const most = maxTokens ?? (answers.length > 0 ? lengthFor(answers, CHAT_TOKENS, countTokens) : CHAT_TOKENS);
+  const item = { kind: "generation", id: "", prompt: textOf(prompt), stop: [], maxTokens: most, answers } as const;
+  return { prompt, stop: [], maxTokens: most, group, ...(answers.length > 0 && { item }) };
+}
+
+async function fromTask(spec: string, model: LanguageModel, wanted: Wanted) {
+  const found = await findTask(spec, wanted);
+  const task = model.formOf("") === "chat" ? (overChat(found) ?? found) : found;
+  if (task.kind !== "generation")
+    throw new UserError(`${spec}: its items are of the kind ${task.kind}; expected a task that generates text`, 2);
+  const countTokens = (text: string) => model.encode(text, true).length;
+  const asked: Asked[] = [];
+  for await (const item of task.items({ ...wanted, countTokens, tokenizer: model.tokenizer })) {
+    if (item.images ?? item.promptTokens ?? item.suffix)
+      throw new UserError(`${spec}: its prompts are images, tokens or texts with an end; expected texts or turns`, 2);
+    const { prompt, messages, stop, maxTokens } = item;
+    asked.push({ prompt: messages ?? prompt, stop, maxTokens: wanted.maxTokens ?? maxTokens, group: undefined, item });
+    if (asked.length === wanted.limit) break;
+  }
+  return { asked, metrics: task.metrics, task: spec };
+}
+
+function servedItem(
+  { group, item, ...asked }: Asked,
+  model: LanguageModel,
+  metric: ItemMetric | undefined,
+): ServedItem {
+  const { prompt, stop, maxTokens } = asked;
+  const text = textOf(prompt);
+  const tokens = model.encode(prompt).length;
+  // The id is the question's, whatever it is called in its file.
+  const id = itemHash({ kind: "generation", id: "", prompt: text, stop, maxTokens, answers: item?.answers ?? [] });
+  const shared = createHash("sha256")
+    .update(group ?? text)
+    .digest("hex");
+  if (item === undefined || metric === undefined) return { ...asked, id, group: shared, tokens };
+  const quality = (answer: AnswerOf["generation"]) => metric.part(item, answer, answer)[0]!;
+  return { ...asked, id, group: shared, tokens, quality };
+}
+
+/** The prompt as one text. */
+const textOf = (prompt: ServedItem["prompt"]): string =>
+  typeof prompt === "string" ? prompt : prompt.map(({ role, content }) => `${role}: ${String(content)}`).join("\n\n");

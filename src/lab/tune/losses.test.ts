@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { lossNames } from "../../savings/auto/certificate.ts";
+import { answerMatch, tokenF1 } from "../metrics/index.ts";
+import type { ItemMetric } from "./items.ts";
+import { checkLoss, excessOf, lossOf, lossType, usualLoss } from "./losses.ts";
+
+const metric = answerMatch as ItemMetric;
+
+test("losses of hand-made answers", () => {
+  const dense = { text: "a", quality: 0.75, excess: 0.1 };
+  expect(lossOf("harm", { ...dense, quality: 0.5 }, dense)).toBe(0.25);
+  expect(lossOf("harm", { ...dense, quality: 1 }, dense)).toBe(0);
+  expect(lossOf("quality", { ...dense, quality: 1 }, dense)).toBe(-0.25);
+  expect(lossOf("agreement", { ...dense, text: "b" }, dense)).toBe(1);
+  expect(lossOf("agreement", { ...dense, quality: 0 }, dense)).toBe(0);
+  expect(lossOf("nats", { ...dense, excess: 0.35 }, dense)).toBeCloseTo(0.25, 12);
+  expect(lossOf("nats", { ...dense, excess: 0 }, dense)).toBe(0);
+  expect(lossOf("nats", { ...dense, excess: 3 }, dense)).toBe(1);
+});
+
+test("a missing number is none, never no loss", () => {
+  const dense = { text: "a", quality: 1, excess: 0 };
+  for (const loss of ["harm", "quality", "nats"] as const) expect(lossOf(loss, { text: "a" }, dense)).toBeNaN();
+  expect(excessOf([])).toBeNaN();
+});
+
+test("the excess of an answer is a mean over its tokens", () => {
+  const tokens = [
+    { nats: -0.5, best: -0.5 },
+    { nats: -3, best: -1 },
+  ];
+  expect(excessOf(tokens)).toBe(1);
+});
+
+test("the type of a loss goes with its definition", () => {
+  expect(lossNames.map((name) => lossType(name, metric))).toEqual(["binary", "signed", "binary", "unit"]);
+  expect(lossType("harm", tokenF1 as ItemMetric)).toBe("unit");
+});
+
+test("the loss that goes with the items", () => {
+  expect(usualLoss({ metric, greedy: true })).toBe("harm");
+  expect(usualLoss({ metric, greedy: false })).toBe("quality");
+  expect(usualLoss({ metric: undefined, greedy: true })).toBe("nats");
+});
+
+test("a loss that does not go with the items or the drawing is refused", () => {
+  expect(() => checkLoss("harm", { metric: undefined, greedy: true })).toThrow(/expected items with answers/);
+  for (const loss of ["harm", "agreement", "nats"] as const)
+    expect(() => checkLoss(loss, { metric, greedy: false })).toThrow(`--loss ${loss} is of greedy answers`);
+  checkLoss("quality", { metric, greedy: false });
+});

@@ -1,0 +1,89 @@
+import type { TokenScore } from "../../engine/score/likelihood.ts";
+import type { LossName } from "../../savings/auto/certificate.ts";
+import { UserError } from "../../util/errors.ts";
+import { mean } from "../../util/mean.ts";
+import type { LossType } from "../../util/risk/losses.ts";
+import type { ItemMetric } from "./items.ts";
+
+/** The numbers of an answer that a loss compares. */
+export interface Traits {
+  /** By the task's metric. */
+  readonly quality?: number | undefined;
+  /** A hash of the text. */
+  readonly text: string;
+  /** The mean of how much likelier dense finds another token than the answer's own, in nats. */
+  readonly excess?: number | undefined;
+}
+
+/** The items' metric, and whether the likeliest token is always taken. */
+export interface Setting {
+  readonly metric: ItemMetric | undefined;
+  readonly greedy: boolean;
+}
+
+/** The loss that goes with the items, if nobody names one. */
+export function usualLoss({ metric, greedy }: Setting): LossName {
+  if (metric === undefined) return "nats";
+  return greedy ? "harm" : "quality";
+}
+
+/** @throws UserError if the loss does not go with the items, or with how tokens are drawn */
+export function checkLoss(name: LossName, { metric, greedy }: Setting): void {
+  if ((name === "harm" || name === "quality") && metric === undefined)
+    throw new UserError(
+      `--loss ${name} compares qualities: expected items with answers, and a metric with a number in [0, 1] for each`,
+      2,
+    );
+  if (name !== "quality" && !greedy)
+    throw new UserError(
+      `--loss ${name} is of greedy answers, and these are drawn at random; --temperature 0 makes them greedy`,
+      2,
+    );
+}
+
+/** The values that an item's loss can have by its definition. */
+export function lossType(name: LossName, metric: ItemMetric | undefined): LossType {
+  switch (name) {
+    case "harm":
+      return metric!.scale;
+    case "quality":
+      return "signed";
+    case "agreement":
+      return "binary";
+    case "nats":
+      return "unit";
+  }
+}
+
+/** An item's loss; NaN if one of its numbers is missing. */
+export function lossOf(name: LossName, saved: Traits, dense: Traits): number {
+  switch (name) {
+    case "harm":
+      return Math.max(0, less(dense.quality, saved.quality));
+    case "quality":
+      return less(dense.quality, saved.quality);
+    case "agreement":
+      return saved.text === dense.text ? 0 : 1;
+    case "nats":
+      return Math.min(1, Math.max(0, less(saved.excess, dense.excess)));
+  }
+}
+
+const less = (a = Number.NaN, b = Number.NaN): number => a - b;
+
+/** How much likelier other tokens are than an answer's own, in nats a token; NaN of no tokens. */
+export const excessOf = (tokens: readonly TokenScore[]): number => mean(tokens.map(({ best, nats }) => best - nats));
+
+/** A loss in words, for reports. */
+export function lossInWords(name: LossName, metric: ItemMetric | undefined): string {
+  switch (name) {
+    case "harm":
+      return `what an answer loses of dense's ${metric!.name}`;
+    case "quality":
+      return `the mean loss of ${metric!.name}, benefits counted against it`;
+    case "agreement":
+      return "share of answers whose text is not dense's";
+    case "nats":
+      return "nats a token by which dense finds the served answer less likely than its own, at most 1";
+  }
+}

@@ -1,0 +1,81 @@
+import type { Bound, LossType } from "../../util/risk/losses.ts";
+import { pValue } from "../../util/risk/p-value.ts";
+import type { TuningItem } from "./problem.ts";
+import { lossesOf } from "./race.ts";
+import { grouped, split } from "./split.ts";
+
+/** What items can certify at best. */
+export interface Outlook {
+  readonly items: number;
+  readonly groups: number;
+  /** Groups of the test part. */
+  readonly test: number;
+  /** The least risk that is certified if nothing is lost. */
+  readonly best: number;
+  /** Items, each its own group, that certify the wanted risk if nothing is lost. */
+  readonly wanted: number;
+}
+
+export function outlookOf(items: readonly TuningItem[], type: LossType, bound: Bound): Outlook {
+  const groups = grouped(items);
+  const test = split(items, type, bound).test;
+  const tested = lossesOf(
+    type,
+    test,
+    test.map(() => 0),
+  ).type;
+  return {
+    ...{ items: items.length, groups: groups.length, test: grouped(test).length },
+    best: leastRisk(
+      lossesOf(
+        type,
+        test,
+        test.map(() => 0),
+      ).values.length,
+      tested,
+      bound,
+    ),
+    wanted: wantedItems(tested, bound),
+  };
+}
+
+const certifies = (n: number, type: LossType, bound: Bound): boolean =>
+  pValue({ type, values: Array<number>(n).fill(0) }, bound) <= 1 - bound.confidence;
+
+/** Halves an interval until it is as narrow as a figure with four decimals needs. */
+function leastRisk(n: number, type: LossType, { confidence }: Bound): number {
+  let [low, high] = [0, 1];
+  while (high - low > 1e-5) {
+    const risk = (low + high) / 2;
+    if (certifies(n, type, { risk, confidence })) high = risk;
+    else low = risk;
+  }
+  return high;
+}
+
+const MOST = 100_000;
+
+/** The fewest items whose test part certifies the risk if nothing is lost. */
+function wantedItems(type: LossType, bound: Bound): number {
+  const suffices = (n: number) => {
+    const made = Array.from({ length: n }, (_, i) => ({ id: `${i}`, group: `${i}`, tokens: 1 }));
+    return certifies(split(made, type, bound).test.length, type, bound);
+  };
+  let [low, high] = [0, 1];
+  while (high < MOST && !suffices(high)) [low, high] = [high, 2 * high];
+  while (high - low > 1) {
+    const n = Math.floor((low + high) / 2);
+    if (suffices(n)) high = n;
+    else low = n;
+  }
+  return high;
+}
+
+/** About how many test groups a ladder wants that loses as it did; undefined if it loses as much as the risk, or nearly. */
+export function wantedGroups(losses: readonly number[], type: LossType, bound: Bound): number | undefined {
+  for (let n = losses.length; n <= 50 * losses.length; n = Math.ceil(n * 1.02) + 1) {
+    const values = Array.from({ length: n }, (_, i) => losses[i % losses.length]!);
+    if (pValue({ type, values }, bound) <= 1 - bound.confidence) return n;
+  }
+  return undefined;
+}

@@ -1,0 +1,123 @@
+import { recipesOf, rungsAt } from "../../savings/auto/ladder.ts";
+import { Html, html } from "../../util/html.ts";
+import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
+import { style } from "../report/page/style.ts";
+import { recipeName, table } from "../report/page/table.ts";
+import { lossInWords } from "./losses.ts";
+import { plot } from "./plot.ts";
+import type { Tuned } from "./run.ts";
+import { ladderText, verdictOf } from "./words.ts";
+
+/** The report as one self-contained page: no script, no request. */
+export function tuningPage(tuned: Tuned): string {
+  const { setup } = tuned;
+  const title = `${setup.request.options.name}: ${setup.identity.task} with ${setup.identity.model}`;
+  return html`<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${title}</title><style>${new Html(style)}</style></head><body>
+<header><h1>${title}</h1><p class="lead">${lead(tuned)}</p></header>
+<main><p>${verdictOf(tuned)}</p>
+<figure><div role="img" aria-label="Loss against ${setup.request.options.cost}, dense's being 100 %">${new Html(plot(tuned))}</div>
+<figcaption>Hollow points: recipes on the searched items. Filled points: ladders as tested, in order. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
+${spending(tuned)}
+${path(tuned)}
+${candidates(tuned)}
+<h2>How it was made</h2>
+${origin(tuned)}</main></body></html>
+`.text;
+}
+
+function lead({ setup, outcome }: Tuned): string {
+  const { outlook, items, loss, problem } = setup;
+  const out = items.tooLong > 0 ? `; ${count(items.tooLong, "item")} longer than the context left out` : "";
+  return `${count(outlook.items, "item")} in ${count(outlook.groups, "group")}: ${outcome.search.length} to search, ${outcome.test.length} to test${out}. The loss is ${loss}: ${lossInWords(loss, items.metric)}; the risk ${problem.bound.risk}.`;
+}
+
+/** What the certificate spends, by the prompt's length. */
+function spending({ certificate }: Tuned): Html {
+  if (certificate === undefined) return html``;
+  const { lengths, ladder, answer, recipes, cost } = certificate;
+  const ms = (recipe: string, n: number) => {
+    const { fixed, new: each, attended, answer: perToken } = recipes[recipe]!.ms;
+    return fixed + each * n + (attended * n * n) / 2 + perToken * answer;
+  };
+  const at = [...new Set([lengths[0], Math.round((lengths[0] + lengths[1]) / 2), lengths[1]])];
+  const rows = at.map((n) => {
+    const rung = rungsAt(ladder, n).reduce((a, b) => (ms(b, n) < ms(a, n) ? b : a));
+    const cells = [html`<td>${n}</td>`, html`<th scope="row">${recipeName(rung)}</th>`];
+    return [...cells, html`<td>${duration(ms("dense", n))}</td>`, html`<td>${duration(ms(rung, n))}</td>`];
+  });
+  const medians = [
+    ["time", duration(cost.ms.dense), duration(cost.ms.chosen)],
+    ["FLOPs", flopsText(cost.flops.dense), flopsText(cost.flops.chosen)],
+    ["bytes", bytesText(cost.bytes.dense), bytesText(cost.bytes.chosen)],
+  ] as const;
+  return html`<h2>What it spends</h2>
+${table(`Time by the prompt's tokens, with an answer of ${answer}, from the fit`, ["tokens", "recipe", "dense", "certified"], rows)}
+${table(
+  "Medians of the timed items",
+  ["", "dense", "certified"],
+  medians.map((cells) => cells.map((cell) => html`<td>${cell}</td>`)),
+)}`;
+}
+
+/** The ladders in the order of the test. */
+function path({ outcome }: Tuned): Html {
+  const rows = outcome.order.map(({ ladder, loss, price }, i) => {
+    const verdict = outcome.verdicts[i];
+    const result = verdict === undefined ? "not tested" : verdict.certified ? "certified" : "failed";
+    return [
+      html`<td>${i + 1}</td>`,
+      html`<th scope="row">${recipeName(ladderText(ladder))}</th>`,
+      html`<td>${percent(price / outcome.dense)}</td>`,
+      html`<td>${figure(loss)}</td>`,
+      html`<td>${verdict === undefined ? "" : figure(verdict.mean)}</td>`,
+      html`<td>${verdict === undefined ? "" : verdict.p.toPrecision(2)}</td>`,
+      html`<td class="${verdict?.certified ? "better" : "worse"}">${result}</td>`,
+    ];
+  });
+  if (rows.length === 0) return html``;
+  const head = ["#", "ladder", "cost of dense's", "loss, searched", "loss, tested", "p", "result"];
+  return html`<h2>The test</h2>${table("Ladders from dearest to cheapest; the first that fails ends the test", head, rows)}`;
+}
+
+function candidates({ rated, dropped, setup, certificate }: Tuned): Html {
+  const [dense] = rated;
+  const used = new Set(certificate ? recipesOf(certificate.ladder) : []);
+  const rows = [
+    ...rated.map(({ recipe, loss, price }) => [
+      recipe,
+      figure(loss),
+      percent(price / dense!.price),
+      used.has(recipe) ? "certified" : "survived",
+    ]),
+    ...dropped.map(({ recipe, loss, items }) => [
+      recipe,
+      Number.isNaN(loss) ? "" : figure(loss),
+      "",
+      items === 0 ? "dropped with a milder setting" : `lost too much in ${count(items, "item")}`,
+    ]),
+    ...setup.excluded.map(({ recipe, reason }) => [recipe, "", "", reason]),
+  ];
+  return html`<h2>Candidates</h2>${table(
+    "All recipes that were considered",
+    ["recipe", "loss, searched", "cost of dense's", "what became of it"],
+    rows.map(([recipe, ...cells]) => [
+      html`<th scope="row">${recipeName(recipe!)}</th>`,
+      ...cells.map((cell) => html`<td>${cell}</td>`),
+    ]),
+  )}`;
+}
+
+const origin = ({ setup, certificate }: Tuned): Html => html`<dl>
+<dt>model</dt><dd>${setup.identity.model}, SHA-256 <code>${setup.identity.model_hash}</code></dd>
+<dt>weights</dt><dd>${setup.identity.form}, codes of ${setup.identity.codes} bits</dd>
+<dt>prompts</dt><dd>${setup.identity.prompt}</dd>
+<dt>sampling</dt><dd>${Object.entries(setup.identity.sampling)
+  .map(([name, value]) => `${name} ${value}`)
+  .join(", ")}</dd>
+<dt>attempt</dt><dd>${setup.attempt}</dd>
+<dt>machine</dt><dd>${certificate?.machine ?? ""}</dd>
+<dt>Modicum</dt><dd>${setup.request.version}</dd>
+</dl>`;

@@ -1,0 +1,267 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { load } from "../../library/load.ts";
+import type { Model } from "../../library/model.ts";
+import { certificateFile, readCertificate } from "../../savings/auto/certificate.ts";
+import { parseRecipe } from "../../savings/recipe.ts";
+import { escaped } from "../../util/html.ts";
+import { tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
+import { TINY } from "../run/run.testing.ts";
+import { tuneOptions } from "./options.ts";
+import { tuningPage } from "./report.ts";
+import { runTuning, tuned, type Watcher } from "./run.ts";
+import type { Served, Serving } from "./served.ts";
+import { type Request, setUp } from "./setup.ts";
+import { verdictOf } from "./words.ts";
+
+let model: Model;
+beforeAll(async () => {
+  model = await load(TINY, { quant: "f32" });
+});
+afterAll(() => model.dispose());
+
+/** A home of its own, and a file of prompts in it. */
+function fileOf(lines: readonly object[]): string {
+  const home = tempFolder();
+  withEnv({ MODICUM_HOME: home });
+  return writeAt(join(home, "mine.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+}
+
+const letters = (i: number): string => `${"abc ".repeat(1 + (i % 9))}${String.fromCharCode(97 + (i % 26))}${i}`;
+const prompts = (count: number) => Array.from({ length: count }, (_, i) => ({ prompt: letters(i) }));
+const answered = (count: number) => prompts(count).map((line) => ({ ...line, answer: "right" }));
+
+const request = (task: string, options: object = {}, rest: Partial<Request> = {}): Request => ({
+  ...{ model, task, adapter: undefined, force: false, version: "0.0.0" },
+  options: tuneOptions.parse({ name: "mine", maxTokens: 8, ...options }),
+  candidates: [["lookup:match=3"], ["lookup:match=2"], ["exit:layer=1"]].map((texts) => parseRecipe(texts)),
+  ...rest,
+});
+
+/** Answers out of thin air: exits are cheapest and lose everything, lookups lose nothing. */
+const serving = (answer: (recipe: string, item: { id: string }) => Partial<Served> = () => ({})): Serving => ({
+  async answer(recipe, item) {
+    const share = recipe === "dense" ? 1 : recipe.startsWith("exit") ? 0.2 : recipe.includes("match=2") ? 0.5 : 0.8;
+    const cost = share * (10 * item.tokens + 100);
+    const { text = recipe.startsWith("exit") ? "wrong" : "right", ...own } = answer(recipe, item);
+    const tokens = text === "right" ? [1, 2] : [3, 4];
+    return { text, tokens, reason: "stop", ms: cost, flops: cost, bytes: cost, ...own };
+  },
+  excess: async (_, answers) => answers.map(({ tokens }) => (tokens[0] === 1 ? 0 : 2)),
+  [Symbol.dispose]() {},
+});
+
+const silent: Watcher = { notice() {}, answered() {}, timed() {} };
+const lines = (folder: string, file: string): string[] => readFileSync(join(folder, file), "utf8").trim().split("\n");
+
+test("the cheapest recipe that loses nothing is certified, with all options spelled out", async () => {
+  const setup = await setUp(request(fileOf(prompts(120)), { temperature: 0 }));
+  expect(setup).toMatchObject({ loss: "nats", attempt: 1, outlook: { items: 120, test: 80 } });
+  const { certificate, folder, dropped, near } = await tuned(setup, serving(), silent);
+  expect(certificate?.ladder).toEqual([
+    { tokens: [0, Number.MAX_SAFE_INTEGER], rungs: ["lookup:match=2,tokens=8", "dense"] },
+  ]);
+  expect(certificate).toMatchObject({
+    ...{ risk: 0.05, confidence: 0.95, loss: "nats", type: "unit", attempt: 1, mean: 0, answer: 2, sampling: {} },
+    items: { search: 40, test: 80, groups: 80 },
+    order: [{ certified: true }, { certified: true }],
+  });
+  expect(certificate!.p).toBeLessThan(0.05);
+  expect(certificate!.cost.ms.chosen / certificate!.cost.ms.dense).toBeCloseTo(0.5, 9);
+  expect(certificate!.recipes["lookup:match=2,tokens=8"]!.ms.new).toBeCloseTo(5, 6);
+  expect(readCertificate("mine")).toEqual(certificate);
+  // Losses of 1 are told apart from 0.05 after a few items.
+  expect(dropped).toMatchObject([{ recipe: expect.stringContaining("exit:layer=1"), loss: 1 }]);
+  expect(dropped[0]!.items).toBeLessThan(10);
+  expect(near).toBeUndefined();
+  expect(JSON.parse(readFileSync(join(folder, "order.json"), "utf8"))).toHaveLength(2);
+});
+
+test("a request is answered under the certificate, with its guarantee on the receipt", async () => {
+  const rows = prompts(120);
+  await tuned(await setUp(request(fileOf(rows), { temperature: 0 })), serving(), silent);
+  const { receipt } = await model.complete(rows[4]!.prompt, { save: ["auto:mine"], maxTokens: 4 });
+  expect(receipt).toMatchObject({
+    recipe: ["lookup:match=2,tokens=8"],
+    guarantee: { risk: 0.05, confidence: 0.95, loss: "nats", certificate: "mine" },
+  });
+  await expect(model.complete(rows[4]!.prompt, { save: ["auto:mine"], temperature: 0.5 })).rejects.toThrow(
+    "temperature",
+  );
+});
+
+test("the report says what was chosen, what it spends, and the path of the test; it has no script", async () => {
+  const losing = serving((recipe, { id }) =>
+    recipe.includes("match=2") && Number.parseInt(id.slice(0, 8), 16) % 30 === 0 ? { text: "wrong" } : {},
+  );
+  const done = await tuned(await setUp(request(fileOf(prompts(120)))), losing, silent);
+  const page = tuningPage(done);
+  for (const part of [verdictOf(done), "What it spends", "The test", "Candidates", "exit:"])
+    expect(page).toContain(part === verdictOf(done) ? escaped(part) : part);
+  expect(page).toContain("<svg");
+  expect(page).not.toContain("<script");
+  expect(verdictOf(done)).toMatch(
+    /^Certified: lookup:match=[23],tokens=8\. Its expected loss is at most 0\.05 \(nats\)/,
+  );
+  const dense = await tuned(
+    await setUp(request(fileOf(prompts(120)), {}, { candidates: [parseRecipe(["exit:layer=1"])] })),
+    serving(),
+    silent,
+  );
+  expect(verdictOf(dense)).toBe(
+    "Nothing is certified: dense answers. Nothing that survived the search is cheaper than dense.",
+  );
+  expect(tuningPage(dense)).toContain("lost too much in");
+});
+
+test("killed anywhere and resumed, it gives the same certificate, answers nothing twice and keeps its times", async () => {
+  const task = fileOf(prompts(120));
+  const whole = await tuned(await setUp(request(task, { name: "whole" })), serving(), silent);
+  const { created: _, ...expected } = whole.certificate!;
+  const total = lines(whole.folder, "answers.jsonl").length;
+  const name = "part";
+  // As long as the first is an attempt, the second is another one.
+  withEnv({ MODICUM_HOME: tempFolder() });
+  for (const after of [3, 50, 75, 20, 60, 60]) {
+    const stop = new AbortController();
+    let calls = 0;
+    const killed = serving(() => {
+      if (++calls === after) stop.abort();
+      stop.signal.throwIfAborted();
+      return {};
+    });
+    const part = setUp(request(task, { name }));
+    await expect(tuned(await part, killed, silent, stop.signal)).rejects.toThrow(/abort/i);
+  }
+  const times = lines(join(process.env["MODICUM_HOME"]!, "tunings", name), "times.jsonl");
+  const again = await tuned(await setUp(request(task, { name })), serving(), silent);
+  const { created: __, ...certificate } = again.certificate!;
+  expect(certificate).toEqual(expected);
+  const answers = lines(again.folder, "answers.jsonl");
+  expect(answers).toHaveLength(total);
+  expect(new Set(answers.map((line) => `${JSON.parse(line).recipe} ${JSON.parse(line).item}`)).size).toBe(total);
+  expect(lines(again.folder, "times.jsonl").slice(0, times.length)).toEqual(times);
+});
+
+test("another tuning under the name is refused; one begun anew is another attempt, at half the error", async () => {
+  const task = fileOf(prompts(150));
+  await tuned(await setUp(request(task)), serving(), silent);
+  expect(await setUp(request(task))).toMatchObject({ attempt: 1 });
+  await expect(setUp(request(task, { risk: 0.06 }))).rejects.toThrow(
+    "--name: the tuning mine has another risk: 0.05, and this one 0.06; --force begins it anew, another name keeps it",
+  );
+  await expect(setUp(request(task, { limit: 140 }))).rejects.toThrow("another items: 150, and this one 140");
+  const other = await setUp(request(task, { name: "other" }));
+  expect([other.attempt, other.problem.bound.confidence]).toEqual([2, 0.975]);
+  const anew = await setUp(request(task, {}, { force: true }));
+  expect((await tuned(anew, serving(), silent)).certificate).toMatchObject({ attempt: 2, confidence: 0.95 });
+});
+
+test("what throws, or gives no number, under a recipe loses 1; of dense it is an error", async () => {
+  const task = fileOf(prompts(120));
+  const failing = serving((recipe) => {
+    if (recipe.includes("match=3")) throw new Error("out of memory");
+    return recipe.includes("match=2") ? { text: "wrong" } : {};
+  });
+  const { certificate, outcome, rated, folder } = await tuned(await setUp(request(task)), failing, silent);
+  expect([certificate, outcome.order, rated.length]).toEqual([undefined, [], 1]);
+  expect(existsSync(certificateFile("mine"))).toBe(false);
+  const failed = lines(folder, "answers.jsonl").map((line) => JSON.parse(line));
+  expect(failed.filter(({ recipe }) => recipe.includes("match=3"))[0]).toMatchObject({
+    loss: 1,
+    failed: "out of memory",
+  });
+  const broken = serving(() => {
+    throw new Error("no dense");
+  });
+  await expect(tuned(await setUp(request(task, { name: "none" })), broken, silent)).rejects.toThrow("no dense");
+});
+
+test("a near miss is told with the items that it wants", async () => {
+  const task = fileOf(prompts(120));
+  // One in 23 of the cheaper recipe's answers is lost: too near the risk for so few items.
+  const losing = serving((recipe, { id }) =>
+    recipe.includes("match=2") && Number.parseInt(id.slice(0, 8), 16) % 23 === 0 ? { text: "wrong" } : {},
+  );
+  const setup = await setUp(request(task, { loss: "agreement", risk: 0.1 }));
+  const { certificate, near, outcome } = await tuned(setup, losing, silent);
+  expect(certificate?.ladder[0]?.rungs[0]).toMatch(/^lookup/);
+  const last = outcome.verdicts.at(-1)!;
+  expect(near === undefined).toBe(last.certified);
+  if (near) expect(near.more === undefined || near.more > 0).toBe(true);
+});
+
+test("answers of equal tokens are scored once, all of an item's together", async () => {
+  const scored: number[] = [];
+  const counting: Serving = {
+    ...serving(),
+    async excess(_, answers) {
+      scored.push(answers.length);
+      return answers.map(({ tokens }) => (tokens[0] === 1 ? 0 : 2));
+    },
+  };
+  await tuned(await setUp(request(fileOf(prompts(120)))), counting, silent);
+  // Dense's answer, which the lookups give too, and the exit's until it is dropped.
+  expect(scored.slice(0, 3)).toEqual([2, 2, 2]);
+  expect(scored.slice(20)).toEqual(Array(100).fill(1));
+});
+
+test("a budget that runs out before the test stops the search, and it goes on from there", async () => {
+  const task = fileOf(prompts(120));
+  const setup = await setUp(request(task, { budgetMinutes: 1e-9 }));
+  await expect(tuned(setup, serving(), silent)).rejects.toThrow(/ran out before the test; the same command goes on$/);
+  expect((await tuned(await setUp(request(task)), serving(), silent)).certificate).toMatchObject({ attempt: 1 });
+});
+
+test("with answers, the loss is harm, and a risk above a quarter of dense's quality is refused and no attempt", async () => {
+  const task = fileOf(answered(120));
+  const setup = await setUp(request(task));
+  expect(setup).toMatchObject({
+    loss: "harm",
+    problem: { type: "binary" },
+    items: { metric: { name: "contains-answer" } },
+  });
+  expect((await tuned(setup, serving(), silent)).certificate).toMatchObject({ quality: 1, type: "binary" });
+  const seldom = serving((_, { id }) => ({ text: Number.parseInt(id.slice(0, 8), 16) % 8 === 0 ? "right" : "no" }));
+  const low = await setUp(request(fileOf(answered(120))));
+  await expect(tuned(low, seldom, silent)).rejects.toThrow(
+    /^--risk: 0.05 is more than a quarter of dense's contains-answer, which is 0\.\d+ on the \d+ searched items; expected at most 0\.0\d+$/,
+  );
+  expect(await setUp(request(low.request.task, { name: "again" }))).toMatchObject({ attempt: 1 });
+});
+
+test("items that cannot certify anything are refused before anything runs", async () => {
+  const nothing: Serving = serving(() => {
+    throw new Error("something ran");
+  });
+  const refused = async (rows: readonly object[], options: object = {}) =>
+    tuned(await setUp(request(fileOf(rows), options)), nothing, silent);
+  await expect(refused(prompts(10))).rejects.toThrow(
+    /: 10 items leave 7 for the test, which can certify 0\.\d+ at best; --risk 0\.05 wants \d+ items$/,
+  );
+  await expect(refused(Array(200).fill({ prompt: "abc" }))).rejects.toThrow(
+    /: its 200 items are one group, since their prompts or groups are equal; expected \d+ groups$/,
+  );
+  await expect(refused(prompts(200).map((line, i) => ({ ...line, group: i % 20 })))).rejects.toThrow(
+    /: 20 groups leave 14 for the test/,
+  );
+  await expect(refused(prompts(200), { temperature: 0.7 })).rejects.toThrow(
+    "--loss nats is of greedy answers, and these are drawn at random; --temperature 0 makes them greedy",
+  );
+});
+
+test("a real model: lookups leave dense's text, an exit does not, and prompts too short are told", async () => {
+  const task = fileOf(prompts(100));
+  const setup = await setUp(request(task, { temperature: 0, loss: "nats" }, { candidates: undefined }));
+  expect(setup.excluded.find(({ family }) => family === "xattention")?.reason).toMatch(
+    /^prompts have \d+ tokens at the median; acts from 4,096$/,
+  );
+  const { folder, dropped } = await runTuning(setup, silent);
+  const losses = lines(folder, "answers.jsonl")
+    .map((line) => JSON.parse(line) as { recipe: string; loss: number })
+    .filter(({ recipe }) => /^lookup[^ ]*$/.test(recipe));
+  expect(losses.length).toBeGreaterThan(0);
+  expect(losses.every(({ loss }) => loss < 1e-3)).toBe(true);
+  expect(dropped.map(({ recipe }) => recipe).join()).toContain("exit:layer=1");
+});

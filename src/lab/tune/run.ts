@@ -1,0 +1,192 @@
+import path from "node:path";
+import { z } from "zod";
+import { type Certificate, keepCertificate } from "../../savings/auto/certificate.ts";
+import { rungsAt } from "../../savings/auto/ladder.ts";
+import { UserError } from "../../util/errors.ts";
+import { mean } from "../../util/mean.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import { readOptionalJson } from "../../weights/json-file.ts";
+import { count, figure, percent } from "../report/format.ts";
+import { type AnswerLine, KeptAnswers } from "./answers.ts";
+import { certificateOf } from "./certify.ts";
+import { costOf } from "./fit.ts";
+import { checkTuning, claimTuning, tuningFolder, withdrawTuning } from "./folder.ts";
+import type { ServedItem } from "./items.ts";
+import { ladderLoss, type Rated } from "./ladders.ts";
+import { wantedGroups } from "./outlook.ts";
+import type { Answers } from "./problem.ts";
+import { lossesOf } from "./race.ts";
+import type { Verdict } from "./sequence.ts";
+import { ModelServing, type Serving } from "./served.ts";
+import { requireEnough, type Setup } from "./setup.ts";
+import { split } from "./split.ts";
+import { Times } from "./times.ts";
+import { type Outcome, tune } from "./tune.ts";
+
+/** A new answer, with the losses of the part under its recipe so far, and the number of all its items. */
+export interface Progress {
+  readonly part: "search" | "test";
+  readonly line: AnswerLine;
+  readonly losses: readonly number[];
+  readonly of: number;
+}
+
+/** Follows a tuning. */
+export interface Watcher {
+  notice(sentence: string): void;
+  answered(progress: Progress): void;
+  timed(recipe: string, done: number, of: number): void;
+}
+
+/** What a tuning came to. */
+export interface Tuned {
+  readonly setup: Setup;
+  readonly outcome: Outcome<ServedItem>;
+  /** Undefined: nothing is certified. */
+  readonly certificate: Certificate | undefined;
+  readonly near: NearMiss | undefined;
+  /** Every recipe that survived the race and dense, with its mean loss on the searched items and its mean price. */
+  readonly rated: readonly { readonly recipe: string; readonly loss: number; readonly price: number }[];
+  /** Candidates that lost too much, with their mean loss and how many items they answered. */
+  readonly dropped: readonly { readonly recipe: string; readonly loss: number; readonly items: number }[];
+  readonly folder: string;
+}
+
+/** The ladder that failed the test. */
+export interface NearMiss {
+  readonly verdict: Verdict;
+  /** About how many more items it wants; undefined: no number helps. */
+  readonly more: number | undefined;
+}
+
+const orderSchema = z.array(z.unknown());
+
+/**
+ * Tunes: answers what has no answer yet, and writes a certificate if something is certified.
+ * @throws UserError if the budget of minutes runs out before the test
+ */
+export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSignal): Promise<Tuned> {
+  const { model, options } = setup.request;
+  using serving = await ModelServing.open(model, options.temperature, signal);
+  return await tuned(setup, serving, watcher, signal);
+}
+
+/** The same with whatever answers. */
+export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, signal?: AbortSignal): Promise<Tuned> {
+  const { options, force } = setup.request;
+  const { name } = options;
+  checkTuning(name, setup.identity, force);
+  requireEnough(setup);
+  await claimTuning(name, setup.identity, force);
+  const folder = tuningFolder(name);
+  const parts = split(setup.problem.items, setup.problem.type, setup.problem.bound);
+  const started = performance.now();
+  let part: "search" | "test" = "search";
+  const lossesIn = (recipe: string, items: readonly ServedItem[]) =>
+    items.flatMap((item) => answers.held(recipe, item)?.loss ?? []);
+  const onAnswer = (line: AnswerLine) =>
+    watcher.answered({ part, line, losses: lossesIn(line.recipe, parts[part]), of: parts[part].length });
+  await using answers = await KeptAnswers.open(folder, setup.loss, serving, signal, onAnswer);
+  await using times = await Times.open(folder, serving, parts.search, signal, (...at) => watcher.timed(...at));
+  const inTime = () => {
+    if (part === "search" && performance.now() - started > options.budgetMinutes * 60_000)
+      throw new UserError(
+        `the budget of ${count(options.budgetMinutes, "minute")} ran out before the test; the same command goes on`,
+      );
+  };
+  if (setup.loss === "harm" || setup.loss === "quality") {
+    for (const item of parts.search) {
+      if (!answers.held("dense", item)) inTime();
+      await answers.of("dense", item);
+    }
+    const qualities = parts.search.map((item) => answers.held("dense", item)!.quality!);
+    const unfit = qualityFault(setup, qualities);
+    if (unfit !== undefined) {
+      await withdrawTuning(name);
+      throw unfit;
+    }
+    watcher.notice(riskInWords(setup, mean(qualities)));
+  }
+  const priceOf = (recipe: string) => {
+    const fit = times.fit(recipe, options.cost);
+    return (item: { readonly id: string; readonly tokens: number }) =>
+      costOf(fit, item.tokens, answers.held("dense", item)!.tokens);
+  };
+  const source: Answers<ServedItem> = {
+    lossOf: async (recipe, item) => (await answers.of(recipe, item)).loss,
+    async answer(recipes, item) {
+      if (recipes.some((recipe) => !answers.held(recipe, item))) inTime();
+      await answers.all(recipes, item);
+    },
+    async pricesOf(recipes) {
+      await times.measure(recipes);
+      return recipes.map(priceOf);
+    },
+  };
+  const outcome = await tune(setup.problem, source, {
+    async ordered(order) {
+      await keepOrder(folder, order);
+      part = "test";
+    },
+  });
+  const survivors = outcome.survivors.map(({ recipe }) => recipe);
+  const rated = ["dense", ...survivors].map((recipe) => ({
+    recipe,
+    loss: mean(lossesIn(recipe, parts.search)),
+    price: mean(parts.search.map(priceOf(recipe))),
+  }));
+  const dropped = setup.candidates
+    .filter(({ recipe }) => !survivors.includes(recipe))
+    .map(({ recipe }) => ({ recipe, losses: lossesIn(recipe, parts.search) }))
+    .map(({ recipe, losses }) => ({ recipe, loss: mean(losses), items: losses.length }));
+  const near = nearMiss(setup, outcome, (recipe, item) => answers.held(recipe, item)?.loss);
+  const certificate = outcome.chosen && (await certificateOf(setup, outcome, outcome.chosen, answers, times));
+  if (certificate) await keepCertificate(name, certificate);
+  return { setup, outcome, certificate, near, rated, dropped, folder };
+}
+
+/** @throws UserError if the order that was written before differs: the test may have begun on it */
+async function keepOrder(folder: string, order: readonly Rated[]): Promise<void> {
+  const file = path.join(folder, "order.json");
+  const held = readOptionalJson(file, orderSchema);
+  if (held === undefined) return writeJson(file, order);
+  if (JSON.stringify(held) !== JSON.stringify(order))
+    throw new UserError(
+      `${file} has another order of the test than the answers and times beside it; --force begins anew`,
+    );
+}
+
+function nearMiss(
+  { problem, outlook }: Setup,
+  { verdicts, test }: Outcome<ServedItem>,
+  lossOf: (recipe: string, item: ServedItem) => number | undefined,
+): NearMiss | undefined {
+  const verdict = verdicts.at(-1);
+  if (verdict === undefined || verdict.certified) return undefined;
+  const answered = test.filter((item) => {
+    const rungs = rungsAt(verdict.ladder, item.tokens).filter((rung) => rung !== "dense");
+    return rungs.every((rung) => lossOf(rung, item) !== undefined);
+  });
+  const losses = lossesOf(
+    problem.type,
+    answered,
+    answered.map((item) => ladderLoss(verdict.ladder, item, (recipe) => lossOf(recipe, item)!)),
+  );
+  const groups = wantedGroups(losses.values, losses.type, problem.bound);
+  return { verdict, more: groups && Math.max(1, Math.ceil(1.5 * groups) - outlook.groups) };
+}
+
+/** The risk as a share of what dense gets right. */
+const riskInWords = ({ problem, items }: Setup, quality: number): string =>
+  `at most ${figure(problem.bound.risk)} of dense's ${items.metric!.name}, ${figure(quality)} on the searched items, may be lost: ${percent(problem.bound.risk / quality)} of it`;
+
+/** The fault of a risk that nothing can exceed, since dense is right so seldom; undefined: it is none. */
+function qualityFault({ problem, items }: Setup, qualities: readonly number[]): UserError | undefined {
+  const quality = mean(qualities);
+  const { risk } = problem.bound;
+  if (risk <= quality / 4) return undefined;
+  return new UserError(
+    `--risk: ${risk} is more than a quarter of dense's ${items.metric!.name}, which is ${figure(quality)} on the ${qualities.length} searched items; expected at most ${figure(quality / 4)}`,
+    2,
+  );
+}

@@ -1,0 +1,123 @@
+import { createHash } from "node:crypto";
+import { effectiveSampling } from "../../engine/sampling/defaults.ts";
+import { samplingOptions } from "../../engine/sampling/options.ts";
+import type { Model } from "../../library/model.ts";
+import type { LossName } from "../../savings/auto/certificate.ts";
+import type { Recipe } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import { adapterHash } from "../../weights/adapter/record.ts";
+import { chosenBits } from "../../weights/prepared/tuning.ts";
+import { modelHash, preparedFolder } from "../../weights/sources/index.ts";
+import { count, figure } from "../report/format.ts";
+import { acting, declared, type Excluded, own, union } from "./candidates.ts";
+import { confidenceOf, type Identity, nextAttempt } from "./folder.ts";
+import { type ServedItem, type TuningItems, tuningItems } from "./items.ts";
+import { checkLoss, lossType, usualLoss } from "./losses.ts";
+import type { TuneOptions } from "./options.ts";
+import { type Outlook, outlookOf } from "./outlook.ts";
+import type { Candidate, Problem } from "./problem.ts";
+import { ModelServing } from "./served.ts";
+import { split } from "./split.ts";
+import { timedItems } from "./times.ts";
+
+/** A tuning as a user asks for it. */
+export interface Request {
+  readonly model: Model;
+  readonly task: string;
+  readonly options: TuneOptions;
+  /** The user's own candidates, instead of those that savings declare. */
+  readonly candidates: readonly Recipe[] | undefined;
+  readonly adapter: string | undefined;
+  readonly force: boolean;
+  readonly version: string;
+}
+
+/** A tuning whose items and candidates are known. */
+export interface Setup {
+  readonly request: Request;
+  readonly items: TuningItems;
+  readonly loss: LossName;
+  readonly candidates: readonly Candidate[];
+  readonly excluded: readonly Excluded[];
+  readonly identity: Identity;
+  readonly attempt: number;
+  readonly problem: Problem<ServedItem>;
+  readonly outlook: Outlook;
+}
+
+/** Reads everything that a tuning needs, and runs nothing. @throws UserError */
+export async function setUp(request: Request, signal?: AbortSignal): Promise<Setup> {
+  const { model, task, options, force } = request;
+  const { language } = model;
+  const items = await tuningItems(task, language, wanted(options, signal));
+  const sampling = samplingOf(model, options.temperature);
+  const setting = { metric: items.metric, greedy: (sampling["temperature"] ?? 0) === 0 };
+  const loss = options.loss ?? usualLoss(setting);
+  checkLoss(loss, setting);
+  const wished = request.candidates ? own(request.candidates) : declared(language.decoder.config.layers);
+  const lengths = items.items.map(({ tokens }) => tokens);
+  const { candidates, excluded } = await acting(wished, lengths, async (recipe) => {
+    using _ = await language.use(recipe);
+  });
+  const { risk, confidence } = options;
+  const identity: Identity = {
+    ...{ model: language.source.name, model_hash: await modelHash(language.source) },
+    ...{ form: language.form.quant ?? "auto", codes: chosenBits(preparedFolder(language.source.path)) },
+    ...(request.adapter !== undefined && { adapter: adapterHash(request.adapter) }),
+    ...{ task, items: items.items.length, items_hash: itemsHash(items.items), prompt: items.prompt, sampling },
+    ...{ loss, ...(items.metric && { metric: items.metric.name }), risk, confidence, cost: options.cost },
+    ...{ candidates: candidates.map(({ recipe }) => recipe), version: request.version },
+  };
+  const attempt = nextAttempt(options.name, identity, force);
+  const bound = { risk, confidence: confidenceOf(confidence, attempt) };
+  const type = lossType(loss, items.metric);
+  const outlook = outlookOf(items.items, type, bound);
+  const problem = { items: items.items, candidates, union, type, bound };
+  return { request, items, loss, candidates, excluded, identity, attempt, problem, outlook };
+}
+
+const wanted = ({ seed, limit, maxTokens }: TuneOptions, signal: AbortSignal | undefined) => ({
+  ...{ seed, limit, maxTokens },
+  ...(signal && { signal }),
+});
+
+/** The settings that answers are drawn by, as a request's are compared with them. */
+const samplingOf = ({ sampling }: Model, temperature: number | undefined): Record<string, number> =>
+  effectiveSampling(samplingOptions.parse(temperature === undefined ? (sampling?.settings ?? {}) : { temperature }));
+
+function itemsHash(items: readonly ServedItem[]): string {
+  const hash = createHash("sha256");
+  for (const { id, group } of items) hash.update(`${id} ${group}\n`);
+  return hash.digest("hex");
+}
+
+/** @throws UserError if the items cannot certify the risk, whatever is answered */
+export function requireEnough({ outlook, problem, request, candidates, attempt }: Setup): void {
+  const { items, groups, test, best, wanted } = outlook;
+  const what = groups === items ? "item" : "group";
+  if (groups === 1 && items > 1)
+    throw new UserError(
+      `${request.task}: its ${items} items are one group, since their prompts or groups are equal; expected ${wanted} groups`,
+    );
+  if (best > problem.bound.risk)
+    throw new UserError(
+      `${request.task}: ${count(groups, what)} leave ${test} for the test, which can certify ${figure(best)} at best; --risk ${problem.bound.risk}${attempt > 1 ? ` in attempt ${attempt}` : ""} wants ${count(wanted, what)}`,
+    );
+  if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run says why");
+}
+
+/** The minutes that a tuning takes at most, from dense's on three items. */
+export async function minutesOf({ problem, request, items, loss }: Setup, signal?: AbortSignal) {
+  using serving = await ModelServing.open(request.model, request.options.temperature, signal);
+  const three = timedItems(items.items, 3);
+  await serving.answer("dense", three[0]!);
+  const started = performance.now();
+  for (const item of three) {
+    const served = await serving.answer("dense", item);
+    if (loss === "nats") await serving.excess(item, [served]);
+  }
+  const item = (performance.now() - started) / three.length / 60_000;
+  const parts = split(problem.items, problem.type, problem.bound);
+  const runs = problem.candidates.length + 1;
+  return { search: item * runs * (parts.search.length + 12), test: 2 * item * parts.test.length };
+}

@@ -1,0 +1,116 @@
+import path from "node:path";
+import { z } from "zod";
+import type { Price as Coefficients } from "../../savings/auto/certificate.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { median } from "../../util/median.ts";
+import { LinesFile } from "../run/lines-file.ts";
+import { fitted } from "./fit.ts";
+import type { ServedItem } from "./items.ts";
+import type { Serving } from "./served.ts";
+
+const timeLine = z.strictObject({
+  /** Recipes of one round took turns with dense. */
+  round: z.int().min(1),
+  recipe: z.string(),
+  item: z.string(),
+  prompt: z.int(),
+  answer: z.int(),
+  ms: z.number(),
+  flops: z.number(),
+  bytes: z.number(),
+});
+export type TimeLine = z.infer<typeof timeLine>;
+export type Cost = "ms" | "flops" | "bytes";
+
+/** Items that are timed. */
+const TIMED = 12;
+
+/** Items evenly placed among the lengths. */
+export function timedItems<T extends ServedItem>(items: readonly T[], count = TIMED): T[] {
+  const sorted = items.toSorted((a, b) => a.tokens - b.tokens || (a.id < b.id ? -1 : 1));
+  if (sorted.length <= count) return sorted;
+  return Array.from(
+    { length: count },
+    (_, i) => sorted[Math.round((i * (sorted.length - 1)) / Math.max(1, count - 1))]!,
+  );
+}
+
+/** Costs of answers, measured in turns with dense and kept in a file. */
+export class Times implements AsyncDisposable {
+  readonly #lines: TimeLine[];
+  #round = 0;
+
+  private constructor(
+    private readonly file: LinesFile<TimeLine>,
+    lines: readonly TimeLine[],
+    private readonly serving: Serving,
+    private readonly items: readonly ServedItem[],
+    private readonly signal: AbortSignal | undefined,
+    private readonly onTime: (recipe: string, done: number, of: number) => void,
+  ) {
+    this.#lines = [...lines];
+  }
+
+  static async open(
+    folder: string,
+    serving: Serving,
+    items: readonly ServedItem[],
+    signal: AbortSignal | undefined,
+    onTime: (recipe: string, done: number, of: number) => void,
+  ): Promise<Times> {
+    makeFolders(folder);
+    const { file, lines } = await LinesFile.open(path.join(folder, "times.jsonl"), timeLine);
+    return new Times(file, lines, serving, timedItems(items), signal, onTime);
+  }
+
+  /** Measures recipes that were not in an earlier round, in turns with dense. */
+  async measure(recipes: readonly string[]): Promise<void> {
+    const round = ++this.#round;
+    const earlier = new Set(this.#lines.filter((line) => line.round < round).map(({ recipe }) => recipe));
+    const fresh = recipes.filter((recipe) => recipe !== "dense" && !earlier.has(recipe));
+    if (round > 1 && fresh.length === 0) return;
+    const turns = ["dense", ...fresh];
+    const missing = (recipe: string, { id }: ServedItem) =>
+      !this.#lines.some((line) => line.round === round && line.recipe === recipe && line.item === id);
+    for (const recipe of turns) {
+      // The first answer compiles programs.
+      if (this.items.some((item) => missing(recipe, item))) await this.serving.answer(recipe, this.items[0]!);
+    }
+    for (const [i, item] of this.items.entries())
+      for (const recipe of turns) {
+        if (!missing(recipe, item)) continue;
+        await this.#time(round, recipe, item);
+        this.onTime(recipe, i + 1, this.items.length);
+      }
+  }
+
+  async #time(round: number, recipe: string, item: ServedItem): Promise<void> {
+    const served = await this.serving.answer(recipe, item).catch((error: unknown) => {
+      if (recipe === "dense" || this.signal?.aborted) throw error;
+      return undefined;
+    });
+    // It lost the item already.
+    if (served === undefined) return;
+    const { ms, flops, bytes, tokens } = served;
+    const line = { round, recipe, item: item.id, prompt: item.tokens, answer: tokens.length, ms, flops, bytes };
+    await this.file.add(line);
+    this.#lines.push(line);
+  }
+
+  fit(recipe: string, by: Cost): Coefficients {
+    const lines = this.#lines.filter((line) => line.recipe === recipe);
+    return fitted(lines.map(({ prompt, answer, ...line }) => ({ prompt, answer, cost: line[by] })));
+  }
+
+  /** The cost of each timed item under the recipe that `choose` names for its length. */
+  costs(choose: (tokens: number) => string, by: Cost): number[] {
+    return this.items.map(({ id, tokens }) => {
+      const recipe = choose(tokens);
+      return median(this.#lines.filter((line) => line.recipe === recipe && line.item === id).map((line) => line[by]));
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.file.close();
+  }
+}

@@ -1,0 +1,83 @@
+import type { Ladder } from "../../savings/auto/ladder.ts";
+import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
+import type { Excluded } from "./candidates.ts";
+import type { NearMiss, Tuned } from "./run.ts";
+import type { Setup } from "./setup.ts";
+import type { Cost } from "./times.ts";
+
+/** A ladder as one line: its recipes, with their lengths if it has several ranges. */
+export function ladderText(ladder: Ladder): string {
+  const one = ({ rungs }: (typeof ladder)[number]) => rungs.find((rung) => rung !== "dense") ?? "dense";
+  if (ladder.length === 1) return one(ladder[0]!);
+  return ladder
+    .map(
+      (part, i) => `${i + 1 < ladder.length ? `to ${part.tokens[1]}` : `from ${part.tokens[0]}`} tokens ${one(part)}`,
+    )
+    .join("; ");
+}
+
+/** Why candidates were left out, a line for each family and reason. */
+export function excludedLines(excluded: readonly Excluded[]): string[] {
+  const alike = new Map<string, Excluded[]>();
+  for (const each of excluded) {
+    const key = `${each.family} ${each.reason}`;
+    alike.set(key, [...(alike.get(key) ?? []), each]);
+  }
+  return [...alike.values()].map((some) => {
+    const [{ family, reason }] = some as [Excluded, ...Excluded[]];
+    return `${family}${some.length > 1 ? ` (${count(some.length, "setting")})` : ""} is left out: ${reason}`;
+  });
+}
+
+/** What the items can certify. */
+export function outlookText({ outlook, problem }: Setup): string {
+  const { items, groups, test, best, wanted } = outlook;
+  const what = groups === items ? "item" : "group";
+  const { risk } = problem.bound;
+  return `${count(groups, what)} leave ${test} for the test: ${figure(best)} at best, if nothing is lost; ${risk} wants ${count(wanted, what)}`;
+}
+
+/** A cost with its unit. */
+export function costText(cost: number, by: Cost): string {
+  switch (by) {
+    case "ms":
+      return duration(cost);
+    case "flops":
+      return flopsText(cost);
+    case "bytes":
+      return bytesText(cost);
+  }
+}
+
+/** The outcome in one or two sentences. */
+export function verdictOf({ certificate, near, outcome, setup }: Tuned): string {
+  const missed = near && ` ${nearText(near)}`;
+  if (certificate === undefined) {
+    const why =
+      outcome.order.length === 0
+        ? "Nothing that survived the search is cheaper than dense."
+        : (missed?.trim() ?? "Nothing passed the test.");
+    return `Nothing is certified: dense answers. ${why}`;
+  }
+  const { ms, flops } = certificate.cost;
+  return (
+    `Certified: ${ladderText(certificate.ladder)}. Its expected loss is at most ${riskText(certificate)} with a confidence of ${certificate.confidence}; on ${count(certificate.items.groups, "test group")} it was ${figure(certificate.mean)} (p = ${certificate.p.toPrecision(2)}). ` +
+    `An answer takes ${duration(ms.chosen)} against dense's ${duration(ms.dense)}, and ${percent(1 - flops.chosen / flops.dense)} fewer FLOPs.` +
+    (setup.attempt > 1
+      ? ` It is attempt ${setup.attempt} on this task, tested at ${1 - setup.problem.bound.confidence}.`
+      : "") +
+    (missed ?? "")
+  );
+}
+
+function riskText({ risk, loss, quality }: NonNullable<Tuned["certificate"]>): string {
+  if (quality === undefined) return `${risk} (${loss})`;
+  return `${risk} (${loss}), ${percent(risk / quality)} of dense's ${figure(quality)}`;
+}
+
+function nearText({ verdict, more }: NearMiss): string {
+  const missed = `The nearest miss is ${ladderText(verdict.ladder)}: mean loss ${figure(verdict.mean)} on ${count(verdict.groups, "group")}, p = ${verdict.p.toPrecision(2)}`;
+  return more === undefined
+    ? `${missed}; its loss is too near the risk for more items to help.`
+    : `${missed}; about ${count(more, "more item")} might certify it.`;
+}

@@ -1,0 +1,52 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, test } from "vitest";
+
+const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
+const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
+const home = mkdtempSync(path.join(tmpdir(), "modicum-tune-"));
+const task = path.join(home, "mine.jsonl");
+const prompts = Array.from({ length: 110 }, (_, i) => ({ prompt: `${"abc ".repeat(1 + (i % 9))}${i}` }));
+writeFileSync(task, prompts.map((line) => `${JSON.stringify(line)}\n`).join(""));
+afterAll(() => rmSync(home, { recursive: true }));
+
+const tune = (...words: string[]) =>
+  spawnSync(process.execPath, [bin, "lab", "tune", "--model", tiny, "--task", task, "--name", "mine", ...words], {
+    encoding: "utf8",
+    env: { ...process.env, MODICUM_HOME: home },
+  });
+
+test.each([
+  [["--risk", "0"], "--risk: expected more than 0 and less than 1, got 0"],
+  [["--risk", "1"], "--risk: expected more than 0 and less than 1, got 1"],
+  [["--confidence", "1"], "--confidence: expected at least 0.5 and less than 1, got 1"],
+  [["--loss", "harm"], "--loss harm compares qualities: expected items with answers"],
+  [["--loss", "harmful"], "--loss: "],
+])("lab tune %j is refused in one sentence", (words, sentence) => {
+  const { status, stderr } = tune(...words);
+  expect(stderr).toContain(`error: ${sentence}`);
+  expect(status).toBe(2);
+});
+
+test("a dry run says candidates, minutes and what the items can certify; a tuning that certifies nothing ends with 0", () => {
+  const dry = tune("--max-tokens", "4", "--dry-run");
+  expect(dry.stdout).toMatch(/^lookup:match=4,tokens=8$/m);
+  expect(dry.stdout).toMatch(
+    /^xattention \(3 settings\) is left out: prompts have \d+ tokens at the median; acts from 4,096$/m,
+  );
+  expect(dry.stdout).toMatch(
+    /^at most about \d+ minutes? for the search, and \d+ minutes? for the test of one recipe$/m,
+  );
+  expect(dry.stdout).toMatch(
+    /^110 items leave 74 for the test: 0\.\d+ at best, if nothing is lost; 0\.05 wants \d+ items$/m,
+  );
+  const candidates = path.join(home, "candidates.txt");
+  writeFileSync(candidates, "exit:layer=1\n");
+  const { status, stdout, stderr } = tune("--max-tokens", "4", "--candidates", candidates, "--json");
+  expect([status, JSON.parse(stdout)]).toMatchObject([0, { name: null, certificate: null, attempt: 1 }]);
+  expect(readFileSync(path.join(home, "tunings", "mine", "report.html"), "utf8")).toContain("Nothing is certified");
+  expect(stderr).toContain("search: dense");
+});
