@@ -122,7 +122,11 @@ export class Runs {
     if (certificate === undefined || audit === false || !auditor || !scheduler) return undefined;
     if (!auditor.draws(facts?.conversation ?? "")) return undefined;
     return new AnswerAudit(auditor, (answer) =>
-      auditor.replay({ certificate, prompt, answer }, engine ?? this.model.language.engine, scheduler),
+      auditor.replay(
+        { certificate, model: this.source.name, prompt, answer },
+        engine ?? this.model.language.engine,
+        scheduler,
+      ),
     );
   }
 
