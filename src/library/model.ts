@@ -79,7 +79,7 @@ export class Model implements Disposable {
   ): Promise<Model> {
     try {
       const lease = await loaded.use(recipe);
-      return new Model(loaded, recipe, lease, performance.now() - started, onForm);
+      return new Model(loaded, lease?.recipe ?? recipe, lease, performance.now() - started, onForm);
     } catch (error) {
       loaded[Symbol.dispose]();
       throw error;

@@ -44,6 +44,7 @@ export const yopo: Saving<YopoOptions> = {
   summary: "visual tokens attend to neighbours, do without some heads and neurons, and stop at a layer",
   needs: ["attention", "between layers"],
   options: yopoOptions,
+  withoutPreset: "no cut of images is shown to work on this model; choose one, such as yopo:layers=16,radius=2",
   files: ["heads"],
   calibration: headCalibration,
   unsupported: (decoder) => unsupportedAttention(decoder) ?? unsupportedCut(decoder),
