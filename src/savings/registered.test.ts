@@ -22,7 +22,7 @@ const settings: Readonly<Record<string, readonly string[]>> = {
   sec: ["", "exit=0.6,stop=1,file=a b/c=d:e"],
   "tri-shape": ["", "sinkTokens=0,windowTokens=320"],
   xattention: ["", "threshold=0.30000000000000004,stride=16,forceSink=false", "select=random,seed=9007199254740991"],
-  yopo: ["", "layers=12,radius=1,causal=true,ffn=0.5"],
+  yopo: ["layers=12,radius=1,causal=true,ffn=0.5"],
 };
 
 const home = () => path.join(process.env["MODICUM_HOME"]!, "recipes.json");
@@ -120,4 +120,10 @@ describe("a registered recipe", () => {
     expect(steps[0]).toEqual(parseStep("dynamax"));
     expect(notice).toBeUndefined();
   });
+});
+
+test("a name alone is registered with its preset's options, not before these are known", () => {
+  expect(() => chosenRecipe("m", parseRecipe(["prune"]))).toThrow(
+    expect.objectContaining({ message: expect.stringMatching(/^prune: its name alone means a preset of m/), exitCode: 2 }),
+  );
 });
