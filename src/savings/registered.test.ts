@@ -124,6 +124,9 @@ describe("a registered recipe", () => {
 
 test("a name alone is registered with its preset's options, not before these are known", () => {
   expect(() => chosenRecipe("m", parseRecipe(["prune"]))).toThrow(
-    expect.objectContaining({ message: expect.stringMatching(/^prune: its name alone means a preset of m/), exitCode: 2 }),
+    expect.objectContaining({
+      message: expect.stringMatching(/^prune: its name alone means a preset of m/),
+      exitCode: 2,
+    }),
   );
 });
