@@ -22,30 +22,42 @@ export type Preset = z.infer<typeof presetFile>;
 export const bundledPresets = (saving: string, models?: string): Preset[] =>
   bundledFolders(saving, FILE, models).map((folder) => readJson(join(folder, FILE), presetFile, "preset"));
 
+/** The model that a recipe is for. */
+type Host = Pick<SavingHost, "decoder" | "hash">;
+
 /**
  * A recipe for one model: names alone that mean its presets have their options.
- * @throws UserError if the model has no preset for one
+ * @throws UserError if the model has no preset for one, or by its defaults one never acts
  */
-export async function withPresets(
-  recipe: Recipe,
-  host: Pick<SavingHost, "decoder" | "hash">,
-  models?: string,
-): Promise<Recipe> {
-  return Promise.all(recipe.map((step) => (meansPreset(step) ? presetOf(step, host, models) : step)));
+export const withPresets = (recipe: Recipe, host: Host, models?: string): Promise<Recipe> =>
+  Promise.all(recipe.map((step) => (step.text === step.saving.name ? named(step, host, models) : step)));
+
+/** A step that is a name alone. */
+async function named(step: Step, host: Host, models?: string): Promise<Step> {
+  const { name, unsupported } = step.saving;
+  const why = unsupported(host.decoder);
+  if (why !== undefined) throw new UserError(`${name} does not serve this model: it has ${why}`, 2);
+  if (meansPreset(step)) return presetOf(step, host, models);
+  requireRoom(step, host);
+  return step;
 }
 
-async function presetOf(
-  { saving }: Step,
-  { decoder, hash }: Pick<SavingHost, "decoder" | "hash">,
-  models?: string,
-): Promise<Step> {
-  const { name, withoutPreset } = saving;
-  const why = saving.unsupported(decoder);
-  if (why !== undefined) throw new UserError(`${name} does not serve this model: it has ${why}`, 2);
+async function presetOf({ saving: { name, withoutPreset } }: Step, { hash }: Host, models?: string): Promise<Step> {
   const presets = bundledPresets(name, models);
   // A file of one's own is read whole for its hash.
   const sha256 = presets.length > 0 ? await hash() : undefined;
   const preset = presets.find(({ model }) => model.sha256 === sha256);
   if (!preset) throw new UserError(`${name}: ${withoutPreset}`, 2);
   return parseStep(preset.recipe);
+}
+
+/** @throws UserError if no prompt of the model is long enough for a saving's defaults */
+function requireRoom({ saving: { name, leastPrompt }, options }: Step, { decoder: { config } }: Host): void {
+  const tokens = leastPrompt?.tokens(options) ?? 0;
+  if (tokens <= config.context) return;
+  const choose = `choose fewer, such as ${name}:${leastPrompt!.option}=${Math.ceil(config.context / 2)}`;
+  throw new UserError(
+    `${name}: by default it acts on prompts of ${tokens} tokens or more, and this model's context is ${config.context}; ${choose}`,
+    2,
+  );
 }

@@ -154,8 +154,7 @@ describe("seams", () => {
 });
 
 describe("what savings of attention prepare for a model", () => {
-  const { config, ...rest } = fakeDecoder();
-  const host: SavingHost = { decoder: { ...rest, config: { ...config, context: 8192 } }, hash: async () => "" };
+  const host: SavingHost = { decoder: fakeDecoder(), hash: async () => "" };
   const prepared = ({ saving, options }: Step) => saving.prepare(options, host);
 
   test.each([

@@ -26,10 +26,10 @@ async function add(...words: string[]): Promise<void> {
 
 test("a recipe is registered for a model that is here, wherever it is used from; or that may be downloaded", async () => {
   const file = fixture("llama-tiny.gguf");
-  await add("--model", file, "--save", "xattention:threshold=0.5,minLengthForSparse=64");
+  await add("--model", file, "--save", "xattention:threshold=0.5");
   await add("--model", "smollm2");
   expect(await registeredRecipes()).toMatchObject({
-    "llama-tiny.gguf@fast": { model: path.resolve(file), recipe: ["xattention:threshold=0.5,minLengthForSparse=64"] },
+    "llama-tiny.gguf@fast": { model: path.resolve(file), recipe: ["xattention:threshold=0.5"] },
     "smollm2@fast": { model: "smollm2", recipe: [] },
   });
 });

@@ -1,5 +1,3 @@
-import type { Decoder } from "../../../models/decoder.ts";
-import { UserError } from "../../../util/errors.ts";
 import type { PlanPart } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
@@ -20,27 +18,18 @@ export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
   chooser(options: O, context: ChooserContext, found: L | undefined): Promise<BlockChooser>;
 }
 
-/** @throws UserError if no prompt of the model is long enough for the saving to act */
-function requireRoom(name: string, { minLengthForSparse }: BlockSparseOptions, { config }: Decoder): void {
-  if (minLengthForSparse > config.context)
-    throw new UserError(
-      `${name}: minLengthForSparse: expected at most the ${config.context} tokens of this model's context, got ${minLengthForSparse}`,
-      2,
-    );
-}
-
 /** A saving that prefills block-sparsely. */
 export function blockSparse<O extends BlockSparseOptions, L = undefined>(method: BlockSparseMethod<O, L>): Saving<O> {
   const { name, neutral, read, chooser, ...rest } = method;
   const checked = async (options: O, host: SavingHost): Promise<L | undefined> => {
     requirePlainAttention(name, host.decoder);
-    requireRoom(name, options, host.decoder);
     return read?.(options, host);
   };
   const always = (options: O): boolean => neutral(options, Number.POSITIVE_INFINITY);
   return {
     ...{ name, group: "attention", needs: ["attention"], ...rest },
     unsupported: unsupportedAttention,
+    leastPrompt: { option: "minLengthForSparse", tokens: ({ minLengthForSparse }) => minLengthForSparse },
     seams: () => ["the attention"],
     async check(options, host) {
       if (!always(options)) await checked(options, host);
