@@ -24,6 +24,13 @@ export interface Saving<O = unknown> {
   readonly summary: string;
   readonly needs: readonly Seam[];
   readonly options: z.ZodType<O>;
+  /**
+   * Its defaults are no choice that suits every model: its name alone means the preset that ships for the model, and is
+   * refused with this sentence if there is none. Absent: the defaults act in every model that it serves.
+   */
+  readonly withoutPreset?: string;
+  /** The option that sets the shortest prompt on which it acts, if there is one. */
+  readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
   /** Why a model cannot be served though it has the seams ("a sliding window"); undefined: it can. */
   unsupported(decoder: Decoder): string | undefined;
   /** True if it acts on models whose positions have a time, a height and a width. */
