@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { plots } from "../tools/attributes/plots.ts";
 import { answersOf, type Page, pageOf } from "../tools/attributes/results.ts";
+import { SECTION as SPEED, speedSection } from "../tools/attributes/speed.ts";
 import { attributesSection, SECTION } from "../tools/attributes/tables.ts";
 import { SECTION as TUNED, tunedSection } from "../tools/attributes/tuned.ts";
 import { disagreements } from "../tools/lab-results.ts";
@@ -17,6 +18,9 @@ for (const page of ["feather", "yopo"] satisfies Page[])
 test("their plots show what the committed files say: npx tsx tools/attributes/plots.ts", () => {
   for (const [file, svg] of plots()) expect(readFileSync(file, "utf8")).toBe(svg);
 });
+
+test("the page of yopo says how long prompts took: npx tsx tools/attributes/speed.ts measures them anew", () =>
+  expect(disagreements([[pageOf("yopo"), SPEED, speedSection()]], [])).toEqual([]));
 
 test("the page of yopo says what tuned models answered: npx tsx tools/attributes/tuned.ts", () =>
   expect(disagreements([[pageOf("yopo"), TUNED, tunedSection()]], [])).toEqual([]));

@@ -88,7 +88,7 @@ export class Model implements Disposable {
   static async open(loaded: LoadedModel, recipe: Recipe, started: number, options: OpenOptions = {}): Promise<Model> {
     try {
       const lease = await loaded.use(recipe);
-      return new Model(loaded, recipe, lease, performance.now() - started, options);
+      return new Model(loaded, lease?.recipe ?? recipe, lease, performance.now() - started, options);
     } catch (error) {
       loaded[Symbol.dispose]();
       throw error;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { fakeDecoder } from "./attention/block-sparse/kernels.testing.ts";
-import { checkSeams, parseRecipe, parseStep, recipeFromValues, type Step } from "./recipe.ts";
+import { checkSeams, meansPreset, parseRecipe, parseStep, recipeFromValues, type Step } from "./recipe.ts";
 import { savings } from "./registry.ts";
 import type { SavingHost } from "./seams.ts";
 
@@ -199,5 +199,20 @@ describe("what savings of attention prepare for a model", () => {
     await expect(prepared(parseStep("xattention:thresholds=p.json"))).rejects.toThrow(
       "p.json: there is no such file, expected a threshold profile",
     );
+  });
+});
+
+describe("a name alone", () => {
+  test.each(["prune", "exit", "feather", "yopo"])("%s means a preset, and has no options without the model", (name) => {
+    const step = parseStep(name);
+    expect([step.text, meansPreset(step)]).toEqual([name, true]);
+    expect(() => checkSeams([step, step])).not.toThrow();
+  });
+
+  test("that has defaults means these", () => expect(meansPreset(parseStep("xattention"))).toBe(false));
+
+  test("with an option means what is written", () => {
+    expect(meansPreset(parseStep("yopo:ffn=1"))).toBe(false);
+    expect(() => parseStep("prune:keep=0.5")).toThrow("prune: expected the layer after which tokens go");
   });
 });

@@ -53,9 +53,14 @@ const readStep = (text: string) =>
 function step(written: string, given: Readonly<Record<string, unknown>>): Step {
   const { name, values } = present(written, given);
   const saving = savingNamed(name);
-  const options = checkedNamed(name, saving.options, values);
+  const bare = saving.withoutPreset !== undefined && Object.keys(values).length === 0;
+  const options = bare ? {} : checkedNamed(name, saving.options, values);
   return { text: textOf(name, Object.keys(values), options), saving, options };
 }
+
+/** True if a step is a name alone that means a model's preset: its options are not known without the model. */
+export const meansPreset = ({ saving, options }: Step): boolean =>
+  saving.withoutPreset !== undefined && Object.keys(options as object).length === 0;
 
 /** A step with every option that has a value, as text: no change of a default changes it. */
 export function resolvedStep({ text, saving, options }: Step): string {
@@ -126,13 +131,13 @@ export function recipeFromValues(values: unknown, file: string): Recipe {
     });
 }
 
-/** @throws UserError if two savings of the recipe take the same place in the model */
+/** @throws UserError if two savings of the recipe take the same place in the model; presets take theirs once they are known */
 export function checkSeams(recipe: Recipe): void {
   const certified = recipe.find(({ saving }) => saving === auto);
   if (certified && recipe.length > 1)
     throw new UserError(`${certified.text} is a whole recipe; expected no other saving beside it`, 2);
   const taken = new Map<string, string>();
-  for (const { saving, options } of recipe)
+  for (const { saving, options } of recipe.filter((step) => !meansPreset(step)))
     for (const seam of saving.seams(options)) {
       const other = taken.get(seam);
       if (other !== undefined)

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { tempFolder } from "../weights/sources/helpers.testing.ts";
 import { xattentionOptions } from "./attention/xattention/options.ts";
 import { integer, number } from "./option-schemas.ts";
-import { parseStep, resolvedStep } from "./recipe.ts";
+import { parseRecipe, parseStep, resolvedStep } from "./recipe.ts";
 import { chosenRecipe, registeredAs, registeredRecipes, registerRecipe } from "./registered.ts";
 import { savingNamed, savings } from "./registry.ts";
 
@@ -22,7 +22,7 @@ const settings: Readonly<Record<string, readonly string[]>> = {
   sec: ["", "exit=0.6,stop=1,file=a b/c=d:e"],
   "tri-shape": ["", "sinkTokens=0,windowTokens=320"],
   xattention: ["", "threshold=0.30000000000000004,stride=16,forceSink=false", "select=random,seed=9007199254740991"],
-  yopo: ["", "layers=12,radius=1,causal=true,ffn=0.5"],
+  yopo: ["layers=12,radius=1,causal=true,ffn=0.5"],
 };
 
 const home = () => path.join(process.env["MODICUM_HOME"]!, "recipes.json");
@@ -66,7 +66,7 @@ describe("a registered recipe", () => {
   const created = new Date(0).toISOString();
 
   test("keeps its options when a default changes, and its text says what no longer is the default", async () => {
-    await registerRecipe("m@fast", chosenRecipe("m", ["xattention:stride=16", "exit:layer=2"]));
+    await registerRecipe("m@fast", chosenRecipe("m", parseRecipe(["xattention:stride=16", "exit:layer=2"])));
     const before = (await registeredAs("m@fast"))!;
     expect(before.steps.map(({ text }) => text)).toEqual(["xattention:stride=16", "exit:layer=2"]);
     await withOptions("xattention", xattentionOptions.safeExtend({ threshold: number(0.5) }), async () => {
@@ -80,7 +80,7 @@ describe("a registered recipe", () => {
   });
 
   test("is read though what was typed would be refused with today's defaults", async () => {
-    await registerRecipe("m@fast", chosenRecipe("m", ["xattention:stride=16"]));
+    await registerRecipe("m@fast", chosenRecipe("m", parseRecipe(["xattention:stride=16"])));
     await withOptions("xattention", xattentionOptions.safeExtend({ blockSize: integer(1, 8) }), async () => {
       expect(() => parseStep("xattention:stride=16")).toThrow("stride 16 does not divide blockSize 8");
       expect((await registeredAs("m@fast"))!.steps[0]!.options).toMatchObject({ stride: 16, blockSize: 128 });
@@ -88,7 +88,7 @@ describe("a registered recipe", () => {
   });
 
   test("names the files of its savings by absolute paths", () => {
-    const { recipe, resolved } = chosenRecipe("m", ["xattention:thresholds=p.json"]);
+    const { recipe, resolved } = chosenRecipe("m", parseRecipe(["xattention:thresholds=p.json"]));
     expect(recipe).toEqual([`xattention:thresholds=${path.resolve("p.json")}`]);
     expect(resolved![0]).toContain(`thresholds=${path.resolve("p.json")},`);
   });
@@ -114,10 +114,19 @@ describe("a registered recipe", () => {
   });
 
   test("of today has today's defaults, without a notice", async () => {
-    await registerRecipe("m@fast", chosenRecipe("m", ["dynamax"]));
+    await registerRecipe("m@fast", chosenRecipe("m", parseRecipe(["dynamax"])));
     expect((await registeredRecipes())["m@fast"]).toMatchObject({ recipe: ["dynamax"] });
     const { steps, notice } = (await registeredAs("m@fast"))!;
     expect(steps[0]).toEqual(parseStep("dynamax"));
     expect(notice).toBeUndefined();
   });
+});
+
+test("a name alone is registered with its preset's options, not before these are known", () => {
+  expect(() => chosenRecipe("m", parseRecipe(["prune"]))).toThrow(
+    expect.objectContaining({
+      message: expect.stringMatching(/^prune: its name alone means a preset of m/),
+      exitCode: 2,
+    }),
+  );
 });

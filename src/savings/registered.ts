@@ -9,7 +9,7 @@ import { home } from "../weights/sources/home.ts";
 import { modelHash, type ResolvedModel } from "../weights/sources/index.ts";
 import { formNames, type PromptForm, questionForm } from "../weights/tokenizer/index.ts";
 import { absoluteText, resolvedText } from "./files.ts";
-import { checkSeams, earlierStep, parseRecipe, type Recipe } from "./recipe.ts";
+import { checkSeams, earlierStep, meansPreset, type Recipe } from "./recipe.ts";
 
 const schema = z.object({
   /** The model's name as a user writes it. */
@@ -86,11 +86,16 @@ export async function registerRecipe(name: string, entry: Registered): Promise<R
 
 /**
  * A recipe that a user chose for a model, without the lab's evidence; `adapter` is the folder of a LoRA adapter.
- * @throws UserError if its savings are unknown or conflict, or the folder holds no adapter
+ * @throws UserError if its savings conflict, a preset is not known yet, or the folder holds no adapter
  */
-export function chosenRecipe(model: string, savings: readonly string[], adapter?: string): Registered {
-  const steps = parseRecipe(savings);
+export function chosenRecipe(model: string, steps: Recipe, adapter?: string): Registered {
   checkSeams(steps);
+  const bare = steps.find(meansPreset);
+  if (bare)
+    throw new UserError(
+      `${bare.text}: its name alone means a preset of ${model}, which is not downloaded; pull it first, or give options`,
+      2,
+    );
   return {
     ...{ model, ...writtenSteps(steps) },
     ...(adapter !== undefined && { adapter: { folder: path.resolve(adapter), sha256: adapterHash(adapter) } }),

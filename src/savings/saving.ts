@@ -24,6 +24,13 @@ export interface Saving<O = unknown> {
   readonly summary: string;
   readonly needs: readonly Seam[];
   readonly options: z.ZodType<O>;
+  /**
+   * Its defaults are no choice that suits every model: its name alone means the preset that ships for the model, and is
+   * refused with this sentence if there is none. Absent: the defaults act in every model that it serves.
+   */
+  readonly withoutPreset?: string;
+  /** The option that sets the shortest prompt on which it acts, and its tokens; absent: it acts on all. */
+  readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
   /** Why a model cannot be served though it has the seams ("a sliding window"); undefined: it can. */
   unsupported(decoder: Decoder): string | undefined;
   /** True if it acts on models whose positions have a time, a height and a width. */
@@ -44,8 +51,6 @@ export interface Saving<O = unknown> {
    * tried only if somebody names it.
    */
   settings?(layers: number): readonly string[];
-  /** Tokens of the shortest prompt that it acts on under these options; absent: it acts on all. */
-  actsFrom?(options: O): number;
   /**
    * Prepares the saving, once for a model and options; undefined if the options are neutral, so that the request runs
    * dense.

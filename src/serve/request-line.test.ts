@@ -5,7 +5,7 @@ let server: Testing;
 let secret: string;
 beforeAll(async () => {
   server = await serveModels(TINY.slice(0, 1));
-  ({ secret } = await server.keys.create("team", ["infer"], { recipe: [], requestsPerMinute: 2 }));
+  ({ secret } = await server.keys.create("team", ["infer"], { recipe: [], audit: true, requestsPerMinute: 2 }));
 });
 afterAll(() => server.stop(0));
 

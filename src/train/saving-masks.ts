@@ -2,7 +2,7 @@ import type { DType, Graph, Tensor } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import type { LayerMask } from "../savings/masks.ts";
 import type { VisualSpan } from "../savings/plan.ts";
-import { parseStep } from "../savings/recipe.ts";
+import { meansPreset, parseStep } from "../savings/recipe.ts";
 import { savings } from "../savings/registry.ts";
 import { UserError } from "../util/errors.ts";
 import type { Batch } from "./data/batch.ts";
@@ -104,7 +104,9 @@ export function checkSave(
 /** The masks of the saving that a run's options name; undefined without one. @throws UserError */
 export function savingMasks(save: string | undefined, decoder: Decoder): SavingMasks | undefined {
   if (save === undefined) return undefined;
-  const { saving, options } = parseStep(save);
+  const step = parseStep(save);
+  const { saving, options } = step;
+  if (meansPreset(step)) throw new UserError(`save: expected ${save} with its options, got its name alone`, 2);
   if (saving.masks) return new SavingMasks(saving.masks(options, decoder));
   const names = savings.flatMap(({ name, masks }) => (masks ? [name] : []));
   throw new UserError(`save: no model is trained with ${saving.name}, expected ${names.join(" or ")}`, 2);

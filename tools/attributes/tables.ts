@@ -10,6 +10,7 @@ import { featherGates, yopoGates } from "./gates.ts";
 import { type Asked, askedKinds, PICTURES, questionOf, SEED, SIDE } from "./measure.ts";
 import { answersOf, collect, load, type Named, type Page, pageOf, pages, type Results } from "./results.ts";
 import { savedOf } from "./saved.ts";
+import { TIME_HEAD, timeOf } from "./times.ts";
 
 const hits = (right: string): [number][] => [...right].map((digit) => [Number(digit)]);
 const mean = (parts: readonly (readonly number[])[]): number =>
@@ -32,6 +33,7 @@ function answersTable(page: Page, results: Results): string {
       "visual tokens by layer",
       "visual FLOPs saved",
       "all FLOPs saved",
+      ...(page === "yopo" ? [TIME_HEAD] : []),
       "where",
       "against dense",
       "whole",
@@ -44,6 +46,7 @@ function answersTable(page: Page, results: Results): string {
         one.tokens.map((count) => count.toFixed(0)).join(", "),
         percent(savedOf(page, one, results)),
         percent(1 - one.flops.spent / one.flops.dense),
+        ...(page === "yopo" ? [timeOf("world", one.recipe)] : []),
         percent(mean(hits(one.right.where))),
         one === dense ? "" : against(one, dense, "where"),
         ...(["whole", "read"] as const).map((kind) => percent(mean(hits(one.right[kind])))),

@@ -6,6 +6,7 @@ import { difference, percent, shareOf, shareText } from "../shares.ts";
 import { type Answers, type Asked, askedKinds } from "./measure.ts";
 import { load, pageOf } from "./results.ts";
 import { savedOf } from "./saved.ts";
+import { TIME_HEAD, timeOf } from "./times.ts";
 import { type Arm, arms } from "./tuned-arms.ts";
 
 /** The answers of an arm; random keys have no recipe whose FLOPs could be counted. */
@@ -56,6 +57,7 @@ function rowOf(tuned: Tuned, { name, recipe }: Arm): string[] | undefined {
     recipe === undefined ? name : `\`${recipe}\``,
     flops ? percent(saved(told)) : "",
     flops ? percent(1 - flops.spent / flops.dense) : "",
+    flops ? timeOf("world", recipe === undefined ? [] : [recipe]) : "",
     before ? askedKinds.map((kind) => percent(shareOf(before.right[kind]))).join(", ") : "",
     ...askedKinds.map((kind) => (after ? shareText(after.right[kind]) : "")),
     after && dense && after !== dense ? tuned.against(after, dense).text : "",
@@ -68,6 +70,7 @@ const answersTable = (tuned: Tuned): string =>
       "tuned and asked under",
       "visual FLOPs saved",
       "all FLOPs saved",
+      TIME_HEAD,
       "before: where, whole, read",
       "after: where",
       "whole",

@@ -1,6 +1,7 @@
 /** Writes the section of vlm-tiny tuned under cuts, from the answers of tune.ts: `npx tsx tools/vlm-tiny/tuned.ts`. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { TIME_HEAD, timeOf } from "../attributes/times.ts";
 import { markdownTable, root, writeSection } from "../section.ts";
 import { difference, percent, shareOf, shareText } from "../shares.ts";
 import { yopoSaved } from "../yopo-saved.ts";
@@ -31,6 +32,7 @@ function rowOf({ steps, told }: Tuned, arm: Arm): string[] {
     arm.recipe === undefined ? arm.name : `\`${arm.recipe}\``,
     String(steps),
     percent(saved(arm)),
+    timeOf("vlm-tiny", arm.recipe === undefined ? [] : [arm.recipe]),
     scenes.map((kind) => percent(shareOf(before[kind]))).join(", "),
     ...scenes.map((kind) => shareText(after[kind])),
     arm.recipe === undefined ? "" : difference(after.one + after.several, dense.one + dense.several).text,
@@ -41,7 +43,7 @@ function rowOf({ steps, told }: Tuned, arm: Arm): string[] {
 export function tunedOnDrawings(): string {
   const all: Tuned[] = JSON.parse(readFileSync(tunedFile, "utf8"));
   const head = [
-    ...["tuned and asked under", "steps", "visual FLOPs saved", "before: one thing, several"],
+    ...["tuned and asked under", "steps", "visual FLOPs saved", TIME_HEAD, "before: one thing, several"],
     ...["after: one thing", "several", "both, against dense, in points"],
   ];
   return markdownTable(

@@ -43,6 +43,19 @@ test("a recipe is registered for a model that is here, wherever it is used from;
   });
 });
 
+test("a saving's name alone is registered with the options of the model's preset; or refused", async () => {
+  await add("--model", "vlm-tiny", "--save", "feather");
+  const preset = "feather:after=2,ratio=0.7,equal=true";
+  expect((await registeredRecipes())["vlm-tiny@fast"]).toMatchObject({
+    recipe: [preset],
+    resolved: [expect.stringContaining("stride=3")],
+  });
+  await expect(add("--model", "vlm-tiny", "--save", "prune")).rejects.toThrow("no choice of tokens is shown to work");
+  await expect(add("--model", "smollm2", "--save", "prune")).rejects.toThrow(
+    "a preset of smollm2, which is not downloaded",
+  );
+});
+
 test.each([
   ["an alias that is none", ["--model", "smolm2"], 'no model is called "smolm2"; did you mean "smollm2"?'],
   ["a file that is none", ["--model", "absent.gguf"], "there is no file absent.gguf"],

@@ -70,10 +70,11 @@ interface Addition {
 async function add(name: string, { model, save = [], adapter }: Addition): Promise<void> {
   const full = `${shortName(model)}@${checked(recipeName, name)}`;
   const here = await localModel(model);
+  const written = parseRecipe(save);
   // A model that is not downloaded yet is checked when it is loaded.
-  if (here) await checkSavings(here, parseRecipe(save));
+  const steps = here ? await checkSavings(here, written) : written;
   // The absolute path works from any folder.
-  await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, save, adapter));
+  await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, steps, adapter));
   process.stderr.write(`registered as ${full}: \`modicum run --model ${full} …\` uses it\n`);
 }
 

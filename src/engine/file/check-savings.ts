@@ -6,12 +6,16 @@ import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf } from "../kinds/index.ts";
 
-/** Finds the errors of loading a model under a recipe, from little more than its file's header. @throws UserError */
-export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promise<void> {
+/**
+ * Finds the errors of loading a model under a recipe, from little more than its file's header; returns the recipe with
+ * the model's presets.
+ * @throws UserError
+ */
+export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promise<Recipe> {
   checkSeams(recipe);
-  if (recipe.length === 0) return;
+  if (recipe.length === 0) return recipe;
   const checkpoint = openCheckpoint(model.path);
-  await kindOf(checkpoint).check(model, checkpoint, recipe);
+  return kindOf(checkpoint).check(model, checkpoint, recipe);
 }
 
 /** The savings that a model takes by name alone, without options, from little more than its file's header. */

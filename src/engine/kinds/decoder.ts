@@ -6,6 +6,8 @@ import { prepare } from "../../models/programs.ts";
 import { isOfKind, openDecoder, readsTextAlone } from "../../models/registry.ts";
 import { traceDense } from "../../models/segments.ts";
 import { pastSizes } from "../../models/window-start.ts";
+import { withPresets } from "../../savings/presets.ts";
+import { checkSeams } from "../../savings/recipe.ts";
 import type { Seam } from "../../savings/seams.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
@@ -53,7 +55,10 @@ export const decoderKind: Kind<LanguageModel> = {
     const hash = () => modelHash(source);
     try {
       refuseOnAxes(source.name, decoder.config, recipe);
-      for (const { saving, options } of recipe) await saving.check(options, { decoder, hash });
+      const steps = await withPresets(recipe, { decoder, hash });
+      checkSeams(steps);
+      for (const { saving, options } of steps) await saving.check(options, { decoder, hash });
+      return steps;
     } finally {
       weights.abandon();
     }

@@ -26,7 +26,7 @@ export const diffusionKind: Kind<DiffusionModel> = {
     throw new UserError(`${checkpoint.path} is a ${KIND}, which is not exported; expected another model`);
   },
   async check({ name }, _, recipe) {
-    refuseSavings(`${name} is a ${KIND}`, recipe);
+    return refuseSavings(`${name} is a ${KIND}`, recipe);
   },
 };
 

@@ -29,7 +29,7 @@ export const encoderDecoderKind: Kind<Seq2SeqModel> = {
     return { "encoder_model.onnx": encoder!, "decoder_model.onnx": decoder! };
   },
   async check({ name }, _, recipe) {
-    refuseSavings(`${name} has an encoder`, recipe);
+    return refuseSavings(`${name} has an encoder`, recipe);
   },
 };
 

@@ -31,7 +31,7 @@ export const encoderKind: Kind<EncoderModel> = {
     return { "model.onnx": prepare(weights, () => [exportedEncoder(encoder)])[0]! };
   },
   async check({ name }, _, recipe) {
-    refuseSavings(`${name} is an encoder`, recipe);
+    return refuseSavings(`${name} is an encoder`, recipe);
   },
   shape,
 };

@@ -31,7 +31,7 @@ export const imageEncoderKind: Kind<ImageEncoderModel> = {
     throw new UserError(`${checkpoint.path} encodes images, which is not exported; expected another model`);
   },
   async check({ name }, _, recipe) {
-    refuseSavings(`${name} encodes images`, recipe);
+    return refuseSavings(`${name} encodes images`, recipe);
   },
 };
 

@@ -25,7 +25,7 @@ export const imageGeneratorKind: Kind<ImageModel> = {
     throw new UserError(`${checkpoint.path} draws images, which is not exported; expected another model`);
   },
   async check({ name }, _, recipe) {
-    refuseSavings(`${name} draws images`, recipe);
+    return refuseSavings(`${name} draws images`, recipe);
   },
 };
 

@@ -27,7 +27,7 @@ export const imageTextKind: Kind<ImageTextModel> = {
     throw new UserError(`${checkpoint.path} encodes images and texts, which is not exported; expected another model`);
   },
   async check({ name }, _, recipe) {
-    refuseSavings(`${name} encodes images and texts`, recipe);
+    return refuseSavings(`${name} encodes images and texts`, recipe);
   },
 };
 

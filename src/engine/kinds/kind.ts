@@ -42,8 +42,12 @@ export interface Kind<M extends Loaded> {
   describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described;
   /** A model's graphs by the names of their files. */
   export(adapted: Adapted, folder: string, quant: Quant): Record<string, Graph>;
-  /** Checks, by little more than the file's header, that a recipe which is not empty can act in a model. @throws UserError */
-  check(model: ResolvedModel, checkpoint: Checkpoint, recipe: Recipe): Promise<void>;
+  /**
+   * Checks, by little more than the file's header, that a recipe which is not empty can act in a model; returns it with
+   * the model's presets.
+   * @throws UserError
+   */
+  check(model: ResolvedModel, checkpoint: Checkpoint, recipe: Recipe): Promise<Recipe>;
   /** The cost of requests by a configuration alone; absent if it cannot be computed. */
   shape?(checkpoint: Checkpoint): Shape;
 }

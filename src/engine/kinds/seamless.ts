@@ -6,9 +6,9 @@ import { UserError } from "../../util/errors.ts";
  * Refuses savings for a kind of model without seams; `what` starts the sentence: "sentences is an encoder".
  * @throws UserError
  */
-export function refuseSavings(what: string, recipe: Recipe): void {
-  if (recipe.length > 0)
-    throw new UserError(`${what}, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`);
+export function refuseSavings(what: string, recipe: Recipe): Recipe {
+  if (recipe.length === 0) return recipe;
+  throw new UserError(`${what}, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`, 2);
 }
 
 /** Refuses savings that do not act on a decoder whose tokens have positions on several axes. @throws UserError */

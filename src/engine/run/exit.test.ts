@@ -201,7 +201,8 @@ test("answers that left early are never offered: a prompt that goes on from one 
 });
 
 test.each([
-  ["exit", "exit: expected a layer, such as exit:layer=20"],
+  ["exit", "exit: no layer is shown to be deep enough on this model; choose one, such as exit:layer=20"],
+  ["exit:mode=random", "exit: expected a layer, such as exit:layer=20"],
   ["exit:layer=0", "exit: layer: expected a whole number of at least 1, got 0"],
   ["exit:layer=99", `exit: layer 99 is past the model's last`],
   ["exit:layer=1,rate=2", "exit: rate: expected a number between 0 and 1, got 2"],

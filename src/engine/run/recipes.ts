@@ -1,5 +1,6 @@
 import type { RequestFacts } from "../../savings/auto/guarantee.ts";
 import { densePlan, type Plan, type PlanRequest, planOf, type VisualSpan } from "../../savings/plan.ts";
+import { withPresets } from "../../savings/presets.ts";
 import { checkSeams, type Recipe } from "../../savings/recipe.ts";
 import type { PreparedSaving } from "../../savings/saving.ts";
 import type { SavingHost } from "../../savings/seams.ts";
@@ -31,7 +32,8 @@ export class Recipes implements Disposable {
   ) {}
 
   /** @throws UserError if a saving cannot act in the model, or two need the same seam */
-  async use(recipe: Recipe): Promise<Lease> {
+  async use(written: Recipe): Promise<Lease> {
+    const recipe = await withPresets(written, this.host);
     const key = JSON.stringify(recipe.map(({ text }) => text));
     const entry = this.#ready.get(key) ?? { recipe, users: 0, savings: this.#savings(recipe) };
     this.#ready.delete(key);

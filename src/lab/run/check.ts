@@ -31,7 +31,7 @@ export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, sign
   const open = await fetched(cell, watcher, signal);
   try {
     const held = await checkHeld(grid, open);
-    for (const recipe of asked(grid, cell)) {
+    for (const recipe of await asked(grid, cell)) {
       signal?.throwIfAborted();
       const own = held.filter((result) => result.recipe === recipeText(recipe));
       requireUnchanged(resultsFile(folderOf(grid, cell)), await fileHashes(recipe), own);
@@ -67,7 +67,10 @@ async function checkHeld(grid: Grid, cell: OpenCell): Promise<Result[]> {
 }
 
 /** Recipes that are known before the run; of a search, its ends. */
-const asked = (grid: Grid, cell: Cell): Recipe[] => [...recipesFor(grid, cell), ...grid.searches.flatMap(ends)];
+const asked = async (grid: Grid, cell: Cell): Promise<Recipe[]> => [
+  ...(await recipesFor(grid, cell)),
+  ...grid.searches.flatMap(ends),
+];
 
 function ends(spec: SearchSpec): readonly Recipe[] {
   switch (spec.kind) {

@@ -1,5 +1,6 @@
 import path from "node:path";
-import type { Recipe } from "../../savings/recipe.ts";
+import { checkSavings } from "../../engine/file/check-savings.ts";
+import { meansPreset, type Recipe } from "../../savings/recipe.ts";
 import { firstStep } from "../answer/first.ts";
 import type { Result } from "../results.ts";
 import type { Cell, Fetching, OnResult, OpenCell } from "./cell.ts";
@@ -24,9 +25,14 @@ export interface Grid {
   readonly version: string;
 }
 
-/** The recipes of a cell: a reranker is one itself. */
-export const recipesFor = ({ recipes }: Pick<Grid, "recipes">, { first }: Cell): readonly Recipe[] =>
-  first ? [[firstStep(first)]] : recipes;
+/** The recipes of a cell, with the presets of its model: a reranker is one itself. @throws UserError if it lacks one */
+export const recipesFor = async (
+  { recipes }: Pick<Grid, "recipes">,
+  { first, source }: Cell,
+): Promise<readonly Recipe[]> =>
+  first
+    ? [[firstStep(first)]]
+    : Promise.all(recipes.map((recipe) => (recipe.some(meansPreset) ? checkSavings(source, recipe) : recipe)));
 
 /** Called as a run progresses. */
 export interface Watcher {

@@ -75,7 +75,7 @@ interface Outcome {
 
 /** Runs every recipe of the grid, dense first, then those that searches find. */
 async function answered({ searches, budget, ...grid }: Grid, run: CellRun): Promise<Outcome> {
-  const recipes = recipesFor(grid, run.cell);
+  const recipes = await recipesFor(grid, run.cell);
   for (const recipe of withDense(recipes)) await run.complete(recipe);
   const outcomes = [];
   for (const spec of searches) outcomes.push(await run.search(spec, budget));

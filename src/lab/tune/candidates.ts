@@ -55,7 +55,7 @@ export async function acting(
 }
 
 async function whyNot(recipe: Recipe, lengths: readonly number[], check: (recipe: Recipe) => Promise<void>) {
-  const from = Math.max(0, ...recipe.map(({ saving, options }) => saving.actsFrom?.(options) ?? 0));
+  const from = Math.max(0, ...recipe.map(({ saving, options }) => saving.leastPrompt?.tokens(options) ?? 0));
   const sorted = lengths.toSorted((a, b) => a - b);
   if (from > sorted.at(-1)!)
     return `prompts have ${count(sorted[sorted.length >> 1]!, "token")} at the median; acts from ${from.toLocaleString("en")}`;

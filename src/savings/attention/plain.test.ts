@@ -35,6 +35,6 @@ describe("savings that do attention their own way", () => {
     ["granite", "an attention scale of its own"],
     ["mamba2", "recurrent layers, which have no attention"],
   ])("refuse %s: %s", (fixture, reason) => {
-    expect(() => check(fixture)).toThrow(new UserError(`a saving does not serve this model: it has ${reason}`));
+    expect(() => check(fixture)).toThrow(new UserError(`a saving does not serve this model: it has ${reason}`, 2));
   });
 });

@@ -18,11 +18,11 @@ export function unsupportedAttention(decoder: Decoder): string | undefined {
 
 /** @throws UserError if the model's positions have several axes, which a calibration does not read */
 export function requireOneAxis(saving: string, { config }: Decoder): void {
-  if (config.axes) throw new UserError(`${saving} does not serve this model: it has positions on three axes`);
+  if (config.axes) throw new UserError(`${saving} does not serve this model: it has positions on three axes`, 2);
 }
 
 /** @throws UserError if the model's attention has features that a saving's own attention cannot compute */
 export function requirePlainAttention(saving: string, decoder: Decoder): void {
   const found = unsupportedAttention(decoder);
-  if (found !== undefined) throw new UserError(`${saving} does not serve this model: it has ${found}`);
+  if (found !== undefined) throw new UserError(`${saving} does not serve this model: it has ${found}`, 2);
 }

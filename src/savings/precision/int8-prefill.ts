@@ -42,7 +42,7 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
   // Sparse attention runs a prompt in pieces, whose products are the model's own.
   seams: () => ["the attention"],
   settings: () => ["digits=2", "digits=1"],
-  actsFrom: ({ minLength }) => minLength,
+  leastPrompt: { option: "minLength", tokens: ({ minLength }) => minLength },
   async check(_, { decoder }) {
     const why = unsupported(decoder);
     if (why !== undefined) throw new UserError(`int8-prefill does not serve this model: it has ${why}`, 2);

@@ -50,6 +50,8 @@ export const prune: Saving<PruneOptions> = {
   summary: "only some tokens of a long prompt go deeper than a layer: the most attended, or controls",
   needs: ["between layers"],
   options,
+  withoutPreset:
+    "no choice of tokens is shown to work on this model; choose one, such as prune:after=8,keep=0.5,by=attention",
   unsupported: unsupportedCut,
   servesAxes: true,
   seams: ({ after }) => [`the cut of a prompt after layer ${after}`],
@@ -58,7 +60,7 @@ export const prune: Saving<PruneOptions> = {
     `after=${deep(1 / 2, layers)}`,
     `after=${deep(1 / 3, layers)},keep=0.3`,
   ],
-  actsFrom: ({ minLength }) => minLength,
+  leastPrompt: { option: "minLength", tokens: ({ minLength }) => minLength },
   async check(options, { decoder }) {
     checkPrune(options, decoder);
   },

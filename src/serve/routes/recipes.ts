@@ -62,10 +62,9 @@ export const addRecipe = ({ catalogue }: ServerContext): Endpoint =>
     async handle({ name, model, savings }) {
       const full = `${model}@${name}`;
       const served = catalogue.offered(model);
-      const entry = chosenRecipe(served.model, savings);
-      const steps = parseRecipe(entry.recipe);
+      const steps = parseRecipe(savings);
       refusePaths(steps, "only the command line may register: `modicum recipes add`");
-      await checkSavings(served.source, steps);
+      const entry = chosenRecipe(served.model, await checkSavings(served.source, steps));
       await registerRecipe(full, entry);
       return listed(full, entry);
     },

@@ -29,8 +29,8 @@ export function blockSparse<O extends BlockSparseOptions, L = undefined>(method:
   return {
     ...{ name, group: "attention", needs: ["attention"], ...rest },
     unsupported: unsupportedAttention,
+    leastPrompt: { option: "minLengthForSparse", tokens: ({ minLengthForSparse }) => minLengthForSparse },
     seams: () => ["the attention"],
-    actsFrom: ({ minLengthForSparse }) => minLengthForSparse,
     async check(options, host) {
       if (!always(options)) await checked(options, host);
     },

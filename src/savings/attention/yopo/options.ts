@@ -15,7 +15,9 @@ export const yopoOptions = z.strictObject({
   ),
   causal: flag(false).describe("with radius: only to neighbours before it; otherwise to later ones, too"),
   ffn: fraction(1).describe("share of a feed-forward's neurons that visual tokens run, the first ones; 1: all"),
-  heads: file().describe("a file from `savings calibrate yopo`: key–value heads that visual tokens do without"),
+  heads: file().describe(
+    "a file from `savings calibrate yopo`: key–value heads that visual tokens do without; for the paper's comparison: it saves no FLOPs and takes longer than dense",
+  ),
   drop: choice(headDrops)
     .default("pre-softmax-mask")
     .describe(

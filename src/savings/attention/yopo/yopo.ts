@@ -41,9 +41,10 @@ async function headsOf({ heads }: YopoOptions, host: SavingHost): Promise<HeadsK
 export const yopo: Saving<YopoOptions> = {
   name: "yopo",
   group: "attention",
-  summary: "visual tokens attend to neighbours, do without some heads and neurons, and stop at a layer",
+  summary: "visual tokens attend to neighbours, run a share of the neurons, and stop at a layer",
   needs: ["attention", "between layers"],
   options: yopoOptions,
+  withoutPreset: "no cut of images is shown to work on this model; choose one, such as yopo:layers=16,radius=2",
   files: ["heads"],
   calibration: headCalibration,
   unsupported: (decoder) => unsupportedAttention(decoder) ?? unsupportedCut(decoder),

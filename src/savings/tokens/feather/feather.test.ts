@@ -154,7 +154,10 @@ test("another question keeps other tokens, and the same grid", async () => {
 
 test.each([
   ["feather:after=5", "feather: there is no layer 5; the model has 4, expected no more"],
-  ["feather", "feather: expected the layer after which visual tokens go, such as feather:after=8"],
+  [
+    "feather",
+    "feather: no cut of images is shown to work on this model; choose one, such as feather:after=8,ratio=0.7",
+  ],
 ])("%s is refused in one sentence", async (text, sentence) => {
   await expect((async () => recipes.use(parseRecipe([text])))()).rejects.toThrow(sentence);
 });

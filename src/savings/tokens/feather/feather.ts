@@ -27,6 +27,7 @@ export const feather: Saving<FeatherOptions> = {
   summary: "most visual tokens stop at a layer: the least attended, without the bias of rotary embeddings",
   needs: ["between layers"],
   options: featherOptions,
+  withoutPreset: "no cut of images is shown to work on this model; choose one, such as feather:after=8,ratio=0.7",
   unsupported: unsupportedCut,
   servesAxes: true,
   seams: ({ after, second }) =>
