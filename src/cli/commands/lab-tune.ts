@@ -80,7 +80,7 @@ async function register(model: string, { setup, certificate }: Tuned): Promise<s
   const { name } = setup.request.options;
   const registered = `${shortName(model)}@${name}`;
   const { model: model_hash, form: quant } = certificate!;
-  const recipe = chosenRecipe(model, [`auto:${name}`], setup.request.adapter);
+  const recipe = chosenRecipe(model, parseRecipe([`auto:${name}`]), setup.request.adapter);
   await registerRecipe(registered, { ...recipe, model_hash, quant });
   return registered;
 }

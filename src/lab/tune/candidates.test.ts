@@ -17,7 +17,7 @@ test("a saving that leaves short prompts dense says from which length it acts", 
   const named = new Map(savings.map((saving) => [saving.name, saving]));
   const from = (text: string) => {
     const [{ saving, options }] = parseRecipe([text]) as [ReturnType<typeof parseRecipe>[number]];
-    return named.get(saving.name)!.actsFrom?.(options);
+    return named.get(saving.name)!.leastPrompt?.tokens(options);
   };
   expect(
     ["xattention", "tri-shape:minLengthForSparse=64", "int8-prefill", "prune:after=1", "lookup"].map(from),
