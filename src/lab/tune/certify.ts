@@ -21,6 +21,7 @@ export async function certificateOf(
   chosen: Verdict,
   answers: KeptAnswers,
   times: Times,
+  nats: number | undefined,
 ): Promise<Certificate> {
   const { identity, request, loss, problem, outlook } = setup;
   const { ladder } = chosen;
@@ -54,6 +55,7 @@ export async function certificateOf(
     ...{ risk: problem.bound.risk, confidence: request.options.confidence, loss, type: problem.type },
     items: { search: search.length, test: test.length, groups: outlook.test },
     ...{ attempt: setup.attempt, p: chosen.p, mean: chosen.mean },
+    ...(nats !== undefined && { nats }),
     ...(qualities.length > 0 && { quality: mean(qualities) }),
     order: verdicts.map(({ ladder, p, mean, certified }) => ({
       ladder: copied(ladder),
