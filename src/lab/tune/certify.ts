@@ -41,9 +41,13 @@ export async function certificateOf(
     );
   const medians = (by: Cost) => ({
     dense: median(times.costs(() => "dense", by)),
-    chosen: median(times.costs(cheapest, by)),
+    chosen: median(times.costs(cheapest, by).filter(Number.isFinite)),
   });
-  const ratios = times.costs(cheapest, "ms").map((ms, i) => ms / times.costs(() => "dense", "ms")[i]!);
+  const denseMs = times.costs(() => "dense", "ms");
+  const ratios = times
+    .costs(cheapest, "ms")
+    .map((ms, i) => ms / denseMs[i]!)
+    .filter(Number.isFinite);
   const qualities = test.flatMap((item) => answers.held("dense", item)?.quality ?? []);
   const lengths = test.map(({ tokens }) => tokens);
   const files = Object.assign(
