@@ -18,7 +18,7 @@ async function ranked(model: Model, method: Method): Promise<Receipt> {
   const passages = Array.from({ length: PASSAGES }, (_, i) =>
     model.language.tokenizer.decode(tokens.slice(i * TOKENS, (i + 1) * TOKENS)),
   );
-  const options = checkFirstOptions({ method, windowSize: PASSAGES, rankEnd: PASSAGES });
+  const options = checkFirstOptions({ method, windowSize: PASSAGES, rankEnd: PASSAGES, presort: "none" });
   model.language.engine.forget();
   const named = { model: model.name, recipe: ["first"] };
   return (await rerank(new WindowRanker(rankModelOf(model), options), QUERY, passages, options, { named })).receipt;

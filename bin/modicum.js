@@ -9,10 +9,19 @@ const root = join(import.meta.dirname, "..");
 
 /** The published program; in a clone, a bundle of the current sources, made if it does not exist yet. */
 async function program() {
-  if (!existsSync(join(root, "src"))) return join(root, "dist", "cli.js");
+  if (!existsSync(join(root, "src"))) return published();
   const bundle = join(root, "node_modules", ".cache", "modicum", sourcesHash());
   if (!existsSync(bundle)) await make(bundle);
   return join(bundle, "cli.js");
+}
+
+function published() {
+  const file = join(root, "dist", "cli.js");
+  if (existsSync(file)) return file;
+  console.error(
+    `${file} is missing: this package was packed without a build, which \`npm pack --ignore-scripts=false\` runs`,
+  );
+  process.exit(1);
 }
 
 async function make(bundle) {

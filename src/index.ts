@@ -23,6 +23,7 @@ export { together as sumReceipts } from "./ledger/together.ts";
 export {
   type Answered,
   type AnsweredChunk,
+  type AnswererCallOptions,
   type AnswererOptions,
   AnswerPipeline,
   openAnswerer,
@@ -54,6 +55,7 @@ export {
 export { openReceipts } from "./library/open-receipts.ts";
 export type {
   BatchRequest,
+  Called,
   Chunk,
   ClassifyOptions,
   CodeCompletion,
@@ -67,6 +69,7 @@ export type {
   RelevanceOptions,
   RunOptions,
   Stoppable,
+  ToolCall,
 } from "./library/options.ts";
 export {
   openPipeline,

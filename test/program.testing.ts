@@ -39,6 +39,8 @@ export async function inProcess(words: readonly string[], home: string): Promise
   const listeners = stopEvents.map((event) => process.rawListeners(event));
   process.exitCode = 0;
   vi.stubEnv("MODICUM_HOME", home);
+  // `--offline` sets it.
+  vi.stubEnv("HF_HUB_OFFLINE", "");
   withoutStdin();
   for (const name of ["stdout", "stderr"] as const)
     vi.spyOn(process[name], "write").mockImplementation((text) => {

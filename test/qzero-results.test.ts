@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { measuredNotice } from "../src/pipelines/qzero/measured.ts";
+import { checkQZeroOptions, SCORER_KINDS } from "../src/pipelines/qzero/options.ts";
 import { disagreements } from "../tools/lab-results.ts";
+import { choiceFor, gainText } from "../tools/qzero-choice.ts";
 import { PAGE, type Row, readRows, resultsTable, SECTION } from "../tools/qzero-results.ts";
 
 test("the page of qzero says what its results say: npx tsx tools/qzero-results.ts", () => {
@@ -52,5 +55,27 @@ describe("the made-up encyclopaedia", () => {
     const gain = (model: string, telling: number) => found(model, "replace", { telling }).delta.mean;
     expect(gain("minilm", 0)).toBeGreaterThan(gain("glove", 0) + 0.2);
     expect(Math.abs(gain("minilm", 10) - gain("glove", 10))).toBeLessThan(0.05);
+  });
+});
+
+describe.each(SCORER_KINDS)("the defaults of %s", (kind) => {
+  const { chosen, choosing, judged } = choiceFor(kind);
+  const gains = new Map(judged.map(({ arm, gain }) => [arm, gain]));
+
+  test("are the setting with the highest gain on the choosing halves", () => {
+    expect(Math.max(...choosing.settings.map(({ gain }) => gain))).toBe(choosing.settings[0]!.gain);
+    expect(choosing.settings[0]!.qzero).toEqual(chosen);
+    expect(checkQZeroOptions({}, kind)).toMatchObject(chosen);
+  });
+
+  test("are not shown to be better than the text alone, and the notice says the judged gain", () => {
+    expect(gains.get("chosen")!.ci95[0]).toBeLessThanOrEqual(0);
+    expect(measuredNotice(kind)).toContain(gainText(gains.get("chosen")!));
+  });
+
+  test("lose less than the default before, which was worse than the text alone", () => {
+    const [, high] = gains.get("default before")!.ci95;
+    expect(high).toBeLessThan(0);
+    expect(gains.get("chosen")!.mean).toBeGreaterThan(high);
   });
 });

@@ -4,8 +4,9 @@ import { root } from "./section.ts";
 
 /*
  * A figure is a number with a decimal point, with a unit of measure, in the form `a of b`, or in a table's cell; code, headings
- * and arXiv's numbers are none. It has a source if it stands in a generated block, or if its paragraph, list item or table links
- * to data of the project that has the number, rounded as it is written.
+ * and arXiv's numbers are none. It has a source if it stands in a generated block (tests of parity write the tables of
+ * models.md), or if its paragraph, list item or table links to data of the project that has the number, rounded as it is
+ * written.
  */
 
 export interface Unsourced {
@@ -15,7 +16,7 @@ export interface Unsourced {
   readonly linked: boolean;
 }
 
-const GENERATED = /<!-- (\S+): written by [^>]*-->.*?<!-- \/\1 -->/gs;
+const GENERATED = /<!-- (\S+): written by [^>]*-->.*?<!-- \/\1 -->|<!-- parity: [^>]*-->\s*(?:\|[^\n]*\n)+/gs;
 const FENCE = /^ *```.*?^ *```/gms;
 const LINK = /!?\[([^\]]*)\]\(([^)\s]+)\)/g;
 

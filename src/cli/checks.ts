@@ -22,6 +22,9 @@ export interface Check {
 /** The check of the folder of models and indexes. */
 export const CACHE_FOLDER = "cache folder";
 
+/** The check of the library that runs models. */
+export const ORT = "ONNX Runtime";
+
 const run = promisify(execFile);
 /** The limit for a source to answer, in milliseconds. */
 const SOURCE_TIMEOUT = 10_000;
@@ -39,7 +42,7 @@ export async function examine(): Promise<Check[]> {
     ),
     look("instruction sets", false, instructionSets),
     look("memory", true, () => `${gigabytes(os.freemem())} free of ${gigabytes(os.totalmem())}`),
-    look("ONNX Runtime", true, onnxRuntime),
+    look(ORT, true, onnxRuntime),
     look("WebGPU", false, webgpu),
     look(CACHE_FOLDER, true, cacheFolder),
     look("prepared weights", false, prepared),

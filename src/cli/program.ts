@@ -4,6 +4,8 @@ import { calledBy, report, usage } from "./errors.ts";
 
 interface Verb {
   summary: string;
+  /** True if it fetches neither models nor data. */
+  local?: true;
   /** A verb's options are defined only when it is called: loading them all would cost more than an answer's first token. */
   load: () => Promise<{ define(command: Command, words: readonly string[]): void | Promise<void> }>;
 }
@@ -26,23 +28,27 @@ const verbs: Readonly<Record<string, Verb>> = {
   imagine: { summary: "draw images with a diffusion model", load: () => import("./commands/imagine.ts") },
   train: { summary: "train a model", load: () => import("./commands/train.ts") },
   pull: { summary: "download a model", load: () => import("./commands/pull.ts") },
-  list: { summary: "list the models on this machine", load: () => import("./commands/list.ts") },
+  list: { summary: "list the models on this machine", local: true, load: () => import("./commands/list.ts") },
   show: { summary: "show a model's structure and cost", load: () => import("./commands/show.ts") },
-  rm: { summary: "delete a downloaded model", load: () => import("./commands/rm.ts") },
+  rm: { summary: "delete a downloaded model", local: true, load: () => import("./commands/rm.ts") },
   serve: { summary: "serve models over HTTP with OpenAI's API", load: () => import("./commands/serve.ts") },
-  ps: { summary: "list the models in a server's memory", load: () => import("./commands/ps.ts") },
-  keys: { summary: "create, list and revoke the server's API keys", load: () => import("./commands/keys.ts") },
+  ps: { summary: "list the models in a server's memory", local: true, load: () => import("./commands/ps.ts") },
+  keys: {
+    summary: "create, list and revoke the server's API keys",
+    local: true,
+    load: () => import("./commands/keys.ts"),
+  },
   bench: { summary: "run a benchmark (in a clone of the project)", load: () => import("./commands/bench.ts") },
   export: { summary: "export a model as ONNX", load: () => import("./commands/export.ts") },
   lab: { summary: "measure what savings cost in quality", load: () => import("./commands/lab.ts") },
-  receipts: { summary: "list receipts with totals", load: () => import("./commands/receipts.ts") },
+  receipts: { summary: "list receipts with totals", local: true, load: () => import("./commands/receipts.ts") },
   papers: { summary: "a page of daily papers on this machine", load: () => import("./commands/papers.ts") },
-  recipes: { summary: "list registered recipes", load: () => import("./commands/recipes.ts") },
+  recipes: { summary: "list registered recipes", local: true, load: () => import("./commands/recipes.ts") },
   savings: {
     summary: "list savings, pipelines and methods with their options",
     load: () => import("./commands/savings.ts"),
   },
-  doctor: { summary: "check this machine's setup", load: () => import("./commands/doctor.ts") },
+  doctor: { summary: "check this machine's setup", local: true, load: () => import("./commands/doctor.ts") },
 };
 
 function build(): Command {
@@ -52,7 +58,11 @@ function build(): Command {
     .exitOverride()
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(text.replace("\n(", " (")) })
-    .showHelpAfterError();
+    .showHelpAfterError()
+    // By the environment, so that whatever fetches obeys, also in processes that the verb starts.
+    .hook("preAction", (_, command) => {
+      if (command.optsWithGlobals()["offline"]) process.env["HF_HUB_OFFLINE"] = "1";
+    });
   for (const [name, { summary }] of Object.entries(verbs)) program.command(name).description(summary);
   return program;
 }
@@ -64,7 +74,9 @@ export async function runProgram(words: readonly string[]): Promise<void> {
   const command = program.commands.find((c) => c.name() === name);
   try {
     if (command) {
-      await (await verbs[command.name()]!.load()).define(command, words.slice(1));
+      const { load, local = false } = verbs[command.name()]!;
+      await (await load()).define(command, words.slice(1));
+      if (!local) addOffline(command);
       showUsage(command);
     }
     // Help on an unknown verb is that verb's error.
@@ -77,6 +89,13 @@ export async function runProgram(words: readonly string[]): Promise<void> {
         ? Math.min(error.exitCode, 1) * 2
         : report(error, command && calledBy(words.slice(1), command));
   }
+}
+
+const OFFLINE = "fetch no model and no data: use what is on this machine";
+
+function addOffline(command: Command): void {
+  command.option("--offline", OFFLINE);
+  for (const inner of command.commands) addOffline(inner);
 }
 
 /** A wrong call shows the usage of its verb. */

@@ -85,7 +85,7 @@ export const summarySchema = z.object({
   truncate: z.string().nullable().optional(),
   /** Older runs do not say. */
   prompt: questionForm.optional(),
-  /** The LoRA adapter of every item: its folder, as an absolute path, and the SHA-256 of what it computes. */
+  /** The LoRA adapter of every item: its folder, relative to where the run was started, and the SHA-256 of what it computes. */
   adapter: z.object({ folder: z.string(), sha256: z.string() }).optional(),
   /** Answers that were generated together. */
   rows: z.number().optional(),

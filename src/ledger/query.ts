@@ -9,6 +9,11 @@ export interface LedgerFilter {
   key?: string | undefined;
 }
 
+/** A filter of receipts that are added up: those of audits, which are nobody's requests, only if `audits` is true. */
+export interface SumFilter extends LedgerFilter {
+  audits?: boolean | undefined;
+}
+
 /** The sum of a filter's receipts; `estimated` counts the estimated ones. */
 export interface LedgerSum extends Pick<Receipt, "tokens" | "flops" | "bytes" | "ms"> {
   receipts: number;
@@ -35,6 +40,16 @@ const amounts = [
   ...["estimated", "prompt", "cached", "completion", "flops_dense", "flops_spent", "flops_overhead"],
   ...["bytes_dense", "bytes_spent", "ms_queue", "ms_load", "ms_encode", "ms_prefill", "ms_decode", "ms_total"],
 ];
+
+/** The same for sums. */
+export function summedFrom({ audits = false, ...filter }: SumFilter): { from: string; values: Values } {
+  const { from: all, values } = from(filter);
+  if (audits) return { from: all, values };
+  return {
+    from: `${all}${Object.keys(values).length > 0 ? " AND" : " WHERE"} (receipt ->> 'purpose') IS NULL`,
+    values,
+  };
+}
 
 /** The sum's columns; numbers of all databases' drivers. */
 export const SUMS = [

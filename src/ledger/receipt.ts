@@ -17,6 +17,7 @@ export const receiptSchema = z
     created: z.iso.datetime({ precision: 3 }),
     model: z.string().min(1),
     recipe: z.array(z.string()),
+    adapter: z.string().optional().describe("the LoRA adapter that the model was loaded with: its folder's name"),
     tokens: z.strictObject({ prompt: count, cached: count, completion: count }),
     flops: z.strictObject({ dense: amount, spent: amount, overhead: amount, saved: z.number().max(1) }),
     bytes: z.strictObject({ dense: amount, spent: amount }),

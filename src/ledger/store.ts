@@ -3,7 +3,7 @@ import type { Purpose } from "../util/database/sqlite.ts";
 import { UserError } from "../util/errors.ts";
 import type { Database, Row } from "./database.ts";
 import { openPostgres } from "./postgres.ts";
-import { from, type LedgerFilter, type LedgerSum, SUMS, sumOf } from "./query.ts";
+import { from, type LedgerFilter, type LedgerSum, SUMS, type SumFilter, summedFrom, sumOf } from "./query.ts";
 import { type Receipt, receiptSchema } from "./receipt.ts";
 import { openSqlite } from "./sqlite.ts";
 
@@ -35,15 +35,15 @@ export class Ledger implements AsyncDisposable {
     return (await rows).map(parsed);
   }
 
-  async sum(filter: LedgerFilter = {}): Promise<LedgerSum> {
-    const { from: source, values } = from(filter);
+  async sum(filter: SumFilter = {}): Promise<LedgerSum> {
+    const { from: source, values } = summedFrom(filter);
     const [row] = await this.db.rows(`SELECT ${SUMS} ${source}`, values);
     return sumOf(row!);
   }
 
   /** A sum for each key in the filter's receipts, the most expensive first. */
-  async sums(filter: LedgerFilter = {}): Promise<KeySum[]> {
-    const { from: source, values } = from(filter);
+  async sums(filter: SumFilter = {}): Promise<KeySum[]> {
+    const { from: source, values } = summedFrom(filter);
     const rows = await this.db.rows(`SELECT key, ${SUMS} ${source} GROUP BY key ORDER BY flops_spent DESC`, values);
     return rows.map((row) => ({ key: row["key"] as string | null, ...sumOf(row) }));
   }

@@ -10,11 +10,13 @@ export function together(parts: readonly Receipt[]): Receipt {
   const [first] = parts;
   if (!first) throw new RangeError("a request without parts has no receipt");
   if (parts.length === 1) return first;
+  const { model, recipe, adapter } = first;
   const cut = parts.find((p) => p.cut)?.cut;
-  const { model, recipe, guarantee, unguaranteed } = first;
+  const { guarantee, unguaranteed } = first;
   const one = parts.every((part) => part.guarantee?.certificate === guarantee?.certificate);
   const under = one && guarantee !== undefined ? { guarantee, ...(unguaranteed && { unguaranteed }) } : {};
-  return makeReceipt({ model, recipe, ...amountsOf(parts), ...(cut && { cut }), ...under });
+  const named = { model, recipe, ...(adapter && { adapter }) };
+  return makeReceipt({ ...named, ...amountsOf(parts), ...(cut && { cut }), ...under });
 }
 
 /** A receipt's amounts. */

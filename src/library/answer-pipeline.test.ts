@@ -45,6 +45,42 @@ describe("openAnswerer", () => {
     expect(high.tokens).toEqual(never.tokens);
   });
 
+  test("retrieval of one call is as of a pipeline that was opened with it, and is billed so", async () => {
+    await using answerer = await openAnswerer(MODEL, { index: "notes", answer: { gate: "margin", threshold: 0 } });
+    for (const retrieval of ["always", "never"] as const) {
+      const [here, own] = [
+        await answerer.answer(QUESTION, { ...SHORT, retrieval }),
+        await answered({ retrieval }),
+      ] as const;
+      expect([here.retrieved, here.tokens, here.receipt.recipe]).toEqual([
+        own.retrieved,
+        own.tokens,
+        own.receipt.recipe,
+      ]);
+    }
+    expect(await answerer.answer(QUESTION, SHORT)).toMatchObject({ retrieved: true, retrieval: { method: "margin" } });
+  });
+
+  test("auto of one call takes the model's gate; without one it looks everything up, and says so once", async () => {
+    const notices: string[] = [];
+    await using answerer = await openAnswerer(MODEL, {
+      ...{ index: "notes", answer: { retrieval: "never" }, onNotice: (notice) => notices.push(notice) },
+    });
+    expect(notices).toEqual([]);
+    for (let i = 0; i < 2; i++)
+      expect((await answerer.answer(QUESTION, { ...SHORT, retrieval: "auto" })).retrieved).toBe(true);
+    expect(notices).toEqual([
+      expect.stringMatching(/has no calibrated gate, so retrieval=auto looks up every question/),
+    ]);
+  });
+
+  test("retrieval of one call without an index, or of no kind, is one sentence", async () => {
+    await using answerer = await openAnswerer(MODEL, { answer: { retrieval: "never" } });
+    const asked = (retrieval: string) => answerer.answer(QUESTION, { ...SHORT, retrieval: retrieval as "auto" });
+    await expect(asked("always")).rejects.toThrow("retrieval=always searches an index; expected its name");
+    await expect(asked("often")).rejects.toThrow(/^answer's options\.retrieval: expected .*, got "often"$/);
+  });
+
   test("prices always retrieving for a plain answer as its own receipt would", async () => {
     const [always, never] = [await answered({ retrieval: "always" }), await answered({ retrieval: "never" })];
     expect(never.receipt.estimated).toBe(true);

@@ -3,7 +3,12 @@ import { answer, type Retrieval } from "../pipelines/answer/answer.ts";
 import type { GateBinding } from "../pipelines/answer/gate/artefact.ts";
 import type { Gate } from "../pipelines/answer/gate/gate.ts";
 import type { AnswerModel, PassageSource } from "../pipelines/answer/model.ts";
-import { type AnswerInput, type AnswerOptions, checkAnswerOptions } from "../pipelines/answer/options.ts";
+import {
+  type AnswerInput,
+  type AnswerOptions,
+  answerOptions,
+  checkAnswerOptions,
+} from "../pipelines/answer/options.ts";
 import { type Asked, askedOfChat, askedOfQuestion, citationsIn } from "../pipelines/answer/prompt.ts";
 import { templateHash } from "../pipelines/answer/template.ts";
 import { UserError } from "../util/errors.ts";
@@ -29,6 +34,12 @@ export interface AnswererOptions extends LoadOptions {
   calibration?: string | undefined;
 }
 
+/** The options of one answer. */
+export interface AnswererCallOptions extends RunOptions {
+  /** When to retrieve, for this answer; by default as the pipeline was opened. */
+  retrieval?: AnswerOptions["retrieval"] | undefined;
+}
+
 /** A piece of an answer; the first, which is empty, and the last have the decision. */
 export type AnsweredChunk = Chunk & { retrieval?: Retrieval };
 
@@ -42,6 +53,7 @@ export interface Answered extends Completion {
   retrieval: Retrieval;
 }
 
+const mode = answerOptions.shape.retrieval.unwrap();
 const answererOptions = loadOptions.extend({
   index: text.optional(),
   store: text.optional(),
@@ -64,8 +76,7 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
     ...rest
   } = given("openAnswerer's options", answererOptions, options);
   const settings = checkAnswerOptions(input);
-  if (index === undefined && settings.retrieval !== "never")
-    throw new UserError(`retrieval=${settings.retrieval} searches an index; expected its name, or retrieval=never`, 2);
+  if (index === undefined) refuseSearch(settings);
   const { threads: _, adapter, adapters: __, ...resolving } = rest;
   const opened = index === undefined ? undefined : await openIndex(index, { ...resolving, store });
   let loaded: Model | undefined;
@@ -73,13 +84,19 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
     const ready = await load(model, { ...rest, save, ...(quant && { quant }) });
     loaded = ready;
     const binding = () => bindingOf(model, ready, { quant, adapter });
-    const gate = await gateFor(settings, { binding, file, onNotice: rest.onNotice });
-    return new AnswerPipeline(ready, opened, settings, gate);
+    const gateOf = (each: AnswerOptions) => gateFor(each, { binding, file, onNotice: rest.onNotice });
+    return new AnswerPipeline(ready, opened, settings, await gateOf(settings), gateOf);
   } catch (error) {
     loaded?.dispose();
     await opened?.close();
     throw error;
   }
+}
+
+/** @throws UserError if an answer without an index may search one */
+function refuseSearch({ retrieval }: AnswerOptions): void {
+  if (retrieval === "never") return;
+  throw new UserError(`retrieval=${retrieval} searches an index; expected its name, or retrieval=never`, 2);
 }
 
 interface Form {
@@ -99,34 +116,55 @@ export class AnswerPipeline implements AsyncDisposable {
   readonly kind = "answer";
   readonly #model: AnswerModel<RunOptions>;
   readonly #source: PassageSource | undefined;
+  /** By `retrieval`. */
+  readonly #gates = new Map<string, Promise<Gate>>();
 
   constructor(
     readonly model: Model,
     readonly index: SearchIndex | undefined,
     private readonly settings: AnswerOptions,
+    /** The gate of calls that do not say when to retrieve. */
     readonly gate: Gate,
+    private readonly gateOf: (settings: AnswerOptions) => Promise<Gate> = async () => gate,
   ) {
     this.#model = answerModelOf(model);
     this.#source = index && sourceOf(index, settings);
   }
 
   /** Streams an answer to a question, or to a chat's last turn; the decision comes first. @throws UserError */
-  generate(question: string | readonly ChatMessage[], options: RunOptions = {}): AsyncGenerator<AnsweredChunk, void> {
-    const { signal, onStopped, arrived, ...asked } = options;
-    return answer(this.#model, this.#source, askedOf(this.#model, question), {
-      ...{ gate: this.gate, settings: this.settings, options: asked, signal, onStopped, arrived },
-      named: billedAs(this.model.name, this.settings),
+  async *generate(
+    question: string | readonly ChatMessage[],
+    { retrieval = this.settings.retrieval, ...options }: AnswererCallOptions = {},
+  ): AsyncGenerator<AnsweredChunk, void> {
+    const { signal, onStopped, arrived = performance.now(), ...asked } = options;
+    const settings = { ...this.settings, retrieval: given("answer's options.retrieval", mode, retrieval) };
+    const gate = await this.#gateOf(settings);
+    yield* answer(this.#model, this.#source, askedOf(this.#model, question), {
+      ...{ gate, settings, options: asked, signal, onStopped, arrived },
+      named: billedAs(this.model.name, settings),
     });
   }
 
+  /** @throws UserError if there is no index to search */
+  #gateOf(settings: AnswerOptions): Promise<Gate> | Gate {
+    if (settings.retrieval === this.settings.retrieval) return this.gate;
+    if (!this.index) refuseSearch(settings);
+    const gate = this.#gates.get(settings.retrieval) ?? this.gateOf(settings);
+    this.#gates.set(settings.retrieval, gate);
+    return gate;
+  }
+
   /** The whole answer at once. @throws UserError */
-  async answer(question: string | readonly ChatMessage[], options: RunOptions = {}): Promise<Answered> {
+  async answer(question: string | readonly ChatMessage[], options: AnswererCallOptions = {}): Promise<Answered> {
     const whole: Pick<Completion, "text" | "tokens"> = { text: "", tokens: [] };
-    for await (const { text, tokens, finishReason, receipt, retrieval } of this.generate(question, options)) {
+    for await (const { text, tokens, finishReason, receipt, retrieval, prompt: _, ...called } of this.generate(
+      question,
+      options,
+    )) {
       whole.text += text;
       whole.tokens.push(...tokens);
       if (finishReason && receipt && retrieval)
-        return { ...whole, finishReason, ...shown(whole.text, retrieval), receipt };
+        return { ...whole, ...called, finishReason, ...shown(whole.text, retrieval), receipt };
     }
     throw new Error("an answer ended without its receipt");
   }

@@ -15,8 +15,20 @@ const REMEMBERED = 10_000;
 /** An answer that was given under a certificate. */
 export interface Audited {
   readonly certificate: string;
+  readonly model: string;
   readonly prompt: readonly number[];
   readonly answer: readonly number[];
+}
+
+/** What one replay came to. */
+export interface AuditOutcome {
+  readonly certificate: string;
+  readonly model: string;
+  readonly state: AuditState;
+  /** True if it switched the certificate off. */
+  readonly off: boolean;
+  /** Undefined if the answer could not be replayed. */
+  readonly usage: Usage | undefined;
 }
 
 export interface AuditOptions {
@@ -24,11 +36,9 @@ export interface AuditOptions {
   readonly share: number;
   /** Uniform numbers from 0 to 1. */
   readonly random?: () => number;
-  /** Called after each replay, with its cost unless it failed. */
-  readonly onAudit?: (
-    certificate: string,
-    outcome: { state: AuditState; off: boolean; usage: Usage | undefined },
-  ) => void;
+  readonly onAudit?: (outcome: AuditOutcome) => void;
+  /** Called if a certificate's loss cannot be audited, once, or its state cannot be kept. */
+  readonly onFault?: (certificate: string, fault: string) => void;
 }
 
 /**
@@ -64,11 +74,15 @@ export class Auditor {
     return this.#last;
   }
 
-  async #replay({ certificate, ...answered }: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
+  async #replay({ certificate, model, ...answered }: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
     const found = await scoresOf(answered, engine, scheduler).catch(() => undefined);
     this.#waiting--;
-    const outcome = await keepAudit(certificate, found && lossOf(found.scores)).catch(() => undefined);
-    if (outcome) this.options.onAudit?.(certificate, { ...outcome, usage: found?.usage });
+    try {
+      const outcome = await keepAudit(certificate, found && lossOf(found.scores));
+      this.options.onAudit?.({ certificate, model, ...outcome, usage: found?.usage });
+    } catch (error) {
+      this.options.onFault?.(certificate, String(error instanceof Error ? error.message : error));
+    }
   }
 }
 
@@ -102,7 +116,7 @@ const lossOf = (scores: readonly TokenScore[]): number =>
   Math.min(1, Math.max(0, mean(scores.map(({ best, nats }) => best - nats))));
 
 async function scoresOf(
-  { prompt, answer }: Omit<Audited, "certificate">,
+  { prompt, answer }: Pick<Audited, "prompt" | "answer">,
   engine: Engine,
   scheduler: Scheduler,
 ): Promise<{ scores: readonly TokenScore[]; usage: Usage }> {

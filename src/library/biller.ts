@@ -23,6 +23,7 @@ export class Biller {
   constructor(
     private readonly name: string,
     loadTime: number,
+    private readonly adapter?: string,
   ) {
     this.#unbilledLoad = loadTime;
   }
@@ -35,6 +36,7 @@ export class Biller {
     return makeReceipt({
       model: this.name,
       recipe: choice ? [...choice.recipe] : recipe.map((s) => s.text),
+      ...(this.adapter !== undefined && { adapter: this.adapter }),
       tokens,
       flops,
       bytes,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { receiptSchema } from "../ledger/receipt.ts";
+import { measuredNotice } from "../pipelines/qzero/measured.ts";
 import { type ClassifierOptions, openClassifier } from "./classify-pipeline.ts";
 import { createIndex } from "./open-index.ts";
 
@@ -25,6 +26,7 @@ beforeAll(async () => {
     ["words", "none", documents],
     ["vectors", model, documents],
     ["empty", "none", []],
+    ["uncategorised", "none", documents.slice(2)],
   ] as const) {
     await using index = await createIndex(name, { embedding });
     await index.add(all.map((document) => ({ ...document, categories: [...(document.categories ?? [])] })));
@@ -98,6 +100,15 @@ describe("a classifier that looks texts up", () => {
     expect(receipt.work).not.toHaveProperty("retrievals");
   });
 
+  test("says once what looking up gains, when a text is first looked up", async () => {
+    const notices: string[] = [];
+    await using classifier = await open({ onNotice: (notice) => notices.push(notice) });
+    await classifier.classify(["Apples"], labels, { qzero: { when: "margin", margin: 0 } });
+    expect(notices).toEqual([]);
+    for (let i = 0; i < 2; i++) await classifier.classify(["Apples"], labels);
+    expect(notices).toEqual([measuredNotice("encoder")]);
+  });
+
   test("stops with its signal", async () => {
     await using classifier = await open();
     const signal = AbortSignal.abort(new Error("enough"));
@@ -108,6 +119,7 @@ describe("a classifier that looks texts up", () => {
     [{}, ["sport", "sport"], 'the label "sport" is given twice; expected different ones'],
     [{}, ["sport", ""], "label 2 is empty, expected a text"],
     [{ index: "empty" }, labels, "the index empty is empty; add documents with categories to it"],
+    [{ index: "uncategorised" }, labels, "no document of the index uncategorised has categories, which qzero reads"],
     [{ index: undefined }, labels, "there is no index to look texts up in; expected one, or evidence"],
     [{ qzero: { retriever: "dense" } }, labels, "the index words has no vectors; search it by bm25"],
     [{ qzero: { mode: "both" } }, labels, "qzero: mode: "],

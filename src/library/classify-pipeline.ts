@@ -3,7 +3,7 @@ import { ContextualScorer } from "../pipelines/qzero/contextual.ts";
 import { KeptLabels } from "../pipelines/qzero/kept-labels.ts";
 import { type LabelsInput, parseLabels } from "../pipelines/qzero/labels.ts";
 import { LookupPrices } from "../pipelines/qzero/lookup-prices.ts";
-import { checkQZeroOptions, type QZeroInput, qzeroText } from "../pipelines/qzero/options.ts";
+import { checkQZeroOptions, type QZeroInput, qzeroText, type ScorerKind } from "../pipelines/qzero/options.ts";
 import { classify, type DocumentSource, type QZeroAnswer } from "../pipelines/qzero/qzero.ts";
 import type { CallTerms, Scorer } from "../pipelines/qzero/scorer.ts";
 import { StaticScorer } from "../pipelines/qzero/static.ts";
@@ -71,17 +71,19 @@ const callOptions = readOptions.extend({
 export async function openClassifier(model: string, options: ClassifierOptions = {}): Promise<ClassifyPipeline> {
   const asked = given("openClassifier's options", classifierOptions, options);
   const { index: name, store, qzero = {}, quant, ...loading } = asked;
-  checkQZeroOptions(qzero);
+  const named = given("openClassifier's model", modelName, model);
+  checkQZeroOptions(qzero, kindOf(named));
   const index = name === undefined ? undefined : await openIndex(name, { ...resolving(loading), store });
   try {
-    const named = given("openClassifier's model", modelName, model);
     const opened = await openScorer(named, { ...loading, ...(quant && { quant }) });
-    return new ClassifyPipeline(named, opened, index, qzero);
+    return new ClassifyPipeline(named, opened, index, qzero, loading.onNotice);
   } catch (error) {
     await index?.close();
     throw error;
   }
 }
+
+const kindOf = (name: string): ScorerKind => (name === GLOVE ? "words" : "encoder");
 
 const resolving = ({ threads: _, ...rest }: LoadOptions): ResolveOptions => rest;
 
@@ -92,7 +94,7 @@ interface Opened {
 
 /** @throws UserError for a model that does not embed */
 async function openScorer(name: string, options: LoadOptions): Promise<Opened> {
-  if (name === GLOVE) {
+  if (kindOf(name) === "words") {
     const started = performance.now();
     const vectors = await openGlove(resolving(options));
     return { scorer: new StaticScorer(GLOVE, vectors, performance.now() - started) };
@@ -112,12 +114,14 @@ export class ClassifyPipeline implements AsyncDisposable {
   readonly kind = "classify";
   readonly #scorer: Scorer;
   readonly #prices = new LookupPrices();
+  #noticed = false;
 
   constructor(
     readonly name: string,
     private readonly opened: Opened,
     readonly index: SearchIndex | undefined,
     private readonly usual: QZeroInput,
+    private readonly onNotice?: LoadOptions["onNotice"],
   ) {
     this.#scorer = new KeptLabels(opened.scorer);
   }
@@ -134,13 +138,19 @@ export class ClassifyPipeline implements AsyncDisposable {
     const { evidence, explain = false, qzero = {}, ...terms } = given("classify's options", callOptions, options);
     const asked = { ...this.usual, ...qzero };
     const inputs = given("classify's texts", texts, all);
-    return classify(this.#scorer, inputs, parseLabels(labels), checkQZeroOptions(asked), {
+    return classify(this.#scorer, inputs, parseLabels(labels), asked, {
       ...(terms as CallTerms),
       explain,
+      onNotice: (notice) => this.#notice(notice),
       prices: this.#prices,
       named: { model: this.name, recipe: [qzeroText(asked)] },
       source: evidence ? lookupGiven(inputs, evidence) : await this.#search(inputs),
     });
+  }
+
+  #notice(notice: string): void {
+    if (!this.#noticed) this.onNotice?.(notice);
+    this.#noticed = true;
   }
 
   #search(inputs: readonly string[]): Promise<DocumentSource> {

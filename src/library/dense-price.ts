@@ -7,6 +7,7 @@ import type { RunOptions } from "./options.ts";
 
 /** The options that change a prompt's tokens. */
 type Reading = Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">;
+type Held = Reading & Pick<RunOptions, "cachePrompt">;
 
 /** Prices a prompt and an answer of this text by the model's own cost rules, dense, as `Meter` bills a run. `cached` is the part of the prompt, 0 to 1, that a cache serves. */
 export function priceOfAnswer(
@@ -23,8 +24,9 @@ export function priceOfAnswer(
   return { ...priceOfLengths(model, { prompt: ids, cached: Math.round(cached * ids), completion }), prompt: ids };
 }
 
-/** The share of a prompt that the model's cache holds, 0 to 1. */
-export function heldShare(model: LanguageModel, prompt: Prompt, options: Reading): number {
+/** The share of a prompt that the model's cache supplies, 0 to 1. */
+export function heldShare(model: LanguageModel, prompt: Prompt, options: Held): number {
+  if (options.cachePrompt === false) return 0;
   const ids = idsOf(model, prompt, options);
   return model.engine.slots.reusable(ids, "") / Math.max(1, ids.length);
 }

@@ -10,7 +10,10 @@ import { checkAnswerOptions } from "../pipelines/answer/options.ts";
 import { checkRouteOptions } from "../pipelines/route/name.ts";
 import { calibrationOf, keepCalibration } from "../pipelines/route/record.ts";
 import { scoreOptions } from "../pipelines/route/scores.ts";
+import { parseRecipe } from "../savings/recipe.ts";
+import { Catalogue } from "../serve/models/served.ts";
 import { gateFor } from "./answer-gate.ts";
+import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import { deciderOf } from "./pipeline.ts";
 
@@ -56,4 +59,23 @@ test.each<[CodeBits, number]>([
   const gate = await gateFor(checkAnswerOptions({}), { binding, file, onNotice: (one) => void told.push(one) });
   expect(gate).toMatchObject({ method: "margin", threshold: 0.25 });
   expect(told).toEqual(Array.from({ length: notices }, () => expect.stringContaining(made(file))));
+});
+
+const RISKY = "dynamax:risk=0.05";
+const elsewhere = `${RISKY} is certified on plain text, and this prompt is read as a chat: its risk is not certified here`;
+
+test("a certified risk that a chat runs under is one notice, of the library and of a server", async () => {
+  const told: string[] = [];
+  using model = await load("smollm2", { onNotice: (one) => void told.push(one) });
+  const recipe = parseRecipe([RISKY]);
+  model.checkForm("hello", { raw: true }, recipe);
+  model.checkForm([1, 2], {}, recipe);
+  model.checkForm("hello", {}, parseRecipe(["dynamax"]));
+  expect(told).toEqual([]);
+  for (const _ of [1, 2]) model.checkForm("hello", {}, recipe);
+  expect(told).toEqual([elsewhere]);
+  const catalogue = await Catalogue.open(["smollm2"]);
+  const chosen = await catalogue.choose({ model: "smollm2", savings: [RISKY] });
+  expect([catalogue.checkForm(chosen, "raw"), catalogue.checkForm(chosen, "chat")]).toEqual([[], [elsewhere]]);
+  expect(catalogue.checkForm(chosen, "chat")).toEqual([]);
 });

@@ -3,12 +3,12 @@ import { isPlanName } from "../engine/plan/name.ts";
 import { isFirstName } from "../pipelines/first/options.ts";
 import { isPairName } from "../pipelines/route/name.ts";
 import { chooseThreads } from "../runtime/threads.ts";
+import { uncertified } from "../savings/notice-form.ts";
 import { type Registered, registeredAs, requireAdapter, requireForm, requireModel } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import { resolveModel } from "../weights/sources/index.ts";
-import type { PromptForm } from "../weights/tokenizer/index.ts";
 import { given, loadOptions, modelName } from "./arguments.ts";
-import { Model } from "./model.ts";
+import { type FormWatcher, Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
 
 /**
@@ -51,15 +51,17 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
     { adapter, adapters, device },
     resolving.onNotice,
   );
-  return Model.open(loaded, recipe, started, registered && formCheck(name, registered, resolving.onNotice));
+  return Model.open(loaded, recipe, started, { onForm: formCheck(name, registered, resolving.onNotice), adapter });
 }
 
-/** Compares the form of each prompt with the recipe's evidence; a notice is given once. */
-function formCheck(name: string, entry: Registered, onNotice: LoadOptions["onNotice"]) {
-  let noticed = false;
-  return (form: PromptForm | undefined): void => {
-    const sentence = requireForm(name, entry, form);
-    if (sentence !== undefined && !noticed) onNotice?.(sentence);
-    noticed ||= sentence !== undefined;
+/** Compares the form of each prompt with the evidence of a registered recipe and of savings; a notice is given once. */
+function formCheck(name: string, entry: Registered | undefined, onNotice: LoadOptions["onNotice"]): FormWatcher {
+  const noticed = new Set<string>();
+  return (form, recipe) => {
+    const measured = entry && requireForm(name, entry, form);
+    for (const sentence of [...(measured === undefined ? [] : [measured]), ...uncertified(recipe, form)]) {
+      if (!noticed.has(sentence)) onNotice?.(sentence);
+      noticed.add(sentence);
+    }
   };
 }

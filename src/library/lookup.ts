@@ -13,10 +13,15 @@ type Search = (
   terms: CallTerms,
 ) => Promise<{ results: readonly SearchResult[]; receipt: Receipt }>;
 
-/** Finds documents in an index. @throws UserError if it is empty */
+/** Finds documents in an index. @throws UserError if it is empty, or without categories */
 export async function lookupIn(index: SearchIndex, texts: readonly string[], search: Search): Promise<DocumentSource> {
   const { documents } = await index.counts();
   if (documents === 0) throw new UserError(`the index ${index.name} is empty; add documents with categories to it`, 2);
+  if (!(await index.hasCategories()))
+    throw new UserError(
+      `no document of the index ${index.name} has categories, which qzero reads; add documents with categories to it`,
+      2,
+    );
   return {
     searched: true,
     async find(place, { topK, retriever, excludeExact }, terms) {

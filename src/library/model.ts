@@ -1,3 +1,4 @@
+import path from "node:path";
 import { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { Classification, Reading } from "../engine/encoder/classifier.ts";
 import type { EncoderModel } from "../engine/encoder/encoder-model.ts";
@@ -43,6 +44,17 @@ import { beginning, classifyBy, embedBy, labelsFor, oneTextEach } from "./readin
 import { imageTextOf, type RecognizeCall, recognizeRequest } from "./recognize-request.ts";
 import { formOf, type Reading as PromptReading, requestOf } from "./request.ts";
 import { Runs } from "./runs.ts";
+import { withCalls } from "./tool-calls.ts";
+
+/** Learns the form of a prompt (undefined for ids), and the recipe that it runs under. */
+export type FormWatcher = (form: PromptForm | undefined, recipe: Recipe) => void;
+
+interface OpenOptions {
+  /** Called for each prompt that is to be answered; it may refuse it. */
+  readonly onForm?: FormWatcher;
+  /** The folder of the adapter that the model was loaded with. */
+  readonly adapter?: string | undefined;
+}
 
 /**
  * A loaded model. Calls run under their own recipe or the one it was loaded with. Dispose of it (`using`, or
@@ -51,6 +63,7 @@ import { Runs } from "./runs.ts";
 export class Model implements Disposable {
   readonly #loaded: LoadedModel;
   readonly #runs: Runs;
+  readonly #onForm: FormWatcher | undefined;
   #disposed = false;
   #recognizer: Promise<Recognizer> | undefined;
 
@@ -61,26 +74,21 @@ export class Model implements Disposable {
     private readonly lease: Lease | undefined,
     /** Milliseconds. */
     loadTime: number,
-    private readonly onForm: ((form: PromptForm | undefined) => void) | undefined,
+    { onForm, adapter }: OpenOptions,
   ) {
     this.#loaded = loaded;
-    this.#runs = new Runs(this, loaded.source, loadTime);
+    this.#onForm = onForm;
+    this.#runs = new Runs(this, loaded.source, loadTime, adapter && path.basename(path.resolve(adapter)));
   }
 
   /**
-   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began. `onForm` is
-   * called with the form of each prompt that is to be answered (undefined for ids), and may refuse it.
+   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began.
    * @throws UserError if the recipe cannot act in the model
    */
-  static async open(
-    loaded: LoadedModel,
-    recipe: Recipe,
-    started: number,
-    onForm?: (form: PromptForm | undefined) => void,
-  ): Promise<Model> {
+  static async open(loaded: LoadedModel, recipe: Recipe, started: number, options: OpenOptions = {}): Promise<Model> {
     try {
       const lease = await loaded.use(recipe);
-      return new Model(loaded, recipe, lease, performance.now() - started, onForm);
+      return new Model(loaded, recipe, lease, performance.now() - started, options);
     } catch (error) {
       loaded[Symbol.dispose]();
       throw error;
@@ -127,8 +135,8 @@ export class Model implements Disposable {
   }
 
   /** @throws UserError if the model's recipe was measured on prompts of another form */
-  checkForm(prompt: Prompt, options: PromptReading): void {
-    this.onForm?.(this.formOf(prompt, options));
+  checkForm(prompt: Prompt, options: PromptReading, recipe: Recipe = this.recipe): void {
+    this.#onForm?.(this.formOf(prompt, options), recipe);
   }
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
@@ -136,8 +144,14 @@ export class Model implements Disposable {
     const checked = given("generate's options", args.runOptions, options);
     const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     const time = new Stopwatch(arrived);
-    const request = await requestOf(this, given("generate's prompt", args.prompt, prompt), asked, time, signal);
-    yield* this.#runs.answer(request, checked);
+    const request = await requestOf(
+      this,
+      given("generate's prompt", args.prompt, prompt),
+      { ...asked, save },
+      time,
+      signal,
+    );
+    yield* withCalls(this.#runs.answer(request, checked), checked);
   }
 
   /** Streams an answer to ids and rows of the stream, as a pipeline has put them together. @throws UserError as `generate` does */
@@ -172,11 +186,14 @@ export class Model implements Disposable {
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<Completion> {
     const whole: Pick<Completion, "text" | "tokens" | "prompt"> = { text: "", tokens: [] };
-    for await (const { text, tokens, prompt: scored, finishReason, receipt } of this.generate(prompt, options)) {
+    for await (const { text, tokens, prompt: scored, finishReason, receipt, ...called } of this.generate(
+      prompt,
+      options,
+    )) {
       whole.text += text;
       whole.tokens.push(...tokens);
       if (scored) whole.prompt = [...scored];
-      if (finishReason && receipt) return { ...whole, finishReason, receipt };
+      if (finishReason && receipt) return { ...whole, ...called, finishReason, receipt };
     }
     throw new Error("an answer ended without its receipt");
   }

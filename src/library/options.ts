@@ -16,7 +16,7 @@ import type { Budget } from "../savings/auto/guarantee.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import type { Quant } from "../weights/prepared/weights.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
-import type { Mode } from "../weights/tokenizer/index.ts";
+import type { Json, Mode } from "../weights/tokenizer/index.ts";
 
 export interface LoadOptions extends ResolveOptions {
   /** The default savings of calls, each `name` or `name:key=value,…`, in order; none is dense. */
@@ -93,14 +93,16 @@ export interface AnswerOptions extends Saves {
    * prompt then runs; nothing comes from a cache.
    */
   promptLogprobs?: number | undefined;
+  /** False: the whole prompt runs, as if no earlier request had its beginning; nothing comes from a cache. */
+  cachePrompt?: boolean | undefined;
   /**
    * Constrains the answer, token by token: `"json"` for any JSON object, or a JSON schema. The answer parses unless
    * `maxTokens` cut it.
    */
   format?: Format | undefined;
   /**
-   * Functions that the model may call, in OpenAI's form. Calls are texts in the answer, `<tool_call>{"name",
-   * "arguments"}</tool_call>`, with arguments constrained to the function's schema.
+   * Functions that the model may call, in OpenAI's form. The answer's `toolCalls` are its calls, `content` is its text
+   * without them; in `text` they stand as the model writes them, `<tool_call>{"name", "arguments"}</tool_call>`.
    */
   tools?: readonly Tool[] | undefined;
   /**
@@ -175,8 +177,18 @@ export interface BatchRequest extends GenerateInput, AnswerOptions {
   prompt: Prompt;
 }
 
-/** A piece of an answer. The last one has `finishReason` and `receipt`. */
-export interface Chunk {
+/** A call of one of the request's `tools`, by its schema; JSON, so that a turn takes it as it is. */
+export type ToolCall = { readonly name: string; readonly arguments: { readonly [name: string]: Json } };
+
+/** What an answer that may call tools says and calls. */
+export interface Called {
+  /** Its text without the calls. */
+  content?: string;
+  toolCalls?: readonly ToolCall[];
+}
+
+/** A piece of an answer. The last one has `finishReason`, `receipt` and, if there are tools, what is called. */
+export interface Chunk extends Called {
   /** Text that is certain: never half a character, never the beginning of a stop string. */
   text: string;
   /** The tokens sampled since the last chunk, with log-probabilities if requested. */
@@ -190,7 +202,8 @@ export interface Chunk {
   receipt?: Receipt;
 }
 
-export interface Completion {
+export interface Completion extends Called {
+  /** As the model wrote it, calls included. */
   text: string;
   tokens: Sampled[];
   /** Like a chunk's. */

@@ -226,10 +226,14 @@ export class RoutePipeline implements Disposable {
   /** The whole answer at once: a Super that breaks off is replaced by Swift, too. */
   async route(prompt: Prompt, options: RunOptions = {}): Promise<RoutedCompletion> {
     const whole: Pick<Completion, "text" | "tokens"> = { text: "", tokens: [] };
-    for await (const { text, tokens, finishReason, receipt, route } of this.#routed(prompt, options, true)) {
+    for await (const { text, tokens, finishReason, receipt, route, prompt: _, ...called } of this.#routed(
+      prompt,
+      options,
+      true,
+    )) {
       whole.text += text;
       whole.tokens.push(...tokens);
-      if (finishReason && receipt && route) return { ...whole, finishReason, receipt, route };
+      if (finishReason && receipt && route) return { ...whole, ...called, finishReason, receipt, route };
     }
     throw new Error("an answer ended without its receipt");
   }

@@ -11,7 +11,7 @@ import { type Calling, callingOf } from "../engine/tools/calling.ts";
 import { blind, encodeWithPlaces, seenPrompt } from "../engine/vision/seen-prompt.ts";
 import { UserError } from "../util/errors.ts";
 import { begunAnswer, type PromptForm } from "../weights/tokenizer/index.ts";
-import type { Asked } from "./arguments.ts";
+import type { Asked, RequestOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
 /**
@@ -22,7 +22,7 @@ import type { Model } from "./model.ts";
 export async function requestOf(
   model: Pick<Model, "generative" | "language" | "checkForm">,
   prompt: Prompt,
-  asked: Asked,
+  { save, ...asked }: Asked & Pick<RequestOptions, "save">,
   time: Stopwatch,
   signal?: AbortSignal,
 ): Promise<Request> {
@@ -43,7 +43,7 @@ export async function requestOf(
     ...rest
   } = asked;
   if (prompt.length === 0 && !asked.suffix) throw new UserError("the prompt is empty, expected at least one token");
-  model.checkForm(prompt, asked);
+  model.checkForm(prompt, asked, save);
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const { generative } = model;
   if (images.length > 0) checkSeen(generative, asked);

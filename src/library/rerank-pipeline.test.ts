@@ -23,7 +23,7 @@ beforeAll(() => {
     cpSync(path.join(adapter, name), path.join(folder, name));
   const hash = (bytes: Buffer) => createHash("sha256").update(bytes).digest("hex");
   const data = { name: "lists", sha256: hash(Buffer.of()), lists: 1 };
-  const trained = { model: { name: "letters", sha256: hash(model) }, options, data };
+  const trained = { model: { name: "letters", sha256: hash(model) }, options, data, notice: "measured" };
   writeFileSync(path.join(folder, "first.json"), JSON.stringify(trained));
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -32,7 +32,7 @@ const documents = ["ab cd ef", "gh ij", "kl mn op", "qr"];
 
 /** The windows of a ranking, and the logits of the first. */
 async function ranked(given: string, more: { adapter?: string | undefined } = {}) {
-  using ranker = await openReranker(`${file}+first${given}`, { quant: "f32", ...more });
+  using ranker = await openReranker(`${file}+first${given}`, { quant: "f32", first: { presort: "none" }, ...more });
   const { windows } = await ranker.rerank("why", documents);
   return {
     places: windows.map(({ window }) => window),
@@ -54,4 +54,36 @@ test("the adapter that comes with a model and its windows are used at once; none
   const [plain, explicit] = [await ranked(`${same},adapter=none`), await ranked(same, { adapter })];
   expect(explicit.logits).toEqual(bundled.logits);
   expect(Math.max(...plain.logits.map((logit, i) => Math.abs(logit - bundled.logits[i]!)))).toBeGreaterThan(1e-3);
+});
+
+test("a list has the same ranking in any order, unless presort is none", async () => {
+  const reversed = documents.toReversed();
+  const ranking = async (list: readonly string[], presort?: string) => {
+    using ranker = await openReranker(`${file}+first@windowSize=4,stride=4`, {
+      quant: "f32",
+      ...(presort && { first: { presort } }),
+    });
+    return (await ranker.rerank("cd of ef", list)).order.map((i) => list[i]);
+  };
+  expect(await ranking(reversed)).toEqual(await ranking(documents));
+  expect(await ranking(reversed, "none")).not.toEqual(await ranking(documents, "none"));
+  const sentences = fileURLToPath(new URL("../engine/fixtures/sentences", import.meta.url));
+  expect(await ranking(reversed, sentences)).toEqual(await ranking(documents, sentences));
+});
+
+test("the notice of the adapter that comes with a model is given once, and only with that adapter", async () => {
+  const notices = async (given: string, adapter?: string) => {
+    const onNotice = vi.fn();
+    using ranker = await openReranker(`${file}+first@windowSize=3,stride=2${given}`, {
+      quant: "f32",
+      onNotice,
+      ...(adapter && { adapter }),
+    });
+    await ranker.rerank("why", documents);
+    await ranker.rerank("why", documents);
+    return onNotice.mock.calls;
+  };
+  expect(await notices("")).toEqual([["measured"]]);
+  expect(await notices(",adapter=none")).toEqual([]);
+  expect(await notices("", adapter)).toEqual([]);
 });

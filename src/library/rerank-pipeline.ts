@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Reranked, rerank } from "../pipelines/first/first.ts";
 import type { RankModel } from "../pipelines/first/model.ts";
-import { type FirstInput, type FirstName, parseFirst } from "../pipelines/first/options.ts";
+import { type FirstInput, type FirstName, parseFirst, presortModel } from "../pipelines/first/options.ts";
 import { optionsWith, trainedFor } from "../pipelines/first/trained.ts";
 import { WindowRanker } from "../pipelines/first/window.ts";
 import type { Recipe } from "../savings/recipe.ts";
@@ -25,8 +25,8 @@ const rerankerOptions = pipelineOptions.omit({ route: true, calibration: true, o
 });
 
 /**
- * Opens a listwise reranker by its name, `MODEL+first@windowSize=10`. The presorting encoder is loaded when a list is
- * long enough to need it. Missing models are downloaded.
+ * Opens a listwise reranker by its name, `MODEL+first@windowSize=10`. An encoder that presorts is loaded with the first
+ * list. Missing models are downloaded.
  * @throws UserError
  */
 export async function openReranker(name: string, options: RerankerOptions = {}): Promise<RerankPipeline> {
@@ -35,6 +35,7 @@ export async function openReranker(name: string, options: RerankerOptions = {}):
   if (!named) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
   const loading = { ...rest, ...(quant && { quant }) };
   const trained = rest.adapter === undefined ? await trainedWith(named, first, rest) : undefined;
+  if (trained?.notice !== undefined) rest.onNotice?.(trained.notice);
   const merged = { ...named, options: optionsWith(named, trained, first) };
   const model = await load(named.model, { ...loading, adapter: rest.adapter ?? trained?.folder });
   try {
@@ -51,7 +52,7 @@ async function trainedWith(named: FirstName, first: FirstInput, resolving: Resol
   return trainedFor(sha256, optionsWith(named, undefined, first));
 }
 
-/** A loaded model that orders lists, and the encoder that presorts long ones. Dispose of it to free both. */
+/** A loaded model that orders lists, and the encoder that presorts them, if one does. Dispose of it to free both. */
 export class RerankPipeline implements Disposable {
   readonly kind = "rerank";
   readonly name: string;
@@ -73,15 +74,14 @@ export class RerankPipeline implements Disposable {
     const { named } = this;
     const { ceiling, signal, onStopped, ...terms } = given("rerank's options", readOptions, options);
     const [q, all] = [given("rerank's query", text, query), given("rerank's texts", texts, documents)];
-    const long = named.options.presort !== "none" && all.length > named.options.rankEnd;
-    if (long) this.#presorter ??= this.openPresorter();
+    if (presortModel(named.options) !== undefined) this.#presorter ??= this.openPresorter();
     return rerank(this.#ranker, q, all, named.options, {
       ...terms,
       ...(signal && { signal }),
       ...(onStopped && { onStopped }),
       ceiling: ceiling?.flops,
       named: billedAs(named),
-      presorter: long ? await this.#presorter : undefined,
+      presorter: await this.#presorter,
     });
   }
 

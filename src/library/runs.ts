@@ -22,6 +22,7 @@ import { Biller, type RanUnder } from "./biller.ts";
 import type { Model } from "./model.ts";
 import type { BatchRequest, Chunk, Completion, Stoppable } from "./options.ts";
 import { requestOf } from "./request.ts";
+import { calledIn } from "./tool-calls.ts";
 
 /** A request among many, its options read. */
 type OneOfMany = Options & Pick<BatchRequest, "prompt"> & { readonly save?: Recipe | undefined };
@@ -49,8 +50,9 @@ export class Runs {
     private readonly source: ResolvedModel,
     /** Milliseconds. */
     loadTime: number,
+    adapter: string | undefined,
   ) {
-    this.#biller = new Biller(source.name, loadTime);
+    this.#biller = new Biller(source.name, loadTime, adapter);
   }
 
   /** True if one has computed numbers that are not finite. */
@@ -120,7 +122,11 @@ export class Runs {
     if (certificate === undefined || audit === false || !auditor || !scheduler) return undefined;
     if (!auditor.draws(facts?.conversation ?? "")) return undefined;
     return new AnswerAudit(auditor, (answer) =>
-      auditor.replay({ certificate, prompt, answer }, engine ?? this.model.language.engine, scheduler),
+      auditor.replay(
+        { certificate, model: this.source.name, prompt, answer },
+        engine ?? this.model.language.engine,
+        scheduler,
+      ),
     );
   }
 
@@ -146,7 +152,7 @@ export class Runs {
       const arrived = performance.now();
       for (const { prompt, save = this.model.recipe, ...asked } of all) {
         const time = new Stopwatch(arrived);
-        const request = await requestOf(this.model, prompt, asked, time, signal);
+        const request = await requestOf(this.model, prompt, { ...asked, save }, time, signal);
         const lease = await recipes.use(save);
         leases.push(lease);
         parsed.push({ ...request, plan: lease.plan(request.prompt.length, request.visual, request.facts) });
@@ -158,7 +164,7 @@ export class Runs {
       return answers.map(({ text, tokens, prompt, reason, usage }, i) => {
         const scored = prompt && { prompt: [...prompt] };
         const receipt = this.#biller.receipt(usage, ranUnder(leases[i]!, parsed[i]!.plan));
-        return { text, tokens: [...tokens], ...scored, finishReason: reason, receipt };
+        return { text, tokens: [...tokens], ...scored, ...calledIn(text, all[i]!), finishReason: reason, receipt };
       });
     } finally {
       for (const lease of leases) lease[Symbol.dispose]();

@@ -53,6 +53,11 @@ export class SearchIndex implements AsyncDisposable {
     return this.store.counts();
   }
 
+  /** True if a document has categories. */
+  hasCategories(): Promise<boolean> {
+    return this.store.hasCategories();
+  }
+
   /** Indexed terms of the mean chunk; 0 if there is none. */
   async meanTerms(): Promise<number> {
     const { chunks, terms } = await this.counts();

@@ -44,18 +44,18 @@ export function decoder(
 /**
  * Traits of an encoder; `has` says whether the checkpoint holds a tensor, for facts that a GGUF shows in no other way.
  */
-export interface EncoderTraits extends Omit<Traits<EncoderConfig>, "configure" | "defaults"> {
+export interface EncoderTraits extends Omit<Traits<EncoderConfig>, "configure"> {
   configure(fields: Fields, has: (tensor: string) => boolean): EncoderConfig;
 }
 
 /** Like `decoder`, for models in which every token sees every other. */
-export function encoder(name: string, { also = [], scheme, keys = {}, configure }: EncoderTraits) {
+export function encoder(name: string, { also = [], scheme, keys = {}, defaults, configure }: EncoderTraits) {
   return {
     names: [name, ...also],
     tensors: (checkpoint: Checkpoint) => namesOf(checkpoint, scheme),
     modules: (canonical: string) => modulesOf(canonical, scheme),
     open(weights: WeightSource): Encoder {
-      const fields = new Fields(weights.config, name, keys);
+      const fields = new Fields(weights.config, name, keys, defaults);
       return new Encoder(
         configure(fields, (tensor) => weights.has(tensor)),
         weights,

@@ -36,6 +36,7 @@ export const bertScheme: Scheme = {
  */
 export const bert = encoder("bert", {
   scheme: bertScheme,
+  defaults: { layer_norm_eps: 1e-12 },
   configure(fields, has) {
     fields.only("position_embedding_type", ["absolute"]);
     const types = typesOf(fields, has("token_types.weight"));

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ROTARY_STEP } from "../graph/index.ts";
+import type { Activation } from "../nn/mlp.ts";
 import type { Norm } from "../nn/norm.ts";
 import { UserError } from "../util/errors.ts";
 import type { ConfigSource } from "../weights/checkpoint.ts";
@@ -108,7 +109,7 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
     longRopeBeyond: rope.scaling?.type === "long" ? rope.scaling.original : undefined,
     window: () => undefined,
     learnedPositions: false,
-    attentionScale: 1 / Math.sqrt(config.headSize),
+    attentionScale: () => 1 / Math.sqrt(config.headSize),
     embeddingScale: 1,
     residualScale: 1,
     logitScale: 1,
@@ -129,7 +130,7 @@ function paddedHeads(
   return { headSize: padded, storedHeadSize: stored };
 }
 
-const encoderActivations: Readonly<Record<string, EncoderConfig["activation"]>> = {
+const activations: Readonly<Record<string, Activation>> = {
   gelu: "gelu",
   gelu_new: "gelu-tanh",
   gelu_pytorch_tanh: "gelu-tanh",
@@ -138,13 +139,14 @@ const encoderActivations: Readonly<Record<string, EncoderConfig["activation"]>> 
   silu: "silu",
 };
 
-function readActivation(fields: Fields): EncoderConfig["activation"] {
+/** The activation that a configuration names; `usual` if it names none. */
+export function readActivation(fields: Fields, key: string, usual: Activation): Activation {
   const { source, architecture } = fields;
-  const act = source.kind === "gguf" ? source.metadata.get(`${architecture}.hidden_act`) : fields.value("hidden_act");
-  const known = Object.keys(encoderActivations).join(", ");
+  const act = source.kind === "gguf" ? source.metadata.get(`${architecture}.hidden_act`) : fields.value(key);
+  if (act === undefined) return usual;
   return (
-    (typeof act === "string" ? encoderActivations[act] : act === undefined ? "gelu" : undefined) ??
-    fields.refuse("hidden_act", act, known)
+    (typeof act === "string" ? activations[act] : undefined) ??
+    fields.refuse(key, act, Object.keys(activations).join(", "))
   );
 }
 
@@ -157,7 +159,7 @@ export function readEncoder(
   const config = readSizes(fields, "layer", epsilon);
   fields.only("tie_word_embeddings", [true]);
   requireCausal(fields, false);
-  const activation = readActivation(fields);
+  const activation = readActivation(fields, "hidden_act", "gelu");
   return {
     ...config,
     norms: "after",

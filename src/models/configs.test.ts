@@ -38,9 +38,9 @@ const configure = (architecture: Architecture, name: string, changes?: Json) =>
 
 describe("what would change the numbers and is not supported is refused by name", () => {
   test.each<[Architecture, string, Json, string]>([
-    [llama, "llama-yarn", { hidden_act: "relu" }, 'config.json: "hidden_act" is "relu", expected "silu"'],
-    [gpt2, "gpt2", { activation_function: "gelu" }, '"activation_function" is "gelu", expected "gelu_new"'],
-    [gpt2, "gpt2", { scale_attn_by_inverse_layer_idx: true }, '"scale_attn_by_inverse_layer_idx" is true'],
+    [llama, "llama-yarn", { hidden_act: "relu2" }, 'config.json: "hidden_act" is "relu2", expected gelu, gelu_new, '],
+    [gpt2, "gpt2", { activation_function: "tanh" }, '"activation_function" is "tanh", expected gelu, gelu_new, '],
+    [gpt2, "gpt2", { scale_attn_by_inverse_layer_idx: 1 }, '"scale_attn_by_inverse_layer_idx" is 1, expected true or '],
     [llama, "llama-yarn", { is_causal: false }, '"is_causal" is false, expected true; nothing else is supported'],
     [gemma3, "gemma3", { use_bidirectional_attention: true }, '"use_bidirectional_attention" is true'],
     [gemma2, "gemma2", { layer_types: ["chunked_attention"] }, '"layer_types" is "chunked_attention"'],
@@ -132,7 +132,8 @@ describe("configurations of before transformers 5 say the same", () => {
     expect([config.window(0), config.window(5)]).toEqual([1024, undefined]);
     expect(config.rope(0)).toEqual({ theta: 1e4, headSize: 256, positions: 131072 });
     expect(config.rope(5)).toMatchObject({ theta: 1e6, scaling: { type: "linear", factor: 8 } });
-    expect(config).toMatchObject({ embeddingScale: Math.sqrt(2560), attentionScale: 1 / 16, epsilon: 1e-6 });
+    expect(config).toMatchObject({ embeddingScale: Math.sqrt(2560), epsilon: 1e-6 });
+    expect(config.attentionScale(0)).toBe(1 / 16);
     const refused = () => configure(gemma3, "gemma3-images", { text_config: [] });
     expect(refused).toThrow('"text_config" is [], expected an object');
   });

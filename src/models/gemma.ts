@@ -15,10 +15,11 @@ export function readGemma(
   fields.only("hidden_activation", ["gelu_pytorch_tanh"]);
   fields.only("hidden_act", ["gelu_pytorch_tanh"]);
   const base = readTransformer(fields, { norms: "around", activation: "gelu-tanh" });
+  const scale = attentionScale(fields, base);
   return {
     ...base,
     embeddingScale: Math.sqrt(base.hidden),
-    attentionScale: attentionScale(fields, base),
+    attentionScale: () => scale,
     attentionSoftcap: fields.optional("attn_logit_softcapping", "attn_logit_softcapping"),
     logitSoftcap: fields.optional("final_logit_softcapping", "final_logit_softcapping"),
     ...own(base),

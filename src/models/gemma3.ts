@@ -13,6 +13,7 @@ export const gemma3 = decoder("gemma3", {
   also: ["gemma3_text"],
   scheme: gemmaNames,
   unread: /^(model\.)?(vision_tower|multi_modal_projector)\./,
+  defaults: { rms_norm_eps: 1e-6, rope_theta: 1e6 },
   configure(whole) {
     const fields = textOf(whole);
     fields.only("use_bidirectional_attention", [false]);

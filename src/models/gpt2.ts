@@ -1,5 +1,5 @@
 import { decoder } from "./architecture.ts";
-import { readTransformer } from "./config.ts";
+import { readActivation, readTransformer } from "./config.ts";
 import type { Scheme, StoredAs } from "./names.ts";
 
 /** GPT-2's projections are stored [inputs, outputs]. */
@@ -32,17 +32,17 @@ export const gpt2 = decoder("gpt2", {
   },
   defaults: { layer_norm_eps: 1e-5 },
   configure(fields) {
-    fields.only("activation_function", ["gelu_new"]);
     fields.only("scale_attn_weights", [true]);
-    fields.only("scale_attn_by_inverse_layer_idx", [false]);
-    return readTransformer(fields, {
+    const config = readTransformer(fields, {
       norm: "layer",
       fused: true,
       biases: ["attn_qkv", "attn_output", "ffn_up", "ffn_down"],
-      activation: "gelu-tanh",
+      activation: readActivation(fields, "activation_function", "gelu-tanh"),
       gated: false,
       rope: () => undefined,
       learnedPositions: true,
     });
+    if (!fields.flag("scale_attn_by_inverse_layer_idx")) return config;
+    return { ...config, attentionScale: (layer) => config.attentionScale(layer) / (layer + 1) };
   },
 });

@@ -5,17 +5,21 @@ import { llamaNames } from "./names.ts";
 import type { TransformerConfig } from "./transformer.ts";
 
 /** Granite's multipliers, and how its checkpoints lay rotated pairs. */
-export const graniteScales = (fields: Fields): Partial<TransformerConfig> => ({
-  pairs: fields.gguf ? "interleaved" : "half",
-  attentionScale: fields.number("attention.scale", "attention_multiplier"),
-  embeddingScale: fields.number("embedding_scale", "embedding_multiplier"),
-  residualScale: fields.number("residual_scale", "residual_multiplier"),
-  logitScale: 1 / fields.number("logit_scale", "logits_scaling"),
-});
+export function graniteScales(fields: Fields): Partial<TransformerConfig> {
+  const attentionScale = fields.number("attention.scale", "attention_multiplier");
+  return {
+    pairs: fields.gguf ? "interleaved" : "half",
+    attentionScale: () => attentionScale,
+    embeddingScale: fields.number("embedding_scale", "embedding_multiplier"),
+    residualScale: fields.number("residual_scale", "residual_multiplier"),
+    logitScale: 1 / fields.number("logit_scale", "logits_scaling"),
+  };
+}
 
 /** Granite 3 (IBM 2024): Llama with multipliers on embeddings, attention scores, sublayers' outputs and logits. */
 export const granite = decoder("granite", {
   scheme: llamaNames,
+  defaults: { rms_norm_eps: 1e-6 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     return readTransformer(fields, graniteScales(fields));

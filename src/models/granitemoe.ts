@@ -12,6 +12,7 @@ export const graniteMoe = decoder("granitemoe", {
     ffn_up_exps: { name: "block_sparse_moe.input_linear", part: [1, 2] },
     ffn_down_exps: { name: "block_sparse_moe.output_linear", part: [0, 1] },
   }),
+  defaults: { rms_norm_eps: 1e-6 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     return readTransformer(fields, { ...graniteScales(fields), experts: readExperts(fields, mixtralKeys) });

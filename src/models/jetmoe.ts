@@ -14,11 +14,13 @@ const OFFICIAL: Readonly<Record<string, string>> = {
   max_position_embeddings: "n_positions",
 };
 
+const DEFAULTS = { rms_norm_eps: 1e-6 };
+
 /** The fields by transformers' keys, whichever of the two dialects they are in. */
 function inEitherDialect({ source, architecture }: Fields): Fields {
   if (source.kind === "gguf") throw new UserError(`${source.path}: GGUF has no JetMoE, expected safetensors`);
   const official = Object.entries(OFFICIAL).filter(([key, own]) => !(key in source.config) && own in source.config);
-  return new Fields(source, architecture, { head_dim: "kv_channels", ...Object.fromEntries(official) });
+  return new Fields(source, architecture, { head_dim: "kv_channels", ...Object.fromEntries(official) }, DEFAULTS);
 }
 
 /** The layers' norms take the class's default, not the configuration's. */

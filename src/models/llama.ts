@@ -1,5 +1,5 @@
 import { decoder } from "./architecture.ts";
-import { readTransformer } from "./config.ts";
+import { readActivation, readTransformer } from "./config.ts";
 import { mixtralKeys, readExperts } from "./experts-config.ts";
 import { llamaNames } from "./names.ts";
 
@@ -8,10 +8,10 @@ export const llama = decoder("llama", {
   scheme: llamaNames,
   defaults: { rms_norm_eps: 1e-6 },
   configure(fields) {
-    fields.only("hidden_act", ["silu"]);
     // llama.cpp's converter permutes q and k so that rotated pairs lie next to each other.
     const mixture = fields.has("expert_count", undefined) && fields.number("expert_count", undefined) > 0;
     return readTransformer(fields, {
+      activation: readActivation(fields, "hidden_act", "silu"),
       pairs: fields.gguf ? "interleaved" : "half",
       ...(mixture && { experts: readExperts(fields, mixtralKeys) }),
     });

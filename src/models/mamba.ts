@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { type MambaConfig, mamba, mambaStateSize, mambaStep } from "../nn/mamba.ts";
-import { UserError } from "../util/errors.ts";
 import { checkValues, recurrentSizes } from "./config.ts";
 import type { Fields } from "./fields.ts";
 import { recurrent } from "./recurrent.ts";
@@ -12,10 +11,13 @@ const schema = recurrentSizes.extend({
     .min(1)
     .max(1 << 17),
   stepRank: z.int().min(1).max(8192),
+  normEpsilon: z.number().min(0).optional(),
 });
 
+/** Falcon-Mamba's name of its own in config.json. */
+const FALCON = "falcon_mamba";
+
 function configure(fields: Fields) {
-  if (fields.has("ssm.dt_b_c_rms", undefined)) refuseNorms(fields);
   const shared = readRecurrent(fields, 16);
   const { hidden } = shared;
   const usual = fields.number(undefined, "expand", 2) * hidden;
@@ -23,6 +25,7 @@ function configure(fields: Fields) {
     ...shared,
     inner: fields.number("ssm.inner_size", "intermediate_size", usual),
     stepRank: fields.value("time_step_rank") === "auto" ? Math.ceil(hidden / 16) : readRank(fields, hidden),
+    normEpsilon: readNorms(fields, shared.epsilon),
   });
   const floats = mambaStateSize(sizesOf(config));
   return { ...config, heads: 0, kvHeads: 0, headSize: 0, recurrent: () => floats };
@@ -31,19 +34,30 @@ function configure(fields: Fields) {
 const readRank = (fields: Fields, hidden: number): number =>
   fields.number("ssm.time_step_rank", "time_step_rank", Math.ceil(hidden / 16));
 
-/** Falcon-Mamba normalises steps, B and C. */
-function refuseNorms({ source }: Fields): void {
-  const key = "mamba.ssm.dt_b_c_rms";
-  if (source.kind !== "gguf" || !source.metadata.boolean(key, false)) return;
-  throw new UserError(`${source.path}: "${key}" is true, expected false: norms of steps, B and C are not supported`);
+/** The epsilon of Falcon-Mamba's norms: of a GGUF, as in llama.cpp, that of its other norms. */
+function readNorms(fields: Fields, epsilon: number): number | undefined {
+  const { source } = fields;
+  if (source.kind === "gguf") return source.metadata.boolean("mamba.ssm.dt_b_c_rms", false) ? epsilon : undefined;
+  return fields.value("model_type") === FALCON ? fields.number(undefined, "mixer_rms_eps", 1e-6) : undefined;
 }
 
-const sizesOf = ({ hidden, inner, stateSize, stepRank, convWidth }: z.infer<typeof schema>): MambaConfig => ({
-  ...{ hidden, inner, stateSize, stepRank, convWidth },
+const sizesOf = ({
+  hidden,
+  inner,
+  stateSize,
+  stepRank,
+  convWidth,
+  normEpsilon,
+}: z.infer<typeof schema>): MambaConfig => ({
+  ...{ hidden, inner, stateSize, stepRank, convWidth, normEpsilon },
 });
 
-/** Mamba (Gu & Dao 2023): a selective state space with decays of each channel's own; no attention, no feed-forward. */
+/**
+ * Mamba (Gu & Dao 2023): a selective state space with decays of each channel's own; no attention, no feed-forward. In
+ * Falcon-Mamba (Zuo et al. 2024) three norms more.
+ */
 export const mambaArchitecture = recurrent("mamba", {
+  also: [FALCON],
   bare: { ssm_a_log: "A_log", ssm_d: "D" },
   shapes: ({ inner, stateSize, convWidth }) => ({
     huggingface: { "ssm_conv1d.weight": [inner, 1, convWidth], ssm_a_log: [inner, stateSize] },

@@ -12,6 +12,7 @@ export const mixtral = decoder("mixtral", {
     ffn_up_exps: "block_sparse_moe.experts.{expert}.w3",
     ffn_down_exps: "block_sparse_moe.experts.{expert}.w2",
   }),
+  defaults: { rms_norm_eps: 1e-5, rope_theta: 1e6 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     return readTransformer(fields, {

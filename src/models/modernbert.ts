@@ -30,6 +30,7 @@ export const modernbert = encoder("modern-bert", {
     },
   },
   keys: { layer_norm_eps: "norm_eps", hidden_act: "hidden_activation" },
+  defaults: { layer_norm_eps: 1e-5 },
   configure(fields) {
     fields.only("classifier_activation", ["gelu"]);
     const head = { dense: "cls", norm: "cls.norm", activation: "gelu" } as const;
@@ -75,9 +76,10 @@ function rotaries(fields: Fields) {
     readRope(fields, size, context, `${kind}_attention`),
   ) as [RopeConfig, RopeConfig];
   // Before transformers 5, each kind had its own key for the base.
+  const whole = fields.gguf || fields.has(undefined, "rope_parameters") ? far.theta : 160_000;
   const nearby = fields.gguf ? 10000 : near.theta;
   return {
-    far: { ...far, theta: fields.number(undefined, "global_rope_theta", far.theta) },
+    far: { ...far, theta: fields.number(undefined, "global_rope_theta", whole) },
     near: { ...near, theta: fields.number("rope.freq_base_swa", "local_rope_theta", nearby) },
   };
 }

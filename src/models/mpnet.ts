@@ -20,6 +20,7 @@ export const mpnet = encoder("mpnet", {
     prefixes: ["mpnet.", ""],
     top: { ...robertaTop, attn_rel_b: "encoder.relative_attention_bias" },
   },
+  defaults: { layer_norm_eps: 1e-12 },
   configure(fields) {
     fields.only("relative_attention_num_buckets", [BUCKETS]);
     return readEncoder(fields, {

@@ -29,6 +29,7 @@ export const nomicbert = encoder("nomic-bert", {
       mlm_output: "/cls.predictions",
     },
   },
+  defaults: { layer_norm_eps: 1e-12, rope_theta: 1000 },
   configure(fields, has) {
     fields.only("hidden_act", ["silu"]);
     const rope = readRope(

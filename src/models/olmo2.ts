@@ -8,6 +8,7 @@ export const olmo2 = decoder("olmo2", {
     post_attention_norm: "post_attention_layernorm",
     post_ffw_norm: "post_feedforward_layernorm",
   }),
+  defaults: { rms_norm_eps: 1e-5 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     return readTransformer(fields, { norms: "after", headNorm: "width" });

@@ -33,6 +33,7 @@ export const qwen2Moe = decoder("qwen2moe", {
     ffn_up_shexp: "mlp.shared_expert.up_proj",
     ffn_down_shexp: "mlp.shared_expert.down_proj",
   }),
+  defaults: { rms_norm_eps: 1e-6 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     fields.only("qkv_bias", [true]);

@@ -8,6 +8,7 @@ import { qwenExperts, readQwenExperts } from "./qwen2-moe.ts";
 export const qwen3Moe = decoder("qwen3moe", {
   also: ["qwen3_moe"],
   scheme: withParts(llamaNames, qwenExperts),
+  defaults: { rms_norm_eps: 1e-6 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     const experts = readQwenExperts(fields, fields.gguf);

@@ -20,6 +20,7 @@ export const roberta = encoder("roberta", {
     prefixes: ["roberta.", ""],
     top: robertaTop,
   },
+  defaults: { layer_norm_eps: 1e-12 },
   configure(fields) {
     fields.only("position_embedding_type", ["absolute"]);
     const firstPosition = fields.number(undefined, "pad_token_id", 1) + 1;

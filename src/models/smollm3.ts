@@ -7,6 +7,7 @@ import { qwenWindow } from "./qwen2.ts";
 /** SmolLM3 (Hugging Face 2025): Llama that rotates nothing in every fourth layer. */
 export const smollm3 = decoder("smollm3", {
   scheme: llamaNames,
+  defaults: { rms_norm_eps: 1e-6, rope_theta: 2e6 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
     const base = readTransformer(fields, { pairs: fields.gguf ? "interleaved" : "half", window: qwenWindow(fields) });

@@ -53,7 +53,8 @@ export interface TransformerConfig extends DecoderConfig {
   window(layer: number): number | undefined;
   /** True if each position has a vector that is added to its token's (`position_embd`). */
   readonly learnedPositions: boolean;
-  readonly attentionScale: number;
+  /** A layer's factor for the products of its queries and keys. */
+  attentionScale(layer: number): number;
   readonly embeddingScale: number;
   /** A factor for a sublayer's output before it is added to the stream. */
   readonly residualScale: number;
@@ -77,10 +78,11 @@ export class Transformer implements Decoder {
   }
 
   attention(layer: number) {
-    const { heads, kvHeads, headSize, attentionScale, pairs, attentionSoftcap: softcap } = this.config;
+    const { heads, kvHeads, headSize, pairs, attentionSoftcap: softcap } = this.config;
     const rope = this.config.rope(layer);
     return {
-      ...{ heads, kvHeads, headSize, scale: attentionScale, rotary: rope ? pairs : ("none" as const) },
+      ...{ heads, kvHeads, headSize, rotary: rope ? pairs : ("none" as const) },
+      scale: this.config.attentionScale(layer),
       ...(rope && rope.headSize !== headSizeOf(this.config) && { rotated: rope.headSize }),
       window: this.config.window(layer),
       softcap,

@@ -172,8 +172,13 @@ test("x and the gate are told apart", () => {
   expect(far(y, rows.flat())).toBeGreaterThan(1e-3);
 });
 
-test.each([true, false])("ONNX Runtime computes a mixer, trained %s", async (trains) => {
-  const wide: MambaConfig = { hidden: 24, inner: 40, stateSize: 16, stepRank: 2, convWidth: 4 };
+test.each([
+  [true, undefined],
+  [false, undefined],
+  [true, 1e-3],
+  [false, 1e-3],
+])("ONNX Runtime computes a mixer, trained %s, norms' epsilon %s", async (trains, normEpsilon) => {
+  const wide: MambaConfig = { hidden: 24, inner: 40, stateSize: 16, stepRank: 2, convWidth: 4, normEpsilon };
   const random = seededRandom(1);
   const feed = (shape: readonly number[], value: () => number): Feed => {
     const data = Float32Array.from({ length: shape.reduce((n, size) => n * size, 1) }, value);

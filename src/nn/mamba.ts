@@ -16,6 +16,7 @@ import {
   times,
 } from "../graph/index.ts";
 import type { MixerWeights } from "./mixer-weights.ts";
+import { plainRmsNorm } from "./norm.ts";
 
 /** The sizes of a Mamba mixer (Gu & Dao 2023). */
 export interface MambaConfig {
@@ -29,6 +30,8 @@ export interface MambaConfig {
   readonly stepRank: number;
   /** Tokens that the convolution sees, a token's own included. */
   readonly convWidth: number;
+  /** Of Falcon-Mamba's norms of what steps are made of, of B and of C; undefined: there are none. */
+  readonly normEpsilon?: number | undefined;
 }
 
 /** A mixer's weights, named and laid out as in Hugging Face's checkpoints: matrices [outputs, inputs]. */
@@ -129,9 +132,11 @@ class Block {
   }
 
   scanned(x: Tensor): Scanned {
-    const { inner, stateSize, stepRank } = this.config;
+    const { inner, stateSize, stepRank, normEpsilon } = this.config;
     const packed = this.weights.project(x, "x_proj", stepRank + 2 * stateSize);
-    const [low, b, c] = split(packed, 2, [stepRank, stateSize, stateSize]) as [Tensor, Tensor, Tensor];
+    const norm = (part: Tensor) => (normEpsilon === undefined ? part : plainRmsNorm(part, normEpsilon));
+    const parts = split(packed, 2, [stepRank, stateSize, stateSize]).map(norm);
+    const [low, b, c] = parts as [Tensor, Tensor, Tensor];
     const steps = softplus(this.weights.project(low, "dt_proj", inner, true));
     const decay = times(spread(steps, 3, stateSize), this.weights.rates([inner, stateSize]));
     const flat = reshape(decay, [...x.shape.slice(0, 2), inner * stateSize]);

@@ -1,4 +1,21 @@
-import { concat, layerNorm, reshape, rmsNorm, skipLayerNorm, skipRmsNorm, split, type Tensor } from "../graph/index.ts";
+import {
+  concat,
+  divide,
+  full,
+  layerNorm,
+  plus,
+  reshape,
+  rmsNorm,
+  scale,
+  skipLayerNorm,
+  skipRmsNorm,
+  split,
+  spread,
+  sqrt,
+  sum,
+  type Tensor,
+  times,
+} from "../graph/index.ts";
 
 /** A norm with its weights: by root mean square, or by mean and deviation. */
 export interface Norm {
@@ -11,6 +28,13 @@ export interface Norm {
 
 export function normalise(x: Tensor, { kind, gain, shift, epsilon }: Norm): Tensor {
   return kind === "rms" ? rmsNorm(x, gain, epsilon) : layerNorm(x, gain, shift, epsilon);
+}
+
+/** x over its root mean square on the last axis, without a gain. */
+export function plainRmsNorm(x: Tensor, epsilon: number): Tensor {
+  const axis = x.shape.length - 1;
+  const mean = scale(sum(times(x, x), axis), 1 / Number(x.shape[axis]));
+  return divide(x, spread(sqrt(plus(mean, full(mean, epsilon))), axis, x));
 }
 
 /** The norm of x + residual, and that sum. */

@@ -1,4 +1,15 @@
 import type { ModelForm } from "../weights/prepared/quant.ts";
+import { formNames, type PromptForm } from "../weights/tokenizer/index.ts";
+import type { Recipe } from "./recipe.ts";
+
+/** A sentence for each saving whose risk is certified on prompts of another form than this one; `form`: undefined for ids. */
+export const uncertified = (recipe: Recipe, form: PromptForm | undefined): string[] =>
+  recipe.flatMap(({ saving, options, text }) => {
+    const certified = saving.certifiedOn?.(options);
+    if (form === undefined || certified === undefined || certified === form) return [];
+    const [own, read] = [formNames[certified], formNames[form]];
+    return [`${text} is certified on ${own}, and this prompt is read as ${read}: its risk is not certified here`];
+  });
 
 /** Tells the user if what was learnt in `file` was learnt while the model's weights ran in another form than they do here. */
 export function noticeForm(

@@ -7,7 +7,7 @@ import { readKeptJson } from "../weights/json-file.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import { home } from "../weights/sources/home.ts";
 import { modelHash, type ResolvedModel } from "../weights/sources/index.ts";
-import { type PromptForm, questionForm } from "../weights/tokenizer/index.ts";
+import { formNames, type PromptForm, questionForm } from "../weights/tokenizer/index.ts";
 import { absoluteText, resolvedText } from "./files.ts";
 import { checkSeams, earlierStep, parseRecipe, type Recipe } from "./recipe.ts";
 
@@ -211,5 +211,3 @@ export function requireForm(
     2,
   );
 }
-
-const formNames: Readonly<Record<PromptForm, string>> = { chat: "a chat", raw: "plain text" };

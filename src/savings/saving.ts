@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Decoder } from "../models/decoder.ts";
+import type { PromptForm } from "../weights/tokenizer/index.ts";
 import type { Calibration } from "./calibration.ts";
 import type { LayerMask } from "./masks.ts";
 import type { PlanPart, PlanRequest } from "./plan.ts";
@@ -51,6 +52,8 @@ export interface Saving<O = unknown> {
    * @throws UserError like `check`
    */
   prepare(options: O, host: SavingHost): Promise<PreparedSaving | undefined>;
+  /** The form of the prompts on which a risk among the options is certified; absent, or undefined: it certifies nothing. */
+  certifiedOn?(options: O): PromptForm | undefined;
   /**
    * The saving in training, one mask a layer; absent: no model is trained with it.
    * @throws UserError if the model cannot be trained so

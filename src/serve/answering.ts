@@ -1,3 +1,4 @@
+import type { ZodType } from "zod";
 import { isObject } from "../weights/json.ts";
 import { forwardedFields } from "./fleet/fields.ts";
 import { answerOf } from "./fleet/proxy.ts";
@@ -5,7 +6,7 @@ import { accepted, type Endpoint, isAsking } from "./http/endpoint.ts";
 import { errorResponse, failure, HttpError } from "./http/errors.ts";
 import { readJson } from "./http/json.ts";
 import { type Events, eventStream, type StreamWatcher } from "./http/stream.ts";
-import { ignoredFields, ignoredHeader } from "./http/unknown-fields.ts";
+import { ignoredFields, ignoredHeader, takesField } from "./http/unknown-fields.ts";
 import type { Access } from "./keys/access.ts";
 import { type Limits, MOST_DEPTH, MOST_VALUES } from "./limits.ts";
 import { RequestLine } from "./request-line.ts";
@@ -72,9 +73,10 @@ export class Answering {
     const caller = await this.access.check(request, it);
     line.note({ key: caller.key?.id });
     const rates = caller.key && isAsking(it) ? all.enter(caller.key) : {};
-    const body = it.input && (await bodyOf(it, request, limits));
+    const sent = it.input && (await bodyOf(it, request, limits));
+    const body = it.input && withModel(it.input, sent, this.context.catalogue.only);
     if (isAsking(it)) line.note({ model: modelIn(body) });
-    const ignored = it.input ? ignoredFields(it.input, body, forwardedFields(this.context, it, modelIn(body))) : [];
+    const ignored = it.input ? ignoredFields(it.input, sent, forwardedFields(this.context, it, modelIn(body))) : [];
     const input = it.input && accepted(it.input, body);
     if (logPrompts && isAsking(it)) log.info({ path: it.paths[0], key: caller.key?.id, request: body }, "a request");
     return { caller, headers: { ...rates, ...ignoredHeader(ignored) }, body, input };
@@ -94,6 +96,12 @@ export class Answering {
       },
     };
   }
+}
+
+/** A request that names no model is for the server's only one. */
+function withModel(schema: ZodType, body: unknown, only: string | undefined): unknown {
+  if (only === undefined || !isObject(body) || !takesField(schema, "model")) return body;
+  return body["model"] === undefined || body["model"] === "" ? { ...body, model: only } : body;
 }
 
 function modelIn(body: unknown): string | undefined {

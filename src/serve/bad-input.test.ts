@@ -119,7 +119,7 @@ const completions: Bad[] = (
       400,
       "the body's JSON is nested more than 32 levels deep",
     ],
-    ["no model", { prompt: "x" }, 400, "model: expected a model's name, got nothing"],
+    ["no model", { prompt: "x" }, 400, "model: expected one of tiny, sentences, ranker, labels, got nothing"],
     ["a model that is a number", { ...text, model: 7 }, 400, "model: expected a model's name, got 7"],
     ["a slip in the model", { ...text, model: "tinny" }, 404, 'no model is called "tinny" here; did you mean "tiny"?'],
     [

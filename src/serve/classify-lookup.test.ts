@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createIndex } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
+import { measuredNotice } from "../pipelines/qzero/measured.ts";
 import { smallVectors } from "../pipelines/qzero/vectors.testing.ts";
 import { Indexes } from "./indexes.ts";
 import { termsSchema } from "./keys/terms.ts";
@@ -24,11 +25,13 @@ beforeAll(async () => {
     ["wiki", "none"],
     ["vectors", folder],
     ["empty", "none"],
+    ["plain", "none"],
   ] as const) {
     await using index = await createIndex(name, { embedding });
-    if (name !== "empty") await index.add(documents);
+    if (name === "plain") await index.add([{ id: "a", text: "Zun won the cup." }]);
+    else if (name !== "empty") await index.add(documents);
   }
-  const indexes = await Indexes.open(["wiki", "vectors", "empty"], undefined);
+  const indexes = await Indexes.open(["wiki", "vectors", "empty", "plain"], undefined);
   server = await serveModels(TINY, { indexes, vectors: smallVectors() });
 });
 afterAll(async () => {
@@ -68,10 +71,17 @@ describe("POST /v1/classify with retrieval", () => {
     expect(await jsonOf(fetch(`${server.url}/v1/receipts/${receipt.id}`))).toEqual(receipt);
   });
 
+  test("the log says once for each kind of model what looking up gains", async () => {
+    for (const model of ["small", "small", "sentences"]) await classify({ model, retrieval: always });
+    const said = (notice: string) => server.logged.filter((line) => line.includes(notice)).length;
+    expect((["words", "encoder"] as const).map((kind) => said(measuredNotice(kind)))).toEqual([1, 1]);
+  });
+
   test("label words, of which the closest counts, and documents of the caller", async () => {
     const labels = { play: ["odd", "sports"], money: "finance" };
     const evidence = [[{ title: "T", categories: ["goal", "goal"] }]];
-    const { data, receipt } = await jsonOf(classify({ input: "x", labels, evidence }));
+    const retrieval = { mode: "append" };
+    const { data, receipt } = await jsonOf(classify({ input: "x", labels, evidence, retrieval }));
     expect(data).toEqual([
       { index: 0, label: "play", scores: { play: 2, money: 0 }, retrieved: true, fallback: false },
     ]);
@@ -79,7 +89,7 @@ describe("POST /v1/classify with retrieval", () => {
   });
 
   test("an encoder, whose index has vectors of the same model", async () => {
-    const retrieval = { index: "vectors", when: "always", retriever: "dense", top_k: 1 };
+    const retrieval = { index: "vectors", mode: "append", when: "always", retriever: "dense", top_k: 1 };
     const { data, receipt } = await jsonOf(classify({ model: "sentences", retrieval, explain: true }));
     expect(data[0].explanation.documents).toHaveLength(1);
     expect(data[0].explanation.read.tokens.read).toBeGreaterThan(4);
@@ -95,6 +105,7 @@ describe("POST /v1/classify with retrieval", () => {
     [{ retrieval: always, input: " " }, 400, "text 1 is empty, expected at least one word"],
     [{ retrieval: { index: "wik" } }, 404, 'no index is called "wik" here; did you mean "wiki"?'],
     [{ retrieval: { index: "empty" } }, 400, "the index empty is empty; add documents with categories to it"],
+    [{ retrieval: { index: "plain" } }, 400, "no document of the index plain has categories, which qzero reads"],
     [{ retrieval: {} }, 400, "retrieval.index: expected an index, or evidence"],
     [{ retrieval: { ...always, retriever: "dense" } }, 400, "the index wiki has no vectors; search it by bm25"],
     [{ retrieval: { ...always, top_k: 0 } }, 400, "retrieval.top_k: must be at least 1 (got 0)"],

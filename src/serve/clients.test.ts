@@ -86,6 +86,15 @@ test("a last assistant's message is continued, and the answer is the rest", asyn
   }
 });
 
+test("an assistant's message alone is not continued, and a request that says so is refused", async () => {
+  const messages = [{ role: "assistant", content: "The capital of France is" }];
+  const refused = await post(server, "/v1/chat/completions", { ...question, messages, continue_final_message: true });
+  expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
+    400,
+    "continue_final_message: expected false: the last message is not the assistant's text after another message, got true",
+  ]);
+});
+
 test.each([
   [{ continue_final_message: true }, "continue_final_message", /expected false: the last message is not/],
   [{ add_generation_prompt: false }, "add_generation_prompt", /expected true/],

@@ -251,11 +251,16 @@ describe("what there is", () => {
   test("models, savings, recipes", async () => {
     const { data: models } = await get("/v1/models");
     expect(models.map((m: { id: string }) => m.id)).toEqual(["tiny", "sentences", "ranker", "labels"]);
+    expect(models.map((m: { kind: string }) => m.kind)).toEqual(["decoder", "encoder", "encoder", "encoder"]);
     expect(await get("/v1/models/tiny")).toEqual(models[0]);
     const { data: savings } = await get("/v1/savings");
     const saving = { name: "xattention", needs: ["attention"], options: expect.objectContaining({ type: "object" }) };
     expect(savings).toContainEqual(expect.objectContaining(saving));
-    expect(savings).toContainEqual(expect.objectContaining({ kind: "pipeline", name: "route" }));
+    expect(savings).toContainEqual(expect.objectContaining({ kind: "pipeline", name: "route", models: [] }));
+    const takers = Object.fromEntries(
+      savings.map(({ name, models }: { name: string; models: string[] }) => [name, models]),
+    );
+    expect([takers["lookup"], takers["exit"]]).toEqual([["tiny"], []]);
     expect((await get("/v1/recipes")).object).toBe("list");
   });
 

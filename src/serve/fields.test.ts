@@ -56,6 +56,19 @@ describe("an answer is held to a schema, however other servers' clients ask for 
   });
 });
 
+test("cache_prompt: false runs the whole prompt again, and leaves it to others", async () => {
+  const prompt = "the same beginning, more than once";
+  const cached = async (fields: object) => {
+    const { receipt } = await jsonOf(post(server, PATH, { ...text, prompt, ...fields }));
+    return [receipt.tokens.cached, receipt.tokens.prompt] as const;
+  };
+  const [first, length] = await cached({ cache_prompt: false });
+  expect(first).toBe(0);
+  expect(await cached({ cache_prompt: false })).toEqual([0, length]);
+  expect(await cached({})).toEqual([length - 1, length]);
+  expect(await cached({ cache_prompt: false, savings: ["lookup"] })).toEqual([0, length]);
+});
+
 describe("fields that nothing here reads", () => {
   test.each([false, true])("are told in a header, stream: %s", async (stream) => {
     const response = await post(server, PATH, { ...text, stream, user: "me", whatever: { deep: [1] } });

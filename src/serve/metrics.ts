@@ -1,5 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Receipt } from "../ledger/receipt.ts";
+import type { Audits } from "./audits.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Pool } from "./models/pool.ts";
 
@@ -40,7 +41,11 @@ export class Metrics {
   readonly #decoding = this.#counter("modicum:decode_seconds_total", "time of generating after a prompt", bySaving);
   readonly #decoded = this.#counter("modicum:decode_tokens_total", "tokens generated in that time", bySaving);
 
-  constructor(pool: Pick<Pool, "list" | "waiting">, fleet: Pick<Fleet, "list" | "running">) {
+  constructor(
+    pool: Pick<Pool, "list" | "waiting">,
+    fleet: Pick<Fleet, "list" | "running">,
+    audits: Pick<Audits, "list">,
+  ) {
     const remote = () => fleet.running().map((it) => ({ ...it, running: it.users }));
     const work = { list: () => [...pool.list(), ...pool.waiting(), ...remote()] };
     collectDefaultMetrics({ register: this.registry });
@@ -64,6 +69,16 @@ export class Metrics {
       "bytes of keys and values, of answers under way and kept of those that have ended",
       counted(pool, ({ keyValues }) => keyValues?.bytes ?? 0),
     );
+    this.#gauge(
+      "modicum:audit_wealth",
+      "wealth bet against a certificate; it is off at 1/(1 - confidence)",
+      (gauge) => {
+        for (const { certificate, wealth } of audits.list()) gauge.set({ certificate }, wealth);
+      },
+    );
+    this.#gauge("modicum:recipe_off", "whether an audit has switched a certificate off", (gauge) => {
+      for (const { certificate, off } of audits.list()) gauge.set({ certificate }, Number(off));
+    });
     this.#gauge("modicum:server_up", "whether a server behind a model answers", (gauge) => {
       for (const { options, servers } of fleet.list())
         for (const { name, up } of servers) gauge.set({ model_name: options.name, server: name }, Number(up));
@@ -76,7 +91,7 @@ export class Metrics {
       gauge.reset();
       read(gauge);
     };
-    const config = { name, help, registers: [this.registry], labelNames: [...model, "server"] };
+    const config = { name, help, registers: [this.registry], labelNames: [...model, "server", "certificate"] };
     new Gauge({
       ...config,
       collect() {

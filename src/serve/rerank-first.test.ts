@@ -1,18 +1,42 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tinyWithLetters } from "../engine/listwise/letters.testing.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-first-"));
+vi.mock("../util/bundled-folders.ts", async (original) => {
+  const { bundledFolders } = await original<typeof import("../util/bundled-folders.ts")>();
+  return { bundledFolders: (kind: string, file: string) => (kind === "first" ? [folder] : bundledFolders(kind, file)) };
+});
+
+/** A model with an adapter of its own, which has a notice. */
+function writeTrained(file: string): void {
+  const model = Buffer.concat([tinyWithLetters(), Buffer.alloc(32)]);
+  writeFileSync(file, model);
+  const adapter = fileURLToPath(new URL("../weights/adapter/fixtures/llama-gguf", import.meta.url));
+  for (const name of ["adapter_config.json", "adapter_model.safetensors"])
+    cpSync(path.join(adapter, name), path.join(folder, name));
+  const sha256 = createHash("sha256").update(model).digest("hex");
+  const options = { windowSize: 4, stride: 2, maxPassageWords: 2 };
+  const data = { name: "lists", sha256, lists: 1 };
+  const trained = { model: { name: "trained", sha256 }, options, data, notice: "measured" };
+  writeFileSync(path.join(folder, "first.json"), JSON.stringify(trained));
+}
+
 let server: Testing;
 beforeAll(async () => {
   const file = path.join(folder, "letters.gguf");
   writeFileSync(file, tinyWithLetters());
+  const trained = path.join(folder, "trained.gguf");
+  writeTrained(trained);
   server = await serveModels([
     `letters=${file}`,
+    `trained=${trained}`,
     ...TINY.slice(0, 2),
     "letters+first@windowSize=4,stride=2,presort=none",
   ]);
@@ -44,7 +68,7 @@ test("an encoder presorts, letters order the front, and the rest keep their orde
   expect(order.slice(6)).toEqual(sorted.results.slice(6).map(({ index }: { index: number }) => index));
   expect(receiptSchema.parse(receipt)).toMatchObject({
     ...{ model: "letters+first", recipe: ["first:windowSize=4,stride=2,rankEnd=6,presort=sentences"], estimated: true },
-    work: { windows: { dense: 2, run: 2 }, calls: { letters: { dense: 2, run: 2 }, sentences: { dense: 1, run: 1 } } },
+    work: { windows: { dense: 2, run: 2 }, calls: { letters: { dense: 2, run: 2 }, sentences: { dense: 0, run: 1 } } },
   });
   expect(receipt.work.decoded.run).toBe(2);
   expect(usage.completion_tokens).toBe(2);
@@ -68,7 +92,7 @@ test.each([
   ["letter+first", 404, 'no model is called "letter" here; did you mean "letters"?'],
   ["sentences+first@presort=none", 400, "sentences is an encoder, which embeds or classifies texts"],
   ["tiny+first@windowSize=4,stride=2,presort=none", 400, "the letter A is no token, and first ranks by letters"],
-  ["letters+first@windowSize=4,stride=2,rankEnd=6", 404, "@presort=none keeps the given order"],
+  ["letters+first@windowSize=4,stride=2,presort=minilm", 404, "@presort=bm25 needs none"],
 ])("%s is refused", async (model, status, sentence) => {
   const [got, message] = await refusal(ask(model));
   expect(message).toContain(sentence);
@@ -81,6 +105,29 @@ test("documents with identifiers, a chat's marks or control characters are data;
   expect(results.map(({ index }: { index: number }) => index).sort()).toEqual([...odd.keys()]);
   const [status, message] = await refusal(ask("letters+first", { documents: ["a", ""] }));
   expect([status, message]).toEqual([400, expect.stringMatching(/^documents\.1.*must not be empty/)]);
+});
+
+test("a short list is presorted, too: its order does not count, unless the request says presort none", async () => {
+  const six = documents.slice(0, 6);
+  const ranking = async (list: readonly string[], presort?: string) => {
+    const model = "letters+first@windowSize=6,stride=6";
+    const { results, receipt } = await jsonOf(ask(model, { documents: list, presort }));
+    return { texts: results.map(({ index }: { index: number }) => list[index]), work: receipt.work };
+  };
+  const [one, other] = [await ranking(six), await ranking(six.toReversed())];
+  expect(other.texts).toEqual(one.texts);
+  expect(one.work.presorted).toEqual({ dense: 0, run: 6 });
+  const unsorted = await ranking(six.toReversed(), "none");
+  expect(unsorted.texts).not.toEqual(one.texts);
+  expect(unsorted.work).not.toHaveProperty("presorted");
+  expect((await ranking(six, "sentences")).work.calls.sentences).toEqual({ dense: 0, run: 1 });
+  const [status, message] = await refusal(ask("sentences", { presort: "none" }));
+  expect([status, message]).toEqual([400, expect.stringContaining("expected presort for a listwise reranker")]);
+});
+
+test("the notice of the adapter that comes with a model is logged once", async () => {
+  for (let i = 0; i < 2; i++) expect((await ask("trained+first")).status).toBe(200);
+  expect(server.logged.filter((line) => line.includes("measured"))).toHaveLength(1);
 });
 
 test("rank_end says how many are reordered, and is for listwise rerankers alone", async () => {

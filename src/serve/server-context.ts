@@ -41,7 +41,7 @@ export interface ServerContext {
 export const fingerprintOf = ({ version }: Pick<ServerContext, "version">): string => `build-${version}`;
 
 /**
- * Compares the form in which a model reads a prompt with the evidence of the request's registered recipe.
+ * Compares the form in which a model reads a prompt with the evidence of the request's recipe.
  * @throws UserError if the recipe was measured on prompts of the other form
  */
 export function checkForm(
@@ -50,7 +50,7 @@ export function checkForm(
   model: Model,
   { prompt, options }: { readonly prompt: Prompt; readonly options: RunOptions },
 ): void {
-  if (!chosen.registered) return;
+  if (chosen.recipe.length === 0) return;
   for (const notice of catalogue.checkForm(chosen, model.formOf(prompt, options))) log.warn(notice);
 }
 

@@ -11,6 +11,7 @@ import { within } from "../util/within.ts";
 import type { WordVectors } from "../weights/vectors/word-vectors.ts";
 import { Answering } from "./answering.ts";
 import { createApp } from "./app.ts";
+import { Audits } from "./audits.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import { refuseAddress, refuseBroken } from "./http/broken.ts";
 import type { HttpError } from "./http/errors.ts";
@@ -54,6 +55,8 @@ export interface ServeOptions {
   readonly keepAlive?: number | undefined;
   readonly limits: Limits;
   readonly scheduling: SchedulerOptions;
+  /** The share of conversations under certificates whose answers are audited; none by default. */
+  readonly audit?: number | undefined;
   /** The ledger's file, or its address: `postgres://…`. */
   readonly ledger: string;
   readonly log: Logger;
@@ -106,8 +109,15 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     rates: new Rates(),
     started: new Date(),
   };
-  const pool = new Pool(memory, options.scheduling, options.keepAlive, (notice) => log.warn({ notice }, "loading"));
-  const context: ServerContext = { ...base, pool, metrics: new Metrics(pool, fleet), state: { now: "starting" } };
+  const audits = new Audits(options.audit ?? 0, ledger, log);
+  const onNotice = (notice: string) => log.warn({ notice }, "loading");
+  const pool = new Pool(
+    memory,
+    { scheduling: options.scheduling, auditor: audits.auditor, onNotice },
+    options.keepAlive,
+  );
+  const metrics = new Metrics(pool, fleet, audits);
+  const context: ServerContext = { ...base, pool, metrics, state: { now: "starting" } };
   const underWay = new UnderWay();
   const api = createApp(new Answering(context, new Access(keys, options), underWay), endpointsOf(context), log);
   const app = options.console

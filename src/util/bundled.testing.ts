@@ -20,7 +20,7 @@ function build(entry: string): string {
   // else.
   const js = 'import { createRequire as made } from "node:module"; const require = made(import.meta.url);';
   const target = { bundle: true, platform: "node", format: "esm", target: "node20" } as const;
-  const external = ["libsql", "koffi", "onnxruntime-node"];
+  const external = ["libsql", "koffi"];
   buildSync({ entryPoints: [entry], outfile, ...target, external, banner: { js }, logLevel: "error" });
   process.on("exit", () => rmSync(outfile, { force: true }));
   return outfile;

@@ -1,5 +1,5 @@
 import { Buffer, constants } from "node:buffer";
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { UserError } from "../util/errors.ts";
 
 /** Node reads at most 2 GiB at once. */
@@ -21,11 +21,11 @@ export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
   let fd: number | undefined;
   try {
     // Asked before opening: opening a pipe would wait for a writer.
-    const stat = statSync(path);
-    if (!stat.isFile()) throw new UserError(`${path}: this is not a file`);
+    if (!statSync(path).isFile()) throw new UserError(`${path}: this is not a file`);
     const opened = openSync(path, "r");
     fd = opened;
-    return use({ path, size: stat.size, read: (...span) => read(path, opened, ...span) });
+    // The path may name another file by now: writers replace files whole.
+    return use({ path, size: fstatSync(opened).size, read: (...span) => read(path, opened, ...span) });
   } catch (error) {
     throw asUserError(path, error);
   } finally {

@@ -3,7 +3,7 @@ import type { ItemsFor } from "../../src/lab/task.ts";
 import { findTask } from "../../src/lab/tasks/registry.ts";
 
 /** Cranfield's queries that the lab draws first with seed 0: they are judged on. */
-const HELD_OUT = 75;
+export const HELD_OUT = 75;
 
 /** Cranfield's documents without their queries' sources, and its queries that are not held out. */
 export interface CranfieldQueries {

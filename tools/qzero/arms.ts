@@ -28,8 +28,8 @@ export function armOf(name: string): Arm {
 const optionsOf: Readonly<Record<(typeof readings)[number], QZeroInput>> = {
   replace: { mode: "replace", when: "always" },
   append: { mode: "append", when: "always" },
-  interpolate: { mode: "interpolate", when: "always" },
-  margin: { mode: "append", when: "margin" },
+  interpolate: { mode: "interpolate", alpha: 0.5, when: "always" },
+  margin: { mode: "append", when: "margin", margin: 0.05 },
   filtered: { mode: "replace", when: "always", categoryFilter: true },
 };
 

@@ -8,13 +8,12 @@
  */
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ClassifyPipeline } from "../../src/library/classify-pipeline.ts";
-import { StaticScorer } from "../../src/pipelines/qzero/static.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
-import { GLOVE, openGlove } from "../../src/weights/vectors/glove.ts";
+import { GLOVE } from "../../src/weights/vectors/glove.ts";
 import { root } from "../section.ts";
 import { armOf } from "./arms.ts";
+import { openKept } from "./kept-embeddings.ts";
 import { runArm } from "./measure.ts";
 import { Corpus } from "./retrieved.ts";
 import { openSet } from "./sets.ts";
@@ -37,12 +36,7 @@ const ARMS = ["append@1", "replace@10", "append@10"];
 const set = await openSet(name, values.data, { from: 0, count: Number(values.rows), seed });
 const texts = set.rows.map(({ text }) => text);
 const documents = shuffle(await leads(false), seededRandom(seed));
-await using pipeline = new ClassifyPipeline(
-  GLOVE,
-  { scorer: new StaticScorer(GLOVE, await openGlove()) },
-  undefined,
-  {},
-);
+await using pipeline = await openKept(GLOVE, "");
 const mean = (numbers: readonly number[]) => numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 
 const sizes: object[] = [];

@@ -99,7 +99,7 @@ async function run(
       all.map(({ categories }) => ({ categories })),
     );
     const texts = found.texts.map(({ text }) => text);
-    const options = { evidence, explain: true, qzero: { when: "always", ...qzero } as const };
+    const options = { evidence, explain: true, qzero: { when: "always", topK: DEEPEST, ...qzero } as const };
     const { results, receipt } = await classifier.classify(texts, labels, options);
     const parts = rightOf(results, found.texts, names);
     plain ??= parts;
@@ -156,8 +156,8 @@ function controls({ articles, labels }: Encyclopaedia): Arm[] {
 
 const others: readonly Arm[] = [
   { arm: "append", qzero: { mode: "append" } },
-  { arm: "interpolate", qzero: { mode: "interpolate" } },
-  { arm: "append, margin 0.05", qzero: { when: "margin" } },
+  { arm: "interpolate", qzero: { mode: "interpolate", alpha: 0.5 } },
+  { arm: "append, margin 0.05", qzero: { mode: "append", when: "margin", margin: 0.05 } },
 ];
 
 /** Nothing that encoders know, half, and all names. */

@@ -1,8 +1,13 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { makeReceipt, type Receipt } from "../../src/ledger/receipt.ts";
+import { ClassifyPipeline } from "../../src/library/classify-pipeline.ts";
+import { load } from "../../src/library/load.ts";
 import type { Model } from "../../src/library/model.ts";
-import type { ContextualModel } from "../../src/pipelines/qzero/contextual.ts";
+import { type ContextualModel, ContextualScorer } from "../../src/pipelines/qzero/contextual.ts";
+import { StaticScorer } from "../../src/pipelines/qzero/static.ts";
+import { GLOVE, openGlove } from "../../src/weights/vectors/glove.ts";
 
 /** A text's vector and its cost when it was computed. */
 interface Kept {
@@ -54,6 +59,15 @@ export class KeptEmbeddings implements ContextualModel {
   #keep(kept: Kept): void {
     this.#kept.set(kept.key, kept);
   }
+}
+
+/** A classifier by word vectors, or by an encoder whose vectors are kept in `folder`. */
+export async function openKept(name: string, folder: string): Promise<ClassifyPipeline> {
+  if (name === GLOVE)
+    return new ClassifyPipeline(name, { scorer: new StaticScorer(GLOVE, await openGlove()) }, undefined, {});
+  const model = await load(name);
+  const kept = new KeptEmbeddings(model, join(folder, `qzero-${name}.jsonl`));
+  return new ClassifyPipeline(name, { scorer: new ContextualScorer((use) => use(kept)), model }, undefined, {});
 }
 
 const keyOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);

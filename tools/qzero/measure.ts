@@ -4,7 +4,7 @@ import type { QZeroResult } from "../../src/pipelines/qzero/qzero.ts";
 import { mean } from "../../src/util/mean.ts";
 import type { Arm } from "./arms.ts";
 import type { Corpus } from "./retrieved.ts";
-import type { LabelledSet } from "./sets.ts";
+import type { LabelledSet, Row } from "./sets.ts";
 
 export type Interval = readonly [low: number, high: number];
 
@@ -40,14 +40,13 @@ export const gainOf = (right: string, plain: string) =>
 /** Rows a call: what was computed is kept after each. */
 const CHUNK = 25;
 
-/** Classifies a set's rows by one arm; `plain` is the right digits of the arm that looks nothing up. */
-export async function runArm(
+/** Every row's result of one arm, and the mean cost of a row. */
+export async function classifyRows(
   pipeline: ClassifyPipeline,
   { rows, labels }: LabelledSet,
   corpus: Corpus,
   arm: Arm,
-  plain: string | undefined,
-): Promise<ArmResult> {
+) {
   const results: QZeroResult[] = [];
   let [flops, ms] = [0, 0];
   for (let at = 0; at < rows.length; at += CHUNK) {
@@ -63,9 +62,28 @@ export async function runArm(
     flops += answer.receipt.flops.spent;
     ms += answer.receipt.ms.total;
   }
-  const right = results.map(({ label }, i) => (label === rows[i]!.label ? "1" : "0")).join("");
+  return { results, cost: { ms: ms / rows.length, flops: flops / rows.length } };
+}
+
+/** A digit a row: 1 is right. */
+export const rightOf = (rows: readonly Row[], labels: readonly (string | null)[]): string =>
+  labels.map((label, i) => (label === rows[i]!.label ? "1" : "0")).join("");
+
+/** Classifies a set's rows by one arm; `plain` is the right digits of the arm that looks nothing up. */
+export async function runArm(
+  pipeline: ClassifyPipeline,
+  set: LabelledSet,
+  corpus: Corpus,
+  arm: Arm,
+  plain: string | undefined,
+): Promise<ArmResult> {
+  const { rows, labels } = set;
+  const { results, cost } = await classifyRows(pipeline, set, corpus, arm);
+  const right = rightOf(
+    rows,
+    results.map(({ label }) => label),
+  );
   const { quality: accuracy, ci95 } = bootstrap(partsOf(right), quality, { seed: 0, resamples: 2000 });
-  const cost = { ms: ms / rows.length, flops: flops / rows.length };
   const confusion = confusionOf(
     Object.keys(labels),
     rows.map(({ label }) => label),

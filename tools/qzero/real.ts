@@ -8,24 +8,18 @@
  * files. Vectors of an encoder are kept in FOLDER: a run that was stopped goes on there. Writes
  * docs/results/qzero/real/SET-CORPUS-MODEL.json; of rows after the first `--from`, to hold out, SET-CORPUS-MODEL-FROM.json.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { ClassifyPipeline } from "../../src/library/classify-pipeline.ts";
-import { load } from "../../src/library/load.ts";
-import { ContextualScorer } from "../../src/pipelines/qzero/contextual.ts";
 import { countNouns } from "../../src/pipelines/qzero/nouns.ts";
-import { StaticScorer } from "../../src/pipelines/qzero/static.ts";
 import { mean } from "../../src/util/mean.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
-import { GLOVE, openGlove } from "../../src/weights/vectors/glove.ts";
 import { root } from "../section.ts";
 import { armOf } from "./arms.ts";
-import { KeptEmbeddings } from "./kept-embeddings.ts";
+import { openKept } from "./kept-embeddings.ts";
 import { type ArmResult, gainByCoverage, runArm } from "./measure.ts";
 import { Corpus } from "./retrieved.ts";
 import { openSet } from "./sets.ts";
-import { articlesOf, leads } from "./wikipedia.ts";
+import { corpusDocuments } from "./wikipedia.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -44,16 +38,12 @@ const { values, positionals } = parseArgs({
 const [setName, corpusName, modelName] = positionals;
 if (!setName || !corpusName || !modelName || values.data === undefined)
   throw new Error("expected SET CORPUS MODEL --data DIR");
-const DUMP = "enwiki-20230820-pages-articles-multistream.xml-8827.txt";
 const [seed, from] = [Number(values.seed), Number(values.from)];
 const arms = values.arms.split(",").map(armOf);
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const set = await openSet(setName, values.data, { from, count: Number(values.rows), seed });
-const documents =
-  corpusName === "slice"
-    ? articlesOf(await readFile(join(values.data, DUMP), "utf8"))
-    : await leads(corpusName === "leads");
+const documents = await corpusDocuments(corpusName, values.data);
 const most = Math.max(...arms.map(({ qzero }) => qzero.topK ?? 0));
 if (most > documents.length / 10) throw new Error(`${most} documents are more than a tenth of ${documents.length}`);
 const corpus = await Corpus.search(
@@ -64,7 +54,7 @@ const corpus = await Corpus.search(
 );
 say(`${set.rows.length} rows, ${documents.length} documents`);
 
-await using pipeline = new ClassifyPipeline(modelName, await opened(modelName), undefined, {});
+await using pipeline = await openKept(modelName, values.kept);
 const plain = await runArm(pipeline, set, corpus, armOf("plain"), undefined);
 const results: ArmResult[] = [plain];
 for (const arm of arms) {
@@ -102,13 +92,6 @@ await writeJson(
     ),
   },
 );
-
-async function opened(name: string) {
-  if (name === GLOVE) return { scorer: new StaticScorer(GLOVE, await openGlove()) };
-  const model = await load(name);
-  const kept = new KeptEmbeddings(model, join(values.kept, `qzero-${name}.jsonl`));
-  return { scorer: new ContextualScorer((use) => use(kept)), model };
-}
 
 /** Milliseconds to tag the categories of the ten best documents of a text, none of them known from before. */
 function nounsMs(): number {

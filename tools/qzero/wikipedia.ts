@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { DocumentInput } from "../../src/retrieval/document.ts";
 import { packageFiles } from "../../src/weights/sources/data-package.ts";
 
@@ -52,4 +53,19 @@ export async function leads(topics: boolean): Promise<DocumentInput[]> {
     ...{ id, title, text: extract },
     categories: [description, ...(topics ? [topic] : [])].filter((it): it is string => it !== undefined && it !== ""),
   }));
+}
+
+const DUMP = "enwiki-20230820-pages-articles-multistream.xml-8827.txt";
+
+/** `leads`, `descriptions` (leads without their topics), or the `slice` of a dump in QZero's folder. */
+export async function corpusDocuments(name: string, folder: string): Promise<DocumentInput[]> {
+  switch (name) {
+    case "leads":
+    case "descriptions":
+      return leads(name === "leads");
+    case "slice":
+      return articlesOf(await readFile(join(folder, DUMP), "utf8"));
+    default:
+      throw new Error(`no corpus is called ${name}; expected leads, descriptions or slice`);
+  }
 }

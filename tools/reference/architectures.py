@@ -100,10 +100,16 @@ MODELS = {
         state_size=12, num_heads=4, head_dim=16, n_groups=1, conv_kernel=4, chunk_size=16, layer_norm_epsilon=1e-3, tie_word_embeddings=True)),
     "mamba2-groups": ("mamba2", "mamba2", dict(
         state_size=6, num_heads=8, head_dim=8, n_groups=2, conv_kernel=3, chunk_size=16, layer_norm_epsilon=1e-3, tie_word_embeddings=False)),
+    "gpt2-scaled": ("gpt2", None, dict(
+        n_embd=32, n_head=2, n_layer=3, n_positions=64, n_inner=None, activation_function="gelu", scale_attn_by_inverse_layer_idx=True)),
+    "llama-relu": ("llama", None, dict(**rope("default"), hidden_act="relu", tie_word_embeddings=True)),
+    # llama.cpp has one epsilon for all norms.
+    "mamba-falcon": ("falcon_mamba", "mamba", dict(
+        state_size=5, intermediate_size=64, time_step_rank=3, conv_kernel=4, layer_norm_epsilon=1e-3, mixer_rms_eps=1e-3, tie_word_embeddings=True)),
 }  # fmt: skip
 
 
-RECURRENT = ("mamba", "mamba2")
+RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 
 def shared(model_type: str) -> dict:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, TokenType, get_tensor_name_map
 
-RECURRENT = ("mamba", "mamba2")
+RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 # Of recurrent models: all else is stored in float32.
 MATRICES = ("proj.weight", "embeddings.weight", "lm_head.weight")
@@ -60,7 +60,7 @@ def add_vocabulary(w: GGUFWriter, size: int) -> None:
 
 
 def add_recurrent_sizes(w: GGUFWriter, c) -> None:
-    inner = c.intermediate_size if c.model_type == "mamba" else c.num_heads * c.head_dim
+    inner = c.num_heads * c.head_dim if c.model_type == "mamba2" else c.intermediate_size
     w.add_context_length(2**20)
     w.add_embedding_length(c.hidden_size)
     w.add_feed_forward_length(0)
@@ -69,11 +69,11 @@ def add_recurrent_sizes(w: GGUFWriter, c) -> None:
     w.add_ssm_conv_kernel(c.conv_kernel)
     w.add_ssm_inner_size(inner)
     w.add_ssm_state_size(c.state_size)
-    w.add_ssm_time_step_rank(c.time_step_rank if c.model_type == "mamba" else c.num_heads)
+    w.add_ssm_time_step_rank(c.num_heads if c.model_type == "mamba2" else c.time_step_rank)
     if c.model_type == "mamba2":
         w.add_ssm_group_count(c.n_groups)
     else:
-        w.add_ssm_dt_b_c_rms(False)
+        w.add_ssm_dt_b_c_rms(c.model_type == "falcon_mamba")
     w.add_layer_norm_rms_eps(c.layer_norm_epsilon)
     add_vocabulary(w, c.vocab_size)
 

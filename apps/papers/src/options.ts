@@ -29,7 +29,7 @@ export const importOptions = z.strictObject({
   topic: z
     .array(z.string().trim().min(1, "expected a label"))
     .optional()
-    .describe("a topic of your own, in place of those before; papers get the closest one"),
+    .describe("a topic of your own, in place of those before; papers get the one that fits best, or none"),
   allowPrivate: z.boolean().default(false).describe("also read addresses of this machine and private networks"),
 });
 

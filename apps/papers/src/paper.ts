@@ -15,7 +15,7 @@ export const daySchema = z
   .refine(isDay, "there is no such day");
 
 const count = z.int("expected a whole number").min(0, "expected 0 or more");
-const webAddress = z.url({ protocol: /^https?$/, error: "expected an http or https address" });
+export const webAddress = z.url({ protocol: /^https?$/, error: "expected an http or https address" });
 
 /** A source's words about one paper. What a source does not tell is unknown: `null`, or an empty list. */
 export const paperInputSchema = z.object({
@@ -57,7 +57,7 @@ export interface Summary {
 
 export interface TopicScore {
   readonly label: string;
-  /** Cosine of label and paper, from -1 to 1. */
+  /** How far the label's cosine is above its mean over the reference collection, in standard deviations. */
   readonly score: number;
 }
 

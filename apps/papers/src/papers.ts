@@ -1,12 +1,5 @@
 import { join } from "node:path";
-import {
-  type ClassifyPipeline,
-  type IndexOptions,
-  openClassifier,
-  type Receipt,
-  type SearchIndex,
-  UserError,
-} from "modicum";
+import { type IndexOptions, openClassifier, type Receipt, type SearchIndex, UserError } from "modicum";
 import { Fetcher, type FetchOptions } from "./fetch/fetch.ts";
 import { type ImportedSource, importSource } from "./import.ts";
 import { indexPending, openPapersIndex } from "./index-papers.ts";
@@ -14,7 +7,7 @@ import { Later } from "./later.ts";
 import type { Paper, PaperFields } from "./paper.ts";
 import type { Put } from "./store/papers.ts";
 import { openStore, type Store } from "./store.ts";
-import { classifyPending } from "./topics.ts";
+import { classifyPending, TopicClassifier } from "./topics.ts";
 
 export interface PapersOptions extends IndexOptions {
   /** Folder of the application's data; with a `store`, nothing is in it. */
@@ -67,7 +60,7 @@ export async function openPapers(options: PapersOptions): Promise<Papers> {
 export class Papers implements AsyncDisposable {
   readonly embedding: string;
   readonly #indexes: { readonly whole: Later<SearchIndex>; readonly words: Later<SearchIndex> };
-  readonly #classifier: Later<ClassifyPipeline>;
+  readonly #classifier: Later<TopicClassifier>;
 
   constructor(
     readonly store: Store,
@@ -79,7 +72,9 @@ export class Papers implements AsyncDisposable {
         openPapersIndex(store, { ...resolve, embedding: model, store: address ?? join(folder, "indexes") }),
       );
     this.#indexes = { whole: index(embedding), words: index("none") };
-    this.#classifier = new Later(() => openClassifier(embedding, { ...resolve, index: qzero }));
+    this.#classifier = new Later(
+      async () => new TopicClassifier(await openClassifier(embedding, { ...resolve, index: qzero })),
+    );
   }
 
   /** Imports files and addresses, one after the other, and indexes what is new. */

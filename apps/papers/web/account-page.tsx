@@ -61,6 +61,29 @@ const SignedIn = ({ address, token }: { readonly address: string; readonly token
         Sign out
       </button>
     </form>
+    <p>
+      <a href="/account/delete">Delete this account</a>
+    </p>
+  </>
+);
+
+/** Asks before an account is deleted. */
+export const DeletePage = ({ address, token }: { readonly address: string; readonly token: string }) => (
+  <>
+    <h1>Delete your account</h1>
+    <p>
+      Saved and read papers, votes, tags and mail of {address} are deleted, and each browser that is signed in is a new
+      reader. This cannot be undone.
+    </p>
+    <form class="actions" method="post" action="/account/delete">
+      <input type="hidden" name="token" value={token} />
+      <button class="main" type="submit">
+        Delete the account of {address}
+      </button>
+      <a class="button" href="/account">
+        Keep it
+      </a>
+    </form>
   </>
 );
 

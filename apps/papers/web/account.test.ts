@@ -104,6 +104,34 @@ test("a browser that changes accounts takes nothing of one into the other", asyn
   expect(await saved(visitor)).toEqual(["early-exits"]);
 });
 
+test("an account is deleted after a question, by a form of ours, with what every browser of it had", async () => {
+  const [desk, phone, other] = [await savedBy("early-exits"), await savedBy(), await savedBy("early-exits")];
+  expect((await site.visitor().get("/account/delete")).status).toBe(303);
+  await signIn(desk, await mailedLink());
+  await signIn(phone, await mailedLink(11));
+  const { papers, mailing } = site;
+  await mailing.subscribe(ADA, {});
+  await mailing.round();
+  const confirm = /confirm\?token=([\w-]+)/.exec(readable(site.post.mails.at(-1)!.raw))![1]!;
+  expect(await mailing.confirm(confirm)).toBeDefined();
+
+  expect((await desk.get("/account")).text).toContain('href="/account/delete"');
+  expect((await desk.get("/account/delete")).text).toContain("Delete the account of ada@example.org");
+  expect((await desk.post("/account/delete", { token: "x" })).status).toBe(403);
+  expect(await saved(phone)).toEqual(["early-exits"]);
+  await desk.get("/account/delete");
+  expect(await (await desk.post("/account/delete", {})).text()).toContain("Your account is deleted");
+
+  for (const browser of [desk, phone]) expect(await saved(browser)).toEqual([]);
+  expect((await phone.get("/account")).text).toContain("Mail me a link");
+  expect(await saved(other)).toEqual(["early-exits"]);
+  expect(await papers.store.papers.get("early-exits")).toMatchObject({ readers: { votes: 1 } });
+  expect(await papers.store.subscriptions.of(ADA)).toBeUndefined();
+  expect(await papers.store.outbox.to(ADA, "sign-in")).toEqual([]);
+  expect((await phone.post("/account/delete", {})).headers.get("location")).toBe("/account");
+  expect(site.faults).toEqual([]);
+});
+
 test("the answer and the mail are the same for a known and an unknown address; asking has limits", async () => {
   await signIn(site.visitor(), await mailedLink());
   const visitor = site.visitor();

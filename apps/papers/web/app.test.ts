@@ -29,9 +29,13 @@ test("the front page shows the newest day that has papers; periods widen it, and
   const visitor = site.visitor();
   const front = await visitor.get("/");
   expect(titles(front.text)).toEqual(["Sparse attention", "Early exits"]);
+  expect(front.text).toContain("<h1>Trending: 10 December 2025</h1>");
+  expect(/<header>.*?<\/header>/s.exec(front.text)![0]).toContain("Get trending papers by mail");
   expect(front.text).toContain('href="/?period=day&amp;date=2025-12-02"');
   expect(titles((await visitor.get("/?period=month")).text)).toHaveLength(3);
-  expect(titles((await visitor.get("/?period=all")).text)).toHaveLength(4);
+  const all = await visitor.get("/?period=all");
+  expect(titles(all.text)).toHaveLength(4);
+  expect(all.text).toContain("<h1>Trending: all days</h1>");
   expect(titles((await visitor.get("/?period=week&date=2025-12-02")).text)).toEqual(["Older work"]);
   expect((await visitor.get("/?period=year")).status).toBe(400);
   expect((await visitor.get("/?page=0")).text).toContain("Page: expected 1 to 1000");
@@ -140,4 +144,21 @@ test("too many searches wait; unknown addresses and faults are plain sentences",
   const refused = await visitor.get("/search?q=attention");
   expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "1"]);
   expect(site.faults).toEqual([]);
+});
+
+test("the topics' page counts the papers of each topic, and those without one", async () => {
+  const { topics } = site.papers.store;
+  await topics.setLabels(["exits", "vision"]);
+  await topics.put(
+    new Map([
+      ["early-exits", { label: "exits", score: 3 }],
+      ["older-work", undefined],
+    ]),
+  );
+  const { text } = await site.visitor().get("/topics");
+  expect(text).toMatch(/exits<\/a> <span class="quiet">1 paper /);
+  expect(text).toMatch(/vision<\/a> <span class="quiet">0 papers /);
+  expect(text).toContain("3 papers without a topic.");
+  await topics.setLabels([]);
+  expect((await site.visitor().get("/topics")).text).not.toContain("without a topic");
 });

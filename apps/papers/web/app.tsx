@@ -4,7 +4,7 @@ import { HTTPException } from "hono/http-exception";
 import { UserError } from "modicum";
 import { page } from "./layout.tsx";
 import { refusal } from "./refusal.ts";
-import { accountPage, askSignIn, enter, enterPage, leave } from "./routes/account.tsx";
+import { accountPage, askSignIn, deleteAccount, deletePage, enter, enterPage, leave } from "./routes/account.tsx";
 import { feed } from "./routes/feed.tsx";
 import { atomFeed, receipts, topics } from "./routes/lists.tsx";
 import { mark, tag } from "./routes/marks.ts";
@@ -34,6 +34,7 @@ const pages = {
   "/unsubscribe": stepPage("unsubscribe"),
   "/account": accountPage,
   "/account/enter": enterPage,
+  "/account/delete": deletePage,
 };
 
 /** The pages as a function from requests to responses. `report` is told errors that are not the reader's. */
@@ -50,6 +51,7 @@ export function createSite(site: Site, report: (error: Error) => void): Hono {
   app.post("/account", (c) => askSignIn(site, c));
   app.post("/account/enter", (c) => enter(site, c));
   app.post("/account/leave", (c) => leave(site, c));
+  app.post("/account/delete", (c) => deleteAccount(site, c));
   app.get("/style.css", (c) => asset(c, "text/css", STYLE));
   app.get("/script.js", (c) => asset(c, "text/javascript", SCRIPT));
   app.notFound((c) => failed(c, 404, "there is no page at this address"));

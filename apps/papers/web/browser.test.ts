@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { browserPath } from "../../../src/util/browser.testing.ts";
 import { Mailing } from "../src/mail/mail.ts";
 import { readable } from "../src/mail/smtp.testing.ts";
+import { paperInputSchema } from "../src/paper.ts";
 import { openPapers } from "../src/papers.ts";
 import { type Serving, serveOptions, servePapers } from "./serve.ts";
 import { KeptPost } from "./site.testing.ts";
@@ -113,6 +114,24 @@ seen("a reader subscribes, confirms by the mailed link, gets a digest, and ends 
   expect(faults).toEqual([]);
 });
 
+seen("a reader signs in by a mailed link, and deletes the account", async () => {
+  const page = await visitor({ viewport: { width: 360, height: 740 } });
+  await page.goto(`${serving!.url}/account`);
+  await page.getByLabel("Mail address").fill("grace@example.org");
+  await page.getByRole("button", { name: "Mail me a link" }).click();
+  await page.getByRole("heading", { name: "Look into your mailbox" }).waitFor();
+  await mailing!.round();
+  const [link] = /\/account\/enter\?token=[\w-]+/.exec(readable(post.mails.at(-1)!.raw))!;
+  await page.goto(serving!.url + link);
+  await page.getByRole("button", { name: "Sign in as grace@example.org" }).click();
+  await page.getByRole("link", { name: "Delete this account" }).click();
+  await page.getByRole("button", { name: "Delete the account of grace@example.org" }).click();
+  await page.getByRole("heading", { name: "Your account is deleted" }).waitFor();
+  await page.goto(`${serving!.url}/account`);
+  await page.getByRole("button", { name: "Mail me a link" }).waitFor();
+  expect(faults).toEqual([]);
+});
+
 seen("without scripts, on a phone: forms save, nothing scrolls sideways", async () => {
   const page = await visitor({ viewport: { width: 320, height: 700 }, javaScriptEnabled: false, colorScheme: "dark" });
   await page.goto(serving!.url);
@@ -131,5 +150,21 @@ seen("without scripts, on a phone: forms save, nothing scrolls sideways", async 
     const wide = await page.locator("body").evaluate((body) => body.ownerDocument.documentElement.scrollWidth);
     expect([path, wide]).toEqual([path, 320]);
   }
+  expect(faults).toEqual([]);
+});
+
+seen("five papers fit a screen", async () => {
+  const abstract = "Blocks of attention are scored and skipped where their share of the answer is small. ".repeat(6);
+  const papersOfADay = ["One", "Two", "Three", "Four", "Five", "Six"].map((number) =>
+    paperInputSchema.parse({ title: `${number} way to spend less on attention`, abstract, listed: "2025-12-11" }),
+  );
+  await papers!.add(papersOfADay);
+  const page = await visitor({ viewport: { width: 1280, height: 800 } });
+  await page.goto(serving!.url);
+  const bottoms = await page
+    .locator("article")
+    .evaluateAll((all) => all.map((one) => one.getBoundingClientRect().bottom));
+  expect(bottoms).toHaveLength(6);
+  expect(bottoms[4]).toBeLessThanOrEqual(800);
   expect(faults).toEqual([]);
 });

@@ -10,17 +10,19 @@ interface CardProps {
   readonly children?: Child;
 }
 
-/** A paper in a list; what it is in the list for comes between its facts and its text. */
+/** A paper in a list; its reason to be in the list comes between its facts and its text. */
 export const Card = ({ paper, marks, children }: CardProps) => (
   <article id={`paper-${paper.id}`} class={marks.of(paper).has("read") ? "read" : undefined}>
     <h2>
       <a href={paperPath(paper.id)}>{paper.title}</a>
     </h2>
-    <Facts paper={paper} />
+    <div class="line">
+      <Facts paper={paper} />
+      <Chips paper={paper} tags={marks.tagsOf(paper)} />
+    </div>
     {children}
     {paper.abstract !== "" && <p class="text">{paper.summary?.text ?? paper.abstract}</p>}
     {paper.summary && <p class="quiet">Summary by {paper.summary.model}.</p>}
-    <Chips paper={paper} tags={marks.tagsOf(paper)} />
     <Actions paper={paper} marks={marks} />
   </article>
 );

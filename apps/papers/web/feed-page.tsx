@@ -40,15 +40,21 @@ interface FeedPageProps extends ListProps, Omit<Parameters<typeof FeedFilters>[0
   readonly fault: string | undefined;
 }
 
+const ORDER_OF_A_DAY = "most votes, comments and reads first";
+const ORDER = "by votes, comments and reads, halved each week";
+
 /** The papers of a period. */
 export const FeedPage = ({ heading, total, fault, papers, marks, links, ...filters }: FeedPageProps) => (
   <>
-    <h1>{heading}</h1>
-    <p class="quiet">
-      {count(total, "paper")}
-      {filters.topic && `, on ${filters.topic}`}
-    </p>
-    <FeedFilters {...filters} own={marks.tags} />
+    <div class="top">
+      <h1>{heading}</h1>
+      <p class="quiet">
+        {count(total, "paper")}
+        {filters.topic && ` on ${filters.topic}`}
+        {total > 1 && `, ${filters.period === "day" ? ORDER_OF_A_DAY : ORDER}`}
+      </p>
+      <FeedFilters {...filters} own={marks.tags} />
+    </div>
     {fault && (
       <p class="fault" role="alert">
         {fault}

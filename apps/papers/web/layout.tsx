@@ -47,6 +47,9 @@ const Page = ({ frame, children }: { readonly frame: Frame; readonly children?: 
         <a class="name" href="/">
           Daily papers
         </a>
+        <a class="button mail" href="/subscribe">
+          Get trending papers by mail
+        </a>
         <Find query={frame.query} />
         <nav aria-label="Papers">
           <ul>
@@ -108,7 +111,6 @@ const Find = ({ query = "" }: { readonly query?: string | undefined }) => (
 const Foot = ({ feed }: { readonly feed?: string | undefined }) => (
   <footer>
     {feed && <a href={feed}>Atom feed</a>}
-    <a href="/subscribe">By mail</a>
     <a href="/account">Account</a>
     <span class="keys">
       <kbd>j</kbd> <kbd>k</kbd> next and previous paper, <kbd>/</kbd> search

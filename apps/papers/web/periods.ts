@@ -49,7 +49,7 @@ const monthly = new Intl.DateTimeFormat("en-GB", { month: "long", year: "numeric
 export const dayText = (day: Day): string => long.format(new Date(day));
 
 export function rangeText(period: Periods, range: Range | undefined): string {
-  if (range === undefined) return "All papers";
+  if (range === undefined) return "all days";
   if (period === "month") return monthly.format(new Date(range.from));
   return period === "week" ? long.formatRange(new Date(range.from), new Date(range.to)) : dayText(range.from);
 }

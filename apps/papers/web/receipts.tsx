@@ -14,7 +14,7 @@ const percent = (share: number): string => `${(share * 100).toFixed(share === 0 
 
 /** Receipts as a table, one a row. */
 export const Receipts = ({ receipts }: { readonly receipts: readonly KeptReceipt[] }) => (
-  <div class="scroll">
+  <section class="scroll" aria-label="Table of receipts" tabindex={0}>
     <table>
       <thead>
         <tr>
@@ -38,7 +38,7 @@ export const Receipts = ({ receipts }: { readonly receipts: readonly KeptReceipt
         ))}
       </tbody>
     </table>
-  </div>
+  </section>
 );
 
 const Row = ({ task, receipt }: KeptReceipt) => (

@@ -16,31 +16,39 @@ a { color: var(--link); text-decoration-thickness: 1px; text-underline-offset: .
 .skip { position: absolute; left: -999rem; }
 .skip:focus { left: 1rem; top: .5rem; background: var(--ground); padding: .4rem .8rem; z-index: 1; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-header, main, footer { max-width: 46rem; margin: 0 auto; padding: 0 1.25rem; }
-header { padding-top: 1.5rem; display: flex; flex-wrap: wrap; gap: .75rem 1.5rem; align-items: center; justify-content: space-between; }
+header, main, footer { max-width: 64rem; margin: 0 auto; padding: 0 1.25rem; }
+header { padding-top: .9rem; display: flex; flex-wrap: wrap; gap: .5rem 1.25rem; align-items: center; justify-content: space-between; }
 .name { font: 600 1.35rem/1.2 var(--text); color: inherit; text-decoration: none; letter-spacing: -.01em; }
-search { flex: 1 1 18rem; max-width: 26rem; min-width: 0; }
+.mail { order: 1; }
+search { flex: 1 1 16rem; min-width: 0; }
 .find { display: flex; gap: .5rem; }
 .find input { flex: 1; width: 0; }
-header nav { flex-basis: 100%; border-bottom: 1px solid var(--line); }
+header nav { order: 2; flex-basis: 100%; border-bottom: 1px solid var(--line); }
 nav ul { list-style: none; display: flex; flex-wrap: wrap; gap: 0 1.4rem; margin: 0; padding: 0; }
-nav a { display: inline-block; padding: .5rem 0; color: var(--quiet); text-decoration: none; border-bottom: 2px solid transparent; margin-bottom: -1px; }
+nav a { display: inline-block; padding: .35rem 0; color: var(--quiet); text-decoration: none; border-bottom: 2px solid transparent; margin-bottom: -1px; }
 nav a:hover { color: var(--ink); }
 nav a[aria-current] { color: var(--ink); border-color: var(--accent); }
-h1 { font: 600 1.6rem/1.25 var(--text); letter-spacing: -.01em; margin: 1.75rem 0 .25rem; text-wrap: balance; }
-h2 { font: 600 1.2rem/1.35 var(--text); margin: 0; }
+h1 { font: 600 1.5rem/1.25 var(--text); letter-spacing: -.01em; margin: 1.1rem 0 .15rem; text-wrap: balance; }
+h2 { font: 600 1.08rem/1.3 var(--text); margin: 0; }
 .paper h1 { font-size: 1.9rem; }
 section > h2 { font: 600 1rem/1.4 var(--face); margin: 2.25rem 0 .5rem; padding-top: 1.25rem; border-top: 1px solid var(--line); }
 .quiet, .meta { color: var(--quiet); font-size: .9rem; }
 .meta { display: flex; flex-wrap: wrap; gap: 0 .9rem; margin: .2rem 0; padding: 0; list-style: none; }
 .lead { margin: 0 0 1rem; }
-article { padding: 1.35rem 0; border-top: 1px solid var(--line); }
+.top { display: flex; flex-wrap: wrap; gap: 0 1.25rem; align-items: baseline; margin: .8rem 0 .2rem; }
+.top :is(h1, p, details) { margin: 0; } .top p { flex: 1; min-width: fit-content; } .top details[open] { flex-basis: 100%; }
+article { display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: .15rem 1rem; padding: .5rem 0; border-top: 1px solid var(--line); }
+article > * { grid-column: 1 / -1; }
+article > .line { grid-column: 1; display: flex; flex-wrap: wrap; gap: .15rem .9rem; align-items: center; }
+article > .actions { grid-area: 2 / 2; margin: 0; }
+article .actions button { min-height: 1.75rem; padding: .1rem .6rem; font-size: .82rem; }
 .feed > article:first-child { border-top: 0; }
 article h2 a { color: inherit; text-decoration: none; }
 article h2 a:hover { text-decoration: underline; }
 article.read h2 a, article.read .text { color: var(--quiet); }
 .text { font: 1.03rem/1.62 var(--text); margin: .5rem 0; }
-article .text { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; overflow: hidden; }
+article .text { font-size: .97rem; line-height: 1.45; margin: 0; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
+article .quiet, article .why { margin: 0; }
 .paper .text { font-size: 1.13rem; line-height: 1.68; max-width: 40rem; }
 .why { font-size: .9rem; margin: .35rem 0; color: var(--mark); }
 .chips { display: inline-flex; flex-wrap: wrap; gap: .35rem; list-style: none; margin: 0; padding: 0; }
@@ -80,14 +88,17 @@ dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.2rem; 
 dt { color: var(--quiet); } dd { margin: 0; min-width: 0; }
 .similar { list-style: none; padding: 0; margin: 0; } .similar > li { padding: .4rem 0; }
 .pages { display: flex; justify-content: space-between; gap: 1rem; margin: 1.5rem 0; }
-footer { margin-top: 3.5rem; padding: 1rem 0 2.5rem; max-width: min(43.5rem, 100% - 2.5rem); color: var(--quiet); font-size: .88rem; border-top: 1px solid var(--line); display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
+footer { margin-top: 3.5rem; padding: 1rem 0 2.5rem; max-width: min(61.5rem, 100% - 2.5rem); color: var(--quiet); font-size: .88rem; border-top: 1px solid var(--line); display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; }
 kbd { font: .85em ui-monospace, monospace; border: 1px solid var(--line); border-radius: 4px; padding: .05rem .35rem; background: var(--soft); }
 @media (max-width: 30rem) {
   header, main { padding-left: 1rem; padding-right: 1rem; }
-  header { padding-top: 1rem; } nav ul { gap: 0 1.1rem; }
-  search { flex-basis: 100%; max-width: none; }
+  nav ul { gap: 0 1rem; } .name { font-size: 1.15rem; } h1 { font-size: 1.3rem; }
+  header { gap: .5rem; } .mail { order: 0; font-size: .75rem; padding: .3rem .45rem; } search { flex-basis: 100%; }
   .paper h1 { font-size: 1.5rem; } .keys { display: none; }
   dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .4rem; }
+}
+@media (max-width: 44rem) {
+  article { display: block; padding: .9rem 0; } article .text { -webkit-line-clamp: 3; margin: .35rem 0; }
 }
 @media (prefers-reduced-motion: no-preference) { button, nav a { transition: background-color .12s, border-color .12s; } }
 `;

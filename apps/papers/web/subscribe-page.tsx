@@ -20,8 +20,8 @@ export const SubscribePage = ({ off, topics, marks, fault, address }: SubscribeP
     ) : (
       <>
         <p class="quiet">
-          A digest each day or week. Your address is confirmed by a first mail, is shown to nobody, and one click ends
-          it.
+          A digest of trending papers each day or week. Your address is confirmed by a first mail, is shown to nobody,
+          and one click ends it.
         </p>
         {fault && (
           <p class="fault" role="alert">

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { CACHE_FOLDER, type Check, examine } from "../checks.ts";
+import { CACHE_FOLDER, type Check, examine, ORT } from "../checks.ts";
 import { columns, print, printJson } from "../output.ts";
 import { tunings } from "../tunings.ts";
 import { verify } from "../verify.ts";
@@ -23,8 +23,9 @@ export function define(command: Command): void {
 
 async function doctor({ json = false, verify: whole = false, tune = false }: Options): Promise<void> {
   const machine = await examine();
-  const readable = machine.some(({ name, ok }) => name === CACHE_FOLDER && ok);
-  const checks = [...machine, ...(readable ? await tunings(tune) : []), ...(whole ? await verify() : [])];
+  const has = (needed: string) => machine.some(({ name, ok }) => name === needed && ok);
+  const tuned = has(CACHE_FOLDER) && has(ORT) ? await tunings(tune) : [];
+  const checks = [...machine, ...tuned, ...(whole ? await verify() : [])];
   const damaged = checks.filter((check) => check.damaged);
   const missing = checks.filter((check) => !check.ok && !check.damaged);
   if (json) printJson({ checks, missing: namesOf(missing), damaged: namesOf(damaged) });

@@ -4,11 +4,12 @@ import { count, signed } from "../../lab/report/format.ts";
 import type { RecipeSummary, Summary } from "../../lab/results.ts";
 import { requireRun } from "../../lab/run/held.ts";
 import { hollow } from "../../lab/run/hollow.ts";
-import { evidenced, moreItems, pick, readSummary, type Wanted } from "../../lab/run/pick.ts";
+import { evidenced, fasterWithoutFlops, moreItems, pick, readSummary, type Wanted } from "../../lab/run/pick.ts";
 import { recipeName, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { quoted } from "../lab-command.ts";
 import { print, printJson } from "../output.ts";
 
 const options = z.strictObject({
@@ -27,17 +28,19 @@ const options = z.strictObject({
 });
 
 export function define(command: Command): void {
-  addFlags(command.argument("<folder>", "a run's folder"), options)
+  addFlags(command.argument("[folder]", "a run's folder: what `lab run --out` named"), options)
     .option("--force", "register a recipe of a run that says little about it")
     .option("--json", "print one JSON object")
     .action(pickRecipe);
 }
 
-async function pickRecipe(folder: string, given: Readonly<Record<string, unknown>>): Promise<void> {
+async function pickRecipe(folder: string | undefined, given: Readonly<Record<string, unknown>>): Promise<void> {
   const { quality, saving, as } = readFlags(options, given);
+  if (folder === undefined)
+    throw new UserError("expected a run's folder, what `lab run --out FOLDER` named, and --quality or --saving", 2);
+  const wanted = wantedBy(folder, quality, saving);
   await requireRun(folder);
   const summary = await readSummary(folder);
-  const wanted = wantedBy(quality, saving);
   const picked = pick(summary, wanted);
   requireSolid(summary, picked, given["force"] === true);
   const { entry, notice } = await evidenced(folder, summary, picked);
@@ -69,15 +72,25 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
 function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, wanted: Wanted): string {
   const { metric, items } = summary;
   if (recipe === "dense") {
-    const more = "quality" in wanted ? `; ${moreItems(summary, wanted.quality)}` : "";
+    const more = "quality" in wanted ? `; ${moreItems(summary, wanted.quality)}${byTime(summary, wanted.quality)}` : "";
     return `no recipe that saves FLOPs meets the condition; picked dense, which saves nothing${more}`;
   }
   const worst = metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];
   return `with ${count(items, "item")}, a change of ${metric.name} as bad as ${signed(worst)} cannot be excluded`;
 }
 
-function wantedBy(quality: number | undefined, saving: number | undefined): Wanted {
+/** A recipe that only saves time is never picked. */
+function byTime(summary: Summary, quality: number): string {
+  const found = fasterWithoutFlops(summary, quality);
+  if (!found) return "";
+  const saves = found.recipe.split(" ").map((text) => `--save ${quoted(text)}`);
+  const add = `modicum recipes add fast --model ${quoted(summary.model)} ${saves.join(" ")}`;
+  return `; ${found.recipe} took less time than dense, but a pick goes by FLOPs alone: \`${add}\` registers it`;
+}
+
+function wantedBy(folder: string, quality: number | undefined, saving: number | undefined): Wanted {
   if (quality !== undefined && saving === undefined) return { quality };
   if (saving !== undefined && quality === undefined) return { saving };
-  throw new UserError("expected either --quality or --saving", 2);
+  const call = `modicum lab pick ${quoted(folder)} --quality -0.01`;
+  throw new UserError(`expected either --quality or --saving, such as \`${call}\``, 2);
 }

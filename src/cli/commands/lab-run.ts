@@ -1,8 +1,10 @@
+import path from "node:path";
 import type { Command } from "commander";
 import type { Summary } from "../../lab/results.ts";
 import type { Cell } from "../../lab/run/cell.ts";
 import type { Reuse } from "../../lab/run/folder.ts";
 import { type Grid, runGrid, type Watcher } from "../../lab/run/grid.ts";
+import { folderOf } from "../../lab/run/grid-of.ts";
 import { runOptions } from "../../lab/run/options.ts";
 import { budgetOptions } from "../../lab/run/search/budget.ts";
 import { parseSearch } from "../../lab/run/search/spec.ts";
@@ -64,15 +66,29 @@ export function define(command: Command): void {
 async function run(flags: Flags): Promise<void> {
   const signal = interruptSignal();
   using watcher = watch();
-  const summaries = await summarised(flags, watcher, signal).catch(sayHowToGoOn(signal, () => howToGoOn(flags)));
+  const { grid, summaries } = await summarised(flags, watcher, signal).catch(
+    sayHowToGoOn(signal, () => howToGoOn(flags)),
+  );
   watcher[Symbol.dispose]();
   if (flags.json) printJson({ summaries });
   else for (const summary of summaries) print(...summaryTable(summary), "");
+  for (const [i, summary] of summaries.entries()) process.stderr.write(`${nextStep(grid, i, summary)}\n`);
 }
 
-async function summarised(flags: Flags, watcher: Watcher, signal: AbortSignal): Promise<Summary[]> {
+async function summarised(flags: Flags, watcher: Watcher, signal: AbortSignal) {
   const recipes = await recipesOf(flags.recipe ?? []);
-  return await runGrid({ ...(await gridOf(flags, signal)), recipes }, watcher, signal);
+  const grid = { ...(await gridOf(flags, signal)), recipes };
+  return { grid, summaries: await runGrid(grid, watcher, signal) };
+}
+
+/** The report of a cell, and the command that deploys a recipe of it. */
+function nextStep(grid: Grid, i: number, { recipes }: Summary): string {
+  const cell = grid.cells[i]!;
+  const folder = folderOf(grid, cell);
+  const report = `report: ${path.join(folder, "report.html")}`;
+  if (cell.first || recipes.length === 1) return report;
+  const pick = commandOf(["lab", "pick", folder, "--quality", "-0.01"]);
+  return `${report}; \`${pick}\` registers the recipe that saves most at no worse than -0.01`;
 }
 
 const command = (): string => commandOf(process.argv.slice(2));

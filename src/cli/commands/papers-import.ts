@@ -33,14 +33,14 @@ async function importPapers(sources: string[], flags: Flags): Promise<void> {
   if (imported.sources.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
 }
 
-/** Broken entries of a source that are told one by one. */
+/** Faults of a source that are told one by one. */
 const TOLD = 20;
 
 /** Tells people what was not imported, and why. */
 export function tell({ sources, unindexed }: Imported): void {
   for (const { source, faults, failure, isSame } of sources) {
     for (const { place, reason } of faults.slice(0, TOLD)) warn(printable(`${source}: ${place}: ${reason}`));
-    if (faults.length > TOLD) warn(printable(`${source}: ${faults.length - TOLD} more entries are broken`));
+    if (faults.length > TOLD) warn(printable(`${source}: ${faults.length - TOLD} more faults`));
     if (failure !== undefined) warn(printable(failure));
     if (isSame) warn(printable(`${source}: nothing is newer than at the last import`));
   }

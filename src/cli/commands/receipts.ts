@@ -11,6 +11,7 @@ const options = z.strictObject({
   model: z.string().optional().describe("only receipts of this model"),
   key: z.string().optional().describe("only receipts of this server key, by id"),
   ledger: z.string().optional().describe("the ledger: a file, or postgres://… (default: the one in MODICUM_HOME)"),
+  audits: z.boolean().default(false).describe("add up receipts of audits, too"),
   limit: z.int().min(1).default(20).describe("how many receipts to list; totals include all"),
 });
 
@@ -21,13 +22,13 @@ export function define(command: Command): void {
 }
 
 async function receipts(given: Readonly<Record<string, unknown>>): Promise<void> {
-  const { since, model, key, limit, ledger: place } = readFlags(options, given);
+  const { since, model, key, audits, limit, ledger: place } = readFlags(options, given);
   const filter = { model, key, ...(since !== undefined && { since: parseSince(since) }) };
   const ledger = await openReceipts(place);
   const [list, sum, keys] = [
     await ledger.list({ ...filter, limit }),
-    await ledger.sum(filter),
-    await ledger.sums(filter),
+    await ledger.sum({ ...filter, audits }),
+    await ledger.sums({ ...filter, audits }),
   ];
   await ledger.close();
   if (given["json"]) return printJson({ receipts: list, sum, keys });

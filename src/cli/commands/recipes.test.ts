@@ -1,3 +1,4 @@
+import { cpSync, renameSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
@@ -17,6 +18,14 @@ afterEach(() => {
   vi.unstubAllEnvs();
   vi.restoreAllMocks();
 });
+
+async function listed(): Promise<string> {
+  const written = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+  const command = new Command("recipes");
+  define(command);
+  await command.parseAsync([], { from: "user" });
+  return written.mock.calls.map(([text]) => text).join("");
+}
 
 async function add(...words: string[]): Promise<void> {
   const command = new Command("recipes");
@@ -45,4 +54,13 @@ test.each([
 ])("%s is told, and nothing is registered", async (_, words, sentence) => {
   await expect(add(...words)).rejects.toThrow(sentence);
   expect(await registeredRecipes()).toEqual({});
+});
+
+test("a recipe whose adapter's folder was moved says so in the list", async () => {
+  const folder = path.join(tempFolder(), "poet");
+  cpSync(fixture("../../weights/adapter/fixtures/llama-gguf"), folder, { recursive: true });
+  await add("--model", fixture("llama-tiny.gguf"), "--adapter", folder);
+  expect(await listed()).toContain("dense, adapter poet  ");
+  renameSync(folder, `${folder}-elsewhere`);
+  expect(await listed()).toContain(`dense, adapter poet (there is no folder ${folder})`);
 });

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
 import { checkSavings } from "../../engine/file/check-savings.ts";
@@ -51,7 +52,8 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
 }
 
 function row([name, { recipe, adapter, evidence }]: [string, Registered]): string[] {
-  const beside = adapter ? [`adapter ${path.basename(adapter.folder)}`] : [];
+  const gone = adapter && !existsSync(adapter.folder) ? ` (there is no folder ${adapter.folder})` : "";
+  const beside = adapter ? [`adapter ${path.basename(adapter.folder)}${gone}`] : [];
   const shown = [name, [recipe.join(" ") || "dense", ...beside].join(", ")];
   if (!evidence) return [...shown, "not measured", "", ""];
   const { flops_saved, metric, quality, delta, task } = evidence;

@@ -2,11 +2,12 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { openReranker, type WindowTrace } from "../../index.ts";
 import { rowsOf } from "../../lab/data/rows.ts";
-import { isFirstName } from "../../pipelines/first/options.ts";
+import { firstOptions, isFirstName } from "../../pipelines/first/options.ts";
 import { scoresByRank } from "../../pipelines/first/order.ts";
 import { parseRow } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode } from "../encode.ts";
+import { addFlags, givenFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
@@ -17,6 +18,8 @@ interface Flags extends EncodeFlags {
   query: string;
   explain?: boolean;
 }
+
+const presortFlag = z.object({ presort: firstOptions.shape.presort });
 
 interface Identified {
   id: string | number;
@@ -29,10 +32,10 @@ const document = z.object({
 });
 
 export function define(command: Command): void {
-  addEncodeFlags(command.argument("<file>", 'documents, one {"id": …, "text": …} per line'), "minilm")
+  const verb = addEncodeFlags(command.argument("<file>", 'documents, one {"id": …, "text": …} per line'), "minilm")
     .requiredOption("--query <text>", "the query")
-    .option("--explain", "MODEL+first: also print each window with its letters and logits")
-    .action(rerank);
+    .option("--explain", "MODEL+first: also print each window with its letters and logits");
+  addFlags(verb, presortFlag).action(rerank);
 }
 
 /** Prints the documents' ids with their scores, the most relevant first. */
@@ -40,7 +43,9 @@ async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
   if (query.trim() === "") throw new UserError("--query is empty, expected a text", 2);
   const documents = await documentsOf(file);
   if (isFirstName(flags.model)) return rerankByLetters(documents, { query, ...flags });
-  if (flags.explain) throw new UserError("--explain is for rerankers with windows, such as smollm2+first", 2);
+  for (const flag of ["explain", "presort"])
+    if (flags[flag] !== undefined)
+      throw new UserError(`--${flag} is for rerankers with windows, such as smollm2+first`, 2);
   await encode(
     flags,
     async () => documents.map(({ text }) => text),
@@ -60,7 +65,8 @@ async function rerankByLetters(documents: readonly Identified[], { query, ...fla
   const signal = interruptSignal();
   const { model, adapter, json, explain } = flags;
   using download = showDownload(model);
-  using ranker = await openReranker(model, { ...formGiven(flags), adapter, signal, ...download });
+  const first = givenFlags(presortFlag, flags);
+  using ranker = await openReranker(model, { ...formGiven(flags), adapter, signal, first, ...download });
   await billed(async (onStopped) => {
     const texts = documents.map(({ text }) => text);
     const { order, windows, receipt } = await ranker.rerank(query, texts, { signal, onStopped });

@@ -42,6 +42,12 @@ const bindOptions = z.strictObject({
     .string()
     .optional()
     .describe("where receipts are kept: a file, or postgres://…, which several servers can share"),
+  audit: z
+    .number()
+    .min(0)
+    .max(1, "expected a share from 0 to 1")
+    .default(0)
+    .describe("share of the conversations under certificates whose answers dense checks when it is idle"),
   logPrompts: z
     .boolean()
     .default(false)
@@ -129,6 +135,7 @@ async function opened(
     logPrompts,
     quant,
     lab,
+    audit,
   } = bind;
   const [limits, scheduling] = [readFlags(limitOptions, flags), readFlags(schedulerOptions, flags)];
   const { device } = readFlags(deviceOptions, flags);
@@ -162,6 +169,7 @@ async function opened(
       limits,
       scheduling,
       logPrompts,
+      audit,
       version: version(),
       ...bound,
     },

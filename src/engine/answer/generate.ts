@@ -35,6 +35,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   end?: number | undefined;
   /** Scores the prompt's own tokens, with this many of the likeliest for each; a small number. */
   promptLogprobs?: number | undefined;
+  /** False if nothing of the prompt comes from the cache. */
+  cachePrompt?: boolean | undefined;
   /**
    * Called with each step's raw logits, one a token of the vocabulary, before a token is chosen; they are valid until
    * it returns.

@@ -78,11 +78,11 @@ export class Sequence implements Disposable {
     this.#chunks = most > 0 ? engine.chunks(this.slot, prompt, this.#terms, this.#scores) : this.#read();
   }
 
-  /** A prompt whose tokens are scored runs whole, even if it is cached. */
+  /** A prompt whose tokens are scored, or that may use no cache, runs whole. */
   #acquire(alone: boolean): Slot {
     if (alone && this.#scores) this.engine.forget();
     const { plan } = this.#terms;
-    if (this.#scores) return this.engine.acquireEmpty(this.prompt, plan);
+    if (this.#scores || this.options.cachePrompt === false) return this.engine.acquireEmpty(this.prompt, plan);
     return alone ? this.engine.acquireAlone(this.prompt, this.#meter, plan) : this.engine.acquire(this.prompt, plan);
   }
 

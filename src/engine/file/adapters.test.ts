@@ -4,6 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load, type Model, UserError } from "../../index.ts";
+import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { Meter } from "../bill/meter.ts";
 import type { Engine } from "../run/engine.ts";
 
@@ -146,11 +147,23 @@ test("one adapter for every request: on a GGUF it is kept apart", async () => {
 describe("refused in one sentence", () => {
   test.each([
     ["both kinds", base, { adapter: adapters.poet, adapters }, "expected one of the two"],
-    ["a folder without an adapter", base, { adapters: { poet: fixture("gpt2") } }, "there is no adapter_config.json"],
+    [
+      "a folder without an adapter",
+      base,
+      { adapters: { poet: fixture("gpt2") } },
+      /adapter_config.json, .* PEFT adapter$/,
+    ],
     ["another model's", fixture("llama-tiny-untied.gguf"), { adapters }, /llama-gguf: the adapter does not fit/],
     ["an encoder", fixture("bert"), { adapters }, /bert is an encoder: it takes one adapter for every request/],
   ])("%s", async (_, path, options, says) => {
     await expect(load(path, options)).rejects.toThrow(UserError);
     await expect(load(path, options)).rejects.toThrow(says);
   });
+});
+
+test("the folder of a training that was stopped is refused with the command that goes on", async () => {
+  const folder = path.dirname(writeAt(path.join(tempFolder(), "run.json"), "{}"));
+  await expect(load(base, { adapter: folder })).rejects.toThrow(
+    `; if it holds a training that was stopped, \`modicum train --resume ${folder}\` goes on`,
+  );
 });

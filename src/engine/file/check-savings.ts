@@ -1,4 +1,7 @@
-import { checkSeams, type Recipe } from "../../savings/recipe.ts";
+import { setImmediate } from "node:timers/promises";
+import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { savings } from "../../savings/registry.ts";
+import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf } from "../kinds/index.ts";
@@ -9,4 +12,22 @@ export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promis
   if (recipe.length === 0) return;
   const checkpoint = openCheckpoint(model.path);
   await kindOf(checkpoint).check(model, checkpoint, recipe);
+}
+
+/** The savings that a model takes by name alone, without options, from little more than its file's header. */
+export async function bareSavings(model: ResolvedModel): Promise<string[]> {
+  const checkpoint = openCheckpoint(model.path);
+  const kind = kindOf(checkpoint);
+  const taken: string[] = [];
+  for (const { name } of savings) {
+    // Each check may take a tenth of a second, in which a server answers nothing else.
+    await setImmediate();
+    try {
+      await kind.check(model, checkpoint, parseRecipe([name]));
+      taken.push(name);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+    }
+  }
+  return taken;
 }

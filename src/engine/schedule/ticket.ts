@@ -73,9 +73,11 @@ export class Ticket {
     return "options" in this.job && this.job.plan ? this.job.plan.state.prompt : "";
   }
 
-  /** Tokens that a cache may supply: none of a prompt that is scored. */
+  /** Tokens that a cache may supply: none of a prompt that is scored, or that is to run whole. */
   get reuses(): readonly number[] {
-    return "options" in this.job && this.job.options.promptLogprobs !== undefined ? [] : this.job.prompt;
+    if (!("options" in this.job)) return this.job.prompt;
+    const { promptLogprobs, cachePrompt } = this.job.options;
+    return promptLogprobs !== undefined || cachePrompt === false ? [] : this.job.prompt;
   }
 
   /** Why it is to stop: its signal's reason, or that its reader left. */

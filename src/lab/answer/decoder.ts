@@ -12,7 +12,7 @@ import { blind, encodeWithPlaces, seenPrompt } from "../../engine/vision/seen-pr
 import type { VisualSpan } from "../../savings/plan.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
-import type { PromptForm } from "../../weights/tokenizer/index.ts";
+import { begunAnswer, type PromptForm } from "../../weights/tokenizer/index.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
 import type { TokenCodec } from "../task.ts";
 import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
@@ -223,8 +223,10 @@ function once<T>(of: (text: string) => T): (text: string) => T {
   };
 }
 
-const optionsOf = ({ stop, maxTokens }: GenerationItem) =>
-  generateOptions.parse({ maxTokens, stop: [...stop], repetitionDetection: false });
+const optionsOf = ({ stop, maxTokens, messages }: GenerationItem) => ({
+  ...generateOptions.parse({ maxTokens, stop: [...stop], repetitionDetection: false }),
+  continues: messages !== undefined && begunAnswer(messages) !== undefined,
+});
 
 const likelihoodOf = (tokens: readonly TokenScore[]): Likelihood => ({
   logLikelihood: natsOf(tokens),

@@ -1,8 +1,9 @@
 import type { LanguageModel } from "../../engine/language-model.ts";
+import { load } from "../../library/load.ts";
 import { Model } from "../../library/model.ts";
 import { billedAs, rankModelOf } from "../../library/rerank-pipeline.ts";
 import { rerank } from "../../pipelines/first/first.ts";
-import { type FirstName, type FirstOptions, firstOptions } from "../../pipelines/first/options.ts";
+import { type FirstName, type FirstOptions, firstOptions, presortModel } from "../../pipelines/first/options.ts";
 import { WindowRanker } from "../../pipelines/first/window.ts";
 import type { Recipe, Step } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
@@ -27,10 +28,15 @@ export const firstStep = (named: FirstName): Step => ({
 /** @throws UserError if the model does not generate, or has no tokens for letters alone */
 export async function firstAnswering(loaded: LanguageModel, named: FirstName): Promise<Answering> {
   const model = await Model.open(loaded, [], performance.now());
+  const encoder = presortModel(named.options);
+  const presorter = encoder === undefined ? undefined : await load(encoder);
   const method = (recipe: Recipe) => (recipe.length === 0 ? "generate" : named.options.method);
   return {
-    under: async (recipe) => new FirstAnswerer(model, named, { ...named.options, method: method(recipe) }),
-    [Symbol.dispose]: () => model.dispose(),
+    under: async (recipe) => new FirstAnswerer(model, presorter, named, { ...named.options, method: method(recipe) }),
+    [Symbol.dispose]() {
+      presorter?.dispose();
+      model.dispose();
+    },
   };
 }
 
@@ -40,6 +46,7 @@ class FirstAnswerer implements Answerer {
 
   constructor(
     private readonly model: Model,
+    private readonly presorter: Model | undefined,
     private readonly named: FirstName,
     private readonly options: FirstOptions,
   ) {
@@ -53,24 +60,14 @@ class FirstAnswerer implements Answerer {
   plan(item: Item): Plan {
     if (item.kind !== "ranking")
       throw new UserError(`${this.named.name} ranks documents; the task's kind is ${item.kind}, expected ranking`);
-    this.#requireShort(item);
     return (signal) => this.#rank(item, signal);
-  }
-
-  /** An encoder's order would be another pipeline's quality. */
-  #requireShort({ documents: { length } }: RankingItem): void {
-    const { presort, rankEnd } = this.options;
-    if (presort === "none" || length <= rankEnd) return;
-    throw new UserError(
-      `${this.named.name} reorders the first ${rankEnd} of ${length} documents, and the lab does not presort; expected candidates=RUN,top=${rankEnd} of the task, or presort=none`,
-    );
   }
 
   /** Nothing comes from the cache of an earlier query. */
   async #rank({ query, documents }: RankingItem, signal?: AbortSignal): Promise<Answered> {
     this.model.language.engine.forget();
     const texts = documents.map(({ text }) => text);
-    const terms = { named: billedAs(this.named), ...(signal && { signal }) };
+    const terms = { named: billedAs(this.named), presorter: this.presorter, ...(signal && { signal }) };
     const { order, receipt } = await rerank(this.#ranker, query, texts, this.options, terms);
     return { answer: { order: order.map((i) => documents[i]!.id) }, ...bill(receipt) };
   }

@@ -60,7 +60,7 @@ export async function runClassify(run: ClassifyRun): Promise<ClassifyReport> {
 async function allArms(arm: (each: Arm) => Promise<ArmRun>, { qzero, options }: ClassifyRun): Promise<ArmRun[]> {
   const plain = await arm({ name: "plain", qzero: { ...qzero, when: "margin", margin: 0 } });
   const always = await arm({ name: "always", qzero: { ...qzero, when: "always" } });
-  const margin = qzero.when === "always" ? [] : [await arm({ name: "margin", qzero })];
+  const margin = qzero.when === "always" ? [] : [await arm({ name: "margin", qzero: { ...qzero, when: "margin" } })];
   const documents = always.results.map(({ explanation }) => explanation!.documents);
   const evidence = atOtherPlaces(documents, options.seed);
   const shuffled = await arm({ name: "shuffled", qzero: { ...qzero, when: "always" }, evidence });

@@ -122,7 +122,7 @@ describe("a data set of the hub", () => {
     await serveHub({ files: {} });
     withEnv({ HF_HUB_OFFLINE: "1" });
     await expect(filesOf("hf:datasets/org/tiny:a.jsonl")).rejects.toThrow(
-      "hf:datasets/org/tiny:a.jsonl is not in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it",
+      "hf:datasets/org/tiny:a.jsonl is not on this machine, and nothing is fetched offline (--offline or HF_HUB_OFFLINE)",
     );
   });
 });

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { tinyWithLetters } from "../../engine/listwise/letters.testing.ts";
 import { parseFirst } from "../../pipelines/first/options.ts";
@@ -59,14 +60,30 @@ test("a reranker is a recipe beside written rankings, with results by query and 
   expect((await readRun(path.join(folder, "whole"))).summary.model).toBe("letters+first");
 });
 
+test.each(["bm25", fileURLToPath(new URL("../../engine/fixtures/sentences", import.meta.url))])(
+  "lists are presorted as elsewhere, by %s: their order does not count",
+  async (presort) => {
+    const ranked = async (name: string, task: TaskOf<"ranking">) => {
+      const out = `${path.basename(presort)}-${name}`;
+      await run(out, task, `windowSize=6,stride=6,presort=${presort}`);
+      const lines = readFileSync(path.join(folder, out, "results.jsonl"), "utf8")
+        .trim()
+        .split("\n");
+      return lines.map((line) => JSON.parse(line).answer.order);
+    };
+    const backwards: TaskOf<"ranking"> = {
+      ...ranking(6),
+      async *items(options) {
+        for await (const item of ranking(6).items(options)) yield { ...item, documents: item.documents.toReversed() };
+      },
+    };
+    expect(await ranked("backwards", backwards)).toEqual(await ranked("forwards", ranking(6)));
+  },
+);
+
 test.each([
   ["another kind of task", choiceTask(2), windows, "letters+first ranks documents; the task's kind is choice"],
-  [
-    "a list that is to be presorted",
-    ranking(6),
-    "windowSize=4,stride=2,rankEnd=4",
-    "reorders the first 4 of 6 documents, and the lab does not presort",
-  ],
+  ["a presort without its model", ranking(6), "presort=no-such-model", "no-such-model"],
 ])("%s is refused", async (name, task, given, sentence) => {
   await expect(run(name, task, given)).rejects.toThrow(sentence);
 });

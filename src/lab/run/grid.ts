@@ -123,7 +123,7 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
 
 const adapterOf = ({ adapter, identity }: KnownCell): Pick<Summary, "adapter"> =>
   adapter !== undefined && identity.adapter !== undefined
-    ? { adapter: { folder: path.resolve(adapter), sha256: identity.adapter } }
+    ? { adapter: { folder: path.relative("", adapter) || ".", sha256: identity.adapter } }
     : {};
 
 /** A recipe's steps with every option, and as they were typed if the recipe's text is not enough to run it elsewhere. */

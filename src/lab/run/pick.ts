@@ -74,6 +74,14 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
   return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;
 }
 
+/** The fastest recipe that took less time than dense, saves no FLOPs, and changes quality by `quality` or better in the mean. */
+export function fasterWithoutFlops({ recipes, metric }: Summary, quality: number): RecipeSummary | undefined {
+  const dense = recipes.find(({ recipe }) => recipe === "dense")!;
+  return recipes
+    .filter((r) => r.flops_saved <= 0 && r.ms_per_item < dense.ms_per_item && gainOf(metric, r.delta.mean) >= quality)
+    .sort((a, b) => a.ms_per_item - b.ms_per_item)[0];
+}
+
 /**
  * The registration of a picked recipe, with absolute paths so that it means the same everywhere, and the notice of a
  * run from before some default changed, whose recipe keeps what was measured.
@@ -95,7 +103,7 @@ export async function evidenced(
     ...{ model: modelOf(summary, folder), model_hash },
     ...(quant !== undefined && quantOptions.parse({ quant })),
     ...writtenSteps(steps),
-    ...(summary.adapter && { adapter: summary.adapter }),
+    ...(summary.adapter && { adapter: { ...summary.adapter, folder: found(summary.adapter.folder, folder) } }),
     evidence: {
       ...{ file, sha256, task, metric: summary.metric.name, quality, delta: delta.mean, flops_saved },
       ...(summary.prompt && { prompt: summary.prompt }),

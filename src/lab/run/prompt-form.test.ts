@@ -80,6 +80,9 @@ describe("a file's prompts", () => {
     const { summary, texts } = await run(chatting, file);
     expect(summary.prompt).toBe("chat");
     expect(texts).toEqual([(await model.complete(messages, greedy)).text]);
+    const begun = [...messages, { role: "assistant", content: "a dog" }];
+    const continued = await run(chatting, rows({ messages: begun, answer: "sat" }));
+    expect(continued.texts).toEqual([(await model.complete(begun, greedy)).text]);
     await expect(run(chatting, file, { raw: true })).rejects.toThrow(
       /--raw asks prompts as plain text, and item "1" of .* has messages/,
     );
@@ -103,7 +106,10 @@ describe("a run with an adapter", () => {
   test("asks in the form of the adapter's training, and its recipe brings the adapter", async () => {
     await writeRecord(own, { prompt: "raw" });
     const { summary, texts } = await run(chatting, questions(), {}, own);
-    expect(summary).toMatchObject({ prompt: "raw", adapter: { folder: own, sha256: adapterHash(own) } });
+    expect(summary).toMatchObject({
+      prompt: "raw",
+      adapter: { folder: path.relative("", own), sha256: adapterHash(own) },
+    });
     using direct = await load(chatting, { quant: "f32", adapter: own });
     const stop = { ...greedy, stop: ["\n"], maxTokens: 32 };
     expect(texts[0]).toBe((await direct.complete("the cat", stop)).text);

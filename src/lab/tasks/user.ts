@@ -29,7 +29,10 @@ const turn = z.strictObject({ role: z.string("expected a role"), content: z.stri
 const messages = z
   .array(turn, "expected a list of turns { role, content }")
   .min(1, "expected a turn, got an empty list")
-  .refine((turns) => turns.at(-1)?.role !== "assistant", "expected a turn to answer at the end, got an assistant's");
+  .refine(
+    (turns) => turns.length !== 1 || turns[0]!.role !== "assistant",
+    "expected a turn before the assistant's, which the answer continues",
+  );
 const conversation = z.object({ messages, answer });
 
 /** A table in text has lists and numbers as JSON. */

@@ -171,7 +171,7 @@ export const worlds: readonly World[] = [
     }),
   ),
   {
-    ...{ name: "groups of ten that stand or fall together", type: "binary", risk: 0.05, items: 600, group: 10 },
+    ...{ name: "groups of ten that stand or fall together", type: "binary", risk: 0.05, items: 2000, group: 10 },
     candidates: [flat("one", 0.05, 0.5)],
   },
   {

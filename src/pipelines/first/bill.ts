@@ -12,11 +12,23 @@ interface WindowCost {
   readonly spared: { readonly tokens: number; readonly flops: number; readonly bytes: number };
 }
 
-/** Makes one receipt of a reranking's calls. Dense writes the whole ranking of every window that ran. */
+/** What ordering the list before the windows cost. */
+interface PresortCost {
+  readonly texts: number;
+  readonly flops: number;
+  /** An encoder's. */
+  readonly receipt?: Receipt;
+}
+
+/**
+ * Makes one receipt of a reranking's calls. Dense writes the whole ranking of every window that ran; a presort is
+ * overhead.
+ */
 export class FirstBill {
   readonly #time: WallTime;
   readonly #windows: Receipt[] = [];
-  readonly #others: Receipt[] = [];
+  readonly #stopped: Receipt[] = [];
+  #presort: PresortCost = { texts: 0, flops: 0 };
   readonly #spared = { flops: 0, bytes: 0 };
   #sparedTokens = 0;
   #letters = 0;
@@ -35,49 +47,57 @@ export class FirstBill {
     addSpent(this.#spared, spared);
   }
 
-  /** A presort, or a window that was stopped. */
-  other(receipt: Receipt): void {
-    this.#others.push(receipt);
+  presort(cost: PresortCost): void {
+    this.#presort = cost;
+  }
+
+  /** A call that was stopped. */
+  stopped(receipt: Receipt): void {
+    this.#stopped.push(receipt);
   }
 
   get spent(): number {
-    return amountsOf(this.#all).flops.spent;
+    return amountsOf(this.#ranking).flops.spent + this.#presort.flops;
   }
 
-  get #all(): Receipt[] {
-    return [...this.#windows, ...this.#others];
+  get #ranking(): Receipt[] {
+    return [...this.#windows, ...this.#stopped];
   }
 
   receipt(): Receipt {
-    const all = amountsOf(this.#all);
+    const { texts, flops, receipt: encoder } = this.#presort;
+    const calls = [...this.#ranking, ...(encoder ? [encoder] : [])];
+    const [ranking, all] = [amountsOf(this.#ranking), amountsOf(calls)];
     const { completion: decoded } = amountsOf(this.#windows).tokens;
     const windows = this.#windows.length;
-    const { dense, spent, overhead } = all.flops;
+    // A comparison a letter.
+    const overhead = this.#letters + flops;
     return makeReceipt({
       ...all,
       model: this.named.model,
       recipe: [...this.named.recipe],
-      // A comparison a letter.
       flops: {
-        dense: dense + this.#spared.flops,
-        spent: spent + this.#letters,
-        overhead: overhead + this.#letters,
+        dense: ranking.flops.dense + this.#spared.flops,
+        spent: ranking.flops.spent + overhead,
+        overhead: ranking.flops.overhead + overhead,
       },
-      bytes: { dense: all.bytes.dense + this.#spared.bytes, spent: all.bytes.spent },
+      bytes: { dense: ranking.bytes.dense + this.#spared.bytes, spent: all.bytes.spent },
       work: {
         ...all.work,
         windows: { dense: windows, run: windows },
         decoded: { dense: decoded + this.#sparedTokens, run: decoded },
-        calls: callsOf(this.#all),
+        ...(texts > 0 && { presorted: { dense: 0, run: texts } }),
+        calls: callsOf(this.#ranking, calls),
       },
-      ms: this.#time.times(this.#all),
+      ms: this.#time.times(calls),
       estimated: this.#sparedTokens > 0 || all.estimated,
     });
   }
 }
 
-function callsOf(receipts: readonly Receipt[]): Record<string, { dense: number; run: number }> {
-  const models = [...new Set(receipts.map(({ model }) => model))];
-  const counts = models.map((name) => [name, receipts.filter(({ model }) => model === name).length] as const);
-  return Object.fromEntries(counts.map(([name, n]) => [name, { dense: n, run: n }]));
+/** Calls by model. */
+function callsOf(dense: readonly Receipt[], run: readonly Receipt[]): Record<string, { dense: number; run: number }> {
+  const models = [...new Set(run.map(({ model }) => model))];
+  const countIn = (calls: readonly Receipt[], name: string) => calls.filter(({ model }) => model === name).length;
+  return Object.fromEntries(models.map((name) => [name, { dense: countIn(dense, name), run: countIn(run, name) }]));
 }

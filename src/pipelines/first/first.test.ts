@@ -21,11 +21,15 @@ const graded = (seed: number, count: number) =>
     seededRandom(seed),
   );
 
-async function ranked(documents: readonly string[], input: FirstInput, terms: Partial<RerankTerms> = {}) {
+async function ranked(
+  documents: readonly string[],
+  input: FirstInput,
+  { query = "which?", ...terms }: Partial<RerankTerms> & { query?: string } = {},
+) {
   const options = checkFirstOptions(input);
   const model = fakeModel(tokenizer, grade);
   const ranker = new WindowRanker(model, options);
-  return { model, ...(await rerank(ranker, "which?", documents, options, { named, ...terms })) };
+  return { model, ...(await rerank(ranker, query, documents, options, { named, ...terms })) };
 }
 
 describe("an oracle", () => {
@@ -54,13 +58,42 @@ describe("an oracle", () => {
         receipt: receiptOf(7, "encoder"),
       }),
     };
-    const { order, receipt, windows } = await ranked(documents, {}, { presorter });
+    const { order, receipt, windows } = await ranked(documents, { presort: "encoder" }, { presorter });
     const grades = order.map((i) => grade(documents[i]!));
     expect(windows).toHaveLength(1);
     expect(grades.slice(0, 20)).toEqual([...grades.slice(0, 20)].sort((a, b) => b - a));
     expect(grades.slice(0, 20).every((g) => g % 30 >= 20)).toBe(true);
     expect(grades.slice(20).map((g) => g % 30)).toEqual(Array.from({ length: 40 }, (_, i) => 19 - Math.floor(i / 2)));
-    expect(receipt.work!["calls"]).toEqual({ encoder: { dense: 1, run: 1 }, fake: { dense: 1, run: 1 } });
+    expect(receipt.work!["calls"]).toEqual({ encoder: { dense: 0, run: 1 }, fake: { dense: 1, run: 1 } });
+    const unsorted = await ranked(documents, { presort: "none" });
+    expect(receipt.flops.overhead).toBe(unsorted.receipt.flops.overhead + 7);
+  });
+});
+
+describe("a list of six", () => {
+  const documents = ["a wing", "a plate", "the wing of a plate", "heat", "wings", "flow"];
+  const reversed = documents.toReversed();
+  /** The model ranks nothing: it keeps the order that it reads. */
+  const texts = async (list: readonly string[], input: FirstInput) => {
+    const { order, receipt } = await ranked(list, input, { query: "wing" });
+    return { ranking: order.map((i) => list[i]), receipt };
+  };
+
+  test("has the same ranking in two orders, which the query's terms decide, and the receipt says that it was presorted", async () => {
+    const [one, other] = [await texts(documents, {}), await texts(reversed, {})];
+    expect(one.ranking).toEqual(["a wing", "wings", "the wing of a plate", "a plate", "flow", "heat"]);
+    expect(other.ranking).toEqual(one.ranking);
+    expect(one.receipt.work).toMatchObject({ presorted: { dense: 0, run: 6 } });
+    // Three postings and six letters.
+    expect(one.receipt.flops.overhead).toBe(3 * 6 + 6);
+  });
+
+  test("is read as it comes with presort=none, and dense costs the same", async () => {
+    const input = { presort: "none" };
+    const [one, other] = [await texts(documents, input), await texts(reversed, input)];
+    expect([one.ranking, other.ranking]).toEqual([documents, reversed]);
+    expect(one.receipt.work).not.toHaveProperty("presorted");
+    expect((await texts(documents, {})).receipt.flops.dense).toBe(one.receipt.flops.dense);
   });
 });
 
@@ -79,7 +112,7 @@ test("letters in a passage or a query are no identifiers: the prompt has one of 
 
 test("more documents than letters are ranked in windows; a document without words is a passage, too", async () => {
   const many = [...graded(3, 28), " \u0000\n"];
-  const { order, windows, model } = await ranked(many, { windowSize: 26, stride: 13, rankEnd: 29 });
+  const { order, windows, model } = await ranked(many, { windowSize: 26, stride: 13, rankEnd: 29, presort: "none" });
   expect(windows.map(({ window }) => window)).toEqual([
     [3, 29],
     [0, 16],

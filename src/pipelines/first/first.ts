@@ -3,8 +3,9 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
 import { FirstBill } from "./bill.ts";
 import type { CallTerms, Presorter } from "./model.ts";
-import type { FirstOptions } from "./options.ts";
-import { byScore, permuted } from "./order.ts";
+import { type FirstOptions, presortModel } from "./options.ts";
+import { permuted } from "./order.ts";
+import { bm25, orderBy } from "./presort.ts";
 import type { Ranked, WindowRanker } from "./window.ts";
 import { type Window, windowsOf } from "./windows.ts";
 
@@ -33,7 +34,7 @@ export interface RerankTerms extends CallTerms {
   readonly ceiling?: number | undefined;
   /** The reranker's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
-  /** Orders documents that are more than rankEnd. */
+  /** The encoder, if the options presort by one. */
   readonly presorter?: Presorter | undefined;
 }
 
@@ -89,12 +90,24 @@ class Rerank {
   }
 
   async #presort(): Promise<void> {
+    const { documents, options } = this;
+    if (options.presort === "none" || documents.length === 1) return;
+    this.#order = orderBy(presortModel(options) === undefined ? this.#byTerms() : await this.#byEncoder(), documents);
+  }
+
+  #byTerms(): readonly number[] {
+    const { scores, flops } = bm25(this.query, this.documents);
+    this.#bill.presort({ texts: this.documents.length, flops });
+    return scores;
+  }
+
+  async #byEncoder(): Promise<readonly number[]> {
     const { presorter } = this.terms;
-    if (!presorter || this.documents.length <= this.options.rankEnd) return;
+    if (!presorter) throw new Error(`${this.terms.named.model}: its presort needs an encoder`);
     const { scores, receipt } = await presorter.relevance(this.query, this.documents, this.#call());
-    this.#bill.other(receipt);
+    this.#bill.presort({ texts: this.documents.length, flops: receipt.flops.spent, receipt });
     this.#begun = true;
-    this.#order = byScore(scores);
+    return scores;
   }
 
   async #rank(window: Window): Promise<void> {
@@ -135,7 +148,7 @@ class Rerank {
     const { named: _, ceiling, presorter, arrived, onBegun, ...terms } = this.terms;
     const onStopped = (receipt: Receipt) => {
       this.#begun = true;
-      this.#bill.other(receipt);
+      this.#bill.stopped(receipt);
     };
     return { ...terms, ...(!this.#begun && { arrived, onBegun }), onStopped };
   }

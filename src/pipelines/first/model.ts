@@ -36,7 +36,7 @@ export interface RankModel {
   pricePrompt(tokens: number): Spent;
 }
 
-/** Scores texts against a query, to order a long list first. */
+/** An encoder that scores texts against a query, to order a list first. */
 export interface Presorter {
   relevance(
     query: string,

@@ -12,8 +12,8 @@ export const firstOptions = z
   .strictObject({
     windowSize: whole.min(2).max(MOST_LETTERS).default(20).describe("passages that are ranked in one prompt"),
     stride: whole.min(1).default(10).describe("passages that a window moves towards the front, from the one before it"),
-    rankStart: whole.min(0).default(0).describe("passages in front that keep their places"),
-    rankEnd: whole.min(1).default(20).describe("passages after this many keep their order"),
+    rankStart: whole.min(0).default(0).describe("passages in front that keep their places after the presort"),
+    rankEnd: whole.min(1).default(20).describe("passages after this many keep their order after the presort"),
     numPasses: whole.min(1).max(10).default(1).describe("how often the windows run from back to front"),
     maxPassageWords: whole.min(1).default(300).describe("words that are read of each passage"),
     contextSize: whole.min(64).default(4096).describe("tokens that a prompt may have; passages are cut to fit"),
@@ -28,8 +28,10 @@ export const firstOptions = z
     presort: z
       .string()
       .min(1)
-      .default("minilm")
-      .describe("the encoder that orders more than rankEnd documents first; none keeps the given order"),
+      .default("bm25")
+      .describe(
+        "what orders the documents first: bm25, an encoder such as minilm, or none for a list whose order means something",
+      ),
   })
   .refine(({ stride, windowSize }) => stride <= windowSize, {
     path: ["stride"],
@@ -41,6 +43,10 @@ export const firstOptions = z
   });
 export type FirstOptions = z.output<typeof firstOptions>;
 export type FirstInput = z.input<typeof firstOptions>;
+
+/** The model that presorts, if one does. */
+export const presortModel = ({ presort }: FirstOptions): string | undefined =>
+  presort === "none" || presort === "bm25" ? undefined : presort;
 
 /** A reranker as a user names it: `MODEL+first`, with options after a final `@`. */
 export interface FirstName {

@@ -16,6 +16,8 @@ export const trainedFile = z.strictObject({
     maxPassageWords: z.int().min(1),
   }),
   data: z.strictObject({ name: z.string(), sha256, lists: z.int().min(1) }),
+  /** What its users should know. */
+  notice: z.string().min(1).optional(),
 });
 export type TrainedFile = z.output<typeof trainedFile>;
 

@@ -68,8 +68,8 @@ export class QZeroBill {
   }
 
   /**
-   * `price`: an estimate of what looking one more text up costs, for those that were not; without one, as much as
-   * reading it plainly.
+   * `price`: an estimate of what looking one more text up costs, for those that were not; without one, nothing is
+   * saved.
    */
   receipt({ texts, skipped, fallbacks, gated, searched }: Outcome, price: Spent | undefined): Receipt {
     const all = amountsOf(this.#all);
@@ -79,7 +79,7 @@ export class QZeroBill {
     const [spared, gate] = [share(texts - fallbacks), share(texts - fallbacks - skipped)];
     const run = this.#searches.length;
     const dense = (of: "flops" | "bytes") =>
-      all[of].spent - spared * plain[of].spent + skipped * (price?.[of] ?? plain[of].spent / texts);
+      all[of].spent - spared * plain[of].spent + skipped * (price?.[of] ?? share(1) * plain[of].spent);
     return makeReceipt({
       ...all,
       model: this.named.model,

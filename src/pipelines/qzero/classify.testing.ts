@@ -4,7 +4,7 @@ import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
 import type { ContextualModel } from "./contextual.ts";
 import { type LabelsInput, parseLabels } from "./labels.ts";
 import { LookupPrices } from "./lookup-prices.ts";
-import { checkQZeroOptions, type QZeroInput } from "./options.ts";
+import type { QZeroInput } from "./options.ts";
 import { type ClassifyTerms, classify, type DocumentSource } from "./qzero.ts";
 import type { Scorer } from "./scorer.ts";
 
@@ -29,7 +29,7 @@ export function classified(
   { labels = ["sports", "finance"], ...terms }: Partial<ClassifyTerms> & { labels?: LabelsInput } = {},
 ) {
   const texts = Object.keys(categories);
-  return classify(scorer, texts, parseLabels(labels), checkQZeroOptions(options), {
+  return classify(scorer, texts, parseLabels(labels), options, {
     ...{ explain: true, prices: new LookupPrices(), source: found(texts, categories) },
     named: { model: "small", recipe: ["qzero"] },
     ...terms,

@@ -19,6 +19,8 @@ type Lend = <T>(use: (model: ContextualModel) => Promise<T>) => Promise<T>;
 
 /** Classifies by the cosine of a text's vector with that of each label's words, joined by spaces. */
 export class ContextualScorer implements Scorer {
+  readonly kind = "encoder";
+
   constructor(private readonly lend: Lend) {}
 
   async bind({ words }: LabelSet, terms: CallTerms): Promise<BoundLabels> {

@@ -20,7 +20,7 @@ import {
 } from "./encyclopaedia.testing.ts";
 import { type LabelsInput, parseLabels } from "./labels.ts";
 import { LookupPrices } from "./lookup-prices.ts";
-import { checkQZeroOptions, type QZeroInput } from "./options.ts";
+import type { QZeroInput } from "./options.ts";
 import { classify } from "./qzero.ts";
 import { StaticScorer } from "./static.ts";
 import { smallVectors } from "./vectors.testing.ts";
@@ -79,7 +79,7 @@ async function accuracy(
 ): Promise<number> {
   const byId = new Map(articles.map((article) => [article.id, article]));
   const set = parseLabels(labels);
-  const asked = checkQZeroOptions({ when: "always", mode: "replace", keywords: "content", topK: 10, ...options });
+  const asked: QZeroInput = { when: "always", mode: "replace", keywords: "content", topK: 10, ...options };
   const { results } = await classify(
     scorer,
     texts.map(({ text }) => text),

@@ -7,6 +7,10 @@ export class KeptLabels implements Scorer {
 
   constructor(private readonly scorer: Scorer) {}
 
+  get kind() {
+    return this.scorer.kind;
+  }
+
   async bind(labels: LabelSet, terms: CallTerms): Promise<BoundLabels> {
     const key = JSON.stringify(labels);
     if (this.#kept?.key === key) return { bound: this.#kept.bound };

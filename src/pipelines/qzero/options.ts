@@ -2,25 +2,37 @@ import { z } from "zod";
 import { rankers } from "../../retrieval/search.ts";
 import { checkedNamed } from "../../util/named-options.ts";
 
+/** What reads a text: word vectors, or an encoder. */
+export const SCORER_KINDS = ["words", "encoder"] as const;
+export type ScorerKind = (typeof SCORER_KINDS)[number];
+
 const modes = ["replace", "append", "interpolate"] as const;
+
+/** Defaults with word vectors, if they are others than those with encoders. */
+const ofWords = { alpha: 0.25, when: "always" } as const;
 
 /** Options of classifying through retrieved categories. `replace`, `always` and 50 documents are the paper's. */
 export const qzeroOptions = z.strictObject({
   mode: z
     .enum(modes)
-    .default("append")
+    .default("interpolate")
     .describe("read the categories in place of the text, behind it, or apart from it with both scores mixed"),
-  alpha: z.number().min(0).max(1).default(0.5).describe("interpolate: the share of the categories' score"),
+  alpha: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0.5)
+    .describe(`interpolate: the share of the categories' score (word vectors: ${ofWords.alpha})`),
   when: z
     .enum(["always", "margin"])
     .default("margin")
-    .describe("look up every text, or only those whose two best labels are close"),
+    .describe(`look up every text, or only those whose two best labels are close (word vectors: ${ofWords.when})`),
   margin: z
     .number()
     .min(0)
     .default(0.05)
     .describe("a text is looked up if the cosines of its two best labels differ by less"),
-  topK: z.int().min(1).max(999).default(50).describe("documents whose categories are read"),
+  topK: z.int().min(1).max(999).default(5).describe("documents whose categories are read"),
   retriever: z.enum(rankers).optional().describe("bm25, dense or hybrid (default: hybrid, or bm25 without vectors)"),
   maxTokens: z
     .int()
@@ -34,11 +46,26 @@ export const qzeroOptions = z.strictObject({
   categoryFilter: z.boolean().default(false).describe("leave out categories that sort articles for their editors"),
   excludeExact: z.boolean().default(false).describe("leave out documents whose text is the text itself"),
 });
+const { alpha, when } = qzeroOptions.shape;
+
+/** The defaults of mode, alpha, when, margin and topK are the best of 64 settings for each kind (docs/results/qzero/choice). */
+const optionsOf = {
+  encoder: qzeroOptions,
+  words: qzeroOptions.extend({
+    alpha: alpha.unwrap().default(ofWords.alpha),
+    when: when.unwrap().default(ofWords.when),
+  }),
+};
+
 export type QZeroOptions = z.output<typeof qzeroOptions>;
 export type QZeroInput = z.input<typeof qzeroOptions>;
 
-/** @throws UserError that names the option */
-export const checkQZeroOptions = (values: unknown): QZeroOptions => checkedNamed("qzero", qzeroOptions, values);
+/** Options with the defaults of a kind; a margin alone means `when=margin`. @throws UserError that names the option */
+export const checkQZeroOptions = (input: QZeroInput, kind: ScorerKind): QZeroOptions =>
+  checkedNamed("qzero", optionsOf[kind], {
+    ...input,
+    when: input.when ?? (input.margin === undefined ? undefined : "margin"),
+  });
 
 /** The options that were given, as receipts show them: `qzero:mode=replace,topK=10`. */
 export function qzeroText(given: QZeroInput): string {

@@ -6,8 +6,8 @@ import { KeptLabels } from "./kept-labels.ts";
 import { parseLabels } from "./labels.ts";
 import { LookupPrices } from "./lookup-prices.ts";
 import type { QZeroInput } from "./options.ts";
-import { checkQZeroOptions } from "./options.ts";
 import { classify } from "./qzero.ts";
+import type { Scorer } from "./scorer.ts";
 import { StaticScorer } from "./static.ts";
 import { smallVectors } from "./vectors.testing.ts";
 
@@ -69,6 +69,11 @@ describe.each([
     expect(half[1]!.scores["sports"]).toBeCloseTo(0.5, 6);
   });
 
+  test("a margin without when decides which texts are looked up", async () => {
+    expect((await ask({ margin: 0.05 })).map(({ retrieved }) => retrieved)).toEqual([true, false, false]);
+    expect((await ask({ margin: 0.05, when: "always" })).every(({ retrieved }) => retrieved)).toBe(true);
+  });
+
   test("the same call gives the same bytes", async () => {
     const [a, b] = [await ask({ when: "always" }), await ask({ when: "always" })];
     expect(JSON.stringify(a)).toBe(JSON.stringify(b));
@@ -97,13 +102,14 @@ describe("an encoder reads", () => {
     const { read: cut, explanation } = await read(many, { mode: "append", maxTokens: 9 });
     expect(cut).toEqual(["a text goal team goal team goal team goal"]);
     expect(explanation.read).toEqual({ found: 60, categories: 3, tokens: { given: 122, read: 9 } });
-    expect((await read(many, {})).explanation.read.tokens).toEqual({ given: 122, read: 20 });
+    expect((await read(many, { mode: "append" })).explanation.read.tokens).toEqual({ given: 122, read: 20 });
   });
 
   test("the words of a label joined by spaces, and labels again only if they change", async () => {
     const { model, scorer } = encoder();
     const kept = new KeptLabels(scorer);
-    const ask = (labels: readonly string[]) => classified(kept, { x: ["goal"] }, { when: "always" }, { labels });
+    const ask = (labels: readonly string[]) =>
+      classified(kept, { x: ["goal"] }, { mode: "append", when: "always" }, { labels });
     await classified(kept, { x: ["goal"] }, {}, { labels: { a: ["sports", "goal"], b: "finance" } });
     expect(model.read.slice(0, 2)).toEqual(["sports goal", "finance"]);
     await ask(["sports", "market"]);
@@ -115,7 +121,7 @@ describe("an encoder reads", () => {
 
 describe("the receipt", () => {
   const cost = async (options: QZeroInput, prices = new LookupPrices()) =>
-    (await classified(encoder().scorer, texts, options, { prices })).receipt;
+    (await classified(encoder().scorer, texts, { mode: "append", ...options }, { prices })).receipt;
   const SCORES = 2 * 2 * 2;
 
   test("always: dense is what ran, and the searches are overhead", async () => {
@@ -137,9 +143,9 @@ describe("the receipt", () => {
     expect(estimated).toBe(true);
   });
 
-  test("before the first lookup, one is billed as a plain reading: nothing is saved", async () => {
-    const { flops } = await cost({ margin: 0 });
-    expect(flops.saved).toBe(0);
+  test("before the first lookup nothing is saved", async () => {
+    for (const mode of ["append", "interpolate"] as const)
+      expect((await cost({ mode, margin: 0 })).flops.saved).toBe(0);
     const prices = new LookupPrices();
     await cost({ when: "always" }, prices);
     expect((await cost({ margin: 0 }, prices)).flops.saved).toBeGreaterThan(0.9);
@@ -149,7 +155,7 @@ describe("the receipt", () => {
     const prices = new LookupPrices();
     await cost({ when: "always" }, prices);
     const source = { searched: false, find: async () => ({ documents: [] }) };
-    const { receipt } = await classified(encoder().scorer, texts, { margin: 0 }, { prices, source });
+    const { receipt } = await classified(encoder().scorer, texts, { mode: "append", margin: 0 }, { prices, source });
     expect(receipt.flops.saved).toBe(0);
   });
 
@@ -162,7 +168,8 @@ describe("the receipt", () => {
 test("a ceiling holds for the whole call", async () => {
   const { scorer } = encoder();
   const seen: (number | undefined)[] = [];
-  const spy = {
+  const spy: Scorer = {
+    kind: scorer.kind,
     bind: scorer.bind.bind(scorer),
   };
   const source = {
@@ -172,7 +179,7 @@ test("a ceiling holds for the whole call", async () => {
       return { documents: [] };
     },
   };
-  await classified(spy, texts, { when: "always" }, { ceiling: { flops: 500 }, source });
+  await classified(spy, texts, { mode: "append", when: "always" }, { ceiling: { flops: 500 }, source });
   // Less the labels' 20.
   expect(seen).toEqual([480, 480, 480]);
 });
@@ -190,7 +197,9 @@ test("a call that is stopped tells what it had spent", async () => {
     },
   };
   const terms = { signal: stop.signal, source, onStopped: (receipt: Receipt) => void told.push(receipt) };
-  await expect(classified(encoder().scorer, texts, { when: "always" }, terms)).rejects.toThrow(/abort/i);
+  await expect(classified(encoder().scorer, texts, { mode: "append", when: "always" }, terms)).rejects.toThrow(
+    /abort/i,
+  );
   expect(told).toHaveLength(1);
   expect(told[0]!.flops).toMatchObject({ spent: 1020, dense: 1020 });
 });
@@ -205,6 +214,6 @@ test.each([
     named: { model: "m", recipe: [] },
     source: found([], {}),
   };
-  const asked = classify(words(), all, parseLabels(["sports", "finance"]), checkQZeroOptions({}), terms);
+  const asked = classify(words(), all, parseLabels(["sports", "finance"]), {}, terms);
   await expect(asked).rejects.toThrow(sentence);
 });

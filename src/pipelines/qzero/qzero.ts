@@ -4,7 +4,8 @@ import { QZeroBill } from "./bill.ts";
 import { type CategorisedDocument, categoriesOf } from "./documents.ts";
 import type { LabelSet } from "./labels.ts";
 import type { LookupPrices } from "./lookup-prices.ts";
-import type { QZeroOptions } from "./options.ts";
+import { measuredNotice } from "./measured.ts";
+import { checkQZeroOptions, type QZeroInput, type QZeroOptions } from "./options.ts";
 import type { CallTerms, Contribution, LabelScorer, Priced, Reading, Scored, Scorer } from "./scorer.ts";
 
 /** A source of documents for a call's texts. */
@@ -27,6 +28,8 @@ export interface ClassifyTerms extends CallTerms {
   readonly prices: LookupPrices;
   /** Also give what each decision was made of. */
   readonly explain: boolean;
+  /** Called when a text is looked up, with what that gains on real data. */
+  readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
 /** The parts of a decision. */
@@ -57,17 +60,18 @@ export interface QZeroAnswer {
 }
 
 /**
- * Classifies texts by the categories of documents that are found for them (QZero, Abdullahi et al., arXiv 2406.15241),
- * by default only texts whose two best labels are close.
- * @throws UserError for an empty text
+ * Classifies texts by the categories of documents that are found for them (QZero, Abdullahi et al., arXiv 2406.15241).
+ * Options that are left out have the defaults of the scorer's kind.
+ * @throws UserError for an empty text, or a wrong option
  */
 export async function classify(
   scorer: Scorer,
   texts: readonly string[],
   labels: LabelSet,
-  options: QZeroOptions,
+  input: QZeroInput,
   terms: ClassifyTerms,
 ): Promise<QZeroAnswer> {
+  const options = checkQZeroOptions(input, scorer.kind);
   const empty = texts.findIndex((text) => text.trim() === "");
   if (empty >= 0) throw new UserError(`text ${empty + 1} is empty, expected at least one word`, 2);
   if (texts.length === 0) throw new UserError("there are no texts, expected at least one", 2);
@@ -109,6 +113,7 @@ class Classification {
     const all = [...this.texts.keys()];
     if (when === "margin" || mode === "interpolate") await this.#readPlain(bound, all);
     for (const i of all.filter((i) => this.#isWanted(i))) await this.#find(i);
+    if (this.#found.size > 0) this.terms.onNotice?.(measuredNotice(scorer.kind));
     const looked = all.filter((i) => (this.#found.get(i)?.categories.length ?? 0) > 0);
     await this.#readWithCategories(bound, looked);
     const left = all.filter((i) => !this.#readings.has(i) && !this.#plain.has(i));
@@ -225,7 +230,7 @@ class Classification {
 
   /** The terms of the next call; only the first one begins the request. */
   #call(): CallTerms {
-    const { named: _, source, prices, explain, arrived, onBegun, ceiling, ...terms } = this.terms;
+    const { named: _, source, prices, explain, onNotice, arrived, onBegun, ceiling, ...terms } = this.terms;
     const flops = ceiling?.flops;
     return {
       ...terms,

@@ -1,7 +1,7 @@
 import type { EncodeTerms } from "../../engine/encoder/encoder-queue.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { LabelSet } from "./labels.ts";
-import type { QZeroOptions } from "./options.ts";
+import type { QZeroOptions, ScorerKind } from "./options.ts";
 
 /** The terms of one call of a model or an index. */
 export interface CallTerms extends Omit<EncodeTerms, "signal"> {
@@ -64,5 +64,6 @@ export interface BoundLabels {
 
 /** An encoder or word vectors as the classifier sees them. */
 export interface Scorer {
+  readonly kind: ScorerKind;
   bind(labels: LabelSet, terms: CallTerms): Promise<BoundLabels>;
 }

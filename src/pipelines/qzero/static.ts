@@ -25,6 +25,7 @@ import { WordSpace } from "./word-space.ts";
  * of the cosines of their counted keywords. A label counts by its closest word.
  */
 export class StaticScorer implements Scorer {
+  readonly kind = "words";
   readonly #space: WordSpace;
   #unbilledLoad: number;
 

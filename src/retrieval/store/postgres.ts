@@ -50,6 +50,10 @@ class PostgresStore implements Store {
     return counts!;
   }
 
+  async hasCategories(): Promise<boolean> {
+    return (await this.#rows("SELECT 1 FROM @documents WHERE categories <> '[]' LIMIT 1")).length > 0;
+  }
+
   async kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>> {
     const sql = "SELECT id, hash, source FROM @documents WHERE id = ANY($1)";
     const rows = await this.#rows<KeptDocument & { id: string }>(sql, ids);

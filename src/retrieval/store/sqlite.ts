@@ -94,6 +94,10 @@ class SqliteStore implements Store {
     return { documents, chunks, terms };
   }
 
+  async hasCategories(): Promise<boolean> {
+    return this.#read(() => this.#all("SELECT 1 FROM documents WHERE categories <> '[]' LIMIT 1").length > 0);
+  }
+
   async kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>> {
     const rows = this.#read(() =>
       this.#all<KeptDocument & { id: string }>(`SELECT id, hash, source FROM documents WHERE id ${AMONG}`, listed(ids)),

@@ -104,6 +104,17 @@ describe.each([
     await again.close();
   });
 
+  it("says whether a document has categories", async () => {
+    const { store } = await opened();
+    await add(store, corpus.slice(0, 2));
+    expect(await store.hasCategories()).toBe(false);
+    await add(store, [documentOf("d03", "Lift.", { categories: ["Wings"] })]);
+    expect(await store.hasCategories()).toBe(true);
+    await store.remove(["d03"]);
+    expect(await store.hasCategories()).toBe(false);
+    await store.close();
+  });
+
   it("does not embed again what it has, replaces what changed, and removes what is asked", async () => {
     const { store } = await opened();
     await add(store, corpus);

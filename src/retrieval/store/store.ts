@@ -56,6 +56,8 @@ export interface Store {
   readonly place: string;
   readonly settings: IndexSettings;
   counts(): Promise<Counts>;
+  /** True if a document has categories. */
+  hasCategories(): Promise<boolean>;
   /** The documents of these ids that the index has. */
   kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>>;
   /** Adds documents in place of those with the same ids; when it resolves, they survive the death of the process. */

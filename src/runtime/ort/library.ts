@@ -1,22 +1,48 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import koffi, { type LibraryHandle } from "koffi";
 import { UserError } from "../../util/errors.ts";
+import { packageRoot } from "../../util/package-root.ts";
 
 /** Version of the C API's function table that we index; the table only ever grows at its end. */
 const API_VERSION = 21;
 
-/** The shared library that the npm package `onnxruntime-node` ships for this platform. */
+/** The shared libraries by platform, under the folder of libraries in the npm package `onnxruntime-node`. */
+export const LIBRARIES: Readonly<Record<string, string>> = {
+  "linux-x64": "linux/x64/libonnxruntime.so.1",
+  "linux-arm64": "linux/arm64/libonnxruntime.so.1",
+  "darwin-arm64": "darwin/arm64/libonnxruntime.1.dylib",
+  "win32-x64": "win32/x64/onnxruntime.dll",
+  "win32-arm64": "win32/arm64/onnxruntime.dll",
+};
+
+/** Where a clone has the libraries: a development dependency, since its install script downloads files for CUDA. */
+export const LIBRARIES_IN_CLONE = "node_modules/onnxruntime-node/bin/napi-v6";
+
+/** The npm package that has a platform's library alone, an optional dependency of the published package. */
+export const platformPackage = (platform: string): string => `modicum-onnxruntime-${platform}`;
+
+/** ONNX Runtime's shared library for this platform. */
 export function libraryPath(): string {
-  const root = path.dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
-  const file = { linux: "libonnxruntime.so.1", darwin: "libonnxruntime.1.dylib", win32: "onnxruntime.dll" }[
-    process.platform as string
-  ];
+  const platform = `${process.platform}-${process.arch}`;
+  const file = LIBRARIES[platform];
   if (file === undefined)
     throw new UserError(
-      `no ONNX Runtime library for ${process.platform}-${process.arch}: Linux, macOS and Windows on x64 or arm64 have one`,
+      `no ONNX Runtime library for ${platform}: expected one of ${Object.keys(LIBRARIES).join(", ")}`,
     );
-  return path.join(root, "bin", "napi-v6", process.platform, process.arch, file);
+  const inClone = path.join(packageRoot(), LIBRARIES_IN_CLONE, file);
+  return existsSync(inClone) ? inClone : installed(platformPackage(platform), path.basename(file));
+}
+
+function installed(name: string, file: string): string {
+  try {
+    return createRequire(import.meta.url).resolve(`${name}/${file}`);
+  } catch {
+    throw new UserError(
+      `the package ${name} is missing, which has ONNX Runtime's library: it is an optional dependency of modicum, so install without --omit=optional`,
+    );
+  }
 }
 
 /** The loaded library must stay referenced: if it were collected, every function pointer would dangle. */

@@ -53,7 +53,7 @@ export async function* answers(
   const left = new AbortController();
   const terms = {
     ...bill.terms,
-    ...{ save: chosen.recipe, adapter: chosen.adapter },
+    ...{ save: chosen.recipe, adapter: chosen.adapter, audit: call.key?.terms.audit },
     signal: AbortSignal.any([call.signal, left.signal]),
   };
   const ceiling = ceilingOf(asks, context.limits, call.key);

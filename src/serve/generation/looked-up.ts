@@ -3,7 +3,7 @@ import { lookupGiven, lookupIn } from "../../library/lookup.ts";
 import { type ContextualModel, ContextualScorer } from "../../pipelines/qzero/contextual.ts";
 import { type LabelsInput, parseLabels } from "../../pipelines/qzero/labels.ts";
 import { LookupPrices } from "../../pipelines/qzero/lookup-prices.ts";
-import { checkQZeroOptions, qzeroText } from "../../pipelines/qzero/options.ts";
+import { qzeroText } from "../../pipelines/qzero/options.ts";
 import { classify, type DocumentSource, type QZeroAnswer } from "../../pipelines/qzero/qzero.ts";
 import type { Scorer } from "../../pipelines/qzero/scorer.ts";
 import type { Call } from "../http/endpoint.ts";
@@ -31,11 +31,12 @@ export async function classifyByLookup(context: ServerContext, asked: Asked, cal
   const [labels, given] = [parseLabels(asked.labels), qzeroOf(asked.retrieval ?? {})];
   const { name, scorer } = await scorerOf(context, asked, call);
   using bill = billFor(context, name, call);
-  const { results, receipt } = await classify(scorer, asked.input, labels, checkQZeroOptions(given), {
+  const { results, receipt } = await classify(scorer, asked.input, labels, given, {
     ...bill.terms,
     signal: call.signal,
     ceiling: { flops: leastOf(asked.max_flops, call.key?.terms.maxFlops) },
     explain: asked.explain ?? false,
+    onNotice: (notice) => context.catalogue.isNew(notice) && context.log.warn(notice),
     prices: pricesOf(context, `${name} ${asked.retrieval?.index ?? ""}`),
     named: { model: name, recipe: [qzeroText(given)] },
     source: await sourceOf(context, asked, call),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { checkQZeroOptions, type QZeroInput, qzeroOptions } from "../../pipelines/qzero/options.ts";
+import { type QZeroInput, qzeroOptions } from "../../pipelines/qzero/options.ts";
 import { unlessInside } from "../../util/checked.ts";
 import { listOf } from "../../util/list-of.ts";
 import type { Limits } from "../limits.ts";
@@ -42,12 +42,10 @@ export const retrievalField = z.object({
   ...optionFields,
 });
 
-/** The options among a request's fields. @throws UserError that names the option */
+/** The options among a request's fields. */
 export function qzeroOf(fields: Readonly<Record<string, unknown>>): QZeroInput {
   const keys = Object.keys(qzeroOptions.shape).filter((key) => (fields[snake(key)] ?? undefined) !== undefined);
-  const given = Object.fromEntries(keys.map((key) => [key, fields[snake(key)]]));
-  checkQZeroOptions(given);
-  return given as QZeroInput;
+  return Object.fromEntries(keys.map((key) => [key, fields[snake(key)]]));
 }
 
 const MOST_DOCUMENTS = 999;

@@ -28,8 +28,9 @@ export const modelShape = {
   model: z
     .string("expected a model's name")
     .max(300)
+    .default("")
     .describe(
-      "a model, or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3, to rerank also smollm2+first",
+      "a model (default: the server's only one), or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3, to rerank also smollm2+first",
     ),
   savings: savingsField
     .nullish()

@@ -15,6 +15,10 @@ export const generationShape = (limits: Limits) => ({
   response_format: responseFormat,
   n: z.int().min(1).max(limits.maxChoices).nullish().describe("how many answers to each prompt; default 1"),
   diffusion: diffusionField,
+  cache_prompt: z
+    .boolean()
+    .nullish()
+    .describe("false runs the whole prompt, and reuses nothing of earlier requests; default true, as in llama.cpp"),
   stream: z.boolean().nullish().describe("send the answer piece by piece as server-sent events"),
   stream_options: z
     .object({
@@ -42,5 +46,6 @@ export const optionsOf = (fields: Fields, maxTokens: number, choice: number): Ru
   budget: fields.budget ?? undefined,
   stop: fields.stop ?? undefined,
   format: formatOf(fields.response_format),
+  cachePrompt: fields.cache_prompt ?? undefined,
   diffusion: fields.diffusion ? fillingOf(fields.diffusion) : undefined,
 });

@@ -1,4 +1,4 @@
-import { kindOfFile, type Shape, shapeOfFile } from "../../engine/bill/shape.ts";
+import { type Shape, shapeOfFile } from "../../engine/bill/shape.ts";
 import type { Prompt } from "../../engine/language-model.ts";
 import type { RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
@@ -10,7 +10,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { guessedTokens, requestSizeOf } from "../fleet/request-size.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
-import type { Chosen } from "../models/served.ts";
+import { type Chosen, kindOfServed } from "../models/served.ts";
 import { checkForm, leaseFor, type ServerContext } from "../server-context.ts";
 
 /** The FLOPs that all calls of one answer may cost together. */
@@ -91,14 +91,13 @@ export class PooledModel implements RouteModel<RunOptions> {
   }
 }
 
-const kinds = new WeakMap<ResolvedModel, ReturnType<typeof kindOfFile>>();
-
 /** @throws HttpError for a model that does not go on with a text */
-export function checkDecoder({ served: { id, source } }: Chosen): void {
-  const kind = kinds.get(source) ?? kindOfFile(source.path);
-  kinds.set(source, kind);
+export function checkDecoder({ served }: Chosen): void {
+  const kind = kindOfServed(served);
   if (kind === "decoder") return;
-  throw new HttpError(400, `${id} is an ${kind}; a pair takes two models that go on with a text`, { param: "model" });
+  throw new HttpError(400, `${served.id} is an ${kind}; a pair takes two models that go on with a text`, {
+    param: "model",
+  });
 }
 
 const shapes = new WeakMap<ResolvedModel, Shape | undefined>();

@@ -1,5 +1,6 @@
 import { billedAs, rankModelOf } from "../../library/rerank-pipeline.ts";
 import { type Reranked, rerank } from "../../pipelines/first/first.ts";
+import { presortModel } from "../../pipelines/first/options.ts";
 import { scoresByRank } from "../../pipelines/first/order.ts";
 import { WindowRanker } from "../../pipelines/first/window.ts";
 import type { Bill } from "../bill.ts";
@@ -17,6 +18,8 @@ interface Asked {
 
 /** Ranks texts by the logits of letters; the scores are by text. @throws HttpError, UserError */
 export async function rerankByLetters(context: ServerContext, chosen: ChosenRanker, call: Call, asked: Asked) {
+  const { notice } = chosen;
+  if (notice !== undefined && context.catalogue.isNew(notice)) context.log.warn(notice);
   using bill = billFor(context, chosen.ranks.served.id, call);
   // It gives its model back before the other is asked for: a request that held both could wait for itself.
   const presorted = await presort(context, chosen, call, asked, bill);
@@ -48,7 +51,7 @@ async function ranked(
   });
 }
 
-/** Scores of an encoder, if the list is long. */
+/** Scores of the encoder, if one presorts. */
 async function presort(
   context: ServerContext,
   { named, presorts }: ChosenRanker,
@@ -56,8 +59,7 @@ async function presort(
   { query, texts, max_flops }: Asked,
   bill: Bill,
 ) {
-  const { presort, rankEnd } = named.options;
-  if (presort === "none" || texts.length <= rankEnd) return undefined;
+  if (presortModel(named.options) === undefined || texts.length === 1) return undefined;
   const chosen = await offered(presorts, named.name);
   using lease = await leaseFor(context, chosen, call);
   const ceiling = { flops: leastOf(max_flops, call.key?.terms.maxFlops) };
@@ -69,7 +71,7 @@ async function offered(presorts: ChosenRanker["presorts"], name: string) {
     return await presorts();
   } catch (error) {
     if (!(error instanceof HttpError)) throw error;
-    const message = `${name} presorts long lists by an encoder, and ${error.message}; @presort=none keeps the given order`;
+    const message = `${name} presorts by an encoder, and ${error.message}; @presort=bm25 needs none`;
     throw new HttpError(error.status, message, { param: "model" });
   }
 }

@@ -95,7 +95,7 @@ describe("other fields stay harmless, and are told", () => {
   test("those that clients send", () => {
     const harmless = [
       ...["user", "metadata", "store", "service_tier", "prediction", "reasoning_effort", "verbosity", "seeding"],
-      ...["safety_identifier", "prompt_cache_key", "cache_salt", "priority", "request_id", "cache_prompt", "id_slot"],
+      ...["safety_identifier", "prompt_cache_key", "cache_salt", "priority", "request_id", "id_slot"],
       ...["timings_per_token", "reasoning_format", "return_token_ids", "kv_transfer_params", "tags", "title", "step"],
       ...["mode", "text", "steps", "client", "session_id", "trace_id", "top_n", "prompt", "input", "query", "name"],
       ...["mirostat_tau", "guided_decoding_backend", "prompt_logprobs", "type", "role", "id", "need", "shop", "sea"],

@@ -45,6 +45,10 @@ function jsonSchemaOf(schema: z.ZodType): Schema {
   return known;
 }
 
+/** True if a request may have a field of this name. */
+export const takesField = (schema: z.ZodType, name: string): boolean =>
+  choicesOf(jsonSchemaOf(schema)).some(({ properties = {} }) => Object.hasOwn(properties, name));
+
 /** A null has no effect, whatever its name. */
 function* unknownIn(schemas: readonly Schema[], value: unknown, path: Unknown["path"]): Generator<Unknown> {
   const choices = schemas.flatMap(choicesOf);

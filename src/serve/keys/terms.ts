@@ -18,6 +18,7 @@ export const termsSchema = z.strictObject({
     .array(z.string())
     .optional()
     .describe("an index that the key may search (default: all that the server offers)"),
+  audit: z.boolean().default(true).describe("let its answers under certificates be audited"),
   requestsPerMinute: z.number().positive().optional().describe("maximum requests per minute; more are refused"),
   tokensPerMinute: z
     .number()

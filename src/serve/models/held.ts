@@ -3,6 +3,7 @@ import { openModel, runsOn } from "../../engine/file/open-model.ts";
 import type { KeyValues, Turns } from "../../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { Model } from "../../index.ts";
+import type { Auditor } from "../../library/auditor.ts";
 import { asModelFault } from "../../weights/model-fault.ts";
 import { checkDownload } from "../../weights/sources/index.ts";
 import { foldersOf } from "./adapters.ts";
@@ -79,11 +80,18 @@ export const bytesOf = ({ served: { source, adapters }, quant }: Pick<Chosen, "s
 /** Bytes of its weights, and of its answers' keys and values. */
 export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turns?.keyValues?.bytes ?? 0);
 
+/** How models are held in memory. */
+export interface Holding {
+  readonly scheduling: SchedulerOptions;
+  /** Audits the answers that are given under certificates; undefined: none. */
+  readonly auditor?: Auditor | undefined;
+  readonly onNotice?: ((sentence: string) => void) | undefined;
+}
+
 /** @throws ModelFault if the server's model cannot be loaded */
 export async function load(
   { served, quant, ownAdapter }: Wanted,
-  scheduling: SchedulerOptions,
-  onNotice?: (sentence: string) => void,
+  { scheduling, auditor, onNotice }: Holding,
 ): Promise<Loaded> {
   const started = performance.now();
   try {
@@ -93,8 +101,10 @@ export async function load(
     const adapters = ownAdapter === undefined ? { adapters: foldersOf(served.adapters) } : { adapter: ownAdapter };
     const device = runsOn(served.source, served.device) ? served.device : "cpu";
     const loaded = await openModel(served.source, [], quant, { ...adapters, device }, onNotice);
-    const model = await Model.open(loaded, [], started);
-    return { model, turns: model.schedule(scheduling) };
+    const model = await Model.open(loaded, [], started, { adapter: ownAdapter });
+    const turns = model.schedule(scheduling);
+    if (auditor) model.audit(auditor);
+    return { model, turns };
   } catch (error) {
     throw asModelFault(error);
   }

@@ -15,7 +15,7 @@ const bytesOf = (...ids: string[]) =>
   ids.reduce((sum, id) => sum + catalogue.list().find((served) => served.id === id)!.source.bytes, 0);
 /** Two of these three fit together. */
 const open = (queue: number) =>
-  new Pool(bytesOf("sentences", "labels", "ranker") - 1, schedulerOptions.parse({ queue }));
+  new Pool(bytesOf("sentences", "labels", "ranker") - 1, { scheduling: schedulerOptions.parse({ queue }) });
 beforeEach(() => {
   pool = open(4);
 });

@@ -67,7 +67,7 @@ describe("models in memory", () => {
 
   test("make room for each other, those used least recently first, but not while they are at work", async () => {
     // All three but a byte.
-    using pool = new Pool(bytesOf("sentences", "labels", "ranker") - 1, nobodyWaits);
+    using pool = new Pool(bytesOf("sentences", "labels", "ranker") - 1, { scheduling: nobodyWaits });
     const lease = async (name: string) => pool.lease(await choose(name));
     for (const name of ["sentences", "labels", "sentences"]) (await lease(name))[Symbol.dispose]();
     using ranker = await lease("ranker");
@@ -78,7 +78,7 @@ describe("models in memory", () => {
   });
 
   test("that nobody uses any more leave after a while, not before", async () => {
-    using pool = new Pool(1e9, schedulerOptions.parse({}), 150);
+    using pool = new Pool(1e9, { scheduling: schedulerOptions.parse({}) }, 150);
     const lease = async () => pool.lease(await choose("tiny"));
     const first = await lease();
     first[Symbol.dispose]();
@@ -94,7 +94,7 @@ describe("models in memory", () => {
   });
 
   test("stay for as long as requests say, the last of them; for good below 0", async () => {
-    using pool = new Pool(1e9, schedulerOptions.parse({}));
+    using pool = new Pool(1e9, { scheduling: schedulerOptions.parse({}) });
     const used = async (...all: (number | string | undefined)[]) => {
       for (const keep_alive of all) {
         const chosen = await catalogue.choose({ model: "tiny", ...(keep_alive !== undefined && { keep_alive }) });
@@ -109,20 +109,20 @@ describe("models in memory", () => {
 
   test("in another form are a copy of its own, counted by what that form takes", async () => {
     const whole = await Catalogue.open(TINY.slice(0, 1), { quant: "f32" });
-    using pool = new Pool(1e9, schedulerOptions.parse({}));
+    using pool = new Pool(1e9, { scheduling: schedulerOptions.parse({}) });
     for (const from of [whole, catalogue]) (await pool.lease(await from.choose({ model: "tiny" })))[Symbol.dispose]();
     expect(pool.list().map(({ id, quant }) => [id, quant])).toEqual([
       ["tiny", "f32"],
       ["tiny", "auto"],
     ]);
-    using narrow = new Pool(bytesOf("tiny"), schedulerOptions.parse({}));
+    using narrow = new Pool(bytesOf("tiny"), { scheduling: schedulerOptions.parse({}) });
     await expect(narrow.lease(await whole.choose({ model: "tiny" }))).rejects.toThrow("there is no memory for tiny");
     expect(() => checkBudget(bytesOf("tiny"), whole.list())).toThrow(/^tiny has .* raise --memory$/);
   });
 
   test("are one copy whatever recipe asks for them, loaded once and no larger for it", async () => {
     const loads = vi.spyOn(LanguageModel, "load");
-    using pool = new Pool(bytesOf("tiny"), nobodyWaits);
+    using pool = new Pool(bytesOf("tiny"), { scheduling: nobodyWaits });
     using dense = await pool.lease(await choose("tiny"));
     using named = await pool.lease(await catalogue.choose({ model: "tiny@fast" }));
     using own = await pool.lease(await choose("tiny", ["xattention:threshold=0.5,minLengthForSparse=70"]));
@@ -134,7 +134,7 @@ describe("models in memory", () => {
   test("are another copy in the form that a recipe was registered with", async () => {
     const created = new Date().toISOString();
     await registerRecipe("tiny@whole", { model: "tiny", recipe: [SPARSE], quant: "f32", created });
-    using pool = new Pool(1e9, nobodyWaits);
+    using pool = new Pool(1e9, { scheduling: nobodyWaits });
     for (const name of ["tiny", "tiny@fast", "tiny@whole"])
       (await pool.lease(await catalogue.choose({ model: name })))[Symbol.dispose]();
     expect(pool.list().map(({ quant }) => quant)).toEqual(["auto", "f32"]);
@@ -142,7 +142,7 @@ describe("models in memory", () => {
   });
 
   test("count with their keys and values; those of ended answers go before any model does", async () => {
-    using pool = new Pool(bytesOf("tiny", "sentences"), nobodyWaits);
+    using pool = new Pool(bytesOf("tiny", "sentences"), { scheduling: nobodyWaits });
     const kept = () => pool.list()[0]!.keyValues!.bytes;
     using lease = await pool.lease(await choose("tiny"));
     const answer = lease.model.generate("abc", { maxTokens: 50 })[Symbol.asyncIterator]();
@@ -156,7 +156,7 @@ describe("models in memory", () => {
   });
 
   test("make no room for what cannot be loaded", async () => {
-    using pool = new Pool(bytesOf("sentences", "tiny"), schedulerOptions.parse({}));
+    using pool = new Pool(bytesOf("sentences", "tiny"), { scheduling: schedulerOptions.parse({}) });
     (await pool.lease(await choose("sentences")))[Symbol.dispose]();
     (await pool.lease(await choose("tiny")))[Symbol.dispose]();
     const lease = async (name: string, ...savings: string[]) => pool.lease(await choose(name, savings));
@@ -172,7 +172,7 @@ describe("models in memory", () => {
   });
 
   test("are loaded once for requests of one moment", async () => {
-    using pool = new Pool(bytesOf("tiny"), schedulerOptions.parse({}));
+    using pool = new Pool(bytesOf("tiny"), { scheduling: schedulerOptions.parse({}) });
     const chosen = await choose("tiny");
     const [a, b] = await Promise.all([pool.lease(chosen), pool.lease(chosen)]);
     expect([a!.model === b!.model, idsOf(pool)]).toEqual([true, ["tiny:2"]]);

@@ -1,5 +1,5 @@
 import { isPlanName, parsePlanName } from "../../engine/plan/name.ts";
-import { isFirstName, parseFirst } from "../../pipelines/first/options.ts";
+import { isFirstName, parseFirst, presortModel } from "../../pipelines/first/options.ts";
 import { isPairName, type PairName, parsePair, parseRouteOptions, parseRouter } from "../../pipelines/route/name.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Destination } from "../fleet/fleet.ts";
@@ -73,7 +73,7 @@ export const modelsIn = (spec: string): string[] => namedIn(spec).map(withoutRec
 
 function namedIn(spec: string): string[] {
   const first = parseFirst(spec);
-  if (first) return [first.model, first.options.presort].filter((model) => model !== "none");
+  if (first) return [first.model, presortModel(first.options)].filter((model) => model !== undefined);
   if (isPlanName(spec)) return Object.values(parsePlanName(spec)!);
   const pair = parsePair(spec);
   return pair ? [pair.swift, pair.super] : [spec];

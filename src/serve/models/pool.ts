@@ -1,8 +1,17 @@
 import { checkSavings } from "../../engine/file/check-savings.ts";
-import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import type { Model } from "../../index.ts";
 import { LONGEST_TIMER } from "../../util/timers.ts";
-import { type AtWork, bytesOf, entryOf, type Held, load, nameOf, type PoolEntry, type Wanted } from "./held.ts";
+import {
+  type AtWork,
+  bytesOf,
+  entryOf,
+  type Held,
+  type Holding,
+  load,
+  nameOf,
+  type PoolEntry,
+  type Wanted,
+} from "./held.ts";
 import { type Asker, Line } from "./line.ts";
 import { Memory } from "./memory.ts";
 import type { Chosen } from "./served.ts";
@@ -25,13 +34,12 @@ export class Pool implements Disposable {
   constructor(
     /** Bytes. */
     budget: number,
-    private readonly scheduling: SchedulerOptions,
+    private readonly holding: Holding,
     /** Milliseconds that an unused model stays; unlimited by default. */
     private readonly keepAlive = Number.POSITIVE_INFINITY,
-    private readonly onNotice?: (sentence: string) => void,
   ) {
     this.#memory = new Memory(budget);
-    this.#line = new Line(scheduling.queue, () => this.#letIn());
+    this.#line = new Line(holding.scheduling.queue, () => this.#letIn());
   }
 
   /** @throws HttpError if it never fits; ModelFault if it cannot be loaded; Refused if it waits in vain */
@@ -117,7 +125,7 @@ export class Pool implements Disposable {
   #load(wanted: Wanted): Held {
     const state = { loaded: undefined, users: 0, used: 0, keepAlive: this.keepAlive };
     this.#memory.makeRoom(wanted);
-    const held: Held = { ...wanted, ...state, loading: load(wanted, this.scheduling, this.onNotice) };
+    const held: Held = { ...wanted, ...state, loading: load(wanted, this.holding) };
     this.#memory.add(held);
     return held;
   }

@@ -10,8 +10,10 @@ import type { Chosen } from "./served.ts";
 export interface ChosenRanker {
   readonly named: FirstName;
   readonly ranks: Chosen;
-  /** The encoder for long lists. @throws HttpError 404 if the server does not offer it */
+  /** The encoder, if one presorts. @throws HttpError 404 if the server does not offer it */
   presorts(): Promise<Chosen>;
+  /** Of the adapter that comes with the model. */
+  readonly notice: string | undefined;
 }
 
 /**
@@ -30,7 +32,8 @@ export async function chooseRanker(
   const trained = trainedFor(await catalogue.hashOf(ranks.served.source), named.options);
   const options = optionsWith(named, trained, more);
   const presorts = () => catalogue.choose({ model: options.presort, keep_alive: asked.keep_alive });
-  return { named: { ...named, options }, ranks: { ...ranks, ownAdapter: trained?.folder }, presorts };
+  const own = { ...ranks, ownAdapter: trained?.folder };
+  return { named: { ...named, options }, ranks: own, presorts, notice: trained?.notice };
 }
 
 /** Reads the rerankers among a server's models. `idOf` gives a model's name in requests. @throws UserError */

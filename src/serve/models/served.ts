@@ -1,10 +1,12 @@
 import path from "node:path";
-import { checkSavings } from "../../engine/file/check-savings.ts";
-import { kindOf } from "../../engine/kinds/index.ts";
+import { kindOfFile } from "../../engine/bill/shape.ts";
+import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
+import type { KindName } from "../../engine/kinds/index.ts";
 import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
+import { uncertified } from "../../savings/notice-form.ts";
 import { asUsual, checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import {
   earlierRecipe,
@@ -16,7 +18,6 @@ import {
   shortName,
 } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import type { PromptForm } from "../../weights/tokenizer/index.ts";
@@ -78,6 +79,7 @@ export class Catalogue {
   /** The models of adapters, by the adapters' names. */
   readonly #bases: ReadonlyMap<string, Served>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
+  readonly #savings = new Map<Served, Promise<readonly string[]>>();
   /** Notices that were logged. */
   readonly #noticed = new Set<string>();
 
@@ -119,6 +121,18 @@ export class Catalogue {
     return new Catalogue(offered, elsewhere, pairs, rankersIn(specs, nameIn), plansIn(specs, nameIn), usual);
   }
 
+  /** All that requests may name as their model, without registered recipes. */
+  get #names(): string[] {
+    const pipelines = [...this.pairs, ...this.rankers, ...this.plans].map(({ name }) => name);
+    return [...this.#served.keys(), ...this.#bases.keys(), ...this.elsewhere, ...pipelines];
+  }
+
+  /** The name that requests need not give; undefined if there are several. */
+  get only(): string | undefined {
+    const [name, ...others] = this.#names;
+    return others.length === 0 ? name : undefined;
+  }
+
   list(): Served[] {
     return [...this.#served.values()];
   }
@@ -141,7 +155,7 @@ export class Catalogue {
   /** @throws UserError if a saving of the usual recipe is unknown, or does not serve one of the models */
   async checkUsual(): Promise<void> {
     await checkRecipe({ recipe: this.usual });
-    const decoders = this.list().filter(({ source }) => kindOf(openCheckpoint(source.path)).name === "decoder");
+    const decoders = this.list().filter((served) => kindOfServed(served) === "decoder");
     for (const served of decoders) {
       const { recipe } = await this.#usual(served, this.usual);
       await checkSavings(served.source, recipe);
@@ -199,14 +213,14 @@ export class Catalogue {
   }
 
   /**
-   * Compares a prompt's form with those that the request's registered recipe was measured on; `form`: undefined for ids.
+   * Compares a prompt's form with those that the request's recipe was measured on; `form`: undefined for ids.
    * @returns sentences about the recipe for the log, each the first time that it holds
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
-  checkForm({ registered }: Chosen, form: PromptForm | undefined): string[] {
-    if (!registered) return [];
-    const { name, entry, notice } = registered;
-    return [notice, requireForm(name, entry, form)].filter((it) => it !== undefined).filter((it) => this.isNew(it));
+  checkForm({ registered, recipe }: Chosen, form: PromptForm | undefined): string[] {
+    const measured = registered && [registered.notice, requireForm(registered.name, registered.entry, form)];
+    const all = [...(measured ?? []), ...uncertified(recipe, form)];
+    return all.filter((it) => it !== undefined).filter((it) => this.isNew(it));
   }
 
   /** True the first time, for a notice that is logged once. */
@@ -250,6 +264,7 @@ export class Catalogue {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     if (!entry && this.plan(name)) throw new HttpError(400, notOneModel(name), { param: "model" });
+    if (!entry && name === "") throw unnamed(this.#names);
     if (!entry)
       throw unknown(name, [
         ...this.#served.keys(),
@@ -268,6 +283,13 @@ export class Catalogue {
     return hash;
   }
 
+  /** The savings that a model takes by name alone, found once; none if its file cannot be read any more. */
+  savingsOf(served: Served): Promise<readonly string[]> {
+    const found = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
+    this.#savings.set(served, found);
+    return found;
+  }
+
   /** A sentence without this machine's paths of models. */
   withoutPaths(sentence: string): string {
     const places = this.list().flatMap(({ id, source, adapters }) => [
@@ -276,6 +298,15 @@ export class Catalogue {
     ]);
     return places.reduce((text, [place, id]) => text.replaceAll(place, id), sentence);
   }
+}
+
+const kinds = new WeakMap<ResolvedModel, KindName>();
+
+/** The kind of a model, read from its file once. @throws UserError if the file is no model's any more */
+export function kindOfServed({ source }: Served): KindName {
+  const kind = kinds.get(source) ?? kindOfFile(source.path);
+  kinds.set(source, kind);
+  return kind;
 }
 
 /** @throws UserError if two savings take one place of the model */
@@ -304,6 +335,11 @@ const ADAPTER = "is an adapter, which /v1/chat/completions, /v1/completions and 
 
 const notOneModel = (name: string): string =>
   `${name.slice(0, 100)} is a planner with an executor, which POST /v1/chat/completions takes; expected one model`;
+
+function unnamed(names: readonly string[]): HttpError {
+  const message = `model: expected one of ${names.slice(0, 10).join(", ")}, got nothing`;
+  return new HttpError(400, message, { param: "model" });
+}
 
 function unknown(name: string, names: readonly string[]): HttpError {
   const near = nearest(name, names);

@@ -73,8 +73,10 @@ function continuing(
   { addIssue }: z.RefinementCtx,
 ): void {
   const last = messages.at(-1);
-  const continued = last?.role === "assistant" && !last.tool_calls?.length;
-  const message = continued ? "the last message is the assistant's" : "the last message is not the assistant's text";
+  const continued = messages.length > 1 && last?.role === "assistant" && !last.tool_calls?.length;
+  const message = continued
+    ? "the last message is the assistant's"
+    : "the last message is not the assistant's text after another message";
   const wrong = (field: string, expected: boolean) =>
     addIssue({ code: "custom", path: [field], message: `expected ${expected}: ${message}` });
   if (input.continue_final_message === !continued) wrong("continue_final_message", continued);

@@ -32,7 +32,7 @@ export function endpointsOf(context: ServerContext): Endpoint[] {
     answer(context),
     models(context),
     oneModel(context),
-    savings(),
+    savings(context),
     recipes(context),
     addRecipe(context),
     deleteRecipe(context),

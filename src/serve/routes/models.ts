@@ -1,7 +1,9 @@
 import { z } from "zod";
+import { type KindName, kinds } from "../../engine/kinds/index.ts";
 import { billedAs } from "../../library/rerank-pipeline.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { kindOfServed, type Served } from "../models/served.ts";
 import type { ServerContext } from "../server-context.ts";
 
 const model = z.object({
@@ -10,6 +12,10 @@ const model = z.object({
   created: z.int(),
   owned_by: z.literal("modicum"),
   bytes: z.int().describe("size of its files"),
+  kind: z
+    .enum(kinds.map(({ name }) => name))
+    .optional()
+    .describe("what runs here: a decoder, an encoder …; absent for other servers' models and for pipelines"),
   recipe: z.array(z.string()).describe("a registered recipe's savings; empty is dense"),
   parent: z.string().optional().describe("the model of a registered recipe or of an adapter, whose memory it shares"),
   pair: z
@@ -19,9 +25,7 @@ const model = z.object({
   reranker: z
     .object({ model: z.string(), presort: z.string() })
     .optional()
-    .describe(
-      "a listwise reranker's models: the one that ranks, and the encoder that orders long lists first, or none",
-    ),
+    .describe("a listwise reranker: the model that ranks, and what orders lists first: bm25, an encoder, or none"),
   plan: z
     .object({ planner: z.string(), executor: z.string() })
     .optional()
@@ -69,17 +73,17 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
   const base = { object: "model", created, owned_by: "modicum" } as const;
   const [registered, held] = [await catalogue.recipes(), pool.list()];
   const own = catalogue.list().map((served) => ({
-    ...{ id: served.id, ...base, bytes: served.source.bytes, recipe: [] },
+    ...{ id: served.id, ...base, bytes: served.source.bytes, ...kindOf(served), recipe: [] },
     recipes: registered.filter(([, entry]) => entry.served === served).map(([name]) => name),
     loaded: held.filter(({ id }) => id === served.id).map(({ quant, users }) => ({ quant, users })),
   }));
   const recipes = registered.map(([id, { recipe, served, quant = served.quant }]) => ({
-    ...{ id, ...base, bytes: served.source.bytes, recipe, parent: served.id, recipes: [] },
+    ...{ id, ...base, bytes: served.source.bytes, ...kindOf(served), recipe, parent: served.id, recipes: [] },
     loaded: own.find((model) => model.id === served.id)!.loaded.filter((copy) => copy.quant === quant),
   }));
   const adapters = catalogue.list().flatMap((served) =>
     served.adapters.map(({ name, bytes }) => ({
-      ...{ id: name, ...base, bytes, recipe: [], parent: served.id, recipes: [] },
+      ...{ id: name, ...base, bytes, ...kindOf(served), recipe: [], parent: served.id, recipes: [] },
       loaded: own.find((model) => model.id === served.id)!.loaded,
     })),
   );
@@ -100,4 +104,13 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     plan,
   }));
   return [...own, ...recipes, ...adapters, ...remote, ...pairs, ...rerankers, ...plans];
+}
+
+/** Nothing for a model whose file is missing or damaged by now. */
+function kindOf(served: Served): { readonly kind?: KindName } {
+  try {
+    return { kind: kindOfServed(served) };
+  } catch {
+    return {};
+  }
 }

@@ -18,6 +18,7 @@ const filter = z.object({
     .max(100)
     .optional()
     .describe("only receipts of this key, by id; without the scope admin, a key sees only its own"),
+  audits: z.literal("true", "expected true").optional().describe("true: the sums add up receipts of audits, too"),
   limit: z.coerce
     .number(count)
     .int(count)
@@ -45,12 +46,13 @@ export const receipts = (context: ServerContext): Endpoint =>
       sum,
       keys: z.array(keySum).optional().describe("totals by key, largest first; admins only"),
     }),
-    async handle({ since, until, model, key, limit }, call) {
+    async handle({ since, until, model, key, audits, limit }, call) {
       const wanted = { model, since: timeOf(since), until: timeOf(until), key: ownerOf(call) ?? key };
+      const summed = { ...wanted, audits: audits === "true" };
       await context.ledger.flush();
       const { ledger } = context.ledger;
-      const [data, sum] = await Promise.all([ledger.list({ ...wanted, limit }), ledger.sum(wanted)]);
-      return { object: "list", data, sum, ...(call.admin && { keys: await ledger.sums(wanted) }) };
+      const [data, sum] = await Promise.all([ledger.list({ ...wanted, limit }), ledger.sum(summed)]);
+      return { object: "list", data, sum, ...(call.admin && { keys: await ledger.sums(summed) }) };
     },
   });
 

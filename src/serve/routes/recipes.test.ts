@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { load } from "../../index.ts";
+import { chosenRecipe, registerRecipe } from "../../savings/registered.ts";
 import { remoteFromText } from "../fleet/file.ts";
 import { jsonOf, serveModels, type Testing, TINY } from "../serve.testing.ts";
 
@@ -86,4 +87,20 @@ test("another method is told which there are; deleting is an admin's", async () 
   expect((await call("DELETE", "/v1/recipes/tiny@r0", undefined, "infer"))[0]).toBe(403);
   const { paths } = await jsonOf(fetch(`${server.url}/openapi.json`));
   expect(Object.keys(paths["/v1/recipes"])).toEqual(["get", "post"]);
+});
+
+test("a recipe with an adapter names it in the list, in receipts, and in the library's receipts", async () => {
+  const folder = path.join(import.meta.dirname, "../../weights/adapter/fixtures/llama-gguf");
+  await registerRecipe("tiny@poet", chosenRecipe(TINY[0]!.slice("tiny=".length), [], folder));
+  expect((await call("GET", "/v1/recipes"))[1].data).toContainEqual({
+    ...{ name: "tiny@poet", recipe: [], adapter: "llama-gguf" },
+  });
+  const asked = { prompt: "abc", max_tokens: 1, n: 2 };
+  const [, answer] = await call("POST", "/v1/completions", { ...asked, model: "tiny@poet" });
+  expect(answer.receipt).toMatchObject({ model: "tiny", adapter: "llama-gguf" });
+  const [, plain] = await call("POST", "/v1/completions", { ...asked, model: "tiny" });
+  expect(plain.receipt).not.toHaveProperty("adapter");
+  using model = await load("tiny@poet");
+  const { receipt } = await model.complete("abc", { raw: true, maxTokens: 1 });
+  expect(receipt).toMatchObject({ adapter: "llama-gguf" });
 });

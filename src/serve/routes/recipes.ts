@@ -1,3 +1,4 @@
+import path from "node:path";
 import { z } from "zod";
 import { checkSavings } from "../../engine/file/check-savings.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
@@ -17,16 +18,18 @@ import type { ServerContext } from "../server-context.ts";
 const recipe = z.object({
   name: z.string().describe("what requests use as model"),
   recipe: z.array(z.string()),
+  adapter: z.string().optional().describe("the LoRA adapter of every request: its folder's name"),
   evidence: z
     .object({ task: z.string(), metric: z.string(), quality: z.number(), delta: z.number(), flops_saved: z.number() })
     .optional()
     .describe("what the lab measured, if it picked the recipe"),
 });
 
-function listed(name: string, { recipe: texts, evidence }: Registered): z.output<typeof recipe> {
-  if (!evidence) return { name, recipe: texts };
+function listed(name: string, { recipe: texts, adapter, evidence }: Registered): z.output<typeof recipe> {
+  const own = { name, recipe: texts, ...(adapter && { adapter: path.basename(adapter.folder) }) };
+  if (!evidence) return own;
   const { task, metric, quality, delta, flops_saved } = evidence;
-  return { name, recipe: texts, evidence: { task, metric, quality, delta, flops_saved } };
+  return { ...own, evidence: { task, metric, quality, delta, flops_saved } };
 }
 
 /** `GET /v1/recipes`. */

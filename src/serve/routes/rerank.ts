@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
+import { firstOptions } from "../../pipelines/first/options.ts";
 import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
 import { documentTexts } from "../generation/documents.ts";
@@ -39,7 +40,13 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
       .int()
       .min(1)
       .nullish()
-      .describe("of a listwise reranker: how many it reorders, of a longer list in an encoder's order; default 20"),
+      .describe(
+        "of a listwise reranker: how many it reorders, of a longer list in the order of its presort; default 20",
+      ),
+    presort: firstOptions.shape.presort
+      .unwrap()
+      .nullish()
+      .describe(`of a listwise reranker: ${firstOptions.shape.presort.description}`),
     return_documents: z.boolean().nullish().describe("return each document with its score"),
     max_tokens_per_doc: z
       .int()
@@ -113,16 +120,17 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
   });
 
 async function scored(context: ServerContext, input: RerankInput, texts: readonly string[], call: Call) {
-  const { rank_end: rankEnd } = input;
-  const ranker = await chooseRanker(context, input, { ...(rankEnd && { rankEnd }) });
+  const { rank_end: rankEnd, presort } = input;
+  const ranker = await chooseRanker(context, input, { ...(rankEnd && { rankEnd }), ...(presort && { presort }) });
   if (ranker && input.max_tokens_per_doc)
     throw new HttpError(400, "a listwise reranker cuts by words; expected maxPassageWords in the model's name", {
       param: "max_tokens_per_doc",
     });
   if (ranker) return rerankByLetters(context, ranker, call, { ...input, texts });
-  if (rankEnd)
-    throw new HttpError(400, `${input.model} reads each document alone; expected rank_end for a listwise reranker`, {
-      param: "rank_end",
+  const param = rankEnd ? "rank_end" : presort ? "presort" : undefined;
+  if (param)
+    throw new HttpError(400, `${input.model} reads each document alone; expected ${param} for a listwise reranker`, {
+      param,
     });
   const chosen = await context.catalogue.choose(input);
   return billed(context, chosen, { ...call, asked: input }, (model, terms) =>

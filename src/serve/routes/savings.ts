@@ -2,6 +2,7 @@ import { z } from "zod";
 import { catalogue } from "../../library/catalogue.ts";
 import { seams } from "../../savings/seams.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import type { ServerContext } from "../server-context.ts";
 
 const listed = z.object({
   kind: z.enum(["saving", "pipeline", "method"]).describe("inside a model, around models, or in training"),
@@ -9,16 +10,27 @@ const listed = z.object({
   group: z.string(),
   summary: z.string(),
   options: z.record(z.string(), z.unknown()).describe("JSON schema"),
-  needs: z.array(z.enum(seams)),
+  needs: z.array(z.enum(seams)).readonly(),
+  models: z.array(z.string()).describe("models here that take the saving by its name alone, without options"),
 });
 
 /** `GET /v1/savings`. */
-export const savings = (): Endpoint =>
+export const savings = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/savings"],
-    summary: "List savings, pipelines and methods with their options",
+    summary: "List savings, pipelines and methods with their options, and the models here that take each saving",
     scope: "infer",
     output: z.object({ object: z.literal("list"), data: z.array(listed) }),
-    handle: async () => ({ object: "list", data: catalogue() }),
+    handle: async () => ({ object: "list", data: await withModels(context) }),
   });
+
+async function withModels({ catalogue: models }: ServerContext): Promise<z.input<typeof listed>[]> {
+  const takers = await Promise.all(
+    models.list().map(async (served) => ({ id: served.id, taken: await models.savingsOf(served) })),
+  );
+  return catalogue().map((one) => ({
+    ...one,
+    models: takers.filter(({ taken }) => one.kind === "saving" && taken.includes(one.name)).map(({ id }) => id),
+  }));
+}

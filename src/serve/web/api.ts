@@ -1,3 +1,4 @@
+import type { KindName } from "../../engine/kinds/index.ts";
 import type { LedgerSum } from "../../ledger/query.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { isObject } from "../../weights/json.ts";
@@ -50,8 +51,21 @@ export interface ListedModel {
   readonly id: string;
   readonly bytes: number;
   readonly recipe: readonly string[];
+  /** Names of the recipes registered for it. */
+  readonly recipes: readonly string[];
+  readonly kind?: KindName;
   readonly parent?: string;
+  readonly pair?: { readonly swift: string; readonly super: string };
+  readonly plan?: { readonly executor: string };
+  readonly servers?: object;
   readonly loaded: readonly { readonly quant: string; readonly users: number }[];
+}
+
+export interface ListedSaving {
+  readonly kind: string;
+  readonly name: string;
+  readonly summary: string;
+  readonly models: readonly string[];
 }
 
 export interface ListedReceipts {

@@ -1,55 +1,131 @@
-import { duration, flopsText, percent } from "../../lab/report/format.ts";
+import { bytesText, duration, flopsText, percent } from "../../lab/report/format.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
-import { type Html, html } from "../../util/html.ts";
-import type { ListedModel } from "./api.ts";
+import { Html, html } from "../../util/html.ts";
+import type { ListedModel, ListedSaving } from "./api.ts";
+import { type ModelChoice, modelChoices, type RecipeChoice } from "./recipe-choices.ts";
 
 /** A prompt, and the recipes to compare. */
 export interface Trial {
   readonly model: string;
   readonly prompt: string;
-  /** Two recipes as texts: savings with a space between, or `dense`. */
+  /** Two recipes as texts: `dense`, savings with a space between, or the name of a registered recipe. */
   readonly recipes: readonly [string, string];
 }
 
 /** The answer under one recipe, or the reason that there is none. */
-export type Outcome =
-  | { readonly recipe: string; readonly text: string; readonly receipt: Receipt }
-  | { readonly recipe: string; readonly fault: string };
+export type Outcome = Answered | { readonly recipe: string; readonly fault: string };
+
+export interface Answered {
+  readonly recipe: string;
+  readonly text: string;
+  readonly finish: string;
+  readonly receipt: Receipt;
+}
 
 interface ChatProps {
   readonly models: readonly ListedModel[];
-  /** Names of savings, for suggestions. */
-  readonly savings: readonly string[];
-  readonly trial: Trial;
+  readonly savings: readonly ListedSaving[];
+  /** Absent: a first visit. */
+  readonly trial: Trial | undefined;
+  /** Why the trial cannot be asked. */
+  readonly fault: string | undefined;
 }
 
-/** The form for one prompt under two recipes; answers follow it, then `CHAT_END`. */
-export const chatForm = ({ models, savings, trial }: ChatProps): Html => html`<section id="chat">
-<h2>Try a model under two recipes</h2>
-<form method="post" action="/console/chat#chat"><label>Prompt<textarea name="prompt" required maxlength="20000">${trial.prompt}</textarea></label>
-<div class="terms"><label>Model<select name="model">${models.map((model) => modelOption(model, trial.model))}</select></label>
-${trial.recipes.map((recipe, i) => recipeField(recipe, i))}</div>
-<datalist id="savings"><option value="dense"></option>${savings.map((name) => html`<option value="${name}"></option>`)}</datalist>
-<button class="main" type="submit">Answer twice</button>
-<p class="quiet">A recipe is <code>dense</code>, or savings such as <code>xattention:threshold=0.9</code> with a space between. Answers take the most likely tokens, ${ANSWER_TOKENS} at most, one after the other.</p></form>
-<div class="pair">`;
+/** A prompt whose answer repeats what it has: `lookup` pays. */
+export const EXAMPLE = `Rename the parameter \`n\` to \`count\`. Answer with the code alone.
 
-export const CHAT_END = html`</div></section>`;
+function first(list, n) {
+  if (n < 0) throw new RangeError("n must not be negative");
+  if (n > list.length) n = list.length;
+  const taken = [];
+  for (let i = 0; i < n; i++) taken.push(list[i]);
+  return taken;
+}`;
+
+/** The value of a list for a recipe that is typed. */
+export const OWN = "own";
+/** The names of a form's fields: each model has lists of its own. */
+export const fieldOf = (place: 0 | 1, model: string): string => `recipe-${place + 1}:${model}`;
+export const ownField = (place: 0 | 1): string => `own-${place + 1}`;
 
 /** Tokens of an answer at most. */
 export const ANSWER_TOKENS = 200;
 
-const modelOption = ({ id }: ListedModel, chosen: string): Html =>
-  id === chosen ? html`<option selected>${id}</option>` : html`<option>${id}</option>`;
+/** The form for one prompt under two recipes; answers follow it, then `CHAT_END`. */
+export function chatForm({ models, savings, trial, fault }: ChatProps): Html {
+  const choices = modelChoices(models, savings);
+  if (choices.length === 0)
+    return html`<section id="chat"><h2>Compare two recipes</h2><p class="quiet">None of this server's models answers chats.</p>`;
+  const chosen = choices.find(({ id }) => id === trial?.model) ?? choices[0]!;
+  const side = (place: 0 | 1) =>
+    html`<div>${choices.map((choice, at) => recipeList(choice, at, place, choice === chosen ? trial : undefined))}${ownRecipe(place, chosen, trial)}</div>`;
+  return html`<section id="chat">
+<h2>Compare two recipes on one prompt</h2>
+<form method="post" action="/console/chat#answers"><style>${new Html(shownFields(choices.length))}</style>
+<label>Prompt<textarea name="prompt" required maxlength="20000" rows="9">${trial?.prompt ?? EXAMPLE}</textarea></label>
+<div class="terms"><label>Model<select name="model">${choices.map(({ id }, at) => option(id, id, id === chosen.id, `m${at}`))}</select></label>
+${side(0)}${side(1)}</div>
+<button class="main" type="submit">Answer twice</button>
+<p class="quiet">Both answers start from an empty cache, with the model's own sampling settings and the same seed, one after the other. They end after ${ANSWER_TOKENS} tokens at most.</p>
+${fault === undefined ? NOTHING : html`<p class="fault" role="alert">${fault}</p>`}</form>`;
+}
 
-const recipeField = (recipe: string, i: number): Html =>
-  html`<label>${i === 0 ? "First recipe" : "Second recipe"}<input name="recipe" value="${recipe}" list="savings" maxlength="500" autocomplete="off"></label>`;
+export const CHAT_END = html`</section>`;
+
+const NOTHING = html``;
+
+/** Shows the lists of the chosen model alone, and a field for a recipe of one's own where one is chosen; old browsers show all. */
+function shownFields(models: number): string {
+  const shown = Array.from({ length: models }, (_, at) => {
+    const form = `form:has(#m${at}:checked)`;
+    const own = ([0, 1] as const).map((i) => `${form}:has(.of-${at} .list-${i} [value=${OWN}]:checked) .own-${i}`);
+    return [`${form} .of-${at}`, ...own];
+  });
+  return `@supports selector(:has(a)){.of,.of-name,.own{display:none}${shown.flat().join()}{display:grid}}`;
+}
+
+const option = (value: string, text: string, selected: boolean, id?: string): Html =>
+  html`<option value="${value}"${id === undefined ? NOTHING : html` id="${id}"`}${selected ? html` selected` : NOTHING}>${text}</option>`;
+
+const PLACES = ["First recipe", "Second recipe"] as const;
+
+function recipeList(choice: ModelChoice, at: number, place: 0 | 1, trial: Trial | undefined): Html {
+  const { id, savings, named, preferred } = choice;
+  const selected = trial ? listed(choice, trial.recipes[place]) : place === 0 ? "dense" : preferred;
+  const group = (label: string, all: readonly RecipeChoice[]) =>
+    all.length === 0
+      ? NOTHING
+      : html`<optgroup label="${label}">${all.map(({ text, summary }) => option(text, summary ? `${text}: ${summary}` : text, text === selected))}</optgroup>`;
+  return html`<label class="of of-${at}"><span>${PLACES[place]}<span class="of-name"> for ${id}</span></span><select name="${fieldOf(place, id)}" class="list-${place}">${option("dense", "dense: no saving", selected === "dense")}${group("Savings", savings)}${group("Registered recipes and pipelines", named)}${option(OWN, "your own …", selected === OWN)}</select></label>`;
+}
+
+/** A recipe's value in a list. */
+const listed = ({ savings, named }: ModelChoice, recipe: string): string =>
+  recipe === "dense" || [...savings, ...named].some(({ text }) => text === recipe) ? recipe : OWN;
+
+function ownRecipe(place: 0 | 1, chosen: ModelChoice, trial: Trial | undefined): Html {
+  const recipe = trial?.recipes[place] ?? "dense";
+  const value = listed(chosen, recipe) === OWN ? recipe : "";
+  return html`<label class="own own-${place}">Your own: savings with spaces between<input name="${ownField(place)}" value="${value}" placeholder="xattention:threshold=0.9" maxlength="500" autocomplete="off" spellcheck="false"></label>`;
+}
+
+/** Shown until the answer is there, which hides it. */
+export const waiting = (recipe: string): Html =>
+  html`<p class="waiting" role="status">Answering with ${recipe} … If the page ends here, the server has stopped.</p>`;
+
+const ENDS: Readonly<Record<string, string>> = {
+  length: `The answer was cut at ${ANSWER_TOKENS} tokens.`,
+  repetition: "The answer was ended, since it repeated itself.",
+};
 
 /** An answer with its receipt. */
 export function outcomeOf(outcome: Outcome): Html {
   const head = html`<h3>${outcome.recipe}</h3>`;
   if ("fault" in outcome) return html`<article>${head}<p class="fault" role="alert">${outcome.fault}</p></article>`;
-  return html`<article>${head}<p class="answer">${outcome.text}</p>${receiptTable(outcome.receipt)}</article>`;
+  const { text, finish, receipt } = outcome;
+  const end = ENDS[finish];
+  return html`<article>${head}<p class="answer">${text}</p>${end === undefined ? NOTHING : html`<p class="quiet">${end}</p>`}
+<details><summary>Receipt</summary>${receiptTable(receipt)}</details></article>`;
 }
 
 const receiptTable = (receipt: Receipt): Html =>
@@ -57,14 +133,20 @@ const receiptTable = (receipt: Receipt): Html =>
     ([name, value]) => html`<tr><th scope="row">${name}</th><td class="n">${value}</td></tr>`,
   )}</tbody></table>`;
 
-const rowsOf = ({ tokens, flops, work = {}, ms, estimated }: Receipt): [name: string, value: string][] => [
-  ["Tokens", `${tokens.prompt} + ${tokens.completion}${tokens.cached > 0 ? `, ${tokens.cached} cached` : ""}`],
-  ["Dense", flopsText(flops.dense)],
-  [estimated ? "Spent, estimated" : "Spent", flopsText(flops.spent)],
+const rowsOf = ({ tokens, flops, bytes, work = {}, ms, estimated }: Receipt): [name: string, value: string][] => [
+  ["Prompt tokens", String(tokens.prompt)],
+  ["of which cached", String(tokens.cached)],
+  ["Answer tokens", String(tokens.completion)],
+  ["FLOPs, dense", flopsText(flops.dense)],
+  [estimated ? "FLOPs, estimated" : "FLOPs", flopsText(flops.spent)],
   ["of which overhead", flopsText(flops.overhead)],
-  ["Saved", percent(flops.saved)],
+  ["FLOPs saved", percent(flops.saved)],
+  ["Bytes, dense", bytesText(bytes.dense)],
+  ["Bytes", bytesText(bytes.spent)],
   ...Object.entries(work).flatMap(([name, counter]) => workRow(name, counter)),
-  ["Time", duration(ms.total)],
+  ["Reading the prompt", duration(ms.prefill)],
+  ["Writing the answer", duration(ms.decode)],
+  ["With waiting and loading", duration(ms.total)],
 ];
 
 /** Work that dense does not do has no share. */

@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { KeyStore } from "../keys/store.ts";
+import { ticksTo } from "./comparison.ts";
 import { withConsole } from "./console.ts";
+import { modelChoices } from "./recipe-choices.ts";
 import { Sessions } from "./sessions.ts";
 import { spentBy } from "./spent.ts";
 
@@ -30,6 +32,13 @@ const gate = new Promise<void>((resolve) => {
   open = resolve;
 });
 
+const model = (id: string, more: object) => ({ id, bytes: 5e6, recipe: [], recipes: [], loaded: [], ...more });
+const models = [
+  model("tiny", { kind: "decoder", recipes: ["tiny@fast"] }),
+  model("tiny@fast", { kind: "decoder", parent: "tiny", recipe: ["dynamax"] }),
+  model("sentences", { kind: "encoder" }),
+];
+
 /** The API as the console meets it: keys are checked, and whatever is asked is kept. */
 async function answer(request: Request): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
@@ -44,8 +53,9 @@ async function answer(request: Request): Promise<Response> {
       sum,
       keys: [{ ...sum, key: key.id }],
     });
-  if (pathname === "/v1/models") return Response.json({ data: [{ id: "tiny", bytes: 5e6, recipe: [], loaded: [] }] });
-  if (pathname === "/v1/savings") return Response.json({ data: [{ kind: "saving", name: "dynamax" }] });
+  if (pathname === "/v1/models") return Response.json({ data: models });
+  if (pathname === "/v1/savings")
+    return Response.json({ data: [{ kind: "saving", name: "dynamax", models: ["tiny"] }] });
   if (asked.at(-1)!.body && JSON.stringify(asked.at(-1)!.body).includes("waits")) await gate;
   const message = { content: "<b>red</b>" };
   return Response.json({ choices: [{ message, finish_reason: "stop" }], receipt: receipts[0] });
@@ -59,6 +69,14 @@ const form = (path: string, fields: [string, string][], headers: Record<string, 
     headers: { host: "localhost", origin: "http://localhost", ...headers },
     body: new URLSearchParams(fields),
   });
+/** A form's fields; the second recipe is typed. */
+const trial = (prompt: string, first: string, second: string): [string, string][] => [
+  ["model", "tiny"],
+  ["prompt", prompt],
+  ["recipe-1:tiny", first],
+  ["recipe-2:tiny", "own"],
+  ["own-2", second],
+];
 const signIn = async (key: string) => (await form("/console/sign-in", [["key", key]])).headers.get("set-cookie");
 
 beforeAll(async () => {
@@ -90,41 +108,52 @@ test("an admin sees models, what was spent and keys, but no key's secret or hash
 
 test("a prompt is answered under both recipes with the visitor's key; answers are text", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;
-  const fields: [string, string][] = [
-    ["model", "tiny"],
-    ["prompt", "colours?"],
-    ["recipe", ""],
-    ["recipe", "dynamax prune:keep=0.5"],
-  ];
+  const fields = trial("colours\r\nor?", "dense", "dynamax prune:keep=0.5");
   asked.length = 0;
   const page = await (await form("/console/chat", fields, { cookie })).text();
   const chats = asked.filter(({ path }) => path === "/v1/chat/completions");
   expect(chats.map(({ authorization }) => authorization)).toEqual([`Bearer ${admin}`, `Bearer ${admin}`]);
-  expect(chats.map(({ body }) => (body as { savings: string[] }).savings)).toEqual([[], ["dynamax", "prune:keep=0.5"]]);
+  const messages = [{ role: "user", content: "colours\nor?" }];
+  const terms = { model: "tiny", messages, max_tokens: 200, seed: 1, cache_prompt: false };
+  expect(chats.map(({ body }) => body)).toEqual([
+    { ...terms, savings: [] },
+    { ...terms, savings: ["dynamax", "prune:keep=0.5"] },
+  ]);
   expect(page.match(/&lt;b&gt;red&lt;\/b&gt;/g)).toHaveLength(2);
   expect(page).toContain('<th scope="row">Exits</th><td class="n">2</td>');
-  expect(page).toContain("colours?</textarea>");
+  expect(page).toContain("colours\nor?</textarea>");
 });
 
 test("the first answer is there before the second is made", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;
-  const response = await form(
-    "/console/chat",
-    [
-      ["model", "tiny"],
-      ["prompt", "x"],
-      ["recipe", ""],
-      ["recipe", "waits"],
-    ],
-    { cookie },
-  );
+  const response = await form("/console/chat", trial("x", "dense", "waits"), { cookie });
   let page = "";
   for await (const chunk of response.body!.pipeThrough(new TextDecoderStream())) {
     page += chunk;
-    if (page.includes("<h3>dense</h3>")) open();
+    if (page.includes("Answering with waits … If the page ends here, the server has stopped.")) open();
   }
   expect(page).toMatch(/<h3>dense<[\s\S]*<h3>waits<[\s\S]*<\/html>$/);
 });
+
+test("a registered recipe is a choice of its model, and is asked for by its name alone", async () => {
+  const cookie = (await signIn(admin))!.split(";")[0]!;
+  const choices = modelChoices(models as never, [{ kind: "saving", name: "lookup", summary: "", models: ["tiny"] }]);
+  expect(choices.map(({ id, named, preferred }) => [id, named.map(({ text }) => text), preferred])).toEqual([
+    ["tiny", ["tiny@fast"], "lookup"],
+  ]);
+  asked.length = 0;
+  await (await form("/console/chat", trial("x", "tiny@fast", "dense"), { cookie })).text();
+  const [first] = asked.filter(({ path }) => path === "/v1/chat/completions");
+  expect(first!.body).toMatchObject({ model: "tiny@fast" });
+  expect(first!.body).not.toHaveProperty("savings");
+});
+
+test.each([
+  [[0, 0.5, 1], 1],
+  [[0, 2.5, 5, 7.5], 7.4],
+  [[0, 5e9, 10e9, 15e9], 10.9e9],
+  [[0, 0.5, 1], 0.99],
+])("ticks %j reach %d", (ticks, most) => expect(ticksTo(most)).toEqual(ticks));
 
 test("a form of another site is refused before anything is asked", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;

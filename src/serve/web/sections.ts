@@ -7,15 +7,17 @@ import { type Html, html } from "../../util/html.ts";
 import type { Key } from "../keys/store.ts";
 import type { ListedModel, ListedReceipts } from "./api.ts";
 import { spanOf, spentBy } from "./spent.ts";
-import { spentChart } from "./spent-chart.ts";
+import { domainOf, spentChart } from "./spent-chart.ts";
 
+/** A table, which narrow screens show as a list: each cell then has its head beside it. */
 const table = (heads: readonly string[], rows: readonly (readonly (string | Html)[])[], numbers: number): Html => {
   const kind = (i: number) => (i >= heads.length - numbers ? "n" : "");
-  return html`<div class="scroll"><table><thead><tr>${heads.map(
+  return html`<table class="list" role="table"><thead><tr>${heads.map(
     (head, i) => html`<th scope="col" class="${kind(i)}">${head}</th>`,
   )}</tr></thead><tbody>${rows.map(
-    (row) => html`<tr>${row.map((cell, i) => html`<td class="${kind(i)}">${cell}</td>`)}</tr>`,
-  )}</tbody></table></div>`;
+    (row) =>
+      html`<tr role="row">${row.map((cell, i) => html`<td role="cell" class="${kind(i)}" data-head="${heads[i]!}">${cell}</td>`)}</tr>`,
+  )}</tbody></table>`;
 };
 
 const section = (id: string, title: string, ...parts: readonly Html[]): Html =>
@@ -45,14 +47,15 @@ export const modelsSection = (models: readonly ListedModel[]): Html =>
     ),
   );
 
-/** Recipes in the picture, and in the table. */
-const [ROWS, LISTED] = [5, 12];
+/** Recipes with a chart, and in the table. */
+const [CHARTS, LISTED] = [6, 12];
 
 /** FLOPs spent and saved, over time, by recipe and by key. */
 export function spentSection({ data, sum, keys = [] }: ListedReceipts, names: ReadonlyMap<string, string>): Html {
   if (data.length === 0) return section("spent", "Spent and saved", quiet("Nothing was spent yet."));
   const span = spanOf(data);
   const bars = spentBy(data, span);
+  const domain = domainOf(bars, span);
   const totals = spentBy(data, Number.MAX_SAFE_INTEGER).sort((a, b) => b.dense - a.dense);
   const row = (name: string, receipts: number, dense: number, spent: number, more: readonly string[] = []) => [
     ...[name, receipts.toLocaleString("en"), flopsText(dense), flopsText(spent)],
@@ -62,15 +65,12 @@ export function spentSection({ data, sum, keys = [] }: ListedReceipts, names: Re
   return section(
     "spent",
     "Spent and saved",
-    image(
-      spentChart(
-        bars,
-        totals.slice(0, ROWS).map(({ recipe }) => recipe),
-        span,
-      ),
-      `${newest}: FLOPs that dense would have spent, and FLOPs spent. The table below has the sums.`,
-    ),
-    quiet(`${newest}. Pale: what dense would have spent; full: what was spent.`),
+    html`<div class="charts">${totals.slice(0, CHARTS).map(({ recipe, dense, spent }) => {
+      const own = bars.filter((bar) => bar.recipe === recipe);
+      const alt = `FLOPs over time: ${flopsText(spent)} spent, ${flopsText(dense)} dense`;
+      return html`<figure><figcaption>${recipe}</figcaption>${image(spentChart(own, domain, span), alt)}</figure>`;
+    })}</div>`,
+    quiet(`${newest}; each chart has a scale of its own. Pale: what dense would have spent; full: what was spent.`),
     table(
       ["Model and recipe", "Receipts", "Dense", "Spent", "Saved"],
       totals.slice(0, LISTED).map(({ recipe, receipts, dense, spent }) => row(recipe, receipts, dense, spent)),

@@ -2,11 +2,32 @@ import { ReadableStream } from "node:stream/web";
 import type { Context } from "hono";
 import { deleteCookie, getCookie, setCookie } from "hono/cookie";
 import { UserError } from "../../util/errors.ts";
-import type { Html } from "../../util/html.ts";
+import { type Html, html } from "../../util/html.ts";
 import type { KeyStore } from "../keys/store.ts";
-import { type Api, ApiFault, apiFor, type ChatAnswer, type ListedModel, type ListedReceipts } from "./api.ts";
-import { ANSWER_TOKENS, CHAT_END, chatForm, type Outcome, outcomeOf, type Trial } from "./chat-section.ts";
+import {
+  type Api,
+  ApiFault,
+  apiFor,
+  type ChatAnswer,
+  type ListedModel,
+  type ListedReceipts,
+  type ListedSaving,
+} from "./api.ts";
+import {
+  ANSWER_TOKENS,
+  CHAT_END,
+  chatForm,
+  fieldOf,
+  type Outcome,
+  OWN,
+  outcomeOf,
+  ownField,
+  type Trial,
+  waiting,
+} from "./chat-section.ts";
+import { comparison } from "./comparison.ts";
 import { faultSection, PAGE_END, pageStart, signInSection } from "./console-page.ts";
+import { namingOf } from "./recipe-choices.ts";
 import { LASTS, type Sessions } from "./sessions.ts";
 
 export interface ConsoleOptions {
@@ -31,7 +52,8 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 };
 
-const FIRST: Trial = { model: "", prompt: "", recipes: ["dense", "dense"] };
+/** Both answers have it, so that sampled texts differ by their recipes alone. */
+const SEED = 1;
 
 /** One request for the console. */
 export class Visit {
@@ -51,25 +73,30 @@ export class Visit {
 
   /** The console, or the way to it. */
   page(): Promise<Response> {
-    return this.#admitted(FIRST, []);
+    return this.#admitted(undefined);
   }
 
   /** The console with a prompt's answers. */
   async chat(): Promise<Response> {
-    const form = await this.c.req.parseBody({ all: true });
-    const text = (value: unknown): string => (typeof value === "string" ? value : "");
-    const [first, second] = [form["recipe"]].flat().map(text);
-    const recipes = [first?.trim() || "dense", second?.trim() || "dense"] as const;
-    return this.#admitted({ model: text(form["model"]), prompt: text(form["prompt"]), recipes }, recipes);
+    const form = await this.c.req.parseBody();
+    const text = (name: string): string => (typeof form[name] === "string" ? form[name] : "");
+    const model = text("model");
+    const recipe = (place: 0 | 1): string => {
+      const chosen = text(fieldOf(place, model));
+      return chosen === OWN ? text(ownField(place)).trim() : chosen || "dense";
+    };
+    // Browsers send a form's lines with carriage returns, which would be tokens.
+    const prompt = text("prompt").replaceAll("\r\n", "\n");
+    return this.#admitted({ model, prompt, recipes: [recipe(0), recipe(1)] });
   }
 
   /** The page for admins; for others, a sign-in or the reason. */
-  async #admitted(trial: Trial, recipes: readonly string[]): Promise<Response> {
+  async #admitted(trial: Trial | undefined): Promise<Response> {
     try {
       const { keys } = await this.#receipts(1);
       // Only admins get sums by key.
       if (keys === undefined) throw new ApiFault(403, "this key is no admin's");
-      return new Response(ReadableStream.from(this.#parts(trial, recipes)) as unknown as globalThis.ReadableStream, {
+      return new Response(ReadableStream.from(this.#parts(trial)) as unknown as globalThis.ReadableStream, {
         headers: HEADERS,
       });
     } catch (error) {
@@ -84,17 +111,17 @@ export class Visit {
   }
 
   /** The page as it comes to be, so that the first answer is read while the second is made. */
-  async *#parts(trial: Trial, recipes: readonly string[]): AsyncGenerator<Uint8Array> {
+  async *#parts(trial: Trial | undefined): AsyncGenerator<Uint8Array> {
     const encoder = new TextEncoder();
-    for await (const { text } of this.#html(trial, recipes)) yield encoder.encode(text);
+    for await (const { text } of this.#html(trial)) yield encoder.encode(text);
   }
 
-  async *#html(trial: Trial, recipes: readonly string[]): AsyncGenerator<Html> {
+  async *#html(trial: Trial | undefined): AsyncGenerator<Html> {
     yield pageStart({ version: this.options.version, signedIn: this.#secret !== undefined, menu: true });
     try {
-      yield chatForm({ models: await this.#models(), savings: await this.#savings(), trial });
-      // One after the other, so that each has the machine to itself.
-      for (const recipe of recipes) yield outcomeOf(await this.#outcome(trial, recipe));
+      const [models, savings, fault] = [await this.#models(), await this.#savings(), trial && faultOf(trial)];
+      yield chatForm({ models, savings, trial, fault });
+      if (trial && fault === undefined) yield* this.#compared(trial, models);
       yield CHAT_END;
       yield* await this.#sections();
     } catch (error) {
@@ -104,13 +131,27 @@ export class Visit {
     yield PAGE_END;
   }
 
+  /** One after the other, so that each has the machine to itself. */
+  async *#compared(trial: Trial, models: readonly ListedModel[]): AsyncGenerator<Html> {
+    const outcomes: Outcome[] = [];
+    yield html`<div class="pair" id="answers">`;
+    for (const recipe of trial.recipes) {
+      yield waiting(recipe);
+      outcomes.push(await this.#outcome(trial, recipe, models));
+      yield outcomeOf(outcomes.at(-1)!);
+    }
+    yield html`</div>`;
+    const [first, second] = outcomes as [Outcome, Outcome];
+    if ("receipt" in first && "receipt" in second) yield comparison(first, second);
+  }
+
   async #models(): Promise<readonly ListedModel[]> {
     return (await this.#api.get<{ data: ListedModel[] }>("/v1/models")).data;
   }
 
-  async #savings(): Promise<string[]> {
-    const { data } = await this.#api.get<{ data: { kind: string; name: string }[] }>("/v1/savings");
-    return data.filter(({ kind }) => kind === "saving").map(({ name }) => name);
+  async #savings(): Promise<ListedSaving[]> {
+    const { data } = await this.#api.get<{ data: ListedSaving[] }>("/v1/savings");
+    return data.filter(({ kind }) => kind === "saving");
   }
 
   async #sections(): Promise<Html[]> {
@@ -126,13 +167,20 @@ export class Visit {
     ];
   }
 
-  async #outcome({ model, prompt }: Trial, recipe: string): Promise<Outcome> {
+  /** The model's own sampling settings apply, since the request has none. */
+  async #outcome({ model, prompt }: Trial, recipe: string, models: readonly ListedModel[]): Promise<Outcome> {
     try {
       const { choices, receipt } = await this.#api.post<ChatAnswer>("/v1/chat/completions", {
-        ...{ model, messages: [{ role: "user", content: prompt }], temperature: 0, max_tokens: ANSWER_TOKENS },
-        savings: recipe === "dense" ? [] : recipe.split(/\s+/),
+        ...namingOf(model, recipe, models),
+        ...{
+          messages: [{ role: "user", content: prompt }],
+          max_tokens: ANSWER_TOKENS,
+          seed: SEED,
+          cache_prompt: false,
+        },
       });
-      return { recipe, text: choices[0]?.message.content ?? "", receipt };
+      const { message, finish_reason } = choices[0]!;
+      return { recipe, text: message.content ?? "", finish: finish_reason, receipt };
     } catch (error) {
       if (error instanceof ApiFault) return { recipe, fault: error.message };
       throw error;
@@ -160,4 +208,12 @@ export class Visit {
     const start = pageStart({ version: this.options.version, signedIn: this.#secret !== undefined, menu: false });
     return new Response(start.text + section.text + PAGE_END.text, { status, headers: HEADERS });
   }
+}
+
+/** Why nothing can be asked, if so. */
+function faultOf({ prompt, recipes }: Trial): string | undefined {
+  if (prompt.trim() === "") return "The prompt is empty; expected a question or a text to work on.";
+  const place = recipes.indexOf("");
+  if (place < 0) return undefined;
+  return `The ${place === 0 ? "first" : "second"} recipe is empty; expected savings, such as xattention:threshold=0.9, or one of the list.`;
 }

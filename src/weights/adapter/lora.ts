@@ -57,7 +57,9 @@ export function openLora(folder: string, head: readonly string[] = []): Lora {
   const [config, weights] = ["adapter_config.json", "adapter_model.safetensors"].map((n) => path.join(folder, n));
   const pickle = path.join(folder, "adapter_model.bin");
   if (!existsSync(config!))
-    throw new UserError(`${folder}: there is no adapter_config.json, expected the folder of a PEFT adapter`);
+    throw new UserError(
+      `${folder}: there is no adapter_config.json, expected the folder of a PEFT adapter${trainingHint(folder)}`,
+    );
   if (!existsSync(weights!) && existsSync(pickle)) throw pickleError(pickle);
   const { lora_alpha, use_rslora, alpha_pattern, trainable_token_indices } = readSettings(config!);
   const own = alphaPattern(config!, alpha_pattern ?? {});
@@ -68,6 +70,12 @@ export function openLora(folder: string, head: readonly string[] = []): Lora {
   const rows = rowsOf(weights!, tensors, trainable_token_indices ?? []);
   return { folder, files: [config!, weights!], updates, rows, head: saved, record: readRecord(folder) };
 }
+
+/** The adapter is written when its training ends. */
+const trainingHint = (folder: string): string =>
+  existsSync(path.join(folder, "run.json"))
+    ? `; if it holds a training that was stopped, \`modicum train --resume ${folder}\` goes on`
+    : "";
 
 function readSettings(file: string): z.output<typeof settings> {
   const config = readJson(file, jsonObject, "a PEFT adapter's settings");

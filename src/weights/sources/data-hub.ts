@@ -4,9 +4,9 @@ import { suggest, UserError } from "../../util/errors.ts";
 import type { HubMirror } from "./aliases.ts";
 import { heldBytes } from "./disk.ts";
 import * as cache from "./hub-cache.ts";
-import { offline } from "./hub-env.ts";
 import { listRepository } from "./hub-list.ts";
 import { fileUrl, hubRemote } from "./hub-remote.ts";
+import { isOffline, notFetched } from "./offline.ts";
 import { carryOut, type Plan, type PullOptions } from "./plan.ts";
 import { hubSpec } from "./spec.ts";
 
@@ -25,8 +25,7 @@ export async function hubFile(mirror: HubFileSpec, options: PullOptions = {}): P
     cache.refuseEscape(held);
     return held;
   }
-  if (offline())
-    throw new UserError(`${hubSpec(mirror)} is not in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it`);
+  if (isOffline(options.offline)) throw new UserError(notFetched(hubSpec(mirror)));
   return carryOut(await planFile(mirror, options), hubSpec(mirror), options);
 }
 

@@ -10,6 +10,7 @@ import { type Archive, extractMembers } from "./archive.ts";
 import { makeFolder } from "./disk.ts";
 import { dataFolder, lockFile } from "./home.ts";
 import { withLock } from "./lock.ts";
+import { isOffline, notFetched } from "./offline.ts";
 import { archiveAt, locate } from "./package.ts";
 import { carryOut, type PullOptions } from "./plan.ts";
 
@@ -59,6 +60,7 @@ async function heldArchive(data: DataPackage, options: PullOptions): Promise<Arc
   const folder = dataFolder(dataName(data));
   const held = (await readdir(folder).catch(() => [])).find((file) => /\.(whl|tgz)$/.test(file));
   if (held !== undefined) return archiveAt(data.kind, join(folder, held));
+  if (isOffline(options.offline)) throw new UserError(notFetched(dataName(data)));
   const located = await locate(data, folder, options);
   const { archive, fetch } = located;
   if (fetch === undefined) return copied(data, archive.path, folder);

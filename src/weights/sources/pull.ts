@@ -4,8 +4,9 @@ import { UserError } from "../../util/errors.ts";
 import type { Mirror } from "./aliases.ts";
 import type { Pace } from "./connection.ts";
 import { lockFile } from "./home.ts";
-import { planHub } from "./hub.ts";
+import { planCached, planHub } from "./hub.ts";
 import { withLock } from "./lock.ts";
+import { isOffline, notFetched } from "./offline.ts";
 import { planJoined, planPackage } from "./package.ts";
 import { carryOut, type Plan, type PullOptions, type Wanted } from "./plan.ts";
 import { identity } from "./record.ts";
@@ -40,9 +41,23 @@ async function soundOrRemoved(
   }
 }
 
+/** Takes a model that another client of the hub has fetched into the common cache. @throws UserError if there is none */
+export async function adopt(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
+  const plan = await cachedPlan(wanted);
+  return carryOut({ ...plan, lock: lockFile(wanted.name) }, wanted.name, options);
+}
+
+async function cachedPlan(wanted: Wanted): Promise<Plan> {
+  for (const mirror of wanted.mirrors) {
+    const plan = mirror.kind === "hf" ? await planCached(mirror, wanted) : undefined;
+    if (plan) return plan;
+  }
+  throw new UserError(`${notFetched(wanted.name)}; \`modicum pull ${wanted.name}\` fetches it`);
+}
+
 /** The files that `pull` would fetch, and their source. */
 export const planPull = (wanted: Wanted, options: PullOptions): Promise<Plan> =>
-  fromMirrors(wanted, options, async (plan) => plan);
+  isOffline(options.offline) ? cachedPlan(wanted) : fromMirrors(wanted, options, async (plan) => plan);
 
 /** The limits for a source to answer, when there is another one to ask. */
 const hasty: Pace = { attempts: 2, delayMs: 250, stallMs: 10_000 };

@@ -2,7 +2,7 @@ export { begunAnswer, type ChatMessage, type ChatOptions, chatSegments, encodeCh
 export { fromFolder } from "./folder.ts";
 export type { Input } from "./frame.ts";
 export type { Json } from "./plain-text.ts";
-export { type PromptForm, promptForms, questionForm, templateHash } from "./prompt-form.ts";
+export { formNames, type PromptForm, promptForms, questionForm, templateHash } from "./prompt-form.ts";
 export type { Segment } from "./segments.ts";
 export {
   type Blanked,

@@ -6,6 +6,9 @@ import type { Tokenizer } from "./tokenizer.ts";
 export const promptForms = ["chat", "raw"] as const;
 export type PromptForm = (typeof promptForms)[number];
 
+/** The forms in words. */
+export const formNames: Readonly<Record<PromptForm, string>> = { chat: "a chat", raw: "plain text" };
+
 /** How a measurement asked its questions: by prompts of one form, or `scored`: given texts were scored, and none generated. */
 export const questionForm = z.enum([...promptForms, "scored"]);
 

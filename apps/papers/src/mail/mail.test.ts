@@ -140,7 +140,7 @@ describe("a digest", () => {
   });
 
   test("has only papers of the wished topics and tags, at most as many as wished", async () => {
-    await store.topics.put(new Map([["second-paper", [{ label: "exits", score: 0.5 }]]]));
+    await store.topics.put(new Map([["second-paper", { label: "exits", score: 2.5 }]]));
     await store.readers.tag("reader", "first-paper", "later");
     const wished = async (wish: WishInput) => {
       await active(wish);

@@ -40,9 +40,6 @@ function inputOf({ paper, numComments }: Entry) {
     published: paper.publishedAt?.slice(0, 10) ?? null,
     listed: paper.submittedOnDailyAt?.slice(0, 10) ?? null,
     ...{ votes: paper.upvotes ?? null, comments: numComments ?? null },
-    links: [`https://huggingface.co/papers/${paper.id}`, paper.projectPage, paper.githubRepo].filter(isWebAddress),
+    links: [`https://huggingface.co/papers/${paper.id}`, paper.projectPage, paper.githubRepo].filter(Boolean),
   };
 }
-
-const isWebAddress = (link: string | null | undefined): link is string =>
-  z.url({ protocol: /^https?$/ }).safeParse(link).success;

@@ -1,7 +1,6 @@
 import { UserError } from "modicum";
 import { arxivId } from "../identity.ts";
-import { type PaperInput, paperInputSchema } from "../paper.ts";
-import { checked, Entries, type Parsed } from "./source.ts";
+import { checked, Entries, type Entry, entrySchema, type Parsed } from "./source.ts";
 
 /** Reads papers of JSON lines, whose fields are those of `paperInputSchema`; null is unknown throughout. */
 export function parseJsonLines(text: string): Parsed {
@@ -26,8 +25,8 @@ export function parsed(json: string): unknown {
   }
 }
 
-function inputOf(value: object): PaperInput {
-  const fields = checked(paperInputSchema, value);
+function inputOf(value: object): Entry {
+  const fields = checked(entrySchema, value);
   const arxiv = fields.arxiv && arxivId(fields.arxiv);
   if (fields.arxiv && !arxiv) throw new UserError(`arxiv: expected one such as 2503.16428, got "${fields.arxiv}"`);
   return { ...fields, arxiv };

@@ -67,7 +67,12 @@ describe("a source", () => {
       },
       { arxiv: null },
     ]);
-    expect(faults).toEqual([{ place: "entry 2", reason: "paper.title: expected a text" }]);
+    const dropped = 'links: "javascript:alert(1)" is dropped, expected an http or https address';
+    expect(faults).toEqual([
+      { place: "entry 1", reason: dropped },
+      { place: "entry 2", reason: "paper.title: expected a text" },
+      { place: "entry 3", reason: dropped },
+    ]);
   });
 
   test("as JSON lines, null being unknown", () => {
@@ -79,6 +84,18 @@ describe("a source", () => {
     expect(papers).toMatchObject([{ title: "A", arxiv: "2401.00001", abstract: "", votes: null }, { title: "D" }]);
     expect(faults.map(({ place }) => place)).toEqual(["line 2", "line 3", "line 4", "line 5"]);
     expect(faults[3]!.reason).toBe("listed: there is no such day");
+  });
+
+  test("with a bad link loses the link, and keeps the paper", () => {
+    const links = ["https://example.org/a", "example.org/b", 7, "ftp://example.org/c", "https://example.org/d"];
+    const { papers, faults } = parseSource(JSON.stringify({ title: "A", links }));
+    expect(papers).toMatchObject([{ title: "A", links: ["https://example.org/a", "https://example.org/d"] }]);
+    expect(faults).toEqual(
+      ['"example.org/b"', "7", '"ftp://example.org/c"'].map((link) => ({
+        place: "line 1",
+        reason: `links: ${link} is dropped, expected an http or https address`,
+      })),
+    );
   });
 
   test.each([

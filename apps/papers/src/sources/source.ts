@@ -1,8 +1,12 @@
 import { UserError } from "modicum";
-import type { z } from "zod";
-import { type PaperFields, type PaperInput, paperInputSchema } from "../paper.ts";
+import { z } from "zod";
+import { type PaperFields, paperInputSchema, webAddress } from "../paper.ts";
 
-/** A broken entry of a source: the others are read all the same. */
+/** An entry as a source has it: a link that is no web address costs the link alone. */
+export const entrySchema = paperInputSchema.extend({ links: z.array(z.unknown(), "expected a list").default([]) });
+export type Entry = z.input<typeof entrySchema>;
+
+/** A broken entry of a source, or a part of one that is dropped: the rest is read all the same. */
 export interface Fault {
   /** Its place in the source, such as `line 27` or `entry 3`. */
   readonly place: string;
@@ -20,15 +24,24 @@ export interface ParseOptions {
   readonly year?: number | undefined;
 }
 
+/** Characters of a link in a fault. */
+const LONGEST_SHOWN = 100;
+
 /** Collects a source's entries as they are read. */
 export class Entries implements Parsed {
   readonly papers: PaperFields[] = [];
   readonly faults: Fault[] = [];
 
   /** Adds the paper that `read` gives; a UserError that it throws is the entry's fault. */
-  add(place: string, read: () => PaperInput): void {
+  add(place: string, read: () => Entry): void {
     try {
-      this.papers.push(checked(paperInputSchema, read()));
+      const { links, ...fields } = checked(entrySchema, read());
+      this.papers.push({ ...fields, links: links.filter(isWebAddress) });
+      for (const link of links.filter((each) => !isWebAddress(each)))
+        this.fault(
+          place,
+          `links: ${JSON.stringify(link).slice(0, LONGEST_SHOWN)} is dropped, expected an http or https address`,
+        );
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       this.fault(place, error.message);
@@ -39,6 +52,8 @@ export class Entries implements Parsed {
     this.faults.push({ place, reason });
   }
 }
+
+const isWebAddress = (link: unknown): link is string => webAddress.safeParse(link).success;
 
 /** The value as `schema` has it. @throws UserError, `field: reason` */
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

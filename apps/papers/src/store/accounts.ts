@@ -46,7 +46,37 @@ export class AccountTable {
   async signOut(browser: string): Promise<void> {
     await this.db.rows("DELETE FROM browsers WHERE browser = :browser", { browser });
   }
+
+  /**
+   * Deletes the account that a browser is signed in to, with all that names its reader or its address: marks, tags,
+   * subscriptions, mail, links and signed-in browsers. Returns the address; undefined if there is no account.
+   */
+  remove(browser: string): Promise<string | undefined> {
+    return this.db.together(async (db) => {
+      const [account] = await db.rows<{ address: string; reader: string }>(
+        `DELETE FROM accounts WHERE reader = (SELECT reader FROM browsers WHERE browser = :browser)
+         RETURNING address, reader`,
+        { browser },
+      );
+      if (!account) return undefined;
+      const { address, reader } = account;
+      for (const table of ["marks", "tags", "browsers"])
+        await db.rows(`DELETE FROM ${table} WHERE reader = :reader`, { reader });
+      for (const table of ["subscriptions", "outbox"])
+        await db.rows(`DELETE FROM ${table} WHERE address = :address`, { address });
+      const start = `{"address":${JSON.stringify(address)},`;
+      const sql = "DELETE FROM tokens WHERE subject = :address OR substr(subject, 1, length(:start)) = :start";
+      await db.rows(sql, { address, start });
+      for (const [table, column] of WISHES)
+        await db.rows(`DELETE FROM ${table} WHERE ${column} <> replace(${column}, :mark, '')`, {
+          mark: markOf(reader),
+        });
+      return address;
+    });
+  }
 }
+
+const markOf = (reader: string): string => `"reader":${JSON.stringify(reader)}`;
 
 /** The reader of an address. A new one is no cookie's hash, so that no cookie outlives signing out. */
 async function readerOf(db: Queries, address: string, since: number): Promise<string> {
@@ -73,7 +103,7 @@ async function moveMarks(db: Queries, from: string, to: string): Promise<void> {
     values,
   );
   for (const table of ["marks", "tags"]) await db.rows(`DELETE FROM ${table} WHERE reader = :from`, { from });
-  const [old, next] = [`"reader":${JSON.stringify(from)}`, `"reader":${JSON.stringify(to)}`];
+  const [old, next] = [markOf(from), markOf(to)];
   for (const [table, column] of WISHES) {
     const sql = `UPDATE ${table} SET ${column} = replace(${column}, :old, :next)
       WHERE ${column} <> replace(${column}, :old, :next)`;

@@ -153,6 +153,45 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     expect(await accounts.address("phone-2")).toBe("ada@example.org");
   });
 
+  test("lose the marks of a deleted account, whose address and reader are nowhere any more", async () => {
+    await put({ title: "A" });
+    const { accounts, outbox, readers, subscriptions } = store;
+    const mail = (message: string, address: string, reader: string | null) =>
+      outbox.add({
+        ...{ message, address, period: message, at: 0 },
+        content: { kind: "confirm", wish: wishSchema.parse({ reader, tags: ["later"] }) },
+      });
+    const signedIn = async (address: string, browser: string) => {
+      await accounts.signIn(await subscriptions.token("sign-in", address, 0), `${browser}-before`, browser, 0);
+      const reader = await accounts.reader(browser);
+      const wish = wishSchema.parse({ reader, tags: ["later"] });
+      await readers.mark(reader, "a", "vote");
+      await readers.tag(reader, "a", "later");
+      await subscriptions.activate(address, wish);
+      await mail(`mail to ${address}`, address, null);
+      return { reader, confirm: await subscriptions.token("confirm", JSON.stringify({ address, wish }), 0) };
+    };
+    const [ada, grace] = [await signedIn("ada@example.org", "desk"), await signedIn("grace@example.org", "other")];
+    await accounts.signIn(await subscriptions.token("sign-in", "ada@example.org", 0), "p", "phone", 0);
+    await subscriptions.activate("work@example.org", wishSchema.parse({ reader: ada.reader, tags: ["later"] }));
+    await mail("mail by tags", "work@example.org", ada.reader);
+    const unsubscribe = await subscriptions.token("unsubscribe", "ada@example.org", 0);
+
+    expect(await accounts.remove("nobody")).toBeUndefined();
+    expect(await accounts.remove("desk")).toBe("ada@example.org");
+    expect(await accounts.remove("desk")).toBeUndefined();
+
+    for (const browser of ["desk", "phone"]) expect(await accounts.reader(browser)).toBe(browser);
+    expect([await readers.marks(ada.reader), await readers.tags(ada.reader)]).toEqual([new Map(), new Map()]);
+    expect(await store.papers.get("a")).toMatchObject({ readers: { votes: 1 } });
+    expect((await subscriptions.active()).map(({ address }) => address)).toEqual(["grace@example.org"]);
+    expect((await outbox.due(0)).map(({ message }) => message)).toEqual(["mail to grace@example.org"]);
+    expect(await subscriptions.subject("confirm", ada.confirm, 0)).toBeUndefined();
+    expect(await subscriptions.subject("unsubscribe", unsubscribe, 0)).toBeUndefined();
+    expect(await subscriptions.subject("confirm", grace.confirm, 0)).toBeDefined();
+    expect(await accounts.address("other")).toBe("grace@example.org");
+  });
+
   test("wait for a task until it has them, those that are gone, too", async () => {
     await put({ title: "A" }, { title: "B" });
     await store.papers.done("papers", await store.papers.pending("papers", 9));

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql";
 import { afterAll, expect, test } from "vitest";
+import { wishSchema } from "../mail/wish.ts";
 import { paperInputSchema } from "../paper.ts";
 import { openStore } from "../store.ts";
 import { APPLICATION_ID, steps } from "./schema.ts";
@@ -31,11 +32,12 @@ test("another program's database is left alone", async () => {
   await expect(openStore(file)).rejects.toThrow("other.db is another program's database");
 });
 
-test("a file from before there were accounts gets them, and keeps its readers", async () => {
+test("a file from before there were accounts gets them, keeps its readers, and finds its topics again", async () => {
   const file = join(folder, "before.db");
   const before = new Libsql(file);
   before.exec(`${steps[0]}; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`);
   before.exec("INSERT INTO marks VALUES ('a-paper', 'reader', 'save', 1)");
+  before.exec("INSERT INTO papers VALUES ('a', NULL, 'a', 'A', '', NULL, NULL, NULL, 0, NULL, NULL, '[]', '[]')");
   before.close();
   const store = await openStore(file);
   const link = await store.subscriptions.token("sign-in", "ada@example.org", 0);
@@ -43,7 +45,35 @@ test("a file from before there were accounts gets them, and keeps its readers", 
   expect(await store.readers.marks(await store.accounts.reader("browser"))).toEqual(
     new Map([["a-paper", new Set(["save"])]]),
   );
+  expect(await store.papers.pending("topics", 10)).toEqual(["a"]);
   await store.close();
+});
+
+test("a deleted account leaves neither its address nor its reader in any table", async () => {
+  const file = join(folder, "deleted.db");
+  const { accounts, subscriptions, readers, outbox, close } = await openStore(file);
+  const address = "ada@example.org";
+  await accounts.signIn(await subscriptions.token("sign-in", address, 0), "before", "browser", 0);
+  const reader = await accounts.reader("browser");
+  const wish = wishSchema.parse({ reader, tags: ["later"] });
+  await readers.mark(reader, "a-paper", "save");
+  await readers.tag(reader, "a-paper", "later");
+  await subscriptions.activate(address, wish);
+  for (const purpose of ["sign-in", "unsubscribe"] as const) await subscriptions.token(purpose, address, 0);
+  await subscriptions.token("confirm", JSON.stringify({ address, wish }), 0);
+  await outbox.add({ message: "m", address, period: "p", content: { kind: "confirm", wish }, at: 0 });
+  const db = new Libsql(file);
+  const rows = (table: string) => db.prepare(`SELECT * FROM ${table}`).all([]);
+  const tables = (db.prepare("SELECT name FROM sqlite_master WHERE type = 'table'").all([]) as { name: string }[]).map(
+    ({ name }) => name,
+  );
+  const naming = () =>
+    tables.filter((table) => [address, reader].some((name) => JSON.stringify(rows(table)).includes(name)));
+  expect(naming().sort()).toEqual(["accounts", "browsers", "marks", "outbox", "subscriptions", "tags", "tokens"]);
+  await accounts.remove("browser");
+  expect(naming()).toEqual([]);
+  db.close();
+  await close();
 });
 
 test("a transaction that fails changes nothing, and holds up no other", async () => {

@@ -30,12 +30,12 @@ export class TopicTable {
     return rows.map(({ label, papers }) => ({ label, papers: Number(papers) }));
   }
 
-  async put(papers: ReadonlyMap<string, readonly TopicScore[]>): Promise<void> {
+  /** Puts each paper under its topic, if it has one, in place of the one before. */
+  async put(papers: ReadonlyMap<string, TopicScore | undefined>): Promise<void> {
     await this.db.together(async (db) => {
-      for (const [paper, scores] of papers) {
+      for (const [paper, topic] of papers) {
         await db.rows("DELETE FROM paper_topics WHERE paper = :paper", { paper });
-        for (const { label, score } of scores)
-          await db.rows("INSERT INTO paper_topics VALUES (:paper, :label, :score)", { paper, label, score });
+        if (topic) await db.rows("INSERT INTO paper_topics VALUES (:paper, :label, :score)", { paper, ...topic });
       }
     });
   }

@@ -1,6 +1,6 @@
 import type { Context } from "hono";
 import { UserError } from "modicum";
-import { AccountPage, EnterPage } from "../account-page.tsx";
+import { AccountPage, DeletePage, EnterPage } from "../account-page.tsx";
 import { address as pathWith } from "../format.ts";
 import { giveCookie, newVisit } from "../reader.ts";
 import { limited, refusal } from "../refusal.ts";
@@ -68,4 +68,23 @@ export async function leave(site: Site, c: Context): Promise<Response> {
     giveCookie(c, newVisit(), isSecure(site, c));
   }
   return c.redirect("/account", 303);
+}
+
+/** `/account/delete`: asks if the account of this browser is to be deleted. */
+export async function deletePage(site: Site, c: Context): Promise<Response> {
+  const { browser, token } = await readerOf(site, c);
+  const address = await site.papers.store.accounts.address(browser);
+  return address === undefined
+    ? c.redirect("/account", 303)
+    : show(site, c, frame, <DeletePage {...{ address, token }} />);
+}
+
+/** `POST /account/delete`: deletes the account; the browser is a new reader then. */
+export async function deleteAccount(site: Site, c: Context): Promise<Response> {
+  const { reader } = await formOf(site, c);
+  const address = await site.papers.store.accounts.remove(reader.browser);
+  if (address === undefined) return c.redirect("/account", 303);
+  giveCookie(c, newVisit(), isSecure(site, c));
+  const text = `Nothing of ${address} is kept here any more.`;
+  return show(site, c, frame, <StepPage title="Your account is deleted" text={text} />);
 }

@@ -48,7 +48,7 @@ export async function feed(site: Site, c: Context): Promise<Response> {
   const { papers, total, fault } = await (tags === undefined
     ? onePage(site, filter, ask.page)
     : onePageTagged(site, filter, ask.page, tags, marks));
-  const heading = day === undefined ? "No papers yet" : rangeText(period, range);
+  const heading = day === undefined ? "No papers yet" : `Trending: ${rangeText(period, range)}`;
   const links = pages(ask, total) ?? (range ? neighbours(ask, days, range) : {});
   const frame = {
     title: `${heading} · Daily papers`,

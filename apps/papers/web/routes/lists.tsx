@@ -15,10 +15,11 @@ export async function atomFeed(site: Site, c: Context): Promise<Response> {
   const [period, topic] = [periodFrom(c.req.query("period")), c.req.query("topic") || undefined];
   const [newest] = await papers.days(1);
   const range = newest && rangeOf(period, newest.day);
-  const found = await papers.list({ ...range, topic, limit: ENTRIES, sort: period === "all" ? "newest" : "trending" });
+  const sort = period === "all" ? "newest" : "trending";
+  const found = await papers.list({ ...range, topic, limit: ENTRIES, sort });
   const origin = originOf(site, c);
   const text = atom({
-    title: `Daily papers${topic ? ` on ${topic}` : ""}: ${newest ? rangeText(period, range) : "none yet"}`,
+    title: `Daily papers${topic ? ` on ${topic}` : ""}: ${newest ? `${sort}, ${rangeText(period, range)}` : "none yet"}`,
     self: origin + pathOf(c),
     page: origin + address("/", { period, topic }),
     entries: found.map((paper) => ({
@@ -32,7 +33,9 @@ export async function atomFeed(site: Site, c: Context): Promise<Response> {
 
 /** `/topics`: the labels, and how many papers each has. */
 export async function topics(site: Site, c: Context): Promise<Response> {
-  const counts = await site.papers.store.topics.counts();
+  const { topics, papers } = site.papers.store;
+  const counts = await topics.counts();
+  const others = (await papers.count()) - counts.reduce((sum, { papers }) => sum + papers, 0);
   return show(
     site,
     c,
@@ -50,6 +53,7 @@ export async function topics(site: Site, c: Context): Promise<Response> {
           </li>
         ))}
       </ul>
+      {counts.length > 0 && others > 0 && <p class="quiet">{count(others, "paper")} without a topic.</p>}
     </>,
   );
 }

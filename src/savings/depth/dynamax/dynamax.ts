@@ -69,6 +69,7 @@ export const dynamax: Saving<DynamaxOptions> = {
   unsupported: exitUnsupported,
   files: ["file"],
   seams: () => ["the exits of an answer"],
+  certifiedOn: ({ risk }) => (risk === undefined ? undefined : "raw"),
   settings: () => ["threshold=0.99", "threshold=0.95", "threshold=0.9"],
   async check(options, host) {
     await open(options, host);

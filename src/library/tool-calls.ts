@@ -1,0 +1,22 @@
+import { answerReader, type CallOptions } from "../engine/tools/calling.ts";
+import type { Called, Chunk, ToolCall } from "./options.ts";
+
+/** The calls in a whole answer, and its text without them; nothing if the request lets it call nothing. */
+export function calledIn(text: string, request: CallOptions): Called {
+  const read = answerReader(request)?.push(text, true);
+  if (!read) return {};
+  const toolCalls = read.calls.map(({ name, arguments: json }) => ({
+    name,
+    arguments: JSON.parse(json) as ToolCall["arguments"],
+  }));
+  return { content: read.text, toolCalls };
+}
+
+/** An answer whose last chunk has its calls. */
+export async function* withCalls(answer: AsyncIterable<Chunk>, request: CallOptions): AsyncGenerator<Chunk, void> {
+  let text = "";
+  for await (const chunk of answer) {
+    text += chunk.text;
+    yield chunk.finishReason ? { ...chunk, ...calledIn(text, request) } : chunk;
+  }
+}

@@ -1,0 +1,110 @@
+/** Audits of certified answers on a live server: what they switch off, what they leave on, and what they cost. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { auditState } from "../savings/auto/audit-state.ts";
+import { type Certificate, keepCertificate, switchCertificate } from "../savings/auto/certificate.ts";
+import { certificateOf } from "../savings/auto/fixture.testing.ts";
+import { modelHash, resolveModel } from "../weights/sources/index.ts";
+import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
+
+const home = mkdtempSync(path.join(tmpdir(), "modicum-audit-"));
+let model = "";
+let server: Testing;
+
+beforeAll(async () => {
+  vi.stubEnv("MODICUM_HOME", home);
+  model = await modelHash(await resolveModel(TINY[0]!.slice("tiny=".length)));
+  server = await serveModels([TINY[0]!], { audit: 1 });
+});
+afterAll(async () => {
+  await server.stop(0);
+  vi.unstubAllEnvs();
+  rmSync(home, { recursive: true });
+});
+
+/** Of this model, whose exit at the first layer says other things than dense; `lookup` is dense's text. */
+const keep = (name: string, recipe: string, over: Partial<Certificate> = {}) =>
+  keepCertificate(name, certificateOf(recipe, { model, loss: "nats", type: "unit", ...over }));
+
+let asked = 0;
+const words = ["house", "tree", "river", "stone", "cloud", "bird", "road", "light"];
+/** A prompt that no other request has. */
+const prompt = () => {
+  const n = asked++;
+  return `once upon a time there was a ${words[n % 8]} and a ${words[(n >> 3) % 8]} by the ${words[(n >> 6) % 8]}`;
+};
+const ask = async (name: string, to = server, fields: object = {}) => {
+  const body = { model: "tiny", prompt: prompt(), max_tokens: 4, temperature: 0, savings: [`auto:${name}`], ...fields };
+  return (await jsonOf(post(to, "/v1/completions", body))).receipt;
+};
+
+/** Resolves when so many answers of a certificate have been audited. */
+async function audited(name: string, count: number): Promise<void> {
+  while (auditState(name).count < count) await new Promise((resolve) => setImmediate(resolve));
+}
+
+test("answers that lose more than was certified switch the certificate off, for the next request, in log and metrics", async () => {
+  await keep("lossy", "exit:layer=1,fill=copy-kv");
+  let receipt = await ask("lossy");
+  let count = 0;
+  while (receipt.guarantee !== null) {
+    await audited("lossy", ++count);
+    receipt = await ask("lossy");
+  }
+  expect(receipt).toMatchObject({ recipe: [], unguaranteed: "off" });
+  const { wealth } = auditState("lossy");
+  expect(wealth).toBeGreaterThanOrEqual(20);
+  expect(server.logged.join("")).toContain("a certificate is off: its answers lose too much");
+  const metrics = await (await fetch(`${server.url}/metrics`)).text();
+  expect(metrics).toContain('modicum:recipe_off{certificate="lossy"} 1');
+  expect(metrics).toContain(`modicum:audit_wealth{certificate="lossy"} ${wealth}`);
+});
+
+test("answers that are dense's leave it on, and its wealth only falls", async () => {
+  await keep("exact", "lookup:match=2,tokens=4");
+  for (let i = 1; i <= 40; i++) {
+    expect((await ask("exact")).guarantee).not.toBeNull();
+    await audited("exact", i);
+  }
+  expect(auditState("exact")).toMatchObject({ count: 40, failed: 0 });
+  expect(auditState("exact").wealth).toBeLessThanOrEqual(1 + 1e-6);
+});
+
+test("an audit has a receipt of its own, which sums leave out unless they are asked for it", async () => {
+  const receipts = async (query: string) => jsonOf(fetch(`${server.url}/v1/receipts?limit=1000${query}`));
+  const auditsOf = ({ data }: { data: readonly { purpose?: string }[] }) =>
+    data.filter(({ purpose }) => purpose === "audit");
+  const count = auditState("lossy").count + auditState("exact").count;
+  let plain = await receipts("");
+  while (auditsOf(plain).length < count) plain = await receipts("");
+  expect((await receipts("&audits=true")).sum.receipts - plain.sum.receipts).toBe(count);
+  const [audit] = auditsOf(plain);
+  expect(audit).toMatchObject({ recipe: [], model: "tiny" });
+  expect(audit).not.toHaveProperty("key");
+});
+
+test("the wealth survives a restart, and begins anew with another certificate of the name", async () => {
+  const before = auditState("exact");
+  const again = await serveModels([TINY[0]!], { audit: 1 });
+  await ask("exact", again);
+  await audited("exact", before.count + 1);
+  await again.stop(0);
+  await keep("exact", "lookup:match=2,tokens=4", { risk: 0.1 });
+  expect(auditState("exact")).toMatchObject({ count: 0, wealth: 1 });
+});
+
+test("a conversation is drawn once, and none without a guarantee", async () => {
+  await keep("once", "lookup:match=2,tokens=4");
+  const same = { prompt: "once upon a time there was a fox and a hen" };
+  await ask("once", server, same);
+  await audited("once", 1);
+  await ask("once", server, same);
+  await switchCertificate("once", false);
+  await ask("once");
+  await switchCertificate("once", true);
+  await ask("once");
+  await audited("once", 2);
+  expect(auditState("once").count).toBe(2);
+});

@@ -1,0 +1,8 @@
+import { join } from "node:path";
+import { writePlatformPackage } from "./platform-package.ts";
+
+// Writes the packages with ONNX Runtime's library into `release/`, of the platforms that are named, else of this one.
+const names = process.argv.slice(2);
+const platforms = names.length > 0 ? names : [`${process.platform}-${process.arch}`];
+for (const platform of platforms)
+  console.log(writePlatformPackage(platform, join(import.meta.dirname, "..", "release")));
