@@ -21,6 +21,7 @@ export async function certificateOf(
   chosen: Verdict,
   answers: KeptAnswers,
   times: Times,
+  nats: number | undefined,
 ): Promise<Certificate> {
   const { identity, request, loss, problem, outlook } = setup;
   const { ladder } = chosen;
@@ -40,9 +41,13 @@ export async function certificateOf(
     );
   const medians = (by: Cost) => ({
     dense: median(times.costs(() => "dense", by)),
-    chosen: median(times.costs(cheapest, by)),
+    chosen: median(times.costs(cheapest, by).filter(Number.isFinite)),
   });
-  const ratios = times.costs(cheapest, "ms").map((ms, i) => ms / times.costs(() => "dense", "ms")[i]!);
+  const denseMs = times.costs(() => "dense", "ms");
+  const ratios = times
+    .costs(cheapest, "ms")
+    .map((ms, i) => ms / denseMs[i]!)
+    .filter(Number.isFinite);
   const qualities = test.flatMap((item) => answers.held("dense", item)?.quality ?? []);
   const lengths = test.map(({ tokens }) => tokens);
   const files = Object.assign(
@@ -54,6 +59,7 @@ export async function certificateOf(
     ...{ risk: problem.bound.risk, confidence: request.options.confidence, loss, type: problem.type },
     items: { search: search.length, test: test.length, groups: outlook.test },
     ...{ attempt: setup.attempt, p: chosen.p, mean: chosen.mean },
+    ...(nats !== undefined && { nats }),
     ...(qualities.length > 0 && { quality: mean(qualities) }),
     order: verdicts.map(({ ladder, p, mean, certified }) => ({
       ladder: copied(ladder),

@@ -1,4 +1,4 @@
-import type { Bound, LossType } from "../../util/risk/losses.ts";
+import type { Bound, Losses, LossType } from "../../util/risk/losses.ts";
 import { pValue } from "../../util/risk/p-value.ts";
 import type { TuningItem } from "./problem.ts";
 import { lossesOf } from "./race.ts";
@@ -19,35 +19,27 @@ export interface Outlook {
 export function outlookOf(items: readonly TuningItem[], type: LossType, bound: Bound): Outlook {
   const groups = grouped(items);
   const test = split(items, type, bound).test;
-  const tested = lossesOf(
+  const nothing = lossesOf(
     type,
     test,
     test.map(() => 0),
-  ).type;
+  );
   return {
     ...{ items: items.length, groups: groups.length, test: grouped(test).length },
-    best: leastRisk(
-      lossesOf(
-        type,
-        test,
-        test.map(() => 0),
-      ).values.length,
-      tested,
-      bound,
-    ),
-    wanted: wantedItems(tested, bound),
+    best: leastRisk(nothing, bound.confidence),
+    wanted: wantedItems(nothing.type, bound),
   };
 }
 
 const certifies = (n: number, type: LossType, bound: Bound): boolean =>
   pValue({ type, values: Array<number>(n).fill(0) }, bound) <= 1 - bound.confidence;
 
-/** Halves an interval until it is as narrow as a figure with four decimals needs. */
-function leastRisk(n: number, type: LossType, { confidence }: Bound): number {
+/** The least risk that losses certify, to a hundred-thousandth; 1: none. */
+export function leastRisk(losses: Losses, confidence: number): number {
   let [low, high] = [0, 1];
   while (high - low > 1e-5) {
     const risk = (low + high) / 2;
-    if (certifies(n, type, { risk, confidence })) high = risk;
+    if (pValue(losses, { risk, confidence }) <= 1 - confidence) high = risk;
     else low = risk;
   }
   return high;

@@ -12,6 +12,8 @@ interface Point {
   /** Per cent of dense's. */
   readonly cost: number;
   readonly loss: number;
+  /** In the order of the test. */
+  readonly place?: number;
   readonly kind: "searched" | "certified" | "failed" | "dense";
 }
 
@@ -38,6 +40,10 @@ export function plot(tuned: Tuned): string {
       Plot.axisX({ ...axis, label: `${tuned.setup.request.options.cost} of dense's (%)`, labelAnchor: "center" }),
       Plot.axisY({ ...axis, label: tuned.setup.loss, labelOffset: 42 }),
       Plot.ruleY([risk], { stroke: colour("worse"), strokeDasharray: "4 4" }),
+      Plot.text(
+        points.filter(({ place }) => place !== undefined),
+        { ...{ x: "cost", y: "loss", dy: -12, fill: colour("ink") }, text: ({ place }: Point) => String(place) },
+      ),
       Plot.dot(points, {
         ...{ x: "cost", y: "loss", r: 5, strokeWidth: 1.75, stroke: strokeOf },
         fill: (point: Point) => (point.kind === "searched" ? colour("ground") : strokeOf(point)),
@@ -55,7 +61,7 @@ function pointsOf({ rated, outcome }: Tuned): Point[] {
     kind: recipe === "dense" ? ("dense" as const) : ("searched" as const),
   }));
   const tested = outcome.verdicts.map(({ ladder, mean, certified }, i) => ({
-    ...{ name: ladderText(ladder), cost: (100 * outcome.order[i]!.price) / dense, loss: mean },
+    ...{ place: i + 1, name: ladderText(ladder), cost: (100 * outcome.order[i]!.price) / dense, loss: mean },
     kind: certified ? ("certified" as const) : ("failed" as const),
   }));
   return [...searched, ...tested];

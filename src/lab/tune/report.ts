@@ -3,6 +3,7 @@ import { Html, html } from "../../util/html.ts";
 import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
 import { style } from "../report/page/style.ts";
 import { recipeName, table } from "../report/page/table.ts";
+import { machine } from "../run/machine.ts";
 import { lossInWords } from "./losses.ts";
 import { plot } from "./plot.ts";
 import type { Tuned } from "./run.ts";
@@ -19,7 +20,7 @@ export function tuningPage(tuned: Tuned): string {
 <header><h1>${title}</h1><p class="lead">${lead(tuned)}</p></header>
 <main><p>${verdictOf(tuned)}</p>
 <figure><div role="img" aria-label="Loss against ${setup.request.options.cost}, dense's being 100 %">${new Html(plot(tuned))}</div>
-<figcaption>Hollow points: recipes on the searched items. Filled points: ladders as tested, in order. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
+<figcaption>Hollow points: recipes on the searched items. Filled points: ladders as tested, by their number in the table below. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
 ${spending(tuned)}
 ${path(tuned)}
 ${candidates(tuned)}
@@ -110,14 +111,17 @@ function candidates({ rated, dropped, setup, certificate }: Tuned): Html {
   )}`;
 }
 
-const origin = ({ setup, certificate }: Tuned): Html => html`<dl>
+const samplingText = (sampling: Readonly<Record<string, number>>): string =>
+  Object.entries(sampling)
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ") || "greedy";
+
+const origin = ({ setup }: Tuned): Html => html`<dl>
 <dt>model</dt><dd>${setup.identity.model}, SHA-256 <code>${setup.identity.model_hash}</code></dd>
 <dt>weights</dt><dd>${setup.identity.form}, codes of ${setup.identity.codes} bits</dd>
 <dt>prompts</dt><dd>${setup.identity.prompt}</dd>
-<dt>sampling</dt><dd>${Object.entries(setup.identity.sampling)
-  .map(([name, value]) => `${name} ${value}`)
-  .join(", ")}</dd>
+<dt>sampling</dt><dd>${samplingText(setup.identity.sampling)}</dd>
 <dt>attempt</dt><dd>${setup.attempt}</dd>
-<dt>machine</dt><dd>${certificate?.machine ?? ""}</dd>
+<dt>machine</dt><dd>${machine()}</dd>
 <dt>Modicum</dt><dd>${setup.request.version}</dd>
 </dl>`;

@@ -222,7 +222,17 @@ test("with answers, the loss is harm, and a risk above a quarter of dense's qual
     problem: { type: "binary" },
     items: { metric: { name: "contains-answer" } },
   });
-  expect((await tuned(setup, serving(), silent)).certificate).toMatchObject({ quality: 1, type: "binary" });
+  const { certificate } = await tuned(setup, serving(), silent);
+  expect(certificate).toMatchObject({ quality: 1, type: "binary" });
+  // No answer differs from dense's: the bound that audits bet against is the least that so many items can have.
+  expect(certificate!.nats).toBeGreaterThan(0.03);
+  expect(certificate!.nats).toBeLessThan(0.08);
+  const reworded = serving((recipe, { id }) =>
+    recipe.includes("match=2") && Number.parseInt(id.slice(0, 8), 16) % 7 === 0 ? { tokens: [3, 4] } : {},
+  );
+  const other = await tuned(await setUp(request(fileOf(answered(120)))), reworded, silent);
+  expect(other.certificate?.mean).toBe(0);
+  expect(other.certificate!.nats).toBeGreaterThan(certificate!.nats!);
   const seldom = serving((_, { id }) => ({ text: Number.parseInt(id.slice(0, 8), 16) % 8 === 0 ? "right" : "no" }));
   const low = await setUp(request(fileOf(answered(120))));
   await expect(tuned(low, seldom, silent)).rejects.toThrow(

@@ -13,6 +13,7 @@ import { costOf } from "./fit.ts";
 import { checkTuning, claimTuning, tuningFolder, withdrawTuning } from "./folder.ts";
 import type { ServedItem } from "./items.ts";
 import { ladderLoss, type Rated } from "./ladders.ts";
+import { natsBound } from "./nats-bound.ts";
 import { wantedGroups } from "./outlook.ts";
 import type { Answers } from "./problem.ts";
 import { lossesOf } from "./race.ts";
@@ -140,7 +141,14 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
     .map(({ recipe }) => ({ recipe, losses: lossesIn(recipe, parts.search) }))
     .map(({ recipe, losses }) => ({ recipe, loss: mean(losses), items: losses.length }));
   const near = nearMiss(setup, outcome, (recipe, item) => answers.held(recipe, item)?.loss);
-  const certificate = outcome.chosen && (await certificateOf(setup, outcome, outcome.chosen, answers, times));
+  const { chosen, verdicts, test } = outcome;
+  // Each of the tested ladders has its share of the error.
+  const confidence = 1 - (1 - setup.problem.bound.confidence) / verdicts.length;
+  const nats =
+    chosen && setup.loss !== "nats" && isGreedy(setup)
+      ? await natsBound(chosen.ladder, test, confidence, { folder, answers, serving, signal })
+      : undefined;
+  const certificate = chosen && (await certificateOf(setup, outcome, chosen, answers, times, nats));
   if (certificate) await keepCertificate(name, certificate);
   return { setup, outcome, certificate, near, rated, dropped, folder };
 }
@@ -179,6 +187,8 @@ function nearMiss(
 /** The risk as a share of what dense gets right. */
 const riskInWords = ({ problem, items }: Setup, quality: number): string =>
   `at most ${figure(problem.bound.risk)} of dense's ${items.metric!.name}, ${figure(quality)} on the searched items, may be lost: ${percent(problem.bound.risk / quality)} of it`;
+
+const isGreedy = ({ identity: { sampling } }: Setup): boolean => (sampling["temperature"] ?? 0) === 0;
 
 /** The fault of a risk that nothing can exceed, since dense is right so seldom; undefined: it is none. */
 function qualityFault({ problem, items }: Setup, qualities: readonly number[]): UserError | undefined {

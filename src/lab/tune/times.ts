@@ -99,15 +99,24 @@ export class Times implements AsyncDisposable {
 
   fit(recipe: string, by: Cost): Coefficients {
     const lines = this.#lines.filter((line) => line.recipe === recipe);
-    return fitted(lines.map(({ prompt, answer, ...line }) => ({ prompt, answer, cost: line[by] })));
+    return fitted(lines.map((line) => ({ prompt: line.prompt, answer: line.answer, cost: this.#cost(line, by) })));
   }
 
-  /** The cost of each timed item under the recipe that `choose` names for its length. */
+  /** The cost of each timed item under the recipe that `choose` names for its length; NaN if it failed there. */
   costs(choose: (tokens: number) => string, by: Cost): number[] {
     return this.items.map(({ id, tokens }) => {
       const recipe = choose(tokens);
-      return median(this.#lines.filter((line) => line.recipe === recipe && line.item === id).map((line) => line[by]));
+      const lines = this.#lines.filter((line) => line.recipe === recipe && line.item === id);
+      return median(lines.map((line) => this.#cost(line, by)));
     });
+  }
+
+  /** A cost as if it were measured in the first round: the machine may be busier in another one, for dense too. */
+  #cost(line: TimeLine, by: Cost): number {
+    if (line.round === 1) return line[by];
+    const denseIn = (round: number) => this.#lines.filter((each) => each.round === round && each.recipe === "dense");
+    const first = new Map(denseIn(1).map((each) => [each.item, each[by]]));
+    return line[by] / median(denseIn(line.round).map((each) => each[by] / first.get(each.item)!));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -62,9 +62,9 @@ export function verdictOf({ certificate, near, outcome, setup }: Tuned): string 
   const { ms, flops } = certificate.cost;
   return (
     `Certified: ${ladderText(certificate.ladder)}. Its expected loss is at most ${riskText(certificate)} with a confidence of ${certificate.confidence}; on ${count(certificate.items.groups, "test group")} it was ${figure(certificate.mean)} (p = ${certificate.p.toPrecision(2)}). ` +
-    `An answer takes ${duration(ms.chosen)} against dense's ${duration(ms.dense)}, and ${percent(1 - flops.chosen / flops.dense)} fewer FLOPs.` +
+    `An answer takes ${duration(ms.chosen)} against dense's ${duration(ms.dense)}, and ${percent(flops.chosen / flops.dense)} of its FLOPs.` +
     (setup.attempt > 1
-      ? ` It is attempt ${setup.attempt} on this task, tested at ${1 - setup.problem.bound.confidence}.`
+      ? ` It is attempt ${setup.attempt} on this task, tested at an error of ${Number((1 - setup.problem.bound.confidence).toPrecision(3))}.`
       : "") +
     (missed ?? "")
   );
