@@ -352,7 +352,7 @@ test.each([
     "yopo:drop=post-softmax-zero",
     "yopo: drop: expected heads=FILE beside post-softmax-zero, which is about dropped heads",
   ],
-  ["yopo:radius=1 tri-shape", "both yopo and tri-shape take the attention of the model"],
+  ["yopo:radius=1 tri-shape:minLengthForSparse=8", "both yopo and tri-shape take the attention of the model"],
 ])("%s is refused in one sentence", async (text, sentence) => {
   await expect((async () => model.recipes.use(parseRecipe(text.split(" "))))()).rejects.toThrow(sentence);
 });
