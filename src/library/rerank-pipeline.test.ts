@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +15,8 @@ const adapter = fileURLToPath(new URL("../weights/adapter/fixtures/llama-gguf", 
 const options = { windowSize: 3, stride: 2, maxPassageWords: 2 };
 
 beforeAll(() => {
+  // The runtime's library is among the package's own.
+  symlinkSync(fileURLToPath(new URL("../../node_modules", import.meta.url)), path.join(root, "node_modules"));
   const model = tinyWithLetters();
   writeFileSync(file, model);
   const folder = path.join(root, "models", "letters", "first");
