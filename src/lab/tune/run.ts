@@ -166,12 +166,13 @@ async function keepOrder(folder: string, order: readonly Rated[]): Promise<void>
 
 function nearMiss(
   { problem, outlook }: Setup,
-  { verdicts, test }: Outcome<ServedItem>,
+  { verdicts, search, test }: Outcome<ServedItem>,
   lossOf: (recipe: string, item: ServedItem) => number | undefined,
 ): NearMiss | undefined {
   const verdict = verdicts.at(-1);
   if (verdict === undefined || verdict.certified) return undefined;
-  const answered = test.filter((item) => {
+  // A test that ends early ends on a loss: the searched items say more of the mean.
+  const answered = [...search, ...test].filter((item) => {
     const rungs = rungsAt(verdict.ladder, item.tokens).filter((rung) => rung !== "dense");
     return rungs.every((rung) => lossOf(rung, item) !== undefined);
   });
