@@ -1,11 +1,12 @@
 /**
- * Simulates tunings of recipes whose true loss is known, and writes how often a certificate is wrong:
- * `npx tsx tools/tune-simulation.ts [RUNS]`.
+ * Simulates tunings of recipes whose true loss is known, and writes how often a certificate is wrong, with the table of
+ * docs/auto.md: `npx tsx tools/tune-simulation.ts [RUNS]`.
  */
 import { broken, type Simulated, simulate, worlds } from "../src/lab/tune/simulation.testing.ts";
 import { seededRandom } from "../src/util/random.ts";
 import { bet, noWealth } from "../src/util/risk/wealth.ts";
 import { writeJson } from "../src/util/write-whole.ts";
+import { markdownTable, writeSection } from "./section.ts";
 
 const runs = Number(process.argv[2] ?? 1000);
 const shown = (row: object): void => void process.stderr.write(`${JSON.stringify(row)}\n`);
@@ -19,8 +20,8 @@ async function rows(): Promise<Simulated[]> {
   return found;
 }
 
-async function brokenRows(): Promise<object[]> {
-  const found: object[] = [];
+async function brokenRows(): Promise<(Simulated & { tuner: string })[]> {
+  const found: (Simulated & { tuner: string })[] = [];
   for (const { name, world, procedure } of broken) {
     const simulated = await simulate(worlds.find((each) => each.name === world)!, runs, procedure);
     found.push({ tuner: name, ...simulated });
@@ -51,6 +52,24 @@ function audited(loss: number, good: number): { loss: number; good: number; off:
     off: found.filter(Number.isFinite).length / runs,
     median: Number.isFinite(median) ? median : null,
   };
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** The table of the page. */
+function page(tunings: readonly Simulated[], wrongTuners: readonly (Simulated & { tuner: string })[]): void {
+  const named = [
+    ...tunings.map((row) => [row.world, row] as const),
+    ...wrongTuners.map((row) => [`a broken tuner: ${row.tuner}`, row] as const),
+  ];
+  const rows = named.map(([name, { wrong, certified, saving, admissible }]) => [
+    name,
+    percent(wrong),
+    percent(certified),
+    admissible > 0 ? `${percent(saving)} of ${percent(admissible)}` : "",
+  ]);
+  const head = ["recipes", "wrong", "certified", "saved, of the most that is admissible"];
+  writeSection("docs/auto.md", "tune-simulation", markdownTable(head, rows));
 }
 
 async function main(): Promise<void> {
