@@ -76,6 +76,7 @@ async function main(): Promise<void> {
   const [tunings, wrongTuners] = [await rows(), await brokenRows()];
   const drifts = [0.02, 0.05, 0.1, 0.2, 0.5].map((loss) => audited(loss, 0));
   const audits = [...drifts, audited(0.2, 1000)];
+  page(tunings, wrongTuners);
   await writeJson("docs/results/auto/simulation.json", {
     runs,
     confidence: 0.95,
