@@ -1,9 +1,10 @@
-import type { Piece, Usage } from "../engine/answer/generate.ts";
+import type { Usage } from "../engine/answer/generate.ts";
 import type { Engine } from "../engine/run/engine.ts";
 import type { Sampled } from "../engine/sampling/sampler.ts";
 import type { Scheduler } from "../engine/schedule/scheduler.ts";
-import { Likelihoods, type TokenScore } from "../engine/score/likelihood.ts";
-import { ScoringJob } from "../engine/score/scoring.ts";
+import type { CustomJob } from "../engine/schedule/ticket.ts";
+import type { TokenScore } from "../engine/score/likelihood.ts";
+import { scoreContinuations } from "../engine/score/score.ts";
 import { type AuditState, keepAudit } from "../savings/auto/audit-state.ts";
 import { mean } from "../util/mean.ts";
 
@@ -63,78 +64,57 @@ export class Auditor {
     return true;
   }
 
-  /** Called in place of `replay` for a request that was drawn and has no whole answer. */
-  release(): void {
-    this.#waiting--;
-  }
-
-  /** Replays an answer that was drawn when the scheduler has nothing else to do. */
+  /** Replays an answer that was drawn, when the scheduler has nothing else to do. */
   replay(audited: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
     this.#last = this.#last.then(() => this.#replay(audited, engine, scheduler));
     return this.#last;
   }
 
   async #replay({ certificate, model, ...answered }: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
-    const found = await scoresOf(answered, engine, scheduler).catch(() => undefined);
+    const scored = await scoresOf(answered, engine, scheduler).catch(() => undefined);
     this.#waiting--;
     try {
-      const outcome = await keepAudit(certificate, found && lossOf(found.scores));
-      this.options.onAudit?.({ certificate, model, ...outcome, usage: found?.usage });
+      const outcome = await keepAudit(certificate, scored && lossOf(scored.found[0]![0]!));
+      this.options.onAudit?.({ certificate, model, ...outcome, usage: scored?.usage });
     } catch (error) {
       this.options.onFault?.(certificate, String(error instanceof Error ? error.message : error));
     }
   }
 }
 
-/** An answer that was drawn, as it is given; one without an end is not replayed. */
+/** @throws if the answer is empty, or its replay is cut off */
+async function scoresOf(
+  { prompt, answer }: Pick<Audited, "prompt" | "answer">,
+  engine: Engine,
+  scheduler: Scheduler,
+): ReturnType<typeof scoreContinuations> {
+  if (answer.length === 0) throw new RangeError("an answer without tokens has no loss");
+  const idle = { submit: (job: CustomJob) => scheduler.whenIdle(job) };
+  return await scoreContinuations(engine, idle, [{ context: prompt, continuations: [answer] }], {});
+}
+
+/** The tokens of an answer that was drawn, as they come; it is replayed when it ends, whole or not. */
 export class AnswerAudit implements Disposable {
   readonly #answer: number[] = [];
-  #ended = false;
+  #whole = false;
 
-  constructor(
-    private readonly auditor: Auditor,
-    private readonly replay: (answer: readonly number[]) => Promise<void>,
-  ) {}
+  constructor(private readonly replay: (answer: readonly number[]) => Promise<void>) {}
 
   add(tokens: readonly Sampled[]): void {
     for (const { id } of tokens) this.#answer.push(id);
   }
 
+  /** The answer is whole. */
   end(): void {
-    if (this.#answer.length === 0) return;
-    this.#ended = true;
-    void this.replay(this.#answer);
+    this.#whole = true;
   }
 
+  /** One that was broken off has no loss, and counts as one that cannot be replayed: nothing that was drawn is dropped. */
   [Symbol.dispose](): void {
-    if (!this.#ended) this.auditor.release();
+    void this.replay(this.#whole ? this.#answer : []);
   }
 }
 
 /** By how much dense finds the answer less likely, a token, than what it prefers itself. */
 const lossOf = (scores: readonly TokenScore[]): number =>
   Math.min(1, Math.max(0, mean(scores.map(({ best, nats }) => best - nats))));
-
-async function scoresOf(
-  { prompt, answer }: Pick<Audited, "prompt" | "answer">,
-  engine: Engine,
-  scheduler: Scheduler,
-): Promise<{ scores: readonly TokenScore[]; usage: Usage }> {
-  using likelihoods = await Likelihoods.create(engine);
-  let job: ScoringJob | undefined;
-  const stream = scheduler.whenIdle({
-    prompt,
-    engine,
-    begin: (time) => {
-      job = new ScoringJob(engine, likelihoods, [{ context: prompt, continuations: [answer] }], time);
-      return job;
-    },
-  });
-  const { usage } = await finishOf(stream);
-  return { scores: job!.found[0]![0]!, usage };
-}
-
-async function finishOf(stream: AsyncIterable<Piece>): Promise<NonNullable<Piece["finish"]>> {
-  for await (const { finish } of stream) if (finish) return finish;
-  throw new Error("a job ended without its last piece");
-}

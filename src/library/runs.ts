@@ -121,7 +121,7 @@ export class Runs {
     const [auditor, scheduler] = [this.#auditor, this.#scheduler];
     if (certificate === undefined || audit === false || !auditor || !scheduler) return undefined;
     if (!auditor.draws(facts?.conversation ?? "")) return undefined;
-    return new AnswerAudit(auditor, (answer) =>
+    return new AnswerAudit((answer) =>
       auditor.replay(
         { certificate, model: this.source.name, prompt, answer },
         engine ?? this.model.language.engine,

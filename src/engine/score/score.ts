@@ -4,7 +4,7 @@ import type { Stopwatch } from "../bill/stopwatch.ts";
 import { finite } from "../not-finite.ts";
 import type { Engine } from "../run/engine.ts";
 import { Refused } from "../schedule/refused.ts";
-import type { Scheduler } from "../schedule/scheduler.ts";
+import type { CustomJob } from "../schedule/ticket.ts";
 import { type Asked, Likelihoods, type PlanFor, type TokenScore } from "./likelihood.ts";
 import { ScoringJob } from "./scoring.ts";
 
@@ -14,7 +14,7 @@ import { ScoringJob } from "./scoring.ts";
  */
 export async function scoreContinuations(
   engine: Engine,
-  scheduler: Scheduler,
+  scheduler: { submit(job: CustomJob): AsyncIterable<Piece> },
   asked: readonly Asked[],
   { planFor, ...terms }: Omit<Terms, "ceiling"> & { readonly planFor?: PlanFor },
 ): Promise<{ found: TokenScore[][][]; usage: Usage }> {
