@@ -109,3 +109,10 @@ test("a conversation is drawn once, and none without a guarantee", async () => {
   await audited("once", 2);
   expect(auditState("once").count).toBe(2);
 });
+
+test("a model is unloaded though an answer of its waits for its audit, which then counts as failed", async () => {
+  await keep("brief", "lookup:match=2,tokens=4");
+  await ask("brief", server, { keep_alive: 0 });
+  await audited("brief", 1);
+  expect((await ask("brief")).guarantee).not.toBeNull();
+});

@@ -74,12 +74,15 @@ export class Memory {
     else this.forget(held);
   }
 
-  /** Frees it once it is loaded. */
+  /** Frees it once it is loaded, and the audit that may run in it has ended. */
   drop(held: Held): void {
     clearTimeout(held.unload);
     this.forget(held);
     void held.loading.then(
-      ({ model }) => model.dispose(),
+      async ({ model, turns }) => {
+        await turns?.close(0);
+        model.dispose();
+      },
       () => {},
     );
   }
