@@ -92,7 +92,7 @@ export {
   RecognizePipeline,
   type RecognizerOptions,
 } from "./library/recognize-pipeline.ts";
-export { openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
+export { checkReranker, openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
 export { type AddOptions, SearchIndex, type SearchOptions } from "./library/search-index.ts";
 export { exportTraining, type InterpolateOptions, interpolate, trainingReport } from "./library/train.ts";
 export { type TrainExitsOptions, trainExits } from "./library/train-exits.ts";
@@ -106,6 +106,7 @@ export {
 export { trainImageText, trainRegionBridge, trainRegionLocaliser } from "./library/train-regions.ts";
 export type { Retrieval } from "./pipelines/answer/answer.ts";
 export type { AnswerInput } from "./pipelines/answer/options.ts";
+export { checkEmbedder } from "./pipelines/classify/embedder.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export type { Reranked, WindowTrace } from "./pipelines/first/first.ts";
 export type { FirstInput } from "./pipelines/first/options.ts";

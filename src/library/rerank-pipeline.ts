@@ -5,8 +5,9 @@ import { type FirstInput, type FirstName, parseFirst, presortModel } from "../pi
 import { optionsWith, trainedFor } from "../pipelines/first/trained.ts";
 import { WindowRanker } from "../pipelines/first/window.ts";
 import type { Recipe } from "../savings/recipe.ts";
+import { registeredAs } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
-import type { ResolveOptions } from "../weights/sources/index.ts";
+import { checkModel, type ResolveOptions } from "../weights/sources/index.ts";
 import { given, modelName, pipelineOptions, readOptions, text, texts } from "./arguments.ts";
 import { priceOfPrompt, priceOfSteps } from "./dense-price.ts";
 import { load } from "./load.ts";
@@ -31,8 +32,7 @@ const rerankerOptions = pipelineOptions.omit({ route: true, calibration: true, o
  */
 export async function openReranker(name: string, options: RerankerOptions = {}): Promise<RerankPipeline> {
   const { first = {}, quant, ...rest } = given("openReranker's options", rerankerOptions, options);
-  const named = parseFirst(given("openReranker's name", modelName, name));
-  if (!named) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
+  const named = rerankerNamed(given("openReranker's name", modelName, name));
   const loading = { ...rest, ...(quant && { quant }) };
   const trained = rest.adapter === undefined ? await trainedWith(named, first, rest) : undefined;
   if (trained?.notice !== undefined) rest.onNotice?.(trained.notice);
@@ -44,6 +44,19 @@ export async function openReranker(name: string, options: RerankerOptions = {}):
     model.dispose();
     throw error;
   }
+}
+
+/** Checks a reranker's name and those of its models; fetches nothing. @throws UserError */
+export async function checkReranker(name: string): Promise<void> {
+  const { model, options } = rerankerNamed(given("checkReranker's name", modelName, name));
+  for (const each of [model, presortModel(options)])
+    if (each !== undefined) await checkModel((await registeredAs(each))?.model ?? each);
+}
+
+function rerankerNamed(name: string): FirstName {
+  const named = parseFirst(name);
+  if (!named) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
+  return named;
 }
 
 /** The adapter that comes with the model. Missing files are downloaded. */

@@ -1,4 +1,14 @@
+import { UserError } from "modicum";
 import { z } from "zod";
+
+/** Puts the flag's name in front of a fault of its value. */
+export async function inOption(flag: string, check: Promise<void>): Promise<void> {
+  try {
+    await check;
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(`${flag}: ${error.message}`, 2) : error;
+  }
+}
 
 /** Options of all verbs that open the application. */
 export const openOptions = z.strictObject({

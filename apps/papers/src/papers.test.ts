@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -77,7 +77,7 @@ test("without an embedding model, search goes by words, and nothing is similar",
 test("papers are kept though the embedding model cannot be had, and search goes by words and says so", async () => {
   const folder = mkdtempSync(join(tmpdir(), "modicum-papers-"));
   const file = fileURLToPath(new URL("sources/fixtures/papers.jsonl", import.meta.url));
-  await using papers = await openPapers({ folder, embedding: join(folder, "missing") });
+  await using papers = await openPapers({ folder, embedding: "hf:example/missing", offline: true });
   const { sources, unindexed } = await papers.import([file]);
   expect(sources).toMatchObject([{ added: 2 }]);
   expect(unindexed).toContain("missing");
@@ -87,3 +87,17 @@ test("papers are kept though the embedding model cannot be had, and search goes 
   await expect(papers.search(" ")).rejects.toThrow("the query is empty");
   rmSync(folder, { recursive: true });
 });
+
+test.each(["nope", "nope@layers=2", "./nope"])(
+  "an embedding model %s that is none is refused before there is a store",
+  async (embedding) => {
+    const folder = mkdtempSync(join(tmpdir(), "modicum-papers-"));
+    const opening = openPapers({ folder, embedding });
+    await expect(opening).rejects.toMatchObject({
+      message: expect.stringMatching(/^--embedding: .*nope/),
+      exitCode: 2,
+    });
+    expect(readdirSync(folder)).toEqual([]);
+    rmSync(folder, { recursive: true });
+  },
+);

@@ -1,9 +1,10 @@
 import { join } from "node:path";
-import { type IndexOptions, openClassifier, type Receipt, type SearchIndex, UserError } from "modicum";
+import { checkEmbedder, type IndexOptions, openClassifier, type Receipt, type SearchIndex, UserError } from "modicum";
 import { Fetcher, type FetchOptions } from "./fetch/fetch.ts";
 import { type ImportedSource, importSource } from "./import.ts";
 import { indexPending, openPapersIndex } from "./index-papers.ts";
 import { Later } from "./later.ts";
+import { inOption } from "./options.ts";
 import type { Paper, PaperFields } from "./paper.ts";
 import type { Put } from "./store/papers.ts";
 import { openStore, type Store } from "./store.ts";
@@ -51,8 +52,14 @@ export interface FoundByQuery extends Found {
   readonly missing: string | undefined;
 }
 
-/** Opens the application with its data, which are created if they are missing. @throws UserError */
+/**
+ * Opens the application with its data, which are created if they are missing. The embedding model
+ * is loaded when it is needed; an unknown name is refused now.
+ * @throws UserError
+ */
 export async function openPapers(options: PapersOptions): Promise<Papers> {
+  const { embedding } = options;
+  if (embedding !== undefined && embedding !== "none") await inOption("--embedding", checkEmbedder(embedding));
   return new Papers(await openStore(options.store ?? join(options.folder, "papers.db")), options);
 }
 

@@ -77,7 +77,7 @@ export const DeletePage = ({ address, token }: { readonly address: string; reado
     </p>
     <form class="actions" method="post" action="/account/delete">
       <input type="hidden" name="token" value={token} />
-      <button class="main" type="submit">
+      <button class="danger" type="submit">
         Delete the account of {address}
       </button>
       <a class="button" href="/account">

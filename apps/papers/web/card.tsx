@@ -28,13 +28,18 @@ export const Card = ({ paper, marks, children }: CardProps) => (
 );
 
 /** Date, authors, votes and comments, as far as they are known; `whole`: with every author's name. */
-export const Facts = ({ paper, whole = false }: { readonly paper: Paper; readonly whole?: boolean }) => (
-  <ul class="meta">
-    {facts(paper, whole).map((fact) => (
-      <li>{fact}</li>
-    ))}
-  </ul>
-);
+export const Facts = ({ paper, whole = false }: { readonly paper: Paper; readonly whole?: boolean }) => {
+  const known = facts(paper, whole);
+  return (
+    known.length > 0 && (
+      <ul class="meta">
+        {known.map((fact) => (
+          <li>{fact}</li>
+        ))}
+      </ul>
+    )
+  );
+};
 
 function facts(paper: Paper, whole: boolean): string[] {
   const { published, yearAssumed, authors, authorCount, votes, readers, comments } = paper;

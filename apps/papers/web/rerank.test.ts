@@ -1,6 +1,7 @@
 import { type Receipt, type RerankPipeline, UserError } from "modicum";
 import { expect, test } from "vitest";
 import { Reranking } from "./rerank.ts";
+import { servePapers } from "./serve.ts";
 import { openSite } from "./site.testing.ts";
 
 /** A reranker that turns its list round, and counts how often it was asked. */
@@ -26,9 +27,11 @@ test("a model orders the results behind a link, once for one list; without one, 
   const titles = (text: string) => [...text.matchAll(/<h2><a[^>]*>([^<]+)/g)].map(([, title]) => title);
   const plain = (await visitor().get("/search?q=layers")).text;
   expect(plain).toContain('href="/search?q=layers&amp;rerank=1"');
+  expect(plain).toContain("3 papers for “layers”, the closest first.");
   for (let i = 0; i < 2; i++) {
     const { text } = await visitor().get("/search?q=layers&rerank=1");
     expect(titles(text)).toEqual(titles(plain).reverse());
+    expect(text).toContain("3 papers for “layers”.");
     expect(text).toContain("tiny+first spent 5.0 MFLOP in 3 ms");
   }
   expect(calls).toHaveLength(1);
@@ -45,4 +48,16 @@ test("a model orders the results behind a link, once for one list; without one, 
   expect(text).toContain("no model can order these papers: there is no network");
   expect(titles(text)).toEqual(titles(plain));
   await broken.close();
+});
+
+test.each([
+  ["nope", '"nope" is no reranker'],
+  ["nope+first", 'no model is called "nope"'],
+  ["smollm2+first@presort=nope", 'no model is called "nope"'],
+])("a reranker called %s is refused before the server listens", async (reranker, reason) => {
+  const { close, site } = await openSite([]);
+  const serving = servePapers(site, { host: "127.0.0.1", port: 0, reranker }, () => {});
+  const message = expect.stringContaining(`--reranker: ${reason}`);
+  await expect(serving).rejects.toMatchObject({ message, exitCode: 2 });
+  await close();
 });

@@ -50,7 +50,8 @@ const Found = ({ results, reranked, canRerank, marks, filters }: FoundProps) => 
   return (
     <>
       <p class="quiet" role="status">
-        {count(results.papers.length, "paper")} for “{q}”.{" "}
+        {count(results.papers.length, "paper")} for “{q}”
+        {!reranked && results.papers.length > 1 && ", the closest first"}.{" "}
         {canRerank && !reranked && results.papers.length > 1 && (
           <a href={address("/search", { q, topic, from, to, rerank: "1" })} rel="nofollow">
             Let a model read the first ten and order them

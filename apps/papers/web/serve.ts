@@ -2,9 +2,10 @@ import type { AddressInfo } from "node:net";
 import { serve as listen, type ServerType } from "@hono/node-server";
 import { getConnInfo } from "@hono/node-server/conninfo";
 import type { Context } from "hono";
-import { openReranker, UserError } from "modicum";
+import { checkReranker, openReranker, UserError } from "modicum";
 import { z } from "zod";
 import type { Mailing } from "../src/mail/mail.ts";
+import { inOption } from "../src/options.ts";
 import type { Papers } from "../src/papers.ts";
 import { createSite } from "./app.tsx";
 import { Kept } from "./kept.ts";
@@ -56,12 +57,13 @@ export function siteOf(served: Served, reranker: string, clientOf: (c: Context) 
   };
 }
 
-/** Serves the pages over HTTP. @throws UserError if the port cannot be had */
+/** Serves the pages over HTTP. @throws UserError if the reranker's name is unknown or the port cannot be had */
 export async function servePapers(
   served: Served,
   options: ServeOptions,
   report: (error: Error) => void,
 ): Promise<Serving> {
+  if (options.reranker !== "none") await inOption("--reranker", checkReranker(options.reranker));
   const site = siteOf(served, options.reranker, clientOf(served));
   const { fetch } = createSite(site, report);
   const server = await listening(

@@ -62,6 +62,7 @@ button, .button { border: 1px solid var(--line); background: transparent; border
 button:hover, .button:hover { border-color: var(--quiet); background: var(--soft); }
 button[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
 button.main { background: var(--accent); border-color: var(--accent); color: var(--on-accent); }
+button.danger { background: var(--mark); border-color: var(--mark); color: var(--on-accent); }
 input, select { min-width: 0; border: 1px solid light-dark(#8b8e95, #6b7079); border-radius: 6px; background: light-dark(#fff, #1b1d22); padding: .3rem .65rem; min-height: 2.2rem; }
 .filters { display: flex; flex-wrap: wrap; gap: .6rem .9rem; align-items: end; margin: .5rem 0 .25rem; }
 .filters label { display: grid; font-size: .82rem; color: var(--quiet); flex: 1 1 9rem; }

@@ -3,7 +3,7 @@ import { type Answers, EncoderModel, type ReadTerms } from "../../engine/encoder
 import { WordMeans } from "../../engine/encoder/word-means.ts";
 import type { Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
-import { modelHash, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
+import { checkModel, modelHash, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { GLOVE, openGlove } from "../../weights/vectors/glove.ts";
 
 /** Everything that a text's vector depends on. */
@@ -32,9 +32,9 @@ export interface Embedder extends Disposable {
  */
 export async function openEmbedder(name: string, options: ResolveOptions = {}): Promise<Embedder> {
   if (name === GLOVE) return wordMeans(options);
-  const [, model, layers] = /^(.*?)(?:@layers=(\d+))?$/.exec(name)!;
-  const source = await resolveModel(model!, options);
-  const encoder = await EncoderModel.load(source, "auto", undefined, layers === undefined ? undefined : Number(layers));
+  const { model, layers } = partsOf(name);
+  const source = await resolveModel(model, options);
+  const encoder = await EncoderModel.load(source, "auto", undefined, layers);
   try {
     if (encoder.classifier) throw new UserError(`${name} is a classifier, expected a model of embeddings`);
     const identity = { name, sha256: await modelHash(source) };
@@ -43,6 +43,16 @@ export async function openEmbedder(name: string, options: ResolveOptions = {}): 
     encoder[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Fetches nothing. @throws UserError if an embedder's name is unknown */
+export async function checkEmbedder(name: string): Promise<void> {
+  if (name !== GLOVE) await checkModel(partsOf(name).model);
+}
+
+function partsOf(name: string): { model: string; layers: number | undefined } {
+  const [, model, layers] = /^(.*?)(?:@layers=(\d+))?$/s.exec(name)!;
+  return { model: model!, layers: layers === undefined ? undefined : Number(layers) };
 }
 
 async function wordMeans(options: ResolveOptions): Promise<Embedder> {

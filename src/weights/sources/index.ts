@@ -63,6 +63,12 @@ async function soundModel({ name, files, verify }: Wanted, offline = false): Pro
   }
 }
 
+/** Fetches nothing. @throws UserError if a MODEL argument is no model's name, or a path where nothing is */
+export async function checkModel(spec: string): Promise<void> {
+  const parsed = parseSpec(spec);
+  if (isOwn(parsed)) await ownModel(parsed);
+}
+
 /** The model that a MODEL argument names, if it is on this machine. @throws UserError for an unknown name */
 export async function localModel(spec: string): Promise<ResolvedModel | undefined> {
   const parsed = parseSpec(spec);

@@ -98,6 +98,16 @@ describe("a source", () => {
     );
   });
 
+  test.each([{ code: "ftp://x" }, "ftp://x", 7])(
+    "whose links are %j, no list, loses them, and keeps the paper",
+    (links) => {
+      const { papers, faults } = parseSource(JSON.stringify({ title: "A", links }));
+      expect(papers).toMatchObject([{ title: "A", links: [] }]);
+      const reason = `links: ${JSON.stringify(links)} is dropped, expected an http or https address`;
+      expect(faults).toEqual([{ place: "line 1", reason }]);
+    },
+  );
+
   test.each([
     ["an XML bomb", '<?xml version="1.0"?><!DOCTYPE x [<!ENTITY a "aa">]><feed>&a;</feed>', "document type"],
     ["broken XML", "<feed><entry></feed>", "this is not XML: line 1"],

@@ -3,7 +3,12 @@ import { z } from "zod";
 import { type PaperFields, paperInputSchema, webAddress } from "../paper.ts";
 
 /** An entry as a source has it: a link that is no web address costs the link alone. */
-export const entrySchema = paperInputSchema.extend({ links: z.array(z.unknown(), "expected a list").default([]) });
+export const entrySchema = paperInputSchema.extend({
+  links: z
+    .unknown()
+    .default([])
+    .transform((links) => (Array.isArray(links) ? (links as unknown[]) : [links])),
+});
 export type Entry = z.input<typeof entrySchema>;
 
 /** A broken entry of a source, or a part of one that is dropped: the rest is read all the same. */

@@ -51,8 +51,8 @@ export class AccountTable {
    * Deletes the account that a browser is signed in to, with all that names its reader or its address: marks, tags,
    * subscriptions, mail, links and signed-in browsers. Returns the address; undefined if there is no account.
    */
-  remove(browser: string): Promise<string | undefined> {
-    return this.db.together(async (db) => {
+  async remove(browser: string): Promise<string | undefined> {
+    const address = await this.db.together(async (db) => {
       const [account] = await db.rows<{ address: string; reader: string }>(
         `DELETE FROM accounts WHERE reader = (SELECT reader FROM browsers WHERE browser = :browser)
          RETURNING address, reader`,
@@ -73,6 +73,8 @@ export class AccountTable {
         });
       return address;
     });
+    if (address !== undefined) await this.db.clearLog();
+    return address;
   }
 }
 

@@ -10,6 +10,8 @@ export interface Queries {
 export interface Database extends Queries {
   /** Runs `work` as one transaction, which sees no other and is undone if `work` throws. */
   together<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
+  /** Removes what was deleted from the write-ahead log, if this database can. */
+  clearLog(): Promise<void>;
   close(): Promise<void>;
 }
 

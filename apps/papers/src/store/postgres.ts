@@ -68,6 +68,9 @@ class PostgresDatabase implements Database {
     }
   }
 
+  /** Postgres keeps deleted rows until its vacuum, and its log as the server is set. */
+  async clearLog(): Promise<void> {}
+
   close(): Promise<void> {
     return this.pool.end();
   }

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import Libsql from "libsql";
@@ -49,7 +49,7 @@ test("a file from before there were accounts gets them, keeps its readers, and f
   await store.close();
 });
 
-test("a deleted account leaves neither its address nor its reader in any table", async () => {
+test("a deleted account leaves neither its address nor its reader in any table, and no address on disk", async () => {
   const file = join(folder, "deleted.db");
   const { accounts, subscriptions, readers, outbox, close } = await openStore(file);
   const address = "ada@example.org";
@@ -69,9 +69,12 @@ test("a deleted account leaves neither its address nor its reader in any table",
   );
   const naming = () =>
     tables.filter((table) => [address, reader].some((name) => JSON.stringify(rows(table)).includes(name)));
+  const onDisk = () => ["", "-wal"].filter((end) => readFileSync(file + end).includes(address));
   expect(naming().sort()).toEqual(["accounts", "browsers", "marks", "outbox", "subscriptions", "tags", "tokens"]);
+  expect(onDisk()).not.toEqual([]);
   await accounts.remove("browser");
   expect(naming()).toEqual([]);
+  expect(onDisk()).toEqual([]);
   db.close();
   await close();
 });

@@ -45,7 +45,7 @@ class Sqlite implements Database {
       try {
         const result = await work({ rows: async (sql, values = {}) => this.#rows(sql, values) });
         this.db.exec("COMMIT");
-        this.#trimLog();
+        if (this.#logBytes() > LOG_LIMIT) this.#truncateLog();
         return result;
       } catch (error) {
         if (this.db.inTransaction) this.db.exec("ROLLBACK");
@@ -54,10 +54,17 @@ class Sqlite implements Database {
     });
   }
 
+  #logBytes(): number {
+    return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0;
+  }
+
   /** SQLite's own checkpoint can lose another connection's write before 3.51.3 (sqlite.org/wal.html); this one locks. */
-  #trimLog(): void {
-    const log = statSync(`${this.path}-wal`, { throwIfNoEntry: false });
-    if (log !== undefined && log.size > LOG_LIMIT) this.db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+  #truncateLog(): void {
+    this.db.prepare("PRAGMA wal_checkpoint(TRUNCATE)").get();
+  }
+
+  clearLog(): Promise<void> {
+    return this.#inTurn(async () => this.#truncateLog());
   }
 
   async close(): Promise<void> {
@@ -74,6 +81,8 @@ export function openSqlite(path: string): Database {
     if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const db = new Libsql(path, { timeout: PATIENCE });
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
+    // Zeros take the place of what is deleted.
+    db.exec("PRAGMA secure_delete = ON");
     db.transaction(() => migrate(db, path)).immediate();
     return new Sqlite(path, db);
   } catch (error) {

@@ -85,6 +85,6 @@ export async function deleteAccount(site: Site, c: Context): Promise<Response> {
   const address = await site.papers.store.accounts.remove(reader.browser);
   if (address === undefined) return c.redirect("/account", 303);
   giveCookie(c, newVisit(), isSecure(site, c));
-  const text = `Nothing of ${address} is kept here any more.`;
+  const text = `All that names ${address} is deleted from the database. Backups and mail servers may still hold it.`;
   return show(site, c, frame, <StepPage title="Your account is deleted" text={text} />);
 }
