@@ -1,7 +1,14 @@
 import { z } from "zod";
 import { type Reranked, rerank } from "../pipelines/first/first.ts";
 import type { RankModel } from "../pipelines/first/model.ts";
-import { type FirstInput, type FirstName, parseFirst, presortModel } from "../pipelines/first/options.ts";
+import {
+  checkPresort,
+  type FirstInput,
+  type FirstName,
+  parseFirst,
+  presortModel,
+  withOptions,
+} from "../pipelines/first/options.ts";
 import { optionsWith, trainedFor } from "../pipelines/first/trained.ts";
 import { WindowRanker } from "../pipelines/first/window.ts";
 import type { Recipe } from "../savings/recipe.ts";
@@ -31,12 +38,14 @@ const rerankerOptions = pipelineOptions.omit({ route: true, calibration: true, o
  */
 export async function openReranker(name: string, options: RerankerOptions = {}): Promise<RerankPipeline> {
   const { first = {}, quant, ...rest } = given("openReranker's options", rerankerOptions, options);
-  const named = parseFirst(given("openReranker's name", modelName, name));
-  if (!named) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
+  const parsed = parseFirst(given("openReranker's name", modelName, name));
+  if (!parsed) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
+  const named = withOptions(parsed, first);
+  await checkPresort(named.options);
   const loading = { ...rest, ...(quant && { quant }) };
-  const trained = rest.adapter === undefined ? await trainedWith(named, first, rest) : undefined;
+  const trained = rest.adapter === undefined ? await trainedWith(named, rest) : undefined;
   if (trained?.notice !== undefined) rest.onNotice?.(trained.notice);
-  const merged = { ...named, options: optionsWith(named, trained, first) };
+  const merged = { ...named, options: optionsWith(named, trained) };
   const model = await load(named.model, { ...loading, adapter: rest.adapter ?? trained?.folder });
   try {
     return new RerankPipeline(merged, model, () => load(merged.options.presort, { ...loading, adapter: undefined }));
@@ -47,9 +56,9 @@ export async function openReranker(name: string, options: RerankerOptions = {}):
 }
 
 /** The adapter that comes with the model. Missing files are downloaded. */
-async function trainedWith(named: FirstName, first: FirstInput, resolving: ResolveOptions) {
-  const { sha256 } = await identityNamed(named.model, undefined, resolving);
-  return trainedFor(sha256, optionsWith(named, undefined, first));
+async function trainedWith({ model, options }: FirstName, resolving: ResolveOptions) {
+  const { sha256 } = await identityNamed(model, undefined, resolving);
+  return trainedFor(sha256, options);
 }
 
 /** A loaded model that orders lists, and the encoder that presorts them, if one does. Dispose of it to free both. */
@@ -87,7 +96,10 @@ export class RerankPipeline implements Disposable {
 
   dispose(): void {
     this.model.dispose();
-    void this.#presorter?.then((model) => model.dispose());
+    void this.#presorter?.then(
+      (model) => model.dispose(),
+      () => {},
+    );
   }
 
   [Symbol.dispose](): void {
