@@ -56,9 +56,14 @@ async function promptOf(saving: string, name: string) {
   }
 }
 
-/** Long prompts take the larger model a minute each, and these differ from xattention in the blocks that they choose. */
+/**
+ * Prompts of thousands of tokens take downloaded models a minute each: of the savings that act on them alone, one is
+ * run on the smallest of these models.
+ */
 const isCostly = (model: string, saving: string): boolean =>
-  model === "qwen2.5-coder" && ["tri-shape", "minference", "flexprefill"].includes(saving);
+  downloaded.includes(model) &&
+  ["xattention", "tri-shape", "minference", "flexprefill"].includes(saving) &&
+  !(model === "smollm2" && saving === "xattention");
 
 /** The recipe of a name alone on a model; or the sentence that refuses it, which exits with 2. */
 async function bare(name: string, saving: string): Promise<Recipe | string> {

@@ -44,6 +44,13 @@ describe("embed", () => {
     expect([status, stderr]).toEqual([1, expect.stringContaining("text 2 of 3 is empty")]);
   });
 
+  test("texts that are too long are cut, with one warning", async () => {
+    const long = "word ".repeat(700);
+    const { status, stdout, stderr } = await ours(["embed", "--model", fixture("sentences"), "good", long, long]);
+    expect([status, stdout.trimEnd().split("\n").length]).toEqual([0, 3]);
+    expect(stderr).toMatch(/^warning: text 2 has \d+ tokens, and the model reads \d+ at most; .* cut at its end\n$/);
+  });
+
   test.each([
     [["embed"], /nothing to embed/],
     [
@@ -186,6 +193,11 @@ describe("rerank", () => {
   test.each([
     [["rerank", file], 2, /--query/],
     [["rerank", "--query", " ", file], 2, /^error: --query is empty, expected a text/],
+    [
+      [...words, "--model", "nowhere.gguf+first", "--presort", "xyz", file],
+      2,
+      /^error: first: presort: [^\n]*\nusage:/,
+    ],
     [[...words, "/no/documents.jsonl"], 1, /documents\.jsonl/],
     [[...words, fixture("classifier/config.json")], 1, /config\.json/],
   ])("%j is refused in a sentence", async (call_, expected, message) => {

@@ -1,6 +1,8 @@
 import { type Command, Option } from "commander";
+import { TextTooLong } from "../engine/truncate.ts";
 import { load, type Model, type Receipt, type Stoppable } from "../index.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
+import { warn } from "./errors.ts";
 import { addFlags } from "./flags.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { showDownload } from "./progress.ts";
@@ -45,4 +47,15 @@ export async function encode<I, T extends { receipt: Receipt }>(
     print(result);
     return result.receipt;
   });
+}
+
+/** Has texts read, and those that are too long cut at their ends, with one warning. */
+export async function readCut<T>(read: (terms: { truncate: boolean }) => Promise<T>): Promise<T> {
+  try {
+    return await read({ truncate: false });
+  } catch (error) {
+    if (!(error instanceof TextTooLong)) throw error;
+    warn(`${error.length}; what is longer is cut at its end`);
+    return read({ truncate: true });
+  }
 }

@@ -9,10 +9,22 @@ export function limitOf(truncate: Truncate = true, most: number): number {
   return truncate ? most : Number.POSITIVE_INFINITY;
 }
 
-/** @throws ContextExceeded if a text was not cut, and is too long */
-export function checkTokens(tokens: number, most: number, index: number): void {
+/** A text that was not cut is longer than the model reads. */
+export class TextTooLong extends ContextExceeded {
+  /** `length`: how long the text is, and what the model reads. */
+  constructor(readonly length: string) {
+    super(`${length}; expected fewer, or truncate`);
+  }
+}
+
+/** What a sentence calls one of several texts, by its index. */
+export type TextName = (index: number) => string;
+
+export const textName: TextName = (index) => `text ${index + 1}`;
+export const documentName: TextName = (index) => `document ${index + 1}`;
+
+/** @throws TextTooLong if a text was not cut, and is too long; `text` names it */
+export function checkTokens(tokens: number, most: number, text: string): void {
   if (tokens <= most) return;
-  throw new ContextExceeded(
-    `text ${index + 1} has ${tokens} tokens, and the model reads ${most} at most; expected fewer, or truncate`,
-  );
+  throw new TextTooLong(`${text} has ${tokens} tokens, and the model reads ${most} at most`);
 }

@@ -6,6 +6,7 @@ import { chooseThreads } from "../runtime/threads.ts";
 import { uncertified } from "../savings/notice-form.ts";
 import { type Registered, registeredAs, requireAdapter, requireForm, requireModel } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
+import { readAdapter } from "../weights/adapter/lora.ts";
 import { resolveModel } from "../weights/sources/index.ts";
 import { given, loadOptions, modelName } from "./arguments.ts";
 import { type FormWatcher, Model } from "./model.ts";
@@ -39,10 +40,13 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   if (threads !== undefined) chooseThreads(threads);
   const registered = await registeredAs(name);
   const recipe = [...(registered?.steps ?? []), ...save];
+  const adapter = registered ? requireAdapter(name, registered, named) : named;
+  // Before a download.
+  for (const folder of [...(adapter === undefined ? [] : [adapter]), ...Object.values(adapters ?? {})])
+    readAdapter(folder);
   const source = await resolveModel(registered?.model ?? name, resolving);
   if (registered) await requireModel(name, registered, source);
   if (registered?.notice !== undefined) resolving.onNotice?.(registered.notice);
-  const adapter = registered ? requireAdapter(name, registered, named) : named;
   const started = performance.now();
   const loaded = await openModel(
     source,

@@ -5,6 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tinyWithLetters } from "../engine/listwise/letters.testing.ts";
+import type { FirstInput } from "../pipelines/first/options.ts";
 import { openReranker } from "./rerank-pipeline.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-rerank-"));
@@ -88,4 +89,31 @@ test("the notice of the adapter that comes with a model is given once, and only 
   expect(await notices("")).toEqual([["measured"]]);
   expect(await notices(",adapter=none")).toEqual([]);
   expect(await notices("", adapter)).toEqual([]);
+});
+
+test("a presort that is no model is refused before anything is loaded, in the name and beside it", async () => {
+  const sentence = 'first: presort: expected bm25, none or an encoder such as minilm, got "xyz"';
+  const refused = { message: sentence, exitCode: 2 };
+  await expect(openReranker(`nowhere.gguf+first@presort=xyz`)).rejects.toMatchObject(refused);
+  await expect(openReranker(`nowhere.gguf+first`, { first: { presort: "xyz" } })).rejects.toMatchObject(refused);
+  await expect(openReranker("nowhere.gguf+first", { first: { presort: "xyz@fast" } })).rejects.toThrow("xyz@fast");
+});
+
+test("an encoder that cannot be loaded fails the ranking, not the process when the reranker is freed", async () => {
+  const ranker = await openReranker(`${file}+first`, { quant: "f32", first: { presort: "nowhere.gguf" } });
+  await expect(ranker.rerank("why", documents)).rejects.toThrow("there is no file nowhere.gguf");
+  ranker.dispose();
+  await new Promise(setImmediate);
+});
+
+test.each([
+  ["@windowSize=12", { presort: "none" }, "first:windowSize=12,presort=none"],
+  ["@presort=none,windowSize=12", { presort: "bm25" }, "first:presort=bm25,windowSize=12"],
+  ["@presort=none", { presort: undefined }, "first:presort=none"],
+  ["", {}, "first"],
+])("a receipt has the options of the name %j and those beside it, %j", async (given, first, recipe) => {
+  using ranker = await openReranker(`${file}+first${given}`, { quant: "f32", first: first as FirstInput });
+  const { receipt } = await ranker.rerank("why", documents);
+  expect(receipt.recipe).toEqual([recipe]);
+  expect("presorted" in receipt.work!).toBe(!recipe.includes("none"));
 });

@@ -1,7 +1,14 @@
 import { z } from "zod";
 import { type Reranked, rerank } from "../pipelines/first/first.ts";
 import type { RankModel } from "../pipelines/first/model.ts";
-import { type FirstInput, type FirstName, parseFirst, presortModel } from "../pipelines/first/options.ts";
+import {
+  checkPresort,
+  type FirstInput,
+  type FirstName,
+  parseFirst,
+  presortModel,
+  withOptions,
+} from "../pipelines/first/options.ts";
 import { optionsWith, trainedFor } from "../pipelines/first/trained.ts";
 import { WindowRanker } from "../pipelines/first/window.ts";
 import type { Recipe } from "../savings/recipe.ts";
@@ -32,11 +39,12 @@ const rerankerOptions = pipelineOptions.omit({ route: true, calibration: true, o
  */
 export async function openReranker(name: string, options: RerankerOptions = {}): Promise<RerankPipeline> {
   const { first = {}, quant, ...rest } = given("openReranker's options", rerankerOptions, options);
-  const named = rerankerNamed(given("openReranker's name", modelName, name));
+  const named = withOptions(rerankerNamed(given("openReranker's name", modelName, name)), first);
+  await checkPresort(named.options);
   const loading = { ...rest, ...(quant && { quant }) };
-  const trained = rest.adapter === undefined ? await trainedWith(named, first, rest) : undefined;
+  const trained = rest.adapter === undefined ? await trainedWith(named, rest) : undefined;
   if (trained?.notice !== undefined) rest.onNotice?.(trained.notice);
-  const merged = { ...named, options: optionsWith(named, trained, first) };
+  const merged = { ...named, options: optionsWith(named, trained) };
   const model = await load(named.model, { ...loading, adapter: rest.adapter ?? trained?.folder });
   try {
     return new RerankPipeline(merged, model, () => load(merged.options.presort, { ...loading, adapter: undefined }));
@@ -60,9 +68,9 @@ function rerankerNamed(name: string): FirstName {
 }
 
 /** The adapter that comes with the model. Missing files are downloaded. */
-async function trainedWith(named: FirstName, first: FirstInput, resolving: ResolveOptions) {
-  const { sha256 } = await identityNamed(named.model, undefined, resolving);
-  return trainedFor(sha256, optionsWith(named, undefined, first));
+async function trainedWith({ model, options }: FirstName, resolving: ResolveOptions) {
+  const { sha256 } = await identityNamed(model, undefined, resolving);
+  return trainedFor(sha256, options);
 }
 
 /** A loaded model that orders lists, and the encoder that presorts them, if one does. Dispose of it to free both. */
@@ -100,7 +108,10 @@ export class RerankPipeline implements Disposable {
 
   dispose(): void {
     this.model.dispose();
-    void this.#presorter?.then((model) => model.dispose());
+    void this.#presorter?.then(
+      (model) => model.dispose(),
+      () => {},
+    );
   }
 
   [Symbol.dispose](): void {

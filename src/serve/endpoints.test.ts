@@ -219,11 +219,18 @@ describe("ranks", () => {
     async (model) => {
       const asked = { model, query: "food", documents: ["x ".repeat(5000)] };
       const response = await post(server, "/v1/rerank", asked);
-      expect([response.status, (await jsonOf(response)).error.code]).toEqual([400, "context_length_exceeded"]);
+      const { code, message } = (await jsonOf(response)).error;
+      expect([response.status, code]).toEqual([400, "context_length_exceeded"]);
+      expect(message).toMatch(/^document 1(, with the query,)? has \d+ tokens, and the model reads \d+ at most/);
       const cut = [{ truncate: true }, { truncate_prompt_tokens: -1 }, { max_tokens_per_doc: 4096 }];
       for (const fields of cut) expect((await answered("/v1/rerank", { ...asked, ...fields })).results).toHaveLength(1);
     },
   );
+
+  test("a query that is too long is called the query", async () => {
+    const response = await post(server, "/v1/rerank", { model: "sentences", query: "x ".repeat(5000), documents });
+    expect((await jsonOf(response)).error.message).toMatch(/^the query has \d+ tokens, and the model reads/);
+  });
 
   test("in the form of each version of Cohere's API", async () => {
     const meta = async (path: string) => (await answered(path, { model: "ranker", query, documents })).meta;

@@ -92,7 +92,8 @@ test.each([
   ["letter+first", 404, 'no model is called "letter" here; did you mean "letters"?'],
   ["sentences+first@presort=none", 400, "sentences is an encoder, which embeds or classifies texts"],
   ["tiny+first@windowSize=4,stride=2,presort=none", 400, "the letter A is no token, and first ranks by letters"],
-  ["letters+first@windowSize=4,stride=2,presort=minilm", 404, "@presort=bm25 needs none"],
+  ["letters+first@windowSize=4,stride=2,presort=minilm", 404, "presort=bm25 needs none"],
+  ["letters+first@presort=xyz", 400, 'first: presort: expected bm25, none or an encoder such as minilm, got "xyz"'],
 ])("%s is refused", async (model, status, sentence) => {
   const [got, message] = await refusal(ask(model));
   expect(message).toContain(sentence);
@@ -121,6 +122,16 @@ test("a short list is presorted, too: its order does not count, unless the reque
   expect(unsorted.texts).not.toEqual(one.texts);
   expect(unsorted.work).not.toHaveProperty("presorted");
   expect((await ranking(six, "sentences")).work.calls.sentences).toEqual({ dense: 0, run: 1 });
+  for (const [presort, status] of [
+    ["xyz", 400],
+    ["minilm", 404],
+  ] as const)
+    for (const list of [six, six.slice(1, 2)]) {
+      const refused = await ask("letters+first", { documents: list, presort });
+      expect([refused.status, (await jsonOf(refused)).error]).toMatchObject([status, { param: "presort" }]);
+    }
+  const [, unknown] = await refusal(ask("letters+first", { presort: "xyz" }));
+  expect(unknown).toBe('first: presort: expected bm25, none or an encoder such as minilm, got "xyz"');
   const [status, message] = await refusal(ask("sentences", { presort: "none" }));
   expect([status, message]).toEqual([400, expect.stringContaining("expected presort for a listwise reranker")]);
 });
@@ -150,8 +161,11 @@ test("a reranker that the server was started with is listed, and its name alone 
     reranker: { model: "letters", presort: "none" },
   });
   expect((await jsonOf(fetch(`${server.url}/v1/models/letters+first`))).id).toBe("letters+first");
-  const { receipt } = await jsonOf(ask("letters+first"));
-  expect(receipt.recipe).toEqual(["first:windowSize=4,stride=2,presort=none"]);
+  const recipe = async (more: object) => (await jsonOf(ask("letters+first", more))).receipt.recipe;
+  expect(await recipe({})).toEqual(["first:windowSize=4,stride=2,presort=none"]);
+  expect(await recipe({ presort: "bm25", rank_end: 3 })).toEqual([
+    "first:windowSize=4,stride=2,presort=bm25,rankEnd=3",
+  ]);
 });
 
 test("a limit in tokens is refused: passages are cut by words", async () => {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { TextOrImage } from "../../engine/image-text/image-text-model.ts";
 import { UserError } from "../../util/errors.ts";
-import { addEncodeFlags, type EncodeFlags, encode, imageFile } from "../encode.ts";
+import { addEncodeFlags, type EncodeFlags, encode, imageFile, readCut } from "../encode.ts";
 import { collect } from "../flags.ts";
 import { print, printJson } from "../output.ts";
 import { readStdin } from "../stdin.ts";
@@ -25,7 +25,7 @@ async function embed(texts: string[], flags: Flags): Promise<void> {
       const given = texts.length + files.length > 0 ? texts : linesOf(await readStdin(signal));
       return [...notEmpty(given), ...files.map(imageFile)];
     },
-    (model, all, stopping) => model.embed(all, stopping),
+    (model, all, stopping) => readCut((terms) => model.embed(all, { ...stopping, ...terms })),
     ({ embeddings, receipt }) => {
       const vectors = embeddings.map((e) => Array.from(e, float));
       if (flags.json) printJson({ embeddings: vectors, receipt });

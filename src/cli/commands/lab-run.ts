@@ -10,7 +10,7 @@ import { budgetOptions } from "../../lab/run/search/budget.ts";
 import { parseSearch } from "../../lab/run/search/spec.ts";
 import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
-import { parseFirst } from "../../pipelines/first/options.ts";
+import { checkPresort, parseFirst } from "../../pipelines/first/options.ts";
 import { optionsWith, trainedFor } from "../../pipelines/first/trained.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { registeredAs } from "../../savings/registered.ts";
@@ -132,6 +132,7 @@ async function modelOf(name: string, { recipe, search, queue, adapter }: Flags, 
   if (recipe ?? search)
     throw new UserError(`--model: ${name} is a reranker, whose recipe is first; leave out --recipe and --search`, 2);
   if (queue !== undefined) throw new UserError(`--queue: ${name} is a reranker, which runs in this process alone`, 2);
+  await checkPresort(named.options);
   const source = await found(named.model, signal);
   const trained = trainedFor(await modelHash(source), named.options);
   const first = { ...named, options: optionsWith(named, trained) };

@@ -6,7 +6,7 @@ import { firstOptions, isFirstName } from "../../pipelines/first/options.ts";
 import { scoresByRank } from "../../pipelines/first/order.ts";
 import { parseRow } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
-import { addEncodeFlags, type EncodeFlags, encode } from "../encode.ts";
+import { addEncodeFlags, type EncodeFlags, encode, readCut } from "../encode.ts";
 import { addFlags, givenFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -50,7 +50,7 @@ async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
     flags,
     async () => documents.map(({ text }) => text),
     async (model, texts, stopping) => {
-      const { scores, receipt } = await model.relevance(query, texts, stopping);
+      const { scores, receipt } = await readCut((terms) => model.relevance(query, texts, { ...stopping, ...terms }));
       return { results: ranked(documents, scores), receipt };
     },
     (result) => {

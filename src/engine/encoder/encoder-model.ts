@@ -19,7 +19,7 @@ import { tokenizerOf } from "../file/tokenizer-of.ts";
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { finite } from "../not-finite.ts";
-import { checkTokens, limitOf, type Truncate } from "../truncate.ts";
+import { checkTokens, documentName, limitOf, type TextName, type Truncate, textName } from "../truncate.ts";
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
 import { type Encoded, EncoderQueue, type EncodeTerms, queued } from "./encoder-queue.ts";
 import { RowPrograms, RowRunner } from "./encoder-runner.ts";
@@ -87,14 +87,18 @@ export class EncoderModel implements Loaded {
    * A vector of each text. Token ids are taken as they are, without the model's prompt.
    * @throws UserError if the model is a classifier, or does not have an id
    */
-  async embed(texts: readonly TextOrIds[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+  embed(texts: readonly TextOrIds[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+    return this.#vectors(texts, textName, terms);
+  }
+
+  async #vectors(texts: readonly TextOrIds[], nameOf: TextName, terms: ReadTerms): Promise<Answers<Float32Array>> {
     if (this.classifier)
       throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
     const { prompt } = this.settings;
     const { truncate } = terms;
     const inputs = () =>
       texts.map((it, i) =>
-        typeof it === "string" ? this.#input(prompt + it, i, truncate) : this.#given(it, i, truncate),
+        typeof it === "string" ? this.#input(prompt + it, nameOf(i), truncate) : this.#given(it, nameOf(i), truncate),
       );
     return this.#run(inputs, (row) => row, terms);
   }
@@ -131,7 +135,7 @@ export class EncoderModel implements Loaded {
   /** The cost of these texts in batches of their own; runs nothing. */
   price(texts: readonly string[]): Spent {
     const prompt = this.classifier ? "" : this.settings.prompt;
-    return this.queue.price(texts.map((text, i) => this.#input(prompt + text, i)));
+    return this.queue.price(texts.map((text, i) => this.#input(prompt + text, textName(i))));
   }
 
   /**
@@ -145,14 +149,15 @@ export class EncoderModel implements Loaded {
       throw new UserError(`${this.source.name} has ${labels.length} labels, expected a cross-encoder, which has one`);
     const pairs = texts.map((text) => [query, text] as const);
     return this.#run(
-      () => this.#inputs(pairs, terms.truncate),
+      () => pairs.map((pair, i) => this.#input(pair, `${documentName(i)}, with the query,`, terms.truncate)),
       (row) => activate([row[0]!], relevance)[0]!,
       terms,
     );
   }
 
   async #nearness(query: string, texts: readonly string[], terms: ReadTerms): Promise<Answers<number>> {
-    const { answers, usage } = await this.embed([query, ...texts], terms);
+    const nameOf = (index: number) => (index === 0 ? "the query" : documentName(index - 1));
+    const { answers, usage } = await this.#vectors([query, ...texts], nameOf, terms);
     const [asked, ...found] = answers;
     return { answers: found.map((vector) => cosine(asked!, vector)), usage };
   }
@@ -201,31 +206,31 @@ export class EncoderModel implements Loaded {
     return this.settings.lowercase ? text.toLowerCase() : text;
   }
 
-  #inputs(readings: readonly Reading[], truncate?: Truncate): Input[] {
-    return readings.map((reading, i) => this.#input(reading, i, truncate));
+  #inputs(readings: readonly Reading[]): Input[] {
+    return readings.map((reading, i) => this.#input(reading, textName(i)));
   }
 
   /** Token ids as they are, cut to what the model reads. */
-  #given(ids: readonly number[], index: number, truncate?: Truncate): Input {
+  #given(ids: readonly number[], name: string, truncate?: Truncate): Input {
     const { vocabulary } = this.encoder.config;
     const beyond = ids.find((id) => id >= vocabulary);
     if (ids.length === 0 || beyond !== undefined)
       throw new UserError(
-        `text ${index + 1}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
+        `${name}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
       );
     const kept = ids.slice(0, limitOf(truncate, this.#most));
-    checkTokens(kept.length, this.#most, index);
+    checkTokens(kept.length, this.#most, name);
     return { ids: kept, types: kept.map(() => 0) };
   }
 
-  #input(reading: Reading, index: number, truncate?: Truncate): Input {
+  #input(reading: Reading, name: string, truncate?: Truncate): Input {
     const [text, pair] = (typeof reading === "string" ? [reading] : reading).map((t) => this.#cased(t));
     const input = this.tokenizer.input(text!, {
       ...(pair !== undefined && { pair }),
       limit: limitOf(truncate, this.#most),
     });
-    checkTokens(input.ids.length, this.#most, index);
-    if (input.ids.length === 0) throw new UserError(`text ${index + 1} is empty, expected at least one token`);
+    checkTokens(input.ids.length, this.#most, name);
+    if (input.ids.length === 0) throw new UserError(`${name} is empty, expected at least one token`);
     return input;
   }
 

@@ -33,7 +33,7 @@ import { type ImageProcessor, normalisePixels, sized } from "../image/processor.
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { finite } from "../not-finite.ts";
-import { checkTokens, limitOf, type Truncate } from "../truncate.ts";
+import { checkTokens, limitOf, type Truncate, textName } from "../truncate.ts";
 import { ImageRunner } from "./image-runner.ts";
 import { processorFor } from "./processor-for.ts";
 
@@ -208,7 +208,7 @@ export class ImageTextModel implements Loaded {
     if (text === "") throw new UserError(`text ${index + 1} is empty, expected at least one character`);
     const { context } = this.model.text.config;
     const { ids } = this.tokenizer.input(text, { limit: limitOf(truncate, context) });
-    checkTokens(ids.length, context, index);
+    checkTokens(ids.length, context, textName(index));
     return this.#filled(ids);
   }
 
@@ -220,7 +220,7 @@ export class ImageTextModel implements Loaded {
         `text ${index + 1}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
       );
     const kept = ids.slice(0, limitOf(truncate, context));
-    checkTokens(kept.length, context, index);
+    checkTokens(kept.length, context, textName(index));
     return this.#filled(kept);
   }
 

@@ -3,7 +3,7 @@ import { activate } from "../encoder/classifier.ts";
 import { encodePair, encoderOf } from "../encoder/encode-pair.ts";
 import { instructedChat } from "../instructed-chat.ts";
 import type { LanguageModel } from "../language-model.ts";
-import { checkTokens, limitOf, type Truncate } from "../truncate.ts";
+import { checkTokens, documentName, limitOf, type Truncate } from "../truncate.ts";
 import { fitted } from "./fitted.ts";
 import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
 
@@ -30,7 +30,7 @@ export function askedOfQuery(
   const room = model.decoder.config.context - Math.max(yes.length, no.length);
   return texts.map((text, i) => {
     const context = fitted(text, limitOf(truncate, room), (t) => encode(question(query, t)));
-    checkTokens(context.length, room, i);
+    checkTokens(context.length, room, `${documentName(i)}, with the query,`);
     return { context, continuations };
   });
 }

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import { MOST_LETTERS } from "../../engine/listwise/letters.ts";
-import { UserError } from "../../util/errors.ts";
+import { registeredAs } from "../../savings/registered.ts";
+import { KeptFault, UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
+import { parseSpec } from "../../weights/sources/spec.ts";
 
 const whole = z.coerce.number().int();
 
@@ -48,13 +50,28 @@ export type FirstInput = z.input<typeof firstOptions>;
 export const presortModel = ({ presort }: FirstOptions): string | undefined =>
   presort === "none" || presort === "bm25" ? undefined : presort;
 
+/** @throws UserError if `presort` is neither a way to order nor the name of a model */
+export async function checkPresort(options: FirstOptions): Promise<void> {
+  const encoder = presortModel(options);
+  if (encoder === undefined) return;
+  try {
+    parseSpec((await registeredAs(encoder))?.model ?? encoder);
+  } catch (error) {
+    if (!(error instanceof UserError) || error instanceof KeptFault) throw error;
+    throw new UserError(notPresort(encoder), 2);
+  }
+}
+
+export const notPresort = (text: string): string =>
+  `first: presort: expected bm25, none or an encoder such as minilm, got "${text}"`;
+
 /** A reranker as a user names it: `MODEL+first`, with options after a final `@`. */
 export interface FirstName {
   /** The name without its options. */
   readonly name: string;
   /** The model that ranks. */
   readonly model: string;
-  /** The options as written: `windowSize=10`; empty if there were none. */
+  /** The options as a name has them: `windowSize=10`; empty if there are none. */
   readonly given: string;
   /** The same by name, not checked against each other or a model's defaults. */
   readonly values: FirstInput;
@@ -75,6 +92,16 @@ export function parseFirst(text: string): FirstName | undefined {
   if (model.includes(">")) throw new UserError(`"${text}": first ranks with one model, and ${model} is a pair`, 2);
   const { values } = readNamed(given === "" ? "first" : `first:${given}`, () => undefined);
   return { name: `${model}+first`, model, given, values, options: checkFirstOptions(values) };
+}
+
+/** A reranker with options beside its name, which take the place of those in it. @throws UserError that names the option */
+export function withOptions(named: FirstName, more: FirstInput): FirstName {
+  const values = {
+    ...named.values,
+    ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)),
+  };
+  const given = Object.entries(values).map(([key, value]) => `${key}=${value}`);
+  return { ...named, values, given: given.join(","), options: checkFirstOptions(values) };
 }
 
 /** @throws UserError that names the option */

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { openLora } from "../../weights/adapter/lora.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
-import { parseFirst } from "./options.ts";
+import { parseFirst, withOptions } from "./options.ts";
 import { optionsWith, trainedFor, trainedRerankers } from "./trained.ts";
 
 const hash = "a".repeat(64);
@@ -34,9 +34,12 @@ describe("an adapter", () => {
     const [trained] = trainedRerankers(models(file));
     expect(optionsWith(named("m+first"), trained)).toMatchObject(options);
     expect(optionsWith(named("m+first"), undefined)).toMatchObject({ windowSize: 20, stride: 10 });
-    const words = optionsWith(named("m+first@maxPassageWords=7"), trained, { rankEnd: 30 });
+    const words = optionsWith(withOptions(named("m+first@maxPassageWords=7"), { rankEnd: 30 }), trained);
     expect(words).toMatchObject({ ...options, maxPassageWords: 7, rankEnd: 30 });
-    expect(optionsWith(named("m+first"), trained, { windowSize: 12 })).toMatchObject({ windowSize: 12, stride: 10 });
+    expect(optionsWith(withOptions(named("m+first"), { windowSize: 12 }), trained)).toMatchObject({
+      windowSize: 12,
+      stride: 10,
+    });
     expect(optionsWith(named("m+first@stride=7"), trained)).toMatchObject({ windowSize: 20, stride: 7 });
   });
 });

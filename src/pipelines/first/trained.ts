@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { bundledFolders } from "../../util/bundled-folders.ts";
 import { readJson } from "../../weights/json-file.ts";
-import { checkFirstOptions, type FirstInput, type FirstName, type FirstOptions } from "./options.ts";
+import { checkFirstOptions, type FirstName, type FirstOptions } from "./options.ts";
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
@@ -47,9 +47,8 @@ export const trainedFor = (
  * adapter's numbers for it.
  * @throws UserError that names the option
  */
-export function optionsWith({ values }: FirstName, trained: Trained | undefined, more: FirstInput = {}): FirstOptions {
-  const given = { ...values, ...more };
-  if (!trained) return checkFirstOptions(given);
+export function optionsWith({ values: given, options }: FirstName, trained: Trained | undefined): FirstOptions {
+  if (!trained) return options;
   const { windowSize, stride, ...rest } = trained.options;
   const ownWindow = "windowSize" in given || "stride" in given;
   return checkFirstOptions({ ...rest, ...(!ownWindow && { windowSize, stride }), ...given });

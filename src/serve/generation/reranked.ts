@@ -5,7 +5,6 @@ import { scoresByRank } from "../../pipelines/first/order.ts";
 import { WindowRanker } from "../../pipelines/first/window.ts";
 import type { Bill } from "../bill.ts";
 import type { Call } from "../http/endpoint.ts";
-import { HttpError } from "../http/errors.ts";
 import { leastOf } from "../keys/terms.ts";
 import type { ChosenRanker } from "../models/rankers.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
@@ -59,19 +58,10 @@ async function presort(
   { query, texts, max_flops }: Asked,
   bill: Bill,
 ) {
-  if (presortModel(named.options) === undefined || texts.length === 1) return undefined;
-  const chosen = await offered(presorts, named.name);
+  if (presortModel(named.options) === undefined) return undefined;
+  const chosen = await presorts();
+  if (texts.length === 1) return undefined;
   using lease = await leaseFor(context, chosen, call);
   const ceiling = { flops: leastOf(max_flops, call.key?.terms.maxFlops) };
   return await lease.model.relevance(query, texts, { ...bill.terms, signal: call.signal, ceiling });
-}
-
-async function offered(presorts: ChosenRanker["presorts"], name: string) {
-  try {
-    return await presorts();
-  } catch (error) {
-    if (!(error instanceof HttpError)) throw error;
-    const message = `${name} presorts by an encoder, and ${error.message}; @presort=bm25 needs none`;
-    throw new HttpError(error.status, message, { param: "model" });
-  }
 }

@@ -54,21 +54,30 @@ export interface Lora {
  * modules saved whole)
  */
 export function openLora(folder: string, head: readonly string[] = []): Lora {
-  const [config, weights] = ["adapter_config.json", "adapter_model.safetensors"].map((n) => path.join(folder, n));
+  const { config, weights, settings, tensors } = readAdapter(folder);
+  const { lora_alpha, use_rslora, alpha_pattern, trainable_token_indices } = settings;
+  const own = alphaPattern(config, alpha_pattern ?? {});
+  const scale = (module: string, rank: number) => (own(module) ?? lora_alpha) / (use_rslora ? Math.sqrt(rank) : rank);
+  const saved = savedOf(tensors, head);
+  const updates = updatesOf(weights, tensors, saved, scale);
+  const rows = rowsOf(weights, tensors, trainable_token_indices ?? []);
+  return { folder, files: [config, weights], updates, rows, head: saved, record: readRecord(folder) };
+}
+
+/**
+ * An adapter's settings and tensors, without the model that they are for.
+ * @throws UserError if its folder holds no adapter, or another one than LoRA
+ */
+export function readAdapter(folder: string) {
+  const config = path.join(folder, "adapter_config.json");
+  const weights = path.join(folder, "adapter_model.safetensors");
   const pickle = path.join(folder, "adapter_model.bin");
-  if (!existsSync(config!))
+  if (!existsSync(config))
     throw new UserError(
       `${folder}: there is no adapter_config.json, expected the folder of a PEFT adapter${trainingHint(folder)}`,
     );
-  if (!existsSync(weights!) && existsSync(pickle)) throw pickleError(pickle);
-  const { lora_alpha, use_rslora, alpha_pattern, trainable_token_indices } = readSettings(config!);
-  const own = alphaPattern(config!, alpha_pattern ?? {});
-  const scale = (module: string, rank: number) => (own(module) ?? lora_alpha) / (use_rslora ? Math.sqrt(rank) : rank);
-  const tensors = withFile(weights!, parseHeader);
-  const saved = savedOf(tensors, head);
-  const updates = updatesOf(weights!, tensors, saved, scale);
-  const rows = rowsOf(weights!, tensors, trainable_token_indices ?? []);
-  return { folder, files: [config!, weights!], updates, rows, head: saved, record: readRecord(folder) };
+  if (!existsSync(weights) && existsSync(pickle)) throw pickleError(pickle);
+  return { config, weights, settings: readSettings(config), tensors: withFile(weights, parseHeader) };
 }
 
 /** The adapter is written when its training ends. */
