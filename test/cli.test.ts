@@ -203,6 +203,7 @@ describe("mistakes get one sentence", () => {
     ["a place that is none", ["complete", "package.json", "--at", "3"], /--at: expected LINE:COLUMN.*got "3"/],
     ["an empty prompt", ["run", ""], /prompt is empty/],
     ["an empty text to classify", ["classify", "--model", "minilm", ""], /nothing to classify/],
+    ["an empty text to embed", ["embed", "a", ""], /text 2 of 2 is empty/],
     ["an empty question", ["answer", ""], /^error: the question is empty/],
     ["an answer without an index", ["answer", "Hi"], /--retrieval auto searches an index; expected an index, or never/],
     ["a time that is none", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is not a time/],

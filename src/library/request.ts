@@ -42,7 +42,7 @@ export async function requestOf(
     images = [],
     ...rest
   } = asked;
-  if (prompt.length === 0 && !asked.suffix) throw new UserError("the prompt is empty, expected at least one token", 2);
+  if (prompt.length === 0 && !asked.suffix) throw new UserError("the prompt is empty, expected at least one token");
   model.checkForm(prompt, asked, save);
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const { generative } = model;

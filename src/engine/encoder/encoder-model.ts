@@ -225,7 +225,7 @@ export class EncoderModel implements Loaded {
       limit: limitOf(truncate, this.#most),
     });
     checkTokens(input.ids.length, this.#most, index);
-    if (input.ids.length === 0) throw new UserError(`text ${index + 1} is empty, expected at least one token`, 2);
+    if (input.ids.length === 0) throw new UserError(`text ${index + 1} is empty, expected at least one token`);
     return input;
   }
 

@@ -205,7 +205,7 @@ export class ImageTextModel implements Loaded {
   }
 
   #text(text: string, index: number, truncate?: Truncate): Input {
-    if (text === "") throw new UserError(`text ${index + 1} is empty, expected at least one character`, 2);
+    if (text === "") throw new UserError(`text ${index + 1} is empty, expected at least one character`);
     const { context } = this.model.text.config;
     const { ids } = this.tokenizer.input(text, { limit: limitOf(truncate, context) });
     checkTokens(ids.length, context, index);

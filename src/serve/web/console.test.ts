@@ -183,7 +183,7 @@ test("a session ends by itself", () => {
 });
 
 test("a frontier of few items says that its intervals are not to be trusted", () => {
-  const shown = (items: number) => String(frontiersSection([{ ...sampleSummary(2), items }]));
+  const shown = (items: number) => frontiersSection([{ ...sampleSummary(2), items }]).text;
   expect(shown(1)).toContain('<p class="quiet">intervals of 1 item are not to be trusted, expected at least 10</p>');
   expect(shown(10)).not.toContain("not to be trusted");
 });
