@@ -201,6 +201,11 @@ describe("mistakes get one sentence", () => {
     ["a threshold that is no number", ["run", "--save", "xattention:threshold=abc", "Hi"], /threshold.*number.*"abc"/],
     ["a stride that does not divide the block", ["run", "--save", "xattention:stride=7", "Hi"], /stride 7 does not/],
     ["a place that is none", ["complete", "package.json", "--at", "3"], /--at: expected LINE:COLUMN.*got "3"/],
+    ["an empty prompt", ["run", ""], /prompt is empty/],
+    ["an empty text to classify", ["classify", "--model", "minilm", ""], /nothing to classify/],
+    ["an empty text to embed", ["embed", "a", ""], /text 2 of 2 is empty/],
+    ["an empty question", ["answer", ""], /^error: the question is empty/],
+    ["an answer without an index", ["answer", "Hi"], /--retrieval auto searches an index; expected an index, or never/],
     ["a time that is none", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is not a time/],
   ])("%s: status 2, with the usage", async (_, words, pattern) => {
     expectUsage(await own(words), words, pattern);
@@ -208,7 +213,6 @@ describe("mistakes get one sentence", () => {
 
   test.each([
     ["a file that is not there", ["run", "--model", "./no.gguf", "Hi"], /no file \.\/no\.gguf/],
-    ["an empty prompt", ["run", ""], /prompt is empty/],
     ["a recipe that is not there", ["run", "--recipe", "no.json", "Hi"], /no\.json: no such file/],
     ["a model to remove that is not here", ["rm", "smollm3"], /no model called "smollm3".*did you mean "smollm2"/],
     ["a place outside the file", ["complete", "LICENSE", "--at", "9999:1"], /LICENSE: there is no line 9999; the last/],
@@ -260,16 +264,17 @@ describe.concurrent("mistakes get one sentence, and the process their status", (
     ["help on an unknown verb", ["help", "rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
     ["an unknown option", ["run", "--modle", "x", "Hi"], /unknown option '--modle' \(Did you mean .*--model\?\)/],
     ["a bench that is none", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
+    ["an empty stdin", ["run"], /prompt is empty/],
   ])("%s: status 2, with the usage", async (_, words, pattern) => {
     expectUsage(await call(words), words, pattern);
   });
 
-  test.each([
-    ["an unknown model", ["run", "--model", "smolm2", "Hi"], /"smolm2"; did you mean "smollm2"/],
-    ["an empty stdin", ["run"], /prompt is empty/],
-  ])("%s: status 1", async (_, words, pattern) => {
-    expectRefusal(await call(words), pattern);
-  });
+  test.each([["an unknown model", ["run", "--model", "smolm2", "Hi"], /"smolm2"; did you mean "smollm2"/]])(
+    "%s: status 1",
+    async (_, words, pattern) => {
+      expectRefusal(await call(words), pattern);
+    },
+  );
 
   test("a prompt beyond the context names both numbers", async () => {
     const { status, stdout, stderr } = await call(["run", "--raw"], { input: "a ".repeat(9000) });

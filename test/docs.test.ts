@@ -101,6 +101,11 @@ test.each(pages)("%s has no command that would download a stranger's package of 
   expect(read(page)).not.toMatch(/npx (?!--no )(-\S+ )*modicum\b/);
 });
 
+test.each(pages)("%s has `using` in no example marked js: Node 20 does not run it", (page) => {
+  const examples = [...read(page).matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code!);
+  expect(examples.filter((code) => /\busing \w+ =/.test(code))).toEqual([]);
+});
+
 describe("README.md", () => {
   const readme = read("README.md");
 

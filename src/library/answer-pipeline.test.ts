@@ -77,7 +77,7 @@ describe("openAnswerer", () => {
   test("retrieval of one call without an index, or of no kind, is one sentence", async () => {
     await using answerer = await openAnswerer(MODEL, { answer: { retrieval: "never" } });
     const asked = (retrieval: string) => answerer.answer(QUESTION, { ...SHORT, retrieval: retrieval as "auto" });
-    await expect(asked("always")).rejects.toThrow("retrieval=always searches an index; expected its name");
+    await expect(asked("always")).rejects.toThrow("retrieval always searches an index; expected an index");
     await expect(asked("often")).rejects.toThrow(/^answer's options\.retrieval: expected .*, got "often"$/);
   });
 
@@ -90,7 +90,7 @@ describe("openAnswerer", () => {
   });
 
   test.each([
-    [{ answer: { retrieval: "always" as const } }, "expected its name, or retrieval=never"],
+    [{ answer: { retrieval: "always" as const } }, "expected an index, or never in place of always"],
     [{ index: "note" }, 'there is no index note; did you mean "notes"?'],
     [{ index: "notes", answer: { gate: "classifier" as const } }, "no gate classifier that was calibrated"],
     [{ index: "notes", answer: { targetRate: 0.3 } }, "has no gate that was calibrated"],

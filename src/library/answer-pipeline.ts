@@ -11,7 +11,7 @@ import {
 } from "../pipelines/answer/options.ts";
 import { type Asked, askedOfChat, askedOfQuestion, citationsIn } from "../pipelines/answer/prompt.ts";
 import { templateHash } from "../pipelines/answer/template.ts";
-import { UserError } from "../util/errors.ts";
+import { OptionError } from "../util/errors.ts";
 import type { ChatMessage } from "../weights/tokenizer/index.ts";
 import { gateFor } from "./answer-gate.ts";
 import { given, loadOptions, text } from "./arguments.ts";
@@ -96,7 +96,11 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
 /** @throws UserError if an answer without an index may search one */
 function refuseSearch({ retrieval }: AnswerOptions): void {
   if (retrieval === "never") return;
-  throw new UserError(`retrieval=${retrieval} searches an index; expected its name, or retrieval=never`, 2);
+  throw new OptionError(
+    "retrieval",
+    `${retrieval} searches an index; expected an index, or never in place of ${retrieval}`,
+    2,
+  );
 }
 
 interface Form {

@@ -131,6 +131,21 @@ export function earlierRecipe(
   return { steps, notice: `${name} keeps the defaults from before they changed: ${changes.join("; ")}` };
 }
 
+/** A recipe for a list: as typed, with each option that it keeps from before and whose default is another today. */
+export function listedSteps(entry: Registered): string[] {
+  try {
+    return earlierRecipe(entry.model, entry).steps.map(({ text }) => text);
+  } catch (error) {
+    // One saving that is gone must not hide the list.
+    if (error instanceof UserError) return entry.recipe;
+    throw error;
+  }
+}
+
+/** What was registered, for a user: `tiny@fast`, or `tiny@fast, in place of lookup`. */
+export const registeredText = (name: string, replaced: Registered | undefined): string =>
+  replaced ? `${name}, in place of ${listedSteps(replaced).join(" ") || "dense"}` : name;
+
 /** @throws UserError if nothing is registered under the name */
 export const unregisterRecipe = (name: string): Promise<void> =>
   change((all) => {

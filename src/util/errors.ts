@@ -16,8 +16,9 @@ export class OptionError extends UserError {
   constructor(
     readonly option: string,
     readonly reason: string,
+    exitCode: 1 | 2 = 1,
   ) {
-    super(`${option} ${reason}`);
+    super(`${option} ${reason}`, exitCode);
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { type Answered, type AnswerPipeline, openAnswerer, type Receipt } from "../../index.ts";
 import { answerOptions } from "../../pipelines/answer/options.ts";
+import { checkQuestion } from "../../pipelines/answer/prompt.ts";
 import { printable } from "../../util/printable.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -31,6 +32,7 @@ export function define(command: Command): void {
 }
 
 async function answer(question: string, flags: Flags): Promise<void> {
+  checkQuestion(question);
   const signal = interruptSignal();
   const settings = { ...generation(flags), signal };
   await using pipeline = await open(flags, signal);

@@ -57,6 +57,6 @@ async function classify(text: string | undefined, flags: Flags): Promise<void> {
 }
 
 function wanted(text: string): string {
-  if (text.trim() === "") throw new UserError("nothing to classify; give a text as an argument or on stdin");
+  if (text.trim() === "") throw new UserError("nothing to classify; give a text as an argument or on stdin", 2);
   return text;
 }

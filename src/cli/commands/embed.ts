@@ -35,14 +35,15 @@ async function embed(texts: string[], flags: Flags): Promise<void> {
 }
 
 function linesOf(text: string): string[] {
-  if (text === "") throw new UserError("nothing to embed; give texts as arguments, or lines on stdin");
+  if (text === "") throw new UserError("nothing to embed; give texts as arguments, or lines on stdin", 2);
   return text.replace(/\r?\n$/, "").split(/\r?\n/);
 }
 
 /** @throws UserError for an empty text, as over HTTP */
 export function notEmpty(texts: string[]): string[] {
   const empty = texts.indexOf("");
-  if (empty >= 0) throw new UserError(`text ${empty + 1} of ${texts.length} is empty; expected at least one character`);
+  if (empty >= 0)
+    throw new UserError(`text ${empty + 1} of ${texts.length} is empty; expected at least one character`, 2);
   return texts;
 }
 

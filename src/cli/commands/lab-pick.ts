@@ -5,7 +5,7 @@ import type { RecipeSummary, Summary } from "../../lab/results.ts";
 import { requireRun } from "../../lab/run/held.ts";
 import { hollow } from "../../lab/run/hollow.ts";
 import { evidenced, fasterWithoutFlops, moreItems, pick, readSummary, type Wanted } from "../../lab/run/pick.ts";
-import { recipeName, registerRecipe, shortName } from "../../savings/registered.ts";
+import { recipeName, registeredText, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -51,9 +51,8 @@ async function pickRecipe(folder: string | undefined, given: Readonly<Record<str
   print(picked.recipe);
   // An adapter reads prompts in the form of its training by itself.
   const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
-  const instead = earlier ? `, in place of ${earlier.recipe.join(" ") || "dense"}` : "";
   process.stderr.write(
-    `${noteOn(summary, picked, wanted)}\nregistered as ${name}${instead}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
+    `${noteOn(summary, picked, wanted)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
   );
 }
 

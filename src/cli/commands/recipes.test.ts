@@ -3,7 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { registeredRecipes } from "../../savings/registered.ts";
+import { registeredRecipes, registerRecipe } from "../../savings/registered.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { define } from "./recipes.ts";
 
@@ -41,6 +41,24 @@ test("a recipe is registered for a model that is here, wherever it is used from;
     "llama-tiny.gguf@fast": { model: path.resolve(file), recipe: ["xattention:threshold=0.5"] },
     "smollm2@fast": { model: "smollm2", recipe: [] },
   });
+});
+
+test("a recipe that replaces another says which", async () => {
+  await add("--model", "smollm2", "--save", "lookup");
+  expect(process.stderr.write).toHaveBeenLastCalledWith(expect.stringMatching(/^registered as smollm2@fast: /));
+  await add("--model", "smollm2", "--save", "lookup:match=2");
+  expect(process.stderr.write).toHaveBeenLastCalledWith(
+    expect.stringMatching(/^registered as smollm2@fast, in place of lookup: /),
+  );
+});
+
+test("a recipe from before a default changed is listed with the option that it keeps", async () => {
+  await add("--model", "smollm2", "--save", "dynamax");
+  const created = new Date(0).toISOString();
+  await registerRecipe("smollm2@older", { model: "smollm2", recipe: ["dynamax"], created });
+  const shown = await listed();
+  expect(shown).toMatch(/^smollm2@fast +dynamax +not measured/m);
+  expect(shown).toMatch(/^smollm2@older +dynamax:fill=copy-kv\/ssm-partial +not measured/m);
 });
 
 test("a saving's name alone is registered with the options of the model's preset; or refused", async () => {

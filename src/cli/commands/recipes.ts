@@ -6,9 +6,11 @@ import { switchCertificate } from "../../savings/auto/certificate.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,
+  listedSteps,
   type Registered,
   recipeName,
   registeredRecipes,
+  registeredText,
   registerRecipe,
   shortName,
   unregisterRecipe,
@@ -51,10 +53,11 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
   print(...columns([["NAME", "RECIPE", "FLOPS SAVED", "QUALITY", "TASK"], ...recipes.map(row)]));
 }
 
-function row([name, { recipe, adapter, evidence }]: [string, Registered]): string[] {
+function row([name, entry]: [string, Registered]): string[] {
+  const { adapter, evidence } = entry;
   const gone = adapter && !existsSync(adapter.folder) ? ` (there is no folder ${adapter.folder})` : "";
   const beside = adapter ? [`adapter ${path.basename(adapter.folder)}${gone}`] : [];
-  const shown = [name, [recipe.join(" ") || "dense", ...beside].join(", ")];
+  const shown = [name, [listedSteps(entry).join(" ") || "dense", ...beside].join(", ")];
   if (!evidence) return [...shown, "not measured", "", ""];
   const { flops_saved, metric, quality, delta, task } = evidence;
   const change = `${delta < 0 ? "" : "+"}${delta.toFixed(4)}`;
@@ -74,8 +77,8 @@ async function add(name: string, { model, save = [], adapter }: Addition): Promi
   // A model that is not downloaded yet is checked when it is loaded.
   const steps = here ? await checkSavings(here, written) : written;
   // The absolute path works from any folder.
-  await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, steps, adapter));
-  process.stderr.write(`registered as ${full}: \`modicum run --model ${full} …\` uses it\n`);
+  const earlier = await registerRecipe(full, chosenRecipe(here?.source === "file" ? here.path : model, steps, adapter));
+  process.stderr.write(`registered as ${registeredText(full, earlier)}: \`modicum run --model ${full} …\` uses it\n`);
 }
 
 async function turn(name: string, on: boolean): Promise<void> {

@@ -66,7 +66,7 @@ const formatOf = (given: string): Format =>
 async function promptOf(argument: string | undefined, signal: AbortSignal): Promise<string> {
   const piped = argument === undefined ? await readStdin(signal) : await pipedText(signal);
   const prompt = [piped.trimEnd(), argument].filter(Boolean).join("\n\n");
-  if (prompt.trim() === "") throw new UserError("the prompt is empty; give it as an argument or on stdin");
+  if (prompt.trim() === "") throw new UserError("the prompt is empty; give it as an argument or on stdin", 2);
   return prompt;
 }
 

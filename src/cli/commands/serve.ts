@@ -177,7 +177,7 @@ async function opened(
     console: bind.console ? { lab } : undefined,
     tracer: await tracerFrom(process.env, version(), log),
   });
-  log.info({ url: serving.url, models: [...catalogue.list().map(({ id }) => id), ...elsewhere] }, "listening");
+  log.info({ url: serving.url, models: [...catalogue.names, ...(vectors ? [GLOVE] : [])] }, "listening");
   return serving;
 }
 

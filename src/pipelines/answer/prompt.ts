@@ -17,9 +17,14 @@ export interface Asked {
   with(passages: readonly string[]): Prompt;
 }
 
+/** @throws UserError if a question is empty */
+export function checkQuestion(question: string): void {
+  if (question.trim() === "") throw new UserError("the question is empty, expected a text", 2);
+}
+
 /** A question alone: a chat of one turn, or plain text if the model has no chat template. @throws UserError if it is empty */
 export function askedOfQuestion(tokenizer: Tokenizer, question: string): Asked {
-  if (question.trim() === "") throw new UserError("the question is empty, expected a text", 2);
+  checkQuestion(question);
   const write: (content: string) => Prompt =
     tokenizer.chatTemplate === undefined
       ? (content) => `${INSTRUCTION}\n\n${content}\nAnswer:`

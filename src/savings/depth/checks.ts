@@ -25,7 +25,7 @@ export function exitsFrom(saving: string, all: readonly number[], from = 1): rea
 /** Fills of recurrent layers. Drafts would need their states taken back. */
 const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute", "none"];
 
-/** Values of the option `fill` that name several: the first that the model's layers can take. */
+/** Chains, as values of the option `fill`: the first that the model's layers can take. */
 export const fillLists = ["copy-kv/ssm-partial", "copy-hidden/ssm-partial", "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**

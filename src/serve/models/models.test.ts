@@ -41,6 +41,11 @@ describe("names", () => {
     await expect(Catalogue.open([file!, file!])).rejects.toThrow('two models are named "llama-tiny"; use name=MODEL');
   });
 
+  test("on offer are also those of pipelines", async () => {
+    const { names } = await Catalogue.open([...TINY, "tiny+first"]);
+    expect(names).toEqual([...catalogue.names, "tiny+first"]);
+  });
+
   test("of recipes may be those by which the command line registers them, for a model of another name here", async () => {
     const name = "llama-tiny.gguf@own";
     await registerRecipe(name, { model: TINY[0]!.split("=")[1]!, recipe: [SPARSE], created: new Date().toISOString() });

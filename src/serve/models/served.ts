@@ -122,14 +122,14 @@ export class Catalogue {
   }
 
   /** All that requests may name as their model, without registered recipes. */
-  get #names(): string[] {
+  get names(): string[] {
     const pipelines = [...this.pairs, ...this.rankers, ...this.plans].map(({ name }) => name);
     return [...this.#served.keys(), ...this.#bases.keys(), ...this.elsewhere, ...pipelines];
   }
 
   /** The name that requests need not give; undefined if there are several. */
   get only(): string | undefined {
-    const [name, ...others] = this.#names;
+    const [name, ...others] = this.names;
     return others.length === 0 ? name : undefined;
   }
 
@@ -264,7 +264,7 @@ export class Catalogue {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     if (!entry && this.plan(name)) throw new HttpError(400, notOneModel(name), { param: "model" });
-    if (!entry && name === "") throw unnamed(this.#names);
+    if (!entry && name === "") throw unnamed(this.names);
     if (!entry)
       throw unknown(name, [
         ...this.#served.keys(),

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type KindName, kinds } from "../../engine/kinds/index.ts";
 import { billedAs } from "../../library/rerank-pipeline.ts";
+import { listedSteps } from "../../savings/registered.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { kindOfServed, type Served } from "../models/served.ts";
@@ -77,8 +78,16 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     recipes: registered.filter(([, entry]) => entry.served === served).map(([name]) => name),
     loaded: held.filter(({ id }) => id === served.id).map(({ quant, users }) => ({ quant, users })),
   }));
-  const recipes = registered.map(([id, { recipe, served, quant = served.quant }]) => ({
-    ...{ id, ...base, bytes: served.source.bytes, ...kindOf(served), recipe, parent: served.id, recipes: [] },
+  const recipes = registered.map(([id, { served, quant = served.quant, ...entry }]) => ({
+    ...{
+      id,
+      ...base,
+      bytes: served.source.bytes,
+      ...kindOf(served),
+      recipe: listedSteps(entry),
+      parent: served.id,
+      recipes: [],
+    },
     loaded: own.find((model) => model.id === served.id)!.loaded.filter((copy) => copy.quant === quant),
   }));
   const adapters = catalogue.list().flatMap((served) =>

@@ -41,7 +41,7 @@ test("a recipe is registered, asked for by name, listed, replaced and forgotten"
   expect((await call("GET", "/v1/models"))[1].data.map(({ id }: { id: string }) => id)).toContain("tiny@fast");
   using model = await load("tiny@fast");
   expect(model.recipe.map(({ text }) => text)).toEqual([SPARSE]);
-  await add({ ...fast, savings: [] });
+  expect(await add({ ...fast, savings: [] })).toEqual([200, { name: "tiny@fast", recipe: [], replaced: [SPARSE] }]);
   expect((await ask())[1].receipt.recipe).toEqual([]);
   expect(await call("DELETE", "/v1/recipes/tiny@fast")).toEqual([
     200,
@@ -49,6 +49,19 @@ test("a recipe is registered, asked for by name, listed, replaced and forgotten"
   ]);
   expect((await ask())[0]).toBe(404);
   expect((await call("DELETE", "/v1/recipes/tiny%40fast"))[0]).toBe(404);
+});
+
+test("a recipe whose default has changed since shows the option that it keeps; one that cannot be read, what was typed", async () => {
+  const created = new Date(0).toISOString();
+  for (const [name, recipe] of Object.entries({ older: ["dynamax"], newer: ["dynamax:from=1"], gone: ["nosuch:a=1"] }))
+    await registerRecipe(`tiny@${name}`, { model: "tiny", recipe, created });
+  const kept = "dynamax:fill=copy-kv/ssm-partial";
+  for (const path of ["/v1/recipes", "/v1/models"]) {
+    const { data } = (await call("GET", path))[1];
+    expect(data).toContainEqual(expect.objectContaining({ recipe: [kept] }));
+    expect(data).toContainEqual(expect.objectContaining({ recipe: ["nosuch:a=1"] }));
+  }
+  for (const name of ["older", "newer", "gone"]) await call("DELETE", `/v1/recipes/tiny@${name}`);
 });
 
 test("of several that come at once, each is kept", async () => {

@@ -4,6 +4,7 @@ import { checkSavings } from "../../engine/file/check-savings.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,
+  listedSteps,
   type Registered,
   recipeName,
   registerRecipe,
@@ -17,7 +18,7 @@ import type { ServerContext } from "../server-context.ts";
 
 const recipe = z.object({
   name: z.string().describe("what requests use as model"),
-  recipe: z.array(z.string()),
+  recipe: z.array(z.string()).describe("its savings as registered, with each option whose default is another today"),
   adapter: z.string().optional().describe("the LoRA adapter of every request: its folder's name"),
   evidence: z
     .object({ task: z.string(), metric: z.string(), quality: z.number(), delta: z.number(), flops_saved: z.number() })
@@ -25,8 +26,9 @@ const recipe = z.object({
     .describe("what the lab measured, if it picked the recipe"),
 });
 
-function listed(name: string, { recipe: texts, adapter, evidence }: Registered): z.output<typeof recipe> {
-  const own = { name, recipe: texts, ...(adapter && { adapter: path.basename(adapter.folder) }) };
+function listed(name: string, entry: Registered): z.output<typeof recipe> {
+  const { adapter, evidence } = entry;
+  const own = { name, recipe: listedSteps(entry), ...(adapter && { adapter: path.basename(adapter.folder) }) };
   if (!evidence) return own;
   const { task, metric, quality, delta, flops_saved } = evidence;
   return { ...own, evidence: { task, metric, quality, delta, flops_saved } };
@@ -58,15 +60,17 @@ export const addRecipe = ({ catalogue }: ServerContext): Endpoint =>
       model: z.string("expected a model's name").max(300).describe("the recipe's model, by its name here"),
       savings: savingsField.describe("savings, each name or name:key=value,…; none is dense"),
     }),
-    output: recipe,
+    output: recipe.extend({
+      replaced: z.array(z.string()).optional().describe("the savings that the name stood for before, if it did"),
+    }),
     async handle({ name, model, savings }) {
       const full = `${model}@${name}`;
       const served = catalogue.offered(model);
       const steps = parseRecipe(savings);
       refusePaths(steps, "only the command line may register: `modicum recipes add`");
       const entry = chosenRecipe(served.model, await checkSavings(served.source, steps));
-      await registerRecipe(full, entry);
-      return listed(full, entry);
+      const replaced = await registerRecipe(full, entry);
+      return { ...listed(full, entry), ...(replaced && { replaced: listedSteps(replaced) }) };
     },
   });
 

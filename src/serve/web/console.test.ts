@@ -2,11 +2,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { sampleSummary } from "../../lab/report/sample.testing.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { KeyStore } from "../keys/store.ts";
 import { ticksTo } from "./comparison.ts";
 import { withConsole } from "./console.ts";
 import { modelChoices } from "./recipe-choices.ts";
+import { frontiersSection } from "./sections.ts";
 import { Sessions } from "./sessions.ts";
 import { spentBy } from "./spent.ts";
 
@@ -178,4 +180,10 @@ test("a session ends by itself", () => {
   expect(sessions.secretOf(id)).toBe("secret");
   now = 12 * 3_600_000;
   expect([sessions.secretOf(id), sessions.secretOf("other")]).toEqual([undefined, undefined]);
+});
+
+test("a frontier of few items says that its intervals are not to be trusted", () => {
+  const shown = (items: number) => frontiersSection([{ ...sampleSummary(2), items }]).text;
+  expect(shown(1)).toContain('<p class="quiet">intervals of 1 item are not to be trusted, expected at least 10</p>');
+  expect(shown(10)).not.toContain("not to be trusted");
 });

@@ -2,6 +2,7 @@ import { bytesText, count, duration, flopsText, percent } from "../../lab/report
 import { describe, frontierSvg, titleOf } from "../../lab/report/plot/frontier-svg.ts";
 import type { Summary } from "../../lab/results.ts";
 import { findRuns } from "../../lab/run/held.ts";
+import { hollow } from "../../lab/run/hollow.ts";
 import { savedShare } from "../../ledger/receipt.ts";
 import { type Html, html } from "../../util/html.ts";
 import type { Key } from "../keys/store.ts";
@@ -94,13 +95,14 @@ const RUNS = 12;
 export const lastRuns = async (folder: string): Promise<Summary[]> =>
   (await findRuns(folder)).flatMap(({ summary }) => summary ?? []).slice(-RUNS);
 
-/** The frontiers of the lab's runs. */
+/** The frontiers of the lab's runs, each with the reasons that it says little, as `lab run` prints them. */
 export function frontiersSection(summaries: readonly Summary[] | undefined): Html {
   if (summaries === undefined)
     return section("frontiers", "Frontiers", quiet("Start the server with --lab FOLDER to see the lab runs in it."));
   if (summaries.length === 0) return section("frontiers", "Frontiers", quiet("The folder has no finished lab runs."));
   const plots = summaries.map(
-    (summary) => html`<figure>${image(frontierSvg(summary), `${titleOf(summary)}. ${describe(summary)}`)}</figure>`,
+    (summary) =>
+      html`<figure>${image(frontierSvg(summary), `${titleOf(summary)}. ${describe(summary)}`)}${summary.recipes.flatMap((recipe) => hollow(summary, recipe)).map(quiet)}</figure>`,
   );
   return section("frontiers", "Frontiers: quality by compute saved", html`<div class="plots">${plots}</div>`);
 }

@@ -24,7 +24,7 @@ const fields = z.strictObject({
   fill: choice([...stateFills, "verify", ...fillLists])
     .optional()
     .describe(
-      "what deeper layers get of a token that left: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), nothing (mask), of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip), or a check of the token itself, so that the text is dense's (verify); several joined by /: the first that the model can take; default, without risk: copy-hidden/copy-kv/ssm-partial",
+      "what deeper layers get of a token that left: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), nothing (mask), of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip), or a check of the token itself, so that the text is dense's (verify); of a chain (with /): the first that the model can take; default, without risk: copy-hidden/copy-kv/ssm-partial",
     ),
   from: optionalInteger(1).describe("the first exit that is used, by the layers that have run; default: the first"),
   rate: fraction(0.5).describe("the probability that a token leaves at an exit, with rule=random"),

@@ -16,7 +16,7 @@ const secOptions = z.strictObject({
   fill: choice([...stateFills, ...fillLists])
     .default("copy-hidden/ssm-partial")
     .describe(
-      "what deeper layers get of a token that left: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), their own once a later token goes deeper (recompute), or nothing (mask); of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip); several joined by /: the first that the model can take",
+      "what deeper layers get of a token that left: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), their own once a later token goes deeper (recompute), or nothing (mask); of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip); of a chain (with /): the first that the model can take",
     ),
   from: optionalInteger(1).describe("the first exit that is used, by the layers that have run; default: the first"),
   file: file().describe("folder of exits that `savings train sec` wrote; default: those shipped for the model"),
