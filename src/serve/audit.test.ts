@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { auditState } from "../savings/auto/audit-state.ts";
+import { auditState, switchOn } from "../savings/auto/audit-state.ts";
 import { type Certificate, keepCertificate, switchCertificate } from "../savings/auto/certificate.ts";
 import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { modelHash, resolveModel } from "../weights/sources/index.ts";
@@ -61,6 +61,10 @@ test("answers that lose more than was certified switch the certificate off, for 
   expect(metrics).toContain('modicum:recipe_off{certificate="lossy"} 1');
   const [, wealth] = /modicum:audit_wealth\{certificate="lossy"\} (\S+)/.exec(metrics)!;
   expect(Number(wealth)).toBeGreaterThanOrEqual(20);
+  await switchOn("lossy");
+  expect(auditState("lossy")).toMatchObject({ wealth: 1, count: 0 });
+  expect((await ask("lossy")).guarantee).not.toBeNull();
+  await audited("lossy", 1);
 });
 
 test("answers that are dense's leave it on, and its wealth only falls", async () => {
@@ -77,10 +81,10 @@ test("an audit has a receipt of its own, which sums leave out unless they are as
   const receipts = async (query: string) => jsonOf(fetch(`${server.url}/v1/receipts?limit=1000${query}`));
   const auditsOf = ({ data }: { data: readonly { purpose?: string }[] }) =>
     data.filter(({ purpose }) => purpose === "audit");
-  const count = auditState("lossy").count + auditState("exact").count;
+  const least = auditState("lossy").count + auditState("exact").count;
   let plain = await receipts("");
-  while (auditsOf(plain).length < count) plain = await receipts("");
-  expect((await receipts("&audits=true")).sum.receipts - plain.sum.receipts).toBe(count);
+  while (auditsOf(plain).length < least) plain = await receipts("");
+  expect((await receipts("&audits=true")).sum.receipts - plain.sum.receipts).toBe(auditsOf(plain).length);
   const [audit] = auditsOf(plain);
   expect(audit).toMatchObject({ recipe: [], model: "tiny" });
   expect(audit).not.toHaveProperty("key");

@@ -72,7 +72,9 @@ async function run(flags: Flags): Promise<void> {
   print(...tableOf(tuned));
   process.stderr.write(`${verdictOf(tuned)}\n`);
   if (registered !== undefined)
-    process.stderr.write(`registered as ${registered}: \`modicum run --model ${registered} …\` uses it\n`);
+    process.stderr.write(
+      `registered as ${registered}: \`modicum run --model ${registered}${drawing(options)} …\` uses it\n`,
+    );
   process.stderr.write(`report: ${report}\n`);
 }
 
@@ -84,6 +86,10 @@ async function register(model: string, { setup, certificate }: Tuned): Promise<s
   await registerRecipe(registered, { ...recipe, model_hash, quant });
   return registered;
 }
+
+/** The flag that draws answers as the tuning did, if a request without it draws them otherwise. */
+const drawing = ({ temperature }: z.output<typeof tuneOptions>): string =>
+  temperature === undefined ? "" : ` --temperature ${temperature}`;
 
 const recipeList = z.array(z.union([z.string(), z.array(z.string())]));
 

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
 import { checkSavings } from "../../engine/file/check-savings.ts";
+import { switchOn } from "../../savings/auto/audit-state.ts";
 import { switchCertificate } from "../../savings/auto/certificate.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import {
@@ -82,7 +83,7 @@ async function add(name: string, { model, save = [], adapter }: Addition): Promi
 }
 
 async function turn(name: string, on: boolean): Promise<void> {
-  await switchCertificate(name, on);
+  await (on ? switchOn(name) : switchCertificate(name, false));
   print(`auto:${name} is ${on ? "on" : "off: its requests run dense"}`);
 }
 

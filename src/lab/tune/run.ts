@@ -1,6 +1,13 @@
+import { existsSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { type Certificate, keepCertificate } from "../../savings/auto/certificate.ts";
+import {
+  type Certificate,
+  certificateFile,
+  certificateSchema,
+  keepCertificate,
+  readCertificate,
+} from "../../savings/auto/certificate.ts";
 import { rungsAt } from "../../savings/auto/ladder.ts";
 import { UserError } from "../../util/errors.ts";
 import { mean } from "../../util/mean.ts";
@@ -149,8 +156,15 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
       ? await natsBound(chosen.ladder, test, confidence, { folder, answers, serving, signal })
       : undefined;
   const certificate = chosen && (await certificateOf(setup, outcome, chosen, answers, times, nats));
-  if (certificate) await keepCertificate(name, certificate);
+  if (certificate && !isKept(name, certificate)) await keepCertificate(name, certificate);
   return { setup, outcome, certificate, near, rated, dropped, folder };
+}
+
+/** True if the certificate is issued already: a new one of the same contents would begin its audit anew. */
+function isKept(name: string, certificate: Certificate): boolean {
+  if (!existsSync(certificateFile(name))) return false;
+  const { created } = certificate;
+  return JSON.stringify({ ...readCertificate(name), created }) === JSON.stringify(certificateSchema.parse(certificate));
 }
 
 /** @throws UserError if the order that was written before differs: the test may have begun on it */

@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import type { LossType } from "../../util/risk/losses.ts";
@@ -34,6 +35,12 @@ export function auditState(name: string): AuditState {
   const certificate = certificateHash(readCertificate(name));
   const kept = readKeptJson(auditFile(name), schema);
   return kept?.certificate === certificate ? kept : { certificate, ...noWealth, last: [], failed: 0 };
+}
+
+/** Lets a certificate choose again; the bet against it begins anew. @throws UserError if there is none */
+export async function switchOn(name: string): Promise<void> {
+  await switchCertificate(name, true);
+  rmSync(auditFile(name), { force: true });
 }
 
 const TYPE: LossType = "unit";

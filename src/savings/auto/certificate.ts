@@ -20,7 +20,7 @@ export type Price = z.infer<typeof price>;
 
 const rungs = z.strictObject({ tokens: z.tuple([length, length]), rungs: z.array(z.string()).min(1) });
 
-const fields = z.strictObject({
+export const certificateSchema = z.strictObject({
   /** The recipes that may answer, by the prompt's length, all options spelled out. */
   ladder: z.array(rungs),
   /** The bound on the expected loss, in the loss's own unit, and the probability with which it holds. */
@@ -67,9 +67,9 @@ const fields = z.strictObject({
   created: z.iso.datetime(),
 });
 
-export type Certificate = z.infer<typeof fields>;
+export type Certificate = z.infer<typeof certificateSchema>;
 
-const stored = z.strictObject({ certificate: fields, sha256: z.string() });
+const stored = z.strictObject({ certificate: certificateSchema, sha256: z.string() });
 
 /** Holds one certificate per name. */
 export const certificateFile = (name: string): string => path.join(home(), "certificates", `${name}.json`);
@@ -90,7 +90,7 @@ export const certificateHash = (certificate: Certificate): string =>
 
 /** Writes a certificate with its hash. @throws UserError if the disk refuses it */
 export const keepCertificate = (name: string, certificate: Certificate): Promise<void> =>
-  keepJson(certificateFile(name), { certificate, sha256: certificateHash(fields.parse(certificate)) });
+  keepJson(certificateFile(name), { certificate, sha256: certificateHash(certificateSchema.parse(certificate)) });
 
 /** @throws UserError if there is none of that name, or it was changed by hand */
 export function readCertificate(name: string): Certificate {
