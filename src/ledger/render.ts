@@ -65,11 +65,11 @@ function localMinute(iso: string): string {
   return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16).replace("T", " ");
 }
 
-function row({ created, model, recipe, adapter, tokens, flops, ms, estimated }: Receipt): string[] {
+function row({ created, model, recipe, adapter, purpose, tokens, flops, ms, estimated }: Receipt): string[] {
   return [
     localMinute(created),
     model,
-    `${recipe.join(" ") || "dense"}${adapter ? `, adapter ${adapter}` : ""}`,
+    purpose ?? `${recipe.join(" ") || "dense"}${adapter ? `, adapter ${adapter}` : ""}`,
     `${tokens.prompt}+${tokens.completion}`,
     scientific(flops.dense),
     `${estimated ? "~" : ""}${scientific(flops.spent)}`,

@@ -93,6 +93,9 @@ test("an audit has a receipt of its own, which sums leave out unless they are as
 test("the wealth survives a restart, and begins anew with another certificate of the name", async () => {
   const before = auditState("exact");
   const again = await serveModels([TINY[0]!], { audit: 1 });
+  const metrics = await (await fetch(`${again.url}/metrics`)).text();
+  expect(metrics).toContain(`modicum:audit_wealth{certificate="exact"} ${before.wealth}`);
+  expect(metrics).toContain('modicum:recipe_off{certificate="exact"} 0');
   await ask("exact", again);
   await audited("exact", before.count + 1);
   await again.stop(0);

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Receipt } from "../ledger/receipt.ts";
-import type { Audits } from "./audits.ts";
+import { watchedCertificates } from "../savings/auto/audit-state.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Pool } from "./models/pool.ts";
 
@@ -41,11 +41,7 @@ export class Metrics {
   readonly #decoding = this.#counter("modicum:decode_seconds_total", "time of generating after a prompt", bySaving);
   readonly #decoded = this.#counter("modicum:decode_tokens_total", "tokens generated in that time", bySaving);
 
-  constructor(
-    pool: Pick<Pool, "list" | "waiting">,
-    fleet: Pick<Fleet, "list" | "running">,
-    audits: Pick<Audits, "list">,
-  ) {
+  constructor(pool: Pick<Pool, "list" | "waiting">, fleet: Pick<Fleet, "list" | "running">) {
     const remote = () => fleet.running().map((it) => ({ ...it, running: it.users }));
     const work = { list: () => [...pool.list(), ...pool.waiting(), ...remote()] };
     collectDefaultMetrics({ register: this.registry });
@@ -73,11 +69,11 @@ export class Metrics {
       "modicum:audit_wealth",
       "wealth bet against a certificate; it is off at 1/(1 - confidence)",
       (gauge) => {
-        for (const { certificate, wealth } of audits.list()) gauge.set({ certificate }, wealth);
+        for (const { certificate, wealth } of watchedCertificates()) gauge.set({ certificate }, wealth);
       },
     );
-    this.#gauge("modicum:recipe_off", "whether an audit has switched a certificate off", (gauge) => {
-      for (const { certificate, off } of audits.list()) gauge.set({ certificate }, Number(off));
+    this.#gauge("modicum:recipe_off", "whether a certificate is off, by an audit or by hand", (gauge) => {
+      for (const { certificate, off } of watchedCertificates()) gauge.set({ certificate }, Number(off));
     });
     this.#gauge("modicum:server_up", "whether a server behind a model answers", (gauge) => {
       for (const { options, servers } of fleet.list())

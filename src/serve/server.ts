@@ -116,7 +116,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     { scheduling: options.scheduling, auditor: audits.auditor, onNotice },
     options.keepAlive,
   );
-  const metrics = new Metrics(pool, fleet, audits);
+  const metrics = new Metrics(pool, fleet);
   const context: ServerContext = { ...base, pool, metrics, state: { now: "starting" } };
   const underWay = new UnderWay();
   const api = createApp(new Answering(context, new Access(keys, options), underWay), endpointsOf(context), log);

@@ -1,12 +1,13 @@
-import { rmSync } from "node:fs";
+import { existsSync, readdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { KeptFault, UserError } from "../../util/errors.ts";
 import type { LossType } from "../../util/risk/losses.ts";
 import { bet, noWealth } from "../../util/risk/wealth.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readKeptJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/home.ts";
-import { type Certificate, certificateHash, readCertificate, switchCertificate } from "./certificate.ts";
+import { type Certificate, certificateHash, readCertificate, switchCertificate, switchFile } from "./certificate.ts";
 
 const schema = z.strictObject({
   /** SHA-256 of the certificate that it is about. */
@@ -35,6 +36,31 @@ export function auditState(name: string): AuditState {
   const certificate = certificateHash(readCertificate(name));
   const kept = readKeptJson(auditFile(name), schema);
   return kept?.certificate === certificate ? kept : { certificate, ...noWealth, last: [], failed: 0 };
+}
+
+/** A certificate of this machine: the wealth bet against it so far, and whether it is off. */
+export interface Watched {
+  readonly certificate: string;
+  readonly wealth: number;
+  readonly off: boolean;
+}
+
+/** Every certificate that can be read, as it stands on disk. */
+export function watchedCertificates(): Watched[] {
+  const folder = path.dirname(auditFile(""));
+  const names = existsSync(folder) ? readdirSync(folder) : [];
+  return names
+    .filter((name) => name.endsWith(".json") && !name.endsWith(".audit.json"))
+    .flatMap((file) => watched(file.slice(0, -".json".length)));
+}
+
+function watched(certificate: string): Watched[] {
+  try {
+    return [{ certificate, wealth: auditState(certificate).wealth, off: existsSync(switchFile(certificate)) }];
+  } catch (error) {
+    if (error instanceof UserError || error instanceof KeptFault) return [];
+    throw error;
+  }
 }
 
 /** Lets a certificate choose again; the bet against it begins anew. @throws UserError if there is none */
