@@ -62,7 +62,11 @@ async function revoke(idOrName: string, { json }: Flags): Promise<void> {
 /** The terms as the flags that set them. */
 const termsOf = ({ terms }: Pick<Key, "terms">): string =>
   Object.entries(terms)
-    .flatMap(([term, value]) => (Array.isArray(value) ? value : [value]).map((one) => `${flagOf(term)} ${one}`))
+    .flatMap(([term, value]) => (Array.isArray(value) ? value : [value]).flatMap((one) => flagsOf(term, one)))
     .join(" ");
+
+/** A term that is true unless its flag says no has no flag. */
+const flagsOf = (term: string, value: string | number | boolean): string[] =>
+  typeof value === "boolean" ? (value ? [] : [flagOf(term).replace("--", "--no-")]) : [`${flagOf(term)} ${value}`];
 
 const shown = ({ hash, ...key }: Key): Omit<Key, "hash"> => key;
