@@ -66,7 +66,9 @@ const termsOf = ({ terms }: Pick<Key, "terms">): string =>
     .join(" ");
 
 /** A term that is true unless its flag says no has no flag. */
-const flagsOf = (term: string, value: string | number | boolean): string[] =>
-  typeof value === "boolean" ? (value ? [] : [flagOf(term).replace("--", "--no-")]) : [`${flagOf(term)} ${value}`];
+function flagsOf(term: string, value: string | number | boolean | undefined): string[] {
+  if (value === undefined || value === true) return [];
+  return [value === false ? flagOf(term).replace("--", "--no-") : `${flagOf(term)} ${value}`];
+}
 
 const shown = ({ hash, ...key }: Key): Omit<Key, "hash"> => key;
