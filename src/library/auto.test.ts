@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { load, type Model } from "../index.ts";
 import { type Certificate, certificateFile, keepCertificate, switchFile } from "../savings/auto/certificate.ts";
 import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { TINY } from "../serve/serve.testing.ts";
+import { adapterHash } from "../weights/adapter/record.ts";
 import { modelHash, resolveModel } from "../weights/sources/index.ts";
 
 const FILE = TINY[0]!.slice("tiny=".length);
@@ -69,6 +71,16 @@ test("another way to draw is refused by name", async () => {
   await expect(ask({ temperature: 0.7 })).rejects.toThrow(
     "auto:mine was certified with temperature off, and this request's is 0.7; tune for it",
   );
+});
+
+test("a model with an adapter has certificates of its own", async () => {
+  const adapter = fileURLToPath(new URL("../weights/adapter/fixtures/llama-gguf", import.meta.url));
+  using adapted = await load(FILE, { adapter });
+  const under = (name: string, to: Model) => to.complete(PROMPT, { maxTokens: 4, raw: true, save: [`auto:${name}`] });
+  await keep("adapted", { adapter: adapterHash(adapter) });
+  expect((await under("adapted", adapted)).receipt.guarantee).toMatchObject({ certificate: "adapted" });
+  await expect(under("mine", adapted)).rejects.toThrow(/with no adapter, and this request's is the adapter \w{12};/);
+  await expect(under("adapted", model)).rejects.toThrow(/with the adapter \w{12}, and this request's is no adapter;/);
 });
 
 test("while it is switched off, everything is dense", async () => {

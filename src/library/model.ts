@@ -20,6 +20,7 @@ import { type Recognized, recognize } from "../pipelines/recognize/recognize.ts"
 import type { Recognizer } from "../pipelines/recognize/recognizer.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
+import { adapterHash } from "../weights/adapter/record.ts";
 import { fillBlanks, type PromptForm, parseBlanks } from "../weights/tokenizer/index.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
@@ -64,6 +65,8 @@ export class Model implements Disposable {
   readonly #loaded: LoadedModel;
   readonly #runs: Runs;
   readonly #onForm: FormWatcher | undefined;
+  readonly #adapter: string | undefined;
+  #adapterHash: string | undefined;
   #disposed = false;
   #recognizer: Promise<Recognizer> | undefined;
 
@@ -78,6 +81,7 @@ export class Model implements Disposable {
   ) {
     this.#loaded = loaded;
     this.#onForm = onForm;
+    this.#adapter = adapter;
     this.#runs = new Runs(this, loaded.source, loadTime, adapter && path.basename(path.resolve(adapter)));
   }
 
@@ -97,6 +101,13 @@ export class Model implements Disposable {
 
   get name(): string {
     return this.#loaded.source.name;
+  }
+
+  /** SHA-256 of the adapter that the model was loaded with; undefined without one. */
+  get adapterHash(): string | undefined {
+    if (this.#adapter === undefined) return undefined;
+    this.#adapterHash ??= adapterHash(this.#adapter);
+    return this.#adapterHash;
   }
 
   /** The sampling settings that its authors publish; undefined if there are none. */

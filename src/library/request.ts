@@ -20,7 +20,7 @@ import type { Model } from "./model.ts";
  * @throws UserError if the model has no such adapter, or the options conflict
  */
 export async function requestOf(
-  model: Pick<Model, "generative" | "language" | "checkForm">,
+  model: Pick<Model, "generative" | "language" | "checkForm" | "adapterHash">,
   prompt: Prompt,
   { save, ...asked }: Asked & Pick<RequestOptions, "save">,
   time: Stopwatch,
@@ -64,7 +64,8 @@ export async function requestOf(
     form: formOf(generative, prompt, asked),
     sampling: effectiveSampling(options),
     constrained: calling.tools.length > 0 || grammar !== undefined,
-    ...{ adapter, maxTokens: options.maxTokens, budget, conversation: conversationOf(prompt) },
+    ...{ adapter: adapter ?? model.adapterHash, maxTokens: options.maxTokens, budget },
+    conversation: () => conversationOf(prompt),
   };
   return { ...seen, options, engine, time, facts };
 }

@@ -46,7 +46,7 @@ export class Runs {
   #unsound = false;
 
   constructor(
-    private readonly model: Pick<Model, "loaded" | "generative" | "language" | "recipe" | "checkForm">,
+    private readonly model: Pick<Model, "loaded" | "generative" | "language" | "recipe" | "checkForm" | "adapterHash">,
     private readonly source: ResolvedModel,
     /** Milliseconds. */
     loadTime: number,
@@ -120,7 +120,7 @@ export class Runs {
     const certificate = plan?.choice?.guarantee?.certificate;
     const [auditor, scheduler] = [this.#auditor, this.#scheduler];
     if (certificate === undefined || audit === false || !auditor || !scheduler) return undefined;
-    if (!auditor.draws(facts?.conversation ?? "")) return undefined;
+    if (!auditor.draws(facts?.conversation?.() ?? "")) return undefined;
     return new AnswerAudit((answer) =>
       auditor.replay(
         { certificate, model: this.source.name, prompt, answer },

@@ -1,5 +1,6 @@
 import type { RequestFacts } from "../../savings/auto/guarantee.ts";
 import { densePlan, type Plan, type PlanRequest, planOf, type VisualSpan } from "../../savings/plan.ts";
+import { preparedSavings } from "../../savings/prepared.ts";
 import { withPresets } from "../../savings/presets.ts";
 import { checkSeams, type Recipe } from "../../savings/recipe.ts";
 import type { PreparedSaving } from "../../savings/saving.ts";
@@ -58,17 +59,7 @@ export class Recipes implements Disposable {
 
   async #savings(recipe: Recipe): Promise<PreparedSaving[]> {
     checkSeams(recipe);
-    const made: PreparedSaving[] = [];
-    try {
-      for (const { saving, options } of recipe) {
-        const prepared = await saving.prepare(options, this.host);
-        if (prepared) made.push(prepared);
-      }
-      return made;
-    } catch (error) {
-      for (const saving of made) saving[Symbol.dispose]();
-      throw error;
-    }
+    return await preparedSavings(recipe, this.host);
   }
 
   #release(entry: Entry): void {

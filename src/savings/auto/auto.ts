@@ -3,6 +3,7 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import type { PlanRequest } from "../plan.ts";
 import { densePlan, planOf } from "../plan.ts";
+import { preparedSavings } from "../prepared.ts";
 import type { Recipe } from "../recipe.ts";
 import type { PreparedSaving, Saving } from "../saving.ts";
 import type { SavingHost } from "../seams.ts";
@@ -40,20 +41,21 @@ export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<A
     const certificate = readCertificate(name);
     await requireModel(name, certificate, host);
     const variants = new Map<string, readonly PreparedSaving[]>([["dense", []]]);
-    for (const recipe of recipesOf(certificate.ladder))
-      variants.set(recipe, await preparedOf(read(recipe.split(" ")), host));
+    const free = () => void [...variants.values()].flat().forEach((saving) => void saving[Symbol.dispose]());
+    try {
+      for (const recipe of recipesOf(certificate.ladder))
+        variants.set(recipe, await preparedSavings(read(recipe.split(" ")), host));
+    } catch (error) {
+      free();
+      throw error;
+    }
     return {
       variants: [...variants.values()],
       plan: (request) => partOf({ name, certificate, variants, strict: other === undefined }, request),
-      [Symbol.dispose]: () => void [...variants.values()].flat().forEach((saving) => void saving[Symbol.dispose]()),
+      [Symbol.dispose]: free,
     };
   },
 });
-
-async function preparedOf(recipe: Recipe, host: SavingHost): Promise<PreparedSaving[]> {
-  const prepared = await Promise.all(recipe.map(({ saving, options }) => saving.prepare(options, host)));
-  return prepared.flatMap((saving) => saving ?? []);
-}
 
 interface Ready {
   readonly name: string;

@@ -69,11 +69,14 @@ interface Difference {
 function differenceOf({ prompt, sampling, adapter }: Certificate, facts: RequestFacts): Difference | undefined {
   if (facts.form !== undefined && facts.form !== prompt)
     return { reason: "form", sentence: `with prompts of the form ${prompt}, and this request's is ${facts.form}` };
-  if (facts.adapter !== undefined && facts.adapter !== adapter)
-    return { reason: "adapter", sentence: `without the adapter ${facts.adapter}` };
+  if (facts.adapter !== adapter)
+    return { reason: "adapter", sentence: `with ${named(adapter)}, and this request's is ${named(facts.adapter)}` };
   const settings = [...new Set([...Object.keys(sampling), ...Object.keys(facts.sampling)])];
   const other = settings.find((setting) => sampling[setting] !== facts.sampling[setting]);
   if (other === undefined) return undefined;
   const [held, wanted] = [sampling[other] ?? "off", facts.sampling[other] ?? "off"];
   return { reason: "sampling", sentence: `with ${other} ${held}, and this request's is ${wanted}` };
 }
+
+/** An adapter's name, or the beginning of its hash. */
+const named = (adapter: string | undefined): string => (adapter ? `the adapter ${adapter.slice(0, 12)}` : "no adapter");

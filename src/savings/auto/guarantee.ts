@@ -44,11 +44,11 @@ export interface RequestFacts {
   readonly sampling: Readonly<Record<string, number>>;
   /** True if the answer is constrained: tools, a format. */
   readonly constrained: boolean;
-  /** The name of the request's own adapter. */
+  /** The name of an adapter that the request chooses, or the SHA-256 of the one that the model was loaded with. */
   readonly adapter?: string | undefined;
   readonly maxTokens: number;
   /** Equal for the turns of one conversation, for an audit, which draws each once. */
-  readonly conversation?: string | undefined;
+  readonly conversation?: (() => string) | undefined;
   readonly budget?: Budget | undefined;
 }
 
