@@ -21,7 +21,7 @@ export interface Audited {
   readonly answer: readonly number[];
 }
 
-/** What one replay came to. */
+/** The outcome of one replay. */
 export interface AuditOutcome {
   readonly certificate: string;
   readonly model: string;

@@ -58,7 +58,7 @@ export class Biller {
   }
 }
 
-/** What a receipt says of a certificate and a budget. Time in a queue is not the recipe's. */
+/** A receipt's fields about a certificate and a budget. Time in a queue is not the recipe's. */
 const certified = (
   { guarantee, reason, budget }: Choice,
   spent: Cost,

@@ -60,7 +60,7 @@ export interface AnswerOptions extends Saves {
   /** The one of the model's `adapters` to use; by default none. */
   adapter?: string | undefined;
   /**
-   * What the answer may cost, under `auto:NAME`: the certified recipe of least loss whose price fits, else the cheapest.
+   * The most that the answer may cost, under `auto:NAME`: the certified recipe of least loss whose price fits, else the cheapest.
    * The receipt says whether it was met.
    */
   budget?: Budget | undefined;

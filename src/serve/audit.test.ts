@@ -24,7 +24,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-/** Of this model, whose exit at the first layer says other things than dense; `lookup` is dense's text. */
+/** Keeps a certificate of this model. Its exit at the first layer differs from dense; `lookup` gives dense's text. */
 const keep = (name: string, recipe: string, over: Partial<Certificate> = {}) =>
   keepCertificate(name, certificateOf(recipe, { model, loss: "nats", type: "unit", ...over }));
 

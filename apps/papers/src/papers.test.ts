@@ -89,7 +89,7 @@ test("papers are kept though the embedding model cannot be had, and search goes 
 });
 
 test.each(["nope", "nope@layers=2", "./nope"])(
-  "an embedding model %s that is none is refused before there is a store",
+  "an unknown embedding model %s is refused before there is a store",
   async (embedding) => {
     const folder = mkdtempSync(join(tmpdir(), "modicum-papers-"));
     const opening = openPapers({ folder, embedding });

@@ -14,7 +14,7 @@ export interface Request extends Omit<SequenceTerms, "ceiling"> {
   readonly options: GenerateOptions;
   /** The prompt's images, for its plan. */
   readonly visual?: readonly VisualSpan[] | undefined;
-  /** What a certificate must know of it. */
+  /** The facts that a certificate depends on. */
   readonly facts?: RequestFacts | undefined;
   /** Runs it in place of the engine that is for all: that of an adapter. */
   readonly engine?: Engine | undefined;

@@ -13,7 +13,7 @@ import type { Serving } from "./served.ts";
 
 const natsLine = z.strictObject({ recipe: z.string(), item: z.string(), nats: z.number() });
 
-/** What gives answers and scores. */
+/** The sources of answers and scores. */
 interface Sources {
   readonly folder: string;
   readonly answers: KeptAnswers;

@@ -4,7 +4,7 @@ import type { TuningItem } from "./problem.ts";
 import { lossesOf } from "./race.ts";
 import { grouped, split } from "./split.ts";
 
-/** What items can certify at best. */
+/** The least risk that items can certify. */
 export interface Outlook {
   readonly items: number;
   readonly groups: number;

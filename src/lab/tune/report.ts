@@ -35,7 +35,7 @@ function lead({ setup, outcome }: Tuned): string {
   return `${count(outlook.items, "item")} in ${count(outlook.groups, "group")}: ${outcome.search.length} to search, ${outcome.test.length} to test${out}. The loss is ${loss}: ${lossInWords(loss, items.metric)}; the risk ${problem.bound.risk}.`;
 }
 
-/** What the certificate spends, by the prompt's length. */
+/** The cost under the certificate, by the prompt's length. */
 function spending({ certificate }: Tuned): Html {
   if (certificate === undefined) return html``;
   const { lengths, ladder, answer, recipes, cost } = certificate;

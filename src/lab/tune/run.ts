@@ -46,7 +46,7 @@ export interface Watcher {
   timed(recipe: string, done: number, of: number): void;
 }
 
-/** What a tuning came to. */
+/** The outcome of a tuning. */
 export interface Tuned {
   readonly setup: Setup;
   readonly outcome: Outcome<ServedItem>;

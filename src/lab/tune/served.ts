@@ -75,7 +75,7 @@ export class ModelServing implements Serving {
     const pairs = answers.map((answer) => ({ context, continuation: this.#whole(answer) }));
     const scored = pairs.filter(({ continuation }) => continuation.length > 0);
     const meter = new Meter(language.engine.programs);
-    // What is scored does not depend on what ran before.
+    // Scores do not depend on earlier runs.
     language.engine.forget();
     const scores = await this.likelihoods.ofPairs(scored, meter, this.signal);
     return pairs.map((pair) => excessOf(scores[scored.indexOf(pair)] ?? []));

@@ -94,7 +94,7 @@ function savingOf(ladder: Ladder, { candidates }: World): number {
   return 1 - mean(LENGTHS.map(price)) / mean(LENGTHS);
 }
 
-/** What tunings of one world came to. */
+/** The outcome of the tunings of one world. */
 export interface Simulated {
   readonly world: string;
   readonly runs: number;

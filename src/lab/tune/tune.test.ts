@@ -50,13 +50,13 @@ test("a setting that loses takes the bolder ones of its family with it, and no o
   const candidates = [setting("a", 1), setting("a", 2), setting("a", 3), setting("b", 3)];
   const asked: string[] = [];
   const answers = answering((recipe) => Number(recipe === "a:2"));
-  const left = await race({ type: "binary", bound: bound(0.05) }, candidates, items(20), {
+  const remaining = await race({ type: "binary", bound: bound(0.05) }, candidates, items(20), {
     lossOf: (recipe, item) => {
       asked.push(recipe);
       return answers.lossOf(recipe, item);
     },
   });
-  expect([...left.keys()].map(({ recipe }) => recipe)).toEqual(["a:1", "b:3"]);
+  expect([...remaining.keys()].map(({ recipe }) => recipe)).toEqual(["a:1", "b:3"]);
   expect(asked.filter((recipe) => recipe === "a:3").length).toBeLessThan(5);
 });
 

@@ -29,7 +29,7 @@ export function excludedLines(excluded: readonly Excluded[]): string[] {
   });
 }
 
-/** What the items can certify. */
+/** The risks that the items can certify. */
 export function outlookText({ outlook, problem }: Setup): string {
   const { items, groups, test, best, wanted } = outlook;
   const what = groups === items ? "item" : "group";

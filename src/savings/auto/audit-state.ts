@@ -31,7 +31,7 @@ const auditFile = (name: string): string => path.join(home(), "certificates", `$
 export const auditedRisk = ({ loss, risk, nats, sampling }: Certificate): number | undefined =>
   Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;
 
-/** What the audits of a certificate have come to; those of an earlier one of the name do not count. @throws UserError if there is none */
+/** The state of a certificate's audits. Audits of an earlier certificate of the name do not count. @throws UserError if there is none */
 export function auditState(name: string): AuditState {
   const certificate = certificateHash(readCertificate(name));
   const kept = readKeptJson(auditFile(name), schema);

@@ -4,7 +4,7 @@ import { lossNames } from "./certificate.ts";
 
 const most = z.number().positive("expected more than 0");
 
-/** What an answer may cost: milliseconds of work, without waiting, or FLOPs. */
+/** The most that an answer may cost: milliseconds of work, without waiting, or FLOPs. */
 export const budget = z
   .strictObject({
     ms: most.optional().describe("milliseconds of work, without waiting"),
@@ -36,7 +36,7 @@ export const unguaranteed = z.enum([
 ]);
 export type Unguaranteed = z.infer<typeof unguaranteed>;
 
-/** What a certificate must know of a request, besides its prompt's length and images. */
+/** The facts of a request that a certificate depends on, besides its prompt's length and images. */
 export interface RequestFacts {
   /** Undefined for token ids. */
   readonly form: PromptForm | undefined;
