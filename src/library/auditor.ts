@@ -48,11 +48,19 @@ export interface AuditOptions {
  */
 export class Auditor {
   readonly #seen = new Set<string>();
+  readonly #passed = new Set<string>();
   /** Each replay follows the one before: the order of arrival tells nothing of the contents. */
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
 
   constructor(private readonly options: AuditOptions) {}
+
+  /** Called for an answer under a certificate that no audit can bet against; says so once. */
+  passes(certificate: string): void {
+    if (this.#passed.has(certificate)) return;
+    this.#passed.add(certificate);
+    this.options.onFault?.(certificate, "audits are of greedy answers without a penalty, under a bound on nats");
+  }
 
   /** Draws, when a request arrives and before its texts are looked at, whether it is audited; a conversation is drawn once. */
   draws(conversation: string): boolean {

@@ -117,9 +117,11 @@ export class Runs {
 
   /** The audit of an answer that is about to be given, if it was drawn. */
   #drawn({ prompt, facts, engine }: Request, plan: Plan | undefined, { audit }: AnswerTerms): AnswerAudit | undefined {
-    const certificate = plan?.choice?.guarantee?.certificate;
+    const { guarantee, auditable } = plan?.choice ?? {};
+    const certificate = guarantee?.certificate;
     const [auditor, scheduler] = [this.#auditor, this.#scheduler];
     if (certificate === undefined || audit === false || !auditor || !scheduler) return undefined;
+    if (!auditable) return void auditor.passes(certificate);
     if (!auditor.draws(facts?.conversation?.() ?? "")) return undefined;
     return new AnswerAudit((answer) =>
       auditor.replay(

@@ -117,6 +117,20 @@ test("a conversation is drawn once, and none without a guarantee", async () => {
   expect(auditState("once").count).toBe(2);
 });
 
+test("a certificate that no audit can bet against is left alone, and the log says so once", async () => {
+  const recipe = "lookup:match=2,tokens=4";
+  await keepCertificate(
+    "penalty",
+    certificateOf(recipe, { model, sampling: { repetitionPenalty: 1.05 }, loss: "nats" }),
+  );
+  for (const _ of [1, 2]) expect((await ask("penalty", server, { repetition_penalty: 1.05 })).guarantee).not.toBeNull();
+  await keep("after", recipe);
+  await ask("after");
+  await audited("after", 1);
+  expect(auditState("penalty").count).toBe(0);
+  expect(server.logged.filter((line) => line.includes("without a penalty"))).toHaveLength(1);
+});
+
 test("a model is unloaded though an answer of its waits for its audit, which then counts as failed", async () => {
   await keep("brief", "lookup:match=2,tokens=4");
   await ask("brief", server, { keep_alive: 0 });

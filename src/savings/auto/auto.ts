@@ -7,6 +7,7 @@ import { preparedSavings } from "../prepared.ts";
 import type { Recipe } from "../recipe.ts";
 import type { PreparedSaving, Saving } from "../saving.ts";
 import type { SavingHost } from "../seams.ts";
+import { auditedRisk } from "./audit-state.ts";
 import { type Certificate, readCertificate, switchFile } from "./certificate.ts";
 import { type Chosen, choose } from "./choose.ts";
 import type { Choice } from "./guarantee.ts";
@@ -74,15 +75,12 @@ function partOf({ name, certificate, variants, strict }: Ready, request: PlanReq
   return { ...plan, choice: choiceOf(name, certificate, chosen, request) };
 }
 
-function choiceOf(
-  name: string,
-  { risk, confidence, loss }: Certificate,
-  chosen: Chosen,
-  { facts }: PlanRequest,
-): Choice {
+function choiceOf(name: string, certificate: Certificate, chosen: Chosen, { facts }: PlanRequest): Choice {
+  const { risk, confidence, loss } = certificate;
   const { recipe, reason, cost } = chosen;
   return {
     recipe: recipe === "dense" ? [] : recipe.split(" "),
+    auditable: auditedRisk(certificate) !== undefined,
     ...(reason === undefined
       ? { guarantee: { risk, confidence, loss, certificate: name } }
       : { guarantee: null, reason }),

@@ -63,6 +63,8 @@ export interface Choice {
   /** Its savings with every option; empty for dense. */
   readonly recipe: readonly string[];
   readonly guarantee: Guarantee | null;
+  /** False if no audit can bet against the certificate. */
+  readonly auditable: boolean;
   readonly reason?: Unguaranteed;
   readonly budget?: { readonly asked: Budget; readonly predicted: Cost };
 }
