@@ -1,5 +1,5 @@
 /** A saving's name alone, on every model that ships: it acts on a prompt of its kind, or is refused in one sentence. */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
@@ -10,14 +10,15 @@ import { bundledPresets } from "../src/savings/presets.ts";
 import { parseRecipe, parseStep, type Recipe } from "../src/savings/recipe.ts";
 import { savings } from "../src/savings/registry.ts";
 import { UserError } from "../src/util/errors.ts";
+import { modelFolder, modelRoots, namesIn } from "../src/util/model-folders.ts";
 import { packageRoot } from "../src/util/package-root.ts";
 import { modelHash, resolveModel } from "../src/weights/sources/index.ts";
 
-const trained = readdirSync(join(packageRoot(), "models")).filter((name) =>
-  existsSync(join(packageRoot(), "models", name, "config.json")),
-);
+const trained = modelRoots()
+  .flatMap(namesIn)
+  .filter((name) => existsSync(join(modelFolder(name)!, "config.json")));
 const downloaded = ["smollm2", "qwen2.5-coder", "gemma3", "minilm"];
-const sourceOf = (name: string) => resolveModel(trained.includes(name) ? join(packageRoot(), "models", name) : name);
+const sourceOf = (name: string) => resolveModel(trained.includes(name) ? modelFolder(name)! : name);
 
 const LICENCE = readFileSync(join(packageRoot(), "LICENSE"), "utf8");
 const CODE = "def add(a, b):\n    return a + b\n\n\ndef subtract(a, b):\n    return a - b\n\n\ndef multiply(a, b):\n";

@@ -15,14 +15,17 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LIBRARIES, platformPackage } from "../src/runtime/ort/library.ts";
+import { MODELS_PACKAGE } from "../src/util/model-folders.ts";
 import { version } from "../src/util/package-root.ts";
 import { home, resolveModel } from "../src/weights/sources/index.ts";
 import { platformManifest, writePlatformPackage } from "../tools/platform-package.ts";
 import { root } from "./program.testing.ts";
-import { type Registry, startRegistry } from "./registry.testing.ts";
+import { type PublishedPackage, type Registry, startRegistry } from "./registry.testing.ts";
 
 const run = promisify(execFile);
-const folder = mkdtempSync(join(tmpdir(), "modicum-package-"));
+const place = mkdtempSync(join(tmpdir(), "modicum-package-"));
+// Not one within the other: Node finds packages in the folders above, too.
+const [folder, pnpmFolder] = [join(place, "npm"), join(place, "pnpm")];
 const platform = `${process.platform}-${process.arch}`;
 let registry: Registry;
 /**
@@ -51,15 +54,17 @@ const rejected = (running: Promise<unknown>): Promise<{ stdout: string; stderr: 
   );
 
 /**
- * Packs a copy of this clone: packing rebuilds `dist` and writes `package.json`, which other tests read meanwhile. The copy
- * has one model and no docs, since most of the time would go into packing them.
+ * Packs a copy of this clone, and its models: packing rebuilds `dist` and writes `package.json`, which other tests read
+ * meanwhile. The copy has one model in each package and no docs, since most of the time would go into packing them.
  */
-async function packedClone(): Promise<string> {
+async function packedClone(): Promise<{ program: string; models: string }> {
   const clone = join(folder, "clone");
   for (const name of [
     "apps",
     "bin",
-    "models/mamba-tiny",
+    "models/digits-tiny",
+    "packages/models/mamba-tiny",
+    "packages/models/package.json",
     "src",
     "tools",
     "LICENSE",
@@ -69,27 +74,34 @@ async function packedClone(): Promise<string> {
   ])
     cpSync(join(root, name), join(clone, name), { recursive: true });
   symlinkSync(join(root, "node_modules"), join(clone, "node_modules"));
-  await within(clone, "npm", "pack", "--ignore-scripts=false", "--pack-destination", folder);
+  const pack = ["pack", "--ignore-scripts=false", "--pack-destination", folder];
+  await within(clone, "npm", ...pack);
+  await within(join(clone, "packages", "models"), "npm", ...pack);
   const text = (path: string) => readFileSync(join(path, "package.json"), "utf8");
   expect(text(clone)).toBe(text(root));
   rmSync(clone, { recursive: true });
-  return join(folder, `modicum-${version()}.tgz`);
+  const tarball = (name: string) => join(folder, `${name}-${version()}.tgz`);
+  return { program: tarball("modicum"), models: tarball(MODELS_PACKAGE) };
 }
 
 /** The packages as they are published; of the platforms', this machine's alone has a file. */
 async function publishedPackages() {
-  const tarball = await packedClone();
-  const manifest = JSON.parse(await inFolder("tar", "-xOzf", tarball, "package/package.json"));
+  const packed = await packedClone();
+  const published = async (tarball: string): Promise<PublishedPackage> => ({
+    manifest: JSON.parse(await inFolder("tar", "-xOzf", tarball, "package/package.json")),
+    tarball,
+  });
   const here = writePlatformPackage(platform, join(folder, "release"));
   const [file] = (await inFolder("npm", "pack", "--silent", here)).trim().split("\n");
   const platforms = Object.keys(LIBRARIES).map((name) => ({
     manifest: platformManifest(name),
     ...(name === platform ? { tarball: join(folder, file!) } : {}),
   }));
-  return [{ manifest, tarball }, ...platforms];
+  return [await published(packed.program), await published(packed.models), ...platforms];
 }
 
 beforeAll(async () => {
+  for (const empty of [folder, pnpmFolder]) mkdirSync(empty);
   await resolveModel("smollm2");
   const upstream = (await inFolder("npm", "config", "get", "registry")).trim();
   registry = await startRegistry(await publishedPackages(), upstream);
@@ -99,7 +111,7 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(async () => {
   await registry?.[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
+  rmSync(place, { recursive: true, force: true });
 });
 
 test("the installed program answers", async () => {
@@ -138,24 +150,39 @@ test("without its platform's package, one sentence names it", async () => {
   expect(doctor.stdout).toMatch(new RegExp(`^MISSING +ONNX Runtime +${sentence}`, "m"));
 });
 
+const ABSENT = `error: mamba-tiny is in the package ${MODELS_PACKAGE}, which is missing: \`npm install ${MODELS_PACKAGE}\``;
+const RUN_MAMBA = ["run", "--json", "--model", "mamba-tiny", "--max-tokens", "4", "Hi"];
+
+test("models made here are found once their package is installed; until then, one sentence names it", async () => {
+  const listed = async () => {
+    const models: { name: string; downloaded: boolean }[] = JSON.parse(
+      await inFolder("npx", "modicum", "list", "--all", "--json"),
+    );
+    return Object.fromEntries(models.map(({ name, downloaded }) => [name, downloaded]));
+  };
+  expect((await rejected(inFolder("npx", "modicum", ...RUN_MAMBA))).stderr).toContain(ABSENT);
+  expect(await listed()).toMatchObject({ "mamba-tiny": false, "digits-tiny": true });
+  await inFolder("npm", "install", "--prefer-offline", "--no-audit", "--no-fund", MODELS_PACKAGE);
+  expect(JSON.parse(await inFolder("npx", "modicum", ...RUN_MAMBA)).tokens).toHaveLength(4);
+  expect(await listed()).toMatchObject({ "mamba-tiny": true, "digits-tiny": true });
+});
+
 test("pnpm installs it, and runs none of the packages' scripts", async ({ skip }) => {
   const pnpm = ["exec", "--yes", "--prefer-offline", "pnpm@10", "--"];
-  const other = join(folder, "pnpm");
-  mkdirSync(other);
-  writeFileSync(join(other, "package.json"), '{ "private": true }');
-  const modicum = join(other, "node_modules", ".bin", "modicum");
-  const missing = await within(other, "npm", ...pnpm, "--version").then(
+  writeFileSync(join(pnpmFolder, "package.json"), '{ "private": true }');
+  const modicum = join(pnpmFolder, "node_modules", ".bin", "modicum");
+  const missing = await within(pnpmFolder, "npm", ...pnpm, "--version").then(
     () => false,
     () => true,
   );
   skip(missing, "pnpm cannot be fetched from the registry");
-  await within(other, "npm", ...pnpm, "add", "--prefer-offline", "--store-dir", join(folder, "store"), "modicum");
-  expect(await within(other, modicum, "--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
-  const { tokens } = JSON.parse(
-    await within(other, modicum, "run", "--json", "--model", "mamba-tiny", "--max-tokens", "4", "Hi"),
-  );
-  expect(tokens).toHaveLength(4);
-  await within(other, "node", "--eval", 'import("modicum")');
+  const add = [...pnpm, "add", "--prefer-offline", "--store-dir", join(folder, "store")];
+  await within(pnpmFolder, "npm", ...add, "modicum");
+  expect(await within(pnpmFolder, modicum, "--version")).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect((await rejected(within(pnpmFolder, modicum, ...RUN_MAMBA))).stderr).toContain(ABSENT);
+  await within(pnpmFolder, "npm", ...add, MODELS_PACKAGE);
+  expect(JSON.parse(await within(pnpmFolder, modicum, ...RUN_MAMBA)).tokens).toHaveLength(4);
+  await within(pnpmFolder, "node", "--eval", 'import("modicum")');
 }, 600_000);
 
 test("a package without a build says so", async () => {

@@ -13,7 +13,7 @@ import { writeExits } from "../src/train/exits/write.ts";
 import { modelHash, resolveModel } from "../src/weights/sources/index.ts";
 import { root } from "./program.testing.ts";
 
-const PATH = join(root, "models", "expertrag-world");
+const PATH = join(root, "packages", "models", "expertrag-world");
 const folder = mkdtempSync(join(tmpdir(), "modicum-stopped-"));
 const save = `sec:exit=1,stop=0,file=${join(folder, "exits")}`;
 /** It goes on for ever. */

@@ -1,7 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { RecipeSummary } from "../src/lab/results.ts";
 import { type ExitsFile, exitsFile, exitsJson } from "../src/savings/depth/exits/artefact.ts";
+import { bundledFolders } from "../src/util/model-folders.ts";
 import { readJson } from "../src/weights/json-file.ts";
 import { type Committed, committedRuns } from "./committed-runs.ts";
 import type { Stops } from "./exits/stop-control.ts";
@@ -24,16 +25,12 @@ export const exitSection = (): string =>
     ...committedRuns("docs/results/exits").map(runTable),
   ].join("\n\n");
 
-/** The `exits.json` of each saving and model under `models/`. */
-function shippedExits(): ExitsFile[] {
-  const models = join(root, "models");
-  const folders = readdirSync(models).flatMap((model) =>
-    ["dynamax", "sec"].map((saving) => join(models, model, saving)),
-  );
-  return folders
-    .filter((folder) => existsSync(exitsJson(folder)))
-    .map((folder) => readJson(exitsJson(folder), exitsFile, "exits"));
-}
+/** The `exits.json` of each saving and model. */
+const shippedExits = (): ExitsFile[] =>
+  ["dynamax", "sec"]
+    .flatMap((saving) => bundledFolders(saving, "exits.json"))
+    .map((folder) => readJson(exitsJson(folder), exitsFile, "exits"))
+    .sort((a, b) => a.model.name.localeCompare(b.model.name));
 
 /** Held-out text: what each exit's head chooses, and what its deciders tell. */
 function exitsTable({ model, saving, layers, head, deciders, data, measured }: ExitsFile): string {

@@ -1,6 +1,7 @@
-/** Puts a trained model, in float16, into `models/NAME`: `npx tsx tools/ship-model.ts RUN NAME`. */
+/** Puts a trained model, in float16, into its folder, by default `packages/models/NAME`: `npx tsx tools/ship-model.ts RUN NAME`. */
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { modelFolder } from "../src/util/model-folders.ts";
 import { withFile } from "../src/weights/read-file.ts";
 import { parseHeader } from "../src/weights/safetensors/header.ts";
 import { readFloats } from "../src/weights/safetensors/read.ts";
@@ -9,7 +10,7 @@ import { root } from "./section.ts";
 
 /** `from`: the folder of a run, or of its model. */
 export async function shipModel(from: string, name: string): Promise<void> {
-  const folder = join(root, "models", name);
+  const folder = modelFolder(name) ?? join(root, "packages/models", name);
   mkdirSync(folder, { recursive: true });
   // An image generator has no tokenizer.
   for (const file of ["tokenizer.json", "tokenizer_config.json"].filter((name) => existsSync(join(from, name))))
@@ -37,6 +38,6 @@ export async function writeRounded(from: string, to: string): Promise<void> {
 
 if (process.argv[1] === import.meta.filename) {
   const [from, name] = process.argv.slice(2);
-  if (!from || !name) throw new Error("expected the folder of a run, and a name in models/");
+  if (!from || !name) throw new Error("expected the folder of a run, and a name in packages/models");
   await shipModel(from, name);
 }

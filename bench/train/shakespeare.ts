@@ -12,7 +12,7 @@ import { python, script } from "./python.ts";
 import { TORCH } from "./versions.ts";
 
 const LOSS = 1.9;
-const file = join(import.meta.dirname, "..", "..", "models", "shakespeare", "train.yaml");
+const file = join(import.meta.dirname, "..", "..", "packages", "models", "shakespeare", "train.yaml");
 
 /** Writes a run's batches for the peer (train_shakespeare.py says how). */
 function writeBatches({ options, folder, data }: Prepared): void {

@@ -16,7 +16,7 @@ function models(): string {
 }
 
 const of = (sha256: string, ...texts: string[]) =>
-  withPresets(parseRecipe(texts), { decoder: fakeDecoder(), hash: async () => sha256 }, models());
+  withPresets(parseRecipe(texts), { decoder: fakeDecoder(), hash: async () => sha256 }, [models()]);
 
 test("a name alone has the options of the model's preset; what is written stays", async () => {
   const steps = await of("abc", "prune", "lookup", "exit:layer=1");
@@ -36,5 +36,5 @@ test.each([
 test("no file is read for its hash if no preset ships", async () => {
   const hash = () => Promise.reject(new Error("was read"));
   const host = { decoder: fakeDecoder(), hash };
-  await expect(withPresets(parseRecipe(["exit"]), host, models())).rejects.toThrow("no layer is shown");
+  await expect(withPresets(parseRecipe(["exit"]), host, [models()])).rejects.toThrow("no layer is shown");
 });

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { bundledFolders } from "../util/bundled-folders.ts";
 import { UserError } from "../util/errors.ts";
+import { bundledFolders } from "../util/model-folders.ts";
 import { readJson } from "../weights/json-file.ts";
 import { meansPreset, parseStep, type Recipe, type Step } from "./recipe.ts";
 import type { SavingHost } from "./seams.ts";
@@ -18,9 +18,9 @@ const presetFile = z.strictObject({
 });
 export type Preset = z.infer<typeof presetFile>;
 
-/** The presets that the package ships for a saving. @throws UserError if a file is damaged */
-export const bundledPresets = (saving: string, models?: string): Preset[] =>
-  bundledFolders(saving, FILE, models).map((folder) => readJson(join(folder, FILE), presetFile, "preset"));
+/** The presets that come with the packages for a saving. @throws UserError if a file is damaged */
+export const bundledPresets = (saving: string, roots?: readonly string[]): Preset[] =>
+  bundledFolders(saving, FILE, roots).map((folder) => readJson(join(folder, FILE), presetFile, "preset"));
 
 /** The model that a recipe is for. */
 type Host = Pick<SavingHost, "decoder" | "hash">;
@@ -29,21 +29,25 @@ type Host = Pick<SavingHost, "decoder" | "hash">;
  * A recipe for one model: names alone that mean its presets have their options.
  * @throws UserError if the model has no preset for one, or by its defaults one never acts
  */
-export const withPresets = (recipe: Recipe, host: Host, models?: string): Promise<Recipe> =>
-  Promise.all(recipe.map((step) => (step.text === step.saving.name ? named(step, host, models) : step)));
+export const withPresets = (recipe: Recipe, host: Host, roots?: readonly string[]): Promise<Recipe> =>
+  Promise.all(recipe.map((step) => (step.text === step.saving.name ? named(step, host, roots) : step)));
 
 /** A step that is a name alone. */
-async function named(step: Step, host: Host, models?: string): Promise<Step> {
+async function named(step: Step, host: Host, roots?: readonly string[]): Promise<Step> {
   const { name, unsupported } = step.saving;
   const why = unsupported(host.decoder);
   if (why !== undefined) throw new UserError(`${name} does not serve this model: it has ${why}`, 2);
-  if (meansPreset(step)) return presetOf(step, host, models);
+  if (meansPreset(step)) return presetOf(step, host, roots);
   requireRoom(step, host);
   return step;
 }
 
-async function presetOf({ saving: { name, withoutPreset } }: Step, { hash }: Host, models?: string): Promise<Step> {
-  const presets = bundledPresets(name, models);
+async function presetOf(
+  { saving: { name, withoutPreset } }: Step,
+  { hash }: Host,
+  roots?: readonly string[],
+): Promise<Step> {
+  const presets = bundledPresets(name, roots);
   // A file of one's own is read whole for its hash.
   const sha256 = presets.length > 0 ? await hash() : undefined;
   const preset = presets.find(({ model }) => model.sha256 === sha256);

@@ -9,9 +9,13 @@ import { receiptSchema } from "../ledger/receipt.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-first-"));
-vi.mock("../util/bundled-folders.ts", async (original) => {
-  const { bundledFolders } = await original<typeof import("../util/bundled-folders.ts")>();
-  return { bundledFolders: (kind: string, file: string) => (kind === "first" ? [folder] : bundledFolders(kind, file)) };
+vi.mock("../util/model-folders.ts", async (original) => {
+  const folders = await original<typeof import("../util/model-folders.ts")>();
+  const { bundledFolders } = folders;
+  return {
+    ...folders,
+    bundledFolders: (kind: string, file: string) => (kind === "first" ? [folder] : bundledFolders(kind, file)),
+  };
 });
 
 /** A model with an adapter of its own, which has a notice. */

@@ -9,7 +9,7 @@ import { upcycleOptions } from "./options.ts";
 import { upcycledCheckpoint } from "./upcycled-checkpoint.ts";
 import { isHuggingFace } from "./wider-checkpoint.ts";
 
-const small = fileURLToPath(new URL("../../models/exits-small", import.meta.url));
+const small = fileURLToPath(new URL("../../packages/models/exits-small", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "modicum-upcycle-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -1,5 +1,5 @@
 /**
- * Writes the text that `models/code-tiny` is trained on: the first files of the corpus in ASCII, about 2.6 million
+ * Writes the text that `packages/models/code-tiny` is trained on: the first files of the corpus in ASCII, about 2.6 million
  * characters of them.
  *
  *     npx tsx tools/exits/code-text.ts CODE/python-train.jsonl code.txt

@@ -10,7 +10,7 @@ import { mean } from "../../src/util/mean.ts";
 import { root } from "../section.ts";
 import { makeTexts } from "./small-texts.ts";
 
-const [folder = join(root, "models/exits-small"), out = join(root, "docs/results/dynamax-small/fills.json")] =
+const [folder = join(root, "packages/models/exits-small"), out = join(root, "docs/results/dynamax-small/fills.json")] =
   process.argv.slice(2);
 
 /** Shares of tokens that leave after the middle layer, at steps that chance picks: the higher, the longer the runs of exits. */

@@ -1,4 +1,4 @@
-/** Puts the small model, in float16, into `models/exits-small`: `npx tsx tools/exits/small-ship.ts OUT`. */
+/** Puts the small model, in float16, into `packages/models/exits-small`: `npx tsx tools/exits/small-ship.ts OUT`. */
 import { join } from "node:path";
 import { shipModel } from "../ship-model.ts";
 

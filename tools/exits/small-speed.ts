@@ -12,7 +12,7 @@ import { mean } from "../../src/util/mean.ts";
 import { root } from "../section.ts";
 import { makeTexts } from "./small-texts.ts";
 
-const [folder, path = join(root, "models/exits-small"), out = join(root, "docs/results/dynamax-small/speed.json")] =
+const [folder, path = join(root, "packages/models/exits-small"), out = join(root, "docs/results/dynamax-small/speed.json")] =
   process.argv.slice(2);
 if (folder === undefined) throw new Error("expected a folder for the exits");
 

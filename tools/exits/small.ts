@@ -26,7 +26,7 @@ import { fitClassifiers, guessesOf, positionsWhere, type Scores, untrainedScores
 import { BLOCK, type SmallStates, statesOf } from "./small-states.ts";
 import { KINDS } from "./small-texts.ts";
 
-const [folder = join(root, "models/exits-small"), out = join(root, "docs/results/dynamax-small/results.json")] =
+const [folder = join(root, "packages/models/exits-small"), out = join(root, "docs/results/dynamax-small/results.json")] =
   process.argv.slice(2);
 const SEEDS = [1, 2, 3];
 const CLASSIFIERS = ["linear", "ffn", "mamba"] as const;

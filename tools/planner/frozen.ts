@@ -17,7 +17,7 @@ import type { Sample } from "./worlds/world.ts";
 // A published chat model as the frozen executor of a planner from scratch: npx tsx tools/planner/frozen.ts FOLDER
 // It trains a planner on star graphs in words, and projectors on 2,000 further questions, once each; then it measures
 // and writes docs/results/planner/frozen.json. "planner" behind FOLDER trains the planner alone; "ship" puts what is
-// trained into models/planner-words and models/planner-words+smollm2.
+// trained into packages/models/planner-words and packages/models/planner-words+smollm2.
 
 /** The contents of the result's file. */
 export interface FrozenResult {
@@ -68,7 +68,7 @@ async function measure(): Promise<void> {
   await writeJson(path.join(root, "docs", "results", "planner", "frozen.json"), result);
 }
 
-/** Puts planner and projector into `models`; the projector is then for the planner's folder there, which has no run beside it. */
+/** Puts planner and projector into `packages/models`; the projector is then for the planner's folder there, which has no run beside it. */
 async function ship(): Promise<void> {
   const [planner, plan] = [shippedFolder(SHIPPED), path.join(shippedFolder(`${SHIPPED}+${EXECUTOR}`), "plan")];
   for (const made of [planner, plan]) mkdirSync(made, { recursive: true });

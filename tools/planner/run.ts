@@ -11,7 +11,7 @@ import { countdowns } from "./worlds/countdown.ts";
 import { starGraphs } from "./worlds/star-graphs.ts";
 
 // Everything of docs/results/planner: npx tsx tools/planner/run.ts FOLDER [WORLD] [planner|executors]
-// Star graphs are the usual world, and its models go into models/; countdown is the other one.
+// Star graphs are the usual world, and its models go into packages/models; countdown is the other one.
 // A run that was stopped goes on: files that FOLDER has are not made again. "planner" or "executors"
 // trains these alone: on two cores, side by side, before the rest.
 
@@ -36,10 +36,10 @@ function laterPlanner(): TrainInput {
   return { ...options, model: at("planner-first"), optimizer: { ...options.optimizer, lr: LATER_RATE } };
 }
 
-/** Puts a trained model into models/, with its options. */
+/** Puts a trained model into packages/models, with its options. */
 async function ship(role: Role): Promise<void> {
   await shipModel(at(role), `${role}-tiny`);
-  copyFileSync(cardAt(role), path.join(root, "models", `${role}-tiny`, "train.yaml"));
+  copyFileSync(cardAt(role), path.join(root, "packages/models", `${role}-tiny`, "train.yaml"));
 }
 
 mkdirSync(folder, { recursive: true });
@@ -55,7 +55,7 @@ const ships = world === starGraphs;
 if (ships) for (const role of ["planner", "executor"] as const) await ship(role);
 
 /** The folder of a role's model: as it is shipped, in float16, if it is. */
-const modelOf = (role: string): string => (ships ? path.join(root, "models", `${role}-tiny`) : at(role));
+const modelOf = (role: string): string => (ships ? path.join(root, "packages/models", `${role}-tiny`) : at(role));
 const [planner, executor] = [modelOf("planner"), modelOf("executor")];
 
 const projector = (source: string, reader: string): TrainInput => ({
@@ -74,7 +74,7 @@ if (ships) shipProjector();
 await measure(world, { folder, planner, executor });
 
 function shipProjector(): void {
-  const artefact = path.join(root, "models", "planner-tiny+executor-tiny", "plan");
+  const artefact = path.join(root, "packages/models", "planner-tiny+executor-tiny", "plan");
   mkdirSync(artefact, { recursive: true });
   copyFileSync(at("projector-plan", "projector.safetensors"), path.join(artefact, "projector.safetensors"));
   const about = JSON.parse(readFileSync(at("projector-plan", "plan.json"), "utf8"));

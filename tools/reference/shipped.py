@@ -1,6 +1,6 @@
 """Print what transformers and diffusers compute of shipped models, for src/models/shipped-models.test.ts.
 
-    python tools/reference/shipped.py models
+    python tools/reference/shipped.py models packages/models
 
 Needs what tools/reference/unet.py needs.
 """
@@ -89,10 +89,10 @@ def digits(folder: Path) -> list[float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("models", type=Path)
-    models = parser.parse_args().models
+    parser.add_argument("folders", nargs="+", type=Path)
+    folders = parser.parse_args().folders
     with torch.no_grad():
         reference = {"clip-tiny": clip, "executor-tiny": executor, "planner-tiny": planner}
         reference |= {"digits-tiny": digits, "vlm-tiny": vlm}
         for name, compute in reference.items():
-            print(name, compute(models / name))
+            print(name, compute(next(path for folder in folders if (path := folder / name).exists())))

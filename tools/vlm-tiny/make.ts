@@ -1,5 +1,5 @@
 /**
- * Makes vlm-tiny from nothing but packages and clip-tiny: data, three trainings, `models/vlm-tiny` and its figures. Data
+ * Makes vlm-tiny from nothing but packages and clip-tiny: data, three trainings, `packages/models/vlm-tiny` and its figures. Data
  * and trainings that a folder holds already are used or resumed.
  *
  *     npx tsx tools/vlm-tiny/make.ts DIR [--single 1000] [--steps 1500] [--further 1800]
@@ -70,4 +70,4 @@ const more = [
 const optimizer = { ...further.optimizer, lr: 0.0007 };
 const third = { ...further, model: second, data: [...sets, ...more], steps: Number(values.further), optimizer };
 tsx("tools/ship-model.ts", train("further", third), "vlm-tiny");
-tsx("tools/vlm-tiny/measure.ts", "models/vlm-tiny");
+tsx("tools/vlm-tiny/measure.ts", "packages/models/vlm-tiny");

@@ -2,7 +2,7 @@
  * Measures a model that sees on questions about held-out scenes, by kind, with the picture and with a grey one in its
  * place, and adds them to `figures.json` in its folder; `--most` is the number of objects on a scene, at most:
  *
- *     npx tsx tools/vlm-tiny/measure.ts models/vlm-tiny [--limit 300] [--seed 1] [--most 5]
+ *     npx tsx tools/vlm-tiny/measure.ts packages/models/vlm-tiny [--limit 300] [--seed 1] [--most 5]
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -17,7 +17,7 @@ import { type Arm, arms, type Told, type Tuned, tunedFile } from "./tuned-arms.t
 
 const [dir, steps = "1000", questions = "2000"] = process.argv.slice(2);
 if (dir === undefined) throw new Error("expected a folder for data and runs");
-const MODEL = join(root, "models/vlm-tiny");
+const MODEL = join(root, "packages/models/vlm-tiny");
 /** Objects of a scene, at most: those of the model's own figures. */
 const MOST = [1, 5] as const;
 /** The lab's questions by this seed are not those that vlm-tiny's figures stand on. */

@@ -18,7 +18,7 @@ interface Config {
 
 /** The share of visual FLOPs that a recipe saves, as YOPO's paper counts them. */
 function saved({ recipe }: Arm): number {
-  const config: Config = JSON.parse(readFileSync(join(root, "models/vlm-tiny/config.json"), "utf8"));
+  const config: Config = JSON.parse(readFileSync(join(root, "packages/models/vlm-tiny/config.json"), "utf8"));
   const { hidden_size: hidden, intermediate_size: intermediate, num_hidden_layers: layers } = config.text_config;
   const tokens = (config.vision_config.image_size / config.vision_config.patch_size) ** 2;
   const sizes = { tokens, hidden, intermediate, layers };

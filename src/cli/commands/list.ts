@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { MODELS_PACKAGE, modelFolder } from "../../util/model-folders.ts";
 import { aliases, bytesOf, type ListedModel, listModels, resolveModel, shipped } from "../../weights/sources/index.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 
@@ -10,7 +11,8 @@ interface Options {
 interface Listed {
   name: string;
   downloaded: boolean;
-  bytes: number;
+  /** Absent of a model whose package is not installed. */
+  bytes?: number;
   summary?: string;
   licence?: string;
   source?: string;
@@ -56,16 +58,20 @@ const fromAlias = (name: string): Listed => ({
 });
 
 const fromPackage = async (name: string): Promise<Listed> => {
+  if (modelFolder(name) === undefined)
+    return { ...{ name, downloaded: false, source: MODELS_PACKAGE }, ...shipped[name]! };
   const { bytes, source, path } = await resolveModel(name);
   return { ...{ name, downloaded: true, bytes, source, path }, ...shipped[name]! };
 };
 
 const row = ({ name, bytes, downloaded, fault, ...model }: Listed): string[] => [
   name,
-  megabytes(bytes),
+  bytes === undefined ? "" : megabytes(bytes),
   fault === undefined ? (downloaded ? "yes" : "no") : "broken",
   fault ?? what(model),
 ];
 
 const what = ({ summary, licence, source }: Pick<Listed, "summary" | "licence" | "source">): string =>
-  summary === undefined ? (source ?? "") : `${summary} (${licence})`;
+  summary === undefined
+    ? (source ?? "")
+    : `${summary} (${licence}${source === MODELS_PACKAGE ? `, in the package ${source}` : ""})`;

@@ -17,7 +17,7 @@ import { Likelihoods } from "../score/likelihood.ts";
 import { generateAll } from "./batch-generate.ts";
 import { type GenerateInput, type GenerateOptions, generate, generateOptions, type Piece } from "./generate.ts";
 
-const source = fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url));
+const source = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
 
 /** The model with last layers that add nothing to the stream: their exits are always right. */
 async function quietModel(folder: string): Promise<LanguageModel> {

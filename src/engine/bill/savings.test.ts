@@ -23,8 +23,8 @@ const at = (name: string) => path.join(folder, name);
 const GRID = [6, 7] as const;
 
 const sources = {
-  world: "../../../models/expertrag-world",
-  mamba: "../../../models/mamba-tiny",
+  world: "../../../packages/models/expertrag-world",
+  mamba: "../../../packages/models/mamba-tiny",
   tiny: "../../models/fixtures/llama-tiny.gguf",
 };
 type Name = keyof typeof sources;

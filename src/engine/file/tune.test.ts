@@ -11,7 +11,7 @@ import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { chosenBits, keepTuning, tuningOf } from "../../weights/prepared/tuning.ts";
 import { tune, tuneOnce } from "./tune.ts";
 
-const checkpoint = openCheckpoint(fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url)));
+const checkpoint = openCheckpoint(fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url)));
 const own = processorBits();
 const other: CodeBits = own === 4 ? 8 : 4;
 

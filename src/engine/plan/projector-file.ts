@@ -1,8 +1,7 @@
-import { readdirSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
-import { bundledFolders } from "../../util/bundled-folders.ts";
 import { UserError } from "../../util/errors.ts";
+import { bundledFolders, namesIn } from "../../util/model-folders.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/home.ts";
 import { diffusionOptions } from "../diffusion/options.ts";
@@ -46,14 +45,6 @@ export function checkProjector(folder: string, about: ProjectorFile, own: { plan
 /** Folders with a projector: the user's own, then those that the package ships. */
 export function projectorFolders(own = path.join(home(), "plans")): string[] {
   return [...namesIn(own).map((name) => path.join(own, name)), ...bundledFolders("plan", "plan.json")];
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
 }
 
 /** The folder of the projector for two models by their hashes; undefined if none was trained. */

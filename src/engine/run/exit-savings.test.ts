@@ -26,7 +26,7 @@ const [linear, norm, controller, numb, certified, older] = [
 let model: LanguageModel;
 beforeAll(async () => {
   model = await LanguageModel.load(
-    await resolveModel(fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url))),
+    await resolveModel(fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url))),
     "f32",
   );
   await writeBoth(await modelHash(model.source));

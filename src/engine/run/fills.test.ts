@@ -10,7 +10,7 @@ import { LanguageModel } from "../language-model.ts";
 import { begin, leave, stepping, stepRows, watching } from "./exits.testing.ts";
 import { cacheBinding } from "./stack-buffers.ts";
 
-const path = fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url));
+const path = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
 
 let model: LanguageModel;
 beforeAll(async () => {

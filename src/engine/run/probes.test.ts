@@ -25,7 +25,7 @@ import {
 } from "./exits.testing.ts";
 import { Probes } from "./probes.ts";
 
-const path = fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url));
+const path = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
 
 let model: LanguageModel;
 beforeAll(async () => {

@@ -10,7 +10,7 @@ import { begin, countingProbe, GO_ON, leave, run, STOP, stepping, stepRows, wors
 import { HeldBack } from "./held-back.ts";
 import { StackBuffers } from "./stack-buffers.ts";
 
-const path = fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url));
+const path = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
 
 let model: LanguageModel;
 beforeAll(async () => {

@@ -23,7 +23,7 @@ const model = () => openDecoder(openCheckpoint(fixture("mamba2")), path.join(fol
 test("a text that is too short, and a model that attends, are refused with a sentence", async () => {
   const options = lyapunovOptions.parse({});
   const measured = async (name: string) => measureLyapunov(await resolveModel(at(name)), "To be", options);
-  await expect(measured("models/mamba-tiny")).rejects.toThrow(
+  await expect(measured("packages/models/mamba-tiny")).rejects.toThrow(
     "the text is too short for an exponent: it has 5 tokens, expected at least 32",
   );
   await expect(measured("src/models/fixtures/llama-biased")).rejects.toThrow(
@@ -32,7 +32,7 @@ test("a text that is too short, and a model that attends, are refused with a sen
 });
 
 test("the median of an even count of exponents is the mean of the middle two", async () => {
-  const tiny = await resolveModel(at("models/mamba-tiny"));
+  const tiny = await resolveModel(at("packages/models/mamba-tiny"));
   const text = "To be, or not to be: that is the question";
   const { layers } = await measureLyapunov(tiny, text, lyapunovOptions.parse({ tokens: 32 }));
   const decoder = openDecoder(openCheckpoint(tiny.path), path.join(folder, "mamba-tiny"), "f32");

@@ -22,7 +22,7 @@ const named = (name: string) => parseFirst(name)!;
 
 describe("an adapter", () => {
   test("is found by its model's hash, and is no other's", () => {
-    const all = trainedRerankers(models(file));
+    const all = trainedRerankers([models(file)]);
     const { options } = named("m+first");
     expect(trainedFor(hash, options, all)?.folder).toMatch(/m.first$/);
     expect(trainedFor("b".repeat(64), options, all)).toBeUndefined();
@@ -31,7 +31,7 @@ describe("an adapter", () => {
   });
 
   test("gives its windows where none are given", () => {
-    const [trained] = trainedRerankers(models(file));
+    const [trained] = trainedRerankers([models(file)]);
     expect(optionsWith(named("m+first"), trained)).toMatchObject(options);
     expect(optionsWith(named("m+first"), undefined)).toMatchObject({ windowSize: 20, stride: 10 });
     const words = optionsWith(withOptions(named("m+first@maxPassageWords=7"), { rankEnd: 30 }), trained);
@@ -46,7 +46,7 @@ describe("an adapter", () => {
 
 test("a damaged file is one sentence", () => {
   const damaged = models({ ...file, model: { name: "m", sha256: "short" } });
-  expect(() => trainedRerankers(damaged)).toThrow(/first\.json.*expected 64 hexadecimal digits/);
+  expect(() => trainedRerankers([damaged])).toThrow(/first\.json.*expected 64 hexadecimal digits/);
 });
 
 test("SmolLM2's is shipped, with an update of each matrix of its 30 layers", () => {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { z } from "zod";
-import { bundledFolders } from "../../util/bundled-folders.ts";
+import { bundledFolders } from "../../util/model-folders.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { checkFirstOptions, type FirstName, type FirstOptions } from "./options.ts";
 
@@ -27,8 +27,8 @@ export interface Trained extends TrainedFile {
 }
 
 /** The adapters that the package ships. @throws UserError if a file is damaged */
-export const trainedRerankers = (models?: string): Trained[] =>
-  bundledFolders("first", FILE, models).map((folder) => ({
+export const trainedRerankers = (roots?: readonly string[]): Trained[] =>
+  bundledFolders("first", FILE, roots).map((folder) => ({
     folder,
     ...readJson(join(folder, FILE), trainedFile, "a trained reranker"),
   }));

@@ -1,7 +1,7 @@
 import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
 import { bridgeFile, bridgeJson } from "../../engine/regions/bridge-file.ts";
-import { bundledFolders } from "../../util/bundled-folders.ts";
 import { UserError } from "../../util/errors.ts";
+import { bundledFolders } from "../../util/model-folders.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { modelHash } from "../../weights/sources/index.ts";
 import { Recognizer } from "./recognizer.ts";

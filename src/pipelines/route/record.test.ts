@@ -39,7 +39,7 @@ test("is written, found by the models' hashes, and read again", async () => {
     ["energy", "share"],
     ["margin", "crossing"],
   ]);
-  const files = calibrationFiles(home, scratch());
+  const files = calibrationFiles(home, []);
   expect(files).toEqual([file]);
   expect(findCalibration(pair, energy, undefined, files).calibration).toEqual(made());
   // A model's name is the user's; its hash counts.

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
-import { packageRoot } from "../../util/package-root.ts";
+import { bundledJson, jsonFiles } from "../../util/model-folders.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { modelForm } from "../../weights/prepared/quant.ts";
@@ -89,27 +88,11 @@ const samplesOf = ({ scores, unscored, swift, super: strong }: Calibration): Sam
     ...{ score, swift: swift?.[i], super: strong?.[i] },
   }));
 
-const folderOf = (root: string): string => join(root, "models");
-
-/** Files of calibrations: the user's own, then those that the package ships. */
-export function calibrationFiles(own = home(), shipped = folderOf(packageRoot())): string[] {
-  const inFolder = (folder: string) => namesIn(folder).filter((name) => name.endsWith(".json"));
-  const users = inFolder(join(own, "routes")).map((name) => join(own, "routes", name));
-  const pairs = namesIn(shipped).filter((name) => name.includes("+"));
-  const ours = pairs.flatMap((pair) => {
-    const folder = join(shipped, pair, "route");
-    return inFolder(folder).map((name) => join(folder, name));
-  });
-  return [...users, ...ours];
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
-}
+/** Files of calibrations: the user's own, then those that come with a package. */
+export const calibrationFiles = (own = home(), roots?: readonly string[]): string[] => [
+  ...jsonFiles(join(own, "routes")),
+  ...bundledJson("route", roots),
+];
 
 /** The file for a user's calibration of a pair. */
 export function calibrationPath(pair: PairIdentity, own = home()): string {

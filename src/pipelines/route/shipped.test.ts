@@ -1,11 +1,9 @@
-import { join } from "node:path";
 import { expect, test } from "vitest";
-import { packageRoot } from "../../util/package-root.ts";
 import { aliases } from "../../weights/sources/aliases.ts";
 import { calibrationFiles, findCalibration, readCalibrations, thresholdOf } from "./record.ts";
 import { scoreKinds, scoreOptions } from "./scores.ts";
 
-const shipped = calibrationFiles("/nowhere", join(packageRoot(), "models"));
+const shipped = calibrationFiles("/nowhere");
 
 test("the pairs of the aliases are calibrated", () => {
   const pairs = shipped

@@ -17,7 +17,7 @@ const { multipliesBytes } =
 /** Sums of bytes overflow on other processors, whatever the mock says. */
 const exact = test.skipIf(!multipliesBytes());
 
-const folder = fileURLToPath(new URL("../../../models/expertrag-world", import.meta.url));
+const folder = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
 let model: LanguageModel;
 beforeAll(async () => {
   model = await LanguageModel.load(await resolveModel(folder), "f32");

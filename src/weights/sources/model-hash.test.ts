@@ -30,9 +30,9 @@ test("what a loader reads of a folder is hashed, and what people and savings put
 });
 
 test.each(["code-tiny/sec/exits.json", "expertrag-world/expertrag/gates.json"])(
-  "models/%s is of the model in whose folder it lies",
+  "packages/models/%s is of the model in whose folder it lies",
   async (file) => {
-    const models = join(packageRoot(), "models");
+    const models = join(packageRoot(), "packages/models");
     const { model } = JSON.parse(readFileSync(join(models, file), "utf8"));
     const [name] = file.split("/");
     expect(model.sha256).toBe(await modelHash({ name: name!, path: join(models, name!), source: "file", bytes: 0 }));

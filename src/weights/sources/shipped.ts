@@ -1,5 +1,5 @@
-import { join } from "node:path";
-import { packageRoot } from "../../util/package-root.ts";
+import { UserError } from "../../util/errors.ts";
+import { MODELS_PACKAGE, modelFolder } from "../../util/model-folders.ts";
 
 /** A small model that this project trained. */
 export interface ShippedModel {
@@ -8,7 +8,7 @@ export interface ShippedModel {
   readonly licence: string;
 }
 
-/** Models that the package ships, by name; each lies in `models/NAME`, with a card that says how to train it again. */
+/** Small models by name, of this package or of `modicum-models`; each has a card that says how to train it again. */
 export const shipped: Readonly<Record<string, ShippedModel>> = {
   "clip-tiny": {
     summary:
@@ -50,4 +50,11 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
   },
 };
 
-export const shippedFolder = (name: string): string => join(packageRoot(), "models", name);
+/** The folder of a model or pair. @throws UserError if the package that has it is not installed */
+export function shippedFolder(name: string): string {
+  const folder = modelFolder(name);
+  if (folder !== undefined) return folder;
+  throw new UserError(
+    `${name} is in the package ${MODELS_PACKAGE}, which is missing: \`npm install ${MODELS_PACKAGE}\``,
+  );
+}

@@ -1,5 +1,5 @@
 /**
- * Puts a trained world's decoder and its gates into `models/expertrag-world`:
+ * Puts a trained world's decoder and its gates into `packages/models/expertrag-world`:
  * `npx tsx tools/expertrag/closed-world/ship.ts OUT`.
  */
 import { createHash } from "node:crypto";
@@ -14,7 +14,7 @@ import type { Row } from "./answers.ts";
 import { isTest, plainPrompt, readingPrompt, reflectionPrompt } from "./world.ts";
 
 const [out = ""] = process.argv.slice(2);
-const folder = join(root, "models/expertrag-world");
+const folder = join(root, "packages/models/expertrag-world");
 mkdirSync(folder, { recursive: true });
 for (const file of ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "receipt.json"])
   copyFileSync(join(out, "model", file), join(folder, file));

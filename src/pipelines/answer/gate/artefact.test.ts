@@ -26,7 +26,7 @@ async function kept(...gates: CalibratedGate[]): Promise<{ home: string; file: s
 
 test("a gate is found by the model's hash, whatever the model is called", async () => {
   const { home } = await kept(gate, { ...gate, method: "margin", threshold: 0.2 }, { ...gate, threshold: 1.25 });
-  const files = gateFiles(home, "/nowhere");
+  const files = gateFiles(home, []);
   const renamed = { ...binding, model: { ...binding.model, name: "./copy.gguf" } };
   expect(findGate(renamed, "margin", undefined, files)?.gate.threshold).toBe(0.2);
   // A second calibration of a method replaces the first.
@@ -44,7 +44,7 @@ test("another model, form, recipe or template has no gate, and a named file is r
     { model, template: "e".repeat(64) },
   ];
   for (const other of others) {
-    expect(findGate(other, undefined, undefined, gateFiles(home, "/nowhere"))).toBeUndefined();
+    expect(findGate(other, undefined, undefined, gateFiles(home, []))).toBeUndefined();
     expect(() => findGate(other, undefined, file)).toThrow(/was made for (smollm2 \(aaaa.*, and the|another prompt)/);
   }
 });

@@ -1,8 +1,7 @@
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
-import { packageRoot } from "../../../util/package-root.ts";
+import { bundledJson, jsonFiles } from "../../../util/model-folders.ts";
 import { keepJson } from "../../../util/write-whole.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { home } from "../../../weights/sources/home.ts";
@@ -48,25 +47,11 @@ export type GateBinding = Pick<GateFile, "model" | "template">;
 const key = ({ model: { sha256, name, recipe, quant }, template }: GateBinding): string =>
   JSON.stringify([sha256 ?? name, recipe, quant, template]);
 
-/** Files of gates: the user's own, then those that the package ships. */
-export function gateFiles(own = home(), shipped = join(packageRoot(), "models")): string[] {
-  const inFolder = (folder: string) =>
-    namesIn(folder)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => join(folder, name));
-  return [
-    ...inFolder(join(own, "gates")),
-    ...namesIn(shipped).flatMap((model) => inFolder(join(shipped, model, "expertrag"))),
-  ];
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder).sort();
-  } catch {
-    return [];
-  }
-}
+/** Files of gates: the user's own, then those that come with a package. */
+export const gateFiles = (own = home(), roots?: readonly string[]): string[] => [
+  ...jsonFiles(join(own, "gates")),
+  ...bundledJson("expertrag", roots),
+];
 
 /** The file for a user's gates of a model. */
 export const gatePath = ({ model, template }: GateBinding, own = home()): string =>

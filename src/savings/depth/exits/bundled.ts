@@ -1,4 +1,4 @@
-import { bundledFolders } from "../../../util/bundled-folders.ts";
+import { bundledFolders } from "../../../util/model-folders.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { type ExitsFile, exitsFile, exitsJson } from "./artefact.ts";
 
@@ -6,7 +6,7 @@ import { type ExitsFile, exitsFile, exitsJson } from "./artefact.ts";
  * The folder of the exits that the package ships for a saving and the model with this hash; undefined if there are none.
  * @throws UserError if a file is damaged
  */
-export const bundledExits = (saving: ExitsFile["saving"], sha256: string, models?: string): string | undefined =>
-  bundledFolders(saving, "exits.json", models).find(
+export const bundledExits = (saving: ExitsFile["saving"], sha256: string): string | undefined =>
+  bundledFolders(saving, "exits.json").find(
     (folder) => readJson(exitsJson(folder), exitsFile, "exits").model.sha256 === sha256,
   );

@@ -1,6 +1,6 @@
 /** The exits that the package ships say in which form their model ran, and a model in another form is told. */
 import { expect, test } from "vitest";
-import { bundledFolders } from "../../../util/bundled-folders.ts";
+import { bundledFolders } from "../../../util/model-folders.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import type { ModelForm } from "../../../weights/prepared/quant.ts";
 import { exitsFile, exitsJson } from "./artefact.ts";

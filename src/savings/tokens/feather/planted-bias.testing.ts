@@ -14,7 +14,7 @@ import { traceQuery, traceScores } from "../last-query.ts";
 import { meanKeptRow } from "./bias.ts";
 
 /** A decoder of 5 heads of 32; none of its weights is used. */
-const file = fileURLToPath(new URL("../../../../models/exits-small/model.safetensors", import.meta.url));
+const file = fileURLToPath(new URL("../../../../packages/models/exits-small/model.safetensors", import.meta.url));
 const [SIDE, TRIALS, KEPT] = [12, 20, 0.25];
 export const CELLS = SIDE * SIDE;
 /** Positions from the last cell to the query. */

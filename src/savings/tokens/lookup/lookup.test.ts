@@ -11,7 +11,7 @@ import type { SavingHost } from "../../seams.ts";
 import { lookup } from "./lookup.ts";
 import { Seen } from "./seen.ts";
 
-const folder = fileURLToPath(new URL("../../../../models/expertrag-world", import.meta.url));
+const folder = fileURLToPath(new URL("../../../../packages/models/expertrag-world", import.meta.url));
 let model: LanguageModel;
 beforeAll(async () => {
   model = await LanguageModel.load(await resolveModel(folder), "f32");
