@@ -4,10 +4,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { load, type Model } from "../index.ts";
+import { type ChatMessage, load, type Model } from "../index.ts";
 import { type Certificate, certificateFile, keepCertificate, switchFile } from "../savings/auto/certificate.ts";
 import { certificateOf } from "../savings/auto/fixture.testing.ts";
-import { TINY } from "../serve/serve.testing.ts";
+import { parseRecipe } from "../savings/recipe.ts";
+import { TINY, tinyWithTemplate } from "../serve/serve.testing.ts";
 import { adapterHash } from "../weights/adapter/record.ts";
 import { modelHash, resolveModel } from "../weights/sources/index.ts";
 
@@ -59,6 +60,63 @@ test("a budget chooses within the ladder, and the receipt says whether it was me
   expect((await ask({ budget: { flops: 1 } })).receipt).toMatchObject({
     ...{ recipe: [EXIT], budget: { met: false }, guarantee: { certificate: "mine" } },
   });
+});
+
+test("a conversation keeps the recipe whose prefix is cached, though another is cheaper from the start", async () => {
+  const file = path.join(folder, "chat.gguf");
+  writeFileSync(file, tinyWithTemplate("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"));
+  using chat = await load(file);
+  const sparse = "xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse=8";
+  const price = (fixed: number, each: number) => ({ fixed, new: each, attended: 0, answer: 0 });
+  const flops = price(0, 1);
+  const recipes = {
+    dense: { loss: 0, ms: price(120, 1), flops },
+    [sparse]: { loss: 0.01, ms: price(0, 3), flops },
+  };
+  const ladder: Certificate["ladder"] = [{ tokens: [0, 10_000], rungs: [sparse, "dense"] }];
+  const hash = await modelHash(await resolveModel(file));
+  await keep("chat", { model: hash, prompt: "chat", lengths: [1, 10_000], ladder, recipes });
+  const say = (messages: readonly ChatMessage[]) =>
+    chat.complete(messages, { maxTokens: 4, save: ["auto:chat"], budget: { ms: 1 } });
+
+  const first: ChatMessage[] = [{ role: "user", content: "once upon a time there was a house" }];
+  const { text, receipt: begun } = await say(first);
+  expect(begun).toMatchObject({ recipe: [sparse], tokens: { cached: 0 } });
+  expect(begun.budget!.predicted.ms).toBe(3 * begun.tokens.prompt);
+
+  const second: ChatMessage[] = [
+    ...first,
+    { role: "assistant", content: text },
+    { role: "user", content: "and who lived in it, by the river and the tree" },
+  ];
+  const { receipt: going } = await say(second);
+  const { prompt, cached } = going.tokens;
+  expect(going.recipe).toEqual([sparse]);
+  expect(cached).toBeGreaterThanOrEqual(begun.tokens.prompt - 1);
+  expect(going.budget!.predicted.ms).toBe(3 * (prompt - cached));
+
+  // The same turn with nothing cached.
+  chat.language.engine.forget();
+  const { receipt: cold } = await say(second);
+  expect(cold).toMatchObject({ recipe: [], tokens: { cached: 0 }, budget: { predicted: { ms: 120 + prompt } } });
+  // Dense's prefix is as good as its own now, and sparse's is gone.
+  expect((await say(second)).receipt).toMatchObject({ recipe: [], budget: { predicted: { ms: 121 } } });
+});
+
+test("looking a price up neither copies nor touches the cache", async () => {
+  const { slots } = model.language.engine;
+  await ask();
+  using lease = await model.language.use(parseRecipe(["auto:mine"]));
+  const state = () =>
+    slots.batches.flatMap((batch) =>
+      batch.slots.map(({ used, busy, tokens, bytes }) => [used, busy, [...tokens], bytes]),
+    );
+  const before = state();
+  const prompt = model.language.encode(PROMPT);
+  const cached = vi.fn((key: string | undefined) => slots.reusable(prompt, key));
+  lease.plan(prompt.length, [], { form: "raw", sampling: {}, constrained: false, maxTokens: 4, cached });
+  expect(cached.mock.results.map(({ value }) => value)).toContain(prompt.length - 1);
+  expect(state()).toEqual(before);
 });
 
 test("a budget without a certificate, and a certificate beside a saving, are refused", async () => {

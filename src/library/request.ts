@@ -5,7 +5,7 @@ import { grammarOf } from "../engine/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
 import { effectiveSampling } from "../engine/sampling/defaults.ts";
 import { samplingOptions } from "../engine/sampling/options.ts";
-import type { Request } from "../engine/schedule/ticket.ts";
+import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { type Calling, callingOf } from "../engine/tools/calling.ts";
 import { blind, encodeWithPlaces, seenPrompt } from "../engine/vision/seen-prompt.ts";
@@ -65,6 +65,10 @@ export async function requestOf(
     sampling: effectiveSampling(options),
     constrained: calling.tools.length > 0 || grammar !== undefined,
     ...{ adapter: adapter ?? model.adapterHash, maxTokens: options.maxTokens, budget },
+    cached: (key: string | undefined) =>
+      generative.kind === "decoder" && mayReuse(options)
+        ? (engine ?? generative.engine).slots.reusable(seen.prompt, key)
+        : 0,
     conversation: () => conversationOf(prompt),
   };
   return { ...seen, options, engine, time, facts };

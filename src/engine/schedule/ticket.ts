@@ -34,6 +34,10 @@ export interface CustomJob extends Terms {
   begin(time: Stopwatch): Work;
 }
 
+/** False for a prompt that is scored, or that is to run whole: it takes nothing from a cache. */
+export const mayReuse = ({ promptLogprobs, cachePrompt }: GenerateOptions): boolean =>
+  promptLogprobs === undefined && cachePrompt !== false;
+
 /** A job in the scheduler: its place in the order, the stream of its answer, and its sequence once it has a row. */
 export class Ticket {
   readonly stream: ReadableStream<Piece>;
@@ -73,11 +77,9 @@ export class Ticket {
     return "options" in this.job && this.job.plan ? this.job.plan.state.prompt : "";
   }
 
-  /** Tokens that a cache may supply: none of a prompt that is scored, or that is to run whole. */
+  /** Tokens that a cache may supply. */
   get reuses(): readonly number[] {
-    if (!("options" in this.job)) return this.job.prompt;
-    const { promptLogprobs, cachePrompt } = this.job.options;
-    return promptLogprobs !== undefined || cachePrompt === false ? [] : this.job.prompt;
+    return "options" in this.job && !mayReuse(this.job.options) ? [] : this.job.prompt;
   }
 
   /** Why it is to stop: its signal's reason, or that its reader left. */

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
-import type { PlanRequest } from "../plan.ts";
+import type { Plan, PlanRequest } from "../plan.ts";
 import { densePlan, planOf } from "../plan.ts";
 import { preparedSavings } from "../prepared.ts";
 import type { Recipe } from "../recipe.ts";
@@ -9,7 +9,7 @@ import type { PreparedSaving, Saving } from "../saving.ts";
 import type { SavingHost } from "../seams.ts";
 import { auditedRisk } from "./audit-state.ts";
 import { type Certificate, readCertificate, switchFile } from "./certificate.ts";
-import { type Chosen, choose } from "./choose.ts";
+import { type Chosen, choose, costs } from "./choose.ts";
 import type { Choice } from "./guarantee.ts";
 import { recipesOf } from "./ladder.ts";
 
@@ -67,11 +67,16 @@ interface Ready {
 }
 
 function partOf({ name, certificate, variants, strict }: Ready, request: PlanRequest) {
+  const planUnder = (recipe: string): Plan => {
+    const parts = variants.get(recipe)!.flatMap((saving) => saving.plan(request) ?? []);
+    return parts.length > 0 ? planOf(parts) : densePlan;
+  };
+  // Each recipe finds what earlier requests left under its own key, so a conversation stays where its prefix is.
+  const cachedUnder = (recipe: string): number => request.facts?.cached?.(planUnder(recipe).state.prompt) ?? 0;
   const chosen: Chosen = existsSync(switchFile(name))
-    ? { ...choose(name, certificate, { ...request, facts: undefined }), reason: "off" }
-    : choose(name, certificate, request, strict);
-  const parts = variants.get(chosen.recipe)!.flatMap((saving) => saving.plan(request) ?? []);
-  const plan = parts.length > 0 ? planOf(parts) : densePlan;
+    ? { recipe: "dense", cost: costs(certificate, "dense", request, cachedUnder("dense")), reason: "off" }
+    : choose(name, certificate, request, strict, cachedUnder);
+  const plan = planUnder(chosen.recipe);
   return { ...plan, choice: choiceOf(name, certificate, chosen, request) };
 }
 

@@ -26,6 +26,23 @@ test("under a budget, the recipe of least loss that fits; if none does, the chea
   expect(chosen(200, { budget: { ms: 1 } }).recipe).toBe("dense");
 });
 
+test("what a recipe finds cached makes it cheaper, so that a conversation stays where its prefix is", () => {
+  const attended = { fixed: 5, new: 1, attended: 0.1, answer: 1 };
+  const free = { fixed: 0, new: 0, attended: 0, answer: 0 };
+  const recipes = {
+    dense: { loss: 0, ms: { fixed: 90, new: 1, attended: 0, answer: 1 }, flops: free },
+    "lookup:most=8": { loss: 0.01, ms: attended, flops: free },
+  };
+  const ladder = certificate.ladder.map((rungs) => ({ ...rungs, rungs: ["lookup:most=8", "dense"] }));
+  const both = { ...certificate, ladder, recipes };
+  const under = (cached: Readonly<Record<string, number>>) =>
+    choose("mine", both, asking(60), true, (recipe) => cached[recipe] ?? 0);
+  expect(under({})).toMatchObject({ recipe: "dense", cost: { ms: 170 } });
+  // 20 tokens are new, and each reads the 40 before it.
+  expect(under({ "lookup:most=8": 40 })).toMatchObject({ recipe: "lookup:most=8", cost: { ms: 5 + 20 + 100 + 20 } });
+  expect(under({ "lookup:most=8": 40, dense: 30 })).toMatchObject({ recipe: "dense", cost: { ms: 140 } });
+});
+
 test.each([
   ["length", asking(9)],
   ["length", asking(501)],

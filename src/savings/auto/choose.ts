@@ -10,14 +10,23 @@ export type Chosen = { readonly recipe: string; readonly cost: Cost } & (
   | { readonly reason: Unguaranteed }
 );
 
+/** The number of a prompt's tokens that a recipe finds cached. */
+type CachedUnder = (recipe: string) => number;
+
 /**
  * The recipe of a request under a certificate: the cheapest that its ladder allows at this length or, under a budget, the one of
  * least loss that fits, else the cheapest. Outside of what was tested, dense.
  * @throws UserError if prompts are read or answers drawn in another way than those of the test, unless not `strict`
  */
-export function choose(name: string, certificate: Certificate, request: PlanRequest, strict = true): Chosen {
+export function choose(
+  name: string,
+  certificate: Certificate,
+  request: PlanRequest,
+  strict = true,
+  cachedUnder: CachedUnder = () => 0,
+): Chosen {
   const { facts } = request;
-  const costOf = (recipe: string): Cost => costs(certificate, recipe, request);
+  const costOf = (recipe: string): Cost => costs(certificate, recipe, request, cachedUnder(recipe));
   if (facts === undefined) return { recipe: "dense", cost: costOf("dense"), reason: "scored" };
   const difference = differenceOf(certificate, facts);
   if (difference !== undefined && strict)
@@ -38,15 +47,23 @@ export function choose(name: string, certificate: Certificate, request: PlanRequ
 const fits = ({ ms, flops }: Cost, budget: Budget): boolean =>
   ms <= (budget.ms ?? Number.POSITIVE_INFINITY) && flops <= (budget.flops ?? Number.POSITIVE_INFINITY);
 
-function costs({ recipes, answer }: Certificate, recipe: string, { prompt, facts }: PlanRequest): Cost {
+/** What a request should cost under a recipe that finds `cached` of its tokens; its answer is taken to be as long as most were. */
+export function costs(
+  { recipes, answer }: Certificate,
+  recipe: string,
+  { prompt, facts }: PlanRequest,
+  cached: number,
+): Cost {
   const { ms, flops } = recipes[recipe]!;
   const length = Math.min(answer, facts?.maxTokens ?? answer);
-  return { ms: priceAt(ms, prompt, length), flops: priceAt(flops, prompt, length) };
+  return { ms: priceAt(ms, prompt, length, cached), flops: priceAt(flops, prompt, length, cached) };
 }
 
-/** The price of a request with `prompt` tokens, none of them cached, and `answered` ones. */
-export const priceAt = (price: Price, prompt: number, answered: number): number =>
-  price.fixed + price.new * prompt + (price.attended * prompt * prompt) / 2 + price.answer * answered;
+/** The price of a request with `prompt` tokens, `cached` of them in the cache, and `answered` ones. */
+export function priceAt(price: Price, prompt: number, answered: number, cached = 0): number {
+  const fresh = prompt - cached;
+  return price.fixed + price.new * fresh + price.attended * fresh * (cached + fresh / 2) + price.answer * answered;
+}
 
 /** Why the test says nothing of a request, if it does not. */
 function outside(

@@ -47,6 +47,8 @@ export interface RequestFacts {
   /** The name of an adapter that the request chooses, or the SHA-256 of the one that the model was loaded with. */
   readonly adapter?: string | undefined;
   readonly maxTokens: number;
+  /** Counts the prompt's tokens that a plan finds cached, by the key of its prompt's state, and leaves the cache as it is. */
+  readonly cached?: ((key: string | undefined) => number) | undefined;
   /** Equal for the turns of one conversation, for an audit, which draws each once. */
   readonly conversation?: (() => string) | undefined;
   readonly budget?: Budget | undefined;
