@@ -5,7 +5,7 @@ import type { Scheduler } from "../engine/schedule/scheduler.ts";
 import type { CustomJob } from "../engine/schedule/ticket.ts";
 import type { TokenScore } from "../engine/score/likelihood.ts";
 import { scoreContinuations } from "../engine/score/score.ts";
-import { type AuditState, keepAudit } from "../savings/auto/audit-state.ts";
+import { type AuditState, keepAudit, requireIssued } from "../savings/auto/audit-state.ts";
 import { mean } from "../util/mean.ts";
 
 /** Answers that wait for their replay at most; while so many wait, no further one is drawn. */
@@ -16,6 +16,8 @@ const REMEMBERED = 10_000;
 /** An answer that was given under a certificate. */
 export interface Audited {
   readonly certificate: string;
+  /** SHA-256 of the certificate that it was given under: another of the name knows nothing of it. */
+  readonly sha256: string;
   readonly model: string;
   readonly prompt: readonly number[];
   readonly answer: readonly number[];
@@ -78,14 +80,17 @@ export class Auditor {
     return this.#last;
   }
 
-  async #replay({ certificate, model, ...answered }: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
-    const scored = await scoresOf(answered, engine, scheduler).catch(() => undefined);
-    this.#waiting--;
+  async #replay(audited: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
+    const { certificate, sha256, model, ...answered } = audited;
     try {
-      const outcome = await keepAudit(certificate, scored && lossOf(scored.found[0]![0]!));
+      requireIssued(certificate, sha256);
+      const scored = await scoresOf(answered, engine, scheduler).catch(() => undefined);
+      const outcome = await keepAudit(certificate, sha256, scored && lossOf(scored.found[0]![0]!));
       this.options.onAudit?.({ certificate, model, ...outcome, usage: scored?.usage });
     } catch (error) {
       this.options.onFault?.(certificate, String(error instanceof Error ? error.message : error));
+    } finally {
+      this.#waiting--;
     }
   }
 }

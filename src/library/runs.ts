@@ -117,15 +117,15 @@ export class Runs {
 
   /** The audit of an answer that is about to be given, if it was drawn. */
   #drawn({ prompt, facts, engine }: Request, plan: Plan | undefined, { audit }: AnswerTerms): AnswerAudit | undefined {
-    const { guarantee, auditable } = plan?.choice ?? {};
+    const { guarantee, audited } = plan?.choice ?? {};
     const certificate = guarantee?.certificate;
     const [auditor, scheduler] = [this.#auditor, this.#scheduler];
     if (certificate === undefined || audit === false || !auditor || !scheduler) return undefined;
-    if (!auditable) return void auditor.passes(certificate);
+    if (audited === undefined) return void auditor.passes(certificate);
     if (!auditor.draws(facts?.conversation?.() ?? "")) return undefined;
     return new AnswerAudit((answer) =>
       auditor.replay(
-        { certificate, model: this.source.name, prompt, answer },
+        { certificate, sha256: audited, model: this.source.name, prompt, answer },
         engine ?? this.model.language.engine,
         scheduler,
       ),

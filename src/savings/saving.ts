@@ -70,6 +70,8 @@ export interface Saving<O = unknown> {
 export interface PreparedSaving extends Disposable {
   /** The recipes that it chooses among, if it does: each one's programs are compiled. */
   readonly variants?: readonly (readonly PreparedSaving[])[];
+  /** False once a file that it was prepared from has changed: it is then prepared again. Absent: it never is. */
+  current?(): boolean;
   /** The saving's part of a request's plan; undefined if it does not act on this request. */
   plan(request: PlanRequest): PlanPart | undefined;
 }

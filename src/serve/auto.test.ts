@@ -1,9 +1,9 @@
 /** Certificates over HTTP: named by a request, and as a server's default. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { keepCertificate, switchCertificate } from "../savings/auto/certificate.ts";
+import { certificateFile, keepCertificate, switchCertificate } from "../savings/auto/certificate.ts";
 import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { registerRecipe } from "../savings/registered.ts";
 import { modelHash, resolveModel } from "../weights/sources/index.ts";
@@ -34,6 +34,7 @@ const PROMPT = "once upon a time there was a house";
 const complete = (to: Testing, fields: object) =>
   post(to, "/v1/completions", { model: "tiny", prompt: PROMPT, max_tokens: 4, temperature: 0, ...fields });
 const receipt = async (to: Testing, fields: object) => (await jsonOf(complete(to, fields))).receipt;
+const message = (line: string): string => JSON.parse(line).msg;
 const guarantee = { risk: 0.05, confidence: 0.95, loss: "agreement", certificate: "mine" };
 
 test.each([{ savings: ["auto:mine"] }, { model: "tiny@mine" }])("%j runs under the certificate", async (fields) => {
@@ -74,6 +75,48 @@ test("a certificate that is switched off leaves requests dense, at once, until i
   expect(await receipt(usual, {})).toMatchObject({ recipe: [], guarantee: null, unguaranteed: "off" });
   await switchCertificate("mine", true);
   expect(await receipt(usual, {})).toMatchObject({ recipe: [EXIT], guarantee });
+});
+
+test("a running server logs that a certificate was switched off, or on, when it first sees it", async () => {
+  const lines = () => named.logged.filter((line) => line.includes("auto:mine is "));
+  const before = lines().length;
+  const ask = () => receipt(named, { savings: ["auto:mine"] });
+  await ask();
+  expect(lines()).toHaveLength(before);
+  await switchCertificate("mine", false);
+  await Promise.all([ask(), ask()]);
+  expect(lines().slice(before).map(message)).toEqual(["auto:mine is off: its requests run dense"]);
+  await switchCertificate("mine", true);
+  await ask();
+  await ask();
+  expect(
+    lines()
+      .slice(before + 1)
+      .map(message),
+  ).toEqual(["auto:mine is on again"]);
+});
+
+test("a running server uses a new certificate of the same name from the next request on, and refuses a changed one", async () => {
+  const model = await modelHash(await resolveModel(TINY[0]!.slice("tiny=".length)));
+  const other = "exit:layer=1,fill=copy-hidden";
+  await keepCertificate("renewed", certificateOf(EXIT, { model }));
+  const ask = () => complete(named, { savings: ["auto:renewed"] });
+  expect(await jsonOf(ask())).toMatchObject({ receipt: { recipe: [EXIT], guarantee: { risk: 0.05 } } });
+  await switchCertificate("renewed", false);
+  await keepCertificate("renewed", certificateOf(other, { model, risk: 0.1 }));
+  expect(await jsonOf(ask())).toMatchObject({ receipt: { recipe: [other], guarantee: { risk: 0.1 } } });
+
+  const text = readFileSync(certificateFile("renewed"), "utf8");
+  writeFileSync(certificateFile("renewed"), text.replace('"risk": 0.1', '"risk": 0.01'));
+  const refused = await ask();
+  expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
+    400,
+    "auto:renewed: the certificate was changed after it was issued: its hash is another; tune again",
+  ]);
+  writeFileSync(certificateFile("renewed"), text);
+  expect((await ask()).status).toBe(200);
+  rmSync(certificateFile("renewed"));
+  expect((await jsonOf(ask())).error.message).toContain("auto:renewed: there is no certificate of that name");
 });
 
 test("a default that does not serve the models is refused before the server listens", async () => {

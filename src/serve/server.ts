@@ -110,7 +110,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     started: new Date(),
   };
   const audits = new Audits(options.audit ?? 0, ledger, log);
-  const onNotice = (notice: string) => log.warn({ notice }, "loading");
+  const onNotice = (notice: string) => log.warn(notice);
   const pool = new Pool(
     memory,
     { scheduling: options.scheduling, auditor: audits.auditor, onNotice },

@@ -36,12 +36,15 @@ export class Recipes implements Disposable {
   async use(written: Recipe): Promise<Lease> {
     const recipe = await withPresets(written, this.host);
     const key = JSON.stringify(recipe.map(({ text }) => text));
+    const held = this.#ready.get(key);
+    if (held && !isCurrent(held)) this.#retire(key, held);
     const entry = this.#ready.get(key) ?? { recipe, users: 0, savings: this.#savings(recipe) };
     this.#ready.delete(key);
     this.#ready.set(key, entry);
     entry.users++;
     try {
       const savings = await entry.savings;
+      entry.prepared = savings;
       const variants = savings.flatMap(({ variants = [] }) => variants);
       for (const each of [savings, ...variants]) await this.prepare(planFor(each, LARGEST));
       this.#letGo();
@@ -64,7 +67,15 @@ export class Recipes implements Disposable {
 
   #release(entry: Entry): void {
     entry.users--;
+    if (entry.retired && entry.users === 0) free(entry);
     this.#letGo();
+  }
+
+  /** Further calls prepare it anew; those that use it go on with it. */
+  #retire(key: string, entry: Entry): void {
+    this.#ready.delete(key);
+    entry.retired = true;
+    if (entry.users === 0) free(entry);
   }
 
   #letGo(): void {
@@ -84,8 +95,15 @@ export class Recipes implements Disposable {
 interface Entry {
   readonly recipe: Recipe;
   readonly savings: Promise<PreparedSaving[]>;
+  /** Once they are. */
+  prepared?: readonly PreparedSaving[];
   users: number;
+  /** True once another entry has its place. */
+  retired?: true;
 }
+
+/** False if a file behind a recipe has changed since it was prepared. */
+const isCurrent = ({ prepared = [] }: Entry): boolean => prepared.every((saving) => saving.current?.() ?? true);
 
 /** A recipe that failed to load has nothing to free. */
 function free({ savings }: Entry): void {

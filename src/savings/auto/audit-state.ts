@@ -71,12 +71,24 @@ export async function switchOn(name: string): Promise<void> {
 
 const TYPE: LossType = "unit";
 
+/** The certificate that an answer was given under, by its SHA-256. @throws UserError if the name has another one now */
+export function requireIssued(name: string, sha256: string): Certificate {
+  const certificate = readCertificate(name);
+  if (certificateHash(certificate) === sha256) return certificate;
+  throw new UserError(`auto:${name}: the certificate was replaced before an answer under it was audited`);
+}
+
 /**
  * Bets one more loss, undefined if the answer could not be replayed, and writes the state before anything follows from it.
  * @returns true if the certificate was switched off by it
+ * @throws UserError if the name has another certificate now
  */
-export async function keepAudit(name: string, loss: number | undefined): Promise<{ state: AuditState; off: boolean }> {
-  const certificate = readCertificate(name);
+export async function keepAudit(
+  name: string,
+  sha256: string,
+  loss: number | undefined,
+): Promise<{ state: AuditState; off: boolean }> {
+  const certificate = requireIssued(name, sha256);
   const before = auditState(name);
   const risk = auditedRisk(certificate)!;
   const after = bet(before, loss ?? risk, TYPE, risk);

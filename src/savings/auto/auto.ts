@@ -8,7 +8,7 @@ import type { Recipe } from "../recipe.ts";
 import type { PreparedSaving, Saving } from "../saving.ts";
 import type { SavingHost } from "../seams.ts";
 import { auditedRisk } from "./audit-state.ts";
-import { type Certificate, readCertificate, switchFile } from "./certificate.ts";
+import { type Certificate, certificateHash, certificateStamp, readCertificate, switchFile } from "./certificate.ts";
 import { type Chosen, choose, costs } from "./choose.ts";
 import type { Choice } from "./guarantee.ts";
 import { recipesOf } from "./ladder.ts";
@@ -39,6 +39,7 @@ export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<A
     await requireModel(name, readCertificate(name), host);
   },
   async prepare({ name, else: other }, host) {
+    const stamp = certificateStamp(name);
     const certificate = readCertificate(name);
     await requireModel(name, certificate, host);
     const variants = new Map<string, readonly PreparedSaving[]>([["dense", []]]);
@@ -50,9 +51,13 @@ export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<A
       free();
       throw error;
     }
+    const isOff = watchedSwitch(name, host.onNotice);
+    const audited = auditedRisk(certificate) === undefined ? undefined : certificateHash(certificate);
+    const ready = { name, certificate, audited, variants, strict: other === undefined };
     return {
       variants: [...variants.values()],
-      plan: (request) => partOf({ name, certificate, variants, strict: other === undefined }, request),
+      current: () => certificateStamp(name) === stamp,
+      plan: (request) => partOf(ready, request, isOff()),
       [Symbol.dispose]: free,
     };
   },
@@ -61,31 +66,45 @@ export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<A
 interface Ready {
   readonly name: string;
   readonly certificate: Certificate;
+  /** Its SHA-256, if an audit can bet against it. */
+  readonly audited: string | undefined;
   /** Its recipes by their texts. */
   readonly variants: ReadonlyMap<string, readonly PreparedSaving[]>;
   readonly strict: boolean;
 }
 
-function partOf({ name, certificate, variants, strict }: Ready, request: PlanRequest) {
+/** Looks at a certificate's switch, and tells of each change that it sees. */
+function watchedSwitch(name: string, onNotice: SavingHost["onNotice"]): () => boolean {
+  let off = false;
+  return () => {
+    const before = off;
+    off = existsSync(switchFile(name));
+    if (off !== before) onNotice?.(`auto:${name} is ${off ? "off: its requests run dense" : "on again"}`);
+    return off;
+  };
+}
+
+function partOf(ready: Ready, request: PlanRequest, off: boolean) {
+  const { name, certificate, variants, strict } = ready;
   const planUnder = (recipe: string): Plan => {
     const parts = variants.get(recipe)!.flatMap((saving) => saving.plan(request) ?? []);
     return parts.length > 0 ? planOf(parts) : densePlan;
   };
   // Each recipe finds what earlier requests left under its own key, so a conversation stays where its prefix is.
   const cachedUnder = (recipe: string): number => request.facts?.cached?.(planUnder(recipe).state.prompt) ?? 0;
-  const chosen: Chosen = existsSync(switchFile(name))
+  const chosen: Chosen = off
     ? { recipe: "dense", cost: costs(certificate, "dense", request, cachedUnder("dense")), reason: "off" }
     : choose(name, certificate, request, strict, cachedUnder);
   const plan = planUnder(chosen.recipe);
-  return { ...plan, choice: choiceOf(name, certificate, chosen, request) };
+  return { ...plan, choice: choiceOf(ready, chosen, request) };
 }
 
-function choiceOf(name: string, certificate: Certificate, chosen: Chosen, { facts }: PlanRequest): Choice {
+function choiceOf({ name, certificate, audited }: Ready, chosen: Chosen, { facts }: PlanRequest): Choice {
   const { risk, confidence, loss } = certificate;
   const { recipe, reason, cost } = chosen;
   return {
     recipe: recipe === "dense" ? [] : recipe.split(" "),
-    auditable: auditedRisk(certificate) !== undefined,
+    ...(audited !== undefined && { audited }),
     ...(reason === undefined
       ? { guarantee: { risk, confidence, loss, certificate: name } }
       : { guarantee: null, reason }),

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, rmSync } from "node:fs";
+import { existsSync, rmSync, statSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
@@ -88,9 +88,17 @@ export async function switchCertificate(name: string, on: boolean): Promise<void
 export const certificateHash = (certificate: Certificate): string =>
   createHash("sha256").update(JSON.stringify(certificate)).digest("hex");
 
-/** Writes a certificate with its hash. @throws UserError if the disk refuses it */
-export const keepCertificate = (name: string, certificate: Certificate): Promise<void> =>
-  keepJson(certificateFile(name), { certificate, sha256: certificateHash(certificateSchema.parse(certificate)) });
+/** Writes a certificate with its hash; it is on, whatever became of an earlier one of the name. @throws UserError if the disk refuses it */
+export async function keepCertificate(name: string, certificate: Certificate): Promise<void> {
+  await keepJson(certificateFile(name), { certificate, sha256: certificateHash(certificateSchema.parse(certificate)) });
+  rmSync(switchFile(name), { force: true });
+}
+
+/** Changes whenever the certificate's file does; undefined if there is none. */
+export function certificateStamp(name: string): string | undefined {
+  const stat = statSync(certificateFile(name), { throwIfNoEntry: false, bigint: true });
+  return stat && `${stat.mtimeNs} ${stat.ino} ${stat.size}`;
+}
 
 /** @throws UserError if there is none of that name, or it was changed by hand */
 export function readCertificate(name: string): Certificate {
@@ -99,5 +107,8 @@ export function readCertificate(name: string): Certificate {
     throw new UserError(`auto:${name}: there is no certificate of that name; \`lab tune --name ${name}\` makes one`, 2);
   const { certificate, sha256 } = readJson(file, stored, "a certificate");
   if (certificateHash(certificate) === sha256) return certificate;
-  throw new UserError(`${file} was changed after it was issued: its hash is not the one beside it; tune again`);
+  throw new UserError(
+    `auto:${name}: the certificate was changed after it was issued: its hash is another; tune again`,
+    2,
+  );
 }

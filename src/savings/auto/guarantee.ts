@@ -65,8 +65,8 @@ export interface Choice {
   /** Its savings with every option; empty for dense. */
   readonly recipe: readonly string[];
   readonly guarantee: Guarantee | null;
-  /** False if no audit can bet against the certificate. */
-  readonly auditable: boolean;
+  /** SHA-256 of the certificate; absent if no audit can bet against it. */
+  readonly audited?: string;
   readonly reason?: Unguaranteed;
   readonly budget?: { readonly asked: Budget; readonly predicted: Cost };
 }
