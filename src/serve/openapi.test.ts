@@ -7,6 +7,7 @@ interface Schema {
   readonly items?: Schema;
   readonly anyOf?: readonly Schema[];
   readonly oneOf?: readonly Schema[];
+  readonly minProperties?: number;
 }
 interface Operation {
   readonly description?: string;
@@ -51,6 +52,15 @@ describe("openapi.json says what each field of a request means", () => {
     const all = told();
     expect(all.length).toBeGreaterThan(100);
     expect(all.filter(([, description = ""]) => description.length < 3)).toEqual([]);
+  });
+
+  test("a budget has at least one field, as it is checked", () => {
+    const budgets = operations.flatMap(([, { requestBody }]) => {
+      const schema = requestBody?.content["application/json"].schema.properties?.["budget"];
+      return schema ? [schema.anyOf?.map(({ minProperties }) => minProperties)] : [];
+    });
+    expect(budgets.length).toBeGreaterThan(1);
+    for (const each of budgets) expect(each).toContain(1);
   });
 
   test("with the defaults that hold", () => {

@@ -1,8 +1,10 @@
-import { cpSync, renameSync } from "node:fs";
+import { cpSync, existsSync, renameSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type Certificate, keepCertificate, switchCertificate, switchFile } from "../../savings/auto/certificate.ts";
+import { certificateOf } from "../../savings/auto/fixture.testing.ts";
 import { registeredRecipes, registerRecipe } from "../../savings/registered.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { define } from "./recipes.ts";
@@ -19,13 +21,16 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-async function listed(): Promise<string> {
+async function run(...words: string[]): Promise<string> {
   const written = vi.spyOn(process.stdout, "write").mockReturnValue(true);
+  written.mockClear();
   const command = new Command("recipes");
   define(command);
-  await command.parseAsync([], { from: "user" });
+  await command.parseAsync(words, { from: "user" });
   return written.mock.calls.map(([text]) => text).join("");
 }
+
+const listed = () => run();
 
 async function add(...words: string[]): Promise<void> {
   const command = new Command("recipes");
@@ -72,6 +77,58 @@ test("a saving's name alone is registered with the options of the model's preset
   await expect(add("--model", "smollm2", "--save", "prune")).rejects.toThrow(
     "a preset of smollm2, which is not downloaded",
   );
+});
+
+const certified = (name: string, over: Partial<Certificate> = {}) =>
+  keepCertificate(name, certificateOf("lookup:match=2", over));
+const created = new Date(0).toISOString();
+const register = (full: string, name: string) =>
+  registerRecipe(full, { model: "smollm2", recipe: [`auto:${name}`], created });
+
+test("a certified recipe is listed with what it saves, its loss by name, and whether it is audited", async () => {
+  await certified("mine");
+  await certified("byte", { cost: { ...certificateOf("lookup", {}).cost, by: "bytes" }, loss: "nats" });
+  await certified("drawn", { sampling: { repetitionPenalty: 1.05 }, loss: "nats", task: { name: "chats", hash: "" } });
+  for (const name of ["mine", "byte", "drawn", "lost"]) await register(`smollm2@${name}`, name);
+  await switchCertificate("byte", false);
+  const shown = await run();
+  expect(shown).toMatch(
+    /^smollm2@mine +auto:mine +50.0 % ms +agreement 0.0100 \(at most 0.05\) +made up +on, not auditable \(no bound on nats\)/m,
+  );
+  expect(shown).toMatch(
+    /^smollm2@byte +auto:byte +50.0 % bytes +nats 0.0100 \(at most 0.05\) +made up +off, 0 audited/m,
+  );
+  expect(shown).toMatch(/^smollm2@drawn .+ chats +on, not auditable \(repetitionPenalty 1.05\)/m);
+  expect(shown).toMatch(/^smollm2@lost +auto:lost +auto:lost: there is no certificate of that name/m);
+  expect(JSON.parse(await run("--json"))[0].certificate).toMatchObject({
+    name: "mine",
+    by: "ms",
+    saved: 0.5,
+    on: true,
+  });
+});
+
+test.each(["smollm2@fast", "fast"])("on, off and rm take %s alike", async (spelling) => {
+  await certified("fast");
+  await register("smollm2@fast", "fast");
+  expect(await run("off", spelling)).toBe("auto:fast is off: its requests run dense\n");
+  expect(existsSync(switchFile("fast"))).toBe(true);
+  expect(await run("on", spelling)).toBe("auto:fast is on\n");
+  expect(existsSync(switchFile("fast"))).toBe(false);
+  expect(await run("rm", spelling)).toBe("removed smollm2@fast; its certificate stays, as auto:fast\n");
+  expect(await registeredRecipes()).toEqual({});
+});
+
+test("a name that several models have, a recipe without a certificate and an unknown name are refused", async () => {
+  await register("smollm2@fast", "fast");
+  await register("other@fast", "fast");
+  await registerRecipe("smollm2@plain", { model: "smollm2", recipe: ["lookup"], created });
+  await expect(run("rm", "fast")).rejects.toThrow("expected one of smollm2@fast, other@fast");
+  await expect(run("off", "smollm2@plain")).rejects.toThrow("smollm2@plain has no certificate");
+  await expect(run("off", "none")).rejects.toThrow("there is no certificate of that name");
+  await expect(run("off", "smollm2@none")).rejects.toThrow('no recipe is registered as "smollm2@none"');
+  await expect(run("rm", "none")).rejects.toThrow('no recipe is registered as "none"');
+  expect(Object.keys(await registeredRecipes())).toHaveLength(3);
 });
 
 test.each([

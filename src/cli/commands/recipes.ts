@@ -2,14 +2,16 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Command } from "commander";
 import { checkSavings } from "../../engine/file/check-savings.ts";
-import { switchOn } from "../../savings/auto/audit-state.ts";
-import { switchCertificate } from "../../savings/auto/certificate.ts";
+import { auditState, switchOn, unaudited } from "../../savings/auto/audit-state.ts";
+import { AUTO } from "../../savings/auto/auto.ts";
+import { type Certificate, readCertificate, switchCertificate, switchFile } from "../../savings/auto/certificate.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import {
   chosenRecipe,
   listedSteps,
   type Registered,
   recipeName,
+  registeredAs,
   registeredRecipes,
   registeredText,
   registerRecipe,
@@ -17,6 +19,7 @@ import {
   unregisterRecipe,
 } from "../../savings/registered.ts";
 import { checked } from "../../util/checked.ts";
+import { UserError } from "../../util/errors.ts";
 import { localModel } from "../../weights/sources/index.ts";
 import { collect } from "../flags.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -34,24 +37,28 @@ export function define(command: Command): void {
   command
     .command("on")
     .description("let a certificate choose recipes again, after an audit or `recipes off` switched it off")
-    .argument("<name>", "as in auto:NAME")
+    .argument("<name>", NAMED)
     .action((name: string) => turn(name, true));
   command
     .command("off")
     .description("answer requests of a certificate by dense, from the next one on")
-    .argument("<name>", "as in auto:NAME")
+    .argument("<name>", NAMED)
     .action((name: string) => turn(name, false));
-  command.command("rm").description("remove a recipe").argument("<name>", "MODEL@NAME, as listed").action(remove);
+  command.command("rm").description("remove a recipe").argument("<name>", NAMED).action(remove);
 }
+
+/** A name of `on`, `off` and `rm`. */
+const NAMED = "MODEL@NAME, as listed, or NAME alone";
 
 async function list({ json = false }: { json?: boolean }): Promise<void> {
   const recipes = Object.entries(await registeredRecipes());
-  if (json) return printJson(recipes.map(([name, entry]) => ({ name, ...entry })));
+  if (json)
+    return printJson(recipes.map(([name, entry]) => ({ name, ...entry, certificate: certifiedOf(entry)?.state })));
   if (recipes.length === 0)
     return print(
       "no recipes are registered; `modicum lab pick` registers one from a run, `modicum recipes add` any other",
     );
-  print(...columns([["NAME", "RECIPE", "FLOPS SAVED", "QUALITY", "TASK"], ...recipes.map(row)]));
+  print(...columns([["NAME", "RECIPE", "SAVED", "MEASURED", "TASK", "AUDIT"], ...recipes.map(row)]));
 }
 
 function row([name, entry]: [string, Registered]): string[] {
@@ -59,10 +66,55 @@ function row([name, entry]: [string, Registered]): string[] {
   const gone = adapter && !existsSync(adapter.folder) ? ` (there is no folder ${adapter.folder})` : "";
   const beside = adapter ? [`adapter ${path.basename(adapter.folder)}${gone}`] : [];
   const shown = [name, [listedSteps(entry).join(" ") || "dense", ...beside].join(", ")];
-  if (!evidence) return [...shown, "not measured", "", ""];
+  const certified = certifiedOf(entry);
+  if (certified) return [...shown, ...certified.cells];
+  if (!evidence) return [...shown, "not measured", "", "", ""];
   const { flops_saved, metric, quality, delta, task } = evidence;
   const change = `${delta < 0 ? "" : "+"}${delta.toFixed(4)}`;
-  return [...shown, `${(100 * flops_saved).toFixed(1)} %`, `${metric} ${quality.toFixed(4)} (${change})`, task];
+  return [...shown, savedText(flops_saved, "flops"), `${metric} ${quality.toFixed(4)} (${change})`, task, ""];
+}
+
+const units = { ms: "ms", flops: "FLOPs", bytes: "bytes" } as const;
+
+const savedText = (share: number, by: keyof typeof units): string => `${(100 * share).toFixed(1)} % ${units[by]}`;
+
+/** The name of a registered recipe's certificate; undefined if it has none. */
+const certificateIn = ({ recipe: [first = ""] }: Registered): string | undefined =>
+  first.startsWith(`${AUTO}:`) ? first.slice(AUTO.length + 1) : undefined;
+
+/** A certified recipe, for the list: its cells from what it saves on, and as JSON. Undefined if it has no certificate. */
+function certifiedOf(entry: Registered): { readonly cells: string[]; readonly state: object } | undefined {
+  const name = certificateIn(entry);
+  if (name === undefined) return undefined;
+  try {
+    return certifiedBy(name, readCertificate(name));
+  } catch (error) {
+    // One that was changed or deleted must not hide the list.
+    if (!(error instanceof UserError)) throw error;
+    return { cells: ["", "", "", error.message], state: { name, fault: error.message } };
+  }
+}
+
+function certifiedBy(name: string, certificate: Certificate) {
+  const { cost, loss, mean, risk, confidence, task } = certificate;
+  const { dense, chosen } = cost[cost.by];
+  const saved = 1 - chosen / dense;
+  const on = !existsSync(switchFile(name));
+  const reason = unaudited(certificate);
+  const audited = auditState(name).count;
+  const audit = reason === undefined ? `${audited} audited` : `not auditable (${reason})`;
+  return {
+    cells: [
+      savedText(saved, cost.by),
+      `${loss} ${mean.toFixed(4)} (at most ${risk})`,
+      task.name,
+      `${on ? "on" : "off"}, ${audit}`,
+    ],
+    state: {
+      ...{ name, by: cost.by, saved, loss, mean, risk, confidence, on },
+      ...(reason === undefined ? { audited } : { not_auditable: reason }),
+    },
+  };
 }
 
 interface Addition {
@@ -83,11 +135,31 @@ async function add(name: string, { model, save = [], adapter }: Addition): Promi
 }
 
 async function turn(name: string, on: boolean): Promise<void> {
-  await (on ? switchOn(name) : switchCertificate(name, false));
-  print(`auto:${name} is ${on ? "on" : "off: its requests run dense"}`);
+  const certificate = await certificateNamed(name);
+  await (on ? switchOn(certificate) : switchCertificate(certificate, false));
+  print(`${AUTO}:${certificate} is ${on ? "on" : "off: its requests run dense"}`);
+}
+
+/** The certificate that `MODEL@NAME`, or its own name, stands for. @throws UserError if there is none */
+async function certificateNamed(name: string): Promise<string> {
+  const entry = await registeredAs(name);
+  if (!entry) return name;
+  const certificate = certificateIn(entry);
+  if (certificate !== undefined) return certificate;
+  throw new UserError(`${name} has no certificate, so it cannot be switched; \`recipes rm ${name}\` removes it`, 2);
 }
 
 async function remove(name: string): Promise<void> {
-  await unregisterRecipe(name);
-  print(`removed ${name}`);
+  const full = await fullName(name);
+  const certificate = await registeredAs(full).then((entry) => entry && certificateIn(entry));
+  await unregisterRecipe(full);
+  print(`removed ${full}${certificate === undefined ? "" : `; its certificate stays, as ${AUTO}:${certificate}`}`);
+}
+
+/** `MODEL@NAME` of NAME alone, if one model has a recipe of this name. @throws UserError if several have */
+async function fullName(name: string): Promise<string> {
+  const all = Object.keys(await registeredRecipes());
+  const [one = name, ...others] = all.includes(name) ? [name] : all.filter((each) => each.endsWith(`@${name}`));
+  if (others.length === 0) return one;
+  throw new UserError(`"${name}" is a recipe of several models; expected one of ${[one, ...others].join(", ")}`, 2);
 }

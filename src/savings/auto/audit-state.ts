@@ -31,6 +31,13 @@ const auditFile = (name: string): string => path.join(home(), "certificates", `$
 export const auditedRisk = ({ loss, risk, nats, sampling }: Certificate): number | undefined =>
   Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;
 
+/** Why no audit can bet against a certificate; undefined: one can. */
+export function unaudited(certificate: Certificate): string | undefined {
+  if (auditedRisk(certificate) !== undefined) return undefined;
+  const settings = Object.entries(certificate.sampling).map(([setting, value]) => `${setting} ${value}`);
+  return settings.length > 0 ? settings.join(", ") : "no bound on nats";
+}
+
 /** The state of a certificate's audits. Audits of an earlier certificate of the name do not count. @throws UserError if there is none */
 export function auditState(name: string): AuditState {
   const certificate = certificateHash(readCertificate(name));

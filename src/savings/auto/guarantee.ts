@@ -10,7 +10,9 @@ export const budget = z
     ms: most.optional().describe("milliseconds of work, without waiting"),
     flops: most.optional().describe("FLOPs of prompt and answer"),
   })
-  .refine(({ ms, flops }) => (ms ?? flops) !== undefined, "expected ms, flops or both");
+  .refine(({ ms, flops }) => (ms ?? flops) !== undefined, "expected ms, flops or both")
+  // JSON Schema's way to say so.
+  .meta({ minProperties: 1 });
 export type Budget = z.infer<typeof budget>;
 
 /** The certificate that an answer was given under: its expected loss is at most `risk`, with probability `confidence`. */
