@@ -110,6 +110,11 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "what running streams wait while a prompt of 4,096 tokens is run, against 1.3 times one chunk of it",
     load: async () => (await import("./serve/stall.ts")).serveStall,
   },
+  price: {
+    summary:
+      "the milliseconds that a certificate predicts for an answer, against those it takes: the error is within 15 %",
+    load: async () => (await import("./price.ts")).price,
+  },
   structured: {
     summary: "an answer held to a JSON schema, against one that is not",
     load: async () => (await import("./structured.ts")).structured,

@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { load, type Model } from "../src/index.ts";
+import { type Certificate, readCertificate } from "../src/savings/auto/certificate.ts";
+import { priceAt } from "../src/savings/auto/choose.ts";
+import { recipesOf } from "../src/savings/auto/ladder.ts";
+import type { Bench, Side } from "./harness.ts";
+import { median } from "./report.ts";
+import { realSentences } from "./sentences.ts";
+
+/** A price is good enough if it is off by less than this share of the time, at the median. */
+const WITHIN = 0.15;
+/** Prompts that are tuned on, and others of their kind that are priced. */
+const [TUNED, PRICED] = [60, 9];
+/** Sentences of the longest prompt. */
+const LONGEST = 16;
+const ANSWER = 16;
+const NAME = "price";
+/** Both are nearly exact, so that few prompts certify them. */
+const CANDIDATES = ["lookup:match=2", "int8-prefill:digits=2"];
+
+const root = join(import.meta.dirname, "..");
+
+/** Texts of 1 to `LONGEST` sentences, the lengths in turn. */
+function prompts(count: number): string[] {
+  const sentences = realSentences(count * LONGEST);
+  return Array.from({ length: count }, (_, i) => {
+    const text = sentences.slice(i * LONGEST, i * LONGEST + 1 + ((5 * i) % LONGEST)).join(" ");
+    return `${text}\n\nWhat is this text about?`;
+  });
+}
+
+/** A short tuning on this machine, by the command that users call, in a folder of its own. */
+async function tune(model: string, home: string, texts: readonly string[]): Promise<Certificate> {
+  const [task, candidates] = [join(home, "prompts.jsonl"), join(home, "candidates.txt")];
+  writeFileSync(task, texts.map((prompt) => `${JSON.stringify({ prompt })}\n`).join(""));
+  writeFileSync(candidates, CANDIDATES.join("\n"));
+  const what = ["--model", model, "--task", task, "--candidates", candidates, "--name", NAME];
+  const how = ["--loss", "nats", "--temperature", "0", "--max-tokens", `${ANSWER}`, "--risk", "0.2"];
+  const words = [join(root, "bin", "modicum.js"), "lab", "tune", ...what, ...how];
+  const env = { ...process.env, MODICUM_HOME: home };
+  const [status] = await once(spawn(process.execPath, words, { env, stdio: ["ignore", "ignore", "inherit"] }), "exit");
+  if (status !== 0) throw new Error(`the tuning ended with ${status}`);
+  return readCertificate(NAME);
+}
+
+/** The share of its time by which an answer's price is off, at the length that the answer really has. */
+async function errorOf(model: Model, { recipes }: Certificate, recipe: string, prompt: string): Promise<number> {
+  const save = recipe.split(" ");
+  const { receipt } = await model.complete(prompt, { maxTokens: ANSWER, temperature: 0, cachePrompt: false, save });
+  const { ms, tokens } = receipt;
+  const spent = ms.prefill + ms.decode;
+  return Math.abs(priceAt(recipes[recipe]!.ms, tokens.prompt, tokens.completion) - spent) / spent;
+}
+
+/** Prices of a certificate that is made first, on prompts that it was not made from, under dense and each of its recipes in turn. */
+class Prices implements Side {
+  readonly name = "error of a price";
+  readonly #home = mkdtempSync(join(tmpdir(), "modicum-bench-price-"));
+  readonly #usual = process.env["MODICUM_HOME"];
+  readonly #texts = prompts(TUNED + PRICED);
+  #model: Model | undefined;
+  #certificate: Certificate | undefined;
+
+  constructor(private readonly path: string) {}
+
+  async start(): Promise<void> {
+    process.env["MODICUM_HOME"] = this.#home;
+    this.#certificate = await tune(this.path, this.#home, this.#texts.slice(0, TUNED));
+    this.#model = await load(this.path);
+  }
+
+  async run(): Promise<number> {
+    const [model, certificate] = [this.#model!, this.#certificate!];
+    const errors: number[] = [];
+    for (const text of this.#texts.slice(TUNED))
+      for (const recipe of ["dense", ...recipesOf(certificate.ladder)])
+        errors.push(await errorOf(model, certificate, recipe, text));
+    return median(errors);
+  }
+
+  async stop(): Promise<void> {
+    this.#model?.dispose();
+    if (this.#usual === undefined) delete process.env["MODICUM_HOME"];
+    else process.env["MODICUM_HOME"] = this.#usual;
+    rmSync(this.#home, { recursive: true, force: true });
+  }
+}
+
+/** The median over the prompts of |predicted − spent| / spent, against what a price may be off by. */
+export const price: Bench = {
+  name: "price",
+  unit: "share of the time",
+  moreIsBetter: false,
+  lifetime: "kept",
+  sides: ({ path }) => ({
+    ours: new Prices(path),
+    theirs: { name: `at most ${WITHIN}`, start: async () => {}, run: async () => WITHIN, stop: async () => {} },
+  }),
+};
