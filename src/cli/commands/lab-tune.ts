@@ -7,7 +7,7 @@ import { tuneOptions } from "../../lab/tune/options.ts";
 import { tuningPage } from "../../lab/tune/report.ts";
 import { type Progress, runTuning, type Tuned, type Watcher } from "../../lab/tune/run.ts";
 import { minutesOf, type Setup, setUp } from "../../lab/tune/setup.ts";
-import { costText, excludedLines, ladderText, outlookText, verdictOf } from "../../lab/tune/words.ts";
+import { auditText, costText, excludedLines, ladderText, outlookText, verdictOf } from "../../lab/tune/words.ts";
 import { load } from "../../library/load.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { chosenRecipe, registerRecipe, shortName } from "../../savings/registered.ts";
@@ -76,6 +76,8 @@ async function run(flags: Flags): Promise<void> {
       `registered as ${registered}: \`modicum run --model ${registered}${drawing(options)} …\` uses it\n`,
     );
   process.stderr.write(`report: ${report}\n`);
+  const audits = tuned.certificate && auditText(tuned.certificate);
+  if (audits !== undefined) process.stderr.write(`${audits}\n`);
 }
 
 async function register(model: string, { setup, certificate }: Tuned): Promise<string> {

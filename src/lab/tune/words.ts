@@ -1,3 +1,5 @@
+import { unaudited } from "../../savings/auto/audit-state.ts";
+import type { Certificate } from "../../savings/auto/certificate.ts";
 import type { Ladder } from "../../savings/auto/ladder.ts";
 import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
 import type { Excluded } from "./candidates.ts";
@@ -80,4 +82,11 @@ function nearText({ verdict, more }: NearMiss): string {
   return more === undefined
     ? `${missed}; its loss is too near the risk for more items to help.`
     : `${missed}; about ${count(more, "more item")} might certify it.`;
+}
+
+/** Why `serve --audit` leaves a certificate's answers out, for a person; undefined: it does not. */
+export function auditText(certificate: Certificate): string | undefined {
+  const reason = unaudited(certificate);
+  if (reason === undefined) return undefined;
+  return `\`serve --audit\` leaves its answers out (${reason}): audits need greedy answers (--temperature 0) and a bound on nats`;
 }
