@@ -75,6 +75,8 @@ async function questions(count: number): Promise<Question[]> {
     const parts = /^([\s\S]+)\nQuestion: (.*)\nAnswer:$/.exec(choices[0]!.context);
     if (!parts) continue;
     const [, passage, question] = parts;
+    // A server audits no conversation twice.
+    if (found.some(({ alone }) => alone.startsWith(question!))) continue;
     found.push({ alone: `${question} Answer with one word.`, withPassage: `${passage}\n\n${question}` });
     if (found.length === count) break;
   }
