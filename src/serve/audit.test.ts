@@ -3,8 +3,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { auditState, switchOn } from "../savings/auto/audit-state.ts";
-import { type Certificate, keepCertificate, switchCertificate } from "../savings/auto/certificate.ts";
+import { Auditor } from "../library/auditor.ts";
+import { auditState, keepAudit, switchOn } from "../savings/auto/audit-state.ts";
+import {
+  type Certificate,
+  certificateHash,
+  keepCertificate,
+  readCertificate,
+  switchCertificate,
+} from "../savings/auto/certificate.ts";
 import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { modelHash, resolveModel } from "../weights/sources/index.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
@@ -131,9 +138,27 @@ test("a certificate that no audit can bet against is left alone, and the log say
   expect(server.logged.filter((line) => line.includes("without a penalty"))).toHaveLength(1);
 });
 
+test("an answer under a certificate that was replaced is not bet against the new one", async () => {
+  const recipe = "lookup:match=2,tokens=4";
+  await keep("swapped", recipe);
+  const sha256 = certificateHash(readCertificate("swapped"));
+  await keep("swapped", recipe, { risk: 0.1 });
+  const replaced = "auto:swapped: the certificate was replaced before an answer under it was audited";
+  await expect(keepAudit("swapped", sha256, 1)).rejects.toThrow(replaced);
+  const faults: string[] = [];
+  const auditor = new Auditor({ share: 1, onFault: (_, fault) => void faults.push(fault) });
+  const answered = { certificate: "swapped", sha256, model: "tiny", prompt: [1], answer: [2] };
+  // Nothing runs: it is looked at first.
+  await auditor.replay(answered, undefined as never, undefined as never);
+  expect(faults).toEqual([replaced]);
+  expect(auditState("swapped")).toMatchObject({ count: 0, wealth: 1 });
+});
+
 test("a model is unloaded though an answer of its waits for its audit, which then counts as failed", async () => {
   await keep("brief", "lookup:match=2,tokens=4");
   await ask("brief", server, { keep_alive: 0 });
   await audited("brief", 1);
   expect((await ask("brief")).guarantee).not.toBeNull();
+  // Nothing is written once the folder goes.
+  await audited("brief", 2);
 });
