@@ -42,7 +42,12 @@ async function tune(model: string, home: string, texts: readonly string[]): Prom
   const how = ["--loss", "nats", "--temperature", "0", "--max-tokens", `${ANSWER}`, "--risk", "0.2"];
   const words = [join(root, "bin", "modicum.js"), "lab", "tune", ...what, ...how];
   const env = { ...process.env, MODICUM_HOME: home };
-  const [status] = await once(spawn(process.execPath, words, { env, stdio: ["ignore", "ignore", "inherit"] }), "exit");
+  const child = spawn(process.execPath, words, { env, stdio: ["ignore", "ignore", "inherit"] });
+  // A bench that is stopped leaves no tuning behind.
+  const end = () => void child.kill();
+  process.once("exit", end);
+  const [status] = await once(child, "exit");
+  process.off("exit", end);
   if (status !== 0) throw new Error(`the tuning ended with ${status}`);
   return readCertificate(NAME);
 }
