@@ -19,7 +19,7 @@ import {
   unregisterRecipe,
 } from "../../savings/registered.ts";
 import { checked } from "../../util/checked.ts";
-import { UserError } from "../../util/errors.ts";
+import { KeptFault, UserError } from "../../util/errors.ts";
 import { localModel } from "../../weights/sources/index.ts";
 import { collect } from "../flags.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -90,7 +90,7 @@ function certifiedOf(entry: Registered): { readonly cells: string[]; readonly st
     return certifiedBy(name, readCertificate(name));
   } catch (error) {
     // One that was changed or deleted must not hide the list.
-    if (!(error instanceof UserError)) throw error;
+    if (!(error instanceof UserError || error instanceof KeptFault)) throw error;
     return { cells: ["", "", "", error.message], state: { name, fault: error.message } };
   }
 }
