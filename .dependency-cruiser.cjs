@@ -55,6 +55,13 @@ module.exports = {
       to: { path: "^apps/", dependencyTypesNot: ["type-only", "dynamic-import"] },
     },
     {
+      name: "nothing-imports-research",
+      comment: "research proves what the product claims; the product does without it",
+      severity: "error",
+      from: { pathNot: "^research/" },
+      to: { path: "^research/" },
+    },
+    {
       name: "no-cycles",
       severity: "error",
       from: {},

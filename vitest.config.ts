@@ -3,6 +3,8 @@ import { defineConfig } from "vitest/config";
 import { testFiles } from "./tools/test-kinds.ts";
 
 const { fast, slow, isolated } = testFiles(import.meta.dirname, ["src", "apps", "test"]);
+/** Two workers on two cores: a second thread of each would only spin in the other's time. */
+const oneThread = { MODICUM_THREADS: "1" };
 
 export default defineConfig({
   resolve: { alias: { modicum: join(import.meta.dirname, "src", "index.ts") } },
@@ -19,9 +21,12 @@ export default defineConfig({
     // Loading modules takes longer than most files' tests, so files that can share a process do.
     projects: [
       { extends: true, test: { name: "isolated", include: isolated } },
-      // Two workers on two cores: a second thread of each would only spin in the other's time.
-      { extends: true, test: { name: "slow", include: slow, isolate: false, env: { MODICUM_THREADS: "1" } } },
+      { extends: true, test: { name: "slow", include: slow, isolate: false, env: oneThread } },
       { extends: true, test: { name: "fast", include: fast, isolate: false } },
+      {
+        extends: true,
+        test: { name: "research", include: ["research/**/*.test.ts"], isolate: false, env: oneThread },
+      },
     ],
   },
 });

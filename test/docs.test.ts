@@ -69,7 +69,7 @@ describe.each(pages)("%s", (page) => {
   });
 
   test("names files of the project that exist", () => {
-    for (const [, path] of text.matchAll(/(?<![\w/-])((?:src|test|tools|bin)\/[\w./-]*\w)/g))
+    for (const [, path] of text.matchAll(/(?<![\w/-])((?:src|research|test|tools|bin)\/[\w./-]*\w)/g))
       expect(existsSync(join(root, path!)), path).toBe(true);
   });
 

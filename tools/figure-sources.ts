@@ -169,14 +169,14 @@ export function unsourced(page: string, text: string, from = root): Unsourced[] 
   });
 }
 
-/** The pages that are checked: README.md and docs. */
-export const documentation = (): string[] => [
-  "README.md",
-  ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+const pagesIn = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".md"))
-    .map((file) => `docs/${file}`)
-    .sort(),
-];
+    .map((file) => `${folder}/${file}`)
+    .sort();
+
+/** The pages that are checked: README.md, docs and the studies. */
+export const documentation = (): string[] => ["README.md", ...pagesIn("docs"), ...pagesIn("research")];
 
 /** How many figures without a source each page has; a page that is not listed has none. */
 const COUNTS = join(root, "tools", "unsourced-figures.json");

@@ -6,7 +6,7 @@ import { root } from "./section.ts";
 
 /** The README's picture, and the committed run that it shows. */
 export const PICTURE = "docs/images/frontier.svg";
-export const PICTURED = "docs/results/xattention/smollm2-text-4k";
+export const PICTURED = "research/xattention/results/smollm2-text-4k";
 
 const [WIDTH, HEIGHT] = [760, 400];
 const AREA = { left: 64, top: 64, right: WIDTH - 24, bottom: HEIGHT - 52 };

@@ -4,15 +4,16 @@ import { join } from "node:path";
 /** The project's folder. */
 export const root = join(import.meta.dirname, "..");
 
-const begin = (name: string) => `<!-- ${name}: written by tools/${name}.ts -->`;
-const end = (name: string) => `<!-- /${name} -->`;
-
-/** `text` with `content` between the comments that mark the section `name`. @throws if it has no such section */
+/**
+ * `text` with `content` between the comments that mark the section `name`; the first also says what writes it.
+ * @throws if it has no such section
+ */
 export function withSection(text: string, name: string, content: string): string {
-  const from = text.indexOf(begin(name));
-  const to = text.indexOf(end(name));
-  if (from < 0 || to < from) throw new Error(`no section between ${begin(name)} and ${end(name)}`);
-  return `${text.slice(0, from)}${begin(name)}\n${content}\n${text.slice(to)}`;
+  const end = `<!-- /${name} -->`;
+  const begin = [...text.matchAll(/<!-- (\S+): written by \S+ -->/g)].find(([, section]) => section === name);
+  const to = text.indexOf(end);
+  if (!begin || to < begin.index) throw new Error(`no section ${name}, which ends with ${end}`);
+  return `${text.slice(0, begin.index)}${begin[0]}\n${content}\n${text.slice(to)}`;
 }
 
 /** Writes a section of a page, aside and then renamed; `page` is relative to the project. */

@@ -21,7 +21,7 @@ export const defaultChanges: readonly DefaultChange[] = [
     ...{ version: "unreleased", saving: "dynamax", option: "fill" },
     ...{ before: "copy-kv/ssm-partial", now: "copy-hidden/copy-kv/ssm-partial", unless: "risk" },
     reason:
-      "on models that were not trained for exits, most of what a text's likelihood loses comes from copied keys and values ([figures](docs/results/exits/README.md))",
+      "on models that were not trained for exits, most of what a text's likelihood loses comes from copied keys and values ([figures](research/exits/README.md))",
   },
 ];
 

@@ -10,7 +10,7 @@ import { parseRecipe } from "./recipe.ts";
 function models(): string {
   const folder = tempFolder();
   mkdirSync(path.join(folder, "m", "prune"), { recursive: true });
-  const preset = { model: { name: "m", sha256: "abc" }, recipe: "prune:after=1,keep=0.25", evidence: "docs/results/m" };
+  const preset = { model: { name: "m", sha256: "abc" }, recipe: "prune:after=1,keep=0.25", evidence: "research/m" };
   writeFileSync(path.join(folder, "m", "prune", "preset.json"), JSON.stringify(preset));
   return folder;
 }

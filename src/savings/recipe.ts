@@ -3,7 +3,6 @@ import { UserError } from "../util/errors.ts";
 import { checkedNamed, readNamed } from "../util/named-options.ts";
 import { AUTO, autoSaving } from "./auto/auto.ts";
 import { type DefaultChange, oldestDefaults } from "./default-changes.ts";
-import { present } from "./legacy.ts";
 import { savingNamed } from "./registry.ts";
 import type { Saving } from "./saving.ts";
 
@@ -50,8 +49,7 @@ const readStep = (text: string) =>
     savingNamed(saving);
   });
 
-function step(written: string, given: Readonly<Record<string, unknown>>): Step {
-  const { name, values } = present(written, given);
+function step(name: string, values: Readonly<Record<string, unknown>>): Step {
   const saving = savingNamed(name);
   const bare = saving.withoutPreset !== undefined && Object.keys(values).length === 0;
   const options = bare ? {} : checkedNamed(name, saving.options, values);
@@ -86,10 +84,8 @@ export interface EarlierStep {
  */
 export function earlierStep(typed: string, resolved = typed): EarlierStep {
   if (typed.startsWith(`${AUTO}:`)) return { step: certified(typed), retained: [] };
-  const written = readStep(typed);
-  const { values: typedValues } = present(written.name, written.values);
-  const read = readStep(resolved);
-  const { name, values } = present(read.name, read.values);
+  const { values: typedValues } = readStep(typed);
+  const { name, values } = readStep(resolved);
   const saving = savingNamed(name);
   const retained = oldestDefaults(name).filter(
     ({ option, unless }) => ![option, unless].some((key) => key !== undefined && Object.hasOwn(values, key)),

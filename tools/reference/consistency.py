@@ -1,7 +1,7 @@
 """Write what ONNX Runtime computes of a published consistency model of height maps (`adaptive-terrain-diffusion` 0.4.2 on PyPI).
 
     pip download --no-deps adaptive-terrain-diffusion==0.4.2 && unzip *.whl
-    python tools/reference/consistency.py terrain_diffusion/weights/*.onnx src/engine/imagine/fixtures/consistency.json
+    python tools/reference/consistency.py terrain_diffusion/weights/*.onnx research/consistency/fixtures/consistency.json
 
 Needs `pip install onnxruntime` beside what tools/reference/stable_diffusion.py needs. Each case is an image of the house's own noise of
 a seed, times sigma; the result is every 61st pixel of the clean image (base64 of float32).

@@ -1,6 +1,6 @@
 """Compare ONNX Runtime's product of a sparse matrix with its dense one, one thread, milliseconds of the processor.
 
-    python tools/reference/sparse_matmul.py docs/results/sparse/sparse-matmul.json
+    python tools/reference/sparse_matmul.py research/sparse/results/sparse-matmul.json
 
 Needs numpy, onnx and onnxruntime. The weights, 2048 x 512, are the sparse operand of com.microsoft's SparseToDenseMatMul, which takes a
 sparse tensor as an input and no initializer.

@@ -1,4 +1,4 @@
-"""Train a small transformer to fill in blanks of a copy language, as tools/methods/ul2r.ts does, in PyTorch.
+"""Train a small transformer to fill in blanks of a copy language, as research/ul2r/main.ts does, in PyTorch.
 
     python tools/reference/ul2r_copy.py LETTERS RECORDS HIDDEN SPANS STEPS BATCH
 

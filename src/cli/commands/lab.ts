@@ -11,7 +11,6 @@ const verbs: Readonly<Record<string, Verb>> = {
   pick: { summary: "register a run's best recipe", load: () => import("./lab-pick.ts") },
   list: { summary: "list the runs in a folder", load: () => import("./lab-list.ts") },
   compare: { summary: "compare two runs of a task, item by item", load: () => import("./lab-compare.ts") },
-  precision: { summary: "measure a model in simulated precisions", load: () => import("./lab-precision.ts") },
   worker: { summary: "answer items from a queue", load: () => import("./lab-worker.ts") },
   tasks: { summary: "list the tasks", load: () => import("./lab-tasks.ts") },
 };

@@ -79,6 +79,13 @@ describe("a tiny model in float32", () => {
     for (const model of open) model[Symbol.dispose]();
   });
 
+  const expectDense = async (save: string) => {
+    const { logits, spent } = await prefill(await load(save), prompt);
+    expect(difference(logits, dense.logits)).toBeLessThanOrEqual(1e-5);
+    expect(spent.flops.dense).toBe(dense.spent.flops.dense);
+    if (spent.work["blocks"]) expect(spent.work["blocks"].run).toBe(spent.work["blocks"].dense);
+  };
+
   test.each(["threshold=1", "threshold=2", "selection=ratio,ratio=1"])(
     "%s leaves the dense program, bit for bit",
     async (o) => {
@@ -94,17 +101,16 @@ describe("a tiny model in float32", () => {
     "threshold=0.9999999",
     "threshold=0,firstDenseLayers=2",
     "threshold=0,lastDenseTokens=203",
-    "mode=tri-shape,windowTokens=256",
     "threshold=0,minLengthForSparse=204",
     // Chunks of one and of two blocks' rows: 16 rows of blocks make a chunk.
     "threshold=0.9999999,blockSize=4",
     "threshold=0.9999999,blockSize=128",
   ])("%s equals dense", async (options) => {
-    const { logits, spent } = await prefill(await load(step(options)), prompt);
-    expect(difference(logits, dense.logits)).toBeLessThanOrEqual(1e-5);
-    expect(spent.flops.dense).toBe(dense.spent.flops.dense);
-    if (spent.work["blocks"]) expect(spent.work["blocks"].run).toBe(spent.work["blocks"].dense);
+    await expectDense(step(options));
   });
+
+  test("a window of tri-shape that holds the whole prompt equals dense", () =>
+    expectDense("tri-shape:blockSize=8,minLengthForSparse=0,windowTokens=256"));
 
   test("a low threshold changes the result, spends less on attention, and says so", async () => {
     const model = await load(step("threshold=0.3"));

@@ -4,7 +4,7 @@ import type { ModelSampling } from "./defaults.ts";
 export const published: Readonly<Record<string, ModelSampling>> = {
   smollm2: {
     settings: { temperature: 0, repetitionPenalty: 1.05 },
-    from: "docs/results/first-minute",
+    from: "research/first-minute/results",
   },
   "qwen2.5-coder": {
     settings: { temperature: 0.7, topK: 20, topP: 0.8, repetitionPenalty: 1.1 },

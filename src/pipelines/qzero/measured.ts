@@ -2,7 +2,7 @@ import type { ScorerKind } from "./options.ts";
 
 /**
  * Gains in accuracy of the defaults over the text alone, with 95 % intervals, on data that did not choose them
- * (docs/results/qzero/choice).
+ * (research/qzero/choice).
  */
 const measured: Readonly<Record<ScorerKind, string>> = {
   words: "+0.001 [−0.008, +0.011]",

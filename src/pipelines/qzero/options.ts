@@ -48,7 +48,7 @@ export const qzeroOptions = z.strictObject({
 });
 const { alpha, when } = qzeroOptions.shape;
 
-/** The defaults of mode, alpha, when, margin and topK are the best of 64 settings for each kind (docs/results/qzero/choice). */
+/** The defaults of mode, alpha, when, margin and topK are the best of 64 settings for each kind (research/qzero/choice). */
 const optionsOf = {
   encoder: qzeroOptions,
   words: qzeroOptions.extend({

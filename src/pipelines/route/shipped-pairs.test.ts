@@ -25,7 +25,7 @@ describe.each(pairs.map((pair) => [pair.slice(models.length + 1), pair]))("%s", 
     const bytes = readdirSync(pair).reduce((sum, file) => sum + statSync(join(pair, file)).size, 0);
     expect(bytes).toBeLessThan(10e6);
     const card = readFileSync(join(pair, "README.md"), "utf8");
-    expect(card).toContain("npx tsx tools/route-classify.ts");
+    expect(card).toContain("npx tsx research/route-classify/main.ts");
     expect(Object.values(pairFiles(pair)).every(existsSync)).toBe(true);
   });
 

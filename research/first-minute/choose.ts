@@ -1,0 +1,22 @@
+/**
+ * Right answers of a model under sampling settings, on the questions that its default is chosen by:
+ * `npx tsx research/first-minute/choose.ts MODEL QUANT '{"repetitionPenalty":1.05}' '{"temperature":0.2,"topP":0.9,"seed":1}' …`
+ */
+import { load } from "../../src/index.ts";
+import { quantOptions } from "../../src/weights/prepared/weights.ts";
+import { isRight, questionsIn } from "./judge.ts";
+
+/** Tokens of an answer. */
+const TOKENS = 48;
+
+const [name = "smollm2", form, ...all] = process.argv.slice(2);
+const questions = questionsIn("choosing.jsonl");
+using model = await load(name, quantOptions.parse({ quant: form }));
+for (const settings of all) {
+  const asked = { ...JSON.parse(settings), maxTokens: TOKENS, repetitionDetection: false };
+  // A cache's contents change how 8-bit activations round.
+  model.language.engine.forget();
+  const answers = await model.completeAll(questions.map(({ question }) => ({ prompt: question, ...asked })));
+  const right = questions.filter((question, i) => isRight(question, answers[i]!.text)).length;
+  console.log(JSON.stringify({ settings: JSON.parse(settings), right, of: questions.length }));
+}

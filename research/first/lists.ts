@@ -1,0 +1,89 @@
+/**
+ * Writes lists to train a reranker on: `npx tsx research/first/lists.ts CRANFIELD OUT [SIZE [WORDS [ORDER]]]`. SQuAD's questions with the
+ * excerpt that has the answer and others from BM25's ranking, and Cranfield's queries that are not held out, by their
+ * grades, ties by BM25. ORDER is that in which documents are read: shuffled (default), or searched, as BM25 has them and a
+ * reranker gets them, with the best one first in half of the lists.
+ */
+import { writeFileSync } from "node:fs";
+import type { ItemsFor } from "../../src/lab/task.ts";
+import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { cranfieldQueries } from "./cranfield-queries.ts";
+import { searcher } from "./searcher.ts";
+import { excerptsOf, squadQuestions } from "./squad.ts";
+
+const [folder = "", out = "", size = "10", words = "36", order = "shuffled"] = process.argv.slice(2);
+/** Passages of a list, and words of a passage. */
+const [SIZE, WORDS] = [Number(size), Number(words)];
+if (order !== "shuffled" && order !== "searched")
+  throw new Error(`the order is ${order}, expected shuffled or searched`);
+/** The most of BM25's passages that a list may go down to. */
+const DEEPEST = 256;
+
+interface List {
+  readonly query: string;
+  readonly documents: readonly string[];
+  readonly ranking: readonly number[];
+}
+
+const run: ItemsFor = { seed: 0, limit: undefined, countTokens: () => 0 };
+const random = seededRandom(7);
+const lists = shuffle([...(await squadLists()), ...(await cranfieldLists())], random);
+const written = order === "searched" ? balanced(lists) : lists;
+writeFileSync(out, written.map((list) => `${JSON.stringify(list)}\n`).join(""));
+process.stderr.write(`${written.length} lists\n`);
+
+/** Keeps as many lists whose first document is the best as others: where BM25 is nearly always right, its order is all that is learned. */
+function balanced(lists: readonly List[]): List[] {
+  const isFirst = ({ ranking }: List) => ranking[0] === 0;
+  const others = lists.filter((list) => !isFirst(list));
+  return shuffle([...others, ...lists.filter(isFirst).slice(0, others.length)], random);
+}
+
+/** A question; the excerpt with its answer is the best, the others follow as BM25 has them. */
+async function squadLists(): Promise<List[]> {
+  const asked = await squadQuestions(run);
+  const excerpts = [...new Set(asked.flatMap(({ passage }) => excerptsOf(passage, WORDS)))];
+  const search = searcher(excerpts);
+  return asked.flatMap(({ question, passage, answers }) => {
+    const hasAnswer = (text: string) => answers.some((answer) => text.includes(answer));
+    const best = excerptsOf(passage, WORDS).find(hasAnswer);
+    if (best === undefined) return [];
+    const found = search(question, DEEPEST);
+    const others = found.filter((text) => text !== best && !hasAnswer(text));
+    return [listOf(question, [best, ...spread(others, SIZE - 1)], found)];
+  });
+}
+
+/** Texts at depths that double, in their order: near misses first, then others. */
+function spread(texts: readonly string[], count: number): string[] {
+  const last = texts.length - 1;
+  const depths = Array.from({ length: count }, (_, i) => Math.max(i, Math.round((last + 1) ** ((i + 1) / count)) - 1));
+  return [...new Set(depths.map((depth) => Math.min(depth, last)))].flatMap((depth) => texts[depth] ?? []);
+}
+
+async function cranfieldLists(): Promise<List[]> {
+  const { documents, queries } = await cranfieldQueries(folder, run);
+  const search = searcher(documents.map(({ text }) => text));
+  const idOf = new Map(documents.map(({ id, text }) => [text, id]));
+  const cut = (text: string) => text.split(/\s+/).slice(0, WORDS).join(" ");
+  return queries.flatMap(({ query, relevance }) => {
+    const candidates = search(query, DEEPEST);
+    const gain = (text: string) => relevance[idOf.get(text)!] ?? 0;
+    const judged = candidates.filter((text) => gain(text) > 0);
+    if (judged.length === 0) return [];
+    const some = judged.slice(0, SIZE / 2).toSorted((a, b) => gain(b) - gain(a));
+    const others = candidates.filter((text) => gain(text) === 0);
+    const { documents, ranking } = listOf(query, [...some, ...spread(others, SIZE - some.length)], candidates);
+    return [{ query, documents: documents.map(cut), ranking }];
+  });
+}
+
+/** A list of documents, given best first, in the order in which they are read; one that BM25 did not find is its last. */
+function listOf(query: string, best: readonly string[], found: readonly string[]): List {
+  const places = shuffle([...best.keys()], random);
+  const ranks = new Map(found.map((text, rank) => [text, rank]));
+  const rank = (i: number) => ranks.get(best[i]!) ?? found.length;
+  if (order === "searched") places.sort((a, b) => rank(a) - rank(b));
+  const documents = places.map((i) => best[i]!);
+  return { query, documents, ranking: best.map((_, i) => places.indexOf(i)) };
+}

@@ -1,0 +1,84 @@
+import { Graph, inPrecision, type PrecisionPolicy, roundings } from "../../../src/graph/index.ts";
+import { OpenStates, type Recurrent } from "../../../src/lab/lyapunov/open-states.ts";
+import { type Decoder, isRecurrent } from "../../../src/models/decoder.ts";
+import { prepare } from "../../../src/models/programs.ts";
+import { Buffer } from "../../../src/runtime/buffer.ts";
+import { Program } from "../../../src/runtime/program.ts";
+import { DecoderStack } from "../../../src/train/decoder-stack.ts";
+
+/** A language model and its weights. */
+export type OpenModel = Recurrent;
+
+/** Parts of a text that are told apart. */
+export const PARTS = 8;
+
+/** A model's run over a text. */
+export interface TextRun {
+  /** [tokens, vocabulary]. */
+  readonly logits: Float32Array;
+  /** The scans' states of all layers at the end of each part; none of a model that attends. */
+  readonly states: readonly Float32Array[];
+}
+export type RunText = (ids: readonly number[]) => Promise<TextRun>;
+
+/** Runs a model in a precision: one that attends over the whole text, a recurrent one token by token, so that its states are rounded at each. */
+export async function withRuns<T>(
+  model: OpenModel,
+  precision: PrecisionPolicy,
+  use: (run: RunText) => Promise<T>,
+): Promise<T> {
+  if (!isRecurrent(model.decoder.config)) return withWholeText(model, precision, use);
+  using states = await OpenStates.open(model, { rows: 1, tokens: 1, changes: roundings(precision) });
+  return await use(async (ids) => {
+    states.reset();
+    const logits = new Float32Array(ids.length * states.vocabulary);
+    const ends = Array.from({ length: PARTS }, (_, part) => Math.floor(((part + 1) * ids.length) / PARTS));
+    const kept: Float32Array[] = [];
+    for (const [t, id] of ids.entries()) {
+      await states.run([[id]]);
+      logits.set(states.logits, t * states.vocabulary);
+      if (ends.includes(t + 1)) kept.push(Float32Array.from(states.scans.flatMap((_, l) => [...states.scan(l, 0)])));
+    }
+    return { logits, states: kept };
+  });
+}
+
+async function withWholeText<T>(
+  { decoder, weights }: OpenModel,
+  precision: PrecisionPolicy,
+  use: (run: RunText) => Promise<T>,
+): Promise<T> {
+  const programs = new Map<number, Program>();
+  const programOf = async (tokens: number) => {
+    const [graph] = programs.has(tokens) ? [] : prepare(weights, () => [traced(decoder, tokens)]);
+    if (graph) programs.set(tokens, await Program.compile(inPrecision(graph, precision)));
+    return programs.get(tokens)!;
+  };
+  try {
+    return await use(async (ids) => {
+      const [tokens, { vocabulary }] = [ids.length, decoder.config];
+      using given = new Buffer("i64", tokens);
+      using lengths = new Buffer("i32", 1);
+      using logits = new Buffer("f32", tokens * vocabulary);
+      new BigInt64Array(given.memory).set(ids.map(BigInt));
+      new Int32Array(lengths.memory).fill(tokens - 1);
+      const views = { ids: given.view([1, tokens]), lengths: lengths.view([1]) };
+      const program = await programOf(tokens);
+      await program.bind({ ...views, logits: logits.view([1, tokens, vocabulary]) }).run();
+      return { logits: new Float32Array(logits.memory).slice(), states: [] };
+    });
+  } finally {
+    for (const program of programs.values()) program[Symbol.dispose]();
+  }
+}
+
+/** The graph that trains, over a whole row. */
+function traced(decoder: Decoder, tokens: number): Graph {
+  const g = new Graph();
+  const stack = new DecoderStack(decoder);
+  const shape = { rows: 1, tokens, packed: false };
+  let x = stack.embed(g, shape);
+  for (let l = 0; l < stack.layers; l++) x = stack.layer(g, l, x, shape);
+  g.output("logits", decoder.logits(g, decoder.finish(g, { branch: x })));
+  return g;
+}

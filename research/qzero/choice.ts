@@ -1,0 +1,45 @@
+import type { QZeroInput } from "../../src/pipelines/qzero/options.ts";
+import type { gainOf } from "./measure.ts";
+
+type Gain = ReturnType<typeof gainOf>;
+
+/** A set's rows with the documents of one corpus. */
+interface NamedCell {
+  readonly set: string;
+  readonly corpus: string;
+  readonly rows: number;
+  /** Accuracy of the text alone. */
+  readonly plain: number;
+}
+
+/** A setting on the choosing halves. */
+export interface Setting {
+  readonly qzero: QZeroInput;
+  /** The mean of the gains in each cell. */
+  readonly gain: number;
+  readonly gains: readonly number[];
+}
+
+export interface CellVerdict extends NamedCell {
+  readonly accuracy: number;
+  readonly lookedUp: number;
+  readonly gain: Gain;
+}
+
+/** A setting on the judging halves and SST-2. */
+export interface Verdict {
+  readonly arm: string;
+  readonly qzero: QZeroInput;
+  /** Over all rows of all sets. */
+  readonly gain: Gain;
+  readonly cells: readonly CellVerdict[];
+}
+
+/** A file of research/qzero/choose.ts. */
+export interface Choice {
+  readonly model: string;
+  readonly seed: number;
+  readonly chosen: QZeroInput;
+  readonly choosing: { readonly cells: readonly NamedCell[]; readonly settings: readonly Setting[] };
+  readonly judged: readonly Verdict[];
+}

@@ -1,0 +1,178 @@
+/**
+ * Chooses QZero's default options for a model on one half of TagMyNews and of Cooking, and judges them on the other
+ * halves and on SST-2.
+ *
+ *     npx tsx research/qzero/choose.ts MODEL --data DIR [--choose 600] [--judge 600] [--seed 2] [--kept FOLDER]
+ *
+ * MODEL is glove or a model of embeddings; DIR has QZero's files; `--choose` and `--judge` are rows of a half. Vectors
+ * of an encoder are kept in FOLDER: a run that was stopped goes on there. Writes research/qzero/choice/MODEL.json.
+ */
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
+import type { QZeroInput } from "../../src/pipelines/qzero/options.ts";
+import type { QZeroResult } from "../../src/pipelines/qzero/qzero.ts";
+import { mean } from "../../src/util/mean.ts";
+import { writeJson } from "../../src/util/write-whole.ts";
+import { root } from "../../tools/section.ts";
+import { type Arm, armOf } from "./arms.ts";
+import type { CellVerdict, Choice, Setting, Verdict } from "./choice.ts";
+import { openKept } from "./kept-embeddings.ts";
+import { classifyRows, gainOf, rightOf } from "./measure.ts";
+import { Corpus } from "./retrieved.ts";
+import { type LabelledSet, openSet } from "./sets.ts";
+import { corpusDocuments } from "./wikipedia.ts";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    choose: { type: "string", default: "600" },
+    judge: { type: "string", default: "600" },
+    seed: { type: "string", default: "2" },
+    data: { type: "string" },
+    kept: { type: "string", default: tmpdir() },
+  },
+});
+const [model] = positionals;
+const { data } = values;
+if (!model || data === undefined) throw new Error("expected MODEL --data DIR");
+const seed = Number(values.seed);
+const say = (text: string) => process.stderr.write(`${text}\n`);
+
+/** All settings that are compared, the first of equal ones is taken. */
+const MODES: readonly QZeroInput[] = [
+  { mode: "append" },
+  { mode: "interpolate", alpha: 0.25 },
+  { mode: "interpolate", alpha: 0.5 },
+  { mode: "replace" },
+];
+const MARGINS = [0.01, 0.02, 0.05];
+const COUNTS = [1, 5, 10, 50];
+const CORPORA = ["descriptions", "slice"];
+/** The default before this choice. */
+const BEFORE: QZeroInput = { mode: "append", when: "margin", margin: 0.05, topK: 50 };
+
+interface Cell {
+  readonly set: LabelledSet;
+  readonly corpusName: string;
+  readonly corpus: Corpus;
+}
+
+/** Rows of a set's first half, or of its second; SST-2 is judged whole. */
+async function half(name: string, part: "choose" | "judge"): Promise<LabelledSet> {
+  const { size } = await openSet(name, data!, { from: 0, count: 0, seed });
+  const from = part === "choose" || name === "sst2" ? 0 : Math.ceil(size / 2);
+  return openSet(name, data!, { from, count: Number(values[part]), seed });
+}
+
+async function cellsOf(names: readonly string[], part: "choose" | "judge"): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const corpusName of CORPORA) {
+    const documents = await corpusDocuments(corpusName, data!);
+    for (const set of await Promise.all(names.map((name) => half(name, part)))) {
+      const texts = set.rows.map(({ text }) => text);
+      cells.push({ set, corpusName, corpus: await Corpus.search(documents, texts, Math.max(...COUNTS), seed) });
+    }
+  }
+  return cells;
+}
+
+const named = ({ set, corpusName }: Cell) => ({ set: set.name, corpus: corpusName, rows: set.rows.length });
+const found = (qzero: QZeroInput): Arm => ({ ...armOf("append@1"), qzero });
+const shuffled = (qzero: QZeroInput): Arm => ({ ...armOf("shuffled-append@1"), qzero });
+
+await using pipeline = await openKept(model, values.kept);
+const classify = async ({ set, corpus }: Cell, arm: Arm) => (await classifyRows(pipeline, set, corpus, arm)).results;
+const digits = ({ set }: Cell, results: readonly QZeroResult[]) =>
+  rightOf(
+    set.rows,
+    results.map(({ label }) => label),
+  );
+
+/** The right digits of every setting in a cell. A text whose margin is wide enough keeps its plain label. */
+async function settingsIn(cell: Cell): Promise<{ plain: string; settings: { qzero: QZeroInput; right: string }[] }> {
+  const plain = await classify(cell, armOf("plain"));
+  const settings: { qzero: QZeroInput; right: string }[] = [];
+  for (const topK of COUNTS)
+    for (const mode of MODES) {
+      const always: QZeroInput = { ...mode, when: "always", topK };
+      const looked = await classify(cell, found(always));
+      for (const margin of MARGINS) {
+        const results = plain.map((result, i) => (marginOf(result) < margin ? looked[i]! : result));
+        settings.push({ qzero: { ...mode, when: "margin", margin, topK }, right: digits(cell, results) });
+      }
+      settings.push({ qzero: always, right: digits(cell, looked) });
+      say(`${cell.set.name}, ${cell.corpusName}: ${JSON.stringify(always)}`);
+    }
+  return { plain: digits(cell, plain), settings };
+}
+
+function marginOf({ scores }: QZeroResult): number {
+  const [best, second] = Object.values(scores).sort((a, b) => b - a);
+  return best! - second!;
+}
+
+const accuracy = (right: string): number => mean([...right].map(Number));
+
+async function choose(): Promise<Choice["choosing"]> {
+  const cells = await cellsOf(["tagmynews", "cooking"], "choose");
+  const runs: Awaited<ReturnType<typeof settingsIn>>[] = [];
+  for (const cell of cells) runs.push(await settingsIn(cell));
+  const settings = runs[0]!.settings.map(({ qzero }, k): Setting => {
+    const gains = runs.map(({ plain, settings }) => accuracy(settings[k]!.right) - accuracy(plain));
+    return { qzero, gain: mean(gains), gains };
+  });
+  return {
+    cells: cells.map((cell, i) => ({ ...named(cell), plain: accuracy(runs[i]!.plain) })),
+    settings: settings.sort((a, b) => b.gain - a.gain),
+  };
+}
+
+/** Each arm by the pipeline itself in all cells, against plain. */
+async function judge(arms: readonly (Arm & { readonly name: string })[]): Promise<Verdict[]> {
+  const cells = await cellsOf(["tagmynews", "cooking", "sst2"], "judge");
+  const plain: string[] = [];
+  for (const cell of cells) plain.push(digits(cell, await classify(cell, armOf("plain"))));
+  const verdicts: Verdict[] = [];
+  for (const arm of arms) {
+    const right: string[] = [];
+    const judged: CellVerdict[] = [];
+    for (const [i, cell] of cells.entries()) {
+      const results = await classify(cell, arm);
+      right.push(digits(cell, results));
+      const [own, base] = [right[i]!, plain[i]!];
+      const share = mean(results.map(({ retrieved }) => Number(retrieved)));
+      const rate = { plain: accuracy(base), accuracy: accuracy(own), lookedUp: share };
+      judged.push({ ...named(cell), ...rate, gain: gainOf(own, base) });
+    }
+    verdicts.push({ arm: arm.name, qzero: arm.qzero, gain: overall(cells, right, plain), cells: judged });
+    say(`${arm.name}: ${JSON.stringify(verdicts.at(-1)!.gain)}`);
+  }
+  return verdicts;
+}
+
+/**
+ * The gain over all sets, of which each has as many rows: a row counts once, with the mean over the corpora that it was
+ * looked up in.
+ */
+function overall(cells: readonly Cell[], right: readonly string[], plain: readonly string[]): Verdict["gain"] {
+  const rowsOf = (all: readonly string[]): number[][] =>
+    [...new Set(cells.map(({ set }) => set.name))].flatMap((name) => {
+      const own = all.filter((_, i) => cells[i]!.set.name === name);
+      return [...own[0]!].map((_, row) => [mean(own.map((one) => Number(one[row])))]);
+    });
+  const shares = (parts: readonly (readonly number[])[]) => mean(parts.map(([share]) => share!));
+  return pairedDelta(rowsOf(right), rowsOf(plain), shares, { seed: 0, resamples: 2000 });
+}
+
+const choosing = await choose();
+const [best] = choosing.settings;
+say(`chosen: ${JSON.stringify(best)}`);
+const judged = await judge([
+  { ...found(best!.qzero), name: "chosen" },
+  { ...shuffled(best!.qzero), name: "chosen, shuffled categories" },
+  { ...found(BEFORE), name: "default before" },
+]);
+const choice: Choice = { model, seed, chosen: best!.qzero, choosing, judged };
+await writeJson(join(root, "research/qzero/choice", `${model}.json`), choice);

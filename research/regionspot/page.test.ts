@@ -1,0 +1,13 @@
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import { disagreements } from "../common/lab-page.ts";
+import { PAGE, regionspotSection, SECTION } from "./page.ts";
+import { plots } from "./plots.ts";
+
+test("the page of recognize has the figures of its results: npx tsx research/regionspot/page.ts", () => {
+  expect(disagreements([[PAGE, SECTION, regionspotSection()]], [])).toEqual([]);
+});
+
+test("its plots show its results: npx tsx research/regionspot/plots.ts", () => {
+  for (const [file, svg] of plots()) expect(readFileSync(file, "utf8")).toBe(svg);
+});

@@ -1,0 +1,28 @@
+import { type Scene, textOf } from "../../../src/lab/data/attributes/scene.ts";
+import { IMAGE } from "../../../src/lab/data/attributes/words.ts";
+import { shuffle } from "../../../src/util/random.ts";
+
+/** Presence is asked of so many shapes. */
+const ANY = 2;
+
+interface Message {
+  readonly role: "user" | "assistant";
+  readonly content: string;
+}
+
+/** A picture, and questions of all kinds about it in random order. Answers alone are labels. */
+export function sample({ cells, questions }: Scene, random: () => number): { messages: Message[] } {
+  const any = shuffle(
+    questions.filter(({ kind }) => kind === "any"),
+    random,
+  ).slice(ANY);
+  const asked = shuffle(
+    questions.filter((question) => !any.includes(question)),
+    random,
+  );
+  const messages = asked.flatMap(({ words, answer }, i): Message[] => [
+    { role: "user", content: textOf([...(i === 0 ? [IMAGE, ...cells] : []), ...words]) },
+    { role: "assistant", content: textOf(answer) },
+  ]);
+  return { messages };
+}

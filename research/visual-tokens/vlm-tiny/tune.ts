@@ -1,0 +1,105 @@
+/**
+ * Tunes vlm-tiny with the cuts of `yopo` active, and without them for as long, and asks each where drawings are, before
+ * and after: `npx tsx research/visual-tokens/vlm-tiny/tune.ts DIR [STEPS [QUESTIONS]]`. What a folder holds already is used or resumed;
+ * the answers go into research/visual-tokens/yopo/vlm-tiny.json, beside those after other numbers of steps.
+ */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { load, resumeTraining, type TrainInput, train } from "../../../src/index.ts";
+import type { GenerationItem } from "../../../src/lab/item.ts";
+import { exactMatch } from "../../../src/lab/metrics/index.ts";
+import { scenes } from "../../../src/lab/tasks/scenes.ts";
+import { writeJson } from "../../../src/util/write-whole.ts";
+import { root } from "../../../tools/section.ts";
+import { shareOf } from "../../common/shares.ts";
+import { type Arm, arms, type Told, type Tuned, tunedFile } from "./tuned-arms.ts";
+
+const [dir, steps = "1000", questions = "2000"] = process.argv.slice(2);
+if (dir === undefined) throw new Error("expected a folder for data and runs");
+const MODEL = join(root, "packages/models/vlm-tiny");
+/** Objects of a scene, at most: those of the model's own figures. */
+const MOST = [1, 5] as const;
+/** The lab's questions by this seed are not those that vlm-tiny's figures stand on. */
+const SEED = 2;
+
+/** Scenes that the model was not trained on, in its two kinds. */
+const sets = [
+  ["single", "--seed", "11", "--set", "most=1", "--set", "clutter=0.3"],
+  ["scenes", "--seed", "12"],
+] as const;
+
+const data = sets.map(([name, ...options]) => {
+  const file = join(dir, name, "questions.jsonl");
+  if (!existsSync(file)) {
+    const args = [
+      "tsx",
+      "research/visual-tokens/vlm-tiny/data.ts",
+      "--out",
+      join(dir, name),
+      "--count",
+      "8000",
+      ...options,
+    ];
+    execFileSync("npx", args, { cwd: root, stdio: "inherit" });
+  }
+  return file;
+});
+
+const options = ({ recipe }: Arm): TrainInput => ({
+  model: MODEL,
+  ...(recipe !== undefined && { save: recipe }),
+  ...{ data, tokens: 120, batch: 16, steps: Number(steps), validation: 0.02, seed: 1 },
+  optimizer: { lr: 7e-4, weightDecay: 0.05 },
+  schedule: { name: "cosine", warmup: 0.05, minimum: 0.05 },
+  ...{ evaluateEvery: 250, saveEvery: 100 },
+});
+
+async function tune(arm: Arm): Promise<string> {
+  const out = join(dir!, `${arm.name}, ${steps} steps`);
+  if (existsSync(join(out, "model.safetensors"))) return out;
+  const onStep = ({ step, loss }: { step: number; loss: number }) => {
+    if (step % 50 === 0) process.stderr.write(`${arm.name} step ${step} loss ${loss.toFixed(4)}\n`);
+  };
+  if (existsSync(out)) await resumeTraining(out, { onStep });
+  else await train(options(arm), { out, onStep });
+  return out;
+}
+
+async function itemsOf(most: number): Promise<GenerationItem[]> {
+  const task = await scenes.make(`ask=where,most=${most}`);
+  if (task.kind !== "generation") throw new Error("the task generates");
+  const items: GenerationItem[] = [];
+  for await (const item of task.items({ limit: Number(questions), seed: SEED, countTokens: () => 0 })) items.push(item);
+  return items;
+}
+
+const asked = await Promise.all(MOST.map(itemsOf));
+
+const rightness = (item: GenerationItem, text: string): number =>
+  exactMatch.quality([exactMatch.part(item, { text }, { text })]);
+
+/** Right answers, a digit a question, in scenes of one thing and of up to five. */
+async function ask(folder: string, { name, recipe }: Arm, when: Told["when"]): Promise<Told> {
+  using model = await load(folder, { quant: "f32", ...(recipe !== undefined && { save: [recipe] }) });
+  const right: string[] = [];
+  for (const items of asked) {
+    const answers = await model.completeAll(
+      items.map(({ prompt, images, maxTokens }) => ({ prompt, images, maxTokens, raw: true, temperature: 0 })),
+    );
+    right.push(items.map((item, i) => rightness(item, answers[i]!.text)).join(""));
+  }
+  const told = { name, when, right: { one: right[0]!, several: right[1]! } };
+  console.error(when, name, right.map((digits) => shareOf(digits).toFixed(3)).join(" "));
+  return told;
+}
+
+const told: Told[] = [];
+for (const arm of arms) told.push(await ask(await tune(arm), arm, "after"));
+for (const arm of arms) told.push(await ask(MODEL, arm, "before"));
+const others: Tuned[] = existsSync(tunedFile) ? JSON.parse(readFileSync(tunedFile, "utf8")) : [];
+const all = [...others.filter((one) => one.steps !== Number(steps)), { steps: Number(steps), told }];
+await writeJson(
+  tunedFile,
+  all.toSorted((a, b) => a.steps - b.steps),
+);
