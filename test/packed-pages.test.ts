@@ -1,0 +1,44 @@
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { add, isPacked, packedPages, remove, withoutOutsideLinks } from "../tools/packed-pages.ts";
+import { root } from "../tools/section.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "modicum-pages-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+test.each(packedPages())("%s links to files of the package", (page) => {
+  const text = withoutOutsideLinks(page, readFileSync(join(root, page), "utf8"));
+  const prose = text.replace(/^```.*?^```/gms, "").replace(/`[^`\n]*`/g, "code");
+  for (const [, target] of prose.matchAll(/\]\(([^)]+)\)/g)) {
+    if (/^(https?:|#)/.test(target!)) continue;
+    const path = join(dirname(page), target!.split("#")[0]!);
+    expect([isPacked(path), existsSync(join(root, path))], target).toEqual([true, true]);
+  }
+});
+
+test.each([
+  ["[runs](../research/exits/README.md)", "runs (`research/exits/README.md`)"],
+  ["![a plot](../research/a/b.svg)", "a plot (`research/a/b.svg`)"],
+  ["[`src/index.ts`](../src/index.ts#L3)", "`src/index.ts`"],
+  ["[page](exit.md#a), [web](https://example.com), [here](#b)", undefined],
+  ["`[x](../src/a.ts)`\n```\n[x](../src/a.ts)\n```", undefined],
+])("%s", (text, packed) => {
+  expect(withoutOutsideLinks("docs/a.md", text)).toBe(packed ?? text);
+});
+
+test("pages are put back as they were, also after a pack that was stopped", () => {
+  cpSync(join(root, "package.json"), join(folder, "package.json"));
+  mkdirSync(join(folder, "docs"));
+  const page = join(folder, "docs", "a.md");
+  const text = "[runs](../research/exits/README.md)\n";
+  writeFileSync(page, text);
+  for (const step of [add, add]) {
+    step(folder);
+    expect(readFileSync(page, "utf8")).toBe("runs (`research/exits/README.md`)\n");
+  }
+  remove(folder);
+  expect(readFileSync(page, "utf8")).toBe(text);
+  expect(existsSync(join(folder, "release", "pages"))).toBe(false);
+});
