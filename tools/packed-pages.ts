@@ -1,28 +1,32 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, relative } from "node:path";
 import { root } from "./section.ts";
 
 // Pages link to sources and studies, which the package does not have. `add` (prepack) turns these links into the names of
-// files, and `remove` (postpack) puts the pages back.
+// files, and `remove` (postpack) puts the pages back: `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
 
-/** True if the package has what is at `path`, by the `files` of its package.json. */
+/** True if the package in `from` has what is at `path`, by the `files` of its package.json, or with all else if it has none. */
 export function isPacked(path: string, from = root): boolean {
-  const { files } = JSON.parse(readFileSync(join(from, "package.json"), "utf8")) as { files: string[] };
+  const { files } = JSON.parse(readFileSync(join(from, "package.json"), "utf8")) as { files?: string[] };
+  if (files === undefined) return !path.startsWith("..");
   const within = (entry: string) => path === entry || path.startsWith(`${entry}/`);
-  const [left, packed] = [files.filter((entry) => entry.startsWith("!")), files.filter((e) => !e.startsWith("!"))];
-  return packed.some(within) && !left.some((entry) => within(entry.slice(1).replace(/\/(\*\*)?$/, "")));
+  const excluded = files.filter((entry) => entry.startsWith("!")).map((entry) => entry.slice(1));
+  return files.some(within) && !excluded.some(within);
 }
 
-/** Pages of the package. */
+/** Pages of the package in `from`. */
 export const packedPages = (from = root): string[] =>
-  ["README.md", "CHANGELOG.md", "docs", "models"]
-    .filter((name) => existsSync(join(from, name)))
-    .flatMap((name) =>
-      name.endsWith(".md")
-        ? [name]
-        : readdirSync(join(from, name), { recursive: true, encoding: "utf8" }).map((file) => `${name}/${file}`),
-    )
-    .filter((file) => file.endsWith(".md") && isPacked(file, from));
+  readdirSync(from)
+    .filter((name) => isPacked(name, from))
+    .flatMap((name) => (name.endsWith(".md") ? [name] : pagesIn(from, name)))
+    .filter((page) => isPacked(page, from));
+
+const pagesIn = (from: string, folder: string): string[] =>
+  statSync(join(from, folder)).isDirectory()
+    ? readdirSync(join(from, folder), { recursive: true, encoding: "utf8" })
+        .filter((file) => file.endsWith(".md"))
+        .map((file) => join(folder, file))
+    : [];
 
 /** Code, which holds no links, or a link. */
 const LINK = /^```.*?^```|!?\[([^\]]*)\]\(([^)\s]+)\)|`[^`\n]*`/gms;
@@ -31,29 +35,34 @@ const LINK = /^```.*?^```|!?\[([^\]]*)\]\(([^)\s]+)\)|`[^`\n]*`/gms;
 export const withoutOutsideLinks = (page: string, text: string, from = root): string =>
   text.replace(LINK, (whole: string, label: string | undefined, target: string | undefined) => {
     if (label === undefined || target === undefined || /^(https?:|mailto:|#)/.test(target)) return whole;
-    const path = relative(from, join(from, dirname(page), target.split("#")[0]!));
-    if (isPacked(path, from)) return whole;
-    return label.includes(path) ? label : `${label} (\`${path}\`)`;
+    const file = join(from, dirname(page), target.split("#")[0]!);
+    if (isPacked(relative(from, file), from)) return whole;
+    const name = relative(root, file);
+    return label.includes(name) ? label : `${label} (\`${name}\`)`;
   });
 
-const kept = (from: string): string => join(from, "release", "pages");
+/** Where the pages of a package are kept meanwhile, outside of it. */
+const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);
 
-export function add(from = root): void {
-  remove(from);
+export function add(from = root, aside = asideOf(from)): void {
+  remove(from, aside);
   for (const page of packedPages(from)) {
     const text = readFileSync(join(from, page), "utf8");
     const packed = withoutOutsideLinks(page, text, from);
     if (packed === text) continue;
-    mkdirSync(dirname(join(kept(from), page)), { recursive: true });
-    writeFileSync(join(kept(from), page), text);
+    mkdirSync(dirname(join(aside, page)), { recursive: true });
+    writeFileSync(join(aside, page), text);
     writeFileSync(join(from, page), packed);
   }
 }
 
-export function remove(from = root): void {
-  if (!existsSync(kept(from))) return;
-  cpSync(kept(from), from, { recursive: true });
-  rmSync(kept(from), { recursive: true });
+export function remove(from = root, aside = asideOf(from)): void {
+  if (!existsSync(aside)) return;
+  cpSync(aside, from, { recursive: true });
+  rmSync(aside, { recursive: true });
 }
 
-if (process.argv[1] === import.meta.filename) (process.argv[2] === "add" ? add : remove)();
+if (process.argv[1] === import.meta.filename) {
+  const [step, folder = "."] = process.argv.slice(2);
+  (step === "add" ? add : remove)(join(root, folder));
+}
