@@ -1,4 +1,4 @@
-/** The tables of docs/pipelines/planner.md from research/planner/results: `npx tsx research/planner/page.ts` writes them. */
+/** The tables of the study: `npx tsx research/planner/page.ts` writes them. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
@@ -8,7 +8,7 @@ import type { Result } from "./measure.ts";
 import type { PlannerRow, StepRow } from "./plan-rows.ts";
 import type { World } from "./worlds/world.ts";
 
-export const PAGE = "docs/pipelines/planner.md";
+export const PAGE = "research/planner/README.md";
 export const SECTION = "planner-results";
 const RESULTS = "research/planner/results";
 

@@ -3,7 +3,7 @@
  *
  *     npx tsx research/qzero/encyclopaedia.ts [--model glove]... [--texts 200]
  *
- * Writes research/qzero/results/encyclopaedia.json and the table of docs/pipelines/qzero.md. Models that are not named keep
+ * Writes research/qzero/results/encyclopaedia.json and the table of research/qzero/README.md. Models that are not named keep
  * the rows that they have.
  */
 import { existsSync, readFileSync } from "node:fs";

@@ -1,9 +1,9 @@
-/** The table of docs/pipelines/qzero.md from research/qzero/results/encyclopaedia.json: `npx tsx research/qzero/page.ts` writes it. */
+/** The table of research/qzero/README.md from research/qzero/results/encyclopaedia.json: `npx tsx research/qzero/page.ts` writes it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 
-export const PAGE = "docs/pipelines/qzero.md";
+export const PAGE = "research/qzero/README.md";
 export const SECTION = "qzero-results";
 export const RESULT = "research/qzero/results/encyclopaedia.json";
 

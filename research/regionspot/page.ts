@@ -8,7 +8,7 @@ import type { Probe } from "./probe.ts";
 import type { Accuracy } from "./score.ts";
 import type { CostRow } from "./times.ts";
 
-export const PAGE = "docs/pipelines/regionspot.md";
+export const PAGE = "research/regionspot/README.md";
 export const SECTION = "regionspot-results";
 
 interface Sets {
