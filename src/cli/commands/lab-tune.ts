@@ -7,7 +7,7 @@ import { tuneOptions } from "../../lab/tune/options.ts";
 import { tuningPage } from "../../lab/tune/report.ts";
 import { type Progress, runTuning, type Tuned, type Watcher } from "../../lab/tune/run.ts";
 import { minutesOf, type Setup, setUp } from "../../lab/tune/setup.ts";
-import { auditText, costText, excludedLines, ladderText, outlookText, verdictOf } from "../../lab/tune/words.ts";
+import { auditText, costText, excludedLines, ladderText, outlookText, unsureText, verdictOf } from "../../lab/tune/words.ts";
 import { load } from "../../library/load.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { chosenRecipe, registerRecipe, shortName } from "../../savings/registered.ts";
@@ -73,7 +73,7 @@ async function run(flags: Flags): Promise<void> {
   process.stderr.write(`${verdictOf(tuned)}\n`);
   if (registered !== undefined)
     process.stderr.write(
-      `registered as ${registered}: \`modicum run --model ${registered}${drawing(options)} …\` uses it\n`,
+      `registered as ${registered}: \`modicum run --model ${registered}${drawing(tuned)} …\` uses it\n`,
     );
   process.stderr.write(`report: ${report}\n`);
   const audits = tuned.certificate && auditText(tuned.certificate);
@@ -89,9 +89,15 @@ async function register(model: string, { setup, certificate }: Tuned): Promise<s
   return registered;
 }
 
-/** The flag that draws answers as the tuning did, if a request without it draws them otherwise. */
-const drawing = ({ temperature }: z.output<typeof tuneOptions>): string =>
-  temperature === undefined ? "" : ` --temperature ${temperature}`;
+/** The flags that draw answers as the tuning did, and no longer than it knows, if a request without them does otherwise. */
+const drawing = ({ setup, certificate }: Tuned): string => {
+  const { temperature } = setup.request.options;
+  const maxTokens = certificate?.maxTokens;
+  return (
+    (temperature === undefined ? "" : ` --temperature ${temperature}`) +
+    (maxTokens === undefined ? "" : ` --max-tokens ${maxTokens}`)
+  );
+};
 
 const recipeList = z.array(z.union([z.string(), z.array(z.string())]));
 
@@ -162,8 +168,11 @@ function tableOf({ outcome, rated, setup }: Tuned): string[] {
     const tested = verdict ? [figure(verdict.mean), verdict.p.toPrecision(2)] : ["", ""];
     return [percent(price / outcome.dense), figure(loss), ...tested, result, ladderText(ladder)];
   });
+  const unsure = outcome.unsure.map(({ ladder, loss, price }) => [
+    ...[percent(price / outcome.dense), figure(loss), "", "", unsureText(setup), ladderText(ladder)],
+  ]);
   const dense = ["100.0 %", "0.000", "", "", "", `dense (${costText(rated[0]!.price, setup.request.options.cost)})`];
-  return columns([["COST", "SEARCHED", "TESTED", "P", "RESULT", "LADDER"], dense, ...rows]);
+  return columns([["COST", "SEARCHED", "TESTED", "P", "RESULT", "LADDER"], dense, ...rows, ...unsure]);
 }
 
 const resultOf = (
@@ -175,5 +184,13 @@ const resultOf = (
   certificate: certificate ?? null,
   nearest_miss: near ?? null,
   verdicts: outcome.verdicts,
-  ...{ order: outcome.order, rated, dropped, excluded: setup.excluded, attempt: setup.attempt, report },
+  ...{
+    order: outcome.order,
+    unsure: outcome.unsure,
+    rated,
+    dropped,
+    excluded: setup.excluded,
+    attempt: setup.attempt,
+    report,
+  },
 });

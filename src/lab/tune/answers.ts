@@ -20,6 +20,8 @@ const answerLine = z.strictObject({
   excess: z.number().optional(),
   /** Tokens of the answer. */
   tokens: z.int().min(0),
+  /** True if it was cut at its item's limit. */
+  cut: z.literal(true).optional(),
   /** Milliseconds of the answer. */
   ms: z.number(),
   /** The reason why there is no answer, or no number for it: it loses 1. */
@@ -111,7 +113,8 @@ export class KeptAnswers implements AsyncDisposable {
       };
       const dense = this.held("dense", item) ?? lines[0];
       const loss = recipe === "dense" ? 0 : lossOf(this.loss, traits, dense!);
-      const line = { ...told, ids, tokens: outcome.tokens.length };
+      const cut = outcome.reason === "length";
+      const line = { ...told, ids, tokens: outcome.tokens.length, ...(cut && { cut }) };
       lines.push(
         Number.isNaN(loss)
           ? { ...line, text: traits.text, loss: 1, failed: "its answer has no number" }

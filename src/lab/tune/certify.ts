@@ -2,7 +2,8 @@ import type { Certificate } from "../../savings/auto/certificate.ts";
 import { type Ladder, recipesOf, rungsAt } from "../../savings/auto/ladder.ts";
 import { mean } from "../../util/mean.ts";
 import { median } from "../../util/median.ts";
-import { seededRandom } from "../../util/random.ts";
+import type { Part } from "../metric.ts";
+import { bootstrap } from "../metrics/bootstrap.ts";
 import { machine } from "../run/machine.ts";
 import { fileHashes } from "../run/recipe-files.ts";
 import type { KeptAnswers } from "./answers.ts";
@@ -43,13 +44,10 @@ export async function certificateOf(
     dense: median(times.costs(() => "dense", by)),
     chosen: median(times.costs(cheapest, by).filter(Number.isFinite)),
   });
-  const denseMs = times.costs(() => "dense", "ms");
-  const ratios = times
-    .costs(cheapest, "ms")
-    .map((ms, i) => ms / denseMs[i]!)
-    .filter(Number.isFinite);
+  const ratios = times.pairs(cheapest, "ms").map(({ saved, dense }) => [saved / dense]);
   const qualities = test.flatMap((item) => answers.held("dense", item)?.quality ?? []);
   const lengths = test.map(({ tokens }) => tokens);
+  const maxTokens = cutLimit(ladder, test, answers);
   const files = Object.assign(
     {},
     ...(await Promise.all(recipesOf(ladder).map((recipe) => fileHashes(recipeOf(recipe))))),
@@ -68,10 +66,15 @@ export async function certificateOf(
     recipes: Object.fromEntries(recipes.map((recipe) => [recipe, ratedOf(recipe)])),
     cost: {
       by: request.options.cost,
-      ms: { ...medians("ms"), ci95: interval(ratios) },
+      ms: { ...medians("ms"), ci95: bootstrap(ratios, medianOf, { seed: 0 }).ci95 },
       ...{ flops: medians("flops"), bytes: medians("bytes") },
     },
-    ...{ lengths: [Math.min(...lengths), Math.max(...lengths)], answer, model: identity.model_hash },
+    ...{
+      lengths: [Math.min(...lengths), Math.max(...lengths)],
+      answer,
+      ...(maxTokens !== undefined && { maxTokens }),
+      model: identity.model_hash,
+    },
     ...{ form: identity.form as Certificate["form"], codes: identity.codes, prompt: setup.items.prompt },
     ...{ sampling: identity.sampling, ...(identity.adapter !== undefined && { adapter: identity.adapter }) },
     ...(Object.keys(files).length > 0 && { files }),
@@ -83,13 +86,12 @@ export async function certificateOf(
 const copied = (ladder: Ladder): Certificate["ladder"] =>
   ladder.map(({ tokens: [from, to], rungs }) => ({ tokens: [from, to], rungs: [...rungs] }));
 
-const RESAMPLES = 1000;
+const medianOf = (parts: readonly Part[]): number => median(parts.map(([value]) => value!));
 
-/** 95 % bootstrap interval of the median. */
-function interval(values: readonly number[]): [number, number] {
-  const random = seededRandom(0);
-  const medians = Array.from({ length: RESAMPLES }, () =>
-    median(values.map(() => values[Math.floor(random() * values.length)]!)),
-  ).toSorted((a, b) => a - b);
-  return [medians[Math.floor(0.025 * RESAMPLES)]!, medians[Math.ceil(0.975 * RESAMPLES) - 1]!];
+/** The least limit at which an answer of the test was cut, dense's or one of the ladder's. */
+function cutLimit(ladder: Ladder, test: readonly ServedItem[], answers: KeptAnswers): number | undefined {
+  const limits = test
+    .filter((item) => ["dense", ...rungsAt(ladder, item.tokens)].some((recipe) => answers.held(recipe, item)?.cut))
+    .map(({ maxTokens }) => maxTokens);
+  return limits.length > 0 ? Math.min(...limits) : undefined;
 }

@@ -1,4 +1,4 @@
-import { type Ladder, type Range, type Rungs, rungsAt } from "../../savings/auto/ladder.ts";
+import { covers, type Ladder, type Range, type Rungs, rungsAt } from "../../savings/auto/ladder.ts";
 import { mean } from "../../util/mean.ts";
 import type { LossType } from "../../util/risk/losses.ts";
 import type { Price, TuningItem } from "./problem.ts";
@@ -24,7 +24,7 @@ export interface Rated {
   readonly price: number;
 }
 
-const ALL: Range = [0, Number.MAX_SAFE_INTEGER];
+const ALL: Range = [0, null];
 /** Ranges of length at most, and items of each at least. */
 const RANGES = 3;
 const FEWEST = 12;
@@ -57,7 +57,7 @@ function rangesOf(lengths: readonly number[]): Range[] {
     (_, i) => sorted[Math.floor(((i + 1) * sorted.length) / parts)]!,
   );
   const starts = [0, ...new Set(cuts.filter((cut) => cut > sorted[0]!))];
-  return starts.map((from, i) => [from, (starts[i + 1] ?? ALL[1] + 1) - 1]);
+  return starts.map((from, i) => [from, i + 1 < starts.length ? starts[i + 1]! - 1 : null]);
 }
 
 /**
@@ -71,7 +71,7 @@ const rungsOf = (tokens: Range, { recipe }: Measured, { type }: Searched): Rungs
 
 /** The cheapest recipe that loses at most so much in the range. */
 function cheapest(range: Range, searched: Searched, most: number): Rungs {
-  const inside = searched.items.flatMap(({ tokens }, i) => (tokens >= range[0] && tokens <= range[1] ? [i] : []));
+  const inside = searched.items.flatMap(({ tokens }, i) => (covers(range, tokens) ? [i] : []));
   const lossIn = ({ losses }: Measured) => mean(inside.map((i) => losses[i]!));
   const priceIn = ({ price }: Measured) => mean(inside.map((i) => price(searched.items[i]!)));
   const fitting = searched.recipes.filter((each) => lossIn(each) <= most);

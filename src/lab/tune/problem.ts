@@ -1,3 +1,4 @@
+import type { Ladder } from "../../savings/auto/ladder.ts";
 import type { Bound, LossType } from "../../util/risk/losses.ts";
 
 /** A recipe that a tuning may choose. */
@@ -41,4 +42,6 @@ export interface Answers<T extends TuningItem = TuningItem> {
   answer?(recipes: readonly string[], item: T): Promise<void>;
   /** Prices of the recipes, in their order, measured in turns with dense. */
   pricesOf(recipes: readonly string[]): Promise<readonly Price[]>;
+  /** True if the ladder of recipes with known prices is cheaper than dense beyond the noise of the measurement. */
+  isCheaper(ladder: Ladder): boolean;
 }

@@ -7,7 +7,7 @@ import { machine } from "../run/machine.ts";
 import { lossInWords } from "./losses.ts";
 import { plot } from "./plot.ts";
 import type { Tuned } from "./run.ts";
-import { ladderText, verdictOf } from "./words.ts";
+import { ladderText, unsureText, verdictOf } from "./words.ts";
 
 /** The report as one self-contained page: no script, no request. */
 export function tuningPage(tuned: Tuned): string {
@@ -64,8 +64,8 @@ ${table(
 }
 
 /** The ladders in the order of the test. */
-function path({ outcome }: Tuned): Html {
-  const rows = outcome.order.map(({ ladder, loss, price }, i) => {
+function path({ outcome, setup }: Tuned): Html {
+  const tested = outcome.order.map(({ ladder, loss, price }, i) => {
     const verdict = outcome.verdicts[i];
     const result = verdict === undefined ? "not tested" : verdict.certified ? "certified" : "failed";
     return [
@@ -78,6 +78,16 @@ function path({ outcome }: Tuned): Html {
       html`<td class="${verdict?.certified ? "better" : "worse"}">${result}</td>`,
     ];
   });
+  const unsure = outcome.unsure.map(({ ladder, loss, price }) => [
+    html`<td></td>`,
+    html`<th scope="row">${recipeName(ladderText(ladder))}</th>`,
+    html`<td>${percent(price / outcome.dense)}</td>`,
+    html`<td>${figure(loss)}</td>`,
+    html`<td></td>`,
+    html`<td></td>`,
+    html`<td>${unsureText(setup)}</td>`,
+  ]);
+  const rows = [...tested, ...unsure];
   if (rows.length === 0) return html``;
   const head = ["#", "ladder", "cost of dense's", "loss, searched", "loss, tested", "p", "result"];
   return html`<h2>The test</h2>${table("Ladders from dearest to cheapest; the first that fails ends the test", head, rows)}`;

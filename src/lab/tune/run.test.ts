@@ -6,8 +6,10 @@ import type { Model } from "../../library/model.ts";
 import { certificateFile, readCertificate } from "../../savings/auto/certificate.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { escaped } from "../../util/html.ts";
+import { seededRandom } from "../../util/random.ts";
 import { tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { TINY } from "../run/run.testing.ts";
+import type { ServedItem } from "./items.ts";
 import { tuneOptions } from "./options.ts";
 import { tuningPage } from "./report.ts";
 import { runTuning, tuned, type Watcher } from "./run.ts";
@@ -59,9 +61,7 @@ test("the cheapest recipe that loses nothing is certified, with all options spel
   const setup = await setUp(request(fileOf(prompts(120)), { temperature: 0 }));
   expect(setup).toMatchObject({ loss: "nats", attempt: 1, outlook: { items: 120, test: 80 } });
   const { certificate, folder, dropped, near } = await tuned(setup, serving(), silent);
-  expect(certificate?.ladder).toEqual([
-    { tokens: [0, Number.MAX_SAFE_INTEGER], rungs: ["lookup:match=2,tokens=8", "dense"] },
-  ]);
+  expect(certificate?.ladder).toEqual([{ tokens: [0, null], rungs: ["lookup:match=2,tokens=8", "dense"] }]);
   expect(certificate).toMatchObject({
     ...{ risk: 0.05, confidence: 0.95, loss: "nats", type: "unit", attempt: 1, mean: 0, answer: 2, sampling: {} },
     items: { search: 40, test: 80, groups: 80 },
@@ -239,6 +239,71 @@ test("with answers, the loss is harm, and a risk above a quarter of dense's qual
     /^--risk: 0.05 is more than a quarter of dense's contains-answer, which is 0\.\d+ on the \d+ searched items; expected at most 0\.0\d+$/,
   );
   expect(await setUp(request(low.request.task, { name: "again" }))).toMatchObject({ attempt: 1 });
+});
+
+/** The made-up answers on a clock with noise of a fifth; `share` of dense's time, and of its work. */
+function noisy(share: number): Serving {
+  const random = seededRandom(3);
+  return {
+    ...serving(),
+    async answer(recipe, item) {
+      const cost = (recipe === "dense" ? 1 : share) * (10 * item.tokens + 100);
+      const work = recipe === "dense" ? cost : 0.99 * cost;
+      return {
+        text: "right",
+        tokens: [1, 2],
+        reason: "stop",
+        ms: cost * (0.8 + 0.4 * random()),
+        flops: work,
+        bytes: work,
+      };
+    },
+  };
+}
+
+test("a gain that may be noise is not tested, and one of a fifth is", async () => {
+  const none = await tuned(await setUp(request(fileOf(prompts(120)))), noisy(1), silent);
+  expect([none.certificate, none.outcome.order, none.outcome.verdicts]).toEqual([undefined, [], []]);
+  expect(none.outcome.unsure.length).toBeGreaterThan(0);
+  expect(verdictOf(none)).toMatch(
+    /^Nothing is certified: dense answers\. Nothing that survived the search is surely faster/,
+  );
+  expect(tuningPage(none)).toContain("not surely faster");
+  const fifth = await tuned(await setUp(request(fileOf(prompts(120)))), noisy(0.8), silent);
+  expect(fifth.certificate?.cost.ms.ci95[1]).toBeLessThan(1);
+});
+
+test("FLOPs have no noise: a hundredth less is a gain", async () => {
+  const setup = await setUp(request(fileOf(prompts(120)), { cost: "flops" }));
+  expect((await tuned(setup, noisy(1), silent)).certificate?.cost.by).toBe("flops");
+});
+
+test("the certificate has the least limit at which an answer of the test was cut", async () => {
+  const limits = async (cut: (recipe: string, item: ServedItem) => boolean) => {
+    const setup = await setUp(request(fileOf(prompts(120))));
+    // Items of one file have one limit; a task's own have several.
+    const items = setup.problem.items.map((item) => ({ ...item, maxTokens: 8 + (item.tokens % 5) }));
+    const made = { ...setup, problem: { ...setup.problem, items } };
+    const cutting: Serving = {
+      ...serving(),
+      answer: async (recipe, item) => ({
+        ...(await serving().answer(recipe, item)),
+        reason: cut(recipe, item) ? "length" : "stop",
+      }),
+    };
+    const { certificate, outcome } = await tuned(made, cutting, silent);
+    return { limit: certificate!.maxTokens, test: outcome.test, search: outcome.search };
+  };
+  expect(await limits(() => false)).toMatchObject({ limit: undefined });
+  const { limit, test } = await limits((recipe) => recipe === "dense");
+  expect(limit).toBe(Math.min(...test.map(({ maxTokens }) => maxTokens)));
+  const saved = await limits((recipe, { maxTokens }) => recipe.includes("match=2") && maxTokens > 9);
+  expect(saved.limit).toBe(Math.min(...saved.test.map(({ maxTokens }) => maxTokens).filter((most) => most > 9)));
+  // An answer of a recipe that is not chosen, or of the search, says nothing.
+  expect(await limits((recipe) => recipe.includes("match=3"))).toMatchObject({ limit: undefined });
+  const { search } = await limits(() => false);
+  const searched = new Set(search.map(({ id }) => id));
+  expect(await limits((_, { id }) => searched.has(id))).toMatchObject({ limit: undefined });
 });
 
 test("items that cannot certify anything are refused before anything runs", async () => {

@@ -8,7 +8,7 @@ import {
   keepCertificate,
   readCertificate,
 } from "../../savings/auto/certificate.ts";
-import { rungsAt } from "../../savings/auto/ladder.ts";
+import { rungsAt, savingAt } from "../../savings/auto/ladder.ts";
 import { UserError } from "../../util/errors.ts";
 import { mean } from "../../util/mean.ts";
 import { writeJson } from "../../util/write-whole.ts";
@@ -16,6 +16,7 @@ import { readOptionalJson } from "../../weights/json-file.ts";
 import { count, figure, percent } from "../report/format.ts";
 import { type AnswerLine, KeptAnswers } from "./answers.ts";
 import { certificateOf } from "./certify.ts";
+import { isCheaper, isSurelyFaster } from "./cheaper.ts";
 import { costOf } from "./fit.ts";
 import { checkTuning, claimTuning, tuningFolder, withdrawTuning } from "./folder.ts";
 import type { ServedItem } from "./items.ts";
@@ -129,6 +130,10 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
     async pricesOf(recipes) {
       await times.measure(recipes);
       return recipes.map(priceOf);
+    },
+    isCheaper(ladder) {
+      const pairs = times.pairs((tokens) => savingAt(ladder, tokens), options.cost);
+      return options.cost === "ms" ? isSurelyFaster(pairs) : isCheaper(pairs);
     },
   };
   const outcome = await tune(setup.problem, source, {

@@ -15,12 +15,13 @@ const items = Array.from(
   }),
 );
 
-/** A machine that is `busy` times slower; `half` takes half of dense's time. */
+/** A machine that is `busy` times slower; every recipe takes half of dense's time and work, but `idle`, which does nothing on a slower clock. */
 const serving = (busy: () => number, asked: string[] = []): Serving => ({
   async answer(recipe, { tokens }) {
     asked.push(recipe);
-    const ms = busy() * (recipe === "dense" ? 1 : 0.5) * (20 + 2 * tokens);
-    return { text: "", tokens: [1, 2], reason: "stop", ms, flops: tokens, bytes: tokens };
+    const share = recipe === "dense" || recipe === "idle" ? 1 : 0.5;
+    const ms = busy() * share * (20 + 2 * tokens) + (recipe === "idle" ? 50 : 0);
+    return { text: "", tokens: [1, 2], reason: "stop", ms, flops: share * tokens, bytes: share * tokens };
   },
   excess: async () => [],
   [Symbol.dispose]() {},
@@ -58,4 +59,47 @@ test("recipes take turns with dense, and a busier round does not make its recipe
   asked.length = 0;
   await times.measure(["dense", "a", "b"]);
   expect(asked).toEqual([]);
+});
+
+test("a recipe has dense's time of the items on which nothing of it acted", async () => {
+  await using times = await Times.open(
+    tempFolder(),
+    serving(() => 1),
+    items,
+    undefined,
+    () => {},
+  );
+  await times.measure(["dense", "idle", "a"]);
+  expect(times.costs(() => "idle", "ms")).toEqual(times.costs(() => "dense", "ms"));
+  expect(times.fit("idle", "ms")).toEqual(times.fit("dense", "ms"));
+  const pairs = times.pairs((tokens) => (tokens < 200 ? "idle" : "a"), "ms");
+  expect(pairs).toHaveLength(12);
+  expect(pairs[0]).toEqual({ saved: 220, dense: 220 });
+  expect(pairs.at(-1)).toEqual({ saved: 400, dense: 800 });
+});
+
+test("pairs are of one round, and items that a recipe failed on have none", async () => {
+  let busy = 1;
+  const failing = serving(() => busy);
+  const asked = failing.answer.bind(failing);
+  await using times = await Times.open(
+    tempFolder(),
+    {
+      ...failing,
+      answer: async (recipe, item) => {
+        if (recipe === "b" && item.tokens > 200) throw new Error("out of memory");
+        return asked(recipe, item);
+      },
+    },
+    items,
+    undefined,
+    () => {},
+  );
+  await times.measure(["dense", "a"]);
+  busy = 3;
+  await times.measure(["dense", "a", "b"]);
+  const pairs = times.pairs(() => "b", "ms");
+  expect(pairs.length).toBeGreaterThan(0);
+  expect(pairs.length).toBeLessThan(12);
+  expect(pairs.map(({ saved, dense }) => saved / dense)).toEqual(pairs.map(() => 0.5));
 });

@@ -4,6 +4,7 @@ import type { Price as Coefficients } from "../../savings/auto/certificate.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { median } from "../../util/median.ts";
 import { LinesFile } from "../run/lines-file.ts";
+import type { Pair } from "./cheaper.ts";
 import { fitted } from "./fit.ts";
 import type { ServedItem } from "./items.ts";
 import type { Serving } from "./served.ts";
@@ -111,15 +112,36 @@ export class Times implements AsyncDisposable {
     });
   }
 
+  /** The cost of each timed item under the recipe that `choose` names for its length, beside dense's of the same round; items that it failed on are left out. */
+  pairs(choose: (tokens: number) => string, by: Cost): Pair[] {
+    return this.items.flatMap(({ id, tokens }) => {
+      const recipe = choose(tokens);
+      const line = this.#lines.find((line) => line.recipe === recipe && line.item === id);
+      return line ? [{ saved: this.#cost(line, by), dense: this.#cost(this.#denseOf(line), by) }] : [];
+    });
+  }
+
   /** A cost as if it were measured in the first round: the machine may be busier in another one, for dense too. */
   #cost(line: TimeLine, by: Cost): number {
-    if (line.round === 1) return line[by];
+    const dense = this.#denseOf(line);
+    // An idle recipe ran as dense: another time of it would be noise.
+    const cost = isIdle(line, dense) ? dense[by] : line[by];
+    if (line.round === 1) return cost;
     const denseIn = (round: number) => this.#lines.filter((each) => each.round === round && each.recipe === "dense");
     const first = new Map(denseIn(1).map((each) => [each.item, each[by]]));
-    return line[by] / median(denseIn(line.round).map((each) => each[by] / first.get(each.item)!));
+    return cost / median(denseIn(line.round).map((each) => each[by] / first.get(each.item)!));
+  }
+
+  /** Dense's turn of the same round and item. */
+  #denseOf({ round, item }: TimeLine): TimeLine {
+    return this.#lines.find((each) => each.round === round && each.recipe === "dense" && each.item === item)!;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.file.close();
   }
 }
+
+/** True if nothing of the recipe acted: its work is dense's, with no overhead, which would be part of it. */
+const isIdle = (line: TimeLine, dense: TimeLine): boolean =>
+  line.flops === dense.flops && line.bytes === dense.bytes && line.answer === dense.answer;

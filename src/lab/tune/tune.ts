@@ -27,6 +27,8 @@ export interface Outcome<T extends TuningItem> {
   readonly dense: number;
   /** Ladders as they were to be tested, from dearest to cheapest. */
   readonly order: readonly Rated[];
+  /** Ladders whose gain may be noise: they are not tested. */
+  readonly unsure: readonly Rated[];
   /** The tests that were run, in this order; the last one may have failed. */
   readonly verdicts: readonly Verdict[];
   /** The cheapest certified ladder; undefined: dense. */
@@ -47,10 +49,10 @@ export async function tune<T extends TuningItem>(
   const parts = procedure.split(problem.items, type, bound);
   const { survivors, ...searched } = await search(problem, parts.search, answers);
   const dense = mean(parts.search.map(searched.recipes[0]!.price));
-  const order = testOrder(laddersOf(searched, bound.risk), dense);
+  const { order, unsure } = testOrder(laddersOf(searched, bound.risk), dense, answers.isCheaper);
   await watch.ordered?.(order);
   const ladders = order.map(({ ladder }) => ladder);
   const verdicts = await procedure.test(ladders, parts.test, { type, bound }, answers);
   const chosen = verdicts.findLast(({ certified }) => certified);
-  return { ...parts, survivors, dense, order, verdicts, chosen };
+  return { ...parts, survivors, dense, order, unsure, verdicts, chosen };
 }

@@ -1,6 +1,6 @@
 import { unaudited } from "../../savings/auto/audit-state.ts";
 import type { Certificate } from "../../savings/auto/certificate.ts";
-import type { Ladder } from "../../savings/auto/ladder.ts";
+import { type Ladder, savingOf } from "../../savings/auto/ladder.ts";
 import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
 import type { Excluded } from "./candidates.ts";
 import type { NearMiss, Tuned } from "./run.ts";
@@ -9,12 +9,9 @@ import type { Cost } from "./times.ts";
 
 /** A ladder as one line: its recipes, with their lengths if it has several ranges. */
 export function ladderText(ladder: Ladder): string {
-  const one = ({ rungs }: (typeof ladder)[number]) => rungs.find((rung) => rung !== "dense") ?? "dense";
-  if (ladder.length === 1) return one(ladder[0]!);
+  if (ladder.length === 1) return savingOf(ladder[0]!.rungs);
   return ladder
-    .map(
-      (part, i) => `${i + 1 < ladder.length ? `to ${part.tokens[1]}` : `from ${part.tokens[0]}`} tokens ${one(part)}`,
-    )
+    .map(({ tokens: [from, to], rungs }) => `${to === null ? `from ${from}` : `to ${to}`} tokens ${savingOf(rungs)}`)
     .join("; ");
 }
 
@@ -51,15 +48,15 @@ export function costText(cost: number, by: Cost): string {
   }
 }
 
+/** The result of a ladder that is not tested, since its gain may be noise. */
+export const unsureText = ({ request }: Setup): string =>
+  request.options.cost === "ms" ? "not surely faster" : "not cheaper";
+
 /** The outcome in one or two sentences. */
 export function verdictOf({ certificate, near, outcome, setup }: Tuned): string {
   const missed = near && ` ${nearText(near)}`;
   if (certificate === undefined) {
-    const why =
-      outcome.order.length === 0
-        ? "Nothing that survived the search is cheaper than dense."
-        : (missed?.trim() ?? "Nothing passed the test.");
-    return `Nothing is certified: dense answers. ${why}`;
+    return `Nothing is certified: dense answers. ${untestedText(outcome, setup) ?? missed?.trim() ?? "Nothing passed the test."}`;
   }
   const { ms, flops } = certificate.cost;
   return (
@@ -70,6 +67,13 @@ export function verdictOf({ certificate, near, outcome, setup }: Tuned): string 
       : "") +
     (missed ?? "")
   );
+}
+
+/** Why there was no test; undefined if there was one. */
+function untestedText({ order, unsure }: Tuned["outcome"], setup: Setup): string | undefined {
+  if (order.length > 0) return undefined;
+  if (unsure.length === 0) return "Nothing that survived the search is cheaper than dense.";
+  return `Nothing that survived the search is ${unsureText(setup).replace("not ", "")} than dense: ${count(unsure.length, "ladder")} may be so by chance.`;
 }
 
 function riskText({ risk, loss, quality }: NonNullable<Tuned["certificate"]>): string {

@@ -18,7 +18,8 @@ const length = z.int().min(0);
 const price = z.strictObject({ fixed: z.number(), new: z.number(), attended: z.number(), answer: z.number() });
 export type Price = z.infer<typeof price>;
 
-const rungs = z.strictObject({ tokens: z.tuple([length, length]), rungs: z.array(z.string()).min(1) });
+/** Recipes by the prompt's tokens; null: there is no upper end. */
+const rungs = z.strictObject({ tokens: z.tuple([length, length.nullable()]), rungs: z.array(z.string()).min(1) });
 
 export const certificateSchema = z.strictObject({
   /** The recipes that may answer, by the prompt's length, all options spelled out. */
@@ -52,6 +53,8 @@ export const certificateSchema = z.strictObject({
   /** Tokens of the test's shortest and longest prompt, and of nine in ten answers at most. */
   lengths: z.tuple([length, length]),
   answer: length,
+  /** The least limit of tokens at which an answer of the test was cut: nothing is known of how it goes on. Absent: none was cut. */
+  maxTokens: z.int().min(1).optional(),
   model: z.string(),
   form: z.enum(quants),
   codes: z.number(),

@@ -54,6 +54,14 @@ test.each([
   expect(choose("mine", certificate, request)).toMatchObject({ recipe: "dense", reason });
 });
 
+test("answers may be no longer than the least at which the test's were cut", () => {
+  const limited = certificateOf("lookup:most=8", { maxTokens: 64 });
+  expect(choose("mine", limited, asking(50, { maxTokens: 64 }))).toMatchObject({ recipe: "lookup:most=8" });
+  expect(choose("mine", limited, asking(50, { maxTokens: 65 }))).toMatchObject({
+    ...{ recipe: "dense", reason: "max_tokens" },
+  });
+});
+
 test.each<[Unguaranteed, string, Partial<RequestFacts>]>([
   ["form", "with prompts of the form raw, and this request's is chat", { form: "chat" }],
   ["sampling", "with temperature off, and this request's is 0.7", { sampling: { temperature: 0.7 } }],

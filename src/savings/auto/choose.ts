@@ -67,14 +67,15 @@ export function priceAt(price: Price, prompt: number, answered: number, cached =
 
 /** Why the test says nothing of a request, if it does not. */
 function outside(
-  { lengths: [least, most] }: Certificate,
+  { lengths: [least, most], maxTokens: cutAt }: Certificate,
   { prompt, visual }: PlanRequest,
-  { form, constrained }: RequestFacts,
+  { form, constrained, maxTokens }: RequestFacts,
 ): Unguaranteed | undefined {
   if (form === undefined) return "ids";
   if (visual.length > 0) return "images";
   if (constrained) return "tools";
-  return prompt < least || prompt > most ? "length" : undefined;
+  if (prompt < least || prompt > most) return "length";
+  return cutAt !== undefined && maxTokens > cutAt ? "max_tokens" : undefined;
 }
 
 interface Difference {

@@ -27,6 +27,7 @@ export type Guarantee = z.infer<typeof guarantee>;
 /** Why an answer is dense's, without a guarantee, though a certificate was asked for. */
 export const unguaranteed = z.enum([
   "length",
+  "max_tokens",
   "sampling",
   "images",
   "tools",
