@@ -31,7 +31,7 @@ export async function certificateOf(
   const meanLoss = (recipe: string) => mean(all.flatMap((item) => answers.held(recipe, item)?.loss ?? []));
   const ratedOf = (recipe: string) => ({
     loss: recipe === "dense" ? 0 : meanLoss(recipe),
-    ...{ ms: times.fit(recipe, "ms"), flops: times.fit(recipe, "flops") },
+    ...{ ms: times.fit(recipe, "ms"), flops: times.fit(recipe, "flops"), bytes: times.fit(recipe, "bytes") },
   });
   const fits = new Map(recipes.map((recipe) => [recipe, times.fit(recipe, request.options.cost)]));
   const answerTokens = all.flatMap((item) => answers.held("dense", item)?.tokens ?? []).toSorted((a, b) => a - b);

@@ -9,8 +9,9 @@ export interface Observed {
   readonly cost: number;
 }
 
-type Term = keyof Coefficients;
-const TERMS: readonly Term[] = ["fixed", "new", "attended", "answer"];
+export type Term = keyof Coefficients;
+/** In the order in which they are kept if they cannot be told apart. */
+const TERMS: readonly Term[] = ["new", "answer", "attended", "fixed"];
 
 const termsOf = (prompt: number, answer: number): Coefficients => ({
   ...{ fixed: 1, new: prompt },
@@ -24,16 +25,38 @@ export function costOf(fit: Coefficients, prompt: number, answer: number): numbe
   return TERMS.reduce((sum, term) => sum + fit[term] * terms[term], 0);
 }
 
+/** A term whose share beyond the others' is less than this, on these lengths, is not told from them under the noise of a clock. */
+const DISTINCT = 0.1;
+
+/** The terms that can be told apart on the lengths of dense's observations. Dense and all recipes share them, or their prices would not compare. */
+export function distinctTerms(observed: readonly Observed[]): Term[] {
+  const usable = observed.filter(({ cost }) => cost > 0);
+  const rows = usable.map(({ prompt, answer, cost }) => ({ ...termsOf(prompt, answer), cost }));
+  const basis: number[][] = [];
+  return TERMS.filter((term) => {
+    const column = rows.map((row) => row[term] / row.cost);
+    const rest = basis.reduce((left, unit) => minus(left, unit, dot(left, unit)), column);
+    const share = Math.sqrt(dot(rest, rest) / dot(column, column));
+    if (!(share > DISTINCT)) return false;
+    basis.push(rest.map((value) => value / Math.sqrt(dot(rest, rest))));
+    return true;
+  });
+}
+
+const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+const minus = (a: readonly number[], b: readonly number[], times: number): number[] =>
+  a.map((value, i) => value - times * b[i]!);
+
 /**
- * Fits `fixed + new·n + attended·n·n/2 + answer·m` to costs, relative to their size, with no coefficient below 0. There is
- * at most one term for two observations.
+ * Fits the terms of `fixed + new·n + attended·n·n/2 + answer·m` to costs, relative to their size, with no coefficient below 0.
+ * There is at most one term for two observations.
  */
-export function fitted(observed: readonly Observed[]): Coefficients {
+export function fitted(observed: readonly Observed[], terms: readonly Term[]): Coefficients {
   const usable = observed.filter(({ cost }) => cost > 0);
   const most = Math.max(1, Math.floor(usable.length / 2));
   // A least-squares fit with bounds at 0 is the best of the free ones over fewer terms.
-  const subsets = Array.from({ length: 2 ** TERMS.length - 1 }, (_, i) =>
-    TERMS.filter((_, bit) => (i + 1) & (1 << bit)),
+  const subsets = Array.from({ length: 2 ** terms.length - 1 }, (_, i) =>
+    terms.filter((_, bit) => (i + 1) & (1 << bit)),
   );
   const fits = subsets.filter(({ length }) => length <= most).flatMap((terms) => solved(terms, usable) ?? []);
   const best = fits.reduce((a, b) => (b.error < a.error - 1e-12 ? b : a), {

@@ -5,7 +5,7 @@ import { makeFolders } from "../../util/make-folders.ts";
 import { median } from "../../util/median.ts";
 import { LinesFile } from "../run/lines-file.ts";
 import type { Pair } from "./cheaper.ts";
-import { fitted } from "./fit.ts";
+import { distinctTerms, fitted, type Observed } from "./fit.ts";
 import type { ServedItem } from "./items.ts";
 import type { Serving } from "./served.ts";
 
@@ -99,8 +99,13 @@ export class Times implements AsyncDisposable {
   }
 
   fit(recipe: string, by: Cost): Coefficients {
-    const lines = this.#lines.filter((line) => line.recipe === recipe);
-    return fitted(lines.map((line) => ({ prompt: line.prompt, answer: line.answer, cost: this.#cost(line, by) })));
+    return fitted(this.#observed(recipe, by), distinctTerms(this.#observed("dense", by)));
+  }
+
+  #observed(recipe: string, by: Cost): Observed[] {
+    return this.#lines
+      .filter((line) => line.recipe === recipe)
+      .map((line) => ({ prompt: line.prompt, answer: line.answer, cost: this.#cost(line, by) }));
   }
 
   /** The cost of each timed item under the recipe that `choose` names for its length; NaN if it failed there. */

@@ -42,7 +42,7 @@ export const certificateSchema = z.strictObject({
   /** The path of the test, from the dearest ladder on. */
   order: z.array(z.strictObject({ ladder: z.array(rungs), p: z.number(), mean: z.number(), certified: z.boolean() })),
   /** By recipe, dense among them. */
-  recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: price, flops: price })),
+  recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: price, flops: price, bytes: price })),
   /** Medians over the timed items: dense, and the ladder's cheapest; `ci95` of the median of its share of dense's time. */
   cost: z.strictObject({
     by: z.enum(["ms", "flops", "bytes"]),

@@ -30,8 +30,8 @@ test("what a recipe finds cached makes it cheaper, so that a conversation stays 
   const attended = { fixed: 5, new: 1, attended: 0.1, answer: 1 };
   const free = { fixed: 0, new: 0, attended: 0, answer: 0 };
   const recipes = {
-    dense: { loss: 0, ms: { fixed: 90, new: 1, attended: 0, answer: 1 }, flops: free },
-    "lookup:most=8": { loss: 0.01, ms: attended, flops: free },
+    dense: { loss: 0, ms: { fixed: 90, new: 1, attended: 0, answer: 1 }, flops: free, bytes: free },
+    "lookup:most=8": { loss: 0.01, ms: attended, flops: free, bytes: free },
   };
   const ladder = certificate.ladder.map((rungs) => ({ ...rungs, rungs: ["lookup:most=8", "dense"] }));
   const both = { ...certificate, ladder, recipes };
@@ -41,6 +41,24 @@ test("what a recipe finds cached makes it cheaper, so that a conversation stays 
   // 20 tokens are new, and each reads the 40 before it.
   expect(under({ "lookup:most=8": 40 })).toMatchObject({ recipe: "lookup:most=8", cost: { ms: 5 + 20 + 100 + 20 } });
   expect(under({ "lookup:most=8": 40, dense: 30 })).toMatchObject({ recipe: "dense", cost: { ms: 140 } });
+});
+
+test("the cheapest is so by what was to be saved, and under a budget by what it limits", () => {
+  const [none, one] = [0, 1].map((each) => ({ fixed: 0, new: each, attended: 0, answer: 0 }));
+  const ladder = [{ tokens: [0, null] as [number, null], rungs: ["time", "flops", "bytes", "dense"] }];
+  const recipe = (cheap: string) => ({
+    ...{ loss: 0, ms: cheap === "time" ? none! : one!, flops: cheap === "flops" ? none! : one! },
+    bytes: cheap === "bytes" ? none! : one!,
+  });
+  const recipes = { dense: recipe(""), time: recipe("time"), flops: recipe("flops"), bytes: recipe("bytes") };
+  const under = (by: "ms" | "flops" | "bytes", budget?: RequestFacts["budget"]) =>
+    choose("mine", { ...certificate, ladder, recipes, cost: { ...certificate.cost, by } }, asking(50, { budget }))
+      .recipe;
+  expect([under("ms"), under("flops"), under("bytes")]).toEqual(["time", "flops", "bytes"]);
+  // All fit and lose nothing.
+  for (const by of ["ms", "flops", "bytes"] as const)
+    expect([under(by, { ms: 100 }), under(by, { flops: 100 })]).toEqual(["time", "flops"]);
+  expect([under("flops", { ms: 100, flops: 100 }), under("bytes", { ms: 100, flops: 100 })]).toEqual(["flops", "time"]);
 });
 
 test.each([

@@ -34,29 +34,38 @@ export function choose(
   const reason = difference?.reason ?? outside(certificate, request, facts);
   if (reason !== undefined) return { recipe: "dense", cost: costOf("dense"), reason };
   const rungs = rungsAt(certificate.ladder, request.prompt).map((recipe) => ({ recipe, cost: costOf(recipe) }));
-  const by = certificate.cost.by === "flops" ? "flops" : "ms";
+  const by = measureOf(certificate, facts.budget);
+  const price = ({ recipe }: { recipe: string }) => costIn(by, certificate, recipe, request, cachedUnder(recipe));
   const fitting = facts.budget === undefined ? [] : rungs.filter(({ cost }) => fits(cost, facts.budget!));
   const loss = ({ recipe }: { recipe: string }) => certificate.recipes[recipe]!.loss;
   const [best] =
     fitting.length > 0
-      ? fitting.toSorted((a, b) => loss(a) - loss(b) || a.cost[by] - b.cost[by])
-      : rungs.toSorted((a, b) => a.cost[by] - b.cost[by]);
+      ? fitting.toSorted((a, b) => loss(a) - loss(b) || price(a) - price(b))
+      : rungs.toSorted((a, b) => price(a) - price(b));
   return { ...best!, reason: undefined };
 }
 
 const fits = ({ ms, flops }: Cost, budget: Budget): boolean =>
   ms <= (budget.ms ?? Number.POSITIVE_INFINITY) && flops <= (budget.flops ?? Number.POSITIVE_INFINITY);
 
+type Measure = Certificate["cost"]["by"];
+
+/** The cheapest is so by what was to be saved or, under a budget, by what it limits. */
+function measureOf({ cost: { by } }: Certificate, budget: Budget | undefined): Measure {
+  if (budget === undefined || (by !== "bytes" && budget[by] !== undefined)) return by;
+  return budget.ms === undefined ? "flops" : "ms";
+}
+
+type Priced = [certificate: Certificate, recipe: string, request: PlanRequest, cached: number];
+
 /** What a request should cost under a recipe that finds `cached` of its tokens; its answer is taken to be as long as most were. */
-export function costs(
-  { recipes, answer }: Certificate,
-  recipe: string,
-  { prompt, facts }: PlanRequest,
-  cached: number,
-): Cost {
-  const { ms, flops } = recipes[recipe]!;
-  const length = Math.min(answer, facts?.maxTokens ?? answer);
-  return { ms: priceAt(ms, prompt, length, cached), flops: priceAt(flops, prompt, length, cached) };
+export const costs = (...request: Priced): Cost => ({
+  ms: costIn("ms", ...request),
+  flops: costIn("flops", ...request),
+});
+
+function costIn(by: Measure, ...[{ recipes, answer }, recipe, { prompt, facts }, cached]: Priced): number {
+  return priceAt(recipes[recipe]![by], prompt, Math.min(answer, facts?.maxTokens ?? answer), cached);
 }
 
 /** The price of a request with `prompt` tokens, `cached` of them in the cache, and `answered` ones. */

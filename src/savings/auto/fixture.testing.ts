@@ -12,8 +12,8 @@ export const certificateOf = (recipe: string, over: Partial<Certificate>): Certi
   items: { search: 60, test: 124, groups: 184 },
   ...{ attempt: 1, p: 0.03, mean: 0.01, order: [] },
   recipes: {
-    dense: { loss: 0, ms: price(2), flops: price(2e6) },
-    [recipe]: { loss: 0.01, ms: price(1), flops: price(1e6) },
+    dense: { loss: 0, ms: price(2), flops: price(2e6), bytes: price(2e3) },
+    [recipe]: { loss: 0.01, ms: price(1), flops: price(1e6), bytes: price(1e3) },
   },
   cost: {
     by: "ms",
