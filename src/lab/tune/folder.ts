@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
@@ -30,12 +29,19 @@ const identity = z.strictObject({
 });
 export type Identity = z.infer<typeof identity>;
 
-const state = z.strictObject({ identity, attempt: z.int().min(1), created: z.iso.datetime() });
+const state = z.strictObject({ identity, attempt: z.int().min(1).optional(), created: z.iso.datetime() });
 
-const attempts = z.record(
-  z.string(),
-  z.array(z.strictObject({ name: z.string(), created: z.iso.datetime(), identity: z.string() })),
-);
+const attempt = z.strictObject({
+  name: z.string(),
+  created: z.iso.datetime(),
+  /** Short hashes of its prompts: a task is what its items are, whatever its file is called. */
+  prompts: z.array(z.string()),
+});
+/** A tuning that answered items of its test. */
+export type Attempt = z.infer<typeof attempt>;
+
+/** By model and loss. */
+const attempts = z.record(z.string(), z.array(attempt));
 
 const tunings = (): string => path.join(home(), "tunings");
 export const tuningFolder = (name: string): string => path.join(tunings(), name);
@@ -48,7 +54,7 @@ const attemptsFile = (): string => path.join(tunings(), "attempts.json");
  */
 export function checkTuning(name: string, wanted: Identity, force: boolean): boolean {
   if (force || !existsSync(identityFile(name))) return false;
-  const held = readJson(identityFile(name), state, "a tuning").identity;
+  const held = heldState(name).identity;
   const differs = (Object.keys({ ...held, ...wanted }) as (keyof Identity)[]).find(
     (key) => JSON.stringify(held[key]) !== JSON.stringify(wanted[key]),
   );
@@ -64,41 +70,49 @@ const told = (held: unknown, wanted: unknown): string => {
   return texts.every((text) => text !== undefined && text.length < 60) ? `: ${texts[0]}, and this one ${texts[1]}` : "";
 };
 
+/** Begins a tuning, or resumes it. */
+export async function beginTuning(name: string, wanted: Identity, force: boolean): Promise<void> {
+  if (checkTuning(name, wanted, force)) return;
+  await removeTuning(name);
+  await keepJson(identityFile(name), { identity: wanted, created: new Date().toISOString() });
+}
+
+export const removeTuning = (name: string): Promise<void> => rm(tuningFolder(name), { recursive: true, force: true });
+
+/** The attempt that a tuning is or, if its test has not begun, would be if it began now. */
+export function attemptOf(name: string, wanted: Identity, prompts: readonly string[], force: boolean): number {
+  const begun = checkTuning(name, wanted, force) ? heldState(name).attempt : undefined;
+  return begun ?? earlierAttempts(wanted, prompts).length + 1;
+}
+
 /**
- * Begins a tuning, or resumes it. A tuning begun is an attempt on its model, loss and task, whatever becomes of it.
- * @returns the how manieth attempt it is
+ * Counts a tuning as an attempt on its model, loss and items, as its test begins.
+ * @throws UserError if another one began since `attempt` was counted: its bound would be another
  */
-export async function claimTuning(name: string, wanted: Identity, force: boolean): Promise<number> {
-  if (checkTuning(name, wanted, force)) return readJson(identityFile(name), state, "a tuning").attempt;
-  await rm(tuningFolder(name), { recursive: true, force: true });
-  const created = new Date().toISOString();
-  const all = readKeptJson(attemptsFile(), attempts) ?? {};
-  const key = attemptKey(wanted);
-  const earlier = all[key] ?? [];
-  await keepJson(attemptsFile(), { ...all, [key]: [...earlier, { name, created, identity: hashOf(wanted) }] });
-  await keepJson(identityFile(name), { identity: wanted, attempt: earlier.length + 1, created });
-  return earlier.length + 1;
+export async function claimAttempt(name: string, prompts: readonly string[], attempt: number): Promise<void> {
+  const held = heldState(name);
+  if (held.attempt !== undefined) return;
+  const now = earlierAttempts(held.identity, prompts).length + 1;
+  if (now !== attempt)
+    throw new UserError(
+      `another tuning of these items began its test meanwhile: this is attempt ${now}, and not ${attempt}; the same command goes on`,
+    );
+  const [all, key] = [heldAttempts(), attemptKey(held.identity)];
+  const own = { name, created: held.created, prompts: [...prompts] };
+  await keepJson(attemptsFile(), { ...all, [key]: [...(all[key] ?? []), own] });
+  await keepJson(identityFile(name), { ...held, attempt });
 }
 
-/** Takes back a tuning whose test cannot begin: it is no attempt. */
-export async function withdrawTuning(name: string): Promise<void> {
-  const { identity: own, created } = readJson(identityFile(name), state, "a tuning");
-  const all = readKeptJson(attemptsFile(), attempts) ?? {};
-  const others = (all[attemptKey(own)] ?? []).filter((each) => each.name !== name || each.created !== created);
-  await keepJson(attemptsFile(), { ...all, [attemptKey(own)]: others });
-  await rm(tuningFolder(name), { recursive: true, force: true });
-}
+/** Attempts on the same model, loss and task: more than half of the smaller set of prompts is in both. */
+export const earlierAttempts = (wanted: Identity, prompts: readonly string[]): Attempt[] =>
+  (heldAttempts()[attemptKey(wanted)] ?? []).filter((earlier) => overlap(new Set(earlier.prompts), new Set(prompts)));
 
-/** The attempt that a tuning would be if it began now. */
-export function nextAttempt(name: string, wanted: Identity, force: boolean): number {
-  if (checkTuning(name, wanted, force)) return readJson(identityFile(name), state, "a tuning").attempt;
-  return (readKeptJson(attemptsFile(), attempts)?.[attemptKey(wanted)]?.length ?? 0) + 1;
-}
+const overlap = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean =>
+  [...a].filter((prompt) => b.has(prompt)).length > Math.min(a.size, b.size) / 2;
 
-/** A file may move; its name says which task it is. */
-const attemptKey = ({ model_hash, loss, task }: Identity): string => `${model_hash} ${loss} ${path.basename(task)}`;
-
-const hashOf = (wanted: Identity): string => createHash("sha256").update(JSON.stringify(wanted)).digest("hex");
+const heldState = (name: string) => readJson(identityFile(name), state, "a tuning");
+const heldAttempts = () => readKeptJson(attemptsFile(), attempts) ?? {};
+const attemptKey = ({ model_hash, loss }: Identity): string => `${model_hash} ${loss}`;
 
 /** The confidence at which an attempt is tested: each has half the error of the one before. */
 export const confidenceOf = (confidence: number, attempt: number): number => 1 - (1 - confidence) / 2 ** (attempt - 1);

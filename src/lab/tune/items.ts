@@ -119,6 +119,10 @@ function servedItem(
   return { ...asked, id, group: shared, tokens, quality };
 }
 
+/** Eight digits a prompt, which tell whether two tasks are the same. */
+export const promptHashes = (items: readonly ServedItem[]): string[] =>
+  items.map(({ prompt }) => createHash("sha256").update(textOf(prompt)).digest("hex").slice(0, 8));
+
 /** The prompt as one text. */
 const textOf = (prompt: ServedItem["prompt"]): string =>
   typeof prompt === "string" ? prompt : prompt.map(({ role, content }) => `${role}: ${String(content)}`).join("\n\n");

@@ -158,6 +158,55 @@ test("another tuning under the name is refused; one begun anew is another attemp
   expect((await tuned(anew, serving(), silent)).certificate).toMatchObject({ attempt: 2, confidence: 0.95 });
 });
 
+test("a task is what its prompts are, whatever its file is called", async () => {
+  const task = fileOf(prompts(150));
+  await tuned(await setUp(request(task)), serving(), silent);
+  const attemptOn = async (rows: readonly object[], options: object = {}) => {
+    const file = writeAt(join(task, "..", "other.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    return (await setUp(request(file, { name: "other", ...options }))).attempt;
+  };
+  expect(await attemptOn(prompts(150))).toBe(2);
+  expect(await attemptOn(prompts(150), { maxTokens: 4 })).toBe(2);
+  expect(await attemptOn(prompts(600))).toBe(2);
+  expect(await attemptOn(prompts(400).slice(70))).toBe(2);
+  expect(await attemptOn(prompts(400).slice(80))).toBe(1);
+  expect(await attemptOn(prompts(150), { loss: "agreement" })).toBe(1);
+});
+
+test("what answered no item of its test is no attempt", async () => {
+  const task = fileOf(prompts(120));
+  const attempt = async (name: string) => (await setUp(request(task, { name }))).attempt;
+  const spoiled = await tuned(await setUp(request(task, { name: "spoiled" })), noisy(1), silent);
+  expect([spoiled.outcome.order, existsSync(join(spoiled.folder, "order.json"))]).toEqual([[], false]);
+  expect(await attempt("next")).toBe(1);
+  const stop = new AbortController();
+  let answers = 0;
+  const killed = serving(() => {
+    if (++answers === 30) stop.abort();
+    stop.signal.throwIfAborted();
+    return {};
+  });
+  const killing = setUp(request(task, { name: "killed" }));
+  await expect(tuned(await killing, killed, silent, stop.signal)).rejects.toThrow(/abort/i);
+  expect(await attempt("next")).toBe(1);
+  await tuned(await setUp(request(task, { name: "killed" })), serving(), silent);
+  expect(await attempt("next")).toBe(2);
+  expect(await attempt("killed")).toBe(1);
+});
+
+test("of two tunings side by side, the one whose test begins later is another attempt", async () => {
+  const task = fileOf(prompts(150));
+  const [first, second] = [await setUp(request(task)), await setUp(request(task, { name: "second" }))];
+  expect([first.attempt, second.attempt]).toEqual([1, 1]);
+  await tuned(first, serving(), silent);
+  await expect(tuned(second, serving(), silent)).rejects.toThrow(
+    "another tuning of these items began its test meanwhile: this is attempt 2, and not 1; the same command goes on",
+  );
+  const again = await setUp(request(task, { name: "second" }));
+  expect(again.earlier.map(({ name }) => name)).toEqual(["mine"]);
+  expect((await tuned(again, serving(), silent)).certificate).toMatchObject({ attempt: 2 });
+});
+
 test("what throws, or gives no number, under a recipe loses 1; of dense it is an error", async () => {
   const task = fileOf(prompts(120));
   const failing = serving((recipe) => {

@@ -18,7 +18,7 @@ import { type AnswerLine, KeptAnswers } from "./answers.ts";
 import { certificateOf } from "./certify.ts";
 import { isCheaper, isSurelyFaster } from "./cheaper.ts";
 import { costOf } from "./fit.ts";
-import { checkTuning, claimTuning, tuningFolder, withdrawTuning } from "./folder.ts";
+import { beginTuning, checkTuning, claimAttempt, removeTuning, tuningFolder } from "./folder.ts";
 import type { ServedItem } from "./items.ts";
 import { ladderLoss, type Rated } from "./ladders.ts";
 import { natsBound } from "./nats-bound.ts";
@@ -86,7 +86,7 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
   const { name } = options;
   checkTuning(name, setup.identity, force);
   requireEnough(setup);
-  await claimTuning(name, setup.identity, force);
+  await beginTuning(name, setup.identity, force);
   const folder = tuningFolder(name);
   const parts = split(setup.problem.items, setup.problem.type, setup.problem.bound);
   const started = performance.now();
@@ -111,7 +111,7 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
     const qualities = parts.search.map((item) => answers.held("dense", item)!.quality!);
     const unfit = qualityFault(setup, qualities);
     if (unfit !== undefined) {
-      await withdrawTuning(name);
+      await removeTuning(name);
       throw unfit;
     }
     watcher.notice(riskInWords(setup, mean(qualities)));
@@ -138,6 +138,7 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
   };
   const outcome = await tune(setup.problem, source, {
     async ordered(order) {
+      if (order.length > 0) await claimAttempt(name, setup.prompts, setup.attempt);
       await keepOrder(folder, order);
       part = "test";
     },
@@ -176,7 +177,7 @@ function isKept(name: string, certificate: Certificate): boolean {
 async function keepOrder(folder: string, order: readonly Rated[]): Promise<void> {
   const file = path.join(folder, "order.json");
   const held = readOptionalJson(file, orderSchema);
-  if (held === undefined) return writeJson(file, order);
+  if (held === undefined) return order.length > 0 ? writeJson(file, order) : undefined;
   if (JSON.stringify(held) !== JSON.stringify(order))
     throw new UserError(
       `${file} has another order of the test than the answers and times beside it; --force begins anew`,

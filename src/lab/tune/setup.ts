@@ -10,8 +10,8 @@ import { chosenBits } from "../../weights/prepared/tuning.ts";
 import { modelHash, preparedFolder } from "../../weights/sources/index.ts";
 import { count, figure } from "../report/format.ts";
 import { acting, declared, type Excluded, own, union } from "./candidates.ts";
-import { confidenceOf, type Identity, nextAttempt } from "./folder.ts";
-import { type ServedItem, type TuningItems, tuningItems } from "./items.ts";
+import { type Attempt, attemptOf, confidenceOf, earlierAttempts, type Identity } from "./folder.ts";
+import { promptHashes, type ServedItem, type TuningItems, tuningItems } from "./items.ts";
 import { checkLoss, lossType, usualLoss } from "./losses.ts";
 import type { TuneOptions } from "./options.ts";
 import { type Outlook, outlookOf } from "./outlook.ts";
@@ -40,7 +40,11 @@ export interface Setup {
   readonly candidates: readonly Candidate[];
   readonly excluded: readonly Excluded[];
   readonly identity: Identity;
+  /** Short hashes of the prompts, by which earlier attempts are known. */
+  readonly prompts: readonly string[];
   readonly attempt: number;
+  /** Attempts on the same task before this one. */
+  readonly earlier: readonly Attempt[];
   readonly problem: Problem<ServedItem>;
   readonly outlook: Outlook;
 }
@@ -68,12 +72,14 @@ export async function setUp(request: Request, signal?: AbortSignal): Promise<Set
     ...{ loss, ...(items.metric && { metric: items.metric.name }), risk, confidence, cost: options.cost },
     ...{ candidates: candidates.map(({ recipe }) => recipe), version: request.version },
   };
-  const attempt = nextAttempt(options.name, identity, force);
+  const prompts = promptHashes(items.items);
+  const attempt = attemptOf(options.name, identity, prompts, force);
+  const earlier = earlierAttempts(identity, prompts).slice(0, attempt - 1);
   const bound = { risk, confidence: confidenceOf(confidence, attempt) };
   const type = lossType(loss, items.metric);
   const outlook = outlookOf(items.items, type, bound);
   const problem = { items: items.items, candidates, union, type, bound };
-  return { request, items, loss, candidates, excluded, identity, attempt, problem, outlook };
+  return { request, items, loss, candidates, excluded, identity, prompts, attempt, earlier, problem, outlook };
 }
 
 const wanted = ({ seed, limit, maxTokens }: TuneOptions, signal: AbortSignal | undefined) => ({
