@@ -41,7 +41,7 @@ test("a dry run says candidates, minutes and what the items can certify; a tunin
     /^at most about \d+ minutes? for the search, and \d+ minutes? for the test of one recipe$/m,
   );
   expect(dry.stdout).toMatch(
-    /^110 items leave 74 for the test: 0\.\d+ at best, if nothing is lost; 0\.05 wants \d+ items$/m,
+    /^110 items leave 74 for the test: 0\.\d+ at best, if nothing is lost; 0\.05 wants \d+ items in the file, \d+ of them for the test$/m,
   );
   const candidates = path.join(home, "candidates.txt");
   writeFileSync(candidates, "exit:layer=1\n");

@@ -2,12 +2,21 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Command } from "commander";
 import { z } from "zod";
-import { count, figure, percent } from "../../lab/report/format.ts";
+import { figure, percent } from "../../lab/report/format.ts";
 import { tuneOptions } from "../../lab/tune/options.ts";
 import { tuningPage } from "../../lab/tune/report.ts";
 import { type Progress, runTuning, type Tuned, type Watcher } from "../../lab/tune/run.ts";
 import { minutesOf, type Setup, setUp } from "../../lab/tune/setup.ts";
-import { auditText, costText, excludedLines, ladderText, outlookText, unsureText, verdictOf } from "../../lab/tune/words.ts";
+import {
+  auditText,
+  costText,
+  excludedLines,
+  ladderText,
+  planLines,
+  pText,
+  unsureText,
+  verdictOf,
+} from "../../lab/tune/words.ts";
 import { load } from "../../library/load.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { chosenRecipe, registerRecipe, shortName } from "../../savings/registered.ts";
@@ -149,23 +158,18 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
 
 async function showPlan(setup: Setup, { json }: Flags, signal: AbortSignal): Promise<void> {
   const minutes = await minutesOf(setup, signal);
-  const { candidates, excluded, outlook, loss, attempt } = setup;
-  if (json)
-    return printJson({ loss, attempt, candidates: candidates.map(({ recipe }) => recipe), excluded, minutes, outlook });
-  print(...candidates.map(({ recipe }) => recipe));
-  print(
-    ...excludedLines(excluded),
-    `the loss is ${loss}; this is attempt ${attempt} on the task`,
-    `at most about ${count(Math.ceil(minutes.search), "minute")} for the search, and ${count(Math.ceil(minutes.test), "minute")} for the test of one recipe`,
-    outlookText(setup),
-  );
+  const { excluded, outlook, loss, attempt } = setup;
+  const candidates = setup.candidates.map(({ recipe }) => recipe);
+  if (!json) return print(...candidates, ...planLines(setup, minutes));
+  const earlier = setup.earlier.map(({ name, created }) => ({ name, created }));
+  printJson({ loss, attempt, earlier, candidates, excluded, minutes, outlook });
 }
 
 function tableOf({ outcome, rated, setup }: Tuned): string[] {
   const rows = outcome.order.map(({ ladder, loss, price }, i) => {
     const verdict = outcome.verdicts[i];
     const result = verdict === undefined ? "not tested" : verdict.certified ? "certified" : "failed";
-    const tested = verdict ? [figure(verdict.mean), verdict.p.toPrecision(2)] : ["", ""];
+    const tested = verdict ? [figure(verdict.mean), pText(verdict, setup)] : ["", ""];
     return [percent(price / outcome.dense), figure(loss), ...tested, result, ladderText(ladder)];
   });
   const unsure = outcome.unsure.map(({ ladder, loss, price }) => [

@@ -21,9 +21,9 @@ export const tuneOptions = z.strictObject({
     .enum(lossNames)
     .optional()
     .describe(
-      "harm, quality, agreement or nats (default: with answers harm if the likeliest token is always taken, else quality; nats without answers)",
+      "the loss: harm, quality, agreement or nats (default: with answers harm if the likeliest token is always taken, else quality; nats without answers)",
     ),
-  cost: z.enum(["ms", "flops", "bytes"]).default("ms").describe("what is to be saved"),
+  cost: z.enum(["ms", "flops", "bytes"]).default("ms").describe("what is to be saved: ms, flops or bytes"),
   name: recipeName.describe("the certificate's name, used as auto:NAME and MODEL@NAME"),
   maxTokens: z
     .int()

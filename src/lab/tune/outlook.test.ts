@@ -7,8 +7,8 @@ const items = (count: number, groupOf = (i: number) => i) =>
 
 test("200 items leave 134 for the test of losses between 0 and 1, and 0.02 wants 223 of losses of 0 or 1", () => {
   expect(outlookOf(items(200), "unit", bound(0.05))).toMatchObject({ items: 200, groups: 200, test: 134 });
-  expect(outlookOf(items(200), "binary", bound(0.02))).toMatchObject({ wanted: 223 });
-  expect(outlookOf(items(200), "binary", bound(0.05))).toMatchObject({ wanted: 88 });
+  expect(outlookOf(items(200), "binary", bound(0.02))).toMatchObject({ wanted: { all: 223, test: 149 } });
+  expect(outlookOf(items(200), "binary", bound(0.05))).toMatchObject({ wanted: { all: 88, test: 59 } });
 });
 
 test("the best that can be certified is the least risk of a test that loses nothing", () => {

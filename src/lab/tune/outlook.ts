@@ -12,8 +12,13 @@ export interface Outlook {
   readonly test: number;
   /** The least risk that is certified if nothing is lost. */
   readonly best: number;
-  /** Items, each its own group, that certify the wanted risk if nothing is lost. */
-  readonly wanted: number;
+  readonly wanted: Needed;
+}
+
+/** The fewest groups that certify a risk if nothing is lost, and how many of them are tested. */
+export interface Needed {
+  readonly all: number;
+  readonly test: number;
 }
 
 export function outlookOf(items: readonly TuningItem[], type: LossType, bound: Bound): Outlook {
@@ -27,7 +32,7 @@ export function outlookOf(items: readonly TuningItem[], type: LossType, bound: B
   return {
     ...{ items: items.length, groups: groups.length, test: grouped(test).length },
     best: leastRisk(nothing, bound.confidence),
-    wanted: wantedItems(nothing.type, bound),
+    wanted: needed(nothing.type, bound),
   };
 }
 
@@ -47,12 +52,12 @@ export function leastRisk(losses: Losses, confidence: number): number {
 
 const MOST = 100_000;
 
-/** The fewest items whose test part certifies the risk if nothing is lost. */
-function wantedItems(type: LossType, bound: Bound): number {
-  const suffices = (n: number) => {
+export function needed(type: LossType, bound: Bound): Needed {
+  const tested = (n: number) => {
     const made = Array.from({ length: n }, (_, i) => ({ id: `${i}`, group: `${i}`, tokens: 1 }));
-    return certifies(split(made, type, bound).test.length, type, bound);
+    return split(made, type, bound).test.length;
   };
+  const suffices = (n: number) => certifies(tested(n), type, bound);
   let [low, high] = [0, 1];
   while (high < MOST && !suffices(high)) [low, high] = [high, 2 * high];
   while (high - low > 1) {
@@ -60,7 +65,7 @@ function wantedItems(type: LossType, bound: Bound): number {
     if (suffices(n)) high = n;
     else low = n;
   }
-  return high;
+  return { all: high, test: tested(high) };
 }
 
 /** About how many test groups a ladder wants that loses as it did; undefined if it loses as much as the risk, or nearly. */

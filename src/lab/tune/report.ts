@@ -4,10 +4,12 @@ import { bytesText, count, duration, figure, flopsText, percent } from "../repor
 import { style } from "../report/page/style.ts";
 import { recipeName, table } from "../report/page/table.ts";
 import { machine } from "../run/machine.ts";
+import { costOf } from "./fit.ts";
 import { lossInWords } from "./losses.ts";
 import { plot } from "./plot.ts";
 import type { Tuned } from "./run.ts";
-import { ladderText, unsureText, verdictOf } from "./words.ts";
+import type { Cost } from "./times.ts";
+import { ladderText, pText, unsureText, verdictOf } from "./words.ts";
 
 /** The report as one self-contained page: no script, no request. */
 export function tuningPage(tuned: Tuned): string {
@@ -39,13 +41,11 @@ function lead({ setup, outcome }: Tuned): string {
 function spending({ certificate }: Tuned): Html {
   if (certificate === undefined) return html``;
   const { lengths, ladder, answer, recipes, cost } = certificate;
-  const ms = (recipe: string, n: number) => {
-    const { fixed, new: each, attended, answer: perToken } = recipes[recipe]!.ms;
-    return fixed + each * n + (attended * n * n) / 2 + perToken * answer;
-  };
+  const price = (by: Cost, recipe: string, n: number) => costOf(recipes[recipe]![by], n, answer);
+  const ms = (recipe: string, n: number) => price("ms", recipe, n);
   const at = [...new Set([lengths[0], Math.round((lengths[0] + lengths[1]) / 2), lengths[1]])];
   const rows = at.map((n) => {
-    const rung = rungsAt(ladder, n).reduce((a, b) => (ms(b, n) < ms(a, n) ? b : a));
+    const rung = rungsAt(ladder, n).reduce((a, b) => (price(cost.by, b, n) < price(cost.by, a, n) ? b : a));
     const cells = [html`<td>${n}</td>`, html`<th scope="row">${recipeName(rung)}</th>`];
     return [...cells, html`<td>${duration(ms("dense", n))}</td>`, html`<td>${duration(ms(rung, n))}</td>`];
   });
@@ -74,7 +74,7 @@ function path({ outcome, setup }: Tuned): Html {
       html`<td>${percent(price / outcome.dense)}</td>`,
       html`<td>${figure(loss)}</td>`,
       html`<td>${verdict === undefined ? "" : figure(verdict.mean)}</td>`,
-      html`<td>${verdict === undefined ? "" : verdict.p.toPrecision(2)}</td>`,
+      html`<td>${verdict === undefined ? "" : pText(verdict, setup)}</td>`,
       html`<td class="${verdict?.certified ? "better" : "worse"}">${result}</td>`,
     ];
   });

@@ -11,11 +11,13 @@ import { tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.test
 import { TINY } from "../run/run.testing.ts";
 import type { ServedItem } from "./items.ts";
 import { tuneOptions } from "./options.ts";
+import { wantedGroups } from "./outlook.ts";
 import { tuningPage } from "./report.ts";
 import { runTuning, tuned, type Watcher } from "./run.ts";
 import type { Served, Serving } from "./served.ts";
 import { type Request, setUp } from "./setup.ts";
-import { verdictOf } from "./words.ts";
+import { split } from "./split.ts";
+import { planLines, verdictOf } from "./words.ts";
 
 let model: Model;
 beforeAll(async () => {
@@ -173,6 +175,22 @@ test("a task is what its prompts are, whatever its file is called", async () => 
   expect(await attemptOn(prompts(150), { loss: "agreement" })).toBe(1);
 });
 
+test("a dry run names earlier attempts, and says if the search takes more than its budget", async () => {
+  const task = fileOf(prompts(150));
+  const linesOf = async (minutes: number, options: object = {}) =>
+    planLines(await setUp(request(task, options)), { search: minutes, test: 3 }).slice(-3);
+  expect((await linesOf(119.5)).slice(0, 2)).toEqual([
+    "the loss is nats; this is attempt 1 on the task",
+    "at most about 120 minutes for the search, and 3 minutes for the test of one recipe",
+  ]);
+  const { setup } = await tuned(await setUp(request(task)), serving(), silent);
+  expect(setup.earlier).toEqual([]);
+  expect((await linesOf(31, { name: "other", budgetMinutes: 30 })).slice(0, 2)).toEqual([
+    expect.stringMatching(/^the loss is nats; this is attempt 2 on the task, after mine \(\d{4}-\d\d-\d\d\)$/),
+    "at most about 31 minutes for the search, and 3 minutes for the test of one recipe: more than --budget-minutes 30, after which the search stops; the same command goes on",
+  ]);
+});
+
 test("what answered no item of its test is no attempt", async () => {
   const task = fileOf(prompts(120));
   const attempt = async (name: string) => (await setUp(request(task, { name }))).attempt;
@@ -225,6 +243,33 @@ test("what throws, or gives no number, under a recipe loses 1; of dense it is an
     throw new Error("no dense");
   });
   await expect(tuned(await setUp(request(task, { name: "none" })), broken, silent)).rejects.toThrow("no dense");
+});
+
+test("a recipe that fails keeps cheaper ones from the test, and the report says what a new attempt with them wants", async () => {
+  // The dearer lookup loses on items of the test alone, the cheaper one on none.
+  const task = fileOf(answered(130));
+  const setup = await setUp(request(task));
+  const { test } = split(setup.problem.items, setup.problem.type, setup.problem.bound);
+  const tested = new Set(test.map(({ id }) => id));
+  const losing = serving((recipe, { id }) => (recipe.includes("match=3") && tested.has(id) ? { text: "wrong" } : {}));
+  const blocked = await tuned(setup, losing, silent);
+  expect(blocked.near).toMatchObject({ early: true, next: { attempt: 2, needed: { all: 107, test: 72 } } });
+  expect(verdictOf(blocked)).toMatch(
+    /mean loss 1\.000 on 1 group, where the test ended, since p could at best still become 0\.\d+; about \d+ more items might certify it in attempt 2, at half the error\. 1 cheaper ladder behind it was not tested: "lookup:match=2,tokens=8"\. --candidates with their recipes alone is attempt 2, at half the error: it wants 107 groups in the file, 72 of them for the test, if nothing is lost\.$/,
+  );
+  expect(tuningPage(blocked)).toContain("107 groups in the file");
+});
+
+test("more items are those of the next attempt, at half the error", async () => {
+  const setup = await setUp(request(fileOf(answered(130))));
+  const parts = split(setup.problem.items, setup.problem.type, setup.problem.bound);
+  const lost = new Set([parts.search[20]!, parts.search[60]!, parts.test.at(-1)!].map(({ id }) => id));
+  const losing = serving((recipe, { id }) => (recipe !== "dense" && lost.has(id) ? { text: "wrong" } : {}));
+  const { near } = await tuned(setup, losing, silent);
+  const losses = [...parts.search, ...parts.test].map(({ id }) => Number(lost.has(id)));
+  const wanted = (confidence: number) => Math.ceil(1.5 * wantedGroups(losses, "binary", { risk: 0.05, confidence })!);
+  expect(near).toMatchObject({ early: false, more: Math.max(1, wanted(0.975) - 130) });
+  expect(wanted(0.975)).toBeGreaterThan(wanted(0.95));
 });
 
 test("a near miss is told with the items that it wants", async () => {
@@ -362,7 +407,7 @@ test("items that cannot certify anything are refused before anything runs", asyn
   const refused = async (rows: readonly object[], options: object = {}) =>
     tuned(await setUp(request(fileOf(rows), options)), nothing, silent);
   await expect(refused(prompts(10))).rejects.toThrow(
-    /: 10 items leave 7 for the test, which can certify 0\.\d+ at best; --risk 0\.05 wants \d+ items$/,
+    /: 10 items leave 7 for the test, which can certify 0\.\d+ at best; --risk 0\.05 wants \d+ items in the file, \d+ of them for the test$/,
   );
   await expect(refused(Array(200).fill({ prompt: "abc" }))).rejects.toThrow(
     /: its 200 items are one group, since their prompts or groups are equal; expected \d+ groups$/,

@@ -8,7 +8,7 @@ import {
   keepCertificate,
   readCertificate,
 } from "../../savings/auto/certificate.ts";
-import { rungsAt, savingAt } from "../../savings/auto/ladder.ts";
+import { type Ladder, rungsAt, savingAt } from "../../savings/auto/ladder.ts";
 import { UserError } from "../../util/errors.ts";
 import { mean } from "../../util/mean.ts";
 import { writeJson } from "../../util/write-whole.ts";
@@ -18,11 +18,11 @@ import { type AnswerLine, KeptAnswers } from "./answers.ts";
 import { certificateOf } from "./certify.ts";
 import { isCheaper, isSurelyFaster } from "./cheaper.ts";
 import { costOf } from "./fit.ts";
-import { beginTuning, checkTuning, claimAttempt, removeTuning, tuningFolder } from "./folder.ts";
+import { beginTuning, checkTuning, claimAttempt, confidenceOf, removeTuning, tuningFolder } from "./folder.ts";
 import type { ServedItem } from "./items.ts";
 import { ladderLoss, type Rated } from "./ladders.ts";
 import { natsBound } from "./nats-bound.ts";
-import { wantedGroups } from "./outlook.ts";
+import { type Needed, needed, wantedGroups } from "./outlook.ts";
 import type { Answers } from "./problem.ts";
 import { lossesOf } from "./race.ts";
 import type { Verdict } from "./sequence.ts";
@@ -64,8 +64,14 @@ export interface Tuned {
 /** The ladder that failed the test. */
 export interface NearMiss {
   readonly verdict: Verdict;
-  /** About how many more items it wants; undefined: no number helps. */
+  /** True if not all groups were answered, since it had failed whatever they lose. */
+  readonly early: boolean;
+  /** About how many more items it wants in the next attempt; undefined: no number helps. */
   readonly more: number | undefined;
+  /** Cheaper ladders that its failure kept from being tested. */
+  readonly untested: readonly Ladder[];
+  /** The next attempt on these items, and what it wants if nothing is lost. */
+  readonly next: { readonly attempt: number; readonly needed: Needed };
 }
 
 const orderSchema = z.array(z.unknown());
@@ -185,8 +191,8 @@ async function keepOrder(folder: string, order: readonly Rated[]): Promise<void>
 }
 
 function nearMiss(
-  { problem, outlook }: Setup,
-  { verdicts, search, test }: Outcome<ServedItem>,
+  { problem, outlook, attempt, request }: Setup,
+  { verdicts, search, test, order }: Outcome<ServedItem>,
   lossOf: (recipe: string, item: ServedItem) => number | undefined,
 ): NearMiss | undefined {
   const verdict = verdicts.at(-1);
@@ -201,8 +207,16 @@ function nearMiss(
     answered,
     answered.map((item) => ladderLoss(verdict.ladder, item, (recipe) => lossOf(recipe, item)!)),
   );
-  const groups = wantedGroups(losses.values, losses.type, problem.bound);
-  return { verdict, more: groups && Math.max(1, Math.ceil(1.5 * groups) - outlook.groups) };
+  const next = attempt + 1;
+  const bound = { risk: problem.bound.risk, confidence: confidenceOf(request.options.confidence, next) };
+  const groups = wantedGroups(losses.values, losses.type, bound);
+  return {
+    verdict,
+    early: verdict.groups < outlook.test,
+    more: groups && Math.max(1, Math.ceil(1.5 * groups) - outlook.groups),
+    untested: order.slice(verdicts.length).map(({ ladder }) => ladder),
+    next: { attempt: next, needed: needed(losses.type, bound) },
+  };
 }
 
 /** The risk as a share of what dense gets right. */

@@ -19,6 +19,7 @@ import type { Candidate, Problem } from "./problem.ts";
 import { ModelServing } from "./served.ts";
 import { split } from "./split.ts";
 import { timedItems } from "./times.ts";
+import { neededText } from "./words.ts";
 
 /** A tuning as a user asks for it. */
 export interface Request {
@@ -103,11 +104,11 @@ export function requireEnough({ outlook, problem, request, candidates, attempt }
   const what = groups === items ? "item" : "group";
   if (groups === 1 && items > 1)
     throw new UserError(
-      `${request.task}: its ${items} items are one group, since their prompts or groups are equal; expected ${wanted} groups`,
+      `${request.task}: its ${items} items are one group, since their prompts or groups are equal; expected ${wanted.all} groups`,
     );
   if (best > problem.bound.risk)
     throw new UserError(
-      `${request.task}: ${count(groups, what)} leave ${test} for the test, which can certify ${figure(best)} at best; --risk ${problem.bound.risk}${attempt > 1 ? ` in attempt ${attempt}` : ""} wants ${count(wanted, what)}`,
+      `${request.task}: ${count(groups, what)} leave ${test} for the test, which can certify ${figure(best)} at best; --risk ${problem.bound.risk}${attempt > 1 ? ` in attempt ${attempt}` : ""} wants ${neededText(wanted, what)}`,
     );
   if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run says why");
 }

@@ -3,7 +3,9 @@ import type { Certificate } from "../../savings/auto/certificate.ts";
 import { type Ladder, savingOf } from "../../savings/auto/ladder.ts";
 import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
 import type { Excluded } from "./candidates.ts";
+import type { Needed } from "./outlook.ts";
 import type { NearMiss, Tuned } from "./run.ts";
+import type { Verdict } from "./sequence.ts";
 import type { Setup } from "./setup.ts";
 import type { Cost } from "./times.ts";
 
@@ -33,7 +35,28 @@ export function outlookText({ outlook, problem }: Setup): string {
   const { items, groups, test, best, wanted } = outlook;
   const what = groups === items ? "item" : "group";
   const { risk } = problem.bound;
-  return `${count(groups, what)} leave ${test} for the test: ${figure(best)} at best, if nothing is lost; ${risk} wants ${count(wanted, what)}`;
+  return `${count(groups, what)} leave ${test} for the test: ${figure(best)} at best, if nothing is lost; ${risk} wants ${neededText(wanted, what)}`;
+}
+
+/** How many items or groups a test wants. */
+export const neededText = ({ all, test }: Needed, what: string): string =>
+  `${count(all, what)} in the file, ${test} of them for the test`;
+
+/** The lines of a dry run after the candidates. */
+export function planLines(setup: Setup, minutes: { readonly search: number; readonly test: number }): string[] {
+  const { excluded, loss, attempt, earlier, request } = setup;
+  const after = earlier.map(({ name, created }) => `${name} (${created.slice(0, 10)})`).join(", ");
+  const { budgetMinutes } = request.options;
+  const over =
+    minutes.search > budgetMinutes
+      ? `: more than --budget-minutes ${budgetMinutes}, after which the search stops; the same command goes on`
+      : "";
+  return [
+    ...excludedLines(excluded),
+    `the loss is ${loss}; this is attempt ${attempt} on the task${after && `, after ${after}`}`,
+    `at most about ${count(Math.ceil(minutes.search), "minute")} for the search, and ${count(Math.ceil(minutes.test), "minute")} for the test of one recipe${over}`,
+    outlookText(setup),
+  ];
 }
 
 /** A cost with its unit. */
@@ -48,13 +71,17 @@ export function costText(cost: number, by: Cost): string {
   }
 }
 
+/** The p-value of a test or, if it ended early, the least that it could have become. */
+export const pText = ({ p, groups }: Verdict, { outlook }: Setup): string =>
+  `${groups < outlook.test ? "≥ " : ""}${p.toPrecision(2)}`;
+
 /** The result of a ladder that is not tested, since its gain may be noise. */
 export const unsureText = ({ request }: Setup): string =>
   request.options.cost === "ms" ? "not surely faster" : "not cheaper";
 
 /** The outcome in one or two sentences. */
 export function verdictOf({ certificate, near, outcome, setup }: Tuned): string {
-  const missed = near && ` ${nearText(near)}`;
+  const missed = near && ` ${[nearText(near), blockedText(near)].filter(Boolean).join(" ")}`;
   if (certificate === undefined) {
     return `Nothing is certified: dense answers. ${untestedText(outcome, setup) ?? missed?.trim() ?? "Nothing passed the test."}`;
   }
@@ -73,7 +100,7 @@ export function verdictOf({ certificate, near, outcome, setup }: Tuned): string 
 function untestedText({ order, unsure }: Tuned["outcome"], setup: Setup): string | undefined {
   if (order.length > 0) return undefined;
   if (unsure.length === 0) return "Nothing that survived the search is cheaper than dense.";
-  return `Nothing that survived the search is ${unsureText(setup).replace("not ", "")} than dense: ${count(unsure.length, "ladder")} may be so by chance.`;
+  return `Nothing that survived the search is ${unsureText(setup).replace("not ", "")} than dense: ${count(unsure.length, "ladder")} may be so by chance. No item of the test was answered, so it is no attempt; --force times them anew.`;
 }
 
 function riskText({ risk, loss, quality }: NonNullable<Tuned["certificate"]>): string {
@@ -81,11 +108,19 @@ function riskText({ risk, loss, quality }: NonNullable<Tuned["certificate"]>): s
   return `${risk} (${loss}), ${percent(risk / quality)} of dense's ${figure(quality)}`;
 }
 
-function nearText({ verdict, more }: NearMiss): string {
-  const missed = `The nearest miss is ${ladderText(verdict.ladder)}: mean loss ${figure(verdict.mean)} on ${count(verdict.groups, "group")}, p = ${verdict.p.toPrecision(2)}`;
+function nearText({ verdict, early, more, next }: NearMiss): string {
+  const p = verdict.p.toPrecision(2);
+  const missed = `The nearest miss is ${ladderText(verdict.ladder)}: mean loss ${figure(verdict.mean)} on ${count(verdict.groups, "group")}, ${early ? `where the test ended, since p could at best still become ${p}` : `p = ${p}`}`;
   return more === undefined
     ? `${missed}; its loss is too near the risk for more items to help.`
-    : `${missed}; about ${count(more, "more item")} might certify it.`;
+    : `${missed}; about ${count(more, "more item")} might certify it in attempt ${next.attempt}, at half the error.`;
+}
+
+/** What a failure kept from being tested; undefined: nothing. */
+function blockedText({ untested, next }: NearMiss): string | undefined {
+  if (untested.length === 0) return undefined;
+  const names = untested.map((ladder) => `"${ladderText(ladder)}"`).join(", ");
+  return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with their recipes alone is attempt ${next.attempt}, at half the error: it wants ${neededText(next.needed, "group")}, if nothing is lost.`;
 }
 
 /** Why `serve --audit` leaves a certificate's answers out, for a person; undefined: it does not. */
