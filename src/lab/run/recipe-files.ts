@@ -1,7 +1,7 @@
+import { fileHash } from "../../savings/file-hash.ts";
 import { filesOf } from "../../savings/files.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
-import { contentHash } from "../../weights/sources/model-hash.ts";
 import type { Result } from "../results.ts";
 
 /** SHA-256 of files and folders, its first sixteen digits, by their paths as a recipe has them. */
@@ -9,15 +9,8 @@ export type FileHashes = NonNullable<Result["files"]>;
 
 /** Hashes of the files that a recipe names. @throws UserError if one cannot be read */
 export async function fileHashes(recipe: Recipe): Promise<FileHashes> {
-  const entries = filesOf(recipe).map(async (file) => [file, await hashOf(file)] as const);
+  const entries = filesOf(recipe).map(async (file) => [file, await fileHash(file)] as const);
   return Object.fromEntries(await Promise.all(entries));
-}
-
-async function hashOf(file: string): Promise<string> {
-  const sha256 = await contentHash(file).catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`${file}: the recipe names it, and it cannot be read (${error.code})`);
-  });
-  return sha256.slice(0, 16);
 }
 
 /** A file whose contents changed, if any; older results have no hashes. */

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { fileHash } from "../file-hash.ts";
 import type { Plan, PlanRequest } from "../plan.ts";
 import { densePlan, planOf } from "../plan.ts";
 import { preparedSavings } from "../prepared.ts";
@@ -42,6 +43,7 @@ export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<A
     const stamp = certificateStamp(name);
     const certificate = readCertificate(name);
     await requireModel(name, certificate, host);
+    await requireFiles(name, certificate);
     const variants = new Map<string, readonly PreparedSaving[]>([["dense", []]]);
     const free = () => void [...variants.values()].flat().forEach((saving) => void saving[Symbol.dispose]());
     try {
@@ -122,4 +124,11 @@ async function requireModel(name: string, { model, form, codes }: Certificate, h
   if (host.form?.quant !== undefined && host.form.quant !== form) refuse("weights of the form", form, host.form.quant);
   if (host.form?.codes !== undefined && host.form.codes !== codes)
     refuse("codes of", `${codes} bits`, `${host.form.codes} bits on this machine`);
+}
+
+/** @throws UserError if a file that the recipes name was changed since */
+async function requireFiles(name: string, { files = {} }: Certificate): Promise<void> {
+  for (const [file, sha256] of Object.entries(files))
+    if ((await fileHash(file)) !== sha256)
+      throw new UserError(`auto:${name} was certified before ${file} was changed; put it back, or tune again`, 2);
 }
