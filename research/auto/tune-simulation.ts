@@ -1,6 +1,6 @@
 /**
  * Simulates tunings of recipes whose true loss is known, and writes how often a certificate is wrong, with the table of
- * docs/auto.md: `npx tsx research/auto/tune-simulation.ts [RUNS]`.
+ * research/auto/README.md: `npx tsx research/auto/tune-simulation.ts [RUNS]`.
  */
 import { broken, type Simulated, simulate, worlds } from "../../src/lab/tune/simulation.testing.ts";
 import { seededRandom } from "../../src/util/random.ts";
@@ -69,7 +69,7 @@ function page(tunings: readonly Simulated[], wrongTuners: readonly (Simulated & 
     admissible > 0 ? `${percent(saving)} of ${percent(admissible)}` : "",
   ]);
   const head = ["recipes", "wrong", "certified", "saved, of the most that is admissible"];
-  writeSection("docs/auto.md", "tune-simulation", markdownTable(head, rows));
+  writeSection("research/auto/README.md", "tune-simulation", markdownTable(head, rows));
 }
 
 async function main(): Promise<void> {
