@@ -99,8 +99,9 @@ export function verdictOf({ certificate, near, outcome, setup }: Tuned): string 
 /** Why there was no test; undefined if there was one. */
 function untestedText({ order, unsure }: Tuned["outcome"], setup: Setup): string | undefined {
   if (order.length > 0) return undefined;
-  if (unsure.length === 0) return "Nothing that survived the search is cheaper than dense.";
-  return `Nothing that survived the search is ${unsureText(setup).replace("not ", "")} than dense: ${count(unsure.length, "ladder")} may be so by chance. No item of the test was answered, so it is no attempt; --force times them anew.`;
+  if (unsure.length === 0 || setup.request.options.cost !== "ms")
+    return "Nothing that survived the search is cheaper than dense.";
+  return `Nothing that survived the search is surely faster than dense: ${count(unsure.length, "ladder")} may be so by chance. No item of the test was answered, so it is no attempt; --force times them anew.`;
 }
 
 function riskText({ risk, loss, quality }: NonNullable<Tuned["certificate"]>): string {
