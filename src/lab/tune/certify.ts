@@ -8,6 +8,7 @@ import { machine } from "../run/machine.ts";
 import { fileHashes } from "../run/recipe-files.ts";
 import type { KeptAnswers } from "./answers.ts";
 import { recipeOf } from "./candidates.ts";
+import { answered } from "./cheaper.ts";
 import { costOf } from "./fit.ts";
 import type { ServedItem } from "./items.ts";
 import type { Verdict } from "./sequence.ts";
@@ -44,7 +45,7 @@ export async function certificateOf(
     dense: median(times.costs(() => "dense", by)),
     chosen: median(times.costs(cheapest, by).filter(Number.isFinite)),
   });
-  const ratios = times.pairs(cheapest, "ms").map(({ saved, dense }) => [saved / dense]);
+  const ratios = answered(times.pairs(cheapest, "ms")).map(({ saved, dense }) => [saved / dense]);
   const qualities = test.flatMap((item) => answers.held("dense", item)?.quality ?? []);
   const lengths = test.map(({ tokens }) => tokens);
   const maxTokens = cutLimit(ladder, test, answers);

@@ -26,6 +26,13 @@ test("a gain on every item of few is not sure, nor is none", () => {
   expect(isSurelyFaster(pairs(12, 10))).toBe(false);
 });
 
+test("items that a recipe failed on do not count", () => {
+  const failed = { saved: Number.NaN, dense: Number.NaN };
+  const pairs = [...Array(6).fill({ saved: 9, dense: 10 }), failed];
+  expect([isSurelyFaster(pairs), isCheaper(pairs)]).toEqual([true, true]);
+  expect([isSurelyFaster(pairs.slice(1)), isCheaper([failed])]).toEqual([false, false]);
+});
+
 test("counts are compared as they are", () => {
   expect(isCheaper([{ saved: 9, dense: 10 }])).toBe(true);
   expect(isCheaper([{ saved: 10, dense: 10 }])).toBe(false);

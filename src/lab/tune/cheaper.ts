@@ -1,7 +1,7 @@
 import { mean as meanOf } from "../../util/mean.ts";
 import { pairedDelta } from "../metrics/bootstrap.ts";
 
-/** The cost of an item under a recipe, and dense's, measured in turn. */
+/** The cost of an item under a recipe, and dense's, measured in turn; NaN if the recipe failed there. */
 export interface Pair {
   readonly saved: number;
   readonly dense: number;
@@ -12,14 +12,18 @@ const FEWEST = 6;
 
 /** True if the 95 % interval of the mean difference lies below 0: the gain is more than the noise of the clock. */
 export function isSurelyFaster(pairs: readonly Pair[]): boolean {
-  if (pairs.length < FEWEST) return false;
-  const { ci95 } = pairedDelta(parts(pairs, "saved"), parts(pairs, "dense"), mean, { seed: 0 });
+  const timed = answered(pairs);
+  if (timed.length < FEWEST) return false;
+  const { ci95 } = pairedDelta(parts(timed, "saved"), parts(timed, "dense"), mean, { seed: 0 });
   return ci95[1] < 0;
 }
 
 /** The same of counts, which have no noise. */
 export const isCheaper = (pairs: readonly Pair[]): boolean =>
-  meanOf(pairs.map(({ saved, dense }) => saved - dense)) < 0;
+  meanOf(answered(pairs).map(({ saved, dense }) => saved - dense)) < 0;
+
+/** The pairs of items that the recipe answered: it lost the others already. */
+export const answered = (pairs: readonly Pair[]): Pair[] => pairs.filter(({ saved }) => Number.isFinite(saved));
 
 const parts = (pairs: readonly Pair[], side: keyof Pair) => pairs.map((pair) => [pair[side]]);
 const mean = (parts: readonly (readonly number[])[]): number => meanOf(parts.map(([value]) => value!));

@@ -117,12 +117,13 @@ export class Times implements AsyncDisposable {
     });
   }
 
-  /** The cost of each timed item under the recipe that `choose` names for its length, beside dense's of the same round; items that it failed on are left out. */
+  /** The cost of each timed item under the recipe that `choose` names for its length, and dense's of the same round; NaN if it failed there. */
   pairs(choose: (tokens: number) => string, by: Cost): Pair[] {
-    return this.items.flatMap(({ id, tokens }) => {
+    return this.items.map(({ id, tokens }) => {
       const recipe = choose(tokens);
       const line = this.#lines.find((line) => line.recipe === recipe && line.item === id);
-      return line ? [{ saved: this.#cost(line, by), dense: this.#cost(this.#denseOf(line), by) }] : [];
+      if (line === undefined) return { saved: Number.NaN, dense: Number.NaN };
+      return { saved: this.#cost(line, by), dense: this.#cost(this.#denseOf(line), by) };
     });
   }
 

@@ -17,7 +17,7 @@ test("a file that a certificate's recipes name is refused by name once it is cha
   await keepCertificate("mine", certificateOf("lookup", { ladder, files: { [heads]: await fileHash(heads) } }));
   const host = { hash: async () => "" } as SavingHost;
   const prepare = () => autoSaving(parseRecipe).prepare({ name: "mine" }, host);
-  (await prepare())[Symbol.dispose]();
+  expect(await prepare()).toBeDefined();
   writeFileSync(heads, "two");
   await expect(prepare()).rejects.toThrow(
     `auto:mine was certified before ${heads} was changed; put it back, or tune again`,
@@ -25,5 +25,5 @@ test("a file that a certificate's recipes name is refused by name once it is cha
   rmSync(heads);
   await expect(prepare()).rejects.toThrow(`${heads}: the recipe names it, and it cannot be read (ENOENT)`);
   writeFileSync(heads, "one");
-  (await prepare())[Symbol.dispose]();
+  expect(await prepare()).toBeDefined();
 });
