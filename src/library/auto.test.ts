@@ -68,10 +68,10 @@ test("a conversation keeps the recipe whose prefix is cached, though another is 
   using chat = await load(file);
   const sparse = "xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse=8";
   const price = (fixed: number, each: number) => ({ fixed, new: each, attended: 0, answer: 0 });
-  const flops = price(0, 1);
+  const same = { flops: price(0, 1), bytes: price(0, 1) };
   const recipes = {
-    dense: { loss: 0, ms: price(120, 1), flops },
-    [sparse]: { loss: 0.01, ms: price(0, 3), flops },
+    dense: { loss: 0, ms: price(120, 1), ...same },
+    [sparse]: { loss: 0.01, ms: price(0, 3), ...same },
   };
   const ladder: Certificate["ladder"] = [{ tokens: [0, 10_000], rungs: [sparse, "dense"] }];
   const hash = await modelHash(await resolveModel(file));
