@@ -73,7 +73,9 @@ const QUOTES = 3;
 /** Edits of code and quotes of a text, in turns. */
 async function* edits(): AsyncGenerator<Item> {
   const passages = shortPassages();
-  for await (const { answers } of mbpp.items(everyItem)) {
+  const functions = await mbpp.make("");
+  if (functions.kind !== "generation") throw new TypeError("expected functions that are written");
+  for await (const { answers } of functions.items(everyItem)) {
     const item = edit(answers[0]!);
     if (item === undefined) continue;
     yield item;
