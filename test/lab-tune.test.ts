@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
+import { savings } from "../src/savings/registry.ts";
 
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
@@ -43,6 +44,7 @@ test("a dry run says candidates, minutes and what the items can certify; a tunin
   expect(dry.stdout).toMatch(
     /^110 items leave 74 for the test: 0\.\d+ at best, if nothing is lost; 0\.05 wants \d+ items in the file, \d+ of them for the test$/m,
   );
+  for (const { name } of savings) expect(dry.stdout).toMatch(new RegExp(`^${name}(:\\S+$| .*is left out: .)`, "m"));
   const candidates = path.join(home, "candidates.txt");
   writeFileSync(candidates, "exit:layer=1\n");
   const { status, stdout, stderr } = tune("--max-tokens", "4", "--candidates", candidates, "--json");

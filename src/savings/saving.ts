@@ -48,9 +48,10 @@ export interface Saving<O = unknown> {
   check(options: O, host: SavingHost): Promise<void>;
   /**
    * Options for `lab tune` to try in a model of so many layers, from mild to bold, without the saving's name; absent: it is
-   * tried only if somebody names it.
+   * tried only if somebody names it, and `untuned` says why.
    */
   settings?(layers: number): readonly string[];
+  readonly untuned?: string;
   /**
    * Prepares the saving, once for a model and options; undefined if the options are neutral, so that the request runs
    * dense.

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { savings } from "../../savings/registry.ts";
 import { UserError } from "../../util/errors.ts";
-import { acting, declared, own, recipeOf, textOf, union } from "./candidates.ts";
+import { acting, declared, own, recipeOf, textOf, undeclared, union } from "./candidates.ts";
 
 test("savings declare settings that are recipes, none twice, at any depth", () => {
   for (const layers of [2, 12, 30]) {
@@ -10,6 +10,44 @@ test("savings declare settings that are recipes, none twice, at any depth", () =
     expect(new Set(texts).size).toBe(texts.length);
     // Their texts have every option, and mean the same when they are read again.
     for (const text of texts) expect(textOf(recipeOf(text))).toBe(text);
+  }
+});
+
+test("every saving is tried or left out for a reason, and none is both", () => {
+  const names = savings.map(({ name }) => name);
+  for (const layers of [1, 2, 30]) {
+    const tried = new Set(declared(layers).map(({ family }) => family));
+    const left = undeclared(layers);
+    expect([...tried, ...left.map(({ family }) => family)].toSorted()).toEqual(names.toSorted());
+    expect(left.every(({ reason }) => reason.length > 0)).toBe(true);
+  }
+  expect(undeclared(30)).toEqual(
+    ["feather", "yopo"].map((name) => ({
+      ...{ recipe: name, family: name },
+      reason: "it acts on images alone, and items with images are not tuned yet",
+    })),
+  );
+  expect(undeclared(1)).toContainEqual({
+    ...{ recipe: "exit", family: "exit" },
+    reason: "it has no settings for a model of 1 layer",
+  });
+});
+
+test("settings go from mild to bold: each keeps less than the one before", () => {
+  const kept = (family: string, option: string) =>
+    declared(30)
+      .filter((candidate) => candidate.family === family)
+      .map(({ recipe }) => Number(new RegExp(`${option}=([\\d.]+)`).exec(recipe)![1]));
+  for (const [family, option] of [
+    ["minference", "budget"],
+    ["tri-shape", "windowTokens"],
+    ["flexprefill", "gamma"],
+    ["xattention", "threshold"],
+    ["prune", "after"],
+  ] as const) {
+    const values = kept(family, option);
+    expect(values.length).toBeGreaterThan(1);
+    expect(values).toEqual(values.toSorted((a, b) => b - a));
   }
 });
 

@@ -28,6 +28,16 @@ export const declared = (layers: number): Candidate[] =>
     })),
   );
 
+/** The savings that declare no settings for a model of so many layers, and why. */
+export const undeclared = (layers: number): Excluded[] =>
+  savings
+    .filter(({ settings }) => (settings?.(layers) ?? []).length === 0)
+    .map(({ name, untuned = `it has no settings for a model of ${count(layers, "layer")}` }) => ({
+      recipe: name,
+      family: name,
+      reason: untuned,
+    }));
+
 /** A user's own candidates, each its own family. @throws UserError */
 export function own(recipes: readonly Recipe[]): Candidate[] {
   const texts = [...new Set(recipes.map(textOf))].filter((text) => text !== "");

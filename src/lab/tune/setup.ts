@@ -9,7 +9,7 @@ import { adapterHash } from "../../weights/adapter/record.ts";
 import { chosenBits } from "../../weights/prepared/tuning.ts";
 import { modelHash, preparedFolder } from "../../weights/sources/index.ts";
 import { count, figure } from "../report/format.ts";
-import { acting, declared, type Excluded, own, union } from "./candidates.ts";
+import { acting, declared, type Excluded, own, undeclared, union } from "./candidates.ts";
 import { type Attempt, attemptOf, confidenceOf, earlierAttempts, type Identity } from "./folder.ts";
 import { promptHashes, type ServedItem, type TuningItems, tuningItems } from "./items.ts";
 import { checkLoss, lossType, usualLoss } from "./losses.ts";
@@ -59,11 +59,13 @@ export async function setUp(request: Request, signal?: AbortSignal): Promise<Set
   const setting = { metric: items.metric, greedy: (sampling["temperature"] ?? 0) === 0 };
   const loss = options.loss ?? usualLoss(setting);
   checkLoss(loss, setting);
-  const wished = request.candidates ? own(request.candidates) : declared(language.decoder.config.layers);
+  const { layers } = language.decoder.config;
+  const wished = request.candidates ? own(request.candidates) : declared(layers);
   const lengths = items.items.map(({ tokens }) => tokens);
-  const { candidates, excluded } = await acting(wished, lengths, async (recipe) => {
+  const { candidates, excluded: idle } = await acting(wished, lengths, async (recipe) => {
     using _ = await language.use(recipe);
   });
+  const excluded = [...idle, ...(request.candidates ? [] : undeclared(layers))];
   const { risk, confidence } = options;
   const identity: Identity = {
     ...{ model: language.source.name, model_hash: await modelHash(language.source) },

@@ -29,6 +29,7 @@ export const minference = blockSparse<MinferenceOptions>({
   name: "minference",
   summary: "block-sparse prefill: the columns and diagonals of keys that the last queries attend to",
   options: minferenceOptions,
+  settings: () => ["budget=0.5", "budget=0.3", "budget=0.2"],
   neutral: ({ budget }) => budget >= 1,
   chooser: minferenceChooser,
 });

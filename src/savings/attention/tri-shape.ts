@@ -21,6 +21,7 @@ export const triShape = blockSparse<TriShapeOptions>({
   name: "tri-shape",
   summary: "block-sparse prefill: the first tokens and a window of recent ones, whatever the text",
   options: triShapeOptions,
+  settings: () => ["windowTokens=2944", "windowTokens=1920", "windowTokens=896"],
   neutral: ({ sinkTokens, windowTokens }, prompt) => sinkTokens + windowTokens >= prompt,
   chooser: triShapeChooser,
 });

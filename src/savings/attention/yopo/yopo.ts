@@ -49,6 +49,7 @@ export const yopo: Saving<YopoOptions> = {
   calibration: headCalibration,
   unsupported: (decoder) => unsupportedAttention(decoder) ?? unsupportedCut(decoder),
   servesAxes: true,
+  untuned: "it acts on images alone, and items with images are not tuned yet",
   seams: (options) => [
     ...(attends(options) ? ["the attention"] : []),
     ...(options.layers === undefined ? [] : [`the cut of a prompt after layer ${options.layers}`]),
