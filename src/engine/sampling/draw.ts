@@ -9,7 +9,7 @@ function weightAt(c: Candidates, place: number): number {
 }
 
 /** Summed weight of the candidates at places from..to. */
-function weightOf({ logits, max, scale }: Candidates, from: number, to: number): number {
+export function weightOf({ logits, max, scale }: Candidates, from: number, to: number): number {
   let sum = 0;
   for (let i = from; i < to; i++) {
     const depth = (max - logits[i]!) * scale;

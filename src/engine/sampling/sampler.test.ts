@@ -249,3 +249,26 @@ test("a fork chooses what the sampler will choose, and leaves its draws and coun
     expect(choose(forked, rows.slice(at, at + 4))).toEqual(alone.slice(at, at + 4));
   }
 });
+
+describe("the log-probability that a token is drawn by", () => {
+  const random = seededRandom(7);
+  const logits = Float32Array.from({ length: 80 }, () => random() * 6);
+
+  test.each([0.3, 0.7, 1, 2])("at temperature %d, without filters", (temperature) => {
+    const expected = plainDistribution(logits, { temperature });
+    const s = sampler({ temperature, topK: 3, topP: 0.5, minP: 0.2 });
+    for (const [id, probability] of expected.entries())
+      expect(s.logprobOf(logits, id)).toBeCloseTo(Math.log(probability), 4);
+  });
+
+  test("follows the penalties of the tokens so far, and leaves the logits as they are", () => {
+    const s = sampler({ temperature: 0.7, repetitionPenalty: 1.5 }, [3]);
+    const before = logits.slice();
+    const free = sampler({ temperature: 0.7 }).logprobOf(logits, 5);
+    expect(s.logprobOf(logits, 3)).toBeLessThan(sampler({ temperature: 0.7 }).logprobOf(logits, 3));
+    expect(s.logprobOf(logits, 5)).toBeGreaterThan(free);
+    s.accept(5);
+    expect(s.logprobOf(logits, 5)).toBeLessThan(free);
+    expect(logits).toEqual(before);
+  });
+});

@@ -2,7 +2,7 @@ import { OptionError, type UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { Hold } from "../grammar/index.ts";
 import { everyToken, scratchFor } from "./candidates.ts";
-import { draw } from "./draw.ts";
+import { draw, weightOf } from "./draw.ts";
 import { Draws } from "./draws.ts";
 import { minP, topK, topP } from "./filters.ts";
 import { logprobs, type TokenLogprob } from "./logprobs.ts";
@@ -59,6 +59,19 @@ export class Sampler {
   sample(logits: Float32Array): Sampled {
     const id = this.#choose(this.#adjust(logits));
     return this.#options.logprobs === undefined ? { id } : logprobs(logits, id, this.#options.logprobs);
+  }
+
+  /**
+   * The natural log-probability of `id` in the distribution that is drawn from, before the filters cut it: after
+   * penalties, bias and temperature, which is above 0. A filter is left out, since a token outside of it would have
+   * none.
+   */
+  logprobOf(logits: Float32Array, id: number): number {
+    const adjusted = this.#adjust(logits);
+    const { temperature } = this.#options;
+    const best = adjusted[argmax(adjusted)]!;
+    const all = everyToken(adjusted, best, temperature);
+    return (adjusted[id]! - best) / temperature - Math.log(weightOf(all, 0, all.count));
   }
 
   /** Counts `id` as generated, for the penalties of the tokens after it. */
