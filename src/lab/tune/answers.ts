@@ -2,6 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import type { LossName } from "../../savings/auto/certificate.ts";
 import { makeFolders } from "../../util/make-folders.ts";
+import type { LossType } from "../../util/risk/losses.ts";
 import { LinesFile } from "../run/lines-file.ts";
 import type { ServedItem } from "./items.ts";
 import { lossOf } from "./losses.ts";
@@ -14,9 +15,9 @@ const answerLine = z.strictObject({
   quality: z.number().optional(),
   /** A hash of the text. */
   text: z.string(),
-  /** A hash of the tokens, which tells answers that need no score of their own. */
+  /** A hash of the tokens, and of their own log-probability if they were drawn: equal ones have one score. */
   ids: z.string(),
-  /** Nats a token by which dense finds other tokens likelier. */
+  /** Nats a token: see `Serving.excess`. */
   excess: z.number().optional(),
   /** Tokens of the answer. */
   tokens: z.int().min(0),
@@ -29,6 +30,12 @@ const answerLine = z.strictObject({
 });
 export type AnswerLine = z.infer<typeof answerLine>;
 
+/** What is compared, and the values that it can have. */
+interface Loss {
+  readonly name: LossName;
+  readonly type: LossType;
+}
+
 /** Called for each new answer. */
 export type OnAnswer = (line: AnswerLine) => void;
 
@@ -39,7 +46,7 @@ export class KeptAnswers implements AsyncDisposable {
   private constructor(
     private readonly file: LinesFile<AnswerLine>,
     lines: readonly AnswerLine[],
-    private readonly loss: LossName,
+    private readonly loss: Loss,
     private readonly serving: Serving,
     private readonly signal: AbortSignal | undefined,
     private readonly onAnswer: OnAnswer,
@@ -49,7 +56,7 @@ export class KeptAnswers implements AsyncDisposable {
 
   static async open(
     folder: string,
-    loss: LossName,
+    loss: Loss,
     serving: Serving,
     signal: AbortSignal | undefined,
     onAnswer: OnAnswer,
@@ -87,7 +94,7 @@ export class KeptAnswers implements AsyncDisposable {
 
   async #served(recipe: string, item: ServedItem): Promise<Given> {
     const started = performance.now();
-    const outcome = await this.serving.answer(recipe, item).catch((error: unknown) => {
+    const outcome = await this.serving.answer(recipe, item, this.#drawn).catch((error: unknown) => {
       // Nothing can be compared without dense's answer.
       if (recipe === "dense" || this.signal?.aborted) throw error;
       return error instanceof Error ? error.message : String(error);
@@ -96,7 +103,7 @@ export class KeptAnswers implements AsyncDisposable {
   }
 
   async #lines(given: readonly Given[], item: ServedItem): Promise<AnswerLine[]> {
-    const excess = this.loss === "nats" ? await this.#excess(given, item) : undefined;
+    const excess = this.loss.name === "nats" ? await this.#excess(given, item) : undefined;
     const lines: AnswerLine[] = [];
     for (const { recipe, outcome, ms } of given) {
       const told = { recipe, item: item.id, ms };
@@ -112,7 +119,7 @@ export class KeptAnswers implements AsyncDisposable {
         ...(excess && { excess: excess.get(ids)! }),
       };
       const dense = this.held("dense", item) ?? lines[0];
-      const loss = recipe === "dense" ? 0 : lossOf(this.loss, traits, dense!);
+      const loss = recipe === "dense" ? 0 : lossOf(this.loss.name, this.loss.type, traits, dense!);
       const cut = outcome.reason === "length";
       const line = { ...told, ids, tokens: outcome.tokens.length, ...(cut && { cut }) };
       lines.push(
@@ -124,11 +131,19 @@ export class KeptAnswers implements AsyncDisposable {
     return lines;
   }
 
+  /** True if answers are drawn at random, and compared by the log-probabilities that they were drawn by. */
+  get #drawn(): boolean {
+    return this.loss.name === "nats" && this.loss.type === "signed";
+  }
+
   /** Scores by the hash of the tokens; equal answers are scored once. */
   async #excess(given: readonly Given[], item: ServedItem): Promise<Map<string, number>> {
     const known = new Map<string, number>();
     const dense = this.held("dense", item);
     if (dense?.excess !== undefined) known.set(dense.ids, dense.excess);
+    // Dense finds what it has drawn as likely as it does.
+    const own = given.find(({ recipe }) => recipe === "dense")?.outcome;
+    if (this.#drawn && own !== undefined && typeof own !== "string") known.set(idsHash(own), 0);
     const answers = given.flatMap(({ outcome }) => (typeof outcome === "string" ? [] : [outcome]));
     const fresh = new Map(answers.map((served) => [idsHash(served), served]));
     for (const ids of known.keys()) fresh.delete(ids);
@@ -152,5 +167,6 @@ interface Given {
   readonly ms: number;
 }
 
-/** Identifies an answer's tokens, with an end that a saving put to them. */
-const idsHash = ({ tokens, reason }: Served): string => textHash(`${tokens.join()} ${reason === "stopped"}`);
+/** Identifies an answer's tokens, with an end that a saving put to them, and the log-probability that they were drawn by. */
+const idsHash = ({ tokens, reason, own }: Served): string =>
+  textHash(`${tokens.join()} ${reason === "stopped"}${own === undefined ? "" : ` ${own}`}`);

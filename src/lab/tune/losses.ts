@@ -11,7 +11,7 @@ export interface Traits {
   readonly quality?: number | undefined;
   /** A hash of the text. */
   readonly text: string;
-  /** The mean of how much likelier dense finds another token than the answer's own, in nats. */
+  /** Nats a token by which dense finds the answer less likely than a reference: see `Serving.excess`. */
   readonly excess?: number | undefined;
 }
 
@@ -34,7 +34,7 @@ export function checkLoss(name: LossName, { metric, greedy }: Setting): void {
       `--loss ${name} compares qualities: expected items with answers, and a metric with a number in [0, 1] for each`,
       2,
     );
-  if (name !== "quality" && !greedy)
+  if ((name === "harm" || name === "agreement") && !greedy)
     throw new UserError(
       `--loss ${name} is of greedy answers, and these are drawn at random; --temperature 0 makes them greedy`,
       2,
@@ -42,7 +42,7 @@ export function checkLoss(name: LossName, { metric, greedy }: Setting): void {
 }
 
 /** The values that an item's loss can have by its definition. */
-export function lossType(name: LossName, metric: ItemMetric | undefined): LossType {
+export function lossType(name: LossName, { metric, greedy }: Setting): LossType {
   switch (name) {
     case "harm":
       return metric!.scale;
@@ -51,12 +51,12 @@ export function lossType(name: LossName, metric: ItemMetric | undefined): LossTy
     case "agreement":
       return "binary";
     case "nats":
-      return "unit";
+      return greedy ? "unit" : "signed";
   }
 }
 
-/** An item's loss; NaN if one of its numbers is missing. */
-export function lossOf(name: LossName, saved: Traits, dense: Traits): number {
+/** An item's loss, of the type that `lossType` says; NaN if one of its numbers is missing. */
+export function lossOf(name: LossName, type: LossType, saved: Traits, dense: Traits): number {
   switch (name) {
     case "harm":
       return Math.max(0, less(dense.quality, saved.quality));
@@ -65,7 +65,9 @@ export function lossOf(name: LossName, saved: Traits, dense: Traits): number {
     case "agreement":
       return saved.text === dense.text ? 0 : 1;
     case "nats":
-      return Math.min(1, Math.max(0, less(saved.excess, dense.excess)));
+      return type === "signed"
+        ? Math.min(1, Math.max(-1, less(saved.excess, 0)))
+        : Math.min(1, Math.max(0, less(saved.excess, dense.excess)));
   }
 }
 
@@ -75,7 +77,7 @@ const less = (a = Number.NaN, b = Number.NaN): number => a - b;
 export const excessOf = (tokens: readonly TokenScore[]): number => mean(tokens.map(({ best, nats }) => best - nats));
 
 /** A loss in words, for reports. */
-export function lossInWords(name: LossName, metric: ItemMetric | undefined): string {
+export function lossInWords(name: LossName, metric: ItemMetric | undefined, type: LossType): string {
   switch (name) {
     case "harm":
       return `what an answer loses of dense's ${metric!.name}`;
@@ -84,6 +86,8 @@ export function lossInWords(name: LossName, metric: ItemMetric | undefined): str
     case "agreement":
       return "share of answers whose text is not dense's";
     case "nats":
-      return "nats a token by which dense finds the served answer less likely than its own, at most 1";
+      return type === "signed"
+        ? "nats a token by which dense finds the served answer less likely than the recipe that drew it does, at most 1"
+        : "nats a token by which dense finds the served answer less likely than its own, at most 1";
   }
 }

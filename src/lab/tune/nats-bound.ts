@@ -55,6 +55,6 @@ async function natsOf(recipe: string, item: ServedItem, { answers, serving, sign
   signal?.throwIfAborted();
   const both = [await serving.answer("dense", item), await serving.answer(recipe, item)];
   const [of, other] = await serving.excess(item, both);
-  const loss = lossOf("nats", { text: "", excess: other }, { text: "", excess: of });
+  const loss = lossOf("nats", "unit", { text: "", excess: other }, { text: "", excess: of });
   return Number.isNaN(loss) ? 1 : loss;
 }

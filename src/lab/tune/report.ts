@@ -34,7 +34,7 @@ ${origin(tuned)}</main></body></html>
 function lead({ setup, outcome }: Tuned): string {
   const { outlook, items, loss, problem } = setup;
   const out = items.tooLong > 0 ? `; ${count(items.tooLong, "item")} longer than the context left out` : "";
-  return `${count(outlook.items, "item")} in ${count(outlook.groups, "group")}: ${outcome.search.length} to search, ${outcome.test.length} to test${out}. The loss is ${loss}: ${lossInWords(loss, items.metric)}; the risk ${problem.bound.risk}.`;
+  return `${count(outlook.items, "item")} in ${count(outlook.groups, "group")}: ${outcome.search.length} to search, ${outcome.test.length} to test${out}. The loss is ${loss}: ${lossInWords(loss, items.metric, problem.type)}; the risk ${problem.bound.risk}.`;
 }
 
 /** The cost under the certificate, by the prompt's length. */

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { load } from "../../library/load.ts";
 import type { Model } from "../../library/model.ts";
+import { auditedRisk } from "../../savings/auto/audit-state.ts";
 import { certificateFile, readCertificate } from "../../savings/auto/certificate.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { escaped } from "../../util/html.ts";
@@ -286,6 +287,42 @@ test("a near miss is told with the items that it wants", async () => {
   if (near) expect(near.more === undefined || near.more > 0).toBe(true);
 });
 
+test("drawn answers are compared by nats, gains against losses; no audit can bet against the certificate", async () => {
+  const setup = await setUp(request(fileOf(prompts(400)), { temperature: 0.7, risk: 0.1 }));
+  expect(setup).toMatchObject({
+    loss: "nats",
+    problem: { type: "signed" },
+    identity: { sampling: { temperature: 0.7 } },
+  });
+  const drawn = serving((recipe, { id }) => ({
+    own: recipe === "dense" ? -1 : -1 + (Number.parseInt(id.slice(0, 8), 16) % 5) / 100,
+  }));
+  const scored = new Set<boolean | undefined>();
+  const { certificate, folder, dropped } = await tuned(
+    setup,
+    {
+      ...drawn,
+      answer(recipe, item, wanted) {
+        scored.add(wanted);
+        return drawn.answer(recipe, item, wanted);
+      },
+      // Dense finds exits much less likely, and all others as likely as its own.
+      excess: async (_, answers) => answers.map(({ tokens, own }) => (tokens[0] === 1 ? own! + 1 : 1.5)),
+    },
+    silent,
+  );
+  expect(certificate).toMatchObject({ loss: "nats", type: "signed", sampling: { temperature: 0.7 } });
+  expect(certificate!.mean).toBeCloseTo(0.02, 2);
+  expect(auditedRisk(certificate!)).toBeUndefined();
+  expect(dropped).toMatchObject([{ recipe: expect.stringContaining("exit:layer=1"), loss: 1 }]);
+  const dense = lines(folder, "answers.jsonl")
+    .map((line) => JSON.parse(line))
+    .filter(({ recipe }) => recipe === "dense");
+  expect(dense.every(({ loss, excess }) => loss === 0 && excess === 0)).toBe(true);
+  // Times are of answers without their log-probabilities.
+  expect(scored).toEqual(new Set([true, undefined]));
+});
+
 test("answers of equal tokens are scored once, all of an item's together", async () => {
   const scored: number[] = [];
   const counting: Serving = {
@@ -415,8 +452,8 @@ test("items that cannot certify anything are refused before anything runs", asyn
   await expect(refused(prompts(200).map((line, i) => ({ ...line, group: i % 20 })))).rejects.toThrow(
     /: 20 groups leave 14 for the test/,
   );
-  await expect(refused(prompts(200), { temperature: 0.7 })).rejects.toThrow(
-    "--loss nats is of greedy answers, and these are drawn at random; --temperature 0 makes them greedy",
+  await expect(refused(prompts(200), { temperature: 0.7, loss: "agreement" })).rejects.toThrow(
+    "--loss agreement is of greedy answers, and these are drawn at random; --temperature 0 makes them greedy",
   );
 });
 

@@ -101,7 +101,13 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
     items.flatMap((item) => answers.held(recipe, item)?.loss ?? []);
   const onAnswer = (line: AnswerLine) =>
     watcher.answered({ part, line, losses: lossesIn(line.recipe, parts[part]), of: parts[part].length });
-  await using answers = await KeptAnswers.open(folder, setup.loss, serving, signal, onAnswer);
+  await using answers = await KeptAnswers.open(
+    folder,
+    { name: setup.loss, type: setup.problem.type },
+    serving,
+    signal,
+    onAnswer,
+  );
   await using times = await Times.open(folder, serving, parts.search, signal, (...at) => watcher.timed(...at));
   const inTime = () => {
     if (part === "search" && performance.now() - started > options.budgetMinutes * 60_000)

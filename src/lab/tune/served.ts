@@ -2,7 +2,10 @@ import { createHash } from "node:crypto";
 import type { FinishReason } from "../../engine/answer/generate.ts";
 import { Meter } from "../../engine/bill/meter.ts";
 import type { Lease } from "../../engine/run/recipes.ts";
+import { type SamplingOptions, samplingOptions } from "../../engine/sampling/options.ts";
+import { Sampler } from "../../engine/sampling/sampler.ts";
 import { Likelihoods } from "../../engine/score/likelihood.ts";
+import { logitsAlong } from "../../engine/score/logits-along.ts";
 import type { Model } from "../../library/model.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { recipeOf } from "./candidates.ts";
@@ -17,12 +20,24 @@ export interface Served {
   readonly ms: number;
   readonly flops: number;
   readonly bytes: number;
+  /**
+   * Of a drawn answer that was asked for with it: the mean, over its tokens, of their log-probability in the distribution
+   * that the recipe drew them from, before top-k, top-p and min-p cut it (`Sampler.logprobOf`). An end that a saving put to
+   * it was certain: 0.
+   */
+  readonly own?: number | undefined;
 }
 
 /** Answers items under recipes, and scores answers by dense. */
 export interface Serving extends Disposable {
-  answer(recipe: string, item: ServedItem): Promise<Served>;
-  /** How much likelier dense finds other tokens than each answer's own, in nats a token. */
+  /** `scored`: a drawn answer comes with its own log-probability. */
+  answer(recipe: string, item: ServedItem, scored?: boolean): Promise<Served>;
+  /**
+   * The nats a token by which dense finds each answer less likely than a reference: of a greedy answer, the tokens that
+   * dense prefers in their places; of a drawn one, the answer as its recipe found it, both by penalties and temperature.
+   * Its mean over what a recipe draws is then that recipe's divergence from dense (Kullback and Leibler's, but for what
+   * the filters cut), which is never below 0.
+   */
   excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
 }
 
@@ -43,20 +58,39 @@ export class ModelServing implements Serving {
     return new ModelServing(model, await Likelihoods.create(model.language.engine), temperature, signal);
   }
 
-  async answer(recipe: string, item: ServedItem): Promise<Served> {
+  async answer(recipe: string, item: ServedItem, scored = false): Promise<Served> {
     const { save } = await this.#prepared(recipe);
-    const { prompt, stop, maxTokens, id } = item;
+    const { prompt, stop, maxTokens } = item;
+    const drawing = this.#drawing(item);
+    const drawn =
+      scored && drawing.temperature > 0 ? new Drawn(drawing, this.model.language.encode(prompt)) : undefined;
     // Nothing of another answer is reused.
     this.model.language.engine.forget();
     const { text, tokens, finishReason, receipt } = await this.model.complete(prompt, {
-      ...{ maxTokens, stop: [...stop], save, seed: Number.parseInt(id.slice(0, 8), 16) },
+      ...{ maxTokens, stop: [...stop], save, seed: drawing.seed },
+      ...(drawn && { observe: (logits) => drawn.observe(logits) }),
       ...(this.signal && { signal: this.signal }),
       ...(this.temperature === undefined ? { modelSampling: true } : { temperature: this.temperature }),
     });
     const { prefill, decode } = receipt.ms;
     const { flops, bytes } = receipt;
     const ids = tokens.map(({ id }) => id);
-    return { text, tokens: ids, reason: finishReason, ms: prefill + decode, flops: flops.spent, bytes: bytes.spent };
+    const served = {
+      text,
+      tokens: ids,
+      reason: finishReason,
+      ms: prefill + decode,
+      flops: flops.spent,
+      bytes: bytes.spent,
+    };
+    return drawn ? { ...served, own: drawn.sumOf(ids) / this.#whole(served).length } : served;
+  }
+
+  /** How an item's answer is drawn: with a seed of its own. */
+  #drawing({ id }: ServedItem): SamplingOptions & { readonly seed: number } {
+    const settings = this.temperature === undefined ? this.model.sampling?.settings : { temperature: this.temperature };
+    const seed = Number.parseInt(id.slice(0, 8), 16);
+    return { ...samplingOptions.parse(settings ?? {}), seed };
   }
 
   /** A recipe stays ready, so that taking turns with others costs nothing. */
@@ -69,9 +103,11 @@ export class ModelServing implements Serving {
     return made;
   }
 
-  async excess({ prompt }: ServedItem, answers: readonly Served[]): Promise<number[]> {
+  async excess(item: ServedItem, answers: readonly Served[]): Promise<number[]> {
     const { language } = this.model;
-    const context = language.encode(prompt);
+    const context = language.encode(item.prompt);
+    const drawing = this.#drawing(item);
+    if (drawing.temperature > 0) return await this.#divergence(context, drawing, answers);
     const pairs = answers.map((answer) => ({ context, continuation: this.#whole(answer) }));
     const scored = pairs.filter(({ continuation }) => continuation.length > 0);
     const meter = new Meter(language.engine.programs);
@@ -81,8 +117,32 @@ export class ModelServing implements Serving {
     return pairs.map((pair) => excessOf(scores[scored.indexOf(pair)] ?? []));
   }
 
+  /** By how much dense finds drawn answers less likely than they found themselves. */
+  async #divergence(
+    context: readonly number[],
+    drawing: SamplingOptions,
+    answers: readonly Served[],
+  ): Promise<number[]> {
+    const wholes = answers.map((answer) => this.#whole(answer));
+    const texts = [...new Map(wholes.map((whole) => [whole.join(), whole])).values()].filter(
+      ({ length }) => length > 0,
+    );
+    const sums = texts.map(() => 0);
+    const samplers = texts.map(() => new Sampler(drawing, context));
+    const { engine } = this.model.language;
+    engine.forget();
+    const score = (text: number, token: number, logits: Float32Array) => {
+      const id = texts[text]![token]!;
+      sums[text]! += samplers[text]!.logprobOf(logits, id);
+      samplers[text]!.accept(id);
+    };
+    await logitsAlong(engine, { context, texts }, new Meter(engine.programs), score, this.signal);
+    const byText = new Map(texts.map((text, i) => [text.join(), sums[i]! / text.length]));
+    return answers.map(({ own = Number.NaN }, i) => own - (byText.get(wholes[i]!.join()) ?? Number.NaN));
+  }
+
   /** An answer that a saving ended is read with its end. */
-  #whole({ tokens, reason }: Served): readonly number[] {
+  #whole({ tokens, reason }: Pick<Served, "tokens" | "reason">): readonly number[] {
     const [end] = this.model.language.tokenizer.stopIds;
     return reason === "stopped" && end !== undefined ? [...tokens, end] : tokens;
   }
@@ -90,6 +150,30 @@ export class ModelServing implements Serving {
   [Symbol.dispose](): void {
     for (const { lease } of this.#recipes.values()) lease[Symbol.dispose]();
     this.likelihoods[Symbol.dispose]();
+  }
+}
+
+/** Follows an answer while it is drawn: draws the same tokens from the same logits, and sums up their log-probabilities. */
+class Drawn {
+  readonly #sampler: Sampler;
+  readonly #ids: number[] = [];
+  #sum = 0;
+
+  constructor(drawing: SamplingOptions, context: readonly number[]) {
+    this.#sampler = new Sampler(drawing, context);
+  }
+
+  observe(logits: Float32Array): void {
+    const { id } = this.#sampler.sample(logits);
+    this.#sum += this.#sampler.logprobOf(logits, id);
+    this.#sampler.accept(id);
+    this.#ids.push(id);
+  }
+
+  /** @throws Error if the answer's tokens are others */
+  sumOf(tokens: readonly number[]): number {
+    if (tokens.join() !== this.#ids.join()) throw new Error("an answer was drawn in another way than it was followed");
+    return this.#sum;
   }
 }
 

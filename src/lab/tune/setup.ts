@@ -79,7 +79,7 @@ export async function setUp(request: Request, signal?: AbortSignal): Promise<Set
   const attempt = attemptOf(options.name, identity, prompts, force);
   const earlier = earlierAttempts(identity, prompts).slice(0, attempt - 1);
   const bound = { risk, confidence: confidenceOf(confidence, attempt) };
-  const type = lossType(loss, items.metric);
+  const type = lossType(loss, setting);
   const outlook = outlookOf(items.items, type, bound);
   const problem = { items: items.items, candidates, union, type, bound };
   return { request, items, loss, candidates, excluded, identity, prompts, attempt, earlier, problem, outlook };

@@ -1,0 +1,60 @@
+import { createHash } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { load } from "../../library/load.ts";
+import type { Model } from "../../library/model.ts";
+import { mean } from "../../util/mean.ts";
+import { TINY } from "../run/run.testing.ts";
+import type { ServedItem } from "./items.ts";
+import { ModelServing } from "./served.ts";
+
+let model: Model;
+let serving: ModelServing;
+beforeAll(async () => {
+  model = await load(TINY, { quant: "f32" });
+  serving = await ModelServing.open(model, 0.8);
+});
+afterAll(() => {
+  serving[Symbol.dispose]();
+  model.dispose();
+});
+
+const items = Array.from({ length: 60 }, (_, i): ServedItem => {
+  const prompt = `${"abc ".repeat(1 + (i % 7))}${i}`;
+  const id = createHash("sha256").update(prompt).digest("hex");
+  return { ...{ id, group: id, prompt }, tokens: 8, stop: [], maxTokens: 12 };
+});
+
+/** By how much dense finds a recipe's drawn answers less likely than the recipe does. */
+async function excesses(recipe: string): Promise<number[]> {
+  const found: number[] = [];
+  for (const item of items) found.push(...(await serving.excess(item, [await serving.answer(recipe, item, true)])));
+  return found;
+}
+
+test("what a recipe that equals dense draws is as likely under dense", async () => {
+  for (const recipe of ["dense", "lookup:match=1,tokens=8"])
+    expect(Math.max(...(await excesses(recipe)).map(Math.abs))).toBeLessThan(1e-4);
+});
+
+test("what a recipe with other logits draws is less likely under dense, at the mean", async () => {
+  const values = await excesses("exit:layer=1");
+  const deviation = Math.sqrt(mean(values.map((value) => (value - mean(values)) ** 2)));
+  expect(mean(values)).toBeGreaterThan((3 * deviation) / Math.sqrt(values.length));
+});
+
+test("an answer is drawn in one way, whether its log-probabilities are wanted or not; greedy ones have none", async () => {
+  const plain = await serving.answer("dense", items[3]!);
+  const { own, ...scored } = await serving.answer("dense", items[3]!, true);
+  expect(plain.own).toBeUndefined();
+  expect([scored.text, scored.tokens]).toEqual([plain.text, plain.tokens]);
+  expect(own).toBeLessThan(0);
+  using greedy = await ModelServing.open(model, 0);
+  expect((await greedy.answer("dense", items[3]!, true)).own).toBeUndefined();
+});
+
+test("an end that a saving put to a drawn answer was certain to it, and has its likelihood under dense", async () => {
+  const served = await serving.answer("dense", items[3]!, true);
+  const [whole] = await serving.excess(items[3]!, [served]);
+  const [stopped] = await serving.excess(items[3]!, [{ ...served, reason: "stopped" }]);
+  expect(stopped).toBeGreaterThan(whole!);
+});
