@@ -38,6 +38,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
   task: string;
   candidates?: string;
   adapter?: string;
+  queue?: string;
   dryRun?: boolean;
   force?: boolean;
   json?: boolean;
@@ -52,6 +53,10 @@ export function define(command: Command): void {
     )
     .option("--candidates <file>", "recipes instead of the savings' own settings: one a line, or a JSON list")
     .option("--adapter <folder>", "a PEFT LoRA adapter of the model")
+    .option(
+      "--queue <url>",
+      "redis://host:port: let `lab worker` processes compute the losses; times are this machine's",
+    )
     .option("--dry-run", "say what would be tried, how long it takes, and what the items can certify")
     .option("--force", "begin the tuning of this name anew")
     .option("--json", "print one JSON object");
@@ -64,15 +69,13 @@ async function run(flags: Flags): Promise<void> {
   const signal = interruptSignal();
   await found(flags.model, signal);
   using download = showDownload(flags.model);
-  const { adapter, force = false, task } = flags;
+  const { adapter, force = false, queue, task } = flags;
   using model = await load(flags.model, { signal, ...download, ...(adapter !== undefined && { adapter }) });
-  const request = { ...{ model, task, options, candidates, adapter, force }, version: version() };
+  const request = { ...{ model, task, options, candidates, adapter, force, queue }, version: version() };
   const setup = await setUp(request, signal);
   if (flags.dryRun) return await showPlan(setup, flags, signal);
   using watcher = watch(setup);
-  const tuned = await runTuning(setup, watcher, signal).catch(
-    sayHowToGoOn(signal, () => `\`${commandOf(process.argv.slice(2))}\` goes on`),
-  );
+  const tuned = await runTuning(setup, watcher, signal).catch(sayHowToGoOn(signal, () => howToGoOn(queue)));
   watcher[Symbol.dispose]();
   const report = path.join(tuned.folder, "report.html");
   await writeWhole(report, tuningPage(tuned));
@@ -88,6 +91,10 @@ async function run(flags: Flags): Promise<void> {
   const audits = tuned.certificate && auditText(tuned.certificate);
   if (audits !== undefined) process.stderr.write(`${audits}\n`);
 }
+
+/** The queue's address may hold a password; without a queue, the tuning goes on, too. */
+const howToGoOn = (queue: string | undefined): string =>
+  `\`${commandOf(process.argv.slice(2))}\` goes on${queue === undefined ? "" : ", with the same --queue or without"}`;
 
 async function register(model: string, { setup, certificate }: Tuned): Promise<string> {
   const { name } = setup.request.options;

@@ -4,7 +4,10 @@ import { interruptSignal } from "../interrupt.ts";
 
 export function define(command: Command): void {
   command
-    .requiredOption("--queue <url>", "redis://host:port, the queue of `lab run --queue` and `train sweep --queue`")
+    .requiredOption(
+      "--queue <url>",
+      "redis://host:port, the queue of `lab run`, `lab tune` and `train sweep` with `--queue`",
+    )
     .action(async ({ queue }: { queue: string }) => {
       // Only this and runs with `--queue` use the queue's libraries.
       const { work } = await import("../../lab/queue/worker.ts");

@@ -16,7 +16,7 @@ const LEAVING = 2000;
 const KEEP = 3600;
 
 /** The kinds of jobs: a worker takes any of them. */
-export type JobKind = "items" | "training";
+export type JobKind = "items" | "training" | "losses";
 
 /** Hands out jobs through Redis, any of which a `lab worker` may take, and waits for their results. */
 export class JobQueue {
@@ -46,91 +46,144 @@ export class JobQueue {
     jobs: ReadonlyMap<string, object>,
     signal?: AbortSignal,
   ): AsyncGenerator<[id: string, value: unknown]> {
-    const pending = new Map(jobs);
-    const arrivals = new Arrivals<[id: string, value: unknown]>();
-    const handOut = () => this.#handOut(kind, pending, arrivals);
-    const stop = this.#listen(pending, arrivals, handOut, signal);
-    try {
-      await onceThereIsRoom(handOut, this.notice, signal);
-      while (pending.size > 0) {
-        const [id, value] = await arrivals.next();
-        if (pending.delete(id)) yield [id, typeof value === "string" ? JSON.parse(value) : value];
-      }
-    } finally {
-      stop();
-      // Jobs that a worker has taken are not removed: nobody waits for them.
-      for (const id of pending.keys()) await Promise.race([this.queue.remove(id).catch(() => 0), soon()]);
-    }
+    await using round = this.round(kind, signal);
+    await round.add(jobs);
+    for (let left = jobs.size; left > 0; left--) yield await round.next();
   }
 
-  /** Enqueues every pending job that is not in the queue yet, and takes existing results. */
-  async #handOut(
-    kind: JobKind,
-    pending: ReadonlyMap<string, object>,
-    arrivals: Arrivals<[string, unknown]>,
-  ): Promise<void> {
-    const options = { removeOnComplete: { age: KEEP }, removeOnFail: true };
-    const all = [...pending];
-    await this.queue.addBulk(all.map(([id, data]) => ({ name: kind, data, opts: { ...options, jobId: id } })));
-    for (const [id] of all) {
-      const job = await this.queue.getJob(id);
-      if (job?.finishedOn !== undefined && job.failedReason === undefined) arrivals.push([id, job.returnvalue]);
-    }
+  /** Jobs of one kind that are handed out little by little. */
+  round(kind: JobKind, signal?: AbortSignal): Round {
+    const { redis, queue, events, notice } = this;
+    return new Round(kind, { redis, queue, events, notice, signal });
   }
 
-  /** @returns a function that stops listening */
-  #listen(
-    pending: ReadonlyMap<string, object>,
-    arrivals: Arrivals<[string, unknown]>,
-    handOut: () => Promise<void>,
-    signal: AbortSignal | undefined,
-  ): () => void {
-    let refusals = 0;
-    const completed = ({ jobId, returnvalue }: { jobId: string; returnvalue: unknown }) => {
-      refusals = 0;
-      arrivals.push([jobId, returnvalue]);
-    };
-    const failed = ({ jobId, failedReason }: { jobId: string; failedReason: string }) => {
-      if (pending.has(jobId)) arrivals.fail(new UserError(`a worker failed: ${failedReason}`));
-    };
-    const progress = ({ jobId, data }: { jobId: string; data: unknown }) => {
-      if (!pending.has(jobId)) return;
-      refusals++;
-      this.notice(`a worker leaves: ${refusalOf(data)}`);
-      if (refusals >= ENOUGH) void later(LEAVING).then(() => this.#look(again, abandoned));
-    };
-    const abandoned = () => {
-      if (refusals >= ENOUGH)
-        arrivals.fail(new UserError(`${refusals} workers have refused the jobs and left, and no other is there`));
-    };
-    // A Redis that comes back may have lost its jobs.
-    const again = () => void handOut().catch(() => {});
-    const abort = () => arrivals.fail(signal?.reason);
-    const looking = setInterval(() => void this.#look(again, abandoned), LOOK);
-    this.events.on("completed", completed).on("failed", failed).on("progress", progress);
-    this.redis.on("ready", again);
-    signal?.addEventListener("abort", abort);
-    if (signal?.aborted) abort();
-    return () => {
-      clearInterval(looking);
-      this.events.off("completed", completed).off("failed", failed).off("progress", progress);
-      this.redis.off("ready", again);
-      signal?.removeEventListener("abort", abort);
-    };
-  }
-
-  async #look(again: () => void, abandoned: () => void): Promise<void> {
-    if (this.redis.status !== "ready") return;
-    if ((await this.queue.getWorkersCount().catch(() => 1)) === 0) {
-      this.notice("no worker has joined the queue; `modicum lab worker --queue …` starts one");
-      abandoned();
-    }
-    again();
+  /** The number of live workers; 0 as well while Redis does not answer. */
+  async workers(): Promise<number> {
+    if (this.redis.status !== "ready") return 0;
+    return await Promise.race([this.queue.getWorkersCount().catch(() => 1), soon().then(() => 0)]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     leave(this.redis);
     await Promise.race([Promise.allSettled([this.queue.close(), this.events.close()]), soon()]);
+  }
+}
+
+/** The surroundings of a round. */
+interface Around {
+  readonly redis: Redis;
+  readonly queue: Queue;
+  readonly events: QueueEvents;
+  readonly notice: Notice;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Jobs that are handed out, and their results as they come. */
+export class Round implements AsyncDisposable {
+  readonly #pending = new Map<string, object>();
+  readonly #arrivals = new Arrivals<[id: string, value: unknown]>();
+  readonly #stop: () => void;
+  /** Workers that refused a job since the last result. */
+  #refusals = 0;
+
+  constructor(
+    private readonly kind: JobKind,
+    private readonly around: Around,
+  ) {
+    this.#stop = this.#listen(around);
+  }
+
+  /** Enqueues jobs, by their ids. It waits while Redis is full. */
+  async add(jobs: ReadonlyMap<string, object>): Promise<void> {
+    for (const [id, job] of jobs) this.#pending.set(id, job);
+    await onceThereIsRoom(() => this.#handOut(jobs), this.around.notice, this.around.signal);
+  }
+
+  /** Takes a job back; false if a worker has it, so that its result may still come. */
+  async withdraw(id: string): Promise<boolean> {
+    return (await this.#remove(id)) > 0 && this.#pending.delete(id);
+  }
+
+  /**
+   * The next result that comes.
+   * @throws UserError if a worker fails, or several refuse the jobs and no other is there
+   */
+  async next(): Promise<[id: string, value: unknown]> {
+    for (;;) {
+      const [id, value] = await this.#arrivals.next();
+      if (this.#pending.delete(id)) return [id, typeof value === "string" ? JSON.parse(value) : value];
+    }
+  }
+
+  /** Enqueues jobs that are not in the queue yet, and takes existing results. */
+  async #handOut(jobs: ReadonlyMap<string, object>): Promise<void> {
+    const { queue } = this.around;
+    const options = { removeOnComplete: { age: KEEP }, removeOnFail: true };
+    const all = [...jobs].filter(([id]) => this.#pending.has(id));
+    await queue.addBulk(all.map(([id, data]) => ({ name: this.kind, data, opts: { ...options, jobId: id } })));
+    for (const [id] of all) {
+      const job = await queue.getJob(id);
+      if (job?.finishedOn !== undefined && job.failedReason === undefined) this.#arrivals.push([id, job.returnvalue]);
+    }
+  }
+
+  /** @returns a function that stops listening */
+  #listen({ redis, events, notice, signal }: Around): () => void {
+    const completed = ({ jobId, returnvalue }: { jobId: string; returnvalue: unknown }) => {
+      this.#refusals = 0;
+      this.#arrivals.push([jobId, returnvalue]);
+    };
+    const failed = ({ jobId, failedReason }: { jobId: string; failedReason: string }) => {
+      if (this.#pending.has(jobId)) this.#arrivals.fail(new UserError(`a worker failed: ${failedReason}`));
+    };
+    const progress = ({ jobId, data }: { jobId: string; data: unknown }) => {
+      if (!this.#pending.has(jobId)) return;
+      this.#refusals++;
+      notice(`a worker leaves: ${refusalOf(data)}`);
+      if (this.#refusals >= ENOUGH) void later(LEAVING).then(() => this.#look());
+    };
+    // A Redis that comes back may have lost its jobs.
+    const again = () => this.#again();
+    const abort = () => this.#arrivals.fail(signal?.reason);
+    const looking = setInterval(() => void this.#look(), LOOK);
+    events.on("completed", completed).on("failed", failed).on("progress", progress);
+    redis.on("ready", again);
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) abort();
+    return () => {
+      clearInterval(looking);
+      events.off("completed", completed).off("failed", failed).off("progress", progress);
+      redis.off("ready", again);
+      signal?.removeEventListener("abort", abort);
+    };
+  }
+
+  #again(): void {
+    void this.#handOut(new Map(this.#pending)).catch(() => {});
+  }
+
+  async #look(): Promise<void> {
+    const { redis, queue, notice } = this.around;
+    if (redis.status !== "ready" || this.#pending.size === 0) return;
+    if ((await queue.getWorkersCount().catch(() => 1)) === 0) {
+      notice("no worker has joined the queue; `modicum lab worker --queue …` starts one");
+      if (this.#refusals >= ENOUGH)
+        this.#arrivals.fail(
+          new UserError(`${this.#refusals} workers have refused the jobs and left, and no other is there`),
+        );
+    }
+    this.#again();
+  }
+
+  /** @returns 0 if a worker has the job, or Redis does not answer */
+  async #remove(id: string): Promise<number> {
+    return await Promise.race([this.around.queue.remove(id).catch(() => 0), soon().then(() => 0)]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop();
+    // Jobs that a worker has taken are not removed: nobody waits for them.
+    await Promise.all([...this.#pending.keys()].map((id) => this.#remove(id)));
   }
 }
 

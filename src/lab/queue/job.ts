@@ -66,4 +66,4 @@ export const unpacked = ({ items, documents }: Job): readonly Item[] =>
   documents === undefined ? items : items.map((item) => (item.kind === "ranking" ? { ...item, documents } : item));
 
 /** Equal jobs have the same id, whoever enqueues them, so that Redis keeps one. */
-export const jobId = (job: Job): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");
+export const jobId = (job: object): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");

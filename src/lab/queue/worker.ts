@@ -1,14 +1,15 @@
 import { type Job as QueueJob, Worker } from "bullmq";
-import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import { parseRecipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { modelHash, type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type Answerer, type Answering, openAnswering } from "../answer/index.ts";
 import { stringify } from "../reals.ts";
 import { answerGroup } from "../run/executor.ts";
-import { changedFile, type FileHashes, fileHashes } from "../run/recipe-files.ts";
+import { requireFiles } from "../run/recipe-files.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";
 import type { JobKind } from "./job-queue.ts";
+import { LossBench, type LossJob } from "./loss-job.ts";
 import { giveBack, putBack, Unfit } from "./refusal.ts";
 import { type RunJob, runPart } from "./run-job.ts";
 
@@ -25,22 +26,27 @@ export interface Working {
   readonly fetching?: Pick<ResolveOptions, "onProgress">;
 }
 
-type AnyJob = QueueJob<Job | RunJob, string, JobKind>;
+type AnyJob = QueueJob<Job | LossJob | RunJob, string, JobKind>;
 
 /** Does jobs of the queue until it is stopped, or is given one that it is not fit for. @throws UserError that says why, or when Redis does not answer */
 export async function work(url: string, { version, notice, signal, fetching = {} }: Working): Promise<void> {
   const redis = await connect(url, notice);
   using bench = new Workbench(version, notice, fetching);
+  using losses = new LossBench({ version, notice, signal, fetching });
   const unfit = new AbortController();
   const does = async ({ name, data }: AnyJob): Promise<string> => {
     switch (name) {
       case "items":
+        losses.free();
         return stringify(await bench.answer(data as Job));
+      case "losses":
+        bench.free();
+        return JSON.stringify(await losses.answer(data as LossJob));
       case "training":
         return JSON.stringify(await runPart(data as RunJob, { version, notice, signal, fetching }));
     }
   };
-  const worker = new Worker<Job | RunJob, string, JobKind>(
+  const worker = new Worker<Job | LossJob | RunJob, string, JobKind>(
     QUEUE,
     (job, token) =>
       does(job).catch((error: unknown) => {
@@ -65,7 +71,7 @@ export async function work(url: string, { version, notice, signal, fetching = {}
   await stopped(AbortSignal.any([signal, unfit.signal]));
   await worker.close();
   leave(redis);
-  notice(`left the queue; ${bench.answered} items answered`);
+  notice(`left the queue; ${bench.answered + losses.answered} items answered`);
   unfit.signal.throwIfAborted();
 }
 
@@ -129,7 +135,7 @@ class Workbench implements Disposable {
   async #model(job: Job): Promise<Answering> {
     const key = JSON.stringify(settingOf(job));
     if (this.#loaded?.key === key) return this.#loaded.model;
-    this[Symbol.dispose]();
+    this.free();
     const source = await this.#sameModel(job);
     const model = await openAnswering({ source, quant: job.quant, truncate: job.truncate ?? undefined });
     this.#loaded = { key, model };
@@ -148,17 +154,17 @@ class Workbench implements Disposable {
     this.#ready = undefined;
   }
 
-  [Symbol.dispose](): void {
+  /** Frees its model, until the next job. */
+  free(): void {
     this.#endRecipe();
     this.#loaded?.model[Symbol.dispose]();
     this.#loaded = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
   }
 }
 
 /** The options that a job's model is loaded with. */
 const settingOf = ({ model, modelHash, quant, truncate }: Job) => [model, modelHash, quant, truncate];
-
-async function requireFiles(recipe: Recipe, wanted: FileHashes): Promise<void> {
-  const changed = changedFile(wanted, await fileHashes(recipe));
-  if (changed !== undefined) throw new UserError(`${changed} says something else here than where the run is`);
-}

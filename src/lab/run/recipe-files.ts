@@ -27,3 +27,9 @@ export function requireUnchanged(path: string, now: FileHashes, held: readonly R
     );
   }
 }
+
+/** @throws UserError if the recipe's files have other contents here than in the run that a worker works for */
+export async function requireFiles(recipe: Recipe, wanted: FileHashes): Promise<void> {
+  const changed = changedFile(wanted, await fileHashes(recipe));
+  if (changed !== undefined) throw new UserError(`${changed} says something else here than where the run is`);
+}

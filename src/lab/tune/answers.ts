@@ -6,7 +6,7 @@ import type { LossType } from "../../util/risk/losses.ts";
 import { LinesFile } from "../run/lines-file.ts";
 import type { ServedItem } from "./items.ts";
 import { lossOf } from "./losses.ts";
-import { type Served, type Serving, textHash } from "./served.ts";
+import { answerHash, type Losses, type Served, textHash, type Upcoming } from "./served.ts";
 
 const answerLine = z.strictObject({
   recipe: z.string(),
@@ -47,7 +47,7 @@ export class KeptAnswers implements AsyncDisposable {
     private readonly file: LinesFile<AnswerLine>,
     lines: readonly AnswerLine[],
     private readonly loss: Loss,
-    private readonly serving: Serving,
+    private readonly serving: Losses,
     private readonly signal: AbortSignal | undefined,
     private readonly onAnswer: OnAnswer,
   ) {
@@ -57,7 +57,7 @@ export class KeptAnswers implements AsyncDisposable {
   static async open(
     folder: string,
     loss: Loss,
-    serving: Serving,
+    serving: Losses,
     signal: AbortSignal | undefined,
     onAnswer: OnAnswer,
   ): Promise<KeptAnswers> {
@@ -88,6 +88,19 @@ export class KeptAnswers implements AsyncDisposable {
     }
   }
 
+  /** Says which items are answered next, in this order, and under which recipes, to what answers several at once. */
+  announce(items: readonly ServedItem[], recipesOf: (item: ServedItem) => readonly string[]): void {
+    this.serving.announce?.(this.#missing(items, recipesOf));
+  }
+
+  *#missing(items: readonly ServedItem[], recipesOf: (item: ServedItem) => readonly string[]): Generator<Upcoming> {
+    for (const item of items) {
+      const recipes = ["dense", ...recipesOf(item)].filter((recipe) => !this.held(recipe, item));
+      const known = this.held("dense", item)?.ids;
+      if (recipes.length > 0) yield { item, recipes, ...(known !== undefined && { known }) };
+    }
+  }
+
   held(recipe: string, { id }: Pick<ServedItem, "id">): AnswerLine | undefined {
     return this.#known.get(keyOf(recipe, id));
   }
@@ -111,7 +124,7 @@ export class KeptAnswers implements AsyncDisposable {
         lines.push({ ...told, loss: 1, text: "", ids: "", tokens: 0, failed: outcome });
         continue;
       }
-      const ids = idsHash(outcome);
+      const ids = answerHash(outcome);
       const quality = item.quality?.({ text: outcome.text });
       const traits = {
         text: textHash(outcome.text),
@@ -143,9 +156,9 @@ export class KeptAnswers implements AsyncDisposable {
     if (dense?.excess !== undefined) known.set(dense.ids, dense.excess);
     // Dense finds what it has drawn as likely as it does.
     const own = given.find(({ recipe }) => recipe === "dense")?.outcome;
-    if (this.#drawn && own !== undefined && typeof own !== "string") known.set(idsHash(own), 0);
+    if (this.#drawn && own !== undefined && typeof own !== "string") known.set(answerHash(own), 0);
     const answers = given.flatMap(({ outcome }) => (typeof outcome === "string" ? [] : [outcome]));
-    const fresh = new Map(answers.map((served) => [idsHash(served), served]));
+    const fresh = new Map(answers.map((served) => [answerHash(served), served]));
     for (const ids of known.keys()) fresh.delete(ids);
     if (fresh.size === 0) return known;
     const scores = await this.serving.excess(item, [...fresh.values()]);
@@ -166,7 +179,3 @@ interface Given {
   readonly outcome: Served | string;
   readonly ms: number;
 }
-
-/** Identifies an answer's tokens, with an end that a saving put to them, and the log-probability that they were drawn by. */
-const idsHash = ({ tokens, reason, own }: Served): string =>
-  textHash(`${tokens.join()} ${reason === "stopped"}${own === undefined ? "" : ` ${own}`}`);

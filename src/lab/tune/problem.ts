@@ -40,6 +40,11 @@ export interface Answers<T extends TuningItem = TuningItem> {
   lossOf(recipe: string, item: T): Promise<number>;
   /** Answers an item under several recipes, for whom that is cheaper than one by one. */
   answer?(recipes: readonly string[], item: T): Promise<void>;
+  /**
+   * Says which items are answered next, in this order, and under which recipes, to whom answers several at once. What was
+   * announced before and is not again is called off.
+   */
+  announce?(items: readonly T[], recipesOf: (item: T) => readonly string[]): void;
   /** Prices of the recipes, in their order, measured in turns with dense. */
   pricesOf(recipes: readonly string[]): Promise<readonly Price[]>;
   /** True if the ladder of recipes with known prices is cheaper than dense beyond the noise of the measurement. */

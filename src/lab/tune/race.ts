@@ -22,18 +22,17 @@ export async function race<T extends TuningItem>(
   { type, bound }: Pick<Problem<T>, "type" | "bound">,
   candidates: readonly Candidate[],
   items: readonly T[],
-  answers: Pick<Answers<T>, "lossOf" | "answer">,
+  answers: Pick<Answers<T>, "lossOf" | "answer" | "announce">,
 ): Promise<Raced> {
   const losses = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
   const means = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
   const groups = grouped(items);
   const tested = groups.some(({ length }) => length > 1) && type === "binary" ? "unit" : type;
-  for (const group of groups) {
+  for (const [i, group] of groups.entries()) {
+    const recipes = [...losses.keys()].map(({ recipe }) => recipe);
+    answers.announce?.(groups.slice(i).flat(), () => recipes);
     for (const item of group) {
-      await answers.answer?.(
-        [...losses.keys()].map(({ recipe }) => recipe),
-        item,
-      );
+      await answers.answer?.(recipes, item);
       for (const [{ recipe }, values] of losses) values.push(await answers.lossOf(recipe, item));
     }
     for (const [candidate, values] of losses) {

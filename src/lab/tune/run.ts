@@ -26,7 +26,7 @@ import { type Needed, needed, wantedGroups } from "./outlook.ts";
 import type { Answers } from "./problem.ts";
 import { lossesOf } from "./race.ts";
 import type { Verdict } from "./sequence.ts";
-import { ModelServing, type Serving } from "./served.ts";
+import { type Losses, ModelServing, type Serving } from "./served.ts";
 import { requireEnough, type Setup } from "./setup.ts";
 import { split } from "./split.ts";
 import { Times } from "./times.ts";
@@ -81,13 +81,23 @@ const orderSchema = z.array(z.unknown());
  * @throws UserError if the budget of minutes runs out before the test
  */
 export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSignal): Promise<Tuned> {
-  const { model, options } = setup.request;
+  const { model, options, queue } = setup.request;
   using serving = await ModelServing.open(model, options.temperature, signal);
-  return await tuned(setup, serving, watcher, signal);
+  if (queue === undefined) return await tuned(setup, serving, watcher, signal);
+  // Only this and runs with `--queue` use the queue's libraries.
+  const { LossQueue } = await import("../queue/loss-queue.ts");
+  await using losses = await LossQueue.open(queue, setup, serving, (sentence) => watcher.notice(sentence), signal);
+  return await tuned(setup, serving, watcher, signal, losses);
 }
 
-/** The same with whatever answers. */
-export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, signal?: AbortSignal): Promise<Tuned> {
+/** The same with whatever answers: `serving` is timed, and `losses` are what losses are computed from. */
+export async function tuned(
+  setup: Setup,
+  serving: Serving,
+  watcher: Watcher,
+  signal?: AbortSignal,
+  losses: Losses = serving,
+): Promise<Tuned> {
   const { options, force } = setup.request;
   const { name } = options;
   checkTuning(name, setup.identity, force);
@@ -104,7 +114,7 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
   await using answers = await KeptAnswers.open(
     folder,
     { name: setup.loss, type: setup.problem.type },
-    serving,
+    losses,
     signal,
     onAnswer,
   );
@@ -116,7 +126,8 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
       );
   };
   if (setup.loss === "harm" || setup.loss === "quality") {
-    for (const item of parts.search) {
+    for (const [i, item] of parts.search.entries()) {
+      answers.announce(parts.search.slice(i), () => []);
       if (!answers.held("dense", item)) inTime();
       await answers.of("dense", item);
     }
@@ -139,7 +150,10 @@ export async function tuned(setup: Setup, serving: Serving, watcher: Watcher, si
       if (recipes.some((recipe) => !answers.held(recipe, item))) inTime();
       await answers.all(recipes, item);
     },
+    announce: (items, recipesOf) => answers.announce(items, recipesOf),
     async pricesOf(recipes) {
+      // Nothing else runs here while times are measured.
+      answers.announce([], () => []);
       await times.measure(recipes);
       return recipes.map(priceOf);
     },

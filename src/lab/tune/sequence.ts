@@ -27,7 +27,7 @@ export async function testInOrder<T extends TuningItem>(
   order: readonly Ladder[],
   items: readonly T[],
   { type, bound }: { readonly type: LossType; readonly bound: Bound },
-  answers: Pick<Answers<T>, "lossOf" | "answer">,
+  answers: Pick<Answers<T>, "lossOf" | "answer" | "announce">,
 ): Promise<Verdict[]> {
   const verdicts: Verdict[] = [];
   for (const ladder of order) {
@@ -43,12 +43,13 @@ export async function testOf<T extends TuningItem>(
   ladder: Ladder,
   items: readonly T[],
   { type, bound }: { readonly type: LossType; readonly bound: Bound },
-  answers: Pick<Answers<T>, "lossOf" | "answer">,
+  answers: Pick<Answers<T>, "lossOf" | "answer" | "announce">,
 ): Promise<Verdict> {
   const groups = grouped(items);
   const values: number[] = [];
   for (const [i, group] of groups.entries()) {
     const from = values.length;
+    answers.announce?.(groups.slice(i).flat(), (item) => savingRungs(ladder, item));
     for (const item of group) values.push(await lossAt(ladder, item, answers));
     const ends = i + 1 === groups.length;
     if (!ends && values.slice(from).every((loss) => loss <= bound.risk)) continue;
@@ -62,9 +63,13 @@ export async function testOf<T extends TuningItem>(
 
 const least = (type: LossType): number => (type === "signed" ? -1 : 0);
 
+/** The recipes that may answer an item in place of dense. */
+const savingRungs = (ladder: Ladder, { tokens }: TuningItem): readonly string[] =>
+  rungsAt(ladder, tokens).filter((recipe) => recipe !== "dense");
+
 async function lossAt<T extends TuningItem>(ladder: Ladder, item: T, answers: Pick<Answers<T>, "lossOf" | "answer">) {
   const losses = new Map<string, number>();
-  const recipes = rungsAt(ladder, item.tokens).filter((recipe) => recipe !== "dense");
+  const recipes = savingRungs(ladder, item);
   await answers.answer?.(recipes, item);
   for (const recipe of recipes) losses.set(recipe, await answers.lossOf(recipe, item));
   return ladderLoss(ladder, item, (recipe) => losses.get(recipe)!);

@@ -28,8 +28,18 @@ export interface Served {
   readonly own?: number | undefined;
 }
 
+/** An item that is answered soon, under some recipes. */
+export interface Upcoming {
+  readonly item: ServedItem;
+  readonly recipes: readonly string[];
+  /** The hash of dense's answer, if it is scored already. */
+  readonly known?: string;
+}
+
 /** Answers items under recipes, and scores answers by dense. */
 export interface Serving extends Disposable {
+  /** Learns which items come next, in order, if it can answer several at once; what it learnt before is off. */
+  announce?(upcoming: Iterable<Upcoming>): void;
   /** `scored`: a drawn answer comes with its own log-probability. */
   answer(recipe: string, item: ServedItem, scored?: boolean): Promise<Served>;
   /**
@@ -40,6 +50,13 @@ export interface Serving extends Disposable {
    */
   excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
 }
+
+/** Gives what losses are computed from: answers and their scores, but no times. */
+export type Losses = Pick<Serving, "answer" | "excess" | "announce">;
+
+/** How a model's answers are drawn; no temperature: by its own settings. */
+export const drawingOf = ({ sampling }: Pick<Model, "sampling">, temperature: number | undefined): SamplingOptions =>
+  samplingOptions.parse(temperature === undefined ? (sampling?.settings ?? {}) : { temperature });
 
 /** A model that answers each item as a server that has just started does. */
 export class ModelServing implements Serving {
@@ -88,9 +105,7 @@ export class ModelServing implements Serving {
 
   /** How an item's answer is drawn: with a seed of its own. */
   #drawing({ id }: ServedItem): SamplingOptions & { readonly seed: number } {
-    const settings = this.temperature === undefined ? this.model.sampling?.settings : { temperature: this.temperature };
-    const seed = Number.parseInt(id.slice(0, 8), 16);
-    return { ...samplingOptions.parse(settings ?? {}), seed };
+    return { ...drawingOf(this.model, this.temperature), seed: Number.parseInt(id.slice(0, 8), 16) };
   }
 
   /** A recipe stays ready, so that taking turns with others costs nothing. */
@@ -179,3 +194,7 @@ class Drawn {
 
 /** Identifies a text. */
 export const textHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
+
+/** Identifies an answer's tokens, with an end that a saving put to them, and the log-probability that they were drawn by. */
+export const answerHash = ({ tokens, reason, own }: Served): string =>
+  textHash(`${tokens.join()} ${reason === "stopped"}${own === undefined ? "" : ` ${own}`}`);

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import { effectiveSampling } from "../../engine/sampling/defaults.ts";
-import { samplingOptions } from "../../engine/sampling/options.ts";
 import type { Model } from "../../library/model.ts";
 import type { LossName } from "../../savings/auto/certificate.ts";
 import type { Recipe } from "../../savings/recipe.ts";
@@ -16,7 +15,7 @@ import { checkLoss, lossType, usualLoss } from "./losses.ts";
 import type { TuneOptions } from "./options.ts";
 import { type Outlook, outlookOf } from "./outlook.ts";
 import type { Candidate, Problem } from "./problem.ts";
-import { ModelServing } from "./served.ts";
+import { drawingOf, ModelServing } from "./served.ts";
 import { split } from "./split.ts";
 import { timedItems } from "./times.ts";
 import { neededText } from "./words.ts";
@@ -31,6 +30,8 @@ export interface Request {
   readonly adapter: string | undefined;
   readonly force: boolean;
   readonly version: string;
+  /** Redis, through which other processes compute the losses; undefined: this one does. */
+  readonly queue?: string | undefined;
 }
 
 /** A tuning whose items and candidates are known. */
@@ -55,7 +56,7 @@ export async function setUp(request: Request, signal?: AbortSignal): Promise<Set
   const { model, task, options, force } = request;
   const { language } = model;
   const items = await tuningItems(task, language, wanted(options, signal));
-  const sampling = samplingOf(model, options.temperature);
+  const sampling = effectiveSampling(drawingOf(model, options.temperature));
   const setting = { metric: items.metric, greedy: (sampling["temperature"] ?? 0) === 0 };
   const loss = options.loss ?? usualLoss(setting);
   checkLoss(loss, setting);
@@ -89,10 +90,6 @@ const wanted = ({ seed, limit, maxTokens }: TuneOptions, signal: AbortSignal | u
   ...{ seed, limit, maxTokens },
   ...(signal && { signal }),
 });
-
-/** The settings that answers are drawn by, as a request's are compared with them. */
-const samplingOf = ({ sampling }: Model, temperature: number | undefined): Record<string, number> =>
-  effectiveSampling(samplingOptions.parse(temperature === undefined ? (sampling?.settings ?? {}) : { temperature }));
 
 function itemsHash(items: readonly ServedItem[]): string {
   const hash = createHash("sha256");

@@ -1,0 +1,176 @@
+import { z } from "zod";
+import { effectiveSampling } from "../../engine/sampling/defaults.ts";
+import { load } from "../../library/load.ts";
+import type { Model } from "../../library/model.ts";
+import { UserError } from "../../util/errors.ts";
+import { adapterHash } from "../../weights/adapter/record.ts";
+import type { Quant } from "../../weights/prepared/quant.ts";
+import { modelHash, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
+import { type FileHashes, requireFiles } from "../run/recipe-files.ts";
+import { recipeOf } from "../tune/candidates.ts";
+import type { ServedItem } from "../tune/items.ts";
+import { answerHash, drawingOf, ModelServing, type Served } from "../tune/served.ts";
+import type { Notice } from "./connection.ts";
+import { Unfit } from "./refusal.ts";
+
+/** Everything about a tuning that its losses depend on, besides the items and recipes: a worker must have the same. */
+export interface LossSetting {
+  /** Modicum's version. */
+  readonly version: string;
+  /** The model's name, or the absolute path of a file that the worker has, too. */
+  readonly model: string;
+  readonly modelHash: string;
+  readonly form: Quant;
+  /** Bits of the codes of 4-bit types; absent if the model has none. */
+  readonly codes?: number;
+  /** The adapter's absolute path, where the worker has it, too. */
+  readonly adapter?: { readonly folder: string; readonly hash: string };
+  /** Absent: the model's own settings. */
+  readonly temperature?: number;
+  readonly sampling: Readonly<Record<string, number>>;
+}
+
+/** An item that a worker answers under some recipes, and whose answers it scores. */
+export interface LossJob {
+  readonly setting: LossSetting;
+  readonly item: Pick<ServedItem, "id" | "group" | "tokens" | "prompt" | "stop" | "maxTokens">;
+  /** Each a recipe's text, its files by absolute paths. */
+  readonly recipes: readonly string[];
+  /** Hashes of those files. */
+  readonly files: FileHashes;
+  /** True if answers are compared by what dense makes of their tokens. */
+  readonly scored: boolean;
+  /** The hash of dense's answer, which is scored already. */
+  readonly known?: string;
+}
+
+const servedSchema = z.object({
+  text: z.string(),
+  tokens: z.array(z.int()),
+  reason: z.enum(["stop", "length", "repetition", "stopped"]),
+  ...{ ms: z.number(), flops: z.number(), bytes: z.number() },
+  own: z.number().optional(),
+});
+
+/** A worker's result: one answer a recipe, in order, with its score; null if there is none, for whatever reason. */
+export const lossAnswers = z.array(z.object({ served: servedSchema, excess: z.number().optional() }).nullable());
+export type LossAnswers = readonly ({ readonly served: Served; readonly excess?: number | undefined } | null)[];
+
+/** The surroundings of a worker. */
+interface Around {
+  readonly version: string;
+  readonly notice: Notice;
+  /** Stops the work, also in the middle of an answer. */
+  readonly signal: AbortSignal;
+  readonly fetching: Pick<ResolveOptions, "onProgress">;
+}
+
+/** A tuning's model, held for its next job. */
+export class LossBench implements Disposable {
+  answered = 0;
+  #loaded: { readonly key: string; readonly model: Model; readonly serving: ModelServing } | undefined;
+
+  constructor(private readonly around: Around) {}
+
+  /** @throws Unfit if this worker is not as the tuning wants it */
+  async answer(job: LossJob): Promise<LossAnswers> {
+    const serving = await this.#serving(job).catch((error: unknown) => {
+      throw new Unfit(error);
+    });
+    const answers: (Served | undefined)[] = [];
+    for (const recipe of job.recipes) answers.push(await this.#whole(serving.answer(recipe, job.item, job.scored)));
+    const scores = job.scored ? await this.#scores(serving, job, answers) : new Map<string, number>();
+    this.answered++;
+    return answers.map((served) => {
+      if (served === undefined) return null;
+      const excess = scores.get(answerHash(served));
+      return { served, ...(excess !== undefined && !Number.isNaN(excess) && { excess }) };
+    });
+  }
+
+  /** Scores by the answers' hashes, but for dense's that is scored already. */
+  async #scores(serving: ModelServing, { item, known }: LossJob, answers: readonly (Served | undefined)[]) {
+    const fresh = new Map(answers.flatMap((served) => (served ? [[answerHash(served), served] as const] : [])));
+    if (known !== undefined) fresh.delete(known);
+    if (fresh.size === 0) return new Map<string, number>();
+    const scores = (await this.#whole(serving.excess(item, [...fresh.values()]))) ?? [];
+    return new Map([...fresh.keys()].map((hash, i) => [hash, scores[i] ?? Number.NaN]));
+  }
+
+  /** A result; undefined if it failed, which only the tuning's own machine judges. @throws if the work is stopped */
+  async #whole<T>(result: Promise<T>): Promise<T | undefined> {
+    try {
+      return await result;
+    } catch (error) {
+      this.around.signal.throwIfAborted();
+      this.around.notice(error instanceof Error ? error.message : String(error));
+      return undefined;
+    }
+  }
+
+  async #serving({ setting, recipes, files }: LossJob): Promise<ModelServing> {
+    // The jobs of another version may have another form.
+    if (setting.version !== this.around.version)
+      throw new UserError(`the tuning is of Modicum ${setting.version}, and this worker of ${this.around.version}`);
+    await requireFiles(recipes.flatMap(recipeOf), files);
+    const key = JSON.stringify(setting);
+    if (this.#loaded?.key === key) return this.#loaded.serving;
+    this.free();
+    const model = await this.#model(setting);
+    try {
+      requireSame(model, setting);
+      const serving = await ModelServing.open(model, setting.temperature, this.around.signal);
+      this.around.notice(`${setting.model}: losses of a tuning`);
+      this.#loaded = { key, model, serving };
+      return serving;
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+  }
+
+  /** @throws UserError if it is another model here, or another adapter */
+  async #model({ model, modelHash: wanted, form, adapter }: LossSetting): Promise<Model> {
+    const { fetching, notice, signal } = this.around;
+    const resolving = { ...fetching, onNotice: notice, signal };
+    const hash = await modelHash(await resolveModel(model, resolving));
+    if (hash !== wanted) throw differs(model, `${hash.slice(0, 12)}…`, `${wanted.slice(0, 12)}…`);
+    if (adapter === undefined) return await load(model, { ...resolving, quant: form });
+    const held = adapterHash(adapter.folder);
+    if (held !== adapter.hash)
+      throw differs(`the adapter ${adapter.folder}`, `${held.slice(0, 12)}…`, `${adapter.hash.slice(0, 12)}…`);
+    return await load(model, { ...resolving, quant: form, adapter: adapter.folder });
+  }
+
+  /** Frees its model, until the next job. */
+  free(): void {
+    this.#loaded?.serving[Symbol.dispose]();
+    this.#loaded?.model.dispose();
+    this.#loaded = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
+  }
+}
+
+const differs = (what: string, here: string, there: string): UserError =>
+  new UserError(`${what} is ${here} here, and the tuning is of ${there}`);
+
+/** @throws UserError if the model runs in another form here, or draws in another way */
+function requireSame(model: Model, { model: name, form, codes, temperature, sampling }: LossSetting): void {
+  const own = model.language.form;
+  if ((own.quant ?? "auto") !== form) throw differs(`the form of ${name}`, own.quant ?? "auto", form);
+  if (own.codes !== codes) throw differs(`the codes of ${name}`, bits(own.codes), bits(codes));
+  const drawn = effectiveSampling(drawingOf(model, temperature));
+  if (!sameSettings(drawn, sampling)) throw differs(`the sampling of ${name}`, settings(drawn), settings(sampling));
+}
+
+const bits = (codes: number | undefined): string => (codes === undefined ? "none" : `${codes} bits`);
+const settings = (sampling: Readonly<Record<string, number>>): string =>
+  Object.entries(sampling)
+    .toSorted()
+    .map(([name, value]) => `${name} ${value}`)
+    .join(", ") || "greedy";
+const sameSettings = (a: Readonly<Record<string, number>>, b: Readonly<Record<string, number>>): boolean =>
+  settings(a) === settings(b);
