@@ -20,6 +20,7 @@ export interface LossSetting {
   /** The model's name, or the absolute path of a file that the worker has, too. */
   readonly model: string;
   readonly modelHash: string;
+  /** It is loaded in this form. */
   readonly form: Quant;
   /** Bits of the codes of 4-bit types; absent if the model has none. */
   readonly codes?: number;
@@ -157,10 +158,9 @@ export class LossBench implements Disposable {
 const differs = (what: string, here: string, there: string): UserError =>
   new UserError(`${what} is ${here} here, and the tuning is of ${there}`);
 
-/** @throws UserError if the model runs in another form here, or draws in another way */
-function requireSame(model: Model, { model: name, form, codes, temperature, sampling }: LossSetting): void {
+/** @throws UserError if the model runs in other codes here, or draws in another way */
+function requireSame(model: Model, { model: name, codes, temperature, sampling }: LossSetting): void {
   const own = model.language.form;
-  if ((own.quant ?? "auto") !== form) throw differs(`the form of ${name}`, own.quant ?? "auto", form);
   if (own.codes !== codes) throw differs(`the codes of ${name}`, bits(own.codes), bits(codes));
   const drawn = effectiveSampling(drawingOf(model, temperature));
   if (!sameSettings(drawn, sampling)) throw differs(`the sampling of ${name}`, settings(drawn), settings(sampling));

@@ -94,8 +94,9 @@ export class LossQueue implements Losses, AsyncDisposable {
 
   /** The workers' answers to an item; undefined if nobody works on it. */
   async #answersTo(handed: Handed): Promise<LossAnswers | undefined> {
-    for (;;) {
-      const answers = await Promise.race([handed.answers, later(LOOK).then(() => "none yet" as const)]);
+    // If nobody was there lately, it looks at once.
+    for (let wait = this.#workers > 0 ? LOOK : 0; ; wait = LOOK) {
+      const answers = await Promise.race([handed.answers, later(wait).then(() => "none yet" as const)]);
       if (answers !== "none yet") return answers;
       this.signal?.throwIfAborted();
       // It is answered here, whoever joins now.
