@@ -58,3 +58,15 @@ test("an end that a saving put to a drawn answer was certain to it, and has its 
   const [stopped] = await serving.excess(items[3]!, [{ ...served, reason: "stopped" }]);
   expect(stopped).toBeGreaterThan(whole!);
 });
+
+test("with a model's own settings, penalties are those of the answer so far, on both sides", async () => {
+  using penalised = await load(TINY, { quant: "f32" });
+  const settings = { temperature: 0.8, topP: 0.9, topK: 20, repetitionPenalty: 1.4 };
+  Object.defineProperty(penalised.loaded, "sampling", { value: { settings, from: "a test" } });
+  using own = await ModelServing.open(penalised, undefined);
+  for (const item of items.slice(0, 8)) {
+    const served = await own.answer("dense", item, true);
+    const [excess] = await own.excess(item, [served]);
+    expect(Math.abs(excess!)).toBeLessThan(1e-4);
+  }
+});
