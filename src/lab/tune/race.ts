@@ -30,8 +30,9 @@ export async function race<T extends TuningItem>(
   const tested = groups.some(({ length }) => length > 1) && type === "binary" ? "unit" : type;
   for (const [i, group] of groups.entries()) {
     const recipes = [...losses.keys()].map(({ recipe }) => recipe);
-    answers.announce?.(groups.slice(i).flat(), () => recipes);
-    for (const item of group) {
+    const upcoming = groups.slice(i).flat();
+    for (const [at, item] of group.entries()) {
+      answers.announce?.(upcoming.slice(at), () => recipes);
       await answers.answer?.(recipes, item);
       for (const [{ recipe }, values] of losses) values.push(await answers.lossOf(recipe, item));
     }

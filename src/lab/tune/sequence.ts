@@ -49,8 +49,11 @@ export async function testOf<T extends TuningItem>(
   const values: number[] = [];
   for (const [i, group] of groups.entries()) {
     const from = values.length;
-    answers.announce?.(groups.slice(i).flat(), (item) => savingRungs(ladder, item));
-    for (const item of group) values.push(await lossAt(ladder, item, answers));
+    const upcoming = groups.slice(i).flat();
+    for (const [at, item] of group.entries()) {
+      answers.announce?.(upcoming.slice(at), (item) => savingRungs(ladder, item));
+      values.push(await lossAt(ladder, item, answers));
+    }
     const ends = i + 1 === groups.length;
     if (!ends && values.slice(from).every((loss) => loss <= bound.risk)) continue;
     const rest = Array<number>(items.length - values.length).fill(least(type));
