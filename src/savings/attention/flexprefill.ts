@@ -3,9 +3,8 @@ import { fraction } from "../option-schemas.ts";
 import { BlockMask, type MaskRequest } from "./block-sparse/block-mask.ts";
 import { type BlockChooser, type ChooserContext, maskRequest } from "./block-sparse/chooser.ts";
 import { blockSparseShape } from "./block-sparse/options.ts";
-import { PooledScores } from "./block-sparse/pooled-scores.ts";
 import { blockSparse } from "./block-sparse/saving.ts";
-import { type LastAttention, LastQueries } from "./last-attention.ts";
+import type { LastAttention } from "./last-attention.ts";
 import {
   countToCover,
   onVerticalSlash,
@@ -38,6 +37,10 @@ export async function flexPrefillChooser(
   given: FlexPrefillOptions,
   { shape, decoder }: ChooserContext,
 ): Promise<BlockChooser> {
+  const [{ PooledScores }, { LastQueries }] = await Promise.all([
+    import("./block-sparse/pooled-scores.ts"),
+    import("./last-attention.ts"),
+  ]);
   const [pooled, last] = await Promise.all([
     PooledScores.create(shape),
     LastQueries.create(shape, decoder.attention(0).scale),

@@ -4,7 +4,7 @@ import { BlockMask, type MaskRequest } from "./block-sparse/block-mask.ts";
 import { type BlockChooser, type ChooserContext, maskRequest } from "./block-sparse/chooser.ts";
 import { blockSparseShape } from "./block-sparse/options.ts";
 import { blockSparse } from "./block-sparse/saving.ts";
-import { type LastAttention, LastQueries } from "./last-attention.ts";
+import type { LastAttention } from "./last-attention.ts";
 import {
   onVerticalSlash,
   poolColumns,
@@ -38,6 +38,7 @@ export async function minferenceChooser(
   given: MinferenceOptions,
   { shape, decoder }: ChooserContext,
 ): Promise<BlockChooser> {
+  const { LastQueries } = await import("./last-attention.ts");
   const last = await LastQueries.create(shape, decoder.attention(0).scale);
   return {
     async choose(placed, denseFrom) {

@@ -11,9 +11,9 @@ import { requirePlainAttention } from "./plain.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-plain-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function check(fixture: string): void {
+async function check(fixture: string): Promise<void> {
   const file = fileURLToPath(new URL(`../../models/fixtures/${fixture}`, import.meta.url));
-  const { decoder, weights } = openDecoder(openCheckpoint(file), path.join(folder, fixture), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(file), path.join(folder, fixture), "f32");
   try {
     requirePlainAttention("a saving", decoder);
   } finally {
@@ -22,8 +22,8 @@ function check(fixture: string): void {
 }
 
 describe("savings that do attention their own way", () => {
-  test.each(["llama-yarn", "qwen2", "qwen3", "olmo2", "gpt2"])("serve %s", (fixture) => {
-    expect(() => check(fixture)).not.toThrow();
+  test.each(["llama-yarn", "qwen2", "qwen3", "olmo2", "gpt2"])("serve %s", async (fixture) => {
+    await expect(check(fixture)).resolves.not.toThrow();
   });
 
   test.each([
@@ -34,7 +34,9 @@ describe("savings that do attention their own way", () => {
     ["phi3", "a sliding window"],
     ["granite", "an attention scale of its own"],
     ["mamba2", "recurrent layers, which have no attention"],
-  ])("refuse %s: %s", (fixture, reason) => {
-    expect(() => check(fixture)).toThrow(new UserError(`a saving does not serve this model: it has ${reason}`, 2));
+  ])("refuse %s: %s", async (fixture, reason) => {
+    await expect(() => check(fixture)).rejects.toThrow(
+      new UserError(`a saving does not serve this model: it has ${reason}`, 2),
+    );
   });
 });

@@ -5,7 +5,6 @@ import { seededRandom } from "../../util/random.ts";
 import { choice, flag, fraction, integer, optionalInteger } from "../option-schemas.ts";
 import type { Probe } from "../plan.ts";
 import type { Saving } from "../saving.ts";
-import { LastQueryScores } from "./last-query.ts";
 import { unsupportedCut } from "./unsupported.ts";
 
 const options = z
@@ -67,16 +66,18 @@ export const prune: Saving<PruneOptions> = {
   async prepare(options, { decoder }) {
     checkPrune(options, decoder);
     if (options.keep === 1) return undefined;
-    const scores =
-      options.by === "attention"
-        ? await LastQueryScores.create(decoder, options.after! - 1, { rotary: options.rotary, some: false })
-        : undefined;
+    const scores = options.by === "attention" ? await lastQueryScores(options, decoder) : undefined;
     return {
       plan: ({ prompt }) => (prompt < options.minLength ? undefined : partOf(options, scores)),
       [Symbol.dispose]: () => scores?.[Symbol.dispose](),
     };
   },
 };
+
+async function lastQueryScores({ after, rotary }: PruneOptions, decoder: Decoder) {
+  const { LastQueryScores } = await import("./last-query.ts");
+  return LastQueryScores.create(decoder, after! - 1, { rotary, some: false });
+}
 
 /** The layers of a share of the model's depth, at least one. */
 const deep = (share: number, layers: number): number => Math.max(1, Math.round(share * layers));

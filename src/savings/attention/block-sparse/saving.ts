@@ -4,7 +4,6 @@ import type { SavingHost } from "../../seams.ts";
 import { requirePlainAttention, unsupportedAttention } from "../plain.ts";
 import type { BlockChooser, ChooserContext } from "./chooser.ts";
 import type { BlockSparseOptions } from "./options.ts";
-import { BlockSparsePrefill } from "./prefill.ts";
 
 /** A way to choose blocks, and the rest of its saving. */
 export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
@@ -38,6 +37,7 @@ export function blockSparse<O extends BlockSparseOptions, L = undefined>(method:
       if (always(options)) return undefined;
       const found = await checked(options, host);
       const { decoder } = host;
+      const { BlockSparsePrefill } = await import("./prefill.ts");
       const prefill = await BlockSparsePrefill.create(options, decoder, (limits) =>
         chooser(options, { decoder, ...limits }, found),
       );

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { Calibration, CalibrationHost, CalibrationPrompt } from "../../calibration.ts";
 import { requireOneAxis, requirePlainAttention } from "../plain.ts";
-import { ThresholdProfiler } from "./profiler.ts";
 import { mergeProfiles, type ThresholdProfile } from "./thresholds.ts";
 
 const options = z
@@ -53,6 +52,7 @@ async function profile(
 ): Promise<number[][]> {
   requirePlainAttention("xattention", decoder);
   requireOneAxis("xattention", decoder);
+  const { ThresholdProfiler } = await import("./profiler.ts");
   using profiler = await ThresholdProfiler.create(decoder, sizes);
   const profiles: number[][][] = [];
   for (const prompt of prompts) {

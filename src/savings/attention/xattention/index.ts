@@ -2,7 +2,6 @@ import { noticeForm } from "../../notice-form.ts";
 import type { SavingHost } from "../../seams.ts";
 import { blockSparse } from "../block-sparse/saving.ts";
 import { thresholdCalibration } from "./calibration.ts";
-import { createScores, XattentionChooser } from "./chooser.ts";
 import { type XattentionOptions, xattentionOptions } from "./options.ts";
 import { loadProfile } from "./thresholds.ts";
 
@@ -17,8 +16,10 @@ export const xattention = blockSparse<XattentionOptions, readonly (readonly numb
   neutral: ({ selection, threshold, thresholds, ratio }) =>
     (selection === "threshold" && thresholds === undefined && threshold >= 1) || (selection === "ratio" && ratio >= 1),
   read: thresholdsOf,
-  chooser: async (options, limits, thresholds) =>
-    new XattentionChooser(limits.shape, options, await createScores(limits, options), thresholds),
+  async chooser(options, limits, thresholds) {
+    const { createScores, XattentionChooser } = await import("./chooser.ts");
+    return new XattentionChooser(limits.shape, options, await createScores(limits, options), thresholds);
+  },
 });
 
 /** Thresholds of the profile that the options name. */

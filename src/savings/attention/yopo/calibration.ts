@@ -5,7 +5,6 @@ import type { Calibration, CalibrationPrompt } from "../../calibration.ts";
 import type { VisualSpan } from "../../plan.ts";
 import { requirePlainAttention } from "../plain.ts";
 import { type HeadMask, headsWithin, keptHeads } from "./heads.ts";
-import { HeadProfiler } from "./profiler.ts";
 
 const count = z.int().min(1);
 
@@ -34,6 +33,7 @@ export const headCalibration: Calibration<typeof options> = {
     requirePlainAttention("yopo", host.decoder);
     const span: VisualSpan = { first, grid: [rows, columns] };
     const longest = Math.max(...prompts.map(({ prompt }) => prompt.length));
+    const { HeadProfiler } = await import("./profiler.ts");
     using profiler = await HeadProfiler.create(host.decoder, longest);
     for (const [i, prompt] of prompts.entries()) {
       const visual = prompt.visual.length > 0 ? prompt.visual : [span];

@@ -26,3 +26,9 @@ export const yopoOptions = z.strictObject({
 });
 
 export type YopoOptions = z.infer<typeof yopoOptions>;
+
+/** True if it does the attention of some layers in its own way. */
+export const narrows = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
+
+/** True if it takes the seam of attention, where the feed-forward's share is told, too. */
+export const attends = (options: YopoOptions): boolean => narrows(options) || options.ffn < 1;

@@ -1,17 +1,15 @@
 import type { Decoder } from "../../../models/decoder.ts";
 import { traceAfter } from "../../../models/segments.ts";
 import { UserError } from "../../../util/errors.ts";
-import type { PlanPart, PlanRequest, PromptCut, VisualSpan } from "../../plan.ts";
-import type { PreparedSaving, Saving } from "../../saving.ts";
+import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
 import { unsupportedCut } from "../../tokens/unsupported.ts";
 import { requirePlainAttention, unsupportedAttention } from "../plain.ts";
-import { type HeadsKept, VisualAttention, VisualPrograms } from "./attention.ts";
+import type { HeadsKept } from "./attention.ts";
 import { headCalibration } from "./calibration.ts";
 import { loadHeads } from "./heads.ts";
-import { reachOf, yopoMasks } from "./masks.ts";
-import { type YopoOptions, yopoOptions } from "./options.ts";
-import { isIn } from "./tiles.ts";
+import { yopoMasks } from "./masks.ts";
+import { attends, type YopoOptions, yopoOptions } from "./options.ts";
 
 /** @throws UserError if the model's visual tokens cannot be treated so */
 function checkYopo({ layers, ffn, heads, drop }: YopoOptions, decoder: Decoder): void {
@@ -63,55 +61,11 @@ export const yopo: Saving<YopoOptions> = {
     const keeps = await headsOf(options, host);
     // The weights may have no parts.
     if (options.ffn < 1) traceAfter(host.decoder, 0, options.ffn);
-    const programs = narrows(options) ? await VisualPrograms.create(host.decoder, options.drop) : undefined;
-    const last = options.layers ?? host.decoder.config.layers;
-    const cuts = last < host.decoder.config.layers ? [last] : [];
-    return attends(options) || cuts.length > 0 ? new Yopo(options, keeps, programs, cuts) : undefined;
+    const { PreparedYopo } = await import("./prepared.ts");
+    return PreparedYopo.create(options, keeps, host.decoder);
   },
   masks(options, decoder) {
     checkYopo(options, decoder);
     return yopoMasks(options, decoder.config.layers);
   },
 };
-
-/** True if it does the attention of some layers in its own way. */
-const narrows = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
-
-/** True if it takes the seam of attention, where the feed-forward's share is told, too. */
-const attends = (options: YopoOptions): boolean => narrows(options) || options.ffn < 1;
-
-class Yopo implements PreparedSaving {
-  constructor(
-    private readonly options: YopoOptions,
-    private readonly keeps: HeadsKept,
-    private readonly programs: VisualPrograms | undefined,
-    private readonly cuts: readonly number[],
-  ) {}
-
-  plan({ prompt, visual }: PlanRequest): PlanPart | undefined {
-    if (visual.length === 0) return undefined;
-    const { layers = Number.POSITIVE_INFINITY, ffn } = this.options;
-    const attention = this.programs && { programs: this.programs, reach: reachOf(this.options), keeps: this.keeps };
-    const saving = attends(this.options) ? new VisualAttention(prompt, visual, { attention, share: ffn }) : undefined;
-    return {
-      attention: (layer) => (layer < layers ? saving : undefined),
-      cuts: this.cuts.map((after) => cutOf(after, visual)),
-      state: { prompt: undefined, answer: undefined },
-    };
-  }
-
-  [Symbol.dispose](): void {
-    this.programs?.[Symbol.dispose]();
-  }
-}
-
-/** No visual token goes deeper, but for the prompt's last token. */
-const cutOf = (after: number, visual: readonly VisualSpan[]): PromptCut => ({
-  ...{ after, scope: "prompt" },
-  decide: ({ positions = [] }) => ({
-    kind: "keep",
-    positions: Int32Array.from(positions.keys()).filter(
-      (i) => i === positions.length - 1 || !visual.some((span) => isIn(span, positions[i]!)),
-    ),
-  }),
-});

@@ -1,30 +1,20 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
-import { z } from "zod";
+import type { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import { mean } from "../../../util/mean.ts";
 import { certifiedOf } from "../../../util/risk/fixed-sequence.ts";
 import { groupLosses } from "../../../util/risk/groups.ts";
 import { pValue } from "../../../util/risk/p-value.ts";
-import type { Calibration, CalibrationHost, CalibrationPrompt } from "../../calibration.ts";
+import type { CalibrationHost, CalibrationPrompt, Learnt } from "../../calibration.ts";
 import { formDifference } from "../../notice-form.ts";
 import { checkFill, requireExits } from "../checks.ts";
 import type { CertifiedThreshold, DeciderFile, Exits } from "../exits/artefact.ts";
 import type { DeciderKind } from "../exits/deciders.ts";
 import { findExits } from "../exits/opened.ts";
+import type { calibrationOptions } from "./options.ts";
 import { thresholdGrid } from "./thresholds.ts";
 import { type ExitsSeen, watchedText } from "./watched-text.ts";
-
-const share = z.number().gt(0).lt(1);
-
-const options = z.strictObject({
-  file: z.string().optional().describe("folder of exits (default: those shipped for the model)"),
-  risk: z
-    .array(z.coerce.number().pipe(share))
-    .default([0.01, 0.02, 0.05, 0.1])
-    .describe("expected shares of tokens that are not dense's, to certify a threshold for each"),
-  confidence: share.default(0.95).describe("probability with which each threshold keeps its risk"),
-});
 
 /** Tokens at the beginning of a document that are read as a prompt, whole. */
 const PROMPT = 16;
@@ -37,37 +27,37 @@ const SHORTEST = 32;
  * Thresholds of fill=recompute, which leaves every layer the states that dense would have after the same text: what exits would do at
  * any threshold is seen while dense reads the document.
  */
-export const thresholdCalibration: Calibration<typeof options> = {
-  summary: "thresholds of exits that keep a risk, on documents that no training has seen",
-  options,
-  async learn(host, prompts, { file, risk, confidence }) {
-    requireExits("dynamax", host.decoder);
-    const exits = await findExits("dynamax", host, file);
-    if (!exits) throw new UserError("dynamax: there are no trained exits for this model to certify thresholds of", 2);
-    checkFill("dynamax", "recompute", exits.about.layers[0]!, host.decoder);
-    const classifiers = exits.about.deciders.filter(({ kind }) => kind !== "controller");
-    if (classifiers.length === 0) throw new UserError(`dynamax: ${exits.folder} has no classifier, only heads`, 2);
-    const documents = await watch(host, exits, classifiers, prompts);
-    const items = { count: new Set(documents.map(({ hash }) => hash)).size, sha256: host.textsSha256 };
-    const { layers } = host.decoder.config;
-    const certified = classifiers.map(({ kind }, i) => ({
-      kind,
-      thresholds: risk.flatMap((each): CertifiedThreshold[] => {
-        const found = laxest(documents, [...exits.about.layers, layers], i, { risk: each, confidence });
-        return found ? [{ ...found, loss: "token-disagreement", fill: "recompute", ...host.form, items }] : [];
-      }),
-    }));
-    const deciders = exits.about.deciders.map((decider) => {
-      const found = certified.find(({ kind }) => kind === decider.kind);
-      return found ? { ...decider, thresholds: [...ofOtherForms(decider, host), ...found.thresholds] } : decider;
-    });
-    return {
-      artefact: { ...exits.about, deciders },
-      summary: `${items.count} documents; thresholds by risk: ${certified.map((each) => inWords(each, risk)).join("; ")}`,
-      use: (written) => `dynamax:${riskOf(certified)}file=${path.dirname(written)}`,
-    };
-  },
-};
+export async function learnThresholds(
+  host: CalibrationHost,
+  prompts: readonly CalibrationPrompt[],
+  { file, risk, confidence }: z.output<typeof calibrationOptions>,
+): Promise<Learnt> {
+  requireExits("dynamax", host.decoder);
+  const exits = await findExits("dynamax", host, file);
+  if (!exits) throw new UserError("dynamax: there are no trained exits for this model to certify thresholds of", 2);
+  checkFill("dynamax", "recompute", exits.about.layers[0]!, host.decoder);
+  const classifiers = exits.about.deciders.filter(({ kind }) => kind !== "controller");
+  if (classifiers.length === 0) throw new UserError(`dynamax: ${exits.folder} has no classifier, only heads`, 2);
+  const documents = await watch(host, exits, classifiers, prompts);
+  const items = { count: new Set(documents.map(({ hash }) => hash)).size, sha256: host.textsSha256 };
+  const { layers } = host.decoder.config;
+  const certified = classifiers.map(({ kind }, i) => ({
+    kind,
+    thresholds: risk.flatMap((each): CertifiedThreshold[] => {
+      const found = laxest(documents, [...exits.about.layers, layers], i, { risk: each, confidence });
+      return found ? [{ ...found, loss: "token-disagreement", fill: "recompute", ...host.form, items }] : [];
+    }),
+  }));
+  const deciders = exits.about.deciders.map((decider) => {
+    const found = certified.find(({ kind }) => kind === decider.kind);
+    return found ? { ...decider, thresholds: [...ofOtherForms(decider, host), ...found.thresholds] } : decider;
+  });
+  return {
+    artefact: { ...exits.about, deciders },
+    summary: `${items.count} documents; thresholds by risk: ${certified.map((each) => inWords(each, risk)).join("; ")}`,
+    use: (written) => `dynamax:${riskOf(certified)}file=${path.dirname(written)}`,
+  };
+}
 
 /** A classifier's certified thresholds. */
 interface Certified {

@@ -56,3 +56,15 @@ export const dynamaxOptions = fields
   );
 
 export type DynamaxOptions = z.infer<typeof dynamaxOptions>;
+
+const share = z.number().gt(0).lt(1);
+
+/** The options of certifying thresholds. */
+export const calibrationOptions = z.strictObject({
+  file: z.string().optional().describe("folder of exits (default: those shipped for the model)"),
+  risk: z
+    .array(z.coerce.number().pipe(share))
+    .default([0.01, 0.02, 0.05, 0.1])
+    .describe("expected shares of tokens that are not dense's, to certify a threshold for each"),
+  confidence: share.default(0.95).describe("probability with which each threshold keeps its risk"),
+});

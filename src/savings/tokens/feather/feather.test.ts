@@ -29,7 +29,7 @@ let engine: Engine;
 let recipes: Recipes;
 let prompt: SpannedPrompt;
 beforeAll(async () => {
-  const { decoder, weights } = openDecoder(openCheckpoint(file), folder, "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(file), folder, "f32");
   engine = await Engine.create(decoder, weights);
   recipes = new Recipes({ decoder, hash: async () => "" }, (plan) => engine.prepare(plan));
   prompt = withText([20, 21, 22, 23]);

@@ -2,7 +2,7 @@ import type { Decoder } from "../../../models/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Probe, PromptCut, VisualSpan } from "../../plan.ts";
 import type { PreparedSaving, Saving } from "../../saving.ts";
-import { LastQueryScores } from "../last-query.ts";
+import type { LastQueryScores } from "../last-query.ts";
 import { unsupportedCut } from "../unsupported.ts";
 import { keptTokens, type Stage, tokensOf } from "./keep.ts";
 import { type FeatherOptions, featherOptions } from "./options.ts";
@@ -60,6 +60,7 @@ class FeatherStages implements PreparedSaving {
     ];
     const attends = mode === "feather" || mode === "fastv";
     const asked = { rotary: mode === "fastv", some: !isFull(options) };
+    const { LastQueryScores } = await import("../last-query.ts");
     const scores = stages.map(({ after }) => (attends ? LastQueryScores.create(decoder, after - 1, asked) : undefined));
     return new FeatherStages(options, stages, await Promise.all(scores));
   }

@@ -57,7 +57,7 @@ export class PlantedBias implements Disposable {
 
   static async create(): Promise<PlantedBias> {
     const folder = mkdtempSync(join(tmpdir(), "modicum-bias-"));
-    const { decoder, weights } = openDecoder(openCheckpoint(file), folder, "f32");
+    const { decoder, weights } = await openDecoder(openCheckpoint(file), folder, "f32");
     const graphs = [
       traceTurn(decoder),
       ...[true, false].flatMap((rotary) => [
