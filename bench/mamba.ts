@@ -7,7 +7,7 @@ import { Engine } from "../src/engine/run/engine.ts";
 import type { Slot } from "../src/engine/state/slot.ts";
 import { Graph, split, sym } from "../src/graph/index.ts";
 import { prepare } from "../src/models/programs.ts";
-import { openDecoder } from "../src/models/registry.ts";
+import { type OpenDecoder, openDecoder } from "../src/models/registry.ts";
 import { sequenceBytes } from "../src/models/state-groups.ts";
 import { project } from "../src/nn/linear.ts";
 import { Buffer } from "../src/runtime/buffer.ts";
@@ -45,14 +45,14 @@ class RandomModel {
   async #open() {
     const { decoder, weights } = await openRandom(this.#folder, ARCHITECTURE, VOCABULARY);
     const engine = await Engine.create(decoder, weights);
-    const again = openDecoder(openCheckpoint(this.#folder), join(this.#folder, "prepared"));
+    const again = await openDecoder(openCheckpoint(this.#folder), join(this.#folder, "prepared"));
     const products = await this.#products(again.weights);
     this.#held.push(engine);
     return { engine, products };
   }
 
   /** The products with its projections, one after the other, over a chunk. */
-  async #products(weights: ReturnType<typeof openDecoder>["weights"]): Promise<BoundProgram> {
+  async #products(weights: OpenDecoder["weights"]): Promise<BoundProgram> {
     const [graph] = prepare(weights, () => {
       const g = new Graph();
       let x = g.input("x", "f32", [1, sym("tokens"), HIDDEN]);

@@ -6,7 +6,7 @@ import { openCheckpoint } from "../src/weights/checkpoint.ts";
 
 /** Writes a decoder of a configuration's sizes with random weights into a folder, and opens it in 8 bits. */
 export async function openRandom(folder: string, architecture: object, vocabulary: number): Promise<OpenDecoder> {
-  const subject = newSubject(trainOptions.parse({ architecture, data: "none" }), vocabulary);
+  const subject = await newSubject(trainOptions.parse({ architecture, data: "none" }), vocabulary);
   await subject.write(folder);
   subject[Symbol.dispose]();
   return openDecoder(openCheckpoint(folder), join(folder, "prepared"));

@@ -38,7 +38,7 @@ interface Stack {
 }
 
 async function bindStack(path: string, per: (layers: number) => number): Promise<Stack> {
-  const { decoder, weights } = openDecoder(openCheckpoint(path), preparedFolder(path));
+  const { decoder, weights } = await openDecoder(openCheckpoint(path), preparedFolder(path));
   const { layers, hidden, heads, headSize } = decoder.config;
   const size = per(layers);
   const graphs: Graph[] = [];

@@ -29,7 +29,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** 39 MB, which a test does not download: `npx tsx research/consistency/fetch.ts`. */
 test.skipIf(!existsSync(terrainFile))("a real consistency network's step is ONNX Runtime's own", async () => {
   await writeUNet(terrainFile, folder);
-  const { model, weights } = openImageGenerator(openCheckpoint(folder), folder);
+  const { model, weights } = await openImageGenerator(openCheckpoint(folder), folder);
   if (model.denoising.kind !== "consistency") throw new Error("the network is a consistency model");
   const [network] = prepare(weights, () => Painter.trace(model));
   using runner = await NoiseRunner.compile(model.unet, network);

@@ -62,7 +62,7 @@ async function run(arm: string, seed: number, folder: string): Promise<MethodRun
 async function known(folder: string): Promise<Pick<MethodRun, "right" | "agree">> {
   using model = await load(folder);
   const states = await statesOf(model.language!, undefined, { training: 1, calibration: 1, test: 300 });
-  const guesses = await guessesOf(openFrozen(model.language!.source.path, "auto"), states);
+  const guesses = await guessesOf(await openFrozen(model.language!.source.path, "auto"), states);
   const [from] = positionsOf(states.corpus, states.corpus.ranges.test);
   const asked = positionsWhere(states, (at) => states.asked[at] === 1);
   const share = (hit: (at: number) => boolean) => positiveRate(Array.from(asked, (at) => Number(hit(from + at))));

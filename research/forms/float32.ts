@@ -59,7 +59,7 @@ async function likeliest(model: Model, texts: readonly Text[]): Promise<Likelies
 
 /** The model as by default, but for the tensors that a pattern names. */
 async function withFloats(source: ResolvedModel, pattern: string): Promise<Model> {
-  const adapted = openAdapted(source.path, {});
+  const adapted = await openAdapted(source.path, {});
   const { checkpoint } = adapted;
   const floats = (tensor: string) => pattern !== "" && new RegExp(pattern).test(tensor);
   rmSync(path.join(preparedFolder(source.path), VARIANT), { recursive: true, force: true });

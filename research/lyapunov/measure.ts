@@ -18,17 +18,17 @@ export interface Models {
 /** Tokens of the text by which exponents are measured, those of a loop, and the windows of divergences: as long as a row of the training. */
 const [TOKENS, LOOP, WINDOW, WINDOWS] = [512, 256, 64, 16];
 
-function opened({ base, adapter }: Models) {
+async function opened({ base, adapter }: Models) {
   const checkpoint = openCheckpoint(base);
   const lora = adapter === undefined ? undefined : openLora(adapter);
-  const model = openDecoder(checkpoint, join(adapter ?? base, "prepared"), "f32", lora);
+  const model = await openDecoder(checkpoint, join(adapter ?? base, "prepared"), "f32", lora);
   const tokenizer = tokenizerOf(checkpoint, model.decoder.config.vocabulary);
   return { model, encode: (text: string) => tokenizer.encode(text) };
 }
 
 /** λ max of each layer, by its closed form if it has one and by two trajectories, of the whole model's loops, and of a recurrent network's control. */
 export async function measureExponents(of: Models, text: string, seed: number, loops: boolean) {
-  const { model, encode } = opened(of);
+  const { model, encode } = await opened(of);
   const ids = encode(text.slice(0, 4 * TOKENS)).slice(0, TOKENS);
   const layers = (await measureSpectra(model, ids)).map(({ exponents }) => greatest(exponents));
   const trajectories = (await layerTrajectories(model, ids, seed)).map(({ max }) => max);
@@ -45,7 +45,7 @@ export async function measureDivergence(
   others: readonly (Models & { readonly arm: string })[],
   text: string,
 ): Promise<Record<string, Divergence>> {
-  const { model, encode } = opened(reference);
+  const { model, encode } = await opened(reference);
   const ids = encode(text.slice(0, 4 * WINDOW * WINDOWS));
   const windows = Array.from({ length: WINDOWS }, (_, i) => ids.slice(i * WINDOW, (i + 1) * WINDOW));
   const logitsOf = (one: OpenModel, precision: Parameters<typeof withRuns>[1] = "fp32") =>
@@ -59,7 +59,7 @@ export async function measureDivergence(
   const compared = (found: readonly Float32Array[]) =>
     meanOf(found.map((logits, i) => divergences(plain[i]!, logits, vocabulary, 1)[0]!));
   const arms: Record<string, Divergence> = {};
-  for (const { arm, ...models } of others) arms[arm] = compared(await logitsOf(opened(models).model));
+  for (const { arm, ...models } of others) arms[arm] = compared(await logitsOf((await opened(models)).model));
   for (const precision of ["amp-bf16", "amp-fp16"] as const)
     arms[`run in ${precision}`] = compared(await logitsOf(model, precision));
   return arms;

@@ -26,7 +26,7 @@ export async function readRouters(
   const folder = mkdtempSync(join(tmpdir(), "modicum-routers-"));
   try {
     const checkpoint = openCheckpoint(model);
-    const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
+    const { decoder, weights } = await openDecoder(checkpoint, folder, "f32");
     const { layers, vocabulary, experts } = decoder.config;
     if (!experts) throw new Error(`${model} has no experts`);
     const { ids, tokens } = rowsOf(tokenizerOf(checkpoint, vocabulary));

@@ -38,11 +38,11 @@ const rounded = (flops: number) => Number(flops.toPrecision(3));
 const print = (row: object) => console.log(JSON.stringify(row));
 
 /** FLOPs of an encoder with tiles and its decoder, and of a saving that drops seven tenths of the rows after two layers. */
-function computed(): void {
-  const { vision, weights } = openVision(withoutWeights(config, "config.json", "smolvlm"), "");
+async function computed(): Promise<void> {
+  const { vision, weights } = await openVision(withoutWeights(config, "config.json", "smolvlm"), "");
   if (vision.pictures === "patches") throw new Error("an encoder of square tiles was expected");
   const tile = evalCost(graphCost(weights.imagined(() => traceAnyVision(vision))), {}).flops;
-  const shape = shapeOf(config, "config.json");
+  const shape = await shapeOf(config, "config.json");
   const cost = (rows: number) =>
     shape.generated({ prompt: Math.round(rows) + TEXT, cached: 0, completion: ANSWER, answers: 1 }).flops;
   const deeper = 1 - 2 / decoder.num_hidden_layers;
@@ -82,5 +82,5 @@ async function measured(folder: string): Promise<void> {
 }
 
 const { positionals } = parseArgs({ allowPositionals: true });
-if (positionals[0] === undefined) computed();
+if (positionals[0] === undefined) await computed();
 else await measured(positionals[0]);

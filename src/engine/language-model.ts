@@ -1,4 +1,3 @@
-import type { Digits } from "../graph/index.ts";
 import type { Decoder } from "../models/decoder.ts";
 import { isOfKind, openDecoder, openInBytes } from "../models/registry.ts";
 import type { Device } from "../runtime/device.ts";
@@ -36,7 +35,7 @@ import { type Lease, Recipes } from "./run/recipes.ts";
 import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
 import { knowsCalls, plainTurns } from "./tools/turns.ts";
-import { ImageReader } from "./vision/image-reader.ts";
+import type { ImageReader } from "./vision/image-reader.ts";
 
 export { isIds, type Prompt } from "./prompt.ts";
 
@@ -90,21 +89,22 @@ export class LanguageModel implements Loaded {
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
-    { checkpoint, own, named, records, tokenizer: folder }: Adapted = openAdapted(source.path, {}),
+    adapters?: Adapted,
     device: Device = "cpu",
     onNotice?: (sentence: string) => void,
   ): Promise<LanguageModel> {
+    const { checkpoint, own, named, records, tokenizer: folder } = adapters ?? (await openAdapted(source.path, {}));
     await requireDevice(device);
     if (device === "cpu") await tuneOnce(checkpoint, preparedFolder(source.path), quant);
     const sampling = samplingOf(checkpoint.config, source.sha256);
     // Shared by the base and its adapters. Programs keep what they share alive for as long as they live.
     using shared = mapsFiles ? new SharedWeights() : undefined;
-    const open = (lora?: Lora) => {
-      const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
-      const inBytes = (digits: Digits) => openInBytes(checkpoint, preparedFolder(source.path), digits, lora);
+    const open = async (lora?: Lora) => {
+      const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
+      const inBytes = await openInBytes(checkpoint, preparedFolder(source.path), lora);
       return { decoder, create: () => Engine.create(decoder, weights, shared, device, inBytes) };
     };
-    const { decoder, create } = open(own);
+    const { decoder, create } = await open(own);
     const [engine, tokenizer] = await beside(create(), () =>
       tokenizerOf(checkpoint, decoder.config.vocabulary, folder),
     );
@@ -116,9 +116,11 @@ export class LanguageModel implements Loaded {
       if (notice !== undefined) onNotice?.(notice);
     }
     try {
-      if (isOfKind("vision–language model", checkpoint))
+      if (isOfKind("vision–language model", checkpoint)) {
+        const { ImageReader } = await import("./vision/image-reader.ts");
         model.#vision = await ImageReader.open(source, checkpoint, quant, tokenizer);
-      for (const [name, lora] of named) adapted.set(name, await open(lora).create());
+      }
+      for (const [name, lora] of named) adapted.set(name, await (await open(lora)).create());
     } catch (error) {
       model[Symbol.dispose]();
       throw error;

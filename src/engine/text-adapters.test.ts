@@ -57,7 +57,7 @@ describe.each([
   test("equals PEFT", async () => {
     const headless = name === "bert-plain";
     const found = async (way: How) => {
-      const { encoder, weights } = openEncoder(...parts(file, folder, way));
+      const { encoder, weights } = await openEncoder(...parts(file, folder, way));
       const rows = await run({ weights }, () => (headless ? traceHidden : traceScores)(encoder), reference);
       if (!headless) weights.loraLayers?.check(file);
       return headless ? unpadded(rows, reference.texts, encoder.config.hidden) : rows;
@@ -77,7 +77,7 @@ describe.each([
   test("equals PEFT, whole and step by step", async () => {
     const length = reference.targets[0].length;
     const found = async (way: How, steps: number[]) => {
-      const { model, weights } = openSeq2Seq(...parts(file, folder, way));
+      const { model, weights } = await openSeq2Seq(...parts(file, folder, way));
       const programs = await compile({ weights }, () => [traceSource(model), traceDecoded(model)]);
       const logits = await decode(model, programs, reference, steps);
       for (const program of programs) program[Symbol.dispose]();
@@ -92,78 +92,83 @@ describe.each([
 describe("trained heads take the place of the base's, or make a classifier of it", () => {
   test.each(["bert-head", "roberta-head", "distilbert-head", "modernbert-head"])("%s equals PEFT", async (name) => {
     const { base, folder, expected } = fixture(name);
-    const { checkpoint, own } = openAdapted(path.join(bases, base), { adapter: folder });
-    const { encoder, weights, classifier } = openedEncoder(checkpoint, path.join(prepared, base), "f32", own);
+    const { checkpoint, own } = await openAdapted(path.join(bases, base), { adapter: folder });
+    const { encoder, weights, classifier } = await openedEncoder(checkpoint, path.join(prepared, base), "f32", own);
     const rows = await run({ weights }, () => traceScores(encoder), json(bases, base, "encoder.json"));
     weights.loraLayers?.check(base);
     expect(difference(rows, expected)).toBeLessThan(1e-4);
     expect(classifier?.labels).toEqual(["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]);
   });
 
-  test("labels keep the base's names where there are as many", () => {
+  test("labels keep the base's names where there are as many", async () => {
     const folder = path.join(prepared, "named");
     cpSync(path.join(bases, "bert"), folder, { recursive: true });
     const id2label = Object.fromEntries([..."abcde"].map((label, i) => [i, label]));
     const file = path.join(folder, "config.json");
     writeFileSync(file, JSON.stringify({ ...json(file), id2label }));
-    const { checkpoint } = openAdapted(folder, { adapter: fixture("bert-head").folder });
-    expect(openedEncoder(checkpoint, path.join(prepared, "named-weights"), "f32").classifier?.labels).toEqual([
+    const { checkpoint } = await openAdapted(folder, { adapter: fixture("bert-head").folder });
+    expect((await openedEncoder(checkpoint, path.join(prepared, "named-weights"), "f32")).classifier?.labels).toEqual([
       ..."abcde",
     ]);
   });
 
-  test.each(["llama-biased", "t5", "bert/model.gguf"])("not of %s: what is saved whole is refused by name", (base) => {
-    const open = () => openAdapted(path.join(bases, base), { adapter: fixture("bert-head").folder });
-    expect(open).toThrow(UserError);
-    expect(open).toThrow(
-      'no part of a plain LoRA: "base_model.model.classifier.bias", "base_model.model.classifier.weight"',
-    );
-  });
+  test.each(["llama-biased", "t5", "bert/model.gguf"])(
+    "not of %s: what is saved whole is refused by name",
+    async (base) => {
+      const open = () => openAdapted(path.join(bases, base), { adapter: fixture("bert-head").folder });
+      await expect(open).rejects.toThrow(UserError);
+      await expect(open).rejects.toThrow(
+        'no part of a plain LoRA: "base_model.model.classifier.bias", "base_model.model.classifier.weight"',
+      );
+    },
+  );
 
-  test("other modules that are saved whole are refused by name, and so is another model's head", () => {
+  test("other modules that are saved whole are refused by name, and so is another model's head", async () => {
     const folder = path.join(prepared, "whole");
     cpSync(fixture("bert-head").folder, folder, { recursive: true });
     const file = path.join(folder, "adapter_model.safetensors");
     writeFileSync(file, readFileSync(file, "latin1").replaceAll("model.classifier.", "model.embeddings."), "latin1");
-    const open = (base: string, adapter: string) => () => {
-      const { checkpoint, own } = openAdapted(path.join(bases, base), { adapter });
-      const { weights, trace } = openedEncoder(checkpoint, path.join(prepared, "other"), "f32", own);
+    const open = (base: string, adapter: string) => async () => {
+      const { checkpoint, own } = await openAdapted(path.join(bases, base), { adapter });
+      const { weights, trace } = await openedEncoder(checkpoint, path.join(prepared, "other"), "f32", own);
       prepare(weights, trace);
     };
-    expect(open("bert", folder)).toThrow('no part of a plain LoRA: "base_model.model.embeddings.bias"');
-    expect(open("roberta-mlm", fixture("bert-head").folder)).toThrow(
+    await expect(open("bert", folder)).rejects.toThrow('no part of a plain LoRA: "base_model.model.embeddings.bias"');
+    await expect(open("roberta-mlm", fixture("bert-head").folder)).rejects.toThrow(
       'no part of a plain LoRA: "base_model.model.classifier.bias"',
     );
   });
 });
 
 describe("what an adapter is for, and the model has not", () => {
-  const opened = (file: string, folder: string) => {
-    const { weights, trace } = openedEncoder(...parts(file, folder, "apart"));
+  const opened = async (file: string, folder: string) => {
+    const { weights, trace } = await openedEncoder(...parts(file, folder, "apart"));
     prepare(weights, trace);
   };
 
-  test("the pooler of a BERT that embeds is passed over", () => {
+  test("the pooler of a BERT that embeds is passed over", async () => {
     const { folder } = fixture("bert-plain");
-    expect(() => opened("bert/model.gguf", folder)).not.toThrow();
+    await expect(opened("bert/model.gguf", folder)).resolves.not.toThrow();
   });
 
-  test("the head of a classifier that embeds, and another model's modules: one sentence", () => {
+  test("the head of a classifier that embeds, and another model's modules: one sentence", async () => {
     const of = (file: string, name: string) => () => opened(file, fixture(name).folder);
-    expect(of("bert/model.gguf", "roberta")).toThrow(UserError);
-    expect(of("bert/model.gguf", "roberta")).toThrow(
+    await expect(of("bert/model.gguf", "roberta")).rejects.toThrow(UserError);
+    await expect(of("bert/model.gguf", "roberta")).rejects.toThrow(
       /the adapter does not fit .*: classifier\.out_proj is not in the model/,
     );
-    expect(of("modernbert", "distilbert")).toThrow(/distilbert\.transformer\.\S+ is not in the model \(and 4 more/);
+    await expect(of("modernbert", "distilbert")).rejects.toThrow(
+      /distilbert\.transformer\.\S+ is not in the model \(and 4 more/,
+    );
   });
 
-  test("T5's table of tokens, on which PEFT's own update does not act", () => {
+  test("T5's table of tokens, on which PEFT's own update does not act", async () => {
     const folder = path.join(prepared, "shared");
     cpSync(fixture("t5").folder, folder, { recursive: true });
     const file = path.join(folder, "adapter_model.safetensors");
     const bytes = readFileSync(file, "latin1");
     writeFileSync(file, bytes.replaceAll("model.lm_head.", "model.shared0."), "latin1");
-    const { model, weights } = openSeq2Seq(...parts("t5", folder, "apart"));
+    const { model, weights } = await openSeq2Seq(...parts("t5", folder, "apart"));
     expect(() => prepare(weights, () => [traceSource(model), traceDecoded(model)])).toThrow(
       "shared0 is not in the model",
     );

@@ -61,7 +61,7 @@ test("so is one that is merged into its base", async () => {
   cpSync(path.join(poet, "../llama"), at("merged"), { recursive: true });
   await writeRecord(at("merged"), { prompt: "raw" });
   const biased = path.join(import.meta.dirname, "../models/fixtures/llama-biased");
-  const { own, records } = openAdapted(biased, { adapter: at("merged") });
+  const { own, records } = await openAdapted(biased, { adapter: at("merged") });
   expect([own, records.get(undefined)]).toEqual([undefined, { name: "merged", prompt: "raw" }]);
 });
 

@@ -12,11 +12,8 @@ import type { SpannedPrompt } from "../engine/run/spans.ts";
 import type { ModelSampling } from "../engine/sampling/defaults.ts";
 import type { Turns } from "../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../engine/schedule/scheduler.ts";
-import { askedOfLabels, classificationOf } from "../engine/score/labelled.ts";
-import { askedOfQuery, relevanceOf } from "../engine/score/relevance.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import { openRecognizerOf } from "../pipelines/recognize/bundled.ts";
-import { type Recognized, recognize } from "../pipelines/recognize/recognize.ts";
+import type { Recognized } from "../pipelines/recognize/recognize.ts";
 import type { Recognizer } from "../pipelines/recognize/recognizer.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
@@ -25,7 +22,6 @@ import { fillBlanks, type PromptForm, parseBlanks } from "../weights/tokenizer/i
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import type { Auditor } from "./auditor.ts";
-import { completeAt } from "./complete-at.ts";
 import { encoderOf, type Generative, generativeOf } from "./model-kinds.ts";
 import type {
   BatchRequest,
@@ -41,8 +37,7 @@ import type {
   RunOptions,
   Stoppable,
 } from "./options.ts";
-import { beginning, classifyBy, embedBy, labelsFor, oneTextEach } from "./readings.ts";
-import { imageTextOf, type RecognizeCall, recognizeRequest } from "./recognize-request.ts";
+import type { RecognizeCall } from "./recognize-request.ts";
 import { formOf, type Reading as PromptReading, requestOf } from "./request.ts";
 import { Runs } from "./runs.ts";
 import { withCalls } from "./tool-calls.ts";
@@ -216,6 +211,7 @@ export class Model implements Disposable {
    */
   async completeAt(text: string, options: CompleteAtOptions): Promise<CodeCompletion> {
     const terms = given("completeAt's options", args.completeAtOptions, options);
+    const { completeAt } = await import("./complete-at.ts");
     return completeAt(this, given("completeAt's text", args.text, text), terms);
   }
 
@@ -242,6 +238,7 @@ export class Model implements Disposable {
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
     const terms = this.#runs.terms(given("embed's options", args.embedOptions, options));
     const all = given("embed's texts", args.textsOrImages, texts);
+    const { embedBy } = await import("./readings.ts");
     const { answers, receipt } = await this.#runs.billed(embedBy(this.loaded, all, terms));
     return { embeddings: answers, receipt };
   }
@@ -258,7 +255,9 @@ export class Model implements Disposable {
     const { labels, save, ...terms } = given("classify's options", args.classifyOptions, options);
     const all = given("classify's texts", args.readings, readings);
     const { loaded } = this;
+    const { classifyBy, labelsFor, oneTextEach } = await import("./readings.ts");
     if (loaded.kind === "decoder") {
+      const { askedOfLabels, classificationOf } = await import("../engine/score/labelled.ts");
       const chosen = labelsFor(this.name, labels);
       const asked = () => askedOfLabels(loaded, oneTextEach(this.name, all), chosen);
       const { found, receipt } = await this.#runs.score(asked, terms, save);
@@ -285,9 +284,11 @@ export class Model implements Disposable {
       ...terms
     } = given("relevance's options", args.relevanceOptions, options);
     const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
+    const { beginning } = await import("./readings.ts");
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
     const { loaded } = this;
     if (loaded.kind === "decoder") {
+      const { askedOfQuery, relevanceOf } = await import("../engine/score/relevance.ts");
       const { found, receipt } = await this.#runs.score(() => askedOfQuery(loaded, q, all, truncate), terms, save);
       return { scores: found.map(relevanceOf), receipt };
     }
@@ -330,6 +331,11 @@ export class Model implements Disposable {
    * @throws UserError if it has none, or for a picture, box or label that is none
    */
   async recognize(request: RecognizeCall): Promise<Recognized> {
+    const [{ imageTextOf, recognizeRequest }, { openRecognizerOf }, { recognize }] = await Promise.all([
+      import("./recognize-request.ts"),
+      import("../pipelines/recognize/bundled.ts"),
+      import("../pipelines/recognize/recognize.ts"),
+    ]);
     const { image, ...rest } = given("recognize's request", recognizeRequest, request);
     this.#recognizer ??= openRecognizerOf(imageTextOf(this));
     const recognizer = await this.#recognizer.catch((error: unknown) => {

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
-import { grammarOf } from "../engine/grammar/index.ts";
+import type { Format, LazyGrammar } from "../engine/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
 import { effectiveSampling } from "../engine/sampling/defaults.ts";
 import { samplingOptions } from "../engine/sampling/options.ts";
@@ -10,7 +10,7 @@ import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { type Calling, callingOf } from "../engine/tools/calling.ts";
 import { blind, encodeWithPlaces, seenPrompt } from "../engine/vision/seen-prompt.ts";
 import { UserError } from "../util/errors.ts";
-import { begunAnswer, type PromptForm } from "../weights/tokenizer/index.ts";
+import { begunAnswer, type PromptForm, type Tokenizer } from "../weights/tokenizer/index.ts";
 import type { Asked, RequestOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
@@ -56,7 +56,7 @@ export async function requestOf(
   const continues =
     generative.kind !== "encoder with a decoder" &&
     (filling || begun || generative.formOf(prompt, raw, adapter) !== "chat");
-  const grammar = calling.format === undefined ? undefined : await grammarOf(calling.format, generative.tokenizer);
+  const grammar = calling.format === undefined ? undefined : await loadedGrammar(calling.format, generative.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
   const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, end };
@@ -72,6 +72,11 @@ export async function requestOf(
     conversation: () => conversationOf(prompt),
   };
   return { ...seen, options, engine, time, facts };
+}
+
+async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<LazyGrammar> {
+  const { grammarOf } = await import("../engine/grammar/index.ts");
+  return grammarOf(format, tokenizer);
 }
 
 /** A hash of what all turns of a conversation begin with: everything up to the first user's turn. */

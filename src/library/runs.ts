@@ -163,11 +163,19 @@ export class Runs {
       const stopped = (usage: Usage, request: Request) =>
         this.#biller.told(onStopped, ranUnder(leases[parsed.indexOf(request)]!, request.plan))?.(usage);
       const answers = await this.sound(generateAll(engine, tokenizer, parsed, signal, stopped));
-      return answers.map(({ text, tokens, prompt, reason, usage }, i) => {
+      const completions = answers.map(async ({ text, tokens, prompt, reason, usage }, i) => {
         const scored = prompt && { prompt: [...prompt] };
         const receipt = this.#biller.receipt(usage, ranUnder(leases[i]!, parsed[i]!.plan));
-        return { text, tokens: [...tokens], ...scored, ...calledIn(text, all[i]!), finishReason: reason, receipt };
+        return {
+          text,
+          tokens: [...tokens],
+          ...scored,
+          ...(await calledIn(text, all[i]!)),
+          finishReason: reason,
+          receipt,
+        };
       });
+      return await Promise.all(completions);
     } finally {
       for (const lease of leases) lease[Symbol.dispose]();
     }

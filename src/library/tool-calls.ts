@@ -1,8 +1,10 @@
-import { answerReader, type CallOptions } from "../engine/tools/calling.ts";
+import type { CallOptions } from "../engine/tools/calling.ts";
 import type { Called, Chunk, ToolCall } from "./options.ts";
 
 /** The calls in a whole answer, and its text without them; nothing if the request lets it call nothing. */
-export function calledIn(text: string, request: CallOptions): Called {
+export async function calledIn(text: string, request: CallOptions): Promise<Called> {
+  if (!request.tools?.length) return {};
+  const { answerReader } = await import("../engine/tools/answer-reader.ts");
   const read = answerReader(request)?.push(text, true);
   if (!read) return {};
   const toolCalls = read.calls.map(({ name, arguments: json }) => ({
@@ -17,6 +19,6 @@ export async function* withCalls(answer: AsyncIterable<Chunk>, request: CallOpti
   let text = "";
   for await (const chunk of answer) {
     text += chunk.text;
-    yield chunk.finishReason ? { ...chunk, ...calledIn(text, request) } : chunk;
+    yield chunk.finishReason ? { ...chunk, ...(await calledIn(text, request)) } : chunk;
   }
 }

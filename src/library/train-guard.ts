@@ -19,6 +19,11 @@ export interface WrittenMask {
   readonly frozen: ReturnType<typeof ratiosOf>;
 }
 
+/** A mask that was learned. */
+export interface GuardTrained extends WrittenMask {
+  readonly receipt: TrainingReceipt;
+}
+
 /** The mask's file, and how its learning is followed. */
 export interface GuardCall extends ResolveOptions, Pick<GuardTerms, "onStep"> {
   readonly out: string;
@@ -34,7 +39,7 @@ export interface GuardCall extends ResolveOptions, Pick<GuardTerms, "onStep"> {
 export async function trainGuard(
   options: GuardInput,
   { out, threads, onStep, ...resolving }: GuardCall,
-): Promise<WrittenMask & { readonly receipt: TrainingReceipt }> {
+): Promise<GuardTrained> {
   if (threads !== undefined) chooseThreads(threads);
   const asked = given("trainGuard's options", guardOptions, options);
   await checkWritable(out);
@@ -56,7 +61,7 @@ export interface MaskCall extends ResolveOptions {
 /** Writes a mask of a model's tensors by their names. @throws UserError for a name that none has */
 export async function maskTensors(model: string, { out, freeze, ...resolving }: MaskCall): Promise<WrittenMask> {
   if (freeze.length === 0) throw new UserError("freeze: expected at least one name of a tensor", 2);
-  using subject = openWhole(await openBase(model, resolving));
+  using subject = await openWhole(await openBase(model, resolving));
   const own = tensorsIn(subject.store);
   const frozen = trainedBy(
     freeze,

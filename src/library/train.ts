@@ -148,13 +148,19 @@ export async function openBase(model: string, options: ResolveOptions): Promise<
   const source = await resolveModel(model, options);
   const { path: file, sha256 } = source;
   const checkpoint = openCheckpoint(file);
+  // A model that is not trained on texts is refused only where its tokenizer is asked for.
+  const vocabulary = await vocabularyOf(checkpoint).then(
+    (tokens) => () => tokens,
+    (error: unknown) => (): number => {
+      throw error;
+    },
+  );
   let tokenizer: Tokenizer | undefined;
   return {
     ...{ name: model, hub: await hubName(model, source), checkpoint, prepared: preparedFolder(file) },
     ...(sha256 !== undefined && { sha256 }),
-    // An image generator has none.
     get tokenizer() {
-      tokenizer ??= tokenizerOf(checkpoint, vocabularyOf(checkpoint));
+      tokenizer ??= tokenizerOf(checkpoint, vocabulary());
       return tokenizer;
     },
   };

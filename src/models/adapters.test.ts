@@ -39,7 +39,7 @@ async function logits(base: string, tokens: readonly number[], own: Merged | Apa
   const plain = openCheckpoint(path.join(bases, base));
   const checkpoint = own && "merged" in own ? withAdapter(plain, openLora(own.merged)) : plain;
   const apart = own && "apart" in own ? openLora(own.apart) : undefined;
-  const { decoder, weights } = openDecoder(checkpoint, path.join(root, base), form.quant ?? "f32", apart);
+  const { decoder, weights } = await openDecoder(checkpoint, path.join(root, base), form.quant ?? "f32", apart);
   using stack = await Stack.compile(decoder, weights, form.cut ?? "whole");
   weights.loraLayers?.check(base);
   return await stack.run(tokens);
@@ -136,9 +136,9 @@ describe("an adapter that does not fit: one sentence", () => {
     expect(at("llama-biased", path.join(root, "nothing"))).toThrow(UserError);
   });
 
-  const apart = (base: string, folder: string) => () => {
+  const apart = (base: string, folder: string) => async () => {
     const lora = openLora(folder);
-    const { decoder, weights } = openDecoder(
+    const { decoder, weights } = await openDecoder(
       openCheckpoint(path.join(bases, base)),
       path.join(root, base),
       "f32",
@@ -147,13 +147,15 @@ describe("an adapter that does not fit: one sentence", () => {
     prepare(weights, () => traceDense(decoder));
   };
 
-  test("kept apart: of another model, or of another shape", () => {
-    expect(apart("gpt2/model.gguf", llama)).toThrow(UserError);
-    expect(apart("gpt2/model.gguf", llama)).toThrow(
+  test("kept apart: of another model, or of another shape", async () => {
+    await expect(apart("gpt2/model.gguf", llama)).rejects.toThrow(UserError);
+    await expect(apart("gpt2/model.gguf", llama)).rejects.toThrow(
       /does not fit .*model\.gguf: model\.layers\.0\.\S+ is not in the model \(and 7 more of its 8/,
     );
-    expect(apart("olmo2/model.gguf", llama)).toThrow(/model\.layers\.0\.\S+ is \[.*\], the adapter's update \[.*\]/);
-    expect(apart("llama-biased", llama)).not.toThrow();
+    await expect(apart("olmo2/model.gguf", llama)).rejects.toThrow(
+      /model\.layers\.0\.\S+ is \[.*\], the adapter's update \[.*\]/,
+    );
+    await expect(apart("llama-biased", llama)()).resolves.not.toThrow();
   });
 
   test("a factor without the other", async () => {

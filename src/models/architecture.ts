@@ -8,8 +8,6 @@ import { Transformer, type TransformerConfig } from "./transformer.ts";
 
 /** The arguments of `decoder` and `encoder`, besides the name. */
 export interface Traits<C> {
-  /** Other names that checkpoints have for it. */
-  readonly also?: readonly string[];
   readonly scheme: Scheme;
   /** Hugging Face's keys, if they are not the usual ones. */
   readonly keys?: Readonly<Record<string, string>>;
@@ -28,11 +26,10 @@ export interface TransformerArchitecture extends Architecture {
 /** A decoder's architecture by its traits; `name` is GGUF's for it. */
 export function decoder(
   name: string,
-  { also = [], scheme, keys = {}, defaults, unread, configure }: Traits<TransformerConfig>,
+  { scheme, keys = {}, defaults, unread, configure }: Traits<TransformerConfig>,
 ): TransformerArchitecture {
   const read = (config: Fields["source"]) => configure(new Fields(config, name, keys, defaults));
   return {
-    names: [name, ...also],
     configure: read,
     unread: ({ tensors }) => (unread ? [...tensors.keys()].filter((tensor) => unread.test(tensor)) : []),
     tensors: (checkpoint) => namesOf(checkpoint, scheme),
@@ -49,9 +46,8 @@ export interface EncoderTraits extends Omit<Traits<EncoderConfig>, "configure"> 
 }
 
 /** Like `decoder`, for models in which every token sees every other. */
-export function encoder(name: string, { also = [], scheme, keys = {}, defaults, configure }: EncoderTraits) {
+export function encoder(name: string, { scheme, keys = {}, defaults, configure }: EncoderTraits) {
   return {
-    names: [name, ...also],
     tensors: (checkpoint: Checkpoint) => namesOf(checkpoint, scheme),
     modules: (canonical: string) => modulesOf(canonical, scheme),
     open(weights: WeightSource): Encoder {

@@ -34,7 +34,11 @@ const prepared = mkdtempSync(path.join(tmpdir(), "modicum-architectures-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
 
 async function compile(file: string, cut: Cut): Promise<Stack> {
-  const { decoder, weights } = openDecoder(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
+  const { decoder, weights } = await openDecoder(
+    openCheckpoint(file),
+    path.join(prepared, file.replaceAll("/", "_")),
+    "f32",
+  );
   return Stack.compile(decoder, weights, cut);
 }
 

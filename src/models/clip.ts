@@ -63,7 +63,6 @@ function configure(given: ConfigSource) {
  * is that of the token that ends it. `t.` and `v.` begin the canonical names of their weights.
  */
 export const clip: ImageTextArchitecture = {
-  names: [NAME],
   tensors(checkpoint: Checkpoint): Names {
     const { image } = configure(checkpoint.config);
     const vision = withClassVector(namesOf(checkpoint, clipVisionTower(image, ["vision_model."])), image);

@@ -35,18 +35,19 @@ function bare(type: string, values: Values) {
 }
 
 /** Its epsilon and the base of the rotary positions of its last layers that see everything. */
-function read(type: string, values: Values) {
+async function read(type: string, values: Values) {
   const checkpoint = bare(type, values);
   const prepared = path.join(folder, `${type}-prepared`);
-  if (isOfKind("encoder with a decoder", checkpoint)) return openSeq2Seq(checkpoint, prepared, "f32").model.config;
-  if (isOfKind("encoder", checkpoint)) return openEncoder(checkpoint, prepared, "f32").encoder.config;
-  return openDecoder(checkpoint, prepared, "f32").decoder.config;
+  if (isOfKind("encoder with a decoder", checkpoint))
+    return (await openSeq2Seq(checkpoint, prepared, "f32")).model.config;
+  if (isOfKind("encoder", checkpoint)) return (await openEncoder(checkpoint, prepared, "f32")).encoder.config;
+  return (await openDecoder(checkpoint, prepared, "f32")).decoder.config;
 }
 
 test.each(Object.entries(defaults))(
   "%s without them has transformers' values",
-  (type, { rope_theta: theta, ...epsilon }) => {
-    const config = read(type, { ...epsilon, ...(theta !== undefined && { rope_theta: theta }) }) as {
+  async (type, { rope_theta: theta, ...epsilon }) => {
+    const config = (await read(type, { ...epsilon, ...(theta !== undefined && { rope_theta: theta }) })) as {
       epsilon: number;
       layers: number;
       rope?: (layer: number) => { theta: number } | undefined;

@@ -67,33 +67,33 @@ function mutated(source: ConfigSource, changes: number): ConfigSource {
 }
 
 /** Opens a checkpoint as `show` does: no weights are read, nothing is written. */
-function survey(checkpoint: Checkpoint): void {
-  const [weights, trace] = opened(checkpoint);
+async function survey(checkpoint: Checkpoint): Promise<void> {
+  const [weights, trace] = await opened(checkpoint);
   weights.survey(trace);
   if (!isOfKind("vision–language model", checkpoint)) return;
-  const { vision, weights: own } = openVision(checkpoint, folder, "f32");
+  const { vision, weights: own } = await openVision(checkpoint, folder, "f32");
   own.survey(() => traceAnyVision(vision));
 }
 
-function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
+async function opened(checkpoint: Checkpoint): Promise<[Weights, () => unknown]> {
   if (isOfKind("encoder", checkpoint)) {
-    const { encoder, weights } = openEncoder(checkpoint, folder, "f32");
+    const { encoder, weights } = await openEncoder(checkpoint, folder, "f32");
     return [weights, () => traceHidden(encoder)];
   }
   if (isOfKind("encoder with a decoder", checkpoint)) {
-    const { model, weights } = openSeq2Seq(checkpoint, folder, "f32");
+    const { model, weights } = await openSeq2Seq(checkpoint, folder, "f32");
     return [weights, () => [traceSource(model), traceDecoded(model)]];
   }
   if (isOfKind("encoder of images and texts", checkpoint)) {
-    const { model, weights } = openImageText(checkpoint, folder, "f32");
+    const { model, weights } = await openImageText(checkpoint, folder, "f32");
     return [weights, () => [traceTexts(model), traceImages(model, 1)]];
   }
   if (isOfKind("image encoder", checkpoint)) {
-    const { model, weights } = openImages(checkpoint, folder, "f32");
+    const { model, weights } = await openImages(checkpoint, folder, "f32");
     return [weights, () => traceImageVector(model)];
   }
   if (isOfKind("image generator", checkpoint)) {
-    const { model, weights } = openImageGenerator(checkpoint, folder);
+    const { model, weights } = await openImageGenerator(checkpoint, folder);
     const { unet, prompts } = model;
     const side = unet.config.imageSize;
     const around = ({ texts, autoencoder }: PromptParts) => [
@@ -103,7 +103,7 @@ function opened(checkpoint: Checkpoint): [Weights, () => unknown] {
     ];
     return [weights, () => [traceNoise(unet), prompts && around(prompts)]];
   }
-  const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
+  const { decoder, weights } = await openDecoder(checkpoint, folder, "f32");
   return [weights, () => traceDense(decoder)];
 }
 
@@ -120,13 +120,13 @@ const files = readdirSync(fixtures)
 describe.each(files.map((file) => [path.relative(fixtures, file), file]))("%s", (_, file) => {
   const checkpoint = openCheckpoint(file);
 
-  test("is sound as it is", () => expect(() => survey(checkpoint)).not.toThrow());
+  test("is sound as it is", async () => await expect(survey(checkpoint)).resolves.not.toThrow());
 
   test("20 mutations: opened, or refused in one sentence, with little work", async () => {
-    const calls = await callsOf(() => {
+    const calls = await callsOf(async () => {
       for (let i = 0; i < 20; i++) {
         const config = mutated(checkpoint.config, 1 + (i % 2));
-        const failure = failureOf(() => survey({ ...checkpoint, config }));
+        const failure = await failureOf(() => survey({ ...checkpoint, config }));
         if (failure === undefined) continue;
         expect(failure).toBeInstanceOf(UserError);
         expect((failure as UserError).message).not.toContain("\n");
@@ -136,9 +136,9 @@ describe.each(files.map((file) => [path.relative(fixtures, file), file]))("%s", 
   });
 });
 
-function failureOf(act: () => void): unknown {
+async function failureOf(act: () => Promise<void>): Promise<unknown> {
   try {
-    act();
+    await act();
   } catch (error) {
     return error;
   }

@@ -33,7 +33,7 @@ function expected(tokens: number, past: number): number {
 
 test("SmolLM2's FLOPs equal the closed form, whole and in pieces", async () => {
   const { path: file } = await resolveModel("smollm2");
-  const { decoder, weights } = openDecoder(openCheckpoint(file), preparedFolder(file));
+  const { decoder, weights } = await openDecoder(openCheckpoint(file), preparedFolder(file));
   const whole = graphCost(traceLayers(decoder, 0, 30));
   const head = sumCosts([graphCost(traceAfter(decoder, 29)), graphCost(traceHead(decoder))]);
   traceEmbedding(decoder);

@@ -124,8 +124,6 @@ export interface Decoder {
 
 /** An architecture, whole in one file of this room. */
 export interface Architecture {
-  /** The checkpoints' own names for it: `general.architecture`, `model_type`. */
-  readonly names: readonly string[];
   /** Reads the configuration; throws a UserError that names the key. */
   configure(config: ConfigSource): DecoderConfig;
   /** A checkpoint's tensors for parts that do not run here, such as images. */

@@ -49,7 +49,6 @@ const withScales =
  * any size: the positions it was trained with are interpolated. A classifier reads the first token and the mean of the others.
  */
 export const dinov2: ImageArchitecture = {
-  names: [NAME],
   tensors(checkpoint: Checkpoint): Names {
     const config = configure(checkpoint.config);
     return withScales(withVectors(namesOf(checkpoint, scheme(config)), config, config.context));

@@ -5,7 +5,6 @@ import { llamaNames } from "./names.ts";
 
 /** Dream (Ye et al. 2025, arXiv 2508.15487): Qwen2 without a causal mask, whose logits stand one place before their token. */
 export const dream = decoder("dream", {
-  also: ["Dream"],
   scheme: llamaNames,
   configure(fields) {
     fields.only("hidden_act", ["silu"]);

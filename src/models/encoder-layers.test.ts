@@ -14,8 +14,8 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-layers-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const fixture = (name: string) => fileURLToPath(new URL(`fixtures/${name}`, import.meta.url));
 
-describe.each(["bert", "modernbert", "mpnet"])("%s", (name) => {
-  const { encoder, weights } = openEncoder(openCheckpoint(fixture(name)), path.join(folder, name), "f32");
+describe.each(["bert", "modernbert", "mpnet"])("%s", async (name) => {
+  const { encoder, weights } = await openEncoder(openCheckpoint(fixture(name)), path.join(folder, name), "f32");
   const { texts } = JSON.parse(readFileSync(path.join(fixture(name), "encoder.json"), "utf8"));
   const { layers } = encoder.config;
   const embed = (of: Encoder, first?: number) =>

@@ -55,7 +55,7 @@ describe.each(cases)("$name, $format, equals transformers", ({ name, format, fil
   const alone = texts.map((text, i) => ({ texts: [text], ...(types && { types: [types[i]!] }) }));
 
   test("hidden states, each text alone and in a batch with padding", async () => {
-    const opened = open(file);
+    const opened = await open(file);
     const { encoder } = opened;
     const trace = () => traceHidden(encoder);
     const width = encoder.config.hidden;
@@ -67,7 +67,7 @@ describe.each(cases)("$name, $format, equals transformers", ({ name, format, fil
   });
 
   test.runIf(headed)(kind === "classifier" ? "scores" : "logits", async () => {
-    const opened = open(file);
+    const opened = await open(file);
     const { encoder } = opened;
     const trace = () => (kind === "classifier" ? traceScores(encoder) : tracePredictions(encoder));
     const batch = await run(opened, trace, reference);
@@ -80,7 +80,7 @@ describe.each(cases)("$name, $format, equals transformers", ({ name, format, fil
   });
 
   test.each(poolings)("embedding by %s, normalised, whatever the padding", async (pooling) => {
-    const opened = open(file);
+    const opened = await open(file);
     const { encoder } = opened;
     const width = encoder.config.hidden;
     const got = await run(opened, () => traceEmbedding(encoder, pooling, true), reference, 30);

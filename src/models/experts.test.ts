@@ -73,7 +73,7 @@ describe("what cannot be is refused by name", () => {
 });
 
 /** A fixture whose tensors are otherwise. */
-function changed(
+async function changed(
   name: string,
   change: (tensors: Map<string, Checkpoint["tensors"] extends ReadonlyMap<string, infer T> ? T : never>) => void,
 ) {
@@ -81,45 +81,48 @@ function changed(
   const tensors = new Map(base.tensors);
   change(tensors);
   const checkpoint = { ...base, tensors };
-  const { decoder, weights } = openDecoder(checkpoint, path.join(prepared, "refused"), "f32");
+  const { decoder, weights } = await openDecoder(checkpoint, path.join(prepared, "refused"), "f32");
   return () => weights.review(() => traceDense(decoder));
 }
 
 describe("experts' tensors that do not fit are listed", () => {
-  test("missing ones", () => {
-    const review = changed("mixtral", (tensors) => {
+  test("missing ones", async () => {
+    const review = await changed("mixtral", (tensors) => {
       for (const part of ["w1", "w2"]) tensors.delete(`model.layers.1.block_sparse_moe.experts.3.${part}.weight`);
     });
     expect(review).toThrow('experts.3.w1.weight" is missing');
     expect(review).toThrow('experts.3.w2.weight" is missing');
   });
 
-  test("stacks of other halves, or of other numbers of experts", () => {
+  test("stacks of other halves, or of other numbers of experts", async () => {
     const name = "model.layers.0.mlp.input_linear.weight";
     const reshaped = (shape: readonly number[]) =>
       changed("jetmoe", (tensors) => void tensors.set(name, { ...tensors.get(name)!, shape }));
-    expect(reshaped([4, 40, 32])).toThrow(`tensor "${name}" has shape [4, 40, 32], expected [4, 80, 32]`);
-    expect(reshaped([8, 40, 32])).toThrow(`tensor "${name}" has shape [8, 40, 32], expected [4, 80, 32]`);
+    expect(await reshaped([4, 40, 32])).toThrow(`tensor "${name}" has shape [4, 40, 32], expected [4, 80, 32]`);
+    expect(await reshaped([8, 40, 32])).toThrow(`tensor "${name}" has shape [8, 40, 32], expected [4, 80, 32]`);
   });
 });
 
-test("a router with NaN is refused before anything runs", () => {
+test("a router with NaN is refused before anything runs", async () => {
   const base = openCheckpoint(fixture("mixtral"));
   const floats: Checkpoint["floats"] = (tensor, rows) => {
     const values = base.floats(tensor, rows);
     return tensor.name.endsWith("1.block_sparse_moe.gate.weight") ? values.with(7, Number.NaN) : values;
   };
-  const { decoder } = openDecoder({ ...base, floats }, path.join(prepared, "nan"), "f32");
+  const { decoder } = await openDecoder({ ...base, floats }, path.join(prepared, "nan"), "f32");
   expect(() => traceDense(decoder)).toThrow("the router blk.1.ffn_gate_inp has NaN among its weights");
 });
 
-test("a token's FLOPs are two for each active parameter, and one expert's keys and values are cached", () => {
+test("a token's FLOPs are two for each active parameter, and one expert's keys and values are cached", async () => {
   const config = source(JETMOE_8B);
   const none = () => {
     throw new Error("there are no weights");
   };
   const checkpoint = { path: "", files: [], architecture: "jetmoe", tensors: new Map(), config };
-  const { decoder, weights } = openDecoder({ ...checkpoint, floats: none, form: () => undefined, blocks: none }, "");
+  const { decoder, weights } = await openDecoder(
+    { ...checkpoint, floats: none, form: () => undefined, blocks: none },
+    "",
+  );
   const graphs = weights.imagined(() => traceDense(decoder));
   const flops = graphs.reduce((sum, g) => sum + evalDim(graphCost(g).flops, { batch: 1, tokens: 1, past: 0 }), 0);
   // The token table is the head, too.
@@ -127,17 +130,17 @@ test("a token's FLOPs are two for each active parameter, and one expert's keys a
   expect(decoder.config).toMatchObject({ heads: 32, kvHeads: 16, headSize: 128 });
 });
 
-test("a GGUF's experts may be one by one, as in the first files", () => {
+test("a GGUF's experts may be one by one, as in the first files", async () => {
   const base = openCheckpoint(path.join(fixture("mixtral"), "model.gguf"));
   const name = "blk.0.ffn_down_exps.weight";
   const tensors = new Map(base.tensors);
   tensors.delete(name);
   for (let e = 0; e < 4; e++)
     tensors.set(`blk.0.ffn_down.${e}.weight`, { ...base.tensors.get(name)!, shape: [32, 40] });
-  const { decoder, weights } = openDecoder({ ...base, tensors }, path.join(prepared, "apart"), "f32");
+  const { decoder, weights } = await openDecoder({ ...base, tensors }, path.join(prepared, "apart"), "f32");
   expect(() => weights.review(() => traceDense(decoder))).not.toThrow();
   tensors.delete("blk.0.ffn_down.2.weight");
-  const fewer = openDecoder({ ...base, tensors }, path.join(prepared, "fewer"), "f32");
+  const fewer = await openDecoder({ ...base, tensors }, path.join(prepared, "fewer"), "f32");
   expect(() => fewer.weights.review(() => traceDense(fewer.decoder))).toThrow(`tensor "${name}" is missing`);
 });
 
@@ -156,7 +159,7 @@ describe("JetMoE's checkpoint", () => {
       return rows ? values.slice(rows[0] * width, rows[1] * width) : values;
     };
     const folder = mkdtempSync(path.join(prepared, "run-"));
-    const { decoder, weights } = openDecoder({ ...base, floats }, folder, "f32");
+    const { decoder, weights } = await openDecoder({ ...base, floats }, folder, "f32");
     Object.assign(decoder.config, config);
     using stack = await Stack.compile(decoder, weights, "whole");
     return await stack.run(tokens);

@@ -10,7 +10,6 @@ import { isSliding, slidingWindow } from "./window.ts";
  * Gemma 3, text (Gemma Team 2025): most layers look back over a window, with another rotary base; heads are normalised.
  */
 export const gemma3 = decoder("gemma3", {
-  also: ["gemma3_text"],
   scheme: gemmaNames,
   unread: /^(model\.)?(vision_tower|multi_modal_projector)\./,
   defaults: { rms_norm_eps: 1e-6, rope_theta: 1e6 },

@@ -45,7 +45,6 @@ function configureVision(given: ConfigSource): { image: ImageEncoderConfig; visi
 const VISION = /^model\.(vision_model|connector)\./;
 
 const language = decoder(NAME, {
-  also: ["smolvlm"],
   scheme: names,
   unread: VISION,
   configure(fields) {

@@ -34,7 +34,6 @@ export interface ImageGenerator {
 
 /** An architecture of image generators. */
 export interface ImageGeneratorArchitecture {
-  readonly names: readonly string[];
   tensors(checkpoint: Checkpoint): Names;
   /** Tensors of parts that are not read. */
   unread(checkpoint: Checkpoint): string[];

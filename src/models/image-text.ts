@@ -30,7 +30,6 @@ export interface ImageTextTraits {
 
 /** An architecture of two towers. `t.` and `v.` begin the canonical names of their weights. */
 export interface ImageTextArchitecture {
-  readonly names: readonly string[];
   tensors(checkpoint: Checkpoint): Names;
   /** Tensors that are not read, such as places by number, which old files store. */
   unread(checkpoint: Checkpoint): string[];

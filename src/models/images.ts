@@ -40,7 +40,6 @@ export class Images {
 
 /** An architecture of images alone. */
 export interface ImageArchitecture {
-  readonly names: readonly string[];
   tensors(checkpoint: Checkpoint): Names;
   /** Tensors that are not read. */
   unread(checkpoint: Checkpoint): string[];

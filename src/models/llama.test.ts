@@ -26,12 +26,12 @@ const { models } = JSON.parse(readFileSync(fixture("llama-tiny.json"), "utf8")) 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-llama-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function open(file: string, quant: Quant = "f32") {
+async function open(file: string, quant: Quant = "f32") {
   return openDecoder(openCheckpoint(file), path.join(folder, `${path.basename(file)}.prepared`), quant);
 }
 
 async function compile(file: string, cut: Cut): Promise<Stack> {
-  const { decoder, weights } = open(file);
+  const { decoder, weights } = await open(file);
   return Stack.compile(decoder, weights, cut);
 }
 
@@ -107,7 +107,10 @@ const shapes: Record<string, number[]> = {
 
 let written = 0;
 /** Traces a model of these parts, as loading does; leaves its file's name out of errors. */
-function trace(fields: Record<string, Field | undefined>, sizes: Record<string, number[] | undefined>): void {
+async function trace(
+  fields: Record<string, Field | undefined>,
+  sizes: Record<string, number[] | undefined>,
+): Promise<void> {
   const file = path.join(folder, `made-${written++}.gguf`);
   const present = <T>(all: Record<string, T | undefined>) =>
     Object.entries(all).filter((e): e is [string, T] => !!e[1]);
@@ -115,7 +118,7 @@ function trace(fields: Record<string, Field | undefined>, sizes: Record<string, 
     return { name, shape, type: "F32", data: new Uint8Array(4 * shape.reduce((a, b) => a * b, 1)) };
   });
   writeFileSync(file, writeGguf({ metadata: Object.fromEntries(present(fields)), tensors }));
-  const { decoder, weights } = open(file);
+  const { decoder, weights } = await open(file);
   try {
     traceDense(decoder);
   } catch (error) {
@@ -126,20 +129,20 @@ function trace(fields: Record<string, Field | undefined>, sizes: Record<string, 
   weights.commit();
 }
 
-test("the model to be spoilt is a sound one", () => {
-  expect(() => trace(metadata, shapes)).not.toThrow();
+test("the model to be spoilt is a sound one", async () => {
+  await expect(trace(metadata, shapes)).resolves.not.toThrow();
 });
 
-test.each(Object.keys(shapes))("without %s: one sentence", (name) => {
+test.each(Object.keys(shapes))("without %s: one sentence", async (name) => {
   const message = `tensor "${name}" is missing`;
-  expect(() => trace(metadata, { ...shapes, [name]: undefined })).toThrow(new UserError(message));
+  await expect(() => trace(metadata, { ...shapes, [name]: undefined })).rejects.toThrow(new UserError(message));
 });
 
-test.each(Object.entries(shapes))("%s of another shape: one sentence with both shapes", (name, shape) => {
+test.each(Object.entries(shapes))("%s of another shape: one sentence with both shapes", async (name, shape) => {
   const expected = `expected [${shape.join(", ")}]`;
   for (const wrong of [[...shape, 1], shape.with(0, shape[0]! + 1), shape.with(-1, shape.at(-1)! * 2)]) {
     const message = `tensor "${name}" has shape [${wrong.join(", ")}], ${expected}`;
-    expect(() => trace(metadata, { ...shapes, [name]: wrong })).toThrow(new UserError(message));
+    await expect(() => trace(metadata, { ...shapes, [name]: wrong })).rejects.toThrow(new UserError(message));
   }
 });
 
@@ -160,8 +163,8 @@ test.each<[string, Field | undefined, string | RegExp]>([
   ["llama.context_length", ["uint32", 0], /context: .*>=1/],
   ["llama.vocab_size", ["uint32", 4], 'tensor "token_embd.weight" has shape [3, 32], expected [4, 32]'],
   ["general.architecture", ["string", "lama"], /architecture "lama" is not supported .*did you mean "llama"/],
-])("%s as %s: one sentence", (key, field, message) => {
+])("%s as %s: one sentence", async (key, field, message) => {
   const attempt = () => trace({ ...metadata, [key]: field }, shapes);
-  expect(attempt).toThrow(UserError);
-  expect(attempt).toThrow(message);
+  await expect(attempt).rejects.toThrow(UserError);
+  await expect(attempt).rejects.toThrow(message);
 });

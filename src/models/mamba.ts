@@ -57,7 +57,6 @@ const sizesOf = ({
  * Falcon-Mamba (Zuo et al. 2024) three norms more.
  */
 export const mambaArchitecture = recurrent("mamba", {
-  also: [FALCON],
   bare: { ssm_a_log: "A_log", ssm_d: "D" },
   shapes: ({ inner, stateSize, convWidth }) => ({
     huggingface: { "ssm_conv1d.weight": [inner, 1, convWidth], ssm_a_log: [inner, stateSize] },

@@ -7,7 +7,6 @@ import { isSliding } from "./window.ts";
 
 /** ModernBERT (Warner et al. 2024): rotary positions, gated feed-forwards, and two of three layers that see a neighbourhood only. */
 export const modernbert = encoder("modern-bert", {
-  also: ["modernbert"],
   scheme: {
     prefixes: ["model.", ""],
     layers: "layers",

@@ -5,7 +5,6 @@ import { readRope } from "./rope.ts";
 
 /** Nomic BERT (Nussbaum et al. 2024): BERT with rotary positions, gated feed-forwards and projections without biases. */
 export const nomicbert = encoder("nomic-bert", {
-  also: ["nomic_bert"],
   scheme: {
     prefixes: ["", "nomic_bert.", "model."],
     layers: "encoder.layers",

@@ -15,8 +15,12 @@ export interface OpenImageText {
 }
 
 /** Like `openDecoder`, for encoders of images and texts, which take no adapter. */
-export function openImageText(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenImageText {
-  const architecture = imageTextArchitecture(checkpoint);
+export async function openImageText(
+  checkpoint: Checkpoint,
+  folder: string,
+  quant: Quant = "auto",
+): Promise<OpenImageText> {
+  const architecture = await imageTextArchitecture(checkpoint);
   const weights = weightsOf(without(checkpoint, architecture.unread(checkpoint)), folder, quant, architecture);
   return { model: architecture.open(weights), weights };
 }
@@ -28,8 +32,13 @@ export interface OpenImages {
 }
 
 /** Like `openImageText`, for encoders of images alone; `side`: pixels of the images that it reads. */
-export function openImages(checkpoint: Checkpoint, folder: string, quant: Quant = "auto", side?: number): OpenImages {
-  const architecture = imageArchitecture(checkpoint);
+export async function openImages(
+  checkpoint: Checkpoint,
+  folder: string,
+  quant: Quant = "auto",
+  side?: number,
+): Promise<OpenImages> {
+  const architecture = await imageArchitecture(checkpoint);
   const weights = weightsOf(without(checkpoint, architecture.unread(checkpoint)), folder, quant, architecture);
   return { model: architecture.open(weights, side), weights };
 }
@@ -41,8 +50,8 @@ export interface OpenVision {
 }
 
 /** Like `openImageText`, for the part of a vision–language model that reads images. */
-export function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): OpenVision {
-  const architecture = visionArchitecture(checkpoint);
+export async function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): Promise<OpenVision> {
+  const architecture = await visionArchitecture(checkpoint);
   const used = without(checkpoint, architecture.unreadVision(checkpoint));
   const weights = weightsOf(used, path.join(folder, "vision"), quant, architecture);
   return { vision: architecture.vision(weights), weights };

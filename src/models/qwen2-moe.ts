@@ -25,7 +25,6 @@ export function readQwenExperts(fields: Fields, normalised: boolean): ExpertsCon
 
 /** Qwen1.5-MoE and Qwen2-MoE (Qwen Team 2024): experts beside a shared one, which has a gate of its own. */
 export const qwen2Moe = decoder("qwen2moe", {
-  also: ["qwen2_moe"],
   scheme: withParts(llamaNames, {
     ...qwenExperts,
     ffn_gate_inp_shexp: "mlp.shared_expert_gate",

@@ -6,7 +6,6 @@ import { qwenExperts, readQwenExperts } from "./qwen2-moe.ts";
 
 /** Qwen3-MoE (Yang et al. 2025): Qwen3 with experts, none of them shared. */
 export const qwen3Moe = decoder("qwen3moe", {
-  also: ["qwen3_moe"],
   scheme: withParts(llamaNames, qwenExperts),
   defaults: { rms_norm_eps: 1e-6 },
   configure(fields) {

@@ -13,7 +13,6 @@ export type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Reco
 /** The arguments of `recurrent`, besides the name. */
 interface Traits<C extends RecurrentConfig> {
   /** Other names that checkpoints have for it. */
-  readonly also?: readonly string[];
   /** Hugging Face's names of parts whose tensors are no `.weight` or `.bias`. */
   readonly bare: Readonly<Record<string, string>>;
   shapes(config: C): StoredShapes;
@@ -43,11 +42,10 @@ const original: Scheme = { ...scheme, top: { ...scheme.top, token_embd: "embeddi
 /** A recurrent decoder's architecture by its traits; `name` is GGUF's for it. */
 export function recurrent<C extends RecurrentConfig>(
   name: string,
-  { also = [], bare, shapes, configure, mixer }: Traits<C>,
+  { bare, shapes, configure, mixer }: Traits<C>,
 ): Architecture {
   const read = (config: Fields["source"]) => configure(new Fields(inHuggingFaceKeys(config), name));
   return {
-    names: [name, ...also],
     configure: read,
     unread: () => [],
     tensors: (checkpoint) => storedNames(checkpoint, bare, shapes(read(checkpoint.config))),

@@ -10,103 +10,96 @@ import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import { layoutOf } from "./adapter-layout.ts";
 import type { EncoderArchitecture } from "./architecture.ts";
-import { bert } from "./bert.ts";
-import { clip } from "./clip.ts";
 import type { Architecture, Decoder } from "./decoder.ts";
-import { dinov2 } from "./dinov2.ts";
-import { distilbert } from "./distilbert.ts";
-import { dream } from "./dream.ts";
 import type { Encoder } from "./encoder.ts";
-import { ernie45 } from "./ernie4_5.ts";
-import { gemma2 } from "./gemma2.ts";
-import { gemma3 } from "./gemma3.ts";
-import { gpt2 } from "./gpt2.ts";
-import { granite } from "./granite.ts";
-import { graniteMoe } from "./granitemoe.ts";
-import { idefics3 } from "./idefics3.ts";
+import { withFlatKernels } from "./flat-kernels.ts";
 import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator.ts";
 import type { ImageTextArchitecture } from "./image-text.ts";
 import type { ImageArchitecture } from "./images.ts";
-import { jetmoe } from "./jetmoe.ts";
-import { llada } from "./llada.ts";
-import { llama } from "./llama.ts";
-import { llava } from "./llava.ts";
-import { llavaNext } from "./llava-next.ts";
-import { mambaArchitecture } from "./mamba.ts";
-import { mamba2Architecture } from "./mamba2.ts";
-import { mistral } from "./mistral.ts";
-import { mixtral } from "./mixtral.ts";
-import { modernbert } from "./modernbert.ts";
-import { mpnet } from "./mpnet.ts";
-import { nomicbert } from "./nomicbert.ts";
-import { olmo2 } from "./olmo2.ts";
-import { olmoe } from "./olmoe.ts";
-import { phi3 } from "./phi3.ts";
-import { qwen2 } from "./qwen2.ts";
-import { qwen2Moe } from "./qwen2-moe.ts";
-import { qwen2Vl } from "./qwen2-vl.ts";
-import { qwen3 } from "./qwen3.ts";
-import { qwen3Moe } from "./qwen3-moe.ts";
-import { rnnArchitecture } from "./rnn.ts";
-import { roberta } from "./roberta.ts";
 import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq.ts";
-import { siglip } from "./siglip.ts";
-import { smollm3 } from "./smollm3.ts";
-import { stableDiffusion } from "./stable-diffusion.ts";
-import { t5 } from "./t5.ts";
-import { t5Encoder } from "./t5-encoder.ts";
-import { unet2d, withFlatKernels } from "./unet2d.ts";
 import type { VisionLanguageArchitecture } from "./vision.ts";
-import { vit } from "./vit.ts";
 import { without } from "./without.ts";
 
+/** An architecture by the checkpoints' own names for it: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
+interface Listed<A> {
+  readonly names: readonly string[];
+  load(): Promise<A>;
+}
+
 /** Every supported decoder, one line each. */
-const decoders: readonly Architecture[] = [
-  ernie45,
-  gemma2,
-  gemma3,
-  gpt2,
-  granite,
-  graniteMoe,
-  jetmoe,
-  llama,
-  mambaArchitecture,
-  mamba2Architecture,
-  mistral,
-  mixtral,
-  olmo2,
-  olmoe,
-  phi3,
-  qwen2,
-  qwen2Moe,
-  qwen3,
-  qwen3Moe,
-  rnnArchitecture,
-  smollm3,
+const decoders: readonly Listed<Architecture>[] = [
+  { names: ["ernie4_5"], load: async () => (await import("./ernie4_5.ts")).ernie45 },
+  { names: ["gemma2"], load: async () => (await import("./gemma2.ts")).gemma2 },
+  { names: ["gemma3", "gemma3_text"], load: async () => (await import("./gemma3.ts")).gemma3 },
+  { names: ["gpt2"], load: async () => (await import("./gpt2.ts")).gpt2 },
+  { names: ["granite"], load: async () => (await import("./granite.ts")).granite },
+  { names: ["granitemoe"], load: async () => (await import("./granitemoe.ts")).graniteMoe },
+  { names: ["jetmoe"], load: async () => (await import("./jetmoe.ts")).jetmoe },
+  { names: ["llama"], load: async () => (await import("./llama.ts")).llama },
+  { names: ["mamba", "falcon_mamba"], load: async () => (await import("./mamba.ts")).mambaArchitecture },
+  { names: ["mamba2"], load: async () => (await import("./mamba2.ts")).mamba2Architecture },
+  { names: ["mistral"], load: async () => (await import("./mistral.ts")).mistral },
+  { names: ["mixtral"], load: async () => (await import("./mixtral.ts")).mixtral },
+  { names: ["olmo2"], load: async () => (await import("./olmo2.ts")).olmo2 },
+  { names: ["olmoe"], load: async () => (await import("./olmoe.ts")).olmoe },
+  { names: ["phi3"], load: async () => (await import("./phi3.ts")).phi3 },
+  { names: ["qwen2"], load: async () => (await import("./qwen2.ts")).qwen2 },
+  { names: ["qwen2moe", "qwen2_moe"], load: async () => (await import("./qwen2-moe.ts")).qwen2Moe },
+  { names: ["qwen3"], load: async () => (await import("./qwen3.ts")).qwen3 },
+  { names: ["qwen3moe", "qwen3_moe"], load: async () => (await import("./qwen3-moe.ts")).qwen3Moe },
+  { names: ["rnn"], load: async () => (await import("./rnn.ts")).rnnArchitecture },
+  { names: ["smollm3"], load: async () => (await import("./smollm3.ts")).smollm3 },
 ];
 
 /** Every supported model that fills in masked tokens, one line each: stacks of a decoder's blocks. */
-const denoisers: readonly Architecture[] = [dream, llada];
+const denoisers: readonly Listed<Architecture>[] = [
+  { names: ["dream", "Dream"], load: async () => (await import("./dream.ts")).dream },
+  { names: ["llada"], load: async () => (await import("./llada.ts")).llada },
+];
 
 /** Every supported decoder that reads images, too, one line each. */
-const visionLanguages: readonly VisionLanguageArchitecture[] = [idefics3, llava, llavaNext, qwen2Vl];
+const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
+  { names: ["idefics3", "smolvlm"], load: async () => (await import("./idefics3.ts")).idefics3 },
+  { names: ["llava"], load: async () => (await import("./llava.ts")).llava },
+  { names: ["llava_next"], load: async () => (await import("./llava-next.ts")).llavaNext },
+  { names: ["qwen2_vl"], load: async () => (await import("./qwen2-vl.ts")).qwen2Vl },
+];
 
-const stacks: readonly Architecture[] = [...decoders, ...denoisers, ...visionLanguages];
+const stacks: readonly Listed<Architecture>[] = [...decoders, ...denoisers, ...visionLanguages];
 
 /** Every supported encoder, one line each. */
-const encoders: readonly EncoderArchitecture[] = [bert, distilbert, modernbert, mpnet, nomicbert, roberta, t5Encoder];
+const encoders: readonly Listed<EncoderArchitecture>[] = [
+  { names: ["bert"], load: async () => (await import("./bert.ts")).bert },
+  { names: ["distilbert"], load: async () => (await import("./distilbert.ts")).distilbert },
+  { names: ["modern-bert", "modernbert"], load: async () => (await import("./modernbert.ts")).modernbert },
+  { names: ["mpnet"], load: async () => (await import("./mpnet.ts")).mpnet },
+  { names: ["nomic-bert", "nomic_bert"], load: async () => (await import("./nomicbert.ts")).nomicbert },
+  { names: ["roberta", "xlm-roberta"], load: async () => (await import("./roberta.ts")).roberta },
+  { names: ["t5encoder"], load: async () => (await import("./t5-encoder.ts")).t5Encoder },
+];
 
 /** Every supported encoder–decoder, one line each. */
-const seq2seqs: readonly Seq2SeqArchitecture[] = [t5];
+const seq2seqs: readonly Listed<Seq2SeqArchitecture>[] = [
+  { names: ["t5"], load: async () => (await import("./t5.ts")).t5 },
+];
 
 /** Every supported pair of an image's and a text's encoder, one line each. */
-const imageTexts: readonly ImageTextArchitecture[] = [clip, siglip];
+const imageTexts: readonly Listed<ImageTextArchitecture>[] = [
+  { names: ["clip"], load: async () => (await import("./clip.ts")).clip },
+  { names: ["siglip"], load: async () => (await import("./siglip.ts")).siglip },
+];
 
 /** Every supported encoder of images alone, one line each. */
-const imageEncoders: readonly ImageArchitecture[] = [dinov2, vit];
+const imageEncoders: readonly Listed<ImageArchitecture>[] = [
+  { names: ["dinov2"], load: async () => (await import("./dinov2.ts")).dinov2 },
+  { names: ["vit"], load: async () => (await import("./vit.ts")).vit },
+];
 
 /** Every supported diffusion model of images, one line each. */
-const imageGenerators: readonly ImageGeneratorArchitecture[] = [stableDiffusion, unet2d];
+const imageGenerators: readonly Listed<ImageGeneratorArchitecture>[] = [
+  { names: ["StableDiffusionPipeline"], load: async () => (await import("./stable-diffusion.ts")).stableDiffusion },
+  { names: ["UNet2DModel"], load: async () => (await import("./unet2d.ts")).unet2d },
+];
 
 const architectures = {
   decoder: decoders,
@@ -122,13 +115,9 @@ const architectures = {
 /** The kinds that an architecture of this room is of. */
 export type ArchitectureKind = keyof typeof architectures;
 
-interface Named {
-  readonly names: readonly string[];
-}
-
 /** True if a checkpoint's architecture is of this kind. */
 export const isOfKind = (kind: ArchitectureKind, { architecture }: Checkpoint): boolean =>
-  architectures[kind].some(({ names }: Named) => names.includes(architecture));
+  architectures[kind].some(({ names }: Listed<unknown>) => names.includes(architecture));
 
 /** The refusal of a checkpoint that is of no architecture of this room. */
 export function unsupported({ path, architecture: name }: Checkpoint): ModelFault {
@@ -139,27 +128,28 @@ export function unsupported({ path, architecture: name }: Checkpoint): ModelFaul
 }
 
 const allNames = (): string[] =>
-  Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Named) => names));
+  Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Listed<unknown>) => names));
 
 /** The checkpoint's architecture among `known`. @throws UserError if there is none of its name */
-function architectureOf<A extends Named>(checkpoint: Checkpoint, known: readonly A[]): A {
+async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<A>[]): Promise<A> {
   const { path, architecture: name } = checkpoint;
   const found = known.find(({ names }) => names.includes(name));
-  if (found) return found;
+  if (found) return found.load();
   if (!allNames().includes(name)) throw unsupported(checkpoint);
   const expected = known.flatMap(({ names }) => names).join(", ");
   throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${expected}`);
 }
 
 /** True if a decoder's checkpoint has parts that are not read, such as those for images. */
-export const readsTextAlone = (checkpoint: Checkpoint): boolean =>
-  architectureOf(checkpoint, stacks).unread(checkpoint).length > 0;
+export const readsTextAlone = async (checkpoint: Checkpoint): Promise<boolean> =>
+  (await architectureOf(checkpoint, stacks)).unread(checkpoint).length > 0;
 
 /** The architecture of the checkpoint of a decoder, or of a diffusion language model. @throws UserError if it is of another kind or unknown */
-export const decoderArchitecture = (checkpoint: Checkpoint): Architecture => architectureOf(checkpoint, stacks);
+export const decoderArchitecture = (checkpoint: Checkpoint): Promise<Architecture> =>
+  architectureOf(checkpoint, stacks);
 
 /** Like `decoderArchitecture`, for encoders. */
-export const encoderArchitecture = (checkpoint: Checkpoint): EncoderArchitecture =>
+export const encoderArchitecture = (checkpoint: Checkpoint): Promise<EncoderArchitecture> =>
   architectureOf(checkpoint, encoders);
 
 /** A decoder and the weights that its graphs are traced with. */
@@ -173,30 +163,43 @@ export interface OpenDecoder {
  * from the weights, it computes the sum of both. `fewestBits` is the least width of codes, not the one chosen for the model here.
  * @throws UserError if the decoder is not supported
  */
-export function openDecoder(
+export async function openDecoder(
   whole: Checkpoint,
   folder: string,
   quant: Quant = "auto",
   adapter?: Lora,
   fewestBits?: CodeBits,
-): OpenDecoder {
+): Promise<OpenDecoder> {
   return openStack(
+    await architectureOf(whole, stacks),
     whole,
     adapter,
     (checkpoint, names, lora) => new Weights(checkpoint, folder, quant, names, fewestBits, lora),
   );
 }
 
-/** Like `openDecoder`, with the matrices rounded to so many bytes a weight, for prompts alone. */
-export const openInBytes = (whole: Checkpoint, folder: string, digits: Digits, adapter?: Lora): OpenDecoder =>
-  openStack(whole, adapter, (checkpoint, names, lora) => new ByteWeights(checkpoint, folder, digits, names, lora));
+/** Like `openDecoder`, for a function that opens it with the matrices rounded to so many bytes a weight, for prompts alone. */
+export async function openInBytes(
+  whole: Checkpoint,
+  folder: string,
+  adapter?: Lora,
+): Promise<(digits: Digits) => OpenDecoder> {
+  const architecture = await architectureOf(whole, stacks);
+  return (digits) =>
+    openStack(
+      architecture,
+      whole,
+      adapter,
+      (checkpoint, names, lora) => new ByteWeights(checkpoint, folder, digits, names, lora),
+    );
+}
 
 function openStack(
+  architecture: Architecture,
   whole: Checkpoint,
   adapter: Lora | undefined,
   make: (checkpoint: Checkpoint, names: Names, loraLayers?: LoraLayers) => Weights,
 ): OpenDecoder {
-  const architecture = architectureOf(whole, stacks);
   const checkpoint = without(whole, architecture.unread(whole));
   const open = (loraLayers?: LoraLayers): OpenDecoder => {
     const weights = make(checkpoint, architecture.tensors(checkpoint), loraLayers);
@@ -207,9 +210,9 @@ function openStack(
 }
 
 /** Modules that an adapter may replace entirely; undefined if none: a GGUF's tensors have other names than PEFT's. */
-export function headModules(checkpoint: Checkpoint): HeadModules | undefined {
+export async function headModules(checkpoint: Checkpoint): Promise<HeadModules | undefined> {
   if (checkpoint.config.kind === "gguf" || !isOfKind("encoder", checkpoint)) return undefined;
-  const { modules } = architectureOf(checkpoint, encoders);
+  const { modules } = await architectureOf(checkpoint, encoders);
   return { all: ["cls", "cls.norm", "cls.output"].flatMap(modules), output: modules("cls.output")[0]! };
 }
 
@@ -220,15 +223,16 @@ export interface OpenEncoder {
 }
 
 /** Like `openDecoder`, for encoders. */
-export function openEncoder(
+export async function openEncoder(
   checkpoint: Checkpoint,
   folder: string,
   quant: Quant = "auto",
   adapter?: Lora,
-): OpenEncoder {
-  const architecture = architectureOf(checkpoint, encoders);
+): Promise<OpenEncoder> {
+  const architecture = await architectureOf(checkpoint, encoders);
   // GGUF has one name for several of Hugging Face's.
-  const kin = checkpoint.config.kind === "gguf" ? encoders : [architecture];
+  const isGguf = adapter && checkpoint.config.kind === "gguf";
+  const kin = isGguf ? await Promise.all(encoders.map(({ load }) => load())) : [architecture];
   const loraLayers = loraLayersOf(adapter, (canonical) => kin.flatMap((a) => a.modules(canonical)));
   const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, loraLayers);
   return { encoder: architecture.open(weights), weights };
@@ -241,13 +245,13 @@ export interface OpenSeq2Seq {
 }
 
 /** Like `openDecoder`, for encoder–decoders. */
-export function openSeq2Seq(
+export async function openSeq2Seq(
   checkpoint: Checkpoint,
   folder: string,
   quant: Quant = "auto",
   adapter?: Lora,
-): OpenSeq2Seq {
-  const architecture = architectureOf(checkpoint, seq2seqs);
+): Promise<OpenSeq2Seq> {
+  const architecture = await architectureOf(checkpoint, seq2seqs);
   const loraLayers = loraLayersOf(adapter, architecture.modules(checkpoint));
   const used = without(checkpoint, architecture.unread(checkpoint));
   const weights = new Weights(used, folder, quant, architecture.tensors(used), undefined, loraLayers);
@@ -255,15 +259,15 @@ export function openSeq2Seq(
 }
 
 /** The architecture of an encoder of images and texts. @throws UserError if it is of another kind or unknown */
-export const imageTextArchitecture = (checkpoint: Checkpoint): ImageTextArchitecture =>
+export const imageTextArchitecture = (checkpoint: Checkpoint): Promise<ImageTextArchitecture> =>
   architectureOf(checkpoint, imageTexts);
 
 /** Like `imageTextArchitecture`, for encoders of images alone. */
-export const imageArchitecture = (checkpoint: Checkpoint): ImageArchitecture =>
+export const imageArchitecture = (checkpoint: Checkpoint): Promise<ImageArchitecture> =>
   architectureOf(checkpoint, imageEncoders);
 
 /** The architecture of a vision–language model's checkpoint. @throws UserError if it is of another kind or unknown */
-export const visionArchitecture = (checkpoint: Checkpoint): VisionLanguageArchitecture =>
+export const visionArchitecture = (checkpoint: Checkpoint): Promise<VisionLanguageArchitecture> =>
   architectureOf(checkpoint, visionLanguages);
 
 /** A diffusion model of images, and the weights that its graphs are traced with. */
@@ -273,8 +277,8 @@ export interface OpenImageGenerator {
 }
 
 /** Like `openDecoder`, for diffusion models of images, which take no adapter and run in float32. */
-export function openImageGenerator(checkpoint: Checkpoint, folder: string): OpenImageGenerator {
-  const architecture = architectureOf(checkpoint, imageGenerators);
+export async function openImageGenerator(checkpoint: Checkpoint, folder: string): Promise<OpenImageGenerator> {
+  const architecture = await architectureOf(checkpoint, imageGenerators);
   const used = without(checkpoint, architecture.unread(checkpoint));
   const weights = new Weights(withFlatKernels(used), folder, "f32", architecture.tensors(used));
   return { model: architecture.open(weights), weights };

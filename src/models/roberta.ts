@@ -14,7 +14,6 @@ export const robertaTop = {
 
 /** RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2019): BERT with positions counted from after the padding id. */
 export const roberta = encoder("roberta", {
-  also: ["xlm-roberta"],
   scheme: {
     ...bertScheme,
     prefixes: ["roberta.", ""],

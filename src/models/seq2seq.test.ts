@@ -50,7 +50,7 @@ describe.each(cases)("$name, $format, equals transformers", ({ name, format, fil
   const { texts, targets } = reference;
 
   test("the encoder's hidden states, each text alone and in a batch with padding", async () => {
-    const { model, weights } = open(file);
+    const { model, weights } = await open(file);
     const width = model.config.hidden;
     const [program] = await compile({ weights }, () => [traceEncoded(model)]);
     const run = async (some: Reference["texts"], padding?: number) => {
@@ -69,7 +69,7 @@ describe.each(cases)("$name, $format, equals transformers", ({ name, format, fil
   });
 
   test("the decoder's logits, whole, in parts and step by step, each text alone and in a batch with padding", async () => {
-    const { model, weights } = open(file);
+    const { model, weights } = await open(file);
     const programs = await compile({ weights }, () => [traceSource(model), traceDecoded(model)]);
     const expected = unpack(reference.logits);
     const length = targets[0]!.length;

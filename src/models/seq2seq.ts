@@ -204,7 +204,6 @@ class Layer {
 
 /** An encoder–decoder's architecture, whole in one file of this room. */
 export interface Seq2SeqArchitecture {
-  readonly names: readonly string[];
   /** Reads the configuration; throws a UserError that names the key. `has`: whether the checkpoint holds a tensor. */
   configure(config: ConfigSource, has?: (tensor: string) => boolean): Seq2SeqConfig;
   /** Tensors of a checkpoint that no layer uses. */

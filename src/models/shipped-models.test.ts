@@ -34,7 +34,7 @@ test.each([
   { name: "executor-tiny", text: `${QUESTION}${PATH}>f`, expected: 7.702407 },
 ])("$name: its likelihood of a text is transformers'", async ({ name, text, expected }) => {
   const folder = shippedFolder(name);
-  const { decoder, weights } = openDecoder(openCheckpoint(folder), path.join(prepared, name), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(folder), path.join(prepared, name), "f32");
   using stack = await Stack.compile(decoder, weights, "whole");
   const ids = new Tokenizer(fromFolder(folder)).encode(text);
   const logits = await stack.run(ids);
@@ -77,7 +77,7 @@ test("clip-tiny: its probabilities of texts for a picture are transformers'", as
 /** By transformers' Llama in float32, with a mask that hides nothing: tools/reference/shipped.py. */
 test("planner-tiny: its probabilities of a path whose places are masked are transformers'", async () => {
   const folder = shippedFolder("planner-tiny");
-  const { decoder, weights } = openDecoder(openCheckpoint(folder), path.join(prepared, "planner-tiny"), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(folder), path.join(prepared, "planner-tiny"), "f32");
   const tokenizer = new Tokenizer(fromFolder(folder));
   const question = tokenizer.encode(QUESTION);
   const ids = Int32Array.from([...question, ...Array(6).fill(maskIdOf(tokenizer))]);
@@ -97,7 +97,7 @@ test("planner-tiny: its probabilities of a path whose places are masked are tran
 /** By diffusers in float32, for pixels that are `(i * 7919) % 251`: tools/reference/shipped.py. */
 test("digits-tiny: its noise in an image is diffusers'", async () => {
   const folder = shippedFolder("digits-tiny");
-  const { model, weights } = openImageGenerator(openCheckpoint(folder), path.join(prepared, "digits-tiny"));
+  const { model, weights } = await openImageGenerator(openCheckpoint(folder), path.join(prepared, "digits-tiny"));
   const [network] = prepare(weights, () => [traceNoise(model.unet)]);
   using runner = await NoiseRunner.compile(model.unet, network);
   const pixels = Float32Array.from({ length: 256 }, (_, i) => ((i * 7919) % 251) / 125 - 1);

@@ -45,7 +45,6 @@ function configure(given: ConfigSource) {
  * (Tschannen et al. 2025).
  */
 export const siglip: ImageTextArchitecture = {
-  names: [NAME],
   tensors(checkpoint: Checkpoint): Names {
     const { image } = configure(checkpoint.config);
     const vision = withClassVector(namesOf(checkpoint, siglipVisionTower(image, [VISION])), image);

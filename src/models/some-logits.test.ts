@@ -28,7 +28,7 @@ test.each<[string, Quant]>([
   "%s as %s: the exit's logits are the head's at these tokens, and the others are as unlikely as the least of these",
   async (name, quant) => {
     const path = fixture(name);
-    const { decoder, weights } = openDecoder(openCheckpoint(path), preparedFolder(path), quant);
+    const { decoder, weights } = await openDecoder(openCheckpoint(path), preparedFolder(path), quant);
     const { hidden, vocabulary } = decoder.config;
     const traced = (some?: readonly number[]) => {
       const g = new Graph();

@@ -43,7 +43,6 @@ function autoencoderName(name: string, tensors: Checkpoint["tensors"]): string {
  * other parts have the checkpoint's.
  */
 export const stableDiffusion: ImageGeneratorArchitecture = {
-  names: [NAME],
   tensors(checkpoint): Names {
     const prefixes = ["text_encoder.text_model.", "text_encoder."];
     const texts = namesOf(checkpoint, { ...clipTextTower, prefixes });

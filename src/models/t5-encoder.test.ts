@@ -35,7 +35,7 @@ describe.each(["t5-gated", "t5-plain"])("the encoder of %s alone, from GGUF", (n
   const open = () => openEncoder(openCheckpoint(fixture(name, "encoder.gguf")), path.join(prepared, name), "f32");
 
   test("hidden states equal transformers', each text alone and in a batch with padding", async () => {
-    const opened = open();
+    const opened = await open();
     const { encoder } = opened;
     const trace = () => traceHidden(encoder);
     for (const tokens of [undefined, 50]) {
@@ -48,7 +48,7 @@ describe.each(["t5-gated", "t5-plain"])("the encoder of %s alone, from GGUF", (n
   });
 
   test("embeddings are their means, of length 1", async () => {
-    const opened = open();
+    const opened = await open();
     const { encoder } = opened;
     const got = await run(opened, () => traceEmbedding(encoder, "mean", true), { texts });
     const begins = texts.map((_, i) => texts.slice(0, i).reduce((sum, { length }) => sum + length, 0));

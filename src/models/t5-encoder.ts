@@ -38,7 +38,6 @@ const isGated = ({ tensors }: Checkpoint): boolean => tensors.has("enc.blk.0.ffn
 
 /** The encoder of a T5 without a decoder, for embeddings; GGUF has a separate architecture for it. */
 export const t5Encoder = {
-  names: [NAME],
   tensors: (checkpoint: Checkpoint): Names => namesFor(checkpoint, { gated: isGated(checkpoint) }),
   // Gated or not, the names that matter are in either.
   modules: (canonical: string): string[] => [true, false].flatMap((gated) => modulesFor({ gated })(canonical)),

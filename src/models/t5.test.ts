@@ -53,9 +53,10 @@ test("a head's scale follows the tie, or transformers 5's key for it", () => {
   expect(configure("t5-gated", { tie_word_embeddings: true, scale_decoder_outputs: false }).logitScale).toBe(1);
 });
 
-test("a GGUF's sizes are those of its folder, its form and its tie what its tensors tell", () => {
+test("a GGUF's sizes are those of its folder, its form and its tie what its tensors tell", async () => {
   for (const name of ["t5-gated", "t5-plain"]) {
-    const { config } = openSeq2Seq(openCheckpoint(path.join(fixture(name), "model.gguf")), "unused", "f32").model;
+    const { config } = (await openSeq2Seq(openCheckpoint(path.join(fixture(name), "model.gguf")), "unused", "f32"))
+      .model;
     const { epsilon, ...rest } = configure(name);
     expect(config).toMatchObject(rest);
     expect(config.epsilon).toBeCloseTo(epsilon, 9);
@@ -70,11 +71,11 @@ describe("weights that do not fit the configuration", () => {
     [{ num_layers: 1 }, /tensor "encoder\.block\.1\..*" is unexpected/],
     [{ num_decoder_layers: 4 }, /tensor "decoder\.block\.3\..*" is missing/],
     [{ d_ff: 48 }, /DenseReluDense\.wi\.weight" .*40/],
-  ])("%j", (changes, sentence) => {
+  ])("%j", async (changes, sentence) => {
     const copy = mkdtempSync(path.join(folder, "model-"));
     cpSync(fixture("t5"), copy, { recursive: true });
     writeFileSync(path.join(copy, "config.json"), JSON.stringify({ ...configOf("t5"), ...changes }));
-    const { model, weights } = openSeq2Seq(openCheckpoint(copy), path.join(copy, "prepared"), "f32");
+    const { model, weights } = await openSeq2Seq(openCheckpoint(copy), path.join(copy, "prepared"), "f32");
     const attempt = () => prepare(weights, () => [traceSource(model), traceDecoded(model)]);
     expect(attempt).toThrow(UserError);
     expect(attempt).toThrow(sentence);

@@ -116,7 +116,6 @@ const configOf = ({ config, tensors }: Checkpoint): Seq2SeqConfig =>
 
 /** T5 (Raffel et al. 2020), T5 1.1 and Flan-T5. */
 export const t5: Seq2SeqArchitecture = {
-  names: ["t5"],
   configure: (config, has) => configureT5(config, has),
   unread: ({ tensors }) => UNUSED.filter((name) => tensors.has(name)),
   tensors: (checkpoint) => namesFor(checkpoint, configOf(checkpoint)),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../util/errors.ts";
-import type { Checkpoint, ConfigSource, StoredTensor } from "../weights/checkpoint.ts";
+import type { ConfigSource } from "../weights/checkpoint.ts";
 import { identity } from "../weights/prepared/names.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import { checkValues } from "./config.ts";
@@ -66,24 +66,6 @@ function readLabels({ source }: Fields, classes: number): readonly string[] {
   );
 }
 
-/**
- * A checkpoint whose kernels [outputs, inputs, side, side] are matrices [outputs, inputs · side · side], as the network
- * asks for them.
- */
-export function withFlatKernels(checkpoint: Checkpoint): Checkpoint {
-  const flat = ({ shape }: StoredTensor) =>
-    shape.length === 4 ? [shape[0]!, shape[1]! * shape[2]! * shape[3]!] : shape;
-  const tensors = [...checkpoint.tensors].map(([name, tensor]) => [name, { ...tensor, shape: flat(tensor) }] as const);
-  return { ...checkpoint, tensors: new Map(tensors) };
-}
-
-/** A tensor's shape as diffusers stores it: the inverse of `withFlatKernels`. */
-export function storedShape(name: string, shape: readonly number[]): readonly number[] {
-  if (shape.length !== 2 || !/(^|[._])conv(_in|_out|_shortcut|1|2)?\.weight$/.test(name)) return shape;
-  const side = name.endsWith("conv_shortcut.weight") ? 1 : 3;
-  return [shape[0]!, shape[1]! / side ** 2, side, side];
-}
-
 /** The object `scheduler` of a configuration. */
 function schedulerOf(fields: Fields): Fields {
   const { source, architecture } = fields;
@@ -99,7 +81,6 @@ const readDenoising = (scheduler: Fields): Denoising =>
 
 /** diffusers' `UNet2DModel`: an unconditional network, or one with a vector for each class. */
 export const unet2d: ImageGeneratorArchitecture = {
-  names: [NAME],
   tensors: () => identity,
   unread: () => [],
   open(weights: WeightSource): ImageGenerator {

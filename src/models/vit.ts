@@ -62,7 +62,6 @@ const UNREAD = /(^|\.)(pooler\.dense\.(weight|bias)|mask_token)$/;
 
 /** Vision Transformer (Dosovitskiy et al. 2021): an image's vector is its first token's, which a classifier may read. */
 export const vit: ImageArchitecture = {
-  names: [NAME],
   tensors(checkpoint: Checkpoint): Names {
     const config = configure(checkpoint.config);
     return withVectors(namesOf(checkpoint, vitScheme(config, ["vit.", ""])), config, config.context);

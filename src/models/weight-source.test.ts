@@ -48,26 +48,26 @@ describe.each([
     openDecoder(checkpoint, path.join(folder, file), "f32", lora === undefined ? undefined : openLora(adapterOf(lora)));
 
   /** The same model over inputs. */
-  function ofInputs() {
+  async function ofInputs() {
     const names = architecture.tensors(checkpoint);
-    const layout = layoutOf(checkpoint, architecture, prepared().decoder);
+    const layout = layoutOf(checkpoint, architecture, (await prepared()).decoder);
     const loraLayers = adapter === undefined ? undefined : new LoraLayers(openLora(adapterOf(adapter)), layout);
     const source = new InputWeights(checkpoint, names, loraLayers);
     return { source, decoder: architecture.open(source) };
   }
 
   test.each(cuts)("cut: %s, inputs compute what prepared constants do", async (cut) => {
-    const { decoder, weights } = prepared();
+    const { decoder, weights } = await prepared();
     using constants = await Stack.compile(decoder, weights, cut);
-    const other = ofInputs();
+    const other = await ofInputs();
     using source = other.source;
     using inputs = await Stack.compile(other.decoder, undefined, cut, source.views);
     expect(difference(await inputs.run(ids), await constants.run(ids))).toBeLessThan(1e-5);
     expect(difference(await inputs.run([7]), await constants.run([7]))).toBeLessThan(1e-5);
   });
 
-  test("every weight is an input; what the model computes is a constant", () => {
-    const other = ofInputs();
+  test("every weight is an input; what the model computes is a constant", async () => {
+    const other = await ofInputs();
     using source = other.source;
     const graphs = traceDense(other.decoder);
     const asked = new Set(graphs.flatMap((graph) => graph.inputs.map(({ name }) => name)));
@@ -88,9 +88,9 @@ test("what is bound to an input counts from the next run on, with the programs t
   expect((await stack.run([3])).every((v) => v === 0)).toBe(true);
 });
 
-test("a tensor that is missing has no values", () => {
+test("a tensor that is missing has no values", async () => {
   const checkpoint = openCheckpoint(fixture("llama-tiny.gguf"));
-  const { weights } = openDecoder(checkpoint, path.join(folder, "values"), "f32");
+  const { weights } = await openDecoder(checkpoint, path.join(folder, "values"), "f32");
   expect(weights.values("rope_freqs.weight")).toBeUndefined();
   expect(weights.values("output_norm.weight")).toHaveLength(llama.configure(checkpoint.config).hidden);
 });
@@ -100,7 +100,7 @@ test.each([
   { file: "modernbert", architecture: modernbert },
 ])("$file: an encoder's hidden states over inputs", async ({ file, architecture }) => {
   const checkpoint = openCheckpoint(fixture(file));
-  const { encoder, weights } = openEncoder(checkpoint, path.join(folder, file), "f32");
+  const { encoder, weights } = await openEncoder(checkpoint, path.join(folder, file), "f32");
   using source = new InputWeights(checkpoint, architecture.tensors(checkpoint));
   const other = architecture.open(source);
   const texts = { texts: [ids, ids.slice(3)] };
@@ -110,7 +110,7 @@ test.each([
 
 test("t5-gated: an encoder–decoder's logits over inputs", async () => {
   const checkpoint = openCheckpoint(fixture("t5-gated"));
-  const { model, weights } = openSeq2Seq(checkpoint, path.join(folder, "t5"), "f32");
+  const { model, weights } = await openSeq2Seq(checkpoint, path.join(folder, "t5"), "f32");
   using source = new InputWeights(checkpoint, t5.tensors(checkpoint));
   const other = t5.open(source);
   const texts = { texts: [ids], targets: [[0, 2, 3]] };

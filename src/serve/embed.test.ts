@@ -7,7 +7,7 @@ let server: Testing;
 let vllm: Vllm;
 beforeAll(async () => {
   vllm = await startVllm();
-  server = await serveModels([TINY[1]!], {}, [bigAt(vllm.url)]);
+  server = await serveModels([TINY[1]!], {}, [await bigAt(vllm.url)]);
 });
 afterAll(async () => {
   await server.stop(0);

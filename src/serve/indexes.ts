@@ -1,4 +1,5 @@
-import { openIndex, type SearchIndex } from "../index.ts";
+import { openIndex } from "../library/open-index.ts";
+import type { SearchIndex } from "../library/search-index.ts";
 import { suggest } from "../util/errors.ts";
 import { HttpError } from "./http/errors.ts";
 import type { Key } from "./keys/store.ts";

@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { Model } from "../index.ts";
+import { Model } from "../library/model.ts";
 import { remoteFromText } from "./fleet/file.ts";
 import { jsonOf, serveModels, startModels, TINY } from "./serve.testing.ts";
 

@@ -12,7 +12,7 @@ let vllm: Vllm;
 let openai: OpenAI;
 beforeAll(async () => {
   vllm = await startVllm();
-  server = await serveModels(["smollm2"], {}, [bigAt(vllm.url)]);
+  server = await serveModels(["smollm2"], {}, [await bigAt(vllm.url)]);
   openai = openaiOf(server);
 });
 afterAll(async () => {

@@ -97,7 +97,7 @@ const TO_BE_SENT = 1_000;
 export async function serve(options: ServeOptions): Promise<Serving> {
   const { catalogue, fleet, keys, memory, log, logPrompts, tracer, limits, version } = options;
   await checkBind(keys, options);
-  checkBudget(memory, catalogue.list());
+  await checkBudget(memory, catalogue.list());
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
   const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
   const indexes = options.indexes ?? new Indexes([]);

@@ -10,9 +10,9 @@ import { DecoderStack } from "./decoder-stack.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-decoder-stack-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("routers' losses weigh the positions of samples alike, and those behind them not at all", () => {
+test("routers' losses weigh the positions of samples alike, and those behind them not at all", async () => {
   const fixture = fileURLToPath(new URL("../models/fixtures/jetmoe", import.meta.url));
-  const stack = new DecoderStack(openDecoder(openCheckpoint(fixture), folder, "f32").decoder);
+  const stack = new DecoderStack((await openDecoder(openCheckpoint(fixture), folder, "f32")).decoder);
   const labels = Int32Array.from([-1, 5, 6, -1, 4, -1, -1, -1]);
   const batch = { rows: 2, tokens: 4, ids: new Int32Array(8), labels, labelled: 3, samples: 2 };
   const routed = (documents?: Int32Array) => [

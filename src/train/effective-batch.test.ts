@@ -30,7 +30,7 @@ describe("one effective batch of 64 samples", () => {
   async function stepOf(microBatches: number) {
     const training = sampleData(samples, { packing: false, rows: Math.ceil(64 / microBatches), tokens: TOKENS });
     const run = { ...options, batch: training.rows, accumulate: microBatches };
-    using opened = await TrainingRun.open(run, newSubject(run, VOCABULARY), {
+    using opened = await TrainingRun.open(run, await newSubject(run, VOCABULARY), {
       ...{ training, heldOut: undefined, hash: "" },
     });
     const { loss, norm } = await opened.step();
@@ -40,7 +40,7 @@ describe("one effective batch of 64 samples", () => {
   /** The gradient if every micro-batch counts the same, however many labels it has. */
   async function meanOfMeans(microBatches: number): Promise<Float32Array> {
     const training = sampleData(samples, { packing: false, rows: Math.ceil(64 / microBatches), tokens: TOKENS });
-    using subject = newSubject(options, VOCABULARY);
+    using subject = await newSubject(options, VOCABULARY);
     const shape = { rows: training.rows, tokens: TOKENS, packed: false };
     using passes = await Passes.create(subject.trainee, subject.store, shape, false);
     for (let i = 0; i < microBatches; i++) {
@@ -77,7 +77,7 @@ describe("samples packed into a row", () => {
 
   /** The nats of all labels. */
   async function natsOf(all: readonly Sample[], packing: boolean): Promise<number> {
-    using subject = newSubject(options, VOCABULARY);
+    using subject = await newSubject(options, VOCABULARY);
     const training = sampleData(all, { packing, rows: packing ? 1 : all.length, tokens: TOKENS });
     const shape = { rows: training.rows, tokens: TOKENS, packed: packing };
     using passes = await Passes.create(subject.trainee, subject.store, shape, false);

@@ -27,24 +27,24 @@ export function textModelOf(
 }
 
 /** True for tensors that a checkpoint has, by canonical name. */
-export function hasTensor(checkpoint: Checkpoint): (name: string) => boolean {
-  const names = encoderArchitecture(checkpoint).tensors(checkpoint);
+export async function hasTensor(checkpoint: Checkpoint): Promise<(name: string) => boolean> {
+  const names = (await encoderArchitecture(checkpoint)).tensors(checkpoint);
   return (name) => new Part(checkpoint, names, name).exists;
 }
 
 /** A checkpoint's encoder, for its configuration. */
-export const encoderOf = (checkpoint: Checkpoint): Encoder =>
-  encoderArchitecture(checkpoint).open(new TracedWeights(checkpoint.config, hasTensor(checkpoint)));
+export const encoderOf = async (checkpoint: Checkpoint): Promise<Encoder> =>
+  (await encoderArchitecture(checkpoint)).open(new TracedWeights(checkpoint.config, await hasTensor(checkpoint)));
 
 /** The labels of a classifier; none if the checkpoint has no classifier. @throws UserError if it is of another kind */
-export function labelsOf(checkpoint: Checkpoint): readonly string[] {
-  const { classifier, labels } = encoderOf(checkpoint).config;
-  const classifies = hasTensor(checkpoint)(`${classifier.output}.weight`);
+export async function labelsOf(checkpoint: Checkpoint): Promise<readonly string[]> {
+  const { classifier, labels } = (await encoderOf(checkpoint)).config;
+  const classifies = (await hasTensor(checkpoint))(`${classifier.output}.weight`);
   return classifies ? readClassifier(checkpoint.config, labels).labels : [];
 }
 
 /** Tokens of a model that can be trained. @throws UserError if its architecture cannot */
-export const vocabularyOf = (checkpoint: Checkpoint): number =>
+export const vocabularyOf = async (checkpoint: Checkpoint): Promise<number> =>
   isOfKind("encoder", checkpoint)
-    ? encoderOf(checkpoint).config.vocabulary
-    : decoderArchitecture(checkpoint).configure(checkpoint.config).vocabulary;
+    ? (await encoderOf(checkpoint)).config.vocabulary
+    : (await decoderArchitecture(checkpoint)).configure(checkpoint.config).vocabulary;

@@ -17,7 +17,10 @@ export function sentenceSettingsOf({ config }: Checkpoint): SentenceSettings {
  * The reading of a model that is an encoder; undefined for decoders. Texts are read as the trained model is served.
  * @throws UserError if the options' head is none of the model's
  */
-export function readingOf({ head, packing }: TrainOptions, base: Base | undefined): TextReading | undefined {
+export async function readingOf(
+  { head, packing }: TrainOptions,
+  base: Base | undefined,
+): Promise<TextReading | undefined> {
   if (!base || !isOfKind("encoder", base.checkpoint)) {
     if (head === undefined || head === "lm") return undefined;
     throw new UserError(`head: ${head} is for an encoder, such as minilm; expected lm, or such a model`, 2);
@@ -26,10 +29,10 @@ export function readingOf({ head, packing }: TrainOptions, base: Base | undefine
   if (head === "lm") throw new UserError(`head: ${name} is an encoder, expected classes or embedding, got lm`, 2);
   if (packing) throw new UserError("packing: an encoder runs without padding as it is; expected false", 2);
   const settings = sentenceSettingsOf(checkpoint);
-  const { context } = encoderOf(checkpoint).config;
+  const { context } = (await encoderOf(checkpoint)).config;
   return {
     head,
-    labels: labelsOf(checkpoint),
+    labels: await labelsOf(checkpoint),
     read(text, kind, tokens) {
       const [own, most] =
         kind === "embedding" ? [asServed(text, settings), settings.limit ?? context] : [text, context];

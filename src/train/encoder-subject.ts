@@ -21,12 +21,16 @@ import { TracedWeights } from "./traced-weights.ts";
 import type { HuggingFaceCheckpoint } from "./wider-checkpoint.ts";
 
 /** An encoder with a head over whole texts. What the base lacks of a classifier is random. @throws UserError */
-export function encoderSubject(options: TrainOptions, base: Checkpoint, head: TextHeadSettings): Subject {
+export async function encoderSubject(
+  options: TrainOptions,
+  base: Checkpoint,
+  head: TextHeadSettings,
+): Promise<Subject> {
   checkTrainable(base);
   const checkpoint = head.kind === "classes" ? withClasses(base, head.labels) : base;
-  const architecture = encoderArchitecture(base);
-  const has = hasTensor(base);
-  const isNew = head.kind === "classes" ? newTensors(base, head.labels) : () => false;
+  const architecture = await encoderArchitecture(base);
+  const has = await hasTensor(base);
+  const isNew = head.kind === "classes" ? await newTensors(base, head.labels) : () => false;
   const weights = new TracedWeights(checkpoint.config, (name) => isNew(name) || has(name));
   const model = textModelOf(architecture.open(weights), head.kind, sentenceSettingsOf(base).pooling);
   const names = architecture.tensors(base);
@@ -64,10 +68,10 @@ const classifiers: Readonly<Record<string, string>> = {
 };
 
 /** The tensors of a classifier that a checkpoint lacks; of one for other labels, the output is new. */
-function newTensors(base: HuggingFaceCheckpoint, labels: readonly string[]): (name: string) => boolean {
-  const has = hasTensor(base);
-  const same = labelsOf(base).join("\n") === labels.join("\n");
-  const { classifier, shifted } = encoderOf(base).config;
+async function newTensors(base: HuggingFaceCheckpoint, labels: readonly string[]): Promise<(name: string) => boolean> {
+  const has = await hasTensor(base);
+  const same = (await labelsOf(base)).join("\n") === labels.join("\n");
+  const { classifier, shifted } = (await encoderOf(base)).config;
   const biased = classifier.norm === undefined || base.config.config["classifier_bias"] === true;
   const norm = classifier.norm === undefined ? [] : ["cls.norm.weight", ...(shifted ? ["cls.norm.bias"] : [])];
   const wanted = ["cls.weight", ...(biased ? ["cls.bias"] : []), ...norm];
@@ -75,10 +79,10 @@ function newTensors(base: HuggingFaceCheckpoint, labels: readonly string[]): (na
 }
 
 /** Writes a classifier under the names that its class in transformers has; other heads of the base are left out. */
-const writeClassifier = (folder: string, base: HuggingFaceCheckpoint, store: ParameterStore): Promise<void> =>
+const writeClassifier = async (folder: string, base: HuggingFaceCheckpoint, store: ParameterStore): Promise<void> =>
   writeModel(folder, {
     ...written(base, store),
-    names: encoderArchitecture(base).tensors({ ...base, tensors: new Map() }),
+    names: (await encoderArchitecture(base)).tensors({ ...base, tensors: new Map() }),
     copied: () => false,
   });
 
@@ -93,7 +97,7 @@ async function writeEmbedder(folder: string, base: HuggingFaceCheckpoint, store:
   } catch (error) {
     throw writeError(error, folder);
   }
-  const names = encoderArchitecture(base).tensors(base);
+  const names = (await encoderArchitecture(base)).tensors(base);
   const output = ["weight", "bias"].map((of) => new Part(base, names, `cls.output.${of}`).name);
   await writeModel(folder, { ...written(base, store), names, copied: (name) => !output.includes(name) });
 }

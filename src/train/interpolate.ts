@@ -32,7 +32,7 @@ export async function interpolateModels({ base, tuned }: Pair, weight: number, o
   for (const tensor of base.tensors.values()) sameIn(tuned, tensor);
   for (const { name } of tuned.tensors.values())
     if (!base.tensors.has(name)) throw new UserError(`${base.path}: expected a tensor ${name} as in ${tuned.path}`);
-  const names = decoderArchitecture(base).tensors(base);
+  const names = (await decoderArchitecture(base)).tensors(base);
   await writeModel(out, { config: config.config, names, tensors: new Map(), base: { ...base, floats: between } });
 }
 

@@ -24,13 +24,13 @@ import { rowsOfTokens } from "./wider-checkpoint.ts";
  * quantised.
  * @throws UserError
  */
-export function loraSubject(
+export async function loraSubject(
   lora: LoraOptions,
   { name, hub = name, checkpoint, prepared, extended }: Base,
   { quant, seed, freezeMask, save }: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save">,
-): Subject {
-  const architecture = decoderArchitecture(checkpoint);
-  const { weights: frozen, decoder: plain } = openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
+): Promise<Subject> {
+  const architecture = await decoderArchitecture(checkpoint);
+  const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
   const weights = new LoraWeights(frozen, lora, extended?.ids, architecture.modules);
   const saving = savingMasks(save, plain);
   const trainee: Trainee = { ...languageModelOf(architecture.open(weights), saving), weights, trained: () => true };

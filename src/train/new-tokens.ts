@@ -63,7 +63,7 @@ export async function withTokens(base: Base, tokens: NewTokens, folder: string):
   const missing = missingIn(base.tokenizer, tokens.names);
   if (missing.length === 0) return base;
   const tokenizer = await writeTokenizer(tokenizerFilesOf(base.checkpoint), tokens, folder);
-  const { vocabulary } = decoderArchitecture(base.checkpoint).configure(base.checkpoint.config);
+  const { vocabulary } = (await decoderArchitecture(base.checkpoint)).configure(base.checkpoint.config);
   const ids = missing.map((name) => tokenizer.specialId(name)!).sort((a, b) => a - b);
   return { ...base, tokenizer, extended: { folder, ids, rows: Math.max(0, tokenizer.vocabSize - vocabulary) } };
 }

@@ -47,8 +47,8 @@ export async function openRun(
   const { base, tokenizer } = await openTokens(given, chosen, out, openBase, resumes);
   const options = base ? given : withImageToken(given, tokenizer);
   const readSeen = await openSeen(options, base?.checkpoint, out, tokenizer);
-  const data = dataOf(options, chosen, base, tokenizer, readSeen);
-  const plain = subjectOf(options, base, tokenizer, data);
+  const data = await dataOf(options, chosen, base, tokenizer, readSeen);
+  const plain = await subjectOf(options, base, tokenizer, data);
   try {
     const subject = withHeads(chosen, plain, options);
     checkRun(options, subject, data);
@@ -103,16 +103,16 @@ function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
 }
 
 /** The data as the run's method reads and changes them. */
-function dataOf(
+async function dataOf(
   options: TrainOptions,
   chosen: ChosenMethod | undefined,
   base: Base | undefined,
   tokenizer: Tokenizer,
   readSeen: SeenReader | undefined,
-): RunData {
+): Promise<RunData> {
   const { data: files, batch: rows, seed } = options;
-  const reading = readingOf(options, base);
-  const host = { options, tokenizer, denoiser: denoiserOf(options, base) };
+  const reading = await readingOf(options, base);
+  const host = { options, tokenizer, denoiser: await denoiserOf(options, base) };
   const readers = {
     readList: chosen?.method.readList?.(chosen.options, tokenizer),
     arrange: chosen?.method.arrange?.(chosen.options, host),
@@ -125,11 +125,18 @@ function dataOf(
   return { ...data, ...own };
 }
 
-function subjectOf(options: TrainOptions, base: Base | undefined, tokenizer: Tokenizer, { head }: RunData): Subject {
+async function subjectOf(
+  options: TrainOptions,
+  base: Base | undefined,
+  tokenizer: Tokenizer,
+  { head }: RunData,
+): Promise<Subject> {
   if (!base) return newSubject(options, tokenizer.vocabSize);
   if (head && options.lora) throw new UserError(`lora: ${base.name} is an encoder, which is trained whole`, 2);
   if (head) return encoderSubject(options, base.checkpoint, head);
-  return options.lora ? loraSubject(options.lora, base, options) : oldSubject(options, base.checkpoint, base.extended);
+  return options.lora
+    ? await loraSubject(options.lora, base, options)
+    : await oldSubject(options, base.checkpoint, base.extended);
 }
 
 /** A subject with the heads and losses of the run's method. @throws UserError */

@@ -29,7 +29,7 @@ function optionsOf(precision: PrecisionPolicy, lr = 1e-3) {
 async function stepOf(precision: PrecisionPolicy) {
   const options = optionsOf(precision);
   const training = sampleData(samples, { packing: false, rows: 4, tokens: TOKENS });
-  using run = await TrainingRun.open(options, newSubject(options, VOCABULARY), {
+  using run = await TrainingRun.open(options, await newSubject(options, VOCABULARY), {
     ...{ training, heldOut: undefined, hash: "" },
   });
   const { loss, norm } = await run.step();
@@ -62,8 +62,8 @@ describe("a step in a simulated precision", () => {
   });
 });
 
-test("a state space that leaves its bound is told", () => {
-  using subject = newSubject(optionsOf("fp32"), VOCABULARY);
+test("a state space that leaves its bound is told", async () => {
+  using subject = await newSubject(optionsOf("fp32"), VOCABULARY);
   const { store } = subject;
   const [rates, biases] = ["ssm_a_log", "ssm_dt.bias"].map((part) => store.valuesOf(store.parameter(`blk.0.${part}`)));
   expect(stabilityWarning(store, "fp32")).toBeUndefined();

@@ -18,7 +18,7 @@ test("fifty losses on tiny Shakespeare are PyTorch's, and the gradients' norms",
     ...{ data: "text.txt", steps: 50, optimizer: { lr: 3e-3 }, schedule: { name: "cosine", warmup: 5, minimum: 0.1 } },
   });
   const data = { training: textData(ids, { rows: 4, tokens: 32 }), heldOut: undefined, hash: "" };
-  using run = await TrainingRun.open(options, oldSubject(options, openCheckpoint(folder)), data);
+  using run = await TrainingRun.open(options, await oldSubject(options, openCheckpoint(folder)), data);
   const far: string[] = [];
   for (let step = 0; step < 50; step++) {
     const { loss, norm } = await run.step();

@@ -154,11 +154,11 @@ function valuesOf(data: ConstantData, dtype: DType): Float64Array {
     : Float64Array.from(new Float32Array(buffer));
 }
 
-test("gradients equal central differences, in float64", () => {
+test("gradients equal central differences, in float64", async () => {
   const small = { ...architecture, hidden_size: 32, num_attention_heads: 2, num_key_value_heads: 1 };
   const checkpoint = bare({ ...small, intermediate_size: 10, vocab_size: 5 });
   const weights = new TracedWeights(checkpoint.config, () => false);
-  const decoder = decoderArchitecture(checkpoint).open(weights);
+  const decoder = (await decoderArchitecture(checkpoint)).open(weights);
   const stack = new DecoderStack(decoder, savingMasks(CUTS, decoder));
   const [rows, tokens] = [2, 7];
   const span: VisualSpan = { first: 1, grid: [2, 2] };

@@ -7,8 +7,8 @@ const options = trainOptions.parse({
   data: "none.txt",
 });
 
-test("a pattern selects the parameters that are trained", () => {
-  using subject = newSubject({ ...options, train: ["blk.1.ffn_*"] }, 5);
+test("a pattern selects the parameters that are trained", async () => {
+  using subject = await newSubject({ ...options, train: ["blk.1.ffn_*"] }, 5);
   const trained = subject.store.parameters.filter((parameter) => parameter.trained).map(({ name }) => name);
   expect(trained.toSorted()).toEqual(
     ["norm", "up", "down"].flatMap((part) => [`blk.1.ffn_${part}.bias`, `blk.1.ffn_${part}.weight`]).toSorted(),
@@ -17,23 +17,23 @@ test("a pattern selects the parameters that are trained", () => {
 
 test.each(["blk.1.fnn_up.weight", "blk.1.ffn_up", "*1.ffnup*"])(
   "%s matches nothing: the nearest names are told",
-  (pattern) => {
-    expect(() => newSubject({ ...options, train: [pattern] }, 5)).toThrow(
+  async (pattern) => {
+    await expect(() => newSubject({ ...options, train: [pattern] }, 5)).rejects.toThrow(
       /^train: no parameter is named .*; near it are .*"blk\.1\.ffn_up\.weight"/,
     );
   },
 );
 
-test("matrices of a new model have the deviation that its configuration says", () => {
-  const deviationOf = (initial: object) => {
+test("matrices of a new model have the deviation that its configuration says", async () => {
+  const deviationOf = async (initial: object) => {
     const architecture = { ...options.architecture, ...initial };
-    using subject = newSubject({ ...options, architecture }, 5);
+    using subject = await newSubject({ ...options, architecture }, 5);
     const values = subject.store.valuesOf(subject.store.parameter("blk.0.ffn_up.weight"));
     return Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
   };
-  expect(deviationOf({})).toBeCloseTo(0.02, 2);
-  expect(deviationOf({ initializer_range: 0.1 })).toBeCloseTo(0.1, 2);
-  expect(() => deviationOf({ initializer_range: -1 })).toThrow(
+  expect(await deviationOf({})).toBeCloseTo(0.02, 2);
+  expect(await deviationOf({ initializer_range: 0.1 })).toBeCloseTo(0.1, 2);
+  await expect(() => deviationOf({ initializer_range: -1 })).rejects.toThrow(
     "architecture: initializer_range is -1, expected a number above 0",
   );
 });

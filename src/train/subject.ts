@@ -20,7 +20,7 @@ import { writeTokenizer } from "./new-tokens.ts";
 import { openTrainee } from "./open-trainee.ts";
 import type { TrainOptions } from "./options.ts";
 import type { Joined, ParameterStore } from "./parameters.ts";
-import { hasNewTensor, modelOf } from "./vision/vision-model.ts";
+import { modelOf, newVisionTensors } from "./vision/vision-model.ts";
 import { type HuggingFaceCheckpoint, isHuggingFace, widerCheckpoint } from "./wider-checkpoint.ts";
 
 /** The opened model that a run starts from. */
@@ -101,10 +101,10 @@ const textsIn = (file: string): string[] =>
   isJsonLines(file) ? readRecords(file, readText(file)).flatMap(({ record }) => textsOf(record)) : [readText(file)];
 
 /** Present if the run's model fills in masked tokens. @throws UserError */
-export function denoiserOf(options: TrainOptions, base: Base | undefined): DenoiserConfig | undefined {
+export async function denoiserOf(options: TrainOptions, base: Base | undefined): Promise<DenoiserConfig | undefined> {
   const checkpoint = base?.checkpoint ?? bare(configOf(options, 1));
   if (!isOfKind("diffusion language model", checkpoint)) return undefined;
-  return decoderArchitecture(checkpoint).configure(checkpoint.config).denoiser;
+  return (await decoderArchitecture(checkpoint)).configure(checkpoint.config).denoiser;
 }
 
 /** A new model's configuration. @throws UserError if it names no architecture */
@@ -137,12 +137,13 @@ export const bare = (config: JsonObject & { readonly model_type: string }): Chec
 });
 
 /** A model with random weights, as `architecture` says; `vocabulary` is its tokenizer's. @throws UserError */
-export function newSubject(options: TrainOptions, vocabulary: number): Subject {
+export async function newSubject(options: TrainOptions, vocabulary: number): Promise<Subject> {
   const config = configOf(options, vocabulary);
   const hasHead = config["tie_word_embeddings"] === false;
   const checkpoint = bare(config);
-  const has = (name: string) => (name === "output.weight" && hasHead) || hasNewTensor(checkpoint, name);
-  const subject = opened(checkpoint, options, has);
+  const ofImages = await newVisionTensors(checkpoint);
+  const has = (name: string) => (name === "output.weight" && hasHead) || ofImages(name);
+  const subject = await opened(checkpoint, options, has);
   const { layers } = subject.trainee.stack;
   fillRandomly(subject.store, layers, options.seed, undefined, deviationOf(config));
   fillMixers(subject.store, layers, options.seed);
@@ -154,12 +155,12 @@ function none(): never {
 }
 
 /** A checkpoint's model, its weights in float32, with rows for new tokens. @throws UserError */
-export function oldSubject(options: TrainOptions, checkpoint: Checkpoint, extended?: Extended): Subject {
+export async function oldSubject(options: TrainOptions, checkpoint: Checkpoint, extended?: Extended): Promise<Subject> {
   checkTrainable(checkpoint);
-  const names = decoderArchitecture(checkpoint).tensors(checkpoint);
+  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const base = extended ? widerCheckpoint(checkpoint, names, extended, options.seed) : checkpoint;
   const part = (name: string, shape?: readonly number[]) => new Part(base, names, name, shape);
-  const subject = opened(base, options, (name) => part(name).exists);
+  const subject = await opened(base, options, (name) => part(name).exists);
   for (const parameter of subject.store.parameters)
     subject.store.valuesOf(parameter).set(part(parameter.name, parameter.shape).floats());
   return { ...subject, write: writer(subject.store, base.config.config, names, base) };
@@ -174,10 +175,10 @@ export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is Hu
   );
 }
 
-function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
-  const names = decoderArchitecture(checkpoint).tensors(checkpoint);
+async function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
+  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, checkpoint, names));
-  return { ...openTrainee(modelOf(checkpoint, has, options.save), options.train, frozen), names };
+  return { ...openTrainee(await modelOf(checkpoint, has, options.save), options.train, frozen), names };
 }
 
 const writer =

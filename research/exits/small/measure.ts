@@ -41,7 +41,7 @@ const RELAXED = [1, 3, 5, 10];
 const told = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 using model = await load(folder);
 const { language } = model;
-const frozen = openFrozen(language!.source.path, "auto");
+const frozen = await openFrozen(language!.source.path, "auto");
 const depth = language!.decoder.config.layers;
 
 /** Texts with what the model's head chooses after each layer. */

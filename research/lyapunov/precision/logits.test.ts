@@ -15,7 +15,7 @@ const ids = Array.from({ length: 24 }, (_, i) => 3 + ((i * i + 5 * i) % 67));
 
 test.each(["mamba2", "gpt2"])("%s diverges little in mixed precision, and not from itself", async (name) => {
   const fixture = fileURLToPath(new URL(`../../../src/models/fixtures/${name}`, import.meta.url));
-  const model = openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");
+  const model = await openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");
   const { vocabulary } = model.decoder.config;
   const logits = (precision: PrecisionPolicy) => withRuns(model, precision, async (run) => (await run(ids)).logits);
   const plain = await logits("fp32");

@@ -48,7 +48,7 @@ export async function measurePrecision(
   text: string,
   options: PrecisionOptions,
 ): Promise<PrecisionReport> {
-  const { model, architecture, encode } = opened(source);
+  const { model, architecture, encode } = await opened(source);
   const { context, vocabulary } = model.decoder.config;
   const tokens = Math.min(options.tokens, context);
   const windows = windowsOf(encode(text), tokens, options.windows);
@@ -65,7 +65,7 @@ export async function measurePrecision(
   for (const precision of precisionPolicies.slice(1))
     arms.push(compared(precision, await runsOf(model, precision, windows)));
   for (const other of others) {
-    const { model: second } = opened(other);
+    const { model: second } = await opened(other);
     if (second.decoder.config.vocabulary !== vocabulary)
       throw new UserError(
         `${other.name}: its vocabulary is not ${source.name}'s; expected a model over the same tokens`,
@@ -75,9 +75,9 @@ export async function measurePrecision(
   return { ...{ model: source.name, architecture, tokens, windows: windows.length, arms }, note: SIMULATED };
 }
 
-function opened({ path }: ResolvedModel) {
+async function opened({ path }: ResolvedModel) {
   const checkpoint = openCheckpoint(path);
-  const model = openDecoder(checkpoint, preparedFolder(path), "f32");
+  const model = await openDecoder(checkpoint, preparedFolder(path), "f32");
   const tokenizer = tokenizerOf(checkpoint, model.decoder.config.vocabulary);
   return { model, architecture: checkpoint.architecture, encode: (text: string) => tokenizer.encode(text) };
 }

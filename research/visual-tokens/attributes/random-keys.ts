@@ -52,8 +52,8 @@ export async function tuneRandom(
 ): Promise<void> {
   const options = trainOptions.parse(input);
   const checkpoint = openCheckpoint(input.model);
-  const plain = oldSubject(options, checkpoint);
-  const decoder = decoderArchitecture(checkpoint).open(plain.trainee.weights);
+  const plain = await oldSubject(options, checkpoint);
+  const decoder = (await decoderArchitecture(checkpoint)).open(plain.trainee.weights);
   const stack = new DecoderStack(decoder, masksOf(decoder.config.layers, radius));
   const subject = { ...plain, trainee: { ...plain.trainee, stack }, whole: { ...plain.whole, stack } };
   const { tokens, batch: rows, validation, labels, seed } = options;

@@ -109,7 +109,11 @@ async function writeModel(folder: string, { hidden, ffn, layers, heads }: (typeo
 async function measure(shape: Shape, folder: string): Promise<Timed[]> {
   const { hidden, grid, rounds } = shapes[shape];
   mkdirSync(folder);
-  const { decoder, weights } = openDecoder(openCheckpoint(await writeModel(folder, shapes[shape])), folder, "f32");
+  const { decoder, weights } = await openDecoder(
+    openCheckpoint(await writeModel(folder, shapes[shape])),
+    folder,
+    "f32",
+  );
   using engine = await Engine.create(decoder, weights);
   const modelSha256 = "0".repeat(64);
   for (const [file, kept] of Object.entries(keptHeads(shape))) {

@@ -1,5 +1,5 @@
 import { StopStrings, type Tokenizer, TokenStream } from "../../weights/tokenizer/index.ts";
-import { Constraint, type Hold, Triggered } from "../grammar/index.ts";
+import type { Hold } from "../grammar/index.ts";
 import { Sampler } from "../sampling/sampler.ts";
 import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
 import { Guesses } from "./guesses.ts";
@@ -40,7 +40,7 @@ export class Draft {
     before: readonly number[],
     private readonly most: number,
   ) {
-    this.#constraint = holdOf(options, tokenizer);
+    this.#constraint = options.grammar?.hold(tokenizer, options.trigger);
     this.#sampler = new Sampler(options, before, this.#constraint);
     this.#stream = new TokenStream(tokenizer, options.continues !== true);
     this.#stops = new StopStrings(options.stop);
@@ -117,10 +117,4 @@ export class Draft {
     if (loops) return "repetition";
     return last || this.completion >= this.most ? "length" : undefined;
   }
-}
-
-function holdOf({ grammar, trigger }: GenerateOptions, tokenizer: Tokenizer): Hold | undefined {
-  if (!grammar) return undefined;
-  const compiled = grammar.compile();
-  return trigger ? new Triggered(compiled, trigger, tokenizer) : new Constraint(compiled);
 }

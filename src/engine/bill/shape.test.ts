@@ -17,7 +17,7 @@ const configOf = (name: string): JsonObject => JSON.parse(readFileSync(`${folder
 /** The engine's bill for a prompt, some of it cached, and an answer. */
 async function metered(name: string, { prompt, cached, completion }: Omit<Generated, "answers">) {
   const file = folder(`models/fixtures/${name}`);
-  const { decoder, weights } = openDecoder(openCheckpoint(file), preparedFolder(file));
+  const { decoder, weights } = await openDecoder(openCheckpoint(file), preparedFolder(file));
   using programs = await DecoderPrograms.compile(decoder, weights);
   const meter = new Meter(programs);
   for (let past = cached, tokens = 0; past < prompt; past += tokens) {
@@ -34,7 +34,7 @@ async function metered(name: string, { prompt, cached, completion }: Omit<Genera
 
 describe("a shape alone costs what the engine bills with the weights", () => {
   test.each(["llama-yarn", "qwen2-window", "gpt2", "gemma3", "phi3"])("%s: prompt, cache and steps", async (name) => {
-    const shape = shapeOf(configOf(`models/fixtures/${name}`), "config.json");
+    const shape = await shapeOf(configOf(`models/fixtures/${name}`), "config.json");
     for (const lengths of [
       { prompt: 20, cached: 0, completion: 12 },
       { prompt: 300, cached: 7, completion: 90 },
@@ -50,23 +50,26 @@ describe("a shape alone costs what the engine bills with the weights", () => {
   test("an encoder's texts", async () => {
     using model = await load(folder("engine/fixtures/sentences"));
     const { receipt } = await model.embed(["A man is eating food.", "A man is eating food."]);
-    const { flops } = shapeOf(configOf("engine/fixtures/sentences"), "config.json").read(2, receipt.tokens.prompt);
+    const { flops } = (await shapeOf(configOf("engine/fixtures/sentences"), "config.json")).read(
+      2,
+      receipt.tokens.prompt,
+    );
     expect(Math.abs(flops / receipt.flops.dense - 1)).toBeLessThan(1e-9);
   });
 });
 
-test("several answers share their prompt", () => {
-  const shape = shapeOf(configOf("models/fixtures/llama-yarn"), "config.json");
+test("several answers share their prompt", async () => {
+  const shape = await shapeOf(configOf("models/fixtures/llama-yarn"), "config.json");
   const one = shape.generated({ prompt: 30, cached: 0, completion: 9, answers: 1 });
   const prompt = shape.generated({ prompt: 30, cached: 30, completion: 9, answers: 1 });
   const three = shape.generated({ prompt: 30, cached: 0, completion: 27, answers: 3 });
   expect(three.flops).toBeCloseTo(one.flops + 2 * prompt.flops, 0);
 });
 
-test("what has no shape is told", () => {
-  expect(() => shapeOf({}, "a.json")).toThrow('a.json: "model_type" is missing, expected a name');
-  expect(() => shapeOf({ model_type: "lama" }, "a.json")).toThrow('did you mean "llama"?');
-  const encoder = shapeOf(configOf("engine/fixtures/sentences"), "b.json");
+test("what has no shape is told", async () => {
+  await expect(() => shapeOf({}, "a.json")).rejects.toThrow('a.json: "model_type" is missing, expected a name');
+  await expect(() => shapeOf({ model_type: "lama" }, "a.json")).rejects.toThrow('did you mean "llama"?');
+  const encoder = await shapeOf(configOf("engine/fixtures/sentences"), "b.json");
   expect(() => encoder.generated({ prompt: 1, cached: 0, completion: 1, answers: 1 })).toThrow(
     "b.json is an encoder's",
   );

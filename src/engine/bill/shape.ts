@@ -7,21 +7,24 @@ import type { Shape } from "../kinds/shape.ts";
 export type { Generated, Shape } from "../kinds/shape.ts";
 
 /** The shape in a `config.json`; `path` names it in errors. @throws UserError if the architecture is not supported */
-export function shapeOf(config: JsonObject, path: string): Shape {
+export async function shapeOf(config: JsonObject, path: string): Promise<Shape> {
   const architecture = config["model_type"];
   if (typeof architecture !== "string")
     throw new UserError(`${path}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
   const checkpoint = withoutWeights(config, path, architecture);
   const kind = kindOf(checkpoint);
-  if (kind.shape) return kind.shape(checkpoint);
-  const told = kinds.filter(({ shape }) => shape).map(({ name }) => name);
-  throw new UserError(`${path} is of the kind "${kind.name}", expected the configuration of a ${told.join(" or ")}`);
+  const { shape } = await kind.load();
+  if (shape) return shape(checkpoint);
+  const all = await Promise.all(kinds.map(async ({ name, load }) => ((await load()).shape ? [name] : [])));
+  throw new UserError(
+    `${path} is of the kind "${kind.name}", expected the configuration of a ${all.flat().join(" or ")}`,
+  );
 }
 
 /** The shape of a model's file, without loading it; undefined if its kind has no shape. */
-export function shapeOfFile(path: string): Shape | undefined {
+export async function shapeOfFile(path: string): Promise<Shape | undefined> {
   const checkpoint = openCheckpoint(path);
-  return kindOf(checkpoint).shape?.(checkpoint);
+  return (await kindOf(checkpoint).load()).shape?.(checkpoint);
 }
 
 /** The kind of a model's file, which is not loaded. */

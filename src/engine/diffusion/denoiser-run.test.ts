@@ -25,7 +25,7 @@ describe.each(names)("%s", async (name) => {
     (text: string) => new Float32Array(new Uint8Array(Bytes.from(text, "base64")).buffer),
   ) as [Float32Array, Float32Array];
   const ids = Int32Array.from(reference.tokens as number[]);
-  const { decoder, weights } = openDecoder(openCheckpoint(folder), path.join(prepared, name), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(folder), path.join(prepared, name), "f32");
   const programs = await DenoiserPrograms.compile(decoder, weights);
   afterAll(() => programs[Symbol.dispose]());
   const { vocabulary, denoiser } = decoder.config;

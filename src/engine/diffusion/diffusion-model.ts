@@ -47,12 +47,9 @@ export class DiffusionModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported, or its vocabulary has no mask token */
-  static async load(
-    source: ResolvedModel,
-    quant: Quant = "auto",
-    { checkpoint, own, records }: Adapted = openAdapted(source.path, {}),
-  ): Promise<DiffusionModel> {
-    const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path), quant, own);
+  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: Adapted): Promise<DiffusionModel> {
+    const { checkpoint, own, records } = adapted ?? (await openAdapted(source.path, {}));
+    const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path), quant, own);
     const { vocabulary, denoiser } = decoder.config;
     const sampling = samplingOf(checkpoint.config, source.sha256);
     const [programs, tokenizer] = await beside(DenoiserPrograms.compile(decoder, weights), () =>

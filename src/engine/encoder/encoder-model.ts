@@ -65,11 +65,12 @@ export class EncoderModel implements Loaded {
   static async load(
     source: ResolvedModel,
     quant: Quant = "auto",
-    { checkpoint, own }: Adapted = openAdapted(source.path, {}),
+    adapted?: Adapted,
     layers?: number,
   ): Promise<EncoderModel> {
+    const { checkpoint, own } = adapted ?? (await openAdapted(source.path, {}));
     const folder = preparedFolder(source.path);
-    const opened = openedEncoder(checkpoint, folder, quant, own, layers);
+    const opened = await openedEncoder(checkpoint, folder, quant, own, layers);
     const { encoder, weights, settings, classifier, trace } = opened;
     const { config } = encoder;
     const compiling = RowPrograms.compile(prepare(weights, trace).at(-1)!);

@@ -26,14 +26,14 @@ export interface OpenedEncoder {
  * Opens an encoder; `layers`: uses only its first layers.
  * @throws UserError if its files need something unsupported, or it cannot embed with that many layers
  */
-export function openedEncoder(
+export async function openedEncoder(
   checkpoint: Checkpoint,
   folder: string,
   quant: Quant,
   adapter?: Lora,
   layers?: number,
-): OpenedEncoder {
-  const { encoder, weights } = openEncoder(checkpoint, folder, exact(quant, checkpoint), adapter);
+): Promise<OpenedEncoder> {
+  const { encoder, weights } = await openEncoder(checkpoint, folder, exact(quant, checkpoint), adapter);
   const { classifier: head, labels } = encoder.config;
   const classifies = weights.has(`${head.output}.weight`);
   // Adapters for all linear modules have one for BERT's pooler, too.

@@ -36,14 +36,14 @@ export interface Adapted {
  * result; others are kept apart.
  * @throws UserError if a folder holds no supported adapter, or both kinds are asked for
  */
-export function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Adapted {
+export async function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Promise<Adapted> {
   const folders = Object.entries(adapters);
   if (adapter !== undefined && folders.length > 0)
     throw new UserError(`adapter is for every request and adapters are for some, expected one of the two`, 2);
   const base = openCheckpoint(model);
   const named = new Map(folders.map(([name, folder]) => [name, withoutTokens(name, openLora(folder))]));
   if (adapter === undefined) return { checkpoint: base, named, records: new Map([...named].flatMap(recordOf)) };
-  const head = headModules(base);
+  const head = await headModules(base);
   const lora = openLora(adapter, head?.all);
   const whole = head ? withHead(base, lora, head) : base;
   const tokenizer = existsSync(path.join(adapter, "tokenizer.json")) ? adapter : undefined;

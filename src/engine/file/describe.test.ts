@@ -26,13 +26,13 @@ vi.stubEnv("MODICUM_HOME", home);
 afterAll(() => rmSync(home, { recursive: true }));
 
 const fixtureOf = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
-function describe(name: string, quant?: Quant) {
+async function describe(name: string, quant?: Quant) {
   const file = path.isAbsolute(name) ? name : fixtureOf(name);
   return describeModel({ name: "tiny", path: file, bytes: 0, source: "file" }, quant);
 }
 
-test("a decoder", () => {
-  const told = describe("llama-tiny.gguf", "f32");
+test("a decoder", async () => {
+  const told = await describe("llama-tiny.gguf", "f32");
   expect(told).toMatchObject({
     kind: "decoder",
     architecture: "llama",
@@ -48,20 +48,20 @@ test("a decoder", () => {
 });
 
 test("savings that a run would refuse are told with what is in their way", async () => {
-  const told = describe("gemma3", "f32");
+  const told = await describe("gemma3", "f32");
   const why = "attention that differs between layers";
   expect(told).toMatchObject({ unsupported: { xattention: why } });
-  const { decoder, weights } = openDecoder(openCheckpoint(fixtureOf("gemma3")), path.join(home, "gemma3"), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(fixtureOf("gemma3")), path.join(home, "gemma3"), "f32");
   const recipes = new Recipes({ decoder, hash: async () => "" }, async () => {});
   await expect(recipes.use(parseRecipe(["xattention"]))).rejects.toThrow(
     `xattention does not serve this model: it has ${why}`,
   );
   weights.abandon();
-  expect(describe("llama-tiny.gguf").unsupported).toEqual({});
+  expect((await describe("llama-tiny.gguf")).unsupported).toEqual({});
 });
 
-test("a recurrent decoder: the same memory and FLOPs at any length, and no seam at an attention that it has not", () => {
-  const told = describe("mamba/model.gguf", "f32");
+test("a recurrent decoder: the same memory and FLOPs at any length, and no seam at an attention that it has not", async () => {
+  const told = await describe("mamba/model.gguf", "f32");
   expect(told).toMatchObject({
     kind: "decoder",
     architecture: "mamba",
@@ -77,64 +77,67 @@ test("a recurrent decoder: the same memory and FLOPs at any length, and no seam 
   expect(told.unsupported).toEqual({ feather: why, "int8-prefill": steps, lookup: states, prune: why });
 });
 
-test("a recurrent decoder's stability at rest, of a GGUF and of Hugging Face's files; none of a model that attends", () => {
-  const { lambdaMax, memory } = describe("mamba/model.gguf", "f32").stability!;
+test("a recurrent decoder's stability at rest, of a GGUF and of Hugging Face's files; none of a model that attends", async () => {
+  const { lambdaMax, memory } = (await describe("mamba/model.gguf", "f32")).stability!;
   expect(lambdaMax).toBeLessThan(0);
   expect(memory).toBeCloseTo(-1 / lambdaMax, 9);
-  expect(describe("mamba", "f32").stability!.lambdaMax).toBeCloseTo(lambdaMax, 4);
-  expect(describe("mamba2", "f32").stability!.lambdaMax).toBeLessThan(0);
-  expect(describe("rnn", "f32").stability).toBeUndefined();
-  expect(describe("llama-tiny.gguf").stability).toBeUndefined();
+  expect((await describe("mamba", "f32")).stability!.lambdaMax).toBeCloseTo(lambdaMax, 4);
+  expect((await describe("mamba2", "f32")).stability!.lambdaMax).toBeLessThan(0);
+  expect((await describe("rnn", "f32")).stability).toBeUndefined();
+  expect((await describe("llama-tiny.gguf")).stability).toBeUndefined();
 });
 
-test("an encoder of embeddings, by a GGUF's pooling", () => {
-  const told = describe("bert/model.gguf");
+test("an encoder of embeddings, by a GGUF's pooling", async () => {
+  const told = await describe("bert/model.gguf");
   expect(told).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [], unsupported: {} });
   expect(told.embedding).toEqual({ pooling: "cls", normalise: true, limit: undefined });
   expect(told.bytes.cache).toBe(0);
   expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);
 });
 
-test("an encoder by sentence-transformers' files, and with a head", () => {
+test("an encoder by sentence-transformers' files, and with a head", async () => {
   const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
-  expect(describe(fixture("sentences")).embedding).toBeDefined();
-  expect(describe("roberta/model.gguf").labels).toEqual(["LABEL_0", "LABEL_1", "LABEL_2"]);
+  expect((await describe(fixture("sentences"))).embedding).toBeDefined();
+  expect((await describe("roberta/model.gguf")).labels).toEqual(["LABEL_0", "LABEL_1", "LABEL_2"]);
 });
 
-test("an encoder with a decoder", () => {
-  const told = describe("t5");
+test("an encoder with a decoder", async () => {
+  const told = await describe("t5");
   expect(told).toMatchObject({ kind: "encoder with a decoder", config: { layers: 3, encoderLayers: 2 } });
   expect(told.sourceFlopsPerToken!.full).toBeGreaterThan(told.sourceFlopsPerToken!.empty);
   expect(told.flopsPerToken.empty).toBeGreaterThan(told.sourceFlopsPerToken!.empty);
 });
 
-test.each(["llama-tiny.gguf", "bert", "t5"])("%s: its tensors in 8 bits, what they cost, nothing prepared", (name) => {
-  const told = describe(name, "q8");
-  expect(existsSync(path.join(home, "programs"))).toBe(false);
-  const sum = (of: "bytes" | "stored") => told.tensors.reduce((total, row) => total + row[of], 0);
-  expect(told.bytes.memory).toBeGreaterThanOrEqual(sum("bytes"));
-  expect(sum("stored")).toBeLessThanOrEqual(told.bytes.disk);
-  const rounded = told.tensors.filter(({ exact }) => !exact);
-  expect(rounded.length).toBeGreaterThan(0);
-  for (const { form, error } of rounded) {
-    expect(form).toBe("rounded to 8 bits in blocks of 32");
-    // Normally distributed numbers; the largest of 32 is about 2: steps of 2/127, with an error of a twelfth's root of
-    // a step.
-    expect(error).toBeGreaterThan(0.003);
-    expect(error).toBeLessThan(0.008);
-  }
-  for (const { exact, error } of told.tensors) expect(error === undefined).toBe(exact);
-});
+test.each(["llama-tiny.gguf", "bert", "t5"])(
+  "%s: its tensors in 8 bits, what they cost, nothing prepared",
+  async (name) => {
+    const told = await describe(name, "q8");
+    expect(existsSync(path.join(home, "programs"))).toBe(false);
+    const sum = (of: "bytes" | "stored") => told.tensors.reduce((total, row) => total + row[of], 0);
+    expect(told.bytes.memory).toBeGreaterThanOrEqual(sum("bytes"));
+    expect(sum("stored")).toBeLessThanOrEqual(told.bytes.disk);
+    const rounded = told.tensors.filter(({ exact }) => !exact);
+    expect(rounded.length).toBeGreaterThan(0);
+    for (const { form, error } of rounded) {
+      expect(form).toBe("rounded to 8 bits in blocks of 32");
+      // Normally distributed numbers; the largest of 32 is about 2: steps of 2/127, with an error of a twelfth's root of
+      // a step.
+      expect(error).toBeGreaterThan(0.003);
+      expect(error).toBeLessThan(0.008);
+    }
+    for (const { exact, error } of told.tensors) expect(error === undefined).toBe(exact);
+  },
+);
 
-test("4 bits are further off", () => {
-  const [four] = describe("t5", "q4").tensors.filter(({ form }) => form.startsWith("rounded to 4"));
+test("4 bits are further off", async () => {
+  const [four] = (await describe("t5", "q4")).tensors.filter(({ form }) => form.startsWith("rounded to 4"));
   expect(four!.error).toBeGreaterThan(0.05);
   expect(four!.error).toBeLessThan(0.15);
 });
 
 test("a model that does not fit in memory is described, and not loaded", async () => {
   machine.bytes = 1000;
-  const told = describe("llama-tiny.gguf");
+  const told = await describe("llama-tiny.gguf");
   expect(told.bytes).toMatchObject({ machine: 1000 });
   expect(told.bytes.memory).toBeGreaterThan(1000);
   await expect(load(fixtureOf("llama-tiny.gguf"))).rejects.toThrow(/its weights take 0\.0 GB of memory/);

@@ -52,10 +52,11 @@ export interface ModelDescription extends Pick<Described, "config" | "image" | "
  * Describes a model's file from little more than its header, whether it fits in memory or not.
  * @throws UserError if it is not a supported model
  */
-export function describeModel(model: ResolvedModel, quant: Quant = "auto"): ModelDescription {
+export async function describeModel(model: ResolvedModel, quant: Quant = "auto"): Promise<ModelDescription> {
   const checkpoint = openCheckpoint(model.path);
   const kind = kindOf(checkpoint);
-  const { config, weights, cache, seams, decoder, ...described } = kind.describe(
+  const { describe } = await kind.load();
+  const { config, weights, cache, seams, decoder, ...described } = await describe(
     checkpoint,
     preparedFolder(model.path),
     quant,
@@ -63,8 +64,8 @@ export function describeModel(model: ResolvedModel, quant: Quant = "auto"): Mode
   const { traced, holdings, bytes: memory } = weights.survey(described.trace);
   const costs = traced.map((graph) => graphCost(graph));
   const { embedding, image, drawn, labels } = described;
-  const active = decoder?.config.experts && activeParameters(checkpoint, weights);
-  const stability = decoder && restStability(checkpoint, decoder.config);
+  const active = decoder?.config.experts && (await activeParameters(checkpoint, weights));
+  const stability = decoder && (await restStability(checkpoint, decoder.config));
   const sampling = generates(kind.name) ? samplingOf(checkpoint.config, model.sha256) : undefined;
   return {
     ...{ name: model.name, path: model.path, source: model.source },
@@ -99,8 +100,8 @@ function generates(kind: KindName): boolean {
   }
 }
 
-const activeParameters = (checkpoint: Checkpoint, weights: Pick<Weights, "has">): number =>
-  countParameters(decoderArchitecture(checkpoint), checkpoint.config, (name) => weights.has(name)).active;
+const activeParameters = async (checkpoint: Checkpoint, weights: Pick<Weights, "has">): Promise<number> =>
+  countParameters(await decoderArchitecture(checkpoint), checkpoint.config, (name) => weights.has(name)).active;
 
 function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescription, "savings" | "unsupported"> {
   const seated = savings.filter(({ needs }) => needs.every((need) => seams.includes(need)));

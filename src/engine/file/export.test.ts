@@ -170,7 +170,11 @@ test("LongRoPE beyond its first context in stock ONNX Runtime equals transformer
 test("rounded weights give the logits that this project's own programs give", async () => {
   const { tokens } = referenceOf("llama-tiny.gguf");
   const { folder } = await exported("llama-tiny.gguf", "q8");
-  const { decoder, weights } = openDecoder(openCheckpoint(fixture("llama-tiny.gguf")), path.join(root, "own"), "q8");
+  const { decoder, weights } = await openDecoder(
+    openCheckpoint(fixture("llama-tiny.gguf")),
+    path.join(root, "own"),
+    "q8",
+  );
   using stack = await Stack.compile(decoder, weights, "whole");
   expect(difference(await (await Stock.open(folder)).run([tokens]), await stack.run(tokens))).toBeLessThan(1e-5);
 });

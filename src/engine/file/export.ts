@@ -59,9 +59,10 @@ export async function exportModel(
 ): Promise<Exported> {
   const target = path.resolve(folder);
   checkExportFolder(target);
-  const adapted = openAdapted(model.path, { adapter });
+  const adapted = await openAdapted(model.path, { adapter });
   const { checkpoint } = adapted;
-  const files = portable(kindOf(checkpoint).export(adapted, preparedFolder(model.path), quant), target);
+  const kind = await kindOf(checkpoint).load();
+  const files = portable(await kind.export(adapted, preparedFolder(model.path), quant), target);
   await ensureSpace(target, files.bytes, "the export");
   const names = await intoFolder(target, async (aside) => {
     for (const file of companions(checkpoint)) await copyFile(file, path.join(aside, path.basename(file)));

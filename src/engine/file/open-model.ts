@@ -27,12 +27,12 @@ export async function openModel(
   { device = "cpu", ...adapters }: Terms = {},
   onNotice?: (sentence: string) => void,
 ): Promise<LoadedModel> {
-  const adapted = openAdapted(source.path, adapters);
+  const adapted = await openAdapted(source.path, adapters);
   const kind = kindOf(adapted.checkpoint);
   if (device !== "cpu" && !kind.devices?.includes(device))
     throw new UserError(
       `${source.name} runs on the CPU alone, as any ${kind.name}; expected a decoder for ${device}`,
       2,
     );
-  return kind.open({ source, adapted, recipe, quant, device, onNotice });
+  return (await kind.load()).open({ source, adapted, recipe, quant, device, onNotice });
 }

@@ -13,9 +13,9 @@ export interface RestStability {
 }
 
 /** Assumes that inputs move no step: Δ = softplus(bias). Undefined for a model without state spaces. */
-export function restStability(checkpoint: Checkpoint, config: DecoderConfig): RestStability | undefined {
+export async function restStability(checkpoint: Checkpoint, config: DecoderConfig): Promise<RestStability | undefined> {
   if (!isRecurrent(config)) return undefined;
-  const names = decoderArchitecture(checkpoint).tensors(checkpoint);
+  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const part = (name: string) => new Part(checkpoint, names, name);
   // A GGUF stores A itself.
   const stored = checkpoint.config.kind === "gguf" ? "ssm_a" : "ssm_a_log";

@@ -41,7 +41,7 @@ export async function tune(
   quant: Quant,
   timer: Timer = timeProducts,
 ): Promise<Tuning | undefined> {
-  const products = productsOf(checkpoint, folder, quant);
+  const products = await productsOf(checkpoint, folder, quant);
   if (products.length === 0) return undefined;
   const timed = async (most: number, rows: number) => {
     const sample = sampleOf(products, most);
@@ -59,8 +59,8 @@ export async function tune(
 const isSteady = ([first, second]: Twice): boolean => Math.max(first, second) <= STEADY * Math.min(first, second);
 
 /** The products of one pass through the model whose matrices can be of 4-bit codes. */
-function productsOf(checkpoint: Checkpoint, folder: string, quant: Quant): Product[] {
-  const { decoder, weights } = openDecoder(checkpoint, folder, quant, undefined, 4);
+async function productsOf(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Product[]> {
+  const { decoder, weights } = await openDecoder(checkpoint, folder, quant, undefined, 4);
   const graphs = weights.imagined(() => traceDense(decoder));
   return graphs
     .flatMap(({ nodes }) => nodes)

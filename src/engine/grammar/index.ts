@@ -2,7 +2,9 @@ import { jsonOf } from "../../util/checked.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { compiled, type Format } from "./compile.ts";
+import { Constraint, type Hold } from "./constraint.ts";
 import { Grammar } from "./grammar.ts";
+import { type Trigger, Triggered } from "./triggered.ts";
 import { type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
 export type { Format } from "./compile.ts";
@@ -33,6 +35,12 @@ export class LazyGrammar {
     const { forest, root } = compiled(this.format);
     this.#grammar = new Grammar(forest, root, this.vocabulary);
     return this.#grammar;
+  }
+
+  /** Constrains an answer to the format, or the parts of it that a trigger begins. @throws UserError as `compile` does */
+  hold(tokenizer: Tokenizer, trigger?: Trigger): Hold {
+    const grammar = this.compile();
+    return trigger ? new Triggered(grammar, trigger, tokenizer) : new Constraint(grammar);
   }
 }
 

@@ -42,15 +42,12 @@ export class ImageEncoderModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(
-    source: ResolvedModel,
-    quant: Quant = "auto",
-    { checkpoint }: Adapted = openAdapted(source.path, {}),
-  ): Promise<ImageEncoderModel> {
+  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: Adapted): Promise<ImageEncoderModel> {
+    const { checkpoint } = adapted ?? (await openAdapted(source.path, {}));
     const folder = path.dirname(checkpoint.config.path);
     const processor = readImageProcessor(folder, "bilinear");
     const side = squareOf(folder, processor);
-    const { model, weights } = openImages(checkpoint, preparedFolder(source.path), exact(quant), side);
+    const { model, weights } = await openImages(checkpoint, preparedFolder(source.path), exact(quant), side);
     const classifier = classifierOf(model, checkpoint.config);
     const [vector, scores] = prepare(weights, () => [
       traceImageVector(model),

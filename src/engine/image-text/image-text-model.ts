@@ -63,13 +63,10 @@ export class ImageTextModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(
-    source: ResolvedModel,
-    quant: Quant = "auto",
-    { checkpoint }: Adapted = openAdapted(source.path, {}),
-  ): Promise<ImageTextModel> {
+  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: Adapted): Promise<ImageTextModel> {
+    const { checkpoint } = adapted ?? (await openAdapted(source.path, {}));
     const folder = path.dirname(checkpoint.config.path);
-    const { model, weights } = openImageText(checkpoint, preparedFolder(source.path), exact(quant));
+    const { model, weights } = await openImageText(checkpoint, preparedFolder(source.path), exact(quant));
     const { text, image, width } = model;
     const processor = processorFor(folder, image.config);
     const graphs = prepare(weights, () => [

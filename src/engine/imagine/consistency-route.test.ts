@@ -89,10 +89,10 @@ test("an image begins with the noise of the first of the steps that are left", (
   expect(difference([...x], [2.12022, 0.12022])).toBeLessThan(1e-5);
 });
 
-test("a schedule that cannot be is refused, and so is training", () => {
+test("a schedule that cannot be is refused, and so is training", async () => {
   const checkpoint = openCheckpoint(consistent());
   expect(() => oldDrawing(checkpoint, { train: [] })).toThrow("a consistency model is not trained");
   const open = (scheduler: object) => openImageGenerator(openCheckpoint(consistent(scheduler)), folder);
-  expect(() => open({ sigma_min: 90 })).toThrow("expected sigma_min below sigma_max");
-  expect(() => open({ s_noise: 2 })).toThrow(/s_noise/);
+  await expect(() => open({ sigma_min: 90 })).rejects.toThrow("expected sigma_min below sigma_max");
+  await expect(() => open({ s_noise: 2 })).rejects.toThrow(/s_noise/);
 });

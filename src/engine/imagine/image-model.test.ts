@@ -34,10 +34,10 @@ const none = () => 0;
 const networks = ["unet", "unet-plain", "unet-scaled"];
 const worst = new Map<string, number>();
 
-describe.each(networks)("%s equals diffusers", (name) => {
+describe.each(networks)("%s equals diffusers", async (name) => {
   const folder = fixture(name);
   const reference: Reference = JSON.parse(readFileSync(path.join(folder, "unet.json"), "utf8"));
-  const { model, weights } = openImageGenerator(openCheckpoint(folder), preparedFolder(folder));
+  const { model, weights } = await openImageGenerator(openCheckpoint(folder), preparedFolder(folder));
   const { denoising } = model;
   if (denoising.kind !== "noise") throw new Error("the fixtures predict noise");
   const left = sharesLeft(denoising.noise);

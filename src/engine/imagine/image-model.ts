@@ -46,11 +46,9 @@ export class ImageModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(
-    source: ResolvedModel,
-    { checkpoint }: Adapted = openAdapted(source.path, {}),
-  ): Promise<ImageModel> {
-    const { model, weights } = openImageGenerator(checkpoint, preparedFolder(source.path));
+  static async load(source: ResolvedModel, adapted?: Adapted): Promise<ImageModel> {
+    const { checkpoint } = adapted ?? (await openAdapted(source.path, {}));
+    const { model, weights } = await openImageGenerator(checkpoint, preparedFolder(source.path));
     const words = wordsOf(checkpoint, model);
     const graphs = prepare(weights, () => Painter.trace(model));
     return new ImageModel(source, model, await Painter.compile(model, graphs), words);

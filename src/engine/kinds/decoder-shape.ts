@@ -7,8 +7,8 @@ import { chunkAfter } from "../run/chunk.ts";
 import { NOWHERE, type Shape } from "./shape.ts";
 
 /** Costs of a decoder's requests, from its configuration alone. */
-export function decoderShape(checkpoint: Checkpoint): Shape {
-  const { decoder, weights } = openDecoder(checkpoint, NOWHERE);
+export async function decoderShape(checkpoint: Checkpoint): Promise<Shape> {
+  const { decoder, weights } = await openDecoder(checkpoint, NOWHERE);
   const { config } = decoder;
   const costs = weights.imagined(() => traceDense(decoder)).map((graph) => graphCost(graph));
   const [stack, head] = [sumCosts(costs.slice(0, 2)), sumCosts(costs.slice(2))];

@@ -1,7 +1,5 @@
 import { type Cost, evalCost } from "../../graph/index.ts";
 import { type Decoder, isRecurrent } from "../../models/decoder.ts";
-import { exportedDecoder } from "../../models/export-graphs.ts";
-import { exportedRecurrent } from "../../models/export-recurrent.ts";
 import { prepare } from "../../models/programs.ts";
 import { isOfKind, openDecoder, readsTextAlone } from "../../models/registry.ts";
 import { traceDense } from "../../models/segments.ts";
@@ -15,12 +13,11 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import { modelHash, preparedFolder } from "../../weights/sources/index.ts";
 import { cacheBytes, type Described, sizesOf } from "../file/described.ts";
 import { LanguageModel } from "../language-model.ts";
-import { decoderShape } from "./decoder-shape.ts";
 import type { Kind } from "./kind.ts";
 import { refuseOnAxes } from "./seamless.ts";
-import { seesImages, withImages } from "./vision-language.ts";
 
-const KIND = "decoder";
+/** True for a decoder with a part that turns images into rows of its stream. */
+const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–language model", checkpoint);
 
 /** The seams of a decoder that the engine opens to savings. */
 function openSeams({ config }: Decoder): readonly Seam[] {
@@ -29,29 +26,30 @@ function openSeams({ config }: Decoder): readonly Seam[] {
 
 /** Language models: each token sees those before it. Some read images, too. */
 export const decoderKind: Kind<LanguageModel> = {
-  name: KIND,
-  devices: ["webgpu"],
-  matches: (checkpoint) => isOfKind(KIND, checkpoint) || seesImages(checkpoint),
-  open({ source, adapted, quant, device, onNotice }) {
-    if (!seesImages(adapted.checkpoint) && readsTextAlone(adapted.checkpoint))
+  async open({ source, adapted, quant, device, onNotice }) {
+    if (!seesImages(adapted.checkpoint) && (await readsTextAlone(adapted.checkpoint)))
       onNotice?.(`${source.name}: the model's images are not read, its text alone`);
     return LanguageModel.load(source, quant, adapted, device, onNotice);
   },
-  describe(checkpoint, folder, quant) {
-    const described = describe(checkpoint, folder, quant);
-    return seesImages(checkpoint) ? withImages(described, checkpoint, folder, quant) : described;
+  async describe(checkpoint, folder, quant) {
+    const described = await describe(checkpoint, folder, quant);
+    if (!seesImages(checkpoint)) return described;
+    const { withImages } = await import("./vision-language.ts");
+    return withImages(described, checkpoint, folder, quant);
   },
-  export({ checkpoint, own }, folder, quant) {
-    const { decoder, weights } = openDecoder(checkpoint, folder, quant, own);
+  async export({ checkpoint, own }, folder, quant) {
+    const { decoder, weights } = await openDecoder(checkpoint, folder, quant, own);
     if (decoder.config.axes)
       throw new UserError(
         `${checkpoint.path} has positions on three axes, and is not exported; expected another model`,
       );
-    const traced = isRecurrent(decoder.config) ? exportedRecurrent : exportedDecoder;
+    const traced = isRecurrent(decoder.config)
+      ? (await import("../../models/export-recurrent.ts")).exportedRecurrent
+      : (await import("../../models/export-graphs.ts")).exportedDecoder;
     return { "model.onnx": prepare(weights, () => [traced(decoder)])[0]! };
   },
   async check(source, checkpoint, recipe) {
-    const { decoder, weights } = openDecoder(checkpoint, preparedFolder(source.path));
+    const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path));
     const hash = () => modelHash(source);
     try {
       refuseOnAxes(source.name, decoder.config, recipe);
@@ -63,11 +61,11 @@ export const decoderKind: Kind<LanguageModel> = {
       weights.abandon();
     }
   },
-  shape: decoderShape,
+  shape: async (checkpoint) => (await import("./decoder-shape.ts")).decoderShape(checkpoint),
 };
 
-function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
-  const { decoder, weights } = openDecoder(checkpoint, folder, quant);
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+  const { decoder, weights } = await openDecoder(checkpoint, folder, quant);
   const { context } = decoder.config;
   const step = (costs: readonly Cost[], past: number) =>
     costs.reduce(

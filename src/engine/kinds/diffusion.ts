@@ -1,6 +1,6 @@
 import { evalCost } from "../../graph/index.ts";
 import { traceDenoiser } from "../../models/denoiser-graphs.ts";
-import { isOfKind, openDecoder } from "../../models/registry.ts";
+import { openDecoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -14,15 +14,13 @@ const KIND = "diffusion language model";
 
 /** Language models that fill in masked tokens, in any order. */
 export const diffusionKind: Kind<DiffusionModel> = {
-  name: KIND,
-  matches: (checkpoint) => isOfKind(KIND, checkpoint),
   async open({ source, adapted, recipe, quant }) {
     refuseSeveral(adapted, `a ${KIND}`);
     refuseSavings(`${source.name} is a ${KIND}`, recipe);
     return DiffusionModel.load(source, quant, adapted);
   },
   describe,
-  export({ checkpoint }) {
+  async export({ checkpoint }) {
     throw new UserError(`${checkpoint.path} is a ${KIND}, which is not exported; expected another model`);
   },
   async check({ name }, _, recipe) {
@@ -30,8 +28,8 @@ export const diffusionKind: Kind<DiffusionModel> = {
   },
 };
 
-function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
-  const { decoder, weights } = openDecoder(checkpoint, folder, quant);
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+  const { decoder, weights } = await openDecoder(checkpoint, folder, quant);
   const { context } = decoder.config;
   const per = (tokens: number) => (cost: Parameters<typeof evalCost>[0]) =>
     evalCost(cost, { batch: 1, tokens, rows: tokens }).flops / tokens;

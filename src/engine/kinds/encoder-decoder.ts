@@ -1,7 +1,7 @@
 import { type Cost, evalCost } from "../../graph/index.ts";
 import { exportedSource, exportedTarget } from "../../models/export-graphs.ts";
 import { prepare } from "../../models/programs.ts";
-import { isOfKind, openSeq2Seq } from "../../models/registry.ts";
+import { openSeq2Seq } from "../../models/registry.ts";
 import { traceDecoded, traceSource } from "../../models/seq2seq-graphs.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -11,20 +11,16 @@ import { Seq2SeqModel } from "../seq2seq/seq2seq-model.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
-const KIND = "encoder with a decoder";
-
 /** Models that turn one text into another. */
 export const encoderDecoderKind: Kind<Seq2SeqModel> = {
-  name: KIND,
-  matches: (checkpoint) => isOfKind(KIND, checkpoint),
   async open({ source, adapted, recipe, quant }) {
     refuseSeveral(adapted, "an encoder with a decoder");
     refuseSavings(`${source.name} has an encoder`, recipe);
     return Seq2SeqModel.load(source, quant, adapted);
   },
   describe,
-  export({ checkpoint, own }, folder, quant) {
-    const { model, weights } = openSeq2Seq(checkpoint, folder, quant, own);
+  async export({ checkpoint, own }, folder, quant) {
+    const { model, weights } = await openSeq2Seq(checkpoint, folder, quant, own);
     const [encoder, decoder] = prepare(weights, () => [exportedSource(model), exportedTarget(model)]);
     return { "encoder_model.onnx": encoder!, "decoder_model.onnx": decoder! };
   },
@@ -33,8 +29,8 @@ export const encoderDecoderKind: Kind<Seq2SeqModel> = {
   },
 };
 
-function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
-  const { model, weights } = openSeq2Seq(checkpoint, folder, quant);
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+  const { model, weights } = await openSeq2Seq(checkpoint, folder, quant);
   const { encoderLayers, context } = model.config;
   const step = (cost: Cost, source: number) => evalCost(cost, { batch: 1, tokens: 1, past: source - 1, source }).flops;
   return {

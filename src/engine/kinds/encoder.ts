@@ -2,7 +2,7 @@ import { evalCost, graphCost } from "../../graph/index.ts";
 import { traceHidden } from "../../models/encoder-graphs.ts";
 import { exportedEncoder } from "../../models/export-graphs.ts";
 import { prepare } from "../../models/programs.ts";
-import { isOfKind, openEncoder } from "../../models/registry.ts";
+import { openEncoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -14,20 +14,16 @@ import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 import { NOWHERE, type Shape } from "./shape.ts";
 
-const KIND = "encoder";
-
 /** Models that read texts whole: each token sees every other. */
 export const encoderKind: Kind<EncoderModel> = {
-  name: KIND,
-  matches: (checkpoint) => isOfKind(KIND, checkpoint),
   async open({ source, adapted, recipe, quant }) {
     refuseSeveral(adapted, "an encoder");
     refuseSavings(`${source.name} is an encoder`, recipe);
     return EncoderModel.load(source, quant, adapted);
   },
   describe,
-  export({ checkpoint, own }, folder, quant) {
-    const { encoder, weights } = openEncoder(checkpoint, folder, quant, own);
+  async export({ checkpoint, own }, folder, quant) {
+    const { encoder, weights } = await openEncoder(checkpoint, folder, quant, own);
     return { "model.onnx": prepare(weights, () => [exportedEncoder(encoder)])[0]! };
   },
   async check({ name }, _, recipe) {
@@ -36,8 +32,8 @@ export const encoderKind: Kind<EncoderModel> = {
   shape,
 };
 
-function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
-  const { encoder, weights, settings, classifier, trace } = openedEncoder(checkpoint, folder, quant);
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+  const { encoder, weights, settings, classifier, trace } = await openedEncoder(checkpoint, folder, quant);
   const { pooling, normalise, limit } = settings;
   return {
     config: sizesOf(encoder.config),
@@ -49,9 +45,9 @@ function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Describ
   };
 }
 
-function shape(checkpoint: Checkpoint): Shape {
+async function shape(checkpoint: Checkpoint): Promise<Shape> {
   // Runs as encoders run here: vectors are compared with those computed elsewhere.
-  const { encoder, weights } = openEncoder(checkpoint, NOWHERE, "f32");
+  const { encoder, weights } = await openEncoder(checkpoint, NOWHERE, "f32");
   const cost = graphCost(weights.imagined(() => traceHidden(encoder)));
   return {
     generated: () => {

@@ -2,7 +2,6 @@ import path from "node:path";
 import { evalCost } from "../../graph/index.ts";
 import { traceImageScores, traceImageVector } from "../../models/images-graphs.ts";
 import { openImages } from "../../models/open-vision.ts";
-import { isOfKind } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -19,15 +18,13 @@ const KIND = "image encoder";
 
 /** Models that read images alone. */
 export const imageEncoderKind: Kind<ImageEncoderModel> = {
-  name: KIND,
-  matches: (checkpoint) => isOfKind(KIND, checkpoint),
   async open({ source, adapted, recipe, quant }) {
     refuseAdapters(adapted);
     refuseSavings(`${source.name} encodes images`, recipe);
     return ImageEncoderModel.load(source, quant, adapted);
   },
   describe,
-  export({ checkpoint }) {
+  async export({ checkpoint }) {
     throw new UserError(`${checkpoint.path} encodes images, which is not exported; expected another model`);
   },
   async check({ name }, _, recipe) {
@@ -41,10 +38,10 @@ function refuseAdapters(adapted: Adapted): void {
     throw new UserError(`${adapted.checkpoint.path} encodes images, which takes no adapter`);
 }
 
-function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
   const files = path.dirname(checkpoint.config.path);
   const side = squareOf(files, readImageProcessor(files, "bilinear"));
-  const { model, weights } = openImages(checkpoint, folder, exact(quant), side);
+  const { model, weights } = await openImages(checkpoint, folder, exact(quant), side);
   const { config, tokens } = model.image;
   const { layers, hidden, heads, headSize, imageSize, patchSize } = config;
   const labels = classifierOf(model, checkpoint.config)?.labels;

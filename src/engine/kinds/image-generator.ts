@@ -1,5 +1,5 @@
 import { evalCost } from "../../graph/index.ts";
-import { isOfKind, openImageGenerator } from "../../models/registry.ts";
+import { openImageGenerator } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { type Adapted, refuseSeveral } from "../file/adapters.ts";
@@ -9,19 +9,15 @@ import { Painter, sizeOf } from "../imagine/painter.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
-const KIND = "image generator";
-
 /** Diffusion models of images. */
 export const imageGeneratorKind: Kind<ImageModel> = {
-  name: KIND,
-  matches: (checkpoint) => isOfKind(KIND, checkpoint),
   async open({ source, adapted, recipe }) {
     refuseAdapters(adapted);
     refuseSavings(`${source.name} draws images`, recipe);
     return ImageModel.load(source, adapted);
   },
   describe,
-  export({ checkpoint }) {
+  async export({ checkpoint }) {
     throw new UserError(`${checkpoint.path} draws images, which is not exported; expected another model`);
   },
   async check({ name }, _, recipe) {
@@ -35,8 +31,8 @@ function refuseAdapters(adapted: Adapted): void {
     throw new UserError(`${adapted.checkpoint.path} draws images, which takes no adapter`);
 }
 
-function describe(checkpoint: Checkpoint, folder: string): Described {
-  const { model, weights } = openImageGenerator(checkpoint, folder);
+async function describe(checkpoint: Checkpoint, folder: string): Promise<Described> {
+  const { model, weights } = await openImageGenerator(checkpoint, folder);
   const { levels, middleAttends } = model.unet.config;
   const widest = levels.reduce((most, level) => (level.channels > most.channels ? level : most));
   const { headSize } = widest;

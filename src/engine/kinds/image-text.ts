@@ -1,7 +1,6 @@
 import { evalCost } from "../../graph/index.ts";
 import { traceImages, traceTexts } from "../../models/image-text-graphs.ts";
 import { openImageText } from "../../models/open-vision.ts";
-import { isOfKind } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -11,19 +10,15 @@ import { exact, ImageTextModel } from "../image-text/image-text-model.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
-const KIND = "encoder of images and texts";
-
 /** Models that put images and texts into one space. */
 export const imageTextKind: Kind<ImageTextModel> = {
-  name: KIND,
-  matches: (checkpoint) => isOfKind(KIND, checkpoint),
   async open({ source, adapted, recipe, quant }) {
     refuseAdapters(adapted);
     refuseSavings(`${source.name} encodes images and texts`, recipe);
     return ImageTextModel.load(source, quant, adapted);
   },
   describe,
-  export({ checkpoint }) {
+  async export({ checkpoint }) {
     throw new UserError(`${checkpoint.path} encodes images and texts, which is not exported; expected another model`);
   },
   async check({ name }, _, recipe) {
@@ -37,8 +32,8 @@ function refuseAdapters(adapted: Adapted): void {
     throw new UserError(`${adapted.checkpoint.path} encodes images and texts, which takes no adapter`);
 }
 
-function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described {
-  const { model, weights } = openImageText(checkpoint, folder, exact(quant));
+async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
+  const { model, weights } = await openImageText(checkpoint, folder, exact(quant));
   const { text, image } = model;
   const { layers, hidden, heads, headSize, imageSize, patchSize } = image.config;
   return {

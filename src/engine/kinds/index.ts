@@ -1,32 +1,50 @@
-import { unsupported } from "../../models/registry.ts";
+import { type ArchitectureKind, isOfKind, unsupported } from "../../models/registry.ts";
+import type { Device } from "../../runtime/device.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { decoderKind } from "./decoder.ts";
-import { diffusionKind } from "./diffusion.ts";
-import { encoderKind } from "./encoder.ts";
-import { encoderDecoderKind } from "./encoder-decoder.ts";
-import { imageEncoderKind } from "./image-encoder.ts";
-import { imageGeneratorKind } from "./image-generator.ts";
-import { imageTextKind } from "./image-text.ts";
+import type { Kind, Loaded } from "./kind.ts";
+
+/** What is known of a kind before its code loads. */
+interface Listed<N extends string, M extends Loaded> {
+  readonly name: N;
+  /** Devices besides the CPU that it runs on. */
+  readonly devices?: readonly Device[];
+  /** True if a checkpoint is of this kind. At most one kind matches. */
+  matches(checkpoint: Checkpoint): boolean;
+  load(): Promise<Kind<M>>;
+}
+
+/** A kind of the architectures of one kind, which has its name. */
+const kind = <N extends ArchitectureKind, M extends Loaded & { kind: N }>(
+  name: N,
+  load: () => Promise<Kind<M>>,
+): Listed<N, M> => ({ name, matches: (checkpoint) => isOfKind(name, checkpoint), load });
+
+const decoders = kind("decoder", async () => (await import("./decoder.ts")).decoderKind);
 
 /** Every kind of model that runs: one line each. */
 export const kinds = [
-  decoderKind,
-  diffusionKind,
-  encoderKind,
-  encoderDecoderKind,
-  imageTextKind,
-  imageEncoderKind,
-  imageGeneratorKind,
-] as const;
+  {
+    ...decoders,
+    devices: ["webgpu"],
+    // A decoder may read images, too.
+    matches: (checkpoint: Checkpoint) => decoders.matches(checkpoint) || isOfKind("vision–language model", checkpoint),
+  },
+  kind("diffusion language model", async () => (await import("./diffusion.ts")).diffusionKind),
+  kind("encoder", async () => (await import("./encoder.ts")).encoderKind),
+  kind("encoder with a decoder", async () => (await import("./encoder-decoder.ts")).encoderDecoderKind),
+  kind("encoder of images and texts", async () => (await import("./image-text.ts")).imageTextKind),
+  kind("image encoder", async () => (await import("./image-encoder.ts")).imageEncoderKind),
+  kind("image generator", async () => (await import("./image-generator.ts")).imageGeneratorKind),
+] as const satisfies readonly Listed<string, Loaded>[];
 
 export type AnyKind = (typeof kinds)[number];
 export type KindName = AnyKind["name"];
 /** A loaded model of any kind; `kind` tells which. */
-export type LoadedModel = Awaited<ReturnType<AnyKind["open"]>>;
+export type LoadedModel = Awaited<ReturnType<Awaited<ReturnType<AnyKind["load"]>>["open"]>>;
 
 /** The kind of a checkpoint. @throws UserError if it has none */
-export function kindOf(checkpoint: Checkpoint): AnyKind {
-  const kind = kinds.find(({ matches }) => matches(checkpoint));
-  if (kind) return kind;
+export function kindOf(checkpoint: Checkpoint): Listed<KindName, LoadedModel> {
+  const found = kinds.find(({ matches }) => matches(checkpoint));
+  if (found) return found;
   throw unsupported(checkpoint);
 }

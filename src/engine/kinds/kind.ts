@@ -31,17 +31,12 @@ export interface Opening {
 
 /** A kind of model: how a checkpoint of it becomes something that runs. A new kind is one file of this folder and one line of its table. */
 export interface Kind<M extends Loaded> {
-  readonly name: M["kind"];
-  /** Devices besides the CPU that it runs on. */
-  readonly devices?: readonly Device[];
-  /** True if a checkpoint is of this kind. At most one kind matches. */
-  matches(checkpoint: Checkpoint): boolean;
   /** @throws UserError if the model needs something unsupported, or the recipe cannot act in it */
   open(opening: Opening): Promise<M>;
   /** Describes a model without loading it; `folder` is that of its prepared weights. */
-  describe(checkpoint: Checkpoint, folder: string, quant: Quant): Described;
+  describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described>;
   /** A model's graphs by the names of their files. */
-  export(adapted: Adapted, folder: string, quant: Quant): Record<string, Graph>;
+  export(adapted: Adapted, folder: string, quant: Quant): Promise<Record<string, Graph>>;
   /**
    * Checks, by little more than the file's header, that a recipe which is not empty can act in a model; returns it with
    * the model's presets.
@@ -49,5 +44,5 @@ export interface Kind<M extends Loaded> {
    */
   check(model: ResolvedModel, checkpoint: Checkpoint, recipe: Recipe): Promise<Recipe>;
   /** The cost of requests by a configuration alone; absent if it cannot be computed. */
-  shape?(checkpoint: Checkpoint): Shape;
+  shape?(checkpoint: Checkpoint): Promise<Shape>;
 }

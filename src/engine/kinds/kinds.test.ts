@@ -54,10 +54,10 @@ test("a loaded model tells its kind; one without seams runs dense alone", async 
   );
 });
 
-test("what requests cost is not told of every kind", () => {
+test("what requests cost is not told of every kind", async () => {
   const attempt = () => shapeOf(configOf("t5"), "config.json");
-  expect(attempt).toThrow(UserError);
-  expect(attempt).toThrow(
+  await expect(attempt).rejects.toThrow(UserError);
+  await expect(attempt).rejects.toThrow(
     'config.json is of the kind "encoder with a decoder", expected the configuration of a decoder or encoder',
   );
 });

@@ -1,6 +1,5 @@
 import { evalCost, graphCost } from "../../graph/index.ts";
 import { openVision } from "../../models/open-vision.ts";
-import { isOfKind } from "../../models/registry.ts";
 import type { Vision } from "../../models/vision.ts";
 import { traceAnyVision } from "../../models/vision-graph.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
@@ -8,15 +7,17 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import type { Described, DescribedImages } from "../file/described.ts";
 import { exact } from "../image-text/image-text-model.ts";
 
-/** True for a decoder with a part that turns images into rows of its stream. */
-export const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–language model", checkpoint);
-
 /** Squares of patches on a side of the image that stands for all, if they are of any size. */
 const EXAMPLE = 16;
 
 /** A decoder's description with the part that reads images. */
-export function withImages(described: Described, checkpoint: Checkpoint, folder: string, quant: Quant): Described {
-  const { vision, weights } = openVision(checkpoint, folder, exact(quant));
+export async function withImages(
+  described: Described,
+  checkpoint: Checkpoint,
+  folder: string,
+  quant: Quant,
+): Promise<Described> {
+  const { vision, weights } = await openVision(checkpoint, folder, exact(quant));
   const image = imagesOf(vision);
   const cost = graphCost(weights.imagined(() => traceAnyVision(vision)));
   const flopsPerImage = evalCost(cost, vision.pictures === "patches" ? { rows: image.tokens } : {}).flops;

@@ -92,9 +92,13 @@ function constant({ planner }: Around): LatentSource {
 }
 
 /** Rows of the planner's token table, of the last tokens of its prompt. */
-function ofQuestion({ planner, plannerCheckpoint: checkpoint, template }: Around): LatentSource {
+async function ofQuestion({ planner, plannerCheckpoint: checkpoint, template }: Around): Promise<LatentSource> {
   const width = widthOf(planner);
-  const table = new Part(checkpoint, decoderArchitecture(checkpoint).tensors(checkpoint), "token_embd.weight").floats();
+  const table = new Part(
+    checkpoint,
+    (await decoderArchitecture(checkpoint)).tensors(checkpoint),
+    "token_embd.weight",
+  ).floats();
   return {
     width,
     async latents(question, { tokens }) {
@@ -117,7 +121,7 @@ class OwnStates implements LatentSource {
 
   static async open(around: Around): Promise<OwnStates> {
     const { checkpoint, prepared } = around.executor;
-    const { decoder, weights } = openDecoder(checkpoint, prepared);
+    const { decoder, weights } = await openDecoder(checkpoint, prepared);
     return new OwnStates(around, decoder, await DenoiserPrograms.compile(decoder, weights));
   }
 

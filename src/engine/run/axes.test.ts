@@ -39,7 +39,7 @@ test("rows without a grid count as a text's", () => {
 
 test("rows of a batch keep their own positions: steps together are steps alone, and those of a longer prompt", async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-axes-"));
-  const { decoder, weights } = openDecoder(openCheckpoint(path.join(fixtures, "qwen2-vl")), folder, "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(path.join(fixtures, "qwen2-vl")), folder, "f32");
   using engine = await Engine.create(decoder, weights);
   const normal = normals(seededRandom(3));
   const seen = (rows: number, columns: number): PromptSpan => ({
@@ -75,7 +75,7 @@ test("rows of a batch keep their own positions: steps together are steps alone, 
 
 test("in the first layer, scores without rotary do not depend on positions; with it, on distances on all axes", async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-axes-scores-"));
-  const { decoder, weights } = openDecoder(openCheckpoint(path.join(fixtures, "qwen2-vl")), folder, "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(path.join(fixtures, "qwen2-vl")), folder, "f32");
   using engine = await Engine.create(decoder, weights);
   const embeddings = Float32Array.from({ length: 6 * 32 }, normals(seededRandom(4)));
   const prompts: readonly (readonly [before: number[], grid: readonly [number, number]])[] = [

@@ -21,7 +21,7 @@ describe("rows that join and leave at any step have the logits that they have al
   const folders = readdirSync(fixture("")).filter((name) => existsSync(fixture(`${name}/reference.json`)));
   const files = ["llama-tiny.gguf", ...folders.map((name) => `${name}/model.safetensors`)];
   test.each(files)("%s, more of them than rows of one cache", async (file) => {
-    const { decoder, weights } = openDecoder(openCheckpoint(fixture(file)), path.join(folder, file), "f32");
+    const { decoder, weights } = await openDecoder(openCheckpoint(fixture(file)), path.join(folder, file), "f32");
     using engine = await Engine.create(decoder, weights);
     await compareWithAlone(engine, texts(24, decoder.config.vocabulary, 20, 25));
   });

@@ -12,7 +12,7 @@ import { Engine } from "./engine.ts";
 test("chunks get shorter as the past gets longer, so that none takes longer than the first", async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-chunk-"));
   const file = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
-  const { decoder, weights } = openDecoder(openCheckpoint(file), folder, "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(file), folder, "f32");
   using engine = await Engine.create(decoder, weights);
   const { programs } = engine;
   const flops = (tokens: number, past: number) => evalCost(programs.stackCost, { batch: 1, tokens, past, windowPast: past }).flops; // biome-ignore format: one line

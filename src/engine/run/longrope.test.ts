@@ -40,7 +40,7 @@ afterAll(() => {
 });
 
 async function create(file: string): Promise<Engine> {
-  const { decoder, weights } = openDecoder(openCheckpoint(file), path.join(folder, `${open.length}`), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(file), path.join(folder, `${open.length}`), "f32");
   const engine = await Engine.create(decoder, weights);
   open.push(engine);
   return engine;

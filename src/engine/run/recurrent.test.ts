@@ -24,7 +24,7 @@ const random = seededRandom(3);
 const ids = (count: number) => Array.from({ length: count }, () => Math.floor(72 * random()));
 
 async function open(name: string): Promise<Engine> {
-  const { decoder, weights } = openDecoder(openCheckpoint(fixture(name)), path.join(folder, name), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(fixture(name)), path.join(folder, name), "f32");
   return Engine.create(decoder, weights);
 }
 

@@ -18,7 +18,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe.each(["llama-tiny.gguf", "gemma3/model.safetensors"])("%s", (file) => {
   let engine: Engine;
   beforeAll(async () => {
-    const { decoder, weights } = openDecoder(
+    const { decoder, weights } = await openDecoder(
       openCheckpoint(fixture(file)),
       path.join(folder, path.dirname(file)),
       "f32",

@@ -17,7 +17,7 @@ import { tokenLogits } from "./stepped.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-state-fills-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const open = (name: string) => {
+const open = async (name: string) => {
   const file = fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
   return openDecoder(openCheckpoint(file), path.join(folder, name), "f32");
 };
@@ -51,7 +51,7 @@ describe.each([
 ])("%s", (name, inner) => {
   let engine: Engine;
   beforeAll(async () => {
-    const { decoder, weights } = open(name);
+    const { decoder, weights } = await open(name);
     engine = await Engine.create(decoder, weights);
     for (const plan of Object.values(plans)) await engine.prepare(plan);
   });
@@ -125,7 +125,7 @@ test.each([
   ["llama-biased", "exit:layer=1,mode=random", "copy-kv"],
   ["llama-biased", "dynamax:rule=softmax-max", "copy-hidden"],
 ])("the usual fill of %s under %s is %s", async (name, text, fill) => {
-  const { decoder, weights } = open(name);
+  const { decoder, weights } = await open(name);
   using recipes = new Recipes({ decoder, hash: async () => "" }, async () => {});
   using lease = await recipes.use(parseRecipe([text]));
   const { cuts } = lease.plan(prompt.length);
@@ -140,7 +140,7 @@ test.each([
   ],
   ["exit:layer=1,fill=verify", "exit: fill=verify is for layers that attend"],
 ])("%s is refused in one sentence", async (text, sentence) => {
-  const { decoder, weights } = open("mamba2");
+  const { decoder, weights } = await open("mamba2");
   const recipes = new Recipes({ decoder, hash: async () => "" }, async () => {});
   await expect(recipes.use(parseRecipe([text]))).rejects.toThrow(sentence);
   weights.abandon();

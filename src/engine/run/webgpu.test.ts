@@ -21,7 +21,11 @@ const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/$
 
 /** Logits after a prompt, after one more token, and after a longer prompt that goes on with both; and the bill of all. */
 async function logitsOn(device: Device, name: string, quant: Quant) {
-  const { decoder, weights } = openDecoder(openCheckpoint(fixture(name)), join(folder, `${name}-${quant}`), quant);
+  const { decoder, weights } = await openDecoder(
+    openCheckpoint(fixture(name)),
+    join(folder, `${name}-${quant}`),
+    quant,
+  );
   using engine = await Engine.create(decoder, weights, undefined, device);
   const meter = new Meter(engine.programs);
   const prompt = [5, 9, 2, 7, 1, 3];

@@ -34,7 +34,11 @@ writeFileSync(path.join(folder, "config.json"), JSON.stringify({ ...config, max_
 
 const open: Engine[] = [];
 async function create(): Promise<Engine> {
-  const { decoder, weights } = openDecoder(openCheckpoint(folder), path.join(folder, `prepared${open.length}`), "f32");
+  const { decoder, weights } = await openDecoder(
+    openCheckpoint(folder),
+    path.join(folder, `prepared${open.length}`),
+    "f32",
+  );
   const engine = await Engine.create(decoder, weights);
   open.push(engine);
   return engine;

@@ -42,7 +42,7 @@ describe.each(["llama-tiny.gguf", "gemma3/model.safetensors"])("%s", (file) => {
   let engine: Engine;
   let likelihoods: Likelihoods;
   beforeAll(async () => {
-    const { decoder, weights } = openDecoder(openCheckpoint(fixture(file)), path.join(folder, file), "f32");
+    const { decoder, weights } = await openDecoder(openCheckpoint(fixture(file)), path.join(folder, file), "f32");
     engine = await Engine.create(decoder, weights);
     likelihoods = await Likelihoods.create(engine);
   });
@@ -124,7 +124,7 @@ function windowed(): string {
 }
 
 test("chunks that calls share are run once and give the same, to the bit; not those that windows have let go of", async () => {
-  const { decoder, weights } = openDecoder(openCheckpoint(windowed()), path.join(folder, "prepared"), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(windowed()), path.join(folder, "prepared"), "f32");
   using engine = await Engine.create(decoder, weights);
   using likelihoods = await Likelihoods.create(engine);
   const { vocabulary } = decoder.config;

@@ -38,12 +38,9 @@ export class Seq2SeqModel implements Loaded {
   ) {}
 
   /** @throws UserError if its files need something unsupported */
-  static async load(
-    source: ResolvedModel,
-    quant: Quant = "auto",
-    { checkpoint, own }: Adapted = openAdapted(source.path, {}),
-  ): Promise<Seq2SeqModel> {
-    const { model, weights } = openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
+  static async load(source: ResolvedModel, quant: Quant = "auto", adapted?: Adapted): Promise<Seq2SeqModel> {
+    const { checkpoint, own } = adapted ?? (await openAdapted(source.path, {}));
+    const { model, weights } = await openSeq2Seq(checkpoint, preparedFolder(source.path), quant, own);
     const sampling = samplingOf(checkpoint.config, source.sha256);
     const graphs = prepare(weights, () => [traceSource(model), traceDecoded(model)]);
     const compiling = Seq2SeqPrograms.compile(graphs as [Graph, Graph]);

@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 async function open(file: string): Promise<Engine> {
   const source = fileURLToPath(new URL(`../../models/fixtures/${file}`, import.meta.url));
-  const { decoder, weights } = openDecoder(openCheckpoint(source), path.join(folder, file), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(source), path.join(folder, file), "f32");
   return Engine.create(decoder, weights);
 }
 

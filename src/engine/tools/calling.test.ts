@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { compiled } from "../grammar/compile.ts";
-import { answerReader, callingOf } from "./calling.ts";
+import { answerReader } from "./answer-reader.ts";
+import { callingOf } from "./calling.ts";
 import type { Tool, ToolChoice } from "./tools.ts";
 import { knowsCalls, plainTurns } from "./turns.ts";
 

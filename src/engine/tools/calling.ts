@@ -1,7 +1,5 @@
 import { suggest, UserError } from "../../util/errors.ts";
 import type { Format, Trigger } from "../grammar/index.ts";
-import { FreeReader } from "./free-reader.ts";
-import { type AnswerReader, CallReader } from "./reader.ts";
 import { callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
 
 /** The fields of a request on tools and on the form of its answer. */
@@ -33,19 +31,12 @@ export function callingOf({ format, tools = [], toolChoice = "auto", parallelToo
   return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };
 }
 
-/** The reader of the calls in an answer; undefined if it may have none. */
-export function answerReader({ tools = [], toolChoice = "auto" }: CallOptions): AnswerReader | undefined {
-  const chosen = chosenOf(tools, toolChoice);
-  if (chosen.length === 0) return undefined;
-  return isForced(toolChoice) ? new CallReader(true) : new FreeReader(chosen);
-}
-
 /** True if the answer begins inside a call. */
-const isForced = (choice: ToolChoice): boolean =>
+export const isForced = (choice: ToolChoice): boolean =>
   typeof choice === "object" ? !("mode" in choice) || choice.mode === "required" : choice === "required";
 
 /** The tools that may be called. */
-function chosenOf(tools: readonly Tool[], choice: ToolChoice): readonly Tool[] {
+export function chosenOf(tools: readonly Tool[], choice: ToolChoice): readonly Tool[] {
   if (choice === "none") return [];
   if (choice === "auto") return tools;
   if (tools.length === 0) throw new UserError("a tool is to be called, and there are none; expected tools", 2);

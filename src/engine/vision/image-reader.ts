@@ -61,7 +61,7 @@ export class ImageReader implements Disposable {
     quant: Quant,
     tokenizer: Tokenizer,
   ): Promise<ImageReader> {
-    const { vision, weights } = openVision(checkpoint, preparedFolder(source.path), exact(quant));
+    const { vision, weights } = await openVision(checkpoint, preparedFolder(source.path), exact(quant));
     const { place, compile } = readingOf(vision, path.dirname(checkpoint.config.path), tokenizer);
     const [graph] = prepare(weights, () => [traceAnyVision(vision)]);
     return new ImageReader(source.path, vision, place, await compile(graph!));

@@ -10,7 +10,6 @@ import { isIds, type Prompt, turnsOf } from "../prompt.ts";
 import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
 import type { Tool } from "../tools/tools.ts";
 import type { SeenImage, UnreadImage } from "./image-reader.ts";
-import { between } from "./placed-image.ts";
 import { partsOf, readableTurns } from "./readable-turns.ts";
 
 /** A prompt with images as the engine runs it. */
@@ -79,6 +78,7 @@ export async function seenPrompt(
     seen.push(await image.read());
   }
   time.enter("prefill");
+  const { between } = await import("./placed-image.ts");
   const spans = between(
     ids,
     imageToken,

@@ -46,7 +46,7 @@ describe.each(names)("%s", (name) => {
   const folder = path.join(prepared, name);
 
   test("an image's rows, and logits behind two images, equal transformers'", async () => {
-    const { vision, weights } = openVision(checkpoint, folder, "f32");
+    const { vision, weights } = await openVision(checkpoint, folder, "f32");
     if (vision.pictures === "patches") throw new Error("a fixture of square pictures was expected");
     const [graph] = prepare(weights, () => [traceVision(vision)]);
     using runner = await ImageRunner.compile(graph!, vision.encoder.config, [vision.tokens, vision.config.hidden]);
@@ -64,7 +64,7 @@ test("qwen2-vl: patches of five images, their rows, and logits behind two of the
   const folder = fixture("qwen2-vl");
   const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
   const checkpoint = openCheckpoint(folder);
-  const { vision, weights } = openVision(checkpoint, path.join(prepared, "qwen2-vl"), "f32");
+  const { vision, weights } = await openVision(checkpoint, path.join(prepared, "qwen2-vl"), "f32");
   if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");
   const processor = readPatchProcessor(folder, vision.encoder.config);
   const sizedOf = async (file: string) => patchSized(await decodeImage(readFileSync(picture(file)), file), processor);
@@ -99,7 +99,7 @@ test("llava-next: tiles of five images, their rows, and logits behind two of the
   const folder = fixture("llava-next");
   const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
   const checkpoint = openCheckpoint(folder);
-  const { vision, weights } = openVision(checkpoint, path.join(prepared, "llava-next"), "f32");
+  const { vision, weights } = await openVision(checkpoint, path.join(prepared, "llava-next"), "f32");
   if (vision.pictures !== "fitted") throw new Error("a fixture of tiles that fit was expected");
   const processor = readFittedProcessor(folder, vision.encoder.config.imageSize);
   const [graph] = prepare(weights, () => [traceVision(vision)]);
@@ -152,7 +152,7 @@ async function logitsBehind(
   folder: string,
   spans: readonly PromptSpan[],
 ): Promise<Float32Array> {
-  const { decoder, weights } = openDecoder(checkpoint, folder, "f32");
+  const { decoder, weights } = await openDecoder(checkpoint, folder, "f32");
   using engine = await Engine.create(decoder, weights);
   const { prompt, embeddings } = promptOfSpans(spans, 32);
   const slot = engine.acquire(prompt);

@@ -42,7 +42,7 @@ async function byQr(model: Recurrent, layer: number): Promise<number> {
 }
 
 test("a recurrent network's exponents are those of its Jacobians by QR", async () => {
-  const model = open("rnn");
+  const model = await open("rnn");
   const found = await layerTrajectories(model, ids, 1);
   expect(found).toHaveLength(2);
   for (const [l, { max, standardError }] of found.entries()) {
@@ -55,7 +55,7 @@ test("a recurrent network's exponents are those of its Jacobians by QR", async (
 });
 
 test("a state space's are those of its closed form", async () => {
-  const model = open("mamba2");
+  const model = await open("mamba2");
   const closed = (await measureSpectra(model, ids)).map(({ exponents }) => greatest(exponents));
   const found = await layerTrajectories(model, ids, 1);
   for (const [l, { max }] of found.entries()) expect(Math.abs(max - closed[l]!)).toBeLessThan(1e-2);

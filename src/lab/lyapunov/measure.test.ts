@@ -35,7 +35,7 @@ test("the median of an even count of exponents is the mean of the middle two", a
   const tiny = await resolveModel(at("packages/models/mamba-tiny"));
   const text = "To be, or not to be: that is the question";
   const { layers } = await measureLyapunov(tiny, text, lyapunovOptions.parse({ tokens: 32 }));
-  const decoder = openDecoder(openCheckpoint(tiny.path), path.join(folder, "mamba-tiny"), "f32");
+  const decoder = await openDecoder(openCheckpoint(tiny.path), path.join(folder, "mamba-tiny"), "f32");
   const ids = tokenizerOf(openCheckpoint(tiny.path), decoder.decoder.config.vocabulary).encode(text).slice(0, 32);
   for (const [l, { exponents }] of (await measureSpectra(decoder, ids)).entries()) {
     const sorted = exponents.toSorted();
@@ -46,9 +46,9 @@ test("the median of an even count of exponents is the mean of the middle two", a
 
 test("a step with feedback is the model's own step: states as after the same tokens, and its guess as the next input", async () => {
   const ids = [5, 9, 33];
-  using states = await OpenStates.open(model(), { rows: 1, tokens: 3 });
+  using states = await OpenStates.open(await model(), { rows: 1, tokens: 3 });
   await states.run([ids]);
-  using step = await FeedbackStep.open(model());
+  using step = await FeedbackStep.open(await model());
   const feedback = { noise: new Float32Array(step.vocabulary), temperature: 1e-4 };
   let state = step.start(ids[0]!);
   for (const id of ids) [state] = await step.next(step.withInput(state, id), state, feedback);
@@ -63,7 +63,7 @@ test("a step with feedback is the model's own step: states as after the same tok
 
 test("another token moves the states, and is forgotten; noise is not", async () => {
   const ids = Array.from({ length: 320 }, (_, i) => 3 + ((i * i + 5 * i) % 67));
-  const { tokens, oneToken, noise } = await measureDeviations(model(), ids, 1);
+  const { tokens, oneToken, noise } = await measureDeviations(await model(), ids, 1);
   expect(tokens[0]).toBe(16);
   expect(oneToken[0]).toBe(0);
   expect(oneToken[1]).toBeGreaterThan(1e-3);

@@ -87,7 +87,7 @@ export async function measureLyapunov(
 ): Promise<LyapunovReport> {
   const checkpoint = openCheckpoint(source.path);
   // Exponents are of the model, not of the rounding of its weights.
-  const model = openDecoder(checkpoint, preparedFolder(source.path), "f32");
+  const model = await openDecoder(checkpoint, preparedFolder(source.path), "f32");
   checkRecurrent(source.name, model.decoder.config);
   const ids = tokenizerOf(checkpoint, model.decoder.config.vocabulary).encode(text).slice(0, tokens);
   if (ids.length < FEWEST)

@@ -12,9 +12,9 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-lyapunov-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const ids = Array.from({ length: 96 }, (_, i) => 3 + ((i * i + 5 * i) % 67));
 
-describe.each(["mamba", "mamba2", "mamba2-groups"])("%s", (name) => {
+describe.each(["mamba", "mamba2", "mamba2-groups"])("%s", async (name) => {
   const fixture = fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
-  const model = openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");
+  const model = await openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");
 
   test("every exponent is negative, and QR's", async () => {
     const spectra = await measureSpectra(model, ids);

@@ -55,7 +55,7 @@ export async function runRoutes(run: RouteRun): Promise<RouteReport[]> {
   const models = new Map<string, ResolvedModel>();
   for (const name of new Set(pairs.flatMap(({ swift, super: strong }) => [swift, strong])))
     models.set(name, await resolveModel(name, { signal: run.signal, onNotice: run.notice }));
-  const chat = [...models.values()].every(chats);
+  const chat = (await Promise.all([...models.values()].map(chats))).every((reads) => reads);
   const reports: RouteReport[] = [];
   for (const plain of run.tasks) {
     const task = chat ? (overChat(plain) ?? plain) : plain;
@@ -78,9 +78,9 @@ export async function runRoutes(run: RouteRun): Promise<RouteReport[]> {
 }
 
 /** True if a model reads a user's text as a chat. */
-function chats({ path: file }: ResolvedModel): boolean {
+async function chats({ path: file }: ResolvedModel): Promise<boolean> {
   const checkpoint = openCheckpoint(file);
-  return tokenizerOf(checkpoint, vocabularyOf(checkpoint)).chatTemplate !== undefined;
+  return tokenizerOf(checkpoint, await vocabularyOf(checkpoint)).chatTemplate !== undefined;
 }
 
 function modelsOf(text: string) {

@@ -27,32 +27,32 @@ function receiptOf(model: string, spent: number, cached: number): Receipt {
   });
 }
 
-function billOf(held: number, ...calls: readonly (readonly ["swift" | "super", number, number])[]): Receipt {
+function billOf(held: number, ...calls: readonly (readonly ["swift" | "super", number, number])[]): Promise<Receipt> {
   const pair = { swift: new Fake("small", () => ({ words: [] })), super: new Large(held) };
   const bill = new RouteBill<FakeOptions>(pair, "a chat", {}, { model: "small>large", recipe: [] }, undefined);
   for (const [role, spent, cached] of calls) bill.begin(role)(receiptOf(role, spent, cached));
   return bill.receipt(calls.at(-1)![0], { text: "", tokens: 6, ended: true });
 }
 
-test("dense has the larger of both models' prefixes cached", () => {
-  expect(billOf(0, ["swift", 100, 0]).flops.dense).toBe(1050);
-  expect(billOf(0, ["swift", 40, 80]).flops.dense).toBeCloseTo(250);
-  expect(billOf(0.9, ["swift", 40, 80]).flops.dense).toBeCloseTo(150);
+test("dense has the larger of both models' prefixes cached", async () => {
+  expect((await billOf(0, ["swift", 100, 0])).flops.dense).toBe(1050);
+  expect((await billOf(0, ["swift", 40, 80])).flops.dense).toBeCloseTo(250);
+  expect((await billOf(0.9, ["swift", 40, 80])).flops.dense).toBeCloseTo(150);
 });
 
-test("of an answer by Super, what Swift has cached and Super reads again is overhead", () => {
-  const { flops, estimated } = billOf(0.1, ["swift", 20, 80], ["super", 945, 10]);
+test("of an answer by Super, what Swift has cached and Super reads again is overhead", async () => {
+  const { flops, estimated } = await billOf(0.1, ["swift", 20, 80], ["super", 945, 10]);
   expect(estimated).toBe(false);
   expect(flops.dense).toBeCloseTo(945 - 700);
   expect(flops.spent - flops.overhead).toBeCloseTo(flops.dense);
-  expect(billOf(0.9, ["swift", 20, 80], ["super", 150, 90]).flops).toMatchObject({ dense: 150, overhead: 20 });
+  expect((await billOf(0.9, ["swift", 20, 80], ["super", 150, 90])).flops).toMatchObject({ dense: 150, overhead: 20 });
 });
 
-test("the second call of a model has cached what the first one read", () => {
-  expect(billOf(0, ["swift", 100, 0], ["swift", 10, 99]).flops.dense).toBe(1050);
+test("the second call of a model has cached what the first one read", async () => {
+  expect((await billOf(0, ["swift", 100, 0], ["swift", 10, 99])).flops.dense).toBe(1050);
 });
 
-test("what a Swift costs that is more expensive than Super is overhead", () => {
-  const { dense, spent, overhead } = billOf(0.9, ["swift", 400, 0]).flops;
+test("what a Swift costs that is more expensive than Super is overhead", async () => {
+  const { dense, spent, overhead } = (await billOf(0.9, ["swift", 400, 0])).flops;
   expect([dense, spent, overhead].map(Math.round)).toEqual([150, 400, 250]);
 });

@@ -42,11 +42,11 @@ export class RouteBill<O extends object> {
    * The receipt of an answer by `role`. Dense is Super alone: as it ran, or priced for this prompt and an answer of
    * this length. Super alone would have all that either model has cached of the turns before.
    */
-  receipt(role: Role, answer: PricedAnswer): Receipt {
+  async receipt(role: Role, answer: PricedAnswer): Promise<Receipt> {
     const own = this.#parts.findLast((part) => part.role === role)?.receipt;
     const all = this.#parts.map(({ receipt }) => receipt);
     const ran = role === "super" ? own : undefined;
-    const dense = this.#dense(ran, answer);
+    const dense = await this.#dense(ran, answer);
     const spent = sum(all, (r) => r.flops.spent) + this.scoring;
     const answering = own ? Math.min(dense.flops, own.flops.spent - own.flops.overhead) : 0;
     return makeReceipt({
@@ -63,15 +63,15 @@ export class RouteBill<O extends object> {
     });
   }
 
-  #dense(ran: Receipt | undefined, answer: PricedAnswer): Spent {
-    const price = (cached: number) =>
-      this.pair.super.price(this.prompt, answer, this.options, cached) ?? { flops: 0, bytes: 0 };
+  async #dense(ran: Receipt | undefined, answer: PricedAnswer): Promise<Spent> {
+    const price = async (cached: number) =>
+      (await this.pair.super.price(this.prompt, answer, this.options, cached)) ?? { flops: 0, bytes: 0 };
     // A model that is called again has its own first reading cached.
     const cached = Math.max(this.#held, cachedShare(this.#parts[0]?.receipt));
     if (!ran) return price(cached);
     const own = cachedShare(ran);
     if (cached <= own) return { flops: ran.flops.dense, bytes: ran.bytes.dense };
-    const [cold, warm] = [price(own), price(cached)];
+    const [cold, warm] = [await price(own), await price(cached)];
     return { flops: ran.flops.dense - cold.flops + warm.flops, bytes: ran.bytes.dense - cold.bytes + warm.bytes };
   }
 

@@ -31,6 +31,9 @@ export interface PricedAnswer {
   readonly ended: boolean;
 }
 
+/** A dense cost, and the tokens of its prompt. */
+type Priced = Spent & { readonly prompt: number };
+
 /** A model as a route sees it: one of this process, or one that another server runs. `O`: the options of a request, passed on as they are. */
 export interface RouteModel<O extends object> {
   readonly identity: ModelIdentity;
@@ -47,7 +50,7 @@ export interface RouteModel<O extends object> {
     answer: PricedAnswer,
     options: O,
     cached: number,
-  ): (Spent & { readonly prompt: number }) | undefined;
+  ): Promise<Priced | undefined> | Priced | undefined;
 }
 
 /** The two models of a route. */

@@ -152,7 +152,7 @@ class Run<O extends object> {
       if (!piece.receipt) yield { ...piece, ...told };
       else {
         this.#done = true;
-        return yield { ...piece, ...told, receipt: this.#bill.receipt(to, this.#given) };
+        return yield { ...piece, ...told, receipt: await this.#bill.receipt(to, this.#given) };
       }
     }
   }
@@ -180,7 +180,7 @@ class Run<O extends object> {
   async close(): Promise<void> {
     if (this.#done) return;
     await this.#call?.stop();
-    if (this.#bill.begun) this.routing.onStopped?.(this.#bill.receipt(this.#answering, this.#given));
+    if (this.#bill.begun) this.routing.onStopped?.(await this.#bill.receipt(this.#answering, this.#given));
   }
 }
 

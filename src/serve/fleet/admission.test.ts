@@ -94,7 +94,7 @@ test("a server in doubt is waited for until its check", async () => {
 let [front, vllm]: [Testing, Vllm] = [] as never;
 beforeAll(async () => {
   vllm = await startVllm();
-  front = await serveModels([], {}, [{ ...bigAt(vllm.url), rows: 1, queue: 1 }]);
+  front = await serveModels([], {}, [{ ...(await bigAt(vllm.url)), rows: 1, queue: 1 }]);
 });
 afterAll(async () => {
   await front.stop(0);

@@ -9,7 +9,7 @@ import { bigAt, startVllm, type Vllm } from "./vllm.testing.ts";
 let [front, vllm, secret]: [Testing, Vllm, string] = [] as never;
 beforeAll(async () => {
   vllm = await startVllm();
-  const big = { ...bigAt(vllm.url), health: { interval: 3600, timeout: 5, failures: 3 } };
+  const big = { ...(await bigAt(vllm.url)), health: { interval: 3600, timeout: 5, failures: 3 } };
   const open: RemoteOptions = { ...big, name: "open", pass: ["chat_template_kwargs"] };
   const wordy: RemoteOptions = { ...big, name: "wordy", pass: [...LENGTHS] };
   // One failed check, as it answers no Modicum's, does not mean that it is down.

@@ -91,19 +91,31 @@ export interface RemoteOptions {
 export async function readFleet(file: string, env: NodeJS.ProcessEnv = process.env): Promise<RemoteOptions[]> {
   const values = await readValues(file, "the fleet");
   const { models } = inFile(file, () => checked(fleetFile, values));
-  return models.map((model) => inFile(file, () => remoteOf(model, path.dirname(file), env)));
+  const inThis = (error: unknown): never =>
+    inFile(file, () => {
+      throw error;
+    });
+  return Promise.all(models.map((model) => remoteOf(model, path.dirname(file), env).catch(inThis)));
 }
 
-function remoteOf(model: z.output<typeof remote>, folder: string, env: NodeJS.ProcessEnv): RemoteOptions {
+async function remoteOf(
+  model: z.output<typeof remote>,
+  folder: string,
+  env: NodeJS.ProcessEnv,
+): Promise<RemoteOptions> {
   const { name, kind } = model;
   if (model.shape === undefined && kind === "openai")
     throw new UserError(`"${name}" needs a shape to estimate receipts from: give its config.json`);
   const key = model.key === undefined ? undefined : env[model.key];
   if (model.key !== undefined && !key) throw new UserError(`"${name}": the environment has no ${model.key}`);
-  return { ...model, model: model.model ?? name, key, shape: shapeFrom(model.shape, name, folder) };
+  return { ...model, model: model.model ?? name, key, shape: await shapeFrom(model.shape, name, folder) };
 }
 
-function shapeFrom(given: z.output<typeof remote>["shape"], name: string, folder: string): Shape | undefined {
+async function shapeFrom(
+  given: z.output<typeof remote>["shape"],
+  name: string,
+  folder: string,
+): Promise<Shape | undefined> {
   if (given === undefined) return undefined;
   if (typeof given !== "string") return priced(given, `the shape of "${name}"`);
   const file = path.resolve(folder, given);
@@ -111,7 +123,7 @@ function shapeFrom(given: z.output<typeof remote>["shape"], name: string, folder
 }
 
 /** Quantisation does not change a shape. */
-const priced = ({ quantization_config: _, ...config }: z.output<typeof jsonObject>, place: string): Shape =>
+const priced = ({ quantization_config: _, ...config }: z.output<typeof jsonObject>, place: string): Promise<Shape> =>
   shapeOf(config, place);
 
 /** `NAME=URL[,URL…]`: a model that servers of Modicum run under that name. @throws UserError */

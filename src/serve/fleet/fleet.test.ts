@@ -8,7 +8,7 @@ import { bigAt, briefly, startVllm, type Vllm, withoutEnd } from "./vllm.testing
 
 const health = { interval: 0.1, timeout: 20, failures: 2 };
 
-const { shape } = bigAt("http://a") as { shape: Shape };
+const { shape } = (await bigAt("http://a")) as { shape: Shape };
 
 let servers: [Vllm, Vllm];
 let front: Testing;
@@ -20,7 +20,7 @@ beforeAll(async () => {
     { name: "a", url: `${a.url}/v1` },
     { name: "b", url: b.url },
   ];
-  const big = { ...bigAt(a.url), key: "secret", servers: named, health };
+  const big = { ...(await bigAt(a.url)), key: "secret", servers: named, health };
   front = await serveModels(TINY.slice(0, 1), {}, [big]);
   openai = openaiOf(front);
 });
@@ -238,7 +238,7 @@ test.each<[string, object, number, RegExp]>([
 });
 
 test("a server that stops ends its remote answers with their last event", async () => {
-  const stopping = await serveModels([], {}, [bigAt(servers[0].url)]);
+  const stopping = await serveModels([], {}, [await bigAt(servers[0].url)]);
   pausing(withoutEnd);
   const response = await post(stopping, "/v1/chat/completions", { ...question, stream: true });
   const [seen, whole] = response.body!.tee();
@@ -253,7 +253,9 @@ test("a server that stops ends its remote answers with their last event", async 
 });
 
 test("a remote answer whose time is over ends with what it has", async () => {
-  const limited = await serveModels([], { limits: limitOptions.parse({ maxTime: 1.5 }) }, [bigAt(servers[0].url)]);
+  const limited = await serveModels([], { limits: limitOptions.parse({ maxTime: 1.5 }) }, [
+    await bigAt(servers[0].url),
+  ]);
   pausing(withoutEnd);
   const response = await post(limited, "/v1/chat/completions", { ...question, stream: true });
   const events = (await response.text()).trimEnd().split("\n\n");

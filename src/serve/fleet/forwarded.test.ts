@@ -12,7 +12,7 @@ beforeAll(async () => {
   const elsewhere = ["labels", "ranker", "sentences"].map((name) => remoteFromText(`${name}=${back!.url}`));
   front = await serveModels(TINY.slice(0, 1), { limits: limitOptions.parse({ maxImages: 3, maxImage: 1_500_000 }) }, [
     ...elsewhere,
-    bigAt(vllm.url),
+    await bigAt(vllm.url),
   ]);
 });
 afterAll(async () => {

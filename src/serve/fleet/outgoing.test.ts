@@ -11,7 +11,7 @@ import { Remote } from "./remote.ts";
 import { requestSizeOf } from "./request-size.ts";
 
 const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
-const shape = shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json");
+const shape = await shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json");
 const base = { ...remoteFromText("small=http://127.0.0.1:1"), model: "theirs" };
 const limits = limitOptions.parse({ maxTokens: 100 });
 const CHAT = "/v1/chat/completions";

@@ -16,9 +16,13 @@ import { type RemoteOptions, remoteFromText } from "./file.ts";
 const config = new URL("../../models/fixtures/llama-yarn/config.json", import.meta.url);
 
 /** The model `big`, with a shape, on servers of OpenAI's API at these addresses. */
-export const bigAt = (...urls: readonly string[]): RemoteOptions => ({
+export const bigAt = async (...urls: readonly string[]): Promise<RemoteOptions> => ({
   ...remoteFromText(`big=${urls.join()}`),
-  ...{ kind: "openai", model: "org/Big", shape: shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json") },
+  ...{
+    kind: "openai",
+    model: "org/Big",
+    shape: await shapeOf(JSON.parse(readFileSync(config, "utf8")), "config.json"),
+  },
 });
 
 /**

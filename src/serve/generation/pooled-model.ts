@@ -76,7 +76,7 @@ export class PooledModel implements RouteModel<RunOptions> {
   }
 
   /** Prices by the loaded model, else by its file and an estimate of the prompt's tokens: pricing does not load a model. */
-  price(prompt: Prompt, answer: PricedAnswer, options: RunOptions, cached: number) {
+  async price(prompt: Prompt, answer: PricedAnswer, options: RunOptions, cached: number) {
     const model = this.context.pool.inMemory(this.chosen);
     if (model) return priceOfAnswer(model.language, prompt, answer, options, cached);
     const read = guessedTokens(requestSizeOf("/v1/completions", { prompt }, "modicum")!);
@@ -86,7 +86,7 @@ export class PooledModel implements RouteModel<RunOptions> {
       completion: Math.max(1, answer.tokens),
       answers: 1,
     };
-    const cost = shapeOf(this.chosen.served.source)?.generated(lengths);
+    const cost = (await shapeOf(this.chosen.served.source))?.generated(lengths);
     return cost && { ...cost, prompt: read };
   }
 }
@@ -102,7 +102,7 @@ export function checkDecoder({ served }: Chosen): void {
 
 const shapes = new WeakMap<ResolvedModel, Shape | undefined>();
 
-function shapeOf(source: ResolvedModel): Shape | undefined {
-  if (!shapes.has(source)) shapes.set(source, shapeOfFile(source.path));
+async function shapeOf(source: ResolvedModel): Promise<Shape | undefined> {
+  if (!shapes.has(source)) shapes.set(source, await shapeOfFile(source.path));
   return shapes.get(source);
 }

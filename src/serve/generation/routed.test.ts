@@ -261,7 +261,7 @@ test("a chat's larger model on a server that hangs is given up after the pair's 
   const template = mkdtempSync(path.join(tmpdir(), "modicum-chat-"));
   const file = path.join(template, "chat.gguf");
   writeFileSync(file, tinyWithTemplate("{% for m in messages %}{{ m.content }}{% endfor %}"));
-  const front = await serveModels([`chat=${file}`], {}, [bigAt(vllm.url)]);
+  const front = await serveModels([`chat=${file}`], {}, [await bigAt(vllm.url)]);
   const chat = (options: string, to = front, more: object = {}) =>
     post(to, "/v1/chat/completions", {
       ...more,
@@ -277,7 +277,7 @@ test("a chat's larger model on a server that hangs is given up after the pair's 
   expect(late.route).toMatchObject({ to: "swift", model: "chat", degraded: true });
   Object.assign(vllm, { manner: "answers", pause: withoutEnd });
   const hurried = await serveModels([`chat=${file}`], { limits: limitOptions.parse({ maxTime: 3 }) }, [
-    bigAt(vllm.url),
+    await bigAt(vllm.url),
   ]);
   const cut = await eventsOf(chat("t=inf", hurried, { stream: true }));
   expect(cut.at(-1)).toMatchObject({

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { answerReader } from "../../engine/tools/calling.ts";
+import { answerReader } from "../../engine/tools/answer-reader.ts";
 import type { AnswerReader, ToolCall } from "../../engine/tools/reader.ts";
 import { toolList } from "../../engine/tools/tools.ts";
 import type { RunOptions } from "../../index.ts";

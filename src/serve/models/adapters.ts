@@ -37,7 +37,7 @@ export async function withAdapters(
     if (taken.has(name)) throw new UserError(`two models are named "${name}"; give the adapter another name`, 2);
     taken.add(name);
     const base = await baseOf(bases, name, folder);
-    const { named } = openAdapted(base.source.path, { adapters: { [name]: folder } });
+    const { named } = await openAdapted(base.source.path, { adapters: { [name]: folder } });
     const bytes = named.get(name)!.files.reduce((sum, file) => sum + statSync(file).size, 0);
     beside.set(base, [...(beside.get(base) ?? []), { name, folder, bytes }]);
   }

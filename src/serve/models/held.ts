@@ -2,8 +2,8 @@ import { describeModel } from "../../engine/file/describe.ts";
 import { openModel, runsOn } from "../../engine/file/open-model.ts";
 import type { KeyValues, Turns } from "../../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
-import { Model } from "../../index.ts";
 import type { Auditor } from "../../library/auditor.ts";
+import { Model } from "../../library/model.ts";
 import { asModelFault } from "../../weights/model-fault.ts";
 import { checkDownload } from "../../weights/sources/index.ts";
 import { foldersOf } from "./adapters.ts";
@@ -71,10 +71,13 @@ export const nameOf = ({ served, quant, ownAdapter }: Pick<Chosen, "served" | "q
   JSON.stringify([served.id, quant, ownAdapter]);
 
 /** With its adapters; in the default form, about the size of its files. */
-export const bytesOf = ({ served: { source, adapters }, quant }: Pick<Chosen, "served" | "quant">): number =>
+export const bytesOf = async ({
+  served: { source, adapters },
+  quant,
+}: Pick<Chosen, "served" | "quant">): Promise<number> =>
   adapters.reduce(
     (sum, { bytes }) => sum + bytes,
-    quant === "auto" ? source.bytes : describeModel(source, quant).bytes.memory,
+    quant === "auto" ? source.bytes : (await describeModel(source, quant)).bytes.memory,
   );
 
 /** Bytes of its weights, and of its answers' keys and values. */

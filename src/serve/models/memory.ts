@@ -96,8 +96,10 @@ export class Memory {
 const bytesIn = (all: readonly Held[]): number => all.reduce((sum, held) => sum + sizeOf(held), 0);
 
 /** @throws UserError if a model can never be loaded within the budget */
-export function checkBudget(budget: number, served: readonly Served[]): void {
-  const sizes = served.map((it) => ({ id: it.id, bytes: bytesOf({ served: it, quant: it.quant }) }));
+export async function checkBudget(budget: number, served: readonly Served[]): Promise<void> {
+  const sizes = await Promise.all(
+    served.map(async (it) => ({ id: it.id, bytes: await bytesOf({ served: it, quant: it.quant }) })),
+  );
   const large = sizes.find(({ bytes }) => bytes > budget);
   if (large) throw new UserError(`${large.id} ${takes(large.bytes, budget)}; raise --memory`, 2);
 }

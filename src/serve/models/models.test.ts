@@ -122,7 +122,7 @@ describe("models in memory", () => {
     ]);
     using narrow = new Pool(bytesOf("tiny"), { scheduling: schedulerOptions.parse({}) });
     await expect(narrow.lease(await whole.choose({ model: "tiny" }))).rejects.toThrow("there is no memory for tiny");
-    expect(() => checkBudget(bytesOf("tiny"), whole.list())).toThrow(/^tiny has .* raise --memory$/);
+    await expect(() => checkBudget(bytesOf("tiny"), whole.list())).rejects.toThrow(/^tiny has .* raise --memory$/);
   });
 
   test("are one copy whatever recipe asks for them, loaded once and no larger for it", async () => {
@@ -170,8 +170,8 @@ describe("models in memory", () => {
     expect(idsOf(pool)).toEqual(["sentences:0", "tiny:0"]);
   });
 
-  test("that can never fit are told at the start", () => {
-    expect(() => checkBudget(1, catalogue.list())).toThrow(
+  test("that can never fit are told at the start", async () => {
+    await expect(() => checkBudget(1, catalogue.list())).rejects.toThrow(
       /^tiny has 0\.00 GB of weights, and the memory .*raise --memory$/,
     );
   });

@@ -95,7 +95,7 @@ export class Pool implements Disposable {
     const held = this.#memory.get(name);
     // A model in memory checks the recipes of its calls itself.
     if (!held) await checkSavings(chosen.served.source, recipe);
-    const wanted = { ...chosen, name, bytes: held?.bytes ?? bytesOf(chosen) };
+    const wanted = { ...chosen, name, bytes: held?.bytes ?? (await bytesOf(chosen)) };
     this.#memory.check(wanted);
     return wanted;
   }

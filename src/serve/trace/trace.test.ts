@@ -30,7 +30,7 @@ beforeAll(async () => {
   process.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
   process.env["OTEL_RESOURCE_ATTRIBUTES"] = "deployment.environment=test";
   other = await startVllm();
-  const big = { ...bigAt(other.url), model: "big", servers: [{ name: "far", url: other.url }] };
+  const big = { ...(await bigAt(other.url)), model: "big", servers: [{ name: "far", url: other.url }] };
   const log = createLog({ write() {} });
   server = await serveModels(TINY.slice(0, 2), { tracer: await tracerFrom(process.env, "0.0.0", log) }, [big]);
 });

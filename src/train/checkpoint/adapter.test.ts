@@ -23,10 +23,10 @@ describe.each([
   { file: "llama-biased", architecture: llama, matrices: ["attn_q", "attn_v", "ffn_down"] },
   { file: "llama-tiny.gguf", architecture: llama, matrices: ["attn_q", "attn_k", "attn_v"] },
   { file: "gpt2", architecture: gpt2, matrices: ["attn_qkv", "ffn_up"] },
-])("$file", ({ file, architecture, matrices }) => {
+])("$file", async ({ file, architecture, matrices }) => {
   const checkpoint = openCheckpoint(fixture(file));
   const names = architecture.tensors(checkpoint);
-  const { decoder } = openDecoder(checkpoint, path.join(folder, `${file}-weights`), "f32");
+  const { decoder } = await openDecoder(checkpoint, path.join(folder, `${file}-weights`), "f32");
   const layout = layoutOf(checkpoint, architecture, decoder);
   const made = factorsOf(tensorsOf(checkpoint, architecture, names), matrices, RANK, random);
   const adapter: WritableAdapter = {

@@ -65,11 +65,11 @@ async function write({ name, architecture, matrices, tables }: Case): Promise<st
   await writeModel(model, { config: configOf(original), names, tensors });
   const written = openCheckpoint(model);
   const logits = async (lora?: Lora) => {
-    const { decoder, weights } = openDecoder(written, path.join(folder, "weights"), "f32", lora);
+    const { decoder, weights } = await openDecoder(written, path.join(folder, "weights"), "f32", lora);
     using stack = await Stack.compile(decoder, weights, "layers");
     return Buffer.from((await stack.run(ids)).buffer).toString("base64");
   };
-  const { decoder } = openDecoder(written, path.join(folder, "weights"), "f32");
+  const { decoder } = await openDecoder(written, path.join(folder, "weights"), "f32");
   const { vocabulary, hidden } = decoder.config;
   const tokens = [ids[1]!, ids[5]!, vocabulary, vocabulary + 1];
   const random = seededRandom(3);

@@ -1,6 +1,7 @@
+import { storedShape, withFlatKernels } from "../../models/flat-kernels.ts";
 import type { ImageGenerator } from "../../models/image-generator.ts";
 import type { NoiseConfig } from "../../models/noise-schedule.ts";
-import { storedShape, unet2d, withFlatKernels } from "../../models/unet2d.ts";
+import { unet2d } from "../../models/unet2d.ts";
 import { UserError } from "../../util/errors.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
@@ -44,11 +45,14 @@ export function oldDrawing(given: Checkpoint, frozen: Frozen): DrawingSubject {
   return subject;
 }
 
+/** The architecture that is trained. */
+const TRAINED = "UNet2DModel";
+
 /** @throws UserError for a generator of another architecture */
 function opened(checkpoint: Checkpoint, { train, freezeMask }: Frozen): DrawingSubject {
   const { config, architecture } = checkpoint;
-  if (!unet2d.names.includes(architecture))
-    throw new UserError(`${checkpoint.path}: a ${architecture} is not trained; expected a ${unet2d.names[0]}`);
+  if (architecture !== TRAINED)
+    throw new UserError(`${checkpoint.path}: a ${architecture} is not trained; expected a ${TRAINED}`);
   const weights = new TracedWeights(
     config,
     () => true,

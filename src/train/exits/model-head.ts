@@ -30,9 +30,9 @@ export interface FrozenModel {
  * all.
  * @throws UserError
  */
-export function openFrozen(file: string, quant: Quant, tokens: readonly number[] = []): FrozenModel {
-  const { checkpoint } = openAdapted(file, {});
-  const architecture = decoderArchitecture(checkpoint);
+export async function openFrozen(file: string, quant: Quant, tokens: readonly number[] = []): Promise<FrozenModel> {
+  const { checkpoint } = await openAdapted(file, {});
+  const architecture = await decoderArchitecture(checkpoint);
   const part = (name: string) => new Part(checkpoint, architecture.tensors(checkpoint), name);
   const floats = (name: string) => {
     const whole = ["output.weight", "token_embd.weight"].find((head) => someRowsOf(head) === name);
@@ -40,7 +40,7 @@ export function openFrozen(file: string, quant: Quant, tokens: readonly number[]
     const head = part(whole);
     return someFloats(head.floats(), head.shape[1]!, tokens);
   };
-  const { weights: quantised } = openDecoder(checkpoint, preparedFolder(file), quant);
+  const { weights: quantised } = await openDecoder(checkpoint, preparedFolder(file), quant);
   const served = new LoraWeights(quantised, { rank: 1, alpha: 1, targets: "" });
   const plain = new TracedWeights(checkpoint.config, (name) => part(name).exists);
   return {

@@ -37,7 +37,10 @@ test("the loss of three exits weighs them 1, 2 and 3 sixths", async () => {
 });
 
 test("a step changes the head's own weights, never the model's", async () => {
-  const { plain } = openFrozen(fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url)), "f32");
+  const { plain } = await openFrozen(
+    fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url)),
+    "f32",
+  );
   const hidden = plain.decoder.config.hidden;
   using trainer = await RowTrainer.create({
     ...{ hidden, rows: 3, inputs: new ExitInputs(plain) },

@@ -133,7 +133,7 @@ async function trainHeads(
   const heads: TrainedHead[] = [];
   for (const layer of layers) {
     const known = kept.read(layer);
-    frozen ??= known ? undefined : openFrozen(source.path, terms.quant, settings.tokens);
+    frozen ??= known ? undefined : await openFrozen(source.path, terms.quant, settings.tokens);
     const head = known ?? (await trainHead(frozen!, states, layer, settings, options, terms));
     if (!known) await kept.keep(layer, head);
     heads.push(head);

@@ -73,7 +73,7 @@ async function written(
     await writeRecord(adapter, recordOf(data));
   }
   const checkpoint = base?.checkpoint ?? openCheckpoint(model);
-  const trained = options.train.length === 0 ? null : trainedNames(checkpoint, subject);
+  const trained = options.train.length === 0 ? null : await trainedNames(checkpoint, subject);
   const place = base ? placeOf(base) : "model";
   await writeJson(path.join(out, "export.json"), {
     ...settingsOf(options, data.training),
@@ -85,8 +85,8 @@ async function written(
 }
 
 /** The checkpoint's names of the tensors that are trained. */
-function trainedNames(checkpoint: Checkpoint, { store }: Subject): string[] {
-  const names = decoderArchitecture(checkpoint).tensors(checkpoint);
+async function trainedNames(checkpoint: Checkpoint, { store }: Subject): Promise<string[]> {
+  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const found = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
   return found.map((stored) => (typeof stored === "string" ? stored : stored.name));
 }

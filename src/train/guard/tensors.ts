@@ -9,11 +9,11 @@ import { type Base, oldSubject } from "../subject.ts";
 import type { ModelTensor } from "./mask-file.ts";
 
 /** A model as the trainer opens it, with its own head. @throws UserError if it is not trained whole */
-export function openWhole({ name, checkpoint }: Base): AnySubject {
+export async function openWhole({ name, checkpoint }: Base): Promise<AnySubject> {
   const options = trainOptions.parse({ model: name, data: ["none"] });
   if (isOfKind("image generator", checkpoint)) return oldDrawing(checkpoint, options);
   if (!isOfKind("encoder", checkpoint)) return oldSubject(options, checkpoint);
-  const labels = labelsOf(checkpoint);
+  const labels = await labelsOf(checkpoint);
   return encoderSubject(options, checkpoint, labels.length > 0 ? { kind: "classes", labels } : { kind: "embedding" });
 }
 

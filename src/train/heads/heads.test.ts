@@ -40,9 +40,9 @@ const batches: Record<TextHeadKind, Batch> = {
   ),
 };
 
-function open(head: TextHeadKind) {
+async function open(head: TextHeadKind) {
   const checkpoint = openCheckpoint(folder);
-  const weights = new TracedWeights(checkpoint.config, hasTensor(checkpoint));
+  const weights = new TracedWeights(checkpoint.config, await hasTensor(checkpoint));
   const opened = openTrainee({ ...textModelOf(bert.open(weights), head, "mean"), weights }, []);
   const names = bert.tensors(checkpoint);
   for (const p of opened.store.parameters)
@@ -56,7 +56,7 @@ const norm = (values: ArrayLike<number>): number =>
 test.each(["classes", "embedding"] as const)(
   "%s: loss and gradients equal PyTorch's, in batches of any size",
   async (head) => {
-    using opened = open(head);
+    using opened = await open(head);
     const { trainee, store, names } = opened;
     const batch = batches[head];
     // Programs and buffers serve batches up to this size.
@@ -78,7 +78,7 @@ test.each(["classes", "embedding"] as const)(
 );
 
 test("a text's class is right if no other has a higher score", async () => {
-  using opened = open("classes");
+  using opened = await open("classes");
   const batch = batches.classes;
   using passes = await Passes.create(opened.trainee, opened.store, { ...batch, packed: false }, false);
   let correct = 0;

@@ -17,8 +17,8 @@ const options = trainOptions.parse({
 });
 
 let subject: Subject;
-beforeAll(() => {
-  subject = newSubject(options, VOCABULARY);
+beforeAll(async () => {
+  subject = await newSubject(options, VOCABULARY);
   // Random weights are small: letters would all but tie.
   const random = seededRandom(3);
   const values = new Float32Array(subject.store.values.memory);

@@ -58,7 +58,7 @@ export async function trainPairs(options: PairOptions, call: PairsCall): Promise
   const run = await openRun(options, out);
   using trainer = await WholeTrainer.create(run, options.optimizer);
   if (options.start === undefined) fillNew(trainer.store, run.model, options.seed);
-  else fillFrom(trainer.store, openCheckpoint(options.start));
+  else await fillFrom(trainer.store, openCheckpoint(options.start));
   const { losses, tokens } = await runSteps(run, trainer, options, call);
   await write(run, trainer.store, options.temperature, out);
   const work = { ...trainer.flops, denseBackward: trainer.flops.backward };
@@ -87,7 +87,7 @@ async function openRun(options: PairOptions, out: string): Promise<PairsRun> {
   const tokenizer = await writeTokenizer(wordTokenizer(captions), { names: [] }, out);
   const checkpoint = newCheckpoint(options.architecture, tokenizer.vocabSize);
   const weights = new TracedWeights(checkpoint.config, biasedIn(checkpoint), (name) => name);
-  const model = imageTextArchitecture(checkpoint).open(weights);
+  const model = (await imageTextArchitecture(checkpoint)).open(weights);
   await writeJson(join(out, "preprocessor_config.json"), processorOf(model.image.config.imageSize));
   const processor = processorFor(out, model.image.config);
   const rows = rowsOf(given, options.batch);
@@ -155,18 +155,18 @@ function fillNew(store: ParameterStore, { image }: ImageText, seed: number): voi
 }
 
 /** Fills parameters with a checkpoint's. @throws UserError if one is missing or of another shape */
-function fillFrom(store: ParameterStore, checkpoint: Checkpoint): void {
-  const names = imageTextArchitecture(checkpoint).tensors(checkpoint);
+async function fillFrom(store: ParameterStore, checkpoint: Checkpoint): Promise<void> {
+  const names = (await imageTextArchitecture(checkpoint)).tensors(checkpoint);
   for (const parameter of store.parameters)
     store.valuesOf(parameter).set(new Part(checkpoint, names, parameter.name, parameter.shape).floats());
 }
 
-function write(
+async function write(
   { checkpoint, model }: PairsRun,
   store: ParameterStore,
   temperature: number,
   out: string,
-): Promise<void> {
+): Promise<Promise<void>> {
   // transformers keeps a CLIP's scale as a number, a SigLIP's as a list of one.
   const shape = model.traits.activation === "softmax" ? [] : [1];
   const scaled: WritableTensor = { shape, values: () => Float32Array.of(-Math.log(temperature)) };
@@ -176,7 +176,7 @@ function write(
   ]);
   return writeModel(out, {
     config: checkpoint.config.config,
-    names: imageTextArchitecture(checkpoint).tensors(checkpoint),
+    names: (await imageTextArchitecture(checkpoint)).tensors(checkpoint),
     tensors: new Map([...trained, ["logit_scale", scaled]]),
   });
 }

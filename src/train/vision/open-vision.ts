@@ -49,7 +49,7 @@ export async function openSeen(
   if (!seesImages(checkpoint)) return undefined;
   if (options.lora)
     throw new UserError("lora: a model that reads images is trained whole; give --train in its place", 2);
-  const vision = visionOf(checkpoint);
+  const vision = await visionOf(checkpoint);
   if (!base) await writeCompanions(vision, out);
   const processor = processorFor(base ? path.dirname(base.config.path) : out, vision.encoder.config);
   const pictures = await readPictures(options.data, processor);
@@ -58,7 +58,7 @@ export async function openSeen(
 }
 
 /** For its sizes. */
-const visionOf = (checkpoint: Checkpoint): SquareVision =>
+const visionOf = (checkpoint: Checkpoint): Promise<SquareVision> =>
   trainedVision(checkpoint, new TracedWeights(checkpoint.config, () => false));
 
 /** A chat as a new model's samples have it: images, prompts, and answers with the token that ends texts behind them. */

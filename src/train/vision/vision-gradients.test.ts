@@ -41,9 +41,9 @@ const norm = (values: Float32Array): number => Math.hypot(...values);
 
 test("loss and gradients of a decoder, a projector and an encoder of images equal PyTorch's", async () => {
   const checkpoint = openCheckpoint(folder);
-  const names = decoderArchitecture(checkpoint).tensors(checkpoint);
+  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const has = (name: string) => new Part(checkpoint, names, name).exists;
-  const trainee: Trainee = { ...modelOf(checkpoint, has), trained: () => true };
+  const trainee: Trainee = { ...(await modelOf(checkpoint, has)), trained: () => true };
   using store = new ParameterStore(weightsOf(trainee), trainee.trained);
   for (const p of store.parameters) store.valuesOf(p).set(new Part(checkpoint, names, p.name, p.shape).floats());
   const given = batch();

@@ -18,28 +18,31 @@ export const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("visionâ
  * there are, `save` the saving that is active.
  * @throws UserError
  */
-export function modelOf(
+export async function modelOf(
   checkpoint: Checkpoint,
   has: (name: string) => boolean,
   save?: string,
-): Pick<Trainee, "stack" | "objective"> & { readonly weights: TracedWeights } {
+): Promise<Pick<Trainee, "stack" | "objective"> & { readonly weights: TracedWeights }> {
   const weights = new TracedWeights(checkpoint.config, has, inputName);
-  const decoder = decoderArchitecture(checkpoint).open(weights);
+  const decoder = (await decoderArchitecture(checkpoint)).open(weights);
   const saving = savingMasks(save, decoder);
   if (!seesImages(checkpoint)) return { ...languageModelOf(decoder, saving), weights };
-  return { ...visionLanguageModelOf(decoder, trainedVision(checkpoint, weights), saving), weights };
+  return { ...visionLanguageModelOf(decoder, await trainedVision(checkpoint, weights), saving), weights };
 }
 
 /** The part that reads images, which is trained if it reads each as one picture. @throws UserError */
-export function trainedVision(checkpoint: Checkpoint, weights: WeightSource): SquareVision {
-  const vision = visionArchitecture(checkpoint).vision(weights);
+export async function trainedVision(checkpoint: Checkpoint, weights: WeightSource): Promise<SquareVision> {
+  const vision = (await visionArchitecture(checkpoint)).vision(weights);
   if (vision.pictures === "one") return vision;
   throw new UserError(`${checkpoint.path}: a ${checkpoint.architecture} is not trained; expected a llava`, 2);
 }
 
 /** True for the optional tensors that a new model's part that reads images has. */
-export const hasNewTensor = (checkpoint: Checkpoint, name: string): boolean =>
-  seesImages(checkpoint) && visionArchitecture(checkpoint).hasNewTensor(checkpoint.config, name);
+export async function newVisionTensors(checkpoint: Checkpoint): Promise<(name: string) => boolean> {
+  if (!seesImages(checkpoint)) return () => false;
+  const { hasNewTensor } = await visionArchitecture(checkpoint);
+  return (name) => hasNewTensor(checkpoint.config, name);
+}
 
 /** One graph has all layers of the encoder of images: its inputs keep the layers' numbers. */
 const inputName = (name: string): string => (name.startsWith("v.") ? name : withoutLayer(name));

@@ -24,7 +24,7 @@ const corpus = { blocks, block: BLOCK } as unknown as Corpus;
 const prepared = mkdtempSync(path.join(tmpdir(), "modicum-test-"));
 let engine: Engine;
 beforeAll(async () => {
-  const { decoder, weights } = openDecoder(openCheckpoint(fixture), prepared, "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(fixture), prepared, "f32");
   engine = await Engine.create(decoder, weights);
 });
 afterAll(() => {

@@ -19,8 +19,8 @@ const optionsOf = (layers: number, train: readonly string[] = []): TrainOptions 
   });
 
 /** A model of some layers, whose weights are those of the largest one. */
-function model(layers: number, train?: readonly string[]): Subject {
-  const subject = newSubject(optionsOf(layers, train), VOCABULARY);
+async function model(layers: number, train?: readonly string[]): Promise<Subject> {
+  const subject = await newSubject(optionsOf(layers, train), VOCABULARY);
   for (const parameter of subject.store.parameters) {
     const random = seededRandom([...parameter.name].reduce((sum, c) => 31 * sum + c.charCodeAt(0), 7) % 2 ** 31);
     const values = subject.store.valuesOf(parameter);
@@ -83,13 +83,13 @@ describe.each([
   },
 ])("$text, of which $train is trained", ({ text, layers, shares, train: trained, recompute }) => {
   test("the gradient is the sum of the gradients of models that end at the exits", async () => {
-    using whole = model(LAYERS, trained);
+    using whole = await model(LAYERS, trained);
     const { nats, gradients, exitFlops } = await train(withExits(whole, text), 1 / batch.labelled, recompute);
     const sums = new Map([...gradients].map(([name, values]) => [name, new Float64Array(values.length)]));
     for (const [i, depth] of [...layers, LAYERS].entries()) {
       const names = [...gradients.keys()].filter((name) => Number(/^blk\.(\d+)/.exec(name)?.[1] ?? -1) < depth);
       if (names.length === 0) continue;
-      using part = model(depth, names);
+      using part = await model(depth, names);
       const found = await train(part, shares[i]! / batch.labelled);
       if (depth === LAYERS) expect(nats).toBeCloseTo(found.nats, 4);
       for (const [name, values] of found.gradients) for (const [k, v] of values.entries()) sums.get(name)![k]! += v;
@@ -111,8 +111,8 @@ test("shares of the layers' losses", () => {
   expect(sharesOf("layerskip", [1, 2, 3, 4], 4)).toEqual([0, 0.1, 0.3, 0.6]);
 });
 
-test.each(["0", "4", "1+1", "2+x", ""])('layers "%s" are refused', (layers) => {
-  using subject = model(LAYERS);
+test.each(["0", "4", "1+1", "2+x", ""])('layers "%s" are refused', async (layers) => {
+  using subject = await model(LAYERS);
   expect(() => exits.exits!({ layers, weights: "linear" }, subject.trainee)).toThrow(
     "expected some of 1 to 3 with + between",
   );

@@ -53,7 +53,7 @@ async function gradientsOf(over: "step" | "batch", texts: readonly [number, numb
   const options = completeOptions({
     ...{ data: text, tokens: 8, batch: 1, accumulate: 2, method: `moe:balance=1,over=${over}`, architecture: jetmoe },
   });
-  using subject = newSubject(options, 20);
+  using subject = await newSubject(options, 20);
   const routerLoss = moe.routerLoss!(moe.options.parse({ balance: 1, over }), subject.trainee, options);
   const trainee = { ...subject.trainee, ...(routerLoss && { routerLoss }) };
   using passes = await Passes.create(trainee, subject.store, { rows: 1, tokens: 8, packed: false }, false);

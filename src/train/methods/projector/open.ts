@@ -42,7 +42,7 @@ export async function openProjector(
   checkKinds(name, bases);
   const { rows, width } = await latentRows(options, own, bases);
   const data = dataOf(options, rows);
-  const subject = subjectOf(options, own, bases, width);
+  const subject = await subjectOf(options, own, bases, width);
   return {
     subject: { ...subject, write: (folder) => write(folder, subject.store, { options, own, bases, width, data }) },
     ...{ data, tokenizer: bases.executor.tokenizer },
@@ -95,13 +95,13 @@ function dataOf({ data, validation, batch, seed }: TrainOptions, rows: Parameter
 }
 
 /** The executor behind a projector, of which the projector alone is trained. */
-function subjectOf(
+async function subjectOf(
   { seed }: TrainOptions,
   own: ProjectorOptions,
   { executor: { checkpoint } }: Bases,
   from: number,
-): Omit<Subject, "write"> {
-  const architecture = decoderArchitecture(checkpoint);
+): Promise<Omit<Subject, "write">> {
+  const architecture = await decoderArchitecture(checkpoint);
   const names = architecture.tensors(checkpoint);
   const part = (name: string) => new Part(checkpoint, names, name);
   const weights = new TracedWeights(checkpoint.config, (name) => part(name).exists);

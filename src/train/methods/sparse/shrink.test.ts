@@ -32,13 +32,13 @@ const data = { training: textData(ids, { rows: 2, tokens: 16 }), heldOut: undefi
 /** The loss of the first batch. */
 async function lossOf(model: string): Promise<number> {
   const plain = { ...options, method: undefined, architecture: undefined };
-  using run = await TrainingRun.open(plain, oldSubject(plain, openCheckpoint(model)), data);
+  using run = await TrainingRun.open(plain, await oldSubject(plain, openCheckpoint(model)), data);
   return (await run.step()).loss;
 }
 
 test("neurons without weights go, and the model computes the same", async () => {
   const [whole, small] = [path.join(folder, "whole"), path.join(folder, "small")];
-  const subject = newSubject(options, VOCABULARY);
+  const subject = await newSubject(options, VOCABULARY);
   {
     using run = await TrainingRun.open(options, subject, data);
     for (let i = 0; i < 6; i++) await run.step();

@@ -35,7 +35,7 @@ const BLOCK = 32;
  */
 export async function shrinkModel(folder: string, out: string): Promise<Shrunk> {
   const base = openCheckpoint(folder);
-  const names = decoderArchitecture(base).tensors(base);
+  const names = (await decoderArchitecture(base)).tensors(base);
   const config = base.config.kind === "huggingface" ? base.config.config : {};
   const [before, layers] = [config["intermediate_size"], config["num_hidden_layers"]];
   if (typeof before !== "number" || typeof layers !== "number")

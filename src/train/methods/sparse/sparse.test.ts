@@ -35,7 +35,7 @@ async function opened(method: string, changed: object = {}): Promise<TrainingRun
   const options = optionsWith(method, changed);
   const ids = Int32Array.from({ length: 2000 }, (_, i) => (i * i + 3 * i) % VOCABULARY);
   const data = { training: textData(ids, { rows: 2, tokens: 16, seed: 0 }), heldOut: undefined, hash: "" };
-  return TrainingRun.open(options, newSubject(options, VOCABULARY), data);
+  return TrainingRun.open(options, await newSubject(options, VOCABULARY), data);
 }
 
 /** The trained part of a flat buffer. */
@@ -88,7 +88,10 @@ test("linear layers and an own head are pruned, tables and gains are not", async
   expect(() => prunableOf(run.subject.store, "head.*")).toThrow('no prunable matrix is named "head.*"');
   expect(() => prunableOf(run.subject.store, "*")).toThrow("found none");
   const options = optionsWith("sparse");
-  const tied = newSubject({ ...options, architecture: { ...options.architecture, tie_word_embeddings: true } }, 24);
+  const tied = await newSubject(
+    { ...options, architecture: { ...options.architecture, tie_word_embeddings: true } },
+    24,
+  );
   using _ = tied;
   expect(prunableOf(tied.store).map(({ name }) => name)).not.toContain("output.weight");
 });

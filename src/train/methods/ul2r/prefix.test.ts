@@ -18,7 +18,7 @@ const options = trainOptions.parse({
   ...{ data: "none.txt", tokens: TOKENS },
 });
 
-const subject = newSubject(options, VOCABULARY);
+const subject = await newSubject(options, VOCABULARY);
 // Weights at the start say little: larger ones make every leak visible.
 const random = seededRandom(1);
 for (const parameter of subject.store.parameters.filter(({ shape }) => shape.length > 1)) {
