@@ -35,10 +35,10 @@ module.exports = {
     },
     {
       name: "apps-use-the-library",
-      comment: "an application imports packages and the library's face, `modicum`",
+      comment: "an application imports packages and the library's faces, `modicum` and its subpaths",
       severity: "error",
       from: { path: "^apps/", pathNot: "\\.test\\.tsx?$" },
-      to: { path: "^(src|bench|test|tools|examples)/", pathNot: "^src/index\\.ts$" },
+      to: { path: "^(src|bench|test|tools|examples)/", pathNot: "^src/index[-a-z]*\\.ts$" },
     },
     {
       name: "apps-stand-apart",

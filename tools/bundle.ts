@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { build } from "esbuild";
+import { build, type Plugin } from "esbuild";
 
 const root = join(import.meta.dirname, "..");
 
@@ -16,14 +16,29 @@ async function external(): Promise<string[]> {
   return Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !inlined.includes(name));
 }
 
+/** Zod's sentences in English alone: its other languages are as large as all the rest of it, and nothing here asks for them. */
+const englishZod: Plugin = {
+  name: "english-zod",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\.\/locales\/index\.js$/ }, ({ resolveDir }) =>
+      resolveDir.includes(join("node_modules", "zod"))
+        ? { path: join(resolveDir, "..", "locales", "en.js") }
+        : undefined,
+    );
+  },
+};
+
 /**
- * Bundles the command line and the library into `outdir`: `cli.js`, `index.js`, `chunks/` with what they share or load later,
+ * Bundles the command line and the library into `outdir`: `cli.js`, `index.js` and the library's other entries, `chunks/` with what they share or load later,
  * their source maps, and the licences of the bundled packages.
  */
 export async function bundle(outdir: string): Promise<void> {
   await build({
     absWorkingDir: root,
-    entryPoints: { cli: "src/cli/main.ts", index: "src/index.ts" },
+    entryPoints: [
+      { in: "src/cli/main.ts", out: "cli" },
+      ...["index", "index-train", "index-lab", "index-search"].map((name) => ({ in: `src/${name}.ts`, out: name })),
+    ],
     outdir,
     bundle: true,
     splitting: true,
@@ -31,6 +46,7 @@ export async function bundle(outdir: string): Promise<void> {
     format: "esm",
     target: "node20.12",
     external: await external(),
+    plugins: [englishZod],
     chunkNames: "chunks/[name]-[hash]",
     // Without minification, stack traces are readable. Maps without the sources are a quarter of the size, and still
     // have the lines.

@@ -1,4 +1,4 @@
-import { type EvidenceInput, type Explanation, openClassifier } from "../index.ts";
+import type { EvidenceInput, Explanation } from "../index.ts";
 import { evidenceDocument } from "../library/classify-pipeline.ts";
 import { labelsOfFlags } from "../pipelines/qzero/labels.ts";
 import { qzeroOptions } from "../pipelines/qzero/options.ts";
@@ -50,6 +50,7 @@ export async function classifyByLookup(
   const text = await textOf(signal);
   const evidence = flags.evidence === undefined ? undefined : [await documentsOf(flags.evidence)];
   using download = showDownload(model);
+  const { openClassifier } = await import("../library/classify-pipeline.ts");
   await using classifier = await openClassifier(model, {
     ...formGiven(flags),
     index,

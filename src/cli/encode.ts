@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { TextTooLong } from "../engine/truncate.ts";
-import { load, type Model, type Receipt, type Stoppable } from "../index.ts";
+import type { Model, Receipt, Stoppable } from "../index.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
 import { warn } from "./errors.ts";
 import { addFlags } from "./flags.ts";
@@ -41,6 +41,7 @@ export async function encode<I, T extends { receipt: Receipt }>(
   const signal = interruptSignal();
   const inputs = await inputsOf(signal);
   using download = showDownload(flags.model);
+  const { load } = await import("../library/load.ts");
   using model = await load(flags.model, { ...formGiven(flags), adapter: flags.adapter, signal, ...download });
   await billed(async (onStopped) => {
     const result = await read(model, inputs, { signal, onStopped });

@@ -2,16 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { generateOptions } from "../engine/answer/generate.ts";
 import { saysHowToDraw } from "../engine/sampling/defaults.ts";
-import {
-  type FinishReason,
-  load,
-  type Model,
-  openPipeline,
-  openPlanner,
-  type PlanPipeline,
-  type Receipt,
-  type RoutePipeline,
-} from "../index.ts";
+import type { FinishReason, Model, PlanPipeline, Receipt, RoutePipeline } from "../index.ts";
 import { deviceOptions } from "../runtime/device.ts";
 import { type Budget, budget } from "../savings/auto/guarantee.ts";
 import { UserError } from "../util/errors.ts";
@@ -72,6 +63,7 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
   const { model, save = [], recipe, adapter } = options;
   const savings = await recipeOf(save, recipe);
   using download = showDownload(model);
+  const { load } = await import("../library/load.ts");
   return await load(model, {
     save: savings,
     ...formGiven(options),
@@ -93,6 +85,7 @@ export async function openRoute(options: SessionOptions, signal: AbortSignal): P
     );
   using download = showDownload(model);
   const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
+  const { openPipeline } = await import("../library/pipeline.ts");
   return await openPipeline(model, { ...formGiven(options), ...deviceOf(options), signal, onDegraded, ...download });
 }
 
@@ -102,6 +95,7 @@ export async function openPlan(options: SessionOptions, signal: AbortSignal): Pr
   const one = Object.entries({ save, recipe, adapter }).find(([, value]) => value !== undefined);
   if (one) throw new UserError(`--${one[0]} is for one model, and ${model} names a planner with an executor`, 2);
   using download = showDownload(model);
+  const { openPlanner } = await import("../library/plan-pipeline.ts");
   return await openPlanner(model, { ...formGiven(options), ...deviceOf(options), projector, signal, ...download });
 }
 

@@ -1,6 +1,5 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
-import { calibrateAnswers } from "../../index.ts";
 import { rowsOf } from "../../lab/data/rows.ts";
 import { auroc } from "../../lab/metrics/index.ts";
 import { holdsWords } from "../../lab/metrics/squad.ts";
@@ -44,6 +43,7 @@ async function calibrate(path: string, flags: Flags): Promise<void> {
   if (rows.length === 0) throw new UserError(`${path} has no rows`);
   const { model, index, store, out, json = false } = flags;
   using download = showDownload(model);
+  const { calibrateAnswers } = await import("../../library/calibrate-answer.ts");
   const { file, gates, judged } = await calibrateAnswers(model, rows, {
     ...options,
     ...formGiven(flags),

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Answered, type AnswerPipeline, openAnswerer, type Receipt } from "../../index.ts";
+import type { Answered, AnswerPipeline, Receipt } from "../../index.ts";
 import { answerOptions } from "../../pipelines/answer/options.ts";
 import { checkQuestion } from "../../pipelines/answer/prompt.ts";
 import { printable } from "../../util/printable.ts";
@@ -44,6 +44,7 @@ async function open(flags: Flags, signal: AbortSignal): Promise<AnswerPipeline> 
   const { model, save = [], recipe, adapter, index, store } = flags;
   const savings = await recipeOf(save, recipe);
   using download = showDownload(model);
+  const { openAnswerer } = await import("../../library/answer-pipeline.ts");
   return await openAnswerer(model, {
     ...{ save: savings, adapter, index, store, signal, answer: readFlags(answerOptions, flags) },
     ...formGiven(flags),

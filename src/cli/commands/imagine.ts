@@ -3,7 +3,7 @@ import path from "node:path";
 import type { Command } from "commander";
 import { encodePng } from "../../engine/image/encode.ts";
 import { imagineOptions } from "../../engine/imagine/options.ts";
-import { load, type Model } from "../../index.ts";
+import type { Model } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
@@ -41,6 +41,7 @@ async function imagine({ model: name, out, json, ...flags }: Flags): Promise<voi
   await checkWritable(fileOf(out, 0, options.n));
   const signal = interruptSignal();
   using download = showDownload(name);
+  const { load } = await import("../../library/load.ts");
   using model = await load(name, { signal, ...download });
   await billed(async (onStopped) => {
     const { images, receipt } = await drawn(model, { ...options, signal, onStopped });

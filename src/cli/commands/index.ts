@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type Added, createIndex, deleteIndex, listIndexes, openIndex, type SearchIndex } from "../../index.ts";
+import type { Added, SearchIndex } from "../../index.ts";
 import { together } from "../../ledger/together.ts";
 import { createOptions } from "../../library/open-index.ts";
 import { NOTHING_ADDED, sumOf } from "../../retrieval/add.ts";
@@ -45,6 +45,7 @@ export async function withIndex<T>(
   signal = interruptSignal(),
 ): Promise<T> {
   using download = showDownload(name);
+  const { openIndex } = await import("../../library/open-index.ts");
   await using index = await openIndex(name, { store, signal, ...download });
   return await use(index, signal);
 }
@@ -52,6 +53,7 @@ export async function withIndex<T>(
 async function create(name: string, flags: StoreFlags): Promise<void> {
   const options = readFlags(createOptions, flags);
   using download = showDownload(options.embedding);
+  const { createIndex } = await import("../../library/open-index.ts");
   await using index = await createIndex(name, {
     ...options,
     store: flags.store,
@@ -96,6 +98,7 @@ const sentence = ({ empty, ...changes }: Added): string => {
 };
 
 async function remove(name: string, documents: string[], flags: StoreFlags & { all?: boolean }): Promise<void> {
+  const { deleteIndex } = await import("../../library/open-index.ts");
   if (flags.all === true) {
     if (documents.length > 0) throw new UserError("--all deletes the index; expected no documents beside it", 2);
     await deleteIndex(name, { store: flags.store });
@@ -133,6 +136,7 @@ async function list(name: string | undefined, flags: StoreFlags): Promise<void> 
 }
 
 async function listAll(flags: StoreFlags): Promise<void> {
+  const { listIndexes } = await import("../../library/open-index.ts");
   const names = await listIndexes({ store: flags.store });
   if (names.length === 0 && !flags.json) return print("there are no indexes; `modicum index create NAME` creates one");
   const rows: IndexRow[] = [];
@@ -156,6 +160,7 @@ interface IndexRow extends Counts {
 }
 
 async function rowOf(name: string, { store }: StoreFlags): Promise<IndexRow> {
+  const { openIndex } = await import("../../library/open-index.ts");
   await using index = await openIndex(name, { store });
   return { name, embedding: index.settings.embedding?.name ?? null, ...(await index.counts()) };
 }

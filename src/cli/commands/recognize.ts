@@ -1,6 +1,5 @@
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { openRecognizer } from "../../index.ts";
 import { annotate } from "../../pipelines/recognize/annotate.ts";
 import { recognizeOptions } from "../../pipelines/recognize/options.ts";
 import { UserError } from "../../util/errors.ts";
@@ -42,6 +41,7 @@ async function recognize(image: string, flags: Flags): Promise<void> {
   const { labels, model, regions, out, json } = flags;
   const boxes = flags.boxes === "auto" ? "auto" : await boxesIn(flags.boxes);
   using download = showDownload(model);
+  const { openRecognizer } = await import("../../library/recognize-pipeline.ts");
   using pipeline = await openRecognizer(model, { regions, signal, ...download });
   await billed(async () => {
     const options = readFlags(recognizeOptions, flags);

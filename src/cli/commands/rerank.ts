@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { openReranker, type WindowTrace } from "../../index.ts";
+import type { WindowTrace } from "../../index.ts";
 import { rowsOf } from "../../lab/data/rows.ts";
 import { firstOptions, isFirstName } from "../../pipelines/first/options.ts";
 import { scoresByRank } from "../../pipelines/first/order.ts";
@@ -66,6 +66,7 @@ async function rerankByLetters(documents: readonly Identified[], { query, ...fla
   const { model, adapter, json, explain } = flags;
   using download = showDownload(model);
   const first = givenFlags(presortFlag, flags);
+  const { openReranker } = await import("../../library/rerank-pipeline.ts");
   using ranker = await openReranker(model, { ...formGiven(flags), adapter, signal, first, ...download });
   await billed(async (onStopped) => {
     const texts = documents.map(({ text }) => text);

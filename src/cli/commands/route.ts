@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
-import { type Calibrated, calibrateRoute } from "../../index.ts";
+import type { Calibrated } from "../../index.ts";
 import { rowsOf } from "../../lab/data/rows.ts";
 import { containsAnswer } from "../../lab/metrics/index.ts";
 import { aurocOfWrong } from "../../lab/route/auroc.ts";
@@ -39,6 +39,7 @@ async function calibrate(pair: string, file: string, flags: Flags): Promise<void
   if (rows.length === 0) throw new UserError(`${file} has no rows`);
   using download = showDownload(pair);
   const { out = undefined, json = false } = flags;
+  const { calibrateRoute } = await import("../../library/calibrate-route.ts");
   const made = await calibrateRoute(pair, rows, {
     ...options,
     ...formGiven(flags),

@@ -2,7 +2,6 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { type Command, InvalidArgumentError } from "commander";
-import { load } from "../../index.ts";
 import { calibrateSaving, calibrationOf, learners, saveCalibration } from "../../library/profile.ts";
 import type { Learnt } from "../../savings/calibration.ts";
 import { readRecords } from "../../train/data/records.ts";
@@ -64,6 +63,7 @@ async function calibrate(name: string, given: Options): Promise<void> {
   if (texts.length === 0) throw new UserError("expected --texts or --data, got neither", 2);
   const signal = interruptSignal();
   using download = showDownload(given.model);
+  const { load } = await import("../../library/load.ts");
   using model = await load(given.model, { ...formGiven(given), signal, ...download });
   const learnt = await calibrateSaving(model, name, texts, { options, tokens, signal });
   if (out === undefined) return printJson(learnt.artefact);

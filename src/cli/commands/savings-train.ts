@@ -1,6 +1,5 @@
 import path from "node:path";
 import { type Command, Option } from "commander";
-import { load, trainExits } from "../../index.ts";
 import { trainedSavings } from "../../library/train-exits.ts";
 import type { ExitsFile } from "../../savings/depth/exits/artefact.ts";
 import { documentsOf } from "../../train/exits/corpus.ts";
@@ -40,9 +39,11 @@ async function train(saving: (typeof trainedSavings)[number], given: Options): P
   const signal = interruptSignal();
   using download = showDownload(given.model);
   const form = formGiven(given);
+  const { load } = await import("../../library/load.ts");
   using model = await load(given.model, { ...form, signal, ...download });
   const name = data.map((file) => path.basename(file)).join(", ");
   const terms = { ...options, ...form, data: name, signal, onProgress };
+  const { trainExits } = await import("../../library/train-exits.ts");
   const about = await trainExits(model, saving, documents, out, terms).catch(
     sayHowToGoOn(signal, () => "the same command goes on"),
   );

@@ -20,7 +20,7 @@ async function show(name: string, { json = false, ...options }: { json?: boolean
   const { quant } = readFlags(quantOptions, options);
   using download = showDownload(name);
   const source = await stoppable((signal) => resolveModel(name, { signal, ...download }));
-  const model = describeModel(source, quant);
+  const model = await describeModel(source, quant);
   const tuning = tuningOf(preparedFolder(model.path));
   if (json) return printJson({ ...model, ...(tuning && { tuning }) });
   print(...columns([...rows(model), ...(tuning ? [["codes", tuningText(tuning)]] : [])]));

@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { type Command, Option } from "commander";
-import { exportTraining, type TrainInput } from "../../index.ts";
+import type { TrainInput } from "../../index.ts";
 import { optionsOf } from "../../train/folder.ts";
 import { readValues } from "../../util/values-file.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -22,6 +22,7 @@ async function write(run: string, { out, json }: { out: string; json?: boolean }
   const signal = interruptSignal();
   const isFolder = statSync(run, { throwIfNoEntry: false })?.isDirectory();
   const options = isFolder ? optionsOf(run) : ((await readValues(run, "the run")) as TrainInput);
+  const { exportTraining } = await import("../../library/train.ts");
   const written = await exportTraining(options, { out, signal });
   if (json) return printJson(written);
   print(

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
-import { type GuardInput, trainGuard } from "../../index.ts";
+import type { GuardInput } from "../../index.ts";
+import type { GuardTrained } from "../../library/train-guard.ts";
 import { guardOptions } from "../../train/guard/options.ts";
 import { UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
@@ -28,6 +29,7 @@ async function guard(config: string | undefined, { out, json, ...flags }: Flags)
   const options: GuardInput = readFlags(guardOptions, { ...(given as object), ...defined(flags) });
   using display = displayOn(process.stderr);
   const started = performance.now();
+  const { trainGuard } = await import("../../library/train-guard.ts");
   const found = await trainGuard(options, {
     out,
     signal: interruptSignal(),
@@ -46,7 +48,7 @@ const defined = (flags: object): object =>
 
 const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
-function tell({ out, frozen, receipt }: Awaited<ReturnType<typeof trainGuard>>): void {
+function tell({ out, frozen, receipt }: GuardTrained): void {
   print(
     ...columns([
       ["frozen", `${percent(frozen.tensors)} of the tensors, ${percent(frozen.parameters)} of the parameters`],

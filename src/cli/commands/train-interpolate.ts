@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { interpolate } from "../../index.ts";
 import { print } from "../output.ts";
 
 export function define(command: Command): void {
@@ -13,6 +12,7 @@ export function define(command: Command): void {
 }
 
 async function run(base: string, tuned: string, { weight, out }: { weight: number; out: string }): Promise<void> {
+  const { interpolate } = await import("../../library/train.ts");
   await interpolate(base, tuned, { weight, out });
   print(out);
 }

@@ -1,5 +1,8 @@
 import type { Command } from "commander";
-import { bootstrapLaw, fitScalingLaw, type Law, type LawIntervals, lawPoints, predictLoss } from "../../index.ts";
+import type { Law, LawIntervals } from "../../index.ts";
+import { bootstrapLaw } from "../../train/methods/sparse/law/bootstrap.ts";
+import { fitScalingLaw, predictLoss } from "../../train/methods/sparse/law/fit.ts";
+import { lawPoints } from "../../train/methods/sparse/law/points.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {

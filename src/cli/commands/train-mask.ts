@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { maskTensors } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { collect } from "../flags.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -22,6 +21,7 @@ export function define(command: Command): void {
 
 async function mask(model: string, { freeze = [], out, json }: Flags): Promise<void> {
   if (out === undefined) throw new UserError("--out: expected a file for the mask", 2);
+  const { maskTensors } = await import("../../library/train-guard.ts");
   const found = await maskTensors(model, { freeze, out });
   if (json) return printJson(found);
   const { tensors, parameters } = found.frozen;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type PhasesInput, trainPhases } from "../../index.ts";
+import type { PhasesInput } from "../../index.ts";
 import { readValues } from "../../util/values-file.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
@@ -19,6 +19,7 @@ async function phases(file: string, { out, json = false }: { out: string; json?:
   const signal = interruptSignal();
   const given = (await readValues(file, "the phases")) as PhasesInput;
   using progress = showRuns();
+  const { trainPhases } = await import("../../lab/training/train.ts");
   const result = await trainPhases(given, { ...progress, out, signal }).catch(
     sayHowToGoOn(signal, () => "the same command goes on"),
   );

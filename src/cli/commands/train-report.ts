@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type TrainingReport, trainingReport } from "../../index.ts";
+import type { TrainingReport } from "../../index.ts";
 import { summaryRows } from "../../train/report/rows.ts";
 import { columns, print, printJson } from "../output.ts";
 
@@ -13,6 +13,7 @@ export function define(command: Command): void {
 }
 
 async function report(folders: readonly string[], { out, json }: { out?: string; json?: boolean }): Promise<void> {
+  const { trainingReport } = await import("../../library/train.ts");
   tellRuns(await trainingReport(folders, out === undefined ? {} : { out }), json);
 }
 

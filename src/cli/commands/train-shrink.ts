@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { shrinkModel } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { print, printJson } from "../output.ts";
 
@@ -14,6 +13,7 @@ export function define(command: Command): void {
 
 async function shrink(model: string, { out, json }: { out?: string; json?: boolean }): Promise<void> {
   if (out === undefined) throw new UserError("--out: expected a folder for the model", 2);
+  const { shrinkModel } = await import("../../train/methods/sparse/shrink.ts");
   const { before, after } = await shrinkModel(model, out);
   if (json) printJson({ out, before, after });
   else print(`${after} of ${before} neurons of each layer are left in ${out}`);

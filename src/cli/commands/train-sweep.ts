@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { type SweepInput, type SweepResult, trainSweep } from "../../index.ts";
+import type { SweepInput, SweepResult } from "../../index.ts";
 import { readValues } from "../../util/values-file.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { print } from "../output.ts";
@@ -29,6 +29,7 @@ async function sweep(grid: string, { out, queue, json = false }: Flags): Promise
   const signal = interruptSignal();
   const sweep = (await readValues(grid, "the sweep")) as SweepInput;
   using progress = showRuns();
+  const { trainSweep } = await import("../../lab/training/train.ts");
   const result = await trainSweep(sweep, { ...progress, out, queue, signal }).catch(
     sayHowToGoOn(signal, () => "the same command goes on"),
   );

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { estimateTraining, type TrainInput, train } from "../../index.ts";
+import type { TrainCall, TrainInput } from "../../index.ts";
 import { type Estimate, sentence } from "../../train/estimate.ts";
 import { optionsFile, optionsOf as runOptions } from "../../train/folder.ts";
 import { beneath, withPresets } from "../../train/methods/complete.ts";
@@ -73,6 +73,7 @@ function defineTraining(command: Command): void {
 async function run(config: string | undefined, flags: Flags): Promise<void> {
   const signal = interruptSignal();
   checkFlags(flags);
+  const { estimateTraining } = await import("../../lab/training/train.ts");
   if (flags.dryRun) return tellEstimate(await estimateTraining(await optionsOf(config, flags), { signal }), flags);
   using progress = showTraining();
   const call = { ...progress, signal };
@@ -99,10 +100,11 @@ function checkFlags({ out, resume, dryRun }: Flags): void {
     throw new UserError("--out: expected a folder for the run", 2);
 }
 
-type Call = Omit<Parameters<typeof train>[1], "out" | "reuse">;
+type Call = Omit<TrainCall, "out" | "reuse">;
 
 async function started(config: string | undefined, flags: Flags, call: Call): Promise<TrainResult> {
   const { out, resume, force } = flags;
+  const { train } = await import("../../lab/training/train.ts");
   if (resume === undefined)
     return train(await optionsOf(config, flags), { ...call, out: out!, reuse: force ? "force" : "refuse" });
   const options = config === undefined ? withFlags(runOptions(resume), flags) : await optionsOf(config, flags);

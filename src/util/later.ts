@@ -1,0 +1,5 @@
+/** An asynchronous function whose module loads with its first call. */
+export const later =
+  <A extends unknown[], R>(load: () => Promise<(...call: A) => Promise<R>>) =>
+  async (...call: A): Promise<R> =>
+    (await load())(...call);
