@@ -35,7 +35,7 @@ test.each([
   ["mamba/model.safetensors", 12],
   ["phi3-long/model.safetensors", 40],
 ])("%s: logits along several texts are those of its decode steps", async (file, length) => {
-  const { decoder, weights } = openDecoder(openCheckpoint(fixture(file)), path.join(folder, file), "f32");
+  const { decoder, weights } = await openDecoder(openCheckpoint(fixture(file)), path.join(folder, file), "f32");
   using engine = await Engine.create(decoder, weights);
   const [context, ...several] = texts(4, decoder.config.vocabulary, length, 1).map(({ prompt }) => prompt) as [
     number[],
