@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ExitsFile } from "../../src/index.ts";
 import type { RecipeSummary } from "../../src/lab/results.ts";
-import { type ExitsFile, exitsFile, exitsJson } from "../../src/savings/depth/exits/artefact.ts";
+import { exitsFile, exitsJson } from "../../src/savings/depth/exits/artefact.ts";
 import { bundledFolders } from "../../src/util/model-folders.ts";
 import { readJson } from "../../src/weights/json-file.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";

@@ -1,4 +1,5 @@
 import path from "node:path";
+import type { TrainingReceipt } from "../../src/index.ts";
 import { type ClassedImage, noisyBatches } from "../../src/train/drawing/batches.ts";
 import { type DrawingSubject, newDrawing, oldDrawing } from "../../src/train/drawing/subject.ts";
 import { frozenOf } from "../../src/train/guard/guard.ts";
@@ -7,7 +8,6 @@ import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../../src/train/gu
 import { type GuardOptions, guardOptions } from "../../src/train/guard/options.ts";
 import { tensorsIn } from "../../src/train/guard/tensors.ts";
 import { trainOptions } from "../../src/train/options.ts";
-import type { TrainingReceipt } from "../../src/train/receipt.ts";
 import { TrainingRun } from "../../src/train/run.ts";
 import { bare } from "../../src/train/subject.ts";
 import type { Checkpoint } from "../../src/weights/checkpoint.ts";

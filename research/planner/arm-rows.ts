@@ -1,5 +1,5 @@
+import type { PlanPipeline } from "../../src/index.ts";
 import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
-import type { PlanPipeline } from "../../src/library/plan-pipeline.ts";
 import type { PlanModels } from "../../src/pipelines/plan/plan.ts";
 import { mean } from "../../src/util/mean.ts";
 import { type Answered, answerBy, noise, type Place, planningOf, planOf, textPlan } from "./arms.ts";

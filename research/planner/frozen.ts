@@ -1,8 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { projectorJson, projectorTensors, readProjector } from "../../src/engine/plan/projector-file.ts";
-import { openPlanner } from "../../src/library/plan-pipeline.ts";
-import type { TrainInput } from "../../src/train/options.ts";
+import { openPlanner, type TrainInput } from "../../src/index.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { modelHash, resolveModel, shippedFolder } from "../../src/weights/sources/index.ts";

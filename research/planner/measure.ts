@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { openPlanner } from "../../src/library/plan-pipeline.ts";
+import { openPlanner } from "../../src/index.ts";
 import { mean } from "../../src/util/mean.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";

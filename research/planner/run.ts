@@ -1,7 +1,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { sources } from "../../src/engine/plan/latents.ts";
-import type { TrainInput } from "../../src/train/options.ts";
+import type { TrainInput } from "../../src/index.ts";
 import { root } from "../../tools/section.ts";
 import { shipModel } from "../common/ship-model.ts";
 import { writeData } from "./data.ts";

@@ -1,8 +1,8 @@
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "yaml";
+import type { TrainInput } from "../../src/index.ts";
 import { train } from "../../src/library/train.ts";
-import type { TrainInput } from "../../src/train/options.ts";
 import type { World } from "./worlds/world.ts";
 
 export type Role = "planner" | "executor";

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import type { QZeroInput } from "../../src/index.ts";
 import type { CategorisedDocument } from "../../src/pipelines/qzero/documents.ts";
-import type { QZeroInput } from "../../src/pipelines/qzero/options.ts";
 import type { Corpus } from "./retrieved.ts";
 
 const documentKinds = ["found", "shuffled", "random"] as const;

@@ -1,4 +1,4 @@
-import type { QZeroInput } from "../../src/pipelines/qzero/options.ts";
+import type { QZeroInput } from "../../src/index.ts";
 import type { gainOf } from "./measure.ts";
 
 type Gain = ReturnType<typeof gainOf>;

@@ -7,12 +7,12 @@
  * MODEL is glove or a model of embeddings; DIR has QZero's files; `--choose` and `--judge` are rows of a half. Vectors
  * of an encoder are kept in FOLDER: a run that was stopped goes on there. Writes research/qzero/choice/MODEL.json.
  */
+
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import type { QZeroInput, QZeroResult } from "../../src/index.ts";
 import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
-import type { QZeroInput } from "../../src/pipelines/qzero/options.ts";
-import type { QZeroResult } from "../../src/pipelines/qzero/qzero.ts";
 import { mean } from "../../src/util/mean.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { root } from "../../tools/section.ts";

@@ -1,10 +1,8 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeReceipt, type Receipt } from "../../src/ledger/receipt.ts";
-import { ClassifyPipeline } from "../../src/library/classify-pipeline.ts";
-import { load } from "../../src/library/load.ts";
-import type { Model } from "../../src/library/model.ts";
+import { ClassifyPipeline, load, type Model, type Receipt } from "../../src/index.ts";
+import { makeReceipt } from "../../src/ledger/receipt.ts";
 import { type ContextualModel, ContextualScorer } from "../../src/pipelines/qzero/contextual.ts";
 import { StaticScorer } from "../../src/pipelines/qzero/static.ts";
 import { GLOVE, openGlove } from "../../src/weights/vectors/glove.ts";

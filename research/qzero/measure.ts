@@ -1,6 +1,5 @@
+import type { ClassifyPipeline, QZeroResult } from "../../src/index.ts";
 import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
-import type { ClassifyPipeline } from "../../src/library/classify-pipeline.ts";
-import type { QZeroResult } from "../../src/pipelines/qzero/qzero.ts";
 import { mean } from "../../src/util/mean.ts";
 import type { Arm } from "./arms.ts";
 import type { Corpus } from "./retrieved.ts";

@@ -1,7 +1,6 @@
-import { createIndex, deleteIndex } from "../../src/index.ts";
+import { createIndex, type DocumentInput, deleteIndex } from "../../src/index.ts";
 import type { CategorisedDocument } from "../../src/pipelines/qzero/documents.ts";
 import { termsOf } from "../../src/retrieval/analysis.ts";
-import type { DocumentInput } from "../../src/retrieval/document.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 
 /** The documents that BM25 finds for a text. */

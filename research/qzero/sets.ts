@@ -1,6 +1,6 @@
+import type { LabelsInput } from "../../src/index.ts";
 import { filesOf } from "../../src/lab/data/place.ts";
 import { rowsOf } from "../../src/lab/data/rows.ts";
-import type { LabelsInput } from "../../src/pipelines/qzero/labels.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 
 export interface Row {

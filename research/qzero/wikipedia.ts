@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { DocumentInput } from "../../src/retrieval/document.ts";
+import type { DocumentInput } from "../../src/index.ts";
 import { packageFiles } from "../../src/weights/sources/data-package.ts";
 
 const FEWEST_WORDS = 20;

@@ -1,5 +1,5 @@
+import { ClassifyCascade } from "../../src/index.ts";
 import type { HeadModel } from "../../src/pipelines/classify/head.ts";
-import { ClassifyCascade } from "../../src/pipelines/route/classify.ts";
 
 /** Milliseconds of a text, and the share of dense's cost by its receipts. */
 export interface Timed {

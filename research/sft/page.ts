@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { StepReport } from "../../src/train/run.ts";
+import type { StepReport } from "../../src/index.ts";
 import { costOf, rungsOf, windowOf } from "../../src/train/sweep/rungs.ts";
 import { rankedBy, stepAt, survivors, type Watched } from "../../src/train/sweep/screen.ts";
 import { screenOptions } from "../../src/train/sweep/screen-options.ts";

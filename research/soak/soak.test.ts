@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Receipt } from "../../src/ledger/receipt.ts";
+import type { Receipt } from "../../src/index.ts";
 import type { Outcome } from "./send.ts";
 import { bills, memory, passes } from "./verdict.ts";
 

@@ -1,5 +1,5 @@
 import { median } from "../../bench/report.ts";
-import type { Receipt } from "../../src/ledger/receipt.ts";
+import type { Receipt } from "../../src/index.ts";
 import { markdownTable } from "../../tools/section.ts";
 import type { Resident } from "./resident.ts";
 import type { Outcome } from "./send.ts";

@@ -1,8 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { bootstrapLaw } from "../../src/train/methods/sparse/law/bootstrap.ts";
-import { fitScalingLaw, type Law, type Point, predictLoss } from "../../src/train/methods/sparse/law/fit.ts";
+import { bootstrapLaw, fitScalingLaw, type Law, type Point, predictLoss } from "../../src/index.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 import { type DoneRun, doneRuns } from "./done.ts";
 import { planned } from "./runs.ts";

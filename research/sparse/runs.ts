@@ -1,5 +1,5 @@
+import type { TrainInput } from "../../src/index.ts";
 import { stepsFromComputeFractions, USUAL } from "../../src/train/methods/sparse/schedule.ts";
-import type { TrainInput } from "../../src/train/options.ts";
 
 /** Sides of a small Llama with two layers, a head of its own and heads of 16. */
 export interface Size {

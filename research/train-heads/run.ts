@@ -1,7 +1,6 @@
 import path from "node:path";
-import { load } from "../../src/library/load.ts";
+import { load, type TrainInput } from "../../src/index.ts";
 import { train } from "../../src/library/train.ts";
-import type { TrainInput } from "../../src/train/options.ts";
 import { type Message, messagesOf, shuffled, writeLines } from "./data.ts";
 
 /** The accuracy of an arm on the test set, and the cost of its training. */

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import { encodePng } from "../../../src/engine/image/encode.ts";
+import { encodePng } from "../../../src/index.ts";
 import { fillWhole } from "../../../src/util/write-whole.ts";
 import type { Drawing } from "./shapes.ts";
 

@@ -1,8 +1,10 @@
 /** A control of neighbours: each visual token sees as many visual tokens, drawn at random. Nothing is skipped: it is masks alone. */
+
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { LanguageModel } from "../../../src/engine/language-model.ts";
 import { Graph } from "../../../src/graph/index.ts";
+import type { TrainInput } from "../../../src/index.ts";
 import { decoderArchitecture } from "../../../src/models/registry.ts";
 import { Buffer } from "../../../src/runtime/buffer.ts";
 import { Program } from "../../../src/runtime/program.ts";
@@ -11,7 +13,7 @@ import type { LayerMask, Sees } from "../../../src/savings/masks.ts";
 import type { VisualSpan } from "../../../src/savings/plan.ts";
 import { openData } from "../../../src/train/data/open.ts";
 import { DecoderStack } from "../../../src/train/decoder-stack.ts";
-import { type TrainInput, trainOptions } from "../../../src/train/options.ts";
+import { trainOptions } from "../../../src/train/options.ts";
 import { TrainingRun } from "../../../src/train/run.ts";
 import { SavingMasks } from "../../../src/train/saving-masks.ts";
 import { oldSubject } from "../../../src/train/subject.ts";
