@@ -9,7 +9,7 @@ import { Buffer } from "../../src/runtime/buffer.ts";
 import { Program } from "../../src/runtime/program.ts";
 import { DecoderStack } from "../../src/train/decoder-stack.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
-import type { Tokenizer } from "../../src/weights/tokenizer/tokenizer.ts";
+import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 
 /** A reading of a router's logits, f32 with `size` numbers. */
 export interface Reading {

@@ -7,13 +7,14 @@
  * FOLDER has cran.all.1400, cran.qry and cranqrel. Writes research/retrieval/results/cranfield.json and the table of
  * docs/retrieval.md.
  */
+
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createIndex, deleteIndex, type Ranker, type SearchIndex } from "../../src/index.ts";
 import type { RankingItem } from "../../src/lab/item.ts";
 import type { Part } from "../../src/lab/metric.ts";
 import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
-import { ndcg } from "../../src/lab/metrics/ranking.ts";
+import { ndcg } from "../../src/lab/metrics/index.ts";
 import type { TaskOf } from "../../src/lab/task.ts";
 import { cranfield } from "../../src/lab/tasks/cranfield.ts";
 import { seededRandom } from "../../src/util/random.ts";

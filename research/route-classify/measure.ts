@@ -1,4 +1,4 @@
-import { auroc } from "../../src/lab/metrics/auroc.ts";
+import { auroc } from "../../src/lab/metrics/index.ts";
 import { thresholdForAccuracy, thresholdForShare } from "../../src/pipelines/route/calibrate.ts";
 import {
   aiq,

@@ -4,7 +4,7 @@ import { type Corpus, type Part, parts } from "../../../src/train/exits/corpus.t
 import { StateCache } from "../../../src/train/exits/states/cache.ts";
 import { collectStates } from "../../../src/train/exits/states/collect.ts";
 import { type TrainingStates, trainingStates } from "../../../src/train/exits/training-states.ts";
-import { modelHash } from "../../../src/weights/sources/model-hash.ts";
+import { modelHash } from "../../../src/weights/sources/index.ts";
 import { type Kind, makeTexts, type Text } from "./texts.ts";
 
 /** Characters that are read of each text: none is shorter. */
