@@ -31,7 +31,7 @@ function stable(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(stable);
   if (typeof value === "number") return Number.isInteger(value) ? value : Number(value.toPrecision(5));
   if (typeof value !== "object" || value === null) return value;
-  const entries = Object.entries(value).filter(([key]) => !VOLATILE.has(key));
+  const entries = Object.entries(value).filter(([key]) => !VOLATILE.has(key) && !key.startsWith("ms_"));
   return Object.fromEntries(entries.map(([key, inner]) => [key, stable(inner)]));
 }
 
