@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { load, type Model, type Receipt, RoutePipeline } from "../../src/index.ts";
+import { load, type Model, type Receipt } from "../../src/index.ts";
 import type { GenerationItem } from "../../src/lab/item.ts";
 import { stringify } from "../../src/lab/reals.ts";
 import { frontierSvg } from "../../src/lab/report/plot/frontier-svg.ts";
@@ -13,7 +13,7 @@ import { machine, versions } from "../../src/lab/run/machine.ts";
 import { summarise } from "../../src/lab/run/summarise.ts";
 import type { TaskOf } from "../../src/lab/task.ts";
 import { findTask } from "../../src/lab/tasks/registry.ts";
-import { identityOf, pairOf, scoringOf } from "../../src/library/pipeline.ts";
+import { identityOf, pairOf, RoutePipeline, scoringOf } from "../../src/library/pipeline.ts";
 import { parsePair } from "../../src/pipelines/route/name.ts";
 import { modelHash } from "../../src/weights/sources/index.ts";
 

@@ -7,7 +7,8 @@ import { rmSync } from "node:fs";
 import path from "node:path";
 import { openAdapted } from "../../src/engine/file/adapters.ts";
 import { LanguageModel } from "../../src/engine/language-model.ts";
-import { load, Model } from "../../src/index.ts";
+import { load } from "../../src/index.ts";
+import { Model } from "../../src/library/model.ts";
 import { preparedFolder, type ResolvedModel, resolveModel } from "../../src/weights/sources/index.ts";
 import { questionsIn } from "../first-minute/judge.ts";
 

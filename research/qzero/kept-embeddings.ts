@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ClassifyPipeline, load, type Model, type Receipt } from "../../src/index.ts";
+import { load, type Model, type Receipt } from "../../src/index.ts";
 import { makeReceipt } from "../../src/ledger/receipt.ts";
+import { ClassifyPipeline } from "../../src/library/classify-pipeline.ts";
 import { type ContextualModel, ContextualScorer } from "../../src/pipelines/qzero/contextual.ts";
 import { StaticScorer } from "../../src/pipelines/qzero/static.ts";
 import { GLOVE, openGlove } from "../../src/weights/vectors/glove.ts";
