@@ -65,7 +65,7 @@ export interface AttentionBlock {
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   /**
-   * `share` below 1: with only that share of the neurons, the first ones. With `some` i64 [batch, tokens] all neurons
+   * `share` below 1: with only that share of the neurons, the first ones; 0 leaves the stream as it is. With `some` i64 [batch, tokens] all neurons
    * run, and the rest of them is hidden from tokens that have a 1.
    * @throws UserError if a part of the weights cannot be taken: of experts, adapted ones, or ones with biases
    */

@@ -255,7 +255,8 @@ function afterAttention(g: Graph, decoder: Decoder, layer: number, share = 1): S
   const residual = wide(g, "attendedResidual", hidden);
   const attended = wide(g, "attended", heads * headSize);
   const beside = width === undefined ? undefined : wide(g, "beside", width);
-  return block.feedForward(block.attentionOut(attended, residual, beside), share);
+  const stream = block.feedForward(block.attentionOut(attended, residual, beside), share);
+  return stream.residual === residual ? { ...stream, residual: reshape(residual, residual.shape) } : stream;
 }
 
 /** A key that is equal for layers whose attention is the same. */

@@ -65,6 +65,7 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   feedForward(stream: Stream, share = 1, some?: Tensor): Stream {
+    if (share === 0 && !some) return stream;
     const { hidden, activation, gated, experts } = this.config;
     const { normed, residual } = this.#enter(stream, "ffn_norm");
     if (share < 1 && !some) return { branch: this.#leave(this.#narrow(normed, share), "post_ffw_norm"), residual };
@@ -86,7 +87,7 @@ export class TransformerLayer implements AttentionBlock {
   #piece(share: number) {
     const { ffn, experts } = this.config;
     if (experts?.has(this.layer)) throw new UserError("a mixture of experts has no part of a feed-forward", 2);
-    return { size: ffn, kept: Math.max(1, Math.floor(share * ffn)) };
+    return { size: ffn, kept: share === 0 ? 0 : Math.max(1, Math.floor(share * ffn)) };
   }
 
   #narrow(normed: Tensor, share: number): Tensor {

@@ -60,7 +60,7 @@ export interface AttentionSaving {
   feedForward?(positions: readonly number[]): readonly FeedForwardPart[];
 }
 
-/** Consecutive tokens, and the share of a feed-forward's neurons that they run. */
+/** Consecutive tokens, and the share of a feed-forward's neurons that they run; 0: nothing of it, its norm included. */
 export interface FeedForwardPart {
   readonly tokens: number;
   readonly share: number;

@@ -38,10 +38,10 @@ export class PromptScores implements Disposable {
     }
   }
 
-  async #score({ rows }: Run, first: number, count: number): Promise<void> {
+  async #score({ rows, headRuns }: Run, first: number, count: number): Promise<void> {
     const size = this.#vocabulary;
     const logits = this.#logits.view([1, count, size]);
-    this.meter.head(count);
+    this.meter.head(count, await headRuns(first, count));
     await this.programs.head.bind({ ...(await rows(first, count)), logits }).run();
     const all = new Float32Array(this.#logits.memory);
     for (let row = 0; row < count; row++) {

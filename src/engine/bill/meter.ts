@@ -63,10 +63,10 @@ export class Meter implements AttentionBill {
     this.spared += tokens;
   }
 
-  /** Bills the head, and what follows the last attention, on `tokens` rows. */
-  head(tokens: number): void {
+  /** Bills the head, and what follows the last attention, on `tokens` rows; `runs`: what ran for them, if not dense's parts. */
+  head(tokens: number, runs: readonly PartRun[] = [{ cost: this.programs.headCost, tokens, past: 0 }]): void {
     this.insteadOfHead(tokens);
-    this.part(this.programs.headCost, tokens, 0);
+    this.parts(runs);
   }
 
   /** Bills a dense run of the stack; its parts are billed one by one. */
@@ -101,6 +101,10 @@ export class Meter implements AttentionBill {
   /** A part of the model ran over `tokens` new ones, `past` entries before them in its layers. */
   part(cost: Cost, tokens: number, past: number): void {
     this.#runs.push({ cost, tokens, past });
+  }
+
+  parts(runs: readonly PartRun[]): void {
+    this.#runs.push(...runs);
   }
 
   /** Turns what was billed as run into overhead: dense would not have run it. */

@@ -4,7 +4,7 @@ import type { Lengths, Place } from "../../models/lengths.ts";
 import type { DecoderPrograms } from "../../models/programs.ts";
 import type { View } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
-import type { Meter } from "../bill/meter.ts";
+import type { Meter, PartRun } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Span, StackBuffers, Stream } from "./stack-buffers.ts";
 
@@ -16,6 +16,8 @@ export interface Chunk {
   readonly done: number;
   /** The stream after the model's last layer of `count` tokens from `first` on. */
   rows(first: number, count: number): Promise<Stream>;
+  /** What those rows and their logits run. */
+  headRuns(first: number, count: number): Promise<readonly PartRun[]>;
   /** The last token's qkv in the last layer that ran, [1, 1, (heads + 2·kvHeads)·headSize], before rotary embedding. */
   qkv(): Promise<View>;
 }
@@ -58,6 +60,7 @@ export async function runSegments(
   return {
     ...{ tokens, buffers, done },
     rows: (first, count) => tailOf(programs, buffers, { rows: 1, tokens: count, at: first }, done),
+    headRuns: async (_, tokens) => [{ cost: programs.headCost, tokens, past: 0 }],
     // A cut that needs it ends a segment of one layer, whose input is still there.
     qkv: () => qkvOf(programs, buffers, { layer: layers.to - 1, done: done - 1, at: tokens - 1 }, meter),
   };
@@ -72,11 +75,10 @@ export async function tailOf(
   buffers: StackBuffers,
   span: Span,
   done: number,
-  pieces = 0,
 ): Promise<Stream> {
   const { tail } = programs;
   if (tail) {
-    const bound = tail.bind({ ...buffers.attendedViews(span, pieces), ...buffers.streamOut(done, span) });
+    const bound = tail.bind({ ...buffers.attendedViews(span), ...buffers.streamOut(done, span) });
     await runChain([bound], isBrief(tail, { batch: span.rows, tokens: span.tokens }));
   }
   return buffers.stream(done, span);

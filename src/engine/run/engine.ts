@@ -152,7 +152,7 @@ export class Engine implements Disposable {
       if (scores) yield* scores.read(run);
       if (!run.last) yield undefined;
       else {
-        meter.head(1);
+        meter.head(1, await run.headRuns(run.tokens - 1, 1));
         const { layers } = this.programs.decoder.config;
         if (decidesSteps(plan)) meter.count("layers", layers, layers);
         yield await slot.logitsOf(await run.rows(run.tokens - 1, 1));

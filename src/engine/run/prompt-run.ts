@@ -1,6 +1,6 @@
 import type { LayerRange } from "../../models/kv-group.ts";
 import { isRecurrent, type Plan, type PromptCut, type StepProbe } from "../../savings/plan.ts";
-import type { Meter } from "../bill/meter.ts";
+import type { Meter, PartRun } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { chunkAfter } from "./chunk.ts";
 import { type Chunk, type ChunkJob, embedTokens, runSegments } from "./chunk-run.ts";
@@ -16,6 +16,8 @@ export interface Run {
   readonly last: boolean;
   /** The stream after the last layer of `count` of them from `first` on; overwritten by the next call and the next run. */
   rows(first: number, count: number): Promise<Stream>;
+  /** What those rows and their logits run: the rest after the last attention, and the head. */
+  headRuns(first: number, count: number): Promise<readonly PartRun[]>;
 }
 
 /** Rows of the stream that replace tokens' own, [hidden] each, by their ids below 0 in a prompt. */
@@ -97,19 +99,19 @@ export class PromptRun {
         meter.overhead(cost);
         probed = new Float32Array(found);
       }
-      yield { tokens: 0, last: false, rows: refuse };
+      yield { tokens: 0, last: false, rows: refuse, headRuns: refuse };
     }
     const decision = cut.decide({ tokens, positions: reached.positions, probed });
-    if (decision.kind !== "keep") throw new Error(`a prompt came to a cut that decided to ${decision.kind}`);
-    reached.keep(decision.positions);
-    meter.count("tokens", tokens, decision.positions.length);
+    if (decision.kind === "keep") reached.keep(decision.positions);
+    else if (decision.kind !== "continue") throw new Error(`a prompt came to a cut that decided to ${decision.kind}`);
+    meter.count("tokens", tokens, reached.positions.length);
   }
 
   async *#finish(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Run> {
     let left = this.#positions(before).length;
-    for await (const { tokens, rows } of this.#chunks(layers, before)) {
+    for await (const { tokens, rows, headRuns } of this.#chunks(layers, before)) {
       left -= tokens;
-      yield { tokens, last: left === 0, rows };
+      yield { tokens, last: left === 0, rows, headRuns };
     }
   }
 

@@ -69,6 +69,17 @@ const worst = (a: readonly Float32Array[], b: readonly Float32Array[]): number =
   return Math.max(...a.map((row, r) => Math.max(...row.map((v, i) => Math.abs(v - b[r]![i]!)))));
 };
 
+test("a cut that decides to continue keeps every token", async () => {
+  const going = (plan: Plan): Plan => ({
+    ...plan,
+    cuts: [{ ...plan.cuts[0]!, decide: () => ({ kind: "continue" }) } as Cut],
+  });
+  const save = [step("keep=0.4")];
+  const [went, dense] = [await run(prompt, save, async (n) => going(await planFrom(save)(n))), await run(prompt, [])];
+  expect(worst(went.logits, dense.logits)).toBeLessThan(1e-5);
+  expect(went.spent.work["tokens"]).toEqual({ dense: prompt.length, run: prompt.length });
+});
+
 test.each(["uniform", "recent", "random", "attention"])("by=%s: gathered is what masked gives", async (by) => {
   const save = [step(`keep=0.4,by=${by}`)];
   const pruned = await run(prompt, save);

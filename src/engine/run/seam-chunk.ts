@@ -4,8 +4,9 @@ import { ViewSet } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { BoundProgram, Program } from "../../runtime/program.ts";
 import type { Plan } from "../../savings/plan.ts";
+import type { PartRun } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
-import { type Chunk, type ChunkJob, tailOf } from "./chunk-run.ts";
+import type { Chunk, ChunkJob } from "./chunk-run.ts";
 import { cacheBinding, type Span, StackBuffers } from "./stack-buffers.ts";
 
 /**
@@ -43,12 +44,22 @@ export class SeamChunks implements Disposable {
       await this.#attend(job, layer, span, { total, whole });
     }
     for (const group of slot.groupsOf(layers)) group.grow(positions);
-    const pieces = layers.to - layers.from;
-    if (layers.to < depth) await this.#leave(job, span, pieces);
+    const rest = (first: number, count: number) => within(this.#parts(job, layers.to - 1, span), first, count);
+    if (layers.to < depth) {
+      await this.#leave(job, rest(0, tokens));
+      job.meter.parts(await this.#runsOf(job, rest(0, tokens)));
+    }
     const width = (heads + 2 * kvHeads) * headSize;
     return {
       ...{ tokens, buffers: this.buffers, done },
-      rows: (first, count) => tailOf(programs, this.buffers, { rows: 1, tokens: count, at: first }, done, pieces),
+      rows: async (first, count) => {
+        await this.#leave(job, rest(first, count));
+        return this.buffers.stream(done, { rows: 1, tokens: count, at: first });
+      },
+      headRuns: async (first, count) => [
+        ...(await this.#runsOf(job, rest(first, count))),
+        { cost: programs.head.cost, tokens: count, past: 0 },
+      ],
       qkv: async () => this.buffers.qkv.view([1, 1, width], (tokens - 1) * width),
     };
   }
@@ -79,7 +90,7 @@ export class SeamChunks implements Disposable {
   }
 
   /** The chunk's tokens by the share of a layer's feed-forward that they run. */
-  #parts({ positions }: ChunkJob, layer: number, span: Span): readonly (Span & { readonly share: number })[] {
+  #parts({ positions }: ChunkJob, layer: number, span: Span): readonly Part[] {
     const parts = this.attention(layer)?.feedForward?.(positions) ?? [{ tokens: span.tokens, share: 1 }];
     let at = span.at;
     return parts.map((part) => {
@@ -132,15 +143,23 @@ export class SeamChunks implements Disposable {
     return program.bind({ ...binding, qkv: this.#qkv(job, span) });
   }
 
-  /** Runs the rest after the last attention before a cut. */
-  async #leave(job: ChunkJob, whole: Span, pieces: number): Promise<void> {
-    const { slot, layers, done, meter } = job;
-    for (const { share, ...span } of this.#parts(job, layers.to - 1, whole)) {
+  /** Runs the rest after the job's last attention. */
+  async #leave({ slot, layers, done }: ChunkJob, parts: readonly Part[]): Promise<void> {
+    for (const { share, ...span } of parts) {
       const program = await slot.programs.after(layers.to - 1, share);
-      const binding = { ...this.buffers.attendedViews(span, pieces), ...this.buffers.streamOut(done + 1, span) };
-      await runShort(program.bind(binding), span);
-      meter.part(program.cost, span.tokens, 0);
+      const attended = this.buffers.attendedViews(span, layers.to - layers.from);
+      await runShort(program.bind({ ...attended, ...this.buffers.streamOut(done + 1, span) }), span);
     }
+  }
+
+  /** What that costs. */
+  #runsOf({ slot, layers }: ChunkJob, parts: readonly Part[]): Promise<PartRun[]> {
+    return Promise.all(
+      parts.map(async ({ share, tokens }) => {
+        const { cost } = await slot.programs.after(layers.to - 1, share);
+        return { cost, tokens, past: 0 };
+      }),
+    );
   }
 
   [Symbol.dispose](): void {
@@ -148,6 +167,19 @@ export class SeamChunks implements Disposable {
     this.lengths[Symbol.dispose]();
   }
 }
+
+/** Tokens of a chunk that run the same share of a feed-forward. */
+interface Part extends Span {
+  readonly share: number;
+}
+
+/** The `count` tokens from `first` on of some parts. */
+const within = (parts: readonly Part[], first: number, count: number): Part[] =>
+  parts.flatMap((part) => {
+    const at = Math.max(part.at, first);
+    const tokens = Math.min(part.at + part.tokens, first + count) - at;
+    return tokens > 0 ? [{ ...part, at, tokens }] : [];
+  });
 
 /** Runs a program, on the calling thread if it is short. */
 const runShort = (bound: BoundProgram, { rows, tokens }: Span): Promise<void> =>

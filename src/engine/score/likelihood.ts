@@ -152,12 +152,12 @@ export class Likelihoods implements Disposable {
     signal?: AbortSignal,
   ): AsyncGenerator<void, TokenScore[]> {
     this.engine.restart(slot, context, plan);
-    for await (const { tokens, last, rows } of this.engine.runs(slot, context, { plan, meter, signal })) {
+    for await (const { tokens, last, rows, headRuns } of this.engine.runs(slot, context, { plan, meter, signal })) {
       if (!last) {
         yield;
         continue;
       }
-      meter.head(1);
+      meter.head(1, await headRuns(tokens - 1, 1));
       const row = await rows(tokens - 1, 1);
       return await pieces(targets, (some) => this.#score(row, [1, 1, some.length], some));
     }
@@ -173,11 +173,11 @@ export class Likelihoods implements Disposable {
     const found: TokenScore[] = [];
     const past = slot.tokens.length;
     let passed = 0;
-    for await (const { tokens, rows } of runs) {
+    for await (const { tokens, rows, headRuns } of runs) {
       const first = Math.min(Math.max(skipped - passed, 0), tokens);
       passed += tokens;
       if (first === tokens) continue;
-      meter.part(this.engine.programs.headCost, tokens - first, 0);
+      meter.parts(await headRuns(first, tokens - first));
       const wanted = targets.slice(found.length, found.length + tokens - first);
       const score = async (some: readonly number[], at: number) =>
         this.#score(await rows(first + at, some.length), [1, some.length, 1], some);

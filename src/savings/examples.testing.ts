@@ -1,0 +1,53 @@
+/** What tests of every saving try, taken from its options: a new saving needs no line in them. */
+import { z } from "zod";
+import type { Saving } from "./saving.ts";
+
+type Values = Readonly<Record<string, unknown>>;
+interface Property {
+  readonly type?: string;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly anyOf?: readonly Property[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+const takes = ({ options }: Saving, values: Values): boolean => options.safeParse(values).success;
+
+const propertiesOf = ({ options }: Saving): Readonly<Record<string, Property>> =>
+  (z.toJSONSchema(options, { io: "input" }).properties ?? {}) as Record<string, Property>;
+
+/** A value of an option, another than its default if the schema tells one; undefined of texts, which name files. */
+function sample({ type, const: only, enum: names, anyOf, minimum = 0, maximum = Infinity, ...rest }: Property): unknown {
+  const choices = names ?? anyOf?.map((one) => one.const) ?? (only === undefined ? undefined : [only]);
+  if (choices) return choices.find((one) => one !== rest.default);
+  if (type === "boolean") return rest.default !== true;
+  if (type === "integer" || type === "number") return Math.min(maximum, Math.max(minimum, 1));
+  return undefined;
+}
+
+/** The fewest options that a saving takes: none, or one for each number of layers or the like that it asks for. */
+export function leastOptions(saving: Saving): Values {
+  const each = Object.entries(propertiesOf(saving)).map(([option, property]) => ({ [option]: sample(property) }));
+  return [{}, ...each, Object.assign({}, ...each)].find((values) => takes(saving, values))!;
+}
+
+/** Recipes of one saving in a model of so many layers: its settings, or else each of its options by itself. */
+export function exampleSteps(saving: Saving, layers: number): string[] {
+  const settings = saving.settings?.(layers) ?? [];
+  if (settings.length > 0) return settings.map((options) => `${saving.name}:${options}`);
+  const least = leastOptions(saving);
+  const each = Object.entries(propertiesOf(saving)).map(([option, property]) => ({ ...least, [option]: sample(property) }));
+  return [least, ...each].filter((values) => takes(saving, values)).map((values) => textOf(saving, values));
+}
+
+/** The step on short prompts, if a number of its options keeps it from acting there. */
+export function onShortPrompts(step: string, { leastPrompt }: Saving): string {
+  return leastPrompt ? `${step}${step.includes(":") ? "," : ":"}${leastPrompt.option}=8` : step;
+}
+
+const textOf = ({ name }: Saving, values: Values): string => {
+  const written = Object.entries(values).flatMap(([option, value]) => (value === undefined ? [] : [`${option}=${value}`]));
+  return written.length > 0 ? `${name}:${written.join()}` : name;
+};
