@@ -31,40 +31,40 @@ const quotesFor: Readonly<Record<string, string>> = {
   "expertrag-world": `${" tana harkin pet fox. complete:".repeat(6)} tana harkin pet`,
 };
 
-/** A prompt of the kind that a saving is for, and the most tokens of its answer. */
-async function promptOf(saving: string, name: string) {
-  switch (saving) {
-    case "feather":
-    case "yopo": {
+type Prompt = readonly [prompt: string, options: { readonly maxTokens: number; readonly images?: readonly Buffer[] }];
+
+const kinds = ["code", "quotes", "page", "book", "picture"] as const;
+
+/** A prompt of a kind, and the most tokens of its answer. */
+async function promptOf(kind: (typeof kinds)[number], name: string): Promise<Prompt> {
+  switch (kind) {
+    case "picture": {
       const pixels = { create: { width: 96, height: 96, channels: 3, background: "teal" } } as const;
-      return { prompt: "where is the cat?", images: [await sharp(pixels).png().toBuffer()], maxTokens: 1 };
+      return ["where is the cat?", { images: [await sharp(pixels).png().toBuffer()], maxTokens: 1 }];
     }
-    case "prune":
-      return { prompt: LICENCE.slice(0, 6000), maxTokens: 1 };
-    case "xattention":
-    case "tri-shape":
-    case "minference":
-    case "flexprefill":
-      return { prompt: LICENCE.repeat(2).slice(0, 21_400), maxTokens: 1 };
-    case "lookup":
-    case "int8-prefill":
-      return { prompt: quotesFor[name] ?? QUOTES.repeat(downloaded.includes(name) ? 4 : 1), maxTokens: 12 };
-    case "sec":
-    case "dynamax":
-      return { prompt: CODE, maxTokens: 24 };
-    default:
-      throw new Error(`say what a prompt of ${saving} is`);
+    case "page":
+      return [LICENCE.slice(0, 6000), { maxTokens: 1 }];
+    case "book":
+      return [LICENCE.repeat(2).slice(0, 21_400), { maxTokens: 1 }];
+    case "quotes":
+      return [quotesFor[name] ?? QUOTES.repeat(downloaded.includes(name) ? 4 : 1), { maxTokens: 12 }];
+    case "code":
+      return [CODE, { maxTokens: 24 }];
   }
 }
+
+/** The kind of prompt that a saving is for, which spares it the others. */
+const kindFor: Readonly<Record<string, (typeof kinds)[number]>> = {
+  ...{ feather: "picture", yopo: "picture", prune: "page", lookup: "quotes", "int8-prefill": "quotes" },
+  ...{ xattention: "book", "tri-shape": "book", minference: "book", flexprefill: "book", sec: "code", dynamax: "code" },
+};
 
 /**
  * Prompts of thousands of tokens take downloaded models a minute each: of the savings that act on them alone, one is
  * run on the smallest of these models.
  */
 const isCostly = (model: string, saving: string): boolean =>
-  downloaded.includes(model) &&
-  ["xattention", "tri-shape", "minference", "flexprefill"].includes(saving) &&
-  !(model === "smollm2" && saving === "xattention");
+  downloaded.includes(model) && kindFor[saving] === "book" && !(model === "smollm2" && saving === "xattention");
 
 /** The recipe of a name alone on a model; or the sentence that refuses it, which exits with 2. */
 async function bare(name: string, saving: string): Promise<Recipe | string> {
@@ -86,11 +86,19 @@ describe.each([...trained, ...downloaded])("on %s", (name) => {
     if (acting.length === 0) return;
     using model = await load((await sourceOf(name)).path);
     const idle: string[] = [];
-    for (const [saving, recipe] of acting) {
-      const { prompt, ...options } = await promptOf(saving, name);
+    const sees = existsSync(join((await sourceOf(name)).path, "preprocessor_config.json"));
+    const changes = async (saving: string, recipe: Recipe, kind: (typeof kinds)[number]) => {
+      const [prompt, options] = await promptOf(kind, name);
       const { receipt } = await model.complete(prompt, { ...options, raw: true, temperature: 0, save: [saving] });
-      expect(receipt.recipe).toEqual((recipe as Recipe).map(({ text }) => text));
-      if (!Object.values(receipt.work ?? {}).some((counted) => counted["dense"] !== counted["run"])) idle.push(saving);
+      expect(receipt.recipe).toEqual(recipe.map(({ text }) => text));
+      return Object.values(receipt.work ?? {}).some((counted) => counted["dense"] !== counted["run"]);
+    };
+    for (const [saving, recipe] of acting) {
+      const own = kindFor[saving];
+      let acts = false;
+      for (const kind of own ? [own] : kinds.filter((kind) => sees || kind !== "picture"))
+        acts ||= await changes(saving, recipe as Recipe, kind);
+      if (!acts) idle.push(saving);
     }
     expect(idle).toEqual([]);
   });

@@ -19,7 +19,15 @@ const propertiesOf = ({ options }: Saving): Readonly<Record<string, Property>> =
   (z.toJSONSchema(options, { io: "input" }).properties ?? {}) as Record<string, Property>;
 
 /** A value of an option, another than its default if the schema tells one; undefined of texts, which name files. */
-function sample({ type, const: only, enum: names, anyOf, minimum = 0, maximum = Infinity, ...rest }: Property): unknown {
+function sample({
+  type,
+  const: only,
+  enum: names,
+  anyOf,
+  minimum = 0,
+  maximum = Infinity,
+  ...rest
+}: Property): unknown {
   const choices = names ?? anyOf?.map((one) => one.const) ?? (only === undefined ? undefined : [only]);
   if (choices) return choices.find((one) => one !== rest.default);
   if (type === "boolean") return rest.default !== true;
@@ -38,16 +46,25 @@ export function exampleSteps(saving: Saving, layers: number): string[] {
   const settings = saving.settings?.(layers) ?? [];
   if (settings.length > 0) return settings.map((options) => `${saving.name}:${options}`);
   const least = leastOptions(saving);
-  const each = Object.entries(propertiesOf(saving)).map(([option, property]) => ({ ...least, [option]: sample(property) }));
-  return [least, ...each].filter((values) => takes(saving, values)).map((values) => textOf(saving, values));
+  const each = Object.entries(propertiesOf(saving)).map(([option, property]) => ({
+    ...least,
+    [option]: sample(property),
+  }));
+  const steps = [least, ...each].filter((values) => takes(saving, values)).map((values) => textOf(saving, values));
+  // A name alone that means a preset has no options of its own.
+  return [...new Set(steps)].filter((step) => saving.withoutPreset === undefined || step !== saving.name);
 }
 
 /** The step on short prompts, if a number of its options keeps it from acting there. */
 export function onShortPrompts(step: string, { leastPrompt }: Saving): string {
-  return leastPrompt ? `${step}${step.includes(":") ? "," : ":"}${leastPrompt.option}=8` : step;
+  return leastPrompt && !step.includes(leastPrompt.option)
+    ? `${step}${step.includes(":") ? "," : ":"}${leastPrompt.option}=8`
+    : step;
 }
 
 const textOf = ({ name }: Saving, values: Values): string => {
-  const written = Object.entries(values).flatMap(([option, value]) => (value === undefined ? [] : [`${option}=${value}`]));
+  const written = Object.entries(values).flatMap(([option, value]) =>
+    value === undefined ? [] : [`${option}=${value}`],
+  );
   return written.length > 0 ? `${name}:${written.join()}` : name;
 };

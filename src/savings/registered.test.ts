@@ -4,12 +4,13 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { tempFolder } from "../weights/sources/helpers.testing.ts";
 import { xattentionOptions } from "./attention/xattention/options.ts";
+import { exampleSteps } from "./examples.testing.ts";
 import { integer, number } from "./option-schemas.ts";
 import { parseRecipe, parseStep, resolvedStep } from "./recipe.ts";
 import { chosenRecipe, registeredAs, registeredRecipes, registerRecipe } from "./registered.ts";
 import { savingNamed, savings } from "./registry.ts";
 
-/** Settings of each saving that stand in its pages and results, and some with every kind of value. */
+/** Settings that stand in pages and results, and some with every kind of value. */
 const settings: Readonly<Record<string, readonly string[]>> = {
   dynamax: ["", "rule=softmax-max,threshold=0.9,fill=verify", "file=exits,classifier=ffn,from=20"],
   exit: ["layer=20", "layer=20,mode=random,rate=0.3,fill=recompute,seed=7"],
@@ -44,9 +45,11 @@ async function withOptions(name: string, options: z.ZodType, act: () => Promise<
 
 describe("a step with every option", () => {
   test.each(savings)("of $name is read again as the same options, and names each that has a default", (saving) => {
-    expect(settings[saving.name]).toBeDefined();
-    for (const setting of settings[saving.name]!) {
-      const step = parseStep(setting === "" ? saving.name : `${saving.name}:${setting}`);
+    const written = (settings[saving.name] ?? []).map((setting) =>
+      setting === "" ? saving.name : `${saving.name}:${setting}`,
+    );
+    for (const setting of [...written, ...exampleSteps(saving, 30)]) {
+      const step = parseStep(setting);
       const text = resolvedStep(step);
       expect(parseStep(text).options).toEqual(step.options);
       expect(resolvedStep(parseStep(text))).toBe(text);

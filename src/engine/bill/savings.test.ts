@@ -6,10 +6,12 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { priceOfLengths } from "../../library/dense-price.ts";
 import { multipliesBytes } from "../../runtime/processor.ts";
+import { exampleSteps, onShortPrompts } from "../../savings/examples.testing.ts";
 import { stateFills } from "../../savings/plan.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { savings } from "../../savings/registry.ts";
 import { writeExits } from "../../train/exits/write.ts";
+import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { modelHash, resolveModel } from "../../weights/sources/index.ts";
 import { type GenerateInput, generate, generateOptions, type Usage } from "../answer/generate.ts";
@@ -124,15 +126,17 @@ const sparse = "blockSize=8,minLengthForSparse=8";
 const exits = (fill: string) => `exit:layer=2,mode=random,rate=0.6,seed=3,fill=${fill}`;
 const isState = (fill: string) => fill.startsWith("ssm");
 
-/** Recipes by the saving that they are about, each with a model that it serves. */
-const recipes: Readonly<Record<string, readonly (readonly [Name, string])[]>> = {
+type Case = readonly [Name | "one that it serves", string];
+
+/** Recipes by the saving that they are about, each with a model that it serves: combinations, files and short blocks. */
+const recipes: Readonly<Record<string, readonly Case[]>> = {
   dynamax: ["verify", ...stateFills.filter((fill) => !isState(fill))].map(
-    (fill) => ["world", `dynamax:file=${at("linear")},threshold=0.4,fill=${fill}`] as const,
+    (fill): Case => ["world", `dynamax:file=${at("linear")},threshold=0.4,fill=${fill}`],
   ),
   exit: [
     ["world", "exit:layer=1"],
     ["world", "exit:layer=1,fill=verify"],
-    ...["verify", ...stateFills].map((fill) => [isState(fill) ? "mamba" : "world", exits(fill)] as const),
+    ...["verify", ...stateFills].map((fill): Case => [isState(fill) ? "mamba" : "world", exits(fill)]),
   ],
   feather: [["tiny", "feather:after=1,ratio=0.5,stride=3"]],
   flexprefill: [["world", `flexprefill:${sparse}`]],
@@ -150,7 +154,7 @@ const recipes: Readonly<Record<string, readonly (readonly [Name, string])[]>> = 
   prune: [["world", "prune:after=1,minLength=8"]],
   sec: stateFills
     .filter((fill) => !isState(fill))
-    .map((fill) => ["world", `sec:file=${at("controller")},exit=0.4,stop=0.9,fill=${fill}`] as const),
+    .map((fill): Case => ["world", `sec:file=${at("controller")},exit=0.4,stop=0.9,fill=${fill}`]),
   "tri-shape": [["world", `tri-shape:${sparse}`]],
   xattention: [
     ["world", `xattention:threshold=0.5,stride=4,${sparse}`],
@@ -164,13 +168,35 @@ const recipes: Readonly<Record<string, readonly (readonly [Name, string])[]>> = 
     ["tiny", `yopo:heads=${at("heads.json")},drop=post-softmax-zero`],
   ],
 };
-const cases = Object.values(recipes).flat();
+/** Other savings by their own settings. */
+const others = savings
+  .filter(({ name }) => !Object.hasOwn(recipes, name))
+  .flatMap((saving) =>
+    exampleSteps(saving, 4).map((step): Case => ["one that it serves", onShortPrompts(step, saving)]),
+  );
 
-test("every saving has a recipe here", () => {
-  expect(Object.keys(recipes).sort()).toEqual(savings.map(({ name }) => name).sort());
-});
+async function serves(name: Name, recipe: string): Promise<boolean> {
+  try {
+    using _ = await models[name].recipes.use(parseRecipe(recipe.split(" ")));
+    return true;
+  } catch (error) {
+    if (error instanceof UserError) return false;
+    throw error;
+  }
+}
 
-describe.each(cases)("%s under %s", (name, recipe) => {
+/** The first model that a recipe serves. */
+async function servedBy(recipe: string): Promise<Name> {
+  for (const name of Object.keys(sources) as Name[]) if (await serves(name, recipe)) return name;
+  throw new Error(`${recipe} serves none of ${Object.keys(sources).join(", ")}: give it one that it serves`);
+}
+
+describe.each([...Object.values(recipes).flat(), ...others])("%s under %s", (given, recipe) => {
+  let name: Name;
+  beforeAll(async () => {
+    name = given === "one that it serves" ? await servedBy(recipe) : given;
+  });
+
   test("dense is the dense run's own, in FLOPs and bytes", async () => {
     for (const tokens of [9, 75, 203]) {
       const dense = await answered(name, "dense", tokens, { maxTokens: 1 });
