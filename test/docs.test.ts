@@ -32,16 +32,13 @@ import {
   TRAIN_PAGE,
 } from "../tools/options.ts";
 import { committedPicture, PICTURE } from "../tools/readme-picture.ts";
-import { markdownTable, root, withSection } from "../tools/section.ts";
+import { markdownTable, root, unaligned, withSection } from "../tools/section.ts";
 import { speedTable } from "../tools/speed.ts";
 import { tasksTable } from "../tools/tasks.ts";
 
 const pages = documentation();
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const verbs = [...read("src/cli/program.ts").matchAll(/^ {2}(\w+): \{\s+summary: /gm)].map(([, verb]) => verb);
-
-/** Formatters align the columns of a table, which does not change its content. */
-const unaligned = (text: string) => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
 
 /** Code in fences and in backticks holds no links. */
 const prose = (text: string) => text.replace(/^```.*?^```/gms, "").replace(/`[^`\n]*`/g, "code");

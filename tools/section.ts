@@ -16,10 +16,16 @@ export function withSection(text: string, name: string, content: string): string
   return `${text.slice(0, begin.index)}${begin[0]}\n${content}\n${text.slice(to)}`;
 }
 
-/** Writes a section of a page, aside and then renamed; `page` is relative to the project. */
+/** Text without the columns' alignment: formatters align a table, which does not change its content. */
+export const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
+
+/** Writes a section of a page that says something else, aside and then renamed; `page` is relative to the project. */
 export function writeSection(page: string, name: string, content: string): void {
   const path = join(root, page);
-  writeFileSync(`${path}.tmp`, withSection(readFileSync(path, "utf8"), name, content));
+  const before = readFileSync(path, "utf8");
+  const after = withSection(before, name, content);
+  if (unaligned(after) === unaligned(before)) return;
+  writeFileSync(`${path}.tmp`, after);
   renameSync(`${path}.tmp`, path);
 }
 
