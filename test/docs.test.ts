@@ -147,6 +147,19 @@ describe("README's table of speed", () => {
   });
 });
 
+test("docs/walk.md walks through an answer, a training step and an HTTP chat, by files that exist", () => {
+  const [, ...sections] = read("docs/walk.md").split(/^## /m);
+  const walks = sections.filter((section) => !section.startsWith("The rooms"));
+  expect(walks.map((walk) => walk.split("\n")[0])).toEqual(["An answer", "A training step", "An HTTP chat"]);
+  for (const walk of walks) {
+    const files = [...walk.matchAll(/\[[^\]]+\]\(\.\.\/([^)]+\.[jt]s)\)/g)].map(([, file]) => file!);
+    expect(files.length).toBeGreaterThan(8);
+    expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
+    // No file is named without its link.
+    expect(walk.replace(/\[[^\]]+\]\([^)]+\)/g, "")).not.toMatch(/[\w-]\.ts\b/);
+  }
+});
+
 test("docs/walk.md lists every room, in the order of imports", () => {
   const listed = [...read("docs/walk.md").matchAll(/^\| `src\/(\w+)` /gm)].map(([, room]) => room!);
   const order = /rooms = \[([^\]]+)\]/.exec(read(".dependency-cruiser.cjs"))![1]!.match(/\w+/g)!;
