@@ -1,7 +1,7 @@
 import type { MultiBar, SingleBar } from "cli-progress";
 
 /** The progress of a recipe in the lab, or of a training run. */
-export interface Shown {
+interface Shown {
   readonly title: string;
   readonly done: number;
   readonly of: number;

@@ -119,7 +119,7 @@ export function warnOfLoop(reason: FinishReason | undefined): void {
 }
 
 /** Shows and keeps a receipt. */
-export async function bill(receipt: Receipt): Promise<void> {
+async function bill(receipt: Receipt): Promise<void> {
   await show(receipt);
   await keep(receipt);
 }

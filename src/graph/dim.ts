@@ -9,7 +9,7 @@ export type Dim = number | Poly;
 export type Bindings = Readonly<Record<string, number>>;
 
 /** Terms by monomial; a monomial is its sorted symbols joined by `*`, the constant term is the empty string. */
-export class Poly {
+class Poly {
   constructor(readonly terms: ReadonlyMap<string, number>) {}
 
   toString(): string {

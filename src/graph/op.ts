@@ -19,7 +19,7 @@ export interface Cost {
 }
 
 /** One use of an operator, to which the gradients of its outputs are given. */
-export interface Pullback<A> {
+interface Pullback<A> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   readonly attrs: A;

@@ -26,7 +26,5 @@ export interface Tensor extends TensorType {
   readonly id: number;
 }
 
-export const f32 = (...shape: Dim[]): TensorType => ({ dtype: "f32", shape });
-
 /** Bytes of a tensor of this type, in memory. */
 export const sizeInBytes = (t: TensorType): Dim => mul(volume(t.shape), bytesPerElement[t.dtype]);

@@ -98,7 +98,7 @@ export interface Likelihood {
 }
 
 /** A generated text. All but the text is there only if the item has `answerTokens`. */
-export interface GenerationAnswer {
+interface GenerationAnswer {
   readonly text: string;
   /** Without the one that ends an answer. */
   readonly tokens?: readonly number[];

@@ -47,7 +47,7 @@ export interface Stoppable {
   onStopped?: (receipt: Receipt) => void;
 }
 
-export interface Saves {
+interface Saves {
   /**
    * Savings of this call instead of those that the model was loaded with; an empty list is dense. Recipes share the
    * model's weights.
@@ -56,7 +56,7 @@ export interface Saves {
 }
 
 /** The options of an answer besides those of generation. */
-export interface AnswerOptions extends Saves {
+interface AnswerOptions extends Saves {
   /** The one of the model's `adapters` to use; by default none. */
   adapter?: string | undefined;
   /**

@@ -56,7 +56,7 @@ export const readHeadSize = (fields: Fields): number =>
   fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
 
 /** The checked sizes of a model; `epsilon` is for architectures that do not configure it. */
-export function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes {
+function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes {
   const hidden = fields.number("embedding_length", "hidden_size");
   const heads = fields.number("attention.head_count", "num_attention_heads");
   return checkConfig(sizes, fields.source, {

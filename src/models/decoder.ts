@@ -52,7 +52,7 @@ export interface DenoiserConfig {
 export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfig): number => storedHeadSize;
 
 /** One layer. */
-export type Block = AttentionBlock | RecurrentBlock;
+type Block = AttentionBlock | RecurrentBlock;
 
 /** A layer that attends, open at its seams: attention and feed-forward are each between two of its functions. */
 export interface AttentionBlock {

@@ -11,15 +11,6 @@ export interface ProjectorConfig {
   readonly to: number;
 }
 
-/** Tensors of a projector by canonical name, with their shapes. */
-export const projectorShapes = ({ from, inner, to }: ProjectorConfig): Readonly<Record<string, readonly number[]>> => ({
-  "projector.up.weight": [inner, from],
-  "projector.up.bias": [inner],
-  "projector.down.weight": [to, inner],
-  "projector.down.bias": [to],
-  "projector.norm.weight": [to],
-});
-
 /**
  * Linear, GELU, linear (Berrayana et al. 2025, arXiv 2510.15244), then an RMS norm, whose gain keeps the result as large
  * as the rows of a token table: x [batch, rows, from] → [batch, rows, to].

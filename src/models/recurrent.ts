@@ -8,7 +8,7 @@ import { inHuggingFaceKeys } from "./original-mamba.ts";
 import { type Mixer, type RecurrentConfig, RecurrentDecoder } from "./recurrent-decoder.ts";
 
 /** Shapes of a layer's tensors that differ from those asked for, by GGUF's name of the part, in each format. */
-export type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Record<string, readonly number[]>>>>;
+type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Record<string, readonly number[]>>>>;
 
 /** The arguments of `recurrent`, besides the name. */
 interface Traits<C extends RecurrentConfig> {

@@ -21,7 +21,7 @@ export interface StepProbe {
   trace(g: Graph, decoder: Decoder, stream: Tensor, state?: Tensor): ProbeOutputs;
 }
 
-export interface ProbeOutputs {
+interface ProbeOutputs {
   readonly found: Tensor;
   readonly logits?: Tensor;
   readonly state?: Tensor;

@@ -29,7 +29,7 @@ const blocksOf = ({ down, up }: { readonly down: boolean; readonly up: boolean }
 const own = z.object({ headSize: size, classes: z.int().min(0).max(65536) });
 
 /** @throws UserError for a configuration of something else or of what is not supported */
-export function readUNet(source: ConfigSource): UNetConfig {
+function readUNet(source: ConfigSource): UNetConfig {
   const fields = new Fields(source, NAME);
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
   const resamples = {

@@ -12,7 +12,7 @@ export interface TextBatch {
 }
 
 /** The way from rows of a batch to the rows that layers run on, and back. */
-export interface Padding {
+interface Padding {
   unpad(x: Tensor): Tensor;
   pad(x: Tensor): Tensor;
 }

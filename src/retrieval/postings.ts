@@ -7,7 +7,7 @@ export const BLOCK = 4096;
 
 const MOST_COUNTED = 0xffff;
 
-export const blockOf = (chunk: number): number => Math.floor(chunk / BLOCK);
+const blockOf = (chunk: number): number => Math.floor(chunk / BLOCK);
 
 /** A term's postings in one block. */
 export interface PostingBlock {

@@ -4,7 +4,7 @@ import { ANALYSIS } from "./analysis.ts";
 import { chunkOptions } from "./chunk.ts";
 
 /** Everything that the vectors of an index depend on. */
-export const embeddingIdentity = z.strictObject({
+const embeddingIdentity = z.strictObject({
   /** The embedding model's name, to find it by. */
   name: z.string().min(1),
   /** SHA-256 of its weights, in hexadecimal. */
@@ -15,7 +15,7 @@ export const embeddingIdentity = z.strictObject({
 export type EmbeddingIdentity = z.output<typeof embeddingIdentity>;
 
 /** An index's settings, which never change after its creation. */
-export const indexSettings = z.strictObject({
+const indexSettings = z.strictObject({
   analysis: z.string(),
   /** Null: the index has no vectors. */
   embedding: embeddingIdentity.nullable(),

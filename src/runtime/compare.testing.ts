@@ -47,7 +47,7 @@ function write(feed: Feed, memory: ArrayBuffer): void {
   else new arrays[feed.dtype](memory).set(feed.data);
 }
 
-export function bytesOf(feed: Feed): Uint8Array {
+function bytesOf(feed: Feed): Uint8Array {
   const memory = new ArrayBuffer(count(feed.shape) * arrays[feed.dtype].BYTES_PER_ELEMENT);
   write(feed, memory);
   return new Uint8Array(memory);

@@ -35,7 +35,7 @@ export interface Drafter {
  * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. "" is
  * dense's. `answer` undefined: the answer's state is never offered to others.
  */
-export interface StateKeys {
+interface StateKeys {
   readonly prompt: string | undefined;
   readonly answer: string | undefined;
 }

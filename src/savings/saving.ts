@@ -6,7 +6,7 @@ import type { LayerMask } from "./masks.ts";
 import type { PlanPart, PlanRequest } from "./plan.ts";
 import type { SavingHost, Seam } from "./seams.ts";
 
-export type SavingGroup =
+type SavingGroup =
   | "tokens"
   | "attention"
   | "depth"

@@ -48,7 +48,7 @@ function only(schema: Schema): Schema {
 }
 
 /** The type of a field, in short: `number 0 … 2`, `string or array of string`. Null is left out. */
-export function kindOf(schema: Schema): string {
+function kindOf(schema: Schema): string {
   const choices = choicesOf(schema);
   if (choices.length > 0) return [...new Set(choices.map(kindOf))].join(" or ");
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" or ");

@@ -16,7 +16,7 @@ import type { Shape } from "./stack.ts";
 import type { StepBuffers } from "./step-buffers.ts";
 
 /** A program with its tensors, which is bound anew for batches of other sizes. */
-export class Run {
+class Run {
   #bound: { readonly sizes: Bindings; readonly program: BoundProgram; readonly cost: Spent } | undefined;
 
   constructor(

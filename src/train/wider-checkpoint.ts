@@ -65,7 +65,7 @@ function withNewRows(
 }
 
 /** Rows for new tokens of a table whose rows are `width` wide. */
-export function newRows(table: Float32Array, width: number, rows: number, seed: number): Float32Array<ArrayBuffer> {
+function newRows(table: Float32Array, width: number, rows: number, seed: number): Float32Array<ArrayBuffer> {
   const mean = new Float64Array(width);
   for (let i = 0; i < table.length; i++) mean[i % width]! += (table[i]! * width) / table.length;
   const normal = normals(seededRandom(seed));

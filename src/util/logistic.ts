@@ -9,7 +9,7 @@ import { UserError } from "./errors.ts";
 import { minimise, type Objective } from "./lbfgs.ts";
 
 /** The options of a fit. */
-export const logisticOptions = z.strictObject({
+const logisticOptions = z.strictObject({
   l2: z.number().positive().default(1e-3).describe("weight of half the squared length of all weights"),
   iterations: z.int().min(1).default(200).describe("most iterations of the solver"),
   tolerance: z.number().positive().default(1e-4).describe("largest component of the gradient at the end"),

@@ -105,7 +105,7 @@ Title: ${title}
 Abstract: ${abstract}`;
 
 /** The first two sentences, and the key words that the paper has; undefined if the answer is cut off or is no sentence. */
-export function answerOf(text: string, { title, abstract }: Paper): Pick<Summary, "text" | "keywords"> | undefined {
+function answerOf(text: string, { title, abstract }: Paper): Pick<Summary, "text" | "keywords"> | undefined {
   const answer = answerSchema.safeParse(parsed(text)).data;
   const summary = answer && twoSentences(answer.summary);
   if (!summary || !/[.!?]$/.test(summary)) return undefined;

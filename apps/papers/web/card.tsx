@@ -63,8 +63,7 @@ interface ChipsProps {
 }
 
 /** A tag as a filter's word. */
-export const quotedTag = (tag: string): string =>
-  /^[^\s()"]+$/.test(tag) && !/^(and|or|not)$/.test(tag) ? tag : `"${tag}"`;
+const quotedTag = (tag: string): string => (/^[^\s()"]+$/.test(tag) && !/^(and|or|not)$/.test(tag) ? tag : `"${tag}"`);
 
 /** Topics and the reader's tags, each a link to more of the same. */
 export const Chips = ({ paper: { topics }, tags }: ChipsProps) =>

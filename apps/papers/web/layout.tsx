@@ -16,7 +16,7 @@ export interface Frame {
 }
 
 /** A page's description for Open Graph. */
-export interface About {
+interface About {
   readonly type: "website" | "article";
   readonly description: string;
   /** ISO date. */

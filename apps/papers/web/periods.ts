@@ -1,7 +1,7 @@
 import { UserError } from "modicum";
 import { type Day, daySchema } from "../src/paper.ts";
 
-export const periods = ["day", "week", "month", "all"] as const;
+const periods = ["day", "week", "month", "all"] as const;
 export type Periods = (typeof periods)[number];
 
 /** Days of being listed, both included. */

@@ -41,7 +41,7 @@ export async function openSite(inputs: readonly PaperInput[], reranking?: Rerank
   };
 }
 
-export const URL_OF_SITE = "https://papers.example";
+const URL_OF_SITE = "https://papers.example";
 
 /** A mail server that takes everything. */
 export class KeptPost implements Post {

@@ -15,7 +15,7 @@ const LITTLE_PADDING = 8;
 const fits = (length: number, row: number): boolean => row - length <= Math.max(LITTLE_PADDING, row * MOST_PADDING);
 
 /** The part of a list of texts that a batch takes: `count` texts from an index. */
-export interface Part {
+interface Part {
   readonly from: number;
   readonly count: number;
 }

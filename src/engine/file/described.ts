@@ -27,7 +27,7 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
 }
 
 /** The images that a model draws. */
-export interface DescribedDrawings {
+interface DescribedDrawings {
   /** Pixels of a side. */
   readonly imageSize: number;
   readonly channels: number;

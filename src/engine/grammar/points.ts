@@ -30,8 +30,6 @@ export function without(set: Points, other: Points): Points {
   return left;
 }
 
-export const intersection = (set: Points, other: Points): Points => without(set, without(ALL, other));
-
 export const has = (set: Points, point: number): boolean => set.some(([from, to]) => from <= point && point <= to);
 
 /** One character of the set, as UTF-8. */

@@ -13,7 +13,7 @@ const square = z.strictObject({ height: side, width: side });
 /** Old files have one number: the shorter side before a crop, both sides without one. */
 const sizes = z.union([square, z.strictObject({ shortest_edge: side }), side], "expected a size");
 /** A value for each channel. */
-export const channels: z.ZodType<[number, number, number]> = z.tuple(
+const channels: z.ZodType<[number, number, number]> = z.tuple(
   [z.number(), z.number(), z.number()],
   "expected three numbers",
 );

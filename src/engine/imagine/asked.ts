@@ -8,7 +8,7 @@ const USUAL_GUIDANCE = 7.5;
 const USUAL_STRENGTH = 0.8;
 
 /** A call's wish: a text to be drawn, or the numbers of two classes' vectors, wanted and not, if there are any. */
-export type Wanted =
+type Wanted =
   | { readonly kind: "text"; readonly prompt: string }
   | { readonly kind: "class"; readonly row: number | undefined; readonly none: number | undefined };
 

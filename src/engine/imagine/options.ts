@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-export const samplers = ["ddim", "ddpm", "consistency"] as const;
+const samplers = ["ddim", "ddpm", "consistency"] as const;
 export type SamplerName = (typeof samplers)[number];
 
 /** The terms on which images are made. */

@@ -20,7 +20,7 @@ export interface Loaded extends Disposable {
 }
 
 /** The terms on which a model is loaded. */
-export interface Opening {
+interface Opening {
   readonly source: ResolvedModel;
   readonly adapted: Adapted;
   readonly recipe: Recipe;

@@ -23,7 +23,7 @@ export type Source = (typeof sources)[number];
 export type LatentTerms = Omit<PlanTerms, "states">;
 
 /** Latent vectors of a question: `states` is [terms.tokens, width]. */
-export type Latents = Omit<MadePlan, "states"> & { readonly states: Float32Array };
+type Latents = Omit<MadePlan, "states"> & { readonly states: Float32Array };
 
 /** Makes the vectors of one source. */
 export interface LatentSource extends Disposable {
@@ -32,7 +32,7 @@ export interface LatentSource extends Disposable {
 }
 
 /** A model's checkpoint with its tokenizer, and the folder of its prepared weights. */
-export interface OpenedModel {
+interface OpenedModel {
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
   readonly prepared: string;

@@ -13,7 +13,7 @@ const count = z.int().min(1);
 const model = z.strictObject({ name: z.string().min(1), sha256 });
 
 /** `plan.json` of a projector's folder, beside `projector.safetensors`. */
-export const projectorFile = z.strictObject({
+const projectorFile = z.strictObject({
   planner: model,
   executor: model,
   sizes: z.strictObject({ from: count, inner: count, to: count }),
@@ -43,7 +43,7 @@ export function checkProjector(folder: string, about: ProjectorFile, own: { plan
 }
 
 /** Folders with a projector: the user's own, then those that the package ships. */
-export function projectorFolders(own = path.join(home(), "plans")): string[] {
+function projectorFolders(own = path.join(home(), "plans")): string[] {
   return [...namesIn(own).map((name) => path.join(own, name)), ...bundledFolders("plan", "plan.json")];
 }
 

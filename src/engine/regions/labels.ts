@@ -2,7 +2,7 @@ import type { Spent } from "../../graph/index.ts";
 import type { ImageTextModel } from "../image-text/image-text-model.ts";
 
 /** Sentences about a label, `{}` standing for it. */
-export const TEMPLATES = ["{}", "a {}", "a picture of a {}"];
+const TEMPLATES = ["{}", "a {}", "a picture of a {}"];
 
 export interface LabelVectors {
   /** [labels, width] */
@@ -28,7 +28,7 @@ export async function labelVectors(
 }
 
 /** The mean of vectors, scaled to length 1. */
-export function meanDirection(vectors: readonly Float32Array[]): Float32Array {
+function meanDirection(vectors: readonly Float32Array[]): Float32Array {
   const sum = vectors[0]!.map((_, i) => vectors.reduce((total, vector) => total + vector[i]!, 0));
   const length = Math.hypot(...sum);
   return sum.map((value) => value / Math.max(length, 1e-12));

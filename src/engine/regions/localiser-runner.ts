@@ -16,7 +16,7 @@ export interface LocalisedRegions {
 }
 
 /** Traces a localiser's features of one picture: `pixels` [1, 3, side, side] → `features`. */
-export function traceFeatures(localiser: Localiser): Graph {
+function traceFeatures(localiser: Localiser): Graph {
   const g = new Graph();
   const { imageSize, channels } = localiser.config.image;
   g.output("features", localiser.features(g, g.input("pixels", "f32", [1, channels, imageSize, imageSize])));
@@ -24,7 +24,7 @@ export function traceFeatures(localiser: Localiser): Graph {
 }
 
 /** Traces its regions of one picture: `features`, `boxes`, `covered` → `tokens`, `masks`, `fits`. */
-export function traceRegions(localiser: Localiser): Graph {
+function traceRegions(localiser: Localiser): Graph {
   const g = new Graph();
   const features = g.input("features", "f32", [1, localiser.patches, localiser.config.image.hidden]);
   const boxes = g.input("boxes", "f32", [1, sym("regions"), BOX_NUMBERS]);

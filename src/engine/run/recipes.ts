@@ -13,7 +13,7 @@ const KEPT = 8;
 const LARGEST: PlanRequest = { prompt: Number.MAX_SAFE_INTEGER, visual: [{ first: 0, grid: [64, 64] }] };
 
 /** A recipe ready to act in one model. */
-export interface PreparedRecipe {
+interface PreparedRecipe {
   readonly recipe: Recipe;
   /** The plan of a request with a prompt of `prompt` tokens, some of which may be images. */
   plan(prompt: number, visual?: readonly VisualSpan[], facts?: RequestFacts): Plan;

@@ -26,7 +26,7 @@ export const LOW_STEPS = 2 * BYTE_STEPS;
 /** Keeps a row of zeros from being divided by zero. */
 const LEAST = 1e-30;
 
-export const byteLinearOp: Op<null> = {
+const byteLinearOp: Op<null> = {
   name: "byteLinear",
   operands: ["x", "codes", "scale", "low"],
   infer([x, codes, scale, low]) {

@@ -6,7 +6,7 @@ import type { AttentionAttrs } from "./attention.ts";
 export type CausalAttrs = Pick<AttentionAttrs, "heads" | "kvHeads" | "headSize" | "scale" | "window" | "softcap">;
 
 /** Optional operands, i64 [batch, tokens]: each token's document in its row, and 1 if it is in its prefix. */
-export const PER_TOKEN = ["documents", "prefix"] as const;
+const PER_TOKEN = ["documents", "prefix"] as const;
 export type PerToken<T> = { readonly [name in (typeof PER_TOKEN)[number]]?: T | undefined };
 
 /** The attributes of the operators, whose last operands are those that `told` names, in the order of `PER_TOKEN`. */
@@ -41,7 +41,7 @@ export const sees = (
 ): boolean => (key <= query ? key > query - window : both && key < query + window);
 
 /** Pairs of a query and a key that it sees, in one text. */
-export function pairsSeen(tokens: number, { window = tokens }: CausalAttrs): number {
+function pairsSeen(tokens: number, { window = tokens }: CausalAttrs): number {
   const most = Math.min(tokens, window);
   return (most * (most + 1)) / 2 + (tokens - most) * most;
 }

@@ -8,7 +8,7 @@ import { parseSpec } from "../../weights/sources/spec.ts";
 /** The source of a task's rows: a package's files, or a file or folder named by the user. */
 export type Place = PackagePlace | string;
 
-export interface PackagePlace {
+interface PackagePlace {
   readonly data: DataPackage;
   readonly members: readonly string[];
 }

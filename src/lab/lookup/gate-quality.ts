@@ -17,7 +17,7 @@ export interface Estimate {
 }
 
 /** A gate at a threshold that other questions gave. */
-export interface Applied {
+interface Applied {
   readonly threshold: number;
   readonly rate: number;
   readonly accuracy: number;

@@ -125,7 +125,7 @@ function gateCost(gate: string, { probe, reflection }: Row, vocabulary: number, 
 }
 
 /** Facts besides the questions that the costs and shares of policies depend on. */
-export interface PolicyTerms {
+interface PolicyTerms {
   /** Tokens of the model. */
   readonly vocabulary: number;
   /** Share of all questions that the passages answer; those that were asked may hold more of them. */

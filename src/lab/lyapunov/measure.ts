@@ -38,14 +38,14 @@ const [KICKED, GROWN] = [48, 8];
 const [UNITS, CONTROL_STEPS] = [100, 512];
 
 /** The scope of a result. */
-export const SCOPE =
+const SCOPE =
   "Scope: an exponent is of the latent state of one layer whose inputs are given. It does not cover steps, B and C that " +
   "depend on a changed input, the convolution, the gate and the projections, depth, the loop from logits to tokens and " +
   "back, training, or a decay that is rounded. λ ≤ 0 follows from the form −exp(A_log)·Δ; whether the model's own " +
   "trajectories stay together is what the loops below measure. A layer of another form has no such bound.";
 
 /** A layer of the model. */
-export interface LayerExponents {
+interface LayerExponents {
   /** The greatest exponent, nats a token, and its standard error over the text's parts. */
   readonly max: number;
   readonly standardError: number;

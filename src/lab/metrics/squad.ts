@@ -27,7 +27,7 @@ function shared(a: readonly string[], b: readonly string[]): number {
 }
 
 /** Harmonic mean of precision and recall of normalised words, in [0, 1]. */
-export function wordF1(text: string, answer: string): number {
+function wordF1(text: string, answer: string): number {
   const [a, b] = [normalised(text).split(" "), normalised(answer).split(" ")];
   return (2 * shared(a, b)) / (a.length + b.length);
 }

@@ -29,7 +29,7 @@ import type { Task } from "../task.ts";
 const cost = z.strictObject({ flops: z.number(), ms: z.number() });
 
 /** One model's answer to one item, with every score that a route could decide by. */
-export const itemAnswer = z.strictObject({
+const itemAnswer = z.strictObject({
   item: z.string(),
   item_hash: z.string(),
   /** 0 to 1. */

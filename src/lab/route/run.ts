@@ -24,7 +24,7 @@ export const routeRunOptions = z.object({
     .describe("items; thresholds found on one half are evaluated on the other, both ways"),
   seed: z.int().min(0).default(0).describe("seed of the item selection and the intervals"),
 });
-export type RouteRunOptions = z.output<typeof routeRunOptions>;
+type RouteRunOptions = z.output<typeof routeRunOptions>;
 
 /** Pairs of models on tasks. */
 export interface RouteRun {

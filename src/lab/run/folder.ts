@@ -10,7 +10,7 @@ import { readJson } from "../../weights/json-file.ts";
 import { questionForm } from "../../weights/tokenizer/index.ts";
 
 /** run.json: the identity of a folder's results. Results of another run are never put beside them. */
-export const identitySchema = z.object({
+const identitySchema = z.object({
   task: z.string(),
   model: z.string(),
   model_hash: z.string(),
@@ -103,7 +103,7 @@ async function contents(folder: string): Promise<string[]> {
 }
 
 /** @throws UserError if the folder holds no run */
-export async function readIdentity(folder: string): Promise<Identity> {
+async function readIdentity(folder: string): Promise<Identity> {
   const file = identityFile(folder);
   if (!existsSync(file)) throw new UserError(`${folder} holds no lab run: there is no ${file}`);
   return readJson(file, identitySchema, "a lab run");

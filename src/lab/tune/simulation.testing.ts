@@ -22,7 +22,7 @@ export interface World {
   readonly attempts?: { readonly count: number; readonly more: number };
 }
 
-export interface MadeUp extends Candidate {
+interface MadeUp extends Candidate {
   /** The expected loss at a length. */
   risk(tokens: number): number;
   /** Share of dense's price. */
@@ -32,7 +32,7 @@ export interface MadeUp extends Candidate {
 }
 
 /** Prompts have these lengths, each as often as the others. */
-export const LENGTHS = Array.from({ length: 30 }, (_, i) => 100 * (i + 1));
+const LENGTHS = Array.from({ length: 30 }, (_, i) => 100 * (i + 1));
 const CONFIDENCE = 0.95;
 
 interface MadeUpItem extends TuningItem {
@@ -81,7 +81,7 @@ function answersOf({ type, candidates }: World): Answers<MadeUpItem> {
 }
 
 /** The expected loss of the worst of the allowed recipes; of independent ones, at least so much. */
-export function trueRisk(ladder: Ladder, { candidates }: World): number {
+function trueRisk(ladder: Ladder, { candidates }: World): number {
   const known = new Map(candidates.map((candidate) => [candidate.recipe, candidate]));
   const at = (tokens: number) =>
     rungsAt(ladder, tokens).map((recipe) => (recipe === "dense" ? 0 : known.get(recipe)!.risk(tokens)));

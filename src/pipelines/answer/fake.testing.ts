@@ -14,7 +14,7 @@ export interface FakeModel extends AnswerModel<FakeOptions> {
 }
 
 /** A FLOP a token of the prompt and of the answer. */
-export const receiptOf = (prompt: number, completion: number, model = "fake", dense = prompt + completion): Receipt =>
+const receiptOf = (prompt: number, completion: number, model = "fake", dense = prompt + completion): Receipt =>
   makeReceipt({
     ...{ model, recipe: [], estimated: false },
     tokens: { prompt, cached: 0, completion },

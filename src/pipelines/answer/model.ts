@@ -6,7 +6,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { ModelPiece, RouteTerms } from "../route/model.ts";
 
 /** Tokens of a prompt, of which `cached` came from a cache, and of an answer. */
-export interface Lengths {
+interface Lengths {
   readonly prompt: number;
   readonly cached: number;
   readonly completion: number;

@@ -60,7 +60,7 @@ const withPassages = (passages: readonly string[], question: string): string =>
  * A passage as prompts have it: its title if the text does not begin with it, and the text, on one line of at most
  * `most` tokens. It has no square brackets, so that it cannot number itself.
  */
-export function quoted(tokenizer: Tokenizer, { title, text }: SearchResult, most: number): string {
+function quoted(tokenizer: Tokenizer, { title, text }: SearchResult, most: number): string {
   const line = oneLine(text.startsWith(title) ? text : `${title}: ${text}`);
   const ids = tokenizer.encode(line);
   // A cut within a character leaves a replacement character at the end.

@@ -15,13 +15,13 @@ const floats = z.base64("expected float32 numbers in base64").transform(unpacked
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
 /** The record of a head's training. */
-export const training = z.strictObject({
+const training = z.strictObject({
   /** The rows it was trained on: their name, the hash of their texts and labels, how many they are. */
   data: z.strictObject({ name: z.string(), sha256, rows: z.int().min(1) }),
   seed: z.int().min(0),
   l2: z.number().positive().describe("of standardised features"),
 });
-export type Training = z.output<typeof training>;
+type Training = z.output<typeof training>;
 
 /** A linear head as a file has it: logits = weights·vector + bias. */
 const headFile = z

@@ -7,7 +7,7 @@ import { parseSpec } from "../../weights/sources/spec.ts";
 
 const whole = z.coerce.number().int();
 
-export const methods = ["single-token", "generate"] as const;
+const methods = ["single-token", "generate"] as const;
 
 /** Options of a listwise reranker, given after its name. Windows and stride as in castorini/rank_llm. */
 export const firstOptions = z

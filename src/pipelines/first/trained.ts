@@ -19,7 +19,7 @@ export const trainedFile = z.strictObject({
   /** What its users should know. */
   notice: z.string().min(1).optional(),
 });
-export type TrainedFile = z.output<typeof trainedFile>;
+type TrainedFile = z.output<typeof trainedFile>;
 
 /** A bundled adapter. */
 export interface Trained extends TrainedFile {

@@ -22,7 +22,7 @@ const SAME = { overlap: 0.5, inside: 0.7 };
 const isSame = (a: Box, b: Box): boolean => overlap(a, b) >= SAME.overlap || inside(a, b) >= SAME.inside;
 
 /** Squares of several sizes all over the picture. */
-export const squares: readonly Box[] = SIDES.flatMap((side) => {
+const squares: readonly Box[] = SIDES.flatMap((side) => {
   const steps = Math.max(1, Math.ceil((1 - side) / (side * STEP)));
   const starts = Array.from({ length: steps + 1 }, (_, i) => ((1 - side) * i) / steps);
   return starts.flatMap((top) => starts.map((left): Box => [left, top, left + side, top + side]));

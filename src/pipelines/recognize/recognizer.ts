@@ -20,7 +20,7 @@ export interface RegionVectors {
 }
 
 /** Traces a bridge for one picture: `tokens` [1, regions, token], `image` → `vectors`, `attention`. */
-export function traceBridge(bridge: RegionBridge, imageTokens: number): Graph {
+function traceBridge(bridge: RegionBridge, imageTokens: number): Graph {
   const g = new Graph();
   const { token, hidden } = bridge.config;
   const tokens = g.input("tokens", "f32", [1, sym("regions"), token]);

@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import { atThreshold, type Outcome, superQuality } from "./metrics.ts";
 
 /** Ways to find a threshold: a share of inputs for Super, an accuracy to keep, or the crossing of the histograms of Swift right and Swift wrong. */
-export const calibrations = ["share", "accuracy", "crossing"] as const;
+const calibrations = ["share", "accuracy", "crossing"] as const;
 export type CalibrateBy = (typeof calibrations)[number];
 
 /** One input of a calibration: its score, and how good the answers were (0 to 1) if that is known. */
@@ -31,7 +31,7 @@ export const target = z.strictObject({
 export type Target = z.output<typeof target>;
 
 /** The default share for Super. */
-export const USUAL_SHARE = 0.3;
+const USUAL_SHARE = 0.3;
 
 /** The threshold by samples: a score below it goes to Super. @throws UserError if the samples give none */
 export function thresholdFrom(samples: readonly Sample[], { by, value }: Target): number {
@@ -109,7 +109,7 @@ export function thresholdForAccuracy(outcomes: readonly Outcome[], least = super
  * The score at which the histograms of Swift right and Swift wrong cross, each divided by its own count (E-LANG, section on the threshold). If they
  * cross more than once, the crossing that separates them best.
  */
-export function thresholdAtCrossing(samples: readonly Sample[]): number {
+function thresholdAtCrossing(samples: readonly Sample[]): number {
   const scored = samples.filter(({ score }) => !Number.isNaN(score));
   const { edges, right, wrong } = histograms(scored);
   let [apart, best, above] = [0, Number.NEGATIVE_INFINITY, 0];

@@ -13,7 +13,7 @@ import { type ScoreOptions, scoreKinds, scoreOptions } from "./scores.ts";
 const share = z.number().min(0).max(1);
 
 /** Scores of rows that no head was trained on, the lowest first, and how good both heads' answers to them are. */
-export const pairCalibration = scoreOptions
+const pairCalibration = scoreOptions
   .extend({
     data: z.strictObject({ name: z.string(), rows: z.int().min(1) }),
     scores: z.array(z.number()),
@@ -24,7 +24,7 @@ export const pairCalibration = scoreOptions
     path: ["swift"],
     error: "expected as many answers as scores",
   });
-export type PairCalibration = z.output<typeof pairCalibration>;
+type PairCalibration = z.output<typeof pairCalibration>;
 
 /** A calibration for each way to score; the first is taken if nothing is said. */
 export const pairCalibrations = z.strictObject({ calibrations: z.array(pairCalibration).min(1) });

@@ -28,7 +28,7 @@ export type ModelIdentity = z.output<typeof modelIdentity>;
 const quality = z.number().min(0).max(1);
 
 /** Scores of one kind over one file of prompts, ascending: any threshold follows from them. */
-export const calibration = scoreOptions.extend({
+const calibration = scoreOptions.extend({
   /** The file they are of: its name, its hash, and how its prompts were given. */
   data: z.strictObject({
     name: z.string(),
@@ -47,7 +47,7 @@ export const calibration = scoreOptions.extend({
 export type Calibration = z.output<typeof calibration>;
 
 /** Calibrations of one pair of models, one for each way to score. */
-export const calibrationFile = z.strictObject({
+const calibrationFile = z.strictObject({
   swift: modelIdentity,
   super: modelIdentity,
   calibrations: z.array(calibration).min(1),
@@ -128,10 +128,10 @@ function existing(file: string, pair: PairIdentity): readonly Calibration[] {
 const scoringKey = ({ score, temperature, aggregate, labelTokens, seed }: ScoreOptions): string =>
   JSON.stringify([score, temperature, aggregate, labelTokens ?? null, score === "random" ? seed : 0]);
 
-export const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a) === scoringKey(b);
+const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a) === scoringKey(b);
 
 /** The difference between a pair and the one that a file is for; undefined if there is none. */
-export function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
+function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   for (const role of ["swift", "super"] as const) {
     const [had, has] = [file[role], pair[role]];
     const named = role === "swift" ? "Swift" : "Super";

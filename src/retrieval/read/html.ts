@@ -17,7 +17,7 @@ export async function* htmlDocument(path: string): AsyncGenerator<Document> {
 const oneLine = (element: { readonly textContent: string | null } | null): string =>
   (element?.textContent ?? "").replace(/\s+/g, " ").trim();
 
-export async function htmlParts(html: string): Promise<{ title: string; text: string }> {
+async function htmlParts(html: string): Promise<{ title: string; text: string }> {
   const { parseHTML } = await import("linkedom");
   // linkedom makes no body of its own.
   const { document } = parseHTML(/<body[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`);

@@ -11,7 +11,7 @@ export async function* markdownDocument(path: string): AsyncGenerator<Document> 
 const FENCED = /^ {0,3}(`{3,}|~{3,})[\s\S]*?(?:^ {0,3}\1|$(?![\s\S]))/gm;
 
 /** The text keeps its marks, without front matter and the heading that is the title. */
-export function markdownParts(markdown: string): { title: string; text: string } {
+function markdownParts(markdown: string): { title: string; text: string } {
   const [, front = "", body = ""] = /^(?:\ufeff)?(?:---\r?\n([\s\S]*?)\r?\n---(?:\r?\n|$))?([\s\S]*)$/.exec(markdown)!;
   const named = /^title:\s*(.*\S)\s*$/m.exec(front)?.[1]?.replace(/^(["'])(.*)\1$/, "$2");
   if (named !== undefined) return { title: named, text: body };

@@ -9,7 +9,7 @@ import type { BlockShape } from "./block-sparse/graphs.ts";
  * Exact probabilities of some of a key–value head's queries, [group, queries, keys]: of `q` [group, tokens, d], the
  * queries in `which`, over `keys` [keys, d]; `mask` [queries, keys] is 0 or −∞.
  */
-export function traceLastAttention(
+function traceLastAttention(
   { heads, kvHeads, headSize }: Pick<BlockShape, "heads" | "kvHeads" | "headSize">,
   scale: number,
 ): Graph {

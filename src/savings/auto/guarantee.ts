@@ -22,7 +22,7 @@ export const guarantee = z.strictObject({
   loss: z.enum(lossNames),
   certificate: z.string(),
 });
-export type Guarantee = z.infer<typeof guarantee>;
+type Guarantee = z.infer<typeof guarantee>;
 
 /** Why an answer is dense's, without a guarantee, though a certificate was asked for. */
 export const unguaranteed = z.enum([

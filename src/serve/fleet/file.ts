@@ -22,7 +22,7 @@ const health = z.strictObject({
   timeout: z.number().min(0.05).max(600).default(5).describe("seconds to wait for a check's answer"),
   failures: z.int().min(1).max(100).default(3).describe("failed checks in a row after which a server is down"),
 });
-export type HealthOptions = z.output<typeof health>;
+type HealthOptions = z.output<typeof health>;
 
 const server = z
   .union(

@@ -29,7 +29,7 @@ export const bigAt = async (...urls: readonly string[]): Promise<RemoteOptions> 
  * The server's behaviour for text requests: answers, breaks off before or after the first token, is busy, or never
  * answers.
  */
-export type Manner = "answers" | "dies-early" | "dies-late" | "busy" | "hangs";
+type Manner = "answers" | "dies-early" | "dies-late" | "busy" | "hangs";
 
 export interface Vllm {
   readonly url: string;

@@ -8,7 +8,7 @@ import type { Naming } from "./naming.ts";
 import { routedAnswers } from "./routed.ts";
 
 /** The model of a pair that answered, and the reason. */
-export const routeSchema = z.object({
+const routeSchema = z.object({
   to: z.enum(["swift", "super"]).describe("which model answered: the pair's first or its second"),
   model: z.string(),
   score: z.number().nullable().describe("the first model's score; null if it has none"),
@@ -36,7 +36,7 @@ export async function answered(
 type Routed = Pick<Part, "route">;
 
 /** The route of a whole answer. */
-export const routeOf = (pieces: readonly Routed[]): Routed => {
+const routeOf = (pieces: readonly Routed[]): Routed => {
   const route = pieces.at(-1)?.route;
   return route ? { route } : {};
 };

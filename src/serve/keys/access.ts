@@ -13,7 +13,7 @@ export interface AccessOptions {
   readonly allowHosts?: readonly string[] | undefined;
 }
 
-export const isLoopback = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1|\[::1\])$/i.test(host);
+const isLoopback = (host: string): boolean => /^(localhost|127(\.\d+){3}|::1|\[::1\])$/i.test(host);
 
 /** The name or address under which other machines reach the server, if they can. */
 const reachableAt = ({ host, allowHosts = [] }: AccessOptions): string | undefined =>

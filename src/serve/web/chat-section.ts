@@ -32,7 +32,7 @@ interface ChatProps {
 }
 
 /** A prompt whose answer repeats what it has: `lookup` pays. */
-export const EXAMPLE = `Rename the parameter \`n\` to \`count\`. Answer with the code alone.
+const EXAMPLE = `Rename the parameter \`n\` to \`count\`. Answer with the code alone.
 
 function first(list, n) {
   if (n < 0) throw new RangeError("n must not be negative");

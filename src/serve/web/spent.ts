@@ -18,8 +18,7 @@ export function spanOf(receipts: readonly Receipt[]): number {
   return Math.max(...times) - Math.min(...times) <= 48 * HOUR ? HOUR : 24 * HOUR;
 }
 
-export const recipeOf = ({ model, recipe }: Receipt): string =>
-  `${model} ${recipe.length === 0 ? "dense" : recipe.join(" ")}`;
+const recipeOf = ({ model, recipe }: Receipt): string => `${model} ${recipe.length === 0 ? "dense" : recipe.join(" ")}`;
 
 /** Sums by recipe and span, in order of time. */
 export function spentBy(receipts: readonly Receipt[], span: number): Spent[] {

@@ -46,7 +46,7 @@ const isPermutation = (ranking: readonly number[], count: number): boolean =>
 
 export type TextRecord = z.output<typeof text>;
 export type CompletionRecord = z.output<typeof completion>;
-export type ChatRecord = z.output<typeof chat>;
+type ChatRecord = z.output<typeof chat>;
 export type LabelledRecord = z.output<typeof labelled>;
 export type RankedRecord = z.output<typeof ranked>;
 export type ListRecord = z.output<typeof list>;

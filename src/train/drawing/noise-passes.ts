@@ -27,7 +27,7 @@ export function traceErrors({ unet }: TracedUNet): Graph {
 }
 
 /** Like `traceErrors`, with `weights` [batch], each image's share of the loss → also the gradients of its weights. */
-export function traceErrorsBackward(traced: TracedUNet): Graph {
+function traceErrorsBackward(traced: TracedUNet): Graph {
   const g = new Graph();
   const errors = squaredErrors(g, traced.unet);
   g.output("nats", errors);

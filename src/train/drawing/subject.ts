@@ -103,7 +103,7 @@ const writeDrawing = (
  * Fills a network as PyTorch does: kernels, matrices and their biases evenly within ±1/√inputs, the classes' vectors
  * normally, gains with 1, the biases of norms with 0.
  */
-export function fillUniformly(store: ParameterStore, seed: number): void {
+function fillUniformly(store: ParameterStore, seed: number): void {
   const random = seededRandom(seed);
   const normal = normals(random);
   const inputs = new Map(store.parameters.map(({ name, shape }) => [name, shape.slice(1).reduce((a, b) => a * b, 1)]));

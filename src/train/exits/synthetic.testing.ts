@@ -9,7 +9,7 @@ import { exitTrainOptions } from "./options.ts";
 import { StateCache } from "./states/cache.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-export const BLOCK = 64;
+const BLOCK = 64;
 export const HIDDEN = 64;
 
 const ranges = { training: [0, 32], calibration: [32, 40], test: [40, 64] } as const;

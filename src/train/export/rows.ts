@@ -2,7 +2,7 @@ import { writeSync } from "node:fs";
 import type { Batch, TrainingData } from "../data/batch.ts";
 
 /** A row of a batch as a line of `rows.jsonl`; what lies behind its last label changes no loss and is left out. */
-export function rowLine({ tokens, ids, labels, documents }: Batch, row: number): string {
+function rowLine({ tokens, ids, labels, documents }: Batch, row: number): string {
   const from = row * tokens;
   const own = labels.subarray(from, from + tokens);
   const end = from + own.findLastIndex((label) => label >= 0) + 1;

@@ -14,7 +14,7 @@ import type { GuardOptions } from "./options.ts";
 import { type Gaps, PAPER, upperWeights } from "./upper-loss.ts";
 
 /** A step of learning a mask. */
-export interface GuardStep {
+interface GuardStep {
   readonly step: number;
   readonly steps: number;
   /** m's mean. */
@@ -91,7 +91,7 @@ function stateOf(store: ParameterStore, published: Float32Array, options: GuardO
 }
 
 /** All values of a store, its memory. */
-export const valuesOf = (store: ParameterStore): Float32Array =>
+const valuesOf = (store: ParameterStore): Float32Array =>
   new Float32Array(store.values.memory, 0, store.trainedElements);
 
 /** The fine-tuning on both sides. The run owns the subject. */

@@ -33,7 +33,7 @@ export interface ModelTensor {
 }
 
 /** SHA-256 of tensors' names, shapes and values, in whatever order they come. */
-export function tensorsHash(tensors: readonly ModelTensor[]): string {
+function tensorsHash(tensors: readonly ModelTensor[]): string {
   const hash = createHash("sha256");
   for (const { name, shape, values } of tensors.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const floats = values();

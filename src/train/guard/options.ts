@@ -8,7 +8,7 @@ const files = z.preprocess(
 );
 
 /** How a mask is learned (FreezeAsGuard, Huang et al. 2024); the rates are for small networks. */
-export const maskOptions = z.strictObject({
+const maskOptions = z.strictObject({
   freezeRatio: z.number().min(0).max(1).default(0.4).describe("share of the tensors that are to be frozen"),
   exactRatio: z
     .boolean()

@@ -6,7 +6,7 @@ import type { Head, HeadPrograms, HeadTensors, Judged, Objective, Scored } from 
 import { TokenRows } from "./token-rows.ts";
 
 /** Rows of the stream that the head takes at once: logits of a whole batch would be the largest tensor of a step. */
-export const LOSS_ROWS = 128;
+const LOSS_ROWS = 128;
 
 /** A decoder's scores of the next token, of labelled positions `x` [1, n, hidden]. */
 export const languageModel = (decoder: Decoder): Objective => ({

@@ -5,7 +5,7 @@ import type { Head, HeadPrograms, HeadTensors, Judged, Objective } from "./objec
 import { TokenRows } from "./token-rows.ts";
 
 /** A loss on the scores of one list whose gradient sums to 0, as it does if adding a number to all scores changes nothing. */
-export type RankingRule = (
+type RankingRule = (
   scores: ArrayLike<number>,
   ranks: ArrayLike<number>,
 ) => { readonly loss: number; readonly gradient: ArrayLike<number> };

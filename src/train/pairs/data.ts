@@ -128,7 +128,7 @@ function filled(ids: readonly number[], { traits }: ImageText, { pad }: Tokenize
 }
 
 /** Pixels [pictures, 3, side, side]. @throws UserError if a picture cannot be read */
-export async function pixelsOf(pictures: readonly { readonly image: string }[], processor: ImageProcessor) {
+async function pixelsOf(pictures: readonly { readonly image: string }[], processor: ImageProcessor) {
   const { width, height } = processor;
   const values = new Float32Array(pictures.length * CHANNELS * width * height);
   await Promise.all(

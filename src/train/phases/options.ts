@@ -7,7 +7,7 @@ import type { TrainInput, TrainOptions } from "../options.ts";
 const PHASES = "expected a list of phases";
 
 /** A phase's options besides those of a run. */
-export const phaseOptions = z.looseObject({
+const phaseOptions = z.looseObject({
   select: z
     .enum(["best", "last"])
     .default("best")

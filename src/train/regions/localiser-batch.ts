@@ -79,7 +79,7 @@ function anyBox(random: () => number): Box {
 }
 
 /** The share of each cell that is an object's, in the order in which the localiser computes cells. */
-export function maskCells(masks: Pixels, number: number, { side, cells }: LocaliserBatch): Float32Array {
+function maskCells(masks: Pixels, number: number, { side, cells }: LocaliserBatch): Float32Array {
   const shares = new Float32Array(side * side);
   const { width, height, data } = masks;
   for (let y = 0; y < height; y++)

@@ -91,7 +91,7 @@ const isBias = (name: string): boolean => name.endsWith(".bias");
  * label. Inputs: `tokens` [pictures, regions, token], `images` [pictures, image tokens, hidden], `texts` [labels, width],
  * `share` [pictures, regions]; `right` [pictures, regions, labels] or `own` [pictures, regions], the right label's number.
  */
-export function bridgeLoss(
+function bridgeLoss(
   g: Graph,
   bridge: RegionBridge,
   { imageTokens, labels }: { readonly imageTokens: number; readonly labels: number },

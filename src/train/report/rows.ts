@@ -22,13 +22,13 @@ const rowOf = (
 ];
 
 /** Words for the end of a run. */
-export const endings: Readonly<Record<TrainingSummary["ended"], string>> = {
+const endings: Readonly<Record<TrainingSummary["ended"], string>> = {
   steps: "all steps",
   patience: "early",
   unfinished: "not finished",
 };
 
 /** A step that was skipped has a loss that is no number: JSON holds it as null. */
-export const fourDigits = (value: number | null | undefined): string => value?.toFixed(4) ?? "";
+const fourDigits = (value: number | null | undefined): string => value?.toFixed(4) ?? "";
 export const flopsText = (flops: number): string => flops.toExponential(3);
 export const savedText = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -21,7 +21,7 @@ export interface SweepResult extends TrainingReport {
   readonly screen?: Screened;
 }
 
-export interface Stopped {
+interface Stopped {
   readonly out: string;
   readonly reason: string;
 }

@@ -13,7 +13,7 @@ import { readPictures, seenReader } from "./pictures.ts";
 import { seesImages, trainedVision } from "./vision-model.ts";
 
 /** The special token of a new model's prompts in whose place an image is. */
-export const IMAGE_TOKEN = "<image>";
+const IMAGE_TOKEN = "<image>";
 
 /** The special tokens that a new model needs if it reads images. */
 export const imageTokensOf = (options: TrainOptions): string[] =>

@@ -9,7 +9,7 @@ import type { SavingMasks } from "../saving-masks.ts";
 import type { BatchInput, Shape } from "../stack.ts";
 
 /** A decoder's layers over rows of tokens, each with at most one image, whose encoder runs before the first layer and is trained, too. */
-export class VisionStack extends DecoderStack {
+class VisionStack extends DecoderStack {
   constructor(
     decoder: Decoder,
     private readonly vision: SquareVision,

@@ -6,7 +6,7 @@ import { UserError } from "../errors.ts";
 const zipped = (path: string): boolean => /\.gz$/i.test(path);
 
 /** The bytes of a file, unpacked if its name ends in `.gz`. @throws UserError */
-export async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
+async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
   const file = createReadStream(path);
   const gunzip = zipped(path) ? createGunzip() : undefined;
   // Errors surface in the stream that is read.

@@ -8,7 +8,7 @@ import { withFile } from "../read-file.ts";
 import { promptForms } from "../tokenizer/index.ts";
 
 /** How the prompts of an adapter's training were written. PEFT has no field for it, and passes over files that it does not know. */
-export const adapterRecord = z.strictObject({
+const adapterRecord = z.strictObject({
   prompt: z.enum(promptForms),
   /** SHA-256 of the model's chat template at the time; absent if it had none. */
   template: z
@@ -19,7 +19,7 @@ export const adapterRecord = z.strictObject({
 export type AdapterRecord = z.output<typeof adapterRecord>;
 
 /** The record's file beside PEFT's two. */
-export const recordFile = (folder: string): string => path.join(folder, "modicum.json");
+const recordFile = (folder: string): string => path.join(folder, "modicum.json");
 
 /** Undefined for an adapter of another tool. @throws UserError if the file is damaged */
 export const readRecord = (folder: string): AdapterRecord | undefined =>

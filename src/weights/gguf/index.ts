@@ -1,9 +1,8 @@
 export { dequantize } from "./dequantize.ts";
 export { openGguf, readFloats, readTensor } from "./file.ts";
-export type { GgufFile } from "./header.ts";
+
 export { type KernelForm, kernelForm, toKernelMatrix } from "./kernel.ts";
 export type { Metadata } from "./metadata.ts";
-export type { GgufStrings } from "./strings.ts";
+
 export type { GgufTensor } from "./tensors.ts";
 export { byteLength, type GgmlType } from "./types.ts";
-export type { GgufValue, IntegerArray, NumberArray } from "./values.ts";

@@ -44,7 +44,7 @@ export const mayHaveFourBits = (checkpoint: Checkpoint, quant: Quant): boolean =
   (quant !== "f32" && [...checkpoint.tensors.values()].some((tensor) => checkpoint.form(tensor)?.bits === 4));
 
 /** The bits to which a checkpoint's float matrices are rounded; undefined: none. */
-export function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefined {
+function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefined {
   switch (quant) {
     case "f32":
       return undefined;

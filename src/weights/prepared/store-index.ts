@@ -5,8 +5,9 @@ import { unopened } from "../../util/system-errors.ts";
 import { fileState } from "../file-state.ts";
 import { isSound } from "./seal.ts";
 
-/** The weights of a folder, their index, and the state in which they were last known to be sound. */
-export const [FILE, INDEX, STATE] = ["weights.bin", "weights.json", "weights.state"] as const;
+/** The weights of a folder, their index, and below the state in which they were last known to be sound. */
+export const [FILE, INDEX] = ["weights.bin", "weights.json"] as const;
+const STATE = "weights.state";
 
 const span = z.object({ offset: z.number(), bytes: z.number() });
 const matrix = z.object({

@@ -10,7 +10,7 @@ import { hubFolder } from "./home.ts";
  * The folder of one repository in the cache that all clients of the hub share: `blobs/<etag>` hold contents, `refs/<revision>` a
  * commit, `snapshots/<commit>/<path>` links to blobs.
  */
-export const repoFolder = (repo: string): string =>
+const repoFolder = (repo: string): string =>
   join(hubFolder(), (isDataset(repo) ? repo : `models/${repo}`).replaceAll("/", "--"));
 
 /** Data sets are called `datasets/owner/name`, as in the hub's addresses. */
@@ -91,7 +91,7 @@ export function refuseEscape(path: string, repo: string = repoOf(path)): void {
 }
 
 /** The folder of the repository that a path in a snapshot belongs to. */
-export const repoOf = (path: string): string => /^(.*)[\\/]snapshots[\\/][0-9a-f]{40}([\\/]|$)/.exec(path)?.[1] ?? path;
+const repoOf = (path: string): string => /^(.*)[\\/]snapshots[\\/][0-9a-f]{40}([\\/]|$)/.exec(path)?.[1] ?? path;
 
 /**
  * Size of a file in a snapshot, through its link; undefined if it is missing.

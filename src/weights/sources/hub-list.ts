@@ -11,7 +11,7 @@ import { persist } from "./persist.ts";
 import type { PullOptions } from "./plan.ts";
 
 /** A file of a repository. */
-export interface HubFile {
+interface HubFile {
   path: string;
   bytes: number;
   digest: Digest;

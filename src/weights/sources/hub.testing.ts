@@ -24,7 +24,7 @@ export interface HubOptions {
   answer?: string;
 }
 
-export interface HubRequest {
+interface HubRequest {
   method: string;
   path: string;
   authorization: string | undefined;

@@ -11,7 +11,7 @@ import { DamagedModel } from "./sound.ts";
 import { canonicalName, type ModelSpec, type OwnModel, parseSpec } from "./spec.ts";
 import { cachedModel, type ResolvedModel } from "./store.ts";
 
-export { type Alias, aliases, bytesOf, type Mirror, type PackageMirror } from "./aliases.ts";
+export { aliases, bytesOf, type PackageMirror } from "./aliases.ts";
 export { freeBytes } from "./disk.ts";
 export { home, indexesFolder, programsFolder, receiptsFile, statesFolder } from "./home.ts";
 export { hubName } from "./hub-name.ts";

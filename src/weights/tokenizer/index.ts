@@ -1,13 +1,11 @@
-export { begunAnswer, type ChatMessage, type ChatOptions, chatSegments, encodeChat, renderChat } from "./chat.ts";
+export { begunAnswer, type ChatMessage, chatSegments, encodeChat } from "./chat.ts";
 export { fromFolder } from "./folder.ts";
 export type { Input } from "./frame.ts";
 export type { Json } from "./plain-text.ts";
 export { formNames, type PromptForm, promptForms, questionForm, templateHash } from "./prompt-form.ts";
 export type { Segment } from "./segments.ts";
 export {
-  type Blanked,
   encodeBlanks,
-  type Filled,
   fillBlanks,
   MODES,
   type Mode,

@@ -99,7 +99,7 @@ const countText = (count: number | null): string =>
   count === null ? "" : count === 1 ? "1 author" : `${count} authors`;
 
 /** The cost of a digest's papers, in a sentence. */
-export function receiptText(receipt: Receipt | null): string {
+function receiptText(receipt: Receipt | null): string {
   if (!receipt) return "Receipt: no model ran for these papers.";
   const { dense, spent, saved } = receipt.flops;
   const share = Math.round(100 * saved);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-export const frequencies = ["daily", "weekly"] as const;
+const frequencies = ["daily", "weekly"] as const;
 export type Frequency = (typeof frequencies)[number];
 
 /** A subscriber's choices. */

@@ -39,7 +39,7 @@ type Kept = Omit<PaperFields, "listed">;
 type Found = Kept & { readonly id: string };
 
 /** Work that is done with each paper later: its indexes (with vectors; by words alone), its topic, its summary. */
-export const pendingTasks = ["papers", "papers-words", "topics", "summary"] as const;
+const pendingTasks = ["papers", "papers-words", "topics", "summary"] as const;
 export type PendingTask = (typeof pendingTasks)[number];
 
 /** Tables with a column `paper`, whose rows move when two papers turn out to be one. */

@@ -12,7 +12,7 @@ const GROUND = 0.6;
 const objectsIn = (side: number): number => (side < 9 ? 6 : 10);
 
 export const questionKinds = ["where", "ground", "any", "read"] as const;
-export type QuestionKind = (typeof questionKinds)[number];
+type QuestionKind = (typeof questionKinds)[number];
 
 /** A question, and its answer: a word a token. */
 export interface Question {

@@ -14,7 +14,7 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digit
 const share = z.number().min(0).max(1);
 
 /** A gate with its threshold, and what it was found on. */
-export const calibratedGate = z
+const calibratedGate = z
   .strictObject({
     method: z.enum(gateMethods),
     threshold: z.number(),
@@ -34,7 +34,7 @@ export const calibratedGate = z
 export type CalibratedGate = z.output<typeof calibratedGate>;
 
 /** A model's gates under one prompt template, one for each method. */
-export const gateFile = z.strictObject({
+const gateFile = z.strictObject({
   model: modelIdentity,
   /** SHA-256 of the texts of the prompts' template. */
   template: sha256,

@@ -67,7 +67,7 @@ export const thresholdForRate = (scores: readonly number[], rate: number): numbe
  * The threshold with the least retrieval whose accuracy is `ratio` of that of always retrieving.
  * @throws UserError if none has it
  */
-export function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number {
+function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number {
   const least = ratio * mean(judged.map(({ retrieved }) => retrieved));
   const sorted = ordered(judged.map(({ score }) => score));
   let best = 0;

@@ -26,7 +26,7 @@ export const config: DecoderConfig = {
 const { heads, kvHeads, headSize } = config;
 export const width = (heads + 2 * kvHeads) * headSize;
 
-export const rope = { theta: 10000, headSize, positions: config.context };
+const rope = { theta: 10000, headSize, positions: config.context };
 
 /** Only its attention is of use. */
 export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] = "none"): Decoder {

@@ -7,7 +7,7 @@ import { chunkOf, type Head, probabilities } from "./oracle.testing.ts";
 const { heads } = config;
 export const blockSize = 32;
 export const length = 395;
-export const prompt = randomPrompt(21, length);
+const prompt = randomPrompt(21, length);
 export const chunks = [
   [0, length],
   [160, 200],

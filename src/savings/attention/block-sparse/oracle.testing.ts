@@ -31,9 +31,9 @@ export interface BlockScores {
   rowOffset: number;
 }
 
-export const queriesOf = (head: Head) => head.q.length / head.headDim;
+const queriesOf = (head: Head) => head.q.length / head.headDim;
 export const keysOf = (head: Head) => head.k.length / head.headDim;
-export const pastOf = (head: Head) => keysOf(head) - queriesOf(head);
+const pastOf = (head: Head) => keysOf(head) - queriesOf(head);
 
 /** A head with independent standard normal entries. */
 export function randomHead(seed: number, length: number, headDim: number): Head {

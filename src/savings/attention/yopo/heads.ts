@@ -3,7 +3,7 @@ import { UserError } from "../../../util/errors.ts";
 import { readJson } from "../../../weights/json-file.ts";
 
 /** The file's format: key–value heads of each layer that visual tokens use. */
-export const headMask = z.strictObject({
+const headMask = z.strictObject({
   modelSha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
   /** Share of the heads that are kept, as asked for. */
   keep: z.number().min(0).max(1),

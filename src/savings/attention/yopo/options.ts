@@ -5,7 +5,7 @@ import { choice, file, flag, fraction, optionalInteger } from "../../option-sche
  * Attention of text to the visual tokens of a head that they do without: hidden before the softmax, so that the rest is
  * renormalised (the authors' code for Qwen2-VL), or zeroed after it (their code for LLaVA).
  */
-export const headDrops = ["pre-softmax-mask", "post-softmax-zero"] as const;
+const headDrops = ["pre-softmax-mask", "post-softmax-zero"] as const;
 export type HeadDrop = (typeof headDrops)[number];
 
 export const yopoOptions = z.strictObject({

@@ -3,10 +3,10 @@ import { choice, file, fraction, integer, optionalFraction, optionalInteger } fr
 import { stateFills } from "../../plan.ts";
 import { fillLists } from "../checks.ts";
 
-export const rules = ["classifier", "softmax-max", "softmax-margin", "entropy", "saturation", "random"] as const;
+const rules = ["classifier", "softmax-max", "softmax-margin", "entropy", "saturation", "random"] as const;
 export type Rule = (typeof rules)[number];
 
-export const classifiers = ["linear", "ffn", "mamba"] as const;
+const classifiers = ["linear", "ffn", "mamba"] as const;
 
 const fields = z.strictObject({
   rule: choice(rules)

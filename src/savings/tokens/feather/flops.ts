@@ -5,7 +5,7 @@ export interface CountedSizes {
 }
 
 /** FLOPs of one layer on `n` visual tokens, as FEATHER (arXiv 2412.13180) counts them: 4·n·d² + 2·n²·d + 2·n·d·m. */
-export const layerFlops = (n: number, { hidden, intermediate }: CountedSizes): number =>
+const layerFlops = (n: number, { hidden, intermediate }: CountedSizes): number =>
   4 * n * hidden ** 2 + 2 * n ** 2 * hidden + 2 * n * hidden * intermediate;
 
 /** The share of the FLOPs on visual tokens that is saved, by the visual tokens that each layer runs; `n` without a saving. */

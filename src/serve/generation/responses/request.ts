@@ -10,7 +10,7 @@ import { refusedShape } from "./refused.ts";
 import { responseToolShape } from "./tools.ts";
 
 /** The only supported value of `include`; the others are for tools that the server does not run, and for reasoning. */
-export const LOGPROBS = "message.output_text.logprobs";
+const LOGPROBS = "message.output_text.logprobs";
 const included = [
   LOGPROBS,
   "reasoning.encrypted_content",

@@ -51,7 +51,7 @@ export async function plannedRows(
 }
 
 /** Place i predicts the token at i + 1; only the answer's tokens are predicted. */
-export function rowOf(
+function rowOf(
   { before, behind }: Around,
   answer: readonly number[],
   states: Float32Array,

@@ -1,5 +1,5 @@
 /** A function's value and gradient. */
-export interface Evaluated {
+interface Evaluated {
   readonly value: number;
   readonly gradient: readonly number[];
 }
