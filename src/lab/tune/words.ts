@@ -31,7 +31,7 @@ export function excludedLines(excluded: readonly Excluded[]): string[] {
 }
 
 /** The risks that the items can certify. */
-export function outlookText({ outlook, problem }: Setup): string {
+function outlookText({ outlook, problem }: Setup): string {
   const { items, groups, test, best, wanted } = outlook;
   const what = groups === items ? "item" : "group";
   const { risk } = problem.bound;
