@@ -1,6 +1,6 @@
 /** What `npm publish` would send of the two packages, but for `dist`, which is built first. */
 import { execFile } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -81,4 +81,10 @@ test("modicum-models has every model made here, each with its card, and nothing 
     "vlm-tiny",
   ]);
   for (const name of models.filter((name) => !name.includes("+"))) expect(files).toContain(`${name}/README.md`);
+});
+
+test("the lock file names no host: a clone installs from whatever registry npm is set to", () => {
+  const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
+  const resolved = Object.values<{ resolved?: string }>(packages).flatMap((entry) => entry.resolved ?? []);
+  expect(resolved).toEqual(["packages/models"]);
 });
