@@ -14,7 +14,7 @@ export async function fileHashes(recipe: Recipe): Promise<FileHashes> {
 }
 
 /** A file whose contents changed, if any; older results have no hashes. */
-export const changedFile = (now: FileHashes, then: FileHashes = now): string | undefined =>
+const changedFile = (now: FileHashes, then: FileHashes = now): string | undefined =>
   Object.keys(now).find((file) => now[file] !== then[file]);
 
 /** @throws UserError if a recipe's results were made with other contents of the file at `path` */
