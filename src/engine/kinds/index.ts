@@ -37,7 +37,7 @@ export const kinds = [
   kind("image generator", async () => (await import("./image-generator.ts")).imageGeneratorKind),
 ] as const satisfies readonly Listed<string, Loaded>[];
 
-export type AnyKind = (typeof kinds)[number];
+type AnyKind = (typeof kinds)[number];
 export type KindName = AnyKind["name"];
 /** A loaded model of any kind; `kind` tells which. */
 export type LoadedModel = Awaited<ReturnType<Awaited<ReturnType<AnyKind["load"]>>["open"]>>;
