@@ -18,6 +18,7 @@ import {
   verdictOf,
 } from "../../lab/tune/words.ts";
 import { load } from "../../library/load.ts";
+import { parsePair } from "../../pipelines/route/name.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { chosenRecipe, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
@@ -46,7 +47,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path", "smollm2")
+    .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path; or a pair, A>B", "smollm2")
     .requiredOption(
       "--task <task>",
       'a task of `lab tasks` that generates text, or a FILE.jsonl of {"prompt"} or {"messages"}, with an "answer" or without, and a "group"',
@@ -67,11 +68,10 @@ async function run(flags: Flags): Promise<void> {
   const options = readFlags(tuneOptions, flags);
   const candidates = flags.candidates === undefined ? undefined : await recipesIn(flags.candidates);
   const signal = interruptSignal();
-  await found(flags.model, signal);
-  using download = showDownload(flags.model);
   const { adapter, force = false, queue, task } = flags;
-  using model = await load(flags.model, { signal, ...download, ...(adapter !== undefined && { adapter }) });
-  const request = { ...{ model, task, options, candidates, adapter, force, queue }, version: version() };
+  using opened = await openTuned(flags, signal);
+  const { model, pair } = opened;
+  const request = { ...{ model, pair, task, options, candidates, adapter, force, queue }, version: version() };
   const setup = await setUp(request, signal);
   if (flags.dryRun) return await showPlan(setup, flags, signal);
   using watcher = watch(setup);
@@ -85,7 +85,7 @@ async function run(flags: Flags): Promise<void> {
   process.stderr.write(`${verdictOf(tuned)}\n`);
   if (registered !== undefined)
     process.stderr.write(
-      `registered as ${registered}: \`modicum run --model ${registered}${drawing(tuned)} …\` uses it\n`,
+      `registered as ${registered}: \`modicum run --model ${registered.includes(">") ? `"${registered}"` : registered}${drawing(tuned)} …\` uses it\n`,
     );
   process.stderr.write(`report: ${report}\n`);
   const audits = tuned.certificate && auditText(tuned.certificate);
@@ -96,11 +96,28 @@ async function run(flags: Flags): Promise<void> {
 const howToGoOn = (queue: string | undefined): string =>
   `\`${commandOf(process.argv.slice(2))}\` goes on${queue === undefined ? "" : ", with the same --queue or without"}`;
 
+/** The model that is tuned, or the pair's. @throws UserError */
+async function openTuned({ model: name, adapter, candidates, queue }: Flags, signal: AbortSignal) {
+  const pair = parsePair(name);
+  const [flag] = Object.entries({ adapter, candidates, queue }).find(([, value]) => value !== undefined) ?? [];
+  if (pair && flag)
+    throw new UserError(`--${flag} is for one model; a pair's thresholds are tuned here, without adapters`, 2);
+  for (const each of pair ? [pair.swift, pair.super] : [name]) await found(each, signal);
+  using download = showDownload(name);
+  const open = (each: string) => load(each, { signal, ...download, ...(adapter !== undefined && { adapter }) });
+  const model = await open(pair?.super ?? name);
+  const swift = pair && (await open(pair.swift));
+  const dispose = () => [model, swift].forEach((each) => each?.dispose());
+  return { model, pair: pair && { name: pair, swift: swift! }, [Symbol.dispose]: dispose };
+}
+
 async function register(model: string, { setup, certificate }: Tuned): Promise<string> {
   const { name } = setup.request.options;
-  const registered = `${shortName(model)}@${name}`;
+  const pair = parsePair(model);
+  const short = pair ? `${shortName(pair.swift)}>${shortName(pair.super)}` : shortName(model);
+  const registered = `${short}@${name}`;
   const { model: model_hash, form: quant } = certificate!;
-  const recipe = chosenRecipe(model, parseRecipe([`auto:${name}`]), setup.request.adapter);
+  const recipe = chosenRecipe(pair?.name ?? model, parseRecipe([`auto:${name}`]), setup.request.adapter);
   await registerRecipe(registered, { ...recipe, model_hash, quant });
   return registered;
 }

@@ -22,7 +22,7 @@ export async function certificateOf(
   { search, test, verdicts }: Outcome<ServedItem>,
   chosen: Verdict,
   answers: KeptAnswers,
-  times: Times,
+  times: Pick<Times, "fit" | "costs" | "pairs">,
   nats: number | undefined,
 ): Promise<Certificate> {
   const { identity, request, loss, problem, outlook } = setup;
@@ -49,10 +49,8 @@ export async function certificateOf(
   const qualities = test.flatMap((item) => answers.held("dense", item)?.quality ?? []);
   const lengths = test.map(({ tokens }) => tokens);
   const maxTokens = cutLimit(ladder, test, answers);
-  const files = Object.assign(
-    {},
-    ...(await Promise.all(recipesOf(ladder).map((recipe) => fileHashes(recipeOf(recipe))))),
-  );
+  const savings = request.pair ? [] : recipesOf(ladder).map(recipeOf);
+  const files = Object.assign({}, ...(await Promise.all(savings.map(fileHashes))));
   return {
     ladder: copied(ladder),
     ...{ risk: problem.bound.risk, confidence: request.options.confidence, loss, type: problem.type },

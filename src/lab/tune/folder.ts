@@ -13,6 +13,8 @@ const identity = z.strictObject({
   model_hash: z.string(),
   form: z.string(),
   codes: z.number(),
+  /** The weights of a pair's first model. */
+  swift: z.strictObject({ model: z.string(), form: z.string(), codes: z.number() }).optional(),
   adapter: z.string().optional(),
   task: z.string(),
   items: z.number(),
@@ -112,7 +114,8 @@ const overlap = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean =>
 
 const heldState = (name: string) => readJson(identityFile(name), state, "a tuning");
 const heldAttempts = () => readKeptJson(attemptsFile(), attempts) ?? {};
-const attemptKey = ({ model_hash, loss }: Identity): string => `${model_hash} ${loss}`;
+const attemptKey = ({ swift, model_hash, loss }: Identity): string =>
+  `${swift ? `${swift.model}>` : ""}${model_hash} ${loss}`;
 
 /** The confidence at which an attempt is tested: each has half the error of the one before. */
 export const confidenceOf = (confidence: number, attempt: number): number => 1 - (1 - confidence) / 2 ** (attempt - 1);

@@ -7,6 +7,7 @@ import {
   certificateSchema,
   keepCertificate,
   readCertificate,
+  type Weights,
 } from "../../savings/auto/certificate.ts";
 import { type Ladder, rungsAt, savingAt } from "../../savings/auto/ladder.ts";
 import { UserError } from "../../util/errors.ts";
@@ -23,6 +24,10 @@ import type { ServedItem } from "./items.ts";
 import { ladderLoss, type Rated } from "./ladders.ts";
 import { natsBound } from "./nats-bound.ts";
 import { type Needed, needed, wantedGroups } from "./outlook.ts";
+import { LoadedPair } from "./pair/models.ts";
+import { PairServing } from "./pair/serving.ts";
+import { RoutedTimes } from "./pair/times.ts";
+import { waysOf } from "./pair/ways.ts";
 import type { Answers } from "./problem.ts";
 import { lossesOf } from "./race.ts";
 import type { Verdict } from "./sequence.ts";
@@ -81,8 +86,13 @@ const orderSchema = z.array(z.unknown());
  * @throws UserError if the budget of minutes runs out before the test
  */
 export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSignal): Promise<Tuned> {
-  const { model, options, queue } = setup.request;
-  using serving = await ModelServing.open(model, options.temperature, signal);
+  const { model, options, pair, queue } = setup.request;
+  const { temperature } = options;
+  if (pair) {
+    using models = await LoadedPair.open(pair, model, waysOf(pair.name), temperature, signal);
+    return await tuned(setup, new PairServing(models, signal), watcher, signal);
+  }
+  using serving = await ModelServing.open(model, temperature, signal);
   if (queue === undefined) return await tuned(setup, serving, watcher, signal);
   // Only this and runs with `--queue` use the queue's libraries.
   const { LossQueue } = await import("../queue/loss-queue.ts");
@@ -105,6 +115,8 @@ export async function tuned(
   await beginTuning(name, setup.identity, force);
   const folder = tuningFolder(name);
   const parts = split(setup.problem.items, setup.problem.type, setup.problem.bound);
+  const pair = serving instanceof PairServing ? serving : undefined;
+  await using _ = await pair?.begin(folder, parts.search);
   const started = performance.now();
   let part: "search" | "test" = "search";
   const lossesIn = (recipe: string, items: readonly ServedItem[]) =>
@@ -118,7 +130,10 @@ export async function tuned(
     signal,
     onAnswer,
   );
-  await using times = await Times.open(folder, serving, parts.search, signal, (...at) => watcher.timed(...at));
+  const onTime: Watcher["timed"] = (...at) => watcher.timed(...at);
+  await using times = pair
+    ? await RoutedTimes.open(folder, pair, parts.search, signal, onTime)
+    : await Times.open(folder, serving, parts.search, signal, onTime);
   const inTime = () => {
     if (part === "search" && performance.now() - started > options.budgetMinutes * 60_000)
       throw new UserError(
@@ -139,6 +154,14 @@ export async function tuned(
     }
     watcher.notice(riskInWords(setup, mean(qualities)));
   }
+  // Thresholds follow from Swift's scores of all searched items.
+  if (pair)
+    for (const [i, item] of parts.search.entries()) {
+      if (!pair.holds("swift", item)) inTime();
+      const { tokens, ms } = await pair.of("swift", item);
+      const line = { recipe: "Swift", item: item.id, loss: 0, text: "", ids: "", tokens: tokens.length, ms };
+      watcher.answered({ part, line, losses: Array(i + 1).fill(0), of: parts.search.length });
+    }
   const priceOf = (recipe: string) => {
     const fit = times.fit(recipe, options.cost);
     return (item: { readonly id: string; readonly tokens: number }) =>
@@ -184,13 +207,19 @@ export async function tuned(
   // Each of the tested ladders has its share of the error.
   const confidence = 1 - (1 - setup.problem.bound.confidence) / verdicts.length;
   const nats =
-    chosen && setup.loss !== "nats" && isGreedy(setup)
+    chosen && !pair && setup.loss !== "nats" && isGreedy(setup)
       ? await natsBound(chosen.ladder, test, confidence, { folder, answers, serving, signal })
       : undefined;
-  const certificate = chosen && (await certificateOf(setup, outcome, chosen, answers, times, nats));
+  const made = chosen && (await certificateOf(setup, outcome, chosen, answers, times, nats));
+  const certificate = made && pair ? { ...made, pair: boundTo(setup, pair.routes(made.ladder)) } : made;
   if (certificate && !isKept(name, certificate)) await keepCertificate(name, certificate);
   return { setup, outcome, certificate, near, rated, dropped, folder };
 }
+
+/** A pair's part of its certificate. */
+const boundTo = ({ identity }: Setup, routes: Record<string, string>): Certificate["pair"] => ({
+  ...{ name: identity.model, swift: identity.swift as Weights, routes },
+});
 
 /** True if the certificate is issued already: a new one of the same contents would begin its audit anew. */
 function isKept(name: string, certificate: Certificate): boolean {

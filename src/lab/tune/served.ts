@@ -7,6 +7,7 @@ import { Sampler } from "../../engine/sampling/sampler.ts";
 import { Likelihoods } from "../../engine/score/likelihood.ts";
 import { logitsAlong } from "../../engine/score/logits-along.ts";
 import type { Model } from "../../library/model.ts";
+import type { Completion } from "../../library/options.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { recipeOf } from "./candidates.ts";
 import type { ServedItem } from "./items.ts";
@@ -77,35 +78,28 @@ export class ModelServing implements Serving {
 
   async answer(recipe: string, item: ServedItem, scored = false): Promise<Served> {
     const { save } = await this.#prepared(recipe);
-    const { prompt, stop, maxTokens } = item;
+    const { prompt } = item;
     const drawing = this.#drawing(item);
     const drawn =
       scored && drawing.temperature > 0 ? new Drawn(drawing, this.model.language.encode(prompt)) : undefined;
     // Nothing of another answer is reused.
-    this.model.language.engine.forget();
-    const { text, tokens, finishReason, receipt } = await this.model.complete(prompt, {
-      ...{ maxTokens, stop: [...stop], save, seed: drawing.seed },
+    this.forget();
+    const completion = await this.model.complete(prompt, {
+      ...{ ...optionsOf(item, this.temperature, this.signal), save },
       ...(drawn && { observe: (logits) => drawn.observe(logits) }),
-      ...(this.signal && { signal: this.signal }),
-      ...(this.temperature === undefined ? { modelSampling: true } : { temperature: this.temperature }),
     });
-    const { prefill, decode } = receipt.ms;
-    const { flops, bytes } = receipt;
-    const ids = tokens.map(({ id }) => id);
-    const served = {
-      text,
-      tokens: ids,
-      reason: finishReason,
-      ms: prefill + decode,
-      flops: flops.spent,
-      bytes: bytes.spent,
-    };
-    return drawn ? { ...served, own: drawn.sumOf(ids) / this.#whole(served).length } : served;
+    const served = servedOf(completion);
+    return drawn ? { ...served, own: drawn.sumOf(served.tokens) / this.#whole(served).length } : served;
+  }
+
+  /** Nothing of an earlier run is reused. */
+  forget(): void {
+    this.model.language.engine.forget();
   }
 
   /** How an item's answer is drawn: with a seed of its own. */
-  #drawing({ id }: ServedItem): SamplingOptions & { readonly seed: number } {
-    return { ...drawingOf(this.model, this.temperature), seed: Number.parseInt(id.slice(0, 8), 16) };
+  #drawing(item: ServedItem): SamplingOptions & { readonly seed: number } {
+    return { ...drawingOf(this.model, this.temperature), seed: seedOf(item) };
   }
 
   /** A recipe stays ready, so that taking turns with others costs nothing. */
@@ -190,6 +184,27 @@ class Drawn {
     if (tokens.join() !== this.#ids.join()) throw new Error("an answer was drawn in another way than it was followed");
     return this.#sum;
   }
+}
+
+/** An item has one seed, for dense and all recipes. */
+const seedOf = ({ id }: Pick<ServedItem, "id">): number => Number.parseInt(id.slice(0, 8), 16);
+
+/** The options by which a server would answer an item; a `temperature` that is undefined is the model's own. */
+export const optionsOf = (
+  { maxTokens, stop, id }: Omit<ServedItem, "prompt">,
+  temperature: number | undefined,
+  signal: AbortSignal | undefined,
+) => ({
+  ...{ maxTokens, stop: [...stop], seed: seedOf({ id }) },
+  ...(signal && { signal }),
+  ...(temperature === undefined ? { modelSampling: true } : { temperature }),
+});
+
+export function servedOf({ text, tokens, finishReason, receipt }: Completion): Served {
+  const { prefill, decode } = receipt.ms;
+  const { flops, bytes } = receipt;
+  const ids = tokens.map(({ id }) => id);
+  return { text, tokens: ids, reason: finishReason, ms: prefill + decode, flops: flops.spent, bytes: bytes.spent };
 }
 
 /** Identifies a text. */

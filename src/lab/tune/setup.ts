@@ -1,12 +1,11 @@
 import { createHash } from "node:crypto";
+import type { LanguageModel } from "../../engine/language-model.ts";
 import { effectiveSampling } from "../../engine/sampling/defaults.ts";
 import type { Model } from "../../library/model.ts";
 import type { LossName } from "../../savings/auto/certificate.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { adapterHash } from "../../weights/adapter/record.ts";
-import { chosenBits } from "../../weights/prepared/tuning.ts";
-import { modelHash, preparedFolder } from "../../weights/sources/index.ts";
 import { count, figure } from "../report/format.ts";
 import { acting, declared, type Excluded, own, undeclared, union } from "./candidates.ts";
 import { type Attempt, attemptOf, confidenceOf, earlierAttempts, type Identity } from "./folder.ts";
@@ -14,6 +13,9 @@ import { promptHashes, type ServedItem, type TuningItems, tuningItems } from "./
 import { checkLoss, lossType, usualLoss } from "./losses.ts";
 import type { TuneOptions } from "./options.ts";
 import { type Outlook, outlookOf } from "./outlook.ts";
+import type { TunedPair } from "./pair/models.ts";
+import { commonSampling, forBoth, pairMinutes, requirePlain, requireScored, weightsOf } from "./pair/setup.ts";
+import { routeCandidates, waysOf } from "./pair/ways.ts";
 import type { Candidate, Problem } from "./problem.ts";
 import { drawingOf, ModelServing } from "./served.ts";
 import { split } from "./split.ts";
@@ -32,6 +34,8 @@ export interface Request {
   readonly version: string;
   /** Redis, through which other processes compute the losses; undefined: this one does. */
   readonly queue?: string | undefined;
+  /** Its name and first model, if a pair is tuned; `model` is then the second one, which is dense. */
+  readonly pair?: TunedPair | undefined;
 }
 
 /** A tuning whose items and candidates are known. */
@@ -53,24 +57,24 @@ export interface Setup {
 
 /** Reads everything that a tuning needs, and runs nothing. @throws UserError */
 export async function setUp(request: Request, signal?: AbortSignal): Promise<Setup> {
-  const { model, task, options, force } = request;
+  const { model, task, options, force, pair } = request;
   const { language } = model;
-  const items = await tuningItems(task, language, wanted(options, signal));
-  const sampling = effectiveSampling(drawingOf(model, options.temperature));
+  if (pair) requirePlain(pair, model);
+  const read = await tuningItems(task, pair?.swift.language ?? language, wanted(options, signal));
+  const items = pair ? forBoth(pair, read, language) : read;
+  const samplingOf = (of: Model) => effectiveSampling(drawingOf(of, options.temperature));
+  const sampling = pair ? commonSampling(pair, samplingOf(pair.swift), samplingOf(model)) : samplingOf(model);
   const setting = { metric: items.metric, greedy: (sampling["temperature"] ?? 0) === 0 };
   const loss = options.loss ?? usualLoss(setting);
   checkLoss(loss, setting);
-  const { layers } = language.decoder.config;
-  const wished = request.candidates ? own(request.candidates) : declared(layers);
-  const lengths = items.items.map(({ tokens }) => tokens);
-  const { candidates, excluded: idle } = await acting(wished, lengths, async (recipe) => {
-    using _ = await language.use(recipe);
-  });
-  const excluded = [...idle, ...(request.candidates ? [] : undeclared(layers))];
+  if (pair && loss === "nats") requireScored(pair, model, setting.greedy);
+  const { candidates, excluded } = pair
+    ? { candidates: routeCandidates(waysOf(pair.name)), excluded: [] }
+    : await actingIn(request, items);
   const { risk, confidence } = options;
   const identity: Identity = {
-    ...{ model: language.source.name, model_hash: await modelHash(language.source) },
-    ...{ form: language.form.quant ?? "auto", codes: chosenBits(preparedFolder(language.source.path)) },
+    ...{ model: pair?.name.name ?? language.source.name, ...(await hashed(language)) },
+    ...(pair && { swift: await weightsOf(pair.swift.language) }),
     ...(request.adapter !== undefined && { adapter: adapterHash(request.adapter) }),
     ...{ task, items: items.items.length, items_hash: itemsHash(items.items), prompt: items.prompt, sampling },
     ...{ loss, ...(items.metric && { metric: items.metric.name }), risk, confidence, cost: options.cost },
@@ -82,8 +86,24 @@ export async function setUp(request: Request, signal?: AbortSignal): Promise<Set
   const bound = { risk, confidence: confidenceOf(confidence, attempt) };
   const type = lossType(loss, setting);
   const outlook = outlookOf(items.items, type, bound);
-  const problem = { items: items.items, candidates, union, type, bound };
+  const problem = { items: items.items, candidates, type, bound, ...(!pair && { union }) };
   return { request, items, loss, candidates, excluded, identity, prompts, attempt, earlier, problem, outlook };
+}
+
+async function hashed(language: LanguageModel): Promise<Pick<Identity, "model_hash" | "form" | "codes">> {
+  const { model, ...form } = await weightsOf(language);
+  return { model_hash: model, ...form };
+}
+
+/** The candidates that can act in one model. */
+async function actingIn({ model: { language }, candidates }: Request, { items }: TuningItems) {
+  const { layers } = language.decoder.config;
+  const wished = candidates ? own(candidates) : declared(layers);
+  const lengths = items.map(({ tokens }) => tokens);
+  const { candidates: able, excluded } = await acting(wished, lengths, async (recipe) => {
+    using _ = await language.use(recipe);
+  });
+  return { candidates: able, excluded: [...excluded, ...(candidates ? [] : undeclared(layers))] };
 }
 
 const wanted = ({ seed, limit, maxTokens }: TuneOptions, signal: AbortSignal | undefined) => ({
@@ -113,7 +133,10 @@ export function requireEnough({ outlook, problem, request, candidates, attempt }
 }
 
 /** The minutes that a tuning takes at most, from dense's on three items. */
-export async function minutesOf({ problem, request, items, loss }: Setup, signal?: AbortSignal) {
+export async function minutesOf(setup: Setup, signal?: AbortSignal) {
+  const { problem, request, items, loss } = setup;
+  const parts = split(problem.items, problem.type, problem.bound);
+  if (request.pair) return await pairMinutes({ ...request, pair: request.pair }, { ...parts, loss }, signal);
   using serving = await ModelServing.open(request.model, request.options.temperature, signal);
   const three = timedItems(items.items, 3);
   await serving.answer("dense", three[0]!);
@@ -123,7 +146,6 @@ export async function minutesOf({ problem, request, items, loss }: Setup, signal
     if (loss === "nats") await serving.excess(item, [served]);
   }
   const item = (performance.now() - started) / three.length / 60_000;
-  const parts = split(problem.items, problem.type, problem.bound);
   const runs = problem.candidates.length + 1;
   return { search: item * runs * (parts.search.length + 12), test: 2 * item * parts.test.length };
 }

@@ -31,6 +31,7 @@ export const routeOptions = z
     aggregate: scoreOptions.shape.aggregate,
     labels: labels.optional().describe("a|b|…: labels of one token each; the logits of all others are left out"),
     seed: scoreOptions.shape.seed,
+    auto: z.string().optional().describe("a certificate of `lab tune`, which sets all of them for each request"),
     timeout: z.coerce
       .number()
       .positive()
@@ -44,7 +45,7 @@ export const routeOptions = z
 export type RouteOptions = z.output<typeof routeOptions>;
 export type RouteInput = z.input<typeof routeOptions>;
 
-/** A pair of models as a user names it: `A>B`, with options after a final `@`. */
+/** A pair of models as a user names it: `A>B`, with options after a final `@`, or a certificate: `A>B@auto:mine`. */
 export interface PairName {
   /** The name without its options. */
   readonly name: string;
@@ -63,7 +64,7 @@ export const isPairName = (text: string): boolean => text.includes(">");
  */
 export function parsePair(text: string): PairName | undefined {
   if (!isPairName(text)) return undefined;
-  const [, models = text, given = ""] = /^(.*)@([^@>]*=[^@>]*)$/s.exec(text) ?? [];
+  const [, models = text, given = ""] = /^(.*)@(auto:[^@>]*|[^@>]*=[^@>]*)$/s.exec(text) ?? [];
   const names = models.split(">").map((name) => name.trim());
   if (names.length !== 2 || names.includes(""))
     throw new UserError(
@@ -75,8 +76,11 @@ export function parsePair(text: string): PairName | undefined {
   return { name: `${swift}>${strong}`, swift, super: strong, given, options: parseRouteOptions(given) };
 }
 
-/** Reads `share=0.3,score=margin`. @throws UserError that names the option */
+const AUTO = "auto:";
+
+/** Reads `share=0.3,score=margin`, or `auto:mine`. @throws UserError that names the option */
 export function parseRouteOptions(text: string): RouteOptions {
+  if (text.startsWith(AUTO)) return checkRouteOptions({ auto: text.slice(AUTO.length) });
   const pairs = text === "" ? [] : text.split(",").map(keyValue);
   const twice = pairs.find(([key], i) => pairs.findIndex(([other]) => other === key) !== i);
   if (twice) throw new UserError(`route: ${twice[0]} is given twice`, 2);

@@ -9,7 +9,14 @@ import type { Recipe } from "../recipe.ts";
 import type { PreparedSaving, Saving } from "../saving.ts";
 import type { SavingHost } from "../seams.ts";
 import { auditedRisk } from "./audit-state.ts";
-import { type Certificate, certificateHash, certificateStamp, readCertificate, switchFile } from "./certificate.ts";
+import {
+  type Certificate,
+  certificateHash,
+  certificateStamp,
+  readCertificate,
+  requireWeights,
+  switchFile,
+} from "./certificate.ts";
 import { type Chosen, choose, costs } from "./choose.ts";
 import type { Choice } from "./guarantee.ts";
 import { recipesOf } from "./ladder.ts";
@@ -114,16 +121,15 @@ function choiceOf({ name, certificate, audited }: Ready, chosen: Chosen, { facts
   };
 }
 
-/** @throws UserError if the certificate is of another model, or of other weights of it */
-async function requireModel(name: string, { model, form, codes }: Certificate, host: SavingHost): Promise<void> {
-  const refuse = (what: string, held: unknown, wanted: unknown) => {
-    throw new UserError(`auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again`, 2);
-  };
-  const hash = await host.hash();
-  if (hash !== model) refuse("the model", `${model.slice(0, 12)}…`, `${hash.slice(0, 12)}…`);
-  if (host.form?.quant !== undefined && host.form.quant !== form) refuse("weights of the form", form, host.form.quant);
-  if (host.form?.codes !== undefined && host.form.codes !== codes)
-    refuse("codes of", `${codes} bits`, `${host.form.codes} bits on this machine`);
+/** @throws UserError if the certificate is of a pair, of another model, or of other weights of it */
+async function requireModel(name: string, certificate: Certificate, host: SavingHost): Promise<void> {
+  const { pair } = certificate;
+  if (pair)
+    throw new UserError(
+      `auto:${name} was certified for the pair ${pair.name}, and this is one model; name the pair`,
+      2,
+    );
+  requireWeights(name, "", certificate, { model: await host.hash(), ...host.form });
 }
 
 /** @throws UserError if a file that the recipes name was changed since */

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { keepJson, writeWhole } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
-import { quants } from "../../weights/prepared/quant.ts";
+import { type ModelForm, quants } from "../../weights/prepared/quant.ts";
 import { home } from "../../weights/sources/home.ts";
 
 /** The losses that a certificate may bound. */
@@ -20,6 +20,13 @@ export type Price = z.infer<typeof price>;
 
 /** Recipes by the prompt's tokens; null: there is no upper end. */
 const rungs = z.strictObject({ tokens: z.tuple([length, length.nullable()]), rungs: z.array(z.string()).min(1) });
+
+/** A pair's first model, and the router's setting that each recipe of the ladder stands for, its threshold spelled out. */
+const pairSchema = z.strictObject({
+  name: z.string(),
+  swift: z.strictObject({ model: z.string(), form: z.enum(quants), codes: z.number() }),
+  routes: z.record(z.string(), z.string()),
+});
 
 export const certificateSchema = z.strictObject({
   /** The recipes that may answer, by the prompt's length, all options spelled out. */
@@ -62,6 +69,8 @@ export const certificateSchema = z.strictObject({
   /** How tokens were drawn; a temperature of 0 is greedy. */
   sampling: z.record(z.string(), z.number()),
   adapter: z.string().optional(),
+  /** Of a pair of models: `model`, `form` and `codes` are Super's, and prompt tokens are counted by Swift. */
+  pair: pairSchema.optional(),
   /** Hashes of the files that the recipes name, by their paths. */
   files: z.record(z.string(), z.string()).optional(),
   task: z.strictObject({ name: z.string(), hash: z.string() }),
@@ -114,4 +123,28 @@ export function readCertificate(name: string): Certificate {
     `auto:${name}: the certificate was changed after it was issued: its hash is another; tune again`,
     2,
   );
+}
+
+/** A model's weights as a certificate names them. */
+export type Weights = Pick<Certificate, "model" | "form" | "codes">;
+
+/**
+ * Compares a model with the one that a certificate is for; `whose` is the model's part in a pair.
+ * @throws UserError that names the difference
+ */
+export function requireWeights(
+  name: string,
+  whose: string,
+  certified: Weights,
+  actual: ModelForm & { readonly model: string },
+): void {
+  const refuse = (what: string, held: unknown, wanted: unknown) => {
+    throw new UserError(`auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again`, 2);
+  };
+  const { model, form, codes } = certified;
+  const of = whose === "" ? "" : ` of ${whose}`;
+  if (actual.model !== model) refuse(`the model${of}`, `${model.slice(0, 12)}…`, `${actual.model.slice(0, 12)}…`);
+  if (actual.quant !== undefined && actual.quant !== form) refuse(`weights${of} of the form`, form, actual.quant);
+  if (actual.codes !== undefined && actual.codes !== codes)
+    refuse(`codes${of} of`, `${codes} bits`, `${actual.codes} bits on this machine`);
 }

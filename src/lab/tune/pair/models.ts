@@ -1,0 +1,108 @@
+import type { Model } from "../../../library/model.ts";
+import type { RunOptions } from "../../../library/options.ts";
+import { identityOf, routeModel, scoringOf } from "../../../library/pipeline.ts";
+import type { Pair } from "../../../pipelines/route/model.ts";
+import type { PairName, RouteOptions } from "../../../pipelines/route/name.ts";
+import { route } from "../../../pipelines/route/route.ts";
+import { Scorer } from "../../../pipelines/route/scores.ts";
+import type { ServedItem } from "../items.ts";
+import { ModelServing, optionsOf, type Served, servedOf } from "../served.ts";
+import { type Way, wayText } from "./ways.ts";
+
+/** Which of a pair's two models. */
+export type Role = "swift" | "super";
+
+/** A model's own answer, and, of Swift, how easy the item is for it by each way to score; NaN: it goes to Super. */
+export type Alone = Served & { readonly scores: Readonly<Record<string, number>> };
+
+/** Two models that answer items, alone and as a route between them does. */
+export interface PairModels extends Disposable {
+  alone(role: Role, item: ServedItem): Promise<Alone>;
+  /** The answer of a real route with these options. */
+  routed(options: RouteOptions, item: ServedItem): Promise<Served>;
+  /** How much likelier Super finds other tokens than each answer's own, in nats a token. */
+  excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
+}
+
+/** A pair to tune: its name, and its first model; the second one is the tuning's model. */
+export interface TunedPair {
+  readonly name: PairName;
+  readonly swift: Model;
+}
+
+/** A pair in memory. */
+export class LoadedPair implements PairModels {
+  private constructor(
+    private readonly swift: Model,
+    private readonly dense: ModelServing,
+    private readonly pair: Pair<RunOptions>,
+    private readonly ways: readonly Way[],
+    private readonly temperature: number | undefined,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  static async open(
+    { name, swift }: TunedPair,
+    strong: Model,
+    ways: readonly Way[],
+    temperature: number | undefined,
+    signal?: AbortSignal,
+  ): Promise<LoadedPair> {
+    const pair = {
+      swift: routeModel(swift, await identityOf(name.swift, swift, undefined)),
+      super: routeModel(strong, await identityOf(name.super, strong, undefined)),
+    };
+    return new LoadedPair(swift, await ModelServing.open(strong, temperature, signal), pair, ways, temperature, signal);
+  }
+
+  async alone(role: Role, item: ServedItem): Promise<Alone> {
+    if (role === "super") return { ...(await this.dense.answer("dense", item)), scores: {} };
+    this.swift.language.engine.forget();
+    const scorers = this.ways.map((way) => new Scorer(scoringOf(way, this.swift)));
+    const observe = (logits: Float32Array) => {
+      for (const scorer of scorers) scorer.observe(logits);
+    };
+    const scored = () => Object.fromEntries(scorers.map(({ score }, i) => [wayText(this.ways[i]!), score]));
+    try {
+      const answer = await this.swift.complete(item.prompt, { ...this.#optionsOf(item), observe });
+      return { ...servedOf(answer), scores: scored() };
+    } catch (error) {
+      // A route gives such an item to Super.
+      if (this.signal?.aborted || !scorers.every(({ failed }) => failed)) throw error;
+      return { ...NOTHING, scores: scored() };
+    }
+  }
+
+  async routed(options: RouteOptions, { prompt, ...item }: ServedItem): Promise<Served> {
+    this.swift.language.engine.forget();
+    this.dense.forget();
+    const routing = {
+      ...{ scoring: scoringOf(options, this.swift), threshold: options.t!, whole: true, signal: this.signal },
+      ...{ options: this.#optionsOf(item), named: { model: "pair", recipe: [] } },
+    };
+    let text = "";
+    const tokens = [];
+    for await (const piece of route(this.pair, prompt, routing)) {
+      text += piece.text;
+      tokens.push(...piece.tokens);
+      const { receipt, finishReason } = piece;
+      if (receipt && finishReason) return servedOf({ text, tokens, finishReason, receipt });
+    }
+    throw new Error("an answer ended without its receipt");
+  }
+
+  #optionsOf(item: Omit<ServedItem, "prompt">) {
+    const { signal, ...options } = optionsOf(item, this.temperature, this.signal);
+    return options;
+  }
+
+  excess(item: ServedItem, answers: readonly Served[]): Promise<number[]> {
+    return this.dense.excess(item, answers);
+  }
+
+  [Symbol.dispose](): void {
+    this.dense[Symbol.dispose]();
+  }
+}
+
+const NOTHING: Served = { text: "", tokens: [], reason: "stop", ms: 0, flops: 0, bytes: 0 };

@@ -1,0 +1,142 @@
+import path from "node:path";
+import { z } from "zod";
+import { thresholdForShare } from "../../../pipelines/route/calibrate.ts";
+import { type Ladder, recipesOf } from "../../../savings/auto/ladder.ts";
+import { makeFolders } from "../../../util/make-folders.ts";
+import { mean } from "../../../util/mean.ts";
+import { real } from "../../reals.ts";
+import { LinesFile } from "../../run/lines-file.ts";
+import type { ServedItem } from "../items.ts";
+import type { Served, Serving } from "../served.ts";
+import type { Alone, PairModels, Role } from "./models.ts";
+import { routeOptionsIn, thresholdText, wayText } from "./ways.ts";
+
+const answerLine = z.strictObject({
+  role: z.enum(["swift", "super"]),
+  item: z.string(),
+  text: z.string(),
+  tokens: z.array(z.int()),
+  reason: z.enum(["stop", "length", "repetition", "stopped"]),
+  ms: z.number(),
+  flops: z.number(),
+  bytes: z.number(),
+  /** By way to score; of Swift. */
+  scores: z.record(z.string(), real),
+  /** The reason why Swift has no answer: it loses the item under every threshold. */
+  failed: z.string().optional(),
+});
+type AnswerLine = z.infer<typeof answerLine>;
+
+/**
+ * Answers items under the thresholds of a pair's router, all of them from one answer of each model, which is kept in a
+ * file. Dense is Super.
+ */
+export class PairServing implements Serving {
+  readonly #known = new Map<string, AnswerLine>();
+  readonly #thresholds = new Map<string, number>();
+  #file: LinesFile<AnswerLine> | undefined;
+  #searched: readonly ServedItem[] = [];
+
+  constructor(
+    private readonly models: PairModels,
+    private readonly signal?: AbortSignal,
+  ) {}
+
+  /** Opens the file of answers; shares are of the searched items. */
+  async begin(folder: string, searched: readonly ServedItem[]): Promise<AsyncDisposable> {
+    makeFolders(folder);
+    const { file, lines } = await LinesFile.open(path.join(folder, "pair.jsonl"), answerLine);
+    for (const line of lines) this.#known.set(keyOf(line.role, line.item), line);
+    this.#file = file;
+    this.#searched = searched;
+    return { [Symbol.asyncDispose]: () => file.close() };
+  }
+
+  /** True if the answer is kept. */
+  holds(role: Role, { id }: ServedItem): boolean {
+    return this.#known.has(keyOf(role, id));
+  }
+
+  /** A model's answer, given now if it is not kept. @throws whatever Super throws */
+  async of(role: Role, item: ServedItem): Promise<AnswerLine> {
+    const known = this.#known.get(keyOf(role, item.id));
+    if (known) return known;
+    this.signal?.throwIfAborted();
+    const answered = await this.models.alone(role, item).catch((error: unknown) => {
+      if (role === "super" || this.signal?.aborted) throw error;
+      return { ...NONE, failed: error instanceof Error ? error.message : String(error) };
+    });
+    const line = { role, item: item.id, ...answered, tokens: [...answered.tokens] };
+    await this.#file?.add(line);
+    this.#known.set(keyOf(role, item.id), line);
+    return line;
+  }
+
+  async answer(recipe: string, item: ServedItem): Promise<Served> {
+    if (recipe === "dense") return await this.of("super", item);
+    const swift = await this.of("swift", item);
+    if (swift.failed !== undefined) throw new Error(swift.failed);
+    return isEasy(swift, recipe, await this.#threshold(recipe)) ? swift : await this.of("super", item);
+  }
+
+  excess(item: ServedItem, answers: readonly Served[]): Promise<number[]> {
+    return this.models.excess(item, answers);
+  }
+
+  /** Runs routes for real, for the times. */
+  get timing(): Serving {
+    return {
+      answer: async (recipe, item) => {
+        if (recipe === "dense") return this.models.alone("super", item);
+        const routed = await this.models.routed(routeOptionsIn(recipe), item);
+        // Prices are by the length of dense's answer, which is known for every item.
+        return { ...routed, tokens: (await this.of("super", item)).tokens };
+      },
+      excess: (item, answers) => this.excess(item, answers),
+      [Symbol.dispose]() {},
+    };
+  }
+
+  /** The share of the searched items that a candidate sends to Super. */
+  shareOf(recipe: string): number {
+    const threshold = this.#thresholds.get(recipe)!;
+    return mean(this.#scored().map((line) => (isEasy(line, recipe, threshold) ? 0 : 1)));
+  }
+
+  /** The route of each recipe of a ladder, with its threshold. */
+  routes(ladder: Ladder): Record<string, string> {
+    const routeOf = (recipe: string) => thresholdText(routeOptionsIn(recipe), this.#thresholds.get(recipe)!);
+    return Object.fromEntries(recipesOf(ladder).map((recipe) => [recipe, routeOf(recipe)]));
+  }
+
+  /** A threshold follows from the scores of the searched items alone. */
+  async #threshold(recipe: string): Promise<number> {
+    const known = this.#thresholds.get(recipe);
+    if (known !== undefined) return known;
+    for (const item of this.#searched) await this.of("swift", item);
+    const scores = this.#scored().map((line) => scoreOf(line, recipe));
+    const threshold = thresholdForShare(scores, routeOptionsIn(recipe).share!);
+    this.#thresholds.set(recipe, threshold);
+    return threshold;
+  }
+
+  #scored(): AnswerLine[] {
+    return this.#searched
+      .map(({ id }) => this.#known.get(keyOf("swift", id))!)
+      .filter(({ failed }) => failed === undefined);
+  }
+
+  [Symbol.dispose](): void {
+    this.models[Symbol.dispose]();
+  }
+}
+
+const NONE: Alone = { text: "", tokens: [], reason: "stop", ms: 0, flops: 0, bytes: 0, scores: {} };
+
+const keyOf = (role: Role, item: string): string => `${role} ${item}`;
+
+const scoreOf = ({ scores }: AnswerLine, recipe: string): number =>
+  scores[wayText(routeOptionsIn(recipe))] ?? Number.NaN;
+
+/** Swift's answer is given; of a score that is NaN, Super's. */
+const isEasy = (line: AnswerLine, recipe: string, threshold: number): boolean => scoreOf(line, recipe) >= threshold;

@@ -1,0 +1,83 @@
+import type { Price } from "../../../savings/auto/certificate.ts";
+import type { Pair } from "../cheaper.ts";
+import type { ServedItem } from "../items.ts";
+import { type Cost, Times } from "../times.ts";
+import type { PairServing } from "./serving.ts";
+import { routeOptionsIn, thresholdText } from "./ways.ts";
+
+/**
+ * Costs of a pair's routes. Each item is timed where Swift's answer is given, and where Swift begins and Super answers;
+ * a threshold costs as much of either as its share of the searched items.
+ */
+export class RoutedTimes implements AsyncDisposable, Pick<Times, "measure" | "fit" | "costs" | "pairs"> {
+  private constructor(
+    private readonly times: Times,
+    private readonly pair: PairServing,
+  ) {}
+
+  static async open(
+    folder: string,
+    pair: PairServing,
+    items: readonly ServedItem[],
+    signal: AbortSignal | undefined,
+    onTime: (recipe: string, done: number, of: number) => void,
+  ): Promise<RoutedTimes> {
+    return new RoutedTimes(await Times.open(folder, pair.timing, items, signal, onTime), pair);
+  }
+
+  async measure(recipes: readonly string[]): Promise<void> {
+    const routes = recipes.filter((recipe) => recipe !== "dense").flatMap((recipe) => Object.values(endsOf(recipe)));
+    await this.times.measure(["dense", ...new Set(routes)]);
+  }
+
+  fit(recipe: string, by: Cost): Price {
+    if (recipe === "dense") return this.times.fit(recipe, by);
+    const share = this.pair.shareOf(recipe);
+    const { easy, hard } = endsOf(recipe);
+    const [a, b] = [this.times.fit(easy, by), this.times.fit(hard, by)];
+    const of = (term: keyof Price) => mixed(a[term], b[term], share);
+    return { fixed: of("fixed"), new: of("new"), attended: of("attended"), answer: of("answer") };
+  }
+
+  costs(choose: Choose, by: Cost): number[] {
+    const { easy, hard, shares } = this.#ends(choose, (end) => this.times.costs(end, by));
+    return easy.map((cost, i) => mixed(cost, hard[i]!, shares[i]!));
+  }
+
+  pairs(choose: Choose, by: Cost): Pair[] {
+    const { easy, hard, shares } = this.#ends(choose, (end) => this.times.pairs(end, by));
+    // Both ends of a route and dense are of one round.
+    return easy.map(({ saved, dense }, i) => ({ saved: mixed(saved, hard[i]!.saved, shares[i]!), dense }));
+  }
+
+  /** What the timed items are at both ends of the routes that `choose` names, and the shares that go to Super. */
+  #ends<T>(choose: Choose, of: (choose: Choose) => T[]): { easy: T[]; hard: T[]; shares: number[] } {
+    const shares: number[] = [];
+    const end = (recipe: string, name: "easy" | "hard") => (recipe === "dense" ? recipe : endsOf(recipe)[name]);
+    const easy = of((tokens) => {
+      const recipe = choose(tokens);
+      shares.push(recipe === "dense" ? 0 : this.pair.shareOf(recipe));
+      return end(recipe, "easy");
+    });
+    return { easy, hard: of((tokens) => end(choose(tokens), "hard")), shares };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.times[Symbol.asyncDispose]();
+  }
+}
+
+/** The recipe for a prompt's length. */
+type Choose = (tokens: number) => string;
+
+/** The cost of items of which a share is hard. */
+const mixed = (easy: number, hard: number, share: number): number => (1 - share) * easy + share * hard;
+
+/** The routes that give every item to Swift, and to Super, by the score of a candidate. */
+function endsOf(recipe: string): { readonly easy: string; readonly hard: string } {
+  const way = routeOptionsIn(recipe);
+  return {
+    easy: thresholdText(way, Number.NEGATIVE_INFINITY),
+    hard: thresholdText(way, Number.POSITIVE_INFINITY),
+  };
+}

@@ -1,0 +1,48 @@
+import { type PairName, parseRouteOptions, type RouteOptions } from "../../../pipelines/route/name.ts";
+import type { Aggregate } from "../../../pipelines/route/scores.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Candidate } from "../problem.ts";
+
+/** Shares of the searched items that go to Super, from mild to bold. */
+const SHARES = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0];
+/** The energy is scored over these tokens if the pair's name says nothing else. */
+const AGGREGATES: readonly Aggregate[] = ["first", "mean"];
+
+/** A way to score how easy an item is for Swift. */
+export type Way = Pick<RouteOptions, "score" | "temperature" | "aggregate" | "labels" | "seed">;
+
+/** The ways to score that a pair's name asks for. @throws UserError if it has a threshold already */
+export function waysOf({ name, given, options }: PairName): Way[] {
+  const { share, t, timeout, auto, ...way } = options;
+  const set = Object.entries({ share, t, timeout, auto }).find(([, value]) => value !== undefined);
+  if (set)
+    throw new UserError(`--model: ${name} is tuned over all shares for Super; expected no ${set[0]} after its @`, 2);
+  return given === "" ? AGGREGATES.map((aggregate) => ({ ...way, aggregate })) : [way];
+}
+
+/** The shares of each way to score; a way is a family. */
+export const routeCandidates = (ways: readonly Way[]): Candidate[] =>
+  ways.flatMap((way) =>
+    SHARES.map((share, boldness) => ({ recipe: shareText(way, share), family: wayText(way), boldness })),
+  );
+
+/** A way to score with all options spelled out, as they stand in a pair's name. */
+export function wayText({ score, temperature, aggregate, labels, seed }: Way): string {
+  const common = `score=${score},temperature=${temperature},aggregate=${aggregate}`;
+  const [of, drawn] = [labels && `labels=${labels.join("|")}`, score === "random" && `seed=${seed}`];
+  return [common, of, drawn].filter(Boolean).join(",");
+}
+
+const ROUTE = "route:";
+
+/** A candidate: the threshold that sends this share of the searched items to Super. */
+const shareText = (way: Way, share: number): string => `${ROUTE}share=${share},${wayText(way)}`;
+
+/** A route with its threshold. */
+export function thresholdText(way: Way, threshold: number): string {
+  const t = Number.isFinite(threshold) ? threshold : threshold > 0 ? "inf" : "-inf";
+  return `${ROUTE}t=${t},${wayText(way)}`;
+}
+
+/** The options of a route's text. */
+export const routeOptionsIn = (recipe: string): RouteOptions => parseRouteOptions(recipe.slice(ROUTE.length));
