@@ -13,7 +13,8 @@ import { machine, versions } from "../../src/lab/run/machine.ts";
 import { summarise } from "../../src/lab/run/summarise.ts";
 import type { TaskOf } from "../../src/lab/task.ts";
 import { findTask } from "../../src/lab/tasks/registry.ts";
-import { identityOf, pairOf, RoutePipeline, scoringOf } from "../../src/library/pipeline.ts";
+import { identityOf, pairOf, RoutePipeline } from "../../src/library/pipeline.ts";
+import { scoringOf } from "../../src/library/route-scoring.ts";
 import { parsePair } from "../../src/pipelines/route/name.ts";
 import { modelHash } from "../../src/weights/sources/index.ts";
 

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { generateOptions } from "../engine/answer/generate.ts";
 import { saysHowToDraw } from "../engine/sampling/defaults.ts";
 import type { FinishReason, Model, PlanPipeline, Receipt, RoutePipeline } from "../index.ts";
+import { parsePair } from "../pipelines/route/name.ts";
 import { deviceOptions } from "../runtime/device.ts";
 import { type Budget, budget } from "../savings/auto/guarantee.ts";
 import { UserError } from "../util/errors.ts";
@@ -76,13 +77,19 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
 
 /** Opens the pair of models that the options name. @throws UserError, also for options that belong to one model */
 export async function openRoute(options: SessionOptions, signal: AbortSignal): Promise<RoutePipeline> {
-  const { model, save, recipe, adapter } = options;
-  const one = Object.entries({ save, recipe, adapter }).find(([, value]) => value !== undefined);
+  const { save, recipe, adapter } = options;
+  const auto = save?.length === 1 && save[0]!.startsWith("auto:") ? save[0] : undefined;
+  const one = Object.entries({ save: auto ? undefined : save, recipe, adapter }).find(
+    ([, value]) => value !== undefined,
+  );
   if (one)
     throw new UserError(
       `--${one[0]} is for one model; register a recipe with \`modicum recipes add\` and use MODEL@NAME in the pair`,
       2,
     );
+  if (auto && parsePair(options.model)?.given !== "")
+    throw new UserError(`--save ${auto}: expected a pair without options after its @, got ${options.model}`, 2);
+  const model = auto ? `${options.model}@${auto}` : options.model;
   using download = showDownload(model);
   const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
   const { openPipeline } = await import("../library/pipeline.ts");

@@ -2,8 +2,9 @@ import type { CutReason } from "../engine/answer/cut.ts";
 import type { Usage } from "../engine/answer/generate.ts";
 import type { OnStopped } from "../engine/answer/terms.ts";
 import type { Answers } from "../engine/encoder/encoder-model.ts";
+import { certified } from "../ledger/certified.ts";
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
-import type { Choice, Cost } from "../savings/auto/guarantee.ts";
+import type { Choice } from "../savings/auto/guarantee.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import type { Stoppable } from "./options.ts";
 
@@ -57,19 +58,3 @@ export class Biller {
     return onStopped && ((usage) => void (usage.flops.spent > 0 && onStopped(this.receipt(usage, recipe))));
   }
 }
-
-/** A receipt's fields about a certificate and a budget. Time in a queue is not the recipe's. */
-const certified = (
-  { guarantee, reason, budget }: Choice,
-  spent: Cost,
-): Pick<Receipt, "guarantee" | "unguaranteed" | "budget"> => ({
-  guarantee,
-  ...(reason && { unguaranteed: reason }),
-  ...(budget && {
-    budget: {
-      ...budget,
-      spent,
-      met: spent.ms <= (budget.asked.ms ?? spent.ms) && spent.flops <= (budget.asked.flops ?? spent.flops),
-    },
-  }),
-});

@@ -17,7 +17,8 @@ import { given, modelName } from "./arguments.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
-import { codesOf, identityNamed, scoringOf } from "./pipeline.ts";
+import { codesOf, identityNamed } from "./pipeline.ts";
+import { scoringOf } from "./route-scoring.ts";
 
 const row = z.object({
   prompt: z.string("expected a text").min(1, "expected a text, got an empty one"),

@@ -14,17 +14,20 @@ import {
   type PairIdentity,
   thresholdOf,
 } from "../pipelines/route/record.ts";
+import { spelledOut } from "../pipelines/route/registered.ts";
 import { type Decider, type Route, route } from "../pipelines/route/route.ts";
-import { type ScoreOptions, scoreOptions } from "../pipelines/route/scores.ts";
+import type { ScoreOptions } from "../pipelines/route/scores.ts";
 import { noticeForm } from "../savings/notice-form.ts";
 import { registeredAs } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import { modelHash, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import { given, modelName, pipelineOptions } from "./arguments.ts";
+import { certificateFor, type PairCertificate, ruleUnder } from "./certified-route.ts";
 import { heldShare, priceOfAnswer } from "./dense-price.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
+import { scoringOf } from "./route-scoring.ts";
 
 export interface PipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
   /** The route's options, besides those in its name: `{ share: 0.3 }`. */
@@ -49,7 +52,7 @@ export async function openPipeline(name: string, options: PipelineOptions = {}):
   const asked = given("openPipeline's options", pipelineOptions, options);
   const { route: more = {}, calibration, onDegraded, quant, ...rest } = asked;
   const loading = { ...rest, ...(quant && { quant }) };
-  const pair = parsePair(given("openPipeline's name", modelName, name));
+  const pair = parsePair(await spelledOut(given("openPipeline's name", modelName, name)));
   if (!pair)
     throw new UserError(`"${name}" is no pipeline; expected two models, SWIFT>SUPER, such as smollm2>qwen2.5-coder`, 2);
   const chosen = merged(pair, more);
@@ -58,8 +61,13 @@ export async function openPipeline(name: string, options: PipelineOptions = {}):
     for (const model of [pair.swift, pair.super]) loaded.push(await load(model, loading));
     const [swift, strong] = loaded as [Model, Model];
     const identities = await identitiesOf(pair, swift, strong, quant);
-    const decider = deciderOf(identities, chosen, swift, { file: calibration, onNotice: rest.onNotice });
-    return new RoutePipeline(pair, { swift, super: strong }, identities, { ...decider, onDegraded });
+    const { auto } = chosen;
+    const forms = { swift: swift.language.form, super: strong.language.form };
+    const rule =
+      auto === undefined
+        ? deciderOf(identities, chosen, swift, { file: calibration, onNotice: rest.onNotice })
+        : certificateFor(identities, auto, forms);
+    return new RoutePipeline(pair, { swift, super: strong }, identities, { ...rule, onDegraded });
   } catch (error) {
     for (const model of loaded) model.dispose();
     throw error;
@@ -69,6 +77,7 @@ export async function openPipeline(name: string, options: PipelineOptions = {}):
 /** @throws UserError if an option is given in both */
 function merged({ given: text, options }: PairName, more: RouteInput): RouteOptions {
   if (Object.keys(more).length === 0) return options;
+  if (options.auto !== undefined) return checkRouteOptions({ auto: options.auto, ...more });
   const named = text === "" ? [] : text.split(",").map((part) => part.split("=") as [string, string]);
   const twice = named.find(([key]) => key in more);
   if (twice) throw new UserError(`route: ${twice[0]} is given twice, in the name and beside it`, 2);
@@ -157,24 +166,6 @@ export function deciderOf(
   };
 }
 
-export const scoringOf = ({ score, temperature, aggregate, seed, labels }: RouteOptions, swift: Model): ScoreOptions =>
-  scoreOptions.parse({
-    score,
-    temperature,
-    aggregate,
-    seed,
-    ...(labels && { labelTokens: labelTokens(swift, labels) }),
-  });
-
-/** @throws UserError for a label that is not one token */
-function labelTokens({ language: { tokenizer }, name }: Model, labels: readonly string[]): number[] {
-  return labels.map((label) => {
-    const ids = tokenizer.encode(label);
-    if (ids.length === 1) return ids[0]!;
-    throw new UserError(`label ${JSON.stringify(label)} is ${ids.length} tokens of ${name}, expected one`, 2);
-  });
-}
-
 function thresholdFor({ t, share }: RouteOptions, scoring: ScoreOptions, recordOf: () => Calibration): number {
   if (t !== undefined) return t;
   // Random scores are uniform already.
@@ -203,7 +194,7 @@ export class RoutePipeline implements Disposable {
     { name, given }: PairName,
     readonly models: { readonly swift: Model; readonly super: Model },
     identities: PairIdentity,
-    private readonly decider: Decider,
+    private readonly rule: (Decider | PairCertificate) & Pick<Decider, "onDegraded">,
   ) {
     this.name = name;
     this.#recipe = [given === "" ? "route" : `route:${given}`];
@@ -213,9 +204,9 @@ export class RoutePipeline implements Disposable {
     };
   }
 
-  /** A lower score goes to Super. */
-  get threshold(): number {
-    return this.decider.threshold;
+  /** A lower score goes to Super; undefined under a certificate, which chooses for each request. */
+  get threshold(): number | undefined {
+    return "threshold" in this.rule ? this.rule.threshold : undefined;
   }
 
   /** Streams an answer; the model is chosen before the first chunk. @throws UserError as a model's `generate` does */
@@ -239,12 +230,25 @@ export class RoutePipeline implements Disposable {
   }
 
   #routed(prompt: Prompt, options: RunOptions, whole: boolean): AsyncGenerator<RoutedChunk, void> {
-    const { signal, onStopped, arrived, ...asked } = options;
-    refuse(asked);
-    return route(this.#pair, prompt, {
-      ...this.decider,
-      ...{ options: asked, signal, onStopped, arrived, whole },
-      named: { model: this.name, recipe: this.#recipe },
+    refuse(options);
+    return this.#pieces(prompt, options, whole);
+  }
+
+  async *#pieces(prompt: Prompt, options: RunOptions, whole: boolean): AsyncGenerator<RoutedChunk, void> {
+    const { rule } = this;
+    const { signal, onStopped, arrived = performance.now(), budget, ...asked } = options;
+    const terms = { signal, onStopped, arrived, whole };
+    const model = this.name;
+    if ("threshold" in rule)
+      return yield* route(this.#pair, prompt, {
+        ...{ ...rule, ...terms, options: { ...asked, budget } },
+        named: { model, recipe: this.#recipe },
+      });
+    const { decider, choice } = await ruleUnder(rule, this.models.swift, prompt, options);
+    const { onDegraded } = rule;
+    yield* route(this.#pair, prompt, {
+      ...{ ...decider, ...terms, onDegraded, options: asked },
+      named: { model, recipe: choice.recipe, choice },
     });
   }
 

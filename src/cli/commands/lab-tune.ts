@@ -107,7 +107,10 @@ async function openTuned({ model: name, adapter, candidates, queue }: Flags, sig
   const open = (each: string) => load(each, { signal, ...download, ...(adapter !== undefined && { adapter }) });
   const model = await open(pair?.super ?? name);
   const swift = pair && (await open(pair.swift));
-  const dispose = () => [model, swift].forEach((each) => each?.dispose());
+  const dispose = () => {
+    model.dispose();
+    swift?.dispose();
+  };
   return { model, pair: pair && { name: pair, swift: swift! }, [Symbol.dispose]: dispose };
 }
 

@@ -1,10 +1,19 @@
 import type { Prompt } from "../../engine/language-model.ts";
 import type { Spent } from "../../graph/index.ts";
+import { certified } from "../../ledger/certified.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
+import type { Choice, Cost } from "../../savings/auto/guarantee.ts";
 import type { Pair, PricedAnswer } from "./model.ts";
 
 type Role = "swift" | "super";
+
+/** How receipts name a route, and what a certificate made of its request. */
+export interface NamedRoute {
+  readonly model: string;
+  readonly recipe: readonly string[];
+  readonly choice?: Choice | undefined;
+}
 
 /** Collects the receipts of one routed request's calls, and makes one receipt of them. */
 export class RouteBill<O extends object> {
@@ -15,13 +24,14 @@ export class RouteBill<O extends object> {
   readonly #held: number;
   /** FLOPs of scoring. */
   scoring = 0;
+  /** Super was wanted and failed: no certificate speaks for Swift's answer. */
+  degraded = false;
 
   constructor(
     private readonly pair: Pair<O>,
     private readonly prompt: Prompt,
     private readonly options: O,
-    /** The route's name and recipe, as receipts show them. */
-    private readonly named: { readonly model: string; readonly recipe: readonly string[] },
+    private readonly named: NamedRoute,
     arrived: number | undefined,
   ) {
     this.#time = new WallTime(arrived);
@@ -49,6 +59,7 @@ export class RouteBill<O extends object> {
     const dense = await this.#dense(ran, answer);
     const spent = sum(all, (r) => r.flops.spent) + this.scoring;
     const answering = own ? Math.min(dense.flops, own.flops.spent - own.flops.overhead) : 0;
+    const ms = this.#time.answering(own, all);
     return makeReceipt({
       model: this.named.model,
       recipe: [...this.named.recipe],
@@ -56,11 +67,18 @@ export class RouteBill<O extends object> {
       flops: { dense: dense.flops, spent, overhead: Math.max(0, spent - answering) },
       bytes: { dense: dense.bytes, spent: sum(all, (r) => r.bytes.spent) },
       work: { ...own?.work, calls: this.#work() },
-      ms: this.#time.answering(own, all),
+      ms,
       estimated: ran === undefined || all.some((r) => r.estimated),
       ...(own?.server !== undefined && { server: own.server }),
       ...(own?.cut && { cut: own.cut }),
+      ...this.#certified({ ms: ms.encode + ms.prefill + ms.decode, flops: spent }),
     });
+  }
+
+  #certified(spent: Cost) {
+    const { choice } = this.named;
+    if (!choice) return {};
+    return certified(this.degraded ? { ...choice, guarantee: null, reason: "degraded" } : choice, spent);
   }
 
   async #dense(ran: Receipt | undefined, answer: PricedAnswer): Promise<Spent> {

@@ -76,6 +76,12 @@ export function parsePair(text: string): PairName | undefined {
   return { name: `${swift}>${strong}`, swift, super: strong, given, options: parseRouteOptions(given) };
 }
 
+/** Before the options of a route that stands among recipes: `route:share=0.3`. */
+export const ROUTE = "route:";
+
+/** Reads a route that stands among recipes. */
+export const parseRouteText = (text: string): RouteOptions => parseRouteOptions(text.slice(ROUTE.length));
+
 const AUTO = "auto:";
 
 /** Reads `share=0.3,score=margin`, or `auto:mine`. @throws UserError that names the option */
@@ -96,7 +102,11 @@ function keyValue(text: string): [string, string] {
 /** @throws UserError that names the option */
 export function checkRouteOptions(values: unknown): RouteOptions {
   const result = routeOptions.safeParse(values);
-  if (result.success) return result.data;
+  if (result.success) {
+    if (result.data.auto !== undefined && Object.keys(values as object).length > 1)
+      throw new UserError("route: a certificate sets all options; expected no other beside auto", 2);
+    return result.data;
+  }
   const issue = result.error.issues[0]!;
   if (issue.code === "unrecognized_keys") {
     const key = issue.keys[0]!;

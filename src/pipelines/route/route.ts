@@ -1,7 +1,7 @@
 import { isIds, type Prompt } from "../../engine/language-model.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
-import { RouteBill } from "./bill.ts";
+import { type NamedRoute, RouteBill } from "./bill.ts";
 import { Call } from "./call.ts";
 import type { ModelPiece, Pair, PricedAnswer } from "./model.ts";
 import { type ScoreOptions, Scorer } from "./scores.ts";
@@ -26,6 +26,8 @@ export type RoutePiece = ModelPiece & { readonly route?: Route };
 export interface Decider {
   readonly scoring: ScoreOptions;
   readonly threshold: number;
+  /** Super answers at once: Swift is not called, and nothing is scored. */
+  readonly alone?: boolean | undefined;
   /** Milliseconds that Super has to begin its answer, or, for a whole answer, to end it. */
   readonly timeout?: number | undefined;
   /** Called with the reason that Super could not answer. */
@@ -36,8 +38,7 @@ export interface Decider {
 export interface Routing<O extends object> extends Decider {
   /** Passed on to either model as they are. */
   readonly options: O;
-  /** The route's name and recipe, as its receipt shows them. */
-  readonly named: { readonly model: string; readonly recipe: readonly string[] };
+  readonly named: NamedRoute;
   readonly signal?: AbortSignal | undefined;
   /** When a server took the request, on the clock of `performance.now()`. */
   readonly arrived?: number | undefined;
@@ -89,12 +90,12 @@ class Run<O extends object> {
   }
 
   async *pieces(): AsyncGenerator<RoutePiece, void> {
-    const draft = await this.#draft();
+    const draft = this.routing.alone ? [] : await this.#draft();
     const { score } = this.#scorer;
     this.#bill.scoring = this.#scorer.flops;
     // A NaN score must go to Super, so the comparison is not `<`.
     if (score >= this.routing.threshold) return yield* this.#give("swift", draft);
-    await this.#call!.stop();
+    await this.#call?.stop();
     const begun = await this.#escalate();
     if (begun) return yield* this.#give("super", begun);
     if (!draft.at(-1)?.receipt) this.#start("swift");
@@ -132,7 +133,8 @@ class Run<O extends object> {
   #start(role: Role): Call<O> {
     const observe = (logits: Float32Array) => this.#scorer.observe(logits);
     const { options, signal, arrived } = this.routing;
-    const asked = role === "swift" && !this.#call ? { ...options, arrived, observe } : options;
+    const begins = this.#call ? options : { ...options, arrived };
+    const asked = role === "swift" && !this.#call ? { ...begins, observe } : begins;
     this.#answering = role;
     this.#call = new Call(this.pair[role], this.prompt, asked, signal, this.#bill.begin(role));
     return this.#call;
@@ -141,6 +143,7 @@ class Run<O extends object> {
   /** Gives out the pieces so far, then the rest as it comes; the last piece has the receipt of all. */
   async *#give(to: Role, begun: readonly ModelPiece[], degraded = false): AsyncGenerator<RoutePiece, void> {
     this.#answering = to;
+    this.#bill.degraded = degraded;
     const route = this.#route(to, degraded);
     let at = 0;
     for (;;) {

@@ -24,7 +24,7 @@ export const guarantee = z.strictObject({
 });
 type Guarantee = z.infer<typeof guarantee>;
 
-/** Why an answer is dense's, without a guarantee, though a certificate was asked for. */
+/** Why an answer has no guarantee though a certificate was asked for: it is dense's, or, `degraded`, a Swift's whose Super failed. */
 export const unguaranteed = z.enum([
   "length",
   "max_tokens",
@@ -36,6 +36,7 @@ export const unguaranteed = z.enum([
   "ids",
   "scored",
   "off",
+  "degraded",
 ]);
 export type Unguaranteed = z.infer<typeof unguaranteed>;
 

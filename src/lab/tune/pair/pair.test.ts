@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { load } from "../../../library/load.ts";
 import type { Model } from "../../../library/model.ts";
-import { parsePair } from "../../../pipelines/route/name.ts";
+import { parsePair, parseRouteText } from "../../../pipelines/route/name.ts";
 import { readCertificate } from "../../../savings/auto/certificate.ts";
 import { tempFolder, withEnv, writeAt } from "../../../weights/sources/helpers.testing.ts";
 import { TINY } from "../../run/run.testing.ts";
@@ -14,13 +14,13 @@ import { runTuning, tuned, type Watcher } from "../run.ts";
 import { type Request, setUp } from "../setup.ts";
 import type { Alone, PairModels } from "./models.ts";
 import { PairServing } from "./serving.ts";
-import { routeOptionsIn } from "./ways.ts";
 
 const UNTIED = fileURLToPath(new URL("../../../models/fixtures/llama-tiny-untied.gguf", import.meta.url));
 let swift: Model;
 let strong: Model;
 beforeAll(async () => {
-  [swift, strong] = await Promise.all([TINY, UNTIED].map((file) => load(file, { quant: "f32" })));
+  swift = await load(TINY, { quant: "f32" });
+  strong = await load(UNTIED, { quant: "f32" });
 });
 afterAll(() => {
   swift.dispose();
@@ -46,12 +46,22 @@ const request = (task: string, options: object = {}, name = "tiny>untied"): Requ
   },
 });
 
-/** A number of the item's in [0, 1), the same in every run. */
-const drawn = ({ id }: Pick<ServedItem, "id">, from = 0): number =>
-  Number.parseInt(id.slice(from, from + 8), 16) / 2 ** 32;
+/** A number of the item's in [0, 1), the same in every run; the group's first digits decide what is searched. */
+const drawn = ({ group }: Pick<ServedItem, "group">, nth = 1): number =>
+  Number.parseInt(group.slice(8 * nth, 8 * nth + 8), 16) / 2 ** 32;
 
 /** Swift is wrong on a third of the items. */
-const isHard = (item: Pick<ServedItem, "id">): boolean => drawn(item) < 1 / 3;
+const isHard = (item: Pick<ServedItem, "group">): boolean => drawn(item) < 1 / 3;
+
+/** The object with some of its properties replaced. */
+const withOther = <T extends object>(of: T, other: object): T =>
+  new Proxy(of, {
+    get(target, key) {
+      if (Object.hasOwn(other, key)) return Reflect.get(other, key);
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 
 interface MadeUp extends PairModels {
   readonly calls: string[];
@@ -68,7 +78,7 @@ function madeUp({ shuffled = false, onCall = () => {} }: { shuffled?: boolean; o
       onCall();
       calls.push(`${role} ${item.id}`);
       if (role === "super") return { ...right, ...costs(100), scores: {} };
-      const score = (shuffled ? 0 : isHard(item) ? 0 : 10) + drawn(item, 8);
+      const score = (shuffled ? 0 : isHard(item) ? 0 : 10) + drawn(item, 2);
       const scores = Object.fromEntries(
         ["first", "mean"].map((aggregate) => [`score=energy,temperature=1,aggregate=${aggregate}`, score]),
       );
@@ -98,7 +108,7 @@ test("where the energy tells what Swift gets wrong, the share of that is certifi
   const { pair, cost } = certificate!;
   expect(pair).toMatchObject({ name: "tiny>untied", swift: setup.identity.swift });
   const [route] = Object.values(pair!.routes);
-  const { t } = routeOptionsIn(route!);
+  const { t } = parseRouteText(route!);
   expect(t).toBeGreaterThan(10);
   // 0.6 times Swift's 10, and 0.4 times a beginning of 2 with Super's 100.
   expect(cost.flops.chosen / cost.flops.dense).toBeCloseTo(0.6 * 0.1 + 0.4 * 1.02, 1);
@@ -117,4 +127,144 @@ test("a score that says nothing certifies nothing", async () => {
     silent,
   );
   expect(certificate).toBeUndefined();
+});
+
+test("killed anywhere and resumed, it gives the same certificate, and answers nothing twice", async () => {
+  const task = fileOf(300);
+  const whole = await tuned(await setUp(request(task, { name: "whole" })), new PairServing(madeUp()), silent);
+  const { created: _, ...expected } = whole.certificate!;
+  // As long as the first is an attempt, the second is another one.
+  withEnv({ MODICUM_HOME: tempFolder() });
+  const calls: string[] = [];
+  for (const after of [3, 150, 80, 60, 40]) {
+    const stop = new AbortController();
+    let count = 0;
+    const killed = madeUp({
+      onCall: () => {
+        if (++count === after) stop.abort();
+        stop.signal.throwIfAborted();
+      },
+    });
+    const part = setUp(request(task));
+    await expect(tuned(await part, new PairServing(killed, stop.signal), silent, stop.signal)).rejects.toThrow(
+      /abort/i,
+    );
+    calls.push(...killed.calls);
+  }
+  const last = madeUp();
+  const again = await tuned(await setUp(request(task)), new PairServing(last), silent);
+  const { created: __, ...certificate } = again.certificate!;
+  expect(certificate).toEqual(expected);
+  const kept = lines(again.folder, "pair.jsonl").map((line) => JSON.parse(line));
+  expect(new Set(kept.map(({ role, item }) => `${role} ${item}`)).size).toBe(kept.length);
+  // Times alone ask Super again.
+  const swifts = [...calls, ...last.calls].filter((call) => call.startsWith("swift"));
+  expect(new Set(swifts).size).toBe(swifts.length);
+});
+
+test("thresholds follow from the searched items alone", async () => {
+  const setup = await setUp(request(fileOf(300)));
+  const { certificate, outcome } = await tuned(setup, new PairServing(madeUp()), silent);
+  const tested = new Set(outcome.test.map(({ id }) => id));
+  // Scores of the test would move every threshold, if they were looked at.
+  const moved: PairModels = {
+    ...madeUp(),
+    alone: async (role, item) => {
+      const { scores, ...answer } = await madeUp().alone(role, item);
+      const far = tested.has(item.id) ? 1e6 : 0;
+      return {
+        ...answer,
+        scores: Object.fromEntries(Object.entries(scores).map(([way, score]) => [way, score + far])),
+      };
+    },
+  };
+  withEnv({ MODICUM_HOME: tempFolder() });
+  const other = await tuned(await setUp(request(setup.request.task)), new PairServing(moved), silent);
+  for (const { ladder } of other.outcome.order) expect(outcome.order.map((each) => each.ladder)).toContainEqual(ladder);
+  expect(Object.entries(certificate!.pair!.routes).length).toBe(1);
+});
+
+test("what Swift cannot answer is lost under every threshold, and what has no score is Super's", async () => {
+  const broken = (how: "throws" | "unscored"): PairModels => {
+    const models = madeUp();
+    return {
+      ...models,
+      async alone(role, item) {
+        const answer = await models.alone(role, item);
+        if (role === "super" || drawn(item, 3) > 0.1) return answer;
+        if (how === "throws") throw new Error("out of memory");
+        return {
+          ...answer,
+          text: "wrong",
+          scores: Object.fromEntries(Object.keys(answer.scores).map((way) => [way, Number.NaN])),
+        };
+      },
+    };
+  };
+  const lost = await tuned(await setUp(request(fileOf(300))), new PairServing(broken("throws")), silent);
+  expect([lost.certificate, lost.dropped.length]).toEqual([undefined, 20]);
+  const unscored = await tuned(await setUp(request(fileOf(300))), new PairServing(broken("unscored")), silent);
+  expect(unscored.certificate).toMatchObject({ mean: 0 });
+});
+
+test("a way to score in the pair's name is the only one; a threshold in it is refused", async () => {
+  const { candidates } = await setUp(request(fileOf(300), {}, "tiny>untied@score=margin,aggregate=min"));
+  expect(candidates.map(({ recipe }) => recipe).slice(0, 2)).toEqual([
+    "route:share=0.9,score=margin,temperature=1,aggregate=min",
+    "route:share=0.8,score=margin,temperature=1,aggregate=min",
+  ]);
+  expect(candidates).toHaveLength(10);
+  await expect(setUp(request(fileOf(300), {}, "tiny>untied@share=0.3"))).rejects.toThrow(
+    "tiny>untied is tuned over all shares for Super; expected no share after its @",
+  );
+});
+
+test("a model with a recipe, and models that draw differently, are refused", async () => {
+  using exiting = await load(TINY, { quant: "f32", save: ["exit:layer=1"] });
+  const task = fileOf(300);
+  const pair = { name: parsePair("tiny>untied")!, swift: exiting };
+  await expect(setUp({ ...request(task), pair })).rejects.toThrow("a pair is tuned of two models without recipes");
+  const sampled = { ...pair, swift: withOther(swift, { sampling: { settings: { temperature: 0.7 } } }) };
+  await expect(setUp({ ...request(task), pair: sampled })).rejects.toThrow(
+    "by their own settings tiny draws with temperature 0.7 and untied with off; --temperature 0 makes both greedy",
+  );
+});
+
+test("nats score Swift's tokens by Super, whose tokenizer has to be the same", async () => {
+  const rows = fileOf(100, {});
+  const setup = await setUp(request(rows, { risk: 0.1 }));
+  expect(setup.loss).toBe("nats");
+  const { certificate } = await tuned(setup, new PairServing(madeUp()), silent);
+  expect(certificate).toMatchObject({ loss: "nats", mean: 0 });
+  expect(certificate).not.toHaveProperty("nats");
+  const { tokenizer } = swift.language;
+  const words = withOther(tokenizer, { text: (id: number) => `${tokenizer.text(id)}!` });
+  const language = withOther(swift.language, { tokenizer: words });
+  const other = { name: parsePair("tiny>untied")!, swift: withOther(swift, { language }) };
+  await expect(setUp({ ...request(rows, { risk: 0.1 }), pair: other })).rejects.toThrow(
+    "--loss nats scores tiny's tokens by untied, and the two have different tokenizers; give another loss",
+  );
+});
+
+test("a tuning of real models ends with a certificate or without, and its answers are the models' own", async () => {
+  const setup = await setUp(request(fileOf(60, {}), { risk: 0.5, temperature: 0, loss: "agreement" }));
+  const { folder, outcome } = await runTuning(setup, silent);
+  const kept = lines(folder, "pair.jsonl").map((line) => JSON.parse(line));
+  expect(kept.length).toBeGreaterThan(outcome.search.length);
+  const item = outcome.search[0]!;
+  for (const [role, model] of [
+    ["swift", swift],
+    ["super", strong],
+  ] as const) {
+    const { text } = await model.complete(item.prompt, { maxTokens: 8 });
+    expect(kept.find((line) => line.role === role && line.item === item.id).text).toBe(text);
+  }
+  const timed = lines(folder, "times.jsonl").map((line) => JSON.parse(line));
+  const flops = (recipe: RegExp) =>
+    timed.filter((line) => recipe.test(line.recipe)).map((line) => line.flops as number);
+  expect(flops(/^dense/)).toHaveLength(12);
+  // A route to Super costs Swift's beginning, and a whole draft if that is scored.
+  const [dense, first, whole] = [/^dense/, /t=inf.*first/, /t=inf.*mean/].map((recipe) => Math.max(...flops(recipe)));
+  expect(first).toBeGreaterThan(dense!);
+  expect(whole).toBeGreaterThan(first!);
 });

@@ -1,6 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
 import { thresholdForShare } from "../../../pipelines/route/calibrate.ts";
+import { parseRouteText } from "../../../pipelines/route/name.ts";
 import { type Ladder, recipesOf } from "../../../savings/auto/ladder.ts";
 import { makeFolders } from "../../../util/make-folders.ts";
 import { mean } from "../../../util/mean.ts";
@@ -9,7 +10,7 @@ import { LinesFile } from "../../run/lines-file.ts";
 import type { ServedItem } from "../items.ts";
 import type { Served, Serving } from "../served.ts";
 import type { Alone, PairModels, Role } from "./models.ts";
-import { routeOptionsIn, thresholdText, wayText } from "./ways.ts";
+import { thresholdText, wayText } from "./ways.ts";
 
 const answerLine = z.strictObject({
   role: z.enum(["swift", "super"]),
@@ -42,7 +43,7 @@ export class PairServing implements Serving {
     private readonly signal?: AbortSignal,
   ) {}
 
-  /** Opens the file of answers; shares are of the searched items. */
+  /** Opens the file of answers; shares are of the searched items, which Swift has to answer first. */
   async begin(folder: string, searched: readonly ServedItem[]): Promise<AsyncDisposable> {
     makeFolders(folder);
     const { file, lines } = await LinesFile.open(path.join(folder, "pair.jsonl"), answerLine);
@@ -76,7 +77,7 @@ export class PairServing implements Serving {
     if (recipe === "dense") return await this.of("super", item);
     const swift = await this.of("swift", item);
     if (swift.failed !== undefined) throw new Error(swift.failed);
-    return isEasy(swift, recipe, await this.#threshold(recipe)) ? swift : await this.of("super", item);
+    return isEasy(swift, recipe, this.#threshold(recipe)) ? swift : await this.of("super", item);
   }
 
   excess(item: ServedItem, answers: readonly Served[]): Promise<number[]> {
@@ -88,7 +89,7 @@ export class PairServing implements Serving {
     return {
       answer: async (recipe, item) => {
         if (recipe === "dense") return this.models.alone("super", item);
-        const routed = await this.models.routed(routeOptionsIn(recipe), item);
+        const routed = await this.models.routed(parseRouteText(recipe), item);
         // Prices are by the length of dense's answer, which is known for every item.
         return { ...routed, tokens: (await this.of("super", item)).tokens };
       },
@@ -99,23 +100,22 @@ export class PairServing implements Serving {
 
   /** The share of the searched items that a candidate sends to Super. */
   shareOf(recipe: string): number {
-    const threshold = this.#thresholds.get(recipe)!;
+    const threshold = this.#threshold(recipe);
     return mean(this.#scored().map((line) => (isEasy(line, recipe, threshold) ? 0 : 1)));
   }
 
   /** The route of each recipe of a ladder, with its threshold. */
   routes(ladder: Ladder): Record<string, string> {
-    const routeOf = (recipe: string) => thresholdText(routeOptionsIn(recipe), this.#thresholds.get(recipe)!);
+    const routeOf = (recipe: string) => thresholdText(parseRouteText(recipe), this.#threshold(recipe));
     return Object.fromEntries(recipesOf(ladder).map((recipe) => [recipe, routeOf(recipe)]));
   }
 
-  /** A threshold follows from the scores of the searched items alone. */
-  async #threshold(recipe: string): Promise<number> {
+  /** A threshold follows from the scores of the searched items alone, which Swift has answered by then. */
+  #threshold(recipe: string): number {
     const known = this.#thresholds.get(recipe);
     if (known !== undefined) return known;
-    for (const item of this.#searched) await this.of("swift", item);
     const scores = this.#scored().map((line) => scoreOf(line, recipe));
-    const threshold = thresholdForShare(scores, routeOptionsIn(recipe).share!);
+    const threshold = thresholdForShare(scores, parseRouteText(recipe).share!);
     this.#thresholds.set(recipe, threshold);
     return threshold;
   }
@@ -136,7 +136,7 @@ const NONE: Alone = { text: "", tokens: [], reason: "stop", ms: 0, flops: 0, byt
 const keyOf = (role: Role, item: string): string => `${role} ${item}`;
 
 const scoreOf = ({ scores }: AnswerLine, recipe: string): number =>
-  scores[wayText(routeOptionsIn(recipe))] ?? Number.NaN;
+  scores[wayText(parseRouteText(recipe))] ?? Number.NaN;
 
 /** Swift's answer is given; of a score that is NaN, Super's. */
 const isEasy = (line: AnswerLine, recipe: string, threshold: number): boolean => scoreOf(line, recipe) >= threshold;

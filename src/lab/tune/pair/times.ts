@@ -1,9 +1,10 @@
+import { parseRouteText } from "../../../pipelines/route/name.ts";
 import type { Price } from "../../../savings/auto/certificate.ts";
 import type { Pair } from "../cheaper.ts";
 import type { ServedItem } from "../items.ts";
 import { type Cost, Times } from "../times.ts";
 import type { PairServing } from "./serving.ts";
-import { routeOptionsIn, thresholdText } from "./ways.ts";
+import { thresholdText } from "./ways.ts";
 
 /**
  * Costs of a pair's routes. Each item is timed where Swift's answer is given, and where Swift begins and Super answers;
@@ -75,7 +76,7 @@ const mixed = (easy: number, hard: number, share: number): number => (1 - share)
 
 /** The routes that give every item to Swift, and to Super, by the score of a candidate. */
 function endsOf(recipe: string): { readonly easy: string; readonly hard: string } {
-  const way = routeOptionsIn(recipe);
+  const way = parseRouteText(recipe);
   return {
     easy: thresholdText(way, Number.NEGATIVE_INFINITY),
     hard: thresholdText(way, Number.POSITIVE_INFINITY),

@@ -1,4 +1,4 @@
-import { type PairName, parseRouteOptions, type RouteOptions } from "../../../pipelines/route/name.ts";
+import { type PairName, ROUTE, type RouteOptions } from "../../../pipelines/route/name.ts";
 import type { Aggregate } from "../../../pipelines/route/scores.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Candidate } from "../problem.ts";
@@ -33,8 +33,6 @@ export function wayText({ score, temperature, aggregate, labels, seed }: Way): s
   return [common, of, drawn].filter(Boolean).join(",");
 }
 
-const ROUTE = "route:";
-
 /** A candidate: the threshold that sends this share of the searched items to Super. */
 const shareText = (way: Way, share: number): string => `${ROUTE}share=${share},${wayText(way)}`;
 
@@ -43,6 +41,3 @@ export function thresholdText(way: Way, threshold: number): string {
   const t = Number.isFinite(threshold) ? threshold : threshold > 0 ? "inf" : "-inf";
   return `${ROUTE}t=${t},${wayText(way)}`;
 }
-
-/** The options of a route's text. */
-export const routeOptionsIn = (recipe: string): RouteOptions => parseRouteOptions(recipe.slice(ROUTE.length));
