@@ -61,7 +61,10 @@ export class Auditor {
   passes(certificate: string): void {
     if (this.#passed.has(certificate)) return;
     this.#passed.add(certificate);
-    this.options.onFault?.(certificate, "audits are of greedy answers without a penalty, under a bound on nats");
+    this.options.onFault?.(
+      certificate,
+      "audits are of one model's greedy answers without a penalty, under a bound on nats",
+    );
   }
 
   /** Draws, when a request arrives and before its texts are looked at, whether it is audited; a conversation is drawn once. */

@@ -39,6 +39,11 @@ export function certificateFor(
     throw new UserError(`auto:${auto} was certified for one model, and ${named} is a pair; name the model`, 2);
   for (const role of ["swift", "super"] as const) {
     const { recipe, sha256 } = pair[role];
+    if (sha256 === undefined)
+      throw new UserError(
+        `auto:${auto}: ${pair[role].name} runs on another server, so that its weights are not known`,
+        2,
+      );
     if (recipe.length > 0)
       throw new UserError(
         `auto:${auto} was certified for two models without recipes, and ${named} has ${recipe.join(" ")}`,
@@ -46,7 +51,7 @@ export function certificateFor(
       );
     const whose = `${certified.name}'s ${role === "swift" ? "Swift" : "Super"}`;
     const weights = role === "swift" ? certified.swift : certificate;
-    requireWeights(auto, whose, weights, { ...held[role], model: sha256 ?? "on another server" });
+    requireWeights(auto, whose, weights, { ...held[role], model: sha256 });
   }
   return { name: auto, certificate, strict };
 }

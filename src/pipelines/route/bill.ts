@@ -84,6 +84,8 @@ export class RouteBill<O extends object> {
   async #dense(ran: Receipt | undefined, answer: PricedAnswer): Promise<Spent> {
     const price = async (cached: number) =>
       (await this.pair.super.price(this.prompt, answer, this.options, cached)) ?? { flops: 0, bytes: 0 };
+    // Super alone is dense.
+    if (ran && this.#calls.swift === 0) return { flops: ran.flops.dense, bytes: ran.bytes.dense };
     // A model that is called again has its own first reading cached.
     const cached = Math.max(this.#held, cachedShare(this.#parts[0]?.receipt));
     if (!ran) return price(cached);

@@ -26,10 +26,10 @@ const auditFile = (name: string): string => path.join(home(), "certificates", `$
 
 /**
  * The bound that an audit can bet against: on the nats that greedy answers lose. Undefined if the certificate has none, since no
- * request brings its right answer.
+ * request brings its right answer, and of a pair of models.
  */
-export const auditedRisk = ({ loss, risk, nats, sampling }: Certificate): number | undefined =>
-  Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;
+export const auditedRisk = ({ loss, risk, nats, sampling, pair }: Certificate): number | undefined =>
+  pair || Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;
 
 /** Why no audit can bet against a certificate; undefined: one can. */
 export function unaudited(certificate: Certificate): string | undefined {

@@ -125,6 +125,10 @@ export function readCertificate(name: string): Certificate {
   );
 }
 
+/** True for `auto:NAME` of a certificate for a pair of models. @throws UserError if there is none of that name */
+export const isPairCertificate = (saving: string): boolean =>
+  saving.startsWith("auto:") && readCertificate(saving.slice("auto:".length)).pair !== undefined;
+
 /** A model's weights as a certificate names them. */
 export type Weights = Pick<Certificate, "model" | "form" | "codes">;
 

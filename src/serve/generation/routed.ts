@@ -1,8 +1,10 @@
 import { isIds } from "../../engine/language-model.ts";
 import type { Chunk, RunOptions } from "../../index.ts";
+import { certificateFor, ruleUnder } from "../../library/certified-route.ts";
 import { deciderOf, pairOf } from "../../library/pipeline.ts";
 import type { ModelIdentity, PairIdentity } from "../../pipelines/route/record.ts";
 import { type Decider, type Route, route } from "../../pipelines/route/route.ts";
+import type { Choice } from "../../savings/auto/guarantee.ts";
 import { UserError } from "../../util/errors.ts";
 import { home } from "../../weights/sources/home.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
@@ -11,14 +13,21 @@ import { type Posted, RemoteModel } from "../fleet/remote-model.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { ChosenPair } from "../models/pairs.ts";
-import type { Chosen } from "../models/served.ts";
+import { type Chosen, formOfServed } from "../models/served.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 import { type Ask, billedParts, ceilingOf, type Part } from "./answers.ts";
 import { checkDecoder, PooledModel, Purse } from "./pooled-model.ts";
 
-/** The decider of a pair, and the names of its models. */
-interface Opened extends Decider {
+/** A pair's models, and the rule of each ask. */
+interface Opened {
   readonly pair: PairIdentity;
+  readonly rules: readonly Rule[];
+}
+
+/** Under a certificate, the rule is one request's own. */
+interface Rule {
+  readonly decider: Decider;
+  readonly choice?: Choice;
 }
 
 type Piece = Chunk & Pick<Part, "route" | "tokenizer">;
@@ -32,23 +41,25 @@ export async function* routedAnswers(
   posted: Posted,
 ): AsyncGenerator<Part, void> {
   refuse(chosen, asks);
-  const opened = await open(context, chosen, call);
+  const { pair, rules } = await open(context, chosen, asks, call);
   using bill = billFor(context, chosen.named.name, call);
   const left = new AbortController();
   const signal = AbortSignal.any([call.signal, left.signal]);
   const { onStopped, ...turn } = bill.terms;
   const terms = { ...turn, ceiling: ceilingOf(asks, context.limits, call.key) };
-  const runs = asks.map(({ prompt, options }) =>
-    answered(context, chosen, opened, { prompt, options: { ...options, ...terms, signal, onStopped } }, call, posted),
-  );
+  const runs = asks.map(({ prompt, options }, i) => {
+    const ask = { prompt, options: { ...options, ...terms, signal, onStopped } };
+    return answered(context, chosen, pair, rules[i]!, ask, call, posted);
+  });
   yield* billedParts(bill, runs, () => left.abort());
 }
 
 async function* answered(
   context: ServerContext,
   chosen: ChosenPair,
-  { pair, ...decider }: Opened,
-  { prompt, options: { signal, onStopped, arrived, ...options } }: Ask,
+  pair: PairIdentity,
+  { decider, choice }: Rule,
+  { prompt, options: { signal, onStopped, arrived, budget, ...options } }: Ask,
   call: Call,
   posted: Posted,
 ): AsyncGenerator<Piece, void> {
@@ -58,9 +69,11 @@ async function* answered(
     ? new RemoteModel(context, chosen.super, pair.super.name, posted, call)
     : new PooledModel(context, chosen.super, pair.super, purse, call);
   const { name, given } = chosen.named;
-  const named = { model: name, recipe: [given === "" ? "route" : `route:${given}`] };
+  const named = { model: name, recipe: choice?.recipe ?? [given === "" ? "route" : `route:${given}`], choice };
   const whole = posted.input["stream"] !== true;
-  const terms = { ...decider, named, options, signal, onStopped, arrived, whole };
+  // Without a certificate either model refuses a budget.
+  const asked = choice ? options : { ...options, budget };
+  const terms = { ...decider, named, options: asked, signal, onStopped, arrived, whole };
   let tokenizer: Tokenizer | undefined;
   for await (const { tokens, ...piece } of route({ swift, super: strong }, prompt, terms)) {
     tokenizer ??= tokenizerOf(piece.route!, swift, strong);
@@ -94,8 +107,8 @@ function refuse({ named, super: strong }: ChosenPair, asks: readonly Ask[]): voi
   if (options.mode) no("mode", `${elsewhere} it takes none`);
 }
 
-/** @throws HttpError, UserError if the models are one, or the pair is not calibrated */
-async function open(context: ServerContext, chosen: ChosenPair, call: Call): Promise<Opened> {
+/** @throws HttpError, UserError if the models are one, or the pair is not calibrated or certified */
+async function open(context: ServerContext, chosen: ChosenPair, asks: readonly Ask[], call: Call): Promise<Opened> {
   const { named, swift, super: strong } = chosen;
   for (const model of [swift, strong]) if (!isRemote(model)) checkDecoder(model);
   const other = isRemote(strong) ? remoteIdentity(named.super) : await identityOf(context, named.super, strong);
@@ -103,9 +116,25 @@ async function open(context: ServerContext, chosen: ChosenPair, call: Call): Pro
   using lease = await leaseFor(context, swift, call);
   const onDegraded = (reason: string) => context.log.warn({ pair: named.name, reason }, "a pair's second model failed");
   const onNotice = (notice: string) => context.log.debug(notice);
-  const decider = await withoutHome(() => deciderOf(pair, named.options, lease.model, { onNotice }));
-  return { ...decider, pair, onDegraded };
+  const rules = await withoutHome(() => {
+    const { auto } = named.options;
+    if (auto === undefined) {
+      const decider = deciderOf(pair, named.options, lease.model, { onNotice });
+      return asks.map(() => ({ decider }));
+    }
+    const certificate = certificateFor(pair, auto, formsOf(chosen), chosen.strict);
+    return Promise.all(asks.map((ask) => ruleUnder(certificate, lease.model, ask.prompt, ask.options)));
+  });
+  for (const { choice } of rules as readonly Rule[])
+    if (choice?.guarantee) context.pool.auditor?.passes(choice.guarantee.certificate);
+  return { pair, rules: rules.map((rule: Rule) => ({ ...rule, decider: { ...rule.decider, onDegraded } })) };
 }
+
+/** The forms of both models' weights; of a model on another server nothing is known. */
+const formsOf = ({ swift, super: strong }: ChosenPair) => ({
+  swift: formOfServed(swift),
+  super: isRemote(strong) ? {} : formOfServed(strong),
+});
 
 const remoteIdentity = (name: string): ModelIdentity => ({ name, recipe: [], quant: "auto" });
 

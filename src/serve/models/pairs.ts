@@ -1,6 +1,7 @@
 import { isPlanName, parsePlanName } from "../../engine/plan/name.ts";
 import { isFirstName, parseFirst, presortModel } from "../../pipelines/first/options.ts";
 import { isPairName, type PairName, parsePair, parseRouteOptions, parseRouter } from "../../pipelines/route/name.ts";
+import { isPairCertificate } from "../../savings/auto/certificate.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Destination } from "../fleet/fleet.ts";
 import type { Naming } from "../generation/naming.ts";
@@ -15,6 +16,8 @@ export interface ChosenPair {
   readonly swift: Chosen;
   /** A destination runs on other servers. */
   readonly super: Chosen | Destination;
+  /** False: a certificate is the server's default, so that what it was not tested on is dense's, not refused. */
+  readonly strict: boolean;
 }
 
 /** The pairs that a server was started with, by name. */
@@ -91,17 +94,27 @@ export async function choosePair(
   asked: Naming,
   usual: readonly string[] = [],
 ): Promise<ChosenPair | undefined> {
-  const named = catalogue.pair(asked.model);
-  if (!named) return undefined;
-  if (asked.savings?.length) {
-    const message = "savings belong to one model, and a pair has two; name registered recipes in it, as A@fast>B";
-    throw new HttpError(400, message, { param: "savings" });
-  }
+  const found = catalogue.pair(await catalogue.pairRegistered(asked.model));
+  if (!found) return undefined;
+  const certificate = usual.find(isPairCertificate);
+  const byDefault = !asked.savings && found.given === "" && certificate !== undefined;
+  const named = underSavings(found, byDefault ? [certificate] : (asked.savings ?? []));
   if (fleet.find(named.swift)) {
     const message = `${named.swift} runs on other servers, which do not give its logits; the first model of a pair has to run here`;
     throw new HttpError(400, message, { param: "model" });
   }
-  const recipe = asked.savings ? [] : usual;
+  const recipe = asked.savings ? [] : usual.filter((text) => text !== certificate);
   const choose = (model: string) => catalogue.choose({ model, keep_alive: asked.keep_alive }, recipe);
-  return { named, swift: await choose(named.swift), super: fleet.find(named.super) ?? (await choose(named.super)) };
+  const strict = asked.model !== found.name || (asked.savings?.length ?? 0) > 0;
+  const strong = fleet.find(named.super) ?? (await choose(named.super));
+  return { named, swift: await choose(named.swift), super: strong, strict };
+}
+
+/** A pair under the only savings that it takes, a certificate's. @throws HttpError 400 for others */
+function underSavings(pair: PairName, savings: readonly string[]): PairName {
+  const [given] = savings;
+  if (given === undefined) return pair;
+  if (savings.length === 1 && given.startsWith("auto:")) return { ...pair, given, options: parseRouteOptions(given) };
+  const message = "savings belong to one model, and a pair has two; name registered recipes in it, as A@fast>B";
+  throw new HttpError(400, message, { param: "savings" });
 }

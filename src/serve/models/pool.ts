@@ -1,5 +1,6 @@
 import { checkSavings } from "../../engine/file/check-savings.ts";
 import type { Model } from "../../index.ts";
+import type { Auditor } from "../../library/auditor.ts";
 import { LONGEST_TIMER } from "../../util/timers.ts";
 import {
   type AtWork,
@@ -55,6 +56,11 @@ export class Pool implements Disposable {
       this.#letIn();
       throw error;
     }
+  }
+
+  /** Audits answers under certificates; undefined: nothing does. */
+  get auditor(): Auditor | undefined {
+    return this.holding.auditor;
   }
 
   /** A model that is in memory now; it may leave at the next turn. */

@@ -4,8 +4,9 @@ import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
 import type { KindName } from "../../engine/kinds/index.ts";
 import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
-import type { PairName } from "../../pipelines/route/name.ts";
+import { isPairName, type PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
+import { isPairCertificate } from "../../savings/auto/certificate.ts";
 import { uncertified } from "../../savings/notice-form.ts";
 import { asUsual, checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import {
@@ -18,8 +19,10 @@ import {
   shortName,
 } from "../../savings/registered.ts";
 import { nearest, UserError } from "../../util/errors.ts";
-import type { Quant } from "../../weights/prepared/quant.ts";
-import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { formOfModel, type ModelForm, type Quant } from "../../weights/prepared/quant.ts";
+import { chosenBits } from "../../weights/prepared/tuning.ts";
+import { modelHash, preparedFolder, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import type { PromptForm } from "../../weights/tokenizer/index.ts";
 import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
@@ -147,6 +150,23 @@ export class Catalogue {
     return this.#isOne(name) ? undefined : this.configured.find(name);
   }
 
+  /**
+   * The name of a pair with the certificate that a registered one stands for, `A>B@mine`; other names as they are. The
+   * recipe is registered by its models' names here, or by those of the command line.
+   */
+  async pairRegistered(name: string): Promise<string> {
+    if (!isPairName(name) || this.#isOne(name)) return name;
+    const [pair, recipe] = atLast(name);
+    const parts = pair.split(">");
+    const isSame = (part: string, i: number) =>
+      part === parts[i] || part === shortName(this.#served.get(parts[i]!)?.model ?? "");
+    const entry = Object.entries(await registeredRecipes()).find(([key]) => {
+      const [models, known] = atLast(key);
+      return isPairName(key) && known === recipe && models.split(">").every(isSame);
+    });
+    return entry ? `${pair}@${entry[1].recipe.join()}` : name;
+  }
+
   /** The savings of a key's answers if a request names none: its own, else the server's. */
   usualFor(terms: Pick<Terms, "recipe"> | undefined): readonly string[] {
     return terms && terms.recipe.length > 0 ? terms.recipe : this.usual;
@@ -155,6 +175,9 @@ export class Catalogue {
   /** @throws UserError if a saving of the usual recipe is unknown, or does not serve one of the models */
   async checkUsual(): Promise<void> {
     await checkRecipe({ recipe: this.usual });
+    const certificate = this.usual.find(isPairCertificate);
+    if (certificate !== undefined && this.pairs.length === 0)
+      throw new UserError(`--save ${certificate} is for a pair of models, and no --model is one`, 2);
     const decoders = this.list().filter((served) => kindOfServed(served) === "decoder");
     for (const served of decoders) {
       const { recipe } = await this.#usual(served, this.usual);
@@ -242,7 +265,8 @@ export class Catalogue {
   async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
     const named = usual.find((text) => isRegisteredName(text) && this.#servedAs(text) === served);
     if (named !== undefined) return this.#named({ model: named }, []);
-    return chosenOf(served, asUsual(parseRecipe(usual.filter((text) => !isRegisteredName(text)))));
+    const savings = usual.filter((text) => !isRegisteredName(text) && !isPairCertificate(text));
+    return chosenOf(served, asUsual(parseRecipe(savings)));
   }
 
   /** The recipes that are registered for models which are offered here, by name. */
@@ -300,6 +324,12 @@ export class Catalogue {
   }
 }
 
+/** The two parts of a registered name. */
+const atLast = (name: string): [string, string] => [
+  name.slice(0, Math.max(0, name.lastIndexOf("@"))),
+  name.slice(name.lastIndexOf("@") + 1),
+];
+
 const kinds = new WeakMap<ResolvedModel, KindName>();
 
 /** The kind of a model, read from its file once. @throws UserError if the file is no model's any more */
@@ -307,6 +337,15 @@ export function kindOfServed({ source }: Served): KindName {
   const kind = kinds.get(source) ?? kindOfFile(source.path);
   kinds.set(source, kind);
   return kind;
+}
+
+const forms = new WeakMap<ResolvedModel, ModelForm>();
+
+/** The form of a model's weights as it runs here, loaded or not. */
+export function formOfServed({ served: { source }, quant }: Chosen): ModelForm {
+  const form = forms.get(source) ?? formOfModel(openCheckpoint(source.path), quant, 4);
+  forms.set(source, form);
+  return form.codes ? { ...form, codes: chosenBits(preparedFolder(source.path)) } : form;
 }
 
 /** @throws UserError if two savings take one place of the model */
