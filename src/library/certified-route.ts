@@ -6,7 +6,7 @@ import type { PairIdentity } from "../pipelines/route/record.ts";
 import type { Decider } from "../pipelines/route/route.ts";
 import { scoreOptions } from "../pipelines/route/scores.ts";
 import { type Certificate, readCertificate, requireWeights, switchFile } from "../savings/auto/certificate.ts";
-import { type Chosen, choose } from "../savings/auto/choose.ts";
+import { type Chosen, choose, costs } from "../savings/auto/choose.ts";
 import type { Choice } from "../savings/auto/guarantee.ts";
 import { UserError } from "../util/errors.ts";
 import type { ModelForm } from "../weights/prepared/quant.ts";
@@ -84,13 +84,13 @@ export async function ruleUnder(
   const { facts, visual = [] } = request;
   const planned = { prompt: request.prompt.length, visual, facts };
   const chosen: Chosen = existsSync(switchFile(name))
-    ? { ...choose(name, certificate, { ...planned, facts: undefined }), reason: "off" }
+    ? { recipe: "dense", cost: costs(certificate, "dense", planned, 0), reason: "off" }
     : choose(name, certificate, planned, strict);
   const { risk, confidence, loss } = certificate;
   const route = certificate.pair!.routes[chosen.recipe];
   const guarantee = chosen.reason === undefined ? { risk, confidence, loss, certificate: name } : null;
   const choice: Choice = {
-    ...{ recipe: route === undefined ? [] : [route], guarantee, auditable: false },
+    ...{ recipe: route === undefined ? [] : [route], guarantee },
     ...(chosen.reason && { reason: chosen.reason }),
     ...(facts?.budget && { budget: { asked: facts.budget, predicted: chosen.cost } }),
   };

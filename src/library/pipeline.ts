@@ -236,7 +236,7 @@ export class RoutePipeline implements Disposable {
 
   async *#pieces(prompt: Prompt, options: RunOptions, whole: boolean): AsyncGenerator<RoutedChunk, void> {
     const { rule } = this;
-    const { signal, onStopped, arrived = performance.now(), budget, ...asked } = options;
+    const { signal, onStopped, arrived, budget, ...asked } = options;
     const terms = { signal, onStopped, arrived, whole };
     const model = this.name;
     if ("threshold" in rule)

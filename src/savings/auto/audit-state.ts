@@ -34,6 +34,7 @@ export const auditedRisk = ({ loss, risk, nats, sampling, pair }: Certificate): 
 /** Why no audit can bet against a certificate; undefined: one can. */
 export function unaudited(certificate: Certificate): string | undefined {
   if (auditedRisk(certificate) !== undefined) return undefined;
+  if (certificate.pair) return "a pair of models";
   const settings = Object.entries(certificate.sampling).map(([setting, value]) => `${setting} ${value}`);
   return settings.length > 0 ? settings.join(", ") : "no bound on nats";
 }
