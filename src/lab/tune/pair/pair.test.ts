@@ -37,7 +37,7 @@ function fileOf(count: number, answer: object = { answer: "right" }): string {
   return writeAt(join(home, "mine.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
 }
 
-const request = (task: string, options: object = {}, name = "tiny>untied"): Request => ({
+const request = (task: string, options: object = {}, name = "tiny>untied@score=energy"): Request => ({
   ...{ model: strong, pair: { name: parsePair(name)!, swift }, task, adapter: undefined, candidates: undefined },
   ...{
     force: false,
@@ -79,9 +79,7 @@ function madeUp({ shuffled = false, onCall = () => {} }: { shuffled?: boolean; o
       calls.push(`${role} ${item.id}`);
       if (role === "super") return { ...right, ...costs(100), scores: {} };
       const score = (shuffled ? 0 : isHard(item) ? 0 : 10) + drawn(item, 2);
-      const scores = Object.fromEntries(
-        ["first", "mean"].map((aggregate) => [`score=energy,temperature=1,aggregate=${aggregate}`, score]),
-      );
+      const scores = { "score=energy,temperature=1,aggregate=first": score };
       return { ...(isHard(item) ? { text: "wrong", tokens: [3] } : right), ...costs(10), scores };
     },
     async routed(options, item) {
@@ -104,7 +102,7 @@ test("where the energy tells what Swift gets wrong, the share of that is certifi
   const { certificate, folder } = await tuned(setup, new PairServing(models), silent);
   // Swift is wrong on a third: the boldest share that loses nothing is 0.4.
   expect(certificate).toMatchObject({ loss: "harm", mean: 0, model: setup.identity.model_hash, quality: 1 });
-  expect(certificate!.ladder[0]!.rungs[0]).toMatch(/^route:share=0\.4,score=energy,temperature=1,/);
+  expect(certificate!.ladder[0]!.rungs[0]).toBe("route:share=0.4,score=energy,temperature=1,aggregate=first");
   const { pair, cost } = certificate!;
   expect(pair).toMatchObject({ name: "tiny>untied", swift: setup.identity.swift });
   const [route] = Object.values(pair!.routes);
@@ -202,7 +200,7 @@ test("what Swift cannot answer is lost under every threshold, and what has no sc
     };
   };
   const lost = await tuned(await setUp(request(fileOf(300))), new PairServing(broken("throws")), silent);
-  expect([lost.certificate, lost.dropped.length]).toEqual([undefined, 20]);
+  expect([lost.certificate, lost.dropped.length]).toEqual([undefined, 10]);
   const unscored = await tuned(await setUp(request(fileOf(300))), new PairServing(broken("unscored")), silent);
   expect(unscored.certificate).toMatchObject({ mean: 0 });
 });
@@ -214,6 +212,8 @@ test("a way to score in the pair's name is the only one; a threshold in it is re
     "route:share=0.8,score=margin,temperature=1,aggregate=min",
   ]);
   expect(candidates).toHaveLength(10);
+  const usual = await setUp(request(fileOf(300), {}, "tiny>untied"));
+  expect(new Set(usual.candidates.map(({ family }) => family)).size).toBe(3);
   await expect(setUp(request(fileOf(300), {}, "tiny>untied@share=0.3"))).rejects.toThrow(
     "tiny>untied is tuned over all shares for Super; expected no share after its @",
   );
@@ -247,7 +247,7 @@ test("nats score Swift's tokens by Super, whose tokenizer has to be the same", a
 });
 
 test("a tuning of real models ends with a certificate or without, and its answers are the models' own", async () => {
-  const setup = await setUp(request(fileOf(60, {}), { risk: 0.5, temperature: 0, loss: "agreement" }));
+  const setup = await setUp(request(fileOf(60, {}), { risk: 0.5, temperature: 0, loss: "agreement" }, "tiny>untied"));
   const { folder, outcome } = await runTuning(setup, silent);
   const kept = lines(folder, "pair.jsonl").map((line) => JSON.parse(line));
   expect(kept.length).toBeGreaterThan(outcome.search.length);

@@ -1,12 +1,15 @@
 import { type PairName, ROUTE, type RouteOptions } from "../../../pipelines/route/name.ts";
-import type { Aggregate } from "../../../pipelines/route/scores.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Candidate } from "../problem.ts";
 
 /** Shares of the searched items that go to Super, from mild to bold. */
 const SHARES = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0];
-/** The energy is scored over these tokens if the pair's name says nothing else. */
-const AGGREGATES: readonly Aggregate[] = ["first", "mean"];
+/** The ways that are tried if the pair's name says nothing else: one answer gives them all. */
+const USUAL = [
+  { score: "energy", aggregate: "first" },
+  { score: "energy", aggregate: "mean" },
+  { score: "margin", aggregate: "min" },
+] as const satisfies readonly Partial<Way>[];
 
 /** A way to score how easy an item is for Swift. */
 export type Way = Pick<RouteOptions, "score" | "temperature" | "aggregate" | "labels" | "seed">;
@@ -17,7 +20,7 @@ export function waysOf({ name, given, options }: PairName): Way[] {
   const set = Object.entries({ share, t, timeout, auto }).find(([, value]) => value !== undefined);
   if (set)
     throw new UserError(`--model: ${name} is tuned over all shares for Super; expected no ${set[0]} after its @`, 2);
-  return given === "" ? AGGREGATES.map((aggregate) => ({ ...way, aggregate })) : [way];
+  return given === "" ? USUAL.map((usual) => ({ ...way, ...usual })) : [way];
 }
 
 /** The shares of each way to score; a way is a family. */
