@@ -8,6 +8,8 @@ describe("the name of a pair", () => {
     ["smollm2>qwen2.5-coder@share=0.3", "smollm2", "qwen2.5-coder", "share=0.3"],
     ["smollm2@fast>qwen2.5-coder@exact", "smollm2@fast", "qwen2.5-coder@exact", ""],
     ["smollm2@fast>qwen2.5-coder@exact@t=0.42", "smollm2@fast", "qwen2.5-coder@exact", "t=0.42"],
+    ["smollm2>qwen2.5-coder@auto:mine", "smollm2", "qwen2.5-coder", "auto:mine"],
+    ["smollm2@fast>hf:a/b@main:x.gguf@auto:mine", "smollm2@fast", "hf:a/b@main:x.gguf", "auto:mine"],
     ["hf:a/b@main:x.gguf > ./models/b.gguf@t=-inf", "hf:a/b@main:x.gguf", "./models/b.gguf", "t=-inf"],
   ])("%s", (text, swift, strong, given) => {
     expect(parsePair(text)).toMatchObject({ swift, super: strong, given, name: `${swift}>${strong}` });
@@ -23,6 +25,7 @@ describe("the name of a pair", () => {
     expect(parsePair("a>b@t=-1.5e1,score=margin,temperature=2,aggregate=q0.25,timeout=3")!.options).toMatchObject({
       ...{ t: -15, score: "margin", temperature: 2, aggregate: "q0.25", timeout: 3 },
     });
+    expect(parsePair("a>b@auto:mine")!.options.auto).toBe("mine");
     expect(parsePair("a>b@labels=A|B| C,t=0")!.options.labels).toEqual(["A", "B", " C"]);
   });
 
@@ -39,6 +42,7 @@ describe("the name of a pair", () => {
     ["a>b@shar=0.3", /there is no option "shar"; did you mean "share"/],
     ["a>b@share=0.3,share=0.4", /share is given twice/],
     ["a>b@share=0.3,", /expected key=value after the @, got ""/],
+    ["a>b@auto=mine,t=1", /a certificate sets all options; expected no other beside auto/],
     ["a>b@t=1,score=vibes", /score: expected one of/],
     ["a>b@t=1,aggregate=q7", /aggregate: expected first, mean, min or a quantile/],
   ])("%s is refused", (text, sentence) => {

@@ -259,3 +259,36 @@ test("what Swift cannot answer at all is the caller's to hear", async () => {
   await expect(answered(route(pair, "1", routing()))).rejects.toThrow("the prompt is empty");
   expect(pair.super.calls).toBe(0);
 });
+
+describe("under a certificate", () => {
+  const guarantee = { risk: 0.05, confidence: 0.95, loss: "harm", certificate: "mine" } as const;
+  const named = (recipe: readonly string[]) => ({ model: "small>large", recipe, choice: { recipe, guarantee } });
+
+  test("Super alone is dense: Swift is not called, and nothing is scored", async () => {
+    const pair = pairOf();
+    const { text, route: to, receipt } = await answered(route(pair, "9", routing({ named: named([]), alone: true })));
+    expect([text, pair.swift.calls, pair.super.calls]).toEqual(["L1 L2", 0, 1]);
+    expect(to).toMatchObject({ to: "super", score: null });
+    expect(receipt).toMatchObject({ recipe: [], guarantee, flops: { dense: 1100, spent: 1100, overhead: 0 } });
+  });
+
+  test("the receipt has the guarantee, also of a request that was stopped", async () => {
+    const onStopped = vi.fn();
+    const { receipt } = await answered(route(pairOf(), "9", routing({ named: named(["route:t=5"]) })));
+    expect(receipt).toMatchObject({ recipe: ["route:t=5"], guarantee });
+    const left = route(pairOf(), "9", routing({ named: named(["route:t=5"]), onStopped }));
+    await left.next();
+    await left.return();
+    expect(onStopped.mock.calls[0]![0]).toMatchObject({ guarantee });
+  });
+
+  test("Swift's answer in the place of a Super that failed has none, and a receipt that says so", async () => {
+    for (const alone of [false, true]) {
+      const pair = pairOf();
+      pair.super.fails = { at: 0, how: new Error("out of memory") };
+      const { text, receipt } = await answered(route(pair, "1", routing({ named: named([]), alone, whole: true })));
+      expect(text).toBe("s1 s2 s3");
+      expect(receipt).toMatchObject({ guarantee: null, unguaranteed: "degraded" });
+    }
+  });
+});
