@@ -8,6 +8,7 @@ import { savings } from "../src/savings/registry.ts";
 
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
+const untied = fileURLToPath(new URL("../src/models/fixtures/llama-tiny-untied.gguf", import.meta.url));
 const home = mkdtempSync(path.join(tmpdir(), "modicum-tune-"));
 const task = path.join(home, "mine.jsonl");
 const prompts = Array.from({ length: 110 }, (_, i) => ({ prompt: `${"abc ".repeat(1 + (i % 9))}${i}` }));
@@ -51,4 +52,28 @@ test("a dry run says candidates, minutes and what the items can certify; a tunin
   expect([status, JSON.parse(stdout)]).toMatchObject([0, { name: null, certificate: null, attempt: 1 }]);
   expect(readFileSync(path.join(home, "tunings", "mine", "report.html"), "utf8")).toContain("Nothing is certified");
   expect(stderr).toContain("search: dense");
+});
+
+test.each([
+  ["", ["--adapter", "x"], "--adapter is for one model; a pair's thresholds are tuned here, without adapters"],
+  ["", ["--queue", "redis://x"], "--queue is for one model"],
+  ["@share=0.3", [], "is tuned over all shares for Super; expected no share after its @"],
+])("a pair%s with %j is refused in one sentence", (options, words, sentence) => {
+  const { status, stderr } = tune("--model", `${tiny}>${untied}${options}`, ...words);
+  expect(stderr).toContain(sentence);
+  expect(status).toBe(2);
+});
+
+test("a pair is tuned under its model name; its thresholds are answered from both models' answers", () => {
+  const pair = ["--model", `${tiny}>${untied}@score=energy`, "--max-tokens", "4", "--loss", "agreement"];
+  const dry = tune(...pair, "--name", "pair", "--dry-run");
+  expect(dry.stdout).toMatch(/^route:share=0\.9,score=energy,temperature=1,aggregate=first$/m);
+  const { status, stdout, stderr } = tune(...pair, "--name", "pair", "--json");
+  // Two models of one size: nothing is cheaper than dense.
+  expect([status, JSON.parse(stdout)]).toMatchObject([0, { name: null, certificate: null }]);
+  expect(stderr).toContain("search: Swift");
+  const kept = readFileSync(path.join(home, "tunings", "pair", "pair.jsonl"), "utf8")
+    .trim()
+    .split("\n");
+  expect(kept.length).toBeLessThanOrEqual(2 * prompts.length);
 });
