@@ -14,8 +14,8 @@ import { summarise } from "../../src/lab/run/summarise.ts";
 import type { TaskOf } from "../../src/lab/task.ts";
 import { findTask } from "../../src/lab/tasks/registry.ts";
 import { identityOf, pairOf, RoutePipeline } from "../../src/library/pipeline.ts";
-import { scoringOf } from "../../src/library/route-scoring.ts";
 import { parsePair } from "../../src/pipelines/route/name.ts";
+import { scoreOptions } from "../../src/pipelines/route/scores.ts";
 import { modelHash } from "../../src/weights/sources/index.ts";
 
 const [out = "", wanted = "10"] = process.argv.slice(2);
@@ -47,7 +47,8 @@ async function routed(name: string, swift: Model, strong: Model): Promise<Arm> {
     await identityOf(SWIFT, swift, undefined),
     await identityOf(SUPER, strong, undefined),
   );
-  const decider = { scoring: scoringOf(pair.options, swift), threshold: pair.options.t! };
+  const { t, score, temperature, aggregate } = pair.options;
+  const decider = { scoring: scoreOptions.parse({ score, temperature, aggregate }), threshold: t! };
   const pipeline = new RoutePipeline(pair, { swift, super: strong }, identities, decider);
   return {
     name,
