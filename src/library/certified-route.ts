@@ -57,7 +57,7 @@ export function certificateFor(
 }
 
 /** The rule of one request, and what the certificate made of it. */
-export interface CertifiedRule {
+interface CertifiedRule {
   readonly decider: Decider;
   readonly choice: Choice;
 }

@@ -175,7 +175,7 @@ function thresholdFor({ t, share }: RouteOptions, scoring: ScoreOptions, recordO
 }
 
 /** A loaded model as a route sees it. */
-const routeModel = (model: Model, identity: ModelIdentity): RouteModel<RunOptions> => ({
+export const routeModel = (model: Model, identity: ModelIdentity): RouteModel<RunOptions> => ({
   identity,
   generate: (prompt, options) => model.generate(prompt, options),
   held: (prompt, options) => (model.loaded.kind === "decoder" ? heldShare(model.loaded, prompt, options) : 0),
