@@ -1,8 +1,8 @@
 import type { Graph } from "../src/graph/index.ts";
-import { KvCache } from "../src/models/cache.ts";
-import { Lengths } from "../src/models/lengths.ts";
+import { traceLayers } from "../src/models/programs/segments.ts";
 import { openDecoder } from "../src/models/registry.ts";
-import { traceLayers } from "../src/models/segments.ts";
+import { KvCache } from "../src/models/state/cache.ts";
+import { Lengths } from "../src/models/state/lengths.ts";
 import { Buffer, type View, ViewSet } from "../src/runtime/buffer.ts";
 import { runChain } from "../src/runtime/chain.ts";
 import { type BoundProgram, Program } from "../src/runtime/program.ts";

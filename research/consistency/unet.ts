@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { CONSISTENCY_SCHEDULER } from "../../src/models/consistency-schedule.ts";
+import { CONSISTENCY_SCHEDULER } from "../../src/models/image-generator/consistency-schedule.ts";
 import { type WritableTensor, writeTensors } from "../../src/weights/safetensors/write.ts";
 import { unpackedFolder } from "../../src/weights/sources/data-package.ts";
 import { type OnnxTensor, onnxWeights } from "./onnx-weights.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tokenizerOf } from "../../src/engine/file/tokenizer-of.ts";
 import { Graph, type Tensor } from "../../src/graph/index.ts";
-import { prepare } from "../../src/models/programs.ts";
+import { prepare } from "../../src/models/programs/programs.ts";
 import { openDecoder } from "../../src/models/registry.ts";
 import { Buffer } from "../../src/runtime/buffer.ts";
 import { Program } from "../../src/runtime/program.ts";

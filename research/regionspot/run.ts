@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
 import { labelVectors } from "../../src/engine/regions/labels.ts";
 import { localiserFile, localiserJson } from "../../src/engine/regions/localiser-file.ts";
-import { type FeatureLayer, featureLayers } from "../../src/models/image-text-graphs.ts";
+import { type FeatureLayer, featureLayers } from "../../src/models/images/image-text-graphs.ts";
 import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { featuresOf, type RegionFeatures } from "../../src/train/regions/features.ts";
 import { hashOf } from "../../src/train/regions/hash.ts";

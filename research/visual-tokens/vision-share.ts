@@ -11,8 +11,8 @@ import { shapeOf, withoutWeights } from "../../src/engine/bill/shape.ts";
 import { evalCost, graphCost } from "../../src/graph/index.ts";
 import { load } from "../../src/index.ts";
 import { machine } from "../../src/lab/run/machine.ts";
-import { openVision } from "../../src/models/open-vision.ts";
-import { traceAnyVision } from "../../src/models/vision-graph.ts";
+import { openVision } from "../../src/models/images/open-vision.ts";
+import { traceAnyVision } from "../../src/models/images/vision-graph.ts";
 import { seededRandom } from "../../src/util/random.ts";
 
 /** Pictures that are measured, and words and tokens around a picture that is priced. */

@@ -1,4 +1,4 @@
-import type { Decoder } from "../models/decoder.ts";
+import type { Decoder } from "../models/decoder/decoder.ts";
 import { isOfKind, openDecoder, openInBytes } from "../models/registry.ts";
 import type { Device } from "../runtime/device.ts";
 import { mapsFiles } from "../runtime/mapped-file.ts";

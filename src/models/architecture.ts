@@ -1,10 +1,10 @@
 import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
-import type { Architecture } from "./decoder.ts";
-import { Encoder, type EncoderConfig } from "./encoder.ts";
-import { Fields } from "./fields.ts";
-import { modulesOf, namesOf, type Scheme } from "./names.ts";
-import { Transformer, type TransformerConfig } from "./transformer.ts";
+import { Fields } from "./config/fields.ts";
+import type { Architecture } from "./decoder/decoder.ts";
+import { Transformer, type TransformerConfig } from "./decoder/transformer.ts";
+import { Encoder, type EncoderConfig } from "./encoder/encoder.ts";
+import { modulesOf, namesOf, type Scheme } from "./tensors/names.ts";
 
 /** The arguments of `decoder` and `encoder`, besides the name. */
 export interface Traits<C> {

@@ -8,17 +8,17 @@ import { ModelFault } from "../weights/model-fault.ts";
 import { ByteWeights } from "../weights/prepared/byte-weights.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
-import { layoutOf } from "./adapter-layout.ts";
 import type { EncoderArchitecture } from "./architecture.ts";
-import type { Architecture, Decoder } from "./decoder.ts";
-import type { Encoder } from "./encoder.ts";
-import { withFlatKernels } from "./flat-kernels.ts";
-import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator.ts";
-import type { ImageTextArchitecture } from "./image-text.ts";
-import type { ImageArchitecture } from "./images.ts";
-import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq.ts";
-import type { VisionLanguageArchitecture } from "./vision.ts";
-import { without } from "./without.ts";
+import type { Architecture, Decoder } from "./decoder/decoder.ts";
+import type { Encoder } from "./encoder/encoder.ts";
+import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator/image-generator.ts";
+import type { ImageTextArchitecture } from "./images/image-text.ts";
+import type { ImageArchitecture } from "./images/images.ts";
+import type { VisionLanguageArchitecture } from "./images/vision.ts";
+import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq/seq2seq.ts";
+import { layoutOf } from "./tensors/adapter-layout.ts";
+import { withFlatKernels } from "./tensors/flat-kernels.ts";
+import { without } from "./tensors/without.ts";
 
 /** An architecture by the checkpoints' own names for it: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
 interface Listed<A> {
@@ -28,77 +28,83 @@ interface Listed<A> {
 
 /** Every supported decoder, one line each. */
 const decoders: readonly Listed<Architecture>[] = [
-  { names: ["ernie4_5"], load: async () => (await import("./ernie4_5.ts")).ernie45 },
-  { names: ["gemma2"], load: async () => (await import("./gemma2.ts")).gemma2 },
-  { names: ["gemma3", "gemma3_text"], load: async () => (await import("./gemma3.ts")).gemma3 },
-  { names: ["gpt2"], load: async () => (await import("./gpt2.ts")).gpt2 },
-  { names: ["granite"], load: async () => (await import("./granite.ts")).granite },
-  { names: ["granitemoe"], load: async () => (await import("./granitemoe.ts")).graniteMoe },
-  { names: ["jetmoe"], load: async () => (await import("./jetmoe.ts")).jetmoe },
-  { names: ["llama"], load: async () => (await import("./llama.ts")).llama },
-  { names: ["mamba", "falcon_mamba"], load: async () => (await import("./mamba.ts")).mambaArchitecture },
-  { names: ["mamba2"], load: async () => (await import("./mamba2.ts")).mamba2Architecture },
-  { names: ["mistral"], load: async () => (await import("./mistral.ts")).mistral },
-  { names: ["mixtral"], load: async () => (await import("./mixtral.ts")).mixtral },
-  { names: ["olmo2"], load: async () => (await import("./olmo2.ts")).olmo2 },
-  { names: ["olmoe"], load: async () => (await import("./olmoe.ts")).olmoe },
-  { names: ["phi3"], load: async () => (await import("./phi3.ts")).phi3 },
-  { names: ["qwen2"], load: async () => (await import("./qwen2.ts")).qwen2 },
-  { names: ["qwen2moe", "qwen2_moe"], load: async () => (await import("./qwen2-moe.ts")).qwen2Moe },
-  { names: ["qwen3"], load: async () => (await import("./qwen3.ts")).qwen3 },
-  { names: ["qwen3moe", "qwen3_moe"], load: async () => (await import("./qwen3-moe.ts")).qwen3Moe },
-  { names: ["rnn"], load: async () => (await import("./rnn.ts")).rnnArchitecture },
-  { names: ["smollm3"], load: async () => (await import("./smollm3.ts")).smollm3 },
+  { names: ["ernie4_5"], load: async () => (await import("./architectures/ernie4_5.ts")).ernie45 },
+  { names: ["gemma2"], load: async () => (await import("./architectures/gemma2.ts")).gemma2 },
+  { names: ["gemma3", "gemma3_text"], load: async () => (await import("./architectures/gemma3.ts")).gemma3 },
+  { names: ["gpt2"], load: async () => (await import("./architectures/gpt2.ts")).gpt2 },
+  { names: ["granite"], load: async () => (await import("./architectures/granite.ts")).granite },
+  { names: ["granitemoe"], load: async () => (await import("./architectures/granitemoe.ts")).graniteMoe },
+  { names: ["jetmoe"], load: async () => (await import("./architectures/jetmoe.ts")).jetmoe },
+  { names: ["llama"], load: async () => (await import("./architectures/llama.ts")).llama },
+  { names: ["mamba", "falcon_mamba"], load: async () => (await import("./architectures/mamba.ts")).mambaArchitecture },
+  { names: ["mamba2"], load: async () => (await import("./architectures/mamba2.ts")).mamba2Architecture },
+  { names: ["mistral"], load: async () => (await import("./architectures/mistral.ts")).mistral },
+  { names: ["mixtral"], load: async () => (await import("./architectures/mixtral.ts")).mixtral },
+  { names: ["olmo2"], load: async () => (await import("./architectures/olmo2.ts")).olmo2 },
+  { names: ["olmoe"], load: async () => (await import("./architectures/olmoe.ts")).olmoe },
+  { names: ["phi3"], load: async () => (await import("./architectures/phi3.ts")).phi3 },
+  { names: ["qwen2"], load: async () => (await import("./architectures/qwen2.ts")).qwen2 },
+  { names: ["qwen2moe", "qwen2_moe"], load: async () => (await import("./architectures/qwen2-moe.ts")).qwen2Moe },
+  { names: ["qwen3"], load: async () => (await import("./architectures/qwen3.ts")).qwen3 },
+  { names: ["qwen3moe", "qwen3_moe"], load: async () => (await import("./architectures/qwen3-moe.ts")).qwen3Moe },
+  { names: ["rnn"], load: async () => (await import("./architectures/rnn.ts")).rnnArchitecture },
+  { names: ["smollm3"], load: async () => (await import("./architectures/smollm3.ts")).smollm3 },
 ];
 
 /** Every supported model that fills in masked tokens, one line each: stacks of a decoder's blocks. */
 const denoisers: readonly Listed<Architecture>[] = [
-  { names: ["dream", "Dream"], load: async () => (await import("./dream.ts")).dream },
-  { names: ["llada"], load: async () => (await import("./llada.ts")).llada },
+  { names: ["dream", "Dream"], load: async () => (await import("./architectures/dream.ts")).dream },
+  { names: ["llada"], load: async () => (await import("./architectures/llada.ts")).llada },
 ];
 
 /** Every supported decoder that reads images, too, one line each. */
 const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
-  { names: ["idefics3", "smolvlm"], load: async () => (await import("./idefics3.ts")).idefics3 },
-  { names: ["llava"], load: async () => (await import("./llava.ts")).llava },
-  { names: ["llava_next"], load: async () => (await import("./llava-next.ts")).llavaNext },
-  { names: ["qwen2_vl"], load: async () => (await import("./qwen2-vl.ts")).qwen2Vl },
+  { names: ["idefics3", "smolvlm"], load: async () => (await import("./architectures/idefics3.ts")).idefics3 },
+  { names: ["llava"], load: async () => (await import("./architectures/llava.ts")).llava },
+  { names: ["llava_next"], load: async () => (await import("./architectures/llava-next.ts")).llavaNext },
+  { names: ["qwen2_vl"], load: async () => (await import("./architectures/qwen2-vl.ts")).qwen2Vl },
 ];
 
 const stacks: readonly Listed<Architecture>[] = [...decoders, ...denoisers, ...visionLanguages];
 
 /** Every supported encoder, one line each. */
 const encoders: readonly Listed<EncoderArchitecture>[] = [
-  { names: ["bert"], load: async () => (await import("./bert.ts")).bert },
-  { names: ["distilbert"], load: async () => (await import("./distilbert.ts")).distilbert },
-  { names: ["modern-bert", "modernbert"], load: async () => (await import("./modernbert.ts")).modernbert },
-  { names: ["mpnet"], load: async () => (await import("./mpnet.ts")).mpnet },
-  { names: ["nomic-bert", "nomic_bert"], load: async () => (await import("./nomicbert.ts")).nomicbert },
-  { names: ["roberta", "xlm-roberta"], load: async () => (await import("./roberta.ts")).roberta },
-  { names: ["t5encoder"], load: async () => (await import("./t5-encoder.ts")).t5Encoder },
+  { names: ["bert"], load: async () => (await import("./architectures/bert.ts")).bert },
+  { names: ["distilbert"], load: async () => (await import("./architectures/distilbert.ts")).distilbert },
+  {
+    names: ["modern-bert", "modernbert"],
+    load: async () => (await import("./architectures/modernbert.ts")).modernbert,
+  },
+  { names: ["mpnet"], load: async () => (await import("./architectures/mpnet.ts")).mpnet },
+  { names: ["nomic-bert", "nomic_bert"], load: async () => (await import("./architectures/nomicbert.ts")).nomicbert },
+  { names: ["roberta", "xlm-roberta"], load: async () => (await import("./architectures/roberta.ts")).roberta },
+  { names: ["t5encoder"], load: async () => (await import("./architectures/t5-encoder.ts")).t5Encoder },
 ];
 
 /** Every supported encoder–decoder, one line each. */
 const seq2seqs: readonly Listed<Seq2SeqArchitecture>[] = [
-  { names: ["t5"], load: async () => (await import("./t5.ts")).t5 },
+  { names: ["t5"], load: async () => (await import("./architectures/t5.ts")).t5 },
 ];
 
 /** Every supported pair of an image's and a text's encoder, one line each. */
 const imageTexts: readonly Listed<ImageTextArchitecture>[] = [
-  { names: ["clip"], load: async () => (await import("./clip.ts")).clip },
-  { names: ["siglip"], load: async () => (await import("./siglip.ts")).siglip },
+  { names: ["clip"], load: async () => (await import("./architectures/clip.ts")).clip },
+  { names: ["siglip"], load: async () => (await import("./architectures/siglip.ts")).siglip },
 ];
 
 /** Every supported encoder of images alone, one line each. */
 const imageEncoders: readonly Listed<ImageArchitecture>[] = [
-  { names: ["dinov2"], load: async () => (await import("./dinov2.ts")).dinov2 },
-  { names: ["vit"], load: async () => (await import("./vit.ts")).vit },
+  { names: ["dinov2"], load: async () => (await import("./architectures/dinov2.ts")).dinov2 },
+  { names: ["vit"], load: async () => (await import("./architectures/vit.ts")).vit },
 ];
 
 /** Every supported diffusion model of images, one line each. */
 const imageGenerators: readonly Listed<ImageGeneratorArchitecture>[] = [
-  { names: ["StableDiffusionPipeline"], load: async () => (await import("./stable-diffusion.ts")).stableDiffusion },
-  { names: ["UNet2DModel"], load: async () => (await import("./unet2d.ts")).unet2d },
+  {
+    names: ["StableDiffusionPipeline"],
+    load: async () => (await import("./architectures/stable-diffusion.ts")).stableDiffusion,
+  },
+  { names: ["UNet2DModel"], load: async () => (await import("./architectures/unet2d.ts")).unet2d },
 ];
 
 const architectures = {

@@ -13,10 +13,10 @@ import { openCheckpoint } from "../weights/checkpoint.ts";
 import { resolveModel, shippedFolder } from "../weights/sources/index.ts";
 import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
 import { maskIdOf } from "../weights/tokenizer/mask-token.ts";
-import { traceNoise } from "./image-generator-graphs.ts";
-import { prepare } from "./programs.ts";
+import { traceNoise } from "./image-generator/image-generator-graphs.ts";
+import { prepare } from "./programs/programs.ts";
+import { Stack } from "./programs/stack.testing.ts";
 import { openDecoder, openImageGenerator } from "./registry.ts";
-import { Stack } from "./stack.testing.ts";
 
 const prepared = mkdtempSync(path.join(tmpdir(), "modicum-shipped-"));
 afterAll(() => rmSync(prepared, { recursive: true }));

@@ -1,12 +1,12 @@
 import type { Digits, Spent } from "../graph/index.ts";
-import type { KvRows } from "../models/cache.ts";
-import type { ExitHead, StepProbe } from "../models/step-probe.ts";
+import type { ExitHead, StepProbe } from "../models/programs/step-probe.ts";
+import type { KvRows } from "../models/state/cache.ts";
 import type { Axes } from "../nn/rope-axes.ts";
 import type { View } from "../runtime/buffer.ts";
 import type { Choice, RequestFacts } from "./auto/guarantee.ts";
 import type { AttentionSaving } from "./seams.ts";
 
-export type { ExitHead, StepProbe } from "../models/step-probe.ts";
+export type { ExitHead, StepProbe } from "../models/programs/step-probe.ts";
 
 /** A recipe's plan for one request, made before its first token. Dense is the empty plan. */
 export interface Plan {

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { Decoder } from "../models/decoder.ts";
+import type { Decoder } from "../models/decoder/decoder.ts";
 import type { PromptForm } from "../weights/tokenizer/index.ts";
 import type { Calibration } from "./calibration.ts";
 import type { LayerMask } from "./masks.ts";

@@ -1,6 +1,6 @@
 import type { Spent } from "../graph/index.ts";
-import type { KvRows } from "../models/cache.ts";
-import type { Decoder } from "../models/decoder.ts";
+import type { Decoder } from "../models/decoder/decoder.ts";
+import type { KvRows } from "../models/state/cache.ts";
 import type { Buffer } from "../runtime/buffer.ts";
 import type { ModelForm } from "../weights/prepared/quant.ts";
 

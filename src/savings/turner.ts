@@ -1,5 +1,5 @@
 import { type Dim, type Graph, rotaryEmbedding, scale, type Tensor } from "../graph/index.ts";
-import type { Decoder } from "../models/decoder.ts";
+import type { Decoder } from "../models/decoder/decoder.ts";
 import type { Tables } from "../nn/rope-axes.ts";
 
 /** Endings of the names of inputs and views by axis; of models with one axis, the first alone. */

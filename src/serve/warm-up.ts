@@ -1,5 +1,5 @@
 import type { Model } from "../index.ts";
-import type { ImageGenerator } from "../models/image-generator.ts";
+import type { ImageGenerator } from "../models/image-generator/image-generator.ts";
 import type { ServerContext } from "./server-context.ts";
 
 const TEXT = "Hello";

@@ -13,7 +13,7 @@ import {
   type Tensor,
   transpose,
 } from "../graph/index.ts";
-import type { Decoder } from "../models/decoder.ts";
+import type { Decoder } from "../models/decoder/decoder.ts";
 import type { Shape } from "./stack.ts";
 
 /**

@@ -1,5 +1,5 @@
 import type { Graph, Tensor } from "../graph/index.ts";
-import type { Decoder } from "../models/decoder.ts";
+import type { Decoder } from "../models/decoder/decoder.ts";
 import { settle } from "../nn/stream.ts";
 import { UserError } from "../util/errors.ts";
 import { attend } from "./attend.ts";

@@ -1,6 +1,6 @@
 import { readClassifier } from "../engine/encoder/classifier.ts";
 import type { Pooling } from "../graph/index.ts";
-import type { Encoder } from "../models/encoder.ts";
+import type { Encoder } from "../models/encoder/encoder.ts";
 import { decoderArchitecture, encoderArchitecture, isOfKind } from "../models/registry.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { Part } from "../weights/prepared/part.ts";

@@ -1,5 +1,5 @@
 import { type Graph, sym, type Tensor } from "../graph/index.ts";
-import type { Encoder } from "../models/encoder.ts";
+import type { Encoder } from "../models/encoder/encoder.ts";
 import { settle } from "../nn/stream.ts";
 import { kept, textBatch } from "../nn/unpad.ts";
 import { type Batch, lengthsOf } from "./data/batch.ts";

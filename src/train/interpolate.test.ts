@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { llama } from "../models/llama.ts";
+import { llama } from "../models/architectures/llama.ts";
 import { openLora } from "../weights/adapter/lora.ts";
 import { writeRecord } from "../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../weights/checkpoint.ts";

@@ -1,6 +1,6 @@
 import { totalmem } from "node:os";
-import { layoutOf } from "../models/adapter-layout.ts";
 import { decoderArchitecture, openDecoder } from "../models/registry.ts";
+import { layoutOf } from "../models/tensors/adapter-layout.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";
 import { Part } from "../weights/prepared/part.ts";
 import type { Quant } from "../weights/prepared/quant.ts";

@@ -1,7 +1,7 @@
 /** Published Mambas by their configurations alone. */
 import { expect, test } from "vitest";
-import { mambaArchitecture } from "../models/mamba.ts";
-import { mamba2Architecture } from "../models/mamba2.ts";
+import { mambaArchitecture } from "../models/architectures/mamba.ts";
+import { mamba2Architecture } from "../models/architectures/mamba2.ts";
 import type { ConfigSource } from "../weights/checkpoint.ts";
 import { languageModelOf } from "./decoder-stack.ts";
 import { weightsOf } from "./passes.ts";

@@ -1,5 +1,5 @@
 import type { DType, Graph, Tensor } from "../graph/index.ts";
-import type { Decoder } from "../models/decoder.ts";
+import type { Decoder } from "../models/decoder/decoder.ts";
 import type { LayerMask } from "../savings/masks.ts";
 import type { VisualSpan } from "../savings/plan.ts";
 import { meansPreset, parseStep } from "../savings/recipe.ts";

@@ -1,4 +1,4 @@
-import type { DenoiserConfig } from "../models/decoder.ts";
+import type { DenoiserConfig } from "../models/decoder/decoder.ts";
 import { decoderArchitecture, isOfKind } from "../models/registry.ts";
 import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";

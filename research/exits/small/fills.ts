@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "../../../src/index.ts";
-import { isRecurrent } from "../../../src/models/decoder.ts";
+import { isRecurrent } from "../../../src/models/decoder/decoder.ts";
 import { mean } from "../../../src/util/mean.ts";
 import { root } from "../../../tools/section.ts";
 import { makeTexts } from "./texts.ts";

@@ -6,7 +6,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, type Receipt, type TrainExitsOptions, trainExits } from "../../../src/index.ts";
-import { isRecurrent } from "../../../src/models/decoder.ts";
+import { isRecurrent } from "../../../src/models/decoder/decoder.ts";
 import { exitsJson } from "../../../src/savings/depth/exits/artefact.ts";
 import { mean } from "../../../src/util/mean.ts";
 import { root } from "../../../tools/section.ts";

@@ -1,7 +1,7 @@
 import { Graph, inPrecision, type PrecisionPolicy, roundings } from "../../../src/graph/index.ts";
 import { OpenStates, type Recurrent } from "../../../src/lab/lyapunov/open-states.ts";
-import { type Decoder, isRecurrent } from "../../../src/models/decoder.ts";
-import { prepare } from "../../../src/models/programs.ts";
+import { type Decoder, isRecurrent } from "../../../src/models/decoder/decoder.ts";
+import { prepare } from "../../../src/models/programs/programs.ts";
 import { Buffer } from "../../../src/runtime/buffer.ts";
 import { Program } from "../../../src/runtime/program.ts";
 import { DecoderStack } from "../../../src/train/decoder-stack.ts";

@@ -1,4 +1,4 @@
-import type { DecoderPrograms } from "../../models/programs.ts";
+import type { DecoderPrograms } from "../../models/programs/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Run } from "../run/prompt-run.ts";

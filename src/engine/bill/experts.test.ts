@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { graphCost } from "../../graph/cost.ts";
 import { evalDim } from "../../graph/dim.ts";
 import { load } from "../../index.ts";
+import { traceLayers } from "../../models/programs/segments.ts";
 import { openDecoder } from "../../models/registry.ts";
-import { traceLayers } from "../../models/segments.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { NOWHERE } from "../kinds/shape.ts";
 

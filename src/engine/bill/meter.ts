@@ -1,7 +1,7 @@
 import { addSpent, evalCost, evalDim, type Spent } from "../../graph/index.ts";
 import type { Cost } from "../../graph/op.ts";
-import type { DecoderPrograms } from "../../models/programs.ts";
-import { pastSizes } from "../../models/window-start.ts";
+import type { DecoderPrograms } from "../../models/programs/programs.ts";
+import { pastSizes } from "../../models/state/window-start.ts";
 import type { AttentionBill } from "../../savings/seams.ts";
 import { denseChunks } from "../run/chunk.ts";
 

@@ -1,6 +1,6 @@
 import { addSpent, type Spent } from "../../graph/index.ts";
 import type { Cost } from "../../graph/op.ts";
-import type { DecoderPrograms } from "../../models/programs.ts";
+import type { DecoderPrograms } from "../../models/programs/programs.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Ceiling } from "../answer/cut.ts";
 import { nextBatch, sharesOf } from "../encoder/encoder-batches.ts";

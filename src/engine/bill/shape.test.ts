@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { load } from "../../index.ts";
-import { DecoderPrograms } from "../../models/programs.ts";
+import { DecoderPrograms } from "../../models/programs/programs.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";

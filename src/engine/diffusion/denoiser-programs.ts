@@ -1,7 +1,7 @@
 import { type Cost, type Graph, graphCost } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder.ts";
-import { type DenoiserCache, traceDenoiser } from "../../models/denoiser-graphs.ts";
-import { prepare } from "../../models/programs.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import { type DenoiserCache, traceDenoiser } from "../../models/programs/denoiser-graphs.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import { mapsFiles } from "../../runtime/mapped-file.ts";
 import { Program } from "../../runtime/program.ts";
 import { SharedWeights } from "../../runtime/shared-weights.ts";

@@ -1,6 +1,6 @@
 import type { Spent } from "../../graph/index.ts";
-import type { Encoder } from "../../models/encoder.ts";
-import { prepare } from "../../models/programs.ts";
+import type { Encoder } from "../../models/encoder/encoder.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { cosine } from "../../util/cosine.ts";
 import { UserError } from "../../util/errors.ts";

@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { Graph } from "../../graph/index.ts";
-import type { Encoder } from "../../models/encoder.ts";
-import { traceEmbedding, traceScores } from "../../models/encoder-graphs.ts";
+import type { Encoder } from "../../models/encoder/encoder.ts";
+import { traceEmbedding, traceScores } from "../../models/encoder/encoder-graphs.ts";
 import { openEncoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Lora } from "../../weights/adapter/lora.ts";

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { graphCost } from "../../graph/index.ts";
-import { countParameters } from "../../models/count-parameters.ts";
-import type { Decoder } from "../../models/decoder.ts";
+import { countParameters } from "../../models/decoder/count-parameters.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture } from "../../models/registry.ts";
 import { savings } from "../../savings/registry.ts";
 import type { Seam } from "../../savings/seams.ts";

@@ -1,7 +1,7 @@
 import { type Cost, evalCost, type Graph } from "../../graph/index.ts";
-import type { Decoder, DecoderConfig } from "../../models/decoder.ts";
-import { firstKept } from "../../models/kv-group.ts";
-import { sequenceBytes } from "../../models/state-groups.ts";
+import type { Decoder, DecoderConfig } from "../../models/decoder/decoder.ts";
+import { firstKept } from "../../models/state/kv-group.ts";
+import { sequenceBytes } from "../../models/state/state-groups.ts";
 import type { Seam } from "../../savings/seams.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
 import type { SentenceSettings } from "../encoder/sentence-files.ts";

@@ -1,4 +1,4 @@
-import { type DecoderConfig, isRecurrent } from "../../models/decoder.ts";
+import { type DecoderConfig, isRecurrent } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture } from "../../models/registry.ts";
 import { restExponents } from "../../nn/rest-exponents.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";

@@ -1,6 +1,6 @@
 import type { CodeBits } from "../../graph/index.ts";
+import { traceDense } from "../../models/programs/segments.ts";
 import { openDecoder } from "../../models/registry.ts";
-import { traceDense } from "../../models/segments.ts";
 import { processorBits } from "../../runtime/processor.ts";
 import { type Product, type Timer, type Twice, timeProducts } from "../../runtime/product-times.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { difference } from "../../models/encoder.testing.ts";
+import { difference } from "../../models/encoder/encoder.testing.ts";
 import { Parity } from "../../models/parity.testing.ts";
 import { UserError } from "../../util/errors.ts";
 import { exactRows, fixtures, foldersWith, isExact, picture, worstByte } from "../image/pictures.testing.ts";

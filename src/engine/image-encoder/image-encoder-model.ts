@@ -1,9 +1,9 @@
 import path from "node:path";
 import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
-import type { Images } from "../../models/images.ts";
-import { traceImageScores, traceImageVector } from "../../models/images-graphs.ts";
-import { openImages } from "../../models/open-vision.ts";
-import { prepare } from "../../models/programs.ts";
+import type { Images } from "../../models/images/images.ts";
+import { traceImageScores, traceImageVector } from "../../models/images/images-graphs.ts";
+import { openImages } from "../../models/images/open-vision.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";

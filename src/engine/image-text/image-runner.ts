@@ -1,6 +1,6 @@
 import { evalCost, type Graph, type Spent } from "../../graph/index.ts";
 import { count } from "../../graph/ndarray.ts";
-import type { ImageEncoderConfig } from "../../models/image-encoder.ts";
+import type { ImageEncoderConfig } from "../../models/images/image-encoder.ts";
 import { Buffer, ViewSet } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { difference } from "../../models/encoder.testing.ts";
+import { difference } from "../../models/encoder/encoder.testing.ts";
 import { Parity } from "../../models/parity.testing.ts";
 import { exactRows, fixtures, foldersWith, isExact, picture, unpack, worstByte } from "../image/pictures.testing.ts";
 import { readImageProcessor } from "../image/processor.ts";

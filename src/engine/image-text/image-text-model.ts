@@ -1,15 +1,15 @@
 import path from "node:path";
 import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
-import type { ImageText } from "../../models/image-text.ts";
+import type { ImageText } from "../../models/images/image-text.ts";
 import {
   type FeatureLayer,
   featureLayers,
   traceImages,
   traceImageTokens,
   traceTexts,
-} from "../../models/image-text-graphs.ts";
-import { openImageText } from "../../models/open-vision.ts";
-import { prepare } from "../../models/programs.ts";
+} from "../../models/images/image-text-graphs.ts";
+import { openImageText } from "../../models/images/open-vision.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { cosine } from "../../util/cosine.ts";
 import { UserError } from "../../util/errors.ts";

@@ -1,4 +1,4 @@
-import type { ImageEncoderConfig } from "../../models/image-encoder.ts";
+import type { ImageEncoderConfig } from "../../models/images/image-encoder.ts";
 import { UserError } from "../../util/errors.ts";
 import { type ImageProcessor, readImageProcessor } from "../image/processor.ts";
 

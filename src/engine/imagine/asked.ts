@@ -1,4 +1,4 @@
-import type { Denoising, ImageGenerator } from "../../models/image-generator.ts";
+import type { Denoising, ImageGenerator } from "../../models/image-generator/image-generator.ts";
 import { suggest, UserError } from "../../util/errors.ts";
 import type { ImagineOptions, SamplerName } from "./options.ts";
 

@@ -1,4 +1,4 @@
-import { type ConsistencyConfig, deviationsOf } from "../../models/consistency-schedule.ts";
+import { type ConsistencyConfig, deviationsOf } from "../../models/image-generator/consistency-schedule.ts";
 import type { Route } from "./route.ts";
 
 /** Multistep consistency sampling (Song et al. 2023, arXiv 2303.01469, algorithm 1), as diffusers computes it. */

@@ -1,6 +1,6 @@
 import path from "node:path";
-import type { ImageGenerator } from "../../models/image-generator.ts";
-import { prepare } from "../../models/programs.ts";
+import type { ImageGenerator } from "../../models/image-generator/image-generator.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import { openImageGenerator } from "../../models/registry.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";

@@ -1,6 +1,6 @@
 import { evalCost, type Graph, type Spent } from "../../graph/index.ts";
-import { traceNoise } from "../../models/image-generator-graphs.ts";
-import { timeVector, type UNet } from "../../models/unet.ts";
+import { traceNoise } from "../../models/image-generator/image-generator-graphs.ts";
+import { timeVector, type UNet } from "../../models/image-generator/unet.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../runtime/program.ts";
 

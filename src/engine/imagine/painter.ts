@@ -1,6 +1,6 @@
 import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
-import type { ImageGenerator } from "../../models/image-generator.ts";
-import { traceNoise } from "../../models/image-generator-graphs.ts";
+import type { ImageGenerator } from "../../models/image-generator/image-generator.ts";
+import { traceNoise } from "../../models/image-generator/image-generator-graphs.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type Condition, NoiseRunner } from "./noise-runner.ts";

@@ -1,8 +1,8 @@
 import { evalCost, type Graph, type Spent } from "../../graph/index.ts";
-import { traceHidden } from "../../models/encoder-graphs.ts";
-import type { PromptParts } from "../../models/image-generator.ts";
-import { traceLatents, tracePixels } from "../../models/image-generator-graphs.ts";
-import type { UNet } from "../../models/unet.ts";
+import { traceHidden } from "../../models/encoder/encoder-graphs.ts";
+import type { PromptParts } from "../../models/image-generator/image-generator.ts";
+import { traceLatents, tracePixels } from "../../models/image-generator/image-generator-graphs.ts";
+import type { UNet } from "../../models/image-generator/unet.ts";
 import { Buffer, ViewSet } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 

@@ -1,5 +1,5 @@
-import type { Denoising } from "../../models/image-generator.ts";
-import { sharesLeft } from "../../models/noise-schedule.ts";
+import type { Denoising } from "../../models/image-generator/image-generator.ts";
+import { sharesLeft } from "../../models/image-generator/noise-schedule.ts";
 import { consistencyRoute } from "./consistency.ts";
 import type { SamplerName } from "./options.ts";
 import type { Route } from "./route.ts";

@@ -1,4 +1,4 @@
-import type { SamplingConfig } from "../../models/noise-schedule.ts";
+import type { SamplingConfig } from "../../models/image-generator/noise-schedule.ts";
 import type { SamplerName } from "./options.ts";
 
 /** One step from a time to an earlier one, in shares of an image's variance that are left (ᾱ). */

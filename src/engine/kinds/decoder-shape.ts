@@ -1,7 +1,7 @@
 import { addSpent, evalCost, graphCost, type Spent, sumCosts } from "../../graph/index.ts";
+import { traceDense } from "../../models/programs/segments.ts";
 import { openDecoder } from "../../models/registry.ts";
-import { traceDense } from "../../models/segments.ts";
-import { hasWindow, pastSizes } from "../../models/window-start.ts";
+import { hasWindow, pastSizes } from "../../models/state/window-start.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { chunkAfter } from "../run/chunk.ts";
 import { NOWHERE, type Shape } from "./shape.ts";

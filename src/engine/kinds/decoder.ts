@@ -1,9 +1,9 @@
 import { type Cost, evalCost } from "../../graph/index.ts";
-import { type Decoder, isRecurrent } from "../../models/decoder.ts";
-import { prepare } from "../../models/programs.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
+import { prepare } from "../../models/programs/programs.ts";
+import { traceDense } from "../../models/programs/segments.ts";
 import { isOfKind, openDecoder, readsTextAlone } from "../../models/registry.ts";
-import { traceDense } from "../../models/segments.ts";
-import { pastSizes } from "../../models/window-start.ts";
+import { pastSizes } from "../../models/state/window-start.ts";
 import { withPresets } from "../../savings/presets.ts";
 import { checkSeams } from "../../savings/recipe.ts";
 import type { Seam } from "../../savings/seams.ts";
@@ -44,8 +44,8 @@ export const decoderKind: Kind<LanguageModel> = {
         `${checkpoint.path} has positions on three axes, and is not exported; expected another model`,
       );
     const traced = isRecurrent(decoder.config)
-      ? (await import("../../models/export-recurrent.ts")).exportedRecurrent
-      : (await import("../../models/export-graphs.ts")).exportedDecoder;
+      ? (await import("../../models/programs/export-recurrent.ts")).exportedRecurrent
+      : (await import("../../models/programs/export-graphs.ts")).exportedDecoder;
     return { "model.onnx": prepare(weights, () => [traced(decoder)])[0]! };
   },
   async check(source, checkpoint, recipe) {

@@ -1,5 +1,5 @@
 import { evalCost } from "../../graph/index.ts";
-import { traceDenoiser } from "../../models/denoiser-graphs.ts";
+import { traceDenoiser } from "../../models/programs/denoiser-graphs.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";

@@ -1,8 +1,8 @@
 import { type Cost, evalCost } from "../../graph/index.ts";
-import { exportedSource, exportedTarget } from "../../models/export-graphs.ts";
-import { prepare } from "../../models/programs.ts";
+import { exportedSource, exportedTarget } from "../../models/programs/export-graphs.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import { openSeq2Seq } from "../../models/registry.ts";
-import { traceDecoded, traceSource } from "../../models/seq2seq-graphs.ts";
+import { traceDecoded, traceSource } from "../../models/seq2seq/seq2seq-graphs.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { refuseSeveral } from "../file/adapters.ts";

@@ -1,7 +1,7 @@
 import { evalCost, graphCost } from "../../graph/index.ts";
-import { traceHidden } from "../../models/encoder-graphs.ts";
-import { exportedEncoder } from "../../models/export-graphs.ts";
-import { prepare } from "../../models/programs.ts";
+import { traceHidden } from "../../models/encoder/encoder-graphs.ts";
+import { exportedEncoder } from "../../models/programs/export-graphs.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import { openEncoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { evalCost } from "../../graph/index.ts";
-import { traceImageScores, traceImageVector } from "../../models/images-graphs.ts";
-import { openImages } from "../../models/open-vision.ts";
+import { traceImageScores, traceImageVector } from "../../models/images/images-graphs.ts";
+import { openImages } from "../../models/images/open-vision.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";

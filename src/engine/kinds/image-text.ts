@@ -1,6 +1,6 @@
 import { evalCost } from "../../graph/index.ts";
-import { traceImages, traceTexts } from "../../models/image-text-graphs.ts";
-import { openImageText } from "../../models/open-vision.ts";
+import { traceImages, traceTexts } from "../../models/images/image-text-graphs.ts";
+import { openImageText } from "../../models/images/open-vision.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";

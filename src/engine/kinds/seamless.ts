@@ -1,4 +1,4 @@
-import type { DecoderConfig } from "../../models/decoder.ts";
+import type { DecoderConfig } from "../../models/decoder/decoder.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 

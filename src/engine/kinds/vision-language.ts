@@ -1,7 +1,7 @@
 import { evalCost, graphCost } from "../../graph/index.ts";
-import { openVision } from "../../models/open-vision.ts";
-import type { Vision } from "../../models/vision.ts";
-import { traceAnyVision } from "../../models/vision-graph.ts";
+import { openVision } from "../../models/images/open-vision.ts";
+import type { Vision } from "../../models/images/vision.ts";
+import { traceAnyVision } from "../../models/images/vision-graph.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import type { Described, DescribedImages } from "../file/described.ts";

@@ -1,4 +1,4 @@
-import type { Decoder } from "../../models/decoder.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture, openDecoder } from "../../models/registry.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";

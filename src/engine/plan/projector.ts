@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { evalCost, Graph, type Spent } from "../../graph/index.ts";
-import { projected } from "../../models/projector.ts";
+import { projected } from "../../models/own-networks/projector.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import { PlainWeights } from "../../weights/plain-weights.ts";

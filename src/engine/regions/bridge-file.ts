@@ -1,7 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
-import { featureLayers } from "../../models/image-text-graphs.ts";
-import { type BridgeConfig, RegionBridge } from "../../models/region-bridge.ts";
+import { featureLayers } from "../../models/images/image-text-graphs.ts";
+import { type BridgeConfig, RegionBridge } from "../../models/own-networks/region-bridge.ts";
 import { UserError } from "../../util/errors.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { PlainWeights } from "../../weights/plain-weights.ts";

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
-import { readClipVision } from "../../models/clip-vision.ts";
-import { Localiser, type LocaliserConfig } from "../../models/localiser.ts";
+import { readClipVision } from "../../models/images/clip-vision.ts";
+import { Localiser, type LocaliserConfig } from "../../models/own-networks/localiser.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { PlainWeights } from "../../weights/plain-weights.ts";

@@ -1,5 +1,5 @@
 import { Graph, type Spent, sym } from "../../graph/index.ts";
-import { BOX_NUMBERS, boxCells, boxNumbers, cellOrder, type Localiser } from "../../models/localiser.ts";
+import { BOX_NUMBERS, boxCells, boxNumbers, cellOrder, type Localiser } from "../../models/own-networks/localiser.ts";
 import type { Pixels } from "../image/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../image/processor.ts";
 import type { Box } from "./box.ts";

@@ -1,4 +1,4 @@
-import type { Place } from "../../models/lengths.ts";
+import type { Place } from "../../models/state/lengths.ts";
 import { placeOfId } from "./spans.ts";
 
 /** Positions on three axes of a sequence's tokens, as `Place` has them. */

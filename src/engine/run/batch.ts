@@ -1,9 +1,9 @@
-import { KvCache } from "../../models/cache.ts";
-import { DeviceRows } from "../../models/device-rows.ts";
-import type { LayerRange } from "../../models/kv-group.ts";
-import { Lengths } from "../../models/lengths.ts";
-import type { DecoderPrograms, Segment } from "../../models/programs.ts";
-import type { ExitHead, StepProbe } from "../../models/step-probe.ts";
+import type { DecoderPrograms, Segment } from "../../models/programs/programs.ts";
+import type { ExitHead, StepProbe } from "../../models/programs/step-probe.ts";
+import { KvCache } from "../../models/state/cache.ts";
+import { DeviceRows } from "../../models/state/device-rows.ts";
+import type { LayerRange } from "../../models/state/kv-group.ts";
+import { Lengths } from "../../models/state/lengths.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { BoundProgram } from "../../runtime/program.ts";

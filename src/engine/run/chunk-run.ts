@@ -1,7 +1,7 @@
-import type { LayerForm } from "../../models/dense-graphs.ts";
-import type { LayerRange } from "../../models/kv-group.ts";
-import type { Lengths, Place } from "../../models/lengths.ts";
-import type { DecoderPrograms } from "../../models/programs.ts";
+import type { LayerForm } from "../../models/programs/dense-graphs.ts";
+import type { DecoderPrograms } from "../../models/programs/programs.ts";
+import type { LayerRange } from "../../models/state/kv-group.ts";
+import type { Lengths, Place } from "../../models/state/lengths.ts";
 import type { View } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Meter, PartRun } from "../bill/meter.ts";

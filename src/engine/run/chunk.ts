@@ -1,6 +1,6 @@
 import { evalCost } from "../../graph/index.ts";
-import type { DecoderPrograms } from "../../models/programs.ts";
-import { pastSizes } from "../../models/window-start.ts";
+import type { DecoderPrograms } from "../../models/programs/programs.ts";
+import { pastSizes } from "../../models/state/window-start.ts";
 
 /** Most tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
 export const PREFILL_CHUNK = 256;

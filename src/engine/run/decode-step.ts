@@ -1,6 +1,6 @@
-import type { LayerRange } from "../../models/kv-group.ts";
-import type { DecoderPrograms } from "../../models/programs.ts";
-import type { ExitHead, StepProbe } from "../../models/step-probe.ts";
+import type { DecoderPrograms } from "../../models/programs/programs.ts";
+import type { ExitHead, StepProbe } from "../../models/programs/step-probe.ts";
+import type { LayerRange } from "../../models/state/kv-group.ts";
 import type { StateFill, StepCut } from "../../savings/plan.ts";
 import type { Slot } from "../state/slot.ts";
 import { runAhead } from "./ahead.ts";

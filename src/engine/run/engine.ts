@@ -1,8 +1,8 @@
 import type { Digits } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder.ts";
-import { fitsDevice } from "../../models/device-rows.ts";
-import { DecoderPrograms } from "../../models/programs.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import { DecoderPrograms } from "../../models/programs/programs.ts";
 import type { OpenDecoder } from "../../models/registry.ts";
+import { fitsDevice } from "../../models/state/device-rows.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { SharedWeights } from "../../runtime/shared-weights.ts";
 import { densePlan, type Plan } from "../../savings/plan.ts";

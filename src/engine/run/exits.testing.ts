@@ -1,8 +1,8 @@
 /** Probes and plans of exits, for tests. */
 import { cumSum, divide, type Graph, linear, minus, plus, spread, sum, type Tensor } from "../../graph/index.ts";
 import { count } from "../../graph/ndarray.ts";
-import type { Decoder } from "../../models/decoder.ts";
-import type { StepProbe } from "../../models/step-probe.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import type { StepProbe } from "../../models/programs/step-probe.ts";
 import { mamba2Config, mamba2StateSize, mamba2Step } from "../../nn/mamba2.ts";
 import { tensorsOf } from "../../nn/mixer-weights.ts";
 import { type Decision, type Plan, type PlanPart, planOf, type Seen, type StateFill } from "../../savings/plan.ts";

@@ -1,7 +1,7 @@
 /** Entries that deeper layers keep of a token that left, on a float32 model of four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { KvCache } from "../../models/cache.ts";
+import { KvCache } from "../../models/state/cache.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { streamProbe } from "../../savings/depth/dynamax/rules.ts";
 import type { Seen } from "../../savings/plan.ts";

@@ -1,4 +1,4 @@
-import type { LayerRange } from "../../models/kv-group.ts";
+import type { LayerRange } from "../../models/state/kv-group.ts";
 import type { StateFill, StepCut } from "../../savings/plan.ts";
 import { type Chunk, type ChunkJob, runSegments } from "./chunk-run.ts";
 import { waits } from "./fills.ts";

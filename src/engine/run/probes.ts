@@ -1,6 +1,6 @@
 import type { Cost } from "../../graph/op.ts";
-import type { DecoderPrograms } from "../../models/programs.ts";
-import type { CompiledProbe, StepProbe } from "../../models/step-probe.ts";
+import type { DecoderPrograms } from "../../models/programs/programs.ts";
+import type { CompiledProbe, StepProbe } from "../../models/programs/step-probe.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Binding, BoundProgram } from "../../runtime/program.ts";

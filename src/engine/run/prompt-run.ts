@@ -1,4 +1,4 @@
-import type { LayerRange } from "../../models/kv-group.ts";
+import type { LayerRange } from "../../models/state/kv-group.ts";
 import { isRecurrent, type Plan, type PromptCut, type StepProbe } from "../../savings/plan.ts";
 import type { Meter, PartRun } from "../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";

@@ -1,7 +1,7 @@
 /** Prompts pruned after a layer, on a tiny float32 model. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { KvGroup } from "../../models/kv-group.ts";
+import type { KvGroup } from "../../models/state/kv-group.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import { type Cut, type Plan, planOf } from "../../savings/plan.ts";

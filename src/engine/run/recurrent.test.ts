@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { openDecoder } from "../../models/registry.ts";
-import { sequenceBytes } from "../../models/state-groups.ts";
+import { sequenceBytes } from "../../models/state/state-groups.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { densePlan } from "../../savings/plan.ts";
 import { seededRandom } from "../../util/random.ts";

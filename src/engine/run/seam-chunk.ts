@@ -1,5 +1,5 @@
-import type { KvRows } from "../../models/cache.ts";
-import { Lengths } from "../../models/lengths.ts";
+import type { KvRows } from "../../models/state/cache.ts";
+import { Lengths } from "../../models/state/lengths.ts";
 import { ViewSet } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { BoundProgram, Program } from "../../runtime/program.ts";

@@ -1,6 +1,6 @@
-import type { KvRows } from "../../models/cache.ts";
-import type { DecoderPrograms, Segment } from "../../models/programs.ts";
-import { pastSizes } from "../../models/window-start.ts";
+import type { DecoderPrograms, Segment } from "../../models/programs/programs.ts";
+import type { KvRows } from "../../models/state/cache.ts";
+import { pastSizes } from "../../models/state/window-start.ts";
 import { type Bindable, Buffer, type View, type ViewSet } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Binding, BoundProgram } from "../../runtime/program.ts";

@@ -1,4 +1,4 @@
-import { isRecurrent } from "../../models/decoder.ts";
+import { isRecurrent } from "../../models/decoder/decoder.ts";
 import type { Meter } from "../bill/meter.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Step } from "../run/stepped.ts";

@@ -1,8 +1,8 @@
 import type { Graph } from "../../graph/index.ts";
-import { prepare } from "../../models/programs.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import { openSeq2Seq } from "../../models/registry.ts";
-import type { Seq2Seq } from "../../models/seq2seq.ts";
-import { traceDecoded, traceSource } from "../../models/seq2seq-graphs.ts";
+import type { Seq2Seq } from "../../models/seq2seq/seq2seq.ts";
+import { traceDecoded, traceSource } from "../../models/seq2seq/seq2seq-graphs.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { ContextExceeded, UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";

@@ -1,6 +1,6 @@
 import { addSpent, evalCost, type Graph, type Spent } from "../../graph/index.ts";
-import { KvCache } from "../../models/cache.ts";
-import type { Seq2Seq } from "../../models/seq2seq.ts";
+import type { Seq2Seq } from "../../models/seq2seq/seq2seq.ts";
+import { KvCache } from "../../models/state/cache.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../runtime/program.ts";
 

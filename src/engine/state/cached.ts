@@ -1,7 +1,7 @@
-import type { KvRows } from "../../models/cache.ts";
-import type { DecoderConfig } from "../../models/decoder.ts";
-import type { StateGroup } from "../../models/kv-group.ts";
-import { groupOf } from "../../models/state-groups.ts";
+import type { DecoderConfig } from "../../models/decoder/decoder.ts";
+import type { KvRows } from "../../models/state/cache.ts";
+import type { StateGroup } from "../../models/state/kv-group.ts";
+import { groupOf } from "../../models/state/state-groups.ts";
 
 /** True if a sequence of `length` tokens uses the long rope factors. */
 export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>

@@ -1,9 +1,9 @@
-import type { KvRows } from "../../models/cache.ts";
-import type { LayerForm } from "../../models/dense-graphs.ts";
-import { DeviceRows } from "../../models/device-rows.ts";
-import type { LayerRange, StateGroup } from "../../models/kv-group.ts";
-import { Lengths, type Place } from "../../models/lengths.ts";
-import type { DecoderPrograms, Segment } from "../../models/programs.ts";
+import type { LayerForm } from "../../models/programs/dense-graphs.ts";
+import type { DecoderPrograms, Segment } from "../../models/programs/programs.ts";
+import type { KvRows } from "../../models/state/cache.ts";
+import { DeviceRows } from "../../models/state/device-rows.ts";
+import type { LayerRange, StateGroup } from "../../models/state/kv-group.ts";
+import { Lengths, type Place } from "../../models/state/lengths.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../runtime/chain.ts";
 import type { Program } from "../../runtime/program.ts";

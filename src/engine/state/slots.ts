@@ -1,6 +1,6 @@
-import { KvCache } from "../../models/cache.ts";
-import type { DecoderPrograms } from "../../models/programs.ts";
-import { sequenceBytes } from "../../models/state-groups.ts";
+import type { DecoderPrograms } from "../../models/programs/programs.ts";
+import { KvCache } from "../../models/state/cache.ts";
+import { sequenceBytes } from "../../models/state/state-groups.ts";
 import { Batch } from "../run/batch.ts";
 import { Cached, SPARE } from "./cached.ts";
 import type { Slot } from "./slot.ts";

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import { addSpent, type Graph, type Spent } from "../../graph/index.ts";
-import { openVision } from "../../models/open-vision.ts";
-import { prepare } from "../../models/programs.ts";
-import type { Vision } from "../../models/vision.ts";
-import { traceAnyVision } from "../../models/vision-graph.ts";
+import { openVision } from "../../models/images/open-vision.ts";
+import type { Vision } from "../../models/images/vision.ts";
+import { traceAnyVision } from "../../models/images/vision-graph.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";

@@ -1,6 +1,6 @@
 import { evalCost, type Graph, type Spent } from "../../graph/index.ts";
-import type { MergedVision } from "../../models/merged-vision.ts";
-import type { SquareVision } from "../../models/vision.ts";
+import type { MergedVision } from "../../models/images/merged-vision.ts";
+import type { SquareVision } from "../../models/images/vision.ts";
 import { Buffer, ViewSet } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import { type PatchProcessor, patchesOf } from "../image/patches.ts";

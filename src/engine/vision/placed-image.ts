@@ -1,5 +1,5 @@
-import type { FittedVision } from "../../models/projected-vision.ts";
-import type { SquareVision } from "../../models/vision.ts";
+import type { FittedVision } from "../../models/images/projected-vision.ts";
+import type { SquareVision } from "../../models/images/vision.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { type FittedProcessor, fittedCounts, fittedTiles } from "../image/fitted-tiles.ts";
 import type { PictureSize, Pixels } from "../image/pixels.ts";

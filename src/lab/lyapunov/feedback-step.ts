@@ -1,6 +1,6 @@
 import { Graph, matmul, plus, reshape, softmax, type Tensor, times } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder.ts";
-import { prepare } from "../../models/programs.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import type { Stream } from "../../nn/stream.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
-import { isRecurrent } from "../../models/decoder.ts";
+import { isRecurrent } from "../../models/decoder/decoder.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { median } from "../../util/median.ts";

@@ -1,7 +1,7 @@
 import { type Changes, DECAY, type Graph, gatedScans, rebuilt } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder.ts";
-import { exportedRecurrent } from "../../models/export-recurrent.ts";
-import { prepare } from "../../models/programs.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import { exportedRecurrent } from "../../models/programs/export-recurrent.ts";
+import { prepare } from "../../models/programs/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";

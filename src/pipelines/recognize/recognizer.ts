@@ -5,8 +5,8 @@ import { localiserTensors, openLocaliser } from "../../engine/regions/localiser-
 import { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
 import { FloatRunner } from "../../engine/regions/runner.ts";
 import { Graph, type Spent, sym } from "../../graph/index.ts";
-import type { FeatureLayer } from "../../models/image-text-graphs.ts";
-import type { BridgeConfig, RegionBridge } from "../../models/region-bridge.ts";
+import type { FeatureLayer } from "../../models/images/image-text-graphs.ts";
+import type { BridgeConfig, RegionBridge } from "../../models/own-networks/region-bridge.ts";
 import { modelHash } from "../../weights/sources/index.ts";
 import { contentHash } from "../../weights/sources/model-hash.ts";
 

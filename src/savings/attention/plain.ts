@@ -1,5 +1,5 @@
-import { type Decoder, isRecurrent } from "../../models/decoder.ts";
-import { attentionKind } from "../../models/segments.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
+import { attentionKind } from "../../models/programs/segments.ts";
 import { UserError } from "../../util/errors.ts";
 
 /** Why a decoder's attention is not causal softmax over all keys, the same in every layer; undefined: it is. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Decoder } from "../../models/decoder.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
 import { fakeDecoder } from "../attention/block-sparse/kernels.testing.ts";
 import { fillFor } from "./checks.ts";
 

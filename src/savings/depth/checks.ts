@@ -1,5 +1,5 @@
-import { type Decoder, isRecurrent } from "../../models/decoder.ts";
-import { attentionKind } from "../../models/segments.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
+import { attentionKind } from "../../models/programs/segments.ts";
 import { UserError } from "../../util/errors.ts";
 import type { StateFill } from "../plan.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Digits } from "../../graph/index.ts";
-import { type Decoder, isRecurrent } from "../../models/decoder.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
 import { multipliesBytes } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
 import { integer, oneOf } from "../option-schemas.ts";

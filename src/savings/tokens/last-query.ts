@@ -12,7 +12,7 @@ import {
   sym,
   type Tensor,
 } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { Probe, ProbePoint } from "../plan.ts";

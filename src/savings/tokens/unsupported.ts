@@ -1,4 +1,4 @@
-import { type Decoder, isRecurrent } from "../../models/decoder.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
 
 /** Why tokens of a prompt cannot stop between two layers of a model; undefined: they can. */
 export function unsupportedCut({ config }: Decoder): string | undefined {

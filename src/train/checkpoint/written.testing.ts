@@ -1,8 +1,8 @@
 /** Models and adapters as a run has them, made of the models' fixtures. */
 import { fileURLToPath } from "node:url";
-import type { Architecture } from "../../models/decoder.ts";
-import { InputWeights } from "../../models/input-weights.testing.ts";
-import { traceDense } from "../../models/segments.ts";
+import type { Architecture } from "../../models/decoder/decoder.ts";
+import { traceDense } from "../../models/programs/segments.ts";
+import { InputWeights } from "../../models/tensors/input-weights.testing.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { Names } from "../../weights/prepared/names.ts";

@@ -1,4 +1,4 @@
-import { type NoiseConfig, sharesLeft } from "../../models/noise-schedule.ts";
+import { type NoiseConfig, sharesLeft } from "../../models/image-generator/noise-schedule.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type Batch, NONE_DROPPED, type TrainingData } from "../data/batch.ts";

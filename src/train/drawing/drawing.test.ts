@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { encodePng } from "../../engine/image/encode.ts";
 import { estimateTraining, load, train } from "../../index.ts";
-import { sharesLeft } from "../../models/noise-schedule.ts";
+import { sharesLeft } from "../../models/image-generator/noise-schedule.ts";
 import { seededRandom } from "../../util/random.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { noisy, noisyBatches } from "./batches.ts";

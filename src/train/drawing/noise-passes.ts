@@ -1,6 +1,6 @@
 import { type Bindings, evalCost, Graph, graphCost } from "../../graph/index.ts";
-import { squaredErrors } from "../../models/image-generator-graphs.ts";
-import { timeVector, type UNet } from "../../models/unet.ts";
+import { squaredErrors } from "../../models/image-generator/image-generator-graphs.ts";
+import { timeVector, type UNet } from "../../models/image-generator/unet.ts";
 import { type Binding, Program } from "../../runtime/program.ts";
 import { bindWeights } from "../bind-weights.ts";
 import type { Batch } from "../data/batch.ts";

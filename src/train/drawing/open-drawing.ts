@@ -1,4 +1,4 @@
-import type { ImageGenerator } from "../../models/image-generator.ts";
+import type { ImageGenerator } from "../../models/image-generator/image-generator.ts";
 import { isOfKind } from "../../models/registry.ts";
 import { few, suggest, UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";

@@ -1,5 +1,5 @@
 import { openAdapted } from "../../engine/file/adapters.ts";
-import type { Decoder } from "../../models/decoder.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture, openDecoder } from "../../models/registry.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import { someFloats } from "../../weights/prepared/some-rows.ts";

@@ -1,4 +1,4 @@
-import { sharesLeft } from "../../models/noise-schedule.ts";
+import { sharesLeft } from "../../models/image-generator/noise-schedule.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";

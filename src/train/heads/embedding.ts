@@ -1,5 +1,5 @@
 import { type Graph, gather, matmulTransposed, type Pooling, pool, sym, unit } from "../../graph/index.ts";
-import type { Encoder } from "../../models/encoder.ts";
+import type { Encoder } from "../../models/encoder/encoder.ts";
 import { hiddenIn } from "../encoder-stack.ts";
 import type { Objective, Scored } from "./objective.ts";
 import { TextHead } from "./text-head.ts";

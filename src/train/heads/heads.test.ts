@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
-import { bert } from "../../models/bert.ts";
+import { bert } from "../../models/architectures/bert.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { Batch } from "../data/batch.ts";

@@ -1,5 +1,5 @@
 import { type Graph, type Spent, sym } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
 import type { Buffer } from "../../runtime/buffer.ts";
 import type { Batch } from "../data/batch.ts";
 import type { Head, HeadPrograms, HeadTensors, Judged, Objective, Scored } from "./objective.ts";

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { DenoiserConfig } from "../../models/decoder.ts";
+import type { DenoiserConfig } from "../../models/decoder/decoder.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { RunData } from "../data/open.ts";
 import type { Arrange, ListReader } from "../data/samples.ts";

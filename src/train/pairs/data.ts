@@ -3,7 +3,7 @@ import { z } from "zod";
 import { readImage } from "../../engine/image/input.ts";
 import { CHANNELS } from "../../engine/image/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../../engine/image/processor.ts";
-import type { ImageText } from "../../models/image-text.ts";
+import type { ImageText } from "../../models/images/image-text.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";

@@ -9,7 +9,7 @@ import {
   sym,
   type Tensor,
 } from "../../graph/index.ts";
-import type { ImageText } from "../../models/image-text.ts";
+import type { ImageText } from "../../models/images/image-text.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { binaryEntropy } from "../regions/localiser-loss.ts";
 

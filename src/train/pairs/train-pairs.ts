@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { ImageProcessor } from "../../engine/image/processor.ts";
 import { processorFor } from "../../engine/image-text/processor-for.ts";
 import type { Graph } from "../../graph/index.ts";
-import type { ImageText } from "../../models/image-text.ts";
+import type { ImageText } from "../../models/images/image-text.ts";
 import { imageTextArchitecture } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";

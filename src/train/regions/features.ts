@@ -5,7 +5,7 @@ import { readImage } from "../../engine/image/input.ts";
 import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
 import { localiserTensors, openLocaliser } from "../../engine/regions/localiser-file.ts";
 import { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
-import type { FeatureLayer } from "../../models/image-text-graphs.ts";
+import type { FeatureLayer } from "../../models/images/image-text-graphs.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { withFile } from "../../weights/read-file.ts";
 import { parseHeader } from "../../weights/safetensors/header.ts";

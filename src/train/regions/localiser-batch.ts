@@ -3,7 +3,7 @@ import { CHANNELS, type Pixels } from "../../engine/image/pixels.ts";
 import { normalisePixels, sized } from "../../engine/image/processor.ts";
 import { type Box, overlap } from "../../engine/regions/box.ts";
 import { squareProcessor } from "../../engine/regions/localiser-runner.ts";
-import { BOX_NUMBERS, boxCells, boxNumbers, cellOrder } from "../../models/localiser.ts";
+import { BOX_NUMBERS, boxCells, boxNumbers, cellOrder } from "../../models/own-networks/localiser.ts";
 import type { DataInputs } from "../whole/given-buffers.ts";
 import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { localiserSizes } from "../../engine/regions/localiser-file.ts";
-import { featureLayers } from "../../models/image-text-graphs.ts";
+import { featureLayers } from "../../models/images/image-text-graphs.ts";
 import { optimizerOptions } from "../options.ts";
 import { scheduleOptions } from "../schedule.ts";
 

@@ -4,7 +4,7 @@ import { type BridgeFile, bridgeJson, bridgeTensors } from "../../engine/regions
 import { labelVectors } from "../../engine/regions/labels.ts";
 import { localiserJson, localiserTensors } from "../../engine/regions/localiser-file.ts";
 import { crossEntropy, type Graph, matmulTransposed, sum, sym, type Tensor, times } from "../../graph/index.ts";
-import { RegionBridge } from "../../models/region-bridge.ts";
+import { RegionBridge } from "../../models/own-networks/region-bridge.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";

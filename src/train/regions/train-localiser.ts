@@ -5,7 +5,7 @@ import {
   localiserJson,
   localiserTensors,
 } from "../../engine/regions/localiser-file.ts";
-import { Localiser } from "../../models/localiser.ts";
+import { Localiser } from "../../models/own-networks/localiser.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";

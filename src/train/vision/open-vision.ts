@@ -1,6 +1,6 @@
 import path from "node:path";
 import { processorFor } from "../../engine/image-text/processor-for.ts";
-import type { SquareVision } from "../../models/vision.ts";
+import type { SquareVision } from "../../models/images/vision.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";

@@ -1,7 +1,7 @@
 import { readImage } from "../../engine/image/input.ts";
 import type { Pixels } from "../../engine/image/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../../engine/image/processor.ts";
-import type { SquareVision } from "../../models/vision.ts";
+import type { SquareVision } from "../../models/images/vision.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { readText } from "../data/files.ts";
 import { readRecords, type SeenRecord } from "../data/records.ts";

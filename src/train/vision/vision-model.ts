@@ -1,5 +1,5 @@
+import type { SquareVision } from "../../models/images/vision.ts";
 import { decoderArchitecture, isOfKind, visionArchitecture } from "../../models/registry.ts";
-import type { SquareVision } from "../../models/vision.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";

@@ -1,6 +1,6 @@
 import { concat, type Graph, gather, reshape, type Tensor } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder.ts";
-import type { SquareVision } from "../../models/vision.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import type { SquareVision } from "../../models/images/vision.ts";
 import type { Batch } from "../data/batch.ts";
 import { DecoderStack } from "../decoder-stack.ts";
 import type { Trainee } from "../graphs.ts";

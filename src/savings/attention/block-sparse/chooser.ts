@@ -1,4 +1,4 @@
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import type { Buffer, View } from "../../../runtime/buffer.ts";
 import type { AttentionBill } from "../../seams.ts";
 import type { BlockMask, MaskRequest } from "./block-mask.ts";

@@ -1,4 +1,4 @@
-import type { KvRows } from "../../../models/cache.ts";
+import type { KvRows } from "../../../models/state/cache.ts";
 
 /** A chunk of whole query blocks at a place in one layer's cache; `tokens` of it are real, the rest zeros. */
 export interface Chunk {

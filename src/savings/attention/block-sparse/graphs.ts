@@ -14,7 +14,7 @@ import {
   transpose,
   writeCache,
 } from "../../../graph/index.ts";
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { turnerOf } from "../../turner.ts";
 
 // Query blocks of the chunk, key blocks up to its end: all other sizes are multiples.

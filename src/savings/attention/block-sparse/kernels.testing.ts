@@ -4,8 +4,8 @@
 import { addSpent, type Spent } from "../../../graph/index.ts";
 import { ndarray } from "../../../graph/ndarray.ts";
 import { rotate } from "../../../graph/ops/rotary.ts";
-import { KvCache } from "../../../models/cache.ts";
-import type { Decoder, DecoderConfig } from "../../../models/decoder.ts";
+import type { Decoder, DecoderConfig } from "../../../models/decoder/decoder.ts";
+import { KvCache } from "../../../models/state/cache.ts";
 import { ropeTable } from "../../../nn/rope.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import type { AttentionBill } from "../../seams.ts";

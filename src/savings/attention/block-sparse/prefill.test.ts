@@ -1,6 +1,6 @@
 /** The saving at its seam: outputs, chunks, neutral parts, report and bill. */
 import { describe, expect, test } from "vitest";
-import { KvCache } from "../../../models/cache.ts";
+import { KvCache } from "../../../models/state/cache.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import type { AttentionCall } from "../../seams.ts";
 import { createScores, XattentionChooser } from "../xattention/chooser.ts";

@@ -1,5 +1,5 @@
-import { CACHE_BLOCK } from "../../../models/cache.ts";
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { CACHE_BLOCK } from "../../../models/state/cache.ts";
 import type { AttentionCall, AttentionSaving } from "../../seams.ts";
 import { SparseKernels } from "../block-sparse/kernels.ts";
 import { LastQueries } from "../last-attention.ts";

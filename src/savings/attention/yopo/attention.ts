@@ -1,5 +1,5 @@
 import { evalCost } from "../../../graph/index.ts";
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { Buffer, type View } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 import type { VisualSpan } from "../../plan.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Calibration, CalibrationPrompt } from "../../calibration.ts";
 import type { VisualSpan } from "../../plan.ts";

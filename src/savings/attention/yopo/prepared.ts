@@ -1,4 +1,4 @@
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import type { PlanPart, PlanRequest, PromptCut, VisualSpan } from "../../plan.ts";
 import type { PreparedSaving } from "../../saving.ts";
 import { type HeadsKept, VisualAttention, VisualPrograms } from "./attention.ts";

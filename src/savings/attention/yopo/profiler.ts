@@ -1,4 +1,4 @@
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import type { VisualSpan } from "../../plan.ts";
 import type { AttentionCall, AttentionSaving } from "../../seams.ts";

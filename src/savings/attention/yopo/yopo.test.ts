@@ -8,7 +8,7 @@ import { Meter } from "../../../engine/bill/meter.ts";
 import { LanguageModel } from "../../../engine/language-model.ts";
 import { MaskedAttention, type Pair } from "../../../engine/run/masked.testing.ts";
 import { promptOfSpans, type SpannedPrompt } from "../../../engine/run/spans.ts";
-import { traceAfter } from "../../../models/segments.ts";
+import { traceAfter } from "../../../models/programs/segments.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 import { seededRandom } from "../../../util/random.ts";

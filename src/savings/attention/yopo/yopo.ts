@@ -1,5 +1,5 @@
-import type { Decoder } from "../../../models/decoder.ts";
-import { traceAfter } from "../../../models/segments.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { traceAfter } from "../../../models/programs/segments.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Saving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";

@@ -1,4 +1,4 @@
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { cosine } from "../../../util/cosine.ts";
 import { UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";

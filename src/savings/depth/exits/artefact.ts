@@ -1,7 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
 import type { Graph } from "../../../graph/index.ts";
-import type { DecoderConfig } from "../../../models/decoder.ts";
+import type { DecoderConfig } from "../../../models/decoder/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fileState } from "../../../weights/file-state.ts";
 import { readJson } from "../../../weights/json-file.ts";

@@ -9,7 +9,7 @@ import {
   type Tensor,
   times,
 } from "../../../graph/index.ts";
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import type { WeightsOf } from "./weights-of.ts";
 
 /**

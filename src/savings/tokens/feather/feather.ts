@@ -1,4 +1,4 @@
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Probe, PromptCut, VisualSpan } from "../../plan.ts";
 import type { PreparedSaving, Saving } from "../../saving.ts";

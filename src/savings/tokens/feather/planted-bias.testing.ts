@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Graph, rotaryEmbedding, sym } from "../../../graph/index.ts";
-import type { Decoder } from "../../../models/decoder.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { openDecoder } from "../../../models/registry.ts";
 import { Buffer, type View } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Decoder, isRecurrent } from "../../../models/decoder.ts";
+import { type Decoder, isRecurrent } from "../../../models/decoder/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
 import { integer } from "../../option-schemas.ts";
 import type { Drafter } from "../../plan.ts";

@@ -1,6 +1,6 @@
 import { concat, type Graph, gather, reshape, type Tensor } from "../../../graph/index.ts";
-import type { Decoder } from "../../../models/decoder.ts";
-import { type ProjectorConfig, projected } from "../../../models/projector.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { type ProjectorConfig, projected } from "../../../models/own-networks/projector.ts";
 import type { WeightSource } from "../../../weights/weight-source.ts";
 import type { Batch } from "../../data/batch.ts";
 import { DecoderStack } from "../../decoder-stack.ts";

@@ -1,0 +1,55 @@
+import { encoder } from "../architecture.ts";
+import { readEncoder } from "../config/config.ts";
+import type { Fields } from "../config/fields.ts";
+import type { Scheme } from "../tensors/names.ts";
+
+/** BERT's names of layers, which RoBERTa has taken over. */
+export const bertScheme: Scheme = {
+  prefixes: ["bert.", ""],
+  layers: "encoder.layer",
+  parts: {
+    attn_q: "attention.self.query",
+    attn_k: "attention.self.key",
+    attn_v: "attention.self.value",
+    attn_output: "attention.output.dense",
+    attn_output_norm: "attention.output.LayerNorm",
+    ffn_up: "intermediate.dense",
+    ffn_down: "output.dense",
+    layer_output_norm: "output.LayerNorm",
+  },
+  top: {
+    token_embd: "embeddings.word_embeddings",
+    position_embd: "embeddings.position_embeddings",
+    token_types: "embeddings.token_type_embeddings",
+    token_embd_norm: "embeddings.LayerNorm",
+    cls: "pooler.dense",
+    "cls.output": "/classifier",
+    mlm: "/cls.predictions.transform.dense",
+    mlm_norm: "/cls.predictions.transform.LayerNorm",
+    mlm_output: "/cls.predictions",
+  },
+};
+
+/**
+ * BERT (Devlin et al. 2018) and its kin: MiniLM, BGE, E5, GTE, and cross-encoders made of them. A GGUF calls RoBERTa, XLM-R and DistilBERT so, too:
+ * its position table begins with the first token's row, and DistilBERT has no kinds of token.
+ */
+export const bert = encoder("bert", {
+  scheme: bertScheme,
+  defaults: { layer_norm_eps: 1e-12 },
+  configure(fields, has) {
+    fields.only("position_embedding_type", ["absolute"]);
+    const types = typesOf(fields, has("token_types.weight"));
+    return readEncoder(fields, {
+      types,
+      classifier: { dense: "cls", activation: types === 0 ? "relu" : "tanh", output: "cls.output", pooling: "cls" },
+    });
+  },
+});
+
+/** The number of token types; `told`: the checkpoint has vectors for them. */
+export function typesOf(fields: Fields, told: boolean): number {
+  const { source } = fields;
+  if (source.kind !== "gguf") return fields.number(undefined, "type_vocab_size", 2);
+  return told ? source.metadata.integer("tokenizer.ggml.token_type_count", 2) : 0;
+}

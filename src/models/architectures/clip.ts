@@ -1,0 +1,79 @@
+import { z } from "zod";
+import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
+import { prefixed } from "../../weights/prefixed.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+import { checkValues, readEncoder } from "../config/config.ts";
+import { Fields } from "../config/fields.ts";
+import type { EncoderConfig } from "../encoder/encoder.ts";
+import {
+  clipShared,
+  clipTower,
+  clipVisionTower,
+  inSafetensors,
+  readClipVision,
+  towerNames,
+  withClassVector,
+} from "../images/clip-vision.ts";
+import { ImageEncoder } from "../images/image-encoder.ts";
+import { ImageText, type ImageTextArchitecture, PlainTextEncoder } from "../images/image-text.ts";
+import { namesOf, type Scheme } from "../tensors/names.ts";
+
+const NAME = "clip";
+
+/** The values of published files that leave some out: those of ViT-B/32's tower of texts. */
+const usual = {
+  ...{ vocab_size: 49408, hidden_size: 512, intermediate_size: 2048, num_hidden_layers: 12, num_attention_heads: 8 },
+  ...{ max_position_embeddings: 77, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },
+};
+
+/** Names of the tower of texts. */
+export const clipTextTower: Scheme = {
+  ...clipTower,
+  prefixes: ["text_model."],
+  top: {
+    token_embd: "embeddings.token_embedding",
+    position_embd: "embeddings.position_embedding",
+    output_norm: "final_layer_norm",
+    projection: "/text_projection",
+  },
+};
+
+const common = z.object({ width: z.int().min(1).max(65536) });
+
+/** The encoder of texts, by a configuration of it alone. @throws UserError */
+export function readClipText(given: ConfigSource): EncoderConfig {
+  const source = inSafetensors(given, "a CLIP");
+  const fields = new Fields({ ...source, config: { ...usual, ...source.config } }, NAME);
+  return readEncoder(fields, { ...clipShared, causal: true });
+}
+
+function configure(given: ConfigSource) {
+  const source = inSafetensors(given, "a CLIP");
+  const fields = new Fields(source, NAME);
+  return {
+    text: readClipText({ ...source, config: fields.object("text_config") ?? {} }),
+    image: readClipVision(source, NAME),
+    ...checkValues(common, source, { width: fields.number(undefined, "projection_dim", 512) }),
+  };
+}
+
+/**
+ * CLIP (Radford et al. 2021): an encoder of images and one of texts, whose tokens see none after them; the text's vector
+ * is that of the token that ends it. `t.` and `v.` begin the canonical names of their weights.
+ */
+export const clip: ImageTextArchitecture = {
+  tensors(checkpoint: Checkpoint): Names {
+    const { image } = configure(checkpoint.config);
+    const vision = withClassVector(namesOf(checkpoint, clipVisionTower(image, ["vision_model."])), image);
+    return towerNames({ t: namesOf(checkpoint, clipTextTower), v: vision });
+  },
+  /** Places by number, which old files store. */
+  unread: ({ tensors }: Checkpoint): string[] => [...tensors.keys()].filter((name) => name.endsWith(".position_ids")),
+  open(weights: WeightSource): ImageText {
+    const { text, image, width } = configure(weights.config);
+    const encoder = new PlainTextEncoder(text, prefixed(weights, "t."));
+    const pictures = new ImageEncoder(image, prefixed(weights, "v."));
+    return new ImageText(encoder, pictures, weights, { width, projected: ["t", "v"], activation: "softmax" });
+  },
+};

@@ -1,0 +1,62 @@
+import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import { Fields } from "../config/fields.ts";
+import { inSafetensors, patchBias, readVision } from "../images/clip-vision.ts";
+import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
+import { type ImageArchitecture, Images } from "../images/images.ts";
+import { namesOf, type Scheme, withParts } from "../tensors/names.ts";
+import { vitScheme, withVectors } from "./vit.ts";
+
+const NAME = "dinov2";
+
+/** The values of published files that leave some out: those of DINOv2 base. */
+const usual = {
+  ...{ hidden_size: 768, num_hidden_layers: 12, num_attention_heads: 12, mlp_ratio: 4 },
+  ...{ num_channels: 3, image_size: 224, patch_size: 14, layer_norm_eps: 1e-6, hidden_act: "gelu" },
+};
+
+function configure(given: ConfigSource): ImageEncoderConfig {
+  const source = inSafetensors(given, "a DINOv2");
+  const fields = new Fields({ ...source, config: { ...usual, ...source.config } }, NAME);
+  const gated = fields.flag("use_swiglu_ffn");
+  const wide = Math.trunc(fields.number(undefined, "hidden_size") * fields.number(undefined, "mlp_ratio"));
+  // A gated feed-forward has two thirds of the width, in multiples of 8.
+  const config = { ...source.config, intermediate_size: gated ? Math.ceil(Math.trunc((wide * 2) / 3) / 8) * 8 : wide };
+  const read = readVision(source, NAME, config, { usual, classToken: true, patchBias: true, embeddingNorm: false });
+  return { ...read, layerScale: true, ...(gated && ({ gated: "joined", activation: "silu" } as const)) };
+}
+
+const scheme = (config: ImageEncoderConfig): Scheme =>
+  withParts(vitScheme(config, ["dinov2.", ""]), {
+    attn_norm: "norm1",
+    ffn_norm: "norm2",
+    ffn_up: config.gated ? "mlp.weights_in" : "mlp.fc1",
+    ffn_down: config.gated ? "mlp.weights_out" : "mlp.fc2",
+  });
+
+/** Names of a layer's two vectors of scales. */
+const withScales =
+  (names: Names): Names =>
+  (canonical) => {
+    const [, layer, part] = /^blk\.(\d+)\.(attn|ffn)_scale\.weight$/.exec(canonical) ?? [];
+    if (layer === undefined) return names(canonical);
+    const prefix = patchBias(names).replace(/embeddings\..*$/, "");
+    return `${prefix}encoder.layer.${layer}.layer_scale${part === "attn" ? 1 : 2}.lambda1`;
+  };
+
+/**
+ * DINOv2 (Oquab et al. 2023): a ViT with a factor for each element behind attention and feed-forward. It reads images of
+ * any size: the positions it was trained with are interpolated. A classifier reads the first token and the mean of the others.
+ */
+export const dinov2: ImageArchitecture = {
+  tensors(checkpoint: Checkpoint): Names {
+    const config = configure(checkpoint.config);
+    return withScales(withVectors(namesOf(checkpoint, scheme(config)), config, config.context));
+  },
+  unread: ({ tensors }) => [...tensors.keys()].filter((name) => name.endsWith("embeddings.mask_token")),
+  open(weights, side) {
+    const trained = configure(weights.config);
+    const config = side === undefined ? trained : { ...trained, imageSize: side, trainedSize: trained.imageSize };
+    return new Images(new ImageEncoder(config, weights), weights, "first and mean");
+  },
+};

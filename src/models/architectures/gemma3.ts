@@ -1,0 +1,49 @@
+import { decoder } from "../architecture.ts";
+import { Fields } from "../config/fields.ts";
+import { readLocalRope, readRope } from "../config/rope.ts";
+import { isSliding, slidingWindow } from "../config/window.ts";
+import { headSizeOf } from "../decoder/decoder.ts";
+import type { TransformerConfig } from "../decoder/transformer.ts";
+import { gemmaNames, readGemma } from "./gemma.ts";
+
+/**
+ * Gemma 3, text (Gemma Team 2025): most layers look back over a window, with another rotary base; heads are normalised.
+ */
+export const gemma3 = decoder("gemma3", {
+  scheme: gemmaNames,
+  unread: /^(model\.)?(vision_tower|multi_modal_projector)\./,
+  defaults: { rms_norm_eps: 1e-6, rope_theta: 1e6 },
+  configure(whole) {
+    const fields = textOf(whole);
+    fields.only("use_bidirectional_attention", [false]);
+    return readGemma(fields, (base) => layerKinds(fields, base));
+  },
+});
+
+/**
+ * transformers' defaults for the text part of a model with images, when its configuration omits them, as those of 4B
+ * and 12B do.
+ */
+const TEXT = {
+  ...{ vocab_size: 262208, num_attention_heads: 8, num_key_value_heads: 4, head_dim: 256, query_pre_attn_scalar: 256 },
+  ...{ max_position_embeddings: 131072, rms_norm_eps: 1e-6, rope_theta: 1e6, sliding_window: 4096 },
+};
+
+/** The configuration of the text, which in a model with images too is a part of the whole. */
+function textOf(fields: Fields): Fields {
+  const text = fields.object("text_config");
+  const { source, architecture } = fields;
+  if (text === undefined || source.kind === "gguf") return fields;
+  return new Fields({ ...source, config: { ...TEXT, ...text } }, architecture);
+}
+
+function layerKinds(fields: Fields, config: TransformerConfig): Partial<TransformerConfig> {
+  const every = fields.number("attention.sliding_window_pattern", "sliding_window_pattern", 6);
+  const slides = (layer: number) => (layer + 1) % every !== 0;
+  const local = isSliding(fields, slides);
+  const { context } = config;
+  const headSize = headSizeOf(config);
+  const far = readRope(fields, headSize, context, "full_attention", true);
+  const near = readLocalRope(fields, headSize, context);
+  return { headNorm: "head", window: slidingWindow(fields, slides), rope: (layer) => (local(layer) ? near : far) };
+}

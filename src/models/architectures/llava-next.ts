@@ -1,0 +1,17 @@
+import { FittedVision } from "../images/projected-vision.ts";
+import type { VisionLanguageArchitecture } from "../images/vision.ts";
+import { llavaOf } from "./llava.ts";
+
+/**
+ * LLaVA-NeXT, or LLaVA-1.6 (Liu et al. 2024): a LLaVA that reads an image whole, and again as tiles of the size that fits
+ * it best, whose patches lie line by line as those of one picture.
+ */
+export const llavaNext: VisionLanguageArchitecture = llavaOf({
+  ...{ name: "llava_next", what: "a LLaVA-NeXT" },
+  check(fields, { classToken }) {
+    // The patches alone must be a grid.
+    fields.only("vision_feature_select_strategy", [classToken ? "default" : "full"]);
+    fields.only("use_image_newline_parameter", [true]);
+  },
+  open: (...parts) => new FittedVision(...parts),
+});

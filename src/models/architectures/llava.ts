@@ -1,0 +1,145 @@
+import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
+import { prefixed } from "../../weights/prefixed.ts";
+import { decoder } from "../architecture.ts";
+import { Fields } from "../config/fields.ts";
+import { clipVisionTower, inSafetensors, readClipVision, withClassVector } from "../images/clip-vision.ts";
+import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
+import { languageOf } from "../images/language-part.ts";
+import { LINE_END, ProjectedVision, type ProjectedVisionConfig } from "../images/projected-vision.ts";
+import { readSiglipVision } from "../images/siglip-vision.ts";
+import type { Vision, VisionLanguageArchitecture } from "../images/vision.ts";
+import { llamaNames, namesOf, type Scheme } from "../tensors/names.ts";
+
+/** A way of a LLaVA to read images. */
+interface Kind {
+  /** `model_type`, and what messages call it. */
+  readonly name: string;
+  readonly what: string;
+  /** Fields that must have certain values beside those of all. @throws UserError */
+  check(fields: Fields, image: ImageEncoderConfig): void;
+  open(...parts: ConstructorParameters<typeof ProjectedVision>): Vision;
+}
+
+const names: Scheme = {
+  ...llamaNames,
+  prefixes: ["language_model.model.", "model.language_model."],
+  top: { ...llamaNames.top, output: "/language_model.lm_head" },
+};
+
+const projector: Scheme = {
+  prefixes: ["multi_modal_projector.", "model.multi_modal_projector."],
+  layers: "",
+  parts: {},
+  top: { "mm.0": "linear_1", "mm.2": "linear_2" },
+};
+
+const towerPrefixes = [
+  "vision_tower.vision_model.",
+  "vision_tower.",
+  "model.vision_tower.vision_model.",
+  "model.vision_tower.",
+];
+
+const towers = { clip_vision_model: readClipVision, siglip_vision_model: readSiglipVision } as const;
+
+function readTower(source: Parameters<typeof readClipVision>[0], fields: Fields, kind: Kind): ImageEncoderConfig {
+  const name = fields.object("vision_config")?.["model_type"] ?? "clip_vision_model";
+  const known = Object.entries(towers).find(([tower]) => tower === name);
+  if (known) return known[1](source, kind.name);
+  return fields.refuse("vision_config.model_type", name, Object.keys(towers).join(", "));
+}
+
+/** The part that reads images, by a configuration. @throws UserError */
+function configureVision(
+  given: ConfigSource,
+  kind: Kind,
+): { image: ImageEncoderConfig; vision: ProjectedVisionConfig } {
+  const source = inSafetensors(given, kind.what);
+  const fields = new Fields(source, kind.name);
+  fields.only("projector_hidden_act", ["gelu"]);
+  fields.only("vision_feature_select_strategy", ["default", "full"]);
+  const image = readTower(source, fields, kind);
+  kind.check(fields, image);
+  const language = languageOf(fields, kind.what);
+  return {
+    image,
+    vision: {
+      layers: layersOf(fields, image.layers),
+      dropsFirst: fields.value("vision_feature_select_strategy") !== "full",
+      hidden: language.decoder.configure(language.source).hidden,
+      activation: "gelu",
+      imageToken: fields.number(
+        undefined,
+        fields.has(undefined, "image_token_id") ? "image_token_id" : "image_token_index",
+        32000,
+      ),
+    },
+  };
+}
+
+/** Layers that run for a hidden state, counted from the last if negative; the 0th is the first layer's input. */
+function layersOf(fields: Fields, layers: number): number {
+  const key = "vision_feature_layer";
+  const asked = fields.number(undefined, key, -2);
+  const found = asked < 0 ? layers + 1 + asked : asked;
+  if (Number.isInteger(found) && found >= 0 && found <= layers) return found;
+  return fields.refuse(key, asked, `a whole number of −${layers + 1} to ${layers}`);
+}
+
+/** The head's name in files of transformers 4.52 and later. */
+const HEAD = "lm_head.weight";
+const LAYER = /\.encoder\.layers\.(\d+)\./;
+/** Tensors that are not read: the norm behind the tower's last layer, and places by number in old files. */
+const UNREAD = /\.(post_layernorm\.(weight|bias)|head\..*|position_ids)$/;
+const VISION = /^(model\.)?((vision_tower|multi_modal_projector)\.|image_newline$)/;
+
+/** A LLaVA whose images are read in one way. `v.` begins the canonical names of the encoder's weights, `mm.` those of the projection. */
+export function llavaOf(kind: Kind): VisionLanguageArchitecture {
+  const language = decoder(kind.name, {
+    scheme: names,
+    unread: VISION,
+    configure(fields) {
+      const { decoder: own, source } = languageOf(fields, kind.what);
+      return own.configure(source);
+    },
+  });
+  return {
+    ...language,
+    tensors(checkpoint) {
+      const { image } = configureVision(checkpoint.config, kind);
+      const tower = withClassVector(namesOf(checkpoint, clipVisionTower(image, towerPrefixes)), image);
+      const [text, between] = [namesOf(checkpoint, names), namesOf(checkpoint, projector)];
+      return (canonical) => {
+        if (canonical === "output.weight" && checkpoint.tensors.has(HEAD)) return HEAD;
+        if (canonical === LINE_END) return lineEndOf(checkpoint);
+        if (canonical.startsWith("v.")) return tower(canonical.slice(2));
+        return (canonical.startsWith("mm.") ? between : text)(canonical);
+      };
+    },
+    unreadVision(checkpoint) {
+      const { vision } = configureVision(checkpoint.config, kind);
+      const runs = (name: string) => Number(LAYER.exec(name)?.[1] ?? -1) < vision.layers && !UNREAD.test(name);
+      return [...checkpoint.tensors.keys()].filter((name) => !VISION.test(name) || !runs(name));
+    },
+    hasNewTensor(config, canonical) {
+      const biased = new Fields(config, kind.name).flag("multimodal_projector_bias", true);
+      return canonical.endsWith(".bias") && (canonical.startsWith("v.") || (biased && canonical.startsWith("mm.")));
+    },
+    vision(weights) {
+      const { image, vision } = configureVision(weights.config, kind);
+      return kind.open(vision, new ImageEncoder(image, prefixed(weights, "v.")), weights);
+    },
+  };
+}
+
+const lineEndOf = ({ tensors }: Checkpoint): string => (tensors.has(LINE_END) ? LINE_END : `model.${LINE_END}`);
+
+/**
+ * LLaVA-1.5 (Liu et al. 2023): a CLIP's encoder of images, two layers that project its patches into the stream, and a
+ * decoder.
+ */
+export const llava: VisionLanguageArchitecture = llavaOf({
+  ...{ name: "llava", what: "a LLaVA" },
+  check: () => undefined,
+  open: (...parts) => new ProjectedVision(...parts),
+});

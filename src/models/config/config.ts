@@ -1,0 +1,196 @@
+import { z } from "zod";
+import { ROTARY_STEP } from "../../graph/index.ts";
+import type { Activation } from "../../nn/mlp.ts";
+import type { Norm } from "../../nn/norm.ts";
+import { UserError } from "../../util/errors.ts";
+import type { ConfigSource } from "../../weights/checkpoint.ts";
+import type { TransformerConfig } from "../decoder/transformer.ts";
+import type { EncoderConfig } from "../encoder/encoder.ts";
+import type { Fields } from "./fields.ts";
+import { readRope } from "./rope.ts";
+
+const size = (most: number) => z.int().min(1).max(most);
+
+/** Limits on an untrusted file's sizes, so that it cannot make the engine allocate without end. */
+export const sizes = z.object({
+  layers: size(1000),
+  hidden: size(1 << 16),
+  heads: size(1024),
+  kvHeads: size(1024),
+  headSize: z.int().min(2).max(1024),
+  ffn: size(1 << 20),
+  vocabulary: size(1 << 21),
+  context: size(1 << 22),
+  epsilon: z.number().positive().max(1),
+});
+export type Sizes = z.infer<typeof sizes>;
+
+/** Limits on the sizes that all state-space models have. */
+export const recurrentSizes = sizes
+  .pick({ layers: true, hidden: true, vocabulary: true, context: true, epsilon: true })
+  .extend({ stateSize: size(4096), convWidth: z.int().min(2).max(64) });
+
+/** Checks a configuration's values. @throws UserError that names the field, its value and the expected one */
+export function checkValues<T>(schema: z.ZodType<T>, { path: file }: ConfigSource, values: unknown): T {
+  const result = schema.safeParse(values);
+  if (result.success) return result.data;
+  const { path, message } = result.error.issues[0]!;
+  throw new UserError(`${file}: the model's ${path.join(".")}: ${message}, got ${valueAt(values, path)}`);
+}
+
+/** Like `checkValues`, for a model that attends. */
+export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, source: ConfigSource, values: unknown): T {
+  const config = checkValues(schema, source, values);
+  const { heads, kvHeads } = config;
+  if (heads % kvHeads !== 0)
+    throw new UserError(`${source.path}: ${heads} attention heads cannot share ${kvHeads} key-value heads evenly`);
+  return config;
+}
+
+const valueAt = (values: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], values);
+
+/** Width of a head; by default its share of the hidden states. */
+export const readHeadSize = (fields: Fields): number =>
+  fields.optional("attention.key_length", "head_dim") ??
+  fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
+
+/** The checked sizes of a model; `epsilon` is for architectures that do not configure it. */
+function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes {
+  const hidden = fields.number("embedding_length", "hidden_size");
+  const heads = fields.number("attention.head_count", "num_attention_heads");
+  return checkConfig(sizes, fields.source, {
+    hidden,
+    heads,
+    layers: fields.number("block_count", "num_hidden_layers"),
+    kvHeads: fields.number("attention.head_count_kv", "num_key_value_heads", heads),
+    headSize: readHeadSize(fields),
+    ffn: fields.number("feed_forward_length", "intermediate_size", norm === "layer" ? 4 * hidden : undefined),
+    vocabulary: readVocabulary(fields),
+    context: fields.number("context_length", "max_position_embeddings"),
+    epsilon:
+      norm === "rms"
+        ? fields.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")
+        : fields.number("attention.layer_norm_epsilon", "layer_norm_eps", epsilon),
+  });
+}
+
+/** Tokens of the model. */
+export function readVocabulary(fields: Fields): number {
+  const { source, architecture } = fields;
+  if (source.kind !== "gguf") return fields.number(undefined, "vocab_size");
+  const { metadata } = source;
+  return metadata.integer(`${architecture}.vocab_size`, metadata.strings("tokenizer.ggml.tokens").length);
+}
+
+const ATTENTION = ["attn_q", "attn_k", "attn_v", "attn_output"];
+const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
+
+/**
+ * A decoder's configuration: the fields that most have in common, from either format, and `own` ones of this
+ * architecture.
+ */
+export function readTransformer(fields: Fields, own: Partial<TransformerConfig> = {}): TransformerConfig {
+  requireCausal(fields, own.denoiser === undefined);
+  const read = readSizes(fields, own.norm ?? "rms");
+  const config = checkConfig(sizes, fields.source, { ...read, context: own.context ?? read.context });
+  const rope = readRope(fields, config.headSize, config.context, undefined, true);
+  return {
+    ...config,
+    ...paddedHeads(fields, config.headSize, own),
+    norm: "rms",
+    norms: "before",
+    biases: [...(fields.flag("attention_bias") ? ATTENTION : []), ...(fields.flag("mlp_bias") ? MLP : [])],
+    fused: false,
+    activation: "silu",
+    gated: true,
+    pairs: "half",
+    rope: () => rope,
+    longRopeBeyond: rope.scaling?.type === "long" ? rope.scaling.original : undefined,
+    window: () => undefined,
+    learnedPositions: false,
+    attentionScale: () => 1 / Math.sqrt(config.headSize),
+    embeddingScale: 1,
+    residualScale: 1,
+    logitScale: 1,
+    ...own,
+  };
+}
+
+/** Heads that the kernel does not take are filled up with zeros. @throws UserError for those of experts */
+function paddedHeads(
+  { source }: Fields,
+  stored: number,
+  { experts }: Partial<TransformerConfig>,
+): Pick<TransformerConfig, "headSize" | "storedHeadSize"> {
+  const padded = Math.ceil(stored / ROTARY_STEP) * ROTARY_STEP;
+  if (padded === stored) return { headSize: stored };
+  if (experts?.attention)
+    throw new UserError(`${source.path}: heads of experts must be a multiple of ${ROTARY_STEP} wide, got ${stored}`);
+  return { headSize: padded, storedHeadSize: stored };
+}
+
+const activations: Readonly<Record<string, Activation>> = {
+  gelu: "gelu",
+  gelu_new: "gelu-tanh",
+  gelu_pytorch_tanh: "gelu-tanh",
+  quick_gelu: "gelu-quick",
+  relu: "relu",
+  silu: "silu",
+};
+
+/** The activation that a configuration names; `usual` if it names none. */
+export function readActivation(fields: Fields, key: string, usual: Activation): Activation {
+  const { source, architecture } = fields;
+  const act = source.kind === "gguf" ? source.metadata.get(`${architecture}.hidden_act`) : fields.value(key);
+  if (act === undefined) return usual;
+  return (
+    (typeof act === "string" ? activations[act] : undefined) ??
+    fields.refuse(key, act, Object.keys(activations).join(", "))
+  );
+}
+
+/** An encoder's configuration: the fields that most have in common, and `own` ones of this architecture. */
+export function readEncoder(
+  fields: Fields,
+  own: Partial<EncoderConfig> & Pick<EncoderConfig, "classifier">,
+  epsilon?: number,
+): EncoderConfig {
+  const config = readSizes(fields, "layer", epsilon);
+  fields.only("tie_word_embeddings", [true]);
+  requireCausal(fields, false);
+  const activation = readActivation(fields, "hidden_act", "gelu");
+  return {
+    ...config,
+    norms: "after",
+    shifted: true,
+    fused: false,
+    gated: false,
+    activation,
+    types: 0,
+    firstPosition: 0,
+    positions: config.context,
+    rope: () => undefined,
+    reach: () => undefined,
+    labels: labelsOf(fields),
+    predictor: { dense: "mlm", activation, norm: "mlm_norm", output: "mlm_output" },
+    ...own,
+  };
+}
+
+/** Refuses a configuration that contradicts the model: an encoder's tokens see those after them, a decoder's do not. */
+function requireCausal(fields: Fields, causal: boolean): void {
+  const { source, architecture } = fields;
+  fields.only(causal ? "is_causal" : "is_decoder", [causal]);
+  const key = `${architecture}.attention.causal`;
+  if (source.kind !== "gguf" || source.metadata.boolean(key, causal) === causal) return;
+  const why = causal ? "no token of a decoder sees those after it" : "every token of an encoder sees every other";
+  throw new UserError(`${source.path}: "${key}" is ${!causal}, expected ${causal}: ${why}`);
+}
+
+/** Classes by the names that the configuration has for them. */
+function labelsOf(fields: Fields): number {
+  const { source, architecture } = fields;
+  if (source.kind === "gguf") return source.metadata.strings(`${architecture}.classifier.output_labels`, [""]).length;
+  return Object.keys(fields.object("id2label") ?? { 0: "", 1: "" }).length;
+}

@@ -1,0 +1,203 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { ropeFrequencies } from "../../nn/rope.ts";
+import { UserError } from "../../util/errors.ts";
+import { gemma2 } from "../architectures/gemma2.ts";
+import { gemma3 } from "../architectures/gemma3.ts";
+import { gpt2 } from "../architectures/gpt2.ts";
+import { jetmoe } from "../architectures/jetmoe.ts";
+import { llama } from "../architectures/llama.ts";
+import { mambaArchitecture } from "../architectures/mamba.ts";
+import { mamba2Architecture } from "../architectures/mamba2.ts";
+import { mistral } from "../architectures/mistral.ts";
+import { phi3 } from "../architectures/phi3.ts";
+import { qwen2 } from "../architectures/qwen2.ts";
+import type { Architecture } from "../decoder/decoder.ts";
+import type { TransformerConfig } from "../decoder/transformer.ts";
+import { Fields } from "./fields.ts";
+import { readRope } from "./rope.ts";
+
+type Json = Record<string, unknown>;
+
+/** Without Hugging Face's keys: as Mamba's authors write it. */
+const ORIGINAL = { hidden_size: undefined, d_model: 32 };
+
+/** A fixture's config.json, with some keys otherwise. */
+function source(name: string, changes: Json = {}) {
+  const file = fileURLToPath(new URL(`../fixtures/${name}/config.json`, import.meta.url));
+  return {
+    kind: "huggingface" as const,
+    path: "config.json",
+    config: { ...(JSON.parse(readFileSync(file, "utf8")) as Json), ...changes },
+  };
+}
+
+const configure = (architecture: Architecture, name: string, changes?: Json) =>
+  architecture.configure(source(name, changes)) as TransformerConfig;
+
+describe("what would change the numbers and is not supported is refused by name", () => {
+  test.each<[Architecture, string, Json, string]>([
+    [llama, "llama-yarn", { hidden_act: "relu2" }, 'config.json: "hidden_act" is "relu2", expected gelu, gelu_new, '],
+    [gpt2, "gpt2", { activation_function: "tanh" }, '"activation_function" is "tanh", expected gelu, gelu_new, '],
+    [gpt2, "gpt2", { scale_attn_by_inverse_layer_idx: 1 }, '"scale_attn_by_inverse_layer_idx" is 1, expected true or '],
+    [llama, "llama-yarn", { is_causal: false }, '"is_causal" is false, expected true; nothing else is supported'],
+    [gemma3, "gemma3", { use_bidirectional_attention: true }, '"use_bidirectional_attention" is true'],
+    [gemma2, "gemma2", { layer_types: ["chunked_attention"] }, '"layer_types" is "chunked_attention"'],
+    [llama, "llama-yarn", { rope_parameters: { rope_type: "dynamic", factor: 2 } }, '"rope_scaling" is "dynamic"'],
+    [llama, "llama-yarn", { rope_parameters: { rope_type: "linear" } }, '"factor" is missing'],
+    [llama, "llama-yarn", { rope_parameters: { rope_type: "linear", factor: -2 } }, '"factor" is -2'],
+    [llama, "llama-yarn", { rope_parameters: [] }, '"rope_parameters" is [], expected an object'],
+    [llama, "llama-yarn", { hidden_size: "wide" }, '"hidden_size" is "wide", expected a number'],
+    [llama, "llama-yarn", { hidden_size: null }, '"hidden_size" is missing, expected a number'],
+    [llama, "llama-yarn", { attention_bias: 1 }, '"attention_bias" is 1, expected true or false'],
+    [
+      llama,
+      "llama-yarn",
+      { vocab_size: 1e9 },
+      "the model's vocabulary: Too big: expected number to be <=2097152, got 1000000000",
+    ],
+    [
+      phi3,
+      "phi3-long",
+      { original_max_position_embeddings: -1 },
+      '"original_max_position_embeddings" is -1, expected a whole number above 0',
+    ],
+    [llama, "llama-yarn", { num_key_value_heads: 3 }, "4 attention heads cannot share 3 key-value heads evenly"],
+    [jetmoe, "jetmoe", { kv_channels: 24 }, "heads of experts must be a multiple of 16 wide, got 24"],
+    [llama, "llama-yarn", { head_dim: 7 }, "the head size must be even and at least 8, got 7"],
+    [
+      mambaArchitecture,
+      "mamba",
+      { state_size: 0 },
+      "the model's stateSize: Too small: expected number to be >=1, got 0",
+    ],
+    [mambaArchitecture, "mamba", { use_conv_bias: false }, '"use_conv_bias" is false, expected true'],
+    [mamba2Architecture, "mamba2", { n_groups: 3 }, "config.json: 3 groups do not divide the 4 heads"],
+    [mamba2Architecture, "mamba2", { num_heads: 5 }, "config.json: 5 heads do not divide the inner width 64"],
+    [mamba2Architecture, "mamba2", { head_dim: 8 }, "config.json: 4 heads of 8 are not the inner width 64"],
+    [mamba2Architecture, "mamba2", { time_step_limit: [0, 0.1] }, '"time_step_limit" is [0,0.1], expected no limit'],
+    [mamba2Architecture, "mamba2", { ...ORIGINAL, attn_layer_idx: [1] }, '"attn_layer_idx" names layers that attend'],
+    [mistral, "mistral", { sliding_window: 0 }, '"sliding_window" is 0, expected a whole number above 0'],
+  ])("%#: %j", (architecture, name, changes, sentence) => {
+    const attempt = () => configure(architecture, name, changes);
+    expect(attempt).toThrow(UserError);
+    expect(attempt).toThrow(sentence);
+  });
+});
+
+test("unknown keys that change nothing are passed over", () => {
+  const plain = configure(llama, "llama-yarn");
+  const more = configure(llama, "llama-yarn", { torch_dtype: "bfloat16", _name_or_path: "x", pretraining_tp: 1 });
+  expect(JSON.stringify(more)).toBe(JSON.stringify(plain));
+});
+
+describe("configurations of before transformers 5 say the same", () => {
+  const old = (changes: Json) => ({ rope_parameters: undefined, ...changes });
+
+  test("rope_theta and rope_scaling beside it, its type under either key", () => {
+    const scaling = { factor: 4, original_max_position_embeddings: 16 };
+    const expected = configure(llama, "llama-yarn").rope(0);
+    for (const key of ["type", "rope_type"]) {
+      const changes = old({ rope_theta: 5000, rope_scaling: { [key]: "yarn", ...scaling } });
+      expect(configure(llama, "llama-yarn", changes).rope(0)).toEqual(expected);
+    }
+    const plain = configure(llama, "llama-yarn", old({ rope_theta: 5000, rope_scaling: null })).rope(0);
+    expect(plain).toEqual({ theta: 5000, headSize: 16, positions: 64, scaling: undefined });
+  });
+
+  test("gemma3: rope_local_base_freq and sliding_window_pattern", () => {
+    const changes = old({
+      rope_theta: 90000,
+      rope_scaling: { rope_type: "linear", factor: 2 },
+      rope_local_base_freq: 10000,
+      sliding_window_pattern: 6,
+      layer_types: undefined,
+    });
+    const [ours, expected] = [configure(gemma3, "gemma3", changes), configure(gemma3, "gemma3")];
+    for (let layer = 0; layer < 6; layer++) {
+      expect(ours.rope(layer)).toEqual(expected.rope(layer));
+      expect(ours.window(layer)).toBe(expected.window(layer));
+      expect(ours.window(layer)).toBe(layer === 5 ? undefined : 8);
+    }
+  });
+
+  test("gemma3 with images: the text's part, of which those of 4B say little", () => {
+    const text_config = {
+      ...{ hidden_size: 2560, intermediate_size: 10240, model_type: "gemma3_text", num_hidden_layers: 34 },
+      ...{ rope_scaling: { factor: 8, rope_type: "linear" }, sliding_window: 1024 },
+    };
+    const config = configure(gemma3, "gemma3-images", { text_config });
+    expect(config).toMatchObject({ heads: 8, kvHeads: 4, headSize: 256, vocabulary: 262208, context: 131072 });
+    expect([config.window(0), config.window(5)]).toEqual([1024, undefined]);
+    expect(config.rope(0)).toEqual({ theta: 1e4, headSize: 256, positions: 131072 });
+    expect(config.rope(5)).toMatchObject({ theta: 1e6, scaling: { type: "linear", factor: 8 } });
+    expect(config).toMatchObject({ embeddingScale: Math.sqrt(2560), epsilon: 1e-6 });
+    expect(config.attentionScale(0)).toBe(1 / 16);
+    const refused = () => configure(gemma3, "gemma3-images", { text_config: [] });
+    expect(refused).toThrow('"text_config" is [], expected an object');
+  });
+
+  test("gemma2 without layer_types: every other layer slides, the first does", () => {
+    const config = configure(gemma2, "gemma2", { layer_types: undefined });
+    expect([0, 1, 2].map((l) => config.window(l))).toEqual([8, undefined, 8]);
+  });
+
+  test("qwen2: a window that is not turned on counts for nothing", () => {
+    const off = configure(qwen2, "qwen2-window", { use_sliding_window: false, layer_types: undefined });
+    expect([off.window(0), off.window(1)]).toEqual([undefined, undefined]);
+    const on = configure(qwen2, "qwen2-window", { layer_types: undefined });
+    expect([on.window(0), on.window(1)]).toEqual([undefined, 7]);
+  });
+});
+
+test("YaRN with two coefficients (DeepSeek's) has their quotient for its magnitude", () => {
+  const rope_parameters = { rope_type: "yarn", factor: 40, mscale: 0.8, mscale_all_dim: 1 };
+  const { scaling } = readRope(new Fields(source("llama-yarn", { rope_parameters }), "llama"), 16, 64);
+  const temperature = (m: number) => 0.1 * m * Math.log(40) + 1;
+  expect(scaling).toMatchObject({ type: "yarn", magnitude: temperature(0.8) / temperature(1) });
+});
+
+test("LongRoPE: the scale of attention, and a context without long sequences", () => {
+  const scalingOf = (changes: Json, more: Json = {}) => {
+    const { config } = source("phi3-long");
+    const rope_parameters = { ...(config["rope_parameters"] as Json), ...more };
+    return configure(phi3, "phi3-long", { rope_parameters, ...changes });
+  };
+  const magnitude = (by: number) => Math.sqrt(1 + Math.log(by) / Math.log(48));
+  expect(scalingOf({}).rope(0)!.scaling).toMatchObject({ type: "long", original: 48, magnitude: magnitude(64 / 48) });
+  expect(scalingOf({}, { factor: 4 }).rope(0)!.scaling).toMatchObject({ magnitude: magnitude(4) });
+  expect(scalingOf({}, { factor: 4, attention_factor: 1.5 }).rope(0)!.scaling).toMatchObject({ magnitude: 1.5 });
+  const short = scalingOf({ max_position_embeddings: 48 });
+  expect(short.rope(0)!.scaling).toMatchObject({ type: "factors", magnitude: 1 });
+  expect([scalingOf({}).longRopeBeyond, short.longRopeBeyond]).toEqual([48, undefined]);
+  expect(() => scalingOf({}, { long_factor: [1, "2"] })).toThrow(
+    '"long_factor" is [1,"2"], expected a list of positive',
+  );
+  expect(() => scalingOf({}, { short_factor: [1, 2] })).toThrow('"short_factor" has 2 values, expected 8');
+  const nested = { full_attention: { ...(source("phi3-long").config["rope_parameters"] as Json) } };
+  expect(() => configure(gemma3, "gemma3", { rope_parameters: nested })).toThrow('"rope_scaling" is "longrope"');
+});
+
+test("scalings leave the fastest pair and divide the slowest", () => {
+  const base = { theta: 10000, headSize: 64, positions: 8 };
+  const plain = ropeFrequencies(base);
+  const yarn = { type: "yarn", factor: 4, original: 4096, fast: 32, slow: 1, truncate: true, magnitude: 1 } as const;
+  const llama3 = { type: "llama3", factor: 8, low: 1, high: 4, original: 8192 } as const;
+  for (const scaling of [yarn, llama3]) {
+    const scaled = ropeFrequencies({ ...base, scaling });
+    expect(scaled[0]).toBe(plain[0]);
+    expect(scaled.at(-1)).toBeCloseTo(plain.at(-1)! / scaling.factor, 12);
+    for (const [i, f] of scaled.entries()) expect(f).toBeLessThanOrEqual(plain[i]!);
+  }
+});
+
+test("what a configuration leaves out has transformers' default", () => {
+  const sizes = { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 2, vocab_size: 5 };
+  const llamaLike = { ...sizes, intermediate_size: 48, max_position_embeddings: 16 };
+  const epsilonOf = ({ configure }: typeof gpt2, config: object) =>
+    configure({ kind: "huggingface", path: "config.json", config: config as Json }).epsilon;
+  expect(epsilonOf(gpt2, { n_embd: 32, n_layer: 1, n_head: 2, n_positions: 8, vocab_size: 5 })).toBe(1e-5);
+  expect([llama, mistral, qwen2].map((it) => epsilonOf(it, llamaLike))).toEqual([1e-6, 1e-6, 1e-6]);
+  expect(epsilonOf(llama, { ...llamaLike, rms_norm_eps: 1e-5 })).toBe(1e-5);
+});

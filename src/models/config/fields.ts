@@ -1,0 +1,81 @@
+import { UserError } from "../../util/errors.ts";
+import type { ConfigSource } from "../../weights/checkpoint.ts";
+
+/**
+ * A configuration's values by the key of each format: GGUF's without the architecture's prefix (`embedding_length`),
+ * and config.json's (`hidden_size`). If a format has no such key, the key is undefined and the fallback holds. Missing
+ * and ill-typed values are UserErrors that name file and key.
+ */
+export class Fields {
+  constructor(
+    readonly source: ConfigSource,
+    readonly architecture: string,
+    /** An architecture's own keys of config.json: `n_embd` for `hidden_size`. */
+    private readonly keys: Readonly<Record<string, string>> = {},
+    /** transformers' values of what a config.json leaves out, by the usual keys. */
+    private readonly defaults: Readonly<Record<string, number>> = {},
+  ) {}
+
+  get gguf(): boolean {
+    return this.source.kind === "gguf";
+  }
+
+  number(gguf: string | undefined, huggingface: string | undefined, fallback?: number): number {
+    const { source } = this;
+    if (source.kind === "gguf" && gguf !== undefined)
+      return source.metadata.number(`${this.architecture}.${gguf}`, fallback);
+    const key = source.kind === "gguf" ? undefined : huggingface;
+    const value = (key === undefined ? undefined : this.value(key)) ?? fallback;
+    if (typeof value === "number") return value;
+    return this.refuse(key ?? gguf ?? huggingface!, value, "a number");
+  }
+
+  /** Like `number`; undefined if the value is absent. */
+  optional(gguf: string | undefined, huggingface: string | undefined): number | undefined {
+    return this.has(gguf, huggingface) ? this.number(gguf, huggingface) : undefined;
+  }
+
+  has(gguf: string | undefined, huggingface: string | undefined): boolean {
+    const { source } = this;
+    if (source.kind === "gguf") return gguf !== undefined && source.metadata.has(`${this.architecture}.${gguf}`);
+    return huggingface !== undefined && this.value(huggingface) !== undefined;
+  }
+
+  /** config.json's flag; false if it is absent, and for a GGUF. */
+  flag(key: string, fallback = false): boolean {
+    const value = this.value(key) ?? fallback;
+    return typeof value === "boolean" ? value : this.refuse(key, value, "true or false");
+  }
+
+  /** config.json's list, one value a layer; undefined if it is absent, and for a GGUF. */
+  list(key: string): readonly unknown[] | undefined {
+    const value = this.value(key);
+    return value === undefined || Array.isArray(value) ? value : this.refuse(key, value, "a list");
+  }
+
+  /** config.json's object; undefined if it is absent, and for a GGUF. */
+  object(key: string): Readonly<Record<string, unknown>> | undefined {
+    const value = this.value(key);
+    if (value === undefined) return undefined;
+    if (typeof value !== "object" || Array.isArray(value)) return this.refuse(key, value, "an object");
+    return value as Record<string, unknown>;
+  }
+
+  /** config.json's value as it is; null counts as absent. */
+  value(key: string): unknown {
+    if (this.source.kind === "gguf") return undefined;
+    return this.source.config[this.keys[key] ?? key] ?? this.defaults[key];
+  }
+
+  /** Refuses a config.json whose `key` is not one of the supported values; an absent key means the first. */
+  only(key: string, values: readonly (string | number | boolean)[]): void {
+    const value = this.value(key);
+    if (value !== undefined && !values.some((v) => v === value))
+      this.refuse(key, value, `${values.map((v) => JSON.stringify(v)).join(" or ")}; nothing else is supported`);
+  }
+
+  refuse(key: string, value: unknown, expected: string): never {
+    const found = value === undefined ? "missing" : JSON.stringify(value);
+    throw new UserError(`${this.source.path}: "${this.keys[key] ?? key}" is ${found}, expected ${expected}`);
+  }
+}

@@ -1,0 +1,58 @@
+import type { RopeScaling } from "../../nn/rope.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Fields } from "./fields.ts";
+import { numberOf, type Parameters } from "./rope-parameters.ts";
+
+/** The shape that a rotary embedding applies to. */
+export interface Span {
+  readonly context: number;
+  /** Elements of a head. */
+  readonly rotated: number;
+  /** The kind of layer, if layers differ. */
+  readonly kind?: string | undefined;
+}
+
+type Long = Extract<RopeScaling, { type: "long" }>;
+
+/** LongRoPE of a config.json, as transformers reads it. */
+export function hubLongRope(fields: Fields, parameters: Parameters, span: Span): RopeScaling {
+  const { context, rotated } = span;
+  const nested = numberOf(fields, parameters, "original_max_position_embeddings", context);
+  const original = wholeOf(fields, fields.number(undefined, "original_max_position_embeddings", nested));
+  const factor = numberOf(fields, parameters, "factor", context / original);
+  const magnitude = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(original));
+  return byLength(fields, span, {
+    short: factorsOf(fields, parameters, "short_factor", rotated / 2),
+    long: factorsOf(fields, parameters, "long_factor", rotated / 2),
+    original,
+    magnitude: numberOf(fields, parameters, "attention_factor", magnitude),
+  });
+}
+
+/** LongRoPE of a GGUF, whose factors are tensors. */
+export function ggufLongRope(fields: Fields, span: Span): RopeScaling {
+  const number = (name: string, fallback: number) => fields.number(`rope.scaling.${name}`, undefined, fallback);
+  const original = wholeOf(fields, number("original_context_length", span.context));
+  return byLength(fields, span, { short: [], long: [], original, magnitude: number("attn_factor", 1) });
+}
+
+const wholeOf = (fields: Fields, original: number): number =>
+  Number.isInteger(original) && original > 0
+    ? original
+    : fields.refuse("original_max_position_embeddings", original, "a whole number above 0");
+
+/** If no sequence is long, one set of factors is enough. */
+function byLength(fields: Fields, { context, kind }: Span, { short, ...more }: Omit<Long, "type">): RopeScaling {
+  const { original, magnitude } = more;
+  // All positions of a sequence are moved on by as much.
+  if (kind !== undefined) fields.refuse("rope_scaling", "longrope", "another type where kinds of layer differ");
+  return original < context ? { type: "long", short, ...more } : { type: "factors", factors: short, magnitude };
+}
+
+function factorsOf(fields: Fields, parameters: Parameters, key: string, count: number): number[] {
+  const factors = parameters[key];
+  if (!Array.isArray(factors) || !factors.every((f) => typeof f === "number" && f > 0))
+    return fields.refuse(key, factors, "a list of positive numbers");
+  if (factors.length === count) return factors;
+  throw new UserError(`${fields.source.path}: "${key}" has ${factors.length} values, expected ${count}`);
+}

@@ -1,0 +1,40 @@
+import { UserError } from "../../util/errors.ts";
+import type { ConfigSource } from "../../weights/checkpoint.ts";
+
+/** Keys of `config.json` as the authors' own checkpoints have it (state-spaces/mamba), and Hugging Face's for them. */
+const top = { d_model: "hidden_size", n_layer: "num_hidden_layers", tie_embeddings: "tie_word_embeddings" };
+const mixer = {
+  d_state: "state_size",
+  d_conv: "conv_kernel",
+  expand: "expand",
+  headdim: "head_dim",
+  ngroups: "n_groups",
+  dt_rank: "time_step_rank",
+};
+
+/** A configuration in Hugging Face's keys, whoever wrote it. @throws UserError for layers that are no mixers */
+export function inHuggingFaceKeys(source: ConfigSource): ConfigSource {
+  // Conversions have both: their own keys count.
+  if (source.kind === "gguf" || !("d_model" in source.config) || source.config["hidden_size"] !== undefined)
+    return source;
+  const { config, path } = source;
+  if ((config["attn_layer_idx"] as unknown[] | undefined)?.length)
+    throw new UserError(`${path}: "attn_layer_idx" names layers that attend; models of both kinds are not supported`);
+  const own = (config["ssm_cfg"] ?? {}) as Readonly<Record<string, unknown>>;
+  const second = own["layer"] === "Mamba2";
+  const read = (from: Readonly<Record<string, unknown>>, keys: Readonly<Record<string, string>>) =>
+    Object.fromEntries(Object.entries(keys).flatMap(([key, to]) => (key in from ? [[to, from[key]]] : [])));
+  const sizes = { state_size: second ? 128 : 16, ...(second && { n_groups: 1, head_dim: 64 }), ...read(own, mixer) };
+  const values: Record<string, unknown> = { ...config, ...sizes, ...read(config, top) };
+  const padded = roundedUp(config["vocab_size"], config["pad_vocab_size_multiple"] ?? 8);
+  return { ...source, config: { ...values, vocab_size: padded, ...(second && { num_heads: headsOf(values) }) } };
+}
+
+/** Unlike values stay as they are, and are refused where they are read. */
+function roundedUp(value: unknown, multiple: unknown): unknown {
+  if (typeof value !== "number" || typeof multiple !== "number" || multiple <= 0) return value;
+  return Math.ceil(value / multiple) * multiple;
+}
+
+const headsOf = (values: Readonly<Record<string, unknown>>): number =>
+  (Number(values["expand"] ?? 2) * Number(values["hidden_size"])) / Number(values["head_dim"]);

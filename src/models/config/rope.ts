@@ -1,0 +1,140 @@
+import { ROTARY_STEP } from "../../graph/index.ts";
+import type { RopeConfig, RopeScaling } from "../../nn/rope.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Fields } from "./fields.ts";
+import { ggufLongRope, hubLongRope, type Span } from "./longrope.ts";
+import { numberOf, type Parameters } from "./rope-parameters.ts";
+
+/**
+ * The rotary embedding of a configuration; `kind` picks one if layers differ (`full_attention`, `sliding_attention`);
+ * LongRoPE is refused then. `fills`: heads of any width are taken.
+ * @throws UserError for an unknown scaling
+ */
+export function readRope(fields: Fields, headSize: number, context: number, kind?: string, fills = false): RopeConfig {
+  const parameters = fields.gguf ? undefined : hubParameters(fields, kind);
+  const theta = parameters
+    ? numberOf(fields, parameters, "rope_theta", 10000)
+    : fields.number("rope.freq_base", undefined, 10000);
+  const rotated = rotatedOf(fields, parameters, headSize);
+  const { path } = fields.source;
+  if (!(theta > 0)) throw new UserError(`${path}: the rotary base must be above 0, got ${theta}`);
+  checkHeads(path, headSize, rotated, fills);
+  const span = { context, rotated, kind };
+  const scaling = parameters ? hubScaling(fields, parameters, span) : ggufScaling(fields, span);
+  return { theta, headSize: rotated, positions: context, scaling };
+}
+
+/** @throws UserError for heads that the kernels do not rotate; `fills`: whole ones are filled up with zeros to a width that they take */
+function checkHeads(path: string, headSize: number, rotated: number, fills: boolean): void {
+  if (fills && rotated === headSize) {
+    if (headSize % 2 === 0 && headSize >= ROTARY_STEP / 2) return;
+    throw new UserError(`${path}: the head size must be even and at least ${ROTARY_STEP / 2}, got ${headSize}`);
+  }
+  const wrong = [rotated, headSize].find((size) => size % ROTARY_STEP !== 0);
+  if (rotated > headSize || wrong !== undefined)
+    throw new UserError(
+      `${path}: the head size${wrong === headSize ? "" : "'s rotated part"} must be a multiple of ${ROTARY_STEP}, got ${wrong ?? rotated}`,
+    );
+}
+
+/** The rotary embedding of Gemma 3's local layers: never stretched. */
+export function readLocalRope(fields: Fields, headSize: number, context: number): RopeConfig {
+  const kind = "sliding_attention";
+  if (fields.object("rope_parameters")?.[kind]) return readRope(fields, headSize, context, kind, true);
+  const theta = fields.number("rope.freq_base_swa", "rope_local_base_freq", 10000);
+  return { theta, headSize, positions: context };
+}
+
+function rotatedOf(fields: Fields, parameters: Parameters | undefined, headSize: number): number {
+  if (!parameters) return fields.number("rope.dimension_count", undefined, headSize);
+  const share = fields.number(undefined, "partial_rotary_factor", 1);
+  return Math.trunc(headSize * numberOf(fields, parameters, "partial_rotary_factor", share));
+}
+
+/**
+ * transformers 5 has `rope_parameters`, by kind of layer if they differ; older versions have `rope_theta` and
+ * `rope_scaling`.
+ */
+function hubParameters(fields: Fields, kind: string | undefined): Parameters {
+  const own = fields.object("rope_parameters");
+  const ofKind = kind === undefined ? undefined : own?.[kind];
+  if (ofKind !== undefined && ofKind !== null && typeof ofKind === "object") return ofKind as Parameters;
+  return { rope_theta: fields.value("rope_theta"), ...(own ?? fields.object("rope_scaling")) };
+}
+
+function hubScaling(fields: Fields, parameters: Parameters, span: Span): RopeScaling | undefined {
+  const { context } = span;
+  const type = parameters["rope_type"] ?? parameters["type"] ?? "default";
+  const number = (key: string, fallback?: number) => numberOf(fields, parameters, key, fallback);
+  switch (type) {
+    case "default":
+      return undefined;
+    case "linear":
+      return { type: "linear", factor: number("factor") };
+    case "llama3":
+      return {
+        type: "llama3",
+        factor: number("factor"),
+        low: number("low_freq_factor"),
+        high: number("high_freq_factor"),
+        original: number("original_max_position_embeddings", context),
+      };
+    case "yarn":
+      return {
+        type: "yarn",
+        factor: number("factor"),
+        original: number("original_max_position_embeddings", context),
+        fast: number("beta_fast", 32),
+        slow: number("beta_slow", 1),
+        truncate: parameters["truncate"] !== false,
+        magnitude: number("attention_factor", yarnMagnitude(fields, parameters)),
+      };
+    case "longrope":
+    case "su":
+      return hubLongRope(fields, parameters, span);
+    default:
+      return fields.refuse("rope_scaling", type, '"default", "linear", "llama3", "yarn" or "longrope"');
+  }
+}
+
+/**
+ * YaRN's temperature: 0.1 ln(factor) + 1, or the quotient of two if the configuration has two coefficients
+ * (DeepSeek's).
+ */
+function yarnMagnitude(fields: Fields, parameters: Parameters): number {
+  const factor = numberOf(fields, parameters, "factor");
+  const temperature = (coefficient: number) => (factor <= 1 ? 1 : 0.1 * coefficient * Math.log(factor) + 1);
+  const [own, all] = [parameters["mscale"], parameters["mscale_all_dim"]];
+  return typeof own === "number" && typeof all === "number" && own && all
+    ? temperature(own) / temperature(all)
+    : temperature(1);
+}
+
+function ggufScaling(fields: Fields, span: Span): RopeScaling | undefined {
+  if (fields.source.kind !== "gguf") return undefined;
+  const key = "rope.scaling.type";
+  const number = (name: string, fallback?: number) => fields.number(`rope.scaling.${name}`, undefined, fallback);
+  // llama.cpp's converter names no type for LongRoPE, whose factors are tensors, but writes its scale of attention.
+  const unnamed = number("attn_factor", 1) === 1 ? "none" : "longrope";
+  const type = fields.has(key, undefined) ? fields.source.metadata.string(`${fields.architecture}.${key}`) : unnamed;
+  switch (type) {
+    case "none":
+      return undefined;
+    case "linear":
+      return { type, factor: number("factor") };
+    case "yarn":
+      return {
+        type,
+        factor: number("factor"),
+        original: number("original_context_length", span.context),
+        fast: number("yarn_beta_fast", 32),
+        slow: number("yarn_beta_slow", 1),
+        truncate: true,
+        magnitude: number("attn_factor", 1) * (0.1 * Math.log(number("factor")) + 1),
+      };
+    case "longrope":
+      return ggufLongRope(fields, span);
+    default:
+      return fields.refuse(`${fields.architecture}.${key}`, type, '"none", "linear", "yarn" or "longrope"');
+  }
+}

@@ -1,0 +1,90 @@
+import type { Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
+import type { ConfigSource } from "../../weights/checkpoint.ts";
+import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../../weights/weight-source.ts";
+import { traceDense } from "../programs/segments.ts";
+import type { Architecture } from "./decoder.ts";
+
+/** A model's parameters. */
+export interface ParameterCount {
+  readonly total: number;
+  /** Parameters that a token's computation reads: of each mixture, the experts that a token runs. */
+  readonly active: number;
+  /** Active parameters outside the token table. */
+  readonly activeWithoutEmbedding: number;
+}
+
+/** Counts a decoder's parameters by its configuration alone; `has` says which optional tensors there are. */
+export function countParameters(
+  architecture: Pick<Architecture, "open">,
+  config: ConfigSource,
+  has: (name: string) => boolean,
+): ParameterCount {
+  const weights = new CountedWeights(config, has);
+  const decoder = architecture.open(weights);
+  traceDense(decoder);
+  const { active, count } = decoder.config.experts ?? { active: 1, count: 1 };
+  const sum = (of: (name: string) => number) => [...weights.sizes].reduce((all, [name, n]) => all + n * of(name), 0);
+  const share = (name: string) => (EXPERT.test(name) ? active / count : 1);
+  const read = sum(share);
+  const table = weights.sizes.get("token_embd.weight") ?? 0;
+  return { total: sum(() => 1), active: read, activeWithoutEmbedding: read - table };
+}
+
+/** The canonical name of an expert's matrix. */
+const EXPERT = /\.\d+\/\d+\.weight$/;
+
+/** Weights of which only the sizes are asked. */
+class CountedWeights implements WeightSource {
+  /** Parameters by canonical name. */
+  readonly sizes = new Map<string, number>();
+
+  constructor(
+    readonly config: ConfigSource,
+    readonly has: (name: string) => boolean,
+  ) {}
+
+  values(): undefined {
+    return undefined;
+  }
+
+  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
+    return { kind: "float32 rows", weight: this.#counted(graph, outputs, [inputs]) };
+  }
+
+  vector(graph: Graph, sizes: Sizes): Tensor {
+    return this.#counted(graph, sizes, []);
+  }
+
+  table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
+    return this.#counted(graph, { [name]: rows }, [width]);
+  }
+
+  inBlocks(): boolean {
+    return false;
+  }
+
+  rowsInBlocks(): QuantizedMatrix {
+    throw new Error("weights that are counted are not held in blocks");
+  }
+
+  computed(graph: Graph, name: string, shape: number[]): Tensor {
+    return input(graph, name, shape);
+  }
+
+  update(): LowRankUpdate | undefined {
+    return undefined;
+  }
+
+  tableUpdate(): LowRank | undefined {
+    return undefined;
+  }
+
+  #counted(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
+    const each = inner.reduce((a, b) => a * b, 1);
+    for (const [name, size] of Object.entries(sizes)) this.sizes.set(name, size * each);
+    const rows = Object.values(sizes).reduce((a, b) => a + b, 0);
+    return input(graph, Object.keys(sizes).join("+"), [rows, ...inner]);
+  }
+}
+
+const input = (graph: Graph, name: string, shape: readonly number[]): Tensor => graph.input(name, "f32", shape);

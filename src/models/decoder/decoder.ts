@@ -1,0 +1,136 @@
+import type { AttentionAttrs, Graph, Tensor } from "../../graph/index.ts";
+import type { Axes, Tables } from "../../nn/rope-axes.ts";
+import type { Stream } from "../../nn/stream.ts";
+import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+
+/** The configuration that all decoders share. */
+export interface DecoderConfig {
+  readonly layers: number;
+  /** Width of the residual stream. */
+  readonly hidden: number;
+  /** Attention's heads, those of keys and values, and their size; all 0 in a model without attention. */
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  /** Width of a head in the weights, if attention's heads are wider by zeros; absent: `headSize`. */
+  readonly storedHeadSize?: number | undefined;
+  readonly vocabulary: number;
+  /** Positions the model was trained for. */
+  readonly context: number;
+  /**
+   * The length beyond which a sequence uses the long rope factors, from its first token on (LongRoPE), which lie this
+   * many rows further on in the rotary tables. Tokens that ran while it was shorter run again.
+   */
+  readonly longRopeBeyond?: number | undefined;
+  /**
+   * The number of keys that a layer's queries see, their own included; undefined: all. Absent if no layer has a window.
+   */
+  window?(layer: number): number | undefined;
+  /** Width of what a layer's output projection reads beside attention's result; absent: it reads nothing else. */
+  readonly beside?: number;
+  /** Experts of each mixture, and those that a token runs; absent if the model has none. */
+  readonly experts?: { readonly count: number; readonly active: number } | undefined;
+  /** True if a token's position has a time, a height and a width (M-RoPE). */
+  readonly axes?: boolean;
+  /** Present if the model fills in masked tokens. */
+  readonly denoiser?: DenoiserConfig;
+  /** Floats of the state that a recurrent layer keeps of a sequence; undefined: it attends. Absent if all layers do. */
+  recurrent?(layer: number): number | undefined;
+}
+
+/** A model that fills in masked tokens: each token sees every other, and no step of it is causal. */
+export interface DenoiserConfig {
+  /** The id of the token that stands in masked places; undefined: the tokenizer's. */
+  readonly mask: number | undefined;
+  /** True if a token's logits are those of the place before it, as a causal model's are. */
+  readonly shifted: boolean;
+}
+
+/** Width of a head in the weights. */
+export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfig): number => storedHeadSize;
+
+/** One layer. */
+type Block = AttentionBlock | RecurrentBlock;
+
+/** A layer that attends, open at its seams: attention and feed-forward are each between two of its functions. */
+export interface AttentionBlock {
+  readonly kind: "attention";
+  /**
+   * Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize], and what the output projection
+   * reads of it, `beside` [batch, tokens, config.beside], if the model has that.
+   */
+  attentionIn(stream: Stream): { qkv: Tensor; residual: Tensor; beside?: Tensor | undefined };
+  /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
+  attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
+  /**
+   * `share` below 1: with only that share of the neurons, the first ones; 0 leaves the stream as it is. With `some` i64 [batch, tokens] all neurons
+   * run, and the rest of them is hidden from tokens that have a 1.
+   * @throws UserError if a part of the weights cannot be taken: of experts, adapted ones, or ones with biases
+   */
+  feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
+  /** Logits [batch, tokens, experts] of the routers that were traced so far; absent if the model has none. */
+  readonly routers?: readonly Tensor[];
+}
+
+/** A layer that keeps a state of fixed size in place of keys and values. */
+export interface RecurrentBlock {
+  readonly kind: "recurrent";
+  /** New tokens after others, whose `state` is [batch, floats]: zeros before the first. Also returns the next state. */
+  run(stream: Stream, state: Tensor): { readonly stream: Stream; readonly state: Tensor };
+  /** The next state alone: nothing that it does not need is computed. */
+  update(stream: Stream, state: Tensor): Tensor;
+  /** Whole sequences from their first token on, with gradients. */
+  train(stream: Stream): Stream;
+}
+
+/** True if no layer attends. No model has layers of both kinds yet. */
+export const isRecurrent = ({ recurrent }: Pick<DecoderConfig, "recurrent">): boolean => recurrent?.(0) !== undefined;
+
+/** A layer that attends. @throws Error if it does not */
+export function attentionBlock(decoder: Decoder, graph: Graph, layer: number): AttentionBlock {
+  const block = decoder.block(graph, layer);
+  if (block.kind === "attention") return block;
+  throw new Error(`layer ${layer} is recurrent and has no attention`);
+}
+
+/** A recurrent layer. @throws Error if it attends */
+export function recurrentBlock(decoder: Decoder, graph: Graph, layer: number): RecurrentBlock {
+  const block = decoder.block(graph, layer);
+  if (block.kind === "recurrent") return block;
+  throw new Error(`layer ${layer} attends, and keeps no state`);
+}
+
+/** A model's forward pass as a stack of blocks, traced into whichever graphs the engine cuts it into. */
+export interface Decoder {
+  readonly config: DecoderConfig;
+  /** Attention's attributes in a layer, except for its place in the cache. @throws Error if the layer is recurrent */
+  attention(layer: number): Omit<AttentionAttrs, "past">;
+  /** Rotary tables for the attention of a layer; undefined if the layer has none. */
+  rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined;
+  /** Rotary tables by axis, in a model whose positions have several; `rotary` then serves texts alone. */
+  axes?(graph: Graph, layer: number): Axes<Tables> | undefined;
+  /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths`, as attention takes them, for models that learn positions. */
+  embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor;
+  block(graph: Graph, layer: number): Block;
+  /** The normalised stream after the last block, the input of `logits`. */
+  finish(graph: Graph, stream: Stream): Tensor;
+  /** [batch, tokens, hidden] → [batch, tokens, vocabulary]. */
+  logits(graph: Graph, hidden: Tensor): Tensor;
+  /** Like `logits`, of some tokens only: [batch, tokens, ids]. */
+  logitsOf(graph: Graph, hidden: Tensor, ids: readonly number[]): Tensor;
+}
+
+/** An architecture, whole in one file of this room. */
+export interface Architecture {
+  /** Reads the configuration; throws a UserError that names the key. */
+  configure(config: ConfigSource): DecoderConfig;
+  /** A checkpoint's tensors for parts that do not run here, such as images. */
+  unread(checkpoint: Checkpoint): readonly string[];
+  /** The checkpoint's names of the tensors. */
+  tensors(checkpoint: Checkpoint): Names;
+  /** The names that Hugging Face's code may give the module of a matrix, by its canonical name without `.weight`. */
+  modules(canonical: string): readonly string[];
+  open(weights: WeightSource): Decoder;
+}

@@ -1,0 +1,76 @@
+import { concat, plus, reshape, sigmoid, spread, type Tensor, times } from "../../graph/index.ts";
+import { activateMlp } from "../../nn/mlp.ts";
+import { expertQueries, mixAttended } from "../../nn/moe/attention.ts";
+import { mixFeedForwards } from "../../nn/moe/experts.ts";
+import { route } from "../../nn/moe/route.ts";
+import type { Parts } from "../tensors/parts.ts";
+import type { ExpertsConfig, TransformerConfig } from "./transformer.ts";
+
+/** The mixtures of experts of one layer. */
+export class ExpertLayer {
+  /** Logits of the routers that were traced. */
+  readonly routers: Tensor[] = [];
+
+  constructor(
+    private readonly config: TransformerConfig,
+    private readonly experts: ExpertsConfig,
+    private readonly parts: Parts,
+    private readonly layer: number,
+  ) {}
+
+  /** x [batch, tokens, hidden] → the mixture's output, of the same shape. */
+  feedForward(x: Tensor): Tensor {
+    const { hidden, activation, gated } = this.config;
+    const { count, width, attention, shared } = this.experts;
+    const inside = gated ? { ffn_gate_exps: width, ffn_up_exps: width } : { ffn_up_exps: width };
+    const matrices = {
+      inside: this.parts.experts(hidden, this.#named(inside), count),
+      down: this.parts.experts(width, this.#named({ ffn_down_exps: hidden }), count),
+    };
+    const mixed = mixFeedForwards(x, route(this.#router("ffn_gate_inp", x), this.experts), matrices, activation, gated);
+    if (attention) return this.parts.bias(this.#name("ffn_mix"), mixed);
+    return shared ? plus(mixed, this.#shared(x, shared)) : mixed;
+  }
+
+  /** x [batch, tokens, hidden] → the queries of each token's experts with shared keys and values, and the router's logits. */
+  attentionIn(x: Tensor): { qkv: Tensor; beside: Tensor } {
+    const { hidden, kvHeads, headSize } = this.config;
+    const width = kvHeads * headSize;
+    const beside = this.#router("attn_gate_inp", x);
+    const matrices = this.parts.experts(hidden, this.#named({ attn_q_exps: width }), this.experts.count);
+    const q = expertQueries(x, route(beside, this.experts), matrices, this.config);
+    return { qkv: concat([q, this.parts.project(x, this.#named({ attn_kv: 2 * width }))], 2), beside };
+  }
+
+  /** Attention's result and the router's logits → the mixture's output [batch, tokens, hidden]. */
+  attentionOut(attended: Tensor, logits: Tensor): Tensor {
+    const { hidden, kvHeads, headSize } = this.config;
+    const outputs = this.#named({ attn_output_exps: hidden });
+    const matrices = this.parts.experts(kvHeads * headSize, outputs, this.experts.count);
+    const mixed = mixAttended(attended, route(logits, this.experts), matrices, this.config);
+    return this.parts.bias(this.#name("attn_mix"), mixed);
+  }
+
+  #shared(x: Tensor, { width, gated }: NonNullable<ExpertsConfig["shared"]>): Tensor {
+    const inside = this.parts.project(x, this.#named({ ffn_gate_shexp: width, ffn_up_shexp: width }));
+    const activated = activateMlp(inside, this.config.activation, true);
+    const y = this.parts.project(activated, this.#named({ ffn_down_shexp: this.config.hidden }));
+    if (!gated) return y;
+    const gate = sigmoid(this.parts.router(this.#name("ffn_gate_inp_shexp"), x, 1));
+    return times(y, spread(reshape(gate, x.shape.slice(0, -1)), x.shape.length - 1, y));
+  }
+
+  #router(name: string, x: Tensor): Tensor {
+    const logits = this.parts.router(this.#name(name), x, this.experts.count);
+    this.routers.push(logits);
+    return logits;
+  }
+
+  #name(part: string): string {
+    return `blk.${this.layer}.${part}`;
+  }
+
+  #named(outputs: Readonly<Record<string, number>>): Readonly<Record<string, number>> {
+    return Object.fromEntries(Object.entries(outputs).map(([part, n]) => [this.#name(part), n]));
+  }
+}

@@ -1,0 +1,68 @@
+import type { MixerWeights } from "../../nn/mixer-weights.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import { Fields } from "../config/fields.ts";
+import { inHuggingFaceKeys } from "../config/original-mamba.ts";
+import { modulesOf, namesOf, type Scheme } from "../tensors/names.ts";
+import type { Architecture } from "./decoder.ts";
+import { type Mixer, type RecurrentConfig, RecurrentDecoder } from "./recurrent-decoder.ts";
+
+/** Shapes of a layer's tensors that differ from those asked for, by GGUF's name of the part, in each format. */
+type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Record<string, readonly number[]>>>>;
+
+/** The arguments of `recurrent`, besides the name. */
+interface Traits<C extends RecurrentConfig> {
+  /** Other names that checkpoints have for it. */
+  /** Hugging Face's names of parts whose tensors are no `.weight` or `.bias`. */
+  readonly bare: Readonly<Record<string, string>>;
+  shapes(config: C): StoredShapes;
+  configure(fields: Fields): C;
+  mixer(weights: MixerWeights, config: C): Mixer;
+}
+
+const scheme: Scheme = {
+  prefixes: ["backbone."],
+  layers: "layers",
+  parts: {
+    attn_norm: "norm",
+    ssm_in: "mixer.in_proj",
+    ssm_conv1d: "mixer.conv1d",
+    ssm_x: "mixer.x_proj",
+    ssm_dt: "mixer.dt_proj",
+    ssm_norm: "mixer.norm",
+    ssm_out: "mixer.out_proj",
+    ssm_hidden: "mixer.hidden_proj",
+  },
+  top: { token_embd: "embeddings", output_norm: "norm_f", output: "/lm_head" },
+};
+
+/** The authors' own checkpoints differ in one name. */
+const original: Scheme = { ...scheme, top: { ...scheme.top, token_embd: "embedding" } };
+
+/** A recurrent decoder's architecture by its traits; `name` is GGUF's for it. */
+export function recurrent<C extends RecurrentConfig>(
+  name: string,
+  { bare, shapes, configure, mixer }: Traits<C>,
+): Architecture {
+  const read = (config: Fields["source"]) => configure(new Fields(inHuggingFaceKeys(config), name));
+  return {
+    configure: read,
+    unread: () => [],
+    tensors: (checkpoint) => storedNames(checkpoint, bare, shapes(read(checkpoint.config))),
+    modules: (canonical) => modulesOf(canonical, scheme),
+    open: (weights) => new RecurrentDecoder(read(weights.config), weights, mixer),
+  };
+}
+
+function storedNames(checkpoint: Checkpoint, bare: Readonly<Record<string, string>>, shapes: StoredShapes): Names {
+  const { kind } = checkpoint.config;
+  const usual = namesOf(checkpoint, checkpoint.tensors.has("backbone.embedding.weight") ? original : scheme);
+  return (canonical) => {
+    const [, layer, part] = /^blk\.(\d+)\.(.+)$/.exec(canonical) ?? [];
+    const own = kind === "huggingface" && part !== undefined ? bare[part] : undefined;
+    const found = own === undefined ? usual(canonical) : `backbone.layers.${layer}.mixer.${own}`;
+    const shape = shapes[kind][part ?? ""];
+    if (!shape) return found;
+    return { ...(typeof found === "string" ? { name: found } : found), shape };
+  };
+}

@@ -1,0 +1,140 @@
+import { scale, type Tensor, times } from "../../graph/index.ts";
+import { activateMlp } from "../../nn/mlp.ts";
+import { type Norm, normalise, normaliseHeads } from "../../nn/norm.ts";
+import { cropHeads, type PaddedHeads, padHeads } from "../../nn/padded-heads.ts";
+import { enter, type Stream, settle } from "../../nn/stream.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Parts } from "../tensors/parts.ts";
+import { type AttentionBlock, headSizeOf } from "./decoder.ts";
+import { ExpertLayer } from "./expert-layer.ts";
+import type { TransformerConfig } from "./transformer.ts";
+
+/** The fill of heads whose size the engine cannot take; undefined: it takes it. */
+export const paddedHeads = ({
+  headSize: padded,
+  storedHeadSize: stored,
+  pairs,
+}: TransformerConfig): PaddedHeads | undefined => (stored === undefined ? undefined : { stored, padded, pairs });
+
+export const scaled = (x: Tensor, factor: number): Tensor => (factor === 1 ? x : scale(x, factor));
+
+/** One layer of a transformer, traced into a graph. */
+export class TransformerLayer implements AttentionBlock {
+  readonly kind = "attention";
+  private readonly experts: ExpertLayer | undefined;
+
+  constructor(
+    private readonly config: TransformerConfig,
+    private readonly parts: Parts,
+    private readonly layer: number,
+  ) {
+    this.experts = config.experts && new ExpertLayer(config, config.experts, parts, layer);
+  }
+
+  get routers(): readonly Tensor[] {
+    return this.experts?.routers ?? [];
+  }
+
+  attentionIn(stream: Stream) {
+    const { heads, kvHeads, fused, headNorm, experts } = this.config;
+    const headSize = headSizeOf(this.config);
+    const [query, key] = [heads * headSize, kvHeads * headSize];
+    const { normed, residual } = this.#enter(stream, "attn_norm");
+    if (experts?.attention) return { ...this.experts!.attentionIn(normed), residual };
+    const outputs = fused ? { attn_qkv: query + 2 * key } : { attn_q: query, attn_k: key, attn_v: key };
+    const qkv = this.#project(normed, outputs);
+    if (headNorm === undefined) return { qkv: this.#padded(qkv), residual };
+    const widths = headNorm === "head" ? [headSize, headSize] : [query, key];
+    const [q, k] = [this.#norm("attn_q_norm", widths[0]!), this.#norm("attn_k_norm", widths[1]!)];
+    return { qkv: this.#padded(normaliseHeads(qkv, q, k, { heads, kvHeads, headSize })), residual };
+  }
+
+  #padded(qkv: Tensor): Tensor {
+    const { heads, kvHeads } = this.config;
+    const padded = paddedHeads(this.config);
+    return padded ? padHeads(qkv, heads + 2 * kvHeads, padded) : qkv;
+  }
+
+  attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream {
+    const { hidden, heads } = this.config;
+    const padded = paddedHeads(this.config);
+    const out = beside
+      ? this.experts!.attentionOut(attended, beside)
+      : this.#project(padded ? cropHeads(attended, heads, padded) : attended, { attn_output: hidden });
+    return { branch: this.#leave(out, "post_attention_norm"), residual };
+  }
+
+  feedForward(stream: Stream, share = 1, some?: Tensor): Stream {
+    if (share === 0 && !some) return stream;
+    const { hidden, activation, gated, experts } = this.config;
+    const { normed, residual } = this.#enter(stream, "ffn_norm");
+    if (share < 1 && !some) return { branch: this.#leave(this.#narrow(normed, share), "post_ffw_norm"), residual };
+    const kept = some && this.#keptNeurons(share, some);
+    if (experts?.has(this.layer))
+      return { branch: this.#leave(this.experts!.feedForward(normed), "post_ffw_norm"), residual };
+    const inside = activateMlp(this.#project(normed, this.#inner), activation, gated);
+    const shown = kept ? times(inside, kept) : inside;
+    return { branch: this.#leave(this.#project(shown, { ffn_down: hidden }), "post_ffw_norm"), residual };
+  }
+
+  /** The matrices before the activation. */
+  get #inner(): Readonly<Record<string, number>> {
+    const { ffn, fused, gated } = this.config;
+    return gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn };
+  }
+
+  /** The first neurons of a feed-forward. */
+  #piece(share: number) {
+    const { ffn, experts } = this.config;
+    if (experts?.has(this.layer)) throw new UserError("a mixture of experts has no part of a feed-forward", 2);
+    return { size: ffn, kept: share === 0 ? 0 : Math.max(1, Math.floor(share * ffn)) };
+  }
+
+  #narrow(normed: Tensor, share: number): Tensor {
+    const { hidden, gated, activation } = this.config;
+    const piece = this.#piece(share);
+    const outputs = this.#named(this.#inner);
+    const inside = this.parts.projectPart(normed, outputs, "outputs", gated ? [piece, piece] : [piece]);
+    const down = this.#named({ ffn_down: hidden });
+    return this.parts.projectPart(activateMlp(inside, activation, gated), down, "inputs", [piece]);
+  }
+
+  /** 0 for the neurons that tokens in `some` do without, else 1: [batch, tokens, neurons]. */
+  #keptNeurons(share: number, some: Tensor): Tensor {
+    const { hidden } = this.config;
+    const { size, kept } = this.#piece(share);
+    this.parts.requirePart(hidden, this.#named(this.#inner));
+    this.parts.requirePart(size, this.#named({ ffn_down: hidden }));
+    return this.parts.firstOf(size, kept, some);
+  }
+
+  #enter(stream: Stream, name: string): { normed: Tensor; residual: Tensor } {
+    if (this.config.norms !== "after") return enter(stream, this.#norm(name, this.config.hidden));
+    const residual = settle(stream);
+    return { normed: residual, residual };
+  }
+
+  #leave(branch: Tensor, name: string): Tensor {
+    const { norms, hidden, residualScale } = this.config;
+    const normed = norms === "before" ? branch : normalise(branch, this.#norm(name, hidden));
+    return scaled(normed, residualScale);
+  }
+
+  #norm(name: string, width: number): Norm {
+    const { norm, epsilon, layerEpsilon = epsilon } = this.config;
+    return this.parts.norm(`blk.${this.layer}.${name}`, width, { norm, epsilon: layerEpsilon });
+  }
+
+  #project(x: Tensor, outputs: Readonly<Record<string, number>>): Tensor {
+    const { length } = this.#prefix;
+    return this.parts.project(x, this.#named(outputs), (name) => this.config.biases.includes(name.slice(length)));
+  }
+
+  get #prefix(): string {
+    return `blk.${this.layer}.`;
+  }
+
+  #named(outputs: Readonly<Record<string, number>>): Record<string, number> {
+    return Object.fromEntries(Object.entries(outputs).map(([part, n]) => [this.#prefix + part, n]));
+  }
+}

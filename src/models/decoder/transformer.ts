@@ -1,0 +1,183 @@
+import { type Graph, plus, positions, softcap, type Tensor } from "../../graph/index.ts";
+import type { Activation } from "../../nn/mlp.ts";
+import type { RouterConfig } from "../../nn/moe/route.ts";
+import type { Norm } from "../../nn/norm.ts";
+import { padTable } from "../../nn/padded-heads.ts";
+import { type RopeConfig, ropeName, ropeRows, ropeTable } from "../../nn/rope.ts";
+import { type Axes, axisTable, type Tables } from "../../nn/rope-axes.ts";
+import { enter, type Stream } from "../../nn/stream.ts";
+import { tokensWith } from "../../nn/token-rows.ts";
+import { UserError } from "../../util/errors.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+import { Parts } from "../tensors/parts.ts";
+import { type AttentionBlock, type Decoder, type DecoderConfig, headSizeOf } from "./decoder.ts";
+import { paddedHeads, scaled, TransformerLayer } from "./transformer-layer.ts";
+
+/** Mixtures of experts in place of the feed-forwards of some layers. */
+export interface ExpertsConfig extends RouterConfig {
+  /** Width of one expert's feed-forward. */
+  readonly width: number;
+  /** A feed-forward beside them that every token runs; gated: its output is weighed by a sigmoid of its input. */
+  readonly shared?: { readonly width: number; readonly gated: boolean } | undefined;
+  /** True for layers that have them. */
+  has(layer: number): boolean;
+  /** True if attention is a mixture, too, whose experts share keys and values; both mixtures have a bias (JetMoE). */
+  readonly attention?: boolean;
+}
+
+/** The configuration of a decoder, which an architecture reads; `plain` has the values that most share. */
+export interface TransformerConfig extends DecoderConfig {
+  /** Width of the feed-forward. */
+  readonly ffn: number;
+  readonly experts?: ExpertsConfig | undefined;
+  readonly epsilon: number;
+  /** The layers' norms have this one if it is not `epsilon`. */
+  readonly layerEpsilon?: number;
+  readonly norm: Norm["kind"];
+  /** Normalises a sublayer's input, its output, or both. */
+  readonly norms: "before" | "after" | "around";
+  /** Normalises queries and keys: over each head, or over all heads together. */
+  readonly headNorm?: "head" | "width";
+  /** Parts of a layer that must have a bias (`attn_q`); others may. */
+  readonly biases: readonly string[];
+  /** True if q, k and v are one tensor, `attn_qkv`, and gate and up another, `ffn_up`. */
+  readonly fused: boolean;
+  readonly activation: Activation;
+  readonly gated: boolean;
+  /** Which elements of a head are rotated together. */
+  readonly pairs: "interleaved" | "half";
+  /** A layer's rotary embedding; undefined if it has none. */
+  rope(layer: number): RopeConfig | undefined;
+  /** Pairs of a head that turn by each axis of a position; absent: a position is one number. */
+  readonly sections?: Axes<number>;
+  window(layer: number): number | undefined;
+  /** True if each position has a vector that is added to its token's (`position_embd`). */
+  readonly learnedPositions: boolean;
+  /** A layer's factor for the products of its queries and keys. */
+  attentionScale(layer: number): number;
+  readonly embeddingScale: number;
+  /** A factor for a sublayer's output before it is added to the stream. */
+  readonly residualScale: number;
+  readonly logitScale: number;
+  readonly attentionSoftcap?: number | undefined;
+  readonly logitSoftcap?: number | undefined;
+}
+
+/** A decoder by its configuration: the stack that all architectures use. */
+export class Transformer implements Decoder {
+  readonly config: TransformerConfig;
+  /** Rows of the token table; an adapter may add tokens. */
+  readonly #table: number;
+
+  constructor(
+    config: TransformerConfig,
+    readonly weights: WeightSource,
+  ) {
+    this.#table = config.vocabulary;
+    this.config = { ...config, vocabulary: tokensWith(config.vocabulary, weights.tokens) };
+  }
+
+  attention(layer: number) {
+    const { heads, kvHeads, headSize, pairs, attentionSoftcap: softcap } = this.config;
+    const rope = this.config.rope(layer);
+    return {
+      ...{ heads, kvHeads, headSize, rotary: rope ? pairs : ("none" as const) },
+      scale: this.config.attentionScale(layer),
+      ...(rope && rope.headSize !== headSizeOf(this.config) && { rotated: rope.headSize }),
+      window: this.config.window(layer),
+      softcap,
+    };
+  }
+
+  rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined {
+    const rope = this.config.rope(layer);
+    if (rope === undefined) return undefined;
+    const full = this.#withFactors(rope);
+    const padded = paddedHeads(this.config);
+    const width = padded?.padded ?? rope.headSize;
+    const table = (of: "cos" | "sin") => {
+      const name = padded ? `${ropeName(of, full)}.${width}` : ropeName(of, full);
+      return this.weights.computed(graph, name, [ropeRows(full), width / 2], () => {
+        const values = ropeTable(Math[of], full);
+        return padded ? padTable(values, padded) : values;
+      });
+    };
+    return { cos: table("cos"), sin: table("sin") };
+  }
+
+  axes(graph: Graph, layer: number): Axes<Tables> | undefined {
+    const { sections } = this.config;
+    const rope = this.config.rope(layer);
+    if (sections === undefined || rope === undefined) return undefined;
+    const table = (of: "cos" | "sin", axis: number) => {
+      const name = `${ropeName(of, rope)}.${sections.join(".")}.${axis}`;
+      return this.weights.computed(graph, name, [ropeRows(rope), rope.headSize / 2], () =>
+        axisTable(of, rope, sections, axis),
+      );
+    };
+    const tables = (axis: number) => ({ cos: table("cos", axis), sin: table("sin", axis) });
+    return [tables(0), tables(1), tables(2)];
+  }
+
+  /** A GGUF stores divisors in tensors. */
+  #withFactors(rope: RopeConfig): RopeConfig {
+    const { scaling } = rope;
+    if (this.weights.config.kind !== "gguf") return rope;
+    if (scaling?.type === "long")
+      return {
+        ...rope,
+        scaling: { ...scaling, short: this.#factors("short", rope), long: this.#factors("long", rope) },
+      };
+    const plain = this.#divisors("rope_freqs.weight", rope);
+    if (scaling?.type !== "factors")
+      return plain ? { ...rope, scaling: { type: "factors", factors: plain, magnitude: 1 } } : rope;
+    return { ...rope, scaling: { ...scaling, factors: plain ?? this.#factors("short", rope) } };
+  }
+
+  #factors(of: "short" | "long", rope: RopeConfig): number[] {
+    const name = `rope_factors_${of}.weight`;
+    const found = this.#divisors(name, rope);
+    if (found) return found;
+    throw new UserError(`${this.weights.config.path}: tensor "${name}" is missing, expected LongRoPE's factors`);
+  }
+
+  #divisors(name: string, { headSize }: RopeConfig): number[] | undefined {
+    const found = this.weights.values(name);
+    if (!found) return undefined;
+    const divisors = [...found];
+    if (divisors.length === headSize / 2 && divisors.every((d) => d > 0)) return divisors;
+    throw new UserError(
+      `${this.weights.config.path}: tensor "${name}" has ${divisors.length} values, expected ${headSize / 2} above 0`,
+    );
+  }
+
+  embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor {
+    const { hidden, context, embeddingScale, learnedPositions } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const tokens = scaled(parts.tokens(ids, this.#table, hidden), embeddingScale);
+    if (!learnedPositions) return tokens;
+    return plus(tokens, parts.rows("position_embd", positions(ids, lengths()), context, hidden));
+  }
+
+  block(graph: Graph, layer: number): AttentionBlock {
+    return new TransformerLayer(this.config, new Parts(this.weights, graph), layer);
+  }
+
+  finish(graph: Graph, stream: Stream): Tensor {
+    return enter(stream, new Parts(this.weights, graph).norm("output_norm", this.config.hidden, this.config)).normed;
+  }
+
+  logits(graph: Graph, hidden: Tensor): Tensor {
+    return this.#capped(new Parts(this.weights, graph).head(hidden, this.#table));
+  }
+
+  logitsOf(graph: Graph, hidden: Tensor, ids: readonly number[]): Tensor {
+    return this.#capped(new Parts(this.weights, graph).headOf(hidden, this.#table, ids));
+  }
+
+  #capped(scores: Tensor): Tensor {
+    const { logitScale, logitSoftcap } = this.config;
+    const logits = scaled(scores, logitScale);
+    return logitSoftcap === undefined ? logits : softcap(logits, logitSoftcap);
+  }
+}

@@ -1,0 +1,46 @@
+import { Graph, type Pooling, pool, sym, type Tensor, unit } from "../../graph/index.ts";
+import type { Encoder, EncoderInput } from "./encoder.ts";
+
+const batch = sym("batch");
+const tokens = sym("tokens");
+
+/** Texts of different length as one batch: padding after the tokens, 0 in the mask. Types are 1 in the second text of a pair. */
+function inputs(g: Graph, encoder: Encoder): EncoderInput {
+  return {
+    ids: g.input("ids", "i64", [batch, tokens]),
+    mask: g.input("mask", "i32", [batch, tokens]),
+    types: encoder.config.types > 0 ? g.input("types", "i64", [batch, tokens]) : undefined,
+  };
+}
+
+function traced(
+  encoder: Encoder,
+  name: string,
+  finish: (g: Graph, hidden: Tensor, mask: Tensor) => Tensor,
+  layers?: number,
+): Graph {
+  const g = new Graph();
+  const input = inputs(g, encoder);
+  g.output(name, finish(g, encoder.hidden(g, input, layers), input.mask));
+  return g;
+}
+
+/** `ids`, `mask`, `types` → `hidden` [batch, tokens, width]. */
+export const traceHidden = (encoder: Encoder): Graph => traced(encoder, "hidden", (_, hidden) => hidden);
+
+/** … → `embedding` [batch, width]: one vector a text, of length 1 if `normalise`, of all layers or the first `layers`. */
+export const traceEmbedding = (encoder: Encoder, pooling: Pooling, normalise: boolean, layers?: number): Graph => {
+  const finish = (_: Graph, hidden: Tensor, mask: Tensor) => {
+    const pooled = pool(hidden, mask, pooling);
+    return normalise ? unit(pooled) : pooled;
+  };
+  return traced(encoder, "embedding", finish, layers);
+};
+
+/** … → `scores` [batch, labels], before any softmax or sigmoid. */
+export const traceScores = (encoder: Encoder): Graph =>
+  traced(encoder, "scores", (g, hidden, mask) => encoder.classify(g, hidden, mask));
+
+/** … → `logits` [batch, tokens, vocabulary] of a masked language model. */
+export const tracePredictions = (encoder: Encoder): Graph =>
+  traced(encoder, "logits", (g, hidden) => encoder.predict(g, hidden));

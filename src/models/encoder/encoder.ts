@@ -1,0 +1,217 @@
+import {
+  columns,
+  encoderAttention,
+  type Graph,
+  type Pooling,
+  plus,
+  pool,
+  relativeBias,
+  reshape,
+  rotaryEmbedding,
+  split,
+  type Tensor,
+  tanh,
+  times,
+} from "../../graph/index.ts";
+import { type Activation, activateMlp } from "../../nn/mlp.ts";
+import { addAndNormalise, normalise } from "../../nn/norm.ts";
+import { type Buckets, biasesByDistance } from "../../nn/relative.ts";
+import { type RopeConfig, ropeName, ropeTable } from "../../nn/rope.ts";
+import { type Stream, settle } from "../../nn/stream.ts";
+import { type TextBatch, textBatch } from "../../nn/unpad.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+import type { Sizes } from "../config/config.ts";
+import { Parts } from "../tensors/parts.ts";
+
+/** The layers between the hidden states and a task's outputs: `dense`, an activation, an optional norm, the output. */
+export interface Head {
+  readonly dense: string;
+  readonly activation: Activation | "tanh";
+  readonly norm?: string;
+  readonly output: string;
+}
+
+/** The configuration of an encoder. */
+export interface EncoderConfig extends Sizes {
+  /** Normalises a sublayer's input (except the first layer's), or its sum with the stream. */
+  readonly norms: "before" | "after";
+  /** True if norms before sublayers include one before the first layer. */
+  readonly firstNorm?: boolean;
+  /** True if a token sees none after it. */
+  readonly causal?: boolean;
+  /** True if norms have a bias. */
+  readonly shifted: boolean;
+  /** True if q, k and v are one tensor. */
+  readonly fused: boolean;
+  /** True if feed-forwards have a gate: in one tensor with the values it gates, or in a separate one. */
+  readonly gated: false | "joined" | "apart";
+  readonly activation: Activation;
+  /** True if a factor for each element stands behind attention and feed-forward (Touvron et al. 2021, LayerScale). */
+  readonly layerScale?: boolean;
+  /** The number of token types (first and second text); 0 if the model has none. */
+  readonly types: number;
+  /** Row of the position table that the first token has; undefined: no position has a vector. */
+  readonly firstPosition: number | undefined;
+  /** Rows of the position table. */
+  readonly positions: number;
+  rope(layer: number): RopeConfig | undefined;
+  /** A query sees keys at most this far from it; undefined: all. */
+  reach(layer: number): number | undefined;
+  /** Scores have biases by the distance of query and key, the same in all layers. */
+  readonly biases?: Buckets;
+  /** Classes of a classifier. */
+  readonly labels: number;
+  readonly classifier: Head & { readonly pooling: Pooling };
+  readonly predictor: Head;
+}
+
+/**
+ * An encoder's inputs: ids and mask (1 for a token, 0 for padding, which comes last) [batch, tokens], and `types` if
+ * the model has them.
+ */
+export interface EncoderInput {
+  readonly ids: Tensor;
+  readonly mask: Tensor;
+  readonly types?: Tensor | undefined;
+}
+
+/** An encoder by its configuration: every token sees every other. */
+export class Encoder {
+  /** The biases of scores, which a graph computes once, by the mask of its texts. */
+  readonly #biases = new WeakMap<Tensor, Tensor>();
+
+  constructor(
+    readonly config: EncoderConfig,
+    readonly weights: WeightSource,
+  ) {}
+
+  /** Hidden states of the last layer, or after the first `layers`, [batch, tokens, hidden]. */
+  hidden(graph: Graph, input: EncoderInput, layers: number = this.config.layers): Tensor {
+    const texts = textBatch(input.mask);
+    let stream: Stream = { branch: this.embed(graph, input, texts) };
+    for (let layer = 0; layer < layers; layer++) stream = this.layer(graph, layer, stream, texts);
+    return this.finish(graph, stream, texts);
+  }
+
+  /** The stream before the first layer, [kept, hidden]. */
+  embed(graph: Graph, { ids, types }: EncoderInput, { padding }: TextBatch): Tensor {
+    const { vocabulary, hidden, firstPosition, positions } = this.config;
+    const parts = new Parts(this.weights, graph);
+    let x = parts.tokens(ids, vocabulary, hidden);
+    if (types) x = plus(x, parts.rows("token_types", types, this.config.types, hidden));
+    if (firstPosition !== undefined)
+      x = plus(x, parts.rows("position_embd", columns(ids, firstPosition), positions, hidden));
+    return normalise(padding.unpad(x), this.#norm(parts, "token_embd_norm"));
+  }
+
+  /** A layer over the stream [kept, hidden]. */
+  layer(graph: Graph, layer: number, stream: Stream, texts: TextBatch): Stream {
+    const { norms } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const name = (part: string) => `blk.${layer}.${part}`;
+    const attend = (x: Tensor) => this.#scaled(graph, name("attn_scale"), this.#attend(graph, parts, layer, x, texts));
+    const feed = (x: Tensor) => this.#scaled(graph, name("ffn_scale"), this.#feed(parts, name, x));
+    if (norms === "after") {
+      const { branch } = stream;
+      const middle = addAndNormalise(attend(branch), branch, this.#norm(parts, name("attn_output_norm"))).normed;
+      return { branch: addAndNormalise(feed(middle), middle, this.#norm(parts, name("layer_output_norm"))).normed };
+    }
+    const whole = settle(stream);
+    const normed =
+      layer === 0 && !this.config.firstNorm ? whole : normalise(whole, this.#norm(parts, name("attn_norm")));
+    const middle = addAndNormalise(attend(normed), whole, this.#norm(parts, name("ffn_norm")));
+    return { branch: feed(middle.normed), residual: middle.residual };
+  }
+
+  /** Hidden states [batch, tokens, hidden] of the stream after the last layer that runs. */
+  finish(graph: Graph, stream: Stream, { padding }: TextBatch): Tensor {
+    const last = settle(stream);
+    const norm = () => this.#norm(new Parts(this.weights, graph), "output_norm");
+    return padding.pad(this.config.norms === "after" ? last : normalise(last, norm()));
+  }
+
+  /** Scores of the classes, [batch, labels], of hidden states. */
+  classify(graph: Graph, hidden: Tensor, mask: Tensor): Tensor {
+    const { classifier, labels } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const [batch, , width] = hidden.shape;
+    // Projections take rows of tokens: here each has one.
+    const pooled = reshape(pool(hidden, mask, classifier.pooling), [batch!, 1, width!]);
+    const scores = parts.project(this.#dense(parts, pooled, classifier), { [classifier.output]: labels });
+    return reshape(scores, [batch!, labels]);
+  }
+
+  /** Logits of the vocabulary at each token, [batch, tokens, vocabulary], of hidden states. */
+  predict(graph: Graph, hidden: Tensor): Tensor {
+    const { predictor, vocabulary } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const output = this.weights.has(`${predictor.output}.weight`) ? predictor.output : "token_embd";
+    const logits = parts.project(this.#dense(parts, hidden, predictor), { [output]: vocabulary });
+    if (output === predictor.output || !this.weights.has(`${predictor.output}.bias`)) return logits;
+    return plus(logits, this.weights.vector(graph, { [`${predictor.output}.bias`]: vocabulary }));
+  }
+
+  #scaled(graph: Graph, name: string, x: Tensor): Tensor {
+    const { layerScale, hidden } = this.config;
+    return layerScale ? times(x, this.weights.vector(graph, { [`${name}.weight`]: hidden })) : x;
+  }
+
+  #dense(parts: Parts, x: Tensor, { dense, activation, norm }: Head): Tensor {
+    const inside = parts.project(x, { [dense]: this.config.hidden });
+    const active = activation === "tanh" ? tanh(inside) : activateMlp(inside, activation, false);
+    return norm === undefined ? active : normalise(active, this.#norm(parts, norm));
+  }
+
+  #norm(parts: Parts, name: string) {
+    return parts.norm(name, this.config.hidden, { norm: "layer", epsilon: this.config.epsilon }, this.config.shifted);
+  }
+
+  #attend(graph: Graph, parts: Parts, layer: number, x: Tensor, { mask, padding, turn: own }: TextBatch): Tensor {
+    const { heads, headSize, fused, hidden, causal } = this.config;
+    const width = heads * headSize;
+    const name = (part: string) => `blk.${layer}.${part}`;
+    const outputs = fused
+      ? { [name("attn_qkv")]: 3 * width }
+      : { [name("attn_q")]: width, [name("attn_k")]: width, [name("attn_v")]: width };
+    const qkv = padding.pad(parts.project(x, outputs));
+    const [q, k, v] = split(qkv, 2, [width, width, width]) as [Tensor, Tensor, Tensor];
+    const turn = own ?? this.#rotation(graph, layer);
+    const attrs = { heads, scale: 1 / Math.sqrt(headSize), reach: this.config.reach(layer), causal };
+    const attended = padding.unpad(encoderAttention(turn(q), turn(k), v, mask, attrs, this.#bias(graph, mask)));
+    return parts.project(attended, { [name("attn_output")]: hidden });
+  }
+
+  /** Biases of scores [1, heads, tokens, tokens], if the model has them. */
+  #bias(graph: Graph, mask: Tensor): Tensor | undefined {
+    const { biases, heads } = this.config;
+    const known = this.#biases.get(mask);
+    if (biases === undefined || known) return known;
+    const table = this.weights.table(graph, "attn_rel_b.weight", [biases.buckets, heads]);
+    const bias = relativeBias(biasesByDistance(graph, table, biases), mask);
+    this.#biases.set(mask, bias);
+    return bias;
+  }
+
+  /** Rotates queries or keys by their positions, if the layer does. */
+  #rotation(graph: Graph, layer: number): (x: Tensor) => Tensor {
+    const rope = this.config.rope(layer);
+    if (rope === undefined) return (x) => x;
+    const bytes = new Uint8Array(BigInt64Array.of(0n).buffer);
+    const first = graph.constant("first", { dtype: "i64", shape: [1] }, { kind: "memory", bytes });
+    const shape = [rope.positions, rope.headSize / 2];
+    const table = (of: "cos" | "sin") =>
+      this.weights.computed(graph, ropeName(of, rope), shape, () => ropeTable(Math[of], rope));
+    const tables = { cos: table("cos"), sin: table("sin") };
+    return (x) => rotaryEmbedding(x, first, tables, { heads: this.config.heads, pairs: "half" });
+  }
+
+  #feed(parts: Parts, name: (part: string) => string, x: Tensor): Tensor {
+    const { ffn, gated, activation, hidden } = this.config;
+    const outputs =
+      gated === "apart"
+        ? { [name("ffn_gate")]: ffn, [name("ffn_up")]: ffn }
+        : { [name("ffn_up")]: gated ? 2 * ffn : ffn };
+    const inside = parts.project(x, outputs);
+    return parts.project(activateMlp(inside, activation, gated !== false), { [name("ffn_down")]: hidden });
+  }
+}

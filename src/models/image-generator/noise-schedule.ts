@@ -1,0 +1,75 @@
+import { z } from "zod";
+import { checkValues } from "../config/config.ts";
+import type { Fields } from "../config/fields.ts";
+
+const schedules = ["linear", "scaled_linear", "squaredcos_cap_v2"] as const;
+
+/** The noise of a diffusion model, under the names and defaults of diffusers' `DDPMScheduler`. */
+const schema = z.object({
+  steps: z.int().min(2).max(100_000),
+  betaStart: z.number().positive().max(0.999),
+  betaEnd: z.number().positive().max(0.999),
+  schedule: z.enum(schedules),
+});
+export type NoiseConfig = z.output<typeof schema>;
+
+/** The part of a scheduler's configuration that samplers alone read. */
+export interface SamplingConfig {
+  /** True if images without noise are kept within −1 and 1. */
+  readonly clips: boolean;
+  /** Added to the times of all steps. */
+  readonly offset: 0 | 1;
+  /** True if DDIM's last step leaves no noise; else it leaves that of the first training step. */
+  readonly endsClean: boolean;
+}
+
+/** The values of diffusers' `DDIMScheduler`. */
+const usual: SamplingConfig = { clips: true, offset: 0, endsClean: true };
+
+const only: Readonly<Record<string, readonly (string | boolean)[]>> = {
+  prediction_type: ["epsilon"],
+  timestep_spacing: ["leading"],
+  thresholding: [false],
+  rescale_betas_zero_snr: [false],
+};
+
+/** Reads a scheduler's configuration. @throws UserError for noise that is not supported */
+export function readNoise(fields: Fields): NoiseConfig {
+  for (const [key, values] of Object.entries(only)) fields.only(key, values);
+  const betas = fields.value("trained_betas");
+  if (betas !== undefined) fields.refuse("trained_betas", betas, "none");
+  return checkValues(schema, fields.source, {
+    steps: fields.number(undefined, "num_train_timesteps", 1000),
+    betaStart: fields.number(undefined, "beta_start", 1e-4),
+    betaEnd: fields.number(undefined, "beta_end", 0.02),
+    schedule: fields.value("beta_schedule") ?? "linear",
+  });
+}
+
+/** The part of a scheduler's configuration that is about sampling; the defaults hold where it says nothing. @throws UserError */
+export function readSampling(fields: Fields, defaults: SamplingConfig = usual): SamplingConfig {
+  fields.only("steps_offset", [defaults.offset, 0, 1]);
+  return {
+    clips: fields.flag("clip_sample", defaults.clips),
+    offset: fields.number(undefined, "steps_offset", defaults.offset) === 1 ? 1 : 0,
+    endsClean: fields.flag("set_alpha_to_one", defaults.endsClean),
+  };
+}
+
+/** The variance that each step adds, [steps]. */
+function betasOf({ steps, betaStart, betaEnd, schedule }: NoiseConfig): number[] {
+  const between = (from: number, to: number, i: number) => from + ((to - from) * i) / (steps - 1);
+  const kept = (t: number) => Math.cos(((t + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
+  const at = {
+    linear: (i: number) => between(betaStart, betaEnd, i),
+    scaled_linear: (i: number) => between(Math.sqrt(betaStart), Math.sqrt(betaEnd), i) ** 2,
+    squaredcos_cap_v2: (i: number) => Math.min(0.999, 1 - kept((i + 1) / steps) / kept(i / steps)),
+  }[schedule];
+  return Array.from({ length: steps }, (_, i) => at(i));
+}
+
+/** The share of an image's variance that is left after each step, [steps] (ᾱ of Ho et al. 2020). */
+export function sharesLeft(config: NoiseConfig): Float64Array {
+  let left = 1;
+  return Float64Array.from(betasOf(config), (beta) => (left *= 1 - beta));
+}

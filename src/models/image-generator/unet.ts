@@ -1,0 +1,154 @@
+import { type Graph, plus, silu, type Tensor } from "../../graph/index.ts";
+import { type ImageLayerSettings, ImageLayers, joinChannels } from "../../nn/image-layers.ts";
+import { imageTransformer } from "../../nn/image-transformer.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+
+/** One resolution of a U-Net, on the way down and on the way up. */
+export interface UNetLevel {
+  readonly channels: number;
+  /** True if attention follows each residual block. */
+  readonly attends: boolean;
+  /** Channels of a head of attention. */
+  readonly headSize: number;
+}
+
+export interface UNetConfig extends ImageLayerSettings {
+  /** Pixels of a side. */
+  readonly imageSize: number;
+  /** Channels of an image. */
+  readonly channels: number;
+  /** Each has half the sides of the one before. */
+  readonly levels: readonly UNetLevel[];
+  /** Residual blocks of a level on the way down; there is one more on the way up. */
+  readonly blocks: number;
+  /** True if sides change within a residual block, not by a convolution behind the blocks: on the way down, and up. */
+  readonly resamples?: { readonly down: boolean; readonly up: boolean };
+  /** True if the middle attends. */
+  readonly middleAttends: boolean;
+  /** Vectors of the classes; 0 for a network without. */
+  readonly classes: number;
+  /** Subtracted from half the width of a time's vector in the exponent of its waves: 0 or 1. */
+  readonly timeShift: number;
+  /** True if a time's cosines come before its sines. */
+  readonly cosinesFirst: boolean;
+  /** Sizes of a text's hidden states, to which all attention also attends; undefined for a network without texts. */
+  readonly texts?: { readonly tokens: number; readonly width: number };
+}
+
+/** The inputs of a network: noisy images, a vector of each one's time, and classes i64 [batch] if it has any. */
+export interface UNetInput {
+  /** [batch, channels, side, side] */
+  readonly x: Tensor;
+  /** [batch, width of the first level] */
+  readonly time: Tensor;
+  readonly classes?: Tensor | undefined;
+  /** Hidden states of texts, [batch, tokens, width], if the network attends to them. */
+  readonly texts?: Tensor | undefined;
+}
+
+/** One pass: its layers, the vector that every block adds, and the texts. */
+interface Pass {
+  readonly layers: ImageLayers;
+  readonly condition: Tensor;
+  readonly texts: Tensor | undefined;
+}
+
+/**
+ * A convolutional network that predicts the noise of images (Ho et al. 2020, appendix B), as diffusers' `UNet2DModel`
+ * computes it; or, if it attends to texts, `UNet2DConditionModel` (Rombach et al. 2022).
+ */
+export class UNet {
+  constructor(
+    readonly config: UNetConfig,
+    private readonly weights: WeightSource,
+  ) {}
+
+  /** Width of a time's vector. */
+  get timeWidth(): number {
+    return this.config.levels[0]!.channels;
+  }
+
+  /** The prediction, in the shape of the images. */
+  predict(graph: Graph, { x, time, classes, texts }: UNetInput): Tensor {
+    const layers = new ImageLayers(this.weights, graph, this.config);
+    const pass = { layers, condition: this.#condition(layers, time, classes), texts };
+    const streams = [layers.conv("conv_in", x, this.timeWidth, 3)];
+    this.#down(pass, streams);
+    const deepest = this.#middle(pass, streams.at(-1)!);
+    const last = this.#up(pass, streams, deepest);
+    return layers.conv("conv_out", silu(layers.norm("conv_norm_out", last)), this.config.channels, 3);
+  }
+
+  /** The vector that every block adds, of time and class: [batch, 4 · the width of a time]. */
+  #condition(layers: ImageLayers, time: Tensor, classes: Tensor | undefined): Tensor {
+    const width = 4 * this.timeWidth;
+    const hidden = silu(layers.linear("time_embedding.linear_1", time, width));
+    const embedded = layers.linear("time_embedding.linear_2", hidden, width);
+    if (!classes) return embedded;
+    return plus(embedded, layers.embedding("class_embedding", classes, this.config.classes, width));
+  }
+
+  /** Adds the stream after each block to `streams`. */
+  #down(pass: Pass, streams: Tensor[]): void {
+    const { levels, blocks } = this.config;
+    for (const [i, level] of levels.entries()) {
+      const name = `down_blocks.${i}`;
+      for (let j = 0; j < blocks; j++) streams.push(this.#block(pass, name, j, streams.at(-1)!, level));
+      if (i < levels.length - 1) streams.push(this.#smaller(pass, `${name}.downsamplers.0`, streams.at(-1)!, level));
+    }
+  }
+
+  #middle({ layers, condition, texts }: Pass, x: Tensor): Tensor {
+    const { channels, headSize } = this.config.levels.at(-1)!;
+    const before = layers.residual("mid_block.resnets.0", x, condition, channels);
+    const mixed = this.config.middleAttends
+      ? this.#attend(layers, "mid_block.attentions.0", before, headSize, texts)
+      : before;
+    return layers.residual("mid_block.resnets.1", mixed, condition, channels);
+  }
+
+  /** Each block also reads a stream of the way down, the last one first. */
+  #up(pass: Pass, streams: Tensor[], deepest: Tensor): Tensor {
+    let x = deepest;
+    for (const [i, level] of this.config.levels.toReversed().entries()) {
+      const name = `up_blocks.${i}`;
+      for (let j = 0; j <= this.config.blocks; j++)
+        x = this.#block(pass, name, j, joinChannels(x, streams.pop()!), level);
+      if (i < this.config.levels.length - 1) x = this.#larger(pass, `${name}.upsamplers.0`, x, level);
+    }
+    return x;
+  }
+
+  #smaller({ layers, condition }: Pass, name: string, x: Tensor, { channels }: UNetLevel): Tensor {
+    return this.config.resamples?.down
+      ? layers.residual(name, x, condition, channels, "half")
+      : layers.downsample(name, x);
+  }
+
+  #larger({ layers, condition }: Pass, name: string, x: Tensor, { channels }: UNetLevel): Tensor {
+    return this.config.resamples?.up
+      ? layers.residual(name, x, condition, channels, "twice")
+      : layers.upsample(name, x);
+  }
+
+  #block({ layers, condition, texts }: Pass, name: string, j: number, x: Tensor, level: UNetLevel): Tensor {
+    const found = layers.residual(`${name}.resnets.${j}`, x, condition, level.channels);
+    return level.attends ? this.#attend(layers, `${name}.attentions.${j}`, found, level.headSize, texts) : found;
+  }
+
+  #attend(layers: ImageLayers, name: string, x: Tensor, headSize: number, texts: Tensor | undefined): Tensor {
+    const { groups } = this.config;
+    return texts ? imageTransformer(layers, name, x, { texts, headSize, groups }) : layers.attention(name, x, headSize);
+  }
+}
+
+/** Waves of a time, [width]: sines and cosines of ever longer periods (`Timesteps` of diffusers). */
+export function timeVector(time: number, width: number, config: Pick<UNetConfig, "timeShift" | "cosinesFirst">) {
+  const half = width / 2;
+  const angles = Array.from(
+    { length: half },
+    (_, i) => time * Math.exp((-Math.log(10000) * i) / (half - config.timeShift)),
+  );
+  const [sines, cosines] = [angles.map(Math.sin), angles.map(Math.cos)];
+  return config.cosinesFirst ? [...cosines, ...sines] : [...sines, ...cosines];
+}

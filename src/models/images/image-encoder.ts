@@ -1,0 +1,125 @@
+import { concat, type Graph, plus, pool, split, type Tensor } from "../../graph/index.ts";
+import { normalise } from "../../nn/norm.ts";
+import { patchVectors } from "../../nn/patches.ts";
+import { resizePositions } from "../../nn/resize-positions.ts";
+import { type Stream, settle } from "../../nn/stream.ts";
+import { evenBatch, type TextBatch } from "../../nn/unpad.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+import { Encoder, type EncoderConfig } from "../encoder/encoder.ts";
+import { Parts } from "../tensors/parts.ts";
+import { probed } from "./probe-head.ts";
+
+/** The configuration of an encoder of square images. */
+export interface ImageEncoderConfig extends EncoderConfig {
+  readonly channels: number;
+  /** Pixels of a side. */
+  readonly imageSize: number;
+  /** Pixels of a side of the images that its positions were trained on, if they are interpolated. */
+  readonly trainedSize?: number;
+  /** Pixels of a patch's side. */
+  readonly patchSize: number;
+  /** True if a token of the whole image comes before those of its patches. */
+  readonly classToken: boolean;
+  /** True if vectors of patches have a bias. */
+  readonly patchBias: boolean;
+  /** True if the stream is normalised before the first layer. */
+  readonly embeddingNorm: boolean;
+  /** True if a learned query pools an image's tokens into its vector; absent: the vector is the first token's. */
+  readonly probe?: boolean;
+}
+
+/** An encoder over the patches of an image, with or without a token of the whole image (Dosovitskiy et al. 2021). */
+export class ImageEncoder {
+  readonly #layers: Encoder;
+
+  constructor(
+    readonly config: ImageEncoderConfig,
+    private readonly weights: WeightSource,
+  ) {
+    this.#layers = new Encoder(config, weights);
+  }
+
+  /** Tokens of an image. */
+  get tokens(): number {
+    return this.side ** 2 + (this.config.classToken ? 1 : 0);
+  }
+
+  /** Patches of a side: pixels at the right and the bottom that fill none are left out. */
+  get side(): number {
+    return this.#patchesOf(this.config.imageSize);
+  }
+
+  #patchesOf(size: number): number {
+    return Math.floor(size / this.config.patchSize);
+  }
+
+  /** The vector of the whole image, [batch, hidden], of pixels [batch, channels, side, side]. `batch` is a number. */
+  pooled(graph: Graph, pixels: Tensor): Tensor {
+    const hidden = this.hidden(graph, pixels);
+    if (this.config.probe) return probed(graph, this.weights, hidden, places(graph, pixels), this.config);
+    return pool(hidden, ones(graph, [Number(pixels.shape[0]), this.tokens]), "cls");
+  }
+
+  /** Hidden states of the last layer, [batch, tokens, hidden]. */
+  hidden(graph: Graph, pixels: Tensor): Tensor {
+    const batch = this.#batch(graph, pixels);
+    return this.#layers.finish(graph, { branch: this.stream(graph, pixels, this.config.layers) }, batch);
+  }
+
+  /** The stream after the first `layers`, [batch, tokens, hidden]. */
+  stream(graph: Graph, pixels: Tensor, layers: number): Tensor {
+    const batch = this.#batch(graph, pixels);
+    let stream: Stream = { branch: this.embed(graph, pixels) };
+    for (let layer = 0; layer < layers; layer++) stream = this.#layers.layer(graph, layer, stream, batch);
+    return settle(stream);
+  }
+
+  #batch(graph: Graph, { shape: [images] }: Tensor): TextBatch {
+    return evenBatch(ones(graph, [Number(images), this.tokens]));
+  }
+
+  /** The stream before the first layer, [batch, tokens, hidden]. */
+  embed(graph: Graph, pixels: Tensor): Tensor {
+    const { hidden, epsilon, classToken, embeddingNorm } = this.config;
+    const parts = new Parts(this.weights, graph);
+    const patches = this.#patches(graph, pixels);
+    const all = classToken ? concat([parts.rows("class_embd", places(graph, pixels), 1, hidden), patches], 1) : patches;
+    const x = plus(all, this.#positions(graph));
+    return embeddingNorm ? normalise(x, parts.norm("token_embd_norm", hidden, { norm: "layer", epsilon })) : x;
+  }
+
+  /** The vectors of positions, [tokens, hidden]. */
+  #positions(graph: Graph): Tensor {
+    const { hidden, imageSize, trainedSize = imageSize, classToken } = this.config;
+    const [trained, first] = [this.#patchesOf(trainedSize), classToken ? 1 : 0];
+    const name = "position_embd.weight";
+    const own = this.weights.table(graph, name, [trained ** 2 + first, hidden]);
+    if (trained === this.side) return own;
+    const table = this.weights.values(name)!;
+    return this.weights.computed(graph, `${name}.${this.side}`, [this.tokens, hidden], () => {
+      const [before, grid] = [table.subarray(0, first * hidden), table.subarray(first * hidden)];
+      return Float32Array.of(...before, ...resizePositions(grid, trained, this.side, hidden));
+    });
+  }
+
+  #patches(graph: Graph, pixels: Tensor): Tensor {
+    const { hidden, channels, imageSize, patchSize, patchBias } = this.config;
+    const weight = this.weights.matrix(graph, channels * patchSize ** 2, { "patch_embd.weight": hidden });
+    const bias = patchBias ? this.weights.vector(graph, { "patch_embd.bias": hidden }) : undefined;
+    const [kept, rest] = [this.side * patchSize, imageSize - this.side * patchSize];
+    const cut = (x: Tensor, axis: number) => (rest === 0 ? x : split(x, axis, [kept, rest])[0]!);
+    return patchVectors(cut(cut(pixels, 2), 3), patchSize, weight, bias);
+  }
+}
+
+/** The only row of a table, for each image: zeros, i64 [batch, 1]. */
+function places(graph: Graph, { shape: [batch] }: Tensor): Tensor {
+  const bytes = new Uint8Array(new BigInt64Array(Number(batch)).buffer);
+  return graph.constant("first_row", { dtype: "i64", shape: [batch!, 1] }, { kind: "memory", bytes });
+}
+
+/** A mask without padding, i32. */
+export function ones(graph: Graph, shape: [number, number]): Tensor {
+  const bytes = new Uint8Array(new Int32Array(shape[0] * shape[1]).fill(1).buffer);
+  return graph.constant(`even.${shape.join("x")}`, { dtype: "i32", shape }, { kind: "memory", bytes });
+}

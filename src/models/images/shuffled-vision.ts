@@ -1,0 +1,43 @@
+import { type Graph, reshape, type Tensor, transpose } from "../../graph/index.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+import { Parts } from "../tensors/parts.ts";
+import type { ImageEncoder } from "./image-encoder.ts";
+import type { ImagePlace, SquareVision } from "./vision.ts";
+
+export interface ShuffledVisionConfig extends ImagePlace {
+  /** Patches of a side that become one row. */
+  readonly scale: number;
+}
+
+/** Squares of neighbouring patches, each projected as one row of a decoder's stream (Laurençon et al. 2024, Idefics3, section 4.1). */
+export class ShuffledVision implements SquareVision {
+  readonly pictures = "tiles";
+
+  constructor(
+    readonly config: ShuffledVisionConfig,
+    readonly encoder: ImageEncoder,
+    private readonly weights: WeightSource,
+  ) {}
+
+  get tokens(): number {
+    return (this.encoder.side / this.config.scale) ** 2;
+  }
+
+  get grid(): SquareVision["grid"] {
+    const side = this.encoder.side / this.config.scale;
+    return [side, side];
+  }
+
+  rows(graph: Graph, pixels: Tensor): Tensor {
+    const shuffled = shuffle(this.encoder.hidden(graph, pixels), this.encoder.side, this.config.scale);
+    return new Parts(this.weights, graph).project(shuffled, { mm: this.config.hidden });
+  }
+}
+
+/** Patches [pictures, side², width] → [pictures, (side / scale)², scale² · width]: each row has those of a square, row by row. */
+function shuffle(x: Tensor, side: number, scale: number): Tensor {
+  const [pictures, , width] = x.shape as [number, number, number];
+  const fewer = side / scale;
+  const apart = reshape(x, [pictures, fewer, scale, fewer, scale, width]);
+  return reshape(transpose(apart, [0, 1, 3, 2, 4, 5]), [pictures, fewer ** 2, scale ** 2 * width]);
+}

@@ -1,0 +1,44 @@
+import type { Graph, Tensor } from "../../graph/index.ts";
+import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+import type { Architecture } from "../decoder/decoder.ts";
+import type { ImageEncoder } from "./image-encoder.ts";
+import type { MergedVision } from "./merged-vision.ts";
+import type { FittedVision } from "./projected-vision.ts";
+
+/** The place of images in a decoder's prompts. */
+export interface ImagePlace {
+  /** Width of the decoder's stream. */
+  readonly hidden: number;
+  /** The token of a prompt in whose place an image's rows are put. */
+  readonly imageToken: number;
+}
+
+/** The part of a vision–language model that turns images into rows of its decoder's stream. */
+export type Vision = PlainVision | FittedVision | MergedVision;
+
+/** A part that reads images whole, or as tiles behind their names. */
+type PlainVision = SquareVision & { readonly pictures: "one" | "tiles" };
+
+/** A part that reads square pictures of one size. */
+export interface SquareVision {
+  readonly config: ImagePlace;
+  readonly encoder: ImageEncoder;
+  /** Pictures of an image: itself; its tiles and itself, with tokens around each; or itself and the tiles of a size that fits. */
+  readonly pictures: "one" | "tiles" | "fitted";
+  /** Rows of a picture. */
+  readonly tokens: number;
+  /** Rows and columns if a picture's rows lie in a grid, row by row. */
+  readonly grid: readonly [rows: number, columns: number] | undefined;
+  /** Pixels [pictures, channels, side, side] → [pictures, rows, hidden]. `pictures` is a number. */
+  rows(graph: Graph, pixels: Tensor): Tensor;
+}
+
+/** The architecture of a vision–language model: a decoder's, and the part that reads images. */
+export interface VisionLanguageArchitecture extends Architecture {
+  /** A checkpoint's tensors that the part does not read: those of the decoder, and those of layers that do not run. */
+  unreadVision(checkpoint: Checkpoint): readonly string[];
+  vision(weights: WeightSource): Vision;
+  /** True for the optional tensors that the part has in a new model. */
+  hasNewTensor(config: ConfigSource, canonical: string): boolean;
+}

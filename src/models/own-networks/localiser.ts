@@ -1,0 +1,121 @@
+import { type Dim, type Graph, matmulTransposed, plus, reshape, split, type Tensor, times } from "../../graph/index.ts";
+import { attend } from "../../nn/attend.ts";
+import { activateMlp } from "../../nn/mlp.ts";
+import { normalise } from "../../nn/norm.ts";
+import { prefixed } from "../../weights/prefixed.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
+import { Parts } from "../tensors/parts.ts";
+
+/** The sizes of a localiser beside those of its encoder of images. */
+export interface LocaliserConfig {
+  readonly image: ImageEncoderConfig;
+  /** Layers of the decoder of boxes. */
+  readonly layers: number;
+  readonly heads: number;
+  /** Cells of a mask along a patch's side. */
+  readonly cells: number;
+  /** Width of the vectors whose product is a mask. */
+  readonly maskWidth: number;
+}
+
+/** Frequencies of the sines and cosines that a box's edges are told by. */
+const FREQUENCIES = [1, 2, 4, 8, 16];
+
+/** Numbers that a box is told by: each edge, and its sine and cosine at each frequency. */
+export const BOX_NUMBERS = 4 * (1 + 2 * FREQUENCIES.length);
+
+/** A box's edges, left, top, right and bottom, as shares of the picture's sides, as the localiser reads them. */
+export function boxNumbers(box: readonly number[]): number[] {
+  return box.flatMap((edge) => [
+    2 * edge - 1,
+    ...FREQUENCIES.flatMap((f) => [Math.sin(Math.PI * f * edge), Math.cos(Math.PI * f * edge)]),
+  ]);
+}
+
+/**
+ * How much of each cell of a mask a box covers, from −1 (nothing) to 1, in the order in which masks are computed: patch by
+ * patch, and in it row by row. `side` cells a side of the picture, `cells` a side of a patch.
+ */
+export function boxCells(box: readonly number[], side: number, cells: number): Float32Array {
+  const [left, top, right, bottom] = box.map((edge) => edge * side) as [number, number, number, number];
+  const along = (at: number, from: number, to: number) => Math.max(0, Math.min(at + 1, to) - Math.max(at, from));
+  return Float32Array.from(cellOrder(side, cells), (at) => {
+    const share = along(at % side, left, right) * along(Math.floor(at / side), top, bottom);
+    return 2 * share - 1;
+  });
+}
+
+/** The place of each cell of a mask, as it is computed, among the rows of the picture, `side` cells wide. */
+export function cellOrder(side: number, cells: number): Int32Array {
+  const patches = side / cells;
+  return Int32Array.from({ length: side * side }, (_, i) => {
+    const [patch, cell] = [Math.floor(i / (cells * cells)), i % (cells * cells)];
+    const y = Math.floor(patch / patches) * cells + Math.floor(cell / cells);
+    return y * side + (patch % patches) * cells + (cell % cells);
+  });
+}
+
+/** The decoder's results for regions. */
+export interface Localised {
+  /** A vector for each region, which its mask is drawn with: [batch, regions, hidden]. */
+  readonly tokens: Tensor;
+  /** Logits of the masks, patch by patch and in it row by row: [batch, regions, patches · cells²]. */
+  readonly masks: Tensor;
+  /** Logits of how well the box fits an object: [batch, regions]. */
+  readonly fits: Tensor;
+}
+
+/**
+ * A small network that draws the mask of the object in a box, of whatever class, after the fashion of SAM (Kirillov et
+ * al. 2023): an encoder of the picture, run once, and a decoder in which a region's token looks at it. Regions do not see
+ * one another.
+ */
+export class Localiser {
+  readonly encoder: ImageEncoder;
+
+  constructor(
+    readonly config: LocaliserConfig,
+    private readonly weights: WeightSource,
+  ) {
+    this.encoder = new ImageEncoder(config.image, prefixed(weights, "v."));
+  }
+
+  /** Patches of a picture. */
+  get patches(): number {
+    return this.encoder.tokens - 1;
+  }
+
+  /** The patches' features of pictures, [batch, patches, hidden]. */
+  features(g: Graph, pixels: Tensor): Tensor {
+    return split(this.encoder.hidden(g, pixels), 1, [1, this.patches])[1]!;
+  }
+
+  /**
+   * Regions of pictures by their boxes, [batch, regions, BOX_NUMBERS], and by how much of each cell they cover,
+   * [batch, regions, patches · cells²], from −1 to 1, which a mask begins with.
+   */
+  regions(g: Graph, features: Tensor, boxes: Tensor, covered: Tensor): Localised {
+    const { heads, layers, maskWidth, cells } = this.config;
+    const { hidden } = this.config.image;
+    const parts = new Parts(this.weights, g);
+    const norm = (name: string) => parts.norm(name, hidden, { norm: "layer", epsilon: 1e-5 });
+    let x = normalise(parts.project(boxes, { box_embd: hidden }), norm("box_norm"));
+    for (let layer = 0; layer < layers; layer++) {
+      const name = (part: string) => `blk.${layer}.${part}`;
+      const q = parts.project(x, { [name("attn_q")]: hidden });
+      const [k, v] = ["attn_k", "attn_v"].map((part) => parts.project(features, { [name(part)]: hidden }));
+      const seen = parts.project(attend(q, k!, v!, heads).values, { [name("attn_output")]: hidden });
+      x = normalise(plus(x, seen), norm(name("attn_norm")));
+      const inside = activateMlp(parts.project(x, { [name("ffn_up")]: 2 * hidden }), "gelu", false);
+      x = normalise(plus(x, parts.project(inside, { [name("ffn_down")]: hidden })), norm(name("ffn_norm")));
+    }
+    const [batch, regions] = x.shape as [Dim, Dim];
+    const drawn = parts.project(activateMlp(parts.project(x, { mask_up: hidden }), "gelu", false), { mask: maskWidth });
+    const ground = parts.project(features, { ground: cells * cells * maskWidth });
+    const cellsOf = reshape(ground, [batch, this.patches * cells * cells, maskWidth]);
+    const fits = reshape(parts.project(x, { fit: 1 }), [batch, regions]);
+    const gain = this.weights.vector(g, { "cover.weight": this.patches * cells * cells });
+    return { tokens: x, masks: plus(matmulTransposed(drawn, cellsOf), times(covered, gain)), fits };
+  }
+}

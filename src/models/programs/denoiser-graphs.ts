@@ -1,0 +1,111 @@
+import {
+  add,
+  concat,
+  crossAttention,
+  encoderAttention,
+  Graph,
+  gather,
+  mul,
+  reshape,
+  rotaryEmbedding,
+  split,
+  sym,
+  type Tensor,
+  transpose,
+} from "../../graph/index.ts";
+import { type Stream, settle } from "../../nn/stream.ts";
+import { attentionBlock, type Decoder } from "../decoder/decoder.ts";
+
+const batch = sym("batch");
+const tokens = sym("tokens");
+const rows = sym("rows");
+const past = sym("past");
+
+/** The keys and values of a pass: none are kept, all are outputs, or those of tokens before the pass are inputs. */
+export type DenoiserCache = "none" | "written" | "read";
+
+/**
+ * A pass over whole sequences, in which each token sees every other (in a causal model, those before it). `ids` i64 and `mask` i32 (0: padding) [batch, tokens], `first` i64 [1],
+ * the position of the first token, and `at` i64 [rows], places in the flattened [batch · tokens] → `hidden` [1, rows,
+ * hidden], the normalised stream there, and `logits` [1, rows, vocabulary]. With a cache that is written, also `key0`,
+ * `value0`, … [batch, tokens, heads · headSize], rotated; one that is read comes as `pastKey0`, … [batch, past, …], and
+ * `mask` covers it, too.
+ */
+export function traceDenoiser(decoder: Decoder, cache: DenoiserCache): Graph {
+  const g = new Graph();
+  const { layers, hidden } = decoder.config;
+  const width = cache === "read" ? add(past, tokens) : tokens;
+  const shared = { mask: g.input("mask", "i32", [batch, width]), first: g.input("first", "i64", [1]) };
+  const unused = () => {
+    throw new Error("a model that fills in masked tokens learns no positions");
+  };
+  let stream: Stream = { branch: decoder.embed(g, g.input("ids", "i64", [batch, tokens]), unused) };
+  for (let l = 0; l < layers; l++) {
+    const block = attentionBlock(decoder, g, l);
+    const { qkv, residual, beside } = block.attentionIn(stream);
+    const attended = new Attention(g, decoder, l, shared).attend(qkv, cache);
+    stream = block.feedForward(block.attentionOut(attended, residual, beside));
+  }
+  const flat = reshape(settle(stream), [mul(batch, tokens), hidden]);
+  const wanted = reshape(gather(flat, g.input("at", "i64", [rows]), 0), [1, rows, hidden]);
+  const finished = decoder.finish(g, { branch: wanted });
+  g.output("hidden", finished);
+  g.output("logits", decoder.logits(g, finished));
+  return g;
+}
+
+/** One layer's attention in both directions. */
+class Attention {
+  constructor(
+    private readonly g: Graph,
+    private readonly decoder: Decoder,
+    private readonly layer: number,
+    private readonly shared: { readonly mask: Tensor; readonly first: Tensor },
+  ) {}
+
+  /** qkv [batch, tokens, (heads + 2·kvHeads)·headSize] → [batch, tokens, heads·headSize]. */
+  attend(qkv: Tensor, cache: DenoiserCache): Tensor {
+    const { heads, kvHeads, headSize, scale } = this.decoder.attention(this.layer);
+    const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
+    const [q, k, v] = split(qkv, 2, widths) as [Tensor, Tensor, Tensor];
+    const turned = this.#rotated(q, heads);
+    const [key, value] = [this.#eachHead(this.#rotated(k, kvHeads)), this.#eachHead(v)];
+    if (cache === "written") {
+      this.g.output(`key${this.layer}`, key);
+      this.g.output(`value${this.layer}`, value);
+    }
+    const { mask } = this.shared;
+    const causal = this.decoder.config.denoiser === undefined;
+    if (cache !== "read") return encoderAttention(turned, key, value, mask, { heads, scale, causal });
+    const source = { k: this.#behind("pastKey", key), v: this.#behind("pastValue", value), mask };
+    return crossAttention(turned, source, undefined, { heads, scale });
+  }
+
+  #rotated(x: Tensor, heads: number): Tensor {
+    const { rotary: pairs } = this.decoder.attention(this.layer);
+    const tables = this.decoder.rotary(this.g, this.layer);
+    return pairs === "none" || !tables ? x : rotaryEmbedding(x, this.shared.first, tables, { heads, pairs });
+  }
+
+  /** Keys or values for each head, of which several may share one. */
+  #eachHead(x: Tensor): Tensor {
+    const { heads, kvHeads, headSize } = this.decoder.attention(this.layer);
+    if (heads === kvHeads) return x;
+    const indices = BigInt64Array.from({ length: heads }, (_, head) => BigInt(Math.floor((head * kvHeads) / heads)));
+    const of = this.g.constant(
+      `heads ${heads} of ${kvHeads}`,
+      { dtype: "i64", shape: [heads] },
+      { kind: "memory", bytes: new Uint8Array(indices.buffer) },
+    );
+    const apart = reshape(x, [batch, tokens, kvHeads, headSize]);
+    return reshape(gather(apart, of, 2), [batch, tokens, heads * headSize]);
+  }
+
+  /** The cached rows and, behind them, the pass's own, by head. */
+  #behind(name: string, x: Tensor): Tensor {
+    const { heads, headSize } = this.decoder.attention(this.layer);
+    const before = this.g.input(name + this.layer, "f32", [batch, past, heads * headSize]);
+    const whole = concat([before, x], 1);
+    return transpose(reshape(whole, [batch, add(past, tokens), heads, headSize]), [0, 2, 1, 3]);
+  }
+}

@@ -1,0 +1,44 @@
+import type { Digits, Graph } from "../../graph/index.ts";
+import { type Decoder, isRecurrent } from "../decoder/decoder.ts";
+import { traceAfter, traceEmbedding, traceHead, traceLayers } from "./segments.ts";
+
+/** The form of the layers' weights: the model's own, or so many bytes a weight, for a prompt's tokens. */
+export type LayerForm = "own" | Digits;
+
+/**
+ * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that
+ * the overhead is small.
+ */
+const BLOCK = 5;
+
+export const layersKey = (from: number, to: number, form: LayerForm = "own"): string =>
+  `layers ${from} ${to}${form === "own" ? "" : ` in ${form} bytes`}`;
+export const afterKey = (layer: number): string => `after ${layer}`;
+
+/** Programs of one block share the kernels' packed weights. */
+export const blockOf = (layer: number): string => `block ${Math.floor(layer / BLOCK)}`;
+
+export const blocks = (decoder: Decoder): { from: number; to: number }[] => spansOf(decoder, []);
+
+/** The stack's layers in spans that no block's border and no cut divides. */
+export function spansOf({ config: { layers } }: Decoder, cuts: readonly number[]): { from: number; to: number }[] {
+  const borders = Array.from({ length: Math.ceil(layers / BLOCK) }, (_, i) => i * BLOCK);
+  const starts = [...new Set([...borders, ...cuts])].filter((at) => at < layers).sort((a, b) => a - b);
+  return starts.map((from, i) => ({ from, to: starts[i + 1] ?? layers }));
+}
+
+/** The graphs of a dense run, compiled at once. */
+export function denseGraphs(decoder: Decoder): { key: string; block: string; trace: () => Graph }[] {
+  const last = decoder.config.layers - 1;
+  return [
+    { key: "embedding", block: "embedding", trace: () => traceEmbedding(decoder) },
+    ...blocks(decoder).map(({ from, to }) => ({
+      ...{ key: layersKey(from, to), block: blockOf(from) },
+      trace: () => traceLayers(decoder, from, to),
+    })),
+    ...(isRecurrent(decoder.config)
+      ? []
+      : [{ key: afterKey(last), block: blockOf(last), trace: () => traceAfter(decoder, last) }]),
+    { key: "head", block: "head", trace: () => traceHead(decoder) },
+  ];
+}

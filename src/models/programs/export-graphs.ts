@@ -1,0 +1,113 @@
+import {
+  cachedAttention,
+  cacheLengths,
+  Graph,
+  maskLengths,
+  narrowMask,
+  positions,
+  sym,
+  type Tensor,
+} from "../../graph/index.ts";
+import type { Stream } from "../../nn/stream.ts";
+import { attentionBlock, type Decoder } from "../decoder/decoder.ts";
+import type { Encoder } from "../encoder/encoder.ts";
+import type { DecoderLayer, Seq2Seq } from "../seq2seq/seq2seq.ts";
+
+// Inputs, outputs and dimensions have the names of Hugging Face's Optimum, which other programs for ONNX models know.
+const batch = sym("batch_size");
+const tokens = sym("sequence_length");
+const past = sym("past_sequence_length");
+const total = sym("total_sequence_length");
+
+/** A whole decoder as one graph: ids, mask and the cache before → `logits` of every id, and the cache after, one longer by the ids. */
+export function exportedDecoder(decoder: Decoder): Graph {
+  const g = new Graph();
+  const ids = g.input("input_ids", "i64", [batch, tokens]);
+  const mask = g.input("attention_mask", "i64", [batch, total]);
+  const { ends, ...each } = maskLengths(ids, mask);
+  const beyond = decoder.config.longRopeBeyond;
+  const lengths = beyond === undefined ? each : { ...each, positions: positions(ids, ends, { beyond }) };
+  let stream: Stream = { branch: decoder.embed(g, ids, () => ends) };
+  const presents: [name: string, cache: Tensor][] = [];
+  for (let l = 0; l < decoder.config.layers; l++) {
+    const block = attentionBlock(decoder, g, l);
+    const { qkv, residual, beside } = block.attentionIn(stream);
+    const attended = cachedAttention(
+      qkv,
+      { ...lengths, pastKey: cache(g, decoder, `${l}.key`), pastValue: cache(g, decoder, `${l}.value`) },
+      decoder.rotary(g, l),
+      { ...decoder.attention(l), past },
+    );
+    presents.push([`present.${l}.key`, attended.presentKey], [`present.${l}.value`, attended.presentValue]);
+    stream = block.feedForward(block.attentionOut(attended.y, residual, beside));
+  }
+  g.output("logits", decoder.logits(g, decoder.finish(g, stream)));
+  // The engine's own caches are as long after a run as before: their operator says so of these, too.
+  for (const [name, present] of presents) g.output(name, { ...present, shape: present.shape.with(2, total) });
+  return g;
+}
+
+function cache(g: Graph, decoder: Decoder, name: string): Tensor {
+  const { kvHeads, headSize } = decoder.config;
+  return g.input(`past_key_values.${name}`, "f32", [batch, kvHeads, past, headSize]);
+}
+
+/** An encoder as one graph: ids and mask → `last_hidden_state`, and `logits` if the checkpoint has a head. */
+export function exportedEncoder(encoder: Encoder): Graph {
+  const g = new Graph();
+  const ids = g.input("input_ids", "i64", [batch, tokens]);
+  const mask = narrowMask(g.input("attention_mask", "i64", [batch, tokens]));
+  const types = encoder.config.types > 0 ? g.input("token_type_ids", "i64", [batch, tokens]) : undefined;
+  const hidden = encoder.hidden(g, { ids, mask, types });
+  g.output("last_hidden_state", hidden);
+  const { classifier, predictor } = encoder.config;
+  if (encoder.weights.has(`${classifier.output}.weight`)) g.output("logits", encoder.classify(g, hidden, mask));
+  else if (encoder.weights.has(`${predictor.dense}.weight`)) g.output("logits", encoder.predict(g, hidden));
+  return g;
+}
+
+const source = sym("encoder_sequence_length");
+
+/**
+ * The encoder of an encoder–decoder: ids and mask → `last_hidden_state`, and the keys and values that each layer of the
+ * decoder reads.
+ */
+export function exportedSource(model: Seq2Seq): Graph {
+  const g = new Graph();
+  const ids = g.input("input_ids", "i64", [batch, source]);
+  const mask = narrowMask(g.input("attention_mask", "i64", [batch, source]));
+  const hidden = model.encode(g, { ids, mask });
+  g.output("last_hidden_state", hidden);
+  for (const [l, { k, v }] of model.source(g, hidden).entries()) {
+    g.output(`present.${l}.encoder.key`, k);
+    g.output(`present.${l}.encoder.value`, v);
+  }
+  return g;
+}
+
+/** Its decoder: ids, the source's mask, rows and cache → `logits` of every id, and the cache after. Rows are of one length. */
+export function exportedTarget(model: Seq2Seq): Graph {
+  const g = new Graph();
+  const ids = g.input("input_ids", "i64", [batch, tokens]);
+  const mask = narrowMask(g.input("encoder_attention_mask", "i64", [batch, source]));
+  const presents: [name: string, cache: Tensor][] = [];
+  const layers = Array.from({ length: model.config.layers }, (_, l): DecoderLayer => {
+    const own = pair(g, model, `${l}.decoder`, past);
+    const read = pair(g, model, `${l}.encoder`, source);
+    return {
+      cache: { ...cacheLengths(ids, own.key), pastKey: own.key, pastValue: own.value },
+      source: { mask, k: read.key, v: read.value },
+      present(key, value) {
+        presents.push([`present.${l}.decoder.key`, key], [`present.${l}.decoder.value`, value]);
+      },
+    };
+  });
+  g.output("logits", model.decode(g, ids, layers));
+  for (const [name, present] of presents) g.output(name, { ...present, shape: present.shape.with(2, total) });
+  return g;
+}
+
+function pair(g: Graph, { config: { heads, headSize } }: Seq2Seq, name: string, length: typeof past) {
+  const input = (of: string) => g.input(`past_key_values.${name}.${of}`, "f32", [batch, heads, length, headSize]);
+  return { key: input("key"), value: input("value") };
+}

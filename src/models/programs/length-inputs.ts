@@ -1,0 +1,46 @@
+import { type DType, type Graph, type Shape, sym, type Tensor } from "../../graph/index.ts";
+import type { Axes } from "../../nn/rope-axes.ts";
+
+const batch = sym("batch");
+const tokens = sym("tokens");
+
+/** The inputs for the cache's length and the new tokens' positions, made on first use. */
+export class LengthInputs {
+  readonly #made = new Map<string, Tensor>();
+  constructor(private readonly graph: Graph) {}
+
+  /** i32 [batch]: tokens in the cache after this run, minus one. */
+  get lengths(): Tensor {
+    return this.#input("lengths", "i32", [batch]);
+  }
+
+  get positions(): Tensor {
+    return this.#input("positions", "i64", [batch, tokens]);
+  }
+
+  /** Positions of models whose tokens have a time, a height and a width. */
+  get axes(): Axes<Tensor> {
+    const of = (axis: string) => this.#input(`positions${axis}`, "i64", [batch, tokens]);
+    return [this.positions, of("Height"), of("Width")];
+  }
+
+  /** For layers that see all keys. */
+  get full() {
+    return { lengths: this.lengths, total: this.#input("total", "i32", []), positions: this.positions };
+  }
+
+  /** For layers with a window, which are bound to a part of the cache. */
+  get window() {
+    return {
+      lengths: this.#input("windowLengths", "i32", [batch]),
+      total: this.#input("windowTotal", "i32", []),
+      positions: this.positions,
+    };
+  }
+
+  #input(name: string, dtype: DType, shape: Shape): Tensor {
+    const known = this.#made.get(name) ?? this.graph.input(name, dtype, shape);
+    this.#made.set(name, known);
+    return known;
+  }
+}

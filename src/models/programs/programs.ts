@@ -1,0 +1,290 @@
+import { type Cost, type Digits, type Graph, graphCost, sumCosts } from "../../graph/index.ts";
+import type { Device } from "../../runtime/device.ts";
+import { Program } from "../../runtime/program.ts";
+import type { SharedWeights } from "../../runtime/shared-weights.ts";
+import type { Weights } from "../../weights/prepared/weights.ts";
+import { type Decoder, isRecurrent } from "../decoder/decoder.ts";
+import { afterKey, blockOf, blocks, denseGraphs, type LayerForm, layersKey, spansOf } from "./dense-graphs.ts";
+import {
+  attentionKind,
+  traceAfter,
+  traceAttention,
+  traceBefore,
+  traceBetween,
+  traceExitHead,
+  traceFill,
+  traceLayers,
+  traceLikelihoods,
+  traceProbe,
+} from "./segments.ts";
+import type { CompiledProbe, ExitHead, StepProbe } from "./step-probe.ts";
+
+/** A decoder over other weights. */
+interface OtherForm {
+  readonly decoder: Decoder;
+  readonly weights: Weights;
+}
+
+type OpenBytes = (digits: Digits) => OtherForm;
+
+/** Layers from..to−1 as one program. */
+export interface Segment {
+  readonly from: number;
+  readonly to: number;
+  readonly program: Program;
+}
+
+/** Programs by their keys. */
+type Compiled = Map<string, Program>;
+
+/**
+ * A compiled decoder. At once: the embedding, the stack in blocks of layers, the rest after the last attention if there
+ * is one, and the head. Finer segments, the pieces around attention and fills are compiled when a plan first needs them. All share one
+ * copy of the weights.
+ */
+export class DecoderPrograms implements Disposable {
+  /** The cost of the embedding and the stack, up to its last attention. */
+  readonly stackCost: Cost;
+  /** The cost of everything after the last attention, with the head. */
+  readonly headCost: Cost;
+  /** Cuts whose segments are compiled. */
+  readonly #cuts = new Set<string>();
+  readonly #costs = new Map<string, Cost>();
+  readonly #pending = new Map<string, Promise<Program>>();
+  readonly #probes = new Map<string, Promise<CompiledProbe>>();
+  readonly #inBytes = new Map<Digits, OtherForm>();
+
+  private constructor(
+    readonly decoder: Decoder,
+    private readonly compiled: Compiled,
+    private readonly shared: SharedWeights | undefined,
+    readonly device: Device,
+    private readonly openBytes: OpenBytes | undefined,
+  ) {
+    const dense = blocks(decoder).map(({ from, to }) => this.get(layersKey(from, to)).cost);
+    this.stackCost = sumCosts([this.embedding.cost, ...dense]);
+    this.headCost = sumCosts([...(this.tail ? [this.tail.cost] : []), this.head.cost]);
+  }
+
+  /**
+   * `shared`: weights shared with the programs of other decoders, none of which may run meanwhile. `openBytes` opens the
+   * decoder over weights in bytes.
+   */
+  static async compile(
+    decoder: Decoder,
+    weights: Weights,
+    shared?: SharedWeights,
+    device: Device = "cpu",
+    openBytes?: OpenBytes,
+  ): Promise<DecoderPrograms> {
+    const made = denseGraphs(decoder);
+    const graphs = prepare(weights, () => made.map(({ trace }) => trace()));
+    const programs = await Promise.all(made.map(({ block }, i) => compiled(graphs[i]!, block, { shared, device })));
+    return new DecoderPrograms(
+      decoder,
+      new Map(made.map(({ key }, i) => [key, programs[i]!])),
+      shared,
+      device,
+      openBytes,
+    );
+  }
+
+  get embedding(): Program {
+    return this.get("embedding");
+  }
+
+  /** The program that follows the last layer's attention; undefined if that layer is recurrent, and ends with the stack. */
+  get tail(): Program | undefined {
+    return isRecurrent(this.decoder.config) ? undefined : this.get(afterKey(this.decoder.config.layers - 1));
+  }
+
+  /** Serves the stream after any layer. */
+  get head(): Program {
+    return this.get("head");
+  }
+
+  /** Layers from..to−1 as segments, cut at each of `cuts`. @throws Error unless `prepareCuts` came first */
+  segments(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Segment[] {
+    return spansOf(this.decoder, [...cuts, from, to])
+      .filter((span) => span.from >= from && span.to <= to)
+      .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to, form)) }));
+  }
+
+  /** The cost of those segments together. */
+  costOf(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Cost {
+    const key = [form, from, to, ...cuts].join(" ");
+    const segments = () => this.segments(from, to, cuts, form);
+    const known = this.#costs.get(key) ?? sumCosts(segments().map(({ program }) => program.cost));
+    this.#costs.set(key, known);
+    return known;
+  }
+
+  /** Compiles the segments that cuts of these depths need. */
+  async prepareCuts(cuts: readonly number[]): Promise<void> {
+    const key = cuts.join(" ");
+    if (cuts.length === 0 || this.#cuts.has(key)) return;
+    for (const { from, to } of spansOf(this.decoder, cuts))
+      await this.#ask(layersKey(from, to), blockOf(from), () => traceLayers(this.decoder, from, to));
+    this.#cuts.add(key);
+  }
+
+  /** Compiles the layers in so many bytes a weight, cut at these depths. @throws Error if the decoder was not given such weights */
+  async prepareBytes(digits: Digits, cuts: readonly number[]): Promise<void> {
+    const spans = spansOf(this.decoder, cuts);
+    if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, digits)))) return;
+    const { decoder, weights } = this.#openedInBytes(digits);
+    const graphs = prepare(weights, () => spans.map(({ from, to }) => traceLayers(decoder, from, to)));
+    for (const [i, { from, to }] of spans.entries())
+      await this.#ask(layersKey(from, to, digits), `${blockOf(from)} in ${digits} bytes`, () => graphs[i]!);
+  }
+
+  #openedInBytes(digits: Digits): OtherForm {
+    const known = this.#inBytes.get(digits) ?? this.openBytes?.(digits);
+    if (!known) throw new Error("there are no weights in bytes");
+    this.#inBytes.set(digits, known);
+    return known;
+  }
+
+  /** Leads from the stream to a layer's attention. */
+  before(layer: number): Promise<Program> {
+    return this.#ask(`before ${layer}`, blockOf(layer), () => traceBefore(this.decoder, layer));
+  }
+
+  /** Leads from the attention of the layer before to that of `layer`, with a share of the feed-forward's neurons. */
+  between(layer: number, share = 1): Promise<Program> {
+    const key = share === 1 ? `between ${layer}` : `between ${layer} ${share}`;
+    return this.#ask(key, blockOf(layer), () => traceBetween(this.decoder, layer, share));
+  }
+
+  /** Leads from a layer's attention to the stream after the layer, with a share of the feed-forward's neurons. */
+  after(layer: number, share = 1): Promise<Program> {
+    const key = share === 1 ? afterKey(layer) : `${afterKey(layer)} ${share}`;
+    return this.#ask(key, blockOf(layer), () => traceAfter(this.decoder, layer, share));
+  }
+
+  /** A layer's dense attention; layers with the same attention share the program. */
+  attention(layer: number): Promise<Program> {
+    const kind = attentionKind(this.decoder, layer);
+    return this.#ask(`attention ${kind}`, undefined, () => traceAttention(this.decoder, layer));
+  }
+
+  /** The cost of a layer's dense attention, which need not be compiled. */
+  attentionCost(layer: number): Cost {
+    const key = `attention ${attentionKind(this.decoder, layer)}`;
+    const known = this.#costs.get(key) ?? graphCost(traceAttention(this.decoder, layer));
+    this.#costs.set(key, known);
+    return known;
+  }
+
+  /** Keys and values of the layers from `from` on, block by block, by the stream at `from`. */
+  fills(from: number): Promise<Segment[]> {
+    const spans = spansOf(this.decoder, [from]).filter((span) => span.from >= from);
+    // A layer's keys are made of the stream at `from`, wherever the layer is.
+    return Promise.all(
+      spans.map(async ({ from: first, to }) => ({
+        ...{ from: first, to },
+        program: await this.#ask(`fill ${first} ${to}`, blockOf(first), () => traceFill(this.decoder, first, to)),
+      })),
+    );
+  }
+
+  /** The head of an exit. */
+  exitHead(head: ExitHead): Promise<Program> {
+    return this.#ask(`exit head ${head.key}`, sharedBlock(head), () => traceExitHead(this.decoder, head));
+  }
+
+  /** A probe of steps. */
+  probe(probe: StepProbe): Promise<CompiledProbe> {
+    const known = this.#probes.get(probe.key) ?? this.#makeProbe(probe);
+    this.#probes.set(probe.key, known);
+    return known;
+  }
+
+  async #makeProbe(probe: StepProbe): Promise<CompiledProbe> {
+    const { key, stateSize = 0 } = probe;
+    try {
+      const { graph, reader, width, hasLogits } = traceProbe(this.decoder, probe);
+      const program = await this.#ask(`probe ${key}`, sharedBlock(probe), () => graph);
+      const prompts = reader && (await this.#ask(`probe of prompts ${key}`, undefined, () => reader));
+      return { program, reader: prompts, width, hasLogits, stateSize };
+    } catch (error) {
+      this.#probes.delete(key);
+      throw error;
+    }
+  }
+
+  /** The head with the scores of given tokens only: logits are not copied. */
+  likelihoods(): Promise<Program> {
+    return this.#ask("likelihoods", "head", () => traceLikelihoods(this.decoder));
+  }
+
+  /** Frees the token table's pages that a prompt has read into memory. */
+  dropTables(): void {
+    this.shared?.dropTables();
+  }
+
+  private get(key: string): Program {
+    const program = this.compiled.get(key);
+    if (program) return program;
+    throw new Error(`the program "${key}" was not compiled`);
+  }
+
+  #ask(key: string, block: string | undefined, trace: () => Graph): Promise<Program> {
+    const known = this.#pending.get(key) ?? this.#make(key, block, trace);
+    this.#pending.set(key, known);
+    return known;
+  }
+
+  async #make(key: string, block: string | undefined, trace: () => Graph): Promise<Program> {
+    const known = this.compiled.get(key);
+    if (known) return known;
+    try {
+      const program = await compiled(trace(), block, { shared: this.shared, device: this.device });
+      this.compiled.set(key, program);
+      return program;
+    } catch (error) {
+      this.#pending.delete(key);
+      throw error;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const program of this.compiled.values()) program[Symbol.dispose]();
+    for (const [key, program] of this.#pending)
+      if (!this.compiled.has(key)) void program.then((p) => p[Symbol.dispose]()).catch(() => {});
+  }
+}
+
+/** Programs that read the model's head share its packed weights. */
+const sharedBlock = ({ shared }: { readonly shared?: boolean }): string | undefined => (shared ? "head" : undefined);
+
+/** The place of a decoder's weights. */
+interface Home {
+  readonly shared: SharedWeights | undefined;
+  readonly device: Device;
+}
+
+/**
+ * Settled at once: while others compile, the file's pages that this one has packed would be the peak of the process's memory. A program without
+ * weights belongs to no block.
+ */
+async function compiled(graph: Graph, block: string | undefined, { shared, device }: Home): Promise<Program> {
+  if (block === undefined) return Program.compile(graph, "shared", undefined, "", device);
+  const program = await Program.compile(graph, "shared", shared, block, device);
+  shared?.settle();
+  return program;
+}
+
+/** Traces, and keeps the weights that tracing prepared; a failure leaves nothing half-written. */
+export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
+  weights.review(trace);
+  try {
+    const graphs = trace();
+    weights.loraLayers?.check(weights.checkpoint.path);
+    weights.commit();
+    return graphs;
+  } catch (error) {
+    weights.abandon();
+    throw error;
+  }
+}

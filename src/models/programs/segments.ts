@@ -1,0 +1,278 @@
+import {
+  type CacheTensors,
+  cachedAttention,
+  carve,
+  Graph,
+  logLikelihoods,
+  reshape,
+  rotaryEmbedding,
+  split,
+  sym,
+  type Tensor,
+  transpose,
+  writeCache,
+} from "../../graph/index.ts";
+import { turnByAxes } from "../../nn/rope-axes.ts";
+import { type Stream, settle } from "../../nn/stream.ts";
+import { attentionBlock, type Decoder, isRecurrent, type RecurrentBlock, recurrentBlock } from "../decoder/decoder.ts";
+import { hasWindow } from "../state/window-start.ts";
+import { LengthInputs } from "./length-inputs.ts";
+import type { ExitHead, StepProbe } from "./step-probe.ts";
+
+// Symbols of every graph of a model: rows, new tokens of each, tokens that were in the cache before.
+const batch = sym("batch");
+const tokens = sym("tokens");
+export const past = sym("past");
+/** The part of the past that layers with a window are bound to. */
+const windowPast = sym("windowPast");
+
+const wide = (g: Graph, name: string, width: number): Tensor => g.input(name, "f32", [batch, tokens, width]);
+
+/** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
+function cache(g: Graph, decoder: Decoder, suffix: string): Pick<CacheTensors, "pastKey" | "pastValue"> {
+  const { kvHeads, headSize } = decoder.config;
+  const shape = [batch, kvHeads, sym("capacity"), headSize];
+  return {
+    pastKey: g.input(`pastKey${suffix}`, "f32", shape),
+    pastValue: g.input(`pastValue${suffix}`, "f32", shape),
+  };
+}
+
+function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: LengthInputs): Tensor {
+  const windowed = hasWindow(decoder.config, layer);
+  const tensors = { ...cache(g, decoder, suffix), ...(windowed ? lengths.window : lengths.full) };
+  const attrs = { ...decoder.attention(layer), past: windowed ? windowPast : past };
+  const axes = decoder.axes?.(g, layer);
+  const { y, presentKey, presentValue } = axes
+    ? cachedAttention(turnByAxes(qkv, decoder.config, axes, lengths.axes), tensors, undefined, {
+        ...attrs,
+        rotary: "none",
+      })
+    : cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
+  g.output(`presentKey${suffix}`, presentKey);
+  g.output(`presentValue${suffix}`, presentValue);
+  return y;
+}
+
+/** Everything that a dense run is made of: between them, these graphs read each of the model's weights. */
+export const traceDense = (decoder: Decoder): Graph[] => [
+  traceEmbedding(decoder),
+  traceLayers(decoder, 0, decoder.config.layers),
+  ...(isRecurrent(decoder.config) ? [] : [traceAfter(decoder, decoder.config.layers - 1)]),
+  traceHead(decoder),
+];
+
+/**
+ * `ids` i64 [batch, tokens] → `branchOut` [batch, tokens, hidden], the start of the stack. Models with learned
+ * positions read `lengths`, too.
+ */
+export function traceEmbedding(decoder: Decoder): Graph {
+  const g = new Graph();
+  const lengths = new LengthInputs(g);
+  g.output(
+    "branchOut",
+    decoder.embed(g, g.input("ids", "i64", [batch, tokens]), () => lengths.lengths),
+  );
+  return g;
+}
+
+/**
+ * Layers from..to−1 as one graph, the stream → the stream. A last layer that attends ends at its attention: the rest
+ * runs only for the tokens that are needed, as `traceAfter`.
+ */
+export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
+  const g = new Graph();
+  const lengths = new LengthInputs(g);
+  let stream = streamIn(g, decoder, from);
+  for (let l = from; l < to; l++) {
+    const block = decoder.block(g, l);
+    if (block.kind === "recurrent") {
+      stream = recur(g, decoder, block, l, stream);
+      continue;
+    }
+    const { qkv, residual, beside } = block.attentionIn(stream);
+    const attended = attend(g, decoder, l, qkv, String(l), lengths);
+    if (l === decoder.config.layers - 1) {
+      g.output("attended", attended);
+      g.output("attendedResidual", apart(residual, stream));
+      if (beside) g.output("beside", beside);
+      return g;
+    }
+    stream = block.feedForward(block.attentionOut(attended, residual, beside));
+  }
+  return streamOut(g, stream);
+}
+
+/** A recurrent layer: `state0` [batch, floats] → `stateOut0`, with the layer's number. */
+function recur(g: Graph, decoder: Decoder, block: RecurrentBlock, layer: number, stream: Stream): Stream {
+  const before = g.input(`state${layer}`, "f32", [batch, decoder.config.recurrent!(layer)!]);
+  const { stream: after, state } = block.run(stream, before);
+  g.output(`stateOut${layer}`, state);
+  return { ...after, ...(after.residual && { residual: apart(after.residual, stream) }) };
+}
+
+/** The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize] and the residual beside its attention. */
+export function traceBefore(decoder: Decoder, layer: number): Graph {
+  const g = new Graph();
+  return attentionIn(g, decoder, layer, streamIn(g, decoder, layer));
+}
+
+/**
+ * One graph from the attention of the previous layer to that of `layer`: `traceAfter`, then `traceBefore`. `share` is
+ * the part of the feed-forward that runs.
+ */
+export function traceBetween(decoder: Decoder, layer: number, share = 1): Graph {
+  const g = new Graph();
+  return attentionIn(g, decoder, layer, afterAttention(g, decoder, layer - 1, share));
+}
+
+function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream): Graph {
+  const { qkv, residual, beside } = attentionBlock(decoder, g, layer).attentionIn(stream);
+  g.output("qkv", qkv);
+  g.output("attendedResidualOut", apart(residual, stream));
+  if (beside) g.output("besideOut", beside);
+  return g;
+}
+
+/** A graph's output is not one of its inputs, as the residual beside the first layer's attention would be. */
+const apart = (residual: Tensor, { branch }: Stream): Tensor =>
+  residual === branch ? reshape(residual, residual.shape) : residual;
+
+/** A layer's attention without weights: one program serves every layer of the same `attentionKind`. */
+export function traceAttention(decoder: Decoder, layer: number): Graph {
+  const g = new Graph();
+  const { heads, kvHeads, headSize } = decoder.config;
+  const qkv = wide(g, "qkv", (heads + 2 * kvHeads) * headSize);
+  g.output("attended", attend(g, decoder, layer, qkv, "", new LengthInputs(g)));
+  return g;
+}
+
+/**
+ * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize], the residual beside it, and `beside`
+ * if the model has that → the stream. `share` is the part of the feed-forward that runs.
+ */
+export function traceAfter(decoder: Decoder, layer: number, share = 1): Graph {
+  const g = new Graph();
+  return streamOut(g, afterAttention(g, decoder, layer, share));
+}
+
+/**
+ * Keys and values of layers from..to−1 for tokens, all computed from their stream at `from`. They are written into the
+ * caches from entry `first` (i64 [batch]) on; nothing attends. Of recurrent layers: the next states by that stream.
+ */
+export function traceFill(decoder: Decoder, from: number, to: number): Graph {
+  if (isRecurrent(decoder.config)) return traceStates(decoder, from, to);
+  const g = new Graph();
+  const { heads, kvHeads, headSize } = decoder.config;
+  const [stream, first] = [streamIn(g, decoder, from), g.input("first", "i64", [batch])];
+  const positions = new LengthInputs(g);
+  for (let l = from; l < to; l++) {
+    const { qkv } = attentionBlock(decoder, g, l).attentionIn(stream);
+    const [, k, v] = split(
+      qkv,
+      2,
+      [heads, kvHeads, kvHeads].map((n) => n * headSize),
+    ) as [Tensor, Tensor, Tensor];
+    const { rotary: pairs } = decoder.attention(l);
+    const tables = decoder.rotary(g, l);
+    const turned =
+      pairs === "none" || !tables ? k : rotaryEmbedding(k, positions.positions, tables, { heads: kvHeads, pairs });
+    const byHead = (x: Tensor) => transpose(reshape(x, [batch, tokens, kvHeads, headSize]), [0, 2, 1, 3]);
+    const { pastKey, pastValue } = cache(g, decoder, String(l));
+    g.output(`presentKey${l}`, writeCache(pastKey, byHead(turned), first));
+    g.output(`presentValue${l}`, writeCache(pastValue, byHead(v), first));
+  }
+  return g;
+}
+
+function traceStates(decoder: Decoder, from: number, to: number): Graph {
+  const g = new Graph();
+  const stream = streamIn(g, decoder, from);
+  for (let l = from; l < to; l++) {
+    const before = g.input(`state${l}`, "f32", [batch, decoder.config.recurrent!(l)!]);
+    g.output(`stateOut${l}`, recurrentBlock(decoder, g, l).update(stream, before));
+  }
+  return carve(g, {}, Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor])));
+}
+
+/** The stream after any layer → `logits` [batch, tokens, vocabulary]. */
+export function traceHead(decoder: Decoder): Graph {
+  const g = new Graph();
+  g.output("logits", logits(g, decoder));
+  return g;
+}
+
+/** An exit's own head: the stream after any layer but the last → `logits` [batch, tokens, vocabulary]. */
+export function traceExitHead(decoder: Decoder, head: ExitHead): Graph {
+  const g = new Graph();
+  g.output("logits", head.trace(g, decoder, settle(streamIn(g, decoder, 1))));
+  return g;
+}
+
+/** A probe's graph; `reader` is the part of it that makes the next state. */
+export interface TracedProbe {
+  readonly graph: Graph;
+  readonly reader: Graph | undefined;
+  readonly width: number;
+  readonly hasLogits: boolean;
+}
+
+/**
+ * A probe: the stream after any layer but the last, `state` [batch, stateSize] → `found` [batch, tokens, width],
+ * `logits` [batch, tokens, vocabulary], `stateOut`.
+ */
+export function traceProbe(decoder: Decoder, probe: StepProbe): TracedProbe {
+  const { key, stateSize } = probe;
+  const g = new Graph();
+  const stream = settle(streamIn(g, decoder, 1));
+  const before = stateSize === undefined ? undefined : g.input("state", "f32", [batch, stateSize]);
+  const { found, logits: own, state } = probe.trace(g, decoder, stream, before);
+  const width = found.shape.at(-1);
+  if (typeof width !== "number" || (state === undefined) !== (before === undefined))
+    throw new Error(`the probe ${key} finds no fixed number of values, or has a state on one side only`);
+  g.output("found", found);
+  if (own) g.output("logits", own);
+  if (state) g.output("stateOut", state);
+  const reader = state && carve(g, {}, { stateOut: state });
+  return { graph: g, reader, width, hasLogits: own !== undefined };
+}
+
+/** Like `traceHead`, with `targets` [batch, tokens, targets] → `nats` of each target, `best` of the likeliest token. */
+export function traceLikelihoods(decoder: Decoder): Graph {
+  const g = new Graph();
+  const { nats, best } = logLikelihoods(logits(g, decoder), g.input("targets", "i64", [batch, tokens, sym("targets")]));
+  g.output("nats", nats);
+  g.output("best", best);
+  return g;
+}
+
+const logits = (g: Graph, decoder: Decoder): Tensor =>
+  decoder.logits(g, decoder.finish(g, streamIn(g, decoder, decoder.config.layers)));
+
+function afterAttention(g: Graph, decoder: Decoder, layer: number, share = 1): Stream {
+  const { hidden, heads, headSize, beside: width } = decoder.config;
+  const block = attentionBlock(decoder, g, layer);
+  const residual = wide(g, "attendedResidual", hidden);
+  const attended = wide(g, "attended", heads * headSize);
+  const beside = width === undefined ? undefined : wide(g, "beside", width);
+  const stream = block.feedForward(block.attentionOut(attended, residual, beside), share);
+  return stream.residual === residual ? { ...stream, residual: reshape(residual, residual.shape) } : stream;
+}
+
+/** A key that is equal for layers whose attention is the same. */
+export function attentionKind(decoder: Decoder, layer: number): string {
+  const tables = decoder.rotary(new Graph(), layer);
+  return JSON.stringify([decoder.attention(layer), tables?.cos.graph.constants.map((c) => c.name)]);
+}
+
+/** The stream before a layer: embeddings have no residual beside them. */
+function streamIn(g: Graph, decoder: Decoder, layer: number): Stream {
+  const branch = wide(g, "branch", decoder.config.hidden);
+  return layer === 0 ? { branch } : { branch, residual: wide(g, "residual", decoder.config.hidden) };
+}
+
+function streamOut(g: Graph, { branch, residual }: Stream): Graph {
+  g.output("branchOut", branch);
+  g.output("residualOut", residual!);
+  return g;
+}

@@ -1,0 +1,140 @@
+import { count } from "../../graph/ndarray.ts";
+import type { DType } from "../../graph/tensor.ts";
+import { Buffer, type View, ViewSet } from "../../runtime/buffer.ts";
+import { Program } from "../../runtime/program.ts";
+import type { Weights } from "../../weights/prepared/weights.ts";
+import { type Decoder, isRecurrent } from "../decoder/decoder.ts";
+import { KvCache } from "../state/cache.ts";
+import { Lengths } from "../state/lengths.ts";
+import {
+  traceAfter,
+  traceAttention,
+  traceBefore,
+  traceBetween,
+  traceEmbedding,
+  traceHead,
+  traceLayers,
+} from "./segments.ts";
+
+/** The ways to cut a decoder: nowhere, between layers, or around each attention. */
+export const cuts = ["whole", "layers", "pieces"] as const;
+export type Cut = (typeof cuts)[number];
+
+/** A decoder compiled as graphs of one cut, run over one sequence: for tests that compare the cuts. */
+export class Stack implements Disposable {
+  #past = 0;
+  readonly #cache: KvCache;
+  readonly #buffers: Buffer[] = [];
+
+  private constructor(
+    readonly decoder: Decoder,
+    readonly cut: Cut,
+    readonly programs: readonly Program[],
+    /** Weights that are inputs. */
+    private readonly inputs: Readonly<Record<string, View>>,
+  ) {
+    this.#cache = new KvCache(decoder.config);
+    if (isRecurrent(decoder.config))
+      for (let layer = 0; layer < decoder.config.layers; layer++) this.#cache.state(layer).fill(0);
+  }
+
+  /** Weights that are not constants of the graphs are bound as `inputs`, which tracing may fill. */
+  static async compile(
+    decoder: Decoder,
+    weights: Pick<Weights, "commit"> | undefined,
+    cut: Cut,
+    inputs: Readonly<Record<string, View>> = {},
+  ): Promise<Stack> {
+    const { layers } = decoder.config;
+    const graphs = {
+      whole: () => [traceLayers(decoder, 0, layers)],
+      layers: () => Array.from({ length: layers }, (_, l) => traceLayers(decoder, l, l + 1)),
+      pieces: () => [
+        ...Array.from({ length: layers }, (_, l) => (l === 0 ? traceBefore(decoder, 0) : traceBetween(decoder, l))),
+        ...Array.from({ length: layers }, (_, l) => traceAttention(decoder, l)),
+      ],
+    }[cut]();
+    const tail = isRecurrent(decoder.config) ? [] : [traceAfter(decoder, layers - 1)];
+    graphs.push(traceEmbedding(decoder), ...tail, traceHead(decoder));
+    weights?.commit();
+    return new Stack(decoder, cut, await Promise.all(graphs.map((g) => Program.compile(g))), inputs);
+  }
+
+  /** Logits [ids, vocabulary] after each of the next tokens, whose keys and values are cached. */
+  async run(ids: readonly number[]): Promise<Float32Array> {
+    const tokens = ids.length;
+    const { hidden, vocabulary, heads, kvHeads, headSize } = this.decoder.config;
+    const wide = (width: number) => this.#view("f32", [1, tokens, width]);
+    using lengths = new Lengths(this.decoder.config, 1, tokens);
+    const start = lengths.set(0, [{ entries: this.#past, positions: this.#past }], tokens);
+    using set = new ViewSet();
+    const views: Record<string, View> = {
+      ...this.inputs,
+      ids: this.#view("i64", [1, tokens], ids),
+      ...lengths.views(0, 1, tokens),
+      qkv: wide((heads + 2 * kvHeads) * headSize),
+      attended: wide(heads * headSize),
+      logits: wide(vocabulary),
+    };
+    // Each program reads one stream and writes the other; the same holds for the residual beside the attention.
+    const streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
+    const besides = [wide(hidden), wide(hidden)];
+    const routes = [0, 1].map(() => wide(this.decoder.config.beside ?? 1));
+    const attended = (pieces: number) => ({ attendedResidual: besides[pieces % 2]!, beside: routes[pieces % 2]! });
+    const stream = (index: number) => {
+      const [from, to] = [streams[index % 2]!, streams[(index + 1) % 2]!];
+      const out = { attendedResidualOut: besides[(index + 1) % 2]!, besideOut: routes[(index + 1) % 2]! };
+      return { ...from, branchOut: to.branch, residualOut: to.residual, ...attended(index), ...out };
+    };
+    const { layers } = this.decoder.config;
+    const caches = Object.assign(
+      {},
+      ...Array.from({ length: layers }, (_, l) => this.#cacheViews(l, String(l), start, set)),
+    );
+    const run = (program: Program, more: object) => program.bind({ ...views, ...more }).run();
+    const recurrent = isRecurrent(this.decoder.config);
+    const rest = recurrent ? -2 : -3;
+    const programs = this.programs.slice(0, rest);
+    const [embedding, after] = this.programs.slice(rest);
+    const head = this.programs.at(-1);
+    await run(embedding!, stream(1));
+    if (this.cut !== "pieces") {
+      for (const [i, p] of programs.entries()) await run(p, { ...stream(i), ...attended(0), ...caches });
+      if (!recurrent) await run(after!, { ...stream(0), ...attended(0) });
+    } else {
+      for (let layer = 0; layer < layers; layer++) {
+        const streamIn = layer === 0 ? stream(0) : { ...stream(layer), ...streams[0]! };
+        await run(programs[layer]!, streamIn);
+        await run(programs[layers + layer]!, this.#cacheViews(layer, "", start, set));
+      }
+      await run(after!, { ...stream(0), ...attended(layers) });
+    }
+    await run(head!, streams[recurrent ? programs.length % 2 : 1]!);
+    this.#past += tokens;
+    return new Float32Array(views["logits"]!.buffer.memory).slice();
+  }
+
+  #cacheViews(layer: number, suffix: string, start: number, set: ViewSet): Record<string, View> {
+    if (isRecurrent(this.decoder.config)) {
+      const states = this.#cache.states(layer);
+      return { [`state${suffix}`]: states, [`stateOut${suffix}`]: states };
+    }
+    const { key, value } = this.#cache.from(layer, start, set);
+    const [names, views] = [
+      ["pastKey", "presentKey", "pastValue", "presentValue"],
+      [key, key, value, value],
+    ];
+    return Object.fromEntries(names.map((name, i) => [name + suffix, views[i]!]));
+  }
+
+  #view(dtype: DType, shape: number[], values?: readonly number[]): View {
+    const buffer = new Buffer(dtype, count(shape));
+    this.#buffers.push(buffer);
+    if (dtype === "i64") new BigInt64Array(buffer.memory).set((values ?? []).map(BigInt));
+    return buffer.view(shape);
+  }
+
+  [Symbol.dispose](): void {
+    for (const held of [...this.programs, ...this.#buffers, this.#cache]) held[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,197 @@
+import { type Bindable, Buffer, type View, type ViewSet } from "../../runtime/buffer.ts";
+import type { DecoderConfig } from "../decoder/decoder.ts";
+import { hasWindow } from "./window-start.ts";
+
+/** Capacity comes in whole blocks, so that block-sparse attention may see the cache as rows of blocks. */
+export const CACHE_BLOCK = 128;
+
+/** Keys and values of a layer, or the state of a recurrent one. */
+type LayerBuffers = KeyValue | { readonly state: Buffer };
+
+interface KeyValue {
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/**
+ * Adjacent rows of a cache, one sequence each: [rows, kvHeads, capacity, headSize] a layer, or the state of a recurrent
+ * layer [rows, floats]; viewed in place.
+ */
+export class KvRows {
+  constructor(
+    readonly config: DecoderConfig,
+    protected readonly layers: readonly LayerBuffers[],
+    /** Tokens of a row. */
+    readonly capacity: number,
+    private readonly first: number,
+    readonly rows: number,
+  ) {}
+
+  /** `count` rows from row `start` on. */
+  span(start: number, count: number): KvRows {
+    return new KvRows(this.config, this.layers, this.capacity, this.first + start, count);
+  }
+
+  /** One layer as attention binds it. */
+  layer(index: number): { key: View; value: View } {
+    const { kvHeads, headSize } = this.config;
+    return this.#view(index, [this.rows, kvHeads, this.capacity, headSize], 0);
+  }
+
+  /** One layer as attention binds it when layers with a window begin at token `start`. Views are the set's. */
+  from(index: number, start: number, views: ViewSet): { key: View; value: View } {
+    if (start === 0 || !hasWindow(this.config, index)) return this.layer(index);
+    const { kvHeads, headSize } = this.config;
+    const shape = [this.rows, kvHeads, this.capacity, headSize];
+    const { key, value, offset } = this.place(index, 0, start);
+    return { key: views.of(key, shape, offset), value: views.of(value, shape, offset) };
+  }
+
+  /** Like `from`, for rows that lie elsewhere, too. */
+  bound(index: number, start: number, views: ViewSet): { key: Bindable; value: Bindable } {
+    return this.from(index, start, views);
+  }
+
+  /** Gives the tokens from `first` to `end` of every row back to the system, in these layers: they read as zeros, if anything still does. */
+  giveBack(layers: readonly number[], first: number, end: number): void {
+    const { headSize } = this.config;
+    for (const { key, value, offset } of this.#heads(layers))
+      for (const buffer of [key, value]) buffer.giveBack(offset + first * headSize, (end - first) * headSize);
+  }
+
+  /** Writes the first row's tokens from `first` to `end` as another row's are, in these layers. */
+  copy(from: KvRows, layers: readonly number[], first: number, end: number): void {
+    for (const { own, theirs, elements } of this.#beside(from, layers, first, end)) {
+      own.key.copy(own.offset, theirs.key, theirs.offset, elements);
+      own.value.copy(own.offset, theirs.value, theirs.offset, elements);
+    }
+  }
+
+  /** Like `copy`, in both directions. */
+  exchange(other: KvRows, layers: readonly number[], first: number, end: number): void {
+    for (const { own, theirs, elements } of this.#beside(other, layers, first, end)) {
+      own.key.exchange(own.offset, theirs.key, theirs.offset, elements);
+      own.value.exchange(own.offset, theirs.value, theirs.offset, elements);
+    }
+  }
+
+  /** Writes the first row's token `to` of a layer as its token `at` of another layer is. */
+  copyToken(layer: number, to: number, from: number, at: number): void {
+    const { kvHeads, headSize } = this.config;
+    for (let head = 0; head < kvHeads; head++) {
+      const [own, other] = [this.place(layer, head, to), this.place(from, head, at)];
+      own.key.copy(own.offset, other.key, other.offset, headSize);
+      own.value.copy(own.offset, other.value, other.offset, headSize);
+    }
+  }
+
+  /** The same tokens of the first rows of both, head by head. */
+  *#beside(other: KvRows, layers: readonly number[], first: number, end: number) {
+    const { kvHeads, headSize } = this.config;
+    for (const index of layers)
+      for (let head = 0; head < kvHeads; head++) {
+        const [own, theirs] = [this.place(index, head, first), other.place(index, head, first)];
+        yield { own, theirs, elements: (end - first) * headSize };
+      }
+  }
+
+  /** The beginnings of every head of every row, in these layers. */
+  *#heads(layers: readonly number[]): Generator<ReturnType<KvRows["place"]>> {
+    for (const index of layers)
+      for (let head = 0; head < this.rows * this.config.kvHeads; head++) yield this.place(index, head, 0);
+  }
+
+  /**
+   * The first `rows` rows of one key–value head, in the first row of the cache, as rows of `width` elements (whole
+   * tokens, one after the other).
+   */
+  head(index: number, head: number, rows: number, width: number): { key: View; value: View } {
+    return this.#view(index, [rows, width], head);
+  }
+
+  /** The element offset, in the layer's buffers, of one key–value head's `position` in the first row. */
+  place(index: number, head: number, position: number): { key: Buffer; value: Buffer; offset: number } {
+    return { ...this.#keyValue(index), offset: this.#offset(head) + position * this.config.headSize };
+  }
+
+  /** The states of a recurrent layer, [rows, floats], as programs bind them. */
+  states(index: number): View {
+    const { buffer, floats } = this.#state(index);
+    return buffer.view([this.rows, floats], this.first * floats);
+  }
+
+  /** The first row's state of a recurrent layer: the memory itself. */
+  state(index: number): Float32Array {
+    const { buffer, floats } = this.#state(index);
+    return new Float32Array(buffer.memory, this.first * floats * Float32Array.BYTES_PER_ELEMENT, floats);
+  }
+
+  /** Writes the first row's states of these layers as another row's are. */
+  copyStates(from: KvRows, layers: readonly number[]): void {
+    for (const index of layers) {
+      const [own, theirs] = [this.#state(index), from.#state(index)];
+      own.buffer.copy(this.first * own.floats, theirs.buffer, from.first * own.floats, own.floats);
+    }
+  }
+
+  /** Like `copyStates`, in both directions. */
+  exchangeStates(other: KvRows, layers: readonly number[]): void {
+    for (const index of layers) {
+      const [own, theirs] = [this.#state(index), other.#state(index)];
+      own.buffer.exchange(this.first * own.floats, theirs.buffer, other.first * own.floats, own.floats);
+    }
+  }
+
+  /** Gives the states of every row back to the system, in these layers. */
+  giveBackStates(layers: readonly number[]): void {
+    for (const index of layers) {
+      const { buffer, floats } = this.#state(index);
+      buffer.giveBack(this.first * floats, this.rows * floats);
+    }
+  }
+
+  #state(index: number): { buffer: Buffer; floats: number } {
+    const buffers = this.layers[index]!;
+    if ("state" in buffers) return { buffer: buffers.state, floats: this.config.recurrent!(index)! };
+    throw new Error(`layer ${index} keeps keys and values, and no state`);
+  }
+
+  #keyValue(index: number): KeyValue {
+    const buffers = this.layers[index]!;
+    if ("key" in buffers) return buffers;
+    throw new Error(`layer ${index} keeps a state, and no keys and values`);
+  }
+
+  #offset(head: number): number {
+    return (this.first * this.config.kvHeads + head) * this.capacity * this.config.headSize;
+  }
+
+  #view(index: number, shape: number[], head: number): { key: View; value: View } {
+    const { key, value } = this.#keyValue(index);
+    return { key: key.view(shape, this.#offset(head)), value: value.view(shape, this.#offset(head)) };
+  }
+}
+
+/**
+ * Keys and values of `rows` sequences, or their states; written in place, resident only as far as written, and in layers
+ * with a window until given back.
+ */
+export class KvCache extends KvRows implements Disposable {
+  /** `tokens` of a row: the context, unless it is never to be that long. */
+  constructor(config: DecoderConfig, rows = 1, tokens = config.context) {
+    const capacity = Math.ceil(tokens / CACHE_BLOCK) * CACHE_BLOCK;
+    const heads = (count: number) => new Buffer("f32", count * capacity * config.headSize);
+    const all = rows * config.kvHeads;
+    // The view of a whole row that starts at a later token ends as much later, where nothing is written.
+    const buffer = (layer: number) => (hasWindow(config, layer) ? heads(all + 1).inSmallPages() : heads(all));
+    const layers = Array.from({ length: config.layers }, (_, l): LayerBuffers => {
+      const floats = config.recurrent?.(l);
+      return floats === undefined ? { key: buffer(l), value: buffer(l) } : { state: new Buffer("f32", rows * floats) };
+    });
+    super(config, layers, capacity, 0, rows);
+  }
+
+  [Symbol.dispose](): void {
+    for (const layer of this.layers) for (const buffer of Object.values(layer)) buffer[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,48 @@
+import type { Bindable } from "../../runtime/buffer.ts";
+import { DeviceTensor } from "../../runtime/device-tensor.ts";
+import type { Program } from "../../runtime/program.ts";
+import { type DecoderConfig, isRecurrent } from "../decoder/decoder.ts";
+import { CACHE_BLOCK, KvRows } from "./cache.ts";
+import { sequenceBytes } from "./state-groups.ts";
+import { hasWindow } from "./window-start.ts";
+
+/** The most bytes of one row. Memory on a device is taken at once, for the whole context. */
+const MOST_BYTES = 2 ** 30;
+
+/** True if a row of the model's keys and values can lie on a device: all layers see from the first token on, and it is not too long. */
+export function fitsDevice(config: DecoderConfig): boolean {
+  const layers = Array.from({ length: config.layers }, (_, layer) => layer);
+  if (isRecurrent(config) || layers.some((layer) => hasWindow(config, layer))) return false;
+  return sequenceBytes(config, config.context) <= MOST_BYTES;
+}
+
+/**
+ * Keys and values of one sequence in the memory of a program's device, where attention updates them in place. No token
+ * of them can be read or copied here: `key`, `place` and the like belong to rows on the host.
+ */
+export class DeviceRows extends KvRows implements Disposable {
+  readonly #layers: readonly Record<"key" | "value", DeviceTensor>[];
+
+  /** @throws Error if the device has no room */
+  constructor(config: DecoderConfig, program: Program) {
+    const capacity = Math.ceil(config.context / CACHE_BLOCK) * CACHE_BLOCK;
+    super(config, [], capacity, 0, 1);
+    const heads = () => new DeviceTensor(program, "f32", [1, config.kvHeads, capacity, config.headSize]);
+    this.#layers = Array.from({ length: config.layers }, () => ({ key: heads(), value: heads() }));
+  }
+
+  override span(): DeviceRows {
+    return this;
+  }
+
+  override bound(index: number): { key: Bindable; value: Bindable } {
+    return this.#layers[index]!;
+  }
+
+  /** Keeps its memory until it is disposed of. */
+  override giveBack(): void {}
+
+  [Symbol.dispose](): void {
+    for (const layer of this.#layers) for (const tensor of Object.values(layer)) tensor[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,204 @@
+import { bytesPerElement } from "../../graph/tensor.ts";
+import type { DecoderConfig } from "../decoder/decoder.ts";
+import type { KvRows } from "./cache.ts";
+import { hasWindow, windowStart } from "./window-start.ts";
+
+/**
+ * The number of tokens at the end of the cache in which a prompt may differ, and still continue from the common part,
+ * in a model with windows: so many more than a window are kept. A chat's next turn often differs a little from the
+ * generated answer.
+ */
+const TURN_BACK = 512;
+
+/** The first token that layers with a window keep in a cache of `length` tokens. */
+export const firstKept = (config: DecoderConfig, length: number): number => windowStart(config, length - TURN_BACK);
+
+/**
+ * The state that some layers keep of one sequence between steps, with entries of the same tokens. All kinds of state
+ * implement this.
+ */
+export interface StateGroup {
+  readonly layers: LayerRange;
+  /** Entries, one a token. */
+  readonly length: number;
+  /**
+   * The number of the sequence's first `end` tokens that can be continued from: all that are here, or 0 if needed
+   * entries are gone.
+   */
+  kept(end: number): number;
+  /** Cuts it back to the entries of `kept` tokens; returns how many tokens. */
+  truncate(end: number): number;
+  /** Replaces the contents with the first `length` tokens of another sequence, which are in its `kept`. */
+  copy(from: StateGroup, length: number): void;
+  /** Swaps the contents of two groups. */
+  exchange(other: StateGroup): void;
+  /** Notes that its layers are about to run over tokens behind its last. */
+  begin(): void;
+  /** Notes entries written for these positions. */
+  grow(positions: ArrayLike<number>): void;
+  /** Notes that later sequences may well begin with the tokens so far. */
+  mark(): void;
+  /** True if a sequence of `length` tokens that runs for the first time would leave as much. */
+  isFresh(length: number): boolean;
+  /** Frees everything beyond the first `keep` tokens. */
+  trim(keep: number): void;
+  /** Splits it into two groups: the layers before `at`, and the others. */
+  split(at: number): [StateGroup, StateGroup];
+  /** One group of this one and those of deeper layers, if all hold the same entries. */
+  join(deeper: readonly StateGroup[]): StateGroup;
+  /** Bytes of memory that were written. */
+  readonly bytes: number;
+}
+
+/** Layers from..to−1. */
+export interface LayerRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Keys and values of some layers in one row of a cache. Entries are of the sequence's tokens from the first on, or of
+ * those that a cut kept. Layers with a window free keys that no later query sees.
+ */
+export class KvGroup implements StateGroup {
+  #length = 0;
+  /** Positions of the entries; undefined: 0, 1, 2 …. */
+  #positions: number[] | undefined;
+  /** Tokens whose memory was freed, in layers with a window. */
+  #gone = 0;
+  /** The most tokens written since memory was last given back: this many are resident. */
+  #written = 0;
+  readonly #windowed: readonly number[];
+  /** Layers without a window. */
+  readonly #full: readonly number[];
+
+  constructor(
+    readonly cache: KvRows,
+    readonly layers: LayerRange,
+  ) {
+    const all = Array.from({ length: layers.to - layers.from }, (_, i) => layers.from + i);
+    this.#windowed = all.filter((layer) => hasWindow(cache.config, layer));
+    this.#full = all.filter((layer) => !hasWindow(cache.config, layer));
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** The position of an entry. */
+  position(entry: number): number {
+    return this.#positions?.[entry] ?? entry;
+  }
+
+  /**
+   * True if layers with a window have freed only what they free in a sequence of `length` tokens that runs for the
+   * first time.
+   */
+  isFresh(length: number): boolean {
+    return firstKept(this.cache.config, length) === this.#gone;
+  }
+
+  /** Entries behind the last are read by nothing. */
+  begin(): void {}
+
+  /** Keys and values of any beginning can be continued from. */
+  mark(): void {}
+
+  /** Notes entries written for these positions, and frees those that no window will reach. */
+  grow(positions: ArrayLike<number>): void {
+    const last = positions[positions.length - 1];
+    const gapless = this.#positions === undefined && last === this.#length + positions.length - 1;
+    if (!gapless) this.#positions ??= Array.from({ length: this.#length }, (_, i) => i);
+    if (this.#positions) for (let i = 0; i < positions.length; i++) this.#positions.push(positions[i]!);
+    this.#length += positions.length;
+    this.#written = Math.max(this.#written, this.#length);
+    this.#letGo(firstKept(this.cache.config, this.#length));
+  }
+
+  #letGo(first: number): void {
+    if (first <= this.#gone) return;
+    if (this.#windowed.length > 0) this.cache.giveBack(this.#windowed, 0, first);
+    this.#gone = first;
+  }
+
+  kept(end: number): number {
+    const tokens = this.#positions ? end : Math.min(this.#length, end);
+    return windowStart(this.cache.config, this.#entries(tokens)) >= this.#gone ? tokens : 0;
+  }
+
+  /** Entries of the first `end` tokens. */
+  #entries(end: number): number {
+    const beyond = this.#positions ? this.#positions.findIndex((p) => p >= end) : end;
+    return beyond < 0 ? this.#length : Math.min(this.#length, beyond);
+  }
+
+  truncate(end: number): number {
+    const kept = this.kept(end);
+    this.#length = this.#entries(kept);
+    const gapless = this.#length === 0 || this.position(this.#length - 1) === this.#length - 1;
+    this.#positions = gapless ? undefined : this.#positions?.slice(0, this.#length);
+    if (this.#length === 0) this.#gone = 0;
+    return kept;
+  }
+
+  copy(from: KvGroup, length: number): void {
+    this.cache.copy(from.cache, this.#full, 0, length);
+    this.cache.copy(from.cache, this.#windowed, from.#gone, length);
+    this.#length = length;
+    this.#positions = undefined;
+    this.#letGo(from.#gone);
+    this.#gone = from.#gone;
+    this.#written = Math.max(this.#written, length);
+  }
+
+  exchange(other: KvGroup): void {
+    const [end, gone] = [Math.max(this.#length, other.#length), Math.min(this.#gone, other.#gone)];
+    this.cache.exchange(other.cache, this.#full, 0, end);
+    this.cache.exchange(other.cache, this.#windowed, gone, end);
+    [this.#length, other.#length] = [other.#length, this.#length];
+    [this.#positions, other.#positions] = [other.#positions, this.#positions];
+    [this.#gone, other.#gone] = [other.#gone, this.#gone];
+    this.#written = Math.max(this.#written, end);
+    other.#written = Math.max(other.#written, end);
+  }
+
+  trim(keep: number): void {
+    if (this.#written <= keep) return;
+    this.cache.giveBack([...this.#full, ...this.#windowed], keep, this.#written);
+    this.#written = keep;
+  }
+
+  split(at: number): [KvGroup, KvGroup] {
+    const { from, to } = this.layers;
+    return [this.#part({ from, to: at }), this.#part({ from: at, to })];
+  }
+
+  #part(layers: LayerRange): KvGroup {
+    const part = new KvGroup(this.cache, layers);
+    part.#length = this.#length;
+    part.#positions = this.#positions?.slice();
+    part.#gone = this.#gone;
+    part.#written = this.#written;
+    return part;
+  }
+
+  join(deeper: readonly KvGroup[]): KvGroup {
+    const groups = [this, ...deeper];
+    const joined = new KvGroup(this.cache, { from: this.layers.from, to: groups.at(-1)!.layers.to });
+    joined.#length = Math.min(...groups.map((group) => group.#length));
+    joined.#gone = Math.max(...groups.map((group) => group.#gone));
+    joined.#written = Math.max(...groups.map((group) => group.#written));
+    return joined;
+  }
+
+  get bytes(): number {
+    return kvBytes(this.cache.config, this.layers, this.#written, this.#gone);
+  }
+}
+
+/** Bytes of keys and values of `tokens` tokens in these layers; those with a window have freed the first `gone`. */
+export function kvBytes(config: DecoderConfig, { from, to }: LayerRange, tokens: number, gone = 0): number {
+  let held = 0;
+  for (let layer = from; layer < to; layer++) held += hasWindow(config, layer) ? tokens - gone : tokens;
+  return held * 2 * config.kvHeads * config.headSize * bytesPerElement.f32;
+}

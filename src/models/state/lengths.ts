@@ -1,0 +1,102 @@
+import { Buffer } from "../../runtime/buffer.ts";
+import type { Binding } from "../../runtime/program.ts";
+import type { DecoderConfig } from "../decoder/decoder.ts";
+import { windowStart } from "./window-start.ts";
+
+/** The place where a row's new tokens go. */
+export interface Place {
+  /** Entries that the row's cache has before them. */
+  readonly entries: number;
+  /** The new tokens' positions in the sequence: the first one if the others follow it, or each of them. */
+  readonly positions: number | ArrayLike<number>;
+  /** Their places on the other axes, in a model whose positions have several; `positions` are then those in time. */
+  readonly height?: ArrayLike<number>;
+  readonly width?: ArrayLike<number>;
+  /** True if the sequence uses the long rope factors. */
+  readonly longRope?: boolean;
+}
+
+/**
+ * The inputs of a stack's programs for the lengths of a cache's rows and the positions of new tokens, for `rows` rows.
+ */
+export class Lengths implements Disposable {
+  readonly #lengths: Buffer;
+  readonly #windowLengths: Buffer;
+  /** Totals are of the rows together that start at the place. */
+  readonly #totals: Buffer;
+  readonly #windowTotals: Buffer;
+  readonly positions: Buffer;
+  /** By height and by width; empty if positions have one axis. */
+  readonly axes: readonly Buffer[];
+
+  /** Has room for `tokens` new tokens a row. */
+  constructor(
+    private readonly config: DecoderConfig,
+    rows: number,
+    private readonly tokens: number,
+  ) {
+    const perRow = () => new Buffer("i32", rows);
+    [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals] = [perRow(), perRow(), perRow(), perRow()];
+    this.positions = new Buffer("i64", rows * tokens);
+    this.axes = config.axes ? [0, 1].map(() => new Buffer("i64", rows * tokens)) : [];
+  }
+
+  /**
+   * Sets `tokens` new tokens for each row from `first` on. Returns the first token that layers with a window are bound
+   * to.
+   */
+  set(first: number, places: readonly Place[], tokens: number): number {
+    const entries = places.map((place) => place.entries);
+    const start = windowStart(this.config, Math.min(...entries));
+    for (const [row, place] of places.entries()) {
+      this.#put(this.#lengths, this.#windowLengths, first + row, place.entries + tokens - 1, start);
+      this.#putPositions(first * this.tokens + row * tokens, place, tokens);
+      for (const axis of this.axes.keys()) this.#putAxis(axis, first * this.tokens + row * tokens, place, tokens);
+    }
+    // The kernel takes the first run of a row for one without gaps, and counts on from its first position, unless its total is another.
+    const gaps = tokens > 1 && places.some((place) => typeof place.positions !== "number");
+    this.#put(this.#totals, this.#windowTotals, first, Math.max(...entries) + tokens + (gaps ? 1 : 0), start);
+    return start;
+  }
+
+  #putPositions(at: number, { positions, longRope }: Place, tokens: number): void {
+    const all = new BigInt64Array(this.positions.memory);
+    const further = longRope ? this.config.longRopeBeyond! : 0;
+    for (let t = 0; t < tokens; t++)
+      all[at + t] = BigInt(further + (typeof positions === "number" ? positions + t : positions[t]!));
+  }
+
+  /** Texts have the same place on all axes. */
+  #putAxis(axis: number, at: number, { positions, height, width }: Place, tokens: number): void {
+    const all = new BigInt64Array(this.axes[axis]!.memory);
+    const given = (axis === 0 ? height : width) ?? positions;
+    for (let t = 0; t < tokens; t++) all[at + t] = BigInt(typeof given === "number" ? given + t : given[t]!);
+  }
+
+  #put(all: Buffer, window: Buffer, at: number, length: number, start: number): void {
+    new Int32Array(all.memory)[at] = length;
+    new Int32Array(window.memory)[at] = length - start;
+  }
+
+  /** The views that `set` writes to. */
+  views(first: number, rows: number, tokens: number): Binding {
+    return {
+      lengths: this.#lengths.view([rows], first),
+      windowLengths: this.#windowLengths.view([rows], first),
+      total: this.#totals.view([], first),
+      windowTotal: this.#windowTotals.view([], first),
+      positions: this.positions.view([rows, tokens], first * this.tokens),
+      ...Object.fromEntries(
+        this.axes.map((axis, i) => [
+          i === 0 ? "positionsHeight" : "positionsWidth",
+          axis.view([rows, tokens], first * this.tokens),
+        ]),
+      ),
+    };
+  }
+
+  [Symbol.dispose](): void {
+    const held = [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals, this.positions, ...this.axes];
+    for (const buffer of held) buffer[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,166 @@
+import { bytesPerElement } from "../../graph/tensor.ts";
+import type { KvRows } from "./cache.ts";
+import type { LayerRange, StateGroup } from "./kv-group.ts";
+
+/** The states after the sequence's first `end` tokens, a layer each. */
+interface Snapshot {
+  readonly end: number;
+  readonly states: readonly Float32Array[];
+}
+
+/** Snapshots that a sequence keeps: each is as large as its state. */
+const SNAPSHOTS = 4;
+
+/**
+ * The recurrent states of some layers in one row of a cache. Each is of all tokens so far, so that a sequence can be
+ * continued only from its end, or from a snapshot: chunks of its prompt leave some.
+ */
+export class RecurrentGroup implements StateGroup {
+  #length = 0;
+  /** Ascending. */
+  #snapshots: readonly Snapshot[] = [];
+  /** True if the state is of the first `length` tokens: not before the first, nor while layers run. */
+  #whole = false;
+  /** True if the state's memory was written since it was last given back. */
+  #resident = false;
+
+  constructor(
+    readonly cache: KvRows,
+    readonly layers: LayerRange,
+  ) {}
+
+  get length(): number {
+    return this.#length;
+  }
+
+  isFresh(): boolean {
+    return true;
+  }
+
+  begin(): void {
+    if (this.#length === 0) for (const row of this.#rows) row.fill(0);
+    this.#whole = false;
+    this.#resident = true;
+  }
+
+  grow(positions: ArrayLike<number>): void {
+    this.#length += positions.length;
+    this.#whole = true;
+  }
+
+  mark(): void {
+    if (this.#snapshots.at(-1)?.end === this.#length) return;
+    const states = this.#rows.map((row) => row.slice());
+    this.#snapshots = thinned([...this.#snapshots, { end: this.#length, states }]);
+  }
+
+  kept(end: number): number {
+    if (this.#whole && end >= this.#length) return this.#length;
+    return this.#snapshot(end)?.end ?? 0;
+  }
+
+  truncate(end: number): number {
+    const kept = this.kept(end);
+    if (kept === this.#length && this.#whole) return kept;
+    this.#restore(this.#snapshot(kept));
+    this.#snapshots = this.#snapshots.filter((one) => one.end <= kept);
+    this.#length = kept;
+    this.#whole = kept > 0;
+    return kept;
+  }
+
+  copy(from: RecurrentGroup, length: number): void {
+    if (length === from.#length && from.#whole) this.cache.copyStates(from.cache, this.#layers);
+    else this.#restore(from.#snapshot(length));
+    this.#snapshots = from.#snapshots.filter((one) => one.end <= length);
+    this.#length = length;
+    this.#whole = length > 0;
+    this.#resident ||= length > 0;
+  }
+
+  exchange(other: RecurrentGroup): void {
+    this.cache.exchangeStates(other.cache, this.#layers);
+    [this.#length, other.#length] = [other.#length, this.#length];
+    [this.#snapshots, other.#snapshots] = [other.#snapshots, this.#snapshots];
+    [this.#whole, other.#whole] = [other.#whole, this.#whole];
+    this.#resident = other.#resident = this.#resident || other.#resident;
+  }
+
+  /** Its memory does not grow with its tokens: all of it goes, or none. */
+  trim(keep: number): void {
+    if (keep > 0 || !this.#resident) return;
+    this.cache.giveBackStates(this.#layers);
+    this.#snapshots = [];
+    this.#whole = this.#resident = false;
+  }
+
+  split(at: number): [RecurrentGroup, RecurrentGroup] {
+    const { from, to } = this.layers;
+    return [this.#part({ from, to: at }), this.#part({ from: at, to })];
+  }
+
+  #part(layers: LayerRange): RecurrentGroup {
+    const part = new RecurrentGroup(this.cache, layers);
+    const own = (states: readonly Float32Array[]) =>
+      states.slice(layers.from - this.layers.from, layers.to - this.layers.from);
+    part.#length = this.#length;
+    part.#snapshots = this.#snapshots.map(({ end, states }) => ({ end, states: own(states) }));
+    part.#whole = this.#whole;
+    part.#resident = this.#resident;
+    return part;
+  }
+
+  join(deeper: readonly RecurrentGroup[]): RecurrentGroup {
+    const groups = [this, ...deeper];
+    const joined = new RecurrentGroup(this.cache, { from: this.layers.from, to: groups.at(-1)!.layers.to });
+    joined.#length = this.#length;
+    joined.#snapshots = this.#snapshots.map(({ end }, i) => ({
+      end,
+      states: groups.flatMap((group) => group.#snapshots[i]!.states),
+    }));
+    joined.#whole = groups.every((group) => group.#whole);
+    joined.#resident = groups.some((group) => group.#resident);
+    return joined;
+  }
+
+  get bytes(): number {
+    const states = this.#snapshots.length + (this.#resident ? 1 : 0);
+    return states * stateBytes(this.cache.config, this.layers);
+  }
+
+  /** The last snapshot of at most `end` tokens. */
+  #snapshot(end: number): Snapshot | undefined {
+    return this.#snapshots.findLast((one) => one.end <= end);
+  }
+
+  /** Puts a snapshot's states in place, if there is one: zeros take their place before the first token. */
+  #restore(snapshot: Snapshot | undefined): void {
+    if (snapshot) for (const [i, row] of this.#rows.entries()) row.set(snapshot.states[i]!);
+  }
+
+  get #layers(): number[] {
+    const { from, to } = this.layers;
+    return Array.from({ length: to - from }, (_, i) => from + i);
+  }
+
+  /** The states in place, a layer each. */
+  get #rows(): Float32Array[] {
+    return this.#layers.map((layer) => this.cache.state(layer));
+  }
+}
+
+/** Bytes of one sequence's states in these layers. */
+export function stateBytes({ recurrent }: KvRows["config"], { from, to }: LayerRange): number {
+  let floats = 0;
+  for (let layer = from; layer < to; layer++) floats += recurrent?.(layer) ?? 0;
+  return floats * bytesPerElement.f32;
+}
+
+/** Without the one that is nearest to its neighbours, if there are too many; the last stays. */
+function thinned(snapshots: readonly Snapshot[]): readonly Snapshot[] {
+  if (snapshots.length <= SNAPSHOTS) return snapshots;
+  const gap = (i: number) => snapshots[i + 1]!.end - (snapshots[i - 1]?.end ?? 0);
+  const gaps = snapshots.slice(0, -1).map((_, i) => gap(i));
+  const least = gaps.indexOf(Math.min(...gaps));
+  return snapshots.filter((_, i) => i !== least);
+}

@@ -1,0 +1,124 @@
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Names, Stored } from "../../weights/prepared/names.ts";
+
+/**
+ * A name without `.weight` or `.bias`, or another description of the stored tensor. Experts' matrices have names with
+ * their number in place of `{expert}`, or are blocks of a stack: `part` is the place among those of each expert.
+ */
+export type StoredAs =
+  | string
+  | (Omit<Stored, "block"> & {
+      readonly name: string;
+      readonly part?: readonly [at: number, of: number];
+    });
+
+/** The canonical name of one expert's matrix, without `.weight`. */
+export const expertName = (part: string, expert: number, experts: number): string => `${part}.${expert}/${experts}`;
+
+/** A canonical name's parts. */
+function parsed(canonical: string) {
+  const [, layer, part, expert, experts, kind] =
+    /^(?:blk\.(\d+)\.)?([\w.]+?)(?:\.(\d+)\/(\d+))?\.(weight|bias)$/.exec(canonical) ?? [];
+  return { layer, part, kind, ...(expert !== undefined && { expert: { at: Number(expert), of: Number(experts) } }) };
+}
+
+/** A GGUF's names are canonical; it stacks experts' matrices, which the first files with experts had one by one. */
+const inGguf =
+  (tensors: Checkpoint["tensors"]) =>
+  (canonical: string): string | Stored => {
+    const { layer, part, kind, expert } = parsed(canonical);
+    if (!expert) return canonical;
+    const alone = `blk.${layer}.${part!.replace("_exps", "")}.${expert.at}.${kind}`;
+    if (tensors.has(alone)) return alone;
+    return { name: `blk.${layer}.${part}.${kind}`, block: { ...expert, matrices: expert.of } };
+  };
+
+/** The names of tensors in an architecture's Hugging Face checkpoints. */
+export interface Scheme {
+  /** Possible prefixes of every name; the first that fits the checkpoint is used. Some checkpoints have none. */
+  readonly prefixes: readonly string[];
+  /** Before a layer's number. */
+  readonly layers: string;
+  /** Names within a layer, by GGUF's name of the part (`attn_q`). */
+  readonly parts: Readonly<Record<string, StoredAs>>;
+  /** Outside the layers, by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
+  readonly top: Readonly<Record<string, StoredAs>>;
+}
+
+/** Canonical names as a checkpoint has them: a GGUF's are canonical. */
+export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names {
+  if (config.kind === "gguf") return inGguf(tensors);
+  const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
+  const prefix = scheme.prefixes.find((p) => tensors.has(p + probe)) ?? scheme.prefixes[0]!;
+  return (canonical) => {
+    const { layer, part, kind, expert } = parsed(canonical);
+    const known = (layer === undefined ? scheme.top : scheme.parts)[part ?? ""];
+    if (known === undefined) return canonical;
+    const found = stored(known, kind!, expert);
+    const place = layer === undefined ? found.name : `${scheme.layers}.${layer}.${found.name}`;
+    const name = place.startsWith("/") ? place.slice(1) : prefix + place;
+    return { ...found, name: tensors.has(name) ? name : asOfOld(name, tensors) };
+  };
+}
+
+/** The names that Hugging Face's code may give the module of a matrix, by its canonical name without `.weight`. */
+export function modulesOf(canonical: string, { prefixes, layers, parts, top }: Scheme): string[] {
+  const [, layer, part] = /^(?:blk\.(\d+)\.)?([\w.]+)$/.exec(canonical) ?? [];
+  const known = (layer === undefined ? top : parts)[part ?? ""];
+  if (known === undefined) return [];
+  const name = typeof known === "string" ? known : known.name;
+  const place = layer === undefined ? name : `${layers}.${layer}.${name}`;
+  return place.startsWith("/") ? [place.slice(1)] : prefixes.map((prefix) => prefix + place);
+}
+
+/** TensorFlow's names of a norm's gain and shift, which BERT's first checkpoints have. */
+function asOfOld(name: string, tensors: Checkpoint["tensors"]): string {
+  const old = name.replace(/\.weight$/, ".gamma").replace(/\.bias$/, ".beta");
+  return tensors.has(old) ? old : name;
+}
+
+function stored(as: StoredAs, kind: string, expert?: { readonly at: number; readonly of: number }): Stored {
+  if (typeof as === "string") return { name: `${as.replace("{expert}", String(expert?.at))}.${kind}` };
+  const { transposed, part, ...rest } = as;
+  const [at, of] = part ?? [0, 1];
+  return {
+    ...rest,
+    name: `${as.name}.${kind}`,
+    ...(transposed && kind === "weight" && { transposed }),
+    ...(part && expert && { block: { at: expert.at * of + at, of: expert.of * of, matrices: expert.of } }),
+  };
+}
+
+/** Llama's names, which most decoders have taken over. */
+export const llamaNames: Scheme = {
+  prefixes: ["model.", "", "language_model.model.", "model.language_model."],
+  layers: "layers",
+  parts: {
+    attn_norm: "input_layernorm",
+    attn_q: "self_attn.q_proj",
+    attn_k: "self_attn.k_proj",
+    attn_v: "self_attn.v_proj",
+    attn_output: "self_attn.o_proj",
+    attn_q_norm: "self_attn.q_norm",
+    attn_k_norm: "self_attn.k_norm",
+    ffn_norm: "post_attention_layernorm",
+    ffn_gate: "mlp.gate_proj",
+    ffn_up: "mlp.up_proj",
+    ffn_down: "mlp.down_proj",
+  },
+  top: { token_embd: "embed_tokens", output_norm: "norm", output: "/lm_head" },
+};
+
+/** The scheme with other names for some parts. */
+export const withParts = (scheme: Scheme, parts: Scheme["parts"]): Scheme => ({
+  ...scheme,
+  parts: { ...scheme.parts, ...parts },
+});
+
+/** The scheme with norms stored as their gain less one, as Gemma's are. */
+export function offsetNorms(scheme: Scheme): Scheme {
+  const offset = ([part, as]: [string, StoredAs]): [string, StoredAs] =>
+    part.endsWith("norm") && typeof as === "string" ? [part, { name: as, plus: 1 }] : [part, as];
+  const all = (parts: Scheme["parts"]) => Object.fromEntries(Object.entries(parts).map(offset));
+  return { ...scheme, parts: all(scheme.parts), top: all(scheme.top) };
+}

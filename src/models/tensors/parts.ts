@@ -1,0 +1,210 @@
+import {
+  type Graph,
+  gather,
+  linear,
+  matmulTransposed,
+  plus,
+  quantizedEmbedding,
+  split,
+  type Tensor,
+} from "../../graph/index.ts";
+import { addUpdate, project } from "../../nn/linear.ts";
+import type { Norm } from "../../nn/norm.ts";
+import { lookUpBeside, scoreBeside, tokensWith } from "../../nn/token-rows.ts";
+import { UserError } from "../../util/errors.ts";
+import { fnv1a } from "../../util/fnv.ts";
+import type { Matrix, Sizes, WeightSource } from "../../weights/weight-source.ts";
+import { expertName } from "./names.ts";
+
+/** Consecutive outputs or inputs, of which the first `kept` take part. */
+interface Piece {
+  readonly size: number;
+  readonly kept: number;
+}
+
+/** A model's weights put to use in one graph, by their canonical names without `.weight` and `.bias`. */
+export class Parts {
+  constructor(
+    private readonly weights: WeightSource,
+    private readonly graph: Graph,
+  ) {}
+
+  /** Which norm, and whether a layer norm has a shift. */
+  norm(name: string, width: number, { norm, epsilon }: { norm: Norm["kind"]; epsilon: number }, shifted = true): Norm {
+    const vector = (of: "weight" | "bias") => this.weights.vector(this.graph, { [`${name}.${of}`]: width });
+    const shift = norm === "layer" && shifted ? vector("bias") : undefined;
+    return { kind: norm, epsilon, gain: vector("weight"), shift };
+  }
+
+  /** Projections of x by their outputs, as one, with their biases if they must have some or the weights do. */
+  project(x: Tensor, outputs: Sizes, biased: (name: string) => boolean = () => false): Tensor {
+    const named = (kind: string) =>
+      Object.fromEntries(Object.entries(outputs).map(([name, n]) => [`${name}.${kind}`, n]));
+    const has = Object.keys(outputs).some((name) => biased(name) || this.weights.has(`${name}.bias`));
+    const bias = has ? this.weights.vector(this.graph, named("bias")) : undefined;
+    const width = Number(x.shape.at(-1));
+    return this.#updated(project(x, this.weights.matrix(this.graph, width, named("weight")), bias), x, outputs);
+  }
+
+  /**
+   * One projection's outputs in parts of these sizes, each a product of its own, so that a part which nothing needs is
+   * not computed. An adapter's, or one with biases, is a single product.
+   */
+  projectApart(x: Tensor, name: string, sizes: readonly number[]): Tensor[] {
+    const [axis, width] = [x.shape.length - 1, Number(x.shape.at(-1))];
+    const outputs = sizes.reduce((total, size) => total + size, 0);
+    const whole = this.weights.has(`${name}.bias`) || this.weights.update(this.graph, width, { [name]: outputs });
+    if (whole || !this.weights.someRows) return split(this.project(x, { [name]: outputs }), axis, [...sizes]);
+    let from = 0;
+    return sizes.map((size) => {
+      const ids = Array.from({ length: size }, (_, i) => from + i);
+      from += size;
+      return project(x, this.weights.someRows!(this.graph, `${name}.weight`, [outputs, width], ids));
+    });
+  }
+
+  /**
+   * The product of x with matrices side by side, of each of which only the first `kept` outputs or inputs take part, in float32.
+   * @throws UserError for adapted weights or ones with biases
+   */
+  projectPart(x: Tensor, outputs: Sizes, side: "inputs" | "outputs", pieces: readonly Piece[]): Tensor {
+    const inputs = side === "inputs" ? pieces[0]!.size : Number(x.shape.at(-1));
+    const names = Object.keys(outputs);
+    this.requirePart(inputs, outputs);
+    const rows = Object.entries(outputs).flatMap(([name, n]) => rowsIn(this.weights.values(`${name}.weight`)!, n));
+    const kept =
+      side === "outputs" ? keptOf(rows, pieces) : rows.map((row) => Float32Array.from(keptOf([...row], pieces)));
+    const values = transposed(kept);
+    const shape = [kept[0]!.length, kept.length];
+    const bytes = new Uint8Array(values.buffer);
+    const name = `${names.join("+")}.first.${pieces[0]!.kept}`;
+    return linear(x, this.graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes }));
+  }
+
+  /** @throws UserError for adapted weights or ones with biases */
+  requirePart(inputs: number, outputs: Sizes): void {
+    const biased = Object.keys(outputs).some((name) => this.weights.has(`${name}.bias`));
+    if (biased || this.weights.update(this.graph, inputs, outputs))
+      throw new UserError("a part of a feed-forward needs weights without an adapter and without biases", 2);
+  }
+
+  /** Rows of `size` numbers, one for each of the 0 and 1 in `which` i64 [...]: ones; or, of a 1, `kept` ones, then zeros. */
+  firstOf(size: number, kept: number, which: Tensor): Tensor {
+    const values = Float32Array.from({ length: 2 * size }, (_, i) => Number(i < size + kept));
+    const data = { kind: "memory", bytes: new Uint8Array(values.buffer) } as const;
+    const rows = this.graph.constant(`first ${kept} of ${size}`, { dtype: "f32", shape: [2, size] }, data);
+    return gather(rows, which, 0);
+  }
+
+  /** A matrix for each expert, of outputs by part (`blk.0.ffn_gate_exps`), those of one expert stacked. */
+  experts(inputs: number, outputs: Sizes, experts: number): Matrix[] {
+    return Array.from({ length: experts }, (_, expert) => {
+      const named = Object.entries(outputs).map(([part, n]) => [`${expertName(part, expert, experts)}.weight`, n]);
+      return this.weights.matrix(this.graph, inputs, Object.fromEntries(named));
+    });
+  }
+
+  /**
+   * A router's logits of x [..., width]: [..., experts]. Its few weights stay in float32, so that choices stay.
+   * @throws UserError if one of them is NaN
+   */
+  router(name: string, x: Tensor, experts: number): Tensor {
+    if (this.weights.values(`${name}.weight`)?.some(Number.isNaN))
+      throw new UserError(`${this.weights.config.path}: the router ${name} has NaN among its weights`);
+    return matmulTransposed(x, this.weights.table(this.graph, `${name}.weight`, [experts, Number(x.shape.at(-1))]));
+  }
+
+  /** A vector of the weights that is added to x: [width]. */
+  bias(name: string, x: Tensor): Tensor {
+    return plus(x, this.weights.vector(this.graph, { [`${name}.bias`]: Number(x.shape.at(-1)) }));
+  }
+
+  /**
+   * Logits of the vocabulary, by the head, or by the token table if there is no head, and of the tokens that an adapter
+   * adds.
+   */
+  head(x: Tensor, vocabulary: number): Tensor {
+    const part = this.#headPart;
+    const width = Number(x.shape.at(-1));
+    const matrix = this.weights.matrix(this.graph, width, { [`${part}.weight`]: vocabulary });
+    const logits = this.#updated(project(x, matrix), x, { output: vocabulary });
+    const own = this.weights.tokenRows?.(this.graph, part, width);
+    const scores = own ? scoreBeside(logits, x, own) : logits;
+    if (scores.shape.at(-1) === tokensWith(vocabulary, this.weights.tokens)) return scores;
+    throw new UserError(
+      `${this.weights.config.path}: the head is apart from the token table, and the adapter's new tokens are not in both`,
+    );
+  }
+
+  /** Like `head`, of some tokens only. */
+  headOf(x: Tensor, vocabulary: number, ids: readonly number[]): Tensor {
+    const part = this.#headPart;
+    const width = Number(x.shape.at(-1));
+    const adapted =
+      this.weights.update(this.graph, width, { output: vocabulary }) ??
+      this.weights.tokenRows?.(this.graph, part, width);
+    if (!adapted && this.weights.someRows)
+      return project(x, this.weights.someRows(this.graph, `${part}.weight`, [vocabulary, width], ids));
+    return gather(this.head(x, vocabulary), idsIn(this.graph, ids), x.shape.length - 1);
+  }
+
+  /** The head, or the token table if there is none apart. */
+  get #headPart(): "output" | "token_embd" {
+    return this.weights.has("output.weight") ? "output" : "token_embd";
+  }
+
+  /** A product of x plus the adapter's update. */
+  #updated(product: Tensor, x: Tensor, outputs: Sizes): Tensor {
+    const update = this.weights.update(this.graph, Number(x.shape.at(-1)), outputs);
+    return update ? addUpdate(product, x, outputs, update) : product;
+  }
+
+  /** Rows of a table [rows, width] by indices i64. */
+  rows(name: string, indices: Tensor, rows: number, width: number): Tensor {
+    return gather(this.weights.table(this.graph, `${name}.weight`, [rows, width]), indices, 0);
+  }
+
+  /** Vectors of tokens: ids i64 [batch, tokens] → [batch, tokens, width], from blocks if the table is held in them. */
+  tokens(ids: Tensor, vocabulary: number, width: number): Tensor {
+    const look = (some: Tensor) => this.#vectors(some, vocabulary, width);
+    const own = this.weights.tokenRows?.(this.graph, "token_embd", width);
+    return own ? lookUpBeside(this.graph, ids, own, vocabulary, look) : look(ids);
+  }
+
+  #vectors(ids: Tensor, vocabulary: number, width: number): Tensor {
+    const shape = [vocabulary, width] as const;
+    const vectors = this.weights.inBlocks("token_embd.weight", shape)
+      ? quantizedEmbedding(ids, this.weights.rowsInBlocks(this.graph, "token_embd.weight", shape))
+      : this.rows("token_embd", ids, vocabulary, width);
+    const update = this.weights.tableUpdate(this.graph, "token_embd", shape);
+    return update ? plus(vectors, linear(gather(update.down, ids, 0), update.up)) : vectors;
+  }
+}
+
+/** Token ids as a constant, i64 [ids]. */
+function idsIn(graph: Graph, ids: readonly number[]): Tensor {
+  const bytes = new Uint8Array(BigInt64Array.from(ids, BigInt).buffer);
+  return graph.constant(`ids.${fnv1a(ids)}`, { dtype: "i64", shape: [ids.length] }, { kind: "memory", bytes });
+}
+
+/** The first `kept` of each piece. */
+function keptOf<T>(all: readonly T[], pieces: readonly Piece[]): T[] {
+  let at = 0;
+  return pieces.flatMap(({ size, kept }) => {
+    at += size;
+    return all.slice(at - size, at - size + kept);
+  });
+}
+
+const rowsIn = (values: Float32Array, rows: number): Float32Array[] =>
+  Array.from({ length: rows }, (_, row) =>
+    values.subarray((row * values.length) / rows, ((row + 1) * values.length) / rows),
+  );
+
+/** Rows [rows, width] as columns, [width, rows]. */
+function transposed(rows: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const [width, count] = [rows[0]!.length, rows.length];
+  const values = new Float32Array(width * count);
+  for (const [r, row] of rows.entries()) for (let c = 0; c < width; c++) values[c * count + r] = row[c]!;
+  return values;
+}
