@@ -1,7 +1,7 @@
 /** Our engine as a child that speaks `protocol.ts`. */
 import { Meter } from "../src/engine/bill/meter.ts";
-import { tokenLogits } from "../src/engine/run/stepped.ts";
-import { argmax } from "../src/engine/sampling/softmax.ts";
+import { tokenLogits } from "../src/engine/decode/run/stepped.ts";
+import { argmax } from "../src/engine/decode/sampling/softmax.ts";
 import { load as loadModel, type Model } from "../src/index.ts";
 import { type Answer, type Args, seconds, serve } from "./protocol.ts";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Meter } from "../src/engine/bill/meter.ts";
-import { Engine } from "../src/engine/run/engine.ts";
+import { Engine } from "../src/engine/decode/run/engine.ts";
 import { seededRandom } from "../src/util/random.ts";
 import type { Bench, Side } from "./harness.ts";
 import { openRandom } from "./random-model.ts";

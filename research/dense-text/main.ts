@@ -9,8 +9,8 @@ import {
   denseTextPrompts,
   denseTextRecipes,
   observe,
-} from "../../src/engine/answer/dense-text.testing.ts";
-import { LanguageModel } from "../../src/engine/language-model.ts";
+} from "../../src/engine/decode/answer/dense-text.testing.ts";
+import { LanguageModel } from "../../src/engine/decode/language-model.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 
 const TOKENS = 64;

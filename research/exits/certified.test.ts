@@ -1,7 +1,7 @@
 /** Fresh documents are served with a certified risk, and lose no more than it: not those that certified it, nor any of the training. */
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { LanguageModel } from "../../src/engine/decode/language-model.ts";
 import { readTexts } from "../../src/engine/file/given-texts.ts";
-import { LanguageModel } from "../../src/engine/language-model.ts";
 import { processorBits } from "../../src/runtime/processor.ts";
 import { densePlan, type Plan } from "../../src/savings/plan.ts";
 import { parseRecipe } from "../../src/savings/recipe.ts";

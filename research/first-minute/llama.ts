@@ -1,7 +1,7 @@
 import { LlamaLogLevel, type Token } from "node-llama-cpp";
 import { open } from "../../bench/peer/model.ts";
 import { best } from "../../bench/peer/settings.ts";
-import type { SamplingOptions } from "../../src/engine/sampling/options.ts";
+import type { SamplingOptions } from "../../src/engine/decode/sampling/options.ts";
 import { availableThreads } from "../../src/runtime/threads.ts";
 
 /** Tokens that a penalty sees. */

@@ -8,9 +8,9 @@
  * Cranfield, asked by their titles and, in half of these, one by a query that is not held out. `short` reads none of Cranfield.
  */
 import { writeFileSync } from "node:fs";
-import { letterOf } from "../../src/engine/listwise/letters.ts";
-import { question, SYSTEM, task } from "../../src/engine/listwise/prompt.ts";
-import { oneLine } from "../../src/engine/listwise/text.ts";
+import { letterOf } from "../../src/engine/decode/listwise/letters.ts";
+import { question, SYSTEM, task } from "../../src/engine/decode/listwise/prompt.ts";
+import { oneLine } from "../../src/engine/decode/listwise/text.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { cranfieldQueries } from "./cranfield-queries.ts";
 import { searcher } from "./searcher.ts";

@@ -5,8 +5,8 @@
  */
 import { rmSync } from "node:fs";
 import path from "node:path";
+import { LanguageModel } from "../../src/engine/decode/language-model.ts";
 import { openAdapted } from "../../src/engine/file/adapters.ts";
-import { LanguageModel } from "../../src/engine/language-model.ts";
 import { load } from "../../src/index.ts";
 import { Model } from "../../src/library/model.ts";
 import { preparedFolder, type ResolvedModel, resolveModel } from "../../src/weights/sources/index.ts";

@@ -6,7 +6,7 @@
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Meter } from "../../src/engine/bill/meter.ts";
-import { Likelihoods, natsOf } from "../../src/engine/score/likelihood.ts";
+import { Likelihoods, natsOf } from "../../src/engine/decode/score/likelihood.ts";
 import { load, trainPhases } from "../../src/index.ts";
 import { figure } from "../../src/lab/report/format.ts";
 import { mean } from "../../src/util/mean.ts";

@@ -1,8 +1,8 @@
-import { generate, generateOptions } from "../../src/engine/answer/generate.ts";
+import { generate, generateOptions } from "../../src/engine/decode/answer/generate.ts";
+import type { PromptSpan } from "../../src/engine/decode/run/spans.ts";
 import { type DiffusionInput, diffusionOptions } from "../../src/engine/diffusion/options.ts";
-import { spanOf } from "../../src/engine/plan/projector.ts";
-import type { Channel } from "../../src/engine/plan/template.ts";
-import type { PromptSpan } from "../../src/engine/run/spans.ts";
+import { spanOf } from "../../src/engine/diffusion/plan/projector.ts";
+import type { Channel } from "../../src/engine/diffusion/plan/template.ts";
 import { type Carried, carry, type PlanModels, type Planning, promptFor } from "../../src/pipelines/plan/plan.ts";
 import { normals } from "../../src/util/normals.ts";
 import { seededRandom } from "../../src/util/random.ts";

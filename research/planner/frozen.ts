@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { projectorJson, projectorTensors, readProjector } from "../../src/engine/plan/projector-file.ts";
+import { projectorJson, projectorTensors, readProjector } from "../../src/engine/diffusion/plan/projector-file.ts";
 import { openPlanner, type TrainInput } from "../../src/index.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";

@@ -1,7 +1,7 @@
 import { denoise } from "../../src/engine/diffusion/denoise.ts";
 import type { DiffusionModel } from "../../src/engine/diffusion/diffusion-model.ts";
 import { type DiffusionInput, diffusionOptions } from "../../src/engine/diffusion/options.ts";
-import { plannerPrompt } from "../../src/engine/plan/template.ts";
+import { plannerPrompt } from "../../src/engine/diffusion/plan/template.ts";
 import type { PlanPipeline } from "../../src/index.ts";
 import { mean } from "../../src/util/mean.ts";
 import { digits, type Share, shareOf } from "./arm-rows.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readProjector } from "../../src/engine/plan/projector-file.ts";
+import { readProjector } from "../../src/engine/diffusion/plan/projector-file.ts";
 import { load } from "../../src/index.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { modelHash, resolveModel, shippedFolder } from "../../src/weights/sources/index.ts";

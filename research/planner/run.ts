@@ -1,6 +1,6 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { sources } from "../../src/engine/plan/latents.ts";
+import { sources } from "../../src/engine/diffusion/plan/latents.ts";
 import type { TrainInput } from "../../src/index.ts";
 import { root } from "../../tools/section.ts";
 import { shipModel } from "../common/ship-model.ts";

@@ -1,6 +1,6 @@
 import sharp from "sharp";
-import type { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
-import { type Box, overlap } from "../../src/engine/regions/box.ts";
+import type { ImageTextModel } from "../../src/engine/encoders/image-text/image-text-model.ts";
+import { type Box, overlap } from "../../src/engine/images/regions/box.ts";
 import { BOX_NUMBERS, boxNumbers } from "../../src/models/own-networks/localiser.ts";
 import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import type { RegionFeatures } from "../../src/train/regions/features.ts";

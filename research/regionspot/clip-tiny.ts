@@ -4,8 +4,8 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
-import { labelVectors } from "../../src/engine/regions/labels.ts";
+import { ImageTextModel } from "../../src/engine/encoders/image-text/image-text-model.ts";
+import { labelVectors } from "../../src/engine/images/regions/labels.ts";
 import { logitsOf } from "../../src/pipelines/recognize/recognize.ts";
 import { readPairs, shuffledPairs } from "../../src/train/pairs/data.ts";
 import { readScenes } from "../../src/train/regions/scenes.ts";

@@ -5,9 +5,9 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import sharp from "sharp";
-import { decodeImage } from "../../src/engine/image/decode.ts";
-import { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
-import type { Box } from "../../src/engine/regions/box.ts";
+import { ImageTextModel } from "../../src/engine/encoders/image-text/image-text-model.ts";
+import { decodeImage } from "../../src/engine/images/pixels/decode.ts";
+import type { Box } from "../../src/engine/images/regions/box.ts";
 import { annotate } from "../../src/pipelines/recognize/annotate.ts";
 import { sharesOf } from "../../src/pipelines/recognize/boxes.ts";
 import { openRecognizerOf } from "../../src/pipelines/recognize/bundled.ts";

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ImageTextModel } from "../../src/engine/image-text/image-text-model.ts";
-import { labelVectors } from "../../src/engine/regions/labels.ts";
-import { localiserFile, localiserJson } from "../../src/engine/regions/localiser-file.ts";
+import { ImageTextModel } from "../../src/engine/encoders/image-text/image-text-model.ts";
+import { labelVectors } from "../../src/engine/images/regions/labels.ts";
+import { localiserFile, localiserJson } from "../../src/engine/images/regions/localiser-file.ts";
 import { type FeatureLayer, featureLayers } from "../../src/models/images/image-text-graphs.ts";
 import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { featuresOf, type RegionFeatures } from "../../src/train/regions/features.ts";

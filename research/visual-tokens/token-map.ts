@@ -6,8 +6,8 @@
 import { writeFile } from "node:fs/promises";
 import sharp from "sharp";
 import { Meter } from "../../src/engine/bill/meter.ts";
-import { LanguageModel } from "../../src/engine/language-model.ts";
-import { encodeWithPlaces, seenPrompt } from "../../src/engine/vision/seen-prompt.ts";
+import { LanguageModel } from "../../src/engine/decode/language-model.ts";
+import { encodeWithPlaces, seenPrompt } from "../../src/engine/decode/vision/seen-prompt.ts";
 import { planOf, type VisualSpan } from "../../src/savings/plan.ts";
 import { keptTokens } from "../../src/savings/tokens/feather/keep.ts";
 import { featherOptions } from "../../src/savings/tokens/feather/options.ts";

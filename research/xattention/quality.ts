@@ -13,7 +13,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { type Counter, Meter } from "../../src/engine/bill/meter.ts";
-import { Likelihoods, natsOf } from "../../src/engine/score/likelihood.ts";
+import { Likelihoods, natsOf } from "../../src/engine/decode/score/likelihood.ts";
 import { load, type Model } from "../../src/index.ts";
 import { holds } from "../../src/lab/metrics/contains.ts";
 import { needles } from "../../src/lab/tasks/needle.ts";

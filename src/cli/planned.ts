@@ -1,4 +1,4 @@
-import { generateOptions } from "../engine/answer/generate.ts";
+import { generateOptions } from "../engine/decode/answer/generate.ts";
 import type { PlannedOptions, PlanPipeline, Receipt } from "../index.ts";
 import { parsePlanning } from "../pipelines/plan/options.ts";
 import { UserError } from "../util/errors.ts";

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { generateOptions } from "../engine/answer/generate.ts";
-import { saysHowToDraw } from "../engine/sampling/defaults.ts";
+import { generateOptions } from "../engine/decode/answer/generate.ts";
+import { saysHowToDraw } from "../engine/decode/sampling/defaults.ts";
 import type { FinishReason, Model, PlanPipeline, Receipt, RoutePipeline } from "../index.ts";
 import { parsePair } from "../pipelines/route/name.ts";
 import { deviceOptions } from "../runtime/device.ts";

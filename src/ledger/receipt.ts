@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { cutReasons } from "../engine/answer/cut.ts";
+import { cutReasons } from "../engine/decode/answer/cut.ts";
 import { budget, guarantee, unguaranteed } from "../savings/auto/guarantee.ts";
 import { timeId } from "./id.ts";
 

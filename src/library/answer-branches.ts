@@ -1,4 +1,4 @@
-import type { Prompt } from "../engine/language-model.ts";
+import type { Prompt } from "../engine/decode/language-model.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { GateInput } from "../pipelines/answer/gate/features.ts";
 import { ALWAYS, type GateMethod, NEVER, readsOf } from "../pipelines/answer/gate/gate.ts";

@@ -1,14 +1,14 @@
 /** Checks the arguments of the library's calls, since JavaScript callers have no compiler. */
 import { z } from "zod";
-import { generateOptions } from "../engine/answer/generate.ts";
-import { completionOptions } from "../engine/completion/options.ts";
-import type { Reading } from "../engine/encoder/classifier.ts";
+import { generateOptions } from "../engine/decode/answer/generate.ts";
+import { completionOptions } from "../engine/decode/completion/options.ts";
+import type { Format } from "../engine/decode/grammar/index.ts";
+import type { Prompt } from "../engine/decode/language-model.ts";
+import { toolChoice, toolList } from "../engine/decode/tools/tools.ts";
+import type { Reading } from "../engine/encoders/text/classifier.ts";
 import type { ProfileOptions } from "../engine/file/profile.ts";
-import type { Format } from "../engine/grammar/index.ts";
-import type { ImageInput } from "../engine/image/input.ts";
-import { imagineOptions } from "../engine/imagine/options.ts";
-import type { Prompt } from "../engine/language-model.ts";
-import { toolChoice, toolList } from "../engine/tools/tools.ts";
+import { imagineOptions } from "../engine/images/imagine/options.ts";
+import type { ImageInput } from "../engine/images/pixels/input.ts";
 import type { RouteInput } from "../pipelines/route/name.ts";
 import { devices } from "../runtime/device.ts";
 import { budget } from "../savings/auto/guarantee.ts";

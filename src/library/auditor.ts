@@ -1,10 +1,10 @@
-import type { Usage } from "../engine/answer/generate.ts";
-import type { Engine } from "../engine/run/engine.ts";
-import type { Sampled } from "../engine/sampling/sampler.ts";
+import type { Usage } from "../engine/decode/answer/generate.ts";
+import type { Engine } from "../engine/decode/run/engine.ts";
+import type { Sampled } from "../engine/decode/sampling/sampler.ts";
+import type { TokenScore } from "../engine/decode/score/likelihood.ts";
+import { scoreContinuations } from "../engine/decode/score/score.ts";
 import type { Scheduler } from "../engine/schedule/scheduler.ts";
 import type { CustomJob } from "../engine/schedule/ticket.ts";
-import type { TokenScore } from "../engine/score/likelihood.ts";
-import { scoreContinuations } from "../engine/score/score.ts";
 import { type AuditState, keepAudit, requireIssued } from "../savings/auto/audit-state.ts";
 import { mean } from "../util/mean.ts";
 

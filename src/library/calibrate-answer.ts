@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { generateOptions } from "../engine/answer/generate.ts";
+import { generateOptions } from "../engine/decode/answer/generate.ts";
 import { type CalibratedGate, gatePath, keepGate } from "../pipelines/answer/gate/artefact.ts";
 import { atThreshold, gateTarget, type Judged, thresholdFrom } from "../pipelines/answer/gate/calibrate.ts";
 import { type Classifier, fitClassifier, labelRules } from "../pipelines/answer/gate/classifier.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { generateOptions } from "../engine/answer/generate.ts";
+import { generateOptions } from "../engine/decode/answer/generate.ts";
 import { type Sample, type Target, target } from "../pipelines/route/calibrate.ts";
 import { parsePair, type RouteOptions } from "../pipelines/route/name.ts";
 import {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { Stopwatch } from "../engine/bill/stopwatch.ts";
-import type { Prompt } from "../engine/language-model.ts";
+import type { Prompt } from "../engine/decode/language-model.ts";
 import { parseRouteText } from "../pipelines/route/name.ts";
 import type { PairIdentity } from "../pipelines/route/record.ts";
 import type { Decider } from "../pipelines/route/route.ts";

@@ -1,7 +1,7 @@
-import { checkPlace, type Place, splitAt } from "../engine/completion/place.ts";
-import { endIn, type Scope, scopeOf, trimmed } from "../engine/completion/scope.ts";
-import { windowOf } from "../engine/completion/window.ts";
-import type { LanguageModel } from "../engine/language-model.ts";
+import { checkPlace, type Place, splitAt } from "../engine/decode/completion/place.ts";
+import { endIn, type Scope, scopeOf, trimmed } from "../engine/decode/completion/scope.ts";
+import { windowOf } from "../engine/decode/completion/window.ts";
+import type { LanguageModel } from "../engine/decode/language-model.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { UserError } from "../util/errors.ts";
 import type { CompleteAtTerms } from "./arguments.ts";

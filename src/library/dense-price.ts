@@ -1,6 +1,6 @@
 import { Meter } from "../engine/bill/meter.ts";
-import type { LanguageModel, Prompt } from "../engine/language-model.ts";
-import { usesLongRope } from "../engine/state/cached.ts";
+import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
+import { usesLongRope } from "../engine/decode/state/cached.ts";
 import type { Spent } from "../graph/index.ts";
 import type { PricedAnswer } from "../pipelines/route/model.ts";
 import type { RunOptions } from "./options.ts";

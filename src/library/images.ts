@@ -1,4 +1,4 @@
-import { type ImageInput, isImage } from "../engine/image/input.ts";
+import { type ImageInput, isImage } from "../engine/images/pixels/input.ts";
 import { UserError } from "../util/errors.ts";
 
 /** The inputs of a model that reads texts alone. @throws UserError if one of them is an image */

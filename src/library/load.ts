@@ -1,5 +1,5 @@
+import { isPlanName } from "../engine/diffusion/plan/name.ts";
 import { openModel } from "../engine/file/open-model.ts";
-import { isPlanName } from "../engine/plan/name.ts";
 import { isFirstName } from "../pipelines/first/options.ts";
 import { isPairName } from "../pipelines/route/name.ts";
 import { chooseThreads } from "../runtime/threads.ts";

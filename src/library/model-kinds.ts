@@ -1,7 +1,7 @@
+import type { LanguageModel } from "../engine/decode/language-model.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
-import type { EncoderModel } from "../engine/encoder/encoder-model.ts";
+import type { EncoderModel } from "../engine/encoders/text/encoder-model.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
-import type { LanguageModel } from "../engine/language-model.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { UserError } from "../util/errors.ts";
 

@@ -1,15 +1,15 @@
 import path from "node:path";
 import { Stopwatch } from "../engine/bill/stopwatch.ts";
-import type { Classification, Reading } from "../engine/encoder/classifier.ts";
-import type { EncoderModel } from "../engine/encoder/encoder-model.ts";
-import type { Picture } from "../engine/image/encode.ts";
-import type { ImageInput } from "../engine/image/input.ts";
-import type { TextOrImage } from "../engine/image-text/image-text-model.ts";
+import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
+import type { Lease } from "../engine/decode/run/recipes.ts";
+import type { SpannedPrompt } from "../engine/decode/run/spans.ts";
+import type { ModelSampling } from "../engine/decode/sampling/defaults.ts";
+import type { TextOrImage } from "../engine/encoders/image-text/image-text-model.ts";
+import type { Classification, Reading } from "../engine/encoders/text/classifier.ts";
+import type { EncoderModel } from "../engine/encoders/text/encoder-model.ts";
+import type { Picture } from "../engine/images/pixels/encode.ts";
+import type { ImageInput } from "../engine/images/pixels/input.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
-import type { LanguageModel, Prompt } from "../engine/language-model.ts";
-import type { Lease } from "../engine/run/recipes.ts";
-import type { SpannedPrompt } from "../engine/run/spans.ts";
-import type { ModelSampling } from "../engine/sampling/defaults.ts";
 import type { Turns } from "../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import type { Receipt } from "../ledger/receipt.ts";
@@ -257,7 +257,7 @@ export class Model implements Disposable {
     const { loaded } = this;
     const { classifyBy, labelsFor, oneTextEach } = await import("./readings.ts");
     if (loaded.kind === "decoder") {
-      const { askedOfLabels, classificationOf } = await import("../engine/score/labelled.ts");
+      const { askedOfLabels, classificationOf } = await import("../engine/decode/score/labelled.ts");
       const chosen = labelsFor(this.name, labels);
       const asked = () => askedOfLabels(loaded, oneTextEach(this.name, all), chosen);
       const { found, receipt } = await this.#runs.score(asked, terms, save);
@@ -288,7 +288,7 @@ export class Model implements Disposable {
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
     const { loaded } = this;
     if (loaded.kind === "decoder") {
-      const { askedOfQuery, relevanceOf } = await import("../engine/score/relevance.ts");
+      const { askedOfQuery, relevanceOf } = await import("../engine/decode/score/relevance.ts");
       const { found, receipt } = await this.#runs.score(() => askedOfQuery(loaded, q, all, truncate), terms, save);
       return { scores: found.map(relevanceOf), receipt };
     }

@@ -1,14 +1,14 @@
 /** The arguments and results of the library's calls. */
 import type { z } from "zod";
-import type { Ceiling } from "../engine/answer/cut.ts";
-import type { FinishReason, GenerateInput } from "../engine/answer/generate.ts";
-import type { completionOptions } from "../engine/completion/options.ts";
-import type { Place } from "../engine/completion/place.ts";
-import type { Format } from "../engine/grammar/index.ts";
-import type { ImagineInput } from "../engine/imagine/options.ts";
-import type { Prompt } from "../engine/language-model.ts";
-import type { Sampled } from "../engine/sampling/sampler.ts";
-import type { Tool, ToolChoice } from "../engine/tools/tools.ts";
+import type { Ceiling } from "../engine/decode/answer/cut.ts";
+import type { FinishReason, GenerateInput } from "../engine/decode/answer/generate.ts";
+import type { completionOptions } from "../engine/decode/completion/options.ts";
+import type { Place } from "../engine/decode/completion/place.ts";
+import type { Format } from "../engine/decode/grammar/index.ts";
+import type { Prompt } from "../engine/decode/language-model.ts";
+import type { Sampled } from "../engine/decode/sampling/sampler.ts";
+import type { Tool, ToolChoice } from "../engine/decode/tools/tools.ts";
+import type { ImagineInput } from "../engine/images/imagine/options.ts";
 import type { Truncate } from "../engine/truncate.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Device } from "../runtime/device.ts";

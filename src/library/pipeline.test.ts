@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { commonPrefix } from "../engine/state/cached.ts";
+import { commonPrefix } from "../engine/decode/state/cached.ts";
 import { calibrateRoute, load, type Model, openPipeline, type RoutePipeline } from "../index.ts";
 import { readCalibrations } from "../pipelines/route/record.ts";
 import { priceOfLengths } from "./dense-price.ts";

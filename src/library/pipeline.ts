@@ -1,4 +1,4 @@
-import type { Prompt } from "../engine/language-model.ts";
+import type { Prompt } from "../engine/decode/language-model.ts";
 import type { Pair, RouteModel } from "../pipelines/route/model.ts";
 import {
   checkRouteOptions,

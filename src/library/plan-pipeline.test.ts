@@ -3,10 +3,10 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { generate, generateOptions } from "../engine/answer/generate.ts";
-import { spanOf } from "../engine/plan/projector.ts";
-import type { Channel } from "../engine/plan/template.ts";
-import type { PromptSpan } from "../engine/run/spans.ts";
+import { generate, generateOptions } from "../engine/decode/answer/generate.ts";
+import type { PromptSpan } from "../engine/decode/run/spans.ts";
+import { spanOf } from "../engine/diffusion/plan/projector.ts";
+import type { Channel } from "../engine/diffusion/plan/template.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { carry, checkSaid, planningFor, promptFor } from "../pipelines/plan/plan.ts";
 import { Buffer } from "../runtime/buffer.ts";

@@ -1,7 +1,7 @@
-import { openSource } from "../engine/plan/latents.ts";
-import { planNameOf } from "../engine/plan/name.ts";
-import { Projector } from "../engine/plan/projector.ts";
-import { checkProjector, projectorFor, readProjector } from "../engine/plan/projector-file.ts";
+import { openSource } from "../engine/diffusion/plan/latents.ts";
+import { planNameOf } from "../engine/diffusion/plan/name.ts";
+import { Projector } from "../engine/diffusion/plan/projector.ts";
+import { checkProjector, projectorFor, readProjector } from "../engine/diffusion/plan/projector-file.ts";
 import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import { WallTime } from "../ledger/wall-time.ts";

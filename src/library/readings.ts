@@ -1,7 +1,7 @@
-import type { Classification, Reading } from "../engine/encoder/classifier.ts";
-import type { Answers, ReadTerms } from "../engine/encoder/encoder-model.ts";
-import type { ImageInput } from "../engine/image/input.ts";
-import type { TextOrImage } from "../engine/image-text/image-text-model.ts";
+import type { TextOrImage } from "../engine/encoders/image-text/image-text-model.ts";
+import type { Classification, Reading } from "../engine/encoders/text/classifier.ts";
+import type { Answers, ReadTerms } from "../engine/encoders/text/encoder-model.ts";
+import type { ImageInput } from "../engine/images/pixels/input.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { ImageTextModel } from "../engine/image-text/image-text-model.ts";
+import type { ImageTextModel } from "../engine/encoders/image-text/image-text-model.ts";
 import type { RecognizeRequest } from "../pipelines/recognize/recognize.ts";
 import { UserError } from "../util/errors.ts";
 import { text } from "./arguments.ts";

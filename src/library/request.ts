@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import type { Stopwatch } from "../engine/bill/stopwatch.ts";
+import type { Format, LazyGrammar } from "../engine/decode/grammar/index.ts";
+import { isIds, type LanguageModel, type Prompt } from "../engine/decode/language-model.ts";
+import { effectiveSampling } from "../engine/decode/sampling/defaults.ts";
+import { samplingOptions } from "../engine/decode/sampling/options.ts";
+import { type Calling, callingOf } from "../engine/decode/tools/calling.ts";
+import { blind, encodeWithPlaces, seenPrompt } from "../engine/decode/vision/seen-prompt.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
-import type { Format, LazyGrammar } from "../engine/grammar/index.ts";
-import { isIds, type LanguageModel, type Prompt } from "../engine/language-model.ts";
-import { effectiveSampling } from "../engine/sampling/defaults.ts";
-import { samplingOptions } from "../engine/sampling/options.ts";
 import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
-import { type Calling, callingOf } from "../engine/tools/calling.ts";
-import { blind, encodeWithPlaces, seenPrompt } from "../engine/vision/seen-prompt.ts";
 import { UserError } from "../util/errors.ts";
 import { begunAnswer, type PromptForm, type Tokenizer } from "../weights/tokenizer/index.ts";
 import type { Asked, RequestOptions } from "./arguments.ts";
@@ -75,7 +75,7 @@ export async function requestOf(
 }
 
 async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<LazyGrammar> {
-  const { grammarOf } = await import("../engine/grammar/index.ts");
+  const { grammarOf } = await import("../engine/decode/grammar/index.ts");
   return grammarOf(format, tokenizer);
 }
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { tinyWithLetters } from "../engine/listwise/letters.testing.ts";
+import { tinyWithLetters } from "../engine/decode/listwise/letters.testing.ts";
 import type { FirstInput } from "../pipelines/first/options.ts";
 import { openReranker } from "./rerank-pipeline.ts";
 

@@ -1,10 +1,10 @@
-import type { CallOptions } from "../engine/tools/calling.ts";
+import type { CallOptions } from "../engine/decode/tools/calling.ts";
 import type { Called, Chunk, ToolCall } from "./options.ts";
 
 /** The calls in a whole answer, and its text without them; nothing if the request lets it call nothing. */
 export async function calledIn(text: string, request: CallOptions): Promise<Called> {
   if (!request.tools?.length) return {};
-  const { answerReader } = await import("../engine/tools/answer-reader.ts");
+  const { answerReader } = await import("../engine/decode/tools/answer-reader.ts");
   const read = answerReader(request)?.push(text, true);
   if (!read) return {};
   const toolCalls = read.calls.map(({ name, arguments: json }) => ({

@@ -1,6 +1,6 @@
 import path from "node:path";
-import type { BridgeFile } from "../engine/regions/bridge-file.ts";
-import type { LocaliserFile } from "../engine/regions/localiser-file.ts";
+import type { BridgeFile } from "../engine/images/regions/bridge-file.ts";
+import type { LocaliserFile } from "../engine/images/regions/localiser-file.ts";
 import { pairOptions } from "../train/pairs/options.ts";
 import { type PairsTrained, trainPairs } from "../train/pairs/train-pairs.ts";
 import { bridgeOptions, localiserOptions } from "../train/regions/options.ts";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { fixtures, picture, unpack } from "../engine/image/pictures.testing.ts";
+import { fixtures, picture, unpack } from "../engine/images/pixels/pictures.testing.ts";
 import { tempFolder } from "../weights/sources/helpers.testing.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { slowEncoder } from "../engine/image-text/slow-encoder.testing.ts";
+import { slowEncoder } from "../engine/encoders/image-text/slow-encoder.testing.ts";
 import { stoppedClock } from "../util/clock.testing.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";

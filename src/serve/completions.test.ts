@@ -4,10 +4,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { Sequence } from "../engine/answer/sequence.ts";
 import { Meter } from "../engine/bill/meter.ts";
+import { Sequence } from "../engine/decode/answer/sequence.ts";
+import { Likelihoods } from "../engine/decode/score/likelihood.ts";
 import { Scheduler } from "../engine/schedule/scheduler.ts";
-import { Likelihoods } from "../engine/score/likelihood.ts";
 import { load, type Model } from "../index.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing, TINY, tinyWith } from "./serve.testing.ts";
 

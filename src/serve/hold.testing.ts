@@ -1,5 +1,5 @@
 import { vi } from "vitest";
-import { Engine } from "../engine/run/engine.ts";
+import { Engine } from "../engine/decode/run/engine.ts";
 
 /** Stops all computation until the returned function is called. */
 export function hold(): () => void {

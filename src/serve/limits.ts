@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { MOST_SCHEMA } from "../engine/grammar/index.ts";
-import { MOST_PIXELS } from "../engine/image/decode.ts";
+import { MOST_SCHEMA } from "../engine/decode/grammar/index.ts";
+import { MOST_PIXELS } from "../engine/images/pixels/decode.ts";
 
 /** The server's limits; requests beyond them are refused before anything runs. */
 export const limitOptions = z.strictObject({

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { tinyWithLetters } from "../engine/listwise/letters.testing.ts";
+import { tinyWithLetters } from "../engine/decode/listwise/letters.testing.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 

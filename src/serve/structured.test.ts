@@ -3,7 +3,7 @@ import type OpenAI from "openai";
 import { zodResponseFormat } from "openai/helpers/zod";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { z } from "zod";
-import { LazyGrammar } from "../engine/grammar/index.ts";
+import { LazyGrammar } from "../engine/decode/grammar/index.ts";
 import { Scheduler } from "../engine/schedule/scheduler.ts";
 import { jsonOf, openaiOf, post, serveModels, type Testing } from "./serve.testing.ts";
 

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
-import { slowEncoder } from "../engine/image-text/slow-encoder.testing.ts";
+import { slowEncoder } from "../engine/encoders/image-text/slow-encoder.testing.ts";
 import { plainPicture, trainedColours } from "../library/vision.testing.ts";
 import { stoppedClock } from "../util/clock.testing.ts";
 import { limitOptions } from "./limits.ts";

@@ -1,4 +1,4 @@
-import { readClassifier } from "../engine/encoder/classifier.ts";
+import { readClassifier } from "../engine/encoders/text/classifier.ts";
 import type { Pooling } from "../graph/index.ts";
 import type { Encoder } from "../models/encoder/encoder.ts";
 import { decoderArchitecture, encoderArchitecture, isOfKind } from "../models/registry.ts";

@@ -1,5 +1,5 @@
 import path from "node:path";
-import { readSentenceSettings, type SentenceSettings } from "../engine/encoder/sentence-files.ts";
+import { readSentenceSettings, type SentenceSettings } from "../engine/encoders/text/sentence-files.ts";
 import { isOfKind } from "../models/registry.ts";
 import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "../weights/checkpoint.ts";

@@ -1,6 +1,6 @@
 import { copyFile } from "node:fs/promises";
 import path from "node:path";
-import { sentenceFiles } from "../engine/encoder/sentence-files.ts";
+import { sentenceFiles } from "../engine/encoders/text/sentence-files.ts";
 import { encoderArchitecture } from "../models/registry.ts";
 import { makeFolders } from "../util/make-folders.ts";
 import { writeError } from "../util/system-errors.ts";

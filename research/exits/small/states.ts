@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { LanguageModel } from "../../../src/engine/language-model.ts";
+import type { LanguageModel } from "../../../src/engine/decode/language-model.ts";
 import { type Corpus, type Part, parts } from "../../../src/train/exits/corpus.ts";
 import { StateCache } from "../../../src/train/exits/states/cache.ts";
 import { collectStates } from "../../../src/train/exits/states/collect.ts";

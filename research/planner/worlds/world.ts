@@ -1,4 +1,4 @@
-import type { Template } from "../../../src/engine/plan/template.ts";
+import type { Template } from "../../../src/engine/diffusion/plan/template.ts";
 
 export type Random = () => number;
 

@@ -1,6 +1,6 @@
 import { Meter } from "../../../src/engine/bill/meter.ts";
-import type { LanguageModel } from "../../../src/engine/language-model.ts";
-import { type PromptSpan, promptOfSpans } from "../../../src/engine/run/spans.ts";
+import type { LanguageModel } from "../../../src/engine/decode/language-model.ts";
+import { type PromptSpan, promptOfSpans } from "../../../src/engine/decode/run/spans.ts";
 import type { Question, Scene } from "../../../src/lab/data/attributes/scene.ts";
 import { IMAGE } from "../../../src/lab/data/attributes/words.ts";
 import { Buffer } from "../../../src/runtime/buffer.ts";

@@ -4,7 +4,7 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { LanguageModel } from "../../../src/engine/language-model.ts";
+import { LanguageModel } from "../../../src/engine/decode/language-model.ts";
 import { makeScenes, type Scene } from "../../../src/lab/data/attributes/scene.ts";
 import { planOf } from "../../../src/savings/plan.ts";
 import { keptTokens, top } from "../../../src/savings/tokens/feather/keep.ts";

@@ -4,8 +4,8 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { LanguageModel } from "../../../src/engine/decode/language-model.ts";
 import { calibrate } from "../../../src/engine/file/profile.ts";
-import { LanguageModel } from "../../../src/engine/language-model.ts";
 import { makeScenes, type Scene, textOf } from "../../../src/lab/data/attributes/scene.ts";
 import { IMAGE } from "../../../src/lab/data/attributes/words.ts";
 import { headCalibration } from "../../../src/savings/attention/yopo/calibration.ts";

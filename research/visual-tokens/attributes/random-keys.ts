@@ -2,7 +2,7 @@
 
 import { copyFileSync, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { LanguageModel } from "../../../src/engine/language-model.ts";
+import type { LanguageModel } from "../../../src/engine/decode/language-model.ts";
 import { Graph } from "../../../src/graph/index.ts";
 import type { TrainInput } from "../../../src/index.ts";
 import { decoderArchitecture } from "../../../src/models/registry.ts";

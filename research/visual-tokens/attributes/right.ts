@@ -2,7 +2,7 @@
  * The share of questions that a model of the attribute world answers right without a saving: `npx tsx
  * research/visual-tokens/attributes/right.ts MODEL SIDE [PICTURES]`, one question of each kind about a picture.
  */
-import { LanguageModel } from "../../../src/engine/language-model.ts";
+import { LanguageModel } from "../../../src/engine/decode/language-model.ts";
 import { makeScenes } from "../../../src/lab/data/attributes/scene.ts";
 import { densePlan } from "../../../src/savings/plan.ts";
 import { resolveModel } from "../../../src/weights/sources/index.ts";

@@ -5,7 +5,7 @@
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { LanguageModel } from "../../../src/engine/language-model.ts";
+import { LanguageModel } from "../../../src/engine/decode/language-model.ts";
 import { resumeTraining, type TrainInput, train } from "../../../src/index.ts";
 import { makeScene, makeScenes, textOf } from "../../../src/lab/data/attributes/scene.ts";
 import { IMAGE } from "../../../src/lab/data/attributes/words.ts";

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { ImageInput } from "../../engine/image/input.ts";
+import type { ImageInput } from "../../engine/images/pixels/input.ts";
 import { qzeroOptions } from "../../pipelines/qzero/options.ts";
 import { UserError } from "../../util/errors.ts";
 import { classifyByLookup, type LookupFlags, refuseLookupFlags } from "../classify-lookup.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
-import { completionOptions } from "../../engine/completion/options.ts";
-import { checkPlace, type Place } from "../../engine/completion/place.ts";
+import { completionOptions } from "../../engine/decode/completion/options.ts";
+import { checkPlace, type Place } from "../../engine/decode/completion/place.ts";
 import { readText } from "../../train/data/files.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";

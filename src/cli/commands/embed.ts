@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { TextOrImage } from "../../engine/image-text/image-text-model.ts";
+import type { TextOrImage } from "../../engine/encoders/image-text/image-text-model.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode, imageFile, readCut } from "../encode.ts";
 import { collect } from "../flags.ts";

@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Command } from "commander";
-import { encodePng } from "../../engine/image/encode.ts";
-import { imagineOptions } from "../../engine/imagine/options.ts";
+import { imagineOptions } from "../../engine/images/imagine/options.ts";
+import { encodePng } from "../../engine/images/pixels/encode.ts";
 import type { Model } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { isPlanName } from "../../engine/plan/name.ts";
+import { isPlanName } from "../../engine/diffusion/plan/name.ts";
 import type { FinishReason, Format, Model, Receipt, RoutePipeline } from "../../index.ts";
 import { isPairName } from "../../pipelines/route/name.ts";
 import { UserError } from "../../util/errors.ts";

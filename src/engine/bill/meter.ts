@@ -3,7 +3,7 @@ import type { Cost } from "../../graph/op.ts";
 import type { DecoderPrograms } from "../../models/programs/programs.ts";
 import { pastSizes } from "../../models/state/window-start.ts";
 import type { AttentionBill } from "../../savings/seams.ts";
-import { denseChunks } from "../run/chunk.ts";
+import { denseChunks } from "../decode/run/chunk.ts";
 
 /** Units of one kind of work: how many ran, and how many dense would have run. */
 export interface Counter {

@@ -2,10 +2,10 @@ import { addSpent, type Spent } from "../../graph/index.ts";
 import type { Cost } from "../../graph/op.ts";
 import type { DecoderPrograms } from "../../models/programs/programs.ts";
 import { UserError } from "../../util/errors.ts";
-import type { Ceiling } from "../answer/cut.ts";
-import { nextBatch, sharesOf } from "../encoder/encoder-batches.ts";
-import type { Asked } from "../score/likelihood.ts";
-import { commonPrefix } from "../state/cached.ts";
+import type { Ceiling } from "../decode/answer/cut.ts";
+import type { Asked } from "../decode/score/likelihood.ts";
+import { commonPrefix } from "../decode/state/cached.ts";
+import { nextBatch, sharesOf } from "../encoders/text/encoder-batches.ts";
 import { Meter } from "./meter.ts";
 
 /** @throws UserError if the texts cost more FLOPs than allowed; nothing has run yet */

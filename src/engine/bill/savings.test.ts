@@ -14,10 +14,10 @@ import { writeExits } from "../../train/exits/write.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { modelHash, resolveModel } from "../../weights/sources/index.ts";
-import { type GenerateInput, generate, generateOptions, type Usage } from "../answer/generate.ts";
-import { LanguageModel } from "../language-model.ts";
-import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
-import { Likelihoods } from "../score/likelihood.ts";
+import { type GenerateInput, generate, generateOptions, type Usage } from "../decode/answer/generate.ts";
+import { LanguageModel } from "../decode/language-model.ts";
+import { promptOfSpans, type SpannedPrompt } from "../decode/run/spans.ts";
+import { Likelihoods } from "../decode/score/likelihood.ts";
 import { Meter } from "./meter.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-bills-"));

@@ -7,7 +7,7 @@ import { openDecoder } from "../../models/registry.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { preparedFolder } from "../../weights/sources/index.ts";
-import { chunkAfter } from "../run/chunk.ts";
+import { chunkAfter } from "../decode/run/chunk.ts";
 import { Meter } from "./meter.ts";
 import { type Generated, shapeOf } from "./shape.ts";
 

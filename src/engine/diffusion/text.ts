@@ -1,5 +1,5 @@
 import { StopStrings, type Tokenizer, TokenStream } from "../../weights/tokenizer/index.ts";
-import type { GenerateOptions, Piece } from "../answer/generate.ts";
+import type { GenerateOptions, Piece } from "../decode/answer/generate.ts";
 
 /** The text of an answer that comes in blocks: it ends at the first token that ends texts, or at a stop string. */
 export class AnswerText {

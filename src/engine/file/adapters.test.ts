@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load, type Model, UserError } from "../../index.ts";
 import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { Meter } from "../bill/meter.ts";
-import type { Engine } from "../run/engine.ts";
+import type { Engine } from "../decode/run/engine.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
 const adapter = (name: string) => fileURLToPath(new URL(`../../weights/adapter/fixtures/${name}`, import.meta.url));

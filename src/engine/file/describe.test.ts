@@ -9,7 +9,7 @@ import { parseRecipe } from "../../savings/recipe.ts";
 import { savingNamed } from "../../savings/registry.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
-import { Recipes } from "../run/recipes.ts";
+import { Recipes } from "../decode/run/recipes.ts";
 import { describeModel } from "./describe.ts";
 
 /** The memory that the machine is said to have. */

@@ -9,8 +9,8 @@ import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { memoryLimit } from "../../weights/prepared/memory.ts";
 import type { Holding, Quant, Weights } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
 import { type KindName, kindOf } from "../kinds/index.ts";
-import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
 import type { Described, Flops } from "./described.ts";
 import { type RestStability, restStability } from "./stability.ts";
 

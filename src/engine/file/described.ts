@@ -4,7 +4,7 @@ import { firstKept } from "../../models/state/kv-group.ts";
 import { sequenceBytes } from "../../models/state/state-groups.ts";
 import type { Seam } from "../../savings/seams.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
-import type { SentenceSettings } from "../encoder/sentence-files.ts";
+import type { SentenceSettings } from "../encoders/text/sentence-files.ts";
 
 /**
  * FLOPs of one token: the first, and the last of the context. If a model reads texts whole: the mean over a text of one

@@ -1,8 +1,8 @@
 import type { GivenText } from "../../savings/calibration.ts";
 import type { Plan } from "../../savings/plan.ts";
 import { Meter } from "../bill/meter.ts";
-import type { Engine } from "../run/engine.ts";
-import { type Step, tokenLogits } from "../run/stepped.ts";
+import type { Engine } from "../decode/run/engine.ts";
+import { type Step, tokenLogits } from "../decode/run/stepped.ts";
 
 /** A text that is read as an answer is written, under a whole plan. */
 type PlannedText = Omit<GivenText, "part"> & { readonly plan: Plan };

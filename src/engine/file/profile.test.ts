@@ -2,7 +2,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { thresholdCalibration } from "../../savings/attention/xattention/calibration.ts";
 import { modelHash, resolveModel } from "../../weights/sources/index.ts";
-import { LanguageModel } from "../language-model.ts";
+import { LanguageModel } from "../decode/language-model.ts";
 import { calibrate, profileThresholds } from "./profile.ts";
 
 const path = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));

@@ -6,9 +6,9 @@ import { planOf } from "../../savings/plan.ts";
 import { UserError } from "../../util/errors.ts";
 import { modelHash } from "../../weights/sources/index.ts";
 import { Meter } from "../bill/meter.ts";
-import type { ImageInput } from "../image/input.ts";
-import type { LanguageModel } from "../language-model.ts";
-import { encodeWithPlaces, seenPrompt } from "../vision/seen-prompt.ts";
+import type { LanguageModel } from "../decode/language-model.ts";
+import { encodeWithPlaces, seenPrompt } from "../decode/vision/seen-prompt.ts";
+import type { ImageInput } from "../images/pixels/input.ts";
 import { readTexts } from "./given-texts.ts";
 
 /** The settings by which a saving learns from texts. */

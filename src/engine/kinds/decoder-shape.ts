@@ -3,7 +3,7 @@ import { traceDense } from "../../models/programs/segments.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { hasWindow, pastSizes } from "../../models/state/window-start.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { chunkAfter } from "../run/chunk.ts";
+import { chunkAfter } from "../decode/run/chunk.ts";
 import { NOWHERE, type Shape } from "./shape.ts";
 
 /** Costs of a decoder's requests, from its configuration alone. */

@@ -11,8 +11,8 @@ import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { modelHash, preparedFolder } from "../../weights/sources/index.ts";
+import { LanguageModel } from "../decode/language-model.ts";
 import { cacheBytes, type Described, sizesOf } from "../file/described.ts";
-import { LanguageModel } from "../language-model.ts";
 import type { Kind } from "./kind.ts";
 import { refuseOnAxes } from "./seamless.ts";
 

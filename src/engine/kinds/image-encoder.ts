@@ -5,12 +5,12 @@ import { openImages } from "../../models/images/open-vision.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
+import { classifierOf, ImageEncoderModel } from "../encoders/image/image-encoder-model.ts";
+import { exact } from "../encoders/image-text/image-text-model.ts";
+import { squareOf } from "../encoders/image-text/processor-for.ts";
 import { type Adapted, refuseSeveral } from "../file/adapters.ts";
 import { type Described, sizesOf } from "../file/described.ts";
-import { readImageProcessor } from "../image/processor.ts";
-import { classifierOf, ImageEncoderModel } from "../image-encoder/image-encoder-model.ts";
-import { exact } from "../image-text/image-text-model.ts";
-import { squareOf } from "../image-text/processor-for.ts";
+import { readImageProcessor } from "../images/pixels/processor.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 

@@ -4,8 +4,8 @@ import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { type Adapted, refuseSeveral } from "../file/adapters.ts";
 import type { Described } from "../file/described.ts";
-import { ImageModel } from "../imagine/image-model.ts";
-import { Painter, sizeOf } from "../imagine/painter.ts";
+import { ImageModel } from "../images/imagine/image-model.ts";
+import { Painter, sizeOf } from "../images/imagine/painter.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 

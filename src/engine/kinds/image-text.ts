@@ -4,9 +4,9 @@ import { openImageText } from "../../models/images/open-vision.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
+import { exact, ImageTextModel } from "../encoders/image-text/image-text-model.ts";
 import { type Adapted, refuseSeveral } from "../file/adapters.ts";
 import { type Described, sizesOf, wholeTexts } from "../file/described.ts";
-import { exact, ImageTextModel } from "../image-text/image-text-model.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 

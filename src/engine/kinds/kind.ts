@@ -5,9 +5,9 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Lease } from "../decode/run/recipes.ts";
 import type { Adapted } from "../file/adapters.ts";
 import type { Described } from "../file/described.ts";
-import type { Lease } from "../run/recipes.ts";
 import type { Shape } from "./shape.ts";
 
 /** A loaded model of any kind. `kind` is its type: `switch (model.kind)` is checked for all kinds in the table. */

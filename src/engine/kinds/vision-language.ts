@@ -4,8 +4,8 @@ import type { Vision } from "../../models/images/vision.ts";
 import { traceAnyVision } from "../../models/images/vision-graph.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
+import { exact } from "../encoders/image-text/image-text-model.ts";
 import type { Described, DescribedImages } from "../file/described.ts";
-import { exact } from "../image-text/image-text-model.ts";
 
 /** Squares of patches on a side of the image that stands for all, if they are of any size. */
 const EXAMPLE = 16;

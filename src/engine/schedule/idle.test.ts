@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { beforeAll, expect, test } from "vitest";
 import { load, type Model } from "../../index.ts";
-import { generateOptions, type Piece, type Usage } from "../answer/generate.ts";
+import { generateOptions, type Piece, type Usage } from "../decode/answer/generate.ts";
 import { Refused } from "./refused.ts";
 import { Scheduler, schedulerOptions } from "./scheduler.ts";
 import type { CustomJob, Work } from "./ticket.ts";

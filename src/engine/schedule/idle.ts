@@ -1,4 +1,4 @@
-import type { Piece } from "../answer/generate.ts";
+import type { Piece } from "../decode/answer/generate.ts";
 import { type CustomJob, Ticket, type Work } from "./ticket.ts";
 
 interface Waiting {

@@ -1,6 +1,6 @@
-import type { Engine } from "../run/engine.ts";
-import { commonPrefix } from "../state/cached.ts";
-import { WORTH_COPYING } from "../state/slots.ts";
+import type { Engine } from "../decode/run/engine.ts";
+import { commonPrefix } from "../decode/state/cached.ts";
+import { WORTH_COPYING } from "../decode/state/slots.ts";
 import type { Ticket, Work } from "./ticket.ts";
 
 /** A ticket that has a row. */

@@ -1,10 +1,10 @@
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { Piece } from "../answer/generate.ts";
-import { checkLength, Sequence } from "../answer/sequence.ts";
-import { BATCH_ROWS } from "../run/batch.ts";
-import type { Engine } from "../run/engine.ts";
+import type { Piece } from "../decode/answer/generate.ts";
+import { checkLength, Sequence } from "../decode/answer/sequence.ts";
+import { BATCH_ROWS } from "../decode/run/batch.ts";
+import type { Engine } from "../decode/run/engine.ts";
 import { FairQueue, type KeyValues, type Turns } from "./fair-queue.ts";
 import { Idle } from "./idle.ts";
 import { Pace } from "./pace.ts";

@@ -1,12 +1,12 @@
 import { ReadableStream, type ReadableStreamDefaultController } from "node:stream/web";
 import type { RequestFacts } from "../../savings/auto/guarantee.ts";
 import type { VisualSpan } from "../../savings/plan.ts";
-import type { GenerateOptions, Piece } from "../answer/generate.ts";
-import type { Sequence, SequenceTerms } from "../answer/sequence.ts";
-import type { Terms } from "../answer/terms.ts";
 import { Stopwatch } from "../bill/stopwatch.ts";
-import type { LazyGrammar } from "../grammar/index.ts";
-import type { Engine } from "../run/engine.ts";
+import type { GenerateOptions, Piece } from "../decode/answer/generate.ts";
+import type { Sequence, SequenceTerms } from "../decode/answer/sequence.ts";
+import type { Terms } from "../decode/answer/terms.ts";
+import type { LazyGrammar } from "../decode/grammar/index.ts";
+import type { Engine } from "../decode/run/engine.ts";
 
 /** A prompt, as ids, with its own options. */
 export interface Request extends Omit<SequenceTerms, "ceiling"> {

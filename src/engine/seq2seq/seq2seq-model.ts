@@ -8,20 +8,20 @@ import { ContextExceeded, UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { type CutReason, cutOf } from "../answer/cut.ts";
-import { Draft, type Taken } from "../answer/draft.ts";
-import type { GenerateOptions, Piece, Usage } from "../answer/generate.ts";
-import { checkText } from "../answer/sequence.ts";
-import type { Terms } from "../answer/terms.ts";
 import { denseBill } from "../bill/meter.ts";
 import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
+import { type CutReason, cutOf } from "../decode/answer/cut.ts";
+import { Draft, type Taken } from "../decode/answer/draft.ts";
+import type { GenerateOptions, Piece, Usage } from "../decode/answer/generate.ts";
+import { checkText } from "../decode/answer/sequence.ts";
+import type { Terms } from "../decode/answer/terms.ts";
+import type { Prompt } from "../decode/language-model.ts";
+import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
 import { type Adapted, openAdapted } from "../file/adapters.ts";
 import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
-import type { Prompt } from "../language-model.ts";
-import { type ModelSampling, samplingOf } from "../sampling/defaults.ts";
 import { Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
 
 /** An encoder with a decoder, loaded: text to text. */

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { LanguageModel } from "../../engine/language-model.ts";
+import { LanguageModel } from "../../engine/decode/language-model.ts";
 import { load } from "../../index.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";

@@ -1,4 +1,4 @@
-import type { Prompt } from "../../engine/language-model.ts";
+import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import type { PromptForm } from "../../weights/tokenizer/index.ts";
 import type { Answer, Item } from "../item.ts";

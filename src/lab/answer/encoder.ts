@@ -1,4 +1,4 @@
-import type { Answers, EncoderModel } from "../../engine/encoder/encoder-model.ts";
+import type { Answers, EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
 import { cosine } from "../../util/cosine.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Document, Item, LabelItem, RankingItem } from "../item.ts";

@@ -1,4 +1,4 @@
-import type { LanguageModel } from "../../engine/language-model.ts";
+import type { LanguageModel } from "../../engine/decode/language-model.ts";
 import { load } from "../../library/load.ts";
 import { Model } from "../../library/model.ts";
 import { billedAs, rankModelOf } from "../../library/rerank-pipeline.ts";

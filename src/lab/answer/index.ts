@@ -1,4 +1,4 @@
-import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
+import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
 import { openModel } from "../../engine/file/open-model.ts";
 import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";

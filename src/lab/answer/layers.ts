@@ -1,4 +1,4 @@
-import type { Usage } from "../../engine/answer/generate.ts";
+import type { Usage } from "../../engine/decode/answer/generate.ts";
 
 /** Layers that a generated token ran through, in the mean; all of them if no saving counted them. */
 export function meanLayers(layers: number, { work }: Pick<Usage, "work">): number {

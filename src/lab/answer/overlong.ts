@@ -1,4 +1,4 @@
-import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
+import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
 import type { Item, RankingItem } from "../item.ts";
 
 /**

@@ -1,4 +1,4 @@
-import type { FinishReason, Piece, Usage } from "../../engine/answer/generate.ts";
+import type { FinishReason, Piece, Usage } from "../../engine/decode/answer/generate.ts";
 import type { Receipt, ReceiptParts } from "../../ledger/receipt.ts";
 import type { Answered } from "./answerer.ts";
 

@@ -1,4 +1,4 @@
-import { generateOptions } from "../../engine/answer/generate.ts";
+import { generateOptions } from "../../engine/decode/answer/generate.ts";
 import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Item } from "../item.ts";

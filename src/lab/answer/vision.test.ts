@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { slowEncoder } from "../../engine/image-text/slow-encoder.testing.ts";
+import { slowEncoder } from "../../engine/encoders/image-text/slow-encoder.testing.ts";
 import { load } from "../../library/load.ts";
 import type { Model } from "../../library/model.ts";
 import { plainPicture, trainedColours } from "../../library/vision.testing.ts";

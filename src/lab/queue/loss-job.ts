@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { effectiveSampling } from "../../engine/sampling/defaults.ts";
+import { effectiveSampling } from "../../engine/decode/sampling/defaults.ts";
 import { load } from "../../library/load.ts";
 import type { Model } from "../../library/model.ts";
 import { UserError } from "../../util/errors.ts";

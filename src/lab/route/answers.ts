@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { appendFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { generate, generateOptions } from "../../engine/answer/generate.ts";
 import { priceOfAsked } from "../../engine/bill/price.ts";
+import { generate, generateOptions } from "../../engine/decode/answer/generate.ts";
+import type { LanguageModel } from "../../engine/decode/language-model.ts";
 import { openModel } from "../../engine/file/open-model.ts";
-import type { LanguageModel } from "../../engine/language-model.ts";
 import {
   type Aggregate,
   aggregated,

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from "vitest";
-import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
+import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
 import { EncoderAnswerer } from "../answer/encoder.ts";
 import type { Item } from "../item.ts";
 import { answerGroup } from "./executor.ts";

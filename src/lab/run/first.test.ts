@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { tinyWithLetters } from "../../engine/listwise/letters.testing.ts";
+import { tinyWithLetters } from "../../engine/decode/listwise/letters.testing.ts";
 import { parseFirst } from "../../pipelines/first/options.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { ndcg } from "../metrics/index.ts";

@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test, vi } from "vitest";
-import { LanguageModel } from "../../engine/language-model.ts";
+import { LanguageModel } from "../../engine/decode/language-model.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { dropping } from "../answer/answer.testing.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { BATCH_ROWS } from "../../engine/run/batch.ts";
+import { BATCH_ROWS } from "../../engine/decode/run/batch.ts";
 import { truncations } from "../answer/index.ts";
 
 export const runOptions = z.strictObject({

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Split } from "../../engine/completion/place.ts";
-import { windowOf } from "../../engine/completion/window.ts";
+import type { Split } from "../../engine/decode/completion/place.ts";
+import { windowOf } from "../../engine/decode/completion/window.ts";
 import { CORPUS } from "../data/corpus.ts";
 import type { GenerationItem } from "../item.ts";
 import {

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { LanguageModel } from "../../engine/language-model.ts";
+import type { LanguageModel } from "../../engine/decode/language-model.ts";
 import { UserError } from "../../util/errors.ts";
 import type { ChatMessage, PromptForm } from "../../weights/tokenizer/index.ts";
 import { isTable } from "../data/rows.ts";

@@ -1,4 +1,4 @@
-import type { TokenScore } from "../../engine/score/likelihood.ts";
+import type { TokenScore } from "../../engine/decode/score/likelihood.ts";
 import type { LossName } from "../../savings/auto/certificate.ts";
 import { UserError } from "../../util/errors.ts";
 import { mean } from "../../util/mean.ts";

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import type { FinishReason } from "../../engine/answer/generate.ts";
 import { Meter } from "../../engine/bill/meter.ts";
-import type { Lease } from "../../engine/run/recipes.ts";
-import { type SamplingOptions, samplingOptions } from "../../engine/sampling/options.ts";
-import { Sampler } from "../../engine/sampling/sampler.ts";
-import { Likelihoods } from "../../engine/score/likelihood.ts";
-import { logitsAlong } from "../../engine/score/logits-along.ts";
+import type { FinishReason } from "../../engine/decode/answer/generate.ts";
+import type { Lease } from "../../engine/decode/run/recipes.ts";
+import { type SamplingOptions, samplingOptions } from "../../engine/decode/sampling/options.ts";
+import { Sampler } from "../../engine/decode/sampling/sampler.ts";
+import { Likelihoods } from "../../engine/decode/score/likelihood.ts";
+import { logitsAlong } from "../../engine/decode/score/logits-along.ts";
 import type { Model } from "../../library/model.ts";
 import type { Completion } from "../../library/options.ts";
 import type { Recipe } from "../../savings/recipe.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import type { LanguageModel } from "../../engine/language-model.ts";
-import { effectiveSampling } from "../../engine/sampling/defaults.ts";
+import type { LanguageModel } from "../../engine/decode/language-model.ts";
+import { effectiveSampling } from "../../engine/decode/sampling/defaults.ts";
 import type { Model } from "../../library/model.ts";
 import type { LossName } from "../../savings/auto/certificate.ts";
 import type { Recipe } from "../../savings/recipe.ts";

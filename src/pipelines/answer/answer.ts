@@ -1,4 +1,4 @@
-import type { Prompt } from "../../engine/language-model.ts";
+import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { Spent } from "../../graph/index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { patiently } from "../../retrieval/patiently.ts";

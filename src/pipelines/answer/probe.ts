@@ -1,4 +1,4 @@
-import type { Prompt } from "../../engine/language-model.ts";
+import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { Call } from "../route/call.ts";
 import type { ModelPiece, RouteTerms } from "../route/model.ts";
 import type { GateInput } from "./gate/features.ts";

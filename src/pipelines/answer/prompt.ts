@@ -1,6 +1,6 @@
-import { instructedChat } from "../../engine/instructed-chat.ts";
-import type { Prompt } from "../../engine/language-model.ts";
-import { oneLine } from "../../engine/listwise/text.ts";
+import { instructedChat } from "../../engine/decode/instructed-chat.ts";
+import type { Prompt } from "../../engine/decode/language-model.ts";
+import { oneLine } from "../../engine/decode/listwise/text.ts";
 import type { SearchResult } from "../../retrieval/search.ts";
 import { UserError } from "../../util/errors.ts";
 import type { ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";

@@ -1,5 +1,5 @@
-import { instructedChat } from "../../engine/instructed-chat.ts";
-import type { Prompt } from "../../engine/language-model.ts";
+import { instructedChat } from "../../engine/decode/instructed-chat.ts";
+import type { Prompt } from "../../engine/decode/language-model.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 

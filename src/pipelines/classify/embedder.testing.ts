@@ -1,4 +1,4 @@
-import { WordMeans } from "../../engine/encoder/word-means.ts";
+import { WordMeans } from "../../engine/encoders/text/word-means.ts";
 import { WordVectors } from "../../weights/vectors/word-vectors.ts";
 import type { Embedder } from "./embedder.ts";
 import type { LabelHead } from "./head.ts";

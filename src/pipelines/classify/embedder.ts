@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { type Answers, EncoderModel, type ReadTerms } from "../../engine/encoder/encoder-model.ts";
-import { WordMeans } from "../../engine/encoder/word-means.ts";
+import { type Answers, EncoderModel, type ReadTerms } from "../../engine/encoders/text/encoder-model.ts";
+import { WordMeans } from "../../engine/encoders/text/word-means.ts";
 import type { Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkModel, modelHash, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";

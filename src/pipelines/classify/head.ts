@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Usage } from "../../engine/answer/generate.ts";
-import type { Answers, ReadTerms } from "../../engine/encoder/encoder-model.ts";
+import type { Usage } from "../../engine/decode/answer/generate.ts";
+import type { Answers, ReadTerms } from "../../engine/encoders/text/encoder-model.ts";
 import { type Cost, evalCost, Graph, graphCost, linear, plus, type Spent, sym } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import { type Logistic, logitsOf } from "../../util/logistic.ts";

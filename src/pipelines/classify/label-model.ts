@@ -1,4 +1,4 @@
-import type { Answers, EncoderModel, ReadTerms } from "../../engine/encoder/encoder-model.ts";
+import type { Answers, EncoderModel, ReadTerms } from "../../engine/encoders/text/encoder-model.ts";
 import type { Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 

@@ -1,4 +1,4 @@
-import { lettersOf } from "../../engine/listwise/letters.ts";
+import { lettersOf } from "../../engine/decode/listwise/letters.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";
 import { openGguf } from "../../weights/gguf/index.ts";

@@ -1,4 +1,4 @@
-import { letterOf } from "../../engine/listwise/letters.ts";
+import { letterOf } from "../../engine/decode/listwise/letters.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
 import { FirstBill } from "./bill.ts";

@@ -1,4 +1,4 @@
-import type { Format } from "../../engine/grammar/index.ts";
+import type { Format } from "../../engine/decode/grammar/index.ts";
 import type { Spent } from "../../graph/index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";

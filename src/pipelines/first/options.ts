@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { MOST_LETTERS } from "../../engine/listwise/letters.ts";
+import { MOST_LETTERS } from "../../engine/decode/listwise/letters.ts";
 import { registeredAs } from "../../savings/registered.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";

@@ -1,5 +1,5 @@
-import { type Letters, letterOf, lettersOf, scoresOf } from "../../engine/listwise/letters.ts";
-import { Prompts } from "../../engine/listwise/prompt.ts";
+import { type Letters, letterOf, lettersOf, scoresOf } from "../../engine/decode/listwise/letters.ts";
+import { Prompts } from "../../engine/decode/listwise/prompt.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { CallTerms, RankModel } from "./model.ts";
 import type { FirstOptions } from "./options.ts";

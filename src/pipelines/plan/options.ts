@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { diffusionOptions } from "../../engine/diffusion/options.ts";
-import { channels } from "../../engine/plan/template.ts";
+import { channels } from "../../engine/diffusion/plan/template.ts";
 import { choice, number, optionalInteger } from "../../savings/option-schemas.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";

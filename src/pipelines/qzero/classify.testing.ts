@@ -1,4 +1,4 @@
-import { WordMeans } from "../../engine/encoder/word-means.ts";
+import { WordMeans } from "../../engine/encoders/text/word-means.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";
 import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
 import type { ContextualModel } from "./contextual.ts";

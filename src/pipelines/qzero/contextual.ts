@@ -1,4 +1,4 @@
-import type { EncoderModel } from "../../engine/encoder/encoder-model.ts";
+import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { countsOf } from "../../retrieval/analysis.ts";
 import { cosine } from "../../util/cosine.ts";

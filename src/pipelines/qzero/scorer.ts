@@ -1,4 +1,4 @@
-import type { EncodeTerms } from "../../engine/encoder/encoder-queue.ts";
+import type { EncodeTerms } from "../../engine/encoders/text/encoder-queue.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { LabelSet } from "./labels.ts";
 import type { QZeroOptions, ScorerKind } from "./options.ts";

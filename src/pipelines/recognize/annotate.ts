@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { readFile } from "node:fs/promises";
-import type { ImageInput } from "../../engine/image/input.ts";
+import type { ImageInput } from "../../engine/images/pixels/input.ts";
 import { escaped } from "../../util/html.ts";
 import type { Recognized, RecognizedRegion } from "./recognize.ts";
 

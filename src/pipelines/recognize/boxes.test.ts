@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { inside, overlap } from "../../engine/regions/box.ts";
+import { inside, overlap } from "../../engine/images/regions/box.ts";
 import { UserError } from "../../util/errors.ts";
 import { inPixels, sharesOf } from "./boxes.ts";
 

@@ -1,4 +1,4 @@
-import type { Box } from "../../engine/regions/box.ts";
+import type { Box } from "../../engine/images/regions/box.ts";
 import { UserError } from "../../util/errors.ts";
 
 /** Boxes of one picture at most: every region sees every other. */

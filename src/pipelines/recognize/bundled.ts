@@ -1,5 +1,5 @@
-import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
-import { bridgeFile, bridgeJson } from "../../engine/regions/bridge-file.ts";
+import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
+import { bridgeFile, bridgeJson } from "../../engine/images/regions/bridge-file.ts";
 import { UserError } from "../../util/errors.ts";
 import { bundledFolders } from "../../util/model-folders.ts";
 import { readJson } from "../../weights/json-file.ts";

@@ -1,6 +1,6 @@
-import { type Box, inside, overlap } from "../../engine/regions/box.ts";
-import type { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
-import type { Floats } from "../../engine/regions/runner.ts";
+import { type Box, inside, overlap } from "../../engine/images/regions/box.ts";
+import type { LocaliserRunner } from "../../engine/images/regions/localiser-runner.ts";
+import type { Floats } from "../../engine/images/regions/runner.ts";
 import type { RecognizeOptions } from "./options.ts";
 
 /** A box that fits an object, and how well. */

@@ -1,9 +1,9 @@
 import { Stopwatch } from "../../engine/bill/stopwatch.ts";
-import { activate, likeliest } from "../../engine/encoder/classifier.ts";
-import { type ImageInput, readImage } from "../../engine/image/input.ts";
-import { checkLabels } from "../../engine/image-text/image-text-model.ts";
-import type { Box } from "../../engine/regions/box.ts";
-import type { Floats } from "../../engine/regions/runner.ts";
+import { checkLabels } from "../../engine/encoders/image-text/image-text-model.ts";
+import { activate, likeliest } from "../../engine/encoders/text/classifier.ts";
+import { type ImageInput, readImage } from "../../engine/images/pixels/input.ts";
+import type { Box } from "../../engine/images/regions/box.ts";
+import type { Floats } from "../../engine/images/regions/runner.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { RecognizeBill } from "./bill.ts";
 import { inPixels, sharesOf } from "./boxes.ts";

@@ -1,9 +1,9 @@
-import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
-import { checkBridge, openBridge } from "../../engine/regions/bridge-file.ts";
-import { type LabelVectors, labelVectors } from "../../engine/regions/labels.ts";
-import { localiserTensors, openLocaliser } from "../../engine/regions/localiser-file.ts";
-import { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
-import { FloatRunner } from "../../engine/regions/runner.ts";
+import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
+import { checkBridge, openBridge } from "../../engine/images/regions/bridge-file.ts";
+import { type LabelVectors, labelVectors } from "../../engine/images/regions/labels.ts";
+import { localiserTensors, openLocaliser } from "../../engine/images/regions/localiser-file.ts";
+import { LocaliserRunner } from "../../engine/images/regions/localiser-runner.ts";
+import { FloatRunner } from "../../engine/images/regions/runner.ts";
 import { Graph, type Spent, sym } from "../../graph/index.ts";
 import type { FeatureLayer } from "../../models/images/image-text-graphs.ts";
 import type { BridgeConfig, RegionBridge } from "../../models/own-networks/region-bridge.ts";

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
-import { EncoderModel } from "../../engine/encoder/encoder-model.ts";
+import { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { openEmbedder } from "../classify/embedder.ts";
 import { HeadModel, type LabelHead, writeHead } from "../classify/head.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ReadTerms } from "../../engine/encoder/encoder-model.ts";
+import type { ReadTerms } from "../../engine/encoders/text/encoder-model.ts";
 import { type Receipt, receiptSchema } from "../../ledger/receipt.ts";
 import type { LabelModel } from "../classify/label-model.ts";
 import { ClassifyCascade } from "./classify.ts";

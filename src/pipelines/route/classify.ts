@@ -1,6 +1,6 @@
-import type { Usage } from "../../engine/answer/generate.ts";
-import { activate, type Classification, likeliest } from "../../engine/encoder/classifier.ts";
-import type { ReadTerms } from "../../engine/encoder/encoder-model.ts";
+import type { Usage } from "../../engine/decode/answer/generate.ts";
+import { activate, type Classification, likeliest } from "../../engine/encoders/text/classifier.ts";
+import type { ReadTerms } from "../../engine/encoders/text/encoder-model.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
 import type { LabelModel } from "../classify/label-model.ts";

@@ -1,6 +1,6 @@
-import type { FinishReason } from "../../engine/answer/generate.ts";
-import type { Prompt } from "../../engine/language-model.ts";
-import type { Sampled } from "../../engine/sampling/sampler.ts";
+import type { FinishReason } from "../../engine/decode/answer/generate.ts";
+import type { Prompt } from "../../engine/decode/language-model.ts";
+import type { Sampled } from "../../engine/decode/sampling/sampler.ts";
 import type { Spent } from "../../graph/index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { ModelIdentity } from "./record.ts";

@@ -1,4 +1,4 @@
-import { isIds, type Prompt } from "../../engine/language-model.ts";
+import { isIds, type Prompt } from "../../engine/decode/language-model.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
 import { type NamedRoute, RouteBill } from "./bill.ts";

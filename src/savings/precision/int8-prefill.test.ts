@@ -2,7 +2,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Meter } from "../../engine/bill/meter.ts";
-import { LanguageModel } from "../../engine/language-model.ts";
+import { LanguageModel } from "../../engine/decode/language-model.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { densePlan, type Plan, planOf } from "../plan.ts";
 import { checkSeams, parseRecipe } from "../recipe.ts";

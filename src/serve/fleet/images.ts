@@ -1,4 +1,4 @@
-import { pictureSize } from "../../engine/image/decode.ts";
+import { pictureSize } from "../../engine/images/pixels/decode.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";

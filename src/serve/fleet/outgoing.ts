@@ -1,6 +1,6 @@
-import type { CutReason } from "../../engine/answer/cut.ts";
 import { checkCeiling } from "../../engine/bill/price.ts";
 import type { Shape } from "../../engine/bill/shape.ts";
+import type { CutReason } from "../../engine/decode/answer/cut.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName, leastOf, type Terms } from "../keys/terms.ts";

@@ -1,4 +1,4 @@
-import type { CutReason } from "../../engine/answer/cut.ts";
+import type { CutReason } from "../../engine/decode/answer/cut.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { type Call, type Endpoint, isAsking } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";

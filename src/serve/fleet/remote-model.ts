@@ -1,6 +1,6 @@
-import type { CutReason } from "../../engine/answer/cut.ts";
-import type { FinishReason } from "../../engine/answer/generate.ts";
-import type { Prompt } from "../../engine/language-model.ts";
+import type { CutReason } from "../../engine/decode/answer/cut.ts";
+import type { FinishReason } from "../../engine/decode/answer/generate.ts";
+import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { RunOptions } from "../../index.ts";
 import type { ModelPiece, PricedAnswer, RouteModel, RouteTerms } from "../../pipelines/route/model.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";

@@ -1,5 +1,5 @@
-import type { CutReason } from "../../engine/answer/cut.ts";
 import type { Generated, Shape } from "../../engine/bill/shape.ts";
+import type { CutReason } from "../../engine/decode/answer/cut.ts";
 import { makeReceipt, type Receipt, type ReceiptParts, receiptSchema } from "../../ledger/receipt.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
 import { choicesOf, saysMore } from "./exchange.ts";

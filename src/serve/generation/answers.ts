@@ -1,5 +1,5 @@
-import type { Ceiling } from "../../engine/answer/cut.ts";
-import { idBeyond, isIds } from "../../engine/language-model.ts";
+import type { Ceiling } from "../../engine/decode/answer/cut.ts";
+import { idBeyond, isIds } from "../../engine/decode/language-model.ts";
 import type { Chunk, Model, Prompt, Retrieval, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { ShownPlan } from "../../pipelines/plan/plan.ts";

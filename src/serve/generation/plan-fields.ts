@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { channels } from "../../engine/plan/template.ts";
+import { channels } from "../../engine/diffusion/plan/template.ts";
 import { checkPlanning, type PlanningOptions, planningOptions } from "../../pipelines/plan/options.ts";
 import type { ShownPlan } from "../../pipelines/plan/plan.ts";
 import { UserError } from "../../util/errors.ts";

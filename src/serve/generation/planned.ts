@@ -1,7 +1,7 @@
-import { planStates } from "../../engine/plan/latents.ts";
-import type { PlanName } from "../../engine/plan/name.ts";
-import { Projector } from "../../engine/plan/projector.ts";
-import { type ProjectorFile, projectorFor, readProjector } from "../../engine/plan/projector-file.ts";
+import { planStates } from "../../engine/diffusion/plan/latents.ts";
+import type { PlanName } from "../../engine/diffusion/plan/name.ts";
+import { Projector } from "../../engine/diffusion/plan/projector.ts";
+import { type ProjectorFile, projectorFor, readProjector } from "../../engine/diffusion/plan/projector-file.ts";
 import type { ChatMessage, Chunk, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { WallTime } from "../../ledger/wall-time.ts";

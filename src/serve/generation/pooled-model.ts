@@ -1,5 +1,5 @@
 import { type Shape, shapeOfFile } from "../../engine/bill/shape.ts";
-import type { Prompt } from "../../engine/language-model.ts";
+import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { heldShare, priceOfAnswer } from "../../library/dense-price.ts";

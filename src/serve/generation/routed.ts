@@ -1,4 +1,4 @@
-import { isIds } from "../../engine/language-model.ts";
+import { isIds } from "../../engine/decode/language-model.ts";
 import type { Chunk, RunOptions } from "../../index.ts";
 import { certificateFor, ruleUnder } from "../../library/certified-route.ts";
 import { deciderOf, pairOf } from "../../library/pipeline.ts";

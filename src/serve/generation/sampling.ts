@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { saysHowToDraw } from "../../engine/sampling/defaults.ts";
+import { saysHowToDraw } from "../../engine/decode/sampling/defaults.ts";
 import type { RunOptions } from "../../index.ts";
 
 const MOST_BIASES = 4096;

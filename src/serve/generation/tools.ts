@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { answerReader } from "../../engine/tools/answer-reader.ts";
-import type { AnswerReader, ToolCall } from "../../engine/tools/reader.ts";
-import { toolList } from "../../engine/tools/tools.ts";
+import { answerReader } from "../../engine/decode/tools/answer-reader.ts";
+import type { AnswerReader, ToolCall } from "../../engine/decode/tools/reader.ts";
+import { toolList } from "../../engine/decode/tools/tools.ts";
 import type { RunOptions } from "../../index.ts";
 import { listOf } from "../../util/list-of.ts";
 

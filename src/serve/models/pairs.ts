@@ -1,4 +1,4 @@
-import { isPlanName, parsePlanName } from "../../engine/plan/name.ts";
+import { isPlanName, parsePlanName } from "../../engine/diffusion/plan/name.ts";
 import { isFirstName, parseFirst, presortModel } from "../../pipelines/first/options.ts";
 import { isPairName, type PairName, parsePair, parseRouteOptions, parseRouter } from "../../pipelines/route/name.ts";
 import { isPairCertificate } from "../../savings/auto/certificate.ts";

@@ -1,4 +1,4 @@
-import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name.ts";
+import { isPlanName, type PlanName, parsePlanName } from "../../engine/diffusion/plan/name.ts";
 
 /** A planner with an executor that a server was started with. */
 export interface NamedPlan extends PlanName {

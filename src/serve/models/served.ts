@@ -1,8 +1,8 @@
 import path from "node:path";
 import { kindOfFile } from "../../engine/bill/shape.ts";
+import { isPlanName, type PlanName, parsePlanName } from "../../engine/diffusion/plan/name.ts";
 import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
 import type { KindName } from "../../engine/kinds/index.ts";
-import { isPlanName, type PlanName, parsePlanName } from "../../engine/plan/name.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
 import { isPairName, type PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import type { AnswerReader } from "../../engine/tools/reader.ts";
+import type { AnswerReader } from "../../engine/decode/tools/reader.ts";
 import type { ChatMessage, FinishReason } from "../../index.ts";
 import { askedOfChat, citationsIn } from "../../pipelines/answer/prompt.ts";
 import { ANSWER_TOKENS } from "../../pipelines/plan/options.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
+import { idBeyond } from "../../engine/decode/language-model.ts";
 import { checkSavings } from "../../engine/file/check-savings.ts";
-import { idBeyond } from "../../engine/language-model.ts";
 import { base64 } from "../generation/base64.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";

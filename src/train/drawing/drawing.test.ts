@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { encodePng } from "../../engine/image/encode.ts";
+import { encodePng } from "../../engine/images/pixels/encode.ts";
 import { estimateTraining, load, train } from "../../index.ts";
 import { sharesLeft } from "../../models/image-generator/noise-schedule.ts";
 import { seededRandom } from "../../util/random.ts";

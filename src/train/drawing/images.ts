@@ -1,9 +1,9 @@
 import { Buffer } from "node:buffer";
 import path from "node:path";
 import { z } from "zod";
-import { decodeImage } from "../../engine/image/decode.ts";
-import { readImage } from "../../engine/image/input.ts";
-import { asInput, type PictureSize } from "../../engine/imagine/picture.ts";
+import { asInput, type PictureSize } from "../../engine/images/imagine/picture.ts";
+import { decodeImage } from "../../engine/images/pixels/decode.ts";
+import { readImage } from "../../engine/images/pixels/input.ts";
 import { checked } from "../../util/checked.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import { hashOf, readText } from "../data/files.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { LanguageModel } from "../../engine/language-model.ts";
+import { LanguageModel } from "../../engine/decode/language-model.ts";
 import { Graph } from "../../graph/index.ts";
 import { exitsJson, exitsTensors, openExits } from "../../savings/depth/exits/artefact.ts";
 import { UserError } from "../../util/errors.ts";

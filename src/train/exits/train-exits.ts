@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { LanguageModel } from "../../engine/language-model.ts";
+import type { LanguageModel } from "../../engine/decode/language-model.ts";
 import { processorBits } from "../../runtime/processor.ts";
 import type { ExitsFile } from "../../savings/depth/exits/artefact.ts";
 import type { ExitHeadSettings } from "../../savings/depth/exits/heads.ts";

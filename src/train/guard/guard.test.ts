@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { encodePng } from "../../engine/image/encode.ts";
+import { encodePng } from "../../engine/images/pixels/encode.ts";
 import { estimateTraining, maskTensors, train, trainGuard } from "../../index.ts";
 import { seededRandom } from "../../util/random.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";

@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { readImage } from "../../engine/image/input.ts";
-import { CHANNELS } from "../../engine/image/pixels.ts";
-import { type ImageProcessor, normalisePixels, sized } from "../../engine/image/processor.ts";
+import { readImage } from "../../engine/images/pixels/input.ts";
+import { CHANNELS } from "../../engine/images/pixels/pixels.ts";
+import { type ImageProcessor, normalisePixels, sized } from "../../engine/images/pixels/processor.ts";
 import type { ImageText } from "../../models/images/image-text.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
+import { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
 import { sceneOptions } from "../../lab/data/scenes/options.ts";
 import { plainPictures } from "../../lab/data/scenes/scenes.testing.ts";
 import { writeScenesOf } from "../../lab/data/scenes/write.ts";

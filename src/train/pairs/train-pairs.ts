@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import type { ImageProcessor } from "../../engine/image/processor.ts";
-import { processorFor } from "../../engine/image-text/processor-for.ts";
+import { processorFor } from "../../engine/encoders/image-text/processor-for.ts";
+import type { ImageProcessor } from "../../engine/images/pixels/processor.ts";
 import type { Graph } from "../../graph/index.ts";
 import type { ImageText } from "../../models/images/image-text.ts";
 import { imageTextArchitecture } from "../../models/registry.ts";

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { readImage } from "../../engine/image/input.ts";
-import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
-import { localiserTensors, openLocaliser } from "../../engine/regions/localiser-file.ts";
-import { LocaliserRunner } from "../../engine/regions/localiser-runner.ts";
+import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
+import { readImage } from "../../engine/images/pixels/input.ts";
+import { localiserTensors, openLocaliser } from "../../engine/images/regions/localiser-file.ts";
+import { LocaliserRunner } from "../../engine/images/regions/localiser-runner.ts";
 import type { FeatureLayer } from "../../models/images/image-text-graphs.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { withFile } from "../../weights/read-file.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { FloatRunner } from "../../engine/regions/runner.ts";
+import { FloatRunner } from "../../engine/images/regions/runner.ts";
 import { Graph, gradient, sum } from "../../graph/index.ts";
 import { type Focal, focalLoss } from "./focal-loss.ts";
 

@@ -1,8 +1,8 @@
-import { readImage } from "../../engine/image/input.ts";
-import { CHANNELS, type Pixels } from "../../engine/image/pixels.ts";
-import { normalisePixels, sized } from "../../engine/image/processor.ts";
-import { type Box, overlap } from "../../engine/regions/box.ts";
-import { squareProcessor } from "../../engine/regions/localiser-runner.ts";
+import { readImage } from "../../engine/images/pixels/input.ts";
+import { CHANNELS, type Pixels } from "../../engine/images/pixels/pixels.ts";
+import { normalisePixels, sized } from "../../engine/images/pixels/processor.ts";
+import { type Box, overlap } from "../../engine/images/regions/box.ts";
+import { squareProcessor } from "../../engine/images/regions/localiser-runner.ts";
 import { BOX_NUMBERS, boxCells, boxNumbers, cellOrder } from "../../models/own-networks/localiser.ts";
 import type { DataInputs } from "../whole/given-buffers.ts";
 import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { localiserSizes } from "../../engine/regions/localiser-file.ts";
+import { localiserSizes } from "../../engine/images/regions/localiser-file.ts";
 import { featureLayers } from "../../models/images/image-text-graphs.ts";
 import { optimizerOptions } from "../options.ts";
 import { scheduleOptions } from "../schedule.ts";

@@ -1,8 +1,8 @@
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { readImage } from "../../engine/image/input.ts";
-import type { Pixels } from "../../engine/image/pixels.ts";
-import type { Box } from "../../engine/regions/box.ts";
+import { readImage } from "../../engine/images/pixels/input.ts";
+import type { Pixels } from "../../engine/images/pixels/pixels.ts";
+import type { Box } from "../../engine/images/regions/box.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkedLines } from "../data/checked-lines.ts";
 

@@ -1,8 +1,8 @@
 import { copyFile } from "node:fs/promises";
-import type { ImageTextModel } from "../../engine/image-text/image-text-model.ts";
-import { type BridgeFile, bridgeJson, bridgeTensors } from "../../engine/regions/bridge-file.ts";
-import { labelVectors } from "../../engine/regions/labels.ts";
-import { localiserJson, localiserTensors } from "../../engine/regions/localiser-file.ts";
+import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
+import { type BridgeFile, bridgeJson, bridgeTensors } from "../../engine/images/regions/bridge-file.ts";
+import { labelVectors } from "../../engine/images/regions/labels.ts";
+import { localiserJson, localiserTensors } from "../../engine/images/regions/localiser-file.ts";
 import { crossEntropy, type Graph, matmulTransposed, sum, sym, type Tensor, times } from "../../graph/index.ts";
 import { RegionBridge } from "../../models/own-networks/region-bridge.ts";
 import { UserError } from "../../util/errors.ts";

@@ -4,7 +4,7 @@ import {
   localiserFile,
   localiserJson,
   localiserTensors,
-} from "../../engine/regions/localiser-file.ts";
+} from "../../engine/images/regions/localiser-file.ts";
 import { Localiser } from "../../models/own-networks/localiser.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";

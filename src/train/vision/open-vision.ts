@@ -1,5 +1,5 @@
 import path from "node:path";
-import { processorFor } from "../../engine/image-text/processor-for.ts";
+import { processorFor } from "../../engine/encoders/image-text/processor-for.ts";
 import type { SquareVision } from "../../models/images/vision.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeJson, writeWhole } from "../../util/write-whole.ts";

@@ -1,6 +1,6 @@
-import { readImage } from "../../engine/image/input.ts";
-import type { Pixels } from "../../engine/image/pixels.ts";
-import { type ImageProcessor, normalisePixels, sized } from "../../engine/image/processor.ts";
+import { readImage } from "../../engine/images/pixels/input.ts";
+import type { Pixels } from "../../engine/images/pixels/pixels.ts";
+import { type ImageProcessor, normalisePixels, sized } from "../../engine/images/pixels/processor.ts";
 import type { SquareVision } from "../../models/images/vision.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { readText } from "../data/files.ts";

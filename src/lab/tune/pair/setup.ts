@@ -1,4 +1,4 @@
-import type { LanguageModel } from "../../../engine/language-model.ts";
+import type { LanguageModel } from "../../../engine/decode/language-model.ts";
 import type { Model } from "../../../library/model.ts";
 import type { Weights } from "../../../savings/auto/certificate.ts";
 import { UserError } from "../../../util/errors.ts";

@@ -1,9 +1,9 @@
 /** Drafts from the text itself, on a float32 model of four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { generateAll } from "../../../engine/answer/batch-generate.ts";
-import { type GenerateInput, generateOptions } from "../../../engine/answer/generate.ts";
-import { LanguageModel } from "../../../engine/language-model.ts";
+import { generateAll } from "../../../engine/decode/answer/batch-generate.ts";
+import { type GenerateInput, generateOptions } from "../../../engine/decode/answer/generate.ts";
+import { LanguageModel } from "../../../engine/decode/language-model.ts";
 import { resolveModel } from "../../../weights/sources/index.ts";
 import { type Drafter, densePlan, type Plan, planOf } from "../../plan.ts";
 import { checkSeams, parseRecipe } from "../../recipe.ts";

@@ -4,7 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Meter } from "../../../engine/bill/meter.ts";
-import { Engine } from "../../../engine/run/engine.ts";
+import { Engine } from "../../../engine/decode/run/engine.ts";
 import { openDecoder } from "../../../models/registry.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";

@@ -1,7 +1,7 @@
-import { PREFILL_CHUNK } from "../../../engine/run/chunk.ts";
-import { embedTokens, tailOf } from "../../../engine/run/chunk-run.ts";
-import type { Engine } from "../../../engine/run/engine.ts";
-import type { Slot } from "../../../engine/state/slot.ts";
+import { PREFILL_CHUNK } from "../../../engine/decode/run/chunk.ts";
+import { embedTokens, tailOf } from "../../../engine/decode/run/chunk-run.ts";
+import type { Engine } from "../../../engine/decode/run/engine.ts";
+import type { Slot } from "../../../engine/decode/state/slot.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { toHalf } from "../../../weights/gguf/half.ts";
 import type { Corpus } from "../corpus.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { tinyWithLetters } from "../../../engine/listwise/letters.testing.ts";
+import { tinyWithLetters } from "../../../engine/decode/listwise/letters.testing.ts";
 import { train } from "../../../index.ts";
 import { openGguf } from "../../../weights/gguf/index.ts";
 import { fromGguf, Tokenizer } from "../../../weights/tokenizer/index.ts";

@@ -1,6 +1,6 @@
-import { MOST_LETTERS } from "../../../engine/listwise/letters.ts";
-import { answerOf, Prompts } from "../../../engine/listwise/prompt.ts";
-import { oneLine } from "../../../engine/listwise/text.ts";
+import { MOST_LETTERS } from "../../../engine/decode/listwise/letters.ts";
+import { answerOf, Prompts } from "../../../engine/decode/listwise/prompt.ts";
+import { oneLine } from "../../../engine/decode/listwise/text.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fnv1a } from "../../../util/fnv.ts";
 import { seededRandom, shuffle } from "../../../util/random.ts";

@@ -1,5 +1,5 @@
-import type { LatentSource, LatentTerms } from "../../../engine/plan/latents.ts";
-import { type Around, executorPrompt, type Template } from "../../../engine/plan/template.ts";
+import type { LatentSource, LatentTerms } from "../../../engine/diffusion/plan/latents.ts";
+import { type Around, executorPrompt, type Template } from "../../../engine/diffusion/plan/template.ts";
 import { inFile, UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";

@@ -1,7 +1,7 @@
 import { DiffusionModel } from "../../../engine/diffusion/diffusion-model.ts";
-import { type LatentSource, openSource, type Source } from "../../../engine/plan/latents.ts";
-import { type PlanName, planNameOf } from "../../../engine/plan/name.ts";
-import { type ProjectorFile, projectorJson, projectorTensors } from "../../../engine/plan/projector-file.ts";
+import { type LatentSource, openSource, type Source } from "../../../engine/diffusion/plan/latents.ts";
+import { type PlanName, planNameOf } from "../../../engine/diffusion/plan/name.ts";
+import { type ProjectorFile, projectorJson, projectorTensors } from "../../../engine/diffusion/plan/projector-file.ts";
 import { decoderArchitecture, isOfKind } from "../../../models/registry.ts";
 import { UserError } from "../../../util/errors.ts";
 import { makeFolders } from "../../../util/make-folders.ts";

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { diffusionOptions } from "../../../engine/diffusion/options.ts";
-import { sources } from "../../../engine/plan/latents.ts";
-import { templates } from "../../../engine/plan/template.ts";
+import { sources } from "../../../engine/diffusion/plan/latents.ts";
+import { templates } from "../../../engine/diffusion/plan/template.ts";
 import { choice, integer, optionalInteger } from "../../../savings/option-schemas.ts";
 import type { Method } from "../method.ts";
 

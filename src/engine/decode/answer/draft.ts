@@ -1,0 +1,120 @@
+import { StopStrings, type Tokenizer, TokenStream } from "../../../weights/tokenizer/index.ts";
+import type { Hold } from "../grammar/index.ts";
+import { Sampler } from "../sampling/sampler.ts";
+import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
+import { Guesses } from "./guesses.ts";
+import { Repetition } from "./repetition.ts";
+
+/** A piece without its request's usage. */
+export interface Taken extends Omit<Piece, "finish"> {
+  /** Why this piece is the last; absent: it is not. */
+  readonly reason: FinishReason | undefined;
+}
+
+/** Tokens that were chosen from the model's own logits after drafts. */
+export interface Checked extends Taken {
+  /** Logits that were used: the drafts before each of them but the first were right. */
+  readonly used: number;
+  /** Drafts that were right. */
+  readonly right: number;
+}
+
+/** An answer as it grows: its tokens chosen from logits, and text as far as it is certain. */
+export class Draft {
+  readonly #sampler: Sampler;
+  readonly #constraint: Hold | undefined;
+  readonly #stream: TokenStream;
+  readonly #stops: StopStrings;
+  readonly #repetition: Repetition | undefined;
+  readonly #observe: GenerateOptions["observe"];
+  readonly #end: number | undefined;
+  /** Tokens so far. */
+  completion = 0;
+  #last = 0;
+  #guesses: Guesses | undefined;
+
+  /** `before`: the ids that the repetition penalty sees; `most`: the maximal number of tokens. */
+  constructor(
+    private readonly tokenizer: Tokenizer,
+    options: GenerateOptions,
+    before: readonly number[],
+    private readonly most: number,
+  ) {
+    this.#constraint = options.grammar?.hold(tokenizer, options.trigger);
+    this.#sampler = new Sampler(options, before, this.#constraint);
+    this.#stream = new TokenStream(tokenizer, options.continues !== true);
+    this.#stops = new StopStrings(options.stop);
+    this.#repetition = options.repetitionDetection && !this.#constraint ? new Repetition() : undefined;
+    this.#observe = options.observe;
+    this.#end = options.end;
+  }
+
+  /** Chooses a token from the logits of the last step; `last` ends the answer with it. */
+  take(logits: Float32Array, last = false): Taken {
+    // The sampler may write into them.
+    this.#observe?.(logits);
+    const token = this.#sampler.sample(logits);
+    this.completion++;
+    const ended = this.#ends(token.id);
+    const said = ended ? "" : this.#stream.push(token.id);
+    const text = this.#stops.push(said);
+    if (!ended) this.#sampler.accept(token.id);
+    const loops = this.#repetition?.push(token.id, said) === true;
+    const reason = this.#reason(ended || this.#constraint?.complete === true, loops, last);
+    if (reason) return { text: text + this.flush(), tokens: [token], reason };
+    this.#last = token.id;
+    return { text, tokens: [token], reason };
+  }
+
+  /** Drafts the next token from logits that are not the model's own. */
+  guess(logits: Float32Array): void {
+    this.#guesses ??= new Guesses(this.#sampler.fork(), (id) => this.#ends(id));
+    this.#guesses.add(logits);
+  }
+
+  /**
+   * Chooses tokens from the model's own logits in place of drafts, in order, until one is another. `ahead`: drafts that
+   * no logits gave.
+   */
+  check(rows: readonly Float32Array[], last = false, ahead?: readonly number[]): Checked {
+    const guessed = ahead ?? this.#guesses?.ids ?? [];
+    this.#guesses = undefined;
+    const all: Taken[] = [];
+    let right = 0;
+    for (const [i, logits] of rows.entries()) {
+      const taken = this.take(logits, last);
+      all.push(taken);
+      if (taken.tokens[0]!.id !== guessed[i]) break;
+      right++;
+      if (taken.reason) break;
+    }
+    const text = all.map((taken) => taken.text).join("");
+    return { text, tokens: all.flatMap(({ tokens }) => tokens), reason: all.at(-1)!.reason, used: all.length, right };
+  }
+
+  /** The token that the model reads next, which may be a draft; undefined if nothing can follow the last draft. */
+  get next(): number | undefined {
+    if (this.#guesses?.ended) return undefined;
+    return this.#guesses?.ids.at(-1) ?? this.#last;
+  }
+
+  /** Tokens that may still come. */
+  get left(): number {
+    return this.most - this.completion;
+  }
+
+  #ends(id: number): boolean {
+    return this.tokenizer.stopIds.has(id) || id === this.#end;
+  }
+
+  /** Text that was held back, when no token follows; half a character is left out. */
+  flush(): string {
+    return this.#stops.flush();
+  }
+
+  #reason(ended: boolean, loops: boolean, last: boolean): FinishReason | undefined {
+    if (ended || this.#stops.matched !== undefined) return "stop";
+    if (loops) return "repetition";
+    return last || this.completion >= this.most ? "length" : undefined;
+  }
+}

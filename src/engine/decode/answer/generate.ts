@@ -1,0 +1,98 @@
+import { z } from "zod";
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import type { Meter } from "../../bill/meter.ts";
+import type { Timed } from "../../bill/stopwatch.ts";
+import { diffusionOptions } from "../../diffusion/options.ts";
+import type { LazyGrammar, Trigger } from "../grammar/index.ts";
+import type { Engine } from "../run/engine.ts";
+import { samplingOptions } from "../sampling/options.ts";
+import type { Sampled } from "../sampling/sampler.ts";
+import type { CutReason } from "./cut.ts";
+import { Sequence, type SequenceTerms } from "./sequence.ts";
+import type { Terms } from "./terms.ts";
+
+export const generateOptions = samplingOptions.extend({
+  maxTokens: z
+    .int()
+    .min(1)
+    .default(512)
+    .describe("maximum tokens to generate; the end of the context also ends an answer"),
+  stop: z.array(z.string().min(1)).default([]).describe("texts that end the answer; not included in it"),
+  repetitionDetection: z.boolean().default(true).describe("end an answer that repeats the same words over and over"),
+  diffusion: diffusionOptions
+    .optional()
+    .describe("of models that fill in masked tokens: steps, block, remasking, threshold, guidance, cache, ends"),
+});
+
+/** Options with defaults filled in, and the constraint on the answer, if any. */
+export type GenerateOptions = z.output<typeof generateOptions> & {
+  /** Constrains the answer: from its first token on, or after each `trigger`. */
+  grammar?: LazyGrammar | undefined;
+  trigger?: Trigger | undefined;
+  /** True if the answer continues the prompt's text: its first word may need the space before it. */
+  continues?: boolean | undefined;
+  /** A token that ends the answer, besides the model's own. */
+  end?: number | undefined;
+  /** Scores the prompt's own tokens, with this many of the likeliest for each; a small number. */
+  promptLogprobs?: number | undefined;
+  /** False if nothing of the prompt comes from the cache. */
+  cachePrompt?: boolean | undefined;
+  /**
+   * Called with each step's raw logits, one a token of the vocabulary, before a token is chosen; they are valid until
+   * it returns.
+   */
+  observe?: ((logits: Float32Array) => void) | undefined;
+};
+export type GenerateInput = z.input<typeof generateOptions>;
+
+/**
+ * `stop`: the model or a stop string ended it; `length`: maxTokens or the context did; `repetition`: it went round in
+ * circles; `stopped`: a saving ended it before the next token.
+ */
+export type FinishReason = "stop" | "length" | "repetition" | "stopped";
+
+/** The usage of one request, for its receipt. Times are of this request alone. */
+export interface Usage extends ReturnType<Meter["total"]>, Timed {
+  tokens: { prompt: number; cached: number; completion: number };
+}
+
+/** A piece of an answer: final text and its tokens. The last piece has the reason that it ended, and the usage. */
+export interface Piece {
+  readonly text: string;
+  readonly tokens: readonly Sampled[];
+  /** In the first piece, if `promptLogprobs` is set: the prompt's tokens that have run. */
+  readonly prompt?: readonly Sampled[];
+  readonly finish?: { readonly reason: FinishReason; readonly usage: Usage; readonly cut?: CutReason };
+}
+
+/**
+ * Generates after `prompt`, one step per piece that is read: a reader that pauses or leaves stops the computation.
+ * `signal` stops it within one step with an AbortError, and frees the slot.
+ * @throws UserError if the prompt is empty or longer than the context
+ */
+export async function* generate(
+  engine: Engine,
+  tokenizer: Tokenizer,
+  prompt: readonly number[],
+  options: GenerateOptions,
+  { signal, onStopped, ...terms }: Terms & SequenceTerms = {},
+): AsyncGenerator<Piece> {
+  using sequence = new Sequence(engine, tokenizer, prompt, options, terms);
+  try {
+    let piece: Piece | undefined = await sequence.prefill(signal);
+    while (!piece?.finish) {
+      if (piece) yield piece;
+      signal?.throwIfAborted();
+      piece = sequence.left > 0 ? await sequence.prefill(signal) : await step(engine, sequence);
+      signal?.throwIfAborted();
+    }
+    yield piece;
+  } finally {
+    if (!sequence.ended) onStopped?.(sequence.usage());
+  }
+}
+
+async function step(engine: Engine, sequence: Sequence): Promise<Piece | undefined> {
+  const [stepped] = await engine.stepAll([sequence.next()]);
+  return sequence.take(stepped!);
+}

@@ -1,0 +1,298 @@
+import { densePlan, type Plan } from "../../../savings/plan.ts";
+import { ContextExceeded, UserError } from "../../../util/errors.ts";
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { type ImageBill, Meter } from "../../bill/meter.ts";
+import { Stopwatch } from "../../bill/stopwatch.ts";
+import { chunkAfter, PREFILL_CHUNK } from "../run/chunk.ts";
+import type { Engine } from "../run/engine.ts";
+import type { Embeddings, RunTerms } from "../run/prompt-run.ts";
+import type { Step, Stepped } from "../run/stepped.ts";
+import type { Slot } from "../state/slot.ts";
+import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
+import { Draft, type Taken } from "./draft.ts";
+import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
+import { PromptScores } from "./prompt-scores.ts";
+import type { Terms } from "./terms.ts";
+
+/** The settings under which a sequence runs in the engine. */
+export interface SequenceTerms extends Pick<Terms, "ceiling" | "time"> {
+  /** Absent: dense. */
+  readonly plan?: Plan | undefined;
+  /** The embeddings that ids below 0 in the prompt stand for. */
+  readonly embeddings?: Embeddings | undefined;
+  /** The prompt's images, whose encoder has run. */
+  readonly images?: ImageBill | undefined;
+  /**
+   * True for the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then
+   * not run, but billed.
+   */
+  readonly alone?: boolean | undefined;
+}
+
+/** One running request: its slot, until it is disposed of, and its own sampler, text and bill. */
+export class Sequence implements Disposable {
+  readonly slot: Slot;
+  readonly #meter: Meter;
+  readonly #terms: RunTerms;
+  readonly #draft: Draft;
+  readonly #scores: PromptScores | undefined;
+  #chunks: ReturnType<Engine["chunks"]>;
+  /**
+   * The text that runs chunk by chunk: the prompt, or all tokens so far if they must run again. Undefined while
+   * decoding.
+   */
+  #text: readonly number[] | undefined;
+  readonly #cached: number;
+  readonly #ceiling: Ceiling;
+  readonly #time: Stopwatch;
+  #prefilled = false;
+  #begun = false;
+  /** Tokens that the step under way checks. */
+  #ahead: readonly number[] | undefined;
+  #ended = false;
+
+  /** @throws UserError if the prompt is empty or longer than the context */
+  constructor(
+    readonly engine: Engine,
+    tokenizer: Tokenizer,
+    private readonly prompt: readonly number[],
+    private readonly options: GenerateOptions,
+    { ceiling = {}, alone = false, plan = densePlan, embeddings, images, time = new Stopwatch() }: SequenceTerms = {},
+  ) {
+    this.#time = time;
+    time.enter("prefill");
+    const { context } = engine.programs.decoder.config;
+    checkLength(prompt, context);
+    const most = Math.min(options.maxTokens, context - prompt.length, ceiling.tokens ?? Number.POSITIVE_INFINITY);
+    this.#meter = new Meter(engine.programs);
+    if (images) this.#meter.images(images);
+    const texts = embeddings ? prompt.filter((id) => id >= 0) : prompt;
+    this.#draft = new Draft(tokenizer, options, texts, most);
+    this.#ceiling = ceiling;
+    this.#scores = scoresOf(engine, prompt, options, this.#meter);
+    this.#terms = { plan, meter: this.#meter, embeddings };
+    if (this.#scores) refuseGathering(plan);
+    this.slot = this.#acquire(alone);
+    this.#cached = this.slot.tokens.length;
+    this.#text = most > 0 ? prompt : this.#scores ? prompt.slice(0, -1) : [];
+    this.#chunks = most > 0 ? engine.chunks(this.slot, prompt, this.#terms, this.#scores) : this.#read();
+  }
+
+  /** A prompt whose tokens are scored, or that may use no cache, runs whole. */
+  #acquire(alone: boolean): Slot {
+    if (alone && this.#scores) this.engine.forget();
+    const { plan } = this.#terms;
+    if (this.#scores || this.options.cachePrompt === false) return this.engine.acquireEmpty(this.prompt, plan);
+    return alone ? this.engine.acquireAlone(this.prompt, this.#meter, plan) : this.engine.acquire(this.prompt, plan);
+  }
+
+  /** Runs the prompt to score its own tokens; no answer follows. */
+  async *#read(): AsyncGenerator<undefined> {
+    for await (const run of this.engine.runs(this.slot, this.#text!, this.#terms))
+      if (this.#scores) yield* this.#scores.read(run);
+  }
+
+  /** Runs the rest of the prompt; returns the next piece of the answer. */
+  async prefill(signal?: AbortSignal): Promise<Piece> {
+    for (;;) {
+      signal?.throwIfAborted();
+      const piece = await this.advance();
+      if (piece) return piece;
+    }
+  }
+
+  /**
+   * Runs a chunk of the prompt, or of all tokens again. The last chunk returns the next piece of the answer, or the end
+   * if the ceiling cuts it.
+   */
+  async advance(): Promise<Piece | undefined> {
+    const { value: logits, done } = await this.#chunks.next();
+    if (!logits && !done) return this.#over() ? this.cut("flops") : undefined;
+    await this.#chunks.return(undefined);
+    if (!this.#prefilled) this.#time.enter("decode");
+    this.#prefilled = true;
+    this.#text = undefined;
+    return logits ? this.take({ kind: "token", logits }) : this.cut();
+  }
+
+  /** Tokens still to run chunk by chunk, at least 1, since the last ones may still need scores; 0 while decoding. */
+  get left(): number {
+    return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
+  }
+
+  /** The number of chunks left in the prompt, at the current chunk length. */
+  get chunks(): number {
+    return this.left / chunkAfter(this.engine.programs, this.slot.tokens.length);
+  }
+
+  /** Its part in the next decode step, after a piece that was not the last. */
+  next(): Step {
+    const step = this.#step();
+    this.#ahead = this.#guessed(step.token);
+    return { ...step, ahead: this.#ahead };
+  }
+
+  #step(): Step {
+    const { next: token, left } = this.#draft;
+    return { slot: this.slot, token, meter: this.#meter, plan: this.#terms.plan, drafts: left - 1 };
+  }
+
+  /** Tokens that the plan's drafter guesses to follow; undefined if it guesses none. The last one needs no follower. */
+  #guessed(token: number | undefined): readonly number[] | undefined {
+    const { drafter } = this.#terms.plan;
+    const most = Math.min(this.#draft.left - 1, PREFILL_CHUNK - 1);
+    if (!drafter || token === undefined || most < 1) return undefined;
+    const ahead = drafter.draft(this.slot.tokens, token, most);
+    return ahead.length > 0 ? ahead : undefined;
+  }
+
+  /** Goes on with the outcome of the last step. Returns the next piece, if any token is certain. */
+  take(stepped: Stepped): Piece | undefined {
+    switch (stepped.kind) {
+      case "token":
+        return this.#add(this.#draft.take(stepped.logits, this.#over()));
+      case "draft":
+        if (this.#over()) return this.cut("flops");
+        this.#draft.guess(stepped.logits);
+        return undefined;
+      case "checked":
+        return this.#check(stepped);
+      case "stop":
+        return this.#end("stopped");
+    }
+  }
+
+  #check({ logits: rows, stops }: Extract<Stepped, { kind: "checked" }>): Piece {
+    const { used, right, ...taken } = this.#draft.check(rows, this.#over(), this.#ahead);
+    if (this.#ahead) this.#terms.plan.drafter?.judge(right);
+    this.#meter.count("accepted", 0, right);
+    const step = this.#step();
+    this.engine.keep(step, rows.length, used);
+    if (!stops || right < rows.length || taken.reason) {
+      this.#meter.waste(stops ?? []);
+      return this.#add(taken);
+    }
+    this.engine.billStop(step, this.slot.tokens.length);
+    return ended(taken, this.#end("stopped"));
+  }
+
+  #add({ reason, ...piece }: Taken): Piece {
+    if (!reason) {
+      this.#runAgain();
+      return { ...piece, ...this.#scored() };
+    }
+    const { completion } = this.#draft;
+    const over = this.#over();
+    const cut = reason === "length" ? cutOf(this.#ceiling, over, completion, this.options.maxTokens) : undefined;
+    return { ...piece, ...this.#scored(), finish: this.#finish(reason, cut) };
+  }
+
+  /**
+   * If the next token makes the sequence long enough to use the long rope factors, all of its tokens run again as a
+   * prompt.
+   */
+  #runAgain(): void {
+    const { slot } = this;
+    if (slot.fits(slot.tokens.length + 1)) return;
+    this.#text = [...slot.tokens, this.#draft.next!];
+    slot.prepare(this.#text.length);
+    this.#chunks = this.engine.chunks(slot, this.#text, this.#terms);
+  }
+
+  /** The last piece of an answer that ends here, with the rest of its text. */
+  cut(cut?: CutReason): Piece {
+    return this.#end("length", cut);
+  }
+
+  #end(reason: FinishReason, cut?: CutReason): Piece {
+    return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish(reason, cut) };
+  }
+
+  /** The prompt's scores, for the first piece. */
+  #scored(): Pick<Piece, "prompt"> {
+    if (!this.#scores || this.#begun) return {};
+    this.#begun = true;
+    return { prompt: this.#scores.found };
+  }
+
+  #finish(reason: FinishReason, cut: CutReason | undefined): NonNullable<Piece["finish"]> {
+    this.#ended = true;
+    return { reason, usage: this.usage(), ...(cut && { cut }) };
+  }
+
+  #over(): boolean {
+    const { flops } = this.#ceiling;
+    return flops !== undefined && this.#meter.spent().flops >= flops;
+  }
+
+  /** True once it has given its last piece. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Its usage so far; of the prompt, only what has run. Not valid after its slot is given back. */
+  usage(): Usage {
+    const prompt = this.#prefilled ? this.prompt.length : this.slot.tokens.length;
+    const tokens = { prompt, cached: this.#cached, completion: this.#draft.completion };
+    return { ...this.#meter.total(this.slot.drafts), tokens, ...this.#time.total() };
+  }
+
+  [Symbol.dispose](): void {
+    void this.#chunks.return(undefined);
+    this.#scores?.[Symbol.dispose]();
+    this.engine.release(this.slot);
+  }
+}
+
+/** The last piece of an answer, with what came right before it. */
+const ended = ({ text, tokens }: Taken, last: Piece): Piece => ({ ...last, text: text + last.text, tokens });
+
+/** @throws UserError if a saving drops prompt tokens that must be scored */
+function refuseGathering({ cuts }: Plan): void {
+  if (cuts.some(({ scope }) => scope === "prompt"))
+    throw new UserError(
+      "a saving that drops tokens of the prompt leaves nothing to tell their log-probabilities by",
+      2,
+    );
+}
+
+const scoresOf = (
+  { programs }: Engine,
+  prompt: readonly number[],
+  { promptLogprobs: top }: GenerateOptions,
+  meter: Meter,
+): PromptScores | undefined => (top === undefined ? undefined : new PromptScores(programs, prompt, top, meter));
+
+/** @throws UserError if the prompt is empty or longer than the context */
+export function checkLength(prompt: readonly number[], context: number): void {
+  if (prompt.length === 0) throw new UserError("the prompt is empty, expected at least one token");
+  checkTokens({ tokens: prompt.length, ofImages: prompt.filter((id) => id < 0).length }, context);
+}
+
+/** @throws UserError if a prompt of so many tokens leaves no room for an answer */
+export function checkTokens(prompt: { readonly tokens: number; readonly ofImages: number }, context: number): void {
+  const { tokens, ofImages } = prompt;
+  if (tokens < context) return;
+  throw tooLong(`${tokens} tokens${ofImages > 0 ? `, ${ofImages} of them from images` : ""}`, context);
+}
+
+const tooLong = (tokens: string, context: number): ContextExceeded =>
+  new ContextExceeded(
+    `the prompt has ${tokens}, and the model's context is ${context}, of which an answer needs at least one`,
+  );
+
+/** Characters beyond which a prompt's length is looked at before it is written by a template and encoded, a second's work for a million. */
+const LONG = 2 ** 20;
+const PIECE = 2 ** 16;
+/** Tokens that a cut between pieces may add, with much to spare. */
+const CUT = 16;
+
+/** Encodes a very long text piece by piece, up to the context's length. @throws UserError if it is longer */
+export function checkText(text: string, tokenizer: Tokenizer, context: number): void {
+  if (text.length <= LONG) return;
+  let tokens = 0;
+  for (let at = 0; at < text.length; at += PIECE) {
+    tokens += Math.max(0, tokenizer.encode(text.slice(at, at + PIECE)).length - CUT);
+    if (tokens >= context) throw tooLong(`at least ${tokens} tokens`, context);
+  }
+}

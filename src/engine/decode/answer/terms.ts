@@ -1,0 +1,24 @@
+import type { Stopwatch } from "../../bill/stopwatch.ts";
+import type { Ceiling } from "./cut.ts";
+import type { Usage } from "./generate.ts";
+
+/**
+ * Called with the usage of a request that ended before its last piece: by its signal, an error, or a reader that left.
+ */
+export type OnStopped = (usage: Usage) => void;
+
+/** The conditions under which a request runs, whatever it asks for. */
+export interface Terms {
+  /** The owner of the request in a scheduler: keys have equal shares. */
+  readonly key?: string | undefined;
+  /** Stops it within one step; it ends with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  readonly onStopped?: OnStopped | undefined;
+  readonly ceiling?: Ceiling | undefined;
+  /** A time of `performance.now()`: a running answer ends then as it is; a request that has not begun is refused. */
+  readonly deadline?: number | undefined;
+  /** Runs since its arrival; absent: it arrives with the call. */
+  readonly time?: Stopwatch | undefined;
+  /** Called when its turn comes. */
+  readonly onBegun?: (() => void) | undefined;
+}

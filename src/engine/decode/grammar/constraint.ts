@@ -1,0 +1,60 @@
+import { UserError } from "../../../util/errors.ts";
+import type { Node } from "./forest.ts";
+import type { Grammar } from "./grammar.ts";
+
+/** Constrains the tokens of one answer. */
+export interface Hold {
+  /**
+   * Sets `logits` [vocabulary] of tokens that may not come next to −Infinity.
+   * @throws UserError if no token may come next
+   */
+  restrict(logits: Float32Array): void;
+  /** Goes on with a token that was chosen. */
+  accept(token: number): void;
+  /** True if the answer is complete and nothing can be added to it. */
+  readonly complete: boolean;
+  /** A copy that goes on by itself. */
+  fork(): Hold;
+}
+
+/** Constrains one answer to a grammar, token by token; `rest` is the part still to come. */
+export class Constraint implements Hold {
+  #rest: Node;
+
+  constructor(
+    private readonly grammar: Grammar,
+    rest: Node = grammar.root,
+  ) {
+    this.#rest = rest;
+  }
+
+  restrict(logits: Float32Array): void {
+    const mask = this.grammar.mask(this.#rest);
+    let left = false;
+    for (let word = 0; 32 * word < logits.length; word++) {
+      const bits = mask[word] ?? 0;
+      if (bits === ~0 >>> 0) left = true;
+      else if (bits === 0) logits.fill(Number.NEGATIVE_INFINITY, 32 * word, 32 * (word + 1));
+      else {
+        left = true;
+        const end = Math.min(logits.length, 32 * (word + 1));
+        for (let id = 32 * word; id < end; id++) if (!((bits >>> (id & 31)) & 1)) logits[id] = Number.NEGATIVE_INFINITY;
+      }
+    }
+    if (!left) throw new UserError("no token of the model goes on with what the format asks for");
+  }
+
+  accept(token: number): void {
+    const rest = this.grammar.after(this.#rest, token);
+    if (!rest) throw new Error(`token ${token} was chosen against the grammar`);
+    this.#rest = rest;
+  }
+
+  fork(): Constraint {
+    return new Constraint(this.grammar, this.#rest);
+  }
+
+  get complete(): boolean {
+    return this.#rest.kind === "empty";
+  }
+}

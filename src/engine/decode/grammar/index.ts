@@ -1,0 +1,68 @@
+import { jsonOf } from "../../../util/checked.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { compiled, type Format } from "./compile.ts";
+import { Constraint, type Hold } from "./constraint.ts";
+import { Grammar } from "./grammar.ts";
+import { type Trigger, Triggered } from "./triggered.ts";
+import { type Vocabulary, vocabularyOf } from "./vocabulary.ts";
+
+export type { Format } from "./compile.ts";
+export { Constraint, type Hold } from "./constraint.ts";
+export { type Trigger, Triggered } from "./triggered.ts";
+
+/** Characters of a schema's JSON. */
+export const MOST_SCHEMA: number = 1 << 18;
+/** Grammars that a vocabulary keeps, the least used going first. */
+const KEPT = 24;
+
+/** The grammar of a format for a model's answers, compiled on first use. */
+export class LazyGrammar {
+  #grammar: Grammar | undefined;
+
+  constructor(
+    private readonly format: Format,
+    private readonly vocabulary: Vocabulary,
+  ) {}
+
+  get compiled(): boolean {
+    return this.#grammar !== undefined;
+  }
+
+  /** @throws UserError if no answer can satisfy the format, or it cannot be enforced */
+  compile(): Grammar {
+    if (this.#grammar) return this.#grammar;
+    const { forest, root } = compiled(this.format);
+    this.#grammar = new Grammar(forest, root, this.vocabulary);
+    return this.#grammar;
+  }
+
+  /** Constrains an answer to the format, or the parts of it that a trigger begins. @throws UserError as `compile` does */
+  hold(tokenizer: Tokenizer, trigger?: Trigger): Hold {
+    const grammar = this.compile();
+    return trigger ? new Triggered(grammar, trigger, tokenizer) : new Constraint(grammar);
+  }
+}
+
+const kept = new WeakMap<Vocabulary, Map<string, LazyGrammar>>();
+
+/** The grammar of a format. @throws UserError if the format's text is too long */
+export async function grammarOf(format: Format, tokenizer: Tokenizer): Promise<LazyGrammar> {
+  const vocabulary = await vocabularyOf(tokenizer);
+  const grammars = kept.get(vocabulary) ?? new Map<string, LazyGrammar>();
+  kept.set(vocabulary, grammars);
+  const key = keyOf(format);
+  const grammar = grammars.get(key) ?? new LazyGrammar(format, vocabulary);
+  grammars.delete(key);
+  grammars.set(key, grammar);
+  if (grammars.size > KEPT) grammars.delete(grammars.keys().next().value!);
+  return grammar;
+}
+
+function keyOf(format: Format): string {
+  if (format instanceof RegExp) return `regex ${format.source}`;
+  const text = jsonOf(format) ?? "";
+  if (text.length > MOST_SCHEMA)
+    throw new UserError(`the schema has ${text.length} characters, expected at most ${MOST_SCHEMA}`);
+  return text;
+}

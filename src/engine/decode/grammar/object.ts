@@ -1,0 +1,93 @@
+import { UserError } from "../../../util/errors.ts";
+import type { Node, Range } from "./forest.ts";
+import { type Json, PLAIN } from "./json.ts";
+import type { Keywords, Schema } from "./keywords.ts";
+import { step } from "./pointer.ts";
+import { has, utf8Node, without } from "./points.ts";
+import type { SchemaReader } from "./schema.ts";
+import { narrowed } from "./types.ts";
+
+interface Member {
+  readonly node: Node;
+  readonly required: boolean;
+}
+
+/**
+ * The objects that match a schema: its properties in order, then others if the schema allows them or names none. An
+ * object that says nothing of others has none, which is one of the allowed choices.
+ * @throws UserError for keywords that cannot be satisfied or enforced
+ */
+export function objectNode(reader: SchemaReader, words: Keywords, place: string): Node {
+  const { properties = {}, required = [], propertyNames } = words;
+  const names = [...new Set([...Object.keys(properties), ...required])];
+  if (propertyNames !== undefined && names.length > 0)
+    throw new UserError(`"propertyNames" beside "properties" or "required" cannot be enforced`);
+  const others = words.additionalProperties ?? words.unevaluatedProperties;
+  const members = names.map((name) => {
+    const own = Object.hasOwn(properties, name) ? properties[name]! : (others ?? true);
+    const value = reader.node(own, `${place}/properties/${step(name)}`);
+    return { node: reader.json.member(reader.json.literal(name), value), required: required.includes(name) };
+  });
+  const [kept, more] = room(members, words);
+  const value = reader.node(others ?? names.length === 0, `${place}/additionalProperties`);
+  const key = propertyNames === undefined ? otherName(reader.json, names) : nameNode(reader, propertyNames, place);
+  return reader.json.braced(body(reader.json, kept, reader.json.member(key, value), more));
+}
+
+const nameNode = (reader: SchemaReader, schema: Schema, place: string): Node =>
+  reader.node(narrowed(schema, { type: ["string"] }), `${place}/propertyNames`);
+
+/** The members to allow, and how many others beside them: optional members are dropped if there is no room for all. */
+function room(members: readonly Member[], { minProperties = 0, maxProperties }: Keywords): [readonly Member[], number] {
+  const needed = members.filter((member) => member.required);
+  if (minProperties > needed.length)
+    throw new UserError(`"minProperties" above the number of required properties cannot be enforced`);
+  const most = maxProperties ?? Number.POSITIVE_INFINITY;
+  if (most < needed.length) throw new UserError(`"maxProperties" is below the number of required properties`);
+  const kept = members.length > most ? needed : members;
+  return [kept, most - kept.length];
+}
+
+/** Members in order, optional ones with or without, then others. */
+function body(json: Json, members: readonly Member[], other: Node, most: number): Node {
+  const { forest } = json;
+  const others = forest.repeat(json.further(other), 0, most);
+  const onlyOthers = json.list(other, 0, most);
+  const { fresh } = members.reduceRight(
+    ({ begun, fresh }, { node, required }) => {
+      const here = forest.seq(json.further(node), begun);
+      const first = forest.seq(node, begun);
+      return required
+        ? { begun: here, fresh: first }
+        : { begun: forest.alt([here, begun]), fresh: forest.alt([first, fresh]) };
+    },
+    { begun: others, fresh: onlyOthers },
+  );
+  return fresh;
+}
+
+/** A key that is not in `names`; if there are names, it is written without escapes, so that it can be compared. */
+function otherName(json: Json, names: readonly string[]): Node {
+  if (names.length === 0) return json.string();
+  const written = names.map((name) => Array.from(name, (c) => c.codePointAt(0)!));
+  // One that is only to be written with escapes cannot be met by chance.
+  const plain = written.filter((name) => name.every((point) => has(PLAIN, point)));
+  return json.forest.seq(json.quote, apartFrom(json, plain));
+}
+
+/** The rest of a string with its closing quote, but none of `rests`. */
+function apartFrom(json: Json, rests: readonly (readonly number[])[]): Node {
+  const { forest } = json;
+  const firsts = [...new Set(rests.flatMap(([first]) => first ?? []))];
+  const end = rests.some((rest) => rest.length === 0) ? forest.none : json.quote;
+  const other = without(
+    PLAIN,
+    firsts.map((point): Range => [point, point]),
+  );
+  const any = forest.seq(utf8Node(forest, other), forest.repeat(utf8Node(forest, PLAIN), 0), json.quote);
+  const following = firsts.map((point) => {
+    const further = rests.filter(([first]) => first === point).map(([, ...rest]) => rest);
+    return forest.seq(utf8Node(forest, [[point, point]]), apartFrom(json, further));
+  });
+  return forest.alt([end, any, ...following]);
+}

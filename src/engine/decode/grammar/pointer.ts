@@ -1,0 +1,36 @@
+import { jsonOf } from "../../../util/checked.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Schema } from "./keywords.ts";
+
+/** A name as a step of a JSON pointer (RFC 6901). */
+export const step = (name: string): string => name.replaceAll("~", "~0").replaceAll("/", "~1");
+
+/** The place within a schema that a `$ref` in the resource at `base` leads to. @throws UserError for one outside the schema */
+export function placeOf(reference: string, base: string): string {
+  if (!/^#(\/|$)/.test(reference))
+    throw new UserError(`"$ref" points to ${jsonOf(reference)}, expected a place within the schema`);
+  return base + plain(reference.slice(1));
+}
+
+/** The schema at a JSON pointer. @throws UserError if there is none */
+export function schemaAt(whole: Schema, place: string): Schema {
+  const names = place.split("/").slice(1);
+  const found = names.map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~")).reduce<unknown>(member, whole);
+  if (typeof found === "boolean") return found;
+  if (typeof found === "object" && found !== null && !Array.isArray(found)) return found as Schema;
+  throw new UserError(`"$ref" points to ${jsonOf(place)}, where there is no schema`);
+}
+
+const member = (inner: unknown, name: string): unknown =>
+  typeof inner === "object" && inner !== null && Object.hasOwn(inner, name)
+    ? (inner as Record<string, unknown>)[name]
+    : undefined;
+
+/** Decodes a URI fragment. */
+function plain(fragment: string): string {
+  try {
+    return decodeURIComponent(fragment);
+  } catch {
+    return fragment;
+  }
+}

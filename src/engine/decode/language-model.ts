@@ -1,0 +1,229 @@
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import { isOfKind, openDecoder, openInBytes } from "../../models/registry.ts";
+import type { Device } from "../../runtime/device.ts";
+import { mapsFiles } from "../../runtime/mapped-file.ts";
+import { SharedWeights } from "../../runtime/shared-weights.ts";
+import { requireDevice } from "../../runtime/webgpu.ts";
+import type { Recipe } from "../../savings/recipe.ts";
+import { suggest, UserError } from "../../util/errors.ts";
+import type { Lora } from "../../weights/adapter/lora.ts";
+import { formOfModel, type ModelForm, type Quant } from "../../weights/prepared/quant.ts";
+import { chosenBits } from "../../weights/prepared/tuning.ts";
+import { modelHash, preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import {
+  type ChatMessage,
+  encodeBlanks,
+  encodeChat,
+  type Mode,
+  modeToken,
+  type PromptForm,
+  parseBlanks,
+  requireSpecial,
+  sentinelName,
+  type Tokenizer,
+} from "../../weights/tokenizer/index.ts";
+import { type Adapted, type NamedRecord, openAdapted } from "../file/adapters.ts";
+import { beside } from "../file/beside.ts";
+import { tokenizerOf } from "../file/tokenizer-of.ts";
+import { tuneOnce } from "../file/tune.ts";
+import type { Loaded } from "../kinds/kind.ts";
+import { refuseOnAxes } from "../kinds/seamless.ts";
+import { checkText } from "./answer/sequence.ts";
+import { isIds, otherTemplate, type Prompt, plainTextOf, promptFormOf, turnsOf } from "./prompt.ts";
+import { Engine } from "./run/engine.ts";
+import { type Lease, Recipes } from "./run/recipes.ts";
+import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
+import { asJson, type Tool } from "./tools/tools.ts";
+import { knowsCalls, plainTurns } from "./tools/turns.ts";
+import type { ImageReader } from "./vision/image-reader.ts";
+
+export { isIds, type Prompt } from "./prompt.ts";
+
+/** How a text is read by a model that fills in. */
+export interface InfillAsked {
+  /** True if the text has blanks. */
+  readonly infill?: boolean | undefined;
+  readonly mode?: Mode | undefined;
+}
+
+/**
+ * A loaded model of one file: its tokenizer, its engine, and an engine for each adapter that requests may name. Each
+ * request has its own recipe.
+ */
+export class LanguageModel implements Loaded {
+  readonly kind = "decoder";
+  readonly recipes: Recipes;
+  #vision: ImageReader | undefined;
+
+  private constructor(
+    readonly source: ResolvedModel,
+    readonly decoder: Decoder,
+    readonly tokenizer: Tokenizer,
+    /** The engine of requests that name no adapter. */
+    readonly engine: Engine,
+    /** Its own settings, if it has any. */
+    readonly sampling: ModelSampling | undefined,
+    private readonly adapted: ReadonlyMap<string, Engine>,
+    private readonly records: ReadonlyMap<string | undefined, NamedRecord>,
+    readonly form: ModelForm,
+    onNotice: ((sentence: string) => void) | undefined,
+  ) {
+    // A file of one's own is read whole for it, once.
+    let hash: Promise<string> | undefined;
+    const host = { decoder, hash: () => (hash ??= modelHash(source)), form, onNotice };
+    this.recipes = new Recipes(host, async (plan) => {
+      for (const each of this.#engines) await each.prepare(plan);
+    });
+  }
+
+  /** The part that reads images; undefined: it reads text alone. */
+  get vision(): ImageReader | undefined {
+    return this.#vision;
+  }
+
+  get #engines(): Engine[] {
+    return [this.engine, ...this.adapted.values()];
+  }
+
+  /** @throws UserError if the file is not a supported model, or the device does not work here */
+  static async load(
+    source: ResolvedModel,
+    quant: Quant = "auto",
+    adapters?: Adapted,
+    device: Device = "cpu",
+    onNotice?: (sentence: string) => void,
+  ): Promise<LanguageModel> {
+    const { checkpoint, own, named, records, tokenizer: folder } = adapters ?? (await openAdapted(source.path, {}));
+    await requireDevice(device);
+    if (device === "cpu") await tuneOnce(checkpoint, preparedFolder(source.path), quant);
+    const sampling = samplingOf(checkpoint.config, source.sha256);
+    // Shared by the base and its adapters. Programs keep what they share alive for as long as they live.
+    using shared = mapsFiles ? new SharedWeights() : undefined;
+    const open = async (lora?: Lora) => {
+      const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
+      const inBytes = await openInBytes(checkpoint, preparedFolder(source.path), lora);
+      return { decoder, create: () => Engine.create(decoder, weights, shared, device, inBytes) };
+    };
+    const { decoder, create } = await open(own);
+    const [engine, tokenizer] = await beside(create(), () =>
+      tokenizerOf(checkpoint, decoder.config.vocabulary, folder),
+    );
+    const adapted = new Map<string, Engine>();
+    const form = formOfModel(checkpoint, quant, chosenBits(preparedFolder(source.path)));
+    const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted, records, form, onNotice);
+    for (const record of records.values()) {
+      const notice = otherTemplate(record, source.name, tokenizer);
+      if (notice !== undefined) onNotice?.(notice);
+    }
+    try {
+      if (isOfKind("vision–language model", checkpoint)) {
+        const { ImageReader } = await import("./vision/image-reader.ts");
+        model.#vision = await ImageReader.open(source, checkpoint, quant, tokenizer);
+      }
+      for (const [name, lora] of named) adapted.set(name, await (await open(lora)).create());
+    } catch (error) {
+      model[Symbol.dispose]();
+      throw error;
+    }
+    return model;
+  }
+
+  async use(recipe: Recipe): Promise<Lease> {
+    refuseOnAxes(this.source.name, this.decoder.config, recipe);
+    return this.recipes.use(recipe);
+  }
+
+  /** The engine of requests that name an adapter. @throws UserError if there is no such adapter */
+  engineFor(adapter: string): Engine {
+    const engine = this.adapted.get(adapter);
+    if (engine) return engine;
+    const names = [...this.adapted.keys()];
+    const known = names.length > 0 ? `expected one of ${names.join(", ")}` : "the model was loaded without adapters";
+    throw new UserError(`there is no adapter "${adapter}", ${known}${suggest(adapter, names)}`, 2);
+  }
+
+  /** @throws UserError if a prompt's beginning alone fills the context */
+  checkText(prompt: Prompt): void {
+    if (isIds(prompt)) return;
+    const texts = typeof prompt === "string" ? [prompt] : prompt.map(({ content }) => textOf(content));
+    checkText(texts.join("\n"), this.tokenizer, this.decoder.config.context);
+  }
+
+  /** The form in which a prompt is read, also by an adapter that requests name: see `promptFormOf`. */
+  formOf(prompt: Prompt, raw?: boolean, adapter?: string): PromptForm | undefined {
+    return promptFormOf(prompt, this.tokenizer, raw, this.records.get(adapter));
+  }
+
+  /**
+   * Ids of a prompt in its form. `tools` are functions that the model may call.
+   * @throws UserError for an id that the model does not have, or turns that an adapter was not trained on
+   */
+  encode(prompt: Prompt, raw?: boolean, tools: readonly Tool[] = [], adapter?: string): number[] {
+    const { tokenizer } = this;
+    if (isIds(prompt)) return checkIds(prompt, this.decoder.config.vocabulary);
+    if (this.formOf(prompt, raw, adapter) === "chat") return this.#encodeChat(turnsOf(prompt), tools);
+    const text = typeof prompt === "string" ? prompt : plainTextOf(prompt, tools, this.records.get(adapter)!);
+    return [...bosOf(tokenizer), ...tokenizer.encode(text)];
+  }
+
+  /**
+   * Ids of a prompt for filling in between two texts, the first of which may be ids.
+   * @throws UserError if the model has no tokens for this
+   */
+  encodeAround(prompt: Prompt, suffix: string): number[] {
+    if (typeof prompt !== "string" && !isIds(prompt))
+      throw new UserError("a suffix is of a text, not of a chat's turns", 2);
+    const { fim } = this.tokenizer;
+    if (!fim) throw new UserError(`${this.source.name} has no tokens to fill in a text with; expected no suffix`, 2);
+    const before = isIds(prompt) ? this.encode(prompt, true) : this.tokenizer.encode(prompt);
+    const after = this.tokenizer.encode(suffix);
+    return [...bosOf(this.tokenizer), fim.prefix, ...before, fim.suffix, ...after, fim.middle];
+  }
+
+  /**
+   * Ids of a text with blanks, or of any other, behind the token of a mode; and the token that ends the last blank, if
+   * the model has it.
+   * @throws UserError if the model lacks a token
+   */
+  encodeInfill(text: string, { infill, mode }: InfillAsked): { ids: number[]; end: number | undefined } {
+    const { tokenizer } = this;
+    const modes = mode === undefined ? [] : [tokenizer.specialId(requireSpecial(tokenizer, modeToken(mode)))!];
+    const before = [...bosOf(tokenizer), ...modes];
+    if (!infill) return { ids: [...before, ...tokenizer.encode(text)], end: undefined };
+    const blanked = parseBlanks(text);
+    const end = tokenizer.specialId(sentinelName(blanked.spaced.length));
+    return { ids: [...before, ...encodeBlanks(blanked, tokenizer)], end };
+  }
+
+  #encodeChat(turns: readonly ChatMessage[], tools: readonly Tool[]): number[] {
+    const { tokenizer } = this;
+    const { tools: forTools, chat = "" } = tokenizer.templates;
+    const called = tools.length > 0 || turns.some((turn) => turn.role === "tool" || turn["tool_calls"] !== undefined);
+    if (!called) return encodeChat(tokenizer, turns, { addGenerationPrompt: true });
+    if (!knowsCalls(forTools ?? chat))
+      return encodeChat(tokenizer, plainTurns(turns, tools), { addGenerationPrompt: true });
+    return encodeChat(tokenizer, turns, { addGenerationPrompt: true, tools: asJson(tools) });
+  }
+
+  [Symbol.dispose](): void {
+    for (const engine of this.#engines) engine[Symbol.dispose]();
+    this.#vision?.[Symbol.dispose]();
+    this.recipes[Symbol.dispose]();
+  }
+}
+
+export const bosOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
+
+/** The first id outside the vocabulary. */
+export const idBeyond = (ids: readonly number[], vocabulary: number): number | undefined =>
+  ids.find((id) => id >= vocabulary);
+
+/** @throws UserError for an id that the model does not have */
+export function checkIds(ids: readonly number[], vocabulary: number): number[] {
+  const beyond = idBeyond(ids, vocabulary);
+  if (beyond === undefined) return [...ids];
+  throw new UserError(`the prompt: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond}`, 2);
+}
+
+const textOf = (content: ChatMessage["content"]): string =>
+  typeof content === "string" ? content : (JSON.stringify(content) ?? "");

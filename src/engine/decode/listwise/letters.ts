@@ -1,0 +1,41 @@
+import { UserError } from "../../../util/errors.ts";
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { finite } from "../../not-finite.ts";
+
+/** Capital letters. */
+export const MOST_LETTERS = 26;
+
+/** The identifier of the passage at a place of the prompt. */
+export const letterOf = (place: number): string => String.fromCharCode(65 + place);
+
+/** Ids of tokens by letter: all that are the letter alone, with or without spaces. */
+export type Letters = readonly (readonly number[])[];
+
+/** The first `count` letters. @throws UserError if one has no token of its own */
+export function lettersOf(tokenizer: Tokenizer, count: number): Letters {
+  const letters: number[][] = Array.from({ length: count }, () => []);
+  for (let id = 0; id < tokenizer.vocabSize; id++) {
+    const bytes = tokenizer.bytes(id);
+    if (bytes.length > 4 || tokenizer.isSpecial(id)) continue;
+    const place = placeOf(Buffer.from(bytes).toString("latin1").trim());
+    if (place !== undefined) letters[place]?.push(id);
+  }
+  const missing = letters.findIndex((ids) => ids.length === 0);
+  if (missing < 0) return letters;
+  throw new UserError(`${tokenizer.path}: the letter ${letterOf(missing)} is no token, and first ranks by letters`);
+}
+
+const placeOf = (text: string): number | undefined => (/^[A-Z]$/.test(text) ? text.charCodeAt(0) - 65 : undefined);
+
+/**
+ * The scores of the first `count` letters: the greatest logit among each one's tokens.
+ * @throws NotFinite if one is not finite
+ */
+export function scoresOf(logits: ArrayLike<number>, letters: Letters, count: number): number[] {
+  return letters.slice(0, count).map((ids) => {
+    const score = ids.reduce((best, id) => Math.max(best, logits[id]!), Number.NEGATIVE_INFINITY);
+    // Infinity less itself is no number.
+    finite([score - score], "a letter's logit");
+    return score;
+  });
+}

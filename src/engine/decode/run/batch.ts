@@ -1,0 +1,189 @@
+import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
+import type { ExitHead, StepProbe } from "../../../models/programs/step-probe.ts";
+import { KvCache } from "../../../models/state/cache.ts";
+import { DeviceRows } from "../../../models/state/device-rows.ts";
+import type { LayerRange } from "../../../models/state/kv-group.ts";
+import { Lengths } from "../../../models/state/lengths.ts";
+import { Buffer } from "../../../runtime/buffer.ts";
+import { isBrief, runChain } from "../../../runtime/chain.ts";
+import type { BoundProgram } from "../../../runtime/program.ts";
+import { Slot } from "../state/slot.ts";
+import { type Found, Probes } from "./probes.ts";
+import { type BoundStack, type Span, StackBuffers, type Stream } from "./stack-buffers.ts";
+
+/** The rows in one cache, which decode together. Memory is allocated as rows are written. */
+export const BATCH_ROWS = 8;
+
+/** Adjacent rows that take part in a run. */
+export interface Rows {
+  readonly first: number;
+  readonly rows: number;
+}
+
+/**
+ * Slots side by side in one cache, and the decode steps over them: adjacent ones run as one batch. Every buffer has a
+ * place for each row, so that steps of other rows may run at the same time.
+ */
+export class Batch implements Disposable {
+  readonly slots: readonly Slot[];
+  readonly #rows: number;
+  readonly #programs: DecoderPrograms;
+  readonly #cache: KvCache | DeviceRows;
+  readonly #buffers: StackBuffers;
+  readonly #probes: Probes;
+  /** By the first layer of a range. */
+  readonly #lengths = new Map<number, Lengths>();
+  readonly #logits: Buffer;
+  readonly #stacks = new Map<string, BoundStack>();
+  readonly #chains = new Map<string, () => Promise<void>>();
+
+  /** `onDevice`: one row, whose keys and values lie on the programs' device. */
+  constructor(
+    programs: DecoderPrograms,
+    readonly onDevice = false,
+  ) {
+    const { config } = programs.decoder;
+    this.#programs = programs;
+    this.#rows = onDevice ? 1 : BATCH_ROWS;
+    const cache = onDevice ? new DeviceRows(config, programs.head) : new KvCache(config, BATCH_ROWS);
+    this.#cache = cache;
+    this.#buffers = new StackBuffers(programs, this.#rows);
+    this.#probes = new Probes(programs, this.#rows);
+    this.#logits = new Buffer("f32", this.#rows * config.vocabulary);
+    this.slots = Array.from({ length: this.#rows }, (_, row) => new Slot(programs, cache.span(row, 1)));
+  }
+
+  /** Runs of adjacent slots among these. */
+  adjacent(taking: ReadonlySet<Slot>): Rows[] {
+    const runs: { first: number; rows: number }[] = [];
+    for (const [row, slot] of this.slots.entries()) {
+      const last = runs.at(-1);
+      if (!taking.has(slot)) continue;
+      if (last && last.first + last.rows === row) last.rows++;
+      else runs.push({ first: row, rows: 1 });
+    }
+    return runs;
+  }
+
+  slotsOf({ first, rows }: Rows): readonly Slot[] {
+    return this.slots.slice(first, first + rows);
+  }
+
+  /** Sets each row's next token, which layers from the first on then begin with. */
+  setTokens(of: Rows, tokens: readonly number[]): void {
+    for (const [i, id] of tokens.entries()) this.#buffers.setId(of.first + i, id);
+  }
+
+  /**
+   * Runs layers that no row's groups divide over the rows' new tokens: from the embedding on, or from their stream,
+   * where `done` segments have left it. Groups that end with these layers note the entry. Returns the number of
+   * segments that have run.
+   */
+  async run(of: Rows, { from, to }: LayerRange, borders: readonly number[], done: number): Promise<number> {
+    const segments = this.#programs.segments(from, to, borders);
+    const lengths = this.#lengthsFrom(from);
+    const start = this.#setLengths(of, from, lengths);
+    const key = [keyOf(of), done % 2, ...segments.map((segment) => segment.from), to].join(" ");
+    const bound = this.#stacks.get(key) ?? this.#bind(of, segments, done, lengths);
+    this.#stacks.set(key, bound);
+    for (const slot of this.slotsOf(of)) slot.group(from).begin();
+    await bound.run(start);
+    for (const slot of this.slotsOf(of)) {
+      const group = slot.group(from);
+      if (group.layers.to === to) group.grow([slot.tokens.length]);
+    }
+    return done + segments.length;
+  }
+
+  #bind(of: Rows, segments: readonly Segment[], done: number, lengths: Lengths): BoundStack {
+    const span = spanOf(of);
+    const views = lengths.views(of.first, of.rows, 1);
+    const embed = () => {
+      const binding = { ids: this.#buffers.ids(span), ...views, ...this.#buffers.streamOut(0, span) };
+      return [this.#programs.embedding.bind(binding)];
+    };
+    const first = segments[0]!.from === 0 ? embed() : [];
+    return this.#buffers.bind(segments, {
+      done,
+      span,
+      cache: this.#cache.span(of.first, of.rows),
+      lengths: views,
+      first,
+    });
+  }
+
+  /** Logits of the rows by their stream after `done` segments, by an exit's own head or the model's: `logitsOf`. */
+  async head(of: Rows, done: number, exit?: ExitHead): Promise<void> {
+    const program = exit && (await this.#programs.exitHead(exit));
+    await this.#chain(`head ${done % 2} ${keyOf(of)} ${exit?.key}`, of, () => [this.#boundHead(of, done, program)]);
+  }
+
+  /** Has a probe read the newest token of each row, in one run. */
+  probe(of: Rows, done: number, probe: StepProbe): Promise<Found[]> {
+    const rows = { first: of.first, slots: this.slotsOf(of) };
+    return this.#probes.read(probe, rows, `${done % 2} ${keyOf(of)}`, () => this.#buffers.stream(done, spanOf(of)));
+  }
+
+  /** Runs what follows the model's last attention, if anything does, then the head. */
+  finish(of: Rows, done: number): Promise<void> {
+    return this.#chain(`finish ${done % 2} ${keyOf(of)}`, of, () => {
+      const span = spanOf(of);
+      const binding = { ...this.#buffers.attendedViews(span), ...this.#buffers.streamOut(done, span) };
+      const { tail } = this.#programs;
+      return [...(tail ? [tail.bind(binding)] : []), this.#boundHead(of, done)];
+    });
+  }
+
+  #boundHead(of: Rows, done: number, head = this.#programs.head): BoundProgram {
+    const { vocabulary } = this.#programs.decoder.config;
+    const logits = this.#logits.view([of.rows, 1, vocabulary], of.first * vocabulary);
+    return head.bind({ ...this.#buffers.stream(done, spanOf(of)), logits });
+  }
+
+  /** The stream of one row. */
+  stream(slot: Slot, done: number): Stream {
+    return this.#buffers.stream(done, { rows: 1, tokens: 1, at: this.slots.indexOf(slot) });
+  }
+
+  /** The memory of the rows' streams, a row of `hidden` each in the order of the slots. */
+  streamBuffers(done: number): ReturnType<StackBuffers["streamBuffers"]> {
+    return this.#buffers.streamBuffers(done);
+  }
+
+  /** [vocabulary]; overwritten by the slot's next step. */
+  logitsOf(slot: Slot): Float32Array {
+    const { vocabulary } = this.#programs.decoder.config;
+    return new Float32Array(this.#logits.memory, 4 * this.slots.indexOf(slot) * vocabulary, vocabulary);
+  }
+
+  /** Returns the first token that layers with a window are bound to. */
+  #setLengths(of: Rows, from: number, lengths: Lengths): number {
+    const places = this.slotsOf(of).map((slot) => slot.next(from));
+    return lengths.set(of.first, places, 1);
+  }
+
+  #lengthsFrom(layer: number): Lengths {
+    const known = this.#lengths.get(layer) ?? new Lengths(this.#programs.decoder.config, this.#rows, 1);
+    this.#lengths.set(layer, known);
+    return known;
+  }
+
+  /** Runs programs that stay bound to these rows. */
+  #chain(key: string, { rows }: Rows, bind: () => BoundProgram[]): Promise<void> {
+    const known = this.#chains.get(key);
+    if (known) return known();
+    const programs = bind();
+    const brief = programs.every(({ program }) => isBrief(program, { batch: rows, tokens: 1 }));
+    const run = () => runChain(programs, brief);
+    this.#chains.set(key, run);
+    return run();
+  }
+
+  [Symbol.dispose](): void {
+    const own = [this.#buffers, this.#probes, ...this.#lengths.values(), this.#logits, this.#cache];
+    for (const held of [...this.slots, ...own]) held[Symbol.dispose]();
+  }
+}
+
+const keyOf = ({ first, rows }: Rows): string => `${first}+${rows}`;
+const spanOf = ({ first, rows }: Rows): Span => ({ rows, tokens: 1, at: first });

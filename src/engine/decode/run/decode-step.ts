@@ -1,0 +1,204 @@
+import type { DecoderPrograms } from "../../../models/programs/programs.ts";
+import type { ExitHead, StepProbe } from "../../../models/programs/step-probe.ts";
+import type { LayerRange } from "../../../models/state/kv-group.ts";
+import type { StateFill, StepCut } from "../../../savings/plan.ts";
+import type { Slot } from "../state/slot.ts";
+import { runAhead } from "./ahead.ts";
+import type { Batch, Rows } from "./batch.ts";
+import { type AtCut, fill, holdBack } from "./fills.ts";
+import { LoneRow, stopOf } from "./lone-row.ts";
+import type { Found } from "./probes.ts";
+import { billExit, decidesSteps, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
+
+/** A row at one of its plan's cuts. */
+interface Asking {
+  readonly slot: Slot;
+  readonly cut: StepCut;
+  /** The cut's probe's findings; undefined: it has none. */
+  readonly found: Found | undefined;
+}
+
+/** A row that leaves there. */
+interface Leaving extends Asking {
+  readonly fill: StateFill;
+}
+
+/** Rows of one batch that go through the layers together, from cut to cut. */
+export class DecodeStep {
+  readonly #programs: DecoderPrograms;
+  readonly #steps: ReadonlyMap<Slot, Step>;
+  /** Rows that have not left. */
+  readonly #active: Set<Slot>;
+  readonly #outcomes = new Map<Slot, Stepped>();
+  readonly #borders: readonly number[];
+  /** Segments that have run. */
+  #done = 0;
+
+  constructor(
+    private readonly batch: Batch,
+    steps: readonly Step[],
+  ) {
+    this.#programs = steps[0]!.slot.programs;
+    this.#steps = new Map(steps.map((step) => [step.slot, step]));
+    const together = steps.filter(({ token, ahead }) => token !== undefined && !ahead);
+    this.#active = new Set(together.map(({ slot }) => slot));
+    this.#borders = [...new Set(steps.flatMap(({ slot }) => slot.borders))].sort((a, b) => a - b);
+  }
+
+  /** The outcome of each row. */
+  async run(): Promise<ReadonlyMap<Slot, Stepped>> {
+    await this.#programs.prepareCuts(this.#borders);
+    const { layers } = this.#programs.decoder.config;
+    for (const of of this.#rows()) this.batch.setTokens(of, this.#tokens(of));
+    for (let from = 0; from < layers && this.#active.size > 0; ) {
+      const to = this.#borders.find((at) => at > from) ?? layers;
+      await this.#layers({ from, to });
+      if (to < layers) await this.#decide(to);
+      from = to;
+    }
+    await this.#head();
+    for (const step of this.#steps.values()) await this.#end(step);
+    return this.#outcomes;
+  }
+
+  /** Notes a row's new token. A row without one runs the tokens that waited, one with guesses checks them. */
+  async #end(step: Step): Promise<void> {
+    const { slot, token } = step;
+    if (step.ahead) {
+      this.#outcomes.set(slot, await runAhead(step));
+      return;
+    }
+    const outcome = this.#outcomes.get(slot);
+    const dropped = outcome?.kind === "checked" && outcome.stops !== undefined;
+    if (token !== undefined && !dropped) slot.grow([token], planOf(step).state.answer);
+    else if (token === undefined) this.#outcomes.set(slot, await new LoneRow(step).run(slot.held.depth!));
+  }
+
+  #tokens(of: Rows): number[] {
+    return this.batch.slotsOf(of).map((slot) => this.#step(slot).token!);
+  }
+
+  #rows(): Rows[] {
+    return this.batch.adjacent(this.#active);
+  }
+
+  async #layers(range: LayerRange): Promise<void> {
+    const before = this.#done;
+    for (const of of this.#rows()) this.#done = await this.batch.run(of, range, this.#borders, before);
+  }
+
+  /** Asks rows that have a cut after `after` layers if they go on. */
+  async #decide(after: number): Promise<void> {
+    const leaving: Leaving[] = [];
+    for (const asking of await this.#asking(after)) {
+      const { slot, cut, found } = asking;
+      const decision = decisionAt(cut, this.#step(slot), found?.found ?? new Float32Array(), slot.waiting);
+      if (decision.kind === "exit") leaving.push({ ...asking, fill: decision.fill });
+      else if (decision.kind === "stop") await this.#stop(slot, after);
+      else if (slot.waiting > 0 && slot.held.depth === after) await this.#goAlone(slot, after);
+    }
+    await this.#exit(leaving, after);
+  }
+
+  /** Rows that have a cut here, with what their probes found: one run for adjacent rows that ask the same. */
+  async #asking(after: number): Promise<Asking[]> {
+    const rows = [...this.#active].flatMap((slot) => {
+      const cut = stepCut(planOf(this.#step(slot)), after);
+      return cut ? [{ slot, cut }] : [];
+    });
+    const found = new Map<Slot, Found>();
+    for (const [probe, slots] of byKey(rows, ({ cut }) => cut.probe))
+      if (probe) for (const [slot, one] of await this.#probe(probe, slots)) found.set(slot, one);
+    return rows.map((row) => ({ ...row, found: found.get(row.slot) }));
+  }
+
+  async #probe(probe: StepProbe, slots: ReadonlySet<Slot>): Promise<[Slot, Found][]> {
+    const all: [Slot, Found][] = [];
+    for (const of of this.batch.adjacent(slots)) {
+      const found = await this.batch.probe(of, this.#done, probe);
+      all.push(...this.batch.slotsOf(of).map((slot, i): [Slot, Found] => [slot, found[i]!]));
+    }
+    for (const [slot, { cost }] of all) this.#step(slot).meter.overheadPart(cost, 1, 0);
+    return all;
+  }
+
+  /** Decides the tokens of rows that leave, and puts something in the place of their deeper state. */
+  async #exit(leaving: readonly Leaving[], after: number): Promise<void> {
+    const deciding = leaving.filter((row) => !madeLogits(row));
+    for (const [head, slots] of byKey(deciding, ({ cut }) => cut.head))
+      for (const of of this.batch.adjacent(slots)) await this.batch.head(of, this.#done, head);
+    for (const row of leaving) {
+      const { slot, fill: how } = row;
+      this.#bill(slot, after);
+      await this.#billHead(row);
+      this.#leave(slot, outcomeOf(how, madeLogits(row) ?? this.batch.logitsOf(slot)));
+      await fill(how, this.#at(slot, after));
+    }
+  }
+
+  async #billHead({ slot, cut: { head }, found, fill: how }: Leaving): Promise<void> {
+    const program = head ? await this.#programs.exitHead(head) : found?.logits ? undefined : this.#programs.head;
+    billExit(this.#step(slot).meter, how, program?.cost);
+  }
+
+  async #stop(slot: Slot, after: number): Promise<void> {
+    this.#bill(slot, after);
+    this.#leave(slot, await stopOf(this.#step(slot), after));
+  }
+
+  /** Takes a row on by itself, with its tokens that waited here. */
+  async #goAlone(slot: Slot, after: number): Promise<void> {
+    this.#bill(slot, after);
+    holdBack(this.#at(slot, after));
+    this.#leave(slot, await new LoneRow(this.#step(slot)).run(after));
+  }
+
+  async #head(): Promise<void> {
+    for (const of of this.#rows()) await this.batch.finish(of, this.#done);
+    for (const slot of this.#active) {
+      this.#bill(slot, this.#programs.decoder.config.layers);
+      this.#step(slot).meter.part(this.#programs.headCost, 1, 0);
+      this.#leave(slot, { kind: "token", logits: this.batch.logitsOf(slot) });
+    }
+  }
+
+  #leave(slot: Slot, outcome: Stepped): void {
+    this.#outcomes.set(slot, outcome);
+    this.#active.delete(slot);
+  }
+
+  /** Bills the layers that a row has run, as if it had run alone. */
+  #bill(slot: Slot, depth: number): void {
+    const step = this.#step(slot);
+    const { meter } = step;
+    meter.part(this.#programs.embedding.cost, 1, 0);
+    for (const { cost, tokens, past } of slot.runsOf(depth)) meter.part(cost, tokens, past);
+    if (decidesSteps(planOf(step))) meter.count("layers", 0, depth);
+  }
+
+  #at(slot: Slot, after: number): AtCut {
+    return { slot, after, batch: this.batch, done: this.#done, meter: this.#step(slot).meter };
+  }
+
+  #step(slot: Slot): Step {
+    return this.#steps.get(slot)!;
+  }
+}
+
+/** Logits that a row's probe made, if no head of the exit's own decides. */
+const madeLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
+
+/** Rows by the probe or head that they use, told apart by its key. */
+function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead>(
+  rows: readonly T[],
+  of: (row: T) => U | undefined,
+): Map<U | undefined, Set<Slot>> {
+  const first = new Map<string | undefined, U | undefined>();
+  const all = new Map<U | undefined, Set<Slot>>();
+  for (const row of rows) {
+    const key = of(row)?.key;
+    if (!first.has(key)) first.set(key, of(row));
+    all.set(first.get(key), (all.get(first.get(key)) ?? new Set()).add(row.slot));
+  }
+  return all;
+}

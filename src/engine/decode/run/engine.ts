@@ -1,0 +1,237 @@
+import type { Digits } from "../../../graph/index.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { DecoderPrograms } from "../../../models/programs/programs.ts";
+import type { OpenDecoder } from "../../../models/registry.ts";
+import { fitsDevice } from "../../../models/state/device-rows.ts";
+import type { Device } from "../../../runtime/device.ts";
+import type { SharedWeights } from "../../../runtime/shared-weights.ts";
+import { densePlan, type Plan } from "../../../savings/plan.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Weights } from "../../../weights/prepared/weights.ts";
+import type { Meter } from "../../bill/meter.ts";
+import type { PromptScores } from "../answer/prompt-scores.ts";
+import type { Slot } from "../state/slot.ts";
+import { Slots } from "../state/slots.ts";
+import { chunkAfter } from "./chunk.ts";
+import { DecodeStep } from "./decode-step.ts";
+import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
+import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./stepped.ts";
+
+/** A model's weights, programs and rows: all requests share them, whatever their plans. Runs prompts in chunks, and decode steps. */
+export class Engine implements Disposable {
+  readonly slots: Slots;
+  readonly #onDevice: boolean;
+  #disposed = false;
+
+  private constructor(readonly programs: DecoderPrograms) {
+    this.slots = new Slots(programs);
+    this.#onDevice = programs.device !== "cpu" && fitsDevice(programs.decoder.config);
+  }
+
+  /** `shared` are weights that it has together with other engines; `openBytes` opens the decoder over weights in bytes. */
+  static async create(
+    decoder: Decoder,
+    weights: Weights,
+    shared?: SharedWeights,
+    device: Device = "cpu",
+    openBytes?: (digits: Digits) => OpenDecoder,
+  ): Promise<Engine> {
+    return new Engine(await DecoderPrograms.compile(decoder, weights, shared, device, openBytes));
+  }
+
+  /** Compiles the programs that a plan needs besides the dense ones, once. */
+  async prepare(plan: Plan): Promise<void> {
+    await this.programs.prepareCuts(bordersOf(plan));
+    await this.programs.prepareCuts(cutsOf(plan));
+    if (plan.digits) await this.programs.prepareBytes(plan.digits, [...bordersOf(plan), ...cutsOf(plan)]);
+    for (const cut of plan.cuts) {
+      if (cut.scope !== "step") continue;
+      if (cut.probe) await this.programs.probe(cut.probe);
+      if (cut.head) await this.programs.exitHead(cut.head);
+      if (cut.fill === "copy-hidden" || cut.fill === "ssm-partial") await this.programs.fills(cut.after);
+    }
+    const verified = plan.cuts.filter((cut) => cut.scope === "step" && cut.fill === "verify");
+    await this.#prepareChecks([...(plan.drafter ? [0] : []), ...verified.map(({ after }) => after)]);
+  }
+
+  /** Compiles the pieces around attention that check drafts after so many layers, in order of depth. */
+  async #prepareChecks(after: readonly number[]): Promise<void> {
+    const { layers } = this.programs.decoder.config;
+    for (let layer = after[0] ?? layers; layer < layers; layer++) {
+      await (after.includes(layer) ? this.programs.before(layer) : this.programs.between(layer));
+      await this.programs.attention(layer);
+      if (after.includes(layer + 1)) await this.programs.after(layer);
+    }
+  }
+
+  /**
+   * A free slot for a sequence under a plan. It holds the longest prefix of `prompt`, without its last token, that any
+   * cache has under such a plan.
+   */
+  acquire(prompt: readonly number[], plan: Plan = densePlan): Slot {
+    this.#check();
+    return this.#begin(this.#take(prompt, plan.state.prompt, plan), prompt, plan);
+  }
+
+  /** Like `acquire`, but the slot is empty. */
+  acquireEmpty(prompt: readonly number[] = [], plan: Plan = densePlan): Slot {
+    this.#check();
+    return this.#begin(this.#take([], "", plan), prompt, plan);
+  }
+
+  /**
+   * A free slot for a prompt that must have the numbers and the bill of a run on a fresh engine. It starts with cached
+   * tokens that equal, to the bit, what the prompt would compute, and is billed for them. Cached tokens that no prompt
+   * can reuse are dropped.
+   */
+  acquireAlone(prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Slot {
+    this.#check();
+    const shares = plan.state.prompt === "" && this.slots.reusable(prompt, "") >= chunkAfter(this.programs, 0);
+    if (!shares) this.forget();
+    const slot = this.#take(shares ? prompt : [], "", plan);
+    slot.truncate(slot.chunksOf(prompt));
+    for (let past = 0; past < slot.tokens.length; past += chunkAfter(this.programs, past))
+      meter.spare(chunkAfter(this.programs, past), past);
+    return this.#begin(slot, prompt, plan);
+  }
+
+  /** Savings read keys and values here, so only dense requests have them on the device. */
+  #take(prompt: readonly number[], key: string | undefined, plan: Plan): Slot {
+    return this.slots.take(prompt, key, cutsOf(plan), this.#onDevice && plan === densePlan);
+  }
+
+  /** Prepares a row for a plan: its layers are divided at the cuts, and only reusable tokens are offered. */
+  #begin(slot: Slot, prompt: readonly number[], { cuts, state }: Plan): Slot {
+    for (const { after } of cuts) slot.split(after);
+    if (state.prompt === undefined) slot.offerOnly(0);
+    if (state.answer === undefined) slot.offerOnly(prompt.length);
+    return slot;
+  }
+
+  /**
+   * Prepares a slot that has run one prompt for another. Their common prefix stays, if their plans leave the same
+   * state.
+   */
+  restart(slot: Slot, prompt: readonly number[], plan: Plan): void {
+    if (slot.onDevice && plan !== densePlan)
+      throw new UserError("a saving that acts on some of the texts alone does not run on webgpu");
+    slot.settle();
+    slot.truncate(slot.reusable(prompt, plan.state.prompt));
+    this.#begin(slot, prompt, plan);
+  }
+
+  release(slot: Slot): void {
+    this.slots.release(slot);
+    if (this.#disposed) this.#free();
+  }
+
+  /** Empties the free slots, so that the next request has the numbers and the bill of a fresh engine. */
+  forget(): void {
+    this.slots.forget();
+  }
+
+  #check(): void {
+    if (this.#disposed) throw new UserError("a model was used after it was disposed");
+  }
+
+  /** Runs the part of `prompt` that is not in the slot's cache yet; returns the logits after its last token. */
+  async prefill(slot: Slot, prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
+    for await (const logits of this.chunks(slot, prompt, { meter, plan })) if (logits) return logits;
+    throw new Error("a prompt was prefilled that is in the cache already");
+  }
+
+  /** Like `prefill`, a chunk at a time. Only the last chunk yields logits. `scores` reads every chunk. */
+  async *chunks(
+    slot: Slot,
+    prompt: readonly number[],
+    terms: RunTerms,
+    scores?: PromptScores,
+  ): AsyncGenerator<Float32Array | undefined> {
+    const { meter, plan } = terms;
+    for await (const run of this.runs(slot, prompt, terms)) {
+      if (scores) yield* scores.read(run);
+      if (!run.last) yield undefined;
+      else {
+        meter.head(1, await run.headRuns(run.tokens - 1, 1));
+        const { layers } = this.programs.decoder.config;
+        if (decidesSteps(plan)) meter.count("layers", layers, layers);
+        yield await slot.logitsOf(await run.rows(run.tokens - 1, 1));
+      }
+    }
+  }
+
+  /** Runs as `prefill` does, some tokens at a time, with the stream of each. */
+  async *runs(slot: Slot, prompt: readonly number[], terms: RunTerms): AsyncGenerator<Run> {
+    for await (const run of new PromptRun(slot, prompt, terms).runs()) {
+      this.#check();
+      yield run;
+    }
+  }
+
+  /** One decode step; returns the logits after `token`. @throws Error if the plan leaves it to be verified, or stops */
+  async step(slot: Slot, token: number, meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
+    return tokenLogits((await this.stepAll([{ slot, token, meter, plan }]))[0]!);
+  }
+
+  /**
+   * One decode step of several sequences together, of any lengths. Returns their outcomes in the same order. Each is
+   * billed its cost alone.
+   */
+  async stepAll(steps: readonly Step[]): Promise<Stepped[]> {
+    this.#check();
+    const outcomes = new Map<Slot, Stepped>();
+    for (const batch of [...this.slots.batches]) {
+      const own = steps.filter(({ slot }) => batch.slots.includes(slot));
+      if (own.length > 0) for (const [slot, one] of await new DecodeStep(batch, own).run()) outcomes.set(slot, one);
+    }
+    for (const step of steps) {
+      const { kind } = outcomes.get(step.slot)!;
+      if (kind === "token") this.#billDense(step, step.slot.tokens.length - 1);
+      else if (kind === "stop") this.billStop(step, step.slot.tokens.length - 1);
+    }
+    return steps.map(({ slot }) => outcomes.get(slot)!);
+  }
+
+  /** Keeps the first `kept` of the `checked` tokens that a step checked: dense would have run these, and no others. */
+  keep(step: Step, checked: number, kept: number): void {
+    const { slot, meter } = step;
+    const first = slot.tokens.length - checked;
+    for (let i = 0; i < kept; i++) this.#billDense(step, first + i);
+    // Drops the entries of a token that would stop the answer.
+    slot.truncate(slot.tokens.length);
+    const head = { cost: this.programs.headCost, tokens: 1, past: 0 };
+    for (let later = 0; later < checked - kept; later++)
+      meter.waste([...slot.runsOf(this.programs.decoder.config.layers, () => later), head]);
+    slot.truncate(first + kept);
+  }
+
+  /** Bills an answer that stopped at a token after `past` others: dense would have run it. */
+  billStop(step: Step, past: number): void {
+    this.#billDense(step, past);
+    step.meter.count("stops", 0, 1);
+  }
+
+  /** Bills what dense would spend on a token after `past` others. It reads a given text in chunks, which its reader bills. */
+  #billDense(step: Step, past: number): void {
+    const { meter, given = false } = step;
+    if (!given) {
+      meter.insteadOfLayers(1, past);
+      meter.insteadOfHead(1);
+    }
+    if (decidesSteps(planOf(step))) meter.count("layers", this.programs.decoder.config.layers, 0);
+  }
+
+  /** Frees everything; running requests end with an error first. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    this.#free();
+  }
+
+  #free(): void {
+    if (this.slots.busy) return;
+    this.slots[Symbol.dispose]();
+    this.programs[Symbol.dispose]();
+  }
+}
+
+const cutsOf = ({ cuts }: Plan): number[] => cuts.map(({ after }) => after);

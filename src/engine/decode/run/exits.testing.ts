@@ -1,0 +1,153 @@
+/** Probes and plans of exits, for tests. */
+import { cumSum, divide, type Graph, linear, minus, plus, spread, sum, type Tensor } from "../../../graph/index.ts";
+import { count } from "../../../graph/ndarray.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
+import type { StepProbe } from "../../../models/programs/step-probe.ts";
+import { mamba2Config, mamba2StateSize, mamba2Step } from "../../../nn/mamba2.ts";
+import { tensorsOf } from "../../../nn/mixer-weights.ts";
+import { type Decision, type Plan, type PlanPart, planOf, type Seen, type StateFill } from "../../../savings/plan.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { Meter } from "../../bill/meter.ts";
+import type { LanguageModel } from "../language-model.ts";
+import type { Slot } from "../state/slot.ts";
+import { type Step, type Stepped, tokenLogits } from "./stepped.ts";
+
+/** A column [hidden, 1] of random numbers, or of zeros. */
+function column(g: Graph, { config: { hidden } }: Decoder, name: string, zero = false): Tensor {
+  const random = seededRandom(name.length);
+  const values = Float32Array.from({ length: hidden }, () => (zero ? 0 : random() - 0.5));
+  const data = { kind: "memory", bytes: new Uint8Array(values.buffer) } as const;
+  return g.constant(name, { dtype: "f32", shape: [hidden, 1] }, data);
+}
+
+/** Finds one number by a random weight. */
+export const linearProbe = (key: string): StepProbe => ({
+  key,
+  trace: (g, decoder, stream) => ({ found: linear(stream, column(g, decoder, key)) }),
+});
+
+/** Finds the sum of such numbers over all tokens that it has read. */
+export const summingProbe = (key: string): StepProbe => ({
+  ...{ key, stateSize: 1 },
+  trace: (g, decoder, stream, state) => added(linear(stream, column(g, decoder, key)), state!),
+});
+
+/** Counts the tokens that it has read. */
+export const countingProbe = (key: string): StepProbe => ({
+  ...{ key, stateSize: 1 },
+  trace: (g, decoder, stream, state) => added(ones(linear(stream, column(g, decoder, key, true))), state!),
+});
+
+/** 1 for each zero. */
+const ones = (zeros: Tensor): Tensor => {
+  const data = { kind: "memory", bytes: new Uint8Array(Float32Array.of(1).buffer) } as const;
+  return plus(zeros, zeros.graph.constant("one", { dtype: "f32", shape: [1] }, data));
+};
+
+const added = (numbers: Tensor, state: Tensor) => ({
+  found: plus(cumSum(numbers, 1), spread(state, 1, numbers)),
+  state: plus(sum(numbers, 1), state),
+});
+
+/** A small Mamba-2 mixer of random weights, which finds one number. */
+export const mixerProbe: StepProbe = {
+  key: "mixer",
+  stateSize: mamba2StateSize(mamba2Config(192, { outputs: 1 })),
+  trace(g, { config: { hidden } }, stream, state) {
+    const random = seededRandom(9);
+    const weightsOf = (name: string, shape: readonly number[]): Tensor => {
+      const values = Float32Array.from({ length: count(shape) }, () => (random() - 0.5) / 3);
+      const data = { kind: "memory", bytes: new Uint8Array(values.buffer) } as const;
+      return g.constant(`mixer ${name}`, { dtype: "f32", shape }, data);
+    };
+    const { y, state: next } = mamba2Step(tensorsOf(weightsOf), mamba2Config(hidden, { outputs: 1 }), stream, state!);
+    return { found: y, state: next };
+  },
+};
+
+/** Finds that nothing is a number. */
+export const nanProbe: StepProbe = {
+  key: "nan",
+  trace(g, decoder, stream) {
+    const zero = linear(stream, column(g, decoder, "zero", true));
+    return { found: divide(zero, minus(zero, zero)) };
+  },
+};
+
+/** The model's own head, whose logits decide the token of a row that leaves. */
+export const headProbe: StepProbe = {
+  ...{ key: "head", shared: true },
+  trace(g, decoder, stream) {
+    const logits = decoder.logits(g, decoder.finish(g, { branch: stream }));
+    return { found: linear(stream, column(g, decoder, "zero", true)), logits };
+  },
+};
+
+/** A head of an exit's own: the model's twice, and its logits added up. */
+export const doubledHead = {
+  ...{ key: "doubled", shared: true },
+  trace(g: Graph, decoder: Decoder, stream: Tensor) {
+    const logits = () => decoder.logits(g, decoder.finish(g, { branch: stream }));
+    return plus(logits(), logits());
+  },
+};
+
+export const GO_ON: Decision = { kind: "continue" };
+export const STOP: Decision = { kind: "stop" };
+export const leave = (fill: StateFill): Decision => ({ kind: "exit", fill });
+
+/** A plan of cuts of steps. */
+export const stepping = (cuts: PlanPart["cuts"], answer?: string): Plan =>
+  planOf([{ cuts: cuts!, state: { prompt: "", answer } }]);
+
+/** A cut that records what it sees. */
+export function watching(
+  after: number,
+  probe: StepProbe,
+  seen: Seen[],
+  decide: (seen: Seen) => Decision = () => GO_ON,
+) {
+  return {
+    ...{ after, scope: "step" as const, probe },
+    decide(at: Seen): Decision {
+      seen.push(at);
+      return decide(at);
+    },
+  };
+}
+
+/** A row that has run a prompt under a plan. */
+export interface Row extends Step {
+  readonly slot: Slot;
+  readonly logits: Float32Array[];
+  readonly plan: Plan;
+}
+
+export async function begin({ engine }: LanguageModel, prompt: readonly number[], plan: Plan): Promise<Row> {
+  await engine.prepare(plan);
+  const slot = engine.acquire(prompt, plan);
+  const meter = new Meter(engine.programs);
+  return { slot, meter, plan, logits: [(await engine.prefill(slot, prompt, meter, plan)).slice()] };
+}
+
+/** One step of all rows together, which each decide a token. */
+export async function stepRows({ engine }: LanguageModel, rows: readonly Row[], token: number): Promise<Stepped[]> {
+  const found = await engine.stepAll(rows.map((row) => ({ ...row, token })));
+  for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(found[i]!).slice());
+  return found;
+}
+
+/** Logits after a prompt and after each of the tokens that follow it. */
+export async function run(model: LanguageModel, prompt: readonly number[], next: readonly number[], plan: Plan) {
+  model.engine.forget();
+  const row = await begin(model, prompt, plan);
+  try {
+    for (const token of next) await stepRows(model, [row], token);
+    return { logits: row.logits, spent: row.meter.total() };
+  } finally {
+    model.engine.release(row.slot);
+  }
+}
+
+export const worst = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), 0);

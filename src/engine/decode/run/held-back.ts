@@ -1,0 +1,61 @@
+import type { Buffer } from "../../../runtime/buffer.ts";
+import { StreamRows } from "./stream-rows.ts";
+
+type Streams = Readonly<Record<"branch" | "residual", Buffer>>;
+
+/**
+ * A row's tokens that exited, and wait until a later one goes deeper: their streams, in order. A later token never
+ * waits deeper than an earlier one, since those that wait at a cut go on with the next token that does.
+ */
+export class HeldBack implements Disposable {
+  readonly #streams: StreamRows;
+  readonly #tokens: { readonly position: number; readonly depth: number }[] = [];
+  /** True if what was decided at their exits are drafts. */
+  drafts = false;
+
+  constructor(capacity: number, hidden: number) {
+    this.#streams = new StreamRows(capacity, hidden);
+  }
+
+  get count(): number {
+    return this.#tokens.length;
+  }
+
+  /** Layers that the last token has run; undefined if none waits. */
+  get depth(): number | undefined {
+    return this.#tokens.at(-1)?.depth;
+  }
+
+  /** Layers that each token has run. */
+  get depths(): number[] {
+    return this.#tokens.map(({ depth }) => depth);
+  }
+
+  /** Adds tokens at these positions, which have run `depth` layers and lie in other streams from `first` on. */
+  add(from: Streams, first: number, positions: readonly number[], depth: number): void {
+    if (positions.length === 0) return;
+    if (depth > (this.depth ?? depth)) throw new Error(`a token waits after ${depth} layers behind one that ran fewer`);
+    this.#streams.add(from, first, positions.length);
+    this.#tokens.push(...positions.map((position) => ({ position, depth })));
+  }
+
+  /** Moves the tokens that have run `depth` layers to the beginning of other streams; returns their positions. */
+  take(depth: number, to: Streams): number[] {
+    const first = this.#tokens.findIndex((token) => token.depth === depth);
+    if (first < 0) return [];
+    const taken = this.#tokens.splice(first);
+    this.#streams.give(to, first, taken.length);
+    this.#streams.count = first;
+    return taken.map(({ position }) => position);
+  }
+
+  clear(): void {
+    this.#tokens.length = 0;
+    this.#streams.count = 0;
+    this.drafts = false;
+  }
+
+  [Symbol.dispose](): void {
+    this.#streams[Symbol.dispose]();
+  }
+}

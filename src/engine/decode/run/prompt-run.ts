@@ -1,0 +1,206 @@
+import type { LayerRange } from "../../../models/state/kv-group.ts";
+import { isRecurrent, type Plan, type PromptCut, type StepProbe } from "../../../savings/plan.ts";
+import type { Meter, PartRun } from "../../bill/meter.ts";
+import type { Slot } from "../state/slot.ts";
+import { chunkAfter } from "./chunk.ts";
+import { type Chunk, type ChunkJob, embedTokens, runSegments } from "./chunk-run.ts";
+import { Gathered } from "./gathered.ts";
+import { SeamChunks } from "./seam-chunk.ts";
+import type { Stream } from "./stack-buffers.ts";
+
+/** Some tokens of a prompt that were run together. */
+export interface Run {
+  /** Tokens that have come through all layers; 0 while the prompt gathers at a cut. */
+  readonly tokens: number;
+  /** True for the prompt's last chunk. */
+  readonly last: boolean;
+  /** The stream after the last layer of `count` of them from `first` on; overwritten by the next call and the next run. */
+  rows(first: number, count: number): Promise<Stream>;
+  /** What those rows and their logits run: the rest after the last attention, and the head. */
+  headRuns(first: number, count: number): Promise<readonly PartRun[]>;
+}
+
+/** Rows of the stream that replace tokens' own, [hidden] each, by their ids below 0 in a prompt. */
+export type Embeddings = ReadonlyMap<number, Float32Array>;
+
+/** The settings that a prompt runs under. */
+export interface RunTerms {
+  readonly plan: Plan;
+  readonly meter: Meter;
+  readonly signal?: AbortSignal | undefined;
+  readonly embeddings?: Embeddings | undefined;
+}
+
+/** The layers between two cuts of a prompt, and the cut that ends them. */
+interface Phase extends LayerRange {
+  readonly cut: PromptCut | undefined;
+}
+
+/** Runs the part of a prompt that a slot does not hold yet, under a plan, chunk by chunk, from cut to cut. */
+export class PromptRun {
+  readonly #phases: readonly Phase[];
+  readonly #borders: readonly number[];
+  /** Bills dense for the tokens that run. */
+  #dense: (tokens: number) => void = () => {};
+
+  constructor(
+    private readonly slot: Slot,
+    private readonly prompt: readonly number[],
+    private readonly terms: RunTerms,
+  ) {
+    const { layers } = slot.programs.decoder.config;
+    const cuts = terms.plan.cuts.filter((cut): cut is PromptCut => cut.scope === "prompt");
+    const ends = [...cuts.map(({ after }) => after), layers];
+    this.#phases = ends.map((to, i) => ({ from: ends[i - 1] ?? 0, to, cut: cuts[i] }));
+    this.#borders = bordersOf(terms.plan);
+  }
+
+  /** The prompt's last run has the stream of its last token. */
+  async *runs(): AsyncGenerator<Run> {
+    this.slot.begin(this.prompt);
+    this.#dense = this.terms.meter.insteadOfText(this.slot.tokens.length);
+    let gathered: Gathered | undefined;
+    try {
+      for (const { cut, ...layers } of this.#phases) {
+        const reached = cut && new Gathered(this.#positions(gathered), this.slot.programs.decoder.config.hidden);
+        using before = gathered;
+        gathered = reached;
+        if (cut && reached) yield* this.#gather(layers, cut, before, reached);
+        else yield* this.#finish(layers, before);
+      }
+    } finally {
+      gathered?.[Symbol.dispose]();
+    }
+  }
+
+  /** Positions of the tokens to run. */
+  #positions(gathered: Gathered | undefined): readonly number[] {
+    const first = this.slot.tokens.length;
+    return gathered?.positions ?? Array.from({ length: this.prompt.length - first }, (_, i) => first + i);
+  }
+
+  /** Runs all tokens to a cut; those that it keeps stay in `reached`. */
+  async *#gather(
+    layers: LayerRange,
+    cut: PromptCut,
+    before: Gathered | undefined,
+    reached: Gathered,
+  ): AsyncGenerator<Run> {
+    const { meter } = this.terms;
+    const tokens = reached.positions.length;
+    let probed = new Float32Array();
+    for await (const chunk of this.#chunks(layers, before)) {
+      reached.add(chunk.buffers.streamBuffers(chunk.done), 0, chunk.tokens);
+      if (reached.complete && cut.probe) {
+        const { positions } = reached;
+        const places = { positions, axes: this.slot.axesOf(positions) };
+        const point = { tokens, ...places, layer: layers.to - 1, cache: this.slot.cache, qkv: chunk.qkv };
+        const { found, cost } = await cut.probe.look(point);
+        meter.overhead(cost);
+        probed = new Float32Array(found);
+      }
+      yield { tokens: 0, last: false, rows: refuse, headRuns: refuse };
+    }
+    const decision = cut.decide({ tokens, positions: reached.positions, probed });
+    if (decision.kind === "keep") reached.keep(decision.positions);
+    else if (decision.kind !== "continue") throw new Error(`a prompt came to a cut that decided to ${decision.kind}`);
+    meter.count("tokens", tokens, reached.positions.length);
+  }
+
+  async *#finish(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Run> {
+    let left = this.#positions(before).length;
+    for await (const { tokens, rows, headRuns } of this.#chunks(layers, before)) {
+      left -= tokens;
+      yield { tokens, last: left === 0, rows, headRuns };
+    }
+  }
+
+  /** Runs some layers over the tokens that reach them, in chunks as large as allowed. */
+  async *#chunks(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Chunk> {
+    const { slot, terms } = this;
+    const { plan, meter } = terms;
+    const all = this.#positions(before);
+    const saving = savingIn(plan, layers);
+    using seam = saving && new SeamChunks(slot, plan.attention, saving.chunk);
+    for (let at = 0; at < all.length; ) {
+      terms.signal?.throwIfAborted();
+      const entries = slot.group(layers.from).length;
+      const most = saving ? saving.chunkAfter(entries) : chunkAfter(slot.programs, entries);
+      const job: ChunkJob = { slot, layers, done: 0, positions: all.slice(at, at + most), meter };
+      if (before) before.give((seam ?? slot).buffers.streamBuffers(0), at, job.positions.length);
+      else await this.#enter(job, seam);
+      const sizes = { total: before ? all.length : this.prompt.length, whole: this.prompt.length };
+      const chunk = await this.#through(job, (part) =>
+        seam ? seam.run(part, sizes) : runSegments(part, this.#borders, plan.digits),
+      );
+      if (!before) this.#note(job, !saving && job.positions.length === most);
+      slot.programs.dropTables();
+      at += chunk.tokens;
+      yield chunk;
+    }
+  }
+
+  /** Runs a chunk through its layers; probes with a state read it on its way. */
+  async #through(job: ChunkJob, run: (part: ChunkJob) => Promise<Chunk>): Promise<Chunk> {
+    const { from, to } = job.layers;
+    const readers = this.terms.plan.cuts.filter(isRecurrent).filter(({ after }) => after > from && after <= to);
+    let chunk: Chunk | undefined;
+    for (const [i, after] of [...readers.map((cut) => cut.after), to].entries()) {
+      const start = readers[i - 1]?.after ?? from;
+      if (start < after) chunk = await run({ ...job, layers: { from: start, to: after }, done: chunk?.done ?? 0 });
+      const probe = readers[i]?.probe;
+      if (probe) await this.#read(probe, job, chunk!);
+    }
+    return chunk!;
+  }
+
+  async #read(probe: StepProbe, { slot, positions, meter }: ChunkJob, { buffers, done, tokens }: Chunk): Promise<void> {
+    const stream = buffers.stream(done, { rows: 1, tokens, at: 0 });
+    meter.overheadPart(await slot.probes.readPrompt(probe, slot, stream, positions.at(-1)! + 1), tokens, 0);
+  }
+
+  /** Embeds a chunk's tokens. */
+  async #enter({ slot, positions, meter }: ChunkJob, seam: SeamChunks | undefined): Promise<void> {
+    const first = positions[0]!;
+    const tokens = this.prompt.slice(first, first + positions.length);
+    const { buffers } = seam ?? slot;
+    const place = { entries: first, positions: first, longRope: slot.longRope };
+    await embedTokens(slot.programs, buffers, seam?.lengths ?? slot.lengthsFrom(0), tokens, place);
+    const { hidden } = slot.programs.decoder.config;
+    const rows = new Float32Array(buffers.streamBuffers(0).branch.memory);
+    for (const [i, id] of tokens.entries()) if (id < 0) rows.set(rowOf(this.terms.embeddings, id), i * hidden);
+    this.#dense(tokens.length);
+    meter.part(slot.programs.embedding.cost, tokens.length, first);
+    if (this.terms.plan.digits) meter.count("int8Tokens", 0, tokens.length);
+  }
+
+  /** Notes tokens whose entries the first layers hold. */
+  #note({ positions }: ChunkJob, whole: boolean): void {
+    const first = positions[0]!;
+    const { cuts, state } = this.terms.plan;
+    this.slot.grow(this.prompt.slice(first, first + positions.length), state.prompt, whole && cuts.length === 0);
+    this.slot.mark();
+  }
+}
+
+/** The layers where a plan's segments are cut: its cuts, and the layer before one that a probe reads. */
+export const bordersOf = ({ cuts }: Plan): number[] =>
+  cuts.flatMap(({ scope, after, probe }) => (scope === "prompt" && probe ? [after - 1, after] : [after]));
+
+function savingIn({ attention }: Plan, { from, to }: LayerRange) {
+  for (let layer = from; layer < to; layer++) {
+    const saving = attention(layer);
+    if (saving) return saving;
+  }
+  return undefined;
+}
+
+const refuse = (): never => {
+  throw new Error("a prompt that gathers at a cut has no rows after the last layer");
+};
+
+function rowOf(embeddings: Embeddings | undefined, id: number): Float32Array {
+  const row = embeddings?.get(id);
+  if (row) return row;
+  throw new Error(`nothing is known of what ${id} stands for in a prompt`);
+}

@@ -1,0 +1,116 @@
+import type { RequestFacts } from "../../../savings/auto/guarantee.ts";
+import { densePlan, type Plan, type PlanRequest, planOf, type VisualSpan } from "../../../savings/plan.ts";
+import { preparedSavings } from "../../../savings/prepared.ts";
+import { withPresets } from "../../../savings/presets.ts";
+import { checkSeams, type Recipe } from "../../../savings/recipe.ts";
+import type { PreparedSaving } from "../../../savings/saving.ts";
+import type { SavingHost } from "../../../savings/seams.ts";
+
+/** Recipes that stay prepared, though no request runs under them. */
+const KEPT = 8;
+
+/** A request that every saving acts on. */
+const LARGEST: PlanRequest = { prompt: Number.MAX_SAFE_INTEGER, visual: [{ first: 0, grid: [64, 64] }] };
+
+/** A recipe ready to act in one model. */
+interface PreparedRecipe {
+  readonly recipe: Recipe;
+  /** The plan of a request with a prompt of `prompt` tokens, some of which may be images. */
+  plan(prompt: number, visual?: readonly VisualSpan[], facts?: RequestFacts): Plan;
+}
+
+/** A prepared recipe in use, until it is disposed of. */
+export interface Lease extends PreparedRecipe, Disposable {}
+
+/** The recipes that requests run a model under. Each is prepared once; the least recently used are dropped. */
+export class Recipes implements Disposable {
+  readonly #ready = new Map<string, Entry>();
+
+  /** `prepare` compiles the model's programs that the plans of a recipe need. */
+  constructor(
+    private readonly host: SavingHost,
+    private readonly prepare: (plan: Plan) => Promise<void>,
+  ) {}
+
+  /** @throws UserError if a saving cannot act in the model, or two need the same seam */
+  async use(written: Recipe): Promise<Lease> {
+    const recipe = await withPresets(written, this.host);
+    const key = JSON.stringify(recipe.map(({ text }) => text));
+    const held = this.#ready.get(key);
+    if (held && !isCurrent(held)) this.#retire(key, held);
+    const entry = this.#ready.get(key) ?? { recipe, users: 0, savings: this.#savings(recipe) };
+    this.#ready.delete(key);
+    this.#ready.set(key, entry);
+    entry.users++;
+    try {
+      const savings = await entry.savings;
+      entry.prepared = savings;
+      const variants = savings.flatMap(({ variants = [] }) => variants);
+      for (const each of [savings, ...variants]) await this.prepare(planFor(each, LARGEST));
+      this.#letGo();
+      return {
+        recipe,
+        plan: (prompt, visual = [], facts) => planFor(savings, { prompt, visual, facts }),
+        [Symbol.dispose]: () => this.#release(entry),
+      };
+    } catch (error) {
+      this.#release(entry);
+      if (this.#ready.get(key) === entry) this.#ready.delete(key);
+      throw error;
+    }
+  }
+
+  async #savings(recipe: Recipe): Promise<PreparedSaving[]> {
+    checkSeams(recipe);
+    return await preparedSavings(recipe, this.host);
+  }
+
+  #release(entry: Entry): void {
+    entry.users--;
+    if (entry.retired && entry.users === 0) free(entry);
+    this.#letGo();
+  }
+
+  /** Further calls prepare it anew; those that use it go on with it. */
+  #retire(key: string, entry: Entry): void {
+    this.#ready.delete(key);
+    entry.retired = true;
+    if (entry.users === 0) free(entry);
+  }
+
+  #letGo(): void {
+    const idle = [...this.#ready].filter(([, { users }]) => users === 0);
+    for (const [key, entry] of idle.slice(0, Math.max(0, this.#ready.size - KEPT))) {
+      this.#ready.delete(key);
+      free(entry);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const entry of this.#ready.values()) free(entry);
+    this.#ready.clear();
+  }
+}
+
+interface Entry {
+  readonly recipe: Recipe;
+  readonly savings: Promise<PreparedSaving[]>;
+  /** Once they are. */
+  prepared?: readonly PreparedSaving[];
+  users: number;
+  /** True once another entry has its place. */
+  retired?: true;
+}
+
+/** False if a file behind a recipe has changed since it was prepared. */
+const isCurrent = ({ prepared = [] }: Entry): boolean => prepared.every((saving) => saving.current?.() ?? true);
+
+/** A recipe that failed to load has nothing to free. */
+function free({ savings }: Entry): void {
+  void savings.then((all) => all.forEach((saving) => void saving[Symbol.dispose]())).catch(() => {});
+}
+
+function planFor(savings: readonly PreparedSaving[], request: PlanRequest): Plan {
+  const parts = savings.flatMap((saving) => saving.plan(request) ?? []);
+  return parts.length === 0 ? densePlan : planOf(parts);
+}

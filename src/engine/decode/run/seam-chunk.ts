@@ -1,0 +1,186 @@
+import type { KvRows } from "../../../models/state/cache.ts";
+import { Lengths } from "../../../models/state/lengths.ts";
+import { ViewSet } from "../../../runtime/buffer.ts";
+import { isBrief, runChain } from "../../../runtime/chain.ts";
+import type { BoundProgram, Program } from "../../../runtime/program.ts";
+import type { Plan } from "../../../savings/plan.ts";
+import type { PartRun } from "../../bill/meter.ts";
+import type { Slot } from "../state/slot.ts";
+import type { Chunk, ChunkJob } from "./chunk-run.ts";
+import { cacheBinding, type Span, StackBuffers } from "./stack-buffers.ts";
+
+/**
+ * Runs chunks layer by layer with the attention seam open: between the pieces of the stack, a saving does a layer's attention its own way.
+ * Buffers live as long as one prompt, since they are wide and few prompts need them.
+ */
+export class SeamChunks implements Disposable {
+  readonly buffers: StackBuffers;
+  readonly lengths: Lengths;
+
+  /**
+   * For chunks of at most `capacity` tokens. `apart`: dense attention runs for each token by itself, so that results
+   * are those of decode steps, where matrix products of a row do not depend on how many there are: to the bit.
+   */
+  constructor(
+    slot: Slot,
+    private readonly attention: Plan["attention"],
+    capacity: number,
+    private readonly apart = false,
+  ) {
+    this.buffers = new StackBuffers(slot.programs, capacity);
+    this.lengths = new Lengths(slot.programs.decoder.config, 1, capacity);
+  }
+
+  /** `total`: all tokens that reach these layers; `whole`: the prompt's tokens. */
+  async run(job: ChunkJob, { total, whole }: { total: number; whole: number }): Promise<Chunk> {
+    const { slot, layers, positions } = job;
+    const done = job.done + 1;
+    const { programs } = slot;
+    const { heads, kvHeads, headSize, layers: depth } = programs.decoder.config;
+    const tokens = positions.length;
+    const span: Span = { rows: 1, tokens, at: 0 };
+    for (let layer = layers.from; layer < layers.to; layer++) {
+      await this.#lead(job, layer, span);
+      await this.#attend(job, layer, span, { total, whole });
+    }
+    for (const group of slot.groupsOf(layers)) group.grow(positions);
+    const rest = (first: number, count: number) => within(this.#parts(job, layers.to - 1, span), first, count);
+    if (layers.to < depth) {
+      await this.#leave(job, rest(0, tokens));
+      job.meter.parts(await this.#runsOf(job, rest(0, tokens)));
+    }
+    const width = (heads + 2 * kvHeads) * headSize;
+    return {
+      ...{ tokens, buffers: this.buffers, done },
+      rows: async (first, count) => {
+        await this.#leave(job, rest(first, count));
+        return this.buffers.stream(done, { rows: 1, tokens: count, at: first });
+      },
+      headRuns: async (first, count) => [
+        ...(await this.#runsOf(job, rest(first, count))),
+        { cost: programs.head.cost, tokens: count, past: 0 },
+      ],
+      qkv: async () => this.buffers.qkv.view([1, 1, width], (tokens - 1) * width),
+    };
+  }
+
+  #qkv({ slot }: ChunkJob, { tokens, at }: Span) {
+    const { heads, kvHeads, headSize } = slot.programs.decoder.config;
+    const width = (heads + 2 * kvHeads) * headSize;
+    return this.buffers.qkv.view([1, tokens, width], at * width);
+  }
+
+  /** Runs the steps that lead to a layer's attention. */
+  async #lead(job: ChunkJob, layer: number, span: Span): Promise<void> {
+    const { slot, layers } = job;
+    const pieces = layer - layers.from;
+    if (pieces === 0) return this.#leadPart(job, layer, await slot.programs.before(layer), span);
+    for (const part of this.#parts(job, layer - 1, span))
+      await this.#leadPart(job, layer, await slot.programs.between(layer, part.share), part);
+  }
+
+  async #leadPart(job: ChunkJob, layer: number, program: Program, span: Span): Promise<void> {
+    const { slot, layers, meter } = job;
+    const binding = {
+      ...this.buffers.stream(job.done, span),
+      ...this.buffers.attendedViews(span, layer - layers.from),
+    };
+    await runShort(program.bind({ ...binding, qkv: this.#qkv(job, span) }), span);
+    meter.part(program.cost, span.tokens, slot.group(layer).length);
+  }
+
+  /** The chunk's tokens by the share of a layer's feed-forward that they run. */
+  #parts({ positions }: ChunkJob, layer: number, span: Span): readonly Part[] {
+    const parts = this.attention(layer)?.feedForward?.(positions) ?? [{ tokens: span.tokens, share: 1 }];
+    let at = span.at;
+    return parts.map((part) => {
+      const own = { rows: 1, at, ...part };
+      at += part.tokens;
+      return own;
+    });
+  }
+
+  async #attend(job: ChunkJob, layer: number, span: Span, of: { total: number; whole: number }): Promise<void> {
+    const { slot, positions, meter } = job;
+    const { length: past } = slot.group(layer);
+    const start = this.lengths.set(0, [slot.placeIn(slot.group(layer), positions)], span.tokens);
+    const dense = () => this.#dense(job, layer, span, start);
+    const saving = this.attention(layer);
+    if (!saving) return dense();
+    const bill = meter.insteadOfPart(slot.programs.attentionCost(layer), span.tokens, past);
+    await saving.attend({
+      ...{ layer, past, tokens: span.tokens, prompt: of.total, whole: of.whole },
+      ...{ places: positions, positions: this.lengths.positions, axes: this.lengths.axes },
+      ...{ qkv: this.buffers.qkv, attended: this.buffers.attended },
+      ...{ cache: slot.cache, bill, dense },
+    });
+  }
+
+  async #dense(job: ChunkJob, layer: number, span: Span, start: number): Promise<void> {
+    const { slot, meter } = job;
+    const program = await slot.programs.attention(layer);
+    if (this.apart) return this.#eachToken(job, layer, program);
+    using views = new ViewSet();
+    await this.#boundAttention(job, program, span, slot.cache.from(layer, start, views)).run();
+    meter.part(program.cost, span.tokens, slot.group(layer).length);
+  }
+
+  #eachToken(job: ChunkJob, layer: number, program: Program): void {
+    const { slot, positions, meter } = job;
+    const { length: past } = slot.group(layer);
+    for (const [at, position] of positions.entries()) {
+      using views = new ViewSet();
+      const place = { entries: past + at, positions: position, longRope: slot.longRope };
+      const cache = slot.cache.from(layer, this.lengths.set(0, [place], 1), views);
+      this.#boundAttention(job, program, { rows: 1, tokens: 1, at }, cache).runSync();
+      meter.part(program.cost, 1, past + at);
+    }
+  }
+
+  #boundAttention(job: ChunkJob, program: Program, span: Span, cache: ReturnType<KvRows["layer"]>): BoundProgram {
+    const lengths = this.lengths.views(0, 1, span.tokens);
+    const binding = { ...this.buffers.attendedViews(span), ...lengths, ...cacheBinding(cache, "") };
+    return program.bind({ ...binding, qkv: this.#qkv(job, span) });
+  }
+
+  /** Runs the rest after the job's last attention. */
+  async #leave({ slot, layers, done }: ChunkJob, parts: readonly Part[]): Promise<void> {
+    for (const { share, ...span } of parts) {
+      const program = await slot.programs.after(layers.to - 1, share);
+      const attended = this.buffers.attendedViews(span, layers.to - layers.from);
+      await runShort(program.bind({ ...attended, ...this.buffers.streamOut(done + 1, span) }), span);
+    }
+  }
+
+  /** What that costs. */
+  #runsOf({ slot, layers }: ChunkJob, parts: readonly Part[]): Promise<PartRun[]> {
+    return Promise.all(
+      parts.map(async ({ share, tokens }) => {
+        const { cost } = await slot.programs.after(layers.to - 1, share);
+        return { cost, tokens, past: 0 };
+      }),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.buffers[Symbol.dispose]();
+    this.lengths[Symbol.dispose]();
+  }
+}
+
+/** Tokens of a chunk that run the same share of a feed-forward. */
+interface Part extends Span {
+  readonly share: number;
+}
+
+/** The `count` tokens from `first` on of some parts. */
+const within = (parts: readonly Part[], first: number, count: number): Part[] =>
+  parts.flatMap((part) => {
+    const at = Math.max(part.at, first);
+    const tokens = Math.min(part.at + part.tokens, first + count) - at;
+    return tokens > 0 ? [{ ...part, at, tokens }] : [];
+  });
+
+/** Runs a program, on the calling thread if it is short. */
+const runShort = (bound: BoundProgram, { rows, tokens }: Span): Promise<void> =>
+  runChain([bound], isBrief(bound.program, { batch: rows, tokens }));

@@ -1,0 +1,110 @@
+import type { VisualSpan } from "../../../savings/plan.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Embeddings } from "./prompt-run.ts";
+
+/** A part of a prompt that is not text, such as an image: rows of the stream in place of tokens' own. */
+export interface EmbeddedSpan {
+  /** [rows, hidden], as the model's embedding would give them. */
+  readonly embeddings: Float32Array;
+  /** Identifies the content: only prompts with the same hash share its computed state. */
+  readonly contentHash: string;
+  /** Rows and columns of an image's patches, in raster order; their product is the rows of `embeddings`. */
+  readonly grid?: readonly [rows: number, columns: number];
+}
+
+/** A part of a prompt: token ids, or rows of the stream. */
+export type PromptSpan = readonly number[] | EmbeddedSpan;
+
+/** A prompt of spans as the engine runs it. */
+export interface SpannedPrompt {
+  /** Token ids; ids below 0 stand for rows of `embeddings`, equal ids for equal content. */
+  readonly prompt: number[];
+  readonly embeddings: Embeddings;
+  /** The spans that have a grid. */
+  readonly visual: readonly VisualSpan[];
+}
+
+/** Ids below 0 that stand for a content: the first, how many, and its grid. */
+interface GivenIds {
+  readonly first: number;
+  readonly rows: number;
+  readonly grid: EmbeddedSpan["grid"];
+}
+
+/** Ids that are given out, by content. */
+const known = new Map<string, GivenIds>();
+/** The same, in the order in which they were given. */
+const given: GivenIds[] = [];
+let next = -1;
+
+/** The place in its grid of what an id below 0 stands for; undefined if it has none. */
+export function placeOfId(
+  id: number,
+): { readonly row: number; readonly column: number; readonly grid: readonly [number, number] } | undefined {
+  const found = given.at(lastUpTo(id));
+  if (!found?.grid) return undefined;
+  const [, columns] = found.grid;
+  const at = found.first - id;
+  return { row: Math.floor(at / columns), column: at % columns, grid: found.grid };
+}
+
+/** The number of the content that an id belongs to: firsts fall. */
+function lastUpTo(id: number): number {
+  let [low, high] = [0, given.length - 1];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (given[middle]!.first >= id) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+/**
+ * Joins all spans into one prompt.
+ * @throws UserError if rows do not fit a stream of width `hidden` or the grid, or one hash stands for two contents
+ */
+export function promptOfSpans(spans: readonly PromptSpan[], hidden: number): SpannedPrompt {
+  const prompt: number[] = [];
+  const embeddings = new Map<number, Float32Array>();
+  const visual: VisualSpan[] = [];
+  for (const span of spans) {
+    if (!("embeddings" in span)) {
+      prompt.push(...span);
+      continue;
+    }
+    if (span.grid) visual.push({ first: prompt.length, grid: checkedGrid(span.grid, span, hidden) });
+    for (const [row, id] of idsOf(span, hidden).entries()) {
+      prompt.push(id);
+      embeddings.set(id, span.embeddings.subarray(row * hidden, (row + 1) * hidden));
+    }
+  }
+  return { prompt, embeddings, visual };
+}
+
+function checkedGrid(grid: VisualSpan["grid"], { embeddings }: EmbeddedSpan, hidden: number): VisualSpan["grid"] {
+  const [rows, columns] = grid;
+  const tokens = embeddings.length / hidden;
+  if (rows * columns === tokens) return grid;
+  throw new UserError(`an image has a grid of ${rows}×${columns}, and ${tokens} rows of embeddings`, 2);
+}
+
+function idsOf({ embeddings, contentHash, grid }: EmbeddedSpan, hidden: number): number[] {
+  const rows = embeddings.length / hidden;
+  if (!Number.isInteger(rows) || rows === 0)
+    throw new UserError(
+      `embeddings have ${embeddings.length} numbers, expected rows of the model's width, ${hidden}`,
+      2,
+    );
+  const own = known.get(contentHash) ?? { first: next, rows, grid };
+  if (own.rows !== rows)
+    throw new UserError(
+      `the content hash ${contentHash} stands for ${own.rows} rows, and ${rows} were given under it`,
+      2,
+    );
+  if (!known.has(contentHash)) {
+    next -= rows;
+    given.push(own);
+  }
+  known.set(contentHash, own);
+  return Array.from({ length: rows }, (_, i) => own.first - i);
+}

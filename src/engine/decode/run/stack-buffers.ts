@@ -1,0 +1,183 @@
+import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
+import type { KvRows } from "../../../models/state/cache.ts";
+import { pastSizes } from "../../../models/state/window-start.ts";
+import { type Bindable, Buffer, type View, type ViewSet } from "../../../runtime/buffer.ts";
+import { isBrief, runChain } from "../../../runtime/chain.ts";
+import type { Binding, BoundProgram } from "../../../runtime/program.ts";
+import { WindowChain } from "./window-chain.ts";
+
+/** Some tokens of a run: `tokens` new ones in each of `rows` rows, from the buffers' token `at` on. */
+export interface Span {
+  readonly rows: number;
+  readonly tokens: number;
+  readonly at: number;
+}
+
+/** The stream of a span, [rows, tokens, hidden] each, as segments, the head and probes read it. */
+export type Stream = Readonly<Record<"branch" | "residual", View>>;
+
+/** Programs bound to a span, in order. */
+export interface BoundStack extends Disposable {
+  /** Runs them; layers with a window are bound from the token `start` on. */
+  run(start: number): Promise<void>;
+}
+
+/** Buffers that segments bind to. */
+interface Binds {
+  /** Segments that have run before them. */
+  readonly done: number;
+  readonly span: Span;
+  readonly cache: KvRows;
+  /** Views from `Lengths`. */
+  readonly lengths: Binding;
+  /** Programs that run before the segments. */
+  readonly first?: readonly BoundProgram[];
+}
+
+/** The inputs and outputs of the stack's programs, except the cache, for at most `capacity` tokens. */
+export class StackBuffers implements Disposable {
+  readonly #programs: DecoderPrograms;
+  readonly #ids: Buffer;
+  readonly #idsMemory: BigInt64Array;
+  readonly #attended: Buffer;
+  /** Beside the attended: pieces around attention read one and write the other. */
+  readonly #besides: readonly Buffer[];
+  /** Buffers of what else an output projection reads, the same way; empty if it reads no more. */
+  readonly #routes: readonly Buffer[];
+  /** The stream between segments, which read one pair and write the other. */
+  readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
+  readonly #chains = new Set<WindowChain>();
+  #qkv: Buffer | undefined;
+
+  constructor(
+    programs: DecoderPrograms,
+    readonly capacity: number,
+  ) {
+    const { hidden, heads, headSize, beside } = programs.decoder.config;
+    const wide = (width: number) => new Buffer("f32", capacity * width);
+    this.#programs = programs;
+    this.#ids = new Buffer("i64", capacity);
+    this.#idsMemory = new BigInt64Array(this.#ids.memory);
+    this.#attended = wide(heads * headSize);
+    this.#besides = [wide(hidden), wide(hidden)];
+    this.#routes = beside === undefined ? [] : [wide(beside), wide(beside)];
+    this.#streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
+  }
+
+  /** Puts token `id` at `at`. */
+  setId(at: number, id: number): void {
+    this.#idsMemory[at] = BigInt(id);
+  }
+
+  ids({ rows, tokens, at }: Span): View {
+    return this.#ids.view([rows, tokens], at);
+  }
+
+  /** [capacity · (heads + 2·kvHeads)·headSize], made on first use. */
+  get qkv(): Buffer {
+    const { heads, kvHeads, headSize } = this.#programs.decoder.config;
+    this.#qkv ??= new Buffer("f32", this.capacity * (heads + 2 * kvHeads) * headSize);
+    return this.#qkv;
+  }
+
+  get attended(): Buffer {
+    return this.#attended;
+  }
+
+  /** The stream after an even number of segments, or an odd one. */
+  stream(after: number, span: Span): Stream {
+    const { branch, residual } = this.#streams[after % 2]!;
+    return { branch: this.#wide(branch, span), residual: this.#wide(residual, span) };
+  }
+
+  /** The memory of that stream. */
+  streamBuffers(after: number): { branch: Buffer; residual: Buffer } {
+    return this.#streams[after % 2]!;
+  }
+
+  /** Like `stream`, under the names of the program's outputs. */
+  streamOut(after: number, span: Span): Binding {
+    const { branch, residual } = this.stream(after, span);
+    return { branchOut: branch, residualOut: residual };
+  }
+
+  /** `attended`, and the residual and more beside it, of an even number of pieces, or an odd one. */
+  attendedViews(span: Span, pieces = 0): Binding {
+    const { heads, headSize } = this.#programs.decoder.config;
+    const width = heads * headSize;
+    return {
+      attended: this.#attended.view([span.rows, span.tokens, width], span.at * width),
+      attendedResidual: this.#wide(this.#besides[pieces % 2]!, span),
+      attendedResidualOut: this.#wide(this.#besides[(pieces + 1) % 2]!, span),
+      ...this.#besideViews(span, pieces),
+    };
+  }
+
+  #besideViews({ rows, tokens, at }: Span, pieces: number): Binding {
+    const { beside: width } = this.#programs.decoder.config;
+    if (width === undefined) return {};
+    const view = (buffer: Buffer) => buffer.view([rows, tokens, width], at * width);
+    return { beside: view(this.#routes[pieces % 2]!), besideOut: view(this.#routes[(pieces + 1) % 2]!) };
+  }
+
+  /** Binds segments that follow one another until the result is disposed of. */
+  bind(segments: readonly Segment[], { done, span, cache, lengths, first = [] }: Binds): BoundStack {
+    const chain = new WindowChain((start, views) => [
+      ...first,
+      ...segments.map(({ from, to, program }, i) => {
+        const caches = Array.from({ length: to - from }, (_, l) => layerBinding(cache, from + l, start, views));
+        const streams = { ...this.stream(done + i, span), ...this.streamOut(done + i + 1, span) };
+        return program.bind(Object.assign({}, lengths, streams, this.attendedViews(span), ...caches));
+      }),
+    ]);
+    this.#chains.add(chain);
+    const { config } = this.#programs.decoder;
+    const sizes = { batch: span.rows, tokens: span.tokens, ...pastSizes(config, 0) };
+    const brief = segments.every(({ program }) => isBrief(program, sizes));
+    return {
+      run: (start) => runChain(chain.from(start), brief),
+      [Symbol.dispose]: () => {
+        this.#chains.delete(chain);
+        chain[Symbol.dispose]();
+      },
+    };
+  }
+
+  #wide(buffer: Buffer, { rows, tokens, at }: Span): View {
+    const { hidden } = this.#programs.decoder.config;
+    return buffer.view([rows, tokens, hidden], at * hidden);
+  }
+
+  [Symbol.dispose](): void {
+    const streams = this.#streams.flatMap(({ branch, residual }) => [branch, residual]);
+    const qkv = this.#qkv ? [this.#qkv] : [];
+    for (const held of [
+      this.#ids,
+      this.#attended,
+      ...this.#besides,
+      ...this.#routes,
+      ...qkv,
+      ...streams,
+      ...this.#chains,
+    ])
+      held[Symbol.dispose]();
+  }
+}
+
+/** A layer's cache or states as its inputs and outputs: updated in place. A layer with a window begins at token `start`. */
+function layerBinding(cache: KvRows, layer: number, start: number, views: ViewSet): Binding {
+  if (cache.config.recurrent?.(layer) !== undefined) return stateBinding(cache, layer);
+  return cacheBinding(cache.bound(layer, start, views), String(layer));
+}
+
+/** A recurrent layer's states as its input and output: updated in place. */
+export function stateBinding(cache: KvRows, layer: number): Binding {
+  const states = cache.states(layer);
+  return { [`state${layer}`]: states, [`stateOut${layer}`]: states };
+}
+
+/** A layer's cache as the inputs and outputs of its attention, with names that end in `suffix`: updated in place. */
+export function cacheBinding({ key, value }: { key: Bindable; value: Bindable }, suffix: string): Binding {
+  const keys = { [`pastKey${suffix}`]: key, [`presentKey${suffix}`]: key };
+  return { ...keys, [`pastValue${suffix}`]: value, [`presentValue${suffix}`]: value };
+}

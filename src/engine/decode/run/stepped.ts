@@ -1,0 +1,89 @@
+import type { Cost } from "../../../graph/op.ts";
+import { type Decision, densePlan, type Plan, type StateFill, type StepCut } from "../../../savings/plan.ts";
+import type { Meter, PartRun } from "../../bill/meter.ts";
+import type { Slot } from "../state/slot.ts";
+import { PREFILL_CHUNK } from "./chunk.ts";
+
+/** Most tokens that wait to be verified. */
+export const DRAFTS = 8;
+
+/** A sequence's part in a decode step. */
+export interface Step {
+  readonly slot: Slot;
+  /** Absent: only tokens that wait to be verified run. */
+  readonly token?: number | undefined;
+  /** Tokens that were guessed to follow `token`: all run in one pass, which checks them. */
+  readonly ahead?: readonly number[] | undefined;
+  readonly meter: Meter;
+  /** Absent: dense. */
+  readonly plan?: Plan | undefined;
+  /** Most tokens that may wait to be verified after this step; absent: DRAFTS. */
+  readonly drafts?: number | undefined;
+  /** True for a token of a given text, which is not an answer that could stop. */
+  readonly given?: boolean | undefined;
+}
+
+/** The outcome of a step for one sequence. Logits [vocabulary] are overwritten by the slot's next step. */
+export type Stepped =
+  /** The next token follows from these logits. */
+  | { readonly kind: "token"; readonly logits: Float32Array }
+  /** Only a draft of it does: the step's token waits to be verified. */
+  | { readonly kind: "draft"; readonly logits: Float32Array }
+  /**
+   * The model's own logits after each token that waited, and after the step's token: `Engine.keep` says which stay.
+   * `stops`: the answer ends if all drafts were right, the step's token included, which was not kept; what ran over it.
+   */
+  | { readonly kind: "checked"; readonly logits: readonly Float32Array[]; readonly stops?: readonly PartRun[] }
+  /** The answer ends without a next token. */
+  | { readonly kind: "stop" };
+
+/** The logits of a step that decides a token. @throws Error if it waits to be verified, or the answer stops */
+export function tokenLogits(stepped: Stepped): Float32Array {
+  if (stepped.kind === "token") return stepped.logits;
+  throw new Error(`a step that must decide a token ended as ${stepped.kind}`);
+}
+
+export const planOf = ({ plan = densePlan }: Step): Plan => plan;
+
+/** True if a plan decides on each generated token. */
+export const decidesSteps = ({ cuts }: Plan): boolean => cuts.some(({ scope }) => scope === "step");
+
+export const stepCut = ({ cuts }: Plan, after: number): StepCut | undefined =>
+  cuts.find((cut): cut is StepCut => cut.scope === "step" && cut.after === after);
+
+/** A cut's decision on a generated token. */
+export type StepDecision = Exclude<Decision, { kind: "keep" }>;
+
+/**
+ * A cut's decision on a row, `waiting` of whose tokens were held back. The row goes on if its probe found a NaN, or if
+ * no more tokens may wait.
+ */
+export function decisionAt(cut: StepCut, step: Step, probed: Float32Array, waiting: number): StepDecision {
+  if (probed.some(Number.isNaN)) return { kind: "continue" };
+  const decision = cut.decide({ tokens: step.slot.tokens.length, probed });
+  if (decision.kind === "keep")
+    throw new Error("a generated token came to a cut that decided to keep some of a prompt");
+  const full = decision.kind === "exit" && waiting >= mostWaiting(decision.fill, step);
+  return full || (decision.kind === "stop" && step.given) ? { kind: "continue" } : decision;
+}
+
+function mostWaiting(fill: StateFill, step: Step): number {
+  const most = PREFILL_CHUNK - 1;
+  if (fill === "verify") return Math.min(DRAFTS, step.drafts ?? most);
+  return fill === "recompute" ? most : Number.POSITIVE_INFINITY;
+}
+
+/** The outcome of a token that left by a head's logits. */
+export const outcomeOf = (fill: StateFill, logits: Float32Array): Stepped => ({
+  kind: fill === "verify" ? "draft" : "token",
+  logits,
+});
+
+/** Bills an exit with a head of this cost, absent if it has run. A draft's is overhead: the model's own follows. */
+export function billExit(meter: Meter, fill: StateFill, head: Cost | undefined): void {
+  meter.count("exits", 0, 1);
+  if (fill === "verify") {
+    meter.count("drafts", 0, 1);
+    if (head) meter.overheadPart(head, 1, 0);
+  } else if (head) meter.exitHead(head);
+}

@@ -1,0 +1,108 @@
+import path from "node:path";
+import { z } from "zod";
+import { checked } from "../../../util/checked.ts";
+import { inFile } from "../../../util/errors.ts";
+import type { ConfigSource } from "../../../weights/checkpoint.ts";
+import { readOptionalJson } from "../../../weights/json-file.ts";
+import { aliases } from "../../../weights/sources/index.ts";
+import { type SamplingInput, type SamplingOptions, samplingOptions } from "./options.ts";
+import { published } from "./published.ts";
+
+/** The options that decide how tokens are drawn. */
+const drawing = [
+  "temperature",
+  "topK",
+  "topP",
+  "minP",
+  "repetitionPenalty",
+  "repetitionWindow",
+  "frequencyPenalty",
+  "presencePenalty",
+] as const satisfies readonly (keyof SamplingOptions)[];
+
+/** True if a caller sets how tokens are drawn. A seed, biases and log-probabilities do not count. */
+export const saysHowToDraw = (given: Partial<SamplingInput> | Readonly<Record<string, unknown>>): boolean =>
+  drawing.some((option) => given[option] !== undefined);
+
+const off = samplingOptions.parse({});
+
+/** The settings that change how tokens are drawn, by name: greedy decoding filters nothing. */
+export function effectiveSampling(options: SamplingOptions): Record<string, number> {
+  const filters: readonly string[] = options.temperature === 0 ? ["topK", "topP", "minP"] : [];
+  const penalised = options.repetitionPenalty !== 1;
+  const inert = (name: string) => filters.includes(name) || (name === "repetitionWindow" && !penalised);
+  const changed = drawing.filter((name) => !inert(name) && options[name] !== off[name]);
+  return Object.fromEntries(changed.map((name) => [name, options[name]]));
+}
+
+/** The default sampling settings of a model. */
+export interface ModelSampling {
+  /** An option that is absent stays as the caller has it. */
+  readonly settings: Partial<Pick<SamplingOptions, (typeof drawing)[number]>>;
+  /** The file that they come from. */
+  readonly from: string;
+}
+
+/**
+ * A model's own settings: the listed ones for an alias, else those of its GGUF or of the `generation_config.json`
+ * beside its weights.
+ * @throws UserError that names a setting of the file that is out of range
+ */
+export function samplingOf(config: ConfigSource, sha256: string | undefined): ModelSampling | undefined {
+  const alias = Object.keys(published).find((name) => aliases[name]?.files[0]?.sha256 === sha256);
+  if (alias !== undefined) return published[alias];
+  const { from, said } = saidIn(config);
+  const settings = settingsOf(inFile(from, () => checked(fields, said)));
+  return Object.keys(settings).length > 0 ? { settings, from } : undefined;
+}
+
+const anything = z.looseObject({});
+
+/** The settings in a checkpoint, by transformers' names. */
+function saidIn(config: ConfigSource): { readonly from: string; readonly said: Readonly<Record<string, unknown>> } {
+  switch (config.kind) {
+    case "gguf":
+      return {
+        from: config.path,
+        said: Object.fromEntries(ggufKeys.map(([name, key]) => [name, config.metadata.get(`general.sampling.${key}`)])),
+      };
+    case "huggingface": {
+      const from = path.join(path.dirname(config.path), "generation_config.json");
+      return { from, said: readOptionalJson(from, anything) ?? {} };
+    }
+  }
+}
+
+const ggufKeys = [
+  ["temperature", "temp"],
+  ["top_k", "top_k"],
+  ["top_p", "top_p"],
+  ["min_p", "min_p"],
+  ["repetition_penalty", "penalty_repeat"],
+] as const;
+
+const { shape } = samplingOptions;
+/** Float32 in a GGUF: 0.8 reads as 0.800000012. */
+const short = (value: number): number => Number(value.toPrecision(6));
+const share = shape.topP.unwrap().transform(short).nullish();
+const fields = z.object({
+  do_sample: z.boolean().nullish(),
+  temperature: shape.temperature.unwrap().transform(short).nullish(),
+  top_k: z.int().min(-1).nullish(),
+  top_p: share,
+  min_p: share,
+  repetition_penalty: shape.repetitionPenalty.unwrap().transform(short).nullish(),
+});
+
+/** A model that is not to be sampled is greedy; one that is, with no temperature said, has 1. */
+function settingsOf({ do_sample, ...said }: z.output<typeof fields>): ModelSampling["settings"] {
+  const filters = {
+    ...(said.top_k != null && { topK: Math.max(0, said.top_k) }),
+    ...(said.top_p != null && { topP: said.top_p }),
+    ...(said.min_p != null && { minP: said.min_p }),
+  };
+  const penalty = { ...(said.repetition_penalty != null && { repetitionPenalty: said.repetition_penalty }) };
+  if (do_sample === false) return { temperature: 0, ...penalty };
+  const sampled = do_sample ?? (said.temperature != null || Object.keys(filters).length > 0);
+  return sampled ? { temperature: said.temperature ?? 1, ...filters, ...penalty } : penalty;
+}

@@ -1,0 +1,107 @@
+import { OptionError, type UserError } from "../../../util/errors.ts";
+import { seededRandom } from "../../../util/random.ts";
+import type { Hold } from "../grammar/index.ts";
+import { everyToken, scratchFor } from "./candidates.ts";
+import { draw, weightOf } from "./draw.ts";
+import { Draws } from "./draws.ts";
+import { minP, topK, topP } from "./filters.ts";
+import { logprobs, type TokenLogprob } from "./logprobs.ts";
+import type { SamplingOptions } from "./options.ts";
+import { Penalties } from "./penalties.ts";
+import { argmax } from "./softmax.ts";
+
+/** A chosen token; `logprob` and `top` are present if the `logprobs` option is set. */
+export interface Sampled {
+  id: number;
+  logprob?: number;
+  top?: TokenLogprob[];
+}
+
+/**
+ * Chooses one sequence's tokens, in the order of steps that `samplingOptions` documents. `prompt` are the ids before
+ * the first generated token, for the repetition penalty. The same options, seed, prompt and logits give the same
+ * tokens; each draw takes one random number, greedy none.
+ */
+export class Sampler {
+  readonly #options: SamplingOptions;
+  readonly #penalties: Penalties;
+  readonly #bias: [id: number, bias: number][];
+  readonly #draws: Draws;
+
+  /** `constraint` says which tokens may come at all; `from` has the state of another sampler to go on from. */
+  constructor(
+    options: SamplingOptions,
+    prompt: ArrayLike<number> = [],
+    private readonly constraint?: Hold,
+    from?: { readonly penalties: Penalties; readonly draws: Draws },
+  ) {
+    this.#options = options;
+    this.#penalties = from?.penalties ?? new Penalties(options, prompt);
+    this.#bias = Object.entries(options.logitBias).map(([id, bias]) => [Number(id), bias]);
+    this.#draws = from?.draws ?? new Draws(seededRandom(options.seed ?? Math.floor(Math.random() * 2 ** 53)));
+  }
+
+  /**
+   * A copy that chooses from other logits, without scores, what this one would choose from them next: it draws the same
+   * numbers, which this one still draws.
+   */
+  fork(): Sampler {
+    const from = { penalties: this.#penalties.fork(), draws: this.#draws.fork() };
+    return new Sampler({ ...this.#options, logprobs: undefined }, [], this.constraint?.fork(), from);
+  }
+
+  /** True if the constraint lets nothing follow. */
+  get complete(): boolean {
+    return this.constraint?.complete === true;
+  }
+
+  /** The next token for `logits` [vocabulary], which are left as they are. Throws a UserError when they are NaN or a biased id is beyond them. */
+  sample(logits: Float32Array): Sampled {
+    const id = this.#choose(this.#adjust(logits));
+    return this.#options.logprobs === undefined ? { id } : logprobs(logits, id, this.#options.logprobs);
+  }
+
+  /**
+   * The natural log-probability of `id` in the distribution that is drawn from, before the filters cut it: after
+   * penalties, bias and temperature, which is above 0. A filter is left out, since a token outside of it would have
+   * none.
+   */
+  logprobOf(logits: Float32Array, id: number): number {
+    const adjusted = this.#adjust(logits);
+    const { temperature } = this.#options;
+    const best = adjusted[argmax(adjusted)]!;
+    const all = everyToken(adjusted, best, temperature);
+    return (adjusted[id]! - best) / temperature - Math.log(weightOf(all, 0, all.count));
+  }
+
+  /** Counts `id` as generated, for the penalties of the tokens after it. */
+  accept(id: number): void {
+    this.#penalties.accept(id);
+    this.constraint?.accept(id);
+  }
+
+  /** `logits` after penalties, bias and constraint. */
+  #adjust(logits: Float32Array): Float32Array {
+    if (!this.#penalties.active && this.#bias.length === 0 && !this.constraint) return logits;
+    const { adjusted } = scratchFor(logits.length);
+    adjusted.set(logits);
+    this.#penalties.apply(adjusted);
+    for (const [id, bias] of this.#bias) {
+      if (id >= logits.length) throw outside(id, logits.length);
+      adjusted[id]! += bias;
+    }
+    this.constraint?.restrict(adjusted);
+    return adjusted;
+  }
+
+  #choose(logits: Float32Array): number {
+    const { temperature, topK: k, topP: p, minP: share } = this.#options;
+    const best = argmax(logits);
+    if (temperature === 0) return best;
+    const all = everyToken(logits, logits[best]!, temperature);
+    return draw(minP(topP(topK(all, k), p), share), this.#draws.next());
+  }
+}
+
+const outside = (id: number, vocabulary: number): UserError =>
+  new OptionError("logitBias", `names token ${id}, but the model's vocabulary ends at ${vocabulary - 1}`);

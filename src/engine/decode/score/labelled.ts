@@ -1,0 +1,40 @@
+import { UserError } from "../../../util/errors.ts";
+import { activate, type Classification, likeliest } from "../../encoders/text/classifier.ts";
+import { encodePair, encoderOf } from "../../encoders/text/encode-pair.ts";
+import type { LanguageModel } from "../language-model.ts";
+import { fitted } from "./fitted.ts";
+import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
+
+/** The question that a language model is asked about a label. */
+export const labelled = (text: string, label: string) => ({
+  context: `Text: ${text}\nLabel:`,
+  continuation: ` ${label}`,
+});
+
+/**
+ * The continuations whose likelihood decides each text's label; long texts are cut.
+ * @throws UserError for invalid labels
+ */
+export function askedOfLabels(model: LanguageModel, texts: readonly string[], labels: readonly string[]): Asked[] {
+  checkLabels(labels);
+  const encoder = encoderOf(model);
+  // Whatever the text is, it ends so.
+  const after = (label: string) => encodePair(encoder, { ...labelled("", label), context: "Label:" }).continuation;
+  const continuations = labels.map(after);
+  const longest = Math.max(...continuations.map(({ length }) => length));
+  const room = model.decoder.config.context - longest;
+  const encode = (text: string) => encoder.encode(labelled(text, "").context);
+  return texts.map((text) => ({ context: fitted(text, room, encode), continuations }));
+}
+
+/** @throws UserError for invalid labels */
+export function checkLabels(labels: readonly string[]): void {
+  const twice = labels.find((label, i) => labels.indexOf(label) < i);
+  if (twice !== undefined) throw new UserError(`the label "${twice}" is given twice`, 2);
+  if (labels.length === 0 || labels.some((label) => label.trim() === ""))
+    throw new UserError("expected labels to choose among, none of them empty", 2);
+}
+
+/** A label's score is its likelihood after the text, among all labels: a softmax of the log-likelihoods of all its tokens. */
+export const classificationOf = (labels: readonly string[], predicted: readonly TokenScore[][]): Classification =>
+  likeliest(labels, activate(predicted.map(natsOf), "softmax"));

@@ -1,0 +1,44 @@
+import type { Plan } from "../../../savings/plan.ts";
+import type { Meter } from "../../bill/meter.ts";
+import type { Engine } from "../run/engine.ts";
+import { type Step, type Stepped, tokenLogits } from "../run/stepped.ts";
+import type { Slot } from "../state/slot.ts";
+import type { TokenScore } from "./likelihood.ts";
+
+/**
+ * Log-probabilities of `tokens` but for the first, each run as an answer's token is: step by step, under the plan.
+ * Drafts count by the model's own logits. Yields after each. Dense would read them all at once.
+ */
+export async function* scoreSteps(
+  engine: Engine,
+  slot: Slot,
+  { tokens, plan, meter }: { tokens: readonly number[]; plan: Plan; meter: Meter },
+): AsyncGenerator<void, TokenScore[]> {
+  const found: TokenScore[] = [];
+  const wanted = tokens.length - 1;
+  const past = slot.tokens.length;
+  const read = meter.insteadOfText(past);
+  for (let i = 0; found.length < wanted; i++) {
+    // After the last token, those that still wait are checked.
+    const step: Step = { slot, token: i < wanted ? tokens[i] : undefined, meter, plan, given: true };
+    const [stepped] = await engine.stepAll([step]);
+    if (i < wanted) read(1);
+    for (const logits of certain(stepped!)) found.push(likelihoodOf(logits, tokens[found.length + 1]!));
+    if (stepped?.kind === "checked") engine.keep(step, stepped.logits.length, stepped.logits.length);
+    yield;
+  }
+  meter.insteadOfScores(past, wanted);
+  return found;
+}
+
+/** The logits that the model itself gives. */
+const certain = (stepped: Stepped): readonly Float32Array[] =>
+  stepped.kind === "checked" ? stepped.logits : stepped.kind === "draft" ? [] : [tokenLogits(stepped)];
+
+function likelihoodOf(logits: Float32Array, token: number): TokenScore {
+  let top = Number.NEGATIVE_INFINITY;
+  for (const z of logits) if (z > top) top = z;
+  let sum = 0;
+  for (const z of logits) sum += Math.exp(z - top);
+  return { nats: logits[token]! - top - Math.log(sum), best: -Math.log(sum) };
+}

@@ -1,0 +1,189 @@
+import type { DecoderConfig } from "../../../models/decoder/decoder.ts";
+import type { KvRows } from "../../../models/state/cache.ts";
+import type { StateGroup } from "../../../models/state/kv-group.ts";
+import { groupOf } from "../../../models/state/state-groups.ts";
+
+/** True if a sequence of `length` tokens uses the long rope factors. */
+export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
+  length > longRopeBeyond;
+
+/**
+ * Tokens for an answer, whose memory is kept between two sequences of a row: allocating it again costs more than
+ * keeping it.
+ */
+export const SPARE = 64;
+
+/** Tokens whose state lies in one row of a cache, in groups of layers with the same entries. */
+export class Cached {
+  tokens: number[] = [];
+  /** Ordered by depth; one group, unless a plan cuts the row's layers apart. */
+  groups: readonly StateGroup[];
+  /** True if the keys were rotated with the long rope factors. */
+  longRope = false;
+  /** The time of its last use, on the owner's clock. */
+  used = 0;
+  /** Tokens, from the first on, that other sequences may begin with; undefined: all. */
+  #offered: number | undefined;
+  /** Ends of the whole chunks that ran densely, one after the other, from the first token on. */
+  #ends: number[] = [];
+  /** For each token, the key of the plan that wrote it. */
+  #keys: (string | undefined)[] = [];
+
+  constructor(readonly cache: KvRows) {
+    this.groups = [groupOf(cache)];
+  }
+
+  /** The group that holds a layer. */
+  group(layer: number): StateGroup {
+    return this.groups.find(({ layers: { from, to } }) => layer >= from && layer < to)!;
+  }
+
+  /** Lets the layers from `at` on hold other entries than the layers before. */
+  split(at: number): void {
+    this.groups = splitAt(this.groups, at);
+  }
+
+  /** Offers only the first `length` tokens to other sequences; the others are dropped when the sequence ends. */
+  offerOnly(length: number): void {
+    this.#offered = Math.min(length, this.#offered ?? length);
+  }
+
+  /** Ends the sequence; its reusable tokens stay. */
+  settle(): void {
+    this.truncate(this.#offered ?? this.tokens.length);
+    if (this.groups.length > 1) this.groups = [joined(this.groups)];
+    this.#offered = undefined;
+  }
+
+  /**
+   * Notes tokens that came to the row, under the key of a plan's state; the groups note them as they are written.
+   * `whole`: a chunk of a dense prefill.
+   */
+  grow(tokens: readonly number[], key: string | undefined, whole = false): void {
+    const follows = this.tokens.length === (this.#ends.at(-1) ?? 0);
+    this.tokens.push(...tokens);
+    if (!this.fits(this.tokens.length) && !this.longRope)
+      throw new Error(`${this.tokens.length} tokens were rotated as a shorter sequence's are`);
+    if (whole && follows) this.#ends.push(this.tokens.length);
+    for (const _ of tokens) this.#keys.push(key);
+  }
+
+  /**
+   * The number of the first `length` tokens that can be continued from: all, or 0 if the window before them was freed.
+   */
+  kept(length: number): number {
+    return Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
+  }
+
+  /**
+   * The number of a prompt's tokens that need not run again; its last one always runs. `key`: the state that its plan
+   * leaves.
+   */
+  reusable(prompt: readonly number[], key: string | undefined): number {
+    if (key === undefined || !this.fits(prompt.length)) return 0;
+    const other = this.#keys.findIndex((own) => own !== key);
+    return this.#offers(commonPrefix(this.tokens, prompt), prompt.length, other < 0 ? this.tokens.length : other);
+  }
+
+  /** Tokens of another sequence that it would find here. */
+  shares(other: Cached): number {
+    const { tokens } = other;
+    if (!this.fits(tokens.length)) return 0;
+    return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
+  }
+
+  /**
+   * The number of the `common` tokens that a sequence of `length` may start from, if at most `alike` were written under
+   * its plan.
+   */
+  #offers(common: number, length: number, alike: number): number {
+    return this.kept(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
+  }
+
+  /** True if a sequence of `length` tokens uses the same rope factors as the cached keys. */
+  fits(length: number): boolean {
+    return this.longRope === usesLongRope(this.cache.config, length);
+  }
+
+  /** Prepares for a sequence of `length` tokens: keys rotated with other factors are dropped. */
+  prepare(length: number): void {
+    if (this.fits(length)) return;
+    this.truncate(0);
+    this.longRope = !this.longRope;
+  }
+
+  /**
+   * The part of `reusable` that ran as whole chunks of a dense prefill. Continuing from there gives the same bits as
+   * running the prompt alone. 0 if a longer text has freed keys that the windows need.
+   */
+  chunksOf(prompt: readonly number[]): number {
+    const reusable = this.reusable(prompt, "");
+    const end = this.#ends.findLast((end) => end <= reusable) ?? 0;
+    return this.groups.every((group) => group.isFresh(end)) ? end : 0;
+  }
+
+  /** Cuts the cache to its first `length` tokens, or to the part of them that is kept. */
+  truncate(length: number): void {
+    const kept = this.kept(length);
+    for (const group of this.groups) group.truncate(kept);
+    this.tokens.length = kept;
+    this.#ends = this.#ends.filter((end) => end <= kept);
+    this.#keys.length = kept;
+    if (kept === 0) this.used = 0;
+  }
+
+  /** Notes the end of a prompt's chunk, which later sequences may continue from. */
+  mark(): void {
+    for (const group of this.groups) group.mark();
+  }
+
+  /** Frees memory that a longer sequence wrote, before one of `length` tokens begins, if it is much. */
+  trim(length: number): void {
+    for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
+  }
+
+  /** Replaces its contents with the first `length` tokens of another, which has them in `kept`. */
+  copy(from: Cached, length: number): void {
+    const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
+    for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);
+    this.groups = [joined(parts)];
+    this.tokens = from.tokens.slice(0, length);
+    this.longRope = from.longRope;
+    this.#ends = from.#ends.filter((end) => end <= length);
+    this.#keys = from.#keys.slice(0, length);
+  }
+
+  /** Swaps the contents of two caches. Neither has a running sequence. */
+  exchange(other: Cached): void {
+    for (const [i, group] of this.groups.entries()) group.exchange(other.groups[i]!);
+    [this.tokens, other.tokens] = [other.tokens, this.tokens];
+    [this.longRope, other.longRope] = [other.longRope, this.longRope];
+    [this.#ends, other.#ends] = [other.#ends, this.#ends];
+    [this.#keys, other.#keys] = [other.#keys, this.#keys];
+    [this.used, other.used] = [other.used, this.used];
+  }
+
+  /** Empties the cache, and gives its memory back to the system. */
+  drop(): void {
+    this.truncate(0);
+    for (const group of this.groups) group.trim(0);
+  }
+
+  /** Bytes written so far. */
+  get bytes(): number {
+    return this.groups.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+}
+
+const joined = ([first, ...deeper]: readonly StateGroup[]): StateGroup => first!.join(deeper);
+
+const splitAt = (groups: readonly StateGroup[], at: number): StateGroup[] =>
+  groups.flatMap((group) => (group.layers.from < at && at < group.layers.to ? group.split(at) : [group]));
+
+/** Length of the common prefix of two arrays. */
+export function commonPrefix<T>(a: readonly T[], b: readonly T[]): number {
+  const end = Math.min(a.length, b.length);
+  let i = 0;
+  while (i < end && a[i] === b[i]) i++;
+  return i;
+}

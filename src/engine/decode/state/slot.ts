@@ -1,0 +1,233 @@
+import type { LayerForm } from "../../../models/programs/dense-graphs.ts";
+import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
+import type { KvRows } from "../../../models/state/cache.ts";
+import { DeviceRows } from "../../../models/state/device-rows.ts";
+import type { LayerRange, StateGroup } from "../../../models/state/kv-group.ts";
+import { Lengths, type Place } from "../../../models/state/lengths.ts";
+import { Buffer } from "../../../runtime/buffer.ts";
+import { isBrief, runChain } from "../../../runtime/chain.ts";
+import type { Program } from "../../../runtime/program.ts";
+import type { Meter, PartRun } from "../../bill/meter.ts";
+import { Axes } from "../run/axes.ts";
+import { PREFILL_CHUNK } from "../run/chunk.ts";
+import { HeldBack } from "../run/held-back.ts";
+import { Probes } from "../run/probes.ts";
+import { SeamChunks } from "../run/seam-chunk.ts";
+import { type BoundStack, StackBuffers, type Stream } from "../run/stack-buffers.ts";
+import { Cached } from "./cached.ts";
+import { ProbeMemory } from "./probe-memory.ts";
+
+/** The number of stacks that a slot keeps bound: each takes 50 kB, and prompts have all lengths. */
+const KEPT_STACKS = 12;
+
+/** The way that tokens pass through layers. */
+interface PassTerms {
+  readonly done?: number;
+  readonly borders?: readonly number[];
+  readonly form?: LayerForm | undefined;
+  readonly meter?: Meter | undefined;
+}
+
+/** One sequence's place in the engine: its row of a cache, and the buffers its programs are bound to. */
+export class Slot extends Cached implements Disposable {
+  busy = false;
+  readonly programs: DecoderPrograms;
+  readonly buffers: StackBuffers;
+  /** By the first layer of a range. */
+  readonly #lengths = new Map<number, Lengths>();
+  #logits: Buffer;
+  /** Stacks by their bindings, the most recently used last. */
+  readonly #stacks = new Map<string, BoundStack>();
+  /** The states of the sequence's probes. */
+  readonly memory = new ProbeMemory();
+  /** Probes of the sequence by itself. */
+  readonly probes: Probes;
+  #held: HeldBack | undefined;
+  /** Positions of the prompt and the answer, if they have several axes. */
+  #axes: Axes | undefined;
+  #apart: SeamChunks | undefined;
+
+  constructor(programs: DecoderPrograms, cache: KvRows) {
+    super(cache);
+    this.programs = programs;
+    this.buffers = new StackBuffers(programs, PREFILL_CHUNK);
+    this.probes = new Probes(programs, 1);
+    this.#logits = new Buffer("f32", programs.decoder.config.vocabulary);
+  }
+
+  /** True if its keys and values lie on the programs' device: it runs densely only. */
+  get onDevice(): boolean {
+    return this.cache instanceof DeviceRows;
+  }
+
+  /** Tokens that exited, and wait for a later one that goes deeper; made on first use. */
+  get held(): HeldBack {
+    this.#held ??= new HeldBack(PREFILL_CHUNK, this.programs.decoder.config.hidden);
+    return this.#held;
+  }
+
+  /** Runs tokens with the results of decode steps, to the bit; made on first use. */
+  get apart(): SeamChunks {
+    this.#apart ??= new SeamChunks(this, () => undefined, PREFILL_CHUNK, true);
+    return this.#apart;
+  }
+
+  /** The number of tokens that wait. */
+  get waiting(): number {
+    return this.#held?.count ?? 0;
+  }
+
+  /** Keeps a probe's state after the sequence's first `tokens` tokens. */
+  remember(key: string, tokens: number, state: Float32Array): void {
+    this.memory.put(key, tokens, state, this.tokens.length - this.waiting);
+  }
+
+  /** Layers at which a group begins, but for the first. */
+  get borders(): number[] {
+    return this.groups.slice(1).map(({ layers }) => layers.from);
+  }
+
+  /** Deeper layers never get tokens that were held back. */
+  override truncate(length: number): void {
+    this.#held?.clear();
+    super.truncate(length);
+    this.memory.truncate(this.tokens.length);
+  }
+
+  /** The groups that hold the layers from..to−1; a plan's cuts do not divide them. */
+  groupsOf({ from, to }: LayerRange): StateGroup[] {
+    return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
+  }
+
+  /** The runs of the first `depth` layers over one token; `later` tells how many entries a group has after it. */
+  runsOf(depth: number, later: (group: StateGroup) => number = () => 0): PartRun[] {
+    return this.groupsOf({ from: 0, to: depth }).map((group) => {
+      const { from, to } = group.layers;
+      return { cost: this.programs.costOf(from, to, this.borders), tokens: 1, past: group.length - 1 - later(group) };
+    });
+  }
+
+  /** What has run over drafts that wait to be checked. */
+  get drafts(): PartRun[] {
+    if (!this.#held?.drafts) return [];
+    const { depths } = this.#held;
+    return depths.flatMap((depth, i) =>
+      this.runsOf(depth, ({ layers }) => depths.slice(i + 1).filter((other) => other >= layers.to).length),
+    );
+  }
+
+  /**
+   * Runs the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments; segments are also
+   * cut at `borders`, and their weights have this form. Notes the entries, and bills the meter. Returns the number of
+   * segments that have run.
+   */
+  async pass(
+    range: LayerRange,
+    positions: readonly number[],
+    { done = 0, borders = [], form = "own", meter }: PassTerms,
+  ): Promise<number> {
+    const cuts = [...borders, ...this.borders];
+    let segments = done;
+    for (const group of this.groupsOf(range)) {
+      const layers = { from: Math.max(range.from, group.layers.from), to: Math.min(range.to, group.layers.to) };
+      const lengths = this.lengthsFrom(layers.from);
+      const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
+      meter?.part(this.programs.costOf(layers.from, layers.to, cuts, form), positions.length, group.length);
+      group.begin();
+      const parts = this.programs.segments(layers.from, layers.to, cuts, form);
+      segments += await this.#layers(parts, form, segments, positions.length, start, lengths);
+      group.grow(positions);
+    }
+    return segments;
+  }
+
+  /** Begins a prompt, whose tokens may have positions on several axes. */
+  begin(prompt: readonly number[]): void {
+    this.prepare(prompt.length);
+    this.memory.beginPrompt(prompt.length);
+    this.#axes = this.programs.decoder.config.axes ? new Axes(prompt) : undefined;
+  }
+
+  /** Positions of the prompt's tokens by time, height and width, in a model that has these. */
+  axesOf(positions: readonly number[]): [number[], number[], number[]] | undefined {
+    const found = this.#axes?.at(positions);
+    return found && [found.positions, found.height, found.width];
+  }
+
+  /** The kernel counts positions on from the entry's number unless it is given others. */
+  placeIn(group: StateGroup, positions: readonly number[]): Place {
+    if (this.#axes) return { entries: group.length, ...this.#axes.at(positions) };
+    const first = positions[0]!;
+    const follows = positions.at(-1) === first + positions.length - 1;
+    const gapless = follows && (first === group.length || group.length > 0);
+    return { entries: group.length, positions: gapless ? first : positions, longRope: this.longRope };
+  }
+
+  /** The place of one more token in the layers from `layer` on. */
+  next(layer: number): Place {
+    const [group, at] = [this.group(layer), this.tokens.length];
+    if (this.#axes) return this.placeIn(group, [at]);
+    return { entries: group.length, positions: at, longRope: this.longRope };
+  }
+
+  async #layers(
+    segments: readonly Segment[],
+    form: LayerForm,
+    done: number,
+    tokens: number,
+    start: number,
+    lengths: Lengths,
+  ): Promise<number> {
+    const key = [form, tokens, done % 2, ...segments.map(({ from }) => from), segments.at(-1)!.to].join(" ");
+    const span = { rows: 1, tokens, at: 0 };
+    const binds = { done, span, cache: this.cache, lengths: lengths.views(0, 1, tokens) };
+    const bound = this.#stacks.get(key) ?? this.buffers.bind(segments, binds);
+    this.#keep(key, bound);
+    await bound.run(start);
+    return segments.length;
+  }
+
+  #keep(key: string, bound: BoundStack): void {
+    this.#stacks.delete(key);
+    this.#stacks.set(key, bound);
+    if (this.#stacks.size <= KEPT_STACKS) return;
+    const [oldest, stack] = [...this.#stacks][0]!;
+    this.#stacks.delete(oldest);
+    stack[Symbol.dispose]();
+  }
+
+  /** The lengths of a run that starts at `layer`. */
+  lengthsFrom(layer: number): Lengths {
+    const known = this.#lengths.get(layer) ?? new Lengths(this.programs.decoder.config, 1, PREFILL_CHUNK);
+    this.#lengths.set(layer, known);
+    return known;
+  }
+
+  /** Logits [vocabulary] of one token by its stream. The memory is overwritten by the next call. */
+  async logitsOf(stream: Stream, head = this.programs.head): Promise<Float32Array> {
+    return (await this.#score(head, stream, 1))[0]!;
+  }
+
+  /** Like `logitsOf`, for the stream of several tokens after the model's last layer. */
+  logitsOfAll(stream: Stream, tokens: number): Promise<Float32Array[]> {
+    return this.#score(this.programs.head, stream, tokens);
+  }
+
+  async #score(head: Program, stream: Stream, tokens: number): Promise<Float32Array[]> {
+    const { vocabulary } = this.programs.decoder.config;
+    if (this.#logits.elements < tokens * vocabulary) {
+      this.#logits[Symbol.dispose]();
+      this.#logits = new Buffer("f32", tokens * vocabulary);
+    }
+    const bound = head.bind({ ...stream, logits: this.#logits.view([1, tokens, vocabulary]) });
+    await runChain([bound], isBrief(head, { batch: 1, tokens }));
+    const { memory } = this.#logits;
+    return Array.from({ length: tokens }, (_, t) => new Float32Array(memory, 4 * t * vocabulary, vocabulary));
+  }
+
+  [Symbol.dispose](): void {
+    this.#held?.[Symbol.dispose]();
+    this.#apart?.[Symbol.dispose]();
+    for (const held of [this.buffers, this.probes, ...this.#lengths.values(), this.#logits]) held[Symbol.dispose]();
+  }
+}

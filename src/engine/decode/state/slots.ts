@@ -1,0 +1,226 @@
+import type { DecoderPrograms } from "../../../models/programs/programs.ts";
+import { KvCache } from "../../../models/state/cache.ts";
+import { sequenceBytes } from "../../../models/state/state-groups.ts";
+import { Batch } from "../run/batch.ts";
+import { Cached, SPARE } from "./cached.ts";
+import type { Slot } from "./slot.ts";
+
+/** The default limit for keys and values that are kept for later prompts, in bytes. */
+const KEPT_BYTES = 256 * 2 ** 20;
+
+/** Shared tokens from which on copying them from another row beats running them; each costs a hundredth of a run, the copy some calls a layer. */
+export const WORTH_COPYING = 8;
+
+/** Tokens of two rows up to which to exchange them takes less than a few steps of a row that lies apart. */
+const WORTH_MOVING = 2048;
+
+/** The key of a plan's state; undefined for state that is never reused. */
+type StateKey = string | undefined;
+
+/** A sequence whose row was given to another, kept aside in a cache of its own length. */
+class Shelved extends Cached implements Disposable {
+  readonly #own: KvCache;
+
+  constructor(from: Cached) {
+    const cache = new KvCache(from.cache.config, 1, from.tokens.length);
+    super(cache);
+    this.#own = cache;
+    this.hold(from);
+  }
+
+  /** Replaces the contents. */
+  hold(from: Cached): void {
+    this.used = from.used;
+    this.copy(from, from.tokens.length);
+    this.trim(from.tokens.length);
+  }
+
+  [Symbol.dispose](): void {
+    this.#own[Symbol.dispose]();
+  }
+}
+
+/**
+ * Rows for sequences, and the prefix cache: a sequence begins with the longest prefix of its prompt in any row, busy
+ * ones too, or on the shelf. The most recently used keys and values of ended sequences are kept, within a limit.
+ */
+export class Slots implements Disposable {
+  readonly #batches: Batch[] = [];
+  #shelf: Shelved[] = [];
+  #clock = 0;
+  /** The most bytes kept of ended sequences; the last one's are kept in any case. */
+  limit = KEPT_BYTES;
+
+  constructor(private readonly programs: DecoderPrograms) {}
+
+  get batches(): readonly Batch[] {
+    return this.#batches;
+  }
+
+  /** Bytes that are kept of sequences that have ended. */
+  get keptBytes(): number {
+    return this.#kept().reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Bytes of all sequences, running or kept. */
+  get bytes(): number {
+    return [...this.#all(), ...this.#shelf].reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /** Tokens of running sequences. */
+  get busyTokens(): number {
+    return this.#all().reduce((sum, { busy, tokens }) => sum + (busy ? tokens.length : 0), 0);
+  }
+
+  /** True if a sequence uses any of the slots. */
+  get busy(): boolean {
+    return this.#all().some((slot) => slot.busy);
+  }
+
+  /** Tokens of a prompt that `take` would find. */
+  reusable(prompt: readonly number[], key: StateKey): number {
+    return Math.max(0, ...[...this.#all(), ...this.#shelf].map((held) => held.reusable(prompt, key)));
+  }
+
+  /**
+   * A free row with as much of `prompt` as is anywhere under the key of a plan's state; its last token always runs.
+   * `cuts` are the plan's. A row on the device has what it had before.
+   */
+  take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = [], onDevice = false): Slot {
+    const slot = this.#beside(this.#choose(prompt, key, onDevice), cuts);
+    const source = onDevice ? slot : longest([slot, ...this.#onHost(), ...this.#shelf], prompt, key);
+    const shared = source.reusable(prompt, key);
+    const copies = shared - slot.reusable(prompt, key) >= WORTH_COPYING;
+    source.used = ++this.#clock;
+    if (2 * slot.reusable(prompt, key) < slot.tokens.length) this.#shelve(slot, prompt.length + SPARE);
+    if (copies) slot.copy(source, shared);
+    else slot.truncate(slot.reusable(prompt, key));
+    slot.trim(prompt.length);
+    slot.busy = true;
+    return slot;
+  }
+
+  release(slot: Slot): void {
+    slot.busy = false;
+    slot.settle();
+    if (slot.tokens.length > 0) slot.used = ++this.#clock;
+    // The first batch is kept.
+    const idle = this.#batches.slice(1).filter((batch) => batch.slots.every((s) => !s.busy));
+    for (const batch of idle) this.#remove(batch);
+    this.#bound();
+  }
+
+  /** Empties the cache, and gives its memory back. */
+  letGo(): void {
+    for (const held of this.#kept()) this.#drop(held);
+  }
+
+  /** Keeps nothing. */
+  forget(): void {
+    for (const slot of this.#free()) slot.truncate(0);
+    for (const held of this.#shelf.splice(0)) held[Symbol.dispose]();
+  }
+
+  /**
+   * The row that loses least: the one that shares most with the prompt, unless most of its contents would be lost while
+   * there is room; else the least recently used.
+   */
+  #choose(prompt: readonly number[], key: StateKey, onDevice: boolean): Slot {
+    const free = this.#free().filter((slot) => slot.onDevice === onDevice);
+    const best = longest(free, prompt, key);
+    if (!best) return this.#add(onDevice).slots[0]!;
+    const roomy = 2 * best.reusable(prompt, key) < best.tokens.length && this.keptBytes < this.limit;
+    return (roomy ? free.find((slot) => slot.tokens.length === 0) : undefined) ?? best;
+  }
+
+  /**
+   * The slot, or one with more busy neighbours, with the slot's contents: adjacent rows step as one batch, at half the
+   * price of rows that lie apart. Neighbours with the same cuts stay adjacent to the end of the layers.
+   */
+  #beside(slot: Slot, cuts: readonly number[]): Slot {
+    const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;
+    const worth = (other: Slot | undefined) => (!other?.busy ? 0 : other.borders.join() === cuts.join() ? 2 : 1);
+    const at = (one: Slot) => worth(slots[slots.indexOf(one) - 1]) + worth(slots[slots.indexOf(one) + 1]);
+    const best = slots.filter((one) => !one.busy).reduce((a, b) => (at(b) > at(a) ? b : a), slot);
+    if (best === slot || slot.tokens.length + best.tokens.length > WORTH_MOVING) return slot;
+    best.exchange(slot);
+    return best;
+  }
+
+  /** Puts a row's contents aside if most of it is nowhere else; `coming` tokens will replace it. */
+  #shelve(slot: Slot, coming = 0): void {
+    if (slot.onDevice) return;
+    const others = [...this.#onHost(), ...this.#shelf].filter((held) => held !== slot);
+    const elsewhere = Math.max(0, ...others.map((held) => held.shares(slot)));
+    if (2 * elsewhere >= slot.tokens.length || slot.bytes >= this.limit) return;
+    const next = this.#nextToGo(coming);
+    // Memory that was written before takes a fraction of the time that fresh memory does.
+    if (next && next.used < slot.used && next.cache.capacity >= slot.tokens.length) next.hold(slot);
+    else this.#shelf.push(new Shelved(slot));
+  }
+
+  /** The sequence to drop from the shelf to make room for `coming` tokens, if any. */
+  #nextToGo(coming: number): Shelved | undefined {
+    const bytes = sequenceBytes(this.programs.decoder.config, coming);
+    if (this.keptBytes + bytes <= this.limit) return undefined;
+    return this.#shelf.toSorted((a, b) => a.used - b.used)[0];
+  }
+
+  /** Drops the least recently used until the rest is within the limit. */
+  #bound(): void {
+    for (const held of this.#kept()
+      .toSorted((a, b) => a.used - b.used)
+      .slice(0, -1)) {
+      if (this.keptBytes <= this.limit) return;
+      this.#drop(held);
+    }
+  }
+
+  #drop(held: Slot | Shelved): void {
+    held.drop();
+    if (held instanceof Shelved) held[Symbol.dispose]();
+    this.#shelf = this.#shelf.filter((other) => other !== held);
+  }
+
+  #remove(batch: Batch): void {
+    for (const slot of batch.slots) this.#shelve(slot);
+    this.#batches.splice(this.#batches.indexOf(batch), 1);
+    batch[Symbol.dispose]();
+  }
+
+  #all(): Slot[] {
+    return this.#batches.flatMap((batch) => batch.slots);
+  }
+
+  /** Slots whose keys and values can be copied. */
+  #onHost(): Slot[] {
+    return this.#all().filter((slot) => !slot.onDevice);
+  }
+
+  #free(): Slot[] {
+    return this.#all().filter((slot) => !slot.busy);
+  }
+
+  #kept(): (Slot | Shelved)[] {
+    return [...this.#free(), ...this.#shelf].filter((held) => held.bytes > 0);
+  }
+
+  #add(onDevice: boolean): Batch {
+    const batch = new Batch(this.programs, onDevice);
+    this.#batches.push(batch);
+    return batch;
+  }
+
+  [Symbol.dispose](): void {
+    this.forget();
+    for (const batch of this.#batches.splice(0)) batch[Symbol.dispose]();
+  }
+}
+
+/** The sequence that shares most with the prompt; among equals, the least recently used. */
+function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
+function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
+function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {
+  const shared = new Map(held.map((one) => [one, one.reusable(prompt, key)]));
+  return held.toSorted((a, b) => shared.get(b)! - shared.get(a)! || a.used - b.used)[0];
+}

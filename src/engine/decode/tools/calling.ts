@@ -1,0 +1,60 @@
+import { suggest, UserError } from "../../../util/errors.ts";
+import type { Format, Trigger } from "../grammar/index.ts";
+import { callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
+
+/** The fields of a request on tools and on the form of its answer. */
+export interface CallOptions {
+  readonly format?: Format | undefined;
+  readonly tools?: readonly Tool[] | undefined;
+  readonly toolChoice?: ToolChoice | undefined;
+  readonly parallelToolCalls?: boolean | undefined;
+}
+
+/** The effect on the answer: the tools the model is told of, how its answer begins, and its constraint. */
+export interface Calling {
+  readonly tools: readonly Tool[];
+  /** Text that is put before the answer. */
+  readonly begin: string;
+  readonly format: Format | undefined;
+  readonly trigger: Trigger | undefined;
+}
+
+/** @throws UserError if a choice names no tool, names are not unique, or a format is requested beside calls */
+export function callingOf({ format, tools = [], toolChoice = "auto", parallelToolCalls = true }: CallOptions): Calling {
+  checkNames(tools);
+  const chosen = chosenOf(tools, toolChoice);
+  if (chosen.length === 0) return { tools: toolChoice === "none" ? [] : tools, begin: "", format, trigger: undefined };
+  if (format !== undefined)
+    throw new UserError("an answer that may call tools is not held to a format, too; expected one of the two", 2);
+  const held = { tools, format: callFormat(chosen) };
+  if (isForced(toolChoice)) return { ...held, begin: `${OPEN}\n`, trigger: undefined };
+  return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };
+}
+
+/** True if the answer begins inside a call. */
+export const isForced = (choice: ToolChoice): boolean =>
+  typeof choice === "object" ? !("mode" in choice) || choice.mode === "required" : choice === "required";
+
+/** The tools that may be called. */
+export function chosenOf(tools: readonly Tool[], choice: ToolChoice): readonly Tool[] {
+  if (choice === "none") return [];
+  if (choice === "auto") return tools;
+  if (tools.length === 0) throw new UserError("a tool is to be called, and there are none; expected tools", 2);
+  if (choice === "required") return tools;
+  const names = "mode" in choice ? [...new Set(choice.names)] : [choice.name];
+  return names.map((name) => toolOf(tools, name));
+}
+
+function toolOf(tools: readonly Tool[], name: string): Tool {
+  const found = tools.find((it) => it.function.name === name);
+  if (found) return found;
+  const names = tools.map((it) => it.function.name);
+  throw new UserError(`there is no tool "${name}"${suggest(name, names)}`, 2);
+}
+
+function checkNames(tools: readonly Tool[]): void {
+  const names = tools.map((it) => it.function.name);
+  const twice = names.find((name, i) => names.indexOf(name) < i);
+  if (twice !== undefined)
+    throw new UserError(`two tools are called "${twice}"; expected a name of its own for each`, 2);
+}

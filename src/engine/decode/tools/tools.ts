@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { listOf } from "../../../util/list-of.ts";
+import type { Json } from "../../../weights/tokenizer/index.ts";
+import type { Format, Trigger } from "../grammar/index.ts";
+
+/** The tags around a call, as in Hermes and Qwen. */
+export const OPEN = "<tool_call>";
+export const CLOSE = "</tool_call>";
+
+const OBJECT = "object";
+/** A call's arguments are by name. */
+const schema = z
+  .record(z.string(), z.unknown(), "expected a JSON schema of an object")
+  .refine(({ type }) => type === undefined || String(type) === OBJECT, `expected a JSON schema of type "object"`);
+
+/** A function that a model may call, as OpenAI writes it. */
+const tool = z.object({
+  type: z.literal("function", 'expected "function"').describe("the only type"),
+  function: z
+    .object({
+      name: z
+        .string("expected a name")
+        .regex(/^[\w-]{1,64}$/, "expected a name of 1 to 64 letters, digits, _ and -")
+        .describe("the function's name"),
+      description: z.string().nullish().describe("what it does and when to call it; shown to the model"),
+      parameters: schema.nullish().describe("a JSON schema of its arguments, an object; none where it is not said"),
+      strict: z.boolean().nullish().describe("ignored: arguments always follow their schema"),
+    })
+    .describe("what may be called"),
+});
+export type Tool = z.output<typeof tool>;
+
+/** The functions that one request may offer. */
+export const toolList = listOf(tool, { of: "functions", max: 128 });
+
+/**
+ * `auto`: the model calls or answers; `required`: it calls one; a name: it calls that one; names: only these may be
+ * called.
+ */
+export const toolChoice = z.union(
+  [
+    z.enum(["none", "auto", "required"]),
+    z.object({ name: z.string() }),
+    z.object({ mode: z.enum(["auto", "required"]), names: z.array(z.string()) }),
+  ],
+  'expected "none", "auto", "required", { name } or { mode, names }',
+);
+export type ToolChoice = z.output<typeof toolChoice>;
+
+/** The constraint on calls: a function's name, and arguments by its schema. */
+export function callFormat(tools: readonly Tool[]): Format {
+  const anyOf = tools.map((it) => ({
+    type: "object",
+    // With an `$id`, a schema's references start from its own root.
+    properties: { name: { const: it.function.name }, arguments: { $id: it.function.name, ...argumentsOf(it) } },
+    required: ["name", "arguments"],
+    additionalProperties: false,
+  }));
+  return { anyOf };
+}
+
+/** The schema of a call's arguments. */
+export const argumentsOf = ({ function: { parameters } }: Tool) => ({ type: OBJECT, ...(parameters ?? NOTHING) });
+
+/** The arguments of a function that says nothing of them. */
+const NOTHING = { additionalProperties: false };
+
+/** Tools as a template gets them: absent fields are left out. */
+export const asJson = (tools: readonly Tool[]): Json[] => JSON.parse(JSON.stringify(tools)) as Json[];
+
+/** Calls in free text, as many as the model makes or one. */
+export const callTrigger = (parallel: boolean): Trigger => ({ text: OPEN, once: !parallel });

@@ -1,0 +1,93 @@
+import { isObject, type JsonObject } from "../../../weights/json.ts";
+import { compiled } from "../grammar/compile.ts";
+import { Forest, type Node } from "../grammar/forest.ts";
+import { bound, Json } from "../grammar/json.ts";
+import { placeOf, schemaAt } from "../grammar/pointer.ts";
+import type { ToolCall } from "./reader.ts";
+import { argumentsOf, type Tool } from "./tools.ts";
+
+/** Nodes that a look at one call's arguments may come to. */
+const MOST_WORK = 2_000_000;
+
+/**
+ * Recognises an answer that is one call of a tool as a whole, bare or in a fence, as Qwen2.5-Coder writes it in place of `<tool_call>`.
+ * It is told the answer's text as it comes.
+ */
+export class WholeCall {
+  readonly #forest = new Forest();
+  #text = "";
+  #rest: Node;
+
+  constructor(private readonly tools: readonly Tool[]) {
+    this.#rest = callNode(
+      this.#forest,
+      tools.map((it) => it.function.name),
+    );
+  }
+
+  /** Continues the answer. Returns true if it may still be such a call. */
+  push(text: string): boolean {
+    this.#text += text;
+    for (const byte of Buffer.from(text)) this.#rest = this.#forest.after(this.#rest, byte);
+    return this.#rest.kind !== "none";
+  }
+
+  /** The call that the answer is; undefined if it is not one, or its arguments do not match the tool's schema. */
+  get call(): ToolCall | undefined {
+    if (!this.#rest.nullable) return undefined;
+    const { name, arguments: given } = JSON.parse(this.#text.replaceAll(FENCE, "")) as Call;
+    const tool = this.tools.find((it) => it.function.name === name);
+    return tool && meets(given, tool) ? { name, arguments: JSON.stringify(given) } : undefined;
+  }
+}
+
+interface Call {
+  readonly name: string;
+  readonly arguments: JsonObject;
+}
+
+const FENCE = /^\s*```[a-z]*|```\s*$/gi;
+
+/** A call of one of some functions with any arguments, bare or in a fence. */
+function callNode(forest: Forest, names: readonly string[]): Node {
+  const { seq, alt, repeat, text } = bound(forest);
+  const json = new Json(forest);
+  const name = json.member(json.literal("name"), alt(names.map((it) => json.literal(it))));
+  const given = json.member(json.literal("arguments"), json.object);
+  const either = alt([seq(name, json.further(given)), seq(given, json.further(name))]);
+  const call = json.braced(either);
+  const space = repeat(json.set(" \t\r\n"), 0);
+  const language = repeat(json.set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), 0);
+  const fenced = seq(text("```"), language, space, call, space, text("```"));
+  return seq(space, alt([call, fenced]), space);
+}
+
+/** True if the arguments match the tool's schema, in any order. */
+function meets(given: JsonObject, tool: Tool): boolean {
+  const schema = argumentsOf(tool);
+  const { forest, root } = compiled(schema);
+  const written = Buffer.from(JSON.stringify(inOrder(given, schema, schema)));
+  try {
+    return forest.within(MOST_WORK, tooMuch, () => forest.takes(root, written));
+  } catch (error) {
+    if (error instanceof TooMuch) return false;
+    throw error;
+  }
+}
+
+class TooMuch extends Error {}
+const tooMuch = () => new TooMuch();
+
+/** A value with its properties in the schema's order, in which grammars have them. */
+function inOrder(value: unknown, schema: unknown, whole: JsonObject): unknown {
+  if (!isObject(schema)) return value;
+  const { $ref, anyOf, oneOf, allOf, properties, items } = schema;
+  if (typeof $ref === "string") return inOrder(value, schemaAt(whole, placeOf($ref, "")), whole);
+  const parts = anyOf ?? oneOf ?? allOf;
+  if (Array.isArray(parts)) return parts.reduce((it: unknown, part) => inOrder(it, part, whole), value);
+  if (Array.isArray(value)) return value.map((item) => inOrder(item, items, whole));
+  if (!isObject(value) || !isObject(properties)) return value;
+  const keys = [...new Set([...Object.keys(properties), ...Object.keys(value)])];
+  const own = keys.filter((key) => Object.hasOwn(value, key));
+  return Object.fromEntries(own.map((key) => [key, inOrder(value[key], properties[key], whole)]));
+}

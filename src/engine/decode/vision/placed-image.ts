@@ -1,0 +1,99 @@
+import type { FittedVision } from "../../../models/images/projected-vision.ts";
+import type { SquareVision } from "../../../models/images/vision.ts";
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { type FittedProcessor, fittedCounts, fittedTiles } from "../../images/pixels/fitted-tiles.ts";
+import type { PictureSize, Pixels } from "../../images/pixels/pixels.ts";
+import { type TileProcessor, tileCounts, tilesOf } from "../../images/pixels/tiles.ts";
+import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
+import { joinedRows, joinedTiles } from "./joined-tiles.ts";
+
+/** An image as a model's encoder reads it, and its place in a prompt. */
+export interface PlacedImage {
+  /** Rows of the stream. */
+  readonly rows: number;
+  /** Rows, and the tokens around them. */
+  readonly tokens: number;
+  /** Pictures that the encoder reads one by one. */
+  pictures(picture: Pixels): Promise<readonly Pixels[]>;
+  /** The parts that take the place of the image's token: the rows of its pictures, in order, and tokens around them. */
+  spans(rows: readonly EmbeddedSpan[]): PromptSpan[];
+}
+
+/** By an image's size, before it is decoded. @throws UserError if the model reads no image of that size */
+export type PlaceImage = (size: PictureSize) => PlacedImage;
+
+/** An image as one picture, whose rows alone stand in its place. */
+export const placeWhole =
+  (sized: (picture: Pixels) => Promise<Pixels>, rowsOf: (size: PictureSize) => number): PlaceImage =>
+  (size) => {
+    const rows = rowsOf(size);
+    return { rows, tokens: rows, pictures: async (picture) => [await sized(picture)], spans: (spans) => [...spans] };
+  };
+
+/**
+ * An image as tiles, each behind its name, and the whole of it at the end, as transformers' `Idefics3Processor` writes
+ * them.
+ */
+export const placeTiles =
+  (
+    processor: TileProcessor,
+    tokenizer: Tokenizer,
+    { config: { imageToken }, tokens }: Pick<SquareVision, "config" | "tokens">,
+  ): PlaceImage =>
+  (size) => {
+    const { rows: down, columns } = tileCounts(size, processor);
+    const ids = tokenizer.encode(tileText(down, columns), { special: true });
+    const pictures = 1 + down * columns;
+    const rows = pictures * tokens;
+    const spans = (rows: readonly EmbeddedSpan[]) =>
+      between(
+        ids,
+        imageToken,
+        rows.map((row) => [row]),
+      );
+    return {
+      ...{ rows, tokens: ids.length - pictures + rows, spans },
+      pictures: async (picture) => (await tilesOf(picture, processor)).pictures,
+    };
+  };
+
+/** An image as the whole of it, and behind that the tiles of the size that fits it best, joined to one picture. */
+export const placeFitted =
+  (processor: FittedProcessor, { lineEnd, encoder, tokens }: FittedVision): PlaceImage =>
+  (size) => {
+    const original = [size.height, size.width] as const;
+    const grid = { ...fittedCounts(size, processor), side: encoder.side, original, lineEnd };
+    const rows = tokens + joinedRows(grid);
+    const spans = ([whole, ...tiles]: readonly EmbeddedSpan[]) => {
+      const joined = joinedTiles(tiles, grid);
+      return joined ? [whole!, joined] : [whole!];
+    };
+    return { rows, tokens: rows, spans, pictures: async (picture) => (await fittedTiles(picture, processor)).pictures };
+  };
+
+const IMAGE = "<image>";
+const AROUND = "<fake_token_around_image>";
+
+function tileText(rows: number, columns: number): string {
+  const whole = `${AROUND}<global-img>${IMAGE}${AROUND}`;
+  if (rows === 0) return whole;
+  const tile = (row: number, column: number) => `${AROUND}<row_${row + 1}_col_${column + 1}>${IMAGE}`;
+  const line = (row: number) => Array.from({ length: columns }, (_, column) => tile(row, column)).join("");
+  return `${Array.from({ length: rows }, (_, row) => `${line(row)}\n`).join("")}\n${whole}`;
+}
+
+/** Ids with the next spans in the place of each `token`. */
+export function between(
+  ids: readonly number[],
+  token: number,
+  groups: readonly (readonly PromptSpan[])[],
+): PromptSpan[] {
+  const all: PromptSpan[] = [];
+  let from = 0;
+  for (const spans of groups) {
+    const at = ids.indexOf(token, from);
+    all.push(ids.slice(from, at), ...spans);
+    from = at + 1;
+  }
+  return [...all, ids.slice(from)];
+}

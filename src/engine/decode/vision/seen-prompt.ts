@@ -1,0 +1,111 @@
+import { addSpent, type Spent } from "../../../graph/index.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { ChatMessage, Tokenizer } from "../../../weights/tokenizer/index.ts";
+import type { ImageBill } from "../../bill/meter.ts";
+import { Stopwatch } from "../../bill/stopwatch.ts";
+import type { ImageInput } from "../../images/pixels/input.ts";
+import { checkTokens } from "../answer/sequence.ts";
+import type { LanguageModel } from "../language-model.ts";
+import { isIds, type Prompt, turnsOf } from "../prompt.ts";
+import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
+import type { Tool } from "../tools/tools.ts";
+import type { SeenImage, UnreadImage } from "./image-reader.ts";
+import { partsOf, readableTurns } from "./readable-turns.ts";
+
+/** A prompt with images as the engine runs it. */
+export interface SeenPrompt extends SpannedPrompt {
+  readonly images: ImageBill;
+  /** Runs since the request's arrival. */
+  readonly time: Stopwatch;
+}
+
+/** The refusal of images by a model without an encoder of them. */
+export const blind = (model: string): UserError =>
+  new UserError(`${model} reads text alone and got an image; expected a model that reads images, such as a LLaVA`, 2);
+
+/** How a prompt is read: as `LanguageModel.formOf` says, with functions that the model may call. */
+interface Reading {
+  readonly raw?: boolean | undefined;
+  readonly tools: readonly Tool[];
+  readonly adapter?: string | undefined;
+}
+
+/**
+ * Ids of a prompt with a token in the place of each image: of a text before it, of a chat in the places of its parts
+ * `{ type: "image" }`, in order, or at the beginning of its last user's turn if it has none.
+ * @throws UserError as `LanguageModel.encode` does
+ */
+export function encodeWithPlaces(
+  model: LanguageModel,
+  prompt: Prompt,
+  images: number,
+  { raw, tools, adapter }: Reading,
+): number[] {
+  const { tokenizer, vision: reader } = model;
+  if (!reader || isIds(prompt)) return model.encode(prompt, raw, tools, adapter);
+  if (model.formOf(prompt, raw, adapter) === "chat")
+    return model.encode(readableTurns(tokenizer, withPlaces(turnsOf(prompt), images)), false, tools);
+  const first = beginningOf(tokenizer);
+  const places = new Array<number>(images).fill(reader.vision.config.imageToken);
+  return [...first, ...places, ...model.encode(prompt, raw, tools, adapter).slice(first.length)];
+}
+
+/**
+ * Reads images and puts their rows in the places of their token among a prompt's ids. No image is decoded before the
+ * prompt's length is known by their headers.
+ * @throws UserError if an image cannot be read, the prompt is too long, or places and images are not as many
+ */
+export async function seenPrompt(
+  { source, vision: reader, decoder }: LanguageModel,
+  ids: readonly number[],
+  images: readonly ImageInput["image"][],
+  time: Stopwatch = new Stopwatch(),
+  signal?: AbortSignal,
+): Promise<SeenPrompt> {
+  if (!reader) throw blind(source.name);
+  const { imageToken, hidden } = reader.vision.config;
+  const places = ids.filter((id) => id === imageToken).length;
+  if (places !== images.length)
+    throw new UserError(`the prompt has ${places} places for images, and ${images.length} images were given`, 2);
+  time.enter("encode");
+  const unread: UnreadImage[] = [];
+  for (const [i, image] of images.entries()) unread.push(await reader.readHeader({ image }, i));
+  const tokens = ids.length - places + sumOf(unread, "tokens");
+  checkTokens({ tokens, ofImages: sumOf(unread, "rows") }, decoder.config.context);
+  const seen: SeenImage[] = [];
+  for (const image of unread) {
+    signal?.throwIfAborted();
+    seen.push(await image.read());
+  }
+  time.enter("prefill");
+  const { between } = await import("./placed-image.ts");
+  const spans = between(
+    ids,
+    imageToken,
+    seen.map((image) => image.spans),
+  );
+  return { ...promptOfSpans(spans, hidden), images: billOf(seen), time };
+}
+
+const beginningOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
+
+/** A chat with places for its images. */
+function withPlaces(turns: readonly ChatMessage[], images: number): readonly ChatMessage[] {
+  if (images === 0) return turns;
+  if (turns.some(({ content }) => Array.isArray(content) && content.some(isPlace))) return turns;
+  const last = turns.findLastIndex(({ role }) => role === "user");
+  const places = Array.from({ length: images }, () => ({ type: "image" }));
+  return turns.map((turn, i) => (i === last ? { ...turn, content: [...places, ...partsOf(turn)] } : turn));
+}
+
+const isPlace = (part: unknown): boolean =>
+  typeof part === "object" && part !== null && "type" in part && part.type === "image";
+
+function billOf(images: readonly SeenImage[]): ImageBill {
+  const spent: Spent = { flops: 0, bytes: 0 };
+  for (const image of images) addSpent(spent, image.spent);
+  return { tokens: images.reduce((sum, { rows }) => sum + rows, 0), spent };
+}
+
+const sumOf = (images: readonly UnreadImage[], what: "rows" | "tokens"): number =>
+  images.reduce((sum, image) => sum + image[what], 0);

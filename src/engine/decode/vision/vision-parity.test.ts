@@ -1,0 +1,182 @@
+import { Buffer as Bytes } from "node:buffer";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { openVision } from "../../../models/images/open-vision.ts";
+import { traceMerged, traceVision } from "../../../models/images/vision-graph.ts";
+import { Parity } from "../../../models/parity.testing.ts";
+import { prepare } from "../../../models/programs/programs.ts";
+import { openDecoder } from "../../../models/registry.ts";
+import { densePlan } from "../../../savings/plan.ts";
+import { type Checkpoint, openCheckpoint } from "../../../weights/checkpoint.ts";
+import { Meter } from "../../bill/meter.ts";
+import { ImageRunner } from "../../encoders/image-text/image-runner.ts";
+import { decodeImage } from "../../images/pixels/decode.ts";
+import { readFittedProcessor } from "../../images/pixels/fitted-tiles.ts";
+import { patchesOf, patchSized, readPatchProcessor } from "../../images/pixels/patches.ts";
+import { isExact, picture, worstOf } from "../../images/pixels/pictures.testing.ts";
+import { normalisePixels } from "../../images/pixels/processor.ts";
+import { Engine } from "../run/engine.ts";
+import { type EmbeddedSpan, type PromptSpan, promptOfSpans } from "../run/spans.ts";
+import { PatchRunner, SquareEncoder } from "./picture-encoder.ts";
+import { between, placeFitted } from "./placed-image.ts";
+
+/** transformers' results in float32: tools/reference/vision_language.py. */
+const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url));
+const prepared = mkdtempSync(path.join(tmpdir(), "modicum-vision-"));
+afterAll(() => rmSync(prepared, { recursive: true }));
+
+const floats = (packed: string) => new Float32Array(new Uint8Array(Bytes.from(packed, "base64")).buffer);
+const worst = (a: Float32Array, b: Float32Array) => {
+  expect(a.length).toBe(b.length);
+  return Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
+};
+
+const names = ["idefics3", "llava", "llava-qwen2", "llava-siglip", "smolvlm"];
+/** The worst difference of each fixture's logits. */
+const found = new Map<string, number>();
+
+describe.each(names)("%s", (name) => {
+  const reference = JSON.parse(readFileSync(path.join(fixture(name), "vision-language.json"), "utf8"));
+  const tokens: number[] = reference.tokens;
+  const [pixels, rows, logits] = [floats(reference.pixels), floats(reference.rows), floats(reference.logits)];
+  const checkpoint = openCheckpoint(fixture(name));
+  const folder = path.join(prepared, name);
+
+  test("an image's rows, and logits behind two images, equal transformers'", async () => {
+    const { vision, weights } = await openVision(checkpoint, folder, "f32");
+    if (vision.pictures === "patches") throw new Error("a fixture of square pictures was expected");
+    const [graph] = prepare(weights, () => [traceVision(vision)]);
+    using runner = await ImageRunner.compile(graph!, vision.encoder.config, [vision.tokens, vision.config.hidden]);
+    const size = pixels.length / 2;
+    const images = [await runner.run(pixels.subarray(0, size)), await runner.run(pixels.subarray(size))];
+    expect(worst(Float32Array.from(images.flatMap((each) => [...each])), rows)).toBeLessThan(1e-4);
+
+    const all = await logitsBehind(checkpoint, folder, spansOf(tokens, vision.config.imageToken, images, name));
+    found.set(`${name} safetensors`, worst(all, logits));
+    expect(found.get(`${name} safetensors`)).toBeLessThan(1e-4);
+  });
+});
+
+test("qwen2-vl: patches of five images, their rows, and logits behind two of them, equal transformers'", async () => {
+  const folder = fixture("qwen2-vl");
+  const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
+  const checkpoint = openCheckpoint(folder);
+  const { vision, weights } = await openVision(checkpoint, path.join(prepared, "qwen2-vl"), "f32");
+  if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");
+  const processor = readPatchProcessor(folder, vision.encoder.config);
+  const sizedOf = async (file: string) => patchSized(await decodeImage(readFileSync(picture(file)), file), processor);
+  for (const [file, { grid, pixels }] of Object.entries<{ grid: number[]; pixels: string }>(reference.pictures)) {
+    const sized = await sizedOf(file);
+    expect(patchesOf(sized, processor).grid).toEqual(grid);
+    expect(worstOf(normalisePixels(sized, processor), processor, pixels)).toBeLessThan(isExact(file) ? 1e-3 : 2);
+  }
+  const [graph] = prepare(weights, () => [traceMerged(vision)]);
+  using runner = await PatchRunner.compile(graph!, vision, processor);
+  const images: EmbeddedSpan[] = [];
+  for (const [i, file] of reference.seen.entries()) {
+    const { cost, ...rows } = await runner.run(await sizedOf(file));
+    expect(worst(rows.embeddings, floats(reference.rows[i]))).toBeLessThan(1e-4);
+    expect(cost.flops).toBeGreaterThan(0);
+    images.push({ ...rows, contentHash: `qwen2-vl ${i}` });
+  }
+  const ids: number[] = reference.ids.filter(
+    (id: number, i: number, all: number[]) => id !== 318 || all[i - 1] !== 318,
+  );
+  const spans = between(
+    ids,
+    318,
+    images.map((image) => [image]),
+  );
+  const all = await logitsBehind(checkpoint, path.join(prepared, "qwen2-vl"), spans);
+  found.set("qwen2-vl safetensors", worst(all, floats(reference.logits)));
+  expect(found.get("qwen2-vl safetensors")).toBeLessThan(1e-4);
+});
+
+test("llava-next: tiles of five images, their rows, and logits behind two of them, equal transformers'", async () => {
+  const folder = fixture("llava-next");
+  const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
+  const checkpoint = openCheckpoint(folder);
+  const { vision, weights } = await openVision(checkpoint, path.join(prepared, "llava-next"), "f32");
+  if (vision.pictures !== "fitted") throw new Error("a fixture of tiles that fit was expected");
+  const processor = readFittedProcessor(folder, vision.encoder.config.imageSize);
+  const [graph] = prepare(weights, () => [traceVision(vision)]);
+  using encoder = await SquareEncoder.compile(graph!, vision, processor);
+  const seen = new Map<string, PromptSpan[]>();
+  for (const [file, { pixels, rows }] of Object.entries<{ pixels: string[]; rows: string }>(reference.pictures)) {
+    const decoded = await decodeImage(readFileSync(picture(file)), file);
+    const placing = placeFitted(processor, vision)(decoded);
+    const pictures = await placing.pictures(decoded);
+    expect(pictures).toHaveLength(pixels.length);
+    const encoded: EmbeddedSpan[] = [];
+    for (const [i, tile] of pictures.entries()) {
+      const off = worstOf(normalisePixels(tile, processor), processor, pixels[i]!);
+      expect(off).toBeLessThan(isExact(file) ? 1e-3 : 2);
+      const { cost, ...own } = await encoder.run(tile);
+      expect(cost.flops).toBeGreaterThan(0);
+      encoded.push({ ...own, contentHash: `${file} ${i}` });
+    }
+    const placed = placing.spans(encoded);
+    const all = Float32Array.from(placed.flatMap((span) => ("embeddings" in span ? [...span.embeddings] : [])));
+    expect(all).toHaveLength(placing.rows * vision.config.hidden);
+    if (isExact(file)) expect(worst(all, floats(rows))).toBeLessThan(1e-4);
+    seen.set(file, placed);
+  }
+  const ids: number[] = reference.ids.filter(
+    (id: number, i: number, all: number[]) => id !== 318 || all[i - 1] !== 318,
+  );
+  const spans = between(
+    ids,
+    318,
+    reference.seen.map((file: string) => seen.get(file)!),
+  );
+  const all = await logitsBehind(checkpoint, path.join(prepared, "llava-next"), spans);
+  found.set("llava-next safetensors", worst(all, floats(reference.logits)));
+  expect(found.get("llava-next safetensors")).toBeLessThan(1e-4);
+});
+
+/** The table of docs/models.md; `PARITY=write` in the environment writes the measured values into it. */
+test("docs/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../../../docs/models.md", import.meta.url));
+  const all = [...names, "llava-next", "qwen2-vl"].sort();
+  const stated = new Parity(readFileSync(doc, "utf8"), "vision and language");
+  if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(all, found));
+  else for (const name of all) stated.check(name, "safetensors", found.get(`${name} safetensors`)!);
+});
+
+/** The logits after each token of a prompt, [tokens, vocabulary]. */
+async function logitsBehind(
+  checkpoint: Checkpoint,
+  folder: string,
+  spans: readonly PromptSpan[],
+): Promise<Float32Array> {
+  const { decoder, weights } = await openDecoder(checkpoint, folder, "f32");
+  using engine = await Engine.create(decoder, weights);
+  const { prompt, embeddings } = promptOfSpans(spans, 32);
+  const slot = engine.acquire(prompt);
+  const all: number[] = [];
+  for await (const run of engine.runs(slot, prompt, { plan: densePlan, meter: new Meter(engine.programs), embeddings }))
+    for (let i = 0; i < run.tokens; i++) all.push(...(await slot.logitsOf(await run.rows(i, 1))));
+  engine.release(slot);
+  return Float32Array.from(all);
+}
+
+/** The prompt with each run of image tokens as the next image. */
+function spansOf(
+  tokens: readonly number[],
+  imageToken: number,
+  images: readonly Float32Array[],
+  name: string,
+): PromptSpan[] {
+  const spans: PromptSpan[] = [];
+  for (const [i, token] of tokens.entries()) {
+    if (token !== imageToken) spans.push([token]);
+    else if (tokens[i - 1] !== imageToken) {
+      const embeddings = images[spans.filter((span) => "embeddings" in span).length]!;
+      spans.push({ embeddings, contentHash: `${name} ${i}` });
+    }
+  }
+  return spans;
+}

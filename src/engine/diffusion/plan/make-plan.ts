@@ -1,0 +1,58 @@
+import { addSpent, type Spent } from "../../../graph/index.ts";
+import { denoise } from "../denoise.ts";
+import type { DiffusionModel } from "../diffusion-model.ts";
+import type { DiffusionOptions } from "../options.ts";
+
+/** The options of a plan. */
+export interface PlanTerms {
+  /** Tokens of the plan. */
+  readonly tokens: number;
+  readonly diffusion: DiffusionOptions;
+  readonly temperature: number;
+  readonly seed?: number | undefined;
+  /** True if the last layer's states are wanted, which takes one more pass. */
+  readonly states: boolean;
+}
+
+/** A plan, and what it took. */
+export interface MadePlan {
+  readonly ids: readonly number[];
+  /** Without the tokens that end texts; empty if there are no others. */
+  readonly text: string;
+  /** The last layer's normalised states at the plan's places, [tokens, hidden]. */
+  readonly states?: Float32Array;
+  /** Forward passes of the planner. */
+  readonly passes: number;
+  readonly spent: Spent;
+}
+
+/**
+ * Plans by filling in masks behind a prompt (Berrayana et al. 2025, arXiv 2510.15244). The states are those of one more
+ * pass over the whole sequence.
+ * @throws UserError if the prompt is too long, or the schedule does not divide
+ */
+export async function makePlan(
+  model: DiffusionModel,
+  prompt: readonly number[],
+  terms: PlanTerms,
+  signal?: AbortSignal,
+): Promise<MadePlan> {
+  const { tokens, diffusion } = terms;
+  const schedule = model.schedule(prompt, tokens, diffusion);
+  using run = model.run(prompt.length + tokens, tokens);
+  let ids: Int32Array = new Int32Array();
+  for await (const { answer } of denoise(run, model.task(prompt, terms), schedule, diffusion)) {
+    signal?.throwIfAborted();
+    ids = answer;
+  }
+  const places = Array.from({ length: tokens }, (_, i) => prompt.length + i);
+  const states = terms.states ? (await run.states(Int32Array.from([...prompt, ...ids]), places)).slice() : undefined;
+  const spent: Spent = { flops: 0, bytes: 0 };
+  addSpent(spent, run.spent);
+  return {
+    ids: [...ids],
+    text: model.tokenizer.decode([...ids].filter((id) => !model.tokenizer.stopIds.has(id))),
+    ...(states && { states }),
+    ...{ passes: run.passes, spent },
+  };
+}

@@ -1,0 +1,25 @@
+import { existsSync } from "node:fs";
+import { UserError } from "../../../util/errors.ts";
+
+/** A planner and an executor. */
+export interface PlanName {
+  readonly planner: string;
+  readonly executor: string;
+}
+
+/** Reads `PLANNER+EXECUTOR`; undefined if the text has no plus between two names. */
+export function parsePlanName(text: string): PlanName | undefined {
+  const [planner = "", executor = "", ...more] = text.split("+").map((name) => name.trim());
+  return planner !== "" && executor !== "" && more.length === 0 ? { planner, executor } : undefined;
+}
+
+/** True for the name of a planner with an executor, and neither for a reranker's nor for a file of the user's own. */
+export const isPlanName = (text: string): boolean =>
+  !text.includes(">") && !/\+first(@|$)/.test(text) && parsePlanName(text) !== undefined && !existsSync(text);
+
+/** @throws UserError unless the text names a planner and an executor */
+export function planNameOf(text: string | undefined): PlanName {
+  const name = text === undefined ? undefined : parsePlanName(text);
+  if (name) return name;
+  throw new UserError(`"${text ?? ""}" is not a planner with an executor, expected PLANNER+EXECUTOR`, 2);
+}

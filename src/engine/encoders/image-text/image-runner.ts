@@ -1,0 +1,61 @@
+import { evalCost, type Graph, type Spent } from "../../../graph/index.ts";
+import { count } from "../../../graph/ndarray.ts";
+import type { ImageEncoderConfig } from "../../../models/images/image-encoder.ts";
+import { Buffer, ViewSet } from "../../../runtime/buffer.ts";
+import { Program } from "../../../runtime/program.ts";
+
+/** Runs an image encoder on one image at a time: an image alone has tokens enough to keep all threads busy. */
+export class ImageRunner implements Disposable {
+  readonly #pixels: Buffer;
+  readonly #out: Buffer;
+  /** The image that runs, and those that wait for it. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(
+    private readonly program: Program,
+    private readonly config: Pick<ImageEncoderConfig, "channels" | "imageSize">,
+    private readonly shape: readonly number[],
+  ) {
+    this.#pixels = new Buffer("f32", config.channels * config.imageSize ** 2);
+    this.#out = new Buffer("f32", count(shape));
+  }
+
+  /** `graph`: from `pixels` [1, channels, side, side] to `embedding` [1, ...shape]. */
+  static async compile(
+    graph: Graph,
+    config: Pick<ImageEncoderConfig, "channels" | "imageSize">,
+    shape: readonly number[],
+  ): Promise<ImageRunner> {
+    return new ImageRunner(await Program.compile(graph), config, shape);
+  }
+
+  /** The cost of an image. */
+  get cost(): Spent {
+    return evalCost(this.program.cost, {});
+  }
+
+  /** The embedding [...shape] of an image's pixels [channels, side, side]. */
+  run(pixels: Float32Array): Promise<Float32Array> {
+    const found = this.#last.then(() => this.#run(pixels));
+    this.#last = found.catch(() => undefined);
+    return found;
+  }
+
+  async #run(pixels: Float32Array): Promise<Float32Array> {
+    const { channels, imageSize } = this.config;
+    new Float32Array(this.#pixels.memory).set(pixels);
+    using views = new ViewSet();
+    const input = views.of(this.#pixels, [1, channels, imageSize, imageSize], 0);
+    const output = views.of(this.#out, [1, ...this.shape], 0);
+    await this.program.bind({ pixels: input, embedding: output }).run();
+    return new Float32Array(this.#out.memory).slice();
+  }
+
+  /** Frees everything once the images that were given have run. */
+  [Symbol.dispose](): void {
+    const held = [this.#pixels, this.#out, this.program];
+    void this.#last.then(() => {
+      for (const each of held) each[Symbol.dispose]();
+    });
+  }
+}

@@ -1,0 +1,19 @@
+import type { ImageEncoderConfig } from "../../../models/images/image-encoder.ts";
+import { UserError } from "../../../util/errors.ts";
+import { type ImageProcessor, readImageProcessor } from "../../images/pixels/processor.ts";
+
+/** The side of the squares that a folder's processor makes. @throws UserError if it makes none */
+export function squareOf(folder: string, { width, height }: ImageProcessor): number {
+  if (width === height) return width;
+  throw new UserError(`${folder}: the processor makes images of ${width} × ${height}, expected squares`);
+}
+
+/** A model folder's image processor. @throws UserError if it gives images of another size than the model reads */
+export function processorFor(folder: string, { imageSize }: Pick<ImageEncoderConfig, "imageSize">): ImageProcessor {
+  const processor = readImageProcessor(folder);
+  const { width, height } = processor;
+  if (width === imageSize && height === imageSize) return processor;
+  throw new UserError(
+    `${folder}: the processor makes images of ${width} × ${height}, expected ${imageSize} × ${imageSize}, which the model reads`,
+  );
+}

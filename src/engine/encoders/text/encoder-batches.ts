@@ -1,0 +1,78 @@
+import { evalCost, type Spent } from "../../../graph/index.ts";
+import type { Cost } from "../../../graph/op.ts";
+
+/** Tokens of one batch, padding among them: enough to keep the matrix products busy, few enough for their results to stay in the cache. */
+export const BATCH_TOKENS = 1024;
+
+/**
+ * The largest share of a row that may be padding. Only attention pays for padding; beyond this, another batch is
+ * cheaper.
+ */
+const MOST_PADDING = 1 / 4;
+/** Tokens of padding that are always borne. */
+const LITTLE_PADDING = 8;
+
+const fits = (length: number, row: number): boolean => row - length <= Math.max(LITTLE_PADDING, row * MOST_PADDING);
+
+/** The part of a list of texts that a batch takes: `count` texts from an index. */
+interface Part {
+  readonly from: number;
+  readonly count: number;
+}
+
+/** Texts of about equal length, padded to `tokens`, and each list's part. */
+export interface TextBatch {
+  readonly tokens: number;
+  readonly parts: readonly Part[];
+}
+
+/**
+ * The next batch of texts, by their lengths in lists, each the longest first. It has the longest of the first list, and is as long as lets the most
+ * tokens beside it run. It has at most `limit` tokens, padding among them, or one text.
+ */
+export function nextBatch(lists: readonly (readonly number[])[], limit: number = BATCH_TOKENS): TextBatch {
+  const lead = lists[0]![0]!;
+  const longer = lists.flat().filter((length) => length > lead && fits(lead, length));
+  const batches = [...new Set([lead, ...longer])].map((tokens) => batchOf(lists, tokens, limit));
+  const runs = new Map(batches.map((batch) => [batch, tokensOf(lists, batch)]));
+  return batches.reduce((a, b) => (runs.get(b)! > runs.get(a)! ? b : a));
+}
+
+const tokensOf = (lists: readonly (readonly number[])[], { parts }: TextBatch): number =>
+  lists.reduce((sum, lengths, i) => {
+    const { from, count } = parts[i]!;
+    return lengths.slice(from, from + count).reduce((a, b) => a + b, sum);
+  }, 0);
+
+/** Texts that fit in rows of `tokens`, taken from the first list first. */
+function batchOf(lists: readonly (readonly number[])[], tokens: number, limit: number): TextBatch {
+  let room = Math.max(1, Math.floor(limit / tokens));
+  const parts = lists.map((lengths) => {
+    const part = partOf(lengths, tokens, room);
+    room -= part.count;
+    return part;
+  });
+  const longest = lists.map((lengths, i) => (parts[i]!.count > 0 ? lengths[parts[i]!.from]! : 0));
+  return { tokens: Math.max(...longest), parts };
+}
+
+/** The part of one list that fits, at most `room` texts. */
+function partOf(lengths: readonly number[], tokens: number, room: number): Part {
+  const from = lengths.findIndex((length) => length <= tokens);
+  if (from < 0) return { from: 0, count: 0 };
+  const end = lengths.findIndex((length, i) => i >= from && (i - from === room || !fits(length, tokens)));
+  return { from, count: (end < 0 ? lengths.length : end) - from };
+}
+
+/**
+ * The cost of each text in a batch: its own tokens, its row of attention, and an equal share of the fixed cost, mostly
+ * weights.
+ */
+export function sharesOf(cost: Cost, lengths: readonly number[], tokens: number): Spent[] {
+  const once = evalCost(cost, { batch: 0, tokens, kept: 0 });
+  const others = 1 - 1 / lengths.length;
+  return lengths.map((kept) => {
+    const alone = evalCost(cost, { batch: 1, tokens, kept });
+    return { flops: alone.flops - once.flops * others, bytes: alone.bytes - once.bytes * others };
+  });
+}

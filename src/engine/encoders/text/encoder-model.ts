@@ -1,0 +1,247 @@
+import type { Spent } from "../../../graph/index.ts";
+import type { Encoder } from "../../../models/encoder/encoder.ts";
+import { prepare } from "../../../models/programs/programs.ts";
+import type { Recipe } from "../../../savings/recipe.ts";
+import { cosine } from "../../../util/cosine.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Quant } from "../../../weights/prepared/weights.ts";
+import { preparedFolder, type ResolvedModel } from "../../../weights/sources/index.ts";
+import type { Input, Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { denseBill } from "../../bill/meter.ts";
+import { checkCeiling } from "../../bill/price.ts";
+import { Stopwatch, type Timed } from "../../bill/stopwatch.ts";
+import type { Ceiling } from "../../decode/answer/cut.ts";
+import type { Usage } from "../../decode/answer/generate.ts";
+import type { OnStopped } from "../../decode/answer/terms.ts";
+import { type Adapted, openAdapted } from "../../file/adapters.ts";
+import { beside } from "../../file/beside.ts";
+import { tokenizerOf } from "../../file/tokenizer-of.ts";
+import type { Loaded } from "../../kinds/kind.ts";
+import { useDense } from "../../kinds/seamless.ts";
+import { finite } from "../../not-finite.ts";
+import { checkTokens, documentName, limitOf, type TextName, type Truncate, textName } from "../../truncate.ts";
+import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
+import { type Encoded, EncoderQueue, type EncodeTerms, queued } from "./encoder-queue.ts";
+import { RowPrograms, RowRunner } from "./encoder-runner.ts";
+import { openedEncoder } from "./opened-encoder.ts";
+import type { SentenceSettings } from "./sentence-files.ts";
+
+/** An encoder's results for texts, in order, and their cost. */
+export interface Answers<T> {
+  readonly answers: T[];
+  readonly usage: Usage;
+}
+
+/** The terms on which texts are read. */
+export interface ReadTerms extends EncodeTerms {
+  /** More FLOPs are refused before anything runs. */
+  readonly ceiling?: Pick<Ceiling, "flops"> | undefined;
+  readonly onStopped?: OnStopped | undefined;
+  /** Default: true. */
+  readonly truncate?: Truncate | undefined;
+}
+
+/** A text, or the token ids of one. */
+export type TextOrIds = string | readonly number[];
+
+/** An encoder, loaded: of embeddings, or a classifier, as its weights have it. */
+export class EncoderModel implements Loaded {
+  readonly kind = "encoder";
+
+  private constructor(
+    readonly source: ResolvedModel,
+    readonly encoder: Encoder,
+    readonly tokenizer: Tokenizer,
+    readonly settings: SentenceSettings,
+    readonly classifier: ClassifierSettings | undefined,
+    /** Batches texts that wait at the same time. */
+    readonly queue: EncoderQueue,
+  ) {}
+
+  /**
+   * Opens an encoder; `layers`: uses only its first layers.
+   * @throws UserError if its files need something unsupported, or it has fewer layers
+   */
+  static async load(
+    source: ResolvedModel,
+    quant: Quant = "auto",
+    adapted?: Adapted,
+    layers?: number,
+  ): Promise<EncoderModel> {
+    const { checkpoint, own } = adapted ?? (await openAdapted(source.path, {}));
+    const folder = preparedFolder(source.path);
+    const opened = await openedEncoder(checkpoint, folder, quant, own, layers);
+    const { encoder, weights, settings, classifier, trace } = opened;
+    const { config } = encoder;
+    const compiling = RowPrograms.compile(prepare(weights, trace).at(-1)!);
+    const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, config.vocabulary));
+    const width = classifier ? config.labels : config.hidden;
+    const queue = new EncoderQueue(new RowRunner(programs, { width, types: config.types }));
+    return new EncoderModel(source, encoder, tokenizer, settings, classifier, queue);
+  }
+
+  use(recipe: Recipe): Promise<undefined> {
+    return useDense(this.source.name, recipe);
+  }
+
+  /**
+   * A vector of each text. Token ids are taken as they are, without the model's prompt.
+   * @throws UserError if the model is a classifier, or does not have an id
+   */
+  embed(texts: readonly TextOrIds[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+    return this.#vectors(texts, textName, terms);
+  }
+
+  async #vectors(texts: readonly TextOrIds[], nameOf: TextName, terms: ReadTerms): Promise<Answers<Float32Array>> {
+    if (this.classifier)
+      throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
+    const { prompt } = this.settings;
+    const { truncate } = terms;
+    const inputs = () =>
+      texts.map((it, i) =>
+        typeof it === "string" ? this.#input(prompt + it, nameOf(i), truncate) : this.#given(it, nameOf(i), truncate),
+      );
+    return this.#run(inputs, (row) => row, terms);
+  }
+
+  /**
+   * The labels' scores of each text or pair; with `among`, only of those labels.
+   * @throws UserError if the model is not a classifier
+   */
+  async classify(
+    readings: readonly Reading[],
+    among?: readonly string[],
+    terms: ReadTerms = {},
+  ): Promise<Answers<Classification>> {
+    const settings = this.#classifier();
+    const read = (row: Float32Array) => classification(settings, row, among);
+    // An unknown label is reported before anything runs.
+    read(new Float32Array(settings.labels.length));
+    return this.#run(() => this.#inputs(readings), read, terms);
+  }
+
+  /**
+   * The logits of each text or pair, in the order of the classifier's labels, before softmax or sigmoid.
+   * @throws UserError if the model is not a classifier
+   */
+  async logits(readings: readonly Reading[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+    this.#classifier();
+    return this.#run(
+      () => this.#inputs(readings),
+      (row) => row,
+      terms,
+    );
+  }
+
+  /** The cost of these texts in batches of their own; runs nothing. */
+  price(texts: readonly string[]): Spent {
+    const prompt = this.classifier ? "" : this.settings.prompt;
+    return this.queue.price(texts.map((text, i) => this.#input(prompt + text, textName(i))));
+  }
+
+  /**
+   * Relevance of each text to the query: a cross-encoder's score, or the cosine of embeddings.
+   * @throws UserError if the model classifies into several labels
+   */
+  async relevance(query: string, texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<number>> {
+    if (!this.classifier) return this.#nearness(query, texts, terms);
+    const { labels, relevance } = this.classifier;
+    if (labels.length !== 1)
+      throw new UserError(`${this.source.name} has ${labels.length} labels, expected a cross-encoder, which has one`);
+    const pairs = texts.map((text) => [query, text] as const);
+    return this.#run(
+      () => pairs.map((pair, i) => this.#input(pair, `${documentName(i)}, with the query,`, terms.truncate)),
+      (row) => activate([row[0]!], relevance)[0]!,
+      terms,
+    );
+  }
+
+  async #nearness(query: string, texts: readonly string[], terms: ReadTerms): Promise<Answers<number>> {
+    const nameOf = (index: number) => (index === 0 ? "the query" : documentName(index - 1));
+    const { answers, usage } = await this.#vectors([query, ...texts], nameOf, terms);
+    const [asked, ...found] = answers;
+    return { answers: found.map((vector) => cosine(asked!, vector)), usage };
+  }
+
+  #classifier(): ClassifierSettings {
+    if (this.classifier) return this.classifier;
+    throw new UserError(`${this.source.name} has no classifier, expected a model with a head that scores labels`);
+  }
+
+  async #run<T>(
+    inputsOf: () => Input[],
+    read: (row: Float32Array) => T,
+    { onStopped, ceiling = {}, truncate: _, ...terms }: ReadTerms,
+  ): Promise<Answers<T>> {
+    const time = new Stopwatch(terms.arrived);
+    time.enter("prefill");
+    const inputs = inputsOf();
+    checkCeiling(ceiling, () => this.queue.price(inputs).flops);
+    const bill = { flops: 0, bytes: 0, tokens: 0 };
+    const usage = () => usageOf(bill, time.total());
+    try {
+      const rows = await this.queue.read(inputs, bill, queued(terms, time));
+      return { answers: rows.map((row) => read(finite(row, "a result"))), usage: usage() };
+    } catch (error) {
+      onStopped?.(usage());
+      throw error;
+    }
+  }
+
+  /** A text's tokens (for embeddings, with the prompt before it), without those that the tokenizer adds around it. */
+  tokensOf(text: string): number {
+    const whole = this.classifier ? text : this.settings.prompt + text;
+    return this.tokenizer.encode(this.#cased(whole)).length;
+  }
+
+  /** The most tokens that the model reads of a text, or of a pair of texts together; longer ones are cut at the end. */
+  room(texts: 1 | 2): number {
+    return this.#most - this.tokenizer.input("", texts === 2 ? { pair: "" } : {}).ids.length;
+  }
+
+  get #most(): number {
+    return Math.min(this.settings.limit ?? Number.POSITIVE_INFINITY, this.encoder.config.context);
+  }
+
+  #cased(text: string): string {
+    return this.settings.lowercase ? text.toLowerCase() : text;
+  }
+
+  #inputs(readings: readonly Reading[]): Input[] {
+    return readings.map((reading, i) => this.#input(reading, textName(i)));
+  }
+
+  /** Token ids as they are, cut to what the model reads. */
+  #given(ids: readonly number[], name: string, truncate?: Truncate): Input {
+    const { vocabulary } = this.encoder.config;
+    const beyond = ids.find((id) => id >= vocabulary);
+    if (ids.length === 0 || beyond !== undefined)
+      throw new UserError(
+        `${name}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
+      );
+    const kept = ids.slice(0, limitOf(truncate, this.#most));
+    checkTokens(kept.length, this.#most, name);
+    return { ids: kept, types: kept.map(() => 0) };
+  }
+
+  #input(reading: Reading, name: string, truncate?: Truncate): Input {
+    const [text, pair] = (typeof reading === "string" ? [reading] : reading).map((t) => this.#cased(t));
+    const input = this.tokenizer.input(text!, {
+      ...(pair !== undefined && { pair }),
+      limit: limitOf(truncate, this.#most),
+    });
+    checkTokens(input.ids.length, this.#most, name);
+    if (input.ids.length === 0) throw new UserError(`${name} is empty, expected at least one token`);
+    return input;
+  }
+
+  [Symbol.dispose](): void {
+    this.queue[Symbol.dispose]();
+  }
+}
+
+const usageOf = (bill: Encoded, timed: Timed): Usage => ({
+  tokens: { prompt: bill.tokens, cached: 0, completion: 0 },
+  ...denseBill(bill),
+  ...timed,
+});

@@ -1,0 +1,249 @@
+import { addSpent, type Spent } from "../../../graph/index.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Input } from "../../../weights/tokenizer/index.ts";
+import { priceOfTexts } from "../../bill/price.ts";
+import type { Stopwatch } from "../../bill/stopwatch.ts";
+import { FairQueue, type Turns } from "../../schedule/fair-queue.ts";
+import { Pace } from "../../schedule/pace.ts";
+import { type Refusal, Refused } from "../../schedule/refused.ts";
+import { nextBatch } from "./encoder-batches.ts";
+import type { RowRunner } from "./encoder-runner.ts";
+
+/** The cost of the texts that ran, each with its share of its batch, and their tokens. */
+export interface Encoded extends Spent {
+  tokens: number;
+}
+
+/** The terms of a call. */
+export interface EncodeTerms {
+  /** Whose it is: keys have equal shares. */
+  readonly key?: string | undefined;
+  /** Stops it before the next batch, with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** When the request arrived, on the clock of `performance.now()`; absent: with the call. */
+  readonly arrived?: number | undefined;
+  /** A time of `performance.now()`: texts that have not run by then are refused. */
+  readonly deadline?: number | undefined;
+  /** Called when its first texts run. */
+  readonly onBegun?: (() => void) | undefined;
+}
+
+/** The terms of texts that wait from now on until their first batch runs. */
+export function queued({ onBegun, ...terms }: EncodeTerms, time: Stopwatch): EncodeTerms {
+  time.enter("queue");
+  const begun = () => {
+    time.enter("prefill");
+    onBegun?.();
+  };
+  return { ...terms, onBegun: begun };
+}
+
+/** The texts of one call: the unfinished ones, the longest first, and the rows of the finished ones. */
+class Call {
+  readonly key: string;
+  readonly rows: Float32Array[] = [];
+  readonly done: Promise<void>;
+  readonly left: number[];
+  /** Texts in batches that are running. */
+  #running = 0;
+  #begun = false;
+  #fault: { error: unknown } | undefined;
+  #resolve!: () => void;
+  #reject!: (error: unknown) => void;
+
+  constructor(
+    readonly inputs: readonly Input[],
+    readonly bill: Encoded,
+    readonly terms: EncodeTerms,
+  ) {
+    this.key = terms.key ?? "";
+    this.left = inputs.map((_, i) => i).sort((a, b) => this.#length(b) - this.#length(a));
+    this.done = new Promise((resolve, reject) => {
+      [this.#resolve, this.#reject] = [resolve, reject];
+    });
+  }
+
+  get lengths(): number[] {
+    return this.left.map((text) => this.#length(text));
+  }
+
+  /** True if any of the call's texts is in a batch. */
+  get running(): boolean {
+    return this.#running > 0;
+  }
+
+  /** Takes texts to run. */
+  take(from: number, count: number): number[] {
+    if (!this.#begun && count > 0) this.terms.onBegun?.();
+    this.#begun ||= count > 0;
+    this.#running += count;
+    return this.left.splice(from, count);
+  }
+
+  give(text: number, row: Float32Array, share: Spent): void {
+    this.rows[text] = row;
+    addSpent(this.bill, share);
+    this.bill.tokens += this.#length(text);
+    this.#running--;
+    this.#settle();
+  }
+
+  /**
+   * Stops the call; texts that are running are billed before it ends. `lost`: the number of its texts in a failed
+   * batch.
+   */
+  fail(error: unknown, lost = 0): void {
+    this.#fault ??= { error };
+    this.left.length = 0;
+    this.#running -= lost;
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (this.left.length + this.#running > 0) return;
+    if (this.#fault) this.#reject(this.#fault.error);
+    else this.#resolve();
+  }
+
+  #length(text: number): number {
+    return this.inputs[text]!.ids.length;
+  }
+}
+
+/**
+ * Runs the texts of many calls in common batches of about equal length, and several batches side by side if there are
+ * many texts. Keys take turns, and so do the calls of one key: the call in turn has its longest text run.
+ */
+export class EncoderQueue implements Turns, Disposable {
+  /** Calls that wait for a batch. */
+  readonly #calls = new FairQueue<Call>();
+  /** Calls that are not answered yet. */
+  readonly #open = new Set<Call>();
+  /** Lanes that are running; each stops when it finds no work. */
+  readonly #lanes = new Map<number, Promise<void>>();
+  /** Most calls that wait; more are refused. */
+  limit = Number.POSITIVE_INFINITY;
+  /** When all that waits ends, once it is closing. */
+  #closes: number | undefined;
+  #disposed = false;
+  /** Batches that are running. */
+  #busy = 0;
+  /** The pace of batches. */
+  readonly #pace = new Pace();
+
+  constructor(private readonly runner: RowRunner) {}
+
+  get waiting(): number {
+    return this.#open.size - this.running;
+  }
+
+  get running(): number {
+    return [...this.#open].filter(({ running }) => running).length;
+  }
+
+  /**
+   * One row of outputs for each text, in order. The cost is added to `bill`, also if the call is stopped.
+   * @throws Refused if there is no room
+   */
+  async read(inputs: readonly Input[], bill: Encoded, terms: EncodeTerms): Promise<Float32Array[]> {
+    terms.signal?.throwIfAborted();
+    if (this.#closes !== undefined) throw this.#refused("closing");
+    const call = new Call(inputs, bill, terms);
+    if (inputs.length === 0) return [];
+    const dropped = this.#calls.add(call, this.limit);
+    if (dropped === call) throw this.#refused("full");
+    dropped?.fail(this.#refused("full"));
+    this.#open.add(call);
+    this.#wake();
+    await call.done.finally(() => this.#open.delete(call));
+    return call.rows;
+  }
+
+  /** The cost of these texts in batches of their own. */
+  price(inputs: readonly Input[]): Spent {
+    return priceOfTexts(
+      this.runner.cost,
+      inputs.map(({ ids }) => ids.length),
+    );
+  }
+
+  async close(limit: number): Promise<void> {
+    this.#closes = Math.min(this.#closes ?? Number.POSITIVE_INFINITY, performance.now() + limit);
+    await Promise.all(this.#lanes.values());
+  }
+
+  #wake(): void {
+    for (let lane = 0; lane < this.runner.lanes; lane++)
+      if (!this.#lanes.has(lane)) this.#lanes.set(lane, this.#work(lane));
+  }
+
+  async #work(lane: number): Promise<void> {
+    // Calls that arrive in the same tick run together.
+    await Promise.resolve();
+    for (;;) {
+      this.#sweep(performance.now());
+      const first = this.#calls.next(() => 0);
+      if (!first) break;
+      await this.#batch(first, lane);
+    }
+    this.#lanes.delete(lane);
+    if (this.#disposed && this.#lanes.size === 0) this.runner[Symbol.dispose]();
+  }
+
+  /** Ends calls that were stopped, and all once there is no more time. */
+  #sweep(now: number): void {
+    const over = now >= (this.#closes ?? Number.POSITIVE_INFINITY);
+    for (const call of this.#calls) {
+      if (this.#disposed) this.#fail(call, new UserError("a model was used after it was disposed"));
+      else if (call.terms.signal?.aborted) this.#fail(call, call.terms.signal.reason);
+      else if (now >= (call.terms.deadline ?? Number.POSITIVE_INFINITY)) this.#fail(call, this.#refused("deadline"));
+      else if (over) this.#fail(call, this.#refused("closing"));
+    }
+  }
+
+  async #batch(first: Call, lane: number): Promise<void> {
+    const calls = [first, ...[...this.#calls].filter((call) => call !== first)];
+    const { tokens, parts } = nextBatch(calls.map(({ lengths }) => lengths));
+    const texts = parts.flatMap(({ from, count }, i) =>
+      calls[i]!.take(from, count).map((text) => ({ call: calls[i]!, text })),
+    );
+    for (const call of calls) if (call.left.length === 0) this.#calls.remove(call);
+    // It goes behind the others.
+    if (first.left.length > 0) {
+      this.#calls.serve(first);
+      this.#calls.add(first, Number.POSITIVE_INFINITY);
+    }
+    await this.#runTexts(texts, tokens, lane);
+  }
+
+  async #runTexts(texts: readonly { call: Call; text: number }[], tokens: number, lane: number): Promise<void> {
+    const started = performance.now();
+    const alone = this.#calls.size === 0 && this.#busy === 0;
+    this.#busy++;
+    try {
+      const inputs = texts.map(({ call, text }) => call.inputs[text]!);
+      const { rows, shares } = await this.runner.run(inputs, tokens, lane, alone);
+      for (const [i, { call, text }] of texts.entries()) call.give(text, rows[i]!, shares[i]!);
+    } catch (error) {
+      for (const { call } of texts) this.#fail(call, error, 1);
+    } finally {
+      this.#busy--;
+    }
+    this.#pace.note(performance.now() - started);
+  }
+
+  #fail(call: Call, error: unknown, lost = 0): void {
+    this.#calls.remove(call);
+    call.fail(error, lost);
+  }
+
+  #refused(reason: Refusal): Refused {
+    return new Refused(reason, this.#pace.secondsFor(this.#calls.size + 1, this.runner.lanes));
+  }
+
+  /** Running calls fail; then everything is freed. */
+  [Symbol.dispose](): void {
+    this.#disposed = true;
+    if (this.#lanes.size === 0) this.runner[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,28 @@
+import { Buffer as Bytes } from "node:buffer";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { load } from "../../../library/load.ts";
+import { home } from "../../../weights/sources/index.ts";
+
+/** 439 MB, which a test does not download: `modicum pull mpnet`. */
+const there = existsSync(path.join(home(), "models", "mpnet", "model.json"));
+
+/** all-mpnet-base-v2 by sentence-transformers: tools/reference/minilm.py. */
+const { texts, embeddings } = JSON.parse(
+  readFileSync(new URL("../../fixtures/mpnet.json", import.meta.url), "utf8"),
+) as {
+  texts: { text: string; repeat: number }[];
+  embeddings: string;
+};
+const WIDTH = 768;
+const reference = new Float32Array(new Uint8Array(Bytes.from(embeddings, "base64")).buffer);
+
+test.skipIf(!there)("all-mpnet-base-v2 embeds as sentence-transformers does", async () => {
+  using model = await load("mpnet");
+  const { embeddings: got } = await model.embed(texts.map(({ text, repeat }) => text.repeat(repeat)));
+  // Vectors of length 1.
+  const cosines = got.map((vector, i) => vector.reduce((sum, value, c) => sum + value * reference[i * WIDTH + c]!, 0));
+  expect(Math.min(...cosines)).toBeGreaterThan(0.99999);
+  expect(Math.max(...cosines)).toBeLessThan(1.00001);
+});

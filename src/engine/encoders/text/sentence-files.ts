@@ -1,0 +1,123 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { z } from "zod";
+import type { Pooling } from "../../../graph/index.ts";
+import { UserError } from "../../../util/errors.ts";
+import { readJson, readOptionalJson } from "../../../weights/json-file.ts";
+
+/** The steps from a text's token vectors to its one vector. */
+export interface SentenceSettings {
+  readonly pooling: Pooling;
+  /** True if vectors are scaled to length 1. */
+  readonly normalise: boolean;
+  /** The most tokens of a text, with those added around it; undefined: the model's limit. */
+  readonly limit: number | undefined;
+  /** Written before every text. */
+  readonly prompt: string;
+  /** True if texts are lowercased before tokenizing. */
+  readonly lowercase: boolean;
+}
+
+/** Folders of a model's modules lie beside each other. */
+const moduleSchema = z.object({ type: z.string(), path: z.string().regex(/^[^/\\.]*$/, "expected a folder's name") });
+
+const transformerSchema = z.looseObject({
+  max_seq_length: z.int().min(1).nullish(),
+  do_lower_case: z.boolean().default(false),
+});
+
+const poolingSchema = z.looseObject({
+  pooling_mode: z.union([z.string(), z.array(z.string())]).nullish(),
+  include_prompt: z.boolean().default(true),
+});
+
+const promptsSchema = z.looseObject({
+  prompts: z.record(z.string(), z.string()).nullish(),
+  default_prompt_name: z.string().nullish(),
+});
+
+const tokenizerSchema = z.looseObject({ model_max_length: z.number().min(1).nullish() });
+
+/** The files that sentence-transformers has named a Transformer's settings by. */
+const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "xlm-roberta"].map(
+  (kind) => `sentence_${kind}_config.json`,
+);
+
+/**
+ * Reads sentence-transformers' files in a model folder: modules.json, each module's settings, the default prompt. A
+ * folder without them uses the mean of its token vectors, as sentence-transformers does.
+ * @throws UserError if a module is not supported
+ */
+export function readSentenceSettings(folder: string): SentenceSettings {
+  const file = path.join(folder, "modules.json");
+  const modules = (readOptionalJson(file, z.array(moduleSchema)) ?? []).map((m) => ({ ...m, kind: kindOf(m.type) }));
+  const strange = modules.find(({ kind }) => !["Transformer", "Pooling", "Normalize"].includes(kind));
+  if (strange) throw new UserError(`${file}: the module "${strange.type}" is not supported`);
+  const pooling = modules.find(({ kind }) => kind === "Pooling");
+  const prompt = defaultPrompt(path.join(folder, "config_sentence_transformers.json"));
+  return {
+    pooling: pooling ? readPooling(path.join(folder, pooling.path, "config.json"), prompt) : "mean",
+    normalise: modules.some(({ kind }) => kind === "Normalize"),
+    prompt,
+    ...readTransformer(folder, modules.find(({ kind }) => kind === "Transformer")?.path ?? ""),
+  };
+}
+
+/** The files in a model folder that `readSentenceSettings` reads beside the tokenizer's, relative to it. */
+export function sentenceFiles(folder: string): string[] {
+  const modules = readOptionalJson(path.join(folder, "modules.json"), z.array(moduleSchema)) ?? [];
+  const settings = ["", ...modules.map((m) => m.path)].flatMap((place) =>
+    TRANSFORMER_FILES.map((name) => path.join(place, name)),
+  );
+  const own = modules.filter((m) => m.path !== "").map((m) => path.join(m.path, "config.json"));
+  const all = ["modules.json", "config_sentence_transformers.json", ...settings, ...own];
+  return [...new Set(all)].filter((name) => existsSync(path.join(folder, name)));
+}
+
+/** `Pooling` of `sentence_transformers.models.Pooling`. */
+const kindOf = (type: string): string => type.slice(type.lastIndexOf(".") + 1);
+
+function readTransformer(folder: string, module: string): Pick<SentenceSettings, "limit" | "lowercase"> {
+  const settings = TRANSFORMER_FILES.map((name) =>
+    readOptionalJson(path.join(folder, module, name), transformerSchema),
+  );
+  const own = settings.find((s) => s !== undefined);
+  const tokenizer = readOptionalJson(path.join(folder, module, "tokenizer_config.json"), tokenizerSchema);
+  // A tokenizer without a limit has 1e30 there.
+  return {
+    limit: own?.max_seq_length ?? tokenizer?.model_max_length ?? undefined,
+    lowercase: own?.do_lower_case ?? false,
+  };
+}
+
+/** By name, and by the flags used before version 6. */
+const poolings: Readonly<Record<string, Pooling>> = {
+  mean: "mean",
+  cls: "cls",
+  lasttoken: "last",
+  pooling_mode_mean_tokens: "mean",
+  pooling_mode_cls_token: "cls",
+  pooling_mode_lasttoken: "last",
+};
+
+function readPooling(file: string, prompt: string): Pooling {
+  const settings = readJson(file, poolingSchema, "how token vectors are pooled");
+  const flags = Object.keys(settings).filter((key) => key.startsWith("pooling_mode_") && settings[key] === true);
+  const modes = settings.pooling_mode ? [settings.pooling_mode].flat() : flags;
+  const pooling = modes.length === 1 ? poolings[modes[0]!] : undefined;
+  if (!pooling)
+    throw new UserError(
+      `${file}: token vectors are pooled by ${modes.join(" and ") || "nothing"}, expected mean, cls or lasttoken`,
+    );
+  if (prompt !== "" && !settings.include_prompt)
+    throw new UserError(`${file}: "include_prompt" is false, and a prompt left out of pooling is not supported`);
+  return pooling;
+}
+
+function defaultPrompt(file: string): string {
+  const { prompts, default_prompt_name: name } = readOptionalJson(file, promptsSchema) ?? {};
+  if (!name) return "";
+  const prompt = prompts?.[name];
+  if (prompt === undefined) throw new UserError(`${file}: there is no prompt of the default's name, "${name}"`);
+  return prompt;
+}

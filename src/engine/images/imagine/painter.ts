@@ -1,0 +1,166 @@
+import { addSpent, type Graph, type Spent } from "../../../graph/index.ts";
+import type { ImageGenerator } from "../../../models/image-generator/image-generator.ts";
+import { traceNoise } from "../../../models/image-generator/image-generator-graphs.ts";
+import { normals } from "../../../util/normals.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { type Condition, NoiseRunner } from "./noise-runner.ts";
+import type { SamplerName } from "./options.ts";
+import type { PictureSize } from "./picture.ts";
+import { PromptRunner } from "./prompt-runner.ts";
+import type { RouteStep } from "./route.ts";
+import { routeOf } from "./route-of.ts";
+import { guide } from "./sampler.ts";
+
+/** The terms of drawing images. */
+export interface Drawing {
+  readonly sampler: SamplerName;
+  readonly steps: number;
+  /** The last of the steps, which are run: all of them unless there is an image to begin with. */
+  readonly runs: number;
+  /** That image, in the space of the network. */
+  readonly image?: Float32Array | undefined;
+  /** Seed of the noise that images begin as; image i has seed + i. */
+  readonly seed: number;
+  readonly wanted: Condition;
+  /** The weight of the condition against that of `without`: 1 runs the network once a step, others twice. */
+  readonly guidance: number;
+  readonly without: Condition;
+}
+
+export function sizeOf({ unet, prompts }: ImageGenerator): PictureSize {
+  const { channels, imageSize } = unet.config;
+  if (!prompts) return { channels, imageSize };
+  return { channels: prompts.autoencoder.config.channels, imageSize: imageSize * prompts.autoencoder.enlargement };
+}
+
+/** A call's cost so far: `runs` are those of the network on one image. */
+export interface DrawingBill extends Spent {
+  runs: number;
+  /** Tokens of texts that were read. */
+  tokens: number;
+}
+
+const within = (value: number): number => Math.max(-1, Math.min(1, value));
+
+interface Begin {
+  readonly image: Float32Array | undefined;
+  readonly step: RouteStep;
+  readonly deviation: number;
+}
+
+/** Fills an image with the noise that drawing begins with, or with a given image and the noise of its first step. */
+function fill(x: Float32Array, { image, step, deviation }: Begin, random: () => number): void {
+  if (image) {
+    x.set(image);
+    step.noised(x, random);
+  } else for (let i = 0; i < x.length; i++) x[i] = deviation * random();
+}
+
+/** Draws images from noise with a compiled model. */
+export class Painter implements Disposable {
+  private constructor(
+    private readonly model: ImageGenerator,
+    private readonly noise: NoiseRunner,
+    private readonly prompts: PromptRunner | undefined,
+  ) {}
+
+  /** The graphs that `compile` takes. */
+  static trace({ unet, prompts }: ImageGenerator): Graph[] {
+    return [traceNoise(unet), ...(prompts ? PromptRunner.trace(prompts, unet) : [])];
+  }
+
+  static async compile(model: ImageGenerator, [network, ...around]: readonly Graph[]): Promise<Painter> {
+    const noise = await NoiseRunner.compile(model.unet, network);
+    try {
+      const { prompts, unet } = model;
+      return new Painter(model, noise, prompts && (await PromptRunner.compile(prompts, unet, around)));
+    } catch (error) {
+      noise[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  get size(): PictureSize {
+    return sizeOf(this.model);
+  }
+
+  /** The condition that a text's ids are, of a model with a text encoder. */
+  async read(ids: readonly number[], bill: DrawingBill): Promise<Condition> {
+    addSpent(bill, this.prompts!.textCost);
+    bill.tokens += ids.length;
+    return { states: await this.prompts!.states(ids) };
+  }
+
+  /** An image in the space of the network. `pixels`: [channels, side, side] of `size`, within −1 and 1. */
+  async begin(pixels: Float32Array, bill: DrawingBill): Promise<Float32Array> {
+    if (!this.prompts) return pixels;
+    const { values, cost } = await this.prompts.latents(pixels);
+    addSpent(bill, cost);
+    return values;
+  }
+
+  /** Pixels of `rows` images from number `first` on, end to end, within −1 and 1. */
+  async draw(
+    drawing: Drawing,
+    { first, rows }: { readonly first: number; readonly rows: number },
+    bill: DrawingBill,
+    onStep: (done: number) => void,
+  ): Promise<Float32Array> {
+    const { channels, imageSize } = this.model.unet.config;
+    const size = channels * imageSize ** 2;
+    const randoms = Array.from({ length: rows }, (_, i) => normals(seededRandom(drawing.seed + first + i)));
+    const x = new Float32Array(rows * size);
+    const { deviation, steps: all } = routeOf(this.model.denoising, drawing.sampler, drawing.steps);
+    const steps = all.slice(-drawing.runs);
+    const begin = { image: drawing.image, step: steps[0]!, deviation };
+    for (const [i, random] of randoms.entries()) fill(x.subarray(i * size, (i + 1) * size), begin, random);
+    for (const [done, step] of steps.entries()) {
+      const scaled = step.scale === 1 ? x : x.map((value) => step.scale * value);
+      const output = await this.#predicted(scaled, rows, step.time, drawing, bill);
+      for (const [i, random] of randoms.entries()) {
+        const [from, to] = [i * size, (i + 1) * size];
+        step.advance(x.subarray(from, to), output.subarray(from, to), random);
+      }
+      onStep(done + 1);
+    }
+    return await this.#pixels(x, rows, bill);
+  }
+
+  async #predicted(
+    x: Float32Array,
+    rows: number,
+    time: number,
+    { wanted, without, guidance }: Drawing,
+    bill: DrawingBill,
+  ): Promise<Float32Array> {
+    const run = (condition: Condition) => {
+      addSpent(bill, this.noise.cost(rows));
+      bill.runs += rows;
+      return this.noise.run(x, Array<number>(rows).fill(time), Array<Condition>(rows).fill(condition));
+    };
+    if (guidance === 1) return run(wanted);
+    const conditional = (await run(wanted)).slice();
+    guide(conditional, await run(without), guidance);
+    return conditional;
+  }
+
+  /** The pixels of what the network draws. */
+  async #pixels(x: Float32Array, rows: number, bill: DrawingBill): Promise<Float32Array> {
+    if (!this.prompts) return x.map(within);
+    const { channels, imageSize } = this.size;
+    const size = channels * imageSize ** 2;
+    const pixels = new Float32Array(rows * size);
+    for (let i = 0; i < rows; i++) {
+      addSpent(bill, this.prompts.pixelCost);
+      const latent = x.subarray((i * x.length) / rows, ((i + 1) * x.length) / rows);
+      const decoded = await this.prompts.pixels(latent);
+      pixels.set(decoded.map(within), i * size);
+    }
+    return pixels;
+  }
+
+  [Symbol.dispose](): void {
+    this.noise[Symbol.dispose]();
+    this.prompts?.[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,75 @@
+import type { SamplingConfig } from "../../../models/image-generator/noise-schedule.ts";
+import type { SamplerName } from "./options.ts";
+
+/** One step from a time to an earlier one, in shares of an image's variance that are left (ᾱ). */
+export interface Step {
+  /** The time that the network is told. */
+  readonly time: number;
+  readonly left: number;
+  /** After the step; 1: no noise is left. */
+  readonly leftNext: number;
+}
+
+/** A way from noise to images: the sampler, and what a model's configuration says of it. */
+export interface Sampling extends SamplingConfig {
+  readonly sampler: Exclude<SamplerName, "consistency">;
+}
+
+/**
+ * The steps of a sampler, the noisiest first: times a whole number apart, down to the offset, as diffusers' "leading"
+ * spacing. `left` is each training step's ᾱ.
+ */
+export function stepsOf(left: Float64Array, count: number, { sampler, offset, endsClean }: Sampling): Step[] {
+  const apart = Math.floor(left.length / count);
+  const last = sampler === "ddpm" || endsClean ? 1 : left[0]!;
+  return Array.from({ length: count }, (_, i) => {
+    const time = (count - 1 - i) * apart + offset;
+    return { time, left: left[time]!, leftNext: left[time - apart] ?? last };
+  });
+}
+
+const within = (value: number): number => Math.max(-1, Math.min(1, value));
+
+/** An image's pixels without the noise that a network predicts in them. */
+function cleaned(x: number, noise: number, { left }: Step, clips: boolean): number {
+  const clean = (x - Math.sqrt(1 - left) * noise) / Math.sqrt(left);
+  return clips ? within(clean) : clean;
+}
+
+/** The next pixel by DDIM without randomness (Song et al. 2021, equation 12 with σ = 0). */
+function ddim(clean: number, noise: number, { leftNext }: Step): number {
+  return Math.sqrt(leftNext) * clean + Math.sqrt(1 - leftNext) * noise;
+}
+
+/** The next pixel by DDPM (Ho et al. 2020, equation 7), with the posterior's variance. `random` is normal. */
+function ddpm(x: number, clean: number, { left, leftNext }: Step, random: () => number): number {
+  const kept = left / leftNext;
+  const mean = (Math.sqrt(leftNext) * (1 - kept) * clean + Math.sqrt(kept) * (1 - leftNext) * x) / (1 - left);
+  const variance = ((1 - leftNext) / (1 - left)) * (1 - kept);
+  return leftNext === 1 ? mean : mean + Math.sqrt(variance) * random();
+}
+
+/** Puts the noise of a step's time into an image without (Ho et al. 2020, equation 4), in place. */
+export function renoise(x: Float32Array, { left }: Step, random: () => number): void {
+  for (let i = 0; i < x.length; i++) x[i] = Math.sqrt(left) * x[i]! + Math.sqrt(1 - left) * random();
+}
+
+/** Puts an image one step on, in place. */
+export function advance(
+  { sampler, clips }: Sampling,
+  x: Float32Array,
+  noise: Float32Array,
+  step: Step,
+  random: () => number,
+): void {
+  for (let i = 0; i < x.length; i++) {
+    const clean = cleaned(x[i]!, noise[i]!, step, clips);
+    x[i] = sampler === "ddim" ? ddim(clean, noise[i]!, step) : ddpm(x[i]!, clean, step, random);
+  }
+}
+
+/** Noise under a condition against that under none: unconditional + weight · (conditional − unconditional), in `conditional`. */
+export function guide(conditional: Float32Array, unconditional: Float32Array, weight: number): void {
+  for (let i = 0; i < conditional.length; i++)
+    conditional[i] = unconditional[i]! + weight * (conditional[i]! - unconditional[i]!);
+}

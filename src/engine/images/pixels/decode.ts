@@ -1,0 +1,80 @@
+import type { Metadata } from "sharp";
+import { UserError } from "../../../util/errors.ts";
+import { CHANNELS, type PictureSize, type Pixels } from "./pixels.ts";
+
+type Sharp = typeof import("sharp").default;
+
+/** Bytes of the largest file that is read. */
+export const MOST_BYTES = 2 ** 26;
+
+/** The largest picture: a camera's of 100 megapixels takes 300 MB. */
+export const MOST_PIXELS = 1e8;
+
+/** Formats by the bytes that their files begin with, at an offset. */
+const formats = [
+  { name: "PNG", at: 0, begin: "\x89PNG\r\n\x1a\n" },
+  { name: "JPEG", at: 0, begin: "\xff\xd8\xff" },
+  { name: "WebP", at: 8, begin: "WEBP" },
+  { name: "GIF", at: 0, begin: "GIF8" },
+];
+
+/**
+ * Decodes a PNG, a JPEG, a WebP or a still GIF: upright by its EXIF orientation, in sRGB, transparency on white.
+ * `name` is the picture's in errors.
+ * @throws UserError if it is of another format, animated, too large or damaged
+ */
+export async function decodeImage(bytes: Uint8Array, name: string): Promise<Pixels> {
+  await pictureSize(bytes, name);
+  return decoding(name, async (sharp) => {
+    const upright = sharp(bytes, { limitInputPixels: MOST_PIXELS, failOn: "error" })
+      .autoOrient()
+      .toColourspace("srgb")
+      .flatten({ background: "white" })
+      .removeAlpha();
+    const { data, info } = await upright.raw({ depth: "uchar" }).toBuffer({ resolveWithObject: true });
+    if (info.channels !== CHANNELS) throw new Error(`${info.channels} channels`);
+    return { width: info.width, height: info.height, data };
+  });
+}
+
+/** Reads the size of an image from its header; decodes none of its pixels. @throws UserError as `decodeImage` does */
+export async function pictureSize(bytes: Uint8Array, name: string): Promise<PictureSize> {
+  checkFormat(bytes, name);
+  return decoding(name, async (sharp) => {
+    const header = await sharp(bytes, { limitInputPixels: false }).metadata();
+    checkHeader(header, name);
+    return header.autoOrient;
+  });
+}
+
+/** Runs `read` with the decoder, which is loaded with the first image: most runs have none. */
+async function decoding<T>(name: string, read: (sharp: Sharp) => Promise<T>): Promise<T> {
+  const { default: sharp } = await import("sharp");
+  try {
+    return await read(sharp);
+  } catch (error) {
+    if (error instanceof UserError || !(error instanceof Error)) throw error;
+    throw new UserError(`${name}: the image cannot be decoded (${error.message.trim().split("\n")[0]})`);
+  }
+}
+
+/** A decoder is only run for the formats that are expected: others have had flaws of their own. */
+function checkFormat(bytes: Uint8Array, name: string): void {
+  if (bytes.length > MOST_BYTES)
+    throw new UserError(`${name}: the image has ${bytes.length} bytes, expected at most ${MOST_BYTES}`);
+  const starts = (begin: string, at: number) => latin(bytes, at, at + begin.length) === begin;
+  if (formats.some(({ begin, at }) => starts(begin, at))) return;
+  const expected = `expected one of ${formats.map((format) => format.name).join(", ")}`;
+  if (bytes.length === 0) throw new UserError(`${name}: the image is empty, ${expected}`);
+  if (/<svg[\s/>]/.test(latin(bytes, 0, 4096)))
+    throw new UserError(`${name}: this is an SVG, a drawing without pixels; ${expected}`);
+  throw new UserError(`${name}: this is not an image of a known format, ${expected}`);
+}
+
+function checkHeader({ width, height, pages = 1 }: Metadata, name: string): void {
+  if (pages > 1) throw new UserError(`${name}: the image is animated, of ${pages} frames; expected a still one`);
+  if (width * height > MOST_PIXELS)
+    throw new UserError(`${name}: the image has ${width} × ${height} pixels, expected at most ${MOST_PIXELS} in all`);
+}
+
+const latin = (bytes: Uint8Array, from: number, to: number): string => String.fromCharCode(...bytes.subarray(from, to));

@@ -1,0 +1,153 @@
+import path from "node:path";
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import { readJson } from "../../../weights/json-file.ts";
+import { CHANNELS, type PictureSize, type Pixels } from "./pixels.ts";
+import { filters, normalisePixels, type PixelScale, PROCESSOR_FILE, scaleFields, scaleOf } from "./processor.ts";
+import { type FilterName, resized } from "./resample.ts";
+
+const pixels = z.int().min(1);
+const edge = z.int().min(1).max(1024);
+
+const schema = z.looseObject({
+  do_resize: z.literal(true).default(true),
+  min_pixels: pixels.nullish(),
+  max_pixels: pixels.nullish(),
+  size: z.looseObject({ shortest_edge: pixels, longest_edge: pixels }).nullish(),
+  resample: z.literal([2, 3], "expected 2 (bilinear) or 3 (bicubic)").default(3),
+  patch_size: edge.default(14),
+  merge_size: edge.default(2),
+  temporal_patch_size: edge.default(2),
+  ...scaleFields,
+});
+
+/** Squares of patches that transformers' processor makes of an image at most, unless a file says otherwise. */
+const USUAL_MOST = 1280;
+const USUAL_LEAST = 4;
+
+/** The sizes of patches that a model reads. */
+export interface PatchSizes {
+  readonly patchSize: number;
+  /** Patches of a side that become one row. */
+  readonly merge: number;
+  /** Equal frames of an image. */
+  readonly frames: number;
+}
+
+/** A processor that keeps an image's shape, nearly, and cuts it into patches. */
+export interface PatchProcessor extends PixelScale {
+  readonly sizes: PatchSizes;
+  /** Pixels of an image. */
+  readonly least: number;
+  readonly most: number;
+  readonly filter: FilterName;
+}
+
+/**
+ * Reads a model folder's processor. Images have at most 1,280 squares of patches, even if the file allows more: the
+ * encoder compares every pair of patches.
+ * @throws UserError if its patches are not those of the model
+ */
+export function readPatchProcessor(folder: string, sizes: PatchSizes): PatchProcessor {
+  const file = path.join(folder, PROCESSOR_FILE);
+  const read = readJson(file, schema, "how the model's images are prepared");
+  const stated = { patchSize: read.patch_size, merge: read.merge_size, frames: read.temporal_patch_size };
+  for (const [name, value] of Object.entries(stated) as [keyof PatchSizes, number][])
+    if (value !== sizes[name])
+      throw new UserError(`${file}: the ${name} of images is ${value}, expected ${sizes[name]}, which the model reads`);
+  const square = (sizes.patchSize * sizes.merge) ** 2;
+  const most = read.max_pixels ?? read.size?.longest_edge ?? USUAL_MOST * square;
+  return {
+    sizes,
+    least: read.min_pixels ?? read.size?.shortest_edge ?? USUAL_LEAST * square,
+    most: Math.min(most, USUAL_MOST * square),
+    filter: filters[read.resample],
+    ...scaleOf(read),
+  };
+}
+
+/** The greatest ratio of an image's sides. */
+const RATIO = 200;
+
+/** A picture in whole squares of patches. @throws UserError as `patchSides` does */
+export async function patchSized(picture: Pixels, processor: PatchProcessor): Promise<Pixels> {
+  const { width, height } = patchSides(picture, processor);
+  return resized(picture, width, height, processor.filter);
+}
+
+/** A picture's sides in whole squares of patches. @throws UserError if it is much longer than wide, or wider than long */
+export function patchSides({ width, height }: PictureSize, { sizes, least, most }: PatchProcessor): PictureSize {
+  if (Math.max(width, height) > RATIO * Math.min(width, height))
+    throw new UserError(`an image is ${width} × ${height} pixels; expected sides of a ratio of at most ${RATIO}`, 2);
+  const factor = sizes.patchSize * sizes.merge;
+  const sides = [height, width].map((side) => roundEven(side / factor) * factor);
+  const [high, wide] = fitted([height, width], sides, { factor, least, most });
+  return { width: wide!, height: high! };
+}
+
+/** Sides within the limits, as transformers' `smart_resize` has them. */
+function fitted(
+  given: readonly number[],
+  sides: readonly number[],
+  { factor, least, most }: { readonly factor: number; readonly least: number; readonly most: number },
+): number[] {
+  const area = (some: readonly number[]) => some[0]! * some[1]!;
+  if (area(sides) > most) {
+    const down = Math.sqrt(area(given) / most);
+    return given.map((side) => Math.max(factor, Math.floor(side / down / factor) * factor));
+  }
+  if (area(sides) >= least) return [...sides];
+  const up = Math.sqrt(least / area(given));
+  return given.map((side) => Math.ceil((side * up) / factor) * factor);
+}
+
+/** Halves go to the even side, as in Python. */
+function roundEven(x: number): number {
+  const rounded = Math.round(x);
+  return Math.abs(x % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+}
+
+/** Patches of a picture, those of a square side by side. */
+export interface PatchValues {
+  /** [squares, merge², channels · frames · side · side] */
+  readonly values: Float32Array;
+  /** Row and column of each patch. */
+  readonly rows: Int32Array;
+  readonly columns: Int32Array;
+  /** Rows and columns of squares. */
+  readonly grid: readonly [rows: number, columns: number];
+}
+
+/** The patches of a picture in whole squares of them. */
+export function patchesOf(picture: Pixels, { sizes, ...scale }: PatchProcessor): PatchValues {
+  const { patchSize, merge, frames } = sizes;
+  const { width, height } = picture;
+  const [down, across] = [height / patchSize, width / patchSize];
+  const normal = normalisePixels(picture, scale);
+  const values = new Float32Array(down * across * CHANNELS * frames * patchSize ** 2);
+  const [rows, columns] = [new Int32Array(down * across), new Int32Array(down * across)];
+  const frame = patchSize ** 2;
+  for (let i = 0; i < down * across; i++) {
+    const { row, column } = placeOf(i, across, merge);
+    [rows[i], columns[i]] = [row, column];
+    for (let channel = 0; channel < CHANNELS; channel++) {
+      const at = (i * CHANNELS + channel) * frames * frame;
+      for (let y = 0; y < patchSize; y++) {
+        const from = (channel * height + row * patchSize + y) * width + column * patchSize;
+        const line = normal.subarray(from, from + patchSize);
+        for (let f = 0; f < frames; f++) values.set(line, at + f * frame + y * patchSize);
+      }
+    }
+  }
+  return { values, rows, columns, grid: [down / merge, across / merge] };
+}
+
+/** The place of the i-th patch: squares come row by row, and the patches of each in the same way. */
+function placeOf(i: number, across: number, merge: number): { row: number; column: number } {
+  const [square, inside] = [Math.floor(i / merge ** 2), i % merge ** 2];
+  const squares = across / merge;
+  return {
+    row: Math.floor(square / squares) * merge + Math.floor(inside / merge),
+    column: (square % squares) * merge + (inside % merge),
+  };
+}

@@ -1,0 +1,47 @@
+import { Buffer as Bytes } from "node:buffer";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { decodeImage } from "./decode.ts";
+import { type ImageProcessor, normalisePixels, type PixelScale, sized } from "./processor.ts";
+
+export const fixtures: string = fileURLToPath(new URL("../../../models/fixtures", import.meta.url));
+
+/** Folders of fixtures that have a file of this name. */
+export const foldersWith = (file: string): string[] =>
+  readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, file)));
+
+/** A picture of the references: tools/reference/image_text.py. */
+export const picture = (name: string): string => path.join(fixtures, "pictures", name);
+
+/** Little-endian float32 in base64. */
+export const unpack = (packed: string): Float32Array =>
+  new Float32Array(new Uint8Array(Bytes.from(packed, "base64")).buffer);
+
+/** JPEG decoders may differ in the last bit, which shows in a vector: those pictures are compared by their pixels. */
+export const isExact = (file: string): boolean => !file.endsWith(".jpg");
+
+/** The rows, out of one for each picture, of those that every decoder reads alike. */
+export function exactRows(pictures: readonly string[], packed: string): Float32Array {
+  const all = unpack(packed);
+  const width = all.length / pictures.length;
+  return all.filter((_, at) => isExact(pictures[Math.floor(at / width)]!));
+}
+
+/** The worst difference, in bytes, of a picture's pixels to a reference's, base64 of uint8 [3, height, width]. */
+export async function worstByte(processor: ImageProcessor, file: string, packed: string): Promise<number> {
+  const sizedPicture = await sized(await decodeImage(readFileSync(picture(file)), file), processor);
+  return worstOf(normalisePixels(sizedPicture, processor), processor, packed);
+}
+
+/** The worst difference of normalised pixels to a reference's bytes. */
+export function worstOf(pixels: Float32Array, { mean, deviation }: PixelScale, packed: string): number {
+  const bytes = Bytes.from(packed, "base64");
+  if (pixels.length !== bytes.length) return Number.POSITIVE_INFINITY;
+  const area = bytes.length / 3;
+  const off = pixels.map((value, at) => {
+    const channel = Math.floor(at / area);
+    return Math.abs(255 * (value * deviation[channel]! + mean[channel]!) - bytes[at]!);
+  });
+  return Math.max(...off);
+}

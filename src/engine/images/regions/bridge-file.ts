@@ -1,0 +1,58 @@
+import path from "node:path";
+import { z } from "zod";
+import { featureLayers } from "../../../models/images/image-text-graphs.ts";
+import { type BridgeConfig, RegionBridge } from "../../../models/own-networks/region-bridge.ts";
+import { UserError } from "../../../util/errors.ts";
+import { readJson } from "../../../weights/json-file.ts";
+import { PlainWeights } from "../../../weights/plain-weights.ts";
+import { withFile } from "../../../weights/read-file.ts";
+import { parseHeader } from "../../../weights/safetensors/header.ts";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+const count = z.int().min(1);
+
+/** `bridge.json` of a folder, beside `bridge.safetensors`. */
+export const bridgeFile = z.strictObject({
+  /** The image–text model whose tokens it reads. */
+  model: z.strictObject({ name: z.string().min(1), sha256 }),
+  /** The layer of that model whose tokens it reads. */
+  featureLayer: z.literal(featureLayers).default(-1),
+  /** The hash of the localiser's weights. */
+  localiser: sha256,
+  sizes: z.strictObject({ token: count, hidden: count, width: count, layers: count, heads: count, ffn: count }),
+  /** True if the model's tokens go through a layer norm first. */
+  imageNorm: z.boolean().default(false),
+  /** The factor from cosines to logits. */
+  scale: z.number().positive(),
+  /** Labels that it was trained on; it takes any. */
+  labels: z.array(z.string()),
+  data: z.strictObject({ sha256, regions: count }),
+  steps: count,
+  seed: z.int().min(0),
+  /** Mean losses of the first and the last tenth of the steps. */
+  loss: z.strictObject({ first: z.number(), last: z.number() }),
+});
+export type BridgeFile = z.output<typeof bridgeFile>;
+
+export const bridgeJson = (folder: string): string => path.join(folder, "bridge.json");
+export const bridgeTensors = (folder: string): string => path.join(folder, "bridge.safetensors");
+
+/** Opens a folder's bridge. @throws UserError if a file is missing or damaged */
+export function openBridge(folder: string): { readonly bridge: RegionBridge; readonly about: BridgeFile } {
+  const about = readJson(bridgeJson(folder), bridgeFile, "a bridge that was trained");
+  const file = bridgeTensors(folder);
+  const source = { kind: "huggingface", path: file, config: {} } as const;
+  const config: BridgeConfig = { ...about.sizes, imageNorm: about.imageNorm };
+  return { about, bridge: new RegionBridge(config, new PlainWeights(source, withFile(file, parseHeader))) };
+}
+
+/** @throws UserError if a bridge was trained for another image–text model or localiser */
+export function checkBridge(folder: string, about: BridgeFile, own: { model: string; localiser: string }): void {
+  const refuse = (what: string, wanted: string, got: string) => {
+    throw new UserError(
+      `${bridgeJson(folder)}: the bridge is for ${what} with SHA-256 ${wanted.slice(0, 12)}…, and this one has ${got.slice(0, 12)}…`,
+    );
+  };
+  if (about.model.sha256 !== own.model) refuse(about.model.name, about.model.sha256, own.model);
+  if (about.localiser !== own.localiser) refuse("a localiser", about.localiser, own.localiser);
+}
