@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { load, type Model } from "../src/index.ts";
 import { newDrawing } from "../src/train/drawing/subject.ts";
-import { bare } from "../src/train/subject.ts";
+import { bare } from "../src/train/subject/subject.ts";
 import type { Bench, Side } from "./harness.ts";
 import { US } from "./sides.ts";
 import { TrainChild } from "./train/child.ts";

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { type OpenDecoder, openDecoder } from "../src/models/registry.ts";
 import { trainOptions } from "../src/train/options.ts";
-import { newSubject } from "../src/train/subject.ts";
+import { newSubject } from "../src/train/subject/subject.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 
 /** Writes a decoder of a configuration's sizes with random weights into a folder, and opens it in 8 bits. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { trainOptions } from "../../src/train/options.ts";
-import { TrainingRun } from "../../src/train/run.ts";
+import { TrainingRun } from "../../src/train/session/run.ts";
 import { peakResident, seconds } from "../protocol.ts";
 import type { SentBatch, TrainCommands } from "./child.ts";
 import { openTraining } from "./open.ts";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { Program } from "../../src/runtime/program.ts";
 import { trainOptions } from "../../src/train/options.ts";
-import { TrainingRun } from "../../src/train/run.ts";
+import { TrainingRun } from "../../src/train/session/run.ts";
 import { markdownTable } from "../../tools/section.ts";
 import { openTraining } from "./open.ts";
 

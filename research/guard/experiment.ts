@@ -8,8 +8,8 @@ import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../../src/train/gu
 import { type GuardOptions, guardOptions } from "../../src/train/guard/options.ts";
 import { tensorsIn } from "../../src/train/guard/tensors.ts";
 import { trainOptions } from "../../src/train/options.ts";
-import { TrainingRun } from "../../src/train/run.ts";
-import { bare } from "../../src/train/subject.ts";
+import { TrainingRun } from "../../src/train/session/run.ts";
+import { bare } from "../../src/train/subject/subject.ts";
 import type { Checkpoint } from "../../src/weights/checkpoint.ts";
 import { Done } from "./done.ts";
 import type { Drawing } from "./drawings/shapes.ts";

@@ -8,7 +8,7 @@ import { chooseThreads } from "../../src/runtime/threads.ts";
 import { openDrawing } from "../../src/train/drawing/open-drawing.ts";
 import { ratiosOf, readMask } from "../../src/train/guard/mask-file.ts";
 import { trainOptions } from "../../src/train/options.ts";
-import { TrainingRun } from "../../src/train/run.ts";
+import { TrainingRun } from "../../src/train/session/run.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { rounds: { type: "string" } } });

@@ -7,7 +7,7 @@ import { prepare } from "../../src/models/programs/programs.ts";
 import { openDecoder } from "../../src/models/registry.ts";
 import { Buffer } from "../../src/runtime/buffer.ts";
 import { Program } from "../../src/runtime/program.ts";
-import { DecoderStack } from "../../src/train/decoder-stack.ts";
+import { DecoderStack } from "../../src/train/graphs/decoder-stack.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
 import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 

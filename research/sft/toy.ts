@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { load, type TrainInput, train } from "../../src/index.ts";
-import { readMetrics } from "../../src/train/metrics.ts";
+import { readMetrics } from "../../src/train/session/metrics.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { type FactsTask, factsTask, type Pair, writePairs } from "./facts.ts";
 

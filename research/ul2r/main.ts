@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type TrainInput, type TrainingReceipt, train } from "../../src/index.ts";
 import { completeOptions } from "../../src/train/methods/complete.ts";
-import { readMetrics } from "../../src/train/metrics.ts";
+import { readMetrics } from "../../src/train/session/metrics.ts";
 import { root } from "../../tools/section.ts";
 import { doneRunsIn } from "../common/done-runs.ts";
 import { copyText } from "./copy-language.ts";

@@ -1,5 +1,5 @@
-import type { StepReport } from "../train/run.ts";
-import type { SessionEvents } from "../train/session.ts";
+import type { StepReport } from "../train/session/run.ts";
+import type { SessionEvents } from "../train/session/session.ts";
 import { displayOn } from "./progress-display.ts";
 
 /** Least time between two showings of a step, in milliseconds. */

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { precisionPolicies } from "../graph/index.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import { heads } from "./heads/settings.ts";
-import { scheduleOptions } from "./schedule.ts";
+import { scheduleOptions } from "./step/schedule.ts";
 
 const count = z.int().min(1);
 

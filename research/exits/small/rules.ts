@@ -10,7 +10,7 @@ import type { FrozenModel } from "../../../src/train/exits/model-head.ts";
 import { exitTrainOptions } from "../../../src/train/exits/options.ts";
 import { batchesOf } from "../../../src/train/exits/rows.ts";
 import { positionsOf, type TrainingStates } from "../../../src/train/exits/training-states.ts";
-import { ParameterStore } from "../../../src/train/parameters.ts";
+import { ParameterStore } from "../../../src/train/step/parameters.ts";
 
 /** Rules that need no training, by the number that each compares with a threshold. */
 export const UNTRAINED = ["softmax-max", "softmax-margin", "entropy", "saturation"] as const;

@@ -4,7 +4,7 @@ import { type Decoder, isRecurrent } from "../../../src/models/decoder/decoder.t
 import { prepare } from "../../../src/models/programs/programs.ts";
 import { Buffer } from "../../../src/runtime/buffer.ts";
 import { Program } from "../../../src/runtime/program.ts";
-import { DecoderStack } from "../../../src/train/decoder-stack.ts";
+import { DecoderStack } from "../../../src/train/graphs/decoder-stack.ts";
 
 /** A language model and its weights. */
 export type OpenModel = Recurrent;

@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { type Command, Option } from "commander";
 import type { TrainInput } from "../../index.ts";
-import { optionsOf } from "../../train/folder.ts";
+import { optionsOf } from "../../train/session/folder.ts";
 import { readValues } from "../../util/values-file.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";

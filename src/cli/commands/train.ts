@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import type { TrainCall, TrainInput } from "../../index.ts";
-import { type Estimate, sentence } from "../../train/estimate.ts";
-import { optionsFile, optionsOf as runOptions } from "../../train/folder.ts";
 import { beneath, withPresets } from "../../train/methods/complete.ts";
 import { trainOptions } from "../../train/options.ts";
-import type { TrainResult } from "../../train/session.ts";
+import { type Estimate, sentence } from "../../train/session/estimate.ts";
+import { optionsFile, optionsOf as runOptions } from "../../train/session/folder.ts";
+import type { TrainResult } from "../../train/session/session.ts";
 import { UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";

@@ -2,7 +2,7 @@ import path from "node:path";
 import { z } from "zod";
 import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
 import { parsePair } from "../../pipelines/route/name.ts";
-import { vocabularyOf } from "../../train/encoder-model.ts";
+import { vocabularyOf } from "../../train/graphs/encoder-model.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeWhole } from "../../util/write-whole.ts";

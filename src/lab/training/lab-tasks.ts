@@ -1,4 +1,4 @@
-import type { LabTasks } from "../../train/tasks.ts";
+import type { LabTasks } from "../../train/session/tasks.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 
 /** The lab's code is loaded for runs that have tasks. */

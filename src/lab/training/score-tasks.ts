@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import type { TrainOptions } from "../../train/options.ts";
-import type { ScoredTask, TaskScore, TaskScorer, WrittenModel } from "../../train/tasks.ts";
+import type { ScoredTask, TaskScore, TaskScorer, WrittenModel } from "../../train/session/tasks.ts";
 import { UserError } from "../../util/errors.ts";
 import { variantOf } from "../../weights/adapter/adapted.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { readMetrics } from "../../train/metrics.ts";
 import type { TrainInput } from "../../train/options.ts";
+import { readMetrics } from "../../train/session/metrics.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { openCell } from "../run/cell.ts";
 import { LocalExecutor } from "../run/executor.ts";

@@ -1,12 +1,12 @@
 import * as library from "../../library/train.ts";
-import type { Estimate } from "../../train/estimate.ts";
 import type { TrainInput } from "../../train/options.ts";
 import type { PhasesInput } from "../../train/phases/options.ts";
 import type { PhasesResult } from "../../train/phases/phases.ts";
-import type { TrainResult } from "../../train/session.ts";
+import type { Estimate } from "../../train/session/estimate.ts";
+import type { TrainResult } from "../../train/session/session.ts";
+import type { LabTasks } from "../../train/session/tasks.ts";
 import type { SweepInput } from "../../train/sweep/grid.ts";
 import type { SweepResult } from "../../train/sweep/sweep.ts";
-import type { LabTasks } from "../../train/tasks.ts";
 import { version } from "../../util/package-root.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 import { labTasks } from "./lab-tasks.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { Graph } from "../../graph/index.ts";
 import { interpret } from "../../graph/interpret.ts";
 import { ndarray } from "../../graph/ndarray.ts";
-import { TracedWeights } from "../../train/traced-weights.ts";
+import { TracedWeights } from "../../train/graphs/traced-weights.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type BridgeConfig, RegionBridge } from "./region-bridge.ts";
 

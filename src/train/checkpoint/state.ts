@@ -12,7 +12,7 @@ import { withFile } from "../../weights/read-file.ts";
 import { parseHeader, type SafeTensor } from "../../weights/safetensors/header.ts";
 import { readFloats } from "../../weights/safetensors/read.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
-import type { TrainedStep } from "../run.ts";
+import type { TrainedStep } from "../session/run.ts";
 import type { Machine } from "./machine.ts";
 
 const stateFile = z.object({

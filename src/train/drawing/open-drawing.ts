@@ -4,7 +4,7 @@ import { few, suggest, UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { type RunData, sharedOut } from "../data/open.ts";
 import type { TrainOptions } from "../options.ts";
-import { bare } from "../subject.ts";
+import { bare } from "../subject/subject.ts";
 import { type ClassedImage, noisyBatches } from "./batches.ts";
 import { type LabelledImage, readLabelledImages } from "./images.ts";
 import { type DrawingSubject, newDrawing, oldDrawing } from "./subject.ts";

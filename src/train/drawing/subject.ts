@@ -10,12 +10,12 @@ import { identity } from "../../weights/prepared/names.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import { writeModel } from "../checkpoint/model.ts";
 import { sizesOf } from "../data/batch.ts";
+import { TracedWeights } from "../graphs/traced-weights.ts";
 import { frozenBy, tensorsOf } from "../guard/frozen.ts";
-import { trainedBy } from "../open-trainee.ts";
 import type { TrainOptions } from "../options.ts";
-import type { OwnSubject } from "../own-subject.ts";
-import { ParameterStore } from "../parameters.ts";
-import { TracedWeights } from "../traced-weights.ts";
+import { ParameterStore } from "../step/parameters.ts";
+import { trainedBy } from "../subject/open-trainee.ts";
+import type { OwnSubject } from "../subject/own-subject.ts";
 import { NoisePasses, noiseFlops, type TracedUNet, traceErrors } from "./noise-passes.ts";
 
 /** A network that is trained to predict noise, and what images need to be batches of it. */

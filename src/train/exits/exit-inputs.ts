@@ -1,6 +1,6 @@
 import type { Graph } from "../../graph/index.ts";
 import type { WeightsOf } from "../../savings/depth/exits/weights-of.ts";
-import type { FrozenInput, TrainableWeights, WeightInput } from "../trainable.ts";
+import type { FrozenInput, TrainableWeights, WeightInput } from "../graphs/trainable.ts";
 import type { ModelHead } from "./model-head.ts";
 
 /** Weights of exits as inputs of graphs, beside those of the model's head, if the exits use it. */

@@ -1,8 +1,8 @@
 import { Graph } from "../../graph/index.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
-import { bindWeights } from "../bind-weights.ts";
-import type { ParameterStore } from "../parameters.ts";
+import { bindWeights } from "../step/bind-weights.ts";
+import type { ParameterStore } from "../step/parameters.ts";
 import { countsOf, dimsOf, type RowModel } from "./row-trainer.ts";
 import { batchesOf } from "./rows.ts";
 import type { TrainingStates } from "./training-states.ts";

@@ -1,4 +1,4 @@
-import { rateAt, scheduleOptions } from "../schedule.ts";
+import { rateAt, scheduleOptions } from "../step/schedule.ts";
 import type { RowTrainer } from "./row-trainer.ts";
 import { batchesOf, type Positions } from "./rows.ts";
 import type { CollectTerms } from "./states/collect.ts";

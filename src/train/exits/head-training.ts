@@ -6,7 +6,7 @@ import {
 } from "../../savings/depth/exits/heads.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
-import { ParameterStore } from "../parameters.ts";
+import { ParameterStore } from "../step/parameters.ts";
 import { ExitInputs } from "./exit-inputs.ts";
 import { fitRows } from "./fit-rows.ts";
 import { judge } from "./judge.ts";

@@ -1,8 +1,8 @@
 import { Graph, logLikelihoods, sym } from "../../graph/index.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
-import { bindWeights } from "../bind-weights.ts";
-import type { ParameterStore } from "../parameters.ts";
+import { bindWeights } from "../step/bind-weights.ts";
+import type { ParameterStore } from "../step/parameters.ts";
 import { type Guesses, NO_PLACE } from "./labels.ts";
 import { TEACHER_TOP } from "./options.ts";
 import type { RowModel } from "./row-trainer.ts";

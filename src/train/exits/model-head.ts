@@ -5,9 +5,9 @@ import { Part } from "../../weights/prepared/part.ts";
 import { someFloats } from "../../weights/prepared/some-rows.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder } from "../../weights/sources/index.ts";
-import { LoraWeights } from "../lora-weights.ts";
-import { someRowsOf, TracedWeights } from "../traced-weights.ts";
-import type { TrainableWeights } from "../trainable.ts";
+import { LoraWeights } from "../graphs/lora-weights.ts";
+import { someRowsOf, TracedWeights } from "../graphs/traced-weights.ts";
+import type { TrainableWeights } from "../graphs/trainable.ts";
 
 /** A model's final norm and head, whose weights are inputs of graphs and stay as they are. */
 export interface ModelHead {

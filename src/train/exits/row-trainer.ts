@@ -2,11 +2,11 @@ import { crossEntropy, type Dim, Graph, sym, type Tensor } from "../../graph/ind
 import { Buffer } from "../../runtime/buffer.ts";
 import { type Binding, Program } from "../../runtime/program.ts";
 import type { WeightsOf } from "../../savings/depth/exits/weights-of.ts";
-import { bindWeights } from "../bind-weights.ts";
-import { outputGradients, type TrainedInputs } from "../graphs.ts";
-import { Optimizer } from "../optimizer.ts";
+import { outputGradients, type TrainedInputs } from "../graphs/graphs.ts";
 import { optimizerOptions } from "../options.ts";
-import { ParameterStore } from "../parameters.ts";
+import { bindWeights } from "../step/bind-weights.ts";
+import { Optimizer } from "../step/optimizer.ts";
+import { ParameterStore } from "../step/parameters.ts";
 import type { ExitInputs } from "./exit-inputs.ts";
 
 /** A model over positions: x [1, n, hidden] → logits [1, n, classes]; over sequences, x [n, tokens, hidden]. */

@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openBase } from "../../library/train.ts";
-import { readMetrics } from "../metrics.ts";
 import { type TrainOptions, trainOptions } from "../options.ts";
-import { runSession } from "../session.ts";
+import { readMetrics } from "../session/metrics.ts";
+import { runSession } from "../session/session.ts";
 import { exportTrl } from "./trl.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-export-trl-"));

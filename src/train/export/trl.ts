@@ -10,11 +10,11 @@ import { writeRecord } from "../../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { TrainingData } from "../data/batch.ts";
 import { recordOf } from "../data/open.ts";
-import { openRun } from "../open-run.ts";
 import type { TrainOptions } from "../options.ts";
-import { stepsOf } from "../run.ts";
-import { rateAt } from "../schedule.ts";
-import type { Base, Subject } from "../subject.ts";
+import { openRun } from "../session/open-run.ts";
+import { stepsOf } from "../session/run.ts";
+import { rateAt } from "../step/schedule.ts";
+import type { Base, Subject } from "../subject/subject.ts";
 import { writeRows } from "./rows.ts";
 import { script } from "./script.ts";
 

@@ -1,6 +1,6 @@
 import type { Counted } from "../methods/method.ts";
-import type { Optimizer } from "../optimizer.ts";
-import type { ParameterStore } from "../parameters.ts";
+import type { Optimizer } from "../step/optimizer.ts";
+import type { ParameterStore } from "../step/parameters.ts";
 
 const BYTES = 4;
 

@@ -3,7 +3,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { TrainOptions } from "../options.ts";
-import type { Joined } from "../parameters.ts";
+import type { Joined } from "../step/parameters.ts";
 import { checkMask, type ModelTensor, readMask } from "./mask-file.ts";
 
 /** A checkpoint's tensors as a model asks for them, each once; those that are new have no values yet. */

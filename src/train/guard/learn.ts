@@ -7,8 +7,8 @@ import { type ClassedImage, type NoisyImages, noisy, noisyBatches } from "../dra
 import type { NoisePasses } from "../drawing/noise-passes.ts";
 import { type DrawingSubject, oldDrawing } from "../drawing/subject.ts";
 import { trainOptions } from "../options.ts";
-import type { ParameterStore } from "../parameters.ts";
-import { TrainingRun } from "../run.ts";
+import { TrainingRun } from "../session/run.ts";
+import type { ParameterStore } from "../step/parameters.ts";
 import { MaskState } from "./mask-state.ts";
 import type { GuardOptions } from "./options.ts";
 import { type Gaps, PAPER, upperWeights } from "./upper-loss.ts";

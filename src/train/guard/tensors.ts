@@ -1,11 +1,11 @@
 import { isOfKind } from "../../models/registry.ts";
 import { oldDrawing } from "../drawing/subject.ts";
-import { labelsOf } from "../encoder-model.ts";
-import { encoderSubject } from "../encoder-subject.ts";
+import { labelsOf } from "../graphs/encoder-model.ts";
 import { trainOptions } from "../options.ts";
-import type { AnySubject } from "../own-subject.ts";
-import type { ParameterStore } from "../parameters.ts";
-import { type Base, oldSubject } from "../subject.ts";
+import type { ParameterStore } from "../step/parameters.ts";
+import { encoderSubject } from "../subject/encoder-subject.ts";
+import type { AnySubject } from "../subject/own-subject.ts";
+import { type Base, oldSubject } from "../subject/subject.ts";
 import type { ModelTensor } from "./mask-file.ts";
 
 /** A model as the trainer opens it, with its own head. @throws UserError if it is not trained whole */

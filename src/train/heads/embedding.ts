@@ -1,6 +1,6 @@
 import { type Graph, gather, matmulTransposed, type Pooling, pool, sym, unit } from "../../graph/index.ts";
 import type { Encoder } from "../../models/encoder/encoder.ts";
-import { hiddenIn } from "../encoder-stack.ts";
+import { hiddenIn } from "../graphs/encoder-stack.ts";
 import type { Objective, Scored } from "./objective.ts";
 import { TextHead } from "./text-head.ts";
 

@@ -8,10 +8,10 @@ import { Part } from "../../weights/prepared/part.ts";
 import type { Batch } from "../data/batch.ts";
 import { pairBatch } from "../data/pairs.ts";
 import { inRows } from "../data/text-rows.ts";
-import { hasTensor, textModelOf } from "../encoder-model.ts";
-import { openTrainee } from "../open-trainee.ts";
-import { Passes } from "../passes.ts";
-import { TracedWeights } from "../traced-weights.ts";
+import { hasTensor, textModelOf } from "../graphs/encoder-model.ts";
+import { TracedWeights } from "../graphs/traced-weights.ts";
+import { Passes } from "../step/passes.ts";
+import { openTrainee } from "../subject/open-trainee.ts";
 import type { TextHeadKind } from "./settings.ts";
 
 /** PyTorch's results in float64: tools/reference/heads.py. */

@@ -2,7 +2,7 @@ import type { Graph, Spent, Tensor } from "../../graph/index.ts";
 import type { View } from "../../runtime/buffer.ts";
 import type { Binding, Program } from "../../runtime/program.ts";
 import type { Batch } from "../data/batch.ts";
-import type { BatchInput } from "../stack.ts";
+import type { BatchInput } from "../graphs/stack.ts";
 
 /** A head's scores in a graph. */
 export interface Scored {

@@ -1,9 +1,9 @@
 import type { Graph } from "../../graph/index.ts";
-import { bindWeights } from "../bind-weights.ts";
-import type { Trainee } from "../graphs.ts";
-import { traceLoss, traceLossBackward } from "../loss.ts";
-import type { ParameterStore } from "../parameters.ts";
-import type { Programs } from "../programs.ts";
+import type { Trainee } from "../graphs/graphs.ts";
+import { traceLoss, traceLossBackward } from "../graphs/loss.ts";
+import { bindWeights } from "../step/bind-weights.ts";
+import type { ParameterStore } from "../step/parameters.ts";
+import type { Programs } from "../step/programs.ts";
 import type { Head } from "./objective.ts";
 
 /** A model's head with its programs; `before`: anything before the head is trained. */

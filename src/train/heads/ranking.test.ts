@@ -3,8 +3,8 @@ import { seededRandom } from "../../util/random.ts";
 import type { Batch, RankedList } from "../data/batch.ts";
 import { type RankLossName, rankLosses } from "../methods/first/losses.ts";
 import { trainOptions } from "../options.ts";
-import { Passes } from "../passes.ts";
-import { newSubject, type Subject } from "../subject.ts";
+import { Passes } from "../step/passes.ts";
+import { newSubject, type Subject } from "../subject/subject.ts";
 import { type RankingTerm, withRanking } from "./ranking.ts";
 
 const [TOKENS, VOCABULARY] = [8, 17];

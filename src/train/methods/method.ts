@@ -3,11 +3,11 @@ import type { DenoiserConfig } from "../../models/decoder/decoder.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { RunData } from "../data/open.ts";
 import type { Arrange, ListReader } from "../data/samples.ts";
-import type { ExitLosses, Trainee } from "../graphs.ts";
+import type { ExitLosses, Trainee } from "../graphs/graphs.ts";
 import type { Objective } from "../heads/objective.ts";
-import type { Optimizer } from "../optimizer.ts";
 import type { TrainInput, TrainOptions } from "../options.ts";
-import type { ParameterStore } from "../parameters.ts";
+import type { Optimizer } from "../step/optimizer.ts";
+import type { ParameterStore } from "../step/parameters.ts";
 
 /** One way to spend less in training: typed options, and what it changes of a run. */
 export interface Method<O = unknown> {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { dataFiles, optimizerOptions } from "../options.ts";
-import { scheduleOptions } from "../schedule.ts";
+import { scheduleOptions } from "../step/schedule.ts";
 
 const count = z.int().min(1);
 

@@ -6,7 +6,7 @@ import { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { byteSource } from "../../weights/tokenizer/testing.ts";
 import { latestState } from "../checkpoint/state.ts";
 import { openData } from "../data/open.ts";
-import { readMetrics } from "../metrics.ts";
+import { readMetrics } from "../session/metrics.ts";
 import { phasesOf } from "./options.ts";
 import { runPhases } from "./phases.ts";
 

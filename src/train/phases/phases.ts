@@ -1,11 +1,11 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { isDone } from "../folder.ts";
 import type { TrainOptions } from "../options.ts";
 import { readTrainedRun, summaryOf } from "../report/run.ts";
 import { reportRuns, type TrainingReport } from "../report/write.ts";
-import { runSession, type Session } from "../session.ts";
-import type { Base } from "../subject.ts";
+import { isDone } from "../session/folder.ts";
+import { runSession, type Session } from "../session/session.ts";
+import type { Base } from "../subject/subject.ts";
 import type { SweepEvents } from "../sweep/sweep-run.ts";
 import { type Phase, phasesOf } from "./options.ts";
 import { replayOf } from "./replay.ts";

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { localiserSizes } from "../../engine/images/regions/localiser-file.ts";
 import { featureLayers } from "../../models/images/image-text-graphs.ts";
 import { optimizerOptions } from "../options.ts";
-import { scheduleOptions } from "../schedule.ts";
+import { scheduleOptions } from "../step/schedule.ts";
 
 const count = z.int().min(1);
 const schedule = scheduleOptions.prefault({ warmup: 0.05, minimum: 0.02 });

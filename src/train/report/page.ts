@@ -1,5 +1,5 @@
 import { Html, html } from "../../util/html.ts";
-import type { StepReport } from "../run.ts";
+import type { StepReport } from "../session/run.ts";
 import { lineOf, style } from "./colours.ts";
 import { type Curve, plotted } from "./curve.ts";
 import { flopsText, savedText, summaryRows } from "./rows.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { trainOptions } from "../options.ts";
-import { trainingReceipt } from "../receipt.ts";
+import { trainingReceipt } from "../session/receipt.ts";
 import { thinned } from "./curve.ts";
 import { reportRuns } from "./write.ts";
 

@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { readOptionalJson } from "../../weights/json-file.ts";
-import { optionsOf, receiptFile } from "../folder.ts";
-import { readMetrics } from "../metrics.ts";
 import type { TrainOptions } from "../options.ts";
-import type { TrainingReceipt } from "../receipt.ts";
-import type { StepReport } from "../run.ts";
+import { optionsOf, receiptFile } from "../session/folder.ts";
+import { readMetrics } from "../session/metrics.ts";
+import type { TrainingReceipt } from "../session/receipt.ts";
+import type { StepReport } from "../session/run.ts";
 
 /** A run as its folder holds it. */
 export interface TrainedRun {

@@ -1,6 +1,6 @@
 import { mean } from "../../util/mean.ts";
 import { median } from "../../util/median.ts";
-import type { StepReport } from "../run.ts";
+import type { StepReport } from "../session/run.ts";
 
 /** A run's first steps in figures. */
 export interface Early {

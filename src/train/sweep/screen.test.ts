@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { StepReport } from "../run.ts";
+import type { StepReport } from "../session/run.ts";
 import { costOf, rungsOf, windowOf } from "./rungs.ts";
 import { rankedBy, survivors, type Watched } from "./screen.ts";
 import { type ScreenOptions, screenOptions } from "./screen-options.ts";

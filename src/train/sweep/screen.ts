@@ -1,8 +1,8 @@
 import { UserError } from "../../util/errors.ts";
-import { measureOf } from "../evaluation.ts";
 import type { TrainOptions } from "../options.ts";
-import type { StepReport } from "../run.ts";
-import type { ScoredTask } from "../tasks.ts";
+import { measureOf } from "../session/evaluation.ts";
+import type { StepReport } from "../session/run.ts";
+import type { ScoredTask } from "../session/tasks.ts";
 import { type Early, earlyOf } from "./early.ts";
 import { paperScores } from "./paper-rule.ts";
 import type { Rung } from "./rungs.ts";

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
 import { spearman } from "../../util/ranks.ts";
 import { latestState } from "../checkpoint/state.ts";
-import { receiptFile } from "../folder.ts";
 import { readTrainedRun } from "../report/run.ts";
+import { receiptFile } from "../session/folder.ts";
 import { costOf, type Rung } from "./rungs.ts";
 import { type Measure, measured, type RankedRun, rankedBy, stepAt, type Watched } from "./screen.ts";
 import type { ScreenOptions } from "./screen-options.ts";

@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { UserError } from "../../util/errors.ts";
-import { isDone, receiptFile } from "../folder.ts";
-import { readMetrics } from "../metrics.ts";
 import type { TrainOptions } from "../options.ts";
-import { checkOptions, pauseSession, runSession, type Session, type SessionEvents } from "../session.ts";
-import { Spike } from "../spike.ts";
-import type { Base } from "../subject.ts";
-import type { LabTasks } from "../tasks.ts";
+import { isDone, receiptFile } from "../session/folder.ts";
+import { readMetrics } from "../session/metrics.ts";
+import { checkOptions, pauseSession, runSession, type Session, type SessionEvents } from "../session/session.ts";
+import { Spike } from "../session/spike.ts";
+import type { LabTasks } from "../session/tasks.ts";
+import type { Base } from "../subject/subject.ts";
 import type { Setting } from "./grid.ts";
 import type { Watched } from "./screen.ts";
 

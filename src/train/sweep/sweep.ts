@@ -1,10 +1,10 @@
 import path from "node:path";
-import { measureOf } from "../evaluation.ts";
 import { readTrainedRun, summaryOf, type TrainingSummary } from "../report/run.ts";
 import { reportRuns, type TrainingReport } from "../report/write.ts";
-import type { Session } from "../session.ts";
-import type { Base } from "../subject.ts";
-import type { LabTasks } from "../tasks.ts";
+import { measureOf } from "../session/evaluation.ts";
+import type { Session } from "../session/session.ts";
+import type { LabTasks } from "../session/tasks.ts";
+import type { Base } from "../subject/subject.ts";
 import { readSweep, type Setting } from "./grid.ts";
 import { rungsOf, windowOf } from "./rungs.ts";
 import { checkEvaluations, type Measure, stepAt, survivors, type Watched } from "./screen.ts";

@@ -6,9 +6,9 @@ import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { SeenReader } from "../data/samples.ts";
+import { TracedWeights } from "../graphs/traced-weights.ts";
 import type { TrainOptions } from "../options.ts";
-import { bare, configOf } from "../subject.ts";
-import { TracedWeights } from "../traced-weights.ts";
+import { bare, configOf } from "../subject/subject.ts";
 import { readPictures, seenReader } from "./pictures.ts";
 import { seesImages, trainedVision } from "./vision-model.ts";
 

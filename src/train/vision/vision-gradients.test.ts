@@ -7,9 +7,9 @@ import { decoderArchitecture } from "../../models/registry.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { Batch, PlacedImage } from "../data/batch.ts";
-import type { Trainee } from "../graphs.ts";
-import { ParameterStore } from "../parameters.ts";
-import { Passes, weightsOf } from "../passes.ts";
+import type { Trainee } from "../graphs/graphs.ts";
+import { ParameterStore } from "../step/parameters.ts";
+import { Passes, weightsOf } from "../step/passes.ts";
 import { modelOf } from "./vision-model.ts";
 
 /** PyTorch's results in float64: tools/reference/vision_language.py. */

@@ -3,11 +3,11 @@ import { decoderArchitecture, isOfKind, visionArchitecture } from "../../models/
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
-import { languageModelOf } from "../decoder-stack.ts";
-import type { Trainee } from "../graphs.ts";
-import { savingMasks } from "../saving-masks.ts";
-import { TracedWeights } from "../traced-weights.ts";
-import { withoutLayer } from "../trainable.ts";
+import { languageModelOf } from "../graphs/decoder-stack.ts";
+import type { Trainee } from "../graphs/graphs.ts";
+import { savingMasks } from "../graphs/saving-masks.ts";
+import { TracedWeights } from "../graphs/traced-weights.ts";
+import { withoutLayer } from "../graphs/trainable.ts";
 import { visionLanguageModelOf } from "./vision-stack.ts";
 
 /** True for a decoder that reads images, too. */

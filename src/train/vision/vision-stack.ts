@@ -2,11 +2,11 @@ import { concat, type Graph, gather, reshape, type Tensor } from "../../graph/in
 import type { Decoder } from "../../models/decoder/decoder.ts";
 import type { SquareVision } from "../../models/images/vision.ts";
 import type { Batch } from "../data/batch.ts";
-import { DecoderStack } from "../decoder-stack.ts";
-import type { Trainee } from "../graphs.ts";
+import { DecoderStack } from "../graphs/decoder-stack.ts";
+import type { Trainee } from "../graphs/graphs.ts";
+import type { SavingMasks } from "../graphs/saving-masks.ts";
+import type { BatchInput, Shape } from "../graphs/stack.ts";
 import { languageModel } from "../heads/language-model.ts";
-import type { SavingMasks } from "../saving-masks.ts";
-import type { BatchInput, Shape } from "../stack.ts";
 
 /** A decoder's layers over rows of tokens, each with at most one image, whose encoder runs before the first layer and is trained, too. */
 class VisionStack extends DecoderStack {

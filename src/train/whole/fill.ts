@@ -1,6 +1,6 @@
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
-import type { ParameterStore } from "../parameters.ts";
+import type { ParameterStore } from "../step/parameters.ts";
 
 /** The standard deviation of tables of tokens and places. */
 const TABLE = 0.1;

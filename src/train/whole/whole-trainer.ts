@@ -1,12 +1,12 @@
 import { type Bindings, type Cost, evalDim, full, Graph, graphCost, type Tensor } from "../../graph/index.ts";
 import type { Binding } from "../../runtime/program.ts";
 import { Program } from "../../runtime/program.ts";
-import { bindWeights } from "../bind-weights.ts";
-import { outputGradients } from "../graphs.ts";
-import { clipFactor, gradientNorm, Optimizer } from "../optimizer.ts";
+import { outputGradients } from "../graphs/graphs.ts";
+import type { TracedWeights } from "../graphs/traced-weights.ts";
 import type { OptimizerOptions } from "../options.ts";
-import { ParameterStore } from "../parameters.ts";
-import type { TracedWeights } from "../traced-weights.ts";
+import { bindWeights } from "../step/bind-weights.ts";
+import { clipFactor, gradientNorm, Optimizer } from "../step/optimizer.ts";
+import { ParameterStore } from "../step/parameters.ts";
 import { type DataInputs, GivenBuffers } from "./given-buffers.ts";
 
 /** A model so small that a step is one program, and its loss. */

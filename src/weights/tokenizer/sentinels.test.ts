@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { byteTokenizer } from "../../train/data/tokenizer.ts";
-import { writeTokenizer } from "../../train/new-tokens.ts";
+import { writeTokenizer } from "../../train/subject/new-tokens.ts";
 import { UserError } from "../../util/errors.ts";
 import { encodeBlanks, fillBlanks, modeToken, parseBlanks, requireSpecial, sentinelName } from "./sentinels.ts";
 

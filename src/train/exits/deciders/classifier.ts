@@ -5,7 +5,7 @@ import { exitProbability } from "../../../savings/depth/exits/decide.ts";
 import { type DeciderSettings, mixerOf, traceDecider } from "../../../savings/depth/exits/deciders.ts";
 import { normals } from "../../../util/normals.ts";
 import { seededRandom } from "../../../util/random.ts";
-import type { ParameterStore } from "../../parameters.ts";
+import type { ParameterStore } from "../../step/parameters.ts";
 import { auc, bestTemperature, calibrationError, positiveRate } from "../classifier-metrics.ts";
 import { ExitInputs } from "../exit-inputs.ts";
 import { findAll } from "../find.ts";

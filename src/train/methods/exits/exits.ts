@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { choice } from "../../../savings/option-schemas.ts";
 import { UserError } from "../../../util/errors.ts";
-import type { ExitLosses, Trainee } from "../../graphs.ts";
+import type { ExitLosses, Trainee } from "../../graphs/graphs.ts";
 import type { Method } from "../method.ts";
 import { sharesOf, WEIGHTS } from "./shares.ts";
 

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { readMetrics } from "../../metrics.ts";
 import { trainOptions } from "../../options.ts";
-import { pauseSession, runSession, type Session } from "../../session.ts";
+import { readMetrics } from "../../session/metrics.ts";
+import { pauseSession, runSession, type Session } from "../../session/session.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-exits-"));
 afterAll(() => rmSync(folder, { recursive: true }));

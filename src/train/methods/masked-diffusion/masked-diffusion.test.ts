@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { seededRandom } from "../../../util/random.ts";
 import type { Batch } from "../../data/batch.ts";
 import { trainOptions } from "../../options.ts";
-import { runSession } from "../../session.ts";
+import { runSession } from "../../session/session.ts";
 import { withPresets } from "../complete.ts";
 import { aligned } from "./arrange.ts";
 import { maskedBatch } from "./data.ts";

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
-import { Passes } from "../../passes.ts";
-import { runSession } from "../../session.ts";
-import { newSubject } from "../../subject.ts";
+import { runSession } from "../../session/session.ts";
+import { Passes } from "../../step/passes.ts";
+import { newSubject } from "../../subject/subject.ts";
 import { completeOptions } from "../complete.ts";
 import { moe } from "./moe.ts";
 

@@ -3,7 +3,7 @@ import { plus, scale } from "../../../graph/index.ts";
 import { balanceLoss, routerZLoss } from "../../../nn/moe/losses.ts";
 import { number } from "../../../savings/option-schemas.ts";
 import { UserError } from "../../../util/errors.ts";
-import type { Trainee } from "../../graphs.ts";
+import type { Trainee } from "../../graphs/graphs.ts";
 import type { TrainOptions } from "../../options.ts";
 import type { Method } from "../method.ts";
 

@@ -1,6 +1,6 @@
 import { normals } from "../../../util/normals.ts";
 import { seededRandom } from "../../../util/random.ts";
-import type { ParameterStore } from "../../parameters.ts";
+import type { ParameterStore } from "../../step/parameters.ts";
 
 /**
  * Fills a projector: matrices normal with deviation 1/√inputs, biases 0, and the gain of its norm the root mean square of

@@ -3,8 +3,8 @@ import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { type ProjectorConfig, projected } from "../../../models/own-networks/projector.ts";
 import type { WeightSource } from "../../../weights/weight-source.ts";
 import type { Batch } from "../../data/batch.ts";
-import { DecoderStack } from "../../decoder-stack.ts";
-import type { BatchInput, Shape } from "../../stack.ts";
+import { DecoderStack } from "../../graphs/decoder-stack.ts";
+import type { BatchInput, Shape } from "../../graphs/stack.ts";
 
 /** The executor's layers over rows of tokens, in each of which the projected latent vectors stand in the plan's place. */
 export class ProjectorStack extends DecoderStack {

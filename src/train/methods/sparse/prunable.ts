@@ -1,6 +1,6 @@
 import { UserError } from "../../../util/errors.ts";
 import { wildcard } from "../../../util/wildcard.ts";
-import type { ParameterStore } from "../../parameters.ts";
+import type { ParameterStore } from "../../step/parameters.ts";
 
 /** A matrix whose weights may be pruned, by its place in the store's flat buffers. */
 export interface Prunable {

@@ -5,8 +5,8 @@ import { afterAll, expect, test } from "vitest";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { textData } from "../../data/text.ts";
 import { type TrainOptions, trainOptions } from "../../options.ts";
-import { TrainingRun } from "../../run.ts";
-import { newSubject, oldSubject } from "../../subject.ts";
+import { TrainingRun } from "../../session/run.ts";
+import { newSubject, oldSubject } from "../../subject/subject.ts";
 import { shrinkModel } from "./shrink.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-shrink-"));

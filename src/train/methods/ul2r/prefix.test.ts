@@ -3,8 +3,8 @@ import { sees } from "../../../graph/ops/causal-blocks.ts";
 import { seededRandom } from "../../../util/random.ts";
 import type { Batch } from "../../data/batch.ts";
 import { trainOptions } from "../../options.ts";
-import { Passes } from "../../passes.ts";
-import { newSubject } from "../../subject.ts";
+import { Passes } from "../../step/passes.ts";
+import { newSubject } from "../../subject/subject.ts";
 
 const TOKENS = 12;
 const PREFIX = 5;

@@ -4,8 +4,8 @@ import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { load, type TrainInput, train } from "../../../index.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
-import { readMetrics } from "../../metrics.ts";
-import { rateAt } from "../../schedule.ts";
+import { readMetrics } from "../../session/metrics.ts";
+import { rateAt } from "../../step/schedule.ts";
 import { completeOptions } from "../complete.ts";
 import { ul2r } from "./ul2r.ts";
 

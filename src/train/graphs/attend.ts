@@ -1,0 +1,65 @@
+import {
+  type AttentionAttrs,
+  causalAttention,
+  type Graph,
+  gather,
+  matmul,
+  matmulTransposed,
+  plus,
+  reshape,
+  rotaryEmbedding,
+  softmax,
+  split,
+  type Tensor,
+  transpose,
+} from "../../graph/index.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import type { Shape } from "./stack.ts";
+
+/**
+ * A layer's attention over whole rows: qkv [rows, tokens, (heads + 2·kvHeads)·headSize] → [rows, tokens,
+ * heads·headSize]. In packed rows, no token sees other documents of its row; the input `documents` i64 [rows, tokens]
+ * separates them. Tokens of prefixes see each other in both directions; the input `prefix` i64 [rows, tokens] tells them.
+ * With `hidden` f32 [rows, tokens, tokens], which is added to scores, a query sees the keys that it leaves alone.
+ */
+export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, shape: Shape, hidden?: Tensor): Tensor {
+  const { heads, kvHeads, headSize, rotary: pairs, scale, window, softcap } = decoder.attention(layer);
+  const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
+  const [q, k, v] = split(qkv, 2, widths) as [Tensor, Tensor, Tensor];
+  const tables = decoder.rotary(g, layer);
+  const turned = (x: Tensor, n: number): Tensor =>
+    pairs === "none" || !tables ? x : rotaryEmbedding(x, firstPosition(g), tables, { heads: n, pairs });
+  const [query, key] = [turned(q, heads), turned(k, kvHeads)];
+  if (hidden) return attendMasked({ q: query, k: key, v, hidden }, { heads, kvHeads, headSize, scale });
+  const perToken = (name: string, given = false) => (given ? g.input(name, "i64", qkv.shape.slice(0, 2)) : undefined);
+  const [documents, prefix] = [perToken("documents", shape.packed), perToken("prefix", shape.prefixed)];
+  const operands = { q: query, k: key, v, documents, prefix };
+  return causalAttention(operands, { heads, kvHeads, headSize, scale, window, softcap });
+}
+
+/**
+ * Attention of all queries to all keys, of which a mask hides some. Heads come first, unlike in nn/attend.ts: a term
+ * that is added has to be the end of the other's shape.
+ */
+function attendMasked(
+  { q, k, v, hidden }: Readonly<Record<"q" | "k" | "v" | "hidden", Tensor>>,
+  { heads, kvHeads, headSize, scale }: Pick<AttentionAttrs, "heads" | "kvHeads" | "headSize" | "scale">,
+): Tensor {
+  const [rows, tokens] = q.shape as [number, number];
+  const byHead = (x: Tensor, n: number) => transpose(reshape(x, [rows, tokens, n, headSize]), [2, 0, 1, 3]);
+  const repeated = (x: Tensor) => (kvHeads === heads ? x : gather(x, groups(q.graph, heads, kvHeads), 0));
+  const [keys, values] = [k, v].map((x) => repeated(byHead(x, kvHeads))) as [Tensor, Tensor];
+  const weights = softmax(plus(matmulTransposed(byHead(q, heads), keys, scale), hidden));
+  return reshape(transpose(matmul(weights, values), [1, 2, 0, 3]), q.shape);
+}
+
+/** The key–value head of each head. */
+function groups(g: Graph, heads: number, kvHeads: number): Tensor {
+  const of = BigInt64Array.from({ length: heads }, (_, head) => BigInt(Math.floor((head * kvHeads) / heads)));
+  const type = { dtype: "i64", shape: [heads] } as const;
+  return g.constant("key heads", type, { kind: "memory", bytes: new Uint8Array(of.buffer) });
+}
+
+/** Every row begins at position 0. */
+const firstPosition = (g: Graph): Tensor =>
+  g.constant("first position", { dtype: "i64", shape: [1] }, { kind: "memory", bytes: new Uint8Array(8) });

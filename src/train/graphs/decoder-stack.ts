@@ -1,0 +1,109 @@
+import type { Graph, Tensor } from "../../graph/index.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import { settle } from "../../nn/stream.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Batch } from "../data/batch.ts";
+import { languageModel } from "../heads/language-model.ts";
+import { attend } from "./attend.ts";
+import type { Trainee } from "./graphs.ts";
+import type { SavingMasks } from "./saving-masks.ts";
+import type { BatchInput, Shape, Stack } from "./stack.ts";
+
+/** A decoder's layers, for batches of one shape: each row is full, or the positions behind its end have no label. */
+export class DecoderStack implements Stack {
+  readonly #routers = new WeakMap<Graph, readonly Tensor[]>();
+
+  constructor(
+    private readonly decoder: Decoder,
+    /** A saving that is active. */
+    private readonly saving?: SavingMasks,
+  ) {}
+
+  get layers(): number {
+    return this.decoder.config.layers;
+  }
+
+  get hidden(): number {
+    return this.decoder.config.hidden;
+  }
+
+  get context(): number {
+    return this.decoder.config.context;
+  }
+
+  stream({ rows, tokens }: Shape): readonly number[] {
+    return [rows, tokens, this.hidden];
+  }
+
+  embed(g: Graph, { rows, tokens }: Shape): Tensor {
+    return this.decoder.embed(g, g.input("ids", "i64", [rows, tokens]), () => g.input("lengths", "i32", [rows]));
+  }
+
+  layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor {
+    const block = this.decoder.block(g, layer);
+    if (block.kind === "recurrent") {
+      checkRows(shape);
+      return settle(block.train({ branch: x }));
+    }
+    const { qkv, residual, beside } = block.attentionIn({ branch: x });
+    const hidden = this.saving?.scores(g, layer, shape);
+    const attended = attend(g, this.decoder, layer, qkv, this.#masks(shape), hidden);
+    const { share, some } = this.saving?.neurons(g, layer, shape) ?? {};
+    const y = settle(block.feedForward(block.attentionOut(attended, residual, beside), share, some));
+    this.#routers.set(g, block.routers ?? []);
+    return y;
+  }
+
+  get experts(): Stack["experts"] {
+    return this.decoder.config.experts;
+  }
+
+  routers(g: Graph): readonly Tensor[] {
+    return this.#routers.get(g) ?? [];
+  }
+
+  /** All of a denoiser's tokens are a prefix, and its padding is a document of its own. */
+  #masks(shape: Shape): Shape {
+    return this.decoder.config.denoiser ? { ...shape, packed: true, prefixed: true } : shape;
+  }
+
+  /** `lengths` are one less, for models that learn positions. */
+  inputs(batch: Batch): Readonly<Record<string, BatchInput>> {
+    const { rows, tokens, ids, documents } = batch;
+    const prefix = this.decoder.config.denoiser ? new Int32Array(ids.length).fill(1) : batch.prefix;
+    const shape = [rows, tokens];
+    return {
+      ids: { dtype: "i64", shape, values: ids },
+      lengths: { dtype: "i32", shape: [rows], values: new Int32Array(rows).fill(tokens - 1) },
+      ...(documents && { documents: { dtype: "i64", shape, values: documents } }),
+      ...(prefix && { prefix: { dtype: "i64", shape, values: prefix } }),
+      ...this.saving?.inputs(batch),
+      ...(this.experts && { routed: { dtype: "f32", shape, values: routedOf(batch) } }),
+    };
+  }
+}
+
+/** Each position's weight in the means of the routers' losses: none behind the end of a row's samples. */
+function routedOf({ rows, tokens, labels, documents }: Batch): Float32Array {
+  const counted = documents ? documents.map((document) => Number(document >= 0)) : new Int32Array(rows * tokens);
+  if (!documents)
+    for (let row = 0; row < rows; row++) {
+      const last = labels.subarray(row * tokens, (row + 1) * tokens).findLastIndex((label) => label >= 0);
+      counted.fill(1, row * tokens, row * tokens + last + 1);
+    }
+  const positions = counted.reduce((sum, one) => sum + one, 0);
+  return Float32Array.from(counted, (one) => one / Math.max(positions, 1));
+}
+
+/** A recurrent layer goes through a row from its first token to its last. @throws UserError */
+function checkRows({ packed, prefixed }: Shape): void {
+  const why = "every layer of a recurrent model carries its state from one token of a row to the next";
+  if (packed) throw new UserError(`packing: ${why}, also across documents; give no packing`, 2);
+  if (prefixed) throw new UserError(`${why}: no token of a prefix can see those after it`, 2);
+}
+
+/** A decoder, trained as a language model. */
+export const languageModelOf = (decoder: Decoder, saving?: SavingMasks): Pick<Trainee, "stack" | "objective"> => ({
+  stack: new DecoderStack(decoder, saving),
+  objective: languageModel(decoder),
+});

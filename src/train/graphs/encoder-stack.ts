@@ -1,0 +1,62 @@
+import { type Graph, sym, type Tensor } from "../../graph/index.ts";
+import type { Encoder } from "../../models/encoder/encoder.ts";
+import { settle } from "../../nn/stream.ts";
+import { kept, textBatch } from "../../nn/unpad.ts";
+import { type Batch, lengthsOf } from "../data/batch.ts";
+import type { BatchInput, Stack } from "./stack.ts";
+
+const TEXTS = [sym("batch"), sym("tokens")] as const;
+
+const maskIn = (g: Graph): Tensor => g.input("mask", "i32", TEXTS);
+
+/** The last stream `x` and `mask` as inputs, and the hidden states [batch, tokens, hidden] of the stream. */
+export function hiddenIn(g: Graph, encoder: Encoder) {
+  const x = g.input("x", "f32", [kept, encoder.config.hidden]);
+  const mask = maskIn(g);
+  return { x, mask, hidden: encoder.finish(g, { branch: x }, textBatch(mask)) };
+}
+
+/** An encoder's layers over the tokens of texts, without padding: one program serves batches of every size. */
+export class EncoderStack implements Stack {
+  constructor(private readonly encoder: Encoder) {}
+
+  get layers(): number {
+    return this.encoder.config.layers;
+  }
+
+  get hidden(): number {
+    return this.encoder.config.hidden;
+  }
+
+  get context(): number {
+    return this.encoder.config.context;
+  }
+
+  stream() {
+    return [kept, this.hidden];
+  }
+
+  embed(g: Graph): Tensor {
+    const ids = g.input("ids", "i64", TEXTS);
+    const types = this.encoder.config.types > 0 ? g.input("types", "i64", TEXTS) : undefined;
+    const mask = maskIn(g);
+    return this.encoder.embed(g, { ids, mask, types }, textBatch(mask));
+  }
+
+  layer(g: Graph, layer: number, x: Tensor): Tensor {
+    return settle(this.encoder.layer(g, layer, { branch: x }, textBatch(maskIn(g))));
+  }
+
+  inputs(batch: Batch): Readonly<Record<string, BatchInput>> {
+    const { rows, tokens, ids } = batch;
+    const shape = [rows, tokens];
+    const mask = new Int32Array(rows * tokens);
+    for (const [row, length] of lengthsOf(batch).entries()) mask.fill(1, row * tokens, row * tokens + length);
+    const types = new Int32Array(rows * tokens);
+    return {
+      ids: { dtype: "i64", shape, values: ids },
+      mask: { dtype: "i32", shape, values: mask },
+      types: { dtype: "i64", shape, values: types },
+    };
+  }
+}

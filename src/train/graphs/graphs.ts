@@ -1,0 +1,167 @@
+import { carve, divide, type Given, Graph, plus, pullback, type Tensor, tensorsToKeep } from "../../graph/index.ts";
+import type { Objective } from "../heads/objective.ts";
+import type { Shape, Stack } from "./stack.ts";
+import type { TrainableWeights, WeightInput } from "./trainable.ts";
+
+/** A model with weights as inputs, some of which are trained. */
+export interface Trainee {
+  readonly stack: Stack;
+  readonly objective: Objective;
+  /** Losses at layers before the last, if there are any. */
+  readonly exits?: ExitLosses;
+  /**
+   * A loss of each router's logits [rows, tokens, experts], f32 [], that is added to the step's: a mean by `weights` f32
+   * [rows, tokens]. `overStep` makes of the batch's shares of experts [experts] the mean of the step's batches so far.
+   */
+  readonly routerLoss?: (logits: Tensor, weights: Tensor, overStep: (shares: Tensor) => Tensor) => Tensor;
+  readonly weights: TrainableWeights;
+  readonly trained: (name: string) => boolean;
+}
+
+/** Losses at layers before the last. Shares are parts of each label's loss. */
+export interface ExitLosses {
+  readonly at: readonly ExitLoss[];
+  /** The last layer's share. */
+  readonly last: number;
+}
+
+/** A head at a layer before the last, with its loss. */
+export interface ExitLoss {
+  /** Layers that have run there. */
+  readonly layer: number;
+  readonly share: number;
+  readonly objective: Objective;
+}
+
+/**
+ * Graphs of a step. Between layers the stream is one tensor. Inputs that are weights have the
+ * weights' names. A gradient is the input `sum:NAME`, and the output `gradient:NAME`, which adds to it: both may be
+ * bound to one buffer.
+ */
+export const sumName = (input: string): string => `sum:${input}`;
+export const gradientName = (input: string): string => `gradient:${input}`;
+
+/**
+ * The sum of a router's shares over the step's batches, before a batch as an input and after it as an output: both may
+ * be bound to one buffer.
+ */
+const SHARES = "shares:";
+export const sharesAfter = (input: string): string => `after ${input}`;
+
+/** The inputs of a batch → `y`, the stream before the first layer. */
+export function traceEmbedding({ stack }: Trainee, shape: Shape): Graph {
+  const g = new Graph();
+  g.output("y", stack.embed(g, shape));
+  return g;
+}
+
+/** Like `traceEmbedding`, with `dy` → the gradients of its weights. */
+export function traceEmbeddingBackward(trainee: Trainee, shape: Shape): Graph {
+  const g = new Graph();
+  const y = trainee.stack.embed(g, shape);
+  outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), []);
+  return g;
+}
+
+/** A layer: `x` → `y`. */
+export function traceLayer({ stack }: Trainee, layer: number, shape: Shape): Graph {
+  const g = new Graph();
+  g.output("y", stack.layer(g, layer, streamIn(g, stack, shape), shape));
+  return g;
+}
+
+/** The numbers of a model's layers. */
+export const layersOf = ({ stack }: Trainee): number[] => Array.from({ length: stack.layers }, (_, l) => l);
+
+/** A layer's two passes. */
+export interface LayerPasses {
+  /** `x` → `y`, and the kept tensors. */
+  readonly forward: Graph;
+  /** `x`, the kept tensors, `dy` → `dx`, if anything before the layer is trained, and the gradients of its weights. */
+  readonly backward: Graph;
+  /** Kept tensors, by their name as output of one graph and input of the other. */
+  readonly kept: Readonly<Record<string, Tensor>>;
+  /** Sums of routers' shares over a step, by their names as inputs of the backward graph; none if none is summed. */
+  readonly shares: Readonly<Record<string, Tensor>>;
+}
+
+/** The options of a layer's backward pass. */
+export interface BackwardOptions {
+  /** True if anything before the layer is trained. */
+  readonly before: boolean;
+  /** Keeps nothing but the layer's input, from which the backward pass runs the layer once more. */
+  readonly recompute: boolean;
+}
+
+export function traceLayerPasses(
+  trainee: Trainee,
+  layer: number,
+  shape: Shape,
+  { before, recompute }: BackwardOptions,
+): LayerPasses {
+  const g = new Graph();
+  const x = streamIn(g, trainee.stack, shape);
+  const y = trainee.stack.layer(g, layer, x, shape);
+  const nodes = g.nodes.length;
+  const dy = g.input("dy", "f32", y.shape);
+  const [dx] = outputGradients(g, trainee, y, dy, before ? [x] : [], routerLosses(trainee, g));
+  const gradients = Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor]));
+  const results = { ...gradients, ...(dx && { dx }) };
+  const tensors = recompute ? [] : tensorsToKeep(g, nodes, Object.values(results));
+  const kept = Object.fromEntries(tensors.map((tensor, i) => [`kept:${i}`, tensor]));
+  const summed = g.inputs.filter(({ name }) => name.startsWith(SHARES)).map(({ name, tensor }) => [name, tensor]);
+  const shares: Readonly<Record<string, Tensor>> = Object.fromEntries(summed);
+  return { forward: carve(g, {}, { y, ...kept }), backward: carve(g, kept, results), kept, shares };
+}
+
+/** The losses of the routers of the layer that a graph traces, which are parts of the loss as they are but for its scale. */
+function routerLosses({ stack, routerLoss }: Trainee, g: Graph): Given[] {
+  const all = stack.routers?.(g) ?? [];
+  if (!routerLoss || all.length === 0) return [];
+  const weights = g.input("routed", "f32", all[0]!.shape.slice(0, -1));
+  const gradient = g.input("lossScale", "f32", []);
+  let batches: Tensor | undefined;
+  return all.map((logits, router) => {
+    const overStep = (shares: Tensor): Tensor => {
+      const name = `${SHARES}${router}`;
+      const sum = plus(g.input(name, "f32", shares.shape), shares);
+      g.output(sharesAfter(name), sum);
+      batches ??= g.input("batches", "f32", []);
+      return divide(sum, batches);
+    };
+    return { of: routerLoss(logits, weights, overStep), gradient };
+  });
+}
+
+const streamIn = (g: Graph, stack: Stack, shape: Shape): Tensor => g.input("x", "f32", stack.stream(shape));
+
+/** Weights of graphs, some of which are trained. */
+export interface TrainedInputs {
+  readonly weights: Pick<TrainableWeights, "inputsOf" | "frozenOf">;
+  readonly trained: (name: string) => boolean;
+}
+
+/**
+ * Makes the gradients of the graph's trained weights its outputs, by the gradient given of one tensor and `more`;
+ * returns those of `others`.
+ */
+export function outputGradients(
+  g: Graph,
+  { weights, trained }: TrainedInputs,
+  of: Tensor,
+  given: Tensor,
+  others: readonly Tensor[],
+  more: readonly Given[] = [],
+): Tensor[] {
+  const inputs = weights.inputsOf(g).filter((w) => isTrained(w, trained));
+  if (inputs.length + others.length === 0) return [];
+  const sums = inputs.map(({ input, tensor }) => g.input(sumName(input), "f32", tensor.shape));
+  const wanted = [...others, ...inputs.map(({ tensor }) => tensor)];
+  const gradients = pullback([{ of, gradient: given }, ...more], wanted, [...others.map(() => undefined), ...sums]);
+  for (const [i, { input }] of inputs.entries()) g.output(gradientName(input), gradients[others.length + i]!);
+  return gradients.slice(0, others.length);
+}
+
+/** True if an input is trained. `ParameterStore` ensures that its tensors are trained all or none. */
+export const isTrained = ({ sizes }: WeightInput, trained: (name: string) => boolean): boolean =>
+  trained(Object.keys(sizes)[0]!);

@@ -1,0 +1,194 @@
+import { type Constant, Graph, type QuantizedMatrix, scale, type Tensor } from "../../graph/index.ts";
+import { suggest, UserError } from "../../util/errors.ts";
+import type { ConfigSource } from "../../weights/checkpoint.ts";
+import type {
+  LowRank,
+  LowRankUpdate,
+  Matrix,
+  Sizes,
+  TableShape,
+  TokenRows,
+  WeightSource,
+} from "../../weights/weight-source.ts";
+import type { LoraOptions } from "../options.ts";
+import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
+
+/** The inputs that a graph asked for. */
+interface Inputs {
+  readonly trained: Map<string, WeightInput>;
+  readonly frozen: Map<string, FrozenInput>;
+}
+
+/**
+ * A model's frozen weights, with trained LoRA layers beside some of its matrices (Hu et al. 2021). Frozen weights are
+ * inputs, too, bound to their files if quantised: as constants, the compiler would expand them to floats for the
+ * backward pass.
+ */
+export class LoraWeights implements TrainableWeights {
+  readonly #inputs = new WeakMap<Graph, Inputs>();
+  readonly #targets: ReadonlySet<string>;
+  /** Matrices with a LoRA layer that were used, by name without `.weight`, with their inputs and outputs. */
+  readonly adapted = new Map<string, { readonly inputs: number; readonly outputs: number }>();
+  readonly #seen = new Set<string>();
+
+  constructor(
+    private readonly base: WeightSource,
+    private readonly options: LoraOptions,
+    /** Tokens whose rows are trained, too, ascending. */
+    readonly tokens?: readonly number[],
+    /** Hugging Face's names of a matrix's module, the last part of which may name it as a target. */
+    private readonly modules: (canonical: string) => readonly string[] = () => [],
+  ) {
+    this.#targets = new Set(options.targets.split(",").map((target) => target.trim()));
+  }
+
+  get config(): ConfigSource {
+    return this.base.config;
+  }
+
+  inputsOf(graph: Graph): readonly WeightInput[] {
+    return [...(this.#inputs.get(graph)?.trained.values() ?? [])];
+  }
+
+  frozenOf(graph: Graph): readonly FrozenInput[] {
+    return [...(this.#inputs.get(graph)?.frozen.values() ?? [])];
+  }
+
+  /** @throws UserError if a target names no matrix; call it when everything has been traced */
+  checkTargets(): void {
+    const unknown = [...this.#targets].find((target) => !this.#seen.has(target));
+    if (unknown !== undefined)
+      throw new UserError(
+        `lora: no matrix is named "${unknown}"${suggest(unknown, this.#seen)} (there are ${[...this.#seen].join(", ")})`,
+        2,
+      );
+  }
+
+  someRows(graph: Graph, name: string, shape: TableShape, rows: readonly number[]): Matrix {
+    return this.base.someRows!(graph, name, shape, rows);
+  }
+
+  has(name: string): boolean {
+    return this.base.has(name);
+  }
+
+  values(name: string): Float32Array | undefined {
+    return this.base.values(name);
+  }
+
+  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
+    const scratch = new Graph();
+    const matrix = this.base.matrix(scratch, inputs, outputs);
+    switch (matrix.kind) {
+      case "blocks":
+        return { kind: "blocks", matrix: this.#codes(graph, scratch, matrix.matrix) };
+      case "bytes":
+        throw new Error("weights in bytes are not trained");
+      case "float32":
+      case "float32 rows":
+        return { kind: matrix.kind, weight: this.#frozen(graph, scratch, matrix.weight) };
+    }
+  }
+
+  vector(graph: Graph, sizes: Sizes): Tensor {
+    const scratch = new Graph();
+    return this.#frozen(graph, scratch, this.base.vector(scratch, sizes));
+  }
+
+  table(graph: Graph, name: string, shape: TableShape): Tensor {
+    const scratch = new Graph();
+    return this.#frozen(graph, scratch, this.base.table(scratch, name, shape));
+  }
+
+  inBlocks(name: string, shape?: readonly number[]): boolean {
+    return this.base.inBlocks(name, shape);
+  }
+
+  rowsInBlocks(graph: Graph, name: string, shape: TableShape): QuantizedMatrix {
+    const scratch = new Graph();
+    return this.#codes(graph, scratch, this.base.rowsInBlocks(scratch, name, shape));
+  }
+
+  computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {
+    const scratch = new Graph();
+    return this.#frozen(graph, scratch, this.base.computed(scratch, name, shape, make));
+  }
+
+  update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
+    const factors = Object.entries(outputs).flatMap(([name, size]) => {
+      const part = withoutLayer(name);
+      const known = [part, ...this.modules(name).map((module) => module.split(".").at(-1)!)];
+      for (const each of known) this.#seen.add(each);
+      return known.some((each) => this.#targets.has(each))
+        ? [[name, this.#factors(graph, name, inputs, size)] as const]
+        : [];
+    });
+    return factors.length > 0 ? { kind: "apart", factors: Object.fromEntries(factors) } : undefined;
+  }
+
+  tableUpdate(): undefined {
+    return undefined;
+  }
+
+  /** Tokens' rows are trained whole: a low-rank update would change those of all tokens. */
+  tokenRows(graph: Graph, name: string, width: number): TokenRows | undefined {
+    const { tokens: ids } = this;
+    return ids && { ids, rows: this.#trained(graph, rowsName(name), ids.length, width) };
+  }
+
+  #factors(graph: Graph, name: string, inputs: number, outputs: number): LowRank {
+    const { rank, alpha } = this.options;
+    this.adapted.set(name, { inputs, outputs });
+    const down = this.#trained(graph, downName(name), inputs, rank);
+    return { down, up: scale(this.#trained(graph, upName(name), rank, outputs), alpha / rank) };
+  }
+
+  #trained(graph: Graph, name: string, rows: number, columns: number): Tensor {
+    const { trained } = this.#of(graph);
+    const input = withoutLayer(name);
+    const tensor = trained.get(input)?.tensor ?? graph.input(input, "f32", [rows, columns]);
+    trained.set(input, { input, tensor, sizes: { [name]: rows }, inner: [columns] });
+    return tensor;
+  }
+
+  #codes(graph: Graph, scratch: Graph, { bits, codes, scale, zero, residual }: QuantizedMatrix): QuantizedMatrix {
+    const [c, s, z] = [codes, scale, zero].map((tensor) => this.#frozen(graph, scratch, tensor)) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    return { bits, codes: c, scale: s, zero: z, residual: residual && this.#frozen(graph, scratch, residual) };
+  }
+
+  /** The constant of a scratch graph as an input of the graph, or as a constant if it lies in memory. */
+  #frozen(graph: Graph, scratch: Graph, tensor: Tensor): Tensor {
+    const { name, data } = constantOf(scratch, tensor);
+    if (data.kind === "memory") return graph.constant(name, tensor, data);
+    const { frozen } = this.#of(graph);
+    const input = withoutLayer(name);
+    const known = frozen.get(input);
+    if (known) return known.tensor;
+    const made = graph.input(input, tensor.dtype, tensor.shape);
+    frozen.set(input, { input, tensor: made, data });
+    return made;
+  }
+
+  #of(graph: Graph): Inputs {
+    const known = this.#inputs.get(graph) ?? { trained: new Map(), frozen: new Map() };
+    this.#inputs.set(graph, known);
+    return known;
+  }
+}
+
+function constantOf({ constants }: Graph, tensor: Tensor): Constant {
+  const found = constants.find((constant) => constant.tensor === tensor);
+  if (!found) throw new Error("a frozen weight is no constant of its source");
+  return found;
+}
+
+/** The name of tokens' rows [tokens, width] beside a table or a head. */
+export const rowsName = (name: string): string => `${name}.token_rows`;
+
+/** Names of a matrix's factors, by its canonical name without `.weight`: [inputs, rank] and [rank, outputs]. */
+export const downName = (name: string): string => `${name}.lora_down`;
+export const upName = (name: string): string => `${name}.lora_up`;

@@ -1,0 +1,126 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { gemma2 } from "../../models/architectures/gemma2.ts";
+import { gpt2 } from "../../models/architectures/gpt2.ts";
+import { jetmoe } from "../../models/architectures/jetmoe.ts";
+import { llama } from "../../models/architectures/llama.ts";
+import { mambaArchitecture } from "../../models/architectures/mamba.ts";
+import { mamba2Architecture } from "../../models/architectures/mamba2.ts";
+import { mixtral } from "../../models/architectures/mixtral.ts";
+import { qwen2 } from "../../models/architectures/qwen2.ts";
+import { rnnArchitecture } from "../../models/architectures/rnn.ts";
+import type { Architecture } from "../../models/decoder/decoder.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import { Part } from "../../weights/prepared/part.ts";
+import type { Batch } from "../data/batch.ts";
+import { ParameterStore } from "../step/parameters.ts";
+import { Passes, weightsOf } from "../step/passes.ts";
+import { languageModelOf } from "./decoder-stack.ts";
+import type { Trainee } from "./graphs.ts";
+import { TracedWeights } from "./traced-weights.ts";
+
+/** PyTorch's results in float64: tools/reference/gradients.py. */
+const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
+
+interface Reference {
+  readonly rows: readonly number[][];
+  readonly labels: readonly number[][];
+  readonly loss: number;
+}
+
+const referenceOf = (folder: string): Reference =>
+  JSON.parse(readFileSync(path.join(folder, "gradients.json"), "utf8")) as Reference;
+
+function batchOf({ rows, labels }: Reference): Batch {
+  return {
+    rows: rows.length,
+    tokens: rows[0]!.length,
+    ids: Int32Array.from(rows.flat()),
+    labels: Int32Array.from(labels.flat()),
+    labelled: labels.flat().filter((label) => label >= 0).length,
+    samples: rows.length,
+  };
+}
+
+/** A checkpoint's model with all of its weights trained, and their values. */
+function open(folder: string, architecture: Architecture) {
+  const checkpoint = openCheckpoint(folder);
+  const names = architecture.tensors(checkpoint);
+  const weights = new TracedWeights(checkpoint.config, (name) => new Part(checkpoint, names, name).exists);
+  const trainee: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => true };
+  const store = new ParameterStore(weightsOf(trainee), trainee.trained);
+  for (const p of store.parameters) store.valuesOf(p).set(new Part(checkpoint, names, p.name, p.shape).floats());
+  return { trainee, store, names };
+}
+
+/** Names of gradients, to which nothing is added as to some weights. */
+const plain =
+  (names: Names): Names =>
+  (canonical) => {
+    const stored = names(canonical);
+    if (typeof stored === "string") return stored;
+    const { plus: _, ...rest } = stored;
+    return rest;
+  };
+
+const norm = (values: ArrayLike<number>): number =>
+  Math.sqrt(Array.from(values).reduce((total, v) => total + v * v, 0));
+
+/**
+ * Norm of the difference over the norm of the expected values, which may be zero: a key's bias never changes
+ * attention's output.
+ */
+const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
+  norm(expected.map((v, i) => got[i]! - v)) / Math.max(norm(expected), 1e-4);
+
+test.each([
+  { name: "gpt2", architecture: gpt2 },
+  { name: "jetmoe", architecture: jetmoe },
+  { name: "llama-biased", architecture: llama },
+  { name: "mamba", architecture: mambaArchitecture },
+  { name: "mamba2-groups", architecture: mamba2Architecture },
+  { name: "mixtral", architecture: mixtral },
+  { name: "rnn", architecture: rnnArchitecture },
+  { name: "qwen2", architecture: qwen2 },
+  { name: "gemma2", architecture: gemma2 },
+])("$name: loss and gradients equal PyTorch's, products kept or computed again", async ({ name, architecture }) => {
+  const folder = fixture(name);
+  const reference = referenceOf(folder);
+  const { trainee, store, names } = open(folder, architecture);
+  const batch = batchOf(reference);
+  const { labelled } = batch;
+  const shape = { rows: batch.rows, tokens: batch.tokens, packed: false };
+  using keeping = await Passes.create(trainee, store, shape, false);
+  using computing = await Passes.create(trainee, store, shape, true);
+  // Twice half the weight, since gradients are added to existing ones.
+  await keeping.train(batch, 0.5 / labelled);
+  const nats = await computing.train(batch, 0.5 / labelled);
+  expect(keeping.takeCost().backward).toBeLessThan(computing.takeCost().backward);
+  expect(Math.abs(nats / labelled - reference.loss)).toBeLessThan(1e-5);
+  expectGradients(folder, store, names);
+  store[Symbol.dispose]();
+});
+
+test("two documents in one row have the gradients that they have in rows of their own", async () => {
+  const folder = fixture("llama-biased");
+  const { trainee, store, names } = open(folder, llama);
+  const { rows, tokens, ...rest } = batchOf(referenceOf(folder));
+  const documents = Int32Array.from({ length: rows * tokens }, (_, i) => Math.floor(i / tokens));
+  const batch = { ...rest, rows: 1, tokens: rows * tokens, documents };
+  using passes = await Passes.create(trainee, store, { rows: 1, tokens: batch.tokens, packed: true }, false);
+  await passes.train(batch, 1 / batch.labelled);
+  expectGradients(folder, store, names);
+  store[Symbol.dispose]();
+});
+
+function expectGradients(folder: string, store: ParameterStore, names: Names): void {
+  const expected = openCheckpoint(path.join(folder, "gradients.safetensors"));
+  const gradients = new Float32Array(store.gradients.memory);
+  for (const { name, shape, offset } of store.parameters) {
+    const torch = new Part(expected, plain(names), name, shape).floats();
+    expect(apart(gradients.subarray(offset, offset + torch.length), torch), name).toBeLessThan(1e-4);
+  }
+}

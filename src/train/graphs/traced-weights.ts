@@ -1,0 +1,88 @@
+import type { Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
+import type { ConfigSource } from "../../weights/checkpoint.ts";
+import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape } from "../../weights/weight-source.ts";
+import { type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
+
+/** The name of some of a matrix's rows as a weight of their own. */
+export const someRowsOf = (name: string): string => `some rows of ${name}`;
+
+/**
+ * Weights as inputs of graphs, so that they can be trained: float32, matrices as rows [outputs, inputs], as Hugging
+ * Face stores them. Inputs are named without their layer, so that one program serves all layers with the same
+ * computation; a graph of a whole model gives them another name.
+ */
+export class TracedWeights implements TrainableWeights {
+  readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
+
+  /** `exists` says which optional tensors the model has, such as biases, or a head besides the token table. */
+  constructor(
+    readonly config: ConfigSource,
+    private readonly exists: (name: string) => boolean,
+    private readonly inputName: (name: string) => string = withoutLayer,
+  ) {}
+
+  /** The weights that a graph uses. */
+  inputsOf(graph: Graph): readonly WeightInput[] {
+    return [...(this.#inputs.get(graph)?.values() ?? [])];
+  }
+
+  frozenOf(): readonly [] {
+    return [];
+  }
+
+  has(name: string): boolean {
+    return this.exists(name);
+  }
+
+  values(): undefined {
+    return undefined;
+  }
+
+  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
+    return { kind: "float32 rows", weight: this.#input(graph, outputs, [inputs]) };
+  }
+
+  someRows(graph: Graph, name: string, [, width]: TableShape, rows: readonly number[]): Matrix {
+    return { kind: "float32 rows", weight: this.#input(graph, { [someRowsOf(name)]: rows.length }, [width]) };
+  }
+
+  vector(graph: Graph, sizes: Sizes): Tensor {
+    return this.#input(graph, sizes, []);
+  }
+
+  table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
+    return this.#input(graph, { [name]: rows }, [width]);
+  }
+
+  inBlocks(): boolean {
+    return false;
+  }
+
+  rowsInBlocks(): QuantizedMatrix {
+    throw new Error("weights that are trained are not held in blocks");
+  }
+
+  computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {
+    return graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes: new Uint8Array(make().buffer) });
+  }
+
+  update(): LowRankUpdate | undefined {
+    return undefined;
+  }
+
+  tableUpdate(): LowRank | undefined {
+    return undefined;
+  }
+
+  #input(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
+    const known = this.#inputs.get(graph) ?? new Map<string, WeightInput>();
+    this.#inputs.set(graph, known);
+    const input = Object.keys(sizes).map(this.inputName).join("+");
+    const found = known.get(input);
+    if (found) return found.tensor;
+    const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);
+    const tensor = graph.input(input, "f32", [rows, ...inner]);
+    known.set(input, { input, tensor, sizes, inner });
+    return tensor;
+  }
+}

@@ -1,0 +1,32 @@
+import type { ConstantData, Graph, Tensor } from "../../graph/index.ts";
+import type { Sizes, WeightSource } from "../../weights/weight-source.ts";
+
+/** A graph's input that is bound to parameters: tensors by canonical name, end to end. */
+export interface WeightInput {
+  /** The input's name, which is the same in every layer. */
+  readonly input: string;
+  readonly tensor: Tensor;
+  /** Canonical names with the size of their outermost dimension. */
+  readonly sizes: Sizes;
+  /** The dimensions that they share. */
+  readonly inner: readonly number[];
+}
+
+/** A graph's input that is bound to weights which lie in a file and stay as they are. */
+export interface FrozenInput {
+  readonly input: string;
+  readonly tensor: Tensor;
+  readonly data: Extract<ConstantData, { kind: "file" }>;
+}
+
+/**
+ * Weights as inputs of graphs, named without their layer, so that one program serves all layers with the same
+ * computation.
+ */
+export interface TrainableWeights extends WeightSource {
+  /** The parameters that a graph uses. */
+  inputsOf(graph: Graph): readonly WeightInput[];
+  frozenOf(graph: Graph): readonly FrozenInput[];
+}
+
+export const withoutLayer = (name: string): string => name.replaceAll(/blk\.\d+\./g, "");

@@ -1,0 +1,90 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, test } from "vitest";
+import { load } from "../../library/load.ts";
+import { train } from "../../library/train.ts";
+import type { TrainInput } from "../options.ts";
+import { readMetrics } from "./metrics.ts";
+
+const model = fileURLToPath(new URL("../../engine/fixtures/sentences", import.meta.url));
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-encoder-train-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const topics = { animals: ["a cat", "the dog", "one horse"], weather: ["rain", "the snow", "cold wind"] };
+const deeds = ["is here", "was seen today", "comes back", "is gone for good"];
+const texts = Object.entries(topics).flatMap(([label, things]) =>
+  things.flatMap((thing) => deeds.map((deed) => ({ text: `${thing} ${deed}`, label }))),
+);
+
+function lines(name: string, records: readonly object[]): string {
+  const file = path.join(folder, name);
+  writeFileSync(file, records.map((record) => `${JSON.stringify(record)}\n`).join(""));
+  return file;
+}
+
+const usual = (data: string): TrainInput => ({
+  ...{ model, data, batch: 8, tokens: 32, steps: 40, evaluateEvery: 20, validation: 0.2 },
+  ...{ optimizer: { lr: 5e-3, weightDecay: 0 }, schedule: { name: "constant" } },
+});
+const out = (name: string) => ({ out: path.join(folder, name) });
+
+test("a classifier of a tiny encoder tells classes apart, and is served", async () => {
+  const call = out("classes");
+  const { loss } = await train(usual(lines("classes.jsonl", texts)), call);
+  expect(loss.last).toBeLessThan(0.1);
+  expect(readMetrics(call.out).at(-1)!.accuracy).toBeGreaterThan(0.7);
+  using served = await load(call.out);
+  const { results } = await served.classify(texts.map(({ text }) => text));
+  const right = texts.filter(({ label }, i) => results[i]!.label === label).length;
+  expect(right / texts.length).toBeGreaterThan(0.9);
+  const config = JSON.parse(readFileSync(path.join(call.out, "config.json"), "utf8"));
+  expect(config).toMatchObject({
+    architectures: ["DistilBertForSequenceClassification"],
+    id2label: { 0: "animals", 1: "weather" },
+  });
+  // Trained further, it keeps its classes, though the data have one of them alone.
+  const some = texts.filter(({ label }) => label === "weather");
+  const further = { ...usual(lines("some.jsonl", some)), model: call.out, steps: 1, optimizer: { lr: 1e-9 } };
+  const { loss: later } = await train(further, out("further"));
+  expect(later.first).toBeLessThan(0.3);
+});
+
+test("embeddings of queries come near their documents, and are served with the base's settings", async () => {
+  const pairs = texts.map(({ text, label }) => ({ query: text, positive: label, negatives: ["nothing at all"] }));
+  const call = out("embedding");
+  await train(usual(lines("pairs.jsonl", pairs)), call);
+  using served = await load(call.out);
+  const { scores } = await served.relevance("the dog comes back", ["animals", "weather", "nothing at all"]);
+  expect(Math.max(...scores)).toBe(scores[0]);
+  const settings = (of: string) => readFileSync(path.join(of, "1_Pooling", "config.json"), "utf8");
+  expect(settings(call.out)).toBe(settings(model));
+});
+
+test("a run of a head that was stopped goes on with the same losses to the last bit", async () => {
+  const options = { ...usual(lines("resumed.jsonl", texts)), steps: 6, saveEvery: 2 };
+  await train(options, out("whole"));
+  const controller = new AbortController();
+  const onStep = ({ step }: { step: number }) => step === 3 && controller.abort();
+  await expect(train(options, { ...out("halves"), onStep, signal: controller.signal })).rejects.toThrow("abort");
+  await train(options, { ...out("halves"), reuse: "resume" });
+  const losses = (name: string) => readMetrics(out(name).out).map(({ loss, norm }) => [loss, norm]);
+  expect(losses("halves")).toEqual(losses("whole"));
+});
+
+test.each<[string, readonly object[], Partial<TrainInput>, RegExp]>([
+  ["no-label", [{ text: "a" }], {}, /line 1: expected "text" and "label" to train classes, or "query" and "positive"/],
+  ["one-label", texts.slice(0, 3), {}, /all texts have the label "animals", expected at least two/],
+  [
+    "mixed",
+    [...texts.slice(0, 2), { query: "a", positive: "b" }],
+    {},
+    /line 3: expected "text" and "label" to train classes, got "query" and "positive"/,
+  ],
+  ["lm", texts, { head: "lm" }, /is an encoder, expected classes or embedding, got lm/],
+  ["lora", texts, { lora: {} }, /lora: .* is an encoder, which is trained whole/],
+  ["packing", texts, { packing: true }, /packing: an encoder runs without padding as it is/],
+])("%s: refused with a sentence", async (name, records, options, expected) => {
+  await expect(train({ ...usual(lines(`${name}.jsonl`, records)), ...options }, out(name))).rejects.toThrow(expected);
+});

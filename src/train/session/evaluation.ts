@@ -1,0 +1,41 @@
+import { suggest, UserError } from "../../util/errors.ts";
+import type { TrainOptions } from "../options.ts";
+import type { ScoredTask, TaskScore } from "./tasks.ts";
+
+/** One evaluation of a run's model. */
+export interface Evaluation {
+  /** Nats per label of the held-out data, if there are any. */
+  readonly validation?: number;
+  /** The share of held-out labels with the highest score, of heads over whole texts. */
+  readonly accuracy?: number;
+  /** The metric of each lab task, if there are any. */
+  readonly tasks?: Readonly<Record<string, number>>;
+}
+
+/** The lab tasks of a run, and how its model is scored on them as it is. */
+export interface Scoring {
+  readonly tasks: readonly ScoredTask[];
+  score(): Promise<Readonly<Record<string, TaskScore>>>;
+}
+
+/** Checks that the measure of a run is one of its own. @throws UserError */
+export function checkBest({ best, tasks, patience, keepBest }: TrainOptions, hasHeldOut: boolean): void {
+  const measures = ["loss", ...tasks];
+  if (!measures.includes(best))
+    throw new UserError(`best: expected ${measures.join(" or ")}, got "${best}"${suggest(best, measures)}`, 2);
+  const wanting = patience !== undefined ? "patience" : keepBest ? "keepBest" : undefined;
+  if (best === "loss" && wanting && !hasHeldOut)
+    throw new UserError(`${wanting}: no data are held out; expected a validation above 0`, 2);
+}
+
+/** The measure that the option `best` names, with its sign turned if more is better; undefined if it was not taken. */
+export function measureOf(
+  { validation, tasks }: Evaluation,
+  best: string,
+  all: readonly ScoredTask[],
+): number | undefined {
+  if (best === "loss") return validation;
+  const quality = tasks?.[best];
+  const better = all.find(({ name }) => name === best)?.better;
+  return quality === undefined ? undefined : better === "higher" ? -quality : quality;
+}

@@ -1,0 +1,39 @@
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { writeError } from "../../util/system-errors.ts";
+import { writeWhole } from "../../util/write-whole.ts";
+import type { StepReport } from "./run.ts";
+
+const fileOf = (run: string): string => path.join(run, "metrics.jsonl");
+
+/** `metrics.jsonl` of a run: a line a step. */
+export class Metrics {
+  private constructor(private readonly file: string) {}
+
+  /** Lines of steps after `done` are of a run that was cut off behind its last checkpoint: they go. */
+  static async open(run: string, done: number): Promise<Metrics> {
+    const file = fileOf(run);
+    const kept = readMetrics(run).filter(({ step }) => step <= done);
+    await writeWhole(file, kept.map((report) => `${JSON.stringify(report)}\n`).join(""));
+    return new Metrics(file);
+  }
+
+  /** @throws UserError if the disk refuses it */
+  add(report: StepReport): void {
+    try {
+      appendFileSync(this.file, `${JSON.stringify(report)}\n`);
+    } catch (error) {
+      throw writeError(error, this.file);
+    }
+  }
+}
+
+/** The steps of a run so far. A last line that was not written to its end is left out. */
+export function readMetrics(run: string): StepReport[] {
+  const file = fileOf(run);
+  if (!existsSync(file)) return [];
+  return readFileSync(file, "utf8")
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as StepReport);
+}

@@ -1,0 +1,150 @@
+import { UserError } from "../../util/errors.ts";
+import { fromFolder, Tokenizer } from "../../weights/tokenizer/index.ts";
+import { upcycledCheckpoint } from "../checkpoint/upcycled-checkpoint.ts";
+import { openData, type RunData } from "../data/open.ts";
+import type { SeenReader } from "../data/samples.ts";
+import { checkSave } from "../graphs/saving-masks.ts";
+import type { NewTokens } from "../methods/method.ts";
+import { type ChosenMethod, chosenMethod } from "../methods/registry.ts";
+import type { TrainOptions } from "../options.ts";
+import { readingOf } from "../subject/encoder-reading.ts";
+import { encoderSubject } from "../subject/encoder-subject.ts";
+import { loraSubject } from "../subject/lora-subject.ts";
+import { withTokens } from "../subject/new-tokens.ts";
+import {
+  type Base,
+  checkTrainable,
+  denoiserOf,
+  newSubject,
+  newTokenizer,
+  oldSubject,
+  type Subject,
+} from "../subject/subject.ts";
+import { imageTokensOf, openSeen, withImageToken } from "../vision/open-vision.ts";
+import { checkRun } from "./run.ts";
+
+/** A run's model and data. */
+export interface OpenedRun {
+  readonly subject: Subject;
+  readonly data: RunData;
+  readonly tokenizer: Tokenizer;
+}
+
+type OpenBase = (model: string) => Promise<Base>;
+
+/**
+ * Opens a run's model and data. A new model's tokenizer is written into `out`, or read there if the run resumes.
+ * @throws UserError
+ */
+export async function openRun(
+  given: TrainOptions,
+  out: string,
+  openBase: OpenBase,
+  resumes = false,
+): Promise<OpenedRun> {
+  checkModel(given);
+  const chosen = chosenMethod(given);
+  const { base, tokenizer } = await openTokens(given, chosen, out, openBase, resumes);
+  const options = base ? given : withImageToken(given, tokenizer);
+  const readSeen = await openSeen(options, base?.checkpoint, out, tokenizer);
+  const data = await dataOf(options, chosen, base, tokenizer, readSeen);
+  const plain = await subjectOf(options, base, tokenizer, data);
+  try {
+    const subject = withHeads(chosen, plain, options);
+    checkRun(options, subject, data);
+    checkSave(options, data);
+    return { subject, data, tokenizer };
+  } catch (error) {
+    plain[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** Checks which model is trained, and which part of it. @throws UserError */
+function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions): void {
+  if ((model === undefined) === (architecture === undefined))
+    throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
+  if (lora && train.length > 0) throw new UserError("lora trains its own layers alone; give no train beside it", 2);
+  if (upcycle && (lora || model === undefined))
+    throw new UserError("upcycle is for a model that there is, trained whole; give a model, and no lora", 2);
+  if (lora && model === undefined) throw new UserError("lora is for a model that there is; expected a model", 2);
+}
+
+/** The base, if there is one, and the tokenizer, with the special tokens of the method. */
+async function openTokens(
+  options: TrainOptions,
+  chosen: ChosenMethod | undefined,
+  out: string,
+  openBase: OpenBase,
+  resumes: boolean,
+): Promise<{ base: Base | undefined; tokenizer: Tokenizer }> {
+  const { model, data } = options;
+  const own = model === undefined ? imageTokensOf(options) : [];
+  const added = (known?: Tokenizer): NewTokens => {
+    const { names = [], ...more } = chosen?.method.newTokens?.(chosen.options, known) ?? {};
+    return { ...more, names: [...own, ...names] };
+  };
+  if (model !== undefined) {
+    const plain = upcycled(await openBase(model), options);
+    const base = await withTokens(plain, added(plain.tokenizer), out);
+    return { base, tokenizer: base.tokenizer };
+  }
+  const tokenizer = resumes
+    ? new Tokenizer(fromFolder(out))
+    : await newTokenizer(options, data, out, openBase, added());
+  return { base: undefined, tokenizer };
+}
+
+/** The base as a mixture of experts, if the run asks for one. @throws UserError */
+function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
+  if (!upcycle) return base;
+  checkTrainable(base.checkpoint);
+  return { ...base, checkpoint: upcycledCheckpoint(base.checkpoint, upcycle, seed) };
+}
+
+/** The data as the run's method reads and changes them. */
+async function dataOf(
+  options: TrainOptions,
+  chosen: ChosenMethod | undefined,
+  base: Base | undefined,
+  tokenizer: Tokenizer,
+  readSeen: SeenReader | undefined,
+): Promise<RunData> {
+  const { data: files, batch: rows, seed } = options;
+  const reading = await readingOf(options, base);
+  const host = { options, tokenizer, denoiser: await denoiserOf(options, base) };
+  const readers = {
+    readList: chosen?.method.readList?.(chosen.options, tokenizer),
+    arrange: chosen?.method.arrange?.(chosen.options, host),
+    readSeen,
+  };
+  const data = openData({ ...options, files, rows, reading, readers }, tokenizer, seed);
+  const own = chosen?.method.data?.(chosen.options, data, host);
+  if (host.denoiser && !own)
+    throw new UserError("method: a model that fills in masked tokens is trained by masked-diffusion", 2);
+  return { ...data, ...own };
+}
+
+async function subjectOf(
+  options: TrainOptions,
+  base: Base | undefined,
+  tokenizer: Tokenizer,
+  { head }: RunData,
+): Promise<Subject> {
+  if (!base) return newSubject(options, tokenizer.vocabSize);
+  if (head && options.lora) throw new UserError(`lora: ${base.name} is an encoder, which is trained whole`, 2);
+  if (head) return encoderSubject(options, base.checkpoint, head);
+  return options.lora
+    ? await loraSubject(options.lora, base, options)
+    : await oldSubject(options, base.checkpoint, base.extended);
+}
+
+/** A subject with the heads and losses of the run's method. @throws UserError */
+function withHeads(chosen: ChosenMethod | undefined, subject: Subject, options: TrainOptions): Subject {
+  const { trainee } = subject;
+  const objective = chosen?.method.objective?.(chosen.options, trainee.objective);
+  const exits = chosen?.method.exits?.(chosen.options, trainee);
+  const routerLoss = chosen?.method.routerLoss?.(chosen.options, trainee, options);
+  const own = { ...(objective && { objective }), ...(exits && { exits }), ...(routerLoss && { routerLoss }) };
+  return { ...subject, trainee: { ...trainee, ...own } };
+}

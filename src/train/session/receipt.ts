@@ -1,0 +1,81 @@
+import { randomUUID } from "node:crypto";
+import { evalDim, graphCost, sumCosts } from "../../graph/index.ts";
+import type { AdapterRecord } from "../../weights/adapter/record.ts";
+import { type Batch, sizesOf } from "../data/batch.ts";
+import { layersOf, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "../graphs/graphs.ts";
+import { traceLossBackward } from "../graphs/loss.ts";
+import type { Shape } from "../graphs/stack.ts";
+import type { Counted, MethodBill } from "../methods/method.ts";
+
+/**
+ * The cost of a training run; FLOPs count a multiply-add as 2. `dense` is the same steps with no method and nothing
+ * frozen.
+ */
+export interface TrainingReceipt {
+  readonly id: string;
+  readonly model: string;
+  /** The training method with its options; "" is plain training. */
+  readonly method: string;
+  /** Positions that ran in training steps, padding included. */
+  readonly tokens: number;
+  /** Samples that ran in training steps, as often as they were seen. */
+  readonly samples: number;
+  readonly steps: number;
+  readonly flops: {
+    readonly dense: number;
+    readonly spent: number;
+    readonly overhead: number;
+    readonly saved: number;
+    /** FLOPs of the forward passes of training steps and evaluations. */
+    readonly forward: number;
+    readonly backward: number;
+    /** FLOPs of the optimiser's products: 0, since it works element by element. */
+    readonly update: number;
+  };
+  /** Counters of the method. */
+  readonly work?: Readonly<Record<string, Counted>>;
+  /** How the prompts of the data are written, with the hash of the model's chat template; absent if they have no one form. */
+  readonly prompts?: AdapterRecord;
+  readonly ms: { readonly total: number };
+  readonly estimated: boolean;
+}
+
+/** The work that a run is billed for. */
+export interface Work {
+  readonly forward: number;
+  readonly backward: number;
+  readonly update: number;
+  /** The backward pass if nothing were frozen. */
+  readonly denseBackward: number;
+  readonly tokens: number;
+  readonly samples: number;
+  readonly steps: number;
+  readonly ms: number;
+  readonly method?: string | undefined;
+  readonly bill?: MethodBill | undefined;
+  readonly prompts?: AdapterRecord | undefined;
+}
+
+export function trainingReceipt(model: string, { bill = {}, method = "", prompts, ...work }: Work): TrainingReceipt {
+  const { forward, backward, update, denseBackward, tokens, samples, steps, ms } = work;
+  const { overhead = 0, work: counters } = bill;
+  const [spent, dense] = [forward + backward + update + overhead, forward + denseBackward + update];
+  const flops = { dense, spent, overhead, saved: dense === 0 ? 0 : 1 - spent / dense, forward, backward, update };
+  return {
+    ...{ id: randomUUID(), model, method, tokens, samples, steps, flops },
+    ...(counters && { work: counters }),
+    ...(prompts && { prompts }),
+    ...{ ms: { total: ms }, estimated: false },
+  };
+}
+
+/** FLOPs of batches' backward passes. */
+export function backwardFlops(whole: Trainee, shape: Shape, recompute: boolean): (batch: Batch) => number {
+  const graphs = [
+    ...layersOf(whole).map((l) => traceLayerPasses(whole, l, shape, { before: true, recompute }).backward),
+    traceEmbeddingBackward(whole, shape),
+    traceLossBackward(whole, true),
+  ];
+  const { flops } = sumCosts(graphs.map((graph) => graphCost(graph)));
+  return (batch) => evalDim(flops, sizesOf(batch));
+}

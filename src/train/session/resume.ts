@@ -1,0 +1,76 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { differences } from "../checkpoint/differences.ts";
+import { driftOf, thisMachine } from "../checkpoint/machine.ts";
+import { type KeptState, latestState } from "../checkpoint/state.ts";
+import type { RunData } from "../data/open.ts";
+import { type TrainOptions, trainOptions } from "../options.ts";
+import { isOwn } from "../subject/own-subject.ts";
+import type { TrainingRun } from "./run.ts";
+import type { Session } from "./session.ts";
+
+/** Options that decide which numbers a state has. */
+const SHAPING =
+  /^(method|model|head|architecture(\.\S+)?|tokenizer|train|freezeMask|lora\.(rank|targets)|optimizer\.name|keepBest): /;
+/** Options that decide what trained values mean. */
+const MEANING = /^(model|architecture(\.\S+)?|train|freezeMask|lora\.\S+): /;
+
+const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
+  differences(options, trainOptions.safeParse(config).data ?? config);
+
+/** @throws UserError if a state has no parameters for the options */
+export function refuseOtherParameters(session: Session, kept: KeptState): void {
+  const shaping = changesOf(session, kept).filter((difference) => SHAPING.test(difference));
+  if (shaping.length > 0) throw new UserError(`${session.out}: a run cannot go on with another ${shaping.join("; ")}`);
+}
+
+/**
+ * Checks that a run may go on from a state.
+ * @returns sentences on what may make it another run
+ * @throws UserError that lists changed options, unless the call accepts them
+ */
+export function checkState(session: Session, kept: KeptState, { hash }: RunData): string[] {
+  const { out, reuse } = session;
+  const changed = changesOf(session, kept);
+  const kind = session.options.freezeMask === undefined ? "data" : "data or the mask";
+  if (hash !== kept.data) changed.push(`the ${kind} are others`);
+  const drift = driftOf(kept.machine, thisMachine());
+  const told = drift === undefined ? [] : [drift];
+  if (changed.length === 0) return told;
+  const found = `${out}: the run was begun with other options: ${changed.join("; ")}`;
+  if (reuse !== "resume changed") throw new UserError(`${found}; --force goes on with the new ones`);
+  return [...told, `${found}; it goes on with the new ones`];
+}
+
+/**
+ * Gives a run the weights of another run's folder, or of one that holds an adapter alone.
+ * @throws UserError if the folder holds neither, or other parameters
+ */
+export function startFrom(run: TrainingRun, options: TrainOptions, folder: string): void {
+  const state = latestState(folder);
+  if (state) startFromRun(run, options, folder, state);
+  else startFromAdapterIn(folder, run);
+}
+
+/** The weights are those of the best evaluation if the other run keeps them, else of its last step. */
+function startFromRun(
+  { subject: { store } }: TrainingRun,
+  options: TrainOptions,
+  folder: string,
+  state: KeptState,
+): void {
+  const before = trainOptions.safeParse(state.config).data ?? state.config;
+  const changed = differences(options, before).filter((difference) => MEANING.test(difference));
+  if (changed.length > 0) throw new UserError(`start: ${folder} is a run of another ${changed.join("; ")}`);
+  const { keepBest } = before as Partial<TrainOptions>;
+  new Float32Array(store.values.memory).set(state.buffer(keepBest ? "best" : "values", [store.trainedElements]));
+}
+
+function startFromAdapterIn(folder: string, { subject }: TrainingRun): void {
+  if (!existsSync(path.join(folder, "adapter_config.json")))
+    throw new UserError(`start: ${folder} holds neither a checkpoint of a run nor an adapter`);
+  if (isOwn(subject) || !subject.startFrom)
+    throw new UserError(`start: ${folder} is an adapter, which only a run with lora starts from`);
+  subject.startFrom(folder);
+}

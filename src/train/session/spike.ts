@@ -1,0 +1,10 @@
+import { UserError } from "../../util/errors.ts";
+
+/** A step with a loss or gradient that is not finite. The weights are those before it. */
+export class Spike extends UserError {
+  constructor(step: number, loss: number, norm: number, rate: number) {
+    super(
+      `step ${step}: the loss is ${loss}, its gradient's norm ${norm}, at a learning rate of ${rate}; take a lower one, or "spikes: skip"`,
+    );
+  }
+}

@@ -1,0 +1,30 @@
+import { type PrecisionPolicy, roundTo } from "../../graph/index.ts";
+import { restExponents } from "../../nn/rest-exponents.ts";
+import type { ParameterStore } from "../step/parameters.ts";
+
+/**
+ * A sentence if a state space has left the bound λ ≤ 0 of its form, −exp(A_log)·softplus(…), or holds it in name only:
+ * numbers that are not finite, an A that has become 0, or, if decays are held in bf16, those that round to 1.
+ */
+export function stabilityWarning(store: ParameterStore, precision: PrecisionPolicy): string | undefined {
+  for (const { name, ...rest } of store.parameters) {
+    if (!name.endsWith(".ssm_a_log")) continue;
+    const layer = name.slice(0, -"ssm_a_log".length);
+    const rates = Float64Array.from(store.valuesOf({ name, ...rest }), (logarithm) => -Math.exp(logarithm));
+    const biases = store.valuesOf(store.parameter(`${layer}ssm_dt.bias`));
+    const why = fault(restExponents(rates, biases), precision);
+    if (why !== undefined) return `layer ${/\d+/.exec(layer)?.[0]}: ${why}`;
+  }
+  return undefined;
+}
+
+function fault(exponents: Float64Array, precision: PrecisionPolicy): string | undefined {
+  if (!exponents.every(Number.isFinite))
+    return "A_log or the steps' bias has left the finite numbers; no exponent bounds the state";
+  if (exponents.some((exponent) => exponent >= 0))
+    return "A has become 0 in a channel, whose state never forgets (λ = 0)";
+  if (precision !== "pure-bf16") return undefined;
+  const kept = exponents.filter((exponent) => roundTo(Math.exp(exponent), "bf16") === 1).length;
+  if (kept === 0) return undefined;
+  return `${Math.ceil((100 * kept) / exponents.length)} % of the decays at rest round to 1 in bf16: such channels never forget`;
+}

@@ -1,0 +1,167 @@
+import {
+  divide,
+  evalCost,
+  Graph,
+  minus,
+  plus,
+  type Spent,
+  scale,
+  sqrt,
+  sym,
+  type Tensor,
+  times,
+} from "../../graph/index.ts";
+import { Buffer, type View } from "../../runtime/buffer.ts";
+import { type BoundProgram, Program } from "../../runtime/program.ts";
+import type { OptimizerOptions } from "../options.ts";
+import type { ParameterStore, Span } from "./parameters.ts";
+
+/** Elements of one run: few enough that a slice stays in a core's cache from its first operator to its last. */
+const SLICE = 65_536;
+
+/** Numbers of a step that change from one to the next. */
+interface Step {
+  /** Counted from 1. */
+  readonly count: number;
+  readonly rate: number;
+  /** Multiplies the gradient. */
+  readonly clip: number;
+}
+
+/** A rule by which gradients change values: a graph over a slice, its inputs `value`, `gradient`, the rule's states, and scalars. */
+interface Rule {
+  /** Buffers beside the values, of their length. */
+  readonly states: readonly string[];
+  readonly scalars: readonly string[];
+  trace(g: Graph, slice: (name: string) => Tensor, scalar: (name: string) => Tensor): Record<string, Tensor>;
+  /** The scalars of a step; `decays` is true if the parameters of this slice decay. */
+  numbers(step: Step, decays: boolean): readonly number[];
+}
+
+/** AdamW (Loshchilov & Hutter 2019), in the order of PyTorch's `torch.optim.AdamW`. */
+const adamw = ({ beta1, beta2, eps, weightDecay }: OptimizerOptions): Rule => ({
+  states: ["first", "second"],
+  scalars: ["clip", "keep", "step", "root", "eps"],
+  trace(_, slice, scalar) {
+    const gradient = times(slice("gradient"), scalar("clip"));
+    const first = plus(scale(slice("first"), beta1), scale(gradient, 1 - beta1));
+    const second = plus(scale(slice("second"), beta2), scale(times(gradient, gradient), 1 - beta2));
+    const divisor = plus(times(sqrt(second), scalar("root")), scalar("eps"));
+    const change = times(divide(first, divisor), scalar("step"));
+    return { first, second, value: minus(times(slice("value"), scalar("keep")), change) };
+  },
+  numbers: ({ count, rate, clip }, decays) => [
+    clip,
+    decays ? 1 - rate * weightDecay : 1,
+    rate / (1 - beta1 ** count),
+    1 / Math.sqrt(1 - beta2 ** count),
+    eps,
+  ],
+});
+
+/** Gradient descent with momentum, as PyTorch's `torch.optim.SGD`: weight decay is added to the gradient. */
+const sgd = ({ momentum, weightDecay }: OptimizerOptions): Rule => ({
+  states: ["velocity"],
+  scalars: ["clip", "decay", "rate"],
+  trace(_, slice, scalar) {
+    const value = slice("value");
+    const gradient = plus(times(slice("gradient"), scalar("clip")), times(value, scalar("decay")));
+    const velocity = plus(scale(slice("velocity"), momentum), gradient);
+    return { velocity, value: minus(value, times(velocity, scalar("rate"))) };
+  },
+  numbers: ({ rate, clip }, decays) => [clip, decays ? weightDecay : 0, rate],
+});
+
+const rules = { adamw, sgd };
+
+/** Changes the trained parameters of a store by their gradients, in place. */
+export class Optimizer implements Disposable {
+  /** Its own buffers by name, each as long as the trained parameters: the part of a checkpoint besides the values. */
+  readonly states: Readonly<Record<string, Buffer>>;
+  /** The cost of one step. */
+  readonly cost: Spent;
+  readonly #scalars: Buffer;
+  readonly #runs: readonly { readonly bound: BoundProgram; readonly decays: boolean }[];
+
+  private constructor(
+    private readonly rule: Rule,
+    private readonly program: Program,
+    store: ParameterStore,
+  ) {
+    this.states = Object.fromEntries(rule.states.map((name) => [name, new Buffer("f32", store.trainedElements)]));
+    for (const { memory } of Object.values(this.states)) new Float32Array(memory).fill(0);
+    this.#scalars = new Buffer("f32", rule.scalars.length);
+    const scalars = Object.fromEntries(rule.scalars.map((name, i) => [name, this.#scalars.view([], i)]));
+    const bind = (span: Span) => program.bind({ ...scalars, ...this.#slices(store, span) });
+    this.#runs = [
+      ...slicesOf(store.matrices).map((span) => ({ bound: bind(span), decays: true })),
+      ...slicesOf(store.vectors).map((span) => ({ bound: bind(span), decays: false })),
+    ];
+    this.cost = evalCost(program.cost, { n: store.trainedElements });
+  }
+
+  static async create(options: OptimizerOptions, store: ParameterStore): Promise<Optimizer> {
+    const rule = rules[options.name](options);
+    return new Optimizer(rule, await Program.compile(traceRule(rule)), store);
+  }
+
+  async step(step: Step): Promise<void> {
+    const scalars = new Float32Array(this.#scalars.memory);
+    for (const { bound, decays } of this.#runs) {
+      scalars.set(this.rule.numbers(step, decays));
+      await bound.run();
+    }
+  }
+
+  #slices(store: ParameterStore, { offset, elements }: Span): Record<string, View> {
+    const all = { value: store.values, gradient: store.gradients, ...this.states };
+    return Object.fromEntries(
+      Object.entries(all).flatMap(([name, buffer]) => {
+        const view = buffer.view([elements], offset);
+        return [
+          [name, view],
+          [`${name}Out`, view],
+        ];
+      }),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    this.program[Symbol.dispose]();
+    this.#scalars[Symbol.dispose]();
+    for (const buffer of Object.values(this.states)) buffer[Symbol.dispose]();
+  }
+}
+
+function traceRule(rule: Rule): Graph {
+  const g = new Graph();
+  const known = new Map<string, Tensor>();
+  const input = (shape: Tensor["shape"]) => (name: string) => {
+    const tensor = known.get(name) ?? g.input(name, "f32", shape);
+    known.set(name, tensor);
+    return tensor;
+  };
+  const results = rule.trace(g, input([sym("n")]), input([]));
+  for (const [name, tensor] of Object.entries(results)) g.output(`${name}Out`, tensor);
+  return g;
+}
+
+const slicesOf = ({ offset, elements }: Span): Span[] =>
+  Array.from({ length: Math.ceil(elements / SLICE) }, (_, i) => ({
+    offset: offset + i * SLICE,
+    elements: Math.min(SLICE, elements - i * SLICE),
+  }));
+
+/** The length of the gradient of everything that is trained. */
+export function gradientNorm(store: ParameterStore): number {
+  const gradients = new Float32Array(store.gradients.memory, 0, store.trainedElements);
+  let sum = 0;
+  for (let i = 0; i < gradients.length; i++) sum += gradients[i]! * gradients[i]!;
+  return Math.sqrt(sum);
+}
+
+/**
+ * The factor that limits a gradient of length `norm` to `longest`, as in PyTorch's `clip_grad_norm_`; 0 clips nothing.
+ */
+export const clipFactor = (norm: number, longest: number): number =>
+  longest === 0 ? 1 : Math.min(1, longest / (norm + 1e-6));

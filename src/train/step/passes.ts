@@ -1,0 +1,136 @@
+import type { Graph, PrecisionPolicy, Spent } from "../../graph/index.ts";
+import type { Batch } from "../data/batch.ts";
+import { type ExitLoss, layersOf, type Trainee, traceEmbedding, traceLayer } from "../graphs/graphs.ts";
+import { traceLoss } from "../graphs/loss.ts";
+import type { Shape } from "../graphs/stack.ts";
+import type { Head, Judged } from "../heads/objective.ts";
+import { openHead } from "../heads/open.ts";
+import { type BoundPasses, bindPasses } from "./bind-passes.ts";
+import type { Joined, ParameterStore } from "./parameters.ts";
+import { Programs } from "./programs.ts";
+import { StepBuffers, type StepTerms } from "./step-buffers.ts";
+
+/** FLOPs of passes. */
+export interface PassCost {
+  readonly forward: number;
+  readonly backward: number;
+  /** FLOPs of the heads at exits, both ways. */
+  readonly exits: number;
+}
+
+/** A head at a layer before the last. */
+interface ExitHead extends Omit<ExitLoss, "objective"> {
+  readonly head: Head;
+}
+
+/** A batch that is a step by itself. */
+const ALONE: StepTerms = { before: 0, scale: 1 };
+
+/** The shape for graphs that do not depend on it. */
+const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
+
+/** The weights that a model reads, in its order. */
+export function weightsOf(trainee: Trainee): Joined[] {
+  const layers = layersOf(trainee).map((l) => traceLayer(trainee, l, ANY_SHAPE));
+  const exits = (trainee.exits?.at ?? []).map(({ objective }) => traceLoss({ ...trainee, objective }));
+  const graphs = [traceEmbedding(trainee, ANY_SHAPE), ...layers, traceLoss(trainee), ...exits];
+  return graphs.flatMap((g) => trainee.weights.inputsOf(g));
+}
+
+/**
+ * Runs batches forward and backward. The backward pass needs each layer's products: they are kept, or only the layer's
+ * input is kept and the layer runs again (`recompute`). Below the first trained layer, nothing is kept and nothing runs
+ * backward.
+ */
+export class Passes implements Disposable {
+  #forwards: Spent = { flops: 0, bytes: 0 };
+  #backwards: Spent = { flops: 0, bytes: 0 };
+  #exits: Spent = { flops: 0, bytes: 0 };
+
+  private constructor(
+    private readonly buffers: StepBuffers,
+    private readonly bound: BoundPasses,
+    private readonly head: Head,
+    private readonly exits: readonly ExitHead[],
+    /** The share of the last layer's loss. */
+    private readonly share: number,
+    private readonly programs: Programs,
+  ) {}
+
+  static async create(
+    trainee: Trainee,
+    store: ParameterStore,
+    shape: Shape,
+    recompute: boolean,
+    precision: PrecisionPolicy = "fp32",
+  ): Promise<Passes> {
+    const first = firstTrained(trainee);
+    const { at, last } = trainee.exits ?? { at: [], last: 1 };
+    const kept = Math.min(first, ...at.map(({ layer }) => layer));
+    const [programs, buffers] = [new Programs(precision), new StepBuffers(trainee, shape, Math.max(0, kept))];
+    const bound = await bindPasses({ trainee, store, programs, buffers, recompute }, shape, first);
+    const head = await openHead(trainee, store, programs, first < trainee.stack.layers);
+    const exits: ExitHead[] = [];
+    for (const { objective, ...exit } of at)
+      exits.push({ ...exit, head: await openHead({ ...trainee, objective }, store, programs, first < exit.layer) });
+    return new Passes(buffers, bound, head, exits, last, programs);
+  }
+
+  /**
+   * Adds a batch's gradients to the store's; `weight` is the share of each label in the loss. Returns the sum of its
+   * labels' nats at the last layer.
+   */
+  async train(batch: Batch, weight: number, terms: StepTerms = ALONE): Promise<number> {
+    await this.#forward(batch, terms);
+    const nats = await this.head.backward(batch, weight * this.share, this.buffers.last, this.#backwards);
+    const ran = new Set<number>();
+    for (const { layer, run } of this.bound.backward) {
+      await run.run(this.buffers.sizes, this.#backwards);
+      await this.#exit(batch, weight, layer);
+      ran.add(layer);
+    }
+    // Heads below the first trained layer train alone.
+    for (const layer of new Set(this.exits.map((exit) => exit.layer)))
+      if (!ran.has(layer)) await this.#exit(batch, weight, layer);
+    return nats;
+  }
+
+  /** Adds the gradients of a layer's exit, if it has one: those of its head, and those of the stream before the layer. */
+  async #exit(batch: Batch, weight: number, layer: number): Promise<void> {
+    for (const { head, share } of this.exits.filter((exit) => exit.layer === layer))
+      await head.backward(batch, weight * share, this.buffers.at(layer, true), this.#exits);
+  }
+
+  /** The loss of a batch's labels, and how many of them have the highest score. */
+  async evaluate(batch: Batch): Promise<Judged> {
+    await this.#forward(batch, ALONE);
+    return this.head.forward(batch, this.buffers.last, this.#forwards);
+  }
+
+  /** The cost since the last call. The head's forward pass within a backward pass counts as backward. */
+  takeCost(): PassCost {
+    const cost = { forward: this.#forwards.flops, backward: this.#backwards.flops, exits: this.#exits.flops };
+    this.#forwards = { flops: 0, bytes: 0 };
+    this.#backwards = { flops: 0, bytes: 0 };
+    this.#exits = { flops: 0, bytes: 0 };
+    return cost;
+  }
+
+  async #forward(batch: Batch, terms: StepTerms): Promise<void> {
+    this.buffers.fill(batch, terms);
+    for (const run of this.bound.forward) await run.run(this.buffers.sizes, this.#forwards);
+  }
+
+  [Symbol.dispose](): void {
+    const heads = [this.head, ...this.exits.map(({ head }) => head)];
+    for (const part of [this.buffers, ...heads, this.programs]) part[Symbol.dispose]();
+  }
+}
+
+/** The first layer with a trained weight; −1: the embedding; the number of layers: only the head. */
+function firstTrained(trainee: Trainee): number {
+  const { weights, trained } = trainee;
+  const any = (graph: Graph) => weights.inputsOf(graph).some(({ sizes }) => Object.keys(sizes).some(trained));
+  if (any(traceEmbedding(trainee, ANY_SHAPE))) return -1;
+  return layersOf(trainee).find((l) => any(traceLayer(trainee, l, ANY_SHAPE))) ?? trainee.stack.layers;
+}

@@ -1,0 +1,27 @@
+import { createHash } from "node:crypto";
+import { type Graph, inPrecision, type PrecisionPolicy } from "../../graph/index.ts";
+import { encodeOnnx } from "../../runtime/onnx/encode.ts";
+import { Program } from "../../runtime/program.ts";
+
+/** Graphs compiled in a precision, by their computation: layers that differ only in their weights share one program. */
+export class Programs implements Disposable {
+  readonly #known = new Map<string, Promise<Program>>();
+
+  constructor(private readonly precision: PrecisionPolicy) {}
+
+  of(given: Graph): Promise<Program> {
+    const graph = inPrecision(given, this.precision);
+    const key = createHash("sha256").update(encodeOnnx(graph)).digest("hex");
+    const program = this.#known.get(key) ?? Program.compile(graph);
+    this.#known.set(key, program);
+    return program;
+  }
+
+  [Symbol.dispose](): void {
+    for (const program of this.#known.values())
+      program.then(
+        (compiled) => compiled[Symbol.dispose](),
+        () => {},
+      );
+  }
+}

@@ -1,0 +1,47 @@
+import path from "node:path";
+import { readSentenceSettings, type SentenceSettings } from "../../engine/encoders/text/sentence-files.ts";
+import { isOfKind } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { TextReading } from "../data/reading.ts";
+import { encoderOf, labelsOf } from "../graphs/encoder-model.ts";
+import type { TrainOptions } from "../options.ts";
+import type { Base } from "./subject.ts";
+
+/** The settings of sentence-transformers beside a model's weights. @throws UserError */
+export function sentenceSettingsOf({ config }: Checkpoint): SentenceSettings {
+  return readSentenceSettings(path.dirname(config.path));
+}
+
+/**
+ * The reading of a model that is an encoder; undefined for decoders. Texts are read as the trained model is served.
+ * @throws UserError if the options' head is none of the model's
+ */
+export async function readingOf(
+  { head, packing }: TrainOptions,
+  base: Base | undefined,
+): Promise<TextReading | undefined> {
+  if (!base || !isOfKind("encoder", base.checkpoint)) {
+    if (head === undefined || head === "lm") return undefined;
+    throw new UserError(`head: ${head} is for an encoder, such as minilm; expected lm, or such a model`, 2);
+  }
+  const { name, checkpoint, tokenizer } = base;
+  if (head === "lm") throw new UserError(`head: ${name} is an encoder, expected classes or embedding, got lm`, 2);
+  if (packing) throw new UserError("packing: an encoder runs without padding as it is; expected false", 2);
+  const settings = sentenceSettingsOf(checkpoint);
+  const { context } = (await encoderOf(checkpoint)).config;
+  return {
+    head,
+    labels: await labelsOf(checkpoint),
+    read(text, kind, tokens) {
+      const [own, most] =
+        kind === "embedding" ? [asServed(text, settings), settings.limit ?? context] : [text, context];
+      const { ids } = tokenizer.input(own, { limit: Math.min(tokens, most, context) });
+      if (ids.length > 0) return Int32Array.from(ids);
+      throw new UserError("a text is empty, expected at least one token");
+    },
+  };
+}
+
+const asServed = (text: string, { prompt, lowercase }: SentenceSettings): string =>
+  lowercase ? (prompt + text).toLowerCase() : prompt + text;

@@ -1,0 +1,57 @@
+import { firstStep } from "../../nn/steps-init.ts";
+import { seededRandom } from "../../util/random.ts";
+import type { Parameter, ParameterStore } from "../step/parameters.ts";
+
+/**
+ * Fills the parameters of Mamba's mixers as the reference implementation (state-spaces/mamba) does: rates from 1 up in
+ * each channel (Mamba) or between 1 and 16 (Mamba-2), steps from 0.001 to 0.1, the rest as PyTorch fills linear layers,
+ * and what writes into the stream divided by √layers.
+ */
+export function fillMixers(store: ParameterStore, layers: number, seed: number): void {
+  const random = seededRandom(seed);
+  for (const parameter of store.parameters) {
+    const [, layer, part] = /^(blk\.\d+)\.(ssm_.+)$/.exec(parameter.name) ?? [];
+    if (part === undefined) continue;
+    const fill = fillOf(part, { store, parameter, layer: layer!, layers, random });
+    const values = store.valuesOf(parameter);
+    for (let i = 0; i < values.length; i++) values[i] = fill(i);
+  }
+}
+
+interface Filling {
+  readonly store: ParameterStore;
+  readonly parameter: Parameter;
+  /** Before a part's name: "blk.0". */
+  readonly layer: string;
+  readonly layers: number;
+  readonly random: () => number;
+}
+
+/** The value of each element of a part. */
+function fillOf(part: string, { store, parameter, layer, layers, random }: Filling): (index: number) => number {
+  const size = (name: string, axis: number) => store.parameter(`${layer}.${name}`).shape[axis]!;
+  const uniform = (inputs: number, factor = 1) => {
+    const bound = factor / Math.sqrt(inputs);
+    return () => bound * (2 * random() - 1);
+  };
+  switch (part) {
+    case "ssm_a_log": {
+      const states = parameter.shape[0]! / size("ssm_d", 0);
+      return states > 1 ? (i) => Math.log(1 + (i % states)) : () => Math.log(1 + 15 * random());
+    }
+    case "ssm_dt.bias":
+      return () => firstStep(random);
+    case "ssm_conv1d.weight":
+    case "ssm_conv1d.bias":
+      return uniform(size("ssm_conv1d.weight", 1));
+    case "ssm_in.bias":
+      return uniform(size("ssm_hidden.weight", 1));
+    case "ssm_out.weight":
+      return uniform(parameter.shape[1]!, 1 / Math.sqrt(layers));
+    case "ssm_d":
+    case "ssm_norm.weight":
+      return () => 1;
+    default:
+      return uniform(parameter.shape[1]!);
+  }
+}

@@ -1,0 +1,39 @@
+import { normals } from "../../util/normals.ts";
+import { seededRandom } from "../../util/random.ts";
+import type { ParameterStore } from "../step/parameters.ts";
+
+/** The standard deviation of new rows and matrices. */
+export const DEVIATION = 0.02;
+
+/**
+ * Fills a model's parameters with random numbers like GPT-2's (Radford et al. 2019): matrices and tables are normal
+ * with the given deviation, those that write into the stream are divided by √(2 · layers); gains are 1, biases 0.
+ * With `wanted`, only parameters of these names.
+ */
+export function fillRandomly(
+  store: ParameterStore,
+  layers: number,
+  seed: number,
+  wanted: (name: string) => boolean = () => true,
+  usual = DEVIATION,
+): void {
+  const normal = normals(seededRandom(seed));
+  for (const parameter of store.parameters.filter(({ name }) => wanted(name))) {
+    const values = store.valuesOf(parameter);
+    const { name, shape } = parameter;
+    if (shape.length > 1) {
+      const deviation = /attn_output|ffn_down/.test(name) ? usual / Math.sqrt(2 * layers) : usual;
+      for (let i = 0; i < values.length; i++) values[i] = deviation * normal();
+    } else values.fill(name.endsWith(".weight") ? 1 : 0);
+  }
+}
+
+/** Fills LoRA layers as PEFT does: the first factor of each uniformly, as PyTorch fills a linear layer, the second with zeros. */
+export function fillLora(store: ParameterStore, seed: number): void {
+  const random = seededRandom(seed);
+  for (const parameter of store.parameters.filter(({ name }) => /\.lora_(down|up)$/.test(name))) {
+    const values = store.valuesOf(parameter);
+    const bound = parameter.name.endsWith("lora_down") ? 1 / Math.sqrt(parameter.shape[0]!) : 0;
+    for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random() - 1);
+  }
+}

@@ -1,0 +1,44 @@
+import { UserError } from "../../util/errors.ts";
+import { type Lora, openLora } from "../../weights/adapter/lora.ts";
+import { type Layout, LoraLayers } from "../../weights/adapter/lora-layers.ts";
+import type { LoraFactors } from "../checkpoint/adapter.ts";
+import type { LoraOptions } from "../options.ts";
+
+/**
+ * Sets LoRA layers to those of a PEFT adapter. Layers that the adapter lacks stay as they are; another alpha is made up
+ * for, so that the model computes what it does with the adapter.
+ * @throws UserError if the adapter does not fit the model, has another rank, or changes more than these layers
+ */
+export function startFromAdapter(
+  folder: string,
+  model: string,
+  { rank, alpha }: LoraOptions,
+  layout: Layout,
+  factors: ReadonlyMap<string, LoraFactors>,
+): void {
+  const lora = openLora(folder);
+  refuseOtherTargets(lora, layout, factors.keys());
+  const layers = new LoraLayers(lora, layout);
+  const found = [...factors].flatMap(([name, { inputs, outputs, down, up }]) => {
+    const layer = layers.matrix(inputs, { [name]: outputs });
+    return layer ? [{ layer, down: down(), up: up() }] : [];
+  });
+  layers.check(model);
+  const other = found.find(({ layer }) => layer.rank !== rank)?.layer;
+  if (other) throw new UserError(`start: ${folder} has layers of rank ${other.rank}; expected lora.rank=${other.rank}`);
+  for (const { layer, down, up } of found) {
+    down.set(layer.down);
+    up.set(layer.up.map((value) => (value * rank) / alpha));
+  }
+}
+
+/** @throws UserError that names the modules of an adapter of which some are not trained */
+function refuseOtherTargets({ folder, updates }: Lora, layout: Layout, names: Iterable<string>): void {
+  const trained = new Set([...names].flatMap((name) => layout.modules(name)));
+  const modules = [...updates.keys()];
+  if (modules.every((module) => trained.has(module))) return;
+  const targets = new Set(modules.map((module) => module.split(".").at(-1)));
+  throw new UserError(
+    `start: ${folder} has layers beside other matrices; expected lora.targets=${[...targets].join(",")}`,
+  );
+}

@@ -1,0 +1,149 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { Stack } from "../../models/programs/stack.testing.ts";
+import { openDecoder } from "../../models/registry.ts";
+import { openLora } from "../../weights/adapter/lora.ts";
+import { withAdapter } from "../../weights/adapter/merge.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { fromGguf, Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Batch } from "../data/batch.ts";
+import { loraOptions, trainOptions } from "../options.ts";
+import { TrainingRun } from "../session/run.ts";
+import { frozenForm, loraSubject } from "./lora-subject.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-lora-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const checkpoint = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures/llama-tiny.gguf"));
+if (checkpoint.config.kind !== "gguf") throw new Error("the fixture is no GGUF");
+const base = {
+  ...{ name: "llama-tiny", checkpoint, prepared: path.join(folder, "prepared") },
+  tokenizer: new Tokenizer(fromGguf(checkpoint.config.metadata)),
+};
+const tokens = 8;
+const ids = Int32Array.from({ length: tokens }, (_, i) => (7 * i + 3) % 32);
+const labels = Int32Array.from(ids, (_, i) => (i < 2 ? -1 : (5 * i + 1) % 32));
+const batch: Batch = { rows: 1, tokens, ids, labels, labelled: 6, samples: 1 };
+const data = {
+  training: { rows: 1, tokens, batches: 1, samples: 1, dropped: { long: 0, unlabelled: 0 }, batch: () => batch },
+  heldOut: undefined,
+  hash: "",
+};
+
+/** Nats a label of a model as the engine runs it. */
+async function natsOf(stack: Stack, { ids, labels } = batch): Promise<number> {
+  const logits = await stack.run([...ids]);
+  const size = logits.length / tokens;
+  let nats = 0;
+  for (const [row, label] of labels.entries()) {
+    if (label < 0) continue;
+    const values = logits.subarray(row * size, (row + 1) * size);
+    const top = Math.max(...values);
+    nats += top + Math.log(values.reduce((sum, v) => sum + Math.exp(v - top), 0)) - values[label]!;
+  }
+  return nats / 6;
+}
+
+test("LoRA layers learn beside a quantised model, and the engine runs what was written as the trainer did", async () => {
+  const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "attn_q,attn_k,attn_output,ffn_down" });
+  const options = trainOptions.parse({ data: "x", steps: 13, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
+  const subject = await loraSubject(lora, base, { quant: "q8", seed: 0 });
+  expect(subject.trainee.weights.inBlocks("blk.0.attn_q.weight")).toBe(true);
+  using run = await TrainingRun.open(options, subject, data);
+  const losses: number[] = [];
+  for (let step = 0; step < 12; step++) losses.push((await run.step()).loss);
+  expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.5);
+  await subject.write(path.join(folder, "adapter"));
+
+  const plain = await openDecoder(checkpoint, base.prepared, "q8");
+  using before = await Stack.compile(plain.decoder, plain.weights, "whole");
+  expect(await natsOf(before)).toBeCloseTo(losses[0]!, 2);
+  const adapted = await openDecoder(checkpoint, base.prepared, "q8", openLora(path.join(folder, "adapter")));
+  using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
+  // The next step's loss is that of the weights that were written.
+  const { loss } = await run.step();
+  expect(await natsOf(after)).toBeCloseTo(loss, 2);
+
+  const other = (changed: Partial<typeof lora>) => loraSubject({ ...lora, ...changed }, base, { quant: "q8", seed: 1 });
+  const start = await other({ alpha: 4 });
+  start.startFrom!(path.join(folder, "adapter"));
+  using again = await TrainingRun.open(options, start, data);
+  expect((await again.step()).loss).toBeCloseTo(loss, 4);
+  using narrow = await other({ rank: 2 });
+  expect(() => narrow.startFrom!(path.join(folder, "adapter"))).toThrow(
+    /^start: .*adapter has layers of rank 4; expected lora.rank=4$/,
+  );
+  using fewer = await other({ targets: "attn_q" });
+  expect(() => fewer.startFrom!(path.join(folder, "adapter"))).toThrow(
+    /^start: .*adapter has layers beside other matrices; expected lora.targets=q_proj,k_proj,o_proj,down_proj$/,
+  );
+});
+
+test.each([
+  { name: "mamba", targets: "in_proj,x_proj,out_proj" },
+  { name: "mamba2", targets: "in_proj,out_proj" },
+])("$name's projections get LoRA layers by Hugging Face's names of them", async ({ name, targets }) => {
+  const recurrent = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures", name));
+  const prepared = path.join(folder, name);
+  const lora = loraOptions.parse({ rank: 4, alpha: 8, targets });
+  const options = trainOptions.parse({ data: "x", steps: 9, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
+  const subject = await loraSubject(lora, { ...base, checkpoint: recurrent, prepared }, { quant: "f32", seed: 0 });
+  using run = await TrainingRun.open(options, subject, data);
+  const plain = await openDecoder(recurrent, prepared, "f32");
+  using before = await Stack.compile(plain.decoder, plain.weights, "whole");
+  const unadapted = await natsOf(before);
+  const losses: number[] = [];
+  for (let step = 0; step < 8; step++) losses.push((await run.step()).loss);
+  expect(losses[0]).toBeCloseTo(unadapted, 4);
+  expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.5);
+  const [adapter, merged] = [path.join(folder, `${name}-adapter`), path.join(folder, `${name}-merged`)];
+  await subject.write(adapter);
+  const written = openLora(adapter);
+  const modules = [...written.updates.keys()].map((module) => module.split(".").at(-1)!);
+  expect(new Set(modules)).toEqual(new Set(targets.split(",")));
+  const apart = await openDecoder(recurrent, prepared, "f32", written);
+  using after = await Stack.compile(apart.decoder, apart.weights, "whole");
+  const adapted = await natsOf(after);
+  expect(adapted).toBeCloseTo((await run.step()).loss, 4);
+  const whole = await openDecoder(withAdapter(recurrent, written), merged, "f32");
+  using one = await Stack.compile(whole.decoder, whole.weights, "whole");
+  expect(await natsOf(one)).toBeCloseTo(adapted, 4);
+});
+
+test("frozen weights are float32 where they take a quarter of the memory at most", () => {
+  const weights = [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
+  expect(frozenForm("auto", checkpoint, 16 * weights)).toBe("f32");
+  expect(frozenForm("auto", checkpoint, 16 * weights - 1)).toBe("auto");
+  expect(frozenForm("q8", checkpoint, 16 * weights)).toBe("q8");
+});
+
+test("a target that names no matrix is refused", async () => {
+  const lora = loraOptions.parse({ targets: "attn_q,atn_v" });
+  await expect(() => loraSubject(lora, base, { quant: "q8", seed: 0 })).rejects.toThrow(
+    /no matrix is named "atn_v"; did you mean "attn_v"\?/,
+  );
+});
+
+test("new tokens' rows are trained in float32 beside a quantised tied table, and the engine runs them", async () => {
+  const [lora, ids] = [loraOptions.parse({ rank: 2, alpha: 4, targets: "attn_q" }), [5, 64, 65]];
+  const options = trainOptions.parse({ data: "x", steps: 13, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
+  const extended = { folder, ids, rows: 2 };
+  const subject = await loraSubject(lora, { ...base, extended }, { quant: "q8", seed: 0 });
+  const words = { ...batch, ids: batch.ids.with(1, 64).with(4, 5), labels: batch.labels.with(3, 65).with(5, 64) };
+  const own = { ...data, training: { ...data.training, batch: () => words } };
+  using run = await TrainingRun.open(options, subject, own);
+  const losses: number[] = [];
+  for (let step = 0; step < 12; step++) losses.push((await run.step()).loss);
+  expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.5);
+  await subject.write(path.join(folder, "wider"));
+
+  const written = openLora(path.join(folder, "wider"));
+  expect([...written.rows.keys()]).toEqual(["model.embed_tokens"]);
+  expect(written.rows.get("model.embed_tokens")!.ids).toEqual(ids);
+  const adapted = await openDecoder(checkpoint, path.join(folder, "prepared"), "q8", written);
+  expect(adapted.decoder.config.vocabulary).toBe(66);
+  using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
+  expect(await natsOf(after, words)).toBeCloseTo((await run.step()).loss, 2);
+});

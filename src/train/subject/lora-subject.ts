@@ -1,0 +1,87 @@
+import { totalmem } from "node:os";
+import { decoderArchitecture, openDecoder } from "../../models/registry.ts";
+import { layoutOf } from "../../models/tensors/adapter-layout.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { Part } from "../../weights/prepared/part.ts";
+import type { Quant } from "../../weights/prepared/quant.ts";
+import { type LoraFactors, type TrainedRows, writeAdapter } from "../checkpoint/adapter.ts";
+import { rowsOfTokens } from "../checkpoint/wider-checkpoint.ts";
+import { languageModelOf } from "../graphs/decoder-stack.ts";
+import type { Trainee } from "../graphs/graphs.ts";
+import { downName, LoraWeights, rowsName, upName } from "../graphs/lora-weights.ts";
+import { savingMasks } from "../graphs/saving-masks.ts";
+import { TracedWeights } from "../graphs/traced-weights.ts";
+import { frozenBy, refuseOnFrozen, tensorsOf } from "../guard/frozen.ts";
+import type { LoraOptions, TrainOptions } from "../options.ts";
+import { ParameterStore } from "../step/parameters.ts";
+import { weightsOf } from "../step/passes.ts";
+import { fillLora } from "./initial.ts";
+import { startFromAdapter } from "./lora-start.ts";
+import type { Base, Subject } from "./subject.ts";
+
+/**
+ * A model of which only LoRA layers are trained, and the rows of its new tokens; its weights do not change, and may be
+ * quantised.
+ * @throws UserError
+ */
+export async function loraSubject(
+  lora: LoraOptions,
+  { name, hub = name, checkpoint, prepared, extended }: Base,
+  { quant, seed, freezeMask, save }: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save">,
+): Promise<Subject> {
+  const architecture = await decoderArchitecture(checkpoint);
+  const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
+  const weights = new LoraWeights(frozen, lora, extended?.ids, architecture.modules);
+  const saving = savingMasks(save, plain);
+  const trainee: Trainee = { ...languageModelOf(architecture.open(weights), saving), weights, trained: () => true };
+  const joined = weightsOf(trainee);
+  frozen.commit();
+  weights.checkTargets();
+  const store = new ParameterStore(joined, () => true);
+  fillLora(store, seed);
+  const names = architecture.tensors(checkpoint);
+  const tables = extended ? TABLES.filter((table) => store.parameters.some((p) => p.name === rowsName(table))) : [];
+  for (const table of tables) {
+    const part = new Part(checkpoint, names, `${table}.weight`);
+    store
+      .valuesOf(store.parameter(rowsName(table)))
+      .set(rowsOfTokens(part.floats(), plain.config, extended!.ids, seed));
+  }
+  const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
+  const whole = { ...languageModelOf(architecture.open(traced), saving), weights: traced, trained: () => true };
+  refuseOnFrozen([...weights.adapted.keys()], frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
+  const [layout, factors] = [layoutOf(checkpoint, architecture, plain), factorsOf(weights, store)];
+  return {
+    ...{ trainee, store, whole },
+    startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors),
+    write: (folder) =>
+      writeAdapter(folder, {
+        ...{ base: hub, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names, layout, factors },
+        rows: trainedRows(tables, extended?.ids ?? [], store),
+      }),
+    [Symbol.dispose]: () => store[Symbol.dispose](),
+  };
+}
+
+/**
+ * The form of the frozen weights. Codes take less memory, but the backward pass makes floats of them again in each
+ * batch, so `auto` is float32 where that takes a quarter of the memory at most.
+ */
+export function frozenForm(quant: Quant, { tensors }: Pick<Checkpoint, "tensors">, memory = totalmem()): Quant {
+  if (quant !== "auto") return quant;
+  const weights = [...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((all, n) => all * n, 1), 0);
+  return 4 * weights <= memory / 4 ? "f32" : "auto";
+}
+
+function factorsOf({ adapted }: LoraWeights, store: ParameterStore): Map<string, LoraFactors> {
+  const values = (name: string) => () => store.valuesOf(store.parameter(name));
+  return new Map(
+    [...adapted].map(([name, sizes]) => [name, { ...sizes, down: values(downName(name)), up: values(upName(name)) }]),
+  );
+}
+
+/** A token's vector, and the head's if it is apart. */
+const TABLES = ["token_embd", "output"];
+
+const trainedRows = (tables: readonly string[], ids: readonly number[], store: ParameterStore): TrainedRows[] =>
+  tables.map((table) => ({ table, ids, values: () => store.valuesOf(store.parameter(rowsName(table))) }));

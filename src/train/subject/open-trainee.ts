@@ -1,0 +1,56 @@
+import { distance } from "fastest-levenshtein";
+import { few, UserError } from "../../util/errors.ts";
+import { wildcard } from "../../util/wildcard.ts";
+import type { Trainee } from "../graphs/graphs.ts";
+import { nothingFrozen } from "../guard/frozen.ts";
+import { type Joined, ParameterStore } from "../step/parameters.ts";
+import { weightsOf } from "../step/passes.ts";
+
+/**
+ * A model with its parameters, not yet filled, of which those are trained that match a pattern and are not frozen; no
+ * patterns: all.
+ * @throws UserError for a pattern without a match
+ */
+export function openTrainee(
+  model: Omit<Trainee, "trained">,
+  patterns: readonly string[],
+  frozenOf: (joined: readonly Joined[]) => (name: string) => boolean = () => nothingFrozen,
+) {
+  const joined = weightsOf({ ...model, trained: () => false });
+  const names = joined.flatMap(({ sizes }) => Object.keys(sizes));
+  const [wanted, frozen] = [trainedBy(patterns, names), frozenOf(joined)];
+  const trained = (name: string) => wanted(name) && !frozen(name);
+  const store = new ParameterStore(joined, trained);
+  const trainee: Trainee = { ...model, trained };
+  const whole: Trainee = { ...model, trained: () => true };
+  return { trainee, whole, store, [Symbol.dispose]: () => store[Symbol.dispose]() };
+}
+
+/**
+ * A test for names that match a pattern; `*` is any part of a name; no patterns match everything.
+ * @throws UserError for a pattern without a match
+ */
+export function trainedBy(
+  patterns: readonly string[],
+  names: readonly string[],
+  option = "train",
+): (name: string) => boolean {
+  if (patterns.length === 0) return () => true;
+  const tests = patterns.map((pattern) => {
+    const test = wildcard(pattern);
+    if (names.some((name) => test.test(name))) return test;
+    throw new UserError(
+      `${option}: no parameter is named "${pattern}"; near it are ${few(nearestOf(pattern, names))}`,
+      2,
+    );
+  });
+  return (name) => tests.some((test) => test.test(name));
+}
+
+/** The three names nearest to a pattern. Its asterisks count as nothing, and neither does the last part if it has none. */
+function nearestOf(pattern: string, names: readonly string[]): string[] {
+  const text = pattern.replaceAll("*", "");
+  const short = (name: string) => (/\.(weight|bias)$/.test(text) ? name : name.replace(/\.(weight|bias)$/, ""));
+  const far = new Map(names.map((name) => [name, distance(text, short(name))]));
+  return names.toSorted((a, b) => far.get(a)! - far.get(b)!).slice(0, 3);
+}

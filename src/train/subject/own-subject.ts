@@ -1,0 +1,47 @@
+import type { Batch } from "../data/batch.ts";
+import type { Shape } from "../graphs/stack.ts";
+import type { Judged } from "../heads/objective.ts";
+import type { HeadKind } from "../heads/settings.ts";
+import type { TrainOptions } from "../options.ts";
+import { backwardFlops } from "../session/receipt.ts";
+import type { ParameterStore } from "../step/parameters.ts";
+import { type PassCost, Passes } from "../step/passes.ts";
+import type { StepTerms } from "../step/step-buffers.ts";
+import type { Subject } from "./subject.ts";
+
+/** The part that a run trains: a head, or a network that predicts noise. */
+export type Trained = HeadKind | "noise";
+
+/** The passes of a step. */
+export interface RunPasses extends Disposable {
+  /** Adds a batch's gradients to the store's; `weight` is the share of each label in the loss. Returns the sum of its losses. */
+  train(batch: Batch, weight: number, terms?: StepTerms): Promise<number>;
+  evaluate(batch: Batch): Promise<Judged>;
+  /** The cost since the last call. */
+  takeCost(): PassCost;
+}
+
+/** A model that is not a stack of layers over one stream of tokens: it brings its own passes. */
+export interface OwnSubject extends Disposable {
+  readonly head: Trained;
+  readonly store: ParameterStore;
+  openPasses(): Promise<RunPasses>;
+  /** FLOPs of a batch's backward pass with nothing frozen. */
+  denseBackward(): (batch: Batch) => number;
+  write(folder: string): Promise<void>;
+}
+
+export type AnySubject = Subject | OwnSubject;
+
+export const isOwn = (subject: AnySubject): subject is OwnSubject => "openPasses" in subject;
+
+/** The passes of a run, and the FLOPs of its backward passes if nothing were frozen. */
+export async function openPasses(
+  subject: AnySubject,
+  shape: Shape,
+  { recompute, precision }: TrainOptions,
+): Promise<{ passes: RunPasses; dense: (batch: Batch) => number }> {
+  if (isOwn(subject)) return { passes: await subject.openPasses(), dense: subject.denseBackward() };
+  const passes = await Passes.create(subject.trainee, subject.store, shape, recompute, precision);
+  return { passes, dense: backwardFlops(subject.whole, shape, recompute) };
+}

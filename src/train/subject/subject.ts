@@ -1,0 +1,192 @@
+import type { DenoiserConfig } from "../../models/decoder/decoder.ts";
+import { decoderArchitecture, isOfKind } from "../../models/registry.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { JsonObject } from "../../weights/json.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import { Part } from "../../weights/prepared/part.ts";
+import { type TokenizerFiles, tokenizerFilesOf } from "../../weights/tokenizer/files.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { writeModel } from "../checkpoint/model.ts";
+import { type HuggingFaceCheckpoint, isHuggingFace, widerCheckpoint } from "../checkpoint/wider-checkpoint.ts";
+import { isJsonLines, readText } from "../data/files.ts";
+import { readRecords, textsOf } from "../data/records.ts";
+import { byteTokenizer, characterTokenizer, wordTokenizer } from "../data/tokenizer.ts";
+import type { Trainee } from "../graphs/graphs.ts";
+import { frozenBy, tensorsOf } from "../guard/frozen.ts";
+import type { NewTokens } from "../methods/method.ts";
+import type { TrainOptions } from "../options.ts";
+import type { Joined, ParameterStore } from "../step/parameters.ts";
+import { modelOf, newVisionTensors } from "../vision/vision-model.ts";
+import { fillRandomly } from "./initial.ts";
+import { fillMixers } from "./initial-mixers.ts";
+import { writeTokenizer } from "./new-tokens.ts";
+import { openTrainee } from "./open-trainee.ts";
+
+/** The opened model that a run starts from. */
+export interface Base {
+  /** The name as the caller wrote it. */
+  readonly name: string;
+  /** The name that other tools resolve; absent: the same. */
+  readonly hub?: string;
+  readonly checkpoint: Checkpoint;
+  readonly tokenizer: Tokenizer;
+  /** The folder of its prepared weights. */
+  readonly prepared: string;
+  /** Hex, of a model that was downloaded: it was checked then. */
+  readonly sha256?: string;
+  /** Set if tokens were added that the model lacks. */
+  readonly extended?: Extended;
+}
+
+/** Tokens added to a model. */
+export interface Extended {
+  /** The folder of the tokenizer's files. */
+  readonly folder: string;
+  /** The tokens, ascending; some may take the place of others that the model has. */
+  readonly ids: readonly number[];
+  /** Rows that the model's tables lack. */
+  readonly rows: number;
+}
+
+/** A model that is trained: its graphs' maker, its parameters, and how it is written. */
+export interface Subject extends Disposable {
+  readonly trainee: Trainee;
+  readonly store: ParameterStore;
+  /** The same model with nothing frozen, for the cost of dense training. */
+  readonly whole: Trainee;
+  /** Takes the values of a PEFT adapter; only LoRA layers have such a start. @throws UserError */
+  startFrom?(adapter: string): void;
+  /**
+   * Writes it as a Hugging Face folder, except for a new model's tokenizer, which is there already; or writes its LoRA
+   * layers as a PEFT adapter.
+   */
+  write(folder: string): Promise<void>;
+}
+
+/**
+ * Makes a new model's tokenizer, or takes another model's, and writes its files with the special `tokens` into the run's
+ * folder.
+ * @throws UserError
+ */
+export async function newTokenizer(
+  { tokenizer }: TrainOptions,
+  files: readonly string[],
+  out: string,
+  openBase: (model: string) => Promise<Base>,
+  tokens: NewTokens = { names: [] },
+): Promise<Tokenizer> {
+  return writeTokenizer(await tokenizerFiles(tokenizer, files, openBase), tokens, out);
+}
+
+async function tokenizerFiles(
+  name: string,
+  files: readonly string[],
+  openBase: (model: string) => Promise<Base>,
+): Promise<TokenizerFiles> {
+  switch (name) {
+    case "characters":
+      return characterTokenizer(files.map(readText));
+    case "bytes":
+      return byteTokenizer();
+    case "words":
+      return wordTokenizer(files.flatMap(textsIn));
+    default:
+      return tokenizerFilesOf((await openBase(name)).checkpoint);
+  }
+}
+
+/** The texts of a file, without what JSON lines have around them. */
+const textsIn = (file: string): string[] =>
+  isJsonLines(file) ? readRecords(file, readText(file)).flatMap(({ record }) => textsOf(record)) : [readText(file)];
+
+/** Present if the run's model fills in masked tokens. @throws UserError */
+export async function denoiserOf(options: TrainOptions, base: Base | undefined): Promise<DenoiserConfig | undefined> {
+  const checkpoint = base?.checkpoint ?? bare(configOf(options, 1));
+  if (!isOfKind("diffusion language model", checkpoint)) return undefined;
+  return (await decoderArchitecture(checkpoint)).configure(checkpoint.config).denoiser;
+}
+
+/** A new model's configuration. @throws UserError if it names no architecture */
+export function configOf(
+  { architecture }: TrainOptions,
+  vocabulary: number,
+): JsonObject & { readonly model_type: string } {
+  const config = { vocab_size: vocabulary, tie_word_embeddings: true, ...architecture } as JsonObject;
+  const given = config["model_type"];
+  if (typeof given === "string") return { ...config, model_type: given };
+  const found = JSON.stringify(given) ?? "missing";
+  throw new UserError(`architecture: model_type is ${found}, expected a name such as gpt2`, 2);
+}
+
+/** The standard deviation of a new model's matrices, as Hugging Face's configurations have it. @throws UserError */
+function deviationOf(config: JsonObject): number | undefined {
+  const text = config["text_config"];
+  const { initializer_range: given = undefined } = { ...(typeof text === "object" ? text : {}), ...config };
+  if (given === undefined || (typeof given === "number" && given > 0)) return given;
+  throw new UserError(`architecture: initializer_range is ${JSON.stringify(given)}, expected a number above 0`, 2);
+}
+
+/** A checkpoint without tensors. */
+export const bare = (config: JsonObject & { readonly model_type: string }): Checkpoint => ({
+  ...{ path: "architecture", files: [], architecture: config.model_type, tensors: new Map() },
+  config: { kind: "huggingface", path: "architecture", config },
+  floats: none,
+  form: none,
+  blocks: none,
+});
+
+/** A model with random weights, as `architecture` says; `vocabulary` is its tokenizer's. @throws UserError */
+export async function newSubject(options: TrainOptions, vocabulary: number): Promise<Subject> {
+  const config = configOf(options, vocabulary);
+  const hasHead = config["tie_word_embeddings"] === false;
+  const checkpoint = bare(config);
+  const ofImages = await newVisionTensors(checkpoint);
+  const has = (name: string) => (name === "output.weight" && hasHead) || ofImages(name);
+  const subject = await opened(checkpoint, options, has);
+  const { layers } = subject.trainee.stack;
+  fillRandomly(subject.store, layers, options.seed, undefined, deviationOf(config));
+  fillMixers(subject.store, layers, options.seed);
+  return { ...subject, write: writer(subject.store, config, subject.names) };
+}
+
+function none(): never {
+  throw new Error("a new model's checkpoint has no tensors");
+}
+
+/** A checkpoint's model, its weights in float32, with rows for new tokens. @throws UserError */
+export async function oldSubject(options: TrainOptions, checkpoint: Checkpoint, extended?: Extended): Promise<Subject> {
+  checkTrainable(checkpoint);
+  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
+  const base = extended ? widerCheckpoint(checkpoint, names, extended, options.seed) : checkpoint;
+  const part = (name: string, shape?: readonly number[]) => new Part(base, names, name, shape);
+  const subject = await opened(base, options, (name) => part(name).exists);
+  for (const parameter of subject.store.parameters)
+    subject.store.valuesOf(parameter).set(part(parameter.name, parameter.shape).floats());
+  return { ...subject, write: writer(subject.store, base.config.config, names, base) };
+}
+
+/** @throws UserError for weights that are not trained */
+export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is HuggingFaceCheckpoint {
+  if (isHuggingFace(checkpoint)) return;
+  throw new UserError(
+    `${checkpoint.path}: a GGUF's own weights are not trained; give --lora, or the model's safetensors`,
+    2,
+  );
+}
+
+async function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
+  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
+  const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, checkpoint, names));
+  return { ...openTrainee(await modelOf(checkpoint, has, options.save), options.train, frozen), names };
+}
+
+const writer =
+  (store: ParameterStore, config: JsonObject, names: Names, base?: Checkpoint) =>
+  (folder: string): Promise<void> =>
+    writeModel(folder, {
+      ...{ config, names, base },
+      tensors: new Map(
+        store.parameters.map((p) => [p.name, { shape: p.shape, values: () => store.valuesOf(p).slice() }]),
+      ),
+    });
