@@ -1,11 +1,10 @@
 import type { TextOrImage } from "../engine/encoders/image-text/image-text-model.ts";
 import type { Classification, Reading } from "../engine/encoders/text/classifier.ts";
 import type { Answers, ReadTerms } from "../engine/encoders/text/encoder-model.ts";
-import type { ImageInput } from "../engine/images/pixels/input.ts";
+import { type ImageInput, isImage } from "../engine/images/pixels/input.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import { UserError } from "../util/errors.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
-import { imagesAlone, textsAlone } from "./images.ts";
 import { encoderOf } from "./model-kinds.ts";
 
 /** Vectors of texts and images, by a model that reads them. @throws UserError if it does not */
@@ -63,4 +62,26 @@ export const oneTextEach = (name: string, inputs: readonly (Reading | ImageInput
 export function beginning(tokenizer: Tokenizer, text: string, most: number): string {
   const ids = tokenizer.encode(text);
   return ids.length > most ? tokenizer.decode(ids.slice(0, most)) : text;
+}
+
+/** The inputs of a model that reads texts alone. @throws UserError if one of them is an image */
+function textsAlone<T>(model: string, inputs: readonly T[]): Exclude<T, ImageInput>[] {
+  return inputs.map((input) => {
+    if (!isImage(input)) return input as Exclude<T, ImageInput>;
+    throw new UserError(
+      `${model} reads texts alone and got an image; expected a model of images and texts, such as a CLIP`,
+    );
+  });
+}
+
+/** The images that a model classifies, or embeds. @throws UserError if one of them is a text */
+function imagesAlone(
+  model: string,
+  inputs: readonly unknown[],
+  verb: "classifies" | "embeds" = "classifies",
+): ImageInput[] {
+  return inputs.map((input) => {
+    if (isImage(input)) return input;
+    throw new UserError(`${model} ${verb} images and got a text; expected an image`);
+  });
 }

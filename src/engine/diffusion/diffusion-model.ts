@@ -1,4 +1,4 @@
-import { addSpent, type Spent } from "../../graph/index.ts";
+import { addSpent, type Cost, evalCost, type Spent } from "../../graph/index.ts";
 import { openDecoder } from "../../models/registry.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { ContextExceeded, UserError } from "../../util/errors.ts";
@@ -23,12 +23,11 @@ import { beside } from "../file/beside.ts";
 import { tokenizerOf } from "../file/tokenizer-of.ts";
 import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
-import { denseCost } from "./bill.ts";
 import { denoise, type Task } from "./denoise.ts";
 import { DenoiserPrograms } from "./denoiser-programs.ts";
 import { DenoiserRun } from "./denoiser-run.ts";
 import { logLikelihood, SAMPLES } from "./likelihood.ts";
-import { type DiffusionOptions, diffusionOptions, type Schedule, scheduleOf } from "./options.ts";
+import { type DiffusionOptions, diffusionOptions, type Schedule, scheduleOf, transferCounts } from "./options.ts";
 import { AnswerText } from "./text.ts";
 
 /** A diffusion language model, loaded: it fills in masked tokens, in any order. */
@@ -226,4 +225,23 @@ export class DiffusionModel implements Loaded {
   [Symbol.dispose](): void {
     this.programs[Symbol.dispose]();
   }
+}
+
+/** The cost of a whole schedule without a cache, and its forward passes; guidance runs each step twice. */
+function denseCost(
+  cost: Cost,
+  prompt: number,
+  { length, block, blocks, stepsPerBlock }: Schedule,
+  guided: boolean,
+): Spent & { readonly passes: number } {
+  const each = guided ? 2 : 1;
+  const sum: Spent = { flops: 0, bytes: 0 };
+  const counts = transferCounts(block, stepsPerBlock).filter((count) => count > 0);
+  let rows = block;
+  for (const count of counts) {
+    const { flops, bytes } = evalCost(cost, { batch: 1, tokens: prompt + length, rows });
+    addSpent(sum, { flops: each * blocks * flops, bytes: each * blocks * bytes });
+    rows -= count;
+  }
+  return { ...sum, passes: each * blocks * counts.length };
 }

@@ -1,18 +1,19 @@
 import { statSync } from "node:fs";
 import { graphCost } from "../../graph/index.ts";
 import { countParameters } from "../../models/decoder/count-parameters.ts";
-import type { Decoder } from "../../models/decoder/decoder.ts";
+import { type Decoder, type DecoderConfig, isRecurrent } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture } from "../../models/registry.ts";
+import { restExponents } from "../../nn/rest-exponents.ts";
 import { savings } from "../../savings/registry.ts";
 import type { Seam } from "../../savings/seams.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { memoryLimit } from "../../weights/prepared/memory.ts";
+import { Part } from "../../weights/prepared/part.ts";
 import type { Holding, Quant, Weights } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
 import { type KindName, kindOf } from "../kinds/index.ts";
 import type { Described, Flops } from "./described.ts";
-import { type RestStability, restStability } from "./stability.ts";
 
 /** The parts of a model and its costs, without compiling it. */
 export interface ModelDescription extends Pick<Described, "config" | "image" | "drawn" | "embedding" | "labels"> {
@@ -120,3 +121,28 @@ function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescript
 
 /** Bytes of all files of the model. */
 const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) => sum + statSync(file).size, 0);
+
+/** A recurrent model's stability, by its weights alone. */
+interface RestStability {
+  /** The greatest Lyapunov exponent of its layers' states at rest, nats a token. */
+  readonly lambdaMax: number;
+  /** Tokens after which that channel has forgotten all but 1/e; null: it never forgets. */
+  readonly memory: number | null;
+}
+
+/** Assumes that inputs move no step: Δ = softplus(bias). Undefined for a model without state spaces. */
+async function restStability(checkpoint: Checkpoint, config: DecoderConfig): Promise<RestStability | undefined> {
+  if (!isRecurrent(config)) return undefined;
+  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
+  const part = (name: string) => new Part(checkpoint, names, name);
+  // A GGUF stores A itself.
+  const stored = checkpoint.config.kind === "gguf" ? "ssm_a" : "ssm_a_log";
+  if (!part(`blk.0.${stored}`).exists) return undefined;
+  const layers = Array.from({ length: config.layers }, (_, l) => {
+    const found = part(`blk.${l}.${stored}`).floats();
+    const rates = stored === "ssm_a" ? found : found.map((logarithm) => -Math.exp(logarithm));
+    return restExponents(rates, part(`blk.${l}.ssm_dt.bias`).floats()).reduce((a, b) => Math.max(a, b));
+  });
+  const lambdaMax = Math.max(...layers);
+  return { lambdaMax, memory: lambdaMax < 0 ? -1 / lambdaMax : null };
+}

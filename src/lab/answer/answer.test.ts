@@ -8,8 +8,8 @@ import { resolveModel } from "../../weights/sources/index.ts";
 import type { Answer, AnswerOf, Item } from "../item.ts";
 import { dropping, leaving, openAnswerer } from "./answer.testing.ts";
 import { cut } from "./cut.ts";
+import { windows } from "./decoder.ts";
 import { type Answered, type Answerer, openAnswering, type Truncation } from "./index.ts";
-import { windows } from "./pairs.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const TINY = fixture("models/fixtures/llama-tiny.gguf");

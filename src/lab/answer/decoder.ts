@@ -1,6 +1,6 @@
 import { Meter } from "../../engine/bill/meter.ts";
 import { generateAll } from "../../engine/decode/answer/batch-generate.ts";
-import { generate, generateOptions } from "../../engine/decode/answer/generate.ts";
+import { generate, generateOptions, type Usage } from "../../engine/decode/answer/generate.ts";
 import type { LanguageModel, Prompt } from "../../engine/decode/language-model.ts";
 import type { Lease } from "../../engine/decode/run/recipes.ts";
 import { effectiveSampling } from "../../engine/decode/sampling/defaults.ts";
@@ -17,8 +17,6 @@ import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihoo
 import type { TokenCodec } from "../task.ts";
 import type { Answered, Answerer, Plan, Truncation } from "./answerer.ts";
 import { cut } from "./cut.ts";
-import { meanLayers } from "./layers.ts";
-import { windows } from "./pairs.ts";
 import { bill, sharing, type Whole, wholeOf } from "./pieces.ts";
 
 /**
@@ -233,3 +231,30 @@ const likelihoodOf = (tokens: readonly TokenScore[]): Likelihood => ({
   greedy: tokens.every(({ nats, best }) => nats === best),
   tokens: tokens.length,
 });
+
+/** Layers that a generated token ran through, in the mean; all of them if no saving counted them. */
+export function meanLayers(layers: number, { work }: Pick<Usage, "work">): number {
+  const { dense, run } = work["layers"] ?? { dense: 1, run: 1 };
+  return (layers * run) / dense;
+}
+
+/** A piece of a text: its tokens, of which those from `from` on are scored. */
+interface Window {
+  readonly tokens: readonly number[];
+  readonly from: number;
+}
+
+/**
+ * A text in windows of the context's length, each token predicted once: the first window after the starting token, each further one after
+ * the last token before it, and the last one, which is shorter, after as much text as fits (lm-evaluation-harness's rolling windows).
+ */
+export function windows(text: readonly number[], start: number, context: number): Window[] {
+  const all = [start, ...text];
+  const found: Window[] = [];
+  for (let at = 1; at < all.length; at += context) {
+    const end = Math.min(at + context, all.length);
+    const first = Math.max(0, Math.min(at - 1, end - 1 - context));
+    found.push({ tokens: all.slice(first, end), from: at - first });
+  }
+  return found;
+}

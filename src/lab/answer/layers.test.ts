@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { meanLayers } from "./layers.ts";
+import { meanLayers } from "./decoder.ts";
 
 test("layers of a token are all of them, or what the receipt counts of dense's", () => {
   expect(meanLayers(24, { work: {} })).toBe(24);

@@ -1,7 +1,6 @@
 import { seededRandom } from "../../util/random.ts";
 import type { ItemKind } from "../item.ts";
 import type { Metric, Part } from "../metric.ts";
-import { unseen } from "./unseen.ts";
 
 export interface BootstrapOptions {
   readonly seed: number;
@@ -110,3 +109,12 @@ function quantile(sorted: Float64Array, q: number): number {
   const low = sorted[Math.floor(at)]!;
   return low + (sorted[Math.ceil(at)]! - low) * (at % 1);
 }
+
+/** Square of the normal distribution's 97.5 % quantile. */
+const Z2 = 1.959964 ** 2;
+
+/**
+ * The upper bound on the rate of an event not seen in n items: the upper end of Wilson's 95 % score interval for 0 of n
+ * (1927).
+ */
+export const unseen = (n: number): number => Z2 / (n + Z2);

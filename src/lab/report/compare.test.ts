@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { unseen } from "../metrics/unseen.ts";
+import { unseen } from "../metrics/bootstrap.ts";
 import type { Result } from "../results.ts";
 import { compareRuns, type Run } from "./compare.ts";
 import { sampleReport } from "./sample.testing.ts";

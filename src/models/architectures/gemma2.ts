@@ -1,6 +1,51 @@
 import { decoder } from "../architecture.ts";
+import { readTransformer } from "../config/config.ts";
+import type { Fields } from "../config/fields.ts";
 import { slidingWindow } from "../config/window.ts";
-import { gemmaNames, readGemma } from "./gemma.ts";
+import { headSizeOf } from "../decoder/decoder.ts";
+import type { TransformerConfig } from "../decoder/transformer.ts";
+import { llamaNames, offsetNorms, withParts } from "../tensors/names.ts";
+
+/**
+ * The part that Gemma 2 and 3 share: norms around each sublayer, stored less one; gelu; embeddings scaled by the root
+ * of their width.
+ */
+export function readGemma(
+  fields: Fields,
+  own: (base: TransformerConfig) => Partial<TransformerConfig>,
+): TransformerConfig {
+  fields.only("hidden_activation", ["gelu_pytorch_tanh"]);
+  fields.only("hidden_act", ["gelu_pytorch_tanh"]);
+  const base = readTransformer(fields, { norms: "around", activation: "gelu-tanh" });
+  const scale = attentionScale(fields, base);
+  return {
+    ...base,
+    embeddingScale: Math.sqrt(base.hidden),
+    attentionScale: () => scale,
+    attentionSoftcap: fields.optional("attn_logit_softcapping", "attn_logit_softcapping"),
+    logitSoftcap: fields.optional("final_logit_softcapping", "final_logit_softcapping"),
+    ...own(base),
+  };
+}
+
+/**
+ * A GGUF does not store it. Like llama.cpp, this goes by the size: only the 27B models have a scalar other than the
+ * head's size.
+ */
+function attentionScale(fields: Fields, config: TransformerConfig): number {
+  const { hidden, heads, layers } = config;
+  const is27B = fields.gguf && (layers === 46 || layers === 62);
+  const scalar = fields.number(undefined, "query_pre_attn_scalar", is27B ? hidden / heads : headSizeOf(config));
+  return 1 / Math.sqrt(scalar);
+}
+
+export const gemmaNames = offsetNorms(
+  withParts(llamaNames, {
+    post_attention_norm: "post_attention_layernorm",
+    ffn_norm: "pre_feedforward_layernorm",
+    post_ffw_norm: "post_feedforward_layernorm",
+  }),
+);
 
 /** Gemma 2 (Gemma Team 2024): every other layer looks back over a window; attention scores and logits are capped. */
 export const gemma2 = decoder("gemma2", {

@@ -4,7 +4,7 @@ import { readLocalRope, readRope } from "../config/rope.ts";
 import { isSliding, slidingWindow } from "../config/window.ts";
 import { headSizeOf } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
-import { gemmaNames, readGemma } from "./gemma.ts";
+import { gemmaNames, readGemma } from "./gemma2.ts";
 
 /**
  * Gemma 3, text (Gemma Team 2025): most layers look back over a window, with another rotary base; heads are normalised.

@@ -1,7 +1,14 @@
 import type { RopeScaling } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Fields } from "./fields.ts";
-import { numberOf, type Parameters } from "./rope-parameters.ts";
+
+/** The fields of config.json on a rotary embedding. */
+export type Parameters = Readonly<Record<string, unknown>>;
+
+export function numberOf(fields: Fields, parameters: Parameters, key: string, fallback?: number): number {
+  const value = parameters[key] ?? fallback;
+  return typeof value === "number" && value > 0 ? value : fields.refuse(key, value, "a positive number");
+}
 
 /** The shape that a rotary embedding applies to. */
 export interface Span {

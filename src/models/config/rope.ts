@@ -2,8 +2,7 @@ import { ROTARY_STEP } from "../../graph/index.ts";
 import type { RopeConfig, RopeScaling } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Fields } from "./fields.ts";
-import { ggufLongRope, hubLongRope, type Span } from "./longrope.ts";
-import { numberOf, type Parameters } from "./rope-parameters.ts";
+import { ggufLongRope, hubLongRope, numberOf, type Parameters, type Span } from "./longrope.ts";
 
 /**
  * The rotary embedding of a configuration; `kind` picks one if layers differ (`full_attention`, `sliding_attention`);

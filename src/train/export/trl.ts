@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readdirSync } from "node:fs";
+import { closeSync, existsSync, openSync, readdirSync, writeSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import path from "node:path";
 import { decoderArchitecture } from "../../models/registry.ts";
@@ -8,14 +8,13 @@ import { writeError } from "../../util/system-errors.ts";
 import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import { writeRecord } from "../../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
-import type { TrainingData } from "../data/batch.ts";
+import type { Batch, TrainingData } from "../data/batch.ts";
 import { recordOf } from "../data/open.ts";
 import type { TrainOptions } from "../options.ts";
 import { openRun } from "../session/open-run.ts";
 import { stepsOf } from "../session/run.ts";
 import { rateAt } from "../step/schedule.ts";
 import type { Base, Subject } from "../subject/subject.ts";
-import { writeRows } from "./rows.ts";
 import { script } from "./script.ts";
 
 /** A run that was written for another trainer. */
@@ -123,4 +122,26 @@ function noticesOf({ patience, keepBest }: TrainOptions, place: string | undefin
     ...(place === undefined ? [`${needed}; its weights are not rounded, so the losses differ`] : []),
     `not exported: ${left.join(", ")}; train.py trains every step`,
   ];
+}
+
+/** A row of a batch as a line of `rows.jsonl`; what lies behind its last label changes no loss and is left out. */
+function rowLine({ tokens, ids, labels, documents }: Batch, row: number): string {
+  const from = row * tokens;
+  const own = labels.subarray(from, from + tokens);
+  const end = from + own.findLastIndex((label) => label >= 0) + 1;
+  const line = {
+    input_ids: [...ids.subarray(from, end)],
+    // PyTorch's cross entropy ignores −100.
+    labels: [...labels.subarray(from, end)].map((label) => (label < 0 ? -100 : label)),
+    ...(documents && { documents: [...documents.subarray(from, end)] }),
+  };
+  return `${JSON.stringify(line)}\n`;
+}
+
+/** Writes the rows of the first `batches` batches, a line each, into an open file. */
+function writeRows(file: number, data: TrainingData, batches: number): void {
+  for (let index = 0; index < batches; index++) {
+    const batch = data.batch(index);
+    writeSync(file, Array.from({ length: batch.rows }, (_, row) => rowLine(batch, row)).join(""));
+  }
 }

@@ -1,5 +1,9 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { seededRandom, shuffle } from "../../util/random.ts";
+import { writeWhole } from "../../util/write-whole.ts";
+import { isJsonLines, readText } from "../data/files.ts";
 import type { TrainOptions } from "../options.ts";
 import { readTrainedRun, summaryOf } from "../report/run.ts";
 import { reportRuns, type TrainingReport } from "../report/write.ts";
@@ -8,7 +12,6 @@ import { runSession, type Session } from "../session/session.ts";
 import type { Base } from "../subject/subject.ts";
 import type { SweepEvents } from "../sweep/sweep-run.ts";
 import { type Phase, phasesOf } from "./options.ts";
-import { replayOf } from "./replay.ts";
 
 /** The runs of phases, in their order. */
 export interface PhasesResult extends TrainingReport {
@@ -58,4 +61,18 @@ async function carried(all: readonly Phase[], i: number, folders: readonly strin
   // A new model's tokenizer is the first phase's.
   const tokenizer = options.architecture ? { tokenizer: folders[0]! } : {};
   return { ...options, ...tokenizer, start: before, data: [...options.data, ...repeated] };
+}
+
+/**
+ * Writes a random share of the samples of files into one file, and returns its path; a pure function of files, share
+ * and seed.
+ * @throws UserError if a file is a text, which has no samples
+ */
+async function replayOf(files: readonly string[], share: number, seed: number, out: string): Promise<string> {
+  const text = files.find((file) => !isJsonLines(file));
+  if (text !== undefined) throw new UserError(`replay: ${text} is a text; samples are drawn from .jsonl files alone`);
+  const lines = files.flatMap((file) => readText(file).split("\n")).filter((line) => line.trim() !== "");
+  const drawn = shuffle([...lines], seededRandom(seed)).slice(0, Math.round(share * lines.length));
+  await writeWhole(out, drawn.map((line) => `${line}\n`).join(""));
+  return out;
 }

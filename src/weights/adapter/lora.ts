@@ -6,7 +6,6 @@ import { jsonObject, readJson } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
 import { pickleError } from "../safetensors/folder.ts";
 import { parseHeader, type SafeTensor } from "../safetensors/header.ts";
-import { alphaPattern } from "./pattern.ts";
 import { type AdapterRecord, readRecord } from "./record.ts";
 import { rowsOf, type SavedRows } from "./token-rows.ts";
 import { savedOf, type Update, updatesOf } from "./updates.ts";
@@ -103,4 +102,32 @@ function readSettings(file: string): z.output<typeof settings> {
   };
   const got = JSON.stringify(config[key]) ?? "missing";
   throw new UserError(`${file}: "${key}" is ${got}, expected ${wanted[key as keyof typeof wanted]}`);
+}
+
+/** Allowed patterns: names, digits, classes and alternatives, but no repeated group, which may backtrack for ever. */
+const SIMPLE_PATTERN = /^(?:[\w.|^$()*+?:-]|\\[dw.])+$/;
+const REPEATED_GROUP = /\)[*+?]/;
+
+/**
+ * PEFT's `alpha_pattern`: regular expressions of modules' names, or of the ends of their names after a dot, each with
+ * its alpha. The first match wins; undefined if none matches.
+ * @throws UserError if one is not a valid expression
+ */
+function alphaPattern(
+  file: string,
+  patterns: Readonly<Record<string, number>>,
+): (module: string) => number | undefined {
+  const known = Object.entries(patterns).map(([pattern, alpha]) => [expression(file, pattern), alpha] as const);
+  return (module) => known.find(([fits]) => fits.test(module))?.[1];
+}
+
+function expression(file: string, pattern: string): RegExp {
+  try {
+    if (SIMPLE_PATTERN.test(pattern) && !REPEATED_GROUP.test(pattern)) return new RegExp(`^(?:.*\\.)?(?:${pattern})$`);
+  } catch {
+    // Reported below, like any other.
+  }
+  throw new UserError(
+    `${file}: "alpha_pattern" has ${JSON.stringify(pattern)}, expected the name of a module or a simple expression of names`,
+  );
 }

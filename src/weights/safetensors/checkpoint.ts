@@ -1,7 +1,9 @@
+import path from "node:path";
 import { few, UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
+import type { JsonObject } from "../json.ts";
+import { jsonObject, readJson } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
-import { readConfig } from "./config.ts";
 import { findWeights, type WeightFiles } from "./folder.ts";
 import { parseHeader, type SafeTensor } from "./header.ts";
 import { readFloats } from "./read.ts";
@@ -32,4 +34,30 @@ function readTensors({ files, index }: WeightFiles): ReadonlyMap<string, SafeTen
   if (absent.length > 0)
     throw new UserError(`${index.path}: ${few(absent)} of its ${index.files.size} tensors are not where it says`);
   return new Map([...index.files].map(([name, file]) => [name, headers.get(file)!.get(name)!]));
+}
+
+/** Reads a model's `config.json`. @throws UserError if it is missing or malformed, or the weights are quantised */
+function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
+  const file = path.join(folder, "config.json");
+  const config = readJson(file, jsonObject, "the model's configuration beside its weights");
+  // diffusers names a network's class.
+  const architecture = config["model_type"] ?? config["_class_name"] ?? originalMamba(config);
+  if (typeof architecture !== "string")
+    throw new UserError(`${file}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
+  refuseQuantised(file, config["quantization_config"]);
+  return { path: file, config, architecture };
+}
+
+/** The name of Mamba's own configurations, which have none (state-spaces/mamba). */
+function originalMamba(config: JsonObject): string | undefined {
+  if (!("d_model" in config && "ssm_cfg" in config)) return undefined;
+  return (config["ssm_cfg"] as JsonObject | null)?.["layer"] === "Mamba2" ? "mamba2" : "mamba";
+}
+
+function refuseQuantised(file: string, quantisation: unknown): void {
+  if (quantisation === undefined || quantisation === null) return;
+  const { quant_method: method } = quantisation as JsonObject;
+  throw new UserError(
+    `${file}: weights quantised by ${JSON.stringify(method) ?? "an unnamed method"} ("quantization_config") are not read; take the model's plain weights, or a GGUF`,
+  );
 }

@@ -3,8 +3,8 @@ import type { ExitHead, StepProbe } from "../../../models/programs/step-probe.ts
 import type { LayerRange } from "../../../models/state/kv-group.ts";
 import type { StateFill, StepCut } from "../../../savings/plan.ts";
 import type { Slot } from "../state/slot.ts";
-import { runAhead } from "./ahead.ts";
 import type { Batch, Rows } from "./batch.ts";
+import { embedTokens } from "./chunk-run.ts";
 import { type AtCut, fill, holdBack } from "./fills.ts";
 import { LoneRow, stopOf } from "./lone-row.ts";
 import type { Found } from "./probes.ts";
@@ -201,4 +201,25 @@ function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead
     all.set(first.get(key), (all.get(first.get(key)) ?? new Set()).add(row.slot));
   }
   return all;
+}
+
+/**
+ * Runs a row's token and those that were guessed to follow it in one pass, in the form of decode steps; `Engine.keep`
+ * says which stay.
+ */
+async function runAhead(step: Step): Promise<Stepped> {
+  const { slot, meter, ahead = [] } = step;
+  const { programs, apart } = slot;
+  const tokens = [step.token!, ...ahead];
+  const positions = tokens.map((_, i) => slot.tokens.length + i);
+  await embedTokens(programs, apart.buffers, apart.lengths, tokens, slot.placeIn(slot.group(0), positions));
+  meter.part(programs.embedding.cost, tokens.length, 0);
+  const layers = { from: 0, to: programs.decoder.config.layers };
+  const of = { total: tokens.length, whole: tokens.length };
+  const chunk = await apart.run({ slot, layers, done: 0, positions, meter }, of);
+  slot.grow(tokens, planOf(step).state.answer);
+  const logits = await slot.logitsOfAll(await chunk.rows(0, tokens.length), tokens.length);
+  meter.part(programs.headCost, tokens.length, 0);
+  meter.count("drafts", 0, ahead.length);
+  return { kind: "checked", logits };
 }

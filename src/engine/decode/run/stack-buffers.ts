@@ -1,10 +1,9 @@
 import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { pastSizes } from "../../../models/state/window-start.ts";
-import { type Bindable, Buffer, type View, type ViewSet } from "../../../runtime/buffer.ts";
+import { type Bindable, Buffer, type View, ViewSet } from "../../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../../runtime/chain.ts";
 import type { Binding, BoundProgram } from "../../../runtime/program.ts";
-import { WindowChain } from "./window-chain.ts";
 
 /** Some tokens of a run: `tokens` new ones in each of `rows` rows, from the buffers' token `at` on. */
 export interface Span {
@@ -180,4 +179,27 @@ export function stateBinding(cache: KvRows, layer: number): Binding {
 export function cacheBinding({ key, value }: { key: Bindable; value: Bindable }, suffix: string): Binding {
   const keys = { [`pastKey${suffix}`]: key, [`presentKey${suffix}`]: key };
   return { ...keys, [`pastValue${suffix}`]: value, [`presentValue${suffix}`]: value };
+}
+
+/** Programs bound to a cache, bound again whenever the window's first token moves. */
+class WindowChain implements Disposable {
+  #start: number | undefined;
+  #views = new ViewSet();
+  #programs: readonly BoundProgram[] = [];
+
+  constructor(private readonly bind: (start: number, views: ViewSet) => BoundProgram[]) {}
+
+  from(start: number): readonly BoundProgram[] {
+    if (start !== this.#start) {
+      this.#views[Symbol.dispose]();
+      this.#views = new ViewSet();
+      this.#programs = this.bind(start, this.#views);
+      this.#start = start;
+    }
+    return this.#programs;
+  }
+
+  [Symbol.dispose](): void {
+    this.#views[Symbol.dispose]();
+  }
 }

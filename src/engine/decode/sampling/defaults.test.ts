@@ -5,9 +5,8 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { ConfigSource } from "../../../weights/checkpoint.ts";
 import { Metadata } from "../../../weights/gguf/metadata.ts";
 import { aliases } from "../../../weights/sources/index.ts";
-import { samplingOf, saysHowToDraw } from "./defaults.ts";
+import { published, samplingOf, saysHowToDraw } from "./defaults.ts";
 import { samplingOptions } from "./options.ts";
-import { published } from "./published.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-sampling-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -6,7 +6,6 @@ import type { ConfigSource } from "../../../weights/checkpoint.ts";
 import { readOptionalJson } from "../../../weights/json-file.ts";
 import { aliases } from "../../../weights/sources/index.ts";
 import { type SamplingInput, type SamplingOptions, samplingOptions } from "./options.ts";
-import { published } from "./published.ts";
 
 /** The options that decide how tokens are drawn. */
 const drawing = [
@@ -106,3 +105,23 @@ function settingsOf({ do_sample, ...said }: z.output<typeof fields>): ModelSampl
   const sampled = do_sample ?? (said.temperature != null || Object.keys(filters).length > 0);
   return sampled ? { temperature: said.temperature ?? 1, ...filters, ...penalty } : penalty;
 }
+
+/** Settings of the aliases; their GGUFs have none. */
+export const published: Readonly<Record<string, ModelSampling>> = {
+  smollm2: {
+    settings: { temperature: 0, repetitionPenalty: 1.05 },
+    from: "research/first-minute/results",
+  },
+  "qwen2.5-coder": {
+    settings: { temperature: 0.7, topK: 20, topP: 0.8, repetitionPenalty: 1.1 },
+    from: "generation_config.json of Qwen/Qwen2.5-Coder-0.5B-Instruct",
+  },
+  "qwen2.5-coder-1.5b": {
+    settings: { temperature: 0.7, topK: 20, topP: 0.8, repetitionPenalty: 1.1 },
+    from: "generation_config.json of Qwen/Qwen2.5-Coder-1.5B-Instruct",
+  },
+  gemma3: {
+    settings: { temperature: 1, topK: 64, topP: 0.95 },
+    from: "generation_config.json of google/gemma-3-270m",
+  },
+};

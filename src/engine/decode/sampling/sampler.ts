@@ -3,7 +3,6 @@ import { seededRandom } from "../../../util/random.ts";
 import type { Hold } from "../grammar/index.ts";
 import { everyToken, scratchFor } from "./candidates.ts";
 import { draw, weightOf } from "./draw.ts";
-import { Draws } from "./draws.ts";
 import { minP, topK, topP } from "./filters.ts";
 import { logprobs, type TokenLogprob } from "./logprobs.ts";
 import type { SamplingOptions } from "./options.ts";
@@ -105,3 +104,24 @@ export class Sampler {
 
 const outside = (id: number, vocabulary: number): UserError =>
   new OptionError("logitBias", `names token ${id}, but the model's vocabulary ends at ${vocabulary - 1}`);
+
+/** Random numbers that can be looked at before they are drawn. */
+class Draws {
+  /** Numbers that were looked at, and not drawn yet. */
+  readonly #ahead: number[] = [];
+
+  constructor(private readonly random: () => number) {}
+
+  next(): number {
+    return this.#ahead.shift() ?? this.random();
+  }
+
+  /** The coming numbers, which stay to be drawn here. Valid until the next one is. */
+  fork(): Draws {
+    let at = 0;
+    return new Draws(() => {
+      this.#ahead[at] ??= this.random();
+      return this.#ahead[at++]!;
+    });
+  }
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { FreeReader } from "./free-reader.ts";
+import { FreeReader } from "./answer-reader.ts";
 import type { Tool } from "./tools.ts";
 
 const toolOf = (name: string, parameters?: Record<string, unknown>): Tool => ({

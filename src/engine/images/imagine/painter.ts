@@ -1,15 +1,16 @@
 import { addSpent, type Graph, type Spent } from "../../../graph/index.ts";
-import type { ImageGenerator } from "../../../models/image-generator/image-generator.ts";
+import type { Denoising, ImageGenerator } from "../../../models/image-generator/image-generator.ts";
 import { traceNoise } from "../../../models/image-generator/image-generator-graphs.ts";
+import { sharesLeft } from "../../../models/image-generator/noise-schedule.ts";
 import { normals } from "../../../util/normals.ts";
 import { seededRandom } from "../../../util/random.ts";
+import { consistencyRoute } from "./consistency.ts";
 import { type Condition, NoiseRunner } from "./noise-runner.ts";
 import type { SamplerName } from "./options.ts";
 import type { PictureSize } from "./picture.ts";
 import { PromptRunner } from "./prompt-runner.ts";
-import type { RouteStep } from "./route.ts";
-import { routeOf } from "./route-of.ts";
-import { guide } from "./sampler.ts";
+import type { Route, RouteStep } from "./route.ts";
+import { advance, guide, renoise, stepsOf } from "./sampler.ts";
 
 /** The terms of drawing images. */
 export interface Drawing {
@@ -163,4 +164,16 @@ export class Painter implements Disposable {
     this.noise[Symbol.dispose]();
     this.prompts?.[Symbol.dispose]();
   }
+}
+
+/** The way of `count` steps by a sampler; a consistency model has its own. */
+function routeOf(denoising: Denoising, sampler: SamplerName, count: number): Route {
+  if (denoising.kind === "consistency") return consistencyRoute(denoising.noise, count);
+  const sampling = { ...denoising.sampling, sampler: sampler === "ddpm" ? sampler : ("ddim" as const) };
+  const steps = stepsOf(sharesLeft(denoising.noise), count, sampling).map((step) => ({
+    ...{ time: step.time, scale: 1 },
+    noised: (x: Float32Array, random: () => number) => renoise(x, step, random),
+    advance: (x: Float32Array, noise: Float32Array, random: () => number) => advance(sampling, x, noise, step, random),
+  }));
+  return { deviation: 1, steps };
 }

@@ -6,7 +6,6 @@ import { figure, percent, range } from "../format.ts";
 import { colour } from "./colours.ts";
 import { type Box, LABEL_HEIGHT, type Labelled, placeLabels } from "./place.ts";
 import { frontierOf, type PlotPoint, pointsOf } from "./points.ts";
-import { qualityScale, savedDomain } from "./scales.ts";
 
 export interface Size {
   readonly width: number;
@@ -132,4 +131,31 @@ function leader({ x, y }: { x: number; y: number }, box: Box): string {
   const [from, to] = [7 / length, 1 - (Math.abs(dx) < 1 ? LABEL_HEIGHT / 2 : 2) / length];
   const at = (t: number) => `${(x + dx * t).toFixed(1)} ${(y + dy * t).toFixed(1)}`;
   return `<path d="M${at(from)}L${at(to)}" stroke="${colour("faint")}" stroke-width="0.75" fill="none"/>`;
+}
+
+/** The ends of an axis: the values and a twentieth of their span on either side; `least` if all values are equal. */
+function padded(values: readonly number[], least: number): [number, number] {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const pad = high > low ? (high - low) / 20 : least;
+  return [low - pad, high + pad];
+}
+
+/** FLOPs saved, in per cent; dense's nothing is always shown. */
+const savedDomain = (points: readonly PlotPoint[]): [number, number] =>
+  padded([0, ...points.map((point) => point.flops_saved * 100)], 5);
+
+interface QualityScale {
+  readonly type: "linear" | "log";
+  readonly domain: [number, number];
+}
+
+/**
+ * Qualities with their intervals; on a logarithmic scale if the greatest is more than ten times the least (a perplexity
+ * that went astray).
+ */
+function qualityScale(points: readonly PlotPoint[]): QualityScale {
+  const ends = points.flatMap(({ quality, ci95 }) => [quality, ...ci95]);
+  const [low, high] = [Math.min(...ends), Math.max(...ends)];
+  if (low >= 1 && high > 10 * low) return { type: "log", domain: [low / 1.2, high * 1.2] };
+  return { type: "linear", domain: padded(ends, Math.abs(high) / 20 || 0.05) };
 }

@@ -1,7 +1,8 @@
+import { bundledFolders } from "../../../util/model-folders.ts";
+import { readJson } from "../../../weights/json-file.ts";
 import { noticeForm } from "../../notice-form.ts";
 import type { SavingHost } from "../../seams.ts";
-import { type Exits, type ExitsFile, openExits } from "./artefact.ts";
-import { bundledExits } from "./bundled.ts";
+import { type Exits, type ExitsFile, exitsFile, exitsJson, openExits } from "./artefact.ts";
 
 /**
  * The exits of the folder that a user names, or those that the package ships for the model; undefined if there are none.
@@ -20,3 +21,12 @@ export async function findExits(
   noticeForm(exits.folder, exits.about, host.form, host.onNotice);
   return exits;
 }
+
+/**
+ * The folder of the exits that the package ships for a saving and the model with this hash; undefined if there are none.
+ * @throws UserError if a file is damaged
+ */
+const bundledExits = (saving: ExitsFile["saving"], sha256: string): string | undefined =>
+  bundledFolders(saving, "exits.json").find(
+    (folder) => readJson(exitsJson(folder), exitsFile, "exits").model.sha256 === sha256,
+  );

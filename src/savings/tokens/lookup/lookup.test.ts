@@ -8,8 +8,7 @@ import { resolveModel } from "../../../weights/sources/index.ts";
 import { type Drafter, densePlan, type Plan, planOf } from "../../plan.ts";
 import { checkSeams, parseRecipe } from "../../recipe.ts";
 import type { SavingHost } from "../../seams.ts";
-import { lookup } from "./lookup.ts";
-import { Seen } from "./seen.ts";
+import { lookup, Seen } from "./lookup.ts";
 
 const folder = fileURLToPath(new URL("../../../../packages/models/expertrag-world", import.meta.url));
 let model: LanguageModel;

@@ -5,8 +5,7 @@ import { type TrainOptions, trainOptions } from "../../options.ts";
 import { Passes } from "../../step/passes.ts";
 import { newSubject, type Subject } from "../../subject/subject.ts";
 import { chosenMethod } from "../registry.ts";
-import { exits } from "./exits.ts";
-import { sharesOf } from "./shares.ts";
+import { exits, sharesOf } from "./exits.ts";
 
 const [LAYERS, TOKENS, VOCABULARY] = [4, 6, 13];
 const optionsOf = (layers: number, train: readonly string[] = []): TrainOptions =>

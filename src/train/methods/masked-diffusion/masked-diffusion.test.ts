@@ -7,8 +7,8 @@ import type { Batch } from "../../data/batch.ts";
 import { trainOptions } from "../../options.ts";
 import { runSession } from "../../session/session.ts";
 import { withPresets } from "../complete.ts";
-import { aligned } from "./arrange.ts";
 import { maskedBatch } from "./data.ts";
+import { aligned } from "./masked-diffusion.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-masked-diffusion-"));
 afterAll(() => rmSync(root, { recursive: true }));

@@ -5,6 +5,8 @@ import { type ProjectorFile, projectorJson, projectorTensors } from "../../../en
 import { decoderArchitecture, isOfKind } from "../../../models/registry.ts";
 import { UserError } from "../../../util/errors.ts";
 import { makeFolders } from "../../../util/make-folders.ts";
+import { normals } from "../../../util/normals.ts";
+import { seededRandom } from "../../../util/random.ts";
 import { writeJson } from "../../../util/write-whole.ts";
 import { Part } from "../../../weights/prepared/part.ts";
 import { writeTensors } from "../../../weights/safetensors/write.ts";
@@ -19,7 +21,6 @@ import type { ParameterStore } from "../../step/parameters.ts";
 import { openTrainee } from "../../subject/open-trainee.ts";
 import type { Base, Subject } from "../../subject/subject.ts";
 import { longestOf, plannedBatches, plannedRows, readQuestions, splitRows } from "./data.ts";
-import { fillProjector } from "./fill.ts";
 import type { ProjectorOptions } from "./projector.ts";
 import { ProjectorStack } from "./stack.ts";
 
@@ -139,4 +140,20 @@ async function write(folder: string, store: ParameterStore, { own, bases, width,
   await writeJson(projectorJson(folder), about);
   const tensors = trained.map((p) => [p.name, { shape: p.shape, values: () => store.valuesOf(p).slice() }] as const);
   await writeTensors(projectorTensors(folder), new Map(tensors));
+}
+
+/**
+ * Fills a projector: matrices normal with deviation 1/√inputs, biases 0, and the gain of its norm the root mean square of
+ * the executor's token rows, so that what it gives is as large as they are.
+ */
+function fillProjector(store: ParameterStore, table: Float32Array, seed: number): void {
+  const normal = normals(seededRandom(seed));
+  const size = Math.sqrt(table.reduce((sum, x) => sum + x * x, 0) / table.length);
+  for (const parameter of store.parameters.filter(({ name }) => name.startsWith("projector."))) {
+    const values = store.valuesOf(parameter);
+    const { name, shape } = parameter;
+    if (name === "projector.norm.weight") values.fill(size);
+    else if (shape.length === 1) values.fill(0);
+    else for (let i = 0; i < values.length; i++) values[i] = normal() / Math.sqrt(shape[1]!);
+  }
 }

@@ -1,8 +1,7 @@
 import { expect, test } from "vitest";
 import { seededRandom } from "../../../util/random.ts";
 import type { Blocks } from "./blocks.ts";
-import { PruningMask } from "./mask.ts";
-import { greatest } from "./select.ts";
+import { greatest, PruningMask } from "./mask.ts";
 
 const matrices = [
   { name: "blk.0.ffn_up.weight", offset: 0, rows: 16, columns: 8 },

@@ -1,7 +1,6 @@
 import { Blocks } from "./blocks.ts";
 import type { Block, SparseOptions } from "./options.ts";
 import type { Prunable } from "./prunable.ts";
-import { greatest } from "./select.ts";
 
 /** Below every score: a block that was pruned. */
 const PRUNED = -1;
@@ -57,3 +56,26 @@ const countOf = (group: readonly Blocks[]): number => group.reduce((sum, { count
 
 const blocksLeft = (group: readonly Blocks[], kept: number): number =>
   Math.floor(countOf(group) * kept * (1 + ROUNDING));
+
+/**
+ * Marks the `count` greatest of `scores`; of equal ones those that come first. Returns a byte for each, 1 if it is
+ * among them.
+ */
+export function greatest(scores: Float32Array, count: number): Uint8Array {
+  const chosen = new Uint8Array(scores.length);
+  if (count <= 0) return chosen;
+  if (count >= scores.length) return chosen.fill(1);
+  const least = scores.toSorted()[scores.length - count]!;
+  let left = count;
+  for (let i = 0; i < scores.length; i++)
+    if (scores[i]! > least) {
+      chosen[i] = 1;
+      left--;
+    }
+  for (let i = 0; left > 0; i++)
+    if (scores[i] === least) {
+      chosen[i] = 1;
+      left--;
+    }
+  return chosen;
+}
