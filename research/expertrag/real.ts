@@ -11,7 +11,13 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { load } from "../../src/index.ts";
-import { inputOf, judgeLookups, type LookupReport, outcomeOf, type Row } from "../../src/lab/lookup/policies.ts";
+import {
+  type ComparedQuestion,
+  inputOf,
+  judgeLookups,
+  type LookupReport,
+  outcomeOf,
+} from "../../src/lab/lookup/policies.ts";
 import { bindingOf } from "../../src/library/answer-pipeline.ts";
 import { calibrateAnswerOptions, calibratedOn, type JudgedQuestion } from "../../src/library/calibrate-answer.ts";
 import { keepGate } from "../../src/pipelines/answer/gate/artefact.ts";
@@ -30,7 +36,7 @@ function coverageOfAll(): number {
 }
 
 /** Calibrates on all rows the gates that are better than chance, in an order that was fixed beforehand. */
-async function ship(model: string, rows: readonly Row[], { gates }: LookupReport): Promise<void> {
+async function ship(model: string, rows: readonly ComparedQuestion[], { gates }: LookupReport): Promise<void> {
   const better = gates
     .filter(({ auroc: { ci95 } }) => ci95[0] > 0.5 && Number.isFinite(ci95[1]))
     .map(({ gate }) => gate);
@@ -63,7 +69,7 @@ if (process.argv[1] === import.meta.filename) {
     const rows = readFileSync(file, "utf8")
       .split("\n")
       .filter(Boolean)
-      .map((line) => JSON.parse(line) as Row);
+      .map((line) => JSON.parse(line) as ComparedQuestion);
     const result = judgeLookups(model, rows, { vocabulary: VOCABULARY[model]!, coverage });
     results.push(result);
     writeFileSync(join(FOLDER, `${model}.json`), `${JSON.stringify(result, null, 1)}\n`);

@@ -1,5 +1,5 @@
 import { evalShape } from "./dim.ts";
-import { type Given, pullback } from "./gradient.ts";
+import { pullback, type TensorGradient } from "./gradient.ts";
 import { type GradientCase, noise } from "./gradient-case.testing.ts";
 import { Graph } from "./graph.ts";
 import { type NdArray, ndarray } from "./ndarray.ts";
@@ -9,7 +9,7 @@ import type { Tensor } from "./tensor.ts";
 export interface TracedCase {
   readonly graph: Graph;
   readonly tensors: Readonly<Record<string, Tensor>>;
-  readonly given: readonly Given[];
+  readonly given: readonly TensorGradient[];
   readonly feeds: Readonly<Record<string, NdArray>>;
   /** Inputs that may have a gradient. */
   readonly changes: readonly string[];

@@ -7,7 +7,7 @@ import { full } from "./ops/reduce.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** A tensor, and the loss's gradient by it. */
-export interface Given {
+export interface TensorGradient {
   readonly of: Tensor;
   readonly gradient: Tensor;
 }
@@ -26,7 +26,7 @@ export function gradient(loss: Tensor, of: readonly Tensor[]): Tensor[] {
  * @throws Error that names a tensor on which none of them depends, or an operator that does not train
  */
 export function pullback(
-  given: readonly Given[],
+  given: readonly TensorGradient[],
   of: readonly Tensor[],
   sums: readonly (Tensor | undefined)[] = [],
 ): Tensor[] {

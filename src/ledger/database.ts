@@ -1,6 +1,6 @@
 import { UserError } from "../util/errors.ts";
 
-export type Row = Readonly<Record<string, unknown>>;
+export type SqlRow = Readonly<Record<string, unknown>>;
 export type Values = Readonly<Record<string, string | number>>;
 
 /** The store of receipts. SQL is the common part of SQLite's and Postgres's, with `:name` for a value. */
@@ -12,7 +12,7 @@ export interface Database {
    */
   insert(receipts: readonly string[]): Promise<void>;
   /** @throws LedgerFault */
-  rows(sql: string, values: Values): Promise<Row[]>;
+  rows(sql: string, values: Values): Promise<SqlRow[]>;
   close(): Promise<void>;
 }
 

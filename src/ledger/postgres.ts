@@ -2,7 +2,7 @@ import type { PoolClient } from "pg";
 import { Postgres, type PostgresKind } from "../util/database/postgres.ts";
 import type { Purpose } from "../util/database/sqlite.ts";
 import { UserError } from "../util/errors.ts";
-import { type Database, LedgerFault, type Row, type Values } from "./database.ts";
+import { type Database, LedgerFault, type SqlRow, type Values } from "./database.ts";
 import { postgresSteps } from "./schema.ts";
 
 const ledgerTables: PostgresKind = { noun: "ledger", fault: (sentence) => new LedgerFault(sentence) };
@@ -29,8 +29,8 @@ class PostgresDatabase implements Database {
     await this.postgres.rows(sql, [receipts]);
   }
 
-  async rows(sql: string, values: Values): Promise<Row[]> {
-    return this.postgres.rows<Row>(...bound(sql, values));
+  async rows(sql: string, values: Values): Promise<SqlRow[]> {
+    return this.postgres.rows<SqlRow>(...bound(sql, values));
   }
 
   /** Migrates the tables to this program's version. @throws UserError if there are none, and the ledger is only read */

@@ -1,4 +1,4 @@
-import type { Row, Values } from "./database.ts";
+import type { SqlRow, Values } from "./database.ts";
 import { type Receipt, savedShare } from "./receipt.ts";
 
 /** A filter of receipts: made at `since` or later, before `until`, for `model`, of a `key` by its id; all optional. */
@@ -57,7 +57,7 @@ export const SUMS = [
   ...amounts.map((name) => `coalesce(sum(cast(${name} AS double precision)), 0) AS ${name}`),
 ].join(", ");
 
-export function sumOf(row: Row): LedgerSum {
+export function sumOf(row: SqlRow): LedgerSum {
   const n = (name: string) => row[name] as number;
   const flops = { dense: n("flops_dense"), spent: n("flops_spent"), overhead: n("flops_overhead") };
   return {

@@ -1,6 +1,6 @@
 import type Libsql from "libsql";
 import { guarded, openSqliteFile, type Purpose, type SqliteKind, together } from "../util/database/sqlite.ts";
-import { type Database, LedgerFault, type Row, type Values } from "./database.ts";
+import { type Database, LedgerFault, type SqlRow, type Values } from "./database.ts";
 import { APPLICATION_ID, sqliteSteps } from "./schema.ts";
 
 export const ledgerFile: SqliteKind = {
@@ -27,8 +27,8 @@ class Sqlite implements Database {
     );
   }
 
-  async rows(sql: string, values: Values): Promise<Row[]> {
-    return guarded(this.path, ledgerFile, () => this.db.prepare(sql).all(values) as Row[]);
+  async rows(sql: string, values: Values): Promise<SqlRow[]> {
+    return guarded(this.path, ledgerFile, () => this.db.prepare(sql).all(values) as SqlRow[]);
   }
 
   async close(): Promise<void> {

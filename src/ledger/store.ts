@@ -1,7 +1,7 @@
 import { checkAddress, isPostgres } from "../util/database/postgres.ts";
 import type { Purpose } from "../util/database/sqlite.ts";
 import { UserError } from "../util/errors.ts";
-import type { Database, Row } from "./database.ts";
+import type { Database, SqlRow } from "./database.ts";
 import { openPostgres } from "./postgres.ts";
 import { from, type LedgerFilter, type LedgerSum, SUMS, type SumFilter, summedFrom, sumOf } from "./query.ts";
 import { type Receipt, receiptSchema } from "./receipt.ts";
@@ -57,7 +57,7 @@ export class Ledger implements AsyncDisposable {
   }
 }
 
-function parsed({ receipt }: Row): Receipt {
+function parsed({ receipt }: SqlRow): Receipt {
   const { data, error } = receiptSchema.safeParse(JSON.parse(receipt as string));
   if (data !== undefined) return data;
   const { path, message } = error.issues[0]!;

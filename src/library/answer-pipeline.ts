@@ -9,7 +9,7 @@ import {
   answerOptions,
   checkAnswerOptions,
 } from "../pipelines/answer/options.ts";
-import { type Asked, askedOfChat, askedOfQuestion, citationsIn } from "../pipelines/answer/prompt.ts";
+import { askedOfChat, askedOfQuestion, citationsIn, type QuestionPrompts } from "../pipelines/answer/prompt.ts";
 import { templateHash } from "../pipelines/answer/template.ts";
 import { OptionError } from "../util/errors.ts";
 import type { ChatMessage } from "../weights/tokenizer/index.ts";
@@ -193,7 +193,7 @@ const shown = (text: string, retrieval: Retrieval) => ({
 const askedOf = (
   { tokenizer }: Pick<AnswerModel<RunOptions>, "tokenizer">,
   question: string | readonly ChatMessage[],
-): Asked => (typeof question === "string" ? askedOfQuestion(tokenizer, question) : askedOfChat(question));
+): QuestionPrompts => (typeof question === "string" ? askedOfQuestion(tokenizer, question) : askedOfChat(question));
 
 /** A pipeline's name and recipe in its receipts. */
 export const billedAs = (model: string, { retrieval, passages }: AnswerOptions) => ({

@@ -128,7 +128,7 @@ const requestShape = {
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));
 export type RequestOptions = z.output<z.ZodObject<typeof requestShape>>;
 /** The options of an answer, without its recipe. */
-export type Asked = z.output<typeof generateOptions> & Omit<RequestOptions, "save">;
+export type GenerationTerms = z.output<typeof generateOptions> & Omit<RequestOptions, "save">;
 
 const key = z.string("expected a text").optional();
 const time = z.number("expected a time").optional();

@@ -11,7 +11,7 @@ import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { UserError } from "../util/errors.ts";
 import { begunAnswer, type PromptForm, type Tokenizer } from "../weights/tokenizer/index.ts";
-import type { Asked, RequestOptions } from "./arguments.ts";
+import type { GenerationTerms, RequestOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
 /**
@@ -22,7 +22,7 @@ import type { Model } from "./model.ts";
 export async function requestOf(
   model: Pick<Model, "generative" | "language" | "checkForm" | "adapterHash">,
   prompt: Prompt,
-  { save, ...asked }: Asked & Pick<RequestOptions, "save">,
+  { save, ...asked }: GenerationTerms & Pick<RequestOptions, "save">,
   time: Stopwatch,
   signal?: AbortSignal,
 ): Promise<Request> {
@@ -87,7 +87,7 @@ function conversationOf(prompt: Prompt): string {
 }
 
 /** The options of a request that say how its prompt is read. */
-export interface Reading extends Pick<Asked, "suffix" | "infill" | "mode" | "adapter"> {
+export interface Reading extends Pick<GenerationTerms, "suffix" | "infill" | "mode" | "adapter"> {
   readonly raw?: boolean | undefined;
 }
 
@@ -102,7 +102,7 @@ export function formOf(
 }
 
 /** @throws UserError if the model reads no images, or an option does not go with them */
-function checkSeen(model: Model["generative"], { suffix, infill, mode, promptLogprobs }: Asked): void {
+function checkSeen(model: Model["generative"], { suffix, infill, mode, promptLogprobs }: GenerationTerms): void {
   if (model.kind !== "decoder" || !model.vision) throw blind(model.source.name);
   const [wrong] =
     Object.entries({ suffix, infill, mode, promptLogprobs }).find(([, value]) => value !== undefined) ?? [];
@@ -115,7 +115,7 @@ interface Read {
   readonly end?: number | undefined;
 }
 
-function readBy(model: Model["generative"], prompt: Prompt, asked: Asked, calling: Calling): Read {
+function readBy(model: Model["generative"], prompt: Prompt, asked: GenerationTerms, calling: Calling): Read {
   switch (model.kind) {
     case "decoder":
       return asked.infill || asked.mode
@@ -128,7 +128,11 @@ function readBy(model: Model["generative"], prompt: Prompt, asked: Asked, callin
   }
 }
 
-function infillOf(language: LanguageModel, prompt: Prompt, { infill, mode, suffix, tools, format }: Asked): Read {
+function infillOf(
+  language: LanguageModel,
+  prompt: Prompt,
+  { infill, mode, suffix, tools, format }: GenerationTerms,
+): Read {
   if (typeof prompt !== "string")
     throw new UserError("infill and mode are for a text, not for a chat's turns or token ids", 2);
   if (suffix || tools || format)
@@ -138,7 +142,7 @@ function infillOf(language: LanguageModel, prompt: Prompt, { infill, mode, suffi
 }
 
 /** An encoder does not score the text that it reads. */
-function sourceOf(model: Seq2SeqModel, prompt: Prompt, asked: Asked): number[] {
+function sourceOf(model: Seq2SeqModel, prompt: Prompt, asked: GenerationTerms): number[] {
   const { suffix, infill, mode, promptLogprobs, maxTokens } = asked;
   if (suffix !== undefined || infill || mode || promptLogprobs !== undefined || maxTokens === 0)
     throw new UserError(
@@ -149,7 +153,7 @@ function sourceOf(model: Seq2SeqModel, prompt: Prompt, asked: Asked): number[] {
 }
 
 /** A model that fills in masked tokens chooses them in no order. */
-function maskedOf(model: DiffusionModel, prompt: Prompt, asked: Asked, { format, tools }: Calling): number[] {
+function maskedOf(model: DiffusionModel, prompt: Prompt, asked: GenerationTerms, { format, tools }: Calling): number[] {
   const { suffix, infill, mode, promptLogprobs, logprobs, maxTokens, raw } = asked;
   const one = Object.entries({ suffix, infill, mode, promptLogprobs, logprobs, format }).find(([, value]) => value);
   const extra = tools.length > 0 ? "tools" : one?.[0];
@@ -162,7 +166,7 @@ function maskedOf(model: DiffusionModel, prompt: Prompt, asked: Asked, { format,
 const usual = samplingOptions.parse({});
 
 /** Masked tokens are drawn by temperature and seed alone. @throws UserError for another way to draw */
-function checkDrawing({ source }: DiffusionModel, asked: Asked): void {
+function checkDrawing({ source }: DiffusionModel, asked: GenerationTerms): void {
   const penalties = ["repetitionPenalty", "frequencyPenalty", "presencePenalty"] as const;
   const changed = (["topK", "topP", "minP", ...penalties] as const).find((name) => asked[name] !== usual[name]);
   const biased = Object.keys(asked.logitBias).length > 0 ? "logitBias" : undefined;
@@ -174,7 +178,7 @@ function checkDrawing({ source }: DiffusionModel, asked: Asked): void {
 function idsOf(
   language: LanguageModel,
   prompt: Prompt,
-  { raw, suffix, images = [], adapter }: Asked,
+  { raw, suffix, images = [], adapter }: GenerationTerms,
   { tools, begin }: Calling,
 ): number[] {
   language.checkText(prompt);

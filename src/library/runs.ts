@@ -3,7 +3,7 @@ import { Stopwatch } from "../engine/bill/stopwatch.ts";
 import { generateAll } from "../engine/decode/answer/batch-generate.ts";
 import { generate, type Piece, type Usage } from "../engine/decode/answer/generate.ts";
 import type { Lease } from "../engine/decode/run/recipes.ts";
-import type { Asked } from "../engine/decode/score/likelihood.ts";
+import type { Continuations } from "../engine/decode/score/likelihood.ts";
 import { scoreContinuations } from "../engine/decode/score/score.ts";
 import type { Answers, ReadTerms } from "../engine/encoders/text/encoder-model.ts";
 import { damageBehind } from "../engine/file/damage.ts";
@@ -16,7 +16,7 @@ import type { Plan } from "../savings/plan.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import type { ResolvedModel } from "../weights/sources/index.ts";
-import type { AnswerTerms, Asked as Options, ReadTerms as Terms } from "./arguments.ts";
+import type { AnswerTerms, GenerationTerms as Options, ReadTerms as Terms } from "./arguments.ts";
 import { AnswerAudit, type Auditor } from "./auditor.ts";
 import { Biller, type RanUnder } from "./biller.ts";
 import type { Model } from "./model.ts";
@@ -183,7 +183,7 @@ export class Runs {
 
   /** Likelihoods of continuations by a decoder. @throws UserError if there are none, or the model is no decoder */
   async score(
-    read: () => readonly Asked[],
+    read: () => readonly Continuations[],
     { onStopped, arrived, ceiling = {}, ...terms }: Terms,
     recipe = this.model.recipe,
   ) {

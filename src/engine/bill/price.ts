@@ -3,7 +3,7 @@ import type { Cost } from "../../graph/op.ts";
 import type { DecoderPrograms } from "../../models/programs/programs.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Ceiling } from "../decode/answer/cut.ts";
-import type { Asked } from "../decode/score/likelihood.ts";
+import type { Continuations } from "../decode/score/likelihood.ts";
 import { commonPrefix } from "../decode/state/cached.ts";
 import { nextBatch, sharesOf } from "../encoders/text/encoder-batches.ts";
 import { Meter } from "./meter.ts";
@@ -34,7 +34,7 @@ export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
 /**
  * FLOPs of scoring the continuations, run densely with an empty cache, except for prefixes shared by adjacent contexts.
  */
-export function priceOfAsked(programs: DecoderPrograms, asked: readonly Asked[]): number {
+export function priceOfAsked(programs: DecoderPrograms, asked: readonly Continuations[]): number {
   const meter = new Meter(programs);
   let before: readonly number[] = [];
   for (const { context, continuations } of asked) {

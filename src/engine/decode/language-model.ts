@@ -40,7 +40,7 @@ import type { ImageReader } from "./vision/image-reader.ts";
 export { isIds, type Prompt } from "./prompt.ts";
 
 /** How a text is read by a model that fills in. */
-export interface InfillAsked {
+export interface InfillTerms {
   /** True if the text has blanks. */
   readonly infill?: boolean | undefined;
   readonly mode?: Mode | undefined;
@@ -185,7 +185,7 @@ export class LanguageModel implements Loaded {
    * the model has it.
    * @throws UserError if the model lacks a token
    */
-  encodeInfill(text: string, { infill, mode }: InfillAsked): { ids: number[]; end: number | undefined } {
+  encodeInfill(text: string, { infill, mode }: InfillTerms): { ids: number[]; end: number | undefined } {
     const { tokenizer } = this;
     const modes = mode === undefined ? [] : [tokenizer.specialId(requireSpecial(tokenizer, modeToken(mode)))!];
     const before = [...bosOf(tokenizer), ...modes];

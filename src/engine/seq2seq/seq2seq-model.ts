@@ -11,7 +11,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { denseBill } from "../bill/meter.ts";
 import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
 import { type CutReason, cutOf } from "../decode/answer/cut.ts";
-import { Draft, type Taken } from "../decode/answer/draft.ts";
+import { Draft, type UnbilledPiece } from "../decode/answer/draft.ts";
 import type { GenerateOptions, Piece, Usage } from "../decode/answer/generate.ts";
 import { checkText } from "../decode/answer/sequence.ts";
 import type { Terms } from "../decode/answer/terms.ts";
@@ -97,7 +97,7 @@ export class Seq2SeqModel implements Loaded {
         const logits = await run.step(token);
         const over = run.spent.flops >= (ceiling.flops ?? Number.POSITIVE_INFINITY);
         const late = performance.now() >= deadline;
-        const { reason, ...piece }: Taken = draft.take(logits, over || late);
+        const { reason, ...piece }: UnbilledPiece = draft.take(logits, over || late);
         ended = reason !== undefined;
         const cut =
           reason === "length" ? endedBy(late, cutOf(ceiling, over, draft.completion, options.maxTokens)) : undefined;

@@ -100,7 +100,7 @@ const attentionOp: Op<AttentionAttrs> = {
   },
 };
 
-interface Row {
+interface AttentionRow {
   qkv: NdArray;
   keys: NdArray;
   values: NdArray;
@@ -111,7 +111,7 @@ interface Row {
   turn(token: number): number;
 }
 
-function attendRow(r: Row, batch: number, tokens: number, past: number, attrs: AttentionAttrs): void {
+function attendRow(r: AttentionRow, batch: number, tokens: number, past: number, attrs: AttentionAttrs): void {
   const { heads, kvHeads, headSize, window = Number.POSITIVE_INFINITY } = attrs;
   const capacity = r.keys.shape[2]!;
   const cached = (head: number, position: number) => ((batch * kvHeads + head) * capacity + position) * headSize;

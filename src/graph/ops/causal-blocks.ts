@@ -142,7 +142,7 @@ export class CausalEmitter {
    * A block's scores, with hidden ones far below the rest, from the rows of its queries and all keys. `told` also hides
    * other documents, and shows prefixes to themselves.
    */
-  scores(q: string, k: string, block: Block, told: Told): string {
+  scores(q: string, k: string, block: Block, told: LaidPerToken): string {
     const shown = told.prefix ? this.#inPrefix(q, k, block, told.prefix) : this.#causal(q, k, block);
     if (!told.documents) return shown;
     const same = this.#pairs("Equal", told.documents, block);
@@ -198,7 +198,7 @@ export class CausalEmitter {
   }
 
   /** An operand laid along queries and along keys. */
-  told({ documents, prefix }: PerToken<string>): Told {
+  told({ documents, prefix }: PerToken<string>): LaidPerToken {
     const flags = prefix === undefined ? undefined : this.emit.value("Cast", [prefix], BOOL);
     return {
       documents: documents === undefined ? undefined : this.#laid(documents),
@@ -230,7 +230,7 @@ interface Laid {
   readonly ofKeys: string;
 }
 
-type Told = PerToken<Laid>;
+type LaidPerToken = PerToken<Laid>;
 
 /** ONNX's number of the type. */
 const BOOL = { to: { int: 9 } };

@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
-import { judgeLookups, type Row } from "./policies.ts";
+import { type ComparedQuestion, judgeLookups } from "./policies.ts";
 import { questionOf } from "./question.ts";
 
 const cost = { exact: false, tokens: { prompt: 10, completion: 2 }, ms: 1 };
 
 /** Every other question needs to be looked up, and its margin says so; looking up breaks every fourth. */
-const rows: Row[] = Array.from({ length: 40 }, (_, i) => {
+const rows: ComparedQuestion[] = Array.from({ length: 40 }, (_, i) => {
   const needs = i % 2 === 0;
   const breaks = i % 4 === 1;
   return {

@@ -19,7 +19,7 @@ interface Branch {
 }
 
 /** A question of a set, answered both ways, and what gates read of it. */
-export interface Row {
+export interface ComparedQuestion {
   readonly set: string;
   readonly id: string;
   readonly question: string;
@@ -72,15 +72,15 @@ export interface LookupReport {
   readonly policies: readonly Policy[];
 }
 
-export const inputOf = ({ question, input }: Row): GateInput => ({ ...input, question });
+export const inputOf = ({ question, input }: ComparedQuestion): GateInput => ({ ...input, question });
 
-type Score = (row: Row) => number;
+type Score = (row: ComparedQuestion) => number;
 const byMethod =
   (method: GateMethod): Score =>
   (row) =>
     gateScore({ method }, inputOf(row));
 
-function byClassifier(rows: readonly Row[], rule: LabelRule): Score | undefined {
+function byClassifier(rows: readonly ComparedQuestion[], rule: LabelRule): Score | undefined {
   try {
     const classifier = fitClassifier(
       rows.map((row) => ({ ...outcomeOf(row), values: featuresOf(inputOf(row)) })),
@@ -93,13 +93,13 @@ function byClassifier(rows: readonly Row[], rule: LabelRule): Score | undefined 
   }
 }
 
-export const outcomeOf = ({ plain, retrieved }: Row) => ({
+export const outcomeOf = ({ plain, retrieved }: ComparedQuestion) => ({
   plain: Number(plain.contains),
   retrieved: Number(retrieved.contains),
 });
 
 /** The gates; the last two are controls. */
-const gatesOf = (calibration: readonly Row[]): Readonly<Record<string, Score | undefined>> => ({
+const gatesOf = (calibration: readonly ComparedQuestion[]): Readonly<Record<string, Score | undefined>> => ({
   classifier: byClassifier(calibration, "outcome"),
   "classifier, g − h": byClassifier(calibration, "benefit"),
   energy: byMethod("energy"),
@@ -114,7 +114,7 @@ const gatesOf = (calibration: readonly Row[]): Readonly<Record<string, Score | u
 });
 
 /** A gate's cost on a question, by the calls that it reads. */
-function gateCost(gate: string, { probe, reflection }: Row, vocabulary: number, looked: boolean) {
+function gateCost(gate: string, { probe, reflection }: ComparedQuestion, vocabulary: number, looked: boolean) {
   const reads = gateMethods.find((method) => gate.startsWith(method));
   const of = reads ? readsOf(reads) : [];
   const signals = of.includes("signals");
@@ -135,7 +135,7 @@ interface PolicyTerms {
 /** The decisions on all rows, against always retrieving. */
 function policyOf(
   policy: string,
-  rows: readonly Row[],
+  rows: readonly ComparedQuestion[],
   looks: readonly boolean[],
   { vocabulary, coverage }: PolicyTerms,
 ): Policy {
@@ -166,28 +166,34 @@ function policyOf(
 }
 
 /** Questions of a set that are covered go to the halves in turn, and so do those that are not. */
-function halvesOf(rows: readonly Row[]): readonly [readonly Row[], readonly Row[]] {
-  const kindOf = ({ set, covered }: Row) => `${set} ${covered}`;
+function halvesOf(
+  rows: readonly ComparedQuestion[],
+): readonly [readonly ComparedQuestion[], readonly ComparedQuestion[]] {
+  const kindOf = ({ set, covered }: ComparedQuestion) => `${set} ${covered}`;
   const strata = [...new Set(rows.map(kindOf))].map((kind) => rows.filter((row) => kindOf(row) === kind));
   const half = (rest: number) => strata.flatMap((stratum) => stratum.filter((_, i) => i % 2 === rest));
   return [half(0), half(1)];
 }
 
 /** A mean over rows as if as many were covered as of all questions. */
-function natural<T extends Pick<Row, "covered">>(rows: readonly T[], coverage: number, of: (row: T) => number): number {
+function natural<T extends Pick<ComparedQuestion, "covered">>(
+  rows: readonly T[],
+  coverage: number,
+  of: (row: T) => number,
+): number {
   const over = (covered: boolean) => mean(rows.filter((row) => row.covered === covered).map(of));
   if (rows.every(({ covered }) => covered === rows[0]!.covered)) return mean(rows.map(of));
   return coverage * over(true) + (1 - coverage) * over(false);
 }
 
-const rightOf = (rows: readonly Row[]) => ({
+const rightOf = (rows: readonly ComparedQuestion[]) => ({
   never: mean(rows.map(({ plain }) => Number(plain.contains))),
   always: mean(rows.map(({ retrieved }) => Number(retrieved.contains))),
 });
 
 const judgedBy =
   (score: Score) =>
-  (row: Row): Judged => ({ ...outcomeOf(row), score: score(row) });
+  (row: ComparedQuestion): Judged => ({ ...outcomeOf(row), score: score(row) });
 
 /** One gate: each half is scored and judged by what the other one gave. Undefined if a classifier cannot be fitted. */
 function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: PolicyTerms): GateReport | undefined {
@@ -219,7 +225,7 @@ function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: Po
 /** Judges policies and gates on questions that were answered both ways. */
 export function judgeLookups(
   model: string,
-  rows: readonly Row[],
+  rows: readonly ComparedQuestion[],
   { vocabulary, coverage }: { readonly vocabulary: number; readonly coverage?: number | undefined },
 ): LookupReport {
   const here = mean(rows.map(({ covered }) => Number(covered)));
@@ -228,7 +234,7 @@ export function judgeLookups(
   const sets = [...new Set(rows.map(({ set }) => set))];
   const of = (key: "contains" | "exact") => (branch: "plain" | "retrieved") =>
     mean(rows.map((row) => Number(row[branch][key])));
-  const at = (name: string, looks: (row: Row) => boolean) => policyOf(name, rows, rows.map(looks), terms);
+  const at = (name: string, looks: (row: ComparedQuestion) => boolean) => policyOf(name, rows, rows.map(looks), terms);
   return {
     model,
     by_set: Object.fromEntries(sets.map((set) => [set, rows.filter((row) => row.set === set).length])),

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createIndex } from "../../index.ts";
 import { findTask } from "../tasks/registry.ts";
-import type { Row } from "./policies.ts";
+import type { ComparedQuestion } from "./policies.ts";
 import { type LookupRun, runLookup } from "./run.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-lab-lookup-"));
@@ -33,7 +33,7 @@ const run = async (changes: Partial<LookupRun> = {}) =>
     ...{ options: { limit: 5, seed: 1, maxTokens: 3 }, command: "lab answer", version: "0", notice: () => {} },
     ...changes,
   });
-const results = (): Row[] =>
+const results = (): ComparedQuestion[] =>
   readFileSync(join(folder, "out", "results.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line)); // biome-ignore format: one line
 
 test("each question is answered both ways, gates are judged, and a stopped run goes on", async () => {

@@ -18,7 +18,7 @@ import { holdsWords, normalised } from "../metrics/squad.ts";
 import { stringify } from "../reals.ts";
 import { machine, versions } from "../run/machine.ts";
 import type { Task, TaskOf } from "../task.ts";
-import { judgeLookups, type LookupReport, type Row } from "./policies.ts";
+import { type ComparedQuestion, judgeLookups, type LookupReport } from "./policies.ts";
 import { type Question, questionOf } from "./question.ts";
 
 export const lookupRunOptions = z.object({
@@ -70,12 +70,12 @@ async function answered(run: LookupRun, questions: readonly Question[]) {
   const { model: name, index: indexName, store, resolve, task, out, signal, notice, options } = run;
   const file = path.join(out, "results.jsonl");
   const kept = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
-  const known = new Map(kept.map((line) => JSON.parse(line) as Row).map((row) => [row.id, row]));
+  const known = new Map(kept.map((line) => JSON.parse(line) as ComparedQuestion).map((row) => [row.id, row]));
   using model = await load(name, resolve);
   await using index = await openIndex(indexName, { ...resolve, store });
   const branches = new AnswerBranches(model, index, checkAnswerOptions(run.answer));
   const terms = { maxTokens: options.maxTokens, signal };
-  const rows: Row[] = [];
+  const rows: ComparedQuestion[] = [];
   for (const question of questions) {
     const row = known.get(question.id) ?? { set: task.name, ...(await rowOf(model, branches, question, terms)) };
     if (!known.has(question.id)) appendFileSync(file, `${JSON.stringify(row)}\n`);
@@ -95,7 +95,7 @@ export async function rowOf(
   branches: AnswerBranches,
   question: Question,
   terms: { readonly maxTokens: number; readonly signal?: AbortSignal | undefined },
-): Promise<Omit<Row, "set">> {
+): Promise<Omit<ComparedQuestion, "set">> {
   const methods: GateMethod[] = canReflect(model.language.tokenizer) ? ["self-reflection"] : [];
   const asked = await branches.answers(question.question, [...methods, "popularity"], terms);
   const { plain, retrieved, reflection, input } = asked;

@@ -76,7 +76,7 @@ export class KeptAnswers implements AsyncDisposable {
   async all(recipes: readonly string[], item: ServedItem): Promise<void> {
     const missing = [...new Set(["dense", ...recipes])].filter((recipe) => !this.held(recipe, item));
     if (missing.length === 0) return;
-    const given: Given[] = [];
+    const given: NewAnswer[] = [];
     for (const recipe of missing) {
       this.signal?.throwIfAborted();
       given.push(await this.#served(recipe, item));
@@ -105,7 +105,7 @@ export class KeptAnswers implements AsyncDisposable {
     return this.#known.get(keyOf(recipe, id));
   }
 
-  async #served(recipe: string, item: ServedItem): Promise<Given> {
+  async #served(recipe: string, item: ServedItem): Promise<NewAnswer> {
     const started = performance.now();
     const outcome = await this.serving.answer(recipe, item, this.#drawn).catch((error: unknown) => {
       // Nothing can be compared without dense's answer.
@@ -115,7 +115,7 @@ export class KeptAnswers implements AsyncDisposable {
     return { recipe, outcome, ms: performance.now() - started };
   }
 
-  async #lines(given: readonly Given[], item: ServedItem): Promise<AnswerLine[]> {
+  async #lines(given: readonly NewAnswer[], item: ServedItem): Promise<AnswerLine[]> {
     const excess = this.loss.name === "nats" ? await this.#excess(given, item) : undefined;
     const lines: AnswerLine[] = [];
     for (const { recipe, outcome, ms } of given) {
@@ -150,7 +150,7 @@ export class KeptAnswers implements AsyncDisposable {
   }
 
   /** Scores by the hash of the tokens; equal answers are scored once. */
-  async #excess(given: readonly Given[], item: ServedItem): Promise<Map<string, number>> {
+  async #excess(given: readonly NewAnswer[], item: ServedItem): Promise<Map<string, number>> {
     const known = new Map<string, number>();
     const dense = this.held("dense", item);
     if (dense?.excess !== undefined) known.set(dense.ids, dense.excess);
@@ -174,7 +174,7 @@ export class KeptAnswers implements AsyncDisposable {
 const keyOf = (recipe: string, item: string): string => `${item} ${recipe}`;
 
 /** An answer that was just given, or why there is none. */
-interface Given {
+interface NewAnswer {
   readonly recipe: string;
   readonly outcome: Served | string;
   readonly ms: number;

@@ -41,7 +41,7 @@ export interface Wanted extends Pick<ItemsFor, "seed" | "limit" | "signal" | "on
 }
 
 /** An item before the model's tokens are known. */
-interface Asked extends Pick<ServedItem, "prompt" | "stop" | "maxTokens"> {
+interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxTokens"> {
   readonly group: string | undefined;
   /** The question with its answers; absent of prompts alone. */
   readonly item?: GenerationItem;
@@ -77,7 +77,11 @@ async function fromFile(spec: string, model: LanguageModel, wanted: Wanted) {
   return { asked, metrics, task: spec };
 }
 
-function askedOf({ prompt, answers, group }: UserPrompt, model: LanguageModel, maxTokens: number | undefined): Asked {
+function askedOf(
+  { prompt, answers, group }: UserPrompt,
+  model: LanguageModel,
+  maxTokens: number | undefined,
+): UntokenizedItem {
   const countTokens = (text: string) => model.encode(text, true).length;
   const most = maxTokens ?? (answers.length > 0 ? lengthFor(answers, CHAT_TOKENS, countTokens) : CHAT_TOKENS);
   const item = { kind: "generation", id: "", prompt: textOf(prompt), stop: [], maxTokens: most, answers } as const;
@@ -90,7 +94,7 @@ async function fromTask(spec: string, model: LanguageModel, wanted: Wanted) {
   if (task.kind !== "generation")
     throw new UserError(`${spec}: its items are of the kind ${task.kind}; expected a task that generates text`, 2);
   const countTokens = (text: string) => model.encode(text, true).length;
-  const asked: Asked[] = [];
+  const asked: UntokenizedItem[] = [];
   for await (const item of task.items({ ...wanted, countTokens, tokenizer: model.tokenizer })) {
     if (item.images ?? item.promptTokens ?? item.suffix)
       throw new UserError(`${spec}: its prompts are images, tokens or texts with an end; expected texts or turns`, 2);
@@ -102,7 +106,7 @@ async function fromTask(spec: string, model: LanguageModel, wanted: Wanted) {
 }
 
 function servedItem(
-  { group, item, ...asked }: Asked,
+  { group, item, ...asked }: UntokenizedItem,
   model: LanguageModel,
   metric: ItemMetric | undefined,
 ): ServedItem {

@@ -11,7 +11,7 @@ import { type Decision, decide, type Gate, type GateMethod, readsOf } from "./ga
 import type { AnswerModel, PassageSource } from "./model.ts";
 import { type AnswerOptions, MOST_PASSAGE_TOKENS } from "./options.ts";
 import { type Begun, probe, type Start } from "./probe.ts";
-import { type Asked, fitting } from "./prompt.ts";
+import { fitting, type QuestionPrompts } from "./prompt.ts";
 
 type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
 
@@ -57,7 +57,7 @@ export interface AnswerTerms<O extends object> {
 export async function* answer<O extends object>(
   model: AnswerModel<O>,
   source: PassageSource | undefined,
-  asked: Asked,
+  asked: QuestionPrompts,
   terms: AnswerTerms<O>,
 ): AsyncGenerator<AnswerPiece, void> {
   const run = new Run(model, source, asked, terms);
@@ -77,7 +77,7 @@ class Run<O extends object> {
   constructor(
     private readonly model: AnswerModel<O>,
     private readonly source: PassageSource | undefined,
-    private readonly asked: Asked,
+    private readonly asked: QuestionPrompts,
     private readonly terms: AnswerTerms<O>,
   ) {
     this.#bill = new AnswerBill(terms.named, (own) => this.#priced(own), terms.arrived);
@@ -197,7 +197,7 @@ const TOKENS_PER_TERM = 2;
 /** Tokens of the prompt with passages that were not searched for: as many as asked for, of the index's mean length. */
 function expectedPrompt<O extends object>(
   model: AnswerModel<O>,
-  asked: Asked,
+  asked: QuestionPrompts,
   { passages, maxContextTokens }: Pick<AnswerOptions, "passages" | "maxContextTokens">,
   meanTerms: number,
 ): number {

@@ -5,7 +5,7 @@ import type { GateInput } from "./gate/features.ts";
 import { rarityOf } from "./gate/rarity.ts";
 import { reflectionOf, type Signals, signalFlops, signalsOf } from "./gate/signals.ts";
 import type { AnswerModel } from "./model.ts";
-import type { Asked } from "./prompt.ts";
+import type { QuestionPrompts } from "./prompt.ts";
 import { reflectionPrompt, reflectionTokens } from "./reflection.ts";
 
 /** A call, and the pieces of it that were read. */
@@ -30,7 +30,7 @@ export type Start<O extends object> = (prompt: Prompt, more?: Observing) => Call
 /** Computes what a gate reads, and no more. */
 export async function probe<O extends object>(
   { tokenizer }: AnswerModel<O>,
-  { query, plain }: Asked,
+  { query, plain }: QuestionPrompts,
   reads: readonly (keyof GateInput)[],
   start: Start<O>,
 ): Promise<Probed<O>> {

@@ -9,7 +9,7 @@ import { MOST_PASSAGE_TOKENS } from "./options.ts";
 const INSTRUCTION = "Answer the question in a few words.";
 
 /** A request's prompt without passages and with them. */
-export interface Asked {
+export interface QuestionPrompts {
   /** The text that is searched for, and that a gate reads. */
   readonly query: string;
   readonly plain: Prompt;
@@ -23,7 +23,7 @@ export function checkQuestion(question: string): void {
 }
 
 /** A question alone: a chat of one turn, or plain text if the model has no chat template. @throws UserError if it is empty */
-export function askedOfQuestion(tokenizer: Tokenizer, question: string): Asked {
+export function askedOfQuestion(tokenizer: Tokenizer, question: string): QuestionPrompts {
   checkQuestion(question);
   const write: (content: string) => Prompt =
     tokenizer.chatTemplate === undefined
@@ -36,7 +36,7 @@ export function askedOfQuestion(tokenizer: Tokenizer, question: string): Asked {
  * A chat: its last user's turn is the query, as it is, and holds the passages. Other turns stay as they are.
  * @throws UserError if no turn of a user has a text
  */
-export function askedOfChat(turns: readonly ChatMessage[]): Asked {
+export function askedOfChat(turns: readonly ChatMessage[]): QuestionPrompts {
   const at = turns.findLastIndex(({ role }) => role === "user");
   const content = turns[at]?.content;
   if (typeof content !== "string" || content.trim() === "")

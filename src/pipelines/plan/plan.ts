@@ -44,7 +44,7 @@ export interface ShownPlan {
 }
 
 /** A plan that was made, and what it took. */
-export interface Made {
+export interface PlanWithCost {
   readonly shown: ShownPlan;
   /** The planner's states, for the latent channel: [tokens, width]. */
   readonly states?: Float32Array;
@@ -52,7 +52,7 @@ export interface Made {
 }
 
 /** A plan on its way into the executor's prompt. */
-export interface Carried extends Pick<Made, "shown" | "spent"> {
+export interface Carried extends Pick<PlanWithCost, "shown" | "spent"> {
   /** Tokens or rows that stand in the plan's place; none without a plan. */
   readonly span: PromptSpan;
 }
@@ -66,7 +66,7 @@ export async function plan(
   question: string,
   { channel, template, terms }: Planning,
   signal?: AbortSignal,
-): Promise<Made> {
+): Promise<PlanWithCost> {
   const started = performance.now();
   switch (channel) {
     case "none":
@@ -86,7 +86,7 @@ const made = (
   channel: Channel,
   { text, ids, passes, spent, states }: Omit<MadePlan, "states"> & { readonly states?: Float32Array },
   started: number,
-): Made => ({
+): PlanWithCost => ({
   shown: { channel, text, tokens: ids.length, passes, ms: performance.now() - started },
   spent: { ...spent },
   ...(states && { states }),
@@ -105,7 +105,7 @@ function latentOf({ source: { name } }: DiffusionModel, latent: Latent | undefin
 
 /** Puts a plan that was made into the executor's terms: tokens of its text, or projected rows. */
 export async function carried(
-  { shown, states, spent }: Made,
+  { shown, states, spent }: PlanWithCost,
   executor: Pick<LanguageModel, "tokenizer">,
   projector: Projector | undefined,
 ): Promise<Carried> {

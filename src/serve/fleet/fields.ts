@@ -9,7 +9,7 @@ import type { RemoteOptions } from "./file.ts";
 import { checkImages } from "./images.ts";
 
 /** A request as received, and the part that its endpoint's schema accepts. */
-export interface Asked {
+export interface ReceivedRequest {
   readonly body: JsonObject;
   readonly input: JsonObject;
 }
@@ -38,7 +38,7 @@ const isGeneration = (path: string): boolean => path === "/v1/chat/completions" 
 export function fieldsFor(
   { kind, pass }: RemoteOptions,
   path: string,
-  { body, input }: Asked,
+  { body, input }: ReceivedRequest,
   limits: Limits,
 ): JsonObject {
   switch (path) {

@@ -5,7 +5,7 @@ import type { JsonObject } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName, leastOf, type Terms } from "../keys/terms.ts";
 import type { Limits } from "../limits.ts";
-import { type Asked, fieldsFor } from "./fields.ts";
+import { fieldsFor, type ReceivedRequest } from "./fields.ts";
 import type { Destination } from "./fleet.ts";
 import { LENGTHS } from "./lengths.ts";
 import { guessedTokens, type RequestSize } from "./request-size.ts";
@@ -20,7 +20,7 @@ export interface Forwarded {
 export function forwarded(
   { remote, model }: Destination,
   path: string,
-  asked: Asked,
+  asked: ReceivedRequest,
   size: RequestSize,
   limits: Limits,
   terms: Terms | undefined,

@@ -5,7 +5,7 @@ import { HttpError } from "../http/errors.ts";
 import type { Events } from "../http/stream.ts";
 import { billFor, type ServerContext } from "../server-context.ts";
 import { choicesOf } from "./exchange.ts";
-import type { Asked } from "./fields.ts";
+import type { ReceivedRequest } from "./fields.ts";
 import type { Destination } from "./fleet.ts";
 import { type Forwarded, forwarded } from "./outgoing.ts";
 import { RemoteUsage } from "./remote-usage.ts";
@@ -20,11 +20,11 @@ import { brokeOff } from "./unavailable.ts";
 function proxied(
   context: ServerContext,
   it: Endpoint,
-  asked: Readonly<Record<keyof Asked, unknown>>,
+  asked: Readonly<Record<keyof ReceivedRequest, unknown>>,
   call: Call,
 ): Promise<object> | Events | undefined {
   if (!isAsking(it) || it.translates) return undefined;
-  const request = asked as Asked;
+  const request = asked as ReceivedRequest;
   const destination = context.fleet.find(String(request.input["model"]));
   if (!destination) return undefined;
   return new ProxiedRequest(context, destination, it.paths[0]!, request, call).answer();
@@ -34,7 +34,7 @@ function proxied(
 export async function answerOf(
   context: ServerContext,
   it: Endpoint,
-  asked: Readonly<Record<keyof Asked, unknown>>,
+  asked: Readonly<Record<keyof ReceivedRequest, unknown>>,
   call: Call,
 ): Promise<object | Events | Response> {
   return (await proxied(context, it, asked, call)) ?? it.handle(asked.input, call);
@@ -55,7 +55,7 @@ class ProxiedRequest {
     private readonly context: ServerContext,
     private readonly to: Destination,
     private readonly path: string,
-    private readonly asked: Asked,
+    private readonly asked: ReceivedRequest,
     private readonly call: Call,
   ) {
     const { input } = asked;

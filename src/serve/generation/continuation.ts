@@ -3,7 +3,7 @@ import { type Part, textOf } from "./answers.ts";
 import { FlatLogprobs } from "./flat-logprobs.ts";
 import type { Continued } from "./prompts.ts";
 
-interface Asked {
+interface ContinuationFields {
   readonly echo?: boolean | null | undefined;
   readonly logprobs?: number | null | undefined;
 }
@@ -15,7 +15,7 @@ export class Continuation {
 
   constructor(
     private readonly prompt: Continued,
-    private readonly asked: Asked,
+    private readonly asked: ContinuationFields,
   ) {}
 
   of(parts: readonly Part[]) {

@@ -32,26 +32,26 @@ export class FlatLogprobs {
     return flat(parts.flatMap((part) => [...this.#prompted(part), ...this.#answered(part)]));
   }
 
-  #prompted({ prompt = [], tokenizer }: Part): Row[] {
+  #prompted({ prompt = [], tokenizer }: Part): LogprobRow[] {
     return this.echo ? prompt.map((token) => this.#prompt.row(tokenizer, token, true)) : [];
   }
 
   /** With a prompt, readers count from the end: the token that ended the answer is included. */
-  #answered({ tokens, tokenizer }: Part): Row[] {
+  #answered({ tokens, tokenizer }: Part): LogprobRow[] {
     const shown = tokens.filter(({ id }) => this.echo || !tokenizer.stopIds.has(id));
     return shown.map((token) => this.#answer.row(tokenizer, token, false));
   }
 }
 
 /** A token, its alternatives, and its offset. */
-interface Row {
+interface LogprobRow {
   readonly token: Sampled;
   readonly entry: Entry;
   readonly top: readonly Entry[];
   readonly offset: number;
 }
 
-const flat = (rows: readonly Row[]): Flat => ({
+const flat = (rows: readonly LogprobRow[]): Flat => ({
   tokens: rows.map(({ entry }) => flatName(entry)),
   token_logprobs: rows.map(({ token, entry }) => (token.logprob === undefined ? null : entry.logprob)),
   // OpenAI includes the chosen token, however unlikely it is.
@@ -67,7 +67,7 @@ class Offsets {
   constructor(private offset: number) {}
 
   /** The next token; it begins with the character that it continues. `opens`: the first of all opens a text. */
-  row(tokenizer: Tokenizer, token: Sampled, opens: boolean): Row {
+  row(tokenizer: Tokenizer, token: Sampled, opens: boolean): LogprobRow {
     const special = opens && tokenizer.isSpecial(token.id);
     const entry = entryOf(tokenizer, token, opens && !special && !this.#begun);
     const top = (token.top ?? []).map((other) => entryOf(tokenizer, other));

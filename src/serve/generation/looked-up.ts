@@ -15,7 +15,7 @@ import { type evidenceField, qzeroOf, type retrievalField } from "./lookup-field
 import type { Naming } from "./naming.ts";
 
 /** A request to classify by the categories of documents. */
-interface Asked extends Naming {
+interface LookupRequest extends Naming {
   readonly input: readonly string[];
   readonly labels?: LabelsInput | null | undefined;
   readonly retrieval?: z.output<typeof retrievalField> | null | undefined;
@@ -25,7 +25,7 @@ interface Asked extends Naming {
 }
 
 /** Classifies texts by the categories of documents, of an index or of the request. @throws HttpError, UserError */
-export async function classifyByLookup(context: ServerContext, asked: Asked, call: Call): Promise<QZeroAnswer> {
+export async function classifyByLookup(context: ServerContext, asked: LookupRequest, call: Call): Promise<QZeroAnswer> {
   if (!asked.labels)
     throw new HttpError(400, "labels: a classification by lookup has no labels of its own", { param: "labels" });
   const [labels, given] = [parseLabels(asked.labels), qzeroOf(asked.retrieval ?? {})];
@@ -46,7 +46,11 @@ export async function classifyByLookup(context: ServerContext, asked: Asked, cal
 }
 
 /** The encoder is lent for one batch at a time: a request that held two models could wait for itself. */
-async function scorerOf(context: ServerContext, asked: Asked, call: Call): Promise<{ name: string; scorer: Scorer }> {
+async function scorerOf(
+  context: ServerContext,
+  asked: LookupRequest,
+  call: Call,
+): Promise<{ name: string; scorer: Scorer }> {
   const { vectors } = context;
   if (vectors && asked.model === vectors.name) return { name: vectors.name, scorer: vectors };
   const chosen = await context.catalogue.choose(asked);
@@ -61,7 +65,7 @@ async function scorerOf(context: ServerContext, asked: Asked, call: Call): Promi
   return { name: chosen.served.id, scorer: new ContextualScorer(lend) };
 }
 
-async function sourceOf(context: ServerContext, asked: Asked, call: Call): Promise<DocumentSource> {
+async function sourceOf(context: ServerContext, asked: LookupRequest, call: Call): Promise<DocumentSource> {
   const { input, retrieval, evidence } = asked;
   if (evidence && retrieval?.index)
     throw new HttpError(400, "evidence takes the place of retrieval.index; expected one of them, got both", {

@@ -12,8 +12,8 @@ import {
   type Chats,
   carried,
   checkSaid,
-  type Made,
   type Planning,
+  type PlanWithCost,
   plan,
   planningFor,
   promptFor,
@@ -130,7 +130,7 @@ async function madePlan(
   planning: Planning,
   about: ProjectorFile | undefined,
   call: Call,
-): Promise<Made> {
+): Promise<PlanWithCost> {
   using lease = await leaseFor(context, chosen, call);
   const planner = lease.model.loaded;
   if (planner.kind !== "diffusion language model")

@@ -9,14 +9,19 @@ import { leastOf } from "../keys/terms.ts";
 import type { ChosenRanker } from "../models/rankers.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 
-interface Asked {
+interface LetterRerankRequest {
   readonly query: string;
   readonly texts: readonly string[];
   readonly max_flops?: number | null | undefined;
 }
 
 /** Ranks texts by the logits of letters; the scores are by text. @throws HttpError, UserError */
-export async function rerankByLetters(context: ServerContext, chosen: ChosenRanker, call: Call, asked: Asked) {
+export async function rerankByLetters(
+  context: ServerContext,
+  chosen: ChosenRanker,
+  call: Call,
+  asked: LetterRerankRequest,
+) {
   const { notice } = chosen;
   if (notice !== undefined && context.catalogue.isNew(notice)) context.log.warn(notice);
   using bill = billFor(context, chosen.ranks.served.id, call);
@@ -33,7 +38,7 @@ async function ranked(
   context: ServerContext,
   { named, ranks }: ChosenRanker,
   call: Call,
-  { query, texts, max_flops }: Asked,
+  { query, texts, max_flops }: LetterRerankRequest,
   { bill, presorted }: { bill: Bill; presorted: Presorted },
 ): Promise<Reranked> {
   using lease = await leaseFor(context, ranks, call).catch((error) => {
@@ -55,7 +60,7 @@ async function presort(
   context: ServerContext,
   { named, presorts }: ChosenRanker,
   call: Call,
-  { query, texts, max_flops }: Asked,
+  { query, texts, max_flops }: LetterRerankRequest,
   bill: Bill,
 ) {
   if (presortModel(named.options) === undefined) return undefined;

@@ -5,7 +5,7 @@ import { priceOfLengths } from "../../library/dense-price.ts";
 import { answer } from "../../pipelines/answer/answer.ts";
 import type { AnswerModel, PassageSource } from "../../pipelines/answer/model.ts";
 import type { AnswerOptions } from "../../pipelines/answer/options.ts";
-import type { Asked } from "../../pipelines/answer/prompt.ts";
+import type { QuestionPrompts } from "../../pipelines/answer/prompt.ts";
 import { templateHash } from "../../pipelines/answer/template.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Call } from "../http/endpoint.ts";
@@ -21,7 +21,7 @@ import { withoutHome } from "./routed.ts";
 export interface Wanted {
   readonly chosen: Chosen;
   /** The prompts, by the model's template. @throws UserError */
-  readonly asked: (tokenizer: Tokenizer) => Asked;
+  readonly asked: (tokenizer: Tokenizer) => QuestionPrompts;
   readonly options: RunOptions;
   readonly settings: AnswerOptions;
   readonly index: string | null | undefined;

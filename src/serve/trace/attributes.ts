@@ -1,7 +1,7 @@
 import type { Attributes } from "@opentelemetry/api";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { JsonObject } from "../../weights/json.ts";
-import type { Taken } from "./trace.ts";
+import type { TracedRequest } from "./trace.ts";
 
 /** OpenTelemetry's names of operations, if it has them. */
 const operations: Readonly<Record<string, string>> = {
@@ -35,7 +35,7 @@ const numbers: Readonly<Record<string, string>> = {
 const NAMES = ["gen_ai.operation.name", "gen_ai.request.model"] as const;
 
 /** Attributes by the semantic conventions for generative AI and for HTTP. */
-export function requestAttributes({ it, body }: Taken): Attributes & Record<(typeof NAMES)[number], string> {
+export function requestAttributes({ it, body }: TracedRequest): Attributes & Record<(typeof NAMES)[number], string> {
   const fields = body as JsonObject;
   const route = it.paths[0]!;
   const told = Object.entries(numbers).filter(([field]) => typeof fields[field] === "number");

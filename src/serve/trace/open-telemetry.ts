@@ -17,7 +17,7 @@ import { UserError } from "../../util/errors.ts";
 import { isAsking } from "../http/endpoint.ts";
 import type { HttpError } from "../http/errors.ts";
 import { billAttributes, requestAttributes, usageAttributes } from "./attributes.ts";
-import { silent, type Taken, type Trace, type Tracer } from "./trace.ts";
+import { silent, type Trace, type TracedRequest, type Tracer } from "./trace.ts";
 
 const propagator = new W3CTraceContextPropagator();
 const headersGetter = {
@@ -42,7 +42,7 @@ export function openTelemetry(env: NodeJS.ProcessEnv, version: string, log: Logg
   const provider = new BasicTracerProvider({ resource, spanProcessors: [processor] });
   const spans = provider.getTracer("modicum", version);
   setGlobalErrorHandler((error) => log.warn({ reason: (error as Error).message }, "traces could not be sent"));
-  const begin = (taken: Taken) => (isAsking(taken.it) ? new RequestTrace(spans, taken) : silent(taken));
+  const begin = (taken: TracedRequest) => (isAsking(taken.it) ? new RequestTrace(spans, taken) : silent(taken));
   return { begin, close: () => provider.shutdown().catch(() => {}) };
 }
 
@@ -55,7 +55,7 @@ class RequestTrace implements Trace {
 
   constructor(
     private readonly spans: Spans,
-    taken: Taken,
+    taken: TracedRequest,
   ) {
     const parent = propagator.extract(ROOT_CONTEXT, taken.headers, headersGetter);
     const attributes = requestAttributes(taken);

@@ -3,7 +3,7 @@ import type { Endpoint } from "../http/endpoint.ts";
 import type { HttpError } from "../http/errors.ts";
 
 /** A request when it is taken. */
-export interface Taken {
+export interface TracedRequest {
   readonly it: Endpoint;
   /** Its fields, of which only those without text are recorded. */
   readonly body: unknown;
@@ -23,7 +23,7 @@ export interface Trace {
 }
 
 export interface Tracer {
-  begin(taken: Taken): Trace;
+  begin(taken: TracedRequest): Trace;
   /** Sends unsent spans. */
   close(): Promise<void>;
 }
@@ -32,7 +32,7 @@ export interface Tracer {
 const CONTEXT = ["traceparent", "tracestate"];
 
 /** A trace that records nothing. */
-export const silent = ({ headers }: Pick<Taken, "headers">): Trace => ({
+export const silent = ({ headers }: Pick<TracedRequest, "headers">): Trace => ({
   headers: Object.fromEntries(CONTEXT.flatMap((name) => (headers.has(name) ? [[name, headers.get(name)!]] : []))),
   part() {},
   billed() {},

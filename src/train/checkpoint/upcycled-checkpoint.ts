@@ -82,14 +82,14 @@ export function upcycledCheckpoint(
 const matrixAt = (name: string): number => MATRICES.findIndex((matrix) => name.endsWith(matrix));
 
 /** A tensor that the dense checkpoint lacks. */
-interface Made {
+interface NewTensor {
   readonly tensor: StoredTensor;
   values(): Float32Array<ArrayBuffer>;
 }
 
 /** Experts' matrices and routers; each draws from its own seed, so that any order of reading gives the same. */
 function madeTensors(base: HuggingFaceCheckpoint, mixture: Mixture, options: UpcycleOptions, seed: number) {
-  const made = new Map<string, Made>();
+  const made = new Map<string, NewTensor>();
   const make = (tensor: StoredTensor, values: (normal: () => number) => Float32Array<ArrayBuffer>): void => {
     const own = seed + 2 ** 32 * (made.size + 1);
     made.set(tensor.name, { tensor, values: () => values(normals(seededRandom(own))) });

@@ -104,7 +104,7 @@ export interface Dropped {
 export const NONE_DROPPED: Dropped = { long: 0, unlabelled: 0 };
 
 /** One row of a batch, at most `tokens` long. */
-export interface Row {
+export interface BatchRow {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
   readonly documents?: Int32Array;

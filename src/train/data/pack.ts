@@ -1,5 +1,5 @@
 import { UserError } from "../../util/errors.ts";
-import type { Dropped, RankedList, Row, TrainingData } from "./batch.ts";
+import type { BatchRow, Dropped, RankedList, TrainingData } from "./batch.ts";
 import { type Batching, inBatches } from "./rows.ts";
 import type { Sample } from "./samples.ts";
 
@@ -36,7 +36,7 @@ function sorted(samples: readonly Sample[], tokens: number): { kept: readonly Sa
 }
 
 /** The longest samples first, each into the first row that has room for it. */
-function packed(samples: readonly Sample[], tokens: number): Row[] {
+function packed(samples: readonly Sample[], tokens: number): BatchRow[] {
   const byLength = samples.toSorted((a, b) => b.ids.length - a.ids.length);
   const rooms = new Rooms(tokens);
   const rows: Sample[][] = [];
@@ -68,14 +68,14 @@ class Rooms {
   }
 }
 
-const alone = ({ ids, labels, list, image, visual }: Sample): Row => ({
+const alone = ({ ids, labels, list, image, visual }: Sample): BatchRow => ({
   ...{ ids, labels, samples: 1 },
   ...(list && { lists: [list] }),
   ...(image && { image }),
   ...(visual && { visual }),
 });
 
-function together(samples: readonly Sample[]): Row {
+function together(samples: readonly Sample[]): BatchRow {
   const length = samples.reduce((sum, { ids }) => sum + ids.length, 0);
   const [ids, labels, documents] = [new Int32Array(length), new Int32Array(length), new Int32Array(length)];
   const lists: RankedList[] = [];

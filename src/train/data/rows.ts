@@ -1,4 +1,4 @@
-import { type Batch, type Dropped, NONE_DROPPED, type Row, type TrainingData } from "./batch.ts";
+import { type Batch, type BatchRow, type Dropped, NONE_DROPPED, type TrainingData } from "./batch.ts";
 import { epochOrder } from "./order.ts";
 
 /** The options of making batches from rows. */
@@ -18,7 +18,7 @@ interface Source {
   readonly dropped?: Dropped;
   /** True if a row may hold several samples. */
   readonly packed?: boolean | undefined;
-  row(index: number, epoch: number): Row;
+  row(index: number, epoch: number): BatchRow;
 }
 
 /** Batches of rows, every row once an epoch. The last batch of an epoch is filled up with rows without labels. */
@@ -42,7 +42,7 @@ export function inBatches(source: Source, { rows, tokens, seed }: Batching): Tra
 }
 
 function joined(
-  all: readonly Row[],
+  all: readonly BatchRow[],
   { rows, tokens, packed }: { rows: number; tokens: number; packed: boolean },
 ): Batch {
   const ids = new Int32Array(rows * tokens);

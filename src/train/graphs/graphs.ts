@@ -1,4 +1,13 @@
-import { carve, divide, type Given, Graph, plus, pullback, type Tensor, tensorsToKeep } from "../../graph/index.ts";
+import {
+  carve,
+  divide,
+  Graph,
+  plus,
+  pullback,
+  type Tensor,
+  type TensorGradient,
+  tensorsToKeep,
+} from "../../graph/index.ts";
 import type { Objective } from "../heads/objective.ts";
 import type { Shape, Stack } from "./stack.ts";
 import type { TrainableWeights, WeightInput } from "./trainable.ts";
@@ -115,7 +124,7 @@ export function traceLayerPasses(
 }
 
 /** The losses of the routers of the layer that a graph traces, which are parts of the loss as they are but for its scale. */
-function routerLosses({ stack, routerLoss }: Trainee, g: Graph): Given[] {
+function routerLosses({ stack, routerLoss }: Trainee, g: Graph): TensorGradient[] {
   const all = stack.routers?.(g) ?? [];
   if (!routerLoss || all.length === 0) return [];
   const weights = g.input("routed", "f32", all[0]!.shape.slice(0, -1));
@@ -151,7 +160,7 @@ export function outputGradients(
   of: Tensor,
   given: Tensor,
   others: readonly Tensor[],
-  more: readonly Given[] = [],
+  more: readonly TensorGradient[] = [],
 ): Tensor[] {
   const inputs = weights.inputsOf(g).filter((w) => isTrained(w, trained));
   if (inputs.length + others.length === 0) return [];

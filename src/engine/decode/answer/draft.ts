@@ -6,13 +6,13 @@ import { Guesses } from "./guesses.ts";
 import { Repetition } from "./repetition.ts";
 
 /** A piece without its request's usage. */
-export interface Taken extends Omit<Piece, "finish"> {
+export interface UnbilledPiece extends Omit<Piece, "finish"> {
   /** Why this piece is the last; absent: it is not. */
   readonly reason: FinishReason | undefined;
 }
 
 /** Tokens that were chosen from the model's own logits after drafts. */
-export interface Checked extends Taken {
+export interface Checked extends UnbilledPiece {
   /** Logits that were used: the drafts before each of them but the first were right. */
   readonly used: number;
   /** Drafts that were right. */
@@ -50,7 +50,7 @@ export class Draft {
   }
 
   /** Chooses a token from the logits of the last step; `last` ends the answer with it. */
-  take(logits: Float32Array, last = false): Taken {
+  take(logits: Float32Array, last = false): UnbilledPiece {
     // The sampler may write into them.
     this.#observe?.(logits);
     const token = this.#sampler.sample(logits);
@@ -79,7 +79,7 @@ export class Draft {
   check(rows: readonly Float32Array[], last = false, ahead?: readonly number[]): Checked {
     const guessed = ahead ?? this.#guesses?.ids ?? [];
     this.#guesses = undefined;
-    const all: Taken[] = [];
+    const all: UnbilledPiece[] = [];
     let right = 0;
     for (const [i, logits] of rows.entries()) {
       const taken = this.take(logits, last);

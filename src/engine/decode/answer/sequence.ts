@@ -9,7 +9,7 @@ import type { Embeddings, RunTerms } from "../run/prompt-run.ts";
 import type { Step, Stepped } from "../run/stepped.ts";
 import type { Slot } from "../state/slot.ts";
 import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
-import { Draft, type Taken } from "./draft.ts";
+import { Draft, type UnbilledPiece } from "./draft.ts";
 import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
 import { PromptScores } from "./prompt-scores.ts";
 import type { Terms } from "./terms.ts";
@@ -176,7 +176,7 @@ export class Sequence implements Disposable {
     return ended(taken, this.#end("stopped"));
   }
 
-  #add({ reason, ...piece }: Taken): Piece {
+  #add({ reason, ...piece }: UnbilledPiece): Piece {
     if (!reason) {
       this.#runAgain();
       return { ...piece, ...this.#scored() };
@@ -245,7 +245,7 @@ export class Sequence implements Disposable {
 }
 
 /** The last piece of an answer, with what came right before it. */
-const ended = ({ text, tokens }: Taken, last: Piece): Piece => ({ ...last, text: text + last.text, tokens });
+const ended = ({ text, tokens }: UnbilledPiece, last: Piece): Piece => ({ ...last, text: text + last.text, tokens });
 
 /** @throws UserError if a saving drops prompt tokens that must be scored */
 function refuseGathering({ cuts }: Plan): void {

@@ -117,13 +117,13 @@ export function watching(
 }
 
 /** A row that has run a prompt under a plan. */
-export interface Row extends Step {
+export interface ExitRow extends Step {
   readonly slot: Slot;
   readonly logits: Float32Array[];
   readonly plan: Plan;
 }
 
-export async function begin({ engine }: LanguageModel, prompt: readonly number[], plan: Plan): Promise<Row> {
+export async function begin({ engine }: LanguageModel, prompt: readonly number[], plan: Plan): Promise<ExitRow> {
   await engine.prepare(plan);
   const slot = engine.acquire(prompt, plan);
   const meter = new Meter(engine.programs);
@@ -131,7 +131,7 @@ export async function begin({ engine }: LanguageModel, prompt: readonly number[]
 }
 
 /** One step of all rows together, which each decide a token. */
-export async function stepRows({ engine }: LanguageModel, rows: readonly Row[], token: number): Promise<Stepped[]> {
+export async function stepRows({ engine }: LanguageModel, rows: readonly ExitRow[], token: number): Promise<Stepped[]> {
   const found = await engine.stepAll(rows.map((row) => ({ ...row, token })));
   for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(found[i]!).slice());
   return found;

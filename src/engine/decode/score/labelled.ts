@@ -3,7 +3,7 @@ import { activate, type Classification, likeliest } from "../../encoders/text/cl
 import { encodePair, encoderOf } from "../../encoders/text/encode-pair.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { fitted } from "./fitted.ts";
-import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
+import { type Continuations, natsOf, type TokenScore } from "./likelihood.ts";
 
 /** The question that a language model is asked about a label. */
 export const labelled = (text: string, label: string) => ({
@@ -15,7 +15,11 @@ export const labelled = (text: string, label: string) => ({
  * The continuations whose likelihood decides each text's label; long texts are cut.
  * @throws UserError for invalid labels
  */
-export function askedOfLabels(model: LanguageModel, texts: readonly string[], labels: readonly string[]): Asked[] {
+export function askedOfLabels(
+  model: LanguageModel,
+  texts: readonly string[],
+  labels: readonly string[],
+): Continuations[] {
   checkLabels(labels);
   const encoder = encoderOf(model);
   // Whatever the text is, it ends so.

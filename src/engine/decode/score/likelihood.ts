@@ -29,7 +29,7 @@ export interface Pair {
 }
 
 /** One context and its possible continuations; none is empty. */
-export interface Asked {
+export interface Continuations {
   readonly context: readonly number[];
   readonly continuations: readonly (readonly number[])[];
 }
@@ -114,7 +114,7 @@ export class Likelihoods implements Disposable {
    */
   async *ofContext(
     slot: Slot,
-    { context, continuations }: Asked,
+    { context, continuations }: Continuations,
     meter: Meter,
     signal?: AbortSignal,
   ): AsyncGenerator<void, TokenScore[][]> {

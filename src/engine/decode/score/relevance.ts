@@ -5,7 +5,7 @@ import { checkTokens, documentName, limitOf, type Truncate } from "../../truncat
 import { instructedChat } from "../instructed-chat.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { fitted } from "./fitted.ts";
-import { type Asked, natsOf, type TokenScore } from "./likelihood.ts";
+import { type Continuations, natsOf, type TokenScore } from "./likelihood.ts";
 
 /** The prompt of Qwen3-Reranker (Zhang et al., arXiv 2506.05176, and its model card). */
 const JUDGE =
@@ -23,7 +23,7 @@ export function askedOfQuery(
   query: string,
   texts: readonly string[],
   truncate?: Truncate,
-): Asked[] {
+): Continuations[] {
   model.checkText(query);
   const { encode, yes, no } = model.tokenizer.chatTemplate === undefined ? asText(model) : asChat(model);
   const continuations = [yes, no];

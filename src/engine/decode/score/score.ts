@@ -5,7 +5,7 @@ import type { CustomJob } from "../../schedule/ticket.ts";
 import type { Piece, Usage } from "../answer/generate.ts";
 import type { Terms } from "../answer/terms.ts";
 import type { Engine } from "../run/engine.ts";
-import { type Asked, Likelihoods, type PlanFor, type TokenScore } from "./likelihood.ts";
+import { type Continuations, Likelihoods, type PlanFor, type TokenScore } from "./likelihood.ts";
 import { ScoringJob } from "./scoring.ts";
 
 /**
@@ -15,7 +15,7 @@ import { ScoringJob } from "./scoring.ts";
 export async function scoreContinuations(
   engine: Engine,
   scheduler: { submit(job: CustomJob): AsyncIterable<Piece> },
-  asked: readonly Asked[],
+  asked: readonly Continuations[],
   { planFor, ...terms }: Omit<Terms, "ceiling"> & { readonly planFor?: PlanFor },
 ): Promise<{ found: TokenScore[][][]; usage: Usage }> {
   using likelihoods = await Likelihoods.create(engine, planFor);

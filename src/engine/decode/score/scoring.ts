@@ -7,7 +7,7 @@ import { PREFILL_CHUNK } from "../run/chunk.ts";
 import type { Engine } from "../run/engine.ts";
 import { commonPrefix } from "../state/cached.ts";
 import type { Slot } from "../state/slot.ts";
-import type { Asked, Likelihoods, TokenScore } from "./likelihood.ts";
+import type { Continuations, Likelihoods, TokenScore } from "./likelihood.ts";
 
 /**
  * Scores the continuations of many contexts in one row of a scheduler, one run of the stack at a time. A prefix shared
@@ -25,7 +25,7 @@ export class ScoringJob implements Work {
   constructor(
     private readonly engine: Engine,
     private readonly likelihoods: Likelihoods,
-    private readonly asked: readonly Asked[],
+    private readonly asked: readonly Continuations[],
     private readonly time: Stopwatch,
   ) {
     time.enter("prefill");
@@ -95,5 +95,5 @@ export class ScoringJob implements Work {
 }
 
 /** Tokens that are read for it: the last one of a continuation is predicted, not read. */
-const read = ({ context, continuations }: Asked): number =>
+const read = ({ context, continuations }: Continuations): number =>
   continuations.reduce((sum, { length }) => sum + length - 1, context.length);

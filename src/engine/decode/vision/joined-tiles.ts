@@ -14,7 +14,7 @@ export interface TileGrid {
 }
 
 /** The part of an axis that is no padding. */
-interface Kept {
+interface UnpaddedPart {
   readonly from: number;
   readonly count: number;
 }
@@ -51,16 +51,16 @@ export function joinedTiles(tiles: readonly EmbeddedSpan[], grid: TileGrid): Emb
 }
 
 /** Padding is above and below, or on both sides, by the image's shape. */
-function unpadded({ rows, columns, side, original }: TileGrid): { down: Kept; across: Kept } {
+function unpadded({ rows, columns, side, original }: TileGrid): { down: UnpaddedPart; across: UnpaddedPart } {
   const [height, width] = original;
   const [high, wide] = [rows * side, columns * side];
-  const all = (count: number): Kept => ({ from: 0, count });
+  const all = (count: number): UnpaddedPart => ({ from: 0, count });
   if (width / height > wide / high) return { down: middle(high, height * (wide / width)), across: all(wide) };
   return { down: all(high), across: middle(wide, width * (high / height)) };
 }
 
 /** Rounded to seven digits first, as in transformers. */
-function middle(all: number, wanted: number): Kept {
+function middle(all: number, wanted: number): UnpaddedPart {
   const from = Math.floor((all - Math.trunc(Number(wanted.toFixed(7)))) / 2);
   return { from, count: all - 2 * from };
 }

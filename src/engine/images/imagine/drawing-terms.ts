@@ -8,13 +8,13 @@ const USUAL_GUIDANCE = 7.5;
 const USUAL_STRENGTH = 0.8;
 
 /** A call's wish: a text to be drawn, or the numbers of two classes' vectors, wanted and not, if there are any. */
-type Wanted =
+type DrawingCondition =
   | { readonly kind: "text"; readonly prompt: string }
   | { readonly kind: "class"; readonly row: number | undefined; readonly none: number | undefined };
 
 /** The terms of a call that depend on the model. */
-export interface Asked {
-  readonly wanted: Wanted;
+export interface DrawingTerms {
+  readonly wanted: DrawingCondition;
   readonly steps: number;
   /** The last of the steps, which are run. */
   readonly runs: number;
@@ -23,7 +23,7 @@ export interface Asked {
 }
 
 /** Checks a call against a model; `name` names the model in errors. @throws UserError */
-export function askedOf(name: string, model: ImageGenerator, options: ImagineOptions): Asked {
+export function askedOf(name: string, model: ImageGenerator, options: ImagineOptions): DrawingTerms {
   const steps = stepsAsked(name, model.denoising, options.steps);
   const sampler = samplerAsked(name, model.denoising, options.sampler);
   const way = { steps, runs: runsAsked(steps, options), sampler };
@@ -66,7 +66,7 @@ function samplerAsked(name: string, { kind }: Denoising, sampler: SamplerName | 
   throw new UserError(`sampler: ${name} ${expected}, got ${sampler}`, 2);
 }
 
-function promptOf(name: string, { class: label, prompt }: ImagineOptions): Wanted {
+function promptOf(name: string, { class: label, prompt }: ImagineOptions): DrawingCondition {
   if (label !== undefined) throw new UserError(`class: ${name} has no classes; expected a prompt`, 2);
   if (prompt === undefined) throw new UserError(`prompt: ${name} draws what a text says; expected a prompt`, 2);
   return { kind: "text", prompt };

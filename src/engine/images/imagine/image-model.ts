@@ -17,7 +17,7 @@ import { useDense } from "../../kinds/seamless.ts";
 import { finite } from "../../not-finite.ts";
 import type { Picture } from "../pixels/encode.ts";
 import { readImage } from "../pixels/input.ts";
-import { type Asked, askedOf } from "./drawing-terms.ts";
+import { askedOf, type DrawingTerms } from "./drawing-terms.ts";
 import type { ImagineOptions } from "./options.ts";
 import { type Drawing, type DrawingBill, Painter } from "./painter.ts";
 import { asInput } from "./picture.ts";
@@ -77,7 +77,7 @@ export class ImageModel implements Loaded {
   }
 
   async #imagine(
-    asked: Omit<ImagineOptions, keyof Asked> & Asked,
+    asked: Omit<ImagineOptions, keyof DrawingTerms> & DrawingTerms,
     picture: Float32Array | undefined,
     { signal, onStopped, onStep }: ImagineTerms,
     time: Stopwatch,
@@ -114,7 +114,10 @@ export class ImageModel implements Loaded {
   }
 
   /** The conditions of a call; a text is read against the empty one. */
-  async #conditions({ wanted, guidance }: Asked, bill: DrawingBill): Promise<Pick<Drawing, "wanted" | "without">> {
+  async #conditions(
+    { wanted, guidance }: DrawingTerms,
+    bill: DrawingBill,
+  ): Promise<Pick<Drawing, "wanted" | "without">> {
     if (wanted.kind === "class") return { wanted: { row: wanted.row }, without: { row: wanted.none } };
     const read = (text: string) => this.painter.read(this.#ids(text), bill);
     const found = await read(wanted.prompt);

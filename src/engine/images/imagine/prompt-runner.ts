@@ -97,7 +97,7 @@ export class PromptRunner implements Disposable {
   }
 }
 
-interface Given {
+interface NamedInput {
   readonly name: string;
   readonly shape: readonly number[];
   readonly values: Float32Array;
@@ -106,7 +106,7 @@ interface Given {
 /** One image through a program, from the input `given` to the output `name`. */
 async function translated(
   program: Program,
-  given: Given,
+  given: NamedInput,
   name: string,
   shape: readonly number[],
 ): Promise<Float32Array> {

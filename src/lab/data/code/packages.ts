@@ -12,9 +12,9 @@ export interface CodePackage extends DataPackage {
   readonly content: string;
 }
 
-type Row = readonly [name: string, version: string, licence: string, content: string];
+type PackageRow = readonly [name: string, version: string, licence: string, content: string];
 
-const rows = (kind: DataPackage["kind"], language: Language, split: Split, of: readonly Row[]): CodePackage[] =>
+const rows = (kind: DataPackage["kind"], language: Language, split: Split, of: readonly PackageRow[]): CodePackage[] =>
   of.map(([name, version, licence, content]) => ({ kind, language, split, package: name, version, licence, content }));
 
 /** Projects by the same authors are in the same split. Packages whose code is for the most part generated are left out. */

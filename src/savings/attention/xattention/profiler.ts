@@ -8,7 +8,7 @@ import { xattentionOptions } from "./options.ts";
 import { profileHead } from "./thresholds.ts";
 
 /** Exact and estimated mass of one row of blocks, [heads · cols] each, cols = row + 1. */
-interface Row {
+interface MassRow {
   readonly exact: Float64Array;
   readonly estimated: Float32Array;
 }
@@ -16,7 +16,7 @@ interface Row {
 /** Attends densely, one row of blocks at a time, and records each row's exact and estimated masses. */
 export class ThresholdProfiler implements AttentionSaving, Disposable {
   readonly chunk: number;
-  readonly #layers: Row[][];
+  readonly #layers: MassRow[][];
 
   private constructor(
     readonly kernels: SparseKernels,
@@ -71,9 +71,9 @@ export class ThresholdProfiler implements AttentionSaving, Disposable {
   }
 }
 
-function thresholdOf(rows: readonly Row[], head: number, heads: number, coverage: number): number {
+function thresholdOf(rows: readonly MassRow[], head: number, heads: number, coverage: number): number {
   const cols = rows.length;
-  const spread = (part: keyof Row) => {
+  const spread = (part: keyof MassRow) => {
     const all = new Float64Array(cols * cols);
     for (const [i, row] of rows.entries()) {
       const width = row[part].length / heads;

@@ -24,7 +24,7 @@ const told = z.strictObject({
   /** Expected calibration error of its probabilities, in 15 bins, with the temperature. */
   ece: share,
 });
-export type Told = z.output<typeof told>;
+export type DeciderQuality = z.output<typeof told>;
 
 /**
  * A threshold with a certificate: with probability `confidence`, an answer's expected loss is at most `risk` on documents

@@ -1,6 +1,6 @@
 import { concat, scale } from "../../../graph/index.ts";
 import { initialMamba2 } from "../../../nn/mamba2-init.ts";
-import type { Told } from "../../../savings/depth/exits/artefact.ts";
+import type { DeciderQuality } from "../../../savings/depth/exits/artefact.ts";
 import { exitProbability } from "../../../savings/depth/exits/decide.ts";
 import { type DeciderSettings, mixerOf, traceDecider } from "../../../savings/depth/exits/deciders.ts";
 import { normals } from "../../../util/normals.ts";
@@ -28,7 +28,7 @@ export interface TrainedClassifier {
   readonly weights: TrainedWeights;
   readonly temperature: number;
   /** On the test part. */
-  readonly measured: Told;
+  readonly measured: DeciderQuality;
   /** The probability that a token may leave, at the positions of the test part. */
   readonly test: Float32Array;
 }
@@ -77,7 +77,7 @@ export async function trainClassifier(
   return { weights: weightsOf(trainer.store), temperature, measured: toldBy(tested, own(test)), test: tested };
 }
 
-export const toldBy = (probabilities: ArrayLike<number>, labels: ArrayLike<number>): Told => ({
+export const toldBy = (probabilities: ArrayLike<number>, labels: ArrayLike<number>): DeciderQuality => ({
   auc: auc(probabilities, labels),
   positiveRate: positiveRate(labels),
   ece: calibrationError(probabilities, labels),

@@ -1,4 +1,4 @@
-import type { Told } from "../../../savings/depth/exits/artefact.ts";
+import type { DeciderQuality } from "../../../savings/depth/exits/artefact.ts";
 import { actionProbabilities, actions } from "../../../savings/depth/exits/decide.ts";
 import { traceDecider } from "../../../savings/depth/exits/deciders.ts";
 import { bestTemperature } from "../classifier-metrics.ts";
@@ -23,7 +23,7 @@ export interface TrainedController {
   readonly weights: TrainedWeights;
   /** By layer. */
   readonly temperatures: readonly number[];
-  readonly measured: readonly (Told & { readonly stop: Told })[];
+  readonly measured: readonly (DeciderQuality & { readonly stop: DeciderQuality })[];
   /** Raw logits of the test part by layer, [positions, 3]. */
   readonly found: readonly Float32Array[];
 }
@@ -102,7 +102,11 @@ function lossAt(logits: Float32Array, labels: Uint8Array, temperature: number): 
   return sum / labels.length;
 }
 
-function measure(logits: Float32Array, labels: Uint8Array, temperature: number): Told & { stop: Told } {
+function measure(
+  logits: Float32Array,
+  labels: Uint8Array,
+  temperature: number,
+): DeciderQuality & { stop: DeciderQuality } {
   const all = Array.from(labels, (_, i) => actionProbabilities(row(logits, i), temperature));
   const told = (action: number) =>
     toldBy(

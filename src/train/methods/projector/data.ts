@@ -11,13 +11,13 @@ import { got } from "../../data/reading.ts";
 import { readRecords } from "../../data/records.ts";
 
 /** A question with its answer. */
-interface Asked {
+interface QuestionWithAnswer {
   readonly question: string;
   readonly answer: string;
 }
 
 /** Reads the questions of JSON lines. @throws UserError with file and line */
-export const readQuestions = (files: readonly string[]): Asked[] =>
+export const readQuestions = (files: readonly string[]): QuestionWithAnswer[] =>
   files.flatMap((file) =>
     readRecords(file, readText(file)).map(({ where, record }) =>
       inFile(where, () => {
@@ -36,7 +36,7 @@ export interface PlannedRow {
 
 /** Latent vectors of all questions, each made once: neither model changes. */
 export async function plannedRows(
-  asked: readonly Asked[],
+  asked: readonly QuestionWithAnswer[],
   { tokenizer, template, source }: { tokenizer: Tokenizer; template: Template; source: LatentSource },
   terms: LatentTerms,
 ): Promise<PlannedRow[]> {
