@@ -88,12 +88,18 @@ export function verdictOf({ certificate, near, outcome, setup }: Tuned): string 
   const { ms, flops } = certificate.cost;
   return (
     `Certified: ${ladderText(certificate.ladder)}. Its expected loss is at most ${riskText(certificate)} with a confidence of ${certificate.confidence}; on ${count(certificate.items.groups, "test group")} it was ${figure(certificate.mean)} (p = ${certificate.p.toPrecision(2)}). ` +
-    `An answer takes ${duration(ms.chosen)} against dense's ${duration(ms.dense)}, and ${percent(flops.chosen / flops.dense)} of its FLOPs.` +
+    `An answer takes ${duration(ms.chosen)} against dense's ${duration(ms.dense)}, and ${percent(flops.chosen / flops.dense)} of its FLOPs. ${lengthsText(certificate)}` +
     (setup.attempt > 1
       ? ` It is attempt ${setup.attempt} on this task, tested at an error of ${Number((1 - setup.problem.bound.confidence).toPrecision(3))}.`
       : "") +
     (missed ?? "")
   );
+}
+
+/** The requests that a certificate holds for. */
+function lengthsText({ lengths: [least, most], maxTokens }: NonNullable<Tuned["certificate"]>): string {
+  const answers = maxTokens === undefined ? "" : ` and answers of ${maxTokens} tokens at most`;
+  return `It holds for prompts of ${least} to ${most} tokens${answers}; others are dense's.`;
 }
 
 /** Why there was no test; undefined if there was one. */

@@ -143,7 +143,10 @@ export function requireWeights(
   actual: ModelForm & { readonly model: string },
 ): void {
   const refuse = (what: string, held: unknown, wanted: unknown) => {
-    throw new UserError(`auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again`, 2);
+    throw new UserError(
+      `auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again, or name the model that it was tuned on`,
+      2,
+    );
   };
   const { model, form, codes } = certified;
   const of = whose === "" ? "" : ` of ${whose}`;
