@@ -15,6 +15,7 @@ const result = z.object({
     .nullable(),
   nearest_miss: z.object({ verdict: z.object({ ladder, mean: z.number(), groups: z.int() }) }).nullable(),
 });
+type Certified = NonNullable<z.output<typeof result>["certificate"]>;
 const fresh = z.object({
   ...{ items: z.int(), guaranteed: z.int(), harm: z.number() },
   ms: z.object({ dense: z.number(), certified: z.number() }),
@@ -29,37 +30,31 @@ const TASKS = [
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(2)} s`;
 const recipesIn = (parts: z.output<typeof ladder>): string => parts.map(({ rungs }) => `\`${rungs[0]}\``).join("; ");
 
-function row({ name, model }: (typeof TASKS)[number]): string[] {
-  const folder = `results/${name}`;
-  const read = <T>(file: string, schema: z.ZodType<T>) =>
-    schema.parse(JSON.parse(readFileSync(join(root, "research/auto", folder, file), "utf8")));
-  const { certificate, nearest_miss: miss } = read("result.json", result);
-  const link = `[${name}](${folder}/result.json)`;
-  if (certificate === null)
-    return [
-      link,
-      model,
-      "nothing",
-      miss ? `${recipesIn(miss.verdict.ladder)}: ${miss.verdict.mean.toFixed(3)} on ${miss.verdict.groups}` : "",
-      "",
-      "",
-    ];
-  const { ms } = certificate.cost;
-  const tested = `${certificate.mean.toFixed(3)} on ${certificate.items.test} (p = ${certificate.p.toPrecision(2)}); dense is right on ${certificate.quality.toFixed(2)}`;
-  return [
-    link,
-    model,
-    recipesIn(certificate.ladder),
-    tested,
-    `${seconds(ms.dense)} → ${seconds(ms.chosen)}`,
-    freshText(folder),
-  ];
+/** A file of the results, undefined if there is none. */
+function read<T>(file: string, schema: z.ZodType<T>): T | undefined {
+  const path = join(root, "research/auto", file);
+  return existsSync(path) ? schema.parse(JSON.parse(readFileSync(path, "utf8"))) : undefined;
+}
 
-  function freshText(of: string): string {
-    if (!existsSync(join(root, "research/auto", of, "fresh.json"))) return "";
-    const { harm, items, guaranteed, ms } = read("fresh.json", fresh);
-    return `[${harm.toFixed(3)} on ${items}](${of}/fresh.json), ${guaranteed} of them guaranteed; ${seconds(ms.dense)} → ${seconds(ms.certified)}`;
-  }
+function row({ name, model }: (typeof TASKS)[number]): string[] {
+  const file = `results/${name}/result.json`;
+  const { certificate, nearest_miss: miss } = read(file, result)!;
+  const task = [`[${name}](${file})`, model];
+  if (certificate) return [...task, ...certifiedCells(certificate), freshText(`results/${name}/fresh.json`)];
+  const missed = miss && `${recipesIn(miss.verdict.ladder)}: ${miss.verdict.mean.toFixed(3)} on ${miss.verdict.groups}`;
+  return [...task, "nothing", missed ?? "", "", ""];
+}
+
+function certifiedCells({ ladder, mean, p, quality, items, cost: { ms } }: Certified): string[] {
+  const tested = `${mean.toFixed(3)} on ${items.test} (p = ${p.toPrecision(2)}); dense is right on ${quality.toFixed(2)}`;
+  return [recipesIn(ladder), tested, `${seconds(ms.dense)} → ${seconds(ms.chosen)}`];
+}
+
+function freshText(file: string): string {
+  const judged = read(file, fresh);
+  if (judged === undefined) return "";
+  const { harm, items, guaranteed, ms } = judged;
+  return `[${harm.toFixed(3)} on ${items}](${file}), ${guaranteed} of them guaranteed; ${seconds(ms.dense)} → ${seconds(ms.certified)}`;
 }
 
 writeSection(
