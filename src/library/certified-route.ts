@@ -73,11 +73,11 @@ export async function ruleUnder(
   options: RunOptions,
 ): Promise<CertifiedRule> {
   const checked = given("generate's options", args.runOptions, options);
-  const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, ...asked } = checked;
+  const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, ...settings } = checked;
   const request = await requestOf(
     swift,
     given("generate's prompt", args.prompt, prompt),
-    asked,
+    settings,
     new Stopwatch(),
     signal,
   );
