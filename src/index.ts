@@ -60,6 +60,12 @@ export type {
 export type { RecognizePipeline, RecognizerOptions } from "./library/recognize-pipeline.ts";
 export type { RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
 export type { AddOptions, SearchIndex, SearchOptions } from "./library/search-index.ts";
+export type {
+  OpenedPipeline,
+  ShownChunk,
+  ShownCompletion,
+  TextPipelineOptions,
+} from "./library/text-pipeline.ts";
 export type { InterpolateOptions } from "./library/train.ts";
 export type { TrainExitsOptions } from "./library/train-exits.ts";
 export type { GuardCall, MaskCall, WrittenMask } from "./library/train-guard.ts";
@@ -216,6 +222,12 @@ export const openPipeline = later(async () => (await import("./library/pipeline.
  * @throws UserError
  */
 export const openPlanner = later(async () => (await import("./library/plan-pipeline.ts")).openPlanner);
+
+/**
+ * Opens a pipeline that answers as a model does, by its name: `smollm2+vote@n=5`. Missing models are downloaded.
+ * @throws UserError
+ */
+export const openTextPipeline = later(async () => (await import("./library/text-pipeline.ts")).openTextPipeline);
 
 /**
  * Calibrates a saving for a model on texts like those to come; a model that reads images takes questions about pictures,

@@ -2,11 +2,6 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } fro
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
-import { answerOptions } from "../src/pipelines/answer/options.ts";
-import { firstOptions } from "../src/pipelines/first/options.ts";
-import { planningOptions } from "../src/pipelines/plan/options.ts";
-import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
-import { recognizeOptions } from "../src/pipelines/recognize/options.ts";
 import { savings } from "../src/savings/registry.ts";
 import { exitTrainOptions } from "../src/train/exits/options.ts";
 import { guardOptions } from "../src/train/guard/options.ts";
@@ -18,15 +13,12 @@ import {
   CHANGELOG,
   changesTable,
   describedMethods,
-  EXPERTRAG_PAGE,
-  FIRST_PAGE,
+  describedPipelines,
   GUARD_PAGE,
   methodPage,
   optionsTable,
-  PLANNER_PAGE,
   pageOf,
-  QZERO_PAGE,
-  REGIONSPOT_PAGE,
+  pipelinePage,
   SWEEPS_PAGE,
   TRAIN_EXITS_PAGE,
   TRAIN_PAGE,
@@ -194,35 +186,13 @@ test("docs/train.md has the options of a run: npx tsx tools/options.ts", () => {
   expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
 });
 
-test("docs/pipelines/first.md has the options of a reranker: npx tsx tools/options.ts", () => {
-  const page = read(FIRST_PAGE);
-  const table = optionsTable({ options: firstOptions });
-  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
-});
-
-test("docs/pipelines/qzero.md has the options of a classifier that looks up: npx tsx tools/options.ts", () => {
-  const page = read(QZERO_PAGE);
-  const table = optionsTable({ options: qzeroOptions });
-  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
-});
-
-test("docs/pipelines/expertrag.md has the options of an answer: npx tsx tools/options.ts", () => {
-  const page = read(EXPERTRAG_PAGE);
-  const table = optionsTable({ options: answerOptions });
-  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
-});
-
-test("docs/pipelines/planner.md has the options of planning: npx tsx tools/options.ts", () => {
-  const page = read(PLANNER_PAGE);
-  const table = optionsTable({ options: planningOptions });
-  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
-});
-
-test("docs/pipelines/regionspot.md has the options of recognition: npx tsx tools/options.ts", () => {
-  const page = read(REGIONSPOT_PAGE);
-  const table = optionsTable({ options: recognizeOptions });
-  expect(unaligned(page)).toBe(unaligned(withSection(page, "options", table)));
-});
+test.each(describedPipelines.map((pipeline) => [pipelinePage(pipeline), pipeline] as const))(
+  "%s has the pipeline's options: npx tsx tools/options.ts",
+  (file, pipeline) => {
+    const page = read(file);
+    expect(unaligned(page)).toBe(unaligned(withSection(page, "options", optionsTable(pipeline))));
+  },
+);
 
 test("docs/sweeps.md has the options of a screen: npx tsx tools/options.ts", () => {
   const page = read(SWEEPS_PAGE);

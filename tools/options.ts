@@ -1,11 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { answerOptions } from "../src/pipelines/answer/options.ts";
-import { firstOptions } from "../src/pipelines/first/options.ts";
-import { planningOptions } from "../src/pipelines/plan/options.ts";
-import { qzeroOptions } from "../src/pipelines/qzero/options.ts";
-import { recognizeOptions } from "../src/pipelines/recognize/options.ts";
+import type { Pipeline } from "../src/pipelines/pipeline.ts";
+import { pipelines } from "../src/pipelines/registry.ts";
 import { defaultChanges } from "../src/savings/default-changes.ts";
 import { savings } from "../src/savings/registry.ts";
 import type { Saving } from "../src/savings/saving.ts";
@@ -73,20 +70,18 @@ export const methodPage = ({ name }: { readonly name: string }): string => `docs
 /** Methods that have a page. */
 export const describedMethods = methods.filter((method) => existsSync(join(root, methodPage(method))));
 
-/** The page of the listwise reranker. */
-export const FIRST_PAGE = "docs/pipelines/first.md";
+/** Pages that are named after a paper, by their pipelines. */
+const PAPERS = new Map([
+  ["plan", "planner"],
+  ["recognize", "regionspot"],
+]);
 
-/** The page of classification by retrieved categories. */
-export const QZERO_PAGE = "docs/pipelines/qzero.md";
+/** A pipeline's page. */
+export const pipelinePage = ({ name }: Pick<Pipeline, "name">): string =>
+  `docs/pipelines/${PAPERS.get(name) ?? name}.md`;
 
-/** The page of answers with optional retrieval. */
-export const EXPERTRAG_PAGE = "docs/pipelines/expertrag.md";
-
-/** The page of a planner with an executor. */
-export const PLANNER_PAGE = "docs/pipelines/planner.md";
-
-/** The page of the recognition of regions. */
-export const REGIONSPOT_PAGE = "docs/pipelines/regionspot.md";
+/** Pipelines whose pages have a table of options. */
+export const describedPipelines = pipelines.filter(({ name }) => name !== "route");
 
 /** The page of training. */
 export const TRAIN_PAGE = "docs/train.md";
@@ -107,11 +102,7 @@ if (process.argv[1] === import.meta.filename) {
   writeSection(CHANGELOG, "options", changesTable());
   for (const saving of savings) writeSection(pageOf(saving), "options", optionsTable(saving));
   for (const method of describedMethods) writeSection(methodPage(method), "options", optionsTable(method));
-  writeSection(FIRST_PAGE, "options", optionsTable({ options: firstOptions }));
-  writeSection(QZERO_PAGE, "options", optionsTable({ options: qzeroOptions }));
-  writeSection(EXPERTRAG_PAGE, "options", optionsTable({ options: answerOptions }));
-  writeSection(PLANNER_PAGE, "options", optionsTable({ options: planningOptions }));
-  writeSection(REGIONSPOT_PAGE, "options", optionsTable({ options: recognizeOptions }));
+  for (const pipeline of describedPipelines) writeSection(pipelinePage(pipeline), "options", optionsTable(pipeline));
   writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
   writeSection(TRAIN_EXITS_PAGE, "options", optionsTable({ options: exitTrainOptions }));
   writeSection(GUARD_PAGE, "options", optionsTable({ options: guardOptions }));

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { generateOptions } from "../engine/decode/answer/generate.ts";
 import { saysHowToDraw } from "../engine/decode/sampling/defaults.ts";
-import type { FinishReason, Model, PlanPipeline, Receipt, RoutePipeline } from "../index.ts";
+import type { FinishReason, Model, OpenedPipeline, PlanPipeline, Receipt, RoutePipeline } from "../index.ts";
 import { parsePair } from "../pipelines/route/name.ts";
 import { deviceOptions } from "../runtime/device.ts";
 import { type Budget, budget } from "../savings/auto/guarantee.ts";
@@ -94,6 +94,20 @@ export async function openRoute(options: SessionOptions, signal: AbortSignal): P
   const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
   const { openPipeline } = await import("../library/pipeline.ts");
   return await openPipeline(model, { ...formGiven(options), ...deviceOf(options), signal, onDegraded, ...download });
+}
+
+/** Opens the pipeline that the options name. @throws UserError, also for options that belong to one model */
+export async function openText(options: SessionOptions, signal: AbortSignal): Promise<OpenedPipeline> {
+  const { model, save, recipe, adapter } = options;
+  const one = Object.entries({ save, recipe, adapter }).find(([, value]) => value !== undefined);
+  if (one)
+    throw new UserError(
+      `--${one[0]} is for one model; register a recipe with \`modicum recipes add\` and use MODEL@NAME in ${model}`,
+      2,
+    );
+  using download = showDownload(model);
+  const { openTextPipeline } = await import("../library/text-pipeline.ts");
+  return await openTextPipeline(model, { ...formGiven(options), ...deviceOf(options), signal, ...download });
 }
 
 /** Opens the planner and the executor that the options name. @throws UserError, also for options that belong to one model */

@@ -1,11 +1,8 @@
-import { isPlanName } from "../engine/diffusion/plan/name.ts";
 import { openModel } from "../engine/file/open-model.ts";
-import { isFirstName } from "../pipelines/first/options.ts";
-import { isPairName } from "../pipelines/route/name.ts";
+import { requireOneModel } from "../pipelines/registry.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import { uncertified } from "../savings/notice-form.ts";
 import { type Registered, registeredAs, requireAdapter, requireForm, requireModel } from "../savings/registered.ts";
-import { UserError } from "../util/errors.ts";
 import { readAdapter } from "../weights/adapter/lora.ts";
 import { resolveModel } from "../weights/sources/index.ts";
 import { given, loadOptions, modelName } from "./arguments.ts";
@@ -28,15 +25,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
     ...resolving
   } = given("load's options", loadOptions, options);
   const name = given("load's model", modelName, model);
-  if (isPairName(name))
-    throw new UserError(`${name} is a pair of models, which \`run\` and openPipeline take; expected one model`, 2);
-  if (isFirstName(name))
-    throw new UserError(`${name} is a reranker, which \`rerank\` and openReranker take; expected one model`, 2);
-  if (isPlanName(name))
-    throw new UserError(
-      `${name} is a planner with an executor, which \`run\` and openPlanner take; expected one model`,
-      2,
-    );
+  requireOneModel(name);
   if (threads !== undefined) chooseThreads(threads);
   const registered = await registeredAs(name);
   const recipe = [...(registered?.steps ?? []), ...save];

@@ -73,7 +73,7 @@ interface AnswerOptions extends Saves {
    * Take a text as it is, without the model's chat template; false: as one user turn. By default, as the adapter was
    * trained, else as one user turn if the model chats.
    */
-  raw?: boolean;
+  raw?: boolean | undefined;
   /**
    * Draws tokens by the model's own settings (`model.sampling`), which override this call's; a setting that the model
    * does not have is kept.

@@ -12,6 +12,7 @@ import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
 import { checkPresort, parseFirst } from "../../pipelines/first/options.ts";
 import { optionsWith, trainedFor } from "../../pipelines/first/trained.ts";
+import { pipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { registeredAs } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
@@ -47,7 +48,7 @@ export function define(command: Command): void {
   command
     .option(
       "--model <model>",
-      "alias, hf:…, pypi:…, npm:… or path, or MODEL+first; may be repeated (default: smollm2)",
+      "alias, hf:…, pypi:…, npm:… or path, or MODEL+first, MODEL+vote@n=5; may be repeated (default: smollm2)",
       collect,
     )
     .requiredOption("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated", collect)
@@ -86,7 +87,7 @@ function nextStep(grid: Grid, i: number, { recipes }: Summary): string {
   const cell = grid.cells[i]!;
   const folder = folderOf(grid, cell);
   const report = `report: ${path.join(folder, "report.html")}`;
-  if (cell.first || recipes.length === 1) return report;
+  if (cell.first || cell.pipeline || recipes.length === 1) return report;
   const pick = commandOf(["lab", "pick", folder, "--quality", "-0.01"]);
   return `${report}; \`${pick}\` registers the recipe that saves most at no worse than -0.01`;
 }
@@ -106,7 +107,7 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   const tasks: Task[] = [];
   for (const task of flags.task) tasks.push(await foundTask(task, signal));
   requireUse(flags, options.rows, tasks);
-  const models: Pick<Cell, "source" | "adapter" | "first">[] = [];
+  const models: Pick<Cell, "source" | "adapter" | "first" | "pipeline">[] = [];
   for (const model of flags.model ?? ["smollm2"]) models.push(await modelOf(model, flags, signal));
   const cells = models.flatMap((model) =>
     tasks.flatMap((task) => quants.map((quant): Cell => ({ task, ...model, quant, options }))),
@@ -123,20 +124,32 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   };
 }
 
-/** A model, or a reranker: a model with the adapter and the windows that come with it. @throws UserError */
-async function modelOf(name: string, { recipe, search, queue, adapter }: Flags, signal: AbortSignal) {
-  const named = parseFirst(name);
+/** A model, or a pipeline: a reranker has the adapter and the windows that come with its model. @throws UserError */
+async function modelOf(name: string, flags: Flags, signal: AbortSignal) {
+  const { queue, adapter } = flags;
+  const [named, pipeline] = [parseFirst(name), textPipelineNamed(name)];
   if (adapter !== undefined && queue !== undefined)
     throw new UserError("--adapter: a model with an adapter runs in this process alone; leave out --queue", 2);
+  if (pipeline) {
+    alone(name, flags);
+    return { source: await found(pipeline.roles[pipeline.pipeline.dense]!, signal), adapter, pipeline };
+  }
   if (!named) return { source: await found(name, signal), adapter };
-  if (recipe ?? search)
-    throw new UserError(`--model: ${name} is a reranker, whose recipe is first; leave out --recipe and --search`, 2);
-  if (queue !== undefined) throw new UserError(`--queue: ${name} is a reranker, which runs in this process alone`, 2);
+  alone(name, flags);
   await checkPresort(named.options);
   const source = await found(named.model, signal);
   const trained = trainedFor(await modelHash(source), named.options);
   const first = { ...named, options: optionsWith(named, trained) };
   return { source, first, adapter: adapter ?? trained?.folder };
+}
+
+/** @throws UserError for flags that a pipeline does not have */
+function alone(name: string, { recipe, search, queue }: Flags): void {
+  const { name: own, naming } = pipelineNamed(name)!;
+  const what = `${name} is ${naming!.kind}`;
+  if (recipe ?? search)
+    throw new UserError(`--model: ${what}, whose recipe is ${own}; leave out --recipe and --search`, 2);
+  if (queue !== undefined) throw new UserError(`--queue: ${what}, which runs in this process alone`, 2);
 }
 
 async function foundTask(task: string, signal: AbortSignal): Promise<Task> {

@@ -1,7 +1,6 @@
 import { type Command, Option } from "commander";
-import { isPlanName } from "../../engine/diffusion/plan/name.ts";
-import type { FinishReason, Format, Model, Receipt, RoutePipeline } from "../../index.ts";
-import { isPairName } from "../../pipelines/route/name.ts";
+import type { FinishReason, Format, Model, OpenedPipeline, Receipt, RoutePipeline } from "../../index.ts";
+import { pipelineNamed } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { MODES, type Mode } from "../../weights/tokenizer/index.ts";
@@ -9,7 +8,16 @@ import { collect } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { runPlanned } from "../planned.ts";
-import { addSessionFlags, billed, generation, open, openRoute, type SessionOptions, warnOfLoop } from "../session.ts";
+import {
+  addSessionFlags,
+  billed,
+  generation,
+  open,
+  openRoute,
+  openText,
+  type SessionOptions,
+  warnOfLoop,
+} from "../session.ts";
 import { pipedText, readStdin } from "../stdin.ts";
 
 interface Options extends SessionOptions {
@@ -39,7 +47,8 @@ export function define(command: Command): void {
 async function run(argument: string | undefined, options: Options): Promise<void> {
   if (argument === undefined && process.stdin.isTTY) return (await import("./chat.ts")).chat(options);
   const signal = interruptSignal();
-  if (isPlanName(options.model)) return runPlanned(await promptOf(argument, signal), options, signal);
+  const pipeline = pipelineNamed(options.model)?.name;
+  if (pipeline === "plan") return runPlanned(await promptOf(argument, signal), options, signal);
   const alone = options.planning === undefined ? options.projector && "projector" : "planning";
   if (alone) throw new UserError(`--${alone} is for a planner with an executor, --model PLANNER+EXECUTOR`, 2);
   const { image } = options;
@@ -54,9 +63,22 @@ async function run(argument: string | undefined, options: Options): Promise<void
     signal,
   };
   const prompt = await promptOf(argument, signal);
-  using model = await (isPairName(options.model) ? openRoute : open)(options, signal);
+  using model = await openerOf(pipeline)(options, signal);
   const answer = options.infill ? filled(options) : options.json ? whole : stream;
   await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
+}
+
+/** Opens a model, or what its name stands for. */
+function openerOf(pipeline: string | undefined) {
+  switch (pipeline) {
+    case undefined:
+    case "first":
+      return open;
+    case "route":
+      return openRoute;
+    default:
+      return openText;
+  }
 }
 
 /** @throws UserError if there is no such file, or it holds no schema */
@@ -70,7 +92,7 @@ async function promptOf(argument: string | undefined, signal: AbortSignal): Prom
   return prompt;
 }
 
-type Answering = Model | RoutePipeline;
+type Answering = Model | RoutePipeline | OpenedPipeline;
 type Settings = Parameters<Model["generate"]>[1];
 
 /** Prints the text as it comes, and always ends its last line. */
@@ -95,7 +117,7 @@ async function stream(model: Answering, prompt: string, settings: Settings): Pro
 const filled =
   ({ json }: Options) =>
   async (model: Answering, prompt: string, settings: Settings): Promise<Receipt> => {
-    if ("route" in model) throw new UserError("--infill is for one model, not for a pair", 2);
+    if (!("infill" in model)) throw new UserError("--infill is for one model, not for a pair", 2);
     const { text, blanks, finishReason, tokens, receipt } = await model.infill(prompt, settings);
     if (json) printJson({ text, blanks, finish_reason: finishReason, tokens: tokens.map(({ id }) => id), receipt });
     else process.stdout.write(`${text}\n`);
@@ -107,9 +129,10 @@ async function whole(model: Answering, prompt: string, settings: Settings): Prom
   const answer = await ("route" in model ? model.route(prompt, settings) : model.complete(prompt, settings));
   const { text, finishReason, tokens, receipt } = answer;
   const route = "route" in answer ? { route: answer.route } : {};
+  const shown = "shown" in answer && "field" in model ? { [model.field]: answer.shown } : {};
   const logprobs = settings?.logprobs === undefined ? {} : { logprobs: tokens };
   const ids = tokens.map(({ id }) => id);
-  const result = { text, finish_reason: finishReason, tokens: ids, ...logprobs, ...route, receipt };
+  const result = { text, finish_reason: finishReason, tokens: ids, ...logprobs, ...route, ...shown, receipt };
   printJson(result);
   return receipt;
 }

@@ -10,20 +10,12 @@ import { UserError } from "../../util/errors.ts";
 import type { Item, RankingItem } from "../item.ts";
 import type { Answered, Answerer, Answering, Plan } from "./answerer.ts";
 import { bill } from "./pieces.ts";
+import { pipelineStep } from "./text-pipeline.ts";
 
 /** A listwise reranker as a recipe of the lab; dense writes the rankings of the same windows. */
-export const firstStep = (named: FirstName): Step => ({
-  text: billedAs(named).recipe[0]!,
-  options: named.options,
-  saving: {
-    ...{ name: "first", group: "output", summary: "a list ranked by one token's logits", needs: [] },
-    options: firstOptions,
-    unsupported: () => undefined,
-    seams: () => [],
-    check: async () => {},
-    prepare: async () => undefined,
-  },
-});
+export const firstStep = (named: FirstName): Step => pipelineStep(FIRST, billedAs(named).recipe[0]!, named.options);
+
+const FIRST = { name: "first", summary: "a list ranked by one token's logits", options: firstOptions };
 
 /** @throws UserError if the model does not generate, or has no tokens for letters alone */
 export async function firstAnswering(loaded: LanguageModel, named: FirstName): Promise<Answering> {

@@ -2,6 +2,7 @@ import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
 import { openModel } from "../../engine/file/open-model.ts";
 import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
+import type { NamedText } from "../../pipelines/pipeline.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -11,6 +12,7 @@ import { DecoderAnswerer } from "./decoder.ts";
 import { EncoderAnswerer } from "./encoder.ts";
 import { firstAnswering } from "./first.ts";
 import { Seq2SeqAnswerer } from "./seq2seq.ts";
+import { pipelineAnswering } from "./text-pipeline.ts";
 
 export { type Answered, type Answerer, type Answering, type Plan, type Truncation, truncations } from "./answerer.ts";
 
@@ -24,14 +26,24 @@ export interface Setting {
   readonly adapter?: string | undefined;
   /** The listwise reranker that the model is to be. */
   readonly first?: FirstName | undefined;
+  /** The pipeline that it is dense in. */
+  readonly pipeline?: NamedText | undefined;
 }
 
 /** Loads a model to answer items under any recipes. @throws UserError */
-export async function openAnswering({ source, quant, truncate, adapter, first }: Setting): Promise<Answering> {
+export async function openAnswering({
+  source,
+  quant,
+  truncate,
+  adapter,
+  first,
+  pipeline,
+}: Setting): Promise<Answering> {
   const model = await openModel(source, [], quant, { adapter });
   switch (model.kind) {
     case "decoder":
       if (first) return await firstAnswering(model, first);
+      if (pipeline) return await pipelineAnswering(model, pipeline, truncate);
       return {
         under: (recipe) => DecoderAnswerer.open(model, recipe, truncate),
         [Symbol.dispose]: () => model[Symbol.dispose](),

@@ -15,14 +15,16 @@ interface Counter {
   readonly run: number;
 }
 
-/** Counters of one item; calls by model are of pipelines. */
+/** Counters of one item. A pipeline's calls are counted by model. */
 const countersOf = ({ work }: Pick<Result, "work">): Counter[] | undefined =>
-  work &&
-  Object.entries(work).flatMap(([name, counter]) =>
-    typeof counter["dense"] === "number" && typeof counter["run"] === "number"
-      ? [{ name, dense: counter["dense"], run: counter["run"] }]
-      : [],
-  );
+  work && Object.entries(work).flatMap(([name, counter]) => counted(name, counter));
+
+const counted = (name: string, counter: NonNullable<Result["work"]>[string] | number): Counter[] => {
+  if (typeof counter === "number") return [];
+  const { dense, run } = counter;
+  if (typeof dense === "number" && typeof run === "number") return [{ name, dense, run }];
+  return Object.entries(counter).flatMap(([model, calls]) => counted(`${name} of ${model}`, calls));
+};
 
 /** A counter that dense does not have (exits, drafts) changes wholly with the first. */
 function largestChange(counters: readonly Counter[]): number {

@@ -1,4 +1,5 @@
 import type { FirstName } from "../../pipelines/first/options.ts";
+import type { NamedText } from "../../pipelines/pipeline.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { adapterHash } from "../../weights/adapter/record.ts";
@@ -29,6 +30,8 @@ export interface Cell {
   readonly adapter?: string | undefined;
   /** The listwise reranker that the model is to be. */
   readonly first?: FirstName | undefined;
+  /** The pipeline that the model is dense in. */
+  readonly pipeline?: NamedText | undefined;
 }
 
 /** The options of fetching a task's data. */
@@ -83,7 +86,7 @@ export async function openCell(request: Cell, fetching: Fetching = {}): Promise<
     const items = all.filter((item) => dense.plan(item) !== undefined);
     const identity: Identity = {
       task: task.name,
-      ...{ model: cell.first?.name ?? source.name, model_hash: await modelHash(source), quant },
+      ...{ model: (cell.first ?? cell.pipeline ?? source).name, model_hash: await modelHash(source), quant },
       codes: chosenBits(preparedFolder(source.path)),
       ...{ seed: options.seed, limit: options.limit ?? null, truncate: options.truncate ?? null },
       ...{ prompt: formOf(all, dense), adapter: cell.adapter && adapterHash(cell.adapter) },

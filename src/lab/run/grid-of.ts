@@ -1,7 +1,9 @@
 import path from "node:path";
 import { checkSavings } from "../../engine/file/check-savings.ts";
+import { recipeOf } from "../../pipelines/pipeline.ts";
 import { meansPreset, type Recipe } from "../../savings/recipe.ts";
 import { firstStep } from "../answer/first.ts";
+import { pipelineStep } from "../answer/text-pipeline.ts";
 import type { Result } from "../results.ts";
 import type { Cell, Fetching, OnResult, OpenCell } from "./cell.ts";
 import type { Reuse } from "./folder.ts";
@@ -25,14 +27,15 @@ export interface Grid {
   readonly version: string;
 }
 
-/** The recipes of a cell, with the presets of its model: a reranker is one itself. @throws UserError if it lacks one */
+/** The recipes of a cell, with the presets of its model: a pipeline is one itself. @throws UserError if it lacks one */
 export const recipesFor = async (
   { recipes }: Pick<Grid, "recipes">,
-  { first, source }: Cell,
-): Promise<readonly Recipe[]> =>
-  first
-    ? [[firstStep(first)]]
-    : Promise.all(recipes.map((recipe) => (recipe.some(meansPreset) ? checkSavings(source, recipe) : recipe)));
+  { first, pipeline, source }: Cell,
+): Promise<readonly Recipe[]> => {
+  if (first) return [[firstStep(first)]];
+  if (pipeline) return [[pipelineStep(pipeline.pipeline, recipeOf(pipeline))]];
+  return Promise.all(recipes.map((recipe) => (recipe.some(meansPreset) ? checkSavings(source, recipe) : recipe)));
+};
 
 /** Called as a run progresses. */
 export interface Watcher {
@@ -51,9 +54,12 @@ export interface Watcher {
  */
 export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, cell: Cell): string {
   if (cells.length === 1) return out;
-  const { task, source, quant, first } = cell;
+  const { task, source, quant, first, pipeline } = cell;
   const forms = new Set(cells.map((cell) => cell.quant)).size > 1 ? [quant] : [];
-  return path.join(out, [task.name, path.basename(first?.name ?? source.name), ...forms].map(fileName).join("@"));
+  return path.join(
+    out,
+    [task.name, path.basename((first ?? pipeline ?? source).name), ...forms].map(fileName).join("@"),
+  );
 }
 
 const fileName = (name: string): string => name.replace(/[^\w.-]+/g, "_");

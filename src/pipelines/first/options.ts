@@ -2,8 +2,9 @@ import { z } from "zod";
 import { MOST_LETTERS } from "../../engine/decode/listwise/letters.ts";
 import { registeredAs } from "../../savings/registered.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
-import { checkedNamed, readNamed } from "../../util/named-options.ts";
+import { checkedNamed } from "../../util/named-options.ts";
 import { parseSpec } from "../../weights/sources/spec.ts";
+import { isSuffixed, readSuffixed } from "../suffixed.ts";
 
 const whole = z.coerce.number().int();
 
@@ -78,19 +79,17 @@ export interface FirstName {
   readonly options: FirstOptions;
 }
 
-const NAME = /^(.+)\+first(?:@([^@>]*=[^@>]*))?$/s;
-
-export const isFirstName = (text: string): boolean => NAME.test(text);
+export const isFirstName = (text: string): boolean => isSuffixed("first", text);
 
 /**
  * Reads the name of a reranker; undefined if the text names something else.
  * @throws UserError that names the option
  */
 export function parseFirst(text: string): FirstName | undefined {
-  const [, model, given = ""] = NAME.exec(text) ?? [];
-  if (model === undefined) return undefined;
+  const found = readSuffixed("first", text);
+  if (!found) return undefined;
+  const { model, given, values } = found;
   if (model.includes(">")) throw new UserError(`"${text}": first ranks with one model, and ${model} is a pair`, 2);
-  const { values } = readNamed(given === "" ? "first" : `first:${given}`, () => undefined);
   return { name: `${model}+first`, model, given, values, options: checkFirstOptions(values) };
 }
 

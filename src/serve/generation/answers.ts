@@ -31,6 +31,8 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly route?: Route;
   /** The plan that it follows, in an answer's first and last piece. */
   readonly plan?: ShownPlan;
+  /** The field that only its pipeline has, in an answer's first and last piece. */
+  readonly shown?: Readonly<Record<string, unknown>>;
   /** The decision to read passages or not, in the first and the last piece. */
   readonly retrieval?: Retrieval;
 }

@@ -1,5 +1,4 @@
-import { isPlanName, parsePlanName } from "../../engine/diffusion/plan/name.ts";
-import { isFirstName, parseFirst, presortModel } from "../../pipelines/first/options.ts";
+import { pipelineNamed } from "../../pipelines/registry.ts";
 import { isPairName, type PairName, parsePair, parseRouteOptions, parseRouter } from "../../pipelines/route/name.ts";
 import { isPairCertificate } from "../../savings/auto/certificate.ts";
 import { UserError } from "../../util/errors.ts";
@@ -68,19 +67,9 @@ export function pairsIn(specs: readonly string[], idOf: (model: string) => strin
   });
 }
 
-/** True for the name of a pipeline, which stands for models. */
-export const isPipelineName = (spec: string): boolean => isPairName(spec) || isFirstName(spec) || isPlanName(spec);
-
-/** The models that a pipeline needs, without the names of recipes. */
-export const modelsIn = (spec: string): string[] => namedIn(spec).map(withoutRecipe);
-
-function namedIn(spec: string): string[] {
-  const first = parseFirst(spec);
-  if (first) return [first.model, presortModel(first.options)].filter((model) => model !== undefined);
-  if (isPlanName(spec)) return Object.values(parsePlanName(spec)!);
-  const pair = parsePair(spec);
-  return pair ? [pair.swift, pair.super] : [spec];
-}
+/** The models that a pipeline needs, without the names of recipes; undefined for the name of one model. @throws UserError */
+export const modelsIn = (spec: string): string[] | undefined =>
+  pipelineNamed(spec)?.naming?.models(spec).map(withoutRecipe);
 
 const withoutRecipe = (model: string): string =>
   isRegisteredName(model) ? model.slice(0, model.lastIndexOf("@")) : model;

@@ -1,9 +1,11 @@
 import path from "node:path";
 import { kindOfFile } from "../../engine/bill/shape.ts";
-import { isPlanName, type PlanName, parsePlanName } from "../../engine/diffusion/plan/name.ts";
+import { type PlanName, parsePlanName } from "../../engine/diffusion/plan/name.ts";
 import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
 import type { KindName } from "../../engine/kinds/index.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
+import type { NamedText } from "../../pipelines/pipeline.ts";
+import { pipelineNamed } from "../../pipelines/registry.ts";
 import { isPairName, type PairName } from "../../pipelines/route/name.ts";
 import type { Device } from "../../runtime/device.ts";
 import { isPairCertificate } from "../../savings/auto/certificate.ts";
@@ -28,9 +30,10 @@ import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { checkRecipe, isRegisteredName, type Terms } from "../keys/terms.ts";
 import { type ServedAdapter, withAdapters } from "./adapters.ts";
-import { isPipelineName, modelsIn, Pairs, pairsIn } from "./pairs.ts";
+import { modelsIn, Pairs, pairsIn } from "./pairs.ts";
 import { type NamedPlan, plansIn } from "./plans.ts";
 import { rankerNamed, rankersIn } from "./rankers.ts";
+import { textNamed, textsIn } from "./texts.ts";
 
 /** A model that the server offers, under the name that requests use. */
 export interface Served {
@@ -94,6 +97,8 @@ export class Catalogue {
     readonly rankers: readonly FirstName[],
     /** The planners with executors that it was started with. */
     readonly plans: readonly NamedPlan[],
+    /** The other pipelines that it was started with. */
+    readonly texts: readonly NamedText[],
     /** Savings of answers, for requests and keys that name none. */
     private readonly usual: readonly string[],
   ) {
@@ -121,12 +126,13 @@ export class Catalogue {
     const nameIn = (model: string) => named(model).id;
     const pairs = new Pairs(pairsIn(specs, nameIn));
     const offered = await withAdapters(all, adapters, elsewhere);
-    return new Catalogue(offered, elsewhere, pairs, rankersIn(specs, nameIn), plansIn(specs, nameIn), usual);
+    const [rankers, plans, texts] = [rankersIn(specs, nameIn), plansIn(specs, nameIn), textsIn(specs, nameIn)];
+    return new Catalogue(offered, elsewhere, pairs, rankers, plans, texts, usual);
   }
 
   /** All that requests may name as their model, without registered recipes. */
   get names(): string[] {
-    const pipelines = [...this.pairs, ...this.rankers, ...this.plans].map(({ name }) => name);
+    const pipelines = [...this.pairs, ...this.rankers, ...this.plans, ...this.texts].map(({ name }) => name);
     return [...this.#served.keys(), ...this.#bases.keys(), ...this.elsewhere, ...pipelines];
   }
 
@@ -187,7 +193,12 @@ export class Catalogue {
 
   /** The planner with an executor that a name stands for; undefined if it is another's. */
   plan(name: string): PlanName | undefined {
-    return this.#isOne(name) || !isPlanName(name) ? undefined : parsePlanName(name);
+    return this.#isOne(name) || pipelineNamed(name)?.name !== "plan" ? undefined : parsePlanName(name);
+  }
+
+  /** The pipeline that answers texts which a name stands for; undefined if it is another's. @throws HttpError 400 */
+  text(name: string): NamedText | undefined {
+    return this.#isOne(name) ? undefined : textNamed(name, this.texts);
   }
 
   /** The reranker that a name stands for; undefined if it is a model's. @throws HttpError 400 */
@@ -287,7 +298,9 @@ export class Catalogue {
   async #registered(name: string): Promise<Registered & { served: Served }> {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
-    if (!entry && this.plan(name)) throw new HttpError(400, notOneModel(name), { param: "model" });
+    const naming = entry ? undefined : pipelineNamed(name)?.naming;
+    if (this.plan(name) ?? this.text(name))
+      throw new HttpError(400, notOneModel(name, naming!.kind), { param: "model" });
     if (!entry && name === "") throw unnamed(this.names);
     if (!entry)
       throw unknown(name, [
@@ -356,9 +369,9 @@ function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen 
 
 /** Single models, then models of pipelines that are not among them. */
 function withoutPipelines(specs: readonly string[], elsewhere: readonly string[]): string[] {
-  const alone = specs.filter((spec) => !isPipelineName(spec));
+  const alone = specs.filter((spec) => modelsIn(spec) === undefined);
   const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
-  const inside = specs.filter(isPipelineName).flatMap(modelsIn);
+  const inside = specs.flatMap((spec) => modelsIn(spec) ?? []);
   return [...alone, ...new Set(inside.filter((model) => !known.has(named(model).id)))];
 }
 
@@ -372,8 +385,8 @@ function named(spec: string): { id: string; model: string } {
 
 const ADAPTER = "is an adapter, which /v1/chat/completions, /v1/completions and /v1/responses take; expected a model";
 
-const notOneModel = (name: string): string =>
-  `${name.slice(0, 100)} is a planner with an executor, which POST /v1/chat/completions takes; expected one model`;
+const notOneModel = (name: string, kind: string): string =>
+  `${name.slice(0, 100)} is ${kind}, which POST /v1/chat/completions takes; expected one model`;
 
 function unnamed(names: readonly string[]): HttpError {
   const message = `model: expected one of ${names.slice(0, 10).join(", ")}, got nothing`;

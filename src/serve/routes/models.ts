@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type KindName, kinds } from "../../engine/kinds/index.ts";
 import { billedAs } from "../../library/rerank-pipeline.ts";
+import { recipeOf } from "../../pipelines/pipeline.ts";
 import { listedSteps } from "../../savings/registered.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
@@ -31,6 +32,7 @@ const model = z.object({
     .object({ planner: z.string(), executor: z.string() })
     .optional()
     .describe("the models of a planner with an executor: the one that plans, and the one that answers"),
+  models: z.record(z.string(), z.string()).optional().describe("the models of another pipeline, by their parts in it"),
   recipes: z.array(z.string()).describe("the recipes registered for a model; each is also listed itself"),
   loaded: z
     .array(z.object({ quant: z.enum(quants), users: z.int() }))
@@ -112,7 +114,11 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     ...{ id: name, ...base, bytes: 0, recipe: ["plan"], recipes: [], loaded: [] },
     plan,
   }));
-  return [...own, ...recipes, ...adapters, ...remote, ...pairs, ...rerankers, ...plans];
+  const texts = catalogue.texts.map((named) => ({
+    ...{ id: named.name, ...base, bytes: 0, recipe: [recipeOf(named)], recipes: [], loaded: [] },
+    models: { ...named.roles },
+  }));
+  return [...own, ...recipes, ...adapters, ...remote, ...pairs, ...rerankers, ...plans, ...texts];
 }
 
 /** Nothing for a model whose file is missing or damaged by now. */

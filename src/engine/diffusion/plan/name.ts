@@ -13,9 +13,9 @@ export function parsePlanName(text: string): PlanName | undefined {
   return planner !== "" && executor !== "" && more.length === 0 ? { planner, executor } : undefined;
 }
 
-/** True for the name of a planner with an executor, and neither for a reranker's nor for a file of the user's own. */
+/** True for two names with a plus, unless they name a file of the user's own. Pipelines whose names end in `+name` are asked before. */
 export const isPlanName = (text: string): boolean =>
-  !text.includes(">") && !/\+first(@|$)/.test(text) && parsePlanName(text) !== undefined && !existsSync(text);
+  !text.includes(">") && parsePlanName(text) !== undefined && !existsSync(text);
 
 /** @throws UserError unless the text names a planner and an executor */
 export function planNameOf(text: string | undefined): PlanName {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Receipt } from "../../../ledger/receipt.ts";
-import type { Route } from "../../../pipelines/route/route.ts";
+import { textPipelines } from "../../../pipelines/registry.ts";
 import type { Logprobs } from "./output.ts";
 
 const call = z.object({
@@ -16,11 +16,13 @@ const choice = z.object({
   finish_reason: z.string().nullish(),
 });
 
+/** Fields of pipelines, which a response has as the chat has them. */
+const OWN = ["route", ...textPipelines.map(({ shows }) => shows.field)];
+
 /** The fields read from a chat's answer or chunk, by this server or another. */
-const chatSchema = z.object({
+const chatSchema = z.looseObject({
   choices: z.array(choice).optional(),
   receipt: z.custom<Receipt>().optional(),
-  route: z.custom<Route>().optional(),
 });
 
 /** A call, or a part of one. */
@@ -39,16 +41,18 @@ export interface Piece {
   readonly calls: readonly CallPiece[];
   readonly reason: string | undefined;
   readonly receipt: Receipt | undefined;
-  readonly route: Route | undefined;
+  /** Fields of pipelines. */
+  readonly shown: object;
 }
 
 export function pieceOf(chat: object): Piece {
-  const { choices = [], receipt, route } = chatSchema.parse(chat);
+  const { choices = [], receipt, ...rest } = chatSchema.parse(chat);
   const { delta, message = delta, logprobs, finish_reason } = choices[0] ?? {};
   return {
     ...{ text: message?.content ?? "", logprobs: logprobs?.content ?? [] },
     calls: (message?.tool_calls ?? []).map(callPiece),
-    ...{ reason: finish_reason ?? undefined, receipt, route },
+    ...{ reason: finish_reason ?? undefined, receipt },
+    shown: Object.fromEntries(Object.entries(rest).filter(([field]) => OWN.includes(field))),
   };
 }
 

@@ -36,7 +36,7 @@ export class ResponseWriter {
     yield this.#numbered({ type: "response.in_progress", response: this.#response });
   }
 
-  *add({ text, logprobs, calls, reason, receipt, route }: Piece): Generator<ResponseEvent, void> {
+  *add({ text, logprobs, calls, reason, receipt, shown }: Piece): Generator<ResponseEvent, void> {
     this.#waiting = { text: this.#waiting.text + text, logprobs: [...this.#waiting.logprobs, ...logprobs] };
     const begun = this.#open instanceof OpenMessage;
     if ((begun ? this.#waiting.text : this.#waiting.text.trim()) !== "") yield* this.#write();
@@ -45,7 +45,7 @@ export class ResponseWriter {
     this.#response = {
       ...this.#response,
       ...(receipt && { receipt, usage: shownUsage(usageOf(receipt)) }),
-      ...(route && { route }),
+      ...shown,
     };
   }
 

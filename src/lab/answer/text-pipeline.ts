@@ -1,0 +1,99 @@
+import type { LanguageModel, Prompt } from "../../engine/decode/language-model.ts";
+import { load } from "../../library/load.ts";
+import { Model } from "../../library/model.ts";
+import { OwnResources } from "../../library/text-pipeline.ts";
+import { type NamedText, type Pipeline, recipeOf } from "../../pipelines/pipeline.ts";
+import type { Step } from "../../savings/recipe.ts";
+import { UserError } from "../../util/errors.ts";
+import type { GenerationItem, Item } from "../item.ts";
+import type { Answered, Answerer, Answering, Plan, Truncation } from "./answerer.ts";
+import { DecoderAnswerer } from "./decoder.ts";
+import { bill } from "./pieces.ts";
+
+/** A pipeline as a recipe of the lab, beside dense. */
+export const pipelineStep = (
+  { name, summary, options }: Pick<Pipeline, "name" | "summary" | "options">,
+  text: string,
+  values: Step["options"] = {},
+): Step => ({
+  ...{ text, options: values },
+  saving: {
+    ...{ name, group: "output", summary, needs: [], options },
+    unsupported: () => undefined,
+    seams: () => [],
+    check: async () => {},
+    prepare: async () => undefined,
+  },
+});
+
+/** A pipeline beside dense: `loaded` alone, the model of its dense role. Other models are loaded by their names. */
+export async function pipelineAnswering(
+  loaded: LanguageModel,
+  named: NamedText,
+  truncate: Truncation | undefined,
+): Promise<Answering> {
+  const models: Record<string, Model> = {};
+  for (const [role, model] of Object.entries(named.roles))
+    models[role] = role === named.pipeline.dense ? await Model.open(loaded, [], performance.now()) : await load(model);
+  return {
+    under: async (recipe) =>
+      recipe.length === 0
+        ? DecoderAnswerer.open(loaded, recipe, truncate)
+        : new PipelineAnswerer(named, models, await DecoderAnswerer.open(loaded, [], truncate)),
+    [Symbol.dispose]() {
+      for (const model of Object.values(models)) model.dispose();
+    },
+  };
+}
+
+/** Answers with texts by a pipeline. */
+class PipelineAnswerer implements Answerer {
+  readonly tokenizer;
+  readonly #resources: OwnResources;
+
+  constructor(
+    private readonly named: NamedText,
+    private readonly models: Readonly<Record<string, Model>>,
+    /** Says which items fit. */
+    private readonly dense: DecoderAnswerer,
+  ) {
+    this.tokenizer = dense.tokenizer;
+    this.#resources = new OwnResources(models);
+  }
+
+  formOf(prompt: Prompt) {
+    return this.dense.formOf(prompt);
+  }
+
+  countTokens(text: string): number {
+    return this.dense.countTokens(text);
+  }
+
+  plan(item: Item): Plan | undefined {
+    const { name } = this.named;
+    if (item.kind !== "generation")
+      throw new UserError(`${name} answers with texts; the task's kind is ${item.kind}, expected generation`);
+    if (item.images || item.suffix !== undefined || item.promptTokens)
+      throw new UserError(`${name} answers to texts alone; the task has images, tokens or places to fill`);
+    return this.dense.plan(item) && ((signal) => this.#answer(item, signal));
+  }
+
+  /** Nothing comes from the cache of an earlier item. The seed is the same for all. */
+  async #answer({ prompt, messages, stop, maxTokens }: GenerationItem, signal?: AbortSignal): Promise<Answered> {
+    for (const { language } of Object.values(this.models)) language.engine.forget();
+    const drawing = { temperature: 0, seed: 0, repetitionDetection: false };
+    const options = { maxTokens, stop: [...stop], ...drawing, raw: messages === undefined };
+    const request = { prompt: messages ?? prompt, options, signal };
+    let written = "";
+    for await (const { text, receipt } of this.named.pipeline.answer(this.named, this.#resources, request)) {
+      written += text;
+      if (receipt) return { answer: { text: written }, ...bill(receipt) };
+    }
+    throw new Error(`${recipeOf(this.named)}: an answer ended without its receipt`);
+  }
+
+  /** The models are kept. */
+  [Symbol.dispose](): void {
+    this.dense[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,101 @@
+import { isPlanName, planNameOf } from "../engine/diffusion/plan/name.ts";
+import { UserError } from "../util/errors.ts";
+import { answerOptions } from "./answer/options.ts";
+import { firstOptions, isFirstName, parseFirst, presortModel } from "./first/options.ts";
+import type { NamedText, Pipeline, TextPipeline } from "./pipeline.ts";
+import { planningOptions } from "./plan/options.ts";
+import { qzeroOptions } from "./qzero/options.ts";
+import { recognizeOptions } from "./recognize/options.ts";
+import { isPairName, parsePair, routeOptions } from "./route/name.ts";
+import { vote } from "./vote/vote.ts";
+
+/** Every pipeline. A name is that of the first which reads it: `+` stands between two models only if no suffix follows it. */
+export const pipelines: readonly Pipeline[] = [
+  {
+    name: "route",
+    group: "routing",
+    summary: "a small model answers, or a large one if the small one's score is low; as --model SWIFT>SUPER@share=0.3",
+    options: routeOptions,
+    naming: {
+      is: isPairName,
+      models(model) {
+        const pair = parsePair(model)!;
+        return [pair.swift, pair.super];
+      },
+      kind: "a pair of models",
+      takers: "`run` and openPipeline",
+    },
+  },
+  {
+    name: "first",
+    group: "reranking",
+    summary:
+      "orders a list by the logits of one position, writing nothing; as rerank --model MODEL+first@windowSize=10",
+    options: firstOptions,
+    naming: {
+      is: isFirstName,
+      models(model) {
+        const named = parseFirst(model)!;
+        return [named.model, presortModel(named.options)].filter((each) => each !== undefined);
+      },
+      kind: "a reranker",
+      takers: "`rerank` and openReranker",
+    },
+  },
+  vote,
+  {
+    name: "qzero",
+    group: "classification",
+    summary:
+      "labels a text by the categories of documents that are found for it; as classify --via qzero --index NAME --model glove",
+    options: qzeroOptions,
+  },
+  {
+    name: "expertrag",
+    group: "retrieval",
+    summary:
+      "answers a question, with passages of an index if a gate says that the model needs them; as answer QUESTION --index NAME",
+    options: answerOptions,
+  },
+  {
+    name: "plan",
+    group: "planning",
+    summary:
+      "a diffusion model plans in parallel, a decoder answers in a few tokens; as --model PLANNER+EXECUTOR --planning latent",
+    options: planningOptions,
+    naming: {
+      is: isPlanName,
+      models: (model) => Object.values(planNameOf(model)),
+      kind: "a planner with an executor",
+      takers: "`run` and openPlanner",
+    },
+  },
+  {
+    name: "recognize",
+    group: "seeing",
+    summary:
+      "names all regions of a picture with one pass of the image–text model; as recognize IMAGE --labels a,b --boxes FILE",
+    options: recognizeOptions,
+  },
+];
+
+/** The pipeline that a model's name stands for; undefined if it names one model. */
+export const pipelineNamed = (model: string): Pipeline | undefined => pipelines.find(({ naming }) => naming?.is(model));
+
+/** @throws UserError for the name of a pipeline, where one model is expected */
+export function requireOneModel(model: string): void {
+  const naming = pipelineNamed(model)?.naming;
+  if (naming) throw new UserError(`${model} is ${naming.kind}, which ${naming.takers} take; expected one model`, 2);
+}
+
+const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" in pipeline;
+
+/** The pipelines that answer as a model does. */
+export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);
+
+/** Reads the name of a pipeline that answers texts; undefined if it is another's. @throws UserError that names the option */
+export function textPipelineNamed(model: string): NamedText | undefined {
+  const pipeline = pipelineNamed(model);
+  const parsed = pipeline && answersTexts(pipeline) ? { pipeline, ...pipeline.parse(model)! } : undefined;
+  return parsed && { ...parsed, name: parsed.pipeline.nameOf(parsed.roles) };
+}

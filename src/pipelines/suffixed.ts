@@ -1,0 +1,25 @@
+import { readNamed } from "../util/named-options.ts";
+
+/** A name `MODEL+PIPELINE`, with options after a final `@`. */
+export interface Suffixed {
+  readonly model: string;
+  /** The options as written; empty if there are none. */
+  readonly given: string;
+  /** The same by name, as texts. */
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Reads a model's name that ends in `+pipeline` or `+pipeline@key=value,…`; undefined for others. @throws UserError */
+export function readSuffixed(pipeline: string, name: string): Suffixed | undefined {
+  const [, model, given = ""] = suffix(pipeline).exec(name) ?? [];
+  if (model === undefined) return undefined;
+  return { model, given, values: valuesOf(pipeline, given) };
+}
+
+/** Options as written, by name. @throws UserError */
+export const valuesOf = (pipeline: string, given: string): Suffixed["values"] =>
+  readNamed(given === "" ? pipeline : `${pipeline}:${given}`, () => undefined).values;
+
+export const isSuffixed = (pipeline: string, name: string): boolean => suffix(pipeline).test(name);
+
+const suffix = (pipeline: string): RegExp => new RegExp(`^(.+)\\+${pipeline}(?:@([^@>]*=[^@>]*))?$`, "s");

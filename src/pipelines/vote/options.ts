@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { choice, number } from "../../savings/option-schemas.ts";
+import { checkedNamed } from "../../util/named-options.ts";
+
+const draws = z.coerce
+  .number("expected a whole number from 3 to 64")
+  .int("expected a whole number from 3 to 64")
+  .min(3, "expected at least 3: of two answers the first always wins")
+  .max(64, "expected at most 64");
+
+/** What two answers must share to be one. */
+export const comparisons = ["text", "number"] as const;
+
+/** Options of a vote, given after the model's name. */
+export const voteOptions = z.strictObject({
+  n: draws.default(5).describe("answers at most; the vote ends once no other answer can win"),
+  temperature: number(0.7).describe("randomness of the answers' tokens"),
+  by: choice(comparisons)
+    .default("text")
+    .describe("what is counted: the text without case, spaces and a last full stop, or its last number"),
+});
+export type VoteOptions = z.output<typeof voteOptions>;
+
+/** @throws UserError that names the option */
+export const checkVoteOptions = (values: unknown): VoteOptions => checkedNamed("vote", voteOptions, values);
