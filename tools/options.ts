@@ -102,7 +102,8 @@ if (process.argv[1] === import.meta.filename) {
   writeSection(CHANGELOG, "options", changesTable());
   for (const saving of savings) writeSection(pageOf(saving), "options", optionsTable(saving));
   for (const method of describedMethods) writeSection(methodPage(method), "options", optionsTable(method));
-  for (const pipeline of describedPipelines) writeSection(pipelinePage(pipeline), "options", optionsTable(pipeline));
+  for (const pipeline of describedPipelines)
+    writeSection(pipelinePage(pipeline), "options", optionsTable({ options: await pipeline.options() }));
   writeSection(TRAIN_PAGE, "options", optionsTable({ options: trainOptions }));
   writeSection(TRAIN_EXITS_PAGE, "options", optionsTable({ options: exitTrainOptions }));
   writeSection(GUARD_PAGE, "options", optionsTable({ options: guardOptions }));

@@ -18,17 +18,19 @@ export interface Listed {
 const schemaOf = (options: z.ZodType) => z.toJSONSchema(options, { io: "input" });
 
 /** Every saving, pipeline and method. */
-export const catalogue = (): Listed[] => [
+export const catalogue = async (): Promise<Listed[]> => [
   ...savings.map(
     ({ name, group, summary, needs, options }): Listed => ({
       ...{ kind: "saving", name, group, summary, options: schemaOf(options), needs },
     }),
   ),
-  ...pipelines.map(
-    ({ name, group, summary, options }): Listed => ({
-      ...{ kind: "pipeline", name, group, summary, options: schemaOf(options), needs: [] },
-    }),
-  ),
+  ...(await Promise.all(
+    pipelines.map(
+      async ({ name, group, summary, options }): Promise<Listed> => ({
+        ...{ kind: "pipeline", name, group, summary, options: schemaOf(await options()), needs: [] },
+      }),
+    ),
+  )),
   ...methods.map(
     ({ name, summary, options }): Listed => ({
       ...{ kind: "method", name, group: "training", summary, options: schemaOf(options), needs: [] },

@@ -11,13 +11,14 @@ export interface Pipeline {
   readonly name: string;
   readonly group: string;
   readonly summary: string;
-  readonly options: z.ZodType;
+  /** Loads the schema of its options. */
+  options(): Promise<z.ZodType>;
   /** Absent of a pipeline that a request names by a field. */
   readonly naming?: Naming;
 }
 
 /** The names of models that stand for a pipeline. */
-export interface Naming {
+interface Naming {
   /** True for such a name. */
   is(model: string): boolean;
   /** The models that a name stands for. @throws UserError for a wrong name */
@@ -43,10 +44,10 @@ export interface TextPipeline extends Pipeline {
 }
 
 /** Names of models by their parts in a pipeline. */
-export type Roles = Readonly<Record<string, string>>;
+type Roles = Readonly<Record<string, string>>;
 
 /** A name's parts. */
-export interface Parsed {
+interface Parsed {
   readonly roles: Roles;
   /** The options as written: `n=5`; empty if there are none. */
   readonly given: string;
@@ -60,7 +61,7 @@ export interface NamedText extends Parsed {
 }
 
 /** A field of answers that only this pipeline has. */
-export interface Shows {
+interface Shows {
   readonly field: string;
   readonly schema: z.ZodType;
 }
@@ -68,7 +69,7 @@ export interface Shows {
 /** The options of a request, passed on to models as they are, and what a pipeline may set of them. */
 export type CallOptions = AnswerOptions & RouteTerms;
 
-export interface AnswerOptions extends GenerateInput {
+interface AnswerOptions extends GenerateInput {
   /** Take a text as it is, without the model's chat template. */
   readonly raw?: boolean | undefined;
   /** Draw tokens by the model's own settings. */
@@ -93,7 +94,7 @@ export interface ShownPiece extends ModelPiece {
 }
 
 /** Tokens of a prompt, of which `cached` came from a cache, and of an answer. */
-export interface Lengths {
+interface Lengths {
   readonly prompt: number;
   readonly cached: number;
   readonly completion: number;

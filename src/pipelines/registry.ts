@@ -1,11 +1,7 @@
 import { isPlanName, planNameOf } from "../engine/diffusion/plan/name.ts";
 import { UserError } from "../util/errors.ts";
-import { answerOptions } from "./answer/options.ts";
 import { firstOptions, isFirstName, parseFirst, presortModel } from "./first/options.ts";
 import type { NamedText, Pipeline, TextPipeline } from "./pipeline.ts";
-import { planningOptions } from "./plan/options.ts";
-import { qzeroOptions } from "./qzero/options.ts";
-import { recognizeOptions } from "./recognize/options.ts";
 import { isPairName, parsePair, routeOptions } from "./route/name.ts";
 import { vote } from "./vote/vote.ts";
 
@@ -15,7 +11,7 @@ export const pipelines: readonly Pipeline[] = [
     name: "route",
     group: "routing",
     summary: "a small model answers, or a large one if the small one's score is low; as --model SWIFT>SUPER@share=0.3",
-    options: routeOptions,
+    options: async () => routeOptions,
     naming: {
       is: isPairName,
       models(model) {
@@ -31,7 +27,7 @@ export const pipelines: readonly Pipeline[] = [
     group: "reranking",
     summary:
       "orders a list by the logits of one position, writing nothing; as rerank --model MODEL+first@windowSize=10",
-    options: firstOptions,
+    options: async () => firstOptions,
     naming: {
       is: isFirstName,
       models(model) {
@@ -48,21 +44,21 @@ export const pipelines: readonly Pipeline[] = [
     group: "classification",
     summary:
       "labels a text by the categories of documents that are found for it; as classify --via qzero --index NAME --model glove",
-    options: qzeroOptions,
+    options: async () => (await import("./qzero/options.ts")).qzeroOptions,
   },
   {
     name: "expertrag",
     group: "retrieval",
     summary:
       "answers a question, with passages of an index if a gate says that the model needs them; as answer QUESTION --index NAME",
-    options: answerOptions,
+    options: async () => (await import("./answer/options.ts")).answerOptions,
   },
   {
     name: "plan",
     group: "planning",
     summary:
       "a diffusion model plans in parallel, a decoder answers in a few tokens; as --model PLANNER+EXECUTOR --planning latent",
-    options: planningOptions,
+    options: async () => (await import("./plan/options.ts")).planningOptions,
     naming: {
       is: isPlanName,
       models: (model) => Object.values(planNameOf(model)),
@@ -75,7 +71,7 @@ export const pipelines: readonly Pipeline[] = [
     group: "seeing",
     summary:
       "names all regions of a picture with one pass of the image–text model; as recognize IMAGE --labels a,b --boxes FILE",
-    options: recognizeOptions,
+    options: async () => (await import("./recognize/options.ts")).recognizeOptions,
   },
 ];
 

@@ -11,8 +11,8 @@ export function define(command: Command): void {
   train.define(command.command("train").description("train the exits of a saving for a model on texts"));
 }
 
-function list({ json = false }: { json?: boolean }): void {
-  const all = catalogue();
+async function list({ json = false }: { json?: boolean }): Promise<void> {
+  const all = await catalogue();
   if (json) printJson(all);
   else for (const listed of all) print(heading(listed), ...optionLines(listed));
 }

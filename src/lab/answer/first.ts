@@ -3,7 +3,7 @@ import { load } from "../../library/load.ts";
 import { Model } from "../../library/model.ts";
 import { billedAs, rankModelOf } from "../../library/rerank-pipeline.ts";
 import { rerank } from "../../pipelines/first/first.ts";
-import { type FirstName, type FirstOptions, firstOptions, presortModel } from "../../pipelines/first/options.ts";
+import { type FirstName, type FirstOptions, presortModel } from "../../pipelines/first/options.ts";
 import { WindowRanker } from "../../pipelines/first/window.ts";
 import type { Recipe, Step } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
@@ -15,7 +15,7 @@ import { pipelineStep } from "./text-pipeline.ts";
 /** A listwise reranker as a recipe of the lab; dense writes the rankings of the same windows. */
 export const firstStep = (named: FirstName): Step => pipelineStep(FIRST, billedAs(named).recipe[0]!, named.options);
 
-const FIRST = { name: "first", summary: "a list ranked by one token's logits", options: firstOptions };
+const FIRST = { name: "first", summary: "a list ranked by one token's logits" };
 
 /** @throws UserError if the model does not generate, or has no tokens for letters alone */
 export async function firstAnswering(loaded: LanguageModel, named: FirstName): Promise<Answering> {

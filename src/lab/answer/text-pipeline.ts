@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { LanguageModel, Prompt } from "../../engine/decode/language-model.ts";
 import { load } from "../../library/load.ts";
 import { Model } from "../../library/model.ts";
@@ -12,13 +13,13 @@ import { bill } from "./pieces.ts";
 
 /** A pipeline as a recipe of the lab, beside dense. */
 export const pipelineStep = (
-  { name, summary, options }: Pick<Pipeline, "name" | "summary" | "options">,
+  { name, summary }: Pick<Pipeline, "name" | "summary">,
   text: string,
-  values: Step["options"] = {},
+  options: Step["options"] = {},
 ): Step => ({
-  ...{ text, options: values },
+  ...{ text, options },
   saving: {
-    ...{ name, group: "output", summary, needs: [], options },
+    ...{ name, group: "output", summary, needs: [], options: z.unknown() },
     unsupported: () => undefined,
     seams: () => [],
     check: async () => {},

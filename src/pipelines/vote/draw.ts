@@ -15,7 +15,7 @@ import { Ballot, type Counted } from "./ballot.ts";
 import type { VoteOptions } from "./options.ts";
 
 /** How a vote went. */
-export interface Vote {
+interface Vote {
   /** Answers that were drawn. */
   readonly drawn: number;
   /** The most frequent first. */
@@ -23,7 +23,7 @@ export interface Vote {
 }
 
 /** The part of the only model. */
-export const MODEL = "model";
+const MODEL = "model";
 
 /** A whole answer. */
 interface Drawn {

@@ -9,7 +9,7 @@ const draws = z.coerce
   .max(64, "expected at most 64");
 
 /** What two answers must share to be one. */
-export const comparisons = ["text", "number"] as const;
+const comparisons = ["text", "number"] as const;
 
 /** Options of a vote, given after the model's name. */
 export const voteOptions = z.strictObject({

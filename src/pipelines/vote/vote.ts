@@ -9,7 +9,7 @@ export const vote: TextPipeline = {
   name: "vote",
   group: "sampling",
   summary: "draws several short answers and gives the most frequent; as --model MODEL+vote@n=5",
-  options: voteOptions,
+  options: async () => voteOptions,
   naming: {
     is: (model) => isSuffixed("vote", model),
     models: (model) => [parts(model)!.model],

@@ -29,7 +29,7 @@ async function withModels({ catalogue: models }: ServerContext): Promise<z.input
   const takers = await Promise.all(
     models.list().map(async (served) => ({ id: served.id, taken: await models.savingsOf(served) })),
   );
-  return catalogue().map((one) => ({
+  return (await catalogue()).map((one) => ({
     ...one,
     models: takers.filter(({ taken }) => one.kind === "saving" && taken.includes(one.name)).map(({ id }) => id),
   }));
