@@ -5,8 +5,8 @@ interface Shown {
   readonly title: string;
   readonly done: number;
   readonly of: number;
-  /** The quality or the loss so far. */
-  readonly value: number;
+  /** The quality or the loss so far, if there is one. */
+  readonly value?: number;
   /** Seconds. */
   readonly left: number;
 }
@@ -16,6 +16,9 @@ export interface Display extends Disposable {
   say(sentence: string): void;
   show(shown: Shown): void;
 }
+
+const soFar = (value: number | undefined, before = ""): string =>
+  value === undefined ? "" : `${before}${value.toFixed(3)}`;
 
 /** Bars on a terminal, otherwise a line every tenth. */
 export const displayOn = (stream: NodeJS.WriteStream): Display => (stream.isTTY ? new Bars(stream) : new Lines(stream));
@@ -33,7 +36,7 @@ class Lines implements Display {
     const tenth = Math.floor((10 * done) / of);
     if (this.#tenths.get(title) === tenth) return;
     this.#tenths.set(title, tenth);
-    this.say(`${title}: ${done} of ${of}, so far ${value.toFixed(3)}, ${Math.ceil(left)} s left`);
+    this.say(`${title}: ${done} of ${of}${soFar(value, ", so far ")}, ${Math.ceil(left)} s left`);
   }
 
   [Symbol.dispose](): void {}
@@ -51,7 +54,7 @@ class Bars implements Display {
 
   show({ title, done, of, value, left }: Shown): void {
     void this.#multi().then((all) => {
-      const figures = { title, sofar: value.toFixed(3), left: Math.ceil(left) };
+      const figures = { title, sofar: soFar(value), left: Math.ceil(left) };
       const bar = this.#bars.get(title) ?? all.create(of, done, figures);
       this.#bars.set(title, bar);
       bar.update(done, figures);

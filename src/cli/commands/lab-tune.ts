@@ -161,6 +161,7 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
   const display = displayOn(stream);
   for (const line of excludedLines(setup.excluded)) display.say(line);
   const seen = new Map<string, { answers: number; ms: number; shown: number }>();
+  let timing = 0;
   return {
     notice: (sentence) => display.say(sentence),
     answered({ part, line, losses, of }: Progress) {
@@ -176,8 +177,11 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
       const left = (far.ms / far.answers / 1000) * (of - done);
       display.show({ title, done, of, value: mean(losses), left });
     },
-    timed(recipe, done, of) {
-      if (done === of) display.say(`timed: ${recipe}`);
+    timed(done, of) {
+      if (done === 1) timing = performance.now();
+      // The time of the first answer is unknown.
+      const each = (performance.now() - timing) / Math.max(1, done - 1);
+      if (done > 1) display.show({ title: "times in turns with dense", done, of, left: (each / 1000) * (of - done) });
     },
     [Symbol.dispose]: () => display[Symbol.dispose](),
   };

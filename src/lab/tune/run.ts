@@ -49,7 +49,8 @@ export interface Progress {
 export interface Watcher {
   notice(sentence: string): void;
   answered(progress: Progress): void;
-  timed(recipe: string, done: number, of: number): void;
+  /** Called after each timed answer, with the number of timed answers of this round, and of those in all. */
+  timed(done: number, of: number): void;
 }
 
 /** The outcome of a tuning. */

@@ -23,6 +23,9 @@ const timeLine = z.strictObject({
 export type TimeLine = z.infer<typeof timeLine>;
 export type Cost = "ms" | "flops" | "bytes";
 
+/** Called with the number of timed answers, and of those in all. */
+export type OnTime = (done: number, of: number) => void;
+
 /** Items that are timed. */
 const TIMED = 12;
 
@@ -47,7 +50,7 @@ export class Times implements AsyncDisposable {
     private readonly serving: Serving,
     private readonly items: readonly ServedItem[],
     private readonly signal: AbortSignal | undefined,
-    private readonly onTime: (recipe: string, done: number, of: number) => void,
+    private readonly onTime: OnTime,
   ) {
     this.#lines = [...lines];
   }
@@ -57,7 +60,7 @@ export class Times implements AsyncDisposable {
     serving: Serving,
     items: readonly ServedItem[],
     signal: AbortSignal | undefined,
-    onTime: (recipe: string, done: number, of: number) => void,
+    onTime: OnTime,
   ): Promise<Times> {
     makeFolders(folder);
     const { file, lines } = await LinesFile.open(path.join(folder, "times.jsonl"), timeLine);
@@ -77,12 +80,12 @@ export class Times implements AsyncDisposable {
       // The first answer compiles programs.
       if (this.items.some((item) => missing(recipe, item))) await this.serving.answer(recipe, this.items[0]!);
     }
-    for (const [i, item] of this.items.entries())
-      for (const recipe of turns) {
-        if (!missing(recipe, item)) continue;
-        await this.#time(round, recipe, item);
-        this.onTime(recipe, i + 1, this.items.length);
-      }
+    const answers = this.items.flatMap((item) => turns.map((recipe) => ({ recipe, item })));
+    const waiting = answers.filter(({ recipe, item }) => missing(recipe, item));
+    for (const [i, { recipe, item }] of waiting.entries()) {
+      await this.#time(round, recipe, item);
+      this.onTime(i + 1, waiting.length);
+    }
   }
 
   async #time(round: number, recipe: string, item: ServedItem): Promise<void> {

@@ -119,10 +119,7 @@ export function readCertificate(name: string): Certificate {
     throw new UserError(`auto:${name}: there is no certificate of that name; \`lab tune --name ${name}\` makes one`, 2);
   const { certificate, sha256 } = readJson(file, stored, "a certificate");
   if (certificateHash(certificate) === sha256) return certificate;
-  throw new UserError(
-    `auto:${name}: the certificate was changed after it was issued: its hash is another; tune again`,
-    2,
-  );
+  throw new UserError(`auto:${name}: the certificate was changed after it was issued: its hash is another; tune again`);
 }
 
 /** True for `auto:NAME` of a certificate for a pair of models. @throws UserError if there is none of that name */
@@ -145,7 +142,6 @@ export function requireWeights(
   const refuse = (what: string, held: unknown, wanted: unknown) => {
     throw new UserError(
       `auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again, or name the model that it was tuned on`,
-      2,
     );
   };
   const { model, form, codes } = certified;

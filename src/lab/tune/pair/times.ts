@@ -2,7 +2,7 @@ import { parseRouteText } from "../../../pipelines/route/name.ts";
 import type { Price } from "../../../savings/auto/certificate.ts";
 import type { Pair } from "../cheaper.ts";
 import type { ServedItem } from "../items.ts";
-import { type Cost, Times } from "../times.ts";
+import { type Cost, type OnTime, Times } from "../times.ts";
 import type { PairServing } from "./serving.ts";
 import { thresholdText } from "./ways.ts";
 
@@ -21,7 +21,7 @@ export class RoutedTimes implements AsyncDisposable, Pick<Times, "measure" | "fi
     pair: PairServing,
     items: readonly ServedItem[],
     signal: AbortSignal | undefined,
-    onTime: (recipe: string, done: number, of: number) => void,
+    onTime: OnTime,
   ): Promise<RoutedTimes> {
     return new RoutedTimes(await Times.open(folder, pair.timing, items, signal, onTime), pair);
   }
