@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { savings } from "../src/savings/registry.ts";
 import { exitTrainOptions } from "../src/train/exits/options.ts";
 import { guardOptions } from "../src/train/guard/options.ts";
@@ -233,6 +233,7 @@ describe("the table of results", () => {
   };
   const folderWith = (files: Record<string, string>) => {
     const folder = mkdtempSync(join(tmpdir(), "results-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
     return folder;
   };

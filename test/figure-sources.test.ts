@@ -1,10 +1,11 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { unsourced } from "../tools/figure-sources.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "figures-"));
+afterAll(() => rmSync(folder, { recursive: true }));
 mkdirSync(join(folder, "docs", "data"), { recursive: true });
 writeFileSync(
   join(folder, "docs", "data", "a.json"),
