@@ -1,4 +1,4 @@
-/** Writes the table of tunings on real tasks: `npx tsx research/auto/tables.ts`. */
+/** Writes the tables of tunings on real tasks and of drift: `npx tsx research/auto/tables.ts`. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -64,4 +64,26 @@ writeSection(
     ["task", "model", "certified", "loss, tested", "time, dense → certified", "loss, fresh"],
     TASKS.map(row),
   ),
+);
+
+const drift = z.object({
+  ...{ recipe: z.string(), risk: z.number(), runs: z.int(), off: z.int(), audited: z.number() },
+  ...{ requests: z.object({ until_off: z.number() }), loss: z.number() },
+  certified: z.object({ audited: z.int(), off: z.boolean(), wealth: z.number(), loss: z.number() }),
+});
+
+function driftRows(): string[][] {
+  const { runs, off, audited, requests, loss, certified } = read("results/drift/summary.json", drift)!;
+  const stayed = `${certified.audited} audited, ${certified.off ? "off" : "on"}; wealth ${certified.wealth.toFixed(2)}`;
+  const left = `off in ${off} of ${runs} runs, after a median of ${audited} audited answers, ${requests.until_off} requests at a share of 0.01`;
+  return [
+    ["those of the certificate", certified.loss.toFixed(3), stayed],
+    ["passages alone", loss.toFixed(3), left],
+  ];
+}
+
+writeSection(
+  "research/auto/README.md",
+  "drift",
+  markdownTable(["prompts", "mean loss of the last 50", "the certificate"], driftRows()),
 );
