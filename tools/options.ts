@@ -16,6 +16,7 @@ import { markdownTable, root, writeSection } from "./section.ts";
 /** The fields of an option's JSON schema that its row shows. */
 interface Option {
   type?: string;
+  anyOf?: readonly Option[];
   properties?: Readonly<Record<string, Option>>;
   enum?: readonly string[];
   minimum?: number;
@@ -41,8 +42,9 @@ const rowsOf = (properties: Readonly<Record<string, Option>>, prefix: string): s
 const shown = (value: unknown): string =>
   value === undefined || (Array.isArray(value) && value.length === 0) ? "" : `\`${value}\``;
 
-function kind({ type, enum: choices, minimum, maximum }: Option): string {
+function kind({ type, anyOf, enum: choices, minimum, maximum }: Option): string {
   if (choices) return choices.join(", ");
+  if (anyOf) return anyOf.map(kind).join(" or ");
   const name = type === "integer" ? "whole number" : type === "boolean" ? "true, false" : (type ?? "");
   // Whole numbers have the greatest safe one as their maximum, which is of no use to a reader.
   const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;

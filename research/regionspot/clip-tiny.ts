@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import { ImageTextModel } from "../../src/engine/encoders/image-text/image-text-model.ts";
 import { labelVectors } from "../../src/engine/images/regions/labels.ts";
 import { logitsOf } from "../../src/pipelines/recognize/recognize.ts";
-import { readPairs, shuffledPairs } from "../../src/train/pairs/data.ts";
+import { readPairs, shuffledPairs } from "../../src/train/methods/pairs/data.ts";
 import { readScenes } from "../../src/train/regions/scenes.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 import { root } from "../../tools/section.ts";

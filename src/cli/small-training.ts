@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { UserError } from "../util/errors.ts";
 import { readValues } from "../util/values-file.ts";
-import { interruptSignal } from "./interrupt.ts";
+import { interruptSignal, sayHowToGoOn } from "./interrupt.ts";
 import { print, printJson } from "./output.ts";
 import { displayOn } from "./progress-display.ts";
+import { howToGoOn } from "./train-progress.ts";
 
 /** A training whose options are a file's, by a model that is small enough for one program. */
 export interface SmallTraining {
@@ -33,7 +34,9 @@ export function defineTraining(command: Command, { description, run, tell }: Sma
       const options = await readValues(config, "the options");
       if (typeof options !== "object" || options === null || Array.isArray(options))
         throw new UserError(`${config}: expected options by name`);
-      const result = await run({ ...options }, { out, signal, onStep: shower() });
+      const result = await run({ ...options }, { out, signal, onStep: shower() }).catch(
+        sayHowToGoOn(signal, () => howToGoOn(out)),
+      );
       if (json) printJson(result);
       else print(tell(result, out));
     });

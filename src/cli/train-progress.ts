@@ -1,6 +1,15 @@
+import { existsSync } from "node:fs";
+import { optionsFile } from "../train/session/folder.ts";
 import type { StepReport } from "../train/session/run.ts";
 import type { SessionEvents } from "../train/session/session.ts";
+import { quoted } from "./lab-command.ts";
 import { displayOn } from "./progress-display.ts";
+
+/** A run that was stopped before its folder was made has lost nothing. */
+export function howToGoOn(folder: string): string {
+  if (!existsSync(optionsFile(folder))) return "the run has not begun; the same command begins it";
+  return `\`modicum train --resume ${quoted(folder)}\` goes on`;
+}
 
 /** Least time between two showings of a step, in milliseconds. */
 const EVERY = 500;

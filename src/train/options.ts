@@ -42,9 +42,14 @@ export const dataFiles = z.preprocess(
   z.array(z.string(), FILES).min(1, FILES),
 );
 
+/** A training method, as `name:key=value`, or, where values are lists or objects, by name with its options beside it. */
+export const methodOption = z.union([z.string(), z.looseObject({ name: z.string() })]);
+
 /** A training run, whole: from it follow the fields of its YAML or JSON file, the flags and the docs. */
 export const trainOptions = z.strictObject({
-  method: z.string().optional().describe("a training method with its options, such as sparse:sparsity=0.6"),
+  method: methodOption
+    .optional()
+    .describe("a training method with its options: sparse:sparsity=0.6, or name: sparse with its options beside it"),
   save: z.string().optional().describe("a saving that is active in training, as run takes it: yopo:layers=4,radius=2"),
   model: z.string().optional().describe("a model to train further"),
   architecture: z

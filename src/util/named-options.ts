@@ -43,5 +43,6 @@ function explain(issue: z.core.$ZodIssue, options: z.ZodType): string {
   return `there is no option "${key}"${suggest(key, optionNames(options))}`;
 }
 
-const optionNames = (options: z.ZodType): string[] =>
+/** The names of options. */
+export const optionNames = (options: z.ZodType): string[] =>
   Object.keys((z.toJSONSchema(options, { io: "input" }) as { properties?: object }).properties ?? {});

@@ -1,18 +1,17 @@
-import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import type { TrainCall, TrainInput } from "../../index.ts";
 import { beneath, withPresets } from "../../train/methods/complete.ts";
+import { chosenMethod } from "../../train/methods/registry.ts";
 import { trainOptions } from "../../train/options.ts";
 import { type Estimate, sentence } from "../../train/session/estimate.ts";
-import { optionsFile, optionsOf as runOptions } from "../../train/session/folder.ts";
+import { optionsOf as runOptions } from "../../train/session/folder.ts";
 import type { TrainResult } from "../../train/session/session.ts";
 import { UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
-import { quoted } from "../lab-command.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
-import { showTraining } from "../train-progress.ts";
+import { howToGoOn, showTraining } from "../train-progress.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {
   out?: string;
@@ -77,17 +76,12 @@ async function run(config: string | undefined, flags: Flags): Promise<void> {
   if (flags.dryRun) return tellEstimate(await estimateTraining(await optionsOf(config, flags), { signal }), flags);
   using progress = showTraining();
   const call = { ...progress, signal };
-  const result = await started(config, flags, call).catch(sayHowToGoOn(signal, () => howToGoOn(flags)));
+  const result = await started(config, flags, call).catch(
+    sayHowToGoOn(signal, () => howToGoOn((flags.out ?? flags.resume)!)),
+  );
   progress[Symbol.dispose]();
   if (flags.json) printJson(result);
   else tell(result);
-}
-
-/** A run that was stopped before its folder was made has lost nothing. */
-function howToGoOn({ out, resume }: Flags): string {
-  const folder = (out ?? resume)!;
-  if (!existsSync(optionsFile(folder))) return "the run has not begun; the same command begins it";
-  return `\`modicum train --resume ${quoted(folder)}\` goes on`;
 }
 
 /** @throws UserError for flags that exclude each other */
@@ -157,19 +151,20 @@ function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receip
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
       ...frozenRow(receipt),
     ]),
-    `${commandOf({ out, model, head, receipt })} runs it`,
+    nextOf({ out, model, head, receipt }),
   );
 }
 
 /**
- * The command that runs what was trained, with the saving that it was trained with. An adapter records its prompt form;
+ * A sentence on the command that runs what was trained, with the saving that it was trained with. An adapter records its prompt form;
  * a whole model that has a chat template is told to take texts as they are.
  */
-function commandOf({ out, model, head, receipt }: Trained): string {
-  const { save } = runOptions(out);
+function nextOf({ out, model, head, receipt }: Trained): string {
+  const { save, ...options } = runOptions(out);
+  if (head === "own") return chosenMethod(options)?.method.next?.(out) ?? `it is written into ${out}`;
   const { prompt, template } = receipt.prompts ?? {};
   const named = model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`;
   const saving = save === undefined ? "" : ` --save ${save}`;
   const raw = model === undefined && prompt === "raw" && template !== undefined ? " --raw" : "";
-  return `modicum ${VERBS_OF[head]} ${named}${saving}${raw} ${head === "noise" ? "--out image.png" : '"…"'}`;
+  return `modicum ${VERBS_OF[head]} ${named}${saving}${raw} ${head === "noise" ? "--out image.png" : '"…"'} runs it`;
 }

@@ -8,9 +8,7 @@ import { bridgeJson } from "../../engine/images/regions/bridge-file.ts";
 import { sceneOptions } from "../../lab/data/scenes/options.ts";
 import { plainPictures } from "../../lab/data/scenes/scenes.testing.ts";
 import { writeScenesOf } from "../../lab/data/scenes/write.ts";
-import { trainRegionBridge } from "../../library/train-regions.ts";
-import { pairOptions } from "../../train/pairs/options.ts";
-import { trainPairs } from "../../train/pairs/train-pairs.ts";
+import { trainImageText, trainRegionBridge } from "../../library/train-regions.ts";
 import { featuresOf } from "../../train/regions/features.ts";
 import { bridgeOptions, localiserOptions } from "../../train/regions/options.ts";
 import { readScenes } from "../../train/regions/scenes.ts";
@@ -40,8 +38,8 @@ const bridge = { data, localiser: at("localiser"), labels, layers: 1, heads: 2, 
 beforeAll(async () => {
   const options = sceneOptions.parse({ size: 32, layout: "free", drawings: 3, most: 2, digits: 0, clutter: 0 });
   await writeScenesOf(plainPictures(options.drawings), at("scenes"), { split: "train", count: 24, seed: 0 }, options);
-  const pairs = pairOptions.parse({ data, architecture, steps: 30, batch: 6, optimizer: { lr: 3e-3 } });
-  losses.pairs = (await trainPairs(pairs, { out: at("clip") })).loss;
+  const pairs = { data, architecture, steps: 30, batch: 6, optimizer: { lr: 3e-3 } };
+  losses.pairs = (await trainImageText(pairs, { out: at("clip") })).loss;
   const localiser = localiserOptions.parse({ data, heldOut: data, sizes, steps: 20, batch: 4, regions: 4 });
   await trainLocaliser(localiser, { out: at("localiser") });
   model = await ImageTextModel.load(await resolveModel(at("clip")));

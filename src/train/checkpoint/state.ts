@@ -53,20 +53,23 @@ export interface KeptState extends TrainingState {
 /** The number of states that are kept. */
 const KEPT = 2;
 
-const folderOf = (run: string): string => path.join(run, "checkpoints");
+/** The folder of a run's states, or of those of one of its stages. */
+const folderOf = (run: string, stage = ""): string => path.join(run, "checkpoints", stage);
 const nameOf = (step: number): string => `step-${step}`;
 
 /**
  * Keeps a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. It gets
- * its name once it is complete; then all states but this and the previous one are removed.
+ * its name once it is complete; then all states but this and the previous one are removed. A stage's states lie in
+ * `checkpoints/STAGE`.
  * @throws UserError if the disk refuses it; earlier states are not changed
  */
 export async function keepState(
   run: string,
   state: TrainingState,
   buffers: ReadonlyMap<string, WritableTensor>,
+  stage = "",
 ): Promise<void> {
-  const all = folderOf(run);
+  const all = folderOf(run, stage);
   const folder = path.join(all, nameOf(state.step));
   const part = `${folder}.${randomUUID()}.part`;
   try {
@@ -79,15 +82,15 @@ export async function keepState(
     await rename(part, folder);
   } catch (error) {
     await rm(part, { recursive: true, force: true }).catch(() => {});
-    throw withLast(run, writeError(error, folder), (message) => message.replaceAll(part, folder));
+    throw withLast(all, writeError(error, folder), (message) => message.replaceAll(part, folder));
   }
   await removeOthers(all, state.step);
 }
 
 /** Adds to an error where the run can resume. */
-function withLast(run: string, error: unknown, named: (message: string) => string): unknown {
+function withLast(all: string, error: unknown, named: (message: string) => string): unknown {
   if (!(error instanceof UserError)) return error;
-  const [last] = stepsIn(folderOf(run));
+  const [last] = stepsIn(all);
   const left = last === undefined ? "" : `; the checkpoint of step ${last} is whole`;
   return new UserError(named(error.message) + left);
 }
@@ -119,12 +122,13 @@ export async function removeStates(run: string): Promise<void> {
   }
 }
 
-/** The latest complete state of a run; undefined if it has none. @throws UserError if all are damaged */
-export function latestState(run: string): KeptState | undefined {
+/** The latest complete state of a run, or of one of its stages; undefined if it has none. @throws UserError if all are damaged */
+export function latestState(run: string, stage = ""): KeptState | undefined {
   const damaged: string[] = [];
-  for (const step of stepsIn(folderOf(run))) {
+  const all = folderOf(run, stage);
+  for (const step of stepsIn(all)) {
     try {
-      return opened(path.join(folderOf(run), nameOf(step)), damaged);
+      return opened(path.join(all, nameOf(step)), damaged);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       damaged.push(error.message);
@@ -133,6 +137,10 @@ export function latestState(run: string): KeptState | undefined {
   if (damaged.length > 0) throw new UserError(`${run}: no checkpoint is whole: ${damaged[0]}`);
   return undefined;
 }
+
+/** True if a run, or a stage of it, has a state. */
+export const hasState = (run: string): boolean =>
+  existsSync(folderOf(run)) && readdirSync(folderOf(run)).some((name) => !name.endsWith(".part"));
 
 function opened(folder: string, damaged: readonly string[]): KeptState {
   const { version: _, buffers, ...state } = readJson(path.join(folder, "state.json"), stateFile, "a run's state");

@@ -10,9 +10,10 @@ import { writeRecord } from "../../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Batch, TrainingData } from "../data/batch.ts";
 import { recordOf } from "../data/open.ts";
+import { methodName } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
+import { stepsOf } from "../session/batch-stage.ts";
 import { openRun } from "../session/open-run.ts";
-import { stepsOf } from "../session/run.ts";
 import { rateAt } from "../step/schedule.ts";
 import type { Base, Subject } from "../subject/subject.ts";
 import { script } from "./script.ts";
@@ -50,7 +51,8 @@ export async function exportTrl(
 /** @throws UserError for options that train.py cannot follow */
 function refuseBeyond({ method, start, save }: TrainOptions): void {
   if (save !== undefined) throw new UserError(`save: ${save} is not exported; expected a run without a saving`);
-  if (method !== undefined) throw new UserError(`method: ${method} is not exported; expected a run without a method`);
+  if (method !== undefined)
+    throw new UserError(`method: ${methodName(method)} is not exported; expected a run without a method`);
   if (start !== undefined)
     throw new UserError("start: the weights of another run are not exported; give its folder as model");
 }

@@ -7,7 +7,7 @@ import { savings } from "../../savings/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Batch } from "../data/batch.ts";
 import type { RunData } from "../data/open.ts";
-import { chosenMethod } from "../methods/registry.ts";
+import { methodName } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import type { BatchInput, Shape } from "./stack.ts";
 
@@ -93,12 +93,16 @@ export function refuseSave({ save }: Pick<TrainOptions, "save">, trained: string
 export function checkSave(
   { save, packing, method }: Pick<TrainOptions, "save" | "packing" | "method">,
   { head, training }: RunData,
+  arranged: boolean,
 ): void {
   if (save === undefined) return;
   if (head) refuseSave({ save }, "an encoder");
   if (packing) throw new UserError("packing: samples that share a row have no masks of a saving; give no packing", 2);
-  if (training.prefixed || chosenMethod({ method })?.method.arrange)
-    throw new UserError(`save: ${method} has samples of its own form, which no saving serves; give no save`, 2);
+  if (training.prefixed || arranged)
+    throw new UserError(
+      `save: ${methodName(method)} has samples of its own form, which no saving serves; give no save`,
+      2,
+    );
 }
 
 /** The masks of the saving that a run's options name; undefined without one. @throws UserError */

@@ -1,21 +1,30 @@
 import { checked } from "../../util/checked.ts";
-import { type TrainInput, type TrainOptions, trainOptions } from "../options.ts";
-import { parseMethod } from "./registry.ts";
+import { optionNames } from "../../util/named-options.ts";
+import { methodOption, type TrainInput, type TrainOptions, trainOptions } from "../options.ts";
+import { methodNamed, parseMethod } from "./registry.ts";
 
 /** A run's options, whole: those that are given, then the method's presets, then the defaults. @throws UserError */
 export const completeOptions = (input: unknown): TrainOptions => checked(trainOptions, withPresets(input));
 
 /** Adds the presets of the method, if there is one, for options that are not given. @throws UserError */
 export function withPresets(input: unknown): unknown {
-  const text = isRecord(input) ? input["method"] : undefined;
-  if (typeof text !== "string") return input;
-  const { method, options } = parseMethod(text);
+  const given = isRecord(input) ? methodOption.safeParse(input["method"]).data : undefined;
+  if (given === undefined) return input;
+  const { method, options } = parseMethod(given);
   return beneath(fitting(method.presets?.(options) ?? {}, input as TrainInput), input);
 }
 
 /** LoRA layers are for a model that there is, and are no part of its own parameters. */
 function fitting({ lora, ...presets }: Partial<TrainInput>, { architecture, train }: TrainInput): Partial<TrainInput> {
   return lora === undefined || architecture || train ? presets : { lora, ...presets };
+}
+
+/** A run's options from a list of those and of the method's own; the method takes those that it knows. */
+export function withMethod(name: string, given: object): unknown {
+  const own = optionNames(methodNamed(name).options);
+  const fields = (isOwn: boolean) =>
+    Object.fromEntries(Object.entries(given).filter(([key]) => own.includes(key) === isOwn));
+  return { ...fields(false), method: { name, ...fields(true) } };
 }
 
 /** Fields of `given`, and those of `usual` that it lacks, at any depth. */

@@ -6,6 +6,7 @@ import type { Arrange, ListReader } from "../data/samples.ts";
 import type { ExitLosses, Trainee } from "../graphs/graphs.ts";
 import type { Objective } from "../heads/objective.ts";
 import type { TrainInput, TrainOptions } from "../options.ts";
+import type { OpenTerms, Stage } from "../session/stage.ts";
 import type { Optimizer } from "../step/optimizer.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 
@@ -35,9 +36,28 @@ export interface Method<O = unknown> {
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if they stay. Batches are made: `batch` cannot change. */
   fit?(options: O, run: TrainOptions, data: RunData): Fitted | undefined;
+  /**
+   * The training in stages of the method's own, of a model that no other method trains. What they have trained is
+   * written into the run's folder once the last is done, by the code behind its `yield`. @throws UserError
+   */
+  stages?(options: O, run: OpenTerms): AsyncIterable<Stage>;
+  /** Options of a run that `stages` reads, besides those of every run; all others are refused. Absent: `stages` refuses them. */
+  readonly reads?: readonly (keyof TrainOptions)[];
+  /** The command that takes what `stages` has written into a folder, and what it does with it. */
+  next?(out: string): string;
   /** Prepares the method for one run. @throws UserError if the model or the run's options do not fit */
   open?(options: O, run: MethodHost): ActiveMethod;
 }
+
+/** A method with its options. */
+export interface ChosenMethod {
+  readonly method: Method;
+  readonly options: unknown;
+}
+
+/** The text by which receipts name a run's method: "" is plain training. */
+export const methodName = (method: TrainOptions["method"]): string =>
+  typeof method === "object" ? method.name : (method ?? "");
 
 /** A run's options as its data ask for them. */
 export interface Fitted {

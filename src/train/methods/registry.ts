@@ -1,20 +1,22 @@
 import { suggest, UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
+import type { TrainOptions } from "../options.ts";
 import { exits } from "./exits/exits.ts";
 import { first } from "./first/first.ts";
 import { maskedDiffusion } from "./masked-diffusion/masked-diffusion.ts";
-import type { Method } from "./method.ts";
+import type { ChosenMethod, Method } from "./method.ts";
 import { moe } from "./moe/moe.ts";
+import { pairs } from "./pairs/pairs.ts";
 import { projector } from "./projector/projector.ts";
 import { sft } from "./sft/sft.ts";
 import { sparse } from "./sparse/sparse.ts";
 import { ul2r } from "./ul2r/ul2r.ts";
 
 /** Every training method, one line each. */
-export const methods: readonly Method[] = [exits, first, maskedDiffusion, moe, projector, sft, sparse, ul2r];
+export const methods: readonly Method[] = [exits, first, maskedDiffusion, moe, pairs, projector, sft, sparse, ul2r];
 
 /** @throws UserError if there is no method of that name */
-function methodNamed(name: string): Method {
+export function methodNamed(name: string): Method {
   const known = methods.find((method) => method.name === name);
   if (known) return known;
   const names = methods.map((method) => method.name);
@@ -24,19 +26,15 @@ function methodNamed(name: string): Method {
   );
 }
 
-/** A method with its options. */
-export interface ChosenMethod {
-  readonly method: Method;
-  readonly options: unknown;
-}
-
 /** The method that a run's options name; undefined for plain training. @throws UserError */
-export const chosenMethod = ({ method }: { readonly method?: string | undefined }): ChosenMethod | undefined =>
+export const chosenMethod = ({ method }: Pick<TrainOptions, "method">): ChosenMethod | undefined =>
   method === undefined ? undefined : parseMethod(method);
 
-/** Reads `name` or `name:key=value,key=value`. @throws UserError */
-export function parseMethod(text: string): ChosenMethod {
-  const { name, values } = readNamed(text, methodNamed);
+/** Reads `name` or `name:key=value,key=value`, or a name with options beside it. @throws UserError */
+export function parseMethod(given: NonNullable<TrainOptions["method"]>): ChosenMethod {
+  const { name, values } = typeof given === "string" ? readNamed(given, methodNamed) : fieldsOf(given);
   const method = methodNamed(name);
   return { method, options: checkedNamed(name, method.options, values) };
 }
+
+const fieldsOf = ({ name, ...values }: { readonly name: string }) => ({ name, values });

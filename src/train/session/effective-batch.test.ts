@@ -34,7 +34,7 @@ describe("one effective batch of 64 samples", () => {
       ...{ training, heldOut: undefined, hash: "" },
     });
     const { loss, norm } = await opened.step();
-    return { loss, norm, gradient: new Float32Array(opened.subject.store.gradients.memory).slice() };
+    return { loss, norm, gradient: new Float32Array(opened.stage.store.gradients.memory).slice() };
   }
 
   /** The gradient if every micro-batch counts the same, however many labels it has. */

@@ -1,4 +1,4 @@
-import type { TrainingRun } from "./run.ts";
+import type { Stage } from "./stage.ts";
 
 /** The estimated cost of a run on this machine, from the second of two trial batches. */
 export interface Estimate {
@@ -18,17 +18,15 @@ export function sentence({ steps, tokens, flops, bytes, hours }: Estimate): stri
   return `${steps} steps of ${Math.round(tokens / steps)} tokens: ${flops.toExponential(2)} FLOPs, ${Math.round(bytes / 1e6)} MB, about ${time} here`;
 }
 
-/** Tries a run's first batch; its weights stay as they are. */
-export async function estimate(run: TrainingRun): Promise<Estimate> {
-  await run.tryBatch();
-  const { flops, tokens, ms } = await run.tryBatch();
-  const steps = run.steps - run.done;
-  const batches = steps * run.accumulate;
+/** Tries the first batch of a stage with `steps` left; its weights stay as they are. */
+export async function estimate(tryBatch: NonNullable<Stage["tryBatch"]>, steps: number): Promise<Estimate> {
+  await tryBatch();
+  const { flops, tokens, ms } = await tryBatch();
   return {
     steps,
-    tokens: batches * tokens,
-    flops: batches * flops,
+    tokens: steps * tokens,
+    flops: steps * flops,
     bytes: process.memoryUsage.rss(),
-    hours: (batches * ms) / 3.6e6,
+    hours: (steps * ms) / 3.6e6,
   };
 }

@@ -4,8 +4,8 @@ import { upcycledCheckpoint } from "../checkpoint/upcycled-checkpoint.ts";
 import { openData, type RunData } from "../data/open.ts";
 import type { SeenReader } from "../data/samples.ts";
 import { checkSave } from "../graphs/saving-masks.ts";
-import type { NewTokens } from "../methods/method.ts";
-import { type ChosenMethod, chosenMethod } from "../methods/registry.ts";
+import type { ChosenMethod, NewTokens } from "../methods/method.ts";
+import { chosenMethod } from "../methods/registry.ts";
 import type { TrainOptions } from "../options.ts";
 import { readingOf } from "../subject/encoder-reading.ts";
 import { encoderSubject } from "../subject/encoder-subject.ts";
@@ -21,7 +21,7 @@ import {
   type Subject,
 } from "../subject/subject.ts";
 import { imageTokensOf, openSeen, withImageToken } from "../vision/open-vision.ts";
-import { checkRun } from "./run.ts";
+import { checkRun } from "./batch-stage.ts";
 
 /** A run's model and data. */
 export interface OpenedRun {
@@ -52,7 +52,7 @@ export async function openRun(
   try {
     const subject = withHeads(chosen, plain, options);
     checkRun(options, subject, data);
-    checkSave(options, data);
+    checkSave(options, data, chosen?.method.arrange !== undefined);
     return { subject, data, tokenizer };
   } catch (error) {
     plain[Symbol.dispose]();

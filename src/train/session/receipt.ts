@@ -56,6 +56,32 @@ export interface Work {
   readonly prompts?: AdapterRecord | undefined;
 }
 
+const NO_WORK: Work = {
+  ...{ forward: 0, backward: 0, update: 0, denseBackward: 0 },
+  ...{ tokens: 0, samples: 0, steps: 0, ms: 0 },
+};
+
+/** The work of a training's stages, in order. */
+export const sumOfWork = (stages: readonly Work[]): Work =>
+  stages.reduce(
+    (all, one) => ({
+      forward: all.forward + one.forward,
+      backward: all.backward + one.backward,
+      update: all.update + one.update,
+      denseBackward: all.denseBackward + one.denseBackward,
+      tokens: all.tokens + one.tokens,
+      samples: all.samples + one.samples,
+      steps: all.steps + one.steps,
+      ms: all.ms + one.ms,
+      bill: {
+        overhead: (all.bill?.overhead ?? 0) + (one.bill?.overhead ?? 0),
+        ...((all.bill?.work || one.bill?.work) && { work: { ...all.bill?.work, ...one.bill?.work } }),
+      },
+      prompts: one.prompts,
+    }),
+    NO_WORK,
+  );
+
 export function trainingReceipt(model: string, { bill = {}, method = "", prompts, ...work }: Work): TrainingReceipt {
   const { forward, backward, update, denseBackward, tokens, samples, steps, ms } = work;
   const { overhead = 0, work: counters } = bill;

@@ -4,15 +4,13 @@ import { UserError } from "../../util/errors.ts";
 import { differences } from "../checkpoint/differences.ts";
 import { driftOf, thisMachine } from "../checkpoint/machine.ts";
 import { type KeptState, latestState } from "../checkpoint/state.ts";
-import type { RunData } from "../data/open.ts";
 import { type TrainOptions, trainOptions } from "../options.ts";
-import { isOwn } from "../subject/own-subject.ts";
-import type { TrainingRun } from "./run.ts";
+import { type AnySubject, isOwn } from "../subject/own-subject.ts";
 import type { Session } from "./session.ts";
 
 /** Options that decide which numbers a state has. */
 const SHAPING =
-  /^(method|model|head|architecture(\.\S+)?|tokenizer|train|freezeMask|lora\.(rank|targets)|optimizer\.name|keepBest): /;
+  /^(method(\.\S+)?|model|head|architecture(\.\S+)?|tokenizer|train|freezeMask|lora\.(rank|targets)|optimizer\.name|keepBest): /;
 /** Options that decide what trained values mean. */
 const MEANING = /^(model|architecture(\.\S+)?|train|freezeMask|lora\.\S+): /;
 
@@ -30,7 +28,7 @@ export function refuseOtherParameters(session: Session, kept: KeptState): void {
  * @returns sentences on what may make it another run
  * @throws UserError that lists changed options, unless the call accepts them
  */
-export function checkState(session: Session, kept: KeptState, { hash }: RunData): string[] {
+export function checkState(session: Session, kept: KeptState, hash: string): string[] {
   const { out, reuse } = session;
   const changed = changesOf(session, kept);
   const kind = session.options.freezeMask === undefined ? "data" : "data or the mask";
@@ -44,22 +42,17 @@ export function checkState(session: Session, kept: KeptState, { hash }: RunData)
 }
 
 /**
- * Gives a run the weights of another run's folder, or of one that holds an adapter alone.
+ * Gives a subject the weights of another run's folder, or of one that holds an adapter alone.
  * @throws UserError if the folder holds neither, or other parameters
  */
-export function startFrom(run: TrainingRun, options: TrainOptions, folder: string): void {
+export function startFrom(subject: AnySubject, options: TrainOptions, folder: string): void {
   const state = latestState(folder);
-  if (state) startFromRun(run, options, folder, state);
-  else startFromAdapterIn(folder, run);
+  if (state) startFromRun(subject, options, folder, state);
+  else startFromAdapterIn(folder, subject);
 }
 
 /** The weights are those of the best evaluation if the other run keeps them, else of its last step. */
-function startFromRun(
-  { subject: { store } }: TrainingRun,
-  options: TrainOptions,
-  folder: string,
-  state: KeptState,
-): void {
+function startFromRun({ store }: AnySubject, options: TrainOptions, folder: string, state: KeptState): void {
   const before = trainOptions.safeParse(state.config).data ?? state.config;
   const changed = differences(options, before).filter((difference) => MEANING.test(difference));
   if (changed.length > 0) throw new UserError(`start: ${folder} is a run of another ${changed.join("; ")}`);
@@ -67,7 +60,7 @@ function startFromRun(
   new Float32Array(store.values.memory).set(state.buffer(keepBest ? "best" : "values", [store.trainedElements]));
 }
 
-function startFromAdapterIn(folder: string, { subject }: TrainingRun): void {
+function startFromAdapterIn(folder: string, subject: AnySubject): void {
   if (!existsSync(path.join(folder, "adapter_config.json")))
     throw new UserError(`start: ${folder} holds neither a checkpoint of a run nor an adapter`);
   if (isOwn(subject) || !subject.startFrom)

@@ -33,7 +33,7 @@ async function stepOf(precision: PrecisionPolicy) {
     ...{ training, heldOut: undefined, hash: "" },
   });
   const { loss, norm } = await run.step();
-  const { store } = run.subject;
+  const { store } = run.stage.subject;
   return { loss, norm, weights: new Float32Array(store.values.memory, 0, store.trainedElements).slice() };
 }
 

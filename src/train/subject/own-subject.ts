@@ -9,8 +9,8 @@ import { type PassCost, Passes } from "../step/passes.ts";
 import type { StepTerms } from "../step/step-buffers.ts";
 import type { Subject } from "./subject.ts";
 
-/** The part that a run trains: a head, or a network that predicts noise. */
-export type Trained = HeadKind | "noise";
+/** The part that a run trains: a head, a network that predicts noise, or what only its method knows. */
+export type Trained = HeadKind | "noise" | "own";
 
 /** The passes of a step. */
 export interface RunPasses extends Disposable {

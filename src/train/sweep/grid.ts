@@ -42,7 +42,8 @@ export interface Settings {
 }
 
 /** Options that decide what a run reads, and in which order: losses of runs that differ in them are not compared. */
-const READING = /^(data|validation|labels|model|architecture(\..+)?|tokenizer|tokens|packing|seed|start|method)$/;
+const READING =
+  /^(data|validation|labels|model|architecture(\..+)?|tokenizer|tokens|packing|seed|start|method(\..+)?)$/;
 
 /** @throws UserError for the first fault */
 export function readSweep(sweep: unknown): Settings {
@@ -66,13 +67,15 @@ function settingsOf(grid: Readonly<Record<string, readonly unknown[]>>, rest: un
 interface Property {
   readonly type?: string;
   readonly properties?: Readonly<Record<string, Property>>;
+  readonly anyOf?: readonly Property[];
 }
 
 /** Paths of options; those of an object with any fields end with a dot. */
 const pathsIn = ({ properties = {} }: Property, prefix = ""): string[] =>
   Object.entries(properties).flatMap(([key, inner]) => {
     const path = `${prefix}${key}`;
-    const fields = inner.properties ? pathsIn(inner, `${path}.`) : inner.type === "object" ? [`${path}.`] : [];
+    const isOpen = [inner, ...(inner.anyOf ?? [])].some(({ type }) => type === "object");
+    const fields = inner.properties ? pathsIn(inner, `${path}.`) : isOpen ? [`${path}.`] : [];
     return [path, ...fields];
   });
 

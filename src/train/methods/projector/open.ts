@@ -13,10 +13,12 @@ import { writeTensors } from "../../../weights/safetensors/write.ts";
 import { modelHash } from "../../../weights/sources/index.ts";
 import { hashOf, readText } from "../../data/files.ts";
 import type { RunData } from "../../data/open.ts";
+import { refuseSave } from "../../graphs/saving-masks.ts";
 import { TracedWeights } from "../../graphs/traced-weights.ts";
 import { languageModel } from "../../heads/language-model.ts";
 import type { TrainOptions } from "../../options.ts";
-import type { OpenedRun } from "../../session/open-run.ts";
+import { batchStages, type Opened } from "../../session/batch-stage.ts";
+import type { OpenTerms, Stage } from "../../session/stage.ts";
 import type { ParameterStore } from "../../step/parameters.ts";
 import { openTrainee } from "../../subject/open-trainee.ts";
 import type { Base, Subject } from "../../subject/subject.ts";
@@ -25,14 +27,20 @@ import type { ProjectorOptions } from "./projector.ts";
 import { ProjectorStack } from "./stack.ts";
 
 /**
- * Opens the training of a projector: the planner plans every question once, then only the projector is trained.
+ * The training of a projector: the planner plans every question once, then only the projector is trained.
  * @throws UserError if one of the two models is of another kind
  */
+export async function* projectorStages(own: ProjectorOptions, run: OpenTerms): AsyncGenerator<Stage, void> {
+  refuseSave(run.options, "a projector");
+  yield* batchStages(await openProjector(run.options, own, run.openBase), run, undefined);
+}
+
+/** Opens the two models and the questions' plans. @throws UserError */
 export async function openProjector(
   options: TrainOptions,
   own: ProjectorOptions,
   openBase: (model: string) => Promise<Base>,
-): Promise<OpenedRun> {
+): Promise<Opened> {
   const other = (["lora", "head", "start", "upcycle", "freezeMask"] as const).find(
     (name) => options[name] !== undefined,
   );

@@ -27,6 +27,10 @@ export const projector: Method<ProjectorOptions> = {
   name: "projector",
   summary: "train what carries a planner's states into an executor, PLANNER+EXECUTOR, both frozen",
   options,
+  async *stages(own, run) {
+    const { projectorStages } = await import("./open.ts");
+    yield* projectorStages(own, run);
+  },
   presets: () => ({
     ...{ batch: 64, epochs: 3, clip: 1 },
     optimizer: { lr: 1e-3, weightDecay: 0.01 },

@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { textData } from "../../data/text.ts";
 import { type TrainOptions, trainOptions } from "../../options.ts";
+import type { BatchStage } from "../../session/batch-stage.ts";
 import { readMetrics } from "../../session/metrics.ts";
 import { TrainingRun } from "../../session/run.ts";
 import { runSession } from "../../session/session.ts";
@@ -31,7 +32,9 @@ const optionsWith = (method: string | undefined, changed: object = {}): TrainOpt
     ...{ optimizer: { lr: 1e-2 }, ...changed },
   });
 
-async function opened(method: string, changed: object = {}): Promise<TrainingRun> {
+type Run = TrainingRun<BatchStage>;
+
+async function opened(method: string, changed: object = {}): Promise<Run> {
   const options = optionsWith(method, changed);
   const ids = Int32Array.from({ length: 2000 }, (_, i) => (i * i + 3 * i) % VOCABULARY);
   const data = { training: textData(ids, { rows: 2, tokens: 16, seed: 0 }), heldOut: undefined, hash: "" };
@@ -39,11 +42,11 @@ async function opened(method: string, changed: object = {}): Promise<TrainingRun
 }
 
 /** The trained part of a flat buffer. */
-const trained = ({ subject: { store } }: TrainingRun, memory: ArrayBuffer): Float32Array =>
+const trained = ({ stage: { store } }: Run, memory: ArrayBuffer): Float32Array =>
   new Float32Array(memory, 0, store.trainedElements);
-const maskOf = (run: TrainingRun): Uint8Array => new Uint8Array(run.method!.states!["mask"]!.buffer);
+const maskOf = (run: Run): Uint8Array => new Uint8Array(run.stage.method!.states!["mask"]!.buffer);
 /** The greatest magnitude among what was pruned. */
-const pruned = (run: TrainingRun, memory: ArrayBuffer): number => {
+const pruned = (run: Run, memory: ArrayBuffer): number => {
   const mask = maskOf(run);
   return trained(run, memory).reduce((most, value, i) => (mask[i] === 0 ? Math.max(most, Math.abs(value)) : most), 0);
 };
@@ -51,7 +54,7 @@ const pruned = (run: TrainingRun, memory: ArrayBuffer): number => {
 test.each(["adamw", "sgd"])("%s leaves pruned weights at 0 over 100 updates, with no gradient", async (name) => {
   const changed = { steps: 110, optimizer: { name, lr: 1e-2, weightDecay: 0.5, momentum: 0.9 } };
   using run = await opened("sparse:sparsity=0.5,start=6,end=8,every=1", changed);
-  const { store } = run.subject;
+  const { store } = run.stage.subject;
   for (let i = 0; i < 7; i++) await run.step();
   const first = maskOf(run).slice();
   const before = trained(run, store.values.memory).slice();
@@ -59,7 +62,7 @@ test.each(["adamw", "sgd"])("%s leaves pruned weights at 0 over 100 updates, wit
     await run.step();
     expect(pruned(run, store.gradients.memory)).toBe(0);
   }
-  for (const memory of [store.values.memory, ...Object.values(run.optimizer.states).map((state) => state.memory)])
+  for (const memory of [store.values.memory, ...Object.values(run.stage.optimizer.states).map((state) => state.memory)])
     expect(pruned(run, memory)).toBe(0);
   expect(maskOf(run).every((byte, i) => byte <= first[i]!)).toBe(true);
   const after = trained(run, store.values.memory);
@@ -72,21 +75,21 @@ test.each(["adamw", "sgd"])("%s leaves pruned weights at 0 over 100 updates, wit
 test("the norm that clips is that of masked gradients", async () => {
   using run = await opened("sparse:sparsity=0.9,start=0,end=0");
   const { norm } = await run.step();
-  const gradients = trained(run, run.subject.store.gradients.memory);
+  const gradients = trained(run, run.stage.subject.store.gradients.memory);
   expect(norm).toBeCloseTo(Math.sqrt(gradients.reduce((sum, value) => sum + value * value, 0)), 6);
-  expect(pruned(run, run.subject.store.gradients.memory)).toBe(0);
+  expect(pruned(run, run.stage.subject.store.gradients.memory)).toBe(0);
 });
 
 test("linear layers and an own head are pruned, tables and gains are not", async () => {
   using run = await opened("sparse");
-  const names = prunableOf(run.subject.store).map(({ name }) => name);
+  const names = prunableOf(run.stage.subject.store).map(({ name }) => name);
   expect(names).toHaveLength(2 * 7 + 1);
   expect(names).toContain("output.weight");
   expect(names.filter((name) => /embd|norm/.test(name))).toEqual([]);
-  const some = prunableOf(run.subject.store, "output.weight+blk.0.*").map(({ name }) => name);
+  const some = prunableOf(run.stage.subject.store, "output.weight+blk.0.*").map(({ name }) => name);
   expect(some).toHaveLength(7);
-  expect(() => prunableOf(run.subject.store, "head.*")).toThrow('no prunable matrix is named "head.*"');
-  expect(() => prunableOf(run.subject.store, "*")).toThrow("found none");
+  expect(() => prunableOf(run.stage.subject.store, "head.*")).toThrow('no prunable matrix is named "head.*"');
+  expect(() => prunableOf(run.stage.subject.store, "*")).toThrow("found none");
   const options = optionsWith("sparse");
   const tied = await newSubject(
     { ...options, architecture: { ...options.architecture, tie_word_embeddings: true } },
@@ -98,7 +101,7 @@ test("linear layers and an own head are pruned, tables and gains are not", async
 
 test("the receipt's mean is the sum over the steps of what was left", async () => {
   using run = await opened("sparse:sparsity=0.6,every=2");
-  const prunable = weightsIn(prunableOf(run.subject.store));
+  const prunable = weightsIn(prunableOf(run.stage.subject.store));
   let sum = 0;
   for (let i = 0; i < 20; i++) {
     await run.step();
@@ -162,7 +165,12 @@ test("random scores are drawn anew at each pruning, and by their seed", async ()
 
 test("a run of LoRA layers is refused, and one that writes its best evaluation", async () => {
   using run = await opened("sparse:sparsity=0");
-  const host = { options: optionsWith("sparse"), store: run.subject.store, optimizer: run.optimizer, steps: 20 };
+  const host = {
+    options: optionsWith("sparse"),
+    store: run.stage.subject.store,
+    optimizer: run.stage.optimizer,
+    steps: 20,
+  };
   const openWith = (changed: Partial<TrainOptions>) => () =>
     sparse.open!(sparseOptions.parse({}), { ...host, options: { ...host.options, ...changed } });
   expect(openWith({ lora: { rank: 4, alpha: 8, targets: "attn_q" } })).toThrow("prunes a model's own weights");

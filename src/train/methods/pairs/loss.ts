@@ -8,10 +8,10 @@ import {
   sum,
   sym,
   type Tensor,
-} from "../../graph/index.ts";
-import type { ImageText } from "../../models/images/image-text.ts";
-import type { WeightSource } from "../../weights/weight-source.ts";
-import { binaryEntropy } from "../regions/localiser-loss.ts";
+} from "../../../graph/index.ts";
+import type { ImageText } from "../../../models/images/image-text.ts";
+import type { WeightSource } from "../../../weights/weight-source.ts";
+import { binaryEntropy } from "../../regions/localiser-loss.ts";
 
 /** The model and the batch that a loss is traced for. */
 interface PairBatchShape {

@@ -1,8 +1,15 @@
 import { z } from "zod";
-import { dataFiles, optimizerOptions } from "../options.ts";
-import { scheduleOptions } from "../step/schedule.ts";
+import { dataFiles, optimizerOptions } from "../../options.ts";
+import { scheduleOptions } from "../../step/schedule.ts";
 
 const count = z.int().min(1);
+
+/** What a run is without options of its own. */
+export const pairPresets = {
+  ...{ steps: 1000, batch: 32 },
+  optimizer: { beta2: 0.98, weightDecay: 0.05 },
+  schedule: { warmup: 0.1, minimum: 0.02 },
+} as const;
 
 /** Training of an encoder of images and texts on pictures with captions, whole. */
 export const pairOptions = z.strictObject({
@@ -18,15 +25,15 @@ export const pairOptions = z.strictObject({
     .string()
     .optional()
     .describe("folder of a model that was trained on the same words: its weights are the first"),
-  steps: count.default(1000).describe("optimiser steps"),
-  batch: count.default(32).describe("pictures of a step, each the wrong one for the other captions"),
+  steps: count.default(pairPresets.steps).describe("optimiser steps"),
+  batch: count.default(pairPresets.batch).describe("pictures of a step, each the wrong one for the other captions"),
   temperature: z.number().positive().default(0.07).describe("cosines are divided by it; it stays as it is"),
   seed: z.int().min(0).default(0).describe("of the weights and of the order of the data"),
   shuffled: z
     .boolean()
     .default(false)
     .describe("each picture gets another's caption: the control, which learns nothing"),
-  optimizer: optimizerOptions.prefault({ beta2: 0.98, weightDecay: 0.05 }),
-  schedule: scheduleOptions.prefault({ warmup: 0.1, minimum: 0.02 }),
+  optimizer: optimizerOptions.prefault(pairPresets.optimizer),
+  schedule: scheduleOptions.prefault(pairPresets.schedule),
 });
 export type PairOptions = z.output<typeof pairOptions>;

@@ -1,14 +1,14 @@
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { readImage } from "../../engine/images/pixels/input.ts";
-import { CHANNELS } from "../../engine/images/pixels/pixels.ts";
-import { type ImageProcessor, normalisePixels, sized } from "../../engine/images/pixels/processor.ts";
-import type { ImageText } from "../../models/images/image-text.ts";
-import { UserError } from "../../util/errors.ts";
-import { seededRandom, shuffle } from "../../util/random.ts";
-import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { checkedLines } from "../data/checked-lines.ts";
-import type { DataInputs } from "../whole/given-buffers.ts";
+import { readImage } from "../../../engine/images/pixels/input.ts";
+import { CHANNELS } from "../../../engine/images/pixels/pixels.ts";
+import { type ImageProcessor, normalisePixels, sized } from "../../../engine/images/pixels/processor.ts";
+import type { ImageText } from "../../../models/images/image-text.ts";
+import { UserError } from "../../../util/errors.ts";
+import { seededRandom, shuffle } from "../../../util/random.ts";
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { checkedLines } from "../../data/checked-lines.ts";
+import type { DataInputs } from "../../whole/given-buffers.ts";
 
 const text = z.string().min(1);
 const line = z.object({ image: text, caption: text, key: text.optional(), group: text.optional() });

@@ -1,0 +1,118 @@
+import { writeJson } from "../../util/write-whole.ts";
+import { estimate, sentence } from "./estimate.ts";
+import { optionsFile } from "./folder.ts";
+import { keepRun, restoreRun } from "./kept-run.ts";
+import { Metrics } from "./metrics.ts";
+import { sumOfWork, type Work } from "./receipt.ts";
+import { checkState } from "./resume.ts";
+import { type StepReport, TrainingRun } from "./run.ts";
+import type { RunFolder } from "./run-folder.ts";
+import type { Session, SessionEvents } from "./session.ts";
+import type { Stage } from "./stage.ts";
+
+/** Milliseconds between two checkpoints at most. */
+const SAVE_AFTER = 5 * 60_000;
+
+/** The stages of a session in order, as far as they have come. */
+export class Advance {
+  /** The last stage that ran; undefined before the first. */
+  run: TrainingRun | undefined;
+  /** Losses in nats a label of the first and the last step, and the best of the held-out data. */
+  readonly losses = { first: Number.NaN, last: Number.NaN, best: Number.NaN };
+  readonly #works: Work[] = [];
+  #metrics: Metrics | undefined;
+
+  constructor(
+    private readonly session: Session,
+    private readonly folder: RunFolder,
+    private readonly events: SessionEvents,
+    private readonly signal: AbortSignal | undefined,
+  ) {}
+
+  /** What all stages are billed for. */
+  get work(): Work {
+    return sumOfWork(this.#works);
+  }
+
+  /** Runs a stage from where its state was kept to its end, or all stages to a step. @returns true if it has ended */
+  async stage(stage: Stage, until: number): Promise<boolean> {
+    const run = new TrainingRun(this.session.options, stage);
+    await this.#begin(run);
+    if (!run.ended) await this.#open(run, until);
+    await this.#steps(run, until);
+    this.signal?.throwIfAborted();
+    this.run = run;
+    this.#works.push(run.work);
+    const { first, last, best } = run.counters;
+    Object.assign(this.losses, { ...(this.#works.length === 1 && { first }), last, best });
+    return run.ended !== undefined;
+  }
+
+  /** Puts a run where its state was kept, or at its first step. */
+  async #begin(run: TrainingRun): Promise<void> {
+    const { options, out } = this.session;
+    const { stage } = run;
+    const begin = this.#works.length === 0 ? this.folder.orNothing : (made: () => Promise<void>) => made();
+    await begin(async () => stage.prepare?.());
+    for (const sentence of stage.notices ?? []) this.events.onNotice?.(sentence);
+    const kept = this.folder.stateOf(stage.name);
+    if (kept) {
+      for (const sentence of checkState(this.session, kept, stage.data.hash)) this.events.onNotice?.(sentence);
+      restoreRun(run, kept);
+    } else if (this.#works.length === 0) {
+      const { start } = options;
+      if (start !== undefined) await begin(async () => stage.startFrom?.(start));
+      await this.folder.forget();
+    }
+    await writeJson(optionsFile(out), options);
+  }
+
+  /** Says what is to come. */
+  async #open(run: TrainingRun, until: number): Promise<void> {
+    const { stage, done, counters } = run;
+    const before = this.work;
+    const { tryBatch } = stage;
+    if (tryBatch && until > stage.steps)
+      this.events.onNotice?.(sentence(await estimate(tryBatch.bind(stage), stage.steps - done)));
+    if (this.#metrics) return;
+    this.#metrics = await Metrics.open(this.session.out, before.steps + done);
+    this.events.onBegin?.({ step: before.steps + done, tokens: before.tokens + counters.tokens });
+  }
+
+  async #steps(run: TrainingRun, until: number): Promise<void> {
+    const { options, out } = this.session;
+    const before = this.work;
+    let warned: string | undefined;
+    let saved = performance.now();
+    const save = async () => {
+      await keepRun(run, options, out);
+      saved = performance.now();
+    };
+    while (!this.signal?.aborted && (run.trained || (!run.ended && before.steps + run.done < until))) {
+      const report = await run.step().catch(async (error: unknown) => {
+        if (run.trained) await save();
+        throw error;
+      });
+      this.#report(report, run.stage.name, before);
+      if (run.done === 1 || run.done % options.evaluateEvery === 0) {
+        const warning = run.stage.warning?.();
+        if (warning !== undefined && warning !== warned) this.events.onNotice?.(`step ${run.done}: ${warning}`);
+        warned = warning;
+      }
+      if (run.done % options.saveEvery === 0 || performance.now() - saved >= SAVE_AFTER) await save();
+    }
+    if (run.done > 0) await save();
+  }
+
+  /** A report counts the steps of all stages. */
+  #report(report: StepReport, stage: string, { steps, tokens, samples }: Work): void {
+    const counted = {
+      ...report,
+      ...{ step: steps + report.step, steps: steps + report.steps },
+      ...{ tokens: tokens + report.tokens, samples: samples + report.samples },
+      ...(stage !== "" && { stage }),
+    };
+    this.#metrics?.add(counted);
+    this.events.onStep?.(counted);
+  }
+}

@@ -1,0 +1,239 @@
+import { UserError } from "../../util/errors.ts";
+import { type AdapterRecord, writeRecord } from "../../weights/adapter/record.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Batch, TrainingData } from "../data/batch.ts";
+import { hashOf, readText } from "../data/files.ts";
+import { droppedSentence, mixedSentence, type RunData, recordOf } from "../data/open.ts";
+import { frozenWork } from "../guard/frozen-work.ts";
+import { fitToData } from "../methods/fit.ts";
+import type { ActiveMethod, ChosenMethod, MethodBill } from "../methods/method.ts";
+import type { TrainOptions } from "../options.ts";
+import { Optimizer } from "../step/optimizer.ts";
+import { lossScale } from "../step/precision.ts";
+import { type AnySubject, isOwn, openPasses, type RunPasses, type Trained } from "../subject/own-subject.ts";
+import { checkBest, type Evaluation, type Scoring } from "./evaluation.ts";
+import { GradientStage, type Gradients } from "./gradient-stage.ts";
+import { startFrom } from "./resume.ts";
+import { scoreSubject } from "./scored-step.ts";
+import { stabilityWarning } from "./stability.ts";
+import type { OpenTerms, Stage, StageCost, UpdateCounters } from "./stage.ts";
+import type { LabTasks, ScoredTask, TaskScorer } from "./tasks.ts";
+
+/** Optimiser steps of a whole run. */
+export const stepsOf = ({ steps, epochs, accumulate }: TrainOptions, training: TrainingData): number =>
+  steps ?? Math.max(1, Math.ceil((epochs * training.batches) / accumulate));
+
+/** Checks the options against the model and the data. @throws UserError */
+export function checkRun(options: TrainOptions, subject: AnySubject, { training, heldOut }: RunData): void {
+  const context = isOwn(subject) ? 1 : subject.trainee.stack.context;
+  if (training.tokens > context)
+    throw new UserError(`tokens: ${training.tokens} are more than the model's context, expected at most ${context}`, 2);
+  checkBest(options, heldOut !== undefined);
+}
+
+/** What is trained besides the data's loss, and what judges it. */
+export interface BatchTerms {
+  readonly chosen?: ChosenMethod | undefined;
+  readonly scoring?: Scoring | undefined;
+}
+
+/** Steps on batches of data. It owns its subject. */
+export class BatchStage extends GradientStage {
+  readonly #cost = { tasks: 0, denseBackward: 0 };
+  #opened: Awaited<ReturnType<typeof openPasses>> | undefined;
+
+  private constructor(
+    protected override readonly options: TrainOptions,
+    readonly subject: AnySubject,
+    readonly data: RunData,
+    optimizer: Optimizer,
+    /** The method of training, if there is one. */
+    readonly method: ActiveMethod | undefined,
+    private readonly scoring: Scoring | undefined,
+    /** A sentence on options that the method has fitted to the data. */
+    private readonly fitted: string | undefined,
+  ) {
+    super(options, subject.store, optimizer);
+  }
+
+  static async open(
+    given: TrainOptions,
+    subject: AnySubject,
+    data: RunData,
+    { chosen, scoring }: BatchTerms = {},
+  ): Promise<BatchStage> {
+    const { options, notice } = fitToData(given, data, chosen);
+    const optimizer = await Optimizer.create(options.optimizer, subject.store);
+    const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
+    const method = chosen?.method.open?.(chosen.options, host);
+    return new BatchStage(options, subject, data, optimizer, method, scoring, notice);
+  }
+
+  async prepare(): Promise<void> {
+    const { rows, tokens, prefixed = false } = this.data.training;
+    const shape = { rows, tokens, packed: this.options.packing, prefixed };
+    this.#opened = await openPasses(this.subject, shape, this.options);
+  }
+
+  get #passes(): RunPasses {
+    return this.#programs.passes;
+  }
+
+  get #programs() {
+    if (!this.#opened) throw new Error("a stage is prepared before its first step");
+    return this.#opened;
+  }
+
+  get steps(): number {
+    return stepsOf(this.options, this.data.training);
+  }
+
+  override get states(): Stage["states"] {
+    const own = Object.entries(this.method?.states ?? {}).map(([name, values]) => [`method.${name}`, values] as const);
+    return { ...super.states, ...Object.fromEntries(own) };
+  }
+
+  get head(): Trained {
+    return isOwn(this.subject) ? this.subject.head : (this.data.head?.kind ?? "lm");
+  }
+
+  get prompts(): AdapterRecord | undefined {
+    return recordOf(this.data);
+  }
+
+  get tasks(): readonly ScoredTask[] {
+    return this.scoring?.tasks ?? [];
+  }
+
+  get notices(): readonly string[] {
+    const { data, options } = this;
+    return [droppedSentence(data, options.tokens), mixedSentence(data), this.fitted].flatMap((one) => one ?? []);
+  }
+
+  warning(): string | undefined {
+    return stabilityWarning(this.store, this.options.precision);
+  }
+
+  startFrom(folder: string): void {
+    startFrom(this.subject, this.options, folder);
+  }
+
+  async tryBatch(): Promise<{ flops: number; tokens: number; ms: number }> {
+    const batch = this.data.training.batch(0);
+    const started = performance.now();
+    await this.#passes.train(batch, 1 / Math.max(1, batch.labelled));
+    const { forward, backward, exits } = this.#passes.takeCost();
+    const { accumulate } = this.options;
+    const ms = performance.now() - started;
+    return {
+      flops: accumulate * (forward + backward + exits),
+      tokens: accumulate * batch.rows * batch.tokens,
+      ms: accumulate * ms,
+    };
+  }
+
+  /** Gradients of the step's batches, each label with the same part in the loss. */
+  protected async gradients(i: number, { skipped }: UpdateCounters): Promise<Gradients> {
+    const { accumulate, precision } = this.options;
+    this.method?.beforeStep?.(i);
+    const batches = Array.from({ length: accumulate }, (_, at) => this.data.training.batch(i * accumulate + at));
+    const sum = (of: (batch: Batch) => number) => batches.reduce((all, batch) => all + of(batch), 0);
+    const labelled = sum((batch) => batch.labelled);
+    this.store.zeroGradients();
+    const scale = lossScale(precision, skipped);
+    let nats = 0;
+    for (const [before, batch] of batches.entries()) {
+      nats += await this.#passes.train(batch, scale / Math.max(1, labelled), { before, scale });
+      this.#cost.denseBackward += this.#programs.dense(batch);
+    }
+    if (scale !== 1) this.store.scaleGradients(1 / scale);
+    this.method?.beforeUpdate?.(i);
+    const seen = { tokens: sum(({ rows, tokens }) => rows * tokens), samples: sum(({ samples }) => samples) };
+    return { loss: nats / Math.max(1, labelled), labelled, ...seen };
+  }
+
+  async evaluate(): Promise<Evaluation> {
+    const [heldOut, tasks] = [await this.#heldOut(), await this.#scored()];
+    return { ...heldOut, ...(tasks && { tasks }) };
+  }
+
+  async #heldOut(): Promise<Pick<Evaluation, "validation" | "accuracy">> {
+    const { heldOut } = this.data;
+    if (!heldOut) return {};
+    const sum = { nats: 0, correct: 0, labelled: 0 };
+    for (let i = 0; i < Math.min(heldOut.batches, this.options.evaluateBatches); i++) {
+      const batch = heldOut.batch(i);
+      const { nats, correct = Number.NaN } = await this.#passes.evaluate(batch);
+      sum.nats += nats;
+      sum.correct += correct;
+      sum.labelled += batch.labelled;
+    }
+    const accuracy = sum.correct / sum.labelled;
+    return { validation: sum.nats / sum.labelled, ...(!Number.isNaN(accuracy) && { accuracy }) };
+  }
+
+  async #scored(): Promise<Record<string, number> | undefined> {
+    const scores = await this.scoring?.score();
+    if (!scores) return undefined;
+    for (const { flops } of Object.values(scores)) this.#cost.tasks += flops;
+    return Object.fromEntries(Object.entries(scores).map(([name, { quality }]) => [name, quality]));
+  }
+
+  takeCost(): StageCost {
+    const { forward, ...cost } = this.#passes.takeCost();
+    const { tasks, denseBackward } = this.#cost;
+    Object.assign(this.#cost, { tasks: 0, denseBackward: 0 });
+    return { ...cost, forward: forward + tasks, denseBackward };
+  }
+
+  bill(steps: number): MethodBill {
+    const bill = this.method?.bill?.(steps) ?? {};
+    if (this.options.freezeMask === undefined) return bill;
+    return { ...bill, work: { ...bill.work, ...frozenWork(this.store, this.optimizer) } };
+  }
+
+  override [Symbol.dispose](): void {
+    for (const part of [this.#opened?.passes, this.subject]) part?.[Symbol.dispose]();
+    super[Symbol.dispose]();
+  }
+}
+
+/** A run's model and data, of any kind that is trained on batches. */
+export interface Opened {
+  readonly subject: AnySubject;
+  readonly data: RunData;
+  /** Undefined for a model without texts. */
+  readonly tokenizer: Tokenizer | undefined;
+}
+
+/** The one stage of a training on batches. @throws UserError */
+export async function* batchStages(
+  { subject, data, tokenizer }: Opened,
+  { options, out, labTasks, signal }: OpenTerms,
+  chosen: ChosenMethod | undefined,
+): AsyncGenerator<BatchStage, void> {
+  const scorer = await openScorer(options, labTasks, tokenizer);
+  const score = () => scoreSubject(subject, options, out, scorer!, signal);
+  const scoring = scorer && { tasks: scorer.tasks, score };
+  using stage = await BatchStage.open(options, subject, withMask(options, data), { chosen, scoring });
+  yield stage;
+  await subject.write(out);
+  if (options.lora) await writeRecord(out, stage.prompts);
+}
+
+/** Data with their mask's contents in their hash, so that a run does not go on under another. */
+const withMask = ({ freezeMask }: TrainOptions, data: RunData): RunData =>
+  freezeMask === undefined ? data : { ...data, hash: hashOf([data.hash, readText(freezeMask)]) };
+
+/** @throws UserError */
+async function openScorer(
+  options: TrainOptions,
+  labTasks: LabTasks | undefined,
+  tokenizer: Tokenizer | undefined,
+): Promise<TaskScorer | undefined> {
+  if (options.tasks.length === 0) return undefined;
+  if (!labTasks) throw new UserError("tasks: this call of train scores none; expected no tasks", 2);
+  if (!tokenizer) throw new UserError("tasks: an image generator answers no lab task; expected no tasks", 2);
+  const countTokens = (text: string) => tokenizer.encode(text).length + Number(tokenizer.addBos);
+  return labTasks.open(options, countTokens);
+}

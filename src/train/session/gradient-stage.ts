@@ -1,0 +1,68 @@
+import type { Buffer } from "../../runtime/buffer.ts";
+import type { TrainOptions } from "../options.ts";
+import { clipFactor, gradientNorm, type Optimizer } from "../step/optimizer.ts";
+import type { ParameterStore } from "../step/parameters.ts";
+import { holdWeights } from "../step/precision.ts";
+import { rateAt } from "../step/schedule.ts";
+import { Spike } from "./spike.ts";
+import type { Stage, StageCost, StepResult, UpdateCounters } from "./stage.ts";
+
+export type GradientOptions = Pick<TrainOptions, "optimizer" | "schedule" | "clip" | "spikes" | "precision">;
+
+/** A step's gradients, before the weights change by them. */
+export type Gradients = Omit<StepResult, "rate" | "norm" | "skipped">;
+
+/** A stage whose weights change by an optimiser's rule. It owns the optimiser. */
+export abstract class GradientStage implements Stage {
+  readonly name: string = "";
+  abstract readonly steps: number;
+  abstract readonly data: Stage["data"];
+
+  protected constructor(
+    protected readonly options: GradientOptions,
+    readonly store: ParameterStore,
+    readonly optimizer: Optimizer,
+  ) {}
+
+  /** Leaves the gradients of step `i` in the store. */
+  protected abstract gradients(i: number, counters: UpdateCounters): Promise<Gradients>;
+  abstract takeCost(): StageCost;
+
+  get states(): Stage["states"] {
+    const trained = ({ memory }: Buffer) => new Float32Array(memory, 0, this.store.trainedElements);
+    const own = Object.entries(this.optimizer.states).map(([name, buffer]) => [name, trained(buffer)] as const);
+    return { values: trained(this.store.values), ...Object.fromEntries(own) };
+  }
+
+  get updateFlops(): number {
+    return this.optimizer.cost.flops;
+  }
+
+  async step(i: number, counters: UpdateCounters): Promise<StepResult> {
+    const found = await this.gradients(i, counters);
+    const norm = gradientNorm(this.store);
+    const rate = this.options.optimizer.lr * rateAt(this.options.schedule, i, this.steps);
+    const result = { ...found, norm, rate };
+    if (await this.#update(i, result, counters)) return result;
+    return { ...result, skipped: true };
+  }
+
+  /** Changes the weights; false if the step is skipped. */
+  async #update(i: number, { loss, norm, rate }: StepResult, counters: UpdateCounters): Promise<boolean> {
+    const { precision, spikes, clip } = this.options;
+    if (!Number.isFinite(loss) || !Number.isFinite(norm)) {
+      const overflow = precision === "amp-fp16" && Number.isFinite(loss);
+      if (spikes === "stop" && !overflow) throw new Spike(i + 1, loss, norm, rate);
+      counters.skipped++;
+      return false;
+    }
+    counters.updates++;
+    await this.optimizer.step({ count: counters.updates, rate, clip: clipFactor(norm, clip) });
+    holdWeights(new Float32Array(this.store.values.memory, 0, this.store.trainedElements), precision);
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    this.optimizer[Symbol.dispose]();
+  }
+}

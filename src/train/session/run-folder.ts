@@ -1,0 +1,75 @@
+import { existsSync, readdirSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { UserError } from "../../util/errors.ts";
+import { makeFolders } from "../../util/make-folders.ts";
+import { writeError } from "../../util/system-errors.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import { hasState, type KeptState, latestState, removeStates } from "../checkpoint/state.ts";
+import { optionsFile, receiptFile } from "./folder.ts";
+import { refuseOtherParameters } from "./resume.ts";
+import { forgetScored } from "./scored-step.ts";
+import type { Session, SessionEvents } from "./session.ts";
+
+/** A run's folder. */
+export interface RunFolder {
+  /** True if it holds a state to go on from. */
+  readonly resumes: boolean;
+  /** The state of one of the run's stages; undefined if that begins anew. @throws UserError if all of its states are damaged */
+  stateOf(stage: string): KeptState | undefined;
+  /** Takes a new run out of the folder again if it cannot begin; one that was stopped stays. */
+  orNothing<T>(begin: () => Promise<T>): Promise<T>;
+  /** Removes what a run that begins anew must not be taken for. */
+  forget(): Promise<void>;
+}
+
+/** Opens a run's folder. A new run's options are kept there at once: killed while its model is loaded, it can go on. @throws UserError */
+export async function openFolder(
+  session: Session,
+  onNotice: SessionEvents["onNotice"],
+  signal: AbortSignal | undefined,
+): Promise<RunFolder> {
+  const { out, reuse, options } = session;
+  const held = existsSync(optionsFile(out));
+  if (reuse === "refuse" && existsSync(out) && readdirSync(out).some((name) => !name.endsWith(".part")))
+    throw new UserError(
+      held
+        ? `${out} holds a run; --resume goes on with it, --force begins anew`
+        : `${out} is not empty; --force uses it`,
+    );
+  try {
+    makeFolders(out);
+  } catch (error) {
+    throw writeError(error, out);
+  }
+  if (!held) await writeJson(optionsFile(out), options);
+  const continues = reuse === "resume" || reuse === "resume changed";
+  const resumes = continues && hasState(out);
+  if (continues && !resumes) onNotice?.(`${out} holds no checkpoint: the run begins anew`);
+  // Another model's parameters are refused before the model is opened.
+  const only = resumes ? latestState(out) : undefined;
+  if (only) refuseOtherParameters(session, only);
+  return {
+    resumes,
+    stateOf(stage) {
+      if (!resumes) return undefined;
+      const state = stage === "" ? only : latestState(out, stage);
+      for (const sentence of state?.damaged ?? []) onNotice?.(sentence);
+      return state;
+    },
+    async orNothing(begin) {
+      try {
+        return await begin();
+      } catch (error) {
+        // A folder that was not empty is the user's.
+        if (!held && !signal?.aborted)
+          await rm(reuse === "refuse" ? out : optionsFile(out), { recursive: true, force: true });
+        throw error;
+      }
+    },
+    async forget() {
+      await removeStates(out);
+      await forgetScored(out);
+      await rm(receiptFile(out), { force: true });
+    },
+  };
+}
