@@ -3,8 +3,8 @@ import type { ImageTextModel } from "../../src/engine/encoders/image-text/image-
 import { type Box, overlap } from "../../src/engine/images/regions/box.ts";
 import { BOX_NUMBERS, boxNumbers } from "../../src/models/own-networks/localiser.ts";
 import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
-import type { RegionFeatures } from "../../src/train/regions/features.ts";
-import type { RegionScene } from "../../src/train/regions/scenes.ts";
+import type { RegionFeatures } from "../../src/train/methods/regions/features.ts";
+import type { RegionScene } from "../../src/train/methods/regions/scenes.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import type { Frozen } from "./frozen.ts";
 

@@ -1,5 +1,5 @@
 import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
-import type { RegionFeatures } from "../../src/train/regions/features.ts";
+import type { RegionFeatures } from "../../src/train/methods/regions/features.ts";
 import { imageOf, patchesIn, tokensOf } from "./arms.ts";
 
 /** The least share of a head's attention that says anything about patches. */

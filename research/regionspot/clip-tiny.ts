@@ -8,7 +8,7 @@ import { ImageTextModel } from "../../src/engine/encoders/image-text/image-text-
 import { labelVectors } from "../../src/engine/images/regions/labels.ts";
 import { logitsOf } from "../../src/pipelines/recognize/recognize.ts";
 import { readPairs, shuffledPairs } from "../../src/train/methods/pairs/data.ts";
-import { readScenes } from "../../src/train/regions/scenes.ts";
+import { readScenes } from "../../src/train/methods/regions/scenes.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 import { root } from "../../tools/section.ts";
 import { worldOf } from "./worlds.ts";

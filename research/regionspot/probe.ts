@@ -1,4 +1,4 @@
-import type { RegionFeatures } from "../../src/train/regions/features.ts";
+import type { RegionFeatures } from "../../src/train/methods/regions/features.ts";
 import { cholesky, solveCholesky } from "../../src/util/cholesky.ts";
 
 /** The share of labels and boxes that a linear map reads off regions' tokens. */

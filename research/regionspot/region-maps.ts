@@ -13,7 +13,7 @@ import { sharesOf } from "../../src/pipelines/recognize/boxes.ts";
 import { openRecognizerOf } from "../../src/pipelines/recognize/bundled.ts";
 import { recognize } from "../../src/pipelines/recognize/recognize.ts";
 import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
-import { type RegionScene, readScenes } from "../../src/train/regions/scenes.ts";
+import { type RegionScene, readScenes } from "../../src/train/methods/regions/scenes.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 import { SIDE, shades, sheetOf, svgOf } from "../common/picture-sheet.ts";
 

@@ -5,10 +5,13 @@ import { labelVectors } from "../../src/engine/images/regions/labels.ts";
 import { localiserFile, localiserJson } from "../../src/engine/images/regions/localiser-file.ts";
 import { type FeatureLayer, featureLayers } from "../../src/models/images/image-text-graphs.ts";
 import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
-import { featuresOf, type RegionFeatures } from "../../src/train/regions/features.ts";
-import { hashOf } from "../../src/train/regions/hash.ts";
-import { bridgeOptions } from "../../src/train/regions/options.ts";
-import { trainBridgeOn } from "../../src/train/regions/train-bridge.ts";
+import { bridgeStagesOn } from "../../src/train/methods/regions/bridge-stage.ts";
+import { featuresOf, type RegionFeatures } from "../../src/train/methods/regions/features.ts";
+import { hashOf } from "../../src/train/methods/regions/hash.ts";
+import { bridgeOptions } from "../../src/train/methods/regions/options.ts";
+import { trainOptions } from "../../src/train/options.ts";
+import { TrainingRun } from "../../src/train/session/run.ts";
+import { meanOfFirst } from "../../src/train/whole/mean-loss.ts";
 import { modelHash, resolveModel } from "../../src/weights/sources/index.ts";
 import { boxesAsTokens, bridged, cropped, crowdedIn, pooled, type Vectors } from "./arms.ts";
 import { attentionInBox } from "./attention.ts";
@@ -149,9 +152,20 @@ async function train(places: Places, model: ImageTextModel, run: Run): Promise<v
   });
   const features = await featuresOf(data, { model, localiser, featureLayer, cache: join(work, "features") });
   const began = performance.now();
-  const trained = await trainBridgeOn(tokensFor(run, features, world.side), model, options, { out });
+  const losses: number[] = [];
+  const terms = {
+    options: trainOptions.parse({ data, optimizer: options.optimizer, schedule: options.schedule }),
+    out,
+    losses: () => losses,
+  };
+  for await (const stage of bridgeStagesOn(tokensFor(run, features, world.side), model, options, terms)) {
+    await stage.prepare();
+    const training = new TrainingRun(terms.options, stage);
+    while (!training.ended) losses.push((await training.step()).loss);
+  }
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
-  console.error(`${out}: loss ${trained.loss.first.toFixed(3)} to ${trained.loss.last.toFixed(3)} in ${seconds} s`);
+  const [first, last] = [meanOfFirst(losses), meanOfFirst(losses.toReversed())];
+  console.error(`${out}: loss ${first.toFixed(3)} to ${last.toFixed(3)} in ${seconds} s`);
 }
 
 const OPTIMIZER = { lr: 1e-3, beta2: 0.999, weightDecay: 1e-4 } as const;

@@ -8,12 +8,9 @@ import { bridgeJson } from "../../engine/images/regions/bridge-file.ts";
 import { sceneOptions } from "../../lab/data/scenes/options.ts";
 import { plainPictures } from "../../lab/data/scenes/scenes.testing.ts";
 import { writeScenesOf } from "../../lab/data/scenes/write.ts";
-import { trainImageText, trainRegionBridge } from "../../library/train-regions.ts";
-import { featuresOf } from "../../train/regions/features.ts";
-import { bridgeOptions, localiserOptions } from "../../train/regions/options.ts";
-import { readScenes } from "../../train/regions/scenes.ts";
-import { trainBridge } from "../../train/regions/train-bridge.ts";
-import { trainLocaliser } from "../../train/regions/train-localiser.ts";
+import { trainImageText, trainRegionBridge, trainRegionLocaliser } from "../../library/train-regions.ts";
+import { featuresOf } from "../../train/methods/regions/features.ts";
+import { readScenes } from "../../train/methods/regions/scenes.ts";
 import { modelHash, resolveModel } from "../../weights/sources/index.ts";
 import { annotate } from "./annotate.ts";
 import { recognize } from "./recognize.ts";
@@ -40,12 +37,14 @@ beforeAll(async () => {
   await writeScenesOf(plainPictures(options.drawings), at("scenes"), { split: "train", count: 24, seed: 0 }, options);
   const pairs = { data, architecture, steps: 30, batch: 6, optimizer: { lr: 3e-3 } };
   losses.pairs = (await trainImageText(pairs, { out: at("clip") })).loss;
-  const localiser = localiserOptions.parse({ data, heldOut: data, sizes, steps: 20, batch: 4, regions: 4 });
-  await trainLocaliser(localiser, { out: at("localiser") });
+  const localiser = { data, heldOut: data, sizes, steps: 20, batch: 4, regions: 4 };
+  await trainRegionLocaliser(localiser, { out: at("localiser") });
   model = await ImageTextModel.load(await resolveModel(at("clip")));
   const hash = await modelHash(model.source);
-  const options2 = bridgeOptions.parse({ ...bridge, steps: 40, optimizer: { lr: 3e-3 } });
-  losses.bridge = (await trainBridge(options2, { model, cache: at("cache") }, { out: at("regions") })).loss;
+  vi.stubEnv("MODICUM_HOME", at("cache"));
+  const options2 = { ...bridge, model: at("clip"), steps: 40, optimizer: { lr: 3e-3 } };
+  losses.bridge = (await trainRegionBridge(options2, { out: at("regions") })).loss;
+  vi.unstubAllEnvs();
   expect(await modelHash(model.source)).toBe(hash);
   recognizer = await Recognizer.open(model, at("regions"));
 }, 60_000);
@@ -108,7 +107,7 @@ test("the order of regions is the order of results, and other labels change no v
 });
 
 test("features are kept and equal; regions look at the image, and each head's attention sums to 1", async () => {
-  const source = { model, featureLayer: -1, localiser: at("localiser"), cache: at("cache") } as const;
+  const source = { model, featureLayer: -1, localiser: at("localiser"), cache: at("cache/features") } as const;
   const [kept, again] = [await featuresOf(data, source), await featuresOf(data, { ...source, cache: at("again") })];
   expect(kept.images).toEqual(again.images);
   expect(kept.tokens).toEqual(again.tokens);

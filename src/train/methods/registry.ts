@@ -8,12 +8,26 @@ import type { ChosenMethod, Method } from "./method.ts";
 import { moe } from "./moe/moe.ts";
 import { pairs } from "./pairs/pairs.ts";
 import { projector } from "./projector/projector.ts";
+import { bridge } from "./regions/bridge.ts";
+import { localiser } from "./regions/localiser.ts";
 import { sft } from "./sft/sft.ts";
 import { sparse } from "./sparse/sparse.ts";
 import { ul2r } from "./ul2r/ul2r.ts";
 
 /** Every training method, one line each. */
-export const methods: readonly Method[] = [exits, first, maskedDiffusion, moe, pairs, projector, sft, sparse, ul2r];
+export const methods: readonly Method[] = [
+  bridge,
+  exits,
+  first,
+  localiser,
+  maskedDiffusion,
+  moe,
+  pairs,
+  projector,
+  sft,
+  sparse,
+  ul2r,
+];
 
 /** @throws UserError if there is no method of that name */
 export function methodNamed(name: string): Method {

@@ -51,7 +51,9 @@ function losses(runs: readonly TrainedRun[], name: string, x: Along): Html {
   return figure([...training, ...heldOut], name, "nats a label", caption);
 }
 
-const taskNames = (runs: readonly TrainedRun[]): string[] => [...new Set(runs.flatMap(({ options }) => options.tasks))];
+const taskNames = (runs: readonly TrainedRun[]): string[] => [
+  ...new Set(runs.flatMap(({ steps }) => steps.flatMap(({ tasks = {} }) => Object.keys(tasks)))),
+];
 
 const qualities = (runs: readonly TrainedRun[], name: string): Html =>
   figure(

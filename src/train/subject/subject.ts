@@ -5,6 +5,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { Part } from "../../weights/prepared/part.ts";
+import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { type TokenizerFiles, tokenizerFilesOf } from "../../weights/tokenizer/files.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { writeModel } from "../checkpoint/model.ts";
@@ -38,6 +39,12 @@ export interface Base {
   /** Set if tokens were added that the model lacks. */
   readonly extended?: Extended;
 }
+
+/** A base as what is loaded whole. */
+export const sourceOf = ({ name, checkpoint, sha256 }: Base): ResolvedModel => ({
+  ...{ name, path: checkpoint.path, bytes: 0, source: "file" },
+  ...(sha256 !== undefined && { sha256 }),
+});
 
 /** Tokens added to a model. */
 export interface Extended {

@@ -11,7 +11,7 @@ import {
 } from "../../../graph/index.ts";
 import type { ImageText } from "../../../models/images/image-text.ts";
 import type { WeightSource } from "../../../weights/weight-source.ts";
-import { binaryEntropy } from "../../regions/localiser-loss.ts";
+import { binaryEntropy } from "../regions/localiser-loss.ts";
 
 /** The model and the batch that a loss is traced for. */
 interface PairBatchShape {

@@ -21,7 +21,7 @@ import { batchStages, type Opened } from "../../session/batch-stage.ts";
 import type { OpenTerms, Stage } from "../../session/stage.ts";
 import type { ParameterStore } from "../../step/parameters.ts";
 import { openTrainee } from "../../subject/open-trainee.ts";
-import type { Base, Subject } from "../../subject/subject.ts";
+import { type Base, type Subject, sourceOf } from "../../subject/subject.ts";
 import { longestOf, plannedBatches, plannedRows, readQuestions, splitRows } from "./data.ts";
 import type { ProjectorOptions } from "./projector.ts";
 import { ProjectorStack } from "./stack.ts";
@@ -87,11 +87,6 @@ async function latentRows(options: TrainOptions, own: ProjectorOptions, { planne
     rows: await plannedRows(asked, { tokenizer, template: own.template, source }, terms),
   };
 }
-
-const sourceOf = ({ name, checkpoint, sha256 }: Base) => ({
-  ...{ name, path: checkpoint.path, bytes: 0, source: "file" },
-  ...(sha256 !== undefined && { sha256 }),
-});
 
 function dataOf({ data, validation, batch, seed }: TrainOptions, rows: Parameters<typeof splitRows>[0]): RunData {
   const [training, heldOut] = splitRows(rows, validation);

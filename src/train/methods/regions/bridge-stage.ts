@@ -1,27 +1,31 @@
 import { copyFile } from "node:fs/promises";
-import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
-import { type BridgeFile, bridgeJson, bridgeTensors } from "../../engine/images/regions/bridge-file.ts";
-import { labelVectors } from "../../engine/images/regions/labels.ts";
-import { localiserJson, localiserTensors } from "../../engine/images/regions/localiser-file.ts";
-import { crossEntropy, type Graph, matmulTransposed, sum, sym, type Tensor, times } from "../../graph/index.ts";
-import { RegionBridge } from "../../models/own-networks/region-bridge.ts";
-import { UserError } from "../../util/errors.ts";
-import { makeFolders } from "../../util/make-folders.ts";
-import { seededRandom, shuffle } from "../../util/random.ts";
-import { writeJson } from "../../util/write-whole.ts";
-import { writeTensors } from "../../weights/safetensors/write.ts";
-import { modelHash } from "../../weights/sources/index.ts";
-import { TracedWeights } from "../graphs/traced-weights.ts";
-import { rateAt } from "../step/schedule.ts";
-import { fillByWidth } from "../whole/fill.ts";
-import type { DataInputs } from "../whole/given-buffers.ts";
-import { meanOfFirst } from "../whole/mean-loss.ts";
-import { WholeTrainer } from "../whole/whole-trainer.ts";
-import { type FeatureSource, featuresOf, type RegionFeatures } from "./features.ts";
+import path from "node:path";
+import { ImageTextModel } from "../../../engine/encoders/image-text/image-text-model.ts";
+import { type BridgeFile, bridgeJson, bridgeTensors } from "../../../engine/images/regions/bridge-file.ts";
+import { labelVectors } from "../../../engine/images/regions/labels.ts";
+import { localiserJson, localiserTensors } from "../../../engine/images/regions/localiser-file.ts";
+import { crossEntropy, type Graph, matmulTransposed, sum, sym, type Tensor, times } from "../../../graph/index.ts";
+import { RegionBridge } from "../../../models/own-networks/region-bridge.ts";
+import { isOfKind } from "../../../models/registry.ts";
+import { UserError } from "../../../util/errors.ts";
+import { makeFolders } from "../../../util/make-folders.ts";
+import { seededRandom, shuffle } from "../../../util/random.ts";
+import { writeJson } from "../../../util/write-whole.ts";
+import { writeTensors } from "../../../weights/safetensors/write.ts";
+import { home, modelHash } from "../../../weights/sources/index.ts";
+import { TracedWeights } from "../../graphs/traced-weights.ts";
+import type { GradientOptions } from "../../session/gradient-stage.ts";
+import type { OpenTerms } from "../../session/stage.ts";
+import { sourceOf } from "../../subject/subject.ts";
+import { fillByWidth } from "../../whole/fill.ts";
+import type { DataInputs } from "../../whole/given-buffers.ts";
+import { meanOfFirst } from "../../whole/mean-loss.ts";
+import { type WholeBatch, WholeStage } from "../../whole/whole-stage.ts";
+import { featuresOf, type RegionFeatures } from "./features.ts";
 import { type Focal, focalLoss } from "./focal-loss.ts";
 import { hashOf } from "./hash.ts";
+import { tensorsOf } from "./localiser-stage.ts";
 import type { BridgeOptions } from "./options.ts";
-import { type RegionCall, tensorsOf } from "./train-localiser.ts";
 
 /** RegionSpot's. */
 const FOCAL: Focal = { alpha: 0.25, gamma: 2 };
@@ -35,27 +39,32 @@ interface Lesson {
   readonly labels: readonly number[];
 }
 
-/**
- * Trains a bridge between a localiser and an image–text model, which stay as they are, and writes `bridge.json` and
- * `bridge.safetensors` (float16). @throws UserError
- */
-export async function trainBridge(
+/** The stage that trains a bridge between a localiser and an image–text model, which stay as they are. @throws UserError */
+export async function* bridgeStages(
+  name: string,
   options: BridgeOptions,
-  frozen: Pick<FeatureSource, "model" | "cache">,
-  call: RegionCall,
-): Promise<BridgeFile> {
+  run: OpenTerms,
+): AsyncGenerator<WholeStage, void> {
+  const base = await run.openBase(name);
+  if (!isOfKind("encoder of images and texts", base.checkpoint))
+    throw new UserError(`${name} does not compare images with texts; expected a CLIP, such as clip-tiny`);
+  using model = await ImageTextModel.load(sourceOf(base));
   const { localiser, featureLayer } = options;
-  const features = await featuresOf(options.data, { ...frozen, localiser, featureLayer });
-  return trainBridgeOn(features, frozen.model, options, call);
+  const cache = path.join(home(), "features");
+  const features = await featuresOf(options.data, { model, localiser, featureLayer, cache });
+  yield* bridgeStagesOn(features, model, options, run);
 }
 
-/** Like `trainBridge`, on features of `options.data` that were read before; their tokens may be others than the localiser's. */
-export async function trainBridgeOn(
+/**
+ * Like `bridgeStages`, on features of `options.data` that were read before; their tokens may be others than the
+ * localiser's. Writes `bridge.json` and `bridge.safetensors` (float16).
+ */
+export async function* bridgeStagesOn(
   features: RegionFeatures,
   model: ImageTextModel,
   options: BridgeOptions,
-  call: RegionCall,
-): Promise<BridgeFile> {
+  { options: run, out, losses }: Pick<OpenTerms, "out" | "losses"> & { readonly options: GradientOptions },
+): AsyncGenerator<WholeStage, void> {
   const { localiser, featureLayer } = options;
   const lessons = lessonsOf(features, options.labels);
   const { layers, heads, ffn, scale, imageNorm } = options;
@@ -66,22 +75,25 @@ export async function trainBridgeOn(
   const texts = await labelVectors(model, options.labels);
   const shape = { imageTokens: features.sizes.imageTokens, labels: options.labels.length };
   const loss = (g: Graph) => bridgeLoss(g, bridge, shape, options);
-  using trainer = await WholeTrainer.create({ weights, loss }, options.optimizer);
-  fillByWidth(trainer.store, layers, options.seed);
-  const losses = await runSteps(features, lessons, texts.values, trainer, options, call);
-  makeFolders(call.out);
-  for (const file of [localiserJson, localiserTensors]) await copyFile(file(localiser), file(call.out));
-  await writeTensors(bridgeTensors(call.out), tensorsOf(trainer.store, "F16"));
+  const hash = hashOf(options.data);
+  using stage = await WholeStage.open({ weights, loss }, run, {
+    ...{ hash, steps: options.steps },
+    batches: (from) => batchesFrom(features, lessons, texts.values, options, from),
+  });
+  fillByWidth(stage.store, layers, options.seed);
+  yield stage;
+  makeFolders(out);
+  for (const file of [localiserJson, localiserTensors]) await copyFile(file(localiser), file(out));
+  await writeTensors(bridgeTensors(out), tensorsOf(stage.store, "F16"));
   const about: BridgeFile = {
     model: { name: model.source.name, sha256: await modelHash(model.source) },
     featureLayer,
     localiser: hashOf(localiserTensors(localiser)),
     ...{ sizes, imageNorm, scale, labels: options.labels, steps: options.steps, seed: options.seed },
-    data: { sha256: hashOf(options.data), regions: lessons.reduce((all, { regions }) => all + regions.length, 0) },
-    loss: { first: meanOfFirst(losses), last: meanOfFirst(losses.toReversed()) },
+    data: { sha256: hash, regions: lessons.reduce((all, { regions }) => all + regions.length, 0) },
+    loss: { first: meanOfFirst(losses()), last: meanOfFirst(losses().toReversed()) },
   };
-  await writeJson(bridgeJson(call.out), about);
-  return about;
+  await writeJson(bridgeJson(out), about);
 }
 
 const isBias = (name: string): boolean => name.endsWith(".bias");
@@ -130,26 +142,22 @@ function lessonsOf({ scenes, first }: RegionFeatures, labels: readonly string[])
   throw new UserError("labels: no region of the data has one of them");
 }
 
-async function runSteps(
+/** The batches of steps from `from` on. */
+async function* batchesFrom(
   features: RegionFeatures,
   lessons: readonly Lesson[],
   texts: Float32Array,
-  trainer: WholeTrainer,
   options: BridgeOptions,
-  { onStep, signal }: RegionCall,
-): Promise<number[]> {
-  const { steps, optimizer, schedule } = options;
+  from: number,
+): AsyncGenerator<WholeBatch, never> {
   const batches = batchesOf(lessons, options.batch, options.seed);
-  const losses: number[] = [];
-  for (let step = 0; step < steps; step++) {
-    signal?.throwIfAborted();
+  for (let step = 0; step < from; step++) batches.next();
+  for (;;) {
     const batch = batches.next().value;
-    const inputs = inputsOf(batch, features, texts, options);
     const sizes = { pictures: batch.length, regions: batch[0]!.regions.length };
-    losses.push(await trainer.step(inputs, optimizer.lr * rateAt(schedule, step, steps), sizes));
-    onStep?.(step + 1, losses.at(-1)!);
+    const inputs = inputsOf(batch, features, texts, options);
+    yield { inputs, sizes, tokens: sizes.pictures * sizes.regions, samples: sizes.pictures };
   }
-  return losses;
 }
 
 /** Endless batches of pictures with equally many regions, so that none is padded; a number is as likely as its pictures are many. */

@@ -1,10 +1,10 @@
 import { dirname, join } from "node:path";
 import { z } from "zod";
-import { readImage } from "../../engine/images/pixels/input.ts";
-import type { Pixels } from "../../engine/images/pixels/pixels.ts";
-import type { Box } from "../../engine/images/regions/box.ts";
-import { UserError } from "../../util/errors.ts";
-import { checkedLines } from "../data/checked-lines.ts";
+import { readImage } from "../../../engine/images/pixels/input.ts";
+import type { Pixels } from "../../../engine/images/pixels/pixels.ts";
+import type { Box } from "../../../engine/images/regions/box.ts";
+import { UserError } from "../../../util/errors.ts";
+import { checkedLines } from "../../data/checked-lines.ts";
 
 const edge = z.number().min(0);
 const line = z
@@ -36,6 +36,12 @@ export function readScenes(file: string): RegionScene[] {
   }));
   if (scenes.length > 0) return scenes;
   throw new UserError(`${file} has no scenes, expected at least one`);
+}
+
+/** The one file of a run's data. @throws UserError if they are several */
+export function oneFile(data: readonly string[]): string {
+  if (data.length === 1) return data[0]!;
+  throw new UserError(`data: expected one file of scenes, got ${data.length}`, 2);
 }
 
 /** A scene's boxes as shares of the picture's sides. */

@@ -10,8 +10,8 @@ import {
   sum,
   type Tensor,
   times,
-} from "../../graph/index.ts";
-import { BOX_NUMBERS, type Localiser } from "../../models/own-networks/localiser.ts";
+} from "../../../graph/index.ts";
+import { BOX_NUMBERS, type Localiser } from "../../../models/own-networks/localiser.ts";
 
 /** The cross-entropy of a yes or no from its logit: log(1 + exp(x)) − x·y. */
 export const binaryEntropy = (logits: Tensor, right: Tensor): Tensor => minus(softplus(logits), times(logits, right));

@@ -1,17 +1,17 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
-import { readImage } from "../../engine/images/pixels/input.ts";
-import { localiserTensors, openLocaliser } from "../../engine/images/regions/localiser-file.ts";
-import { LocaliserRunner } from "../../engine/images/regions/localiser-runner.ts";
-import type { FeatureLayer } from "../../models/images/image-text-graphs.ts";
-import { makeFolders } from "../../util/make-folders.ts";
-import { withFile } from "../../weights/read-file.ts";
-import { parseHeader } from "../../weights/safetensors/header.ts";
-import { readFloats } from "../../weights/safetensors/read.ts";
-import { writeTensors } from "../../weights/safetensors/write.ts";
-import { modelHash } from "../../weights/sources/index.ts";
+import type { ImageTextModel } from "../../../engine/encoders/image-text/image-text-model.ts";
+import { readImage } from "../../../engine/images/pixels/input.ts";
+import { localiserTensors, openLocaliser } from "../../../engine/images/regions/localiser-file.ts";
+import { LocaliserRunner } from "../../../engine/images/regions/localiser-runner.ts";
+import type { FeatureLayer } from "../../../models/images/image-text-graphs.ts";
+import { makeFolders } from "../../../util/make-folders.ts";
+import { withFile } from "../../../weights/read-file.ts";
+import { parseHeader } from "../../../weights/safetensors/header.ts";
+import { readFloats } from "../../../weights/safetensors/read.ts";
+import { writeTensors } from "../../../weights/safetensors/write.ts";
+import { modelHash } from "../../../weights/sources/index.ts";
 import { hashOf } from "./hash.ts";
 import { type RegionScene, readScenes, sharesOf } from "./scenes.ts";
 

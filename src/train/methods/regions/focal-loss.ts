@@ -1,4 +1,4 @@
-import { full, minus, plus, scale, sigmoid, type Tensor, times } from "../../graph/index.ts";
+import { full, minus, plus, scale, sigmoid, type Tensor, times } from "../../../graph/index.ts";
 import { binaryEntropy } from "./localiser-loss.ts";
 
 /** The share of right answers' losses, and the power that quiets those that are known. */

@@ -1,10 +1,10 @@
-import { readImage } from "../../engine/images/pixels/input.ts";
-import { CHANNELS, type Pixels } from "../../engine/images/pixels/pixels.ts";
-import { normalisePixels, sized } from "../../engine/images/pixels/processor.ts";
-import { type Box, overlap } from "../../engine/images/regions/box.ts";
-import { squareProcessor } from "../../engine/images/regions/localiser-runner.ts";
-import { BOX_NUMBERS, boxCells, boxNumbers, cellOrder } from "../../models/own-networks/localiser.ts";
-import type { DataInputs } from "../whole/given-buffers.ts";
+import { readImage } from "../../../engine/images/pixels/input.ts";
+import { CHANNELS, type Pixels } from "../../../engine/images/pixels/pixels.ts";
+import { normalisePixels, sized } from "../../../engine/images/pixels/processor.ts";
+import { type Box, overlap } from "../../../engine/images/regions/box.ts";
+import { squareProcessor } from "../../../engine/images/regions/localiser-runner.ts";
+import { BOX_NUMBERS, boxCells, boxNumbers, cellOrder } from "../../../models/own-networks/localiser.ts";
+import type { DataInputs } from "../../whole/given-buffers.ts";
 import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 
 /** The sizes of a batch. */
@@ -20,7 +20,18 @@ export interface LocaliserBatch {
 /** The least overlap with an object at which a box is one of it. */
 const OF_AN_OBJECT = 0.5;
 
-/** The tensors of a batch of scenes; boxes are drawn by `random`. */
+/** Draws the boxes of a scene, in a picture of this size. */
+export function drawBoxes(
+  { boxes }: Pick<RegionScene, "boxes">,
+  size: Pick<Pixels, "width" | "height">,
+  count: number,
+  random: () => number,
+): Box[] {
+  const objects = sharesOf(boxes, size);
+  return Array.from({ length: count }, () => drawBox(objects, random));
+}
+
+/** The tensors of a batch of scenes; boxes are drawn by `random`, scene by scene. */
 export async function localiserBatch(
   scenes: readonly RegionScene[],
   sizes: LocaliserBatch,
@@ -39,9 +50,8 @@ export async function localiserBatch(
   for (const [i, { picture, masks }] of read.entries()) {
     pixels.set(normalisePixels(await sized(picture, processor), processor), i * CHANNELS * imageSize ** 2);
     const objects = sharesOf(scenes[i]!.boxes, picture);
-    for (let r = 0; r < regions; r++) {
+    for (const [r, box] of drawBoxes(scenes[i]!, picture, regions, random).entries()) {
       const at = i * regions + r;
-      const box = drawBox(objects, random);
       const overlaps = objects.map((object) => overlap(box, object));
       const best = overlaps.indexOf(Math.max(...overlaps));
       boxes.set(boxNumbers(box), at * BOX_NUMBERS);

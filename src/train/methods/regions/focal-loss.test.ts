@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { FloatRunner } from "../../engine/images/regions/runner.ts";
-import { Graph, gradient, sum } from "../../graph/index.ts";
+import { FloatRunner } from "../../../engine/images/regions/runner.ts";
+import { Graph, gradient, sum } from "../../../graph/index.ts";
 import { type Focal, focalLoss } from "./focal-loss.ts";
 
 const logits = [-3, -0.5, 0, 0.7, 4, 1.5];

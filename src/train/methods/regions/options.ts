@@ -1,11 +1,18 @@
 import { z } from "zod";
-import { localiserSizes } from "../../engine/images/regions/localiser-file.ts";
-import { featureLayers } from "../../models/images/image-text-graphs.ts";
-import { optimizerOptions } from "../options.ts";
-import { scheduleOptions } from "../step/schedule.ts";
+import { localiserSizes } from "../../../engine/images/regions/localiser-file.ts";
+import { featureLayers } from "../../../models/images/image-text-graphs.ts";
+import { optimizerOptions } from "../../options.ts";
+import { scheduleOptions } from "../../step/schedule.ts";
 
 const count = z.int().min(1);
-const schedule = scheduleOptions.prefault({ warmup: 0.05, minimum: 0.02 });
+const scheduled = { warmup: 0.05, minimum: 0.02 } as const;
+const schedule = scheduleOptions.prefault(scheduled);
+
+/** What a localiser's run is without options of its own; masks are measured seldom, which takes long. */
+export const localiserPresets = {
+  ...{ steps: 1500, batch: 16, evaluateEvery: 500, schedule: scheduled },
+  optimizer: { beta2: 0.98, weightDecay: 0.05 },
+} as const;
 
 /** Training of a localiser on pictures with masks, of whatever class. */
 export const localiserOptions = z.strictObject({
@@ -13,14 +20,20 @@ export const localiserOptions = z.strictObject({
   heldOut: z.string().describe("a file of the same form, on which masks are measured"),
   sizes: localiserSizes.prefault({}),
   start: z.string().optional().describe("folder of another localiser of these sizes: its weights are the first"),
-  steps: count.default(1500).describe("optimiser steps"),
-  batch: count.default(16).describe("pictures of a step"),
+  steps: count.default(localiserPresets.steps).describe("optimiser steps"),
+  batch: count.default(localiserPresets.batch).describe("pictures of a step"),
   regions: count.default(8).describe("boxes of a picture: of its objects, moved a little, and some of nothing"),
   seed: z.int().min(0).default(0),
-  optimizer: optimizerOptions.prefault({ beta2: 0.98, weightDecay: 0.05 }),
+  optimizer: optimizerOptions.prefault(localiserPresets.optimizer),
   schedule,
 });
 export type LocaliserOptions = z.output<typeof localiserOptions>;
+
+/** What a bridge's run is without options of its own. */
+export const bridgePresets = {
+  ...{ steps: 1500, batch: 32, schedule: scheduled },
+  optimizer: { beta2: 0.999, weightDecay: 1e-4 },
+} as const;
 
 /** Training of a bridge on scenes with labels, beside frozen models. */
 export const bridgeOptions = z.strictObject({
@@ -45,10 +58,10 @@ export const bridgeOptions = z.strictObject({
       "softmax: of the right label among all, as it is asked for; focal: of each label for itself, as in the paper",
     ),
   scale: z.number().positive().default(100).describe("cosines are multiplied by it, as by a published CLIP's scale"),
-  steps: count.default(1500).describe("optimiser steps"),
-  batch: count.default(32).describe("pictures of a step, all of them with as many regions"),
+  steps: count.default(bridgePresets.steps).describe("optimiser steps"),
+  batch: count.default(bridgePresets.batch).describe("pictures of a step, all of them with as many regions"),
   seed: z.int().min(0).default(0),
-  optimizer: optimizerOptions.prefault({ beta2: 0.999, weightDecay: 1e-4 }),
+  optimizer: optimizerOptions.prefault(bridgePresets.optimizer),
   schedule,
 });
 export type BridgeOptions = z.output<typeof bridgeOptions>;

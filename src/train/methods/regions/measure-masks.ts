@@ -1,7 +1,7 @@
-import { readImage } from "../../engine/images/pixels/input.ts";
-import { CHANNELS } from "../../engine/images/pixels/pixels.ts";
-import { openLocaliser } from "../../engine/images/regions/localiser-file.ts";
-import { LocaliserRunner } from "../../engine/images/regions/localiser-runner.ts";
+import { readImage } from "../../../engine/images/pixels/input.ts";
+import { CHANNELS } from "../../../engine/images/pixels/pixels.ts";
+import { openLocaliser } from "../../../engine/images/regions/localiser-file.ts";
+import { LocaliserRunner } from "../../../engine/images/regions/localiser-runner.ts";
 import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 
 /** The mean over objects of the overlap of the mask that a folder's localiser draws with the object's own. */
