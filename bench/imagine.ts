@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { load, type Model } from "../src/index.ts";
-import { newDrawing } from "../src/train/drawing/subject.ts";
+import { newDrawing } from "../src/train/methods/noise/subject.ts";
 import { bare } from "../src/train/subject/subject.ts";
 import type { Bench, Side } from "./harness.ts";
 import { US } from "./sides.ts";

@@ -1,12 +1,12 @@
 import path from "node:path";
 import type { TrainingReceipt } from "../../src/index.ts";
-import { type ClassedImage, noisyBatches } from "../../src/train/drawing/batches.ts";
-import { type DrawingSubject, newDrawing, oldDrawing } from "../../src/train/drawing/subject.ts";
 import { frozenOf } from "../../src/train/guard/guard.ts";
 import { learnShares, meanError } from "../../src/train/guard/learn.ts";
 import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../../src/train/guard/mask-file.ts";
 import { type GuardOptions, guardOptions } from "../../src/train/guard/options.ts";
 import { tensorsIn } from "../../src/train/guard/tensors.ts";
+import { type ClassedImage, noisyBatches } from "../../src/train/methods/noise/batches.ts";
+import { type DrawingSubject, newDrawing, oldDrawing } from "../../src/train/methods/noise/subject.ts";
 import { trainOptions } from "../../src/train/options.ts";
 import { TrainingRun } from "../../src/train/session/run.ts";
 import { bare } from "../../src/train/subject/subject.ts";

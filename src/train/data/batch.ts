@@ -1,6 +1,6 @@
 import type { Bindings } from "../../graph/index.ts";
 import type { VisualSpan } from "../../savings/plan.ts";
-import type { NoisyImages } from "../drawing/batches.ts";
+import type { NoisyImages } from "../methods/noise/batches.ts";
 
 /** A list that a sample ranks by letters. */
 export interface RankedList {

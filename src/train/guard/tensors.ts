@@ -1,6 +1,6 @@
 import { isOfKind } from "../../models/registry.ts";
-import { oldDrawing } from "../drawing/subject.ts";
 import { labelsOf } from "../graphs/encoder-model.ts";
+import { oldDrawing } from "../methods/noise/subject.ts";
 import { trainOptions } from "../options.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 import { encoderSubject } from "../subject/encoder-subject.ts";

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { DenoiserConfig } from "../../models/decoder/decoder.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { RunData } from "../data/open.ts";
 import type { Arrange, ListReader } from "../data/samples.ts";
@@ -41,6 +42,8 @@ export interface Method<O = unknown> {
    * written into the run's folder once the last is done, by the code behind its `yield`. @throws UserError
    */
   stages?(options: O, run: OpenTerms): AsyncIterable<Stage>;
+  /** True if a run's model is trained by the `stages` of this method alone, which is then chosen without its name. */
+  owns?(run: TrainOptions, base: Checkpoint | undefined): Promise<boolean>;
   /** Options of a run that `stages` reads, besides those of every run; all others are refused. Absent: `stages` refuses them. */
   readonly reads?: readonly (keyof TrainOptions)[];
   /** The command that takes what `stages` has written into a folder, and what it does with it. */

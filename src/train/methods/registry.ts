@@ -6,6 +6,7 @@ import { first } from "./first/first.ts";
 import { maskedDiffusion } from "./masked-diffusion/masked-diffusion.ts";
 import type { ChosenMethod, Method } from "./method.ts";
 import { moe } from "./moe/moe.ts";
+import { noise } from "./noise/noise.ts";
 import { pairs } from "./pairs/pairs.ts";
 import { projector } from "./projector/projector.ts";
 import { bridge } from "./regions/bridge.ts";
@@ -22,6 +23,7 @@ export const methods: readonly Method[] = [
   localiser,
   maskedDiffusion,
   moe,
+  noise,
   pairs,
   projector,
   sft,

@@ -1,21 +1,31 @@
 import { UserError } from "../../util/errors.ts";
-import { generatorOf, openDrawing } from "../drawing/open-drawing.ts";
-import { refuseSave } from "../graphs/saving-masks.ts";
 import { completeOptions } from "../methods/complete.ts";
 import type { ChosenMethod } from "../methods/method.ts";
-import { chosenMethod } from "../methods/registry.ts";
+import { chosenMethod, methods } from "../methods/registry.ts";
 import { type TrainOptions, trainOptions } from "../options.ts";
-import { batchStages, checkRun, type Opened } from "./batch-stage.ts";
+import { batchStages } from "./batch-stage.ts";
 import { openRun } from "./open-run.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 
 /** The stages of a run, which write what they have trained. @throws UserError */
 export async function* stagesOf(terms: OpenTerms): AsyncGenerator<Stage, void> {
-  const chosen = chosenMethod(terms.options);
+  const { options, out, openBase, resumes } = terms;
+  const named = chosenMethod(options);
+  const chosen = named?.method.stages ? named : ((await ownerOf(terms)) ?? named);
   if (chosen?.method.stages) {
-    if (chosen.method.reads) refuseUnread(terms.options, chosen);
+    if (chosen.method.reads) refuseUnread(options, chosen);
     yield* chosen.method.stages(chosen.options, terms);
-  } else yield* batchStages(await openAny(terms), terms, chosen);
+  } else yield* batchStages(await openRun(options, out, openBase, resumes), terms, chosen);
+}
+
+/** The method that alone trains a run's model, if there is one. @throws UserError */
+async function ownerOf({ options, openBase }: OpenTerms): Promise<ChosenMethod | undefined> {
+  const base = options.model === undefined ? undefined : await openBase(options.model);
+  if (!base && options.freezeMask !== undefined)
+    throw new UserError("freezeMask is for a model that there is; expected a model", 2);
+  for (const method of methods)
+    if (await method.owns?.(options, base?.checkpoint)) return { method, options: method.options.parse({}) };
+  return undefined;
 }
 
 /** Options that the session itself reads. */
@@ -30,17 +40,4 @@ function refuseUnread(options: TrainOptions, { method: { name, reads = [] } }: C
   );
   if (other !== undefined)
     throw new UserError(`${other}: the method ${name} trains a model of its own; expected no ${other}`, 2);
-}
-
-/** A run's model and data, also of image generators. @throws UserError */
-async function openAny({ options, out, openBase, resumes }: OpenTerms): Promise<Opened> {
-  const base = options.model === undefined ? undefined : await openBase(options.model);
-  if (!base && options.freezeMask !== undefined)
-    throw new UserError("freezeMask is for a model that there is; expected a model", 2);
-  const generator = generatorOf(options, base?.checkpoint);
-  if (!generator) return openRun(options, out, openBase, resumes);
-  refuseSave(options, "an image generator");
-  const opened = await openDrawing(options, generator);
-  checkRun(options, opened.subject, opened.data);
-  return { ...opened, tokenizer: undefined };
 }

@@ -6,7 +6,7 @@ import { afterAll, expect, test } from "vitest";
 import { difference } from "../../../models/encoder/encoder.testing.ts";
 import { deviationsOf } from "../../../models/image-generator/consistency-schedule.ts";
 import { openImageGenerator } from "../../../models/registry.ts";
-import { oldDrawing } from "../../../train/drawing/subject.ts";
+import { oldDrawing } from "../../../train/methods/noise/subject.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { consistencyRoute } from "./consistency.ts";
 import { ImageModel } from "./image-model.ts";

@@ -1,10 +1,14 @@
-import type { ImageGenerator } from "../../models/image-generator/image-generator.ts";
-import { isOfKind } from "../../models/registry.ts";
-import { few, suggest, UserError } from "../../util/errors.ts";
-import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { type RunData, sharedOut } from "../data/open.ts";
-import type { TrainOptions } from "../options.ts";
-import { bare } from "../subject/subject.ts";
+import type { ImageGenerator } from "../../../models/image-generator/image-generator.ts";
+import { isOfKind } from "../../../models/registry.ts";
+import { few, suggest, UserError } from "../../../util/errors.ts";
+import type { Checkpoint } from "../../../weights/checkpoint.ts";
+import { type RunData, sharedOut } from "../../data/open.ts";
+import { refuseSave } from "../../graphs/saving-masks.ts";
+import type { TrainOptions } from "../../options.ts";
+import { batchStages, checkRun } from "../../session/batch-stage.ts";
+import type { OpenTerms, Stage } from "../../session/stage.ts";
+import { bare } from "../../subject/subject.ts";
+import { methodName } from "../method.ts";
 import { type ClassedImage, noisyBatches } from "./batches.ts";
 import { type LabelledImage, readLabelledImages } from "./images.ts";
 import { type DrawingSubject, newDrawing, oldDrawing } from "./subject.ts";
@@ -22,10 +26,24 @@ function newCheckpoint(config: Readonly<Record<string, unknown>>): Checkpoint {
 }
 
 /** The name of an option that was given and says nothing about images. */
-function otherOf({ precision, recompute, packing, ...given }: TrainOptions): string | undefined {
+function otherOf({ precision, recompute, packing, method, ...given }: TrainOptions): string | undefined {
   if (precision !== "fp32") return "precision";
   if (recompute || packing) return recompute ? "recompute" : "packing";
-  return (["method", "save", "lora", "head", "upcycle"] as const).find((name) => given[name] !== undefined);
+  if (method !== undefined && methodName(method) !== "noise") return "method";
+  return (["save", "lora", "head", "upcycle"] as const).find((name) => given[name] !== undefined);
+}
+
+/** The one stage of a run that trains an image generator. @throws UserError */
+export async function* drawingStages(run: OpenTerms): AsyncGenerator<Stage, void> {
+  const { options, openBase } = run;
+  const base = options.model === undefined ? undefined : await openBase(options.model);
+  const generator = generatorOf(options, base?.checkpoint);
+  if (!generator)
+    throw new UserError("method: noise is what image generators are trained by; expected the model of one", 2);
+  refuseSave(options, "an image generator");
+  const opened = await openDrawing(options, generator);
+  checkRun(options, opened.subject, opened.data);
+  yield* batchStages({ ...opened, tokenizer: undefined }, run, undefined);
 }
 
 /** Opens the training of an image generator. @throws UserError */

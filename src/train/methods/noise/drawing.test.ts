@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { encodePng } from "../../engine/images/pixels/encode.ts";
-import { estimateTraining, load, train } from "../../index.ts";
-import { sharesLeft } from "../../models/image-generator/noise-schedule.ts";
-import { seededRandom } from "../../util/random.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { encodePng } from "../../../engine/images/pixels/encode.ts";
+import { estimateTraining, load, train } from "../../../index.ts";
+import { sharesLeft } from "../../../models/image-generator/noise-schedule.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { noisy, noisyBatches } from "./batches.ts";
 import { oldDrawing } from "./subject.ts";
 
@@ -92,6 +92,9 @@ test("a network learns two classes, is stopped and goes on to the same weights, 
   };
   expect(await rowsOf("rows")).toBeGreaterThan(300);
   expect(await rowsOf("columns")).toBeLessThan(-300);
+  await expect(train({ ...options, method: "noise" }, { out: at("whole"), reuse: "resume" })).rejects.toThrow(
+    "a run cannot go on with another method: ",
+  );
   await expect(model.complete("hello")).rejects.toThrow("draws images; expected a model that generates text");
 });
 
@@ -136,8 +139,21 @@ test("a label, a method and a mask that do not fit are named", async () => {
 });
 
 test("a pipeline is not trained", () => {
-  const checkpoint = openCheckpoint(fileURLToPath(new URL("../../models/fixtures/stable-diffusion", import.meta.url)));
+  const checkpoint = openCheckpoint(
+    fileURLToPath(new URL("../../../models/fixtures/stable-diffusion", import.meta.url)),
+  );
   expect(() => oldDrawing(checkpoint, { train: [], freezeMask: undefined })).toThrow(
     /stable-diffusion: a StableDiffusionPipeline is not trained; expected a UNet2DModel/,
+  );
+});
+
+test("the method is that of image generators, and may be named", async () => {
+  writeFileSync(at("named.jsonl"), [await striped("rows"), await striped("columns")].join("\n"));
+  const run = { data: at("named.jsonl"), architecture, method: "noise", steps: 1, batch: 2, validation: 0 };
+  const { receipt, head } = await train(run, { out: at("named") });
+  expect([receipt.method, head]).toEqual(["noise", "noise"]);
+  const other = train({ ...run, architecture: { model_type: "gpt2" } }, { out: at("text") });
+  await expect(other).rejects.toThrow(
+    "method: noise is what image generators are trained by; expected the model of one",
   );
 });

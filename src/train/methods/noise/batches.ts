@@ -1,8 +1,8 @@
-import { type NoiseConfig, sharesLeft } from "../../models/image-generator/noise-schedule.ts";
-import { normals } from "../../util/normals.ts";
-import { seededRandom } from "../../util/random.ts";
-import { type Batch, NONE_DROPPED, type TrainingData } from "../data/batch.ts";
-import { epochOrder } from "../data/order.ts";
+import { type NoiseConfig, sharesLeft } from "../../../models/image-generator/noise-schedule.ts";
+import { normals } from "../../../util/normals.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { type Batch, NONE_DROPPED, type TrainingData } from "../../data/batch.ts";
+import { epochOrder } from "../../data/order.ts";
 
 /** The share of images that are trained without their class, for guidance (Ho & Salimans 2022). */
 const WITHOUT_CLASS = 0.1;

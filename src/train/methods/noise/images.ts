@@ -1,12 +1,12 @@
 import { Buffer } from "node:buffer";
 import path from "node:path";
 import { z } from "zod";
-import { asInput, type PictureSize } from "../../engine/images/imagine/picture.ts";
-import { decodeImage } from "../../engine/images/pixels/decode.ts";
-import { readImage } from "../../engine/images/pixels/input.ts";
-import { checked } from "../../util/checked.ts";
-import { inFile, UserError } from "../../util/errors.ts";
-import { hashOf, readText } from "../data/files.ts";
+import { asInput, type PictureSize } from "../../../engine/images/imagine/picture.ts";
+import { decodeImage } from "../../../engine/images/pixels/decode.ts";
+import { readImage } from "../../../engine/images/pixels/input.ts";
+import { checked } from "../../../util/checked.ts";
+import { inFile, UserError } from "../../../util/errors.ts";
+import { hashOf, readText } from "../../data/files.ts";
 
 /** An image as a network is trained on it: [channels, side, side], within −1 and 1. */
 export interface LabelledImage {

@@ -1,15 +1,15 @@
-import { type Bindings, evalCost, Graph, graphCost } from "../../graph/index.ts";
-import { squaredErrors } from "../../models/image-generator/image-generator-graphs.ts";
-import { timeVector, type UNet } from "../../models/image-generator/unet.ts";
-import { type Binding, Program } from "../../runtime/program.ts";
-import type { Batch } from "../data/batch.ts";
-import { outputGradients } from "../graphs/graphs.ts";
-import type { TracedWeights } from "../graphs/traced-weights.ts";
-import type { Judged } from "../heads/objective.ts";
-import { bindWeights } from "../step/bind-weights.ts";
-import type { ParameterStore } from "../step/parameters.ts";
-import type { PassCost } from "../step/passes.ts";
-import { type DataInputs, GivenBuffers } from "../whole/given-buffers.ts";
+import { type Bindings, evalCost, Graph, graphCost } from "../../../graph/index.ts";
+import { squaredErrors } from "../../../models/image-generator/image-generator-graphs.ts";
+import { timeVector, type UNet } from "../../../models/image-generator/unet.ts";
+import { type Binding, Program } from "../../../runtime/program.ts";
+import type { Batch } from "../../data/batch.ts";
+import { outputGradients } from "../../graphs/graphs.ts";
+import type { TracedWeights } from "../../graphs/traced-weights.ts";
+import type { Judged } from "../../heads/objective.ts";
+import { bindWeights } from "../../step/bind-weights.ts";
+import type { ParameterStore } from "../../step/parameters.ts";
+import type { PassCost } from "../../step/passes.ts";
+import { type DataInputs, GivenBuffers } from "../../whole/given-buffers.ts";
 import type { NoisyImages } from "./batches.ts";
 
 /** A network whose weights are inputs, some of which are trained. */

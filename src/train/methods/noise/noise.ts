@@ -1,0 +1,17 @@
+import { z } from "zod";
+import type { Method } from "../method.ts";
+
+/** Image generators, which are trained by this method alone, named or not. */
+export const noise: Method<object> = {
+  name: "noise",
+  summary: "train an image generator to predict noise: what every run of one does",
+  options: z.strictObject({}),
+  async owns(run, base) {
+    const { generatorOf } = await import("./open-drawing.ts");
+    return generatorOf(run, base) !== undefined;
+  },
+  async *stages(_, run) {
+    const { drawingStages } = await import("./open-drawing.ts");
+    yield* drawingStages(run);
+  },
+};
