@@ -16,7 +16,6 @@ import { markdownTable, root, writeSection } from "./section.ts";
 /** The fields of an option's JSON schema that its row shows. */
 interface Option {
   type?: string;
-  anyOf?: readonly Option[];
   properties?: Readonly<Record<string, Option>>;
   enum?: readonly string[];
   minimum?: number;
@@ -42,9 +41,8 @@ const rowsOf = (properties: Readonly<Record<string, Option>>, prefix: string): s
 const shown = (value: unknown): string =>
   value === undefined || (Array.isArray(value) && value.length === 0) ? "" : `\`${value}\``;
 
-function kind({ type, anyOf, enum: choices, minimum, maximum }: Option): string {
+function kind({ type, enum: choices, minimum, maximum }: Option): string {
   if (choices) return choices.join(", ");
-  if (anyOf) return anyOf.map(kind).join(" or ");
   const name = type === "integer" ? "whole number" : type === "boolean" ? "true, false" : (type ?? "");
   // Whole numbers have the greatest safe one as their maximum, which is of no use to a reader.
   const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;

@@ -1,4 +1,4 @@
-import type { BridgeOptions } from "../../src/train/methods/regions/options.ts";
+import type { BridgeOptions } from "../../src/train/methods/regions/bridge.ts";
 
 /** A kind of bridge: its loss, and what it reads. */
 interface BridgeArm extends Pick<BridgeOptions, "loss" | "imageNorm" | "featureLayer"> {

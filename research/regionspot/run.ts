@@ -5,13 +5,12 @@ import { labelVectors } from "../../src/engine/images/regions/labels.ts";
 import { localiserFile, localiserJson } from "../../src/engine/images/regions/localiser-file.ts";
 import { type FeatureLayer, featureLayers } from "../../src/models/images/image-text-graphs.ts";
 import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
+import { bridgeOptions } from "../../src/train/methods/regions/bridge.ts";
 import { bridgeStagesOn } from "../../src/train/methods/regions/bridge-stage.ts";
 import { featuresOf, type RegionFeatures } from "../../src/train/methods/regions/features.ts";
 import { hashOf } from "../../src/train/methods/regions/hash.ts";
-import { bridgeOptions } from "../../src/train/methods/regions/options.ts";
 import { trainOptions } from "../../src/train/options.ts";
 import { TrainingRun } from "../../src/train/session/run.ts";
-import { meanOfFirst } from "../../src/train/whole/mean-loss.ts";
 import { modelHash, resolveModel } from "../../src/weights/sources/index.ts";
 import { boxesAsTokens, bridged, cropped, crowdedIn, pooled, type Vectors } from "./arms.ts";
 import { attentionInBox } from "./attention.ts";
@@ -164,7 +163,7 @@ async function train(places: Places, model: ImageTextModel, run: Run): Promise<v
     while (!training.ended) losses.push((await training.step()).loss);
   }
   const seconds = ((performance.now() - began) / 1000).toFixed(0);
-  const [first, last] = [meanOfFirst(losses), meanOfFirst(losses.toReversed())];
+  const { first, last } = JSON.parse(readFileSync(join(out, "bridge.json"), "utf8")).loss;
   console.error(`${out}: loss ${first.toFixed(3)} to ${last.toFixed(3)} in ${seconds} s`);
 }
 

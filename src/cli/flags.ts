@@ -7,8 +7,7 @@ type Schema = z.ZodObject;
 
 /** The fields of a property's JSON schema that decide its flag. */
 interface Property {
-  /** Absent: several types, of which a flag has the text. */
-  type?: "number" | "integer" | "string" | "boolean" | "array" | "object";
+  type: "number" | "integer" | "string" | "boolean" | "array" | "object";
   description?: string;
   default?: unknown;
 }
@@ -27,7 +26,7 @@ export function addFlags(command: Command, schema: Schema): Command {
   return command;
 }
 
-function option(flag: string, { type = "string", description, default: usual }: Property): Option {
+function option(flag: string, { type, description, default: usual }: Property): Option {
   const help = [description, shown(usual)].filter(Boolean).join(" ");
   switch (type) {
     case "number":

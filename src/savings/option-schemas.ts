@@ -4,10 +4,11 @@ import { z } from "zod";
 // flags. Both are parsed alike.
 
 /** `0.9` and `"0.9"` mean the same; `""` and `"abc"` stay text and are refused. */
-const numberFromText = (value: unknown) =>
+export const numberFromText = (value: unknown) =>
   typeof value === "string" && value.trim() !== "" && !Number.isNaN(Number(value)) ? Number(value) : value;
 
-const flagFromText = (value: unknown) => (value === "true" ? true : value === "false" ? false : value);
+/** `true` and `"true"` mean the same. */
+export const flagFromText = (value: unknown) => (value === "true" ? true : value === "false" ? false : value);
 
 const expected = (what: string) => ({
   error: ({ input }: { input?: unknown }) =>

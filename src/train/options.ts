@@ -42,8 +42,11 @@ export const dataFiles = z.preprocess(
   z.array(z.string(), FILES).min(1, FILES),
 );
 
-/** A training method, as `name:key=value`, or, where values are lists or objects, by name with its options beside it. */
-export const methodOption = z.union([z.string(), z.looseObject({ name: z.string() })]);
+/**
+ * A training method, as `name:key=value`, or, where values are lists or objects, by name with its options beside it. A flag
+ * has its text.
+ */
+export const methodOption = z.union([z.string(), z.looseObject({ name: z.string() })]).meta({ type: "string" });
 
 /** A training run, whole: from it follow the fields of its YAML or JSON file, the flags and the docs. */
 export const trainOptions = z.strictObject({

@@ -5,12 +5,11 @@ import type { Batch, TrainingData } from "../data/batch.ts";
 import { hashOf, readText } from "../data/files.ts";
 import { droppedSentence, mixedSentence, type RunData, recordOf } from "../data/open.ts";
 import { frozenWork } from "../guard/frozen-work.ts";
-import { fitToData } from "../methods/fit.ts";
-import type { ActiveMethod, ChosenMethod, MethodBill } from "../methods/method.ts";
+import type { ActiveMethod, ChosenMethod, Fitted, MethodBill } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import { Optimizer } from "../step/optimizer.ts";
 import { lossScale } from "../step/precision.ts";
-import { type AnySubject, isOwn, openPasses, type RunPasses, type Trained } from "../subject/own-subject.ts";
+import { type AnySubject, isOwn, openPasses, type Trained } from "../subject/own-subject.ts";
 import { checkBest, type Evaluation, type Scoring } from "./evaluation.ts";
 import { GradientStage, type Gradients } from "./gradient-stage.ts";
 import { startFrom } from "./resume.ts";
@@ -62,7 +61,8 @@ export class BatchStage extends GradientStage {
     data: RunData,
     { chosen, scoring }: BatchTerms = {},
   ): Promise<BatchStage> {
-    const { options, notice } = fitToData(given, data, chosen);
+    const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, given, data) ?? {};
+    const { options = given, notice } = fitted;
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);
@@ -73,10 +73,6 @@ export class BatchStage extends GradientStage {
     const { rows, tokens, prefixed = false } = this.data.training;
     const shape = { rows, tokens, packed: this.options.packing, prefixed };
     this.#opened = await openPasses(this.subject, shape, this.options);
-  }
-
-  get #passes(): RunPasses {
-    return this.#programs.passes;
   }
 
   get #programs() {
@@ -121,8 +117,8 @@ export class BatchStage extends GradientStage {
   async tryBatch(): Promise<{ flops: number; tokens: number; ms: number }> {
     const batch = this.data.training.batch(0);
     const started = performance.now();
-    await this.#passes.train(batch, 1 / Math.max(1, batch.labelled));
-    const { forward, backward, exits } = this.#passes.takeCost();
+    await this.#programs.passes.train(batch, 1 / Math.max(1, batch.labelled));
+    const { forward, backward, exits } = this.#programs.passes.takeCost();
     const { accumulate } = this.options;
     const ms = performance.now() - started;
     return {
@@ -143,7 +139,7 @@ export class BatchStage extends GradientStage {
     const scale = lossScale(precision, skipped);
     let nats = 0;
     for (const [before, batch] of batches.entries()) {
-      nats += await this.#passes.train(batch, scale / Math.max(1, labelled), { before, scale });
+      nats += await this.#programs.passes.train(batch, scale / Math.max(1, labelled), { before, scale });
       this.#cost.denseBackward += this.#programs.dense(batch);
     }
     if (scale !== 1) this.store.scaleGradients(1 / scale);
@@ -163,7 +159,7 @@ export class BatchStage extends GradientStage {
     const sum = { nats: 0, correct: 0, labelled: 0 };
     for (let i = 0; i < Math.min(heldOut.batches, this.options.evaluateBatches); i++) {
       const batch = heldOut.batch(i);
-      const { nats, correct = Number.NaN } = await this.#passes.evaluate(batch);
+      const { nats, correct = Number.NaN } = await this.#programs.passes.evaluate(batch);
       sum.nats += nats;
       sum.correct += correct;
       sum.labelled += batch.labelled;
@@ -180,7 +176,7 @@ export class BatchStage extends GradientStage {
   }
 
   takeCost(): StageCost {
-    const { forward, ...cost } = this.#passes.takeCost();
+    const { forward, ...cost } = this.#programs.passes.takeCost();
     const { tasks, denseBackward } = this.#cost;
     Object.assign(this.#cost, { tasks: 0, denseBackward: 0 });
     return { ...cost, forward: forward + tasks, denseBackward };

@@ -56,31 +56,21 @@ export interface Work {
   readonly prompts?: AdapterRecord | undefined;
 }
 
-const NO_WORK: Work = {
-  ...{ forward: 0, backward: 0, update: 0, denseBackward: 0 },
-  ...{ tokens: 0, samples: 0, steps: 0, ms: 0 },
-};
-
 /** The work of a training's stages, in order. */
-export const sumOfWork = (stages: readonly Work[]): Work =>
-  stages.reduce(
-    (all, one) => ({
-      forward: all.forward + one.forward,
-      backward: all.backward + one.backward,
-      update: all.update + one.update,
-      denseBackward: all.denseBackward + one.denseBackward,
-      tokens: all.tokens + one.tokens,
-      samples: all.samples + one.samples,
-      steps: all.steps + one.steps,
-      ms: all.ms + one.ms,
-      bill: {
-        overhead: (all.bill?.overhead ?? 0) + (one.bill?.overhead ?? 0),
-        ...((all.bill?.work || one.bill?.work) && { work: { ...all.bill?.work, ...one.bill?.work } }),
-      },
-      prompts: one.prompts,
-    }),
-    NO_WORK,
-  );
+export function sumOfWork(stages: readonly Work[]): Work {
+  const sum = (of: (work: Work) => number | undefined) => stages.reduce((all, work) => all + (of(work) ?? 0), 0);
+  const counters = stages.flatMap(({ bill }) => (bill?.work ? [bill.work] : []));
+  return {
+    ...{ forward: sum((work) => work.forward), backward: sum((work) => work.backward) },
+    ...{ update: sum((work) => work.update), denseBackward: sum((work) => work.denseBackward) },
+    ...{ tokens: sum((work) => work.tokens), samples: sum((work) => work.samples) },
+    ...{ steps: sum((work) => work.steps), ms: sum((work) => work.ms), prompts: stages.at(-1)?.prompts },
+    bill: {
+      overhead: sum(({ bill }) => bill?.overhead),
+      ...(counters.length > 0 && { work: Object.assign({}, ...counters) }),
+    },
+  };
+}
 
 export function trainingReceipt(model: string, { bill = {}, method = "", prompts, ...work }: Work): TrainingReceipt {
   const { forward, backward, update, denseBackward, tokens, samples, steps, ms } = work;

@@ -114,6 +114,8 @@ test("as a method of train: a run that is stopped goes on to the same weights, a
     [12, "steps"],
   ]);
   expect(readFileSync(at("whole/report.html"), "utf8")).toContain("pairs");
+  await train({ ...run, method: "pairs:temperature=0.07,shuffled=true" }, { out: at("text") });
+  expect(hashOf("text")).toBe(hashOf("whole"));
   // The verb's options are the same run.
   const { method: _, ...flat } = { ...run, shuffled: true };
   await trainImageText(flat, { out: at("flat") });

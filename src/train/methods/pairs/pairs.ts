@@ -1,17 +1,58 @@
-import type { z } from "zod";
+import { z } from "zod";
+import { flagFromText, numberFromText } from "../../../savings/option-schemas.ts";
 import { checkedNamed } from "../../../util/named-options.ts";
+import { dataFiles, optimizerOptions } from "../../options.ts";
+import { scheduleOptions } from "../../step/schedule.ts";
 import type { Method } from "../method.ts";
-import { pairOptions, pairPresets } from "./options.ts";
+
+const count = z.int().min(1);
+
+/** What a run is without options of its own. */
+const presets = {
+  ...{ steps: 1000, batch: 32 },
+  optimizer: { beta2: 0.98, weightDecay: 0.05 },
+  schedule: { warmup: 0.1, minimum: 0.02 },
+} as const;
+
+/** Training of an encoder of images and texts on pictures with captions, whole. */
+export const pairOptions = z.strictObject({
+  data: dataFiles.describe(
+    "files of JSON lines with image, a path from its file's folder, and caption; key and group, which keep pairs apart or together",
+  ),
+  architecture: z
+    .record(z.string(), z.json())
+    .describe(
+      "fields of a Hugging Face config.json of model_type clip (the default) or siglip; the vocabulary is that of the captions' words",
+    ),
+  start: z
+    .string()
+    .optional()
+    .describe("folder of a model that was trained on the same words: its weights are the first"),
+  steps: count.default(presets.steps).describe("optimiser steps"),
+  batch: count.default(presets.batch).describe("pictures of a step, each the wrong one for the other captions"),
+  temperature: z.number().positive().default(0.07).describe("cosines are divided by it; it stays as it is"),
+  seed: z.int().min(0).default(0).describe("of the weights and of the order of the data"),
+  shuffled: z
+    .boolean()
+    .default(false)
+    .describe("each picture gets another's caption: the control, which learns nothing"),
+  optimizer: optimizerOptions.prefault(presets.optimizer),
+  schedule: scheduleOptions.prefault(presets.schedule),
+});
+export type PairOptions = z.output<typeof pairOptions>;
 
 /** Options that a run without this method has not. */
-const own = pairOptions.pick({ temperature: true, shuffled: true });
+const own = z.strictObject({
+  temperature: z.preprocess(numberFromText, pairOptions.shape.temperature),
+  shuffled: z.preprocess(flagFromText, pairOptions.shape.shuffled),
+});
 
 /** A CLIP or a SigLIP from random weights, on pictures with captions. */
 export const pairs: Method<z.output<typeof own>> = {
   name: "pairs",
   summary: "train a CLIP or a SigLIP from random weights on pictures with captions",
   options: own,
-  presets: () => pairPresets,
+  presets: () => presets,
   reads: ["architecture", "start", "batch", "seed", "optimizer", "schedule", "clip", "spikes"],
   async *stages(options, run) {
     const { data, architecture, start, steps, batch, seed, optimizer, schedule } = run.options;

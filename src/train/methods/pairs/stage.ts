@@ -22,7 +22,7 @@ import { fillByWidth } from "../../whole/fill.ts";
 import { type WholeBatch, type WholeModel, WholeStage } from "../../whole/whole-stage.ts";
 import { batchesOf, type Pair, type PairReader, pairInputs, readPairs, rowsOf, shuffledPairs } from "./data.ts";
 import { pairLoss } from "./loss.ts";
-import type { PairOptions } from "./options.ts";
+import type { PairOptions } from "./pairs.ts";
 
 /** The bias of a SigLIP's logits before the first step (Zhai et al. 2023, section 3.2): nearly all pairs are wrong ones. */
 const FIRST_BIAS = -10;

@@ -21,11 +21,11 @@ import { fillByWidth } from "../../whole/fill.ts";
 import type { DataInputs } from "../../whole/given-buffers.ts";
 import { meanOfFirst } from "../../whole/mean-loss.ts";
 import { type WholeBatch, WholeStage } from "../../whole/whole-stage.ts";
+import type { BridgeOptions } from "./bridge.ts";
 import { featuresOf, type RegionFeatures } from "./features.ts";
 import { type Focal, focalLoss } from "./focal-loss.ts";
 import { hashOf } from "./hash.ts";
 import { tensorsOf } from "./localiser-stage.ts";
-import type { BridgeOptions } from "./options.ts";
 
 /** RegionSpot's. */
 const FOCAL: Focal = { alpha: 0.25, gamma: 2 };

@@ -1,9 +1,50 @@
-import type { z } from "zod";
+import { z } from "zod";
+import { featureLayers } from "../../../models/images/image-text-graphs.ts";
 import { UserError } from "../../../util/errors.ts";
 import { checkedNamed } from "../../../util/named-options.ts";
+import { optimizerOptions } from "../../options.ts";
+import { scheduleOptions } from "../../step/schedule.ts";
 import type { Method } from "../method.ts";
-import { bridgeOptions, bridgePresets } from "./options.ts";
 import { oneFile } from "./scenes.ts";
+
+const count = z.int().min(1);
+
+/** What a bridge's run is without options of its own. */
+const presets = {
+  ...{ steps: 1500, batch: 32, schedule: { warmup: 0.05, minimum: 0.02 } },
+  optimizer: { beta2: 0.999, weightDecay: 1e-4 },
+} as const;
+
+/** Training of a bridge on scenes with labels, beside frozen models. */
+export const bridgeOptions = z.strictObject({
+  data: z.string().describe("JSON lines with image, a path from the file's folder, boxes and labels"),
+  localiser: z.string().describe("a localiser's folder"),
+  labels: z.array(z.string().min(1)).min(2).describe("labels that are learned; regions of others are left out"),
+  featureLayer: z
+    .literal(featureLayers)
+    .default(-1)
+    .describe("the model's layer whose tokens are read: -1 the last, as in the paper; -2 the one before it"),
+  layers: count.default(3).describe("layers of attention among regions and to the image"),
+  heads: count.default(8).describe("attention heads"),
+  ffn: count.default(384).describe("inner width of a feed-forward"),
+  imageNorm: z
+    .boolean()
+    .default(true)
+    .describe("the model's tokens go through a layer norm first; RegionSpot's code has it and does not call it"),
+  loss: z
+    .enum(["softmax", "focal"])
+    .default("softmax")
+    .describe(
+      "softmax: of the right label among all, as it is asked for; focal: of each label for itself, as in the paper",
+    ),
+  scale: z.number().positive().default(100).describe("cosines are multiplied by it, as by a published CLIP's scale"),
+  steps: count.default(presets.steps).describe("optimiser steps"),
+  batch: count.default(presets.batch).describe("pictures of a step, all of them with as many regions"),
+  seed: z.int().min(0).default(0),
+  optimizer: optimizerOptions.prefault(presets.optimizer),
+  schedule: scheduleOptions.prefault(presets.schedule),
+});
+export type BridgeOptions = z.output<typeof bridgeOptions>;
 
 /** Options that a run without this method has not. */
 const own = bridgeOptions.omit({
@@ -15,7 +56,7 @@ export const bridge: Method<z.output<typeof own>> = {
   name: "bridge",
   summary: "train the bridge between a localiser and a model of images and texts, both of which stay as they are",
   options: own,
-  presets: () => bridgePresets,
+  presets: () => presets,
   reads: ["model", "batch", "seed", "optimizer", "schedule", "clip", "spikes"],
   async *stages(options, run) {
     const { model, data, steps, batch, seed, optimizer, schedule } = run.options;

@@ -24,10 +24,10 @@ import type { ParameterStore } from "../../step/parameters.ts";
 import { fillByWidth } from "../../whole/fill.ts";
 import { type WholeBatch, WholeStage } from "../../whole/whole-stage.ts";
 import { hashOf } from "./hash.ts";
+import type { LocaliserOptions } from "./localiser.ts";
 import { drawBoxes, localiserBatch } from "./localiser-batch.ts";
 import { localiserLoss } from "./localiser-loss.ts";
 import { measureMasks } from "./measure-masks.ts";
-import type { LocaliserOptions } from "./options.ts";
 import { type RegionScene, readScenes } from "./scenes.ts";
 
 /** The stage that trains a localiser, which is written as `localiser.json` and `localiser.safetensors` (float16). @throws UserError */

@@ -1,8 +1,33 @@
-import type { z } from "zod";
+import { z } from "zod";
+import { localiserSizes } from "../../../engine/images/regions/localiser-file.ts";
 import { checkedNamed } from "../../../util/named-options.ts";
+import { optimizerOptions } from "../../options.ts";
+import { scheduleOptions } from "../../step/schedule.ts";
 import type { Method } from "../method.ts";
-import { localiserOptions, localiserPresets } from "./options.ts";
 import { oneFile } from "./scenes.ts";
+
+const count = z.int().min(1);
+
+/** What a localiser's run is without options of its own; masks are measured seldom, which takes long. */
+const presets = {
+  ...{ steps: 1500, batch: 16, evaluateEvery: 500, schedule: { warmup: 0.05, minimum: 0.02 } },
+  optimizer: { beta2: 0.98, weightDecay: 0.05 },
+} as const;
+
+/** Training of a localiser on pictures with masks, of whatever class. */
+export const localiserOptions = z.strictObject({
+  data: z.string().describe("JSON lines with image and masks, paths from the file's folder, and boxes"),
+  heldOut: z.string().describe("a file of the same form, on which masks are measured"),
+  sizes: localiserSizes.prefault({}),
+  start: z.string().optional().describe("folder of another localiser of these sizes: its weights are the first"),
+  steps: count.default(presets.steps).describe("optimiser steps"),
+  batch: count.default(presets.batch).describe("pictures of a step"),
+  regions: count.default(8).describe("boxes of a picture: of its objects, moved a little, and some of nothing"),
+  seed: z.int().min(0).default(0),
+  optimizer: optimizerOptions.prefault(presets.optimizer),
+  schedule: scheduleOptions.prefault(presets.schedule),
+});
+export type LocaliserOptions = z.output<typeof localiserOptions>;
 
 /** Options that a run without this method has not. */
 const own = localiserOptions.pick({ heldOut: true, sizes: true, regions: true });
@@ -12,7 +37,7 @@ export const localiser: Method<z.output<typeof own>> = {
   name: "localiser",
   summary: "train a network that draws the mask of the object in a box, of whatever class",
   options: own,
-  presets: () => localiserPresets,
+  presets: () => presets,
   reads: ["start", "batch", "seed", "optimizer", "schedule", "clip", "spikes"],
   async *stages(options, run) {
     const { data, start, steps, batch, seed, optimizer, schedule } = run.options;
