@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { methodNamed } from "../train/methods/registry.ts";
 import { UserError } from "../util/errors.ts";
 import { readValues } from "../util/values-file.ts";
 import { interruptSignal, sayHowToGoOn } from "./interrupt.ts";
@@ -6,26 +7,33 @@ import { print, printJson } from "./output.ts";
 import { displayOn } from "./progress-display.ts";
 import { howToGoOn } from "./train-progress.ts";
 
-/** A training whose options are a file's, by a model that is small enough for one program. */
-export interface SmallTraining {
-  readonly description: string;
-  run(
-    options: Readonly<Record<string, unknown>>,
-    call: { readonly out: string; readonly onStep: (step: number, loss: number) => void; readonly signal: AbortSignal },
-  ): Promise<object>;
-  /** A sentence on the result. */
-  tell(result: object, out: string): string;
-}
+/** Trainings whose options are one list in a file. */
+const trainings = {
+  pairs: async (...call) => (await library()).trainImageText(...call),
+  localiser: async (...call) => (await library()).trainRegionLocaliser(...call),
+  bridge: async ({ model, ...options }, call) =>
+    (await library()).trainRegionBridge({ ...options, model: model as string }, call),
+} satisfies Record<string, Training>;
+
+type Training = (
+  options: Readonly<Record<string, unknown>>,
+  call: { readonly out: string; readonly onStep: (step: number, loss: number) => void; readonly signal: AbortSignal },
+) => Promise<object>;
+
+const library = () => import("../library/train-regions.ts");
 
 interface Flags {
   readonly out: string;
   readonly json?: boolean;
 }
 
-/** Defines the verb of such a training. */
-export function defineTraining(command: Command, { description, run, tell }: SmallTraining): void {
+/** The verb of such a training, by the method's name. */
+export const verbOf = (name: keyof typeof trainings) => ({ define: (command: Command) => define(command, name) });
+
+function define(command: Command, name: keyof typeof trainings): void {
+  const { summary, next } = methodNamed(name);
   command
-    .description(description)
+    .description(summary)
     .argument("<config>", "a YAML or JSON file with the options")
     .requiredOption("--out <folder>", "the folder that is written")
     .option("--json", "print one JSON object")
@@ -34,11 +42,11 @@ export function defineTraining(command: Command, { description, run, tell }: Sma
       const options = await readValues(config, "the options");
       if (typeof options !== "object" || options === null || Array.isArray(options))
         throw new UserError(`${config}: expected options by name`);
-      const result = await run({ ...options }, { out, signal, onStep: shower() }).catch(
+      const result = await trainings[name]({ ...options }, { out, signal, onStep: shower() }).catch(
         sayHowToGoOn(signal, () => howToGoOn(out)),
       );
       if (json) printJson(result);
-      else print(tell(result, out));
+      else print(next!(out));
     });
 }
 

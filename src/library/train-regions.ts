@@ -6,10 +6,9 @@ import { pairOptions } from "../train/methods/pairs/pairs.ts";
 import { bridgeOptions } from "../train/methods/regions/bridge.ts";
 import { localiserOptions } from "../train/methods/regions/localiser.ts";
 import type { TrainInput } from "../train/options.ts";
-import { readMetrics } from "../train/session/metrics.ts";
+import { meanLosses, readMetrics } from "../train/session/metrics.ts";
 import type { TrainingReceipt } from "../train/session/receipt.ts";
 import type { TrainResult } from "../train/session/session.ts";
-import { meanOfFirst } from "../train/whole/mean-loss.ts";
 import { readJson } from "../weights/json-file.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
 import { given } from "./arguments.ts";
@@ -33,8 +32,7 @@ export interface PairsTrained {
 /** Trains a CLIP or a SigLIP from random weights on pictures with captions. @throws UserError */
 export async function trainImageText(options: unknown, call: SmallTrainCall): Promise<PairsTrained> {
   const { out, steps, receipt } = await trainBy("pairs", given("the training of pairs", pairOptions, options), call);
-  const losses = readMetrics(out).map(({ loss }) => loss);
-  return { out, steps, loss: { first: meanOfFirst(losses), last: meanOfFirst(losses.toReversed()) }, receipt };
+  return { out, steps, loss: meanLosses(readMetrics(out).map(({ loss }) => loss)), receipt };
 }
 
 /** Trains a localiser on pictures with masks, of whatever class. @throws UserError */

@@ -37,3 +37,10 @@ export function readMetrics(run: string): StepReport[] {
     .slice(0, -1)
     .map((line) => JSON.parse(line) as StepReport);
 }
+
+/** Mean losses of the first and the last tenth of a run's steps. */
+export function meanLosses(losses: readonly number[]): { first: number; last: number } {
+  const count = Math.max(1, Math.round(losses.length / 10));
+  const mean = (some: readonly number[]) => some.reduce((sum, loss) => sum + loss, 0) / some.length;
+  return { first: mean(losses.slice(0, count)), last: mean(losses.toReversed().slice(0, count)) };
+}

@@ -15,11 +15,11 @@ import { writeTensors } from "../../../weights/safetensors/write.ts";
 import { home, modelHash } from "../../../weights/sources/index.ts";
 import { TracedWeights } from "../../graphs/traced-weights.ts";
 import type { GradientOptions } from "../../session/gradient-stage.ts";
+import { meanLosses } from "../../session/metrics.ts";
 import type { OpenTerms } from "../../session/stage.ts";
 import { sourceOf } from "../../subject/subject.ts";
 import { fillByWidth } from "../../whole/fill.ts";
 import type { DataInputs } from "../../whole/given-buffers.ts";
-import { meanOfFirst } from "../../whole/mean-loss.ts";
 import { type WholeBatch, WholeStage } from "../../whole/whole-stage.ts";
 import type { BridgeOptions } from "./bridge.ts";
 import { featuresOf, type RegionFeatures } from "./features.ts";
@@ -91,7 +91,7 @@ export async function* bridgeStagesOn(
     localiser: hashOf(localiserTensors(localiser)),
     ...{ sizes, imageNorm, scale, labels: options.labels, steps: options.steps, seed: options.seed },
     data: { sha256: hash, regions: lessons.reduce((all, { regions }) => all + regions.length, 0) },
-    loss: { first: meanOfFirst(losses()), last: meanOfFirst(losses().toReversed()) },
+    loss: meanLosses(losses()),
   };
   await writeJson(bridgeJson(out), about);
 }
