@@ -14,7 +14,7 @@ export { type TrainExitsOptions, trainExits } from "./library/train-exits.ts";
 export { type GuardCall, type MaskCall, maskTensors, trainGuard, type WrittenMask } from "./library/train-guard.ts";
 export { trainImageText, trainRegionBridge, trainRegionLocaliser } from "./library/train-regions.ts";
 export type { ExportedRun } from "./train/export/trl.ts";
-export type { GuardInput } from "./train/guard/options.ts";
+export type { GuardInput } from "./train/methods/guard/options.ts";
 export { bootstrapLaw, type LawIntervals } from "./train/methods/sparse/law/bootstrap.ts";
 export {
   type FitOptions,

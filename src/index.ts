@@ -93,7 +93,7 @@ export type { ThresholdProfile } from "./savings/attention/xattention/thresholds
 export type { Learnt } from "./savings/calibration.ts";
 export type { ExitsFile } from "./savings/depth/exits/artefact.ts";
 export type { ExportedRun } from "./train/export/trl.ts";
-export type { GuardInput } from "./train/guard/options.ts";
+export type { GuardInput } from "./train/methods/guard/options.ts";
 export { bootstrapLaw, type LawIntervals } from "./train/methods/sparse/law/bootstrap.ts";
 export {
   type FitOptions,

@@ -9,7 +9,7 @@ import type { AnswerOf, GenerationItem } from "../src/lab/item.ts";
 import { parseRecipe } from "../src/savings/recipe.ts";
 import { registerRecipe } from "../src/savings/registered.ts";
 import { jsonOf, post, serveModels, type Testing } from "../src/serve/serve.testing.ts";
-import { writeExits } from "../src/train/exits/write.ts";
+import { writeExits } from "../src/train/methods/exit-heads/write.ts";
 import { modelHash, resolveModel } from "../src/weights/sources/index.ts";
 import { root } from "./program.testing.ts";
 

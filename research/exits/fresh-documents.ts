@@ -9,7 +9,7 @@
 import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { load } from "../../src/index.ts";
-import { documentsOf } from "../../src/train/exits/corpus.ts";
+import { documentsOf } from "../../src/train/methods/exit-heads/corpus.ts";
 import { freshDocuments } from "./fresh.ts";
 
 const text = { type: "string" } as const;

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { exitsFile, exitsJson } from "../../src/savings/depth/exits/artefact.ts";
-import { corpusOf } from "../../src/train/exits/corpus.ts";
-import { exitTrainOptions } from "../../src/train/exits/options.ts";
+import { corpusOf } from "../../src/train/methods/exit-heads/corpus.ts";
+import { exitTrainOptions } from "../../src/train/methods/exit-heads/options.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { readJson } from "../../src/weights/json-file.ts";
 import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";

@@ -6,9 +6,9 @@
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { load, resumeTraining, type TrainInput, train } from "../../src/index.ts";
-import { positiveRate } from "../../src/train/exits/classifier-metrics.ts";
-import { openFrozen } from "../../src/train/exits/model-head.ts";
-import { modelRight, positionsOf } from "../../src/train/exits/training-states.ts";
+import { positiveRate } from "../../src/train/methods/exit-heads/classifier-metrics.ts";
+import { openFrozen } from "../../src/train/methods/exit-heads/model-head.ts";
+import { modelRight, positionsOf } from "../../src/train/methods/exit-heads/training-states.ts";
 import { root } from "../../tools/section.ts";
 import { guessesOf, positionsWhere } from "./small/rules.ts";
 import { statesOf } from "./small/states.ts";

@@ -1,10 +1,10 @@
 import path from "node:path";
 import type { TrainingReceipt } from "../../src/index.ts";
-import { frozenOf } from "../../src/train/guard/guard.ts";
-import { learnShares, meanError } from "../../src/train/guard/learn.ts";
-import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../../src/train/guard/mask-file.ts";
-import { type GuardOptions, guardOptions } from "../../src/train/guard/options.ts";
-import { tensorsIn } from "../../src/train/guard/tensors.ts";
+import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../../src/train/freeze/mask-file.ts";
+import { tensorsIn } from "../../src/train/freeze/tensors.ts";
+import { frozenOf } from "../../src/train/methods/guard/guard.ts";
+import { learnShares, meanError } from "../../src/train/methods/guard/learn.ts";
+import { type GuardOptions, guardOptions } from "../../src/train/methods/guard/options.ts";
 import { type ClassedImage, noisyBatches } from "../../src/train/methods/noise/batches.ts";
 import { type DrawingSubject, newDrawing, oldDrawing } from "../../src/train/methods/noise/subject.ts";
 import { trainOptions } from "../../src/train/options.ts";

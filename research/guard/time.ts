@@ -5,7 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { chooseThreads } from "../../src/runtime/threads.ts";
-import { ratiosOf, readMask } from "../../src/train/guard/mask-file.ts";
+import { ratiosOf, readMask } from "../../src/train/freeze/mask-file.ts";
 import { openDrawing } from "../../src/train/methods/noise/open-drawing.ts";
 import { trainOptions } from "../../src/train/options.ts";
 import { TrainingRun } from "../../src/train/session/run.ts";

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import type { ExitsFile } from "../savings/depth/exits/artefact.ts";
-import { exitTrainOptions } from "../train/exits/options.ts";
-import type { Progress } from "../train/exits/states/collect.ts";
-import { trainExits as train } from "../train/exits/train-exits.ts";
-import { writeExits } from "../train/exits/write.ts";
+import { trainExits as train } from "../train/methods/exit-heads/exit-stages.ts";
+import { exitTrainOptions } from "../train/methods/exit-heads/options.ts";
+import type { Progress } from "../train/methods/exit-heads/states/collect.ts";
+import { writeExits } from "../train/methods/exit-heads/write.ts";
 import { UserError } from "../util/errors.ts";
 import { type Quant, quants } from "../weights/prepared/quant.ts";
 import { given, model as modelSchema, texts } from "./arguments.ts";

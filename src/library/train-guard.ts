@@ -1,9 +1,9 @@
 import { chooseThreads } from "../runtime/threads.ts";
-import { learnGuard } from "../train/guard/guard.ts";
-import type { GuardTerms } from "../train/guard/learn.ts";
-import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../train/guard/mask-file.ts";
-import { type GuardInput, guardOptions } from "../train/guard/options.ts";
-import { openWhole, tensorsIn } from "../train/guard/tensors.ts";
+import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../train/freeze/mask-file.ts";
+import { openWhole, tensorsIn } from "../train/freeze/tensors.ts";
+import { learnGuard } from "../train/methods/guard/guard.ts";
+import type { GuardTerms } from "../train/methods/guard/learn.ts";
+import { type GuardInput, guardOptions } from "../train/methods/guard/options.ts";
 import { type TrainingReceipt, trainingReceipt } from "../train/session/receipt.ts";
 import { trainedBy } from "../train/subject/open-trainee.ts";
 import { UserError } from "../util/errors.ts";

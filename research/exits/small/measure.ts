@@ -5,11 +5,11 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "../../../src/index.ts";
-import { auc, positiveRate } from "../../../src/train/exits/classifier-metrics.ts";
-import type { TrainedClassifier } from "../../../src/train/exits/deciders/classifier.ts";
-import { type Guesses, relaxedLabels } from "../../../src/train/exits/labels.ts";
-import { openFrozen } from "../../../src/train/exits/model-head.ts";
-import { modelRight, positionsOf } from "../../../src/train/exits/training-states.ts";
+import { auc, positiveRate } from "../../../src/train/methods/exit-heads/classifier-metrics.ts";
+import type { TrainedClassifier } from "../../../src/train/methods/exit-heads/deciders/classifier.ts";
+import { type Guesses, relaxedLabels } from "../../../src/train/methods/exit-heads/labels.ts";
+import { openFrozen } from "../../../src/train/methods/exit-heads/model-head.ts";
+import { modelRight, positionsOf } from "../../../src/train/methods/exit-heads/training-states.ts";
 import { root } from "../../../tools/section.ts";
 import {
   atDepth,

@@ -1,15 +1,15 @@
 import { confidence } from "../../../src/graph/index.ts";
 import { type DeciderKind, usualWidth } from "../../../src/savings/depth/exits/deciders.ts";
 import { traceExitHead } from "../../../src/savings/depth/exits/heads.ts";
-import { type TrainedClassifier, trainClassifier } from "../../../src/train/exits/deciders/classifier.ts";
-import { ExitInputs } from "../../../src/train/exits/exit-inputs.ts";
-import { findAll } from "../../../src/train/exits/find.ts";
-import { trainHead } from "../../../src/train/exits/head-training.ts";
-import { exitWeights, type Guesses, relaxedLabels } from "../../../src/train/exits/labels.ts";
-import type { FrozenModel } from "../../../src/train/exits/model-head.ts";
-import { exitTrainOptions } from "../../../src/train/exits/options.ts";
-import { batchesOf } from "../../../src/train/exits/rows.ts";
-import { positionsOf, type TrainingStates } from "../../../src/train/exits/training-states.ts";
+import { type TrainedClassifier, trainClassifier } from "../../../src/train/methods/exit-heads/deciders/classifier.ts";
+import { ExitInputs } from "../../../src/train/methods/exit-heads/exit-inputs.ts";
+import { findAll } from "../../../src/train/methods/exit-heads/find.ts";
+import { trainHead } from "../../../src/train/methods/exit-heads/head-training.ts";
+import { exitWeights, type Guesses, relaxedLabels } from "../../../src/train/methods/exit-heads/labels.ts";
+import type { FrozenModel } from "../../../src/train/methods/exit-heads/model-head.ts";
+import { exitTrainOptions } from "../../../src/train/methods/exit-heads/options.ts";
+import { batchesOf } from "../../../src/train/methods/exit-heads/rows.ts";
+import { positionsOf, type TrainingStates } from "../../../src/train/methods/exit-heads/training-states.ts";
 import { ParameterStore } from "../../../src/train/step/parameters.ts";
 
 /** Rules that need no training, by the number that each compares with a threshold. */

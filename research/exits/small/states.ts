@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { LanguageModel } from "../../../src/engine/decode/language-model.ts";
-import { type Corpus, type Part, parts } from "../../../src/train/exits/corpus.ts";
-import { StateCache } from "../../../src/train/exits/states/cache.ts";
-import { collectStates } from "../../../src/train/exits/states/collect.ts";
-import { type TrainingStates, trainingStates } from "../../../src/train/exits/training-states.ts";
+import { type Corpus, type Part, parts } from "../../../src/train/methods/exit-heads/corpus.ts";
+import { StateCache } from "../../../src/train/methods/exit-heads/states/cache.ts";
+import { collectStates } from "../../../src/train/methods/exit-heads/states/collect.ts";
+import { type TrainingStates, trainingStates } from "../../../src/train/methods/exit-heads/training-states.ts";
 import { modelHash } from "../../../src/weights/sources/index.ts";
 import { type Kind, makeTexts, type Text } from "./texts.ts";
 

@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from "commander";
 import { calibrateSaving, calibrationOf, learners, saveCalibration } from "../../library/profile.ts";
 import type { Learnt } from "../../savings/calibration.ts";
 import { readRecords } from "../../train/data/records.ts";
-import { documentsOf } from "../../train/exits/corpus.ts";
+import { documentsOf } from "../../train/methods/exit-heads/corpus.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";

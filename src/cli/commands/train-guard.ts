@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { GuardInput } from "../../index.ts";
 import type { GuardTrained } from "../../library/train-guard.ts";
-import { guardOptions } from "../../train/guard/options.ts";
+import { guardOptions } from "../../train/methods/guard/options.ts";
 import { UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";

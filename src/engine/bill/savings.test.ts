@@ -10,7 +10,7 @@ import { exampleSteps, onShortPrompts } from "../../savings/examples.testing.ts"
 import { stateFills } from "../../savings/plan.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { savings } from "../../savings/registry.ts";
-import { writeExits } from "../../train/exits/write.ts";
+import { writeExits } from "../../train/methods/exit-heads/write.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { modelHash, resolveModel } from "../../weights/sources/index.ts";

@@ -4,7 +4,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Batch, TrainingData } from "../data/batch.ts";
 import { hashOf, readText } from "../data/files.ts";
 import { droppedSentence, mixedSentence, type RunData, recordOf } from "../data/open.ts";
-import { frozenWork } from "../guard/frozen-work.ts";
+import { frozenWork } from "../freeze/frozen-work.ts";
 import type { ActiveMethod, ChosenMethod, Fitted, MethodBill } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import { Optimizer } from "../step/optimizer.ts";

@@ -1,8 +1,8 @@
 import { distance } from "fastest-levenshtein";
 import { few, UserError } from "../../util/errors.ts";
 import { wildcard } from "../../util/wildcard.ts";
+import { nothingFrozen } from "../freeze/frozen.ts";
 import type { Trainee } from "../graphs/graphs.ts";
-import { nothingFrozen } from "../guard/frozen.ts";
 import { type Joined, ParameterStore } from "../step/parameters.ts";
 import { weightsOf } from "../step/passes.ts";
 

@@ -13,8 +13,8 @@ import { type HuggingFaceCheckpoint, isHuggingFace, widerCheckpoint } from "../c
 import { isJsonLines, readText } from "../data/files.ts";
 import { readRecords, textsOf } from "../data/records.ts";
 import { byteTokenizer, characterTokenizer, wordTokenizer } from "../data/tokenizer.ts";
+import { frozenBy, tensorsOf } from "../freeze/frozen.ts";
 import type { Trainee } from "../graphs/graphs.ts";
-import { frozenBy, tensorsOf } from "../guard/frozen.ts";
 import type { NewTokens } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import type { Joined, ParameterStore } from "../step/parameters.ts";

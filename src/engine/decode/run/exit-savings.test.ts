@@ -10,7 +10,7 @@ import { watchedText } from "../../../savings/depth/dynamax/watched-text.ts";
 import { exitsFile, exitsJson, exitsTensors, openExits } from "../../../savings/depth/exits/artefact.ts";
 import { planOf } from "../../../savings/plan.ts";
 import { parseRecipe } from "../../../savings/recipe.ts";
-import { writeExits } from "../../../train/exits/write.ts";
+import { writeExits } from "../../../train/methods/exit-heads/write.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { modelHash, resolveModel } from "../../../weights/sources/index.ts";
 import { readTexts } from "../../file/given-texts.ts";

@@ -1,0 +1,97 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { few, UserError } from "../../util/errors.ts";
+import { writeJson } from "../../util/write-whole.ts";
+import { readJson } from "../../weights/json-file.ts";
+import { guardOptions } from "../methods/guard/options.ts";
+
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+
+const tensor = z.strictObject({
+  shape: z.array(z.int().min(1)),
+  frozen: z.boolean(),
+  /** m of the soft mask; absent of masks that were not learned. */
+  share: z.number().min(0).max(1).optional(),
+});
+
+const schema = z.strictObject({
+  version: z.literal(1),
+  model: z.strictObject({ name: z.string(), sha256 }),
+  /** Absent of masks that were not learned. */
+  learned: z.strictObject({ options: guardOptions, data: sha256 }).optional(),
+  tensors: z.record(z.string(), tensor),
+});
+
+/** Which tensors of a model stay as they are while others are fine-tuned. */
+export type FreezeMask = z.output<typeof schema>;
+
+/** A tensor of a model, with its values in float32. */
+export interface ModelTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  values(): Float32Array;
+}
+
+/** SHA-256 of tensors' names, shapes and values, in whatever order they come. */
+function tensorsHash(tensors: readonly ModelTensor[]): string {
+  const hash = createHash("sha256");
+  for (const { name, shape, values } of tensors.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
+    const floats = values();
+    hash.update(`${name}:${shape.join()}\0`);
+    hash.update(new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength));
+  }
+  return hash.digest("hex");
+}
+
+/** @throws UserError if the disk refuses it */
+export const writeMask = (file: string, mask: FreezeMask): Promise<void> => writeJson(file, mask);
+
+/** @throws UserError for a file that is none */
+export const readMask = (file: string): FreezeMask => readJson(file, schema, "a mask of frozen tensors");
+
+/** Checks that a mask is a model's. `file` names the mask. @throws UserError */
+export function checkMask(file: string, { model, tensors }: FreezeMask, own: readonly ModelTensor[]): void {
+  const names = new Map(own.map((t) => [t.name, t]));
+  const missing = Object.keys(tensors).filter((name) => !names.has(name));
+  const more = own.filter(({ name }) => !Object.hasOwn(tensors, name)).map(({ name }) => name);
+  if (missing.length + more.length > 0)
+    throw new UserError(
+      `${file}: the mask is for ${model.name}: ${few([...missing, ...more])} of its tensors or the model's are not in both`,
+    );
+  const other = own.find(({ name, shape }) => tensors[name]!.shape.join() !== shape.join());
+  if (other)
+    throw new UserError(
+      `${file}: "${other.name}" is [${tensors[other.name]!.shape.join(", ")}] in the mask and [${other.shape.join(", ")}] in the model`,
+    );
+  const found = tensorsHash(own);
+  if (found !== model.sha256)
+    throw new UserError(
+      `${file}: the mask is for ${model.name} whose tensors have SHA-256 ${model.sha256.slice(0, 12)}…, and this model's have ${found.slice(0, 12)}…`,
+    );
+}
+
+/** A mask of a model: the tensors that `frozen` accepts. */
+export const maskOf = (
+  name: string,
+  own: readonly ModelTensor[],
+  frozen: (name: string) => boolean,
+  learned?: FreezeMask["learned"] & { readonly shares: ReadonlyMap<string, number> },
+): FreezeMask => ({
+  version: 1,
+  model: { name, sha256: tensorsHash(own) },
+  ...(learned && { learned: { options: learned.options, data: learned.data } }),
+  tensors: Object.fromEntries(
+    own.map((t) => [
+      t.name,
+      { shape: [...t.shape], frozen: frozen(t.name), ...(learned && { share: learned.shares.get(t.name)! }) },
+    ]),
+  ),
+});
+
+/** Shares of a mask: of the tensors that are frozen, and of the parameters. */
+export function ratiosOf({ tensors }: FreezeMask): { readonly tensors: number; readonly parameters: number } {
+  const sizes = Object.values(tensors).map((t) => ({ ...t, size: t.shape.reduce((a, b) => a * b, 1) }));
+  const frozen = sizes.filter((t) => t.frozen);
+  const total = (of: readonly { readonly size: number }[]) => of.reduce((sum, { size }) => sum + size, 0);
+  return { tensors: frozen.length / sizes.length, parameters: total(frozen) / total(sizes) };
+}

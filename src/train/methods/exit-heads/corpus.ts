@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import { seededRandom, shuffle } from "../../../util/random.ts";
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { checkedLines } from "../../data/checked-lines.ts";
+import { isJsonLines, readText } from "../../data/files.ts";
+
+/** Uses of tokens: heads and classifiers learn from some, temperatures are found on others, and the rest measures. */
+export const parts = ["training", "calibration", "test"] as const;
+export type Part = (typeof parts)[number];
+
+const SHARES: Readonly<Record<Part, number>> = { training: 0.7, calibration: 0.15, test: 0.15 };
+
+/** Texts as rows of tokens, apart by document. */
+export interface Corpus {
+  readonly sha256: string;
+  readonly block: number;
+  /** Rows of `block` tokens and the one that follows them; those of a part are adjacent, in the order of `parts`. */
+  readonly blocks: readonly Int32Array[];
+  /** Rows of each part: from, and one past the last. */
+  readonly ranges: Readonly<Record<Part, readonly [from: number, to: number]>>;
+}
+
+type TextEncoder = Pick<Tokenizer, "encode" | "addBos" | "bos" | "eos">;
+
+const line = z.looseObject({ text: z.string() });
+
+/**
+ * The documents of files: a file of JSON lines has one in each line's `text`, any other is one.
+ * @throws UserError if a file cannot be read, is no text, or a line has no text
+ */
+export const documentsOf = (files: readonly string[]): string[] =>
+  files.flatMap((file) => (isJsonLines(file) ? linesOf(file) : [readText(file)])).filter((text) => text.trim() !== "");
+
+const linesOf = (file: string): string[] => checkedLines(file, line).map(({ text }) => text);
+
+/** A corpus, and the documents that its limit of tokens left out. */
+export interface ReadCorpus extends Corpus {
+  readonly unread: readonly string[];
+}
+
+/**
+ * Documents as rows, most of them for training. No document is in two parts, unless there are
+ * fewer than three. Documents of a part follow one another, with the end token between them.
+ * @throws UserError if the texts do not fill a row of each part
+ */
+export function corpusOf(
+  documents: readonly string[],
+  tokenizer: TextEncoder,
+  { tokens, block, seed }: { tokens: number; block: number; seed: number },
+): ReadCorpus {
+  const mixed = shuffle([...documents], seededRandom(seed));
+  const encoded = limited(mixed, tokenizer, tokens);
+  const split = divided(encoded);
+  const rows = parts.map((part) => rowsOf(split[part], block));
+  for (const [i, part] of parts.entries())
+    if (rows[i]!.length === 0)
+      throw new UserError(`the data are too short: expected at least ${block + 1} tokens for ${part}, got fewer`);
+  const starts = rows.map((_, i) => rows.slice(0, i).reduce((sum, { length }) => sum + length, 0));
+  const ranges = Object.fromEntries(
+    parts.map((part, i) => [part, [starts[i]!, starts[i]! + rows[i]!.length] as const]),
+  );
+  const blocks = rows.flat();
+  const unread = mixed.slice(encoded.length);
+  return { sha256: hashOf(blocks), block, blocks, ranges: ranges as Corpus["ranges"], unread };
+}
+
+/** The greatest share of all tokens that one of many documents may take. */
+const LARGEST = 0.1;
+
+/** Documents until they have `most` tokens together; the last one is cut, and so is one of many that is very long. */
+function limited(documents: readonly string[], tokenizer: TextEncoder, most: number): number[][] {
+  const { addBos, bos, eos } = tokenizer;
+  const [before, behind] = [addBos && bos !== undefined ? [bos] : [], eos === undefined ? [] : [eos]];
+  const all: number[][] = [];
+  const longest = documents.length * LARGEST < 1 ? most : Math.ceil(LARGEST * most);
+  for (let left = most, i = 0; left > 0 && i < documents.length; i++) {
+    const ids = [...before, ...tokenizer.encode(documents[i]!), ...behind].slice(0, Math.min(left, longest));
+    left -= ids.length;
+    all.push(ids);
+  }
+  return all;
+}
+
+/** Each document goes to the part that is the emptiest for its share; of fewer than three, the ends are held out. */
+function divided(documents: readonly number[][]): Record<Part, number[]> {
+  const split: Record<Part, number[]> = { training: [], calibration: [], test: [] };
+  const add = (part: Part, ids: readonly number[]) => {
+    for (const id of ids) split[part].push(id);
+  };
+  const full = (part: Part) => split[part].length / SHARES[part];
+  for (const ids of documents)
+    if (documents.length < parts.length) for (const part of parts) add(part, endOf(part, ids));
+    else add(parts.toSorted((a, b) => full(a) - full(b))[0]!, ids);
+  return split;
+}
+
+/** A part's stretch of one document. */
+function endOf(part: Part, ids: readonly number[]): readonly number[] {
+  const before = parts.slice(0, parts.indexOf(part)).reduce((sum, other) => sum + SHARES[other], 0);
+  return ids.slice(Math.floor(before * ids.length), Math.floor((before + SHARES[part]) * ids.length));
+}
+
+const rowsOf = (ids: readonly number[], block: number): Int32Array[] =>
+  Array.from({ length: Math.floor((ids.length - 1) / block) }, (_, i) =>
+    Int32Array.from(ids.slice(i * block, (i + 1) * block + 1)),
+  );
+
+function hashOf(blocks: readonly Int32Array[]): string {
+  const hash = createHash("sha256");
+  for (const block of blocks) hash.update(new Uint8Array(block.buffer));
+  return hash.digest("hex");
+}
+
+/** The most frequent tokens of the part for training, at most `most`, ascending. */
+export function frequentTokens({ blocks, ranges }: Corpus, most: number): number[] {
+  const counts = new Map<number, number>();
+  for (const block of blocks.slice(...ranges.training))
+    for (const id of block) counts.set(id, (counts.get(id) ?? 0) + 1);
+  const order = [...counts].sort(([a, first], [b, second]) => second - first || a - b);
+  return order
+    .slice(0, most)
+    .map(([id]) => id)
+    .sort((a, b) => a - b);
+}

@@ -1,0 +1,159 @@
+import { concat, scale } from "../../../../graph/index.ts";
+import { initialMamba2 } from "../../../../nn/mamba2-init.ts";
+import type { DeciderQuality } from "../../../../savings/depth/exits/artefact.ts";
+import { exitProbability } from "../../../../savings/depth/exits/decide.ts";
+import { type DeciderSettings, mixerOf, traceDecider } from "../../../../savings/depth/exits/deciders.ts";
+import { normals } from "../../../../util/normals.ts";
+import { seededRandom } from "../../../../util/random.ts";
+import type { ParameterStore } from "../../../step/parameters.ts";
+import { auc, bestTemperature, calibrationError, positiveRate } from "../classifier-metrics.ts";
+import { ExitInputs } from "../exit-inputs.ts";
+import { findAll } from "../find.ts";
+import { type TrainedWeights, weightsOf } from "../head-training.ts";
+import type { ExitTrainOptions } from "../options.ts";
+import { type RowModel, RowTrainer } from "../row-passes.ts";
+import { fitRows } from "../row-stage.ts";
+import { normaliseRow, type Scaling, scalingOf, sizesOf } from "../scaling.ts";
+import type { CollectTerms } from "../states/collect.ts";
+import { positionsOf, type TrainingStates } from "../training-states.ts";
+import { shuffledLabels } from "./shuffled.ts";
+
+/** Positions of a step at least; sequences are whole. */
+const ROWS = 256;
+const rowsOf = ({ settings }: ClassifierJob, block: number): number =>
+  settings.kind === "mamba" ? Math.max(1, Math.floor((4 * ROWS) / block)) * block : ROWS;
+
+/** A classifier after one layer. */
+export interface TrainedClassifier {
+  readonly weights: TrainedWeights;
+  readonly temperature: number;
+  /** On the test part. */
+  readonly measured: DeciderQuality;
+  /** The probability that a token may leave, at the positions of the test part. */
+  readonly test: Float32Array;
+}
+
+/** A classifier to train: its layer, its labels at all positions, and the share of its layer in the loss of all. */
+export interface ClassifierJob {
+  readonly settings: DeciderSettings;
+  readonly layer: number;
+  readonly labels: Uint8Array;
+  readonly share: number;
+}
+
+/** Trains a binary classifier of DYNAMAX (b.4, b.5), finds its temperature on the calibration part, and measures it. */
+export async function trainClassifier(
+  states: TrainingStates,
+  job: ClassifierJob,
+  options: ExitTrainOptions,
+  terms: CollectTerms,
+): Promise<TrainedClassifier> {
+  const { settings, layer, labels } = job;
+  const { block, hidden } = states.cache;
+  const model: RowModel = {
+    ...{ hidden, rows: rowsOf(job, block), inputs: new ExitInputs() },
+    ...(settings.kind === "mamba" && { sequence: block }),
+    logits: (g, weights, x) => traceDecider(g, weights, settings, layer, x).found,
+  };
+  // Two logits, one of them 0, have the cross-entropy of the sigmoid of the other.
+  const binary: RowModel = {
+    ...model,
+    logits: (g, weights, x) => {
+      const found = model.logits(g, weights, x);
+      return concat([scale(found, 0), found], 2);
+    },
+  };
+  using trainer = await RowTrainer.create(binary);
+  const scaling = settings.kind === "linear" ? scalingOf(states, [layer]) : undefined;
+  fill(trainer.store, states, job, options.seed);
+  await fitClassifier(trainer, scaling, states, job, options, terms);
+  if (scaling) unscale(trainer, scaling, layer);
+  const { calibration, test } = states.corpus.ranges;
+  const logits = await findAll(model, trainer.store, states, layer, calibration);
+  const own = (range: readonly [number, number]) => labels.subarray(...positionsOf(states.corpus, range));
+  const temperature = bestTemperature((t) => lossAt(logits, own(calibration), t));
+  const found = await findAll(model, trainer.store, states, layer, test);
+  const tested = found.map((logit) => exitProbability(logit, temperature));
+  return { weights: weightsOf(trainer.store), temperature, measured: toldBy(tested, own(test)), test: tested };
+}
+
+export const toldBy = (probabilities: ArrayLike<number>, labels: ArrayLike<number>): DeciderQuality => ({
+  auc: auc(probabilities, labels),
+  positiveRate: positiveRate(labels),
+  ece: calibrationError(probabilities, labels),
+});
+
+/** The mean binary cross-entropy of logits at a temperature. */
+function lossAt(logits: Float32Array, labels: Uint8Array, temperature: number): number {
+  let sum = 0;
+  for (let i = 0; i < logits.length; i++) {
+    const z = (labels[i] === 1 ? 1 : -1) * (logits[i]! / temperature);
+    sum += Math.max(0, -z) + Math.log1p(Math.exp(-Math.abs(z)));
+  }
+  return sum / logits.length;
+}
+
+/** A classifier begins at the rate of its label. */
+function fill(store: ParameterStore, states: TrainingStates, { layer, labels, settings }: ClassifierJob, seed: number) {
+  const normal = normals(seededRandom(seed + layer));
+  const rate = positiveRate(labels.subarray(...positionsOf(states.corpus, states.corpus.ranges.training)));
+  for (const parameter of store.parameters) {
+    const values = store.valuesOf(parameter);
+    if (parameter.name.endsWith(".bias")) values.fill(Math.log((rate + 1e-3) / (1 - rate + 1e-3)));
+    else if (parameter.name.endsWith(".enter"))
+      // Elements of the stream differ by orders of magnitude; the gain begins as what evens them out.
+      values.set(sizesOf(scalingOf(states, [layer], normaliseRow)).map((size) => 1 / size));
+    else if (settings.kind === "ffn")
+      for (let i = 0; i < values.length; i++) values[i] = normal() / Math.sqrt(parameter.shape.at(-1)!);
+  }
+  if (settings.kind !== "mamba") return;
+  const mixer = initialMamba2(mixerOf(settings, states.cache.hidden), seededRandom(seed + layer));
+  for (const [name, values] of Object.entries(mixer))
+    store.valuesOf(store.parameter(`mamba.${layer}.${name}`)).set(values);
+}
+
+async function fitClassifier(
+  trainer: RowTrainer,
+  scaling: Scaling | undefined,
+  states: TrainingStates,
+  job: ClassifierJob,
+  { labels: kind, deciderEpochs: epochs, deciderRate: rate, seed }: ExitTrainOptions,
+  terms: CollectTerms,
+): Promise<void> {
+  const { settings, layer, labels, share } = job;
+  const training = positionsOf(states.corpus, states.corpus.ranges.training);
+  const learnt = kind === "shuffled" ? shuffledLabels(labels, training, seed + layer) : labels;
+  const rows = rowsOf(job, states.cache.block);
+  const whole = job.settings.kind === "mamba";
+  const how = { layers: [layer], rows, stepRows: rows, epochs, rate, seed, whole };
+  await fitRows(
+    trainer,
+    states,
+    { ...terms, ...how, stage: `${settings.kind} after layer ${layer}` },
+    async (positions) => {
+      const { at } = positions;
+      positions.stream(layer, trainer.x);
+      if (scaling) standardise(trainer.x, at.length, scaling);
+      await trainer.add(
+        Array.from(at, (position) => learnt[position]!),
+        new Float32Array(at.length).fill(share / at.length),
+      );
+    },
+  );
+}
+
+/** Subtracts the mean of each element, and divides by its deviation. */
+function standardise(x: Float32Array, rows: number, { mean, deviation }: Scaling): void {
+  const hidden = mean.length;
+  for (let i = 0; i < rows; i++)
+    for (let k = 0; k < hidden; k++) x[i * hidden + k] = (x[i * hidden + k]! - mean[k]!) / deviation[k]!;
+}
+
+/** Makes weights for standardised streams those for plain ones, by the same function. */
+function unscale(trainer: RowTrainer, { mean, deviation }: Scaling, layer: number): void {
+  const [weight, bias] = [trainer.values(`linear.${layer}.weight`), trainer.values(`linear.${layer}.bias`)];
+  for (let k = 0; k < weight.length; k++) {
+    weight[k]! /= deviation[k]!;
+    bias[0]! -= weight[k]! * mean[k]!;
+  }
+}

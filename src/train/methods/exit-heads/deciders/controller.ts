@@ -1,0 +1,117 @@
+import type { DeciderQuality } from "../../../../savings/depth/exits/artefact.ts";
+import { actionProbabilities, actions } from "../../../../savings/depth/exits/decide.ts";
+import { traceDecider } from "../../../../savings/depth/exits/deciders.ts";
+import { bestTemperature } from "../classifier-metrics.ts";
+import { ExitInputs } from "../exit-inputs.ts";
+import { findAll } from "../find.ts";
+import { type TrainedWeights, weightsOf } from "../head-training.ts";
+import { exitWeights } from "../labels.ts";
+import type { ExitTrainOptions } from "../options.ts";
+import { type RowModel, RowTrainer } from "../row-passes.ts";
+import { fitRows } from "../row-stage.ts";
+import { scalingOf, sizesOf } from "../scaling.ts";
+import type { CollectTerms } from "../states/collect.ts";
+import { positionsOf, type TrainingStates } from "../training-states.ts";
+import { toldBy } from "./classifier.ts";
+import { shuffledLabels } from "./shuffled.ts";
+
+/** Positions of a step. */
+const ROWS = 256;
+
+/** SEC's controller, with how well it tells each layer's labels on the test part. */
+export interface TrainedController {
+  readonly weights: TrainedWeights;
+  /** By layer. */
+  readonly temperatures: readonly number[];
+  readonly measured: readonly (DeciderQuality & { readonly stop: DeciderQuality })[];
+  /** Raw logits of the test part by layer, [positions, 3]. */
+  readonly found: readonly Float32Array[];
+}
+
+/**
+ * Trains one matrix for all layers on SEC's labels, given by layer at all positions; the cross-entropy of exit j, from 1,
+ * has the weight j (b.4).
+ */
+export async function trainController(
+  states: TrainingStates,
+  layers: readonly number[],
+  labels: readonly Uint8Array[],
+  options: ExitTrainOptions,
+  terms: CollectTerms,
+): Promise<TrainedController> {
+  const model: RowModel = {
+    ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs() },
+    logits: (g, weights, x) => traceDecider(g, weights, { kind: "controller" }, 0, x).found,
+  };
+  using trainer = await RowTrainer.create(model);
+  await fitController(trainer, states, layers, labels, options, terms);
+  const { calibration, test } = states.corpus.ranges;
+  const own = (exit: number, range: readonly [number, number]) =>
+    labels[exit]!.subarray(...positionsOf(states.corpus, range));
+  const found: Float32Array[] = [];
+  const temperatures: number[] = [];
+  for (const [exit, layer] of layers.entries()) {
+    const logits = await findAll(model, trainer.store, states, layer, calibration);
+    temperatures.push(bestTemperature((t) => lossAt(logits, own(exit, calibration), t)));
+    found.push(await findAll(model, trainer.store, states, layer, test));
+  }
+  const measured = layers.map((_, exit) => measure(found[exit]!, own(exit, test), temperatures[exit]!));
+  return { weights: weightsOf(trainer.store), temperatures, measured, found };
+}
+
+async function fitController(
+  trainer: RowTrainer,
+  states: TrainingStates,
+  layers: readonly number[],
+  labels: readonly Uint8Array[],
+  { labels: kind, deciderEpochs: epochs, deciderRate: rate, seed }: ExitTrainOptions,
+  terms: CollectTerms,
+): Promise<void> {
+  // The matrix has no bias, so that streams are scaled, but not moved.
+  const size = sizesOf(scalingOf(states, layers));
+  const shares = exitWeights(layers.length, "latest-heavy");
+  const training = positionsOf(states.corpus, states.corpus.ranges.training);
+  // All layers' labels of a token change places together.
+  const learnt = kind === "shuffled" ? labels.map((own) => shuffledLabels(own, training, seed)) : labels;
+  const how = { layers, rows: ROWS, stepRows: ROWS, epochs, rate, seed, stage: "controller" };
+  await fitRows(trainer, states, { ...terms, ...how }, async ({ at, stream }) => {
+    for (const [exit, layer] of layers.entries()) {
+      stream(layer, trainer.x);
+      divide(trainer.x, at.length, size);
+      await trainer.add(
+        Array.from(at, (position) => learnt[exit]![position]!),
+        new Float32Array(at.length).fill(shares[exit]! / at.length),
+      );
+    }
+  });
+  divide(trainer.values("controller.weight"), actions.length, size);
+}
+
+function divide(x: Float32Array, rows: number, by: Float32Array): void {
+  const hidden = by.length;
+  for (let i = 0; i < rows; i++) for (let k = 0; k < hidden; k++) x[i * hidden + k]! /= by[k]!;
+}
+
+const row = (logits: Float32Array, i: number) => logits.subarray(i * actions.length, (i + 1) * actions.length);
+
+/** The mean cross-entropy of logits at a temperature. */
+function lossAt(logits: Float32Array, labels: Uint8Array, temperature: number): number {
+  let sum = 0;
+  for (let i = 0; i < labels.length; i++)
+    sum -= Math.log(actionProbabilities(row(logits, i), temperature)[labels[i]!]!);
+  return sum / labels.length;
+}
+
+function measure(
+  logits: Float32Array,
+  labels: Uint8Array,
+  temperature: number,
+): DeciderQuality & { stop: DeciderQuality } {
+  const all = Array.from(labels, (_, i) => actionProbabilities(row(logits, i), temperature));
+  const told = (action: number) =>
+    toldBy(
+      all.map((p) => p[action]!),
+      Array.from(labels, (label) => (label === action ? 1 : 0)),
+    );
+  return { ...told(actions.indexOf("exit")), stop: told(actions.indexOf("stop")) };
+}

@@ -1,0 +1,12 @@
+import { seededRandom, shuffle } from "../../../../util/random.ts";
+
+/** Labels of which those of positions from..to−1 change places at random: a control that has nothing to learn. */
+export function shuffledLabels(
+  labels: Uint8Array,
+  [from, to]: readonly [from: number, to: number],
+  seed: number,
+): Uint8Array {
+  const mixed = labels.slice();
+  shuffle(mixed.subarray(from, to), seededRandom(seed));
+  return mixed;
+}

@@ -1,0 +1,172 @@
+import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { LanguageModel } from "../../../engine/decode/language-model.ts";
+import { Graph } from "../../../graph/index.ts";
+import { exitsJson, exitsTensors, openExits } from "../../../savings/depth/exits/artefact.ts";
+import { UserError } from "../../../util/errors.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { resolveModel } from "../../../weights/sources/index.ts";
+import { exitLayers, type TrainedExits, trainExits } from "./exit-stages.ts";
+import { exitTrainOptions } from "./options.ts";
+import type { Progress } from "./states/collect.ts";
+import { writeExits } from "./write.ts";
+
+const fixture = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
+const home = mkdtempSync(path.join(tmpdir(), "modicum-test-"));
+const before = process.env["MODICUM_HOME"];
+const file = path.join(home, "llama-tiny.gguf");
+const out = path.join(home, "exits");
+
+const random = seededRandom(3);
+const word = () => Array.from({ length: 5 }, () => "abcdefgh"[Math.floor(random() * 8)]).join("");
+const documents = Array.from({ length: 12 }, () => Array.from({ length: 90 }, word).join(" "));
+
+let model: LanguageModel;
+let trained: TrainedExits;
+const train = (
+  saving: "dynamax" | "sec",
+  options: object,
+  texts = documents,
+  onStage: (stage: string) => void = () => {},
+) => {
+  const all = exitTrainOptions.parse({ from: 1, block: 32, deciderEpochs: 1, ...options });
+  const terms = { quant: "f32", onProgress: ({ stage }: Progress) => onStage(stage) } as const;
+  return trainExits(model, saving, { name: "words", documents: texts }, all, terms);
+};
+
+beforeAll(async () => {
+  process.env["MODICUM_HOME"] = home;
+  copyFileSync(fixture, file);
+  model = await LanguageModel.load(await resolveModel(file), "f32");
+  trained = await train("dynamax", { head: "adapter", rank: 4, decider: ["linear", "ffn", "mamba"], topK: 3 });
+  await writeExits(out, trained);
+});
+afterAll(() => {
+  model[Symbol.dispose]();
+  if (before === undefined) delete process.env["MODICUM_HOME"];
+  else process.env["MODICUM_HOME"] = before;
+  rmSync(home, { recursive: true, force: true });
+});
+
+const host = () => ({ sha256: trained.about.model.sha256, config: model.decoder.config });
+
+test("heads and classifiers are trained, and the model's file is not touched", () => {
+  const { about, weights } = trained;
+  expect(about).toMatchObject({ saving: "dynamax", layers: [1], head: { mode: "adapter", rank: 4 } });
+  expect(about.deciders.map(({ kind, topK }) => [kind, topK])).toEqual([
+    ["linear", 3],
+    ["ffn", 3],
+    ["mamba", 3],
+  ]);
+  expect(weights.get("head.1.up")!.values.some((value) => value !== 0)).toBe(true);
+  expect(weights.get("head.1.gain")!.values.some((value) => value !== 1)).toBe(true);
+  expect([...weights.keys()].filter((name) => !/^(head|linear|ffn|mamba)\.1\./.test(name))).toEqual([]);
+  expect(readFileSync(file).equals(readFileSync(fixture))).toBe(true);
+});
+
+test("an exit's measures are shares, the whole model's come last", () => {
+  const { right, agree, neverRight } = trained.about.measured;
+  expect([right.length, agree.length]).toEqual([2, 2]);
+  expect(agree[1]).toBe(1);
+  expect(neverRight).toBeLessThanOrEqual(1 - Math.max(...right));
+  expect(trained.about.deciders[0]!.measured[0]!.positiveRate).toBeGreaterThanOrEqual(agree[0]!);
+});
+
+test("what is written is read again: heads as halves, classifiers as they are", () => {
+  const exits = openExits(out, host());
+  expect(exits.about).toEqual(trained.about);
+  const g = new Graph();
+  const weightsOf = exits.weightsOf(g);
+  for (const [name, { shape, values }] of trained.weights) {
+    weightsOf(name, shape);
+    const { data } = g.constants.find((constant) => constant.name === name)!;
+    const read = new Float32Array((data as { bytes: Uint8Array<ArrayBuffer> }).bytes.buffer);
+    for (const [i, value] of values.entries())
+      expect(Math.abs(read[i]! - value)).toBeLessThanOrEqual(
+        name.startsWith("head.") ? 1e-3 * Math.abs(value) + 1e-7 : 0,
+      );
+  }
+  expect(() => weightsOf("head.1.up", [64, 5])).toThrow(/tensor "head.1.up" is \[64,4\], expected \[64,5\]/);
+  expect(() => weightsOf("head.9.up", [64, 4])).toThrow(/there is no tensor "head.9.up"/);
+});
+
+test("exits of another model, and damaged ones, are refused in a sentence", () => {
+  const refusal = (use: () => unknown) => {
+    try {
+      use();
+    } catch (error) {
+      expect(error).toBeInstanceOf(UserError);
+      return (error as Error).message;
+    }
+    throw new Error("nothing was refused");
+  };
+  expect(refusal(() => openExits(out, { ...host(), sha256: "b".repeat(64) }))).toMatch(/the exits are for .* and this/);
+  expect(refusal(() => openExits(path.join(home, "none"), host()))).toMatch(/there is no such file/);
+  const damaged = path.join(home, "damaged");
+  return writeExits(damaged, trained).then(() => {
+    truncateSync(exitsTensors(damaged), 500);
+    expect(refusal(() => openExits(damaged, host()))).toMatch(/exits\.safetensors: /);
+    writeFileSync(exitsJson(damaged), "{}");
+    expect(refusal(() => openExits(damaged, host()))).toMatch(/exits\.json: "model"/);
+  });
+});
+
+test("heads of the same settings are taken as they are, and others are trained", async () => {
+  const stages = async (options: object) => {
+    const seen = new Set<string>();
+    const made = await train("dynamax", { head: "adapter", rank: 4, ...options }, documents, (stage) =>
+      seen.add(stage),
+    );
+    return { made, seen: [...seen] };
+  };
+  const again = await stages({ topK: 1, labels: "shuffled" });
+  expect(again.seen).toEqual(["linear after layer 1"]);
+  expect(again.made.weights.get("head.1.up")!.values).toEqual(trained.weights.get("head.1.up")!.values);
+  expect(again.made.about.measured).toEqual(trained.about.measured);
+  expect((await stages({ headRate: 1e-2 })).seen).toContain("head after layer 1");
+});
+
+test("a call that is stopped at any stage goes on there, repeats no step, and gives the same exits", async () => {
+  const options = exitTrainOptions.parse({ from: 1, block: 32, deciderEpochs: 2, seed: 5, head: "adapter", rank: 4 });
+  const seen: string[] = [];
+  const run = (stopAt?: string) => {
+    const stop = new AbortController();
+    const onProgress = ({ stage, done }: Progress) => {
+      seen.push(`${stage} ${done}`);
+      if (done > 1 && stage === stopAt) stop.abort();
+    };
+    const data = { name: "words", documents };
+    return trainExits(model, "dynamax", data, options, { quant: "f32", signal: stop.signal, onProgress });
+  };
+  const states = path.join(home, "states");
+  rmSync(states, { recursive: true });
+  const whole = await run();
+  const steps = seen.splice(0).filter((step) => !step.startsWith("guesses"));
+  rmSync(states, { recursive: true });
+  for (const stage of ["states", "head after layer 1", "guesses after layer 1", "linear after layer 1"])
+    await expect(run(stage)).rejects.toThrow("abort");
+  expect(await run()).toEqual(whole);
+  expect(seen.filter((step) => !step.startsWith("guesses"))).toEqual(steps);
+  const files = readdirSync(states, { recursive: true }).map(String);
+  expect(files.filter((name) => name.includes("fit-"))).toEqual([]);
+});
+
+test("sec trains separate heads on the text and one controller", async () => {
+  const { about, weights } = await train("sec", { head: "separate", headEpochs: 4 });
+  expect(about.deciders.map(({ kind, topK }) => [kind, topK])).toEqual([["controller", 0]]);
+  expect(weights.get("head.1.weight")!.shape).toEqual([64, 64]);
+  expect(weights.get("controller.weight")!.shape).toEqual([3, 64]);
+  expect(about.deciders[0]!.measured[0]!.stop!.positiveRate).toBeCloseTo(about.measured.neverRight, 9);
+  // Words of eight letters and blanks: a head that learnt nothing is right once in 64.
+  expect(about.measured.right[0]).toBeGreaterThan(0.1);
+});
+
+test("layers that are not there, and texts that are too short, are refused in a sentence", async () => {
+  expect(exitLayers({ every: 4 }, 30)).toEqual([15, 19, 23, 27]);
+  expect(exitLayers({ from: 1, every: 3 }, 8)).toEqual([1, 4, 7]);
+  await expect(train("sec", { from: 2 })).rejects.toThrow("from: the model has 2 layers, expected 1 to 1");
+  await expect(train("sec", {}, ["a b", "c d", "e f"])).rejects.toThrow(/the data are too short: expected at least 33/);
+});

@@ -1,0 +1,97 @@
+import {
+  type ExitHeadSettings,
+  isTrainedHead,
+  traceExitHead,
+  traceExitScores,
+} from "../../../savings/depth/exits/heads.ts";
+import { normals } from "../../../util/normals.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { ParameterStore } from "../../step/parameters.ts";
+import { ExitInputs } from "./exit-inputs.ts";
+import { judge } from "./judge.ts";
+import type { Guesses } from "./labels.ts";
+import type { FrozenModel, ModelHead } from "./model-head.ts";
+import { type ExitTrainOptions, TEACHER_TOP } from "./options.ts";
+import { type RowModel, RowTrainer } from "./row-passes.ts";
+import { fitRows } from "./row-stage.ts";
+import type { CollectTerms } from "./states/collect.ts";
+import type { TrainingStates } from "./training-states.ts";
+
+/** Positions whose logits are in memory at once, and those of an optimiser's step. */
+const [ROWS, STEP_ROWS] = [128, 256];
+
+/** Trained numbers, by their names in the artefact. */
+export type TrainedWeights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>;
+
+/** The head after a layer: its weights, and its guesses at all positions. */
+export interface TrainedHead {
+  readonly weights: TrainedWeights;
+  readonly guesses: Guesses;
+}
+
+/** Trains the head after a layer, if it has weights, and lets it guess at every position. The model stays as it is. */
+export async function trainHead(
+  { plain, served }: FrozenModel,
+  states: TrainingStates,
+  layer: number,
+  settings: ExitHeadSettings,
+  options: ExitTrainOptions,
+  terms: CollectTerms,
+): Promise<TrainedHead> {
+  const by = (head: ModelHead, trace: typeof traceExitHead): RowModel => ({
+    ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs(head) },
+    logits: (g, weightsOf, x) => trace(g, head.decoder, weightsOf, settings, layer, x),
+  });
+  const asked = by(served, traceExitHead);
+  if (!isTrainedHead(settings)) {
+    using none = new ParameterStore([], () => true);
+    return { weights: new Map(), guesses: await judge(asked, none, states, layer, terms) };
+  }
+  using trainer = await RowTrainer.create(by(plain, traceExitScores));
+  fill(trainer.store, options.seed + layer);
+  await fitHead(trainer, states, layer, settings, options, terms);
+  return { weights: weightsOf(trainer.store), guesses: await judge(asked, trainer.store, states, layer, terms) };
+}
+
+/** Copies of the values of all trained parameters. */
+export const weightsOf = (store: ParameterStore): TrainedWeights =>
+  new Map(
+    store.parameters
+      .filter(({ trained }) => trained)
+      .map((p) => [p.name, { shape: p.shape, values: store.valuesOf(p).slice() }]),
+  );
+
+/** Gains begin at 1, and an adapter's step at 0: a head begins as the model's own. */
+function fill(store: ParameterStore, seed: number): void {
+  const normal = normals(seededRandom(seed));
+  for (const parameter of store.parameters.filter(({ trained }) => trained)) {
+    const values = store.valuesOf(parameter);
+    if (parameter.name.endsWith(".gain")) values.fill(1);
+    else if (!parameter.name.endsWith(".up"))
+      for (let i = 0; i < values.length; i++) values[i] = normal() / Math.sqrt(parameter.shape[1]!);
+  }
+}
+
+async function fitHead(
+  trainer: RowTrainer,
+  states: TrainingStates,
+  layer: number,
+  { tokens }: ExitHeadSettings,
+  { targets, headEpochs, headRate, seed }: ExitTrainOptions,
+  terms: CollectTerms,
+): Promise<void> {
+  const target = (at: number) => (targets === "text" ? states.truth[at]! : states.teacher[at * TEACHER_TOP]!);
+  const places = tokens && new Map(tokens.map((id, place) => [id, place]));
+  const classOf = (id: number) => (places ? places.get(id) : id);
+  const how = { layers: [layer], rows: ROWS, stepRows: STEP_ROWS, epochs: headEpochs, rate: headRate, seed };
+  await fitRows(trainer, states, { ...terms, ...how, stage: `head after layer ${layer}` }, async ({ at, stream }) => {
+    stream(layer, trainer.x);
+    const classes = Array.from(at, (position) => classOf(target(position)));
+    // A token that the exit cannot choose teaches it nothing.
+    const shares = classes.map((place) => (place === undefined ? 0 : 1 / STEP_ROWS));
+    await trainer.add(
+      classes.map((place) => place ?? 0),
+      shares,
+    );
+  });
+}

@@ -1,0 +1,66 @@
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import type { ExitHeadSettings } from "../../../savings/depth/exits/heads.ts";
+import { fillWhole } from "../../../util/write-whole.ts";
+import { withFile } from "../../../weights/read-file.ts";
+import { parseHeader } from "../../../weights/safetensors/header.ts";
+import { readFloats } from "../../../weights/safetensors/read.ts";
+import { writeTensors } from "../../../weights/safetensors/write.ts";
+import type { TrainedHead, TrainedWeights } from "./head-training.ts";
+import type { ExitTrainOptions } from "./options.ts";
+
+/**
+ * Heads that were trained on a folder's states, with their guesses: a run that was cut off, or one with other
+ * classifiers, labels or k, takes them as they are.
+ */
+export class KeptHeads {
+  readonly #key: string;
+
+  constructor(
+    private readonly folder: string,
+    /** Positions that heads guess at. */
+    private readonly positions: number,
+    settings: ExitHeadSettings,
+    { targets, headEpochs, headRate, seed }: ExitTrainOptions,
+  ) {
+    const made = JSON.stringify([settings, targets, headEpochs, headRate, seed]);
+    this.#key = createHash("sha256").update(made).digest("hex").slice(0, 16);
+  }
+
+  /** The head after a layer; undefined if none was kept. @throws UserError if its file is damaged */
+  read(layer: number): TrainedHead | undefined {
+    const [guesses, weights] = this.#files(layer);
+    if (!existsSync(guesses) || !existsSync(weights)) return undefined;
+    const bytes = new Uint8Array(readFileSync(guesses));
+    if (bytes.length !== 2 * this.positions) return undefined;
+    return {
+      weights: weightsIn(weights),
+      guesses: { places: bytes.subarray(0, this.positions), right: bytes.subarray(this.positions) },
+    };
+  }
+
+  /** @throws UserError if the disk refuses it */
+  async keep(layer: number, { weights, guesses: { places, right } }: TrainedHead): Promise<void> {
+    const [guesses, tensors] = this.#files(layer);
+    const writable = [...weights].map(([name, { shape, values }]) => [name, { shape, values: () => values }] as const);
+    await writeTensors(tensors, new Map(writable));
+    await fillWhole(guesses, async (part) => {
+      await part.writeFile(places);
+      await part.writeFile(right);
+    });
+  }
+
+  #files(layer: number): [guesses: string, weights: string] {
+    const name = path.join(this.folder, `head-${layer}-${this.#key}`);
+    return [`${name}.guesses`, `${name}.safetensors`];
+  }
+}
+
+const weightsIn = (file: string): TrainedWeights =>
+  new Map(
+    [...withFile(file, parseHeader).values()].map((tensor) => [
+      tensor.name,
+      { shape: tensor.shape, values: readFloats(tensor) },
+    ]),
+  );

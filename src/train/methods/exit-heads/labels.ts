@@ -1,0 +1,46 @@
+import type { Action } from "../../../savings/depth/exits/decide.ts";
+import { actions } from "../../../savings/depth/exits/decide.ts";
+
+const at = (action: Action): number => actions.indexOf(action);
+
+/** The place of a token that is not among the model's likeliest. */
+export const NO_PLACE = 255;
+
+/** The guesses of a head on a stretch of tokens. */
+export interface Guesses {
+  /** For each token, the place (from 0) of the head's choice among the whole model's likeliest, or `NO_PLACE`. */
+  readonly places: Uint8Array;
+  /** 1 if the head's choice is the text's next token. */
+  readonly right: Uint8Array;
+}
+
+/**
+ * The number of the first exit that is right about each token, counted from 1; 0: none is (SEC, b.3). `right` has the
+ * whole model's guesses last.
+ */
+export const firstRight = (right: readonly Uint8Array[]): Uint8Array =>
+  Uint8Array.from(right[0]!, (_, t) => 1 + right.findIndex((exit) => exit[t] === 1));
+
+/**
+ * SEC's labels for each exit and token, numbers of `actions`: stop if no exit is right about the token, exit from the
+ * first that is right on, continue before it. An exit that is wrong again behind the first right one is still labelled
+ * exit.
+ */
+export function controllerLabels(right: readonly Uint8Array[]): Uint8Array[] {
+  const first = firstRight(right);
+  const label = (exit: number, t: number): number => {
+    if (first[t] === 0) return at("stop");
+    return first[t]! <= exit + 1 ? at("exit") : at("continue");
+  };
+  return right.map((_, exit) => Uint8Array.from(first, (__, t) => label(exit, t)));
+}
+
+/** DYNAMAX's relaxed label (b.5): 1 if the exit's choice is among the model's `k` likeliest. k = 1 is the strict one. */
+export const relaxedLabels = ({ places }: Pick<Guesses, "places">, k: number): Uint8Array =>
+  Uint8Array.from(places, (place) => (place < k ? 1 : 0));
+
+/** Weights of DYNAMAX's loss: linear in the exit's number, with sum 1. */
+export function exitWeights(exits: number, order: "earliest-heavy" | "latest-heavy"): number[] {
+  const sum = (exits * (exits + 1)) / 2;
+  return Array.from({ length: exits }, (_, i) => (order === "earliest-heavy" ? exits - i : i + 1) / sum);
+}

@@ -1,0 +1,50 @@
+import { openAdapted } from "../../../engine/file/adapters.ts";
+import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { decoderArchitecture, openDecoder } from "../../../models/registry.ts";
+import { Part } from "../../../weights/prepared/part.ts";
+import { someFloats } from "../../../weights/prepared/some-rows.ts";
+import type { Quant } from "../../../weights/prepared/weights.ts";
+import { preparedFolder } from "../../../weights/sources/index.ts";
+import { LoraWeights } from "../../graphs/lora-weights.ts";
+import { someRowsOf, TracedWeights } from "../../graphs/traced-weights.ts";
+import type { TrainableWeights } from "../../graphs/trainable.ts";
+
+/** A model's final norm and head, whose weights are inputs of graphs and stay as they are. */
+export interface ModelHead {
+  readonly decoder: Decoder;
+  readonly weights: Pick<TrainableWeights, "inputsOf" | "frozenOf">;
+  /** A weight in float32, by its canonical name. */
+  floats(name: string): Float32Array;
+}
+
+/** The heads that exits are trained with. */
+export interface FrozenModel {
+  /** In the form in which requests run. */
+  readonly served: ModelHead;
+  /** In float32: the backward pass of a quantised head would compute its floats again for every few positions. */
+  readonly plain: ModelHead;
+}
+
+/**
+ * Opens a model's file as `FrozenModel`. `tokens`: those that exits can choose, whose rows of the head are read; absent:
+ * all.
+ * @throws UserError
+ */
+export async function openFrozen(file: string, quant: Quant, tokens: readonly number[] = []): Promise<FrozenModel> {
+  const { checkpoint } = await openAdapted(file, {});
+  const architecture = await decoderArchitecture(checkpoint);
+  const part = (name: string) => new Part(checkpoint, architecture.tensors(checkpoint), name);
+  const floats = (name: string) => {
+    const whole = ["output.weight", "token_embd.weight"].find((head) => someRowsOf(head) === name);
+    if (whole === undefined) return part(name).floats();
+    const head = part(whole);
+    return someFloats(head.floats(), head.shape[1]!, tokens);
+  };
+  const { weights: quantised } = await openDecoder(checkpoint, preparedFolder(file), quant);
+  const served = new LoraWeights(quantised, { rank: 1, alpha: 1, targets: "" });
+  const plain = new TracedWeights(checkpoint.config, (name) => part(name).exists);
+  return {
+    served: { decoder: architecture.open(served), weights: served, floats },
+    plain: { decoder: architecture.open(plain), weights: plain, floats },
+  };
+}

@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { deciderKinds } from "../../../savings/depth/exits/deciders.ts";
+import { headModes } from "../../../savings/depth/exits/heads.ts";
+
+const count = z.int().min(1);
+
+/** The likeliest tokens of the whole model that are kept for each token: the widest relaxed label. */
+export const TEACHER_TOP = 10;
+
+/** The training of exits: from it follow the flags and the docs. */
+export const exitTrainOptions = z.strictObject({
+  from: count.optional().describe("layers that have run at the first exit (default: half of the model's)"),
+  every: count.default(4).describe("layers from one exit to the next"),
+  head: z
+    .enum(headModes)
+    .default("norm")
+    .describe(`what reads tokens at an exit: ${headModes.join(", ")}`),
+  vocabulary: count
+    .min(2)
+    .optional()
+    .describe("exits choose among so many of the texts' most frequent tokens (default: all tokens)"),
+  rank: count.default(64).describe("of head=adapter: its inner width"),
+  targets: z
+    .enum(["model", "text"])
+    .optional()
+    .describe("what heads learn: the whole model's choice (of dynamax), or the text's next token (of sec)"),
+  decider: z
+    .array(z.enum(deciderKinds))
+    .min(1)
+    .optional()
+    .describe("classifiers to train: linear, ffn, mamba, controller (default: linear for dynamax, controller for sec)"),
+  topK: count
+    .max(TEACHER_TOP)
+    .default(1)
+    .describe(
+      "of linear, ffn and mamba: a token may leave if the exit's choice is among so many of the model's likeliest",
+    ),
+  weightOrder: z
+    .enum(["earliest-heavy", "latest-heavy"])
+    .default("earliest-heavy")
+    .describe("of linear, ffn and mamba: which exits weigh most in the loss"),
+  labels: z
+    .enum(["true", "shuffled"])
+    .default("true")
+    .describe("shuffled: deciders learn labels in a random order, as a control"),
+  tokens: count.default(100_000).describe("most tokens that are read of the data"),
+  block: z.int().min(16).max(4096).default(256).describe("tokens of a row of the text, each from an empty cache"),
+  headEpochs: z.number().positive().default(1).describe("passes over the tokens for heads"),
+  headRate: z.number().positive().default(4e-3).describe("peak learning rate of heads"),
+  deciderEpochs: z.number().positive().default(4).describe("passes over the tokens for classifiers"),
+  deciderRate: z.number().positive().default(1e-3).describe("peak learning rate of classifiers"),
+  seed: z.int().min(0).default(0).describe("of the order of the data and of random weights"),
+});
+export type ExitTrainOptions = z.output<typeof exitTrainOptions>;

@@ -1,0 +1,80 @@
+import { seededRandom, shuffle } from "../../../util/random.ts";
+import { halfFloats } from "../../../weights/gguf/half.ts";
+import type { StateCache } from "./states/cache.ts";
+
+/** Rows of text whose positions are mixed with each other. */
+const POOL = 16;
+
+/** Positions of texts with their streams. */
+export interface Positions {
+  /** Numbers of the positions, from 0 for the first of the first row of text. */
+  readonly at: Int32Array;
+  /** Writes the positions' stream after a layer to the beginning of `into`, [positions, hidden]. */
+  stream(layer: number, into: Float32Array): void;
+}
+
+export interface BatchTerms {
+  /** Rows of text: from, and one past the last. */
+  readonly range: readonly [from: number, to: number];
+  /** The most positions of a batch. */
+  readonly size: number;
+  /** Decides the order; undefined: that of the texts. */
+  readonly seed?: number | undefined;
+  /** True if the positions of a row of text stay together in their order; `size` is a multiple of a row then. */
+  readonly whole?: boolean | undefined;
+}
+
+/** The positions of rows of text in batches. With a seed, rows come in a random order, and so do positions of a few rows. */
+export function* batchesOf(
+  cache: StateCache,
+  layers: readonly number[],
+  { range: [from, to], size, seed, whole = false }: BatchTerms,
+): Generator<Positions> {
+  const random = seed === undefined ? undefined : seededRandom(seed);
+  const mixed = (items: Int32Array) => (random ? shuffle(items, random) : items);
+  const rows = mixed(Int32Array.from({ length: to - from }, (_, i) => from + i));
+  const pool = new Pool(cache, layers);
+  for (let first = 0; first < rows.length; first += POOL) {
+    const some = rows.subarray(first, first + POOL);
+    pool.load(some);
+    const inOrder = Int32Array.from({ length: some.length * cache.block }, (_, i) => i);
+    const places = whole ? inOrder : mixed(inOrder);
+    for (let at = 0; at < places.length; at += size) yield pool.positions(places.subarray(at, at + size));
+  }
+}
+
+/** Some rows of text in memory. */
+class Pool {
+  readonly #floats = halfFloats();
+  readonly #halves: ReadonlyMap<number, Uint16Array>;
+  #rows: Int32Array = new Int32Array();
+
+  constructor(
+    private readonly cache: StateCache,
+    layers: readonly number[],
+  ) {
+    const { block, hidden } = cache;
+    this.#halves = new Map(layers.map((layer) => [layer, new Uint16Array(POOL * block * hidden)]));
+  }
+
+  load(rows: Int32Array): void {
+    const { block, hidden } = this.cache;
+    this.#rows = rows.slice();
+    for (const [layer, halves] of this.#halves)
+      for (const [i, row] of rows.entries())
+        this.cache.readLayer(layer, row, halves.subarray(i * block * hidden, (i + 1) * block * hidden));
+  }
+
+  positions(places: Int32Array): Positions {
+    const { block, hidden } = this.cache;
+    const at = places.map((place) => this.#rows[Math.floor(place / block)]! * block + (place % block));
+    return {
+      at,
+      stream: (layer, into) => {
+        const halves = this.#halves.get(layer)!;
+        for (const [i, place] of places.entries())
+          for (let k = 0; k < hidden; k++) into[i * hidden + k] = this.#floats[halves[place * hidden + k]!]!;
+      },
+    };
+  }
+}

@@ -1,0 +1,94 @@
+import path from "node:path";
+import { makeFolders } from "../../../../util/make-folders.ts";
+import { writeError } from "../../../../util/system-errors.ts";
+import { statesFolder } from "../../../../weights/sources/index.ts";
+import { TEACHER_TOP } from "../options.ts";
+import { BlockFile } from "./block-file.ts";
+
+/** Identifies states: all else that they depend on is the layer. */
+export interface StatesKey {
+  /** The hash of the model's file. */
+  readonly modelSha256: string;
+  /** The form of its weights. */
+  readonly quant: string;
+  /** The hash of the rows' tokens. */
+  readonly dataSha256: string;
+  /** Tokens of a row. */
+  readonly block: number;
+}
+
+const TEACHER = "teacher";
+
+/**
+ * The stream of a model after some layers, over all rows of a corpus, and its likeliest tokens after each position:
+ * files under MODICUM_HOME. A row is a block of each file, so that a run that was cut off goes on where it stopped, and
+ * other layers can be added later.
+ */
+export class StateCache implements Disposable {
+  readonly #files: ReadonlyMap<string, BlockFile>;
+
+  constructor(
+    readonly block: number,
+    readonly hidden: number,
+    readonly layers: readonly number[],
+    readonly folder: string,
+  ) {
+    try {
+      makeFolders(folder);
+    } catch (error) {
+      throw writeError(error, folder);
+    }
+    const file = (name: string, bytes: number) => [name, new BlockFile(path.join(folder, name), bytes)] as const;
+    this.#files = new Map([
+      ...layers.map((layer) => file(layerName(layer), 2 * block * hidden)),
+      file(TEACHER, 4 * block * TEACHER_TOP),
+    ]);
+  }
+
+  /** The cache of these states. @throws UserError if the disk refuses it */
+  static of(
+    { modelSha256, quant, dataSha256, block }: StatesKey,
+    hidden: number,
+    layers: readonly number[],
+  ): StateCache {
+    const name = `${modelSha256.slice(0, 16)}-${quant}-${dataSha256.slice(0, 16)}-${block}`;
+    return new StateCache(block, hidden, layers, path.join(statesFolder(), name));
+  }
+
+  /** Makes all files that lack some of `rows` rows equally long; returns how many rows those have. */
+  begin(rows: number): number {
+    const short = [...this.#files.values()].filter(({ blocks }) => blocks < rows);
+    const first = Math.min(rows, ...short.map(({ blocks }) => blocks));
+    for (const file of short) file.truncate(first);
+    return first;
+  }
+
+  /** Adds row `row`: the stream after each layer in halves, [block, hidden], and likeliest tokens, [block, TEACHER_TOP]. */
+  add(row: number, streams: ReadonlyMap<number, Uint16Array>, teacher: Int32Array): void {
+    for (const [layer, stream] of streams) this.#append(layerName(layer), row, stream);
+    this.#append(TEACHER, row, teacher);
+  }
+
+  #append(name: string, row: number, { buffer, byteOffset, byteLength }: Uint16Array | Int32Array): void {
+    const file = this.#files.get(name)!;
+    if (file.blocks === row) file.append(new Uint8Array(buffer, byteOffset, byteLength));
+  }
+
+  /** Reads a row of a layer, in halves, to the beginning of `into`. */
+  readLayer(layer: number, row: number, into: Uint16Array): void {
+    this.#files.get(layerName(layer))!.read(row, new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
+  }
+
+  /** The likeliest tokens after each position of a row, the likeliest first, [block, TEACHER_TOP]. */
+  teacher(row: number): Int32Array {
+    const tokens = new Int32Array(this.block * TEACHER_TOP);
+    this.#files.get(TEACHER)!.read(row, new Uint8Array(tokens.buffer));
+    return tokens;
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#files.values()) file[Symbol.dispose]();
+  }
+}
+
+const layerName = (layer: number): string => `layer-${layer}`;
