@@ -67,8 +67,13 @@ export const pageOf = ({ name }: Pick<Saving, "name">): string => `docs/savings/
 /** A training method's page. */
 export const methodPage = ({ name }: { readonly name: string }): string => `docs/methods/${name}.md`;
 
-/** Methods that have a page. */
-export const describedMethods = methods.filter((method) => existsSync(join(root, methodPage(method))));
+/** The page of masks of frozen tensors, with the options of the verb `train guard`. */
+export const GUARD_PAGE = "docs/methods/guard.md";
+
+/** Methods that have a page with their options. */
+export const describedMethods = methods.filter(
+  (method) => methodPage(method) !== GUARD_PAGE && existsSync(join(root, methodPage(method))),
+);
 
 /** Pages that are named after a paper, by their pipelines. */
 const PAPERS = new Map([
@@ -88,9 +93,6 @@ export const TRAIN_PAGE = "docs/train.md";
 
 /** The page of exits' training. */
 export const TRAIN_EXITS_PAGE = "docs/train-exits.md";
-
-/** The page of masks of frozen tensors. */
-export const GUARD_PAGE = "docs/methods/guard.md";
 
 /** The list of what changed between versions. */
 export const CHANGELOG = "CHANGELOG.md";

@@ -2,8 +2,7 @@ import path from "node:path";
 import type { TrainingReceipt } from "../../src/index.ts";
 import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../../src/train/freeze/mask-file.ts";
 import { tensorsIn } from "../../src/train/freeze/tensors.ts";
-import { frozenOf } from "../../src/train/methods/guard/guard.ts";
-import { learnShares, meanError } from "../../src/train/methods/guard/learn.ts";
+import { frozenOf, meanError, shareStages } from "../../src/train/methods/guard/learn.ts";
 import { type GuardOptions, guardOptions } from "../../src/train/methods/guard/options.ts";
 import { type ClassedImage, noisyBatches } from "../../src/train/methods/noise/batches.ts";
 import { type DrawingSubject, newDrawing, oldDrawing } from "../../src/train/methods/noise/subject.ts";
@@ -11,6 +10,7 @@ import { trainOptions } from "../../src/train/options.ts";
 import { TrainingRun } from "../../src/train/session/run.ts";
 import { bare } from "../../src/train/subject/subject.ts";
 import type { Checkpoint } from "../../src/weights/checkpoint.ts";
+import { finish } from "../common/finish.ts";
 import { Done } from "./done.ts";
 import type { Drawing } from "./drawings/shapes.ts";
 import { inverse, randomByParameters, randomByTensors, type Sized } from "./masks.ts";
@@ -184,7 +184,7 @@ export class Experiment {
     using subject = this.#open();
     const side = (label: string) => asImages(this.world.drawings(label, "publisher", this.terms.seed), subject);
     const sides = { illegal: side(illegal), innocent: side(innocent) };
-    const { shares, gaps } = await learnShares(this.checkpoint, sides, options);
+    const { shares, gaps } = await finish(shareStages(this.checkpoint, sides, options, { hash: "" }));
     return { shares: [...shares], gaps };
   }
 

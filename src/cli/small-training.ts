@@ -46,7 +46,7 @@ function define(command: Command, name: keyof typeof trainings): void {
         sayHowToGoOn(signal, () => howToGoOn(out)),
       );
       if (json) printJson(result);
-      else print(next!(out));
+      else print(next!(out, options));
     });
 }
 

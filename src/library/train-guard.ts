@@ -1,10 +1,12 @@
 import { chooseThreads } from "../runtime/threads.ts";
-import { type FreezeMask, maskOf, ratiosOf, writeMask } from "../train/freeze/mask-file.ts";
+import { removeStates } from "../train/checkpoint/state.ts";
+import { type FreezeMask, maskOf, ratiosOf, readMask, writeMask } from "../train/freeze/mask-file.ts";
 import { openWhole, tensorsIn } from "../train/freeze/tensors.ts";
-import { learnGuard } from "../train/methods/guard/guard.ts";
-import type { GuardTerms } from "../train/methods/guard/learn.ts";
+import { completeOptions, withMethod } from "../train/methods/complete.ts";
+import { type GuardTerms, guardStages } from "../train/methods/guard/learn.ts";
 import { type GuardInput, guardOptions } from "../train/methods/guard/options.ts";
-import { type TrainingReceipt, trainingReceipt } from "../train/session/receipt.ts";
+import type { TrainingReceipt } from "../train/session/receipt.ts";
+import { runSession, type Session } from "../train/session/session.ts";
 import { trainedBy } from "../train/subject/open-trainee.ts";
 import { UserError } from "../util/errors.ts";
 import { checkWritable } from "../util/write-whole.ts";
@@ -43,13 +45,22 @@ export async function trainGuard(
   if (threads !== undefined) chooseThreads(threads);
   const asked = given("trainGuard's options", guardOptions, options);
   await checkWritable(out);
-  const { checkpoint } = await openBase(asked.model, resolving);
-  const started = performance.now();
-  const { mask, work } = await learnGuard(asked, checkpoint, { signal: resolving.signal, onStep });
-  await writeMask(out, mask);
-  const bill = { ...work, update: 0, denseBackward: work.backward, ms: performance.now() - started };
-  return { ...written(out, mask), receipt: trainingReceipt(asked.model, { ...bill, method: "guard" }) };
+  const { innocent: data, ...own } = asked;
+  const session: Session = {
+    options: completeOptions(withMethod("guard", { ...own, data })),
+    ...{ out: runOf(out), reuse: "unfinished" },
+    async *stages() {
+      const { checkpoint } = await openBase(asked.model, resolving);
+      await writeMask(out, yield* guardStages(asked, checkpoint, { onStep }));
+    },
+  };
+  const { receipt } = await runSession(session, (model) => openBase(model, resolving), {}, resolving.signal);
+  await removeStates(session.out);
+  return { ...written(out, readMask(out)), receipt };
 }
+
+/** The folder of the run that learns a mask. */
+const runOf = (mask: string): string => `${mask}.run`;
 
 /** The tensors to freeze, and the mask's file. */
 export interface MaskCall extends ResolveOptions {

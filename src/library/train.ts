@@ -31,7 +31,7 @@ export interface TrainCall
   /** The run's folder, which is a model's folder at the end. */
   readonly out: string;
   /** The treatment of a run that the folder holds: by default it is refused. */
-  readonly reuse?: Session["reuse"];
+  readonly reuse?: Exclude<Session["reuse"], "unfinished">;
   /** Threads of the process's pool; default: the cores that it may use. */
   readonly threads?: number;
 }

@@ -5,7 +5,7 @@ import { guardOptions } from "../../train/methods/guard/options.ts";
 import { UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";
-import { interruptSignal } from "../interrupt.ts";
+import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { displayOn } from "../progress-display.ts";
 
@@ -30,14 +30,15 @@ async function guard(config: string | undefined, { out, json, ...flags }: Flags)
   using display = displayOn(process.stderr);
   const started = performance.now();
   const { trainGuard } = await import("../../library/train-guard.ts");
+  const signal = interruptSignal();
   const found = await trainGuard(options, {
     out,
-    signal: interruptSignal(),
+    signal,
     onStep: ({ step, steps, ratio }) => {
       const left = (((performance.now() - started) / step) * (steps - step)) / 1000;
       display.show({ title: "share frozen", done: step, of: steps, value: ratio, left });
     },
-  });
+  }).catch(sayHowToGoOn(signal, () => "the same command goes on"));
   display[Symbol.dispose]();
   if (json) printJson(found);
   else tell(found);

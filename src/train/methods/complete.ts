@@ -20,7 +20,7 @@ function fitting({ lora, ...presets }: Partial<TrainInput>, { architecture, trai
 }
 
 /** A run's options from a list of those and of the method's own; the method takes those that it knows. */
-export function withMethod(name: string, given: object): unknown {
+export function withMethod(name: string, given: object): object {
   const own = optionNames(methodNamed(name).options);
   const fields = (isOwn: boolean) =>
     Object.fromEntries(Object.entries(given).filter(([key]) => own.includes(key) === isOwn));

@@ -47,7 +47,7 @@ export interface Method<O = unknown> {
   /** Options of a run that `stages` reads, besides those of every run; all others are refused. Absent: `stages` refuses them. */
   readonly reads?: readonly (keyof TrainOptions)[];
   /** The command that takes what `stages` has written into a folder, and what it does with it. */
-  next?(out: string): string;
+  next?(out: string, options: O): string;
   /** Prepares the method for one run. @throws UserError if the model or the run's options do not fit */
   open?(options: O, run: MethodHost): ActiveMethod;
 }

@@ -3,6 +3,7 @@ import { checkedNamed, readNamed } from "../../util/named-options.ts";
 import type { TrainOptions } from "../options.ts";
 import { exits } from "./exits/exits.ts";
 import { first } from "./first/first.ts";
+import { guard } from "./guard/guard.ts";
 import { maskedDiffusion } from "./masked-diffusion/masked-diffusion.ts";
 import type { ChosenMethod, Method } from "./method.ts";
 import { moe } from "./moe/moe.ts";
@@ -20,6 +21,7 @@ export const methods: readonly Method[] = [
   bridge,
   exits,
   first,
+  guard,
   localiser,
   maskedDiffusion,
   moe,

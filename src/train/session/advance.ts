@@ -55,7 +55,7 @@ export class Advance {
     const begin = this.#works.length === 0 ? this.folder.orNothing : (made: () => Promise<void>) => made();
     await begin(async () => stage.prepare?.());
     for (const sentence of stage.notices ?? []) this.events.onNotice?.(sentence);
-    const kept = this.folder.stateOf(stage.name);
+    const kept = this.folder.stateOf(stage);
     if (kept) {
       for (const sentence of checkState(this.session, kept, stage.data.hash)) this.events.onNotice?.(sentence);
       restoreRun(run, kept);

@@ -32,6 +32,8 @@ export function checkRun(options: TrainOptions, subject: AnySubject, { training,
 
 /** What is trained besides the data's loss, and what judges it. */
 export interface BatchTerms {
+  /** The stage's name, if it is one of several. */
+  readonly name?: string;
   readonly chosen?: ChosenMethod | undefined;
   readonly scoring?: Scoring | undefined;
 }
@@ -51,22 +53,23 @@ export class BatchStage extends GradientStage {
     private readonly scoring: Scoring | undefined,
     /** A sentence on options that the method has fitted to the data. */
     private readonly fitted: string | undefined,
+    name: string | undefined,
   ) {
-    super(options, subject.store, optimizer);
+    super(options, subject.store, optimizer, name);
   }
 
   static async open(
     given: TrainOptions,
     subject: AnySubject,
     data: RunData,
-    { chosen, scoring }: BatchTerms = {},
+    { chosen, scoring, name }: BatchTerms = {},
   ): Promise<BatchStage> {
     const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, given, data) ?? {};
     const { options = given, notice } = fitted;
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);
-    return new BatchStage(options, subject, data, optimizer, method, scoring, notice);
+    return new BatchStage(options, subject, data, optimizer, method, scoring, notice, name);
   }
 
   async prepare(): Promise<void> {

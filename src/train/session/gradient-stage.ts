@@ -14,7 +14,6 @@ export type Gradients = Omit<StepResult, "rate" | "norm" | "skipped">;
 
 /** A stage whose weights change by an optimiser's rule. It owns the optimiser. */
 export abstract class GradientStage implements Stage {
-  readonly name: string = "";
   abstract readonly steps: number;
   abstract readonly data: Stage["data"];
 
@@ -22,6 +21,7 @@ export abstract class GradientStage implements Stage {
     protected readonly options: GradientOptions,
     readonly store: ParameterStore,
     readonly optimizer: Optimizer,
+    readonly name = "",
   ) {}
 
   /** Leaves the gradients of step `i` in the store. */

@@ -4,18 +4,21 @@ import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
+import { differences } from "../checkpoint/differences.ts";
 import { hasState, type KeptState, latestState, removeStates } from "../checkpoint/state.ts";
-import { optionsFile, receiptFile } from "./folder.ts";
+import { chosenMethod } from "../methods/registry.ts";
+import { optionsFile, optionsOf, receiptFile } from "./folder.ts";
 import { refuseOtherParameters } from "./resume.ts";
 import { forgetScored } from "./scored-step.ts";
 import type { Session, SessionEvents } from "./session.ts";
+import type { Stage } from "./stage.ts";
 
 /** A run's folder. */
 export interface RunFolder {
   /** True if it holds a state to go on from. */
   readonly resumes: boolean;
   /** The state of one of the run's stages; undefined if that begins anew. @throws UserError if all of its states are damaged */
-  stateOf(stage: string): KeptState | undefined;
+  stateOf(stage: Pick<Stage, "name" | "data">): KeptState | undefined;
   /** Takes a new run out of the folder again if it cannot begin; one that was stopped stays. */
   orNothing<T>(begin: () => Promise<T>): Promise<T>;
   /** Removes what a run that begins anew must not be taken for. */
@@ -30,12 +33,15 @@ export async function openFolder(
 ): Promise<RunFolder> {
   const { out, reuse, options } = session;
   const held = existsSync(optionsFile(out));
+  const isNew = !existsSync(out);
   if (reuse === "refuse" && existsSync(out) && readdirSync(out).some((name) => !name.endsWith(".part")))
     throw new UserError(
       held
         ? `${out} holds a run; --resume goes on with it, --force begins anew`
         : `${out} is not empty; --force uses it`,
     );
+  if (reuse === "unfinished" && held && nameOf(optionsOf(out)) !== nameOf(options))
+    throw new UserError(`${out} holds another training run; take another --out`);
   try {
     makeFolders(out);
   } catch (error) {
@@ -43,16 +49,17 @@ export async function openFolder(
   }
   if (!held) await writeJson(optionsFile(out), options);
   const continues = reuse === "resume" || reuse === "resume changed";
-  const resumes = continues && hasState(out);
+  const resumes = (continues || (reuse === "unfinished" && isUnfinished(session))) && hasState(out);
   if (continues && !resumes) onNotice?.(`${out} holds no checkpoint: the run begins anew`);
   // Another model's parameters are refused before the model is opened.
   const only = resumes ? latestState(out) : undefined;
   if (only) refuseOtherParameters(session, only);
   return {
     resumes,
-    stateOf(stage) {
+    stateOf({ name, data }) {
       if (!resumes) return undefined;
-      const state = stage === "" ? only : latestState(out, stage);
+      const state = name === "" ? only : latestState(out, name);
+      if (reuse === "unfinished" && state?.data !== data.hash) return undefined;
       for (const sentence of state?.damaged ?? []) onNotice?.(sentence);
       return state;
     },
@@ -62,7 +69,7 @@ export async function openFolder(
       } catch (error) {
         // A folder that was not empty is the user's.
         if (!held && !signal?.aborted)
-          await rm(reuse === "refuse" ? out : optionsFile(out), { recursive: true, force: true });
+          await rm(reuse === "refuse" || isNew ? out : optionsFile(out), { recursive: true, force: true });
         throw error;
       }
     },
@@ -72,4 +79,12 @@ export async function openFolder(
       await rm(receiptFile(out), { force: true });
     },
   };
+}
+
+const nameOf = ({ method }: Session["options"]): string | undefined => chosenMethod({ method })?.method.name;
+
+/** True if the folder holds a run of the session's options that is not done. */
+function isUnfinished({ out, options }: Session): boolean {
+  if (!existsSync(optionsFile(out)) || existsSync(receiptFile(out))) return false;
+  return differences(options, optionsOf(out)).length === 0;
 }

@@ -17,7 +17,7 @@ import { stagesOf } from "./open-stages.ts";
 import { type TrainingReceipt, trainingReceipt } from "./receipt.ts";
 import type { StepReport } from "./run.ts";
 import { openFolder } from "./run-folder.ts";
-import type { Stage } from "./stage.ts";
+import type { OpenTerms, Stage } from "./stage.ts";
 import type { LabTasks } from "./tasks.ts";
 
 /** A call of `train`. */
@@ -25,10 +25,15 @@ export interface Session {
   readonly options: TrainOptions;
   /** The run's folder: it becomes a model's folder, which every command takes. */
   readonly out: string;
-  /** The treatment of a run that the folder holds; `resume changed` goes on although options or data are others. */
-  readonly reuse: "refuse" | "resume" | "resume changed" | "force";
+  /**
+   * The treatment of a run that the folder holds: `resume changed` goes on although options or data are others,
+   * `unfinished` only if they are the same and the run is not done, and else begins anew.
+   */
+  readonly reuse: "refuse" | "resume" | "resume changed" | "unfinished" | "force";
   /** Needed by options with tasks. */
   readonly labTasks?: LabTasks | undefined;
+  /** The stages, if they are not opened by the options alone. */
+  readonly stages?: (terms: OpenTerms) => AsyncIterable<Stage>;
 }
 
 export interface SessionEvents {
@@ -98,7 +103,7 @@ async function advanced(session: Session, until: number, { openBase, events, sig
   const folder = await openFolder(session, events.onNotice, signal);
   const losses = () => readMetrics(out).map(({ loss }) => loss);
   const terms = { options, out, openBase, resumes: folder.resumes, labTasks, signal, losses };
-  const stages = stagesOf(terms)[Symbol.asyncIterator]();
+  const stages = (session.stages ?? stagesOf)(terms)[Symbol.asyncIterator]();
   const advance = new Advance(session, folder, events, signal);
   try {
     let next = await folder.orNothing(() => stages.next());

@@ -1,17 +1,19 @@
 import { Buffer } from "node:buffer";
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { encodePng } from "../../../engine/images/pixels/encode.ts";
-import { estimateTraining, maskTensors, train, trainGuard } from "../../../index.ts";
+import { estimateTraining, type GuardInput, maskTensors, type StepReport, train, trainGuard } from "../../../index.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { writeTensors } from "../../../weights/safetensors/write.ts";
 import { latestState } from "../../checkpoint/state.ts";
 import { ratiosOf, readMask } from "../../freeze/mask-file.ts";
-import { frozenOf } from "./guard.ts";
+import { readMetrics } from "../../session/metrics.ts";
+import { maskFile } from "./guard.ts";
+import { frozenOf } from "./learn.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-guard-"));
@@ -123,6 +125,64 @@ test("a learned mask is the same for the same seed, and names what it was learne
   await expect(trainGuard({ ...options, illegal: other }, { out: at("x.json") })).rejects.toThrow(
     /z\.jsonl: line 1: label: expected one of "a", "b", got "z"/,
   );
+});
+
+test("a run that is stopped in each stage goes on there, and writes the mask that the verb writes", async () => {
+  const [verb, out] = [at("verb.json"), at("staged")];
+  const learned = { illegal: a, relearnSteps: 4 };
+  const { receipt: whole } = await trainGuard(
+    { ...learned, model: network, innocent: b, steps: 5, batch: 4 },
+    { out: verb },
+  );
+  const run = { method: { name: "guard", ...learned }, model: network, data: b, steps: 5, batch: 4 };
+  const seen: string[] = [];
+  const go = (reuse: "refuse" | "resume", stopAt?: number) => {
+    const stop = new AbortController();
+    const onStep = ({ stage, step }: StepReport) => {
+      seen.push(`${stage} ${step}`);
+      if (step === stopAt) stop.abort();
+    };
+    return train(run, { out, reuse, signal: stop.signal, onStep });
+  };
+  await expect(go("refuse", 2)).rejects.toThrow(/abort/);
+  await expect(go("resume", 6)).rejects.toThrow(/abort/);
+  expect(existsSync(maskFile(out))).toBe(false);
+  const { receipt } = await go("resume");
+  expect(seen).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9].map((step) => `${step <= 4 ? "relearn" : "masks"} ${step}`));
+  expect(readFileSync(maskFile(out), "utf8")).toBe(readFileSync(verb, "utf8"));
+  expect(receipt).toMatchObject({ method: "guard", model: network, steps: 9, samples: 36 });
+  expect(readMetrics(out).map(({ loss }) => loss)).toEqual(readMetrics(`${verb}.run`).map(({ loss }) => loss));
+  expect(JSON.parse(readFileSync(path.join(`${verb}.run`, "receipt.json"), "utf8"))).toEqual(whole);
+  expect(latestState(`${verb}.run`, "masks")).toBeUndefined();
+  await expect(train({ ...run, lora: {} }, { out: at("lora") })).rejects.toThrow(
+    /^lora: the method guard trains a model of its own; expected no lora$/,
+  );
+});
+
+test("the verb goes on with its own unfinished run alone", async () => {
+  const out = at("again.json");
+  const options = { model: network, illegal: a, innocent: b, relearnSteps: 3, steps: 6, batch: 4 };
+  const steps: number[] = [];
+  const go = (more: Partial<GuardInput>, stopAt?: number) => {
+    const stop = new AbortController();
+    const onStep = ({ step }: { step: number }) => {
+      steps.push(step);
+      if (step === stopAt) stop.abort();
+    };
+    return trainGuard({ ...options, ...more }, { out, signal: stop.signal, onStep });
+  };
+  await expect(go({}, 2)).rejects.toThrow(/abort/);
+  await go({});
+  expect(steps.splice(0)).toEqual([1, 2, 3, 4, 5, 6]);
+  await expect(go({}, 2)).rejects.toThrow(/abort/);
+  await go({ seed: 1 });
+  expect(steps.splice(0)).toEqual([1, 2, 1, 2, 3, 4, 5, 6]);
+  await expect(go({}, 2)).rejects.toThrow(/abort/);
+  // Other images of the same name.
+  await drawings("b.jsonl", "b", 6, 7);
+  await go({});
+  expect(steps).toEqual([1, 2, 1, 2, 3, 4, 5, 6]);
+  await drawings("b.jsonl", "b", 6, 2);
 });
 
 test("an exact ratio freezes as many tensors as it says, those with the greatest shares", () => {

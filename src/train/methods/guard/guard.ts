@@ -1,49 +1,33 @@
-import { isOfKind } from "../../../models/registry.ts";
+import path from "node:path";
+import type { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
-import type { Checkpoint } from "../../../weights/checkpoint.ts";
-import { hashOf } from "../../data/files.ts";
-import { type FreezeMask, maskOf } from "../../freeze/mask-file.ts";
-import { tensorsIn } from "../../freeze/tensors.ts";
-import { readLabelledImages } from "../noise/images.ts";
-import { classed } from "../noise/open-drawing.ts";
-import { oldDrawing } from "../noise/subject.ts";
-import { type GuardTerms, type LearnedShares, learnShares } from "./learn.ts";
-import type { GuardOptions } from "./options.ts";
+import type { Method } from "../method.ts";
+import { type GuardOptions, guardOptions } from "./options.ts";
 
-/** A learned mask, with what learning cost. */
-export interface Guard extends Omit<LearnedShares, "shares"> {
-  readonly mask: FreezeMask;
-}
+/** What a guard has of its own; the rest is in the options of every run. */
+const options = guardOptions.omit({ model: true, innocent: true, batch: true, seed: true, steps: true });
+type OwnOptions = z.output<typeof options>;
 
-/** Learns which tensors of an image generator to freeze. @throws UserError for another model, or images that are none of its */
-export async function learnGuard(
-  options: GuardOptions,
-  checkpoint: Checkpoint,
-  terms: GuardTerms = {},
-): Promise<Guard> {
-  if (!isOfKind("image generator", checkpoint))
-    throw new UserError(`model: ${options.model} draws no images; expected an image generator, such as digits-tiny`, 2);
-  using published = oldDrawing(checkpoint, { train: [], freezeMask: undefined });
-  const { model } = published;
-  const [illegal, innocent] = [
-    await readLabelledImages(options.illegal, model.unet.config),
-    await readLabelledImages(options.innocent, model.unet.config),
-  ];
-  const sides = { illegal: classed(illegal.images, model), innocent: classed(innocent.images, model) };
-  const { shares, ...found } = await learnShares(checkpoint, sides, options, terms);
-  const frozen = frozenOf(shares, options);
-  const learned = { options, data: hashOf([illegal.hash, innocent.hash]), shares };
-  return { mask: maskOf(options.model, tensorsIn(published.store), (name) => frozen.has(name), learned), ...found };
-}
+/** The mask's file within a run's folder. */
+export const maskFile = (out: string): string => path.join(out, "mask.json");
 
-/** Tensors whose share is above one half, or exactly as many as the ratio says, those with the greatest shares. */
-export function frozenOf(
-  shares: ReadonlyMap<string, number>,
-  { exactRatio, freezeRatio }: Pick<GuardOptions, "exactRatio" | "freezeRatio">,
-): ReadonlySet<string> {
-  const sorted = [...shares].toSorted(([, a], [, b]) => b - a);
-  const kept = exactRatio
-    ? sorted.slice(0, Math.ceil(freezeRatio * sorted.length))
-    : sorted.filter(([, share]) => share > 0.5);
-  return new Set(kept.map(([name]) => name));
-}
+/** FreezeAsGuard (Huang et al. 2024): which tensors of an image generator its users' fine-tuning leaves as they are. */
+export const guard: Method<OwnOptions> = {
+  name: "guard",
+  summary: "learn which tensors of an image generator to freeze, so that users cannot teach it some images",
+  options,
+  presets: () => ({ batch: usual("batch"), steps: usual("steps") }),
+  reads: ["model", "batch", "seed"],
+  async *stages(own, run) {
+    const { model, data: innocent, batch, seed, steps } = run.options;
+    if (model === undefined) throw new UserError("model: expected the image generator that is to be published", 2);
+    const whole: GuardOptions = guardOptions.parse({ ...own, model, innocent, batch, seed, steps });
+    const { guardStages } = await import("./learn.ts");
+    const { writeMask } = await import("../../freeze/mask-file.ts");
+    const { checkpoint } = await run.openBase(model);
+    await writeMask(maskFile(run.out), yield* guardStages(whole, checkpoint));
+  },
+  next: (out) => `modicum train --model MODEL --freeze-mask ${maskFile(out)} --data FILE --out FOLDER trains under it`,
+};
+
+const usual = <K extends "batch" | "steps">(name: K): number => guardOptions.shape[name].parse(undefined);

@@ -1,105 +1,87 @@
-import { sharesLeft } from "../../../models/image-generator/noise-schedule.ts";
+import { isOfKind } from "../../../models/registry.ts";
 import { UserError } from "../../../util/errors.ts";
-import { seededRandom } from "../../../util/random.ts";
 import type { Checkpoint } from "../../../weights/checkpoint.ts";
-import { epochOrder } from "../../data/order.ts";
+import { hashOf } from "../../data/files.ts";
+import { type FreezeMask, maskOf } from "../../freeze/mask-file.ts";
+import { tensorsIn } from "../../freeze/tensors.ts";
 import { trainOptions } from "../../options.ts";
-import { TrainingRun } from "../../session/run.ts";
-import type { ParameterStore } from "../../step/parameters.ts";
-import { type ClassedImage, type NoisyImages, noisy, noisyBatches } from "../noise/batches.ts";
+import { BatchStage } from "../../session/batch-stage.ts";
+import type { Stage } from "../../session/stage.ts";
+import { type ClassedImage, noisyBatches } from "../noise/batches.ts";
+import { readLabelledImages } from "../noise/images.ts";
 import type { NoisePasses } from "../noise/noise-passes.ts";
+import { classed } from "../noise/open-drawing.ts";
 import { type DrawingSubject, oldDrawing } from "../noise/subject.ts";
-import { MaskState } from "./mask-state.ts";
+import { MaskStage, type MaskTerms, type Sides, valuesOf } from "./mask-stage.ts";
 import type { GuardOptions } from "./options.ts";
-import { type Gaps, PAPER, upperWeights } from "./upper-loss.ts";
+import { type Gaps, PAPER } from "./upper-loss.ts";
 
-/** A step of learning a mask. */
-interface GuardStep {
-  readonly step: number;
-  readonly steps: number;
-  /** m's mean. */
-  readonly ratio: number;
-  /** Mean errors of the step's images. */
-  readonly loss: number;
+export type GuardTerms = Pick<MaskTerms, "onStep">;
+
+/** Learns which tensors of an image generator to freeze. @throws UserError for another model, or images that are none of its */
+export async function* guardStages(
+  options: GuardOptions,
+  checkpoint: Checkpoint,
+  terms: GuardTerms = {},
+): AsyncGenerator<Stage, FreezeMask, void> {
+  if (!isOfKind("image generator", checkpoint))
+    throw new UserError(`model: ${options.model} draws no images; expected an image generator, such as digits-tiny`, 2);
+  using published = oldDrawing(checkpoint, { train: [], freezeMask: undefined });
+  const { model } = published;
+  const [illegal, innocent] = [
+    await readLabelledImages(options.illegal, model.unet.config),
+    await readLabelledImages(options.innocent, model.unet.config),
+  ];
+  const sides = { illegal: classed(illegal.images, model), innocent: classed(innocent.images, model) };
+  const data = hashOf([illegal.hash, innocent.hash]);
+  const { shares } = yield* shareStages(checkpoint, sides, options, { ...terms, hash: data });
+  const frozen = frozenOf(shares, options);
+  return maskOf(options.model, tensorsIn(published.store), (name) => frozen.has(name), { options, data, shares });
 }
 
-/** The images of both sides, with the numbers of their classes. */
-export interface Sides {
-  readonly illegal: readonly ClassedImage[];
-  readonly innocent: readonly ClassedImage[];
+/** Tensors whose share is above one half, or exactly as many as the ratio says, those with the greatest shares. */
+export function frozenOf(
+  shares: ReadonlyMap<string, number>,
+  { exactRatio, freezeRatio }: Pick<GuardOptions, "exactRatio" | "freezeRatio">,
+): ReadonlySet<string> {
+  const sorted = [...shares].toSorted(([, a], [, b]) => b - a);
+  const kept = exactRatio
+    ? sorted.slice(0, Math.ceil(freezeRatio * sorted.length))
+    : sorted.filter(([, share]) => share > 0.5);
+  return new Set(kept.map(([name]) => name));
 }
 
-/** A learned mask: m of each tensor, and what learning cost. */
+/** A learned mask: m of each tensor. */
 export interface LearnedShares {
   readonly shares: ReadonlyMap<string, number>;
-  readonly work: {
-    readonly forward: number;
-    readonly backward: number;
-    readonly tokens: number;
-    readonly samples: number;
-    readonly steps: number;
-  };
   readonly gaps: Gaps;
 }
 
-export interface GuardTerms {
-  readonly signal?: AbortSignal | undefined;
-  readonly onStep?: ((step: GuardStep) => void) | undefined;
-}
-
 /** Learns the mask of a published model: relearning, then the alternation of publisher and user. */
-export async function learnShares(
+export async function* shareStages(
   checkpoint: Checkpoint,
   sides: Sides,
   options: GuardOptions,
-  terms: GuardTerms = {},
-): Promise<LearnedShares> {
+  terms: GuardTerms & { readonly hash: string },
+): AsyncGenerator<Stage, LearnedShares, void> {
   const subject = oldDrawing(checkpoint, { train: [], freezeMask: undefined });
   const published = valuesOf(subject.store).slice();
-  using relearning = await openRelearning(subject, sides, options);
-  while (!relearning.ended) {
-    terms.signal?.throwIfAborted();
-    await relearning.step();
-  }
+  using relearning = await openRelearning(subject, sides, options, terms.hash);
+  yield relearning;
   using passes = await subject.openPasses();
   const gaps = options.upperLoss === "paper" ? PAPER : await gapsOf(subject, passes, sides, published, options);
-  const state = stateOf(subject.store, published, options);
-  await alternate(state, subject, passes, { sides, gaps, options, terms });
-  const { forward, backward } = passes.takeCost();
-  const { counters, done } = relearning;
-  const samples = counters.samples + options.steps * options.batch;
-  return {
-    shares: new Map(state.slices.map(({ name }, i) => [name, state.shares[i]!])),
-    work: {
-      forward: forward + counters.forward,
-      backward: backward + counters.backward,
-      ...{ tokens: samples, samples, steps: done + options.steps },
-    },
-    gaps,
-  };
+  using masks = new MaskStage(subject, published, passes, { ...terms, sides, gaps, options });
+  yield masks;
+  return { shares: masks.shares, gaps };
 }
 
-/** The state before the first step: the store holds the relearned values. */
-function stateOf(store: ParameterStore, published: Float32Array, options: GuardOptions): MaskState {
-  const theta = valuesOf(store);
-  const delta = published.map((value, i) => value - theta[i]!);
-  const slices = store.parameters.map(({ name, shape, offset }) => ({
-    ...{ name, offset },
-    length: shape.reduce((a, b) => a * b, 1),
-  }));
-  return new MaskState(slices, theta, delta, Float64Array.from(slices, seededRandom(options.seed)), options);
-}
-
-/** All values of a store, its memory. */
-const valuesOf = (store: ParameterStore): Float32Array =>
-  new Float32Array(store.values.memory, 0, store.trainedElements);
-
-/** The fine-tuning on both sides. The run owns the subject. */
+/** The fine-tuning on both sides. The stage owns the subject. */
 async function openRelearning(
   subject: DrawingSubject,
   { illegal, innocent }: Sides,
   { model, batch, seed, relearnSteps, relearnLr }: GuardOptions,
-): Promise<TrainingRun> {
+  hash: string,
+): Promise<BatchStage> {
   const { noise } = subject;
   const { unconditional } = subject.model;
   const training = noisyBatches([...illegal, ...innocent], { size: batch, noise, unconditional, seed });
@@ -108,7 +90,7 @@ async function openRelearning(
     optimizer: { lr: relearnLr, weightDecay: 0, beta2: 0.999 },
     schedule: { name: "constant" },
   });
-  return TrainingRun.open(options, subject, { training, heldOut: undefined, hash: "" });
+  return BatchStage.open(options, subject, { training, heldOut: undefined, hash }, { name: "relearn" });
 }
 
 /** The gain of relearning on each side: the published model's mean error less the relearned one's, on the same noise. */
@@ -149,55 +131,4 @@ export async function meanError(
     count += errors.length;
   }
   return sum / count;
-}
-
-interface Alternation {
-  readonly sides: Sides;
-  readonly gaps: Gaps;
-  readonly options: GuardOptions;
-  readonly terms: GuardTerms;
-}
-
-async function alternate(
-  state: MaskState,
-  subject: DrawingSubject,
-  passes: NoisePasses,
-  { sides, gaps, options, terms }: Alternation,
-): Promise<void> {
-  const { store } = subject;
-  const gradients = new Float32Array(store.gradients.memory);
-  const batchAt = mixedBatches(sides, subject, options);
-  for (let step = 0; step < options.steps; step++) {
-    terms.signal?.throwIfAborted();
-    const { images, illegal } = batchAt(step);
-    const publishes = step % options.userInterval === 0;
-    const even = new Float32Array(illegal.length).fill(1 / illegal.length);
-    store.zeroGradients();
-    const errors = await passes.weigh(images, publishes ? upperWeights(illegal, gaps) : even);
-    const loss = errors.reduce((a, b) => a + b, 0) / errors.length;
-    if (!Number.isFinite(loss))
-      throw new UserError(`step ${step + 1}: the loss is ${loss}; expected finite weights, or a smaller userLr`);
-    if (publishes) state.publish(gradients);
-    else state.imitate(gradients);
-    terms.onStep?.({ step: step + 1, steps: options.steps, ratio: state.ratio, loss });
-  }
-}
-
-/** Batches drawn from both sides together, each a function of its index. */
-function mixedBatches(
-  { illegal, innocent }: Sides,
-  { noise }: DrawingSubject,
-  { batch, seed }: GuardOptions,
-): (index: number) => { readonly images: NoisyImages; readonly illegal: boolean[] } {
-  const all = [...illegal, ...innocent];
-  const left = sharesLeft(noise);
-  const orderOf = epochOrder(all.length, seed);
-  const batches = Math.ceil(all.length / batch);
-  return (index) => {
-    const order = orderOf(Math.floor(index / batches));
-    const places = Array.from({ length: batch }, (_, i) => order[((index % batches) * batch + i) % all.length]!);
-    const drawn = places.map((place) => all[place]!);
-    const random = seededRandom((seed + 1) * 2 ** 26 + 2 ** 25 + index);
-    return { images: noisy(drawn, left, undefined, random), illegal: places.map((place) => place < illegal.length) };
-  };
 }

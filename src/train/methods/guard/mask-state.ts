@@ -22,7 +22,7 @@ export type MaskTerms = Pick<MaskOptions, "temperature" | "freezeRatio" | "maskL
  */
 export class MaskState {
   /** m, one a tensor: near 1 the tensor keeps its published values. */
-  readonly shares: Float64Array;
+  readonly shares: Float64Array<ArrayBuffer>;
 
   /**
    * `theta` holds the fine-tuned values, and becomes the masked model; `delta` the published less the fine-tuned ones;
