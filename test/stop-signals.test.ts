@@ -6,9 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
-import { withFile } from "../src/weights/read-file.ts";
-import { parseHeader } from "../src/weights/safetensors/header.ts";
-import { readFloats } from "../src/weights/safetensors/read.ts";
+import { latestState } from "../src/train/checkpoint/state.ts";
 import { type Call, modicum, root } from "./program.testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-signals-"));
@@ -130,20 +128,11 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
       const stderr = await stopped(words, signal, /^head after layer 1: /m, "the same command goes on");
       expect(stderr).not.toMatch(/^states: 00 %/m);
       const before = steps;
-      steps = stepsOfFit();
+      steps = latestState(file("exits"), "head-1")!.step;
       expect(steps).toBeGreaterThan(before);
     }
   });
 });
-
-/** Steps of the one fit that was stopped. */
-function stepsOfFit(): number {
-  const states = join(env.MODICUM_HOME, "states");
-  const [fit] = readdirSync(states, { recursive: true })
-    .map(String)
-    .filter((name) => name.includes("fit-"));
-  return readFloats(withFile(join(states, fit!), parseHeader).get("steps")!)[0]!;
-}
 
 test("a training that is killed before its first step resumes", async () => {
   const out = file("killed");

@@ -1,16 +1,18 @@
 import { z } from "zod";
-import type { ExitsFile } from "../savings/depth/exits/artefact.ts";
-import { trainExits as train } from "../train/methods/exit-heads/exit-stages.ts";
-import { exitTrainOptions } from "../train/methods/exit-heads/options.ts";
+import { type ExitsFile, exitsFile, exitsJson } from "../savings/depth/exits/artefact.ts";
+import { removeStates } from "../train/checkpoint/state.ts";
+import { completeOptions, withMethod } from "../train/methods/complete.ts";
+import { exitStages } from "../train/methods/exit-heads/exit-stages.ts";
+import { exitTrainOptions, trainedSavings } from "../train/methods/exit-heads/options.ts";
 import type { Progress } from "../train/methods/exit-heads/states/collect.ts";
 import { writeExits } from "../train/methods/exit-heads/write.ts";
+import { runSession, type Session } from "../train/session/session.ts";
 import { UserError } from "../util/errors.ts";
+import { readJson } from "../weights/json-file.ts";
 import { type Quant, quants } from "../weights/prepared/quant.ts";
 import { given, model as modelSchema, texts } from "./arguments.ts";
 import type { Model } from "./model.ts";
-
-/** Savings that are trained: their exits. */
-export const trainedSavings = ["dynamax", "sec"] as const;
+import { openBase } from "./train.ts";
 
 export interface TrainExitsOptions extends z.input<typeof exitTrainOptions> {
   /** The form that the model was loaded in. */
@@ -47,7 +49,18 @@ export async function trainExits(
   const { quant, data, signal, onProgress, ...rest } = options;
   const how = given("trainExits' options", terms, { quant, data, signal, onProgress });
   const chosen = given("trainExits' options", exitTrainOptions, rest);
-  const trained = await train(language, name, { name: how.data, documents: all }, chosen, how);
-  await writeExits(out, trained);
-  return trained.about;
+  const named = withMethod("exit-heads", { ...chosen, saving: name });
+  const session: Session = {
+    options: completeOptions({ ...named, model: language.source.name, quant: how.quant, data: how.data }),
+    ...{ out, reuse: "unfinished" },
+    async *stages(run) {
+      const training = { model: language, quant: how.quant, saving: name, options: chosen };
+      const stages = exitStages({ ...training, data: { name: how.data, documents: all } }, { ...run, onProgress });
+      await writeExits(out, yield* stages);
+    },
+  };
+  await runSession(session, (model) => openBase(model, {}), {}, signal);
+  // The exits are all that a later call needs.
+  await removeStates(out);
+  return readJson(exitsJson(out), exitsFile, "exits that were trained");
 }

@@ -1,16 +1,17 @@
 import { confidence } from "../../../src/graph/index.ts";
 import { type DeciderKind, usualWidth } from "../../../src/savings/depth/exits/deciders.ts";
 import { traceExitHead } from "../../../src/savings/depth/exits/heads.ts";
-import { type TrainedClassifier, trainClassifier } from "../../../src/train/methods/exit-heads/deciders/classifier.ts";
+import { classifierStages, type TrainedClassifier } from "../../../src/train/methods/exit-heads/deciders/classifier.ts";
 import { ExitInputs } from "../../../src/train/methods/exit-heads/exit-inputs.ts";
 import { findAll } from "../../../src/train/methods/exit-heads/find.ts";
-import { trainHead } from "../../../src/train/methods/exit-heads/head-training.ts";
+import { headStages } from "../../../src/train/methods/exit-heads/head-training.ts";
 import { exitWeights, type Guesses, relaxedLabels } from "../../../src/train/methods/exit-heads/labels.ts";
 import type { FrozenModel } from "../../../src/train/methods/exit-heads/model-head.ts";
 import { exitTrainOptions } from "../../../src/train/methods/exit-heads/options.ts";
 import { batchesOf } from "../../../src/train/methods/exit-heads/rows.ts";
 import { positionsOf, type TrainingStates } from "../../../src/train/methods/exit-heads/training-states.ts";
 import { ParameterStore } from "../../../src/train/step/parameters.ts";
+import { finish } from "../../common/finish.ts";
 
 /** Rules that need no training, by the number that each compares with a threshold. */
 export const UNTRAINED = ["softmax-max", "softmax-margin", "entropy", "saturation"] as const;
@@ -25,7 +26,7 @@ const SHARED = { mode: "shared" } as const;
 export async function guessesOf(frozen: FrozenModel, states: TrainingStates): Promise<Guesses[]> {
   const all: Guesses[] = [];
   for (const layer of states.cache.layers)
-    all.push((await trainHead(frozen, states, layer, SHARED, exitTrainOptions.parse({}), {})).guesses);
+    all.push((await finish(headStages(frozen, states, layer, SHARED, exitTrainOptions.parse({})))).guesses);
   return all;
 }
 
@@ -101,7 +102,7 @@ export async function fitClassifiers(
   const all: TrainedClassifier[] = [];
   for (const [exit, layer] of layers.entries()) {
     const job = { settings, layer, labels: relaxedLabels(guesses[exit]!, topK), share: shares[exit]! };
-    all.push(await trainClassifier(states, job, options, {}));
+    all.push(await finish(classifierStages(states, job, options)));
   }
   return all;
 }

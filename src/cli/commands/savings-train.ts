@@ -1,9 +1,8 @@
 import path from "node:path";
 import { type Command, Option } from "commander";
-import { trainedSavings } from "../../library/train-exits.ts";
 import type { ExitsFile } from "../../savings/depth/exits/artefact.ts";
 import { documentsOf } from "../../train/methods/exit-heads/corpus.ts";
-import { exitTrainOptions } from "../../train/methods/exit-heads/options.ts";
+import { exitTrainOptions, trainedSavings } from "../../train/methods/exit-heads/options.ts";
 import type { Progress } from "../../train/methods/exit-heads/states/collect.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";

@@ -1,6 +1,7 @@
 import { suggest, UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
 import type { TrainOptions } from "../options.ts";
+import { exitHeads } from "./exit-heads/exit-heads.ts";
 import { exits } from "./exits/exits.ts";
 import { first } from "./first/first.ts";
 import { guard } from "./guard/guard.ts";
@@ -19,6 +20,7 @@ import { ul2r } from "./ul2r/ul2r.ts";
 /** Every training method, one line each. */
 export const methods: readonly Method[] = [
   bridge,
+  exitHeads,
   exits,
   first,
   guard,

@@ -1,17 +1,23 @@
-import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LanguageModel } from "../../../engine/decode/language-model.ts";
 import { Graph } from "../../../graph/index.ts";
+import { load, trainExits, train as trainRun } from "../../../index.ts";
 import { exitsJson, exitsTensors, openExits } from "../../../savings/depth/exits/artefact.ts";
 import { UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { resolveModel } from "../../../weights/sources/index.ts";
-import { exitLayers, type TrainedExits, trainExits } from "./exit-stages.ts";
-import { exitTrainOptions } from "./options.ts";
-import type { Progress } from "./states/collect.ts";
+import { receiptFile } from "../../session/folder.ts";
+import { readMetrics } from "../../session/metrics.ts";
+import type { TrainingReceipt } from "../../session/receipt.ts";
+import { runSession, type Session } from "../../session/session.ts";
+import { completeOptions, withMethod } from "../complete.ts";
+import { exitLayers, exitStages, type TrainedExits } from "./exit-stages.ts";
+import { type ExitTrainOptions, exitTrainOptions } from "./options.ts";
+import type { CollectTerms, Progress } from "./states/collect.ts";
 import { writeExits } from "./write.ts";
 
 const fixture = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
@@ -26,6 +32,34 @@ const documents = Array.from({ length: 12 }, () => Array.from({ length: 90 }, wo
 
 let model: LanguageModel;
 let trained: TrainedExits;
+/** Trains exits in a run of a folder; an unfinished one goes on. */
+async function trainIn(
+  folder: string,
+  saving: "dynamax" | "sec",
+  options: ExitTrainOptions,
+  texts = documents,
+  terms: CollectTerms = {},
+): Promise<TrainedExits> {
+  const found: TrainedExits[] = [];
+  const training = { model, quant: "f32", saving, options, data: { name: "words", documents: texts } } as const;
+  const session: Session = {
+    options: completeOptions({ ...withMethod("exit-heads", { ...options, saving }), data: "words" }),
+    ...{ out: folder, reuse: "unfinished" },
+    async *stages(run) {
+      found.push(yield* exitStages(training, { ...run, ...terms }));
+    },
+  };
+  const noBase = () => Promise.reject(new Error("the model is loaded"));
+  await runSession(session, noBase, {}, terms.signal);
+  return found[0]!;
+}
+
+const tiny = {
+  ...{ hidden_size: 8, intermediate_size: 8, num_hidden_layers: 1, num_attention_heads: 1 },
+  ...{ rms_norm_eps: 1e-5, max_position_embeddings: 16 },
+};
+
+let runs = 0;
 const train = (
   saving: "dynamax" | "sec",
   options: object,
@@ -33,8 +67,8 @@ const train = (
   onStage: (stage: string) => void = () => {},
 ) => {
   const all = exitTrainOptions.parse({ from: 1, block: 32, deciderEpochs: 1, ...options });
-  const terms = { quant: "f32", onProgress: ({ stage }: Progress) => onStage(stage) } as const;
-  return trainExits(model, saving, { name: "words", documents: texts }, all, terms);
+  const onProgress = ({ stage }: Progress) => onStage(stage);
+  return trainIn(path.join(home, `run-${runs++}`), saving, all, texts, { onProgress });
 };
 
 beforeAll(async () => {
@@ -132,26 +166,69 @@ test("heads of the same settings are taken as they are, and others are trained",
 test("a call that is stopped at any stage goes on there, repeats no step, and gives the same exits", async () => {
   const options = exitTrainOptions.parse({ from: 1, block: 32, deciderEpochs: 2, seed: 5, head: "adapter", rank: 4 });
   const seen: string[] = [];
-  const run = (stopAt?: string) => {
+  const [once, often] = [path.join(home, "once"), path.join(home, "often")];
+  const run = (folder: string, stopAt?: string) => {
     const stop = new AbortController();
     const onProgress = ({ stage, done }: Progress) => {
       seen.push(`${stage} ${done}`);
       if (done > 1 && stage === stopAt) stop.abort();
     };
-    const data = { name: "words", documents };
-    return trainExits(model, "dynamax", data, options, { quant: "f32", signal: stop.signal, onProgress });
+    return trainIn(folder, "dynamax", options, documents, { signal: stop.signal, onProgress });
   };
   const states = path.join(home, "states");
   rmSync(states, { recursive: true });
-  const whole = await run();
+  const whole = await run(once);
   const steps = seen.splice(0).filter((step) => !step.startsWith("guesses"));
   rmSync(states, { recursive: true });
   for (const stage of ["states", "head after layer 1", "guesses after layer 1", "linear after layer 1"])
-    await expect(run(stage)).rejects.toThrow("abort");
-  expect(await run()).toEqual(whole);
+    await expect(run(often, stage)).rejects.toThrow("abort");
+  expect(await run(often)).toEqual(whole);
   expect(seen.filter((step) => !step.startsWith("guesses"))).toEqual(steps);
-  const files = readdirSync(states, { recursive: true }).map(String);
-  expect(files.filter((name) => name.includes("fit-"))).toEqual([]);
+  const [one, other] = [readMetrics(once), readMetrics(often)];
+  const counted = one.map(({ ms: _, ...report }) => report);
+  expect(counted.map(({ stage }) => stage)).toEqual([...counted.map(({ stage }) => stage)].sort());
+  expect(other.map(({ ms: _, ...report }) => report)).toEqual(counted);
+  const [{ id: _a, ms: _b, ...bill }, { id: _c, ms: _d, ...resumed }] = [once, often].map(
+    (folder) => JSON.parse(readFileSync(receiptFile(folder), "utf8")) as TrainingReceipt,
+  ) as [TrainingReceipt, TrainingReceipt];
+  expect(resumed).toMatchObject({ method: "exit-heads", steps: bill.steps, tokens: bill.tokens });
+});
+
+test("a run of the method on files writes the exits of the function", async () => {
+  const [texts, folder, called] = ["texts.jsonl", "by-method", "by-function"].map((name) => path.join(home, name));
+  writeFileSync(texts!, documents.map((text) => JSON.stringify({ text })).join("\n"));
+  const own = { from: 1, block: 32, deciderEpochs: 1 };
+  const run = {
+    method: { name: "exit-heads", saving: "dynamax", ...own },
+    model: file,
+    quant: "f32",
+    data: texts!,
+  } as const;
+  const { receipt, head } = await trainRun(run, { out: folder! });
+  expect(head).toBe("own");
+  expect(receipt).toMatchObject({ method: "exit-heads", model: file, flops: { saved: 0, overhead: 0 } });
+  using loaded = await load(file, { quant: "f32" });
+  await trainExits(loaded, "dynamax", documents, called!, { ...own, quant: "f32", data: "texts.jsonl" });
+  for (const file of [exitsJson, exitsTensors])
+    expect(readFileSync(file(folder!)).equals(readFileSync(file(called!)))).toBe(true);
+  const cached = JSON.parse(readFileSync(receiptFile(called!), "utf8")) as TrainingReceipt;
+  expect(cached.steps).toBeLessThan(receipt.steps);
+  expect(cached.flops.forward).toBeLessThan(receipt.flops.forward / 2);
+  expect(cached.flops.forward).toBeGreaterThan(cached.flops.backward);
+  expect(existsSync(path.join(called!, "checkpoints"))).toBe(false);
+  const other = path.join(home, "other");
+  const text = path.join(home, "text.txt");
+  writeFileSync(text, documents[0]!);
+  await trainRun({ architecture: { model_type: "llama", ...tiny }, data: text, steps: 1, tokens: 8 }, { out: other });
+  await expect(trainExits(loaded, "dynamax", documents, other, { ...own, quant: "f32" })).rejects.toThrow(
+    /other holds another training run; take another --out$/,
+  );
+  await expect(trainRun({ ...run, model: undefined }, { out: path.join(home, "none") })).rejects.toThrow(
+    "model: expected a model whose exits are trained",
+  );
+  await expect(trainRun({ ...run, steps: 3 }, { out: path.join(home, "none") })).rejects.toThrow(
+    "steps: expected headEpochs and deciderEpochs in the method",
+  );
 });
 
 test("sec trains separate heads on the text and one controller", async () => {

@@ -1,4 +1,4 @@
-import { Graph } from "../../../graph/index.ts";
+import { evalDim, Graph, graphCost, type Tensor } from "../../../graph/index.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 import { bindWeights } from "../../step/bind-weights.ts";
@@ -15,10 +15,8 @@ export async function findAll(
   layer: number,
   range: readonly [from: number, to: number],
 ): Promise<Float32Array> {
-  const { hidden, rows, inputs, logits } = model;
-  const g = new Graph();
-  const found = logits(g, inputs.weightsOf(g), g.input("x", "f32", [...dimsOf(model), hidden]));
-  g.output("found", found);
+  const { hidden, rows, inputs } = model;
+  const { g, found } = traceFind(model);
   const width = Number(found.shape.at(-1));
   using program = await Program.compile(g);
   const weights = bindWeights(g, { weights: inputs, trained: () => false }, store);
@@ -32,4 +30,19 @@ export async function findAll(
     all.set(new Float32Array(y.memory, 0, at.length * width), (at[0]! - range[0] * cache.block) * width);
   }
   return all;
+}
+
+/** FLOPs of the findings after a layer on the parts that are held out. */
+export function findFlops(model: RowModel, { corpus: { ranges, block } }: TrainingStates): number {
+  const held = [ranges.calibration, ranges.test].reduce((sum, [from, to]) => sum + to - from, 0);
+  const n = (held * block) / (model.sequence ?? 1);
+  return evalDim(graphCost(traceFind(model).g).flops, { n });
+}
+
+function traceFind(model: RowModel): { readonly g: Graph; readonly found: Tensor } {
+  const { hidden, inputs, logits } = model;
+  const g = new Graph();
+  const found = logits(g, inputs.weightsOf(g), g.input("x", "f32", [...dimsOf(model), hidden]));
+  g.output("found", found);
+  return { g, found };
 }

@@ -6,14 +6,15 @@ import {
 } from "../../../savings/depth/exits/heads.ts";
 import { normals } from "../../../util/normals.ts";
 import { seededRandom } from "../../../util/random.ts";
+import type { Stage } from "../../session/stage.ts";
 import { ParameterStore } from "../../step/parameters.ts";
 import { ExitInputs } from "./exit-inputs.ts";
-import { judge } from "./judge.ts";
+import { judge, judgeFlops } from "./judge.ts";
 import type { Guesses } from "./labels.ts";
 import type { FrozenModel, ModelHead } from "./model-head.ts";
 import { type ExitTrainOptions, TEACHER_TOP } from "./options.ts";
-import { type RowModel, RowTrainer } from "./row-passes.ts";
-import { fitRows } from "./row-stage.ts";
+import type { RowModel } from "./row-passes.ts";
+import { type RowFit, RowStage } from "./row-stage.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
@@ -29,29 +30,38 @@ export interface TrainedHead {
   readonly guesses: Guesses;
 }
 
-/** Trains the head after a layer, if it has weights, and lets it guess at every position. The model stays as it is. */
-export async function trainHead(
+/**
+ * Trains the head after a layer, if it has weights, and lets it guess at every position. The model stays as it is.
+ */
+export async function* headStages(
   { plain, served }: FrozenModel,
   states: TrainingStates,
   layer: number,
   settings: ExitHeadSettings,
   options: ExitTrainOptions,
-  terms: CollectTerms,
-): Promise<TrainedHead> {
+  terms: CollectTerms = {},
+): AsyncGenerator<Stage, TrainedHead, void> {
   const by = (head: ModelHead, trace: typeof traceExitHead): RowModel => ({
     ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs(head) },
     logits: (g, weightsOf, x) => trace(g, head.decoder, weightsOf, settings, layer, x),
   });
-  const asked = by(served, traceExitHead);
+  const judged = by(served, traceExitHead);
   if (!isTrainedHead(settings)) {
     using none = new ParameterStore([], () => true);
-    return { weights: new Map(), guesses: await judge(asked, none, states, layer, terms) };
+    states.unbilled.flops += judgeFlops(judged, states);
+    return { weights: new Map(), guesses: await judge(judged, none, states, layer, terms) };
   }
-  using trainer = await RowTrainer.create(by(plain, traceExitScores));
-  fill(trainer.store, options.seed + layer);
-  await fitHead(trainer, states, layer, settings, options, terms);
-  return { weights: weightsOf(trainer.store), guesses: await judge(asked, trainer.store, states, layer, terms) };
+  using stage = await RowStage.open(by(plain, traceExitScores), states, {
+    ...headFit(states, layer, settings, options),
+    ...{ judging: judgeFlops(judged, states), onProgress: terms.onProgress },
+  });
+  fill(stage.store, options.seed + layer);
+  yield stage;
+  return { weights: weightsOf(stage.store), guesses: await judge(judged, stage.store, states, layer, terms) };
 }
+
+/** The stage that trains the head after a layer. */
+export const headName = (layer: number): string => `head-${layer}`;
 
 /** Copies of the values of all trained parameters. */
 export const weightsOf = (store: ParameterStore): TrainedWeights =>
@@ -72,26 +82,22 @@ function fill(store: ParameterStore, seed: number): void {
   }
 }
 
-async function fitHead(
-  trainer: RowTrainer,
+function headFit(
   states: TrainingStates,
   layer: number,
   { tokens }: ExitHeadSettings,
-  { targets, headEpochs, headRate, seed }: ExitTrainOptions,
-  terms: CollectTerms,
-): Promise<void> {
+  { targets, headEpochs: epochs, headRate: rate, seed }: ExitTrainOptions,
+): Omit<RowFit, "judging" | "onProgress"> {
   const target = (at: number) => (targets === "text" ? states.truth[at]! : states.teacher[at * TEACHER_TOP]!);
   const places = tokens && new Map(tokens.map((id, place) => [id, place]));
   const classOf = (id: number) => (places ? places.get(id) : id);
-  const how = { layers: [layer], rows: ROWS, stepRows: STEP_ROWS, epochs: headEpochs, rate: headRate, seed };
-  await fitRows(trainer, states, { ...terms, ...how, stage: `head after layer ${layer}` }, async ({ at, stream }) => {
-    stream(layer, trainer.x);
-    const classes = Array.from(at, (position) => classOf(target(position)));
-    // A token that the exit cannot choose teaches it nothing.
-    const shares = classes.map((place) => (place === undefined ? 0 : 1 / STEP_ROWS));
-    await trainer.add(
-      classes.map((place) => place ?? 0),
-      shares,
-    );
-  });
+  return {
+    ...{ name: headName(layer), layers: [layer], stepRows: STEP_ROWS, epochs, rate, seed },
+    lessons(at) {
+      const classes = Array.from(at, (position) => classOf(target(position)));
+      // A token that the exit cannot choose teaches it nothing.
+      const shares = classes.map((place) => (place === undefined ? 0 : 1 / STEP_ROWS));
+      return [{ layer, classes: classes.map((place) => place ?? 0), shares }];
+    },
+  };
 }

@@ -1,4 +1,4 @@
-import { Graph, logLikelihoods, sym } from "../../../graph/index.ts";
+import { evalDim, Graph, graphCost, logLikelihoods, sym } from "../../../graph/index.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 import { bindWeights } from "../../step/bind-weights.ts";
@@ -43,6 +43,10 @@ export async function judge(
   }
   return guesses;
 }
+
+/** FLOPs of guessing at all positions of a corpus. */
+export const judgeFlops = (model: RowModel, { truth }: TrainingStates): number =>
+  evalDim(graphCost(traceJudge(model)).flops, { n: truth.length });
 
 function traceJudge({ hidden, inputs, logits }: RowModel): Graph {
   const g = new Graph();

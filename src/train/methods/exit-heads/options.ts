@@ -7,6 +7,9 @@ const count = z.int().min(1);
 /** The likeliest tokens of the whole model that are kept for each token: the widest relaxed label. */
 export const TEACHER_TOP = 10;
 
+/** Savings that are trained: their exits. */
+export const trainedSavings = ["dynamax", "sec"] as const;
+
 /** The training of exits: from it follow the flags and the docs. */
 export const exitTrainOptions = z.strictObject({
   from: count.optional().describe("layers that have run at the first exit (default: half of the model's)"),

@@ -1,12 +1,20 @@
-import { crossEntropy, type Dim, Graph, sym, type Tensor } from "../../../graph/index.ts";
+import {
+  type Cost,
+  crossEntropy,
+  type Dim,
+  evalDim,
+  Graph,
+  graphCost,
+  sym,
+  type Tensor,
+} from "../../../graph/index.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { type Binding, Program } from "../../../runtime/program.ts";
 import type { WeightsOf } from "../../../savings/depth/exits/weights-of.ts";
 import { outputGradients, type TrainedInputs } from "../../graphs/graphs.ts";
-import { optimizerOptions } from "../../options.ts";
 import { bindWeights } from "../../step/bind-weights.ts";
-import { Optimizer } from "../../step/optimizer.ts";
 import { ParameterStore } from "../../step/parameters.ts";
+import type { PassCost } from "../../step/passes.ts";
 import type { ExitInputs } from "./exit-inputs.ts";
 
 /** A model over positions: x [1, n, hidden] → logits [1, n, classes]; over sequences, x [n, tokens, hidden]. */
@@ -25,24 +33,20 @@ export const dimsOf = ({ sequence }: RowModel): [Dim, Dim] => (sequence ? [sym("
 export const countsOf = ({ sequence }: RowModel, count: number): [number, number] =>
   sequence ? [count / sequence, sequence] : [1, count];
 
-/** Values of AdamW that all exits are trained with. */
-const optimizer = optimizerOptions.parse({ beta2: 0.999, weightDecay: 0.01 });
-
-/** Weights of exits, trained by a weighted sum of positions' cross-entropies. */
-export class RowTrainer implements Disposable {
+/** Gradients of exits' weights by a weighted sum of positions' cross-entropies. */
+export class RowPasses implements Disposable {
   readonly #x: Buffer;
   readonly #targets: Buffer;
   readonly #shares: Buffer;
   readonly #nats: Buffer;
-  /** Steps done. */
-  steps = 0;
+  #spent = { forward: 0, backward: 0 };
 
   private constructor(
     private readonly model: RowModel,
     readonly store: ParameterStore,
     private readonly program: Program,
+    private readonly forward: Cost,
     private readonly weights: Binding,
-    private readonly optimizer: Optimizer,
   ) {
     const { rows, hidden } = model;
     this.#x = new Buffer("f32", rows * hidden);
@@ -50,21 +54,19 @@ export class RowTrainer implements Disposable {
     [this.#shares, this.#nats] = [new Buffer("f32", rows), new Buffer("f32", rows)];
   }
 
-  static async create(model: RowModel): Promise<RowTrainer> {
+  static async create(model: RowModel): Promise<RowPasses> {
     const { inputs } = model;
     const trained: TrainedInputs = { weights: inputs, trained: (name) => inputs.owns(name) };
-    const g = traceLoss(model, trained);
+    const g = new Graph();
+    const dims = dimsOf(model);
+    const nats = traceLoss(g, model, dims);
+    const forward = graphCost(g);
+    outputGradients(g, trained, nats, g.input("weights", "f32", dims), []);
     const store = new ParameterStore(inputs.inputsOf(g), trained.trained);
     for (const frozen of store.parameters.filter((p) => !p.trained))
       store.valuesOf(frozen).set(inputs.floats(frozen.name));
     const program = await Program.compile(g);
-    return new RowTrainer(
-      model,
-      store,
-      program,
-      bindWeights(g, trained, store),
-      await Optimizer.create(optimizer, store),
-    );
+    return new RowPasses(model, store, program, forward, bindWeights(g, trained, store));
   }
 
   /** The memory of x [rows, hidden], which the caller fills before `add`. */
@@ -86,22 +88,21 @@ export class RowTrainer implements Disposable {
     const x = { x: this.#x.view([...dims, hidden]) };
     const each = { targets: this.#targets.view(dims), weights: this.#shares.view(dims) };
     await this.program.bind({ ...this.weights, ...x, ...each, nats: this.#nats.view(dims) }).run();
+    this.#bill(dims[this.model.sequence ? 0 : 1]);
     const nats = new Float32Array(this.#nats.memory, 0, n);
     return nats.reduce((sum, each, i) => sum + each * shares[i]!, 0);
   }
 
-  /** Changes the weights by the gradients added since the last step. */
-  async step(rate: number): Promise<void> {
-    this.steps++;
-    await this.optimizer.step({ count: this.steps, rate, clip: 1 });
-    this.store.zeroGradients();
+  #bill(n: number): void {
+    const forward = evalDim(this.forward.flops, { n });
+    this.#spent.forward += forward;
+    this.#spent.backward += evalDim(this.program.cost.flops, { n }) - forward;
   }
 
-  /** The trained values and the optimiser's own buffers: the memory itself. */
-  get buffers(): ReadonlyMap<string, Float32Array> {
-    const named = Object.entries({ values: this.store.values, ...this.optimizer.states });
-    const { trainedElements } = this.store;
-    return new Map(named.map(([name, { memory }]) => [name, new Float32Array(memory, 0, trainedElements)]));
+  takeCost(): PassCost {
+    const cost = { ...this.#spent, exits: 0 };
+    this.#spent = { forward: 0, backward: 0 };
+    return cost;
   }
 
   /** The values of a weight: the memory itself. */
@@ -111,17 +112,14 @@ export class RowTrainer implements Disposable {
 
   [Symbol.dispose](): void {
     const buffers = [this.#x, this.#targets, this.#shares, this.#nats];
-    for (const part of [...buffers, this.optimizer, this.program, this.store]) part[Symbol.dispose]();
+    for (const part of [...buffers, this.program, this.store]) part[Symbol.dispose]();
   }
 }
 
-/** `x`, `targets`, `weights` → `nats` and the gradients of the trained weights. */
-function traceLoss(model: RowModel, trained: TrainedInputs): Graph {
-  const g = new Graph();
-  const dims = dimsOf(model);
+/** `x`, `targets` → `nats`. */
+function traceLoss(g: Graph, model: RowModel, dims: [Dim, Dim]): Tensor {
   const x = g.input("x", "f32", [...dims, model.hidden]);
   const nats = crossEntropy(model.logits(g, model.inputs.weightsOf(g), x), g.input("targets", "i64", dims));
   g.output("nats", nats);
-  outputGradients(g, trained, nats, g.input("weights", "f32", dims), []);
-  return g;
+  return nats;
 }

@@ -1,56 +1,155 @@
-import { rateAt, scheduleOptions } from "../../step/schedule.ts";
-import type { RowTrainer } from "./row-passes.ts";
+import { hashOf } from "../../data/files.ts";
+import { optimizerOptions } from "../../options.ts";
+import { type GradientOptions, GradientStage, type Gradients } from "../../session/gradient-stage.ts";
+import type { StepResult, UpdateCounters } from "../../session/stage.ts";
+import { Optimizer } from "../../step/optimizer.ts";
+import type { PassCost } from "../../step/passes.ts";
+import { scheduleOptions } from "../../step/schedule.ts";
+import { type RowModel, RowPasses } from "./row-passes.ts";
 import { batchesOf, type Positions } from "./rows.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-const schedule = scheduleOptions.parse({ warmup: 0.05, minimum: 0.05 });
+/** What all exits are trained with. Their gradients are never clipped. */
+const settings: Omit<GradientOptions, "optimizer"> = {
+  clip: 0,
+  spikes: "stop",
+  precision: "fp32",
+  schedule: scheduleOptions.parse({ warmup: 0.05, minimum: 0.05 }),
+};
+const optimizer = optimizerOptions.parse({ beta2: 0.999, weightDecay: 0.01 });
 
-export interface FitTerms extends CollectTerms {
-  /** Names the work in progress reports, and among the call's fits. */
-  readonly stage: string;
+/** What positions teach after a layer: a class of each, and its share in the loss. */
+export interface Lesson {
+  readonly layer: number;
+  readonly classes: ArrayLike<number>;
+  readonly shares: ArrayLike<number>;
+}
+
+/** The training of an exit's weights on the positions of texts. */
+export interface RowFit {
+  readonly name: string;
+  /** Layers whose streams are read. */
   readonly layers: readonly number[];
-  /** Positions that are taken at once, and those of an optimiser's step. */
-  readonly rows: number;
+  /** Positions of an optimiser's step. */
   readonly stepRows: number;
   readonly epochs: number;
   /** Peak learning rate. */
   readonly rate: number;
   readonly seed: number;
+  /** FLOPs of what is read off its weights once they are trained. */
+  readonly judging: number;
+  readonly onProgress: CollectTerms["onProgress"];
   /** True if positions of a row of text stay together. */
   readonly whole?: boolean;
+  lessons(at: Int32Array): readonly Lesson[];
+  /** Changes the streams of some positions before they are read. */
+  scale?(streams: Float32Array, positions: number): void;
 }
 
-/**
- * Trains on the training part's positions, in another order in each epoch. `add` gives positions to the trainer, each
- * with a share of 1 / stepRows in the loss. A fit that was stopped goes on.
- */
-export async function fitRows(
-  trainer: RowTrainer,
-  { corpus, cache }: TrainingStates,
-  terms: FitTerms,
-  add: (positions: Positions) => Promise<void>,
-): Promise<void> {
-  const { stage, layers, rows, stepRows, epochs, rate, seed, whole, signal, onProgress, fits } = terms;
-  const range = corpus.ranges.training;
-  const positions = (range[1] - range[0]) * corpus.block;
-  const steps = Math.max(1, Math.floor((epochs * positions) / stepRows));
-  fits?.restore(stage, trainer);
-  const done = trainer.steps;
-  let [step, gathered] = [0, 0];
-  for (let epoch = 0; done < steps && step < steps; epoch++)
-    for (const batch of batchesOf(cache, layers, { range, size: rows, seed: seed + epoch, whole })) {
-      const isDone = step < done;
-      if (!isDone) await add(batch);
-      gathered += batch.at.length;
-      if (gathered < stepRows) continue;
-      if (!isDone) await trainer.step(rate * rateAt(schedule, step, steps));
-      gathered = 0;
-      step++;
-      if (isDone) continue;
-      onProgress?.({ stage, done: step, of: steps });
-      if (step === steps || signal?.aborted) await fits?.keep(stage, trainer);
-      signal?.throwIfAborted();
-      if (step === steps) return;
-    }
+/** A batch of positions; the last of its step or not. */
+interface StepPart {
+  readonly positions: Positions;
+  readonly ends: boolean;
 }
+
+/** Trains on the training part's positions, in another order in each epoch. */
+export class RowStage extends GradientStage {
+  readonly steps: number;
+  readonly data: { readonly hash: string };
+  /** FLOPs of forward passes before and after its steps. */
+  readonly #around: number;
+  #unbilled = 0;
+  /** Steps whose positions were read. */
+  #read = 0;
+  #parts: Generator<StepPart, never>;
+
+  private constructor(
+    readonly passes: RowPasses,
+    own: Optimizer,
+    private readonly texts: TrainingStates,
+    private readonly fit: RowFit,
+    private readonly rows: number,
+  ) {
+    super({ ...settings, optimizer: { ...optimizer, lr: fit.rate } }, passes.store, own, fit.name);
+    const { corpus } = texts;
+    const [from, to] = corpus.ranges.training;
+    this.steps = Math.max(1, Math.floor((fit.epochs * (to - from) * corpus.block) / fit.stepRows));
+    this.data = { hash: hashOf([texts.cache.name]) };
+    this.#around = texts.unbilled.flops + fit.judging;
+    texts.unbilled.flops = 0;
+    this.#parts = this.#partsOf();
+  }
+
+  static async open(model: RowModel, states: TrainingStates, fit: RowFit): Promise<RowStage> {
+    const passes = await RowPasses.create(model);
+    return new RowStage(passes, await Optimizer.create(optimizer, passes.store), states, fit, model.rows);
+  }
+
+  *#partsOf(): Generator<StepPart, never> {
+    const { layers, seed, whole, stepRows } = this.fit;
+    const { cache, corpus } = this.texts;
+    const terms = { range: corpus.ranges.training, size: this.rows, whole };
+    let gathered = 0;
+    for (let epoch = 0; ; epoch++)
+      for (const positions of batchesOf(cache, layers, { ...terms, seed: seed + epoch })) {
+        gathered += positions.at.length;
+        const ends = gathered >= stepRows;
+        if (ends) gathered = 0;
+        yield { positions, ends };
+      }
+  }
+
+  override async step(i: number, counters: UpdateCounters): Promise<StepResult> {
+    const result = await super.step(i, counters);
+    const stage = this.name.replace(/-(\d+)$/, " after layer $1");
+    this.fit.onProgress?.({ stage, done: i + 1, of: this.steps });
+    return result;
+  }
+
+  protected async gradients(i: number): Promise<Gradients> {
+    if (i === 0) this.#unbilled = this.#around;
+    while (this.#read < i) this.#skip();
+    this.store.zeroGradients();
+    let [loss, labelled, tokens] = [0, 0, 0];
+    for (let ends = false; !ends; ) {
+      const part = this.#parts.next().value;
+      tokens += part.positions.at.length;
+      for (const lesson of this.fit.lessons(part.positions.at)) {
+        loss = await this.#learn(lesson, part.positions, loss);
+        labelled += countOf(lesson.shares);
+      }
+      ({ ends } = part);
+    }
+    this.#read++;
+    return { loss, labelled, tokens, samples: tokens };
+  }
+
+  /** Passes over the positions of a step that was done before. */
+  #skip(): void {
+    while (!this.#parts.next().value.ends);
+    this.#read++;
+  }
+
+  async #learn({ layer, classes, shares }: Lesson, { at, stream }: Positions, loss: number): Promise<number> {
+    const { x } = this.passes;
+    stream(layer, x);
+    this.fit.scale?.(x, at.length);
+    return loss + (await this.passes.add(classes, shares));
+  }
+
+  takeCost(): PassCost {
+    const cost = this.passes.takeCost();
+    const forward = cost.forward + this.#unbilled;
+    this.#unbilled = 0;
+    return { ...cost, forward };
+  }
+
+  override [Symbol.dispose](): void {
+    super[Symbol.dispose]();
+    this.passes[Symbol.dispose]();
+  }
+}
+
+/** Positions that count in a loss. */
+const countOf = (shares: ArrayLike<number>): number => Array.from(shares).filter((share) => share > 0).length;

@@ -44,5 +44,11 @@ export function syntheticStates(
     return toHalves(floats);
   }
   const corpus = { sha256: "", block: BLOCK, blocks: new Array(ROWS).fill(new Int32Array(BLOCK + 1)), ranges };
-  return { corpus, cache, truth: new Int32Array(POSITIONS), teacher: new Int32Array(POSITIONS * 10) };
+  return {
+    corpus,
+    cache,
+    truth: new Int32Array(POSITIONS),
+    teacher: new Int32Array(POSITIONS * 10),
+    unbilled: { flops: 0 },
+  };
 }

@@ -10,10 +10,12 @@ export interface TrainingStates {
   readonly truth: Int32Array;
   /** The model's likeliest next tokens at each position, [positions, TEACHER_TOP]. */
   readonly teacher: Int32Array;
+  /** FLOPs of forward passes outside of steps, which the next stage is billed for. */
+  readonly unbilled: { flops: number };
 }
 
-/** Joins a corpus with its cached states, which are complete. */
-export function trainingStates(corpus: Corpus, cache: StateCache): TrainingStates {
+/** Joins a corpus with its cached states, which are complete; `flops` were spent on them. */
+export function trainingStates(corpus: Corpus, cache: StateCache, flops = 0): TrainingStates {
   const { blocks, block } = corpus;
   const truth = new Int32Array(blocks.length * block);
   const teacher = new Int32Array(blocks.length * block * TEACHER_TOP);
@@ -21,7 +23,7 @@ export function trainingStates(corpus: Corpus, cache: StateCache): TrainingState
     truth.set(ids.subarray(1), row * block);
     teacher.set(cache.teacher(row), row * block * TEACHER_TOP);
   }
-  return { corpus, cache, truth, teacher };
+  return { corpus, cache, truth, teacher, unbilled: { flops } };
 }
 
 /** The positions of rows of text: from, and one past the last. */

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import type { DeciderKind } from "../../../../savings/depth/exits/deciders.ts";
 import { seededRandom } from "../../../../util/random.ts";
+import { finish } from "../../../session/finish.testing.ts";
 import { batchesOf } from "../rows.ts";
 import { options, POSITIONS, syntheticStates } from "../synthetic.testing.ts";
 import { positionsOf } from "../training-states.ts";
-import { trainClassifier } from "./classifier.ts";
+import { classifierStages } from "./classifier.ts";
 
 const random = seededRandom(21);
 const layers = [1, 2, 3, 4];
@@ -30,7 +31,7 @@ async function classifiers(
   const all = [];
   for (const [i, layer] of layers.slice(0, exits).entries()) {
     const job = { settings: { kind, width: 32 }, layer, labels: labels[i]!, share: 1 };
-    all.push(await trainClassifier(made, job, how, {}));
+    all.push(await finish(classifierStages(made, job, how)));
   }
   return all;
 }
@@ -58,7 +59,7 @@ test("the weights serve plain streams: they give the probabilities that were mea
   const made = states();
   using _ = made.cache;
   const job = { settings: { kind: "linear" as const }, layer: 2, labels: linearLabels[1]!, share: 1 };
-  const { weights, temperature, test: measured } = await trainClassifier(made, job, options, {});
+  const { weights, temperature, test: measured } = await finish(classifierStages(made, job, options));
   const [weight, bias] = [weights.get("linear.2.weight")!.values, weights.get("linear.2.bias")!.values];
   const [first] = batchesOf(made.cache, [2], { range: made.corpus.ranges.test, size: 8 });
   const x = new Float32Array(8 * weight.length);

@@ -5,14 +5,15 @@ import { exitProbability } from "../../../../savings/depth/exits/decide.ts";
 import { type DeciderSettings, mixerOf, traceDecider } from "../../../../savings/depth/exits/deciders.ts";
 import { normals } from "../../../../util/normals.ts";
 import { seededRandom } from "../../../../util/random.ts";
+import type { Stage } from "../../../session/stage.ts";
 import type { ParameterStore } from "../../../step/parameters.ts";
 import { auc, bestTemperature, calibrationError, positiveRate } from "../classifier-metrics.ts";
 import { ExitInputs } from "../exit-inputs.ts";
-import { findAll } from "../find.ts";
+import { findAll, findFlops } from "../find.ts";
 import { type TrainedWeights, weightsOf } from "../head-training.ts";
 import type { ExitTrainOptions } from "../options.ts";
-import { type RowModel, RowTrainer } from "../row-passes.ts";
-import { fitRows } from "../row-stage.ts";
+import type { RowModel, RowPasses } from "../row-passes.ts";
+import { type RowFit, RowStage } from "../row-stage.ts";
 import { normaliseRow, type Scaling, scalingOf, sizesOf } from "../scaling.ts";
 import type { CollectTerms } from "../states/collect.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
@@ -20,8 +21,8 @@ import { shuffledLabels } from "./shuffled.ts";
 
 /** Positions of a step at least; sequences are whole. */
 const ROWS = 256;
-const rowsOf = ({ settings }: ClassifierJob, block: number): number =>
-  settings.kind === "mamba" ? Math.max(1, Math.floor((4 * ROWS) / block)) * block : ROWS;
+const rowsOf = ({ kind }: DeciderSettings, block: number): number =>
+  kind === "mamba" ? Math.max(1, Math.floor((4 * ROWS) / block)) * block : ROWS;
 
 /** A classifier after one layer. */
 export interface TrainedClassifier {
@@ -42,16 +43,16 @@ export interface ClassifierJob {
 }
 
 /** Trains a binary classifier of DYNAMAX (b.4, b.5), finds its temperature on the calibration part, and measures it. */
-export async function trainClassifier(
+export async function* classifierStages(
   states: TrainingStates,
   job: ClassifierJob,
   options: ExitTrainOptions,
-  terms: CollectTerms,
-): Promise<TrainedClassifier> {
+  terms: CollectTerms = {},
+): AsyncGenerator<Stage, TrainedClassifier, void> {
   const { settings, layer, labels } = job;
   const { block, hidden } = states.cache;
   const model: RowModel = {
-    ...{ hidden, rows: rowsOf(job, block), inputs: new ExitInputs() },
+    ...{ hidden, rows: rowsOf(settings, block), inputs: new ExitInputs() },
     ...(settings.kind === "mamba" && { sequence: block }),
     logits: (g, weights, x) => traceDecider(g, weights, settings, layer, x).found,
   };
@@ -63,18 +64,21 @@ export async function trainClassifier(
       return concat([scale(found, 0), found], 2);
     },
   };
-  using trainer = await RowTrainer.create(binary);
   const scaling = settings.kind === "linear" ? scalingOf(states, [layer]) : undefined;
-  fill(trainer.store, states, job, options.seed);
-  await fitClassifier(trainer, scaling, states, job, options, terms);
-  if (scaling) unscale(trainer, scaling, layer);
+  using stage = await RowStage.open(binary, states, {
+    ...classifierFit(scaling, states, job, options),
+    ...{ judging: findFlops(model, states), onProgress: terms.onProgress },
+  });
+  fill(stage.store, states, job, options.seed);
+  yield stage;
+  if (scaling) unscale(stage.passes, scaling, layer);
   const { calibration, test } = states.corpus.ranges;
-  const logits = await findAll(model, trainer.store, states, layer, calibration);
+  const logits = await findAll(model, stage.store, states, layer, calibration);
   const own = (range: readonly [number, number]) => labels.subarray(...positionsOf(states.corpus, range));
   const temperature = bestTemperature((t) => lossAt(logits, own(calibration), t));
-  const found = await findAll(model, trainer.store, states, layer, test);
+  const found = await findAll(model, stage.store, states, layer, test);
   const tested = found.map((logit) => exitProbability(logit, temperature));
-  return { weights: weightsOf(trainer.store), temperature, measured: toldBy(tested, own(test)), test: tested };
+  return { weights: weightsOf(stage.store), temperature, measured: toldBy(tested, own(test)), test: tested };
 }
 
 export const toldBy = (probabilities: ArrayLike<number>, labels: ArrayLike<number>): DeciderQuality => ({
@@ -112,34 +116,27 @@ function fill(store: ParameterStore, states: TrainingStates, { layer, labels, se
     store.valuesOf(store.parameter(`mamba.${layer}.${name}`)).set(values);
 }
 
-async function fitClassifier(
-  trainer: RowTrainer,
+function classifierFit(
   scaling: Scaling | undefined,
   states: TrainingStates,
-  job: ClassifierJob,
+  { settings, layer, labels, share }: ClassifierJob,
   { labels: kind, deciderEpochs: epochs, deciderRate: rate, seed }: ExitTrainOptions,
-  terms: CollectTerms,
-): Promise<void> {
-  const { settings, layer, labels, share } = job;
+): Omit<RowFit, "judging" | "onProgress"> {
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
   const learnt = kind === "shuffled" ? shuffledLabels(labels, training, seed + layer) : labels;
-  const rows = rowsOf(job, states.cache.block);
-  const whole = job.settings.kind === "mamba";
-  const how = { layers: [layer], rows, stepRows: rows, epochs, rate, seed, whole };
-  await fitRows(
-    trainer,
-    states,
-    { ...terms, ...how, stage: `${settings.kind} after layer ${layer}` },
-    async (positions) => {
-      const { at } = positions;
-      positions.stream(layer, trainer.x);
-      if (scaling) standardise(trainer.x, at.length, scaling);
-      await trainer.add(
-        Array.from(at, (position) => learnt[position]!),
-        new Float32Array(at.length).fill(share / at.length),
-      );
-    },
-  );
+  const stepRows = rowsOf(settings, states.cache.block);
+  return {
+    ...{ name: `${settings.kind}-${layer}`, layers: [layer], stepRows, epochs, rate, seed },
+    whole: settings.kind === "mamba",
+    ...(scaling && { scale: (streams, positions) => standardise(streams, positions, scaling) }),
+    lessons: (at) => [
+      {
+        layer,
+        classes: Array.from(at, (position) => learnt[position]!),
+        shares: new Float32Array(at.length).fill(share / at.length),
+      },
+    ],
+  };
 }
 
 /** Subtracts the mean of each element, and divides by its deviation. */
@@ -150,8 +147,8 @@ function standardise(x: Float32Array, rows: number, { mean, deviation }: Scaling
 }
 
 /** Makes weights for standardised streams those for plain ones, by the same function. */
-function unscale(trainer: RowTrainer, { mean, deviation }: Scaling, layer: number): void {
-  const [weight, bias] = [trainer.values(`linear.${layer}.weight`), trainer.values(`linear.${layer}.bias`)];
+function unscale(passes: RowPasses, { mean, deviation }: Scaling, layer: number): void {
+  const [weight, bias] = [passes.values(`linear.${layer}.weight`), passes.values(`linear.${layer}.bias`)];
   for (let k = 0; k < weight.length; k++) {
     weight[k]! /= deviation[k]!;
     bias[0]! -= weight[k]! * mean[k]!;

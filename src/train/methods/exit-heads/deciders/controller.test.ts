@@ -5,11 +5,12 @@ import { ndarray } from "../../../../graph/ndarray.ts";
 import { type Action, actionOf, actions } from "../../../../savings/depth/exits/decide.ts";
 import { traceDecider } from "../../../../savings/depth/exits/deciders.ts";
 import { seededRandom } from "../../../../util/random.ts";
+import { finish } from "../../../session/finish.testing.ts";
 import { f1Of } from "../f1.testing.ts";
 import { controllerLabels, firstRight } from "../labels.ts";
 import { HIDDEN, options, POSITIONS, syntheticStates } from "../synthetic.testing.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
-import { type TrainedController, trainController } from "./controller.ts";
+import { controllerStages, type TrainedController } from "./controller.ts";
 
 const layers = [1, 2, 3];
 const random = seededRandom(31);
@@ -41,7 +42,7 @@ const chosen = ({ found }: TrainedController): number[][] =>
 async function trained(how: typeof options) {
   const made = states();
   using _ = made.cache;
-  const controller = await trainController(made, layers, labels, how, {});
+  const controller = await finish(controllerStages(made, layers, labels, how));
   const range = positionsOf(made.corpus, made.corpus.ranges.test);
   return { controller, range, choices: chosen(controller) };
 }

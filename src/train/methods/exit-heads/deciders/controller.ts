@@ -1,14 +1,15 @@
 import type { DeciderQuality } from "../../../../savings/depth/exits/artefact.ts";
 import { actionProbabilities, actions } from "../../../../savings/depth/exits/decide.ts";
 import { traceDecider } from "../../../../savings/depth/exits/deciders.ts";
+import type { Stage } from "../../../session/stage.ts";
 import { bestTemperature } from "../classifier-metrics.ts";
 import { ExitInputs } from "../exit-inputs.ts";
-import { findAll } from "../find.ts";
+import { findAll, findFlops } from "../find.ts";
 import { type TrainedWeights, weightsOf } from "../head-training.ts";
 import { exitWeights } from "../labels.ts";
 import type { ExitTrainOptions } from "../options.ts";
-import { type RowModel, RowTrainer } from "../row-passes.ts";
-import { fitRows } from "../row-stage.ts";
+import type { RowModel } from "../row-passes.ts";
+import { type RowFit, RowStage } from "../row-stage.ts";
 import { scalingOf, sizesOf } from "../scaling.ts";
 import type { CollectTerms } from "../states/collect.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
@@ -32,59 +33,60 @@ export interface TrainedController {
  * Trains one matrix for all layers on SEC's labels, given by layer at all positions; the cross-entropy of exit j, from 1,
  * has the weight j (b.4).
  */
-export async function trainController(
+export async function* controllerStages(
   states: TrainingStates,
   layers: readonly number[],
   labels: readonly Uint8Array[],
   options: ExitTrainOptions,
-  terms: CollectTerms,
-): Promise<TrainedController> {
+  terms: CollectTerms = {},
+): AsyncGenerator<Stage, TrainedController, void> {
   const model: RowModel = {
     ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs() },
     logits: (g, weights, x) => traceDecider(g, weights, { kind: "controller" }, 0, x).found,
   };
-  using trainer = await RowTrainer.create(model);
-  await fitController(trainer, states, layers, labels, options, terms);
+  // The matrix has no bias, so that streams are scaled, but not moved.
+  const size = sizesOf(scalingOf(states, layers));
+  using stage = await RowStage.open(model, states, {
+    ...controllerFit(size, states, layers, labels, options),
+    ...{ judging: layers.length * findFlops(model, states), onProgress: terms.onProgress },
+  });
+  yield stage;
+  divide(stage.passes.values("controller.weight"), actions.length, size);
   const { calibration, test } = states.corpus.ranges;
   const own = (exit: number, range: readonly [number, number]) =>
     labels[exit]!.subarray(...positionsOf(states.corpus, range));
   const found: Float32Array[] = [];
   const temperatures: number[] = [];
   for (const [exit, layer] of layers.entries()) {
-    const logits = await findAll(model, trainer.store, states, layer, calibration);
+    const logits = await findAll(model, stage.store, states, layer, calibration);
     temperatures.push(bestTemperature((t) => lossAt(logits, own(exit, calibration), t)));
-    found.push(await findAll(model, trainer.store, states, layer, test));
+    found.push(await findAll(model, stage.store, states, layer, test));
   }
   const measured = layers.map((_, exit) => measure(found[exit]!, own(exit, test), temperatures[exit]!));
-  return { weights: weightsOf(trainer.store), temperatures, measured, found };
+  return { weights: weightsOf(stage.store), temperatures, measured, found };
 }
 
-async function fitController(
-  trainer: RowTrainer,
+function controllerFit(
+  size: Float32Array,
   states: TrainingStates,
   layers: readonly number[],
   labels: readonly Uint8Array[],
   { labels: kind, deciderEpochs: epochs, deciderRate: rate, seed }: ExitTrainOptions,
-  terms: CollectTerms,
-): Promise<void> {
-  // The matrix has no bias, so that streams are scaled, but not moved.
-  const size = sizesOf(scalingOf(states, layers));
+): Omit<RowFit, "judging" | "onProgress"> {
   const shares = exitWeights(layers.length, "latest-heavy");
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
   // All layers' labels of a token change places together.
   const learnt = kind === "shuffled" ? labels.map((own) => shuffledLabels(own, training, seed)) : labels;
-  const how = { layers, rows: ROWS, stepRows: ROWS, epochs, rate, seed, stage: "controller" };
-  await fitRows(trainer, states, { ...terms, ...how }, async ({ at, stream }) => {
-    for (const [exit, layer] of layers.entries()) {
-      stream(layer, trainer.x);
-      divide(trainer.x, at.length, size);
-      await trainer.add(
-        Array.from(at, (position) => learnt[exit]![position]!),
-        new Float32Array(at.length).fill(shares[exit]! / at.length),
-      );
-    }
-  });
-  divide(trainer.values("controller.weight"), actions.length, size);
+  return {
+    ...{ name: "controller", layers, stepRows: ROWS, epochs, rate, seed },
+    scale: (streams, positions) => divide(streams, positions, size),
+    lessons: (at) =>
+      layers.map((layer, exit) => ({
+        layer,
+        classes: Array.from(at, (position) => learnt[exit]![position]!),
+        shares: new Float32Array(at.length).fill(shares[exit]! / at.length),
+      })),
+  };
 }
 
 function divide(x: Float32Array, rows: number, by: Float32Array): void {

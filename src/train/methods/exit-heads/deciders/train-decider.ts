@@ -1,12 +1,13 @@
 import type { DeciderFile } from "../../../../savings/depth/exits/artefact.ts";
 import { type DeciderKind, usualWidth } from "../../../../savings/depth/exits/deciders.ts";
+import type { Stage } from "../../../session/stage.ts";
 import type { TrainedWeights } from "../head-training.ts";
 import { controllerLabels, exitWeights, type Guesses, relaxedLabels } from "../labels.ts";
 import type { ExitTrainOptions } from "../options.ts";
 import type { CollectTerms } from "../states/collect.ts";
 import { modelRight, type TrainingStates } from "../training-states.ts";
-import { type TrainedClassifier, trainClassifier } from "./classifier.ts";
-import { trainController } from "./controller.ts";
+import { classifierStages, type TrainedClassifier } from "./classifier.ts";
+import { controllerStages } from "./controller.ts";
 
 /** The exits that deciders are for: layers, and their heads' guesses. */
 export interface Exits {
@@ -20,38 +21,40 @@ export interface TrainedDecider {
   readonly weights: TrainedWeights;
 }
 
+/** A decider as the outcome of its stages. */
+type DeciderStages = AsyncGenerator<Stage, TrainedDecider, void>;
+
 /** Trains a decider of one kind. */
-export function trainDecider(
+export const deciderStages = (
   kind: DeciderKind,
   states: TrainingStates,
   exits: Exits,
   options: ExitTrainOptions,
   terms: CollectTerms,
-): Promise<TrainedDecider> {
-  return kind === "controller"
-    ? trainStopExit(states, exits, options, terms)
-    : trainClassifiers(kind, states, exits, options, terms);
-}
+): DeciderStages =>
+  kind === "controller"
+    ? stopExitStages(states, exits, options, terms)
+    : classifiersStages(kind, states, exits, options, terms);
 
-async function trainStopExit(
+async function* stopExitStages(
   states: TrainingStates,
   { layers, guesses }: Exits,
   options: ExitTrainOptions,
   terms: CollectTerms,
-): Promise<TrainedDecider> {
+): DeciderStages {
   const right = [...guesses.map((each) => each.right), modelRight(states)];
   const labels = controllerLabels(right).slice(0, layers.length);
-  const { weights, temperatures, measured } = await trainController(states, layers, labels, options, terms);
+  const { weights, temperatures, measured } = yield* controllerStages(states, layers, labels, options, terms);
   return { about: { kind: "controller", topK: 0, temperatures: [...temperatures], measured: [...measured] }, weights };
 }
 
-async function trainClassifiers(
+async function* classifiersStages(
   kind: Exclude<DeciderKind, "controller">,
   states: TrainingStates,
   exits: Exits,
   options: ExitTrainOptions,
   terms: CollectTerms,
-): Promise<TrainedDecider> {
+): DeciderStages {
   const { layers, guesses } = exits;
   const { topK, weightOrder } = options;
   const inner = usualWidth(kind, states.cache.hidden);
@@ -61,7 +64,7 @@ async function trainClassifiers(
   for (const [exit, layer] of layers.entries()) {
     const labels = relaxedLabels(guesses[exit]!, topK);
     const job = { settings: { kind, ...width }, layer, labels, share: shares[exit]! };
-    trained.push(await trainClassifier(states, job, options, terms));
+    trained.push(yield* classifierStages(states, job, options, terms));
   }
   const about: DeciderFile = {
     ...{ kind, topK, ...width },

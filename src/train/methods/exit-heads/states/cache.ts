@@ -45,6 +45,11 @@ export class StateCache implements Disposable {
     ]);
   }
 
+  /** Differs for other states. */
+  get name(): string {
+    return path.basename(this.folder);
+  }
+
   /** The cache of these states. @throws UserError if the disk refuses it */
   static of(
     { modelSha256, quant, dataSha256, block }: StatesKey,

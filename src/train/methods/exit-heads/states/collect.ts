@@ -1,3 +1,4 @@
+import { Meter } from "../../../../engine/bill/meter.ts";
 import { PREFILL_CHUNK } from "../../../../engine/decode/run/chunk.ts";
 import { embedTokens, tailOf } from "../../../../engine/decode/run/chunk-run.ts";
 import type { Engine } from "../../../../engine/decode/run/engine.ts";
@@ -5,7 +6,6 @@ import type { Slot } from "../../../../engine/decode/state/slot.ts";
 import { Buffer } from "../../../../runtime/buffer.ts";
 import { toHalf } from "../../../../weights/gguf/half.ts";
 import type { Corpus } from "../corpus.ts";
-import type { KeptFits } from "../kept-fits.ts";
 import { TEACHER_TOP } from "../options.ts";
 import type { StateCache } from "./cache.ts";
 
@@ -22,19 +22,20 @@ export interface Progress {
 export interface CollectTerms {
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
-  /** Fits of an earlier call that was stopped. */
-  readonly fits?: KeptFits | undefined;
 }
 
-/** Runs the rows of a corpus that a cache lacks through a model, by the programs that answer requests. */
+/**
+ * Runs the rows of a corpus that a cache lacks through a model, by the programs that answer requests. Returns the FLOPs
+ * of that.
+ */
 export async function collectStates(
   engine: Engine,
   { blocks }: Corpus,
   cache: StateCache,
   { signal, onProgress }: CollectTerms,
-): Promise<void> {
+): Promise<number> {
   const first = cache.begin(blocks.length);
-  if (first === blocks.length) return;
+  if (first === blocks.length) return 0;
   await engine.programs.prepareCuts(cache.layers);
   const slot = engine.acquireEmpty();
   // Layers between two exits run over a chunk before the next ones have it.
@@ -46,6 +47,7 @@ export async function collectStates(
       await run.row(row, blocks[row]!);
       onProgress?.({ stage: "states", done: row + 1, of: blocks.length });
     }
+    return run.meter.spent().flops;
   } finally {
     engine.release(slot);
   }
@@ -53,6 +55,7 @@ export async function collectStates(
 
 /** One sequence's place, run over row after row. */
 class StatesRun implements Disposable {
+  readonly meter: Meter;
   readonly #logits: Buffer;
   readonly #streams: ReadonlyMap<number, Uint16Array>;
   readonly #teacher: Int32Array;
@@ -62,6 +65,7 @@ class StatesRun implements Disposable {
     private readonly cache: StateCache,
   ) {
     const { block, hidden, layers } = cache;
+    this.meter = new Meter(slot.programs);
     this.#logits = new Buffer("f32", HEAD_ROWS * slot.programs.decoder.config.vocabulary);
     this.#streams = new Map(layers.map((layer) => [layer, new Uint16Array(block * hidden)]));
     this.#teacher = new Int32Array(block * TEACHER_TOP);
@@ -89,7 +93,11 @@ class StatesRun implements Disposable {
     const ends = [...cache.layers, programs.decoder.config.layers];
     let done = 0;
     for (const [i, to] of ends.entries()) {
-      done = await slot.pass({ from: ends[i - 1] ?? 0, to }, positions, { done, borders: cache.layers });
+      done = await slot.pass({ from: ends[i - 1] ?? 0, to }, positions, {
+        done,
+        borders: cache.layers,
+        meter: this.meter,
+      });
       const kept = this.#streams.get(to);
       if (kept) this.#keep(kept, at, ids.length, done);
     }
@@ -111,6 +119,7 @@ class StatesRun implements Disposable {
     const { vocabulary } = programs.decoder.config;
     const stream = await tailOf(programs, buffers, { rows: 1, tokens: count, at: first }, done);
     await programs.head.bind({ ...stream, logits: this.#logits.view([1, count, vocabulary]) }).run();
+    this.meter.part(programs.headCost, count, 0);
     const logits = new Float32Array(this.#logits.memory);
     for (let i = 0; i < count; i++)
       this.#teacher.set(
