@@ -6,7 +6,7 @@ import { type Signals, signalsOf } from "../pipelines/answer/gate/signals.ts";
 import type { AnswerOptions } from "../pipelines/answer/options.ts";
 import { probe } from "../pipelines/answer/probe.ts";
 import { askedOfQuestion } from "../pipelines/answer/prompt.ts";
-import { Call } from "../pipelines/route/call.ts";
+import { Call } from "../pipelines/call.ts";
 import { type Answered, AnswerPipeline, answerModelOf } from "./answer-pipeline.ts";
 import type { Model } from "./model.ts";
 import type { RunOptions } from "./options.ts";

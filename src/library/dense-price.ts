@@ -2,7 +2,7 @@ import { Meter } from "../engine/bill/meter.ts";
 import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
 import { usesLongRope } from "../engine/decode/state/cached.ts";
 import type { Spent } from "../graph/index.ts";
-import type { PricedAnswer } from "../pipelines/route/model.ts";
+import type { PricedAnswer } from "../pipelines/model.ts";
 import type { RunOptions } from "./options.ts";
 
 /** The options that change a prompt's tokens. */

@@ -1,5 +1,6 @@
 import type { Prompt } from "../engine/decode/language-model.ts";
-import type { Pair, RouteModel } from "../pipelines/route/model.ts";
+import type { ModelIdentity } from "../pipelines/identity.ts";
+import type { Pair, RouteModel } from "../pipelines/route/bill.ts";
 import {
   checkRouteOptions,
   type PairName,
@@ -7,13 +8,7 @@ import {
   type RouteInput,
   type RouteOptions,
 } from "../pipelines/route/name.ts";
-import {
-  type Calibration,
-  findCalibration,
-  type ModelIdentity,
-  type PairIdentity,
-  thresholdOf,
-} from "../pipelines/route/record.ts";
+import { type Calibration, findCalibration, type PairIdentity, thresholdOf } from "../pipelines/route/record.ts";
 import { spelledOut } from "../pipelines/route/registered.ts";
 import { type Decider, type Route, route } from "../pipelines/route/route.ts";
 import type { ScoreOptions } from "../pipelines/route/scores.ts";

@@ -4,7 +4,7 @@ import type { Prompt } from "../engine/decode/language-model.ts";
 import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
-import type { ModelPiece, RouteTerms } from "./route/model.ts";
+import type { CallTerms, ModelPiece } from "./model.ts";
 
 /** One way to spend less around models, as lists show it. */
 export interface Pipeline {
@@ -67,7 +67,7 @@ interface Shows {
 }
 
 /** The options of a request, passed on to models as they are, and what a pipeline may set of them. */
-export type CallOptions = AnswerOptions & RouteTerms;
+export type CallOptions = AnswerOptions & CallTerms;
 
 interface AnswerOptions extends GenerateInput {
   /** Take a text as it is, without the model's chat template. */

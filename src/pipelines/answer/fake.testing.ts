@@ -1,7 +1,7 @@
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import type { SearchResult } from "../../retrieval/search.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { ModelPiece, RouteTerms } from "../route/model.ts";
+import type { CallTerms, ModelPiece } from "../model.ts";
 import type { AnswerModel, PassageSource } from "./model.ts";
 
 export interface FakeOptions {
@@ -36,7 +36,7 @@ export function fakeModel(tokenizer: Tokenizer, { logits = () => [1, 0], context
   const count = (prompt: unknown) => tokenizer.encode(written(prompt)).length;
   return {
     ...{ name: "fake", tokenizer, context, prompts, count },
-    async *generate(prompt, { observe, onStopped, signal }: FakeOptions & RouteTerms): AsyncGenerator<ModelPiece> {
+    async *generate(prompt, { observe, onStopped, signal }: FakeOptions & CallTerms): AsyncGenerator<ModelPiece> {
       const text = written(prompt);
       prompts.push(text);
       const [length, answer] = [count(prompt), text.includes("[1]") ? "read" : "own"];

@@ -3,7 +3,7 @@ import type { Spent } from "../../graph/index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { SearchResult } from "../../retrieval/search.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { ModelPiece, RouteTerms } from "../route/model.ts";
+import type { CallTerms, ModelPiece } from "../model.ts";
 
 /** Tokens of a prompt, of which `cached` came from a cache, and of an answer. */
 interface Lengths {
@@ -20,7 +20,7 @@ export interface AnswerModel<O extends object> {
   readonly context: number;
   /** Tokens of a prompt as the model reads it. */
   count(prompt: Prompt): number;
-  generate(prompt: Prompt, options: O & RouteTerms): AsyncIterable<ModelPiece>;
+  generate(prompt: Prompt, options: O & CallTerms): AsyncIterable<ModelPiece>;
   /** The dense cost. */
   price(lengths: Lengths): Spent;
 }
@@ -28,11 +28,7 @@ export interface AnswerModel<O extends object> {
 /** An index as this pipeline sees it. */
 export interface PassageSource {
   readonly name: string;
-  search(
-    query: string,
-    top: number,
-    terms: RouteTerms,
-  ): Promise<{ results: readonly SearchResult[]; receipt: Receipt }>;
+  search(query: string, top: number, terms: CallTerms): Promise<{ results: readonly SearchResult[]; receipt: Receipt }>;
   /** Indexed terms of its mean passage; 0 if it is empty. */
   meanTerms(): Promise<number>;
 }

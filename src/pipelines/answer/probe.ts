@@ -1,6 +1,6 @@
 import type { Prompt } from "../../engine/decode/language-model.ts";
-import type { Call } from "../route/call.ts";
-import type { ModelPiece, RouteTerms } from "../route/model.ts";
+import type { Call } from "../call.ts";
+import type { CallTerms, ModelPiece } from "../model.ts";
 import type { GateInput } from "./gate/features.ts";
 import { rarityOf } from "./gate/rarity.ts";
 import { reflectionOf, type Signals, signalFlops, signalsOf } from "./gate/signals.ts";
@@ -22,7 +22,7 @@ export interface Probed<O extends object> {
   readonly begun?: Begun<O>;
 }
 
-type Observing = Pick<RouteTerms, "observe"> & { readonly maxTokens?: number };
+type Observing = Pick<CallTerms, "observe"> & { readonly maxTokens?: number };
 
 /** Starts a call of the model that is billed to the answer. */
 export type Start<O extends object> = (prompt: Prompt, more?: Observing) => Call<O>;

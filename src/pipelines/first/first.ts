@@ -2,7 +2,7 @@ import { letterOf } from "../../engine/decode/listwise/letters.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
 import { FirstBill } from "./bill.ts";
-import type { CallTerms, Presorter } from "./model.ts";
+import type { Presorter, TurnTerms } from "./model.ts";
 import { type FirstOptions, presortModel } from "./options.ts";
 import { permuted } from "./order.ts";
 import { bm25, orderBy } from "./presort.ts";
@@ -29,7 +29,7 @@ export interface Reranked {
   readonly receipt: Receipt;
 }
 
-export interface RerankTerms extends CallTerms {
+export interface RerankTerms extends TurnTerms {
   /** FLOPs that may be spent. */
   readonly ceiling?: number | undefined;
   /** The reranker's name and recipe, as receipts show them. */
@@ -144,7 +144,7 @@ class Rerank {
   }
 
   /** The terms of the next call; only the first one begins the request. */
-  #call(): CallTerms {
+  #call(): TurnTerms {
     const { named: _, ceiling, presorter, arrived, onBegun, ...terms } = this.terms;
     const onStopped = (receipt: Receipt) => {
       this.#begun = true;

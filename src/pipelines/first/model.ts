@@ -2,10 +2,10 @@ import type { Format } from "../../engine/decode/grammar/index.ts";
 import type { Spent } from "../../graph/index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { ModelPiece, RouteTerms } from "../route/model.ts";
+import type { CallTerms, ModelPiece } from "../model.ts";
 
 /** The conditions under which the calls of one reranking run. */
-export interface CallTerms extends Pick<RouteTerms, "signal" | "onStopped"> {
+export interface TurnTerms extends Pick<CallTerms, "signal" | "onStopped"> {
   /** The owner, if the models are scheduled. */
   readonly key?: string | undefined;
   /** When a server took the request, on the clock of `performance.now()`. */
@@ -17,7 +17,7 @@ export interface CallTerms extends Pick<RouteTerms, "signal" | "onStopped"> {
 }
 
 /** Options of one window's answer. */
-export interface RankTerms extends CallTerms, Pick<RouteTerms, "observe"> {
+export interface RankTerms extends TurnTerms, Pick<CallTerms, "observe"> {
   readonly maxTokens: number;
   readonly temperature: 0;
   readonly format?: Format | undefined;
@@ -41,6 +41,6 @@ export interface Presorter {
   relevance(
     query: string,
     texts: readonly string[],
-    terms: CallTerms,
+    terms: TurnTerms,
   ): Promise<{ scores: readonly number[]; receipt: Receipt }>;
 }

@@ -1,7 +1,7 @@
 import { type Letters, letterOf, lettersOf, scoresOf } from "../../engine/decode/listwise/letters.ts";
 import { Prompts } from "../../engine/decode/listwise/prompt.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
-import type { CallTerms, RankModel } from "./model.ts";
+import type { RankModel, TurnTerms } from "./model.ts";
 import type { FirstOptions } from "./options.ts";
 import { byScore, repaired, written } from "./order.ts";
 
@@ -52,7 +52,7 @@ export class WindowRanker {
   }
 
   /** @throws NotFinite, UserError if the query is too long */
-  async rank(query: string, passages: readonly string[], terms: CallTerms): Promise<Ranked> {
+  async rank(query: string, passages: readonly string[], terms: TurnTerms): Promise<Ranked> {
     const count = passages.length;
     const { ids, words } = this.prompt(query, passages);
     let logits: number[] | undefined;

@@ -4,9 +4,22 @@ import { certified } from "../../ledger/certified.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 import type { Choice, Cost } from "../../savings/auto/guarantee.ts";
-import type { Pair, PricedAnswer } from "./model.ts";
+import type { ModelIdentity } from "../identity.ts";
+import type { CalledModel, PricedAnswer } from "../model.ts";
 
 type Role = "swift" | "super";
+
+export interface RouteModel<O extends object> extends CalledModel<O> {
+  readonly identity: ModelIdentity;
+}
+
+/** The two models of a route. */
+export interface Pair<O extends object> {
+  /** Answers first, and shows its logits. */
+  readonly swift: RouteModel<O>;
+  /** The model for hard inputs. */
+  readonly super: RouteModel<O>;
+}
 
 /** How receipts name a route, and what a certificate made of its request. */
 export interface NamedRoute {

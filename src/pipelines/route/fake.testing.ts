@@ -1,6 +1,7 @@
 import type { Prompt } from "../../engine/decode/language-model.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
-import type { ModelPiece, RouteModel, RouteTerms } from "./model.ts";
+import type { CallTerms, ModelPiece } from "../model.ts";
+import type { RouteModel } from "./bill.ts";
 
 /** A fake model's answer to a prompt: tokens, and the logits before each. */
 export interface Script {
@@ -31,7 +32,7 @@ export class Fake implements RouteModel<FakeOptions> {
     this.identity = { name, sha256: undefined, recipe: [], quant: "auto" };
   }
 
-  async *generate(prompt: Prompt, options: FakeOptions & RouteTerms): AsyncGenerator<ModelPiece> {
+  async *generate(prompt: Prompt, options: FakeOptions & CallTerms): AsyncGenerator<ModelPiece> {
     this.calls++;
     this.prompts.push(prompt);
     const { words, logits = [] } = this.script(prompt);

@@ -5,25 +5,10 @@ import { UserError } from "../../util/errors.ts";
 import { bundledJson, jsonFiles } from "../../util/model-folders.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
-import { modelForm } from "../../weights/prepared/quant.ts";
 import { home } from "../../weights/sources/home.ts";
+import { type ModelIdentity, modelIdentity } from "../identity.ts";
 import { type Sample, type Target, target, thresholdFrom } from "./calibrate.ts";
 import { type ScoreOptions, scoreOptions } from "./scores.ts";
-
-/** A model's weights, recipe and form: its scores depend on all of them. */
-export const modelIdentity = z.strictObject({
-  name: z.string().min(1),
-  /** Hex SHA-256 of its weights; absent of a model that another server runs. */
-  sha256: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits")
-    .optional(),
-  recipe: z.array(z.string()).default([]),
-  quant: z.string().default("auto"),
-  /** Bits of the codes in which its 4-bit types ran, where that is known: the same prompts have slightly other scores in others. */
-  codes: modelForm.shape.codes,
-});
-export type ModelIdentity = z.output<typeof modelIdentity>;
 
 const quality = z.number().min(0).max(1);
 

@@ -1,9 +1,9 @@
 import { isIds, type Prompt } from "../../engine/decode/language-model.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
-import { type NamedRoute, RouteBill } from "./bill.ts";
-import { Call } from "./call.ts";
-import type { ModelPiece, Pair, PricedAnswer } from "./model.ts";
+import { Call } from "../call.ts";
+import type { ModelPiece, PricedAnswer } from "../model.ts";
+import { type NamedRoute, type Pair, RouteBill } from "./bill.ts";
 import { type ScoreOptions, Scorer } from "./scores.ts";
 
 /** The model that gave an answer, and why. */

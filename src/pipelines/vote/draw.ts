@@ -1,6 +1,8 @@
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { amountsOf } from "../../ledger/together.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
+import { Call } from "../call.ts";
+import type { ModelPiece } from "../model.ts";
 import {
   type Facts,
   type NamedText,
@@ -9,8 +11,6 @@ import {
   type ShownPiece,
   type TextRequest,
 } from "../pipeline.ts";
-import { Call } from "../route/call.ts";
-import type { ModelPiece } from "../route/model.ts";
 import { Ballot, type Counted } from "./ballot.ts";
 import type { VoteOptions } from "./options.ts";
 

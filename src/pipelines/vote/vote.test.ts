@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import type { CallTerms, ModelPiece } from "../model.ts";
 import type { CallOptions, NamedText, Resources, TextRequest } from "../pipeline.ts";
 import { textPipelineNamed } from "../registry.ts";
 import { Fake } from "../route/fake.testing.ts";
-import type { ModelPiece, RouteTerms } from "../route/model.ts";
 import { Ballot } from "./ballot.ts";
 
 /** The winner's text, and how many answers it took. */
@@ -46,7 +46,7 @@ function voting(name: string, script: readonly string[]) {
   const resources: Resources = {
     generate(_, prompt, options) {
       calls.push(options);
-      return model.generate(prompt, options as RouteTerms);
+      return model.generate(prompt, options as CallTerms);
     },
     facts: async () => ({ tokenizer: {} as never, price: ({ completion }) => model.price("", { tokens: completion }) }),
   };

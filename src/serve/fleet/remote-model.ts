@@ -2,7 +2,8 @@ import type { CutReason } from "../../engine/decode/answer/cut.ts";
 import type { FinishReason } from "../../engine/decode/answer/generate.ts";
 import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { RunOptions } from "../../index.ts";
-import type { ModelPiece, PricedAnswer, RouteModel, RouteTerms } from "../../pipelines/route/model.ts";
+import type { CallTerms, ModelPiece, PricedAnswer } from "../../pipelines/model.ts";
+import type { RouteModel } from "../../pipelines/route/bill.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
 import type { Call } from "../http/endpoint.ts";
 import type { ServerContext } from "../server-context.ts";
@@ -33,7 +34,7 @@ export class RemoteModel implements RouteModel<RunOptions> {
     this.identity = { name, recipe: [], quant: "auto" };
   }
 
-  async *generate(prompt: Prompt, options: RunOptions & RouteTerms): AsyncGenerator<ModelPiece, void> {
+  async *generate(prompt: Prompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
     const { remote } = this.to;
     const { path } = this.posted;
     const { key, trace, signal: gone } = this.call;

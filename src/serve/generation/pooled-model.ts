@@ -3,8 +3,9 @@ import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { heldShare, priceOfAnswer } from "../../library/dense-price.ts";
-import type { ModelPiece, PricedAnswer, RouteModel, RouteTerms } from "../../pipelines/route/model.ts";
-import type { ModelIdentity } from "../../pipelines/route/record.ts";
+import type { ModelIdentity } from "../../pipelines/identity.ts";
+import type { CallTerms, ModelPiece, PricedAnswer } from "../../pipelines/model.ts";
+import type { RouteModel } from "../../pipelines/route/bill.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { guessedTokens, requestSizeOf } from "../fleet/request-size.ts";
@@ -41,13 +42,13 @@ export class PooledModel implements RouteModel<RunOptions> {
     private readonly call: Call,
   ) {}
 
-  async *generate(prompt: Prompt, options: RunOptions & RouteTerms): AsyncGenerator<ModelPiece, void> {
+  async *generate(prompt: Prompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
     const last = yield* this.#run(prompt, options);
     // The model is given back by now: the reader of a last piece does not come again.
     if (last) yield last;
   }
 
-  async *#run(prompt: Prompt, options: RunOptions & RouteTerms): AsyncGenerator<ModelPiece, ModelPiece | undefined> {
+  async *#run(prompt: Prompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, ModelPiece | undefined> {
     const { context, chosen, call, purse } = this;
     const { arrived = performance.now() } = options;
     using lease = await leaseFor(context, chosen, { ...call, signal: options.signal ?? call.signal });

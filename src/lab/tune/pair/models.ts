@@ -2,7 +2,7 @@ import type { Model } from "../../../library/model.ts";
 import type { RunOptions } from "../../../library/options.ts";
 import { identityOf, routeModel } from "../../../library/pipeline.ts";
 import { scoringOf } from "../../../library/route-scoring.ts";
-import type { Pair } from "../../../pipelines/route/model.ts";
+import type { Pair } from "../../../pipelines/route/bill.ts";
 import type { PairName, RouteOptions } from "../../../pipelines/route/name.ts";
 import { route } from "../../../pipelines/route/route.ts";
 import { Scorer } from "../../../pipelines/route/scores.ts";

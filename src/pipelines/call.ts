@@ -1,6 +1,6 @@
-import type { Prompt } from "../../engine/decode/language-model.ts";
-import type { Receipt } from "../../ledger/receipt.ts";
-import type { ModelPiece, RouteModel, RouteTerms } from "./model.ts";
+import type { Prompt } from "../engine/decode/language-model.ts";
+import type { Receipt } from "../ledger/receipt.ts";
+import type { CalledModel, CallTerms, ModelPiece } from "./model.ts";
 
 /** Milliseconds that a stopped call has to report its cost. */
 const PATIENCE = 2000;
@@ -12,9 +12,9 @@ export class Call<O extends object> {
   #ended = false;
 
   constructor(
-    model: Pick<RouteModel<O>, "generate">,
+    model: Pick<CalledModel<O>, "generate">,
     prompt: Prompt,
-    options: O & Pick<RouteTerms, "arrived" | "observe">,
+    options: O & Pick<CallTerms, "arrived" | "observe">,
     signal: AbortSignal | undefined,
     /** Called once with the cost of the call. */
     private readonly spent: (receipt: Receipt) => void,

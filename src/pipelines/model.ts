@@ -1,9 +1,8 @@
-import type { FinishReason } from "../../engine/decode/answer/generate.ts";
-import type { Prompt } from "../../engine/decode/language-model.ts";
-import type { Sampled } from "../../engine/decode/sampling/sampler.ts";
-import type { Spent } from "../../graph/index.ts";
-import type { Receipt } from "../../ledger/receipt.ts";
-import type { ModelIdentity } from "./record.ts";
+import type { FinishReason } from "../engine/decode/answer/generate.ts";
+import type { Prompt } from "../engine/decode/language-model.ts";
+import type { Sampled } from "../engine/decode/sampling/sampler.ts";
+import type { Spent } from "../graph/index.ts";
+import type { Receipt } from "../ledger/receipt.ts";
 
 /** A piece of a model's answer; the last one has a reason and a receipt. */
 export interface ModelPiece {
@@ -13,8 +12,8 @@ export interface ModelPiece {
   readonly receipt?: Receipt;
 }
 
-/** Options that a route adds to a request's. */
-export interface RouteTerms {
+/** Options that a pipeline adds to a request's for one call of a model. */
+export interface CallTerms {
   readonly signal?: AbortSignal;
   /** When the request arrived, on the clock of `performance.now()`; of its first call alone. */
   readonly arrived?: number | undefined;
@@ -32,13 +31,12 @@ export interface PricedAnswer {
 }
 
 /** A dense cost, and the tokens of its prompt. */
-type Priced = Spent & { readonly prompt: number };
+export type Priced = Spent & { readonly prompt: number };
 
-/** A model as a route sees it: one of this process, or one that another server runs. `O`: the options of a request, passed on as they are. */
-export interface RouteModel<O extends object> {
-  readonly identity: ModelIdentity;
+/** A model as a pipeline calls it: one of this process, or one that another server runs. `O`: the options of a request, passed on as they are. */
+export interface CalledModel<O extends object> {
   /** Answers a raw prompt; each model has its own template and tokens. */
-  generate(prompt: Prompt, options: O & RouteTerms): AsyncIterable<ModelPiece>;
+  generate(prompt: Prompt, options: O & CallTerms): AsyncIterable<ModelPiece>;
   /** The share of a prompt that its cache holds, 0 to 1; absent: unknown. */
   held?(prompt: Prompt, options: O): number;
   /**
@@ -51,12 +49,4 @@ export interface RouteModel<O extends object> {
     options: O,
     cached: number,
   ): Promise<Priced | undefined> | Priced | undefined;
-}
-
-/** The two models of a route. */
-export interface Pair<O extends object> {
-  /** Answers first, and shows its logits. */
-  readonly swift: RouteModel<O>;
-  /** The model for hard inputs. */
-  readonly super: RouteModel<O>;
 }
