@@ -13,9 +13,8 @@ import { machine, versions } from "../../src/lab/run/machine.ts";
 import { summarise } from "../../src/lab/run/summarise.ts";
 import type { TaskOf } from "../../src/lab/task.ts";
 import { findTask } from "../../src/lab/tasks/registry.ts";
-import { identityOf, pairOf, RoutePipeline } from "../../src/library/pipeline.ts";
-import { parsePair } from "../../src/pipelines/route/name.ts";
-import { scoreOptions } from "../../src/pipelines/route/scores.ts";
+import { OpenedPipeline } from "../../src/library/text-pipeline.ts";
+import { textPipelineNamed } from "../../src/pipelines/registry.ts";
 import { modelHash } from "../../src/weights/sources/index.ts";
 
 const [out = "", wanted = "10"] = process.argv.slice(2);
@@ -41,20 +40,13 @@ const alone = (name: string, model: Model): Arm => ({
 });
 
 async function routed(name: string, swift: Model, strong: Model): Promise<Arm> {
-  const pair = parsePair(`${SWIFT}>${SUPER}@${ROUTE}`)!;
-  const identities = pairOf(
-    pair.name,
-    await identityOf(SWIFT, swift, undefined),
-    await identityOf(SUPER, strong, undefined),
-  );
-  const { t, score, temperature, aggregate } = pair.options;
-  const decider = { scoring: scoreOptions.parse({ score, temperature, aggregate }), threshold: t! };
-  const pipeline = new RoutePipeline(pair, { swift, super: strong }, identities, decider);
+  const named = textPipelineNamed(`${SWIFT}>${SUPER}@${ROUTE}`)!;
+  const pipeline = await OpenedPipeline.over(named, { swift, super: strong });
   return {
     name,
     answer(item) {
       for (const model of [swift, strong]) model.language.engine.forget();
-      return pipeline.route(item.prompt, terms(item));
+      return pipeline.complete(item.prompt, terms(item));
     },
   };
 }

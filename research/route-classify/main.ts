@@ -12,8 +12,8 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { openEmbedder } from "../../src/pipelines/classify/embedder.ts";
+import { superQuality } from "../../src/pipelines/metrics.ts";
 import { thresholdForAccuracy } from "../../src/pipelines/route/calibrate.ts";
-import { superQuality } from "../../src/pipelines/route/metrics.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { readSet, splitOf } from "./data.ts";
 import { type Embedded, embedded, headFor } from "./heads.ts";

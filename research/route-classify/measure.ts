@@ -1,5 +1,4 @@
 import { auroc } from "../../src/lab/metrics/index.ts";
-import { thresholdForAccuracy, thresholdForShare } from "../../src/pipelines/route/calibrate.ts";
 import {
   aiq,
   apgr,
@@ -10,8 +9,9 @@ import {
   type Outcome,
   oracleLine,
   superQuality,
-} from "../../src/pipelines/route/metrics.ts";
-import { type ScoreOptions, scoreOf, scoreOptions } from "../../src/pipelines/route/scores.ts";
+} from "../../src/pipelines/metrics.ts";
+import { thresholdForAccuracy, thresholdForShare } from "../../src/pipelines/route/calibrate.ts";
+import { type ScoreOptions, scoreOf, scoreOptions } from "../../src/pipelines/scores.ts";
 import { seededRandom } from "../../src/util/random.ts";
 
 /** Ways to score, by the names that the tables have. */

@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import type { HeadModel } from "../../src/pipelines/classify/head.ts";
-import { curve, type Outcome, superQuality, swiftQuality } from "../../src/pipelines/route/metrics.ts";
-import { FLOPS_PER_LOGIT } from "../../src/pipelines/route/scores.ts";
+import { curve, type Outcome, superQuality, swiftQuality } from "../../src/pipelines/metrics.ts";
+import { FLOPS_PER_LOGIT } from "../../src/pipelines/scores.ts";
 import type { DataSet, Split } from "./data.ts";
 import { type Embedded, headFor } from "./heads.ts";
 import {

@@ -1,8 +1,8 @@
 import { basename, isAbsolute, join } from "node:path";
 import { writeHead } from "../../src/pipelines/classify/head.ts";
+import type { Outcome } from "../../src/pipelines/metrics.ts";
 import { pairCalibrations, pairFiles } from "../../src/pipelines/route/classify-pair.ts";
-import type { Outcome } from "../../src/pipelines/route/metrics.ts";
-import type { ScoreOptions } from "../../src/pipelines/route/scores.ts";
+import type { ScoreOptions } from "../../src/pipelines/scores.ts";
 import { keepJson, writeWhole } from "../../src/util/write-whole.ts";
 import type { DataSet } from "./data.ts";
 import { type Judged, outcomesOf, qualityOf, SCORINGS } from "./measure.ts";

@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { generateOptions } from "../engine/decode/answer/generate.ts";
 import { saysHowToDraw } from "../engine/decode/sampling/defaults.ts";
-import type { FinishReason, Model, OpenedPipeline, PlanPipeline, Receipt, RoutePipeline } from "../index.ts";
-import { parsePair } from "../pipelines/route/name.ts";
+import type { FinishReason, Model, OpenedPipeline, PlanPipeline, Receipt } from "../index.ts";
+import { textPipelineNamed } from "../pipelines/registry.ts";
 import { deviceOptions } from "../runtime/device.ts";
 import { type Budget, budget } from "../savings/auto/guarantee.ts";
 import { UserError } from "../util/errors.ts";
@@ -75,39 +75,33 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
   });
 }
 
-/** Opens the pair of models that the options name. @throws UserError, also for options that belong to one model */
-export async function openRoute(options: SessionOptions, signal: AbortSignal): Promise<RoutePipeline> {
+/** Opens the pipeline that the options name. @throws UserError, also for options that belong to one model */
+export async function openText(options: SessionOptions, signal: AbortSignal): Promise<OpenedPipeline> {
   const { save, recipe, adapter } = options;
-  const auto = save?.length === 1 && save[0]!.startsWith("auto:") ? save[0] : undefined;
+  const { pipeline, given } = textPipelineNamed(options.model)!;
+  const noun = pipeline.serving && `the ${pipeline.serving.noun}`;
+  const auto = pipeline.certified && save?.length === 1 && save[0]!.startsWith("auto:") ? save[0] : undefined;
   const one = Object.entries({ save: auto ? undefined : save, recipe, adapter }).find(
     ([, value]) => value !== undefined,
   );
   if (one)
     throw new UserError(
-      `--${one[0]} is for one model; register a recipe with \`modicum recipes add\` and use MODEL@NAME in the pair`,
+      `--${one[0]} is for one model; register a recipe with \`modicum recipes add\` and use MODEL@NAME in ${noun ?? options.model}`,
       2,
     );
-  if (auto && parsePair(options.model)?.given !== "")
+  if (auto && given !== "")
     throw new UserError(`--save ${auto}: expected a pair without options after its @, got ${options.model}`, 2);
   const model = auto ? `${options.model}@${auto}` : options.model;
   using download = showDownload(model);
   const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
-  const { openPipeline } = await import("../library/pipeline.ts");
-  return await openPipeline(model, { ...formGiven(options), ...deviceOf(options), signal, onDegraded, ...download });
-}
-
-/** Opens the pipeline that the options name. @throws UserError, also for options that belong to one model */
-export async function openText(options: SessionOptions, signal: AbortSignal): Promise<OpenedPipeline> {
-  const { model, save, recipe, adapter } = options;
-  const one = Object.entries({ save, recipe, adapter }).find(([, value]) => value !== undefined);
-  if (one)
-    throw new UserError(
-      `--${one[0]} is for one model; register a recipe with \`modicum recipes add\` and use MODEL@NAME in ${model}`,
-      2,
-    );
-  using download = showDownload(model);
   const { openTextPipeline } = await import("../library/text-pipeline.ts");
-  return await openTextPipeline(model, { ...formGiven(options), ...deviceOf(options), signal, ...download });
+  return await openTextPipeline(model, {
+    ...formGiven(options),
+    ...deviceOf(options),
+    signal,
+    onDegraded,
+    ...download,
+  });
 }
 
 /** Opens the planner and the executor that the options name. @throws UserError, also for options that belong to one model */

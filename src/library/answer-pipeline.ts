@@ -16,11 +16,11 @@ import type { ChatMessage } from "../weights/tokenizer/index.ts";
 import { gateFor } from "./answer-gate.ts";
 import { given, loadOptions, text } from "./arguments.ts";
 import { priceOfLengths } from "./dense-price.ts";
+import { identityOf } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import { openIndex } from "./open-index.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
-import { identityOf } from "./pipeline.ts";
 import type { SearchIndex } from "./search-index.ts";
 
 export interface AnswererOptions extends LoadOptions {

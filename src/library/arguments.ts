@@ -9,7 +9,6 @@ import type { Reading } from "../engine/encoders/text/classifier.ts";
 import type { ProfileOptions } from "../engine/file/profile.ts";
 import { imagineOptions } from "../engine/images/imagine/options.ts";
 import type { ImageInput } from "../engine/images/pixels/input.ts";
-import type { RouteInput } from "../pipelines/route/name.ts";
 import { devices } from "../runtime/device.ts";
 import { budget } from "../savings/auto/guarantee.ts";
 import { parseRecipe, type Recipe, type Step } from "../savings/recipe.ts";
@@ -79,7 +78,12 @@ export const loadOptions = z.strictObject({
 } satisfies Record<keyof LoadOptions, z.ZodType>);
 
 export const pipelineOptions = loadOptions.omit({ save: true, adapter: true, adapters: true }).extend({
-  route: z.custom<RouteInput>((it) => typeof it === "object" && it !== null, "expected options by name").optional(),
+  route: z
+    .custom<NonNullable<PipelineOptions["route"]>>(
+      (it) => typeof it === "object" && it !== null,
+      "expected options by name",
+    )
+    .optional(),
   calibration: z.string("expected a file").optional(),
   onDegraded: call<(why: string) => void>(),
 } satisfies Partial<Record<keyof PipelineOptions, z.ZodType>>);

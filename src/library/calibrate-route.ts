@@ -11,14 +11,14 @@ import {
   type PairIdentity,
   thresholdOf,
 } from "../pipelines/route/record.ts";
-import { aggregate, aggregated, type ScoreOptions, scoreKinds, scoresOf } from "../pipelines/route/scores.ts";
+import { scoringOf } from "../pipelines/route/rule.ts";
+import { aggregate, aggregated, type ScoreOptions, scoreKinds, scoresOf } from "../pipelines/scores.ts";
 import { UserError } from "../util/errors.ts";
 import { given, modelName } from "./arguments.ts";
+import { codesOf, identityNamed } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
-import { codesOf, identityNamed } from "./pipeline.ts";
-import { scoringOf } from "./route-scoring.ts";
 
 const row = z.object({
   prompt: z.string("expected a text").min(1, "expected a text, got an empty one"),
@@ -183,7 +183,7 @@ const scoringsOf = ({ score, aggregate, temperature, labels }: Chosen, model: Mo
   score.flatMap((kind) =>
     aggregate.map((how) => {
       const options = { score: kind, aggregate: how, temperature, seed: 0, labels } as RouteOptions;
-      return scoringOf(options, model);
+      return scoringOf(options, model.language);
     }),
   );
 

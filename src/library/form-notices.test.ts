@@ -9,13 +9,12 @@ import { gateTarget } from "../pipelines/answer/gate/calibrate.ts";
 import { checkAnswerOptions } from "../pipelines/answer/options.ts";
 import { checkRouteOptions } from "../pipelines/route/name.ts";
 import { calibrationOf, keepCalibration } from "../pipelines/route/record.ts";
-import { scoreOptions } from "../pipelines/route/scores.ts";
+import { deciderOf } from "../pipelines/route/rule.ts";
+import { scoreOptions } from "../pipelines/scores.ts";
 import { parseRecipe } from "../savings/recipe.ts";
 import { Catalogue } from "../serve/models/served.ts";
 import { gateFor } from "./answer-gate.ts";
 import { load } from "./load.ts";
-import type { Model } from "./model.ts";
-import { deciderOf } from "./pipeline.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-notices-"));
 const identity = (name: string, codes?: CodeBits) => ({
@@ -33,7 +32,7 @@ test.each<[CodeBits, number]>([
   const samples = [1, 2, 3].map((score) => ({ score }));
   const pair = { swift: identity("a", 8), super: identity("b") };
   await keepCalibration(file, pair, calibrationOf(samples, scoreOptions.parse({}), { by: "share" }, data));
-  const swift = { loaded: { kind: "decoder", form: { quant: "auto", codes } } } as unknown as Model;
+  const swift = { source: { name: "a" }, tokenizer: {} as never, form: { quant: "auto", codes } } as const;
   const told: string[] = [];
   deciderOf(pair, checkRouteOptions({ share: 0.5 }), swift, { file, onNotice: (one) => void told.push(one) });
   expect(told).toEqual(Array.from({ length: notices }, () => expect.stringContaining(made(file))));

@@ -17,10 +17,10 @@ import { UserError } from "../util/errors.ts";
 import { checkModel, type ResolveOptions } from "../weights/sources/index.ts";
 import { given, modelName, pipelineOptions, readOptions, text, texts } from "./arguments.ts";
 import { priceOfPrompt, priceOfSteps } from "./dense-price.ts";
+import { identityNamed } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions, ReadOptions } from "./options.ts";
-import { identityNamed } from "./pipeline.ts";
 
 export interface RerankerOptions extends Omit<LoadOptions, "save" | "adapters"> {
   /** Options besides those in the name: `{ windowSize: 10 }`. An `adapter` takes the place of the one that comes with the model. */

@@ -1,15 +1,22 @@
-import type { Prompt } from "../engine/decode/language-model.ts";
-import type { Facts, NamedText, Resources } from "../pipelines/pipeline.ts";
-import { textPipelineNamed } from "../pipelines/registry.ts";
+import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
+import type { ModelIdentity } from "../pipelines/model.ts";
+import type { Facts, NamedText, Resources, Roles, TextPipeline } from "../pipelines/pipeline.ts";
+import { pipelineNamed, textPipelineNamed } from "../pipelines/registry.ts";
+import { registeredRecipes } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
+import type { ModelForm, Quant } from "../weights/prepared/quant.ts";
 import * as args from "./arguments.ts";
 import { given, modelName } from "./arguments.ts";
-import { priceOfLengths } from "./dense-price.ts";
+import { heldShare, priceOfAnswer, priceOfLengths } from "./dense-price.ts";
+import { identityOf } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
 
-export interface TextPipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {}
+export interface TextPipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
+  /** Called with the reason if a model failed, such as a pair's Super, and another's answer was given. */
+  onDegraded?: ((why: string) => void) | undefined;
+}
 
 /** A chunk of a pipeline's answer; the first and the last have what the pipeline shows, such as `vote`. */
 export type ShownChunk = Chunk & { readonly shown?: unknown };
@@ -19,21 +26,38 @@ export type ShownCompletion = Completion & { readonly shown: unknown };
  * Opens a pipeline that answers as a model does, by its name: `smollm2+vote@n=5`. Missing models are downloaded.
  * @throws UserError
  */
-export async function openTextPipeline(
-  name: string,
-  { quant, ...options }: TextPipelineOptions = {},
-): Promise<OpenedPipeline> {
-  const named = textPipelineNamed(given("openTextPipeline's name", modelName, name));
+export async function openTextPipeline(name: string, options: TextPipelineOptions = {}): Promise<OpenedPipeline> {
+  const named = textPipelineNamed(await spelledOut(given("openTextPipeline's name", modelName, name)));
   if (!named) throw new UserError(`"${name}" is no pipeline that answers texts, such as smollm2+vote@n=5`, 2);
-  const models: Record<string, Model> = {};
+  return openNamed(named, options);
+}
+
+/**
+ * Opens a pipeline over `models`, which it then owns, and loads those that are missing; `prepare` in place of its own.
+ * @throws UserError
+ */
+export async function openNamed(
+  named: NamedText,
+  { quant, onDegraded, ...options }: TextPipelineOptions,
+  models: Record<string, Model> = {},
+  prepare?: (resources: Resources) => Promise<unknown>,
+): Promise<OpenedPipeline> {
   try {
     for (const [role, model] of Object.entries(named.roles))
-      models[role] = await load(model, { ...options, ...(quant && { quant }) });
-    return new OpenedPipeline(named, models);
+      models[role] ??= await load(model, { ...options, ...(quant && { quant }) });
+    return await OpenedPipeline.over(named, models, { quant, onNotice: options.onNotice, onDegraded }, prepare);
   } catch (error) {
     for (const model of Object.values(models)) model.dispose();
     throw error;
   }
+}
+
+/** A pipeline's name with the certificate that a registered one stands for, `A>B@mine`; other names as they are. */
+export async function spelledOut(name: string): Promise<string> {
+  if (!pipelineNamed(name)) return name;
+  const all = await registeredRecipes();
+  const entry = Object.hasOwn(all, name) ? all[name]! : undefined;
+  return entry ? `${entry.model}@${entry.recipe.join()}` : name;
 }
 
 /** A pipeline with its models in memory. Dispose of it to free them. */
@@ -41,33 +65,55 @@ export class OpenedPipeline implements Disposable {
   readonly name: string;
   /** The field of answers that is the pipeline's own, such as `vote`. */
   readonly field: string;
-  readonly #resources: OwnResources;
 
-  constructor(
+  private constructor(
     private readonly named: NamedText,
     readonly models: Readonly<Record<string, Model>>,
+    private readonly resources: OwnResources,
+    /** What the pipeline's `prepare` found. */
+    readonly prepared: unknown,
   ) {
     this.name = named.name;
     this.field = named.pipeline.shows.field;
-    this.#resources = new OwnResources(models);
+  }
+
+  /** @throws UserError if the pipeline cannot answer, such as a pair that is not calibrated */
+  static async over(
+    named: NamedText,
+    models: Readonly<Record<string, Model>>,
+    settings: ResourceSettings = {},
+    prepare = async (resources: Resources): Promise<unknown> => named.pipeline.prepare?.(named, resources),
+  ): Promise<OpenedPipeline> {
+    const resources = new OwnResources(named.roles, models, settings);
+    return new OpenedPipeline(named, models, resources, await prepare(resources));
   }
 
   /** Streams an answer. @throws UserError as a model's `generate` does */
-  async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<ShownChunk, void> {
-    refuse(options);
+  generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<ShownChunk, void> {
+    return this.#pieces(prompt, options, false);
+  }
+
+  async *#pieces(prompt: Prompt, options: RunOptions, whole: boolean): AsyncGenerator<ShownChunk, void> {
+    const { named, resources, prepared } = this;
+    refuse(options, named.pipeline);
     const { signal, onStopped, arrived, ...rest } = given("generate's options", args.runOptions, options);
-    const request = { prompt: given("generate's prompt", args.prompt, prompt), options: rest };
-    const pieces = this.named.pipeline.answer(this.named, this.#resources, { ...request, signal, onStopped, arrived });
+    const terms = { signal, onStopped, arrived, whole };
+    const request = { prompt: given("generate's prompt", args.prompt, prompt), options: rest, ...terms };
+    const pieces = await named.pipeline.answer(named, resources, request, prepared);
     for await (const { tokens, role: _, ...piece } of pieces) yield { ...piece, tokens: [...tokens] };
   }
 
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<ShownCompletion> {
     const whole: Pick<Completion, "text" | "tokens"> = { text: "", tokens: [] };
-    for await (const { text, tokens, finishReason, receipt, shown } of this.generate(prompt, options)) {
+    for await (const { text, tokens, finishReason, receipt, shown, prompt: _, ...called } of this.#pieces(
+      prompt,
+      options,
+      true,
+    )) {
       whole.text += text;
       whole.tokens.push(...tokens);
-      if (finishReason && receipt) return { ...whole, finishReason, receipt, shown };
+      if (finishReason && receipt) return { ...whole, ...called, finishReason, receipt, shown };
     }
     throw new Error("an answer ended without its receipt");
   }
@@ -81,21 +127,60 @@ export class OpenedPipeline implements Disposable {
   }
 }
 
+/** The form in which models were loaded, if one was named, and who is told of what happens. */
+interface ResourceSettings extends Pick<TextPipelineOptions, "onNotice" | "onDegraded"> {
+  readonly quant?: Quant | undefined;
+}
+
 /** Loaded models, by role. */
 export class OwnResources implements Resources {
-  constructor(private readonly models: Readonly<Record<string, Model>>) {}
+  constructor(
+    private readonly roles: Roles,
+    private readonly models: Readonly<Record<string, Model>>,
+    private readonly settings: ResourceSettings = {},
+  ) {}
 
   async facts(role: string): Promise<Facts> {
-    const { language } = this.models[role]!;
-    return { tokenizer: language.tokenizer, price: (lengths) => priceOfLengths(language, lengths) };
+    const language = this.#language(role);
+    const { source, tokenizer } = language;
+    return { source, tokenizer, price: (lengths) => priceOfLengths(language, lengths) };
   }
 
   generate: Resources["generate"] = (role, prompt, options) => this.models[role]!.generate(prompt, options);
+
+  identity(role: string): Promise<ModelIdentity> {
+    return identityOf(this.roles[role]!, this.models[role]!, this.settings.quant);
+  }
+
+  form(role: string): ModelForm {
+    return this.#language(role).form;
+  }
+
+  held: Resources["held"] = (role, prompt, options) => heldShare(this.#language(role), prompt, options);
+
+  price: Resources["price"] = async (role, ...priced) => priceOfAnswer(this.#language(role), ...priced);
+
+  choice: Resources["choice"] = async (role, certificate, request) => {
+    const { choiceUnder } = await import("./certified-choice.ts");
+    return choiceUnder(certificate, this.models[role]!, request);
+  };
+
+  notice(sentence: string): void {
+    this.settings.onNotice?.(sentence);
+  }
+
+  degraded(_: string, reason: string): void {
+    this.settings.onDegraded?.(reason);
+  }
+
+  #language(role: string): LanguageModel {
+    return this.models[role]!.language;
+  }
 }
 
 /** @throws UserError for options that belong to one model */
-function refuse({ adapter, save, promptLogprobs, observe, budget }: RunOptions): void {
-  const own = { adapter, save, promptLogprobs, observe, budget };
+function refuse({ adapter, save, promptLogprobs, observe, budget }: RunOptions, { certified }: TextPipeline): void {
+  const own = { adapter, save, promptLogprobs, observe, budget: certified ? undefined : budget };
   const one = Object.entries(own).find(([, value]) => value !== undefined);
   if (one) throw new UserError(`${one[0]} belongs to one model, and this is a pipeline`, 2);
 }

@@ -1,8 +1,10 @@
+import { z } from "zod";
 import type { FinishReason } from "../engine/decode/answer/generate.ts";
 import type { Prompt } from "../engine/decode/language-model.ts";
 import type { Sampled } from "../engine/decode/sampling/sampler.ts";
 import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
+import { modelForm } from "../weights/prepared/quant.ts";
 
 /** A piece of a model's answer; the last one has a reason and a receipt. */
 export interface ModelPiece {
@@ -50,3 +52,18 @@ export interface CalledModel<O extends object> {
     cached: number,
   ): Promise<Priced | undefined> | Priced | undefined;
 }
+
+/** A model's weights, recipe and form: its scores depend on all of them. */
+export const modelIdentity = z.strictObject({
+  name: z.string().min(1),
+  /** Hex SHA-256 of its weights; absent of a model that another server runs. */
+  sha256: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits")
+    .optional(),
+  recipe: z.array(z.string()).default([]),
+  quant: z.string().default("auto"),
+  /** Bits of the codes in which its 4-bit types ran, where that is known: the same prompts have slightly other scores in others. */
+  codes: modelForm.shape.codes,
+});
+export type ModelIdentity = z.output<typeof modelIdentity>;

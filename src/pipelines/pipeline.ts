@@ -3,8 +3,12 @@ import type { GenerateInput } from "../engine/decode/answer/generate.ts";
 import type { Prompt } from "../engine/decode/language-model.ts";
 import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
+import type { Certificate } from "../savings/auto/certificate.ts";
+import type { Budget, Choice } from "../savings/auto/guarantee.ts";
+import type { ModelForm } from "../weights/prepared/quant.ts";
+import type { ResolvedModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
-import type { CallTerms, ModelPiece } from "./model.ts";
+import type { CalledModel, CallTerms, ModelIdentity, ModelPiece, Priced } from "./model.ts";
 
 /** One way to spend less around models, as lists show it. */
 export interface Pipeline {
@@ -29,8 +33,8 @@ interface Naming {
   readonly takers: string;
 }
 
-/** A pipeline that answers as a model does, written once for the library, the server and the lab. */
-export interface TextPipeline extends Pipeline {
+/** A pipeline that answers as a model does, written once for the library, the server and the lab. `P`: what `prepare` found. */
+export interface TextPipeline<P = unknown> extends Pipeline {
   readonly naming: Naming;
   /** Reads a name; undefined if it is another's. @throws UserError that names the option */
   parse(model: string): Parsed | undefined;
@@ -38,13 +42,42 @@ export interface TextPipeline extends Pipeline {
   nameOf(roles: Roles): string;
   /** The role whose model alone is dense. */
   readonly dense: string;
-  readonly shows: Shows;
-  /** Answers a request. The last piece has the one receipt of all calls; the first and the last have what is shown. */
-  answer(named: NamedText, resources: Resources, request: TextRequest): AsyncGenerator<ShownPiece, void>;
+  readonly shows: Field;
+  /** The field of its models where a server lists it; `models` if absent. */
+  readonly listed?: Field;
+  /** True if a certificate of `lab tune` may stand for its options, and choose by a request's budget. */
+  readonly certified?: true;
+  readonly serving?: Serving;
+  /** Finds what all answers of one name need, such as a calibration. @throws UserError if it cannot answer */
+  prepare?(named: NamedText, resources: Resources): Promise<P>;
+  /**
+   * Answers a request. The last piece has the one receipt of all calls; the first and the last have what is shown. A
+   * promise is settled before any model is called: a request that is refused has no bill.
+   */
+  answer(
+    named: NamedText,
+    resources: Resources,
+    request: TextRequest,
+    prepared: P,
+  ): AsyncGenerator<ShownPiece, void> | Promise<AsyncGenerator<ShownPiece, void>>;
+}
+
+/** What only a server asks of a pipeline. Its models may run on other servers, and take the savings of a request's key. */
+export interface Serving {
+  /** The pipeline in sentences: `pair`. */
+  readonly noun: string;
+  /** A name's form: `A>B`. */
+  readonly form: string;
+  /** The refusal of a request's savings that do not stand for options. */
+  readonly noSavings: string;
+  /** Options that another name stands for, on a server of one such pipeline. @throws UserError that names the option */
+  alias(model: string): string | undefined;
+  /** The option of a request that its answers do not take, and why; `remote`: its models of other servers, by role. */
+  refusal(request: TextRequest, remote: Roles): readonly [option: string, why: string] | undefined;
 }
 
 /** Names of models by their parts in a pipeline. */
-type Roles = Readonly<Record<string, string>>;
+export type Roles = Readonly<Record<string, string>>;
 
 /** A name's parts. */
 interface Parsed {
@@ -58,10 +91,11 @@ export interface NamedText extends Parsed {
   readonly pipeline: TextPipeline;
   /** Without its options. */
   readonly name: string;
+  /** The options are a server's own: a certificate leaves requests unlike those of its test to dense, and refuses none. */
+  readonly byDefault?: true;
 }
 
-/** A field of answers that only this pipeline has. */
-interface Shows {
+interface Field {
   readonly field: string;
   readonly schema: z.ZodType;
 }
@@ -69,11 +103,13 @@ interface Shows {
 /** The options of a request, passed on to models as they are, and what a pipeline may set of them. */
 export type CallOptions = AnswerOptions & CallTerms;
 
-interface AnswerOptions extends GenerateInput {
+export interface AnswerOptions extends GenerateInput {
   /** Take a text as it is, without the model's chat template. */
   readonly raw?: boolean | undefined;
   /** Draw tokens by the model's own settings. */
   readonly modelSampling?: boolean | undefined;
+  /** The most that the answer may cost, for a certificate to choose by. */
+  readonly budget?: Budget | undefined;
 }
 
 export interface TextRequest {
@@ -84,6 +120,8 @@ export interface TextRequest {
   readonly arrived?: number | undefined;
   /** Called with the cost of a request that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
+  /** The reader takes the whole answer at once. */
+  readonly whole?: boolean | undefined;
 }
 
 /** A piece of an answer, with the value of the pipeline's field in the first and the last. */
@@ -102,9 +140,18 @@ interface Lengths {
 
 /** What is known of a model after its use. */
 export interface Facts {
+  readonly source: Pick<ResolvedModel, "name">;
   readonly tokenizer: Tokenizer;
   /** The dense cost. */
   price(lengths: Lengths): Spent;
+}
+
+/** A certificate of `lab tune`, and its name. */
+export interface NamedCertificate {
+  readonly name: string;
+  readonly certificate: Certificate;
+  /** False: a request that is read or drawn in another way than those of the test is dense's, not refused. */
+  readonly strict: boolean;
 }
 
 /**
@@ -114,6 +161,20 @@ export interface Facts {
 export interface Resources {
   facts(role: string): Promise<Facts>;
   generate(role: string, prompt: Prompt, options: CallOptions): AsyncIterable<ModelPiece>;
+  /** Names a model by its weights, which are unknown of another server's, and its recipe. Loads nothing. */
+  identity(role: string): Promise<ModelIdentity>;
+  /** The form in which a model's weights run, as far as it is known. Loads nothing. */
+  form(role: string): ModelForm;
+  /** The share of a prompt that a model's cache holds, 0 to 1. Loads nothing. */
+  held(role: string, prompt: Prompt, options: AnswerOptions): number;
+  /** Like a model's own `price`. Loads nothing. */
+  price(role: string, ...priced: Parameters<CalledModel<AnswerOptions>["price"]>): Promise<Priced | undefined>;
+  /** A certificate's choice for a request whose tokens this model counts. @throws UserError if it is refused */
+  choice(role: string, certificate: NamedCertificate, request: TextRequest): Promise<Choice>;
+  /** Called with a sentence for whoever runs the pipeline. */
+  notice(sentence: string): void;
+  /** Called if a model failed and another's answer is given: with the sentence for a log, and the reason. */
+  degraded(sentence: string, reason: string): void;
 }
 
 /** A pipeline with its options as recipes have it: `vote:n=5`. */

@@ -2,26 +2,12 @@ import { isPlanName, planNameOf } from "../engine/diffusion/plan/name.ts";
 import { UserError } from "../util/errors.ts";
 import { firstOptions, isFirstName, parseFirst, presortModel } from "./first/options.ts";
 import type { NamedText, Pipeline, TextPipeline } from "./pipeline.ts";
-import { isPairName, parsePair, routeOptions } from "./route/name.ts";
+import { route } from "./route/pipeline.ts";
 import { vote } from "./vote/vote.ts";
 
 /** Every pipeline. A name is that of the first which reads it: `+` stands between two models only if no suffix follows it. */
 export const pipelines: readonly Pipeline[] = [
-  {
-    name: "route",
-    group: "routing",
-    summary: "a small model answers, or a large one if the small one's score is low; as --model SWIFT>SUPER@share=0.3",
-    options: async () => routeOptions,
-    naming: {
-      is: isPairName,
-      models(model) {
-        const pair = parsePair(model)!;
-        return [pair.swift, pair.super];
-      },
-      kind: "a pair of models",
-      takers: "`run` and openPipeline",
-    },
-  },
+  route,
   {
     name: "first",
     group: "reranking",

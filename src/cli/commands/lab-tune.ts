@@ -18,7 +18,7 @@ import {
   verdictOf,
 } from "../../lab/tune/words.ts";
 import { load } from "../../library/load.ts";
-import { parsePair } from "../../pipelines/route/name.ts";
+import { textPipelineNamed } from "../../pipelines/registry.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { chosenRecipe, registerRecipe, shortName } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
@@ -98,7 +98,7 @@ const howToGoOn = (queue: string | undefined): string =>
 
 /** The model that is tuned, or the pair's. @throws UserError */
 async function openTuned({ model: name, adapter, candidates, queue }: Flags, signal: AbortSignal) {
-  const pair = parsePair(name);
+  const pair = pairNamed(name);
   const [flag] = Object.entries({ adapter, candidates, queue }).find(([, value]) => value !== undefined) ?? [];
   if (pair && flag)
     throw new UserError(`--${flag} is for one model; a pair's thresholds are tuned here, without adapters`, 2);
@@ -114,9 +114,17 @@ async function openTuned({ model: name, adapter, candidates, queue }: Flags, sig
   return { model, pair: pair && { name: pair, swift: swift! }, [Symbol.dispose]: dispose };
 }
 
+/** The pair that a name stands for; undefined if it names one model. @throws UserError */
+function pairNamed(model: string) {
+  const named = textPipelineNamed(model);
+  if (!named?.pipeline.certified) return undefined;
+  const { name, given, roles } = named;
+  return { name, given, swift: roles["swift"]!, super: roles["super"]! };
+}
+
 async function register(model: string, { setup, certificate }: Tuned): Promise<string> {
   const { name } = setup.request.options;
-  const pair = parsePair(model);
+  const pair = pairNamed(model);
   const short = pair ? `${shortName(pair.swift)}>${shortName(pair.super)}` : shortName(model);
   const registered = `${short}@${name}`;
   const { model: model_hash, form: quant } = certificate!;

@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import type { FinishReason, Format, Model, OpenedPipeline, Receipt, RoutePipeline } from "../../index.ts";
+import type { FinishReason, Format, Model, OpenedPipeline, Receipt } from "../../index.ts";
 import { pipelineNamed } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
@@ -8,16 +8,7 @@ import { collect } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { runPlanned } from "../planned.ts";
-import {
-  addSessionFlags,
-  billed,
-  generation,
-  open,
-  openRoute,
-  openText,
-  type SessionOptions,
-  warnOfLoop,
-} from "../session.ts";
+import { addSessionFlags, billed, generation, open, openText, type SessionOptions, warnOfLoop } from "../session.ts";
 import { pipedText, readStdin } from "../stdin.ts";
 
 interface Options extends SessionOptions {
@@ -69,17 +60,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
 }
 
 /** Opens a model, or what its name stands for. */
-function openerOf(pipeline: string | undefined) {
-  switch (pipeline) {
-    case undefined:
-    case "first":
-      return open;
-    case "route":
-      return openRoute;
-    default:
-      return openText;
-  }
-}
+const openerOf = (pipeline: string | undefined) => (pipeline === undefined || pipeline === "first" ? open : openText);
 
 /** @throws UserError if there is no such file, or it holds no schema */
 const formatOf = (given: string): Format =>
@@ -92,7 +73,7 @@ async function promptOf(argument: string | undefined, signal: AbortSignal): Prom
   return prompt;
 }
 
-type Answering = Model | RoutePipeline | OpenedPipeline;
+type Answering = Model | OpenedPipeline;
 type Settings = Parameters<Model["generate"]>[1];
 
 /** Prints the text as it comes, and always ends its last line. */
@@ -126,13 +107,12 @@ const filled =
 
 /** Prints nothing but the result. */
 async function whole(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {
-  const answer = await ("route" in model ? model.route(prompt, settings) : model.complete(prompt, settings));
+  const answer = await model.complete(prompt, settings);
   const { text, finishReason, tokens, receipt } = answer;
-  const route = "route" in answer ? { route: answer.route } : {};
   const shown = "shown" in answer && "field" in model ? { [model.field]: answer.shown } : {};
   const logprobs = settings?.logprobs === undefined ? {} : { logprobs: tokens };
   const ids = tokens.map(({ id }) => id);
-  const result = { text, finish_reason: finishReason, tokens: ids, ...logprobs, ...route, ...shown, receipt };
+  const result = { text, finish_reason: finishReason, tokens: ids, ...logprobs, ...shown, receipt };
   printJson(result);
   return receipt;
 }

@@ -43,7 +43,7 @@ export async function openAnswering({
   switch (model.kind) {
     case "decoder":
       if (first) return await firstAnswering(model, first);
-      if (pipeline) return await pipelineAnswering(model, pipeline, truncate);
+      if (pipeline) return await pipelineAnswering(model, pipeline, truncate, quant);
       return {
         under: (recipe) => DecoderAnswerer.open(model, recipe, truncate),
         [Symbol.dispose]: () => model[Symbol.dispose](),

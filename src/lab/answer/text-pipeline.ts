@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { LanguageModel, Prompt } from "../../engine/decode/language-model.ts";
-import { load } from "../../library/load.ts";
 import { Model } from "../../library/model.ts";
-import { OwnResources } from "../../library/text-pipeline.ts";
-import { type NamedText, type Pipeline, recipeOf } from "../../pipelines/pipeline.ts";
+import { type OpenedPipeline, openNamed } from "../../library/text-pipeline.ts";
+import type { NamedText, Pipeline } from "../../pipelines/pipeline.ts";
 import type { Step } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import type { Quant } from "../../weights/prepared/weights.ts";
 import type { GenerationItem, Item } from "../item.ts";
 import type { Answered, Answerer, Answering, Plan, Truncation } from "./answerer.ts";
 import { DecoderAnswerer } from "./decoder.ts";
@@ -32,34 +32,31 @@ export async function pipelineAnswering(
   loaded: LanguageModel,
   named: NamedText,
   truncate: Truncation | undefined,
+  form: Quant,
 ): Promise<Answering> {
-  const models: Record<string, Model> = {};
-  for (const [role, model] of Object.entries(named.roles))
-    models[role] = role === named.pipeline.dense ? await Model.open(loaded, [], performance.now()) : await load(model);
+  const quant = form === "auto" ? {} : { quant: form };
+  const opened = await openNamed(named, quant, {
+    [named.pipeline.dense]: await Model.open(loaded, [], performance.now()),
+  });
   return {
-    under: async (recipe) =>
-      recipe.length === 0
-        ? DecoderAnswerer.open(loaded, recipe, truncate)
-        : new PipelineAnswerer(named, models, await DecoderAnswerer.open(loaded, [], truncate)),
-    [Symbol.dispose]() {
-      for (const model of Object.values(models)) model.dispose();
+    async under(recipe) {
+      const dense = await DecoderAnswerer.open(loaded, [], truncate);
+      return recipe.length === 0 ? dense : new PipelineAnswerer(opened, dense);
     },
+    [Symbol.dispose]: () => opened.dispose(),
   };
 }
 
 /** Answers with texts by a pipeline. */
 class PipelineAnswerer implements Answerer {
   readonly tokenizer;
-  readonly #resources: OwnResources;
 
   constructor(
-    private readonly named: NamedText,
-    private readonly models: Readonly<Record<string, Model>>,
+    private readonly opened: OpenedPipeline,
     /** Says which items fit. */
     private readonly dense: DecoderAnswerer,
   ) {
     this.tokenizer = dense.tokenizer;
-    this.#resources = new OwnResources(models);
   }
 
   formOf(prompt: Prompt) {
@@ -71,7 +68,7 @@ class PipelineAnswerer implements Answerer {
   }
 
   plan(item: Item): Plan | undefined {
-    const { name } = this.named;
+    const { name } = this.opened;
     if (item.kind !== "generation")
       throw new UserError(`${name} answers with texts; the task's kind is ${item.kind}, expected generation`);
     if (item.images || item.suffix !== undefined || item.promptTokens)
@@ -81,16 +78,11 @@ class PipelineAnswerer implements Answerer {
 
   /** Nothing comes from the cache of an earlier item. The seed is the same for all. */
   async #answer({ prompt, messages, stop, maxTokens }: GenerationItem, signal?: AbortSignal): Promise<Answered> {
-    for (const { language } of Object.values(this.models)) language.engine.forget();
+    for (const { language } of Object.values(this.opened.models)) language.engine.forget();
     const drawing = { temperature: 0, seed: 0, repetitionDetection: false };
-    const options = { maxTokens, stop: [...stop], ...drawing, raw: messages === undefined };
-    const request = { prompt: messages ?? prompt, options, signal };
-    let written = "";
-    for await (const { text, receipt } of this.named.pipeline.answer(this.named, this.#resources, request)) {
-      written += text;
-      if (receipt) return { answer: { text: written }, ...bill(receipt) };
-    }
-    throw new Error(`${recipeOf(this.named)}: an answer ended without its receipt`);
+    const options = { maxTokens, stop: [...stop], ...drawing, raw: messages === undefined, ...(signal && { signal }) };
+    const { text, receipt } = await this.opened.complete(messages ?? prompt, options);
+    return { answer: { text }, ...bill(receipt) };
   }
 
   /** The models are kept. */

@@ -6,7 +6,7 @@ import {
   thresholdForRate,
   thresholdFrom,
 } from "../../pipelines/answer/gate/calibrate.ts";
-import { above, type CurvePoint, randomLine } from "../../pipelines/route/metrics.ts";
+import { above, type CurvePoint, randomLine } from "../../pipelines/metrics.ts";
 import { seededRandom, shuffle } from "../../util/random.ts";
 import { bootstrap, type Interval } from "../metrics/bootstrap.ts";
 import { auroc } from "../metrics/index.ts";

@@ -13,7 +13,7 @@ import {
   scoreKinds,
   scoreOptions,
   scoresOf,
-} from "../../pipelines/route/scores.ts";
+} from "../../pipelines/scores.ts";
 import { parseRow } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";

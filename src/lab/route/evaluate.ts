@@ -1,4 +1,3 @@
-import { thresholdForAccuracy, thresholdForShare } from "../../pipelines/route/calibrate.ts";
 import {
   above,
   aiq,
@@ -11,7 +10,8 @@ import {
   oracleLine,
   randomLine,
   superQuality,
-} from "../../pipelines/route/metrics.ts";
+} from "../../pipelines/metrics.ts";
+import { thresholdForAccuracy, thresholdForShare } from "../../pipelines/route/calibrate.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Part } from "../metric.ts";
 import { bootstrap, type Interval, pairedDelta } from "../metrics/bootstrap.ts";

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
 import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
-import { parsePair } from "../../pipelines/route/name.ts";
+import { textPipelineNamed } from "../../pipelines/registry.ts";
 import { vocabularyOf } from "../../train/graphs/encoder-model.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
@@ -84,11 +84,12 @@ async function chats({ path: file }: ResolvedModel): Promise<boolean> {
 }
 
 function modelsOf(text: string) {
-  const pair = parsePair(text);
-  if (!pair) throw new UserError(`"${text}" is no pair of models, expected SWIFT>SUPER`, 2);
+  const pair = textPipelineNamed(text);
+  if (pair?.pipeline.name !== "route") throw new UserError(`"${text}" is no pair of models, expected SWIFT>SUPER`, 2);
   if (pair.given !== "")
     throw new UserError(`"${text}": all shares and scores are tried; expected the two models alone`, 2);
-  return pair;
+  const { name, roles } = pair;
+  return { name, swift: roles["swift"]!, super: roles["super"]! };
 }
 
 async function itemsOf(task: Task, { options, signal, notice }: RouteRun): Promise<Item[]> {

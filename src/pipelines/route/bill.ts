@@ -4,8 +4,7 @@ import { certified } from "../../ledger/certified.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 import type { Choice, Cost } from "../../savings/auto/guarantee.ts";
-import type { ModelIdentity } from "../identity.ts";
-import type { CalledModel, PricedAnswer } from "../model.ts";
+import type { CalledModel, ModelIdentity, PricedAnswer } from "../model.ts";
 
 type Role = "swift" | "super";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../util/random.ts";
+import { atThreshold } from "../metrics.ts";
 import { checkSamples, histograms, type Sample, thresholdFrom } from "./calibrate.ts";
-import { atThreshold } from "./metrics.ts";
 
 /** Inputs with scores closer to 1 the easier they are. */
 function samples(count: number, seed: number): Required<Sample>[] {

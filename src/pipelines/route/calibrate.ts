@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
-import { atThreshold, type Outcome, superQuality } from "./metrics.ts";
+import { atThreshold, type Outcome, superQuality } from "../metrics.ts";
 
 /** Ways to find a threshold: a share of inputs for Super, an accuracy to keep, or the crossing of the histograms of Swift right and Swift wrong. */
 const calibrations = ["share", "accuracy", "crossing"] as const;

@@ -6,9 +6,9 @@ import { readJson } from "../../weights/json-file.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 import { openEmbedder } from "../classify/embedder.ts";
 import { HeadModel, type LabelHead, readHead } from "../classify/head.ts";
+import { type ScoreOptions, scoreKinds, scoreOptions } from "../scores.ts";
 import { type Sample, target, thresholdFrom } from "./calibrate.ts";
 import { ClassifyCascade } from "./classify.ts";
-import { type ScoreOptions, scoreKinds, scoreOptions } from "./scores.ts";
 
 const share = z.number().min(0).max(1);
 

@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { ReadTerms } from "../../engine/encoders/text/encoder-model.ts";
 import { type Receipt, receiptSchema } from "../../ledger/receipt.ts";
 import type { LabelModel } from "../classify/label-model.ts";
+import { scoreOptions } from "../scores.ts";
 import { ClassifyCascade } from "./classify.ts";
-import { scoreOptions } from "./scores.ts";
 
 /** FLOPs and bytes of a text. */
 interface Price {

@@ -4,8 +4,8 @@ import type { ReadTerms } from "../../engine/encoders/text/encoder-model.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
 import type { LabelModel } from "../classify/label-model.ts";
+import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOf, scoreOptions } from "../scores.ts";
 import type { Route } from "./route.ts";
-import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOf, scoreOptions } from "./scores.ts";
 
 /** The options of a cascade. */
 export interface CascadeOptions {

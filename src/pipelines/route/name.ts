@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { faultOf } from "../../util/checked.ts";
 import { suggest, UserError } from "../../util/errors.ts";
-import { scoreKinds, scoreOptions } from "./scores.ts";
+import { scoreKinds, scoreOptions } from "../scores.ts";
 
 /** A number, or `inf` and `-inf` as a user writes them; NaN for other texts. */
 function thresholdOf(text: number | string): number {

@@ -2,6 +2,7 @@ import { mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { scoreOptions } from "../scores.ts";
 import {
   calibrationFiles,
   calibrationOf,
@@ -12,7 +13,6 @@ import {
   readCalibrations,
   thresholdOf,
 } from "./record.ts";
-import { scoreOptions } from "./scores.ts";
 
 const model = (name: string, digit: string) => ({ name, sha256: digit.repeat(64), recipe: [], quant: "auto" });
 const pair: PairIdentity = { swift: model("small", "a"), super: model("large", "b") };

@@ -6,9 +6,9 @@ import { bundledJson, jsonFiles } from "../../util/model-folders.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/home.ts";
-import { type ModelIdentity, modelIdentity } from "../identity.ts";
+import { type ModelIdentity, modelIdentity } from "../model.ts";
+import { type ScoreOptions, scoreOptions } from "../scores.ts";
 import { type Sample, type Target, target, thresholdFrom } from "./calibrate.ts";
-import { type ScoreOptions, scoreOptions } from "./scores.ts";
 
 const quality = z.number().min(0).max(1);
 

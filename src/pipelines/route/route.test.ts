@@ -1,8 +1,8 @@
 import { describe, expect, test, vi } from "vitest";
 import { seededRandom } from "../../util/random.ts";
+import { FLOPS_PER_LOGIT, scoreOptions } from "../scores.ts";
 import { Fake } from "./fake.testing.ts";
 import { type RoutePiece, type Routing, route } from "./route.ts";
-import { FLOPS_PER_LOGIT, scoreOptions } from "./scores.ts";
 
 /** Swift's energy is the number that the prompt says, to within a billionth. */
 const swiftOf = () =>

@@ -3,8 +3,8 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
 import { Call } from "../call.ts";
 import type { ModelPiece, PricedAnswer } from "../model.ts";
+import { type ScoreOptions, Scorer } from "../scores.ts";
 import { type NamedRoute, type Pair, RouteBill } from "./bill.ts";
-import { type ScoreOptions, Scorer } from "./scores.ts";
 
 /** The model that gave an answer, and why. */
 export interface Route {

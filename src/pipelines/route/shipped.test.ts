@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { aliases } from "../../weights/sources/aliases.ts";
+import { scoreKinds, scoreOptions } from "../scores.ts";
 import { calibrationFiles, findCalibration, readCalibrations, thresholdOf } from "./record.ts";
-import { scoreKinds, scoreOptions } from "./scores.ts";
 
 const shipped = calibrationFiles("/nowhere");
 

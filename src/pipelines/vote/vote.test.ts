@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { CallTerms, ModelPiece } from "../model.ts";
-import type { CallOptions, NamedText, Resources, TextRequest } from "../pipeline.ts";
+import type { CallOptions, NamedText, Resources, ShownPiece, TextRequest } from "../pipeline.ts";
 import { textPipelineNamed } from "../registry.ts";
 import { Fake } from "../route/fake.testing.ts";
 import { Ballot } from "./ballot.ts";
@@ -43,15 +43,20 @@ function voting(name: string, script: readonly string[]) {
   const named = textPipelineNamed(name) as NamedText;
   const model = new Fake("model", () => ({ words: script[model.calls - 1]!.split(/(?<= )/) }));
   const calls: CallOptions[] = [];
-  const resources: Resources = {
+  const resources: Pick<Resources, "generate" | "facts"> = {
     generate(_, prompt, options) {
       calls.push(options);
       return model.generate(prompt, options as CallTerms);
     },
-    facts: async () => ({ tokenizer: {} as never, price: ({ completion }) => model.price("", { tokens: completion }) }),
+    facts: async () => ({
+      ...{ source: { name: "model" }, tokenizer: {} as never },
+      price: ({ completion }) => model.price("", { tokens: completion }),
+    }),
   };
-  const answer = (request: Partial<TextRequest> = {}) =>
-    named.pipeline.answer(named, resources, { prompt: "?", options: { seed: 7 }, ...request });
+  async function* answer(request: Partial<TextRequest> = {}): AsyncGenerator<ShownPiece, void> {
+    const whole = { prompt: "?", options: { seed: 7 }, ...request };
+    yield* await named.pipeline.answer(named, resources as Resources, whole, undefined);
+  }
   return { model, calls, answer };
 }
 

@@ -2,8 +2,7 @@ import type { CutReason } from "../../engine/decode/answer/cut.ts";
 import type { FinishReason } from "../../engine/decode/answer/generate.ts";
 import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { RunOptions } from "../../index.ts";
-import type { CallTerms, ModelPiece, PricedAnswer } from "../../pipelines/model.ts";
-import type { RouteModel } from "../../pipelines/route/bill.ts";
+import type { CalledModel, CallTerms, ModelPiece, PricedAnswer } from "../../pipelines/model.ts";
 import { isObject, type JsonObject } from "../../weights/json.ts";
 import type { Call } from "../http/endpoint.ts";
 import type { ServerContext } from "../server-context.ts";
@@ -20,19 +19,14 @@ export interface Posted {
   readonly input: JsonObject;
 }
 
-/** The larger model of a pair, if other servers run it: each answer is one of their streams. */
-export class RemoteModel implements RouteModel<RunOptions> {
-  readonly identity: RouteModel<RunOptions>["identity"];
-
+/** A pipeline's model that other servers run: each answer is one of their streams. */
+export class RemoteModel implements CalledModel<RunOptions> {
   constructor(
     private readonly context: Pick<ServerContext, "limits" | "fleet">,
     private readonly to: Destination,
-    name: string,
     private readonly posted: Posted,
     private readonly call: Call,
-  ) {
-    this.identity = { name, recipe: [], quant: "auto" };
-  }
+  ) {}
 
   async *generate(prompt: Prompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
     const { remote } = this.to;

@@ -1,34 +1,17 @@
-import { z } from "zod";
 import { textPipelines } from "../../pipelines/registry.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { Call } from "../http/endpoint.ts";
-import { choosePair } from "../models/pairs.ts";
 import type { ServerContext } from "../server-context.ts";
 import { type Ask, answers, type Part } from "./answers.ts";
 import type { Naming } from "./naming.ts";
-import { pipelineAnswers } from "./pipeline-answers.ts";
-import { routedAnswers } from "./routed.ts";
+import { choosePipeline, pipelineAnswers } from "./pipeline-answers.ts";
 
-/** The model of a pair that answered, and the reason. */
-const routeSchema = z.object({
-  to: z.enum(["swift", "super"]).describe("which model answered: the pair's first or its second"),
-  model: z.string(),
-  score: z.number().nullable().describe("the first model's score; null if it has none"),
-  threshold: z.number().nullable().describe("scores below it go to the second model; null if infinite"),
-  degraded: z.literal(true).optional().describe("the second model was chosen and failed"),
-});
+/** The fields that an answer of a pipeline has besides the usual ones: each pipeline's own, known by name only at run time. */
+export const routedShape = Object.fromEntries(
+  textPipelines.map(({ shows }) => [shows.field, shows.schema.optional()]),
+) as Record<never, never>;
 
-/** Each pipeline's own field. */
-const shownFields = Object.fromEntries(textPipelines.map(({ shows }) => [shows.field, shows.schema.optional()]));
-
-/** The fields that an answer of a pair or another pipeline has besides the usual ones. */
-export const routedShape = {
-  route: routeSchema.optional().describe("for a pair of models: which one answered"),
-  // Known by name only at run time.
-  ...(shownFields as Record<never, never>),
-};
-
-/** The answers of the model, or the pair of models, that a request names. @throws HttpError for an unknown name */
+/** The answers of the model, or the pipeline, that a request names. @throws HttpError for an unknown name */
 export async function answered(
   context: ServerContext,
   path: string,
@@ -36,28 +19,24 @@ export async function answered(
   asks: readonly Ask[],
   call: Call,
 ): Promise<AsyncGenerator<Part, void>> {
-  const usual = context.catalogue.usualFor(call.key?.terms);
-  const named = context.catalogue.text(input.model);
-  if (named) return pipelineAnswers(context, named, input, asks, call);
-  const pair = await choosePair(context, input, usual);
-  if (pair) return routedAnswers(context, pair, asks, call, { path, input: input as JsonObject });
-  return answers(context, await context.catalogue.chooseWriter(input, usual), asks, call);
+  const { catalogue } = context;
+  const usual = catalogue.usualFor(call.key?.terms);
+  const named = catalogue.text(await catalogue.spelledOut(input.model));
+  if (!named) return answers(context, await catalogue.chooseWriter(input, usual), asks, call);
+  const chosen = await choosePipeline(context, named, input, usual);
+  return pipelineAnswers(context, { ...chosen, call, posted: { path, input: input as JsonObject } }, asks);
 }
 
-type Routed = Pick<Part, "route">;
-type Shown = Pick<Part, "route" | "shown">;
+type Shown = Pick<Part, "shown">;
 
-/** The route of an answer, or another pipeline's field. */
-const shownOf = ({ route, shown }: Shown): Routed => ({ ...(route && { route }), ...shown });
+/** The fields of a whole answer. */
+const shownOf = (pieces: readonly Shown[]): object => ({ ...pieces.at(-1)?.shown });
 
-/** The same of a whole answer. */
-const routeOf = (pieces: readonly Shown[]): Routed => shownOf(pieces.at(-1) ?? {});
-
-/** For one answer, the route is beside the receipt; for several, with each answer. */
+/** For one answer, they are beside the receipt; for several, with each answer. */
 export const routesOf = (choices: readonly (readonly Shown[])[]) => ({
-  beside: choices.length === 1 ? routeOf(choices[0]!) : {},
-  of: (pieces: readonly Shown[]): Routed => (choices.length > 1 ? routeOf(pieces) : {}),
+  beside: choices.length === 1 ? shownOf(choices[0]!) : {},
+  of: (pieces: readonly Shown[]): object => (choices.length > 1 ? shownOf(pieces) : {}),
 });
 
-/** The route of a stream's piece that ends an answer. */
-export const routeAtEnd = (part: Part): Routed => (part.finishReason ? shownOf(part) : {});
+/** The fields of a stream's piece that ends an answer. */
+export const routeAtEnd = ({ finishReason, shown }: Part): object => (finishReason ? { ...shown } : {});

@@ -3,7 +3,6 @@ import { idBeyond, isIds } from "../../engine/decode/language-model.ts";
 import type { Chunk, Model, Prompt, Retrieval, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { ShownPlan } from "../../pipelines/plan/plan.ts";
-import type { Route } from "../../pipelines/route/route.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Bill } from "../bill.ts";
 import type { Call } from "../http/endpoint.ts";
@@ -27,8 +26,6 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly choice: number;
   readonly receipt?: Receipt;
   readonly tokenizer: Tokenizer;
-  /** The model of a pair that answers, in an answer's first and last piece. */
-  readonly route?: Route;
   /** The plan that it follows, in an answer's first and last piece. */
   readonly plan?: ShownPlan;
   /** The field that only its pipeline has, in an answer's first and last piece. */

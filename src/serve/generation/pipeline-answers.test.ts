@@ -1,5 +1,7 @@
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { receiptSchema } from "../../ledger/receipt.ts";
+import { Catalogue } from "../models/served.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 
 let server: Testing;
@@ -32,6 +34,27 @@ test("twenty requests at once over a pool of one model: none waits for itself", 
   const answers = await Promise.all(Array.from({ length: 20 }, () => jsonOf(ask("/v1/completions", completion))));
   expect(new Set(answers.map(({ choices }) => choices[0].text)).size).toBe(1);
 });
+
+test.each([false, true])(
+  "twenty requests for a pair at once, streamed: %s, over memory for one of its models: none waits for itself",
+  async (stream) => {
+    const untied = fileURLToPath(new URL("../../models/fixtures/llama-tiny-untied.gguf", import.meta.url));
+    const models = [TINY[0]!, `untied=${untied}`];
+    const memory = Math.max(...(await Catalogue.open(models)).list().map(({ source }) => source.bytes));
+    const narrow = await serveModels(models, { memory });
+    const body = { ...completion, model: "tiny>untied@t=inf", max_tokens: 3, temperature: 0, stream };
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, async () => (await post(narrow, "/v1/completions", body)).text()),
+    );
+    for (const answer of answers) {
+      expect(answer).toContain('"route":{"to":"super","model":"untied"');
+      expect(answer).toContain('"calls":{"tiny":{"dense":0,"run":1},"untied":{"dense":1,"run":1}}');
+    }
+    const { data } = await jsonOf(fetch(`${narrow.url}/v1/models`));
+    expect(data.filter(({ loaded }: { loaded: unknown[] }) => loaded.length > 0)).toHaveLength(1);
+    await narrow.stop(0);
+  },
+);
 
 test("models list it, and other paths say what it is", async () => {
   const { data } = await jsonOf(fetch(`${server.url}/v1/models`));

@@ -1,33 +1,79 @@
 import type { Chunk } from "../../index.ts";
 import type { NamedText, ShownPiece } from "../../pipelines/pipeline.ts";
-import type { Call } from "../http/endpoint.ts";
+import { isPairCertificate } from "../../savings/auto/certificate.ts";
+import { UserError } from "../../util/errors.ts";
+import { home } from "../../weights/sources/home.ts";
+import type { Destination } from "../fleet/fleet.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Chosen } from "../models/served.ts";
 import { billFor, type ServerContext } from "../server-context.ts";
 import { type Ask, billedParts, ceilingOf, type Part } from "./answers.ts";
 import type { Naming } from "./naming.ts";
 import { checkDecoder, Purse } from "./pooled-model.ts";
-import { PooledResources } from "./pooled-resources.ts";
+import { isRemote, type PipelineRequest, PooledResources } from "./pooled-resources.ts";
+
+/**
+ * A pipeline, and its models by role; `usual` holds the default savings of answers.
+ * @throws HttpError for savings, which belong to one model, and for a model that is not here or generates no text
+ */
+export async function choosePipeline(
+  { catalogue, fleet }: Pick<ServerContext, "catalogue" | "fleet">,
+  found: NamedText,
+  { savings, keep_alive }: Naming,
+  usual: readonly string[],
+): Promise<Pick<PipelineRequest, "named" | "chosen">> {
+  const named = underSavings(found, savings, usual);
+  const { serving } = named.pipeline;
+  const recipe = serving && !savings ? usual.filter((text) => !isPairCertificate(text)) : [];
+  const chosen: Record<string, Chosen | Destination> = {};
+  for (const [role, model] of Object.entries(named.roles)) {
+    const one = (serving && fleet.find(model)) ?? (await catalogue.choose({ model, keep_alive }, recipe));
+    if (!isRemote(one)) checkDecoder(one);
+    chosen[role] = one;
+  }
+  return { named, chosen };
+}
+
+/** The certificate among the default savings, for a name without options. */
+const certificateFor = ({ pipeline, given }: NamedText, usual: readonly string[]): readonly string[] =>
+  pipeline.certified && given === "" ? usual.filter(isPairCertificate).slice(0, 1) : [];
+
+/** A pipeline under the only savings that may stand for its options, a certificate's. @throws HttpError for others */
+function underSavings(named: NamedText, savings: Naming["savings"], usual: readonly string[]): NamedText {
+  const [given, ...others] = savings ?? certificateFor(named, usual);
+  if (given === undefined) return named;
+  const { certified, serving } = named.pipeline;
+  const { byDefault: _, ...strict } = named;
+  if (certified && others.length === 0 && given.startsWith("auto:")) return { ...(savings ? strict : named), given };
+  const message =
+    serving?.noSavings ??
+    `savings belong to one model; name a registered recipe in ${named.name}, such as MODEL@fast for MODEL`;
+  throw new HttpError(400, message, { param: "savings" });
+}
 
 /** Answers each of a request's asks by a pipeline, and bills all once. */
 export async function* pipelineAnswers(
   context: ServerContext,
-  named: NamedText,
-  naming: Naming,
+  request: PipelineRequest,
   asks: readonly Ask[],
-  call: Call,
 ): AsyncGenerator<Part, void> {
-  const chosen = await modelsOf(context, named, naming);
+  const { named, call, posted } = request;
+  refuse(request, asks);
+  const prepared = await withoutHome(() =>
+    named.pipeline.prepare?.(named, new PooledResources(context, request, new Purse(undefined))),
+  );
   using bill = billFor(context, named.name, call);
   const left = new AbortController();
   const signal = AbortSignal.any([call.signal, left.signal]);
   const { onStopped, arrived, ...turn } = bill.terms;
   const ceiling = ceilingOf(asks, context.limits, call.key);
-  const runs = asks.map(({ prompt, options }) => {
-    const resources = new PooledResources(context, chosen, new Purse(ceiling.flops), call);
-    const request = { prompt, options: { ...options, ...turn, ceiling }, signal, onStopped, arrived };
-    return parts(named, resources, named.pipeline.answer(named, resources, request));
-  });
+  const terms = { signal, onStopped, arrived, whole: posted.input["stream"] !== true };
+  const answer = async ({ prompt, options }: Ask) => {
+    const resources = new PooledResources(context, request, new Purse(ceiling.flops));
+    const ask = { prompt, options: { ...options, ...turn, ceiling }, ...terms };
+    return parts(named, resources, await named.pipeline.answer(named, resources, ask, prepared));
+  };
+  const runs = await withoutHome(() => Promise.all(asks.map(answer)));
   yield* billedParts(bill, runs, () => left.abort());
 }
 
@@ -39,25 +85,35 @@ async function* parts(
 ): AsyncGenerator<Chunk & Pick<Part, "shown" | "tokenizer">, void> {
   const { field } = pipeline.shows;
   for await (const { tokens, shown, role, ...piece } of pieces) {
-    const { tokenizer } = await resources.facts(role);
+    const tokenizer = await resources.tokenizer(role);
     yield { ...piece, tokens: [...tokens], tokenizer, ...(shown !== undefined && { shown: { [field]: shown } }) };
   }
 }
 
-/** @throws HttpError for savings, which belong to one model, and for a model that is not here or generates no text */
-async function modelsOf(
-  { catalogue }: ServerContext,
-  { name, roles }: NamedText,
-  { savings, keep_alive }: Naming,
-): Promise<Readonly<Record<string, Chosen>>> {
-  if (savings && savings.length > 0) {
-    const message = `savings belong to one model; name a registered recipe in ${name}, such as MODEL@fast for MODEL`;
-    throw new HttpError(400, message, { param: "savings" });
+/** Options by the fields that set them, where these have other names. */
+const fields: Readonly<Record<string, string>> = {
+  logitBias: "logit_bias",
+  promptLogprobs: "echo",
+  maxTokens: "max_tokens",
+};
+
+/** @throws HttpError for fields that a pipeline's answers do not take */
+function refuse({ named, chosen }: PipelineRequest, asks: readonly Ask[]): void {
+  const remote = Object.fromEntries(Object.entries(named.roles).filter(([role]) => isRemote(chosen[role]!)));
+  for (const ask of asks) {
+    const [option, why] = named.pipeline.serving?.refusal(ask, remote) ?? [];
+    if (option === undefined) continue;
+    const param = fields[option] ?? option;
+    throw new HttpError(400, `${param}: ${why}`, { param });
   }
-  const chosen: Record<string, Chosen> = {};
-  for (const [role, model] of Object.entries(roles)) {
-    chosen[role] = await catalogue.choose({ model, keep_alive });
-    checkDecoder(chosen[role]);
+}
+
+/** Hides from clients where calibrations are kept. */
+export async function withoutHome<T>(run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new HttpError(400, error.message.replaceAll(home(), "MODICUM_HOME"), { param: "model" });
   }
-  return chosen;
 }

@@ -1,13 +1,10 @@
 import { type Shape, shapeOfFile } from "../../engine/bill/shape.ts";
 import type { Prompt } from "../../engine/decode/language-model.ts";
-import type { RunOptions } from "../../index.ts";
+import type { Model, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { heldShare, priceOfAnswer } from "../../library/dense-price.ts";
-import type { ModelIdentity } from "../../pipelines/identity.ts";
-import type { CallTerms, ModelPiece, PricedAnswer } from "../../pipelines/model.ts";
-import type { RouteModel } from "../../pipelines/route/bill.ts";
+import type { CalledModel, CallTerms, ModelPiece, PricedAnswer } from "../../pipelines/model.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
-import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { guessedTokens, requestSizeOf } from "../fleet/request-size.ts";
 import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -29,17 +26,15 @@ export class Purse {
   }
 }
 
-/** One of a pair's models that runs here, and is in the pool while a call of it runs. */
-export class PooledModel implements RouteModel<RunOptions> {
-  /** Known once it was called. */
-  tokenizer: Tokenizer | undefined;
-
+/** One of a pipeline's models that runs here, and is in the pool while a call of it runs. */
+export class PooledModel implements CalledModel<RunOptions> {
   constructor(
     private readonly context: ServerContext,
     private readonly chosen: Chosen,
-    readonly identity: ModelIdentity,
     private readonly purse: Purse,
     private readonly call: Call,
+    /** Called while it is in the pool. */
+    private readonly onHeld?: (model: Model) => void,
   ) {}
 
   async *generate(prompt: Prompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
@@ -52,7 +47,7 @@ export class PooledModel implements RouteModel<RunOptions> {
     const { context, chosen, call, purse } = this;
     const { arrived = performance.now() } = options;
     using lease = await leaseFor(context, chosen, { ...call, signal: options.signal ?? call.signal });
-    this.tokenizer = lease.model.language.tokenizer;
+    this.onHeld?.(lease.model);
     checkForm(context, chosen, lease.model, { prompt, options });
     const onStopped = (receipt: Receipt) => {
       purse.spend(receipt);

@@ -1,36 +1,107 @@
+import type { Model, RunOptions } from "../../index.ts";
+import { choiceUnder } from "../../library/certified-choice.ts";
 import { priceOfLengths } from "../../library/dense-price.ts";
-import type { Facts, Resources } from "../../pipelines/pipeline.ts";
+import type { CalledModel } from "../../pipelines/model.ts";
+import type { Facts, NamedText, Resources } from "../../pipelines/pipeline.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+import type { Destination } from "../fleet/fleet.ts";
+import { type Posted, RemoteModel } from "../fleet/remote-model.ts";
 import type { Call } from "../http/endpoint.ts";
-import type { Chosen } from "../models/served.ts";
+import { type Chosen, formOfServed } from "../models/served.ts";
 import { leaseFor, type ServerContext } from "../server-context.ts";
 import { PooledModel, type Purse } from "./pooled-model.ts";
 
+/** A request that names a pipeline, and its models by role. A destination runs on other servers. */
+export interface PipelineRequest {
+  readonly named: NamedText;
+  readonly chosen: Readonly<Record<string, Chosen | Destination>>;
+  readonly call: Call;
+  readonly posted: Posted;
+}
+
 /** The models of one answer, each in the pool while a call of it runs. */
 export class PooledResources implements Resources {
+  readonly #models: Readonly<Record<string, PooledModel | RemoteModel>>;
   readonly #facts = new Map<string, Promise<Facts>>();
 
   constructor(
     private readonly context: ServerContext,
-    private readonly chosen: Readonly<Record<string, Chosen>>,
-    private readonly purse: Purse,
-    private readonly call: Call,
-  ) {}
+    private readonly request: PipelineRequest,
+    purse: Purse,
+  ) {
+    const { chosen, call, posted } = request;
+    this.#models = Object.fromEntries(
+      Object.entries(chosen).map(([role, model]) => [
+        role,
+        isRemote(model)
+          ? new RemoteModel(context, model, posted, call)
+          : new PooledModel(context, model, purse, call, (held) =>
+              this.#facts.set(role, Promise.resolve(factsOf(held))),
+            ),
+      ]),
+    );
+  }
 
   facts(role: string): Promise<Facts> {
-    const facts = this.#facts.get(role) ?? this.#factsOf(this.chosen[role]!);
+    const facts = this.#facts.get(role) ?? this.#leased(role, factsOf);
     this.#facts.set(role, facts);
     return facts;
   }
 
-  async #factsOf(chosen: Chosen): Promise<Facts> {
-    using lease = await leaseFor(this.context, chosen, this.call);
-    const { language } = lease.model;
-    return { tokenizer: language.tokenizer, price: (lengths) => priceOfLengths(language, lengths) };
+  /** The tokens of another server's model are unknown: no field then asks for them, and any others do. */
+  async tokenizer(role: string): Promise<Tokenizer> {
+    const { chosen } = this.request;
+    const here = isRemote(chosen[role]!) ? Object.keys(chosen).find((other) => !isRemote(chosen[other]!))! : role;
+    return (await this.facts(here)).tokenizer;
   }
 
-  generate: Resources["generate"] = (role, prompt, options) => {
-    const chosen = this.chosen[role]!;
-    const identity = { name: chosen.served.id, recipe: [], quant: "auto" };
-    return new PooledModel(this.context, chosen, identity, this.purse, this.call).generate(prompt, options);
+  generate: Resources["generate"] = (role, prompt, options) => this.#models[role]!.generate(prompt, options);
+
+  async identity(role: string) {
+    const [name, chosen] = [this.request.named.roles[role]!, this.request.chosen[role]!];
+    if (isRemote(chosen)) return { name, recipe: [], quant: "auto" };
+    const sha256 = await this.context.catalogue.hashOf(chosen.served.source);
+    return { name, sha256, quant: chosen.quant, recipe: chosen.recipe.map(({ text }) => text) };
+  }
+
+  form(role: string) {
+    const chosen = this.request.chosen[role]!;
+    return isRemote(chosen) ? {} : formOfServed(chosen);
+  }
+
+  held(role: string, ...held: Parameters<NonNullable<CalledModel<RunOptions>["held"]>>): number {
+    const model: CalledModel<RunOptions> = this.#models[role]!;
+    return model.held?.(...held) ?? 0;
+  }
+
+  price: Resources["price"] = async (role, ...priced) => this.#models[role]!.price(...priced);
+
+  choice: Resources["choice"] = async (role, certificate, request) => {
+    const choice = await this.#leased(role, (model) => choiceUnder(certificate, model, request));
+    if (choice.guarantee) this.context.pool.auditor?.passes(certificate.name);
+    return choice;
   };
+
+  notice(sentence: string): void {
+    this.context.log.debug(sentence);
+  }
+
+  degraded(sentence: string, reason: string): void {
+    const { name, pipeline } = this.request.named;
+    this.context.log.warn({ [pipeline.serving?.noun ?? "pipeline"]: name, reason }, sentence);
+  }
+
+  async #leased<T>(role: string, use: (model: Model) => T | Promise<T>): Promise<T> {
+    const chosen = this.request.chosen[role]!;
+    if (isRemote(chosen)) throw new Error(`${role} runs on another server`);
+    using lease = await leaseFor(this.context, chosen, this.request.call);
+    return await use(lease.model);
+  }
 }
+
+const factsOf = ({ language }: Model): Facts => {
+  const { source, tokenizer } = language;
+  return { source, tokenizer, price: (lengths) => priceOfLengths(language, lengths) };
+};
+
+export const isRemote = (chosen: Chosen | Destination): chosen is Destination => "remote" in chosen;

@@ -14,8 +14,8 @@ import type { Chosen } from "../models/served.ts";
 import { searchIn } from "../routes/search.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 import { billedParts, ceilingOf, type Part } from "./answers.ts";
+import { withoutHome } from "./pipeline-answers.ts";
 import { checkDecoder, PooledModel, Purse } from "./pooled-model.ts";
-import { withoutHome } from "./routed.ts";
 
 /** A request to answer with passages. */
 export interface Wanted {
@@ -70,7 +70,7 @@ async function modelOf(
 ): Promise<AnswerModel<RunOptions>> {
   using lease = await leaseFor(context, chosen, call);
   const { language } = lease.model;
-  const pooled = new PooledModel(context, chosen, { name: chosen.served.id, recipe: [], quant: "auto" }, purse, call);
+  const pooled = new PooledModel(context, chosen, purse, call);
   return {
     name: chosen.served.id,
     tokenizer: language.tokenizer,

@@ -5,8 +5,7 @@ import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
 import type { KindName } from "../../engine/kinds/index.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
 import type { NamedText } from "../../pipelines/pipeline.ts";
-import { pipelineNamed } from "../../pipelines/registry.ts";
-import { isPairName, type PairName } from "../../pipelines/route/name.ts";
+import { pipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
 import type { Device } from "../../runtime/device.ts";
 import { isPairCertificate } from "../../savings/auto/certificate.ts";
 import { uncertified } from "../../savings/notice-form.ts";
@@ -30,10 +29,9 @@ import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { checkRecipe, isRegisteredName, type Terms } from "../keys/terms.ts";
 import { type ServedAdapter, withAdapters } from "./adapters.ts";
-import { modelsIn, Pairs, pairsIn } from "./pairs.ts";
 import { type NamedPlan, plansIn } from "./plans.ts";
 import { rankerNamed, rankersIn } from "./rankers.ts";
-import { textNamed, textsIn } from "./texts.ts";
+import { modelsIn, Texts } from "./texts.ts";
 
 /** A model that the server offers, under the name that requests use. */
 export interface Served {
@@ -92,13 +90,12 @@ export class Catalogue {
   private constructor(
     all: readonly Served[],
     private readonly elsewhere: readonly string[],
-    private readonly configured: Pairs,
     /** The rerankers that the server was started with. */
     readonly rankers: readonly FirstName[],
     /** The planners with executors that it was started with. */
     readonly plans: readonly NamedPlan[],
     /** The other pipelines that it was started with. */
-    readonly texts: readonly NamedText[],
+    private readonly configured: Texts,
     /** Savings of answers, for requests and keys that name none. */
     private readonly usual: readonly string[],
   ) {
@@ -124,15 +121,14 @@ export class Catalogue {
       all.push({ id, model, source: { ...source, name: id }, quant, device, adapters: [] });
     }
     const nameIn = (model: string) => named(model).id;
-    const pairs = new Pairs(pairsIn(specs, nameIn));
     const offered = await withAdapters(all, adapters, elsewhere);
-    const [rankers, plans, texts] = [rankersIn(specs, nameIn), plansIn(specs, nameIn), textsIn(specs, nameIn)];
-    return new Catalogue(offered, elsewhere, pairs, rankers, plans, texts, usual);
+    const texts = new Texts(specs, nameIn);
+    return new Catalogue(offered, elsewhere, rankersIn(specs, nameIn), plansIn(specs, nameIn), texts, usual);
   }
 
   /** All that requests may name as their model, without registered recipes. */
   get names(): string[] {
-    const pipelines = [...this.pairs, ...this.rankers, ...this.plans, ...this.texts].map(({ name }) => name);
+    const pipelines = [...this.texts, ...this.rankers, ...this.plans].map(({ name }) => name);
     return [...this.#served.keys(), ...this.#bases.keys(), ...this.elsewhere, ...pipelines];
   }
 
@@ -146,31 +142,27 @@ export class Catalogue {
     return [...this.#served.values()];
   }
 
-  /** The pairs that the server was started with. */
-  get pairs(): readonly PairName[] {
+  /** The pipelines that answer texts with which the server was started. */
+  get texts(): readonly NamedText[] {
     return this.configured.all;
   }
 
-  /** The pair that a name stands for; undefined if it is one model's. @throws HttpError 400, 404 */
-  pair(name: string): PairName | undefined {
-    return this.#isOne(name) ? undefined : this.configured.find(name);
-  }
-
   /**
-   * The name of a pair with the certificate that a registered one stands for, `A>B@mine`; other names as they are. The
-   * recipe is registered by its models' names here, or by those of the command line.
+   * The name of a pipeline with the certificate that a registered one stands for, `A>B@mine`; other names as they are.
+   * The recipe is registered by its models' names here, or by those of the command line. @throws HttpError 400, 404
    */
-  async pairRegistered(name: string): Promise<string> {
-    if (!isPairName(name) || this.#isOne(name)) return name;
-    const [pair, recipe] = atLast(name);
-    const parts = pair.split(">");
-    const isSame = (part: string, i: number) =>
-      part === parts[i] || part === shortName(this.#served.get(parts[i]!)?.model ?? "");
+  async spelledOut(name: string): Promise<string> {
+    const [bare, recipe] = atLast(name);
+    const named = this.text(name) && this.text(bare);
+    if (!named) return name;
+    const isSame = ([role, model]: [string, string]) =>
+      model === named.roles[role] || model === shortName(this.#served.get(named.roles[role]!)?.model ?? "");
     const entry = Object.entries(await registeredRecipes()).find(([key]) => {
       const [models, known] = atLast(key);
-      return isPairName(key) && known === recipe && models.split(">").every(isSame);
+      const other = known === recipe ? textPipelineNamed(models) : undefined;
+      return other?.pipeline === named.pipeline && Object.entries(other.roles).every(isSame);
     });
-    return entry ? `${pair}@${entry[1].recipe.join()}` : name;
+    return entry ? `${bare}@${entry[1].recipe.join()}` : name;
   }
 
   /** The savings of a key's answers if a request names none: its own, else the server's. */
@@ -182,7 +174,7 @@ export class Catalogue {
   async checkUsual(): Promise<void> {
     await checkRecipe({ recipe: this.usual });
     const certificate = this.usual.find(isPairCertificate);
-    if (certificate !== undefined && this.pairs.length === 0)
+    if (certificate !== undefined && !this.texts.some(({ pipeline }) => pipeline.certified))
       throw new UserError(`--save ${certificate} is for a pair of models, and no --model is one`, 2);
     const decoders = this.list().filter((served) => kindOfServed(served) === "decoder");
     for (const served of decoders) {
@@ -198,7 +190,7 @@ export class Catalogue {
 
   /** The pipeline that answers texts which a name stands for; undefined if it is another's. @throws HttpError 400 */
   text(name: string): NamedText | undefined {
-    return this.#isOne(name) ? undefined : textNamed(name, this.texts);
+    return this.#isOne(name) ? undefined : this.configured.find(name);
   }
 
   /** The reranker that a name stands for; undefined if it is a model's. @throws HttpError 400 */
@@ -298,9 +290,10 @@ export class Catalogue {
   async #registered(name: string): Promise<Registered & { served: Served }> {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
-    const naming = entry ? undefined : pipelineNamed(name)?.naming;
-    if (this.plan(name) ?? this.text(name))
-      throw new HttpError(400, notOneModel(name, naming!.kind), { param: "model" });
+    const pipeline = entry ? undefined : pipelineNamed(name);
+    // Where one model is expected, a pair's name is an unknown one.
+    if (pipeline?.naming && !("serving" in pipeline) && (this.plan(name) ?? this.text(name)))
+      throw new HttpError(400, notOneModel(name, pipeline.naming.kind), { param: "model" });
     if (!entry && name === "") throw unnamed(this.names);
     if (!entry)
       throw unknown(name, [

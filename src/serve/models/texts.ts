@@ -1,23 +1,63 @@
 import type { NamedText } from "../../pipelines/pipeline.ts";
-import { textPipelineNamed } from "../../pipelines/registry.ts";
+import { pipelineNamed, textPipelineNamed, textPipelines } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
+import { isRegisteredName } from "../keys/terms.ts";
 
-/** Reads the pipelines that answer texts among a server's models. `idOf` gives a model's name in requests. @throws UserError */
-export const textsIn = (specs: readonly string[], idOf: (model: string) => string): NamedText[] =>
-  specs.flatMap((spec) => {
-    const named = textPipelineNamed(spec);
-    if (!named) return [];
-    const roles = Object.fromEntries(Object.entries(named.roles).map(([role, model]) => [role, idOf(model)]));
-    return [{ ...named, roles, name: named.pipeline.nameOf(roles) }];
-  });
+/** The pipelines that answer texts among a server's models. */
+export class Texts {
+  readonly all: readonly NamedText[];
+  readonly #configured: ReadonlyMap<string, NamedText>;
 
-/** A name without options stands for the one that the server was started with. @throws HttpError 400 that names the option */
-export function textNamed(model: string, configured: readonly NamedText[]): NamedText | undefined {
-  try {
-    const named = textPipelineNamed(model);
-    return named?.given === "" ? (configured.find(({ name }) => name === named.name) ?? named) : named;
-  } catch (error) {
-    throw error instanceof UserError ? new HttpError(400, error.message, { param: "model" }) : error;
+  /** `idOf` gives a model's name in requests. @throws UserError for a wrong name, or one of two */
+  constructor(specs: readonly string[], idOf: (model: string) => string) {
+    this.all = specs.flatMap((spec) => {
+      const named = textPipelineNamed(spec);
+      if (!named) return [];
+      const roles = Object.fromEntries(Object.entries(named.roles).map(([role, model]) => [role, idOf(model)]));
+      return [{ ...named, roles, name: named.pipeline.nameOf(roles) }];
+    });
+    this.#configured = new Map(this.all.map((named) => [named.name, named]));
+    if (this.#configured.size === this.all.length) return;
+    const { name, pipeline } = this.all.find((named, i) => this.all.findIndex((one) => one.name === named.name) < i)!;
+    throw new UserError(`two ${pipeline.serving?.noun ?? pipeline.name}s are named "${name}"`, 2);
+  }
+
+  /** A name without options stands for the one that the server was started with. @throws HttpError 400, 404 */
+  find(model: string): NamedText | undefined {
+    try {
+      const named = textPipelineNamed(model);
+      if (!named) return this.#aliased(model);
+      return named.given === "" ? { ...(this.#configured.get(named.name) ?? named), byDefault: true } : named;
+    } catch (error) {
+      throw error instanceof UserError ? new HttpError(400, error.message, { param: "model" }) : error;
+    }
+  }
+
+  /** Options that stand for the server's only pipeline of their kind, under them. */
+  #aliased(model: string): NamedText | undefined {
+    for (const pipeline of textPipelines) {
+      const { serving } = pipeline;
+      const given = serving?.alias(model);
+      if (given === undefined) continue;
+      const { noun, form } = serving!;
+      const [only, ...others] = this.all.filter((named) => named.pipeline === pipeline);
+      if (only && others.length === 0) return { ...only, given };
+      if (only) {
+        const count = others.length + 1;
+        const message = `${model} is for a server of one ${noun}, and this one has ${count}; name the ${noun}: ${only.name}@${given}`;
+        throw new HttpError(400, message, { param: "model" });
+      }
+      const message = `${model} is for a server that has a ${noun}, such as --model "${form}"; this one has none`;
+      throw new HttpError(404, message, { param: "model", code: "model_not_found" });
+    }
+    return undefined;
   }
 }
+
+/** The models that a pipeline needs, without the names of recipes; undefined for the name of one model. @throws UserError */
+export const modelsIn = (spec: string): string[] | undefined =>
+  pipelineNamed(spec)?.naming?.models(spec).map(withoutRecipe);
+
+const withoutRecipe = (model: string): string =>
+  isRegisteredName(model) ? model.slice(0, model.lastIndexOf("@")) : model;

@@ -177,8 +177,8 @@ async function partsOf(context: ServerContext, input: ChatInput, call: Call): Pr
   if (!retrieval) return answered(context, PATH, input, all, call);
   const settings = answerOptionsOf(retrieval, "retrieval");
   if (all.length > 1) throw new HttpError(400, "n: expected 1 with retrieval", { param: "n" });
-  if (context.catalogue.pair(input.model))
-    throw new HttpError(400, "retrieval: expected one model, got a pair", { param: "retrieval" });
+  const noun = context.catalogue.text(input.model)?.pipeline.serving?.noun;
+  if (noun) throw new HttpError(400, `retrieval: expected one model, got a ${noun}`, { param: "retrieval" });
   const chosen = await context.catalogue.choose(input, context.catalogue.usualFor(call.key?.terms));
   const { prompt, options } = all[0]!;
   const asked = () => askedOfChat(prompt as readonly ChatMessage[]);

@@ -2,11 +2,17 @@ import { z } from "zod";
 import { type KindName, kinds } from "../../engine/kinds/index.ts";
 import { billedAs } from "../../library/rerank-pipeline.ts";
 import { recipeOf } from "../../pipelines/pipeline.ts";
+import { textPipelines } from "../../pipelines/registry.ts";
 import { listedSteps } from "../../savings/registered.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { kindOfServed, type Served } from "../models/served.ts";
 import type { ServerContext } from "../server-context.ts";
+
+/** Each pipeline's own field of its models. */
+const listedFields = Object.fromEntries(
+  textPipelines.flatMap(({ listed }) => (listed ? [[listed.field, listed.schema.optional()]] : [])),
+) as Record<never, never>;
 
 const model = z.object({
   id: z.string(),
@@ -20,10 +26,7 @@ const model = z.object({
     .describe("what runs here: a decoder, an encoder …; absent for other servers' models and for pipelines"),
   recipe: z.array(z.string()).describe("a registered recipe's savings; empty is dense"),
   parent: z.string().optional().describe("the model of a registered recipe or of an adapter, whose memory it shares"),
-  pair: z
-    .object({ swift: z.string(), super: z.string() })
-    .optional()
-    .describe("a pair's models: the one that answers first, and the one for hard prompts"),
+  ...listedFields,
   reranker: z
     .object({ model: z.string(), presort: z.string() })
     .optional()
@@ -102,9 +105,9 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     ...{ id: options.name, ...base, bytes: 0, recipe: [], recipes: [], loaded: [] },
     servers: { all: servers.length, up: servers.filter(({ up }) => up).length, running },
   }));
-  const pairs = catalogue.pairs.map(({ name, swift, super: strong, given }) => ({
-    ...{ id: name, ...base, bytes: 0, recipe: [given === "" ? "route" : `route:${given}`], recipes: [], loaded: [] },
-    pair: { swift, super: strong },
+  const texts = catalogue.texts.map((named) => ({
+    ...{ id: named.name, ...base, bytes: 0, recipe: [recipeOf(named)], recipes: [], loaded: [] },
+    [named.pipeline.listed?.field ?? "models"]: { ...named.roles },
   }));
   const rerankers = catalogue.rankers.map((named) => ({
     ...{ id: named.name, ...base, bytes: 0, recipe: billedAs(named).recipe, recipes: [], loaded: [] },
@@ -114,11 +117,7 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     ...{ id: name, ...base, bytes: 0, recipe: ["plan"], recipes: [], loaded: [] },
     plan,
   }));
-  const texts = catalogue.texts.map((named) => ({
-    ...{ id: named.name, ...base, bytes: 0, recipe: [recipeOf(named)], recipes: [], loaded: [] },
-    models: { ...named.roles },
-  }));
-  return [...own, ...recipes, ...adapters, ...remote, ...pairs, ...rerankers, ...plans, ...texts];
+  return [...own, ...recipes, ...adapters, ...remote, ...texts, ...rerankers, ...plans];
 }
 
 /** Nothing for a model whose file is missing or damaged by now. */

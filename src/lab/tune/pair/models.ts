@@ -1,14 +1,13 @@
+import { identityOf } from "../../../library/identity.ts";
 import type { Model } from "../../../library/model.ts";
-import type { RunOptions } from "../../../library/options.ts";
-import { identityOf, routeModel } from "../../../library/pipeline.ts";
-import { scoringOf } from "../../../library/route-scoring.ts";
-import type { Pair } from "../../../pipelines/route/bill.ts";
-import type { PairName, RouteOptions } from "../../../pipelines/route/name.ts";
-import { route } from "../../../pipelines/route/route.ts";
-import { Scorer } from "../../../pipelines/route/scores.ts";
+import { OpenedPipeline } from "../../../library/text-pipeline.ts";
+import { textPipelineNamed } from "../../../pipelines/registry.ts";
+import type { RouteOptions } from "../../../pipelines/route/name.ts";
+import { deciderOf, type Prepared, scoringOf } from "../../../pipelines/route/rule.ts";
+import { Scorer } from "../../../pipelines/scores.ts";
 import type { ServedItem } from "../items.ts";
 import { ModelServing, optionsOf, type Served, servedOf } from "../served.ts";
-import { type Way, wayText } from "./ways.ts";
+import { type TunedName, type Way, wayText } from "./ways.ts";
 
 /** Which of a pair's two models. */
 export type Role = "swift" | "super";
@@ -27,16 +26,16 @@ export interface PairModels extends Disposable {
 
 /** A pair to tune: its name, and its first model; the second one is the tuning's model. */
 export interface TunedPair {
-  readonly name: PairName;
+  readonly name: TunedName;
   readonly swift: Model;
 }
 
 /** A pair in memory. */
 export class LoadedPair implements PairModels {
   private constructor(
-    private readonly swift: Model,
     private readonly dense: ModelServing,
-    private readonly pair: Pair<RunOptions>,
+    private readonly models: { readonly swift: Model; readonly super: Model },
+    private readonly pair: Prepared["pair"],
     private readonly ways: readonly Way[],
     private readonly temperature: number | undefined,
     private readonly signal: AbortSignal | undefined,
@@ -50,22 +49,24 @@ export class LoadedPair implements PairModels {
     signal?: AbortSignal,
   ): Promise<LoadedPair> {
     const pair = {
-      swift: routeModel(swift, await identityOf(name.swift, swift, undefined)),
-      super: routeModel(strong, await identityOf(name.super, strong, undefined)),
+      swift: await identityOf(name.swift, swift, undefined),
+      super: await identityOf(name.super, strong, undefined),
     };
-    return new LoadedPair(swift, await ModelServing.open(strong, temperature, signal), pair, ways, temperature, signal);
+    const dense = await ModelServing.open(strong, temperature, signal);
+    return new LoadedPair(dense, { swift, super: strong }, pair, ways, temperature, signal);
   }
 
   async alone(role: Role, item: ServedItem): Promise<Alone> {
     if (role === "super") return { ...(await this.dense.answer("dense", item)), scores: {} };
-    this.swift.language.engine.forget();
-    const scorers = this.ways.map((way) => new Scorer(scoringOf(way, this.swift)));
+    const { swift } = this.models;
+    swift.language.engine.forget();
+    const scorers = this.ways.map((way) => new Scorer(scoringOf(way, swift.language)));
     const observe = (logits: Float32Array) => {
       for (const scorer of scorers) scorer.observe(logits);
     };
     const scored = () => Object.fromEntries(scorers.map(({ score }, i) => [wayText(this.ways[i]!), score]));
     try {
-      const answer = await this.swift.complete(item.prompt, { ...this.#optionsOf(item), observe });
+      const answer = await swift.complete(item.prompt, { ...this.#optionsOf(item), observe });
       return { ...servedOf(answer), scores: scored() };
     } catch (error) {
       // A route gives such an item to Super.
@@ -75,21 +76,13 @@ export class LoadedPair implements PairModels {
   }
 
   async routed(options: RouteOptions, { prompt, ...item }: ServedItem): Promise<Served> {
-    this.swift.language.engine.forget();
+    const { models, pair } = this;
+    models.swift.language.engine.forget();
     this.dense.forget();
-    const routing = {
-      ...{ scoring: scoringOf(options, this.swift), threshold: options.t!, whole: true, signal: this.signal },
-      ...{ options: this.#optionsOf(item), named: { model: "pair", recipe: [] } },
-    };
-    let text = "";
-    const tokens = [];
-    for await (const piece of route(this.pair, prompt, routing)) {
-      text += piece.text;
-      tokens.push(...piece.tokens);
-      const { receipt, finishReason } = piece;
-      if (receipt && finishReason) return servedOf({ text, tokens, finishReason, receipt });
-    }
-    throw new Error("an answer ended without its receipt");
+    const rule = deciderOf(pair, options, models.swift.language);
+    const named = textPipelineNamed(`${pair.swift.name}>${pair.super.name}`)!;
+    const route = await OpenedPipeline.over(named, models, {}, async (): Promise<Prepared> => ({ pair, rule }));
+    return servedOf(await route.complete(prompt, optionsOf(item, this.temperature, this.signal)));
   }
 
   #optionsOf(item: Omit<ServedItem, "prompt">) {

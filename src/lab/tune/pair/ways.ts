@@ -1,4 +1,4 @@
-import { type PairName, ROUTE, type RouteOptions } from "../../../pipelines/route/name.ts";
+import { type PairName, parseRouteOptions, ROUTE, type RouteOptions } from "../../../pipelines/route/name.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Candidate } from "../problem.ts";
 
@@ -14,9 +14,12 @@ const USUAL = [
 /** A way to score how easy an item is for Swift. */
 export type Way = Pick<RouteOptions, "score" | "temperature" | "aggregate" | "labels" | "seed">;
 
+/** A pair's name, without its options and with them as written. */
+export type TunedName = Omit<PairName, "options">;
+
 /** The ways to score that a pair's name asks for. @throws UserError if it has a threshold already */
-export function waysOf({ name, given, options }: PairName): Way[] {
-  const { share, t, timeout, auto, ...way } = options;
+export function waysOf({ name, given }: TunedName): Way[] {
+  const { share, t, timeout, auto, ...way } = parseRouteOptions(given);
   const set = Object.entries({ share, t, timeout, auto }).find(([, value]) => value !== undefined);
   if (set)
     throw new UserError(`--model: ${name} is tuned over all shares for Super; expected no ${set[0]} after its @`, 2);

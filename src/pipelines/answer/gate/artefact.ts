@@ -5,7 +5,7 @@ import { bundledJson, jsonFiles } from "../../../util/model-folders.ts";
 import { keepJson } from "../../../util/write-whole.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { home } from "../../../weights/sources/home.ts";
-import { modelIdentity } from "../../identity.ts";
+import { modelIdentity } from "../../model.ts";
 import { gateTarget } from "./calibrate.ts";
 import { classifierSchema } from "./classifier.ts";
 import { type Gate, type GateMethod, gateMethods } from "./gate.ts";

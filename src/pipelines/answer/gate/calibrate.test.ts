@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { seededRandom, shuffle } from "../../../util/random.ts";
-import { above, randomLine } from "../../route/metrics.ts";
+import { above, randomLine } from "../../metrics.ts";
 import {
   asRoute,
   atThreshold,

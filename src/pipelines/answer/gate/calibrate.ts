@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import { mean } from "../../../util/mean.ts";
-import { type CurvePoint, curve, type Outcome as RouteOutcome } from "../../route/metrics.ts";
+import { type CurvePoint, curve, type Outcome as RouteOutcome } from "../../metrics.ts";
 import type { Outcome } from "./classifier.ts";
 
 /** A question of a calibration: its score, larger to retrieve, and how good either answer is, 0 to 1. */

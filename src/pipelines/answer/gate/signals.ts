@@ -1,4 +1,4 @@
-import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOptions, scoresOf } from "../../route/scores.ts";
+import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOptions, scoresOf } from "../../scores.ts";
 
 /** Measures of how sure a model is, by the first answer token's logits; NaN in all if a logit is not finite. */
 export interface Signals {

@@ -17,7 +17,7 @@ const choice = z.object({
 });
 
 /** Fields of pipelines, which a response has as the chat has them. */
-const OWN = ["route", ...textPipelines.map(({ shows }) => shows.field)];
+const OWN = textPipelines.map(({ shows }) => shows.field);
 
 /** The fields read from a chat's answer or chunk, by this server or another. */
 const chatSchema = z.looseObject({

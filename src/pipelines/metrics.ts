@@ -1,4 +1,4 @@
-import { mean } from "../../util/mean.ts";
+import { mean } from "../util/mean.ts";
 
 /** One input that both models answered. */
 export interface Outcome {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { seededRandom, shuffle } from "../../util/random.ts";
+import { seededRandom, shuffle } from "../util/random.ts";
 import {
   above,
   aiq,

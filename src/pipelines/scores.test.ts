@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { seededRandom } from "../../util/random.ts";
+import { seededRandom } from "../util/random.ts";
 import {
   aggregated,
   energy,

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { fnv1a } from "../../util/fnv.ts";
-import { seededRandom } from "../../util/random.ts";
+import { fnv1a } from "../util/fnv.ts";
+import { seededRandom } from "../util/random.ts";
 
 /**
  * Scores of how easy an input is, from Swift's logits (E-LANG, arXiv 2203.00748). Higher is easier in all of them.

@@ -1,0 +1,37 @@
+import { existsSync } from "node:fs";
+import { Stopwatch } from "../engine/bill/stopwatch.ts";
+import type { NamedCertificate, TextRequest } from "../pipelines/pipeline.ts";
+import { switchFile } from "../savings/auto/certificate.ts";
+import { type Chosen, choose, costs } from "../savings/auto/choose.ts";
+import type { Choice } from "../savings/auto/guarantee.ts";
+import * as args from "./arguments.ts";
+import { given } from "./arguments.ts";
+import type { Model } from "./model.ts";
+import { requestOf } from "./request.ts";
+
+/**
+ * The recipe that a certificate has for a request, none for dense; a prompt's tokens are counted by `model`.
+ * @throws UserError if the request is read or drawn in another way than those of the test
+ */
+export async function choiceUnder(
+  { name, certificate, strict }: NamedCertificate,
+  model: Model,
+  { prompt, options, signal }: TextRequest,
+): Promise<Choice> {
+  const checked = given("generate's options", args.runOptions, options);
+  const { key, arrived, deadline, onBegun, ceiling, signal: _, onStopped, ...settings } = checked;
+  const text = given("generate's prompt", args.prompt, prompt);
+  const request = await requestOf(model, text, settings, new Stopwatch(), signal);
+  const { facts, visual = [] } = request;
+  const planned = { prompt: request.prompt.length, visual, facts };
+  const chosen: Chosen = existsSync(switchFile(name))
+    ? { recipe: "dense", cost: costs(certificate, "dense", planned, 0), reason: "off" }
+    : choose(name, certificate, planned, strict);
+  const { risk, confidence, loss } = certificate;
+  return {
+    recipe: chosen.recipe === "dense" ? [] : [chosen.recipe],
+    guarantee: chosen.reason === undefined ? { risk, confidence, loss, certificate: name } : null,
+    ...(chosen.reason && { reason: chosen.reason }),
+    ...(facts?.budget && { budget: { asked: facts.budget, predicted: chosen.cost } }),
+  };
+}

@@ -1,0 +1,46 @@
+import type { AnswerOptions, NamedText, Resources, ShownPiece, TextRequest } from "../pipeline.ts";
+import { recipeOf } from "../pipeline.ts";
+import type { Pair, RouteModel } from "./bill.ts";
+import { type Route, type Routing, route } from "./route.ts";
+import { type Prepared, ruleFor } from "./rule.ts";
+
+/** @throws UserError if a certificate is for requests that are read or drawn in another way */
+export async function answer(
+  named: NamedText,
+  resources: Resources,
+  request: TextRequest,
+  prepared: Prepared,
+): Promise<AsyncGenerator<ShownPiece, void>> {
+  const { decider, choice } = await ruleFor(prepared, resources, request);
+  const { signal, arrived, onStopped, whole } = request;
+  const { budget, ...options } = request.options;
+  return pieces(pairIn(resources, prepared), request.prompt, {
+    ...{ ...decider, signal, arrived, onStopped, whole },
+    onDegraded: (reason) => resources.degraded("a pair's second model failed", reason),
+    // Without a certificate either model refuses a budget.
+    options: choice ? options : request.options,
+    named: { model: named.name, recipe: choice?.recipe ?? [recipeOf(named)], choice },
+  });
+}
+
+async function* pieces(
+  pair: Pair<AnswerOptions>,
+  prompt: TextRequest["prompt"],
+  routing: Routing<AnswerOptions>,
+): AsyncGenerator<ShownPiece, void> {
+  let role: Route["to"] = "swift";
+  for await (const { route: shown, ...piece } of route(pair, prompt, routing)) {
+    role = shown?.to ?? role;
+    yield { ...piece, role, ...(shown && { shown }) };
+  }
+}
+
+function pairIn(resources: Resources, { pair }: Prepared): Pair<AnswerOptions> {
+  const model = (role: "swift" | "super"): RouteModel<AnswerOptions> => ({
+    identity: pair[role],
+    generate: (prompt, options) => resources.generate(role, prompt, options),
+    held: (prompt, options) => resources.held(role, prompt, options),
+    price: (...priced) => resources.price(role, ...priced),
+  });
+  return { swift: model("swift"), super: model("super") };
+}

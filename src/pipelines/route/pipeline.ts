@@ -1,0 +1,78 @@
+import { z } from "zod";
+import type { Serving, TextPipeline } from "../pipeline.ts";
+import { isPairName, parsePair, parseRouteOptions, parseRouter, routeOptions } from "./name.ts";
+import type { Prepared } from "./rule.ts";
+
+const ONE_MODEL = "token ids belong to one model, and a pair has two";
+
+const serving: Serving = {
+  noun: "pair",
+  form: "A>B",
+  noSavings: "savings belong to one model, and a pair has two; name registered recipes in it, as A@fast>B",
+  alias(model) {
+    const router = parseRouter(model);
+    return router && `score=${router.score},t=${router.t}`;
+  },
+  refusal({ prompt, options }, { super: strong }) {
+    const given = options as Readonly<Record<string, unknown>>;
+    if (typeof prompt[0] === "number") return ["prompt", ONE_MODEL];
+    if (given["logitBias"]) return ["logitBias", ONE_MODEL];
+    if (given["promptLogprobs"] !== undefined)
+      return ["promptLogprobs", "a pair gives no log-probabilities of prompts"];
+    if (given["maxTokens"] === 0) return ["maxTokens", "expected at least 1 for a pair of models"];
+    if (strong === undefined) return undefined;
+    const elsewhere = `${strong} runs on another server, as part of a pair it`;
+    if (given["logprobs"] !== undefined) return ["logprobs", `${elsewhere} gives none`];
+    const taken = ["tools", "suffix", "infill", "mode"].find((option) => given[option]);
+    return taken === undefined ? undefined : [taken, `${elsewhere} takes none`];
+  },
+};
+
+function rolesOf(model: string) {
+  const pair = parsePair(model)!;
+  return { swift: pair.swift, super: pair.super };
+}
+
+export const route: TextPipeline<Prepared> = {
+  name: "route",
+  group: "routing",
+  summary: "a small model answers, or a large one if the small one's score is low; as --model SWIFT>SUPER@share=0.3",
+  options: async () => routeOptions,
+  naming: {
+    is: isPairName,
+    models: (model) => Object.values(rolesOf(model)),
+    kind: "a pair of models",
+    takers: "`run` and openPipeline",
+  },
+  shows: {
+    field: "route",
+    schema: z
+      .object({
+        to: z.enum(["swift", "super"]).describe("which model answered: the pair's first or its second"),
+        model: z.string(),
+        score: z.number().nullable().describe("the first model's score; null if it has none"),
+        threshold: z.number().nullable().describe("scores below it go to the second model; null if infinite"),
+        degraded: z.literal(true).optional().describe("the second model was chosen and failed"),
+      })
+      .describe("for a pair of models: which one answered"),
+  },
+  listed: {
+    field: "pair",
+    schema: z
+      .object({ swift: z.string(), super: z.string() })
+      .describe("a pair's models: the one that answers first, and the one for hard prompts"),
+  },
+  certified: true,
+  serving,
+  parse: (model) => (isPairName(model) ? { roles: rolesOf(model), given: parsePair(model)!.given } : undefined),
+  dense: "super",
+  nameOf: ({ swift, super: strong }) => `${swift}>${strong}`,
+  async prepare(named, resources) {
+    const { prepared } = await import("./rule.ts");
+    return prepared(named, parseRouteOptions(named.given), resources);
+  },
+  async answer(named, resources, request, prepared) {
+    const { answer } = await import("./answer.ts");
+    return answer(named, resources, request, prepared);
+  },
+};
