@@ -22,6 +22,7 @@ import type { Model } from "./model.ts";
 import { openIndex } from "./open-index.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
 import type { SearchIndex } from "./search-index.ts";
+import { wholeOf } from "./whole-answer.ts";
 
 export interface AnswererOptions extends LoadOptions {
   /** The name of an index; not needed if nothing is retrieved. */
@@ -160,17 +161,8 @@ export class AnswerPipeline implements AsyncDisposable {
 
   /** The whole answer at once. @throws UserError */
   async answer(question: string | readonly ChatMessage[], options: AnswererCallOptions = {}): Promise<Answered> {
-    const whole: Pick<Completion, "text" | "tokens"> = { text: "", tokens: [] };
-    for await (const { text, tokens, finishReason, receipt, retrieval, prompt: _, ...called } of this.generate(
-      question,
-      options,
-    )) {
-      whole.text += text;
-      whole.tokens.push(...tokens);
-      if (finishReason && receipt && retrieval)
-        return { ...whole, ...called, finishReason, ...shown(whole.text, retrieval), receipt };
-    }
-    throw new Error("an answer ended without its receipt");
+    const whole = await wholeOf(this.generate(question, options), "retrieval");
+    return { ...whole, ...shown(whole.text, whole.retrieval) };
   }
 
   async dispose(): Promise<void> {
@@ -187,7 +179,6 @@ const shown = (text: string, retrieval: Retrieval) => ({
   retrieved: retrieval.used,
   documents: retrieval.documents,
   citations: citationsIn(text, retrieval.documents.length),
-  retrieval,
 });
 
 const askedOf = (

@@ -9,6 +9,7 @@ import type { Reading } from "../engine/encoders/text/classifier.ts";
 import type { ProfileOptions } from "../engine/file/profile.ts";
 import { imagineOptions } from "../engine/images/imagine/options.ts";
 import type { ImageInput } from "../engine/images/pixels/input.ts";
+import type { RecognizeRequest } from "../pipelines/recognize/recognize.ts";
 import { devices } from "../runtime/device.ts";
 import { budget } from "../savings/auto/guarantee.ts";
 import { parseRecipe, type Recipe, type Step } from "../savings/recipe.ts";
@@ -186,6 +187,22 @@ export const readings: z.ZodType<(Reading | ImageInput)[]> = z.array(
   reading,
   "expected a list of texts, of pairs of texts, or of images",
 );
+
+const boxes = z.union(
+  [z.literal("auto"), z.array(z.array(z.number()))],
+  'expected a list of boxes [left, top, right, bottom], or "auto"',
+);
+const isImageInput = (it: unknown): boolean => typeof it === "string" || it instanceof Uint8Array;
+/** The argument of `recognize`. */
+export const recognizeRequest = z.strictObject({
+  image: z.custom<string | Uint8Array>(isImageInput, "expected a path, or bytes"),
+  boxes,
+  labels: z.array(text, "expected a list of labels"),
+  options: z.custom<RecognizeRequest["options"]>((it) => typeof it === "object", "expected options by name").optional(),
+  ...{ arrived: time, signal },
+});
+/** An image, boxes in pixels or `auto`, labels, and options. */
+export type RecognizeCall = z.input<typeof recognizeRequest>;
 
 const isModel = (value: unknown): value is Model => typeof value === "object" && value !== null && "language" in value;
 export const model = z.custom<Model>(isModel, "expected a model that was loaded");

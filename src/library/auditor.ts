@@ -1,8 +1,6 @@
-import type { Usage } from "../engine/decode/answer/generate.ts";
+import type { Piece, Usage } from "../engine/decode/answer/generate.ts";
 import type { Engine } from "../engine/decode/run/engine.ts";
-import type { Sampled } from "../engine/decode/sampling/sampler.ts";
 import type { TokenScore } from "../engine/decode/score/likelihood.ts";
-import { scoreContinuations } from "../engine/decode/score/score.ts";
 import type { Scheduler } from "../engine/schedule/scheduler.ts";
 import type { CustomJob } from "../engine/schedule/ticket.ts";
 import { type AuditState, keepAudit, requireIssued } from "../savings/auto/audit-state.ts";
@@ -99,35 +97,31 @@ export class Auditor {
 }
 
 /** @throws if the answer is empty, or its replay is cut off */
-async function scoresOf(
-  { prompt, answer }: Pick<Audited, "prompt" | "answer">,
-  engine: Engine,
-  scheduler: Scheduler,
-): ReturnType<typeof scoreContinuations> {
+async function scoresOf({ prompt, answer }: Pick<Audited, "prompt" | "answer">, engine: Engine, scheduler: Scheduler) {
   if (answer.length === 0) throw new RangeError("an answer without tokens has no loss");
+  const { scoreContinuations } = await import("../engine/decode/score/score.ts");
   const idle = { submit: (job: CustomJob) => scheduler.whenIdle(job) };
   return await scoreContinuations(engine, idle, [{ context: prompt, continuations: [answer] }], {});
 }
 
-/** The tokens of an answer that was drawn, as they come; it is replayed when it ends, whole or not. */
-export class AnswerAudit implements Disposable {
-  readonly #answer: number[] = [];
-  #whole = false;
-
-  constructor(private readonly replay: (answer: readonly number[]) => Promise<void>) {}
-
-  add(tokens: readonly Sampled[]): void {
-    for (const { id } of tokens) this.#answer.push(id);
-  }
-
-  /** The answer is whole. */
-  end(): void {
-    this.#whole = true;
-  }
-
-  /** One that was broken off has no loss, and counts as one that cannot be replayed: nothing that was drawn is dropped. */
-  [Symbol.dispose](): void {
-    void this.replay(this.#whole ? this.#answer : []);
+/**
+ * An answer that was drawn: it is replayed when it ends. One that was broken off has no loss, and counts as one that
+ * cannot be replayed: nothing that was drawn is dropped.
+ */
+export async function* replayed(
+  answer: () => AsyncIterable<Piece>,
+  replay: (tokens: readonly number[]) => Promise<void>,
+): AsyncGenerator<Piece, void> {
+  const tokens: number[] = [];
+  let whole = false;
+  try {
+    for await (const piece of answer()) {
+      tokens.push(...piece.tokens.map(({ id }) => id));
+      whole = piece.finish !== undefined && !piece.finish.cut;
+      yield piece;
+    }
+  } finally {
+    void replay(whole ? tokens : []);
   }
 }
 

@@ -7,7 +7,7 @@ import type { Choice } from "../savings/auto/guarantee.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import type { Model } from "./model.ts";
-import { requestOf } from "./request.ts";
+import { requestOf, settingsOf } from "./request.ts";
 
 /**
  * The recipe that a certificate has for a request, none for dense; a prompt's tokens are counted by `model`.
@@ -18,8 +18,7 @@ export async function choiceUnder(
   model: Model,
   { prompt, options, signal }: TextRequest,
 ): Promise<Choice> {
-  const checked = given("generate's options", args.runOptions, options);
-  const { key, arrived, deadline, onBegun, ceiling, signal: _, onStopped, ...settings } = checked;
+  const settings = settingsOf(given("generate's options", args.runOptions, options));
   const text = given("generate's prompt", args.prompt, prompt);
   const request = await requestOf(model, text, settings, new Stopwatch(), signal);
   const { facts, visual = [] } = request;

@@ -14,15 +14,15 @@ import type { Turns } from "../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Recognized } from "../pipelines/recognize/recognize.ts";
-import type { Recognizer } from "../pipelines/recognize/recognizer.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import { UserError } from "../util/errors.ts";
 import { adapterHash } from "../weights/adapter/record.ts";
 import { fillBlanks, type PromptForm, parseBlanks } from "../weights/tokenizer/index.ts";
 import * as args from "./arguments.ts";
-import { given } from "./arguments.ts";
+import { given, type RecognizeCall } from "./arguments.ts";
 import type { Auditor } from "./auditor.ts";
-import { encoderOf, type Generative, generativeOf } from "./model-kinds.ts";
+import type { Calls, Face, Generative } from "./kinds/face.ts";
+import { faceOf, refuse } from "./kinds/index.ts";
 import type {
   BatchRequest,
   Chunk,
@@ -37,10 +37,9 @@ import type {
   RunOptions,
   Stoppable,
 } from "./options.ts";
-import type { RecognizeCall } from "./recognize-request.ts";
-import { formOf, type Reading as PromptReading, requestOf } from "./request.ts";
+import { formOf, type Reading as PromptReading, requestOf, settingsOf } from "./request.ts";
 import { Runs } from "./runs.ts";
-import { withCalls } from "./tool-calls.ts";
+import { wholeOf, withCalls } from "./whole-answer.ts";
 
 /** Learns the form of a prompt (undefined for ids), and the recipe that it runs under. */
 export type FormWatcher = (form: PromptForm | undefined, recipe: Recipe) => void;
@@ -57,27 +56,22 @@ interface OpenOptions {
  * `model.dispose()`) to free its memory.
  */
 export class Model implements Disposable {
-  readonly #loaded: LoadedModel;
   readonly #runs: Runs;
-  readonly #onForm: FormWatcher | undefined;
-  readonly #adapter: string | undefined;
   #adapterHash: string | undefined;
   #disposed = false;
-  #recognizer: Promise<Recognizer> | undefined;
 
   private constructor(
-    loaded: LoadedModel,
+    private readonly model: LoadedModel,
+    private readonly face: Face,
     readonly recipe: Recipe,
     /** Keeps the recipe ready. */
     private readonly lease: Lease | undefined,
     /** Milliseconds. */
     loadTime: number,
-    { onForm, adapter }: OpenOptions,
+    private readonly options: OpenOptions,
   ) {
-    this.#loaded = loaded;
-    this.#onForm = onForm;
-    this.#adapter = adapter;
-    this.#runs = new Runs(this, loaded.source, loadTime, adapter && path.basename(path.resolve(adapter)));
+    const { adapter } = options;
+    this.#runs = new Runs(this, model.source, loadTime, adapter && path.basename(path.resolve(adapter)));
   }
 
   /**
@@ -87,7 +81,8 @@ export class Model implements Disposable {
   static async open(loaded: LoadedModel, recipe: Recipe, started: number, options: OpenOptions = {}): Promise<Model> {
     try {
       const lease = await loaded.use(recipe);
-      return new Model(loaded, lease?.recipe ?? recipe, lease, performance.now() - started, options);
+      const face = await faceOf(loaded);
+      return new Model(loaded, face, lease?.recipe ?? recipe, lease, performance.now() - started, options);
     } catch (error) {
       loaded[Symbol.dispose]();
       throw error;
@@ -95,13 +90,13 @@ export class Model implements Disposable {
   }
 
   get name(): string {
-    return this.#loaded.source.name;
+    return this.model.source.name;
   }
 
   /** SHA-256 of the adapter that the model was loaded with; undefined without one. */
   get adapterHash(): string | undefined {
-    if (this.#adapter === undefined) return undefined;
-    this.#adapterHash ??= adapterHash(this.#adapter);
+    const { adapter } = this.options;
+    if (adapter !== undefined) this.#adapterHash ??= adapterHash(adapter);
     return this.#adapterHash;
   }
 
@@ -114,25 +109,29 @@ export class Model implements Disposable {
   /** @throws UserError if it was disposed of */
   get loaded(): LoadedModel {
     if (this.#disposed) throw new UserError(`${this.name}: a model was used after it was disposed; load it again`);
-    return this.#loaded;
+    return this.model;
   }
 
   /** @throws UserError if the model is no decoder */
   get language(): LanguageModel {
-    const model = this.generative;
-    if (model.kind === "decoder") return model;
-    const does = model.kind === "encoder with a decoder" ? "turns one text into another" : "fills in masked tokens";
-    throw new UserError(`${this.name} ${does}; expected a model that goes on with a text`);
+    return this.#call("language");
   }
 
   /** @throws UserError if the model is an encoder */
   get generative(): Generative {
-    return generativeOf(this.loaded);
+    return this.#call("generative");
   }
 
   /** @throws UserError if the model generates */
   get encoder(): EncoderModel {
-    return encoderOf(this.loaded);
+    return this.#call("encoder");
+  }
+
+  /** @throws UserError if the model has no such call */
+  #call<C extends keyof Calls>(call: C): Calls[C] {
+    const { loaded } = this;
+    const calls: Partial<Calls> = this.face;
+    return calls[call] ?? refuse(call, loaded);
   }
 
   /** The form in which `generate` would read a prompt; undefined for ids. */
@@ -142,31 +141,25 @@ export class Model implements Disposable {
 
   /** @throws UserError if the model's recipe was measured on prompts of another form */
   checkForm(prompt: Prompt, options: PromptReading, recipe: Recipe = this.recipe): void {
-    this.#onForm?.(this.formOf(prompt, options), recipe);
+    this.options.onForm?.(this.formOf(prompt, options), recipe);
   }
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
-    const time = new Stopwatch(arrived);
-    const request = await requestOf(
-      this,
-      given("generate's prompt", args.prompt, prompt),
-      { ...asked, save },
-      time,
-      signal,
-    );
-    yield* withCalls(this.#runs.answer(request, checked), checked);
+    const asked = given("generate's prompt", args.prompt, prompt);
+    const time = new Stopwatch(checked.arrived);
+    const request = await requestOf(this, asked, settingsOf(checked), time, checked.signal);
+    yield* withCalls(this.#runs.answer(request, checked, this.#call("answer")), checked);
   }
 
   /** Streams an answer to ids and rows of the stream, as a pipeline has put them together. @throws UserError as `generate` does */
   async *generateSpanned(spanned: SpannedPrompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, save, ...asked } = checked;
     // Spans are of this model's own ids, so any id stands for them while the options are read.
-    const { prompt: _, ...request } = await requestOf(this, [0], asked, new Stopwatch(arrived));
-    yield* this.#runs.answer({ ...request, ...spanned }, checked);
+    const time = new Stopwatch(checked.arrived);
+    const { prompt: _, ...request } = await requestOf(this, [0], { ...settingsOf(checked), save: undefined }, time);
+    yield* this.#runs.answer({ ...request, ...spanned }, checked, this.#call("answer"));
   }
 
   /**
@@ -176,12 +169,12 @@ export class Model implements Disposable {
    * one.
    */
   schedule(options: SchedulerOptions): Turns | undefined {
-    return this.#runs.schedule(options);
+    return this.face.schedule?.(options);
   }
 
   /** For servers, of a model that is scheduled: a share of the answers that are given under certificates is audited in its pauses. */
   audit(auditor: Auditor): void {
-    this.#runs.audit(auditor);
+    this.face.audit?.(auditor);
   }
 
   /** True if it has computed numbers that are not finite: its files may be damaged. */
@@ -191,17 +184,7 @@ export class Model implements Disposable {
 
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<Completion> {
-    const whole: Pick<Completion, "text" | "tokens" | "prompt"> = { text: "", tokens: [] };
-    for await (const { text, tokens, prompt: scored, finishReason, receipt, ...called } of this.generate(
-      prompt,
-      options,
-    )) {
-      whole.text += text;
-      whole.tokens.push(...tokens);
-      if (scored) whole.prompt = [...scored];
-      if (finishReason && receipt) return { ...whole, ...called, finishReason, receipt };
-    }
-    throw new Error("an answer ended without its receipt");
+    return wholeOf(this.generate(prompt, options));
   }
 
   /**
@@ -236,10 +219,10 @@ export class Model implements Disposable {
     texts: readonly TextOrImage[],
     options: EmbedOptions = {},
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
-    const terms = this.#runs.terms(given("embed's options", args.embedOptions, options));
+    const terms = given("embed's options", args.embedOptions, options);
     const all = given("embed's texts", args.textsOrImages, texts);
-    const { embedBy } = await import("./readings.ts");
-    const { answers, receipt } = await this.#runs.billed(embedBy(this.loaded, all, terms));
+    const embed = this.#call("embed");
+    const { answers, receipt } = await this.#runs.read(terms, (under) => embed(all, { ...terms, ...under }));
     return { embeddings: answers, receipt };
   }
 
@@ -252,19 +235,10 @@ export class Model implements Disposable {
     readings: readonly (Reading | ImageInput)[],
     options: ClassifyOptions = {},
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
-    const { labels, save, ...terms } = given("classify's options", args.classifyOptions, options);
+    const { labels, ...terms } = given("classify's options", args.classifyOptions, options);
     const all = given("classify's texts", args.readings, readings);
-    const { loaded } = this;
-    const { classifyBy, labelsFor, oneTextEach } = await import("./readings.ts");
-    if (loaded.kind === "decoder") {
-      const { askedOfLabels, classificationOf } = await import("../engine/decode/score/labelled.ts");
-      const chosen = labelsFor(this.name, labels);
-      const asked = () => askedOfLabels(loaded, oneTextEach(this.name, all), chosen);
-      const { found, receipt } = await this.#runs.score(asked, terms, save);
-      return { results: found.map((each) => classificationOf(chosen, each)), receipt };
-    }
-    await this.#runs.use(save);
-    const { answers, receipt } = await this.#runs.billed(classifyBy(loaded, all, labels, this.#runs.terms(terms)));
+    const classify = this.#call("classify");
+    const { answers, receipt } = await this.#runs.read(terms, (under) => classify(all, labels, { ...terms, ...under }));
     return { results: answers, receipt };
   }
 
@@ -277,25 +251,12 @@ export class Model implements Disposable {
     texts: readonly string[],
     options: RelevanceOptions = {},
   ): Promise<{ scores: number[]; receipt: Receipt }> {
-    const {
-      maxTokensPerText: most,
-      save,
-      truncate,
-      ...terms
-    } = given("relevance's options", args.relevanceOptions, options);
+    const { maxTokensPerText: most, ...terms } = given("relevance's options", args.relevanceOptions, options);
     const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
-    const { beginning } = await import("./readings.ts");
+    const { beginning } = await import("./kinds/inputs.ts");
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
-    const { loaded } = this;
-    if (loaded.kind === "decoder") {
-      const { askedOfQuery, relevanceOf } = await import("../engine/decode/score/relevance.ts");
-      const { found, receipt } = await this.#runs.score(() => askedOfQuery(loaded, q, all, truncate), terms, save);
-      return { scores: found.map(relevanceOf), receipt };
-    }
-    await this.#runs.use(save);
-    const { answers, receipt } = await this.#runs.billed(
-      this.encoder.relevance(q, all, this.#runs.terms({ ...terms, truncate })),
-    );
+    const relevance = this.#call("relevance");
+    const { answers, receipt } = await this.#runs.read(terms, (under) => relevance(q, all, { ...terms, ...under }));
     return { scores: answers, receipt };
   }
 
@@ -304,14 +265,11 @@ export class Model implements Disposable {
    * @throws UserError if the model does not draw, or has no such class
    */
   async imagine(options: ImagineOptions = {}): Promise<{ images: Picture[]; receipt: Receipt }> {
-    const checked = given("imagine's options", args.imagineCall, options);
-    const { signal, onStep, onStopped, ...asked } = checked;
-    const { loaded } = this;
-    if (loaded.kind !== "image generator")
-      throw new UserError(`${this.name} does not draw; expected an image generator, such as digits-tiny`);
-    const terms = this.#runs.terms({ signal, onStep, onStopped });
-    const { images, usage } = await this.#runs.sound(loaded.imagine(asked, terms));
-    return { images, receipt: this.#runs.receipt(usage) };
+    const { signal, onStep, onStopped, ...asked } = given("imagine's options", args.imagineCall, options);
+    const imagine = this.#call("imagine");
+    const reading = this.#runs.read({ onStopped }, (under) => imagine(asked, { signal, onStep, ...under }));
+    const { answers, receipt } = await reading;
+    return { images: answers, receipt };
   }
 
   /**
@@ -331,29 +289,16 @@ export class Model implements Disposable {
    * @throws UserError if it has none, or for a picture, box or label that is none
    */
   async recognize(request: RecognizeCall): Promise<Recognized> {
-    const [{ imageTextOf, recognizeRequest }, { openRecognizerOf }, { recognize }] = await Promise.all([
-      import("./recognize-request.ts"),
-      import("../pipelines/recognize/bundled.ts"),
-      import("../pipelines/recognize/recognize.ts"),
-    ]);
-    const { image, ...rest } = given("recognize's request", recognizeRequest, request);
-    this.#recognizer ??= openRecognizerOf(imageTextOf(this));
-    const recognizer = await this.#recognizer.catch((error: unknown) => {
-      this.#recognizer = undefined;
-      throw error;
-    });
-    return this.#runs.sound(recognize(recognizer, { ...rest, image: { image } }));
+    const { image, ...rest } = given("recognize's request", args.recognizeRequest, request);
+    return this.#runs.sound(this.#call("recognize")({ ...rest, image: { image } }));
   }
 
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    void this.#recognizer?.then(
-      (recognizer) => recognizer[Symbol.dispose](),
-      () => {},
-    );
+    this.face.dispose?.();
     this.lease?.[Symbol.dispose]();
-    this.#loaded[Symbol.dispose]();
+    this.model[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {

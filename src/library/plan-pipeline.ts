@@ -25,6 +25,7 @@ import { priceOfLengths } from "./dense-price.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
+import { wholeOf } from "./whole-answer.ts";
 
 export interface PlannerOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
   /** Folder of a trained projector, in place of the one found for the two models. */
@@ -123,13 +124,7 @@ export class PlanPipeline implements Disposable {
 
   /** The whole answer at once, with its plan. */
   async answer(question: string, options: PlannedOptions = {}): Promise<PlannedCompletion> {
-    const whole: Pick<Completion, "text" | "tokens"> = { text: "", tokens: [] };
-    for await (const { text, tokens, finishReason, receipt, plan } of this.generate(question, options)) {
-      whole.text += text;
-      whole.tokens.push(...tokens);
-      if (finishReason && receipt && plan) return { ...whole, finishReason, receipt, plan };
-    }
-    throw new Error("an answer ended without its receipt");
+    return wholeOf(this.generate(question, options), "plan");
   }
 
   /** Options with what the projector was trained with, and the usual ones. @throws UserError */

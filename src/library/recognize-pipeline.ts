@@ -1,11 +1,11 @@
 import { openRecognizerOf } from "../pipelines/recognize/bundled.ts";
 import { type Recognized, recognize } from "../pipelines/recognize/recognize.ts";
 import type { Recognizer } from "../pipelines/recognize/recognizer.ts";
-import { given, loadOptions, modelName, text } from "./arguments.ts";
+import { given, loadOptions, modelName, type RecognizeCall, recognizeRequest, text } from "./arguments.ts";
+import { imageTextOf } from "./kinds/index.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
-import { imageTextOf, type RecognizeCall, recognizeRequest } from "./recognize-request.ts";
 
 export interface RecognizerOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
   /** A folder of `modicum train regions`; by default that which comes with the model. */
@@ -24,7 +24,7 @@ export async function openRecognizer(name = "clip-tiny", options: RecognizerOpti
   const { regions, quant, ...rest } = given("openRecognizer's options", recognizerOptions, options);
   const model = await load(given("openRecognizer's name", modelName, name), { ...rest, ...(quant && { quant }) });
   try {
-    return new RecognizePipeline(model, await openRecognizerOf(imageTextOf(model), regions));
+    return new RecognizePipeline(model, await openRecognizerOf(imageTextOf(model.loaded), regions));
   } catch (error) {
     model.dispose();
     throw error;

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import type { z } from "zod";
 import type { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { Format, LazyGrammar } from "../engine/decode/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/decode/language-model.ts";
@@ -11,8 +12,14 @@ import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import { UserError } from "../util/errors.ts";
 import { begunAnswer, type PromptForm, type Tokenizer } from "../weights/tokenizer/index.ts";
-import type { GenerationTerms, RequestOptions } from "./arguments.ts";
+import type { GenerationTerms, RequestOptions, runOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";
+
+/** The part of checked options that says what is asked, without the terms on which it runs. */
+export function settingsOf(options: z.output<typeof runOptions>): GenerationTerms & Pick<RequestOptions, "save"> {
+  const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, ...settings } = options;
+  return settings;
+}
 
 /**
  * The request to a generative model: token ids, and the constraint on the answer.

@@ -12,6 +12,7 @@ import { identityOf } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
+import { wholeOf } from "./whole-answer.ts";
 
 export interface TextPipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
   /** Called with the reason if a model failed, such as a pair's Super, and another's answer was given. */
@@ -105,17 +106,7 @@ export class OpenedPipeline implements Disposable {
 
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<ShownCompletion> {
-    const whole: Pick<Completion, "text" | "tokens"> = { text: "", tokens: [] };
-    for await (const { text, tokens, finishReason, receipt, shown, prompt: _, ...called } of this.#pieces(
-      prompt,
-      options,
-      true,
-    )) {
-      whole.text += text;
-      whole.tokens.push(...tokens);
-      if (finishReason && receipt) return { ...whole, ...called, finishReason, receipt, shown };
-    }
-    throw new Error("an answer ended without its receipt");
+    return wholeOf(this.#pieces(prompt, options, true), "shown");
   }
 
   dispose(): void {

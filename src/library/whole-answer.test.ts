@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { z } from "zod";
 import { type Chunk, load, type Model } from "../index.ts";
-import { calledIn } from "./tool-calls.ts";
+import { calledIn } from "./whole-answer.ts";
 
 const Weather = z.strictObject({ city: z.string().max(30), unit: z.enum(["celsius", "fahrenheit"]) });
 const weather = {

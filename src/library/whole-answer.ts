@@ -1,5 +1,24 @@
 import type { CallOptions } from "../engine/decode/tools/calling.ts";
-import type { Called, Chunk, ToolCall } from "./options.ts";
+import type { Called, Chunk, Completion, ToolCall } from "./options.ts";
+
+/** A whole answer from its chunks, with the fields `own` of the last one. */
+export async function wholeOf<C extends Chunk, K extends keyof C = never>(
+  chunks: AsyncIterable<C>,
+  ...own: K[]
+): Promise<Completion & Required<Pick<C, K>>> {
+  const whole: Pick<Completion, "text" | "tokens" | "prompt"> = { text: "", tokens: [] };
+  for await (const chunk of chunks) {
+    const { text, tokens, prompt, finishReason, receipt } = chunk;
+    whole.text += text;
+    whole.tokens.push(...tokens);
+    if (prompt) whole.prompt = [...prompt];
+    if (finishReason && receipt && hasAll(chunk, own)) return { ...chunk, ...whole, finishReason, receipt };
+  }
+  throw new Error("an answer ended without its receipt");
+}
+
+const hasAll = <C, K extends keyof C>(chunk: C, own: readonly K[]): chunk is C & Required<Pick<C, K>> =>
+  own.every((key) => chunk[key] !== undefined);
 
 /** The calls in a whole answer, and its text without them; nothing if the request lets it call nothing. */
 export async function calledIn(text: string, request: CallOptions): Promise<Called> {

@@ -1,0 +1,13 @@
+import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
+import type { Face } from "./face.ts";
+import { textsAlone } from "./inputs.ts";
+
+/** Reads texts whole. */
+export const encoderFace = (encoder: EncoderModel): Face => ({
+  encoder,
+  // The call that runs is in the queue, too.
+  schedule: ({ queue }) => Object.assign(encoder.queue, { limit: queue + 1 }),
+  embed: (inputs, terms) => encoder.embed(textsAlone(encoder.source.name, inputs), terms),
+  classify: (inputs, labels, terms) => encoder.classify(textsAlone(encoder.source.name, inputs), labels, terms),
+  relevance: (query, texts, terms) => encoder.relevance(query, texts, terms),
+});

@@ -1,0 +1,41 @@
+import type { Reading } from "../../engine/encoders/text/classifier.ts";
+import { type ImageInput, isImage } from "../../engine/images/pixels/input.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
+
+/** @throws UserError if there are none */
+export function labelsFor(name: string, labels: readonly string[] | undefined): readonly string[] {
+  if (labels) return labels;
+  throw new UserError(`${name} has no labels of its own; expected labels to choose among`, 2);
+}
+
+/** @throws UserError for an image or a pair of texts */
+export const oneTextEach = (name: string, inputs: readonly (Reading | ImageInput)[]): string[] =>
+  textsAlone(name, inputs).map((reading) => {
+    if (typeof reading === "string") return reading;
+    throw new UserError("a pair of texts is for a classifier; expected a text");
+  });
+
+/** The inputs of a model that reads texts alone. @throws UserError if one of them is an image */
+export function textsAlone<T>(model: string, inputs: readonly T[]): Exclude<T, ImageInput>[] {
+  return inputs.map((input) => {
+    if (!isImage(input)) return input as Exclude<T, ImageInput>;
+    throw new UserError(
+      `${model} reads texts alone and got an image; expected a model of images and texts, such as a CLIP`,
+    );
+  });
+}
+
+/** The images that a model classifies, or embeds. @throws UserError if one of them is a text */
+export function imagesAlone(model: string, inputs: readonly unknown[], verb: "classifies" | "embeds"): ImageInput[] {
+  return inputs.map((input) => {
+    if (isImage(input)) return input;
+    throw new UserError(`${model} ${verb} images and got a text; expected an image`);
+  });
+}
+
+/** The beginning of a text that is longer than `most` tokens. */
+export function beginning(tokenizer: Tokenizer, text: string, most: number): string {
+  const ids = tokenizer.encode(text);
+  return ids.length > most ? tokenizer.decode(ids.slice(0, most)) : text;
+}
