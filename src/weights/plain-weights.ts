@@ -1,59 +1,30 @@
-import type { Graph, QuantizedMatrix, Tensor } from "../graph/index.ts";
+import type { Graph, Tensor } from "../graph/index.ts";
 import { UserError } from "../util/errors.ts";
 import type { ConfigSource } from "./checkpoint.ts";
+import { FloatRows } from "./float-rows.ts";
 import type { SafeTensor } from "./safetensors/header.ts";
 import { readFloats } from "./safetensors/read.ts";
-import type { Matrix, Sizes, TableShape, WeightSource } from "./weight-source.ts";
+import type { Sizes } from "./weight-source.ts";
 
 /** The tensors of a small safetensors file as constants in memory, float32, by the names that they are stored under. */
-export class PlainWeights implements WeightSource {
+export class PlainWeights extends FloatRows {
   constructor(
     readonly config: ConfigSource,
     private readonly tensors: ReadonlyMap<string, SafeTensor>,
-  ) {}
+  ) {
+    super();
+  }
 
   has(name: string): boolean {
     return this.tensors.has(name);
   }
 
-  values(name: string): Float32Array | undefined {
+  override values(name: string): Float32Array | undefined {
     const tensor = this.tensors.get(name);
     return tensor && readFloats(tensor);
   }
 
-  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
-    return { kind: "float32 rows", weight: this.#joined(graph, outputs, [inputs]) };
-  }
-
-  vector(graph: Graph, sizes: Sizes): Tensor {
-    return this.#joined(graph, sizes, []);
-  }
-
-  table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
-    return this.#joined(graph, { [name]: rows }, [width]);
-  }
-
-  inBlocks(): boolean {
-    return false;
-  }
-
-  rowsInBlocks(): QuantizedMatrix {
-    throw new Error("a small file's weights are not held in blocks");
-  }
-
-  computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {
-    return graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes: new Uint8Array(make().buffer) });
-  }
-
-  update(): undefined {
-    return undefined;
-  }
-
-  tableUpdate(): undefined {
-    return undefined;
-  }
-
-  #joined(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
+  protected stacked(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
     const parts = Object.entries(sizes).map(([name, rows]) => this.#floats(name, [rows, ...inner]));
     const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));

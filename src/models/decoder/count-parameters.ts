@@ -1,6 +1,7 @@
-import type { Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
+import type { Graph, Tensor } from "../../graph/index.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
-import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../../weights/weight-source.ts";
+import { FloatRows } from "../../weights/float-rows.ts";
+import type { Sizes } from "../../weights/weight-source.ts";
 import { traceDense } from "../programs/segments.ts";
 import type { Architecture } from "./decoder.ts";
 
@@ -34,52 +35,26 @@ export function countParameters(
 const EXPERT = /\.\d+\/\d+\.weight$/;
 
 /** Weights of which only the sizes are asked. */
-class CountedWeights implements WeightSource {
+class CountedWeights extends FloatRows {
   /** Parameters by canonical name. */
   readonly sizes = new Map<string, number>();
 
   constructor(
     readonly config: ConfigSource,
-    readonly has: (name: string) => boolean,
-  ) {}
-
-  values(): undefined {
-    return undefined;
+    private readonly exists: (name: string) => boolean,
+  ) {
+    super();
   }
 
-  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
-    return { kind: "float32 rows", weight: this.#counted(graph, outputs, [inputs]) };
+  has(name: string): boolean {
+    return this.exists(name);
   }
 
-  vector(graph: Graph, sizes: Sizes): Tensor {
-    return this.#counted(graph, sizes, []);
-  }
-
-  table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
-    return this.#counted(graph, { [name]: rows }, [width]);
-  }
-
-  inBlocks(): boolean {
-    return false;
-  }
-
-  rowsInBlocks(): QuantizedMatrix {
-    throw new Error("weights that are counted are not held in blocks");
-  }
-
-  computed(graph: Graph, name: string, shape: number[]): Tensor {
+  override computed(graph: Graph, name: string, shape: number[]): Tensor {
     return input(graph, name, shape);
   }
 
-  update(): LowRankUpdate | undefined {
-    return undefined;
-  }
-
-  tableUpdate(): LowRank | undefined {
-    return undefined;
-  }
-
-  #counted(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
+  protected stacked(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
     const each = inner.reduce((a, b) => a * b, 1);
     for (const [name, size] of Object.entries(sizes)) this.sizes.set(name, size * each);
     const rows = Object.values(sizes).reduce((a, b) => a + b, 0);

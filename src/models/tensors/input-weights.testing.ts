@@ -1,14 +1,15 @@
 /** Weights as inputs of graphs in place of constants: a second maker, as training needs one. */
-import type { Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
+import type { Graph, Tensor } from "../../graph/index.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import type { LoraLayer, LoraLayers } from "../../weights/adapter/lora-layers.ts";
 import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
+import { FloatRows } from "../../weights/float-rows.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { Part } from "../../weights/prepared/part.ts";
-import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "../../weights/weight-source.ts";
+import type { LowRank, LowRankUpdate, Sizes, TableShape } from "../../weights/weight-source.ts";
 
 /** A checkpoint's tensors in float32 buffers. Matrices are rows [outputs, inputs]; an adapter's factors are kept apart by module. */
-export class InputWeights implements WeightSource, Disposable {
+export class InputWeights extends FloatRows implements Disposable {
   /** The views to bind, by the inputs' names. */
   readonly views: Record<string, View> = {};
 
@@ -16,7 +17,9 @@ export class InputWeights implements WeightSource, Disposable {
     private readonly checkpoint: Checkpoint,
     private readonly names: Names,
     private readonly loraLayers?: LoraLayers,
-  ) {}
+  ) {
+    super();
+  }
 
   get config(): ConfigSource {
     return this.checkpoint.config;
@@ -26,36 +29,12 @@ export class InputWeights implements WeightSource, Disposable {
     return this.#part(name).exists;
   }
 
-  values(name: string): Float32Array | undefined {
+  override values(name: string): Float32Array | undefined {
     const part = this.#part(name);
     return part.exists ? part.floats() : undefined;
   }
 
-  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
-    return { kind: "float32 rows", weight: this.#joined(graph, outputs, [inputs]) };
-  }
-
-  vector(graph: Graph, sizes: Sizes): Tensor {
-    return this.#joined(graph, sizes, []);
-  }
-
-  table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
-    return this.#joined(graph, { [name]: rows }, [width]);
-  }
-
-  inBlocks(): boolean {
-    return false;
-  }
-
-  rowsInBlocks(): QuantizedMatrix {
-    throw new Error("no table is held in blocks");
-  }
-
-  computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {
-    return graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes: new Uint8Array(make().buffer) });
-  }
-
-  update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
+  override update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
     const found = Object.entries(outputs).flatMap(([name, size]) => {
       const loraLayer = this.loraLayers?.matrix(inputs, { [name]: size });
       return loraLayer ? [[name, this.#lowRank(graph, name, loraLayer)] as const] : [];
@@ -63,7 +42,7 @@ export class InputWeights implements WeightSource, Disposable {
     return found.length > 0 ? { kind: "apart", factors: Object.fromEntries(found) } : undefined;
   }
 
-  tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined {
+  override tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined {
     const loraLayer = this.loraLayers?.table(name, shape);
     return loraLayer && this.#lowRank(graph, `${name}.table`, loraLayer);
   }
@@ -75,7 +54,7 @@ export class InputWeights implements WeightSource, Disposable {
     };
   }
 
-  #joined(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
+  protected stacked(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
     const parts = Object.entries(sizes).map(([name, size]) => this.#part(name, [size, ...inner]));
     const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     return this.#input(graph, Object.keys(sizes).join("+"), [rows, ...inner], () =>

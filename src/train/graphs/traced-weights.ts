@@ -1,6 +1,7 @@
-import type { Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
+import type { Graph, Tensor } from "../../graph/index.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
-import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape } from "../../weights/weight-source.ts";
+import { FloatRows } from "../../weights/float-rows.ts";
+import type { Matrix, Sizes, TableShape } from "../../weights/weight-source.ts";
 import { type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
 /** The name of some of a matrix's rows as a weight of their own. */
@@ -11,7 +12,7 @@ export const someRowsOf = (name: string): string => `some rows of ${name}`;
  * Face stores them. Inputs are named without their layer, so that one program serves all layers with the same
  * computation; a graph of a whole model gives them another name.
  */
-export class TracedWeights implements TrainableWeights {
+export class TracedWeights extends FloatRows implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
 
   /** `exists` says which optional tensors the model has, such as biases, or a head besides the token table. */
@@ -19,7 +20,9 @@ export class TracedWeights implements TrainableWeights {
     readonly config: ConfigSource,
     private readonly exists: (name: string) => boolean,
     private readonly inputName: (name: string) => string = withoutLayer,
-  ) {}
+  ) {
+    super();
+  }
 
   /** The weights that a graph uses. */
   inputsOf(graph: Graph): readonly WeightInput[] {
@@ -34,47 +37,11 @@ export class TracedWeights implements TrainableWeights {
     return this.exists(name);
   }
 
-  values(): undefined {
-    return undefined;
-  }
-
-  matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
-    return { kind: "float32 rows", weight: this.#input(graph, outputs, [inputs]) };
-  }
-
   someRows(graph: Graph, name: string, [, width]: TableShape, rows: readonly number[]): Matrix {
-    return { kind: "float32 rows", weight: this.#input(graph, { [someRowsOf(name)]: rows.length }, [width]) };
+    return { kind: "float32 rows", weight: this.stacked(graph, { [someRowsOf(name)]: rows.length }, [width]) };
   }
 
-  vector(graph: Graph, sizes: Sizes): Tensor {
-    return this.#input(graph, sizes, []);
-  }
-
-  table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
-    return this.#input(graph, { [name]: rows }, [width]);
-  }
-
-  inBlocks(): boolean {
-    return false;
-  }
-
-  rowsInBlocks(): QuantizedMatrix {
-    throw new Error("weights that are trained are not held in blocks");
-  }
-
-  computed(graph: Graph, name: string, shape: number[], make: () => Float32Array<ArrayBuffer>): Tensor {
-    return graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes: new Uint8Array(make().buffer) });
-  }
-
-  update(): LowRankUpdate | undefined {
-    return undefined;
-  }
-
-  tableUpdate(): LowRank | undefined {
-    return undefined;
-  }
-
-  #input(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
+  protected stacked(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
     const known = this.#inputs.get(graph) ?? new Map<string, WeightInput>();
     this.#inputs.set(graph, known);
     const input = Object.keys(sizes).map(this.inputName).join("+");
