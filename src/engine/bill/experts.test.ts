@@ -6,7 +6,7 @@ import { load } from "../../index.ts";
 import { traceLayers } from "../../models/programs/segments.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
-import { NOWHERE } from "../kinds/shape.ts";
+import { NOWHERE } from "../kinds/kind.ts";
 
 const file = fileURLToPath(new URL("../../models/fixtures/mixtral/model.gguf", import.meta.url));
 const [LAYERS, EXPERTS, ACTIVE] = [2, 4, 2];

@@ -2,9 +2,9 @@ import { UserError } from "../../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { type KindName, kindOf, kinds } from "../kinds/index.ts";
-import type { Shape } from "../kinds/shape.ts";
+import type { Shape } from "../kinds/kind.ts";
 
-export type { Generated, Shape } from "../kinds/shape.ts";
+export type { Generated, Shape } from "../kinds/kind.ts";
 
 /** The shape in a `config.json`; `path` names it in errors. @throws UserError if the architecture is not supported */
 export async function shapeOf(config: JsonObject, path: string): Promise<Shape> {

@@ -4,7 +4,7 @@ import { openDecoder } from "../../models/registry.ts";
 import { hasWindow, pastSizes } from "../../models/state/window-start.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { chunkAfter } from "../decode/run/chunk.ts";
-import { NOWHERE, type Shape } from "./shape.ts";
+import { NOWHERE, type Shape } from "./kind.ts";
 
 /** Costs of a decoder's requests, from its configuration alone. */
 export async function decoderShape(checkpoint: Checkpoint): Promise<Shape> {

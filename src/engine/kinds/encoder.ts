@@ -12,7 +12,7 @@ import { refuseSeveral } from "../file/adapters.ts";
 import { type Described, sizesOf, wholeTexts } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
-import { NOWHERE, type Shape } from "./shape.ts";
+import { NOWHERE, type Shape } from "./kind.ts";
 
 /** Models that read texts whole: each token sees every other. */
 export const encoderKind: Kind<EncoderModel> = {

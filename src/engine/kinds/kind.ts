@@ -1,4 +1,4 @@
-import type { Graph } from "../../graph/index.ts";
+import type { Graph, Spent } from "../../graph/index.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
@@ -8,7 +8,6 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Lease } from "../decode/run/recipes.ts";
 import type { Adapted } from "../file/adapters.ts";
 import type { Described } from "../file/described.ts";
-import type { Shape } from "./shape.ts";
 
 /** A loaded model of any kind. `kind` is its type: `switch (model.kind)` is checked for all kinds in the table. */
 export interface Loaded extends Disposable {
@@ -46,3 +45,25 @@ export interface Kind<M extends Loaded> {
   /** The cost of requests by a configuration alone; absent if it cannot be computed. */
   shape?(checkpoint: Checkpoint): Promise<Shape>;
 }
+
+/** Lengths of answers to one prompt: `prompt` includes `cached`, `completion` is of all `answers`, which are taken to be equally long. */
+export interface Generated {
+  readonly prompt: number;
+  readonly cached: number;
+  readonly completion: number;
+  readonly answers: number;
+}
+
+/**
+ * The cost of a model from its published configuration alone, with weights in this engine's default form: dense, as
+ * `Meter` bills it.
+ */
+export interface Shape {
+  /** @throws UserError if the model does not generate */
+  generated(lengths: Generated): Spent;
+  /** Texts of `tokens` in all, taken to be equally long, read as a whole. */
+  read(texts: number, tokens: number): Spent;
+}
+
+/** The folder of prepared weights: none are kept. */
+export const NOWHERE = "";

@@ -4,9 +4,29 @@ import type { Meter, PartRun } from "../../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { chunkAfter } from "./chunk.ts";
 import { type Chunk, type ChunkJob, embedTokens, runSegments } from "./chunk-run.ts";
-import { Gathered } from "./gathered.ts";
 import { SeamChunks } from "./seam-chunk.ts";
 import type { Stream } from "./stack-buffers.ts";
+import { StreamRows } from "./stream-rows.ts";
+
+/** The tokens of a prompt that gather at a cut: their streams, and their positions in the prompt. */
+class Gathered extends StreamRows {
+  constructor(
+    public positions: readonly number[],
+    hidden: number,
+  ) {
+    super(positions.length, hidden);
+  }
+
+  /** True once every token has arrived. */
+  get complete(): boolean {
+    return this.count === this.positions.length;
+  }
+
+  override keep(kept: ArrayLike<number>): void {
+    super.keep(kept);
+    this.positions = Array.from(kept, (i) => this.positions[i]!);
+  }
+}
 
 /** Some tokens of a prompt that were run together. */
 export interface Run {

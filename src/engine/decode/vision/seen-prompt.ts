@@ -1,6 +1,6 @@
 import { addSpent, type Spent } from "../../../graph/index.ts";
 import { UserError } from "../../../util/errors.ts";
-import type { ChatMessage, Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { type ChatMessage, chatSegments, type Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { ImageBill } from "../../bill/meter.ts";
 import { Stopwatch } from "../../bill/stopwatch.ts";
 import type { ImageInput } from "../../images/pixels/input.ts";
@@ -10,7 +10,6 @@ import { isIds, type Prompt, turnsOf } from "../prompt.ts";
 import { promptOfSpans, type SpannedPrompt } from "../run/spans.ts";
 import type { Tool } from "../tools/tools.ts";
 import type { SeenImage, UnreadImage } from "./image-reader.ts";
-import { partsOf, readableTurns } from "./readable-turns.ts";
 
 /** A prompt with images as the engine runs it. */
 export interface SeenPrompt extends SpannedPrompt {
@@ -109,3 +108,35 @@ function billOf(images: readonly SeenImage[]): ImageBill {
 
 const sumOf = (images: readonly UnreadImage[], what: "rows" | "tokens"): number =>
   images.reduce((sum, image) => sum + image[what], 0);
+
+/** Stands for a turn's text. */
+const MARK = "mark";
+
+const known = new WeakMap<Tokenizer, boolean>();
+
+/** A chat as a model's template reads it: many templates of models that read images see no text outside parts. */
+export const readableTurns = (tokenizer: Tokenizer, turns: readonly ChatMessage[]): readonly ChatMessage[] =>
+  showsTexts(tokenizer)
+    ? turns
+    : turns.map((turn) => (typeof turn.content === "string" ? { ...turn, content: partsOf(turn) } : turn));
+
+/** A turn's content as parts. */
+export const partsOf = ({ content }: ChatMessage) =>
+  Array.isArray(content) ? content : [{ type: "text", text: content }];
+
+function showsTexts(tokenizer: Tokenizer): boolean {
+  const shows = known.get(tokenizer) ?? rendered(tokenizer).includes(MARK);
+  known.set(tokenizer, shows);
+  return shows;
+}
+
+/** A text's turn by the template; nothing if it refuses one. */
+function rendered(tokenizer: Tokenizer): string {
+  try {
+    const segments = chatSegments(tokenizer, [{ role: "user", content: MARK }], { addGenerationPrompt: true });
+    return segments.map(({ text }) => text).join("");
+  } catch (error) {
+    if (error instanceof UserError) return "";
+    throw error;
+  }
+}

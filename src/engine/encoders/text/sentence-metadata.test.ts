@@ -7,7 +7,7 @@ import { load } from "../../../index.ts";
 import { UserError } from "../../../util/errors.ts";
 import { Metadata } from "../../../weights/gguf/metadata.ts";
 import { readClassifier } from "./classifier.ts";
-import { sentenceMetadata } from "./sentence-metadata.ts";
+import { sentenceMetadata } from "./sentence-files.ts";
 
 const home = mkdtempSync(path.join(tmpdir(), "modicum-sentence-metadata-"));
 vi.stubEnv("MODICUM_HOME", home);
