@@ -9,7 +9,7 @@ import { bundled } from "../util/bundled.testing.ts";
 import { openLedger } from "./store.ts";
 
 const ROUNDS = 16;
-const writer = bundled(new URL("./fixtures/writer.ts", import.meta.url));
+const writer = bundled(new URL("./fixtures/writer.testing.ts", import.meta.url));
 
 let folder: string;
 beforeEach(() => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { parts } from "./fixtures/parts.ts";
+import { parts } from "./fixtures/parts.testing.ts";
 import { makeReceipt, type ReceiptParts, receiptSchema, savedShare } from "./receipt.ts";
 
 describe("makeReceipt", () => {

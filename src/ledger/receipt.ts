@@ -1,7 +1,7 @@
+import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import { cutReasons } from "../engine/decode/answer/cut.ts";
-import { budget, guarantee, unguaranteed } from "../savings/auto/guarantee.ts";
-import { timeId } from "./id.ts";
+import { budget, type Choice, type Cost, guarantee, unguaranteed } from "../savings/auto/guarantee.ts";
 
 const amount = z.number().min(0);
 const count = z.int().min(0);
@@ -91,4 +91,29 @@ export function makeReceipt(parts: ReceiptParts, now: number = Date.now()): Rece
   if (data !== undefined) return data;
   const issue = error.issues[0]!;
   throw new RangeError(`receipt of ${parts.model}: ${issue.path.join(".")} ${issue.message}`);
+}
+
+/** A receipt's fields about a certificate and a budget. Time in a queue is not the recipe's. */
+export const certified = (
+  { guarantee, reason, budget }: Choice,
+  spent: Cost,
+): Pick<Receipt, "guarantee" | "unguaranteed" | "budget"> => ({
+  guarantee,
+  ...(reason && { unguaranteed: reason }),
+  ...(budget && {
+    budget: {
+      ...budget,
+      spent,
+      met: spent.ms <= (budget.asked.ms ?? spent.ms) && spent.flops <= (budget.asked.flops ?? spent.flops),
+    },
+  }),
+});
+
+/** A UUID of version 7 (RFC 9562, section 5.7): 48 bits of Unix milliseconds, then 74 random ones, so that ids sort by time as text. */
+export function timeId(now: number = Date.now()): string {
+  const bytes = randomBytes(16);
+  bytes.writeUIntBE(now, 0, 6);
+  bytes[6] = 0x70 | (bytes[6]! & 0x0f);
+  bytes[8] = 0x80 | (bytes[8]! & 0x3f);
+  return bytes.toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
 }

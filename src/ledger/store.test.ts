@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { checkSummed, oldReceipt, slow } from "./fixtures/migrated.ts";
-import { parts } from "./fixtures/parts.ts";
+import { checkSummed, oldReceipt, slow } from "./fixtures/migrated.testing.ts";
+import { parts } from "./fixtures/parts.testing.ts";
 import { Postgres, postgresPrograms } from "./postgres.testing.ts";
 import { makeReceipt } from "./receipt.ts";
 import { emptyLedger, type Ledger, openLedger as open } from "./store.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parts } from "./fixtures/parts.ts";
+import { parts } from "./fixtures/parts.testing.ts";
 import { makeReceipt, savedShare } from "./receipt.ts";
 import { together } from "./together.ts";
 

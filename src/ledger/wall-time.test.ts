@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from "vitest";
 import { stoppedClock } from "../util/clock.testing.ts";
-import { parts } from "./fixtures/parts.ts";
+import { parts } from "./fixtures/parts.testing.ts";
 import { makeReceipt } from "./receipt.ts";
 import { WallTime } from "./wall-time.ts";
 

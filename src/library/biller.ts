@@ -2,7 +2,7 @@ import type { CutReason } from "../engine/decode/answer/cut.ts";
 import type { Usage } from "../engine/decode/answer/generate.ts";
 import type { OnStopped } from "../engine/decode/answer/terms.ts";
 import type { Answers } from "../engine/encoders/text/encoder-model.ts";
-import { certified } from "../ledger/certified.ts";
+import { certified } from "../ledger/receipt.ts";
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
 import type { Choice } from "../savings/auto/guarantee.ts";
 import type { Recipe } from "../savings/recipe.ts";

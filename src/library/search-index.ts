@@ -1,5 +1,6 @@
 import { z } from "zod";
-import type { Receipt } from "../ledger/receipt.ts";
+import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
+import { amountsOf } from "../ledger/together.ts";
 import { WallTime } from "../ledger/wall-time.ts";
 import { type Added, addAll } from "../retrieval/add.ts";
 import { type Document, type DocumentInput, documentSchema } from "../retrieval/document.ts";
@@ -12,7 +13,6 @@ import { UserError } from "../util/errors.ts";
 import { given, stoppable, text, texts } from "./arguments.ts";
 import type { EmbeddingModel } from "./embedding-model.ts";
 import type { ReadOptions, Stoppable } from "./options.ts";
-import { searchReceipt } from "./search-receipt.ts";
 
 export interface SearchOptions extends ReadOptions {
   /** Default: `hybrid` in an index with vectors, else `bm25`. */
@@ -237,4 +237,31 @@ async function* until(signal: AbortSignal | undefined, documents: AsyncIterable<
 async function* parsed(documents: Iterable<DocumentInput> | AsyncIterable<DocumentInput>): AsyncGenerator<Document> {
   let number = 0;
   for await (const document of documents) yield given(`add's document ${++number}`, documentSchema, document);
+}
+
+/** The model in a receipt of work by terms alone. */
+const BY_TERMS = "bm25";
+
+interface Work {
+  /** Receipts of embedding. */
+  readonly parts: readonly Receipt[];
+  /** FLOPs of scoring. */
+  readonly flops: number;
+  readonly retrievals: number;
+  /** Runs since its arrival. */
+  readonly time: WallTime;
+}
+
+/** The receipt of a search or an addition: its embeddings, and the scoring of what was found. */
+function searchReceipt({ parts, flops, retrievals, time }: Work): Receipt {
+  const embedding = amountsOf(parts);
+  const { dense, spent, overhead } = embedding.flops;
+  return makeReceipt({
+    ...embedding,
+    model: parts[0]?.model ?? BY_TERMS,
+    recipe: [],
+    flops: { dense: dense + flops, spent: spent + flops, overhead },
+    work: { ...embedding.work, ...(retrievals > 0 && { retrievals: { dense: retrievals, run: retrievals } }) },
+    ms: time.times(parts),
+  });
 }

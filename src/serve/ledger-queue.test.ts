@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { parts } from "../ledger/fixtures/parts.ts";
+import { parts } from "../ledger/fixtures/parts.testing.ts";
 import { Postgres, postgresPrograms } from "../ledger/postgres.testing.ts";
 import { makeReceipt, type Receipt } from "../ledger/receipt.ts";
 import { type Ledger, openLedger } from "../ledger/store.ts";

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
 import type { ChatMessage, Chunk, Prompt, RunOptions } from "../../index.ts";
-import { parts } from "../../ledger/fixtures/parts.ts";
+import { parts } from "../../ledger/fixtures/parts.testing.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";
 import { openLedger } from "../../ledger/store.ts";
 import { UserError } from "../../util/errors.ts";

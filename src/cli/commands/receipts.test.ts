@@ -2,7 +2,7 @@ import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { parts } from "../../ledger/fixtures/parts.ts";
+import { parts } from "../../ledger/fixtures/parts.testing.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";
 import { openLedger } from "../../ledger/store.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";

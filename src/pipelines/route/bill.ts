@@ -1,6 +1,6 @@
 import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { Spent } from "../../graph/index.ts";
-import { certified } from "../../ledger/certified.ts";
+import { certified } from "../../ledger/receipt.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 import type { Choice, Cost } from "../../savings/auto/guarantee.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { timeId } from "./id.ts";
+import { timeId } from "./receipt.ts";
 
 test("an id is a UUID of version 7 that begins with its time", () => {
   const id = timeId(0x0199_abcd_ef01);
