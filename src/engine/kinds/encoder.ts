@@ -11,8 +11,8 @@ import { openedEncoder } from "../encoders/text/opened-encoder.ts";
 import { refuseSeveral } from "../file/adapters.ts";
 import { type Described, sizesOf, wholeTexts } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
-import { refuseSavings } from "./seamless.ts";
 import { NOWHERE, type Shape } from "./kind.ts";
+import { refuseSavings } from "./seamless.ts";
 
 /** Models that read texts whole: each token sees every other. */
 export const encoderKind: Kind<EncoderModel> = {

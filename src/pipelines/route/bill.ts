@@ -1,7 +1,6 @@
 import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { Spent } from "../../graph/index.ts";
-import { certified } from "../../ledger/receipt.ts";
-import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import { certified, makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 import type { Choice, Cost } from "../../savings/auto/guarantee.ts";
 import type { CalledModel, ModelIdentity, PricedAnswer } from "../model.ts";

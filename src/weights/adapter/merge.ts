@@ -1,7 +1,7 @@
 import type { Checkpoint, Rows, StoredTensor } from "../checkpoint.ts";
 import { adapted } from "./adapted.ts";
 import type { Lora } from "./lora.ts";
-import { doesNotFit, isMissing } from "./misfit.ts";
+import { doesNotFit, isMissing } from "./lora-layers.ts";
 import type { Update } from "./updates.ts";
 
 /**

@@ -1,9 +1,9 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { unopened } from "../../util/system-errors.ts";
 import { fileState } from "../file-state.ts";
-import { isSound } from "./seal.ts";
 
 /** The weights of a folder, their index, and below the state in which they were last known to be sound. */
 export const [FILE, INDEX] = ["weights.bin", "weights.json"] as const;
@@ -101,4 +101,36 @@ export function isFolderSound(folder: string): boolean | undefined {
 /** Removes a folder's weights, which are made again when needed. */
 export function discard(folder: string): void {
   for (const name of [INDEX, STATE, FILE]) rmSync(path.join(folder, name), { force: true });
+}
+
+/** Bytes `from` to `end` − 1 of a file, which were written together, and their SHA-256. */
+interface Seal {
+  readonly from: number;
+  readonly end: number;
+  readonly sha256: string;
+}
+
+/** Bytes that are read at a time. */
+const PIECE = 2 ** 20;
+
+/** Reads a file whole: true if it has the bytes of all its seals. */
+function isSound(file: string, seals: readonly Seal[]): boolean {
+  const fd = openSync(file, "r");
+  try {
+    return seals.every((seal) => hashOf(fd, seal) === seal.sha256);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function hashOf(fd: number, { from, end }: Seal): string {
+  const hash = createHash("sha256");
+  const buffer = Buffer.allocUnsafe(Math.min(PIECE, end - from));
+  for (let at = from; at < end; ) {
+    const got = readSync(fd, buffer, 0, Math.min(buffer.length, end - at), at);
+    if (got === 0) break;
+    hash.update(buffer.subarray(0, got));
+    at += got;
+  }
+  return hash.digest("hex");
 }

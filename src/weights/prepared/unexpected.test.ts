@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { unexpected } from "./unexpected.ts";
+import { unexpected } from "./review.ts";
 
 const used = ["model.embed.weight", "model.layers.0.attn.q.weight", "model.layers.1.attn.q.weight"];
 

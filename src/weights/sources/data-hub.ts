@@ -4,9 +4,9 @@ import { suggest, UserError } from "../../util/errors.ts";
 import type { HubMirror } from "./aliases.ts";
 import { heldBytes } from "./disk.ts";
 import * as cache from "./hub-cache.ts";
+import { isOffline, notFetched } from "./hub-env.ts";
 import { listRepository } from "./hub-list.ts";
 import { fileUrl, hubRemote } from "./hub-remote.ts";
-import { isOffline, notFetched } from "./offline.ts";
 import { carryOut, type Plan, type PullOptions } from "./plan.ts";
 import { hubSpec } from "./spec.ts";
 

@@ -9,8 +9,8 @@ import type { PackageMirror } from "./aliases.ts";
 import { type Archive, extractMembers } from "./archive.ts";
 import { makeFolder } from "./disk.ts";
 import { dataFolder, lockFile } from "./home.ts";
+import { isOffline, notFetched } from "./hub-env.ts";
 import { withLock } from "./lock.ts";
-import { isOffline, notFetched } from "./offline.ts";
 import { archiveAt, locate } from "./package.ts";
 import { carryOut, type PullOptions } from "./plan.ts";
 

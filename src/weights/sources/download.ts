@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { Connection, type Pace, type Remote } from "./connection.ts";
 import { type Digest, digestName } from "./digest.ts";
 import { ensureSpace, megabytes } from "./disk.ts";
-import { inLanes, laneBytes } from "./lanes.ts";
+import { inLanes, laneBytes } from "./lane.ts";
 import { Dropped, hostOf, startOf, totalOf } from "./network.ts";
 import { Part } from "./part.ts";
 import { type Persistence, persist } from "./persist.ts";

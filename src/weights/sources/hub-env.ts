@@ -3,7 +3,6 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { asDropped } from "./network.ts";
-import { isOffline } from "./offline.ts";
 
 /** `HF_ENDPOINT`, or the hub itself, without a trailing slash. */
 export function endpoint(): string {
@@ -35,3 +34,11 @@ export function token(): string | undefined {
     return undefined;
   }
 }
+
+/** True if nothing may be fetched, from any source: by the call, or for the whole process by `HF_HUB_OFFLINE`. */
+export const isOffline = (call?: boolean): boolean =>
+  call || /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
+
+/** `what` is missing, and may not be fetched. */
+export const notFetched = (what: string): string =>
+  `${what} is not on this machine, and nothing is fetched offline (--offline or HF_HUB_OFFLINE)`;

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { codeOf, reasonOf } from "../../util/system-errors.ts";
 import { aliases } from "./aliases.ts";
-import { isOffline } from "./offline.ts";
+import { isOffline } from "./hub-env.ts";
 import type { Plan, PullOptions, Wanted } from "./plan.ts";
 import { identity } from "./record.ts";
 import { shippedFolder } from "./shipped.ts";

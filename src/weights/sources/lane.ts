@@ -1,9 +1,10 @@
 import { Connection, type Pace } from "./connection.ts";
-import { Dropped, startOf } from "./network.ts";
+import { Dropped, startOf, totalOf } from "./network.ts";
+import type { Part } from "./part.ts";
 import { type Persistence, persist } from "./persist.ts";
 
 /** A range of a file that is downloaded while earlier ones are still written: its bytes wait in memory. */
-export class Lane {
+class Lane {
   private readonly waiting: Uint8Array[] = [];
   private wake: () => void = () => {};
   private failure: { error: unknown } | undefined;
@@ -70,4 +71,35 @@ async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: P
   if (connection.response.status === 206 && startOf(connection.response) === from) return connection;
   connection.close();
   throw new Dropped("the server sent another range than was asked for");
+}
+
+/** Bytes per connection; everything ahead of the written part waits in memory. */
+export const laneBytes = 16 * 2 ** 20;
+const lanes = 4;
+
+/** The missing ranges, several at a time, written in order. */
+export async function inLanes(
+  work: Persistence,
+  part: Part,
+  first: Connection,
+  onProgress?: (done: number, total: number) => void,
+): Promise<void> {
+  const total = totalOf(first.response);
+  let next = part.bytes;
+  const start = (connection?: Connection): Lane => {
+    const [from, to] = [next, Math.min(next + laneBytes, total)];
+    next = to;
+    return new Lane(from, to, work, connection);
+  };
+  const open = [start(first)];
+  let shown = 0;
+  for (let lane = open.shift(); lane !== undefined; lane = open.shift()) {
+    while (open.length < lanes - 1 && next < total) open.push(start());
+    for await (const chunk of lane.read()) {
+      await part.append(chunk);
+      // Waiting bytes count, too; a lane that starts writing is counted again as it writes.
+      shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
+      onProgress?.(shown, total);
+    }
+  }
 }

@@ -1,6 +1,6 @@
+import type { Model } from "./encoder.ts";
 import { Merger } from "./merger.ts";
 import type { Merges } from "./merges.ts";
-import type { Model } from "./model.ts";
 
 export interface BpeOptions {
   ids: ReadonlyMap<string, number>;

@@ -1,7 +1,12 @@
-import type { Model } from "./model.ts";
 import type { Normalizer } from "./normalizer.ts";
 import type { PreTokenizer } from "./pretokenizer.ts";
 import { type Segment, type Strip, strip, TokenTexts } from "./segments.ts";
+
+/** The last step from text to ids. */
+export interface Model {
+  /** Appends the ids of one word. */
+  encode(word: string, into: number[]): void;
+}
 
 /** A token that is found in any text as is, before the model sees it. */
 export interface AddedToken {

@@ -4,8 +4,8 @@ import { UserError } from "../../util/errors.ts";
 import { isObject, type JsonObject } from "../json.ts";
 import { Bpe } from "./bpe.ts";
 import { component, kind } from "./component.ts";
+import type { Model } from "./encoder.ts";
 import { listedMerges } from "./merges.ts";
-import type { Model } from "./model.ts";
 import { Unigram } from "./unigram.ts";
 import { WordPiece } from "./wordpiece.ts";
 

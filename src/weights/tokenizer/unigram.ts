@@ -1,4 +1,4 @@
-import type { Model } from "./model.ts";
+import type { Model } from "./encoder.ts";
 
 export interface UnigramOptions {
   ids: ReadonlyMap<string, number>;

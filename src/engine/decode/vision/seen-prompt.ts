@@ -121,8 +121,7 @@ export const readableTurns = (tokenizer: Tokenizer, turns: readonly ChatMessage[
     : turns.map((turn) => (typeof turn.content === "string" ? { ...turn, content: partsOf(turn) } : turn));
 
 /** A turn's content as parts. */
-export const partsOf = ({ content }: ChatMessage) =>
-  Array.isArray(content) ? content : [{ type: "text", text: content }];
+const partsOf = ({ content }: ChatMessage) => (Array.isArray(content) ? content : [{ type: "text", text: content }]);
 
 function showsTexts(tokenizer: Tokenizer): boolean {
   const shows = known.get(tokenizer) ?? rendered(tokenizer).includes(MARK);

@@ -8,8 +8,7 @@ import type { Lora } from "../../../weights/adapter/lora.ts";
 import type { Checkpoint } from "../../../weights/checkpoint.ts";
 import type { Quant, Weights } from "../../../weights/prepared/weights.ts";
 import { type ClassifierSettings, readClassifier } from "./classifier.ts";
-import { readSentenceSettings, type SentenceSettings } from "./sentence-files.ts";
-import { PLAIN, sentenceMetadata } from "./sentence-files.ts";
+import { PLAIN, readSentenceSettings, type SentenceSettings, sentenceMetadata } from "./sentence-files.ts";
 
 /** An encoder and its purpose by its files, before any weights are read. */
 export interface OpenedEncoder {
