@@ -10,7 +10,7 @@ import { afterAll, expect, test } from "vitest";
 import { consistencyRoute } from "../../src/engine/images/imagine/consistency.ts";
 import { NoiseRunner } from "../../src/engine/images/imagine/noise-runner.ts";
 import { Painter } from "../../src/engine/images/imagine/painter.ts";
-import type { RouteStep } from "../../src/engine/images/imagine/route.ts";
+import type { RouteStep } from "../../src/engine/images/imagine/sampler.ts";
 import { difference } from "../../src/models/encoder/encoder.testing.ts";
 import { prepare } from "../../src/models/programs/programs.ts";
 import { openImageGenerator } from "../../src/models/registry.ts";

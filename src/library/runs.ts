@@ -4,7 +4,6 @@ import type { Usage } from "../engine/decode/answer/generate.ts";
 import type { OnStopped } from "../engine/decode/answer/terms.ts";
 import type { Lease } from "../engine/decode/run/recipes.ts";
 import type { Answers } from "../engine/encoders/text/encoder-model.ts";
-import { damageBehind } from "../engine/file/damage.ts";
 import { NotFinite } from "../engine/not-finite.ts";
 import type { Request } from "../engine/schedule/ticket.ts";
 import type { Receipt } from "../ledger/receipt.ts";
@@ -135,6 +134,7 @@ export class Runs {
   async #explained(error: unknown): Promise<unknown> {
     if (!(error instanceof NotFinite)) return error;
     this.#unsound = true;
+    const { damageBehind } = await import("../engine/file/damage.ts");
     return await damageBehind(error, this.source);
   }
 }

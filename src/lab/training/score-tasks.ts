@@ -3,7 +3,7 @@ import path from "node:path";
 import type { TrainOptions } from "../../train/options.ts";
 import type { ScoredTask, TaskScore, TaskScorer, WrittenModel } from "../../train/session/tasks.ts";
 import { UserError } from "../../util/errors.ts";
-import { variantOf } from "../../weights/adapter/adapted.ts";
+import { variantOf } from "../../weights/adapter/lora.ts";
 import { preparedFolder, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type Answerer, openAnswering } from "../answer/index.ts";
 import type { Item } from "../item.ts";

@@ -1,8 +1,8 @@
 import type { Checkpoint, ConfigSource, StoredTensor } from "../checkpoint.ts";
 import type { SafeTensor } from "../safetensors/header.ts";
 import { readFloats } from "../safetensors/read.ts";
-import { adapted } from "./adapted.ts";
 import type { Lora } from "./lora.ts";
+import { adapted } from "./lora.ts";
 
 /** The modules of a classifier between an encoder's hidden states and its scores, which an adapter may replace. */
 export interface HeadModules {

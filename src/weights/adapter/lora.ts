@@ -1,7 +1,9 @@
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, realpathSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../checkpoint.ts";
 import { jsonObject, readJson } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
 import { pickleError } from "../safetensors/folder.ts";
@@ -131,3 +133,14 @@ function expression(file: string, pattern: string): RegExp {
     `${file}: "alpha_pattern" has ${JSON.stringify(pattern)}, expected the name of a module or a simple expression of names`,
   );
 }
+
+/** A checkpoint that an adapter's files decide, too, so that its prepared weights are its own. */
+export const adapted = (base: Checkpoint, { folder, files }: Lora): Checkpoint => ({
+  ...base,
+  files: [...new Set([...base.files, ...files])],
+  variant: variantOf(folder),
+});
+
+/** The name of the weights that are prepared with the adapter of a folder. */
+export const variantOf = (folder: string): string =>
+  `adapter-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 16)}`;

@@ -1,5 +1,5 @@
 import { type ConsistencyConfig, deviationsOf } from "../../../models/image-generator/consistency-schedule.ts";
-import type { Route } from "./route.ts";
+import type { Route } from "./sampler.ts";
 
 /** Multistep consistency sampling (Song et al. 2023, arXiv 2303.01469, algorithm 1), as diffusers computes it. */
 export function consistencyRoute(config: ConsistencyConfig, count: number): Route {

@@ -9,7 +9,7 @@ import { type Condition, NoiseRunner } from "./noise-runner.ts";
 import type { SamplerName } from "./options.ts";
 import type { PictureSize } from "./picture.ts";
 import { PromptRunner } from "./prompt-runner.ts";
-import type { Route, RouteStep } from "./route.ts";
+import type { Route, RouteStep } from "./sampler.ts";
 import { advance, guide, renoise, stepsOf } from "./sampler.ts";
 
 /** The terms of drawing images. */
