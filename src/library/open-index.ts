@@ -1,4 +1,6 @@
 import { z } from "zod";
+import type { Receipt } from "../ledger/receipt.ts";
+import { openEmbedder } from "../pipelines/classify/embedder.ts";
 import { ANALYSIS } from "../retrieval/analysis.ts";
 import { chunkOptions } from "../retrieval/chunk.ts";
 import type { EmbeddingIdentity } from "../retrieval/settings.ts";
@@ -7,7 +9,8 @@ import { checkAddress } from "../util/database/postgres.ts";
 import { UserError } from "../util/errors.ts";
 import { indexesFolder, type ResolveOptions } from "../weights/sources/index.ts";
 import { given, loadOptions } from "./arguments.ts";
-import { type EmbeddingModel, openEmbeddingModel } from "./embedding-model.ts";
+import { Biller } from "./biller.ts";
+import type { ReadOptions } from "./options.ts";
 import { SearchIndex } from "./search-index.ts";
 
 /** The place of indexes, and the sources of embedding models. */
@@ -96,4 +99,26 @@ export async function listIndexes(options: Pick<IndexOptions, "store"> = {}): Pr
 /** Deletes an index with all its documents. @throws UserError if there is none */
 export async function deleteIndex(name: string, options: Pick<IndexOptions, "store"> = {}): Promise<void> {
   await deleteStore(placeOf(given("deleteIndex's options", indexOptions, options).store), name);
+}
+
+/** A model that turns texts into the vectors of an index. */
+export interface EmbeddingModel extends Disposable {
+  readonly identity: EmbeddingIdentity;
+  embed(texts: readonly string[], terms: ReadOptions): Promise<{ embeddings: Float32Array[]; receipt: Receipt }>;
+}
+
+/** Opens a MODEL of embeddings, its first layers (`minilm@layers=2`) or `glove`. @throws UserError */
+export async function openEmbeddingModel(name: string, options: ResolveOptions): Promise<EmbeddingModel> {
+  const started = performance.now();
+  const embedder = await openEmbedder(name, options);
+  const biller = new Biller(name, performance.now() - started);
+  return {
+    identity: { ...embedder.identity, width: embedder.width },
+    async embed(texts, { onStopped, ...terms }) {
+      const answers = await embedder.embed(texts, { ...terms, onStopped: biller.told(onStopped, { recipe: [] }) });
+      const { answers: embeddings, receipt } = biller.billed(answers);
+      return { embeddings, receipt };
+    },
+    [Symbol.dispose]: () => embedder[Symbol.dispose](),
+  };
 }

@@ -172,7 +172,7 @@ describe("a call", () => {
 
 /** The model itself, to compare with. */
 async function openEmbedding() {
-  const { openEmbeddingModel } = await import("./embedding-model.ts");
+  const { openEmbeddingModel } = await import("./open-index.ts");
   const opened = await openEmbeddingModel(model, {});
   return { ...opened, embed: (texts: readonly string[]) => opened.embed(texts, {}) };
 }

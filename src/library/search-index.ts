@@ -11,7 +11,7 @@ import { checkEmbedding, type IndexSettings } from "../retrieval/settings.ts";
 import type { Counts, ListedDocument, Store } from "../retrieval/store/store.ts";
 import { UserError } from "../util/errors.ts";
 import { given, stoppable, text, texts } from "./arguments.ts";
-import type { EmbeddingModel } from "./embedding-model.ts";
+import type { EmbeddingModel } from "./open-index.ts";
 import type { ReadOptions, Stoppable } from "./options.ts";
 
 export interface SearchOptions extends ReadOptions {

@@ -6,14 +6,15 @@ import { Encoder } from "./encoder.ts";
 import type { Fim } from "./fim.ts";
 import { bertFrame } from "./frame.ts";
 import { edges, type Kind, type Own, scoresOf, userDefined } from "./gguf-kind.ts";
-import { unigram } from "./gguf-unigram.ts";
 import { ScoredMerges, WrittenMerges } from "./merges.ts";
 import { normalizer } from "./normalizer.ts";
 import { type Parts, plainIds } from "./parts.ts";
+import { precompiled } from "./precompiled.ts";
 import { presetOf } from "./presets.ts";
 import { preTokenizer } from "./pretokenizer.ts";
 import { type TokenizerSource, TokenType } from "./source.ts";
 import { checkIds, idsOfType, specialIds, stopIds } from "./special.ts";
+import { Unigram } from "./unigram.ts";
 import { WordPiece } from "./wordpiece.ts";
 
 const kinds: Readonly<Record<string, Kind>> = { gpt2: byteLevel, llama: sentencePiece, t5: unigram, bert: wordPiece };
@@ -103,4 +104,40 @@ function wordPiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
   const detokenizer: Detokenizer = words("##", true);
   const frame = cls === undefined || sep === undefined ? edges(source, { bos: false }) : bertFrame(cls, sep);
   return { encoder, detokenizer, frame, tokens };
+}
+
+/** SentencePiece's Unigram, as T5 and XLM-R have it: the pipeline of their tokenizer.json. */
+function unigram(source: TokenizerSource, special: ReadonlySet<number>): Own {
+  const { tokens, unk, charsmap } = source;
+  const ids = plainIds(tokens, new Set([...special, ...idsOfType(source, TokenType.unused)]));
+  const bytes = idsOfType(source, TokenType.byte).length > 0;
+  const model = new Unigram({ ids, scores: normalScores(source), unk, byteFallback: bytes });
+  const encoder = new Encoder({
+    added: userDefined(source, tokens),
+    ...(charsmap && { normalizer: precompiled(Buffer.from(charsmap)) }),
+    preTokenizer: preTokenizer({ type: "Sequence", pretokenizers: wordsOf(source) }),
+    model,
+  });
+  return {
+    encoder,
+    detokenizer: spaced(source.addSpacePrefix ?? true),
+    frame: edges(source, { bos: false, eos: true }),
+  };
+}
+
+function wordsOf({ addSpacePrefix = true, removeExtraWhitespaces = false }: TokenizerSource): object[] {
+  const scheme = addSpacePrefix ? "always" : "never";
+  const metaspace = { type: "Metaspace", replacement: "▁", prepend_scheme: scheme };
+  return removeExtraWhitespaces ? [{ type: "WhitespaceSplit" }, metaspace] : [metaspace];
+}
+
+/**
+ * llama.cpp's converter gives tokens that are not pieces a score that would make unknown characters more expensive:
+ * SentencePiece has 0 for them.
+ */
+function normalScores(source: TokenizerSource): ArrayLike<number> {
+  const { tokenTypes } = source;
+  return Float64Array.from(scoresOf(source), (score, id) =>
+    tokenTypes === undefined || tokenTypes[id] === TokenType.normal ? score : 0,
+  );
 }
