@@ -147,9 +147,9 @@ export class Model implements Disposable {
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    const asked = given("generate's prompt", args.prompt, prompt);
+    const input = given("generate's prompt", args.prompt, prompt);
     const time = new Stopwatch(checked.arrived);
-    const request = await requestOf(this, asked, settingsOf(checked), time, checked.signal);
+    const request = await requestOf(this, input, settingsOf(checked), time, checked.signal);
     yield* withCalls(this.#runs.answer(request, checked, this.#call("answer")), checked);
   }
 
@@ -222,7 +222,7 @@ export class Model implements Disposable {
     const terms = given("embed's options", args.embedOptions, options);
     const all = given("embed's texts", args.textsOrImages, texts);
     const embed = this.#call("embed");
-    const { answers, receipt } = await this.#runs.read(terms, (under) => embed(all, { ...terms, ...under }));
+    const { answers, receipt } = await this.#runs.read(terms, (under) => embed(all, under));
     return { embeddings: answers, receipt };
   }
 
@@ -238,7 +238,7 @@ export class Model implements Disposable {
     const { labels, ...terms } = given("classify's options", args.classifyOptions, options);
     const all = given("classify's texts", args.readings, readings);
     const classify = this.#call("classify");
-    const { answers, receipt } = await this.#runs.read(terms, (under) => classify(all, labels, { ...terms, ...under }));
+    const { answers, receipt } = await this.#runs.read(terms, (under) => classify(all, labels, under));
     return { results: answers, receipt };
   }
 
@@ -256,7 +256,7 @@ export class Model implements Disposable {
     const { beginning } = await import("./kinds/inputs.ts");
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
     const relevance = this.#call("relevance");
-    const { answers, receipt } = await this.#runs.read(terms, (under) => relevance(q, all, { ...terms, ...under }));
+    const { answers, receipt } = await this.#runs.read(terms, (under) => relevance(q, all, under));
     return { scores: answers, receipt };
   }
 
@@ -265,10 +265,10 @@ export class Model implements Disposable {
    * @throws UserError if the model does not draw, or has no such class
    */
   async imagine(options: ImagineOptions = {}): Promise<{ images: Picture[]; receipt: Receipt }> {
-    const { signal, onStep, onStopped, ...asked } = given("imagine's options", args.imagineCall, options);
+    const { signal, onStep, onStopped, ...drawing } = given("imagine's options", args.imagineCall, options);
     const imagine = this.#call("imagine");
-    const reading = this.#runs.read({ onStopped }, (under) => imagine(asked, { signal, onStep, ...under }));
-    const { answers, receipt } = await reading;
+    const terms = { signal, onStep, onStopped };
+    const { answers, receipt } = await this.#runs.read(terms, (under) => imagine(drawing, under));
     return { images: answers, receipt };
   }
 

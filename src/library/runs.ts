@@ -28,7 +28,7 @@ const ranUnder = ({ recipe }: Lease, plan: Plan | undefined): RanUnder => ({ rec
 type Stops = Pick<AnswerTerms, "signal" | "onStopped">;
 
 /** What a reading runs under; `lease` is undefined of models without seams. */
-interface Reading {
+interface Under {
   readonly arrived: number;
   readonly lease: Lease | undefined;
   readonly onStopped: OnStopped | undefined;
@@ -110,14 +110,14 @@ export class Runs {
   }
 
   /** A reading under its recipe, with its receipt, also of whoever stops it. */
-  async read<T>(
-    { save = this.model.recipe, onStopped, arrived = performance.now() }: ReadTerms & Pick<AnswerTerms, "save">,
-    reading: (under: Reading) => Promise<Answers<T>>,
+  async read<T, O extends ReadTerms & Pick<AnswerTerms, "save">>(
+    { save = this.model.recipe, onStopped, arrived = performance.now(), ...terms }: O,
+    reading: (terms: Omit<O, "save" | "onStopped" | "arrived"> & Under) => Promise<Answers<T>>,
   ): Promise<{ answers: T[]; receipt: Receipt }> {
     using lease = await this.model.loaded.use(save);
     const recipe = { recipe: lease?.recipe ?? [] };
-    const told = this.#biller.told(onStopped, recipe);
-    const { answers, usage } = await this.sound(reading({ arrived, lease, onStopped: told }));
+    const under = { arrived, lease, onStopped: this.#biller.told(onStopped, recipe) };
+    const { answers, usage } = await this.sound(reading({ ...terms, ...under }));
     return { answers, receipt: this.#biller.receipt(usage, recipe) };
   }
 

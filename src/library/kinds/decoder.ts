@@ -36,12 +36,12 @@ export function decoderFace(model: LanguageModel): Face {
   ) {
     const time = new Stopwatch(arrived);
     time.enter("prefill");
-    const asked = read();
-    if (asked.length === 0) throw new UserError("there are no texts, expected at least one", 2);
-    checkCeiling(ceiling, () => priceOfAsked(engine.programs, asked));
+    const continuations = read();
+    if (continuations.length === 0) throw new UserError("there are no texts, expected at least one", 2);
+    checkCeiling(ceiling, () => priceOfAsked(engine.programs, continuations));
     const { scoreContinuations } = await import("../../engine/decode/score/score.ts");
     const by = scheduler ?? new Scheduler(engine, tokenizer, { rows: 1, queue: 0 });
-    return scoreContinuations(engine, by, asked, { ...terms, time, ...(lease && { planFor: lease.plan }) });
+    return scoreContinuations(engine, by, continuations, { ...terms, time, ...(lease && { planFor: lease.plan }) });
   }
 
   return {
