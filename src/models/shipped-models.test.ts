@@ -12,7 +12,7 @@ import { load } from "../library/load.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { resolveModel, shippedFolder } from "../weights/sources/index.ts";
 import { fromFolder, Tokenizer } from "../weights/tokenizer/index.ts";
-import { maskIdOf } from "../weights/tokenizer/mask-token.ts";
+import { maskIdOf } from "../weights/tokenizer/special.ts";
 import { traceNoise } from "./image-generator/image-generator-graphs.ts";
 import { prepare } from "./programs/programs.ts";
 import { Stack } from "./programs/stack.testing.ts";

@@ -6,7 +6,7 @@ import { seededRandom } from "../../util/random.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { encodeChat, type PromptForm, type Tokenizer } from "../../weights/tokenizer/index.ts";
-import { maskIdOf } from "../../weights/tokenizer/mask-token.ts";
+import { maskIdOf } from "../../weights/tokenizer/special.ts";
 import { denseBill } from "../bill/meter.ts";
 import { Stopwatch, type Timed } from "../bill/stopwatch.ts";
 import type { GenerateOptions, Piece, Usage } from "../decode/answer/generate.ts";

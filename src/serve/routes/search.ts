@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ReadOptions, SearchIndex, SearchOptions } from "../../index.ts";
-import type { EmbeddingModel } from "../../library/open-index.ts";
 import type { Model } from "../../library/model.ts";
+import type { EmbeddingModel } from "../../library/open-index.ts";
 import { searchOptions } from "../../library/search-index.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";

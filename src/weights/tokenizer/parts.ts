@@ -1,8 +1,8 @@
 import type { Detokenizer } from "./detokenizer.ts";
 import type { Encoder } from "./encoder.ts";
-import type { Fim } from "./fim.ts";
 import type { Frame } from "./frame.ts";
 import type { Strip } from "./segments.ts";
+import type { Fim } from "./special.ts";
 
 /** Chat templates as Jinja source. */
 export interface Templates {

@@ -1,5 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 import { type TokenizerSource, TokenType } from "./source.ts";
+import type { Tokenizer } from "./tokenizer.ts";
 
 /**
  * Special tokens that always end an answer, besides the file's `eos`, as in llama.cpp (`special_eog_ids` in
@@ -70,3 +71,36 @@ export function idsOfType({ tokenTypes = [] }: TokenizerSource, type: number): n
   for (let id = 0; id < tokenTypes.length; id++) if (tokenTypes[id] === type) ids.push(id);
   return ids;
 }
+
+/** Tokens for filling in the middle of a text: before the prefix, before the suffix, and before the middle. */
+export interface Fim {
+  readonly prefix: number;
+  readonly suffix: number;
+  readonly middle: number;
+}
+
+/** Names of Qwen's, StarCoder's, SantaCoder's, DeepSeek's and Code Llama's tokens. */
+const FIM_NAMES = [
+  ["<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"],
+  ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"],
+  ["<fim-prefix>", "<fim-suffix>", "<fim-middle>"],
+  ["<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"],
+  ["▁<PRE>", "▁<SUF>", "▁<MID>"],
+] as const;
+
+/** Undefined if the vocabulary lacks one of them. */
+export function fimNamed(tokens: readonly string[]): Fim | undefined {
+  for (const names of FIM_NAMES) {
+    const [prefix, suffix, middle] = names.map((name) => tokens.indexOf(name)) as [number, number, number];
+    if (Math.min(prefix, suffix, middle) >= 0) return { prefix, suffix, middle };
+  }
+  return undefined;
+}
+
+/** The texts of mask tokens, LLaDA's and Dream's. New models get the first. */
+const MASKS = ["<|mdm_mask|>", "<|mask|>"] as const;
+export const [MASK_TOKEN] = MASKS;
+
+/** The id of the token that stands in masked places; undefined if the tokenizer names none. */
+export const maskIdOf = (tokenizer: Pick<Tokenizer, "mask" | "specialId">): number | undefined =>
+  tokenizer.mask ?? MASKS.map((name) => tokenizer.specialId(name)).find((id) => id !== undefined);

@@ -1,9 +1,9 @@
-import { type Fim, fimNamed } from "./fim.ts";
 import { type Frame, framed, type Input } from "./frame.ts";
 import { ggufParts } from "./gguf-parts.ts";
 import type { Parts, Templates } from "./parts.ts";
 import { type Segment, strip, tokenTexts } from "./segments.ts";
 import type { TokenizerSource } from "./source.ts";
+import { type Fim, fimNamed } from "./special.ts";
 import { TokenStream } from "./stream.ts";
 
 const utf8 = new TextEncoder();

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { integer } from "../../../savings/option-schemas.ts";
 import { UserError } from "../../../util/errors.ts";
-import { MASK_TOKEN, maskIdOf } from "../../../weights/tokenizer/mask-token.ts";
+import { MASK_TOKEN, maskIdOf } from "../../../weights/tokenizer/special.ts";
 import type { Arrange } from "../../data/samples.ts";
 import type { DataHost, Method } from "../method.ts";
 import { type Masking, masked } from "./data.ts";
