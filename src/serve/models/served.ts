@@ -1,4 +1,3 @@
-import path from "node:path";
 import { kindOfFile } from "../../engine/bill/shape.ts";
 import { type PlanName, parsePlanName } from "../../engine/diffusion/plan/name.ts";
 import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
@@ -19,7 +18,7 @@ import {
   requireModel,
   shortName,
 } from "../../savings/registered.ts";
-import { nearest, UserError } from "../../util/errors.ts";
+import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { formOfModel, type ModelForm, type Quant } from "../../weights/prepared/quant.ts";
 import { chosenBits } from "../../weights/prepared/tuning.ts";
@@ -29,9 +28,10 @@ import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { checkRecipe, isRegisteredName, type Terms } from "../keys/terms.ts";
 import { type ServedAdapter, withAdapters } from "./adapters.ts";
+import { ADAPTER, atLast, named, notOneModel, unknown, unnamed, withoutPipelines } from "./names.ts";
 import { type NamedPlan, plansIn } from "./plans.ts";
 import { rankerNamed, rankersIn } from "./rankers.ts";
-import { modelsIn, Texts } from "./texts.ts";
+import { Texts } from "./texts.ts";
 
 /** A model that the server offers, under the name that requests use. */
 export interface Served {
@@ -330,12 +330,6 @@ export class Catalogue {
   }
 }
 
-/** The two parts of a registered name. */
-const atLast = (name: string): [string, string] => [
-  name.slice(0, Math.max(0, name.lastIndexOf("@"))),
-  name.slice(name.lastIndexOf("@") + 1),
-];
-
 const kinds = new WeakMap<ResolvedModel, KindName>();
 
 /** The kind of a model, read from its file once. @throws UserError if the file is no model's any more */
@@ -358,39 +352,6 @@ export function formOfServed({ served: { source }, quant }: Chosen): ModelForm {
 function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen {
   checkSeams(recipe);
   return { served, recipe, quant };
-}
-
-/** Single models, then models of pipelines that are not among them. */
-function withoutPipelines(specs: readonly string[], elsewhere: readonly string[]): string[] {
-  const alone = specs.filter((spec) => modelsIn(spec) === undefined);
-  const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
-  const inside = specs.flatMap((spec) => modelsIn(spec) ?? []);
-  return [...alone, ...new Set(inside.filter((model) => !known.has(named(model).id)))];
-}
-
-/** Parses `name=MODEL`, or a MODEL named by itself or by the last part of its path. */
-function named(spec: string): { id: string; model: string } {
-  const [, id, model] = /^([\w.:-]+)=(.+)$/.exec(spec) ?? [];
-  if (id !== undefined && model !== undefined) return { id, model };
-  const isPath = /[/\\]|\.(gguf|safetensors)$/i.test(spec) && !/^[a-z]{2,}:/.test(spec);
-  return { id: isPath ? path.basename(spec).replace(/\.(gguf|safetensors)$/i, "") : spec, model: spec };
-}
-
-const ADAPTER = "is an adapter, which /v1/chat/completions, /v1/completions and /v1/responses take; expected a model";
-
-const notOneModel = (name: string, kind: string): string =>
-  `${name.slice(0, 100)} is ${kind}, which POST /v1/chat/completions takes; expected one model`;
-
-function unnamed(names: readonly string[]): HttpError {
-  const message = `model: expected one of ${names.slice(0, 10).join(", ")}, got nothing`;
-  return new HttpError(400, message, { param: "model" });
-}
-
-function unknown(name: string, names: readonly string[]): HttpError {
-  const near = nearest(name, names);
-  const hint = near ? `did you mean "${near}"?` : `there are: ${names.slice(0, 10).join(", ")}`;
-  const message = `no model is called "${name.slice(0, 100)}" here; ${hint}`;
-  return new HttpError(404, message, { param: "model", code: "model_not_found" });
 }
 
 /** No request names a file of this machine. @throws HttpError that says `why` */

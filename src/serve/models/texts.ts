@@ -1,8 +1,7 @@
 import type { NamedText } from "../../pipelines/pipeline.ts";
-import { pipelineNamed, textPipelineNamed, textPipelines } from "../../pipelines/registry.ts";
+import { textPipelineNamed, textPipelines } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
-import { isRegisteredName } from "../keys/terms.ts";
 
 /** The pipelines that answer texts among a server's models. */
 export class Texts {
@@ -54,10 +53,3 @@ export class Texts {
     return undefined;
   }
 }
-
-/** The models that a pipeline needs, without the names of recipes; undefined for the name of one model. @throws UserError */
-export const modelsIn = (spec: string): string[] | undefined =>
-  pipelineNamed(spec)?.naming?.models(spec).map(withoutRecipe);
-
-const withoutRecipe = (model: string): string =>
-  isRegisteredName(model) ? model.slice(0, model.lastIndexOf("@")) : model;

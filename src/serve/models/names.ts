@@ -1,0 +1,51 @@
+import path from "node:path";
+import { pipelineNamed } from "../../pipelines/registry.ts";
+import { nearest } from "../../util/errors.ts";
+import { HttpError } from "../http/errors.ts";
+import { isRegisteredName } from "../keys/terms.ts";
+
+/** Single models, then models of pipelines that are not among them. */
+export function withoutPipelines(specs: readonly string[], elsewhere: readonly string[]): string[] {
+  const alone = specs.filter((spec) => modelsIn(spec) === undefined);
+  const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
+  const inside = specs.flatMap((spec) => modelsIn(spec) ?? []);
+  return [...alone, ...new Set(inside.filter((model) => !known.has(named(model).id)))];
+}
+
+/** Parses `name=MODEL`, or a MODEL named by itself or by the last part of its path. */
+export function named(spec: string): { id: string; model: string } {
+  const [, id, model] = /^([\w.:-]+)=(.+)$/.exec(spec) ?? [];
+  if (id !== undefined && model !== undefined) return { id, model };
+  const isPath = /[/\\]|\.(gguf|safetensors)$/i.test(spec) && !/^[a-z]{2,}:/.test(spec);
+  return { id: isPath ? path.basename(spec).replace(/\.(gguf|safetensors)$/i, "") : spec, model: spec };
+}
+
+/** The models that a pipeline needs, without the names of recipes; undefined for the name of one model. @throws UserError */
+const modelsIn = (spec: string): string[] | undefined => pipelineNamed(spec)?.naming?.models(spec).map(withoutRecipe);
+
+const withoutRecipe = (model: string): string =>
+  isRegisteredName(model) ? model.slice(0, model.lastIndexOf("@")) : model;
+
+/** The two parts of a registered name. */
+export const atLast = (name: string): [string, string] => [
+  name.slice(0, Math.max(0, name.lastIndexOf("@"))),
+  name.slice(name.lastIndexOf("@") + 1),
+];
+
+export const ADAPTER =
+  "is an adapter, which /v1/chat/completions, /v1/completions and /v1/responses take; expected a model";
+
+export const notOneModel = (name: string, kind: string): string =>
+  `${name.slice(0, 100)} is ${kind}, which POST /v1/chat/completions takes; expected one model`;
+
+export function unnamed(names: readonly string[]): HttpError {
+  const message = `model: expected one of ${names.slice(0, 10).join(", ")}, got nothing`;
+  return new HttpError(400, message, { param: "model" });
+}
+
+export function unknown(name: string, names: readonly string[]): HttpError {
+  const near = nearest(name, names);
+  const hint = near ? `did you mean "${near}"?` : `there are: ${names.slice(0, 10).join(", ")}`;
+  const message = `no model is called "${name.slice(0, 100)}" here; ${hint}`;
+  return new HttpError(404, message, { param: "model", code: "model_not_found" });
+}
