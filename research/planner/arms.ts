@@ -2,8 +2,14 @@ import { generate, generateOptions } from "../../src/engine/decode/answer/genera
 import type { PromptSpan } from "../../src/engine/decode/run/spans.ts";
 import { type DiffusionInput, diffusionOptions } from "../../src/engine/diffusion/options.ts";
 import { spanOf } from "../../src/engine/diffusion/plan/projector.ts";
-import type { Channel } from "../../src/engine/diffusion/plan/template.ts";
-import { type Carried, carry, type PlanModels, type Planning, promptFor } from "../../src/pipelines/plan/plan.ts";
+import {
+  type Carried,
+  carried,
+  type PlanModels,
+  type Planning,
+  plan,
+  promptFor,
+} from "../../src/pipelines/plan/plan.ts";
 import { normals } from "../../src/util/normals.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import type { Sample, World } from "./worlds/world.ts";
@@ -25,7 +31,7 @@ export interface Answered {
 export type Place = (i: number) => Promise<Carried | undefined>;
 
 export const planningOf = (
-  channel: Channel,
+  channel: Planning["channel"],
   { template, planTokens: tokens }: World,
   diffusion: DiffusionInput = {},
 ): Planning => ({
@@ -33,6 +39,17 @@ export const planningOf = (
   template,
   terms: { tokens, diffusion: diffusionOptions.parse(diffusion), temperature: 0 },
 });
+
+/** Makes a plan and what stands for it in the executor's prompt. @throws UserError as `plan` does */
+async function carry(
+  { planner, executor, latent }: PlanModels,
+  question: string,
+  planning: Planning,
+): Promise<Carried> {
+  const own = latent && { source: latent.source, tokens: latent.projector.about.tokens };
+  const done = await plan({ planner, latent: own }, question, planning);
+  return carried(done, executor, latent?.projector);
+}
 
 /** The plan of question `i` itself, or of one `ahead` of it. */
 export const planOf =

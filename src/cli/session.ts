@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { generateOptions } from "../engine/decode/answer/generate.ts";
 import { saysHowToDraw } from "../engine/decode/sampling/defaults.ts";
-import type { FinishReason, Model, OpenedPipeline, PlanPipeline, Receipt } from "../index.ts";
+import type { Chunk, FinishReason, Model, OpenedPipeline, Receipt } from "../index.ts";
 import { textPipelineNamed } from "../pipelines/registry.ts";
 import { deviceOptions } from "../runtime/device.ts";
 import { type Budget, budget } from "../savings/auto/guarantee.ts";
@@ -21,7 +21,6 @@ export interface SessionOptions extends Readonly<Record<string, unknown>> {
   save?: readonly string[];
   recipe?: string;
   adapter?: string;
-  projector?: string;
 }
 
 /** Adds the flags of `SessionOptions` and of generation. */
@@ -84,34 +83,19 @@ export async function openText(options: SessionOptions, signal: AbortSignal): Pr
   const one = Object.entries({ save: auto ? undefined : save, recipe, adapter }).find(
     ([, value]) => value !== undefined,
   );
-  if (one)
-    throw new UserError(
-      `--${one[0]} is for one model; register a recipe with \`modicum recipes add\` and use MODEL@NAME in ${noun ?? options.model}`,
-      2,
-    );
+  if (one) {
+    const instead = `; register a recipe with \`modicum recipes add\` and use MODEL@NAME in ${noun ?? options.model}`;
+    const why = pipeline.settings ? `, and ${options.model} names ${pipeline.naming.kind}` : instead;
+    throw new UserError(`--${one[0]} is for one model${why}`, 2);
+  }
   if (auto && given !== "")
     throw new UserError(`--save ${auto}: expected a pair without options after its @, got ${options.model}`, 2);
   const model = auto ? `${options.model}@${auto}` : options.model;
   using download = showDownload(model);
   const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
   const { openTextPipeline } = await import("../library/text-pipeline.ts");
-  return await openTextPipeline(model, {
-    ...formGiven(options),
-    ...deviceOf(options),
-    signal,
-    onDegraded,
-    ...download,
-  });
-}
-
-/** Opens the planner and the executor that the options name. @throws UserError, also for options that belong to one model */
-export async function openPlan(options: SessionOptions, signal: AbortSignal): Promise<PlanPipeline> {
-  const { model, save, recipe, adapter, projector } = options;
-  const one = Object.entries({ save, recipe, adapter }).find(([, value]) => value !== undefined);
-  if (one) throw new UserError(`--${one[0]} is for one model, and ${model} names a planner with an executor`, 2);
-  using download = showDownload(model);
-  const { openPlanner } = await import("../library/plan-pipeline.ts");
-  return await openPlanner(model, { ...formGiven(options), ...deviceOf(options), projector, signal, ...download });
+  const own = { settings: (await pipeline.settings?.load())?.ofFlags(options), signal, onDegraded, ...download };
+  return await openTextPipeline(model, { ...formGiven(options), ...deviceOf(options), ...own });
 }
 
 /** Shows and keeps the receipt of `work`, or, if it is stopped, of its cost so far. */
@@ -131,6 +115,25 @@ export async function billed(work: (onStopped: (receipt: Receipt) => void) => Pr
 /** Tells people that an answer was ended since it went round in circles. */
 export function warnOfLoop(reason: FinishReason | undefined): void {
   if (reason === "repetition") warn("the answer repeats itself and was ended; --no-repetition-detection lets it go on");
+}
+
+/** Prints a text as it comes, and always ends its last line; `before` is called with each piece. */
+export async function printed<C extends Chunk>(chunks: AsyncIterable<C>, before: (piece: C) => void): Promise<Receipt> {
+  let begun = false;
+  let end: FinishReason | undefined;
+  try {
+    for await (const piece of chunks) {
+      before(piece);
+      process.stdout.write(piece.text);
+      begun ||= piece.text !== "";
+      end = piece.finishReason;
+      if (piece.receipt) return piece.receipt;
+    }
+  } finally {
+    if (begun) process.stdout.write("\n");
+    warnOfLoop(end);
+  }
+  throw new Error("an answer ended without its receipt");
 }
 
 /** Shows and keeps a receipt. */

@@ -59,6 +59,7 @@ export class Model implements Disposable {
   readonly #runs: Runs;
   #adapterHash: string | undefined;
   #disposed = false;
+  readonly #attached = new Map<string, Promise<Disposable>>();
 
   private constructor(
     private readonly model: LoadedModel,
@@ -290,13 +291,30 @@ export class Model implements Disposable {
    */
   async recognize(request: RecognizeCall): Promise<Recognized> {
     const { image, ...rest } = given("recognize's request", args.recognizeRequest, request);
-    return this.#runs.sound(this.#call("recognize")({ ...rest, image: { image } }));
+    return this.#runs.sound(this.#call("recognize")({ ...rest, image: { image } }, this));
+  }
+
+  /** For pipelines: what belongs to the model, made once under each key and freed with it. */
+  async attached<T extends Disposable>(key: string, make: () => Promise<T>): Promise<T> {
+    const part = (this.#attached.get(key) as Promise<T> | undefined) ?? make();
+    this.#attached.set(key, part);
+    try {
+      return await part;
+    } catch (error) {
+      this.#attached.delete(key);
+      throw error;
+    }
   }
 
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    this.face.dispose?.();
+    for (const part of this.#attached.values()) {
+      void part.then(
+        (made) => made[Symbol.dispose](),
+        () => {},
+      );
+    }
     this.lease?.[Symbol.dispose]();
     this.model[Symbol.dispose]();
   }

@@ -5,10 +5,10 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { generate, generateOptions } from "../engine/decode/answer/generate.ts";
 import type { PromptSpan } from "../engine/decode/run/spans.ts";
+import type { Channel } from "../engine/diffusion/plan/name.ts";
 import { spanOf } from "../engine/diffusion/plan/projector.ts";
-import type { Channel } from "../engine/diffusion/plan/template.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import { carry, checkSaid, planningFor, promptFor } from "../pipelines/plan/plan.ts";
+import { checkSaid, planningFor, promptFor } from "../pipelines/plan/plan.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { completeOptions } from "../train/methods/complete.ts";
 import { openProjector } from "../train/methods/projector/open.ts";
@@ -17,8 +17,9 @@ import { parseMethod } from "../train/methods/registry.ts";
 import { Passes } from "../train/step/passes.ts";
 import type { Subject } from "../train/subject/subject.ts";
 import { load } from "./load.ts";
-import { projectingIn, TOKENS, trainPlanners } from "./plan.testing.ts";
+import { carry, projectingIn, TOKENS, trainPlanners } from "./plan.testing.ts";
 import { openPlanner, type PlanPipeline } from "./plan-pipeline.ts";
+import { openTextPipeline, type ShownChunk } from "./text-pipeline.ts";
 import { openBase, train } from "./train.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-plan-"));
@@ -218,6 +219,36 @@ describe("a planner with an executor", () => {
     const one = { planning: { chanel: "text" } as object };
     await expect(pipeline.answer("abca", one)).rejects.toThrow('there is no option "chanel"');
   });
+});
+
+test("as any pipeline of texts it answers in as many tokens, and its plan comes first", async () => {
+  const settings = { planning: { channel: "latent", ends: "never" }, projector: at("projector") };
+  using pipeline = await openTextPipeline(projecting.model, { settings });
+  const pieces: ShownChunk[] = [];
+  for await (const piece of pipeline.generate("abca")) pieces.push(piece);
+  const [first, last] = [pieces[0]!, pieces.at(-1)!];
+  expect(first).toMatchObject({ text: "", tokens: [], shown: { channel: "latent", tokens: TOKENS } });
+  expect(last.shown).toEqual(first.shown);
+  using own = await openPlanner(projecting.model, { projector: at("projector") });
+  const { text, receipt } = await own.answer("abca", { planning: { channel: "latent", ends: "never" } });
+  expect(pieces.map((piece) => piece.text).join("")).toBe(text);
+  expect(last.receipt).toMatchObject({ flops: receipt.flops, work: receipt.work, tokens: receipt.tokens });
+  await expect(openTextPipeline(`${at("executor")}+${at("planner")}`)).rejects.toThrow("fills in no masked tokens");
+});
+
+test("what is attached to a model is made once, again after a failure, and freed with it", async () => {
+  const model = await load(at("executor"));
+  const makes: string[] = [];
+  const make = async () => {
+    makes.push("made");
+    if (makes.length === 1) throw new Error("broken");
+    return { [Symbol.dispose]: () => void makes.push("freed") };
+  };
+  await expect(model.attached("part", make)).rejects.toThrow("broken");
+  expect(await model.attached("part", make)).toBe(await model.attached("part", make));
+  model.dispose();
+  await Promise.resolve();
+  expect(makes).toEqual(["made", "made", "freed"]);
 });
 
 test("without a projector, a planner that does not chat plans for an executor that does", () => {

@@ -1,5 +1,6 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
+import { type Carried, carried, type PlanModels, type Planning, plan } from "../pipelines/plan/plan.ts";
 import { train } from "./train.ts";
 
 /** Tokens of a plan. */
@@ -49,4 +50,15 @@ export async function trainPlanners(root: string): Promise<void> {
   await train({ ...run, method, architecture: llada, data: at("plans.jsonl") }, { out: at("planner") });
   await train({ ...run, architecture: llama, data: at("answers.jsonl") }, { out: at("executor") });
   await train({ ...projectingIn(root), steps: 4, batch: 2, validation: 0.25 }, { out: at("projector") });
+}
+
+/** Makes a plan and what stands for it in the executor's prompt. @throws UserError as `plan` does */
+export async function carry(
+  { planner, executor, latent }: PlanModels,
+  question: string,
+  planning: Planning,
+): Promise<Carried> {
+  const own = latent && { source: latent.source, tokens: latent.projector.about.tokens };
+  const done = await plan({ planner, latent: own }, question, planning);
+  return carried(done, executor, latent?.projector);
 }

@@ -1,6 +1,6 @@
 import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
 import type { ModelIdentity } from "../pipelines/model.ts";
-import type { Facts, NamedText, Resources, Roles, TextPipeline } from "../pipelines/pipeline.ts";
+import type { AnyPrompt, Facts, HeldModel, NamedText, Resources, Roles, TextPipeline } from "../pipelines/pipeline.ts";
 import { pipelineNamed, textPipelineNamed } from "../pipelines/registry.ts";
 import { registeredRecipes } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
@@ -17,6 +17,8 @@ import { wholeOf } from "./whole-answer.ts";
 export interface TextPipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
   /** Called with the reason if a model failed, such as a pair's Super, and another's answer was given. */
   onDegraded?: ((why: string) => void) | undefined;
+  /** What the pipeline's own flags of `run` say, such as `{ planning }` of a planner with an executor. */
+  settings?: unknown;
 }
 
 /** A chunk of a pipeline's answer; the first and the last have what the pipeline shows, such as `vote`. */
@@ -39,14 +41,16 @@ export async function openTextPipeline(name: string, options: TextPipelineOption
  */
 export async function openNamed(
   named: NamedText,
-  { quant, onDegraded, ...options }: TextPipelineOptions,
+  { quant, onDegraded, settings, ...options }: TextPipelineOptions,
   models: Record<string, Model> = {},
   prepare?: (resources: Resources) => Promise<unknown>,
 ): Promise<OpenedPipeline> {
   try {
     for (const [role, model] of Object.entries(named.roles))
       models[role] ??= await load(model, { ...options, ...(quant && { quant }) });
-    return await OpenedPipeline.over(named, models, { quant, onNotice: options.onNotice, onDegraded }, prepare);
+    await named.pipeline.checkModels?.(models);
+    const own = { quant, onNotice: options.onNotice, onDegraded, settings };
+    return await OpenedPipeline.over(named, models, own, prepare);
   } catch (error) {
     for (const model of Object.values(models)) model.dispose();
     throw error;
@@ -61,6 +65,9 @@ export async function spelledOut(name: string): Promise<string> {
   return entry ? `${entry.model}@${entry.recipe.join()}` : name;
 }
 
+/** What a call says of its pipeline. */
+type Own = Pick<Parameters<TextPipeline["answer"]>[2], "settings" | "whole">;
+
 /** A pipeline with its models in memory. Dispose of it to free them. */
 export class OpenedPipeline implements Disposable {
   readonly name: string;
@@ -73,6 +80,7 @@ export class OpenedPipeline implements Disposable {
     private readonly resources: OwnResources,
     /** What the pipeline's `prepare` found. */
     readonly prepared: unknown,
+    private readonly settings: unknown,
   ) {
     this.name = named.name;
     this.field = named.pipeline.shows.field;
@@ -86,27 +94,29 @@ export class OpenedPipeline implements Disposable {
     prepare = async (resources: Resources): Promise<unknown> => named.pipeline.prepare?.(named, resources),
   ): Promise<OpenedPipeline> {
     const resources = new OwnResources(named.roles, models, settings);
-    return new OpenedPipeline(named, models, resources, await prepare(resources));
+    return new OpenedPipeline(named, models, resources, await prepare(resources), settings.settings);
   }
 
-  /** Streams an answer. @throws UserError as a model's `generate` does */
-  generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<ShownChunk, void> {
-    return this.#pieces(prompt, options, false);
+  /** Streams an answer; `settings` in place of those it was opened with. @throws UserError as a model's `generate` does */
+  generate(prompt: Prompt, options: RunOptions = {}, settings = this.settings): AsyncGenerator<ShownChunk, void> {
+    return this.#pieces(prompt, options, { settings });
   }
 
-  async *#pieces(prompt: Prompt, options: RunOptions, whole: boolean): AsyncGenerator<ShownChunk, void> {
+  async *#pieces(prompt: Prompt, options: RunOptions, own: Own): AsyncGenerator<ShownChunk, void> {
     const { named, resources, prepared } = this;
     refuse(options, named.pipeline);
-    const { signal, onStopped, arrived, ...rest } = given("generate's options", args.runOptions, options);
-    const terms = { signal, onStopped, arrived, whole };
+    const maxTokens = options.maxTokens ?? named.pipeline.settings?.maxTokens;
+    const asked = { ...options, ...(maxTokens !== undefined && { maxTokens }) };
+    const { signal, onStopped, arrived, ...rest } = given("generate's options", args.runOptions, asked);
+    const terms = { ...own, signal, onStopped, arrived };
     const request = { prompt: given("generate's prompt", args.prompt, prompt), options: rest, ...terms };
     const pieces = await named.pipeline.answer(named, resources, request, prepared);
-    for await (const { tokens, role: _, ...piece } of pieces) yield { ...piece, tokens: [...tokens] };
+    for await (const { tokens, role: _, reasoning: __, ...piece } of pieces) yield { ...piece, tokens: [...tokens] };
   }
 
   /** The whole answer at once. */
   async complete(prompt: Prompt, options: RunOptions = {}): Promise<ShownCompletion> {
-    return wholeOf(this.#pieces(prompt, options, true), "shown");
+    return wholeOf(this.#pieces(prompt, options, { settings: this.settings, whole: true }), "shown");
   }
 
   dispose(): void {
@@ -119,7 +129,7 @@ export class OpenedPipeline implements Disposable {
 }
 
 /** The form in which models were loaded, if one was named, and who is told of what happens. */
-interface ResourceSettings extends Pick<TextPipelineOptions, "onNotice" | "onDegraded"> {
+interface ResourceSettings extends Pick<TextPipelineOptions, "onNotice" | "onDegraded" | "settings"> {
   readonly quant?: Quant | undefined;
 }
 
@@ -132,12 +142,14 @@ export class OwnResources implements Resources {
   ) {}
 
   async facts(role: string): Promise<Facts> {
-    const language = this.#language(role);
-    const { source, tokenizer } = language;
-    return { source, tokenizer, price: (lengths) => priceOfLengths(language, lengths) };
+    return factsOf(this.models[role]!);
   }
 
-  generate: Resources["generate"] = (role, prompt, options) => this.models[role]!.generate(prompt, options);
+  use<T>(role: string, work: (model: HeldModel) => Promise<T>): Promise<T> {
+    return work(this.models[role]!);
+  }
+
+  generate: Resources["generate"] = (role, prompt, options) => generateBy(this.models[role]!, prompt, options);
 
   identity(role: string): Promise<ModelIdentity> {
     return identityOf(this.roles[role]!, this.models[role]!, this.settings.quant);
@@ -169,8 +181,23 @@ export class OwnResources implements Resources {
   }
 }
 
-/** @throws UserError for options that belong to one model */
-function refuse({ adapter, save, promptLogprobs, observe, budget }: RunOptions, { certified }: TextPipeline): void {
+export const factsOf = ({ language }: Pick<Model, "language">): Facts => ({
+  source: language.source,
+  tokenizer: language.tokenizer,
+  price: (lengths) => priceOfLengths(language, lengths),
+});
+
+/** Answers a prompt, or one that the model itself makes. */
+export async function* generateBy(model: Model, prompt: AnyPrompt, options: RunOptions): AsyncGenerator<Chunk, void> {
+  yield* typeof prompt === "function"
+    ? model.generateSpanned(await prompt(model), options)
+    : model.generate(prompt, options);
+}
+
+/** @throws UserError for options that belong to one model; a pipeline with settings checks them itself */
+function refuse({ adapter, save, promptLogprobs, observe, budget }: RunOptions, pipeline: TextPipeline): void {
+  const { certified, settings } = pipeline;
+  if (settings) return;
   const own = { adapter, save, promptLogprobs, observe, budget: certified ? undefined : budget };
   const one = Object.entries(own).find(([, value]) => value !== undefined);
   if (one) throw new UserError(`${one[0]} belongs to one model, and this is a pipeline`, 2);

@@ -1,6 +1,8 @@
 import type { z } from "zod";
 import type { GenerateInput } from "../engine/decode/answer/generate.ts";
 import type { Prompt } from "../engine/decode/language-model.ts";
+import type { SpannedPrompt } from "../engine/decode/run/spans.ts";
+import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Certificate } from "../savings/auto/certificate.ts";
@@ -40,14 +42,18 @@ export interface TextPipeline<P = unknown> extends Pipeline {
   parse(model: string): Parsed | undefined;
   /** The name of models by role, without options. */
   nameOf(roles: Roles): string;
+  /** Absent if all models go on with texts. @throws UserError for models that their roles cannot use */
+  checkModels?(models: Readonly<Record<string, HeldModel>>): Promise<void>;
   /** The role whose model alone is dense. */
   readonly dense: string;
-  readonly shows: Field;
+  readonly shows: Shows;
   /** The field of its models where a server lists it; `models` if absent. */
   readonly listed?: Field;
   /** True if a certificate of `lab tune` may stand for its options, and choose by a request's budget. */
   readonly certified?: true;
   readonly serving?: Serving;
+  /** What a request may say beside the name. Over HTTP, such a pipeline answers chats alone. */
+  readonly settings?: Settings;
   /** Finds what all answers of one name need, such as a calibration. @throws UserError if it cannot answer */
   prepare?(named: NamedText, resources: Resources): Promise<P>;
   /**
@@ -100,6 +106,38 @@ interface Field {
   readonly schema: z.ZodType;
 }
 
+/** A field of answers that only this pipeline has. */
+export interface Shows extends Field {
+  /** True if a stream has it in its first event; otherwise it is in the last. */
+  readonly first?: true;
+  /** A line for people, before an answer that is printed as it comes. */
+  line?(shown: unknown): string | undefined;
+}
+
+/** What a request says of a pipeline besides its name: a field of chats, and flags of `run`. */
+export interface Settings {
+  readonly field: string;
+  /** The form of the pipeline's names, as in `PLANNER+EXECUTOR`. */
+  readonly form: string;
+  /** Tokens of an answer, unless a request says otherwise. */
+  readonly maxTokens: number;
+  /** By name, without dashes. */
+  readonly flags: Readonly<Record<string, { readonly value: string; readonly help: string }>>;
+  /** What belongs to one model, and is refused beside the pipeline. */
+  readonly alone: { readonly fields: readonly string[]; readonly flags: readonly string[] };
+  load(): Promise<SettingsReader>;
+}
+
+/** Reads the settings of `answer`. */
+interface SettingsReader {
+  /** The field's. */
+  readonly schema: z.ZodType;
+  /** @throws UserError */
+  ofField(value: unknown): unknown;
+  /** @throws UserError */
+  ofFlags(values: Readonly<Record<string, unknown>>): unknown;
+}
+
 /** The options of a request, passed on to models as they are, and what a pipeline may set of them. */
 export type CallOptions = AnswerOptions & CallTerms;
 
@@ -115,6 +153,8 @@ export interface AnswerOptions extends GenerateInput {
 export interface TextRequest {
   readonly prompt: Prompt;
   readonly options: AnswerOptions;
+  /** As the pipeline's `settings` read them. */
+  readonly settings?: unknown;
   readonly signal?: AbortSignal | undefined;
   /** When a server took the request, on the clock of `performance.now()`. */
   readonly arrived?: number | undefined;
@@ -129,6 +169,8 @@ export interface ShownPiece extends ModelPiece {
   /** Whose tokens it has. */
   readonly role: string;
   readonly shown?: unknown;
+  /** Tokens that were written for the answer and are no part of it, beside what is shown. */
+  readonly reasoning?: number;
 }
 
 /** Tokens of a prompt, of which `cached` came from a cache, and of an answer. */
@@ -140,11 +182,22 @@ interface Lengths {
 
 /** What is known of a model after its use. */
 export interface Facts {
-  readonly source: Pick<ResolvedModel, "name">;
+  readonly source: ResolvedModel;
   readonly tokenizer: Tokenizer;
   /** The dense cost. */
   price(lengths: Lengths): Spent;
 }
+
+/** A model in memory while it is in use. */
+export interface HeldModel {
+  readonly name: string;
+  readonly loaded: LoadedModel;
+  /** What belongs to the model, made once under each key and freed with it. */
+  attached<T extends Disposable>(key: string, make: () => Promise<T>): Promise<T>;
+}
+
+/** A prompt, or what makes it with the model that reads it. */
+export type AnyPrompt = Prompt | ((model: HeldModel) => Promise<SpannedPrompt>);
 
 /** A certificate of `lab tune`, and its name. */
 export interface NamedCertificate {
@@ -160,7 +213,9 @@ export interface NamedCertificate {
  */
 export interface Resources {
   facts(role: string): Promise<Facts>;
-  generate(role: string, prompt: Prompt, options: CallOptions): AsyncIterable<ModelPiece>;
+  /** Only one model is in use at a time. */
+  use<T>(role: string, work: (model: HeldModel) => Promise<T>): Promise<T>;
+  generate(role: string, prompt: AnyPrompt, options: CallOptions): AsyncIterable<ModelPiece>;
   /** Names a model by its weights, which are unknown of another server's, and its recipe. Loads nothing. */
   identity(role: string): Promise<ModelIdentity>;
   /** The form in which a model's weights run, as far as it is known. Loads nothing. */

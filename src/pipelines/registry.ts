@@ -1,7 +1,7 @@
-import { isPlanName, planNameOf } from "../engine/diffusion/plan/name.ts";
 import { UserError } from "../util/errors.ts";
 import { firstOptions, isFirstName, parseFirst, presortModel } from "./first/options.ts";
 import type { NamedText, Pipeline, TextPipeline } from "./pipeline.ts";
+import { plan } from "./plan/pipeline.ts";
 import { route } from "./route/pipeline.ts";
 import { vote } from "./vote/vote.ts";
 
@@ -39,19 +39,7 @@ export const pipelines: readonly Pipeline[] = [
       "answers a question, with passages of an index if a gate says that the model needs them; as answer QUESTION --index NAME",
     options: async () => (await import("./answer/options.ts")).answerOptions,
   },
-  {
-    name: "plan",
-    group: "planning",
-    summary:
-      "a diffusion model plans in parallel, a decoder answers in a few tokens; as --model PLANNER+EXECUTOR --planning latent",
-    options: async () => (await import("./plan/options.ts")).planningOptions,
-    naming: {
-      is: isPlanName,
-      models: (model) => Object.values(planNameOf(model)),
-      kind: "a planner with an executor",
-      takers: "`run` and openPlanner",
-    },
-  },
+  plan,
   {
     name: "recognize",
     group: "seeing",

@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { receiptSchema } from "../ledger/receipt.ts";
 import { trainPlanners } from "../library/plan.testing.ts";
+import { Catalogue } from "./models/served.ts";
 import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-planned-"));
@@ -91,4 +92,15 @@ test.each([
   const response = await ask(more);
   expect((await jsonOf(response)).error.message).toContain(sentence);
   expect(response.status).toBe(status);
+});
+
+test("twenty requests over memory for one model: none waits for itself", async () => {
+  const specs = [`plans=${path.join(root, "planner")}`, `answers=${path.join(root, "executor")}`];
+  const memory = Math.max(...(await Catalogue.open(specs)).list().map(({ source }) => source.bytes));
+  const narrow = await serveModels([...specs, MODEL], { memory });
+  const body = { model: MODEL, messages, temperature: 0, planning: { ends: "never" } };
+  const all = Array.from({ length: 20 }, () => jsonOf(post(narrow, "/v1/chat/completions", body)));
+  const answers = await Promise.all(all);
+  expect(new Set(answers.map(({ choices, plan }) => `${plan.text} ${choices[0].message.content}`)).size).toBe(1);
+  await narrow.stop(0);
 });

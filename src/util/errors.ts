@@ -6,6 +6,8 @@ export class UserError extends Error {
   constructor(
     message: string,
     readonly exitCode: 1 | 2 = 1,
+    /** The part of the call that is wrong, as `messages`. */
+    readonly param?: string,
   ) {
     super(message);
   }

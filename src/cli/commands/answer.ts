@@ -9,7 +9,7 @@ import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { recipeOf } from "../recipe.ts";
-import { addSessionFlags, billed, generation, type SessionOptions, warnOfLoop } from "../session.ts";
+import { addSessionFlags, billed, generation, printed, type SessionOptions } from "../session.ts";
 import { formGiven } from "../weights-form.ts";
 import { defineCalibrate } from "./answer-calibrate.ts";
 
@@ -68,21 +68,10 @@ const shown = ({ text, finishReason, retrieved, documents, citations, retrieval,
 };
 
 /** Prints the decision on stderr, then the text as it comes. */
-async function stream(pipeline: AnswerPipeline, question: string, settings: Settings): Promise<Receipt> {
-  let begun = false;
-  try {
-    for await (const { text, receipt, retrieval, finishReason } of pipeline.generate(question, settings)) {
-      if (retrieval && !receipt) tell(retrieval);
-      process.stdout.write(text);
-      begun ||= text !== "";
-      if (finishReason) warnOfLoop(finishReason);
-      if (receipt) return receipt;
-    }
-  } finally {
-    if (begun) process.stdout.write("\n");
-  }
-  throw new Error("an answer ended without its receipt");
-}
+const stream = (pipeline: AnswerPipeline, question: string, settings: Settings): Promise<Receipt> =>
+  printed(pipeline.generate(question, settings), ({ retrieval, receipt }) => {
+    if (retrieval && !receipt) tell(retrieval);
+  });
 
 function tell({ documents, nothingFound }: Answered["retrieval"]): void {
   if (nothingFound) warn("the search found nothing; the answer is the model's own");

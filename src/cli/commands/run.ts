@@ -1,14 +1,15 @@
 import { type Command, Option } from "commander";
-import type { FinishReason, Format, Model, OpenedPipeline, Receipt } from "../../index.ts";
-import { pipelineNamed } from "../../pipelines/registry.ts";
+import { generateOptions } from "../../engine/decode/answer/generate.ts";
+import type { Format, Model, OpenedPipeline, Receipt, ShownChunk } from "../../index.ts";
+import type { Shows, TextPipeline } from "../../pipelines/pipeline.ts";
+import { textPipelineNamed, textPipelines } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { MODES, type Mode } from "../../weights/tokenizer/index.ts";
-import { collect } from "../flags.ts";
+import { collect, givenFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
-import { runPlanned } from "../planned.ts";
-import { addSessionFlags, billed, generation, open, openText, type SessionOptions, warnOfLoop } from "../session.ts";
+import { addSessionFlags, billed, generation, open, openText, printed, type SessionOptions } from "../session.ts";
 import { pipedText, readStdin } from "../stdin.ts";
 
 interface Options extends SessionOptions {
@@ -18,7 +19,6 @@ interface Options extends SessionOptions {
   infill?: boolean;
   mode?: string;
   image?: string[];
-  planning?: string;
 }
 
 export function define(command: Command): void {
@@ -28,25 +28,24 @@ export function define(command: Command): void {
     .option("--no-raw", "use the chat template, also for an adapter that was trained on plain text")
     .option("--infill", "fill the prompt's blanks, <extra_id_0>, <extra_id_1> …, by a model that was trained to")
     .addOption(new Option("--mode <mode>", "the mode of a model trained by UL2R that reads the prompt").choices(MODES))
-    .option("--format <json or file>", "json: constrain the answer to a JSON object; FILE: to the JSON schema in it")
-    .option("--planning <channel>", "of PLANNER+EXECUTOR: latent, text or none, with options such as text:steps=4")
-    .option("--projector <folder>", "of PLANNER+EXECUTOR: a trained projector, in place of the one found for the two")
-    .option("--json", "print one JSON object with text, tokens and receipt")
-    .action(run);
+    .option("--format <json or file>", "json: constrain the answer to a JSON object; FILE: to the JSON schema in it");
+  for (const { settings } of textPipelines)
+    for (const [flag, { value, help }] of Object.entries(settings?.flags ?? {}))
+      command.option(`--${flag} <${value}>`, help);
+  command.option("--json", "print one JSON object with text, tokens and receipt").action(run);
 }
 
 async function run(argument: string | undefined, options: Options): Promise<void> {
   if (argument === undefined && process.stdin.isTTY) return (await import("./chat.ts")).chat(options);
   const signal = interruptSignal();
-  const pipeline = pipelineNamed(options.model)?.name;
-  if (pipeline === "plan") return runPlanned(await promptOf(argument, signal), options, signal);
-  const alone = options.planning === undefined ? options.projector && "projector" : "planning";
-  if (alone) throw new UserError(`--${alone} is for a planner with an executor, --model PLANNER+EXECUTOR`, 2);
+  const text = textPipelineNamed(options.model)?.pipeline;
+  checkFlags(options, text);
   const { image } = options;
   const format = options.format === undefined ? {} : { format: formatOf(options.format) };
   const mode = options.mode === undefined ? {} : { mode: options.mode as Mode };
   const settings = {
-    ...generation(options),
+    // Such a pipeline has defaults of its own.
+    ...(text?.settings ? givenFlags(generateOptions, options) : generation(options)),
     ...(options.raw !== undefined && { raw: options.raw }),
     ...mode,
     ...format,
@@ -54,13 +53,21 @@ async function run(argument: string | undefined, options: Options): Promise<void
     signal,
   };
   const prompt = await promptOf(argument, signal);
-  using model = await openerOf(pipeline)(options, signal);
-  const answer = options.infill ? filled(options) : options.json ? whole : stream;
+  using model = await (text ? openText : open)(options, signal);
+  const answer = options.infill ? filled(options) : options.json ? whole : stream(text?.shows.line);
   await billed((onStopped) => answer(model, prompt, { ...settings, onStopped }));
 }
 
-/** Opens a model, or what its name stands for. */
-const openerOf = (pipeline: string | undefined) => (pipeline === undefined || pipeline === "first" ? open : openText);
+/** @throws UserError for flags that belong to one model, beside a pipeline with settings, or to such a pipeline */
+function checkFlags(options: Options, { settings: own }: Pick<TextPipeline, "settings"> = {}): void {
+  const other = own?.alone.flags.find((flag) => options[flag] !== undefined);
+  if (other) throw new UserError(`--${other} is for one model, and ${options.model} names two`, 2);
+  for (const { settings, naming } of textPipelines) {
+    const flag = Object.keys(settings?.flags ?? {}).find((name) => options[name] !== undefined);
+    if (flag !== undefined && settings !== own)
+      throw new UserError(`--${flag} is for ${naming.kind}, --model ${settings!.form}`, 2);
+  }
+}
 
 /** @throws UserError if there is no such file, or it holds no schema */
 const formatOf = (given: string): Format =>
@@ -76,23 +83,12 @@ async function promptOf(argument: string | undefined, signal: AbortSignal): Prom
 type Answering = Model | OpenedPipeline;
 type Settings = Parameters<Model["generate"]>[1];
 
-/** Prints the text as it comes, and always ends its last line. */
-async function stream(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {
-  let printed = "";
-  let end: FinishReason | undefined;
-  try {
-    for await (const { text, receipt, finishReason } of model.generate(prompt, settings)) {
-      process.stdout.write(text);
-      printed += text;
-      end = finishReason;
-      if (receipt) return receipt;
-    }
-  } finally {
-    if (printed !== "") process.stdout.write("\n");
-    warnOfLoop(end);
-  }
-  throw new Error("an answer ended without its receipt");
-}
+/** Prints the text as it comes; before it, `line` of what a pipeline shows. */
+const stream = (line: Shows["line"]) => (model: Answering, prompt: string, settings: Settings) =>
+  printed<ShownChunk>(model.generate(prompt, settings), ({ shown, receipt }) => {
+    const first = shown === undefined || receipt ? undefined : line?.(shown);
+    if (first !== undefined) process.stderr.write(`${first}\n`);
+  });
 
 /** Prints the text with its blanks filled. */
 const filled =

@@ -78,7 +78,7 @@ class PipelineAnswerer implements Answerer {
 
   /** Nothing comes from the cache of an earlier item. The seed is the same for all. */
   async #answer({ prompt, messages, stop, maxTokens }: GenerationItem, signal?: AbortSignal): Promise<Answered> {
-    for (const { language } of Object.values(this.opened.models)) language.engine.forget();
+    for (const { loaded } of Object.values(this.opened.models)) if (loaded.kind === "decoder") loaded.engine.forget();
     const drawing = { temperature: 0, seed: 0, repetitionDetection: false };
     const options = { maxTokens, stop: [...stop], ...drawing, raw: messages === undefined, ...(signal && { signal }) };
     const { text, receipt } = await this.opened.complete(messages ?? prompt, options);

@@ -13,6 +13,7 @@ import type { Turns } from "../../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import type { Job } from "../../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
+import type { HeldModel } from "../../pipelines/pipeline.ts";
 import type { Recognized, RecognizeRequest } from "../../pipelines/recognize/recognize.ts";
 import type { Auditor } from "../auditor.ts";
 
@@ -39,7 +40,7 @@ export interface Calls {
   ): Promise<Answers<Classification>>;
   relevance(query: string, texts: readonly string[], terms: LeasedTerms): Promise<Answers<number>>;
   imagine(options: ImagineOptions, terms: ImagineTerms): Promise<Answers<Picture>>;
-  recognize(request: RecognizeRequest): Promise<Recognized>;
+  recognize(request: RecognizeRequest, held: Pick<HeldModel, "attached">): Promise<Recognized>;
 }
 
 /** What a loaded model of one kind does behind `Model`. */
@@ -47,6 +48,4 @@ export interface Face extends Partial<Calls> {
   /** From now on, calls wait for their turns. */
   schedule?(options: SchedulerOptions): Turns;
   audit?(auditor: Auditor): void;
-  /** Frees what it opened besides the model. */
-  dispose?(): void;
 }

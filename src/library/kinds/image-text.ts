@@ -1,34 +1,22 @@
 import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
-import type { Recognizer } from "../../pipelines/recognize/recognizer.ts";
 import type { Face } from "./face.ts";
 import { imagesAlone, labelsFor } from "./inputs.ts";
 
 /** Puts images and texts into one space, and names regions of images by a localiser and a bridge. */
 export function imageTextFace(model: ImageTextModel): Face {
   const { name } = model.source;
-  let opening: Promise<Recognizer> | undefined;
   return {
     // The call that runs is in the queue, too.
     schedule: ({ queue }) => Object.assign(model.queue, { limit: queue + 1 }),
     embed: (inputs, terms) => model.embed(inputs, terms),
     classify: (inputs, labels, terms) =>
       model.classify(imagesAlone(name, inputs, "classifies"), labelsFor(name, labels), terms),
-    async recognize(request) {
+    async recognize(request, held) {
       const [{ openRecognizerOf }, { recognize }] = await Promise.all([
         import("../../pipelines/recognize/bundled.ts"),
         import("../../pipelines/recognize/recognize.ts"),
       ]);
-      opening ??= openRecognizerOf(model);
-      const recognizer = await opening.catch((error: unknown) => {
-        opening = undefined;
-        throw error;
-      });
-      return recognize(recognizer, request);
+      return recognize(await held.attached("recognizer", () => openRecognizerOf(model)), request);
     },
-    dispose: () =>
-      void opening?.then(
-        (recognizer) => recognizer[Symbol.dispose](),
-        () => {},
-      ),
   };
 }

@@ -1,12 +1,9 @@
 import type { z } from "zod";
 import { diffusionOptions } from "../../engine/diffusion/options.ts";
-import { channels } from "../../engine/diffusion/plan/template.ts";
+import { channels } from "../../engine/diffusion/plan/name.ts";
 import { choice, number, optionalInteger } from "../../savings/option-schemas.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
-
-/** Tokens of an answer behind a plan, unless a caller says otherwise. */
-export const ANSWER_TOKENS = 8;
 
 /** The options of planning. Those of filling in are the trained projector's, unless they are given. */
 export const planningOptions = diffusionOptions.extend({
@@ -18,6 +15,13 @@ export const planningOptions = diffusionOptions.extend({
 });
 export type PlanningInput = z.input<typeof planningOptions>;
 export type PlanningOptions = z.output<typeof planningOptions>;
+
+/** What a request says of its plan. */
+export interface PlanSettings {
+  readonly planning?: PlanningInput | undefined;
+  /** Folder of a trained projector, in place of the one found for the two models. */
+  readonly projector?: string | undefined;
+}
 
 /** Options as a caller gives them, checked, without defaults. @throws UserError */
 export function checkPlanning(given: unknown): Partial<PlanningOptions> {

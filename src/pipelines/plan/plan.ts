@@ -4,9 +4,10 @@ import type { DiffusionModel } from "../../engine/diffusion/diffusion-model.ts";
 import { diffusionOptions } from "../../engine/diffusion/options.ts";
 import type { LatentSource } from "../../engine/diffusion/plan/latents.ts";
 import { type MadePlan, makePlan, type PlanTerms } from "../../engine/diffusion/plan/make-plan.ts";
+import type { Channel } from "../../engine/diffusion/plan/name.ts";
 import type { Projector } from "../../engine/diffusion/plan/projector.ts";
 import type { ProjectorFile } from "../../engine/diffusion/plan/projector-file.ts";
-import { type Channel, executorPrompt, plannerPrompt, type Template } from "../../engine/diffusion/plan/template.ts";
+import { executorPrompt, plannerPrompt, type Template } from "../../engine/diffusion/plan/template.ts";
 import { addSpent, type Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkPlanning, type PlanningInput } from "./options.ts";
@@ -115,18 +116,6 @@ export async function carried(
   return { shown, spent: all, span: await projector.span(states) };
 }
 
-/** Makes a plan and what stands for it in the executor's prompt. @throws UserError as `plan` does */
-export async function carry(
-  { planner, executor, latent }: PlanModels,
-  question: string,
-  planning: Planning,
-  signal?: AbortSignal,
-): Promise<Carried> {
-  const own = latent && { source: latent.source, tokens: latent.projector.about.tokens };
-  const done = await plan({ planner, latent: own }, question, planning, signal);
-  return carried(done, executor, latent?.projector);
-}
-
 /** @throws UserError for a plan that says nothing */
 export function checkSaid({ tokens, text }: ShownPlan, planner: string): void {
   if (tokens > 0 && text === "")
@@ -150,10 +139,17 @@ export function promptFor(
 const PLAN = 64;
 
 /** The models that have chat templates. */
-export interface Chats {
+interface Chats {
   readonly planner: boolean;
   readonly executor: boolean;
 }
+
+type Reader = Pick<LanguageModel, "tokenizer">;
+const hasTemplate = ({ tokenizer }: Reader): boolean => tokenizer.chatTemplate !== undefined;
+export const chatsOf = ({ planner, executor }: Readonly<Record<keyof Chats, Reader>>): Chats => ({
+  planner: hasTemplate(planner),
+  executor: hasTemplate(executor),
+});
 
 /** The wording without a projector, which was trained for one. */
 function templateFor({ planner, executor }: Chats): Template {

@@ -53,7 +53,7 @@ function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity): Pair
 }
 
 /** Swift's tokens, and its name in sentences. */
-type Scored = Pick<Facts, "source" | "tokenizer">;
+type Scored = Pick<Facts, "tokenizer"> & { readonly source: Pick<Facts["source"], "name"> };
 
 /** The way to score that a route's options ask for. @throws UserError for a label that is not one token of Swift's */
 export const scoringOf = (

@@ -46,10 +46,10 @@ function voting(name: string, script: readonly string[]) {
   const resources: Pick<Resources, "generate" | "facts"> = {
     generate(_, prompt, options) {
       calls.push(options);
-      return model.generate(prompt, options as CallTerms);
+      return model.generate(prompt as string, options as CallTerms);
     },
     facts: async () => ({
-      ...{ source: { name: "model" }, tokenizer: {} as never },
+      ...{ source: { name: "model" } as never, tokenizer: {} as never },
       price: ({ completion }) => model.price("", { tokens: completion }),
     }),
   };
@@ -112,6 +112,6 @@ test.each([
 
 test("a plus stands between two models only if no pipeline's name follows it", () => {
   expect(textPipelineNamed("m+vote")).toMatchObject({ name: "m+vote", roles: { model: "m" }, given: "" });
-  expect(textPipelineNamed("m+voter")).toBeUndefined();
+  expect(textPipelineNamed("m+voter")).toMatchObject({ pipeline: { name: "plan" }, roles: { executor: "voter" } });
   expect(textPipelineNamed("m+first")).toBeUndefined();
 });

@@ -1,3 +1,4 @@
+import type { TextPipeline } from "../../pipelines/pipeline.ts";
 import { textPipelines } from "../../pipelines/registry.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { Call } from "../http/endpoint.ts";
@@ -6,10 +7,15 @@ import { type Ask, answers, type Part } from "./answers.ts";
 import type { Naming } from "./naming.ts";
 import { choosePipeline, pipelineAnswers } from "./pipeline-answers.ts";
 
-/** The fields that an answer of a pipeline has besides the usual ones: each pipeline's own, known by name only at run time. */
-export const routedShape = Object.fromEntries(
-  textPipelines.map(({ shows }) => [shows.field, shows.schema.optional()]),
-) as Record<never, never>;
+/** The own fields of some pipelines. They are known by name only at run time. */
+const shownFields = (of: readonly TextPipeline[]): Record<never, never> =>
+  Object.fromEntries(of.map(({ shows }) => [shows.field, shows.schema.optional()]));
+
+/** The fields that an answer of a pipeline has besides the usual ones. */
+export const routedShape = shownFields(textPipelines.filter(({ settings }) => !settings));
+
+/** The fields of pipelines that answer chats alone, once a request: they refuse several answers. */
+export const ownShape = shownFields(textPipelines.filter(({ settings }) => settings));
 
 /** The answers of the model, or the pipeline, that a request names. @throws HttpError for an unknown name */
 export async function answered(
@@ -22,7 +28,8 @@ export async function answered(
   const { catalogue } = context;
   const usual = catalogue.usualFor(call.key?.terms);
   const named = catalogue.text(await catalogue.spelledOut(input.model));
-  if (!named) return answers(context, await catalogue.chooseWriter(input, usual), asks, call);
+  if (!named || named.pipeline.settings)
+    return answers(context, await catalogue.chooseWriter(input, usual), asks, call);
   const chosen = await choosePipeline(context, named, input, usual);
   return pipelineAnswers(context, { ...chosen, call, posted: { path, input: input as JsonObject } }, asks);
 }
@@ -39,4 +46,9 @@ export const routesOf = (choices: readonly (readonly Shown[])[]) => ({
 });
 
 /** The fields of a stream's piece that ends an answer. */
-export const routeAtEnd = ({ finishReason, shown }: Part): object => (finishReason ? { ...shown } : {});
+export const routeAtEnd = ({ finishReason, shown, shownFirst }: Part): object =>
+  finishReason && !shownFirst ? { ...shown } : {};
+
+/** The fields that a stream has in its first event, before any text. */
+export const shownAtBegin = ({ finishReason, shown, shownFirst }: Part): object =>
+  shownFirst && !finishReason ? { ...shown } : {};

@@ -2,7 +2,6 @@ import type { Ceiling } from "../../engine/decode/answer/cut.ts";
 import { idBeyond, isIds } from "../../engine/decode/language-model.ts";
 import type { Chunk, Model, Prompt, Retrieval, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
-import type { ShownPlan } from "../../pipelines/plan/plan.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Bill } from "../bill.ts";
 import type { Call } from "../http/endpoint.ts";
@@ -26,10 +25,12 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly choice: number;
   readonly receipt?: Receipt;
   readonly tokenizer: Tokenizer;
-  /** The plan that it follows, in an answer's first and last piece. */
-  readonly plan?: ShownPlan;
   /** The field that only its pipeline has, in an answer's first and last piece. */
   readonly shown?: Readonly<Record<string, unknown>>;
+  /** Tokens that were written for it and are no part of it, in the same pieces. */
+  readonly reasoning?: number;
+  /** True if a stream has `shown` in its first event. */
+  readonly shownFirst?: boolean;
   /** The decision to read passages or not, in the first and the last piece. */
   readonly retrieval?: Retrieval;
 }

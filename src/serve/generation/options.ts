@@ -1,7 +1,7 @@
 import { z } from "zod";
+import { diffusionField, fillingOf } from "../../engine/diffusion/fields.ts";
 import type { RunOptions } from "../../index.ts";
 import type { Limits } from "../limits.ts";
-import { diffusionField, fillingOf } from "./diffusion-fields.ts";
 import { endsShape } from "./ends.ts";
 import { modelShape } from "./naming.ts";
 import { formatOf, responseFormat } from "./response-format.ts";

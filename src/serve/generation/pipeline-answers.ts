@@ -28,7 +28,8 @@ export async function choosePipeline(
   const chosen: Record<string, Chosen | Destination> = {};
   for (const [role, model] of Object.entries(named.roles)) {
     const one = (serving && fleet.find(model)) ?? (await catalogue.choose({ model, keep_alive }, recipe));
-    if (!isRemote(one)) checkDecoder(one);
+    // Other pipelines check their models themselves.
+    if (!isRemote(one) && !named.pipeline.checkModels) checkDecoder(one);
     chosen[role] = one;
   }
   return { named, chosen };
@@ -57,7 +58,7 @@ export async function* pipelineAnswers(
   request: PipelineRequest,
   asks: readonly Ask[],
 ): AsyncGenerator<Part, void> {
-  const { named, call, posted } = request;
+  const { named, call, posted, settings } = request;
   refuse(request, asks);
   const prepared = await withoutHome(() =>
     named.pipeline.prepare?.(named, new PooledResources(context, request, new Purse(undefined))),
@@ -67,7 +68,7 @@ export async function* pipelineAnswers(
   const signal = AbortSignal.any([call.signal, left.signal]);
   const { onStopped, arrived, ...turn } = bill.terms;
   const ceiling = ceilingOf(asks, context.limits, call.key);
-  const terms = { signal, onStopped, arrived, whole: posted.input["stream"] !== true };
+  const terms = { settings, signal, onStopped, arrived, whole: posted.input["stream"] !== true };
   const answer = async ({ prompt, options }: Ask) => {
     const resources = new PooledResources(context, request, new Purse(ceiling.flops));
     const ask = { prompt, options: { ...options, ...turn, ceiling }, ...terms };
@@ -82,11 +83,12 @@ async function* parts(
   { pipeline }: NamedText,
   resources: PooledResources,
   pieces: AsyncGenerator<ShownPiece, void>,
-): AsyncGenerator<Chunk & Pick<Part, "shown" | "tokenizer">, void> {
-  const { field } = pipeline.shows;
+): AsyncGenerator<Chunk & Omit<Part, "choice" | "receipt">, void> {
+  const { field, first } = pipeline.shows;
   for await (const { tokens, shown, role, ...piece } of pieces) {
     const tokenizer = await resources.tokenizer(role);
-    yield { ...piece, tokens: [...tokens], tokenizer, ...(shown !== undefined && { shown: { [field]: shown } }) };
+    const own = shown === undefined ? {} : { shown: { [field]: shown }, ...(first && { shownFirst: true }) };
+    yield { ...piece, tokens: [...tokens], tokenizer, ...own };
   }
 }
 

@@ -3,7 +3,9 @@ import type { Prompt } from "../../engine/decode/language-model.ts";
 import type { Model, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { heldShare, priceOfAnswer } from "../../library/dense-price.ts";
+import { generateBy } from "../../library/text-pipeline.ts";
 import type { CalledModel, CallTerms, ModelPiece, PricedAnswer } from "../../pipelines/model.ts";
+import type { AnyPrompt } from "../../pipelines/pipeline.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { guessedTokens, requestSizeOf } from "../fleet/request-size.ts";
 import type { Call } from "../http/endpoint.ts";
@@ -37,18 +39,18 @@ export class PooledModel implements CalledModel<RunOptions> {
     private readonly onHeld?: (model: Model) => void,
   ) {}
 
-  async *generate(prompt: Prompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
+  async *generate(prompt: AnyPrompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
     const last = yield* this.#run(prompt, options);
     // The model is given back by now: the reader of a last piece does not come again.
     if (last) yield last;
   }
 
-  async *#run(prompt: Prompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, ModelPiece | undefined> {
+  async *#run(prompt: AnyPrompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, ModelPiece | undefined> {
     const { context, chosen, call, purse } = this;
     const { arrived = performance.now() } = options;
     using lease = await leaseFor(context, chosen, { ...call, signal: options.signal ?? call.signal });
     this.onHeld?.(lease.model);
-    checkForm(context, chosen, lease.model, { prompt, options });
+    if (typeof prompt !== "function") checkForm(context, chosen, lease.model, { prompt, options });
     const onStopped = (receipt: Receipt) => {
       purse.spend(receipt);
       options.onStopped?.(receipt);
@@ -56,7 +58,7 @@ export class PooledModel implements CalledModel<RunOptions> {
     const ceiling = { ...options.ceiling, flops: purse.left };
     const asked = { ...options, arrived, onStopped, ceiling, save: chosen.recipe };
     let last: ModelPiece | undefined;
-    for await (const piece of lease.model.generate(prompt, asked)) {
+    for await (const piece of generateBy(lease.model, prompt, asked)) {
       if (!piece.receipt) yield piece;
       else {
         purse.spend(piece.receipt);

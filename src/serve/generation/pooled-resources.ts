@@ -1,8 +1,8 @@
 import type { Model, RunOptions } from "../../index.ts";
 import { choiceUnder } from "../../library/certified-choice.ts";
-import { priceOfLengths } from "../../library/dense-price.ts";
+import { factsOf } from "../../library/text-pipeline.ts";
 import type { CalledModel } from "../../pipelines/model.ts";
-import type { Facts, NamedText, Resources } from "../../pipelines/pipeline.ts";
+import type { Facts, HeldModel, NamedText, Resources } from "../../pipelines/pipeline.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Destination } from "../fleet/fleet.ts";
 import { type Posted, RemoteModel } from "../fleet/remote-model.ts";
@@ -17,12 +17,15 @@ export interface PipelineRequest {
   readonly chosen: Readonly<Record<string, Chosen | Destination>>;
   readonly call: Call;
   readonly posted: Posted;
+  /** As the pipeline's `settings` read them. */
+  readonly settings?: unknown;
 }
 
 /** The models of one answer, each in the pool while a call of it runs. */
 export class PooledResources implements Resources {
   readonly #models: Readonly<Record<string, PooledModel | RemoteModel>>;
   readonly #facts = new Map<string, Promise<Facts>>();
+  #inUse = false;
 
   constructor(
     private readonly context: ServerContext,
@@ -55,7 +58,22 @@ export class PooledResources implements Resources {
     return (await this.facts(here)).tokenizer;
   }
 
-  generate: Resources["generate"] = (role, prompt, options) => this.#models[role]!.generate(prompt, options);
+  async use<T>(role: string, work: (model: HeldModel) => Promise<T>): Promise<T> {
+    if (this.#inUse) throw new Error("a model is in use while another is asked for: the request could wait for itself");
+    this.#inUse = true;
+    try {
+      return await this.#leased(role, work);
+    } finally {
+      this.#inUse = false;
+    }
+  }
+
+  generate: Resources["generate"] = (role, prompt, options) => {
+    const model = this.#models[role]!;
+    if (model instanceof PooledModel) return model.generate(prompt, options);
+    if (typeof prompt === "function") throw new Error(`${role} runs on another server`);
+    return model.generate(prompt, options);
+  };
 
   async identity(role: string) {
     const [name, chosen] = [this.request.named.roles[role]!, this.request.chosen[role]!];
@@ -98,10 +116,5 @@ export class PooledResources implements Resources {
     return await use(lease.model);
   }
 }
-
-const factsOf = ({ language }: Model): Facts => {
-  const { source, tokenizer } = language;
-  return { source, tokenizer, price: (lengths) => priceOfLengths(language, lengths) };
-};
 
 export const isRemote = (chosen: Chosen | Destination): chosen is Destination => "remote" in chosen;

@@ -50,7 +50,7 @@ export function failure(error: unknown): HttpError {
   if (error instanceof KeptFault) return away("the server's own files cannot be read");
   if (error instanceof ModelFault) return away("the server's model cannot be used");
   if (error instanceof ContextExceeded) return new HttpError(400, error.message, { code: "context_length_exceeded" });
-  if (error instanceof UserError) return new HttpError(400, error.message);
+  if (error instanceof UserError) return new HttpError(400, error.message, { param: error.param });
   return new HttpError(500, "internal error; see the server's log");
 }
 

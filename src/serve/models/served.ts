@@ -1,5 +1,4 @@
 import { kindOfFile } from "../../engine/bill/shape.ts";
-import { type PlanName, parsePlanName } from "../../engine/diffusion/plan/name.ts";
 import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
 import type { KindName } from "../../engine/kinds/index.ts";
 import type { FirstName } from "../../pipelines/first/options.ts";
@@ -29,7 +28,6 @@ import { HttpError } from "../http/errors.ts";
 import { checkRecipe, isRegisteredName, type Terms } from "../keys/terms.ts";
 import { type ServedAdapter, withAdapters } from "./adapters.ts";
 import { ADAPTER, atLast, named, notOneModel, unknown, unnamed, withoutPipelines } from "./names.ts";
-import { type NamedPlan, plansIn } from "./plans.ts";
 import { rankerNamed, rankersIn } from "./rankers.ts";
 import { Texts } from "./texts.ts";
 
@@ -92,8 +90,6 @@ export class Catalogue {
     private readonly elsewhere: readonly string[],
     /** The rerankers that the server was started with. */
     readonly rankers: readonly FirstName[],
-    /** The planners with executors that it was started with. */
-    readonly plans: readonly NamedPlan[],
     /** The other pipelines that it was started with. */
     private readonly configured: Texts,
     /** Savings of answers, for requests and keys that name none. */
@@ -123,12 +119,12 @@ export class Catalogue {
     const nameIn = (model: string) => named(model).id;
     const offered = await withAdapters(all, adapters, elsewhere);
     const texts = new Texts(specs, nameIn);
-    return new Catalogue(offered, elsewhere, rankersIn(specs, nameIn), plansIn(specs, nameIn), texts, usual);
+    return new Catalogue(offered, elsewhere, rankersIn(specs, nameIn), texts, usual);
   }
 
   /** All that requests may name as their model, without registered recipes. */
   get names(): string[] {
-    const pipelines = [...this.texts, ...this.rankers, ...this.plans].map(({ name }) => name);
+    const pipelines = [...this.texts, ...this.rankers].map(({ name }) => name);
     return [...this.#served.keys(), ...this.#bases.keys(), ...this.elsewhere, ...pipelines];
   }
 
@@ -181,11 +177,6 @@ export class Catalogue {
       const { recipe } = await this.#usual(served, this.usual);
       await checkSavings(served.source, recipe);
     }
-  }
-
-  /** The planner with an executor that a name stands for; undefined if it is another's. */
-  plan(name: string): PlanName | undefined {
-    return this.#isOne(name) || pipelineNamed(name)?.name !== "plan" ? undefined : parsePlanName(name);
   }
 
   /** The pipeline that answers texts which a name stands for; undefined if it is another's. @throws HttpError 400 */
@@ -292,7 +283,7 @@ export class Catalogue {
     const entry = recipes.find(([known]) => known === name)?.[1];
     const pipeline = entry ? undefined : pipelineNamed(name);
     // Where one model is expected, a pair's name is an unknown one.
-    if (pipeline?.naming && !("serving" in pipeline) && (this.plan(name) ?? this.text(name)))
+    if (pipeline?.naming && !("serving" in pipeline) && this.text(name))
       throw new HttpError(400, notOneModel(name, pipeline.naming.kind), { param: "model" });
     if (!entry && name === "") throw unnamed(this.names);
     if (!entry)

@@ -3,17 +3,17 @@ import { z } from "zod";
 import type { AnswerReader } from "../../engine/decode/tools/reader.ts";
 import type { ChatMessage, FinishReason } from "../../index.ts";
 import { askedOfChat, citationsIn } from "../../pipelines/answer/prompt.ts";
-import { ANSWER_TOKENS } from "../../pipelines/plan/options.ts";
+import type { NamedText, Settings } from "../../pipelines/pipeline.ts";
+import { textPipelines } from "../../pipelines/registry.ts";
 import { listOf } from "../../util/list-of.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { checkImages, checkPixels } from "../fleet/images.ts";
-import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
+import { answered, ownShape, routeAtEnd, routedShape, routesOf, shownAtBegin } from "../generation/answered.ts";
 import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { finishOf } from "../generation/finish.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
-import { planningField, planningOf, planSchema, shownPlan } from "../generation/plan-fields.ts";
-import { type ChosenPlan, choosePlan, plannedAnswer, questionOf } from "../generation/planned.ts";
+import { choosePipeline, pipelineAnswers } from "../generation/pipeline-answers.ts";
 import { formatShape, inOneFormat } from "../generation/response-format.ts";
 import { answerOptionsOf, retrievalField, retrievalSchema, shownRetrieval } from "../generation/retrieval-fields.ts";
 import { retrievedAnswer } from "../generation/retrieved.ts";
@@ -39,6 +39,14 @@ const modalities = listOf(z.literal("text", 'expected "text", which is all that 
   .nullish()
   .describe("text only");
 
+/** What requests may say of pipelines. */
+const allSettings = textPipelines.flatMap(({ settings }) => settings ?? []);
+
+/** The fields of these. They are known by name only at run time. */
+const settingsShape: Record<never, never> = Object.fromEntries(
+  await Promise.all(allSettings.map(async ({ field, load }) => [field, (await load()).schema] as const)),
+);
+
 const chatShape = (limits: Limits) => ({
   ...generationShape(limits),
   ...formatShape,
@@ -56,7 +64,7 @@ const chatShape = (limits: Limits) => ({
   functions,
   modalities,
   retrieval: retrievalField,
-  planning: planningField,
+  ...settingsShape,
   continue_final_message: z
     .boolean()
     .nullish()
@@ -112,7 +120,7 @@ const chatOutput = z.object({
     }),
   ),
   ...routedShape,
-  plan: planSchema.optional().describe("of a planner with an executor: the plan"),
+  ...ownShape,
   retrieval: retrievalSchema.optional().describe("with retrieval: what was decided and found"),
   ...billedShape,
 });
@@ -133,7 +141,7 @@ const chatChunk = z.object({
   ),
   usage: billedShape.usage.nullable().optional(),
   ...routedShape,
-  plan: planSchema.optional().describe("of a planner with an executor, in the first event: the plan"),
+  ...ownShape,
   retrieval: retrievalSchema.optional().describe("with retrieval, in the first event: what was decided and found"),
   receipt: billedShape.receipt.optional(),
 });
@@ -169,11 +177,12 @@ export const chat = (context: ServerContext): Endpoint =>
 
 /** The answers; with `retrieval`, one of passages. @throws HttpError for fields that do not go with it */
 async function partsOf(context: ServerContext, input: ChatInput, call: Call): Promise<AsyncGenerator<Part>> {
-  const all = await asks(input, context.limits);
-  const { retrieval, planning } = input;
-  const named = context.catalogue.plan(input.model);
-  if (named) return planned(context, await choosePlan(context, input.model, named), input, all, call);
-  if (planning) throw new HttpError(400, "planning: expected a model PLANNER+EXECUTOR", { param: "planning" });
+  const named = context.catalogue.text(input.model);
+  const all = await asks(input, context.limits, named?.pipeline.settings?.maxTokens);
+  if (named?.pipeline.settings) return settled(context, named, named.pipeline.settings, input, all, call);
+  const other = allSettings.find(({ field }) => fieldOf(input, field));
+  if (other) throw new HttpError(400, `${other.field}: expected a model ${other.form}`, { param: other.field });
+  const { retrieval } = input;
   if (!retrieval) return answered(context, PATH, input, all, call);
   const settings = answerOptionsOf(retrieval, "retrieval");
   if (all.length > 1) throw new HttpError(400, "n: expected 1 with retrieval", { param: "n" });
@@ -185,32 +194,39 @@ async function partsOf(context: ServerContext, input: ChatInput, call: Call): Pr
   return retrievedAnswer(context, { chosen, asked, options, settings, index: retrieval.index }, call);
 }
 
-/** @throws HttpError for fields that do not go with a plan */
-function planned(
+const fieldOf = (input: object, field: string): unknown => (input as Readonly<Record<string, unknown>>)[field];
+
+/** The answers of a pipeline with settings. @throws HttpError for fields that belong to one model */
+async function settled(
   context: ServerContext,
-  chosen: ChosenPlan,
-  { retrieval, savings, planning, ...input }: ChatInput,
+  named: NamedText,
+  { field, alone, load }: Settings,
+  input: ChatInput,
   all: readonly Ask[],
   call: Call,
-): AsyncGenerator<Part> {
-  const [{ prompt, options }] = all as [Ask];
-  const { tools, format, images, logprobs, diffusion } = options;
-  const others = { retrieval, savings, tools, response_format: format, images, logprobs, diffusion, n: all[1] };
-  const wrong = Object.entries(others).find(([, value]) => value !== undefined && value !== null);
-  if (wrong) {
-    const message = `${wrong[0]}: expected none beside a planner with an executor`;
-    throw new HttpError(400, message, { param: wrong[0] });
+): Promise<AsyncGenerator<Part>> {
+  const { options } = all[0]!;
+  const values = { ...input, ...options, response_format: options.format, n: all[1] };
+  const wrong = alone.fields.find((name) => (fieldOf(values, name) ?? undefined) !== undefined);
+  if (wrong !== undefined) {
+    const message = `${wrong}: expected none beside ${named.pipeline.naming.kind}`;
+    throw new HttpError(400, message, { param: wrong });
   }
-  const question = questionOf(prompt as readonly ChatMessage[]);
-  const maxTokens = input.max_completion_tokens ?? input.max_tokens ?? ANSWER_TOKENS;
-  const asked = { question, options: { ...options, maxTokens }, planning: planningOf(planning) };
-  return plannedAnswer(context, chosen, asked, call);
+  const { ofField } = await load();
+  const settings = ofField(fieldOf(input, field));
+  const chosen = await choosePipeline(context, named, input, []);
+  return pipelineAnswers(
+    context,
+    { ...chosen, settings, call, posted: { path: PATH, input: input as JsonObject } },
+    all,
+  );
 }
 
 type About = z.output<z.ZodObject<typeof head>>;
 
-async function asks(input: ChatInput, limits: Limits): Promise<Ask[]> {
-  const { maxPrompt, maxTokens } = limits;
+/** `usual`: tokens of an answer, unless the request says otherwise. */
+async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens): Promise<Ask[]> {
+  const { maxPrompt } = limits;
   checkImages(input as JsonObject, limits);
   checkSchemas(input as JsonObject, limits);
   const [turns, images] = [turnsOf(input.messages), imagesOf(input.messages)];
@@ -221,7 +237,7 @@ async function asks(input: ChatInput, limits: Limits): Promise<Ask[]> {
       param: "messages",
     });
   await checkPixels(images, "messages", limits);
-  const most = input.max_completion_tokens ?? input.max_tokens ?? maxTokens;
+  const most = input.max_completion_tokens ?? input.max_tokens ?? usual;
   const logprobs = input.logprobs ? (input.top_logprobs ?? 0) : undefined;
   return Array.from({ length: input.n ?? 1 }, (_, choice) => ({
     prompt,
@@ -244,9 +260,8 @@ async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About
     logprobs: input.logprobs ? logprobsOf(pieces) : null,
     ...routes.of(pieces),
   }));
-  const plan = choices[0]!.at(-1)?.plan;
-  const usage = usageOf(receipt, choices.length, plan?.tokens);
-  const looked = { ...retrievalOf(choices[0]!), ...(plan && { plan: shownPlan(plan) }) };
+  const usage = usageOf(receipt, choices.length, choices[0]!.at(-1)?.reasoning);
+  const looked = retrievalOf(choices[0]!);
   return { ...about, object: "chat.completion", choices: all, ...routes.beside, ...looked, usage, receipt };
 }
 
@@ -310,10 +325,6 @@ class Streamed {
 const retrievalAtBegin = ({ finishReason, retrieval }: Part): Pick<Event, "retrieval"> =>
   retrieval && !finishReason ? { retrieval: shownRetrieval(retrieval) } : {};
 
-/** The plan comes before the text. */
-const planAtBegin = ({ receipt, plan }: Part): Pick<Event, "plan"> =>
-  plan && !receipt ? { plan: shownPlan(plan) } : {};
-
 /** The events of a stream: for each answer its role, its pieces and its end; with `include_usage` one more for the bill. */
 async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: About): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
@@ -321,13 +332,13 @@ async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: Abo
   const streamed = Array.from({ length: input.n ?? 1 }, () => new Streamed(input));
   for await (const part of parts) {
     const { receipt } = part;
-    const begin = { ...retrievalAtBegin(part), ...planAtBegin(part) };
+    const begin = { ...retrievalAtBegin(part), ...shownAtBegin(part) };
     const route = routeAtEnd(part);
     for (const choice of streamed[part.choice]!.take(part)) {
       const end = choice.finish_reason ? { ...route, ...(receipt && !usageLast && { receipt }) } : {};
       yield { ...base, choices: [choice], ...(choice.delta.role && begin), ...end };
     }
     if (receipt && usageLast)
-      yield { ...base, choices: [], ...route, usage: usageOf(receipt, input.n ?? 1, part.plan?.tokens), receipt };
+      yield { ...base, choices: [], ...route, usage: usageOf(receipt, input.n ?? 1, part.reasoning), receipt };
   }
 }

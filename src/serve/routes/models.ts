@@ -31,10 +31,6 @@ const model = z.object({
     .object({ model: z.string(), presort: z.string() })
     .optional()
     .describe("a listwise reranker: the model that ranks, and what orders lists first: bm25, an encoder, or none"),
-  plan: z
-    .object({ planner: z.string(), executor: z.string() })
-    .optional()
-    .describe("the models of a planner with an executor: the one that plans, and the one that answers"),
   models: z.record(z.string(), z.string()).optional().describe("the models of another pipeline, by their parts in it"),
   recipes: z.array(z.string()).describe("the recipes registered for a model; each is also listed itself"),
   loaded: z
@@ -113,11 +109,7 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     ...{ id: named.name, ...base, bytes: 0, recipe: billedAs(named).recipe, recipes: [], loaded: [] },
     reranker: { model: named.model, presort: named.options.presort },
   }));
-  const plans = catalogue.plans.map(({ name, ...plan }) => ({
-    ...{ id: name, ...base, bytes: 0, recipe: ["plan"], recipes: [], loaded: [] },
-    plan,
-  }));
-  return [...own, ...recipes, ...adapters, ...remote, ...texts, ...rerankers, ...plans];
+  return [...own, ...recipes, ...adapters, ...remote, ...texts, ...rerankers];
 }
 
 /** Nothing for a model whose file is missing or damaged by now. */

@@ -67,7 +67,7 @@ const free = (): Pick<MadePlan, "ids" | "text" | "passes" | "spent"> => ({
 const nothing = { [Symbol.dispose]: () => {} };
 
 /** The states of the planner's plans. */
-export function planStates({ planner, template }: Pick<Around, "planner" | "template">): LatentSource {
+function planStates({ planner, template }: Pick<Around, "planner" | "template">): LatentSource {
   return {
     width: widthOf(planner),
     async latents(question, terms, signal) {

@@ -7,6 +7,10 @@ export interface PlanName {
   readonly executor: string;
 }
 
+/** How a plan reaches the executor: as text, as latent vectors in its place, or not at all. */
+export const channels = ["latent", "text", "none"] as const;
+export type Channel = (typeof channels)[number];
+
 /** Reads `PLANNER+EXECUTOR`; undefined if the text has no plus between two names. */
 export function parsePlanName(text: string): PlanName | undefined {
   const [planner = "", executor = "", ...more] = text.split("+").map((name) => name.trim());

@@ -1,10 +1,6 @@
 import { type ChatMessage, chatSegments, type Segment, type Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { bosOf } from "../../decode/language-model.ts";
 
-/** How a plan reaches the executor: as text, as latent vectors in its place, or not at all. */
-export const channels = ["latent", "text", "none"] as const;
-export type Channel = (typeof channels)[number];
-
 /**
  * Wordings of planner's and executor's prompts. A version is never changed: a projector is trained for one. `bare-1`
  * puts marks around the plan, for models that were trained on them; `chat-1` asks, through chat templates. `half-1` has

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type DiffusionInput, diffusionOptions } from "../../engine/diffusion/options.ts";
+import { type DiffusionInput, diffusionOptions } from "./options.ts";
 
 const { shape } = diffusionOptions;
 export const described = (of: z.ZodType): string => of.description ?? "";

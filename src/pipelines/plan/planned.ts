@@ -1,0 +1,127 @@
+import { isIds, type Prompt } from "../../engine/decode/language-model.ts";
+import type { Spent } from "../../graph/index.ts";
+import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
+import { WallTime } from "../../ledger/wall-time.ts";
+import { UserError } from "../../util/errors.ts";
+import type { AnswerOptions, Facts, HeldModel, NamedText, Resources, ShownPiece, TextRequest } from "../pipeline.ts";
+import type { PlanSettings } from "./options.ts";
+import { carried, chatsOf, checkSaid, type Planning, type PlanWithCost, plan, planningFor, promptFor } from "./plan.ts";
+import { executorOf, type Hashes, plannerOf, projectorOf, sourceFor, type Trained, trainedFor } from "./trained.ts";
+
+/** A plan that was made, and how. */
+type Made = PlanWithCost & { readonly planner: string; readonly planning: Planning };
+
+/** Plans and answers; the plan comes first, in a piece of its own. @throws UserError */
+export async function* planned(
+  named: NamedText,
+  resources: Resources,
+  request: TextRequest,
+  own: Hashes,
+): AsyncGenerator<ShownPiece, void> {
+  const time = new WallTime(request.arrived);
+  const question = questionOf(request.prompt);
+  const options = ofExecutor(request.options);
+  const settings = (request.settings ?? {}) as PlanSettings;
+  const trained = trainedFor(own, settings.projector);
+  const executor = await resources.facts("executor");
+  const make = (model: HeldModel) => planBy(model, executor, trained, question, request, settings);
+  const made = await resources.use("planner", make);
+  checkSaid(made.shown, made.planner);
+  const begin = { role: "executor", shown: made.shown, reasoning: made.shown.tokens };
+  yield { ...begin, text: "", tokens: [] };
+  const bill = new Bill(named, made, executor, time);
+  const prompt = async (model: HeldModel) => {
+    const language = executorOf(model);
+    const projector = trained && made.states ? await projectorOf(model, trained) : undefined;
+    const { span, spent } = await carried(made, language, projector);
+    bill.spent = spent;
+    return promptFor(language, question, made.planning, span);
+  };
+  const { signal, onStopped } = request;
+  const stopped = onStopped && { onStopped: (own: Receipt) => onStopped(bill.receipt(own)) };
+  const ends = { arrived: performance.now(), ...(signal && { signal }), ...stopped };
+  for await (const { receipt, ...piece } of resources.generate("executor", prompt, { ...options, ...ends }))
+    yield { ...piece, ...(receipt ? { ...begin, receipt: bill.receipt(receipt) } : { role: "executor" }) };
+}
+
+/** The cost of a planned answer: dense is the executor alone; planning, and what reading the plan adds, is overhead. */
+class Bill {
+  /** The cost of planning, with the projector. */
+  spent: Spent;
+
+  constructor(
+    private readonly named: NamedText,
+    private readonly made: Made,
+    private readonly executor: Facts,
+    private readonly time: WallTime,
+  ) {
+    this.spent = made.spent;
+  }
+
+  receipt(own: Receipt): Receipt {
+    const { spent } = this;
+    const { shown: plan, planner } = this.made;
+    const { completion } = own.tokens;
+    const alone = this.executor.price({ ...own.tokens, prompt: Math.max(1, own.tokens.prompt - plan.tokens) });
+    const total = own.flops.spent + spent.flops;
+    const answering = Math.min(alone.flops, own.flops.spent - own.flops.overhead);
+    return makeReceipt({
+      ...{ model: this.named.name, recipe: [`plan:channel=${plan.channel}`], tokens: own.tokens },
+      flops: { dense: alone.flops, spent: total, overhead: total - answering },
+      bytes: { dense: alone.bytes, spent: own.bytes.spent + spent.bytes },
+      work: {
+        tokens: { dense: completion, run: completion + plan.tokens },
+        passes: { dense: completion, run: completion + plan.passes },
+        calls: {
+          [planner]: { dense: 0, run: Number(plan.channel !== "none") },
+          [own.model]: { dense: 1, run: 1 },
+        },
+      },
+      ms: this.time.times([own]),
+      estimated: own.estimated,
+      ...(own.cut && { cut: own.cut }),
+    });
+  }
+}
+
+/** @throws UserError if the model is no planner, or the plan cannot be made */
+async function planBy(
+  model: HeldModel,
+  executor: Facts,
+  trained: Trained | undefined,
+  question: string,
+  { options, signal }: TextRequest,
+  { planning: given = {}, projector }: PlanSettings,
+): Promise<Made> {
+  const planner = plannerOf(model);
+  const { name } = model;
+  if (trained && projector === undefined && trained.about.source !== "plan")
+    throw new UserError(`the projector of ${name} is a control, expected one that reads plans`);
+  const planning = planningFor(given, trained?.about, chatsOf({ planner, executor }), options.seed);
+  const latent = trained && { source: await sourceFor(model, executor, trained), tokens: trained.about.tokens };
+  return { ...(await plan({ planner, latent }, question, planning, signal)), planner: name, planning };
+}
+
+/** The text, or the last turn of a chat's user. @throws UserError if it is empty */
+function questionOf(prompt: Prompt): string {
+  if (typeof prompt === "string") {
+    if (prompt.trim() !== "") return prompt;
+    throw new UserError("the question is empty, expected a text", 2);
+  }
+  const turns = isIds(prompt) ? [] : prompt;
+  const content = turns.findLast(({ role }) => role === "user")?.content;
+  if (typeof content === "string" && content.trim() !== "") return content;
+  throw new UserError("messages: the last user's turn is the question, expected one with a text", 2, "messages");
+}
+
+/** Options that only one model understands: of what it reads, and of what it writes. */
+const READING = ["adapter", "save", "suffix", "infill", "mode", "promptLogprobs"] as const;
+const OTHERS = [...READING, "tools", "toolChoice", "format", "images", "diffusion"] as const;
+
+/** The options of the executor among a request's. @throws UserError for options that a planned answer does not have */
+function ofExecutor(options: AnswerOptions): AnswerOptions {
+  const values: Readonly<Record<string, unknown>> = { ...options };
+  const other = OTHERS.find((key) => values[key] !== undefined);
+  if (other) throw new UserError(`${other} belongs to one model, and a planned answer has two`, 2);
+  return options;
+}

@@ -1,0 +1,84 @@
+import { type LatentSource, openSource } from "../../engine/diffusion/plan/latents.ts";
+import { Projector } from "../../engine/diffusion/plan/projector.ts";
+import {
+  checkProjector,
+  type ProjectorFile,
+  projectorFor,
+  readProjector,
+} from "../../engine/diffusion/plan/projector-file.ts";
+import { UserError } from "../../util/errors.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { preparedFolder } from "../../weights/sources/index.ts";
+import type { Facts, HeldModel, Resources } from "../pipeline.ts";
+import type { PlanModels } from "./plan.ts";
+
+/** The two models' SHA-256. */
+export type Hashes = Readonly<Record<"planner" | "executor", string>>;
+
+export async function hashesOf(models: Pick<Resources, "identity">): Promise<Hashes> {
+  const hashOf = async (role: string) => (await models.identity(role)).sha256!;
+  return { planner: await hashOf("planner"), executor: await hashOf("executor") };
+}
+
+/** A projector that was trained for two models. */
+export interface Trained {
+  readonly folder: string;
+  readonly about: ProjectorFile;
+}
+
+/** The projector of a folder, or the one found for the two models by their hashes. @throws UserError if it is for others */
+export function trainedFor(own: Hashes, given?: string): Trained | undefined {
+  const folder = given ?? projectorFor(own);
+  if (folder === undefined) return undefined;
+  const about = readProjector(folder);
+  checkProjector(folder, about, own);
+  return { folder, about };
+}
+
+/** What makes the vectors that a projector reads. */
+export function sourceFor(
+  planner: HeldModel,
+  { source, tokenizer }: Pick<Facts, "source" | "tokenizer">,
+  { folder, about }: Trained,
+): Promise<LatentSource> {
+  const loaded = plannerOf(planner);
+  return planner.attached(`latents for ${folder}`, () =>
+    openSource(about.source, {
+      planner: loaded,
+      plannerCheckpoint: openCheckpoint(loaded.source.path),
+      executor: { checkpoint: openCheckpoint(source.path), tokenizer, prepared: preparedFolder(source.path) },
+      template: about.template,
+    }),
+  );
+}
+
+export const projectorOf = (executor: HeldModel, { folder }: Trained): Promise<Projector> =>
+  executor.attached(`projector ${folder}`, () => Projector.open(folder));
+
+/** @throws UserError for a model of another kind */
+export function plannerOf({ name, loaded }: HeldModel): PlanModels["planner"] {
+  if (loaded.kind === "diffusion language model") return loaded;
+  throw new UserError(`${name} fills in no masked tokens, expected a planner such as planner-tiny`, 2, "model");
+}
+
+/** @throws UserError for a model of another kind */
+export function executorOf({ name, loaded }: HeldModel): PlanModels["executor"] {
+  if (loaded.kind === "decoder") return loaded;
+  throw new UserError(`${name} takes no embeddings in place of tokens, expected a decoder as the executor`, 2);
+}
+
+/** What is found and opened for two models once. */
+export interface Opened extends Hashes, Pick<PlanModels, "latent"> {
+  readonly projector?: string;
+}
+
+/** @throws UserError if a projector is for others */
+export async function opened(resources: Resources, given: string | undefined): Promise<Opened> {
+  const own = await hashesOf(resources);
+  const trained = trainedFor(own, given);
+  if (!trained) return own;
+  const executor = await resources.facts("executor");
+  const source = await resources.use("planner", (model) => sourceFor(model, executor, trained));
+  const projector = await resources.use("executor", (model) => projectorOf(model, trained));
+  return { ...own, projector: trained.folder, latent: { source, projector } };
+}
