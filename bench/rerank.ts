@@ -1,6 +1,6 @@
 import type { Model, Receipt } from "../src/index.ts";
-import { rankModelOf } from "../src/library/rerank-pipeline.ts";
 import { rerank } from "../src/pipelines/first/first.ts";
+import { rankModelOf } from "../src/pipelines/first/model.ts";
 import { checkFirstOptions, type FirstInput } from "../src/pipelines/first/options.ts";
 import { WindowRanker } from "../src/pipelines/first/window.ts";
 import type { Bench } from "./harness.ts";
@@ -21,7 +21,8 @@ async function ranked(model: Model, method: Method): Promise<Receipt> {
   const options = checkFirstOptions({ method, windowSize: PASSAGES, rankEnd: PASSAGES, presort: "none" });
   model.language.engine.forget();
   const named = { model: model.name, recipe: ["first"] };
-  return (await rerank(new WindowRanker(rankModelOf(model), options), QUERY, passages, options, { named })).receipt;
+  const ranker = new WindowRanker(rankModelOf(model), options);
+  return (await rerank((work) => work(ranker), QUERY, passages, options, { named })).receipt;
 }
 
 const total = (method: Method) => async (model: Model) => {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { priceOfLengths } from "../engine/decode/dense-price.ts";
 import { answer, type Retrieval } from "../pipelines/answer/answer.ts";
 import type { GateBinding } from "../pipelines/answer/gate/artefact.ts";
 import type { Gate } from "../pipelines/answer/gate/gate.ts";
@@ -15,7 +16,6 @@ import { OptionError } from "../util/errors.ts";
 import type { ChatMessage } from "../weights/tokenizer/index.ts";
 import { gateFor } from "./answer-gate.ts";
 import { given, loadOptions, text } from "./arguments.ts";
-import { priceOfLengths } from "./dense-price.ts";
 import { identityOf } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { priceOfLengths } from "../engine/decode/dense-price.ts";
 import { commonPrefix } from "../engine/decode/state/cached.ts";
 import { calibrateRoute, load, type Model, openPipeline, type RoutePipeline } from "../index.ts";
 import { readCalibrations } from "../pipelines/route/record.ts";
-import { priceOfLengths } from "./dense-price.ts";
 
 const NAME = "smollm2>gemma3";
 const QUESTIONS = ["Name the capital of Japan.", "Tell me about the sea.", "What is 2 + 2?", "Why is the sky blue?"];

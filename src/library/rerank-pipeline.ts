@@ -1,22 +1,11 @@
 import { z } from "zod";
-import { type Reranked, rerank } from "../pipelines/first/first.ts";
-import type { RankModel } from "../pipelines/first/model.ts";
-import {
-  checkPresort,
-  type FirstInput,
-  type FirstName,
-  parseFirst,
-  presortModel,
-  withOptions,
-} from "../pipelines/first/options.ts";
-import { optionsWith, trainedFor } from "../pipelines/first/trained.ts";
-import { WindowRanker } from "../pipelines/first/window.ts";
-import type { Recipe } from "../savings/recipe.ts";
+import type { FirstInput } from "../pipelines/first/options.ts";
+import type { NamedRank, PreparedRank, Reranked, Resources } from "../pipelines/pipeline.ts";
+import { rankPipelineNamed } from "../pipelines/registry.ts";
 import { registeredAs } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
-import { checkModel, type ResolveOptions } from "../weights/sources/index.ts";
+import { checkModel } from "../weights/sources/index.ts";
 import { given, modelName, pipelineOptions, readOptions, text, texts } from "./arguments.ts";
-import { priceOfPrompt, priceOfSteps } from "./dense-price.ts";
 import { identityNamed } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
@@ -38,16 +27,20 @@ const rerankerOptions = pipelineOptions.omit({ route: true, calibration: true, o
  * @throws UserError
  */
 export async function openReranker(name: string, options: RerankerOptions = {}): Promise<RerankPipeline> {
-  const { first = {}, quant, ...rest } = given("openReranker's options", rerankerOptions, options);
-  const named = withOptions(rerankerNamed(given("openReranker's name", modelName, name)), first);
-  await checkPresort(named.options);
+  const { first = {}, quant, adapter, ...rest } = given("openReranker's options", rerankerOptions, options);
+  const found = rerankerNamed(given("openReranker's name", modelName, name));
+  const { pipeline } = found;
+  const named = pipeline.under(found, { ...first });
+  await pipeline.checkNames(named);
+  const nameOf = (role: string) => named.roles[role]!;
+  const hashOf = async (role: string) => (await identityNamed(nameOf(role), undefined, rest)).sha256;
+  const prepared = await pipeline.prepare(named, adapter === undefined ? hashOf : async () => undefined);
+  if (prepared.notice !== undefined) rest.onNotice?.(prepared.notice);
   const loading = { ...rest, ...(quant && { quant }) };
-  const trained = rest.adapter === undefined ? await trainedWith(named, rest) : undefined;
-  if (trained?.notice !== undefined) rest.onNotice?.(trained.notice);
-  const merged = { ...named, options: optionsWith(named, trained) };
-  const model = await load(named.model, { ...loading, adapter: rest.adapter ?? trained?.folder });
+  const model = await load(nameOf(pipeline.dense), { ...loading, adapter: adapter ?? prepared.adapter });
   try {
-    return new RerankPipeline(merged, model, () => load(merged.options.presort, { ...loading, adapter: undefined }));
+    await pipeline.checkModel(model, prepared);
+    return new RerankPipeline(named, prepared, model, (role) => load(nameOf(role), loading));
   } catch (error) {
     model.dispose();
     throw error;
@@ -56,84 +49,59 @@ export async function openReranker(name: string, options: RerankerOptions = {}):
 
 /** Checks a reranker's name and those of its models; fetches nothing. @throws UserError */
 export async function checkReranker(name: string): Promise<void> {
-  const { model, options } = rerankerNamed(given("checkReranker's name", modelName, name));
-  for (const each of [model, presortModel(options)])
-    if (each !== undefined) await checkModel((await registeredAs(each))?.model ?? each);
+  const { roles } = rerankerNamed(given("checkReranker's name", modelName, name));
+  for (const model of Object.values(roles)) await checkModel((await registeredAs(model))?.model ?? model);
 }
 
-function rerankerNamed(name: string): FirstName {
-  const named = parseFirst(name);
+function rerankerNamed(name: string): NamedRank {
+  const named = rankPipelineNamed(name);
   if (!named) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
   return named;
-}
-
-/** The adapter that comes with the model. Missing files are downloaded. */
-async function trainedWith({ model, options }: FirstName, resolving: ResolveOptions) {
-  const { sha256 } = await identityNamed(model, undefined, resolving);
-  return trainedFor(sha256, options);
 }
 
 /** A loaded model that orders lists, and the encoder that presorts them, if one does. Dispose of it to free both. */
 export class RerankPipeline implements Disposable {
   readonly kind = "rerank";
   readonly name: string;
-  readonly #ranker: WindowRanker;
-  #presorter: Promise<Model> | undefined;
+  readonly #others = new Map<string, Promise<Model>>();
 
-  /** @throws UserError if the model does not generate, or has no tokens for letters alone */
   constructor(
-    private readonly named: FirstName,
+    private readonly named: NamedRank,
+    private readonly prepared: PreparedRank,
     readonly model: Model,
-    private readonly openPresorter: () => Promise<Model>,
+    /** Loads the model of another role, for the first list that needs it. */
+    private readonly open: (role: string) => Promise<Model>,
   ) {
     this.name = named.name;
-    this.#ranker = new WindowRanker(rankModelOf(model), named.options);
   }
 
   /** Orders texts by their relevance to the query. @throws UserError */
   async rerank(query: string, documents: readonly string[], options: ReadOptions = {}): Promise<Reranked> {
-    const { named } = this;
+    const { named, prepared } = this;
     const { ceiling, signal, onStopped, ...terms } = given("rerank's options", readOptions, options);
-    const [q, all] = [given("rerank's query", text, query), given("rerank's texts", texts, documents)];
-    if (presortModel(named.options) !== undefined) this.#presorter ??= this.openPresorter();
-    return rerank(this.#ranker, q, all, named.options, {
-      ...terms,
-      ...(signal && { signal }),
-      ...(onStopped && { onStopped }),
-      ceiling: ceiling?.flops,
-      named: billedAs(named),
-      presorter: await this.#presorter,
-    });
+    const list = { query: given("rerank's query", text, query), documents: given("rerank's texts", texts, documents) };
+    const stopping = { ...(signal && { signal }), ...(onStopped && { onStopped }) };
+    const request = { ...list, ...terms, ...stopping, ceiling: ceiling?.flops };
+    return named.pipeline.rank(named, { use: this.#use }, request, prepared);
   }
+
+  readonly #use: Resources["use"] = async (role, work) => {
+    if (role === this.named.pipeline.dense) return work(this.model, this.model.recipe);
+    const other = this.#others.get(role) ?? this.open(role);
+    this.#others.set(role, other);
+    return work(await other, (await other).recipe);
+  };
 
   dispose(): void {
     this.model.dispose();
-    void this.#presorter?.then(
-      (model) => model.dispose(),
-      () => {},
-    );
+    for (const other of this.#others.values())
+      void other.then(
+        (model) => model.dispose(),
+        () => {},
+      );
   }
 
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** A reranker's name and recipe in its receipts. */
-export const billedAs = ({ name, given }: FirstName) => ({
-  model: name,
-  recipe: [given === "" ? "first" : `first:${given}`],
-});
-
-/** A loaded model as a reranker sees it, under a recipe. @throws UserError if it does not generate */
-export function rankModelOf(model: Model, save: Recipe = model.recipe): RankModel {
-  const { language } = model;
-  return {
-    name: model.name,
-    tokenizer: language.tokenizer,
-    context: language.decoder.config.context,
-    generate: (prompt, terms) => model.generate(prompt, { ...terms, save }),
-    pricePrompt: (tokens) => priceOfPrompt(language, tokens),
-    priceSteps: (past, steps) => priceOfSteps(language, past, steps),
-  };
 }

@@ -1,13 +1,14 @@
+import { priceOfLengths } from "../engine/decode/dense-price.ts";
 import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
 import type { ModelIdentity } from "../pipelines/model.ts";
-import type { AnyPrompt, Facts, HeldModel, NamedText, Resources, Roles, TextPipeline } from "../pipelines/pipeline.ts";
+import type { AnyPrompt, Facts, NamedText, Resources, Roles, TextPipeline } from "../pipelines/pipeline.ts";
 import { pipelineNamed, textPipelineNamed } from "../pipelines/registry.ts";
 import { registeredRecipes } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import type { ModelForm, Quant } from "../weights/prepared/quant.ts";
 import * as args from "./arguments.ts";
 import { given, modelName } from "./arguments.ts";
-import { heldShare, priceOfAnswer, priceOfLengths } from "./dense-price.ts";
+import { heldShare, priceOfAnswer } from "./dense-price.ts";
 import { identityOf } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
@@ -145,9 +146,7 @@ export class OwnResources implements Resources {
     return factsOf(this.models[role]!);
   }
 
-  use<T>(role: string, work: (model: HeldModel) => Promise<T>): Promise<T> {
-    return work(this.models[role]!);
-  }
+  use: Resources["use"] = (role, work) => work(this.models[role]!, this.models[role]!.recipe);
 
   generate: Resources["generate"] = (role, prompt, options) => generateBy(this.models[role]!, prompt, options);
 

@@ -1,12 +1,14 @@
 import type { z } from "zod";
 import type { GenerateInput } from "../engine/decode/answer/generate.ts";
-import type { Prompt } from "../engine/decode/language-model.ts";
+import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
 import type { SpannedPrompt } from "../engine/decode/run/spans.ts";
+import type { EncodeTerms } from "../engine/encoders/text/encoder-queue.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Certificate } from "../savings/auto/certificate.ts";
 import type { Budget, Choice } from "../savings/auto/guarantee.ts";
+import type { Recipe } from "../savings/recipe.ts";
 import type { ModelForm } from "../weights/prepared/quant.ts";
 import type { ResolvedModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
@@ -35,20 +37,24 @@ interface Naming {
   readonly takers: string;
 }
 
-/** A pipeline that answers as a model does, written once for the library, the server and the lab. `P`: what `prepare` found. */
-export interface TextPipeline<P = unknown> extends Pipeline {
+/** A pipeline over the models of a name. */
+export interface ModelsPipeline extends Pipeline {
   readonly naming: Naming;
   /** Reads a name; undefined if it is another's. @throws UserError that names the option */
   parse(model: string): Parsed | undefined;
   /** The name of models by role, without options. */
   nameOf(roles: Roles): string;
-  /** Absent if all models go on with texts. @throws UserError for models that their roles cannot use */
-  checkModels?(models: Readonly<Record<string, HeldModel>>): Promise<void>;
   /** The role whose model alone is dense. */
   readonly dense: string;
-  readonly shows: Shows;
   /** The field of its models where a server lists it; `models` if absent. */
-  readonly listed?: Field;
+  readonly listed?: Field & { of?(named: Named): unknown };
+}
+
+/** A pipeline that answers as a model does, written once for the library, the server and the lab. `P`: what `prepare` found. */
+export interface TextPipeline<P = unknown> extends ModelsPipeline {
+  /** Absent if all models go on with texts. @throws UserError for models that their roles cannot use */
+  checkModels?(models: Readonly<Record<string, HeldModel>>): Promise<void>;
+  readonly shows: Shows;
   /** True if a certificate of `lab tune` may stand for its options, and choose by a request's budget. */
   readonly certified?: true;
   readonly serving?: Serving;
@@ -66,6 +72,73 @@ export interface TextPipeline<P = unknown> extends Pipeline {
     request: TextRequest,
     prepared: P,
   ): AsyncGenerator<ShownPiece, void> | Promise<AsyncGenerator<ShownPiece, void>>;
+}
+
+/** A pipeline that orders texts by a query, written once for the library, the server and the lab. `P`: what `prepare` found. */
+export interface RankPipeline<P extends PreparedRank = PreparedRank> extends ModelsPipeline {
+  /** Fields of requests that set options, by name. */
+  readonly fields: Readonly<Record<string, { readonly option: string; readonly schema: z.ZodType }>>;
+  /** Options that are flags of `rerank`. */
+  readonly flags: z.ZodObject;
+  /** Options under which the models write what they are spared otherwise: the lab's dense. */
+  readonly written: Values;
+  /** The pipeline with options that take the place of those in its name. @throws UserError that names the option */
+  under(named: NamedRank, options: Values): NamedRank;
+  /** @throws UserError if a role has no name of a model, as the command line has them */
+  checkNames(named: NamedRank): Promise<void>;
+  /** The sentence for a role whose model a server does not have, and whether the name is no model's anywhere. */
+  missing(named: NamedRank, role: string, reason: string): readonly [sentence: string, isWrong: boolean];
+  /** `hashOf` gives the SHA-256 of a role's model; undefined leaves out what was trained for it. @throws UserError */
+  prepare(named: NamedRank, hashOf: (role: string) => Promise<string | undefined>): Promise<P>;
+  /** @throws UserError if the dense role's model cannot rank */
+  checkModel(model: HeldModel, prepared: P): Promise<void>;
+  /** @throws UserError for an empty query or list, a query that is too long, or a ceiling that is too low */
+  rank(named: NamedRank, models: Pick<Resources, "use">, request: RankRequest, prepared: P): Promise<Reranked>;
+}
+
+/** Options by name. */
+type Values = Readonly<Record<string, unknown>>;
+
+export type NamedRank = Named<RankPipeline>;
+
+/** What was trained for the model of the dense role. */
+export interface PreparedRank {
+  /** The folder of an adapter. */
+  readonly adapter?: string | undefined;
+  /** What its users should know. */
+  readonly notice?: string | undefined;
+}
+
+/** The conditions under which texts are read, or ranked. */
+export type TurnTerms = Omit<EncodeTerms, "signal"> & Pick<CallTerms, "signal" | "onStopped">;
+
+export interface RankRequest extends TurnTerms {
+  readonly query: string;
+  readonly documents: readonly string[];
+  /** FLOPs that may be spent. */
+  readonly ceiling?: number | undefined;
+}
+
+/** One window of a reranking, as it was read and ordered. */
+export interface WindowTrace {
+  /** Places of the list from..to, `to` excluded. */
+  readonly window: readonly [from: number, to: number];
+  /** The passages in the order that they were read, as indices of the given documents. */
+  readonly passages: readonly { readonly letter: string; readonly index: number; readonly logit: number }[];
+  /** Letters, best first. */
+  readonly order: readonly string[];
+  readonly text?: string;
+  readonly words: number;
+  readonly tokens: Receipt["tokens"];
+}
+
+export interface Reranked {
+  /** Indices of the documents, best first. */
+  readonly order: readonly number[];
+  /** A relevance score for each document: 1 over its rank. Logits of different windows would not compare. */
+  readonly scores: readonly number[];
+  readonly windows: readonly WindowTrace[];
+  readonly receipt: Receipt;
 }
 
 /** What only a server asks of a pipeline. Its models may run on other servers, and take the savings of a request's key. */
@@ -90,16 +163,20 @@ interface Parsed {
   readonly roles: Roles;
   /** The options as written: `n=5`; empty if there are none. */
   readonly given: string;
+  /** The same by name, of a pipeline that takes options beside its name. */
+  readonly values?: Values;
 }
 
 /** A pipeline over models. */
-export interface NamedText extends Parsed {
-  readonly pipeline: TextPipeline;
+export interface Named<P extends ModelsPipeline = ModelsPipeline> extends Parsed {
+  readonly pipeline: P;
   /** Without its options. */
   readonly name: string;
   /** The options are a server's own: a certificate leaves requests unlike those of its test to dense, and refuses none. */
   readonly byDefault?: true;
 }
+
+export type NamedText = Named<TextPipeline>;
 
 interface Field {
   readonly field: string;
@@ -192,8 +269,23 @@ export interface Facts {
 export interface HeldModel {
   readonly name: string;
   readonly loaded: LoadedModel;
+  /** @throws UserError if it does not go on with texts */
+  readonly language: LanguageModel;
+  generate(prompt: Prompt, options: CallOptions & Saving): AsyncIterable<ModelPiece>;
+  /** Scores each text against the query. */
+  relevance(query: string, texts: readonly string[], options: TurnTerms & Saving & Ceiling): Promise<Relevance>;
   /** What belongs to the model, made once under each key and freed with it. */
   attached<T extends Disposable>(key: string, make: () => Promise<T>): Promise<T>;
+}
+
+/** The savings of a call; those that the model was loaded with if absent. */
+type Saving = { readonly save?: Recipe | undefined };
+type Ceiling = { readonly ceiling?: { readonly flops?: number | undefined } };
+
+/** Scores by text, and what they cost. */
+export interface Relevance {
+  readonly scores: readonly number[];
+  readonly receipt: Receipt;
 }
 
 /** A prompt, or what makes it with the model that reads it. */
@@ -213,8 +305,8 @@ export interface NamedCertificate {
  */
 export interface Resources {
   facts(role: string): Promise<Facts>;
-  /** Only one model is in use at a time. */
-  use<T>(role: string, work: (model: HeldModel) => Promise<T>): Promise<T>;
+  /** Only one model is in use at a time. `save`: the savings that its calls name. */
+  use<T>(role: string, work: (model: HeldModel, save: Recipe) => Promise<T>): Promise<T>;
   generate(role: string, prompt: AnyPrompt, options: CallOptions): AsyncIterable<ModelPiece>;
   /** Names a model by its weights, which are unknown of another server's, and its recipe. Loads nothing. */
   identity(role: string): Promise<ModelIdentity>;
@@ -233,5 +325,5 @@ export interface Resources {
 }
 
 /** A pipeline with its options as recipes have it: `vote:n=5`. */
-export const recipeOf = ({ pipeline, given }: NamedText): string =>
+export const recipeOf = ({ pipeline, given }: Named): string =>
   given === "" ? pipeline.name : `${pipeline.name}:${given}`;

@@ -1,6 +1,6 @@
 import { UserError } from "../util/errors.ts";
-import { firstOptions, isFirstName, parseFirst, presortModel } from "./first/options.ts";
-import type { NamedText, Pipeline, TextPipeline } from "./pipeline.ts";
+import { first } from "./first/pipeline.ts";
+import type { ModelsPipeline, Named, NamedRank, NamedText, Pipeline, RankPipeline, TextPipeline } from "./pipeline.ts";
 import { plan } from "./plan/pipeline.ts";
 import { route } from "./route/pipeline.ts";
 import { vote } from "./vote/vote.ts";
@@ -8,22 +8,7 @@ import { vote } from "./vote/vote.ts";
 /** Every pipeline. A name is that of the first which reads it: `+` stands between two models only if no suffix follows it. */
 export const pipelines: readonly Pipeline[] = [
   route,
-  {
-    name: "first",
-    group: "reranking",
-    summary:
-      "orders a list by the logits of one position, writing nothing; as rerank --model MODEL+first@windowSize=10",
-    options: async () => firstOptions,
-    naming: {
-      is: isFirstName,
-      models(model) {
-        const named = parseFirst(model)!;
-        return [named.model, presortModel(named.options)].filter((each) => each !== undefined);
-      },
-      kind: "a reranker",
-      takers: "`rerank` and openReranker",
-    },
-  },
+  first,
   vote,
   {
     name: "qzero",
@@ -63,9 +48,20 @@ const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" 
 /** The pipelines that answer as a model does. */
 export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);
 
+const ranks = (pipeline: Pipeline): pipeline is RankPipeline => "rank" in pipeline;
+
+/** The pipelines that order texts by a query. */
+export const rankPipelines: readonly RankPipeline[] = pipelines.filter(ranks);
+
 /** Reads the name of a pipeline that answers texts; undefined if it is another's. @throws UserError that names the option */
-export function textPipelineNamed(model: string): NamedText | undefined {
+export const textPipelineNamed = (model: string): NamedText | undefined => named(model, answersTexts);
+
+/** Reads the name of a pipeline that orders texts; undefined if it is another's. @throws UserError that names the option */
+export const rankPipelineNamed = (model: string): NamedRank | undefined => named(model, ranks);
+
+function named<P extends ModelsPipeline>(model: string, is: (pipeline: Pipeline) => pipeline is P) {
   const pipeline = pipelineNamed(model);
-  const parsed = pipeline && answersTexts(pipeline) ? { pipeline, ...pipeline.parse(model)! } : undefined;
-  return parsed && { ...parsed, name: parsed.pipeline.nameOf(parsed.roles) };
+  if (!pipeline || !is(pipeline)) return undefined;
+  const parsed = pipeline.parse(model)!;
+  return { ...parsed, pipeline, name: pipeline.nameOf(parsed.roles) } satisfies Named<P>;
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tinyWithLetters } from "../engine/decode/listwise/letters.testing.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
+import { Catalogue } from "./models/served.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-first-"));
@@ -180,4 +181,18 @@ test("a limit in tokens is refused: passages are cut by words", async () => {
 test("a ceiling that is too low is refused before anything runs", async () => {
   const [status, message] = await refusal(ask("letters+first@windowSize=4,stride=2,presort=none", { max_flops: 1000 }));
   expect([status, message]).toEqual([400, expect.stringContaining("by their lengths the windows cost")]);
+});
+
+test("twenty requests over memory for one model: none waits for itself, with an encoder that presorts", async () => {
+  const specs = [`letters=${path.join(folder, "letters.gguf")}`, ...TINY.slice(0, 2)];
+  const memory = Math.max(...(await Catalogue.open(specs)).list().map(({ source }) => source.bytes));
+  const narrow = await serveModels(specs, { memory });
+  const body = { model: FIRST, query: "which one", documents };
+  const answers = await Promise.all(Array.from({ length: 20 }, () => jsonOf(post(narrow, "/v1/rerank", body))));
+  const alone = await jsonOf(ask(FIRST));
+  for (const { results, receipt } of answers) {
+    expect(results).toEqual(alone.results);
+    expect(receipt.work.calls).toEqual(alone.receipt.work.calls);
+  }
+  await narrow.stop(0);
 });

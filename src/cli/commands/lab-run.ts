@@ -10,9 +10,7 @@ import { budgetOptions } from "../../lab/run/search/budget.ts";
 import { parseSearch } from "../../lab/run/search/spec.ts";
 import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
-import { checkPresort, parseFirst } from "../../pipelines/first/options.ts";
-import { optionsWith, trainedFor } from "../../pipelines/first/trained.ts";
-import { pipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
+import { pipelineNamed, rankPipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { registeredAs } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
@@ -124,23 +122,22 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   };
 }
 
-/** A model, or a pipeline: a reranker has the adapter and the windows that come with its model. @throws UserError */
+/** A model, or a pipeline: a reranker has the adapter that comes with its model. @throws UserError */
 async function modelOf(name: string, flags: Flags, signal: AbortSignal) {
   const { queue, adapter } = flags;
-  const [named, pipeline] = [parseFirst(name), textPipelineNamed(name)];
+  const [first, pipeline] = [rankPipelineNamed(name), textPipelineNamed(name)];
   if (adapter !== undefined && queue !== undefined)
     throw new UserError("--adapter: a model with an adapter runs in this process alone; leave out --queue", 2);
   if (pipeline) {
     alone(name, flags);
     return { source: await found(pipeline.roles[pipeline.pipeline.dense]!, signal), adapter, pipeline };
   }
-  if (!named) return { source: await found(name, signal), adapter };
+  if (!first) return { source: await found(name, signal), adapter };
   alone(name, flags);
-  await checkPresort(named.options);
-  const source = await found(named.model, signal);
-  const trained = trainedFor(await modelHash(source), named.options);
-  const first = { ...named, options: optionsWith(named, trained) };
-  return { source, first, adapter: adapter ?? trained?.folder };
+  await first.pipeline.checkNames(first);
+  const source = await found(first.roles[first.pipeline.dense]!, signal);
+  const trained = await first.pipeline.prepare(first, () => modelHash(source));
+  return { source, first, adapter: adapter ?? trained.adapter };
 }
 
 /** @throws UserError for flags that a pipeline does not have */

@@ -2,8 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import type { WindowTrace } from "../../index.ts";
 import { rowsOf } from "../../lab/data/rows.ts";
-import { firstOptions, isFirstName } from "../../pipelines/first/options.ts";
-import { scoresByRank } from "../../pipelines/first/order.ts";
+import { rankPipelineNamed, rankPipelines } from "../../pipelines/registry.ts";
 import { parseRow } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode, readCut } from "../encode.ts";
@@ -19,7 +18,8 @@ interface Flags extends EncodeFlags {
   explain?: boolean;
 }
 
-const presortFlag = z.object({ presort: firstOptions.shape.presort });
+/** Options of pipelines that rank, besides those in a name. */
+const ownFlags = z.object(Object.assign({}, ...rankPipelines.map(({ flags }) => flags.shape)) as z.ZodRawShape);
 
 interface Identified {
   id: string | number;
@@ -35,15 +35,15 @@ export function define(command: Command): void {
   const verb = addEncodeFlags(command.argument("<file>", 'documents, one {"id": …, "text": …} per line'), "minilm")
     .requiredOption("--query <text>", "the query")
     .option("--explain", "MODEL+first: also print each window with its letters and logits");
-  addFlags(verb, presortFlag).action(rerank);
+  addFlags(verb, ownFlags).action(rerank);
 }
 
 /** Prints the documents' ids with their scores, the most relevant first. */
 async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
   if (query.trim() === "") throw new UserError("--query is empty, expected a text", 2);
   const documents = await documentsOf(file);
-  if (isFirstName(flags.model)) return rerankByLetters(documents, { query, ...flags });
-  for (const flag of ["explain", "presort"])
+  if (rankPipelineNamed(flags.model)) return rerankByLetters(documents, { query, ...flags });
+  for (const flag of ["explain", ...Object.keys(ownFlags.shape)])
     if (flags[flag] !== undefined)
       throw new UserError(`--${flag} is for rerankers with windows, such as smollm2+first`, 2);
   await encode(
@@ -65,13 +65,13 @@ async function rerankByLetters(documents: readonly Identified[], { query, ...fla
   const signal = interruptSignal();
   const { model, adapter, json, explain } = flags;
   using download = showDownload(model);
-  const first = givenFlags(presortFlag, flags);
+  const first = givenFlags(ownFlags, flags);
   const { openReranker } = await import("../../library/rerank-pipeline.ts");
   using ranker = await openReranker(model, { ...formGiven(flags), adapter, signal, first, ...download });
   await billed(async (onStopped) => {
     const texts = documents.map(({ text }) => text);
-    const { order, windows, receipt } = await ranker.rerank(query, texts, { signal, onStopped });
-    const results = ranked(documents, scoresByRank(order));
+    const { scores, windows, receipt } = await ranker.rerank(query, texts, { signal, onStopped });
+    const results = ranked(documents, scores);
     if (json) printJson({ results, ...(explain && { windows }), receipt });
     else printRanking(results, explain ? windows : []);
     return receipt;

@@ -1,8 +1,7 @@
 import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
 import { openModel } from "../../engine/file/open-model.ts";
 import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
-import type { FirstName } from "../../pipelines/first/options.ts";
-import type { NamedText } from "../../pipelines/pipeline.ts";
+import type { NamedRank, NamedText } from "../../pipelines/pipeline.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -10,7 +9,7 @@ import type { ResolvedModel } from "../../weights/sources/index.ts";
 import type { Answerer, Answering, Truncation } from "./answerer.ts";
 import { DecoderAnswerer } from "./decoder.ts";
 import { EncoderAnswerer } from "./encoder.ts";
-import { firstAnswering } from "./first.ts";
+import { rankAnswering } from "./first.ts";
 import { Seq2SeqAnswerer } from "./seq2seq.ts";
 import { pipelineAnswering } from "./text-pipeline.ts";
 
@@ -25,7 +24,7 @@ export interface Setting {
   /** The folder of a LoRA adapter. */
   readonly adapter?: string | undefined;
   /** The listwise reranker that the model is to be. */
-  readonly first?: FirstName | undefined;
+  readonly first?: NamedRank | undefined;
   /** The pipeline that it is dense in. */
   readonly pipeline?: NamedText | undefined;
 }
@@ -42,7 +41,7 @@ export async function openAnswering({
   const model = await openModel(source, [], quant, { adapter });
   switch (model.kind) {
     case "decoder":
-      if (first) return await firstAnswering(model, first);
+      if (first) return await rankAnswering(model, first);
       if (pipeline) return await pipelineAnswering(model, pipeline, truncate, quant);
       return {
         under: (recipe) => DecoderAnswerer.open(model, recipe, truncate),

@@ -12,12 +12,8 @@ import { DecoderAnswerer } from "./decoder.ts";
 import { bill } from "./pieces.ts";
 
 /** A pipeline as a recipe of the lab, beside dense. */
-export const pipelineStep = (
-  { name, summary }: Pick<Pipeline, "name" | "summary">,
-  text: string,
-  options: Step["options"] = {},
-): Step => ({
-  ...{ text, options },
+export const pipelineStep = ({ name, summary }: Pipeline, text: string): Step => ({
+  ...{ text, options: {} },
   saving: {
     ...{ name, group: "output", summary, needs: [], options: z.unknown() },
     unsupported: () => undefined,

@@ -1,9 +1,9 @@
 import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { priceOfLengths } from "../../engine/decode/dense-price.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import { AnswerBranches } from "../../library/answer-branches.ts";
-import { priceOfLengths } from "../../library/dense-price.ts";
 import { load } from "../../library/load.ts";
 import type { Model } from "../../library/model.ts";
 import { openIndex } from "../../library/open-index.ts";

@@ -1,5 +1,4 @@
-import type { FirstName } from "../../pipelines/first/options.ts";
-import type { NamedText } from "../../pipelines/pipeline.ts";
+import type { NamedRank, NamedText } from "../../pipelines/pipeline.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { adapterHash } from "../../weights/adapter/record.ts";
@@ -29,7 +28,7 @@ export interface Cell {
   /** The folder of a LoRA adapter for every item. */
   readonly adapter?: string | undefined;
   /** The listwise reranker that the model is to be. */
-  readonly first?: FirstName | undefined;
+  readonly first?: NamedRank | undefined;
   /** The pipeline that the model is dense in. */
   readonly pipeline?: NamedText | undefined;
 }

@@ -4,7 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { tinyWithLetters } from "../../engine/decode/listwise/letters.testing.ts";
-import { parseFirst } from "../../pipelines/first/options.ts";
+import { rankPipelineNamed as parseFirst } from "../../pipelines/registry.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { ndcg } from "../metrics/index.ts";
 import type { TaskOf } from "../task.ts";

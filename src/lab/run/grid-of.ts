@@ -2,7 +2,6 @@ import path from "node:path";
 import { checkSavings } from "../../engine/file/check-savings.ts";
 import { recipeOf } from "../../pipelines/pipeline.ts";
 import { meansPreset, type Recipe } from "../../savings/recipe.ts";
-import { firstStep } from "../answer/first.ts";
 import { pipelineStep } from "../answer/text-pipeline.ts";
 import type { Result } from "../results.ts";
 import type { Cell, Fetching, OnResult, OpenCell } from "./cell.ts";
@@ -32,8 +31,8 @@ export const recipesFor = async (
   { recipes }: Pick<Grid, "recipes">,
   { first, pipeline, source }: Cell,
 ): Promise<readonly Recipe[]> => {
-  if (first) return [[firstStep(first)]];
-  if (pipeline) return [[pipelineStep(pipeline.pipeline, recipeOf(pipeline))]];
+  const named = first ?? pipeline;
+  if (named) return [[pipelineStep(named.pipeline, recipeOf(named))]];
   return Promise.all(recipes.map((recipe) => (recipe.some(meansPreset) ? checkSavings(source, recipe) : recipe)));
 };
 

@@ -29,7 +29,7 @@ async function ranked(
   const options = checkFirstOptions(input);
   const model = fakeModel(tokenizer, grade);
   const ranker = new WindowRanker(model, options);
-  return { model, ...(await rerank(ranker, query, documents, options, { named, ...terms })) };
+  return { model, ...(await rerank((work) => work(ranker), query, documents, options, { named, ...terms })) };
 }
 
 describe("an oracle", () => {
@@ -127,7 +127,7 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY])("a logit of %s is refused", as
     fakeModel(tokenizer, () => logit),
     options,
   );
-  await expect(rerank(ranker, "q", ["a", "b"], options, { named })).rejects.toThrow(NotFinite);
+  await expect(rerank((work) => work(ranker), "q", ["a", "b"], options, { named })).rejects.toThrow(NotFinite);
 });
 
 test("a ceiling is checked before a window runs", async () => {
@@ -145,11 +145,34 @@ test("a reranking that is stopped tells what it had spent", async () => {
     stop.abort();
     return grade(passage);
   });
+  const ranker = new WindowRanker(model, options);
   const terms = { named, signal: stop.signal, onStopped: (receipt: Receipt) => void told.push(receipt) };
-  const run = rerank(new WindowRanker(model, options), "q", graded(1, 40), options, terms);
+  const run = rerank((work) => work(ranker), "q", graded(1, 40), options, terms);
   await expect(run).rejects.toThrow(/abort/i);
   expect(told).toHaveLength(1);
   expect(told[0]!.work).toMatchObject({ windows: { dense: 1, run: 1 } });
+});
+
+test("no ranker is lent while a list is presorted, and a list that gets none bills its presort", async () => {
+  const calls: string[] = [];
+  const told: Receipt[] = [];
+  const presorter = {
+    relevance: async (_: string, texts: readonly string[]) => {
+      calls.push("presort");
+      return { scores: texts.map(grade), receipt: receiptOf(7, "encoder") };
+    },
+  };
+  const lend = async () => {
+    calls.push("lend");
+    throw new Error("no memory");
+  };
+  const terms = { named, presorter, onStopped: (receipt: Receipt) => void told.push(receipt) };
+  const run = rerank(lend, "q", graded(1, 4), checkFirstOptions({ presort: "encoder" }), terms);
+  await expect(run).rejects.toThrow("no memory");
+  expect(calls).toEqual(["presort", "lend"]);
+  expect(told.map(({ model, flops, work }) => [model, flops.spent, work!["presorted"]])).toEqual([
+    ["fake+first", 7, { dense: 0, run: 4 }],
+  ]);
 });
 
 test.each([
@@ -158,5 +181,5 @@ test.each([
 ])("query %j of %j is refused", async (query, documents, sentence) => {
   const options = checkFirstOptions({});
   const ranker = new WindowRanker(fakeModel(tokenizer, grade), options);
-  await expect(rerank(ranker, query, documents, options, { named })).rejects.toThrow(sentence);
+  await expect(rerank((work) => work(ranker), query, documents, options, { named })).rejects.toThrow(sentence);
 });

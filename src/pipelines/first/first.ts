@@ -1,51 +1,34 @@
 import { letterOf } from "../../engine/decode/listwise/letters.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
+import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import type { HeldModel, RankRequest, Reranked, TurnTerms, WindowTrace } from "../pipeline.ts";
 import { FirstBill } from "./bill.ts";
-import type { Presorter, TurnTerms } from "./model.ts";
+import { type Presorter, rankModelOf } from "./model.ts";
 import { type FirstOptions, presortModel } from "./options.ts";
-import { permuted } from "./order.ts";
+import { permuted, scoresByRank } from "./order.ts";
 import { bm25, orderBy } from "./presort.ts";
-import type { Ranked, WindowRanker } from "./window.ts";
+import { type Ranked, WindowRanker } from "./window.ts";
 import { type Window, windowsOf } from "./windows.ts";
 
-/** One window of a reranking, as it was read and ordered. */
-export interface WindowTrace {
-  /** Places of the list from..to, `to` excluded. */
-  readonly window: Window;
-  /** The passages in the order that they were read, as indices of the given documents. */
-  readonly passages: readonly { readonly letter: string; readonly index: number; readonly logit: number }[];
-  /** Letters, best first. */
-  readonly order: readonly string[];
-  readonly text?: string;
-  readonly words: number;
-  readonly tokens: Receipt["tokens"];
-}
-
-export interface Reranked {
-  /** Indices of the documents, best first. */
-  readonly order: readonly number[];
-  readonly windows: readonly WindowTrace[];
-  readonly receipt: Receipt;
-}
-
-export interface RerankTerms extends TurnTerms {
-  /** FLOPs that may be spent. */
-  readonly ceiling?: number | undefined;
+export interface RerankTerms extends Omit<RankRequest, "query" | "documents"> {
   /** The reranker's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
   /** The encoder, if the options presort by one. */
   readonly presorter?: Presorter | undefined;
 }
 
+/** Lends what ranks windows until the work ends. */
+export type Lend = <T>(work: (ranker: WindowRanker) => Promise<T>) => Promise<T>;
+
 /**
  * Orders documents by their relevance to a query, window by window (FIRST, Reddy et al., arXiv 2406.15657): a window's
  * prompt ends before the first letter of a ranking, and the logits of the letters there are the passages' scores. No
- * ranking is written.
+ * ranking is written. The presorter has ended before the ranker is lent.
  * @throws UserError for an empty query or list, a query that is too long, or a ceiling that is too low
  */
 export async function rerank(
-  ranker: WindowRanker,
+  lend: Lend,
   query: string,
   documents: readonly string[],
   options: FirstOptions,
@@ -53,13 +36,17 @@ export async function rerank(
 ): Promise<Reranked> {
   if (query.trim() === "") throw new UserError("the query is empty, expected a text", 2);
   if (documents.length === 0) throw new UserError("there are no documents, expected at least one", 2);
-  const run = new Rerank(ranker, query, documents, options, terms);
+  const run = new Rerank(lend, query, documents, options, terms);
   try {
     return await run.whole();
   } finally {
     run.close();
   }
 }
+
+/** @throws UserError if the model does not go on with texts, or has no tokens for letters alone */
+export const rankerOf = (model: HeldModel, options: FirstOptions, save?: Recipe): WindowRanker =>
+  new WindowRanker(rankModelOf(model, save), options);
 
 class Rerank {
   readonly #bill: FirstBill;
@@ -69,7 +56,7 @@ class Rerank {
   #begun = false;
 
   constructor(
-    private readonly ranker: WindowRanker,
+    private readonly lend: Lend,
     private readonly query: string,
     private readonly documents: readonly string[],
     private readonly options: FirstOptions,
@@ -83,10 +70,13 @@ class Rerank {
     await this.#presort();
     // A single passage has no order.
     const windows = windowsOf(this.documents.length, this.options).filter(([from, to]) => to - from > 1);
-    this.#checkCeiling(windows);
-    for (const window of windows) await this.#rank(window);
+    await this.lend(async (ranker) => {
+      this.#checkCeiling(ranker, windows);
+      for (const window of windows) await this.#rank(ranker, window);
+    });
     this.#done = true;
-    return { order: this.#order, windows: this.#traces, receipt: this.#bill.receipt() };
+    const order = this.#order;
+    return { order, scores: scoresByRank(order), windows: this.#traces, receipt: this.#bill.receipt() };
   }
 
   async #presort(): Promise<void> {
@@ -110,31 +100,31 @@ class Rerank {
     return scores;
   }
 
-  async #rank(window: Window): Promise<void> {
+  async #rank(ranker: WindowRanker, window: Window): Promise<void> {
     const [from, to] = window;
     const indices = this.#order.slice(from, to);
     this.terms.signal?.throwIfAborted();
-    const ranked = await this.ranker.rank(this.query, permuted(this.documents, indices), this.#call());
-    this.#billed(ranked, indices.length);
+    const ranked = await ranker.rank(this.query, permuted(this.documents, indices), this.#call());
+    this.#billed(ranker, ranked, indices.length);
     this.#order.splice(from, to - from, ...permuted(indices, ranked.order));
     this.#traces.push(traceOf(window, indices, ranked));
   }
 
-  #billed({ receipt }: Ranked, count: number): void {
+  #billed(ranker: WindowRanker, { receipt }: Ranked, count: number): void {
     this.#begun = true;
     const { prompt, completion } = receipt.tokens;
-    const tokens = Math.max(0, this.ranker.answerTokens(count) - completion);
-    const spared = { tokens, ...this.ranker.model.priceSteps(prompt + completion - 1, tokens) };
+    const tokens = Math.max(0, ranker.answerTokens(count) - completion);
+    const spared = { tokens, ...ranker.model.priceSteps(prompt + completion - 1, tokens) };
     this.#bill.window({ receipt, letters: this.options.method === "single-token" ? count : 0, spared });
   }
 
   /** Prompts in the order before any window is ranked; a window's length hardly depends on its passages. */
-  #checkCeiling(windows: readonly Window[]): void {
+  #checkCeiling(ranker: WindowRanker, windows: readonly Window[]): void {
     const { ceiling } = this.terms;
     if (ceiling === undefined) return;
     const price = windows.reduce((sum, [from, to]) => {
-      const { ids } = this.ranker.prompt(this.query, permuted(this.documents, this.#order.slice(from, to)));
-      return sum + this.ranker.model.pricePrompt(ids.length).flops;
+      const { ids } = ranker.prompt(this.query, permuted(this.documents, this.#order.slice(from, to)));
+      return sum + ranker.model.pricePrompt(ids.length).flops;
     }, this.#bill.spent);
     if (price <= ceiling) return;
     throw new UserError(

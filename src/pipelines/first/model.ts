@@ -1,20 +1,10 @@
+import { priceOfLengths, priceOfSteps } from "../../engine/decode/dense-price.ts";
 import type { Format } from "../../engine/decode/grammar/index.ts";
 import type { Spent } from "../../graph/index.ts";
-import type { Receipt } from "../../ledger/receipt.ts";
+import type { Recipe } from "../../savings/recipe.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { CallTerms, ModelPiece } from "../model.ts";
-
-/** The conditions under which the calls of one reranking run. */
-export interface TurnTerms extends Pick<CallTerms, "signal" | "onStopped"> {
-  /** The owner, if the models are scheduled. */
-  readonly key?: string | undefined;
-  /** When a server took the request, on the clock of `performance.now()`. */
-  readonly arrived?: number | undefined;
-  /** A time of `performance.now()`, if the models are scheduled. */
-  readonly deadline?: number | undefined;
-  /** Called when a call's turn comes. */
-  readonly onBegun?: (() => void) | undefined;
-}
+import type { HeldModel, Relevance, TurnTerms } from "../pipeline.ts";
 
 /** Options of one window's answer. */
 export interface RankTerms extends TurnTerms, Pick<CallTerms, "observe"> {
@@ -36,11 +26,20 @@ export interface RankModel {
   pricePrompt(tokens: number): Spent;
 }
 
+/** A loaded model as a reranker sees it, under a recipe. @throws UserError if it does not go on with texts */
+export function rankModelOf(model: HeldModel, save?: Recipe): RankModel {
+  const { name, language } = model;
+  return {
+    name,
+    tokenizer: language.tokenizer,
+    context: language.decoder.config.context,
+    generate: (prompt, terms) => model.generate(prompt, { ...terms, save }),
+    pricePrompt: (prompt) => priceOfLengths(language, { prompt, cached: 0, completion: 1 }),
+    priceSteps: (past, steps) => priceOfSteps(language, past, steps),
+  };
+}
+
 /** An encoder that scores texts against a query, to order a list first. */
 export interface Presorter {
-  relevance(
-    query: string,
-    texts: readonly string[],
-    terms: TurnTerms,
-  ): Promise<{ scores: readonly number[]; receipt: Receipt }>;
+  relevance(query: string, texts: readonly string[], terms: TurnTerms): Promise<Relevance>;
 }

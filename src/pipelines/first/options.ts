@@ -94,7 +94,10 @@ export function parseFirst(text: string): FirstName | undefined {
 }
 
 /** A reranker with options beside its name, which take the place of those in it. @throws UserError that names the option */
-export function withOptions(named: FirstName, more: FirstInput): FirstName {
+export function withOptions<N extends Pick<FirstName, "values">>(
+  named: N,
+  more: FirstInput,
+): N & Pick<FirstName, "values" | "given" | "options"> {
   const values = {
     ...named.values,
     ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)),

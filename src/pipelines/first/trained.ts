@@ -47,7 +47,10 @@ export const trainedFor = (
  * adapter's numbers for it.
  * @throws UserError that names the option
  */
-export function optionsWith({ values: given, options }: FirstName, trained: Trained | undefined): FirstOptions {
+export function optionsWith(
+  { values: given, options }: Pick<FirstName, "values" | "options">,
+  trained: Trained | undefined,
+): FirstOptions {
   if (!trained) return options;
   const { windowSize, stride, ...rest } = trained.options;
   const ownWindow = "windowSize" in given || "stride" in given;

@@ -2,7 +2,8 @@ import type { Model, RunOptions } from "../../index.ts";
 import { choiceUnder } from "../../library/certified-choice.ts";
 import { factsOf } from "../../library/text-pipeline.ts";
 import type { CalledModel } from "../../pipelines/model.ts";
-import type { Facts, HeldModel, NamedText, Resources } from "../../pipelines/pipeline.ts";
+import type { Facts, HeldModel, Named, NamedText, Resources, TextPipeline } from "../../pipelines/pipeline.ts";
+import type { Recipe } from "../../savings/recipe.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Destination } from "../fleet/fleet.ts";
 import { type Posted, RemoteModel } from "../fleet/remote-model.ts";
@@ -12,8 +13,8 @@ import { leaseFor, type ServerContext } from "../server-context.ts";
 import { PooledModel, type Purse } from "./pooled-model.ts";
 
 /** A request that names a pipeline, and its models by role. A destination runs on other servers. */
-export interface PipelineRequest {
-  readonly named: NamedText;
+export interface PipelineRequest<N extends Named = NamedText> {
+  readonly named: N;
   readonly chosen: Readonly<Record<string, Chosen | Destination>>;
   readonly call: Call;
   readonly posted: Posted;
@@ -29,7 +30,7 @@ export class PooledResources implements Resources {
 
   constructor(
     private readonly context: ServerContext,
-    private readonly request: PipelineRequest,
+    private readonly request: PipelineRequest<Named>,
     purse: Purse,
   ) {
     const { chosen, call, posted } = request;
@@ -58,11 +59,11 @@ export class PooledResources implements Resources {
     return (await this.facts(here)).tokenizer;
   }
 
-  async use<T>(role: string, work: (model: HeldModel) => Promise<T>): Promise<T> {
+  async use<T>(role: string, work: (model: HeldModel, save: Recipe) => Promise<T>): Promise<T> {
     if (this.#inUse) throw new Error("a model is in use while another is asked for: the request could wait for itself");
     this.#inUse = true;
     try {
-      return await this.#leased(role, work);
+      return await this.#leased(role, (model, { recipe }) => work(model, recipe));
     } finally {
       this.#inUse = false;
     }
@@ -106,14 +107,15 @@ export class PooledResources implements Resources {
 
   degraded(sentence: string, reason: string): void {
     const { name, pipeline } = this.request.named;
-    this.context.log.warn({ [pipeline.serving?.noun ?? "pipeline"]: name, reason }, sentence);
+    const { serving }: Partial<TextPipeline> = pipeline;
+    this.context.log.warn({ [serving?.noun ?? "pipeline"]: name, reason }, sentence);
   }
 
-  async #leased<T>(role: string, use: (model: Model) => T | Promise<T>): Promise<T> {
+  async #leased<T>(role: string, use: (model: Model, chosen: Chosen) => T | Promise<T>): Promise<T> {
     const chosen = this.request.chosen[role]!;
     if (isRemote(chosen)) throw new Error(`${role} runs on another server`);
     using lease = await leaseFor(this.context, chosen, this.request.call);
-    return await use(lease.model);
+    return await use(lease.model, chosen);
   }
 }
 

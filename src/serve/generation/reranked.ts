@@ -1,72 +1,75 @@
-import { billedAs, rankModelOf } from "../../library/rerank-pipeline.ts";
-import { type Reranked, rerank } from "../../pipelines/first/first.ts";
-import { presortModel } from "../../pipelines/first/options.ts";
-import { scoresByRank } from "../../pipelines/first/order.ts";
-import { WindowRanker } from "../../pipelines/first/window.ts";
-import type { Bill } from "../bill.ts";
+import type { NamedRank } from "../../pipelines/pipeline.ts";
+import { rankPipelines } from "../../pipelines/registry.ts";
+import type { JsonObject } from "../../weights/json.ts";
 import type { Call } from "../http/endpoint.ts";
+import { HttpError } from "../http/errors.ts";
 import { leastOf } from "../keys/terms.ts";
-import type { ChosenRanker } from "../models/rankers.ts";
-import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
+import type { Chosen } from "../models/served.ts";
+import { billFor, type ServerContext } from "../server-context.ts";
+import type { Naming } from "./naming.ts";
+import { Purse } from "./pooled-model.ts";
+import { PooledResources } from "./pooled-resources.ts";
 
-interface LetterRerankRequest {
-  readonly query: string;
-  readonly texts: readonly string[];
-  readonly max_flops?: number | null | undefined;
-}
+const fields = Object.fromEntries(rankPipelines.flatMap(({ fields }) => Object.entries(fields)));
 
-/** Ranks texts by the logits of letters; the scores are by text. @throws HttpError, UserError */
-export async function rerankByLetters(
+/** The fields of requests to rerank that only pipelines take. */
+export const rankShape = Object.fromEntries(
+  Object.entries(fields).map(([name, { schema }]) => [name, schema]),
+) as Record<never, never>;
+
+type RankRequest = Naming & { readonly max_flops?: number | null | undefined };
+
+/** The fields of `rankShape` that a request has. */
+export const rankFieldsIn = (input: object): [name: string, value: unknown][] =>
+  Object.entries(input).filter(([name, value]) => name in fields && value !== undefined && value !== null);
+
+/** Ranks texts by a pipeline; the scores are by text. @throws HttpError, UserError */
+export async function rerankBy(
   context: ServerContext,
-  chosen: ChosenRanker,
+  found: NamedRank,
   call: Call,
-  asked: LetterRerankRequest,
+  input: RankRequest,
+  list: { readonly query: string; readonly documents: readonly string[] },
 ) {
-  const { notice } = chosen;
-  if (notice !== undefined && context.catalogue.isNew(notice)) context.log.warn(notice);
-  using bill = billFor(context, chosen.ranks.served.id, call);
-  // It gives its model back before the other is asked for: a request that held both could wait for itself.
-  const presorted = await presort(context, chosen, call, asked, bill);
-  const { order, receipt } = await ranked(context, chosen, call, asked, { bill, presorted });
+  const { catalogue, log } = context;
+  const { pipeline } = found;
+  const named = pipeline.under(
+    found,
+    Object.fromEntries(rankFieldsIn(input).map(([name, value]) => [fields[name]!.option, value])),
+  );
+  const chosen = await chooseModels(context, named, input);
+  const main = chosen[pipeline.dense]!;
+  const hashOf = (role: string) => catalogue.hashOf(chosen[role]!.served.source);
+  const { adapter, notice, ...prepared } = await pipeline.prepare(named, hashOf);
+  if (notice !== undefined && catalogue.isNew(notice)) log.warn(notice);
+  using bill = billFor(context, main.served.id, call);
+  const request = {
+    ...{ named, chosen: { ...chosen, [pipeline.dense]: { ...main, ownAdapter: adapter } }, call },
+    posted: { path: "/v1/rerank", input: input as JsonObject },
+  };
+  const ceiling = leastOf(input.max_flops, call.key?.terms.maxFlops);
+  const terms = { ...bill.terms, signal: call.signal, ceiling };
+  const resources = new PooledResources(context, request, new Purse(undefined));
+  const { scores, receipt } = await pipeline.rank(named, resources, { ...list, ...terms }, prepared);
   bill.add(receipt);
-  return { scores: scoresByRank(order), receipt: bill.close("stop") };
+  return { scores, receipt: bill.close("stop") };
 }
 
-type Presorted = Awaited<ReturnType<typeof presort>>;
-
-async function ranked(
-  context: ServerContext,
-  { named, ranks }: ChosenRanker,
-  call: Call,
-  { query, texts, max_flops }: LetterRerankRequest,
-  { bill, presorted }: { bill: Bill; presorted: Presorted },
-): Promise<Reranked> {
-  using lease = await leaseFor(context, ranks, call).catch((error) => {
-    if (presorted) bill.add(presorted.receipt);
-    throw error;
-  });
-  const ranker = new WindowRanker(rankModelOf(lease.model, ranks.recipe), named.options);
-  return await rerank(ranker, query, texts, named.options, {
-    ...bill.terms,
-    signal: call.signal,
-    ceiling: leastOf(max_flops, call.key?.terms.maxFlops),
-    named: billedAs(named),
-    presorter: presorted && { relevance: async () => presorted },
-  });
-}
-
-/** Scores of the encoder, if one presorts. */
-async function presort(
-  context: ServerContext,
-  { named, presorts }: ChosenRanker,
-  call: Call,
-  { query, texts, max_flops }: LetterRerankRequest,
-  bill: Bill,
-) {
-  if (presortModel(named.options) === undefined) return undefined;
-  const chosen = await presorts();
-  if (texts.length === 1) return undefined;
-  using lease = await leaseFor(context, chosen, call);
-  const ceiling = { flops: leastOf(max_flops, call.key?.terms.maxFlops) };
-  return await lease.model.relevance(query, texts, { ...bill.terms, signal: call.signal, ceiling });
+/** The models of the roles. @throws HttpError 400, 404 */
+async function chooseModels(
+  { catalogue }: ServerContext,
+  named: NamedRank,
+  { savings, keep_alive, ...input }: RankRequest,
+): Promise<Record<string, Chosen>> {
+  const chosen: Record<string, Chosen> = {};
+  const { dense } = named.pipeline;
+  chosen[dense] = await catalogue.choose({ model: named.roles[dense]!, savings, keep_alive });
+  for (const [role, model] of Object.entries(named.roles))
+    chosen[role] ??= await catalogue.choose({ model, keep_alive }).catch((error) => {
+      if (!(error instanceof HttpError)) throw error;
+      const [sentence, isWrong] = named.pipeline.missing(named, role, error.message);
+      const [param = "model"] = rankFieldsIn(input).find(([, value]) => value === model) ?? [];
+      throw new HttpError(isWrong ? 400 : error.status, sentence, { param });
+    });
+  return chosen;
 }

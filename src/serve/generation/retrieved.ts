@@ -1,7 +1,7 @@
+import { priceOfLengths } from "../../engine/decode/dense-price.ts";
 import type { RunOptions } from "../../index.ts";
 import { gateFor } from "../../library/answer-gate.ts";
 import { billedAs } from "../../library/answer-pipeline.ts";
-import { priceOfLengths } from "../../library/dense-price.ts";
 import { answer } from "../../pipelines/answer/answer.ts";
 import type { AnswerModel, PassageSource } from "../../pipelines/answer/model.ts";
 import type { AnswerOptions } from "../../pipelines/answer/options.ts";

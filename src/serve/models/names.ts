@@ -1,6 +1,7 @@
 import path from "node:path";
+import type { Named } from "../../pipelines/pipeline.ts";
 import { pipelineNamed } from "../../pipelines/registry.ts";
-import { nearest } from "../../util/errors.ts";
+import { nearest, UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 
@@ -18,6 +19,35 @@ export function named(spec: string): { id: string; model: string } {
   if (id !== undefined && model !== undefined) return { id, model };
   const isPath = /[/\\]|\.(gguf|safetensors)$/i.test(spec) && !/^[a-z]{2,}:/.test(spec);
   return { id: isPath ? path.basename(spec).replace(/\.(gguf|safetensors)$/i, "") : spec, model: spec };
+}
+
+/** The pipelines among a server's models, by the names that requests use. @throws UserError for a wrong name */
+export const pipelinesIn = <N extends Named>(specs: readonly string[], read: (spec: string) => N | undefined): N[] =>
+  specs.flatMap((spec) => {
+    const found = read(spec);
+    if (!found) return [];
+    const roles = Object.fromEntries(Object.entries(found.roles).map(([role, model]) => [role, named(model).id]));
+    return [{ ...found, roles, name: found.pipeline.nameOf(roles) }];
+  });
+
+/** A name without options stands for the one that the server was started with. @throws HttpError 400 that names the option */
+export function configuredOr<N extends Named>(
+  model: string,
+  configured: readonly N[],
+  read: (model: string) => N | undefined,
+): N | undefined {
+  const found = inModel(() => read(model));
+  if (found?.given !== "") return found;
+  return { ...(configured.find(({ name }) => name === found.name) ?? found), byDefault: true };
+}
+
+/** @throws HttpError 400 for a wrong name */
+export function inModel<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof UserError ? new HttpError(400, error.message, { param: "model" }) : error;
+  }
 }
 
 /** The models that a pipeline needs, without the names of recipes; undefined for the name of one model. @throws UserError */

@@ -1,9 +1,8 @@
 import { kindOfFile } from "../../engine/bill/shape.ts";
 import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
 import type { KindName } from "../../engine/kinds/index.ts";
-import type { FirstName } from "../../pipelines/first/options.ts";
-import type { NamedText } from "../../pipelines/pipeline.ts";
-import { pipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
+import type { NamedRank, NamedText } from "../../pipelines/pipeline.ts";
+import { pipelineNamed, rankPipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
 import type { Device } from "../../runtime/device.ts";
 import { isPairCertificate } from "../../savings/auto/certificate.ts";
 import { uncertified } from "../../savings/notice-form.ts";
@@ -27,8 +26,17 @@ import { keptFor, type Naming } from "../generation/naming.ts";
 import { HttpError } from "../http/errors.ts";
 import { checkRecipe, isRegisteredName, type Terms } from "../keys/terms.ts";
 import { type ServedAdapter, withAdapters } from "./adapters.ts";
-import { ADAPTER, atLast, named, notOneModel, unknown, unnamed, withoutPipelines } from "./names.ts";
-import { rankerNamed, rankersIn } from "./rankers.ts";
+import {
+  ADAPTER,
+  atLast,
+  configuredOr,
+  named,
+  notOneModel,
+  pipelinesIn,
+  unknown,
+  unnamed,
+  withoutPipelines,
+} from "./names.ts";
 import { Texts } from "./texts.ts";
 
 /** A model that the server offers, under the name that requests use. */
@@ -89,7 +97,7 @@ export class Catalogue {
     all: readonly Served[],
     private readonly elsewhere: readonly string[],
     /** The rerankers that the server was started with. */
-    readonly rankers: readonly FirstName[],
+    readonly rankers: readonly NamedRank[],
     /** The other pipelines that it was started with. */
     private readonly configured: Texts,
     /** Savings of answers, for requests and keys that name none. */
@@ -116,10 +124,8 @@ export class Catalogue {
       const source = await resolve(model);
       all.push({ id, model, source: { ...source, name: id }, quant, device, adapters: [] });
     }
-    const nameIn = (model: string) => named(model).id;
     const offered = await withAdapters(all, adapters, elsewhere);
-    const texts = new Texts(specs, nameIn);
-    return new Catalogue(offered, elsewhere, rankersIn(specs, nameIn), texts, usual);
+    return new Catalogue(offered, elsewhere, pipelinesIn(specs, rankPipelineNamed), new Texts(specs), usual);
   }
 
   /** All that requests may name as their model, without registered recipes. */
@@ -185,8 +191,8 @@ export class Catalogue {
   }
 
   /** The reranker that a name stands for; undefined if it is a model's. @throws HttpError 400 */
-  ranker(name: string): FirstName | undefined {
-    return this.#isOne(name) ? undefined : rankerNamed(name, this.rankers);
+  ranker(name: string): NamedRank | undefined {
+    return this.#isOne(name) ? undefined : configuredOr(name, this.rankers, rankPipelineNamed);
   }
 
   /** True for the name of a model or an adapter, which stands for no pipeline. */

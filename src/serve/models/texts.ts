@@ -2,35 +2,23 @@ import type { NamedText } from "../../pipelines/pipeline.ts";
 import { textPipelineNamed, textPipelines } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
+import { configuredOr, inModel, pipelinesIn } from "./names.ts";
 
 /** The pipelines that answer texts among a server's models. */
 export class Texts {
   readonly all: readonly NamedText[];
-  readonly #configured: ReadonlyMap<string, NamedText>;
 
-  /** `idOf` gives a model's name in requests. @throws UserError for a wrong name, or one of two */
-  constructor(specs: readonly string[], idOf: (model: string) => string) {
-    this.all = specs.flatMap((spec) => {
-      const named = textPipelineNamed(spec);
-      if (!named) return [];
-      const roles = Object.fromEntries(Object.entries(named.roles).map(([role, model]) => [role, idOf(model)]));
-      return [{ ...named, roles, name: named.pipeline.nameOf(roles) }];
-    });
-    this.#configured = new Map(this.all.map((named) => [named.name, named]));
-    if (this.#configured.size === this.all.length) return;
+  /** @throws UserError for a wrong name, or one of two */
+  constructor(specs: readonly string[]) {
+    this.all = pipelinesIn(specs, textPipelineNamed);
+    if (new Set(this.all.map(({ name }) => name)).size === this.all.length) return;
     const { name, pipeline } = this.all.find((named, i) => this.all.findIndex((one) => one.name === named.name) < i)!;
     throw new UserError(`two ${pipeline.serving?.noun ?? pipeline.name}s are named "${name}"`, 2);
   }
 
   /** A name without options stands for the one that the server was started with. @throws HttpError 400, 404 */
   find(model: string): NamedText | undefined {
-    try {
-      const named = textPipelineNamed(model);
-      if (!named) return this.#aliased(model);
-      return named.given === "" ? { ...(this.#configured.get(named.name) ?? named), byDefault: true } : named;
-    } catch (error) {
-      throw error instanceof UserError ? new HttpError(400, error.message, { param: "model" }) : error;
-    }
+    return configuredOr(model, this.all, textPipelineNamed) ?? inModel(() => this.#aliased(model));
   }
 
   /** Options that stand for the server's only pipeline of their kind, under them. */

@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { type KindName, kinds } from "../../engine/kinds/index.ts";
-import { billedAs } from "../../library/rerank-pipeline.ts";
 import { recipeOf } from "../../pipelines/pipeline.ts";
-import { textPipelines } from "../../pipelines/registry.ts";
+import { rankPipelines, textPipelines } from "../../pipelines/registry.ts";
 import { listedSteps } from "../../savings/registered.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
@@ -11,7 +10,9 @@ import type { ServerContext } from "../server-context.ts";
 
 /** Each pipeline's own field of its models. */
 const listedFields = Object.fromEntries(
-  textPipelines.flatMap(({ listed }) => (listed ? [[listed.field, listed.schema.optional()]] : [])),
+  [...textPipelines, ...rankPipelines].flatMap(({ listed }) =>
+    listed ? [[listed.field, listed.schema.optional()]] : [],
+  ),
 ) as Record<never, never>;
 
 const model = z.object({
@@ -27,10 +28,6 @@ const model = z.object({
   recipe: z.array(z.string()).describe("a registered recipe's savings; empty is dense"),
   parent: z.string().optional().describe("the model of a registered recipe or of an adapter, whose memory it shares"),
   ...listedFields,
-  reranker: z
-    .object({ model: z.string(), presort: z.string() })
-    .optional()
-    .describe("a listwise reranker: the model that ranks, and what orders lists first: bm25, an encoder, or none"),
   models: z.record(z.string(), z.string()).optional().describe("the models of another pipeline, by their parts in it"),
   recipes: z.array(z.string()).describe("the recipes registered for a model; each is also listed itself"),
   loaded: z
@@ -101,15 +98,11 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
     ...{ id: options.name, ...base, bytes: 0, recipe: [], recipes: [], loaded: [] },
     servers: { all: servers.length, up: servers.filter(({ up }) => up).length, running },
   }));
-  const texts = catalogue.texts.map((named) => ({
+  const pipelines = [...catalogue.texts, ...catalogue.rankers].map((named) => ({
     ...{ id: named.name, ...base, bytes: 0, recipe: [recipeOf(named)], recipes: [], loaded: [] },
-    [named.pipeline.listed?.field ?? "models"]: { ...named.roles },
+    [named.pipeline.listed?.field ?? "models"]: named.pipeline.listed?.of?.(named) ?? { ...named.roles },
   }));
-  const rerankers = catalogue.rankers.map((named) => ({
-    ...{ id: named.name, ...base, bytes: 0, recipe: billedAs(named).recipe, recipes: [], loaded: [] },
-    reranker: { model: named.model, presort: named.options.presort },
-  }));
-  return [...own, ...recipes, ...adapters, ...remote, ...texts, ...rerankers];
+  return [...own, ...recipes, ...adapters, ...remote, ...pipelines];
 }
 
 /** Nothing for a model whose file is missing or damaged by now. */

@@ -1,17 +1,15 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { firstOptions } from "../../pipelines/first/options.ts";
 import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
 import { documentTexts } from "../generation/documents.ts";
 import { readingShape } from "../generation/naming.ts";
-import { rerankByLetters } from "../generation/reranked.ts";
+import { rankFieldsIn, rankShape, rerankBy } from "../generation/reranked.ts";
 import { truncateOf, truncateShape } from "../generation/truncate-fields.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
-import { chooseRanker } from "../models/rankers.ts";
 import type { ServerContext } from "../server-context.ts";
 
 const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
@@ -36,17 +34,7 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
       .nullish()
       .describe("with texts: the only accepted value"),
     top_n: z.int().min(1).nullish().describe("how many results to return; default all"),
-    rank_end: z
-      .int()
-      .min(1)
-      .nullish()
-      .describe(
-        "of a listwise reranker: how many it reorders, of a longer list in the order of its presort; default 20",
-      ),
-    presort: firstOptions.shape.presort
-      .unwrap()
-      .nullish()
-      .describe(`of a listwise reranker: ${firstOptions.shape.presort.description}`),
+    ...rankShape,
     return_documents: z.boolean().nullish().describe("return each document with its score"),
     max_tokens_per_doc: z
       .int()
@@ -120,15 +108,14 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
   });
 
 async function scored(context: ServerContext, input: RerankInput, texts: readonly string[], call: Call) {
-  const { rank_end: rankEnd, presort } = input;
-  const ranker = await chooseRanker(context, input, { ...(rankEnd && { rankEnd }), ...(presort && { presort }) });
+  const ranker = context.catalogue.ranker(input.model);
   if (ranker && input.max_tokens_per_doc)
     throw new HttpError(400, "a listwise reranker cuts by words; expected maxPassageWords in the model's name", {
       param: "max_tokens_per_doc",
     });
-  if (ranker) return rerankByLetters(context, ranker, call, { ...input, texts });
-  const param = rankEnd ? "rank_end" : presort ? "presort" : undefined;
-  if (param)
+  if (ranker) return rerankBy(context, ranker, call, input, { query: input.query, documents: texts });
+  const [param] = rankFieldsIn(input)[0] ?? [];
+  if (param !== undefined)
     throw new HttpError(400, `${input.model} reads each document alone; expected ${param} for a listwise reranker`, {
       param,
     });

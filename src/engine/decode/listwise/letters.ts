@@ -13,16 +13,26 @@ export type Letters = readonly (readonly number[])[];
 
 /** The first `count` letters. @throws UserError if one has no token of its own */
 export function lettersOf(tokenizer: Tokenizer, count: number): Letters {
-  const letters: number[][] = Array.from({ length: count }, () => []);
+  const all = found.get(tokenizer) ?? allLetters(tokenizer);
+  found.set(tokenizer, all);
+  const letters = all.slice(0, count);
+  const missing = letters.findIndex((ids) => ids.length === 0);
+  if (missing < 0) return letters;
+  throw new UserError(`${tokenizer.path}: the letter ${letterOf(missing)} is no token, and first ranks by letters`);
+}
+
+/** A vocabulary is read once. */
+const found = new WeakMap<Tokenizer, Letters>();
+
+function allLetters(tokenizer: Tokenizer): Letters {
+  const letters: number[][] = Array.from({ length: MOST_LETTERS }, () => []);
   for (let id = 0; id < tokenizer.vocabSize; id++) {
     const bytes = tokenizer.bytes(id);
     if (bytes.length > 4 || tokenizer.isSpecial(id)) continue;
     const place = placeOf(Buffer.from(bytes).toString("latin1").trim());
-    if (place !== undefined) letters[place]?.push(id);
+    if (place !== undefined) letters[place]!.push(id);
   }
-  const missing = letters.findIndex((ids) => ids.length === 0);
-  if (missing < 0) return letters;
-  throw new UserError(`${tokenizer.path}: the letter ${letterOf(missing)} is no token, and first ranks by letters`);
+  return letters;
 }
 
 const placeOf = (text: string): number | undefined => (/^[A-Z]$/.test(text) ? text.charCodeAt(0) - 65 : undefined);

@@ -1,0 +1,110 @@
+import { z } from "zod";
+import { aliases } from "../../weights/sources/aliases.ts";
+import { type Named, type PreparedRank, type RankPipeline, recipeOf } from "../pipeline.ts";
+import type { Lend } from "./first.ts";
+import type { Presorter } from "./model.ts";
+import {
+  checkFirstOptions,
+  checkPresort,
+  type FirstInput,
+  type FirstOptions,
+  firstOptions,
+  isFirstName,
+  notPresort,
+  parseFirst,
+  presortModel,
+  withOptions,
+} from "./options.ts";
+
+interface Prepared extends PreparedRank {
+  readonly options: FirstOptions;
+}
+
+const { presort } = firstOptions.shape;
+
+/** A list is ranked by one model, after an encoder has presorted it, if one does. */
+const rolesOf = (ranker: string, presorter: string | undefined) =>
+  presorter === undefined ? { ranker } : { ranker, presorter };
+
+const optionsOf = ({ values }: Named): FirstOptions => checkFirstOptions(values);
+
+export const first: RankPipeline<Prepared> = {
+  name: "first",
+  group: "reranking",
+  summary: "orders a list by the logits of one position, writing nothing; as rerank --model MODEL+first@windowSize=10",
+  options: async () => firstOptions,
+  naming: {
+    is: isFirstName,
+    models: (model) => Object.values(first.parse(model)!.roles),
+    kind: "a reranker",
+    takers: "`rerank` and openReranker",
+  },
+  listed: {
+    field: "reranker",
+    schema: z
+      .object({ model: z.string(), presort: z.string() })
+      .describe("a listwise reranker: the model that ranks, and what orders lists first: bm25, an encoder, or none"),
+    of: (named) => ({ model: named.roles["ranker"], presort: optionsOf(named).presort }),
+  },
+  fields: {
+    rank_end: {
+      option: "rankEnd",
+      schema: z
+        .int()
+        .min(1)
+        .nullish()
+        .describe(
+          "of a listwise reranker: how many it reorders, of a longer list in the order of its presort; default 20",
+        ),
+    },
+    presort: {
+      option: "presort",
+      schema: presort.unwrap().nullish().describe(`of a listwise reranker: ${presort.description}`),
+    },
+  },
+  flags: z.object({ presort }),
+  written: { method: "generate" },
+  parse(model) {
+    const named = parseFirst(model);
+    if (!named) return undefined;
+    const { given, values, options } = named;
+    return { given, values, roles: rolesOf(named.model, presortModel(options)) };
+  },
+  nameOf: ({ ranker }) => `${ranker}+first`,
+  dense: "ranker",
+  under(named, more) {
+    const { values, given, options } = withOptions({ values: named.values as FirstInput }, more);
+    const { ranker, presorter } = named.roles;
+    const presorts = more["presort"] === undefined ? presorter : presortModel(options);
+    return { ...named, values, given, roles: rolesOf(ranker!, presorts) };
+  },
+  checkNames: (named) => checkPresort(optionsOf(named)),
+  missing(named, _, reason) {
+    const { presort } = optionsOf(named);
+    if (!Object.hasOwn(aliases, presort)) return [notPresort(presort), true];
+    return [`${named.name} presorts by an encoder, and ${reason}; presort=bm25 needs none`, false];
+  },
+  async prepare(named, hashOf) {
+    const options = optionsOf(named);
+    const { optionsWith, trainedFor } = await import("./trained.ts");
+    const trained = trainedFor(await hashOf("ranker"), options);
+    return {
+      options: optionsWith({ values: named.values as FirstInput, options }, trained),
+      adapter: trained?.folder,
+      notice: trained?.notice,
+    };
+  },
+  async checkModel(model, { options }) {
+    const { rankerOf } = await import("./first.ts");
+    rankerOf(model, options);
+  },
+  async rank(named, models, { query, documents, ...terms }, { options }) {
+    const { rankerOf, rerank } = await import("./first.ts");
+    const lend: Lend = (work) => models.use("ranker", (model, save) => work(rankerOf(model, options, save)));
+    const ceiling = { flops: terms.ceiling };
+    const relevance: Presorter["relevance"] = (query, texts, turn) =>
+      models.use("presorter", (model, save) => model.relevance(query, texts, { ...turn, save, ceiling }));
+    const billed = { model: named.name, recipe: [recipeOf(named)] };
+    return rerank(lend, query, documents, options, { ...terms, named: billed, presorter: { relevance } });
+  },
+};
