@@ -3,10 +3,8 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, type Model, type Receipt } from "../../src/index.ts";
 import { makeReceipt } from "../../src/ledger/receipt.ts";
-import { ClassifyPipeline } from "../../src/library/classify-pipeline.ts";
-import { type ContextualModel, ContextualScorer } from "../../src/pipelines/qzero/contextual.ts";
-import { StaticScorer } from "../../src/pipelines/qzero/static.ts";
-import { GLOVE, openGlove } from "../../src/weights/vectors/glove.ts";
+import { ClassifyPipeline, openClassifier } from "../../src/library/classify-pipeline.ts";
+import { GLOVE } from "../../src/weights/vectors/glove.ts";
 
 /** A text's vector and its cost when it was computed. */
 interface Kept {
@@ -20,7 +18,7 @@ interface Kept {
 const BATCH = 8;
 
 /** An encoder that keeps each text's vector in a file, so that a run that was stopped goes on where it was. */
-export class KeptEmbeddings implements ContextualModel {
+export class KeptEmbeddings {
   readonly #kept = new Map<string, Kept>();
 
   constructor(
@@ -62,11 +60,14 @@ export class KeptEmbeddings implements ContextualModel {
 
 /** A classifier by word vectors, or by an encoder whose vectors are kept in `folder`. */
 export async function openKept(name: string, folder: string): Promise<ClassifyPipeline> {
-  if (name === GLOVE)
-    return new ClassifyPipeline(name, { scorer: new StaticScorer(GLOVE, await openGlove()) }, undefined, {});
+  if (name === GLOVE) return openClassifier(name);
   const model = await load(name);
   const kept = new KeptEmbeddings(model, join(folder, `qzero-${name}.jsonl`));
-  return new ClassifyPipeline(name, { scorer: new ContextualScorer((use) => use(kept)), model }, undefined, {});
+  return new ClassifyPipeline(
+    { name, reader: { kind: "encoder", use: (work) => work(kept) }, index: undefined, notice: () => {} },
+    {},
+    model,
+  );
 }
 
 const keyOf = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 32);

@@ -2,6 +2,7 @@ import { UserError } from "../util/errors.ts";
 import { first } from "./first/pipeline.ts";
 import type { ModelsPipeline, Named, NamedRank, NamedText, Pipeline, RankPipeline, TextPipeline } from "./pipeline.ts";
 import { plan } from "./plan/pipeline.ts";
+import { qzero } from "./qzero/pipeline.ts";
 import { route } from "./route/pipeline.ts";
 import { vote } from "./vote/vote.ts";
 
@@ -10,13 +11,7 @@ export const pipelines: readonly Pipeline[] = [
   route,
   first,
   vote,
-  {
-    name: "qzero",
-    group: "classification",
-    summary:
-      "labels a text by the categories of documents that are found for it; as classify --via qzero --index NAME --model glove",
-    options: async () => (await import("./qzero/options.ts")).qzeroOptions,
-  },
+  qzero,
   {
     name: "expertrag",
     group: "retrieval",
@@ -44,6 +39,9 @@ export function requireOneModel(model: string): void {
 }
 
 const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" in pipeline;
+
+/** The pipelines that give texts labels of the request. */
+export const labelPipelines = [qzero] as const;
 
 /** The pipelines that answer as a model does. */
 export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -126,6 +126,16 @@ describe("POST /v1/classify with retrieval", () => {
     ]);
   });
 
+  test.each([
+    [{ retrieval: always, labels: undefined }, "labels"],
+    [{ retrieval: {} }, "retrieval.index"],
+    [{ retrieval: always, evidence: [[]] }, "evidence"],
+    [{ model: "labels", retrieval: always }, "model"],
+    [{ explain: true }, "explain"],
+  ])("the refusal of %j names the field", async (body, param) => {
+    expect((await jsonOf(classify(body))).error.param).toBe(param);
+  });
+
   test("a key looks up in the indexes of its terms", async () => {
     const { secret } = await server.keys.create("k", ["infer"], termsSchema.parse({ index: ["empty"] }));
     const response = await fetch(`${server.url}/v1/classify`, {
@@ -135,4 +145,19 @@ describe("POST /v1/classify with retrieval", () => {
     });
     expect(response.status).toBe(404);
   });
+});
+
+test("in a pool with room for one model, requests that search by another do not wait for themselves", async () => {
+  const [, folder] = TINY[1]!.split("=") as [string, string];
+  const copy = path.join(home, "copy");
+  cpSync(folder, copy, { recursive: true });
+  const indexes = await Indexes.open(["vectors"], undefined);
+  const small = await serveModels([TINY[1]!, `copy=${copy}`], { indexes, memory: 1e5 });
+  const retrieval = { index: "vectors", when: "always", retriever: "dense" };
+  const body = { model: "copy", input: "Zun and Borvo", labels: ["sports", "finance"], retrieval };
+  const answers = Array.from({ length: 20 }, () => jsonOf(post(small, "/v1/classify", body)));
+  expect((await Promise.all(answers)).map(({ data }) => data?.length)).toEqual(Array(20).fill(1));
+  const { data: models } = await jsonOf(fetch(`${small.url}/v1/models`));
+  expect(models.filter(({ loaded }: { loaded: unknown[] }) => loaded.length > 0)).toHaveLength(1);
+  await small.stop(0);
 });

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Model, Prompt, RunOptions } from "../index.ts";
-import type { StaticScorer } from "../pipelines/qzero/static.ts";
+import type { Memo } from "../util/memo.ts";
+import type { WordVectors } from "../weights/vectors/word-vectors.ts";
 import { type Asker, Bill } from "./bill.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Call } from "./http/endpoint.ts";
@@ -20,8 +21,10 @@ export interface ServerContext {
   /** Models that other servers run. */
   readonly fleet: Fleet;
   readonly indexes: Indexes;
-  /** Classifies texts by word vectors, if it was started with them. */
-  readonly vectors: StaticScorer | undefined;
+  /** Word vectors that texts are classified by, if it was started with them. */
+  readonly vectors: WordVectors | undefined;
+  /** What pipelines remember of requests. */
+  readonly memo: Memo;
   readonly ledger: LedgerQueue;
   readonly metrics: Metrics;
   readonly tracer: Tracer;

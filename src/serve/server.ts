@@ -4,8 +4,8 @@ import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
 import type { SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import { openLedger } from "../ledger/store.ts";
-import { StaticScorer } from "../pipelines/qzero/static.ts";
 import { UserError } from "../util/errors.ts";
+import { newMemo } from "../util/memo.ts";
 import { codeOf } from "../util/system-errors.ts";
 import { within } from "../util/within.ts";
 import type { WordVectors } from "../weights/vectors/word-vectors.ts";
@@ -104,7 +104,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const base = {
     ...given,
     indexes,
-    vectors: scorerOf(options.vectors),
+    vectors: options.vectors,
+    memo: newMemo(),
     ledger,
     rates: new Rates(),
     started: new Date(),
@@ -138,8 +139,6 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const url = await listen(server, options);
   return { url, warm: warmUp(context), stop: (patience) => stop(context, server, underWay, patience) };
 }
-
-const scorerOf = (vectors: WordVectors | undefined) => vectors && new StaticScorer(vectors.name, vectors);
 
 /** Counts and logs requests that are refused before any endpoint sees them. */
 const noteRefusal =

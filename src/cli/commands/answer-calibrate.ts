@@ -6,7 +6,7 @@ import { holdsWords } from "../../lab/metrics/squad.ts";
 import { answerRow, calibrateAnswerOptions, type JudgedQuestion } from "../../library/calibrate-answer.ts";
 import type { CalibratedGate } from "../../pipelines/answer/gate/artefact.ts";
 import { gateScore } from "../../pipelines/answer/gate/gate.ts";
-import { parseRow } from "../../util/data/row.ts";
+import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -38,8 +38,7 @@ export function defineCalibrate(command: Command): void {
 
 async function calibrate(path: string, flags: Flags): Promise<void> {
   const options = readFlags(calibrateAnswerOptions, flags);
-  const rows: ReturnType<typeof answerRow.parse>[] = [];
-  for await (const row of rowsOf(path)) rows.push(parseRow(answerRow, row));
+  const rows = await parseRows(answerRow, rowsOf(path));
   if (rows.length === 0) throw new UserError(`${path} has no rows`);
   const { model, index, store, out, json = false } = flags;
   using download = showDownload(model);

@@ -1,17 +1,20 @@
 import { type Command, Option } from "commander";
 import type { ImageInput } from "../../engine/images/pixels/input.ts";
-import { qzeroOptions } from "../../pipelines/qzero/options.ts";
+import { labelPipelines } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
-import { classifyByLookup, type LookupFlags, refuseLookupFlags } from "../classify-lookup.ts";
-import { addEncodeFlags, encode, imageFile } from "../encode.ts";
-import { addFlags } from "../flags.ts";
+import { addEncodeFlags, type EncodeFlags, encode, imageFile } from "../encode.ts";
+import { addFlags, flagOf, givenFlags } from "../flags.ts";
+import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
+import { showDownload } from "../progress.ts";
+import { billed } from "../session.ts";
 import { readStdin } from "../stdin.ts";
+import { formGiven } from "../weights-form.ts";
 
-interface Flags extends LookupFlags {
-  via?: "qzero";
-  image?: string;
-}
+const [pipeline] = labelPipelines;
+const own = await pipeline.flags();
+
+type Flags = EncodeFlags & Parameters<typeof own.read>[0] & { image?: string; via?: string };
 
 export function define(command: Command): void {
   addEncodeFlags(command.argument("[text]", "the text (default: stdin)"))
@@ -24,12 +27,9 @@ export function define(command: Command): void {
       "--image <file>",
       "an image instead of a text: by any labels for a model of images and texts, by its own for a classifier of images",
     )
-    .addOption(new Option("--via <pipeline>", "by the categories of documents").choices(["qzero"]))
-    .option("--index <name>", "qzero: the index that texts are looked up in")
-    .option("--store <address>", "qzero: the index's postgres://user@host/database (default: files in MODICUM_HOME)")
-    .option("--evidence <file>", 'qzero: documents for the text, one {"title", "categories"} per line, best first')
-    .option("--explain", "qzero: also print documents, categories and keywords");
-  addFlags(command, qzeroOptions).action(classify);
+    .addOption(new Option("--via <pipeline>", "by the categories of documents").choices([pipeline.name]));
+  for (const [flag, help] of Object.entries(own.flags)) command.option(`--${flag}`, help);
+  addFlags(command, own.options).action(classify);
 }
 
 /** Prints the labels with their scores, the likeliest first. */
@@ -38,8 +38,8 @@ async function classify(text: string | undefined, flags: Flags): Promise<void> {
   const { image } = flags;
   if (image !== undefined && (text !== undefined || flags.via))
     throw new UserError("--image takes the place of a text, and is not for --via; give one of them", 2);
-  if (flags.via === "qzero") return classifyByLookup(textOf, flags);
-  refuseLookupFlags(flags);
+  if (flags.via !== undefined) return classifyVia(textOf, flags);
+  refuseOwn(flags);
   await encode(
     flags,
     async (signal): Promise<(string | ImageInput)[]> => [image === undefined ? await textOf(signal) : imageFile(image)],
@@ -48,12 +48,46 @@ async function classify(text: string | undefined, flags: Flags): Promise<void> {
       const { results, receipt } = await model.classify(inputs, { ...(labels && { labels }), ...stopping });
       return { ...results[0]!, receipt };
     },
-    (result) => {
-      if (flags.json) return printJson(result);
-      const ranked = Object.entries(result.scores).sort(([, a], [, b]) => b - a);
-      print(...columns(ranked.map(([label, score]) => [label, score.toFixed(4)])));
-    },
+    (result) => (flags.json ? printJson(result) : print(...ranked(result.scores))),
   );
+}
+
+/** Labels with their scores, the likeliest first. */
+const ranked = (scores: Readonly<Record<string, number>>): string[] =>
+  columns(
+    Object.entries(scores)
+      .sort(([, a], [, b]) => b - a)
+      .map(([label, score]) => [label, score.toFixed(4)]),
+  );
+
+/** @throws UserError for flags that have no effect without `--via` */
+function refuseOwn(flags: Flags): void {
+  const names = Object.keys(own.flags).map((flag) => flag.split(" ", 1)[0]!);
+  const one = [...names, ...Object.keys(own.options.shape)].find((key) => flags[key] !== undefined);
+  if (one) throw new UserError(`${flagOf(one)} is for --via ${pipeline.name}; add it, or leave the flag out`, 2);
+}
+
+/** Classifies a text by the pipeline, and prints the labels, the best first. */
+async function classifyVia(textOf: (signal: AbortSignal) => Promise<string>, flags: Flags): Promise<void> {
+  const { model, store, adapter, json } = flags;
+  if (adapter !== undefined) throw new UserError(`--adapter is not for --via ${pipeline.name}`, 2);
+  const { labels, index, qzero, ...request } = await own.read(flags, givenFlags(own.options, flags));
+  const signal = interruptSignal();
+  const text = await textOf(signal);
+  using download = showDownload(model);
+  const { openClassifier } = await import("../../library/classify-pipeline.ts");
+  const opening = { ...formGiven(flags), index, store, qzero, signal, ...download };
+  await using classifier = await openClassifier(model, opening);
+  await billed(async (onStopped) => {
+    const { results, receipt } = await classifier.classify([text], labels, { ...request, signal, onStopped });
+    const { label, scores } = results[0]!;
+    if (json) printJson({ ...results[0]!, receipt });
+    else {
+      const best = label === null ? ["no word of the text is known"] : ranked(scores);
+      print(...best, ...own.explained(results[0]!, columns));
+    }
+    return receipt;
+  });
 }
 
 function wanted(text: string): string {

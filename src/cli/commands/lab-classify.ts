@@ -1,14 +1,15 @@
 import type { Command } from "commander";
 import { classifyRunOptions, runClassify } from "../../lab/classify/run.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
-import { labelWordsOfFlags } from "../../pipelines/qzero/labels.ts";
-import { qzeroOptions } from "../../pipelines/qzero/options.ts";
+import { labelPipelines } from "../../pipelines/registry.ts";
 import { version } from "../../util/package-root.ts";
 import { addFlags, givenFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
+
+const { options: qzeroOptions, labelWordsOfFlags } = await labelPipelines[0].flags();
 
 interface Flags extends Readonly<Record<string, unknown>> {
   model: string;

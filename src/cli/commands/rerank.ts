@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { WindowTrace } from "../../index.ts";
 import { rowsOf } from "../../lab/data/rows.ts";
 import { rankPipelineNamed, rankPipelines } from "../../pipelines/registry.ts";
-import { parseRow } from "../../util/data/row.ts";
+import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode, readCut } from "../encode.ts";
 import { addFlags, givenFlags } from "../flags.ts";
@@ -88,8 +88,7 @@ function printRanking(results: ReturnType<typeof ranked>, windows: readonly Wind
 
 /** Documents without an id are called by their index, from 0. @throws UserError if that is another's id */
 export async function documentsOf(file: string): Promise<Identified[]> {
-  const rows: z.output<typeof document>[] = [];
-  for await (const row of rowsOf(file)) rows.push(parseRow(document, row));
+  const rows = await parseRows(document, rowsOf(file));
   if (rows.length === 0) throw new UserError(`${file} has no documents; expected one per line`);
   const given = new Set(rows.map(({ id }) => String(id)));
   const taken = rows.findIndex(({ id }, index) => id === undefined && given.has(String(index)));

@@ -5,7 +5,7 @@ import { rowsOf } from "../../lab/data/rows.ts";
 import { containsAnswer } from "../../lab/metrics/index.ts";
 import { aurocOfWrong } from "../../lab/route/auroc.ts";
 import { calibrateOptions, calibrationRow } from "../../library/calibrate-route.ts";
-import { parseRow } from "../../util/data/row.ts";
+import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -34,8 +34,7 @@ export function define(command: Command): void {
 async function calibrate(pair: string, file: string, flags: Flags): Promise<void> {
   const signal = interruptSignal();
   const options = readFlags(calibrateOptions, flags);
-  const rows: ReturnType<typeof calibrationRow.parse>[] = [];
-  for await (const row of rowsOf(file)) rows.push(parseRow(calibrationRow, row));
+  const rows = await parseRows(calibrationRow, rowsOf(file));
   if (rows.length === 0) throw new UserError(`${file} has no rows`);
   using download = showDownload(pair);
   const { out = undefined, json = false } = flags;

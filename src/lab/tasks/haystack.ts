@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { textOf } from "../../util/data/bytes.ts";
-import { parseRow } from "../../util/data/row.ts";
+import { parseRows } from "../../util/data/row.ts";
 import { splits } from "../data/olmo.ts";
 import { filesOf, type Place } from "../data/place.ts";
 import { rowsOf } from "../data/rows.ts";
@@ -16,7 +16,6 @@ export const haystackName = (file: string | undefined): string => `made, in ${fi
 export async function haystackOf(file: string | undefined, run: ItemsFor): Promise<string> {
   const [path] = await filesOf(file ?? passages, run);
   if (file !== undefined) return textOf(path!);
-  const found: string[] = [];
-  for await (const row of rowsOf(path!)) found.push(parseRow(passage, row).passage);
-  return found.join("\n");
+  const found = await parseRows(passage, rowsOf(path!));
+  return found.map((row) => row.passage).join("\n");
 }

@@ -1,9 +1,9 @@
 import { WordMeans } from "../../engine/encoders/text/word-means.ts";
 import { makeReceipt } from "../../ledger/receipt.ts";
 import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
-import type { ContextualModel } from "./contextual.ts";
+import type { EncodingModel } from "../labelling.ts";
+import { LookupPrices } from "./bill.ts";
 import { type LabelsInput, parseLabels } from "./labels.ts";
-import { LookupPrices } from "./lookup-prices.ts";
 import type { QZeroInput } from "./options.ts";
 import { type ClassifyTerms, classify, type DocumentSource } from "./qzero.ts";
 import type { Scorer } from "./scorer.ts";
@@ -37,7 +37,7 @@ export function classified(
 }
 
 /** An encoder that means words' vectors: a token is a word, and one costs 10 FLOPs. It reads at most 20 tokens. */
-export function fakeEncoder(vectors: WordVectors): ContextualModel & { readonly read: string[] } {
+export function fakeEncoder(vectors: WordVectors): EncodingModel & { readonly read: string[] } {
   const means = new WordMeans(vectors);
   const read: string[] = [];
   const tokensOf = (text: string) => text.split(" ").filter((word) => word !== "").length;

@@ -1,21 +1,11 @@
-import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
-import type { Receipt } from "../../ledger/receipt.ts";
 import { countsOf } from "../../retrieval/analysis.ts";
 import { cosine } from "../../util/cosine.ts";
+import type { EncodingModel, Lend, ReadTerms } from "../labelling.ts";
 import type { LabelSet } from "./labels.ts";
 import type { QZeroOptions } from "./options.ts";
-import type { BoundLabels, CallTerms, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import type { BoundLabels, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
 import { ScoringCost, withCost } from "./scoring-cost.ts";
 import { type Cut, cutToTokens } from "./truncate.ts";
-
-/** An encoder of texts as the classifier sees it. */
-export interface ContextualModel {
-  readonly encoder: Pick<EncoderModel, "tokensOf" | "room">;
-  embed(texts: readonly string[], terms: CallTerms): Promise<{ embeddings: Float32Array[]; receipt: Receipt }>;
-}
-
-/** Runs `use` with the model while it may be used: a server lends it for one batch of texts. */
-type Lend = <T>(use: (model: ContextualModel) => Promise<T>) => Promise<T>;
 
 /** Classifies by the cosine of a text's vector with that of each label's words, joined by spaces. */
 export class ContextualScorer implements Scorer {
@@ -23,7 +13,7 @@ export class ContextualScorer implements Scorer {
 
   constructor(private readonly lend: Lend) {}
 
-  async bind({ words }: LabelSet, terms: CallTerms): Promise<BoundLabels> {
+  async bind({ words }: LabelSet, terms: ReadTerms): Promise<BoundLabels> {
     const texts = words.map((each) => each.join(" "));
     const { embeddings, receipt } = await this.lend((model) => model.embed(texts, terms));
     return { bound: new BoundContextual(this.lend, embeddings), receipt };
@@ -40,11 +30,11 @@ class BoundContextual implements LabelScorer {
     this.#cost = new ScoringCost(labels[0]!.length, labels.length);
   }
 
-  plain(texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>> {
+  plain(texts: readonly string[], terms: ReadTerms): Promise<Priced<Scored>> {
     return this.lend((model) => this.#scored(model, texts, terms));
   }
 
-  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: CallTerms): Promise<Priced<Reading>> {
+  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: ReadTerms): Promise<Priced<Reading>> {
     return this.lend(async (model) => {
       const cuts = lookups.map((lookup) => cutLookup(model, lookup, options));
       const texts = cuts.map(({ text }) => text);
@@ -53,7 +43,7 @@ class BoundContextual implements LabelScorer {
     });
   }
 
-  async #scored(model: ContextualModel, texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>> {
+  async #scored(model: EncodingModel, texts: readonly string[], terms: ReadTerms): Promise<Priced<Scored>> {
     const { embeddings, receipt } = await model.embed(texts, terms);
     const answers = embeddings.map((v) => ({ scores: this.labels.map((label) => cosine(v, label)), known: true }));
     return { answers, receipt: withCost(receipt, this.#cost.of(texts.length)) };
@@ -61,7 +51,7 @@ class BoundContextual implements LabelScorer {
 }
 
 /** The text that is read: the categories alone, or behind the text. */
-function cutLookup({ encoder }: ContextualModel, { text, categories }: Lookup, { mode, maxTokens }: QZeroOptions): Cut {
+function cutLookup({ encoder }: EncodingModel, { text, categories }: Lookup, { mode, maxTokens }: QZeroOptions): Cut {
   const parts = mode === "append" ? [text, ...categories] : categories;
   return cutToTokens(parts, Math.min(maxTokens, encoder.room(1)), (it) => encoder.tokensOf(it));
 }

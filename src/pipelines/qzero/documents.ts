@@ -1,10 +1,15 @@
+import { z } from "zod";
+
+/** A document that the caller gives. */
+export const evidenceDocument = z.object({
+  id: z.string("expected a text").default(""),
+  title: z.string("expected a text").default(""),
+  score: z.number("expected a number").optional(),
+  categories: z.array(z.string("expected a text"), "expected a list of texts").readonly(),
+});
+
 /** A document that was found for a text, or that the caller gives. */
-export interface CategorisedDocument {
-  readonly id: string;
-  readonly title: string;
-  readonly score?: number | undefined;
-  readonly categories: readonly string[];
-}
+export type CategorisedDocument = Readonly<z.output<typeof evidenceDocument>>;
 
 /**
  * Wikipedia's categories for its editors, by their first or last words. Births, deaths and living people are included:

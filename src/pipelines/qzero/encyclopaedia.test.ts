@@ -8,6 +8,7 @@ import { chunkOptions } from "../../retrieval/chunk.ts";
 import { type SearchResult, search } from "../../retrieval/search.ts";
 import { createStore } from "../../retrieval/store/open.ts";
 import { seededRandom } from "../../util/random.ts";
+import { LookupPrices } from "./bill.ts";
 import {
   type Article,
   encyclopaedia,
@@ -19,7 +20,6 @@ import {
   topics,
 } from "./encyclopaedia.testing.ts";
 import { type LabelsInput, parseLabels } from "./labels.ts";
-import { LookupPrices } from "./lookup-prices.ts";
 import type { QZeroInput } from "./options.ts";
 import { classify } from "./qzero.ts";
 import { StaticScorer } from "./static.ts";

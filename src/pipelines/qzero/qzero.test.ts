@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { type Receipt, receiptSchema } from "../../ledger/receipt.ts";
+import { LookupPrices } from "./bill.ts";
+import { KeptLabels } from "./classifier.ts";
 import { classified, fakeEncoder, found } from "./classify.testing.ts";
 import { ContextualScorer } from "./contextual.ts";
-import { KeptLabels } from "./kept-labels.ts";
 import { parseLabels } from "./labels.ts";
-import { LookupPrices } from "./lookup-prices.ts";
 import type { QZeroInput } from "./options.ts";
 import { classify } from "./qzero.ts";
 import type { Scorer } from "./scorer.ts";

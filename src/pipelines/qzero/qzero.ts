@@ -1,12 +1,13 @@
 import type { Receipt } from "../../ledger/receipt.ts";
 import { UserError } from "../../util/errors.ts";
-import { QZeroBill } from "./bill.ts";
+import type { ReadTerms } from "../labelling.ts";
+import { type LookupPrices, QZeroBill } from "./bill.ts";
 import { type CategorisedDocument, categoriesOf } from "./documents.ts";
 import type { LabelSet } from "./labels.ts";
-import type { LookupPrices } from "./lookup-prices.ts";
+
 import { measuredNotice } from "./measured.ts";
 import { checkQZeroOptions, type QZeroInput, type QZeroOptions } from "./options.ts";
-import type { CallTerms, Contribution, LabelScorer, Priced, Reading, Scored, Scorer } from "./scorer.ts";
+import type { Contribution, LabelScorer, Priced, Reading, Scored, Scorer } from "./scorer.ts";
 
 /** A source of documents for a call's texts. */
 export interface DocumentSource {
@@ -16,11 +17,11 @@ export interface DocumentSource {
   find(
     place: number,
     options: QZeroOptions,
-    terms: CallTerms,
+    terms: ReadTerms,
   ): Promise<{ documents: readonly CategorisedDocument[]; receipt?: Receipt }>;
 }
 
-export interface ClassifyTerms extends CallTerms {
+export interface ClassifyTerms extends ReadTerms {
   /** The classifier's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
   readonly source: DocumentSource;
@@ -229,7 +230,7 @@ class Classification {
   }
 
   /** The terms of the next call; only the first one begins the request. */
-  #call(): CallTerms {
+  #call(): ReadTerms {
     const { named: _, source, prices, explain, onNotice, arrived, onBegun, ceiling, ...terms } = this.terms;
     const flops = ceiling?.flops;
     return {

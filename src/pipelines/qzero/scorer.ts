@@ -1,15 +1,7 @@
-import type { EncodeTerms } from "../../engine/encoders/text/encoder-queue.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
+import type { ReadTerms } from "../labelling.ts";
 import type { LabelSet } from "./labels.ts";
 import type { QZeroOptions, ScorerKind } from "./options.ts";
-
-/** The terms of one call of a model or an index. */
-export interface CallTerms extends Omit<EncodeTerms, "signal"> {
-  readonly signal?: AbortSignal;
-  /** FLOPs that may be spent. */
-  readonly ceiling?: { readonly flops?: number | undefined } | undefined;
-  readonly onStopped?: (receipt: Receipt) => void;
-}
 
 /** A text's score for each label. */
 export interface Scored {
@@ -52,8 +44,8 @@ export interface Priced<T> {
 
 /** Scores texts for fixed labels. */
 export interface LabelScorer {
-  plain(texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>>;
-  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: CallTerms): Promise<Priced<Reading>>;
+  plain(texts: readonly string[], terms: ReadTerms): Promise<Priced<Scored>>;
+  lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: ReadTerms): Promise<Priced<Reading>>;
 }
 
 export interface BoundLabels {
@@ -65,5 +57,5 @@ export interface BoundLabels {
 /** An encoder or word vectors as the classifier sees them. */
 export interface Scorer {
   readonly kind: ScorerKind;
-  bind(labels: LabelSet, terms: CallTerms): Promise<BoundLabels>;
+  bind(labels: LabelSet, terms: ReadTerms): Promise<BoundLabels>;
 }

@@ -2,21 +2,12 @@ import type { Spent } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { few, UserError } from "../../util/errors.ts";
 import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
+import type { ReadTerms } from "../labelling.ts";
 import { type CountedCategory, countedCategories, keywordsOf } from "./keywords.ts";
 import type { LabelSet } from "./labels.ts";
 import { countContentWords } from "./nouns.ts";
 import type { QZeroOptions } from "./options.ts";
-import type {
-  BoundLabels,
-  CallTerms,
-  Contribution,
-  LabelScorer,
-  Lookup,
-  Priced,
-  Reading,
-  Scored,
-  Scorer,
-} from "./scorer.ts";
+import type { BoundLabels, Contribution, LabelScorer, Lookup, Priced, Reading, Scored, Scorer } from "./scorer.ts";
 import { ScoringCost } from "./scoring-cost.ts";
 import { WordSpace } from "./word-space.ts";
 
@@ -40,7 +31,7 @@ export class StaticScorer implements Scorer {
   }
 
   /** @throws UserError for a label without a known word */
-  async bind({ names, words }: LabelSet, { signal }: CallTerms): Promise<BoundLabels> {
+  async bind({ names, words }: LabelSet, { signal }: ReadTerms): Promise<BoundLabels> {
     signal?.throwIfAborted();
     const entries = words.flatMap((each, label) =>
       each.flatMap((text) => {
@@ -83,14 +74,14 @@ class BoundStatic implements LabelScorer {
     this.#cost = new ScoringCost(space.width, entries.length);
   }
 
-  async plain(texts: readonly string[], terms: CallTerms): Promise<Priced<Scored>> {
+  async plain(texts: readonly string[], terms: ReadTerms): Promise<Priced<Scored>> {
     return this.#priced(texts, terms, (text) => {
       const unit = this.space.mean(countContentWords(text));
       return { ...this.#best((entry) => (unit ? dot(unit, entry.unit) : 0)), known: unit !== undefined, rows: 1 };
     });
   }
 
-  async lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: CallTerms): Promise<Priced<Reading>> {
+  async lookedUp(lookups: readonly Lookup[], options: QZeroOptions, terms: ReadTerms): Promise<Priced<Reading>> {
     return this.#priced(lookups, terms, (lookup) => this.#reading(lookup, options));
   }
 
@@ -135,7 +126,7 @@ class BoundStatic implements LabelScorer {
     return { scores, chosen };
   }
 
-  #priced<I, T extends { rows: number }>(items: readonly I[], terms: CallTerms, read: (item: I) => T): Priced<T> {
+  #priced<I, T extends { rows: number }>(items: readonly I[], terms: ReadTerms, read: (item: I) => T): Priced<T> {
     const started = performance.now();
     terms.signal?.throwIfAborted();
     terms.onBegun?.();

@@ -1,18 +1,38 @@
 import { z } from "zod";
 import type { Receipt } from "../../ledger/receipt.ts";
-import type { LabelsInput } from "../../pipelines/qzero/labels.ts";
+import type { LabelResources, Lend, Reader } from "../../pipelines/labelling.ts";
+import { labelPipelines } from "../../pipelines/registry.ts";
+import { unlessInside } from "../../util/checked.ts";
+import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
-import { classifyByLookup } from "../generation/looked-up.ts";
-import { evidenceField, labelsField, lookupShape, retrievalField } from "../generation/lookup-fields.ts";
-import { readingShape } from "../generation/naming.ts";
+import { type Naming, readingShape } from "../generation/naming.ts";
 import { textsSchema } from "../generation/texts.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
-import { type Endpoint, endpoint } from "../http/endpoint.ts";
+import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
-import type { ServerContext } from "../server-context.ts";
+import { leastOf } from "../keys/terms.ts";
+import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
+import { searchIn } from "./search.ts";
 
 /** Texts times labels in one request: each pair of a model that generates is a piece of a prompt that runs. */
 const MOST_SCORES = 4096;
+
+/** Labels of one request. */
+const MOST_LABELS = 4096;
+const label = z.string().min(1).max(300);
+const words = z.union(
+  [label, listOf(label, { of: "words", min: 1, max: 32 })],
+  unlessInside("expected a text, or a list of words"),
+);
+
+/** Labels, or label words by label, which only a pipeline reads. */
+const labelsField = z.union(
+  [listOf(label, { of: "labels", min: 1, max: MOST_LABELS }), z.record(label, words)],
+  unlessInside(`expected a list of 1 to ${MOST_LABELS} labels, or label words by label`),
+);
+
+const [pipeline] = labelPipelines;
+const { fields, read, shown } = await pipeline.fields();
 
 const scores = z.record(z.string(), z.number());
 
@@ -31,26 +51,21 @@ export const classify = (context: ServerContext): Endpoint =>
         .describe(
           `some of a classifier's labels; for a generating model any labels, required; labels times texts at most ${MOST_SCORES}; with retrieval any labels, or label words by label`,
         ),
-      retrieval: retrievalField
-        .nullish()
-        .describe("classify by the categories of documents, with a model of embeddings or glove"),
-      evidence: evidenceField(context.limits)
-        .nullish()
-        .describe("documents for each text, the best first, in place of an index"),
-      explain: z.boolean().nullish().describe("with retrieval: also return documents, categories and keywords"),
+      ...fields(context.limits),
     }),
     example: { model: "smollm2", input: "The food was good.", labels: ["positive", "negative"] },
     output: z.object({
       object: z.literal("list"),
-      data: z.array(z.object({ index: z.int(), label: z.string().nullable(), scores, ...lookupShape })),
+      data: z.array(z.object({ index: z.int(), label: z.string().nullable(), scores, ...shown })),
       model: z.string(),
       ...billedShape,
     }),
     async handle(asked, call) {
       const { model: name, input, labels } = asked;
       checkScores(input.length, Array.isArray(labels) ? labels.length : Object.keys(labels ?? {}).length);
-      if (asked.retrieval || asked.evidence) return answered(name, await classifyByLookup(context, asked, call));
-      const list = withoutWords(labels, asked.explain);
+      const request = read(asked);
+      if (request) return answered(name, await labelled(context, asked, request, call));
+      const list = withoutWords(labels);
       if (name === context.vectors?.name)
         throw new HttpError(400, `${name} has no labels of its own; expected retrieval or evidence`, {
           param: "model",
@@ -63,14 +78,58 @@ export const classify = (context: ServerContext): Endpoint =>
     },
   });
 
+/** Has the pipeline read texts, and bills the request once. @throws HttpError, UserError */
+async function labelled(
+  context: ServerContext,
+  { input, max_flops, ...naming }: Naming & { input: readonly string[]; max_flops?: number | null | undefined },
+  request: NonNullable<ReturnType<typeof read>>,
+  call: Call,
+) {
+  const resources = {
+    ...(await readerOf(context, naming, call)),
+    index: indexOf(context, request.index, call),
+    memo: context.memo,
+    notice: (sentence: string) => context.log.warn(sentence),
+  };
+  using bill = billFor(context, resources.name, call);
+  const ceiling = { flops: leastOf(max_flops, call.key?.terms.maxFlops) };
+  const terms = { ...bill.terms, signal: call.signal, ceiling };
+  const { results, receipt } = await pipeline.classify(resources, input, request, terms);
+  bill.add(receipt);
+  return { results, receipt: bill.close("stop") };
+}
+
+/** The encoder is lent for one batch at a time: a request that held two models could wait for itself. */
+async function readerOf(context: ServerContext, naming: Naming, call: Call) {
+  const { vectors } = context;
+  if (vectors && naming.model === vectors.name)
+    return { name: vectors.name, reader: { kind: "words", vectors, ms: 0 } satisfies Reader };
+  const chosen = await context.catalogue.choose(naming);
+  const use: Lend = async (work) => {
+    using lease = await leaseFor(context, chosen, call);
+    return await work(lease.model);
+  };
+  return { name: chosen.served.id, reader: { kind: "encoder", use } satisfies Reader };
+}
+
+function indexOf(context: ServerContext, name: string | undefined, call: Call): LabelResources["index"] {
+  if (name === undefined) return undefined;
+  const index = context.indexes.find(name, call.key);
+  return {
+    name,
+    counts: () => index.counts(),
+    hasCategories: () => index.hasCategories(),
+    search: (query, { by, top, ...terms }) => searchIn(context, index, { query, by, top }, call, terms),
+  };
+}
+
 function answered(model: string, { results, receipt }: { results: readonly object[]; receipt: Receipt }) {
   const data = results.map((result, index) => ({ index, ...result }));
   return { object: "list", data, model, usage: usageOf(receipt), receipt };
 }
 
-/** @throws HttpError for fields that only a lookup reads */
-function withoutWords(labels: LabelsInput | null | undefined, explain: boolean | null | undefined) {
-  if (explain) throw new HttpError(400, "explain: expected retrieval or evidence beside it", { param: "explain" });
+/** @throws HttpError for label words, which only a pipeline reads */
+function withoutWords(labels: z.output<typeof labelsField> | null | undefined) {
   if (!labels || Array.isArray(labels)) return labels as readonly string[] | null | undefined;
   throw new HttpError(400, "labels: label words are for retrieval or evidence; expected a list", { param: "labels" });
 }

@@ -25,6 +25,13 @@ export function parseRow<T>(schema: z.ZodType<T>, { where, value }: Row): T {
   throw new UserError(`${where}: ${field}${message}${/\bgot\b/.test(message) ? "" : insteadOf(path, value)}`);
 }
 
+/** All rows as the schema parses them. @throws UserError as `parseRow` does */
+export async function parseRows<T>(schema: z.ZodType<T>, rows: AsyncIterable<Row>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const row of rows) all.push(parseRow(schema, row));
+  return all;
+}
+
 /** The value found. If the field is missing: the fields that exist, or the first row of a table without a heading. */
 function insteadOf(path: readonly PropertyKey[], value: unknown): string {
   const [field] = path;

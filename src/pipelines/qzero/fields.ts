@@ -1,26 +1,9 @@
 import { z } from "zod";
-import { type QZeroInput, qzeroOptions } from "../../pipelines/qzero/options.ts";
-import { unlessInside } from "../../util/checked.ts";
+import { UserError } from "../../util/errors.ts";
 import { listOf } from "../../util/list-of.ts";
-import type { Limits } from "../limits.ts";
-
-/** Labels of one request. */
-const MOST_LABELS = 4096;
-const label = z.string().min(1).max(300);
-const labelList = listOf(label, { of: "labels", min: 1, max: MOST_LABELS });
-const labelWords = z.record(
-  label,
-  z.union(
-    [label, listOf(label, { of: "words", min: 1, max: 32 })],
-    unlessInside("expected a text, or a list of words"),
-  ),
-);
-
-/** Labels, or label words by label, which only a lookup reads. */
-export const labelsField = z.union(
-  [labelList, labelWords],
-  unlessInside(`expected a list of 1 to ${MOST_LABELS} labels, or label words by label`),
-);
+import type { QZeroRequest } from "./classifier.ts";
+import type { LabelsInput } from "./labels.ts";
+import { type QZeroInput, qzeroOptions } from "./options.ts";
 
 /** `topK` → `top_k`. */
 const snake = (key: string): string => key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
@@ -33,25 +16,21 @@ function optional(field: z.ZodType): z.ZodType {
   return inner.nullish().describe(`${description}; default ${field.parse(undefined)}`);
 }
 
-const optionFields = Object.fromEntries(
-  Object.entries(qzeroOptions.shape).map(([key, field]) => [snake(key), optional(field)]),
-);
-
-export const retrievalField = z.object({
+const retrieval = z.object({
   index: z.string().min(1).max(100).nullish().describe("an index that the server was started with (--index)"),
-  ...optionFields,
+  ...Object.fromEntries(Object.entries(qzeroOptions.shape).map(([key, field]) => [snake(key), optional(field)])),
 });
 
 /** The options among a request's fields. */
-export function qzeroOf(fields: Readonly<Record<string, unknown>>): QZeroInput {
+function qzeroOf(fields: Readonly<Record<string, unknown>>): QZeroInput {
   const keys = Object.keys(qzeroOptions.shape).filter((key) => (fields[snake(key)] ?? undefined) !== undefined);
   return Object.fromEntries(keys.map((key) => [key, fields[snake(key)]]));
 }
 
 const MOST_DOCUMENTS = 999;
 
-/** Documents for each text, in place of an index. */
-export const evidenceField = ({ maxTexts, maxPrompt }: Limits) => {
+/** The limits are of texts in a request, and of characters in one. */
+export function fields({ maxTexts, maxPrompt }: { readonly maxTexts: number; readonly maxPrompt: number }) {
   const short = z.string().max(maxPrompt);
   const document = z.object({
     id: short.default("").describe("only returned in an explanation"),
@@ -64,8 +43,16 @@ export const evidenceField = ({ maxTexts, maxPrompt }: Limits) => {
     categories: listOf(short, { of: "categories", max: 4096 }).describe("the categories that are read"),
   });
   const documents = listOf(document, { of: "documents", max: MOST_DOCUMENTS });
-  return listOf(documents, { of: "lists of documents", max: maxTexts });
-};
+  return {
+    retrieval: retrieval
+      .nullish()
+      .describe("classify by the categories of documents, with a model of embeddings or glove"),
+    evidence: listOf(documents, { of: "lists of documents", max: maxTexts })
+      .nullish()
+      .describe("documents for each text, the best first, in place of an index"),
+    explain: z.boolean().nullish().describe("with retrieval: also return documents, categories and keywords"),
+  };
+}
 
 const contribution = z.object({ name: z.string(), count: z.int(), contribution: z.number().optional() });
 const found = z.object({
@@ -75,8 +62,7 @@ const found = z.object({
   categories: z.array(z.string()),
 });
 
-/** Fields of a result of a lookup, beside label and scores. */
-export const lookupShape = {
+export const shown = {
   retrieved: z.boolean().optional().describe("true if the text was looked up"),
   fallback: z.boolean().optional().describe("true if it was looked up in vain"),
   explanation: z
@@ -92,3 +78,20 @@ export const lookupShape = {
     })
     .optional(),
 };
+
+/** What is read of a request. */
+type Fields = z.output<z.ZodObject<ReturnType<typeof fields>>> & { readonly labels?: LabelsInput | null | undefined };
+
+/** Undefined if the request is for a model alone. @throws UserError */
+export function read({ labels, retrieval, evidence, explain }: Fields): QZeroRequest | undefined {
+  if (!retrieval && !evidence) {
+    if (explain) throw new UserError("explain: expected retrieval or evidence beside it", 2, "explain");
+    return undefined;
+  }
+  if (!labels) throw new UserError("labels: a classification by lookup has no labels of its own", 2, "labels");
+  const index = retrieval?.index ?? undefined;
+  if (evidence && index)
+    throw new UserError("evidence takes the place of retrieval.index; expected one of them, got both", 2, "evidence");
+  if (!evidence && !index) throw new UserError("retrieval.index: expected an index, or evidence", 2, "retrieval.index");
+  return { index, labels, qzero: qzeroOf(retrieval ?? {}), evidence: evidence ?? undefined, explain: explain ?? false };
+}

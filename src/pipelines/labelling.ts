@@ -1,0 +1,50 @@
+import type { EncoderModel } from "../engine/encoders/text/encoder-model.ts";
+import type { EncodeTerms } from "../engine/encoders/text/encoder-queue.ts";
+import type { Receipt } from "../ledger/receipt.ts";
+import type { Ranker, SearchResult } from "../retrieval/search.ts";
+import type { Memo } from "../util/memo.ts";
+import type { WordVectors } from "../weights/vectors/word-vectors.ts";
+import type { Resources } from "./pipeline.ts";
+
+/** The terms of one call of a model or an index. */
+export interface ReadTerms extends Omit<EncodeTerms, "signal"> {
+  readonly signal?: AbortSignal;
+  /** FLOPs that may be spent. */
+  readonly ceiling?: { readonly flops?: number | undefined } | undefined;
+  readonly onStopped?: (receipt: Receipt) => void;
+}
+
+/** What a pipeline gives texts labels with. */
+export interface LabelResources extends Pick<Resources, "notice"> {
+  /** The model as receipts show it. */
+  readonly name: string;
+  readonly reader: Reader;
+  readonly index: DocumentIndex | undefined;
+  /** Outlives the request. */
+  readonly memo: Memo;
+}
+
+/** Word vectors, which `ms` were spent to open, or an encoder. */
+export type Reader =
+  | { readonly kind: "words"; readonly vectors: WordVectors; readonly ms: number }
+  | { readonly kind: "encoder"; readonly use: Lend };
+
+/** Runs `work` with the model while it may be used: a server lends it for one batch of texts. */
+export type Lend = <T>(work: (model: EncodingModel) => Promise<T>) => Promise<T>;
+
+export interface EncodingModel {
+  readonly encoder: Pick<EncoderModel, "tokensOf" | "room"> & Partial<Pick<EncoderModel, "classifier">>;
+  embed(texts: readonly string[], terms: ReadTerms): Promise<{ embeddings: Float32Array[]; receipt: Receipt }>;
+}
+
+/** An index that texts are looked up in. */
+interface DocumentIndex {
+  readonly name: string;
+  counts(): Promise<{ readonly documents: number }>;
+  hasCategories(): Promise<boolean>;
+  /** The best documents first. */
+  search(
+    query: string,
+    options: ReadTerms & { by?: Ranker | undefined; top: number },
+  ): Promise<{ readonly results: readonly SearchResult[]; readonly receipt: Receipt }>;
+}
