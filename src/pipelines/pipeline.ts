@@ -33,6 +33,8 @@ interface Naming {
   models(model: string): readonly string[];
   /** A name's kind in sentences: `a pair of models`. */
   readonly kind: string;
+  /** A name as help shows it: `A>B@share=0.3`. */
+  readonly form: string;
   /** The calls that take such a name. */
   readonly takers: string;
 }

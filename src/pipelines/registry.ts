@@ -46,6 +46,10 @@ export const labelPipelines = [qzero] as const;
 /** The pipelines that answer as a model does. */
 export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);
 
+/** Names of pipelines as help lists them. */
+export const pipelineForms = (all: readonly Pick<ModelsPipeline, "naming">[]): string =>
+  all.map(({ naming }) => naming.form).join(", ");
+
 const ranks = (pipeline: Pipeline): pipeline is RankPipeline => "rank" in pipeline;
 
 /** The pipelines that order texts by a query. */

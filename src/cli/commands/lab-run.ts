@@ -10,7 +10,14 @@ import { budgetOptions } from "../../lab/run/search/budget.ts";
 import { parseSearch } from "../../lab/run/search/spec.ts";
 import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
-import { pipelineNamed, rankPipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
+import {
+  pipelineForms,
+  pipelineNamed,
+  rankPipelineNamed,
+  rankPipelines,
+  textPipelineNamed,
+  textPipelines,
+} from "../../pipelines/registry.ts";
 import { checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import { registeredAs } from "../../savings/registered.ts";
 import { UserError } from "../../util/errors.ts";
@@ -46,7 +53,7 @@ export function define(command: Command): void {
   command
     .option(
       "--model <model>",
-      "alias, hf:…, pypi:…, npm:… or path, or MODEL+first, MODEL+vote@n=5; may be repeated (default: smollm2)",
+      `alias, hf:…, pypi:…, npm:… or path, or ${pipelineForms([...rankPipelines, ...textPipelines])}; may be repeated (default: smollm2)`,
       collect,
     )
     .requiredOption("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated", collect)

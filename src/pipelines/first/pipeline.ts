@@ -37,6 +37,7 @@ export const first: RankPipeline<Prepared> = {
     is: isFirstName,
     models: (model) => Object.values(first.parse(model)!.roles),
     kind: "a reranker",
+    form: "MODEL+first",
     takers: "`rerank` and openReranker",
   },
   listed: {

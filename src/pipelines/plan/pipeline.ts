@@ -14,6 +14,7 @@ export const plan: TextPipeline<Hashes> = {
     is: isPlanName,
     models: (model) => Object.values(planNameOf(model)),
     kind: "a planner with an executor",
+    form: "PLANNER+EXECUTOR",
     takers: "`run` and openPlanner",
   },
   shows: {

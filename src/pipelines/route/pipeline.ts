@@ -42,6 +42,7 @@ export const route: TextPipeline<Prepared> = {
     is: isPairName,
     models: (model) => Object.values(rolesOf(model)),
     kind: "a pair of models",
+    form: "A>B@share=0.3",
     takers: "`run` and openPipeline",
   },
   shows: {

@@ -41,7 +41,7 @@ test("answers are one if they differ in case, spaces and a last full stop, or, b
 /** A vote over a model that answers by a script, and the options of its calls. */
 function voting(name: string, script: readonly string[]) {
   const named = textPipelineNamed(name) as NamedText;
-  const model = new Fake("model", () => ({ words: script[model.calls - 1]!.split(/(?<= )/) }));
+  const model: Fake = new Fake("model", () => ({ words: script[model.calls - 1]!.split(/(?<= )/) }));
   const calls: CallOptions[] = [];
   const resources: Pick<Resources, "generate" | "facts"> = {
     generate(_, prompt, options) {

@@ -14,6 +14,7 @@ export const vote: TextPipeline = {
     is: (model) => isSuffixed("vote", model),
     models: (model) => [parts(model)!.model],
     kind: "a vote of one model's answers",
+    form: "MODEL+vote@n=5",
     takers: "`run` and openTextPipeline",
   },
   shows: {

@@ -32,8 +32,8 @@ function counting(name: string, steps: number, from: number): Stage & { readonly
 }
 
 /** Runs two stages, of which the second begins where the first has ended; stops after a step of both together. */
-async function advanced(out: string, reuse: Session["reuse"], stopAt = Number.POSITIVE_INFINITY) {
-  const session: Session = { options: trainOptions.parse({ data: "none", saveEvery: 3 }), out, reuse };
+async function advanced(out: string, reuse: Session["reuse"], stopAt = Number.POSITIVE_INFINITY, changed = {}) {
+  const session: Session = { options: trainOptions.parse({ data: "none", saveEvery: 3, ...changed }), out, reuse };
   const stop = new AbortController();
   const onStep = ({ step }: { readonly step: number }) => step === stopAt && stop.abort();
   const runFolder = await openFolder(session, undefined, stop.signal);
@@ -71,4 +71,15 @@ test("steps, tokens and samples count through all stages, and what they cost is 
   expect(work.backward).toBe(work.denseBackward);
   expect(work.bill!.work).toEqual({ first: { dense: 4, run: 4 }, second: { dense: 7, run: 7 } });
   expect(readdirSync(path.join(out, "checkpoints"))).toEqual(["first", "second"]);
+});
+
+test.each([
+  [{ method: "sparse" }, /: a run cannot go on with another method: "sparse", was not set$/],
+  [{ seed: 5 }, /: the run was begun with other options: seed: 5, was 0; --force goes on with the new ones$/],
+])("a folder of another run is left as it is: %j", async (changed, message) => {
+  const out = path.join(folder, `other-${Object.keys(changed)}`);
+  await expect(advanced(out, "refuse", 6)).rejects.toThrow();
+  const before = [readdirSync(path.join(out, "checkpoints")), stepsIn(out)];
+  await expect(advanced(out, "resume", undefined, changed)).rejects.toThrow(message);
+  expect([readdirSync(path.join(out, "checkpoints")), stepsIn(out)]).toEqual(before);
 });

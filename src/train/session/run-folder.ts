@@ -54,6 +54,7 @@ export async function openFolder(
   // Another model's parameters are refused before the model is opened.
   const only = resumes ? latestState(out) : undefined;
   if (only) refuseOtherParameters(session, only);
+  else if (continues && held) refuseOtherRun(session);
   return {
     resumes,
     stateOf({ name, data }) {
@@ -79,6 +80,20 @@ export async function openFolder(
       await rm(receiptFile(out), { force: true });
     },
   };
+}
+
+/** Nothing of a folder's run is removed by a call that means another. @throws UserError for other options, unless the call accepts them */
+function refuseOtherRun({ out, options, reuse }: Session): void {
+  const own = optionsOf(out);
+  const changed = differences(options, own);
+  if (nameOf(own) !== nameOf(options)) {
+    const method = changed.filter((difference) => difference.startsWith("method"));
+    throw new UserError(`${out}: a run cannot go on with another ${method.join("; ")}`);
+  }
+  if (reuse === "resume" && changed.length > 0)
+    throw new UserError(
+      `${out}: the run was begun with other options: ${changed.join("; ")}; --force goes on with the new ones`,
+    );
 }
 
 const nameOf = ({ method }: Session["options"]): string | undefined => chosenMethod({ method })?.method.name;

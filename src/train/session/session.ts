@@ -102,7 +102,8 @@ async function advanced(session: Session, until: number, { openBase, events, sig
   const { options, out, labTasks } = session;
   const folder = await openFolder(session, events.onNotice, signal);
   const losses = () => readMetrics(out).map(({ loss }) => loss);
-  const terms = { options, out, openBase, resumes: folder.resumes, labTasks, signal, losses };
+  const { onNotice } = events;
+  const terms = { options, out, openBase, resumes: folder.resumes, labTasks, signal, onNotice, losses };
   const stages = (session.stages ?? stagesOf)(terms)[Symbol.asyncIterator]();
   const advance = new Advance(session, folder, events, signal);
   try {

@@ -83,6 +83,8 @@ export interface OpenTerms {
   readonly resumes: boolean;
   readonly labTasks?: LabTasks | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Called with a sentence on what takes long before the first step. */
+  readonly onNotice?: ((sentence: string) => void) | undefined;
   /** The loss of each step so far, of all stages. */
   losses(): readonly number[];
 }

@@ -19,7 +19,7 @@ import { firstRight, type Guesses } from "./labels.ts";
 import { type FrozenModel, openFrozen } from "./model-head.ts";
 import type { ExitTrainOptions } from "./options.ts";
 import { StateCache } from "./states/cache.ts";
-import { type CollectTerms, collectStates } from "./states/collect.ts";
+import { type CollectTerms, collectStates, type Progress } from "./states/collect.ts";
 import { modelRight, positionsOf, type TrainingStates, trainingStates } from "./training-states.ts";
 import { writeExits } from "./write.ts";
 
@@ -62,7 +62,19 @@ export async function* stagesOfFiles(
     throw new UserError(`model: ${name} is no decoder; expected a model that goes on with a text`, 2);
   using model = await LanguageModel.load(await resolveModel(name), quant);
   const data = { name: files.map((file) => path.basename(file)).join(", "), documents };
-  await writeExits(run.out, yield* exitStages({ model, quant, saving, data, options: { ...own, seed } }, run));
+  const terms = { ...run, onProgress: inTenths(run.onNotice) };
+  await writeExits(run.out, yield* exitStages({ model, quant, saving, data, options: { ...own, seed } }, terms));
+}
+
+/** A sentence for each tenth of the states, which are read before the first step. */
+function inTenths(onNotice: OpenTerms["onNotice"]): (progress: Progress) => void {
+  let tenths = -1;
+  return ({ stage, done, of }) => {
+    const now = Math.floor((10 * done) / of);
+    if (stage !== "states" || now === tenths) return;
+    tenths = now;
+    onNotice?.(`states of the texts: ${done} of ${of}`);
+  };
 }
 
 /**
