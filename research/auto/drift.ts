@@ -169,7 +169,7 @@ async function main(): Promise<void> {
     certified: { audited: same.audited, off: same.off, wealth: same.wealth, loss: same.loss },
     machine: machine(),
   };
-  await writeJson(path.join(values.out, "summary.json"), summary);
+  await writeJson(path.join(values.out, "outcome.json"), summary);
   process.stdout.write(`${JSON.stringify(summary)}\n`);
 }
 
