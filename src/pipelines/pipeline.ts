@@ -174,7 +174,7 @@ export interface Named<P extends ModelsPipeline = ModelsPipeline> extends Parsed
   readonly pipeline: P;
   /** Without its options. */
   readonly name: string;
-  /** The options are a server's own: a certificate leaves requests unlike those of its test to dense, and refuses none. */
+  /** The options are the server's default: dense answers requests unlike the certificate's test; none is refused. */
   readonly byDefault?: true;
 }
 
@@ -196,8 +196,6 @@ export interface Shows extends Field {
 /** What a request says of a pipeline besides its name: a field of chats, and flags of `run`. */
 export interface Settings {
   readonly field: string;
-  /** The form of the pipeline's names, as in `PLANNER+EXECUTOR`. */
-  readonly form: string;
   /** Tokens of an answer, unless a request says otherwise. */
   readonly maxTokens: number;
   /** By name, without dashes. */
@@ -297,7 +295,7 @@ export type AnyPrompt = Prompt | ((model: HeldModel) => Promise<SpannedPrompt>);
 export interface NamedCertificate {
   readonly name: string;
   readonly certificate: Certificate;
-  /** False: a request that is read or drawn in another way than those of the test is dense's, not refused. */
+  /** False: dense answers a request that is read or drawn otherwise than the test's requests; true: it is refused. */
   readonly strict: boolean;
 }
 

@@ -65,7 +65,7 @@ function checkFlags(options: Options, { settings: own }: Pick<TextPipeline, "set
   for (const { settings, naming } of textPipelines) {
     const flag = Object.keys(settings?.flags ?? {}).find((name) => options[name] !== undefined);
     if (flag !== undefined && settings !== own)
-      throw new UserError(`--${flag} is for ${naming.kind}, --model ${settings!.form}`, 2);
+      throw new UserError(`--${flag} is for ${naming.kind}, --model ${naming.form}`, 2);
   }
 }
 

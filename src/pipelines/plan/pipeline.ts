@@ -42,7 +42,6 @@ export const plan: TextPipeline<Hashes> = {
   },
   settings: {
     field: "planning",
-    form: "PLANNER+EXECUTOR",
     maxTokens: 8,
     flags: {
       planning: {

@@ -12,7 +12,7 @@ const shownFields = (of: readonly TextPipeline[]): Record<never, never> =>
   Object.fromEntries(of.map(({ shows }) => [shows.field, shows.schema.optional()]));
 
 /** The fields that an answer of a pipeline has besides the usual ones. */
-export const routedShape = shownFields(textPipelines.filter(({ settings }) => !settings));
+export const shownShape = shownFields(textPipelines.filter(({ settings }) => !settings));
 
 /** The fields of pipelines that answer chats alone, once a request: they refuse several answers. */
 export const ownShape = shownFields(textPipelines.filter(({ settings }) => settings));
@@ -39,14 +39,14 @@ type Shown = Pick<Part, "shown">;
 /** The fields of a whole answer. */
 const shownOf = (pieces: readonly Shown[]): object => ({ ...pieces.at(-1)?.shown });
 
-/** For one answer, they are beside the receipt; for several, with each answer. */
-export const routesOf = (choices: readonly (readonly Shown[])[]) => ({
+/** The fields of one answer are beside the receipt, and those of several with each answer. */
+export const shownFieldsOf = (choices: readonly (readonly Shown[])[]) => ({
   beside: choices.length === 1 ? shownOf(choices[0]!) : {},
   of: (pieces: readonly Shown[]): object => (choices.length > 1 ? shownOf(pieces) : {}),
 });
 
 /** The fields of a stream's piece that ends an answer. */
-export const routeAtEnd = ({ finishReason, shown, shownFirst }: Part): object =>
+export const shownAtEnd = ({ finishReason, shown, shownFirst }: Part): object =>
   finishReason && !shownFirst ? { ...shown } : {};
 
 /** The fields that a stream has in its first event, before any text. */

@@ -8,7 +8,7 @@ import { textPipelines } from "../../pipelines/registry.ts";
 import { listOf } from "../../util/list-of.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { checkImages, checkPixels } from "../fleet/images.ts";
-import { answered, ownShape, routeAtEnd, routedShape, routesOf, shownAtBegin } from "../generation/answered.ts";
+import { answered, ownShape, shownAtBegin, shownAtEnd, shownFieldsOf, shownShape } from "../generation/answered.ts";
 import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { finishOf } from "../generation/finish.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
@@ -40,7 +40,9 @@ const modalities = listOf(z.literal("text", 'expected "text", which is all that 
   .describe("text only");
 
 /** What requests may say of pipelines. */
-const allSettings = textPipelines.flatMap(({ settings }) => settings ?? []);
+const allSettings = textPipelines.flatMap(({ settings, naming }) =>
+  settings ? [{ ...settings, form: naming.form }] : [],
+);
 
 /** The fields of these. They are known by name only at run time. */
 const settingsShape: Record<never, never> = Object.fromEntries(
@@ -116,10 +118,10 @@ const chatOutput = z.object({
       message: answer,
       logprobs: logprobsSchema.nullable(),
       finish_reason: finish,
-      ...routedShape,
+      ...shownShape,
     }),
   ),
-  ...routedShape,
+  ...shownShape,
   ...ownShape,
   retrieval: retrievalSchema.optional().describe("with retrieval: what was decided and found"),
   ...billedShape,
@@ -140,7 +142,7 @@ const chatChunk = z.object({
     }),
   ),
   usage: billedShape.usage.nullable().optional(),
-  ...routedShape,
+  ...shownShape,
   ...ownShape,
   retrieval: retrievalSchema.optional().describe("with retrieval, in the first event: what was decided and found"),
   receipt: billedShape.receipt.optional(),
@@ -186,7 +188,7 @@ async function partsOf(context: ServerContext, input: ChatInput, call: Call): Pr
   if (!retrieval) return answered(context, PATH, input, all, call);
   const settings = answerOptionsOf(retrieval, "retrieval");
   if (all.length > 1) throw new HttpError(400, "n: expected 1 with retrieval", { param: "n" });
-  const noun = context.catalogue.text(input.model)?.pipeline.serving?.noun;
+  const noun = named?.pipeline.serving?.noun;
   if (noun) throw new HttpError(400, `retrieval: expected one model, got a ${noun}`, { param: "retrieval" });
   const chosen = await context.catalogue.choose(input, context.catalogue.usualFor(call.key?.terms));
   const { prompt, options } = all[0]!;
@@ -253,16 +255,16 @@ async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens):
 
 async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About): Promise<z.input<typeof chatOutput>> {
   const { choices, receipt } = await wholeAnswers(parts);
-  const routes = routesOf(choices);
+  const shown = shownFieldsOf(choices);
   const all = choices.map((pieces, index) => ({
     index,
     ...said(textOf(pieces), pieces.at(-1)!.finishReason!, input),
     logprobs: input.logprobs ? logprobsOf(pieces) : null,
-    ...routes.of(pieces),
+    ...shown.of(pieces),
   }));
   const usage = usageOf(receipt, choices.length, choices[0]!.at(-1)?.reasoning);
   const looked = retrievalOf(choices[0]!);
-  return { ...about, object: "chat.completion", choices: all, ...routes.beside, ...looked, usage, receipt };
+  return { ...about, object: "chat.completion", choices: all, ...shown.beside, ...looked, usage, receipt };
 }
 
 /** The retrieval of a whole answer, with its citations. */
@@ -333,12 +335,12 @@ async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: Abo
   for await (const part of parts) {
     const { receipt } = part;
     const begin = { ...retrievalAtBegin(part), ...shownAtBegin(part) };
-    const route = routeAtEnd(part);
+    const shown = shownAtEnd(part);
     for (const choice of streamed[part.choice]!.take(part)) {
-      const end = choice.finish_reason ? { ...route, ...(receipt && !usageLast && { receipt }) } : {};
+      const end = choice.finish_reason ? { ...shown, ...(receipt && !usageLast && { receipt }) } : {};
       yield { ...base, choices: [choice], ...(choice.delta.role && begin), ...end };
     }
     if (receipt && usageLast)
-      yield { ...base, choices: [], ...route, usage: usageOf(receipt, input.n ?? 1, part.reasoning), receipt };
+      yield { ...base, choices: [], ...shown, usage: usageOf(receipt, input.n ?? 1, part.reasoning), receipt };
   }
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { RunOptions } from "../../index.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import { fillBlanks, parseBlanks } from "../../weights/tokenizer/index.ts";
-import { answered, routeAtEnd, routedShape, routesOf } from "../generation/answered.ts";
+import { answered, shownAtEnd, shownFieldsOf, shownShape } from "../generation/answered.ts";
 import { type Ask, type Part, wholeAnswers } from "../generation/answers.ts";
 import { bestOf } from "../generation/best-of.ts";
 import { type CompletionInput, completionInput, drawnOf } from "../generation/completion.ts";
@@ -36,10 +36,10 @@ const completion = z.object({
       logprobs: flatLogprobsSchema.nullable(),
       finish_reason: z.enum(["stop", "length", "repetition"]).nullable(),
       ...stoppedShape,
-      ...routedShape,
+      ...shownShape,
     }),
   ),
-  ...routedShape,
+  ...shownShape,
 });
 const completionOutput = completion.extend(billedShape);
 const completionChunk = completion.extend({
@@ -110,15 +110,15 @@ async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about:
   const { choices, receipt } = await wholeAnswers(parts);
   const [n, drawn] = [input.n ?? 1, drawnOf(input)];
   const best = bestOf(choices, n, drawn);
-  const routes = routesOf(best);
+  const shown = shownFieldsOf(best);
   const all = best.map((pieces, index) => ({
     index,
     ...answerOf(input.prompt[Math.floor(index / n)]!, input, pieces),
     finish_reason: finishOf(pieces.at(-1)!.finishReason!),
     ...stoppedOf(pieces.at(-1)!.finishReason),
-    ...routes.of(pieces),
+    ...shown.of(pieces),
   }));
-  return { ...about, choices: all, ...routes.beside, usage: usageOf(receipt, drawn), receipt };
+  return { ...about, choices: all, ...shown.beside, usage: usageOf(receipt, drawn), receipt };
 }
 
 /** An answer's text after its prompt, or the prompt with its blanks filled. */
@@ -142,8 +142,8 @@ async function* chunks(parts: AsyncGenerator<Part>, input: CompletionInput, abou
     if (text === "" && !finishReason && !logprobs) continue;
     const end = { finish_reason: finishReason ? finishOf(finishReason) : null, ...stoppedOf(finishReason) };
     const choices = [{ index, text, logprobs, ...end }];
-    const route = routeAtEnd(part);
-    yield { ...base, choices, ...route, ...(receipt && !usageLast && { receipt }) };
-    if (receipt && usageLast) yield { ...base, choices: [], ...route, usage: usageOf(receipt, n), receipt };
+    const shown = shownAtEnd(part);
+    yield { ...base, choices, ...shown, ...(receipt && !usageLast && { receipt }) };
+    if (receipt && usageLast) yield { ...base, choices: [], ...shown, usage: usageOf(receipt, n), receipt };
   }
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { receiptSchema } from "../../../ledger/receipt.ts";
-import { routedShape } from "../answered.ts";
+import { shownShape } from "../answered.ts";
 import { logprobsSchema } from "../logprobs.ts";
 import { shownText } from "./format.ts";
 import { shownToolShape } from "./tools.ts";
@@ -68,7 +68,7 @@ export const response = z.object({
   background: z.literal(false),
   previous_response_id: z.null(),
   usage: usage.nullable(),
-  ...routedShape,
+  ...shownShape,
   receipt: receiptSchema.optional(),
 });
 export type Response = z.output<typeof response>;
