@@ -40,9 +40,7 @@ const modalities = listOf(z.literal("text", 'expected "text", which is all that 
   .describe("text only");
 
 /** What requests may say of pipelines. */
-const allSettings = textPipelines.flatMap(({ settings, naming }) =>
-  settings ? [{ ...settings, form: naming.form }] : [],
-);
+const allSettings = textPipelines.flatMap(({ settings, naming: { form } }) => (settings ? { ...settings, form } : []));
 
 /** The fields of these. They are known by name only at run time. */
 const settingsShape: Record<never, never> = Object.fromEntries(
