@@ -73,10 +73,10 @@ export type { Retrieval } from "./pipelines/answer/answer.ts";
 export type { AnswerInput } from "./pipelines/answer/options.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export type { FirstInput } from "./pipelines/first/options.ts";
-export type { Reranked, WindowTrace } from "./pipelines/pipeline.ts";
 export type { LabelsInput } from "./pipelines/qzero/labels.ts";
 export type { QZeroInput } from "./pipelines/qzero/options.ts";
 export type { Explanation, QZeroAnswer, QZeroResult } from "./pipelines/qzero/qzero.ts";
+export type { Reranked, WindowTrace } from "./pipelines/rank-pipeline.ts";
 export type { Recognized, RecognizedRegion } from "./pipelines/recognize/recognize.ts";
 export {
   type CascadeOptions,

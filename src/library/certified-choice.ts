@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { Stopwatch } from "../engine/bill/stopwatch.ts";
-import type { NamedCertificate, TextRequest } from "../pipelines/pipeline.ts";
+import type { TextRequest } from "../pipelines/request.ts";
+import type { NamedCertificate } from "../pipelines/resources.ts";
 import { switchFile } from "../savings/auto/certificate.ts";
 import { type Chosen, choose, costs } from "../savings/auto/choose.ts";
 import type { Choice } from "../savings/auto/guarantee.ts";

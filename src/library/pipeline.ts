@@ -1,9 +1,10 @@
 import type { Prompt } from "../engine/decode/language-model.ts";
-import type { NamedText, Resources } from "../pipelines/pipeline.ts";
 import { textPipelineNamed } from "../pipelines/registry.ts";
+import type { Resources } from "../pipelines/resources.ts";
 import { checkRouteOptions, parseRouteOptions, type RouteInput, type RouteOptions } from "../pipelines/route/name.ts";
 import type { Route } from "../pipelines/route/route.ts";
 import { type Prepared, prepared } from "../pipelines/route/rule.ts";
+import type { NamedText } from "../pipelines/text-pipeline.ts";
 import { UserError } from "../util/errors.ts";
 import { given, modelName, pipelineOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";

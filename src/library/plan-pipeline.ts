@@ -1,9 +1,9 @@
 import { planNameOf } from "../engine/diffusion/plan/name.ts";
-import type { Resources } from "../pipelines/pipeline.ts";
 import type { PlanningInput } from "../pipelines/plan/options.ts";
 import { plan as pipeline } from "../pipelines/plan/pipeline.ts";
 import { chatsOf, type PlanModels, type Planning, planningFor, type ShownPlan } from "../pipelines/plan/plan.ts";
 import { executorOf, type Opened, opened, plannerOf } from "../pipelines/plan/trained.ts";
+import type { Resources } from "../pipelines/resources.ts";
 import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import type { Model } from "./model.ts";

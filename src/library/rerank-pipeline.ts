@@ -1,7 +1,8 @@
 import { z } from "zod";
 import type { FirstInput } from "../pipelines/first/options.ts";
-import type { NamedRank, PreparedRank, Reranked, Resources } from "../pipelines/pipeline.ts";
+import type { NamedRank, PreparedRank, Reranked } from "../pipelines/rank-pipeline.ts";
 import { rankPipelineNamed } from "../pipelines/registry.ts";
+import type { Resources } from "../pipelines/resources.ts";
 import { registeredAs } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import { checkModel } from "../weights/sources/index.ts";

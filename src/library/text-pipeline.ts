@@ -1,8 +1,10 @@
 import { priceOfLengths } from "../engine/decode/dense-price.ts";
 import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
 import type { ModelIdentity } from "../pipelines/model.ts";
-import type { AnyPrompt, Facts, NamedText, Resources, Roles, TextPipeline } from "../pipelines/pipeline.ts";
+import type { Roles } from "../pipelines/pipeline.ts";
 import { pipelineNamed, textPipelineNamed } from "../pipelines/registry.ts";
+import type { AnyPrompt, Facts, Resources } from "../pipelines/resources.ts";
+import type { NamedText, TextPipeline } from "../pipelines/text-pipeline.ts";
 import { registeredRecipes } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import type { ModelForm, Quant } from "../weights/prepared/quant.ts";

@@ -4,7 +4,7 @@ import type { Receipt } from "../ledger/receipt.ts";
 import type { Ranker, SearchResult } from "../retrieval/search.ts";
 import type { Memo } from "../util/memo.ts";
 import type { WordVectors } from "../weights/vectors/word-vectors.ts";
-import type { Resources } from "./pipeline.ts";
+import type { Resources } from "./resources.ts";
 
 /** The terms of one call of a model or an index. */
 export interface ReadTerms extends Omit<EncodeTerms, "signal"> {

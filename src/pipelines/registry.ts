@@ -1,9 +1,11 @@
 import { UserError } from "../util/errors.ts";
 import { first } from "./first/pipeline.ts";
-import type { ModelsPipeline, Named, NamedRank, NamedText, Pipeline, RankPipeline, TextPipeline } from "./pipeline.ts";
+import type { ModelsPipeline, Named, Pipeline } from "./pipeline.ts";
 import { plan } from "./plan/pipeline.ts";
 import { qzero } from "./qzero/pipeline.ts";
+import type { NamedRank, RankPipeline } from "./rank-pipeline.ts";
 import { route } from "./route/pipeline.ts";
+import type { NamedText, TextPipeline } from "./text-pipeline.ts";
 import { vote } from "./vote/vote.ts";
 
 /** Every pipeline. A name is that of the first which reads it: `+` stands between two models only if no suffix follows it. */

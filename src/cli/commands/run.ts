@@ -1,8 +1,8 @@
 import { type Command, Option } from "commander";
 import { generateOptions } from "../../engine/decode/answer/generate.ts";
 import type { Format, Model, OpenedPipeline, Receipt, ShownChunk } from "../../index.ts";
-import type { Shows, TextPipeline } from "../../pipelines/pipeline.ts";
 import { textPipelineNamed, textPipelines } from "../../pipelines/registry.ts";
+import type { Shows, TextPipeline } from "../../pipelines/text-pipeline.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { MODES, type Mode } from "../../weights/tokenizer/index.ts";

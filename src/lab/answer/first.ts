@@ -2,7 +2,7 @@ import type { LanguageModel } from "../../engine/decode/language-model.ts";
 import { load } from "../../library/load.ts";
 import { Model } from "../../library/model.ts";
 import { OwnResources } from "../../library/text-pipeline.ts";
-import type { NamedRank } from "../../pipelines/pipeline.ts";
+import type { NamedRank } from "../../pipelines/rank-pipeline.ts";
 import { UserError } from "../../util/errors.ts";
 import { modelHash } from "../../weights/sources/index.ts";
 import type { Answerer, Answering } from "./answerer.ts";

@@ -1,7 +1,8 @@
 import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
 import { openModel } from "../../engine/file/open-model.ts";
 import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
-import type { NamedRank, NamedText } from "../../pipelines/pipeline.ts";
+import type { NamedRank } from "../../pipelines/rank-pipeline.ts";
+import type { NamedText } from "../../pipelines/text-pipeline.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";

@@ -1,4 +1,5 @@
-import type { NamedRank, NamedText } from "../../pipelines/pipeline.ts";
+import type { NamedRank } from "../../pipelines/rank-pipeline.ts";
+import type { NamedText } from "../../pipelines/text-pipeline.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { adapterHash } from "../../weights/adapter/record.ts";

@@ -13,8 +13,8 @@ import type { Turns } from "../../engine/schedule/fair-queue.ts";
 import type { SchedulerOptions } from "../../engine/schedule/scheduler.ts";
 import type { Job } from "../../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../../engine/seq2seq/seq2seq-model.ts";
-import type { HeldModel } from "../../pipelines/pipeline.ts";
 import type { Recognized, RecognizeRequest } from "../../pipelines/recognize/recognize.ts";
+import type { HeldModel } from "../../pipelines/resources.ts";
 import type { Auditor } from "../auditor.ts";
 
 /** A model that writes texts. */

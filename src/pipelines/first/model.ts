@@ -4,7 +4,8 @@ import type { Spent } from "../../graph/index.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { CallTerms, ModelPiece } from "../model.ts";
-import type { HeldModel, Relevance, TurnTerms } from "../pipeline.ts";
+import type { TurnTerms } from "../request.ts";
+import type { HeldModel, Relevance } from "../resources.ts";
 
 /** Options of one window's answer. */
 export interface RankTerms extends TurnTerms, Pick<CallTerms, "observe"> {

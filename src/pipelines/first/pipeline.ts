@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { aliases } from "../../weights/sources/aliases.ts";
-import { type Named, type PreparedRank, type RankPipeline, recipeOf } from "../pipeline.ts";
+import { type Named, recipeOf } from "../pipeline.ts";
+import type { PreparedRank, RankPipeline } from "../rank-pipeline.ts";
 import type { Lend } from "./first.ts";
 import type { Presorter } from "./model.ts";
 import {

@@ -1,7 +1,7 @@
 import { type Letters, letterOf, lettersOf, scoresOf } from "../../engine/decode/listwise/letters.ts";
 import { Prompts } from "../../engine/decode/listwise/prompt.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
-import type { TurnTerms } from "../pipeline.ts";
+import type { TurnTerms } from "../request.ts";
 import type { RankModel } from "./model.ts";
 import type { FirstOptions } from "./options.ts";
 import { byScore, repaired, written } from "./order.ts";

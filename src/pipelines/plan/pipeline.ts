@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { channels, isPlanName, parsePlanName, planNameOf } from "../../engine/diffusion/plan/name.ts";
-import type { TextPipeline } from "../pipeline.ts";
+import type { TextPipeline } from "../text-pipeline.ts";
 import type { ShownPlan } from "./plan.ts";
 import type { Hashes } from "./trained.ts";
 

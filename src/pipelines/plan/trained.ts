@@ -9,7 +9,7 @@ import {
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { preparedFolder } from "../../weights/sources/index.ts";
-import type { Facts, HeldModel, Resources } from "../pipeline.ts";
+import type { Facts, HeldModel, Resources } from "../resources.ts";
 import type { PlanModels } from "./plan.ts";
 
 /** The two models' SHA-256. */

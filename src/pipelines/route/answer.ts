@@ -1,5 +1,7 @@
-import type { AnswerOptions, NamedText, Resources, ShownPiece, TextRequest } from "../pipeline.ts";
 import { recipeOf } from "../pipeline.ts";
+import type { AnswerOptions, TextRequest } from "../request.ts";
+import type { Resources } from "../resources.ts";
+import type { NamedText, ShownPiece } from "../text-pipeline.ts";
 import type { Pair, RouteModel } from "./bill.ts";
 import { type Route, type Routing, route } from "./route.ts";
 import { type Prepared, ruleFor } from "./rule.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Serving, TextPipeline } from "../pipeline.ts";
+import type { Serving, TextPipeline } from "../text-pipeline.ts";
 import { isPairName, parsePair, parseRouteOptions, parseRouter, routeOptions } from "./name.ts";
 import type { Prepared } from "./rule.ts";
 

@@ -3,14 +3,10 @@ import { amountsOf } from "../../ledger/together.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 import { Call } from "../call.ts";
 import type { ModelPiece } from "../model.ts";
-import {
-  type Facts,
-  type NamedText,
-  type Resources,
-  recipeOf,
-  type ShownPiece,
-  type TextRequest,
-} from "../pipeline.ts";
+import { recipeOf } from "../pipeline.ts";
+import type { TextRequest } from "../request.ts";
+import type { Facts, Resources } from "../resources.ts";
+import type { NamedText, ShownPiece } from "../text-pipeline.ts";
 import { Ballot, type Counted } from "./ballot.ts";
 import type { VoteOptions } from "./options.ts";
 

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import type { CallTerms, ModelPiece } from "../model.ts";
-import type { CallOptions, NamedText, Resources, ShownPiece, TextRequest } from "../pipeline.ts";
 import { textPipelineNamed } from "../registry.ts";
+import type { CallOptions, TextRequest } from "../request.ts";
+import type { Resources } from "../resources.ts";
 import { Fake } from "../route/fake.testing.ts";
+import type { NamedText, ShownPiece } from "../text-pipeline.ts";
 import { Ballot } from "./ballot.ts";
 
 /** The winner's text, and how many answers it took. */

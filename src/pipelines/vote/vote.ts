@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { TextPipeline } from "../pipeline.ts";
 import { isSuffixed, readSuffixed, valuesOf } from "../suffixed.ts";
+import type { TextPipeline } from "../text-pipeline.ts";
 import { checkVoteOptions, voteOptions } from "./options.ts";
 
 const parts = (model: string) => readSuffixed("vote", model);

@@ -1,5 +1,5 @@
-import type { TextPipeline } from "../../pipelines/pipeline.ts";
 import { textPipelines } from "../../pipelines/registry.ts";
+import type { TextPipeline } from "../../pipelines/text-pipeline.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { Call } from "../http/endpoint.ts";
 import type { ServerContext } from "../server-context.ts";

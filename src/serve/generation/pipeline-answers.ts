@@ -1,5 +1,5 @@
 import type { Chunk } from "../../index.ts";
-import type { NamedText, ShownPiece } from "../../pipelines/pipeline.ts";
+import type { NamedText, ShownPiece } from "../../pipelines/text-pipeline.ts";
 import { isPairCertificate } from "../../savings/auto/certificate.ts";
 import { UserError } from "../../util/errors.ts";
 import { home } from "../../weights/sources/home.ts";

@@ -5,7 +5,7 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import { heldShare, priceOfAnswer } from "../../library/dense-price.ts";
 import { generateBy } from "../../library/text-pipeline.ts";
 import type { CalledModel, CallTerms, ModelPiece, PricedAnswer } from "../../pipelines/model.ts";
-import type { AnyPrompt } from "../../pipelines/pipeline.ts";
+import type { AnyPrompt } from "../../pipelines/resources.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { guessedTokens, requestSizeOf } from "../fleet/request-size.ts";
 import type { Call } from "../http/endpoint.ts";

@@ -1,4 +1,4 @@
-import type { NamedRank } from "../../pipelines/pipeline.ts";
+import type { NamedRank } from "../../pipelines/rank-pipeline.ts";
 import { rankPipelines } from "../../pipelines/registry.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { Call } from "../http/endpoint.ts";

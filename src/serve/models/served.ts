@@ -1,8 +1,9 @@
 import { kindOfFile } from "../../engine/bill/shape.ts";
 import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
 import type { KindName } from "../../engine/kinds/index.ts";
-import type { NamedRank, NamedText } from "../../pipelines/pipeline.ts";
+import type { NamedRank } from "../../pipelines/rank-pipeline.ts";
 import { pipelineNamed, rankPipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
+import type { NamedText } from "../../pipelines/text-pipeline.ts";
 import type { Device } from "../../runtime/device.ts";
 import { isPairCertificate } from "../../savings/auto/certificate.ts";
 import { uncertified } from "../../savings/notice-form.ts";

@@ -1,5 +1,5 @@
-import type { NamedText } from "../../pipelines/pipeline.ts";
 import { textPipelineNamed, textPipelines } from "../../pipelines/registry.ts";
+import type { NamedText } from "../../pipelines/text-pipeline.ts";
 import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { configuredOr, inModel, pipelinesIn } from "./names.ts";

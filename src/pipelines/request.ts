@@ -1,0 +1,35 @@
+import type { GenerateInput } from "../engine/decode/answer/generate.ts";
+import type { Prompt } from "../engine/decode/language-model.ts";
+import type { EncodeTerms } from "../engine/encoders/text/encoder-queue.ts";
+import type { Receipt } from "../ledger/receipt.ts";
+import type { Budget } from "../savings/auto/guarantee.ts";
+import type { CallTerms } from "./model.ts";
+
+/** The conditions under which texts are read, or ranked. */
+export type TurnTerms = Omit<EncodeTerms, "signal"> & Pick<CallTerms, "signal" | "onStopped">;
+
+/** The options of a request, passed on to models as they are, and what a pipeline may set of them. */
+export type CallOptions = AnswerOptions & CallTerms;
+
+export interface AnswerOptions extends GenerateInput {
+  /** Take a text as it is, without the model's chat template. */
+  readonly raw?: boolean | undefined;
+  /** Draw tokens by the model's own settings. */
+  readonly modelSampling?: boolean | undefined;
+  /** The most that the answer may cost, for a certificate to choose by. */
+  readonly budget?: Budget | undefined;
+}
+
+export interface TextRequest {
+  readonly prompt: Prompt;
+  readonly options: AnswerOptions;
+  /** As the pipeline's `settings` read them. */
+  readonly settings?: unknown;
+  readonly signal?: AbortSignal | undefined;
+  /** When a server took the request, on the clock of `performance.now()`. */
+  readonly arrived?: number | undefined;
+  /** Called with the cost of a request that ended without its receipt. */
+  readonly onStopped?: ((receipt: Receipt) => void) | undefined;
+  /** The reader takes the whole answer at once. */
+  readonly whole?: boolean | undefined;
+}

@@ -1,0 +1,88 @@
+import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
+import type { SpannedPrompt } from "../engine/decode/run/spans.ts";
+import type { LoadedModel } from "../engine/kinds/index.ts";
+import type { Spent } from "../graph/index.ts";
+import type { Receipt } from "../ledger/receipt.ts";
+import type { Certificate } from "../savings/auto/certificate.ts";
+import type { Choice } from "../savings/auto/guarantee.ts";
+import type { Recipe } from "../savings/recipe.ts";
+import type { ModelForm } from "../weights/prepared/quant.ts";
+import type { ResolvedModel } from "../weights/sources/index.ts";
+import type { Tokenizer } from "../weights/tokenizer/index.ts";
+import type { CalledModel, ModelIdentity, ModelPiece, Priced } from "./model.ts";
+import type { AnswerOptions, CallOptions, TextRequest, TurnTerms } from "./request.ts";
+
+/** Tokens of a prompt, of which `cached` came from a cache, and of an answer. */
+interface Lengths {
+  readonly prompt: number;
+  readonly cached: number;
+  readonly completion: number;
+}
+
+/** What is known of a model after its use. */
+export interface Facts {
+  readonly source: ResolvedModel;
+  readonly tokenizer: Tokenizer;
+  /** The dense cost. */
+  price(lengths: Lengths): Spent;
+}
+
+/** A model in memory while it is in use. */
+export interface HeldModel {
+  readonly name: string;
+  readonly loaded: LoadedModel;
+  /** @throws UserError if it does not go on with texts */
+  readonly language: LanguageModel;
+  generate(prompt: Prompt, options: CallOptions & Saving): AsyncIterable<ModelPiece>;
+  /** Scores each text against the query. */
+  relevance(query: string, texts: readonly string[], options: TurnTerms & Saving & Ceiling): Promise<Relevance>;
+  /** What belongs to the model, made once under each key and freed with it. */
+  attached<T extends Disposable>(key: string, make: () => Promise<T>): Promise<T>;
+}
+
+/** The savings of a call; those that the model was loaded with if absent. */
+type Saving = { readonly save?: Recipe | undefined };
+
+type Ceiling = { readonly ceiling?: { readonly flops?: number | undefined } };
+
+/** Scores by text, and what they cost. */
+export interface Relevance {
+  readonly scores: readonly number[];
+  readonly receipt: Receipt;
+}
+
+/** A prompt, or what makes it with the model that reads it. */
+export type AnyPrompt = Prompt | ((model: HeldModel) => Promise<SpannedPrompt>);
+
+/** A certificate of `lab tune`, and its name. */
+export interface NamedCertificate {
+  readonly name: string;
+  readonly certificate: Certificate;
+  /** False: dense answers a request that is read or drawn otherwise than the test's requests; true: it is refused. */
+  readonly strict: boolean;
+}
+
+/**
+ * The models of one request, by role. The library owns them, the server leases them from its pool for each call, so that
+ * no request holds one model while it waits for another.
+ */
+export interface Resources {
+  facts(role: string): Promise<Facts>;
+  /** Only one model is in use at a time. `save`: the savings that its calls name. */
+  use<T>(role: string, work: (model: HeldModel, save: Recipe) => Promise<T>): Promise<T>;
+  generate(role: string, prompt: AnyPrompt, options: CallOptions): AsyncIterable<ModelPiece>;
+  /** Names a model by its weights, which are unknown of another server's, and its recipe. Loads nothing. */
+  identity(role: string): Promise<ModelIdentity>;
+  /** The form in which a model's weights run, as far as it is known. Loads nothing. */
+  form(role: string): ModelForm;
+  /** The share of a prompt that a model's cache holds, 0 to 1. Loads nothing. */
+  held(role: string, prompt: Prompt, options: AnswerOptions): number;
+  /** Like a model's own `price`. Loads nothing. */
+  price(role: string, ...priced: Parameters<CalledModel<AnswerOptions>["price"]>): Promise<Priced | undefined>;
+  /** A certificate's choice for a request whose tokens this model counts. @throws UserError if it is refused */
+  choice(role: string, certificate: NamedCertificate, request: TextRequest): Promise<Choice>;
+  /** Called with a sentence for whoever runs the pipeline. */
+  notice(sentence: string): void;
+  /** Called if a model failed and another's answer is given: with the sentence for a log, and the reason. */
+  degraded(sentence: string, reason: string): void;
+}
