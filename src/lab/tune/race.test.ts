@@ -1,4 +1,6 @@
 import { expect, test } from "vitest";
+import { median } from "../../util/median.ts";
+import { seededRandom } from "../../util/random.ts";
 import type { Answers, TuningItem } from "./problem.ts";
 import { race } from "./race.ts";
 import { testOf } from "./sequence.ts";
@@ -38,7 +40,51 @@ test("a race says before each item which come next, under the recipes that remai
   expect(seen.at(-1)!.recipes).toEqual(["mild"]);
 });
 
-test("a test says so, too, with the recipes of each length", async () => {
+/** How many items each of 200 candidates stays in a race, in which they lose with this chance. */
+async function stays(chance: number): Promise<number[]> {
+  const random = seededRandom(0);
+  const many = Array.from({ length: 270 }, (_, i): TuningItem => ({ id: `${i}`, group: `${i}`, tokens: 10 }));
+  const candidates = Array.from({ length: 200 }, (_, i) => ({ recipe: `${i}`, family: `${i}`, boldness: 0 }));
+  const stayed = new Map(candidates.map(({ recipe }) => [recipe, 0]));
+  await race({ type: "binary", bound: { risk: 0.02, confidence: 0.95 } }, candidates, many, {
+    async lossOf(recipe) {
+      stayed.set(recipe, stayed.get(recipe)! + 1);
+      return random() < chance ? 1 : 0;
+    },
+  });
+  return [...stayed.values()];
+}
+
+test("a candidate at the risk is seldom dropped, a bold one soon", async () => {
+  const atRisk = (await stays(0.02)).filter((items) => items < 270).length;
+  expect(atRisk / 200).toBeLessThan(0.1 + 3 * Math.sqrt((0.1 * 0.9) / 200));
+  expect(median(await stays(0.3))).toBeLessThan(20);
+});
+
+test("one early loss drops no candidate", async () => {
+  const candidates = [{ recipe: "mild", family: "one", boldness: 0 }];
+  const { answers } = noting(() => 0);
+  let first = true;
+  const lossOf = async () => {
+    const loss = first ? 1 : 0;
+    first = false;
+    return loss;
+  };
+  const raced = await race({ type: "unit", bound: { risk: 0.02, confidence: 0.95 } }, candidates, order, {
+    ...answers,
+    lossOf,
+  });
+  expect([...raced.keys()]).toEqual(candidates);
+});
+
+test("a loss that is no number ends a candidate's race", async () => {
+  const candidates = [{ recipe: "broken", family: "one", boldness: 0 }];
+  const { answers } = noting(() => Number.NaN);
+  const raced = await race({ type: "unit", bound: { risk: 0.02, confidence: 0.95 } }, candidates, order, answers);
+  expect(raced.size).toBe(0);
+});
+
+test("a test also says so, with the recipes of each length", async () => {
   const ladder = [
     { tokens: [0, 50], rungs: ["short", "dense"] },
     { tokens: [51, 1000], rungs: ["long", "dense"] },

@@ -1,21 +1,20 @@
 import { mean } from "../../util/mean.ts";
-import { bettingPValue } from "../../util/risk/betting.ts";
-import { binomialCdf } from "../../util/risk/binomial.ts";
 import { groupLosses } from "../../util/risk/groups.ts";
-import { areUsable, type Losses, type LossType } from "../../util/risk/losses.ts";
+import type { Losses, LossType } from "../../util/risk/losses.ts";
+import { bet, noWealth, type Wealth } from "../../util/risk/wealth.ts";
 import type { Answers, Candidate, Problem, TuningItem } from "./problem.ts";
 import { grouped } from "./split.ts";
 
-/** A candidate is dropped if its losses would be this rare at the risk that is allowed. */
-const RARE = 0.1;
+/** The chance that a candidate at exactly the risk is ever dropped for its own losses. */
+const WRONGLY_DROPPED = 0.1;
 
 /** Losses by candidate, in the order of the items. */
 export type Raced = ReadonlyMap<Candidate, readonly number[]>;
 
 /**
  * Answers the items under all candidates, item by item. A candidate is dropped once its loss is above the risk with
- * confidence, and its family's bolder settings with it; never because another one is cheaper, since on a few items the
- * boldest have not lost yet.
+ * confidence, however often one looks, and its family's bolder settings with it; never because another one is cheaper, since
+ * on a few items the boldest have not lost yet.
  * @returns the candidates that remain, with a loss for each item
  */
 export async function race<T extends TuningItem>(
@@ -25,9 +24,8 @@ export async function race<T extends TuningItem>(
   answers: Pick<Answers<T>, "lossOf" | "answer" | "announce">,
 ): Promise<Raced> {
   const losses = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
-  const means = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
+  const bets = new Map<Candidate, Wealth>(candidates.map((candidate) => [candidate, noWealth]));
   const groups = grouped(items);
-  const tested = groups.some(({ length }) => length > 1) && type === "binary" ? "unit" : type;
   for (const [i, group] of groups.entries()) {
     const recipes = [...losses.keys()].map(({ recipe }) => recipe);
     const upcoming = groups.slice(i).flat();
@@ -37,10 +35,10 @@ export async function race<T extends TuningItem>(
       for (const [{ recipe }, values] of losses) values.push(await answers.lossOf(recipe, item));
     }
     for (const [candidate, values] of losses) {
-      const loss = mean(values.slice(-group.length));
-      means.get(candidate)!.push(loss);
-      if (!(loss <= bound.risk) && isLost({ type: tested, values: means.get(candidate)! }, bound.risk))
-        drop(losses, candidate);
+      const after = bet(bets.get(candidate)!, mean(values.slice(-group.length)), type, bound.risk);
+      bets.set(candidate, after);
+      // A loss that is no number makes a wealth that is none.
+      if (!(after.wealth < 1 / WRONGLY_DROPPED)) drop(losses, candidate);
     }
   }
   return losses;
@@ -58,27 +56,3 @@ function drop(losses: Map<Candidate, number[]>, lost: Candidate): void {
     if (candidate === lost || (candidate.family === lost.family && candidate.boldness > lost.boldness))
       losses.delete(candidate);
 }
-
-/** True if the expected loss is above the risk with confidence, or the losses say nothing. */
-function isLost(losses: Losses, risk: number): boolean {
-  const { type, values } = losses;
-  if (!areUsable(losses, risk)) return true;
-  const sum = values.reduce((total, loss) => total + loss, 0);
-  if (sum <= risk * values.length) return false;
-  switch (type) {
-    case "binary":
-      return 1 - binomialCdf(sum - 1, values.length, risk) <= RARE;
-    case "unit":
-      return isAbove(values, risk);
-    case "signed":
-      return isAbove(
-        values.map((loss) => (1 + loss) / 2),
-        (1 + risk) / 2,
-      );
-  }
-}
-
-/** Bets that 1 − loss is below 1 − risk. */
-const isAbove = (values: readonly number[], risk: number): boolean =>
-  bettingPValue({ type: "unit", values: values.map((loss) => 1 - loss) }, { risk: 1 - risk, confidence: 1 - RARE }) <=
-  RARE;
