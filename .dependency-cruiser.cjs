@@ -28,6 +28,14 @@ module.exports = {
       to: { path: "^src/", pathNot: `^src/(${above(i)}|index\\.ts$)${room === "cli" || room === "serve" ? "" : "/"}` },
     })),
     {
+      name: "faces-know-no-pipeline",
+      comment:
+        "the server and the command line take pipelines from the registry; only `answer` is not in it as a whole",
+      severity: "error",
+      from: { path: "^src/(serve|cli)/", pathNot: "\\.test\\.ts$" },
+      to: { path: "^src/pipelines/[^/]+/", pathNot: "^src/pipelines/answer/" },
+    },
+    {
       name: "util-stands-alone",
       severity: "error",
       from: { path: "^src/util/" },

@@ -10,9 +10,8 @@ import { decodeImage } from "../../src/engine/images/pixels/decode.ts";
 import type { Box } from "../../src/engine/images/regions/box.ts";
 import { annotate } from "../../src/pipelines/recognize/annotate.ts";
 import { sharesOf } from "../../src/pipelines/recognize/boxes.ts";
-import { openRecognizerOf } from "../../src/pipelines/recognize/bundled.ts";
 import { recognize } from "../../src/pipelines/recognize/recognize.ts";
-import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
+import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { type RegionScene, readScenes } from "../../src/train/methods/regions/scenes.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 import { SIDE, shades, sheetOf, svgOf } from "../common/picture-sheet.ts";
@@ -80,7 +79,7 @@ async function rowOf(recognizer: Recognizer, scene: RegionScene, labels: readonl
 
 const [name, regions] = model.split(":") as [string, string?];
 const loaded = await ImageTextModel.load(await resolveModel(name));
-const recognizer = await openRecognizerOf(loaded, regions);
+const recognizer = await Recognizer.open(loaded, regions);
 const all = readScenes(scenes);
 const labels = [...new Set(all.flatMap((scene) => scene.labels))].sort();
 const several = all.filter(({ boxes }) => boxes.length > 1).slice(0, Number(count));

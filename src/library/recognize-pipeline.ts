@@ -1,7 +1,6 @@
-import { openRecognizerOf } from "../pipelines/recognize/bundled.ts";
-import { type Recognized, recognize } from "../pipelines/recognize/recognize.ts";
-import type { Recognizer } from "../pipelines/recognize/recognizer.ts";
-import { given, loadOptions, modelName, type RecognizeCall, recognizeRequest, text } from "./arguments.ts";
+import type { Recognized } from "../pipelines/recognize/recognize.ts";
+import { regionPipeline } from "../pipelines/registry.ts";
+import { given, loadOptions, modelName, type RecognizeCall, text } from "./arguments.ts";
 import { imageTextOf } from "./kinds/index.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
@@ -24,7 +23,8 @@ export async function openRecognizer(name = "clip-tiny", options: RecognizerOpti
   const { regions, quant, ...rest } = given("openRecognizer's options", recognizerOptions, options);
   const model = await load(given("openRecognizer's name", modelName, name), { ...rest, ...(quant && { quant }) });
   try {
-    return new RecognizePipeline(model, await openRecognizerOf(imageTextOf(model.loaded), regions));
+    await regionPipeline.attach(imageTextOf(model.loaded), model, regions);
+    return new RecognizePipeline(model);
   } catch (error) {
     model.dispose();
     throw error;
@@ -35,19 +35,14 @@ export async function openRecognizer(name = "clip-tiny", options: RecognizerOpti
 export class RecognizePipeline implements Disposable {
   readonly kind = "recognize";
 
-  constructor(
-    readonly model: Model,
-    private readonly recognizer: Recognizer,
-  ) {}
+  constructor(readonly model: Model) {}
 
   /** @throws UserError for a picture that cannot be read, a box that is none, or labels that are not different */
   recognize(request: RecognizeCall): Promise<Recognized> {
-    const { image, ...rest } = given("recognize's request", recognizeRequest, request);
-    return recognize(this.recognizer, { ...rest, image: { image } });
+    return this.model.recognize(request);
   }
 
   dispose(): void {
-    this.recognizer[Symbol.dispose]();
     this.model.dispose();
   }
 

@@ -4,6 +4,7 @@ import type { ModelsPipeline, Named, Pipeline } from "./pipeline.ts";
 import { plan } from "./plan/pipeline.ts";
 import { qzero } from "./qzero/pipeline.ts";
 import type { NamedRank, RankPipeline } from "./rank-pipeline.ts";
+import { recognize } from "./recognize/pipeline.ts";
 import { route } from "./route/pipeline.ts";
 import type { NamedText, TextPipeline } from "./text-pipeline.ts";
 import { vote } from "./vote/vote.ts";
@@ -22,13 +23,7 @@ export const pipelines: readonly Pipeline[] = [
     options: async () => (await import("./answer/options.ts")).answerOptions,
   },
   plan,
-  {
-    name: "recognize",
-    group: "seeing",
-    summary:
-      "names all regions of a picture with one pass of the image–text model; as recognize IMAGE --labels a,b --boxes FILE",
-    options: async () => (await import("./recognize/options.ts")).recognizeOptions,
-  },
+  recognize,
 ];
 
 /** The pipeline that a model's name stands for; undefined if it names one model. */
@@ -44,6 +39,9 @@ const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" 
 
 /** The pipelines that give texts labels of the request. */
 export const labelPipelines = [qzero] as const;
+
+/** The pipeline that names regions of pictures. */
+export const regionPipeline = recognize;
 
 /** The pipelines that answer as a model does. */
 export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);

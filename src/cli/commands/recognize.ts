@@ -1,7 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import type { Command } from "commander";
-import { annotate } from "../../pipelines/recognize/annotate.ts";
-import { recognizeOptions } from "../../pipelines/recognize/options.ts";
+import { regionPipeline } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { readValues } from "../../util/values-file.ts";
@@ -10,6 +9,8 @@ import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { billed } from "../session.ts";
+
+const options = await regionPipeline.options();
 
 interface Flags extends Readonly<Record<string, unknown>> {
   boxes: string;
@@ -33,7 +34,7 @@ export function define(command: Command): void {
     .option("--regions <folder>", "a localiser and a bridge, in place of those that come with the model")
     .option("--out <file>", "write the picture with its regions on it, a PNG")
     .option("--json", "print one JSON object with the receipt");
-  addFlags(command, recognizeOptions).action(recognize);
+  addFlags(command, options).action(recognize);
 }
 
 async function recognize(image: string, flags: Flags): Promise<void> {
@@ -44,9 +45,8 @@ async function recognize(image: string, flags: Flags): Promise<void> {
   const { openRecognizer } = await import("../../library/recognize-pipeline.ts");
   using pipeline = await openRecognizer(model, { regions, signal, ...download });
   await billed(async () => {
-    const options = readFlags(recognizeOptions, flags);
-    const found = await pipeline.recognize({ image, boxes, labels, options, signal });
-    if (out !== undefined) await write(out, await annotate({ image }, found));
+    const found = await pipeline.recognize({ image, boxes, labels, options: readFlags(options, flags), signal });
+    if (out !== undefined) await write(out, await regionPipeline.annotate({ image }, found));
     if (json) printJson(found);
     else if (found.regions.length === 0) print("nothing was found");
     else

@@ -1,4 +1,5 @@
 import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
+import { regionPipeline } from "../../pipelines/registry.ts";
 import type { Face } from "./face.ts";
 import { imagesAlone, labelsFor } from "./inputs.ts";
 
@@ -11,12 +12,6 @@ export function imageTextFace(model: ImageTextModel): Face {
     embed: (inputs, terms) => model.embed(inputs, terms),
     classify: (inputs, labels, terms) =>
       model.classify(imagesAlone(name, inputs, "classifies"), labelsFor(name, labels), terms),
-    async recognize(request, held) {
-      const [{ openRecognizerOf }, { recognize }] = await Promise.all([
-        import("../../pipelines/recognize/bundled.ts"),
-        import("../../pipelines/recognize/recognize.ts"),
-      ]);
-      return recognize(await held.attached("recognizer", () => openRecognizerOf(model)), request);
-    },
+    recognize: (request, held) => regionPipeline.run(model, held, request),
   };
 }

@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { listOf } from "../../util/list-of.ts";
+import { MOST_BOXES } from "./boxes.ts";
 
 /** Options of the recognition of regions. */
 export const recognizeOptions = z.strictObject({
@@ -7,3 +9,28 @@ export const recognizeOptions = z.strictObject({
 });
 export type RecognizeOptions = z.output<typeof recognizeOptions>;
 export type RecognizeInput = z.input<typeof recognizeOptions>;
+
+/** Labels of one request: each is read as three sentences. */
+const MOST_LABELS = 1000;
+
+const box = z.array(z.number(), "expected [left, top, right, bottom]").length(4);
+const boxes = z.union(
+  [z.literal("auto"), listOf(box, { of: "boxes", max: MOST_BOXES })],
+  'expected a list of boxes [left, top, right, bottom], or "auto"',
+);
+
+/** What a request says of the regions of its image. */
+export const fields = {
+  boxes: boxes.default("auto").describe("regions in pixels, or auto to find them (experimental)"),
+  labels: listOf(z.string().max(200), { of: "labels", max: MOST_LABELS }).describe("what a region may be"),
+  ...recognizeOptions.shape,
+};
+
+/** A region in an answer. */
+export const shown = z.object({
+  box: z.array(z.number()),
+  label: z.string(),
+  score: z.number(),
+  scores: z.record(z.string(), z.number()),
+  fit: z.number(),
+});

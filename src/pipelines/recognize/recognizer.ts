@@ -1,5 +1,5 @@
 import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
-import { checkBridge, openBridge } from "../../engine/images/regions/bridge-file.ts";
+import { bridgeFile, bridgeJson, checkBridge, openBridge } from "../../engine/images/regions/bridge-file.ts";
 import { type LabelVectors, labelVectors } from "../../engine/images/regions/labels.ts";
 import { localiserTensors, openLocaliser } from "../../engine/images/regions/localiser-file.ts";
 import { LocaliserRunner } from "../../engine/images/regions/localiser-runner.ts";
@@ -7,6 +7,9 @@ import { FloatRunner } from "../../engine/images/regions/runner.ts";
 import { Graph, type Spent, sym } from "../../graph/index.ts";
 import type { FeatureLayer } from "../../models/images/image-text-graphs.ts";
 import type { BridgeConfig, RegionBridge } from "../../models/own-networks/region-bridge.ts";
+import { UserError } from "../../util/errors.ts";
+import { bundledFolders } from "../../util/model-folders.ts";
+import { readJson } from "../../weights/json-file.ts";
 import { modelHash } from "../../weights/sources/index.ts";
 import { contentHash } from "../../weights/sources/model-hash.ts";
 
@@ -30,6 +33,17 @@ function traceBridge(bridge: RegionBridge, imageTokens: number): Graph {
   return g;
 }
 
+/** @throws UserError if the package ships no localiser and bridge for the model */
+function bundledFor(name: string, sha256: string): string {
+  const found = bundledFolders("recognize", "bridge.json").find(
+    (folder) => readJson(bridgeJson(folder), bridgeFile, "a bridge").model.sha256 === sha256,
+  );
+  if (found !== undefined) return found;
+  throw new UserError(
+    `${name} has no localiser and bridge that name regions; expected clip-tiny, or a folder of \`modicum train regions\``,
+  );
+}
+
 /** A bridge between a localiser and an image–text model, ready to run. */
 export class Recognizer implements Disposable {
   #labels: { readonly key: string; readonly values: Float32Array } | undefined;
@@ -46,13 +60,15 @@ export class Recognizer implements Disposable {
   ) {}
 
   /**
-   * Opens the localiser and the bridge of a folder for a loaded model.
-   * @throws UserError if a file is missing or damaged, or the bridge is for another model or localiser
+   * Opens the localiser and the bridge of a folder for a loaded model, or those that the package ships for it.
+   * @throws UserError if there are none, a file is damaged, or the bridge is for another model or localiser
    */
-  static async open(model: ImageTextModel, folder: string): Promise<Recognizer> {
+  static async open(model: ImageTextModel, place?: string): Promise<Recognizer> {
+    const sha256 = await modelHash(model.source);
+    const folder = place ?? bundledFor(model.source.name, sha256);
     const { localiser } = openLocaliser(folder);
     const { bridge, about } = openBridge(folder);
-    const own = { model: await modelHash(model.source), localiser: await contentHash(localiserTensors(folder)) };
+    const own = { model: sha256, localiser: await contentHash(localiserTensors(folder)) };
     checkBridge(folder, about, own);
     const runner = await LocaliserRunner.compile(localiser);
     const compiled = await FloatRunner.compile(traceBridge(bridge, model.model.image.tokens));

@@ -1,8 +1,6 @@
 import { Buffer } from "node:buffer";
 import { z } from "zod";
-import { MOST_BOXES } from "../../pipelines/recognize/boxes.ts";
-import { recognizeOptions } from "../../pipelines/recognize/options.ts";
-import { listOf } from "../../util/list-of.ts";
+import { regionPipeline } from "../../pipelines/registry.ts";
 import { checkPixels } from "../fleet/images.ts";
 import { billed } from "../generation/billed.ts";
 import { readingShape } from "../generation/naming.ts";
@@ -15,22 +13,7 @@ import type { ServerContext } from "../server-context.ts";
 const RED =
   "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAADAAAAAwCAMAAABg3Am1AAAAA1BMVEXIPCh+gCsnAAAACXBIWXMAAAPoAAAD6AG1e1JrAAAAGUlEQVRIx+3BgQAAAADDoPlT3+AEVQEA8AwJMAAB0q0T2gAAAABJRU5ErkJggg==";
 
-/** Labels of one request: each is read as three sentences. */
-const MOST_LABELS = 1000;
-
-const box = z.array(z.number(), "expected [left, top, right, bottom]").length(4);
-const boxes = z.union(
-  [z.literal("auto"), listOf(box, { of: "boxes", max: MOST_BOXES })],
-  'expected a list of boxes [left, top, right, bottom], or "auto"',
-);
-
-const region = z.object({
-  box: z.array(z.number()),
-  label: z.string(),
-  score: z.number(),
-  scores: z.record(z.string(), z.number()),
-  fit: z.number(),
-});
+const { fields, shown } = await regionPipeline.fields();
 
 /** `POST /v1/recognize`. */
 export const recognize = (context: ServerContext): Endpoint =>
@@ -45,9 +28,7 @@ export const recognize = (context: ServerContext): Endpoint =>
         .string()
         .regex(IMAGE_URL, "expected an image as data:image/…;base64,…, as nothing is fetched for a request")
         .describe("the picture, as data:image/png;base64,…"),
-      boxes: boxes.default("auto").describe("regions in pixels, or auto to find them (experimental)"),
-      labels: listOf(z.string().max(200), { of: "labels", max: MOST_LABELS }).describe("what a region may be"),
-      ...recognizeOptions.shape,
+      ...fields,
     }),
     example: {
       model: "clip-tiny",
@@ -57,7 +38,7 @@ export const recognize = (context: ServerContext): Endpoint =>
     },
     output: z.object({
       object: z.literal("list"),
-      ...{ width: z.int(), height: z.int(), data: z.array(region.extend({ index: z.int() })), model: z.string() },
+      ...{ width: z.int(), height: z.int(), data: z.array(shown.extend({ index: z.int() })), model: z.string() },
       ...billedShape,
     }),
     async handle(asked, call) {

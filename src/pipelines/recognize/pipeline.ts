@@ -1,0 +1,35 @@
+import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
+import type { ImageInput } from "../../engine/images/pixels/input.ts";
+import type { HeldModel } from "../resources.ts";
+import type { Recognized, RecognizeRequest } from "./recognize.ts";
+import type { Recognizer } from "./recognizer.ts";
+
+type Holder = Pick<HeldModel, "attached">;
+
+export const recognize = {
+  name: "recognize",
+  group: "seeing",
+  summary:
+    "names all regions of a picture with one pass of the image–text model; as recognize IMAGE --labels a,b --boxes FILE",
+  options: async () => (await import("./options.ts")).recognizeOptions,
+  /** Fields of `POST /v1/recognize`. */
+  fields: () => import("./options.ts"),
+  /**
+   * Attaches the localiser and the bridge of a folder to a loaded model, or those that the package ships for it.
+   * @throws UserError if there are none for it
+   */
+  async attach(model: ImageTextModel, held: Holder, folder?: string): Promise<Recognizer> {
+    const { Recognizer } = await import("./recognizer.ts");
+    return held.attached("recognizer", () => Recognizer.open(model, folder));
+  },
+  /** Names the regions of a picture with what is attached to the model. @throws UserError */
+  async run(model: ImageTextModel, held: Holder, request: RecognizeRequest): Promise<Recognized> {
+    const { recognize: run } = await import("./recognize.ts");
+    return run(await recognize.attach(model, held), request);
+  },
+  /** A PNG of the picture with each region's box, label and score on it. */
+  async annotate(picture: ImageInput, found: Recognized): Promise<Uint8Array> {
+    const { annotate } = await import("./annotate.ts");
+    return annotate(picture, found);
+  },
+};
