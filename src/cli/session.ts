@@ -77,7 +77,7 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
 /** Opens the pipeline that the options name. @throws UserError, also for options that belong to one model */
 export async function openText(options: SessionOptions, signal: AbortSignal): Promise<OpenedPipeline> {
   const { save, recipe, adapter } = options;
-  const { pipeline, roles, given } = textPipelineNamed(options.model)!;
+  const { pipeline, roles, optionText } = textPipelineNamed(options.model)!;
   const { dense, serving } = pipeline;
   const inside = serving
     ? `MODEL@NAME in the ${serving.noun}`
@@ -91,7 +91,7 @@ export async function openText(options: SessionOptions, signal: AbortSignal): Pr
     const why = pipeline.settings ? `, and ${options.model} names ${pipeline.naming.kind}` : instead;
     throw new UserError(`--${one[0]} is for one model${why}`, 2);
   }
-  if (auto && given !== "")
+  if (auto && optionText !== "")
     throw new UserError(`--save ${auto}: expected a pair without options after its @, got ${options.model}`, 2);
   const model = auto ? `${options.model}@${auto}` : options.model;
   using download = showDownload(model);

@@ -39,7 +39,7 @@ export async function openPipeline(name: string, options: PipelineOptions = {}):
 }
 
 /** @throws UserError if an option is given in both */
-function merged({ given: text }: NamedText, more: RouteInput): RouteOptions {
+function merged({ optionText: text }: NamedText, more: RouteInput): RouteOptions {
   const options = parseRouteOptions(text);
   if (Object.keys(more).length === 0) return options;
   if (options.auto !== undefined) return checkRouteOptions({ auto: options.auto, ...more });

@@ -33,7 +33,7 @@ export type PlannedCompletion = Completion & { plan: ShownPlan };
 export async function openPlanner(name: string, { projector, ...loading }: PlannerOptions = {}): Promise<PlanPipeline> {
   const roles = { ...planNameOf(given("openPlanner's name", args.modelName, name)) };
   const prepare = (resources: Resources) => opened(resources, projector);
-  return new PlanPipeline(await openNamed({ pipeline, roles, given: "", name }, loading, {}, prepare));
+  return new PlanPipeline(await openNamed({ pipeline, roles, optionText: "", name }, loading, {}, prepare));
 }
 
 /** A planner and an executor. Dispose of it to free both. */
@@ -72,8 +72,8 @@ export class PlanPipeline implements Disposable {
   }
 
   /** Options with what the projector was trained with, and the usual ones. @throws UserError */
-  planning(given: PlanningInput, seed?: number): Planning {
-    return planningFor(given, this.opened.latent?.projector.about, chatsOf(this.opened), seed);
+  planning(input: PlanningInput, seed?: number): Planning {
+    return planningFor(input, this.opened.latent?.projector.about, chatsOf(this.opened), seed);
   }
 
   dispose(): void {

@@ -20,8 +20,8 @@ export class Call<O extends object> {
     private readonly spent: (receipt: Receipt) => void,
   ) {
     const either = signal ? AbortSignal.any([signal, this.#stop.signal]) : this.#stop.signal;
-    const asked = { ...options, signal: either, onStopped: spent };
-    this.#pieces = model.generate(prompt, asked)[Symbol.asyncIterator]();
+    const terms = { ...options, signal: either, onStopped: spent };
+    this.#pieces = model.generate(prompt, terms)[Symbol.asyncIterator]();
   }
 
   /** The next piece; undefined after the last. */

@@ -48,7 +48,7 @@ export type Roles = Readonly<Record<string, string>>;
 interface Parsed {
   readonly roles: Roles;
   /** The options as written: `n=5`; empty if there are none. */
-  readonly given: string;
+  readonly optionText: string;
   /** The same by name, of a pipeline that takes options beside its name. */
   readonly values?: Values;
 }
@@ -68,5 +68,5 @@ export interface Field {
 }
 
 /** A pipeline with its options as recipes have it: `vote:n=5`. */
-export const recipeOf = ({ pipeline, given }: Named): string =>
-  given === "" ? pipeline.name : `${pipeline.name}:${given}`;
+export const recipeOf = ({ pipeline, optionText }: Named): string =>
+  optionText === "" ? pipeline.name : `${pipeline.name}:${optionText}`;

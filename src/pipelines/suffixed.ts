@@ -4,21 +4,21 @@ import { readNamed } from "../util/named-options.ts";
 export interface Suffixed {
   readonly model: string;
   /** The options as written; empty if there are none. */
-  readonly given: string;
+  readonly optionText: string;
   /** The same by name, as texts. */
   readonly values: Readonly<Record<string, unknown>>;
 }
 
 /** Reads a model's name that ends in `+pipeline` or `+pipeline@key=value,…`; undefined for others. @throws UserError */
 export function readSuffixed(pipeline: string, name: string): Suffixed | undefined {
-  const [, model, given = ""] = suffix(pipeline).exec(name) ?? [];
+  const [, model, optionText = ""] = suffix(pipeline).exec(name) ?? [];
   if (model === undefined) return undefined;
-  return { model, given, values: valuesOf(pipeline, given) };
+  return { model, optionText, values: valuesOf(pipeline, optionText) };
 }
 
 /** Options as written, by name. @throws UserError */
-export const valuesOf = (pipeline: string, given: string): Suffixed["values"] =>
-  readNamed(given === "" ? pipeline : `${pipeline}:${given}`, () => undefined).values;
+export const valuesOf = (pipeline: string, text: string): Suffixed["values"] =>
+  readNamed(text === "" ? pipeline : `${pipeline}:${text}`, () => undefined).values;
 
 export const isSuffixed = (pipeline: string, name: string): boolean => suffix(pipeline).test(name);
 

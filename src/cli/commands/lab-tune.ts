@@ -118,8 +118,8 @@ async function openTuned({ model: name, adapter, candidates, queue }: Flags, sig
 function pairNamed(model: string) {
   const named = textPipelineNamed(model);
   if (!named?.pipeline.certified) return undefined;
-  const { name, given, roles } = named;
-  return { name, given, swift: roles["swift"]!, super: roles["super"]! };
+  const { name, optionText, roles } = named;
+  return { name, optionText, swift: roles["swift"]!, super: roles["super"]! };
 }
 
 async function register(model: string, { setup, certificate }: Tuned): Promise<string> {

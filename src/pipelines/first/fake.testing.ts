@@ -12,21 +12,21 @@ export const smollm2Tokenizer = async (): Promise<Tokenizer> =>
 export interface FakeModel extends RankModel {
   /** The text of each prompt that ran. */
   readonly prompts: string[];
-  readonly asked: RankTerms[];
+  readonly terms: RankTerms[];
 }
 
 /** A model whose letters' logits are `score` of the passages that it reads; it bills a FLOP a token. */
 export function fakeModel(tokenizer: Tokenizer, score: (passage: string) => number): FakeModel {
   const letters = lettersOf(tokenizer, 26);
   const prompts: string[] = [];
-  const asked: RankTerms[] = [];
+  const all: RankTerms[] = [];
   return {
-    ...{ name: "fake", tokenizer, context: 8192, prompts, asked },
+    ...{ name: "fake", tokenizer, context: 8192, prompts, terms: all },
     async *generate(prompt, terms) {
       terms.signal?.throwIfAborted();
       const text = tokenizer.decode(prompt);
       prompts.push(text);
-      asked.push(terms);
+      all.push(terms);
       const logits = new Float32Array(tokenizer.vocabSize);
       const passages = Array.from(text.matchAll(/^\[([A-Z])\] (.*)$/gm), ([, , passage]) => passage!);
       for (const [place, passage] of passages.entries()) logits[letters[place]![0]!] = score(passage);

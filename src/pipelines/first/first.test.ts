@@ -39,7 +39,7 @@ describe("an oracle", () => {
     expect(order.slice(0, 10).map((i) => grade(documents[i]!))).toEqual([99, 98, 97, 96, 95, 94, 93, 92, 91, 90]);
     expect([...order].sort((a, b) => a - b)).toEqual([...documents.keys()]);
     expect(model.prompts).toHaveLength(9);
-    expect(model.asked.every(({ maxTokens, temperature }) => maxTokens === 1 && temperature === 0)).toBe(true);
+    expect(model.terms.every(({ maxTokens, temperature }) => maxTokens === 1 && temperature === 0)).toBe(true);
     expect(windows.map(({ window }) => window[0])).toEqual([80, 70, 60, 50, 40, 30, 20, 10, 0]);
     expect(receipt.work).toMatchObject({ windows: { dense: 9, run: 9 }, calls: { fake: { dense: 9, run: 9 } } });
     const { decoded } = receipt.work as { decoded: { dense: number; run: number } };
@@ -139,23 +139,23 @@ test("a ceiling is checked before a window runs", async () => {
 
 test("a reranking that is stopped tells what it had spent", async () => {
   const stop = new AbortController();
-  const told: Receipt[] = [];
+  const receipts: Receipt[] = [];
   const options = checkFirstOptions({ rankEnd: 40 });
   const model = fakeModel(tokenizer, (passage) => {
     stop.abort();
     return grade(passage);
   });
   const ranker = new WindowRanker(model, options);
-  const terms = { named, signal: stop.signal, onStopped: (receipt: Receipt) => void told.push(receipt) };
+  const terms = { named, signal: stop.signal, onStopped: (receipt: Receipt) => void receipts.push(receipt) };
   const run = rerank((work) => work(ranker), "q", graded(1, 40), options, terms);
   await expect(run).rejects.toThrow(/abort/i);
-  expect(told).toHaveLength(1);
-  expect(told[0]!.work).toMatchObject({ windows: { dense: 1, run: 1 } });
+  expect(receipts).toHaveLength(1);
+  expect(receipts[0]!.work).toMatchObject({ windows: { dense: 1, run: 1 } });
 });
 
 test("no ranker is lent while a list is presorted, and a list that gets none bills its presort", async () => {
   const calls: string[] = [];
-  const told: Receipt[] = [];
+  const receipts: Receipt[] = [];
   const presorter = {
     relevance: async (_: string, texts: readonly string[]) => {
       calls.push("presort");
@@ -166,11 +166,11 @@ test("no ranker is lent while a list is presorted, and a list that gets none bil
     calls.push("lend");
     throw new Error("no memory");
   };
-  const terms = { named, presorter, onStopped: (receipt: Receipt) => void told.push(receipt) };
+  const terms = { named, presorter, onStopped: (receipt: Receipt) => void receipts.push(receipt) };
   const run = rerank(lend, "q", graded(1, 4), checkFirstOptions({ presort: "encoder" }), terms);
   await expect(run).rejects.toThrow("no memory");
   expect(calls).toEqual(["presort", "lend"]);
-  expect(told.map(({ model, flops, work }) => [model, flops.spent, work!["presorted"]])).toEqual([
+  expect(receipts.map(({ model, flops, work }) => [model, flops.spent, work!["presorted"]])).toEqual([
     ["fake+first", 7, { dense: 0, run: 4 }],
   ]);
 });

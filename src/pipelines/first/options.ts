@@ -73,7 +73,7 @@ export interface FirstName {
   /** The model that ranks. */
   readonly model: string;
   /** The options as a name has them: `windowSize=10`; empty if there are none. */
-  readonly given: string;
+  readonly optionText: string;
   /** The same by name, not checked against each other or a model's defaults. */
   readonly values: FirstInput;
   readonly options: FirstOptions;
@@ -88,22 +88,22 @@ export const isFirstName = (text: string): boolean => isSuffixed("first", text);
 export function parseFirst(text: string): FirstName | undefined {
   const found = readSuffixed("first", text);
   if (!found) return undefined;
-  const { model, given, values } = found;
+  const { model, optionText, values } = found;
   if (model.includes(">")) throw new UserError(`"${text}": first ranks with one model, and ${model} is a pair`, 2);
-  return { name: `${model}+first`, model, given, values, options: checkFirstOptions(values) };
+  return { name: `${model}+first`, model, optionText, values, options: checkFirstOptions(values) };
 }
 
 /** A reranker with options beside its name, which take the place of those in it. @throws UserError that names the option */
 export function withOptions<N extends Pick<FirstName, "values">>(
   named: N,
   more: FirstInput,
-): N & Pick<FirstName, "values" | "given" | "options"> {
+): N & Pick<FirstName, "values" | "optionText" | "options"> {
   const values = {
     ...named.values,
     ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)),
   };
-  const given = Object.entries(values).map(([key, value]) => `${key}=${value}`);
-  return { ...named, values, given: given.join(","), options: checkFirstOptions(values) };
+  const pairs = Object.entries(values).map(([key, value]) => `${key}=${value}`);
+  return { ...named, values, optionText: pairs.join(","), options: checkFirstOptions(values) };
 }
 
 /** @throws UserError that names the option */

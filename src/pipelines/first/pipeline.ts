@@ -69,16 +69,16 @@ export const first: RankPipeline<Prepared> = {
   parse(model) {
     const named = parseFirst(model);
     if (!named) return undefined;
-    const { given, values, options } = named;
-    return { given, values, roles: rolesOf(named.model, presortModel(options)) };
+    const { optionText, values, options } = named;
+    return { optionText, values, roles: rolesOf(named.model, presortModel(options)) };
   },
   nameOf: ({ ranker }) => `${ranker}+first`,
   dense: "ranker",
   under(named, more) {
-    const { values, given, options } = withOptions({ values: named.values as FirstInput }, more);
+    const { values, optionText, options } = withOptions({ values: named.values as FirstInput }, more);
     const { ranker, presorter } = named.roles;
     const presorts = more["presort"] === undefined ? presorter : presortModel(options);
-    return { ...named, values, given, roles: rolesOf(ranker!, presorts) };
+    return { ...named, values, optionText, roles: rolesOf(ranker!, presorts) };
   },
   checkNames: (named) => checkPresort(optionsOf(named)),
   missing(named, _, reason) {

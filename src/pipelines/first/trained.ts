@@ -48,11 +48,11 @@ export const trainedFor = (
  * @throws UserError that names the option
  */
 export function optionsWith(
-  { values: given, options }: Pick<FirstName, "values" | "options">,
+  { values, options }: Pick<FirstName, "values" | "options">,
   trained: Trained | undefined,
 ): FirstOptions {
   if (!trained) return options;
   const { windowSize, stride, ...rest } = trained.options;
-  const ownWindow = "windowSize" in given || "stride" in given;
-  return checkFirstOptions({ ...rest, ...(!ownWindow && { windowSize, stride }), ...given });
+  const ownWindow = "windowSize" in values || "stride" in values;
+  return checkFirstOptions({ ...rest, ...(!ownWindow && { windowSize, stride }), ...values });
 }

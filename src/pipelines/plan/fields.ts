@@ -20,7 +20,7 @@ export const schema = z
 /** @throws UserError */
 export function ofField(value: unknown): PlanSettings {
   const { channel, max_plan_tokens: maxPlanTokens, temperature, ...filling } = (value ?? {}) as Partial<Field>;
-  const own = Object.entries({ channel, maxPlanTokens, temperature }).filter(([, given]) => given != null);
+  const own = Object.entries({ channel, maxPlanTokens, temperature }).filter(([, value]) => value != null);
   try {
     return { planning: checkPlanning({ ...Object.fromEntries(own), ...fillingOf(filling) }) };
   } catch (error) {

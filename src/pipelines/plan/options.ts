@@ -24,9 +24,9 @@ export interface PlanSettings {
 }
 
 /** Options as a caller gives them, checked, without defaults. @throws UserError */
-export function checkPlanning(given: unknown): Partial<PlanningOptions> {
-  const checked = checkedNamed("planning", planningOptions, given as Record<string, unknown>);
-  const keys = Object.keys(given as object);
+export function checkPlanning(input: unknown): Partial<PlanningOptions> {
+  const checked = checkedNamed("planning", planningOptions, input as Record<string, unknown>);
+  const keys = Object.keys(input as object);
   return Object.fromEntries(Object.entries(checked).filter(([key]) => keys.includes(key)));
 }
 

@@ -61,7 +61,7 @@ export const plan: TextPipeline<Hashes> = {
   },
   parse(model) {
     const roles = isPlanName(model) ? parsePlanName(model) : undefined;
-    return roles && { roles: { ...roles }, given: "" };
+    return roles && { roles: { ...roles }, optionText: "" };
   },
   async checkModels({ planner, executor }) {
     const { plannerOf, executorOf } = await import("./trained.ts");

@@ -71,19 +71,19 @@ export async function plan(
   const started = performance.now();
   switch (channel) {
     case "none":
-      return made(channel, { text: "", ids: [], passes: 0, spent: { flops: 0, bytes: 0 } }, started);
+      return planWithCost(channel, { text: "", ids: [], passes: 0, spent: { flops: 0, bytes: 0 } }, started);
     case "text": {
       const prompt = plannerPrompt(planner.tokenizer, template, question);
-      return made(channel, await makePlan(planner, prompt, { ...terms, states: false }, signal), started);
+      return planWithCost(channel, await makePlan(planner, prompt, { ...terms, states: false }, signal), started);
     }
     case "latent": {
       const { source } = latentOf(planner, latent, terms.tokens);
-      return made(channel, await source.latents(question, terms, signal), started);
+      return planWithCost(channel, await source.latents(question, terms, signal), started);
     }
   }
 }
 
-const made = (
+const planWithCost = (
   channel: Channel,
   { text, ids, passes, spent, states }: Omit<MadePlan, "states"> & { readonly states?: Float32Array },
   started: number,
@@ -159,12 +159,12 @@ function templateFor({ planner, executor }: Chats): Template {
 
 /** A request's options, then what a projector was trained with, then the usual ones. @throws UserError */
 export function planningFor(
-  given: PlanningInput,
+  input: PlanningInput,
   about: ProjectorFile | undefined,
   chats: Chats,
   seed?: number,
 ): Planning {
-  const { channel = about ? "latent" : "text", maxPlanTokens, temperature = 0, ...own } = checkPlanning(given);
+  const { channel = about ? "latent" : "text", maxPlanTokens, temperature = 0, ...own } = checkPlanning(input);
   const tokens = maxPlanTokens ?? about?.tokens ?? PLAN;
   const diffusion = diffusionOptions.parse({ ...about?.diffusion, ...own });
   return {

@@ -10,8 +10,8 @@ import type { PlanSettings } from "./options.ts";
 import { carried, chatsOf, checkSaid, type Planning, type PlanWithCost, plan, planningFor, promptFor } from "./plan.ts";
 import { executorOf, type Hashes, plannerOf, projectorOf, sourceFor, type Trained, trainedFor } from "./trained.ts";
 
-/** A plan that was made, and how. */
-type Made = PlanWithCost & { readonly planner: string; readonly planning: Planning };
+/** A plan, and how it was made. */
+type Draft = PlanWithCost & { readonly planner: string; readonly planning: Planning };
 
 /** Plans and answers; the plan comes first, in a piece of its own. @throws UserError */
 export async function* planned(
@@ -27,17 +27,17 @@ export async function* planned(
   const trained = trainedFor(own, settings.projector);
   const executor = await resources.facts("executor");
   const make = (model: HeldModel) => planBy(model, executor, trained, question, request, settings);
-  const made = await resources.use("planner", make);
-  checkSaid(made.shown, made.planner);
-  const begin = { role: "executor", shown: made.shown, reasoning: made.shown.tokens };
+  const draft = await resources.use("planner", make);
+  checkSaid(draft.shown, draft.planner);
+  const begin = { role: "executor", shown: draft.shown, reasoning: draft.shown.tokens };
   yield { ...begin, text: "", tokens: [] };
-  const bill = new Bill(named, made, executor, time);
+  const bill = new Bill(named, draft, executor, time);
   const prompt = async (model: HeldModel) => {
     const language = executorOf(model);
-    const projector = trained && made.states ? await projectorOf(model, trained) : undefined;
-    const { span, spent } = await carried(made, language, projector);
+    const projector = trained && draft.states ? await projectorOf(model, trained) : undefined;
+    const { span, spent } = await carried(draft, language, projector);
     bill.spent = spent;
-    return promptFor(language, question, made.planning, span);
+    return promptFor(language, question, draft.planning, span);
   };
   const { signal, onStopped } = request;
   const stopped = onStopped && { onStopped: (own: Receipt) => onStopped(bill.receipt(own)) };
@@ -53,16 +53,16 @@ class Bill {
 
   constructor(
     private readonly named: NamedText,
-    private readonly made: Made,
+    private readonly draft: Draft,
     private readonly executor: Facts,
     private readonly time: WallTime,
   ) {
-    this.spent = made.spent;
+    this.spent = draft.spent;
   }
 
   receipt(own: Receipt): Receipt {
     const { spent } = this;
-    const { shown: plan, planner } = this.made;
+    const { shown: plan, planner } = this.draft;
     const { completion } = own.tokens;
     const alone = this.executor.price({ ...own.tokens, prompt: Math.max(1, own.tokens.prompt - plan.tokens) });
     const total = own.flops.spent + spent.flops;
@@ -93,13 +93,13 @@ async function planBy(
   trained: Trained | undefined,
   question: string,
   { options, signal }: TextRequest,
-  { planning: given = {}, projector }: PlanSettings,
-): Promise<Made> {
+  { planning: input = {}, projector }: PlanSettings,
+): Promise<Draft> {
   const planner = plannerOf(model);
   const { name } = model;
   if (trained && projector === undefined && trained.about.source !== "plan")
     throw new UserError(`the projector of ${name} is a control, expected one that reads plans`);
-  const planning = planningFor(given, trained?.about, chatsOf({ planner, executor }), options.seed);
+  const planning = planningFor(input, trained?.about, chatsOf({ planner, executor }), options.seed);
   const latent = trained && { source: await sourceFor(model, executor, trained), tokens: trained.about.tokens };
   return { ...(await plan({ planner, latent }, question, planning, signal)), planner: name, planning };
 }

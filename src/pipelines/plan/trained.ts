@@ -27,8 +27,8 @@ export interface Trained {
 }
 
 /** The projector of a folder, or the one found for the two models by their hashes. @throws UserError if it is for others */
-export function trainedFor(own: Hashes, given?: string): Trained | undefined {
-  const folder = given ?? projectorFor(own);
+export function trainedFor(own: Hashes, place?: string): Trained | undefined {
+  const folder = place ?? projectorFor(own);
   if (folder === undefined) return undefined;
   const about = readProjector(folder);
   checkProjector(folder, about, own);
@@ -73,9 +73,9 @@ export interface Opened extends Hashes, Pick<PlanModels, "latent"> {
 }
 
 /** @throws UserError if a projector is for others */
-export async function opened(resources: Resources, given: string | undefined): Promise<Opened> {
+export async function opened(resources: Resources, place: string | undefined): Promise<Opened> {
   const own = await hashesOf(resources);
-  const trained = trainedFor(own, given);
+  const trained = trainedFor(own, place);
   if (!trained) return own;
   const executor = await resources.facts("executor");
   const source = await resources.use("planner", (model) => sourceFor(model, executor, trained));

@@ -39,14 +39,14 @@ export class QZeroClassifier {
       onNotice: notice,
       prices: memo(`qzero prices ${name} ${index?.name ?? ""}`, () => new LookupPrices()),
       named: { model: name, recipe: [qzeroText(qzero)] },
-      source: evidence ? given(texts, evidence) : await found(texts, index),
+      source: evidence ? evidenceSource(texts, evidence) : await indexSource(texts, index),
     });
   }
 }
 
 /** Reads the labels of a call only if they are others than those of the call before. */
 export class KeptLabels implements Scorer {
-  #kept: { readonly key: string; readonly bound: BoundLabels["bound"] } | undefined;
+  #latest: { readonly key: string; readonly bound: BoundLabels["bound"] } | undefined;
 
   constructor(private readonly scorer: Scorer) {}
 
@@ -56,9 +56,9 @@ export class KeptLabels implements Scorer {
 
   async bind(labels: LabelSet, terms: ReadTerms): Promise<BoundLabels> {
     const key = JSON.stringify(labels);
-    if (this.#kept?.key === key) return { bound: this.#kept.bound };
+    if (this.#latest?.key === key) return { bound: this.#latest.bound };
     const read = await this.scorer.bind(labels, terms);
-    this.#kept = { key, bound: read.bound };
+    this.#latest = { key, bound: read.bound };
     return read;
   }
 }
@@ -80,7 +80,7 @@ export function requireEmbeddings(name: string, { encoder }: Pick<EncodingModel,
 }
 
 /** Finds documents in an index. @throws UserError if it is empty, or without categories */
-async function found(texts: readonly string[], index: LabelResources["index"]): Promise<DocumentSource> {
+async function indexSource(texts: readonly string[], index: LabelResources["index"]): Promise<DocumentSource> {
   if (!index) throw new UserError("there is no index to look texts up in; expected one, or evidence", 2);
   const { documents } = await index.counts();
   if (documents === 0) throw new UserError(`the index ${index.name} is empty; add documents with categories to it`, 2);
@@ -106,7 +106,7 @@ async function found(texts: readonly string[], index: LabelResources["index"]): 
 }
 
 /** Takes the documents that the caller gives for each text. @throws UserError if there are none for a text */
-function given(texts: readonly string[], evidence: NonNullable<QZeroRequest["evidence"]>): DocumentSource {
+function evidenceSource(texts: readonly string[], evidence: NonNullable<QZeroRequest["evidence"]>): DocumentSource {
   if (evidence.length !== texts.length)
     throw new UserError(`evidence is for ${evidence.length} texts, and there are ${texts.length}; expected as many`, 2);
   return {

@@ -57,15 +57,15 @@ function cutLookup({ encoder }: EncodingModel, { text, categories }: Lookup, { m
 }
 
 /** An encoder's score is no sum of parts: only the categories that were read are told. */
-function readingOf(scored: Scored, { given, read, parts }: Cut, { categories }: Lookup): Reading {
-  const before = parts.given - categories.length;
-  const kept = Math.max(0, parts.read - before);
-  const counted = () => [...countsOf(categories.slice(0, kept))].map(([name, count]) => ({ name, count }));
+function readingOf(scored: Scored, { whole, read, parts }: Cut, { categories }: Lookup): Reading {
+  const before = parts.whole - categories.length;
+  const count = Math.max(0, parts.read - before);
+  const counted = () => [...countsOf(categories.slice(0, count))].map(([name, times]) => ({ name, count: times }));
   return {
     ...scored,
-    categories: kept,
+    categories: count,
     weight: 1,
-    tokens: { given, read },
+    tokens: { given: whole, read },
     explain: () => ({ categories: counted(), keywords: [] }),
   };
 }

@@ -79,12 +79,12 @@ async function accuracy(
 ): Promise<number> {
   const byId = new Map(articles.map((article) => [article.id, article]));
   const set = parseLabels(labels);
-  const asked: QZeroInput = { when: "always", mode: "replace", keywords: "content", topK: 10, ...options };
+  const input: QZeroInput = { when: "always", mode: "replace", keywords: "content", topK: 10, ...options };
   const { results } = await classify(
     scorer,
     texts.map(({ text }) => text),
     set,
-    asked,
+    input,
     {
       ...{ explain: false, prices: new LookupPrices(), named: { model: "topics", recipe: [] } },
       source: {

@@ -68,7 +68,7 @@ export const checkQZeroOptions = (input: QZeroInput, kind: ScorerKind): QZeroOpt
   });
 
 /** The options that were given, as receipts show them: `qzero:mode=replace,topK=10`. */
-export function qzeroText(given: QZeroInput): string {
-  const pairs = Object.entries(given).filter(([, value]) => value !== undefined);
+export function qzeroText(input: QZeroInput): string {
+  const pairs = Object.entries(input).filter(([, value]) => value !== undefined);
   return ["qzero", pairs.map(([key, value]) => `${key}=${value}`).join(",")].filter((part) => part !== "").join(":");
 }

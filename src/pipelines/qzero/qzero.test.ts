@@ -107,10 +107,10 @@ describe("an encoder reads", () => {
 
   test("the words of a label joined by spaces, and labels again only if they change", async () => {
     const { model, scorer } = encoder();
-    const kept = new KeptLabels(scorer);
+    const labelled = new KeptLabels(scorer);
     const ask = (labels: readonly string[]) =>
-      classified(kept, { x: ["goal"] }, { mode: "append", when: "always" }, { labels });
-    await classified(kept, { x: ["goal"] }, {}, { labels: { a: ["sports", "goal"], b: "finance" } });
+      classified(labelled, { x: ["goal"] }, { mode: "append", when: "always" }, { labels });
+    await classified(labelled, { x: ["goal"] }, {}, { labels: { a: ["sports", "goal"], b: "finance" } });
     expect(model.read.slice(0, 2)).toEqual(["sports goal", "finance"]);
     await ask(["sports", "market"]);
     const before = model.read.length;
@@ -186,7 +186,7 @@ test("a ceiling holds for the whole call", async () => {
 
 test("a call that is stopped tells what it had spent", async () => {
   const stop = new AbortController();
-  const told: Receipt[] = [];
+  const receipts: Receipt[] = [];
   const keys = Object.keys(texts);
   const all = found(keys, texts);
   const source = {
@@ -196,12 +196,12 @@ test("a call that is stopped tells what it had spent", async () => {
       return all.find(...args);
     },
   };
-  const terms = { signal: stop.signal, source, onStopped: (receipt: Receipt) => void told.push(receipt) };
+  const terms = { signal: stop.signal, source, onStopped: (receipt: Receipt) => void receipts.push(receipt) };
   await expect(classified(encoder().scorer, texts, { mode: "append", when: "always" }, terms)).rejects.toThrow(
     /abort/i,
   );
-  expect(told).toHaveLength(1);
-  expect(told[0]!.flops).toMatchObject({ spent: 1020, dense: 1020 });
+  expect(receipts).toHaveLength(1);
+  expect(receipts[0]!.flops).toMatchObject({ spent: 1020, dense: 1020 });
 });
 
 test.each([
@@ -214,6 +214,6 @@ test.each([
     named: { model: "m", recipe: [] },
     source: found([], {}),
   };
-  const asked = classify(words(), all, parseLabels(["sports", "finance"]), {}, terms);
-  await expect(asked).rejects.toThrow(sentence);
+  const answer = classify(words(), all, parseLabels(["sports", "finance"]), {}, terms);
+  await expect(answer).rejects.toThrow(sentence);
 });

@@ -6,11 +6,11 @@ const tokensOf = (text: string): number =>
   text.split(" ").reduce((sum, word) => sum + (word.length > 3 ? 2 : Math.min(1, word.length)), 0);
 
 test.each([
-  [["a b", "c"], 9, { text: "a b c", given: 3, read: 3, parts: { given: 2, read: 2 } }],
-  [["a b", "c d"], 3, { text: "a b c", given: 4, read: 3, parts: { given: 2, read: 1 } }],
-  [["long words", "c"], 3, { text: "long", given: 5, read: 2, parts: { given: 2, read: 0 } }],
-  [["long"], 1, { text: "long", given: 2, read: 2, parts: { given: 1, read: 1 } }],
-  [["  a \n b "], 5, { text: "a b", given: 2, read: 2, parts: { given: 1, read: 1 } }],
+  [["a b", "c"], 9, { text: "a b c", whole: 3, read: 3, parts: { whole: 2, read: 2 } }],
+  [["a b", "c d"], 3, { text: "a b c", whole: 4, read: 3, parts: { whole: 2, read: 1 } }],
+  [["long words", "c"], 3, { text: "long", whole: 5, read: 2, parts: { whole: 2, read: 0 } }],
+  [["long"], 1, { text: "long", whole: 2, read: 2, parts: { whole: 1, read: 1 } }],
+  [["  a \n b "], 5, { text: "a b", whole: 2, read: 2, parts: { whole: 1, read: 1 } }],
 ])("%j in %d tokens", (parts, most, cut) => {
   expect(cutToTokens(parts, most, tokensOf)).toEqual(cut);
 });

@@ -2,10 +2,10 @@
 export interface Cut {
   readonly text: string;
   /** Tokens before and after. */
-  readonly given: number;
+  readonly whole: number;
   readonly read: number;
   /** Parts before and after; one that is cut inside does not count as read. */
-  readonly parts: { readonly given: number; readonly read: number };
+  readonly parts: { readonly whole: number; readonly read: number };
 }
 
 /**
@@ -15,11 +15,11 @@ export interface Cut {
 export function cutToTokens(parts: readonly string[], most: number, tokensOf: (text: string) => number): Cut {
   const words = parts.map((part) => part.split(/\s+/).filter((word) => word !== ""));
   const all = words.flat();
-  const given = tokensOf(all.join(" "));
-  const kept = given <= most ? all.length : Math.max(1, longest(all, most, tokensOf));
-  const text = all.slice(0, kept).join(" ");
-  const read = kept === all.length ? given : tokensOf(text);
-  return { text, given, read, parts: { given: parts.length, read: wholeParts(words, kept) } };
+  const whole = tokensOf(all.join(" "));
+  const count = whole <= most ? all.length : Math.max(1, longest(all, most, tokensOf));
+  const text = all.slice(0, count).join(" ");
+  const read = count === all.length ? whole : tokensOf(text);
+  return { text, whole, read, parts: { whole: parts.length, read: wholeParts(words, count) } };
 }
 
 /** The greatest number of words whose tokens are at most `most`. */
@@ -34,8 +34,8 @@ function longest(words: readonly string[], most: number, tokensOf: (text: string
   return fits;
 }
 
-function wholeParts(words: readonly (readonly string[])[], kept: number): number {
-  let left = kept;
+function wholeParts(words: readonly (readonly string[])[], count: number): number {
+  let left = count;
   for (const [i, part] of words.entries()) {
     left -= part.length;
     if (left < 0) return i;

@@ -48,10 +48,10 @@ export async function propose(
 
 /** The best of the proposals, without those of the object that a better one has. */
 function best(proposals: readonly Proposal[]): Proposal[] {
-  const kept: Proposal[] = [];
+  const distinct: Proposal[] = [];
   for (const one of proposals.toSorted((a, b) => b.fit - a.fit))
-    if (kept.every(({ box }) => !isSame(box, one.box))) kept.push(one);
-  return kept;
+    if (distinct.every(({ box }) => !isSame(box, one.box))) distinct.push(one);
+  return distinct;
 }
 
 /** The box around a mask's cells, as shares; undefined if the mask is empty. */

@@ -108,13 +108,13 @@ test("the order of regions is the order of results, and other labels change no v
 
 test("features are kept and equal; regions look at the image, and each head's attention sums to 1", async () => {
   const source = { model, featureLayer: -1, localiser: at("localiser"), cache: at("cache/features") } as const;
-  const [kept, again] = [await featuresOf(data, source), await featuresOf(data, { ...source, cache: at("again") })];
-  expect(kept.images).toEqual(again.images);
-  expect(kept.tokens).toEqual(again.tokens);
+  const [features, again] = [await featuresOf(data, source), await featuresOf(data, { ...source, cache: at("again") })];
+  expect(features.images).toEqual(again.images);
+  expect(features.tokens).toEqual(again.tokens);
   const before = await featuresOf(data, { ...source, featureLayer: -2 });
-  expect(before.images).not.toEqual(kept.images);
-  const tokens = kept.tokens.slice(0, 2 * kept.sizes.token);
-  const image = kept.images.slice(0, kept.sizes.imageTokens * kept.sizes.hidden);
+  expect(before.images).not.toEqual(features.images);
+  const tokens = features.tokens.slice(0, 2 * features.sizes.token);
+  const image = features.images.slice(0, features.sizes.imageTokens * features.sizes.hidden);
   const seen = await recognizer.vectors(tokens, image);
   const blind = await recognizer.vectors(
     tokens,
@@ -123,7 +123,7 @@ test("features are kept and equal; regions look at the image, and each head's at
   expect(seen.vectors).not.toEqual(blind.vectors);
   const heads = 2 * 2;
   for (let row = 0; row < heads; row++) {
-    const weights = seen.attention.subarray(row * kept.sizes.imageTokens, (row + 1) * kept.sizes.imageTokens);
+    const weights = seen.attention.subarray(row * features.sizes.imageTokens, (row + 1) * features.sizes.imageTokens);
     expect(weights.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
   }
 });

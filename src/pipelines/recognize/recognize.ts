@@ -57,11 +57,11 @@ export async function recognize(recognizer: Recognizer, request: RecognizeReques
   checkLabels(labels);
   const picture = await readImage(image, 0);
   const { width, height } = picture;
-  const given = boxes === "auto" ? undefined : sharesOf(boxes, picture);
+  const shares = boxes === "auto" ? undefined : sharesOf(boxes, picture);
   const bill = new RecognizeBill(recognizer, time);
   const features = await recognizer.localiser.look(picture);
   bill.overhead(recognizer.localiser.pictureCost);
-  const found = given ?? (await find(recognizer, features, recognizeOptions.parse(options), bill));
+  const found = shares ?? (await find(recognizer, features, recognizeOptions.parse(options), bill));
   signal?.throwIfAborted();
   if (found.length === 0) return { width, height, regions: [], receipt: bill.receipt(0) };
 
@@ -81,10 +81,10 @@ export async function recognize(recognizer: Recognizer, request: RecognizeReques
     const logits = logitsOf(vector, texts.values, recognizer.scale);
     const { label, scores } = likeliest(labels, activate(logits, "softmax"));
     const fit = seen.fits[i]!;
-    const score = given ? scores[label]! : scores[label]! * fit;
+    const score = shares ? scores[label]! : scores[label]! * fit;
     return { box: inPixels(box, picture), label, score, scores, fit };
   });
-  if (!given) regions.sort((a, b) => b.score - a.score);
+  if (!shares) regions.sort((a, b) => b.score - a.score);
   return { width, height, regions, receipt: bill.receipt(found.length) };
 }
 

@@ -12,13 +12,13 @@ interface Price {
 }
 
 /** A model that reads its logits from the text, `name:1,2;other:3,4`, and counts the texts. */
-function fake(name: string, { flops, bytes }: Price, labels = ["a", "b"]): LabelModel & { readonly asked: string[] } {
-  const asked: string[] = [];
+function fake(name: string, { flops, bytes }: Price, labels = ["a", "b"]): LabelModel & { readonly read: string[] } {
+  const read: string[] = [];
   const price = (texts: readonly string[]) => ({ flops: texts.length * flops, bytes: texts.length * bytes });
   return {
-    ...{ name, key: name, labels, asked, price },
+    ...{ name, key: name, labels, read, price },
     async logits(texts, { signal, onStopped }: ReadTerms = {}) {
-      asked.push(...texts);
+      read.push(...texts);
       const spent = price(texts);
       const usage = {
         tokens: { prompt: texts.length, cached: 0, completion: 0 },
@@ -60,7 +60,7 @@ test("Swift's answer if it scores at the threshold or above, else Super's", asyn
   ]);
   expect(results[1]!.route).toEqual({ to: "swift", model: "swift", score: expect.closeTo(5.0000454, 6), threshold: 2 });
   expect(results[0]!.scores["b"]).toBeCloseTo(1 / (1 + Math.exp(-4)), 9);
-  expect(pair.super.asked).toEqual([HARD, HARD]);
+  expect(pair.super.read).toEqual([HARD, HARD]);
 });
 
 test("logits that are not finite go to Super, whatever the threshold", async () => {
@@ -77,14 +77,14 @@ describe("at the ends it is one model alone, bit for bit", () => {
   test.each([
     [Number.NEGATIVE_INFINITY, "swift", 0],
     [Number.POSITIVE_INFINITY, "super", 2],
-  ] as const)("threshold %d", async (threshold, who, asked) => {
+  ] as const)("threshold %d", async (threshold, who, count) => {
     const pair = pairOf();
     const { results } = await new ClassifyCascade({ ...pair, threshold }).classify([EASY, HARD]);
     const { answers } = await pairOf()[who].logits([EASY, HARD]);
     const probability = (logits: ArrayLike<number>) => 1 / (1 + Math.exp(logits[1]! - logits[0]!));
     expect(results.map(({ scores }) => scores["a"])).toEqual(answers.map((z) => expect.closeTo(probability(z), 12)));
-    expect(pair.super.asked).toHaveLength(asked);
-    expect(pair.swift.asked).toHaveLength(2);
+    expect(pair.super.read).toHaveLength(count);
+    expect(pair.swift.read).toHaveLength(2);
   });
 });
 
@@ -125,10 +125,10 @@ describe("one receipt for both", () => {
   });
 
   test("nothing is told if nothing ran", async () => {
-    const told: Receipt[] = [];
-    const terms = { signal: AbortSignal.abort(), onStopped: (receipt: Receipt) => told.push(receipt) };
+    const receipts: Receipt[] = [];
+    const terms = { signal: AbortSignal.abort(), onStopped: (receipt: Receipt) => receipts.push(receipt) };
     await expect(new ClassifyCascade({ ...pairOf(), threshold: 2 }).classify([EASY], terms)).rejects.toThrow(/abort/);
-    expect(told).toEqual([]);
+    expect(receipts).toEqual([]);
   });
 
   test("no texts, no work", async () => {

@@ -117,8 +117,8 @@ class CascadeRun {
   /** Logits of some of the texts by one of the models. */
   async ask(role: Role, places: readonly number[], terms: ReadTerms): Promise<readonly ArrayLike<number>[]> {
     const onStopped = (usage: Usage) => void this.#usages.push({ role, usage });
-    const asked = places.map((i) => this.texts[i]!);
-    const { answers, usage } = await this.cascade.options[role].logits(asked, { ...terms, onStopped });
+    const batch = places.map((i) => this.texts[i]!);
+    const { answers, usage } = await this.cascade.options[role].logits(batch, { ...terms, onStopped });
     this.#usages.push({ role, usage });
     return answers;
   }
@@ -162,10 +162,10 @@ class CascadeRun {
   /** A call is one text read by one model. */
   #calls(): Record<string, { dense: number; run: number }> {
     const { swift, super: strong } = this.cascade.options;
-    const asked = (role: Role) => this.#usages.some((one) => one.role === role);
+    const ran = (role: Role) => this.#usages.some((one) => one.role === role);
     const all = this.texts.length;
-    const own = { dense: 0, run: asked("swift") ? all : 0 };
-    const stronger = { dense: all, run: asked("super") ? this.#hard.length : 0 };
+    const own = { dense: 0, run: ran("swift") ? all : 0 };
+    const stronger = { dense: all, run: ran("super") ? this.#hard.length : 0 };
     // Two heads on one embedder are two models of one name.
     if (swift.name === strong.name) return { [strong.name]: { dense: all, run: own.run + stronger.run } };
     return { [swift.name]: own, [strong.name]: stronger };

@@ -37,7 +37,7 @@ export class Fake implements RouteModel<FakeOptions> {
     this.prompts.push(prompt);
     const { words, logits = [] } = this.script(prompt);
     let flops = 0;
-    let given = 0;
+    let count = 0;
     let ended = false;
     try {
       for (const [i, text] of words.entries()) {
@@ -46,14 +46,14 @@ export class Fake implements RouteModel<FakeOptions> {
         if (i > 0) this.steps++;
         flops += i === 0 ? this.cost.prompt : this.cost.step;
         options.observe?.(Float32Array.from(logits[i] ?? [0, 0]));
-        given = i + 1;
-        ended = given === words.length;
+        count = i + 1;
+        ended = count === words.length;
         const token = { text, tokens: [{ id: i }] };
-        yield ended ? { ...token, finishReason: "stop", receipt: this.#receipt(flops, given) } : token;
+        yield ended ? { ...token, finishReason: "stop", receipt: this.#receipt(flops, count) } : token;
         options.signal?.throwIfAborted();
       }
     } finally {
-      if (!ended && flops > 0) options.onStopped?.(this.#receipt(flops, given));
+      if (!ended && flops > 0) options.onStopped?.(this.#receipt(flops, count));
     }
   }
 

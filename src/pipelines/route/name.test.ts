@@ -11,8 +11,8 @@ describe("the name of a pair", () => {
     ["smollm2>qwen2.5-coder@auto:mine", "smollm2", "qwen2.5-coder", "auto:mine"],
     ["smollm2@fast>hf:a/b@main:x.gguf@auto:mine", "smollm2@fast", "hf:a/b@main:x.gguf", "auto:mine"],
     ["hf:a/b@main:x.gguf > ./models/b.gguf@t=-inf", "hf:a/b@main:x.gguf", "./models/b.gguf", "t=-inf"],
-  ])("%s", (text, swift, strong, given) => {
-    expect(parsePair(text)).toMatchObject({ swift, super: strong, given, name: `${swift}>${strong}` });
+  ])("%s", (text, swift, strong, optionText) => {
+    expect(parsePair(text)).toMatchObject({ swift, super: strong, optionText, name: `${swift}>${strong}` });
   });
 
   test("of one model is none", () => {

@@ -18,7 +18,7 @@ const threshold = z
 
 const labels = z
   .union([z.string(), z.array(z.string())])
-  .transform((given) => (typeof given === "string" ? given.split("|") : given))
+  .transform((input) => (typeof input === "string" ? input.split("|") : input))
   .refine((all) => all.length > 1 && !all.includes(""), "expected two labels or more");
 
 /** Options of a route, given after its models' names. */
@@ -52,7 +52,7 @@ export interface PairName {
   readonly swift: string;
   readonly super: string;
   /** The options as written: `share=0.3`; empty if there were none. */
-  readonly given: string;
+  readonly optionText: string;
   readonly options: RouteOptions;
 }
 
@@ -64,7 +64,7 @@ export const isPairName = (text: string): boolean => text.includes(">");
  */
 export function parsePair(text: string): PairName | undefined {
   if (!isPairName(text)) return undefined;
-  const [, models = text, given = ""] = /^(.*)@(auto:[^@>]*|[^@>]*=[^@>]*)$/s.exec(text) ?? [];
+  const [, models = text, optionText = ""] = /^(.*)@(auto:[^@>]*|[^@>]*=[^@>]*)$/s.exec(text) ?? [];
   const names = models.split(">").map((name) => name.trim());
   if (names.length !== 2 || names.includes(""))
     throw new UserError(
@@ -73,7 +73,7 @@ export function parsePair(text: string): PairName | undefined {
     );
   const [swift, strong] = names as [string, string];
   if (swift === strong) throw new UserError(`"${text}": Swift and Super are the same model, expected two`, 2);
-  return { name: `${swift}>${strong}`, swift, super: strong, given, options: parseRouteOptions(given) };
+  return { name: `${swift}>${strong}`, swift, super: strong, optionText, options: parseRouteOptions(optionText) };
 }
 
 /** Before the options of a route that stands among recipes: `route:share=0.3`. */

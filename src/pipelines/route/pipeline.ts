@@ -14,17 +14,17 @@ const serving: Serving = {
     return router && `score=${router.score},t=${router.t}`;
   },
   refusal({ prompt, options }, { super: strong }) {
-    const given = options as Readonly<Record<string, unknown>>;
+    const values = options as Readonly<Record<string, unknown>>;
     if (typeof prompt[0] === "number") return ["prompt", ONE_MODEL];
-    if (given["logitBias"]) return ["logitBias", ONE_MODEL];
-    if (given["promptLogprobs"] !== undefined)
+    if (values["logitBias"]) return ["logitBias", ONE_MODEL];
+    if (values["promptLogprobs"] !== undefined)
       return ["promptLogprobs", "a pair gives no log-probabilities of prompts"];
-    if (given["maxTokens"] === 0) return ["maxTokens", "expected at least 1 for a pair of models"];
+    if (values["maxTokens"] === 0) return ["maxTokens", "expected at least 1 for a pair of models"];
     if (strong === undefined) return undefined;
     const elsewhere = `${strong} runs on another server, as part of a pair it`;
-    if (given["logprobs"] !== undefined) return ["logprobs", `${elsewhere} gives none`];
-    const taken = ["tools", "suffix", "infill", "mode"].find((option) => given[option]);
-    return taken === undefined ? undefined : [taken, `${elsewhere} takes none`];
+    if (values["logprobs"] !== undefined) return ["logprobs", `${elsewhere} gives none`];
+    const other = ["tools", "suffix", "infill", "mode"].find((option) => values[option]);
+    return other === undefined ? undefined : [other, `${elsewhere} takes none`];
   },
 };
 
@@ -65,12 +65,13 @@ export const route: TextPipeline<Prepared> = {
   },
   certified: true,
   serving,
-  parse: (model) => (isPairName(model) ? { roles: rolesOf(model), given: parsePair(model)!.given } : undefined),
+  parse: (model) =>
+    isPairName(model) ? { roles: rolesOf(model), optionText: parsePair(model)!.optionText } : undefined,
   dense: "super",
   nameOf: ({ swift, super: strong }) => `${swift}>${strong}`,
   async prepare(named, resources) {
     const { prepared } = await import("./rule.ts");
-    return prepared(named, parseRouteOptions(named.given), resources);
+    return prepared(named, parseRouteOptions(named.optionText), resources);
   },
   async answer(named, resources, request, prepared) {
     const { answer } = await import("./answer.ts");

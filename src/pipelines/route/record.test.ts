@@ -20,20 +20,25 @@ const data = { name: "questions.jsonl", sha256: "c".repeat(64), prompts: "chat",
 const energy = scoreOptions.parse({});
 const margin = scoreOptions.parse({ score: "margin" });
 const samples = [4, Number.NaN, 1, 3, 2].map((score, i) => ({ score, swift: i % 2, super: 1 }));
-const made = (scoring = energy) => calibrationOf(samples, scoring, { by: "share", value: 0.4 }, data);
+const calibration = (scoring = energy) => calibrationOf(samples, scoring, { by: "share", value: 0.4 }, data);
 const scratch = () => mkdtempSync(join(tmpdir(), "modicum-route-"));
 
 test("a record has the scores in order, the answers with them, those without a score last", () => {
-  expect(made()).toMatchObject({ scores: [1, 2, 3, 4], unscored: 1, swift: [0, 0, 1, 0, 1], super: [1, 1, 1, 1, 1] });
-  expect(thresholdOf(made())).toBe(1.5);
-  expect(thresholdOf(made(), { by: "share", value: 0.6 })).toBe(2.5);
+  expect(calibration()).toMatchObject({
+    scores: [1, 2, 3, 4],
+    unscored: 1,
+    swift: [0, 0, 1, 0, 1],
+    super: [1, 1, 1, 1, 1],
+  });
+  expect(thresholdOf(calibration())).toBe(1.5);
+  expect(thresholdOf(calibration(), { by: "share", value: 0.6 })).toBe(2.5);
 });
 
 test("is written, found by the models' hashes, and read again", async () => {
   const home = scratch();
   const file = calibrationPath(pair, home);
-  await keepCalibration(file, pair, made());
-  await keepCalibration(file, pair, made(margin));
+  await keepCalibration(file, pair, calibration());
+  await keepCalibration(file, pair, calibration(margin));
   await keepCalibration(file, pair, calibrationOf(samples, margin, { by: "crossing" }, data));
   expect(readCalibrations(file).calibrations.map(({ score, target }) => [score, target.by])).toEqual([
     ["energy", "share"],
@@ -41,36 +46,36 @@ test("is written, found by the models' hashes, and read again", async () => {
   ]);
   const files = calibrationFiles(home, []);
   expect(files).toEqual([file]);
-  expect(findCalibration(pair, energy, undefined, files).calibration).toEqual(made());
+  expect(findCalibration(pair, energy, undefined, files).calibration).toEqual(calibration());
   // A model's name is the user's; its hash counts.
   const renamed = { ...pair, swift: { ...pair.swift, name: "./small.gguf" } };
-  expect(findCalibration(renamed, energy, undefined, files).calibration).toEqual(made());
+  expect(findCalibration(renamed, energy, undefined, files).calibration).toEqual(calibration());
 });
 
 test("calibrations made in other codes are dropped when one is written, and found by a run in others", async () => {
   const file = join(scratch(), "route.json");
   const inCodes = (codes: 4 | 8) => ({ ...pair, swift: { ...pair.swift, codes } });
-  await keepCalibration(file, inCodes(8), made());
+  await keepCalibration(file, inCodes(8), calibration());
   expect(findCalibration(inCodes(4), energy, file)).toMatchObject({ path: file, swift: { codes: 8 } });
-  await keepCalibration(file, inCodes(4), made(margin));
+  await keepCalibration(file, inCodes(4), calibration(margin));
   expect(readCalibrations(file).calibrations.map(({ score }) => score)).toEqual(["margin"]);
   expect(findCalibration(pair, margin, file).swift.codes).toBe(4);
 });
 
 test("a Super that another server runs is known by its name", async () => {
   const file = join(scratch(), "route.json");
-  await keepCalibration(file, pair, made());
+  await keepCalibration(file, pair, calibration());
   const remote = (name: string) => ({ ...pair, super: { name, recipe: [], quant: "auto" } });
-  expect(findCalibration(remote("large"), energy, file).calibration).toEqual(made());
+  expect(findCalibration(remote("large"), energy, file).calibration).toEqual(calibration());
   expect(() => findCalibration(remote("huge"), energy, file)).toThrow(
     "was made for large (bbbbbbbbbbbb) as Super, and Super is huge",
   );
 });
 
 describe("refused", () => {
-  const kept = async () => {
+  const written = async () => {
     const file = join(scratch(), "route.json");
-    await keepCalibration(file, pair, made());
+    await keepCalibration(file, pair, calibration());
     return file;
   };
   test.each([
@@ -92,12 +97,12 @@ describe("refused", () => {
     ],
     ["the models the other way round", { swift: pair.super, super: pair.swift }, /was made for small/],
   ])("%s", async (_, other, sentence) => {
-    const file = await kept();
+    const file = await written();
     expect(() => findCalibration(other, energy, file)).toThrow(sentence);
   });
 
   test("a pair or a way to score that nobody has calibrated", async () => {
-    const file = await kept();
+    const file = await written();
     expect(() => findCalibration(pair, margin, file)).toThrow(
       "small>large is not calibrated for score=margin,aggregate=first; ",
     );

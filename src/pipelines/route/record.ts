@@ -94,9 +94,9 @@ export const readCalibrations = (file: string): CalibrationFile =>
   readJson(file, calibrationFile, "a route's calibration");
 
 /** Rewrites a pair's file with the calibration in it, beside those of other scores. */
-export async function keepCalibration(file: string, pair: PairIdentity, made: Calibration): Promise<void> {
-  const others = existing(file, pair).filter((other) => !sameScoring(other, made));
-  await keepJson(file, calibrationFile.parse({ ...pair, calibrations: [...others, made] }));
+export async function keepCalibration(file: string, pair: PairIdentity, calibration: Calibration): Promise<void> {
+  const others = existing(file, pair).filter((other) => !sameScoring(other, calibration));
+  await keepJson(file, calibrationFile.parse({ ...pair, calibrations: [...others, calibration] }));
 }
 
 function existing(file: string, pair: PairIdentity): readonly Calibration[] {

@@ -155,21 +155,21 @@ describe("the receipt", () => {
     const prompts = Array.from({ length: 50 }, () => String(10 * random()));
     const pair = pairOf();
     const escalated = prompts.filter((prompt) => Number(prompt) < 5).length;
-    let [spent, kept] = [0, 0];
+    let [spent, drafts] = [0, 0];
     for (const prompt of prompts) {
       const { receipt, route: to } = await answered(route(pair, prompt, routing()));
       spent += receipt!.flops.spent;
-      if (to!.to === "swift") kept++;
+      if (to!.to === "swift") drafts++;
       expect(receipt!.work!.calls).toEqual({
         small: { dense: 0, run: 1 },
         large: { dense: 1, run: to!.to === "super" ? 1 : 0 },
       });
     }
     expect(pair.super.calls).toBe(escalated);
-    expect(kept).toBe(50 - escalated);
+    expect(drafts).toBe(50 - escalated);
     // Swift's later steps run only if its answer is kept.
-    expect(pair.swift.steps).toBe(2 * kept);
-    expect(spent).toBe(50 * 100 + kept * 20 + escalated * 1100 + 50 * 2 * FLOPS_PER_LOGIT);
+    expect(pair.swift.steps).toBe(2 * drafts);
+    expect(spent).toBe(50 * 100 + drafts * 20 + escalated * 1100 + 50 * 2 * FLOPS_PER_LOGIT);
   });
 
   test("of Super's answer: dense is what it ran, Swift and its scoring are overhead", async () => {

@@ -77,7 +77,7 @@ class Run<O extends object> {
   readonly #scorer: Scorer;
   #call: Call<O> | undefined;
   #answering: Role = "swift";
-  #given: PricedAnswer = { text: "", tokens: 0, ended: false };
+  #answer: PricedAnswer = { text: "", tokens: 0, ended: false };
   #done = false;
 
   constructor(
@@ -134,9 +134,9 @@ class Run<O extends object> {
     const observe = (logits: Float32Array) => this.#scorer.observe(logits);
     const { options, signal, arrived } = this.routing;
     const begins = this.#call ? options : { ...options, arrived };
-    const asked = role === "swift" && !this.#call ? { ...begins, observe } : begins;
+    const terms = role === "swift" && !this.#call ? { ...begins, observe } : begins;
     this.#answering = role;
-    this.#call = new Call(this.pair[role], this.prompt, asked, signal, this.#bill.begin(role));
+    this.#call = new Call(this.pair[role], this.prompt, terms, signal, this.#bill.begin(role));
     return this.#call;
   }
 
@@ -150,19 +150,19 @@ class Run<O extends object> {
       const piece = begun[at] ?? (await this.#call!.next());
       if (!piece) throw new Error(`${route.model}: an answer ended without its receipt`);
       this.#note(piece);
-      const told = at === 0 || piece.receipt ? { route } : {};
+      const shown = at === 0 || piece.receipt ? { route } : {};
       at++;
-      if (!piece.receipt) yield { ...piece, ...told };
+      if (!piece.receipt) yield { ...piece, ...shown };
       else {
         this.#done = true;
-        return yield { ...piece, ...told, receipt: await this.#bill.receipt(to, this.#given) };
+        return yield { ...piece, ...shown, receipt: await this.#bill.receipt(to, this.#answer) };
       }
     }
   }
 
   #note({ text, tokens, finishReason }: ModelPiece): void {
-    const before = this.#given;
-    this.#given = {
+    const before = this.#answer;
+    this.#answer = {
       text: before.text + text,
       tokens: before.tokens + tokens.length,
       ended: finishReason === "stop",
@@ -183,7 +183,7 @@ class Run<O extends object> {
   async close(): Promise<void> {
     if (this.#done) return;
     await this.#call?.stop();
-    if (this.#bill.begun) this.routing.onStopped?.(await this.#bill.receipt(this.#answering, this.#given));
+    if (this.#bill.begun) this.routing.onStopped?.(await this.#bill.receipt(this.#answering, this.#answer));
   }
 }
 

@@ -9,7 +9,7 @@ const foldersIn = (folder: string) => (existsSync(folder) ? readdirSync(folder).
 const pairs = foldersIn(models).flatMap((folder) => foldersIn(folder).filter((path) => /classify-[^/\\]+$/.test(path)));
 
 /** Sentences as a bank's customers write them, of no data set. */
-const asked = {
+const sentences = {
   "My new card has not come in the post yet": "card_arrival",
   "I have forgotten my PIN and the card is locked now": "pin_blocked",
   "What is the exchange rate you use?": "exchange_rate",
@@ -30,7 +30,7 @@ describe.each(pairs.map((pair) => [pair.slice(models.length + 1), pair]))("%s", 
   });
 
   test("opens at any share, and sends more to Super at a greater one", async () => {
-    const texts = Object.keys(asked);
+    const texts = Object.keys(sentences);
     const toSuper = async (value: number) => {
       using opened = await openClassifyPair(pair, { by: "share", value });
       const { results } = await opened.classify(texts);
@@ -39,6 +39,6 @@ describe.each(pairs.map((pair) => [pair.slice(models.length + 1), pair]))("%s", 
     const [none, all] = [await toSuper(0), await toSuper(1)];
     expect([none.count, all.count]).toEqual([0, texts.length]);
     if (!name!.endsWith("banking77")) return;
-    expect(all.results.map(({ label }) => label)).toEqual(Object.values(asked));
+    expect(all.results.map(({ label }) => label)).toEqual(Object.values(sentences));
   });
 });

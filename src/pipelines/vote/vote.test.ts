@@ -113,7 +113,7 @@ test.each([
 });
 
 test("a plus stands between two models only if no pipeline's name follows it", () => {
-  expect(textPipelineNamed("m+vote")).toMatchObject({ name: "m+vote", roles: { model: "m" }, given: "" });
+  expect(textPipelineNamed("m+vote")).toMatchObject({ name: "m+vote", roles: { model: "m" }, optionText: "" });
   expect(textPipelineNamed("m+voter")).toMatchObject({ pipeline: { name: "plan" }, roles: { executor: "voter" } });
   expect(textPipelineNamed("m+first")).toBeUndefined();
 });

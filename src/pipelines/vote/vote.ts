@@ -30,12 +30,12 @@ export const vote: TextPipeline = {
     const found = parts(model);
     if (!found) return undefined;
     checkVoteOptions(found.values);
-    return { roles: { model: found.model }, given: found.given };
+    return { roles: { model: found.model }, optionText: found.optionText };
   },
   dense: "model",
   nameOf: ({ model }) => `${model}+vote`,
   async *answer(named, resources, request) {
     const { draw } = await import("./draw.ts");
-    yield* draw(named, resources, request, checkVoteOptions(valuesOf("vote", named.given)));
+    yield* draw(named, resources, request, checkVoteOptions(valuesOf("vote", named.optionText)));
   },
 };

@@ -36,16 +36,17 @@ export async function choosePipeline(
 }
 
 /** The certificate among the default savings, for a name without options. */
-const certificateFor = ({ pipeline, given }: NamedText, usual: readonly string[]): readonly string[] =>
-  pipeline.certified && given === "" ? usual.filter(isPairCertificate).slice(0, 1) : [];
+const certificateFor = ({ pipeline, optionText }: NamedText, usual: readonly string[]): readonly string[] =>
+  pipeline.certified && optionText === "" ? usual.filter(isPairCertificate).slice(0, 1) : [];
 
 /** A pipeline under the only savings that may stand for its options, a certificate's. @throws HttpError for others */
 function underSavings(named: NamedText, savings: Naming["savings"], usual: readonly string[]): NamedText {
-  const [given, ...others] = savings ?? certificateFor(named, usual);
-  if (given === undefined) return named;
+  const [saving, ...others] = savings ?? certificateFor(named, usual);
+  if (saving === undefined) return named;
   const { certified, serving } = named.pipeline;
   const { byDefault: _, ...strict } = named;
-  if (certified && others.length === 0 && given.startsWith("auto:")) return { ...(savings ? strict : named), given };
+  if (certified && others.length === 0 && saving.startsWith("auto:"))
+    return { ...(savings ? strict : named), optionText: saving };
   const message =
     serving?.noSavings ??
     `savings belong to one model; name a registered recipe in ${named.name}, such as MODEL@fast for MODEL`;

@@ -56,9 +56,9 @@ export class PooledModel implements CalledModel<RunOptions> {
       options.onStopped?.(receipt);
     };
     const ceiling = { ...options.ceiling, flops: purse.left };
-    const asked = { ...options, arrived, onStopped, ceiling, save: chosen.recipe };
+    const terms = { ...options, arrived, onStopped, ceiling, save: chosen.recipe };
     let last: ModelPiece | undefined;
-    for await (const piece of generateBy(lease.model, prompt, asked)) {
+    for await (const piece of generateBy(lease.model, prompt, terms)) {
       if (!piece.receipt) yield piece;
       else {
         purse.spend(piece.receipt);

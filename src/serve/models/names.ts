@@ -37,7 +37,7 @@ export function configuredOr<N extends Named>(
   read: (model: string) => N | undefined,
 ): N | undefined {
   const found = inModel(() => read(model));
-  if (found?.given !== "") return found;
+  if (found?.optionText !== "") return found;
   return { ...(configured.find(({ name }) => name === found.name) ?? found), byDefault: true };
 }
 

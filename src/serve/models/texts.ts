@@ -25,14 +25,14 @@ export class Texts {
   #aliased(model: string): NamedText | undefined {
     for (const pipeline of textPipelines) {
       const { serving } = pipeline;
-      const given = serving?.alias(model);
-      if (given === undefined) continue;
+      const optionText = serving?.alias(model);
+      if (optionText === undefined) continue;
       const { noun, form } = serving!;
       const [only, ...others] = this.all.filter((named) => named.pipeline === pipeline);
-      if (only && others.length === 0) return { ...only, given };
+      if (only && others.length === 0) return { ...only, optionText };
       if (only) {
         const count = others.length + 1;
-        const message = `${model} is for a server of one ${noun}, and this one has ${count}; name the ${noun}: ${only.name}@${given}`;
+        const message = `${model} is for a server of one ${noun}, and this one has ${count}; name the ${noun}: ${only.name}@${optionText}`;
         throw new HttpError(400, message, { param: "model" });
       }
       const message = `${model} is for a server that has a ${noun}, such as --model "${form}"; this one has none`;

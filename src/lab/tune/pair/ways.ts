@@ -18,12 +18,12 @@ export type Way = Pick<RouteOptions, "score" | "temperature" | "aggregate" | "la
 export type TunedName = Omit<PairName, "options">;
 
 /** The ways to score that a pair's name asks for. @throws UserError if it has a threshold already */
-export function waysOf({ name, given }: TunedName): Way[] {
-  const { share, t, timeout, auto, ...way } = parseRouteOptions(given);
+export function waysOf({ name, optionText }: TunedName): Way[] {
+  const { share, t, timeout, auto, ...way } = parseRouteOptions(optionText);
   const set = Object.entries({ share, t, timeout, auto }).find(([, value]) => value !== undefined);
   if (set)
     throw new UserError(`--model: ${name} is tuned over all shares for Super; expected no ${set[0]} after its @`, 2);
-  return given === "" ? USUAL.map((usual) => ({ ...way, ...usual })) : [way];
+  return optionText === "" ? USUAL.map((usual) => ({ ...way, ...usual })) : [way];
 }
 
 /** The shares of each way to score; a way is a family. */
