@@ -37,8 +37,8 @@ export function requireOneModel(model: string): void {
 
 const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" in pipeline;
 
-/** The pipelines that give texts labels of the request. */
-export const labelPipelines = [qzero] as const;
+/** The pipeline that gives texts labels of the request. */
+export const labelPipeline = qzero;
 
 /** The pipeline that names regions of pictures. */
 export const regionPipeline = recognize;

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import type { ImageInput } from "../../engine/images/pixels/input.ts";
-import { labelPipelines } from "../../pipelines/registry.ts";
+import { labelPipeline } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode, imageFile } from "../encode.ts";
 import { addFlags, flagOf, givenFlags } from "../flags.ts";
@@ -11,8 +11,7 @@ import { billed } from "../session.ts";
 import { readStdin } from "../stdin.ts";
 import { formGiven } from "../weights-form.ts";
 
-const [pipeline] = labelPipelines;
-const own = await pipeline.flags();
+const own = await labelPipeline.flags();
 
 type Flags = EncodeFlags & Parameters<typeof own.read>[0] & { image?: string; via?: string };
 
@@ -27,7 +26,7 @@ export function define(command: Command): void {
       "--image <file>",
       "an image instead of a text: by any labels for a model of images and texts, by its own for a classifier of images",
     )
-    .addOption(new Option("--via <pipeline>", "by the categories of documents").choices([pipeline.name]));
+    .addOption(new Option("--via <pipeline>", "by the categories of documents").choices([labelPipeline.name]));
   for (const [flag, help] of Object.entries(own.flags)) command.option(`--${flag}`, help);
   addFlags(command, own.options).action(classify);
 }
@@ -64,13 +63,13 @@ const ranked = (scores: Readonly<Record<string, number>>): string[] =>
 function refuseOwn(flags: Flags): void {
   const names = Object.keys(own.flags).map((flag) => flag.split(" ", 1)[0]!);
   const one = [...names, ...Object.keys(own.options.shape)].find((key) => flags[key] !== undefined);
-  if (one) throw new UserError(`${flagOf(one)} is for --via ${pipeline.name}; add it, or leave the flag out`, 2);
+  if (one) throw new UserError(`${flagOf(one)} is for --via ${labelPipeline.name}; add it, or leave the flag out`, 2);
 }
 
 /** Classifies a text by the pipeline, and prints the labels, the best first. */
 async function classifyVia(textOf: (signal: AbortSignal) => Promise<string>, flags: Flags): Promise<void> {
   const { model, store, adapter, json } = flags;
-  if (adapter !== undefined) throw new UserError(`--adapter is not for --via ${pipeline.name}`, 2);
+  if (adapter !== undefined) throw new UserError(`--adapter is not for --via ${labelPipeline.name}`, 2);
   const { labels, index, qzero, ...request } = await own.read(flags, givenFlags(own.options, flags));
   const signal = interruptSignal();
   const text = await textOf(signal);

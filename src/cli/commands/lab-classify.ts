@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { classifyRunOptions, runClassify } from "../../lab/classify/run.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
-import { labelPipelines } from "../../pipelines/registry.ts";
+import { labelPipeline } from "../../pipelines/registry.ts";
 import { version } from "../../util/package-root.ts";
 import { addFlags, givenFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -9,7 +9,7 @@ import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 
-const { options: qzeroOptions, labelWordsOfFlags } = await labelPipelines[0].flags();
+const { options: qzeroOptions, labelWordsOfFlags } = await labelPipeline.flags();
 
 interface Flags extends Readonly<Record<string, unknown>> {
   model: string;

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { LabelResources, Lend, Reader } from "../../pipelines/labelling.ts";
-import { labelPipelines } from "../../pipelines/registry.ts";
+import { labelPipeline } from "../../pipelines/registry.ts";
 import { unlessInside } from "../../util/checked.ts";
 import { listOf } from "../../util/list-of.ts";
 import { billed } from "../generation/billed.ts";
@@ -31,8 +31,7 @@ const labelsField = z.union(
   unlessInside(`expected a list of 1 to ${MOST_LABELS} labels, or label words by label`),
 );
 
-const [pipeline] = labelPipelines;
-const { fields, read, shown } = await pipeline.fields();
+const { fields, read, shown } = await labelPipeline.fields();
 
 const scores = z.record(z.string(), z.number());
 
@@ -94,7 +93,7 @@ async function labelled(
   using bill = billFor(context, resources.name, call);
   const ceiling = { flops: leastOf(max_flops, call.key?.terms.maxFlops) };
   const terms = { ...bill.terms, signal: call.signal, ceiling };
-  const { results, receipt } = await pipeline.classify(resources, input, request, terms);
+  const { results, receipt } = await labelPipeline.classify(resources, input, request, terms);
   bill.add(receipt);
   return { results, receipt: bill.close("stop") };
 }
