@@ -2,7 +2,7 @@ import { priceOfLengths } from "../engine/decode/dense-price.ts";
 import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
 import type { ModelIdentity } from "../pipelines/model.ts";
 import type { Roles } from "../pipelines/pipeline.ts";
-import { pipelineNamed, textPipelineNamed } from "../pipelines/registry.ts";
+import { checkSpelling, pipelineNamed, textPipelineNamed } from "../pipelines/registry.ts";
 import type { AnyPrompt, Facts, Resources } from "../pipelines/resources.ts";
 import type { NamedText, TextPipeline } from "../pipelines/text-pipeline.ts";
 import { registeredRecipes } from "../savings/registered.ts";
@@ -35,6 +35,7 @@ export type ShownCompletion = Completion & { readonly shown: unknown };
 export async function openTextPipeline(name: string, options: TextPipelineOptions = {}): Promise<OpenedPipeline> {
   const named = textPipelineNamed(await spelledOut(given("openTextPipeline's name", modelName, name)));
   if (!named) throw new UserError(`"${name}" is no pipeline that answers texts, such as smollm2+vote@n=5`, 2);
+  checkSpelling(name);
   return openNamed(named, options);
 }
 

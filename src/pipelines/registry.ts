@@ -1,4 +1,5 @@
-import { UserError } from "../util/errors.ts";
+import { nearest, UserError } from "../util/errors.ts";
+import { parseSpec } from "../weights/sources/spec.ts";
 import { first } from "./first/pipeline.ts";
 import type { ModelsPipeline, Named, Pipeline } from "./pipeline.ts";
 import { plan } from "./plan/pipeline.ts";
@@ -31,8 +32,25 @@ export const pipelineNamed = (model: string): Pipeline | undefined => pipelines.
 
 /** @throws UserError for the name of a pipeline, where one model is expected */
 export function requireOneModel(model: string): void {
+  checkSpelling(model);
   const naming = pipelineNamed(model)?.naming;
   if (naming) throw new UserError(`${model} is ${naming.kind}, which ${naming.takers} take; expected one model`, 2);
+}
+
+/** @throws UserError for a name that nearly is `MODEL+vote`, and whose end is no model */
+export function checkSpelling(name: string): void {
+  const [, model, end = "", options = ""] = /^(.+)\+([^+@>]+)(@[^@>]*=[^@>]*)?$/s.exec(name) ?? [];
+  const suffixed = pipelines.filter(({ naming }) => naming?.form.startsWith("MODEL+"));
+  const near = nearest(
+    end,
+    suffixed.map((pipeline) => pipeline.name),
+  );
+  if (near === undefined || near === end) return;
+  try {
+    parseSpec(end);
+  } catch {
+    throw new UserError(`no model is called "${end}"; did you mean "${model}+${near}${options}"?`, 2);
+  }
 }
 
 const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" in pipeline;

@@ -42,6 +42,13 @@ test("the list for people names each with its options", async () => {
   expect(printed).toMatch(/^route \(pipeline\): /m);
 });
 
+test("a name is refused in one sentence", async () => {
+  await expect(savings("vote")).rejects.toThrow(
+    'savings lists all savings, pipelines and methods; expected no name, got "vote"',
+  );
+  expect(printed).toBe("");
+});
+
 test.each([
   [["tri-shape", "--texts", "README.md"], "tri-shape learns nothing of a model"],
   [["xatention"], 'did you mean "xattention"?'],

@@ -1,17 +1,21 @@
 import type { Command } from "commander";
 import type { z } from "zod";
 import { catalogue, type Listed } from "../../library/catalogue.ts";
+import { UserError } from "../../util/errors.ts";
 import { columns, print, printJson } from "../output.ts";
 import * as calibrate from "./savings-calibrate.ts";
 import * as train from "./savings-train.ts";
 
 export function define(command: Command): void {
-  command.option("--json", "print a JSON array with option schemas").action(list);
   calibrate.define(command.command("calibrate").description("calibrate a saving for a model on texts"));
   train.define(command.command("train").description("train the exits of a saving for a model on texts"));
+  // Last: a verb that is added to it takes over what it allows.
+  command.option("--json", "print a JSON array with option schemas").allowExcessArguments().action(list);
 }
 
-async function list({ json = false }: { json?: boolean }): Promise<void> {
+async function list({ json = false }: { json?: boolean }, { args: [name] }: Command): Promise<void> {
+  if (name !== undefined)
+    throw new UserError(`savings lists all savings, pipelines and methods; expected no name, got "${name}"`, 2);
   const all = await catalogue();
   if (json) printJson(all);
   else for (const listed of all) print(heading(listed), ...optionLines(listed));
