@@ -15,8 +15,6 @@ export interface Pipeline {
 interface Naming {
   /** True for such a name. */
   is(model: string): boolean;
-  /** The models that a name stands for. @throws UserError for a wrong name */
-  models(model: string): readonly string[];
   /** A name's kind in sentences: `a pair of models`. */
   readonly kind: string;
   /** A name as help shows it: `A>B@share=0.3`. */
@@ -49,7 +47,7 @@ interface Parsed {
   readonly roles: Roles;
   /** The options as written: `n=5`; empty if there are none. */
   readonly optionText: string;
-  /** The same by name, of a pipeline that takes options beside its name. */
+  /** The same by name, of a pipeline that reads them so. */
   readonly values?: Values;
 }
 

@@ -1,7 +1,7 @@
 import { nearest, UserError } from "../util/errors.ts";
 import { parseSpec } from "../weights/sources/spec.ts";
 import { first } from "./first/pipeline.ts";
-import type { ModelsPipeline, Named, Pipeline } from "./pipeline.ts";
+import type { ModelsPipeline, Named, Pipeline, Roles } from "./pipeline.ts";
 import { plan } from "./plan/pipeline.ts";
 import { qzero } from "./qzero/pipeline.ts";
 import type { NamedRank, RankPipeline } from "./rank-pipeline.ts";
@@ -40,11 +40,8 @@ export function requireOneModel(model: string): void {
 /** @throws UserError for a name that nearly is `MODEL+vote`, and whose end is no model */
 export function checkSpelling(name: string): void {
   const [, model, end = "", options = ""] = /^(.+)\+([^+@>]+)(@[^@>]*=[^@>]*)?$/s.exec(name) ?? [];
-  const suffixed = pipelines.filter(({ naming }) => naming?.form.startsWith("MODEL+"));
-  const near = nearest(
-    end,
-    suffixed.map((pipeline) => pipeline.name),
-  );
+  const suffixes = pipelines.flatMap(({ name, naming }) => (naming?.form.startsWith("MODEL+") ? [name] : []));
+  const near = nearest(end, suffixes);
   if (near === undefined || near === end) return;
   try {
     parseSpec(end);
@@ -52,6 +49,11 @@ export function checkSpelling(name: string): void {
     throw new UserError(`no model is called "${end}"; did you mean "${model}+${near}${options}"?`, 2);
   }
 }
+
+const isOverModels = (pipeline: Pipeline): pipeline is ModelsPipeline => "parse" in pipeline;
+
+/** The models of a pipeline's name by their roles; undefined for the name of one model. @throws UserError for a wrong name */
+export const rolesIn = (model: string): Roles | undefined => named(model, isOverModels)?.roles;
 
 const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" in pipeline;
 

@@ -13,12 +13,9 @@ export interface Suffixed {
 export function readSuffixed(pipeline: string, name: string): Suffixed | undefined {
   const [, model, optionText = ""] = suffix(pipeline).exec(name) ?? [];
   if (model === undefined) return undefined;
-  return { model, optionText, values: valuesOf(pipeline, optionText) };
+  const { values } = readNamed(optionText === "" ? pipeline : `${pipeline}:${optionText}`, () => undefined);
+  return { model, optionText, values };
 }
-
-/** Options as written, by name. @throws UserError */
-export const valuesOf = (pipeline: string, text: string): Suffixed["values"] =>
-  readNamed(text === "" ? pipeline : `${pipeline}:${text}`, () => undefined).values;
 
 export const isSuffixed = (pipeline: string, name: string): boolean => suffix(pipeline).test(name);
 

@@ -46,7 +46,10 @@ async function recognize(image: string, flags: Flags): Promise<void> {
   using pipeline = await openRecognizer(model, { regions, signal, ...download });
   await billed(async () => {
     const found = await pipeline.recognize({ image, boxes, labels, options: readFlags(options, flags), signal });
-    if (out !== undefined) await write(out, await regionPipeline.annotate({ image }, found));
+    if (out !== undefined) {
+      const { annotate } = await regionPipeline.drawing();
+      await write(out, await annotate({ image }, found));
+    }
     if (json) printJson(found);
     else if (found.regions.length === 0) print("nothing was found");
     else

@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { isFirstName, parseFirst } from "./options.ts";
 
 test("a name is a model, +first, and options after a final @", () => {
-  expect(parseFirst("smollm2+first")).toMatchObject({ name: "smollm2+first", model: "smollm2", optionText: "" });
+  expect(parseFirst("smollm2+first")).toMatchObject({ model: "smollm2", optionText: "" });
   const named = parseFirst("smollm2@fast+first@windowSize=10,method=generate");
-  expect(named).toMatchObject({ name: "smollm2@fast+first", model: "smollm2@fast" });
+  expect(named).toMatchObject({ model: "smollm2@fast" });
   expect(named!.options).toMatchObject({ windowSize: 10, stride: 10, rankEnd: 20, method: "generate" });
 });
 

@@ -4,7 +4,7 @@ import { registeredAs } from "../../savings/registered.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
 import { checkedNamed } from "../../util/named-options.ts";
 import { parseSpec } from "../../weights/sources/spec.ts";
-import { isSuffixed, readSuffixed } from "../suffixed.ts";
+import { isSuffixed, readSuffixed, type Suffixed } from "../suffixed.ts";
 
 const whole = z.coerce.number().int();
 
@@ -67,14 +67,8 @@ export const notPresort = (text: string): string =>
   `first: presort: expected bm25, none or an encoder such as minilm, got "${text}"`;
 
 /** A reranker as a user names it: `MODEL+first`, with options after a final `@`. */
-export interface FirstName {
-  /** The name without its options. */
-  readonly name: string;
-  /** The model that ranks. */
-  readonly model: string;
-  /** The options as a name has them: `windowSize=10`; empty if there are none. */
-  readonly optionText: string;
-  /** The same by name, not checked against each other or a model's defaults. */
+export interface FirstName extends Suffixed {
+  /** Not checked against each other or a model's defaults. */
   readonly values: FirstInput;
   readonly options: FirstOptions;
 }
@@ -88,22 +82,17 @@ export const isFirstName = (text: string): boolean => isSuffixed("first", text);
 export function parseFirst(text: string): FirstName | undefined {
   const found = readSuffixed("first", text);
   if (!found) return undefined;
-  const { model, optionText, values } = found;
+  const { model, values } = found;
   if (model.includes(">")) throw new UserError(`"${text}": first ranks with one model, and ${model} is a pair`, 2);
-  return { name: `${model}+first`, model, optionText, values, options: checkFirstOptions(values) };
+  return { ...found, options: checkFirstOptions(values) };
 }
 
 /** A reranker with options beside its name, which take the place of those in it. @throws UserError that names the option */
-export function withOptions<N extends Pick<FirstName, "values">>(
-  named: N,
-  more: FirstInput,
-): N & Pick<FirstName, "values" | "optionText" | "options"> {
-  const values = {
-    ...named.values,
-    ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)),
-  };
+export function withOptions(named: Pick<FirstName, "values">, more: FirstInput): Omit<FirstName, "model"> {
+  const others = Object.entries(more).filter(([, value]) => value !== undefined);
+  const values = { ...named.values, ...Object.fromEntries(others) };
   const pairs = Object.entries(values).map(([key, value]) => `${key}=${value}`);
-  return { ...named, values, optionText: pairs.join(","), options: checkFirstOptions(values) };
+  return { values, optionText: pairs.join(","), options: checkFirstOptions(values) };
 }
 
 /** @throws UserError that names the option */

@@ -36,7 +36,6 @@ export const first: RankPipeline<Prepared> = {
   options: async () => firstOptions,
   naming: {
     is: isFirstName,
-    models: (model) => Object.values(first.parse(model)!.roles),
     kind: "a reranker",
     form: "MODEL+first",
     takers: "`rerank` and openReranker",

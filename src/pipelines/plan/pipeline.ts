@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { channels, isPlanName, parsePlanName, planNameOf } from "../../engine/diffusion/plan/name.ts";
+import { channels, isPlanName, parsePlanName } from "../../engine/diffusion/plan/name.ts";
 import type { TextPipeline } from "../text-pipeline.ts";
 import type { ShownPlan } from "./plan.ts";
 import type { Hashes } from "./trained.ts";
@@ -12,7 +12,6 @@ export const plan: TextPipeline<Hashes> = {
   options: async () => (await import("./options.ts")).planningOptions,
   naming: {
     is: isPlanName,
-    models: (model) => Object.values(planNameOf(model)),
     kind: "a planner with an executor",
     form: "PLANNER+EXECUTOR",
     takers: "`run` and openPlanner",

@@ -1,5 +1,4 @@
 import type { ImageTextModel } from "../../engine/encoders/image-text/image-text-model.ts";
-import type { ImageInput } from "../../engine/images/pixels/input.ts";
 import type { HeldModel } from "../resources.ts";
 import type { Recognized, RecognizeRequest } from "./recognize.ts";
 import type { Recognizer } from "./recognizer.ts";
@@ -27,9 +26,6 @@ export const recognize = {
     const { recognize: run } = await import("./recognize.ts");
     return run(await recognize.attach(model, held), request);
   },
-  /** A PNG of the picture with each region's box, label and score on it. */
-  async annotate(picture: ImageInput, found: Recognized): Promise<Uint8Array> {
-    const { annotate } = await import("./annotate.ts");
-    return annotate(picture, found);
-  },
+  /** Draws regions on their picture. */
+  drawing: () => import("./annotate.ts"),
 };

@@ -28,11 +28,6 @@ const serving: Serving = {
   },
 };
 
-function rolesOf(model: string) {
-  const pair = parsePair(model)!;
-  return { swift: pair.swift, super: pair.super };
-}
-
 export const route: TextPipeline<Prepared> = {
   name: "route",
   group: "routing",
@@ -40,7 +35,6 @@ export const route: TextPipeline<Prepared> = {
   options: async () => routeOptions,
   naming: {
     is: isPairName,
-    models: (model) => Object.values(rolesOf(model)),
     kind: "a pair of models",
     form: "A>B@share=0.3",
     takers: "`run` and openPipeline",
@@ -65,8 +59,10 @@ export const route: TextPipeline<Prepared> = {
   },
   certified: true,
   serving,
-  parse: (model) =>
-    isPairName(model) ? { roles: rolesOf(model), optionText: parsePair(model)!.optionText } : undefined,
+  parse(model) {
+    const pair = parsePair(model);
+    return pair && { roles: { swift: pair.swift, super: pair.super }, optionText: pair.optionText };
+  },
   dense: "super",
   nameOf: ({ swift, super: strong }) => `${swift}>${strong}`,
   async prepare(named, resources) {

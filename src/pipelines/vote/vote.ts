@@ -1,9 +1,7 @@
 import { z } from "zod";
-import { isSuffixed, readSuffixed, valuesOf } from "../suffixed.ts";
+import { isSuffixed, readSuffixed } from "../suffixed.ts";
 import type { TextPipeline } from "../text-pipeline.ts";
 import { checkVoteOptions, voteOptions } from "./options.ts";
-
-const parts = (model: string) => readSuffixed("vote", model);
 
 export const vote: TextPipeline = {
   name: "vote",
@@ -12,7 +10,6 @@ export const vote: TextPipeline = {
   options: async () => voteOptions,
   naming: {
     is: (model) => isSuffixed("vote", model),
-    models: (model) => [parts(model)!.model],
     kind: "a vote of one model's answers",
     form: "MODEL+vote@n=5",
     takers: "`run` and openTextPipeline",
@@ -26,16 +23,17 @@ export const vote: TextPipeline = {
       })
       .describe("of a model MODEL+vote: how its answers were counted"),
   },
-  parse(model) {
-    const found = parts(model);
+  parse(name) {
+    const found = readSuffixed("vote", name);
     if (!found) return undefined;
-    checkVoteOptions(found.values);
-    return { roles: { model: found.model }, optionText: found.optionText };
+    const { model, ...options } = found;
+    checkVoteOptions(options.values);
+    return { roles: { model }, ...options };
   },
   dense: "model",
   nameOf: ({ model }) => `${model}+vote`,
   async *answer(named, resources, request) {
     const { draw } = await import("./draw.ts");
-    yield* draw(named, resources, request, checkVoteOptions(valuesOf("vote", named.optionText)));
+    yield* draw(named, resources, request, checkVoteOptions(named.values));
   },
 };

@@ -1,15 +1,15 @@
 import path from "node:path";
 import type { Named } from "../../pipelines/pipeline.ts";
-import { pipelineNamed } from "../../pipelines/registry.ts";
+import { rolesIn } from "../../pipelines/registry.ts";
 import { nearest, UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 
-/** Single models, then models of pipelines that are not among them. */
+/** Single models, then models of pipelines that are not among them. @throws UserError for a wrong name of a pipeline */
 export function withoutPipelines(specs: readonly string[], elsewhere: readonly string[]): string[] {
-  const alone = specs.filter((spec) => modelsIn(spec) === undefined);
+  const alone = specs.filter((spec) => !rolesIn(spec));
   const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
-  const inside = specs.flatMap((spec) => modelsIn(spec) ?? []);
+  const inside = specs.flatMap((spec) => Object.values(rolesIn(spec) ?? {}).map(withoutRecipe));
   return [...alone, ...new Set(inside.filter((model) => !known.has(named(model).id)))];
 }
 
@@ -49,9 +49,6 @@ export function inModel<T>(read: () => T): T {
     throw error instanceof UserError ? new HttpError(400, error.message, { param: "model" }) : error;
   }
 }
-
-/** The models that a pipeline needs, without the names of recipes; undefined for the name of one model. @throws UserError */
-const modelsIn = (spec: string): string[] | undefined => pipelineNamed(spec)?.naming?.models(spec).map(withoutRecipe);
 
 const withoutRecipe = (model: string): string =>
   isRegisteredName(model) ? model.slice(0, model.lastIndexOf("@")) : model;
