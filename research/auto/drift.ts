@@ -21,7 +21,7 @@ import { machine } from "../../src/lab/run/machine.ts";
 import { sciq } from "../../src/lab/tasks/sciq.ts";
 import { auditState, switchOn } from "../../src/savings/auto/audit-state.ts";
 import { certificateFile, readCertificate } from "../../src/savings/auto/certificate.ts";
-import { Catalogue } from "../../src/serve/models/served.ts";
+import { Catalogue } from "../../src/serve/models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing } from "../../src/serve/serve.testing.ts";
 import { mean } from "../../src/util/mean.ts";
 import { median } from "../../src/util/median.ts";

@@ -14,7 +14,7 @@ import { bootstrap } from "../../src/lab/metrics/bootstrap.ts";
 import { LinesFile } from "../../src/lab/run/lines-file.ts";
 import { machine } from "../../src/lab/run/machine.ts";
 import { auditState, switchOn } from "../../src/savings/auto/audit-state.ts";
-import { Catalogue } from "../../src/serve/models/served.ts";
+import { Catalogue } from "../../src/serve/models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing } from "../../src/serve/serve.testing.ts";
 import { mean } from "../../src/util/mean.ts";
 import { median } from "../../src/util/median.ts";

@@ -12,7 +12,7 @@ import { calibrationOf, keepCalibration } from "../pipelines/route/record.ts";
 import { deciderOf } from "../pipelines/route/rule.ts";
 import { scoreOptions } from "../pipelines/scores.ts";
 import { parseRecipe } from "../savings/recipe.ts";
-import { Catalogue } from "../serve/models/served.ts";
+import { Catalogue } from "../serve/models/catalogue.ts";
 import { gateFor } from "./answer-gate.ts";
 import { load } from "./load.ts";
 

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load, type Model } from "../index.ts";
 import { writeRecord } from "../weights/adapter/record.ts";
 import { templateHash } from "../weights/tokenizer/index.ts";
-import { Catalogue } from "./models/served.ts";
+import { Catalogue } from "./models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-serve-adapters-"));

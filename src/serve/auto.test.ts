@@ -7,7 +7,7 @@ import { certificateFile, keepCertificate, switchCertificate } from "../savings/
 import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { registerRecipe } from "../savings/registered.ts";
 import { modelHash, resolveModel } from "../weights/sources/index.ts";
-import { Catalogue } from "./models/served.ts";
+import { Catalogue } from "./models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const EXIT = "exit:layer=1,fill=copy-kv";

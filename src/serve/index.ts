@@ -5,6 +5,6 @@ export { checkBind } from "./keys/access.ts";
 export { KeyStore } from "./keys/store.ts";
 export { limitOptions } from "./limits.ts";
 export { createLog, endUnread, standardError } from "./log.ts";
-export { Catalogue } from "./models/served.ts";
+export { Catalogue } from "./models/catalogue.ts";
 export { type Serving, serve } from "./server.ts";
 export { tracerFrom } from "./trace/tracer.ts";

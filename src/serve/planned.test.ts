@@ -4,7 +4,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { receiptSchema } from "../ledger/receipt.ts";
 import { trainPlanners } from "../library/plan.testing.ts";
-import { Catalogue } from "./models/served.ts";
+import { Catalogue } from "./models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-planned-"));

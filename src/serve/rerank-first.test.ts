@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tinyWithLetters } from "../engine/decode/listwise/letters.testing.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
-import { Catalogue } from "./models/served.ts";
+import { Catalogue } from "./models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-first-"));

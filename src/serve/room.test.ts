@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { hold } from "./hold.testing.ts";
 import { limitOptions } from "./limits.ts";
-import { Catalogue } from "./models/served.ts";
+import { Catalogue } from "./models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const models = TINY.slice(0, 2);

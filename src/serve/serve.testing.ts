@@ -11,7 +11,7 @@ import { Fleet } from "./fleet/fleet.ts";
 import { KeyStore } from "./keys/store.ts";
 import { limitOptions } from "./limits.ts";
 import { createLog } from "./log.ts";
-import { Catalogue } from "./models/served.ts";
+import { Catalogue } from "./models/catalogue.ts";
 import { type ServeOptions, type Serving, serve } from "./server.ts";
 import { untraced } from "./trace/trace.ts";
 

@@ -10,8 +10,9 @@ import type { Rates } from "./keys/rates.ts";
 import type { LedgerQueue } from "./ledger-queue.ts";
 import { deadlineOf, type Limits } from "./limits.ts";
 import type { Metrics } from "./metrics.ts";
+import type { Catalogue } from "./models/catalogue.ts";
 import type { Lease, Pool } from "./models/pool.ts";
-import type { Catalogue, Chosen } from "./models/served.ts";
+import type { Chosen } from "./models/served.ts";
 import type { Tracer } from "./trace/trace.ts";
 
 /** The context that all endpoints of one server share. */

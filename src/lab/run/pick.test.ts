@@ -11,7 +11,7 @@ import {
   registerRecipe,
   shortName,
 } from "../../savings/registered.ts";
-import { Catalogue } from "../../serve/models/served.ts";
+import { Catalogue } from "../../serve/models/catalogue.ts";
 import { modelHash, resolveModel } from "../../weights/sources/index.ts";
 import type { RecipeSummary, Summary } from "../results.ts";
 import { evidenced, moreItems, pick, readSummary } from "./pick.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { Catalogue } from "../models/served.ts";
+import { Catalogue } from "../models/catalogue.ts";
 import { TINY } from "../serve.testing.ts";
 import { readFleet, remoteFromText } from "./file.ts";
 

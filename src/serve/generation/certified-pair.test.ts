@@ -10,7 +10,7 @@ import { type Certificate, keepCertificate, switchCertificate } from "../../savi
 import { certificateOf } from "../../savings/auto/fixture.testing.ts";
 import { registerRecipe } from "../../savings/registered.ts";
 import { modelHash, resolveModel } from "../../weights/sources/index.ts";
-import { Catalogue } from "../models/served.ts";
+import { Catalogue } from "../models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 
 const gguf = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}.gguf`, import.meta.url));

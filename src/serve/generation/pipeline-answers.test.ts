@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { receiptSchema } from "../../ledger/receipt.ts";
-import { Catalogue } from "../models/served.ts";
+import { Catalogue } from "../models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
 
 let server: Testing;

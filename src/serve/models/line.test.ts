@@ -2,9 +2,9 @@ import { afterEach, beforeAll, beforeEach, expect, test, vi } from "vitest";
 import type { Refused } from "../../engine/schedule/refused.ts";
 import { schedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { TINY } from "../serve.testing.ts";
+import { Catalogue } from "./catalogue.ts";
 import type { Asker } from "./line.ts";
 import { type Lease, Pool } from "./pool.ts";
-import { Catalogue } from "./served.ts";
 
 let catalogue: Catalogue;
 let pool: Pool;

@@ -9,9 +9,9 @@ import { schedulerOptions } from "../../engine/schedule/scheduler.ts";
 import { registerRecipe, unregisterRecipe } from "../../savings/registered.ts";
 import { hold } from "../hold.testing.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.ts";
+import { Catalogue } from "./catalogue.ts";
 import { checkBudget } from "./memory.ts";
 import { Pool } from "./pool.ts";
-import { Catalogue } from "./served.ts";
 
 const home = mkdtempSync(path.join(tmpdir(), "modicum-home-"));
 const SPARSE = "xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse=70";

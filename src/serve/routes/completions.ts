@@ -5,7 +5,6 @@ import type { JsonObject } from "../../weights/json.ts";
 import { fillBlanks, parseBlanks } from "../../weights/tokenizer/index.ts";
 import { answered, shownAtEnd, shownFieldsOf, shownShape } from "../generation/answered.ts";
 import { type Ask, type Part, wholeAnswers } from "../generation/answers.ts";
-import { bestOf } from "../generation/best-of.ts";
 import { type CompletionInput, completionInput, drawnOf } from "../generation/completion.ts";
 import { Continuation } from "../generation/continuation.ts";
 import { finishOf, stoppedOf, stoppedShape } from "../generation/finish.ts";
@@ -119,6 +118,19 @@ async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about:
     ...shown.of(pieces),
   }));
   return { ...about, choices: all, ...shown.beside, usage: usageOf(receipt, drawn), receipt };
+}
+
+/** The `n` best of each prompt's `drawn` answers; those of one prompt are adjacent, and have log-probabilities. */
+function bestOf(choices: readonly Part[][], n: number, drawn: number): Part[][] {
+  if (n === drawn) return [...choices];
+  const prompts = Array.from({ length: choices.length / drawn }, (_, i) => choices.slice(i * drawn, (i + 1) * drawn));
+  return prompts.flatMap((answers) => answers.toSorted((a, b) => meanLogprob(b) - meanLogprob(a)).slice(0, n));
+}
+
+/** The mean over an answer's tokens, including the one that ended it. */
+function meanLogprob(parts: readonly Part[]): number {
+  const each = parts.flatMap(({ tokens }) => tokens.map(({ logprob }) => logprob!));
+  return each.reduce((sum, logprob) => sum + logprob, 0) / Math.max(1, each.length);
 }
 
 /** An answer's text after its prompt, or the prompt with its blanks filled. */

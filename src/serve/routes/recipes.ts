@@ -13,7 +13,7 @@ import {
 import { savingsField } from "../generation/naming.ts";
 import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
-import { refusePaths } from "../models/served.ts";
+import { refusePaths } from "../models/catalogue.ts";
 import type { ServerContext } from "../server-context.ts";
 
 const recipe = z.object({

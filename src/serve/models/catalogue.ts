@@ -1,0 +1,310 @@
+import { bareSavings, checkSavings } from "../../engine/file/check-savings.ts";
+import type { NamedRank } from "../../pipelines/rank-pipeline.ts";
+import { pipelineNamed, rankPipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
+import type { NamedText } from "../../pipelines/text-pipeline.ts";
+import type { Device } from "../../runtime/device.ts";
+import { isPairCertificate } from "../../savings/auto/certificate.ts";
+import { uncertified } from "../../savings/notice-form.ts";
+import { asUsual, checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
+import {
+  earlierRecipe,
+  type Registered,
+  registeredRecipes,
+  requireAdapter,
+  requireForm,
+  requireModel,
+  shortName,
+} from "../../savings/registered.ts";
+import { UserError } from "../../util/errors.ts";
+import type { Quant } from "../../weights/prepared/quant.ts";
+import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
+import type { PromptForm } from "../../weights/tokenizer/index.ts";
+import { keptFor, type Naming } from "../generation/naming.ts";
+import { HttpError } from "../http/errors.ts";
+import { checkRecipe, isRegisteredName, type Terms } from "../keys/terms.ts";
+import { withAdapters } from "./adapters.ts";
+import {
+  ADAPTER,
+  atLast,
+  configuredOr,
+  named,
+  notOneModel,
+  pipelinesIn,
+  unknown,
+  unnamed,
+  withoutPipelines,
+} from "./names.ts";
+import { type Chosen, kindOfServed, type Served } from "./served.ts";
+import { Texts } from "./texts.ts";
+
+/** The options by which a server opens its models. */
+interface Opening {
+  resolve?: (model: string) => Promise<ResolvedModel>;
+  /** Names that are taken by models of other servers. */
+  elsewhere?: readonly string[];
+  /** NAME=FOLDER of each. */
+  adapters?: readonly string[];
+  quant?: Quant;
+  device?: Device;
+  /** Savings of answers, for requests and keys that name none. */
+  usual?: readonly string[];
+}
+
+/** The models of a server by name. No request can add one: each was named at the start. */
+export class Catalogue {
+  readonly #served: ReadonlyMap<string, Served>;
+  /** The models of adapters, by the adapters' names. */
+  readonly #bases: ReadonlyMap<string, Served>;
+  readonly #hashes = new Map<ResolvedModel, Promise<string>>();
+  readonly #savings = new Map<Served, Promise<readonly string[]>>();
+  /** Notices that were logged. */
+  readonly #noticed = new Set<string>();
+
+  private constructor(
+    all: readonly Served[],
+    private readonly elsewhere: readonly string[],
+    /** The rerankers that the server was started with. */
+    readonly rankers: readonly NamedRank[],
+    /** The other pipelines that it was started with. */
+    private readonly configured: Texts,
+    /** Savings of answers, for requests and keys that name none. */
+    private readonly usual: readonly string[],
+  ) {
+    this.#served = new Map(all.map((served) => [served.id, served]));
+    this.#bases = new Map(all.flatMap((served) => served.adapters.map(({ name }) => [name, served])));
+  }
+
+  /**
+   * `specs` are MODEL arguments, `name=MODEL`, or pipelines (`A>B@share=0.3`, `A+first`), whose models are offered. Downloads
+   * missing models.
+   * @throws UserError
+   */
+  static async open(
+    specs: readonly string[],
+    { resolve = resolveModel, elsewhere = [], adapters = [], quant = "auto", device = "cpu", usual = [] }: Opening = {},
+  ): Promise<Catalogue> {
+    const all: Served[] = [];
+    for (const spec of withoutPipelines(specs, elsewhere)) {
+      const { id, model } = named(spec);
+      if (elsewhere.includes(id) || all.some((served) => served.id === id))
+        throw new UserError(`two models are named "${id}"; use name=MODEL`, 2);
+      const source = await resolve(model);
+      all.push({ id, model, source: { ...source, name: id }, quant, device, adapters: [] });
+    }
+    const offered = await withAdapters(all, adapters, elsewhere);
+    return new Catalogue(offered, elsewhere, pipelinesIn(specs, rankPipelineNamed), new Texts(specs), usual);
+  }
+
+  /** All that requests may name as their model, without registered recipes. */
+  get names(): string[] {
+    const pipelines = [...this.texts, ...this.rankers].map(({ name }) => name);
+    return [...this.#served.keys(), ...this.#bases.keys(), ...this.elsewhere, ...pipelines];
+  }
+
+  /** The name that requests need not give; undefined if there are several. */
+  get only(): string | undefined {
+    const [name, ...others] = this.names;
+    return others.length === 0 ? name : undefined;
+  }
+
+  list(): Served[] {
+    return [...this.#served.values()];
+  }
+
+  /** The pipelines that answer texts with which the server was started. */
+  get texts(): readonly NamedText[] {
+    return this.configured.all;
+  }
+
+  /**
+   * The name of a pipeline with the certificate that a registered one stands for, `A>B@mine`; other names as they are.
+   * The recipe is registered by its models' names here, or by those of the command line. @throws HttpError 400, 404
+   */
+  async spelledOut(name: string): Promise<string> {
+    const [bare, recipe] = atLast(name);
+    const named = this.text(name) && this.text(bare);
+    if (!named) return name;
+    const isSame = ([role, model]: [string, string]) =>
+      model === named.roles[role] || model === shortName(this.#served.get(named.roles[role]!)?.model ?? "");
+    const entry = Object.entries(await registeredRecipes()).find(([key]) => {
+      const [models, known] = atLast(key);
+      const other = known === recipe ? textPipelineNamed(models) : undefined;
+      return other?.pipeline === named.pipeline && Object.entries(other.roles).every(isSame);
+    });
+    return entry ? `${bare}@${entry[1].recipe.join()}` : name;
+  }
+
+  /** The savings of a key's answers if a request names none: its own, else the server's. */
+  usualFor(terms: Pick<Terms, "recipe"> | undefined): readonly string[] {
+    return terms && terms.recipe.length > 0 ? terms.recipe : this.usual;
+  }
+
+  /** @throws UserError if a saving of the usual recipe is unknown, or does not serve one of the models */
+  async checkUsual(): Promise<void> {
+    await checkRecipe({ recipe: this.usual });
+    const certificate = this.usual.find(isPairCertificate);
+    if (certificate !== undefined && !this.texts.some(({ pipeline }) => pipeline.certified))
+      throw new UserError(`--save ${certificate} is for a pair of models, and no --model is one`, 2);
+    const decoders = this.list().filter((served) => kindOfServed(served) === "decoder");
+    for (const served of decoders) {
+      const { recipe } = await this.#usual(served, this.usual);
+      await checkSavings(served.source, recipe);
+    }
+  }
+
+  /** The pipeline that answers texts which a name stands for; undefined if it is another's. @throws HttpError 400 */
+  text(name: string): NamedText | undefined {
+    return this.#isOne(name) ? undefined : this.configured.find(name);
+  }
+
+  /** The reranker that a name stands for; undefined if it is a model's. @throws HttpError 400 */
+  ranker(name: string): NamedRank | undefined {
+    return this.#isOne(name) ? undefined : configuredOr(name, this.rankers, rankPipelineNamed);
+  }
+
+  /** True for the name of a model or an adapter, which stands for no pipeline. */
+  #isOne(name: string): boolean {
+    return this.#served.has(name) || this.#bases.has(name);
+  }
+
+  /**
+   * A model by its name or by a registered recipe (`smollm2@fast`), with further savings; if none are named, with the
+   * `usual` ones: savings, or the recipe registered for this model among several names.
+   * @throws HttpError 404 with the nearest name, 400 for an adapter; UserError if the savings conflict
+   */
+  async choose(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
+    const base = this.#bases.get(asked.model);
+    if (base) throw new HttpError(400, `${asked.model} ${ADAPTER}, such as ${base.id}`, { param: "model" });
+    return { ...(await this.#named(asked, usual)), keepAlive: keptFor(asked.keep_alive) };
+  }
+
+  /**
+   * Like `choose`, for an answer that an adapter may write. A recipe that is registered for its base was not measured
+   * with it, and is not a usual one.
+   */
+  async chooseWriter(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
+    const base = this.#bases.get(asked.model);
+    if (!base) return this.choose(asked, usual);
+    const savings = asked.savings ?? usual.filter((text) => !isRegisteredName(text));
+    const { model: adapter } = asked;
+    return { ...(await this.choose({ ...asked, model: base.id, savings })), adapter };
+  }
+
+  async #named({ model: name, savings }: Naming, usual: readonly string[]): Promise<Chosen> {
+    const added = parseRecipe(savings ?? []);
+    refusePaths(added, "a request can't; register the recipe on the server");
+    const served = this.#served.get(name);
+    if (served && savings) return chosenOf(served, added);
+    if (served) return this.#usual(served, usual);
+    const entry = await this.#registered(name);
+    const { steps, notice } = earlierRecipe(name, entry);
+    const chosen = chosenOf(entry.served, [...steps, ...added], entry.quant);
+    return { ...chosen, ownAdapter: requireAdapter(name, entry), registered: { name, entry, notice } };
+  }
+
+  /**
+   * Compares a prompt's form with those that the request's recipe was measured on; `form`: undefined for ids.
+   * @returns sentences about the recipe for the log, each the first time that it holds
+   * @throws UserError if the recipe was measured on answers to prompts of the other form
+   */
+  checkForm({ registered, recipe }: Chosen, form: PromptForm | undefined): string[] {
+    const measured = registered && [registered.notice, requireForm(registered.name, registered.entry, form)];
+    const all = [...(measured ?? []), ...uncertified(recipe, form)];
+    return all.filter((it) => it !== undefined).filter((it) => this.isNew(it));
+  }
+
+  /** True the first time, for a notice that is logged once. */
+  isNew(notice: string): boolean {
+    const isNew = !this.#noticed.has(notice);
+    this.#noticed.add(notice);
+    return isNew;
+  }
+
+  /** A model by its own name. @throws HttpError 404 with the nearest name; 400 if other servers run it */
+  offered(name: string): Served {
+    const served = this.#served.get(name);
+    if (served) return served;
+    if (!this.elsewhere.includes(name)) throw unknown(name, [...this.#served.keys()]);
+    const message = `${name} runs on other servers, which have the recipes for it; register it there`;
+    throw new HttpError(400, message, { param: "model" });
+  }
+
+  async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
+    const named = usual.find((text) => isRegisteredName(text) && this.#servedAs(text) === served);
+    if (named !== undefined) return this.#named({ model: named }, []);
+    const savings = usual.filter((text) => !isRegisteredName(text) && !isPairCertificate(text));
+    return chosenOf(served, asUsual(parseRecipe(savings)));
+  }
+
+  /** The recipes that are registered for models which are offered here, by name. */
+  async recipes(): Promise<[name: string, recipe: Registered & { served: Served }][]> {
+    const all = Object.entries(await registeredRecipes());
+    return all.flatMap(([name, entry]) => {
+      const served = this.#servedAs(name);
+      return served ? [[name, { ...entry, served }] as [string, Registered & { served: Served }]] : [];
+    });
+  }
+
+  /** The model that a recipe is for, by its name here, or as the command line calls it. */
+  #servedAs(recipe: string): Served | undefined {
+    const name = recipe.slice(0, recipe.lastIndexOf("@"));
+    return this.#served.get(name) ?? this.list().find(({ model }) => shortName(model) === name);
+  }
+
+  async #registered(name: string): Promise<Registered & { served: Served }> {
+    const recipes = await this.recipes();
+    const entry = recipes.find(([known]) => known === name)?.[1];
+    const pipeline = entry ? undefined : pipelineNamed(name);
+    // Where one model is expected, a pair's name is an unknown one.
+    if (pipeline?.naming && !("serving" in pipeline) && this.text(name))
+      throw new HttpError(400, notOneModel(name, pipeline.naming.kind), { param: "model" });
+    if (!entry && name === "") throw unnamed(this.names);
+    if (!entry)
+      throw unknown(name, [
+        ...this.#served.keys(),
+        ...this.#bases.keys(),
+        ...this.elsewhere,
+        ...recipes.map(([known]) => known),
+      ]);
+    await requireModel(name, entry, entry.served.source, (source) => this.hashOf(source));
+    return entry;
+  }
+
+  /** A model's SHA-256; of a file of one's own it is computed, once. */
+  hashOf(source: ResolvedModel): Promise<string> {
+    const hash = this.#hashes.get(source) ?? modelHash(source);
+    this.#hashes.set(source, hash);
+    return hash;
+  }
+
+  /** The savings that a model takes by name alone, found once; none if its file cannot be read any more. */
+  savingsOf(served: Served): Promise<readonly string[]> {
+    const found = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
+    this.#savings.set(served, found);
+    return found;
+  }
+
+  /** A sentence without this machine's paths of models. */
+  withoutPaths(sentence: string): string {
+    const places = this.list().flatMap(({ id, source, adapters }) => [
+      [source.path, id] as const,
+      ...adapters.map(({ folder, name }) => [folder, name] as const),
+    ]);
+    return places.reduce((text, [place, id]) => text.replaceAll(place, id), sentence);
+  }
+}
+
+/** @throws UserError if two savings take one place of the model */
+function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen {
+  checkSeams(recipe);
+  return { served, recipe, quant };
+}
+
+/** No request names a file of this machine. @throws HttpError that says `why` */
+export function refusePaths(recipe: Recipe, why: string): void {
+  for (const { saving, options } of recipe) {
+    const given = Object.entries(options as Record<string, unknown>);
+    const file = given.find(([key, value]) => value !== undefined && saving.files?.includes(key));
+    if (file) throw new HttpError(400, `${saving.name}: ${file[0]} names a file, which ${why}`, { param: "savings" });
+  }
+}
