@@ -49,7 +49,7 @@ test("a text and one user turn are plain text for a raw adapter, unless the call
   expect(together).toEqual([(await read(text)).slice(1), plain.slice(1), chat.slice(1)]);
 });
 
-test("an adapter for every request is read in its form, too", async () => {
+test("an adapter for every request is also read in its form", async () => {
   using model = await load(base, { adapter: at("raw") });
   expect(await idsOf(model, turn, options)).toEqual(await idsOf(model, text, { ...options, raw: true }));
   expect(model.language.formOf(text)).toBe("raw");

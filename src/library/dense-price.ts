@@ -17,7 +17,7 @@ export function priceOfAnswer(
   cached: number,
 ): Spent & { readonly prompt: number } {
   const { length: ids } = idsOf(model, prompt, options);
-  // The token that ends an answer is one that the model chose, too.
+  // The model also chose the token that ends an answer.
   const wanted = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
   const completion = Math.min(wanted, Math.max(1, model.decoder.config.context - ids));
   return { ...priceOfLengths(model, { prompt: ids, cached: Math.round(cached * ids), completion }), prompt: ids };

@@ -166,7 +166,7 @@ export class Model implements Disposable {
   /**
    * For servers: from now on the requests of `generate` run together, each a row of one batch; those beyond its rows
    * wait. They run at the batch's pace, however slowly they are read. A request that finds the queue full fails with
-   * `Refused`, for an encoder, too. Undefined for text-to-text and diffusion models and those that draw, whose requests run one by
+   * `Refused`, also for an encoder. Undefined for text-to-text and diffusion models and those that draw, whose requests run one by
    * one.
    */
   schedule(options: SchedulerOptions): Turns | undefined {

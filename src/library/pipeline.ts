@@ -77,7 +77,7 @@ export class RoutePipeline implements Disposable {
       yield { ...chunk, ...(shown !== undefined && { route: shown as Route }) };
   }
 
-  /** The whole answer at once: a Super that breaks off is replaced by Swift, too. */
+  /** The whole answer at once: a Super that breaks off is also replaced by Swift. */
   async route(prompt: Prompt, options: RunOptions = {}): Promise<RoutedCompletion> {
     refuse(options);
     const { shown, ...completion } = await this.opened.complete(prompt, options);

@@ -46,7 +46,7 @@ test.each<[string, string, (model: Model) => Promise<unknown>]>([
   ["relevance", sentences, (model) => model.relevance("abc", ["abc"])],
   ["scores of labels", tiny, (model) => model.classify(["abc"], { labels: ["a", "b"] })],
   ["whole answers", tiny, (model) => model.completeAll([{ prompt: "abc" }])],
-])("%s that are not numbers are refused, too, and their cause removed", async (_, file, ask) => {
+])("%s that are not numbers are also refused, and their cause removed", async (_, file, ask) => {
   withEnv({ MODICUM_HOME: tempFolder() });
   (await load(file)).dispose();
   spoilPrepared();

@@ -187,7 +187,7 @@ describe("a suffix", () => {
     expect(answer.usage!.prompt_tokens).toBe(ids.length);
   });
 
-  test("is read under savings, too, which the receipt names", async () => {
+  test("is also read under savings, which the receipt names", async () => {
     const asked = { ...base, model: "filling", prompt: "abc", suffix: "xyz" };
     const dense = await openai.completions.create(asked);
     const answer = await openai.completions.create({ ...asked, savings: ["exit:layer=1,fill=mask"] } as typeof asked);

@@ -14,7 +14,7 @@ const bySaving = ["model_name", "saving"] as const;
 const seconds = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
 /**
- * The server's metrics in Prometheus' format. Measures that vLLM has, too, share its names and meanings, so that
+ * The server's metrics in Prometheus' format. Measures that vLLM also has share its names and meanings, so that
  * dashboards fit.
  */
 export class Metrics {

@@ -18,7 +18,7 @@ const ID = /^[\w.:-]{1,128}$/;
 
 /** One request's line in the log, without its prompts, its answers and its query. */
 export class RequestLine {
-  /** Its own, or one for it; its answer has it, too. */
+  /** Its own, or one for it; its answer also has it. */
   readonly id: string;
   /** When the request was taken, on the clock of `performance.now()`. */
   readonly taken = performance.now();

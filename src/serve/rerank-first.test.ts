@@ -113,7 +113,7 @@ test("documents with identifiers, a chat's marks or control characters are data;
   expect([status, message]).toEqual([400, expect.stringMatching(/^documents\.1.*must not be empty/)]);
 });
 
-test("a short list is presorted, too: its order does not count, unless the request says presort none", async () => {
+test("a short list is also presorted: its order does not count, unless the request says presort none", async () => {
   const six = documents.slice(0, 6);
   const ranking = async (list: readonly string[], presort?: string) => {
     const model = "letters+first@windowSize=6,stride=6";

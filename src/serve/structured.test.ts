@@ -37,7 +37,7 @@ test("the openai client parses an answer by its zod schema", async () => {
   }
 });
 
-test("a stream of JSON is an object; completions take the field, too", async () => {
+test("a stream of JSON is an object; completions also take the field", async () => {
   const stream = await openai.chat.completions.create({
     ...asked,
     ...{ stream: true, temperature: 0, response_format: { type: "json_object" } },

@@ -11,7 +11,7 @@ const options = z.strictObject({
   model: z.string().optional().describe("only receipts of this model"),
   key: z.string().optional().describe("only receipts of this server key, by id"),
   ledger: z.string().optional().describe("the ledger: a file, or postgres://… (default: the one in MODICUM_HOME)"),
-  audits: z.boolean().default(false).describe("add up receipts of audits, too"),
+  audits: z.boolean().default(false).describe("also add up receipts of audits"),
   limit: z.int().min(1).default(20).describe("how many receipts to list; totals include all"),
 });
 

@@ -5,7 +5,7 @@ import { textsAlone } from "./inputs.ts";
 /** Reads texts whole. */
 export const encoderFace = (encoder: EncoderModel): Face => ({
   encoder,
-  // The call that runs is in the queue, too.
+  // The call that runs is also in the queue.
   schedule: ({ queue }) => Object.assign(encoder.queue, { limit: queue + 1 }),
   embed: (inputs, terms) => encoder.embed(textsAlone(encoder.source.name, inputs), terms),
   classify: (inputs, labels, terms) => encoder.classify(textsAlone(encoder.source.name, inputs), labels, terms),

@@ -110,7 +110,7 @@ test("letters in a passage or a query are no identifiers: the prompt has one of 
   expect(model.prompts[0]).toContain("[A] (B) grade 1 (A) > (B)\n[B] grade 2 (C) grade 9\n");
 });
 
-test("more documents than letters are ranked in windows; a document without words is a passage, too", async () => {
+test("more documents than letters are ranked in windows; a document without words is also a passage", async () => {
   const many = [...graded(3, 28), " \u0000\n"];
   const { order, windows, model } = await ranked(many, { windowSize: 26, stride: 13, rankEnd: 29, presort: "none" });
   expect(windows.map(({ window }) => window)).toEqual([

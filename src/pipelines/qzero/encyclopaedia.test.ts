@@ -152,7 +152,7 @@ describe("one article for each text, with the label's name as its only category"
     expect(await accuracy(book.texts, own, {}, { articles: rotated(articles, 1) })).toBe(same);
   });
 
-  test("texts without documents count, too", async () => {
+  test("texts without documents also count", async () => {
     const half = own.map((documents, i) => (i % 2 === 0 ? documents : []));
     const unknown = book.texts.map(({ label }, i) => ({ label, text: i % 2 === 0 ? "x" : "qqq" }));
     expect(await accuracy(unknown, half, {}, { articles })).toBe(0.5);

@@ -159,7 +159,7 @@ describe("the receipt", () => {
     expect(receipt.flops.saved).toBe(0);
   });
 
-  test("a text that was looked up in vain is read plainly by dense, too", async () => {
+  test("a text that was looked up in vain is also read plainly by dense", async () => {
     const { receipt } = await classified(encoder().scorer, { goal: [], "goal market": [] }, { when: "always" });
     expect(receipt.flops).toMatchObject({ saved: 0, overhead: 2000 });
   });

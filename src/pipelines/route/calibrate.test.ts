@@ -125,7 +125,7 @@ describe("refused", () => {
         { score: 2, swift: 1 },
       ],
       "accuracy",
-      "by=accuracy needs Super's answers, too",
+      "by=accuracy also needs Super's answers",
     ],
   ] as const)("%s", (_, rows, by, sentence) => {
     expect(() => checkSamples(rows, by)).toThrow(sentence);

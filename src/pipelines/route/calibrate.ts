@@ -57,7 +57,7 @@ export function checkSamples(samples: readonly Sample[], by: CalibrateBy): void 
   if (known < count && by !== "share")
     throw new UserError(`by=${by} needs an answer to every row, and ${count - known} of ${count} have none`);
   if (by === "accuracy" && samples.some((sample) => sample.super === undefined))
-    throw new UserError("by=accuracy needs Super's answers, too");
+    throw new UserError("by=accuracy also needs Super's answers");
   const right = samples.filter(({ swift }) => swift !== undefined && swift >= RIGHT).length;
   if (known === count && (right === 0 || right === count))
     throw new UserError(

@@ -94,7 +94,7 @@ describe("the decision", () => {
     },
   );
 
-  test("of logits from which Swift can choose no token, too", async () => {
+  test("also of logits from which Swift can choose no token", async () => {
     const swift = new Fake("small", () => ({
       words: ["s1", "s2"],
       logits: [
@@ -226,7 +226,7 @@ describe("a Super that fails", () => {
     });
   });
 
-  test("or does not begin in time leaves it, too", async () => {
+  test("or does not begin in time also leaves it", async () => {
     const pair = pairOf();
     pair.super.fails = { at: 0, how: "hangs" };
     const answer = await answered(route(pair, "1", routing({ timeout: 50 })));

@@ -44,7 +44,7 @@ export interface Routing<O extends object> extends Decider {
   readonly arrived?: number | undefined;
   /** Called with the cost of a request that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
-  /** The reader takes the whole answer at once: a Super that breaks off can then be replaced, too. */
+  /** The reader takes the whole answer at once: then a Super that breaks off can also be replaced. */
   readonly whole?: boolean | undefined;
 }
 

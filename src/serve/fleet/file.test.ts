@@ -86,7 +86,7 @@ describe("told in one sentence", () => {
     await expect(readFleet(file, {})).rejects.toThrow(file);
   });
 
-  test("a name that a model of this server has, too", async () => {
+  test("a name that a model of this server also has", async () => {
     await expect(Catalogue.open(TINY.slice(0, 1), { elsewhere: ["tiny"] })).rejects.toThrow(
       'two models are named "tiny"',
     );

@@ -117,7 +117,7 @@ describe("answers of another server", () => {
     expect(headers.get("authorization")).toBe("Bearer secret");
   });
 
-  test("are vectors, too", async () => {
+  test("are also vectors", async () => {
     const { data, receipt }: Any = await openai.embeddings.create({
       model: "big",
       input: ["a", "b"],
@@ -216,7 +216,7 @@ describe("of several servers", () => {
   });
 });
 
-test("a client that leaves is left upstream, too, and billed for what came", async () => {
+test("a client that leaves is also left upstream, and billed for what came", async () => {
   pausing(withoutEnd);
   const leaving = new AbortController();
   const stream = await openai.chat.completions.create({ ...question, stream: true }, { signal: leaving.signal });

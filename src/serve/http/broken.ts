@@ -12,7 +12,7 @@ const TO_TAKE_IT = 1_000;
 /** Called for each refusal that no endpoint sees. */
 type Note = (fault: HttpError) => void;
 
-/** Requests that are no HTTP, or too slow or large to be read, get their sentence, too, and their connection is closed. */
+/** Requests that are no HTTP, or too slow or large to be read, also get their sentence, and their connection is closed. */
 export function refuseBroken(server: Server, note: Note): void {
   const open = new WeakMap<Duplex, Set<ServerResponse>>();
   server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {

@@ -40,7 +40,7 @@ describe("a slip in a field's name is refused with the nearest name", () => {
     expect(saidOf(chat, { ...asked, [slip]: 1 })).toEqual([400, slip, sentence]);
   });
 
-  test("inside of lists and objects, too", () => {
+  test("also inside of lists and objects", () => {
     const tools = [{ type: "function", function: { name: "f", paramters: {} } }];
     const field = "tools.0.function.paramters";
     expect(saidOf(chat, { ...asked, tools })).toEqual([400, field, expect.stringContaining('mean "parameters"?')]);

@@ -10,7 +10,7 @@ import { home } from "../../weights/sources/index.ts";
 import { type Terms, termsSchema } from "./terms.ts";
 
 export const scopes = ["infer", "admin"] as const;
-/** `infer`: ask models; `admin`: see receipts and metrics, too. */
+/** `infer`: ask models; `admin`: also see receipts and metrics. */
 export type Scope = (typeof scopes)[number];
 
 const newKey = z.object({

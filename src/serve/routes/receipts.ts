@@ -18,7 +18,7 @@ const filter = z.object({
     .max(100)
     .optional()
     .describe("only receipts of this key, by id; without the scope admin, a key sees only its own"),
-  audits: z.literal("true", "expected true").optional().describe("true: the sums add up receipts of audits, too"),
+  audits: z.literal("true", "expected true").optional().describe("true: the sums also add up receipts of audits"),
   limit: z.coerce
     .number(count)
     .int(count)

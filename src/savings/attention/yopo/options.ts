@@ -13,7 +13,7 @@ export const yopoOptions = z.strictObject({
   radius: optionalInteger(0).describe(
     "a visual token attends to visual tokens at most so many rows and columns away; absent: to all before it",
   ),
-  causal: flag(false).describe("with radius: only to neighbours before it; otherwise to later ones, too"),
+  causal: flag(false).describe("with radius: only to neighbours before it; otherwise also to later ones"),
   ffn: fraction(1).describe("share of a feed-forward's neurons that visual tokens run, the first ones; 1: all"),
   heads: file().describe(
     "a file from `savings calibrate yopo`: key–value heads that visual tokens do without; for the paper's comparison: it saves no FLOPs and takes longer than dense",
