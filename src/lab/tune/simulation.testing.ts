@@ -216,7 +216,7 @@ export const broken: readonly { readonly name: string; readonly world: string; r
   {
     ...{ name: "counts items for groups", world: "groups of ten that stand or fall together" },
     procedure: {
-      split: (items, type, bound) => split(alone(items), type, bound),
+      split,
       test: (order, items, problem, answers) => testInOrder(order, alone(items), problem, answers),
     },
   },

@@ -235,7 +235,10 @@ test("nats score Swift's tokens by Super, whose tokenizer has to be the same", a
   const setup = await setUp(request(rows, { risk: 0.1 }));
   expect(setup.loss).toBe("nats");
   const { certificate } = await tuned(setup, new PairServing(madeUp()), silent);
-  expect(certificate).toMatchObject({ loss: "nats", mean: 0 });
+  // Swift's wrong answers are 2 nats less likely, which count as 1. It gives one of them in the test.
+  const { items, mean } = certificate!;
+  expect(certificate!.loss).toBe("nats");
+  expect(mean * items.test).toBeCloseTo(1, 9);
   expect(certificate).not.toHaveProperty("nats");
   const { tokenizer } = swift.language;
   const words = withOther(tokenizer, { text: (id: number) => `${tokenizer.text(id)}!` });
