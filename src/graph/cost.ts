@@ -23,11 +23,13 @@ export function graphCost(graph: Graph, counts: (op: string) => boolean = () => 
 
 export function sumCosts(costs: readonly Cost[]): Cost {
   const experts = costs.flatMap((c) => c.experts ?? []);
+  const overhead = costs.flatMap((c) => c.overhead ?? []);
   return {
     flops: add(...costs.map((c) => c.flops)),
     read: add(...costs.map((c) => c.read)),
     written: add(...costs.map((c) => c.written)),
     ...(experts.length > 0 && { experts: add(...experts) }),
+    ...(overhead.length > 0 && { overhead: add(...overhead) }),
   };
 }
 

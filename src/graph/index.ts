@@ -37,6 +37,7 @@ export * from "./ops/reduce.ts";
 export * from "./ops/relative.ts";
 export * from "./ops/resize.ts";
 export * from "./ops/rotary.ts";
+export * from "./ops/rotate-blocks.ts";
 export * from "./ops/round.ts";
 export * from "./ops/shape.ts";
 export * from "./ops/softmax.ts";

@@ -16,6 +16,8 @@ export interface Cost {
   readonly written: Dim;
   /** Experts that ran, each for one token; absent if there are none. */
   readonly experts?: Dim;
+  /** Those of `flops` that no dense run has; absent: none. */
+  readonly overhead?: Dim;
 }
 
 /** One use of an operator, to which the gradients of its outputs are given. */

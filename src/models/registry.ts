@@ -1,4 +1,4 @@
-import type { CodeBits, Digits } from "../graph/index.ts";
+import type { ByteForm, CodeBits } from "../graph/index.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { HeadModules } from "../weights/adapter/head.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
@@ -184,19 +184,19 @@ export async function openDecoder(
   );
 }
 
-/** Like `openDecoder`, for a function that opens it with the matrices rounded to so many bytes a weight, for prompts alone. */
+/** Like `openDecoder`, for a function that opens it with the matrices in bytes, for prompts alone. */
 export async function openInBytes(
   whole: Checkpoint,
   folder: string,
   adapter?: Lora,
-): Promise<(digits: Digits) => OpenDecoder> {
+): Promise<(form: ByteForm) => OpenDecoder> {
   const architecture = await architectureOf(whole, stacks);
-  return (digits) =>
+  return (form) =>
     openStack(
       architecture,
       whole,
       adapter,
-      (checkpoint, names, lora) => new ByteWeights(checkpoint, folder, digits, names, lora),
+      (checkpoint, names, lora) => new ByteWeights(checkpoint, folder, form, names, lora),
     );
 }
 

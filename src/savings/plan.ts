@@ -1,4 +1,4 @@
-import type { Digits, Spent } from "../graph/index.ts";
+import type { ByteForm, Spent } from "../graph/index.ts";
 import type { ExitHead, StepProbe } from "../models/programs/step-probe.ts";
 import type { KvRows } from "../models/state/cache.ts";
 import type { Axes } from "../nn/rope-axes.ts";
@@ -16,8 +16,8 @@ export interface Plan {
   readonly cuts: readonly Cut[];
   /** Guesses the answer's next tokens; undefined: the model reads them one by one. */
   readonly drafter?: Drafter | undefined;
-  /** Bytes a weight, and a number that is multiplied with it, while the prompt's tokens run; absent: the model's own form. */
-  readonly digits?: Digits | undefined;
+  /** The form of the weights in bytes while the prompt's tokens run; absent: the model's own form. */
+  readonly bytes?: ByteForm | undefined;
   readonly state: StateKeys;
   /** The recipe that a certificate chose; absent if none was asked. */
   readonly choice?: Choice | undefined;
@@ -120,7 +120,7 @@ export interface PlanPart {
   attention?(layer: number): AttentionSaving | undefined;
   readonly cuts?: readonly Cut[];
   readonly drafter?: Drafter | undefined;
-  readonly digits?: Digits | undefined;
+  readonly bytes?: ByteForm | undefined;
   /** The saving's change to the state; absent if it changes nothing. */
   readonly state?: StateKeys;
   readonly choice?: Choice | undefined;
@@ -157,7 +157,7 @@ export function planOf(parts: readonly PlanPart[]): Plan {
     attention: (layer) => parts.map((part) => part.attention?.(layer)).find((saving) => saving !== undefined),
     cuts,
     drafter: parts.find(({ drafter }) => drafter !== undefined)?.drafter,
-    digits: parts.find(({ digits }) => digits !== undefined)?.digits,
+    bytes: parts.find(({ bytes }) => bytes !== undefined)?.bytes,
     state: { prompt: joined(prompts), answer: joined(keys.map(({ answer }) => answer)) },
     choice: parts.find(({ choice }) => choice !== undefined)?.choice,
   };

@@ -37,7 +37,7 @@ export class Meter implements AttentionBill {
   readonly #denseRuns: PartRun[] = [];
   /** Texts that dense reads in chunks, `tokens` after `past`. */
   readonly #texts: { readonly past: number; tokens: number }[] = [];
-  readonly #spent = { flops: 0, bytes: 0, experts: 0 };
+  readonly #spent = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
   /** Runs that are not in `#spent` yet. */
   readonly #runs: PartRun[] = [];
@@ -152,13 +152,14 @@ export class Meter implements AttentionBill {
     this.insteadOfPart(this.programs.head.cost, 1, 0).run(this.#priced([{ cost, tokens: 1, past: 0 }]));
   }
 
-  /** The cost of runs, and the experts that run in them, each for one token. */
-  #priced(runs: Iterable<PartRun>): Spent & { readonly experts: number } {
-    const sum = { flops: 0, bytes: 0, experts: 0 };
+  /** The cost of runs, the experts that run in them, each for one token, and the FLOPs that no dense run has. */
+  #priced(runs: Iterable<PartRun>): Spent & { readonly experts: number; readonly overhead: number } {
+    const sum = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
     for (const { cost, tokens, past } of runs) {
       const sizes = { batch: 1, tokens, ...pastSizes(this.programs.decoder.config, past) };
       addSpent(sum, evalCost(cost, sizes));
       sum.experts += evalDim(cost.experts ?? 0, sizes);
+      sum.overhead += evalDim(cost.overhead ?? 0, sizes);
     }
     return sum;
   }
@@ -184,9 +185,10 @@ export class Meter implements AttentionBill {
 
   /** The cost of everything that has run so far. */
   spent(): Spent {
-    const { experts, ...latest } = this.#priced(this.#runs.splice(0));
+    const latest = this.#priced(this.#runs.splice(0));
     addSpent(this.#spent, latest);
-    this.#spent.experts += experts;
+    this.#spent.experts += latest.experts;
+    this.#spent.overhead += latest.overhead;
     return { flops: this.#spent.flops + this.#overhead.flops, bytes: this.#spent.bytes + this.#overhead.bytes };
   }
 
@@ -195,7 +197,8 @@ export class Meter implements AttentionBill {
     const dense = this.#priced(this.#allOfDense());
     addSpent(dense, this.#dense);
     const spent = this.spent();
-    const caused = this.#overhead.flops + this.#priced([...this.#wasted, ...drafts]).flops;
+    const drafted = this.#priced([...this.#wasted, ...drafts]).flops;
+    const caused = this.#overhead.flops + this.#spent.overhead + drafted;
     // Windows are bound in steps: fewer entries may cost a little more than dense's.
     const overhead = Math.max(caused, spent.flops - dense.flops);
     const work: Work = { ...Object.fromEntries(this.#work), ...this.#expertWork(dense.experts) };

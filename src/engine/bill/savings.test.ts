@@ -144,6 +144,8 @@ const recipes: Readonly<Record<string, readonly Case[]>> = {
     ? [
         ["world", "int8-prefill"],
         ["world", "int8-prefill:digits=2"],
+        ["world", "int8-prefill:rotation=32"],
+        ["world", "int8-prefill:rotation=32 prune:after=1,minLength=8"],
       ]
     : [],
   lookup: [

@@ -3,6 +3,7 @@ import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
+import { rotateBlocks } from "./rotate-blocks.ts";
 
 /** A matrix in bytes, a scale for each of its outputs: w[k, n] = scale[n] · (codes[k, n] + low[k, n] / 254). */
 export interface ByteMatrix {
@@ -12,10 +13,25 @@ export interface ByteMatrix {
   readonly scale: Tensor;
   /** A second digit, like `codes`; absent: none, and activations have one, too. */
   readonly low?: Tensor | undefined;
+  /** f32 [n, n], orthogonal: each n inputs of x and of the weights are multiplied by it; absent: neither are. */
+  readonly block?: Tensor | undefined;
 }
 
 /** Digits of weights and of activations. */
 export type Digits = 1 | 2;
+
+/** Inputs of a block that is rotated in the weights and in front of the product; 0: none are. */
+export type Rotation = 0 | 32;
+
+/** How weights in bytes are held and multiplied. */
+export interface ByteForm {
+  readonly digits: Digits;
+  readonly rotation: Rotation;
+}
+
+/** Names a form in keys and folders. */
+export const byteFormKey = ({ digits, rotation }: ByteForm): string =>
+  rotation === 0 ? `bytes-${digits}` : `bytes-${digits}-rotated-${rotation}`;
 
 /** Steps of a code on either side of zero. */
 export const BYTE_STEPS = 127;
@@ -76,7 +92,8 @@ const byteLinearOp: Op<null> = {
 /**
  * x [..., K] times the matrix: [..., N]. Each row of x is rounded to 8 bits, symmetrically by its greatest number (the
  * per-token quantisation of ZeroQuant, Yao et al. 2022): a relative error of about 1e-2, or with second digits of about
- * 1e-4. The cost is of one product, whatever the digits: the others are a way to multiply exactly.
+ * 1e-4. The cost is of one product, whatever the digits: the others are a way to multiply exactly. A rotation spreads
+ * outliers, which coarsen a row's steps, over their block (QuaRot, Ashkboos et al. 2024, its online form alone).
  */
-export const byteLinear = (x: Tensor, { codes, scale, low }: ByteMatrix): Tensor =>
-  apply1(byteLinearOp, [x, codes, scale, ...(low ? [low] : [])], null);
+export const byteLinear = (x: Tensor, { codes, scale, low, block }: ByteMatrix): Tensor =>
+  apply1(byteLinearOp, [block ? rotateBlocks(x, block) : x, codes, scale, ...(low ? [low] : [])], null);

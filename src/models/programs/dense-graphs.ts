@@ -1,9 +1,12 @@
-import type { Digits, Graph } from "../../graph/index.ts";
+import { type ByteForm, byteFormKey, type Graph } from "../../graph/index.ts";
 import { type Decoder, isRecurrent } from "../decoder/decoder.ts";
 import { traceAfter, traceEmbedding, traceHead, traceLayers } from "./segments.ts";
 
-/** The form of the layers' weights: the model's own, or so many bytes a weight, for a prompt's tokens. */
-export type LayerForm = "own" | Digits;
+/** The form of the layers' weights: the model's own, or bytes, for a prompt's tokens. */
+export type LayerForm = "own" | ByteForm;
+
+/** Names a form in keys. */
+export const formKey = (form: LayerForm): string => (form === "own" ? form : byteFormKey(form));
 
 /**
  * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that
@@ -12,7 +15,7 @@ export type LayerForm = "own" | Digits;
 const BLOCK = 5;
 
 export const layersKey = (from: number, to: number, form: LayerForm = "own"): string =>
-  `layers ${from} ${to}${form === "own" ? "" : ` in ${form} bytes`}`;
+  `layers ${from} ${to} ${formKey(form)}`;
 export const afterKey = (layer: number): string => `after ${layer}`;
 
 /** Programs of one block share the kernels' packed weights. */

@@ -1,10 +1,10 @@
-import { type Cost, type Digits, type Graph, graphCost, sumCosts } from "../../graph/index.ts";
+import { type ByteForm, byteFormKey, type Cost, type Graph, graphCost, sumCosts } from "../../graph/index.ts";
 import type { Device } from "../../runtime/device.ts";
 import { Program } from "../../runtime/program.ts";
 import type { SharedWeights } from "../../runtime/shared-weights.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
 import { type Decoder, isRecurrent } from "../decoder/decoder.ts";
-import { afterKey, blockOf, blocks, denseGraphs, type LayerForm, layersKey, spansOf } from "./dense-graphs.ts";
+import { afterKey, blockOf, blocks, denseGraphs, formKey, type LayerForm, layersKey, spansOf } from "./dense-graphs.ts";
 import {
   attentionKind,
   traceAfter,
@@ -25,7 +25,7 @@ interface OtherForm {
   readonly weights: Weights;
 }
 
-type OpenBytes = (digits: Digits) => OtherForm;
+type OpenBytes = (form: ByteForm) => OtherForm;
 
 /** Layers from..to−1 as one program. */
 export interface Segment {
@@ -52,7 +52,7 @@ export class DecoderPrograms implements Disposable {
   readonly #costs = new Map<string, Cost>();
   readonly #pending = new Map<string, Promise<Program>>();
   readonly #probes = new Map<string, Promise<CompiledProbe>>();
-  readonly #inBytes = new Map<Digits, OtherForm>();
+  readonly #inBytes = new Map<string, OtherForm>();
 
   private constructor(
     readonly decoder: Decoder,
@@ -112,7 +112,7 @@ export class DecoderPrograms implements Disposable {
 
   /** The cost of those segments together. */
   costOf(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Cost {
-    const key = [form, from, to, ...cuts].join(" ");
+    const key = [formKey(form), from, to, ...cuts].join(" ");
     const segments = () => this.segments(from, to, cuts, form);
     const known = this.#costs.get(key) ?? sumCosts(segments().map(({ program }) => program.cost));
     this.#costs.set(key, known);
@@ -128,20 +128,21 @@ export class DecoderPrograms implements Disposable {
     this.#cuts.add(key);
   }
 
-  /** Compiles the layers in so many bytes a weight, cut at these depths. @throws Error if the decoder was not given such weights */
-  async prepareBytes(digits: Digits, cuts: readonly number[]): Promise<void> {
+  /** Compiles the layers in bytes, cut at these depths. @throws Error if the decoder was not given such weights */
+  async prepareBytes(form: ByteForm, cuts: readonly number[]): Promise<void> {
     const spans = spansOf(this.decoder, cuts);
-    if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, digits)))) return;
-    const { decoder, weights } = this.#openedInBytes(digits);
+    if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, form)))) return;
+    const { decoder, weights } = this.#openedInBytes(form);
     const graphs = prepare(weights, () => spans.map(({ from, to }) => traceLayers(decoder, from, to)));
     for (const [i, { from, to }] of spans.entries())
-      await this.#ask(layersKey(from, to, digits), `${blockOf(from)} in ${digits} bytes`, () => graphs[i]!);
+      await this.#ask(layersKey(from, to, form), `${blockOf(from)} ${byteFormKey(form)}`, () => graphs[i]!);
   }
 
-  #openedInBytes(digits: Digits): OtherForm {
-    const known = this.#inBytes.get(digits) ?? this.openBytes?.(digits);
+  #openedInBytes(form: ByteForm): OtherForm {
+    const key = byteFormKey(form);
+    const known = this.#inBytes.get(key) ?? this.openBytes?.(form);
     if (!known) throw new Error("there are no weights in bytes");
-    this.#inBytes.set(digits, known);
+    this.#inBytes.set(key, known);
     return known;
   }
 
@@ -280,7 +281,6 @@ export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
   weights.review(trace);
   try {
     const graphs = trace();
-    weights.loraLayers?.check(weights.checkpoint.path);
     weights.commit();
     return graphs;
   } catch (error) {

@@ -1,12 +1,14 @@
 import { expect, test } from "vitest";
-import { byteLinear, type DType, Graph, sym } from "../../graph/index.ts";
-import { compare, type Feed, integers, noise, normError, type Trial } from "../compare.testing.ts";
+import { byteLinear, type DType, Graph, rotateBlocks, sym } from "../../graph/index.ts";
+import { compare, type Feed, integers, noise, normError, type Trial, worst } from "../compare.testing.ts";
 import { multipliesBytes } from "../processor.ts";
 
 /** Other x86 processors add pairs of products up in 16 bits, which these codes overflow; `int8-prefill` refuses them. */
 const exact = test.skipIf(!multipliesBytes());
 
-const trace: Trial["trace"] = (t) => ({ y: byteLinear(t.x!, { codes: t.codes!, scale: t.scale!, low: t.low }) });
+const trace: Trial["trace"] = (t) => ({
+  y: byteLinear(t.x!, { codes: t.codes!, scale: t.scale!, low: t.low, block: t.block }),
+});
 
 /** Codes from −127 to 127, [k, n]. */
 function digits(seed: number, k: number, n: number): Feed {
@@ -46,6 +48,38 @@ exact("each row has a range of its own, and zeros stay zeros", async () => {
     expect(Math.hypot(...got.map((v, i) => v - expected[i]!)) / Math.hypot(...expected)).toBeLessThan(0.02);
   }
   expect([...y!.got.data.slice(16, 32)]).toEqual(Array(16).fill(0));
+});
+
+exact("the identity as a block gives the bits of no block", async () => {
+  const x = noise(5, [2, 7, 64], [sym("batch"), sym("tokens"), 64]);
+  const trial = { inputs: { x }, bindings: { batch: 2, tokens: 7 }, trace };
+  const data = Float32Array.from({ length: 32 * 32 }, (_, i) => Number(i % 33 === 0));
+  const constants = { ...matrix(64, 16), low: digits(4, 64, 16) };
+  const plain = await compare({ ...trial, constants });
+  const turned = await compare({
+    ...trial,
+    constants: { ...constants, block: { dtype: "f32", shape: [32, 32], data } },
+  });
+  expect(turned.y!.got).toEqual(plain.y!.got);
+});
+
+test.each([
+  { shape: [1, 64], symbolic: [sym("tokens"), 64], block: 32 },
+  { shape: [2, 7, 96], symbolic: [sym("batch"), sym("tokens"), 96], block: 32 },
+  { shape: [2, 3, 24], symbolic: [sym("batch"), sym("tokens"), 24], block: 4 },
+])("blocks of $block of $shape times one matrix", async ({ shape, symbolic, block }) => {
+  const [tokens, batch] = [shape.at(-2)!, shape.at(-3) ?? 1];
+  const inputs = { x: noise(6, shape, symbolic) };
+  const constants = { block: noise(7, [block, block]) };
+  const rotate: Trial["trace"] = (t) => ({ y: rotateBlocks(t.x!, t.block!) });
+  expect(await worst({ inputs, constants, bindings: { batch, tokens }, trace: rotate })).toBeLessThan(1e-6);
+});
+
+test("a block that is not square, or does not divide the inputs, is refused", () => {
+  const graph = new Graph();
+  const x = graph.input("x", "f32", [1, 64]);
+  expect(() => rotateBlocks(x, graph.input("wide", "f32", [32, 64]))).toThrow("a square matrix");
+  expect(() => rotateBlocks(x, graph.input("block", "f32", [48, 48]))).toThrow("a multiple of 48");
 });
 
 test("codes of another type, and scales of another number, are refused", () => {

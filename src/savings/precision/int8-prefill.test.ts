@@ -3,6 +3,9 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Meter } from "../../engine/bill/meter.ts";
 import { LanguageModel } from "../../engine/decode/language-model.ts";
+import type { Engine } from "../../engine/decode/run/engine.ts";
+import { openAdapted } from "../../engine/file/adapters.ts";
+import { tempFolder, withEnv } from "../../weights/sources/helpers.testing.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { densePlan, type Plan, planOf } from "../plan.ts";
 import { checkSeams, parseRecipe } from "../recipe.ts";
@@ -10,7 +13,12 @@ import type { SavingHost } from "../seams.ts";
 
 const processor = vi.hoisted(() => ({ multipliesBytes: vi.fn(() => true) }));
 vi.mock("../../runtime/processor.ts", async (original) => ({ ...(await original<object>()), ...processor }));
+vi.mock("../../weights/prepared/hadamard.ts", async (original) => {
+  const { rotated } = await original<typeof import("../../weights/prepared/hadamard.ts")>();
+  return { rotated: vi.fn(rotated) };
+});
 const { int8Prefill } = await import("./int8-prefill.ts");
+const hadamard = vi.mocked(await import("../../weights/prepared/hadamard.ts"));
 const { multipliesBytes } =
   await vi.importActual<typeof import("../../runtime/processor.ts")>("../../runtime/processor.ts");
 
@@ -18,6 +26,8 @@ const { multipliesBytes } =
 const exact = test.skipIf(!multipliesBytes());
 
 const folder = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
+/** The width of its feed-forward. */
+const FFN = 512;
 let model: LanguageModel;
 beforeAll(async () => {
   model = await LanguageModel.load(await resolveModel(folder), "f32");
@@ -35,8 +45,7 @@ async function planFor(prompt: number, given: object = {}): Promise<Plan> {
 const text = Array.from({ length: 90 }, (_, i) => (i * 37) % 200);
 
 /** Logits after a prompt, and its bill. */
-async function logitsUnder(plan: Plan, prompt = text) {
-  const { engine } = model;
+async function logitsUnder(plan: Plan, prompt = text, { engine }: Pick<LanguageModel, "engine"> = model) {
   await engine.prepare(plan);
   engine.forget();
   const slot = engine.acquireEmpty(prompt, plan);
@@ -67,11 +76,80 @@ exact("two digits are a hundred times as near", async () => {
   expect(two).toBeGreaterThan(0);
 });
 
+exact("rotated, logits are as near, and the rotation is overhead beside dense's FLOPs", async () => {
+  const dense = await logitsUnder(densePlan);
+  const [plain, turned] = [await planFor(text.length), await planFor(text.length, { rotation: "32" })];
+  const [one, other] = [await logitsUnder(plain), await logitsUnder(turned)];
+  expect(error(other.logits, dense.logits)).toBeLessThan(0.05);
+  expect(other.logits).not.toEqual(one.logits);
+  // Queries with keys and values, attention's output, gate with up, and down; but for the last layer's rest.
+  const { hidden, layers } = model.decoder.config;
+  const inputs = 3 * hidden + FFN;
+  const rotation = 2 * 32 * text.length * (layers * inputs - 2 * hidden - FFN);
+  expect(other.bill.flops.overhead - one.bill.flops.overhead).toBeCloseTo(rotation, -1);
+  expect(other.bill.flops.spent - other.bill.flops.overhead).toBeCloseTo(dense.bill.flops.spent, -1);
+  expect(one.bill.flops.overhead).toBeCloseTo(0, -1);
+});
+
+exact("the rotation is overhead also if other tokens are saved", async () => {
+  const bill = async (recipe: string[]) => {
+    using lease = await model.use(parseRecipe(recipe));
+    return (await logitsUnder(lease.plan(text.length))).bill.flops;
+  };
+  const prune = "prune:after=2,keep=0.5,minLength=2,by=recent";
+  const [plain, turned] = [await bill(["int8-prefill", prune]), await bill(["int8-prefill:rotation=32", prune])];
+  expect(turned.spent).toBeLessThan(turned.dense);
+  expect(turned.overhead - plain.overhead).toBeCloseTo(turned.spent - plain.spent, -1);
+  expect(turned.overhead).toBeGreaterThan(plain.overhead);
+});
+
+exact("the identity in place of the rotation gives the bits of none", async () => {
+  withEnv({ MODICUM_HOME: tempFolder() });
+  hadamard.rotated.mockImplementation((values) => Float32Array.from(values));
+  try {
+    using other = await LanguageModel.load(await resolveModel(folder), "f32");
+    const under = async (given: object) => logitsUnder(await planFor(text.length, given), text, other);
+    const turned = await under({ rotation: "32" });
+    expect(hadamard.rotated).toHaveBeenCalled();
+    expect(turned.logits).toEqual((await under({})).logits);
+  } finally {
+    hadamard.rotated.mockReset();
+  }
+});
+
+exact("one home holds both forms: unrotated, then rotated, and both in one model", async () => {
+  const plans = [await planFor(text.length), await planFor(text.length, { rotation: "32" })];
+  const expected = [await logitsUnder(plans[0]!), await logitsUnder(plans[1]!)];
+  withEnv({ MODICUM_HOME: tempFolder() });
+  for (const some of [[0], [1], [1, 0]]) {
+    using other = await LanguageModel.load(await resolveModel(folder), "f32");
+    for (const i of some) expect((await logitsUnder(plans[i]!, text, other)).logits).toEqual(expected[i]!.logits);
+  }
+});
+
+exact("an adapter reads what is not rotated", async () => {
+  const base = fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url));
+  const adapter = fileURLToPath(new URL("../../weights/adapter/fixtures/llama-gguf", import.meta.url));
+  const adapted = await openAdapted(base, { adapters: { poet: adapter } });
+  using own = await LanguageModel.load(await resolveModel(base), "f32", adapted);
+  const prompt = text.slice(0, 40).map((id) => id % 60);
+  const logits = async (plan: Plan, engine: Engine) => (await logitsUnder(plan, prompt, { engine })).logits;
+  const poet = own.engineFor("poet");
+  const [plain, dense] = [await logits(densePlan, own.engine), await logits(densePlan, poet)];
+  for (const rotation of ["0", "32"]) {
+    const bytes = await logits(await planFor(prompt.length, { digits: "2", rotation }), poet);
+    expect(bytes).not.toEqual(dense);
+    expect(error(plain, dense)).toBeGreaterThan(100 * error(bytes, dense));
+  }
+});
+
 test("shorter prompts are dense to the bit", async () => {
   const dense = await logitsUnder(densePlan);
-  const plan = await planFor(text.length, { minLength: text.length + 1 });
-  expect(plan).toBe(densePlan);
-  expect((await logitsUnder(plan)).logits).toEqual(dense.logits);
+  for (const rotation of ["0", "32"]) {
+    const plan = await planFor(text.length, { minLength: text.length + 1, rotation });
+    expect(plan).toBe(densePlan);
+    expect((await logitsUnder(plan)).logits).toEqual(dense.logits);
+  }
 });
 
 test("with pruned tokens or exits, and never with another attention", async () => {
@@ -92,6 +170,7 @@ test("a prefix is reused under the same recipe only", async () => {
   await logitsUnder(plan);
   for (const [other, held] of [
     [densePlan, 0],
+    [await planFor(text.length, { rotation: "32" }), 0],
     [plan, text.length - 1],
   ] as const) {
     const slot = engine.acquire(text, other);

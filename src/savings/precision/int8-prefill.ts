@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { Digits } from "../../graph/index.ts";
+import { type ByteForm, byteFormKey } from "../../graph/index.ts";
 import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
 import { multipliesBytes } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
@@ -11,14 +11,17 @@ const options = z.strictObject({
   digits: oneOf([1, 2], 1).describe(
     "bytes of a weight, and of each number that it is multiplied with; with 2 a prompt is nearly exact, and slower than with 1",
   ),
+  rotation: oneOf([0, 32], 0).describe(
+    "inputs of a block that a Hadamard matrix rotates, in the weights and in front of each product, so that outliers spread: several times as exact, and a little slower; 0: none",
+  ),
   minLength: integer(1, 32).describe("prompts of fewer tokens stay dense"),
 });
 type Int8PrefillOptions = z.infer<typeof options>;
 
 /** Others, who run densely, must not take over its state. */
-function partOf(digits: Digits): PlanPart {
-  const state = `int8-prefill ${digits}`;
-  return { digits, state: { prompt: state, answer: state } };
+function partOf(bytes: ByteForm): PlanPart {
+  const state = `int8-prefill ${byteFormKey(bytes)}`;
+  return { bytes, state: { prompt: state, answer: state } };
 }
 
 /** The reason why a model's prompts do not run in bytes, if there is one. */
@@ -30,6 +33,7 @@ function unsupported({ config }: Decoder): string | undefined {
 /**
  * A prompt's products in bytes: weights rounded to 8 bits with a scale for each output, activations with one for each
  * token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation), or two digits of each.
+ * Both may be rotated first, block by block, which changes no exact product.
  * The answer's steps run as in dense.
  */
 export const int8Prefill: Saving<Int8PrefillOptions> = {
@@ -54,8 +58,9 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
   },
   async prepare(given, host) {
     await int8Prefill.check(given, host);
+    const { digits, rotation } = given;
     return {
-      plan: ({ prompt }) => (prompt < given.minLength ? undefined : partOf(given.digits)),
+      plan: ({ prompt }) => (prompt < given.minLength ? undefined : partOf({ digits, rotation })),
       [Symbol.dispose]() {},
     };
   },

@@ -1,29 +1,32 @@
 import path from "node:path";
-import { BYTE_STEPS, type Digits, type Graph, LOW_STEPS } from "../../graph/index.ts";
+import { BYTE_STEPS, type ByteForm, byteFormKey, type Graph, LOW_STEPS, type Tensor } from "../../graph/index.ts";
 import type { LoraLayers } from "../adapter/lora-layers.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { Matrix, Sizes } from "../weight-source.ts";
+import { rotated } from "./hadamard.ts";
 import type { Names } from "./names.ts";
 import type { Part } from "./part.ts";
 import type { Span } from "./store.ts";
 import { keyOf, rowsOf, Weights } from "./weights.ts";
 
 /**
- * A checkpoint's matrices rounded to one or two bytes a weight, with a scale for each output, in a folder of their own; everything else as `Weights` has it. The
- * model was opened with other weights before: tensors are there, and fit.
+ * A checkpoint's matrices rounded to one or two bytes a weight, with a scale for each output, in a folder of their own; everything else as `Weights` has it, and so
+ * matrices whose inputs no rotation's blocks divide. The model was opened with other weights before: tensors are there, and fit.
  */
 export class ByteWeights extends Weights {
   constructor(
     checkpoint: Checkpoint,
     folder: string,
-    private readonly digits: Digits,
+    private readonly form: ByteForm,
     names: Names,
     loraLayers?: LoraLayers,
   ) {
-    super(checkpoint, path.join(folder, `bytes-${digits}`), "auto", names, 8, loraLayers);
+    super(checkpoint, path.join(folder, byteFormKey(form)), "auto", names, 8, loraLayers);
   }
 
   override matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
+    const { rotation } = this.form;
+    if (rotation !== 0 && inputs % rotation !== 0) return super.matrix(graph, inputs, outputs);
     const parts = this.parts(outputs, [inputs]);
     const [name, rows] = [keyOf(parts), rowsOf(parts)];
     const { scale, digits } = this.#stored(name) ?? this.#round(name, parts, inputs);
@@ -31,30 +34,37 @@ export class ByteWeights extends Weights {
       graph.constant(digitName(name, i), { dtype: "i8", shape: [inputs, rows] }, this.data(span)),
     );
     const scales = graph.constant(scaleName(name), { dtype: "f32", shape: [rows] }, this.data(scale));
-    return { kind: "bytes", matrix: { codes: codes!, scale: scales, low } };
+    return { kind: "bytes", matrix: { codes: codes!, scale: scales, low, block: blockOf(graph, rotation) } };
   }
 
   override review(): void {}
+
+  /** An adapter may change what follows the last attention, too, which has no weights in bytes. */
+  override commit(): void {
+    this.store.commit();
+  }
 
   #stored(name: string): Stored | undefined {
     const scale = this.store.floats(scaleName(name))?.data;
     if (!scale) return undefined;
     return {
       scale,
-      digits: Array.from({ length: this.digits }, (_, i) => this.store.floats(digitName(name, i))!.data),
+      digits: Array.from({ length: this.form.digits }, (_, i) => this.store.floats(digitName(name, i))!.data),
     };
   }
 
   #round(name: string, parts: readonly Part[], inputs: number): Stored {
     const rows = rowsOf(parts);
     const scale = new Float32Array(rows);
-    const digits = Array.from({ length: this.digits }, () => new Int8Array(inputs * rows));
+    const { digits: count, rotation } = this.form;
+    const digits = Array.from({ length: count }, () => new Int8Array(inputs * rows));
     let first = 0;
     for (const part of parts) {
-      const [values, count] = [part.floats(), part.shape[0]!];
-      scale.set(scalesOf(values, count, inputs), first);
-      roundRows(values, scale.subarray(first, first + count), digits, { rows, first });
-      first += count;
+      const [own, end] = [part.floats(), first + part.shape[0]!];
+      const values = rotation === 0 ? own : rotated(own, rotation);
+      scale.set(scalesOf(values, part.shape[0]!, inputs), first);
+      roundRows(values, scale.subarray(first, end), digits, { rows, first });
+      first = end;
     }
     return {
       digits: digits.map((codes, i) => this.#keep(digitName(name, i), [inputs, rows], new Uint8Array(codes.buffer))),
@@ -71,6 +81,14 @@ export class ByteWeights extends Weights {
 interface Stored {
   readonly scale: Span;
   readonly digits: readonly Span[];
+}
+
+/** The block that rotates a product's inputs as the weights' rows are. */
+function blockOf(graph: Graph, rotation: number): Tensor | undefined {
+  if (rotation === 0) return undefined;
+  const unit = Float32Array.from({ length: rotation ** 2 }, (_, i) => Number(i % (rotation + 1) === 0));
+  const data = { kind: "memory", bytes: new Uint8Array(rotated(unit, rotation).buffer) } as const;
+  return graph.constant(`hadamard ${rotation}`, { dtype: "f32", shape: [rotation, rotation] }, data);
 }
 
 const scaleName = (name: string): string => `${name}.byteScale`;

@@ -161,8 +161,9 @@ export class Weights implements WeightSource {
     }
   }
 
-  /** Makes prepared weights permanent; call when every graph has been traced. */
+  /** Makes prepared weights permanent; call when every graph has been traced. @throws UserError if the adapter does not fit */
   commit(): void {
+    this.loraLayers?.check(this.checkpoint.path);
     this.store.commit();
   }
 

@@ -1,4 +1,4 @@
-import type { Digits } from "../../../graph/index.ts";
+import type { ByteForm } from "../../../graph/index.ts";
 import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { DecoderPrograms } from "../../../models/programs/programs.ts";
 import type { OpenDecoder } from "../../../models/registry.ts";
@@ -34,7 +34,7 @@ export class Engine implements Disposable {
     weights: Weights,
     shared?: SharedWeights,
     device: Device = "cpu",
-    openBytes?: (digits: Digits) => OpenDecoder,
+    openBytes?: (form: ByteForm) => OpenDecoder,
   ): Promise<Engine> {
     return new Engine(await DecoderPrograms.compile(decoder, weights, shared, device, openBytes));
   }
@@ -43,7 +43,7 @@ export class Engine implements Disposable {
   async prepare(plan: Plan): Promise<void> {
     await this.programs.prepareCuts(bordersOf(plan));
     await this.programs.prepareCuts(cutsOf(plan));
-    if (plan.digits) await this.programs.prepareBytes(plan.digits, [...bordersOf(plan), ...cutsOf(plan)]);
+    if (plan.bytes) await this.programs.prepareBytes(plan.bytes, [...bordersOf(plan), ...cutsOf(plan)]);
     for (const cut of plan.cuts) {
       if (cut.scope !== "step") continue;
       if (cut.probe) await this.programs.probe(cut.probe);

@@ -151,7 +151,7 @@ export class PromptRun {
       else await this.#enter(job, seam);
       const sizes = { total: before ? all.length : this.prompt.length, whole: this.prompt.length };
       const chunk = await this.#through(job, (part) =>
-        seam ? seam.run(part, sizes) : runSegments(part, this.#borders, plan.digits),
+        seam ? seam.run(part, sizes) : runSegments(part, this.#borders, plan.bytes),
       );
       if (!before) this.#note(job, !saving && job.positions.length === most);
       slot.programs.dropTables();
@@ -191,7 +191,7 @@ export class PromptRun {
     for (const [i, id] of tokens.entries()) if (id < 0) rows.set(rowOf(this.terms.embeddings, id), i * hidden);
     this.#dense(tokens.length);
     meter.part(slot.programs.embedding.cost, tokens.length, first);
-    if (this.terms.plan.digits) meter.count("int8Tokens", 0, tokens.length);
+    if (this.terms.plan.bytes) meter.count("int8Tokens", 0, tokens.length);
   }
 
   /** Notes tokens whose entries the first layers hold. */

@@ -1,4 +1,4 @@
-import type { LayerForm } from "../../../models/programs/dense-graphs.ts";
+import { formKey, type LayerForm } from "../../../models/programs/dense-graphs.ts";
 import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { DeviceRows } from "../../../models/state/device-rows.ts";
@@ -178,7 +178,7 @@ export class Slot extends Cached implements Disposable {
     start: number,
     lengths: Lengths,
   ): Promise<number> {
-    const key = [form, tokens, done % 2, ...segments.map(({ from }) => from), segments.at(-1)!.to].join(" ");
+    const key = [formKey(form), tokens, done % 2, ...segments.map(({ from }) => from), segments.at(-1)!.to].join(" ");
     const span = { rows: 1, tokens, at: 0 };
     const binds = { done, span, cache: this.cache, lengths: lengths.views(0, 1, tokens) };
     const bound = this.#stacks.get(key) ?? this.buffers.bind(segments, binds);
