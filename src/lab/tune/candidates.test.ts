@@ -75,8 +75,8 @@ test("what cannot act is told with its reason: too short prompts, or the model",
 });
 
 test("a union has both recipes, unless they share a saving or a place in the model", () => {
-  const [lookup, bytes, exit, sparse] = own(
-    ["lookup", "int8-prefill", "exit:layer=2", "xattention"].map((text) => parseRecipe([text])),
+  const [lookup, bytes, exit, sparse, other] = own(
+    ["lookup", "int8-prefill", "exit:layer=2", "xattention", "tri-shape"].map((text) => parseRecipe([text])),
   );
   expect(union(lookup!, bytes!)).toEqual({
     recipe: "lookup:match=3,tokens=8 int8-prefill:digits=1,rotation=0,minLength=32",
@@ -84,7 +84,8 @@ test("a union has both recipes, unless they share a saving or a place in the mod
     boldness: 0,
   });
   expect(union(lookup!, exit!)).toBeUndefined();
-  expect(union(bytes!, sparse!)).toBeUndefined();
+  expect(union(bytes!, sparse!)?.family).toBe(`${bytes!.family}+${sparse!.family}`);
+  expect(union(sparse!, other!)).toBeUndefined();
   expect(union(lookup!, lookup!)).toBeUndefined();
 });
 

@@ -135,7 +135,7 @@ export class DecoderPrograms implements Disposable {
     const { decoder, weights } = this.#openedInBytes(form);
     const graphs = prepare(weights, () => spans.map(({ from, to }) => traceLayers(decoder, from, to)));
     for (const [i, { from, to }] of spans.entries())
-      await this.#ask(layersKey(from, to, form), `${blockOf(from)} ${byteFormKey(form)}`, () => graphs[i]!);
+      await this.#ask(layersKey(from, to, form), blockInBytes(from, form), () => graphs[i]!);
   }
 
   #openedInBytes(form: ByteForm): OtherForm {
@@ -147,20 +147,28 @@ export class DecoderPrograms implements Disposable {
   }
 
   /** Leads from the stream to a layer's attention. */
-  before(layer: number): Promise<Program> {
-    return this.#ask(`before ${layer}`, blockOf(layer), () => traceBefore(this.decoder, layer));
+  before(layer: number, form: LayerForm = "own"): Promise<Program> {
+    return this.#piece(`before ${layer}`, layer, form, (decoder) => traceBefore(decoder, layer));
   }
 
   /** Leads from the attention of the layer before to that of `layer`, with a share of the feed-forward's neurons. */
-  between(layer: number, share = 1): Promise<Program> {
+  between(layer: number, share = 1, form: LayerForm = "own"): Promise<Program> {
     const key = share === 1 ? `between ${layer}` : `between ${layer} ${share}`;
-    return this.#ask(key, blockOf(layer), () => traceBetween(this.decoder, layer, share));
+    return this.#piece(key, layer, form, (decoder) => traceBetween(decoder, layer, share));
   }
 
   /** Leads from a layer's attention to the stream after the layer, with a share of the feed-forward's neurons. */
-  after(layer: number, share = 1): Promise<Program> {
+  after(layer: number, share = 1, form: LayerForm = "own"): Promise<Program> {
     const key = share === 1 ? afterKey(layer) : `${afterKey(layer)} ${share}`;
-    return this.#ask(key, blockOf(layer), () => traceAfter(this.decoder, layer, share));
+    return this.#piece(key, layer, form, (decoder) => traceAfter(decoder, layer, share));
+  }
+
+  /** A piece around attention. */
+  #piece(key: string, layer: number, form: LayerForm, trace: (decoder: Decoder) => Graph): Promise<Program> {
+    if (form === "own") return this.#ask(key, blockOf(layer), () => trace(this.decoder));
+    const { decoder, weights } = this.#openedInBytes(form);
+    const graph = () => prepare(weights, () => [trace(decoder)])[0]!;
+    return this.#ask(`${key} ${byteFormKey(form)}`, blockInBytes(layer, form), graph);
   }
 
   /** A layer's dense attention; layers with the same attention share the program. */
@@ -255,6 +263,8 @@ export class DecoderPrograms implements Disposable {
       if (!this.compiled.has(key)) void program.then((p) => p[Symbol.dispose]()).catch(() => {});
   }
 }
+
+const blockInBytes = (layer: number, form: ByteForm): string => `${blockOf(layer)} ${byteFormKey(form)}`;
 
 /** Programs that read the model's head share its packed weights. */
 const sharedBlock = ({ shared }: { readonly shared?: boolean }): string | undefined => (shared ? "head" : undefined);

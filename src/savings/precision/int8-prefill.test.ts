@@ -152,7 +152,7 @@ test("shorter prompts are dense to the bit", async () => {
   }
 });
 
-test("with pruned tokens or exits, and never with another attention", async () => {
+exact("with pruned tokens or exits, and never twice", async () => {
   const recipe = parseRecipe(["int8-prefill", "prune:after=2,keep=0.5,minLength=2,by=recent"]);
   checkSeams(recipe);
   using lease = await model.use(recipe);
@@ -161,8 +161,29 @@ test("with pruned tokens or exits, and never with another attention", async () =
   expect(bill.work["int8Tokens"]!.run).toBe(text.length);
   using exits = await model.use(parseRecipe(["int8-prefill", "exit:layer=2"]));
   expect((await logitsUnder(exits.plan(text.length))).bill.work["int8Tokens"]!.run).toBe(text.length);
-  expect(() => checkSeams(parseRecipe(["int8-prefill", "tri-shape"]))).toThrow("the attention");
+  const twice = parseRecipe(["int8-prefill", "int8-prefill:digits=2"]);
+  expect(() => checkSeams(twice)).toThrow("both int8-prefill and int8-prefill take the products of a prompt");
 });
+
+exact.each(["rotation=0", "rotation=32"])(
+  "%s beside sparse attention, whose pieces are in bytes, too",
+  async (option) => {
+    const under = async (recipe: string[]) => {
+      using lease = await model.use(parseRecipe(recipe));
+      return logitsUnder(lease.plan(text.length));
+    };
+    const all = "xattention:threshold=0.9999999,stride=4,blockSize=8,minLengthForSparse=8";
+    const [sparse, bytes] = [await under([all]), await under([`int8-prefill:${option}`])];
+    const both = await under([`int8-prefill:${option}`, all]);
+    // All blocks are kept: attention is dense's but for its last digits, which rounding may make larger.
+    expect(error(sparse.logits, bytes.logits)).toBeGreaterThan(4 * error(both.logits, bytes.logits));
+    expect(both.bill.work["int8Tokens"]!.run).toBe(text.length);
+    expect(both.bill.work["blocks"]).toEqual(sparse.bill.work["blocks"]);
+    const more = bytes.bill.flops.overhead;
+    expect(both.bill.flops.overhead).toBeCloseTo(sparse.bill.flops.overhead + more, -1);
+    expect(both.bill.flops.spent).toBeCloseTo(sparse.bill.flops.spent + more, -1);
+  },
+);
 
 test("a prefix is reused under the same recipe only", async () => {
   const { engine } = model;

@@ -43,8 +43,7 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
   needs: ["tokens in"],
   options,
   unsupported,
-  // Sparse attention runs a prompt in pieces, whose products are the model's own.
-  seams: () => ["the attention"],
+  seams: () => ["the products of a prompt"],
   settings: () => ["digits=2", "digits=1"],
   leastPrompt: { option: "minLength", tokens: ({ minLength }) => minLength },
   async check(_, { decoder }) {

@@ -141,7 +141,7 @@ export class PromptRun {
     const { plan, meter } = terms;
     const all = this.#positions(before);
     const saving = savingIn(plan, layers);
-    using seam = saving && new SeamChunks(slot, plan.attention, saving.chunk);
+    using seam = saving && new SeamChunks(slot, plan.attention, saving.chunk, false, plan.bytes);
     for (let at = 0; at < all.length; ) {
       terms.signal?.throwIfAborted();
       const entries = slot.group(layers.from).length;

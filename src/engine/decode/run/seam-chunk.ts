@@ -1,3 +1,4 @@
+import type { LayerForm } from "../../../models/programs/dense-graphs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { Lengths } from "../../../models/state/lengths.ts";
 import { ViewSet } from "../../../runtime/buffer.ts";
@@ -19,13 +20,15 @@ export class SeamChunks implements Disposable {
 
   /**
    * For chunks of at most `capacity` tokens. `apart`: dense attention runs for each token by itself, so that results
-   * are those of decode steps, where matrix products of a row do not depend on how many there are: to the bit.
+   * are those of decode steps, where matrix products of a row do not depend on how many there are: to the bit. The
+   * layers' weights have the form `form`.
    */
   constructor(
     slot: Slot,
     private readonly attention: Plan["attention"],
     capacity: number,
     private readonly apart = false,
+    private readonly form: LayerForm = "own",
   ) {
     this.buffers = new StackBuffers(slot.programs, capacity);
     this.lengths = new Lengths(slot.programs.decoder.config, 1, capacity);
@@ -74,9 +77,9 @@ export class SeamChunks implements Disposable {
   async #lead(job: ChunkJob, layer: number, span: Span): Promise<void> {
     const { slot, layers } = job;
     const pieces = layer - layers.from;
-    if (pieces === 0) return this.#leadPart(job, layer, await slot.programs.before(layer), span);
+    if (pieces === 0) return this.#leadPart(job, layer, await slot.programs.before(layer, this.form), span);
     for (const part of this.#parts(job, layer - 1, span))
-      await this.#leadPart(job, layer, await slot.programs.between(layer, part.share), part);
+      await this.#leadPart(job, layer, await slot.programs.between(layer, part.share, this.form), part);
   }
 
   async #leadPart(job: ChunkJob, layer: number, program: Program, span: Span): Promise<void> {
@@ -144,22 +147,25 @@ export class SeamChunks implements Disposable {
   }
 
   /** Runs the rest after the job's last attention. */
-  async #leave({ slot, layers, done }: ChunkJob, parts: readonly Part[]): Promise<void> {
+  async #leave(job: ChunkJob, parts: readonly Part[]): Promise<void> {
+    const { layers, done } = job;
     for (const { share, ...span } of parts) {
-      const program = await slot.programs.after(layers.to - 1, share);
+      const program = await this.#after(job, share);
       const attended = this.buffers.attendedViews(span, layers.to - layers.from);
       await runShort(program.bind({ ...attended, ...this.buffers.streamOut(done + 1, span) }), span);
     }
   }
 
   /** What that costs. */
-  #runsOf({ slot, layers }: ChunkJob, parts: readonly Part[]): Promise<PartRun[]> {
+  #runsOf(job: ChunkJob, parts: readonly Part[]): Promise<PartRun[]> {
     return Promise.all(
-      parts.map(async ({ share, tokens }) => {
-        const { cost } = await slot.programs.after(layers.to - 1, share);
-        return { cost, tokens, past: 0 };
-      }),
+      parts.map(async ({ share, tokens }) => ({ cost: (await this.#after(job, share)).cost, tokens, past: 0 })),
     );
+  }
+
+  /** The rest of the job's last layer. Of the model's last it has the model's own form, as in whole segments. */
+  #after({ slot: { programs }, layers: { to } }: ChunkJob, share: number): Promise<Program> {
+    return programs.after(to - 1, share, to < programs.decoder.config.layers ? this.form : "own");
   }
 
   [Symbol.dispose](): void {
