@@ -17,16 +17,12 @@ export interface ByteMatrix {
   readonly block?: Tensor | undefined;
 }
 
-/** Digits of weights and of activations. */
-export type Digits = 1 | 2;
-
-/** Inputs of a block that is rotated in the weights and in front of the product; 0: none are. */
-export type Rotation = 0 | 32;
-
 /** How weights in bytes are held and multiplied. */
 export interface ByteForm {
-  readonly digits: Digits;
-  readonly rotation: Rotation;
+  /** Of a weight and of an activation. */
+  readonly digits: 1 | 2;
+  /** Inputs of a block that is rotated in the weights and in front of the product; 0: none are. */
+  readonly rotation: 0 | 32;
 }
 
 /** Names a form in keys and folders. */

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type ByteForm, type ByteMatrix, byteLinear, Graph, type Rotation } from "../../graph/index.ts";
+import { type ByteForm, type ByteMatrix, byteLinear, Graph } from "../../graph/index.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { multipliesBytes } from "../../runtime/processor.ts";
 import { Program } from "../../runtime/program.ts";
@@ -41,7 +41,7 @@ afterEach(() => rmSync(folder, { recursive: true }));
 
 const home = () => path.join(folder, "prepared");
 const open = (form: ByteForm) => new ByteWeights(openCheckpoint(folder), home(), form, identity);
-const form = (rotation: Rotation): ByteForm => ({ digits: 1, rotation });
+const form = (rotation: ByteForm["rotation"]): ByteForm => ({ digits: 1, rotation });
 
 /** x times the matrix in bytes; `change` may take a part of it away. */
 async function product(form: ByteForm, change = (matrix: ByteMatrix): ByteMatrix => matrix): Promise<Float32Array> {
@@ -121,7 +121,7 @@ describe("one home", () => {
 });
 
 test("a matrix whose inputs the blocks do not divide is as in dense", () => {
-  const kind = (rotation: Rotation) => {
+  const kind = (rotation: ByteForm["rotation"]) => {
     const weights = open(form(rotation));
     const matrix = weights.matrix(new Graph(), ODD, { "odd.weight": 8 });
     weights.abandon();
