@@ -1,9 +1,9 @@
 /**
  * How far a prompt in bytes is from float32 and from dense, with a rotation and without: `npx tsx research/forms/rotated.ts MODEL [TOKENS]`, of 16,000 tokens or more if none are named.
  * A document is as many leads of Wikipedia as make a prompt of 512 tokens; the whole distribution after every token is compared. Each is appended to int8-prefill/rotated/MODEL.jsonl; a later run goes on from there.
- * Prints means over all tokens, with intervals by a bootstrap over documents, paired; the last line is JSON.
+ * MODEL.json, which is also the last line printed, has means over all tokens, with intervals by a bootstrap over documents, paired.
  */
-import { mkdirSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { machine } from "../../bench/report.ts";
@@ -56,7 +56,9 @@ const { file, lines } = await LinesFile.open(path.join(folder, `${name}.jsonl`),
 });
 await measureMore();
 await file.close();
-report();
+const found = report();
+writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(found, null, 1)}\n`);
+console.log(JSON.stringify(found));
 
 async function measureMore(): Promise<void> {
   let left = Number(wanted) - total(lines);
@@ -161,23 +163,20 @@ function divergence(expected: Distribution, got: Distribution): number {
   return nats;
 }
 
-function report(): void {
+function report() {
   const perToken = ofSums(([sum, tokens]) => sum! / tokens!);
   const partsOf = (form: Form, of: keyof Sums) =>
     lines.map(({ tokens, forms }): [number, number] => [forms[form][of] ?? 0, tokens]);
   const mean = (form: Form, of: keyof Sums) => bootstrap(partsOf(form, of), perToken, { seed: 0 });
   const more = (of: keyof Sums, form: Form, than: Form) =>
     pairedDelta(partsOf(form, of), partsOf(than, of), perToken, { seed: 0 });
-  for (const form of FORMS) {
-    const fromDense = form === "dense" ? undefined : mean(form, "fromDense");
-    const nats = form === "dense" ? undefined : more("nats", form, "dense");
-    console.log(
-      JSON.stringify({ form, fromFloat: mean(form, "fromFloat"), fromDense, nats, others: mean(form, "others") }),
-    );
-  }
-  const gained = { fromFloat: more("fromFloat", "rotated", "plain"), nats: more("nats", "rotated", "plain") };
+  const forms = FORMS.map((form) => ({
+    ...{ form, fromFloat: mean(form, "fromFloat"), others: mean(form, "others") },
+    ...(form !== "dense" && { fromDense: mean(form, "fromDense"), natsMore: more("nats", form, "dense") }),
+  }));
+  const rotatedLessPlain = { fromFloat: more("fromFloat", "rotated", "plain"), nats: more("nats", "rotated", "plain") };
   const of = { model: name, documents: lines.length, tokens: total(lines) };
-  console.log(JSON.stringify({ ...of, rotatedLessPlain: gained, machine: machine(source.path) }));
+  return { ...of, forms, rotatedLessPlain, machine: machine(source.path) };
 }
 
 function total(lines: readonly Measured[]): number {
