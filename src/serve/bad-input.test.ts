@@ -642,7 +642,6 @@ describe("what would take long to look at is refused at once, and keeps nobody w
     ],
     ["a million ids", "completions", { ...text, prompt: Array(1e6).fill(1) }, tooMany],
     ["50,000 names", "completions", held({ required: Array(5e4).fill(1) }), /"required": .* at most 10000 names, got/],
-    // The server discards the rest of a refused body for a limited time, which a starved machine may exceed.
   ])("%s", async (_, path, body, sentence) => {
     const sent = JSON.stringify(body);
     // Client and server are in one process: while it makes the body, the server's time for a kept connection may run out.

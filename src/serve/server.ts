@@ -17,7 +17,7 @@ import { refuseAddress, refuseBroken } from "./http/broken.ts";
 import type { HttpError } from "./http/errors.ts";
 import { answerHalfClosed } from "./http/half-closed.ts";
 import { letPass } from "./http/lingering.ts";
-import { closeStalled } from "./http/stalled.ts";
+import { closeIdle, closeStalled } from "./http/stalled.ts";
 import { Indexes } from "./indexes.ts";
 import { Access, checkBind } from "./keys/access.ts";
 import { Rates } from "./keys/rates.ts";
@@ -135,6 +135,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   refuseBroken(server, refused);
   answerHalfClosed(server);
   closeStalled(server, limits.maxStall);
+  closeIdle(server);
   letPass(server);
   const url = await listen(server, options);
   return { url, warm: warmUp(context), stop: (patience) => stop(context, server, underWay, patience) };

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 
 /**
  * Closes the connection of a client that takes nothing of a waiting answer for `seconds` seconds: nothing else would
@@ -10,5 +11,23 @@ export function closeStalled(server: Server, seconds: number): void {
     response.setTimeout(1000 * seconds, () => {
       if (socket.writableLength > 0) socket.destroy();
     });
+  });
+}
+
+/** Milliseconds beyond the time that clients know of: a request that was sent in time is on its way. */
+const ON_ITS_WAY = 1_000;
+
+/**
+ * Closes an idle connection when its time is over, unless its next request has arrived. Node looks at its clock before it
+ * reads: after a busy moment it would close the connection with that request unread, and the client would see a reset.
+ */
+export function closeIdle(server: Server): void {
+  const latest = new WeakMap<Socket, ServerResponse>();
+  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => void latest.set(socket, response));
+  server.on("timeout", (socket: Socket) => {
+    if (!latest.get(socket)?.writableFinished) return;
+    const { bytesRead } = socket;
+    const close = () => socket.bytesRead === bytesRead && socket.destroy();
+    setTimeout(() => setImmediate(close), ON_ITS_WAY).unref();
   });
 }
