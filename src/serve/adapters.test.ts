@@ -2,8 +2,10 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { load, type Model } from "../index.ts";
+import { keepCertificate } from "../savings/auto/certificate.ts";
+import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { writeRecord } from "../weights/adapter/record.ts";
 import { templateHash } from "../weights/tokenizer/index.ts";
 import { Catalogue } from "./models/catalogue.ts";
@@ -168,6 +170,14 @@ describe("its base", () => {
     ]);
     expect((await catalogue.chooseWriter({ model: "sku", savings: [] }, usual)).recipe).toEqual([]);
     expect((await catalogue.chooseWriter({ model: "base" })).adapter).toBeUndefined();
+  });
+
+  test("is dense under a usual certificate of its base", async () => {
+    vi.stubEnv("MODICUM_HOME", folder);
+    await keepCertificate("mine", certificateOf("lookup:match=2,tokens=4", {}));
+    const { recipe } = await (await open([`base=${base}`], specs)).chooseWriter({ model: "sku" }, ["auto:mine"]);
+    expect(recipe.map(({ text }) => text)).toEqual(["auto:mine,else=dense"]);
+    vi.unstubAllEnvs();
   });
 
   test.each<[string, () => string, readonly string[], RegExp]>([

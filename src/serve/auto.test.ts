@@ -2,7 +2,8 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { certificateFile, keepCertificate, switchCertificate } from "../savings/auto/certificate.ts";
 import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { registerRecipe } from "../savings/registered.ts";
@@ -123,4 +124,54 @@ test("a default that does not serve the models is refused before the server list
   await keepCertificate("other", certificateOf(EXIT, { model: "f".repeat(64) }));
   const catalogue = await Catalogue.open([TINY[0]!], { usual: ["auto:other"] });
   await expect(catalogue.checkUsual()).rejects.toThrow("auto:other was certified for the model");
+});
+
+describe("of two models, one of which a certificate is for", () => {
+  const other = fileURLToPath(new URL("../models/fixtures/llama-tiny-untied.gguf", import.meta.url));
+  const open = (usual: readonly string[]) => Catalogue.open([TINY[0]!, `untied=${other}`], { usual });
+  let both: Testing;
+  beforeAll(async () => {
+    await keepCertificate("theirs", certificateOf(EXIT, { model: await modelHash(await resolveModel(other)) }));
+    const catalogue = await open(["auto:mine"]);
+    expect(await catalogue.checkUsual()).toEqual(["auto:mine was tuned on tiny: other models answer without it"]);
+    both = await serveModels([], { catalogue });
+  });
+  afterAll(() => both.stop(0));
+
+  test("as a default it is that model's, and the other's requests are dense", async () => {
+    expect(await receipt(both, {})).toMatchObject({ recipe: [EXIT], guarantee });
+    const dense = await receipt(both, { model: "untied" });
+    expect(dense).toMatchObject({ recipe: [] });
+    expect(dense).not.toHaveProperty("guarantee");
+  });
+
+  test("a request that names it for the other model is refused by its name", async () => {
+    const refused = await complete(both, { model: "untied", savings: ["auto:mine"] });
+    expect(refused.status).toBe(400);
+    expect((await jsonOf(refused)).error.message).toContain("auto:mine was certified for the model");
+  });
+
+  test("the other may have one of its own, and another recipe beside is refused", async () => {
+    const catalogue = await open(["auto:mine", "auto:theirs"]);
+    expect(await catalogue.checkUsual()).toEqual([
+      "auto:mine was tuned on tiny: other models answer without it",
+      "auto:theirs was tuned on untied: other models answer without it",
+    ]);
+    const usual = ["auto:mine", "auto:theirs"];
+    const textOf = async (model: string) => (await catalogue.choose({ model }, usual)).recipe.map(({ text }) => text);
+    expect([await textOf("tiny"), await textOf("untied")]).toEqual([
+      ["auto:mine,else=dense"],
+      ["auto:theirs,else=dense"],
+    ]);
+    await expect((await open(["auto:mine", "lookup"])).checkUsual()).rejects.toThrow("is a whole recipe");
+  });
+
+  test("one that is for neither is refused before the server listens, and a key's on the other model by its name", async () => {
+    await expect((await open(["auto:other"])).checkUsual()).rejects.toThrow("auto:other was certified for the model");
+    const catalogue = await open([]);
+    const keys = catalogue.usualFor({ recipe: ["auto:mine"] });
+    expect((await catalogue.choose({ model: "untied" }, keys)).recipe.map(({ text }) => text)).toEqual([
+      "auto:mine,else=dense",
+    ]);
+  });
 });

@@ -155,7 +155,7 @@ async function opened(
   const usual = flags.save ?? [];
   const opening = { resolve, elsewhere, adapters: flags.adapter ?? [], quant, device, usual };
   const catalogue = await Catalogue.open(models, opening);
-  await catalogue.checkUsual();
+  for (const notice of await catalogue.checkUsual()) log.warn(notice);
   const indexes = await Indexes.open(flags.index ?? [], flags.store);
   const serving = await serve({
     ...{

@@ -122,9 +122,12 @@ export function readCertificate(name: string): Certificate {
   throw new UserError(`auto:${name}: the certificate was changed after it was issued: its hash is another; tune again`);
 }
 
+/** The certificate of `auto:NAME`; undefined for another saving. @throws UserError if there is none of that name */
+export const certificateIn = (saving: string): Certificate | undefined =>
+  saving.startsWith("auto:") ? readCertificate(saving.slice("auto:".length)) : undefined;
+
 /** True for `auto:NAME` of a certificate for a pair of models. @throws UserError if there is none of that name */
-export const isPairCertificate = (saving: string): boolean =>
-  saving.startsWith("auto:") && readCertificate(saving.slice("auto:".length)).pair !== undefined;
+export const isPairCertificate = (saving: string): boolean => certificateIn(saving)?.pair !== undefined;
 
 /** A model's weights as a certificate names them. */
 export type Weights = Pick<Certificate, "model" | "form" | "codes">;

@@ -24,7 +24,7 @@ export async function choosePipeline(
 ): Promise<Pick<PipelineRequest, "named" | "chosen">> {
   const named = underSavings(found, savings, usual);
   const { serving } = named.pipeline;
-  const recipe = serving && !savings ? usual.filter((text) => !isPairCertificate(text)) : [];
+  const recipe = serving && !savings ? usual : [];
   const chosen: Record<string, Chosen | Destination> = {};
   for (const [role, model] of Object.entries(named.roles)) {
     const one = (serving && fleet.find(model)) ?? (await catalogue.choose({ model, keep_alive }, recipe));

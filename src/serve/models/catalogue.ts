@@ -3,7 +3,7 @@ import type { NamedRank } from "../../pipelines/rank-pipeline.ts";
 import { pipelineNamed, rankPipelineNamed, textPipelineNamed } from "../../pipelines/registry.ts";
 import type { NamedText } from "../../pipelines/text-pipeline.ts";
 import type { Device } from "../../runtime/device.ts";
-import { isPairCertificate } from "../../savings/auto/certificate.ts";
+import { certificateIn, isPairCertificate } from "../../savings/auto/certificate.ts";
 import { uncertified } from "../../savings/notice-form.ts";
 import { asUsual, checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import {
@@ -139,8 +139,11 @@ export class Catalogue {
     return terms && terms.recipe.length > 0 ? terms.recipe : this.usual;
   }
 
-  /** @throws UserError if a saving of the usual recipe is unknown, or does not serve one of the models */
-  async checkUsual(): Promise<void> {
+  /**
+   * @returns a sentence about each certificate of the usual recipe under which some models do not answer
+   * @throws UserError if a saving of the usual recipe is unknown, or does not serve one of the models; a certificate: any
+   */
+  async checkUsual(): Promise<string[]> {
     await checkRecipe({ recipe: this.usual });
     const certificate = this.usual.find(isPairCertificate);
     if (certificate !== undefined && !this.texts.some(({ pipeline }) => pipeline.certified))
@@ -150,6 +153,22 @@ export class Catalogue {
       const { recipe } = await this.#usual(served, this.usual);
       await checkSavings(served.source, recipe);
     }
+    const all = await Promise.all(this.usual.map(async (text) => [text, await this.#withoutIt(text)] as const));
+    const some = all.filter(([, without]) => decoders.some((served) => without.includes(served)));
+    return some.map(([text, without]) => {
+      const under = decoders.filter((served) => !without.includes(served)).map(({ id }) => id);
+      return `${text} was tuned on ${under.join(" and ")}: other models answer without it`;
+    });
+  }
+
+  /** The models to which a certificate among the server's own usual savings does not apply: it was tuned on others here. */
+  async #withoutIt(saving: string): Promise<readonly Served[]> {
+    const certificate = this.usual.includes(saving) ? certificateIn(saving) : undefined;
+    if (!certificate || certificate.pair) return [];
+    const all = this.list();
+    const hashes = await Promise.all(all.map(({ source }) => this.hashOf(source)));
+    // One that is for none of them is refused by each.
+    return hashes.includes(certificate.model) ? all.filter((_, i) => hashes[i] !== certificate.model) : [];
   }
 
   /** The pipeline that answers texts which a name stands for; undefined if it is another's. @throws HttpError 400 */
@@ -185,9 +204,8 @@ export class Catalogue {
   async chooseWriter(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
     const base = this.#bases.get(asked.model);
     if (!base) return this.choose(asked, usual);
-    const savings = asked.savings ?? usual.filter((text) => !isRegisteredName(text));
-    const { model: adapter } = asked;
-    return { ...(await this.choose({ ...asked, model: base.id, savings })), adapter };
+    const own = usual.filter((text) => !isRegisteredName(text));
+    return { ...(await this.choose({ ...asked, model: base.id }, own)), adapter: asked.model };
   }
 
   async #named({ model: name, savings }: Naming, usual: readonly string[]): Promise<Chosen> {
@@ -232,7 +250,9 @@ export class Catalogue {
   async #usual(served: Served, usual: readonly string[]): Promise<Chosen> {
     const named = usual.find((text) => isRegisteredName(text) && this.#servedAs(text) === served);
     if (named !== undefined) return this.#named({ model: named }, []);
-    const savings = usual.filter((text) => !isRegisteredName(text) && !isPairCertificate(text));
+    const own = usual.filter((text) => !isRegisteredName(text) && !isPairCertificate(text));
+    const without = await Promise.all(own.map((text) => this.#withoutIt(text)));
+    const savings = own.filter((_, i) => !without[i]!.includes(served));
     return chosenOf(served, asUsual(parseRecipe(savings)));
   }
 
