@@ -4,11 +4,12 @@ import type { TokenScore } from "../engine/decode/score/likelihood.ts";
 import type { Scheduler } from "../engine/schedule/scheduler.ts";
 import type { CustomJob } from "../engine/schedule/ticket.ts";
 import { type AuditState, keepAudit, requireIssued } from "../savings/auto/audit-state.ts";
+import type { Turn } from "../savings/auto/guarantee.ts";
 import { mean } from "../util/mean.ts";
 
 /** Answers that wait for their replay at most; while so many wait, no further one is drawn. */
 const MOST_WAITING = 64;
-/** Conversations that are remembered, so that each is drawn at most once. */
+/** Requests that are remembered, so that each conversation is drawn at most once. */
 const REMEMBERED = 10_000;
 
 /** An answer that was given under a certificate. */
@@ -47,6 +48,7 @@ export interface AuditOptions {
  * tokens in memory alone.
  */
 export class Auditor {
+  /** Prompts of requests, and requests. */
   readonly #seen = new Set<string>();
   readonly #passed = new Set<string>();
   /** Each replay follows the one before: the order of arrival tells nothing of the contents. */
@@ -65,14 +67,25 @@ export class Auditor {
     );
   }
 
-  /** Draws, when a request arrives and before its texts are looked at, whether it is audited; a conversation is drawn once. */
-  draws(conversation: string): boolean {
-    if (this.#waiting >= MOST_WAITING || this.#seen.has(conversation)) return false;
-    this.#seen.add(conversation);
-    if (this.#seen.size > REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
-    if ((this.options.random ?? Math.random)() >= this.options.share) return false;
+  /**
+   * Draws, when a request arrives and before its answer is known, whether it is audited. A conversation is drawn once, and of
+   * several answers to one request the first. Another request with the same prompt begins a conversation of its own.
+   */
+  draws({ earlier, prompt, arrived }: Turn): boolean {
+    if (this.#waiting >= MOST_WAITING) return false;
+    const request = `${prompt} ${arrived}`;
+    const isDrawn = [request, ...earlier].some((each) => this.#seen.has(each));
+    this.#remember(request);
+    this.#remember(prompt);
+    if (isDrawn || (this.options.random ?? Math.random)() >= this.options.share) return false;
     this.#waiting++;
     return true;
+  }
+
+  #remember(request: string): void {
+    this.#seen.delete(request);
+    this.#seen.add(request);
+    if (this.#seen.size > 2 * REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
   }
 
   /** Replays an answer that was drawn, when the scheduler has nothing else to do. */

@@ -10,6 +10,7 @@ import { blind, encodeWithPlaces, seenPrompt } from "../engine/decode/vision/see
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
+import type { Turn } from "../savings/auto/guarantee.ts";
 import { UserError } from "../util/errors.ts";
 import { begunAnswer, type PromptForm, type Tokenizer } from "../weights/tokenizer/index.ts";
 import type { GenerationTerms, RequestOptions, runOptions } from "./arguments.ts";
@@ -76,7 +77,7 @@ export async function requestOf(
       generative.kind === "decoder" && mayReuse(options)
         ? (engine ?? generative.engine).slots.reusable(seen.prompt, key)
         : 0,
-    conversation: () => conversationOf(prompt),
+    turn: () => turnOf(prompt, time.arrived),
   };
   return { ...seen, options, engine, time, facts };
 }
@@ -86,11 +87,15 @@ async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<Lazy
   return grammarOf(format, tokenizer);
 }
 
-/** A hash of what all turns of a conversation begin with: everything up to the first user's turn. */
-function conversationOf(prompt: Prompt): string {
-  const first = isIds(prompt) || typeof prompt === "string" ? -1 : prompt.findIndex(({ role }) => role === "user");
-  const begin = first < 0 ? prompt : prompt.slice(0, first + 1);
-  return createHash("sha256").update(JSON.stringify(begin)).digest("base64");
+/** What stands before an answer in a conversation was the prompt of an earlier request. */
+function turnOf(prompt: Prompt, arrived: number): Turn {
+  const hash = createHash("sha256");
+  const earlier: string[] = [];
+  for (const message of typeof prompt === "string" ? [prompt] : prompt) {
+    if (typeof message === "object" && message.role === "assistant") earlier.push(hash.copy().digest("base64"));
+    hash.update(JSON.stringify(message));
+  }
+  return { earlier, prompt: hash.digest("base64"), arrived };
 }
 
 /** The options of a request that say how its prompt is read. */

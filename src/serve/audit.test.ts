@@ -1,5 +1,5 @@
 /** Audits of certified answers on a live server: what they switch off, what they leave on, and what they cost. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
@@ -14,7 +14,7 @@ import {
 } from "../savings/auto/certificate.ts";
 import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { modelHash, resolveModel } from "../weights/sources/index.ts";
-import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, post, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
 const home = mkdtempSync(path.join(tmpdir(), "modicum-audit-"));
 let model = "";
@@ -114,18 +114,47 @@ test("the wealth survives a restart, and begins anew with another certificate of
   expect(auditState("exact")).toMatchObject({ count: 0, wealth: 1 });
 });
 
-test("a conversation is drawn once, and none without a guarantee", async () => {
+test("each request that begins a conversation is drawn, of its answers one, and none without a guarantee", async () => {
   await keep("once", "lookup:match=2,tokens=4");
   const same = { prompt: "once upon a time there was a fox and a hen" };
-  await ask("once", server, same);
+  await ask("once", server, { ...same, n: 3 });
   await audited("once", 1);
   await ask("once", server, same);
+  await audited("once", 2);
   await switchCertificate("once", false);
   await ask("once");
   await switchCertificate("once", true);
   await ask("once");
-  await audited("once", 2);
-  expect(auditState("once").count).toBe(2);
+  await audited("once", 3);
+  expect(auditState("once").count).toBe(3);
+});
+
+test("a conversation is drawn once, however many turns it has, and two that begin alike are two", async () => {
+  const file = path.join(home, "chats.gguf");
+  writeFileSync(file, tinyWithTemplate("{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}"));
+  const chats = await serveModels([`chats=${file}`], { audit: 1 });
+  const hash = await modelHash(await resolveModel(file));
+  await keep("turns", "lookup:match=2,tokens=4", { model: hash, prompt: "chat" });
+  type Message = { role: string; content: string };
+  const chat = async (messages: readonly Message[]): Promise<Message> => {
+    const fields = { model: "chats", messages, max_tokens: 4, temperature: 0, savings: ["auto:turns"] };
+    const { choices, receipt } = await jsonOf(post(chats, "/v1/chat/completions", fields));
+    expect(receipt.guarantee).not.toBeNull();
+    return choices[0].message;
+  };
+  const user = (content: string) => ({ role: "user", content });
+  const begin = user("once upon a time there was a house");
+  const examples = [user("a tree by the river"), { role: "assistant", content: "a stone" }];
+  const one = [begin, await chat([begin])];
+  const two = [begin, await chat([begin])];
+  one.push(user("and a bird"), await chat([...one, user("and a bird")]));
+  await chat([...one, user("and a road")]);
+  await chat([...two, user("and a cloud")]);
+  // Examples in front of a question are no earlier turns of it.
+  for (const question of ["a light?", "a bird?"]) await chat([...examples, user(question)]);
+  await audited("turns", 4);
+  await chats.stop(0);
+  expect(auditState("turns").count).toBe(4);
 });
 
 test("a certificate that no audit can bet against is left alone, and the log says so once", async () => {

@@ -21,7 +21,7 @@ export class Stopwatch {
   #part: keyof Times = "queue";
   #since: number;
 
-  constructor(private readonly arrived: number = performance.now()) {
+  constructor(readonly arrived: number = performance.now()) {
     this.#since = arrived;
   }
 

@@ -24,7 +24,7 @@ export function decoderFace(model: LanguageModel): Face {
     const [by, pauses] = [auditor, scheduler];
     if (certificate === undefined || audit === false || !by || !pauses) return undefined;
     if (sha256 === undefined) return void by.passes(certificate);
-    if (!by.draws(facts?.conversation?.() ?? "")) return undefined;
+    if (!facts?.turn || !by.draws(facts.turn())) return undefined;
     return (tokens: readonly number[]) =>
       by.replay({ certificate, sha256, model: source.name, prompt, answer: tokens }, adapted, pauses);
   }

@@ -53,9 +53,19 @@ export interface RequestFacts {
   readonly maxTokens: number;
   /** Counts the prompt's tokens that a plan finds cached, by the key of its prompt's state, and leaves the cache as it is. */
   readonly cached?: ((key: string | undefined) => number) | undefined;
-  /** Equal for the turns of one conversation, for an audit, which draws each once. */
-  readonly conversation?: (() => string) | undefined;
+  /** For an audit, which draws each conversation once. */
+  readonly turn?: (() => Turn) | undefined;
   readonly budget?: Budget | undefined;
+}
+
+/** A request's place in its conversation. */
+export interface Turn {
+  /** Hashes of the prompts to which the conversation's earlier answers were given, oldest first. */
+  readonly earlier: readonly string[];
+  /** Of its own prompt. */
+  readonly prompt: string;
+  /** When it came: all answers of one request have the same. */
+  readonly arrived: number;
 }
 
 /** Milliseconds and FLOPs. */
