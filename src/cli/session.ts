@@ -53,6 +53,7 @@ function budgetOf(options: SessionOptions): { budget?: Budget } {
 export const generation = (options: SessionOptions) => ({
   ...readFlags(generateOptions, options),
   modelSampling: !saysHowToDraw(options),
+  defaultLength: options["maxTokens"] === undefined,
   ...budgetOf(options),
 });
 

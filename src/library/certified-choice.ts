@@ -32,6 +32,7 @@ export async function choiceUnder(
     recipe: chosen.recipe === "dense" ? [] : [chosen.recipe],
     guarantee: chosen.reason === undefined ? { risk, confidence, loss, certificate: name } : null,
     ...(chosen.reason && { reason: chosen.reason }),
+    ...(chosen.maxTokens !== undefined && { maxTokens: chosen.maxTokens }),
     ...(facts?.budget && { budget: { asked: facts.budget, predicted: chosen.cost } }),
   };
 }

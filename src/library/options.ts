@@ -64,6 +64,8 @@ interface AnswerOptions extends Saves {
    * The receipt says whether it was met.
    */
   budget?: Budget | undefined;
+  /** True: `maxTokens` is a default, and under `auto:NAME` the certificate's limit holds if it is less. */
+  defaultLength?: boolean | undefined;
   /**
    * Images, each a file's path or its bytes, for models that read them: they come before a text, and in the places of
    * a chat's parts `{ type: "image" }`, or at the beginning of its last user's turn.

@@ -47,6 +47,7 @@ export async function requestOf(
     parallelToolCalls,
     modelSampling,
     budget,
+    defaultLength,
     images = [],
     ...rest
   } = asked;
@@ -72,7 +73,7 @@ export async function requestOf(
     form: formOf(generative, prompt, asked),
     sampling: effectiveSampling(options),
     constrained: calling.tools.length > 0 || grammar !== undefined,
-    ...{ adapter: adapter ?? model.adapterHash, maxTokens: options.maxTokens, budget },
+    ...{ adapter: adapter ?? model.adapterHash, maxTokens: options.maxTokens, defaultLength, budget },
     cached: (key: string | undefined) =>
       generative.kind === "decoder" && mayReuse(options)
         ? (engine ?? generative.engine).slots.reusable(seen.prompt, key)

@@ -24,6 +24,12 @@ type OneOfMany = Options & Pick<BatchRequest, "prompt"> & { readonly save?: Reci
 
 const ranUnder = ({ recipe }: Lease, plan: Plan | undefined): RanUnder => ({ recipe, choice: plan?.choice });
 
+/** A request under its plan, whose certificate may set the limit of tokens. */
+function planned(request: Request, plan: Plan | undefined): Request {
+  const { maxTokens = request.options.maxTokens } = plan?.choice ?? {};
+  return { ...request, options: { ...request.options, maxTokens }, plan };
+}
+
 /** A caller who may stop a run, and then has its receipt. */
 type Stops = Pick<AnswerTerms, "signal" | "onStopped">;
 
@@ -64,7 +70,7 @@ export class Runs {
     const recipe = { recipe: lease?.recipe ?? [], choice: plan?.choice };
     const told = { key, deadline, onBegun, ceiling, signal, audit, onStopped: this.#biller.told(onStopped, recipe) };
     try {
-      for await (const { finish, ...piece } of answer({ ...request, ...told, plan }))
+      for await (const { finish, ...piece } of answer({ ...planned(request, plan), ...told }))
         yield finish
           ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, recipe, finish.cut) }
           : piece;
@@ -85,7 +91,7 @@ export class Runs {
         const request = await requestOf(this.model, prompt, { ...asked, save }, time, signal);
         const lease = await recipes.use(save);
         leases.push(lease);
-        parsed.push({ ...request, plan: lease.plan(request.prompt.length, request.visual, request.facts) });
+        parsed.push(planned(request, lease.plan(request.prompt.length, request.visual, request.facts)));
         time.enter("queue");
       }
       const stopped = (usage: Usage, request: Request) =>

@@ -9,7 +9,7 @@ import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { registerRecipe } from "../savings/registered.ts";
 import { modelHash, resolveModel } from "../weights/sources/index.ts";
 import { Catalogue } from "./models/catalogue.ts";
-import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
+import { jsonOf, post, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
 const EXIT = "exit:layer=1,fill=copy-kv";
 const home = mkdtempSync(path.join(tmpdir(), "modicum-auto-serve-"));
@@ -54,6 +54,40 @@ test("another way to draw is dense by default, and refused of those who name the
   const refused = await complete(named, { savings: ["auto:mine"], temperature: 0.5 });
   expect(refused.status).toBe(400);
   expect((await jsonOf(refused)).error.message).toContain("auto:mine was certified with temperature off");
+});
+
+test("a request that names no limit of tokens has the certificate's, where its guarantee holds", async () => {
+  const model = await modelHash(await resolveModel(TINY[0]!.slice("tiny=".length)));
+  await keepCertificate("short", certificateOf(EXIT, { model, maxTokens: 6 }));
+  const ask = async (fields: object, path = "/v1/completions") => {
+    const named = { model: "tiny", savings: ["auto:short"], temperature: 0, repetition_detection: false };
+    const { receipt } = await jsonOf(post(usual, path, { ...named, prompt: PROMPT, ...fields }));
+    return [receipt.tokens.completion, receipt.guarantee?.certificate, receipt.unguaranteed];
+  };
+  expect(await ask({})).toEqual([6, "short", undefined]);
+  expect(await ask({ max_tokens: null })).toEqual([6, "short", undefined]);
+  expect(await ask({ max_tokens: 5 })).toEqual([5, "short", undefined]);
+  expect(await ask({ max_tokens: 7 })).toEqual([7, undefined, "max_tokens"]);
+  // 16 are a completion's default.
+  expect(await ask({ prompt: "once" })).toEqual([16, undefined, "length"]);
+});
+
+test("so has a chat, or a response, under a server's default", async () => {
+  const file = path.join(home, "chats.gguf");
+  writeFileSync(file, tinyWithTemplate("{% for m in messages %}{{ m.content }}{% endfor %}"));
+  const model = await modelHash(await resolveModel(file));
+  await keepCertificate("chats", certificateOf(EXIT, { model, prompt: "chat", maxTokens: 6 }));
+  const catalogue = await Catalogue.open([`chats=${file}`], { usual: ["auto:chats"] });
+  const chats = await serveModels([], { catalogue });
+  const ask = async (name: string, fields: object) =>
+    (await jsonOf(post(chats, `/v1/${name}`, { temperature: 0, ...fields }))).receipt ?? {};
+  const messages = [{ role: "user", content: PROMPT }];
+  const under = { tokens: { completion: 6 }, guarantee: { certificate: "chats" } };
+  expect(await ask("chat/completions", { messages })).toMatchObject(under);
+  expect(await ask("responses", { input: PROMPT })).toMatchObject(under);
+  const longer = await ask("chat/completions", { messages, max_completion_tokens: 7 });
+  expect(longer).toMatchObject({ guarantee: null, unguaranteed: "max_tokens" });
+  await chats.stop(0);
 });
 
 test("a budget chooses within the certificate, and needs one", async () => {

@@ -133,14 +133,10 @@ async function register(model: string, { setup, certificate }: Tuned): Promise<s
   return registered;
 }
 
-/** The flags that draw answers as the tuning did, and no longer than it knows, if a request without them does otherwise. */
-const drawing = ({ setup, certificate }: Tuned): string => {
+/** The flag that draws answers as the tuning did, if a request without it does otherwise. */
+const drawing = ({ setup }: Tuned): string => {
   const { temperature } = setup.request.options;
-  const maxTokens = certificate?.maxTokens;
-  return (
-    (temperature === undefined ? "" : ` --temperature ${temperature}`) +
-    (maxTokens === undefined ? "" : ` --max-tokens ${maxTokens}`)
-  );
+  return temperature === undefined ? "" : ` --temperature ${temperature}`;
 };
 
 const recipeList = z.array(z.union([z.string(), z.array(z.string())]));

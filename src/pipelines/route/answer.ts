@@ -15,12 +15,12 @@ export async function answer(
 ): Promise<AsyncGenerator<ShownPiece, void>> {
   const { decider, choice } = await ruleFor(prepared, resources, request);
   const { signal, arrived, onStopped, whole } = request;
-  const { budget, ...options } = request.options;
+  const { budget, maxTokens, ...options } = request.options;
   return pieces(pairIn(resources, prepared), request.prompt, {
     ...{ ...decider, signal, arrived, onStopped, whole },
     onDegraded: (reason) => resources.degraded("a pair's second model failed", reason),
     // Without a certificate either model refuses a budget.
-    options: choice ? options : request.options,
+    options: choice ? { ...options, maxTokens: choice.maxTokens ?? maxTokens } : request.options,
     named: { model: named.name, recipe: choice?.recipe ?? [recipeOf(named)], choice },
   });
 }

@@ -110,9 +110,10 @@ function partOf(ready: Ready, request: PlanRequest, off: boolean) {
 
 function choiceOf({ name, certificate, audited }: Ready, chosen: Chosen, { facts }: PlanRequest): Choice {
   const { risk, confidence, loss } = certificate;
-  const { recipe, reason, cost } = chosen;
+  const { recipe, reason, cost, maxTokens } = chosen;
   return {
     recipe: recipe === "dense" ? [] : recipe.split(" "),
+    ...(maxTokens !== undefined && { maxTokens }),
     ...(audited !== undefined && { audited }),
     ...(reason === undefined
       ? { guarantee: { risk, confidence, loss, certificate: name } }

@@ -74,6 +74,13 @@ test.each([
 
 test("answers may be no longer than the least at which the test's were cut", () => {
   const limited = certificateOf("lookup:most=8", { maxTokens: 64 });
+  const byDefault = (prompt: number, over: Partial<RequestFacts> = {}) =>
+    choose("mine", limited, asking(prompt, { defaultLength: true, maxTokens: 65, ...over }), false);
+  expect(byDefault(50)).toMatchObject({ recipe: "lookup:most=8", reason: undefined, maxTokens: 64 });
+  expect(byDefault(200)).toMatchObject({ recipe: "dense", reason: undefined, maxTokens: 64 });
+  // No shorter than it is, and where the guarantee does not hold, as long as the request allows.
+  for (const other of [byDefault(50, { maxTokens: 20 }), byDefault(5), byDefault(50, { sampling: { topK: 3 } })])
+    expect(other).not.toHaveProperty("maxTokens");
   expect(choose("mine", limited, asking(50, { maxTokens: 64 }))).toMatchObject({ recipe: "lookup:most=8" });
   expect(choose("mine", limited, asking(50, { maxTokens: 65 }))).toMatchObject({
     ...{ recipe: "dense", reason: "max_tokens" },

@@ -1,14 +1,14 @@
 import { UserError } from "../../util/errors.ts";
 import type { PlanRequest } from "../plan.ts";
 import type { Certificate, Price } from "./certificate.ts";
-import type { Budget, Cost, RequestFacts, Unguaranteed } from "./guarantee.ts";
+import type { Budget, Choice, Cost, RequestFacts, Unguaranteed } from "./guarantee.ts";
 import { rungsAt } from "./ladder.ts";
 
 /** A recipe of the ladder, as text, or dense and the reason why there is no guarantee. */
-export type Chosen = { readonly recipe: string; readonly cost: Cost } & (
-  | { readonly reason: undefined }
-  | { readonly reason: Unguaranteed }
-);
+export type Chosen = Pick<Choice, "maxTokens"> & { readonly recipe: string; readonly cost: Cost } & (
+    | { readonly reason: undefined }
+    | { readonly reason: Unguaranteed }
+  );
 
 /** The number of a prompt's tokens that a recipe finds cached. */
 type CachedUnder = (recipe: string) => number;
@@ -26,24 +26,33 @@ export function choose(
   cachedUnder: CachedUnder = () => 0,
 ): Chosen {
   const { facts } = request;
-  const costOf = (recipe: string): Cost => costs(certificate, recipe, request, cachedUnder(recipe));
+  const costOf = (recipe: string, of = request): Cost => costs(certificate, recipe, of, cachedUnder(recipe));
   if (facts === undefined) return { recipe: "dense", cost: costOf("dense"), reason: "scored" };
   const difference = differenceOf(certificate, facts);
   if (difference !== undefined && strict)
     throw new UserError(`auto:${name} was certified ${difference.sentence}; tune for it, or name another recipe`, 2);
-  const reason = difference?.reason ?? outside(certificate, request, facts);
+  const limited = limitedBy(certificate, facts);
+  const reason = difference?.reason ?? outside(certificate, request, limited);
   if (reason !== undefined) return { recipe: "dense", cost: costOf("dense"), reason };
-  const rungs = rungsAt(certificate.ladder, request.prompt).map((recipe) => ({ recipe, cost: costOf(recipe) }));
+  const bounded = { ...request, facts: limited };
+  const rungs = rungsAt(certificate.ladder, request.prompt).map((recipe) => ({
+    recipe,
+    cost: costOf(recipe, bounded),
+  }));
   const by = measureOf(certificate, facts.budget);
-  const price = ({ recipe }: { recipe: string }) => costIn(by, certificate, recipe, request, cachedUnder(recipe));
+  const price = ({ recipe }: { recipe: string }) => costIn(by, certificate, recipe, bounded, cachedUnder(recipe));
   const fitting = facts.budget === undefined ? [] : rungs.filter(({ cost }) => fits(cost, facts.budget!));
   const loss = ({ recipe }: { recipe: string }) => certificate.recipes[recipe]!.loss;
   const [best] =
     fitting.length > 0
       ? fitting.toSorted((a, b) => loss(a) - loss(b) || price(a) - price(b))
       : rungs.toSorted((a, b) => price(a) - price(b));
-  return { ...best!, reason: undefined };
+  return { ...best!, reason: undefined, ...(limited !== facts && { maxTokens: limited.maxTokens }) };
 }
+
+/** The facts of a request with the certificate's limit of tokens, if it is less and the request named none. */
+const limitedBy = ({ maxTokens: cutAt }: Certificate, facts: RequestFacts): RequestFacts =>
+  facts.defaultLength && cutAt !== undefined && cutAt < facts.maxTokens ? { ...facts, maxTokens: cutAt } : facts;
 
 const fits = ({ ms, flops }: Cost, budget: Budget): boolean =>
   ms <= (budget.ms ?? Number.POSITIVE_INFINITY) && flops <= (budget.flops ?? Number.POSITIVE_INFINITY);

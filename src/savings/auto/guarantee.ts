@@ -51,6 +51,8 @@ export interface RequestFacts {
   /** The name of an adapter that the request chooses, or the SHA-256 of the one that the model was loaded with. */
   readonly adapter?: string | undefined;
   readonly maxTokens: number;
+  /** True if the request named no limit of tokens: a certificate's holds for it. */
+  readonly defaultLength?: boolean | undefined;
   /** Counts the prompt's tokens that a plan finds cached, by the key of its prompt's state, and leaves the cache as it is. */
   readonly cached?: ((key: string | undefined) => number) | undefined;
   /** For an audit, which draws each conversation once. */
@@ -79,6 +81,8 @@ export interface Choice {
   /** Its savings with every option; empty for dense. */
   readonly recipe: readonly string[];
   readonly guarantee: Guarantee | null;
+  /** The limit of tokens for a request that named none, if the certificate has one. */
+  readonly maxTokens?: number | undefined;
   /** SHA-256 of the certificate; absent if no audit can bet against it. */
   readonly audited?: string;
   readonly reason?: Unguaranteed;

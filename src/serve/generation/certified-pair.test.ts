@@ -106,6 +106,14 @@ describe("over HTTP", () => {
     });
   });
 
+  test("a request that names no limit of tokens has the certificate's", async () => {
+    await keep("short", { maxTokens: 2 });
+    const { receipt } = await answer(server, { model: "tiny>untied@auto:short", max_tokens: undefined });
+    expect(receipt).toMatchObject({ tokens: { completion: 2 }, guarantee: { certificate: "short" } });
+    const longer = (await answer(server, { model: "tiny>untied@auto:short" })).receipt;
+    expect(longer).toMatchObject({ guarantee: null, unguaranteed: "max_tokens" });
+  });
+
   test("a budget chooses among the rungs", async () => {
     const rich = (await answer(server, { budget: { flops: 1e12 } })).receipt;
     expect(rich).toMatchObject({ recipe: [], budget: { met: true }, guarantee });

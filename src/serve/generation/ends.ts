@@ -23,7 +23,7 @@ const tokens = (least: number) => z.int().min(least).nullish();
 /** The fields that end an answer of at least `least` tokens. */
 export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
   max_tokens: tokens(least).describe(
-    `maximum tokens of each answer, ${maxTokens} at most; default ${maxTokens} for a chat, 16 for a completion`,
+    `maximum tokens of each answer, ${maxTokens} at most; default ${maxTokens} for a chat, 16 for a completion; less if its certificate holds for fewer`,
   ),
   max_completion_tokens: tokens(least).describe("maximum tokens of each answer, instead of max_tokens"),
   max_flops: z
@@ -39,4 +39,12 @@ export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
       "what one answer may cost, under auto:NAME: the certified recipe of least loss whose price fits, else the cheapest",
     ),
   stop: stops,
+});
+
+type LimitFields = Pick<z.output<z.ZodObject<ReturnType<typeof endsShape>>>, "max_tokens" | "max_completion_tokens">;
+
+/** The limit of an answer's tokens: the request's own, or `usual`, the default. */
+export const limitOf = ({ max_completion_tokens: more, max_tokens: most }: LimitFields, usual: number) => ({
+  maxTokens: more ?? most ?? usual,
+  defaultLength: (more ?? most ?? undefined) === undefined,
 });

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { diffusionField, fillingOf } from "../../engine/diffusion/fields.ts";
 import type { RunOptions } from "../../index.ts";
 import type { Limits } from "../limits.ts";
-import { endsShape } from "./ends.ts";
+import { endsShape, limitOf } from "./ends.ts";
 import { modelShape } from "./naming.ts";
 import { formatOf, responseFormat } from "./response-format.ts";
 import { samplingOf, samplingShape } from "./sampling.ts";
@@ -38,10 +38,10 @@ export const needing =
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof generationShape>>>;
 
-/** A request's fields as the library's options, of its `choice`th answer. */
-export const optionsOf = (fields: Fields, maxTokens: number, choice: number): RunOptions => ({
+/** A request's fields as the library's options, of its `choice`th answer; `usual`: its tokens, if the request names no limit. */
+export const optionsOf = (fields: Fields, usual: number, choice: number): RunOptions => ({
   ...samplingOf(fields, choice),
-  maxTokens,
+  ...limitOf(fields, usual),
   ceiling: { flops: fields.max_flops ?? undefined },
   budget: fields.budget ?? undefined,
   stop: fields.stop ?? undefined,

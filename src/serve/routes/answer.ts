@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { askedOfQuestion, citationsIn } from "../../pipelines/answer/prompt.ts";
 import { type Part, textOf, wholeAnswers } from "../generation/answers.ts";
-import { endsShape } from "../generation/ends.ts";
+import { endsShape, limitOf } from "../generation/ends.ts";
 import { finishOf } from "../generation/finish.ts";
 import { modelShape } from "../generation/naming.ts";
 import {
@@ -87,12 +87,12 @@ export const answer = (context: ServerContext): Endpoint =>
   });
 
 async function partsOf(context: ServerContext, input: AnswerInput, call: Call): Promise<AsyncGenerator<Part>> {
-  const { question, retrieval: mode, index, max_tokens: most, max_completion_tokens: more } = input;
+  const { question, retrieval: mode, index } = input;
   const settings = answerOptionsOf({ ...input, mode }, "retrieval");
   const chosen = await context.catalogue.choose(input, context.catalogue.usualFor(call.key?.terms));
   const options = {
     ...samplingOf({ temperature: input.temperature ?? 0, seed: input.seed }, 0),
-    maxTokens: more ?? most ?? context.limits.maxTokens,
+    ...limitOf(input, context.limits.maxTokens),
     ceiling: { flops: input.max_flops ?? undefined },
     stop: input.stop ?? undefined,
   };

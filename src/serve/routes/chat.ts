@@ -237,12 +237,11 @@ async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens):
       param: "messages",
     });
   await checkPixels(images, "messages", limits);
-  const most = input.max_completion_tokens ?? input.max_tokens ?? usual;
   const logprobs = input.logprobs ? (input.top_logprobs ?? 0) : undefined;
   return Array.from({ length: input.n ?? 1 }, (_, choice) => ({
     prompt,
     options: {
-      ...optionsOf(input, most, choice),
+      ...optionsOf(input, usual, choice),
       ...chatSamplingOf(input),
       ...toolOptions(input),
       logprobs,

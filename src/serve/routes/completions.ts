@@ -78,23 +78,22 @@ type About = Omit<z.output<typeof completion>, "choices">;
 /** Each prompt's answers are adjacent. @throws HttpError if there would be too many */
 function asks(input: CompletionInput, limits: Limits): Ask[] {
   checkSchemas(input as JsonObject, limits);
-  const { maxTokens } = limits;
   const drawn = drawnOf(input);
   const all = drawn * input.prompt.length;
   if (all > MOST_ANSWERS)
     throw new HttpError(400, `prompt: expected at most ${MOST_ANSWERS} answers in all, got ${all}`, {
       param: "prompt",
     });
-  const most = input.max_completion_tokens ?? input.max_tokens ?? Math.min(USUAL_TOKENS, maxTokens);
+  const usual = Math.min(USUAL_TOKENS, limits.maxTokens);
   return input.prompt.flatMap((prompt) =>
-    Array.from({ length: drawn }, (_, choice) => ({ prompt, options: completionOptions(input, most, choice) })),
+    Array.from({ length: drawn }, (_, choice) => ({ prompt, options: completionOptions(input, usual, choice) })),
   );
 }
 
-function completionOptions(input: CompletionInput, most: number, choice: number): RunOptions {
+function completionOptions(input: CompletionInput, usual: number, choice: number): RunOptions {
   const logprobs = input.logprobs ?? undefined;
   return {
-    ...optionsOf(input, most, choice),
+    ...optionsOf(input, usual, choice),
     // The best answers are chosen by them.
     logprobs: logprobs ?? (drawnOf(input) > (input.n ?? 1) ? 0 : undefined),
     promptLogprobs: input.echo ? logprobs : undefined,

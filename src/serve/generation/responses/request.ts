@@ -41,7 +41,11 @@ const shape = (limits: Limits) => ({
   ...sharedShape(limits),
   input: inputSchema.describe("a text, or the conversation so far, in the order the model's chat template allows"),
   instructions: z.string().nullish().describe("a system message before the input"),
-  max_output_tokens: z.int().min(1).nullish().describe(`maximum tokens of the answer; default ${limits.maxTokens}`),
+  max_output_tokens: z
+    .int()
+    .min(1)
+    .nullish()
+    .describe(`maximum tokens of the answer; default ${limits.maxTokens}, less if its certificate holds for fewer`),
   ...responseToolShape,
   text: textField,
   include: listOf(z.enum(included), { of: "names", max: included.length })
