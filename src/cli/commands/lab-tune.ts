@@ -211,7 +211,7 @@ function tableOf({ outcome, rated, setup }: Tuned): string[] {
     ...[percent(price / outcome.dense), figure(loss), "", "", unsureText(setup), ladderText(ladder)],
   ]);
   const dense = ["100.0 %", "0.000", "", "", "", `dense (${costText(rated[0]!.price, setup.request.options.cost)})`];
-  return columns([["COST", "SEARCHED", "TESTED", "P", "RESULT", "LADDER"], dense, ...rows, ...unsure]);
+  return columns([["PRICE", "SEARCHED", "TESTED", "P", "RESULT", "LADDER"], dense, ...rows, ...unsure]);
 }
 
 const resultOf = (

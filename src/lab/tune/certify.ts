@@ -16,7 +16,12 @@ import type { Setup } from "./setup.ts";
 import type { Cost, Times } from "./times.ts";
 import type { Outcome } from "./tune.ts";
 
-/** The certificate of the chosen ladder. */
+/** Answers under a certificate as shares of dense's cost, each item's run in turn with dense: medians over the items. */
+export interface Shares extends Readonly<Record<Cost, number>> {
+  readonly items: number;
+}
+
+/** The certificate of the chosen ladder, and what its answers were measured to cost. */
 export async function certificateOf(
   setup: Setup,
   { search, test, verdicts }: Outcome<ServedItem>,
@@ -24,7 +29,7 @@ export async function certificateOf(
   answers: KeptAnswers,
   times: Pick<Times, "fit" | "costs" | "pairs">,
   nats: number | undefined,
-): Promise<Certificate> {
+): Promise<{ certificate: Certificate; shares: Shares }> {
   const { identity, request, loss, problem, outlook } = setup;
   const { ladder } = chosen;
   const recipes = ["dense", ...recipesOf(ladder)];
@@ -45,13 +50,14 @@ export async function certificateOf(
     dense: median(times.costs(() => "dense", by)),
     chosen: median(times.costs(cheapest, by).filter(Number.isFinite)),
   });
-  const ratios = answered(times.pairs(cheapest, "ms")).map(({ saved, dense }) => [saved / dense]);
+  const ratios = (by: Cost) => answered(times.pairs(cheapest, by)).map(({ saved, dense }) => [saved / dense]);
+  const ms = ratios("ms");
   const qualities = test.flatMap((item) => answers.held("dense", item)?.quality ?? []);
   const lengths = test.map(({ tokens }) => tokens);
   const maxTokens = cutLimit(ladder, test, answers);
   const savings = request.pair ? [] : recipesOf(ladder).map(recipeOf);
   const files = Object.assign({}, ...(await Promise.all(savings.map(fileHashes))));
-  return {
+  const certificate: Certificate = {
     ladder: copied(ladder),
     ...{ risk: problem.bound.risk, confidence: request.options.confidence, loss, type: problem.type },
     items: { search: search.length, test: test.length, groups: outlook.test },
@@ -65,7 +71,7 @@ export async function certificateOf(
     recipes: Object.fromEntries(recipes.map((recipe) => [recipe, ratedOf(recipe)])),
     cost: {
       by: request.options.cost,
-      ms: { ...medians("ms"), ci95: bootstrap(ratios, medianOf, { seed: 0 }).ci95 },
+      ms: { ...medians("ms"), ci95: bootstrap(ms, medianOf, { seed: 0 }).ci95 },
       ...{ flops: medians("flops"), bytes: medians("bytes") },
     },
     ...{
@@ -80,6 +86,8 @@ export async function certificateOf(
     task: { name: identity.task, hash: identity.items_hash },
     ...{ machine: machine(), modicum: request.version, created: new Date().toISOString() },
   };
+  const [flops, bytes] = [medianOf(ratios("flops")), medianOf(ratios("bytes"))];
+  return { certificate, shares: { items: ms.length, ms: medianOf(ms), flops, bytes } };
 }
 
 const copied = (ladder: Ladder): Certificate["ladder"] =>

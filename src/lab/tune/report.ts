@@ -1,6 +1,6 @@
 import { recipesOf, rungsAt } from "../../savings/auto/ladder.ts";
 import { Html, html } from "../../util/html.ts";
-import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
+import { bytesText, count, duration, figure, flopsText, percent, range } from "../report/format.ts";
 import { style } from "../report/page/style.ts";
 import { recipeName, table } from "../report/page/table.ts";
 import { machine } from "../run/machine.ts";
@@ -22,7 +22,7 @@ export function tuningPage(tuned: Tuned): string {
 <header><h1>${title}</h1><p class="lead">${lead(tuned)}</p></header>
 <main><p>${verdictOf(tuned)}</p>
 <figure><div role="img" aria-label="Loss against ${setup.request.options.cost}, dense's being 100 %">${new Html(plot(tuned))}</div>
-<figcaption>Hollow points: recipes on the searched items. Filled points: ladders as tested, by their number in the table below. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
+<figcaption>Hollow points: recipes on the searched items. Filled points: ladders as tested, by their number in the table below. Both lie where their price is, which is fitted to the measured costs. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
 ${spending(tuned)}
 ${path(tuned)}
 ${candidates(tuned)}
@@ -38,8 +38,8 @@ function lead({ setup, outcome }: Tuned): string {
 }
 
 /** The cost under the certificate, by the prompt's length. */
-function spending({ certificate }: Tuned): Html {
-  if (certificate === undefined) return html``;
+function spending({ certificate, shares }: Tuned): Html {
+  if (certificate === undefined || shares === undefined) return html``;
   const { lengths, ladder, answer, recipes, cost } = certificate;
   const price = (by: Cost, recipe: string, n: number) => costOf(recipes[recipe]![by], n, answer);
   const ms = (recipe: string, n: number) => price("ms", recipe, n);
@@ -49,17 +49,21 @@ function spending({ certificate }: Tuned): Html {
     const cells = [html`<td>${n}</td>`, html`<th scope="row">${recipeName(rung)}</th>`];
     return [...cells, html`<td>${duration(ms("dense", n))}</td>`, html`<td>${duration(ms(rung, n))}</td>`];
   });
-  const medians = [
-    ["time", duration(cost.ms.dense), duration(cost.ms.chosen)],
-    ["FLOPs", flopsText(cost.flops.dense), flopsText(cost.flops.chosen)],
-    ["bytes", bytesText(cost.bytes.dense), bytesText(cost.bytes.chosen)],
+  const measured = [
+    ["time", duration(cost.ms.dense), `${percent(shares.ms)} ${range(cost.ms.ci95, percent)}`],
+    ["FLOPs", flopsText(cost.flops.dense), percent(shares.flops)],
+    ["bytes", bytesText(cost.bytes.dense), percent(shares.bytes)],
   ] as const;
   return html`<h2>What it spends</h2>
-${table(`Time by the prompt's tokens, with an answer of ${answer}, from the fit`, ["tokens", "recipe", "dense", "certified"], rows)}
 ${table(
-  "Medians of the timed items",
-  ["", "dense", "certified"],
-  medians.map((cells) => cells.map((cell) => html`<td>${cell}</td>`)),
+  `Measured: medians of ${count(shares.items, "item")}, each timed in turns with dense`,
+  ["", "dense", "certified, of dense's"],
+  measured.map((cells) => cells.map((cell) => html`<td>${cell}</td>`)),
+)}
+${table(
+  `The price of a request by its prompt's tokens, with an answer of ${answer}: a fit to the measured times, by which its recipe is chosen`,
+  ["tokens", "recipe", "dense", "certified"],
+  rows,
 )}`;
 }
 
@@ -89,8 +93,8 @@ function path({ outcome, setup }: Tuned): Html {
   ]);
   const rows = [...tested, ...unsure];
   if (rows.length === 0) return html``;
-  const head = ["#", "ladder", "cost of dense's", "loss, searched", "loss, tested", "p", "result"];
-  return html`<h2>The test</h2>${table("Ladders from dearest to cheapest; the first that fails ends the test", head, rows)}`;
+  const head = ["#", "ladder", "price of dense's", "loss, searched", "loss, tested", "p", "result"];
+  return html`<h2>The test</h2>${table("Ladders from dearest to cheapest by their price, which is fitted; the first that fails ends the test", head, rows)}`;
 }
 
 function candidates({ rated, dropped, setup, certificate }: Tuned): Html {
@@ -113,7 +117,7 @@ function candidates({ rated, dropped, setup, certificate }: Tuned): Html {
   ];
   return html`<h2>Candidates</h2>${table(
     "All recipes that were considered",
-    ["recipe", "loss, searched", "cost of dense's", "what became of it"],
+    ["recipe", "loss, searched", "price of dense's", "what became of it"],
     rows.map(([recipe, ...cells]) => [
       html`<th scope="row">${recipeName(recipe!)}</th>`,
       ...cells.map((cell) => html`<td>${cell}</td>`),

@@ -9,6 +9,7 @@ import { parseRecipe } from "../../savings/recipe.ts";
 import { escaped } from "../../util/html.ts";
 import { seededRandom } from "../../util/random.ts";
 import { tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
+import { duration, percent } from "../report/format.ts";
 import { TINY } from "../run/run.testing.ts";
 import type { ServedItem } from "./items.ts";
 import { tuneOptions } from "./options.ts";
@@ -404,9 +405,28 @@ test("a gain that may be noise is not tested, and one of a fifth is", async () =
   expect(fifth.certificate?.cost.ms.ci95[1]).toBeLessThan(1);
 });
 
+test("the gain is one measured figure with its interval, in words and in the report; prices are called so", async () => {
+  const done = await tuned(await setUp(request(fileOf(prompts(120)))), noisy(0.8), silent);
+  const { cost } = done.certificate!;
+  const [low, high] = cost.ms.ci95;
+  const { ms } = done.shares!;
+  expect(low <= ms && ms <= high).toBe(true);
+  const share = percent(ms);
+  expect(share).not.toBe(percent(cost.ms.chosen / cost.ms.dense));
+  expect(verdictOf(done)).toContain(
+    ` An answer takes ${share} of dense's time (${percent(low)} to ${percent(high)} at 0.95) and 79.2 % of its FLOPs: medians of 12 items, each timed in turns with dense, which takes ${duration(cost.ms.dense)}. `,
+  );
+  const page = tuningPage(done);
+  expect(page).toContain(`<td>${share} [${percent(low)}, ${percent(high)}]</td>`);
+  expect(page).toContain(escaped("price of dense's"));
+  expect(page).not.toContain(`<td>${duration(cost.ms.chosen)}</td>`);
+});
+
 test("FLOPs have no noise: a hundredth less is a gain", async () => {
   const setup = await setUp(request(fileOf(prompts(120)), { cost: "flops" }));
-  expect((await tuned(setup, noisy(1), silent)).certificate?.cost.by).toBe("flops");
+  const done = await tuned(setup, noisy(1), silent);
+  expect(done.certificate?.cost.by).toBe("flops");
+  expect(verdictOf(done)).toMatch(/ An answer takes 99\.0 % of dense's FLOPs and \S+ % of its time \(/);
 });
 
 test("the certificate has the least limit at which an answer of the test was cut", async () => {

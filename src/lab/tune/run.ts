@@ -16,7 +16,7 @@ import { writeJson } from "../../util/write-whole.ts";
 import { readOptionalJson } from "../../weights/json-file.ts";
 import { count, figure, percent } from "../report/format.ts";
 import { type AnswerLine, KeptAnswers } from "./answers.ts";
-import { certificateOf } from "./certify.ts";
+import { certificateOf, type Shares } from "./certify.ts";
 import { isCheaper, isSurelyFaster } from "./cheaper.ts";
 import { costOf } from "./fit.ts";
 import { beginTuning, checkTuning, claimAttempt, confidenceOf, removeTuning, tuningFolder } from "./folder.ts";
@@ -59,6 +59,8 @@ export interface Tuned {
   readonly outcome: Outcome<ServedItem>;
   /** Undefined: nothing is certified. */
   readonly certificate: Certificate | undefined;
+  /** What answers under the certificate were measured to cost. */
+  readonly shares: Shares | undefined;
   readonly near: NearMiss | undefined;
   /** Every recipe that survived the race and dense, with its mean loss on the searched items and its mean price. */
   readonly rated: readonly { readonly recipe: string; readonly loss: number; readonly price: number }[];
@@ -212,9 +214,10 @@ export async function tuned(
       ? await natsBound(chosen.ladder, test, confidence, { folder, answers, serving, signal })
       : undefined;
   const made = chosen && (await certificateOf(setup, outcome, chosen, answers, times, nats));
-  const certificate = made && pair ? { ...made, pair: boundTo(setup, pair.routes(made.ladder)) } : made;
+  const bound = pair && made && { pair: boundTo(setup, pair.routes(made.certificate.ladder)) };
+  const certificate = made && { ...made.certificate, ...bound };
   if (certificate && !isKept(name, certificate)) await keepCertificate(name, certificate);
-  return { setup, outcome, certificate, near, rated, dropped, folder };
+  return { setup, outcome, certificate, shares: made?.shares, near, rated, dropped, folder };
 }
 
 /** A pair's part of its certificate. */

@@ -3,6 +3,7 @@ import type { Certificate } from "../../savings/auto/certificate.ts";
 import { type Ladder, savingOf } from "../../savings/auto/ladder.ts";
 import { bytesText, count, duration, figure, flopsText, percent } from "../report/format.ts";
 import type { Excluded } from "./candidates.ts";
+import type { Shares } from "./certify.ts";
 import type { Needed } from "./outlook.ts";
 import type { NearMiss, Tuned } from "./run.ts";
 import type { Verdict } from "./sequence.ts";
@@ -80,20 +81,29 @@ export const unsureText = ({ request }: Setup): string =>
   request.options.cost === "ms" ? "not surely faster" : "not cheaper";
 
 /** The outcome in one or two sentences. */
-export function verdictOf({ certificate, near, outcome, setup }: Tuned): string {
+export function verdictOf({ certificate, shares, near, outcome, setup }: Tuned): string {
   const missed = near && ` ${[nearText(near), blockedText(near)].filter(Boolean).join(" ")}`;
-  if (certificate === undefined) {
+  if (certificate === undefined || shares === undefined) {
     return `Nothing is certified: dense answers. ${untestedText(outcome, setup) ?? missed?.trim() ?? "Nothing passed the test."}`;
   }
-  const { ms, flops } = certificate.cost;
   return (
     `Certified: ${ladderText(certificate.ladder)}. Its expected loss is at most ${riskText(certificate)} with a confidence of ${certificate.confidence}; on ${count(certificate.items.groups, "test group")} it was ${figure(certificate.mean)} (p = ${certificate.p.toPrecision(2)}). ` +
-    `An answer takes ${duration(ms.chosen)} against dense's ${duration(ms.dense)}, and ${percent(flops.chosen / flops.dense)} of its FLOPs. ${lengthsText(certificate)}` +
+    `${costSentence(certificate, shares)} ${lengthsText(certificate)}` +
     (setup.attempt > 1
       ? ` It is attempt ${setup.attempt} on this task, tested at an error of ${Number((1 - setup.problem.bound.confidence).toPrecision(3))}.`
       : "") +
     (missed ?? "")
   );
+}
+
+/** What an answer was measured to take: first of what was to be saved, then of time and FLOPs. */
+function costSentence({ cost: { by, ms } }: Certificate, shares: Shares): string {
+  const ci95 = ms.ci95.map(percent).join(" to ");
+  const names: Readonly<Record<Cost, string>> = { ms: `time (${ci95} at 0.95)`, flops: "FLOPs", bytes: "bytes" };
+  const all = [...new Set<Cost>([by, "ms", "flops"])].map(
+    (each, i) => `${percent(shares[each])} of ${i === 0 ? "dense's" : "its"} ${names[each]}`,
+  );
+  return `An answer takes ${all.join(" and ")}: medians of ${count(shares.items, "item")}, each timed in turns with dense, which takes ${duration(ms.dense)}.`;
 }
 
 /** The requests that a certificate holds for. */
