@@ -1,5 +1,5 @@
 import { load, type Model } from "../src/index.ts";
-import { predictedPrefillSpeedup } from "../src/savings/attention/xattention/cost.ts";
+import { predictedPrefillSpeedup } from "../src/savings/attention/xattention/cost.testing.ts";
 import type { Bench } from "./harness.ts";
 import { OwnModel, ownSide } from "./own.ts";
 import { timedPrefill } from "./own-prefill.ts";

@@ -48,7 +48,7 @@ export function reasons(root: string, file: string, seen = new Set<string>()): s
   seen.add(file);
   const text = readFileSync(join(root, file), "utf8");
   const own = Object.keys(SLOW).filter((name) => SLOW[name]!.test(text));
-  const helpers = [...text.matchAll(/from "(\.[^"]+\.testing\.ts|\.\/testing\.ts)"/g)]
+  const helpers = [...text.matchAll(/from "(\.[^"]+\.testing\.ts)"/g)]
     .map(([, path]) => join(dirname(file), path!))
     .filter((path) => !seen.has(path));
   return [...new Set([...own, ...helpers.flatMap((helper) => reasons(root, helper, seen))])];

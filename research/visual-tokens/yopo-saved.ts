@@ -1,4 +1,4 @@
-import { type VisualSizes, visualFlops } from "../../src/savings/attention/yopo/flops.ts";
+import { type VisualSizes, visualFlops } from "../../src/savings/attention/yopo/flops.testing.ts";
 import { type YopoOptions, yopoOptions } from "../../src/savings/attention/yopo/options.ts";
 import { parseRecipe } from "../../src/savings/recipe.ts";
 

@@ -4,7 +4,7 @@ import { evalCost, graphCost } from "./cost.ts";
 import { pullback } from "./gradient.ts";
 import { noise } from "./gradient-case.testing.ts";
 import { Graph } from "./graph.ts";
-import { interpret } from "./interpret.ts";
+import { interpret } from "./interpret.testing.ts";
 import { type NdArray, ndarray } from "./ndarray.ts";
 import { plus, silu } from "./ops/elementwise.ts";
 import { linear } from "./ops/matmul.ts";

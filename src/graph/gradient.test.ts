@@ -5,7 +5,7 @@ import { gradient, pullback } from "./gradient.ts";
 import { type GradientCase, noise } from "./gradient-case.testing.ts";
 import { gradientCases } from "./gradient-cases.testing.ts";
 import { Graph } from "./graph.ts";
-import { interpret } from "./interpret.ts";
+import { interpret } from "./interpret.testing.ts";
 import { ndarray } from "./ndarray.ts";
 import { siluBackward } from "./ops/activation-backward.ts";
 import { plus, silu, times } from "./ops/elementwise.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { sym } from "./dim.ts";
 import { Graph } from "./graph.ts";
-import { interpret } from "./interpret.ts";
+import { interpret } from "./interpret.testing.ts";
 import { ndarray } from "./ndarray.ts";
 import { ShapeError } from "./op.ts";
 import { cachedAttention } from "./ops/attention.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { diagonalScan, Graph, gatedLinearAttention, sym, type Tensor } from "../graph/index.ts";
-import { interpret } from "../graph/interpret.ts";
+import { interpret } from "../graph/interpret.testing.ts";
 import { type NdArray, ndarray } from "../graph/ndarray.ts";
 import { compare, type Feed, noise, type Trial } from "../runtime/compare.testing.ts";
 import { seededRandom } from "../util/random.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { noise } from "../graph/gradient-case.testing.ts";
 import { Graph, gradient, sum, type Tensor } from "../graph/index.ts";
-import { interpret } from "../graph/interpret.ts";
+import { interpret } from "../graph/interpret.testing.ts";
 import { ndarray } from "../graph/ndarray.ts";
 import { patchVectors } from "./patches.ts";
 

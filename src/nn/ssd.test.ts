@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Graph, gatedLinearAttention } from "../graph/index.ts";
-import { interpret } from "../graph/interpret.ts";
+import { interpret } from "../graph/interpret.testing.ts";
 import { type NdArray, ndarray } from "../graph/ndarray.ts";
 import { noise } from "../runtime/compare.testing.ts";
 import { chunkedScan, chunkOf } from "./ssd.ts";

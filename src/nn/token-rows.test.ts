@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { type ConstantData, Graph, gather, matmulTransposed, type Tensor } from "../graph/index.ts";
-import { interpret } from "../graph/interpret.ts";
+import { interpret } from "../graph/interpret.testing.ts";
 import { ndarray } from "../graph/ndarray.ts";
 import { lookUpBeside, scoreBeside, tokensWith } from "./token-rows.ts";
 

@@ -8,12 +8,12 @@ import { bundled } from "../util/bundled.testing.ts";
 import { UserError } from "../util/errors.ts";
 import { addAll } from "./add.ts";
 import { ANALYSIS, countsOf } from "./analysis.ts";
-import { killDocuments, killEmbed } from "./fixtures/documents.ts";
+import { killDocuments, killEmbed } from "./fixtures/documents.testing.ts";
 import type { IndexSettings } from "./settings.ts";
 import { createStore, openStore } from "./store/open.ts";
 import type { Store } from "./store/store.ts";
 
-const adder = bundled(new URL("./fixtures/adder.ts", import.meta.url));
+const adder = bundled(new URL("./fixtures/adder.testing.ts", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "modicum-index-kill-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 

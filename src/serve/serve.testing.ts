@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import OpenAI from "openai";
 import { schedulerOptions } from "../engine/schedule/scheduler.ts";
-import { entry, type Field } from "../weights/gguf/testing.ts";
+import { entry, type Field } from "../weights/gguf/gguf.testing.ts";
 import type { RemoteOptions } from "./fleet/file.ts";
 import { Fleet } from "./fleet/fleet.ts";
 import { KeyStore } from "./keys/store.ts";

@@ -1,6 +1,6 @@
 import type { Scene } from "../../../src/lab/data/attributes/scene.ts";
 import { planOf } from "../../../src/savings/plan.ts";
-import { meanKeptRow } from "../../../src/savings/tokens/feather/bias.ts";
+import { meanKeptRow } from "../../../src/savings/tokens/feather/planted-bias.testing.ts";
 import { LastQueryScores } from "../../../src/savings/tokens/last-query.ts";
 import type { Attributes } from "./answers.ts";
 

@@ -1,4 +1,4 @@
-import { visualFlopsSaved } from "../../../src/savings/tokens/feather/flops.ts";
+import { visualFlopsSaved } from "../../../src/savings/tokens/feather/flops.testing.ts";
 import { yopoSaved } from "../yopo-saved.ts";
 import { SIDE, WHOLE } from "./measure.ts";
 import type { Named, Page, Results } from "./results.ts";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
-import { type Field, type TensorSpec, writeGguf } from "../../weights/gguf/testing.ts";
+import { type Field, type TensorSpec, writeGguf } from "../../weights/gguf/gguf.testing.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { traceDense } from "../programs/segments.ts";
 import { type Cut, cuts, Stack } from "../programs/stack.testing.ts";

@@ -3,7 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { crossEntropy, Graph, gradient, sum, sym, times } from "../../graph/index.ts";
-import { interpret } from "../../graph/interpret.ts";
+import { interpret } from "../../graph/interpret.testing.ts";
 import { type NdArray, ndarray } from "../../graph/ndarray.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { Part } from "../../weights/prepared/part.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Graph } from "../../graph/index.ts";
-import { interpret } from "../../graph/interpret.ts";
+import { interpret } from "../../graph/interpret.testing.ts";
 import { ndarray } from "../../graph/ndarray.ts";
 import { TracedWeights } from "../../train/graphs/traced-weights.ts";
 import { seededRandom } from "../../util/random.ts";

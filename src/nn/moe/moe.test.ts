@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { volume } from "../../graph/dim.ts";
 import { gradient } from "../../graph/gradient.ts";
 import { Graph } from "../../graph/graph.ts";
-import { interpret } from "../../graph/interpret.ts";
+import { interpret } from "../../graph/interpret.testing.ts";
 import { count, ndarray } from "../../graph/ndarray.ts";
 import { causalAttention } from "../../graph/ops/causal-attention.ts";
 import { plus, scale, times } from "../../graph/ops/elementwise.ts";

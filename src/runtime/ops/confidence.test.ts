@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { sym } from "../../graph/dim.ts";
 import { Graph } from "../../graph/graph.ts";
-import { interpret } from "../../graph/interpret.ts";
+import { interpret } from "../../graph/interpret.testing.ts";
 import { ndarray } from "../../graph/ndarray.ts";
 import { confidence } from "../../graph/ops/confidence.ts";
 import { noise, worst } from "../compare.testing.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Graph } from "../../graph/graph.ts";
-import { interpret } from "../../graph/interpret.ts";
+import { interpret } from "../../graph/interpret.testing.ts";
 import { ndarray } from "../../graph/ndarray.ts";
 import { round, roundTo } from "../../graph/ops/round.ts";
 import { halfFloats, toHalf } from "../../weights/gguf/half.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { type ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
-import { byteSource } from "../../weights/tokenizer/testing.ts";
+import { byteSource } from "../../weights/tokenizer/tokenizer.testing.ts";
 import { type ChatTurns, labelledChat } from "./chat-labels.ts";
 
 const SPECIAL = ["<s>", "</s>", "<|im_start|>", "<|im_end|>"];

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { byteSource } from "../../weights/tokenizer/testing.ts";
+import { byteSource } from "../../weights/tokenizer/tokenizer.testing.ts";
 import { type DataOptions, droppedSentence, openData } from "./open.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-data-"));

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { byteSource } from "../../weights/tokenizer/testing.ts";
+import { byteSource } from "../../weights/tokenizer/tokenizer.testing.ts";
 import { readRecords } from "./records.ts";
 import { type LabelRule, samplesOf } from "./samples.ts";
 

@@ -9,7 +9,7 @@ import { promptOfSpans } from "../../engine/decode/run/spans.ts";
 import { noise } from "../../graph/gradient-case.testing.ts";
 import type { ConstantData } from "../../graph/graph.ts";
 import { type DType, Graph, pullback } from "../../graph/index.ts";
-import { interpret } from "../../graph/interpret.ts";
+import { interpret } from "../../graph/interpret.testing.ts";
 import { ndarray } from "../../graph/ndarray.ts";
 import { decoderArchitecture } from "../../models/registry.ts";
 import { Buffer } from "../../runtime/buffer.ts";

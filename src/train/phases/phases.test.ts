@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { byteSource } from "../../weights/tokenizer/testing.ts";
+import { byteSource } from "../../weights/tokenizer/tokenizer.testing.ts";
 import { latestState } from "../checkpoint/state.ts";
 import { openData } from "../data/open.ts";
 import { readMetrics } from "../session/metrics.ts";

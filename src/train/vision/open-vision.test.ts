@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { byteSource } from "../../weights/tokenizer/testing.ts";
+import { byteSource } from "../../weights/tokenizer/tokenizer.testing.ts";
 import type { TrainInput } from "../options.ts";
 import { trainOptions } from "../options.ts";
 import { openSeen, withImageToken } from "./open-vision.ts";

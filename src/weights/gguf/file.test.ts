@@ -6,8 +6,8 @@ import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { openGguf, readFloats, readTensor } from "./file.ts";
+import { header, memorySource, tensorInfo, writeGguf } from "./gguf.testing.ts";
 import { parseGguf } from "./header.ts";
-import { header, memorySource, tensorInfo, writeGguf } from "./testing.ts";
 import { GGML_TYPES } from "./types.ts";
 
 const written = fileURLToPath(new URL("./fixtures/written.gguf", import.meta.url));

@@ -8,12 +8,12 @@ import { callsOf } from "../../util/calls.testing.ts";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { openGguf, readFloats, readTensor } from "./file.ts";
+import { memorySource, type TensorSpec, u32, u64, writeGguf } from "./gguf.testing.ts";
 import { type GgufFile, parseGguf } from "./header.ts";
 import { kernelForm, toKernelMatrix } from "./kernel.ts";
 import { joinParts } from "./split.ts";
 import { GgufStrings } from "./strings.ts";
 import type { GgufTensor } from "./tensors.ts";
-import { memorySource, type TensorSpec, u32, u64, writeGguf } from "./testing.ts";
 import { byteLength, GGML_TYPES, type GgmlType } from "./types.ts";
 
 const IN_MEMORY = 16_000;

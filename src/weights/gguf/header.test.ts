@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { entry, type Field, header, memorySource, tensorInfo, writeGguf } from "./gguf.testing.ts";
 import { parseGguf } from "./header.ts";
 import { GgufStrings } from "./strings.ts";
-import { entry, type Field, header, memorySource, tensorInfo, writeGguf } from "./testing.ts";
 import { GGML_TYPES } from "./types.ts";
 
 const parse = (bytes: Buffer) => parseGguf(memorySource(bytes));

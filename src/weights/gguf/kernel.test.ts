@@ -2,8 +2,8 @@ import { describe, expect, test } from "vitest";
 import type { CodeBits } from "../../graph/index.ts";
 import { seededRandom } from "../../util/random.ts";
 import { expectWeights, weightsOf } from "../prepared/layout.testing.ts";
+import { finiteBlocks } from "./gguf.testing.ts";
 import { dequantize, kernelForm, toKernelMatrix } from "./index.ts";
-import { finiteBlocks } from "./testing.ts";
 import { GGML_TYPES, type GgmlType } from "./types.ts";
 
 const ROWS = 11;

@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { entry, type Field, header, memorySource, tensorInfo, text, u32, u64, writeGguf } from "./gguf.testing.ts";
 import { parseGguf } from "./header.ts";
-import { entry, type Field, header, memorySource, tensorInfo, text, u32, u64, writeGguf } from "./testing.ts";
 import { VALUE_TYPES } from "./values.ts";
 
 function messageOf(bytes: Buffer): string {

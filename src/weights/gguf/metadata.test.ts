@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
+import { memorySource, writeGguf } from "./gguf.testing.ts";
 import { parseGguf } from "./header.ts";
 import type { Metadata } from "./metadata.ts";
-import { memorySource, writeGguf } from "./testing.ts";
 
 const { metadata } = parseGguf(
   memorySource(

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { openGguf, readFloats } from "./file.ts";
-import { type Field, writeGguf } from "./testing.ts";
+import { type Field, writeGguf } from "./gguf.testing.ts";
 
 /** Written by the gguf package: tools/reference/gguf_dequant.py. */
 const written = fileURLToPath(new URL("./fixtures/split-00001-of-00003.gguf", import.meta.url));

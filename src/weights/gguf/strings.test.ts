@@ -1,8 +1,8 @@
 import { Buffer } from "node:buffer";
 import { expect, test } from "vitest";
+import { memorySource, writeGguf } from "./gguf.testing.ts";
 import { parseGguf } from "./header.ts";
 import { GgufStrings } from "./strings.ts";
-import { memorySource, writeGguf } from "./testing.ts";
 
 function roundTrip(strings: string[]): GgufStrings {
   const { metadata } = parseGguf(memorySource(writeGguf({ metadata: { s: ["array", "string", strings] } })));

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { CodeBits } from "../../graph/index.ts";
 import { seededRandom } from "../../util/random.ts";
+import { finiteBlocks } from "../gguf/gguf.testing.ts";
 import { dequantize, type GgmlType, kernelForm, toKernelMatrix } from "../gguf/index.ts";
-import { finiteBlocks } from "../gguf/testing.ts";
 import { GGML_TYPES } from "../gguf/types.ts";
 import { expectWeights, weightsOf } from "./layout.testing.ts";
 import { fromMinimum, stack } from "./layout.ts";

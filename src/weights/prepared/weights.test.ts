@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type CodeBits, Graph, type QuantizedMatrix, type Tensor } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../checkpoint.ts";
-import { writeSafetensors } from "../safetensors/testing.ts";
+import { writeSafetensors } from "../safetensors/safetensors.testing.ts";
 import type { Matrix } from "../weight-source.ts";
 import { weightsOf } from "./layout.testing.ts";
 import type { Names } from "./names.ts";

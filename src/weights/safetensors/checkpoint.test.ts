@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { callsOf } from "../../util/calls.testing.ts";
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../checkpoint.ts";
-import { withHeader, writeSafetensors } from "./testing.ts";
+import { withHeader, writeSafetensors } from "./safetensors.testing.ts";
 
 let folder: string;
 beforeEach(() => {

@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { bytesOf, dtypes } from "./dtypes.ts";
 import { parseHeader } from "./header.ts";
-import { memoryFile, withHeader, writeSafetensors } from "./testing.ts";
+import { memoryFile, withHeader, writeSafetensors } from "./safetensors.testing.ts";
 
 const MUTATIONS = 20_000;
 /** Calls of functions for all of them. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { parseHeader } from "./header.ts";
-import { memoryFile, withHeader, writeSafetensors } from "./testing.ts";
+import { memoryFile, withHeader, writeSafetensors } from "./safetensors.testing.ts";
 
 const parse = (bytes: Buffer) => parseHeader(memoryFile(bytes));
 

@@ -6,7 +6,7 @@ import { withFile } from "../read-file.ts";
 import { dtypes } from "./dtypes.ts";
 import { parseHeader } from "./header.ts";
 import { readFloats } from "./read.ts";
-import { memoryFile, writeSafetensors } from "./testing.ts";
+import { memoryFile, writeSafetensors } from "./safetensors.testing.ts";
 
 /** Results of the safetensors package and torch: tools/reference/safetensors_types.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}`, import.meta.url));

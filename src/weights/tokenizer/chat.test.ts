@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type ChatMessage, encodeChat, renderChat } from "./chat.ts";
-import { byteSource } from "./testing.ts";
+import { byteSource } from "./tokenizer.testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 const specialTokens = ["<|start|>", "<|end|>", "<|end", "<file>"];

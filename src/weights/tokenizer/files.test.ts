@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { openCheckpoint } from "../checkpoint.ts";
 import { ggufFiles, type TokenizerFiles, tokenizerFilesOf } from "./files.ts";
 import { fromFolder, Tokenizer, type TokenizerSource } from "./index.ts";
-import { byteSource, fixture } from "./testing.ts";
+import { byteSource, fixture } from "./tokenizer.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-files-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { byteSource } from "./testing.ts";
+import { byteSource } from "./tokenizer.testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 test.each([

@@ -8,7 +8,7 @@ import { fromFolder } from "./folder.ts";
 import type { Json } from "./plain-text.ts";
 import type { TokenizerSource } from "./source.ts";
 import { TokenStream } from "./stream.ts";
-import { byteSource, fixture } from "./testing.ts";
+import { byteSource, fixture } from "./tokenizer.testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 // Files by tools/reference/tokenizer_models.py: vocabularies reduced to what the texts need, and transformers' answers

@@ -3,7 +3,7 @@ import { gunzipSync } from "node:zlib";
 import { expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
 import { presetOf } from "./presets.ts";
-import { fixture } from "./testing.ts";
+import { fixture } from "./tokenizer.testing.ts";
 
 /** Results of Hugging Face's tokenizers: tools/reference/pretokenizers.py. */
 const file = new URL("./fixtures/pretokenizers.json.gz", import.meta.url);

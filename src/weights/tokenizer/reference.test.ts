@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { type ChatMessage, encodeChat, renderChat } from "./chat.ts";
 import type { TokenizerSource } from "./source.ts";
-import { fixture, smollm2 } from "./testing.ts";
+import { fixture, smollm2 } from "./tokenizer.testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 interface Chat {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { type Field, memorySource, writeGguf } from "../gguf/gguf.testing.ts";
 import { parseGguf } from "../gguf/header.ts";
-import { type Field, memorySource, writeGguf } from "../gguf/testing.ts";
 import { fromGguf } from "./source.ts";
 import { Tokenizer } from "./tokenizer.ts";
 

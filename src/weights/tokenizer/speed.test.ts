@@ -1,7 +1,7 @@
 import { beforeAll, expect, test } from "vitest";
 import { callsOf } from "../../util/calls.testing.ts";
 import type { TokenizerSource } from "./source.ts";
-import { fixture, smollm2 } from "./testing.ts";
+import { fixture, smollm2 } from "./tokenizer.testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 let source: TokenizerSource;

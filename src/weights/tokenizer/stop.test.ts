@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../util/random.ts";
 import { StopStrings } from "./stop.ts";
-import { randomSplit } from "./testing.ts";
+import { randomSplit } from "./tokenizer.testing.ts";
 
 function run(stops: string[], parts: string[]) {
   const strings = new StopStrings(stops);

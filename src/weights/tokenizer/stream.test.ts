@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { seededRandom } from "../../util/random.ts";
 import { StopStrings } from "./stop.ts";
 import { TokenStream } from "./stream.ts";
-import { byteSource, fixture, smollm2 } from "./testing.ts";
+import { byteSource, fixture, smollm2 } from "./tokenizer.testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 function deltas(tokenizer: Tokenizer, ids: readonly number[]): string[] {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UserError } from "../../util/errors.ts";
-import { byteSource } from "./testing.ts";
+import { byteSource } from "./tokenizer.testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
 const specialTokens = ["<s>", "</s>", "<|eot_id|>", "<|tool|>"];

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Tokenizer } from "../../../weights/tokenizer/index.ts";
-import { byteSource } from "../../../weights/tokenizer/testing.ts";
+import { byteSource } from "../../../weights/tokenizer/tokenizer.testing.ts";
 import { Draft } from "./draft.ts";
 import { generateOptions } from "./generate.ts";
 

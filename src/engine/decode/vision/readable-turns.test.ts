@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Tokenizer } from "../../../weights/tokenizer/index.ts";
-import { byteSource } from "../../../weights/tokenizer/testing.ts";
+import { byteSource } from "../../../weights/tokenizer/tokenizer.testing.ts";
 import { readableTurns } from "./seen-prompt.ts";
 
 const tokenizerOf = (chatTemplate: string) => new Tokenizer({ ...byteSource(["<image>"]), chatTemplate });

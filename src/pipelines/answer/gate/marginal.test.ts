@@ -13,7 +13,7 @@ import {
   type Tensor,
   times,
 } from "../../../graph/index.ts";
-import { interpret } from "../../../graph/interpret.ts";
+import { interpret } from "../../../graph/interpret.testing.ts";
 import { ndarray } from "../../../graph/ndarray.ts";
 
 /** p(answer | passage or none, expert), a row an expert, three answers. */

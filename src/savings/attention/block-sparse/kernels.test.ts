@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { seededRandom } from "../../../util/random.ts";
-import { countedAttentionFlops } from "../xattention/cost.ts";
+import { countedAttentionFlops } from "../xattention/cost.testing.ts";
 import { BlockMask } from "./block-mask.ts";
 import { type Chunk, rowsOf } from "./chunk.ts";
 import { Bill, config, difference, fakeDecoder, headOf, Rig, randomPrompt, rotatedHead } from "./kernels.testing.ts";

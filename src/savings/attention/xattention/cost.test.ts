@@ -7,7 +7,7 @@ import {
   predictedPrefillSpeedup,
   predictedSpeedup,
   scoringFlops,
-} from "./cost.ts";
+} from "./cost.testing.ts";
 
 const headDim = 64;
 const whole = (length: number) => ({ queries: length, past: 0, headDim });

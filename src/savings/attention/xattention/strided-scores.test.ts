@@ -12,7 +12,7 @@ import {
 } from "../block-sparse/kernels.testing.ts";
 import { blockScores, chunkOf, type Head, probabilities } from "../block-sparse/oracle.testing.ts";
 import { createScores } from "./chooser.ts";
-import { countedScoringFlops } from "./cost.ts";
+import { countedScoringFlops } from "./cost.testing.ts";
 import { xattentionOptions } from "./options.ts";
 
 const { heads, headSize } = config;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { visualFlops } from "./flops.ts";
+import { visualFlops } from "./flops.testing.ts";
 
 describe("FLOPs of the paper's tables", () => {
   const of7 = { tokens: 576, hidden: 4096, intermediate: 11008 };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { interpret } from "../../../graph/interpret.ts";
+import { interpret } from "../../../graph/interpret.testing.ts";
 import { ndarray } from "../../../graph/ndarray.ts";
 import { traceHeads } from "./graphs.ts";
 import type { HeadDrop } from "./options.ts";

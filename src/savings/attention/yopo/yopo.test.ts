@@ -19,7 +19,7 @@ import { type Plan, planOf } from "../../plan.ts";
 import { parseRecipe } from "../../recipe.ts";
 import { LastQueryScores } from "../../tokens/last-query.ts";
 import { headCalibration } from "./calibration.ts";
-import { visualFlops } from "./flops.ts";
+import { visualFlops } from "./flops.testing.ts";
 import { HeadProfiler } from "./profiler.ts";
 
 const file = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));

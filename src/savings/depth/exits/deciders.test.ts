@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Graph, sym } from "../../../graph/index.ts";
-import { interpret } from "../../../graph/interpret.ts";
+import { interpret } from "../../../graph/interpret.testing.ts";
 import { ndarray } from "../../../graph/ndarray.ts";
 import { initialMamba2 } from "../../../nn/mamba2-init.ts";
 import { seededRandom } from "../../../util/random.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../../util/random.ts";
-import { visualFlopsSaved } from "./flops.ts";
+import { visualFlopsSaved } from "./flops.testing.ts";
 import { gridCells, keptTokens } from "./keep.ts";
 import { featherOptions } from "./options.ts";
 

@@ -10,8 +10,9 @@ import { Program } from "../../../runtime/program.ts";
 import { normals } from "../../../util/normals.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
+import type { VisualSpan } from "../../plan.ts";
 import { traceQuery, traceScores } from "../last-query.ts";
-import { meanKeptRow } from "./bias.ts";
+import { top } from "./keep.ts";
 
 /** A decoder of 5 heads of 32; none of its weights is used. */
 const file = fileURLToPath(new URL("../../../../packages/models/exits-small/model.safetensors", import.meta.url));
@@ -43,6 +44,15 @@ function traceTurn(decoder: Decoder): Graph {
   const positions = g.input("positions", "i64", [1, keys]);
   g.output("y", rotaryEmbedding(x, positions, decoder.rotary(g, 0)!, { heads: 1, pairs: "half" }));
   return g;
+}
+
+/**
+ * The mean row of an image's best tokens by score, from 0 (the top) to 1 (the bottom): 0.5 without a bias. `scores` has
+ * one a cell, row by row.
+ */
+export function meanKeptRow(scores: Float32Array, [rows, columns]: VisualSpan["grid"], share: number): number {
+  const kept = top([...scores.keys()], scores, Math.floor(share * rows * columns));
+  return kept.reduce((sum, cell) => sum + Math.floor(cell / columns), 0) / kept.length / (rows - 1);
 }
 
 /** Scores random pictures whose queries and keys share a direction, with and without rotary embedding. */

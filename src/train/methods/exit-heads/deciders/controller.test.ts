@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from "vitest";
 import { Graph } from "../../../../graph/index.ts";
-import { interpret } from "../../../../graph/interpret.ts";
+import { interpret } from "../../../../graph/interpret.testing.ts";
 import { ndarray } from "../../../../graph/ndarray.ts";
 import { type Action, actionOf, actions } from "../../../../savings/depth/exits/decide.ts";
 import { traceDecider } from "../../../../savings/depth/exits/deciders.ts";
