@@ -16,18 +16,18 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { median } from "../../bench/report.ts";
 import { LinesFile } from "../../src/lab/run/lines-file.ts";
 import { machine } from "../../src/lab/run/machine.ts";
-import { sciq } from "../../src/lab/tasks/sciq.ts";
 import { auditState, switchOn } from "../../src/savings/auto/audit-state.ts";
 import { certificateFile, readCertificate } from "../../src/savings/auto/certificate.ts";
 import { Catalogue } from "../../src/serve/models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing } from "../../src/serve/serve.testing.ts";
 import { mean } from "../../src/util/mean.ts";
-import { median } from "../../src/util/median.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
+import { itemsOf } from "../common/tasks.ts";
 
 const { values } = parseArgs({
   options: {
@@ -71,7 +71,7 @@ interface Question {
 
 async function questions(count: number): Promise<Question[]> {
   const found: Question[] = [];
-  for await (const { choices } of sciq.items({ seed: 0, limit: undefined, countTokens: (text) => text.length })) {
+  for await (const { choices } of itemsOf("choice", "sciq")) {
     const parts = /^([\s\S]+)\nQuestion: (.*)\nAnswer:$/.exec(choices[0]!.context);
     if (!parts) continue;
     const [, passage, question] = parts;

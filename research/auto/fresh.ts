@@ -4,9 +4,9 @@
  */
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { median } from "../../bench/report.ts";
 import { holds } from "../../src/lab/metrics/contains.ts";
 import { mean } from "../../src/util/mean.ts";
-import { median } from "../../src/util/median.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 
 const line = z.object({ messages: z.array(z.object({ role: z.string(), content: z.string() })), answer: z.string() });

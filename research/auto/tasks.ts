@@ -2,12 +2,10 @@
  * Writes a task to tune on: `npx tsx research/auto/tasks.ts NAME FILE.jsonl COUNT [FROM]`, NAME being edits, passages, science or sums.
  * Items from FROM on are fresh to a tuning of those before.
  */
-import { boolq } from "../../src/lab/tasks/boolq.ts";
-import { mbpp } from "../../src/lab/tasks/code.ts";
-import { sciq } from "../../src/lab/tasks/sciq.ts";
-import { UserError } from "../../src/util/errors.ts";
+import { UserError } from "../../src/index.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { writeWhole } from "../../src/util/write-whole.ts";
+import { itemsOf } from "../common/tasks.ts";
 
 interface Turn {
   readonly role: "user" | "assistant";
@@ -30,8 +28,6 @@ const after = (question: string, answer: string, next: string): Pick<Item, "mess
     { role: "user", content: next },
   ],
 });
-
-const everyItem = { seed: 0, limit: undefined, countTokens: (text: string) => text.length };
 
 /** New names of a parameter. */
 const NAMES = ["values", "first", "source", "given", "entry", "amount"];
@@ -73,9 +69,7 @@ const QUOTES = 3;
 /** Edits of code and quotes of a text, in turns. */
 async function* edits(): AsyncGenerator<Item> {
   const passages = shortPassages();
-  const functions = await mbpp.make("");
-  if (functions.kind !== "generation") throw new TypeError("expected functions that are written");
-  for await (const { answers } of functions.items(everyItem)) {
+  for await (const { answers } of itemsOf("generation", "mbpp")) {
     const item = edit(answers[0]!);
     if (item === undefined) continue;
     yield item;
@@ -91,7 +85,7 @@ const SHORT = [120, 360] as const;
 
 /** Short passages of SciQ. */
 async function* shortPassages(): AsyncGenerator<string, undefined> {
-  for await (const { choices } of sciq.items(everyItem)) {
+  for await (const { choices } of itemsOf("choice", "sciq")) {
     const text = choices[0]!.context.replace(/\nQuestion: .*\nAnswer:$/s, "").trim();
     if (text.length >= SHORT[0] && text.length <= SHORT[1] && !text.includes("\n")) yield text;
   }
@@ -104,7 +98,7 @@ const LONG = 20_000;
 /** A question on one passage of BoolQ's, which stands at a random place among others. */
 async function* passages(): AsyncGenerator<Item> {
   const rows: { passage: string; question: string }[] = [];
-  for await (const { choices } of boolq.items(everyItem)) {
+  for await (const { choices } of itemsOf("choice", "boolq")) {
     const [, passage, question] = /^(.*)\nQuestion: (.*)\nAnswer:$/s.exec(choices[0]!.context)!;
     rows.push({ passage: passage!, question: question! });
   }
@@ -128,7 +122,7 @@ const COLOUR = "What colour is the sky on a clear day?\n\n(A) green\n(B) red\n(C
 /** SciQ's questions on their passages, the four answers in random order. */
 async function* science(): AsyncGenerator<Item> {
   const random = seededRandom(0);
-  for await (const { choices, gold } of sciq.items(everyItem)) {
+  for await (const { choices, gold } of itemsOf("choice", "sciq")) {
     const [, passage, question] = /^(.*)\nQuestion: (.*)\nAnswer:$/s.exec(choices[0]!.context)!;
     if (passage === "") continue;
     const order = choices.map((_, i) => ({ i, key: random() })).toSorted((a, b) => a.key - b.key);

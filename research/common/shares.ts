@@ -3,14 +3,16 @@ import { pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 // Right and wrong answers in a string, a digit a question, as tables say them.
 
 const hits = (right: string): [number][] => [...right].map((digit) => [Number(digit)]);
-const mean = (parts: readonly (readonly number[])[]): number =>
-  parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
 const points = (value: number): string => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`;
+
+/** The mean of parts that are one number each. */
+export const meanOfParts = (parts: readonly (readonly number[])[]): number =>
+  parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
 
 export const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
 
 /** The share of right answers. */
-export const shareOf = (right: string): number => mean(hits(right));
+export const shareOf = (right: string): number => meanOfParts(hits(right));
 
 /** A share of right answers with Wilson's interval of 95 %. */
 export function shareText(right: string): string {
@@ -24,6 +26,6 @@ export function shareText(right: string): string {
 
 /** The difference between two models' answers to the same questions, in points with the paired interval of 95 %. */
 export function difference(one: string, other: string): { readonly delta: number; readonly text: string } {
-  const { mean: delta, ci95 } = pairedDelta(hits(one), hits(other), mean, { seed: 1 });
+  const { mean: delta, ci95 } = pairedDelta(hits(one), hits(other), meanOfParts, { seed: 1 });
   return { delta, text: `${points(delta)} [${points(ci95[0])}, ${points(ci95[1])}]` };
 }

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LanguageModel } from "../../src/engine/decode/language-model.ts";
 import { readTexts } from "../../src/engine/file/given-texts.ts";
+import { parseRecipe } from "../../src/index-lab.ts";
 import { processorBits } from "../../src/runtime/processor.ts";
 import { densePlan, type Plan } from "../../src/savings/plan.ts";
-import { parseRecipe } from "../../src/savings/recipe.ts";
 import { mean } from "../../src/util/mean.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 import { freshDocuments } from "./fresh.ts";

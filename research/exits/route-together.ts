@@ -5,17 +5,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, type Model, type Receipt } from "../../src/index.ts";
-import type { GenerationItem } from "../../src/lab/item.ts";
 import { stringify } from "../../src/lab/reals.ts";
 import { frontierSvg } from "../../src/lab/report/plot/frontier-svg.ts";
 import type { Result, Summary } from "../../src/lab/results.ts";
 import { machine, versions } from "../../src/lab/run/machine.ts";
 import { summarise } from "../../src/lab/run/summarise.ts";
-import type { TaskOf } from "../../src/lab/task.ts";
-import { findTask } from "../../src/lab/tasks/registry.ts";
 import { OpenedPipeline } from "../../src/library/text-pipeline.ts";
 import { textPipelineNamed } from "../../src/pipelines/registry.ts";
 import { modelHash } from "../../src/weights/sources/index.ts";
+import { type ItemOf, taskOf } from "../common/tasks.ts";
 
 const [out = "", wanted = "10"] = process.argv.slice(2);
 const TASK = "needle:tokens=1536";
@@ -24,6 +22,8 @@ const EARLY = "dynamax:classifier=ffn,threshold=0.8,fill=copy-hidden";
 const SPARSE = "xattention:threshold=0.9,stride=16,minLengthForSparse=0";
 /** Prompts whose first token leads by less go to Super. */
 const ROUTE = "score=margin,t=0.97";
+
+type GenerationItem = ItemOf<"generation">;
 
 interface Arm {
   readonly name: string;
@@ -64,7 +64,7 @@ const arms = [
   await routed(`${SWIFT}>${SUPER}@${ROUTE}`, swift, strong),
   await routed(`${SWIFT} with ${EARLY} > ${SUPER} with ${SPARSE} @${ROUTE}`, early, sparse),
 ];
-const task = (await findTask(TASK)) as TaskOf<"generation">;
+const task = await taskOf("generation", TASK);
 const { tokenizer } = strong.language;
 const countTokens = (text: string) => tokenizer.encode(text).length;
 const byRecipe = new Map(arms.map(({ name }) => [name, [] as Result[]]));

@@ -6,18 +6,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "../../src/index.ts";
-import type { AnswerOf, GenerationItem } from "../../src/lab/item.ts";
-import type { Metric } from "../../src/lab/metric.ts";
 import { exactLine, shownAcceptedProxy } from "../../src/lab/metrics/index.ts";
-import type { TokenCodec } from "../../src/lab/task.ts";
-import { findTask } from "../../src/lab/tasks/registry.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { root } from "../../tools/section.ts";
 import { type Committed, committedRuns } from "../common/committed-runs.ts";
+import { everyItem, type ItemOf, type ItemsFor, itemsOf, type TaskOf } from "../common/tasks.ts";
 
 const DRAWS = 1000;
 
-type Answer = AnswerOf["generation"] & { readonly tokens: readonly number[] };
+type Metric = TaskOf<"generation">["metrics"][number];
+type Answer = Parameters<Metric["part"]>[1] & { readonly tokens: readonly number[] };
 
 interface Result {
   readonly item: string;
@@ -45,7 +43,7 @@ async function stopsOf({ folder, summary }: Committed): Promise<Stops[]> {
   const results = lines.map((line) => JSON.parse(line) as Result);
   using model = await load(summary.model);
   const { tokenizer } = model.language;
-  const items = await itemsOf(summary, tokenizer);
+  const items = await itemsById(summary, tokenizer);
   const of = (recipe: string) => results.filter((result) => result.recipe === recipe);
   const dense = of("dense");
   const cut = ({ answer: { tokens } }: Result, length: number): Answer =>
@@ -57,7 +55,7 @@ async function stopsOf({ folder, summary }: Committed): Promise<Stops[]> {
     .filter((recipe) => of(recipe).some(({ answer }) => answer.stopped))
     .map((recipe) => {
       const lengths = of(recipe).map(({ answer }) => answer.tokens.length);
-      const controlled = (metric: Metric<"generation">): Controlled => {
+      const controlled = (metric: Metric): Controlled => {
         const judged = (answers: readonly Answer[]) =>
           metric.quality(answers.map((answer, i) => metric.part(items.get(dense[i]!.item)!, answer, dense[i]!.answer)));
         const random = seededRandom(0);
@@ -78,11 +76,10 @@ async function stopsOf({ folder, summary }: Committed): Promise<Stops[]> {
 }
 
 /** The task's items by id. */
-async function itemsOf({ task: name, seed, items: limit }: Committed["summary"], tokenizer: TokenCodec) {
-  const items = new Map<string, GenerationItem>();
-  const task = await findTask(name);
-  for await (const item of task.items({ seed, limit, countTokens: () => 0, tokenizer })) {
-    if (item.kind === "generation") items.set(item.id, item);
+async function itemsById({ task, seed, items: limit }: Committed["summary"], tokenizer: ItemsFor["tokenizer"]) {
+  const items = new Map<string, ItemOf<"generation">>();
+  for await (const item of itemsOf("generation", task, { ...everyItem, seed, limit, tokenizer })) {
+    items.set(item.id, item);
     if (items.size === limit) break;
   }
   return items;

@@ -1,13 +1,13 @@
 import { LlamaLogLevel, type Token } from "node-llama-cpp";
 import { open } from "../../bench/peer/model.ts";
 import { best } from "../../bench/peer/settings.ts";
-import type { SamplingOptions } from "../../src/engine/decode/sampling/options.ts";
+import type { GenerateInput } from "../../src/index.ts";
 import { availableThreads } from "../../src/runtime/threads.ts";
 
 /** Tokens that a penalty sees. */
 const WINDOW = 64;
 
-export type Settings = Partial<Pick<SamplingOptions, "temperature" | "topK" | "topP" | "repetitionPenalty" | "seed">>;
+export type Settings = Pick<GenerateInput, "temperature" | "topK" | "topP" | "repetitionPenalty" | "seed">;
 
 /** llama.cpp's answers to prompts of token ids, each at most `most` tokens and without the one that ended it. */
 export async function llamaAnswers(

@@ -9,13 +9,14 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { load, type Model, openReranker, type Receipt, type RerankPipeline } from "../../src/index.ts";
-import type { RankingItem } from "../../src/lab/item.ts";
 import { ndcg } from "../../src/lab/metrics/index.ts";
-import { findTask } from "../../src/lab/tasks/registry.ts";
 import { byScore } from "../../src/pipelines/first/order.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { everyItem, type ItemOf, itemsOf } from "../common/tasks.ts";
 import { boolqItems } from "./boolq.ts";
 import { jsonRows } from "./json-rows.ts";
+
+type RankingItem = ItemOf<"ranking">;
 
 /** A query under an arm. */
 export interface Row {
@@ -58,8 +59,7 @@ async function main(): Promise<void> {
 async function cranfieldItems(): Promise<RankingItem[]> {
   const spec = `cranfield:${collection},candidates=${OUT}/runs/${first}.run,top=${top},words=64,source=${source}`;
   const items: RankingItem[] = [];
-  for await (const item of (await findTask(spec)).items({ seed: 0, limit: Number(queries), countTokens: () => 0 }))
-    items.push(item as RankingItem);
+  for await (const item of itemsOf("ranking", spec, { ...everyItem, limit: Number(queries) })) items.push(item);
   return items;
 }
 

@@ -1,6 +1,5 @@
-import type { ChoiceItem, RankingItem } from "../../src/lab/item.ts";
-import { findTask } from "../../src/lab/tasks/registry.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { type ItemOf, itemsOf } from "../common/tasks.ts";
 import { searcher } from "./searcher.ts";
 import { excerptsOf } from "./squad.ts";
 
@@ -11,16 +10,16 @@ const WORDS = 24;
  * BoolQ's questions, and the excerpts that BM25 finds first among the beginnings of all passages; that of a question's own
  * passage is relevant. No training here has read BoolQ. A question whose excerpt BM25 does not find is left out.
  */
-export async function boolqItems(count: number, top: number): Promise<RankingItem[]> {
+export async function boolqItems(count: number, top: number): Promise<ItemOf<"ranking">[]> {
   const asked: { readonly text: string; readonly question: string }[] = [];
-  for await (const item of (await findTask("boolq")).items({ seed: 0, limit: undefined, countTokens: () => 0 })) {
-    const [, passage, question] = /^(.*)\nQuestion: (.*)\?\nAnswer:$/s.exec((item as ChoiceItem).choices[0]!.context)!;
+  for await (const { choices } of itemsOf("choice", "boolq")) {
+    const [, passage, question] = /^(.*)\nQuestion: (.*)\?\nAnswer:$/s.exec(choices[0]!.context)!;
     asked.push({ text: excerptsOf(passage!, WORDS)[0]!, question: question! });
   }
   const texts = [...new Set(asked.map(({ text }) => text))];
   const ids = new Map(texts.map((text, i) => [text, String(i)]));
   const search = searcher(texts);
-  const items = shuffle([...asked.keys()], seededRandom(0)).flatMap((i): RankingItem[] => {
+  const items = shuffle([...asked.keys()], seededRandom(0)).flatMap((i): ItemOf<"ranking">[] => {
     const { text, question } = asked[i]!;
     const found = search(question, top);
     if (!found.includes(text)) return [];

@@ -5,7 +5,6 @@
  * reranker gets them, with the best one first in half of the lists.
  */
 import { writeFileSync } from "node:fs";
-import type { ItemsFor } from "../../src/lab/task.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { cranfieldQueries } from "./cranfield-queries.ts";
 import { searcher } from "./searcher.ts";
@@ -25,7 +24,6 @@ interface List {
   readonly ranking: readonly number[];
 }
 
-const run: ItemsFor = { seed: 0, limit: undefined, countTokens: () => 0 };
 const random = seededRandom(7);
 const lists = shuffle([...(await squadLists()), ...(await cranfieldLists())], random);
 const written = order === "searched" ? balanced(lists) : lists;
@@ -41,7 +39,7 @@ function balanced(lists: readonly List[]): List[] {
 
 /** A question; the excerpt with its answer is the best, the others follow as BM25 has them. */
 async function squadLists(): Promise<List[]> {
-  const asked = await squadQuestions(run);
+  const asked = await squadQuestions();
   const excerpts = [...new Set(asked.flatMap(({ passage }) => excerptsOf(passage, WORDS)))];
   const search = searcher(excerpts);
   return asked.flatMap(({ question, passage, answers }) => {
@@ -62,7 +60,7 @@ function spread(texts: readonly string[], count: number): string[] {
 }
 
 async function cranfieldLists(): Promise<List[]> {
-  const { documents, queries } = await cranfieldQueries(folder, run);
+  const { documents, queries } = await cranfieldQueries(folder);
   const search = searcher(documents.map(({ text }) => text));
   const idOf = new Map(documents.map(({ id, text }) => [text, id]));
   const cut = (text: string) => text.split(/\s+/).slice(0, WORDS).join(" ");

@@ -75,13 +75,12 @@ interface Lesson {
   readonly passage: string;
 }
 
-const run = { seed: 0, limit: undefined, countTokens: () => 0 };
 const random = seededRandom(Number(seed));
 const below = (n: number): number => Math.floor(random() * n);
 
 /** Passages that answer questions, among others that BM25 finds by one's question; `short` has any others. */
 async function squad(): Promise<() => readonly Lesson[]> {
-  const asked = (await squadQuestions(run)).flatMap(({ question, passage, answers }) => {
+  const asked = (await squadQuestions()).flatMap(({ question, passage, answers }) => {
     const excerpt = excerptsOf(passage, WORDS).find((text) => answers.some((answer) => text.includes(answer)));
     return excerpt === undefined ? [] : [[excerpt, question] as const];
   });
@@ -104,7 +103,7 @@ function quoted(passage: string): string {
 
 /** Documents that are asked for by their titles, among others near them. In one of two chats one answers a judged query. */
 async function cranfield(): Promise<() => readonly Lesson[]> {
-  const { queries, ...all } = await cranfieldQueries(folder, run);
+  const { queries, ...all } = await cranfieldQueries(folder);
   const documents = all.documents.filter(
     ({ text }) => bodyOf(text).length >= WORDS && titleOf(text).split(" ").length <= LONGEST,
   );

@@ -2,11 +2,11 @@
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
-import { meanOfParts } from "../../src/lab/metrics/sums.ts";
 import { LAMBDAS, type RankLossName, rankLosses } from "../../src/train/methods/first/losses.ts";
 import { mean } from "../../src/util/mean.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 import { interval, signed } from "../common/figures.ts";
+import { meanOfParts } from "../common/shares.ts";
 import type { Row } from "./arms.ts";
 import { jsonRows } from "./json-rows.ts";
 import { tau } from "./tau.ts";

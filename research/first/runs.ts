@@ -5,11 +5,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "../../src/index.ts";
-import { runLines } from "../../src/lab/data/trec-run.ts";
-import type { RankingItem } from "../../src/lab/item.ts";
-import type { ItemsFor } from "../../src/lab/task.ts";
-import { findTask } from "../../src/lab/tasks/registry.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { type ItemOf, itemsOf } from "../common/tasks.ts";
 import { indexSearcher } from "./searcher.ts";
 
 /** Documents of a query: forty, and room for a source that is dropped. */
@@ -17,10 +14,8 @@ const TOP = 42;
 const FEW = 25;
 
 const [folder = "", out = ""] = process.argv.slice(2);
-const task = await findTask(`cranfield:${folder}`);
-const run: ItemsFor = { seed: 0, limit: undefined, countTokens: () => 0 };
-const items: RankingItem[] = [];
-for await (const item of task.items(run)) items.push(item as RankingItem);
+const items: ItemOf<"ranking">[] = [];
+for await (const item of itemsOf("ranking", `cranfield:${folder}`)) items.push(item);
 const { documents } = items[0]!;
 
 mkdirSync(out, { recursive: true });
@@ -31,7 +26,12 @@ const random = seededRandom(1);
 write("random", items.slice(0, FEW), (query) => shuffle([...byBm25(query)], random));
 await dense();
 
-function write(tag: string, some: readonly RankingItem[], rank: (query: string) => readonly number[]): void {
+/** A query's lines in a run, for documents best first; scores fall with the rank. */
+function runLines(query: string, documents: readonly string[], tag: string): string {
+  return documents.map((document, i) => `${query} Q0 ${document} ${i + 1} ${documents.length - i} ${tag}\n`).join("");
+}
+
+function write(tag: string, some: readonly ItemOf<"ranking">[], rank: (query: string) => readonly number[]): void {
   const lines = some.map(({ id, query }) =>
     runLines(
       id,

@@ -1,6 +1,4 @@
-import type { GenerationItem } from "../../src/lab/item.ts";
-import type { ItemsFor } from "../../src/lab/task.ts";
-import { findTask } from "../../src/lab/tasks/registry.ts";
+import { itemsOf } from "../common/tasks.ts";
 
 /** Sentences of a passage in pieces of at most so many words; a longer sentence is cut. */
 export function excerptsOf(passage: string, most: number): string[] {
@@ -21,10 +19,9 @@ export interface Asked {
 }
 
 /** The questions that the lab has. */
-export async function squadQuestions(run: ItemsFor): Promise<Asked[]> {
+export async function squadQuestions(): Promise<Asked[]> {
   const found: Asked[] = [];
-  for await (const item of (await findTask("squad")).items(run)) {
-    const { prompt, answers } = item as GenerationItem;
+  for await (const { prompt, answers } of itemsOf("generation", "squad")) {
     const [, passage, question] = /.*\nBackground: (.*?)\nQuestion: (.*?)\nAnswer:\s*$/s.exec(prompt) ?? [];
     if (passage === undefined || question === undefined) throw new Error(`no passage in ${prompt.slice(-500)}`);
     found.push({ passage: passage.split("\nBackground: ").at(-1)!, question, answers });

@@ -64,7 +64,7 @@ async function measure(): Promise<void> {
     ...{ executor: EXECUTOR, questions: TESTED, planTokens: words.planTokens, projectorSamples: QUESTIONS },
     ...{ arms, steps },
   };
-  await writeJson(path.join(root, "docs", "results", "planner", "frozen.json"), result);
+  await writeJson(path.join(root, "research", "planner", "results", "frozen.json"), result);
 }
 
 /** Puts planner and projector into `packages/models`; the projector is then for the planner's folder there, which has no run beside it. */

@@ -10,7 +10,6 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
-import { GLOVE } from "../../src/weights/vectors/glove.ts";
 import { root } from "../../tools/section.ts";
 import { armOf } from "./arms.ts";
 import { openKept } from "./kept-embeddings.ts";
@@ -36,7 +35,7 @@ const ARMS = ["append@1", "replace@10", "append@10"];
 const set = await openSet(name, values.data, { from: 0, count: Number(values.rows), seed });
 const texts = set.rows.map(({ text }) => text);
 const documents = shuffle(await leads(false), seededRandom(seed));
-await using pipeline = await openKept(GLOVE, "");
+await using pipeline = await openKept("glove", "");
 const mean = (numbers: readonly number[]) => numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 
 const sizes: object[] = [];
@@ -59,4 +58,4 @@ for (const size of SIZES) {
   process.stderr.write(`${size} documents: ${JSON.stringify(sizes.at(-1))}\n`);
 }
 const file = join(root, "research/qzero/real/sizes", `${name}-descriptions-glove.json`);
-await writeJson(file, { set: name, corpus: "descriptions", model: GLOVE, seed, rows: set.rows.length, sizes });
+await writeJson(file, { set: name, corpus: "descriptions", model: "glove", seed, rows: set.rows.length, sizes });

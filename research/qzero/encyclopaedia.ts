@@ -19,7 +19,6 @@ import {
   type QZeroResult,
   type SearchResult,
 } from "../../src/index.ts";
-import type { Part } from "../../src/lab/metric.ts";
 import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import {
   type Encyclopaedia,
@@ -72,10 +71,13 @@ async function search({ articles }: Encyclopaedia, sets: readonly (readonly Labe
   return found;
 }
 
+/** A text's part in the accuracy. */
+type Part = readonly [right: 0 | 1];
+
 const rightOf = (results: readonly QZeroResult[], texts: readonly LabelledText[], names: readonly string[]): Part[] =>
   results.map(({ label }, i): Part => [label === names[texts[i]!.label] ? 1 : 0]);
 const mean = (all: readonly number[]): number => all.reduce((sum, x) => sum + x, 0) / Math.max(1, all.length);
-const accuracy = (parts: readonly Part[]): number => mean(parts.map(([right]) => right!));
+const accuracy = (parts: readonly (readonly number[])[]): number => mean(parts.map(([right]) => right!));
 
 interface Arm {
   readonly arm: string;

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { load, type Model, type Receipt } from "../../src/index.ts";
 import { makeReceipt } from "../../src/ledger/receipt.ts";
 import { ClassifyPipeline, openClassifier } from "../../src/library/classify-pipeline.ts";
-import { GLOVE } from "../../src/weights/vectors/glove.ts";
 
 /** A text's vector and its cost when it was computed. */
 interface Kept {
@@ -60,7 +59,7 @@ export class KeptEmbeddings {
 
 /** A classifier by word vectors, or by an encoder whose vectors are kept in `folder`. */
 export async function openKept(name: string, folder: string): Promise<ClassifyPipeline> {
-  if (name === GLOVE) return openClassifier(name);
+  if (name === "glove") return openClassifier(name);
   const model = await load(name);
   const kept = new KeptEmbeddings(model, join(folder, `qzero-${name}.jsonl`));
   return new ClassifyPipeline(

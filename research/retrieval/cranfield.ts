@@ -11,15 +11,12 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { createIndex, deleteIndex, type Ranker, type SearchIndex } from "../../src/index.ts";
-import type { RankingItem } from "../../src/lab/item.ts";
-import type { Part } from "../../src/lab/metric.ts";
 import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { ndcg } from "../../src/lab/metrics/index.ts";
-import type { TaskOf } from "../../src/lab/task.ts";
-import { cranfield } from "../../src/lab/tasks/cranfield.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { keepJson } from "../../src/util/write-whole.ts";
 import { root } from "../../tools/section.ts";
+import { everyItem, type ItemOf, itemsOf } from "../common/tasks.ts";
 import { type Arm, RESULT, writeTable } from "./page.ts";
 
 const { values, positionals } = parseArgs({
@@ -31,15 +28,18 @@ if (folder === undefined) throw new Error("expected FOLDER");
 const metric = ndcg(10);
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-async function itemsOf(source: "keep" | "drop"): Promise<RankingItem[]> {
-  const task = (await cranfield.make(`${folder},source=${source}`)) as TaskOf<"ranking">;
-  const items: RankingItem[] = [];
-  for await (const item of task.items({ limit: Number(values.limit), seed: 0, countTokens: () => 0 })) items.push(item);
+async function queriesOf(source: "keep" | "drop"): Promise<ItemOf<"ranking">[]> {
+  const run = { ...everyItem, limit: Number(values.limit) };
+  const items: ItemOf<"ranking">[] = [];
+  for await (const item of itemsOf("ranking", `cranfield:${folder},source=${source}`, run)) items.push(item);
   return items;
 }
 
-const [kept, dropped] = [await itemsOf("keep"), await itemsOf("drop")];
+const [kept, dropped] = [await queriesOf("keep"), await queriesOf("drop")];
 const documents = kept[0]!.documents;
+
+/** A query's numbers in nDCG. */
+type Part = readonly number[];
 
 /** Ranks every query's documents; deeper than the metric looks, since some are dropped. */
 type Order = (query: string) => Promise<string[]>;
@@ -57,7 +57,7 @@ const shuffled: Order = async () =>
     .map(({ id }) => id);
 
 /** The part of a query; nDCG compares with no dense run. */
-const partOf = (item: RankingItem, order: readonly string[]): Part => {
+const partOf = (item: ItemOf<"ranking">, order: readonly string[]): Part => {
   const answer = { order };
   return metric.part(item, answer, answer);
 };

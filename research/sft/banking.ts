@@ -1,7 +1,6 @@
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { parse } from "csv-parse/sync";
-import { makeFolders } from "../../src/util/make-folders.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { writeWhole } from "../../src/util/write-whole.ts";
 
@@ -29,7 +28,7 @@ export async function bankingFiles(source: string, folder: string): Promise<Bank
     const rows: Row[] = parse(readFileSync(path.join(source, file)), { columns: true });
     return rows.filter(({ category }) => intents.includes(category));
   };
-  makeFolders(folder);
+  mkdirSync(folder, { recursive: true });
   const [train, test] = [rowsOf("train.csv"), rowsOf("test.csv")];
   const labels = shuffle(train.map(nameOf), seededRandom(0));
   const write = async (name: string, lines: readonly object[]) => {

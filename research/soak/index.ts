@@ -8,15 +8,15 @@
  * second on average; now and then many come at once. Writes soak.json and soak.md; exits 1 if it fails.
  */
 import { once } from "node:events";
+import { mkdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { machine } from "../../bench/report.ts";
 import { type OwnServer, serve } from "../../bench/serve/server.ts";
-import { openLedger } from "../../src/ledger/store.ts";
+import { openReceipts } from "../../src/index.ts";
 import { TINY } from "../../src/serve/serve.testing.ts";
-import { makeFolders } from "../../src/util/make-folders.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
@@ -44,7 +44,7 @@ const KEYS_AND_VALUES = 1e9;
 /** The most requests that run at a time: the machine may be slow. */
 const MOST = 60;
 
-makeFolders(values.out);
+mkdirSync(values.out, { recursive: true });
 const started = new Date();
 const server = await start();
 const seen: Resident[] = [];
@@ -54,7 +54,7 @@ const outcomes = await load(server.url);
 enough.abort();
 await watching;
 const exit = await terminated(server);
-const ledger = await openLedger(join(server.home, "receipts.db"));
+const ledger = await openReceipts(join(server.home, "receipts.db"));
 const receipts = await ledger.list();
 await ledger.close();
 await server.stop();

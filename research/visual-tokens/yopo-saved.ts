@@ -1,6 +1,6 @@
+import { parseRecipe } from "../../src/index-lab.ts";
 import { type VisualSizes, visualFlops } from "../../src/savings/attention/yopo/flops.testing.ts";
 import { type YopoOptions, yopoOptions } from "../../src/savings/attention/yopo/options.ts";
-import { parseRecipe } from "../../src/savings/recipe.ts";
 
 /** A decoder with visual tokens. */
 interface Sizes extends VisualSizes {

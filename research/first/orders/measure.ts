@@ -7,11 +7,10 @@
 import { appendFileSync, mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { load, openReranker } from "../../../src/index.ts";
-import type { RankingItem } from "../../../src/lab/item.ts";
-import { findTask } from "../../../src/lab/tasks/registry.ts";
 import { byScore } from "../../../src/pipelines/first/order.ts";
 import { bm25, orderBy } from "../../../src/pipelines/first/presort.ts";
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
+import { everyItem, type ItemOf, itemsOf } from "../../common/tasks.ts";
 import { HELD_OUT } from "../cranfield-queries.ts";
 import { jsonRows } from "../json-rows.ts";
 
@@ -32,24 +31,24 @@ export interface OrdersRow {
   readonly gflops: number;
 }
 
-type List = Pick<OrdersRow, "kind" | "query" | "relevant"> & { text: string } & Pick<RankingItem, "documents">;
+type List = Pick<OrdersRow, "kind" | "query" | "relevant"> & { text: string } & Pick<ItemOf<"ranking">, "documents">;
 type Rank = (query: string, texts: readonly string[]) => Promise<{ order: readonly number[]; flops: number }>;
 
 const [QUERIES, DOCUMENTS, SHUFFLES] = [25, 6, 5];
 const CANDIDATES = { drawn: "", found: ",candidates=research/first/results/runs/bm25.run,top=20" };
 
 async function listsOf(kind: List["kind"], folder: string): Promise<List[]> {
-  const { items } = await findTask(`cranfield:${folder},words=64,source=drop${CANDIDATES[kind]}`);
+  const task = `cranfield:${folder},words=64,source=drop${CANDIDATES[kind]}`;
   const lists: List[] = [];
-  for await (const item of items({ seed: 0, limit: HELD_OUT, countTokens: () => 0 })) {
-    const list = listOf(kind, item as RankingItem);
+  for await (const item of itemsOf("ranking", task, { ...everyItem, limit: HELD_OUT })) {
+    const list = listOf(kind, item);
     if (list && lists.length < QUERIES) lists.push(list);
   }
   return lists;
 }
 
 /** Undefined if none of the query's documents is relevant. */
-function listOf(kind: List["kind"], item: RankingItem): List | undefined {
+function listOf(kind: List["kind"], item: ItemOf<"ranking">): List | undefined {
   const isRelevant = ({ id }: { readonly id: string }) => (item.relevance[id] ?? 0) > 0;
   const all = shuffle([...item.documents], seededRandom(Number(item.id)));
   const one = all.find(isRelevant);

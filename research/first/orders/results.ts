@@ -1,9 +1,9 @@
 /** Writes the table of lists in several orders from its rows: `npx tsx research/first/orders/results.ts`. */
 import { bootstrap, pairedDelta } from "../../../src/lab/metrics/bootstrap.ts";
-import { meanOfParts } from "../../../src/lab/metrics/sums.ts";
 import { mean } from "../../../src/util/mean.ts";
 import { markdownTable, writeSection } from "../../../tools/section.ts";
 import { interval, signed } from "../../common/figures.ts";
+import { meanOfParts } from "../../common/shares.ts";
 import { jsonRows } from "../json-rows.ts";
 import { arms, kinds, type OrdersRow, ROWS_FILE } from "./measure.ts";
 

@@ -1,9 +1,9 @@
 /** Writes the tables of the world of words from its rows: `npx tsx research/first/world/results.ts`. */
 import { bootstrap, pairedDelta } from "../../../src/lab/metrics/bootstrap.ts";
-import { meanOfParts } from "../../../src/lab/metrics/sums.ts";
 import { mean } from "../../../src/util/mean.ts";
 import { markdownTable, writeSection } from "../../../tools/section.ts";
 import { interval, signed } from "../../common/figures.ts";
+import { meanOfParts } from "../../common/shares.ts";
 import { jsonRows } from "../json-rows.ts";
 import { type CheckRow, FILE, type StageRow } from "./measure.ts";
 

@@ -4,25 +4,16 @@
  */
 import { existsSync } from "node:fs";
 import { makeScenes } from "../../../src/lab/data/attributes/scene.ts";
-import { pairedDelta } from "../../../src/lab/metrics/bootstrap.ts";
 import { markdownTable, writeSection } from "../../../tools/section.ts";
+import { difference, percent, shareOf } from "../../common/shares.ts";
 import { featherGates, yopoGates } from "./gates.ts";
 import { type Asked, askedKinds, PICTURES, questionOf, SEED, SIDE } from "./measure.ts";
 import { answersOf, collect, load, type Named, type Page, pageOf, pages, type Results } from "./results.ts";
 import { savedOf } from "./saved.ts";
 import { TIME_HEAD, timeOf } from "./times.ts";
 
-const hits = (right: string): [number][] => [...right].map((digit) => [Number(digit)]);
-const mean = (parts: readonly (readonly number[])[]): number =>
-  parts.reduce((sum, [value]) => sum + value!, 0) / parts.length;
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
-
 /** Right answers of a kind, and the difference from another recipe's on the same pictures. */
-function against(one: Named, other: Named, kind: Asked): string {
-  const { mean: delta, ci95 } = pairedDelta(hits(one.right[kind]), hits(other.right[kind]), mean, { seed: 1 });
-  const points = (value: number) => `${value < 0 ? "−" : "+"}${Math.abs(100 * value).toFixed(1)}`;
-  return `${points(delta)} [${points(ci95[0])}, ${points(ci95[1])}]`;
-}
+const against = (one: Named, other: Named, kind: Asked): string => difference(one.right[kind], other.right[kind]).text;
 
 function answersTable(page: Page, results: Results): string {
   const { answers } = results;
@@ -47,9 +38,9 @@ function answersTable(page: Page, results: Results): string {
         percent(savedOf(page, one, results)),
         percent(1 - one.flops.spent / one.flops.dense),
         ...(page === "yopo" ? [timeOf("world", one.recipe)] : []),
-        percent(mean(hits(one.right.where))),
+        percent(shareOf(one.right.where)),
         one === dense ? "" : against(one, dense, "where"),
-        ...(["whole", "read"] as const).map((kind) => percent(mean(hits(one.right[kind])))),
+        ...(["whole", "read"] as const).map((kind) => percent(shareOf(one.right[kind]))),
       ]),
   );
 }
@@ -64,7 +55,7 @@ function rowsTable({ answers }: Results, names: readonly string[]): string {
       .filter(({ name }) => names.includes(name))
       .map(({ recipe, name, right }) => [
         recipe.length > 0 ? `\`${recipe.join(" ")}\`` : name,
-        ...[0, 1, 2].map((part) => percent(mean(hits(right.where).filter((_, i) => third[i] === part)))),
+        ...[0, 1, 2].map((part) => percent(shareOf([...right.where].filter((_, i) => third[i] === part).join("")))),
       ]),
   );
 }

@@ -8,9 +8,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { load } from "../../../src/index.ts";
-import type { GenerationItem } from "../../../src/lab/item.ts";
 import { exactMatch } from "../../../src/lab/metrics/index.ts";
-import { scenes } from "../../../src/lab/tasks/scenes.ts";
+import { everyItem, type ItemOf, itemsOf } from "../../common/tasks.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,10 +26,9 @@ const { limit, seed } = { limit: Number(values.limit), seed: Number(values.seed)
 
 /** The share of right answers to questions of a kind. */
 async function accuracy(ask: string, picture: "shown" | "blank"): Promise<number> {
-  const task = await scenes.make(`ask=${ask},picture=${picture},most=${values.most}`);
-  if (task.kind !== "generation") throw new Error("the task generates");
-  const items: GenerationItem[] = [];
-  for await (const item of task.items({ limit, seed, countTokens: () => 0 })) items.push(item);
+  const task = `scenes:ask=${ask},picture=${picture},most=${values.most}`;
+  const items: ItemOf<"generation">[] = [];
+  for await (const item of itemsOf("generation", task, { ...everyItem, limit, seed })) items.push(item);
   const answers = await model.completeAll(
     items.map(({ prompt, images, maxTokens }) => ({ prompt, images, maxTokens, raw: true, temperature: 0 })),
   );

@@ -7,12 +7,11 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, resumeTraining, type TrainInput, train } from "../../../src/index.ts";
-import type { GenerationItem } from "../../../src/lab/item.ts";
 import { exactMatch } from "../../../src/lab/metrics/index.ts";
-import { scenes } from "../../../src/lab/tasks/scenes.ts";
 import { writeJson } from "../../../src/util/write-whole.ts";
 import { root } from "../../../tools/section.ts";
 import { shareOf } from "../../common/shares.ts";
+import { everyItem, type ItemOf, itemsOf } from "../../common/tasks.ts";
 import { type Arm, arms, type Told, type Tuned, tunedFile } from "./tuned-arms.ts";
 
 const [dir, steps = "1000", questions = "2000"] = process.argv.slice(2);
@@ -66,17 +65,16 @@ async function tune(arm: Arm): Promise<string> {
   return out;
 }
 
-async function itemsOf(most: number): Promise<GenerationItem[]> {
-  const task = await scenes.make(`ask=where,most=${most}`);
-  if (task.kind !== "generation") throw new Error("the task generates");
-  const items: GenerationItem[] = [];
-  for await (const item of task.items({ limit: Number(questions), seed: SEED, countTokens: () => 0 })) items.push(item);
+async function questionsAbout(most: number): Promise<ItemOf<"generation">[]> {
+  const run = { ...everyItem, limit: Number(questions), seed: SEED };
+  const items: ItemOf<"generation">[] = [];
+  for await (const item of itemsOf("generation", `scenes:ask=where,most=${most}`, run)) items.push(item);
   return items;
 }
 
-const asked = await Promise.all(MOST.map(itemsOf));
+const asked = await Promise.all(MOST.map(questionsAbout));
 
-const rightness = (item: GenerationItem, text: string): number =>
+const rightness = (item: ItemOf<"generation">, text: string): number =>
   exactMatch.quality([exactMatch.part(item, { text }, { text })]);
 
 /** Right answers, a digit a question, in scenes of one thing and of up to five. */

@@ -23,7 +23,3 @@ export async function readRun(file: string): Promise<Map<string, string[]>> {
     [...found].map(([query, all]) => [query, all.sort((a, b) => a.rank - b.rank).map(({ document }) => document)]),
   );
 }
-
-/** A query's lines in a run, for documents best first; scores fall with the rank. */
-export const runLines = (query: string, documents: readonly string[], tag: string): string =>
-  documents.map((document, i) => `${query} Q0 ${document} ${i + 1} ${documents.length - i} ${tag}\n`).join("");
