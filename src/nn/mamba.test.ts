@@ -4,7 +4,7 @@ import { interpret } from "../graph/interpret.testing.ts";
 import { type NdArray, ndarray } from "../graph/ndarray.ts";
 import { compare, type Feed, noise, type Trial } from "../runtime/compare.testing.ts";
 import { seededRandom } from "../util/random.ts";
-import { type MambaConfig, mamba, mambaStateSize, mambaStep, mambaWeights } from "./mamba.ts";
+import { type MambaConfig, mamba, mambaStateSize, mambaStep } from "./mamba.ts";
 import { tensorsOf } from "./mixer-weights.ts";
 
 const softplus = (v: number) => Math.log(1 + Math.exp(v));
@@ -77,6 +77,20 @@ test("the scan that trains goes through the same states", () => {
   const { data } = interpret(g, { u: written, decay: scan.decay }, {})["s"]!;
   expect(far(data.subarray((TOKENS - 1) * CHANNELS * STATES), lastState.flat())).toBeLessThan(1e-7);
 });
+
+/** A mixer's weights, named and laid out as in Hugging Face's checkpoints: matrices [outputs, inputs]. */
+const mambaWeights = ({ hidden, inner, stateSize, stepRank, convWidth }: MambaConfig) =>
+  ({
+    "in_proj.weight": [2 * inner, hidden],
+    "conv1d.weight": [inner, 1, convWidth],
+    "conv1d.bias": [inner],
+    "x_proj.weight": [stepRank + 2 * stateSize, inner],
+    "dt_proj.weight": [inner, stepRank],
+    "dt_proj.bias": [inner],
+    A_log: [inner, stateSize],
+    D: [inner],
+    "out_proj.weight": [hidden, inner],
+  }) as const satisfies Readonly<Record<string, readonly number[]>>;
 
 /** A mixer whose weights are half of sin(a i + b), i counting their elements; its results were computed apart. */
 const config: MambaConfig = { hidden: 4, inner: 8, stateSize: 3, stepRank: 2, convWidth: 4 };

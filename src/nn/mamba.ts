@@ -34,20 +34,6 @@ export interface MambaConfig {
   readonly normEpsilon?: number | undefined;
 }
 
-/** A mixer's weights, named and laid out as in Hugging Face's checkpoints: matrices [outputs, inputs]. */
-export const mambaWeights = ({ hidden, inner, stateSize, stepRank, convWidth }: MambaConfig) =>
-  ({
-    "in_proj.weight": [2 * inner, hidden],
-    "conv1d.weight": [inner, 1, convWidth],
-    "conv1d.bias": [inner],
-    "x_proj.weight": [stepRank + 2 * stateSize, inner],
-    "dt_proj.weight": [inner, stepRank],
-    "dt_proj.bias": [inner],
-    A_log: [inner, stateSize],
-    D: [inner],
-    "out_proj.weight": [hidden, inner],
-  }) as const satisfies Readonly<Record<string, readonly number[]>>;
-
 /** Floats that a sequence keeps between tokens: the convolution's last inputs, and the state. */
 export const mambaStateSize = (config: MambaConfig): number => convPart(config) + config.inner * config.stateSize;
 

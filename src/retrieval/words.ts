@@ -18,5 +18,3 @@ export interface Span {
  */
 export const wordSpans = (text: string): Span[] =>
   Array.from(text.matchAll(word), ({ 0: found, index }) => ({ start: index, end: index + found.length }));
-
-export const countWords = (text: string): number => wordSpans(text).length;

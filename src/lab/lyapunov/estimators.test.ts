@@ -1,9 +1,21 @@
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "../../util/random.ts";
-import { benettin, unitVector, type Vector } from "./benettin.ts";
+import { benettin, type StateMap, unitVector, type Vector } from "./benettin.ts";
 import { DecaySums, memoryOf } from "./closed-form.ts";
-import { diagonalMap, henonMap, logisticMap, tanhNetwork } from "./maps.ts";
+import { diagonalMap, tanhNetwork } from "./maps.ts";
 import { twoTrajectories } from "./two-trajectories.ts";
+
+/** x ← r x (1 − x); at r = 4 its exponent is ln 2. */
+const logisticMap = (r: number): StateMap => ({
+  next: ([x]) => Float64Array.of(r * x! * (1 - x!)),
+  push: ([x], [v]) => Float64Array.of(r * (1 - 2 * x!) * v!),
+});
+
+/** (x, y) ← (1 − a x² + y, b x) (Hénon 1976); its exponents sum to ln b. */
+const henonMap = (a: number, b: number): StateMap => ({
+  next: ([x, y]) => Float64Array.of(1 - a * x! * x! + y!, b * x!),
+  push: ([x], [u, v]) => Float64Array.of(-2 * a * x! * u! + v!, b * u!),
+});
 
 const units = (size: number, count = size) => Array.from({ length: count }, (_, i) => unitVector(size, i));
 

@@ -2,18 +2,6 @@ import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { StateMap, Vector } from "./benettin.ts";
 
-/** x ← r x (1 − x); at r = 4 its exponent is ln 2. */
-export const logisticMap = (r: number): StateMap => ({
-  next: ([x]) => Float64Array.of(r * x! * (1 - x!)),
-  push: ([x], [v]) => Float64Array.of(r * (1 - 2 * x!) * v!),
-});
-
-/** (x, y) ← (1 − a x² + y, b x) (Hénon 1976); its exponents sum to ln b. */
-export const henonMap = (a: number, b: number): StateMap => ({
-  next: ([x, y]) => Float64Array.of(1 - a * x! * x! + y!, b * x!),
-  push: ([x], [u, v]) => Float64Array.of(-2 * a * x! * u! + v!, b * u!),
-});
-
 /** x ← e^decay x + input: a state space's state, whose inputs do not change its Jacobian. `decays` [steps, size]. */
 export const diagonalMap = (decays: Float32Array | Float64Array, size: number): StateMap => {
   const kept = (vector: Vector, step: number) => vector.map((value, i) => value * Math.exp(decays[step * size + i]!));

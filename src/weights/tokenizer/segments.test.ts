@@ -1,5 +1,7 @@
 import { expect, test } from "vitest";
-import { splitAt } from "./segments.ts";
+import { tokenTexts } from "./segments.ts";
+
+const splitAt = (text: string, specialTokens: readonly string[]) => tokenTexts(specialTokens).split(text);
 
 const plain = (text: string) => ({ text, special: false });
 const special = (text: string) => ({ text, special: true });

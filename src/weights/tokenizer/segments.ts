@@ -98,10 +98,6 @@ export function tokenTexts(texts: readonly string[]): TokenTexts {
   return known;
 }
 
-/** Cuts `text` at the special tokens in it, as `TokenTexts.split`. */
-export const splitAt = (text: string, specialTokens: readonly string[]): Segment[] =>
-  tokenTexts(specialTokens).split(text);
-
 function grouped(texts: Iterable<string>, key: (text: string) => string): Map<string, string[]> {
   const groups = new Map<string, string[]>();
   for (const text of texts) {
