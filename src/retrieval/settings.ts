@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../util/errors.ts";
+import { sha256 } from "../weights/json-file.ts";
 import { ANALYSIS } from "./analysis.ts";
 import { chunkOptions } from "./chunk.ts";
 
@@ -8,7 +9,7 @@ const embeddingIdentity = z.strictObject({
   /** The embedding model's name, to find it by. */
   name: z.string().min(1),
   /** SHA-256 of its weights, in hexadecimal. */
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits"),
+  sha256,
   /** Numbers of a vector. */
   width: z.int().min(1),
 });

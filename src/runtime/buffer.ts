@@ -17,27 +17,16 @@ export interface Bindable {
   check(): void;
 }
 
-/** A tensor over a part of a buffer, which it holds alive. */
-export class View implements Bindable, Disposable {
+/** An OrtValue, which lives until it is disposed of. */
+export abstract class NativeTensor implements Bindable, Disposable {
   #value: Pointer;
 
+  /** `name` says in errors what was disposed of. */
   constructor(
-    readonly buffer: Buffer,
-    readonly dtype: DType,
-    readonly shape: readonly number[],
-    address: Pointer,
+    value: Pointer,
+    private readonly name: string,
   ) {
-    const dims = BigInt64Array.from(shape.map(BigInt));
-    const bytes = count(shape) * bytesPerElement[dtype];
-    this.#value = ortCreate(
-      "CreateTensorWithDataAsOrtValue",
-      environment().cpu,
-      address,
-      bytes,
-      dims,
-      shape.length,
-      onnxType[dtype],
-    );
+    this.#value = value;
   }
 
   /** The OrtValue, for `Program.run`. */
@@ -46,14 +35,39 @@ export class View implements Bindable, Disposable {
     return this.#value;
   }
 
-  /** Throws when the view or its buffer was disposed. */
+  /** Throws when it was disposed. */
   check(): void {
-    if (this.#value === NULL || this.buffer.disposed) throw new Error("a view was used after it was disposed");
+    if (this.#value === NULL) throw new Error(`${this.name} was used after it was disposed`);
   }
 
   [Symbol.dispose](): void {
     if (this.#value !== NULL) release("ReleaseValue", this.#value);
     this.#value = NULL;
+  }
+}
+
+/** The OrtValue of a tensor over memory that another holds alive. */
+export function tensorOver(address: Pointer, bytes: number, dtype: DType, shape: readonly number[]): Pointer {
+  const dims = BigInt64Array.from(shape.map(BigInt));
+  const { cpu } = environment();
+  return ortCreate("CreateTensorWithDataAsOrtValue", cpu, address, bytes, dims, shape.length, onnxType[dtype]);
+}
+
+/** A tensor over a part of a buffer, which it holds alive. */
+export class View extends NativeTensor {
+  constructor(
+    readonly buffer: Buffer,
+    readonly dtype: DType,
+    readonly shape: readonly number[],
+    address: Pointer,
+  ) {
+    super(tensorOver(address, count(shape) * bytesPerElement[dtype], dtype, shape), "a view");
+  }
+
+  /** Throws when the view or its buffer was disposed. */
+  override check(): void {
+    super.check();
+    if (this.buffer.disposed) throw new Error("a view was used after it was disposed");
   }
 }
 

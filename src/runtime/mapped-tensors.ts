@@ -1,34 +1,14 @@
 import type { ConstantData } from "../graph/graph.ts";
 import type { TensorType } from "../graph/tensor.ts";
-import type { Bindable } from "./buffer.ts";
+import { type Bindable, NativeTensor, tensorOver } from "./buffer.ts";
 import { MappedFile } from "./mapped-file.ts";
-import { onnxType } from "./onnx/encode.ts";
-import { NULL, ortCreate, type Pointer, release } from "./ort/api.ts";
-import { environment } from "./ort/environment.ts";
+import type { Pointer } from "./ort/api.ts";
 
 type FileData = Extract<ConstantData, { kind: "file" }>;
 
-class MappedTensor implements Bindable, Disposable {
-  #value: Pointer;
-
+class MappedTensor extends NativeTensor {
   constructor({ dtype, shape }: TensorType, address: Pointer, bytes: number) {
-    const dims = BigInt64Array.from(shape, (d) => BigInt(Number(d)));
-    const { cpu } = environment();
-    this.#value = ortCreate("CreateTensorWithDataAsOrtValue", cpu, address, bytes, dims, dims.length, onnxType[dtype]);
-  }
-
-  get value(): Pointer {
-    this.check();
-    return this.#value;
-  }
-
-  check(): void {
-    if (this.#value === NULL) throw new Error("a mapped tensor was used after it was disposed");
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#value !== NULL) release("ReleaseValue", this.#value);
-    this.#value = NULL;
+    super(tensorOver(address, bytes, dtype, shape.map(Number)), "a mapped tensor");
   }
 }
 

@@ -1,3 +1,13 @@
+/** `of`, which is called once for each text. */
+export function onceEach<T>(of: (text: string) => T): (text: string) => T {
+  const values = new Map<string, T>();
+  return (text) => {
+    const value = values.get(text) ?? of(text);
+    values.set(text, value);
+    return value;
+  };
+}
+
 /** Gives the value of a key, which is made by the first call. */
 export type Memo = <T>(key: string, make: () => T) => T;
 

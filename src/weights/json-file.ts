@@ -11,6 +11,9 @@ const MOST_BYTES = 2 ** 25;
 /** Any object. */
 export const jsonObject = z.custom<JsonObject>(isObject, "expected an object");
 
+/** The hash of what a file was made for or of. */
+export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
+
 /**
  * Reads a JSON file with `schema`. `what` says what a missing file should have held.
  * @throws UserError that names the file: missing, unreadable, too large, not JSON, or the field that does not fit

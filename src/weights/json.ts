@@ -23,10 +23,11 @@ export function utf8(bytes: Uint8Array): string | undefined {
 export function parseJson(bytes: Uint8Array): unknown {
   const text = utf8(bytes);
   if (text === undefined || isDeep(bytes)) return undefined;
-  return parsed(text) ?? parsed(text.replace(STRING_OR_CONSTANT, (found) => constants[found] ?? found));
+  return jsonIn(text) ?? jsonIn(text.replace(STRING_OR_CONSTANT, (found) => constants[found] ?? found));
 }
 
-function parsed(text: string): unknown {
+/** The value of a JSON text; undefined if it is none. */
+export function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {

@@ -12,6 +12,7 @@ import type { Request } from "../../engine/schedule/ticket.ts";
 import type { VisualSpan } from "../../savings/plan.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import { onceEach } from "../../util/memo.ts";
 import { begunAnswer, type PromptForm } from "../../weights/tokenizer/index.ts";
 import type { AnswerOf, Continuation, GenerationItem, Item, LabelItem, Likelihood, TextItem } from "../item.ts";
 import type { TokenCodec } from "../task.ts";
@@ -81,7 +82,8 @@ export class DecoderAnswerer implements Answerer {
     choices: readonly Continuation[],
     answer: (likelihoods: Likelihood[]) => A,
   ): Plan | undefined {
-    const encode = once((text: string) => this.model.encode(text, true));
+    // Choices mostly have one context.
+    const encode = onceEach((text: string) => this.model.encode(text, true));
     const pairs = choices.map((c) => this.#fitted(encodePair({ encode, start: this.#start }, c)));
     const fitting = pairs.flatMap((pair) => pair ?? []);
     if (fitting.length < pairs.length) return undefined;
@@ -209,16 +211,6 @@ export class DecoderAnswerer implements Answerer {
     this.likelihoods[Symbol.dispose]();
     this.lease[Symbol.dispose]();
   }
-}
-
-/** Choices mostly have one context. */
-function once<T>(of: (text: string) => T): (text: string) => T {
-  const known = new Map<string, T>();
-  return (text) => {
-    const value = known.get(text) ?? of(text);
-    known.set(text, value);
-    return value;
-  };
 }
 
 const optionsOf = ({ stop, maxTokens, messages }: GenerationItem) => ({

@@ -1,4 +1,5 @@
 import type { EncoderModel } from "../../engine/encoders/text/encoder-model.ts";
+import { onceEach } from "../../util/memo.ts";
 import type { Item, RankingItem } from "../item.ts";
 
 /**
@@ -6,7 +7,7 @@ import type { Item, RankingItem } from "../item.ts";
  * document as one text.
  */
 export function overlong(model: EncoderModel, items: readonly Item[]): number {
-  const tokens = memo((text) => model.tokensOf(text));
+  const tokens = onceEach((text) => model.tokensOf(text));
   if (model.classifier && items[0]?.kind === "ranking") {
     const room = model.room(2);
     return items.reduce((sum, item) => sum + pairsBeyond(room, item as RankingItem, tokens), 0);
@@ -25,12 +26,3 @@ const textsOf =
     if (item.kind === "label") return model.classifier ? [item.text] : [item.text, ...item.labels];
     return [];
   };
-
-function memo(of: (text: string) => number): (text: string) => number {
-  const known = new Map<string, number>();
-  return (text) => {
-    const value = known.get(text) ?? of(text);
-    known.set(text, value);
-    return value;
-  };
-}

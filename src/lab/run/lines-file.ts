@@ -3,6 +3,7 @@ import { type FileHandle, open, readFile } from "node:fs/promises";
 import type { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
+import { jsonIn } from "../../weights/json.ts";
 import { stringify } from "../reals.ts";
 
 /** Lines written between two syncs to disk. */
@@ -91,17 +92,9 @@ function parse<S extends z.ZodType>(path: string, text: string, schema: S): z.ou
   const lines = text.split("\n");
   if (lines.at(-1) === "") lines.pop();
   return lines.map((line, i) => {
-    const result = schema.safeParse(json(line));
+    const result = schema.safeParse(jsonIn(line));
     if (result.success) return result.data;
     const { path: at, message } = result.error.issues[0]!;
     throw new UserError(`${path}, line ${i + 1}: ${at.length > 0 ? `"${at.join(".")}": ` : ""}${message}`);
   });
-}
-
-function json(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }

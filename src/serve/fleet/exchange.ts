@@ -1,7 +1,6 @@
-import { isObject, type JsonObject } from "../../weights/json.ts";
+import { isObject, type JsonObject, jsonIn } from "../../weights/json.ts";
 import { HttpError } from "../http/errors.ts";
 import { type Backend, reasonOf } from "./backend.ts";
-import { jsonIn } from "./probe.ts";
 import { DONE, eventsOf, type Reply } from "./transport.ts";
 import { Unavailable } from "./unavailable.ts";
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonIn } from "../../weights/json.ts";
 import type { RemoteOptions } from "./file.ts";
 import type { Reply } from "./transport.ts";
 
@@ -32,13 +33,4 @@ async function offered(model: string, { status, body }: Reply): Promise<string |
   if (!listed.some(({ owned_by }) => owned_by === "modicum"))
     return "it is no server of Modicum's; register it in a fleet file";
   return listed.some(({ id }) => id === model) ? undefined : `it has no model called ${model}`;
-}
-
-/** Undefined if the text is not JSON. */
-export function jsonIn(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -2,10 +2,8 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import { few, UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
-import { readJson } from "../../weights/json-file.ts";
+import { readJson, sha256 } from "../../weights/json-file.ts";
 import { guardOptions } from "../methods/guard/options.ts";
-
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
 const tensor = z.strictObject({
   shape: z.array(z.int().min(1)),

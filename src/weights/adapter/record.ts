@@ -3,7 +3,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { writeJson } from "../../util/write-whole.ts";
-import { readOptionalJson } from "../json-file.ts";
+import { readOptionalJson, sha256 } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
 import { promptForms } from "../tokenizer/index.ts";
 
@@ -11,10 +11,7 @@ import { promptForms } from "../tokenizer/index.ts";
 const adapterRecord = z.strictObject({
   prompt: z.enum(promptForms),
   /** SHA-256 of the model's chat template at the time; absent if it had none. */
-  template: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits")
-    .optional(),
+  template: sha256.optional(),
 });
 export type AdapterRecord = z.output<typeof adapterRecord>;
 

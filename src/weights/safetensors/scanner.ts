@@ -1,5 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 import { quote } from "../gguf/cursor.ts";
+import { jsonIn } from "../json.ts";
 
 const SPACE = /[ \t\n\r]*/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
@@ -54,7 +55,7 @@ export class Scanner {
     if (this.text[this.#at] !== '"') this.fail("a text");
     let end = this.#at + 1;
     while (end < this.text.length && this.text[end] !== '"') end += this.text[end] === "\\" ? 2 : 1;
-    const value = parseString(this.text.slice(this.#at, end + 1)) ?? this.fail("a text");
+    const value = (jsonIn(this.text.slice(this.#at, end + 1)) as string | undefined) ?? this.fail("a text");
     this.#at = end + 1;
     return value;
   }
@@ -89,13 +90,5 @@ export class Scanner {
     const found = pattern.exec(this.text)?.[0] ?? "";
     this.#at += found.length;
     return found;
-  }
-}
-
-function parseString(json: string): string | undefined {
-  try {
-    return JSON.parse(json) as string;
-  } catch {
-    return undefined;
   }
 }

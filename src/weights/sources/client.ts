@@ -32,11 +32,3 @@ function run(command: string, args: string[], signal?: AbortSignal): Promise<Ans
 }
 
 export const lastLine = (text: string): string => text.trim().split("\n").at(-1)?.trim() || "it gave no reason";
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

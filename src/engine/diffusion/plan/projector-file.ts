@@ -2,13 +2,12 @@ import path from "node:path";
 import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import { bundledFolders, namesIn } from "../../../util/model-folders.ts";
-import { readJson } from "../../../weights/json-file.ts";
+import { readJson, sha256 } from "../../../weights/json-file.ts";
 import { home } from "../../../weights/sources/home.ts";
 import { diffusionOptions } from "../options.ts";
 import { sources } from "./latents.ts";
 import { templates } from "./template.ts";
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const count = z.int().min(1);
 const model = z.strictObject({ name: z.string().min(1), sha256 });
 

@@ -3,12 +3,11 @@ import { z } from "zod";
 import { featureLayers } from "../../../models/images/image-text-graphs.ts";
 import { type BridgeConfig, RegionBridge } from "../../../models/own-networks/region-bridge.ts";
 import { UserError } from "../../../util/errors.ts";
-import { readJson } from "../../../weights/json-file.ts";
+import { readJson, sha256 } from "../../../weights/json-file.ts";
 import { PlainWeights } from "../../../weights/plain-weights.ts";
 import { withFile } from "../../../weights/read-file.ts";
 import { parseHeader } from "../../../weights/safetensors/header.ts";
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const count = z.int().min(1);
 
 /** `bridge.json` of a folder, beside `bridge.safetensors`. */

@@ -4,7 +4,7 @@ import type { Graph } from "../../../graph/index.ts";
 import type { DecoderConfig } from "../../../models/decoder/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
 import { fileState } from "../../../weights/file-state.ts";
-import { readJson } from "../../../weights/json-file.ts";
+import { readJson, sha256 } from "../../../weights/json-file.ts";
 import { modelForm } from "../../../weights/prepared/quant.ts";
 import { withFile } from "../../../weights/read-file.ts";
 import { parseHeader, type SafeTensor } from "../../../weights/safetensors/header.ts";
@@ -13,7 +13,6 @@ import { deciderKinds } from "./deciders.ts";
 import { headModes } from "./heads.ts";
 import type { WeightsOf } from "./weights-of.ts";
 
-const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const share = z.number().min(0).max(1);
 
 /** How well a decider tells its label, on held-out tokens, at one layer. */
