@@ -1,9 +1,9 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { exitsFile, exitsJson } from "../../src/savings/depth/exits/artefact.ts";
+import type { ExitsFile } from "../../src/index.ts";
 import { corpusOf } from "../../src/train/methods/exit-heads/corpus.ts";
 import { exitTrainOptions } from "../../src/train/methods/exit-heads/options.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
-import { readJson } from "../../src/weights/json-file.ts";
 import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 import { root } from "../../tools/section.ts";
 
@@ -26,8 +26,8 @@ export function freshDocuments(
   tokenizer: Tokenizer,
   { texts, tokens, more = [], lines }: FreshTerms,
 ): string[] {
-  const file = exitsJson(join(root, "models", model, "dynamax"));
-  const { data } = readJson(file, exitsFile, "exits");
+  const file = join(root, "models", model, "dynamax", "exits.json");
+  const { data }: ExitsFile = JSON.parse(readFileSync(file, "utf8"));
   const { block, seed } = exitTrainOptions.parse({});
   const { sha256, unread } = corpusOf(texts, tokenizer, { tokens, block, seed });
   if (sha256 !== data.sha256) throw new Error(`${file} was trained on other texts, with hash ${data.sha256}`);

@@ -2,9 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ExitsFile } from "../../src/index.ts";
 import type { RecipeSummary } from "../../src/lab/results.ts";
-import { exitsFile, exitsJson } from "../../src/savings/depth/exits/artefact.ts";
 import { bundledFolders } from "../../src/util/model-folders.ts";
-import { readJson } from "../../src/weights/json-file.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 import { type Committed, committedRuns } from "../common/committed-runs.ts";
 import { signed } from "../common/figures.ts";
@@ -30,7 +28,7 @@ export const exitSection = (): string =>
 const shippedExits = (): ExitsFile[] =>
   ["dynamax", "sec"]
     .flatMap((saving) => bundledFolders(saving, "exits.json"))
-    .map((folder) => readJson(exitsJson(folder), exitsFile, "exits"))
+    .map((folder): ExitsFile => JSON.parse(readFileSync(join(folder, "exits.json"), "utf8")))
     .sort((a, b) => a.model.name.localeCompare(b.model.name));
 
 /** Held-out text: what each exit's head chooses, and what its deciders tell. */

@@ -1,16 +1,13 @@
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { z } from "zod";
 import { writeJson } from "../../src/util/write-whole.ts";
-import { readOptionalJson } from "../../src/weights/json-file.ts";
-
-const file = z.record(z.string(), z.unknown());
 
 /** The parts of an experiment that are done, in a file of its folder: one that was stopped goes on behind them. */
 export class Done {
   readonly #found: Record<string, unknown>;
 
   private constructor(private readonly path: string) {
-    this.#found = readOptionalJson(path, file) ?? {};
+    this.#found = existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : {};
   }
 
   static in(folder: string): Done {

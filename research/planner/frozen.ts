@@ -1,6 +1,5 @@
 import { copyFileSync, mkdirSync, readFileSync } from "node:fs";
 import path from "node:path";
-import { projectorJson, projectorTensors, readProjector } from "../../src/engine/diffusion/plan/projector-file.ts";
 import { openPlanner, type TrainInput } from "../../src/index.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
@@ -42,7 +41,7 @@ function samples(seed: number, count: number): Sample[] {
 }
 
 /** The questions of a projector, once each. */
-const projector = (source: "plan" | "constant"): TrainInput => ({
+const projectorOptions = (source: "plan" | "constant"): TrainInput => ({
   method: `projector:plan=${words.planTokens},template=${words.template},source=${source}`,
   model: `${at("planner")}+${EXECUTOR}`,
   data: at("questions.jsonl"),
@@ -75,9 +74,10 @@ async function ship(): Promise<void> {
     copyFileSync(at("planner", file), path.join(planner, file));
   const receipt: object = JSON.parse(readFileSync(at("planner", "receipt.json"), "utf8"));
   await writeJson(path.join(planner, "receipt.json"), { ...receipt, model: SHIPPED });
-  copyFileSync(projectorTensors(at("projector-plan")), projectorTensors(plan));
+  copyFileSync(at("projector-plan", "projector.safetensors"), path.join(plan, "projector.safetensors"));
   const identity = { name: SHIPPED, sha256: await modelHash(await resolveModel(planner)) };
-  await writeJson(projectorJson(plan), { ...readProjector(at("projector-plan")), planner: identity });
+  const projector: object = JSON.parse(readFileSync(at("projector-plan", "plan.json"), "utf8"));
+  await writeJson(path.join(plan, "plan.json"), { ...projector, planner: identity });
 }
 
 if (only === "ship") {
@@ -89,5 +89,5 @@ save(folder, "planner.jsonl", samples(1, GRAPHS).map(planned));
 save(folder, "questions.jsonl", samples(2, QUESTIONS).map(asked));
 await trained("planner", { ...roleOptions("planner", words, at("planner.jsonl")), batch: 16, steps: STEPS });
 if (only === "planner") process.exit();
-for (const source of ["plan", "constant"] as const) await trained(`projector-${source}`, projector(source));
+for (const source of ["plan", "constant"] as const) await trained(`projector-${source}`, projectorOptions(source));
 await measure();

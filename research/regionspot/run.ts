@@ -2,7 +2,6 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ImageTextModel } from "../../src/engine/encoders/image-text/image-text-model.ts";
 import { labelVectors } from "../../src/engine/images/regions/labels.ts";
-import { localiserFile, localiserJson } from "../../src/engine/images/regions/localiser-file.ts";
 import { type FeatureLayer, featureLayers } from "../../src/models/images/image-text-graphs.ts";
 import { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
 import { bridgeOptions } from "../../src/train/methods/regions/bridge.ts";
@@ -96,9 +95,7 @@ export async function runGates(places: Places): Promise<void> {
   });
   await keep(places, "frozen", async () => {
     const after = await hashes(places, model);
-    const { maskIou, data, steps } = localiserFile.parse(
-      JSON.parse(readFileSync(localiserJson(places.localiser), "utf8")),
-    );
+    const { maskIou, data, steps } = JSON.parse(readFileSync(join(places.localiser, "localiser.json"), "utf8"));
     const { regions, perPicture } = sharesOf(heldOut);
     return {
       ...{ unchanged: JSON.stringify(before) === JSON.stringify(after), hashes: after },

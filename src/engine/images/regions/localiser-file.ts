@@ -24,7 +24,7 @@ export const localiserSizes = z.strictObject({
 export type LocaliserSizes = z.output<typeof localiserSizes>;
 
 /** `localiser.json` of a folder, beside `localiser.safetensors`. */
-export const localiserFile = z.strictObject({
+const localiserFile = z.strictObject({
   sizes: localiserSizes,
   data: z.strictObject({ sha256: z.string(), scenes: z.int().min(1) }),
   steps: z.int().min(1),
