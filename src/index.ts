@@ -10,7 +10,8 @@ export type { Classification, Reading } from "./engine/encoders/text/classifier.
 export type { CalibrateTerms, ProfileOptions } from "./engine/file/profile.ts";
 export { encodePng, type Picture } from "./engine/images/pixels/encode.ts";
 export type { ImageInput } from "./engine/images/pixels/input.ts";
-export type { SweepCall, TrainCall } from "./lab/training/train.ts";
+export type * from "./index-search.ts";
+export type * from "./index-train.ts";
 export type { Receipt } from "./ledger/receipt.ts";
 export type { Ledger } from "./ledger/store.ts";
 export { together as sumReceipts } from "./ledger/together.ts";
@@ -30,7 +31,6 @@ export type {
   LookupClassifyOptions,
 } from "./library/classify-pipeline.ts";
 export type { Model } from "./library/model.ts";
-export type { CreateIndexOptions, IndexOptions } from "./library/open-index.ts";
 export type {
   BatchRequest,
   Called,
@@ -59,16 +59,12 @@ export type {
 } from "./library/plan-pipeline.ts";
 export type { RecognizePipeline, RecognizerOptions } from "./library/recognize-pipeline.ts";
 export type { RerankerOptions, RerankPipeline } from "./library/rerank-pipeline.ts";
-export type { AddOptions, SearchIndex, SearchOptions } from "./library/search-index.ts";
 export type {
   OpenedPipeline,
   ShownChunk,
   ShownCompletion,
   TextPipelineOptions,
 } from "./library/text-pipeline.ts";
-export type { InterpolateOptions } from "./library/train.ts";
-export type { TrainExitsOptions } from "./library/train-exits.ts";
-export type { GuardCall, MaskCall, WrittenMask } from "./library/train-guard.ts";
 export type { Retrieval } from "./pipelines/answer/answer.ts";
 export type { AnswerInput } from "./pipelines/answer/options.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
@@ -86,37 +82,13 @@ export {
 } from "./pipelines/route/classify.ts";
 export type { OpenedPair, PairOptions } from "./pipelines/route/classify-pair.ts";
 export type { Route } from "./pipelines/route/route.ts";
-export type { Added } from "./retrieval/add.ts";
-export type { Document, DocumentInput } from "./retrieval/document.ts";
-export type { Ranker, SearchResult } from "./retrieval/search.ts";
 export type { ThresholdProfile } from "./savings/attention/xattention/thresholds.ts";
 export type { Learnt } from "./savings/calibration.ts";
 export type { ExitsFile } from "./savings/depth/exits/artefact.ts";
-export type { ExportedRun } from "./train/export/trl.ts";
-export type { GuardInput } from "./train/methods/guard/options.ts";
-export { bootstrapLaw, type LawIntervals } from "./train/methods/sparse/law/bootstrap.ts";
-export {
-  type FitOptions,
-  type FittedLaw,
-  fitScalingLaw,
-  type Law,
-  type Point,
-  predictLoss,
-} from "./train/methods/sparse/law/fit.ts";
-export { planRun, type RunPlan, type RunPlanOptions } from "./train/methods/sparse/law/plan.ts";
+export { bootstrapLaw } from "./train/methods/sparse/law/bootstrap.ts";
+export { fitScalingLaw, predictLoss } from "./train/methods/sparse/law/fit.ts";
+export { planRun } from "./train/methods/sparse/law/plan.ts";
 export { lawPoints } from "./train/methods/sparse/law/points.ts";
-export type { Shrunk } from "./train/methods/sparse/shrink.ts";
-export type { TrainInput } from "./train/options.ts";
-export type { PhasesInput } from "./train/phases/options.ts";
-export type { PhasesResult } from "./train/phases/phases.ts";
-export type { TrainingSummary } from "./train/report/run.ts";
-export type { TrainingReport } from "./train/report/write.ts";
-export type { Estimate } from "./train/session/estimate.ts";
-export type { TrainingReceipt } from "./train/session/receipt.ts";
-export type { StepReport } from "./train/session/run.ts";
-export type { TrainResult } from "./train/session/session.ts";
-export type { SweepInput } from "./train/sweep/grid.ts";
-export type { SweepResult } from "./train/sweep/sweep.ts";
 export { UserError } from "./util/errors.ts";
 export type { ChatMessage } from "./weights/tokenizer/index.ts";
 
