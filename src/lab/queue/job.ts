@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
-import { receiptSchema } from "../../ledger/receipt.ts";
 import type { Answered, Setting } from "../answer/index.ts";
 import type { Document, Item } from "../item.ts";
+import { resultSchema } from "../results.ts";
 import type { FileHashes } from "../run/recipe-files.ts";
 
 /** Items that a worker answers in one go, with everything it needs to know. */
@@ -27,14 +27,9 @@ export interface Job {
 
 /** A worker's result: one answer per item, in order. */
 export const answersSchema = z.array(
-  z.object({
-    answer: z.json(),
-    flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
-    bytes: z.object({ dense: z.number(), spent: z.number() }),
-    work: receiptSchema.shape.work,
-    shared: z.int().min(0).optional(),
-    ms: z.number(),
-  }),
+  resultSchema
+    .pick({ answer: true, flops: true, bytes: true, work: true, shared: true, ms: true })
+    .required({ bytes: true }),
 );
 
 export type JobAnswers = (Answered & { ms: number })[];

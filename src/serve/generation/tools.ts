@@ -19,19 +19,25 @@ const allowed = z.object({
     .describe("the model is told of all tools, and may call these"),
 });
 
-/** OpenAI's fields for functions that the model may call. */
-export const toolShape = {
-  tools: toolList.nullish().describe("functions the model may call"),
+/** The fields for calls that do not list the functions. Chats and Responses name a function, or some, in forms of their own. */
+export const choiceShape = <N extends z.ZodType, A extends z.ZodType>(named: N, allowed: A, expected: string) => ({
   tool_choice: z
-    .union(
-      [z.enum(["none", "auto", "required"]), named, allowed],
-      'expected "none", "auto", "required", { type: "function", function: { name } } or { type: "allowed_tools", allowed_tools: { mode, tools } }',
-    )
+    .union([z.enum(["none", "auto", "required"]), named, allowed], expected)
     .nullish()
     .describe(
       "auto (default): text, calls or both; none: text; required: a call; or the function or functions to call",
     ),
   parallel_tool_calls: z.boolean().nullish().describe("whether an answer may call several functions; default true"),
+});
+
+/** OpenAI's fields for functions that the model may call. */
+export const toolShape = {
+  tools: toolList.nullish().describe("functions the model may call"),
+  ...choiceShape(
+    named,
+    allowed,
+    'expected "none", "auto", "required", { type: "function", function: { name } } or { type: "allowed_tools", allowed_tools: { mode, tools } }',
+  ),
 };
 type Fields = z.output<z.ZodObject<typeof toolShape>>;
 

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { listOf } from "../../../util/list-of.ts";
+import { choiceShape } from "../tools.ts";
 
 /** A function that the model may call, as OpenAI's Responses have it. */
 const tool = z.object({
@@ -27,16 +28,11 @@ const allowed = z.object({
 /** OpenAI's fields for functions, in the form of its Responses. */
 export const responseToolShape = {
   tools: listOf(tool, { of: "functions", max: 128 }).nullish().describe("functions the model may call"),
-  tool_choice: z
-    .union(
-      [z.enum(["none", "auto", "required"]), named, allowed],
-      'expected "none", "auto", "required", { type: "function", name } or { type: "allowed_tools", mode, tools }',
-    )
-    .nullish()
-    .describe(
-      "auto (default): text, calls or both; none: text; required: a call; or the function or functions to call",
-    ),
-  parallel_tool_calls: z.boolean().nullish().describe("whether an answer may call several functions; default true"),
+  ...choiceShape(
+    named,
+    allowed,
+    'expected "none", "auto", "required", { type: "function", name } or { type: "allowed_tools", mode, tools }',
+  ),
 };
 type Fields = z.output<z.ZodObject<typeof responseToolShape>>;
 
