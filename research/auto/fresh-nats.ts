@@ -10,6 +10,7 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
+import { median } from "../../bench/report.ts";
 import { bootstrap } from "../../src/lab/metrics/bootstrap.ts";
 import { LinesFile } from "../../src/lab/run/lines-file.ts";
 import { machine } from "../../src/lab/run/machine.ts";
@@ -17,7 +18,6 @@ import { auditState, switchOn } from "../../src/savings/auto/audit-state.ts";
 import { Catalogue } from "../../src/serve/models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing } from "../../src/serve/serve.testing.ts";
 import { mean } from "../../src/util/mean.ts";
-import { median } from "../../src/util/median.ts";
 import { writeJson } from "../../src/util/write-whole.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 
