@@ -9,10 +9,10 @@ import { z } from "zod";
 import { machine } from "../../bench/report.ts";
 import { Meter } from "../../src/engine/bill/meter.ts";
 import { LanguageModel } from "../../src/engine/decode/language-model.ts";
+import { parseRecipe } from "../../src/index-lab.ts";
 import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { ofSums } from "../../src/lab/metrics/sums.ts";
 import { LinesFile } from "../../src/lab/run/lines-file.ts";
-import { parseRecipe } from "../../src/savings/recipe.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
 import { leadTexts } from "../exits/leads.ts";
 
