@@ -43,6 +43,13 @@ function explain(issue: z.core.$ZodIssue, options: z.ZodType): string {
   return `there is no option "${key}"${suggest(key, optionNames(options))}`;
 }
 
+/** The JSON types of options by their names; undefined if an option takes several. */
+export function optionTypes(options: z.ZodType): ReadonlyMap<string, string | undefined> {
+  const { properties = {} } = z.toJSONSchema(options, { io: "input" }) as {
+    properties?: Readonly<Record<string, { type?: string }>>;
+  };
+  return new Map(Object.entries(properties).map(([name, { type }]) => [name, type]));
+}
+
 /** The names of options. */
-export const optionNames = (options: z.ZodType): string[] =>
-  Object.keys((z.toJSONSchema(options, { io: "input" }) as { properties?: object }).properties ?? {});
+export const optionNames = (options: z.ZodType): string[] => [...optionTypes(options).keys()];

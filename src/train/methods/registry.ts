@@ -1,5 +1,7 @@
+import type { z } from "zod";
+import { flagFromText, numberFromText } from "../../savings/option-schemas.ts";
 import { suggest, UserError } from "../../util/errors.ts";
-import { checkedNamed, readNamed } from "../../util/named-options.ts";
+import { checkedNamed, optionTypes, readNamed } from "../../util/named-options.ts";
 import type { TrainOptions } from "../options.ts";
 import { exitHeads } from "./exit-heads/exit-heads.ts";
 import { exits } from "./exits/exits.ts";
@@ -52,9 +54,25 @@ export const chosenMethod = ({ method }: Pick<TrainOptions, "method">): ChosenMe
 
 /** Reads `name` or `name:key=value,key=value`, or a name with options beside it. @throws UserError */
 export function parseMethod(given: NonNullable<TrainOptions["method"]>): ChosenMethod {
-  const { name, values } = typeof given === "string" ? readNamed(given, methodNamed) : fieldsOf(given);
+  const { name, values } = typeof given === "string" ? readText(given) : fieldsOf(given);
   const method = methodNamed(name);
   return { method, options: checkedNamed(name, method.options, values) };
 }
 
+function readText(text: string) {
+  const { name, values } = readNamed(text, methodNamed);
+  return { name, values: fromText(methodNamed(name).options, values) };
+}
+
 const fieldsOf = ({ name, ...values }: { readonly name: string }) => ({ name, values });
+
+/** Options that were given as text, numbers and flags as values. */
+export function fromText(options: z.ZodType, values: Readonly<Record<string, string>>): Record<string, unknown> {
+  const types = optionTypes(options);
+  const read = (key: string, text: string) => {
+    const type = types.get(key);
+    if (type === "boolean") return flagFromText(text);
+    return type === "number" || type === "integer" ? numberFromText(text) : text;
+  };
+  return Object.fromEntries(Object.entries(values).map(([key, text]) => [key, read(key, text)]));
+}

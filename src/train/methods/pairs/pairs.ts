@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { flagFromText, numberFromText } from "../../../savings/option-schemas.ts";
 import { checkedNamed } from "../../../util/named-options.ts";
 import { dataFiles, optimizerOptions } from "../../options.ts";
 import { scheduleOptions } from "../../step/schedule.ts";
@@ -42,10 +41,7 @@ export const pairOptions = z.strictObject({
 export type PairOptions = z.output<typeof pairOptions>;
 
 /** Options that a run without this method has not. */
-const own = z.strictObject({
-  temperature: z.preprocess(numberFromText, pairOptions.shape.temperature),
-  shuffled: z.preprocess(flagFromText, pairOptions.shape.shuffled),
-});
+const own = pairOptions.pick({ temperature: true, shuffled: true });
 
 /** A CLIP or a SigLIP from random weights, on pictures with captions. */
 export const pairs: Method<z.output<typeof own>> = {
