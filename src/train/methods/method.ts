@@ -42,6 +42,8 @@ export interface Method<O = unknown> {
    * written into the run's folder once the last is done, by the code behind its `yield`. @throws UserError
    */
   stages?(options: O, run: OpenTerms): AsyncIterable<Stage>;
+  /** The steps of all stages, before any has begun; absent: there is one. Writes nothing. @throws UserError if they cannot begin */
+  steps?(options: O, run: OpenTerms): Promise<number>;
   /** True if a run's model is trained by the `stages` of this method alone, which is then chosen without its name. */
   owns?(run: TrainOptions, base: Checkpoint | undefined): Promise<boolean>;
   /** Options of a run that `stages` reads, besides those of every run; all others are refused. Absent: `stages` refuses them. */

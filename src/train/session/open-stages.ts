@@ -1,3 +1,6 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { completeOptions } from "../methods/complete.ts";
 import type { ChosenMethod } from "../methods/method.ts";
@@ -10,16 +13,45 @@ import type { OpenTerms, Stage } from "./stage.ts";
 /** The stages of a run, which write what they have trained. @throws UserError */
 export async function* stagesOf(terms: OpenTerms): AsyncGenerator<Stage, void> {
   const { options, out, openBase, resumes } = terms;
-  const named = chosenMethod(options);
+  const chosen = await methodOf(terms);
+  if (chosen?.method.stages) yield* chosen.method.stages(chosen.options, terms);
+  else yield* batchStages(await openRun(options, out, openBase, resumes), terms, chosen);
+}
+
+/** The steps of all stages of a run, which may have begun; nothing is written. @throws UserError if it cannot begin */
+export async function stepsOf(terms: OpenTerms): Promise<number> {
+  const chosen = await methodOf(terms);
+  if (chosen?.method.steps) return chosen.method.steps(chosen.options, terms);
+  return withFirstStage(terms, async ({ steps }) => steps);
+}
+
+/** Uses a run's first stage in a folder that is removed then. @throws UserError if it cannot begin */
+export async function withFirstStage<T>(
+  terms: Omit<OpenTerms, "out" | "resumes">,
+  use: (stage: Stage) => Promise<T>,
+): Promise<T> {
+  const out = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
+  try {
+    for await (const stage of stagesOf({ ...terms, out, resumes: false })) return await use(stage);
+    throw new Error("a training has at least one stage");
+  } finally {
+    await rm(out, { recursive: true, force: true });
+  }
+}
+
+/** The method of a run, if it has one. @throws UserError for options that it does not read */
+async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): Promise<ChosenMethod | undefined> {
+  const named = chosenMethod(terms.options);
   const chosen = named?.method.stages ? named : ((await ownerOf(terms)) ?? named);
-  if (chosen?.method.stages) {
-    if (chosen.method.reads) refuseUnread(options, chosen);
-    yield* chosen.method.stages(chosen.options, terms);
-  } else yield* batchStages(await openRun(options, out, openBase, resumes), terms, chosen);
+  if (chosen?.method.reads) refuseUnread(terms.options, chosen);
+  return chosen;
 }
 
 /** The method that alone trains a run's model, if there is one. @throws UserError */
-async function ownerOf({ options, openBase }: OpenTerms): Promise<ChosenMethod | undefined> {
+async function ownerOf({
+  options,
+  openBase,
+}: Pick<OpenTerms, "options" | "openBase">): Promise<ChosenMethod | undefined> {
   const base = options.model === undefined ? undefined : await openBase(options.model);
   if (!base && options.freezeMask !== undefined)
     throw new UserError("freezeMask is for a model that there is; expected a model", 2);

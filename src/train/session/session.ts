@@ -1,8 +1,6 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
+import { hasState } from "../checkpoint/state.ts";
 import { methodName } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import type { TrainingSummary } from "../report/run.ts";
@@ -13,7 +11,7 @@ import { Advance } from "./advance.ts";
 import { type Estimate, estimate } from "./estimate.ts";
 import { receiptFile } from "./folder.ts";
 import { readMetrics } from "./metrics.ts";
-import { stagesOf } from "./open-stages.ts";
+import { stagesOf, stepsOf, withFirstStage } from "./open-stages.ts";
 import { type TrainingReceipt, trainingReceipt } from "./receipt.ts";
 import type { StepReport } from "./run.ts";
 import { openFolder } from "./run-folder.ts";
@@ -149,31 +147,14 @@ export const dryRun = (
   openBase: (model: string) => Promise<Base>,
   labTasks?: LabTasks,
 ): Promise<Estimate> =>
-  opened({ options, labTasks }, openBase, async (stage) => {
+  withFirstStage({ options, openBase, labTasks, losses: () => [] }, async (stage) => {
     if (!stage.tryBatch) throw new UserError("--dry-run: this method cannot try a batch; expected another", 2);
     await stage.prepare?.();
     return await estimate(stage.tryBatch.bind(stage), stage.steps);
   });
 
-/** Checks that a run can begin, by opening its model and data; returns the steps of its first stage, keeps nothing. @throws UserError if it cannot */
+/** Checks that a run can begin or go on, by opening its model and data; returns the steps of all its stages, keeps nothing. @throws UserError if it cannot */
 export const checkOptions = (
-  options: TrainOptions,
+  { options, out, labTasks }: Pick<Session, "options" | "out" | "labTasks">,
   openBase: (model: string) => Promise<Base>,
-  labTasks?: LabTasks,
-): Promise<number> => opened({ options, labTasks }, openBase, async ({ steps }) => steps);
-
-/** Opens a run's first stage in a folder that is removed once it was used. */
-async function opened<T>(
-  { options, labTasks }: Pick<Session, "options" | "labTasks">,
-  openBase: (model: string) => Promise<Base>,
-  use: (stage: Stage) => Promise<T>,
-): Promise<T> {
-  const out = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
-  try {
-    const terms = { options, out, openBase, resumes: false, labTasks, losses: () => [] };
-    for await (const stage of stagesOf(terms)) return await use(stage);
-    throw new Error("a training has at least one stage");
-  } finally {
-    await rm(out, { recursive: true, force: true });
-  }
-}
+): Promise<number> => stepsOf({ options, out, openBase, resumes: hasState(out), labTasks, losses: () => [] });

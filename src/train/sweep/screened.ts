@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { spearman } from "../../util/ranks.ts";
-import { latestState } from "../checkpoint/state.ts";
+import { type KeptState, latestState } from "../checkpoint/state.ts";
 import { readTrainedRun } from "../report/run.ts";
 import { receiptFile } from "../session/folder.ts";
 import { costOf, type Rung } from "./rungs.ts";
@@ -50,13 +50,17 @@ interface Bill {
   readonly whole: number;
 }
 
-function billOf({ out, steps }: Watched): Bill {
+function billOf({ out, steps, done }: Watched): Bill {
   const { receipt } = readTrainedRun(out);
   if (receipt) return { spent: receipt.flops.spent, whole: receipt.flops.spent };
-  const state = latestState(out);
-  if (!state) return { spent: 0, whole: 0 };
-  const { forward = 0, backward = 0 } = state.counters;
-  return { spent: forward + backward, whole: ((forward + backward) * steps) / state.step };
+  const stages = [...new Set(done.map(({ stage }) => stage))];
+  const states = stages.flatMap((stage) => latestState(out, stage) ?? []);
+  const sum = (of: (state: KeptState) => number) => states.reduce((total, state) => total + of(state), 0);
+  const [ran, spent] = [
+    sum(({ step }) => step),
+    sum(({ counters: { forward = 0, backward = 0 } }) => forward + backward),
+  ];
+  return { spent, whole: ran === 0 ? 0 : (spent * steps) / ran };
 }
 
 /** Correlations over runs that went to their end: a positive sign says that the figure predicts a better run, with a lower measure. */

@@ -62,6 +62,7 @@ export class SweepRun {
 
   constructor(
     readonly folder: string,
+    /** Of all stages. */
     readonly steps: number,
     readonly options: Setting["options"],
     readonly place: { readonly name: string; readonly index: number; readonly of: number },
@@ -88,12 +89,12 @@ export async function planned({ name, options }: Setting, i: number, of: number,
   const folder = path.join(out, name);
   const steps = isDone(folder, options)
     ? readMetrics(folder).at(-1)!.steps
-    : await stepsOfSetting(name, options, around);
+    : await stepsOfSetting(name, { options, out: folder, labTasks: around.labTasks }, around);
   return new SweepRun(folder, steps, options, { name, index: i + 1, of });
 }
 
-const stepsOfSetting = (name: string, options: Setting["options"], { openBase, labTasks }: Around): Promise<number> =>
-  checkOptions(options, openBase, labTasks).catch((error: unknown) => {
+const stepsOfSetting = (name: string, run: Parameters<typeof checkOptions>[0], { openBase }: Around): Promise<number> =>
+  checkOptions(run, openBase).catch((error: unknown) => {
     throw error instanceof UserError ? new UserError(`run ${name}: ${error.message}`) : error;
   });
 

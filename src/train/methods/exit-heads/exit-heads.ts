@@ -18,5 +18,9 @@ export const exitHeads: Method<ExitHeadsOptions> = {
     const { stagesOfFiles } = await import("./exit-stages.ts");
     yield* stagesOfFiles(own, run);
   },
+  async steps(own, run) {
+    const { stepsOfFiles } = await import("./exit-stages.ts");
+    return stepsOfFiles(own, run);
+  },
   next: (out, { saving }) => `modicum run --save ${saving}:file=${out} "…" runs it`,
 };

@@ -8,13 +8,14 @@ import { normals } from "../../../util/normals.ts";
 import { seededRandom } from "../../../util/random.ts";
 import type { Stage } from "../../session/stage.ts";
 import { ParameterStore } from "../../step/parameters.ts";
+import type { Corpus } from "./corpus.ts";
 import { ExitInputs } from "./exit-inputs.ts";
 import { judge, judgeFlops } from "./judge.ts";
 import type { Guesses } from "./labels.ts";
 import type { FrozenModel, ModelHead } from "./model-head.ts";
 import { type ExitTrainOptions, TEACHER_TOP } from "./options.ts";
 import type { RowModel } from "./row-passes.ts";
-import { type RowFit, RowStage } from "./row-stage.ts";
+import { type RowFit, RowStage, stepsOver } from "./row-stage.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
@@ -59,6 +60,10 @@ export async function* headStages(
   yield stage;
   return { weights: weightsOf(stage.store), guesses: await judge(judged, stage.store, states, layer, terms) };
 }
+
+/** The steps of a head that has weights. */
+export const headSteps = (corpus: Corpus, { headEpochs: epochs }: ExitTrainOptions): number =>
+  stepsOver(corpus, { epochs, stepRows: STEP_ROWS });
 
 /** The stage that trains the head after a layer. */
 export const headName = (layer: number): string => `head-${layer}`;

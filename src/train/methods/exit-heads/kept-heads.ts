@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import type { ExitHeadSettings } from "../../../savings/depth/exits/heads.ts";
 import { fillWhole } from "../../../util/write-whole.ts";
@@ -28,12 +28,16 @@ export class KeptHeads {
     this.#key = createHash("sha256").update(made).digest("hex").slice(0, 16);
   }
 
+  has(layer: number): boolean {
+    const [guesses, weights] = this.#files(layer);
+    return existsSync(weights) && existsSync(guesses) && statSync(guesses).size === 2 * this.positions;
+  }
+
   /** The head after a layer; undefined if none was kept. @throws UserError if its file is damaged */
   read(layer: number): TrainedHead | undefined {
+    if (!this.has(layer)) return undefined;
     const [guesses, weights] = this.#files(layer);
-    if (!existsSync(guesses) || !existsSync(weights)) return undefined;
     const bytes = new Uint8Array(readFileSync(guesses));
-    if (bytes.length !== 2 * this.positions) return undefined;
     return {
       weights: weightsIn(weights),
       guesses: { places: bytes.subarray(0, this.positions), right: bytes.subarray(this.positions) },

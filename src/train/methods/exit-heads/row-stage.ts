@@ -5,6 +5,7 @@ import type { StepResult, UpdateCounters } from "../../session/stage.ts";
 import { Optimizer } from "../../step/optimizer.ts";
 import type { PassCost } from "../../step/passes.ts";
 import { scheduleOptions } from "../../step/schedule.ts";
+import type { Corpus } from "./corpus.ts";
 import { type RowModel, RowPasses } from "./row-passes.ts";
 import { batchesOf, type Positions } from "./rows.ts";
 import type { CollectTerms } from "./states/collect.ts";
@@ -53,6 +54,15 @@ interface StepPart {
   readonly ends: boolean;
 }
 
+/** Optimiser steps of passes over the training part's positions. */
+export function stepsOver(
+  { ranges: { training }, block }: Pick<Corpus, "ranges" | "block">,
+  { epochs, stepRows }: Pick<RowFit, "epochs" | "stepRows">,
+): number {
+  const [from, to] = training;
+  return Math.max(1, Math.floor((epochs * (to - from) * block) / stepRows));
+}
+
 /** Trains on the training part's positions, in another order in each epoch. */
 export class RowStage extends GradientStage {
   readonly steps: number;
@@ -72,9 +82,7 @@ export class RowStage extends GradientStage {
     private readonly rows: number,
   ) {
     super({ ...settings, optimizer: { ...optimizer, lr: fit.rate } }, passes.store, own, fit.name);
-    const { corpus } = texts;
-    const [from, to] = corpus.ranges.training;
-    this.steps = Math.max(1, Math.floor((fit.epochs * (to - from) * corpus.block) / fit.stepRows));
+    this.steps = stepsOver(texts.corpus, fit);
     this.data = { hash: hashOf([texts.cache.name]) };
     this.#around = texts.unbilled.flops + fit.judging;
     texts.unbilled.flops = 0;

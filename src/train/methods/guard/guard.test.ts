@@ -5,7 +5,15 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { encodePng } from "../../../engine/images/pixels/encode.ts";
-import { estimateTraining, type GuardInput, maskTensors, type StepReport, train, trainGuard } from "../../../index.ts";
+import {
+  estimateTraining,
+  type GuardInput,
+  maskTensors,
+  type StepReport,
+  train,
+  trainGuard,
+  trainSweep,
+} from "../../../index.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { writeTensors } from "../../../weights/safetensors/write.ts";
@@ -157,6 +165,32 @@ test("a run that is stopped in each stage goes on there, and writes the mask tha
   await expect(train({ ...run, lora: {} }, { out: at("lora") })).rejects.toThrow(
     /^lora: the method guard trains a model of its own; expected no lora$/,
   );
+});
+
+test("a sweep counts the steps of both stages, and a cut in the second leaves a run that goes on from there", async () => {
+  const [batches, out] = [[2, 3], at("sweep")];
+  const method = { name: "guard", illegal: a, relearnSteps: 12 };
+  const run = { method, model: network, data: b, steps: 28 };
+  const screened = { ...run, grid: { batch: batches }, screen: { mode: "paper", keep: 1 } } as const;
+  const { runs, stopped, screen } = await trainSweep(screened, { out });
+  expect(screen).toMatchObject({ mode: "paper", window: 0.5, ranking: { length: 2 }, cost: { planned: 0.75 } });
+  expect(screen!.cost.flops).toBeGreaterThan(0.6);
+  expect(screen!.cost.flops).toBeLessThan(0.9);
+  const reason = "screened out at step 20 of 40 by its early loss and gradient norm";
+  expect(stopped.map((each) => each.reason)).toEqual([reason]);
+  expect(runs.map(({ steps, ended }) => [steps, ended])).toEqual([
+    [40, "steps"],
+    [20, "unfinished"],
+  ]);
+  expect(readMetrics(stopped[0]!.out).at(-1)).toMatchObject({ stage: "masks", step: 20 });
+  expect(existsSync(maskFile(stopped[0]!.out))).toBe(false);
+  const seen: number[] = [];
+  const { screen: _, ...whole } = screened;
+  await trainSweep(whole, { out, onStep: ({ step }) => seen.push(step) });
+  expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => 21 + i));
+  const batch = batches.find((size) => stopped[0]!.out.endsWith(`batch=${size}`))!;
+  await train({ ...run, batch }, { out: at("unpaused") });
+  expect(readFileSync(maskFile(stopped[0]!.out), "utf8")).toBe(readFileSync(maskFile(at("unpaused")), "utf8"));
 });
 
 test("the verb goes on with its own unfinished run alone", async () => {

@@ -1,6 +1,7 @@
 import path from "node:path";
 import type { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
+import type { OpenTerms } from "../../session/stage.ts";
 import type { Method } from "../method.ts";
 import { type GuardOptions, guardOptions } from "./options.ts";
 
@@ -19,15 +20,28 @@ export const guard: Method<OwnOptions> = {
   presets: () => ({ batch: usual("batch"), steps: usual("steps") }),
   reads: ["model", "batch", "seed"],
   async *stages(own, run) {
-    const { model, data: innocent, batch, seed, steps } = run.options;
-    if (model === undefined) throw new UserError("model: expected the image generator that is to be published", 2);
-    const whole: GuardOptions = guardOptions.parse({ ...own, model, innocent, batch, seed, steps });
-    const { guardStages } = await import("./learn.ts");
     const { writeMask } = await import("../../freeze/mask-file.ts");
-    const { checkpoint } = await run.openBase(model);
-    await writeMask(maskFile(run.out), yield* guardStages(whole, checkpoint));
+    await writeMask(maskFile(run.out), yield* await openStages(own, run));
+  },
+  async steps(own, run) {
+    for await (const relearning of await openStages(own, run)) return relearning.steps + wholeOf(own, run).steps;
+    throw new Error("a guard relearns first");
   },
   next: (out) => `modicum train --model MODEL --freeze-mask ${maskFile(out)} --data FILE --out FOLDER trains under it`,
 };
+
+/** @throws UserError */
+async function openStages(own: OwnOptions, run: OpenTerms) {
+  const whole = wholeOf(own, run);
+  const { guardStages } = await import("./learn.ts");
+  const { checkpoint } = await run.openBase(whole.model);
+  return guardStages(whole, checkpoint);
+}
+
+/** @throws UserError */
+function wholeOf(own: OwnOptions, { options: { model, data: innocent, batch, seed, steps } }: OpenTerms): GuardOptions {
+  if (model === undefined) throw new UserError("model: expected the image generator that is to be published", 2);
+  return guardOptions.parse({ ...own, model, innocent, batch, seed, steps });
+}
 
 const usual = <K extends "batch" | "steps">(name: K): number => guardOptions.shape[name].parse(undefined);

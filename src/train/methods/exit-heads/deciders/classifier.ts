@@ -2,18 +2,24 @@ import { concat, scale } from "../../../../graph/index.ts";
 import { initialMamba2 } from "../../../../nn/mamba2-init.ts";
 import type { DeciderQuality } from "../../../../savings/depth/exits/artefact.ts";
 import { exitProbability } from "../../../../savings/depth/exits/decide.ts";
-import { type DeciderSettings, mixerOf, traceDecider } from "../../../../savings/depth/exits/deciders.ts";
+import {
+  type DeciderKind,
+  type DeciderSettings,
+  mixerOf,
+  traceDecider,
+} from "../../../../savings/depth/exits/deciders.ts";
 import { normals } from "../../../../util/normals.ts";
 import { seededRandom } from "../../../../util/random.ts";
 import type { Stage } from "../../../session/stage.ts";
 import type { ParameterStore } from "../../../step/parameters.ts";
 import { auc, bestTemperature, calibrationError, positiveRate } from "../classifier-metrics.ts";
+import type { Corpus } from "../corpus.ts";
 import { ExitInputs } from "../exit-inputs.ts";
 import { findAll, findFlops } from "../find.ts";
 import { type TrainedWeights, weightsOf } from "../head-training.ts";
 import type { ExitTrainOptions } from "../options.ts";
 import type { RowModel, RowPasses } from "../row-passes.ts";
-import { type RowFit, RowStage } from "../row-stage.ts";
+import { type RowFit, RowStage, stepsOver } from "../row-stage.ts";
 import { normaliseRow, type Scaling, scalingOf, sizesOf } from "../scaling.ts";
 import type { CollectTerms } from "../states/collect.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
@@ -21,8 +27,15 @@ import { shuffledLabels } from "./shuffled.ts";
 
 /** Positions of a step at least; sequences are whole. */
 const ROWS = 256;
-const rowsOf = ({ kind }: DeciderSettings, block: number): number =>
+const rowsOf = ({ kind }: Pick<DeciderSettings, "kind">, block: number): number =>
   kind === "mamba" ? Math.max(1, Math.floor((4 * ROWS) / block)) * block : ROWS;
+
+/** The steps of one classifier. */
+export const classifierSteps = (
+  corpus: Corpus,
+  kind: DeciderKind,
+  { deciderEpochs: epochs }: ExitTrainOptions,
+): number => stepsOver(corpus, { epochs, stepRows: rowsOf({ kind }, corpus.block) });
 
 /** A classifier after one layer. */
 export interface TrainedClassifier {

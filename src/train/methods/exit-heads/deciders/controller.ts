@@ -3,13 +3,14 @@ import { actionProbabilities, actions } from "../../../../savings/depth/exits/de
 import { traceDecider } from "../../../../savings/depth/exits/deciders.ts";
 import type { Stage } from "../../../session/stage.ts";
 import { bestTemperature } from "../classifier-metrics.ts";
+import type { Corpus } from "../corpus.ts";
 import { ExitInputs } from "../exit-inputs.ts";
 import { findAll, findFlops } from "../find.ts";
 import { type TrainedWeights, weightsOf } from "../head-training.ts";
 import { exitWeights } from "../labels.ts";
 import type { ExitTrainOptions } from "../options.ts";
 import type { RowModel } from "../row-passes.ts";
-import { type RowFit, RowStage } from "../row-stage.ts";
+import { type RowFit, RowStage, stepsOver } from "../row-stage.ts";
 import { scalingOf, sizesOf } from "../scaling.ts";
 import type { CollectTerms } from "../states/collect.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
@@ -18,6 +19,10 @@ import { shuffledLabels } from "./shuffled.ts";
 
 /** Positions of a step. */
 const ROWS = 256;
+
+/** The steps of the controller. */
+export const controllerSteps = (corpus: Corpus, { deciderEpochs: epochs }: ExitTrainOptions): number =>
+  stepsOver(corpus, { epochs, stepRows: ROWS });
 
 /** SEC's controller, with how well it tells each layer's labels on the test part. */
 export interface TrainedController {

@@ -1,13 +1,14 @@
 import type { DeciderFile } from "../../../../savings/depth/exits/artefact.ts";
 import { type DeciderKind, usualWidth } from "../../../../savings/depth/exits/deciders.ts";
 import type { Stage } from "../../../session/stage.ts";
+import type { Corpus } from "../corpus.ts";
 import type { TrainedWeights } from "../head-training.ts";
 import { controllerLabels, exitWeights, type Guesses, relaxedLabels } from "../labels.ts";
 import type { ExitTrainOptions } from "../options.ts";
 import type { CollectTerms } from "../states/collect.ts";
 import { modelRight, type TrainingStates } from "../training-states.ts";
-import { classifierStages, type TrainedClassifier } from "./classifier.ts";
-import { controllerStages } from "./controller.ts";
+import { classifierStages, classifierSteps, type TrainedClassifier } from "./classifier.ts";
+import { controllerStages, controllerSteps } from "./controller.ts";
 
 /** The exits that deciders are for: layers, and their heads' guesses. */
 export interface Exits {
@@ -35,6 +36,10 @@ export const deciderStages = (
   kind === "controller"
     ? stopExitStages(states, exits, options, terms)
     : classifiersStages(kind, states, exits, options, terms);
+
+/** The steps of a decider's stages, for `exits` exits. */
+export const deciderSteps = (kind: DeciderKind, corpus: Corpus, exits: number, options: ExitTrainOptions): number =>
+  kind === "controller" ? controllerSteps(corpus, options) : exits * classifierSteps(corpus, kind, options);
 
 async function* stopExitStages(
   states: TrainingStates,

@@ -17,6 +17,10 @@ export interface StatesKey {
   readonly block: number;
 }
 
+/** The folder of these states under MODICUM_HOME. */
+export const statesIn = ({ modelSha256, quant, dataSha256, block }: StatesKey): string =>
+  path.join(statesFolder(), `${modelSha256.slice(0, 16)}-${quant}-${dataSha256.slice(0, 16)}-${block}`);
+
 const TEACHER = "teacher";
 
 /**
@@ -51,13 +55,8 @@ export class StateCache implements Disposable {
   }
 
   /** The cache of these states. @throws UserError if the disk refuses it */
-  static of(
-    { modelSha256, quant, dataSha256, block }: StatesKey,
-    hidden: number,
-    layers: readonly number[],
-  ): StateCache {
-    const name = `${modelSha256.slice(0, 16)}-${quant}-${dataSha256.slice(0, 16)}-${block}`;
-    return new StateCache(block, hidden, layers, path.join(statesFolder(), name));
+  static of(key: StatesKey, hidden: number, layers: readonly number[]): StateCache {
+    return new StateCache(key.block, hidden, layers, statesIn(key));
   }
 
   /** Makes all files that lack some of `rows` rows equally long; returns how many rows those have. */

@@ -1,0 +1,98 @@
+import type { LanguageModel } from "../../../engine/decode/language-model.ts";
+import { processorBits } from "../../../runtime/processor.ts";
+import type { ExitsFile } from "../../../savings/depth/exits/artefact.ts";
+import { isTrainedHead } from "../../../savings/depth/exits/heads.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Quant } from "../../../weights/prepared/weights.ts";
+import { modelHash } from "../../../weights/sources/index.ts";
+import { latestState } from "../../checkpoint/state.ts";
+import type { OpenTerms } from "../../session/stage.ts";
+import { type Corpus, corpusOf, frequentTokens } from "./corpus.ts";
+import { deciderSteps } from "./deciders/train-decider.ts";
+import { headName, headSteps } from "./head-training.ts";
+import { KeptHeads } from "./kept-heads.ts";
+import type { ExitTrainOptions } from "./options.ts";
+import { type StatesKey, statesIn } from "./states/cache.ts";
+
+/** The texts to train on, by document, and their name in the record. */
+interface ExitData {
+  readonly name: string;
+  readonly documents: readonly string[];
+}
+
+/** A model whose exits are trained, and the saving that they are for. */
+export interface ExitTraining {
+  readonly model: LanguageModel;
+  /** The form in which it was loaded. */
+  readonly quant: Quant;
+  readonly saving: ExitsFile["saving"];
+  readonly data: ExitData;
+  readonly options: ExitTrainOptions;
+}
+
+/** A training of exits before the model has read a text. */
+export interface ExitPlan {
+  readonly options: ExitTrainOptions;
+  /** Layers with an exit. */
+  readonly layers: readonly number[];
+  readonly corpus: Corpus;
+  readonly head: ExitsFile["head"];
+  /** The model's states over the corpus. */
+  readonly states: StatesKey;
+  /** Heads that were trained on these states before. */
+  readonly kept: KeptHeads;
+}
+
+/** @throws UserError if the model has no such layers, or the texts are too short */
+export async function planExits({ model, quant, saving, data, options: given }: ExitTraining): Promise<ExitPlan> {
+  const { config } = model.decoder;
+  const options = withDefaults(saving, given);
+  const layers = exitLayers(options, config.layers);
+  if (options.block > config.context)
+    throw new UserError(`block: the model reads ${config.context} tokens, got rows of ${options.block}`, 2);
+  const corpus = corpusOf(data.documents, model.tokenizer, options);
+  const head = headOf(corpus, options);
+  const form = { modelSha256: await modelHash(model.source), quant: formOf(model, quant) };
+  const states = { ...form, dataSha256: corpus.sha256, block: corpus.block };
+  const kept = new KeptHeads(statesIn(states), corpus.blocks.length * corpus.block, head, options);
+  return { options, layers, corpus, head, states, kept };
+}
+
+/** True if a run trains the head after a layer: one that it has begun is a stage of it, also once others have it. */
+export const trainsHead = ({ kept }: ExitPlan, { out, resumes }: Pick<OpenTerms, "out" | "resumes">, layer: number) =>
+  (resumes && latestState(out, headName(layer)) !== undefined) || !kept.has(layer);
+
+/** The steps of all stages of a run. */
+export function stepsOf(plan: ExitPlan, run: Pick<OpenTerms, "out" | "resumes">): number {
+  const { options, layers, corpus, head } = plan;
+  const heads = isTrainedHead(head) ? layers.filter((layer) => trainsHead(plan, run, layer)).length : 0;
+  const deciders = options.decider!.map((kind) => deciderSteps(kind, corpus, layers.length, options));
+  return deciders.reduce((sum, steps) => sum + steps, heads * headSteps(corpus, options));
+}
+
+/** States of the processor's own width have no name for it. */
+function formOf({ form: { codes } }: LanguageModel, quant: Quant): string {
+  return codes === undefined || codes === processorBits() ? quant : `${quant}-${codes}bit`;
+}
+
+function headOf(corpus: Corpus, { head: mode, rank, vocabulary }: ExitTrainOptions): ExitsFile["head"] {
+  const tokens = vocabulary === undefined ? undefined : frequentTokens(corpus, vocabulary);
+  return { mode, ...(mode === "adapter" && { rank }), ...(tokens && { tokens }) };
+}
+
+/** The choices of the saving's paper, unless the options say otherwise. */
+function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOptions): ExitTrainOptions {
+  const usual = {
+    dynamax: { targets: "model", decider: ["linear"] },
+    sec: { targets: "text", decider: ["controller"] },
+  } as const satisfies Record<ExitsFile["saving"], unknown>;
+  const { targets, decider } = usual[saving];
+  return { ...options, targets: options.targets ?? targets, decider: options.decider ?? [...decider] };
+}
+
+/** Layers with an exit: the last one is the ordinary end, and no exit. @throws UserError if there are none */
+export function exitLayers({ from, every }: Pick<ExitTrainOptions, "from" | "every">, depth: number): number[] {
+  const first = from ?? Math.max(1, Math.floor(depth / 2));
+  if (first >= depth) throw new UserError(`from: the model has ${depth} layers, expected 1 to ${depth - 1}`, 2);
+  return Array.from({ length: Math.ceil((depth - first) / every) }, (_, i) => first + i * every);
+}
