@@ -10,9 +10,10 @@ import { type TrainInput, type TrainOptions, trainOptions } from "../train/optio
 import type { PhasesInput } from "../train/phases/options.ts";
 import { type PhasesResult, runPhases } from "../train/phases/phases.ts";
 import { reportRuns, type TrainingReport } from "../train/report/write.ts";
+import { dryRun } from "../train/session/dry-run.ts";
 import type { Estimate } from "../train/session/estimate.ts";
 import { optionsOf } from "../train/session/folder.ts";
-import { dryRun, runSession, type Session, type SessionEvents, type TrainResult } from "../train/session/session.ts";
+import { runSession, type Session, type SessionEvents, type TrainResult } from "../train/session/session.ts";
 import type { Base } from "../train/subject/subject.ts";
 import type { SweepInput } from "../train/sweep/grid.ts";
 import { runSweep, type SweepResult } from "../train/sweep/sweep.ts";

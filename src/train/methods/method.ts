@@ -7,6 +7,7 @@ import type { Arrange, ListReader } from "../data/samples.ts";
 import type { ExitLosses, Trainee } from "../graphs/graphs.ts";
 import type { Objective } from "../heads/objective.ts";
 import type { TrainInput, TrainOptions } from "../options.ts";
+import type { Estimate } from "../session/estimate.ts";
 import type { OpenTerms, Stage } from "../session/stage.ts";
 import type { Optimizer } from "../step/optimizer.ts";
 import type { ParameterStore } from "../step/parameters.ts";
@@ -44,6 +45,8 @@ export interface Method<O = unknown> {
   stages?(options: O, run: OpenTerms): AsyncIterable<Stage>;
   /** The steps of all stages, before any has begun; absent: there is one. Writes nothing. @throws UserError if they cannot begin */
   steps?(options: O, run: OpenTerms): Promise<number>;
+  /** Estimates all stages from a little of the data; absent: by a batch of the first. May write into the run's folder. @throws UserError */
+  estimate?(options: O, run: OpenTerms): Promise<Estimate>;
   /** True if a run's model is trained by the `stages` of this method alone, which is then chosen without its name. */
   owns?(run: TrainOptions, base: Checkpoint | undefined): Promise<boolean>;
   /** Options of a run that `stages` reads, besides those of every run; all others are refused. Absent: `stages` refuses them. */

@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { completeOptions } from "../methods/complete.ts";
 import type { ChosenMethod } from "../methods/method.ts";
@@ -18,29 +15,8 @@ export async function* stagesOf(terms: OpenTerms): AsyncGenerator<Stage, void> {
   else yield* batchStages(await openRun(options, out, openBase, resumes), terms, chosen);
 }
 
-/** The steps of all stages of a run, which may have begun; nothing is written. @throws UserError if it cannot begin */
-export async function stepsOf(terms: OpenTerms): Promise<number> {
-  const chosen = await methodOf(terms);
-  if (chosen?.method.steps) return chosen.method.steps(chosen.options, terms);
-  return withFirstStage(terms, async ({ steps }) => steps);
-}
-
-/** Uses a run's first stage in a folder that is removed then. @throws UserError if it cannot begin */
-export async function withFirstStage<T>(
-  terms: Omit<OpenTerms, "out" | "resumes">,
-  use: (stage: Stage) => Promise<T>,
-): Promise<T> {
-  const out = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
-  try {
-    for await (const stage of stagesOf({ ...terms, out, resumes: false })) return await use(stage);
-    throw new Error("a training has at least one stage");
-  } finally {
-    await rm(out, { recursive: true, force: true });
-  }
-}
-
 /** The method of a run, if it has one. @throws UserError for options that it does not read */
-async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): Promise<ChosenMethod | undefined> {
+export async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): Promise<ChosenMethod | undefined> {
   const named = chosenMethod(terms.options);
   const chosen = named?.method.stages ? named : ((await ownerOf(terms)) ?? named);
   if (chosen?.method.reads) refuseUnread(terms.options, chosen);

@@ -1,6 +1,4 @@
-import { UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
-import { hasState } from "../checkpoint/state.ts";
 import { methodName } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import type { TrainingSummary } from "../report/run.ts";
@@ -8,10 +6,9 @@ import { reportRuns } from "../report/write.ts";
 import type { Trained } from "../subject/own-subject.ts";
 import type { Base } from "../subject/subject.ts";
 import { Advance } from "./advance.ts";
-import { type Estimate, estimate } from "./estimate.ts";
 import { receiptFile } from "./folder.ts";
 import { readMetrics } from "./metrics.ts";
-import { stagesOf, stepsOf, withFirstStage } from "./open-stages.ts";
+import { stagesOf } from "./open-stages.ts";
 import { type TrainingReceipt, trainingReceipt } from "./receipt.ts";
 import type { StepReport } from "./run.ts";
 import { openFolder } from "./run-folder.ts";
@@ -140,21 +137,3 @@ async function written({ run, work, losses }: Advance, { options, out }: Session
 
 const tasksOf = ([run]: readonly TrainingSummary[]): Pick<TrainResult, "tasks"> =>
   run?.tasks ? { tasks: run.tasks } : {};
-
-/** Estimates a run from its first batch; keeps nothing. @throws UserError */
-export const dryRun = (
-  options: TrainOptions,
-  openBase: (model: string) => Promise<Base>,
-  labTasks?: LabTasks,
-): Promise<Estimate> =>
-  withFirstStage({ options, openBase, labTasks, losses: () => [] }, async (stage) => {
-    if (!stage.tryBatch) throw new UserError("--dry-run: this method cannot try a batch; expected another", 2);
-    await stage.prepare?.();
-    return await estimate(stage.tryBatch.bind(stage), stage.steps);
-  });
-
-/** Checks that a run can begin or go on, by opening its model and data; returns the steps of all its stages, keeps nothing. @throws UserError if it cannot */
-export const checkOptions = (
-  { options, out, labTasks }: Pick<Session, "options" | "out" | "labTasks">,
-  openBase: (model: string) => Promise<Base>,
-): Promise<number> => stepsOf({ options, out, openBase, resumes: hasState(out), labTasks, losses: () => [] });

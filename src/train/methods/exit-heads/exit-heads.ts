@@ -22,5 +22,9 @@ export const exitHeads: Method<ExitHeadsOptions> = {
     const { stepsOfFiles } = await import("./exit-stages.ts");
     return stepsOfFiles(own, run);
   },
+  async estimate(own, run) {
+    const { estimateOfFiles } = await import("./exit-stages.ts");
+    return estimateOfFiles(own, run);
+  },
   next: (out, { saving }) => `modicum run --save ${saving}:file=${out} "…" runs it`,
 };

@@ -1,13 +1,4 @@
-import {
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,7 +6,6 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { LanguageModel } from "../../../engine/decode/language-model.ts";
 import { Graph } from "../../../graph/index.ts";
 import { load, trainExits, train as trainRun } from "../../../index.ts";
-import { openBase } from "../../../library/train.ts";
 import { exitsJson, exitsTensors, openExits } from "../../../savings/depth/exits/artefact.ts";
 import { UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";
@@ -23,7 +13,7 @@ import { resolveModel } from "../../../weights/sources/index.ts";
 import { receiptFile } from "../../session/folder.ts";
 import { readMetrics } from "../../session/metrics.ts";
 import type { TrainingReceipt } from "../../session/receipt.ts";
-import { checkOptions, pauseSession, runSession, type Session } from "../../session/session.ts";
+import { runSession, type Session } from "../../session/session.ts";
 import { completeOptions, withMethod } from "../complete.ts";
 import { exitLayers } from "./exit-plan.ts";
 import { exitStages, type TrainedExits } from "./exit-stages.ts";
@@ -240,28 +230,6 @@ test("a run of the method on files writes the exits of the function", async () =
   await expect(trainRun({ ...run, steps: 3 }, { out: path.join(home, "none") })).rejects.toThrow(
     "steps: expected headEpochs and deciderEpochs in the method",
   );
-});
-
-test("the steps of a run are counted before it, of one that has begun too, and of heads that another has trained not", async () => {
-  const [texts, out] = [path.join(home, "counted.jsonl"), path.join(home, "counted")];
-  writeFileSync(texts, documents.map((text) => JSON.stringify({ text })).join("\n"));
-  const method = { name: "exit-heads", saving: "dynamax", from: 1, block: 32, decider: ["linear", "mamba"] };
-  const options = completeOptions({ method, model: file, quant: "f32", data: texts, seed: 9 });
-  const noTasks = { options, labTasks: undefined };
-  const states = path.join(home, "states");
-  const kept = readdirSync(states);
-  const count = (folder: string) => checkOptions({ ...noTasks, out: folder }, (model) => openBase(model, {}));
-  const steps = await count(out);
-  expect(existsSync(out)).toBe(false);
-  expect(readdirSync(states)).toEqual(kept);
-  await pauseSession({ ...noTasks, out, reuse: "refuse" }, steps - 3, (model) => openBase(model, {}), {});
-  expect(new Set(readMetrics(out).map(({ stage }) => stage))).toEqual(new Set(["head-1", "linear-1", "mamba-1"]));
-  expect(await count(out)).toBe(steps);
-  const heads = readMetrics(out).filter(({ stage }) => stage === "head-1").length;
-  expect(await count(`${out}-other`)).toBe(steps - heads);
-  const { steps: run } = await runSession({ ...noTasks, out, reuse: "resume" }, (model) => openBase(model, {}), {});
-  expect(run).toBe(steps);
-  expect(readMetrics(out).at(-1)).toMatchObject({ step: steps, steps });
 });
 
 test("sec trains separate heads on the text and one controller", async () => {

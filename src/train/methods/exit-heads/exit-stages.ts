@@ -6,9 +6,11 @@ import { UserError } from "../../../util/errors.ts";
 import { lockFile } from "../../../weights/sources/home.ts";
 import { resolveModel } from "../../../weights/sources/index.ts";
 import { withLock } from "../../../weights/sources/lock.ts";
+import type { Estimate } from "../../session/estimate.ts";
 import type { OpenTerms, Stage } from "../../session/stage.ts";
 import { type Corpus, documentsOf } from "./corpus.ts";
 import { deciderStages, type TrainedDecider } from "./deciders/train-decider.ts";
+import { estimateExits } from "./estimate-exits.ts";
 import type { ExitHeadsOptions } from "./exit-heads.ts";
 import { type ExitTraining, planExits, stepsOf, trainsHead } from "./exit-plan.ts";
 import { headStages, type TrainedHead, type TrainedWeights } from "./head-training.ts";
@@ -41,6 +43,13 @@ export async function stepsOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promi
   const training = await openTraining(own, run);
   using _ = training.model;
   return stepsOf(await planExits(training), run);
+}
+
+/** What all these stages would take. @throws UserError */
+export async function estimateOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promise<Estimate> {
+  const training = await openTraining(own, run);
+  using _ = training.model;
+  return await estimateExits(training, run);
 }
 
 /** Reads a run's texts and loads its model, which is the caller's. @throws UserError */

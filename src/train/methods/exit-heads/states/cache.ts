@@ -1,3 +1,4 @@
+import { existsSync, statSync } from "node:fs";
 import path from "node:path";
 import { makeFolders } from "../../../../util/make-folders.ts";
 import { writeError } from "../../../../util/system-errors.ts";
@@ -23,6 +24,21 @@ export const statesIn = ({ modelSha256, quant, dataSha256, block }: StatesKey): 
 
 const TEACHER = "teacher";
 
+/** Files of states, and the bytes of a row of each. */
+const filesOf = ({ block }: Pick<StatesKey, "block">, hidden: number, layers: readonly number[]) => [
+  ...layers.map((layer) => [layerName(layer), 2 * block * hidden] as const),
+  [TEACHER, 4 * block * TEACHER_TOP] as const,
+];
+
+/** Rows that are kept of the states after all of some layers. */
+export function keptRows(key: StatesKey, hidden: number, layers: readonly number[]): number {
+  const rows = filesOf(key, hidden, layers).map(([name, bytes]) => {
+    const file = path.join(statesIn(key), name);
+    return existsSync(file) ? Math.floor(statSync(file).size / bytes) : 0;
+  });
+  return Math.min(...rows);
+}
+
 /**
  * The stream of a model after some layers, over all rows of a corpus, and its likeliest tokens after each position:
  * files under MODICUM_HOME. A row is a block of each file, so that a run that was cut off goes on where it stopped, and
@@ -42,11 +58,8 @@ export class StateCache implements Disposable {
     } catch (error) {
       throw writeError(error, folder);
     }
-    const file = (name: string, bytes: number) => [name, new BlockFile(path.join(folder, name), bytes)] as const;
-    this.#files = new Map([
-      ...layers.map((layer) => file(layerName(layer), 2 * block * hidden)),
-      file(TEACHER, 4 * block * TEACHER_TOP),
-    ]);
+    const files = filesOf({ block }, hidden, layers);
+    this.#files = new Map(files.map(([name, bytes]) => [name, new BlockFile(path.join(folder, name), bytes)]));
   }
 
   /** Differs for other states. */

@@ -1,0 +1,126 @@
+import type { Engine } from "../../../engine/decode/run/engine.ts";
+import { isTrainedHead } from "../../../savings/depth/exits/heads.ts";
+import type { Estimate } from "../../session/estimate.ts";
+import type { OpenTerms, Stage } from "../../session/stage.ts";
+import type { Corpus } from "./corpus.ts";
+import { deciderStages, deciderSteps } from "./deciders/train-decider.ts";
+import { type ExitPlan, type ExitTraining, planExits, stepsOf, trainsHead } from "./exit-plan.ts";
+import { headStages, headSteps } from "./head-training.ts";
+import type { Guesses } from "./labels.ts";
+import { openFrozen } from "./model-head.ts";
+import { keptRows, StateCache } from "./states/cache.ts";
+import { collectStates } from "./states/collect.ts";
+import { type TrainingStates, trainingStates } from "./training-states.ts";
+
+/** Rows of text that are tried: the first one makes programs and buffers, the second is timed. */
+const ROWS = 2;
+
+/** Work that was tried once, and how often a run does it. */
+interface Tried {
+  readonly times: number;
+  readonly flops: number;
+  readonly ms: number;
+  readonly tokens: number;
+}
+
+/** Stages that take the same. */
+interface Alike {
+  /** Of all of them together. */
+  readonly steps: number;
+  /** How often what is read off one of them on the tried rows is read off all of them on the run's. */
+  readonly readings: number;
+  open(states: TrainingStates): AsyncGenerator<Stage, unknown, void>;
+}
+
+/**
+ * Estimates a training of exits from two rows of its texts, whose states are kept in the run's folder. States that the
+ * run has to read, and what is read off heads and deciders, count among its FLOPs and its time.
+ */
+export async function estimateExits(
+  training: ExitTraining,
+  run: Pick<OpenTerms, "out" | "resumes">,
+): Promise<Estimate> {
+  const plan = await planExits(training);
+  const { corpus, layers } = plan;
+  const { engine, decoder } = training.model;
+  const { hidden } = decoder.config;
+  using cache = new StateCache(corpus.block, hidden, layers, run.out);
+  const few = firstRows(corpus);
+  const row = await tryRow(engine, few, cache);
+  const states = trainingStates(few, cache);
+  const missing = corpus.blocks.length - Math.min(corpus.blocks.length, keptRows(plan.states, hidden, layers));
+  const parts: Tried[] = [{ ...row, times: missing }];
+  for (const stages of [...headsOf(training, plan, run), ...decidersOf(plan)])
+    parts.push(...(await tryStages(stages, states, row.ms / row.flops)));
+  const sum = (of: (part: Tried) => number) => parts.reduce((all, part) => all + part.times * of(part), 0);
+  return {
+    ...{ steps: stepsOf(plan, run), tokens: sum(({ tokens }) => tokens), flops: sum(({ flops }) => flops) },
+    ...{ bytes: process.memoryUsage.rss(), hours: sum(({ ms }) => ms) / 3.6e6 },
+  };
+}
+
+/** Rows of a corpus that serve as each of its parts. */
+function firstRows({ blocks, ...corpus }: Corpus): Corpus {
+  const all = [0, ROWS] as const;
+  return { ...corpus, blocks: blocks.slice(0, ROWS), ranges: { training: all, calibration: all, test: all } };
+}
+
+async function tryRow(engine: Engine, corpus: Corpus, cache: StateCache): Promise<Omit<Tried, "times">> {
+  await collectStates(engine, { ...corpus, blocks: corpus.blocks.slice(0, -1) }, cache, {});
+  const started = performance.now();
+  const flops = await collectStates(engine, corpus, cache, {});
+  return { flops, ms: performance.now() - started, tokens: 0 };
+}
+
+function headsOf(
+  { model, quant }: ExitTraining,
+  plan: ExitPlan,
+  run: Pick<OpenTerms, "out" | "resumes">,
+): readonly Alike[] {
+  const { options, layers, corpus, head } = plan;
+  const { length: count } = layers.filter((layer) => trainsHead(plan, run, layer));
+  if (count === 0) return [];
+  async function* open(states: TrainingStates) {
+    const frozen = await openFrozen(model.source.path, quant, head.tokens);
+    return yield* headStages(frozen, states, layers[0]!, head, options);
+  }
+  const steps = isTrainedHead(head) ? count * headSteps(corpus, options) : 0;
+  return [{ steps, readings: (count * corpus.blocks.length) / ROWS, open }];
+}
+
+function decidersOf({ options, layers, corpus }: ExitPlan): Alike[] {
+  // Two parts are held out, each of the tried rows.
+  const held = (corpus.blocks.length - corpus.ranges.training[1]) / (2 * ROWS);
+  return options.decider!.map((kind) => ({
+    readings: kind === "controller" ? held : layers.length * held,
+    steps: deciderSteps(kind, corpus, layers.length, options),
+    open: (states) =>
+      deciderStages(kind, states, { layers, guesses: layers.map(() => noGuesses(states)) }, options, {}),
+  }));
+}
+
+/** Deciders take as long whatever they learn. */
+const noGuesses = ({ truth }: TrainingStates): Guesses => ({
+  places: new Uint8Array(truth.length),
+  right: new Uint8Array(truth.length),
+});
+
+/** `pace`: milliseconds of a FLOP. */
+async function tryStages({ steps, readings, open }: Alike, states: TrainingStates, pace: number): Promise<Tried[]> {
+  const read = (flops: number): Tried => ({ times: readings, flops, ms: flops * pace, tokens: 0 });
+  for await (const stage of open(states)) {
+    const counters = { updates: 0, skipped: 0 };
+    await stage.step(0, counters);
+    const first = stage.takeCost();
+    const started = performance.now();
+    const { tokens } = await stage.step(1, counters);
+    const ms = performance.now() - started;
+    const { forward, backward } = stage.takeCost();
+    // The first step is billed also for what is read off the trained weights.
+    return [{ times: steps, flops: forward + backward, ms, tokens }, read(first.forward - forward)];
+  }
+  // A head without weights has no step, and only guesses.
+  const { flops } = states.unbilled;
+  states.unbilled.flops = 0;
+  return [read(flops)];
+}

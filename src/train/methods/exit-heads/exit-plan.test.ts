@@ -1,0 +1,89 @@
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { estimateTraining, train } from "../../../index.ts";
+import { openBase } from "../../../library/train.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { checkOptions } from "../../session/dry-run.ts";
+import { readMetrics } from "../../session/metrics.ts";
+import { pauseSession, runSession } from "../../session/session.ts";
+import { completeOptions } from "../complete.ts";
+import { StateCache } from "./states/cache.ts";
+
+const fixture = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
+const home = mkdtempSync(path.join(tmpdir(), "modicum-test-"));
+const before = process.env["MODICUM_HOME"];
+const file = path.join(home, "llama-tiny.gguf");
+const states = path.join(home, "states");
+
+const random = seededRandom(3);
+const word = () => Array.from({ length: 5 }, () => "abcdefgh"[Math.floor(random() * 8)]).join("");
+const documents = Array.from({ length: 12 }, () => Array.from({ length: 90 }, word).join(" "));
+
+/** A file of the documents, each after its name. */
+function textsOf(name: string): string {
+  const texts = path.join(home, `${name}.jsonl`);
+  writeFileSync(texts, documents.map((text) => JSON.stringify({ text: `${name} ${text}` })).join("\n"));
+  return texts;
+}
+
+beforeAll(() => {
+  process.env["MODICUM_HOME"] = home;
+  copyFileSync(fixture, file);
+});
+afterAll(() => {
+  if (before === undefined) delete process.env["MODICUM_HOME"];
+  else process.env["MODICUM_HOME"] = before;
+  rmSync(home, { recursive: true, force: true });
+});
+
+const namesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
+
+test("the steps of a run are counted before it, of one that has begun too, and of heads that another has trained not", async () => {
+  const out = path.join(home, "counted");
+  const method = { name: "exit-heads", saving: "dynamax", from: 1, block: 32, decider: ["linear", "mamba"] };
+  const options = completeOptions({ method, model: file, quant: "f32", data: textsOf("counted") });
+  const noTasks = { options, labTasks: undefined };
+  const count = (folder: string) => checkOptions({ ...noTasks, out: folder }, (model) => openBase(model, {}));
+  const steps = await count(out);
+  expect(existsSync(out)).toBe(false);
+  expect(existsSync(states)).toBe(false);
+  await pauseSession({ ...noTasks, out, reuse: "refuse" }, steps - 3, (model) => openBase(model, {}), {});
+  expect(new Set(readMetrics(out).map(({ stage }) => stage))).toEqual(new Set(["head-1", "linear-1", "mamba-1"]));
+  expect(await count(out)).toBe(steps);
+  const heads = readMetrics(out).filter(({ stage }) => stage === "head-1").length;
+  expect(await count(`${out}-other`)).toBe(steps - heads);
+  const { steps: run } = await runSession({ ...noTasks, out, reuse: "resume" }, (model) => openBase(model, {}), {});
+  expect(run).toBe(steps);
+  expect(readMetrics(out).at(-1)).toMatchObject({ step: steps, steps });
+});
+
+test.each([
+  ["dynamax", "adapter", ["linear", "mamba"]],
+  ["sec", "shared", ["controller"]],
+] as const)(
+  "a dry run of %s reads two rows, keeps nothing, and tells the FLOPs of the run",
+  async (saving, head, decider) => {
+    const out = path.join(home, `dry-${saving}`);
+    const method = { name: "exit-heads", saving, head, decider, from: 1, block: 32 };
+    const run = { method, model: file, quant: "f32", data: textsOf(saving) } as const;
+    const kept = namesIn(states);
+    const rows = vi.spyOn(StateCache.prototype, "add");
+    const found = await estimateTraining(run);
+    expect(rows).toHaveBeenCalledTimes(2);
+    rows.mockRestore();
+    expect(namesIn(states)).toEqual(kept);
+    const { receipt } = await train(run, { out });
+    expect(found.steps).toBe(receipt.steps);
+    // The last batch of a pass is short, and its step takes a part of the next.
+    for (const share of [found.tokens / receipt.tokens, found.flops / receipt.flops.spent])
+      expect(Math.abs(1 - share)).toBeLessThan(0.05);
+    expect(found.hours).toBeGreaterThan(0);
+    // States and heads that are kept are not computed again.
+    const again = await estimateTraining(run);
+    expect(again.flops).toBeLessThan(found.flops / 2);
+    expect(again.steps).toBe(readMetrics(out).filter(({ stage }) => stage !== "head-1").length);
+  },
+);

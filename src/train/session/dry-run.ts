@@ -1,0 +1,63 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { UserError } from "../../util/errors.ts";
+import { hasState } from "../checkpoint/state.ts";
+import type { TrainOptions } from "../options.ts";
+import type { Base } from "../subject/subject.ts";
+import { type Estimate, estimate } from "./estimate.ts";
+import { methodOf, stagesOf } from "./open-stages.ts";
+import type { Session } from "./session.ts";
+import type { OpenTerms, Stage } from "./stage.ts";
+import type { LabTasks } from "./tasks.ts";
+
+/** A run that has no folder yet. */
+type Unopened = Omit<OpenTerms, "out" | "resumes">;
+
+/** Estimates a run from a little of its data; keeps nothing. @throws UserError */
+export async function dryRun(
+  options: TrainOptions,
+  openBase: (model: string) => Promise<Base>,
+  labTasks?: LabTasks,
+): Promise<Estimate> {
+  const terms = { options, openBase, labTasks, losses: () => [] };
+  const chosen = await methodOf(terms);
+  if (chosen?.method.estimate)
+    return inScratch(async (out) => chosen.method.estimate!(chosen.options, { ...terms, out, resumes: false }));
+  return withFirstStage(terms, async (stage) => {
+    if (!stage.tryBatch) throw new UserError("--dry-run: this method cannot try a batch; expected another", 2);
+    await stage.prepare?.();
+    return await estimate(stage.tryBatch.bind(stage), stage.steps);
+  });
+}
+
+/**
+ * Checks that a run can begin or go on, by opening its model and data; returns the steps of all its stages, keeps
+ * nothing. @throws UserError if it cannot
+ */
+export async function checkOptions(
+  { options, out, labTasks }: Pick<Session, "options" | "out" | "labTasks">,
+  openBase: (model: string) => Promise<Base>,
+): Promise<number> {
+  const terms = { options, openBase, labTasks, losses: () => [] };
+  const chosen = await methodOf(terms);
+  if (chosen?.method.steps) return chosen.method.steps(chosen.options, { ...terms, out, resumes: hasState(out) });
+  return withFirstStage(terms, async ({ steps }) => steps);
+}
+
+/** @throws UserError if the run cannot begin */
+const withFirstStage = <T>(terms: Unopened, use: (stage: Stage) => Promise<T>): Promise<T> =>
+  inScratch(async (out) => {
+    for await (const stage of stagesOf({ ...terms, out, resumes: false })) return await use(stage);
+    throw new Error("a training has at least one stage");
+  });
+
+/** Uses a folder that is removed then. */
+async function inScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
+  try {
+    return await use(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
