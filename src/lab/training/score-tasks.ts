@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import path from "node:path";
+import { recipeFromValues } from "../../savings/recipe.ts";
 import type { TrainOptions } from "../../train/options.ts";
 import type { ScoredTask, TaskScore, TaskScorer, WrittenModel } from "../../train/session/tasks.ts";
 import { UserError } from "../../util/errors.ts";
@@ -67,21 +68,22 @@ async function questionsOf(task: Task, run: ItemsFor): Promise<Questions> {
 /** Loads the model once, and leaves nothing of it behind. */
 async function scored(
   tasks: readonly OpenTask[],
-  { folder, base, quant }: WrittenModel,
+  { folder, base, saving, quant }: WrittenModel,
   resolving: ResolveOptions,
   signal?: AbortSignal,
 ): Promise<Record<string, TaskScore>> {
   const source = await resolveModel(base ?? folder, resolving);
-  const adapter = base === undefined ? undefined : folder;
+  const adapter = base === undefined || saving ? undefined : folder;
   const prepared = path.join(preparedFolder(source.path), adapter === undefined ? "" : variantOf(adapter));
   try {
     using model = await openAnswering({ source, quant, truncate: undefined, adapter });
-    using answerer = await model.under([]);
+    using answerer = await model.under(recipeFromValues(saving ? [saving] : [], folder));
     const scores: Record<string, TaskScore> = {};
     for (const task of tasks) scores[task.name] = await scoreOf(task, answerer, signal);
     return scores;
   } finally {
-    await rm(prepared, { recursive: true, force: true });
+    // A saving's model is the user's.
+    if (!saving) await rm(prepared, { recursive: true, force: true });
   }
 }
 

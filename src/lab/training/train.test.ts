@@ -1,15 +1,27 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import type { TrainInput } from "../../train/options.ts";
 import { readMetrics } from "../../train/session/metrics.ts";
-import { resolveModel } from "../../weights/sources/index.ts";
+import { preparedFolder, resolveModel } from "../../weights/sources/index.ts";
 import { openCell } from "../run/cell.ts";
 import { LocalExecutor } from "../run/executor.ts";
 import { metricsOf, parts } from "../run/judge.ts";
 import { runOptions } from "../run/options.ts";
 import { findTask } from "../tasks/registry.ts";
+import { labTasks } from "./lab-tasks.ts";
 import { resumeTraining, train, trainSweep } from "./train.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-training-"));
@@ -47,14 +59,14 @@ const options: TrainInput = {
 const outOf = (name: string): string => path.join(folder, name);
 
 /** The quality of a folder's model by the lab's own run. */
-async function qualityOf(model: string): Promise<number> {
+async function qualityOf(model: string, recipe: Recipe = []): Promise<number> {
   const cell = { task: await findTask(task), quant: "auto", options: runOptions.parse({ limit: 6 }) } as const;
   using open = await openCell({ ...cell, source: await resolveModel(model) });
   const [metric] = metricsOf(open.task);
   await using executor = new LocalExecutor(open.model, open.dense);
   const all: number[][] = [];
   for await (const { item, answer } of executor.answer(
-    [],
+    recipe,
     open.items.map((item) => [item]),
   ))
     all.push(parts(open.task, item, answer, answer)[metric!.name]!);
@@ -100,6 +112,25 @@ test("a sweep ranks its runs by the last score of the task", async () => {
   const scores = runs.map((run) => run.tasks![task]!);
   expect(runs.map(({ out }) => path.basename(out))).toEqual(["lr=0.02", "lr=1e-30"]);
   expect(scores[0]).toBeGreaterThan(scores[1]!);
+});
+
+test("exits are scored under their saving, as the lab scores them once they are written; the model is left as it is", async () => {
+  const file = outOf("llama-tiny.gguf");
+  copyFileSync(fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url)), file);
+  const prepared = path.join(preparedFolder(file), "of-the-user");
+  mkdirSync(path.dirname(prepared), { recursive: true });
+  writeFileSync(prepared, "");
+  const method = { name: "exit-heads", saving: "dynamax", head: "shared", topK: 10, from: 1, block: 16 };
+  const run = { method, model: file, data: text, tasks: [task], taskLimit: 6, best: task };
+  const { tasks } = await train(run, { out: outOf("exits") });
+  expect(tasks).toEqual({ [task]: await qualityOf(file, parseRecipe([`dynamax:file=${outOf("exits")}`])) });
+  expect(readMetrics(outOf("exits")).at(-1)).toMatchObject({ stage: "linear-1", tasks });
+  expect(readdirSync(outOf("exits"))).not.toContain("scored.part");
+  expect(existsSync(prepared)).toBe(true);
+  const scorer = await labTasks({}).open({ tasks: [task], taskLimit: 1 }, (text) => text.length);
+  const none = { folder: outOf("no-exits"), base: file, quant: "auto" } as const;
+  const scored = scorer.score({ ...none, saving: { name: "dynamax", file: none.folder } });
+  await expect(scored).rejects.toThrow(/no-exits.exits\.json: there is no such file/);
 });
 
 test.each([

@@ -51,6 +51,8 @@ export interface Method<O = unknown> {
   owns?(run: TrainOptions, base: Checkpoint | undefined): Promise<boolean>;
   /** Options of a run that `stages` reads, besides those of every run; all others are refused. Absent: `stages` refuses them. */
   readonly reads?: readonly (keyof TrainOptions)[];
+  /** Why no lab task scores what `stages` trains, and what judges it instead; absent: tasks are scored. */
+  readonly unscored?: string;
   /** The command that takes what `stages` has written into a folder, and what it does with it. */
   next?(out: string, options: O): string;
   /** Prepares the method for one run. @throws UserError if the model or the run's options do not fit */

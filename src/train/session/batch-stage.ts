@@ -10,13 +10,13 @@ import type { TrainOptions } from "../options.ts";
 import { Optimizer } from "../step/optimizer.ts";
 import { lossScale } from "../step/precision.ts";
 import { type AnySubject, isOwn, openPasses, type Trained } from "../subject/own-subject.ts";
-import { checkBest, type Evaluation, type Scoring } from "./evaluation.ts";
+import { checkBest, type Evaluation, type Scoring, scored } from "./evaluation.ts";
 import { GradientStage, type Gradients } from "./gradient-stage.ts";
 import { startFrom } from "./resume.ts";
-import { scoreSubject } from "./scored-step.ts";
+import { openScorer, scoreWritten, writeSubject } from "./scored-step.ts";
 import { stabilityWarning } from "./stability.ts";
 import type { OpenTerms, Stage, StageCost, UpdateCounters } from "./stage.ts";
-import type { LabTasks, ScoredTask, TaskScorer } from "./tasks.ts";
+import type { ScoredTask } from "./tasks.ts";
 
 /** Optimiser steps of a whole run. */
 export const stepsOf = ({ steps, epochs, accumulate }: TrainOptions, training: TrainingData): number =>
@@ -152,8 +152,13 @@ export class BatchStage extends GradientStage {
   }
 
   async evaluate(): Promise<Evaluation> {
-    const [heldOut, tasks] = [await this.#heldOut(), await this.#scored()];
-    return { ...heldOut, ...(tasks && { tasks }) };
+    const heldOut = await this.#heldOut();
+    const tasks =
+      this.scoring &&
+      (await scored(this.scoring, (flops) => {
+        this.#cost.tasks += flops;
+      }));
+    return { ...heldOut, ...tasks };
   }
 
   async #heldOut(): Promise<Pick<Evaluation, "validation" | "accuracy">> {
@@ -169,13 +174,6 @@ export class BatchStage extends GradientStage {
     }
     const accuracy = sum.correct / sum.labelled;
     return { validation: sum.nats / sum.labelled, ...(!Number.isNaN(accuracy) && { accuracy }) };
-  }
-
-  async #scored(): Promise<Record<string, number> | undefined> {
-    const scores = await this.scoring?.score();
-    if (!scores) return undefined;
-    for (const { flops } of Object.values(scores)) this.#cost.tasks += flops;
-    return Object.fromEntries(Object.entries(scores).map(([name, { quality }]) => [name, quality]));
   }
 
   takeCost(): StageCost {
@@ -212,7 +210,7 @@ export async function* batchStages(
   chosen: ChosenMethod | undefined,
 ): AsyncGenerator<BatchStage, void> {
   const scorer = await openScorer(options, labTasks, tokenizer);
-  const score = () => scoreSubject(subject, options, out, scorer!, signal);
+  const score = () => scoreWritten(out, (folder) => writeSubject(subject, options, { out, folder }), scorer!, signal);
   const scoring = scorer && { tasks: scorer.tasks, score };
   using stage = await BatchStage.open(options, subject, withMask(options, data), { chosen, scoring });
   yield stage;
@@ -223,16 +221,3 @@ export async function* batchStages(
 /** Data with their mask's contents in their hash, so that a run does not go on under another. */
 const withMask = ({ freezeMask }: TrainOptions, data: RunData): RunData =>
   freezeMask === undefined ? data : { ...data, hash: hashOf([data.hash, readText(freezeMask)]) };
-
-/** @throws UserError */
-async function openScorer(
-  options: TrainOptions,
-  labTasks: LabTasks | undefined,
-  tokenizer: Tokenizer | undefined,
-): Promise<TaskScorer | undefined> {
-  if (options.tasks.length === 0) return undefined;
-  if (!labTasks) throw new UserError("tasks: this call of train scores none; expected no tasks", 2);
-  if (!tokenizer) throw new UserError("tasks: an image generator answers no lab task; expected no tasks", 2);
-  const countTokens = (text: string) => tokenizer.encode(text).length + Number(tokenizer.addBos);
-  return labTasks.open(options, countTokens);
-}

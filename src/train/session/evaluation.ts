@@ -18,6 +18,13 @@ export interface Scoring {
   score(): Promise<Readonly<Record<string, TaskScore>>>;
 }
 
+/** Scores a run's model; `bill` takes the FLOPs. */
+export async function scored({ score }: Scoring, bill: (flops: number) => void): Promise<Pick<Evaluation, "tasks">> {
+  const scores = Object.entries(await score());
+  for (const [, { flops }] of scores) bill(flops);
+  return { tasks: Object.fromEntries(scores.map(([name, { quality }]) => [name, quality])) };
+}
+
 /** Checks that the measure of a run is one of its own. @throws UserError */
 export function checkBest({ best, tasks, patience, keepBest }: TrainOptions, hasHeldOut: boolean): void {
   const measures = ["loss", ...tasks];

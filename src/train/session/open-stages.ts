@@ -19,6 +19,9 @@ export async function* stagesOf(terms: OpenTerms): AsyncGenerator<Stage, void> {
 export async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): Promise<ChosenMethod | undefined> {
   const named = chosenMethod(terms.options);
   const chosen = named?.method.stages ? named : ((await ownerOf(terms)) ?? named);
+  const unscored = chosen?.method.unscored;
+  if (unscored !== undefined && terms.options.tasks.length > 0)
+    throw new UserError(`tasks: ${unscored}; expected no tasks`, 2);
   if (chosen?.method.reads) refuseUnread(terms.options, chosen);
   return chosen;
 }

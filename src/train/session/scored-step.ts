@@ -1,20 +1,33 @@
 import { copyFile, rm } from "node:fs/promises";
 import path from "node:path";
+import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { companionsIn } from "../../weights/companions.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { TrainOptions } from "../options.ts";
 import type { Subject } from "../subject/subject.ts";
-import type { TaskScore, TaskScorer } from "./tasks.ts";
+import type { LabTasks, TaskScore, TaskScorer, WrittenModel } from "./tasks.ts";
 
-/** The folder of the model that is being scored; a killed run leaves it, and the next evaluation removes it. */
+/** The folder of what is being scored; a killed run leaves it, and the next evaluation removes it. */
 const folderOf = (out: string): string => path.join(out, "scored.part");
 
-/** Scores a run's model as it is: writes it beside the run's files, and removes it. @throws UserError */
-export async function scoreSubject(
-  subject: Pick<Subject, "write">,
-  { model, lora, quant }: TrainOptions,
+/** Reads a run's lab tasks, if it has some. @throws UserError */
+export async function openScorer(
+  options: Pick<TrainOptions, "tasks" | "taskLimit">,
+  labTasks: LabTasks | undefined,
+  tokenizer: Pick<Tokenizer, "encode" | "addBos"> | undefined,
+): Promise<TaskScorer | undefined> {
+  if (options.tasks.length === 0) return undefined;
+  if (!labTasks) throw new UserError("tasks: this call of train scores none; expected no tasks", 2);
+  if (!tokenizer) throw new Error("a model without texts has no tasks");
+  return labTasks.open(options, (text) => tokenizer.encode(text).length + Number(tokenizer.addBos));
+}
+
+/** Scores what a run trains as it is: `write` writes it into a folder beside the run's files, which is removed. @throws UserError */
+export async function scoreWritten(
   out: string,
+  write: (folder: string) => Promise<WrittenModel>,
   scorer: TaskScorer,
   signal?: AbortSignal,
 ): Promise<Readonly<Record<string, TaskScore>>> {
@@ -22,15 +35,24 @@ export async function scoreSubject(
   await forgetScored(out);
   try {
     makeFolders(folder);
-    // A new model's tokenizer.
-    for (const file of companionsIn(out)) await copyFile(file, path.join(folder, path.basename(file)));
-    await subject.write(folder);
-    return await scorer.score({ folder, base: lora && model, quant }, signal);
+    return await scorer.score(await write(folder), signal);
   } catch (error) {
     throw writeError(error, folder);
   } finally {
     await forgetScored(out);
   }
+}
+
+/** Writes a run's model, or its adapter, into a folder. */
+export async function writeSubject(
+  subject: Pick<Subject, "write">,
+  { model, lora, quant }: TrainOptions,
+  { out, folder }: { readonly out: string; readonly folder: string },
+): Promise<WrittenModel> {
+  // A new model's tokenizer.
+  for (const file of companionsIn(out)) await copyFile(file, path.join(folder, path.basename(file)));
+  await subject.write(folder);
+  return { folder, base: lora && model, quant };
 }
 
 /** Removes what a killed evaluation has left. */

@@ -1,11 +1,13 @@
 import type { TrainOptions } from "../options.ts";
 
-/** A model at a step of its training, written to be opened as any other. */
+/** What is trained at a step of its training, written to be opened as any other. */
 export interface WrittenModel {
-  /** A model's folder, or an adapter's. */
+  /** A model's folder, an adapter's, or one that a saving reads. */
   readonly folder: string;
-  /** MODEL that the adapter is for; undefined if the folder holds a whole model. */
+  /** MODEL that the adapter or the saving is for; undefined if the folder holds a whole model. */
   readonly base: string | undefined;
+  /** The saving that runs what the folder holds, with its options; absent of models and adapters. */
+  readonly saving?: { readonly name: string; readonly [option: string]: unknown };
   readonly quant: TrainOptions["quant"];
 }
 

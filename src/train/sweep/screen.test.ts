@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { StepReport } from "../session/run.ts";
 import { costOf, rungsOf, windowOf } from "./rungs.ts";
-import { rankedBy, survivors, type Watched } from "./screen.ts";
+import { checkMeasured, rankedBy, survivors, type Watched } from "./screen.ts";
 import { type ScreenOptions, screenOptions } from "./screen-options.ts";
 
 const options = (changed: unknown = {}): ScreenOptions => screenOptions.parse(changed);
@@ -64,6 +64,17 @@ test("halving keeps the best by the measure alone, up to the rung's step", () =>
     done: late.done.map((report) => ({ ...report, ...(report.step > 20 && { validation: 9 }) })),
   };
   expect(names(survivors({ share: 0.4, keep: 1 }, [behind, runs[2]!], options(), measure))).toEqual(["late"]);
+});
+
+test("halving needs its measure at the rung; the paper's rule does not", () => {
+  const { done, ...run } = traced("a", 3, 1);
+  const unjudged = { ...run, done: done.map(({ validation: _, ...report }) => report) };
+  const check = (runs: Watched[]) => () => checkMeasured(runs, { share: 0.2, keep: 1 }, measure);
+  expect(check([unjudged, unjudged])).toThrow(
+    "screen: loss was not measured by step 20; expected mode: paper, or report",
+  );
+  expect(check([unjudged, traced("b", 3, 1)])).not.toThrow();
+  expect(check([])).not.toThrow();
 });
 
 test("a task whose metric should be high is ranked from the highest", () => {

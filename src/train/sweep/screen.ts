@@ -74,6 +74,16 @@ export function survivors(
 }
 
 /**
+ * Checks that the measure was taken by a rung.
+ * @throws UserError if no run has it
+ */
+export function checkMeasured(runs: readonly Watched[], { share }: Rung, measure: Measure): void {
+  if (runs.length === 0 || runs.some((run) => measured(run, share, measure) !== undefined)) return;
+  const step = stepAt(share, runs[0]!.steps);
+  throw new UserError(`screen: ${measure.best} was not measured by step ${step}; expected mode: paper, or report`);
+}
+
+/**
  * Checks that a run is evaluated before the first rung.
  * @throws UserError if it is not
  */

@@ -7,7 +7,7 @@ import type { LabTasks } from "../session/tasks.ts";
 import type { Base } from "../subject/subject.ts";
 import { readSweep, type Setting } from "./grid.ts";
 import { rungsOf, windowOf } from "./rungs.ts";
-import { checkEvaluations, type Measure, stepAt, survivors, type Watched } from "./screen.ts";
+import { checkEvaluations, checkMeasured, type Measure, stepAt, survivors, type Watched } from "./screen.ts";
 import type { ScreenOptions } from "./screen-options.ts";
 import { reasonOf, type Screened, screenedOf } from "./screened.ts";
 import { type Around, advanceRuns, planned, type SweepEvents, type SweepRun } from "./sweep-run.ts";
@@ -71,6 +71,7 @@ async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, meas
   for (const rung of rungs) {
     await advanceRuns(left, around, (run) => stepAt(rung.share, run.steps));
     const watched = left.filter(({ fault }) => fault === undefined).map((run) => run.watched());
+    if (screen.mode === "halving") checkMeasured(watched, rung, measure);
     const kept = survivors(rung, watched, screen, measure).map(({ out }) => out);
     const dropped = watched.filter(({ out }) => !kept.includes(out));
     stopped.push(...dropped.map((run) => ({ out: run.out, reason: reasonOf(run, rung, screen, measure) })));

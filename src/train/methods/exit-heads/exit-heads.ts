@@ -13,17 +13,17 @@ export const exitHeads: Method<ExitHeadsOptions> = {
   name: "exit-heads",
   summary: "train exits of a model that stays as it is, for the savings dynamax and sec",
   options,
-  reads: ["model", "quant", "seed"],
+  reads: ["model", "quant", "seed", "tasks", "taskLimit", "best"],
   async *stages(own, run) {
-    const { stagesOfFiles } = await import("./exit-stages.ts");
+    const { stagesOfFiles } = await import("./from-files.ts");
     yield* stagesOfFiles(own, run);
   },
   async steps(own, run) {
-    const { stepsOfFiles } = await import("./exit-stages.ts");
+    const { stepsOfFiles } = await import("./from-files.ts");
     return stepsOfFiles(own, run);
   },
   async estimate(own, run) {
-    const { estimateOfFiles } = await import("./exit-stages.ts");
+    const { estimateOfFiles } = await import("./from-files.ts");
     return estimateOfFiles(own, run);
   },
   next: (out, { saving }) => `modicum run --save ${saving}:file=${out} "…" runs it`,

@@ -1,44 +1,17 @@
-import { copyFileSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { estimateTraining, train } from "../../../index.ts";
 import { openBase } from "../../../library/train.ts";
-import { seededRandom } from "../../../util/random.ts";
 import { checkOptions } from "../../session/dry-run.ts";
 import { readMetrics } from "../../session/metrics.ts";
 import { pauseSession, runSession } from "../../session/session.ts";
 import { completeOptions } from "../complete.ts";
 import { StateCache } from "./states/cache.ts";
+import { tinyModel } from "./tiny-model.testing.ts";
 
-const fixture = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
-const home = mkdtempSync(path.join(tmpdir(), "modicum-test-"));
-const before = process.env["MODICUM_HOME"];
-const file = path.join(home, "llama-tiny.gguf");
+const { home, file, textsOf } = tinyModel();
 const states = path.join(home, "states");
-
-const random = seededRandom(3);
-const word = () => Array.from({ length: 5 }, () => "abcdefgh"[Math.floor(random() * 8)]).join("");
-const documents = Array.from({ length: 12 }, () => Array.from({ length: 90 }, word).join(" "));
-
-/** A file of the documents, each after its name. */
-function textsOf(name: string): string {
-  const texts = path.join(home, `${name}.jsonl`);
-  writeFileSync(texts, documents.map((text) => JSON.stringify({ text: `${name} ${text}` })).join("\n"));
-  return texts;
-}
-
-beforeAll(() => {
-  process.env["MODICUM_HOME"] = home;
-  copyFileSync(fixture, file);
-});
-afterAll(() => {
-  if (before === undefined) delete process.env["MODICUM_HOME"];
-  else process.env["MODICUM_HOME"] = before;
-  rmSync(home, { recursive: true, force: true });
-});
-
 const namesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
 
 test("the steps of a run are counted before it, of one that has begun too, and of heads that another has trained not", async () => {

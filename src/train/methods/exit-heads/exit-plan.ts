@@ -1,6 +1,7 @@
 import type { LanguageModel } from "../../../engine/decode/language-model.ts";
 import { processorBits } from "../../../runtime/processor.ts";
 import type { ExitsFile } from "../../../savings/depth/exits/artefact.ts";
+import type { DeciderKind } from "../../../savings/depth/exits/deciders.ts";
 import { isTrainedHead } from "../../../savings/depth/exits/heads.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Quant } from "../../../weights/prepared/weights.ts";
@@ -70,6 +71,12 @@ export function stepsOf(plan: ExitPlan, run: Pick<OpenTerms, "out" | "resumes">)
   return deciders.reduce((sum, steps) => sum + steps, heads * headSteps(corpus, options));
 }
 
+/** The decider by which a saving runs the exits as they are written; undefined if it cannot. */
+export function runningDecider(saving: ExitsFile["saving"], deciders: readonly DeciderKind[]): DeciderKind | undefined {
+  const kinds = { dynamax: ["linear", "ffn", "mamba"], sec: ["controller"] } as const;
+  return kinds[saving].find((kind) => deciders.includes(kind));
+}
+
 /** States of the processor's own width have no name for it. */
 function formOf({ form: { codes } }: LanguageModel, quant: Quant): string {
   return codes === undefined || codes === processorBits() ? quant : `${quant}-${codes}bit`;
@@ -81,7 +88,7 @@ function headOf(corpus: Corpus, { head: mode, rank, vocabulary }: ExitTrainOptio
 }
 
 /** The choices of the saving's paper, unless the options say otherwise. */
-function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOptions): ExitTrainOptions {
+export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOptions): ExitTrainOptions {
   const usual = {
     dynamax: { targets: "model", decider: ["linear"] },
     sec: { targets: "text", decider: ["controller"] },

@@ -1,25 +1,18 @@
-import path from "node:path";
-import { LanguageModel } from "../../../engine/decode/language-model.ts";
-import { isOfKind } from "../../../models/registry.ts";
+import type { LanguageModel } from "../../../engine/decode/language-model.ts";
 import type { ExitsFile } from "../../../savings/depth/exits/artefact.ts";
-import { UserError } from "../../../util/errors.ts";
 import { lockFile } from "../../../weights/sources/home.ts";
-import { resolveModel } from "../../../weights/sources/index.ts";
 import { withLock } from "../../../weights/sources/lock.ts";
-import type { Estimate } from "../../session/estimate.ts";
 import type { OpenTerms, Stage } from "../../session/stage.ts";
-import { type Corpus, documentsOf } from "./corpus.ts";
+import type { Corpus } from "./corpus.ts";
 import { deciderStages, type TrainedDecider } from "./deciders/train-decider.ts";
-import { estimateExits } from "./estimate-exits.ts";
-import type { ExitHeadsOptions } from "./exit-heads.ts";
-import { type ExitTraining, planExits, stepsOf, trainsHead } from "./exit-plan.ts";
+import { type ExitTraining, planExits, runningDecider, trainsHead } from "./exit-plan.ts";
 import { headStages, type TrainedHead, type TrainedWeights } from "./head-training.ts";
 import { firstRight, type Guesses } from "./labels.ts";
 import { type FrozenModel, openFrozen } from "./model-head.ts";
+import { type DeciderTerms, scoringBy } from "./row-stage.ts";
 import { StateCache } from "./states/cache.ts";
-import { type CollectTerms, collectStates, type Progress } from "./states/collect.ts";
+import { type CollectTerms, collectStates } from "./states/collect.ts";
 import { modelRight, positionsOf, type TrainingStates, trainingStates } from "./training-states.ts";
-import { writeExits } from "./write.ts";
 
 /** Exits that were trained: the contents of their files. */
 export interface TrainedExits {
@@ -28,54 +21,7 @@ export interface TrainedExits {
 }
 
 /** The run that trains exits. */
-export interface ExitTerms extends CollectTerms, Pick<OpenTerms, "out" | "resumes"> {}
-
-/** The training of a model's exits on files of texts, which are written into the run's folder. @throws UserError */
-export async function* stagesOfFiles(own: ExitHeadsOptions, run: OpenTerms): AsyncGenerator<Stage, void> {
-  const training = await openTraining(own, run);
-  using _ = training.model;
-  const terms = { ...run, onProgress: inTenths(run.onNotice) };
-  await writeExits(run.out, yield* exitStages(training, terms));
-}
-
-/** The steps of all these stages. @throws UserError */
-export async function stepsOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promise<number> {
-  const training = await openTraining(own, run);
-  using _ = training.model;
-  return stepsOf(await planExits(training), run);
-}
-
-/** What all these stages would take. @throws UserError */
-export async function estimateOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promise<Estimate> {
-  const training = await openTraining(own, run);
-  using _ = training.model;
-  return await estimateExits(training, run);
-}
-
-/** Reads a run's texts and loads its model, which is the caller's. @throws UserError */
-async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms): Promise<ExitTraining> {
-  const { model: name, data: files, quant, seed, steps } = run.options;
-  if (name === undefined) throw new UserError("model: expected a model whose exits are trained", 2);
-  if (steps !== undefined) throw new UserError("steps: expected headEpochs and deciderEpochs in the method", 2);
-  const documents = documentsOf(files);
-  const { checkpoint } = await run.openBase(name);
-  if (!isOfKind("decoder", checkpoint))
-    throw new UserError(`model: ${name} is no decoder; expected a model that goes on with a text`, 2);
-  const model = await LanguageModel.load(await resolveModel(name), quant);
-  const data = { name: files.map((file) => path.basename(file)).join(", "), documents };
-  return { model, quant, saving, data, options: { ...own, seed } };
-}
-
-/** A sentence for each tenth of the states, which are read before the first step. */
-function inTenths(onNotice: OpenTerms["onNotice"]): (progress: Progress) => void {
-  let tenths = -1;
-  return ({ stage, done, of }) => {
-    const now = Math.floor((10 * done) / of);
-    if (stage !== "states" || now === tenths) return;
-    tenths = now;
-    onNotice?.(`states of the texts: ${done} of ${of}`);
-  };
-}
+export interface ExitTerms extends DeciderTerms<TrainedExits>, Pick<OpenTerms, "out" | "resumes"> {}
 
 /**
  * The training of a model's exits for a saving: a head after each layer, then what decides. The model itself stays as
@@ -99,16 +45,22 @@ export async function* exitStages(training: ExitTraining, terms: ExitTerms): Asy
   }
   const guesses = heads.map((each) => each.guesses);
   const deciders: TrainedDecider[] = [];
-  for (const kind of options.decider!)
-    deciders.push(yield* deciderStages(kind, states, { layers, guesses }, options, terms));
-  const about: ExitsFile = {
-    model: { name: model.source.name, sha256: plan.states.modelSha256 },
-    ...model.form,
-    ...{ saving, layers: [...layers], head, deciders: deciders.map((each) => each.about) },
-    data: { name: data.name, sha256: corpus.sha256, tokens: corpus.blocks.length * corpus.block },
-    measured: measure(corpus, states, guesses),
-  };
-  return { about, weights: new Map([...heads, ...deciders].flatMap((each) => [...each.weights])) };
+  const exitsWith = (some: readonly TrainedDecider[]): TrainedExits => ({
+    about: {
+      model: { name: model.source.name, sha256: plan.states.modelSha256 },
+      ...model.form,
+      ...{ saving, layers: [...layers], head, deciders: some.map((each) => each.about) },
+      data: { name: data.name, sha256: corpus.sha256, tokens: corpus.blocks.length * corpus.block },
+      measured: measure(corpus, states, guesses),
+    },
+    weights: new Map([...heads, ...some].flatMap((each) => [...each.weights])),
+  });
+  const running = runningDecider(saving, options.decider!);
+  for (const kind of options.decider!) {
+    const scoring = kind === running ? scoringBy(terms.scoring, (own: TrainedDecider) => exitsWith([own])) : undefined;
+    deciders.push(yield* deciderStages(kind, states, { layers, guesses }, options, { ...terms, scoring }));
+  }
+  return exitsWith(deciders);
 }
 
 /** Completes the states of a model over a corpus. Returns the FLOPs of that. */

@@ -92,7 +92,7 @@ function headFit(
   layer: number,
   { tokens }: ExitHeadSettings,
   { targets, headEpochs: epochs, headRate: rate, seed }: ExitTrainOptions,
-): Omit<RowFit, "judging" | "onProgress"> {
+): Omit<RowFit, "judging" | "onProgress" | "scoring"> {
   const target = (at: number) => (targets === "text" ? states.truth[at]! : states.teacher[at * TEACHER_TOP]!);
   const places = tokens && new Map(tokens.map((id, place) => [id, place]));
   const classOf = (id: number) => (places ? places.get(id) : id);

@@ -1,7 +1,9 @@
 import { hashOf } from "../../data/files.ts";
 import { optimizerOptions } from "../../options.ts";
+import { type Evaluation, type Scoring, scored } from "../../session/evaluation.ts";
 import { type GradientOptions, GradientStage, type Gradients } from "../../session/gradient-stage.ts";
 import type { StepResult, UpdateCounters } from "../../session/stage.ts";
+import type { ScoredTask } from "../../session/tasks.ts";
 import { Optimizer } from "../../step/optimizer.ts";
 import type { PassCost } from "../../step/passes.ts";
 import { scheduleOptions } from "../../step/schedule.ts";
@@ -27,6 +29,26 @@ export interface Lesson {
   readonly shares: ArrayLike<number>;
 }
 
+/** Lab tasks that score something in training as it is. */
+export interface ScoringOf<T> {
+  readonly tasks: Scoring["tasks"];
+  score(value: T): ReturnType<Scoring["score"]>;
+}
+
+/** Scores what is made of something else. */
+export const scoringBy = <T, U>(scoring: ScoringOf<U> | undefined, made: (value: T) => U): ScoringOf<T> | undefined =>
+  scoring && { tasks: scoring.tasks, score: (value) => scoring.score(made(value)) };
+
+/** The scoring of what `current` gives. */
+export const scoringOf = <T>(scoring: ScoringOf<T> | undefined, current: () => Promise<T>): Scoring | undefined =>
+  scoring && { tasks: scoring.tasks, score: async () => scoring.score(await current()) };
+
+/** A decider's run. */
+export interface DeciderTerms<T> extends CollectTerms {
+  /** Present if its exits are whole with it. */
+  readonly scoring?: ScoringOf<T> | undefined;
+}
+
 /** The training of an exit's weights on the positions of texts. */
 export interface RowFit {
   readonly name: string;
@@ -41,6 +63,8 @@ export interface RowFit {
   /** FLOPs of what is read off its weights once they are trained. */
   readonly judging: number;
   readonly onProgress: CollectTerms["onProgress"];
+  /** Lab tasks that score what is trained as it is. */
+  readonly scoring?: Scoring | undefined;
   /** True if positions of a row of text stay together. */
   readonly whole?: boolean;
   lessons(at: Int32Array): readonly Lesson[];
@@ -144,6 +168,30 @@ export class RowStage extends GradientStage {
     stream(layer, x);
     this.fit.scale?.(x, at.length);
     return loss + (await this.passes.add(classes, shares));
+  }
+
+  get tasks(): readonly ScoredTask[] {
+    return this.fit.scoring?.tasks ?? [];
+  }
+
+  async evaluate(): Promise<Evaluation> {
+    const { scoring, judging } = this.fit;
+    if (!scoring) return {};
+    this.#unbilled += judging;
+    return scored(scoring, (flops) => {
+      this.#unbilled += flops;
+    });
+  }
+
+  /** Uses its weights, which may be changed in that time. */
+  async withWeights<T>(use: () => Promise<T>): Promise<T> {
+    const values = this.states["values"]!;
+    const trained = values.slice();
+    try {
+      return await use();
+    } finally {
+      values.set(trained);
+    }
   }
 
   takeCost(): PassCost {

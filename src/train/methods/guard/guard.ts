@@ -18,6 +18,7 @@ export const guard: Method<OwnOptions> = {
   summary: "learn which tensors of an image generator to freeze, so that users cannot teach it some images",
   options,
   presets: () => ({ batch: usual("batch"), steps: usual("steps") }),
+  unscored: "the lab has no task for image generators; the losses of both stages judge a mask",
   reads: ["model", "batch", "seed"],
   async *stages(own, run) {
     const { writeMask } = await import("../../freeze/mask-file.ts");

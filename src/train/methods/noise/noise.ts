@@ -5,6 +5,7 @@ import type { Method } from "../method.ts";
 export const noise: Method<object> = {
   name: "noise",
   summary: "train an image generator to predict noise: what every run of one does",
+  unscored: "the lab has no task for image generators; the held-out loss judges them",
   options: z.strictObject({}),
   async owns(run, base) {
     const { generatorOf } = await import("./open-drawing.ts");

@@ -49,6 +49,7 @@ export const pairs: Method<z.output<typeof own>> = {
   summary: "train a CLIP or a SigLIP from random weights on pictures with captions",
   options: own,
   presets: () => presets,
+  unscored: "the lab has no task for models of images and texts; the losses of the run judge them",
   reads: ["architecture", "start", "batch", "seed", "optimizer", "schedule", "clip", "spikes"],
   async *stages(options, run) {
     const { data, architecture, start, steps, batch, seed, optimizer, schedule } = run.options;

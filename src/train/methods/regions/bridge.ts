@@ -57,6 +57,7 @@ export const bridge: Method<z.output<typeof own>> = {
   summary: "train the bridge between a localiser and a model of images and texts, both of which stay as they are",
   options: own,
   presets: () => presets,
+  unscored: "the lab has no task that names regions; the losses of the run judge a bridge",
   reads: ["model", "batch", "seed", "optimizer", "schedule", "clip", "spikes"],
   async *stages(options, run) {
     const { model, data, steps, batch, seed, optimizer, schedule } = run.options;

@@ -38,6 +38,7 @@ export const localiser: Method<z.output<typeof own>> = {
   summary: "train a network that draws the mask of the object in a box, of whatever class",
   options: own,
   presets: () => presets,
+  unscored: "the lab has no task for localisers; each evaluation measures the masks of heldOut",
   reads: ["start", "batch", "seed", "optimizer", "schedule", "clip", "spikes"],
   async *stages(options, run) {
     const { data, start, steps, batch, seed, optimizer, schedule } = run.options;

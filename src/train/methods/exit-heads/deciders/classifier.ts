@@ -19,9 +19,8 @@ import { findAll, findFlops } from "../find.ts";
 import { type TrainedWeights, weightsOf } from "../head-training.ts";
 import type { ExitTrainOptions } from "../options.ts";
 import type { RowModel, RowPasses } from "../row-passes.ts";
-import { type RowFit, RowStage, stepsOver } from "../row-stage.ts";
+import { type DeciderTerms, type RowFit, RowStage, scoringOf, stepsOver } from "../row-stage.ts";
 import { normaliseRow, type Scaling, scalingOf, sizesOf } from "../scaling.ts";
-import type { CollectTerms } from "../states/collect.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
 import { shuffledLabels } from "./shuffled.ts";
 
@@ -60,9 +59,9 @@ export async function* classifierStages(
   states: TrainingStates,
   job: ClassifierJob,
   options: ExitTrainOptions,
-  terms: CollectTerms = {},
+  terms: DeciderTerms<TrainedClassifier> = {},
 ): AsyncGenerator<Stage, TrainedClassifier, void> {
-  const { settings, layer, labels } = job;
+  const { settings, layer } = job;
   const { block, hidden } = states.cache;
   const model: RowModel = {
     ...{ hidden, rows: rowsOf(settings, block), inputs: new ExitInputs() },
@@ -78,20 +77,35 @@ export async function* classifierStages(
     },
   };
   const scaling = settings.kind === "linear" ? scalingOf(states, [layer]) : undefined;
-  using stage = await RowStage.open(binary, states, {
+  const current = () =>
+    stage.withWeights(async () => {
+      if (scaling) unscale(stage.passes, scaling, layer);
+      return await measuredOn(states, model, stage.store, job);
+    });
+  using stage: RowStage = await RowStage.open(binary, states, {
     ...classifierFit(scaling, states, job, options),
     ...{ judging: findFlops(model, states), onProgress: terms.onProgress },
+    scoring: scoringOf(terms.scoring, current),
   });
   fill(stage.store, states, job, options.seed);
   yield stage;
-  if (scaling) unscale(stage.passes, scaling, layer);
+  return await current();
+}
+
+/** A classifier of plain streams, with its temperature and its measures. */
+async function measuredOn(
+  states: TrainingStates,
+  model: RowModel,
+  store: ParameterStore,
+  { layer, labels }: ClassifierJob,
+): Promise<TrainedClassifier> {
   const { calibration, test } = states.corpus.ranges;
-  const logits = await findAll(model, stage.store, states, layer, calibration);
+  const logits = await findAll(model, store, states, layer, calibration);
   const own = (range: readonly [number, number]) => labels.subarray(...positionsOf(states.corpus, range));
   const temperature = bestTemperature((t) => lossAt(logits, own(calibration), t));
-  const found = await findAll(model, stage.store, states, layer, test);
+  const found = await findAll(model, store, states, layer, test);
   const tested = found.map((logit) => exitProbability(logit, temperature));
-  return { weights: weightsOf(stage.store), temperature, measured: toldBy(tested, own(test)), test: tested };
+  return { weights: weightsOf(store), temperature, measured: toldBy(tested, own(test)), test: tested };
 }
 
 export const toldBy = (probabilities: ArrayLike<number>, labels: ArrayLike<number>): DeciderQuality => ({
@@ -134,7 +148,7 @@ function classifierFit(
   states: TrainingStates,
   { settings, layer, labels, share }: ClassifierJob,
   { labels: kind, deciderEpochs: epochs, deciderRate: rate, seed }: ExitTrainOptions,
-): Omit<RowFit, "judging" | "onProgress"> {
+): Omit<RowFit, "judging" | "onProgress" | "scoring"> {
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
   const learnt = kind === "shuffled" ? shuffledLabels(labels, training, seed + layer) : labels;
   const stepRows = rowsOf(settings, states.cache.block);

@@ -2,6 +2,7 @@ import type { DeciderQuality } from "../../../../savings/depth/exits/artefact.ts
 import { actionProbabilities, actions } from "../../../../savings/depth/exits/decide.ts";
 import { traceDecider } from "../../../../savings/depth/exits/deciders.ts";
 import type { Stage } from "../../../session/stage.ts";
+import type { ParameterStore } from "../../../step/parameters.ts";
 import { bestTemperature } from "../classifier-metrics.ts";
 import type { Corpus } from "../corpus.ts";
 import { ExitInputs } from "../exit-inputs.ts";
@@ -10,9 +11,8 @@ import { type TrainedWeights, weightsOf } from "../head-training.ts";
 import { exitWeights } from "../labels.ts";
 import type { ExitTrainOptions } from "../options.ts";
 import type { RowModel } from "../row-passes.ts";
-import { type RowFit, RowStage, stepsOver } from "../row-stage.ts";
+import { type DeciderTerms, type RowFit, RowStage, scoringOf, stepsOver } from "../row-stage.ts";
 import { scalingOf, sizesOf } from "../scaling.ts";
-import type { CollectTerms } from "../states/collect.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
 import { toldBy } from "./classifier.ts";
 import { shuffledLabels } from "./shuffled.ts";
@@ -43,7 +43,7 @@ export async function* controllerStages(
   layers: readonly number[],
   labels: readonly Uint8Array[],
   options: ExitTrainOptions,
-  terms: CollectTerms = {},
+  terms: DeciderTerms<TrainedController> = {},
 ): AsyncGenerator<Stage, TrainedController, void> {
   const model: RowModel = {
     ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs() },
@@ -51,24 +51,40 @@ export async function* controllerStages(
   };
   // The matrix has no bias, so that streams are scaled, but not moved.
   const size = sizesOf(scalingOf(states, layers));
-  using stage = await RowStage.open(model, states, {
+  const current = () =>
+    stage.withWeights(async () => {
+      divide(stage.passes.values("controller.weight"), actions.length, size);
+      return await measuredOn(states, model, stage.store, layers, labels);
+    });
+  using stage: RowStage = await RowStage.open(model, states, {
     ...controllerFit(size, states, layers, labels, options),
     ...{ judging: layers.length * findFlops(model, states), onProgress: terms.onProgress },
+    scoring: scoringOf(terms.scoring, current),
   });
   yield stage;
-  divide(stage.passes.values("controller.weight"), actions.length, size);
+  return await current();
+}
+
+/** A controller of plain streams, with its temperatures and its measures. */
+async function measuredOn(
+  states: TrainingStates,
+  model: RowModel,
+  store: ParameterStore,
+  layers: readonly number[],
+  labels: readonly Uint8Array[],
+): Promise<TrainedController> {
   const { calibration, test } = states.corpus.ranges;
   const own = (exit: number, range: readonly [number, number]) =>
     labels[exit]!.subarray(...positionsOf(states.corpus, range));
   const found: Float32Array[] = [];
   const temperatures: number[] = [];
   for (const [exit, layer] of layers.entries()) {
-    const logits = await findAll(model, stage.store, states, layer, calibration);
+    const logits = await findAll(model, store, states, layer, calibration);
     temperatures.push(bestTemperature((t) => lossAt(logits, own(exit, calibration), t)));
-    found.push(await findAll(model, stage.store, states, layer, test));
+    found.push(await findAll(model, store, states, layer, test));
   }
   const measured = layers.map((_, exit) => measure(found[exit]!, own(exit, test), temperatures[exit]!));
-  return { weights: weightsOf(stage.store), temperatures, measured, found };
+  return { weights: weightsOf(store), temperatures, measured, found };
 }
 
 function controllerFit(
@@ -77,7 +93,7 @@ function controllerFit(
   layers: readonly number[],
   labels: readonly Uint8Array[],
   { labels: kind, deciderEpochs: epochs, deciderRate: rate, seed }: ExitTrainOptions,
-): Omit<RowFit, "judging" | "onProgress"> {
+): Omit<RowFit, "judging" | "onProgress" | "scoring"> {
   const shares = exitWeights(layers.length, "latest-heavy");
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
   // All layers' labels of a token change places together.

@@ -5,10 +5,10 @@ import type { Corpus } from "../corpus.ts";
 import type { TrainedWeights } from "../head-training.ts";
 import { controllerLabels, exitWeights, type Guesses, relaxedLabels } from "../labels.ts";
 import type { ExitTrainOptions } from "../options.ts";
-import type { CollectTerms } from "../states/collect.ts";
+import { type DeciderTerms, scoringBy } from "../row-stage.ts";
 import { modelRight, type TrainingStates } from "../training-states.ts";
 import { classifierStages, classifierSteps, type TrainedClassifier } from "./classifier.ts";
-import { controllerStages, controllerSteps } from "./controller.ts";
+import { controllerStages, controllerSteps, type TrainedController } from "./controller.ts";
 
 /** The exits that deciders are for: layers, and their heads' guesses. */
 export interface Exits {
@@ -31,7 +31,7 @@ export const deciderStages = (
   states: TrainingStates,
   exits: Exits,
   options: ExitTrainOptions,
-  terms: CollectTerms,
+  terms: DeciderTerms<TrainedDecider>,
 ): DeciderStages =>
   kind === "controller"
     ? stopExitStages(states, exits, options, terms)
@@ -45,12 +45,16 @@ async function* stopExitStages(
   states: TrainingStates,
   { layers, guesses }: Exits,
   options: ExitTrainOptions,
-  terms: CollectTerms,
+  { scoring, ...terms }: DeciderTerms<TrainedDecider>,
 ): DeciderStages {
   const right = [...guesses.map((each) => each.right), modelRight(states)];
   const labels = controllerLabels(right).slice(0, layers.length);
-  const { weights, temperatures, measured } = yield* controllerStages(states, layers, labels, options, terms);
-  return { about: { kind: "controller", topK: 0, temperatures: [...temperatures], measured: [...measured] }, weights };
+  const decider = ({ weights, temperatures, measured }: TrainedController): TrainedDecider => ({
+    about: { kind: "controller", topK: 0, temperatures: [...temperatures], measured: [...measured] },
+    weights,
+  });
+  const scored = { ...terms, scoring: scoringBy(scoring, decider) };
+  return decider(yield* controllerStages(states, layers, labels, options, scored));
 }
 
 async function* classifiersStages(
@@ -58,23 +62,28 @@ async function* classifiersStages(
   states: TrainingStates,
   exits: Exits,
   options: ExitTrainOptions,
-  terms: CollectTerms,
+  { scoring, ...terms }: DeciderTerms<TrainedDecider>,
 ): DeciderStages {
   const { layers, guesses } = exits;
   const { topK, weightOrder } = options;
   const inner = usualWidth(kind, states.cache.hidden);
   const width = inner === undefined ? {} : { width: inner };
   const shares = exitWeights(layers.length, weightOrder);
+  const deciderOf = (trained: readonly TrainedClassifier[]): TrainedDecider => ({
+    about: {
+      ...{ kind, topK, ...width },
+      temperatures: trained.map(({ temperature }) => temperature),
+      measured: trained.map(({ measured }) => measured),
+    },
+    weights: new Map(trained.flatMap(({ weights }) => [...weights])),
+  });
+  const whole = scoringBy(scoring, (last: TrainedClassifier) => deciderOf([...trained, last]));
   const trained: TrainedClassifier[] = [];
   for (const [exit, layer] of layers.entries()) {
     const labels = relaxedLabels(guesses[exit]!, topK);
     const job = { settings: { kind, ...width }, layer, labels, share: shares[exit]! };
-    trained.push(yield* classifierStages(states, job, options, terms));
+    const isLast = exit === layers.length - 1;
+    trained.push(yield* classifierStages(states, job, options, { ...terms, ...(isLast && { scoring: whole }) }));
   }
-  const about: DeciderFile = {
-    ...{ kind, topK, ...width },
-    temperatures: trained.map(({ temperature }) => temperature),
-    measured: trained.map(({ measured }) => measured),
-  };
-  return { about, weights: new Map(trained.flatMap(({ weights }) => [...weights])) };
+  return deciderOf(trained);
 }

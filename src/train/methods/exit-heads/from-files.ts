@@ -1,0 +1,93 @@
+import path from "node:path";
+import { LanguageModel } from "../../../engine/decode/language-model.ts";
+import { isOfKind } from "../../../models/registry.ts";
+import { UserError } from "../../../util/errors.ts";
+import { resolveModel } from "../../../weights/sources/index.ts";
+import type { Estimate } from "../../session/estimate.ts";
+import { checkBest } from "../../session/evaluation.ts";
+import { openScorer, scoreWritten } from "../../session/scored-step.ts";
+import type { OpenTerms, Stage } from "../../session/stage.ts";
+import type { TaskScorer, WrittenModel } from "../../session/tasks.ts";
+import { documentsOf } from "./corpus.ts";
+import { estimateExits } from "./estimate-exits.ts";
+import type { ExitHeadsOptions } from "./exit-heads.ts";
+import { type ExitTraining, planExits, runningDecider, stepsOf, withDefaults } from "./exit-plan.ts";
+import { exitStages, type TrainedExits } from "./exit-stages.ts";
+import type { ScoringOf } from "./row-stage.ts";
+import type { Progress } from "./states/collect.ts";
+import { writeExits } from "./write.ts";
+
+/** A run on files, opened. */
+interface FilesTraining extends ExitTraining {
+  /** Present if the run has lab tasks. */
+  readonly scorer: TaskScorer | undefined;
+}
+
+/** The training of a model's exits on files of texts, which are written into the run's folder. @throws UserError */
+export async function* stagesOfFiles(own: ExitHeadsOptions, run: OpenTerms): AsyncGenerator<Stage, void> {
+  const training = await openTraining(own, run);
+  using _ = training.model;
+  const terms = { ...run, onProgress: inTenths(run.onNotice), scoring: scoringIn(training, run) };
+  await writeExits(run.out, yield* exitStages(training, terms));
+}
+
+/** The steps of all these stages. @throws UserError */
+export async function stepsOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promise<number> {
+  const training = await openTraining(own, run);
+  using _ = training.model;
+  return stepsOf(await planExits(training), run);
+}
+
+/** What all these stages would take. @throws UserError */
+export async function estimateOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promise<Estimate> {
+  const training = await openTraining(own, run);
+  using _ = training.model;
+  return await estimateExits(training, run);
+}
+
+/** Reads a run's texts and tasks, and loads its model, which is the caller's. @throws UserError */
+async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms): Promise<FilesTraining> {
+  const { model: name, data: files, quant, seed, steps } = run.options;
+  if (name === undefined) throw new UserError("model: expected a model whose exits are trained", 2);
+  if (steps !== undefined) throw new UserError("steps: expected headEpochs and deciderEpochs in the method", 2);
+  const options = { ...own, seed };
+  checkBest(run.options, false);
+  const { decider: kinds = [] } = withDefaults(saving, options);
+  if (run.options.tasks.length > 0 && !runningDecider(saving, kinds))
+    throw new UserError(`tasks: ${saving} runs no exits by ${kinds.join(" and ")} alone; expected no tasks`, 2);
+  const documents = documentsOf(files);
+  const { checkpoint, tokenizer } = await run.openBase(name);
+  if (!isOfKind("decoder", checkpoint))
+    throw new UserError(`model: ${name} is no decoder; expected a model that goes on with a text`, 2);
+  const scorer = await openScorer(run.options, run.labTasks, tokenizer);
+  const model = await LanguageModel.load(await resolveModel(name), quant);
+  const data = { name: files.map((file) => path.basename(file)).join(", "), documents };
+  return { model, quant, saving, data, options, scorer };
+}
+
+/** The scoring of exits on a run's lab tasks, under their saving with its defaults. */
+function scoringIn(
+  { scorer, quant }: FilesTraining,
+  { options: { model }, out, signal }: OpenTerms,
+): ScoringOf<TrainedExits> | undefined {
+  if (!scorer) return undefined;
+  const write = async (exits: TrainedExits, folder: string): Promise<WrittenModel> => {
+    await writeExits(folder, exits);
+    const { saving: name, deciders } = exits.about;
+    const saving = { name, file: folder, ...(name === "dynamax" && { classifier: deciders[0]!.kind }) };
+    return { folder, base: model, saving, quant };
+  };
+  const score = (exits: TrainedExits) => scoreWritten(out, (folder) => write(exits, folder), scorer, signal);
+  return { tasks: scorer.tasks, score };
+}
+
+/** A sentence for each tenth of the states, which are read before the first step. */
+function inTenths(onNotice: OpenTerms["onNotice"]): (progress: Progress) => void {
+  let tenths = -1;
+  return ({ stage, done, of }) => {
+    const now = Math.floor((10 * done) / of);
+    if (stage !== "states" || now === tenths) return;
+    tenths = now;
+    onNotice?.(`states of the texts: ${done} of ${of}`);
+  };
+}

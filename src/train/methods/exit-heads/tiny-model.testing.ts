@@ -1,0 +1,44 @@
+/** A tiny model in a MODICUM_HOME of its own, and texts for its exits. */
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll } from "vitest";
+import { seededRandom } from "../../../util/random.ts";
+
+const fixture = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
+
+interface TinyModel {
+  /** MODICUM_HOME while the tests of a file run. */
+  readonly home: string;
+  /** The model's file, of two layers. */
+  readonly file: string;
+  /** Writes a file of documents, each after its name. */
+  textsOf(name: string): string;
+}
+
+export function tinyModel(): TinyModel {
+  const home = mkdtempSync(path.join(tmpdir(), "modicum-test-"));
+  const file = path.join(home, "llama-tiny.gguf");
+  const before = process.env["MODICUM_HOME"];
+  beforeAll(() => {
+    process.env["MODICUM_HOME"] = home;
+    copyFileSync(fixture, file);
+  });
+  afterAll(() => {
+    if (before === undefined) delete process.env["MODICUM_HOME"];
+    else process.env["MODICUM_HOME"] = before;
+    rmSync(home, { recursive: true, force: true });
+  });
+  const random = seededRandom(3);
+  const word = () => Array.from({ length: 5 }, () => "abcdefgh"[Math.floor(random() * 8)]).join("");
+  const documents = Array.from({ length: 12 }, () => Array.from({ length: 90 }, word).join(" "));
+  return {
+    ...{ home, file },
+    textsOf(name) {
+      const texts = path.join(home, `${name}.jsonl`);
+      writeFileSync(texts, documents.map((text) => JSON.stringify({ text: `${name} ${text}` })).join("\n"));
+      return texts;
+    },
+  };
+}

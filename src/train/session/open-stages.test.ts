@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { completeOptions } from "../methods/complete.ts";
+import { methods } from "../methods/registry.ts";
+import { dryRun } from "./dry-run.ts";
+
+/** Options without which a method is refused. */
+const needed: Readonly<Record<string, object>> = {
+  bridge: { localiser: "folder", labels: ["a", "b"] },
+  guard: { illegal: "a.jsonl" },
+  localiser: { heldOut: "a.jsonl" },
+};
+
+const noBase = () => Promise.reject(new Error("there is no base"));
+const refusalOf = async (method: object): Promise<string> => {
+  const options = completeOptions({ method, data: "none.jsonl", tasks: ["sciq"] });
+  return dryRun(options, noBase).then(
+    () => "",
+    (error: Error) => error.message,
+  );
+};
+
+test("a method whose stages no lab task scores refuses tasks, with the reason and what judges it", async () => {
+  const unscored = methods.filter(({ stages, name }) => stages && name !== "exit-heads");
+  expect(unscored.map(({ name }) => name)).toEqual(["bridge", "guard", "localiser", "noise", "pairs", "projector"]);
+  const sentences = await Promise.all(unscored.map(({ name }) => refusalOf({ name, ...needed[name] })));
+  expect(sentences).toEqual([
+    "tasks: the lab has no task that names regions; the losses of the run judge a bridge; expected no tasks",
+    "tasks: the lab has no task for image generators; the losses of both stages judge a mask; expected no tasks",
+    "tasks: the lab has no task for localisers; each evaluation measures the masks of heldOut; expected no tasks",
+    "tasks: the lab has no task for image generators; the held-out loss judges them; expected no tasks",
+    "tasks: the lab has no task for models of images and texts; the losses of the run judge them; expected no tasks",
+    "tasks: the lab scores no projector in training; the held-out loss judges it; expected no tasks",
+  ]);
+});
