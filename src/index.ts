@@ -21,6 +21,7 @@ export type {
   AnswererCallOptions,
   AnswererOptions,
   AnswerPipeline,
+  Retrieval,
 } from "./library/answer-pipeline.ts";
 export type { AnswerRow, CalibrateAnswersOptions } from "./library/calibrate-answer.ts";
 export type { Calibrated, CalibrateOptions, CalibrationRow } from "./library/calibrate-route.ts";
@@ -65,7 +66,6 @@ export type {
   ShownCompletion,
   TextPipelineOptions,
 } from "./library/text-pipeline.ts";
-export type { Retrieval } from "./pipelines/answer/answer.ts";
 export type { AnswerInput } from "./pipelines/answer/options.ts";
 export { type LabelModel, labelModelOf } from "./pipelines/classify/label-model.ts";
 export type { FirstInput } from "./pipelines/first/options.ts";

@@ -9,7 +9,8 @@ import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { load, openIndex, type SearchIndex } from "../../src/index.ts";
 import { rowOf } from "../../src/lab/lookup/run.ts";
-import { AnswerBranches } from "../../src/library/answer-branches.ts";
+import { OwnResources } from "../../src/library/text-pipeline.ts";
+import { AnswerBranches } from "../../src/pipelines/answer/branches.ts";
 import { checkAnswerOptions } from "../../src/pipelines/answer/options.ts";
 import { holds, type Question, questionsOf } from "./questions.ts";
 
@@ -37,7 +38,8 @@ async function strataOf(index: SearchIndex, set: Question["set"], each: number):
 
 using model = await load(name);
 await using index = await openIndex(values.index);
-const branches = new AnswerBranches(model, index, checkAnswerOptions({}));
+const resources = new OwnResources({ model: name }, { model }, { index });
+const branches = new AnswerBranches(model.name, resources, checkAnswerOptions({}));
 
 const key = ({ set, id }: Pick<Question, "set" | "id">) => `${set} ${id}`;
 const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];

@@ -18,9 +18,10 @@ import {
   type LookupReport,
   outcomeOf,
 } from "../../src/lab/lookup/policies.ts";
-import { bindingOf } from "../../src/library/answer-pipeline.ts";
-import { calibrateAnswerOptions, calibratedOn, type JudgedQuestion } from "../../src/library/calibrate-answer.ts";
+import { OwnResources } from "../../src/library/text-pipeline.ts";
 import { keepGate } from "../../src/pipelines/answer/gate/artefact.ts";
+import { bindingOf } from "../../src/pipelines/answer/gate/find.ts";
+import { calibrateAnswerOptions, calibratedOn, type JudgedQuestion } from "../../src/pipelines/answer/gate/fit.ts";
 import { mean } from "../../src/util/mean.ts";
 import { root, writeSection } from "../../tools/section.ts";
 import { section } from "./real-tables.ts";
@@ -43,7 +44,7 @@ async function ship(model: string, rows: readonly ComparedQuestion[], { gates }:
   const methods = (["classifier", "margin", "entropy", "energy"] as const).filter((method) => better.includes(method));
   if (methods.length === 0) return void process.stderr.write(`${model}: no gate is better than chance\n`);
   using loaded = await load(model);
-  const binding = await bindingOf(model, loaded, { quant: undefined, adapter: undefined });
+  const binding = await bindingOf(new OwnResources({ model }, { model: loaded }));
   const judged: JudgedQuestion[] = rows.map((row) => ({ ...outcomeOf(row), input: inputOf(row) }));
   const data = {
     name: "TriviaQA and NQ-open",

@@ -1,27 +1,25 @@
 import { z } from "zod";
-import { priceOfLengths } from "../engine/decode/dense-price.ts";
-import { answer, type Retrieval } from "../pipelines/answer/answer.ts";
-import type { GateBinding } from "../pipelines/answer/gate/artefact.ts";
+import type { Retrieval as Decided } from "../pipelines/answer/answer.ts";
+import { gateIn } from "../pipelines/answer/gate/find.ts";
 import type { Gate } from "../pipelines/answer/gate/gate.ts";
-import type { AnswerModel, PassageSource } from "../pipelines/answer/model.ts";
 import {
   type AnswerInput,
   type AnswerOptions,
   answerOptions,
   checkAnswerOptions,
 } from "../pipelines/answer/options.ts";
-import { askedOfChat, askedOfQuestion, citationsIn, type QuestionPrompts } from "../pipelines/answer/prompt.ts";
-import { templateHash } from "../pipelines/answer/template.ts";
+import { expertrag } from "../pipelines/answer/pipeline.ts";
+import { citationsIn } from "../pipelines/answer/prompt.ts";
+import type { Resources } from "../pipelines/resources.ts";
 import { OptionError } from "../util/errors.ts";
 import type { ChatMessage } from "../weights/tokenizer/index.ts";
-import { gateFor } from "./answer-gate.ts";
 import { given, loadOptions, text } from "./arguments.ts";
-import { identityOf } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import { openIndex } from "./open-index.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
 import type { SearchIndex } from "./search-index.ts";
+import { OwnResources } from "./text-pipeline.ts";
 import { wholeOf } from "./whole-answer.ts";
 
 export interface AnswererOptions extends LoadOptions {
@@ -39,6 +37,12 @@ export interface AnswererOptions extends LoadOptions {
 export interface AnswererCallOptions extends RunOptions {
   /** When to retrieve, for this answer; by default as the pipeline was opened. */
   retrieval?: AnswerOptions["retrieval"] | undefined;
+}
+
+/** The decision to read passages or not, and its reason. */
+export interface Retrieval extends Omit<Decided, "nothing_found" | "citations"> {
+  /** The search found nothing, or nothing that fits into the model's context: the answer is plain. */
+  readonly nothingFound?: true;
 }
 
 /** A piece of an answer; the first, which is empty, and the last have the decision. */
@@ -82,11 +86,11 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
   const opened = index === undefined ? undefined : await openIndex(index, { ...resolving, store });
   let loaded: Model | undefined;
   try {
-    const ready = await load(model, { ...rest, save, ...(quant && { quant }) });
-    loaded = ready;
-    const binding = () => bindingOf(model, ready, { quant, adapter });
-    const gateOf = (each: AnswerOptions) => gateFor(each, { binding, file, onNotice: rest.onNotice });
-    return new AnswerPipeline(ready, opened, settings, await gateOf(settings), gateOf);
+    loaded = await load(model, { ...rest, save, ...(quant && { quant }) });
+    const own = { quant, adapter, index: opened, onNotice: rest.onNotice };
+    const resources = new OwnResources({ model }, { model: loaded }, own);
+    const gateOf = (each: AnswerOptions) => gateIn(resources, each, file);
+    return new AnswerPipeline(loaded, opened, settings, resources, await gateOf(settings), gateOf);
   } catch (error) {
     loaded?.dispose();
     await opened?.close();
@@ -104,23 +108,9 @@ function refuseSearch({ retrieval }: AnswerOptions): void {
   );
 }
 
-interface Form {
-  readonly quant: string | undefined;
-  readonly adapter: string | undefined;
-}
-
-/** The model and the prompts that a gate is bound to. */
-export async function bindingOf(name: string, model: Model, { quant, adapter }: Form): Promise<GateBinding> {
-  const identity = await identityOf(name, model, quant);
-  const recipe = [...identity.recipe, ...(adapter === undefined ? [] : [`adapter=${adapter}`])];
-  return { model: { ...identity, recipe }, template: templateHash(model.language.tokenizer) };
-}
-
 /** A loaded model and an index that it may look into. Dispose of it (`await using`, or `await pipeline.dispose()`) to free both. */
 export class AnswerPipeline implements AsyncDisposable {
   readonly kind = "answer";
-  readonly #model: AnswerModel<RunOptions>;
-  readonly #source: PassageSource | undefined;
   /** By `retrieval`. */
   readonly #gates = new Map<string, Promise<Gate>>();
 
@@ -128,26 +118,24 @@ export class AnswerPipeline implements AsyncDisposable {
     readonly model: Model,
     readonly index: SearchIndex | undefined,
     private readonly settings: AnswerOptions,
+    private readonly resources: Resources,
     /** The gate of calls that do not say when to retrieve. */
     readonly gate: Gate,
-    private readonly gateOf: (settings: AnswerOptions) => Promise<Gate> = async () => gate,
-  ) {
-    this.#model = answerModelOf(model);
-    this.#source = index && sourceOf(index, settings);
-  }
+    private readonly gateOf: (settings: AnswerOptions) => Promise<Gate>,
+  ) {}
 
   /** Streams an answer to a question, or to a chat's last turn; the decision comes first. @throws UserError */
   async *generate(
     question: string | readonly ChatMessage[],
-    { retrieval = this.settings.retrieval, ...options }: AnswererCallOptions = {},
+    { retrieval = this.settings.retrieval, ...call }: AnswererCallOptions = {},
   ): AsyncGenerator<AnsweredChunk, void> {
-    const { signal, onStopped, arrived = performance.now(), ...asked } = options;
+    const { signal, onStopped, arrived = performance.now(), ...options } = call;
     const settings = { ...this.settings, retrieval: given("answer's options.retrieval", mode, retrieval) };
     const gate = await this.#gateOf(settings);
-    yield* answer(this.#model, this.#source, askedOf(this.#model, question), {
-      ...{ gate, settings, options: asked, signal, onStopped, arrived },
-      named: billedAs(this.model.name, settings),
-    });
+    const named = expertrag.over(this.model.name, settings);
+    const request = { prompt: question, options, signal, onStopped, arrived };
+    for await (const { tokens, role: _, shown, ...piece } of expertrag.answer(named, this.resources, request, gate))
+      yield { ...piece, tokens: [...tokens], ...(shown !== undefined && { retrieval: retrievalOf(shown as Decided) }) };
   }
 
   /** @throws UserError if there is no index to search */
@@ -162,7 +150,8 @@ export class AnswerPipeline implements AsyncDisposable {
   /** The whole answer at once. @throws UserError */
   async answer(question: string | readonly ChatMessage[], options: AnswererCallOptions = {}): Promise<Answered> {
     const whole = await wholeOf(this.generate(question, options), "retrieval");
-    return { ...whole, ...shown(whole.text, whole.retrieval) };
+    const { used: retrieved, documents } = whole.retrieval;
+    return { ...whole, retrieved, documents, citations: citationsIn(whole.text, documents.length) };
   }
 
   async dispose(): Promise<void> {
@@ -175,39 +164,7 @@ export class AnswerPipeline implements AsyncDisposable {
   }
 }
 
-const shown = (text: string, retrieval: Retrieval) => ({
-  retrieved: retrieval.used,
-  documents: retrieval.documents,
-  citations: citationsIn(text, retrieval.documents.length),
-});
-
-const askedOf = (
-  { tokenizer }: Pick<AnswerModel<RunOptions>, "tokenizer">,
-  question: string | readonly ChatMessage[],
-): QuestionPrompts => (typeof question === "string" ? askedOfQuestion(tokenizer, question) : askedOfChat(question));
-
-/** A pipeline's name and recipe in its receipts. */
-export const billedAs = (model: string, { retrieval, passages }: AnswerOptions) => ({
-  model: `${model}+expertrag`,
-  recipe: [`expertrag:retrieval=${retrieval},passages=${passages}`],
-});
-
-/** A loaded model as this pipeline sees it. @throws UserError if it does not generate */
-export function answerModelOf(model: Model): AnswerModel<RunOptions> {
-  const { language } = model;
-  return {
-    name: model.name,
-    tokenizer: language.tokenizer,
-    context: language.decoder.config.context,
-    count: (prompt) => language.encode(prompt).length,
-    generate: (prompt, options) => model.generate(prompt, options),
-    price: (lengths) => priceOfLengths(language, lengths),
-  };
-}
-
-/** An index as this pipeline sees it. */
-const sourceOf = (index: SearchIndex, { by }: AnswerOptions): PassageSource => ({
-  name: index.name,
-  search: (query, top, terms) => index.search(query, { by, top, ...terms }),
-  meanTerms: () => index.meanTerms(),
+const retrievalOf = ({ nothing_found, citations: _, ...decided }: Decided): Retrieval => ({
+  ...decided,
+  ...(nothing_found && { nothingFound: true }),
 });

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import type { CodeBits } from "../graph/index.ts";
 import { keepGate } from "../pipelines/answer/gate/artefact.ts";
 import { gateTarget } from "../pipelines/answer/gate/calibrate.ts";
+import { gateFor } from "../pipelines/answer/gate/find.ts";
 import { checkAnswerOptions } from "../pipelines/answer/options.ts";
 import { checkRouteOptions } from "../pipelines/route/name.ts";
 import { calibrationOf, keepCalibration } from "../pipelines/route/record.ts";
@@ -13,7 +14,6 @@ import { deciderOf } from "../pipelines/route/rule.ts";
 import { scoreOptions } from "../pipelines/scores.ts";
 import { parseRecipe } from "../savings/recipe.ts";
 import { Catalogue } from "../serve/models/catalogue.ts";
-import { gateFor } from "./answer-gate.ts";
 import { load } from "./load.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-notices-"));

@@ -132,9 +132,11 @@ export class OpenedPipeline implements Disposable {
   }
 }
 
-/** The form in which models were loaded, if one was named, and who is told of what happens. */
+/** The form and the adapter with which models were loaded, if they were named, and who is told of what happens. */
 interface ResourceSettings extends Pick<TextPipelineOptions, "onNotice" | "onDegraded" | "settings"> {
   readonly quant?: Quant | undefined;
+  readonly adapter?: string | undefined;
+  readonly index?: Resources["index"];
 }
 
 /** Loaded models, by role. */
@@ -145,6 +147,10 @@ export class OwnResources implements Resources {
     private readonly settings: ResourceSettings = {},
   ) {}
 
+  get index(): Resources["index"] {
+    return this.settings.index;
+  }
+
   async facts(role: string): Promise<Facts> {
     return factsOf(this.models[role]!);
   }
@@ -153,8 +159,10 @@ export class OwnResources implements Resources {
 
   generate: Resources["generate"] = (role, prompt, options) => generateBy(this.models[role]!, prompt, options);
 
-  identity(role: string): Promise<ModelIdentity> {
-    return identityOf(this.roles[role]!, this.models[role]!, this.settings.quant);
+  async identity(role: string): Promise<ModelIdentity> {
+    const { quant, adapter } = this.settings;
+    const { recipe, ...identity } = await identityOf(this.roles[role]!, this.models[role]!, quant);
+    return { ...identity, recipe: [...recipe, ...(adapter === undefined ? [] : [`adapter=${adapter}`])] };
   }
 
   form(role: string): ModelForm {
@@ -186,6 +194,8 @@ export class OwnResources implements Resources {
 export const factsOf = ({ language }: Pick<Model, "language">): Facts => ({
   source: language.source,
   tokenizer: language.tokenizer,
+  context: language.decoder.config.context,
+  count: (prompt, tools) => language.encode(prompt, undefined, tools).length,
   price: (lengths) => priceOfLengths(language, lengths),
 });
 

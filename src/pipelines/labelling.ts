@@ -1,10 +1,9 @@
 import type { EncoderModel } from "../engine/encoders/text/encoder-model.ts";
 import type { EncodeTerms } from "../engine/encoders/text/encoder-queue.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import type { Ranker, SearchResult } from "../retrieval/search.ts";
 import type { Memo } from "../util/memo.ts";
 import type { WordVectors } from "../weights/vectors/word-vectors.ts";
-import type { Resources } from "./resources.ts";
+import type { Resources, TextIndex } from "./resources.ts";
 
 /** The terms of one call of a model or an index. */
 export interface ReadTerms extends Omit<EncodeTerms, "signal"> {
@@ -19,7 +18,7 @@ export interface LabelResources extends Pick<Resources, "notice"> {
   /** The model as receipts show it. */
   readonly name: string;
   readonly reader: Reader;
-  readonly index: DocumentIndex | undefined;
+  readonly index: Omit<TextIndex, "meanTerms"> | undefined;
   /** Outlives the request. */
   readonly memo: Memo;
 }
@@ -35,16 +34,4 @@ export type Lend = <T>(work: (model: EncodingModel) => Promise<T>) => Promise<T>
 export interface EncodingModel {
   readonly encoder: Pick<EncoderModel, "tokensOf" | "room"> & Partial<Pick<EncoderModel, "classifier">>;
   embed(texts: readonly string[], terms: ReadTerms): Promise<{ embeddings: Float32Array[]; receipt: Receipt }>;
-}
-
-/** An index that texts are looked up in. */
-interface DocumentIndex {
-  readonly name: string;
-  counts(): Promise<{ readonly documents: number }>;
-  hasCategories(): Promise<boolean>;
-  /** The best documents first. */
-  search(
-    query: string,
-    options: ReadTerms & { by?: Ranker | undefined; top: number },
-  ): Promise<{ readonly results: readonly SearchResult[]; readonly receipt: Receipt }>;
 }

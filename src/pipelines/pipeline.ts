@@ -52,7 +52,7 @@ interface Parsed {
 }
 
 /** A pipeline over models. */
-export interface Named<P extends ModelsPipeline = ModelsPipeline> extends Parsed {
+export interface Named<P extends Pipeline = Pipeline> extends Parsed {
   readonly pipeline: P;
   /** Without its options. */
   readonly name: string;

@@ -1,5 +1,6 @@
 import { nearest, UserError } from "../util/errors.ts";
 import { parseSpec } from "../weights/sources/spec.ts";
+import { expertrag } from "./answer/pipeline.ts";
 import { first } from "./first/pipeline.ts";
 import type { ModelsPipeline, Named, Pipeline, Roles } from "./pipeline.ts";
 import { plan } from "./plan/pipeline.ts";
@@ -16,13 +17,7 @@ export const pipelines: readonly Pipeline[] = [
   first,
   vote,
   qzero,
-  {
-    name: "expertrag",
-    group: "retrieval",
-    summary:
-      "answers a question, with passages of an index if a gate says that the model needs them; as answer QUESTION --index NAME",
-    options: async () => (await import("./answer/options.ts")).answerOptions,
-  },
+  expertrag,
   plan,
   recognize,
 ];
@@ -55,13 +50,17 @@ const isOverModels = (pipeline: Pipeline): pipeline is ModelsPipeline => "parse"
 /** The models of a pipeline's name by their roles; undefined for the name of one model. @throws UserError for a wrong name */
 export const rolesIn = (model: string): Roles | undefined => named(model, isOverModels)?.roles;
 
-const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" in pipeline;
+const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline =>
+  "answer" in pipeline && isOverModels(pipeline);
 
 /** The pipeline that gives texts labels of the request. */
 export const labelPipeline = qzero;
 
 /** The pipeline that names regions of pictures. */
 export const regionPipeline = recognize;
+
+/** The pipelines of one model that may look a question up; a field of the request names them. */
+export const lookupPipelines = [expertrag] as const;
 
 /** The pipelines that answer as a model does. */
 export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);

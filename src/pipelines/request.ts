@@ -1,5 +1,6 @@
 import type { GenerateInput } from "../engine/decode/answer/generate.ts";
 import type { Prompt } from "../engine/decode/language-model.ts";
+import type { Tool } from "../engine/decode/tools/tools.ts";
 import type { EncodeTerms } from "../engine/encoders/text/encoder-queue.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { Budget } from "../savings/auto/guarantee.ts";
@@ -14,6 +15,7 @@ export type CallOptions = AnswerOptions & CallTerms;
 export interface AnswerOptions extends GenerateInput {
   /** Take a text as it is, without the model's chat template. */
   readonly raw?: boolean | undefined;
+  readonly tools?: readonly Tool[] | undefined;
   /** Draw tokens by the model's own settings. */
   readonly modelSampling?: boolean | undefined;
   /** The most that the answer may cost, for a certificate to choose by. */

@@ -1,8 +1,10 @@
 import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
 import type { SpannedPrompt } from "../engine/decode/run/spans.ts";
+import type { Tool } from "../engine/decode/tools/tools.ts";
 import type { LoadedModel } from "../engine/kinds/index.ts";
 import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
+import type { Ranker, SearchResult } from "../retrieval/search.ts";
 import type { Certificate } from "../savings/auto/certificate.ts";
 import type { Choice } from "../savings/auto/guarantee.ts";
 import type { Recipe } from "../savings/recipe.ts";
@@ -23,6 +25,10 @@ interface Lengths {
 export interface Facts {
   readonly source: ResolvedModel;
   readonly tokenizer: Tokenizer;
+  /** The most tokens of a prompt with its answer. */
+  readonly context: number;
+  /** Tokens of a prompt as the model reads it. */
+  count(prompt: Prompt, tools?: readonly Tool[]): number;
   /** The dense cost. */
   price(lengths: Lengths): Spent;
 }
@@ -43,7 +49,7 @@ export interface HeldModel {
 /** The savings of a call; those that the model was loaded with if absent. */
 type Saving = { readonly save?: Recipe | undefined };
 
-type Ceiling = { readonly ceiling?: { readonly flops?: number | undefined } };
+type Ceiling = { readonly ceiling?: { readonly flops?: number | undefined } | undefined };
 
 /** Scores by text, and what they cost. */
 export interface Relevance {
@@ -62,11 +68,27 @@ export interface NamedCertificate {
   readonly strict: boolean;
 }
 
+/** An index that texts are looked up in. */
+export interface TextIndex {
+  readonly name: string;
+  counts(): Promise<{ readonly documents: number }>;
+  hasCategories(): Promise<boolean>;
+  /** Indexed terms of its mean passage; 0 if it is empty. */
+  meanTerms(): Promise<number>;
+  /** The best documents first. */
+  search(
+    query: string,
+    options: TurnTerms & Ceiling & { readonly by?: Ranker | undefined; readonly top: number },
+  ): Promise<{ readonly results: readonly SearchResult[]; readonly receipt: Receipt }>;
+}
+
 /**
  * The models of one request, by role. The library owns them, the server leases them from its pool for each call, so that
  * no request holds one model while it waits for another.
  */
 export interface Resources {
+  /** The index that the request names. */
+  readonly index?: Pick<TextIndex, "meanTerms" | "search"> | undefined;
   facts(role: string): Promise<Facts>;
   /** Only one model is in use at a time. `save`: the savings that its calls name. */
   use<T>(role: string, work: (model: HeldModel, save: Recipe) => Promise<T>): Promise<T>;

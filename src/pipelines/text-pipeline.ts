@@ -1,31 +1,37 @@
 import type { z } from "zod";
 import type { ModelPiece } from "./model.ts";
-import type { Field, ModelsPipeline, Named, Roles } from "./pipeline.ts";
+import type { Field, ModelsPipeline, Named, Pipeline, Roles } from "./pipeline.ts";
 import type { TextRequest } from "./request.ts";
 import type { HeldModel, Resources } from "./resources.ts";
 
-/** A pipeline that answers as a model does, written once for the library, the server and the lab. `P`: what `prepare` found. */
-export interface TextPipeline<P = unknown> extends ModelsPipeline {
-  /** Absent if all models go on with texts. @throws UserError for models that their roles cannot use */
-  checkModels?(models: Readonly<Record<string, HeldModel>>): Promise<void>;
-  readonly shows: Shows;
-  /** True if a certificate of `lab tune` may stand for its options, and choose by a request's budget. */
-  readonly certified?: true;
+/** A pipeline that answers with texts, written once for the library, the server and the lab. `P`: what `prepare` found. */
+export interface AnsweringPipeline<P = unknown> extends Pipeline {
+  readonly shows: Pick<Shows, "field" | "first">;
   readonly serving?: Serving;
-  /** What a request may say beside the name. Over HTTP, such a pipeline answers chats alone. */
-  readonly settings?: Settings;
   /** Finds what all answers of one name need, such as a calibration. @throws UserError if it cannot answer */
-  prepare?(named: NamedText, resources: Resources): Promise<P>;
+  prepare?(named: Named<this>, resources: Resources): Promise<P>;
   /**
    * Answers a request. The last piece has the one receipt of all calls; the first and the last have what is shown. A
    * promise is settled before any model is called: a request that is refused has no bill.
    */
   answer(
-    named: NamedText,
+    named: Named<this>,
     resources: Resources,
     request: TextRequest,
     prepared: P,
   ): AsyncGenerator<ShownPiece, void> | Promise<AsyncGenerator<ShownPiece, void>>;
+}
+
+/** One that a model's name stands for, and that answers as a model does. */
+export interface TextPipeline<P = unknown> extends AnsweringPipeline<P>, ModelsPipeline {
+  readonly naming: ModelsPipeline["naming"];
+  /** Absent if all models go on with texts. @throws UserError for models that their roles cannot use */
+  checkModels?(models: Readonly<Record<string, HeldModel>>): Promise<void>;
+  readonly shows: Shows;
+  /** True if a certificate of `lab tune` may stand for its options, and choose by a request's budget. */
+  readonly certified?: true;
+  /** What a request may say beside the name. Over HTTP, such a pipeline answers chats alone. */
+  readonly settings?: Settings;
 }
 
 /** What only a server asks of a pipeline. Its models may run on other servers, and take the savings of a request's key. */

@@ -3,9 +3,8 @@ import type { Command } from "commander";
 import { rowsOf } from "../../lab/data/rows.ts";
 import { auroc } from "../../lab/metrics/index.ts";
 import { holdsWords } from "../../lab/metrics/squad.ts";
-import { answerRow, calibrateAnswerOptions, type JudgedQuestion } from "../../library/calibrate-answer.ts";
-import type { CalibratedGate } from "../../pipelines/answer/gate/artefact.ts";
-import { gateScore } from "../../pipelines/answer/gate/gate.ts";
+import type { calibrateAnswers } from "../../library/calibrate-answer.ts";
+import { lookupPipelines } from "../../pipelines/registry.ts";
 import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
@@ -14,6 +13,10 @@ import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { formGiven } from "../weights-form.ts";
+
+const { answerRow, calibrateAnswerOptions, judgedBy } = await lookupPipelines[0].calibration();
+
+type Calibrated = Awaited<ReturnType<typeof calibrateAnswers>>;
 
 interface Flags extends Readonly<Record<string, unknown>> {
   model: string;
@@ -59,12 +62,11 @@ async function calibrate(path: string, flags: Flags): Promise<void> {
 const judge = (text: string, answers: readonly string[]): number =>
   Number(answers.some((answer) => holdsWords(text, answer)));
 
-const summary = (gate: CalibratedGate, judged: readonly JudgedQuestion[]) => {
+const summary = (gate: Calibrated["gates"][number], judged: Calibrated["judged"]) => {
   const { method, threshold, measured } = gate;
-  const parts = judged.map(({ input, plain, retrieved }) => {
-    const score = gateScore(gate, input);
-    return [Number(plain < 0.5 && retrieved >= 0.5), -score, score];
-  });
+  const parts = judgedBy(gate, judged).map(({ score, plain, retrieved }) => [
+    ...[Number(plain < 0.5 && retrieved >= 0.5), -score, score],
+  ]);
   const area = auroc.quality(parts);
   return { method, threshold, auroc: Number.isNaN(area) ? null : area, ...measured };
 };

@@ -1,7 +1,6 @@
 import type { Command } from "commander";
 import type { Answered, AnswerPipeline, Receipt } from "../../index.ts";
-import { answerOptions } from "../../pipelines/answer/options.ts";
-import { checkQuestion } from "../../pipelines/answer/prompt.ts";
+import { lookupPipelines } from "../../pipelines/registry.ts";
 import { printable } from "../../util/printable.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -12,6 +11,9 @@ import { recipeOf } from "../recipe.ts";
 import { addSessionFlags, billed, generation, printed, type SessionOptions } from "../session.ts";
 import { formGiven } from "../weights-form.ts";
 import { defineCalibrate } from "./answer-calibrate.ts";
+
+const [lookup] = lookupPipelines;
+const answerOptions = await lookup.options();
 
 interface Flags extends SessionOptions {
   index?: string;
@@ -32,7 +34,7 @@ export function define(command: Command): void {
 }
 
 async function answer(question: string, flags: Flags): Promise<void> {
-  checkQuestion(question);
+  await lookup.checkQuestion(question);
   const signal = interruptSignal();
   const settings = { ...generation(flags), signal };
   await using pipeline = await open(flags, signal);

@@ -3,10 +3,11 @@ import path from "node:path";
 import { z } from "zod";
 import { priceOfLengths } from "../../engine/decode/dense-price.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
-import { AnswerBranches } from "../../library/answer-branches.ts";
 import { load } from "../../library/load.ts";
 import type { Model } from "../../library/model.ts";
 import { openIndex } from "../../library/open-index.ts";
+import { OwnResources } from "../../library/text-pipeline.ts";
+import { AnswerBranches } from "../../pipelines/answer/branches.ts";
 import type { GateMethod } from "../../pipelines/answer/gate/gate.ts";
 import { type AnswerInput, checkAnswerOptions } from "../../pipelines/answer/options.ts";
 import { canReflect } from "../../pipelines/answer/reflection.ts";
@@ -73,7 +74,8 @@ async function answered(run: LookupRun, questions: readonly Question[]) {
   const known = new Map(kept.map((line) => JSON.parse(line) as ComparedQuestion).map((row) => [row.id, row]));
   using model = await load(name, resolve);
   await using index = await openIndex(indexName, { ...resolve, store });
-  const branches = new AnswerBranches(model, index, checkAnswerOptions(run.answer));
+  const resources = new OwnResources({ model: name }, { model }, { index });
+  const branches = new AnswerBranches(model.name, resources, checkAnswerOptions(run.answer));
   const terms = { maxTokens: options.maxTokens, signal };
   const rows: ComparedQuestion[] = [];
   for (const question of questions) {

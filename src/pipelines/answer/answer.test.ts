@@ -5,7 +5,7 @@ import { stoppedClock } from "../../util/clock.testing.ts";
 import { encodeChat, type Tokenizer } from "../../weights/tokenizer/index.ts";
 import { smollm2Tokenizer } from "../first/fake.testing.ts";
 import { type AnswerTerms, answer, type Retrieval } from "./answer.ts";
-import { document, type FakeModel, type FakeOptions, fakeModel, fakeSource } from "./fake.testing.ts";
+import { document, type FakeModel, fakeModel, fakeSource } from "./fake.testing.ts";
 import { ALWAYS, type Gate, NEVER } from "./gate/gate.ts";
 import type { PassageSource } from "./model.ts";
 import { askedOfChat, askedOfQuestion } from "./prompt.ts";
@@ -37,7 +37,7 @@ async function asked(
   gate: Gate,
   model: FakeModel,
   source: PassageSource | null = fakeSource(DOCUMENTS),
-  more: Partial<AnswerTerms<FakeOptions>> = {},
+  more: Partial<AnswerTerms> = {},
 ): Promise<Outcome> {
   const question = askedOfQuestion(tokenizer, "What is the capital of France?");
   let text = "";
@@ -91,20 +91,20 @@ describe("always", () => {
   test("with nothing found gives the plain answer, and says so", async () => {
     const { text, retrieval, receipt } = await asked(ALWAYS, fakeModel(tokenizer), fakeSource([]));
     expect(text).toBe("own");
-    expect(retrieval).toMatchObject({ used: false, nothingFound: true, documents: [] });
+    expect(retrieval).toMatchObject({ used: false, nothing_found: true, documents: [] });
     expect(receipt.flops.saved).toBe(0);
   });
 
   test("with a context that no passage fits into gives the plain answer", async () => {
     const { text, retrieval } = await asked(ALWAYS, fakeModel(tokenizer, { context: 70 }));
-    expect([text, retrieval.nothingFound]).toEqual(["own", true]);
+    expect([text, retrieval.nothing_found]).toEqual(["own", true]);
   });
 });
 
 test("never asks as one model alone; always retrieving is priced by the index's mean passage", async () => {
   const model = fakeModel(tokenizer);
   const { text, retrieval, receipt } = await asked(NEVER, model);
-  expect([text, retrieval.used, "nothingFound" in retrieval]).toEqual(["own", false, false]);
+  expect([text, retrieval.used, "nothing_found" in retrieval]).toEqual(["own", false, false]);
   expect(JSON.parse(model.prompts[0]!)).toEqual(askedOfQuestion(tokenizer, "What is the capital of France?").plain);
   expect(receipt.flops).toMatchObject({ overhead: 0, spent: model.count(JSON.parse(model.prompts[0]!)) + 2 });
   expect(receipt.flops.dense).toBeGreaterThan(receipt.flops.spent + 2 * 10);

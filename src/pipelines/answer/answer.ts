@@ -4,14 +4,19 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import { patiently } from "../../retrieval/patiently.ts";
 import type { SearchResult } from "../../retrieval/search.ts";
 import { StoreFault } from "../../retrieval/store/store.ts";
+import type { ChatMessage } from "../../weights/tokenizer/index.ts";
 import { Call } from "../call.ts";
 import type { ModelPiece } from "../model.ts";
+import { type Named, recipeOf } from "../pipeline.ts";
+import type { CallOptions, TextRequest } from "../request.ts";
+import type { Resources } from "../resources.ts";
+import type { ShownPiece } from "../text-pipeline.ts";
 import { AnswerBill } from "./bill.ts";
 import { type Decision, decide, type Gate, type GateMethod, readsOf } from "./gate/gate.ts";
-import type { AnswerModel, PassageSource } from "./model.ts";
+import { type AnswerModel, answerModelOf, MODEL, type PassageSource } from "./model.ts";
 import { type AnswerOptions, MOST_PASSAGE_TOKENS } from "./options.ts";
 import { type Begun, probe, type Start } from "./probe.ts";
-import { fitting, type QuestionPrompts } from "./prompt.ts";
+import { askedOfChat, askedOfQuestion, citationsIn, fitting, type QuestionPrompts } from "./prompt.ts";
 
 type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
 
@@ -23,30 +28,44 @@ export interface Retrieval {
   readonly score: number | null;
   /** A score of it or more searches. */
   readonly threshold: number;
+  /** Milliseconds of the gate, with the calls that it reads, and of the search. */
+  readonly ms: { readonly gate: number; readonly search: number };
   /** The documents that the answer reads, the best first: `[1]` in an answer is the first. */
   readonly documents: readonly ReadDocument[];
   /** The search found nothing, or nothing that fits into the model's context: the answer is plain. */
-  readonly nothingFound?: true;
-  /** Milliseconds of the gate, with the calls that it reads, and of the search. */
-  readonly ms: { readonly gate: number; readonly search: number };
+  readonly nothing_found?: true;
+  /** Indices of the documents that the answer cites, from 0; known at its end. */
+  readonly citations?: readonly number[];
 }
 
 /** A piece of an answer; the first, which is empty, and the last have the decision. */
 export type AnswerPiece = ModelPiece & { readonly retrieval?: Retrieval };
 
 /** The terms of one answer. */
-export interface AnswerTerms<O extends object> {
+export interface AnswerTerms extends Pick<TextRequest, "options" | "signal" | "arrived" | "onStopped"> {
   readonly gate: Gate;
-  readonly settings: Pick<AnswerOptions, "passages" | "maxContextTokens">;
-  /** Passed on to the model as they are. */
-  readonly options: O;
+  readonly settings: Pick<AnswerOptions, "passages" | "maxContextTokens" | "by">;
   /** The pipeline's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
-  readonly signal?: AbortSignal | undefined;
-  /** When a server took the request, on the clock of `performance.now()`. */
-  readonly arrived?: number | undefined;
-  /** Called with the cost of a request that ended without its receipt. */
-  readonly onStopped?: ((receipt: Receipt) => void) | undefined;
+}
+
+/** Answers a request: a text is a question alone, and turns are a chat, whose last user's turn is the question. */
+export async function* answered(
+  named: Named,
+  resources: Resources,
+  { prompt, ...request }: TextRequest,
+  gate: Gate,
+): AsyncGenerator<ShownPiece, void> {
+  const model = await answerModelOf(named.name, resources, request.options.tools);
+  const question =
+    typeof prompt === "string"
+      ? askedOfQuestion(model.tokenizer, prompt)
+      : askedOfChat(prompt as readonly ChatMessage[]);
+  const settings = named.values as AnswerOptions;
+  const billed = { model: `${named.name}+${named.pipeline.name}`, recipe: [recipeOf(named)] };
+  const terms = { ...request, gate, settings, named: billed };
+  for await (const { retrieval, ...piece } of answer(model, resources.index, question, terms))
+    yield { ...piece, role: MODEL, ...(retrieval && { shown: retrieval }) };
 }
 
 /**
@@ -54,11 +73,11 @@ export interface AnswerTerms<O extends object> {
  * first piece. A gate that reads the plain answer's first token begins that answer; it goes on if nothing is retrieved,
  * else its cost is overhead. `source` may be missing if the gate never retrieves.
  */
-export async function* answer<O extends object>(
-  model: AnswerModel<O>,
+export async function* answer(
+  model: AnswerModel,
   source: PassageSource | undefined,
   asked: QuestionPrompts,
-  terms: AnswerTerms<O>,
+  terms: AnswerTerms,
 ): AsyncGenerator<AnswerPiece, void> {
   const run = new Run(model, source, asked, terms);
   try {
@@ -68,17 +87,18 @@ export async function* answer<O extends object>(
   }
 }
 
-class Run<O extends object> {
+class Run {
   readonly #bill: AnswerBill;
   #meanTerms = 0;
-  #call: Call<O> | undefined;
+  #call: Call<CallOptions> | undefined;
+  #text = "";
   #done = false;
 
   constructor(
-    private readonly model: AnswerModel<O>,
+    private readonly model: AnswerModel,
     private readonly source: PassageSource | undefined,
     private readonly asked: QuestionPrompts,
-    private readonly terms: AnswerTerms<O>,
+    private readonly terms: AnswerTerms,
   ) {
     this.#bill = new AnswerBill(terms.named, (own) => this.#priced(own), terms.arrived);
   }
@@ -114,8 +134,9 @@ class Run<O extends object> {
     if (!source) throw new Error(`${model.name}: a gate retrieves, and there is no index`);
     await this.#call?.stop();
     const onStopped = (receipt: Receipt) => this.#bill.search(receipt);
-    const searching = { ...(terms.signal && { signal: terms.signal }), onStopped };
-    const { results, receipt } = await patiently(() => source.search(asked.query, terms.settings.passages, searching));
+    const { by, passages: top } = terms.settings;
+    const searching = { by, top, ...(terms.signal && { signal: terms.signal }), onStopped };
+    const { results, receipt } = await patiently(() => source.search(asked.query, searching));
     this.#bill.search(receipt);
     const passages = fitting(model.tokenizer, results, this.#room());
     const documents = results.slice(0, passages.length);
@@ -129,31 +150,33 @@ class Run<O extends object> {
     return Math.min(terms.settings.maxContextTokens, Math.floor(free / 2));
   }
 
-  readonly #start: Start<O> = (prompt, more = {}) => {
+  readonly #start: Start = (prompt, more = {}) => {
     const { options, signal, arrived } = this.terms;
     const asked = { ...options, ...more, ...(!this.#bill.begun && { arrived }) };
-    this.#call = new Call(this.model, prompt, asked, signal, (receipt) => this.#bill.call(receipt));
+    this.#call = new Call<CallOptions>(this.model, prompt, asked, signal, (receipt) => this.#bill.call(receipt));
     return this.#call;
   };
 
-  #begin(prompt: Prompt): Begun<O> {
+  #begin(prompt: Prompt): Begun {
     return { call: this.#start(prompt), pieces: [] };
   }
 
-  #plain = (): Begun<O> => this.#begin(this.asked.plain);
+  #plain = (): Begun => this.#begin(this.asked.plain);
 
-  #second = (passages: readonly string[]): Begun<O> =>
+  #second = (passages: readonly string[]): Begun =>
     passages.length === 0 ? this.#plain() : this.#begin(this.asked.with(passages));
 
   /** Gives out the pieces so far, then the rest as it comes; the last piece has the receipt of all calls. */
-  async *#give({ call, pieces }: Begun<O>, retrieval: Retrieval): AsyncGenerator<AnswerPiece, void> {
+  async *#give({ call, pieces }: Begun, retrieval: Retrieval): AsyncGenerator<AnswerPiece, void> {
     for (let at = 0; ; at++) {
       const piece = pieces[at] ?? (await call.next());
       if (!piece) throw new Error(`${this.model.name}: an answer ended without its receipt`);
+      this.#text += piece.text;
       if (!piece.receipt) yield piece;
       else {
         this.#done = true;
-        return yield { ...piece, retrieval, receipt: this.#bill.receipt() };
+        const citations = citationsIn(this.#text, retrieval.documents.length);
+        return yield { ...piece, retrieval: { ...retrieval, citations }, receipt: this.#bill.receipt() };
       }
     }
   }
@@ -186,17 +209,16 @@ const retrievalOf = (
 ): Retrieval => ({
   used: documents.length > 0,
   ...{ method, score: Number.isNaN(score) ? null : score, threshold },
-  documents,
-  ...(retrieve && documents.length === 0 && { nothingFound: true }),
-  ms,
+  ...{ ms, documents },
+  ...(retrieve && documents.length === 0 && { nothing_found: true }),
 });
 
 /** Tokens for each indexed term, which stop words are not: 1.96 of SmolLM2's and 1.97 of Qwen2.5's on 502 leads of Wikipedia. */
 const TOKENS_PER_TERM = 2;
 
 /** Tokens of the prompt with passages that were not searched for: as many as asked for, of the index's mean length. */
-function expectedPrompt<O extends object>(
-  model: AnswerModel<O>,
+function expectedPrompt(
+  model: AnswerModel,
   asked: QuestionPrompts,
   { passages, maxContextTokens }: Pick<AnswerOptions, "passages" | "maxContextTokens">,
   meanTerms: number,

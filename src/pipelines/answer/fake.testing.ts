@@ -1,14 +1,10 @@
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import type { SearchResult } from "../../retrieval/search.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { CallTerms, ModelPiece } from "../model.ts";
+import type { ModelPiece } from "../model.ts";
 import type { AnswerModel, PassageSource } from "./model.ts";
 
-export interface FakeOptions {
-  readonly maxTokens?: number;
-}
-
-export interface FakeModel extends AnswerModel<FakeOptions> {
+export interface FakeModel extends AnswerModel {
   /** The text of each prompt that ran. */
   readonly prompts: string[];
 }
@@ -36,7 +32,7 @@ export function fakeModel(tokenizer: Tokenizer, { logits = () => [1, 0], context
   const count = (prompt: unknown) => tokenizer.encode(written(prompt)).length;
   return {
     ...{ name: "fake", tokenizer, context, prompts, count },
-    async *generate(prompt, { observe, onStopped, signal }: FakeOptions & CallTerms): AsyncGenerator<ModelPiece> {
+    async *generate(prompt, { observe, onStopped, signal }): AsyncGenerator<ModelPiece> {
       const text = written(prompt);
       prompts.push(text);
       const [length, answer] = [count(prompt), text.includes("[1]") ? "read" : "own"];
@@ -63,8 +59,8 @@ export const document = (id: string, text: string): SearchResult => ({
 export function fakeSource(documents: readonly SearchResult[]): PassageSource & { readonly queries: string[] } {
   const queries: string[] = [];
   return {
-    ...{ name: "fake", queries },
-    async search(query, top) {
+    queries,
+    async search(query, { top }) {
       queries.push(query);
       return { results: documents.slice(0, top), receipt: receiptOf(0, 5, "bm25") };
     },

@@ -1,34 +1,29 @@
 import type { Prompt } from "../../engine/decode/language-model.ts";
-import type { Spent } from "../../graph/index.ts";
-import type { Receipt } from "../../ledger/receipt.ts";
-import type { SearchResult } from "../../retrieval/search.ts";
-import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { CallTerms, ModelPiece } from "../model.ts";
+import type { Tool } from "../../engine/decode/tools/tools.ts";
+import type { ModelPiece } from "../model.ts";
+import type { CallOptions } from "../request.ts";
+import type { Facts, Resources } from "../resources.ts";
 
-/** Tokens of a prompt, of which `cached` came from a cache, and of an answer. */
-interface Lengths {
-  readonly prompt: number;
-  readonly cached: number;
-  readonly completion: number;
-}
+/** The role of the only model. */
+export const MODEL = "model";
 
-/** A generative model as this pipeline sees it. `O`: the options of a request, passed on as they are. */
-export interface AnswerModel<O extends object> {
+/** A generative model as this pipeline sees it. */
+export interface AnswerModel extends Pick<Facts, "tokenizer" | "context" | "price"> {
   readonly name: string;
-  readonly tokenizer: Tokenizer;
-  /** Tokens. */
-  readonly context: number;
   /** Tokens of a prompt as the model reads it. */
   count(prompt: Prompt): number;
-  generate(prompt: Prompt, options: O & CallTerms): AsyncIterable<ModelPiece>;
-  /** The dense cost. */
-  price(lengths: Lengths): Spent;
+  generate(prompt: Prompt, options: CallOptions): AsyncIterable<ModelPiece>;
 }
 
 /** An index as this pipeline sees it. */
-export interface PassageSource {
-  readonly name: string;
-  search(query: string, top: number, terms: CallTerms): Promise<{ results: readonly SearchResult[]; receipt: Receipt }>;
-  /** Indexed terms of its mean passage; 0 if it is empty. */
-  meanTerms(): Promise<number>;
+export type PassageSource = NonNullable<Resources["index"]>;
+
+/** `tools` are those that all prompts have. */
+export async function answerModelOf(name: string, resources: Resources, tools?: readonly Tool[]): Promise<AnswerModel> {
+  const { source: _, count, ...facts } = await resources.facts(MODEL);
+  return {
+    ...{ ...facts, name },
+    count: (prompt) => count(prompt, tools),
+    generate: (prompt, options) => resources.generate(MODEL, prompt, options),
+  };
 }

@@ -9,31 +9,31 @@ import type { QuestionPrompts } from "./prompt.ts";
 import { reflectionPrompt, reflectionTokens } from "./reflection.ts";
 
 /** A call, and the pieces of it that were read. */
-export interface Begun<O extends object> {
-  readonly call: Call<O>;
+export interface Begun {
+  readonly call: Pick<Call<object>, "next">;
   readonly pieces: readonly ModelPiece[];
 }
 
-export interface Probed<O extends object> {
+export interface Probed {
   readonly input: GateInput;
   /** FLOPs of the scores, without the calls. */
   readonly flops: number;
   /** The plain answer, if the gate reads its first token. */
-  readonly begun?: Begun<O>;
+  readonly begun?: Begun;
 }
 
 type Observing = Pick<CallTerms, "observe"> & { readonly maxTokens?: number };
 
 /** Starts a call of the model that is billed to the answer. */
-export type Start<O extends object> = (prompt: Prompt, more?: Observing) => Call<O>;
+export type Start = (prompt: Prompt, more?: Observing) => Begun["call"];
 
 /** Computes what a gate reads, and no more. */
-export async function probe<O extends object>(
-  { tokenizer }: AnswerModel<O>,
+export async function probe(
+  { tokenizer }: Pick<AnswerModel, "tokenizer">,
   { query, plain }: QuestionPrompts,
   reads: readonly (keyof GateInput)[],
-  start: Start<O>,
-): Promise<Probed<O>> {
+  start: Start,
+): Promise<Probed> {
   const vocabulary = { encode: (text: string) => tokenizer.encode(text), size: tokenizer.vocabSize };
   const rarity = reads.includes("rarity") ? rarityOf(query, vocabulary) : undefined;
   const reflected = reads.includes("reflection") ? await reflect(tokenizer, query, start) : undefined;
@@ -46,7 +46,7 @@ export async function probe<O extends object>(
   };
 }
 
-async function firstToken<O extends object>(plain: Prompt, start: Start<O>) {
+async function firstToken(plain: Prompt, start: Start) {
   let signals: Signals | undefined;
   let flops = 0;
   const observe = (logits: Float32Array) => {
@@ -65,7 +65,7 @@ async function firstToken<O extends object>(plain: Prompt, start: Start<O>) {
 }
 
 /** Asks the model itself, for one token. */
-async function reflect<O extends object>(tokenizer: AnswerModel<O>["tokenizer"], question: string, start: Start<O>) {
+async function reflect(tokenizer: AnswerModel["tokenizer"], question: string, start: Start) {
   const { yes, no } = reflectionTokens(tokenizer);
   let ratio = Number.NaN;
   const observe = (logits: Float32Array) => {

@@ -51,7 +51,7 @@ function voting(name: string, script: readonly string[]) {
       return model.generate(prompt as string, options as CallTerms);
     },
     facts: async () => ({
-      ...{ source: { name: "model" } as never, tokenizer: {} as never },
+      ...{ source: { name: "model" } as never, tokenizer: {} as never, context: 0, count: () => 0 },
       price: ({ completion }) => model.price("", { tokens: completion }),
     }),
   };

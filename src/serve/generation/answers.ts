@@ -1,6 +1,6 @@
 import type { Ceiling } from "../../engine/decode/answer/cut.ts";
 import { idBeyond, isIds } from "../../engine/decode/language-model.ts";
-import type { Chunk, Model, Prompt, Retrieval, RunOptions } from "../../index.ts";
+import type { Chunk, Model, Prompt, RunOptions } from "../../index.ts";
 import type { Receipt } from "../../ledger/receipt.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Bill } from "../bill.ts";
@@ -31,8 +31,6 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly reasoning?: number;
   /** True if a stream has `shown` in its first event. */
   readonly shownFirst?: boolean;
-  /** The decision to read passages or not, in the first and the last piece. */
-  readonly retrieval?: Retrieval;
 }
 
 /** Runs all answers of one request side by side, and bills it once, also for the finished part if it is stopped. */

@@ -1,11 +1,15 @@
 import type { Chunk } from "../../index.ts";
+import { lookupPipelines } from "../../pipelines/registry.ts";
 import type { NamedText, ShownPiece } from "../../pipelines/text-pipeline.ts";
 import { isPairCertificate } from "../../savings/auto/certificate.ts";
 import { UserError } from "../../util/errors.ts";
+import type { JsonObject } from "../../weights/json.ts";
 import { home } from "../../weights/sources/home.ts";
 import type { Destination } from "../fleet/fleet.ts";
+import type { Call } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Chosen } from "../models/served.ts";
+import { pooledIndex } from "../routes/search.ts";
 import { billFor, type ServerContext } from "../server-context.ts";
 import { type Ask, billedParts, ceilingOf, type Part } from "./answers.ts";
 import type { Naming } from "./naming.ts";
@@ -53,6 +57,26 @@ function underSavings(named: NamedText, savings: Naming["savings"], usual: reado
   throw new HttpError(400, message, { param: "savings" });
 }
 
+const [lookup] = lookupPipelines;
+
+/** The answer of a request's model by a pipeline that may look into an index. @throws HttpError for an unknown name */
+export async function lookedUp(
+  context: ServerContext,
+  path: string,
+  input: Naming & Readonly<Record<string, unknown>>,
+  { options, index: name }: { readonly options: Parameters<typeof lookup.over>[1]; readonly index: string | undefined },
+  ask: Ask,
+  call: Call,
+): Promise<AsyncGenerator<Part, void>> {
+  const { catalogue } = context;
+  const model = await catalogue.choose(input, catalogue.usualFor(call.key?.terms));
+  checkDecoder(model);
+  const named = lookup.over(model.served.id, options);
+  const index = name === undefined ? undefined : pooledIndex(context, name, call);
+  const posted = { path, input: input as JsonObject };
+  return pipelineAnswers(context, { named, chosen: { model }, index, call, posted }, [ask]);
+}
+
 /** Answers each of a request's asks by a pipeline, and bills all once. */
 export async function* pipelineAnswers(
   context: ServerContext,
@@ -61,17 +85,16 @@ export async function* pipelineAnswers(
 ): AsyncGenerator<Part, void> {
   const { named, call, posted, settings } = request;
   refuse(request, asks);
-  const prepared = await withoutHome(() =>
-    named.pipeline.prepare?.(named, new PooledResources(context, request, new Purse(undefined))),
-  );
+  const ceiling = ceilingOf(asks, context.limits, call.key);
+  const all = asks.map(() => new PooledResources(context, request, new Purse(ceiling.flops)));
+  const prepared = await withoutHome(() => named.pipeline.prepare?.(named, all[0]!));
   using bill = billFor(context, named.name, call);
   const left = new AbortController();
   const signal = AbortSignal.any([call.signal, left.signal]);
   const { onStopped, arrived, ...turn } = bill.terms;
-  const ceiling = ceilingOf(asks, context.limits, call.key);
   const terms = { settings, signal, onStopped, arrived, whole: posted.input["stream"] !== true };
-  const answer = async ({ prompt, options }: Ask) => {
-    const resources = new PooledResources(context, request, new Purse(ceiling.flops));
+  const answer = async ({ prompt, options }: Ask, choice: number) => {
+    const resources = all[choice]!;
     const ask = { prompt, options: { ...options, ...turn, ceiling }, ...terms };
     return parts(named, resources, await named.pipeline.answer(named, resources, ask, prepared));
   };
@@ -81,7 +104,7 @@ export async function* pipelineAnswers(
 
 /** Pieces as a model's chunks, with the field that only this pipeline has. */
 async function* parts(
-  { pipeline }: NamedText,
+  { pipeline }: PipelineRequest["named"],
   resources: PooledResources,
   pieces: AsyncGenerator<ShownPiece, void>,
 ): AsyncGenerator<Chunk & Omit<Part, "choice" | "receipt">, void> {

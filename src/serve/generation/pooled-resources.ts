@@ -3,8 +3,8 @@ import { choiceUnder } from "../../library/certified-choice.ts";
 import { factsOf } from "../../library/text-pipeline.ts";
 import type { CalledModel } from "../../pipelines/model.ts";
 import type { Named } from "../../pipelines/pipeline.ts";
-import type { Facts, HeldModel, Resources } from "../../pipelines/resources.ts";
-import type { NamedText, TextPipeline } from "../../pipelines/text-pipeline.ts";
+import type { Facts, HeldModel, Resources, TextIndex } from "../../pipelines/resources.ts";
+import type { AnsweringPipeline } from "../../pipelines/text-pipeline.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Destination } from "../fleet/fleet.ts";
@@ -15,9 +15,10 @@ import { leaseFor, type ServerContext } from "../server-context.ts";
 import { PooledModel, type Purse } from "./pooled-model.ts";
 
 /** A request that names a pipeline, and its models by role. A destination runs on other servers. */
-export interface PipelineRequest<N extends Named = NamedText> {
+export interface PipelineRequest<N extends Named = Named<AnsweringPipeline>> {
   readonly named: N;
   readonly chosen: Readonly<Record<string, Chosen | Destination>>;
+  readonly index?: TextIndex | undefined;
   readonly call: Call;
   readonly posted: Posted;
   /** As the pipeline's `settings` read them. */
@@ -26,6 +27,7 @@ export interface PipelineRequest<N extends Named = NamedText> {
 
 /** The models of one answer, each in the pool while a call of it runs. */
 export class PooledResources implements Resources {
+  readonly index: Resources["index"];
   readonly #models: Readonly<Record<string, PooledModel | RemoteModel>>;
   readonly #facts = new Map<string, Promise<Facts>>();
   #inUse = false;
@@ -35,7 +37,8 @@ export class PooledResources implements Resources {
     private readonly request: PipelineRequest<Named>,
     purse: Purse,
   ) {
-    const { chosen, call, posted } = request;
+    const { chosen, index, call, posted } = request;
+    this.index = index && { meanTerms: index.meanTerms, search: (...search) => this.#searched(index, purse, search) };
     this.#models = Object.fromEntries(
       Object.entries(chosen).map(([role, model]) => [
         role,
@@ -46,6 +49,14 @@ export class PooledResources implements Resources {
             ),
       ]),
     );
+  }
+
+  /** A search costs what its request's models leave. */
+  async #searched(index: TextIndex, { left }: Purse, [query, options]: Parameters<TextIndex["search"]>) {
+    const terms = { ...options, key: this.request.call.key?.id, ceiling: { flops: left } };
+    const found = await index.search(query, terms);
+    if (found.results.length === 0) this.context.log.info({ index: index.name }, "a search found nothing");
+    return found;
   }
 
   facts(role: string): Promise<Facts> {
@@ -104,12 +115,13 @@ export class PooledResources implements Resources {
   };
 
   notice(sentence: string): void {
-    this.context.log.debug(sentence);
+    const { catalogue, log } = this.context;
+    if (catalogue.isNew(sentence)) log.warn(sentence);
   }
 
   degraded(sentence: string, reason: string): void {
     const { name, pipeline } = this.request.named;
-    const { serving }: Partial<TextPipeline> = pipeline;
+    const { serving }: Partial<AnsweringPipeline> = pipeline;
     this.context.log.warn({ [serving?.noun ?? "pipeline"]: name, reason }, sentence);
   }
 

@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Named } from "../../pipelines/pipeline.ts";
+import type { ModelsPipeline, Named } from "../../pipelines/pipeline.ts";
 import { rolesIn } from "../../pipelines/registry.ts";
 import { nearest, UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
@@ -22,7 +22,10 @@ export function named(spec: string): { id: string; model: string } {
 }
 
 /** The pipelines among a server's models, by the names that requests use. @throws UserError for a wrong name */
-export const pipelinesIn = <N extends Named>(specs: readonly string[], read: (spec: string) => N | undefined): N[] =>
+export const pipelinesIn = <N extends Named<ModelsPipeline>>(
+  specs: readonly string[],
+  read: (spec: string) => N | undefined,
+): N[] =>
   specs.flatMap((spec) => {
     const found = read(spec);
     if (!found) return [];

@@ -1,26 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { askedOfQuestion, citationsIn } from "../../pipelines/answer/prompt.ts";
+import { lookupPipelines } from "../../pipelines/registry.ts";
 import { type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { endsShape, limitOf } from "../generation/ends.ts";
 import { finishOf } from "../generation/finish.ts";
 import { modelShape } from "../generation/naming.ts";
-import {
-  answerOptionsOf,
-  citationsSchema,
-  decisionShape,
-  documentsSchema,
-  modeField,
-  nothingFound,
-  searchShape,
-  timesSchema,
-} from "../generation/retrieval-fields.ts";
-import { retrievedAnswer } from "../generation/retrieved.ts";
+import { lookedUp } from "../generation/pipeline-answers.ts";
 import { samplingOf, samplingShape } from "../generation/sampling.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { Limits } from "../limits.ts";
 import type { ServerContext } from "../server-context.ts";
+
+const [pipeline] = lookupPipelines;
+const { answerShape, answerShown, decided, ofAnswer } = await pipeline.fields();
+
+const PATH = "/v1/answer";
 
 const inputOf = (limits: Limits) =>
   z.object({
@@ -33,8 +28,7 @@ const inputOf = (limits: Limits) =>
       .describe("0 (the default) takes the likeliest token"),
     seed: samplingShape.seed,
     question: z.string().min(1).max(limits.maxPrompt).describe("the question, which is also searched for"),
-    retrieval: modeField,
-    ...searchShape,
+    ...answerShape,
     stream: z
       .boolean()
       .nullish()
@@ -43,25 +37,17 @@ const inputOf = (limits: Limits) =>
 type AnswerInput = z.output<ReturnType<typeof inputOf>>;
 
 const head = { id: z.string(), object: z.literal("answer"), model: z.string() };
-const decided = {
-  retrieved: z.boolean().describe("true if the answer reads passages"),
-  documents: documentsSchema,
-  gate: z.object(decisionShape),
-  nothing_found: nothingFound,
-  ms: timesSchema,
-};
 const finish = z.enum(["stop", "length", "repetition"]);
 const output = z.object({
   ...head,
   text: z.string(),
   finish_reason: finish,
-  ...decided,
-  citations: citationsSchema,
+  ...answerShown,
   ...billedShape,
 });
 const event = z.object({
   ...head,
-  ...z.object(decided).partial().shape,
+  ...z.object(answerShown).omit({ citations: true }).partial().shape,
   text: z.string().optional(),
   finish_reason: finish.optional(),
   usage: billedShape.usage.optional(),
@@ -72,7 +58,7 @@ const event = z.object({
 export const answer = (context: ServerContext): Endpoint =>
   endpoint({
     method: "post",
-    paths: ["/v1/answer"],
+    paths: [PATH],
     summary: "Answer a question, with passages of an index if the model needs them",
     scope: "infer",
     input: inputOf(context.limits),
@@ -86,48 +72,29 @@ export const answer = (context: ServerContext): Endpoint =>
     },
   });
 
-async function partsOf(context: ServerContext, input: AnswerInput, call: Call): Promise<AsyncGenerator<Part>> {
-  const { question, retrieval: mode, index } = input;
-  const settings = answerOptionsOf({ ...input, mode }, "retrieval");
-  const chosen = await context.catalogue.choose(input, context.catalogue.usualFor(call.key?.terms));
+function partsOf(context: ServerContext, input: AnswerInput, call: Call): Promise<AsyncGenerator<Part>> {
+  const { question } = input;
   const options = {
     ...samplingOf({ temperature: input.temperature ?? 0, seed: input.seed }, 0),
     ...limitOf(input, context.limits.maxTokens),
     ceiling: { flops: input.max_flops ?? undefined },
     stop: input.stop ?? undefined,
   };
-  return retrievedAnswer(
-    context,
-    { chosen, asked: (tokenizer) => askedOfQuestion(tokenizer, question), options, settings, index },
-    call,
-  );
+  return lookedUp(context, PATH, input, ofAnswer(input), { prompt: question, options }, call);
 }
 
 type About = z.output<z.ZodObject<typeof head>>;
-type Shown = z.input<z.ZodObject<typeof decided>>;
 
-function shown({ retrieval }: Part): Shown | undefined {
-  if (!retrieval) return undefined;
-  const { used, documents, method, score, threshold, nothingFound, ms } = retrieval;
-  const gate = { method, score, threshold };
-  return { retrieved: used, documents: [...documents], gate, ...(nothingFound && { nothing_found: nothingFound }), ms };
-}
+/** What the pipeline decided, in an answer's first and last piece. */
+const decisionIn = ({ shown }: Part) => shown && decided(shown[pipeline.shows.field] as Parameters<typeof decided>[0]);
 
 async function whole(parts: AsyncGenerator<Part>, about: About): Promise<z.input<typeof output>> {
   const { choices, receipt } = await wholeAnswers(parts);
   const [pieces] = choices as [Part[]];
-  const [text, last] = [textOf(pieces), pieces.at(-1)!];
-  const decision = shown(last)!;
-  const citations = citationsIn(text, decision.documents.length);
-  return {
-    ...about,
-    text,
-    finish_reason: finishOf(last.finishReason!),
-    ...decision,
-    citations,
-    usage: usageOf(receipt),
-    receipt,
-  };
+  const last = pieces.at(-1)!;
+  const { citations = [], ...decision } = decisionIn(last)!;
+  const end = { finish_reason: finishOf(last.finishReason!), ...decision, citations };
+  return { ...about, text: textOf(pieces), ...end, usage: usageOf(receipt), receipt };
 }
 
 /** The decision, then the text; the last event has the bill. */
@@ -135,7 +102,7 @@ async function* events(parts: AsyncGenerator<Part>, about: About): AsyncGenerato
   for await (const part of parts) {
     const { text, finishReason, receipt } = part;
     if (receipt) yield { ...about, text, finish_reason: finishOf(finishReason!), usage: usageOf(receipt), receipt };
-    else if (part.retrieval) yield { ...about, ...shown(part) };
+    else if (part.shown) yield { ...about, ...decisionIn(part) };
     else if (text !== "") yield { ...about, text };
   }
 }

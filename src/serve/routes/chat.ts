@@ -2,8 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { AnswerReader } from "../../engine/decode/tools/reader.ts";
 import type { ChatMessage, FinishReason } from "../../index.ts";
-import { askedOfChat, citationsIn } from "../../pipelines/answer/prompt.ts";
-import { textPipelines } from "../../pipelines/registry.ts";
+import { lookupPipelines, textPipelines } from "../../pipelines/registry.ts";
 import type { NamedText, Settings } from "../../pipelines/text-pipeline.ts";
 import { listOf } from "../../util/list-of.ts";
 import type { JsonObject } from "../../weights/json.ts";
@@ -13,10 +12,8 @@ import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers
 import { finishOf } from "../generation/finish.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
-import { choosePipeline, pipelineAnswers } from "../generation/pipeline-answers.ts";
+import { choosePipeline, lookedUp, pipelineAnswers } from "../generation/pipeline-answers.ts";
 import { formatShape, inOneFormat } from "../generation/response-format.ts";
-import { answerOptionsOf, retrievalField, retrievalSchema, shownRetrieval } from "../generation/retrieval-fields.ts";
-import { retrievedAnswer } from "../generation/retrieved.ts";
 import { chatSamplingOf } from "../generation/sampling.ts";
 import { checkSchemas } from "../generation/schemas.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
@@ -47,6 +44,9 @@ const settingsShape: Record<never, never> = Object.fromEntries(
   await Promise.all(allSettings.map(async ({ field, load }) => [field, (await load()).schema] as const)),
 );
 
+const [lookup] = lookupPipelines;
+const looking = await lookup.fields();
+
 const chatShape = (limits: Limits) => ({
   ...generationShape(limits),
   ...formatShape,
@@ -63,7 +63,7 @@ const chatShape = (limits: Limits) => ({
   ...toolShape,
   functions,
   modalities,
-  retrieval: retrievalField,
+  ...looking.chatShape,
   ...settingsShape,
   continue_final_message: z
     .boolean()
@@ -121,7 +121,7 @@ const chatOutput = z.object({
   ),
   ...shownShape,
   ...ownShape,
-  retrieval: retrievalSchema.optional().describe("with retrieval: what was decided and found"),
+  ...looking.chatShown,
   ...billedShape,
 });
 const chatChunk = z.object({
@@ -142,7 +142,7 @@ const chatChunk = z.object({
   usage: billedShape.usage.nullable().optional(),
   ...shownShape,
   ...ownShape,
-  retrieval: retrievalSchema.optional().describe("with retrieval, in the first event: what was decided and found"),
+  ...looking.eventShown,
   receipt: billedShape.receipt.optional(),
 });
 
@@ -175,23 +175,20 @@ export const chat = (context: ServerContext): Endpoint =>
     },
   });
 
-/** The answers; with `retrieval`, one of passages. @throws HttpError for fields that do not go with it */
+/** The answers; with the field of a look-up, one of its pipeline. @throws HttpError for fields that do not go with it */
 async function partsOf(context: ServerContext, input: ChatInput, call: Call): Promise<AsyncGenerator<Part>> {
   const named = context.catalogue.text(input.model);
   const all = await asks(input, context.limits, named?.pipeline.settings?.maxTokens);
   if (named?.pipeline.settings) return settled(context, named, named.pipeline.settings, input, all, call);
   const other = allSettings.find(({ field }) => fieldOf(input, field));
   if (other) throw new HttpError(400, `${other.field}: expected a model ${other.form}`, { param: other.field });
-  const { retrieval } = input;
-  if (!retrieval) return answered(context, PATH, input, all, call);
-  const settings = answerOptionsOf(retrieval, "retrieval");
-  if (all.length > 1) throw new HttpError(400, "n: expected 1 with retrieval", { param: "n" });
+  const wanted = looking.ofChat(input);
+  if (!wanted) return answered(context, PATH, input, all, call);
+  const { field } = lookup.shows;
+  if (all.length > 1) throw new HttpError(400, `n: expected 1 with ${field}`, { param: "n" });
   const noun = named?.pipeline.serving?.noun;
-  if (noun) throw new HttpError(400, `retrieval: expected one model, got a ${noun}`, { param: "retrieval" });
-  const chosen = await context.catalogue.choose(input, context.catalogue.usualFor(call.key?.terms));
-  const { prompt, options } = all[0]!;
-  const asked = () => askedOfChat(prompt as readonly ChatMessage[]);
-  return retrievedAnswer(context, { chosen, asked, options, settings, index: retrieval.index }, call);
+  if (noun) throw new HttpError(400, `${field}: expected one model, got a ${noun}`, { param: field });
+  return lookedUp(context, PATH, input, wanted, all[0]!, call);
 }
 
 const fieldOf = (input: object, field: string): unknown => (input as Readonly<Record<string, unknown>>)[field];
@@ -260,16 +257,7 @@ async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About
     ...shown.of(pieces),
   }));
   const usage = usageOf(receipt, choices.length, choices[0]!.at(-1)?.reasoning);
-  const looked = retrievalOf(choices[0]!);
-  return { ...about, object: "chat.completion", choices: all, ...shown.beside, ...looked, usage, receipt };
-}
-
-/** The retrieval of a whole answer, with its citations. */
-function retrievalOf(pieces: readonly Part[]): Pick<z.input<typeof chatOutput>, "retrieval"> {
-  const retrieval = pieces.at(-1)?.retrieval;
-  if (!retrieval) return {};
-  const citations = citationsIn(textOf(pieces), retrieval.documents.length);
-  return { retrieval: { ...shownRetrieval(retrieval), citations } };
+  return { ...about, object: "chat.completion", choices: all, ...shown.beside, usage, receipt };
 }
 
 /** An answer's text and calls, and why it ended. */
@@ -320,10 +308,6 @@ class Streamed {
   }
 }
 
-/** The decision comes before the text. */
-const retrievalAtBegin = ({ finishReason, retrieval }: Part): Pick<Event, "retrieval"> =>
-  retrieval && !finishReason ? { retrieval: shownRetrieval(retrieval) } : {};
-
 /** The events of a stream: for each answer its role, its pieces and its end; with `include_usage` one more for the bill. */
 async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: About): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
@@ -331,7 +315,7 @@ async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: Abo
   const streamed = Array.from({ length: input.n ?? 1 }, () => new Streamed(input));
   for await (const part of parts) {
     const { receipt } = part;
-    const begin = { ...retrievalAtBegin(part), ...shownAtBegin(part) };
+    const begin = shownAtBegin(part);
     const shown = shownAtEnd(part);
     for (const choice of streamed[part.choice]!.take(part)) {
       const end = choice.finish_reason ? { ...shown, ...(receipt && !usageLast && { receipt }) } : {};

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Receipt } from "../../ledger/receipt.ts";
-import type { LabelResources, Lend, Reader } from "../../pipelines/labelling.ts";
+import type { Lend, Reader } from "../../pipelines/labelling.ts";
 import { labelPipeline } from "../../pipelines/registry.ts";
 import { unlessInside } from "../../util/checked.ts";
 import { listOf } from "../../util/list-of.ts";
@@ -12,7 +12,7 @@ import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import { leastOf } from "../keys/terms.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
-import { searchIn } from "./search.ts";
+import { pooledIndex } from "./search.ts";
 
 /** Texts times labels in one request: each pair of a model that generates is a piece of a prompt that runs. */
 const MOST_SCORES = 4096;
@@ -86,7 +86,7 @@ async function labelled(
 ) {
   const resources = {
     ...(await readerOf(context, naming, call)),
-    index: indexOf(context, request.index, call),
+    index: request.index === undefined ? undefined : pooledIndex(context, request.index, call),
     memo: context.memo,
     notice: (sentence: string) => context.log.warn(sentence),
   };
@@ -109,17 +109,6 @@ async function readerOf(context: ServerContext, naming: Naming, call: Call) {
     return await work(lease.model);
   };
   return { name: chosen.served.id, reader: { kind: "encoder", use } satisfies Reader };
-}
-
-function indexOf(context: ServerContext, name: string | undefined, call: Call): LabelResources["index"] {
-  if (name === undefined) return undefined;
-  const index = context.indexes.find(name, call.key);
-  return {
-    name,
-    counts: () => index.counts(),
-    hasCategories: () => index.hasCategories(),
-    search: (query, { by, top, ...terms }) => searchIn(context, index, { query, by, top }, call, terms),
-  };
 }
 
 function answered(model: string, { results, receipt }: { results: readonly object[]; receipt: Receipt }) {

@@ -3,6 +3,7 @@ import type { ReadOptions, SearchIndex, SearchOptions } from "../../index.ts";
 import type { Model } from "../../library/model.ts";
 import type { EmbeddingModel } from "../../library/open-index.ts";
 import { searchOptions } from "../../library/search-index.ts";
+import type { TextIndex } from "../../pipelines/resources.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
@@ -64,8 +65,20 @@ async function searched(context: ServerContext, index: SearchIndex, input: Searc
   return { results, receipt: bill.close("stop") };
 }
 
+/** An index as pipelines see it. @throws HttpError if there is none */
+export function pooledIndex(context: ServerContext, name: string, call: Call): TextIndex {
+  const index = context.indexes.find(name, call.key);
+  return {
+    name,
+    counts: () => index.counts(),
+    hasCategories: () => index.hasCategories(),
+    meanTerms: () => index.meanTerms(),
+    search: (query, { by, top, ...terms }) => searchIn(context, index, { query, by, top }, call, terms),
+  };
+}
+
 /** Searches an index with the server's own embedding model, as a part of a request. @throws HttpError, UserError */
-export async function searchIn(
+async function searchIn(
   context: ServerContext,
   index: SearchIndex,
   { query, by = index.usual, top }: { query: string } & Pick<SearchOptions, "by" | "top">,

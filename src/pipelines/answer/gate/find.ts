@@ -1,11 +1,24 @@
-import { findGate, type GateBinding, gateOf } from "../pipelines/answer/gate/artefact.ts";
-import { thresholdForRate } from "../pipelines/answer/gate/calibrate.ts";
-import { ALWAYS, type Gate, NEVER } from "../pipelines/answer/gate/gate.ts";
-import type { AnswerOptions } from "../pipelines/answer/options.ts";
-import { noticeForm } from "../savings/notice-form.ts";
-import { UserError } from "../util/errors.ts";
+import { noticeForm } from "../../../savings/notice-form.ts";
+import { UserError } from "../../../util/errors.ts";
+import type { Resources } from "../../resources.ts";
+import { MODEL } from "../model.ts";
+import type { AnswerOptions } from "../options.ts";
+import { templateHash } from "../template.ts";
+import { findGate, type GateBinding, gateOf } from "./artefact.ts";
+import { thresholdForRate } from "./calibrate.ts";
+import { ALWAYS, type Gate, NEVER } from "./gate.ts";
 
-export interface GateSource {
+/** The gate of a model's answers; `file` in place of its own gates. @throws UserError as `gateFor` does */
+export const gateIn = (resources: Resources, options: AnswerOptions, file?: string): Promise<Gate> =>
+  gateFor(options, { binding: () => bindingOf(resources), file, onNotice: (notice) => resources.notice(notice) });
+
+/** The model and the prompts that a gate is bound to. */
+export async function bindingOf(resources: Pick<Resources, "identity" | "facts">): Promise<GateBinding> {
+  const model = await resources.identity(MODEL);
+  return { model, template: templateHash((await resources.facts(MODEL)).tokenizer) };
+}
+
+interface GateSource {
   readonly binding: () => Promise<GateBinding>;
   /** A file of gates, in place of the model's own. */
   readonly file?: string | undefined;

@@ -1,0 +1,128 @@
+import { z } from "zod";
+import { UserError } from "../../util/errors.ts";
+import type { Retrieval } from "./answer.ts";
+import { gateMethods } from "./gate/gate.ts";
+import { type AnswerOptions, answerOptions, checkAnswerOptions, retrievalModes } from "./options.ts";
+
+const { passages, maxContextTokens, by } = answerOptions.shape;
+
+const gate = z
+  .object({
+    method: z.enum(gateMethods).nullish().describe("what the gate reads; default the model's calibrated gate"),
+    threshold: z.number().nullish().describe("a score of it or more retrieves; default the calibrated one"),
+    target_rate: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullish()
+      .describe("share of questions like the calibration's to retrieve for, in place of a threshold"),
+  })
+  .nullish()
+  .describe("what decides under auto");
+
+const searchShape = {
+  index: z
+    .string()
+    .min(1)
+    .max(100)
+    .nullish()
+    .describe("an index that the server was started with (--index); needed unless nothing is retrieved"),
+  gate,
+  top_k: passages
+    .unwrap()
+    .nullish()
+    .describe(`${passages.description}; default ${passages.parse(undefined)}`),
+  max_context_tokens: maxContextTokens
+    .unwrap()
+    .nullish()
+    .describe(`${maxContextTokens.description}; default ${maxContextTokens.parse(undefined)}`),
+  by: by.nullish().describe(by.description!),
+};
+
+const modeField = z
+  .enum(retrievalModes)
+  .nullish()
+  .describe("auto (the default): search only if the gate says so; always or never: no gate");
+
+/** The fields of `POST /v1/answer`. */
+export const answerShape = { retrieval: modeField, ...searchShape };
+
+/** The field of chats. */
+export const chatShape = {
+  retrieval: z
+    .object({ mode: modeField, ...searchShape })
+    .nullish()
+    .describe("look the last user's turn up in an index, and answer with the passages that are found"),
+};
+
+type SearchFields = z.output<z.ZodObject<typeof searchShape>> & { readonly mode?: z.output<typeof modeField> };
+
+/** What a request says to the pipeline. */
+export interface Lookup {
+  readonly options: AnswerOptions;
+  /** The name of an index. */
+  readonly index: string | undefined;
+}
+
+/** @throws UserError */
+export const ofAnswer = ({ retrieval, ...fields }: z.output<z.ZodObject<typeof answerShape>>): Lookup =>
+  lookupOf({ ...fields, mode: retrieval });
+
+/** Undefined if the chat is for a model alone. @throws UserError */
+export const ofChat = ({ retrieval }: z.output<z.ZodObject<typeof chatShape>>): Lookup | undefined =>
+  retrieval ? lookupOf(retrieval) : undefined;
+
+function lookupOf({ mode, index, gate, top_k, max_context_tokens, by }: SearchFields): Lookup {
+  const options = optionsOf({
+    retrieval: mode,
+    ...{ gate: gate?.method, threshold: gate?.threshold, targetRate: gate?.target_rate },
+    ...{ passages: top_k, maxContextTokens: max_context_tokens, by },
+  });
+  if (!index && options.retrieval !== "never")
+    throw new UserError(`retrieval ${options.retrieval} searches an index; expected its name`, 2, "index");
+  return { options, index: index ?? undefined };
+}
+
+function optionsOf(values: Readonly<Record<string, unknown>>): AnswerOptions {
+  try {
+    return checkAnswerOptions(Object.fromEntries(Object.entries(values).filter(([, value]) => value != null)));
+  } catch (error) {
+    throw error instanceof UserError ? new UserError(error.message, error.exitCode, "retrieval") : error;
+  }
+}
+
+const document = z.object({ id: z.string(), title: z.string(), text: z.string(), score: z.number() });
+const documents = z.array(document).describe("the passages that the answer reads, [1] in it the first");
+const citations = z.array(z.int()).describe("indices of the documents that the answer cites, from 0");
+
+/** How a gate decided. */
+const decision = {
+  method: z.enum(gateMethods),
+  score: z.number().nullable().describe("the gate's; null if it has none: the question is then looked up"),
+  threshold: z.number().describe("a score of it or more retrieves"),
+};
+const nothing_found = z
+  .literal(true)
+  .optional()
+  .describe("the search found nothing that could be read: the answer is the model's own");
+const ms = z.object({ gate: z.number(), search: z.number() }).describe("milliseconds");
+const used = z.boolean().describe("true if the answer reads passages");
+
+const ofChats = z
+  .object({ used, ...decision, documents, citations: citations.optional(), nothing_found, ms })
+  .optional();
+
+/** The field of a chat's response, and of a stream's first event. */
+export const chatShown = { retrieval: ofChats.describe("with retrieval: what was decided and found") };
+export const eventShown = {
+  retrieval: ofChats.describe("with retrieval, in the first event: what was decided and found"),
+};
+
+/** The fields of an answer of `POST /v1/answer`. */
+export const answerShown = { retrieved: used, documents, gate: z.object(decision), nothing_found, ms, citations };
+
+/** A decision as `POST /v1/answer` has it. */
+export function decided({ used, method, score, threshold, ms, documents, nothing_found, citations }: Retrieval) {
+  const found = { retrieved: used, documents: [...documents], gate: { method, score, threshold } };
+  return { ...found, ...(nothing_found && { nothing_found }), ms, ...(citations && { citations: [...citations] }) };
+}

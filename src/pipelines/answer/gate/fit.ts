@@ -1,0 +1,78 @@
+import { z } from "zod";
+import { generateOptions } from "../../../engine/decode/answer/generate.ts";
+import { mean } from "../../../util/mean.ts";
+import type { CalibratedGate } from "./artefact.ts";
+import { atThreshold, type GateTarget, gateTarget, type Judged, thresholdFrom } from "./calibrate.ts";
+import { type Classifier, fitClassifier, labelRules, type Outcome } from "./classifier.ts";
+import { featuresOf, type GateInput } from "./features.ts";
+import { type Gate, type GateMethod, gateMethods, gateScore } from "./gate.ts";
+
+/** A question and its right answers. */
+export const answerRow = z.object({
+  question: z.string("expected a text").min(1, "expected a text, got an empty one"),
+  answers: z
+    .union([z.string(), z.array(z.string()).min(1)], "expected a text or a list of them")
+    .transform((answers) => [answers].flat()),
+});
+
+const calibrated = gateMethods.filter((method) => method !== "always" && method !== "never");
+
+/** Options of a gate's calibration; the command line takes the same. */
+export const calibrateAnswerOptions = z.strictObject({
+  gate: z
+    .array(z.enum(calibrated))
+    .min(1)
+    .default(["margin"])
+    .describe(`gates to calibrate, the first for --retrieval auto: ${calibrated.join(", ")} (default: margin)`),
+  labels: z
+    .enum(labelRules)
+    .default("outcome")
+    .describe("classifier: learns if retrieval fixes an answer, or also if it breaks one"),
+  ...gateTarget.shape,
+  maxTokens: generateOptions.shape.maxTokens.unwrap().default(32).describe("most tokens of an answer"),
+});
+type Chosen = z.output<typeof calibrateAnswerOptions>;
+
+/** A question as both branches answered it. */
+export interface JudgedQuestion extends Outcome {
+  readonly input: GateInput;
+}
+
+/** The target alone. */
+export const targetOf = ({ gate: _, labels: __, maxTokens: ___, ...target }: Chosen): GateTarget => target;
+
+/** Questions with their scores by a gate. */
+export const judgedBy = (gate: Omit<Gate, "threshold">, questions: readonly JudgedQuestion[]): Judged[] =>
+  questions.map(({ input, plain, retrieved }) => ({ score: gateScore(gate, input), plain, retrieved }));
+
+/** A gate with its threshold on these questions. @throws UserError if they do not give one */
+export function calibratedOn(
+  questions: readonly JudgedQuestion[],
+  method: GateMethod,
+  chosen: Chosen,
+  data: CalibratedGate["data"],
+): CalibratedGate {
+  const target = targetOf(chosen);
+  const classifier = method === "classifier" ? classifierOf(questions, chosen.labels) : undefined;
+  const judged = judgedBy({ method, classifier }, questions);
+  const threshold = thresholdFrom(judged, target);
+  return {
+    ...{ method, threshold, target, data },
+    ...(classifier && { classifier }),
+    measured: {
+      ...atThreshold(judged, threshold),
+      always: mean(judged.map(({ retrieved }) => retrieved)),
+      never: mean(judged.map(({ plain }) => plain)),
+    },
+    scores: judged
+      .map(({ score }) => score)
+      .filter(Number.isFinite)
+      .sort((a, b) => a - b),
+  };
+}
+
+const classifierOf = (questions: readonly JudgedQuestion[], rule: Chosen["labels"]): Classifier =>
+  fitClassifier(
+    questions.map(({ input, plain, retrieved }) => ({ values: featuresOf(input), plain, retrieved })),
+    rule,
+  );

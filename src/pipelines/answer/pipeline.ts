@@ -1,0 +1,34 @@
+import type { Named } from "../pipeline.ts";
+import type { TextRequest } from "../request.ts";
+import type { Resources } from "../resources.ts";
+import type { AnsweringPipeline } from "../text-pipeline.ts";
+import type { Gate } from "./gate/gate.ts";
+import type { AnswerOptions } from "./options.ts";
+
+export const expertrag = {
+  name: "expertrag",
+  group: "retrieval",
+  summary:
+    "answers a question, with passages of an index if a gate says that the model needs them; as answer QUESTION --index NAME",
+  options: async () => (await import("./options.ts")).answerOptions,
+  shows: { field: "retrieval", first: true } as const,
+  /** Fields of chats and of `POST /v1/answer`. */
+  fields: () => import("./fields.ts"),
+  /** What a calibration of gates reads and finds. */
+  calibration: () => import("./gate/fit.ts"),
+  /** @throws UserError if it is empty */
+  checkQuestion: async (question: string) => (await import("./prompt.ts")).checkQuestion(question),
+  /** The pipeline over a model. */
+  over(model: string, options: AnswerOptions): Named<AnsweringPipeline<Gate>> {
+    const given = `retrieval=${options.retrieval},passages=${options.passages}`;
+    return { pipeline: expertrag, roles: { model }, name: model, given, values: options };
+  },
+  async prepare({ values }: Named, resources: Resources) {
+    const { gateIn } = await import("./gate/find.ts");
+    return gateIn(resources, values as AnswerOptions);
+  },
+  async *answer(named: Named, resources: Resources, request: TextRequest, gate: Gate) {
+    const { answered } = await import("./answer.ts");
+    yield* answered(named, resources, request, gate);
+  },
+};
