@@ -6,6 +6,7 @@ import { createIndex } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
 import { Indexes } from "./indexes.ts";
 import { termsSchema } from "./keys/terms.ts";
+import { Catalogue } from "./models/served.ts";
 import { jsonOf, post, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
 const documents = [
@@ -16,6 +17,8 @@ const home = mkdtempSync(path.join(tmpdir(), "modicum-answer-"));
 const TEMPLATE = "{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}";
 
 let server: Testing;
+/** The same with memory for one of its models; both close their indexes. */
+let narrow: Testing;
 beforeAll(async () => {
   const before = process.env["MODICUM_HOME"];
   process.env["MODICUM_HOME"] = home;
@@ -30,13 +33,18 @@ beforeAll(async () => {
   }
   const file = path.join(home, "chatting.gguf");
   writeFileSync(file, tinyWithTemplate(TEMPLATE));
-  const indexes = await Indexes.open(["notes", "vectors", "empty"], undefined);
+  const open = () => Indexes.open(["notes", "vectors", "empty"], undefined);
+  const models = [`chatting=${file}`, `sentences=${sentences}`];
+  const memory = Math.max(...(await Catalogue.open(models)).list().map(({ source }) => source.bytes));
+  const all = [await open(), await open()] as const;
   if (before === undefined) delete process.env["MODICUM_HOME"];
   else process.env["MODICUM_HOME"] = before;
-  server = await serveModels([`chatting=${file}`, `sentences=${sentences}`], { indexes });
+  server = await serveModels(models, { indexes: all[0] });
+  narrow = await serveModels(models, { indexes: all[1], memory });
 });
 afterAll(async () => {
   await server.stop(0);
+  await narrow.stop(0);
   rmSync(home, { recursive: true });
 });
 
@@ -92,6 +100,16 @@ describe("POST /v1/answer", () => {
     const { documents: found, receipt } = await jsonOf(ask({ retrieval: "always", index: "vectors", top_k: 1 }));
     expect(found).toHaveLength(1);
     expect(Object.keys(receipt.work.calls)).toHaveLength(2);
+  });
+
+  test("twenty requests at once over memory for one of its two models: none waits for itself", async () => {
+    const body = { ...{ model: "chatting", question: "apples?", index: "vectors" }, max_tokens: 3 };
+    const gated = { ...body, gate: { method: "margin", threshold: 0 } };
+    const all = Array.from({ length: 20 }, () => jsonOf(post(narrow, "/v1/answer", gated)));
+    for (const { receipt } of await Promise.all(all))
+      expect(receipt.work.calls).toMatchObject({ chatting: { run: 2 }, sentences: { run: 1 } });
+    const { data } = await jsonOf(fetch(`${narrow.url}/v1/models`));
+    expect(data.filter(({ loaded }: { loaded: unknown[] }) => loaded.length > 0)).toHaveLength(1);
   });
 
   test("an empty index gives the plain answer, says so, and is logged", async () => {

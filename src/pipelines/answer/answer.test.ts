@@ -31,6 +31,7 @@ interface Outcome {
   readonly text: string;
   readonly retrieval: Retrieval;
   readonly receipt: Receipt;
+  readonly citations: readonly number[] | undefined;
 }
 
 async function asked(
@@ -51,7 +52,8 @@ async function asked(
   })) {
     first ??= piece.retrieval;
     text += piece.text;
-    if (piece.receipt) return { text, retrieval: first!, receipt: piece.receipt };
+    const { receipt, retrieval: last } = piece;
+    if (receipt) return { text, retrieval: first!, receipt, citations: last!.citations };
   }
   throw new Error("no receipt");
 }
@@ -69,6 +71,12 @@ describe("always", () => {
     expect(receipt.flops).toMatchObject({ saved: 0, overhead: 5 });
     expect(receipt.work).toEqual({ calls: { fake: { dense: 1, run: 1 } }, retrievals: { dense: 1, run: 1 } });
     expect(receipt).toMatchObject({ ...named, estimated: false });
+  });
+
+  test("its last piece has the citations of documents that there are, its first has none", async () => {
+    const model = fakeModel(tokenizer, { read: "As [2] and [1] say, and [7]." });
+    const { retrieval, citations } = await asked(ALWAYS, model);
+    expect([retrieval.citations, citations]).toEqual([undefined, [0, 1]]);
   });
 
   test("what the search takes beyond its receipt is prefill, and the total is the wall since the arrival", async () => {

@@ -23,10 +23,15 @@ interface Behaviour {
   /** Logits of the first token of a prompt's answer. */
   readonly logits?: (prompt: string) => readonly number[];
   readonly context?: number;
+  /** The answer to a prompt with passages. */
+  readonly read?: string;
 }
 
-/** A model that answers "read" if its prompt has passages and "own" if not, in two pieces. */
-export function fakeModel(tokenizer: Tokenizer, { logits = () => [1, 0], context = 8192 }: Behaviour = {}): FakeModel {
+/** A model that answers `read` if its prompt has passages and "own" if not, in two pieces. */
+export function fakeModel(
+  tokenizer: Tokenizer,
+  { logits = () => [1, 0], context = 8192, read = "read" }: Behaviour = {},
+): FakeModel {
   const prompts: string[] = [];
   const written = (prompt: unknown) => JSON.stringify(prompt);
   const count = (prompt: unknown) => tokenizer.encode(written(prompt)).length;
@@ -35,7 +40,7 @@ export function fakeModel(tokenizer: Tokenizer, { logits = () => [1, 0], context
     async *generate(prompt, { observe, onStopped, signal }): AsyncGenerator<ModelPiece> {
       const text = written(prompt);
       prompts.push(text);
-      const [length, answer] = [count(prompt), text.includes("[1]") ? "read" : "own"];
+      const [length, answer] = [count(prompt), text.includes("[1]") ? read : "own"];
       let ended = false;
       try {
         observe?.(Float32Array.from(logits(text)));

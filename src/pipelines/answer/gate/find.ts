@@ -1,9 +1,12 @@
+import { createHash } from "node:crypto";
 import { noticeForm } from "../../../savings/notice-form.ts";
 import { UserError } from "../../../util/errors.ts";
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { Resources } from "../../resources.ts";
 import { MODEL } from "../model.ts";
 import type { AnswerOptions } from "../options.ts";
-import { templateHash } from "../template.ts";
+import { askedOfQuestion } from "../prompt.ts";
+import { reflectionPrompt } from "../reflection.ts";
 import { findGate, type GateBinding, gateOf } from "./artefact.ts";
 import { thresholdForRate } from "./calibrate.ts";
 import { ALWAYS, type Gate, NEVER } from "./gate.ts";
@@ -16,6 +19,21 @@ export const gateIn = (resources: Resources, options: AnswerOptions, file?: stri
 export async function bindingOf(resources: Pick<Resources, "identity" | "facts">): Promise<GateBinding> {
   const model = await resources.identity(MODEL);
   return { model, template: templateHash((await resources.facts(MODEL)).tokenizer) };
+}
+
+/**
+ * SHA-256 of all texts that prompts of questions are made of: the model's chat template, which may name the day, as its
+ * source, and the words of this pipeline.
+ */
+function templateHash(tokenizer: Tokenizer): string {
+  const { plain, with: reading } = askedOfQuestion(tokenizer, "{question}");
+  const texts = [
+    tokenizer.chatTemplate ?? null,
+    plain,
+    reading(["{passage}"]),
+    reflectionPrompt(tokenizer, "{question}"),
+  ];
+  return createHash("sha256").update(JSON.stringify(texts)).digest("hex");
 }
 
 interface GateSource {
