@@ -17,8 +17,7 @@ import type { ImageArchitecture } from "./images/images.ts";
 import type { VisionLanguageArchitecture } from "./images/vision.ts";
 import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq/seq2seq.ts";
 import { layoutOf } from "./tensors/adapter-layout.ts";
-import { withFlatKernels } from "./tensors/flat-kernels.ts";
-import { without } from "./tensors/without.ts";
+import { withFlatKernels, without } from "./tensors/changed-checkpoints.ts";
 
 /** An architecture by the checkpoints' own names for it: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
 interface Listed<A> {

@@ -3,7 +3,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { type Quant, Weights } from "../../weights/prepared/weights.ts";
 import { imageArchitecture, imageTextArchitecture, visionArchitecture } from "../registry.ts";
-import { without } from "../tensors/without.ts";
+import { without } from "../tensors/changed-checkpoints.ts";
 import type { ImageText } from "./image-text.ts";
 import type { Images } from "./images.ts";
 import type { Vision } from "./vision.ts";

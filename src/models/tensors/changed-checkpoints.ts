@@ -1,5 +1,12 @@
 import type { Checkpoint, StoredTensor } from "../../weights/checkpoint.ts";
 
+/** A checkpoint without some of its tensors. */
+export function without(checkpoint: Checkpoint, unread: readonly string[]): Checkpoint {
+  const tensors = new Map(checkpoint.tensors);
+  for (const name of unread) tensors.delete(name);
+  return { ...checkpoint, tensors };
+}
+
 /**
  * A checkpoint whose kernels [outputs, inputs, side, side] are matrices [outputs, inputs · side · side], as the network
  * asks for them.

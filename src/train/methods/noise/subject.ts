@@ -1,7 +1,7 @@
 import { unet2d } from "../../../models/architectures/unet2d.ts";
 import type { ImageGenerator } from "../../../models/image-generator/image-generator.ts";
 import type { NoiseConfig } from "../../../models/image-generator/noise-schedule.ts";
-import { storedShape, withFlatKernels } from "../../../models/tensors/flat-kernels.ts";
+import { storedShape, withFlatKernels } from "../../../models/tensors/changed-checkpoints.ts";
 import { UserError } from "../../../util/errors.ts";
 import { normals } from "../../../util/normals.ts";
 import { seededRandom } from "../../../util/random.ts";
