@@ -50,7 +50,7 @@ export interface AnswerTerms extends Pick<TextRequest, "options" | "signal" | "a
 }
 
 /** Answers a request: a text is a question alone, and turns are a chat, whose last user's turn is the question. */
-export async function* answered(
+export async function* answerRequest(
   named: Named,
   resources: Resources,
   { prompt, ...request }: TextRequest,

@@ -58,7 +58,7 @@ export const chatShape = {
 type SearchFields = z.output<z.ZodObject<typeof searchShape>> & { readonly mode?: z.output<typeof modeField> };
 
 /** What a request says to the pipeline. */
-export interface Lookup {
+interface Lookup {
   readonly options: AnswerOptions;
   /** The name of an index. */
   readonly index: string | undefined;
@@ -122,7 +122,7 @@ export const eventShown = {
 export const answerShown = { retrieved: used, documents, gate: z.object(decision), nothing_found, ms, citations };
 
 /** A decision as `POST /v1/answer` has it. */
-export function decided({ used, method, score, threshold, ms, documents, nothing_found, citations }: Retrieval) {
+export function decisionOf({ used, method, score, threshold, ms, documents, nothing_found, citations }: Retrieval) {
   const found = { retrieved: used, documents: [...documents], gate: { method, score, threshold } };
   return { ...found, ...(nothing_found && { nothing_found }), ms, ...(citations && { citations: [...citations] }) };
 }

@@ -28,7 +28,7 @@ export const expertrag = {
     return gateIn(resources, values as AnswerOptions);
   },
   async *answer(named: Named, resources: Resources, request: TextRequest, gate: Gate) {
-    const { answered } = await import("./answer.ts");
-    yield* answered(named, resources, request, gate);
+    const { answerRequest } = await import("./answer.ts");
+    yield* answerRequest(named, resources, request, gate);
   },
 };

@@ -60,7 +60,7 @@ function underSavings(named: NamedText, savings: Naming["savings"], usual: reado
 const [lookup] = lookupPipelines;
 
 /** The answer of a request's model by a pipeline that may look into an index. @throws HttpError for an unknown name */
-export async function lookedUp(
+export async function lookupAnswer(
   context: ServerContext,
   path: string,
   input: Naming & Readonly<Record<string, unknown>>,

@@ -38,7 +38,7 @@ export class PooledResources implements Resources {
     purse: Purse,
   ) {
     const { chosen, index, call, posted } = request;
-    this.index = index && { meanTerms: index.meanTerms, search: (...search) => this.#searched(index, purse, search) };
+    this.index = index && indexWithin(purse, index, context, call);
     this.#models = Object.fromEntries(
       Object.entries(chosen).map(([role, model]) => [
         role,
@@ -49,14 +49,6 @@ export class PooledResources implements Resources {
             ),
       ]),
     );
-  }
-
-  /** A search costs what its request's models leave. */
-  async #searched(index: TextIndex, { left }: Purse, [query, options]: Parameters<TextIndex["search"]>) {
-    const terms = { ...options, key: this.request.call.key?.id, ceiling: { flops: left } };
-    const found = await index.search(query, terms);
-    if (found.results.length === 0) this.context.log.info({ index: index.name }, "a search found nothing");
-    return found;
   }
 
   facts(role: string): Promise<Facts> {
@@ -134,3 +126,13 @@ export class PooledResources implements Resources {
 }
 
 export const isRemote = (chosen: Chosen | Destination): chosen is Destination => "remote" in chosen;
+
+/** An index whose searches may cost what is left in a purse. */
+const indexWithin = (purse: Purse, index: TextIndex, { log }: ServerContext, { key }: Call): Resources["index"] => ({
+  meanTerms: index.meanTerms,
+  async search(query, options) {
+    const found = await index.search(query, { ...options, key: key?.id, ceiling: { flops: purse.left } });
+    if (found.results.length === 0) log.info({ index: index.name }, "a search found nothing");
+    return found;
+  },
+});

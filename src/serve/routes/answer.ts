@@ -5,7 +5,7 @@ import { type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { endsShape, limitOf } from "../generation/ends.ts";
 import { finishOf } from "../generation/finish.ts";
 import { modelShape } from "../generation/naming.ts";
-import { lookedUp } from "../generation/pipeline-answers.ts";
+import { lookupAnswer } from "../generation/pipeline-answers.ts";
 import { samplingOf, samplingShape } from "../generation/sampling.ts";
 import { billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
@@ -13,7 +13,7 @@ import type { Limits } from "../limits.ts";
 import type { ServerContext } from "../server-context.ts";
 
 const [pipeline] = lookupPipelines;
-const { answerShape, answerShown, decided, ofAnswer } = await pipeline.fields();
+const { answerShape, answerShown, decisionOf, ofAnswer } = await pipeline.fields();
 
 const PATH = "/v1/answer";
 
@@ -80,13 +80,15 @@ function partsOf(context: ServerContext, input: AnswerInput, call: Call): Promis
     ceiling: { flops: input.max_flops ?? undefined },
     stop: input.stop ?? undefined,
   };
-  return lookedUp(context, PATH, input, ofAnswer(input), { prompt: question, options }, call);
+  return lookupAnswer(context, PATH, input, ofAnswer(input), { prompt: question, options }, call);
 }
 
 type About = z.output<z.ZodObject<typeof head>>;
 
-/** What the pipeline decided, in an answer's first and last piece. */
-const decisionIn = ({ shown }: Part) => shown && decided(shown[pipeline.shows.field] as Parameters<typeof decided>[0]);
+type Shown = Parameters<typeof decisionOf>[0];
+
+/** The decision, in an answer's first and last piece. */
+const decisionIn = ({ shown }: Part) => shown && decisionOf(shown[pipeline.shows.field] as Shown);
 
 async function whole(parts: AsyncGenerator<Part>, about: About): Promise<z.input<typeof output>> {
   const { choices, receipt } = await wholeAnswers(parts);

@@ -12,7 +12,7 @@ import { type Ask, type Part, textOf, wholeAnswers } from "../generation/answers
 import { finishOf } from "../generation/finish.ts";
 import { logprobsOf, logprobsSchema } from "../generation/logprobs.ts";
 import { generationShape, needing, optionsOf } from "../generation/options.ts";
-import { choosePipeline, lookedUp, pipelineAnswers } from "../generation/pipeline-answers.ts";
+import { choosePipeline, lookupAnswer, pipelineAnswers } from "../generation/pipeline-answers.ts";
 import { formatShape, inOneFormat } from "../generation/response-format.ts";
 import { chatSamplingOf } from "../generation/sampling.ts";
 import { checkSchemas } from "../generation/schemas.ts";
@@ -45,7 +45,7 @@ const settingsShape: Record<never, never> = Object.fromEntries(
 );
 
 const [lookup] = lookupPipelines;
-const looking = await lookup.fields();
+const lookupFields = await lookup.fields();
 
 const chatShape = (limits: Limits) => ({
   ...generationShape(limits),
@@ -63,7 +63,7 @@ const chatShape = (limits: Limits) => ({
   ...toolShape,
   functions,
   modalities,
-  ...looking.chatShape,
+  ...lookupFields.chatShape,
   ...settingsShape,
   continue_final_message: z
     .boolean()
@@ -121,7 +121,7 @@ const chatOutput = z.object({
   ),
   ...shownShape,
   ...ownShape,
-  ...looking.chatShown,
+  ...lookupFields.chatShown,
   ...billedShape,
 });
 const chatChunk = z.object({
@@ -142,7 +142,7 @@ const chatChunk = z.object({
   usage: billedShape.usage.nullable().optional(),
   ...shownShape,
   ...ownShape,
-  ...looking.eventShown,
+  ...lookupFields.eventShown,
   receipt: billedShape.receipt.optional(),
 });
 
@@ -182,13 +182,13 @@ async function partsOf(context: ServerContext, input: ChatInput, call: Call): Pr
   if (named?.pipeline.settings) return settled(context, named, named.pipeline.settings, input, all, call);
   const other = allSettings.find(({ field }) => fieldOf(input, field));
   if (other) throw new HttpError(400, `${other.field}: expected a model ${other.form}`, { param: other.field });
-  const wanted = looking.ofChat(input);
-  if (!wanted) return answered(context, PATH, input, all, call);
+  const lookupRequest = lookupFields.ofChat(input);
+  if (!lookupRequest) return answered(context, PATH, input, all, call);
   const { field } = lookup.shows;
   if (all.length > 1) throw new HttpError(400, `n: expected 1 with ${field}`, { param: "n" });
   const noun = named?.pipeline.serving?.noun;
   if (noun) throw new HttpError(400, `${field}: expected one model, got a ${noun}`, { param: field });
-  return lookedUp(context, PATH, input, wanted, all[0]!, call);
+  return lookupAnswer(context, PATH, input, lookupRequest, all[0]!, call);
 }
 
 const fieldOf = (input: object, field: string): unknown => (input as Readonly<Record<string, unknown>>)[field];
