@@ -12,15 +12,7 @@ import type { NamedText, TextPipeline } from "./text-pipeline.ts";
 import { vote } from "./vote/vote.ts";
 
 /** Every pipeline. A name is that of the first which reads it: `+` stands between two models only if no suffix follows it. */
-export const pipelines: readonly Pipeline[] = [
-  route,
-  first,
-  vote,
-  qzero,
-  expertrag,
-  plan,
-  recognize,
-];
+export const pipelines: readonly Pipeline[] = [route, first, vote, qzero, expertrag, plan, recognize];
 
 /** The pipeline that a model's name stands for; undefined if it names one model. */
 export const pipelineNamed = (model: string): Pipeline | undefined => pipelines.find(({ naming }) => naming?.is(model));
@@ -50,8 +42,7 @@ const isOverModels = (pipeline: Pipeline): pipeline is ModelsPipeline => "parse"
 /** The models of a pipeline's name by their roles; undefined for the name of one model. @throws UserError for a wrong name */
 export const rolesIn = (model: string): Roles | undefined => named(model, isOverModels)?.roles;
 
-const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline =>
-  "answer" in pipeline && isOverModels(pipeline);
+const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" in pipeline && isOverModels(pipeline);
 
 /** The pipeline that gives texts labels of the request. */
 export const labelPipeline = qzero;
@@ -59,8 +50,8 @@ export const labelPipeline = qzero;
 /** The pipeline that names regions of pictures. */
 export const regionPipeline = recognize;
 
-/** The pipelines of one model that may look a question up; a field of the request names them. */
-export const lookupPipelines = [expertrag] as const;
+/** The pipeline of one model that may look a question up; a field of the request names it. */
+export const lookupPipeline = expertrag;
 
 /** The pipelines that answer as a model does. */
 export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);

@@ -6,7 +6,7 @@ import { createIndex } from "../index.ts";
 import { receiptSchema } from "../ledger/receipt.ts";
 import { Indexes } from "./indexes.ts";
 import { termsSchema } from "./keys/terms.ts";
-import { Catalogue } from "./models/served.ts";
+import { Catalogue } from "./models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
 const documents = [

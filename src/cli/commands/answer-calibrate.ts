@@ -4,7 +4,7 @@ import { rowsOf } from "../../lab/data/rows.ts";
 import { auroc } from "../../lab/metrics/index.ts";
 import { holdsWords } from "../../lab/metrics/squad.ts";
 import type { calibrateAnswers } from "../../library/calibrate-answer.ts";
-import { lookupPipelines } from "../../pipelines/registry.ts";
+import { lookupPipeline } from "../../pipelines/registry.ts";
 import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
@@ -14,7 +14,7 @@ import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { formGiven } from "../weights-form.ts";
 
-const { answerRow, calibrateAnswerOptions, judgedBy } = await lookupPipelines[0].calibration();
+const { answerRow, calibrateAnswerOptions, judgedBy } = await lookupPipeline.calibration();
 
 type Calibrated = Awaited<ReturnType<typeof calibrateAnswers>>;
 

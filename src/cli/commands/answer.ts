@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { Answered, AnswerPipeline, Receipt } from "../../index.ts";
-import { lookupPipelines } from "../../pipelines/registry.ts";
+import { lookupPipeline } from "../../pipelines/registry.ts";
 import { printable } from "../../util/printable.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
@@ -12,8 +12,7 @@ import { addSessionFlags, billed, generation, printed, type SessionOptions } fro
 import { formGiven } from "../weights-form.ts";
 import { defineCalibrate } from "./answer-calibrate.ts";
 
-const [lookup] = lookupPipelines;
-const answerOptions = await lookup.options();
+const answerOptions = await lookupPipeline.options();
 
 interface Flags extends SessionOptions {
   index?: string;
@@ -34,7 +33,7 @@ export function define(command: Command): void {
 }
 
 async function answer(question: string, flags: Flags): Promise<void> {
-  await lookup.checkQuestion(question);
+  await lookupPipeline.checkQuestion(question);
   const signal = interruptSignal();
   const settings = { ...generation(flags), signal };
   await using pipeline = await open(flags, signal);

@@ -3,7 +3,7 @@ import type { Policy } from "../../lab/lookup/policies.ts";
 import { lookupRunOptions, runLookup } from "../../lab/lookup/run.ts";
 import { duration, figure, flopsText, percent, range, signed } from "../../lab/report/format.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
-import { lookupPipelines } from "../../pipelines/registry.ts";
+import { lookupPipeline } from "../../pipelines/registry.ts";
 import { version } from "../../util/package-root.ts";
 import { addFlags, givenFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
@@ -21,7 +21,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
 }
 
 /** Both branches are run and every gate is judged, so that no gate is chosen beforehand. */
-const reading = (await lookupPipelines[0].options()).pick({ passages: true, maxContextTokens: true, by: true });
+const reading = (await lookupPipeline.options()).pick({ passages: true, maxContextTokens: true, by: true });
 
 export function define(command: Command): void {
   command

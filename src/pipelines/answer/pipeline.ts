@@ -20,8 +20,8 @@ export const expertrag = {
   checkQuestion: async (question: string) => (await import("./prompt.ts")).checkQuestion(question),
   /** The pipeline over a model. */
   over(model: string, options: AnswerOptions): Named<AnsweringPipeline<Gate>> {
-    const given = `retrieval=${options.retrieval},passages=${options.passages}`;
-    return { pipeline: expertrag, roles: { model }, name: model, given, values: options };
+    const optionText = `retrieval=${options.retrieval},passages=${options.passages}`;
+    return { pipeline: expertrag, roles: { model }, name: model, optionText, values: options };
   },
   async prepare({ values }: Named, resources: Resources) {
     const { gateIn } = await import("./gate/find.ts");

@@ -1,5 +1,5 @@
 import type { Chunk } from "../../index.ts";
-import { lookupPipelines } from "../../pipelines/registry.ts";
+import { lookupPipeline } from "../../pipelines/registry.ts";
 import type { NamedText, ShownPiece } from "../../pipelines/text-pipeline.ts";
 import { isPairCertificate } from "../../savings/auto/certificate.ts";
 import { UserError } from "../../util/errors.ts";
@@ -57,21 +57,22 @@ function underSavings(named: NamedText, savings: Naming["savings"], usual: reado
   throw new HttpError(400, message, { param: "savings" });
 }
 
-const [lookup] = lookupPipelines;
-
 /** The answer of a request's model by a pipeline that may look into an index. @throws HttpError for an unknown name */
 export async function lookupAnswer(
   context: ServerContext,
   path: string,
   input: Naming & Readonly<Record<string, unknown>>,
-  { options, index: name }: { readonly options: Parameters<typeof lookup.over>[1]; readonly index: string | undefined },
+  {
+    options,
+    index: name,
+  }: { readonly options: Parameters<typeof lookupPipeline.over>[1]; readonly index: string | undefined },
   ask: Ask,
   call: Call,
 ): Promise<AsyncGenerator<Part, void>> {
   const { catalogue } = context;
   const model = await catalogue.choose(input, catalogue.usualFor(call.key?.terms));
   checkDecoder(model);
-  const named = lookup.over(model.served.id, options);
+  const named = lookupPipeline.over(model.served.id, options);
   const index = name === undefined ? undefined : pooledIndex(context, name, call);
   const posted = { path, input: input as JsonObject };
   return pipelineAnswers(context, { named, chosen: { model }, index, call, posted }, [ask]);

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { lookupPipelines } from "../../pipelines/registry.ts";
+import { lookupPipeline } from "../../pipelines/registry.ts";
 import { type Part, textOf, wholeAnswers } from "../generation/answers.ts";
 import { endsShape, limitOf } from "../generation/ends.ts";
 import { finishOf } from "../generation/finish.ts";
@@ -12,8 +12,7 @@ import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { Limits } from "../limits.ts";
 import type { ServerContext } from "../server-context.ts";
 
-const [pipeline] = lookupPipelines;
-const { answerShape, answerShown, decisionOf, ofAnswer } = await pipeline.fields();
+const { answerShape, answerShown, decisionOf, ofAnswer } = await lookupPipeline.fields();
 
 const PATH = "/v1/answer";
 
@@ -88,7 +87,7 @@ type About = z.output<z.ZodObject<typeof head>>;
 type Shown = Parameters<typeof decisionOf>[0];
 
 /** The decision, in an answer's first and last piece. */
-const decisionIn = ({ shown }: Part) => shown && decisionOf(shown[pipeline.shows.field] as Shown);
+const decisionIn = ({ shown }: Part) => shown && decisionOf(shown[lookupPipeline.shows.field] as Shown);
 
 async function whole(parts: AsyncGenerator<Part>, about: About): Promise<z.input<typeof output>> {
   const { choices, receipt } = await wholeAnswers(parts);

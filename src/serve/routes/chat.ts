@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import type { AnswerReader } from "../../engine/decode/tools/reader.ts";
 import type { ChatMessage, FinishReason } from "../../index.ts";
-import { lookupPipelines, textPipelines } from "../../pipelines/registry.ts";
+import { lookupPipeline, textPipelines } from "../../pipelines/registry.ts";
 import type { NamedText, Settings } from "../../pipelines/text-pipeline.ts";
 import { listOf } from "../../util/list-of.ts";
 import type { JsonObject } from "../../weights/json.ts";
@@ -44,8 +44,7 @@ const settingsShape: Record<never, never> = Object.fromEntries(
   await Promise.all(allSettings.map(async ({ field, load }) => [field, (await load()).schema] as const)),
 );
 
-const [lookup] = lookupPipelines;
-const lookupFields = await lookup.fields();
+const lookupFields = await lookupPipeline.fields();
 
 const chatShape = (limits: Limits) => ({
   ...generationShape(limits),
@@ -184,7 +183,7 @@ async function partsOf(context: ServerContext, input: ChatInput, call: Call): Pr
   if (other) throw new HttpError(400, `${other.field}: expected a model ${other.form}`, { param: other.field });
   const lookupRequest = lookupFields.ofChat(input);
   if (!lookupRequest) return answered(context, PATH, input, all, call);
-  const { field } = lookup.shows;
+  const { field } = lookupPipeline.shows;
   if (all.length > 1) throw new HttpError(400, `n: expected 1 with ${field}`, { param: "n" });
   const noun = named?.pipeline.serving?.noun;
   if (noun) throw new HttpError(400, `${field}: expected one model, got a ${noun}`, { param: field });

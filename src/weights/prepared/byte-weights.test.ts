@@ -8,7 +8,7 @@ import { multipliesBytes } from "../../runtime/processor.ts";
 import { Program } from "../../runtime/program.ts";
 import { seededRandom } from "../../util/random.ts";
 import { openCheckpoint } from "../checkpoint.ts";
-import { writeSafetensors } from "../safetensors/testing.ts";
+import { writeSafetensors } from "../safetensors/safetensors.testing.ts";
 import { ByteWeights } from "./byte-weights.ts";
 import { rotated } from "./hadamard.ts";
 import { identity } from "./names.ts";
