@@ -136,7 +136,7 @@ function refuse({ named, chosen }: PipelineRequest, asks: readonly Ask[]): void 
 }
 
 /** Hides from clients where calibrations are kept. */
-export async function withoutHome<T>(run: () => T | Promise<T>): Promise<T> {
+async function withoutHome<T>(run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
