@@ -2,7 +2,7 @@ import { identityOf } from "../../../library/identity.ts";
 import type { Model } from "../../../library/model.ts";
 import { OpenedPipeline } from "../../../library/text-pipeline.ts";
 import { textPipelineNamed } from "../../../pipelines/registry.ts";
-import type { RouteOptions } from "../../../pipelines/route/name.ts";
+import { parseRouteText } from "../../../pipelines/route/name.ts";
 import { deciderOf, type Prepared, scoringOf } from "../../../pipelines/route/rule.ts";
 import { Scorer } from "../../../pipelines/scores.ts";
 import type { ServedItem } from "../items.ts";
@@ -18,8 +18,8 @@ export type Alone = Served & { readonly scores: Readonly<Record<string, number>>
 /** Two models that answer items, alone and as a route between them does. */
 export interface PairModels extends Disposable {
   alone(role: Role, item: ServedItem): Promise<Alone>;
-  /** The answer of a real route with these options. */
-  routed(options: RouteOptions, item: ServedItem): Promise<Served>;
+  /** The answer of a real route. */
+  routed(recipe: string, item: ServedItem): Promise<Served>;
   /** How much likelier Super finds other tokens than each answer's own, in nats a token. */
   excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
 }
@@ -75,11 +75,11 @@ export class LoadedPair implements PairModels {
     }
   }
 
-  async routed(options: RouteOptions, { prompt, ...item }: ServedItem): Promise<Served> {
+  async routed(recipe: string, { prompt, ...item }: ServedItem): Promise<Served> {
     const { models, pair } = this;
     models.swift.language.engine.forget();
     this.dense.forget();
-    const rule = deciderOf(pair, options, models.swift.language);
+    const rule = deciderOf(pair, parseRouteText(recipe), models.swift.language);
     const named = textPipelineNamed(`${pair.swift.name}>${pair.super.name}`)!;
     const route = await OpenedPipeline.over(named, models, {}, async (): Promise<Prepared> => ({ pair, rule }));
     return servedOf(await route.complete(prompt, optionsOf(item, this.temperature, this.signal)));

@@ -82,7 +82,8 @@ function madeUp({ shuffled = false, onCall = () => {} }: { shuffled?: boolean; o
       const scores = { "score=energy,temperature=1,aggregate=first": score };
       return { ...(isHard(item) ? { text: "wrong", tokens: [3] } : right), ...costs(10), scores };
     },
-    async routed(options, item) {
+    async routed(recipe, item) {
+      const options = parseRouteText(recipe);
       onCall();
       const begun = options.aggregate === "first" ? 2 : 10;
       calls.push(`route ${item.id}`);

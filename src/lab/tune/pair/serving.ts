@@ -1,7 +1,5 @@
 import path from "node:path";
 import { z } from "zod";
-import { thresholdForShare } from "../../../pipelines/route/calibrate.ts";
-import { parseRouteText } from "../../../pipelines/route/name.ts";
 import { type Ladder, recipesOf } from "../../../savings/auto/ladder.ts";
 import { makeFolders } from "../../../util/make-folders.ts";
 import { mean } from "../../../util/mean.ts";
@@ -10,7 +8,7 @@ import { LinesFile } from "../../run/lines-file.ts";
 import type { ServedItem } from "../items.ts";
 import type { Served, Serving } from "../served.ts";
 import type { Alone, PairModels, Role } from "./models.ts";
-import { thresholdText, wayText } from "./ways.ts";
+import { thresholdIn, thresholdText, wayIn } from "./ways.ts";
 
 const answerLine = z.strictObject({
   role: z.enum(["swift", "super"]),
@@ -89,7 +87,7 @@ export class PairServing implements Serving {
     return {
       answer: async (recipe, item) => {
         if (recipe === "dense") return this.models.alone("super", item);
-        const routed = await this.models.routed(parseRouteText(recipe), item);
+        const routed = await this.models.routed(recipe, item);
         // Prices are by the length of dense's answer, which is known for every item.
         return { ...routed, tokens: (await this.of("super", item)).tokens };
       },
@@ -106,7 +104,7 @@ export class PairServing implements Serving {
 
   /** The route of each recipe of a ladder, with its threshold. */
   routes(ladder: Ladder): Record<string, string> {
-    const routeOf = (recipe: string) => thresholdText(parseRouteText(recipe), this.#threshold(recipe));
+    const routeOf = (recipe: string) => thresholdText(recipe, this.#threshold(recipe));
     return Object.fromEntries(recipesOf(ladder).map((recipe) => [recipe, routeOf(recipe)]));
   }
 
@@ -115,7 +113,7 @@ export class PairServing implements Serving {
     const known = this.#thresholds.get(recipe);
     if (known !== undefined) return known;
     const scores = this.#scored().map((line) => scoreOf(line, recipe));
-    const threshold = thresholdForShare(scores, parseRouteText(recipe).share!);
+    const threshold = thresholdIn(recipe, scores);
     this.#thresholds.set(recipe, threshold);
     return threshold;
   }
@@ -135,8 +133,7 @@ const NONE: Alone = { text: "", tokens: [], reason: "stop", ms: 0, flops: 0, byt
 
 const keyOf = (role: Role, item: string): string => `${role} ${item}`;
 
-const scoreOf = ({ scores }: AnswerLine, recipe: string): number =>
-  scores[wayText(parseRouteText(recipe))] ?? Number.NaN;
+const scoreOf = ({ scores }: AnswerLine, recipe: string): number => scores[wayIn(recipe)] ?? Number.NaN;
 
 /** Swift's answer is given; of a score that is NaN, Super's. */
 const isEasy = (line: AnswerLine, recipe: string, threshold: number): boolean => scoreOf(line, recipe) >= threshold;

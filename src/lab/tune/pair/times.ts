@@ -1,4 +1,3 @@
-import { parseRouteText } from "../../../pipelines/route/name.ts";
 import type { Price } from "../../../savings/auto/certificate.ts";
 import type { Pair } from "../cheaper.ts";
 import type { ServedItem } from "../items.ts";
@@ -75,10 +74,7 @@ type Choose = (tokens: number) => string;
 const mixed = (easy: number, hard: number, share: number): number => (1 - share) * easy + share * hard;
 
 /** The routes that give every item to Swift, and to Super, by the score of a candidate. */
-function endsOf(recipe: string): { readonly easy: string; readonly hard: string } {
-  const way = parseRouteText(recipe);
-  return {
-    easy: thresholdText(way, Number.NEGATIVE_INFINITY),
-    hard: thresholdText(way, Number.POSITIVE_INFINITY),
-  };
-}
+const endsOf = (recipe: string): { readonly easy: string; readonly hard: string } => ({
+  easy: thresholdText(recipe, Number.NEGATIVE_INFINITY),
+  hard: thresholdText(recipe, Number.POSITIVE_INFINITY),
+});

@@ -1,4 +1,11 @@
-import { type PairName, parseRouteOptions, ROUTE, type RouteOptions } from "../../../pipelines/route/name.ts";
+import { thresholdForShare } from "../../../pipelines/route/calibrate.ts";
+import {
+  type PairName,
+  parseRouteOptions,
+  parseRouteText,
+  ROUTE,
+  type RouteOptions,
+} from "../../../pipelines/route/name.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Candidate } from "../problem.ts";
 
@@ -42,8 +49,15 @@ export function wayText({ score, temperature, aggregate, labels, seed }: Way): s
 /** A candidate: the threshold that sends this share of the searched items to Super. */
 const shareText = (way: Way, share: number): string => `${ROUTE}share=${share},${wayText(way)}`;
 
-/** A route with its threshold. */
-export function thresholdText(way: Way, threshold: number): string {
+/** The way that a candidate scores. */
+export const wayIn = (recipe: string): string => wayText(parseRouteText(recipe));
+
+/** The threshold that sends a candidate's share of these scores to Super. */
+export const thresholdIn = (recipe: string, scores: readonly number[]): number =>
+  thresholdForShare(scores, parseRouteText(recipe).share!);
+
+/** A candidate with a threshold in place of its share. */
+export function thresholdText(recipe: string, threshold: number): string {
   const t = Number.isFinite(threshold) ? threshold : threshold > 0 ? "inf" : "-inf";
-  return `${ROUTE}t=${t},${wayText(way)}`;
+  return `${ROUTE}t=${t},${wayIn(recipe)}`;
 }
