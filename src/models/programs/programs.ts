@@ -291,6 +291,7 @@ export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
   weights.review(trace);
   try {
     const graphs = trace();
+    weights.checkAdapter();
     weights.commit();
     return graphs;
   } catch (error) {

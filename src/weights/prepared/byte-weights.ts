@@ -40,9 +40,7 @@ export class ByteWeights extends Weights {
   override review(): void {}
 
   /** An adapter may change what follows the last attention, too, which has no weights in bytes. */
-  override commit(): void {
-    this.store.commit();
-  }
+  override checkAdapter(): void {}
 
   #stored(name: string): Stored | undefined {
     const scale = this.store.floats(scaleName(name))?.data;

@@ -161,9 +161,13 @@ export class Weights implements WeightSource {
     }
   }
 
-  /** Makes prepared weights permanent; call when every graph has been traced. @throws UserError if the adapter does not fit */
-  commit(): void {
+  /** Call when every graph has been traced. @throws UserError if the adapter does not fit */
+  checkAdapter(): void {
     this.loraLayers?.check(this.checkpoint.path);
+  }
+
+  /** Makes prepared weights permanent; call when every graph has been traced. */
+  commit(): void {
     this.store.commit();
   }
 
