@@ -167,6 +167,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "the same with two digits of each number, against dense",
     load: async () => (await import("./int8-prefill.ts")).int8PrefillTwo,
   },
+  "int8-prefill-rotated": {
+    summary: "the same with one digit, rotated by blocks of 32, against dense",
+    load: async () => (await import("./int8-prefill.ts")).int8PrefillRotated,
+  },
   vision: {
     summary: "a prompt with 24 × 24 visual tokens through a random decoder under feather, against dense",
     load: async () => (await import("./vision.ts")).vision,
