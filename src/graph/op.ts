@@ -16,7 +16,7 @@ export interface Cost {
   readonly written: Dim;
   /** Experts that ran, each for one token; absent if there are none. */
   readonly experts?: Dim;
-  /** Those of `flops` that no dense run has; absent: none. */
+  /** The FLOPs that no dense run has, a part of `flops`; absent: none. */
   readonly overhead?: Dim;
 }
 

@@ -18,7 +18,7 @@ export interface AnswerModel extends Pick<Facts, "tokenizer" | "context" | "pric
 /** An index as this pipeline sees it. */
 export type PassageSource = NonNullable<Resources["index"]>;
 
-/** `tools` are those that all prompts have. */
+/** `tools`: all prompts have them. */
 export async function answerModelOf(name: string, resources: Resources, tools?: readonly Tool[]): Promise<AnswerModel> {
   const { source: _, count, ...facts } = await resources.facts(MODEL);
   return {

@@ -39,7 +39,7 @@ export class ByteWeights extends Weights {
 
   override review(): void {}
 
-  /** An adapter may change what follows the last attention, too, which has no weights in bytes. */
+  /** An adapter may also change what follows the last attention, which has no weights in bytes. */
   override checkAdapter(): void {}
 
   #stored(name: string): Stored | undefined {

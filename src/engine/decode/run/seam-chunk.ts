@@ -19,9 +19,9 @@ export class SeamChunks implements Disposable {
   readonly lengths: Lengths;
 
   /**
-   * For chunks of at most `capacity` tokens. `apart`: dense attention runs for each token by itself, so that results
-   * are those of decode steps, where matrix products of a row do not depend on how many there are: to the bit. The
-   * layers' weights have the form `form`.
+   * For chunks of at most `capacity` tokens, with the layers' weights in the form `form`. `apart`: dense attention runs
+   * token by token, which gives the results of decode steps to the bit, where a row's products do not depend on the
+   * number of rows.
    */
   constructor(
     slot: Slot,
