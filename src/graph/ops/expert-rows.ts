@@ -1,5 +1,5 @@
-import { mul, type Shape, sameDim, volume } from "../dim.ts";
-import { count, ndarray } from "../ndarray.ts";
+import { mul, sameDim, volume } from "../dim.ts";
+import { ndarray } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
 import type { Op } from "../op.ts";
 import { apply, apply1, ShapeError, showType } from "../op.ts";
@@ -18,28 +18,24 @@ const expertOrderOp: Op<{ experts: number }> = {
   operands: ["chosen"],
   infer([chosen], { experts }) {
     if (chosen!.dtype !== "i64") throw new ShapeError("expertOrder", "chosen", showType(chosen!), "i64");
-    const rows = volume(chosen!.shape);
-    return [rows, rows, experts].map((size) => ({ dtype: "i64", shape: [size] }));
+    return [[volume(chosen!.shape)], chosen!.shape, [experts]].map((shape) => ({ dtype: "i64", shape }));
   },
   onnx(emit, { inputs: [chosen], outputs }, { experts }) {
     const [order, places, sizes] = outputs as [string, string, string];
     const flat = emit.value("Reshape", [chosen!, emit.ints([-1])]);
-    const rows = emit.value("Size", [flat]);
-    const slots = emit.value("Range", [emit.ints([0], []), rows, emit.ints([1], [])]);
-    // Equal experts stay in the order of their slots.
-    const keys = emit.value("Add", [emit.value("Mul", [flat, rows]), slots]);
-    emit.node("Identity", [sorted(emit, keys)], [order]);
-    emit.node("Identity", [sorted(emit, order)], [places]);
-    const each = emit.ints([...Array(experts).keys()], [experts, 1]);
-    const hits = emit.value("Equal", [emit.value("Unsqueeze", [flat, emit.ints([0])]), each]);
-    const counted = emit.value("Cast", [hits], { to: { int: 7 } });
-    emit.node("ReduceSum", [counted, emit.ints([1])], [sizes], { keepdims: { int: 0 } });
+    // A line for each expert, with a one at each of its slots: the ones are in the order that is wanted.
+    const depth = emit.ints([experts], []);
+    const hits = emit.value("OneHot", [flat, depth, emit.ints([0, 1])], { axis: { int: 0 } });
+    emit.node("Gather", [emit.value("NonZero", [hits]), emit.ints([1], [])], [order], { axis: { int: 0 } });
+    emit.node("ReduceSum", [hits, emit.ints([1])], [sizes], { keepdims: { int: 0 } });
+    const shape = emit.value("Shape", [chosen!]);
+    emit.node("Reshape", [sorted(emit, order), shape], [places]);
   },
   gradient: "none",
   reference([chosen], { experts }) {
-    const { data } = chosen!;
+    const { data, shape } = chosen!;
     const order = [...data.keys()].sort((a, b) => data[a]! - data[b]! || a - b);
-    const places = ndarray([data.length]);
+    const places = ndarray(shape);
     for (const [row, slot] of order.entries()) places.data[slot] = row;
     const sizes = ndarray([experts]);
     for (const expert of data) sizes.data[expert]!++;
@@ -51,7 +47,7 @@ const expertOrderOp: Op<{ experts: number }> = {
 export interface ExpertOrder {
   /** i64 [rows]: the slot of each row; rows of one expert lie together, in the order of their slots. */
   readonly order: Tensor;
-  /** i64 [rows]: the row of each slot. */
+  /** i64 [..., k]: the row of each slot. */
   readonly places: Tensor;
   /** i64 [experts]: the number of rows of each. */
   readonly sizes: Tensor;
@@ -79,9 +75,8 @@ const toExpertsOp: Op<{ slots: number }> = {
   },
   cost: (_, [y]) => ({ read: sizeInBytes(y!), written: sizeInBytes(y!) }),
   gradient({ inputs: [x, order, places], given: [dy], attrs: { slots } }) {
-    const leading = x!.shape.slice(0, -1);
-    const back = fromExperts(dy!, order!, places!, slots === 1 ? leading : [...leading, slots], x!);
-    return [slots === 1 ? back : sum(back, leading.length)];
+    const back = toSlots(dy!, { order: order!, places: places! });
+    return [slots === 1 ? back : sum(back, x!.shape.length - 1)];
   },
   reference([x, order], { slots }) {
     const width = x!.shape.at(-1)!;
@@ -98,57 +93,30 @@ const toExpertsOp: Op<{ slots: number }> = {
 export const toExperts = (x: Tensor, { order, places }: Omit<ExpertOrder, "sizes">, slots: number): Tensor =>
   apply1(toExpertsOp, [x, order, places], { slots });
 
-interface Leading {
-  /** The dimensions before the width. */
-  readonly leading: Shape;
-}
-
-const fromExpertsOp: Op<Leading> = {
-  name: "fromExperts",
-  operands: ["y", "order", "places", "like"],
-  infer([y], { leading }) {
-    if (!sameDim(volume(leading), y!.shape[0]!))
-      throw new ShapeError("fromExperts", "y", showType(y!), `[${volume(leading)}, width]`);
-    return [{ dtype: "f32", shape: [...leading, y!.shape[1]!] }];
+const toSlotsOp: Op<null> = {
+  name: "toSlots",
+  operands: ["y", "order", "places"],
+  infer([y, , places]) {
+    if (!sameDim(volume(places!.shape), y!.shape[0]!))
+      throw new ShapeError("toSlots", "y", showType(y!), `[${volume(places!.shape)}, width]`);
+    return [{ dtype: "f32", shape: [...places!.shape, y!.shape[1]!] }];
   },
-  onnx(emit, { inputs: [y, , places, like], outputs, types }, { leading }) {
-    const rows = emit.value("Gather", [y!, places!], { axis: { int: 0 } });
-    const shape = [...leading, types[0]!.shape[1]!];
-    if (shape.every((d) => typeof d === "number")) return emit.node("Reshape", [rows, emit.ints(shape)], outputs);
-    // The symbols lead, in the places that they have in `like`.
-    const symbols = leading.filter((d) => typeof d !== "number").length;
-    const sizes = emit.value("Shape", [like!], { start: { int: 0 }, end: { int: symbols } });
-    const target = emit.value("Concat", [sizes, emit.ints(shape.slice(symbols).map(Number))], { axis: { int: 0 } });
-    emit.node("Reshape", [rows, target], outputs);
-  },
+  onnx: (emit, { inputs: [y, , places], outputs }) =>
+    emit.node("Gather", [y!, places!], outputs, { axis: { int: 0 } }),
   cost: ([y]) => ({ read: sizeInBytes(y!) }),
-  gradient: ({ inputs: [, order, places], given: [dz] }) => [
-    toExperts(dz!, { order: order!, places: places! }, 1),
-    undefined,
-    undefined,
-    undefined,
-  ],
-  reference([y, , places, like], { leading }) {
+  gradient: ({ inputs: [, order, places], given: [dz] }) => [toExperts(dz!, { order: order!, places: places! }, 1)],
+  reference([y, , places]) {
     const width = y!.shape[1]!;
-    const known = leading.map((d, i) => (typeof d === "number" ? d : like!.shape[i]!));
-    const z = ndarray([...known, width]);
-    if (count(known) !== places!.data.length) throw new Error(`fromExperts: ${places!.data.length} slots for ${known}`);
+    const z = ndarray([...places!.shape, width]);
     for (const [slot, row] of places!.data.entries())
       z.data.set(y!.data.subarray(row * width, (row + 1) * width), slot * width);
     return [z];
   },
 };
 
-/**
- * The inverse of `toExperts` with one row a slot: y [rows, width] → [...leading, width], in the order of the slots.
- * Symbols of `leading` come first, as they do in the shape of `like`.
- */
-const fromExperts = (y: Tensor, order: Tensor, places: Tensor, leading: Shape, like: Tensor): Tensor =>
-  apply1(fromExpertsOp, [y, order, places, like], { leading });
-
-/** Rows grouped by expert back in the order of their slots: y [rows, width] → [..., k, width], `chosen` being i64 [..., k]. */
-export const toSlots = (y: Tensor, { order, places }: Omit<ExpertOrder, "sizes">, chosen: Tensor): Tensor =>
-  fromExperts(y, order, places, chosen.shape, chosen);
+/** The inverse of `toExperts` with one row a slot: y [rows, width] → [..., k, width]. */
+export const toSlots = (y: Tensor, { order, places }: Omit<ExpertOrder, "sizes">): Tensor =>
+  apply1(toSlotsOp, [y, order, places], null);
 
 const expertSharesOp: Op<{ experts: number }> = {
   name: "expertShares",

@@ -18,7 +18,7 @@ export function expertQueries(x: Tensor, routing: Routing, matrices: readonly Ma
   const { chosen, sizes } = routing;
   const active = Number(chosen.shape.at(-1));
   const rows = projectGroups(toExperts(x, routing, active), sizes, matrices);
-  return byKvHead(toSlots(rows, routing, chosen), heads, active);
+  return byKvHead(toSlots(rows, routing), heads, active);
 }
 
 /** JetMoE's reduce: attention's result, its heads as `expertQueries` lays them → the mixed outputs [batch, tokens, hidden]. */
@@ -26,7 +26,7 @@ export function mixAttended(attended: Tensor, routing: Routing, matrices: readon
   const { chosen, gates, sizes } = routing;
   const slots = bySlot(attended, heads, Number(chosen.shape.at(-1)));
   const outputs = projectGroups(toExperts(slots, routing, 1), sizes, matrices);
-  return mixExperts(toSlots(outputs, routing, chosen), gates);
+  return mixExperts(toSlots(outputs, routing), gates);
 }
 
 /** [batch, tokens, active, kvHeads·headSize] → [batch, tokens, kvHeads·active·headSize]. */

@@ -43,5 +43,5 @@ export function mixFeedForwards(
   const { sizes, chosen, gates } = routing;
   const rows = projectGroups(toExperts(x, routing, Number(chosen.shape.at(-1))), sizes, inside);
   const outputs = projectGroups(activateMlp(rows, activation, gated), sizes, down);
-  return mixExperts(toSlots(outputs, routing, chosen), gates);
+  return mixExperts(toSlots(outputs, routing), gates);
 }
