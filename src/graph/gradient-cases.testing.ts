@@ -178,8 +178,8 @@ const experts: GradientCase[] = [false, true].map((rows) => ({
     const order = expertOrder(chosen, 4);
     const matrices = Object.values(weights).slice(0, 4);
     const y = groupedLinear(toExperts(x!, order, 2), order.sizes, matrices, { rows });
-    const slots = toSlots(y, order, chosen);
-    const again = toSlots(toExperts(slots, order, 1), order, chosen);
+    const slots = toSlots(y, order);
+    const again = toSlots(toExperts(slots, order, 1), order);
     const mixed = mixExperts(elementwise.plus(slots, elementwise.times(again, again)), softmax(values));
     return [mixed, expertShares(chosen, full(sum(values, 2), 0.5), 4)];
   },
@@ -208,6 +208,11 @@ export const gradientCases: readonly GradientCase[] = [
   ...binary("minus", elementwise.minus),
   ...binary("times", elementwise.times),
   ...binary("divide", elementwise.divide),
+  ...[[3, 5], [5]].map((shape) => ({
+    name: `rows of [${shape}] times their factors`,
+    inputs: { x: noise(1, shape), factors: noise(2, [2, ...shape.slice(0, -1)]) },
+    trace: ({ x, factors }: Readonly<Record<string, Tensor>>) => [elementwise.timesRows(x!, factors!)],
+  })),
   unary("a tensor used twice", (x) => elementwise.times(elementwise.plus(x, x), x)),
   unary("scale", (x) => elementwise.scale(x, -1.5)),
   unary("silu", elementwise.silu),

@@ -14,6 +14,7 @@ import {
   sum,
   type Tensor,
   times,
+  timesRows,
 } from "../graph/index.ts";
 import type { MixerWeights } from "./mixer-weights.ts";
 import { plainRmsNorm } from "./norm.ts";
@@ -124,7 +125,7 @@ class Block {
     const parts = split(packed, 2, [stepRank, stateSize, stateSize]).map(norm);
     const [low, b, c] = parts as [Tensor, Tensor, Tensor];
     const steps = softplus(this.weights.project(low, "dt_proj", inner, true));
-    const decay = times(spread(steps, 3, stateSize), this.weights.rates([inner, stateSize]));
+    const decay = timesRows(this.weights.rates([inner, stateSize]), steps);
     const flat = reshape(decay, [...x.shape.slice(0, 2), inner * stateSize]);
     return { x, v: times(steps, x), decay: flat, b, c };
   }

@@ -13,6 +13,7 @@ import {
   spread,
   type Tensor,
   times,
+  timesRows,
 } from "../graph/index.ts";
 import type { MixerWeights } from "./mixer-weights.ts";
 import { chunkedScan, chunkOf } from "./ssd.ts";
@@ -145,7 +146,7 @@ class Block {
     const x = reshape(flat, [...rows, heads, headSize]);
     const byGroup = (t: Tensor) => reshape(t, [...rows, groups, stateSize]);
     const decay = times(steps, this.weights.rates([heads]));
-    return { x, v: times(x, spread(steps, 3, headSize)), decay, b: byGroup(written), c: byGroup(read) };
+    return { x, v: timesRows(x, steps), decay, b: byGroup(written), c: byGroup(read) };
   }
 
   /** The result from the scan's, both [batch, tokens, heads, headSize]: the skip, the gated norm, the projection. */

@@ -1,10 +1,10 @@
 import { type Shape, sameShape } from "../dim.ts";
-import { mapNd } from "../ndarray.ts";
+import { mapNd, ndarray } from "../ndarray.ts";
 import type { GradientRule, Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { erf, type GeluForm, geluBackward, sigmoid as logistic, siluBackward } from "./activation-backward.ts";
-import { sumTo } from "./reduce.ts";
+import { sum, sumTo } from "./reduce.ts";
 
 export type { GeluForm };
 
@@ -65,6 +65,32 @@ export const minus = (a: Tensor, b: Tensor): Tensor => apply1(subOp, [a, b], nul
 export const times = (a: Tensor, b: Tensor): Tensor => apply1(mulOp, [a, b], null);
 /** a / b element by element; b may lack leading dimensions. */
 export const divide = (a: Tensor, b: Tensor): Tensor => apply1(divOp, [a, b], null);
+
+const timesRowsOp: Op<null> = {
+  name: "timesRows",
+  operands: ["x", "factors"],
+  infer([x, factors]) {
+    const [rows, width] = [x!.shape.slice(0, -1), x!.shape.at(-1)!];
+    const { shape } = factors!;
+    if (rows.length > shape.length || !sameShape(shape.slice(shape.length - rows.length), rows))
+      throw new ShapeError("timesRows", "factors", showType(factors!), `[..., ${rows.join(", ")}]`);
+    return [{ dtype: "f32", shape: [...shape, width] }];
+  },
+  onnx: (emit, { inputs: [x, factors], outputs }) =>
+    emit.node("Mul", [x!, emit.value("Unsqueeze", [factors!, emit.ints([-1])])], outputs),
+  gradient: ({ inputs: [x, factors], given: [dy], wanted }) => [
+    wanted[0] ? sumTo(timesRows(dy!, factors!), x!.shape) : undefined,
+    wanted[1] ? sum(times(dy!, x!), factors!.shape.length) : undefined,
+  ],
+  reference([x, factors]) {
+    const width = x!.shape.at(-1)!;
+    const y = ndarray([...factors!.shape, width]);
+    return [mapNd(y, (_, i) => x!.data[i % x!.data.length]! * factors!.data[Math.floor(i / width)]!)];
+  },
+};
+
+/** Each row of x [rows..., n] times its factor: `factors` [..., rows...] → [..., rows..., n]; x may lack leading dimensions. */
+export const timesRows = (x: Tensor, factors: Tensor): Tensor => apply1(timesRowsOp, [x, factors], null);
 
 const siluOp: Op<null> = {
   name: "silu",

@@ -101,8 +101,7 @@ const toSlotsOp: Op<null> = {
       throw new ShapeError("toSlots", "y", showType(y!), `[${volume(places!.shape)}, width]`);
     return [{ dtype: "f32", shape: [...places!.shape, y!.shape[1]!] }];
   },
-  onnx: (emit, { inputs: [y, , places], outputs }) =>
-    emit.node("Gather", [y!, places!], outputs, { axis: { int: 0 } }),
+  onnx: (emit, { inputs: [y, , places], outputs }) => emit.node("Gather", [y!, places!], outputs, { axis: { int: 0 } }),
   cost: ([y]) => ({ read: sizeInBytes(y!) }),
   gradient: ({ inputs: [, order, places], given: [dz] }) => [toExperts(dz!, { order: order!, places: places! }, 1)],
   reference([y, , places]) {

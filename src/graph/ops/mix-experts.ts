@@ -3,7 +3,7 @@ import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
-import { times } from "./elementwise.ts";
+import { times, timesRows } from "./elementwise.ts";
 import { spread, sum } from "./reduce.ts";
 
 const mixExpertsOp: Op<null> = {
@@ -22,10 +22,7 @@ const mixExpertsOp: Op<null> = {
   gradient({ inputs: [y, gates], given: [dz], wanted }) {
     const last = y!.shape.length - 1;
     const each = spread(dz!, last - 1, y!);
-    return [
-      wanted[0] ? times(each, spread(gates!, last, y!)) : undefined,
-      wanted[1] ? sum(times(each, y!), last) : undefined,
-    ];
+    return [wanted[0] ? timesRows(each, gates!) : undefined, wanted[1] ? sum(times(each, y!), last) : undefined];
   },
   reference([y, gates]) {
     const [k, width] = y!.shape.slice(-2) as [number, number];

@@ -1,4 +1,4 @@
-import { concat, plus, reshape, sigmoid, spread, type Tensor, times } from "../../graph/index.ts";
+import { concat, plus, reshape, sigmoid, type Tensor, timesRows } from "../../graph/index.ts";
 import { activateMlp } from "../../nn/mlp.ts";
 import { expertQueries, mixAttended } from "../../nn/moe/attention.ts";
 import { mixFeedForwards } from "../../nn/moe/experts.ts";
@@ -57,7 +57,7 @@ export class ExpertLayer {
     const y = this.parts.project(activated, this.#named({ ffn_down_shexp: this.config.hidden }));
     if (!gated) return y;
     const gate = sigmoid(this.parts.router(this.#name("ffn_gate_inp_shexp"), x, 1));
-    return times(y, spread(reshape(gate, x.shape.slice(0, -1)), x.shape.length - 1, y));
+    return timesRows(y, reshape(gate, x.shape.slice(0, -1)));
   }
 
   #router(name: string, x: Tensor): Tensor {

@@ -5,11 +5,11 @@ import {
   reshape,
   scale,
   softmax,
-  spread,
   sum,
   sumTo,
   type Tensor,
   times,
+  timesRows,
   topK,
 } from "../../graph/index.ts";
 
@@ -26,7 +26,7 @@ export function balanceLoss(
   over: (shares: Tensor) => Tensor = (shares) => shares,
 ): Tensor {
   const experts = Number(logits.shape.at(-1));
-  const weighted = times(softmax(logits), spread(weights, logits.shape.length - 1, experts));
+  const weighted = timesRows(softmax(logits), weights);
   const shares = over(expertShares(topK(logits, active).chosen, weights, experts));
   return scale(sum(times(sumTo(weighted, [experts]), shares), 0), experts);
 }

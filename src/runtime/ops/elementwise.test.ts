@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { sym } from "../../graph/dim.ts";
-import { gelu, plus, relu, scale, silu, softcap, tanh, times } from "../../graph/ops/elementwise.ts";
+import { gelu, plus, relu, scale, silu, softcap, tanh, times, timesRows } from "../../graph/ops/elementwise.ts";
 import type { Tensor } from "../../graph/tensor.ts";
-import { noise, worst } from "../compare.testing.ts";
+import { compare, noise, worst } from "../compare.testing.ts";
 
 const shapes = [[1], [7], [2, 3, 5], [2, 1, 33], [1, 17, 64]];
 
@@ -16,6 +16,13 @@ describe.each(shapes.map((s) => ({ shape: s })))("elementwise on $shape", ({ sha
     for (let dropped = 0; dropped < shape.length; dropped++) {
       const inputs = { a: x, b: noise(2 + dropped, shape.slice(dropped)) };
       expect(await worst({ inputs, trace: ({ a, b }) => ({ y: op(a!, b!) }) })).toBeLessThan(1e-6);
+    }
+  });
+
+  test("rows times their factors equal their reference, whole and without each leading dimension", async () => {
+    for (let dropped = 0; dropped < shape.length; dropped++) {
+      const inputs = { x: noise(3, shape.slice(dropped)), factors: noise(4, shape.slice(0, -1)) };
+      expect(await worst({ inputs, trace: (t) => ({ y: timesRows(t.x!, t.factors!) }) })).toBeLessThan(1e-6);
     }
   });
 
@@ -49,4 +56,10 @@ test("one program serves several symbolic sizes", async () => {
     const bindings = { batch: 2, tokens };
     expect(await worst({ inputs, bindings, trace: ({ a, b }) => ({ y: plus(a!, b!) }) })).toBeLessThan(1e-6);
   }
+});
+
+test("factors that do not fit the rows are refused", async () => {
+  const inputs = { x: noise(1, [2, 3, 4]), factors: noise(2, [3, 2]) };
+  const trial = () => compare({ inputs, trace: (t) => ({ y: timesRows(t.x!, t.factors!) }) });
+  await expect(trial()).rejects.toThrow(`timesRows: operand "factors" is f32[3, 2], expected [..., 2, 3]`);
 });
