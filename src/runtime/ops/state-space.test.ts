@@ -12,23 +12,35 @@ const [batch, tokens] = [sym("batch"), sym("tokens")];
 const t = (tensors: Readonly<Record<string, Tensor>>, ...names: string[]) => names.map((name) => tensors[name]!);
 
 describe.each([1, 2, 3, 9])("a convolution with a state, %d tokens", (length) => {
-  test.each([1, 4])("of %d tokens each", async (width) => {
-    const inputs = {
-      x: noise(1, [2, length, 5], [batch, tokens, 5]),
-      weight: noise(2, [5, 1, width]),
-      bias: noise(3, [5]),
-      state: noise(4, [2, width - 1, 5], [batch, width - 1, 5]),
-    };
+  const bindings = { batch: 2, tokens: length };
+  const inputOf = (channels: number) => ({ x: noise(1, [2, length, channels], [batch, tokens, channels]) });
+  const filtersOf = (channels: number, width: number) => ({
+    weight: noise(2, [channels, 1, width]),
+    bias: noise(3, [channels]),
+  });
+
+  // By 16 channels, it is compiled in blocks of them if the weights are constants.
+  const forms = [5, 16, 48].flatMap((channels) =>
+    [2, 4].flatMap((width) => [true, false].map((constant) => ({ channels, width, constant }))),
+  );
+  test.each(forms)("of $channels channels, $width tokens each, constant: $constant", async (form) => {
+    const { channels, width, constant } = form;
+    const state = noise(4, [2, width - 1, channels], [batch, width - 1, channels]);
+    const filters = filtersOf(channels, width);
     const trace: Trial["trace"] = (tensors) => {
-      const [x, weight, bias, state] = t(tensors, "x", "weight", "bias", "state") as [Tensor, Tensor, Tensor, Tensor];
-      const { y, state: next } = causalConvWithState(x, weight, bias, state);
+      const [x, weight, bias, before] = t(tensors, "x", "weight", "bias", "state") as [Tensor, Tensor, Tensor, Tensor];
+      const { y, state: next } = causalConvWithState(x, weight, bias, before);
       return { y, next };
     };
-    if (width > 1) expect(await worst({ inputs, bindings: { batch: 2, tokens: length }, trace })).toBeLessThan(1e-6);
-    const { x, weight } = inputs;
-    const plain: Trial["trace"] = (of) => ({ y: causalConv(of["x"]!, of["weight"]!) });
-    const trial = { inputs: { x, weight }, bindings: { batch: 2, tokens: length }, trace: plain };
-    expect(await worst(trial)).toBeLessThan(1e-6);
+    const inputs = { ...inputOf(channels), state, ...(!constant && filters) };
+    const constants = constant ? filters : {};
+    expect(await worst({ inputs, constants, bindings, trace })).toBeLessThan(1e-6);
+  });
+
+  test.each([1, 4])("of %d tokens each, zeros before the first", async (width) => {
+    const { weight } = filtersOf(5, width);
+    const trace: Trial["trace"] = (of) => ({ y: causalConv(of["x"]!, of["weight"]!) });
+    expect(await worst({ inputs: { ...inputOf(5), weight }, bindings, trace })).toBeLessThan(1e-6);
   });
 });
 
