@@ -176,11 +176,15 @@ export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
   onnx(emit, { inputs, outputs, types }, { bits }) {
     const [dy, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
     const { n, blocks, block, k } = sizesOf(types.slice(1), bits);
-    const number = (value: number) => emit.ints([value], []);
-    const all = emit.value("Range", [number(0), number(n), number(1)]);
     const rows = emit.value("Reshape", [codes, emit.ints([n, bytesOfCodes(k, bits)])]);
     const floats = emit.temp();
-    emit.contrib("GatherBlockQuantized", [rows, all, scale, zero], [floats], gathered(bits, block));
+    if (bits === 8)
+      emit.node("DequantizeLinear", [rows, scale, zero], [floats], { axis: { int: 1 }, block_size: { int: block } });
+    else {
+      const number = (value: number) => emit.ints([value], []);
+      const all = emit.value("Range", [number(0), number(n), number(1)]);
+      emit.contrib("GatherBlockQuantized", [rows, all, scale, zero], [floats], gathered(bits, block));
+    }
     if (residual === undefined) return emit.node("MatMul", [dy, floats], outputs);
     const product = emit.value("MatMul", [dy, floats]);
     const perBlock = emit.temp();
