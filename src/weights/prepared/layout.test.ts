@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import type { CodeBits } from "../../graph/index.ts";
 import { seededRandom } from "../../util/random.ts";
 import { finiteBlocks } from "../gguf/gguf.testing.ts";
-import { dequantize, type GgmlType, kernelForm, toKernelMatrix } from "../gguf/index.ts";
+import { dequantize, type GgmlType, type KernelForm, kernelForm, toKernelMatrix } from "../gguf/index.ts";
 import { GGML_TYPES } from "../gguf/types.ts";
 import { expectWeights, weightsOf } from "./layout.testing.ts";
 import { fromMinimum, stack } from "./layout.ts";
-import { type Form, stackedForm } from "./quant.ts";
+import { stackedForm } from "./quant.ts";
 
 describe("a minimum", () => {
   const random = seededRandom(5);
@@ -52,7 +52,7 @@ describe("stacking", () => {
     return { matrix: toKernelMatrix(type, bytes, [rows, cols], bits), weights: dequantize(type, bytes, rows * cols) };
   };
 
-  test.each<[string, GgmlType[], Form]>([
+  test.each<[string, GgmlType[], KernelForm]>([
     ["one alone", ["Q6_K"], { bits: 8, block: 16, residual: false }],
     ["alike, without residual", ["Q5_0", "Q5_0"], { bits: 8, block: 32, residual: false }],
     ["alike, with residual", ["Q4_1", "Q4_1", "Q4_1"], { bits: 4, block: 32, residual: true }],
@@ -64,13 +64,14 @@ describe("stacking", () => {
     ["blocks of 32 with residual beside 16 without", ["Q4_K", "Q6_K"], { bits: 8, block: 16, residual: true }],
     ["16 with residual beside 32 with and without", ["Q2_K", "Q5_1", "Q4_0"], { bits: 8, block: 16, residual: true }],
   ])("%s", (_, types, expectedForm) => {
-    const form = stackedForm(types.map((type) => kernelForm(type)))!;
-    expect(form).toEqual(expectedForm);
+    const form = stackedForm(types.map((type) => ({ kind: "blocks", ...kernelForm(type)! })));
+    expect(form).toEqual({ kind: "blocks", ...expectedForm });
+    if (form.kind !== "blocks") throw new Error("blocks were to stay blocks");
     const parts = types.map((type, i) => example(type, 3 + 2 * i, form.bits));
     const stacked = stack(parts.map((p) => p.matrix));
     expect(stacked.rows).toBe(parts.reduce((sum, p) => sum + p.matrix.rows, 0));
     const { bits, block, residual } = stacked;
-    expect({ bits, block, residual: residual !== undefined }).toEqual(form);
+    expect({ bits, block, residual: residual !== undefined }).toEqual(expectedForm);
     const expected = Float32Array.from(parts.flatMap((p) => [...p.weights]));
     expectWeights(weightsOf(stacked), expected, 32, 1e-6);
   });

@@ -85,16 +85,19 @@ export class Part {
     return this.checkpoint.blocks(this.#tensor!, bits, this.#stored.rows);
   }
 
-  /**
-   * Rounds to `to` bits in blocks of 32, held in codes of `bits`; in steps, since a large matrix may not fit in memory
-   * as float32.
-   */
+  /** Rounds to `to` bits in blocks of 32, held in codes of `bits`. */
   rounded(to: Bits, bits: CodeBits): KernelMatrix {
     const [rows, cols] = this.shape as [number, number];
     const rounding = new Rounding(to, rows, cols);
-    const step = Math.max(1, this.#stored.transposed ? rows : Math.floor(CHUNK / cols));
-    for (let row = 0; row < rows; row += step) rounding.add(this.floats(row, Math.min(rows, row + step)), row * cols);
+    for (const [values, row] of this.pieces()) rounding.add(values, row * cols);
     return rounding.matrix(bits);
+  }
+
+  /** A matrix's whole rows with the first one's number, in pieces, since all of a large one may not fit in memory as float32. */
+  *pieces(): Generator<[values: Float32Array<ArrayBuffer>, row: number]> {
+    const [rows, cols] = this.shape as [number, number];
+    const step = Math.max(1, this.#stored.transposed ? rows : Math.floor(CHUNK / cols));
+    for (let row = 0; row < rows; row += step) yield [this.floats(row, Math.min(rows, row + step)), row];
   }
 
   /** Float32, row-major in `shape`, of the outermost dimension `from` to `to` − 1. */

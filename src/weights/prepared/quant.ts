@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { bytesOfCodes, type CodeBits } from "../../graph/index.ts";
+import { type ByteForm, bytesOfCodes, type CodeBits } from "../../graph/index.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { KernelForm } from "../gguf/index.ts";
 import type { Part } from "./part.ts";
@@ -57,17 +57,29 @@ function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefined {
   }
 }
 
-/** The form of one tensor; undefined is float32. */
-export interface Form extends KernelForm {
+/** The form of one tensor. */
+export type Form = { readonly kind: "float32" } | BlockForm | BytesForm;
+
+/** Codes in blocks that share a scale. */
+export interface BlockForm extends KernelForm {
+  readonly kind: "blocks";
   /** The bits after rounding; absent if the form is exact. */
   readonly rounded?: Bits;
 }
 
-/** The form of matrices that are stacked into one: undefined, float32, as soon as one of them is; 8 bits as soon as one wants them. */
-export function stackedForm(forms: readonly (Form | undefined)[]): Form | undefined {
-  const held = forms.filter((form) => form !== undefined);
-  if (held.length < forms.length) return undefined;
+/** Rounded to bytes, a scale for each output. */
+export interface BytesForm extends ByteForm {
+  readonly kind: "bytes";
+}
+
+export const FLOAT32: Form = { kind: "float32" };
+
+/** The form of matrices that are stacked into one: in blocks if all are, of 8 bits as soon as one wants them. */
+export function stackedForm(forms: readonly Form[]): Form {
+  const held = forms.filter((form) => form.kind === "blocks");
+  if (held.length < forms.length) return forms.find((form) => form.kind !== "blocks")!;
   return {
+    kind: "blocks",
     bits: held.every((f) => f.bits === 4) ? 4 : 8,
     block: held.some((f) => f.block === 16) ? 16 : 32,
     residual: held.some((f) => f.residual),
@@ -75,7 +87,7 @@ export function stackedForm(forms: readonly (Form | undefined)[]): Form | undefi
 }
 
 /** Bytes of a matrix [rows, cols] in blocks, part by part. */
-export function partBytes({ bits, block, residual }: Form, [rows, cols]: readonly [rows: number, cols: number]) {
+export function partBytes({ bits, block, residual }: BlockForm, [rows, cols]: readonly [rows: number, cols: number]) {
   const blocks = cols / block;
   return {
     codes: rows * bytesOfCodes(cols, bits),
@@ -86,29 +98,45 @@ export function partBytes({ bits, block, residual }: Form, [rows, cols]: readonl
 }
 
 /** Bytes that a tensor takes in memory. */
-export function bytesIn(form: Form | undefined, shape: readonly number[]): number {
-  if (!form) return 4 * shape.reduce((total, size) => total * size, 1);
-  return Object.values(partBytes(form, shape as [number, number])).reduce((a, b) => a + b);
+export function bytesIn(form: Form, shape: readonly number[]): number {
+  const [rows, cols] = shape as [number, number];
+  switch (form.kind) {
+    case "float32":
+      return 4 * shape.reduce((total, size) => total * size, 1);
+    case "blocks":
+      return Object.values(partBytes(form, [rows, cols])).reduce((a, b) => a + b);
+    case "bytes":
+      return rows * (form.digits * cols + 4);
+  }
 }
 
 /** A form in words. */
-export function formName(form: Form | undefined): string {
-  if (!form) return "float32";
-  const codes = form.rounded === form.bits ? "" : `${form.bits}-bit codes`;
-  const rounded = form.rounded ? `rounded to ${form.rounded} bits` : "";
-  return `${[rounded, codes].filter(Boolean).join(", ")} in blocks of ${form.block}${form.residual ? ", corrected in float32" : ""}`;
+export function formName(form: Form): string {
+  switch (form.kind) {
+    case "float32":
+      return "float32";
+    case "blocks": {
+      const codes = form.rounded === form.bits ? "" : `${form.bits}-bit codes`;
+      const rounded = form.rounded ? `rounded to ${form.rounded} bits` : "";
+      return `${[rounded, codes].filter(Boolean).join(", ")} in blocks of ${form.block}${form.residual ? ", corrected in float32" : ""}`;
+    }
+    case "bytes": {
+      const rotated = form.rotation === 0 ? "" : `rotated in blocks of ${form.rotation}, `;
+      return `${rotated}rounded to ${8 * form.digits} bits with a scale for each output`;
+    }
+  }
 }
 
 /** The form in which a matrix runs, in codes of no fewer bits than `fewest`. */
-export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest: CodeBits): Form | undefined {
-  if (quant === "f32") return undefined;
+export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest: CodeBits): Form {
+  if (quant === "f32") return FLOAT32;
   const form =
     part.exactForm ?? (part.blockable && !part.ofSteps ? roundedForm(part, roundedBits(quant, checkpoint)) : undefined);
-  return form && { ...form, bits: fewest === 8 ? 8 : form.bits };
+  return form ? { ...form, kind: "blocks", bits: fewest === 8 ? 8 : form.bits } : FLOAT32;
 }
 
 /** The form of 4-bit GGUF files: a minimum per block, and 8 bits for the token table and the head. */
-function roundedForm({ ofTokens }: Part, wanted: Bits | undefined): Form | undefined {
+function roundedForm({ ofTokens }: Part, wanted: Bits | undefined): Omit<BlockForm, "kind"> | undefined {
   const rounded = ofTokens ? wanted && 8 : wanted;
   return rounded && { bits: rounded, block: 32, residual: rounded === 4, rounded };
 }

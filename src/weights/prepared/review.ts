@@ -1,7 +1,8 @@
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
+import { ByteRounding, type StoredBytes } from "./byte-matrix.ts";
 import type { Part } from "./part.ts";
-import { bytesIn, type Form, formName, partBytes } from "./quant.ts";
+import { type BlockForm, type BytesForm, bytesIn, FLOAT32, type Form, formName, partBytes } from "./quant.ts";
 import { type Bits, Rounding } from "./quantize.ts";
 import type { Span, StoredFloats, StoredMatrix } from "./store.ts";
 
@@ -24,7 +25,7 @@ export interface Holding {
 export class Review {
   readonly #problems = new Map<string, string>();
   readonly #used = new Set<string>();
-  readonly #held = new Map<string, { part: Part; form: Form | undefined }>();
+  readonly #held = new Map<string, { part: Part; form: Form }>();
   readonly #bytes = new Map<string, number>();
 
   constructor(private readonly checkpoint: Checkpoint) {}
@@ -34,9 +35,10 @@ export class Review {
     if (problem !== undefined) this.#problems.set(name, problem);
   }
 
-  /** Records the form of a part, or the stack's form `stacked`; `copy` identifies this use of it. */
-  hold(part: Part, copy: string, own?: Form, stacked?: Form): void {
-    const form = stacked && { ...stacked, ...(own?.rounded && { rounded: own.rounded }) };
+  /** Records a part's `own` form in the form of its stack; `copy` identifies this use of it. */
+  hold(part: Part, copy: string, own = FLOAT32, stacked = own): void {
+    const rounded = own.kind === "blocks" && stacked.kind === "blocks" && own.rounded && { rounded: own.rounded };
+    const form = { ...stacked, ...rounded };
     this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, form });
   }
 
@@ -59,15 +61,21 @@ export class Review {
   }
 
   /** A matrix [rows, cols] in blocks, as large as it will be. */
-  matrix(name: string, [rows, cols]: readonly [number, number], form: Form): StoredMatrix {
+  matrix(name: string, [rows, cols]: readonly [number, number], form: BlockForm): StoredMatrix {
     const { codes, scale, zero, residual } = partBytes(form, [rows, cols]);
     const spans = { codes: span(codes), scale: span(scale), zero: span(zero) };
     this.#bytes.set(name, bytesIn(form, [rows, cols]));
     return { rows, cols, bits: form.bits, ...spans, residual: form.residual ? span(residual) : undefined };
   }
 
+  /** Like `matrix`, in bytes. */
+  bytesMatrix(name: string, [rows, cols]: readonly [number, number], form: BytesForm): StoredBytes {
+    this.#bytes.set(name, bytesIn(form, [rows, cols]));
+    return { scale: span(4 * rows), digits: Array.from({ length: form.digits }, () => span(rows * cols)) };
+  }
+
   floats(name: string, shape: readonly number[]): StoredFloats {
-    const data = span(bytesIn(undefined, shape));
+    const data = span(bytesIn(FLOAT32, shape));
     this.#bytes.set(name, data.bytes);
     return { shape: [...shape], data };
   }
@@ -91,10 +99,10 @@ export class Review {
   }
 }
 
-function emptyRow(part: Part, form: Form | undefined): Holding {
-  const error = form?.rounded && { error: roundingError(part, form.rounded) };
+function emptyRow(part: Part, form: Form): Holding {
+  const error = errorOf(part, form);
   const row = { type: part.type, form: formName(form), exact: error === undefined, tensors: 0, stored: 0, bytes: 0 };
-  return { ...row, ...error };
+  return { ...row, ...(error !== undefined && { error }) };
 }
 
 const span = (bytes: number): Span => ({ offset: 0, bytes });
@@ -102,14 +110,19 @@ const span = (bytes: number): Span => ({ offset: 0, bytes });
 /** Rows of a matrix that are looked at. */
 const ROWS = 64;
 
-/**
- * The relative error of a matrix's weights after rounding to `to` bits, over its first rows: the root of the mean
- * square error over that of the weights.
- */
-function roundingError(part: Part, to: Bits): number {
+/** The relative error of a matrix's weights in a form, over its first rows; undefined if the form is exact. */
+function errorOf(part: Part, form: Form): number | undefined {
+  if (form.kind === "float32" || (form.kind === "blocks" && !form.rounded)) return undefined;
   const [rows, cols] = [Math.min(ROWS, part.shape[0]!), part.shape[1]!];
   const values = part.floats(0, rows);
-  const back = roundTrip(values, to, rows, cols);
+  if (form.kind === "blocks") return relativeError(values, roundTrip(values, form.rounded!, rows, cols));
+  const rounding = new ByteRounding(form, rows, cols);
+  // A rotation changes no norm.
+  return relativeError(rounding.add(values, 0), (i) => rounding.at(Math.floor(i / cols), i % cols));
+}
+
+/** The root of the mean square error over that of the values. */
+function relativeError(values: Float32Array, back: (i: number) => number): number {
   const squares = (of: (i: number) => number) => values.reduce((sum, _, i) => sum + of(i) ** 2, 0);
   return Math.sqrt(squares((i) => back(i) - values[i]!) / (squares((i) => values[i]!) || 1));
 }

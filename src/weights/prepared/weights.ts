@@ -1,17 +1,18 @@
 import { createHash } from "node:crypto";
 import { realpathSync } from "node:fs";
 import path from "node:path";
-import type { CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
+import type { ByteMatrix, CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import type { LoraLayer, LoraLayers } from "../adapter/lora-layers.ts";
 import type { Checkpoint, ConfigSource } from "../checkpoint.ts";
 import { fileState } from "../file-state.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, TokenRows, WeightSource } from "../weight-source.ts";
+import { byteMatrix, keepBytes, storedBytes } from "./byte-matrix.ts";
 import { type KernelMatrix, stack } from "./layout.ts";
 import { checkMemory, memoryLimit } from "./memory.ts";
 import { identity, type Names } from "./names.ts";
 import { Part } from "./part.ts";
-import { type Form, formOf, type Quant, quants, stackedForm } from "./quant.ts";
+import { type BlockForm, type BytesForm, type Form, formOf, type Quant, quants, stackedForm } from "./quant.ts";
 import { type Holding, Review } from "./review.ts";
 import { type AddConstant, someFloats, someRowsOf } from "./some-rows.ts";
 import { PreparedStore, type Span, type StoredFloats, type StoredMatrix } from "./store.ts";
@@ -23,7 +24,7 @@ export type { Holding } from "./review.ts";
 
 /** A checkpoint's tensors as constants of graphs, in the kernels' layout. `names` maps to the checkpoint's names. */
 export class Weights implements WeightSource {
-  protected readonly store: PreparedStore;
+  private readonly store: PreparedStore;
   #review: Review | undefined;
 
   constructor(
@@ -55,12 +56,17 @@ export class Weights implements WeightSource {
   }
 
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
-    const parts = this.parts(outputs, [inputs]);
-    const form = stackedForm(parts.map((p) => this.#form(p)));
-    for (const part of parts) this.#review?.hold(part, "product", form && this.#form(part), form);
-    return form
-      ? { kind: "blocks", matrix: this.#blocks(graph, parts, form) }
-      : { kind: "float32", weight: this.#transposed(graph, parts, inputs) };
+    const parts = this.#parts(outputs, [inputs]);
+    const form = stackedForm(parts.map((p) => this.form(p)));
+    for (const part of parts) this.#review?.hold(part, "product", this.form(part), form);
+    switch (form.kind) {
+      case "blocks":
+        return { kind: "blocks", matrix: this.#blocks(graph, parts, form) };
+      case "bytes":
+        return { kind: "bytes", matrix: this.#bytes(graph, parts, form) };
+      case "float32":
+        return { kind: "float32", weight: this.#transposed(graph, parts, inputs) };
+    }
   }
 
   someRows(graph: Graph, name: string, [rows, width]: TableShape, wanted: readonly number[]): Matrix {
@@ -75,18 +81,18 @@ export class Weights implements WeightSource {
   }
 
   vector(graph: Graph, sizes: Sizes): Tensor {
-    return this.#joined(graph, this.parts(sizes, []), []);
+    return this.#joined(graph, this.#parts(sizes, []), []);
   }
 
   table(graph: Graph, name: string, [rows, width]: TableShape): Tensor {
-    return this.#joined(graph, this.parts({ [name]: rows }, [width]), [width]);
+    return this.#joined(graph, this.#parts({ [name]: rows }, [width]), [width]);
   }
 
   /** Shares codes with `matrix`: if both are used, they are stored once. */
   rowsInBlocks(graph: Graph, name: string, [rows, width]: TableShape): QuantizedMatrix {
     const part = this.#part(name, [rows, width]);
-    const form = this.#form(part);
-    if (!form) throw new Error(`${name} is not held in blocks`);
+    const form = this.form(part);
+    if (form.kind !== "blocks") throw new Error(`${name} is not held in blocks`);
     this.#review?.hold(part, "product", form, form);
     return this.#blocks(graph, [part], form, "rows");
   }
@@ -96,7 +102,7 @@ export class Weights implements WeightSource {
   }
 
   inBlocks(name: string, shape?: readonly number[]): boolean {
-    return this.#form(new Part(this.checkpoint, this.names, name, shape)) !== undefined;
+    return this.form(new Part(this.checkpoint, this.names, name, shape)).kind === "blocks";
   }
 
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
@@ -175,11 +181,11 @@ export class Weights implements WeightSource {
     this.store.abandon();
   }
 
-  #form(part: Part): Form | undefined {
+  protected form(part: Part): Form {
     return formOf(part, this.quant, this.checkpoint, this.fewestBits);
   }
 
-  protected parts(sizes: Sizes, inner: readonly number[]): Part[] {
+  #parts(sizes: Sizes, inner: readonly number[]): Part[] {
     return Object.entries(sizes).map(([name, size]) => this.#part(name, [size, ...inner]));
   }
 
@@ -191,22 +197,22 @@ export class Weights implements WeightSource {
     return part;
   }
 
-  protected data(span: Span): ConstantData {
-    return { kind: "file", path: this.store.file, offset: span.offset, bytes: span.bytes };
+  #data({ offset, bytes }: Span): ConstantData {
+    return { kind: "file", path: this.store.file, offset, bytes };
   }
 
-  #blocks(graph: Graph, parts: readonly Part[], form: Form, lie: "blocks" | "rows" = "blocks"): QuantizedMatrix {
+  #blocks(graph: Graph, parts: readonly Part[], form: BlockForm, lie: "blocks" | "rows" = "blocks"): QuantizedMatrix {
     const name = keyOf(parts);
     const shape = [rowsOf(parts), parts[0]!.shape[1]!] as const;
     const stored =
       this.#review?.matrix(name, shape, form) ??
       this.store.matrix(name) ??
-      this.#prepare(name, shape, () => stack(parts.map((p) => inForm(p, this.#form(p)!, form.bits))));
+      this.#prepare(name, shape, () => stack(parts.map((p) => inForm(p, this.form(p), form.bits))));
     const blocks = stored.scale.bytes / Float32Array.BYTES_PER_ELEMENT / stored.rows;
     const width = stored.codes.bytes / stored.rows;
     const byRow = lie === "rows";
     const constant = (part: string, dtype: "u8" | "f32", shape: number[], span: Span) =>
-      graph.constant(`${name}.${part}`, { dtype, shape }, this.data(span));
+      graph.constant(`${name}.${part}`, { dtype, shape }, this.#data(span));
     return {
       bits: stored.bits,
       codes: byRow
@@ -216,6 +222,15 @@ export class Weights implements WeightSource {
       zero: constant("zero", "u8", [stored.rows, stored.zero.bytes / stored.rows], stored.zero),
       residual: stored.residual && constant("residual", "f32", [blocks, stored.rows], stored.residual),
     };
+  }
+
+  #bytes(graph: Graph, parts: readonly Part[], form: BytesForm): ByteMatrix {
+    const name = keyOf(parts);
+    const stored =
+      this.#review?.bytesMatrix(name, [rowsOf(parts), parts[0]!.shape[1]!], form) ??
+      storedBytes(this.store, name, form) ??
+      keepBytes(this.store, name, parts, form);
+    return byteMatrix(graph, name, stored, form, (span) => this.#data(span));
   }
 
   #prepare(name: string, [rows, cols]: readonly [number, number], make: () => KernelMatrix): StoredMatrix {
@@ -260,7 +275,7 @@ export class Weights implements WeightSource {
 
   #floats(graph: Graph, name: string, shape: number[], make: () => Float32Array): Tensor {
     const stored = this.#review?.floats(name, shape) ?? this.store.floats(name) ?? this.#keep(name, shape, make());
-    return graph.constant(name, { dtype: "f32", shape: stored.shape }, this.data(stored.data));
+    return graph.constant(name, { dtype: "f32", shape: stored.shape }, this.#data(stored.data));
   }
 
   #keep(name: string, shape: number[], values: Float32Array): StoredFloats {
@@ -284,12 +299,12 @@ function stateOf(files: readonly string[]): string {
 const folderName = (quant: Quant, fewest: CodeBits): string =>
   `${quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`}.v${VERSION}`;
 
-const inForm = (part: Part, { rounded }: Form, bits: CodeBits): KernelMatrix =>
-  rounded ? part.rounded(rounded, bits) : part.blocks(bits);
+const inForm = (part: Part, form: Form, bits: CodeBits): KernelMatrix =>
+  form.kind === "blocks" && form.rounded ? part.rounded(form.rounded, bits) : part.blocks(bits);
 
-export const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("+");
+const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("+");
 
-export const rowsOf = (parts: readonly Part[]): number => parts.reduce((total, part) => total + part.shape[0]!, 0);
+const rowsOf = (parts: readonly Part[]): number => parts.reduce((total, part) => total + part.shape[0]!, 0);
 
 function lowRank(graph: Graph, name: string, { rank, down, up }: LoraLayer, outputs: number): LowRank {
   const factor = (part: string, shape: number[], { buffer }: Float32Array<ArrayBuffer>) =>

@@ -1,0 +1,115 @@
+import {
+  BYTE_STEPS,
+  type ByteForm,
+  type ByteMatrix,
+  type ConstantData,
+  type Graph,
+  LOW_STEPS,
+  type Tensor,
+} from "../../graph/index.ts";
+import { rotated } from "./hadamard.ts";
+import type { Part } from "./part.ts";
+import type { PreparedStore, Span } from "./store.ts";
+
+/** The places of a matrix in bytes in the prepared file. */
+export interface StoredBytes {
+  readonly scale: Span;
+  readonly digits: readonly Span[];
+}
+
+const scaleName = (name: string): string => `${name}.byteScale`;
+const digitName = (name: string, digit: number): string => `${name}.bytes${digit}`;
+
+export function storedBytes(store: PreparedStore, name: string, { digits }: ByteForm): StoredBytes | undefined {
+  const scale = store.floats(scaleName(name))?.data;
+  return scale && { scale, digits: Array.from({ length: digits }, (_, i) => store.floats(digitName(name, i))!.data) };
+}
+
+/** Rounds matrices under each other, and keeps the result. */
+export function keepBytes(store: PreparedStore, name: string, parts: readonly Part[], form: ByteForm): StoredBytes {
+  const rows = parts.reduce((sum, { shape }) => sum + shape[0]!, 0);
+  const inputs = parts[0]!.shape[1]!;
+  const rounding = new ByteRounding(form, rows, inputs);
+  let first = 0;
+  for (const part of parts) {
+    for (const [values, row] of part.pieces()) rounding.add(values, first + row);
+    first += part.shape[0]!;
+  }
+  const keep = (of: string, shape: number[], values: Uint8Array | Float32Array): Span =>
+    store.addFloats(of, { shape, data: store.append(values) }).data;
+  return {
+    digits: rounding.digits.map((codes, i) => keep(digitName(name, i), [inputs, rows], new Uint8Array(codes.buffer))),
+    scale: keep(scaleName(name), [rows], rounding.scale),
+  };
+}
+
+/** A matrix [inputs, rows] as constants of a graph; `data` is what lies in a place of the prepared file. */
+export function byteMatrix(
+  graph: Graph,
+  name: string,
+  { scale, digits }: StoredBytes,
+  { rotation }: ByteForm,
+  data: (span: Span) => ConstantData,
+): ByteMatrix {
+  const rows = scale.bytes / Float32Array.BYTES_PER_ELEMENT;
+  const [codes, low] = digits.map((span, i) =>
+    graph.constant(digitName(name, i), { dtype: "i8", shape: [span.bytes / rows, rows] }, data(span)),
+  );
+  const scales = graph.constant(scaleName(name), { dtype: "f32", shape: [rows] }, data(scale));
+  return { codes: codes!, scale: scales, low, block: blockOf(graph, rotation) };
+}
+
+/** The block that rotates a product's inputs as the weights' rows are. */
+function blockOf(graph: Graph, rotation: number): Tensor | undefined {
+  if (rotation === 0) return undefined;
+  const unit = Float32Array.from({ length: rotation ** 2 }, (_, i) => Number(i % (rotation + 1) === 0));
+  const data = { kind: "memory", bytes: new Uint8Array(rotated(unit, rotation).buffer) } as const;
+  return graph.constant(`hadamard ${rotation}`, { dtype: "f32", shape: [rotation, rotation] }, data);
+}
+
+/** Rounds a matrix [rows, inputs] that comes in pieces of whole rows: the first digit in whole steps, a second in parts of one. */
+export class ByteRounding {
+  /** The step of each row's first digit. */
+  readonly scale: Float32Array<ArrayBuffer>;
+  /** [inputs, rows] each. */
+  readonly digits: readonly Int8Array<ArrayBuffer>[];
+
+  constructor(
+    private readonly form: ByteForm,
+    private readonly rows: number,
+    private readonly inputs: number,
+  ) {
+    this.scale = new Float32Array(rows);
+    this.digits = Array.from({ length: form.digits }, () => new Int8Array(inputs * rows));
+  }
+
+  /** Takes rows from number `first` on; returns what it rounds of them, rotated if the form is. */
+  add(values: Float32Array, first: number): Float32Array {
+    const { rotation } = this.form;
+    const turned = rotation === 0 ? values : rotated(values, rotation);
+    for (let at = 0, row = first; at < turned.length; at += this.inputs, row++)
+      this.#round(turned.subarray(at, at + this.inputs), row);
+    return turned;
+  }
+
+  #round(values: Float32Array, row: number): void {
+    let most = 0;
+    for (const value of values) most = Math.max(most, Math.abs(value));
+    this.scale[row] = most / BYTE_STEPS;
+    const scale = this.scale[row]!;
+    if (scale === 0) return;
+    const [high, low] = this.digits;
+    for (let c = 0, at = row; c < this.inputs; c++, at += this.rows) {
+      const steps = values[c]! / scale;
+      const whole = Math.round(steps);
+      high![at] = whole;
+      if (low) low[at] = Math.round((steps - whole) * LOW_STEPS);
+    }
+  }
+
+  /** A rounded number, rotated if the form is. */
+  at(row: number, column: number): number {
+    const [high, low = 0] = this.digits.map((digit) => digit[column * this.rows + row]!);
+    return this.scale[row]! * (high! + low / LOW_STEPS);
+  }
+}
