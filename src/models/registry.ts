@@ -1,4 +1,5 @@
 import type { ByteForm, CodeBits } from "../graph/index.ts";
+import { namesByteProducts } from "../runtime/processor.ts";
 import { suggest, UserError } from "../util/errors.ts";
 import type { HeadModules } from "../weights/adapter/head.ts";
 import type { Lora } from "../weights/adapter/lora.ts";
@@ -9,7 +10,7 @@ import { ByteWeights } from "../weights/prepared/byte-weights.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import type { EncoderArchitecture } from "./architecture.ts";
-import type { Architecture, Decoder } from "./decoder/decoder.ts";
+import { type Architecture, type Decoder, type DecoderConfig, unsupportedInBytes } from "./decoder/decoder.ts";
 import type { Encoder } from "./encoder/encoder.ts";
 import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator/image-generator.ts";
 import type { ImageTextArchitecture } from "./images/image-text.ts";
@@ -175,12 +176,28 @@ export async function openDecoder(
   adapter?: Lora,
   fewestBits?: CodeBits,
 ): Promise<OpenDecoder> {
-  return openStack(
+  const opened = openStack(
     await architectureOf(whole, stacks),
     whole,
     adapter,
     (checkpoint, names, lora) => new Weights(checkpoint, folder, quant, names, fewestBits, lora),
   );
+  requireForm(quant, whole, opened.decoder.config);
+  return opened;
+}
+
+/** `config`: of a decoder. @throws UserError if a model, or this processor, does not run weights in this form */
+export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: DecoderConfig): void {
+  if (quant !== "q8r") return;
+  if (!config || !isOfKind("decoder", checkpoint))
+    throw new UserError(`${checkpoint.path}: q8r serves decoders of text alone; expected auto, f32, q8 or q4`, 2);
+  const why = unsupportedInBytes(config);
+  if (why !== undefined) throw new UserError(`${checkpoint.path}: q8r does not serve this model: it has ${why}`, 2);
+  if (!namesByteProducts())
+    throw new UserError(
+      "q8r: expected a processor that names an instruction which multiplies bytes and adds up (VNNI, AMX, dot products), and this one names none",
+      2,
+    );
 }
 
 /** Like `openDecoder`, for a function that opens it with the matrices in bytes, for prompts alone. */
@@ -234,6 +251,7 @@ export async function openEncoder(
   quant: Quant = "auto",
   adapter?: Lora,
 ): Promise<OpenEncoder> {
+  requireForm(quant, checkpoint);
   const architecture = await architectureOf(checkpoint, encoders);
   // GGUF has one name for several of Hugging Face's.
   const isGguf = adapter && checkpoint.config.kind === "gguf";
@@ -256,6 +274,7 @@ export async function openSeq2Seq(
   quant: Quant = "auto",
   adapter?: Lora,
 ): Promise<OpenSeq2Seq> {
+  requireForm(quant, checkpoint);
   const architecture = await architectureOf(checkpoint, seq2seqs);
   const loraLayers = loraLayersOf(adapter, architecture.modules(checkpoint));
   const used = without(checkpoint, architecture.unread(checkpoint));

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { fastestBits, kernelInstructions, processorBits, processorClass } from "./processor.ts";
+import { fastestBits, kernelInstructions, namesByteProducts, processorBits, processorClass } from "./processor.ts";
 
 const x86 = (flags: string) =>
   `processor\t: 0\nmodel name\t: A CPU\nflags\t\t: fpu sse2 ${flags} rdpid\nbugs\t\t: none\n`;
@@ -21,6 +21,13 @@ test.each([
   ["nothing", "", 8],
 ])("%s", (_, cpuinfo, bits) => {
   expect(fastestBits(cpuinfo)).toBe(bits);
+});
+
+test("a processor that says nothing names no byte product, and is not told to have none", () => {
+  expect(namesByteProducts(x86("avx2 avx512_vnni"))).toBe(true);
+  expect(namesByteProducts(arm("asimdhp asimddp"))).toBe(true);
+  expect(namesByteProducts(x86("avx2"))).toBe(false);
+  expect(namesByteProducts("")).toBeUndefined();
 });
 
 test.each([

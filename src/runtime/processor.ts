@@ -11,9 +11,12 @@ const ENTRY = 16_384;
  * The code width at which ONNX Runtime multiplies matrices of 4-bit codes fastest (docs/log.md): 8 if the processor
  * multiplies bytes in one instruction, or does not say; else 4. `cpuinfo` is Linux's /proc/cpuinfo, or its beginning.
  */
-export function fastestBits(cpuinfo: string): CodeBits {
+export const fastestBits = (cpuinfo: string): CodeBits => (namesByteProducts(cpuinfo) === false ? 4 : 8);
+
+/** True if a processor names an instruction that multiplies bytes and adds up, false if it names others alone; undefined: it names none. */
+export function namesByteProducts(cpuinfo: string = readStart("/proc/cpuinfo")): boolean | undefined {
   const flags = flagsOf(cpuinfo);
-  return !flags || BYTE_PRODUCTS.some((name) => flags.includes(name)) ? 8 : 4;
+  return flags && BYTE_PRODUCTS.some((name) => flags.includes(name));
 }
 
 const flagsOf = (cpuinfo: string): string[] | undefined =>

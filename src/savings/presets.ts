@@ -23,7 +23,7 @@ export const bundledPresets = (saving: string, roots?: readonly string[]): Prese
   bundledFolders(saving, FILE, roots).map((folder) => readJson(join(folder, FILE), presetFile, "preset"));
 
 /** The model that a recipe is for. */
-type Host = Pick<SavingHost, "decoder" | "hash">;
+type Host = Pick<SavingHost, "decoder" | "hash" | "form">;
 
 /**
  * A recipe for one model: names alone that mean its presets have their options.
@@ -35,7 +35,7 @@ export const withPresets = (recipe: Recipe, host: Host, roots?: readonly string[
 /** A step that is a name alone. */
 async function named(step: Step, host: Host, roots?: readonly string[]): Promise<Step> {
   const { name, unsupported } = step.saving;
-  const why = unsupported(host.decoder);
+  const why = unsupported(host.decoder, host.form);
   if (why !== undefined) throw new UserError(`${name} does not serve this model: it has ${why}`, 2);
   if (meansPreset(step)) return presetOf(step, host, roots);
   requireRoom(step, host);

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import type { Decoder } from "../models/decoder/decoder.ts";
+import type { ModelForm } from "../weights/prepared/quant.ts";
 import type { PromptForm } from "../weights/tokenizer/index.ts";
 import type { Calibration } from "./calibration.ts";
 import type { LayerMask } from "./masks.ts";
@@ -31,8 +32,8 @@ export interface Saving<O = unknown> {
   readonly withoutPreset?: string;
   /** The option that sets the shortest prompt on which it acts, and its tokens; absent: it acts on all. */
   readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
-  /** Why a model cannot be served though it has the seams ("a sliding window"); undefined: it can. */
-  unsupported(decoder: Decoder): string | undefined;
+  /** Why a model, its weights in a form that may be unknown, cannot be served though it has the seams ("a sliding window"); undefined: it can. */
+  unsupported(decoder: Decoder, form?: ModelForm): string | undefined;
   /** True if it acts on models whose positions have a time, a height and a width. */
   readonly servesAxes?: boolean;
   /** The saving's calibration; its options name the resulting file. Absent: it needs none. */

@@ -84,6 +84,7 @@ export const trainOptions = z.strictObject({
   lora: loraOptions.optional().describe("train LoRA layers alone: rank, alpha, targets"),
   quant: z
     .enum(quants)
+    .exclude(["q8r"])
     .default("auto")
     .describe(
       "form of the frozen weights beside LoRA layers; auto: f32 where it takes a quarter of the memory at most, else as run has it",

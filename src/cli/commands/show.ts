@@ -23,7 +23,7 @@ async function show(name: string, { json = false, ...options }: { json?: boolean
   const model = await describeModel(source, quant);
   const tuning = tuningOf(preparedFolder(model.path));
   if (json) return printJson({ ...model, ...(tuning && { tuning }) });
-  print(...columns([...rows(model), ...(tuning ? [["codes", tuningText(tuning)]] : [])]));
+  print(...columns([...rows(model), ...(tuning && model.form.codes ? [["codes", tuningText(tuning)]] : [])]));
 }
 
 const grouped = (n: number): string => n.toLocaleString("en");
@@ -38,6 +38,12 @@ const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription
 const activations = ({ tensors }: ModelDescription): [string, string][] =>
   tensors.some(({ form }) => form !== "float32")
     ? [["", "what is multiplied with blocks is rounded to 8 bits, too"]]
+    : [];
+
+/** The form of the weights if it is not the usual one of each storage type. */
+const form = ({ form: { quant } }: ModelDescription): [string, string][] =>
+  quant === "q8r"
+    ? [["form", "q8r, as --quant says: rotated bytes in the layers, the token table and the head as by default"]]
     : [];
 
 const layers = ({ layers, hidden, encoderLayers }: ModelDescription["config"]): string =>
@@ -141,6 +147,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ["parameters", parameters(model)],
   ["on disk", megabytes(bytes.disk)],
   ["in memory", memory(bytes)],
+  ...form({ config, bytes, ...model }),
   ...model.tensors.map((held, i): [string, string] => [i === 0 ? "tensors" : "", holding(held)]),
   ...activations({ config, bytes, ...model }),
   ...drawings({ config, bytes, ...model }),

@@ -195,6 +195,8 @@ export class Meter implements AttentionBill {
   /** `drafts`: runs over tokens that are not checked yet, and are overhead if the request ends here. */
   total(drafts: readonly PartRun[] = []) {
     const dense = this.#priced(this.#allOfDense());
+    // What its weights' form adds is overhead of dense, too.
+    dense.flops -= dense.overhead;
     addSpent(dense, this.#dense);
     const spent = this.spent();
     const drafted = this.#priced([...this.#wasted, ...drafts]).flops;

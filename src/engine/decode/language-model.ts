@@ -94,6 +94,8 @@ export class LanguageModel implements Loaded {
     onNotice?: (sentence: string) => void,
   ): Promise<LanguageModel> {
     const { checkpoint, own, named, records, tokenizer: folder } = adapters ?? (await openAdapted(source.path, {}));
+    if (device !== "cpu" && quant === "q8r")
+      throw new UserError(`q8r runs on the CPU alone; expected auto, f32, q8 or q4 for ${device}`, 2);
     await requireDevice(device);
     if (device === "cpu") await tuneOnce(checkpoint, preparedFolder(source.path), quant);
     const sampling = samplingOf(checkpoint.config, source.sha256);

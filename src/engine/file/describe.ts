@@ -9,6 +9,8 @@ import type { Seam } from "../../savings/seams.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { memoryLimit } from "../../weights/prepared/memory.ts";
 import { Part } from "../../weights/prepared/part.ts";
+import { formOfModel, type ModelForm } from "../../weights/prepared/quant.ts";
+import { chosenBits } from "../../weights/prepared/tuning.ts";
 import type { Holding, Quant, Weights } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
@@ -34,6 +36,8 @@ export interface ModelDescription extends Pick<Described, "config" | "image" | "
   sampling?: ModelSampling;
   /** For each storage type: the form its tensors run in, their memory, and the error against the file's weights. */
   tensors: Holding[];
+  /** The form of all of them. */
+  form: ModelForm;
   /** Dense FLOPs of one token; a multiply-add is 2. Of a decoder that reads a source: of one that it writes. */
   flopsPerToken: Flops;
   /** FLOPs of a token of the source, if there is one. */
@@ -57,11 +61,9 @@ export async function describeModel(model: ResolvedModel, quant: Quant = "auto")
   const checkpoint = openCheckpoint(model.path);
   const kind = kindOf(checkpoint);
   const { describe } = await kind.load();
-  const { config, weights, cache, seams, decoder, ...described } = await describe(
-    checkpoint,
-    preparedFolder(model.path),
-    quant,
-  );
+  const folder = preparedFolder(model.path);
+  const { config, weights, cache, seams, decoder, ...described } = await describe(checkpoint, folder, quant);
+  const form = formOfModel(checkpoint, quant, chosenBits(folder));
   const { traced, holdings, bytes: memory } = weights.survey(described.trace);
   const costs = traced.map((graph) => graphCost(graph));
   const { embedding, image, drawn, labels } = described;
@@ -74,7 +76,7 @@ export async function describeModel(model: ResolvedModel, quant: Quant = "auto")
     parameters: [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0),
     ...(active !== undefined && { activeParameters: active }),
     bytes: { disk: diskBytes(checkpoint), memory, cache, machine: memoryLimit() },
-    tensors: holdings,
+    ...{ tensors: holdings, form },
     ...described.flops(costs),
     ...(image && { image }),
     ...(drawn && { drawn }),
@@ -83,7 +85,7 @@ export async function describeModel(model: ResolvedModel, quant: Quant = "auto")
     ...(sampling && { sampling }),
     ...(stability && { stability }),
     seams,
-    ...weights.imagined(() => servedBy(seams, decoder)),
+    ...weights.imagined(() => servedBy(seams, form, decoder)),
   };
 }
 
@@ -104,12 +106,16 @@ function generates(kind: KindName): boolean {
 const activeParameters = async (checkpoint: Checkpoint, weights: Pick<Weights, "has">): Promise<number> =>
   countParameters(await decoderArchitecture(checkpoint), checkpoint.config, (name) => weights.has(name)).active;
 
-function servedBy(seams: readonly Seam[], decoder?: Decoder): Pick<ModelDescription, "savings" | "unsupported"> {
+function servedBy(
+  seams: readonly Seam[],
+  form: ModelForm,
+  decoder?: Decoder,
+): Pick<ModelDescription, "savings" | "unsupported"> {
   const seated = savings.filter(({ needs }) => needs.every((need) => seams.includes(need)));
   const reasons = Object.fromEntries(
     seated.flatMap(({ name, unsupported, servesAxes }) => {
       const axes = decoder?.config.axes && !servesAxes ? "positions on three axes" : undefined;
-      const why = axes ?? (decoder && unsupported(decoder));
+      const why = axes ?? (decoder && unsupported(decoder, form));
       return why === undefined ? [] : [[name, why]];
     }),
   );

@@ -1,4 +1,4 @@
-import { type Cost, evalCost } from "../../graph/index.ts";
+import { type Cost, evalCost, evalDim } from "../../graph/index.ts";
 import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
 import { prepare } from "../../models/programs/programs.ts";
 import { traceDense } from "../../models/programs/segments.ts";
@@ -38,6 +38,11 @@ export const decoderKind: Kind<LanguageModel> = {
     return withImages(described, checkpoint, folder, quant);
   },
   async export({ checkpoint, own }, folder, quant) {
+    if (quant === "q8r")
+      throw new UserError(
+        "q8r is not exported, since other processors add its products up wrongly; expected auto, f32, q8 or q4",
+        2,
+      );
     const { decoder, weights } = await openDecoder(checkpoint, folder, quant, own);
     if (decoder.config.axes)
       throw new UserError(
@@ -67,11 +72,10 @@ export const decoderKind: Kind<LanguageModel> = {
 async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
   const { decoder, weights } = await openDecoder(checkpoint, folder, quant);
   const { context } = decoder.config;
-  const step = (costs: readonly Cost[], past: number) =>
-    costs.reduce(
-      (sum, cost) => sum + evalCost(cost, { batch: 1, tokens: 1, ...pastSizes(decoder.config, past) }).flops,
-      0,
-    );
+  const step = (costs: readonly Cost[], past: number) => {
+    const sizes = { batch: 1, tokens: 1, ...pastSizes(decoder.config, past) };
+    return costs.reduce((sum, cost) => sum + evalCost(cost, sizes).flops - evalDim(cost.overhead ?? 0, sizes), 0);
+  };
   return {
     config: sizesOf(decoder.config),
     weights,

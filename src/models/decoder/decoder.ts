@@ -88,6 +88,12 @@ export interface RecurrentBlock {
 /** True if no layer attends. No model has layers of both kinds yet. */
 export const isRecurrent = ({ recurrent }: Pick<DecoderConfig, "recurrent">): boolean => recurrent?.(0) !== undefined;
 
+/** The reason why a model's layers do not run in bytes, if there is one. */
+export function unsupportedInBytes(config: Pick<DecoderConfig, "recurrent" | "experts">): string | undefined {
+  if (isRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
+  return config.experts ? "experts, whose matrices do not run in bytes" : undefined;
+}
+
 /** A layer that attends. @throws Error if it does not */
 export function attentionBlock(decoder: Decoder, graph: Graph, layer: number): AttentionBlock {
   const block = decoder.block(graph, layer);

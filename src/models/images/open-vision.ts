@@ -2,7 +2,7 @@ import path from "node:path";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { type Quant, Weights } from "../../weights/prepared/weights.ts";
-import { imageArchitecture, imageTextArchitecture, visionArchitecture } from "../registry.ts";
+import { imageArchitecture, imageTextArchitecture, requireForm, visionArchitecture } from "../registry.ts";
 import { without } from "../tensors/changed-checkpoints.ts";
 import type { ImageText } from "./image-text.ts";
 import type { Images } from "./images.ts";
@@ -57,9 +57,12 @@ export async function openVision(checkpoint: Checkpoint, folder: string, quant: 
   return { vision: architecture.vision(weights), weights };
 }
 
-const weightsOf = (
+function weightsOf(
   used: Checkpoint,
   folder: string,
   quant: Quant,
   { tensors }: { tensors(checkpoint: Checkpoint): Names },
-): Weights => new Weights(used, folder, quant, tensors(used));
+): Weights {
+  requireForm(quant, used);
+  return new Weights(used, folder, quant, tensors(used));
+}

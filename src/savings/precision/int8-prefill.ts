@@ -1,8 +1,9 @@
 import { z } from "zod";
 import { type ByteForm, byteFormKey } from "../../graph/index.ts";
-import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
+import { type Decoder, unsupportedInBytes } from "../../models/decoder/decoder.ts";
 import { multipliesBytes } from "../../runtime/processor.ts";
 import { UserError } from "../../util/errors.ts";
+import type { ModelForm } from "../../weights/prepared/quant.ts";
 import { integer, oneOf } from "../option-schemas.ts";
 import type { PlanPart } from "../plan.ts";
 import type { Saving } from "../saving.ts";
@@ -24,11 +25,9 @@ function partOf(bytes: ByteForm): PlanPart {
   return { bytes, state: { prompt: state, answer: state } };
 }
 
-/** The reason why a model's prompts do not run in bytes, if there is one. */
-function unsupported({ config }: Decoder): string | undefined {
-  if (isRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
-  return config.experts ? "experts, whose matrices do not run in bytes" : undefined;
-}
+/** The reason why a model's prompts do not run in other bytes than its steps, if there is one. */
+const unsupported = ({ config }: Decoder, form?: ModelForm): string | undefined =>
+  unsupportedInBytes(config) ?? (form?.quant === "q8r" ? "weights that are bytes already (q8r)" : undefined);
 
 /**
  * A prompt's products in bytes: weights rounded to 8 bits with a scale for each output, activations with one for each
@@ -46,8 +45,8 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
   seams: () => ["the products of a prompt"],
   settings: () => ["digits=2", "digits=1"],
   leastPrompt: { option: "minLength", tokens: ({ minLength }) => minLength },
-  async check(_, { decoder }) {
-    const why = unsupported(decoder);
+  async check(_, { decoder, form }) {
+    const why = unsupported(decoder, form);
     if (why !== undefined) throw new UserError(`int8-prefill does not serve this model: it has ${why}`, 2);
     if (!multipliesBytes())
       throw new UserError(

@@ -1,3 +1,4 @@
+import type { Quant } from "../../weights/prepared/quant.ts";
 import type { TrainOptions } from "../options.ts";
 
 /** What is trained at a step of its training, written to be opened as any other. */
@@ -8,7 +9,7 @@ export interface WrittenModel {
   readonly base: string | undefined;
   /** The saving that runs what the folder holds, with its options; absent of models and adapters. */
   readonly saving?: { readonly name: string; readonly [option: string]: unknown };
-  readonly quant: TrainOptions["quant"];
+  readonly quant: Quant;
 }
 
 /** A task's metric of a model. */

@@ -8,9 +8,10 @@ import type { Bits } from "./quantize.ts";
 /**
  * Forms of weights. Quantised GGUF weights run in the exact form of their type, unless it is `f32`. For floats, `q8`
  * rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits except for token vectors, `f32` rounds nothing; `auto` is
- * `q8` for safetensors, `f32` for GGUF.
+ * `q8` for safetensors, `f32` for GGUF. `q8r` rounds the layers' matrices, whatever their type, to rotated bytes; the rest
+ * is as `auto`.
  */
-export const quants = ["auto", "f32", "q8", "q4"] as const;
+export const quants = ["auto", "f32", "q8", "q4", "q8r"] as const;
 export type Quant = (typeof quants)[number];
 
 /** The option of everything that loads a model. */
@@ -19,7 +20,7 @@ export const quantOptions = z.object({
     .enum(quants)
     .default("auto")
     .describe(
-      "form of the weights: f32, q8, q4 (floats rounded to 8 or 4 bits) or auto (q8 for safetensors, as stored for GGUF)",
+      "form of the weights: f32, q8, q4 (floats rounded to 8 or 4 bits), q8r (a decoder's layers in rotated bytes) or auto (q8 for safetensors, as stored for GGUF)",
     ),
 });
 
@@ -41,7 +42,9 @@ export function formOfModel(checkpoint: Checkpoint, quant: Quant, codes: CodeBit
 /** False if no tensor can be of 4-bit codes. */
 export const mayHaveFourBits = (checkpoint: Checkpoint, quant: Quant): boolean =>
   roundedBits(quant, checkpoint) === 4 ||
-  (quant !== "f32" && [...checkpoint.tensors.values()].some((tensor) => checkpoint.form(tensor)?.bits === 4));
+  (quant !== "f32" &&
+    quant !== "q8r" &&
+    [...checkpoint.tensors.values()].some((tensor) => checkpoint.form(tensor)?.bits === 4));
 
 /** The bits to which a checkpoint's float matrices are rounded; undefined: none. */
 function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefined {
@@ -53,6 +56,7 @@ function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefined {
     case "q4":
       return 4;
     case "auto":
+    case "q8r":
       return config.kind === "huggingface" ? 8 : undefined;
   }
 }
@@ -85,6 +89,9 @@ export function stackedForm(forms: readonly Form[]): Form {
     residual: held.some((f) => f.residual),
   };
 }
+
+/** The bytes of `q8r`. */
+const ROTATED: BytesForm = { kind: "bytes", digits: 1, rotation: 32 };
 
 /** Bytes of a matrix [rows, cols] in blocks, part by part. */
 export function partBytes({ bits, block, residual }: BlockForm, [rows, cols]: readonly [rows: number, cols: number]) {
@@ -130,6 +137,8 @@ export function formName(form: Form): string {
 /** The form in which a matrix runs, in codes of no fewer bits than `fewest`. */
 export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest: CodeBits): Form {
   if (quant === "f32") return FLOAT32;
+  // A head that is also the token table shares its codes.
+  if (quant === "q8r" && part.blockable && !part.ofTokens) return ROTATED;
   const form =
     part.exactForm ?? (part.blockable && !part.ofSteps ? roundedForm(part, roundedBits(quant, checkpoint)) : undefined);
   return form ? { ...form, kind: "blocks", bits: fewest === 8 ? 8 : form.bits } : FLOAT32;

@@ -265,5 +265,5 @@ test("a file that changed, be its size and time the same, is never taken for wha
 });
 
 test("a form that there is not is one sentence, for whom no compiler tells", () => {
-  expect(() => open("q5" as Quant)).toThrow(new UserError('quant is "q5", expected one of auto, f32, q8, q4', 2));
+  expect(() => open("q5" as Quant)).toThrow(new UserError('quant is "q5", expected one of auto, f32, q8, q4, q8r', 2));
 });

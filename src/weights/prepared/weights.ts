@@ -33,7 +33,7 @@ export class Weights implements WeightSource {
     readonly quant: Quant = "auto",
     private readonly names: Names = identity,
     /** The least number of bits of a code: what runs fastest here, not the smallest. */
-    private readonly fewestBits: CodeBits = chosenBits(folder),
+    private readonly fewestBits: CodeBits = quant === "q8r" ? 8 : chosenBits(folder),
     /** An adapter that is kept apart from them. */
     readonly loraLayers?: LoraLayers,
   ) {
