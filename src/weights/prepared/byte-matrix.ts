@@ -87,20 +87,21 @@ export class ByteRounding {
   add(values: Float32Array, first: number): Float32Array {
     const { rotation } = this.form;
     const turned = rotation === 0 ? values : rotated(values, rotation);
-    for (let at = 0, row = first; at < turned.length; at += this.inputs, row++)
-      this.#round(turned.subarray(at, at + this.inputs), row);
+    for (let from = 0, row = first; from < turned.length; from += this.inputs, row++) this.#round(turned, from, row);
     return turned;
   }
 
-  #round(values: Float32Array, row: number): void {
+  /** Rounds the values that begin at `from`. */
+  #round(values: Float32Array, from: number, row: number): void {
+    const [high, low] = this.digits;
+    const end = from + this.inputs;
     let most = 0;
-    for (const value of values) most = Math.max(most, Math.abs(value));
+    for (let i = from; i < end; i++) most = Math.max(most, Math.abs(values[i]!));
     this.scale[row] = most / BYTE_STEPS;
     const scale = this.scale[row]!;
     if (scale === 0) return;
-    const [high, low] = this.digits;
-    for (let c = 0, at = row; c < this.inputs; c++, at += this.rows) {
-      const steps = values[c]! / scale;
+    for (let i = from, at = row; i < end; i++, at += this.rows) {
+      const steps = values[i]! / scale;
       const whole = Math.round(steps);
       high![at] = whole;
       if (low) low[at] = Math.round((steps - whole) * LOW_STEPS);
