@@ -131,6 +131,18 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "float weights rounded to 4 bits, against float32 (a model of floats)",
     load: async () => (await import("./forms.ts")).form("q4"),
   },
+  "q8r-step": {
+    summary: "64 steps with the layers in rotated bytes, against the default form",
+    load: async () => (await import("./forms.ts")).rotated("step"),
+  },
+  "q8r-batch": {
+    summary: "16 steps of 8 sequences in rotated bytes, against the default form",
+    load: async () => (await import("./forms.ts")).rotated("batch"),
+  },
+  "q8r-prompt": {
+    summary: "a prompt of 512 tokens in rotated bytes, against the default form",
+    load: async () => (await import("./forms.ts")).rotated("prompt"),
+  },
   index: {
     summary: "a query by terms over 100,330 chunks, against SQLite's FTS5; by terms and vectors beside it",
     load: async () => (await import("./index-search.ts")).index,
