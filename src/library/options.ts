@@ -23,7 +23,7 @@ export interface LoadOptions extends ResolveOptions {
   save?: readonly string[] | Recipe;
   /**
    * `auto` (the default, unless a registered recipe sets it): weights in the fastest exact form; `f32`: dequantised,
-   * slow, for comparison with a reference.
+   * slow, for comparison with a reference; `q8`, `q4`: floats rounded; `q8r`: a decoder's layers in rotated bytes.
    */
   quant?: Quant;
   /** The device of a decoder's layers: `cpu`, or `webgpu`, whose results differ in the last digits. Default: `cpu`. */

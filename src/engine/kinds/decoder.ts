@@ -40,7 +40,7 @@ export const decoderKind: Kind<LanguageModel> = {
   async export({ checkpoint, own }, folder, quant) {
     if (quant === "q8r")
       throw new UserError(
-        "q8r is not exported, since other processors add its products up wrongly; expected auto, f32, q8 or q4",
+        "q8r is not exported: a processor without an instruction for products of bytes adds them up wrongly; expected auto, f32, q8 or q4",
         2,
       );
     const { decoder, weights } = await openDecoder(checkpoint, folder, quant, own);
