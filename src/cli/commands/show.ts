@@ -43,7 +43,12 @@ const activations = ({ tensors }: ModelDescription): [string, string][] =>
 /** The form of the weights if it is not the usual one of each storage type. */
 const form = ({ form: { quant } }: ModelDescription): [string, string][] =>
   quant === "q8r"
-    ? [["form", "q8r, as --quant says: rotated bytes in the layers, the token table and the head as by default"]]
+    ? [
+        [
+          "form",
+          "q8r, as --quant says: the layers in rotated bytes, as is what is multiplied with them; the token table and the head as by default",
+        ],
+      ]
     : [];
 
 const layers = ({ layers, hidden, encoderLayers }: ModelDescription["config"]): string =>

@@ -126,6 +126,11 @@ test("a target that names no matrix is refused", async () => {
   );
 });
 
+test("rotated bytes, which have no gradient, are no form of frozen weights", () => {
+  const { issues } = trainOptions.safeParse({ data: "x", lora: {}, quant: "q8r" }).error!;
+  expect(issues).toEqual([expect.objectContaining({ path: ["quant"], values: ["auto", "f32", "q8", "q4"] })]);
+});
+
 test("new tokens' rows are trained in float32 beside a quantised tied table, and the engine runs them", async () => {
   const [lora, ids] = [loraOptions.parse({ rank: 2, alpha: 4, targets: "attn_q" }), [5, 64, 65]];
   const options = trainOptions.parse({ data: "x", steps: 13, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
