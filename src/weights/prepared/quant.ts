@@ -78,7 +78,7 @@ export interface BytesForm extends ByteForm {
 
 export const FLOAT32: Form = { kind: "float32" };
 
-/** The form of matrices that are stacked into one: in blocks if all are, of 8 bits as soon as one wants them. */
+/** The form of matrices that are stacked into one: in blocks if all are, of 8 bits as soon as one wants them; else that of the first which is not. */
 export function stackedForm(forms: readonly Form[]): Form {
   const held = forms.filter((form) => form.kind === "blocks");
   if (held.length < forms.length) return forms.find((form) => form.kind !== "blocks")!;
