@@ -2,7 +2,7 @@ import { inFile, UserError } from "../../util/errors.ts";
 import type { Batch } from "./batch.ts";
 import { got, type TextReading } from "./reading.ts";
 import type { LabelledRecord, PlacedRecord } from "./records.ts";
-import { inRows, type TextSample, type TextSamples } from "./text-rows.ts";
+import { byLength, inRows, type TextSample, type TextSamples } from "./text-rows.ts";
 
 /**
  * Reads texts of classes. The classes are the model's own, if it has all labels of the data; else they are those of the
@@ -38,8 +38,11 @@ function labelsOf(used: readonly string[], known: readonly string[]): readonly s
   throw new UserError(`all texts have the label "${labels[0]}", expected at least two`);
 }
 
-const classBatch = (samples: readonly TextSample[]): Batch => ({
-  ...inRows(samples.flatMap(({ texts }) => texts)),
-  labels: Int32Array.from(samples, ({ label }) => label!),
-  ...{ labelled: samples.length, samples: samples.length },
-});
+function classBatch(samples: readonly TextSample[]): Batch {
+  const sorted = samples.toSorted((a, b) => byLength(a.texts[0]!, b.texts[0]!));
+  return {
+    ...inRows(sorted.flatMap(({ texts }) => texts)),
+    labels: Int32Array.from(sorted, ({ label }) => label!),
+    ...{ labelled: samples.length, samples: samples.length },
+  };
+}

@@ -2,7 +2,7 @@ import { inFile, UserError } from "../../util/errors.ts";
 import type { Batch } from "./batch.ts";
 import { got, type TextReading } from "./reading.ts";
 import type { PlacedRecord } from "./records.ts";
-import { inRows, type TextSample, type TextSamples } from "./text-rows.ts";
+import { byLength, inRows, type TextSample, type TextSamples } from "./text-rows.ts";
 
 /**
  * Reads queries with their documents: the texts of a sample are the query, the document that answers it, and those that
@@ -22,22 +22,17 @@ export function pairsOf(records: readonly PlacedRecord[], reading: TextReading, 
 }
 
 /**
- * Queries, then all of their documents. A document that several queries have is one row, since it is not wrong for any
- * of them.
+ * Queries, then all of their documents, each from the shortest to the longest. A document that several queries have is
+ * one row, since it is not wrong for any of them.
  */
 export function pairBatch(samples: readonly TextSample[]): Batch {
-  const documents = new Map<string, { readonly ids: Int32Array; readonly place: number }>();
-  const placeOf = (ids: Int32Array): number => {
-    const key = ids.join();
-    const known = documents.get(key) ?? { ids, place: documents.size };
-    documents.set(key, known);
-    return known.place;
-  };
-  const places = samples.map(({ texts }) => texts.slice(1).map(placeOf));
-  const rows = [...samples.map(({ texts }) => texts[0]!), ...[...documents.values()].map(({ ids }) => ids)];
+  const sorted = samples.toSorted((a, b) => byLength(a.texts[0]!, b.texts[0]!));
+  const unique = new Map(sorted.flatMap(({ texts }) => texts.slice(1).map((ids) => [ids.join(), ids] as const)));
+  const documents = [...unique].sort(([, a], [, b]) => byLength(a, b));
+  const places = new Map(documents.map(([key], place) => [key, place]));
   return {
-    ...inRows(rows),
-    labels: Int32Array.from(places, ([positive]) => positive!),
+    ...inRows([...sorted.map(({ texts }) => texts[0]!), ...documents.map(([, ids]) => ids)]),
+    labels: Int32Array.from(sorted, ({ texts }) => places.get(texts[1]!.join())!),
     ...{ labelled: samples.length, samples: samples.length },
   };
 }

@@ -12,6 +12,9 @@ export function inRows(texts: readonly Int32Array[]): Pick<Batch, "rows" | "toke
   return { rows: texts.length, tokens, ids, lengths };
 }
 
+/** Texts of similar length run together. */
+export const byLength = (a: Int32Array, b: Int32Array): number => a.length - b.length;
+
 /** The texts that run together for one label. */
 export interface TextSample {
   readonly texts: readonly Int32Array[];

@@ -3,6 +3,7 @@ import type { Encoder } from "../../models/encoder/encoder.ts";
 import { settle } from "../../nn/stream.ts";
 import { kept, textBatch } from "../../nn/unpad.ts";
 import { type Batch, lengthsOf } from "../data/batch.ts";
+import { inRows } from "../data/text-rows.ts";
 import type { BatchInput, Stack } from "./stack.ts";
 
 const TEXTS = [sym("batch"), sym("tokens")] as const;
@@ -16,9 +17,15 @@ export function hiddenIn(g: Graph, encoder: Encoder) {
   return { x, mask, hidden: encoder.finish(g, { branch: x }, textBatch(mask)) };
 }
 
+/** Tokens of the texts that run together: with fewer, products get thin; with more, attention scores more padding. */
+const PART_TOKENS = 1024;
+
 /** An encoder's layers over the tokens of texts, without padding: one program serves batches of every size. */
 export class EncoderStack implements Stack {
-  constructor(private readonly encoder: Encoder) {}
+  constructor(
+    private readonly encoder: Encoder,
+    private readonly partTokens = PART_TOKENS,
+  ) {}
 
   get layers(): number {
     return this.encoder.config.layers;
@@ -45,6 +52,21 @@ export class EncoderStack implements Stack {
 
   layer(g: Graph, layer: number, x: Tensor): Tensor {
     return settle(this.encoder.layer(g, layer, { branch: x }, textBatch(maskIn(g))));
+  }
+
+  /** Neighbouring texts, which are of similar length, until they have enough tokens: each part is as long as its longest. */
+  parts(batch: Batch): readonly Batch[] {
+    const texts: Int32Array[][] = [];
+    let tokens = this.partTokens;
+    for (const [row, length] of lengthsOf(batch).entries()) {
+      if (tokens >= this.partTokens) {
+        texts.push([]);
+        tokens = 0;
+      }
+      texts.at(-1)!.push(batch.ids.subarray(row * batch.tokens, row * batch.tokens + length));
+      tokens += length;
+    }
+    return texts.map((some) => ({ ...batch, ...inRows(some) }));
   }
 
   inputs(batch: Batch): Readonly<Record<string, BatchInput>> {

@@ -32,6 +32,14 @@ export interface Stack {
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** Logits of the routers of the layer that a graph traces. */
   routers?(g: Graph): readonly Tensor[];
+  /**
+   * Batches of a batch's rows, in order, which run through the layers apart; absent: the batch itself. Only what layers
+   * read of them is theirs.
+   */
+  parts?(batch: Batch): readonly Batch[];
   /** The graphs' inputs that are no weights, by name. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
 }
+
+/** The batches that run through the layers apart. */
+export const partsOf = (stack: Stack, batch: Batch): readonly Batch[] => stack.parts?.(batch) ?? [batch];

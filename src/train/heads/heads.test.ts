@@ -9,6 +9,7 @@ import type { Batch } from "../data/batch.ts";
 import { pairBatch } from "../data/pairs.ts";
 import { inRows } from "../data/text-rows.ts";
 import { hasTensor, textModelOf } from "../graphs/encoder-model.ts";
+import { EncoderStack } from "../graphs/encoder-stack.ts";
 import { TracedWeights } from "../graphs/traced-weights.ts";
 import { Passes } from "../step/passes.ts";
 import { openTrainee } from "../subject/open-trainee.ts";
@@ -43,21 +44,23 @@ const batches: Record<TextHeadKind, Batch> = {
 async function open(head: TextHeadKind) {
   const checkpoint = openCheckpoint(folder);
   const weights = new TracedWeights(checkpoint.config, await hasTensor(checkpoint));
-  const opened = openTrainee({ ...textModelOf(bert.open(weights), head, "mean"), weights }, []);
+  const encoder = bert.open(weights);
+  const opened = openTrainee({ ...textModelOf(encoder, head, "mean"), weights }, []);
   const names = bert.tensors(checkpoint);
   for (const p of opened.store.parameters)
     opened.store.valuesOf(p).set(new Part(checkpoint, names, p.name, p.shape).floats());
-  return { ...opened, names };
+  return { ...opened, names, encoder };
 }
 
 const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(Array.from(values).reduce((total, v) => total + v * v, 0));
 
-test.each(["classes", "embedding"] as const)(
-  "%s: loss and gradients equal PyTorch's, in batches of any size",
-  async (head) => {
+test.each((["classes", "embedding"] as const).flatMap((head) => [1024, 12].map((tokens) => [head, tokens] as const)))(
+  "%s: loss and gradients equal PyTorch's, in batches of any size and in parts of %i tokens",
+  async (head, partTokens) => {
     using opened = await open(head);
-    const { trainee, store, names } = opened;
+    const { store, names, encoder } = opened;
+    const trainee = { ...opened.trainee, stack: new EncoderStack(encoder, partTokens) };
     const batch = batches[head];
     // Programs and buffers serve batches up to this size.
     const shape = { rows: 2 * batch.rows, tokens: 2 * batch.tokens, packed: false };

@@ -4,7 +4,7 @@ import type { AdapterRecord } from "../../weights/adapter/record.ts";
 import { type Batch, sizesOf } from "../data/batch.ts";
 import { layersOf, type Trainee, traceEmbeddingBackward, traceLayerPasses } from "../graphs/graphs.ts";
 import { traceLossBackward } from "../graphs/loss.ts";
-import type { Shape } from "../graphs/stack.ts";
+import { partsOf, type Shape } from "../graphs/stack.ts";
 import type { Counted, MethodBill } from "../methods/method.ts";
 
 /**
@@ -90,8 +90,12 @@ export function backwardFlops(whole: Trainee, shape: Shape, recompute: boolean):
   const graphs = [
     ...layersOf(whole).map((l) => traceLayerPasses(whole, l, shape, { before: true, recompute }).backward),
     traceEmbeddingBackward(whole, shape),
-    traceLossBackward(whole, true),
   ];
   const { flops } = sumCosts(graphs.map((graph) => graphCost(graph)));
-  return (batch) => evalDim(flops, sizesOf(batch));
+  const head = graphCost(traceLossBackward(whole, true)).flops;
+  return (batch) =>
+    partsOf(whole.stack, batch).reduce(
+      (sum, part) => sum + evalDim(flops, sizesOf(part)),
+      evalDim(head, sizesOf(batch)),
+    );
 }

@@ -1,4 +1,4 @@
-import { addSpent, type Bindings, evalCost, type Graph, type Spent } from "../../graph/index.ts";
+import { addSpent, evalCost, type Graph, type Spent } from "../../graph/index.ts";
 import type { Binding, BoundProgram, Program } from "../../runtime/program.ts";
 import {
   layersOf,
@@ -13,28 +13,38 @@ import type { Shape } from "../graphs/stack.ts";
 import { bindWeights } from "./bind-weights.ts";
 import type { ParameterStore } from "./parameters.ts";
 import type { Programs } from "./programs.ts";
-import type { StepBuffers } from "./step-buffers.ts";
+import type { BatchPart, StepBuffers } from "./step-buffers.ts";
 
-/** A program with its tensors, which is bound anew for batches of other sizes. */
+/** A program with the tensors of a part. */
+interface BoundPart {
+  readonly part: BatchPart;
+  readonly program: BoundProgram;
+  readonly cost: Spent;
+}
+
+/** A program with its tensors, which is bound anew for parts of other sizes. */
 class Run {
-  #bound: { readonly sizes: Bindings; readonly program: BoundProgram; readonly cost: Spent } | undefined;
+  /** By the parts' numbers. */
+  readonly #bound: BoundPart[] = [];
 
   constructor(
     private readonly program: Program,
     private readonly weights: Binding,
-    private readonly tensors: () => Binding,
+    private readonly tensors: (part: BatchPart) => Binding,
   ) {}
 
-  /** `sizes` are the batch's: another object if views of its tensors are others. */
-  async run(sizes: Bindings, spent: Spent): Promise<void> {
-    if (this.#bound?.sizes !== sizes)
-      this.#bound = {
-        sizes,
-        program: this.program.bind({ ...this.tensors(), ...this.weights }),
-        cost: evalCost(this.program.cost, sizes),
-      };
-    await this.#bound.program.run();
-    addSpent(spent, this.#bound.cost);
+  async run(part: BatchPart, spent: Spent): Promise<void> {
+    const known = this.#bound[part.at];
+    const { program, cost } = known?.part === part ? known : this.#bind(part);
+    await program.run();
+    addSpent(spent, cost);
+  }
+
+  #bind(part: BatchPart): BoundPart {
+    const program = this.program.bind({ ...part.given, ...this.tensors(part), ...this.weights });
+    const bound = { part, program, cost: evalCost(this.program.cost, part.sizes) };
+    this.#bound[part.at] = bound;
+    return bound;
   }
 }
 
@@ -63,35 +73,38 @@ interface Parts {
 /** `first` is the first layer that is trained, −1 if the embedding is. */
 export async function bindPasses(parts: Parts, shape: Shape, first: number): Promise<BoundPasses> {
   const { trainee, buffers } = parts;
-  const run = (graph: Graph, tensors: () => Binding) => bindRun(parts, graph, tensors);
-  const forward = [await run(traceEmbedding(trainee, shape), () => ({ y: buffers.stream(0) }))];
+  const run = (graph: Graph, tensors: (part: BatchPart) => Binding) => bindRun(parts, graph, tensors);
+  const forward = [await run(traceEmbedding(trainee, shape), (part) => ({ y: buffers.stream(0, part) }))];
   const backward: BackwardRun[] = [];
   for (const l of layersOf(trainee)) {
-    const streams = () => ({ x: buffers.stream(l), y: buffers.stream(l + 1) });
+    const streams = (part: BatchPart) => ({ x: buffers.stream(l, part), y: buffers.stream(l + 1, part) });
     if (l < first) {
       forward.push(await run(traceLayer(trainee, l, shape), streams));
       continue;
     }
     const passes = traceLayerPasses(trainee, l, shape, { before: l > first, recompute: parts.recompute });
     const kept = buffers.keep(passes.kept);
-    const tensors = () => ({ ...streams(), ...kept() });
+    const tensors = (part: BatchPart) => ({ ...streams(part), ...kept(part) });
     forward.push(await run(passes.forward, tensors));
     const shares = buffers.sum(passes.shares, sharesAfter);
-    const gradients = () => ({ dy: buffers.gradient(l + 1), dx: buffers.gradient(l), ...shares() });
-    backward.unshift({ layer: l, run: await run(passes.backward, () => ({ ...tensors(), ...gradients() })) });
+    const gradients = (part: BatchPart) => ({
+      ...{ dy: buffers.gradient(l + 1, part), dx: buffers.gradient(l, part) },
+      ...shares(),
+    });
+    const all = (part: BatchPart) => ({ ...tensors(part), ...gradients(part) });
+    backward.unshift({ layer: l, run: await run(passes.backward, all) });
   }
   if (first < 0) {
-    const embedding = await run(traceEmbeddingBackward(trainee, shape), () => ({ dy: buffers.gradient(0) }));
+    const embedding = await run(traceEmbeddingBackward(trainee, shape), (part) => ({ dy: buffers.gradient(0, part) }));
     backward.push({ layer: -1, run: embedding });
   }
   return { forward, backward };
 }
 
 async function bindRun(
-  { trainee, store, programs, buffers }: Parts,
+  { trainee, store, programs }: Parts,
   graph: Graph,
-  tensors: () => Binding,
+  tensors: (part: BatchPart) => Binding,
 ): Promise<Run> {
-  const given = () => ({ ...buffers.given, ...tensors() });
-  return new Run(await programs.of(graph), bindWeights(graph, trainee, store), given);
+  return new Run(await programs.of(graph), bindWeights(graph, trainee, store), tensors);
 }

@@ -85,7 +85,7 @@ export class Passes implements Disposable {
     const nats = await this.head.backward(batch, weight * this.share, this.buffers.last, this.#backwards);
     const ran = new Set<number>();
     for (const { layer, run } of this.bound.backward) {
-      await run.run(this.buffers.sizes, this.#backwards);
+      for (const part of this.buffers.parts) await run.run(part, this.#backwards);
       await this.#exit(batch, weight, layer);
       ran.add(layer);
     }
@@ -118,7 +118,7 @@ export class Passes implements Disposable {
 
   async #forward(batch: Batch, terms: StepTerms): Promise<void> {
     this.buffers.fill(batch, terms);
-    for (const run of this.bound.forward) await run.run(this.buffers.sizes, this.#forwards);
+    for (const run of this.bound.forward) for (const part of this.buffers.parts) await run.run(part, this.#forwards);
   }
 
   [Symbol.dispose](): void {

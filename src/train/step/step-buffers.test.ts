@@ -16,11 +16,11 @@ const batch = (tokens: number): Batch => ({
 test("steps of one size share their views; a batch of another size has its own", () => {
   using buffers = new StepBuffers(trainee, { rows: 1, tokens: 2, packed: false }, 0);
   buffers.fill(batch(2), { before: 0, scale: 1 });
-  const { last, sizes } = buffers;
+  const { last, parts } = buffers;
   buffers.fill(batch(2), { before: 0, scale: 1 });
   expect(buffers.last).toBe(last);
-  expect(buffers.sizes).toBe(sizes);
+  expect(buffers.parts).toBe(parts);
   buffers.fill(batch(1), { before: 0, scale: 1 });
   expect(buffers.last).not.toBe(last);
-  expect(buffers.sizes).not.toBe(sizes);
+  expect(buffers.parts).not.toBe(parts);
 });

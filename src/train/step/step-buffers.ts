@@ -4,7 +4,7 @@ import { Buffer, type View, ViewSet } from "../../runtime/buffer.ts";
 import type { Binding } from "../../runtime/program.ts";
 import { type Batch, sizesOf } from "../data/batch.ts";
 import type { Trainee } from "../graphs/graphs.ts";
-import type { BatchInput, Shape } from "../graphs/stack.ts";
+import { type BatchInput, partsOf, type Shape } from "../graphs/stack.ts";
 import type { HeadTensors } from "../heads/objective.ts";
 
 /** The place of a batch in its step. */
@@ -13,6 +13,23 @@ export interface StepTerms {
   readonly before: number;
   /** The factor of the step's loss. */
   readonly scale: number;
+}
+
+/** Rows of a batch that run through the layers together: the same object for batches whose views are the same. */
+export interface BatchPart {
+  /** Its number in the batch. */
+  readonly at: number;
+  readonly sizes: Bindings;
+  /** Its inputs. */
+  readonly given: Binding;
+}
+
+/** An input and where it lies. */
+interface PlacedInput {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly buffer: Buffer;
+  readonly offset: number;
 }
 
 /**
@@ -29,7 +46,10 @@ export class StepBuffers implements Disposable {
   #views = new ViewSet();
   #given: Binding = {};
   #last: HeadTensors | undefined;
-  #sizes: { readonly key: string; readonly of: Bindings } | undefined;
+  #key = "";
+  /** Of the whole batch. */
+  #sizes: Bindings = {};
+  #parts: readonly BatchPart[] = [];
 
   constructor(
     private readonly trainee: Trainee,
@@ -49,50 +69,52 @@ export class StepBuffers implements Disposable {
     if (before === 0) for (const { memory } of this.#sums) new Float32Array(memory).fill(0);
     const { stack, objective, routerLoss } = this.trainee;
     const step = routerLoss && { batches: scalar(before + 1), lossScale: scalar(scale) };
-    const inputs = Object.entries({ ...stack.inputs(batch), ...objective.inputs(batch), ...step });
-    for (const [name, input] of inputs) write(this.#input(name, input), input);
-    const of = sizesOf(batch);
-    const key = `${of["kept"]},${inputs.map(([name, { shape }]) => `${name}:${shape}`)}`;
-    if (key === this.#sizes?.key) return;
+    const inputs = { ...stack.inputs(batch), ...objective.inputs(batch), ...step };
+    const parts = partsOf(stack, batch);
+    const [whole] = this.#write("batch", [inputs]) as [PlacedInput[]];
+    const apart =
+      parts.length > 1
+        ? this.#write(
+            "part",
+            parts.map((part) => stack.inputs(part)),
+          )
+        : [whole];
+    const sizes = parts.map(sizesOf);
+    const key = JSON.stringify([sizes, whole.map(({ name, shape }) => [name, shape])]);
+    if (key === this.#key) return;
+    this.#key = key;
     this.#views[Symbol.dispose]();
     this.#views = new ViewSet();
-    this.#sizes = { key, of };
-    this.#given = Object.fromEntries(
-      inputs.map(([name, input]) => [name, this.#views.of(this.#input(name, input), input.shape, 0)]),
-    );
-    const { layers } = this.trainee.stack;
-    this.#last = this.at(layers, false);
+    this.#sizes = sizesOf(batch);
+    this.#given = this.#viewsOf(whole);
+    this.#parts = sizes.map((of, at) => ({ at, sizes: of, given: this.#viewsOf(apart[at]!) }));
+    this.#last = this.at(stack.layers, false);
   }
 
-  /** The batch's sizes: the same object for batches whose views are the same. */
-  get sizes(): Bindings {
-    if (!this.#sizes) throw new Error("no batch has been taken in");
-    return this.#sizes.of;
+  /** The batch's parts, which layers run one after another. */
+  get parts(): readonly BatchPart[] {
+    return this.#parts;
   }
 
-  /** The batch's inputs. */
-  get given(): Binding {
-    return this.#given;
+  /** A part's stream before a layer. */
+  stream(layer: number, part: BatchPart): View {
+    return this.#view(this.#streams[layer]!, this.#streamShape, part);
   }
 
-  /** The stream before a layer; at the number of layers, the head's input. */
-  stream(layer: number): View {
-    return this.#view(this.#streams[layer]!, this.#streamShape);
+  /** The gradient of a part's stream before a layer. */
+  gradient(layer: number, part: BatchPart): View {
+    return this.#view(this.#gradients[layer % 2]!, this.#streamShape, part);
   }
 
-  /** The gradient of the stream before a layer. */
-  gradient(layer: number): View {
-    return this.#view(this.#gradients[layer % 2]!, this.#streamShape);
-  }
-
-  /** Memory for a layer's kept tensors; returns their views. */
-  keep(tensors: Readonly<Record<string, Tensor>>): () => Binding {
+  /** Memory for a layer's kept tensors; returns a part's views of them. */
+  keep(tensors: Readonly<Record<string, Tensor>>): (part: BatchPart) => Binding {
     const buffers = Object.entries(tensors).map(([name, { dtype, shape }]) => {
       const buffer = new Buffer(dtype, count(evalShape(shape, this.#largest)));
       this.#owned.push(buffer);
       return { name, buffer, shape };
     });
-    return () => Object.fromEntries(buffers.map(({ name, buffer, shape }) => [name, this.#view(buffer, shape)]));
+    return (part) =>
+      Object.fromEntries(buffers.map(({ name, buffer, shape }) => [name, this.#view(buffer, shape, part)]));
   }
 
   /** Memory for sums over a step's batches; returns their views as inputs, and as outputs under the names that `after` gives. */
@@ -103,7 +125,7 @@ export class StepBuffers implements Disposable {
     });
     this.#sums.push(...buffers.map(({ buffer }) => buffer));
     const views = ({ name, sizes, buffer }: (typeof buffers)[number]) =>
-      [name, after(name)].map((each) => [each, this.#view(buffer, sizes)]);
+      [name, after(name)].map((each) => [each, this.#views.of(buffer, sizes, 0)]);
     return () => Object.fromEntries(buffers.flatMap(views));
   }
 
@@ -113,9 +135,11 @@ export class StepBuffers implements Disposable {
     return this.#last;
   }
 
-  /** The batch as a head before a layer reads it; `adds`: the stream has a gradient already. */
+  /** The whole batch as a head before a layer reads it; `adds`: the stream has a gradient already. */
   at(layer: number, adds: boolean): HeadTensors {
-    return { stream: this.stream(layer), gradient: this.gradient(layer), adds, given: this.#given };
+    const whole = (buffer: Buffer) => this.#views.of(buffer, evalShape(this.#streamShape, this.#sizes), 0);
+    const [stream, gradient] = [this.#streams[layer]!, this.#gradients[layer % 2]!];
+    return { stream: whole(stream), gradient: whole(gradient), adds, given: this.#given };
   }
 
   get #streamShape() {
@@ -127,8 +151,33 @@ export class StepBuffers implements Disposable {
     return { batch: rows, tokens, kept: rows * tokens };
   }
 
-  #view(buffer: Buffer, shape: readonly Dim[]): View {
-    return this.#views.of(buffer, evalShape(shape, this.sizes), 0);
+  /** A part's view of a tensor that lies part after part. */
+  #view(buffer: Buffer, shape: readonly Dim[], { at, sizes }: BatchPart): View {
+    const before = this.#parts.slice(0, at).map((part) => count(evalShape(shape, part.sizes)));
+    return this.#views.of(
+      buffer,
+      evalShape(shape, sizes),
+      before.reduce((sum, elements) => sum + elements, 0),
+    );
+  }
+
+  /** Writes the inputs of several batches, those of one name end to end. */
+  #write(of: string, all: readonly Readonly<Record<string, BatchInput>>[]): PlacedInput[][] {
+    const ends = new Map<string, number>();
+    return all.map((inputs) =>
+      Object.entries(inputs).map(([name, input]) => {
+        const [buffer, offset] = [this.#input(`${of} ${name}`, input), ends.get(name) ?? 0];
+        ends.set(name, offset + input.values.length);
+        write(buffer, input, offset);
+        return { name, shape: input.shape, buffer, offset };
+      }),
+    );
+  }
+
+  #viewsOf(inputs: readonly PlacedInput[]): Binding {
+    return Object.fromEntries(
+      inputs.map(({ name, shape, buffer, offset }) => [name, this.#views.of(buffer, shape, offset)]),
+    );
   }
 
   #input(name: string, { dtype, shape }: BatchInput): Buffer {
@@ -147,8 +196,8 @@ export class StepBuffers implements Disposable {
 
 const scalar = (value: number): BatchInput => ({ dtype: "f32", shape: [], values: Float32Array.of(value) });
 
-function write({ memory }: Buffer, { dtype, values }: BatchInput): void {
-  if (dtype === "f32") new Float32Array(memory).set(values);
-  else if (dtype === "i32") new Int32Array(memory).set(values);
-  else new BigInt64Array(memory).set(BigInt64Array.from(values, BigInt));
+function write({ memory }: Buffer, { dtype, values }: BatchInput, offset: number): void {
+  if (dtype === "f32") new Float32Array(memory).set(values, offset);
+  else if (dtype === "i32") new Int32Array(memory).set(values, offset);
+  else new BigInt64Array(memory).set(BigInt64Array.from(values, BigInt), offset);
 }
