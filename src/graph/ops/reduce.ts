@@ -48,6 +48,23 @@ const sumOp: Op<{ axis: number }> = {
 /** The sum over one axis, which is removed. */
 export const sum = (x: Tensor, axis: number): Tensor => apply1(sumOp, [x], { axis });
 
+const sumOfSquaresOp: Op<null> = {
+  name: "sumOfSquares",
+  operands: ["x"],
+  infer: ([x]) => [{ dtype: "f32", shape: x!.shape.slice(0, -1) }],
+  onnx: (emit, { inputs, outputs }) =>
+    emit.node("ReduceSumSquare", [inputs[0]!, emit.ints([-1])], outputs, { keepdims: { int: 0 } }),
+  reference([x]) {
+    const width = x!.shape.at(-1)!;
+    const y = ndarray(x!.shape.slice(0, -1));
+    for (const [i, v] of x!.data.entries()) y.data[Math.floor(i / width)]! += v * v;
+    return [y];
+  },
+};
+
+/** The sum of the squares along the last axis, which is removed. */
+export const sumOfSquares = (x: Tensor): Tensor => apply1(sumOfSquaresOp, [x], null);
+
 const spreadOp: Op<{ axis: number; shape: Shape }> = {
   name: "spread",
   operands: ["x", "like"],

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { mul, sym } from "../../graph/dim.ts";
 import { gather } from "../../graph/ops/gather.ts";
-import { sum } from "../../graph/ops/reduce.ts";
+import { sum, sumOfSquares } from "../../graph/ops/reduce.ts";
 import { concat, reshape, reverse, split, transpose } from "../../graph/ops/shape.ts";
 import type { Trial } from "../compare.testing.ts";
 import { compare, integers, noise, worst } from "../compare.testing.ts";
@@ -77,6 +77,10 @@ test.each([
   { shape: [2, 33, 4], axis: 2 },
 ])("sum of $shape over axis $axis", async ({ shape, axis }) => {
   expect(await one(shape, (t) => ({ y: sum(t.x!, axis) }))).toBeLessThan(1e-6);
+});
+
+test.each([[7], [2, 3, 5], [3, 4096]])("the squares of [%i, …] along the last axis", async (...shape) => {
+  expect(await one(shape, (t) => ({ y: sumOfSquares(t.x!) }))).toBeLessThan(1e-3);
 });
 
 test("reverse reverses", async () => {

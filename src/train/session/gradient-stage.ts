@@ -1,6 +1,7 @@
 import type { Buffer } from "../../runtime/buffer.ts";
 import type { TrainOptions } from "../options.ts";
-import { clipFactor, gradientNorm, type Optimizer } from "../step/optimizer.ts";
+import { GradientNorm } from "../step/gradient-norm.ts";
+import { clipFactor, type Optimizer } from "../step/optimizer.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 import { holdWeights } from "../step/precision.ts";
 import { rateAt } from "../step/schedule.ts";
@@ -16,13 +17,16 @@ export type Gradients = Omit<StepResult, "rate" | "norm" | "skipped">;
 export abstract class GradientStage implements Stage {
   abstract readonly steps: number;
   abstract readonly data: Stage["data"];
+  readonly #norm: GradientNorm;
 
   protected constructor(
     protected readonly options: GradientOptions,
     readonly store: ParameterStore,
     readonly optimizer: Optimizer,
     readonly name = "",
-  ) {}
+  ) {
+    this.#norm = new GradientNorm(store);
+  }
 
   /** Leaves the gradients of step `i` in the store. */
   protected abstract gradients(i: number, counters: UpdateCounters): Promise<Gradients>;
@@ -40,7 +44,7 @@ export abstract class GradientStage implements Stage {
 
   async step(i: number, counters: UpdateCounters): Promise<StepResult> {
     const found = await this.gradients(i, counters);
-    const norm = gradientNorm(this.store);
+    const norm = await this.#norm.now();
     const rate = this.options.optimizer.lr * rateAt(this.options.schedule, i, this.steps);
     const result = { ...found, norm, rate };
     if (await this.#update(i, result, counters)) return result;
@@ -63,6 +67,6 @@ export abstract class GradientStage implements Stage {
   }
 
   [Symbol.dispose](): void {
-    this.optimizer[Symbol.dispose]();
+    for (const part of [this.#norm, this.optimizer]) part[Symbol.dispose]();
   }
 }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { optimizerOptions } from "../options.ts";
-import { clipFactor, gradientNorm, Optimizer } from "./optimizer.ts";
+import { clipFactor, Optimizer } from "./optimizer.ts";
 import { ParameterStore } from "./parameters.ts";
 
 const joined = [
@@ -67,11 +67,7 @@ test("SGD with momentum follows its formula", async () => {
   expect(store.valuesOf(store.parameter("a.weight"))[0]).toBeCloseTo(value, 5);
 });
 
-test("a gradient's norm is of all that is trained, and is clipped as PyTorch clips it", () => {
-  using store = filled();
-  store.zeroGradients();
-  new Float32Array(store.gradients.memory).set([3, 0, 0, 0, 0, 4]);
-  expect(gradientNorm(store)).toBe(5);
+test("a gradient's norm is clipped as PyTorch clips it", () => {
   expect(clipFactor(5, 1)).toBeCloseTo(0.2, 6);
   expect(clipFactor(0.5, 1)).toBe(1);
   expect(clipFactor(50, 0)).toBe(1);

@@ -3,7 +3,7 @@ import { UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { epochOrder } from "../../data/order.ts";
 import type { Stage, StepResult } from "../../session/stage.ts";
-import { gradientNorm } from "../../step/optimizer.ts";
+import { GradientNorm } from "../../step/gradient-norm.ts";
 import type { ParameterStore } from "../../step/parameters.ts";
 import type { PassCost } from "../../step/passes.ts";
 import { type ClassedImage, type NoisyImages, noisy } from "../noise/batches.ts";
@@ -45,6 +45,7 @@ export class MaskStage implements Stage {
   readonly states: Stage["states"];
   readonly #mask: MaskState;
   readonly #store: ParameterStore;
+  readonly #norm: GradientNorm;
   readonly #batchAt: ReturnType<typeof mixedBatches>;
 
   /** `published`: the values before the relearning. It does not own the passes. */
@@ -58,6 +59,7 @@ export class MaskStage implements Stage {
     this.steps = options.steps;
     this.data = { hash };
     this.#store = subject.store;
+    this.#norm = new GradientNorm(subject.store);
     const values = valuesOf(subject.store);
     const delta = published.map((value, i) => value - values[i]!);
     const slices = subject.store.parameters.map(({ name, shape, offset }) => ({
@@ -89,7 +91,7 @@ export class MaskStage implements Stage {
     if (publishes) this.#mask.publish(gradients);
     else this.#mask.imitate(gradients);
     onStep?.({ step: i + 1, steps: this.steps, ratio: this.#mask.ratio, loss });
-    const [rate, norm] = [publishes ? options.maskLr : options.userLr, gradientNorm(this.#store)];
+    const [rate, norm] = [publishes ? options.maskLr : options.userLr, await this.#norm.now()];
     const labelled = illegal.length;
     return { loss, rate, norm, labelled, tokens: labelled, samples: labelled };
   }
@@ -98,7 +100,9 @@ export class MaskStage implements Stage {
     return this.passes.takeCost();
   }
 
-  [Symbol.dispose](): void {}
+  [Symbol.dispose](): void {
+    this.#norm[Symbol.dispose]();
+  }
 }
 
 /** All values of a store, its memory. */
