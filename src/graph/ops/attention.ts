@@ -150,6 +150,19 @@ export function attend(
   scale: number,
   softcap?: number,
 ): Float64Array {
+  const weights = attentionWeights(q, keys, at, n, scale, softcap);
+  return q.map((_, i) => weights.reduce((sum, w, j) => sum + w * values[at(j) + i]!, 0));
+}
+
+/** The softmax of a query's scores. */
+export function attentionWeights(
+  q: Float64Array,
+  keys: Float64Array,
+  at: (position: number) => number,
+  n: number,
+  scale: number,
+  softcap?: number,
+): Float64Array {
   const capped = (s: number) => (softcap === undefined ? s : softcap * Math.tanh(s / softcap));
   const scores = Float64Array.from({ length: n }, (_, j) =>
     capped(scale * q.reduce((sum, v, i) => sum + v * keys[at(j) + i]!, 0)),
@@ -157,7 +170,7 @@ export function attend(
   const top = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   const weights = scores.map((s) => Math.exp(s - top));
   const norm = weights.reduce((a, b) => a + b, 0);
-  return q.map((_, i) => weights.reduce((sum, w, j) => sum + (w / norm) * values[at(j) + i]!, 0));
+  return weights.map((w) => w / norm);
 }
 
 export interface CacheTensors {

@@ -28,14 +28,15 @@ const backwardOp: Op<ToldAttrs> = {
   // With p a block's weights and o its output: ds = p·(dy vᵀ − Σ dy·o), the sum over a head; then dq = ds k, dk = dsᵀ
   // q, dv = pᵀ dy.
   onnx(emit, { inputs: [q, k, v, y, dy, ...rest], outputs: [dq, dk, dv], types }, attrs) {
+    const kept = rest.slice(attrs.told.length);
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values, given] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1), e.rows(dy!, e.group)];
     const told = e.told(byName(rest, attrs));
     const drift = emitDrift(e, y!, dy!);
-    const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block) => {
+    const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block, i) => {
       const [query, key, value] = [e.queries(queries, block), e.keys(keys, block), e.keys(values, block)];
-      const scores = e.scores(query, keys, block, told);
-      const weights = emit.value("Softmax", [scores], { axis: { int: -1 } });
+      const scores = kept[i] ?? e.scores(query, keys, block, told);
+      const weights = kept[i] ?? emit.value("Softmax", [scores], { axis: { int: -1 } });
       const out = e.queries(given, block);
       const pulled = emit.value("Sub", [e.product(out, value, { transB: true }), e.queries(drift, block)]);
       const ds = emitUncapped(e, emit.value("Mul", [weights, pulled]), scores);
@@ -61,8 +62,12 @@ const backwardOp: Op<ToldAttrs> = {
         output,
       );
   },
-  cost: ([q], _outputs, attrs) => ({
-    flops: mul(10 * attrs.heads * attrs.headSize * pairsOf(Number(q!.shape[1]), attrs), q!.shape[0]!),
+  // Five products, or four if the weights are given.
+  cost: ([q, , , , , ...rest], _outputs, attrs) => ({
+    flops: mul(
+      (rest.length > attrs.told.length ? 8 : 10) * attrs.heads * attrs.headSize * pairsOf(Number(q!.shape[1]), attrs),
+      q!.shape[0]!,
+    ),
   }),
   reference([q, k, v, , dy, ...rest], attrs) {
     const [batch, tokens] = q!.shape as [number, number];
@@ -149,9 +154,13 @@ interface CausalTensors extends PerToken<Tensor> {
   readonly dy: Tensor;
 }
 
-/** Gradients by q, k and v of a loss that y = `causalAttention` has the gradient dy of. */
-export function causalAttentionBackward({ q, k, v, y, dy, ...rest }: CausalTensors, attrs: CausalAttrs) {
+/** Gradients by q, k and v of a loss that y = `causalAttention` has the gradient dy of; `weights` are its others outputs. */
+export function causalAttentionBackward(
+  { q, k, v, y, dy, ...rest }: CausalTensors,
+  weights: readonly Tensor[],
+  attrs: CausalAttrs,
+) {
   const { told, operands } = toldOf(rest);
-  const [dq, dk, dv] = apply(backwardOp, [q, k, v, y, dy, ...operands], { ...attrs, told });
+  const [dq, dk, dv] = apply(backwardOp, [q, k, v, y, dy, ...operands, ...weights], { ...attrs, told });
   return { dq: dq!, dk: dk!, dv: dv! };
 }

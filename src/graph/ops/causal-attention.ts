@@ -1,9 +1,9 @@
 import { mul, sameShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
-import { apply1, ShapeError, showType } from "../op.ts";
+import { apply, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
-import { attend } from "./attention.ts";
+import { attend, attentionWeights } from "./attention.ts";
 import { causalAttentionBackward } from "./causal-attention-backward.ts";
 import {
   blocksOf,
@@ -15,6 +15,7 @@ import {
   seesBy,
   type ToldAttrs,
   toldOf,
+  weightShapes,
 } from "./causal-blocks.ts";
 
 const causalOp: Op<ToldAttrs> = {
@@ -33,22 +34,24 @@ const causalOp: Op<ToldAttrs> = {
     for (const [operand, t] of Object.entries(byName(rest, attrs) as Record<string, TensorType>))
       if (t.dtype !== "i64" || !sameShape(t.shape, [batch, tokens]))
         throw new ShapeError("causalAttention", operand, showType(t), `i64[${batch}, ${tokens}]`);
-    return [q!];
+    const weights = weightShapes([batch, tokens], attrs);
+    return [q!, ...weights.map((shape) => ({ dtype: "f32" as const, shape }))];
   },
-  onnx(emit, { inputs: [q, k, v, ...rest], outputs: [y], types }, attrs) {
+  onnx(emit, { inputs: [q, k, v, ...rest], outputs: [y, ...kept], types }, attrs) {
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1)];
     const told = e.told(byName(rest, attrs));
-    const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block) => {
+    const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block, i) => {
       const scores = e.scores(e.queries(queries, block), keys, block, told);
-      const weights = emit.value("Softmax", [scores], { axis: { int: -1 } });
+      const weights = kept[i] ?? emit.temp();
+      emit.node("Softmax", [scores], [weights], { axis: { int: -1 } });
       return emit.value("MatMul", [weights, e.keys(values, block)]);
     });
     e.merge(e.join(parts), e.group, y!);
   },
-  gradient({ inputs: [q, k, v, ...rest], outputs: [y], given: [dy], attrs }) {
+  gradient({ inputs: [q, k, v, ...rest], outputs: [y, ...weights], given: [dy], attrs }) {
     const told = byName(rest, attrs);
-    const { dq, dk, dv } = causalAttentionBackward({ q: q!, k: k!, v: v!, y: y!, dy: dy!, ...told }, attrs);
+    const { dq, dk, dv } = causalAttentionBackward({ q: q!, k: k!, v: v!, y: y!, dy: dy!, ...told }, weights, attrs);
     return [dq, dk, dv];
   },
   cost: ([q], _outputs, attrs) => ({
@@ -59,6 +62,8 @@ const causalOp: Op<ToldAttrs> = {
     const isSeen = seesBy(byName(rest, attrs), tokens, attrs);
     const { heads, kvHeads, headSize, scale, softcap } = attrs;
     const y = ndarray(q!.shape);
+    const kept = weightShapes(q!.shape, attrs).map((shape) => ndarray(shape));
+    const blocks = blocksOf(tokens, attrs, attrs.told.includes("prefix"));
     for (let i = 0; i < batch * tokens * heads; i++) {
       const [head, t, b] = [i % heads, Math.floor(i / heads) % tokens, Math.floor(i / heads / tokens)];
       const seen = [...Array(tokens).keys()].filter((at) => isSeen(b, t, at));
@@ -66,8 +71,15 @@ const causalOp: Op<ToldAttrs> = {
         ((b * tokens + seen[index]!) * kvHeads + Math.floor((head * kvHeads) / heads)) * headSize;
       const query = q!.data.subarray(i * headSize, (i + 1) * headSize);
       y.data.set(attend(query, k!.data, v!.data, at, seen.length, scale, softcap), i * headSize);
+      const block = Math.floor(t / blocks[0]!.last);
+      if (!kept[block]) continue;
+      const [group, { from, first, last, to }] = [heads / kvHeads, blocks[block]!];
+      const row = (b * kvHeads + Math.floor(head / group)) * (last - first) + t - first;
+      const weights = attentionWeights(query, k!.data, at, seen.length, scale);
+      for (const [j, key] of seen.entries())
+        kept[block].data[(row * group + (head % group)) * (to - from) + key - from] = weights[j]!;
     }
-    return [y];
+    return [y, ...kept];
   },
 };
 
@@ -83,5 +95,5 @@ export function causalAttention(
   attrs: CausalAttrs,
 ): Tensor {
   const { told, operands } = toldOf(rest);
-  return apply1(causalOp, [q, k, v, ...operands], { ...attrs, told });
+  return apply(causalOp, [q, k, v, ...operands], { ...attrs, told })[0]!;
 }

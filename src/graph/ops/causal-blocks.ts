@@ -1,4 +1,5 @@
 /** The common part of causal attention and its gradient: heads as rows, blocks of queries, and their weights. */
+import { count } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
 import type { TensorType } from "../tensor.ts";
 import type { AttentionAttrs } from "./attention.ts";
@@ -69,6 +70,21 @@ export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefi
     const to = prefixed ? Math.min(tokens, last - 1 + window) : last;
     return { from: Math.max(0, first + 1 - window), first, last, to };
   });
+}
+
+/**
+ * The shapes of the blocks' weights, if they are outputs, from which the gradient need not compute them again: if they
+ * take no more memory than queries, keys and values, and if the gradient does not need scores.
+ */
+export function weightShapes([batch, tokens]: readonly number[], attrs: ToldAttrs): number[][] {
+  const { heads, kvHeads, headSize } = attrs;
+  const blocks = blocksOf(tokens!, attrs, attrs.told.includes("prefix"));
+  const shapes = blocks.map(({ from, first, last, to }) => [
+    ...[batch!, kvHeads, ((last - first) * heads) / kvHeads, to - from],
+  ]);
+  const most = batch! * tokens! * (heads + 2 * kvHeads) * headSize;
+  const all = shapes.reduce((sum, shape) => sum + count(shape), 0);
+  return attrs.softcap === undefined && all <= most ? shapes : [];
 }
 
 /** A score's part that is hidden: far below any other, and finite, so that it times a weight of zero is zero. */

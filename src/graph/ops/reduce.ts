@@ -118,7 +118,16 @@ const sumToOp: Op<{ rank: number }> = {
   operands: ["x"],
   infer: ([x], { rank }) => [{ dtype: x!.dtype, shape: x!.shape.slice(x!.shape.length - rank) }],
   onnx(emit, { inputs: [x], outputs, types }, { rank }) {
-    const axes = emit.ints([...types[0]!.shape.keys()].slice(0, types[0]!.shape.length - rank));
+    const { shape, dtype } = types[0]!;
+    const [rows, width] = [shape.slice(0, -rank), Number(shape.at(-1))];
+    // A product with ones takes half the time of ReduceSum.
+    if (rank === 1 && dtype === "f32" && rows.every((d) => typeof d === "number")) {
+      const ones = new Float32Array(count(rows)).fill(1);
+      const flat = emit.value("Reshape", [x!, emit.ints([ones.length, width])]);
+      const sum = emit.value("MatMul", [emit.table(`ones_${ones.length}`, ones, [1, ones.length]), flat]);
+      return emit.node("Reshape", [sum, emit.ints([width])], outputs);
+    }
+    const axes = emit.ints([...shape.keys()].slice(0, shape.length - rank));
     emit.node("ReduceSum", [x!, axes], outputs, { keepdims: { int: 0 } });
   },
   gradient: ({ inputs: [x], given: [dy] }) => [repeat(dy!, x!)],

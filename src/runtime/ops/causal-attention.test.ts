@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
+import { graphCost } from "../../graph/cost.ts";
 import { pullback } from "../../graph/gradient.ts";
+import { Graph } from "../../graph/graph.ts";
 import { causalAttention } from "../../graph/ops/causal-attention.ts";
+import type { Tensor } from "../../graph/tensor.ts";
 import { compare, error, type Feed, noise } from "../compare.testing.ts";
 
 /** Documents of `length` tokens each, over rows of `tokens`. */
@@ -31,6 +34,12 @@ test.each([
   { batch: 1, tokens: 260, share: 0.6, window: 40 },
   { batch: 1, tokens: 140, share: 1, softcap: 1.5 },
   { batch: 1, tokens: 140, share: 0.7, length: 70 },
+  // Heads so wide that the weights of a row are no more than its queries, keys and values: the gradient takes them.
+  { batch: 2, tokens: 128, headSize: 64 },
+  { batch: 2, tokens: 260, headSize: 96, group: 2 },
+  { batch: 1, tokens: 260, headSize: 64, window: 50 },
+  { batch: 2, tokens: 140, headSize: 64, length: 77, group: 2 },
+  { batch: 1, tokens: 140, headSize: 96, share: 0.7, length: 70 },
 ])("causal attention over blocks and its gradients: %o", async (c) => {
   const {
     batch,
@@ -41,10 +50,10 @@ test.each([
     share,
     window,
     softcap,
+    headSize = 8,
   } = c as {
     [key in "batch" | "tokens"]: number;
-  } & { [key in "group" | "kvHeads" | "length" | "share" | "window" | "softcap"]?: number };
-  const headSize = 8;
+  } & { [key in "group" | "kvHeads" | "length" | "share" | "window" | "softcap" | "headSize"]?: number };
   const attrs = { heads: kvHeads * group, kvHeads, headSize, scale: 0.4, window, softcap };
   const [wide, narrow] = [attrs.heads, kvHeads].map((heads) => [batch, tokens, heads * headSize]) as [
     number[],
@@ -68,4 +77,18 @@ test.each([
   const names = tokens === 1 ? ["y", "dv"] : ["y", "dq", "dk", "dv"];
   for (const name of names)
     if (window !== 1 || !/d[qk]/.test(name)) expect(error(outcomes[name]!), name).toBeLessThan(1e-5);
+});
+
+test.each([
+  { tokens: 128, products: 8 },
+  { tokens: 512, products: 10 },
+])("the gradient's cost in rows of $tokens tokens: $products FLOPs a pair and element", ({ tokens, products }) => {
+  const g = new Graph();
+  const [q, k, v, dy] = ["q", "k", "v", "dy"].map((name) => g.input(name, "f32", [1, tokens, 128])) as [
+    ...[Tensor, Tensor, Tensor, Tensor],
+  ];
+  const y = causalAttention({ q, k, v }, { heads: 2, kvHeads: 2, headSize: 64, scale: 1 });
+  const forward = Number(graphCost(g).flops);
+  pullback([{ of: y, gradient: dy }], [q, k, v]);
+  expect(Number(graphCost(g).flops) / forward).toBe((4 + products) / 4);
 });

@@ -6,7 +6,9 @@ import type { Head, HeadPrograms, HeadTensors, Judged, Objective, Scored } from 
 import { TokenRows } from "./token-rows.ts";
 
 /** Rows of the stream that the head takes at once: logits of a whole batch would be the largest tensor of a step. */
-const LOSS_ROWS = 128;
+const LOSS_ROWS = { least: 128, most: 2048 } as const;
+/** Logits that do not count beside a step's other tensors. */
+const FEW_LOGITS = 2 ** 22;
 
 /** A decoder's scores of the next token, of labelled positions `x` [1, n, hidden]. */
 export const languageModel = (decoder: Decoder): Objective => ({
@@ -19,7 +21,11 @@ export const languageModel = (decoder: Decoder): Objective => ({
   },
   // Chunks of a batch are written by the head.
   inputs: () => ({}),
-  open: (hidden, programs, before) => new TokenHead(hidden, programs, before),
+  open(hidden, programs, before) {
+    const { least, most } = LOSS_ROWS;
+    const few = Math.floor(FEW_LOGITS / decoder.config.vocabulary);
+    return new TokenHead(hidden, Math.min(most, Math.max(least, few)), programs, before);
+  },
 });
 
 /** A head on labelled positions only, in chunks. */
@@ -28,16 +34,19 @@ class TokenHead implements Head {
 
   constructor(
     private readonly hidden: number,
+    /** Rows of a chunk. */
+    private readonly most: number,
     private readonly programs: HeadPrograms,
     /** True if anything before the head is trained. */
     private readonly before: boolean,
   ) {
-    this.#rows = new TokenRows(hidden, LOSS_ROWS);
+    this.#rows = new TokenRows(hidden, most);
   }
 
   async forward(batch: Batch, { stream }: HeadTensors, spent: Spent): Promise<Judged> {
     let nats = 0;
-    for (const positions of chunksOf(batch)) nats += await this.#run("forward", batch, positions, stream.buffer, spent);
+    for (const positions of this.#chunksOf(batch))
+      nats += await this.#run("forward", batch, positions, stream.buffer, spent);
     return { nats };
   }
 
@@ -45,12 +54,20 @@ class TokenHead implements Head {
     const { stream, gradient, adds } = tensors;
     if (this.before && !adds) new Float32Array(gradient.buffer.memory).fill(0);
     let sum = 0;
-    for (const positions of chunksOf(batch)) {
+    for (const positions of this.#chunksOf(batch)) {
       for (const [i, at] of positions.entries()) this.#rows.weights[i] = weight * weightOf(batch, at);
       sum += await this.#run("backward", batch, positions, stream.buffer, spent);
       if (this.before) this.#pass(positions, gradient.buffer, adds);
     }
     return sum;
+  }
+
+  /** The labelled positions of a batch, in chunks. */
+  #chunksOf({ labels }: Batch): number[][] {
+    const labelled = Array.from(labels.keys()).filter((at) => labels[at]! >= 0);
+    return Array.from({ length: Math.ceil(labelled.length / this.most) }, (_, i) =>
+      labelled.slice(i * this.most, (i + 1) * this.most),
+    );
   }
 
   /** Passes the gradients of rows on to their positions. */
@@ -81,11 +98,3 @@ class TokenHead implements Head {
 }
 
 const weightOf = ({ weights }: Batch, at: number): number => weights?.[at] ?? 1;
-
-/** The labelled positions of a batch, in chunks. */
-function chunksOf({ labels }: Batch): number[][] {
-  const labelled = Array.from(labels.keys()).filter((at) => labels[at]! >= 0);
-  return Array.from({ length: Math.ceil(labelled.length / LOSS_ROWS) }, (_, i) =>
-    labelled.slice(i * LOSS_ROWS, (i + 1) * LOSS_ROWS),
-  );
-}
