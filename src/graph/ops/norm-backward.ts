@@ -13,8 +13,6 @@ interface NormBackwardAttrs {
   readonly ofGain: boolean;
 }
 
-const LAST = { keepdims: { int: 1 } };
-
 const normBackwardOp: Op<NormBackwardAttrs> = {
   name: "normBackward",
   operands: ["x", "gain", "dy"],
@@ -24,25 +22,17 @@ const normBackwardOp: Op<NormBackwardAttrs> = {
     if (!sameShape(x!.shape, dy!.shape)) throw new ShapeError("normBackward", "dy", showType(dy!), showType(x!));
     return [x!, ...(ofGain ? [gain!] : [])];
   },
-  // With c = x less its mean (x itself for "rms"), r = 1/deviation and w the width: dx = r·(dy·gain − mean(dy·gain) − c·r²·(c·dy)·gain/w).
+  // With n = x normalised without a gain, r = 1/deviation and g = dy·gain: dx = r·(g − mean(g) − n·mean(g·n)), for "rms" without mean(g).
   onnx(emit, { inputs: [x, gain, dy], outputs: [dx, dgain], types }, { kind, epsilon }) {
     const width = Number(types[0]!.shape.at(-1));
-    const share = emit.floats([1 / width], []);
-    const last = emit.ints([-1]);
     const column = emit.value("Unsqueeze", [gain!, emit.ints([1])]);
-    const centred = kind === "rms" ? x! : emit.value("Sub", [x!, emit.value("ReduceMean", [x!, last], LAST)]);
-    const squares = emit.value("Mul", [emit.value("ReduceSumSquare", [centred, last], LAST), share]);
-    const deviation = emit.value("Sqrt", [emit.value("Add", [squares, emit.floats([epsilon], [])])]);
-    const r = emit.value("Reciprocal", [deviation]);
-    const products = emit.value("Mul", [dy!, centred]);
-    const along = emit.value("Mul", [emit.value("MatMul", [products, column]), share]);
-    const pull = emit.value("Mul", [along, emit.value("Mul", [r, r])]);
+    const mean = (y: string) => emit.value("Mul", [emit.value("MatMul", [y, column]), emit.floats([1 / width], [])]);
+    const { normed, r } = emitNormed(emit, x!, { kind, epsilon, width });
+    const products = emit.value("Mul", [dy!, normed]);
     const scaled = emit.value("Mul", [dy!, gain!]);
-    const straight =
-      kind === "rms"
-        ? scaled
-        : emit.value("Sub", [scaled, emit.value("Mul", [emit.value("MatMul", [dy!, column]), share])]);
-    emit.node("Mul", [emit.value("Sub", [straight, emit.value("Mul", [centred, pull])]), r], [dx!]);
+    const straight = kind === "rms" ? scaled : emit.value("Sub", [scaled, mean(dy!)]);
+    const along = emit.value("Mul", [normed, mean(products)]);
+    emit.node("Mul", [emit.value("Sub", [straight, along]), r], [dx!]);
     if (dgain !== undefined) emitRowSum(emit, products, r, width, dgain);
   },
   cost: ([x], _outputs, { kind, ofGain }) => ({
@@ -69,10 +59,25 @@ const normBackwardOp: Op<NormBackwardAttrs> = {
   },
 };
 
-/** The rows of x [..., width], each times its factor [..., 1], summed: one thin product. */
-function emitRowSum(emit: Emitter, x: string, factors: string, width: number, sum: string): void {
+/** x less its mean (as it is for "rms"), divided by its deviation, and what that was divided by: r = 1/deviation [..., 1]. */
+function emitNormed(
+  emit: Emitter,
+  x: string,
+  { kind, epsilon, width }: Pick<NormBackwardAttrs, "kind" | "epsilon"> & { readonly width: number },
+): { normed: string; r: string } {
+  const ones = emit.table(`ones_${width}`, new Float32Array(width).fill(1), [width]);
+  const [normed, r] = [emit.temp(), emit.temp()];
+  const attrs = { axis: { int: -1 }, epsilon: { float: epsilon } };
+  if (kind === "rms") emit.node("SimplifiedLayerNormalization", [x, ones], [normed, r], attrs);
+  else emit.node("LayerNormalization", [x, ones], [normed, emit.temp(), r], attrs);
+  return { normed, r };
+}
+
+/** The rows of x [..., width], of which `each` [..., 1] has one entry a row, summed: one thin product. */
+function emitRowSum(emit: Emitter, x: string, each: string, width: number, sum: string): void {
   const rows = emit.value("Reshape", [x, emit.ints([-1, width])]);
-  const flat = emit.value("Reshape", [factors, emit.ints([1, -1])]);
+  const ones = emit.value("Expand", [emit.floats([1], []), emit.value("Shape", [each])]);
+  const flat = emit.value("Reshape", [ones, emit.ints([1, -1])]);
   emit.node("Reshape", [emit.value("MatMul", [flat, rows]), emit.ints([width])], [sum]);
 }
 

@@ -124,7 +124,7 @@ const sumToOp: Op<{ rank: number }> = {
     if (rank === 1 && dtype === "f32" && rows.every((d) => typeof d === "number")) {
       const ones = new Float32Array(count(rows)).fill(1);
       const flat = emit.value("Reshape", [x!, emit.ints([ones.length, width])]);
-      const sum = emit.value("MatMul", [emit.table(`ones_${ones.length}`, ones, [1, ones.length]), flat]);
+      const sum = emit.value("MatMul", [emit.table(`ones_1x${ones.length}`, ones, [1, ones.length]), flat]);
       return emit.node("Reshape", [sum, emit.ints([width])], outputs);
     }
     const axes = emit.ints([...shape.keys()].slice(0, shape.length - rank));
