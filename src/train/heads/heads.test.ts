@@ -11,6 +11,7 @@ import { inRows } from "../data/text-rows.ts";
 import { hasTensor, textModelOf } from "../graphs/encoder-model.ts";
 import { EncoderStack } from "../graphs/encoder-stack.ts";
 import { TracedWeights } from "../graphs/traced-weights.ts";
+import { backwardFlops } from "../session/receipt.ts";
 import { Passes } from "../step/passes.ts";
 import { openTrainee } from "../subject/open-trainee.ts";
 import type { TextHeadKind } from "./settings.ts";
@@ -68,8 +69,10 @@ test.each((["classes", "embedding"] as const).flatMap((head) => [1024, 12].map((
     const small = { ...inRows(rows.slice(0, 2)), labels: Int32Array.of(0), labelled: 1, samples: 1 };
     if (head === "embedding") await passes.train(small, 1);
     store.zeroGradients();
+    passes.takeCost();
     const nats = await passes.train(batch, 1 / batch.labelled);
     expect(Math.abs(nats / batch.labelled - reference.losses[head])).toBeLessThan(1e-5);
+    expect(passes.takeCost().backward).toBe(backwardFlops(trainee, shape, false)(batch));
     const expected = openCheckpoint(path.join(folder, `gradients-${head}.safetensors`));
     const gradients = new Float32Array(store.gradients.memory);
     for (const { name, shape: size, offset } of store.parameters) {
