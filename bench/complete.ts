@@ -9,14 +9,14 @@ const [FILES, TOKENS] = [24, 24];
 /** Lines that a place is in: beyond some context, and near enough to the beginning for all to be read. */
 const [FROM, TO] = [20, 60];
 
-interface Place {
+export interface Place {
   readonly text: string;
   readonly line: number;
   readonly column: number;
 }
 
 /** A place within a line of zod's sources, which the lock file pins, so that a change of this project changes no place. */
-function places(): Place[] {
+export function places(): Place[] {
   const root = join(import.meta.dirname, "..", "node_modules", "zod", "src", "v4");
   const random = seededRandom(1);
   const files = readdirSync(root, { recursive: true, encoding: "utf8" }).filter((file) => /(?<!\.\w+)\.ts$/.test(file));
@@ -37,15 +37,18 @@ function placeIn(text: string, random: () => number): Place | undefined {
   return { text: typed, line: line + 1, column };
 }
 
-/** Milliseconds of a completion, in the mean over places; the key before has been completed, too. */
+/** Milliseconds and the receipt of a completion as a key is typed: the key before has been completed as well. */
+export async function completionAt(model: Model, { text, line, column }: Place, save: readonly string[]) {
+  await model.completeAt(withoutKey(text, line), { line, column: column - 1, maxTokens: 1, save });
+  const started = performance.now();
+  const { receipt } = await model.completeAt(text, { line, column, maxTokens: TOKENS, save });
+  return { ms: performance.now() - started, receipt };
+}
+
+/** Milliseconds of a completion, in the mean over places. */
 async function completionTime(model: Model, save: readonly string[], all: readonly Place[]): Promise<number> {
   let milliseconds = 0;
-  for (const { text, line, column } of all) {
-    await model.completeAt(withoutKey(text, line), { line, column: column - 1, maxTokens: 1, save });
-    const started = performance.now();
-    await model.completeAt(text, { line, column, maxTokens: TOKENS, save });
-    milliseconds += performance.now() - started;
-  }
+  for (const place of all) milliseconds += (await completionAt(model, place, save)).ms;
   return milliseconds / all.length;
 }
 

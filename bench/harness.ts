@@ -41,6 +41,13 @@ export interface Bench {
   floor?(options: BenchOptions): Promise<number>;
 }
 
+/** Many comparisons under one name. It prints each as it is known; its result is the last line. */
+export interface Survey {
+  readonly name: string;
+  readonly saves?: never;
+  survey(options: BenchOptions, print: (text: string) => void): Promise<object>;
+}
+
 export interface Round {
   ours: number;
   theirs: number;

@@ -1,10 +1,13 @@
 import type { z } from "zod";
 import { suggest, UserError } from "../src/util/errors.ts";
-import { type Bench, benchOptions, measure } from "./harness.ts";
-import { type Result, summarise, table } from "./report.ts";
+import { type Bench, benchOptions, measure, type Survey } from "./harness.ts";
+import { summarise, table } from "./report.ts";
+
+/** What the list says of peers that a first run cannot prepare by itself. */
+const ONNX = "its ONNX file is written by Python first: a run says how";
 
 /** Every bench: its summary, and its module, so that listing them loads none. */
-const benches: Readonly<Record<string, { summary: string; load: () => Promise<Bench> }>> = {
+const benches: Readonly<Record<string, { summary: string; load: () => Promise<Bench | Survey> }>> = {
   decode: {
     summary: "128 tokens after a prompt of 512, against llama.cpp",
     load: async () => (await import("./decode.ts")).decode,
@@ -54,15 +57,15 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     load: async () => (await import("./receipts.ts")).receipts,
   },
   embed: {
-    summary: "1,000 sentences to MiniLM's vectors, against transformers.js (--model minilm)",
+    summary: `1,000 sentences to MiniLM's vectors, against transformers.js (--model minilm; ${ONNX})`,
     load: async () => (await import("./embed.ts")).embed,
   },
   "transformers-js": {
-    summary: "128 tokens after a prompt of 512 in 4 bits, against transformers.js",
+    summary: `128 tokens after a prompt of 512 in 4 bits, against transformers.js (${ONNX})`,
     load: async () => (await import("./transformers-js.ts")).transformersDecode,
   },
   "transformers-js-prefill": {
-    summary: "a prompt of 512 tokens in 4 bits, against transformers.js",
+    summary: `a prompt of 512 tokens in 4 bits, against transformers.js (${ONNX})`,
     load: async () => (await import("./transformers-js.ts")).transformersPrefill,
   },
   imagine: {
@@ -103,7 +106,7 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     load: async () => (await import("./serve/stream.ts")).serveStream,
   },
   "serve-embed": {
-    summary: "32 clients' sentences to MiniLM's vectors, against transformers.js behind a thin server (--model minilm)",
+    summary: `32 clients' sentences to MiniLM's vectors, against transformers.js behind a thin server (--model minilm; ${ONNX})`,
     load: async () => (await import("./serve/embed.ts")).serveEmbed,
   },
   "serve-stall": {
@@ -191,6 +194,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "the same prompt under yopo, against dense",
     load: async () => (await import("./vision.ts")).visionYopo,
   },
+  savings: {
+    summary: "every saving on requests of the kind that it is for, whole answers, against dense",
+    load: async () => (await import("./savings.ts")).savings,
+  },
   xattention: {
     summary: "block-sparse prefill of 8,000 tokens of real text, against dense",
     load: async () => (await import("./xattention.ts")).xattention,
@@ -202,13 +209,13 @@ export function list(): { name: string; summary: string }[] {
 }
 
 /** @throws UserError if there is no bench of that name */
-export async function find(name: string): Promise<Bench> {
+export async function find(name: string): Promise<Bench | Survey> {
   if (Object.hasOwn(benches, name)) return benches[name]!.load();
   throw new UserError(`no bench is called "${name}"${suggest(name, Object.keys(benches))}`, 2);
 }
 
 /** @throws UserError if the bench needs savings and has none, or takes none and has some */
-function checkSavings({ name, saves }: Bench, { save = [] }: z.input<typeof benchOptions>): void {
+function checkSavings({ name, saves }: Bench | Survey, { save = [] }: z.input<typeof benchOptions>): void {
   if (saves && save.length === 0) throw new UserError(`${name}: expected --save, the savings to compare with dense`, 2);
   if (!saves && save.length > 0) throw new UserError(`${name} has its own recipes; expected no --save`, 2);
 }
@@ -218,9 +225,14 @@ export async function run(
   name: string,
   options: z.input<typeof benchOptions>,
   print: (text: string) => void = console.log,
-): Promise<Result> {
+): Promise<object> {
   const bench = await find(name);
   checkSavings(bench, options);
+  if ("survey" in bench) {
+    const result = await bench.survey(benchOptions.parse(options), print);
+    print(JSON.stringify(result));
+    return result;
+  }
   const outcome = await measure(bench, benchOptions.parse(options));
   const result = summarise(outcome, options.path);
   print(table(outcome));

@@ -29,12 +29,14 @@ const PASSAGE =
   "burned whale oil at first, then paraffin, and from 1926 on it was lit by electricity. The last keeper left in 1984, " +
   "and since then the light has been watched from the harbour office, some forty kilometres away.";
 
-/** Prompts whose answers repeat them, and others. */
+/** Prompts whose answers repeat them. */
+export const EDITS: readonly string[] = [
+  `Rename the parameter \`items\` to \`goods\` in this file and write the whole file:\n\n\`\`\`ts\n${SOURCE}\`\`\``,
+  `Repeat this text word by word:\n\n${PASSAGE}`,
+];
+
 const PROMPTS = {
-  editing: [
-    `Rename the parameter \`items\` to \`goods\` in this file and write the whole file:\n\n\`\`\`ts\n${SOURCE}\`\`\``,
-    `Repeat this text word by word:\n\n${PASSAGE}`,
-  ],
+  editing: EDITS,
   prose: ["Write a short story about a fox and a river.", "Explain how a bicycle stays upright."],
 } as const;
 

@@ -73,5 +73,5 @@ export function machine(path?: string): string {
   return `${cpu}, ${os.availableParallelism()} cores, ${gigabytes} GB, ${os.platform()} ${os.arch()}, Node ${process.versions.node}`;
 }
 
-const short = (value: number) => Number(value.toPrecision(4));
+export const short = (value: number) => Number(value.toPrecision(4));
 const cell = (value: number) => String(short(value));
