@@ -110,10 +110,12 @@ export type Decision =
  * the stream at the exit; `recompute`: their own, computed when a later token goes deeper; `mask`: nothing, and later
  * tokens do not see the token there; `verify`: as `recompute`, but the token that was decided at the exit is only a draft.
  * The deep layers check all drafts in one pass, and the text is dense's. Of recurrent layers: `ssm-partial` updates
- * their states by the stream at the exit, `ssm-skip` leaves them as they are.
+ * their states by the stream at the exit, `ssm-skip` leaves them as they are. A pair is of a hybrid: the first for its layers that
+ * attend, the second for its recurrent ones.
  */
 export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask", "ssm-partial", "ssm-skip"] as const;
-export type StateFill = (typeof stateFills)[number] | "verify" | "none";
+export const mixedFills = ["copy-kv/ssm-partial", "copy-hidden/ssm-partial"] as const;
+export type StateFill = (typeof stateFills)[number] | (typeof mixedFills)[number] | "verify" | "none";
 
 /** One saving's contribution to a plan. */
 export interface PlanPart {

@@ -5,7 +5,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "../../../src/index.ts";
-import { isRecurrent } from "../../../src/models/decoder/decoder.ts";
+import { hasRecurrent } from "../../../src/models/decoder/decoder.ts";
 import { mean } from "../../../src/util/mean.ts";
 import { root } from "../../../tools/section.ts";
 import { makeTexts } from "./texts.ts";
@@ -24,7 +24,7 @@ const [PROMPTS, PROMPT, TOKENS] = [120, 80, 48];
 using model = await load(folder);
 const { config } = model.language!.decoder;
 const middle = config.layers / 2;
-const fills = isRecurrent(config)
+const fills = hasRecurrent(config)
   ? ["recompute", "ssm-partial", "ssm-skip"]
   : ["recompute", "copy-hidden", "copy-kv", "mask", "verify"];
 const prompts = makeTexts(5004, PROMPTS).map(({ text }) => text.slice(0, PROMPT));

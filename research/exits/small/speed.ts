@@ -6,7 +6,7 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { load, type Receipt, type TrainExitsOptions, trainExits } from "../../../src/index.ts";
-import { isRecurrent } from "../../../src/models/decoder/decoder.ts";
+import { hasRecurrent } from "../../../src/models/decoder/decoder.ts";
 import { mean } from "../../../src/util/mean.ts";
 import { root } from "../../../tools/section.ts";
 import { makeTexts } from "./texts.ts";
@@ -40,7 +40,7 @@ const recurrentChoices = [
   ),
   "dynamax:classifier=ffn,threshold=0.9,fill=ssm-skip",
 ];
-const choices = isRecurrent(config) ? recurrentChoices : CHOICES;
+const choices = hasRecurrent(config) ? recurrentChoices : CHOICES;
 if (!existsSync(join(folder, "exits.json"))) {
   const documents = makeTexts(6001, 800).map(({ text }) => text);
   const how = {

@@ -1,6 +1,6 @@
 import { Graph, inPrecision, type PrecisionPolicy, roundings } from "../../../src/graph/index.ts";
 import { OpenStates, type Recurrent } from "../../../src/lab/lyapunov/open-states.ts";
-import { type Decoder, isRecurrent } from "../../../src/models/decoder/decoder.ts";
+import { type Decoder, hasRecurrent } from "../../../src/models/decoder/decoder.ts";
 import { prepare } from "../../../src/models/programs/programs.ts";
 import { Buffer } from "../../../src/runtime/buffer.ts";
 import { Program } from "../../../src/runtime/program.ts";
@@ -27,7 +27,7 @@ export async function withRuns<T>(
   precision: PrecisionPolicy,
   use: (run: RunText) => Promise<T>,
 ): Promise<T> {
-  if (!isRecurrent(model.decoder.config)) return withWholeText(model, precision, use);
+  if (!hasRecurrent(model.decoder.config)) return withWholeText(model, precision, use);
   using states = await OpenStates.open(model, { rows: 1, tokens: 1, changes: roundings(precision) });
   return await use(async (ids) => {
     states.reset();

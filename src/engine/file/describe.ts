@@ -1,7 +1,7 @@
 import { statSync } from "node:fs";
 import { graphCost } from "../../graph/index.ts";
 import { countParameters } from "../../models/decoder/count-parameters.ts";
-import { type Decoder, type DecoderConfig, isRecurrent } from "../../models/decoder/decoder.ts";
+import { type Decoder, type DecoderConfig, layersOf } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture } from "../../models/registry.ts";
 import { restExponents } from "../../nn/rest-exponents.ts";
 import { savings } from "../../savings/registry.ts";
@@ -136,15 +136,15 @@ interface RestStability {
   readonly memory: number | null;
 }
 
-/** Assumes that inputs move no step: Δ = softplus(bias). Undefined for a model without state spaces. */
+/** Of the recurrent layers. Assumes that inputs move no step: Δ = softplus(bias). Undefined for a model without state spaces. */
 async function restStability(checkpoint: Checkpoint, config: DecoderConfig): Promise<RestStability | undefined> {
-  if (!isRecurrent(config)) return undefined;
+  const recurrent = layersOf(config, "recurrent");
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const part = (name: string) => new Part(checkpoint, names, name);
   // A GGUF stores A itself.
   const stored = checkpoint.config.kind === "gguf" ? "ssm_a" : "ssm_a_log";
-  if (!part(`blk.0.${stored}`).exists) return undefined;
-  const layers = Array.from({ length: config.layers }, (_, l) => {
+  if (recurrent.length === 0 || !part(`blk.${recurrent[0]}.${stored}`).exists) return undefined;
+  const layers = recurrent.map((l) => {
     const found = part(`blk.${l}.${stored}`).floats();
     const rates = stored === "ssm_a" ? found : found.map((logarithm) => -Math.exp(logarithm));
     return restExponents(rates, part(`blk.${l}.ssm_dt.bias`).floats()).reduce((a, b) => Math.max(a, b));

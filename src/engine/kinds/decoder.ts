@@ -1,5 +1,5 @@
 import { type Cost, evalCost, evalDim } from "../../graph/index.ts";
-import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
+import { type Decoder, layersOf } from "../../models/decoder/decoder.ts";
 import { prepare } from "../../models/programs/programs.ts";
 import { traceDense } from "../../models/programs/segments.ts";
 import { isOfKind, openDecoder, readsTextAlone } from "../../models/registry.ts";
@@ -21,7 +21,8 @@ const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–langu
 
 /** The seams of a decoder that the engine opens to savings. */
 function openSeams({ config }: Decoder): readonly Seam[] {
-  return isRecurrent(config) ? ["between layers", "tokens in"] : ["attention", "between layers", "tokens in"];
+  const attends = layersOf(config, "attention").length > 0;
+  return attends ? ["attention", "between layers", "tokens in"] : ["between layers", "tokens in"];
 }
 
 /** Language models: each token sees those before it. Some read images, too. */
@@ -48,10 +49,8 @@ export const decoderKind: Kind<LanguageModel> = {
       throw new UserError(
         `${checkpoint.path} has positions on three axes, and is not exported; expected another model`,
       );
-    const traced = isRecurrent(decoder.config)
-      ? (await import("../../models/programs/export-recurrent.ts")).exportedRecurrent
-      : (await import("../../models/programs/export-graphs.ts")).exportedDecoder;
-    return { "model.onnx": prepare(weights, () => [traced(decoder)])[0]! };
+    const { exportedDecoder } = await import("../../models/programs/export-graphs.ts");
+    return { "model.onnx": prepare(weights, () => [exportedDecoder(decoder)])[0]! };
   },
   async check(source, checkpoint, recipe) {
     const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path));

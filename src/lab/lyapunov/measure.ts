@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
-import { isRecurrent } from "../../models/decoder/decoder.ts";
+import { type DecoderConfig, layersOf } from "../../models/decoder/decoder.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { median } from "../../util/median.ts";
@@ -113,8 +113,8 @@ export async function measureLyapunov(
 }
 
 /** @throws UserError for a model that attends */
-function checkRecurrent(name: string, config: Parameters<typeof isRecurrent>[0]): void {
-  if (isRecurrent(config)) return;
+function checkRecurrent(name: string, config: DecoderConfig): void {
+  if (layersOf(config, "attention").length === 0) return;
   throw new UserError(`${name}: its layers attend and keep no state of fixed size; expected a recurrent model`);
 }
 

@@ -1,6 +1,6 @@
 import { type Changes, DECAY, type Graph, gatedScans, rebuilt } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder/decoder.ts";
-import { exportedRecurrent } from "../../models/programs/export-recurrent.ts";
+import { exportedDecoder } from "../../models/programs/export-graphs.ts";
 import { prepare } from "../../models/programs/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
@@ -57,7 +57,7 @@ export class OpenStates implements Disposable {
   }
 
   static async open({ decoder, weights }: Recurrent, options: OpenStatesOptions): Promise<OpenStates> {
-    const [graph] = prepare(weights, () => [exportedRecurrent(decoder)]);
+    const [graph] = prepare(weights, () => [exportedDecoder(decoder)]);
     const scans = scanParts(graph!, decoder);
     if (options.decays)
       for (const [l, { inputs }] of gatedScans(graph!).entries()) graph!.output(`decays.${l}`, inputs[DECAY]!);

@@ -30,6 +30,8 @@ export interface DecoderConfig {
   window?(layer: number): number | undefined;
   /** Width of what a layer's output projection reads beside attention's result; absent: it reads nothing else. */
   readonly beside?: number;
+  /** Which elements of a head are rotated together, and lie side by side in a GGUF; absent if nothing is rotated. */
+  readonly pairs?: "interleaved" | "half";
   /** Experts of each mixture, and those that a token runs; absent if the model has none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** True if a token's position has a time, a height and a width (M-RoPE). */
@@ -83,14 +85,31 @@ export interface RecurrentBlock {
   update(stream: Stream, state: Tensor): Tensor;
   /** Whole sequences from their first token on, with gradients. */
   train(stream: Stream): Stream;
+  /** As in a layer that attends. */
+  readonly routers?: readonly Tensor[];
 }
 
-/** True if no layer attends. No model has layers of both kinds yet. */
-export const isRecurrent = ({ recurrent }: Pick<DecoderConfig, "recurrent">): boolean => recurrent?.(0) !== undefined;
+/** True if a layer keeps a state of fixed size in place of keys and values. */
+export const isRecurrent = ({ recurrent }: Pick<DecoderConfig, "recurrent">, layer: number): boolean =>
+  recurrent?.(layer) !== undefined;
+
+type Kinds = Pick<DecoderConfig, "layers" | "recurrent">;
+
+/** The layers of one kind, ascending. */
+export const layersOf = (config: Kinds, kind: Block["kind"]): number[] =>
+  Array.from({ length: config.layers }, (_, layer) => layer).filter(
+    (layer) => isRecurrent(config, layer) === (kind === "recurrent"),
+  );
+
+/** True if any layer is recurrent: a text can then be continued only from where its states are. */
+export const hasRecurrent = (config: Kinds): boolean => layersOf(config, "recurrent").length > 0;
+
+/** True if the model's last layer attends: what follows its attention runs for the wanted tokens alone. */
+export const endsInAttention = (config: Kinds): boolean => !isRecurrent(config, config.layers - 1);
 
 /** The reason why a model's layers do not run in bytes, if there is one. */
-export function unsupportedInBytes(config: Pick<DecoderConfig, "recurrent" | "experts">): string | undefined {
-  if (isRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
+export function unsupportedInBytes(config: Kinds & Pick<DecoderConfig, "experts">): string | undefined {
+  if (hasRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
   return config.experts ? "experts, whose matrices do not run in bytes" : undefined;
 }
 
@@ -107,6 +126,13 @@ export function recurrentBlock(decoder: Decoder, graph: Graph, layer: number): R
   if (block.kind === "recurrent") return block;
   throw new Error(`layer ${layer} attends, and keeps no state`);
 }
+
+/** The first layer that attends, or the first one if none does. */
+export const firstAttending = (config: Kinds): number => layersOf(config, "attention")[0] ?? 0;
+
+/** Attention's attributes in the first layer that attends. @throws Error if none does */
+export const firstAttention = (decoder: Decoder): ReturnType<Decoder["attention"]> =>
+  decoder.attention(firstAttending(decoder.config));
 
 /** A model's forward pass as a stack of blocks, traced into whichever graphs the engine cuts it into. */
 export interface Decoder {

@@ -1,5 +1,5 @@
 import { type ByteForm, byteFormKey, type Graph } from "../../graph/index.ts";
-import { type Decoder, isRecurrent } from "../decoder/decoder.ts";
+import { type Decoder, endsInAttention } from "../decoder/decoder.ts";
 import { traceAfter, traceEmbedding, traceHead, traceLayers } from "./segments.ts";
 
 /** The form of the layers' weights: the model's own, or bytes, for a prompt's tokens. */
@@ -39,9 +39,9 @@ export function denseGraphs(decoder: Decoder): { key: string; block: string; tra
       ...{ key: layersKey(from, to), block: blockOf(from) },
       trace: () => traceLayers(decoder, from, to),
     })),
-    ...(isRecurrent(decoder.config)
-      ? []
-      : [{ key: afterKey(last), block: blockOf(last), trace: () => traceAfter(decoder, last) }]),
+    ...(endsInAttention(decoder.config)
+      ? [{ key: afterKey(last), block: blockOf(last), trace: () => traceAfter(decoder, last) }]
+      : []),
     { key: "head", block: "head", trace: () => traceHead(decoder) },
   ];
 }

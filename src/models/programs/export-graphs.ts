@@ -9,7 +9,7 @@ import {
   type Tensor,
 } from "../../graph/index.ts";
 import type { Stream } from "../../nn/stream.ts";
-import { attentionBlock, type Decoder } from "../decoder/decoder.ts";
+import { type Decoder, hasRecurrent, layersOf } from "../decoder/decoder.ts";
 import type { Encoder } from "../encoder/encoder.ts";
 import type { DecoderLayer, Seq2Seq } from "../seq2seq/seq2seq.ts";
 
@@ -19,37 +19,61 @@ const tokens = sym("sequence_length");
 const past = sym("past_sequence_length");
 const total = sym("total_sequence_length");
 
-/** A whole decoder as one graph: ids, mask and the cache before → `logits` of every id, and the cache after, one longer by the ids. */
+/**
+ * A whole decoder as one graph: ids and what its layers keep before them → `logits` of every id, and what they keep
+ * after. A layer that attends keeps a cache, longer by the ids; a recurrent one a state, zeros before the first id. A
+ * mask is read if all layers attend: a state has no place for padding, so that rows are of one length.
+ */
 export function exportedDecoder(decoder: Decoder): Graph {
   const g = new Graph();
+  const { config } = decoder;
   const ids = g.input("input_ids", "i64", [batch, tokens]);
-  const mask = g.input("attention_mask", "i64", [batch, total]);
-  const { ends, ...each } = maskLengths(ids, mask);
-  const beyond = decoder.config.longRopeBeyond;
-  const lengths = beyond === undefined ? each : { ...each, positions: positions(ids, ends, { beyond }) };
-  let stream: Stream = { branch: decoder.embed(g, ids, () => ends) };
-  const presents: [name: string, cache: Tensor][] = [];
-  for (let l = 0; l < decoder.config.layers; l++) {
-    const block = attentionBlock(decoder, g, l);
+  const mask = hasRecurrent(config) ? undefined : g.input("attention_mask", "i64", [batch, total]);
+  const [attending] = layersOf(config, "attention");
+  const first = mask || attending === undefined ? undefined : cache(g, decoder, attending);
+  const lengths = lengthsOf(ids, mask, first?.pastKey, config.longRopeBeyond);
+  let stream: Stream = { branch: decoder.embed(g, ids, () => lengths?.ends ?? refuse()) };
+  const [presents, states]: [Named[], Named[]] = [[], []];
+  for (let l = 0; l < config.layers; l++) {
+    const block = decoder.block(g, l);
+    if (block.kind === "recurrent") {
+      const before = g.input(`past_states.${l}`, "f32", [batch, config.recurrent!(l)!]);
+      const { state, stream: after } = block.run(stream, before);
+      states.push([`present_states.${l}`, state]);
+      stream = after;
+      continue;
+    }
     const { qkv, residual, beside } = block.attentionIn(stream);
-    const attended = cachedAttention(
-      qkv,
-      { ...lengths, pastKey: cache(g, decoder, `${l}.key`), pastValue: cache(g, decoder, `${l}.value`) },
-      decoder.rotary(g, l),
-      { ...decoder.attention(l), past },
-    );
+    const tensors = { ...lengths!.attention, ...((l === attending && first) || cache(g, decoder, l)) };
+    const attended = cachedAttention(qkv, tensors, decoder.rotary(g, l), { ...decoder.attention(l), past });
     presents.push([`present.${l}.key`, attended.presentKey], [`present.${l}.value`, attended.presentValue]);
     stream = block.feedForward(block.attentionOut(attended.y, residual, beside));
   }
   g.output("logits", decoder.logits(g, decoder.finish(g, stream)));
   // The engine's own caches are as long after a run as before: their operator says so of these, too.
   for (const [name, present] of presents) g.output(name, { ...present, shape: present.shape.with(2, total) });
+  for (const [name, state] of states) g.output(name, state);
   return g;
 }
 
-function cache(g: Graph, decoder: Decoder, name: string): Tensor {
-  const { kvHeads, headSize } = decoder.config;
-  return g.input(`past_key_values.${name}`, "f32", [batch, kvHeads, past, headSize]);
+type Named = [name: string, tensor: Tensor];
+
+/** The rows' lengths as attention takes them, and their last positions: by the mask, or by a cache without padding. */
+function lengthsOf(ids: Tensor, mask: Tensor | undefined, key: Tensor | undefined, beyond: number | undefined) {
+  if (!mask && !key) return undefined;
+  const { ends, ...each } = mask ? maskLengths(ids, mask) : withEnds(cacheLengths(ids, key!));
+  return { ends, attention: beyond === undefined ? each : { ...each, positions: positions(ids, ends, { beyond }) } };
+}
+
+const withEnds = (lengths: ReturnType<typeof cacheLengths>) => ({ ...lengths, ends: lengths.lengths });
+
+function refuse(): never {
+  throw new Error("a recurrent model has no positions");
+}
+
+function cache(g: Graph, { config: { kvHeads, headSize } }: Decoder, layer: number) {
+  const input = (of: string) => g.input(`past_key_values.${layer}.${of}`, "f32", [batch, kvHeads, past, headSize]);
+  return { pastKey: input("key"), pastValue: input("value") };
 }
 
 /** An encoder as one graph: ids and mask → `last_hidden_state`, and `logits` if the checkpoint has a head. */

@@ -3,10 +3,12 @@ import type { Device } from "../../runtime/device.ts";
 import { Program } from "../../runtime/program.ts";
 import type { SharedWeights } from "../../runtime/shared-weights.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
-import { type Decoder, isRecurrent } from "../decoder/decoder.ts";
+import { type Decoder, endsInAttention, layersOf } from "../decoder/decoder.ts";
+import type { LayerRange } from "../state/kv-group.ts";
 import { afterKey, blockOf, blocks, denseGraphs, formKey, type LayerForm, layersKey, spansOf } from "./dense-graphs.ts";
 import {
   attentionKind,
+  type Filled,
   traceAfter,
   traceAttention,
   traceBefore,
@@ -95,7 +97,7 @@ export class DecoderPrograms implements Disposable {
 
   /** The program that follows the last layer's attention; undefined if that layer is recurrent, and ends with the stack. */
   get tail(): Program | undefined {
-    return isRecurrent(this.decoder.config) ? undefined : this.get(afterKey(this.decoder.config.layers - 1));
+    return endsInAttention(this.decoder.config) ? this.get(afterKey(this.decoder.config.layers - 1)) : undefined;
   }
 
   /** Serves the stream after any layer. */
@@ -185,14 +187,28 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Keys and values of the layers from `from` on, block by block, by the stream at `from`. */
-  fills(from: number): Promise<Segment[]> {
-    const spans = spansOf(this.decoder, [from]).filter((span) => span.from >= from);
+  /** What the layers from `from` on keep, or the recurrent ones of them, block by block, by the stream at `from`. */
+  fills(from: number, filled: Filled = "all"): Promise<Segment[]> {
+    const { decoder } = this;
+    const spans = spansOf(decoder, [from]).filter((span) => span.from >= from && isFilled(decoder, span, filled));
+    const key = filled === "all" ? "fill" : `fill ${filled}`;
     // A layer's keys are made of the stream at `from`, wherever the layer is.
     return Promise.all(
       spans.map(async ({ from: first, to }) => ({
         ...{ from: first, to },
-        program: await this.#ask(`fill ${first} ${to}`, blockOf(first), () => traceFill(this.decoder, first, to)),
+        program: await this.#ask(`${key} ${first} ${to}`, blockOf(first), () => traceFill(decoder, first, to, filled)),
+      })),
+    );
+  }
+
+  /** Recurrent layers from..to−1 between ones whose attention is open. */
+  recurrent(from: number, to: number): Promise<Segment[]> {
+    const spans = spansOf(this.decoder, [from, to]).filter((span) => span.from >= from && span.to <= to);
+    const trace = (span: LayerRange) => () => traceLayers(this.decoder, span.from, span.to);
+    return Promise.all(
+      spans.map(async (span) => ({
+        ...span,
+        program: await this.#ask(layersKey(span.from, span.to), blockOf(span.from), trace(span)),
       })),
     );
   }
@@ -263,6 +279,10 @@ export class DecoderPrograms implements Disposable {
       if (!this.compiled.has(key)) void program.then((p) => p[Symbol.dispose]()).catch(() => {});
   }
 }
+
+/** True if a fill of this kind serves any of a span's layers. */
+const isFilled = ({ config }: Decoder, { from, to }: LayerRange, filled: Filled): boolean =>
+  filled === "all" || layersOf(config, filled).some((layer) => layer >= from && layer < to);
 
 const blockInBytes = (layer: number, form: ByteForm): string => `${blockOf(layer)} ${byteFormKey(form)}`;
 

@@ -14,7 +14,15 @@ import {
 } from "../../graph/index.ts";
 import { turnByAxes } from "../../nn/rope-axes.ts";
 import { type Stream, settle } from "../../nn/stream.ts";
-import { attentionBlock, type Decoder, isRecurrent, type RecurrentBlock, recurrentBlock } from "../decoder/decoder.ts";
+import {
+  attentionBlock,
+  type Decoder,
+  endsInAttention,
+  hasRecurrent,
+  isRecurrent,
+  type RecurrentBlock,
+  recurrentBlock,
+} from "../decoder/decoder.ts";
 import { hasWindow } from "../state/window-start.ts";
 import { LengthInputs } from "./length-inputs.ts";
 import type { ExitHead, StepProbe } from "./step-probe.ts";
@@ -58,7 +66,7 @@ function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: 
 export const traceDense = (decoder: Decoder): Graph[] => [
   traceEmbedding(decoder),
   traceLayers(decoder, 0, decoder.config.layers),
-  ...(isRecurrent(decoder.config) ? [] : [traceAfter(decoder, decoder.config.layers - 1)]),
+  ...(endsInAttention(decoder.config) ? [traceAfter(decoder, decoder.config.layers - 1)] : []),
   traceHead(decoder),
 ];
 
@@ -156,43 +164,59 @@ export function traceAfter(decoder: Decoder, layer: number, share = 1): Graph {
   return streamOut(g, afterAttention(g, decoder, layer, share));
 }
 
-/**
- * Keys and values of layers from..to−1 for tokens, all computed from their stream at `from`. They are written into the
- * caches from entry `first` (i64 [batch]) on; nothing attends. Of recurrent layers: the next states by that stream.
- */
-export function traceFill(decoder: Decoder, from: number, to: number): Graph {
-  if (isRecurrent(decoder.config)) return traceStates(decoder, from, to);
-  const g = new Graph();
-  const { heads, kvHeads, headSize } = decoder.config;
-  const [stream, first] = [streamIn(g, decoder, from), g.input("first", "i64", [batch])];
-  const positions = new LengthInputs(g);
-  for (let l = from; l < to; l++) {
-    const { qkv } = attentionBlock(decoder, g, l).attentionIn(stream);
-    const [, k, v] = split(
-      qkv,
-      2,
-      [heads, kvHeads, kvHeads].map((n) => n * headSize),
-    ) as [Tensor, Tensor, Tensor];
-    const { rotary: pairs } = decoder.attention(l);
-    const tables = decoder.rotary(g, l);
-    const turned =
-      pairs === "none" || !tables ? k : rotaryEmbedding(k, positions.positions, tables, { heads: kvHeads, pairs });
-    const byHead = (x: Tensor) => transpose(reshape(x, [batch, tokens, kvHeads, headSize]), [0, 2, 1, 3]);
-    const { pastKey, pastValue } = cache(g, decoder, String(l));
-    g.output(`presentKey${l}`, writeCache(pastKey, byHead(turned), first));
-    g.output(`presentValue${l}`, writeCache(pastValue, byHead(v), first));
-  }
-  return g;
-}
+/** The layers of a span that a fill serves. */
+export type Filled = "all" | "recurrent";
 
-function traceStates(decoder: Decoder, from: number, to: number): Graph {
+/**
+ * What layers from..to−1 keep of tokens, all computed from their stream at `from`; nothing attends. Of layers that
+ * attend, keys and values, written into the caches from entry `first` (i64 [batch]) on; of recurrent ones, the next states.
+ */
+export function traceFill(decoder: Decoder, from: number, to: number, filled: Filled = "all"): Graph {
   const g = new Graph();
   const stream = streamIn(g, decoder, from);
+  const entries = new FillInputs(g);
   for (let l = from; l < to; l++) {
-    const before = g.input(`state${l}`, "f32", [batch, decoder.config.recurrent!(l)!]);
-    g.output(`stateOut${l}`, recurrentBlock(decoder, g, l).update(stream, before));
+    if (isRecurrent(decoder.config, l)) fillState(g, decoder, l, stream);
+    else if (filled === "all") fillEntries(g, decoder, l, stream, entries);
   }
+  if (!hasRecurrent(decoder.config)) return g;
   return carve(g, {}, Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor])));
+}
+
+/** The inputs for the places of new keys and values, made on first use. */
+class FillInputs {
+  readonly lengths: LengthInputs;
+  #first: Tensor | undefined;
+
+  constructor(private readonly g: Graph) {
+    this.lengths = new LengthInputs(g);
+  }
+
+  get first(): Tensor {
+    this.#first ??= this.g.input("first", "i64", [batch]);
+    return this.#first;
+  }
+}
+
+function fillEntries(g: Graph, decoder: Decoder, layer: number, stream: Stream, entries: FillInputs): void {
+  const { heads, kvHeads, headSize } = decoder.config;
+  const { first } = entries;
+  const { qkv } = attentionBlock(decoder, g, layer).attentionIn(stream);
+  const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
+  const [, k, v] = split(qkv, 2, widths) as [Tensor, Tensor, Tensor];
+  const { rotary: pairs } = decoder.attention(layer);
+  const tables = decoder.rotary(g, layer);
+  const turned =
+    pairs === "none" || !tables ? k : rotaryEmbedding(k, entries.lengths.positions, tables, { heads: kvHeads, pairs });
+  const byHead = (x: Tensor) => transpose(reshape(x, [batch, tokens, kvHeads, headSize]), [0, 2, 1, 3]);
+  const { pastKey, pastValue } = cache(g, decoder, String(layer));
+  g.output(`presentKey${layer}`, writeCache(pastKey, byHead(turned), first));
+  g.output(`presentValue${layer}`, writeCache(pastValue, byHead(v), first));
+}
+
+function fillState(g: Graph, decoder: Decoder, layer: number, stream: Stream): void {
+  const before = g.input(`state${layer}`, "f32", [batch, decoder.config.recurrent!(layer)!]);
+  g.output(`stateOut${layer}`, recurrentBlock(decoder, g, layer).update(stream, before));
 }
 
 /** The stream after any layer → `logits` [batch, tokens, vocabulary]. */

@@ -3,7 +3,7 @@ import type { DType } from "../../graph/tensor.ts";
 import { Buffer, type View, ViewSet } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
-import { type Decoder, isRecurrent } from "../decoder/decoder.ts";
+import { type Decoder, endsInAttention, isRecurrent, layersOf } from "../decoder/decoder.ts";
 import { KvCache } from "../state/cache.ts";
 import { Lengths } from "../state/lengths.ts";
 import {
@@ -34,8 +34,7 @@ export class Stack implements Disposable {
     private readonly inputs: Readonly<Record<string, View>>,
   ) {
     this.#cache = new KvCache(decoder.config);
-    if (isRecurrent(decoder.config))
-      for (let layer = 0; layer < decoder.config.layers; layer++) this.#cache.state(layer).fill(0);
+    for (const layer of layersOf(decoder.config, "recurrent")) this.#cache.state(layer).fill(0);
   }
 
   /** Weights that are not constants of the graphs are bound as `inputs`, which tracing may fill. */
@@ -54,7 +53,7 @@ export class Stack implements Disposable {
         ...Array.from({ length: layers }, (_, l) => traceAttention(decoder, l)),
       ],
     }[cut]();
-    const tail = isRecurrent(decoder.config) ? [] : [traceAfter(decoder, layers - 1)];
+    const tail = endsInAttention(decoder.config) ? [traceAfter(decoder, layers - 1)] : [];
     graphs.push(traceEmbedding(decoder), ...tail, traceHead(decoder));
     weights?.commit();
     return new Stack(decoder, cut, await Promise.all(graphs.map((g) => Program.compile(g))), inputs);
@@ -92,15 +91,15 @@ export class Stack implements Disposable {
       ...Array.from({ length: layers }, (_, l) => this.#cacheViews(l, String(l), start, set)),
     );
     const run = (program: Program, more: object) => program.bind({ ...views, ...more }).run();
-    const recurrent = isRecurrent(this.decoder.config);
-    const rest = recurrent ? -2 : -3;
+    const hasTail = endsInAttention(this.decoder.config);
+    const rest = hasTail ? -3 : -2;
     const programs = this.programs.slice(0, rest);
     const [embedding, after] = this.programs.slice(rest);
     const head = this.programs.at(-1);
     await run(embedding!, stream(1));
     if (this.cut !== "pieces") {
       for (const [i, p] of programs.entries()) await run(p, { ...stream(i), ...attended(0), ...caches });
-      if (!recurrent) await run(after!, { ...stream(0), ...attended(0) });
+      if (hasTail) await run(after!, { ...stream(0), ...attended(0) });
     } else {
       for (let layer = 0; layer < layers; layer++) {
         const streamIn = layer === 0 ? stream(0) : { ...stream(layer), ...streams[0]! };
@@ -109,13 +108,13 @@ export class Stack implements Disposable {
       }
       await run(after!, { ...stream(0), ...attended(layers) });
     }
-    await run(head!, streams[recurrent ? programs.length % 2 : 1]!);
+    await run(head!, streams[hasTail ? 1 : programs.length % 2]!);
     this.#past += tokens;
     return new Float32Array(views["logits"]!.buffer.memory).slice();
   }
 
   #cacheViews(layer: number, suffix: string, start: number, set: ViewSet): Record<string, View> {
-    if (isRecurrent(this.decoder.config)) {
+    if (isRecurrent(this.decoder.config, layer)) {
       const states = this.#cache.states(layer);
       return { [`state${suffix}`]: states, [`stateOut${suffix}`]: states };
     }

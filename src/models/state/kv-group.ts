@@ -1,5 +1,5 @@
 import { bytesPerElement } from "../../graph/tensor.ts";
-import type { DecoderConfig } from "../decoder/decoder.ts";
+import { type DecoderConfig, isRecurrent } from "../decoder/decoder.ts";
 import type { KvRows } from "./cache.ts";
 import { hasWindow, windowStart } from "./window-start.ts";
 
@@ -57,7 +57,7 @@ export interface LayerRange {
 }
 
 /**
- * Keys and values of some layers in one row of a cache. Entries are of the sequence's tokens from the first on, or of
+ * Keys and values of some layers in one row of a cache: of those that attend. Entries are of the sequence's tokens from the first on, or of
  * those that a cut kept. Layers with a window free keys that no later query sees.
  */
 export class KvGroup implements StateGroup {
@@ -76,7 +76,9 @@ export class KvGroup implements StateGroup {
     readonly cache: KvRows,
     readonly layers: LayerRange,
   ) {
-    const all = Array.from({ length: layers.to - layers.from }, (_, i) => layers.from + i);
+    const all = Array.from({ length: layers.to - layers.from }, (_, i) => layers.from + i).filter(
+      (layer) => !isRecurrent(cache.config, layer),
+    );
     this.#windowed = all.filter((layer) => hasWindow(cache.config, layer));
     this.#full = all.filter((layer) => !hasWindow(cache.config, layer));
   }
@@ -199,6 +201,7 @@ export class KvGroup implements StateGroup {
 /** Bytes of keys and values of `tokens` tokens in these layers; those with a window have freed the first `gone`. */
 export function kvBytes(config: DecoderConfig, { from, to }: LayerRange, tokens: number, gone = 0): number {
   let held = 0;
-  for (let layer = from; layer < to; layer++) held += hasWindow(config, layer) ? tokens - gone : tokens;
+  for (let layer = from; layer < to; layer++)
+    if (!isRecurrent(config, layer)) held += hasWindow(config, layer) ? tokens - gone : tokens;
   return held * 2 * config.kvHeads * config.headSize * bytesPerElement.f32;
 }

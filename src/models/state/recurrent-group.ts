@@ -1,18 +1,19 @@
 import { bytesPerElement } from "../../graph/tensor.ts";
+import { isRecurrent } from "../decoder/decoder.ts";
 import type { KvRows } from "./cache.ts";
 import type { LayerRange, StateGroup } from "./kv-group.ts";
 
-/** The states after the sequence's first `end` tokens, a layer each. */
+/** The states after the sequence's first `end` tokens, by layer. */
 interface Snapshot {
   readonly end: number;
-  readonly states: readonly Float32Array[];
+  readonly states: ReadonlyMap<number, Float32Array>;
 }
 
 /** Snapshots that a sequence keeps: each is as large as its state. */
 const SNAPSHOTS = 4;
 
 /**
- * The recurrent states of some layers in one row of a cache. Each is of all tokens so far, so that a sequence can be
+ * The states of some layers in one row of a cache: of the recurrent ones. Each is of all tokens so far, so that a sequence can be
  * continued only from its end, or from a snapshot: chunks of its prompt leave some.
  */
 export class RecurrentGroup implements StateGroup {
@@ -38,7 +39,7 @@ export class RecurrentGroup implements StateGroup {
   }
 
   begin(): void {
-    if (this.#length === 0) for (const row of this.#rows) row.fill(0);
+    if (this.#length === 0) for (const layer of this.#layers) this.cache.state(layer).fill(0);
     this.#whole = false;
     this.#resident = true;
   }
@@ -50,7 +51,7 @@ export class RecurrentGroup implements StateGroup {
 
   mark(): void {
     if (this.#snapshots.at(-1)?.end === this.#length) return;
-    const states = this.#rows.map((row) => row.slice());
+    const states = new Map(this.#layers.map((layer) => [layer, this.cache.state(layer).slice()]));
     this.#snapshots = thinned([...this.#snapshots, { end: this.#length, states }]);
   }
 
@@ -101,8 +102,7 @@ export class RecurrentGroup implements StateGroup {
 
   #part(layers: LayerRange): RecurrentGroup {
     const part = new RecurrentGroup(this.cache, layers);
-    const own = (states: readonly Float32Array[]) =>
-      states.slice(layers.from - this.layers.from, layers.to - this.layers.from);
+    const own = (states: Snapshot["states"]) => new Map(part.#layers.map((layer) => [layer, states.get(layer)!]));
     part.#length = this.#length;
     part.#snapshots = this.#snapshots.map(({ end, states }) => ({ end, states: own(states) }));
     part.#whole = this.#whole;
@@ -116,7 +116,7 @@ export class RecurrentGroup implements StateGroup {
     joined.#length = this.#length;
     joined.#snapshots = this.#snapshots.map(({ end }, i) => ({
       end,
-      states: groups.flatMap((group) => group.#snapshots[i]!.states),
+      states: new Map(groups.flatMap((group) => [...group.#snapshots[i]!.states])),
     }));
     joined.#whole = groups.every((group) => group.#whole);
     joined.#resident = groups.some((group) => group.#resident);
@@ -135,17 +135,13 @@ export class RecurrentGroup implements StateGroup {
 
   /** Puts a snapshot's states in place, if there is one: zeros take their place before the first token. */
   #restore(snapshot: Snapshot | undefined): void {
-    if (snapshot) for (const [i, row] of this.#rows.entries()) row.set(snapshot.states[i]!);
+    if (snapshot) for (const layer of this.#layers) this.cache.state(layer).set(snapshot.states.get(layer)!);
   }
 
   get #layers(): number[] {
     const { from, to } = this.layers;
-    return Array.from({ length: to - from }, (_, i) => from + i);
-  }
-
-  /** The states in place, a layer each. */
-  get #rows(): Float32Array[] {
-    return this.#layers.map((layer) => this.cache.state(layer));
+    const all = Array.from({ length: to - from }, (_, i) => from + i);
+    return all.filter((layer) => isRecurrent(this.cache.config, layer));
   }
 }
 

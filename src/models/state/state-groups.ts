@@ -1,12 +1,16 @@
-import { type DecoderConfig, isRecurrent } from "../decoder/decoder.ts";
+import { type DecoderConfig, hasRecurrent, layersOf } from "../decoder/decoder.ts";
 import type { KvRows } from "./cache.ts";
 import { KvGroup, kvBytes, type StateGroup } from "./kv-group.ts";
+import { MixedGroup } from "./mixed-group.ts";
 import { RecurrentGroup, stateBytes } from "./recurrent-group.ts";
 
 /** A row's state in all layers. */
 export function groupOf(cache: KvRows): StateGroup {
   const layers = { from: 0, to: cache.config.layers };
-  return isRecurrent(cache.config) ? new RecurrentGroup(cache, layers) : new KvGroup(cache, layers);
+  if (!hasRecurrent(cache.config)) return new KvGroup(cache, layers);
+  const states = new RecurrentGroup(cache, layers);
+  const attends = layersOf(cache.config, "attention").length > 0;
+  return attends ? new MixedGroup(new KvGroup(cache, layers), states) : states;
 }
 
 /** Bytes that all layers keep of a sequence of `tokens` tokens; those with a window have freed the first `gone`. */

@@ -1,17 +1,14 @@
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { type Architecture, type Decoder, headSizeOf, isRecurrent } from "../decoder/decoder.ts";
+import { type Architecture, type Decoder, headSizeOf } from "../decoder/decoder.ts";
 
 /**
  * Maps a checkpoint's matrices to the Hugging Face modules that adapters were trained on. If a GGUF rotates
  * neighbouring pairs, its rows of q and k interleave the two halves of each head.
  */
 export function layoutOf({ config }: Checkpoint, { modules }: Architecture, decoder: Decoder): Layout {
-  const { layers } = decoder.config;
   const headSize = headSizeOf(decoder.config);
-  if (isRecurrent(decoder.config)) return { modules, row: (_, row) => row };
-  const rotaries = Array.from({ length: layers }, (_, layer) => decoder.attention(layer).rotary);
-  const turned = config.kind === "gguf" && rotaries.includes("interleaved");
+  const turned = config.kind === "gguf" && decoder.config.pairs === "interleaved";
   const isTurned = (name: string) => turned && /^blk\.\d+\.attn_[qk]$/.test(name);
   return { modules, row: (name, row) => (isTurned(name) ? rowInHalves(row, headSize) : row) };
 }

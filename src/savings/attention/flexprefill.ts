@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { firstAttention } from "../../models/decoder/decoder.ts";
 import { fraction } from "../option-schemas.ts";
 import { BlockMask, type MaskRequest } from "./block-sparse/block-mask.ts";
 import { type BlockChooser, type ChooserContext, maskRequest } from "./block-sparse/chooser.ts";
@@ -43,7 +44,7 @@ export async function flexPrefillChooser(
   ]);
   const [pooled, last] = await Promise.all([
     PooledScores.create(shape),
-    LastQueries.create(shape, decoder.attention(0).scale),
+    LastQueries.create(shape, firstAttention(decoder).scale),
   ]);
   return {
     async choose(placed, denseFrom) {

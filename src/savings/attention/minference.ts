@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { firstAttention } from "../../models/decoder/decoder.ts";
 import { fraction, integer } from "../option-schemas.ts";
 import { BlockMask, type MaskRequest } from "./block-sparse/block-mask.ts";
 import { type BlockChooser, type ChooserContext, maskRequest } from "./block-sparse/chooser.ts";
@@ -39,7 +40,7 @@ export async function minferenceChooser(
   { shape, decoder }: ChooserContext,
 ): Promise<BlockChooser> {
   const { LastQueries } = await import("./last-attention.ts");
-  const last = await LastQueries.create(shape, decoder.attention(0).scale);
+  const last = await LastQueries.create(shape, firstAttention(decoder).scale);
   return {
     async choose(placed, denseFrom) {
       const attention = await last.attend(placed, given.lastQueries);

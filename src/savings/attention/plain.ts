@@ -1,12 +1,13 @@
-import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
+import { type Decoder, firstAttention, layersOf } from "../../models/decoder/decoder.ts";
 import { attentionKind } from "../../models/programs/segments.ts";
 import { UserError } from "../../util/errors.ts";
 
-/** Why a decoder's attention is not causal softmax over all keys, the same in every layer; undefined: it is. */
+/** Why a decoder's attention is not causal softmax over all keys, the same in every layer that attends; undefined: it is. */
 export function unsupportedAttention(decoder: Decoder): string | undefined {
-  if (isRecurrent(decoder.config)) return "recurrent layers, which have no attention";
-  const { window, softcap, rotated, scale, headSize } = decoder.attention(0);
-  const kinds = new Set(Array.from({ length: decoder.config.layers }, (_, l) => attentionKind(decoder, l)));
+  const attending = layersOf(decoder.config, "attention");
+  if (attending.length === 0) return "recurrent layers, which have no attention";
+  const { window, softcap, rotated, scale, headSize } = firstAttention(decoder);
+  const kinds = new Set(attending.map((layer) => attentionKind(decoder, layer)));
   if (kinds.size > 1) return "attention that differs between layers";
   if (window !== undefined) return "a sliding window";
   if (decoder.config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";

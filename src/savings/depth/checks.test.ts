@@ -5,6 +5,12 @@ import { fillFor } from "./checks.ts";
 
 const decoder = fakeDecoder();
 const recurrent = { ...decoder, config: { ...decoder.config, recurrent: () => ({}) } } as unknown as Decoder;
+/** Layers of both kinds: those in `states` are recurrent. */
+const hybrid = (states: readonly number[], rest: Decoder = decoder): Decoder => ({
+  ...rest,
+  config: { ...rest.config, layers: 4, recurrent: (layer) => (states.includes(layer) ? 5 : undefined) },
+});
+
 /** A decoder that rotates a part of each head, alike in all layers or not. */
 const partly = (alike: boolean): Decoder => ({
   ...decoder,
@@ -17,6 +23,25 @@ test.each([
   ["recurrent layers", recurrent, "ssm-partial"],
 ])("of several fills, %s take the first that they can", (_, model, fill) => {
   expect(fillFor("dynamax", "copy-hidden/copy-kv/ssm-partial", 1, model)).toBe(fill);
+});
+
+test.each([
+  ["layers of both kinds", hybrid([0, 2]), 2, "copy-hidden/ssm-partial"],
+  ["both, with heads rotated in part", hybrid([0, 2], partly(true)), 2, "copy-kv/ssm-partial"],
+  ["deeper layers that are recurrent alone", hybrid([2, 3]), 2, "ssm-partial"],
+  ["deeper layers that attend alone", hybrid([0, 1]), 2, "copy-hidden"],
+] as const)("of a hybrid, %s take a fill for each kind that there is", (_, model, layer, fill) => {
+  expect(fillFor("dynamax", "copy-hidden/copy-kv/ssm-partial", layer, model)).toBe(fill);
+  expect(fillFor("dynamax", "recompute", layer, model)).toBe("recompute");
+});
+
+test.each([
+  [hybrid([2]), "copy-kv", 1, /fill=copy-kv is for layers of one kind, and the model's are of two: expected recompute, /],
+  [hybrid([2]), "ssm-partial", 1, /fill=ssm-partial is for layers of one kind/],
+  [hybrid([0, 1, 2]), "copy-kv/ssm-partial", 2, /is for exits behind a layer that attends, and the first that does is 4/],
+  [hybrid([0]), "verify", 2, /fill=verify is for models without recurrent layers, whose states cannot be taken back/],
+] as const)("what a hybrid cannot do is refused with the reason", (model, fill, layer, sentence) => {
+  expect(() => fillFor("exit", fill, layer, model)).toThrow(sentence);
 });
 
 test.each([

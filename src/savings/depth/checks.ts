@@ -1,7 +1,14 @@
-import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
+import {
+  type Decoder,
+  firstAttention,
+  hasRecurrent,
+  isRecurrent,
+  layersOf,
+} from "../../models/decoder/decoder.ts";
 import { attentionKind } from "../../models/programs/segments.ts";
+import { hasWindow } from "../../models/state/window-start.ts";
 import { UserError } from "../../util/errors.ts";
-import type { StateFill } from "../plan.ts";
+import { mixedFills, type StateFill } from "../plan.ts";
 
 /** The reason why no token can leave a model early, if there is one. */
 export function exitUnsupported({ config }: Decoder): string | undefined {
@@ -25,12 +32,15 @@ export function exitsFrom(saving: string, all: readonly number[], from = 1): rea
 /** Fills of recurrent layers. Drafts would need their states taken back. */
 const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute", "none"];
 
+/** Fills of layers of either kind. */
+const SHARED_FILLS: readonly StateFill[] = ["recompute", "none"];
+
 /** Chains, as values of the option `fill`: the first that the model's layers can take. */
-export const fillLists = ["copy-kv/ssm-partial", "copy-hidden/ssm-partial", "copy-hidden/copy-kv/ssm-partial"] as const;
+export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**
  * The fill of the layers from `layer` on for a token that left after `layer` layers: the first of those asked for that
- * these layers can take.
+ * these layers can take, or one for each kind of layer.
  * @throws UserError if there is none
  */
 export function fillFor(
@@ -39,11 +49,16 @@ export function fillFor(
   layer: number,
   decoder: Decoder,
 ): StateFill {
-  const all = asked.split("/") as StateFill[];
+  const chain = asked.split("/") as StateFill[];
+  const all = kindOf(layer, decoder) === "mixed" && chain.length > 1 ? pairsOf(chain) : chain;
   const found = all.find((fill) => unsupportedFill(fill, layer, decoder) === undefined);
   if (found === undefined) checkFill(saving, all[0]!, layer, decoder);
   return found!;
 }
+
+/** A chain's fills of layers that attend, each with its last one, of recurrent layers. */
+const pairsOf = (chain: readonly StateFill[]): StateFill[] =>
+  chain.flatMap((fill) => mixedFills.filter((pair) => pair === `${fill}/${chain.at(-1)}`));
 
 /** @throws UserError if the layers from `layer` on cannot take the fill for a token that left after `layer` layers */
 export function checkFill(saving: string, fill: StateFill, layer: number, decoder: Decoder): void {
@@ -51,33 +66,72 @@ export function checkFill(saving: string, fill: StateFill, layer: number, decode
   if (why !== undefined) throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
 }
 
+/** The layers from `layer` on, or the last one if there are none. */
+function deeperLayers(layer: number, { config }: Decoder): number[] {
+  const first = Math.min(layer, config.layers - 1);
+  return Array.from({ length: config.layers - first }, (_, i) => first + i);
+}
+
+/** The kind of the layers from `layer` on. */
+function kindOf(layer: number, decoder: Decoder): "attention" | "recurrent" | "mixed" {
+  const [first, ...others] = deeperLayers(layer, decoder).map((deeper) => isRecurrent(decoder.config, deeper));
+  if (others.includes(!first)) return "mixed";
+  return first ? "recurrent" : "attention";
+}
+
 /** The layers that a fill is for, if it is not for the model's from `layer` on. */
 function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
-  const { layers, window } = decoder.config;
-  const recurrent = isRecurrent(decoder.config);
-  const deeper = Array.from({ length: layers - layer + 1 }, (_, i) => layer - 1 + i);
-  if (recurrent && !STATE_FILLS.includes(fill))
-    return `layers that attend, and the model's are recurrent: expected ${STATE_FILLS.slice(0, -1).join(", ")}`;
+  switch (kindOf(layer, decoder)) {
+    case "attention":
+      return unsupportedEntries(fill, layer, decoder);
+    case "recurrent":
+      return STATE_FILLS.includes(fill)
+        ? undefined
+        : `layers that attend, and the model's are recurrent: expected ${STATE_FILLS.slice(0, -1).join(", ")}`;
+    case "mixed": {
+      const [entries, states] = fill.split("/") as StateFill[];
+      if (states !== undefined) return unsupportedEntries(entries!, layer, decoder);
+      return SHARED_FILLS.includes(fill)
+        ? undefined
+        : `layers of one kind, and the model's are of two: expected recompute, ${mixedFills.join(", ")}`;
+    }
+  }
+}
+
+/** Like `unsupportedFill`, of the layers that attend. */
+function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
+  const { config } = decoder;
   switch (fill) {
     case "ssm-partial":
     case "ssm-skip":
-      return recurrent ? undefined : "recurrent layers, and the model's attend";
-    case "copy-kv": {
-      const kind = attentionKind(decoder, layer - 1);
-      const other = deeper.find((l) => attentionKind(decoder, l) !== kind);
-      return other === undefined ? undefined : `layers that attend alike, and layers ${layer} and ${other + 1} do not`;
-    }
+      return "recurrent layers, and the model's attend";
+    case "copy-kv":
+      return unsupportedCopy(layer, decoder);
     case "copy-hidden":
-      return decoder.attention(0).rotated === undefined
+      return firstAttention(decoder).rotated === undefined
         ? undefined
         : "heads that are rotated as a whole, and the model's are not";
     case "mask":
-      return deeper.some((l) => window?.(l) !== undefined)
+      return deeperLayers(layer, decoder).some((l) => hasWindow(config, l))
         ? "layers without a sliding window, and the model has one"
         : undefined;
-    case "recompute":
     case "verify":
+      return hasRecurrent(config) ? "models without recurrent layers, whose states cannot be taken back" : undefined;
+    case "copy-kv/ssm-partial":
+    case "copy-hidden/ssm-partial":
+      return "layers of two kinds, and the model's are of one";
+    case "recompute":
     case "none":
       return undefined;
   }
+}
+
+/** The layers whose keys and values can be copied to deeper ones, if the model's cannot. */
+function unsupportedCopy(layer: number, decoder: Decoder): string | undefined {
+  const attending = layersOf(decoder.config, "attention");
+  const source = attending.findLast((l) => l < layer);
+  if (source === undefined) return `exits behind a layer that attends, and the first that does is ${attending[0]! + 1}`;
+  const kind = attentionKind(decoder, source);
+  const other = attending.find((l) => l >= layer && attentionKind(decoder, l) !== kind);
+  return other === undefined ? undefined : `layers that attend alike, and layers ${source + 1} and ${other + 1} do not`;
 }

@@ -1,8 +1,8 @@
-import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
+import { type Decoder, hasRecurrent } from "../../models/decoder/decoder.ts";
 
 /** Why tokens of a prompt cannot stop between two layers of a model; undefined: they can. */
 export function unsupportedCut({ config }: Decoder): string | undefined {
-  if (isRecurrent(config)) return "recurrent layers, whose states need every token";
+  if (hasRecurrent(config)) return "recurrent layers, whose states need every token";
   const windowed = Array.from({ length: config.layers }, (_, l) => config.window?.(l)).some((w) => w !== undefined);
   if (windowed) return "a sliding window";
   if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";

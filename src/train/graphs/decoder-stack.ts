@@ -43,7 +43,9 @@ export class DecoderStack implements Stack {
     const block = this.decoder.block(g, layer);
     if (block.kind === "recurrent") {
       checkRows(shape);
-      return settle(block.train({ branch: x }));
+      const y = settle(block.train({ branch: x }));
+      this.#routers.set(g, block.routers ?? []);
+      return y;
     }
     const { qkv, residual, beside } = block.attentionIn({ branch: x });
     const hidden = this.saving?.scores(g, layer, shape);

@@ -14,6 +14,7 @@ import type { Slot } from "../state/slot.ts";
 import { Slots } from "../state/slots.ts";
 import { chunkAfter } from "./chunk.ts";
 import { DecodeStep } from "./decode-step.ts";
+import { computedBy } from "./fills.ts";
 import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
 import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./stepped.ts";
 
@@ -48,7 +49,8 @@ export class Engine implements Disposable {
       if (cut.scope !== "step") continue;
       if (cut.probe) await this.programs.probe(cut.probe);
       if (cut.head) await this.programs.exitHead(cut.head);
-      if (cut.fill === "copy-hidden" || cut.fill === "ssm-partial") await this.programs.fills(cut.after);
+      const filled = cut.fill && computedBy(cut.fill);
+      if (filled) await this.programs.fills(cut.after, filled);
     }
     const verified = plan.cuts.filter((cut) => cut.scope === "step" && cut.fill === "verify");
     await this.#prepareChecks([...(plan.drafter ? [0] : []), ...verified.map(({ after }) => after)]);

@@ -1,9 +1,12 @@
+import { layersOf } from "../../../models/decoder/decoder.ts";
+import type { Filled } from "../../../models/programs/segments.ts";
+import type { StateGroup } from "../../../models/state/kv-group.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import type { StateFill } from "../../../savings/plan.ts";
 import type { Meter } from "../../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Batch } from "./batch.ts";
-import { cacheBinding, stateBinding } from "./stack-buffers.ts";
+import { layerBinding } from "./stack-buffers.ts";
 
 /** A row whose token is at a cut; the batch's streams lie after `done` segments. */
 export interface AtCut {
@@ -26,11 +29,15 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
     case "ssm-skip":
       return;
     case "ssm-partial":
-      return updateStates(at);
-    case "copy-kv":
-      return copyEntries(at);
     case "copy-hidden":
-      return computeEntries(at);
+    case "copy-hidden/ssm-partial":
+      return compute(at, "all");
+    case "copy-kv":
+      copyEntries(at);
+      return grow(at);
+    case "copy-kv/ssm-partial":
+      copyEntries(at);
+      return compute(at, "recurrent");
     case "recompute":
     case "verify":
       holdBack(at);
@@ -42,41 +49,56 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
 export const holdBack = ({ slot, after, batch, done }: AtCut): void =>
   slot.held.add(batch.streamBuffers(done), batch.slots.indexOf(slot), [slot.tokens.length], after);
 
-/** Copies the token's key and value of the last layer that ran to each deeper layer. */
-function copyEntries({ slot, after }: AtCut): void {
-  const { layers } = slot.programs.decoder.config;
-  const from = slot.group(after - 1).length - 1;
-  for (const group of slot.groupsOf({ from: after, to: layers })) {
-    for (let layer = group.layers.from; layer < group.layers.to; layer++)
-      slot.cache.copyToken(layer, group.length, after - 1, from);
-    group.grow([slot.tokens.length]);
+/** The layers whose fills are programs; undefined: none. */
+export function computedBy(how: StateFill): Filled | undefined {
+  switch (how) {
+    case "ssm-partial":
+    case "copy-hidden":
+    case "copy-hidden/ssm-partial":
+      return "all";
+    case "copy-kv/ssm-partial":
+      return "recurrent";
+    case "none":
+    case "mask":
+    case "ssm-skip":
+    case "copy-kv":
+    case "recompute":
+    case "verify":
+      return undefined;
   }
 }
 
-/** Computes the token's key and value in each deeper layer from the stream at the cut. */
-async function computeEntries({ slot, after, batch, done, meter }: AtCut): Promise<void> {
+/** The groups of the layers that a token skips. */
+const deeperGroups = ({ slot, after }: AtCut): StateGroup[] =>
+  slot.groupsOf({ from: after, to: slot.programs.decoder.config.layers });
+
+function grow(at: AtCut): void {
+  for (const group of deeperGroups(at)) group.grow([at.slot.tokens.length]);
+}
+
+/** Copies the token's key and value of the last layer that attended to each deeper one that attends. */
+function copyEntries(at: AtCut): void {
+  const { slot, after } = at;
+  const attending = layersOf(slot.programs.decoder.config, "attention");
+  const source = attending.findLast((layer) => layer < after)!;
+  const entry = slot.group(source).length - 1;
+  for (const layer of attending.filter((layer) => layer >= after))
+    slot.cache.copyToken(layer, slot.group(layer).length, source, entry);
+}
+
+/** Computes what deeper layers keep of the token, or the recurrent ones of them, from the stream at the cut. */
+async function compute(at: AtCut, filled: Filled): Promise<void> {
+  const { slot, after, batch, done, meter } = at;
   using first = new Buffer("i64", 1);
   using positions = new Buffer("i64", 1);
   new BigInt64Array(positions.memory)[0] = BigInt(slot.tokens.length);
   const shared = { ...batch.stream(slot, done), first: first.view([1]), positions: positions.view([1, 1]) };
-  for (const { from, to, program } of await slot.programs.fills(after)) {
+  for (const group of deeperGroups(at)) group.begin();
+  for (const { from, to, program } of await slot.programs.fills(after, filled)) {
     new BigInt64Array(first.memory)[0] = BigInt(slot.group(from).length);
-    const caches = Array.from({ length: to - from }, (_, l) => cacheBinding(slot.cache.layer(from + l), `${from + l}`));
-    await program.bind(Object.assign({}, shared, ...caches)).run();
+    const layers = Array.from({ length: to - from }, (_, l) => layerBinding(slot.cache, from + l));
+    await program.bind(Object.assign({}, shared, ...layers)).run();
     meter.overheadPart(program.cost, 1, 0);
   }
-  for (const group of slot.groupsOf({ from: after, to: slot.programs.decoder.config.layers }))
-    group.grow([slot.tokens.length]);
-}
-
-/** Updates the states of deeper recurrent layers by the token's stream at the cut; their results are not computed. */
-async function updateStates({ slot, after, batch, done, meter }: AtCut): Promise<void> {
-  const groups = slot.groupsOf({ from: after, to: slot.programs.decoder.config.layers });
-  for (const group of groups) group.begin();
-  for (const { from, to, program } of await slot.programs.fills(after)) {
-    const states = Array.from({ length: to - from }, (_, l) => stateBinding(slot.cache, from + l));
-    await program.bind(Object.assign({}, batch.stream(slot, done), ...states)).run();
-    meter.overheadPart(program.cost, 1, 0);
-  }
-  for (const group of groups) group.grow([slot.tokens.length]);
+  grow(at);
 }

@@ -1,3 +1,4 @@
+import { isRecurrent, layersOf } from "../../../models/decoder/decoder.ts";
 import type { LayerForm } from "../../../models/programs/dense-graphs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { Lengths } from "../../../models/state/lengths.ts";
@@ -37,30 +38,36 @@ export class SeamChunks implements Disposable {
   /** `total`: all tokens that reach these layers; `whole`: the prompt's tokens. */
   async run(job: ChunkJob, { total, whole }: { total: number; whole: number }): Promise<Chunk> {
     const { slot, layers, positions } = job;
-    const done = job.done + 1;
     const { programs } = slot;
-    const { heads, kvHeads, headSize, layers: depth } = programs.decoder.config;
+    const { config } = programs.decoder;
+    const { heads, kvHeads, headSize } = config;
     const tokens = positions.length;
     const span: Span = { rows: 1, tokens, at: 0 };
-    for (let layer = layers.from; layer < layers.to; layer++) {
-      await this.#lead(job, layer, span);
-      await this.#attend(job, layer, span, { total, whole });
+    for (const group of slot.groupsOf(layers)) group.begin();
+    let at: Place = { layer: layers.from, done: job.done, pieces: 0, open: false };
+    while (at.layer < layers.to) {
+      if (isRecurrent(config, at.layer)) {
+        at = await this.#recur(job, at.open ? await this.#leaveWhole(job, at, span) : at, span);
+        continue;
+      }
+      await this.#lead(job, at, span);
+      await this.#attend(job, at.layer, span, { total, whole });
+      at = { ...at, layer: at.layer + 1, pieces: at.pieces + 1, open: true };
     }
     for (const group of slot.groupsOf(layers)) group.grow(positions);
-    const rest = (first: number, count: number) => within(this.#parts(job, layers.to - 1, span), first, count);
-    if (layers.to < depth) {
-      await this.#leave(job, rest(0, tokens));
-      job.meter.parts(await this.#runsOf(job, rest(0, tokens)));
-    }
+    const end = at.open && layers.to < config.layers ? await this.#leaveWhole(job, at, span) : at;
+    const done = end.open ? end.done + 1 : end.done;
+    const rest = (first: number, count: number) =>
+      end.open ? within(this.#parts(job, layers.to - 1, span), first, count) : [];
     const width = (heads + 2 * kvHeads) * headSize;
     return {
       ...{ tokens, buffers: this.buffers, done },
       rows: async (first, count) => {
-        await this.#leave(job, rest(first, count));
+        await this.#leave(job, end, rest(first, count));
         return this.buffers.stream(done, { rows: 1, tokens: count, at: first });
       },
       headRuns: async (first, count) => [
-        ...(await this.#runsOf(job, rest(first, count))),
+        ...(await this.#runsOf(job, end, rest(first, count))),
         { cost: programs.head.cost, tokens: count, past: 0 },
       ],
       qkv: async () => this.buffers.qkv.view([1, 1, width], (tokens - 1) * width),
@@ -74,20 +81,17 @@ export class SeamChunks implements Disposable {
   }
 
   /** Runs the steps that lead to a layer's attention. */
-  async #lead(job: ChunkJob, layer: number, span: Span): Promise<void> {
-    const { slot, layers } = job;
-    const pieces = layer - layers.from;
-    if (pieces === 0) return this.#leadPart(job, layer, await slot.programs.before(layer, this.form), span);
+  async #lead(job: ChunkJob, at: Place, span: Span): Promise<void> {
+    const { programs } = job.slot;
+    const { layer } = at;
+    if (!at.open) return this.#leadPart(job, at, await programs.before(layer, this.form), span);
     for (const part of this.#parts(job, layer - 1, span))
-      await this.#leadPart(job, layer, await slot.programs.between(layer, part.share, this.form), part);
+      await this.#leadPart(job, at, await programs.between(layer, part.share, this.form), part);
   }
 
-  async #leadPart(job: ChunkJob, layer: number, program: Program, span: Span): Promise<void> {
-    const { slot, layers, meter } = job;
-    const binding = {
-      ...this.buffers.stream(job.done, span),
-      ...this.buffers.attendedViews(span, layer - layers.from),
-    };
+  async #leadPart(job: ChunkJob, { layer, done, pieces }: Place, program: Program, span: Span): Promise<void> {
+    const { slot, meter } = job;
+    const binding = { ...this.buffers.stream(done, span), ...this.buffers.attendedViews(span, pieces) };
     await runShort(program.bind({ ...binding, qkv: this.#qkv(job, span) }), span);
     meter.part(program.cost, span.tokens, slot.group(layer).length);
   }
@@ -146,32 +150,65 @@ export class SeamChunks implements Disposable {
     return program.bind({ ...binding, qkv: this.#qkv(job, span) });
   }
 
-  /** Runs the rest after the job's last attention. */
-  async #leave(job: ChunkJob, parts: readonly Part[]): Promise<void> {
-    const { layers, done } = job;
+  /** Runs the recurrent layers up to the next that attends. */
+  async #recur(job: ChunkJob, at: Place, span: Span): Promise<Place> {
+    const { slot, layers, meter } = job;
+    const { programs } = slot;
+    const attending = layersOf(programs.decoder.config, "attention");
+    const to = Math.min(layers.to, attending.find((layer) => layer > at.layer) ?? layers.to);
+    const segments = await programs.recurrent(at.layer, to);
+    const binds = { done: at.done, span, cache: slot.cache, lengths: {} };
+    using bound = this.buffers.bind(segments, binds);
+    await bound.run(0);
+    for (const { program } of segments) meter.part(program.cost, span.tokens, 0);
+    return { ...at, layer: to, done: at.done + segments.length };
+  }
+
+  /** Runs the rest of the layer before, for all tokens. */
+  async #leaveWhole(job: ChunkJob, at: Place, span: Span): Promise<Place> {
+    const parts = this.#parts(job, at.layer - 1, span);
+    await this.#leave(job, at, parts);
+    job.meter.parts(await this.#runsOf(job, at, parts));
+    return { ...at, done: at.done + 1, open: false };
+  }
+
+  /** Runs the rest after the attention of the layer before, for some tokens. */
+  async #leave(job: ChunkJob, at: Place, parts: readonly Part[]): Promise<void> {
     for (const { share, ...span } of parts) {
-      const program = await this.#after(job, share);
-      const attended = this.buffers.attendedViews(span, layers.to - layers.from);
-      await runShort(program.bind({ ...attended, ...this.buffers.streamOut(done + 1, span) }), span);
+      const program = await this.#after(job, at, share);
+      const attended = this.buffers.attendedViews(span, at.pieces);
+      await runShort(program.bind({ ...attended, ...this.buffers.streamOut(at.done + 1, span) }), span);
     }
   }
 
   /** What that costs. */
-  #runsOf(job: ChunkJob, parts: readonly Part[]): Promise<PartRun[]> {
+  #runsOf(job: ChunkJob, at: Place, parts: readonly Part[]): Promise<PartRun[]> {
     return Promise.all(
-      parts.map(async ({ share, tokens }) => ({ cost: (await this.#after(job, share)).cost, tokens, past: 0 })),
+      parts.map(async ({ share, tokens }) => ({ cost: (await this.#after(job, at, share)).cost, tokens, past: 0 })),
     );
   }
 
-  /** The rest of the job's last layer. Of the model's last it has the model's own form, as in whole segments. */
-  #after({ slot: { programs }, layers: { to } }: ChunkJob, share: number): Promise<Program> {
-    return programs.after(to - 1, share, to < programs.decoder.config.layers ? this.form : "own");
+  /** The rest of the layer before. Of the model's last it has the model's own form, as in whole segments. */
+  #after({ slot: { programs } }: ChunkJob, { layer }: Place, share: number): Promise<Program> {
+    return programs.after(layer - 1, share, layer < programs.decoder.config.layers ? this.form : "own");
   }
 
   [Symbol.dispose](): void {
     this.buffers[Symbol.dispose]();
     this.lengths[Symbol.dispose]();
   }
+}
+
+/** The place of a chunk on its way through the layers. */
+interface Place {
+  /** The next layer. */
+  readonly layer: number;
+  /** Segments that have run. */
+  readonly done: number;
+  /** Attentions that have run. */
+  readonly pieces: number;
+  /** True if the rest of the layer before, which attended, has not run. */
+  readonly open: boolean;
 }
 
 /** Tokens of a chunk that run the same share of a feed-forward. */

@@ -1,3 +1,4 @@
+import { isRecurrent } from "../../../models/decoder/decoder.ts";
 import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { pastSizes } from "../../../models/state/window-start.ts";
@@ -163,14 +164,14 @@ export class StackBuffers implements Disposable {
   }
 }
 
-/** A layer's cache or states as its inputs and outputs: updated in place. A layer with a window begins at token `start`. */
-function layerBinding(cache: KvRows, layer: number, start: number, views: ViewSet): Binding {
-  if (cache.config.recurrent?.(layer) !== undefined) return stateBinding(cache, layer);
-  return cacheBinding(cache.bound(layer, start, views), String(layer));
+/** A layer's cache or states as its inputs and outputs: updated in place. A layer with a window begins at token `start`, if it is given. */
+export function layerBinding(cache: KvRows, layer: number, start = 0, views?: ViewSet): Binding {
+  if (isRecurrent(cache.config, layer)) return stateBinding(cache, layer);
+  return cacheBinding(views ? cache.bound(layer, start, views) : cache.layer(layer), String(layer));
 }
 
 /** A recurrent layer's states as its input and output: updated in place. */
-export function stateBinding(cache: KvRows, layer: number): Binding {
+function stateBinding(cache: KvRows, layer: number): Binding {
   const states = cache.states(layer);
   return { [`state${layer}`]: states, [`stateOut${layer}`]: states };
 }

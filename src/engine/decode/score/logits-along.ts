@@ -1,4 +1,4 @@
-import { isRecurrent } from "../../../models/decoder/decoder.ts";
+import { hasRecurrent } from "../../../models/decoder/decoder.ts";
 import type { Meter } from "../../bill/meter.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Step } from "../run/stepped.ts";
@@ -61,7 +61,7 @@ async function stepped(
     slot.prepare(all.length);
     return [await engine.prefill(slot, all, meter)];
   }
-  if (isRecurrent(config) || config.longRopeBeyond !== undefined) return [await engine.step(slot, token, meter)];
+  if (hasRecurrent(config) || config.longRopeBeyond !== undefined) return [await engine.step(slot, token, meter)];
   const step: Step = { slot, token, ahead, meter, given: true };
   const [outcome] = await engine.stepAll([step]);
   if (outcome?.kind !== "checked") throw new Error(`tokens that run ahead ended as ${outcome?.kind}`);

@@ -69,10 +69,12 @@ export class Cached {
   }
 
   /**
-   * The number of the first `length` tokens that can be continued from: all, or 0 if the window before them was freed.
+   * The number of the first `length` tokens that can be continued from: all, those of the last snapshot in a model with
+   * recurrent layers, or 0 if the window before them was freed.
    */
   kept(length: number): number {
-    return Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
+    const kept = Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
+    return kept === length ? kept : this.kept(kept);
   }
 
   /**

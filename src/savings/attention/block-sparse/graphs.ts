@@ -14,7 +14,7 @@ import {
   transpose,
   writeCache,
 } from "../../../graph/index.ts";
-import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { type Decoder, firstAttending } from "../../../models/decoder/decoder.ts";
 import { turnerOf } from "../../turner.ts";
 
 // Query blocks of the chunk, key blocks up to its end: all other sizes are multiples.
@@ -35,7 +35,7 @@ export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSi
   const tokens = mul(rows, blockSize);
   const qkv = g.input("qkv", "f32", [1, tokens, (heads + 2 * kvHeads) * headSize]);
   const first = g.input("first", "i64", [1]);
-  const turner = turnerOf(decoder, g, 0);
+  const turner = turnerOf(decoder, g, firstAttending(decoder.config));
   const positions = turner.positions("positions", tokens);
   const cacheShape = [1, kvHeads, sym("capacity"), headSize];
   const caches = (["Key", "Value"] as const).map((n) => g.input(`past${n}`, "f32", cacheShape));

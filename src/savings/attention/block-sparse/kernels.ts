@@ -1,4 +1,4 @@
-import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { type Decoder, firstAttention } from "../../../models/decoder/decoder.ts";
 import { Buffer, type View } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 import type { AttentionBill } from "../../seams.ts";
@@ -26,7 +26,7 @@ export class SparseKernels implements Disposable {
     const wide = () => new Buffer("f32", shape.heads * maxRows * shape.blockSize * shape.headSize);
     const q = wide();
     const [attention, place, collect] = await Promise.all([
-      TileAttention.create(shape, decoder.attention(0).scale, maxRows, maxCols),
+      TileAttention.create(shape, firstAttention(decoder).scale, maxRows, maxCols),
       Program.compile(tracePlace(decoder, shape)),
       Program.compile(traceCollect(shape)),
     ]);

@@ -1,4 +1,4 @@
-import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { type Decoder, firstAttending } from "../../../models/decoder/decoder.ts";
 import { CACHE_BLOCK } from "../../../models/state/cache.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { AttentionCall, AttentionSaving } from "../../seams.ts";
@@ -36,6 +36,8 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
     readonly options: BlockSparseOptions,
     readonly kernels: SparseKernels,
     readonly chooser: BlockChooser,
+    /** The first layer that attends. */
+    private readonly first: number,
   ) {
     this.chunk = CHUNK_ROWS * options.blockSize;
   }
@@ -59,7 +61,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
       SparseKernels.create(decoder, shape, CHUNK_ROWS, capacity / blockSize),
       chooserFor({ shape, maxRows: CHUNK_ROWS }),
     ]);
-    return new BlockSparsePrefill(options, kernels, chooser);
+    return new BlockSparsePrefill(options, kernels, chooser, firstAttending(decoder.config));
   }
 
   /** After a reused prefix, one short chunk brings query blocks back to the prompt's own blocks. */
@@ -69,7 +71,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
   }
 
   attend(call: AttentionCall): Promise<void> {
-    if (call.layer === 0) this.#follow(call);
+    if (call.layer === this.first) this.#follow(call);
     if (call.layer < this.options.firstDenseLayers || call.past % this.options.blockSize !== 0) return call.dense();
     const done = this.#turn.then(() => this.#attend(call));
     this.#turn = done.catch(() => {});

@@ -1,4 +1,4 @@
-import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { type Decoder, firstAttention } from "../../../models/decoder/decoder.ts";
 import { CACHE_BLOCK } from "../../../models/state/cache.ts";
 import type { AttentionCall, AttentionSaving } from "../../seams.ts";
 import { SparseKernels } from "../block-sparse/kernels.ts";
@@ -36,7 +36,7 @@ export class ThresholdProfiler implements AttentionSaving, Disposable {
     const [kernels, scores, last] = await Promise.all([
       SparseKernels.create(decoder, shape, 1, Math.ceil(capacity / blockSize)),
       createScores({ shape, maxRows: 1 }, xattentionOptions.parse(sizes)),
-      LastQueries.create(shape, decoder.attention(0).scale),
+      LastQueries.create(shape, firstAttention(decoder).scale),
     ]);
     return new ThresholdProfiler(kernels, scores, last, layers);
   }

@@ -1,5 +1,5 @@
 import { evalCost } from "../../../graph/index.ts";
-import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { type Decoder, firstAttention } from "../../../models/decoder/decoder.ts";
 import { Buffer, type View } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 import type { VisualSpan } from "../../plan.ts";
@@ -24,7 +24,7 @@ export class VisualPrograms implements Disposable {
   static async create(decoder: Decoder, drop: HeadDrop = "pre-softmax-mask"): Promise<VisualPrograms> {
     const { heads, kvHeads, headSize } = decoder.config;
     const shape = { heads, kvHeads, headSize, blockSize: 1 };
-    const { scale } = decoder.attention(0);
+    const { scale } = firstAttention(decoder);
     const [place, kept, dropped, order] = await Promise.all([
       Program.compile(tracePlace(decoder, shape)),
       Program.compile(traceHeads(shape, scale, "kept")),

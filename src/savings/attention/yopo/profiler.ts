@@ -1,4 +1,4 @@
-import type { Decoder } from "../../../models/decoder/decoder.ts";
+import { type Decoder, firstAttention } from "../../../models/decoder/decoder.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import type { VisualSpan } from "../../plan.ts";
 import type { AttentionCall, AttentionSaving } from "../../seams.ts";
@@ -23,7 +23,7 @@ export class HeadProfiler implements Disposable {
   /** For prompts of at most `longest` tokens. */
   static async create(decoder: Decoder, longest: number): Promise<HeadProfiler> {
     const compiled = await VisualPrograms.create(decoder);
-    const last = await LastQueries.create(compiled.shape, decoder.attention(0).scale);
+    const last = await LastQueries.create(compiled.shape, firstAttention(decoder).scale);
     return new HeadProfiler(compiled, last, longest, decoder.config);
   }
 

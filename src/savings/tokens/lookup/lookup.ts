@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type Decoder, isRecurrent } from "../../../models/decoder/decoder.ts";
+import { type Decoder, hasRecurrent } from "../../../models/decoder/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
 import { integer } from "../../option-schemas.ts";
 import type { Drafter } from "../../plan.ts";
@@ -13,7 +13,7 @@ export type LookupOptions = z.infer<typeof options>;
 
 /** The reason why a model's drafts cannot be taken back, if there is one. */
 function unsupported({ config }: Decoder): string | undefined {
-  if (isRecurrent(config)) return "recurrent layers, whose states cannot be taken back";
+  if (hasRecurrent(config)) return "recurrent layers, whose states cannot be taken back";
   return config.longRopeBeyond === undefined ? undefined : "rotary factors that go by the length of a text";
 }
 

@@ -1,0 +1,80 @@
+import type { KvGroup, LayerRange, StateGroup } from "./kv-group.ts";
+import type { RecurrentGroup } from "./recurrent-group.ts";
+
+/**
+ * What some layers of a hybrid keep in one row of a cache: those that attend, keys and values; the others, states. A
+ * sequence can be continued only from where both can, which is where its states are.
+ */
+export class MixedGroup implements StateGroup {
+  constructor(
+    private readonly entries: KvGroup,
+    private readonly states: RecurrentGroup,
+  ) {}
+
+  get layers(): LayerRange {
+    return this.entries.layers;
+  }
+
+  get length(): number {
+    return this.states.length;
+  }
+
+  isFresh(length: number): boolean {
+    return this.entries.isFresh(length) && this.states.isFresh();
+  }
+
+  begin(): void {
+    this.states.begin();
+  }
+
+  grow(positions: ArrayLike<number>): void {
+    this.entries.grow(positions);
+    this.states.grow(positions);
+  }
+
+  mark(): void {
+    this.states.mark();
+  }
+
+  kept(end: number): number {
+    const kept = Math.min(this.entries.kept(end), this.states.kept(end));
+    return kept === end ? kept : this.kept(kept);
+  }
+
+  truncate(end: number): number {
+    const kept = this.kept(end);
+    this.entries.truncate(kept);
+    return this.states.truncate(kept);
+  }
+
+  copy(from: MixedGroup, length: number): void {
+    this.entries.copy(from.entries, length);
+    this.states.copy(from.states, length);
+  }
+
+  exchange(other: MixedGroup): void {
+    this.entries.exchange(other.entries);
+    this.states.exchange(other.states);
+  }
+
+  trim(keep: number): void {
+    this.entries.trim(keep);
+    this.states.trim(keep);
+  }
+
+  split(at: number): [MixedGroup, MixedGroup] {
+    const [entries, states] = [this.entries.split(at), this.states.split(at)];
+    return [new MixedGroup(entries[0], states[0]), new MixedGroup(entries[1], states[1])];
+  }
+
+  join(deeper: readonly MixedGroup[]): MixedGroup {
+    return new MixedGroup(
+      this.entries.join(deeper.map(({ entries }) => entries)),
+      this.states.join(deeper.map(({ states }) => states)),
+    );
+  }
+
+  get bytes(): number {
+    return this.entries.bytes + this.states.bytes;
+  }
+}
