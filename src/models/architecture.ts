@@ -1,10 +1,13 @@
+import type { MixerWeights } from "../nn/mixer-weights.ts";
 import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
 import type { WeightSource } from "../weights/weight-source.ts";
 import { Fields } from "./config/fields.ts";
 import type { Architecture } from "./decoder/decoder.ts";
+import type { Mixer } from "./decoder/mixer-layer.ts";
+import type { StoredShapes } from "./decoder/recurrent.ts";
 import { Transformer, type TransformerConfig } from "./decoder/transformer.ts";
 import { Encoder, type EncoderConfig } from "./encoder/encoder.ts";
-import { modulesOf, namesOf, type Scheme } from "./tensors/names.ts";
+import { modulesOf, namesOf, type Scheme, shapedNames } from "./tensors/names.ts";
 
 /** The arguments of `decoder` and `encoder`, besides the name. */
 export interface Traits<C> {
@@ -35,6 +38,30 @@ export function decoder(
     tensors: (checkpoint) => namesOf(checkpoint, scheme),
     modules: (canonical) => modulesOf(canonical, scheme),
     open: (weights) => new Transformer(read(weights.config), weights),
+  };
+}
+
+/** Traits of a hybrid, whose recurrent layers have mixers in attention's place. */
+interface HybridTraits<C> extends Traits<C> {
+  /** Shapes of tensors that are stored in others than those asked for. */
+  shapes(config: C): StoredShapes;
+  mixer(weights: MixerWeights, config: C): Mixer;
+}
+
+/** Like `decoder`, for hybrids. */
+export function hybrid<C extends TransformerConfig>(
+  name: string,
+  { shapes, mixer, ...traits }: HybridTraits<C>,
+): Architecture {
+  const read = (config: Fields["source"]) => traits.configure(new Fields(config, name, traits.keys, traits.defaults));
+  return {
+    ...decoder(name, traits),
+    tensors: (checkpoint) =>
+      shapedNames(namesOf(checkpoint, traits.scheme), shapes(read(checkpoint.config))[checkpoint.config.kind]),
+    open(weights) {
+      const config = read(weights.config);
+      return new Transformer(config, weights, (own) => mixer(own, config));
+    },
   };
 }
 

@@ -34,6 +34,10 @@ const decoders: readonly Listed<Architecture>[] = [
   { names: ["gpt2"], load: async () => (await import("./architectures/gpt2.ts")).gpt2 },
   { names: ["granite"], load: async () => (await import("./architectures/granite.ts")).granite },
   { names: ["granitemoe"], load: async () => (await import("./architectures/granitemoe.ts")).graniteMoe },
+  {
+    names: ["granitehybrid", "granitemoehybrid"],
+    load: async () => (await import("./architectures/granitemoehybrid.ts")).graniteMoeHybrid,
+  },
   { names: ["jetmoe"], load: async () => (await import("./architectures/jetmoe.ts")).jetmoe },
   { names: ["llama"], load: async () => (await import("./architectures/llama.ts")).llama },
   { names: ["mamba", "falcon_mamba"], load: async () => (await import("./architectures/mamba.ts")).mambaArchitecture },

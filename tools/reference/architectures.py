@@ -29,6 +29,12 @@ COMMON = dict(
 )  # fmt: skip
 
 
+HYBRID = dict(
+    embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.3, logits_scaling=2.5, mamba_n_heads=4, mamba_d_head=16,
+    mamba_d_state=6, mamba_d_conv=3, mamba_expand=2, mamba_chunk_size=16,
+)  # fmt: skip
+
+
 def rope(kind: str, **more) -> dict:
     return dict(rope_parameters={"rope_type": kind, "rope_theta": 5000.0, **more})
 
@@ -106,10 +112,24 @@ MODELS = {
     # llama.cpp has one epsilon for all norms.
     "mamba-falcon": ("falcon_mamba", "mamba", dict(
         state_size=5, intermediate_size=64, time_step_rank=3, conv_kernel=4, layer_norm_epsilon=1e-3, mixer_rms_eps=1e-3, tie_word_embeddings=True)),
+    # As Granite 4.0-H is published: experts beside a shared feed-forward, no positions.
+    "granitemoehybrid": ("granitemoehybrid", "granitehybrid", dict(
+        **HYBRID, head_dim=None, num_attention_heads=2, num_key_value_heads=1, intermediate_size=16, num_hidden_layers=6,
+        mamba_n_groups=2, max_position_embeddings=4096,
+        layer_types=["mamba", "mamba", "attention", "mamba", "mamba", "attention"], num_local_experts=4, num_experts_per_tok=2,
+        shared_intermediate_size=24, position_embedding_type="nope", tie_word_embeddings=True)),
+    # Without experts, with positions and biases; its last layer is recurrent.
+    "granitemoehybrid-dense": ("granitemoehybrid", "granitehybrid", dict(
+        **HYBRID, **rope("default"), head_dim=None, num_attention_heads=2, num_key_value_heads=2, num_hidden_layers=4, mamba_n_groups=1,
+        layer_types=["attention", "mamba", "attention", "mamba"], num_local_experts=0, num_experts_per_tok=0, intermediate_size=24,
+        shared_intermediate_size=24, position_embedding_type="rope", attention_bias=True, tie_word_embeddings=False)),
 }  # fmt: skip
 
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
+
+# Models whose outputs have what is kept between tokens as `cache`; the others as `past_key_values`.
+CACHED = (*RECURRENT, "granitemoehybrid")
 
 
 def shared(model_type: str) -> dict:
@@ -164,8 +184,7 @@ def whole(model, ids: list[int]) -> torch.Tensor:
 @torch.no_grad()
 def stepwise(model, ids: list[int]) -> torch.Tensor:
     half = len(ids) // 2
-    # transformers has two names for what is kept between tokens.
-    kept = "cache" if model.config.model_type in RECURRENT else "past_key_values"
+    kept = "cache" if model.config.model_type in CACHED else "past_key_values"
     out = model(torch.tensor([ids[:half]]), use_cache=True)
     logits = [out.logits[0]]
     for token in ids[half:]:

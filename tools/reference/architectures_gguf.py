@@ -8,11 +8,14 @@ from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, Toke
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
+# Those with Mamba-2's mixers.
+MAMBA2 = ("mamba2", "granitehybrid")
+
 # Of recurrent models: all else is stored in float32.
 MATRICES = ("proj.weight", "embeddings.weight", "lm_head.weight")
 
 # Rotated pairs side by side instead of half a head apart.
-PERMUTED = ("llama", "granite", "granitemoe", "smollm3")
+PERMUTED = ("llama", "granite", "granitemoe", "granitehybrid", "smollm3")
 
 
 def permute(weights: np.ndarray, heads: int) -> np.ndarray:
@@ -29,9 +32,10 @@ def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np
         data = permute(data, c.num_attention_heads if "q_proj" in name else c.num_key_value_heads)
     if architecture.startswith("gemma") and name.endswith("norm.weight"):
         data = data + 1
-    if architecture in RECURRENT:
+    mixed = architecture in RECURRENT or ".mamba." in name
+    if mixed:
         data = recurrent_data(name, data, c, architecture)
-    whole = data.ndim == 1 or (architecture in RECURRENT and not name.endswith(MATRICES))
+    whole = data.ndim == 1 or (mixed and not name.endswith(MATRICES))
     return np.ascontiguousarray(data, dtype=np.float32 if whole else np.float16)
 
 
@@ -41,10 +45,10 @@ def recurrent_data(name: str, data: np.ndarray, c, architecture: str) -> np.ndar
         data = -np.exp(data)
     if name.endswith("conv1d.weight"):
         data = data.squeeze(1)
-    if architecture == "mamba2" and name.endswith((".D", "A_log")):
+    if architecture in MAMBA2 and name.endswith((".D", "A_log")):
         data = data.reshape(-1, 1)
-    if architecture == "mamba2" and name.endswith("mixer.norm.weight"):
-        data = data.reshape(c.n_groups, -1)
+    if architecture in MAMBA2 and name.endswith(("mixer.norm.weight", "mamba.norm.weight")):
+        data = data.reshape(c.mamba_n_groups if architecture == "granitehybrid" else c.n_groups, -1)
     return data
 
 
@@ -78,7 +82,7 @@ def add_recurrent_sizes(w: GGUFWriter, c) -> None:
     add_vocabulary(w, c.vocab_size)
 
 
-def add_sizes(w: GGUFWriter, c) -> None:
+def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
     if c.model_type in RECURRENT:
         return add_recurrent_sizes(w, c)
     w.add_block_count(c.num_hidden_layers)
@@ -90,7 +94,8 @@ def add_sizes(w: GGUFWriter, c) -> None:
     if c.model_type == "gpt2":
         w.add_layer_norm_eps(c.layer_norm_epsilon)
         return
-    w.add_head_count_kv(c.num_key_value_heads)
+    attends = [kind == "full_attention" for kind in c.layer_types] if architecture == "granitehybrid" else None
+    w.add_head_count_kv([c.num_key_value_heads * own for own in attends] if attends else c.num_key_value_heads)
     w.add_layer_norm_rms_eps(c.rms_norm_eps)
     if getattr(c, "head_dim", None):
         w.add_key_length(c.head_dim)
@@ -130,12 +135,13 @@ def add_experts(w: GGUFWriter, c) -> None:
     w.add_expert_used_count(c.num_experts_per_tok)
     if getattr(c, "moe_intermediate_size", None):
         w.add_expert_feed_forward_length(c.moe_intermediate_size)
-    if getattr(c, "shared_expert_intermediate_size", None):
-        w.add_expert_shared_feed_forward_length(c.shared_expert_intermediate_size)
+    shared = getattr(c, "shared_expert_intermediate_size", None) or getattr(c, "shared_intermediate_size", None)
+    if shared:
+        w.add_expert_shared_feed_forward_length(shared)
 
 
-def split_experts(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor] | None:
-    """Stacks of experts' matrices by their names in a GGUF; None for other tensors."""
+def split_experts(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] | None:
+    """Stacks of matrices by their names in a GGUF; None for other tensors."""
     layer, _, part = name.removeprefix("model.layers.").partition(".")
     stem = part.removesuffix(".weight").removeprefix("mlp.").removeprefix("block_sparse_moe.")
     to = lambda what: f"blk.{layer}.{what}.weight"
@@ -146,6 +152,13 @@ def split_experts(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor] | 
         return {to("ffn_down_exps"): tensor}
     if stem in ("gate", "router", "router.layer"):
         return {to("ffn_gate_inp"): tensor}
+    # Without experts it is the layer's only feed-forward.
+    shared = "_shexp" if getattr(c, "num_local_experts", 0) else ""
+    if stem == "shared_mlp.input_linear":
+        gate, up = tensor.chunk(2, dim=0)
+        return {to(f"ffn_gate{shared}"): gate, to(f"ffn_up{shared}"): up}
+    if stem == "shared_mlp.output_linear":
+        return {to(f"ffn_down{shared}"): tensor}
     if stem == "shared_expert_gate":
         return {to("ffn_gate_inp_shexp"): tensor}
     return None
@@ -159,7 +172,14 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)
     add_experts(w, c)
-    if architecture in ("granite", "granitemoe"):
+    if architecture == "granitehybrid":
+        w.add_ssm_conv_kernel(c.mamba_d_conv)
+        w.add_ssm_state_size(c.mamba_d_state)
+        w.add_ssm_group_count(c.mamba_n_groups)
+        w.add_ssm_inner_size(c.mamba_expand * c.hidden_size)
+        w.add_ssm_time_step_rank(c.mamba_n_heads)
+        w.add_rope_scaling_finetuned(c.position_embedding_type == "rope")
+    if architecture in ("granite", "granitemoe", "granitehybrid"):
         w.add_attention_scale(c.attention_multiplier)
         w.add_embedding_scale(c.embedding_multiplier)
         w.add_residual_scale(c.residual_multiplier)
@@ -169,7 +189,7 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
 def write_gguf(model, architecture: str, path: Path) -> None:
     c = model.config
     w = GGUFWriter(str(path), architecture)
-    add_sizes(w, c)
+    add_sizes(w, c, architecture)
     if architecture != "gpt2" and architecture not in RECURRENT:
         add_rope(w, model, getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads)
     add_own(w, c, architecture)
@@ -178,7 +198,7 @@ def write_gguf(model, architecture: str, path: Path) -> None:
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and c.tie_word_embeddings:
             continue
-        experts = split_experts(name, tensor)
+        experts = split_experts(name, tensor, c)
         if experts:
             for canonical, part in experts.items():
                 whole = "_inp" in canonical

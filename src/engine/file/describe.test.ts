@@ -81,12 +81,29 @@ test("a recurrent decoder: the same memory and FLOPs at any length, and no seam 
   expect(savings.filter((name) => Object.hasOwn(unsupported, name) || needsOf(name).includes("attention"))).toEqual([]);
 });
 
+test("a hybrid: keys of the layers that attend, states of the others, and what its recurrent layers rule out", async () => {
+  const told = await describe("granitemoehybrid/model.gguf", "f32");
+  expect(told).toMatchObject({ architecture: "granitehybrid", seams: ["attention", "between layers", "tokens in"] });
+  // Two layers attend, with one head of 16; four have 64 · 6 numbers, and two inputs of 88 channels.
+  const { context } = told.config;
+  expect(told.bytes.cache).toBe(4 * (2 * 2 * 16 * context + 4 * (64 * 6 + 2 * 88)));
+  expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);
+  expect(told.activeParameters).toBeLessThan(told.parameters);
+  expect(told.savings).toContain("exit");
+  const { unsupported } = told;
+  expect(unsupported["prune"]).toBe("recurrent layers, whose states need every token");
+  expect(unsupported["lookup"]).toBe("recurrent layers, whose states cannot be taken back");
+  expect(unsupported["int8-prefill"]).toBe("recurrent layers, whose steps are too sensitive to rounding");
+  expect(unsupported["xattention"]).toBe("an attention scale of its own");
+});
+
 test("a recurrent decoder's stability at rest, of a GGUF and of Hugging Face's files; none of a model that attends", async () => {
   const { lambdaMax, memory } = (await describe("mamba/model.gguf", "f32")).stability!;
   expect(lambdaMax).toBeLessThan(0);
   expect(memory).toBeCloseTo(-1 / lambdaMax, 9);
   expect((await describe("mamba", "f32")).stability!.lambdaMax).toBeCloseTo(lambdaMax, 4);
   expect((await describe("mamba2", "f32")).stability!.lambdaMax).toBeLessThan(0);
+  expect((await describe("granitemoehybrid", "f32")).stability!.lambdaMax).toBeLessThan(0);
   expect((await describe("rnn", "f32")).stability).toBeUndefined();
   expect((await describe("llama-tiny.gguf")).stability).toBeUndefined();
 });

@@ -71,8 +71,9 @@ const ways = [
   { name: "a prompt, then token by token", lengths: [20, 1] },
 ];
 
-/** Recurrent models have no attention to be cut around. */
-const cutsOf = (name: string) => (/^(mamba|rnn)/.test(name) ? cuts.filter((cut) => cut !== "pieces") : cuts);
+/** Recurrent layers have no attention to be cut around. */
+const cutsOf = (name: string) =>
+  /^(mamba|rnn|granitemoehybrid)/.test(name) ? cuts.filter((cut) => cut !== "pieces") : cuts;
 
 describe.each(cases)("$name, $format: logits equal transformers'", ({ name, format, file }) => {
   const { tokens, logits } = referenceOf(name);

@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { type Mamba2Config, mamba2, mamba2StateSize, mamba2Step } from "../../nn/mamba2.ts";
+import type { MixerWeights } from "../../nn/mixer-weights.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkValues, recurrentSizes } from "../config/config.ts";
 import type { Fields } from "../config/fields.ts";
 import { readRecurrent } from "../config/recurrent-config.ts";
-import { recurrent } from "../decoder/recurrent.ts";
+import type { Mixer } from "../decoder/mixer-layer.ts";
+import { recurrent, type StoredShapes } from "../decoder/recurrent.ts";
 
 const schema = recurrentSizes.extend({
   inner: z
@@ -16,7 +18,8 @@ const schema = recurrentSizes.extend({
 });
 type Config = z.infer<typeof schema>;
 
-function configure(fields: Fields) {
+/** The configuration of a model of such mixers. */
+export function readMamba2(fields: Fields) {
   checkSteps(fields);
   const shared = readRecurrent(fields, 128);
   const inner = fields.number(
@@ -47,33 +50,43 @@ function checkHeads(fields: Fields, { inner, ssmHeads, groups }: Config): void {
   const { path } = fields.source;
   if (inner % ssmHeads !== 0) throw new UserError(`${path}: ${ssmHeads} heads do not divide the inner width ${inner}`);
   if (ssmHeads % groups !== 0) throw new UserError(`${path}: ${groups} groups do not divide the ${ssmHeads} heads`);
-  const size = fields.optional(undefined, "head_dim");
+  const size = fields.value("head_dim") === "auto" ? undefined : fields.optional(undefined, "head_dim");
   if (size !== undefined && size * ssmHeads !== inner)
     throw new UserError(`${path}: ${ssmHeads} heads of ${size} are not the inner width ${inner}`);
 }
 
-const sizesOf = ({ hidden, inner, ssmHeads, groups, stateSize, convWidth, epsilon }: Config): Mamba2Config => ({
+/** The sizes of its mixers. */
+export const sizesOf = ({ hidden, inner, ssmHeads, groups, stateSize, convWidth, epsilon }: Config): Mamba2Config => ({
   ...{ hidden, outputs: hidden, inner, headSize: inner / ssmHeads, groups, stateSize, convWidth, epsilon },
 });
 
+/** A Mamba-2 mixer of these sizes. */
+export const mamba2Mixer = (weights: MixerWeights, sizes: Mamba2Config): Mixer => ({
+  train: (x) => mamba2(weights, sizes, x),
+  run: (x, state) => mamba2Step(weights, sizes, x, state),
+});
+
+/** Names of a mixer's tensors that are no `.weight` or `.bias`. */
+export const mamba2Bare = { "ssm_dt.bias": "dt_bias", ssm_a_log: "A_log", ssm_d: "D" } as const;
+
+/** Shapes in which a mixer's tensors are stored. */
+export function mamba2Shapes({ inner, headSize, groups, stateSize, convWidth }: Mamba2Config): StoredShapes {
+  const [channels, heads] = [inner + 2 * groups * stateSize, inner / headSize];
+  return {
+    huggingface: { "ssm_conv1d.weight": [channels, 1, convWidth] },
+    gguf: {
+      "ssm_conv1d.weight": [channels, convWidth],
+      ssm_a: [heads, 1],
+      ssm_d: [heads, 1],
+      "ssm_norm.weight": [groups, inner / groups],
+    },
+  };
+}
+
 /** Mamba-2 (Dao & Gu 2024): a state space with one decay a head, over all layers; no attention, no feed-forward. */
 export const mamba2Architecture = recurrent("mamba2", {
-  bare: { "ssm_dt.bias": "dt_bias", ssm_a_log: "A_log", ssm_d: "D" },
-  shapes({ inner, ssmHeads, groups, stateSize, convWidth }) {
-    const channels = inner + 2 * groups * stateSize;
-    return {
-      huggingface: { "ssm_conv1d.weight": [channels, 1, convWidth] },
-      gguf: {
-        "ssm_conv1d.weight": [channels, convWidth],
-        ssm_a: [ssmHeads, 1],
-        ssm_d: [ssmHeads, 1],
-        "ssm_norm.weight": [groups, inner / groups],
-      },
-    };
-  },
-  configure,
-  mixer: (weights, config) => ({
-    train: (x) => mamba2(weights, sizesOf(config), x),
-    run: (x, state) => mamba2Step(weights, sizesOf(config), x, state),
-  }),
+  bare: mamba2Bare,
+  shapes: (config) => mamba2Shapes(sizesOf(config)),
+  configure: readMamba2,
+  mixer: (weights, config) => mamba2Mixer(weights, sizesOf(config)),
 });

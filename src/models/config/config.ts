@@ -63,7 +63,7 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes 
     hidden,
     heads,
     layers: fields.number("block_count", "num_hidden_layers"),
-    kvHeads: fields.number("attention.head_count_kv", "num_key_value_heads", heads),
+    kvHeads: readKvHeads(fields, heads),
     headSize: readHeadSize(fields),
     ffn: fields.number("feed_forward_length", "intermediate_size", norm === "layer" ? 4 * hidden : undefined),
     vocabulary: readVocabulary(fields),
@@ -73,6 +73,23 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes 
         ? fields.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")
         : fields.number("attention.layer_norm_epsilon", "layer_norm_eps", epsilon),
   });
+}
+
+/** Key–value heads, of the layers that attend if a GGUF has a number for each layer. */
+function readKvHeads(fields: Fields, heads: number): number {
+  const each = kvHeadsByLayer(fields)?.filter((count) => count > 0);
+  if (!each) return fields.number("attention.head_count_kv", "num_key_value_heads", heads);
+  const [first = heads] = each;
+  const other = each.find((count) => count !== first);
+  if (other === undefined) return first;
+  return fields.refuse("attention.head_count_kv", other, `${first} in every layer that attends`);
+}
+
+/** A GGUF's key–value heads of each layer: 0 of one that does not attend. Undefined if it has one number for all. */
+export function kvHeadsByLayer({ source, architecture }: Fields): readonly number[] | undefined {
+  if (source.kind !== "gguf") return undefined;
+  const key = `${architecture}.attention.head_count_kv`;
+  return typeof source.metadata.get(key) === "object" ? [...source.metadata.integers(key)] : undefined;
 }
 
 /** Tokens of the model. */

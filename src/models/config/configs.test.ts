@@ -6,6 +6,7 @@ import { UserError } from "../../util/errors.ts";
 import { gemma2 } from "../architectures/gemma2.ts";
 import { gemma3 } from "../architectures/gemma3.ts";
 import { gpt2 } from "../architectures/gpt2.ts";
+import { graniteMoeHybrid } from "../architectures/granitemoehybrid.ts";
 import { jetmoe } from "../architectures/jetmoe.ts";
 import { llama } from "../architectures/llama.ts";
 import { mambaArchitecture } from "../architectures/mamba.ts";
@@ -73,6 +74,22 @@ describe("what would change the numbers and is not supported is refused by name"
       "the model's stateSize: Too small: expected number to be >=1, got 0",
     ],
     [mambaArchitecture, "mamba", { use_conv_bias: false }, '"use_conv_bias" is false, expected true'],
+    [
+      graniteMoeHybrid,
+      "granitemoehybrid",
+      { layer_types: ["mamba", "conv", "attention", "mamba", "mamba", "attention"] },
+      'expected 6 of "attention", "full_attention", "mamba", "linear_attention"',
+    ],
+    [graniteMoeHybrid, "granitemoehybrid", { layer_types: ["mamba"] }, '"layer_types" is ["mamba"], expected 6 of '],
+    [
+      graniteMoeHybrid,
+      "granitemoehybrid",
+      { position_embedding_type: "alibi" },
+      '"position_embedding_type" is "alibi"',
+    ],
+    [graniteMoeHybrid, "granitemoehybrid", { mamba_proj_bias: true }, '"mamba_proj_bias" is true, expected false'],
+    [graniteMoeHybrid, "granitemoehybrid", { mamba_n_heads: 3 }, "3 heads do not divide the inner width 64"],
+    [graniteMoeHybrid, "granitemoehybrid", { num_experts_per_tok: 5 }, "expected at most the 4 experts"],
     [mamba2Architecture, "mamba2", { n_groups: 3 }, "config.json: 3 groups do not divide the 4 heads"],
     [mamba2Architecture, "mamba2", { num_heads: 5 }, "config.json: 5 heads do not divide the inner width 64"],
     [mamba2Architecture, "mamba2", { head_dim: 8 }, "config.json: 4 heads of 8 are not the inner width 64"],

@@ -3,12 +3,13 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { Fields } from "../config/fields.ts";
 import { inHuggingFaceKeys } from "../config/original-mamba.ts";
-import { modulesOf, namesOf, type Scheme } from "../tensors/names.ts";
+import { modulesOf, namesOf, type Scheme, shapedNames } from "../tensors/names.ts";
 import type { Architecture } from "./decoder.ts";
-import { type Mixer, type RecurrentConfig, RecurrentDecoder } from "./recurrent-decoder.ts";
+import type { Mixer } from "./mixer-layer.ts";
+import { type RecurrentConfig, RecurrentDecoder } from "./recurrent-decoder.ts";
 
 /** Shapes of a layer's tensors that differ from those asked for, by GGUF's name of the part, in each format. */
-type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Record<string, readonly number[]>>>>;
+export type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Record<string, readonly number[]>>>>;
 
 /** The arguments of `recurrent`, besides the name. */
 interface Traits<C extends RecurrentConfig> {
@@ -55,14 +56,7 @@ export function recurrent<C extends RecurrentConfig>(
 }
 
 function storedNames(checkpoint: Checkpoint, bare: Readonly<Record<string, string>>, shapes: StoredShapes): Names {
-  const { kind } = checkpoint.config;
-  const usual = namesOf(checkpoint, checkpoint.tensors.has("backbone.embedding.weight") ? original : scheme);
-  return (canonical) => {
-    const [, layer, part] = /^blk\.(\d+)\.(.+)$/.exec(canonical) ?? [];
-    const own = kind === "huggingface" && part !== undefined ? bare[part] : undefined;
-    const found = own === undefined ? usual(canonical) : `backbone.layers.${layer}.mixer.${own}`;
-    const shape = shapes[kind][part ?? ""];
-    if (!shape) return found;
-    return { ...(typeof found === "string" ? { name: found } : found), shape };
-  };
+  const usual = checkpoint.tensors.has("backbone.embedding.weight") ? original : scheme;
+  const own = Object.fromEntries(Object.entries(bare).map(([part, name]) => [part, `mixer.${name}`]));
+  return shapedNames(namesOf(checkpoint, { ...usual, bare: own }), shapes[checkpoint.config.kind]);
 }

@@ -61,7 +61,17 @@ export class TransformerLayer implements AttentionBlock {
     const out = beside
       ? this.experts!.attentionOut(attended, beside)
       : this.#project(padded ? cropHeads(attended, heads, padded) : attended, { attn_output: hidden });
-    return { branch: this.#leave(out, "post_attention_norm"), residual };
+    return this.mixerOut(out, residual);
+  }
+
+  /** The input of a mixer that stands in attention's place. */
+  mixerIn(stream: Stream): { normed: Tensor; residual: Tensor } {
+    return this.#enter(stream, "attn_norm");
+  }
+
+  /** The stream after it. */
+  mixerOut(mixed: Tensor, residual: Tensor): Stream {
+    return { branch: this.#leave(mixed, "post_attention_norm"), residual };
   }
 
   feedForward(stream: Stream, share = 1, some?: Tensor): Stream {

@@ -1,4 +1,5 @@
 import { type Graph, plus, positions, softcap, type Tensor } from "../../graph/index.ts";
+import type { MixerWeights } from "../../nn/mixer-weights.ts";
 import type { Activation } from "../../nn/mlp.ts";
 import type { RouterConfig } from "../../nn/moe/route.ts";
 import type { Norm } from "../../nn/norm.ts";
@@ -9,8 +10,17 @@ import { enter, type Stream } from "../../nn/stream.ts";
 import { tokensWith } from "../../nn/token-rows.ts";
 import { UserError } from "../../util/errors.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
+import { mixerParts } from "../tensors/mixer-parts.ts";
 import { Parts } from "../tensors/parts.ts";
-import { type AttentionBlock, type Decoder, type DecoderConfig, headSizeOf } from "./decoder.ts";
+import {
+  type AttentionBlock,
+  type Decoder,
+  type DecoderConfig,
+  headSizeOf,
+  isRecurrent,
+  type RecurrentBlock,
+} from "./decoder.ts";
+import { type Mixer, MixerLayer } from "./mixer-layer.ts";
 import { paddedHeads, scaled, TransformerLayer } from "./transformer-layer.ts";
 
 /** Mixtures of experts in place of the feed-forwards of some layers. */
@@ -69,15 +79,18 @@ export class Transformer implements Decoder {
   /** Rows of the token table; an adapter may add tokens. */
   readonly #table: number;
 
+  /** `mixer` makes those of recurrent layers. */
   constructor(
     config: TransformerConfig,
     readonly weights: WeightSource,
+    private readonly mixer?: (weights: MixerWeights) => Mixer,
   ) {
     this.#table = config.vocabulary;
     this.config = { ...config, vocabulary: tokensWith(config.vocabulary, weights.tokens) };
   }
 
   attention(layer: number) {
+    if (isRecurrent(this.config, layer)) throw new Error(`layer ${layer} is recurrent and has no attention`);
     const { heads, kvHeads, headSize, pairs, attentionSoftcap: softcap } = this.config;
     const rope = this.config.rope(layer);
     return {
@@ -159,8 +172,10 @@ export class Transformer implements Decoder {
     return plus(tokens, parts.rows("position_embd", positions(ids, lengths()), context, hidden));
   }
 
-  block(graph: Graph, layer: number): AttentionBlock {
-    return new TransformerLayer(this.config, new Parts(this.weights, graph), layer);
+  block(graph: Graph, layer: number): AttentionBlock | RecurrentBlock {
+    const whole = new TransformerLayer(this.config, new Parts(this.weights, graph), layer);
+    if (!isRecurrent(this.config, layer)) return whole;
+    return new MixerLayer(whole, mixerParts(this.weights, graph, layer), this.mixer!);
   }
 
   finish(graph: Graph, stream: Stream): Tensor {

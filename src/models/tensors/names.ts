@@ -3,7 +3,8 @@ import type { Names, Stored } from "../../weights/prepared/names.ts";
 
 /**
  * A name without `.weight` or `.bias`, or another description of the stored tensor. Experts' matrices have names with
- * their number in place of `{expert}`, or are blocks of a stack: `part` is the place among those of each expert.
+ * their number in place of `{expert}`, or are blocks of a stack: `part` is the place among those of each expert, or
+ * among those of one matrix.
  */
 export type StoredAs =
   | string
@@ -41,6 +42,8 @@ export interface Scheme {
   readonly layers: string;
   /** Names within a layer, by GGUF's name of the part (`attn_q`). */
   readonly parts: Readonly<Record<string, StoredAs>>;
+  /** Names within a layer of tensors that are no `.weight` or `.bias`, by GGUF's whole name (`ssm_dt.bias`). */
+  readonly bare?: Readonly<Record<string, string>>;
   /** Outside the layers, by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
   readonly top: Readonly<Record<string, StoredAs>>;
 }
@@ -51,6 +54,8 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
   const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
   const prefix = scheme.prefixes.find((p) => tensors.has(p + probe)) ?? scheme.prefixes[0]!;
   return (canonical) => {
+    const bare = bareName(canonical, scheme);
+    if (bare !== undefined) return prefix + bare;
     const { layer, part, kind, expert } = parsed(canonical);
     const known = (layer === undefined ? scheme.top : scheme.parts)[part ?? ""];
     if (known === undefined) return canonical;
@@ -61,11 +66,28 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
   };
 }
 
+/** The name without a prefix of a tensor that is no `.weight` or `.bias`; undefined for others. */
+function bareName(canonical: string, { layers, bare = {} }: Scheme): string | undefined {
+  const [, layer, part] = /^blk\.(\d+)\.(.+)$/.exec(canonical) ?? [];
+  return part !== undefined && Object.hasOwn(bare, part) ? `${layers}.${layer}.${bare[part]}` : undefined;
+}
+
+/** Names of tensors that are stored in other shapes than those asked for, by GGUF's name of the part. */
+export function shapedNames(names: Names, shapes: Readonly<Record<string, readonly number[]>>): Names {
+  return (canonical) => {
+    const found = names(canonical);
+    const shape = shapes[/^blk\.\d+\.(.+)$/.exec(canonical)?.[1] ?? ""];
+    return shape ? { ...(typeof found === "string" ? { name: found } : found), shape } : found;
+  };
+}
+
 /** The names that Hugging Face's code may give the module of a matrix, by its canonical name without `.weight`. */
 export function modulesOf(canonical: string, { prefixes, layers, parts, top }: Scheme): string[] {
   const [, layer, part] = /^(?:blk\.(\d+)\.)?([\w.]+)$/.exec(canonical) ?? [];
   const known = (layer === undefined ? top : parts)[part ?? ""];
   if (known === undefined) return [];
+  // One module of several matrices would have several updates.
+  if (typeof known !== "string" && known.part) return [];
   const name = typeof known === "string" ? known : known.name;
   const place = layer === undefined ? name : `${layers}.${layer}.${name}`;
   return place.startsWith("/") ? [place.slice(1)] : prefixes.map((prefix) => prefix + place);
@@ -85,7 +107,9 @@ function stored(as: StoredAs, kind: string, expert?: { readonly at: number; read
     ...rest,
     name: `${as.name}.${kind}`,
     ...(transposed && kind === "weight" && { transposed }),
-    ...(part && expert && { block: { at: expert.at * of + at, of: expert.of * of, matrices: expert.of } }),
+    ...(part && {
+      block: expert ? { at: expert.at * of + at, of: expert.of * of, matrices: expert.of } : { at, of },
+    }),
   };
 }
 

@@ -33,6 +33,7 @@ describe("savings that do attention their own way", () => {
     ["smollm3", "attention that differs between layers"],
     ["phi3", "a sliding window"],
     ["granite", "an attention scale of its own"],
+    ["granitemoehybrid", "an attention scale of its own"],
     ["mamba2", "recurrent layers, which have no attention"],
   ])("refuse %s: %s", async (fixture, reason) => {
     await expect(() => check(fixture)).rejects.toThrow(

@@ -116,8 +116,10 @@ export class LoraWeights implements TrainableWeights {
 
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
     const factors = Object.entries(outputs).flatMap(([name, size]) => {
-      const part = withoutLayer(name);
-      const known = [part, ...this.modules(name).map((module) => module.split(".").at(-1)!)];
+      const modules = this.modules(name);
+      // No adapter of Hugging Face's code could hold its update.
+      if (modules.length === 0) return [];
+      const known = [withoutLayer(name), ...modules.map((module) => module.split(".").at(-1)!)];
       for (const each of known) this.#seen.add(each);
       return known.some((each) => this.#targets.has(each))
         ? [[name, this.#factors(graph, name, inputs, size)] as const]

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { gemma2 } from "../../models/architectures/gemma2.ts";
 import { gpt2 } from "../../models/architectures/gpt2.ts";
+import { graniteMoeHybrid } from "../../models/architectures/granitemoehybrid.ts";
 import { jetmoe } from "../../models/architectures/jetmoe.ts";
 import { llama } from "../../models/architectures/llama.ts";
 import { mambaArchitecture } from "../../models/architectures/mamba.ts";
@@ -78,6 +79,7 @@ const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
 
 test.each([
   { name: "gpt2", architecture: gpt2 },
+  { name: "granitemoehybrid-dense", architecture: graniteMoeHybrid },
   { name: "jetmoe", architecture: jetmoe },
   { name: "llama-biased", architecture: llama },
   { name: "mamba", architecture: mambaArchitecture },

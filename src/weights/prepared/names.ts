@@ -12,7 +12,7 @@ export interface Stored {
   readonly rows?: Rows;
   /** The checkpoint's shape, if it is another of as many elements. */
   readonly shape?: readonly number[];
-  /** A matrix out of a stack [matrices, rows, columns], of which it is one of `of` blocks of equal height. */
+  /** A matrix out of a stack [matrices, rows, columns], or out of a matrix, of which it is one of `of` blocks of equal height. */
   readonly block?: StackBlock;
   /** Added to every element: Gemma's gains are stored less one. */
   readonly plus?: number;
@@ -22,7 +22,8 @@ export interface Stored {
 export interface StackBlock {
   readonly at: number;
   readonly of: number;
-  readonly matrices: number;
+  /** Absent if the blocks are of one matrix, and no stack. */
+  readonly matrices?: number;
 }
 
 /** Canonical name → the checkpoint's own. A GGUF's names are canonical. */

@@ -135,7 +135,7 @@ function misstacked(
   { of, matrices, rows }: StackBlock & { readonly rows: number },
   columns = shape.at(-1),
 ): string | undefined {
-  const expected = [matrices, (of / matrices) * rows, columns];
+  const expected = matrices === undefined ? [of * rows, columns] : [matrices, (of / matrices) * rows, columns];
   if (shape.join() === expected.join()) return undefined;
   return `has shape [${shape.join(", ")}], expected [${expected.join(", ")}]`;
 }

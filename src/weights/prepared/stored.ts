@@ -54,7 +54,7 @@ function joined(name: string, slices: readonly Slice[]): WritableTensor {
 }
 
 interface Stack {
-  readonly matrices: number;
+  readonly matrices: number | undefined;
   readonly blocks: (WritableTensor | undefined)[];
 }
 
@@ -63,7 +63,8 @@ function stacked(name: string, { matrices, blocks }: Stack): WritableTensor {
   const parts = blocks.filter((block) => block !== undefined);
   if (parts.length < blocks.length) throw new Error(`${name} has ${parts.length} of its ${blocks.length} blocks`);
   const [rows, columns] = parts[0]!.shape as [number, number];
-  const shape = [matrices, (rows * parts.length) / matrices, columns];
+  const height = rows * parts.length;
+  const shape = matrices === undefined ? [height, columns] : [matrices, height / matrices, columns];
   return {
     shape,
     values() {

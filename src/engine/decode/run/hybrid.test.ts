@@ -1,0 +1,207 @@
+/** A model whose layers attend or keep a state, from the fixtures of random weights. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { layersOf } from "../../../models/decoder/decoder.ts";
+import { Stack } from "../../../models/programs/stack.testing.ts";
+import { openDecoder } from "../../../models/registry.ts";
+import { sequenceBytes } from "../../../models/state/state-groups.ts";
+import { densePlan, type Plan, type StateFill } from "../../../savings/plan.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { openCheckpoint } from "../../../weights/checkpoint.ts";
+import { Meter } from "../../bill/meter.ts";
+import type { Slot } from "../state/slot.ts";
+import { PREFILL_CHUNK } from "./chunk.ts";
+import { Engine } from "./engine.ts";
+import { tokenLogits } from "./stepped.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-hybrid-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const random = seededRandom(5);
+const ids = (count: number) => Array.from({ length: count }, () => Math.floor(72 * random()));
+
+const NAME = "granitemoehybrid";
+const file = fileURLToPath(new URL(`../../../models/fixtures/${NAME}`, import.meta.url));
+const openModel = () => openDecoder(openCheckpoint(file), path.join(folder, NAME), "f32");
+
+async function open(): Promise<Engine> {
+  const { decoder, weights } = await openModel();
+  return Engine.create(decoder, weights);
+}
+
+/** Logits after a prompt, and how many of its tokens ran. */
+async function logitsOf(engine: Engine, prompt: readonly number[], plan: Plan = densePlan) {
+  const slot = engine.acquire(prompt, plan);
+  const ran = prompt.length - slot.tokens.length;
+  const logits = (await engine.prefill(slot, prompt, new Meter(engine.programs), plan)).slice();
+  engine.release(slot);
+  return { logits, ran };
+}
+
+const close = (got: ArrayLike<number>, expected: ArrayLike<number>) => {
+  for (let i = 0; i < expected.length; i++) expect(got[i]).toBeCloseTo(expected[i]!, 4);
+};
+
+const text = ids(2 * PREFILL_CHUNK + 40);
+
+test("a prompt of several chunks has the logits of one run over all of it", async () => {
+  using engine = await open();
+  const { decoder, weights } = await openModel();
+  using stack = await Stack.compile(decoder, weights, "whole");
+  const whole = await stack.run(text);
+  close((await logitsOf(engine, text)).logits, whole.subarray(-decoder.config.vocabulary));
+});
+
+test("a prefix is reused as far as the states are kept, though keys can be cut anywhere", async () => {
+  using engine = await open();
+  const turns = [
+    // Parts with it in the second chunk, of which no state is kept.
+    { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
+    { prompt: [...text, ...ids(3)], runs: 3 },
+    { prompt: [...text.slice(0, PREFILL_CHUNK - 1), ...ids(4)], runs: PREFILL_CHUNK + 3 },
+  ];
+  for (const { prompt, runs } of turns) {
+    engine.forget();
+    const fresh = await logitsOf(engine, prompt);
+    engine.forget();
+    await logitsOf(engine, text);
+    const again = await logitsOf(engine, prompt);
+    expect([fresh.ran, again.ran]).toEqual([prompt.length, runs]);
+    close(again.logits, fresh.logits);
+  }
+});
+
+test("a sequence's bytes grow by the keys of the layers that attend alone", async () => {
+  using engine = await open();
+  const { config } = engine.programs.decoder;
+  const keys = 2 * 4 * layersOf(config, "attention").length * config.kvHeads * config.headSize;
+  expect(sequenceBytes(config, 11) - sequenceBytes(config, 10)).toBe(keys);
+});
+
+/** Every layer's attention through the open seam, densely. */
+const seamed: Plan = {
+  ...densePlan,
+  attention: () => ({
+    chunk: PREFILL_CHUNK,
+    chunkAfter: () => PREFILL_CHUNK,
+    attend: (call) => call.dense(),
+  }),
+};
+
+test("with the attention of some layers open, recurrent layers run between them as they do in whole segments", async () => {
+  using engine = await open();
+  const [dense, opened] = [new Meter(engine.programs), new Meter(engine.programs)];
+  const run = async (plan: Plan, meter: Meter) => {
+    engine.forget();
+    const slot = engine.acquireEmpty(text, plan);
+    const logits = (await engine.prefill(slot, text, meter, plan)).slice();
+    const states = slot.cache.state(0).slice();
+    const next = (await engine.step(slot, 7, new Meter(engine.programs))).slice();
+    engine.release(slot);
+    return { logits, states, next };
+  };
+  const [expected, got] = [await run(densePlan, dense), await run(seamed, opened)];
+  close(got.logits, expected.logits);
+  close(got.states, expected.states);
+  close(got.next, expected.next);
+  expect(opened.total().flops.dense).toBe(dense.total().flops.dense);
+});
+
+describe("tokens that leave after the first layer", () => {
+  const prompt = ids(6);
+  const next = ids(5);
+  const EARLY = new Set([0, 1]);
+  const leaving = (fill: StateFill, after: number): Plan => ({
+    ...densePlan,
+    state: { prompt: "", answer: undefined },
+    cuts: [
+      {
+        ...{ after, scope: "step", fill },
+        decide: ({ tokens }) => (EARLY.has(tokens - prompt.length) ? { kind: "exit", fill } : { kind: "continue" }),
+      },
+    ],
+  });
+
+  /** Logits after each further token, and what layers 2 (keys) and 3 (a state) keep at the end. */
+  async function run(engine: Engine, plan: Plan, rows = 1) {
+    await engine.prepare(plan);
+    const slots: Slot[] = [];
+    for (let i = 0; i < rows; i++) {
+      slots.push(engine.acquireEmpty(prompt, plan));
+      await engine.prefill(slots[i]!, prompt, new Meter(engine.programs), plan);
+    }
+    const logits: Float32Array[] = [];
+    const { heads, headSize } = { heads: engine.programs.decoder.config.kvHeads, headSize: 16 };
+    const steps = (token: number) =>
+      slots.map((slot, i) => ({ slot, token, meter: new Meter(engine.programs), plan: i === 0 ? plan : densePlan }));
+    for (const token of next) logits.push(tokenLogits((await engine.stepAll(steps(token)))[0]!).slice());
+    const { cache } = slots[0]!;
+    const { key, offset } = cache.place(2, 0, prompt.length);
+    const keys = new Float32Array(key.memory, 4 * offset, heads * headSize * next.length).slice();
+    const state = cache.state(3).slice();
+    const lengths = [0, 2, 5].map((layer) => slots[0]!.group(layer).length);
+    for (const slot of slots) engine.release(slot);
+    return { logits, keys, state, lengths };
+  }
+
+  test("recompute gives every later token what dense does, in layers of both kinds", async () => {
+    using engine = await open();
+    const [dense, late] = [await run(engine, densePlan), await run(engine, leaving("recompute", 1))];
+    for (const i of [2, 3, 4]) close(late.logits[i]!, dense.logits[i]!);
+    close(late.state, dense.state);
+    close(late.keys, dense.keys);
+  });
+
+  test("copy-hidden/ssm-partial: the next layers' own of the stream at the exit, in each kind", async () => {
+    using engine = await open();
+    // The last layer that ran is the one before layer 2: its keys there are of the stream that it has in dense, too.
+    const [dense, partial] = [await run(engine, densePlan), await run(engine, leaving("copy-hidden/ssm-partial", 2))];
+    const width = 16;
+    close(partial.keys.subarray(0, 2 * width), dense.keys.subarray(0, 2 * width));
+    expect(partial.lengths).toEqual(new Array(3).fill(prompt.length + next.length));
+    expect(Math.max(...partial.state.map((v, i) => Math.abs(v - dense.state[i]!)))).toBeGreaterThan(1e-4);
+  });
+
+  test("copy-kv/ssm-partial: the last keys are copied, and states updated", async () => {
+    using engine = await open();
+    const plan = leaving("copy-kv/ssm-partial", 3);
+    const copied = await run(engine, plan);
+    expect(copied.lengths).toEqual(new Array(3).fill(prompt.length + next.length));
+    // States are those that the stream at the exit gives, whatever keys get.
+    close(copied.state, (await run(engine, leaving("copy-hidden/ssm-partial", 3))).state);
+  });
+
+  test.each(["recompute", "copy-hidden/ssm-partial"] as const)(
+    "%s: a row leaves beside others as alone",
+    async (fill) => {
+      using engine = await open();
+      const plan = leaving(fill, 1);
+      const [alone, together] = [await run(engine, plan), await run(engine, plan, 3)];
+      for (const [i, logits] of alone.logits.entries()) close(together.logits[i]!, logits);
+    },
+  );
+});
+
+/** Each kind of tensor, by a part of its name: swapping two rows, or the ends of a vector, must show. */
+test.each(["mamba.in_proj", "mamba.A_log", "mamba.norm", "self_attn.k_proj", "shared_mlp.input_linear"])(
+  "%s of one layer, shuffled, changes the logits",
+  async (part) => {
+    const checkpoint = openCheckpoint(file);
+    const name = [...checkpoint.tensors.keys()].find((tensor) => tensor.includes(part))!;
+    const floats: typeof checkpoint.floats = (tensor, ...rest) => {
+      const values = checkpoint.floats(tensor, ...rest);
+      return tensor.name === name ? values.toReversed() : values;
+    };
+    const shuffled = { ...checkpoint, floats, variant: part };
+    const run = async (of: typeof checkpoint, to: string) => {
+      const { decoder, weights } = await openDecoder(of, path.join(folder, to), "f32");
+      using stack = await Stack.compile(decoder, weights, "whole");
+      return await stack.run(text.slice(0, 20));
+    };
+    const [right, wrong] = [await run(checkpoint, "right"), await run(shuffled, `wrong-${part}`)];
+    expect(Math.max(...right.map((v, i) => Math.abs(v - wrong[i]!)))).toBeGreaterThan(1e-3);
+  },
+);

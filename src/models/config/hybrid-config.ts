@@ -1,0 +1,25 @@
+import { kvHeadsByLayer } from "./config.ts";
+import type { Fields } from "./fields.ts";
+
+/** The names that a config.json's `layer_types` has for the layers of a hybrid. */
+interface LayerTypes {
+  readonly attention: readonly string[];
+  readonly recurrent: readonly string[];
+}
+
+/**
+ * Which layers of a hybrid attend: in a GGUF those with key–value heads.
+ * @throws UserError if `layer_types` is not a name of these for each layer
+ */
+export function readAttending(fields: Fields, layers: number, types: LayerTypes): (layer: number) => boolean {
+  if (fields.gguf) {
+    const heads = kvHeadsByLayer(fields);
+    return (layer) => heads === undefined || heads[layer]! > 0;
+  }
+  const listed = fields.list("layer_types");
+  const known = [...types.attention, ...types.recurrent];
+  const isKnown = (type: unknown): type is string => known.some((name) => name === type);
+  if (listed?.length !== layers || !listed.every(isKnown))
+    return fields.refuse("layer_types", listed, `${layers} of ${known.map((name) => `"${name}"`).join(", ")}`);
+  return (layer) => types.attention.includes(listed[layer]!);
+}

@@ -1,0 +1,44 @@
+import type { Tensor } from "../../graph/index.ts";
+import type { MixerWeights } from "../../nn/mixer-weights.ts";
+import type { Stream } from "../../nn/stream.ts";
+import type { RecurrentBlock } from "./decoder.ts";
+import type { TransformerLayer } from "./transformer-layer.ts";
+
+/** A layer's work on its normalised input [batch, tokens, hidden]. */
+export interface Mixer {
+  /** Whole sequences. */
+  train(x: Tensor): Tensor;
+  /** New tokens after those of a state [batch, floats]. */
+  run(x: Tensor, state: Tensor): { readonly y: Tensor; readonly state: Tensor };
+}
+
+/** A transformer's layer with a mixer in attention's place. */
+export class MixerLayer implements RecurrentBlock {
+  readonly kind = "recurrent";
+
+  constructor(
+    private readonly layer: TransformerLayer,
+    private readonly weights: { readonly together: MixerWeights; readonly apart: MixerWeights },
+    private readonly mixer: (weights: MixerWeights) => Mixer,
+  ) {}
+
+  get routers(): readonly Tensor[] {
+    return this.layer.routers;
+  }
+
+  run(stream: Stream, state: Tensor): { readonly stream: Stream; readonly state: Tensor } {
+    const { normed, residual } = this.layer.mixerIn(stream);
+    const mixed = this.mixer(this.weights.together).run(normed, state);
+    return { stream: this.layer.feedForward(this.layer.mixerOut(mixed.y, residual)), state: mixed.state };
+  }
+
+  update(stream: Stream, state: Tensor): Tensor {
+    return this.mixer(this.weights.apart).run(this.layer.mixerIn(stream).normed, state).state;
+  }
+
+  train(stream: Stream): Stream {
+    const { normed, residual } = this.layer.mixerIn(stream);
+    const mixed = this.mixer(this.weights.together).train(normed);
+    return this.layer.feedForward(this.layer.mixerOut(mixed, residual));
+  }
+}
