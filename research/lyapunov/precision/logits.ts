@@ -28,7 +28,8 @@ export async function withRuns<T>(
   use: (run: RunText) => Promise<T>,
 ): Promise<T> {
   if (!hasRecurrent(model.decoder.config)) return withWholeText(model, precision, use);
-  using states = await OpenStates.open(model, { rows: 1, tokens: 1, changes: roundings(precision) });
+  const { context: length } = model.decoder.config;
+  using states = await OpenStates.open(model, { rows: 1, tokens: 1, length, changes: roundings(precision) });
   return await use(async (ids) => {
     states.reset();
     const logits = new Float32Array(ids.length * states.vocabulary);

@@ -47,9 +47,7 @@ function lines(report: LyapunovReport): string[] {
     "",
     ...columns([
       ...controls.map(({ gain, max }) => [`control: tanh RNN, gain ${gain}`, exponent(max)]),
-      [`whole model, both read the text`, exponent(loops.open)],
-      ["whole model, mean guess fed back", exponent(loops.mean)],
-      ...loops.sampled.map((s) => [`whole model, sample fed back, temperature ${s.temperature}`, exponent(s.exponent)]),
+      ...(loops ? loopLines(loops) : []),
       ["states after another token, then at the end", ends(deviations.oneToken.slice(1))],
       ["states with 5 % other tokens, early, then at the end", ends(deviations.noise)],
     ]),
@@ -58,13 +56,20 @@ function lines(report: LyapunovReport): string[] {
   ];
 }
 
+const loopLines = ({ open, mean, sampled }: NonNullable<LyapunovReport["loops"]>): string[][] => [
+  ["whole model, both read the text", exponent(open)],
+  ["whole model, mean guess fed back", exponent(mean)],
+  ...sampled.map((s) => [`whole model, sample fed back, temperature ${s.temperature}`, exponent(s.exponent)]),
+];
+
 /** A row for each layer: of all that its closed form gives, or of two trajectories alone. */
-function layersOf({ layers, trajectories, scaled }: LyapunovReport): string[][] {
+function layersOf({ layers, trajectories, scaled, recurrent }: LyapunovReport): string[][] {
+  const numberOf = (l: number) => String(recurrent?.[l] ?? l);
   const paths = trajectories.map(({ max, standardError }) => [exponent(max), standardError.toPrecision(1)]);
-  const alone = () => paths.map((path, l) => [String(l), ...path, exponent(scaled[l]!.max)]);
+  const alone = () => paths.map((path, l) => [numberOf(l), ...path, exponent(scaled[l]!.max)]);
   if (layers.length === 0) return [["LAYER", "TWO PATHS", "±", `W × ${SCALED}`], ...alone()];
   const rows = layers.map(({ max, standardError, median, min, memory, histogram, kicked, fromQr, grown }, l) => [
-    ...[String(l), exponent(max), standardError.toPrecision(1), memory === null ? "∞" : memory.toFixed(0)],
+    ...[numberOf(l), exponent(max), standardError.toPrecision(1), memory === null ? "∞" : memory.toFixed(0)],
     ...[exponent(median), exponent(min), drawn(histogram), exponent(kicked.exponent)],
     ...[kicked.fromClosedForm.toExponential(0), fromQr.toExponential(0), exponent(grown.exponent), paths[l]![0]!],
   ]);

@@ -9,7 +9,7 @@ const STRIDE = 16;
 const NOISE = 0.05;
 
 /**
- * How far the states of all layers together are from those of the plain text, as a share of their norm, at tokens of
+ * How far the states of all recurrent layers together are from those of the plain text, as a share of their norm, at tokens of
  * it: after another token in one place, and with 5 % of the tokens replaced throughout.
  */
 export interface Deviations {
@@ -27,7 +27,7 @@ export async function measureDeviations(model: Recurrent, ids: readonly number[]
   const replaced = STRIDE;
   const other = ids.find((id) => id !== ids[replaced]) ?? ids[replaced]!;
   const texts = [ids, ids.with(replaced, other), ids.map((id) => (random() < NOISE ? drawn() : id))];
-  using states = await OpenStates.open(model, { rows: 3, tokens: STRIDE });
+  using states = await OpenStates.open(model, { rows: 3, tokens: STRIDE, length: ids.length });
   const found = { tokens: [] as number[], oneToken: [] as number[], noise: [] as number[] };
   for (let at = 0; at + STRIDE <= ids.length; at += STRIDE) {
     await states.run(texts.map((text) => text.slice(at, at + STRIDE)));

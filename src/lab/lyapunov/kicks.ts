@@ -1,4 +1,5 @@
 import { type Changes, DECAY, isGatedScan, scale } from "../../graph/index.ts";
+import { layersOf } from "../../models/decoder/decoder.ts";
 import { DecaySums } from "./closed-form.ts";
 import { OpenStates, type Recurrent } from "./open-states.ts";
 
@@ -21,14 +22,15 @@ const growing: Changes = {
 };
 
 /**
- * Moves the state of each layer, one layer in a row of its own, runs the tokens, and compares what is left with the
+ * Moves the state of each recurrent layer, one layer in a row of its own, runs the tokens, and compares what is left with the
  * closed form: an unchanged row beside it has the same inputs at that layer. `grows`: with A = +exp(A_log).
  */
 export async function kickLayers(model: Recurrent, ids: readonly number[], grows = false): Promise<Kicked[]> {
-  const { layers } = model.decoder.config;
+  const layers = layersOf(model.decoder.config, "recurrent").length;
+  const length = ids.length;
   const changes = grows ? { changes: growing } : {};
-  using one = await OpenStates.open(model, { rows: 1, tokens: ids.length, decays: true, ...changes });
-  using rows = await OpenStates.open(model, { rows: layers + 1, tokens: ids.length, ...changes });
+  using one = await OpenStates.open(model, { rows: 1, tokens: length, length, decays: true, ...changes });
+  using rows = await OpenStates.open(model, { rows: layers + 1, tokens: length, length, ...changes });
   await one.run([ids]);
   for (let l = 0; l < layers; l++) addTo(rows.scan(l, l + 1), 1);
   await rows.run(Array.from({ length: layers + 1 }, () => ids));

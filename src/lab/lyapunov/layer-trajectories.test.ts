@@ -20,7 +20,7 @@ const open = (name: string) => openDecoder(openCheckpoint(fixture(name)), path.j
 
 /** QR's greatest exponent of a recurrent network's layer, from its Jacobians diag(1 − h²) W at the states that ran. */
 async function byQr(model: Recurrent, layer: number): Promise<number> {
-  using states = await OpenStates.open(model, { rows: 1, tokens: 1 });
+  using states = await OpenStates.open(model, { rows: 1, tokens: 1, length: ids.length });
   const ran: Float32Array[] = [];
   for (const id of ids) {
     await states.run([[id]]);

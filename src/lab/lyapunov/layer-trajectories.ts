@@ -1,4 +1,5 @@
 import { type Changes, isRecurrence, scale } from "../../graph/index.ts";
+import { layersOf } from "../../models/decoder/decoder.ts";
 import { mean } from "../../util/mean.ts";
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
@@ -36,9 +37,9 @@ export async function layerTrajectories(
   seed: number,
   changes: Changes = {},
 ): Promise<TrajectoryExponent[]> {
-  const { layers } = model.decoder.config;
+  const layers = layersOf(model.decoder.config, "recurrent").length;
   const rows = layers + 1;
-  using states = await OpenStates.open(model, { rows, tokens: 1, changes });
+  using states = await OpenStates.open(model, { rows, tokens: 1, length: ids.length, changes });
   const normal = normals(seededRandom(seed));
   const run = (id: number) => states.run(Array.from({ length: rows }, () => [id]));
   const pairs = Array.from({ length: layers }, (_, l) => new Pair(states.scan(l, 0), states.scan(l, l + 1), normal));

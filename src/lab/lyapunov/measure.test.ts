@@ -18,7 +18,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-lyapunov-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
 const fixture = (name: string) => at(`src/models/fixtures/${name}`);
-const model = () => openDecoder(openCheckpoint(fixture("mamba2")), path.join(folder, "mamba2"), "f32");
+const model = (name = "mamba2") => openDecoder(openCheckpoint(fixture(name)), path.join(folder, name), "f32");
 
 test("a text that is too short, and a model that attends, are refused with a sentence", async () => {
   const options = lyapunovOptions.parse({});
@@ -46,7 +46,7 @@ test("the median of an even count of exponents is the mean of the middle two", a
 
 test("a step with feedback is the model's own step: states as after the same tokens, and its guess as the next input", async () => {
   const ids = [5, 9, 33];
-  using states = await OpenStates.open(await model(), { rows: 1, tokens: 3 });
+  using states = await OpenStates.open(await model(), { rows: 1, tokens: 3, length: 3 });
   await states.run([ids]);
   using step = await FeedbackStep.open(await model());
   const feedback = { noise: new Float32Array(step.vocabulary), temperature: 1e-4 };
@@ -69,6 +69,27 @@ test("another token moves the states, and is forgotten; noise is not", async () 
   expect(oneToken[1]).toBeGreaterThan(1e-3);
   expect(oneToken.at(-1)!).toBeLessThan(oneToken[1]! / 10);
   expect(noise.at(-1)!).toBeGreaterThan(1e-3);
+});
+
+test("a hybrid's layers that attend see the tokens of earlier runs, and its recurrent layers are known by their numbers", async () => {
+  const hybrid = await model("granitemoehybrid");
+  const ids = [5, 9, 33, 12, 60, 7, 21, 44];
+  const options = { rows: 2, tokens: ids.length, length: ids.length };
+  using whole = await OpenStates.open(hybrid, options);
+  await whole.run([ids, ids.toReversed()]);
+  using parts = await OpenStates.open(hybrid, options);
+  // What went before a reset is forgotten.
+  await parts.run([ids, ids]);
+  parts.reset();
+  await parts.run([ids.slice(0, 3), ids.toReversed().slice(0, 3)]);
+  await parts.run([ids.slice(3), ids.toReversed().slice(3)]);
+  expect(parts.scans.map(({ layer }) => layer)).toEqual([0, 1, 3, 4]);
+  const { vocabulary } = whole;
+  const last = whole.logits.slice((ids.length - 1) * vocabulary, ids.length * vocabulary);
+  const got = parts.logits.slice(0, vocabulary);
+  for (const [i, value] of last.entries()) expect(Math.abs(got[i]! - value)).toBeLessThan(1e-4);
+  for (const [l] of parts.scans.entries())
+    for (const [i, value] of whole.state(l, 1).entries()) expect(parts.state(l, 1)[i]).toBeCloseTo(value, 4);
 });
 
 test("a histogram's bins are half decades of −λ", () => {

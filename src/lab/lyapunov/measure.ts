@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
-import { type DecoderConfig, layersOf } from "../../models/decoder/decoder.ts";
+import { layersOf } from "../../models/decoder/decoder.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { median } from "../../util/median.ts";
@@ -44,6 +44,9 @@ const SCOPE =
   "back, training, or a decay that is rounded. λ ≤ 0 follows from the form −exp(A_log)·Δ; whether the model's own " +
   "trajectories stay together is what the loops below measure. A layer of another form has no such bound.";
 
+const MIXED =
+  "Of a hybrid, whose keys and values grow with the text, there are no loops, and no exponents of the layers that attend.";
+
 /** A layer of the model. */
 interface LayerExponents {
   /** The greatest exponent, nats a token, and its standard error over the text's parts. */
@@ -65,6 +68,8 @@ export interface LyapunovReport {
   readonly architecture: string;
   readonly tokens: number;
   readonly seed: number;
+  /** The numbers of the recurrent layers, if others attend. */
+  readonly recurrent?: readonly number[];
   readonly max: number;
   /** By their closed form; none if their Jacobians are not diagonal, as a simple recurrent network's are not. */
   readonly layers: readonly LayerExponents[];
@@ -75,7 +80,8 @@ export interface LyapunovReport {
   /** Recurrent networks with tanh, over the same tokens. */
   readonly controls: readonly { readonly gain: number; readonly max: number }[];
   readonly deviations: Deviations;
-  readonly loops: LoopExponents;
+  /** Absent of a hybrid: what it keeps of a text grows with it, and has no exponent. */
+  readonly loops?: LoopExponents;
   readonly scope: string;
 }
 
@@ -88,8 +94,11 @@ export async function measureLyapunov(
   const checkpoint = openCheckpoint(source.path);
   // Exponents are of the model, not of the rounding of its weights.
   const model = await openDecoder(checkpoint, preparedFolder(source.path), "f32");
-  checkRecurrent(source.name, model.decoder.config);
-  const ids = tokenizerOf(checkpoint, model.decoder.config.vocabulary).encode(text).slice(0, tokens);
+  const { config } = model.decoder;
+  const recurrent = layersOf(config, "recurrent");
+  checkRecurrent(source.name, recurrent);
+  const mixed = recurrent.length < config.layers;
+  const ids = tokenizerOf(checkpoint, config.vocabulary).encode(text).slice(0, tokens);
   if (ids.length < FEWEST)
     throw new UserError(
       `the text is too short for an exponent: it has ${ids.length} tokens, expected at least ${FEWEST}`,
@@ -103,18 +112,19 @@ export async function measureLyapunov(
   const scaled = spectra.length === 0 ? await layerTrajectories(model, ids, seed, scaledRecurrence) : [];
   return {
     ...{ model: source.name, architecture: checkpoint.architecture, tokens: ids.length, seed },
+    ...(mixed && { recurrent }),
     max: Math.max(...(layers.length > 0 ? layers : trajectories).map(({ max }) => max)),
     ...{ layers, trajectories, scaled },
     controls: [0.5, 3].map((gain) => ({ gain, max: controlExponent(gain, ids, seed) })),
     deviations: await measureDeviations(model, ids, seed),
-    loops: await loopExponents(model, ids, seed),
-    scope: SCOPE,
+    ...(!mixed && { loops: await loopExponents(model, ids, seed) }),
+    scope: mixed ? `${SCOPE} ${MIXED}` : SCOPE,
   };
 }
 
-/** @throws UserError for a model that attends */
-function checkRecurrent(name: string, config: DecoderConfig): void {
-  if (layersOf(config, "attention").length === 0) return;
+/** @throws UserError for a model without recurrent layers */
+function checkRecurrent(name: string, recurrent: readonly number[]): void {
+  if (recurrent.length > 0) return;
   throw new UserError(`${name}: its layers attend and keep no state of fixed size; expected a recurrent model`);
 }
 

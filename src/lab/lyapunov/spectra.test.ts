@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { layersOf } from "../../models/decoder/decoder.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { kickLayers } from "./kicks.ts";
@@ -12,13 +13,19 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-lyapunov-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const ids = Array.from({ length: 96 }, (_, i) => 3 + ((i * i + 5 * i) % 67));
 
-describe.each(["mamba", "mamba2", "mamba2-groups"])("%s", async (name) => {
+describe.each([
+  ["mamba", 12],
+  ["mamba2", 12],
+  ["mamba2-groups", 12],
+  // One of its layers has forgotten a kick after a few tokens.
+  ["granitemoehybrid", 4],
+])("%s", async (name, followed) => {
   const fixture = fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
   const model = await openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");
 
   test("every exponent is negative, and QR's", async () => {
     const spectra = await measureSpectra(model, ids);
-    expect(spectra.length).toBe(model.decoder.config.layers);
+    expect(spectra.length).toBe(layersOf(model.decoder.config, "recurrent").length);
     for (const { exponents, fromQr, standardError } of spectra) {
       expect(greatest(exponents)).toBeLessThan(0);
       expect(fromQr).toBeLessThan(1e-9);
@@ -27,7 +34,7 @@ describe.each(["mamba", "mamba2", "mamba2-groups"])("%s", async (name) => {
   });
 
   test("a moved state comes back at the closed form's rates; with A = +exp(A_log) it goes away", async () => {
-    const few = ids.slice(0, 12);
+    const few = ids.slice(0, followed);
     for (const { elements, exponent, fromClosedForm } of await kickLayers(model, few)) {
       expect(elements).toBeGreaterThan(0);
       expect(exponent).toBeLessThan(0);

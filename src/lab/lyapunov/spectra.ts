@@ -25,7 +25,7 @@ export interface Spectrum {
 
 /** Reads ΔA from the running model, token by token, and sums. None if layers have no ΔA: their Jacobians are not diagonal. */
 export async function measureSpectra(model: Recurrent, ids: readonly number[]): Promise<Spectrum[]> {
-  using states = await OpenStates.open(model, { rows: 1, tokens: CHUNK, decays: true });
+  using states = await OpenStates.open(model, { rows: 1, tokens: CHUNK, length: ids.length, decays: true });
   const layers = states.scans.filter(({ decays }) => decays > 0).map((scan) => new LayerSums(scan));
   for (let at = 0; at < ids.length; at += CHUNK) {
     const chunk = ids.slice(at, at + CHUNK);
