@@ -39,6 +39,7 @@ const decoders: readonly Listed<Architecture>[] = [
     load: async () => (await import("./architectures/granitemoehybrid.ts")).graniteMoeHybrid,
   },
   { names: ["jetmoe"], load: async () => (await import("./architectures/jetmoe.ts")).jetmoe },
+  { names: ["lfm2"], load: async () => (await import("./architectures/lfm2.ts")).lfm2 },
   { names: ["llama"], load: async () => (await import("./architectures/llama.ts")).llama },
   { names: ["mamba", "falcon_mamba"], load: async () => (await import("./architectures/mamba.ts")).mambaArchitecture },
   { names: ["mamba2"], load: async () => (await import("./architectures/mamba2.ts")).mamba2Architecture },

@@ -123,13 +123,17 @@ MODELS = {
         **HYBRID, **rope("default"), head_dim=None, num_attention_heads=2, num_key_value_heads=2, num_hidden_layers=4, mamba_n_groups=1,
         layer_types=["attention", "mamba", "attention", "mamba"], num_local_experts=0, num_experts_per_tok=0, intermediate_size=24,
         shared_intermediate_size=24, position_embedding_type="rope", attention_bias=True, tie_word_embeddings=False)),
+    "lfm2": ("lfm2", "lfm2", dict(
+        **rope("default"), head_dim=None, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=5, max_position_embeddings=4096,
+        intermediate_size=48, block_multiple_of=8, block_ffn_dim_multiplier=1.1, conv_L_cache=4, norm_eps=1e-3,
+        layer_types=["conv", "full_attention", "conv", "full_attention", "conv"], tie_word_embeddings=True)),
 }  # fmt: skip
 
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 # Models whose outputs have what is kept between tokens as `cache`; the others as `past_key_values`.
-CACHED = (*RECURRENT, "granitemoehybrid")
+CACHED = (*RECURRENT, "granitemoehybrid", "lfm2")
 
 
 def shared(model_type: str) -> dict:

@@ -8,6 +8,9 @@ from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, Toke
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
+# Those whose layers attend or keep a state.
+HYBRID = ("granitehybrid", "lfm2")
+
 # Those with Mamba-2's mixers.
 MAMBA2 = ("mamba2", "granitehybrid")
 
@@ -32,10 +35,12 @@ def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np
         data = permute(data, c.num_attention_heads if "q_proj" in name else c.num_key_value_heads)
     if architecture.startswith("gemma") and name.endswith("norm.weight"):
         data = data + 1
+    if name.endswith("conv.conv.weight"):
+        data = data.squeeze(1)
     mixed = architecture in RECURRENT or ".mamba." in name
     if mixed:
         data = recurrent_data(name, data, c, architecture)
-    whole = data.ndim == 1 or (mixed and not name.endswith(MATRICES))
+    whole = data.ndim == 1 or name.endswith("conv.conv.weight") or (mixed and not name.endswith(MATRICES))
     return np.ascontiguousarray(data, dtype=np.float32 if whole else np.float16)
 
 
@@ -63,6 +68,12 @@ def add_vocabulary(w: GGUFWriter, size: int) -> None:
     w.add_eos_token_id(2)
 
 
+def adjusted_width(c) -> int:
+    """LFM2's width of a feed-forward."""
+    width = int(c.block_ffn_dim_multiplier * int(2 * c.intermediate_size / 3))
+    return c.block_multiple_of * -(-width // c.block_multiple_of)
+
+
 def add_recurrent_sizes(w: GGUFWriter, c) -> None:
     inner = c.num_heads * c.head_dim if c.model_type == "mamba2" else c.intermediate_size
     w.add_context_length(2**20)
@@ -88,15 +99,18 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
     w.add_block_count(c.num_hidden_layers)
     w.add_context_length(c.max_position_embeddings)
     w.add_embedding_length(c.hidden_size)
-    w.add_feed_forward_length(getattr(c, "intermediate_size", None) or getattr(c, "n_inner", None) or 4 * c.hidden_size)
+    if architecture == "lfm2":
+        w.add_feed_forward_length(adjusted_width(c))
+    else:
+        w.add_feed_forward_length(getattr(c, "intermediate_size", None) or getattr(c, "n_inner", None) or 4 * c.hidden_size)
     w.add_head_count(c.num_attention_heads)
     add_vocabulary(w, c.vocab_size)
     if c.model_type == "gpt2":
         w.add_layer_norm_eps(c.layer_norm_epsilon)
         return
-    attends = [kind == "full_attention" for kind in c.layer_types] if architecture == "granitehybrid" else None
+    attends = [kind == "full_attention" for kind in c.layer_types] if architecture in HYBRID else None
     w.add_head_count_kv([c.num_key_value_heads * own for own in attends] if attends else c.num_key_value_heads)
-    w.add_layer_norm_rms_eps(c.rms_norm_eps)
+    w.add_layer_norm_rms_eps(c.norm_eps if architecture == "lfm2" else c.rms_norm_eps)
     if getattr(c, "head_dim", None):
         w.add_key_length(c.head_dim)
         w.add_value_length(c.head_dim)
@@ -172,6 +186,8 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)
     add_experts(w, c)
+    if architecture == "lfm2":
+        w.add_shortconv_l_cache(c.conv_L_cache)
     if architecture == "granitehybrid":
         w.add_ssm_conv_kernel(c.mamba_d_conv)
         w.add_ssm_state_size(c.mamba_d_state)

@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-MODELS = ["gpt2", "granitemoehybrid-dense", "jetmoe", "llama-biased", "mamba", "mamba2-groups", "mixtral", "qwen2", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
+MODELS = ["gpt2", "granitemoehybrid-dense", "jetmoe", "lfm2", "llama-biased", "mamba", "mamba2-groups", "mixtral", "qwen2", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
 EXPERTS = ["jetmoe", "mixtral"]
 ROWS, TOKENS = 2, 12
 

@@ -108,6 +108,12 @@ const weightGradientOp: Op<{ shape: Shape }> = {
 const causalConvWeightGradient = (x: Tensor, dy: Tensor, shape: Shape): Tensor =>
   apply1(weightGradientOp, [x, dy], { shape });
 
+/** The operands with the state's place filled, whether there is a bias or not. */
+const withBias = <T>([x, weight, ...rest]: readonly T[]): { x: T; weight: T; bias: T | undefined; state: T } => ({
+  ...{ x: x!, weight: weight!, state: rest.at(-1)! },
+  bias: rest.length > 1 ? rest[0] : undefined,
+});
+
 /**
  * True if the compiler runs an image's convolution by a constant weight in blocks of channels, which it does on x86
  * alone: a third of `CausalConvWithState`'s time for a prompt, half for a token. Without blocks a token takes longer.
@@ -115,15 +121,19 @@ const causalConvWeightGradient = (x: Tensor, dy: Tensor, shape: Shape): Tensor =
 const inBlocks = ({ shape }: TensorType): boolean => process.arch === "x64" && Number(shape[0]) % 16 === 0;
 
 /** The convolution as that of an image one column wide. */
-function emitAsImage(emit: Emitter, inputs: readonly string[], outputs: readonly string[], { shape }: TensorType) {
-  const [x, weight, bias, state] = inputs as [string, string, string, string];
+function emitAsImage(
+  emit: Emitter,
+  { x, weight, bias, state }: ReturnType<typeof withBias<string>>,
+  outputs: readonly string[],
+  { shape }: TensorType,
+) {
   const [channels, , width] = shape.map(Number) as [number, number, number];
   const all = emit.value("Concat", [state, x], { axis: { int: 1 } });
   const image = emit.value("Unsqueeze", [all, emit.ints([2])]);
   const channelsFirst = emit.value("Transpose", [image], { perm: { ints: [0, 3, 1, 2] } });
   const kernel = emit.value("Unsqueeze", [weight, emit.ints([3])]);
   const attrs = { group: { int: channels }, kernel_shape: { ints: [width, 1] } };
-  const convolved = emit.value("Conv", [channelsFirst, kernel, bias], attrs);
+  const convolved = emit.value("Conv", bias ? [channelsFirst, kernel, bias] : [channelsFirst, kernel], attrs);
   const channelsLast = emit.value("Transpose", [convolved], { perm: { ints: [0, 2, 3, 1] } });
   emit.node("Squeeze", [channelsLast, emit.ints([2])], [outputs[0]!]);
   emit.node("Slice", [all, emit.ints([1 - width]), emit.ints([2 ** 31 - 1]), emit.ints([1])], [outputs[1]!]);
@@ -131,31 +141,33 @@ function emitAsImage(emit: Emitter, inputs: readonly string[], outputs: readonly
 
 const withStateOp: Op<null> = {
   name: "causalConvWithState",
-  operands: ["x", "weight", "bias", "state"],
+  operands: ["x", "weight", "bias or state", "state"],
   trainedAs: "causalConv",
   infer(types) {
-    const [x, , , state] = types;
-    const width = checkConv("causalConvWithState", types);
-    const shape = [x!.shape[0]!, width - 1, x!.shape[2]!];
-    if (!sameShape(state!.shape, shape))
-      throw new ShapeError("causalConvWithState", "state", showType(state!), `[${shape.join(", ")}]`);
-    return [x!, state!];
+    const { x, weight, bias, state } = withBias(types);
+    const width = checkConv("causalConvWithState", bias ? [x, weight, bias] : [x, weight]);
+    const shape = [x.shape[0]!, width - 1, x.shape[2]!];
+    if (!sameShape(state.shape, shape))
+      throw new ShapeError("causalConvWithState", "state", showType(state), `[${shape.join(", ")}]`);
+    return [x, state];
   },
   onnx(emit, { inputs, outputs, types }) {
-    if (inBlocks(types[1]!)) emitAsImage(emit, inputs, outputs, types[1]!);
-    else emit.contrib("CausalConvWithState", inputs, outputs, LAYOUT);
+    const { x, weight, bias, state } = withBias(inputs);
+    if (inBlocks(types[1]!)) emitAsImage(emit, { x, weight, bias, state }, outputs, types[1]!);
+    else emit.contrib("CausalConvWithState", [x, weight, bias ?? "", state], outputs, LAYOUT);
   },
   cost: ([x, weight]) => ({ flops: convFlops(x!, weight!) }),
-  reference([x, weight, bias, state]) {
-    const [batch, tokens, channels] = x!.shape as [number, number, number];
-    const kept = state!.shape[1]! * channels;
-    const next = ndarray(state!.shape);
+  reference(operands) {
+    const { x, weight, bias, state } = withBias(operands);
+    const [batch, tokens, channels] = x.shape as [number, number, number];
+    const kept = state.shape[1]! * channels;
+    const next = ndarray(state.shape);
     for (let b = 0; b < batch; b++) {
-      const row = x!.data.subarray(b * tokens * channels, (b + 1) * tokens * channels);
-      const all = [...state!.data.subarray(b * kept, (b + 1) * kept), ...row];
+      const row = x.data.subarray(b * tokens * channels, (b + 1) * tokens * channels);
+      const all = [...state.data.subarray(b * kept, (b + 1) * kept), ...row];
       next.data.set(all.slice(all.length - kept), b * kept);
     }
-    return [convolve(x!, weight!, bias, state), next];
+    return [convolve(x, weight, bias, state), next];
   },
 };
 
@@ -166,9 +178,9 @@ const withStateOp: Op<null> = {
 export function causalConvWithState(
   x: Tensor,
   weight: Tensor,
-  bias: Tensor,
+  bias: Tensor | undefined,
   state: Tensor,
 ): { readonly y: Tensor; readonly state: Tensor } {
-  const [y, next] = apply(withStateOp, [x, weight, bias, state], null);
+  const [y, next] = apply(withStateOp, bias ? [x, weight, bias, state] : [x, weight, state], null);
   return { y: y!, state: next! };
 }

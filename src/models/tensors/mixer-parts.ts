@@ -3,7 +3,7 @@ import { inParts, type MixerWeights, ratesOf } from "../../nn/mixer-weights.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { Parts } from "./parts.ts";
 
-/** GGUF's names of a mixer's weights by Hugging Face's. */
+/** GGUF's names of a mixer's weights by the names that mixers have for them. */
 const canonical: Readonly<Record<string, string>> = {
   in_proj: "ssm_in",
   conv1d: "ssm_conv1d",
@@ -14,6 +14,9 @@ const canonical: Readonly<Record<string, string>> = {
   norm: "ssm_norm",
   out_proj: "ssm_out",
   hidden_proj: "ssm_hidden",
+  short_in: "shortconv.in_proj",
+  short_conv: "shortconv.conv",
+  short_out: "shortconv.out_proj",
 };
 
 /**

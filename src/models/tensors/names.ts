@@ -25,8 +25,10 @@ function parsed(canonical: string) {
 
 /** A GGUF's names are canonical; it stacks experts' matrices, which the first files with experts had one by one. */
 const inGguf =
-  (tensors: Checkpoint["tensors"]) =>
+  (tensors: Checkpoint["tensors"], aliases: Scheme["gguf"] = {}) =>
   (canonical: string): string | Stored => {
+    const alias = aliases[canonical];
+    if (alias !== undefined && !tensors.has(canonical)) return alias;
     const { layer, part, kind, expert } = parsed(canonical);
     if (!expert) return canonical;
     const alone = `blk.${layer}.${part!.replace("_exps", "")}.${expert.at}.${kind}`;
@@ -46,11 +48,13 @@ export interface Scheme {
   readonly bare?: Readonly<Record<string, string>>;
   /** Outside the layers, by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
   readonly top: Readonly<Record<string, StoredAs>>;
+  /** Other names that GGUFs have for a tensor, by its canonical one (`output_norm.weight`). */
+  readonly gguf?: Readonly<Record<string, string>>;
 }
 
 /** Canonical names as a checkpoint has them: a GGUF's are canonical. */
 export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names {
-  if (config.kind === "gguf") return inGguf(tensors);
+  if (config.kind === "gguf") return inGguf(tensors, scheme.gguf);
   const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
   const prefix = scheme.prefixes.find((p) => tensors.has(p + probe)) ?? scheme.prefixes[0]!;
   return (canonical) => {

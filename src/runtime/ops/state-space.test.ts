@@ -32,9 +32,15 @@ describe.each([1, 2, 3, 9])("a convolution with a state, %d tokens", (length) =>
       const { y, state: next } = causalConvWithState(x, weight, bias, before);
       return { y, next };
     };
+    const unbiased: Trial["trace"] = (tensors) => {
+      const [x, weight, before] = t(tensors, "x", "weight", "state") as [Tensor, Tensor, Tensor];
+      const { y, state: next } = causalConvWithState(x, weight, undefined, before);
+      return { y, next };
+    };
     const inputs = { ...inputOf(channels), state, ...(!constant && filters) };
     const constants = constant ? filters : {};
-    expect(await worst({ inputs, constants, bindings, trace })).toBeLessThan(1e-6);
+    for (const each of [trace, unbiased])
+      expect(await worst({ inputs, constants, bindings, trace: each })).toBeLessThan(1e-6);
   });
 
   test.each([1, 4])("of %d tokens each, zeros before the first", async (width) => {

@@ -6,6 +6,7 @@ import { gemma2 } from "../../models/architectures/gemma2.ts";
 import { gpt2 } from "../../models/architectures/gpt2.ts";
 import { graniteMoeHybrid } from "../../models/architectures/granitemoehybrid.ts";
 import { jetmoe } from "../../models/architectures/jetmoe.ts";
+import { lfm2 } from "../../models/architectures/lfm2.ts";
 import { llama } from "../../models/architectures/llama.ts";
 import { mambaArchitecture } from "../../models/architectures/mamba.ts";
 import { mamba2Architecture } from "../../models/architectures/mamba2.ts";
@@ -81,6 +82,7 @@ test.each([
   { name: "gpt2", architecture: gpt2 },
   { name: "granitemoehybrid-dense", architecture: graniteMoeHybrid },
   { name: "jetmoe", architecture: jetmoe },
+  { name: "lfm2", architecture: lfm2 },
   { name: "llama-biased", architecture: llama },
   { name: "mamba", architecture: mambaArchitecture },
   { name: "mamba2-groups", architecture: mamba2Architecture },

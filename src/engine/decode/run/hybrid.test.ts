@@ -9,12 +9,14 @@ import { Stack } from "../../../models/programs/stack.testing.ts";
 import { openDecoder } from "../../../models/registry.ts";
 import { sequenceBytes } from "../../../models/state/state-groups.ts";
 import { densePlan, type Plan, type StateFill } from "../../../savings/plan.ts";
+import { parseRecipe } from "../../../savings/recipe.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { Meter } from "../../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { PREFILL_CHUNK } from "./chunk.ts";
 import { Engine } from "./engine.ts";
+import { Recipes } from "./recipes.ts";
 import { tokenLogits } from "./stepped.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-hybrid-"));
@@ -23,12 +25,11 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const random = seededRandom(5);
 const ids = (count: number) => Array.from({ length: count }, () => Math.floor(72 * random()));
 
-const NAME = "granitemoehybrid";
-const file = fileURLToPath(new URL(`../../../models/fixtures/${NAME}`, import.meta.url));
-const openModel = () => openDecoder(openCheckpoint(file), path.join(folder, NAME), "f32");
+const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url));
+const openModel = (name: string) => openDecoder(openCheckpoint(fixture(name)), path.join(folder, name), "f32");
 
-async function open(): Promise<Engine> {
-  const { decoder, weights } = await openModel();
+async function open(name = "granitemoehybrid"): Promise<Engine> {
+  const { decoder, weights } = await openModel(name);
   return Engine.create(decoder, weights);
 }
 
@@ -47,40 +48,6 @@ const close = (got: ArrayLike<number>, expected: ArrayLike<number>) => {
 
 const text = ids(2 * PREFILL_CHUNK + 40);
 
-test("a prompt of several chunks has the logits of one run over all of it", async () => {
-  using engine = await open();
-  const { decoder, weights } = await openModel();
-  using stack = await Stack.compile(decoder, weights, "whole");
-  const whole = await stack.run(text);
-  close((await logitsOf(engine, text)).logits, whole.subarray(-decoder.config.vocabulary));
-});
-
-test("a prefix is reused as far as the states are kept, though keys can be cut anywhere", async () => {
-  using engine = await open();
-  const turns = [
-    // Parts with it in the second chunk, of which no state is kept.
-    { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
-    { prompt: [...text, ...ids(3)], runs: 3 },
-    { prompt: [...text.slice(0, PREFILL_CHUNK - 1), ...ids(4)], runs: PREFILL_CHUNK + 3 },
-  ];
-  for (const { prompt, runs } of turns) {
-    engine.forget();
-    const fresh = await logitsOf(engine, prompt);
-    engine.forget();
-    await logitsOf(engine, text);
-    const again = await logitsOf(engine, prompt);
-    expect([fresh.ran, again.ran]).toEqual([prompt.length, runs]);
-    close(again.logits, fresh.logits);
-  }
-});
-
-test("a sequence's bytes grow by the keys of the layers that attend alone", async () => {
-  using engine = await open();
-  const { config } = engine.programs.decoder;
-  const keys = 2 * 4 * layersOf(config, "attention").length * config.kvHeads * config.headSize;
-  expect(sequenceBytes(config, 11) - sequenceBytes(config, 10)).toBe(keys);
-});
-
 /** Every layer's attention through the open seam, densely. */
 const seamed: Plan = {
   ...densePlan,
@@ -91,23 +58,84 @@ const seamed: Plan = {
   }),
 };
 
-test("with the attention of some layers open, recurrent layers run between them as they do in whole segments", async () => {
-  using engine = await open();
-  const [dense, opened] = [new Meter(engine.programs), new Meter(engine.programs)];
-  const run = async (plan: Plan, meter: Meter) => {
+describe.each(["granitemoehybrid", "lfm2"])("%s", (name) => {
+  test("a prompt of several chunks has the logits of one run over all of it", async () => {
+    using engine = await open(name);
+    const { decoder, weights } = await openModel(name);
+    using stack = await Stack.compile(decoder, weights, "whole");
+    const whole = await stack.run(text);
+    close((await logitsOf(engine, text)).logits, whole.subarray(-decoder.config.vocabulary));
+  });
+
+  test("a prefix is reused as far as the states are kept, though keys can be cut anywhere", async () => {
+    using engine = await open(name);
+    const turns = [
+      // Parts with it in the second chunk, of which no state is kept.
+      { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
+      { prompt: [...text, ...ids(3)], runs: 3 },
+      { prompt: [...text.slice(0, PREFILL_CHUNK - 1), ...ids(4)], runs: PREFILL_CHUNK + 3 },
+    ];
+    for (const { prompt, runs } of turns) {
+      engine.forget();
+      const fresh = await logitsOf(engine, prompt);
+      engine.forget();
+      await logitsOf(engine, text);
+      const again = await logitsOf(engine, prompt);
+      expect([fresh.ran, again.ran]).toEqual([prompt.length, runs]);
+      close(again.logits, fresh.logits);
+    }
+  });
+
+  test("a sequence's bytes grow by the keys of the layers that attend alone", async () => {
+    using engine = await open(name);
+    const { config } = engine.programs.decoder;
+    const keys = 2 * 4 * layersOf(config, "attention").length * config.kvHeads * config.headSize;
+    expect(sequenceBytes(config, 11) - sequenceBytes(config, 10)).toBe(keys);
+  });
+
+  test("with the attention of some layers open, recurrent layers run between them as they do in whole segments", async () => {
+    using engine = await open(name);
+    const [dense, opened] = [new Meter(engine.programs), new Meter(engine.programs)];
+    const run = async (plan: Plan, meter: Meter) => {
+      engine.forget();
+      const slot = engine.acquireEmpty(text, plan);
+      const logits = (await engine.prefill(slot, text, meter, plan)).slice();
+      const states = slot.cache.state(0).slice();
+      const next = (await engine.step(slot, 7, new Meter(engine.programs))).slice();
+      engine.release(slot);
+      return { logits, states, next };
+    };
+    const [expected, got] = [await run(densePlan, dense), await run(seamed, opened)];
+    close(got.logits, expected.logits);
+    close(got.states, expected.states);
+    close(got.next, expected.next);
+    expect(opened.total().flops.dense).toBe(dense.total().flops.dense);
+  });
+});
+
+test("a saving of attention acts in the layers that attend, and bills them alone", async () => {
+  using engine = await open("lfm2");
+  const { decoder } = engine.programs;
+  const prompt = ids(600);
+  const run = async (recipe?: string) => {
     engine.forget();
-    const slot = engine.acquireEmpty(text, plan);
-    const logits = (await engine.prefill(slot, text, meter, plan)).slice();
-    const states = slot.cache.state(0).slice();
-    const next = (await engine.step(slot, 7, new Meter(engine.programs))).slice();
+    using recipes = new Recipes({ decoder, hash: async () => "" }, (plan) => engine.prepare(plan));
+    using lease = await recipes.use(parseRecipe(recipe === undefined ? [] : [recipe]));
+    const plan = lease.plan(prompt.length);
+    const meter = new Meter(engine.programs);
+    const slot = engine.acquireEmpty(prompt, plan);
+    const logits = (await engine.prefill(slot, prompt, meter, plan)).slice();
     engine.release(slot);
-    return { logits, states, next };
+    return { logits, flops: meter.total().flops };
   };
-  const [expected, got] = [await run(densePlan, dense), await run(seamed, opened)];
-  close(got.logits, expected.logits);
-  close(got.states, expected.states);
-  close(got.next, expected.next);
-  expect(opened.total().flops.dense).toBe(dense.total().flops.dense);
+  const shape = "tri-shape:blockSize=16,minLengthForSparse=32,lastDenseTokens=0";
+  const dense = await run();
+  const whole = await run(`${shape},sinkTokens=16,windowTokens=580`);
+  const narrow = await run(`${shape},sinkTokens=16,windowTokens=64`);
+  close(whole.logits, dense.logits);
+  expect(narrow.flops.dense).toBe(dense.flops.dense);
+  expect(narrow.flops.spent).toBeLessThan(dense.flops.spent);
+  expect(Math.max(...narrow.logits.map((v, i) => Math.abs(v - dense.logits[i]!)))).toBeGreaterThan(1e-3);
 });
 
 describe("tokens that leave after the first layer", () => {
@@ -186,22 +214,25 @@ describe("tokens that leave after the first layer", () => {
 });
 
 /** Each kind of tensor, by a part of its name: swapping two rows, or the ends of a vector, must show. */
-test.each(["mamba.in_proj", "mamba.A_log", "mamba.norm", "self_attn.k_proj", "shared_mlp.input_linear"])(
-  "%s of one layer, shuffled, changes the logits",
-  async (part) => {
-    const checkpoint = openCheckpoint(file);
-    const name = [...checkpoint.tensors.keys()].find((tensor) => tensor.includes(part))!;
-    const floats: typeof checkpoint.floats = (tensor, ...rest) => {
-      const values = checkpoint.floats(tensor, ...rest);
-      return tensor.name === name ? values.toReversed() : values;
-    };
-    const shuffled = { ...checkpoint, floats, variant: part };
-    const run = async (of: typeof checkpoint, to: string) => {
-      const { decoder, weights } = await openDecoder(of, path.join(folder, to), "f32");
-      using stack = await Stack.compile(decoder, weights, "whole");
-      return await stack.run(text.slice(0, 20));
-    };
-    const [right, wrong] = [await run(checkpoint, "right"), await run(shuffled, `wrong-${part}`)];
-    expect(Math.max(...right.map((v, i) => Math.abs(v - wrong[i]!)))).toBeGreaterThan(1e-3);
-  },
-);
+test.each([
+  ...["mamba.in_proj", "mamba.A_log", "mamba.norm", "self_attn.k_proj", "shared_mlp.input_linear"].map((part) => [
+    "granitemoehybrid",
+    part,
+  ]),
+  ...["conv.in_proj", "conv.conv", "q_layernorm", "embedding_norm"].map((part) => ["lfm2", part]),
+] as [string, string][])("%s: %s of one layer, shuffled, changes the logits", async (model, part) => {
+  const checkpoint = openCheckpoint(fixture(model));
+  const name = [...checkpoint.tensors.keys()].find((tensor) => tensor.includes(part))!;
+  const floats: typeof checkpoint.floats = (tensor, ...rest) => {
+    const values = checkpoint.floats(tensor, ...rest);
+    return tensor.name === name ? values.toReversed() : values;
+  };
+  const shuffled = { ...checkpoint, floats, variant: part };
+  const run = async (of: typeof checkpoint, to: string) => {
+    const { decoder, weights } = await openDecoder(of, path.join(folder, to), "f32");
+    using stack = await Stack.compile(decoder, weights, "whole");
+    return await stack.run(text.slice(0, 20));
+  };
+  const [right, wrong] = [await run(checkpoint, model), await run(shuffled, `${model}-${part}`)];
+  expect(Math.max(...right.map((v, i) => Math.abs(v - wrong[i]!)))).toBeGreaterThan(1e-3);
+});
