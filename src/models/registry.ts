@@ -40,6 +40,7 @@ const decoders: readonly Listed<Architecture>[] = [
   },
   { names: ["jetmoe"], load: async () => (await import("./architectures/jetmoe.ts")).jetmoe },
   { names: ["lfm2"], load: async () => (await import("./architectures/lfm2.ts")).lfm2 },
+  { names: ["lfm2moe", "lfm2_moe"], load: async () => (await import("./architectures/lfm2-moe.ts")).lfm2Moe },
   { names: ["llama"], load: async () => (await import("./architectures/llama.ts")).llama },
   { names: ["mamba", "falcon_mamba"], load: async () => (await import("./architectures/mamba.ts")).mambaArchitecture },
   { names: ["mamba2"], load: async () => (await import("./architectures/mamba2.ts")).mamba2Architecture },

@@ -127,13 +127,17 @@ MODELS = {
         **rope("default"), head_dim=None, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=5, max_position_embeddings=4096,
         intermediate_size=48, block_multiple_of=8, block_ffn_dim_multiplier=1.1, conv_L_cache=4, norm_eps=1e-3,
         layer_types=["conv", "full_attention", "conv", "full_attention", "conv"], tie_word_embeddings=True)),
+    "lfm2_moe": ("lfm2_moe", "lfm2moe", dict(
+        **rope("default"), head_dim=None, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=5, intermediate_size=48,
+        moe_intermediate_size=16, num_experts=6, num_experts_per_tok=2, num_dense_layers=1, conv_L_cache=3, norm_eps=1e-3,
+        layer_types=["conv", "conv", "full_attention", "conv", "full_attention"], tie_word_embeddings=True)),
 }  # fmt: skip
 
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 # Models whose outputs have what is kept between tokens as `cache`; the others as `past_key_values`.
-CACHED = (*RECURRENT, "granitemoehybrid", "lfm2")
+CACHED = (*RECURRENT, "granitemoehybrid", "lfm2", "lfm2_moe")
 
 
 def shared(model_type: str) -> dict:
@@ -177,6 +181,9 @@ def random_model(config, seed: int):
             gain = 1.5 if any(part in name for part in ("q_proj", "k_proj", "qkv", "c_attn")) else 1.0
             p.copy_(0.4 * noise if any(part in name for part in ("embed", "wte", "wpe")) else gain * noise * fan**-0.5)
         p.copy_(p.half().float())
+    for name, b in model.named_buffers():
+        if name.endswith("expert_bias"):
+            b.copy_((0.3 * torch.randn_like(b)).half().float())
     return model
 
 

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, TokenType, get_tensor_name_map
+from gguf import ExpertGatingFuncType, MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, TokenType, get_tensor_name_map
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 # Those whose layers attend or keep a state.
-HYBRID = ("granitehybrid", "lfm2")
+HYBRID = ("granitehybrid", "lfm2", "lfm2moe")
+LFM2 = ("lfm2", "lfm2moe")
 
 # Those with Mamba-2's mixers.
 MAMBA2 = ("mamba2", "granitehybrid")
@@ -110,7 +111,7 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
         return
     attends = [kind == "full_attention" for kind in c.layer_types] if architecture in HYBRID else None
     w.add_head_count_kv([c.num_key_value_heads * own for own in attends] if attends else c.num_key_value_heads)
-    w.add_layer_norm_rms_eps(c.norm_eps if architecture == "lfm2" else c.rms_norm_eps)
+    w.add_layer_norm_rms_eps(c.norm_eps if architecture in LFM2 else c.rms_norm_eps)
     if getattr(c, "head_dim", None):
         w.add_key_length(c.head_dim)
         w.add_value_length(c.head_dim)
@@ -157,7 +158,7 @@ def add_experts(w: GGUFWriter, c) -> None:
 def split_experts(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] | None:
     """Stacks of matrices by their names in a GGUF; None for other tensors."""
     layer, _, part = name.removeprefix("model.layers.").partition(".")
-    stem = part.removesuffix(".weight").removeprefix("mlp.").removeprefix("block_sparse_moe.")
+    stem = part.removesuffix(".weight").removeprefix("mlp.").removeprefix("block_sparse_moe.").removeprefix("feed_forward.")
     to = lambda what: f"blk.{layer}.{what}.weight"
     if stem in ("experts.gate_up_proj", "input_linear"):
         gate, up = tensor.chunk(2, dim=1)
@@ -186,8 +187,11 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)
     add_experts(w, c)
-    if architecture == "lfm2":
+    if architecture in LFM2:
         w.add_shortconv_l_cache(c.conv_L_cache)
+    if architecture == "lfm2moe":
+        w.add_leading_dense_block_count(c.num_dense_layers)
+        w.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
     if architecture == "granitehybrid":
         w.add_ssm_conv_kernel(c.mamba_d_conv)
         w.add_ssm_state_size(c.mamba_d_state)
@@ -221,7 +225,7 @@ def write_gguf(model, architecture: str, path: Path) -> None:
                 w.add_tensor(canonical, np.ascontiguousarray(part.float().numpy(), dtype=np.float32 if whole else np.float16))
             continue
         # The converter's name of what is added to the steps.
-        named = name.replace("dt_bias", "dt_proj.bias")
+        named = name.replace("dt_bias", "dt_proj.bias").replace("expert_bias", "expert_bias.bias")
         canonical = names.get_name(named, try_suffixes=(".weight", ".bias"))
         assert canonical, name
         w.add_tensor(canonical, tensor_data(name, tensor, model, architecture))

@@ -1,9 +1,10 @@
-import { add } from "../dim.ts";
-import { mapNd, ndarray } from "../ndarray.ts";
+import { add, sameShape } from "../dim.ts";
+import { mapNd, type NdArray, ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { sizeInBytes } from "../tensor.ts";
+import { full } from "./reduce.ts";
 
 const topKOp: Op<{ k: number }> = {
   name: "topK",
@@ -61,3 +62,33 @@ const scatterChosenOp: Op<null> = {
 
 /** dy [..., k] at its columns `chosen`, which differ within a row, and zeros elsewhere: in the shape of x [..., n]. */
 const scatterChosen = (x: Tensor, chosen: Tensor, dy: Tensor): Tensor => apply1(scatterChosenOp, [x, chosen, dy], null);
+
+const biasedTopKOp: Op<{ k: number }> = {
+  name: "biasedTopK",
+  operands: ["x", "bias"],
+  infer([x, bias], { k }) {
+    if (!sameShape(bias!.shape, x!.shape.slice(-1)))
+      throw new ShapeError("biasedTopK", "bias", showType(bias!), `[${x!.shape.at(-1)}]`);
+    return topKOp.infer([x!], { k });
+  },
+  onnx(emit, { inputs: [x, bias], outputs: [values, chosen] }, { k }) {
+    emit.node("TopK", [emit.value("Add", [x!, bias!]), emit.ints([k])], [emit.temp(), chosen!]);
+    emit.node("GatherElements", [x!, chosen!], [values!], { axis: { int: -1 } });
+  },
+  gradient: ({ inputs: [x, bias], outputs: [, chosen], given: [dy], wanted }) => [
+    wanted[0] ? scatterChosen(x!, chosen!, dy!) : undefined,
+    wanted[1] ? full(bias!, 0) : undefined,
+  ],
+  reference([x, bias], { k }, bindings) {
+    const width = x!.shape.at(-1)!;
+    const biased = mapNd(x!, (value, i) => value + bias!.data[i % width]!);
+    const [, chosen] = topKOp.reference([biased], { k }, bindings) as [NdArray, NdArray];
+    return [mapNd(chosen, (column, i) => x!.data[Math.floor(i / k) * width + column]!), chosen];
+  },
+};
+
+/** Like `topK`, by x plus a bias [n] that is no part of the numbers: no small change of it changes them. */
+export function biasedTopK(x: Tensor, bias: Tensor, k: number): { values: Tensor; chosen: Tensor } {
+  const [values, chosen] = apply(biasedTopKOp, [x, bias], { k });
+  return { values: values!, chosen: chosen! };
+}

@@ -1,19 +1,22 @@
+import type { MixerWeights } from "../../nn/mixer-weights.ts";
 import { type ShortConvConfig, shortConv, shortConvStateSize, shortConvStep } from "../../nn/short-conv.ts";
 import { hybrid } from "../architecture.ts";
 import { readTransformer } from "../config/config.ts";
 import { Fields } from "../config/fields.ts";
 import { readAttending } from "../config/hybrid-config.ts";
+import type { Mixer } from "../decoder/mixer-layer.ts";
+import type { StoredShapes } from "../decoder/recurrent.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import type { Scheme } from "../tensors/names.ts";
 
-interface Config extends TransformerConfig {
+export interface Lfm2Config extends TransformerConfig {
   readonly mixer: ShortConvConfig;
 }
 
-const KEYS = { rms_norm_eps: "norm_eps" };
+export const lfm2Keys = { rms_norm_eps: "norm_eps" };
 const DEFAULTS = { rms_norm_eps: 1e-5, rope_theta: 1e6 };
 
-const scheme: Scheme = {
+export const lfm2Scheme: Scheme = {
   prefixes: ["model.", ""],
   layers: "layers",
   parts: {
@@ -36,13 +39,18 @@ const scheme: Scheme = {
   gguf: { "output_norm.weight": "token_embd_norm.weight" },
 };
 
-function configure(given: Fields): Config {
+function configure(given: Fields): Lfm2Config {
   const { source, architecture } = given;
   const older = given.has(undefined, "block_ff_dim");
-  const keys = older ? { ...KEYS, intermediate_size: "block_ff_dim" } : KEYS;
+  const keys = older ? { ...lfm2Keys, intermediate_size: "block_ff_dim" } : lfm2Keys;
   const fields = new Fields(source, architecture, keys, DEFAULTS);
+  return readLfm2(fields, fields.gguf ? {} : { ffn: readWidth(fields) });
+}
+
+/** What LFM2 and its mixture share, with `own` values of each. */
+export function readLfm2(fields: Fields, own: Partial<TransformerConfig>): Lfm2Config {
   fields.only("conv_bias", [false]);
-  const config = readTransformer(fields, { headNorm: "head", ...(!fields.gguf && { ffn: readWidth(fields) }) });
+  const config = readTransformer(fields, { headNorm: "head", ...own });
   const attends = readAttending(fields, config.layers, { attention: ["full_attention"], recurrent: ["conv"] });
   const mixer = { hidden: config.hidden, convWidth: readConvWidth(fields) };
   const floats = shortConvStateSize(mixer);
@@ -64,16 +72,17 @@ function readWidth(fields: Fields): number {
   return multiple * Math.ceil(Math.floor(factor * Math.floor((2 * whole) / 3)) / multiple);
 }
 
-/** LFM2 (Liquid AI 2025): attention in some layers, in the others a short convolution between two gates. */
-export const lfm2 = hybrid<Config>("lfm2", {
-  scheme,
-  configure,
-  shapes: ({ mixer: { hidden, convWidth } }) => ({
+/** The traits that LFM2 and its mixture share. */
+export const lfm2Traits = {
+  shapes: ({ mixer: { hidden, convWidth } }: Lfm2Config): StoredShapes => ({
     huggingface: { "shortconv.conv.weight": [hidden, 1, convWidth] },
     gguf: {},
   }),
-  mixer: (weights, { mixer }) => ({
+  mixer: (weights: MixerWeights, { mixer }: Lfm2Config): Mixer => ({
     train: (x) => shortConv(weights, mixer, x),
     run: (x, state) => shortConvStep(weights, mixer, x, state),
   }),
-});
+};
+
+/** LFM2 (Liquid AI 2025): attention in some layers, in the others a short convolution between two gates. */
+export const lfm2 = hybrid<Lfm2Config>("lfm2", { ...lfm2Traits, scheme: lfm2Scheme, configure });

@@ -8,6 +8,7 @@ import { gemma3 } from "../architectures/gemma3.ts";
 import { gpt2 } from "../architectures/gpt2.ts";
 import { graniteMoeHybrid } from "../architectures/granitemoehybrid.ts";
 import { jetmoe } from "../architectures/jetmoe.ts";
+import { lfm2 } from "../architectures/lfm2.ts";
 import { llama } from "../architectures/llama.ts";
 import { mambaArchitecture } from "../architectures/mamba.ts";
 import { mamba2Architecture } from "../architectures/mamba2.ts";
@@ -36,6 +37,16 @@ function source(name: string, changes: Json = {}) {
 
 const configure = (architecture: Architecture, name: string, changes?: Json) =>
   architecture.configure(source(name, changes)) as TransformerConfig;
+
+test.each<[Json, number]>([
+  [{}, 40],
+  [{ block_auto_adjust_ff_dim: false }, 48],
+  [{ block_ffn_dim_multiplier: 1, block_multiple_of: 5 }, 35],
+  // The authors' older key goes before the other.
+  [{ block_ff_dim: 96, block_ffn_dim_multiplier: 1 }, 64],
+])("LFM2's feed-forward of %o is %d wide", (changes, width) => {
+  expect(configure(lfm2, "lfm2", changes).ffn).toBe(width);
+});
 
 describe("what would change the numbers and is not supported is refused by name", () => {
   test.each<[Architecture, string, Json, string]>([
@@ -90,6 +101,8 @@ describe("what would change the numbers and is not supported is refused by name"
     [graniteMoeHybrid, "granitemoehybrid", { mamba_proj_bias: true }, '"mamba_proj_bias" is true, expected false'],
     [graniteMoeHybrid, "granitemoehybrid", { mamba_n_heads: 3 }, "3 heads do not divide the inner width 64"],
     [graniteMoeHybrid, "granitemoehybrid", { num_experts_per_tok: 5 }, "expected at most the 4 experts"],
+    [lfm2, "lfm2", { conv_bias: true }, '"conv_bias" is true, expected false'],
+    [lfm2, "lfm2", { conv_L_cache: 1 }, '"conv_L_cache" is 1, expected a whole number from 2 to 64'],
     [mamba2Architecture, "mamba2", { n_groups: 3 }, "config.json: 3 groups do not divide the 4 heads"],
     [mamba2Architecture, "mamba2", { num_heads: 5 }, "config.json: 5 heads do not divide the inner width 64"],
     [mamba2Architecture, "mamba2", { head_dim: 8 }, "config.json: 4 heads of 8 are not the inner width 64"],

@@ -2,7 +2,7 @@ import { concat, plus, reshape, sigmoid, type Tensor, timesRows } from "../../gr
 import { activateMlp } from "../../nn/mlp.ts";
 import { expertQueries, mixAttended } from "../../nn/moe/attention.ts";
 import { mixFeedForwards } from "../../nn/moe/experts.ts";
-import { route } from "../../nn/moe/route.ts";
+import { type Routing, route } from "../../nn/moe/route.ts";
 import type { Parts } from "../tensors/parts.ts";
 import type { ExpertsConfig, TransformerConfig } from "./transformer.ts";
 
@@ -27,9 +27,16 @@ export class ExpertLayer {
       inside: this.parts.experts(hidden, this.#named(inside), count),
       down: this.parts.experts(width, this.#named({ ffn_down_exps: hidden }), count),
     };
-    const mixed = mixFeedForwards(x, route(this.#router("ffn_gate_inp", x), this.experts), matrices, activation, gated);
+    const mixed = mixFeedForwards(x, this.#routed(x), matrices, activation, gated);
     if (attention) return this.parts.bias(this.#name("ffn_mix"), mixed);
     return shared ? plus(mixed, this.#shared(x, shared)) : mixed;
+  }
+
+  #routed(x: Tensor): Routing {
+    const { gates, count } = this.experts;
+    const biased = typeof gates === "object" && gates.biased;
+    const bias = biased ? this.parts.vector(this.#name("exp_probs_b.bias"), count) : undefined;
+    return route(this.#router("ffn_gate_inp", x), this.experts, bias);
   }
 
   /** x [batch, tokens, hidden] → the queries of each token's experts with shared keys and values, and the router's logits. */

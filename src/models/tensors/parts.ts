@@ -116,7 +116,12 @@ export class Parts {
 
   /** A vector of the weights that is added to x: [width]. */
   bias(name: string, x: Tensor): Tensor {
-    return plus(x, this.weights.vector(this.graph, { [`${name}.bias`]: Number(x.shape.at(-1)) }));
+    return plus(x, this.vector(`${name}.bias`, Number(x.shape.at(-1))));
+  }
+
+  /** A vector by its whole name: [width]. */
+  vector(name: string, width: number): Tensor {
+    return this.weights.vector(this.graph, { [name]: width });
   }
 
   /**

@@ -1,4 +1,18 @@
-import { type ExpertOrder, expertOrder, softmax, type Tensor, topK } from "../../graph/index.ts";
+import {
+  biasedTopK,
+  divide,
+  type ExpertOrder,
+  expertOrder,
+  full,
+  plus,
+  scale,
+  sigmoid,
+  softmax,
+  spread,
+  sum,
+  type Tensor,
+  topK,
+} from "../../graph/index.ts";
 
 /** How tokens choose their experts. */
 export interface RouterConfig {
@@ -8,9 +22,19 @@ export interface RouterConfig {
   readonly active: number;
   /**
    * Gates are a softmax over the chosen experts' logits (which equals one over all experts, normalised), or over all
-   * experts' logits, so that they sum to less than 1. The latter gives the router a gradient with one active expert.
+   * experts' logits, so that they sum to less than 1, or each expert's own sigmoid. The second gives the router a gradient with one active expert.
    */
-  readonly gates: "chosen" | "all";
+  readonly gates: "chosen" | "all" | SigmoidGates;
+}
+
+/** Each expert has a gate of its own (DeepSeek-V3, 2024). */
+export interface SigmoidGates {
+  /** True if experts are chosen by their gates plus a bias each, which balances their load. */
+  readonly biased: boolean;
+  /** Added to the sum by which the chosen gates are divided; absent: they are not divided. */
+  readonly epsilon?: number | undefined;
+  /** A factor for the gates. */
+  readonly factor: number;
 }
 
 /** The experts of each token. */
@@ -23,9 +47,26 @@ export interface Routing extends ExpertOrder {
 
 /**
  * Chooses experts by a router's logits [..., count] (Shazeer et al. 2017). Of equal logits the first expert wins. No
- * expert has a capacity: every choice is computed (dropless, MegaBlocks, Gale et al. 2022).
+ * expert has a capacity: every choice is computed (dropless, MegaBlocks, Gale et al. 2022). `bias` [count] is that of
+ * biased gates.
  */
-export function route(logits: Tensor, { count, active, gates }: RouterConfig): Routing {
+export function route(logits: Tensor, { count, active, gates }: RouterConfig, bias?: Tensor): Routing {
+  if (typeof gates === "object") {
+    const scored = sigmoidGates(logits, active, gates, bias);
+    return { ...scored, ...expertOrder(scored.chosen, count) };
+  }
   const { values, chosen } = topK(gates === "all" ? softmax(logits) : logits, active);
   return { chosen, gates: gates === "all" ? values : softmax(values), ...expertOrder(chosen, count) };
 }
+
+function sigmoidGates(logits: Tensor, active: number, { epsilon, factor }: SigmoidGates, bias: Tensor | undefined) {
+  const scores = sigmoid(logits);
+  const { values, chosen } = bias ? biasedTopK(scores, bias, active) : topK(scores, active);
+  if (epsilon === undefined) return { chosen, gates: scaled(values, factor) };
+  const last = values.shape.length - 1;
+  const total = sum(values, last);
+  const divisor = plus(total, full(total, epsilon));
+  return { chosen, gates: scaled(divide(values, spread(divisor, last, active)), factor) };
+}
+
+const scaled = (gates: Tensor, factor: number): Tensor => (factor === 1 ? gates : scale(gates, factor));

@@ -4,7 +4,7 @@ import { expertOrder } from "../../graph/ops/expert-rows.ts";
 import { groupedLinear } from "../../graph/ops/grouped-linear.ts";
 import { groupedQuantizedLinear } from "../../graph/ops/grouped-quantized.ts";
 import { bytesOfCodes, type CodeBits } from "../../graph/ops/quantized.ts";
-import { topK } from "../../graph/ops/top-k.ts";
+import { biasedTopK, topK } from "../../graph/ops/top-k.ts";
 import { compare, type Feed, integers, noise, type Trial, worst } from "../compare.testing.ts";
 
 test("of equal numbers the first is chosen", async () => {
@@ -12,6 +12,16 @@ test("of equal numbers the first is chosen", async () => {
   const { y } = await compare({ inputs: { x }, trace: (t) => ({ y: topK(t.x!, 2).chosen }) });
   expect([...y!.got.data]).toEqual([1, 2, 0, 1]);
   expect([...y!.expected.data]).toEqual([1, 2, 0, 1]);
+});
+
+test("a bias says which numbers are chosen, and is no part of them", async () => {
+  const x: Feed = { dtype: "f32", shape: [2, 4], data: [1, 3, 2, 0, 0, 1, 2, 3] };
+  const bias: Feed = { dtype: "f32", shape: [4], data: [5, 0, 0, 2.5] };
+  const { values, chosen } = await compare({ inputs: { x, bias }, trace: (t) => biasedTopK(t.x!, t.bias!, 2) });
+  for (const of of ["got", "expected"] as const) {
+    expect([...chosen![of].data]).toEqual([0, 1, 3, 0]);
+    expect([...values![of].data]).toEqual([1, 3, 3, 0]);
+  }
 });
 
 test("slots are grouped by expert in their order, and every slot has a row", async () => {

@@ -36,9 +36,19 @@ test.each([
 });
 
 test.each([
-  [hybrid([2]), "copy-kv", 1, /fill=copy-kv is for layers of one kind, and the model's are of two: expected recompute, /],
+  [
+    hybrid([2]),
+    "copy-kv",
+    1,
+    /fill=copy-kv is for layers of one kind, and the model's are of two: expected recompute, /,
+  ],
   [hybrid([2]), "ssm-partial", 1, /fill=ssm-partial is for layers of one kind/],
-  [hybrid([0, 1, 2]), "copy-kv/ssm-partial", 2, /is for exits behind a layer that attends, and the first that does is 4/],
+  [
+    hybrid([0, 1, 2]),
+    "copy-kv/ssm-partial",
+    2,
+    /is for exits behind a layer that attends, and the first that does is 4/,
+  ],
   [hybrid([0]), "verify", 2, /fill=verify is for models without recurrent layers, whose states cannot be taken back/],
 ] as const)("what a hybrid cannot do is refused with the reason", (model, fill, layer, sentence) => {
   expect(() => fillFor("exit", fill, layer, model)).toThrow(sentence);

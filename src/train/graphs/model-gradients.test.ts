@@ -7,6 +7,7 @@ import { gpt2 } from "../../models/architectures/gpt2.ts";
 import { graniteMoeHybrid } from "../../models/architectures/granitemoehybrid.ts";
 import { jetmoe } from "../../models/architectures/jetmoe.ts";
 import { lfm2 } from "../../models/architectures/lfm2.ts";
+import { lfm2Moe } from "../../models/architectures/lfm2-moe.ts";
 import { llama } from "../../models/architectures/llama.ts";
 import { mambaArchitecture } from "../../models/architectures/mamba.ts";
 import { mamba2Architecture } from "../../models/architectures/mamba2.ts";
@@ -105,6 +106,23 @@ test.each([
   expect(keeping.takeCost().backward).toBeLessThan(computing.takeCost().backward);
   expect(Math.abs(nats / labelled - reference.loss)).toBeLessThan(1e-5);
   expectGradients(folder, store, names);
+  store[Symbol.dispose]();
+});
+
+test("the bias by which experts are chosen has no gradient, and their routers have one", async () => {
+  const folder = fixture("lfm2_moe");
+  const { trainee, store } = open(folder, lfm2Moe);
+  const batch = batchOf(referenceOf(fixture("lfm2")));
+  using passes = await Passes.create(trainee, store, { rows: batch.rows, tokens: batch.tokens, packed: false }, false);
+  await passes.train(batch, 1 / batch.labelled);
+  const gradients = new Float32Array(store.gradients.memory);
+  const normOf = (name: string) => {
+    const { shape, offset } = store.parameter(name);
+    return norm(gradients.subarray(offset, offset + shape.reduce((a, b) => a * b, 1)));
+  };
+  expect(normOf("blk.1.exp_probs_b.bias")).toBe(0);
+  expect(normOf("blk.1.ffn_gate_inp.weight")).toBeGreaterThan(1e-4);
+  expect(normOf("blk.1.shortconv.conv.weight")).toBeGreaterThan(1e-4);
   store[Symbol.dispose]();
 });
 

@@ -220,6 +220,7 @@ test.each([
     part,
   ]),
   ...["conv.in_proj", "conv.conv", "q_layernorm", "embedding_norm"].map((part) => ["lfm2", part]),
+  ...["feed_forward.gate", "expert_bias", "experts.1.w2"].map((part) => ["lfm2_moe", part]),
 ] as [string, string][])("%s: %s of one layer, shuffled, changes the logits", async (model, part) => {
   const checkpoint = openCheckpoint(fixture(model));
   const name = [...checkpoint.tensors.keys()].find((tensor) => tensor.includes(part))!;
