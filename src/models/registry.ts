@@ -53,6 +53,7 @@ const decoders: readonly Listed<Architecture>[] = [
   { names: ["qwen2moe", "qwen2_moe"], load: async () => (await import("./architectures/qwen2-moe.ts")).qwen2Moe },
   { names: ["qwen3"], load: async () => (await import("./architectures/qwen3.ts")).qwen3 },
   { names: ["qwen3moe", "qwen3_moe"], load: async () => (await import("./architectures/qwen3-moe.ts")).qwen3Moe },
+  { names: ["qwen3next", "qwen3_next"], load: async () => (await import("./architectures/qwen3-next.ts")).qwen3Next },
   { names: ["rnn"], load: async () => (await import("./architectures/rnn.ts")).rnnArchitecture },
   { names: ["smollm3"], load: async () => (await import("./architectures/smollm3.ts")).smollm3 },
 ];

@@ -131,13 +131,18 @@ MODELS = {
         **rope("default"), head_dim=None, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=5, intermediate_size=48,
         moe_intermediate_size=16, num_experts=6, num_experts_per_tok=2, num_dense_layers=1, conv_L_cache=3, norm_eps=1e-3,
         layer_types=["conv", "conv", "full_attention", "conv", "full_attention"], tie_word_embeddings=True)),
+    "qwen3_next": ("qwen3_next", "qwen3next", dict(
+        **rope("default", partial_rotary_factor=0.5), head_dim=32, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=4,
+        num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, shared_expert_intermediate_size=24, linear_conv_kernel_dim=3,
+        linear_key_head_dim=8, linear_value_head_dim=6, linear_num_key_heads=2, linear_num_value_heads=4, full_attention_interval=2,
+        max_position_embeddings=4096, tie_word_embeddings=False)),
 }  # fmt: skip
 
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 # Models whose outputs have what is kept between tokens as `cache`; the others as `past_key_values`.
-CACHED = (*RECURRENT, "granitemoehybrid", "lfm2", "lfm2_moe")
+CACHED = (*RECURRENT, "granitemoehybrid", "lfm2", "lfm2_moe", "qwen3_next")
 
 
 def shared(model_type: str) -> dict:
@@ -174,7 +179,8 @@ def random_model(config, seed: int):
         elif "conv1d.weight" in name:
             p.copy_(0.5 * noise)
         elif p.ndim == 1:
-            offset = 0.0 if "bias" in name or config.model_type.startswith("gemma") else 1.0
+            centred = config.model_type.startswith("gemma") or (config.model_type == "qwen3_next" and "linear_attn" not in name)
+            offset = 0.0 if "bias" in name or centred else 1.0
             p.copy_(offset + 0.2 * noise)
         else:
             fan = p.shape[0] if config.model_type == "gpt2" and "wte" not in name and "wpe" not in name else p.shape[-1]

@@ -38,7 +38,9 @@ def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np
         data = data + 1
     if name.endswith("conv.conv.weight"):
         data = data.squeeze(1)
-    mixed = architecture in RECURRENT or ".mamba." in name
+    if architecture == "qwen3next" and name.endswith("norm.weight") and "linear_attn" not in name:
+        data = data + 1
+    mixed = architecture in RECURRENT or ".mamba." in name or ".linear_attn." in name
     if mixed:
         data = recurrent_data(name, data, c, architecture)
     whole = data.ndim == 1 or name.endswith("conv.conv.weight") or (mixed and not name.endswith(MATRICES))
@@ -155,6 +157,18 @@ def add_experts(w: GGUFWriter, c) -> None:
         w.add_expert_shared_feed_forward_length(shared)
 
 
+def split_delta(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] | None:
+    """Qwen3-Next's projection of queries, keys, values and gates, key head by key head, as two matrices; None for other tensors."""
+    if not name.endswith("in_proj_qkvz.weight"):
+        return None
+    layer = name.split(".")[2]
+    each = c.linear_num_value_heads // c.linear_num_key_heads * c.linear_value_head_dim
+    sizes = [c.linear_key_head_dim, c.linear_key_head_dim, each, each]
+    parts = tensor.view(c.linear_num_key_heads, sum(sizes), -1).split(sizes, dim=1)
+    q, k, v, gate = (part.reshape(-1, tensor.shape[1]) for part in parts)
+    return {f"blk.{layer}.attn_qkv.weight": torch.cat([q, k, v]), f"blk.{layer}.attn_gate.weight": gate}
+
+
 def split_experts(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] | None:
     """Stacks of matrices by their names in a GGUF; None for other tensors."""
     layer, _, part = name.removeprefix("model.layers.").partition(".")
@@ -187,6 +201,13 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)
     add_experts(w, c)
+    if architecture == "qwen3next":
+        w.add_ssm_conv_kernel(c.linear_conv_kernel_dim)
+        w.add_ssm_state_size(c.linear_key_head_dim)
+        w.add_ssm_group_count(c.linear_num_key_heads)
+        w.add_ssm_time_step_rank(c.linear_num_value_heads)
+        w.add_ssm_inner_size(c.linear_value_head_dim * c.linear_num_value_heads)
+        w.add_full_attention_interval(1 + c.layer_types.index("full_attention"))
     if architecture in LFM2:
         w.add_shortconv_l_cache(c.conv_L_cache)
     if architecture == "lfm2moe":
@@ -218,7 +239,7 @@ def write_gguf(model, architecture: str, path: Path) -> None:
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and c.tie_word_embeddings:
             continue
-        experts = split_experts(name, tensor, c)
+        experts = split_experts(name, tensor, c) or split_delta(name, tensor, c)
         if experts:
             for canonical, part in experts.items():
                 whole = "_inp" in canonical

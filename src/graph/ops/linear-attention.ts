@@ -98,3 +98,74 @@ export const DECAY = 4;
 export const gatedScans = ({ nodes }: Graph): readonly Node[] => nodes.filter(isGatedScan);
 
 export const isGatedScan = ({ op }: Node): boolean => op === (gatedOp as Op<unknown>);
+
+const deltaOp: Op<Heads> = {
+  name: "gatedDelta",
+  operands: ["q", "k", "v", "state", "decay", "beta"],
+  infer([q, k, v, state, decay, beta], attrs) {
+    const { heads, groups } = attrs;
+    const [key, value] = widths(k!, v!, attrs);
+    const [batch, tokens] = v!.shape as [Dim, Dim];
+    const check = (operand: string, got: TensorType, shape: readonly Dim[]) => {
+      if (!sameShape(got.shape, shape))
+        throw new ShapeError("gatedDelta", operand, showType(got), `[${shape.join(", ")}]`);
+    };
+    check("k", k!, [batch, tokens, groups * Math.ceil(key)]);
+    check("v", v!, [batch, tokens, heads * Math.ceil(value)]);
+    check("q", q!, k!.shape);
+    check("state", state!, [batch, heads, key, value]);
+    check("decay", decay!, [batch, tokens, heads]);
+    check("beta", beta!, [batch, tokens, heads]);
+    return [v!, state!];
+  },
+  onnx: (emit, { inputs, outputs }, { heads, groups }) =>
+    emit.contrib("LinearAttention", inputs, outputs, {
+      q_num_heads: { int: groups },
+      kv_num_heads: { int: heads },
+      update_rule: { string: "gated_delta" },
+      scale: { float: 1 },
+    }),
+  // A token's decay of the state is a multiply; its reading before and after, and the addition to it, are two FLOPs each.
+  cost: ([, k, v], _outputs, attrs) => ({
+    flops: mul(7, v!.shape[0]!, v!.shape[1]!, attrs.heads, ...widths(k!, v!, attrs)),
+  }),
+  reference([q, k, v, state, decay, beta], attrs) {
+    const { heads, groups } = attrs;
+    const [key, value] = widths(k!, v!, attrs);
+    const [batch, tokens] = v!.shape as [number, number];
+    const [y, next] = [ndarray(v!.shape), ndarray(state!.shape, state!.data)];
+    for (let b = 0; b < batch; b++)
+      for (let t = 0; t < tokens; t++)
+        for (let h = 0; h < heads; h++) {
+          const at = b * tokens + t;
+          const shared = (at * groups + Math.floor((h * groups) / heads)) * key;
+          const keep = Math.exp(decay!.data[at * heads + h]!);
+          for (let p = 0; p < value; p++) {
+            const own = (at * heads + h) * value + p;
+            const place = (n: number) => ((b * heads + h) * key + n) * value + p;
+            let known = 0;
+            for (let n = 0; n < key; n++) known += keep * next.data[place(n)]! * k!.data[shared + n]!;
+            const change = beta!.data[at * heads + h]! * (v!.data[own]! - known);
+            for (let n = 0; n < key; n++) {
+              const s = place(n);
+              next.data[s] = keep * next.data[s]! + k!.data[shared + n]! * change;
+              y.data[own]! += q!.data[shared + n]! * next.data[s]!;
+            }
+          }
+        }
+    return [y, next];
+  },
+};
+
+/**
+ * The gated delta rule (Yang et al. 2024), token by token: S ← e^decay · S, then S ← S + k β (v − Sᵀ k)ᵀ, y = Sᵀ q. Shapes are those of
+ * `gatedLinearAttention`, with decay and beta [batch, tokens, heads].
+ * @throws ShapeError
+ */
+export function gatedDelta(
+  { q, k, v, state, decay, beta }: Readonly<Record<"q" | "k" | "v" | "state" | "decay" | "beta", Tensor>>,
+  heads: Heads,
+): { readonly y: Tensor; readonly state: Tensor } {
+  const [y, next] = apply(deltaOp, [q, k, v, state, decay, beta], heads);
+  return { y: y!, state: next! };
+}

@@ -15,6 +15,7 @@ import { mamba2Architecture } from "../architectures/mamba2.ts";
 import { mistral } from "../architectures/mistral.ts";
 import { phi3 } from "../architectures/phi3.ts";
 import { qwen2 } from "../architectures/qwen2.ts";
+import { qwen3Next } from "../architectures/qwen3-next.ts";
 import type { Architecture } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { Fields } from "./fields.ts";
@@ -101,6 +102,12 @@ describe("what would change the numbers and is not supported is refused by name"
     [graniteMoeHybrid, "granitemoehybrid", { mamba_proj_bias: true }, '"mamba_proj_bias" is true, expected false'],
     [graniteMoeHybrid, "granitemoehybrid", { mamba_n_heads: 3 }, "3 heads do not divide the inner width 64"],
     [graniteMoeHybrid, "granitemoehybrid", { num_experts_per_tok: 5 }, "expected at most the 4 experts"],
+    [
+      qwen3Next,
+      "qwen3_next",
+      { linear_num_key_heads: 3 },
+      "config.json: 4 heads of values cannot share 3 of keys evenly",
+    ],
     [lfm2, "lfm2", { conv_bias: true }, '"conv_bias" is true, expected false'],
     [lfm2, "lfm2", { conv_L_cache: 1 }, '"conv_L_cache" is 1, expected a whole number from 2 to 64'],
     [mamba2Architecture, "mamba2", { n_groups: 3 }, "config.json: 3 groups do not divide the 4 heads"],

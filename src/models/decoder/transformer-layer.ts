@@ -1,4 +1,4 @@
-import { scale, type Tensor, times } from "../../graph/index.ts";
+import { concat, reshape, scale, sigmoid, split, type Tensor, times } from "../../graph/index.ts";
 import { activateMlp } from "../../nn/mlp.ts";
 import { type Norm, normalise, normaliseHeads } from "../../nn/norm.ts";
 import { cropHeads, type PaddedHeads, padHeads } from "../../nn/padded-heads.ts";
@@ -36,17 +36,19 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   attentionIn(stream: Stream) {
-    const { heads, kvHeads, fused, headNorm, experts } = this.config;
+    const { heads, kvHeads, fused, headNorm, experts, gatedAttention } = this.config;
     const headSize = headSizeOf(this.config);
     const [query, key] = [heads * headSize, kvHeads * headSize];
     const { normed, residual } = this.#enter(stream, "attn_norm");
     if (experts?.attention) return { ...this.experts!.attentionIn(normed), residual };
-    const outputs = fused ? { attn_qkv: query + 2 * key } : { attn_q: query, attn_k: key, attn_v: key };
-    const qkv = this.#project(normed, outputs);
-    if (headNorm === undefined) return { qkv: this.#padded(qkv), residual };
+    const wide = gatedAttention ? 2 * query : query;
+    const outputs = fused ? { attn_qkv: query + 2 * key } : { attn_q: wide, attn_k: key, attn_v: key };
+    const projected = this.#project(normed, outputs);
+    const { qkv, ...beside } = gatedAttention ? gateApart(projected, { heads, headSize }) : { qkv: projected };
+    if (headNorm === undefined) return { qkv: this.#padded(qkv), residual, ...beside };
     const widths = headNorm === "head" ? [headSize, headSize] : [query, key];
     const [q, k] = [this.#norm("attn_q_norm", widths[0]!), this.#norm("attn_k_norm", widths[1]!)];
-    return { qkv: this.#padded(normaliseHeads(qkv, q, k, { heads, kvHeads, headSize })), residual };
+    return { qkv: this.#padded(normaliseHeads(qkv, q, k, { heads, kvHeads, headSize })), residual, ...beside };
   }
 
   #padded(qkv: Tensor): Tensor {
@@ -56,12 +58,12 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream {
-    const { hidden, heads } = this.config;
+    const { hidden, heads, experts } = this.config;
+    if (experts?.attention) return this.mixerOut(this.experts!.attentionOut(attended, beside!), residual);
     const padded = paddedHeads(this.config);
-    const out = beside
-      ? this.experts!.attentionOut(attended, beside)
-      : this.#project(padded ? cropHeads(attended, heads, padded) : attended, { attn_output: hidden });
-    return this.mixerOut(out, residual);
+    const whole = padded ? cropHeads(attended, heads, padded) : attended;
+    const gated = beside ? times(whole, sigmoid(beside)) : whole;
+    return this.mixerOut(this.#project(gated, { attn_output: hidden }), residual);
   }
 
   /** The input of a mixer that stands in attention's place. */
@@ -147,4 +149,15 @@ export class TransformerLayer implements AttentionBlock {
   #named(outputs: Readonly<Record<string, number>>): Record<string, number> {
     return Object.fromEntries(Object.entries(outputs).map(([part, n]) => [this.#prefix + part, n]));
   }
+}
+
+/** q, k and v without the gates, which lie behind each head's query, and the gates. */
+function gateApart(projected: Tensor, { heads, headSize }: { readonly heads: number; readonly headSize: number }) {
+  const rows = projected.shape.slice(0, 2);
+  const width = heads * headSize;
+  const [queries, rest] = split(projected, 2, [2 * width, Number(projected.shape[2]) - 2 * width]) as [Tensor, Tensor];
+  const [q, gate] = split(reshape(queries, [...rows, heads, 2 * headSize]), 3, [headSize, headSize]).map((part) =>
+    reshape(part, [...rows, width]),
+  ) as [Tensor, Tensor];
+  return { qkv: concat([q, rest], 2), beside: gate };
 }

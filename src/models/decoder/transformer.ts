@@ -50,6 +50,8 @@ export interface TransformerConfig extends DecoderConfig {
   readonly headNorm?: "head" | "width";
   /** Parts of a layer that must have a bias (`attn_q`); others may. */
   readonly biases: readonly string[];
+  /** True if `attn_q` also gives a gate of attention's result, head by head, which then stands beside it. */
+  readonly gatedAttention?: boolean;
   /** True if q, k and v are one tensor, `attn_qkv`, and gate and up another, `ffn_up`. */
   readonly fused: boolean;
   readonly activation: Activation;

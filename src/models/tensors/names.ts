@@ -27,8 +27,9 @@ function parsed(canonical: string) {
 const inGguf =
   (tensors: Checkpoint["tensors"], aliases: Scheme["gguf"] = {}) =>
   (canonical: string): string | Stored => {
-    const alias = aliases[canonical];
-    if (alias !== undefined && !tensors.has(canonical)) return alias;
+    const [, place = "", name = ""] = /^(blk\.\d+\.)?(.+)$/.exec(canonical) ?? [];
+    const alias = aliases[name];
+    if (alias !== undefined && !tensors.has(canonical)) return place + alias;
     const { layer, part, kind, expert } = parsed(canonical);
     if (!expert) return canonical;
     const alone = `blk.${layer}.${part!.replace("_exps", "")}.${expert.at}.${kind}`;
@@ -48,7 +49,7 @@ export interface Scheme {
   readonly bare?: Readonly<Record<string, string>>;
   /** Outside the layers, by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
   readonly top: Readonly<Record<string, StoredAs>>;
-  /** Other names that GGUFs have for a tensor, by its canonical one (`output_norm.weight`). */
+  /** Other names that GGUFs have for a tensor, by its canonical one without the layer (`output_norm.weight`). */
   readonly gguf?: Readonly<Record<string, string>>;
 }
 

@@ -3,7 +3,7 @@ import { graphCost } from "../../graph/cost.ts";
 import { evalDim, sym } from "../../graph/dim.ts";
 import { causalConv, causalConvWithState } from "../../graph/ops/causal-conv.ts";
 import { cumSum, lower, segmentSums } from "../../graph/ops/cumulative.ts";
-import { gatedLinearAttention } from "../../graph/ops/linear-attention.ts";
+import { gatedDelta, gatedLinearAttention } from "../../graph/ops/linear-attention.ts";
 import { tanhRecurrence } from "../../graph/ops/tanh-recurrence.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { type Feed, graphOf, noise, type Trial, worst } from "../compare.testing.ts";
@@ -48,6 +48,33 @@ describe.each([1, 2, 3, 9])("a convolution with a state, %d tokens", (length) =>
     const trace: Trial["trace"] = (of) => ({ y: causalConv(of["x"]!, of["weight"]!) });
     expect(await worst({ inputs: { ...inputOf(5), weight }, bindings, trace })).toBeLessThan(1e-6);
   });
+});
+
+test.each([
+  { length: 1, heads: 4, groups: 2 },
+  { length: 70, heads: 4, groups: 4 },
+  { length: 9, heads: 6, groups: 2 },
+])("the gated delta rule: $length tokens, $heads heads that share $groups keys", async ({ length, heads, groups }) => {
+  const [n, size] = [3, 5];
+  const wide = (seed: number, width: number): Feed => noise(seed, [2, length, width], [batch, tokens, width]);
+  const mapped = (feed: Feed, of: (v: number) => number): Feed => ({ ...feed, data: Float32Array.from(feed.data, of) });
+  const inputs = {
+    q: wide(1, groups * n),
+    k: wide(2, groups * n),
+    v: wide(3, heads * size),
+    decay: mapped(wide(4, heads), (v) => -Math.exp(v)),
+    beta: mapped(wide(6, heads), (v) => 1 / (1 + Math.exp(-v))),
+    state: noise(5, [2, heads, n, size], [batch, heads, n, size]),
+  };
+  const trace: Trial["trace"] = (of) => {
+    const { q, k, v, state, decay, beta } = of as Record<string, Tensor>;
+    const { y, state: next } = gatedDelta(
+      { q: q!, k: k!, v: v!, state: state!, decay: decay!, beta: beta! },
+      { heads, groups },
+    );
+    return { y, next };
+  };
+  expect(await worst({ inputs, bindings: { batch: 2, tokens: length }, trace })).toBeLessThan(1e-5);
 });
 
 /** Heads of width `size`, of which each group shares keys of width `n`. */

@@ -13,6 +13,7 @@ import { mambaArchitecture } from "../../models/architectures/mamba.ts";
 import { mamba2Architecture } from "../../models/architectures/mamba2.ts";
 import { mixtral } from "../../models/architectures/mixtral.ts";
 import { qwen2 } from "../../models/architectures/qwen2.ts";
+import { qwen3Next } from "../../models/architectures/qwen3-next.ts";
 import { rnnArchitecture } from "../../models/architectures/rnn.ts";
 import type { Architecture } from "../../models/decoder/decoder.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
@@ -90,6 +91,7 @@ test.each([
   { name: "mixtral", architecture: mixtral },
   { name: "rnn", architecture: rnnArchitecture },
   { name: "qwen2", architecture: qwen2 },
+  { name: "qwen3_next", architecture: qwen3Next },
   { name: "gemma2", architecture: gemma2 },
 ])("$name: loss and gradients equal PyTorch's, products kept or computed again", async ({ name, architecture }) => {
   const folder = fixture(name);

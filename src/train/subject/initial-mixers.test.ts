@@ -33,6 +33,27 @@ test("a new Mamba-2 begins as the reference implementation's does", async () => 
   expect(new Set(valuesOf(subject, "blk.2.ssm_norm.weight"))).toEqual(new Set([1]));
 });
 
+test("a new hybrid of the gated delta rule begins with rates and steps like Mamba-2's", async () => {
+  const mixer = {
+    linear_key_head_dim: 4,
+    linear_value_head_dim: 4,
+    linear_num_key_heads: 2,
+    linear_num_value_heads: 4,
+  };
+  const experts = {
+    num_experts: 2,
+    num_experts_per_tok: 1,
+    moe_intermediate_size: 8,
+    shared_expert_intermediate_size: 8,
+  };
+  const heads = { num_attention_heads: 2, num_key_value_heads: 1, head_dim: 64, intermediate_size: 8 };
+  const layers = { hidden_size: 32, num_hidden_layers: 2, full_attention_interval: 2, max_position_embeddings: 64 };
+  using subject = await open({ model_type: "qwen3_next", ...layers, ...heads, ...experts, ...mixer });
+  within(valuesOf(subject, "blk.0.ssm_a_log").map(Math.exp), 1, 16);
+  within(valuesOf(subject, "blk.0.ssm_dt.bias").map(softplus), 1e-3, 1e-1);
+  expect(subject.store.parameters.map(({ name }) => name)).toContain("blk.1.attn_q_norm.weight");
+});
+
 test("a new recurrent network begins as PyTorch's linear layers do, and its recurrence decays as matrices do", async () => {
   using subject = await open({ ...shared, model_type: "rnn", intermediate_size: 16 });
   within(valuesOf(subject, "blk.0.ssm_hidden.weight"), -1 / 4, 1 / 4);

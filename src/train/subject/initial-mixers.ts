@@ -36,7 +36,10 @@ function fillOf(part: string, { store, parameter, layer, layers, random }: Filli
   };
   switch (part) {
     case "ssm_a_log": {
-      const states = parameter.shape[0]! / size("ssm_d", 0);
+      // Only Mamba's channels have several rates each.
+      const states = store.parameters.some(({ name }) => name === `${layer}.ssm_d`)
+        ? parameter.shape[0]! / size("ssm_d", 0)
+        : 1;
       return states > 1 ? (i) => Math.log(1 + (i % states)) : () => Math.log(1 + 15 * random());
     }
     case "ssm_dt.bias":

@@ -1,0 +1,111 @@
+import { z } from "zod";
+import { type GatedDeltaConfig, gatedDeltaRule, gatedDeltaStateSize, gatedDeltaStep } from "../../nn/gated-delta.ts";
+import { UserError } from "../../util/errors.ts";
+import { hybrid } from "../architecture.ts";
+import { checkValues, readHeadSize, readTransformer } from "../config/config.ts";
+import { checkWidth } from "../config/experts-config.ts";
+import type { Fields } from "../config/fields.ts";
+import { readAttending } from "../config/hybrid-config.ts";
+import type { TransformerConfig } from "../decoder/transformer.ts";
+import { llamaNames, offsetNorms, type Scheme, withParts } from "../tensors/names.ts";
+import { qwenExperts, readQwenExperts } from "./qwen2-moe.ts";
+
+interface Config extends TransformerConfig {
+  readonly mixer: GatedDeltaConfig;
+}
+
+const scheme: Scheme = {
+  ...withParts(offsetNorms(withParts(llamaNames, qwenExperts)), {
+    ffn_gate_inp_shexp: "mlp.shared_expert_gate",
+    ffn_gate_shexp: "mlp.shared_expert.gate_proj",
+    ffn_up_shexp: "mlp.shared_expert.up_proj",
+    ffn_down_shexp: "mlp.shared_expert.down_proj",
+    ssm_in: "linear_attn.in_proj_qkvz",
+    ssm_ba: "linear_attn.in_proj_ba",
+    ssm_conv1d: "linear_attn.conv1d",
+    ssm_norm: "linear_attn.norm",
+    ssm_out: "linear_attn.out_proj",
+  }),
+  bare: { "ssm_dt.bias": "linear_attn.dt_bias", ssm_a_log: "linear_attn.A_log" },
+  gguf: { "ffn_norm.weight": "post_attention_norm.weight" },
+};
+
+const size = (most: number) => z.int().min(1).max(most);
+const mixerSizes = z.object({
+  hidden: size(1 << 16),
+  keyHeads: size(1024),
+  heads: size(1024),
+  keySize: size(1024),
+  valueSize: size(1024),
+  convWidth: z.int().min(2).max(64),
+  epsilon: z.number().positive().max(1),
+  byHead: z.boolean(),
+});
+
+/** @throws UserError if heads of values do not share those of keys evenly */
+function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig): GatedDeltaConfig {
+  const heads = fields.number("ssm.time_step_rank", "linear_num_value_heads");
+  const mixer = checkValues(mixerSizes, fields.source, {
+    ...{ hidden, epsilon, heads },
+    keyHeads: fields.number("ssm.group_count", "linear_num_key_heads"),
+    keySize: fields.number("ssm.state_size", "linear_key_head_dim"),
+    valueSize: fields.gguf
+      ? fields.number("ssm.inner_size", undefined) / heads
+      : fields.number(undefined, "linear_value_head_dim"),
+    convWidth: fields.number("ssm.conv_kernel", "linear_conv_kernel_dim"),
+    byHead: !fields.gguf,
+  });
+  if (mixer.heads % mixer.keyHeads === 0) return mixer;
+  throw new UserError(`${fields.source.path}: ${heads} heads of values cannot share ${mixer.keyHeads} of keys evenly`);
+}
+
+function configure(fields: Fields): Config {
+  fields.only("hidden_act", ["silu"]);
+  const width = fields.number("expert_shared_feed_forward_length", "shared_expert_intermediate_size");
+  checkWidth(fields, fields.gguf ? "expert_shared_feed_forward_length" : "shared_expert_intermediate_size", width);
+  const experts = { ...readQwenExperts(fields, true), shared: { width, gated: true } };
+  const beside = fields.number("attention.head_count", "num_attention_heads") * readHeadSize(fields);
+  const config = readTransformer(fields, { experts, headNorm: "head", gatedAttention: true, beside });
+  const mixer = readMixer(fields, config);
+  const floats = gatedDeltaStateSize(mixer);
+  const attends = readLayers(fields, config.layers);
+  return { ...config, mixer, recurrent: (layer) => (attends(layer) ? undefined : floats) };
+}
+
+/** Layers that attend: those that are listed, or every so many. */
+function readLayers(fields: Fields, layers: number): (layer: number) => boolean {
+  if (fields.list("layer_types"))
+    return readAttending(fields, layers, { attention: ["full_attention"], recurrent: ["linear_attention"] });
+  const interval = fields.number("full_attention_interval", "full_attention_interval", 4);
+  return (layer) => (layer + 1) % interval === 0;
+}
+
+/**
+ * Qwen3-Next (Qwen Team 2025): the gated delta rule in most layers, in the others attention with a gate of its result and heads rotated in
+ * part; experts beside a shared one.
+ */
+export const qwen3Next = hybrid<Config>("qwen3next", {
+  scheme,
+  // Layers that predict further tokens at once.
+  unread: /^mtp\./,
+  defaults: {
+    rms_norm_eps: 1e-6,
+    partial_rotary_factor: 0.25,
+    num_experts: 512,
+    num_experts_per_tok: 10,
+    linear_conv_kernel_dim: 4,
+    linear_key_head_dim: 128,
+    linear_value_head_dim: 128,
+    linear_num_key_heads: 16,
+    linear_num_value_heads: 32,
+  },
+  configure,
+  shapes: ({ mixer: { keyHeads, heads, keySize, valueSize, convWidth } }) => ({
+    huggingface: { "ssm_conv1d.weight": [2 * keyHeads * keySize + heads * valueSize, 1, convWidth] },
+    gguf: {},
+  }),
+  mixer: (weights, { mixer }) => ({
+    train: (x) => gatedDeltaRule(weights, mixer, x),
+    run: (x, state) => gatedDeltaStep(weights, mixer, x, state),
+  }),
+});
