@@ -43,6 +43,8 @@ export function decoder(
 
 /** Traits of a hybrid, whose recurrent layers have mixers in attention's place. */
 interface HybridTraits<C> extends Traits<C> {
+  /** A canonical name by the checkpoint's numbers of layers, if they are others than the model's. */
+  place?(config: C): (canonical: string) => string;
   /** Shapes of tensors that are stored in others than those asked for. */
   shapes(config: C): StoredShapes;
   mixer(weights: MixerWeights, config: C): Mixer;
@@ -51,13 +53,17 @@ interface HybridTraits<C> extends Traits<C> {
 /** Like `decoder`, for hybrids. */
 export function hybrid<C extends TransformerConfig>(
   name: string,
-  { shapes, mixer, ...traits }: HybridTraits<C>,
+  { shapes, mixer, place = () => (canonical) => canonical, ...traits }: HybridTraits<C>,
 ): Architecture {
   const read = (config: Fields["source"]) => traits.configure(new Fields(config, name, traits.keys, traits.defaults));
   return {
     ...decoder(name, traits),
-    tensors: (checkpoint) =>
-      shapedNames(namesOf(checkpoint, traits.scheme), shapes(read(checkpoint.config))[checkpoint.config.kind]),
+    tensors(checkpoint) {
+      const config = read(checkpoint.config);
+      const [usual, placed] = [namesOf(checkpoint, traits.scheme), place(config)];
+      return shapedNames((canonical) => usual(placed(canonical)), shapes(config)[checkpoint.config.kind]);
+    },
+    modules: (canonical, source) => modulesOf(place(read(source))(canonical), traits.scheme),
     open(weights) {
       const config = read(weights.config);
       return new Transformer(config, weights, (own) => mixer(own, config));

@@ -1,7 +1,7 @@
 import { gelu, relu, scale, silu, split, type Tensor, times } from "../graph/index.ts";
 
 /** The activation between a feed-forward's matrices. */
-export type Activation = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu";
+export type Activation = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu" | "relu-squared";
 
 /** The slope in the sigmoid that stands in for GELU's normal distribution (Hendrycks & Gimpel 2016, section 2). */
 const QUICK = 1.702;
@@ -18,6 +18,10 @@ function activate(x: Tensor, activation: Activation): Tensor {
       return gelu(x, "tanh");
     case "relu":
       return relu(x);
+    case "relu-squared": {
+      const positive = relu(x);
+      return times(positive, positive);
+    }
   }
 }
 

@@ -136,13 +136,17 @@ MODELS = {
         num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, shared_expert_intermediate_size=24, linear_conv_kernel_dim=3,
         linear_key_head_dim=8, linear_value_head_dim=6, linear_num_key_heads=2, linear_num_value_heads=4, full_attention_interval=2,
         max_position_embeddings=4096, tie_word_embeddings=False)),
+    "nemotron_h": ("nemotron_h", "nemotron_h", dict(
+        hybrid_override_pattern="M-M*-MM-*", num_attention_heads=2, num_key_value_heads=1, head_dim=16, intermediate_size=40,
+        mamba_num_heads=4, mamba_head_dim=12, ssm_state_size=6, n_groups=2, conv_kernel=3, chunk_size=16, layer_norm_epsilon=1e-3,
+        time_step_min=1e-9, max_position_embeddings=4096, tie_word_embeddings=False)),
 }  # fmt: skip
 
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 # Models whose outputs have what is kept between tokens as `cache`; the others as `past_key_values`.
-CACHED = (*RECURRENT, "granitemoehybrid", "lfm2", "lfm2_moe", "qwen3_next")
+CACHED = (*RECURRENT, "granitemoehybrid", "lfm2", "lfm2_moe", "qwen3_next", "nemotron_h")
 
 
 def shared(model_type: str) -> dict:
@@ -152,6 +156,8 @@ def shared(model_type: str) -> dict:
     tokens = ("vocab_size", "bos_token_id", "eos_token_id")
     if model_type == "gpt2":
         return {k: COMMON[k] for k in tokens}
+    if model_type == "nemotron_h":
+        return {k: COMMON[k] for k in (*tokens, "pad_token_id", "hidden_size")}
     if model_type in RECURRENT:
         return {k: COMMON[k] for k in (*tokens, "hidden_size", "num_hidden_layers")}
     return COMMON

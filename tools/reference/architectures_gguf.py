@@ -9,17 +9,17 @@ from gguf import ExpertGatingFuncType, MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter,
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 # Those whose layers attend or keep a state.
-HYBRID = ("granitehybrid", "lfm2", "lfm2moe")
+HYBRID = ("granitehybrid", "lfm2", "lfm2moe", "nemotron_h")
 LFM2 = ("lfm2", "lfm2moe")
 
 # Those with Mamba-2's mixers.
-MAMBA2 = ("mamba2", "granitehybrid")
+MAMBA2 = ("mamba2", "granitehybrid", "nemotron_h")
 
 # Of recurrent models: all else is stored in float32.
 MATRICES = ("proj.weight", "embeddings.weight", "lm_head.weight")
 
 # Rotated pairs side by side instead of half a head apart.
-PERMUTED = ("llama", "granite", "granitemoe", "granitehybrid", "smollm3")
+PERMUTED = ("llama", "granite", "granitemoe", "granitehybrid", "nemotron_h", "smollm3")
 
 
 def permute(weights: np.ndarray, heads: int) -> np.ndarray:
@@ -40,7 +40,7 @@ def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np
         data = data.squeeze(1)
     if architecture == "qwen3next" and name.endswith("norm.weight") and "linear_attn" not in name:
         data = data + 1
-    mixed = architecture in RECURRENT or ".mamba." in name or ".linear_attn." in name
+    mixed = architecture in (*RECURRENT, "nemotron_h") or ".mamba." in name or ".linear_attn." in name
     if mixed:
         data = recurrent_data(name, data, c, architecture)
     whole = data.ndim == 1 or name.endswith("conv.conv.weight") or (mixed and not name.endswith(MATRICES))
@@ -104,6 +104,8 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
     w.add_embedding_length(c.hidden_size)
     if architecture == "lfm2":
         w.add_feed_forward_length(adjusted_width(c))
+    elif architecture == "nemotron_h":
+        w.add_feed_forward_length([c.intermediate_size * (kind == "mlp") for kind in c.layer_types])
     else:
         w.add_feed_forward_length(getattr(c, "intermediate_size", None) or getattr(c, "n_inner", None) or 4 * c.hidden_size)
     w.add_head_count(c.num_attention_heads)
@@ -113,7 +115,7 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
         return
     attends = [kind == "full_attention" for kind in c.layer_types] if architecture in HYBRID else None
     w.add_head_count_kv([c.num_key_value_heads * own for own in attends] if attends else c.num_key_value_heads)
-    w.add_layer_norm_rms_eps(c.norm_eps if architecture in LFM2 else c.rms_norm_eps)
+    w.add_layer_norm_rms_eps(c.norm_eps if architecture in LFM2 else getattr(c, "rms_norm_eps", None) or c.layer_norm_epsilon)
     if getattr(c, "head_dim", None):
         w.add_key_length(c.head_dim)
         w.add_value_length(c.head_dim)
@@ -201,6 +203,13 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)
     add_experts(w, c)
+    if architecture == "nemotron_h":
+        w.add_ssm_conv_kernel(c.conv_kernel)
+        w.add_ssm_state_size(c.ssm_state_size)
+        w.add_ssm_group_count(c.n_groups)
+        w.add_ssm_inner_size(c.mamba_num_heads * c.mamba_head_dim)
+        w.add_ssm_time_step_rank(c.mamba_num_heads)
+        w.add_rope_scaling_finetuned(False)
     if architecture == "qwen3next":
         w.add_ssm_conv_kernel(c.linear_conv_kernel_dim)
         w.add_ssm_state_size(c.linear_key_head_dim)
@@ -231,7 +240,7 @@ def write_gguf(model, architecture: str, path: Path) -> None:
     c = model.config
     w = GGUFWriter(str(path), architecture)
     add_sizes(w, c, architecture)
-    if architecture != "gpt2" and architecture not in RECURRENT:
+    if architecture not in ("gpt2", "nemotron_h", *RECURRENT):
         add_rope(w, model, getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads)
     add_own(w, c, architecture)
     kind = next(k for k in MODEL_ARCH if MODEL_ARCH_NAMES[k] == architecture)
@@ -247,6 +256,8 @@ def write_gguf(model, architecture: str, path: Path) -> None:
             continue
         # The converter's name of what is added to the steps.
         named = name.replace("dt_bias", "dt_proj.bias").replace("expert_bias", "expert_bias.bias")
+        if architecture == "nemotron_h":
+            named = named.replace("model.", "backbone.", 1)
         canonical = names.get_name(named, try_suffixes=(".weight", ".bias"))
         assert canonical, name
         w.add_tensor(canonical, tensor_data(name, tensor, model, architecture))

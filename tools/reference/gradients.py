@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-MODELS = ["gpt2", "granitemoehybrid-dense", "jetmoe", "lfm2", "llama-biased", "mamba", "mamba2-groups", "mixtral", "qwen2", "qwen3_next", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
-EXPERTS = ["jetmoe", "mixtral", "qwen3_next"]
+MODELS = ["gpt2", "granitemoehybrid-dense", "jetmoe", "lfm2", "llama-biased", "mamba", "mamba2-groups", "mixtral", "nemotron_h", "qwen2", "qwen3_next", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
+STORED = ["jetmoe", "mixtral", "nemotron_h", "qwen3_next"]
 ROWS, TOKENS = 2, 12
 
 
@@ -67,7 +67,7 @@ def of_parameters(model) -> dict[str, torch.Tensor]:
 
 @torch.no_grad()
 def as_stored(model) -> dict[str, torch.Tensor]:
-    """By the checkpoint's names, which transformers gives to experts' parameters as it saves them."""
+    """By the checkpoint's names, which transformers gives to some parameters as it saves them."""
     for p in model.parameters():
         p.copy_(p.grad)
     with tempfile.TemporaryDirectory() as folder:
@@ -78,7 +78,7 @@ def as_stored(model) -> dict[str, torch.Tensor]:
 def write(folder: Path) -> None:
     model, loss, written = (encoder if folder.name.endswith("-mlm") else decoder)(folder)
     loss.backward()
-    gradients = as_stored(model) if folder.name in EXPERTS else of_parameters(model)
+    gradients = as_stored(model) if folder.name in STORED else of_parameters(model)
     save_file(gradients, folder / "gradients.safetensors")
     (folder / "gradients.json").write_text(json.dumps({**written, "loss": loss.item()}) + "\n")
     (folder / "gradients.safetensors").chmod(0o644)

@@ -63,9 +63,9 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes 
     hidden,
     heads,
     layers: fields.number("block_count", "num_hidden_layers"),
-    kvHeads: readKvHeads(fields, heads),
+    kvHeads: readShared(fields, "attention.head_count_kv", "num_key_value_heads", heads),
     headSize: readHeadSize(fields),
-    ffn: fields.number("feed_forward_length", "intermediate_size", norm === "layer" ? 4 * hidden : undefined),
+    ffn: readShared(fields, "feed_forward_length", "intermediate_size", norm === "layer" ? 4 * hidden : undefined),
     vocabulary: readVocabulary(fields),
     context: fields.number("context_length", "max_position_embeddings"),
     epsilon:
@@ -75,21 +75,20 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes 
   });
 }
 
-/** Key–value heads, of the layers that attend if a GGUF has a number for each layer. */
-function readKvHeads(fields: Fields, heads: number): number {
-  const each = kvHeadsByLayer(fields)?.filter((count) => count > 0);
-  if (!each) return fields.number("attention.head_count_kv", "num_key_value_heads", heads);
-  const [first = heads] = each;
-  const other = each.find((count) => count !== first);
-  if (other === undefined) return first;
-  return fields.refuse("attention.head_count_kv", other, `${first} in every layer that attends`);
+/** A number that layers share: in a GGUF that has one for each, of the layers where it is not 0. */
+function readShared(fields: Fields, gguf: string, huggingface: string, fallback?: number): number {
+  const each = numbersByLayer(fields, gguf)?.filter((number) => number > 0);
+  if (!each) return fields.number(gguf, huggingface, fallback);
+  const [first = fallback ?? 0] = each;
+  const other = each.find((number) => number !== first);
+  return other === undefined ? first : fields.refuse(gguf, other, `${first} in every layer that has any`);
 }
 
-/** A GGUF's key–value heads of each layer: 0 of one that does not attend. Undefined if it has one number for all. */
-export function kvHeadsByLayer({ source, architecture }: Fields): readonly number[] | undefined {
+/** A GGUF's numbers of each layer; undefined if it has one for all. */
+export function numbersByLayer({ source, architecture }: Fields, key: string): readonly number[] | undefined {
   if (source.kind !== "gguf") return undefined;
-  const key = `${architecture}.attention.head_count_kv`;
-  return typeof source.metadata.get(key) === "object" ? [...source.metadata.integers(key)] : undefined;
+  const name = `${architecture}.${key}`;
+  return typeof source.metadata.get(name) === "object" ? [...source.metadata.integers(name)] : undefined;
 }
 
 /** Tokens of the model. */

@@ -13,6 +13,7 @@ import { llama } from "../architectures/llama.ts";
 import { mambaArchitecture } from "../architectures/mamba.ts";
 import { mamba2Architecture } from "../architectures/mamba2.ts";
 import { mistral } from "../architectures/mistral.ts";
+import { nemotronH } from "../architectures/nemotron-h.ts";
 import { phi3 } from "../architectures/phi3.ts";
 import { qwen2 } from "../architectures/qwen2.ts";
 import { qwen3Next } from "../architectures/qwen3-next.ts";
@@ -102,6 +103,14 @@ describe("what would change the numbers and is not supported is refused by name"
     [graniteMoeHybrid, "granitemoehybrid", { mamba_proj_bias: true }, '"mamba_proj_bias" is true, expected false'],
     [graniteMoeHybrid, "granitemoehybrid", { mamba_n_heads: 3 }, "3 heads do not divide the inner width 64"],
     [graniteMoeHybrid, "granitemoehybrid", { num_experts_per_tok: 5 }, "expected at most the 4 experts"],
+    [
+      nemotronH,
+      "nemotron_h",
+      { hybrid_override_pattern: "M-ME" },
+      '"hybrid_override_pattern" is ["M","-","M","E"], expected a list of *, M, -; layers of experts are not supported',
+    ],
+    [nemotronH, "nemotron_h", { hybrid_override_pattern: "M--" }, "layer 2 is a feed-forward, expected attention or a"],
+    [nemotronH, "nemotron_h", { mlp_hidden_act: "silu" }, '"mlp_hidden_act" is "silu", expected "relu2"'],
     [
       qwen3Next,
       "qwen3_next",

@@ -1,4 +1,4 @@
-import { kvHeadsByLayer } from "./config.ts";
+import { numbersByLayer } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
 /** The names that a config.json's `layer_types` has for the layers of a hybrid. */
@@ -13,7 +13,7 @@ interface LayerTypes {
  */
 export function readAttending(fields: Fields, layers: number, types: LayerTypes): (layer: number) => boolean {
   if (fields.gguf) {
-    const heads = kvHeadsByLayer(fields);
+    const heads = numbersByLayer(fields, "attention.head_count_kv");
     return (layer) => heads === undefined || heads[layer]! > 0;
   }
   const listed = fields.list("layer_types");

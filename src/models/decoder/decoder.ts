@@ -163,6 +163,6 @@ export interface Architecture {
   /** The checkpoint's names of the tensors. */
   tensors(checkpoint: Checkpoint): Names;
   /** The names that Hugging Face's code may give the module of a matrix, by its canonical name without `.weight`. */
-  modules(canonical: string): readonly string[];
+  modules(canonical: string, config: ConfigSource): readonly string[];
   open(weights: WeightSource): Decoder;
 }

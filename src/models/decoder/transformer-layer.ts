@@ -77,8 +77,8 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   feedForward(stream: Stream, share = 1, some?: Tensor): Stream {
-    if (share === 0 && !some) return stream;
-    const { hidden, activation, gated, experts } = this.config;
+    const { hidden, activation, gated, experts, hasFeedForward } = this.config;
+    if ((share === 0 && !some) || hasFeedForward?.(this.layer) === false) return stream;
     const { normed, residual } = this.#enter(stream, "ffn_norm");
     if (share < 1 && !some) return { branch: this.#leave(this.#narrow(normed, share), "post_ffw_norm"), residual };
     const kept = some && this.#keptNeurons(share, some);

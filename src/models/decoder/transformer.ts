@@ -40,6 +40,8 @@ export interface TransformerConfig extends DecoderConfig {
   /** Width of the feed-forward. */
   readonly ffn: number;
   readonly experts?: ExpertsConfig | undefined;
+  /** False for layers without a feed-forward, dense or of experts; absent: all have one. */
+  hasFeedForward?(layer: number): boolean;
   readonly epsilon: number;
   /** The layers' norms have this one if it is not `epsilon`. */
   readonly layerEpsilon?: number;

@@ -10,7 +10,8 @@ export function layoutOf({ config }: Checkpoint, { modules }: Architecture, deco
   const headSize = headSizeOf(decoder.config);
   const turned = config.kind === "gguf" && decoder.config.pairs === "interleaved";
   const isTurned = (name: string) => turned && /^blk\.\d+\.attn_[qk]$/.test(name);
-  return { modules, row: (name, row) => (isTurned(name) ? rowInHalves(row, headSize) : row) };
+  const named = (name: string) => modules(name, config);
+  return { modules: named, row: (name, row) => (isTurned(name) ? rowInHalves(row, headSize) : row) };
 }
 
 /** The index of a row after a head's even rows are placed before its odd ones. */

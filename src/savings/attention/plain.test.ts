@@ -22,7 +22,7 @@ async function check(fixture: string): Promise<void> {
 }
 
 describe("savings that do attention their own way", () => {
-  test.each(["llama-yarn", "qwen2", "qwen3", "olmo2", "gpt2", "lfm2"])("serve %s", async (fixture) => {
+  test.each(["llama-yarn", "qwen2", "qwen3", "olmo2", "gpt2", "lfm2", "nemotron_h"])("serve %s", async (fixture) => {
     await expect(check(fixture)).resolves.not.toThrow();
   });
 

@@ -12,6 +12,7 @@ import { llama } from "../../models/architectures/llama.ts";
 import { mambaArchitecture } from "../../models/architectures/mamba.ts";
 import { mamba2Architecture } from "../../models/architectures/mamba2.ts";
 import { mixtral } from "../../models/architectures/mixtral.ts";
+import { nemotronH } from "../../models/architectures/nemotron-h.ts";
 import { qwen2 } from "../../models/architectures/qwen2.ts";
 import { qwen3Next } from "../../models/architectures/qwen3-next.ts";
 import { rnnArchitecture } from "../../models/architectures/rnn.ts";
@@ -91,6 +92,7 @@ test.each([
   { name: "mixtral", architecture: mixtral },
   { name: "rnn", architecture: rnnArchitecture },
   { name: "qwen2", architecture: qwen2 },
+  { name: "nemotron_h", architecture: nemotronH },
   { name: "qwen3_next", architecture: qwen3Next },
   { name: "gemma2", architecture: gemma2 },
 ])("$name: loss and gradients equal PyTorch's, products kept or computed again", async ({ name, architecture }) => {

@@ -84,6 +84,7 @@ test("LoRA layers learn beside a quantised model, and the engine runs what was w
 test.each([
   { name: "mamba", targets: "in_proj,x_proj,out_proj" },
   { name: "mamba2", targets: "in_proj,out_proj" },
+  { name: "nemotron_h", targets: "q_proj,in_proj,up_proj" },
   { name: "qwen3_next", targets: "q_proj,in_proj_qkvz,out_proj" },
   { name: "lfm2", targets: "q_proj,in_proj,w2" },
   { name: "granitemoehybrid", targets: "q_proj,in_proj,out_proj,output_linear" },

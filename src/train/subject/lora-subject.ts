@@ -31,7 +31,7 @@ export async function loraSubject(
 ): Promise<Subject> {
   const architecture = await decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
-  const weights = new LoraWeights(frozen, lora, extended?.ids, architecture.modules);
+  const weights = new LoraWeights(frozen, lora, extended?.ids, (name) => architecture.modules(name, checkpoint.config));
   const saving = savingMasks(save, plain);
   const trainee: Trainee = { ...languageModelOf(architecture.open(weights), saving), weights, trained: () => true };
   const joined = weightsOf(trainee);

@@ -1,0 +1,137 @@
+import { type Mamba2Config, mamba2StateSize } from "../../nn/mamba2.ts";
+import { UserError } from "../../util/errors.ts";
+import { hybrid } from "../architecture.ts";
+import { numbersByLayer, readTransformer } from "../config/config.ts";
+import { Fields } from "../config/fields.ts";
+import type { TransformerConfig } from "../decoder/transformer.ts";
+import type { Scheme } from "../tensors/names.ts";
+import { mamba2Bare, mamba2Mixer, mamba2Shapes, readMamba2, sizesOf } from "./mamba2.ts";
+
+type Kind = "attention" | "mamba" | "mlp";
+
+/** A layer of the model by the checkpoint's numbers: a mixer, and the feed-forward that follows it, if one does. */
+interface Place {
+  readonly kind: Exclude<Kind, "mlp">;
+  readonly mixer: number;
+  readonly feedForward?: number;
+}
+
+interface Config extends TransformerConfig {
+  readonly mixer: Mamba2Config;
+  readonly places: readonly Place[];
+}
+
+const LETTERS: Readonly<Record<string, Kind>> = { "*": "attention", M: "mamba", "-": "mlp" };
+const TYPES: Readonly<Record<string, Kind>> = {
+  ...{ attention: "attention", full_attention: "attention" },
+  ...{ mamba: "mamba", linear_attention: "mamba", mlp: "mlp" },
+};
+
+/** The kind of each of the checkpoint's layers. @throws UserError for one of experts */
+function readKinds(fields: Fields): Kind[] {
+  const heads = numbersByLayer(fields, "attention.head_count_kv");
+  const widths = numbersByLayer(fields, "feed_forward_length");
+  if (fields.gguf) {
+    if (!heads || !widths)
+      throw new UserError(`${fields.source.path}: expected key–value heads and a feed-forward's width for each layer`);
+    return heads.map((count, layer) => (count > 0 ? "attention" : widths[layer]! > 0 ? "mlp" : "mamba"));
+  }
+  const pattern = fields.value("hybrid_override_pattern");
+  const [key, listed, known] =
+    typeof pattern === "string"
+      ? (["hybrid_override_pattern", [...pattern], LETTERS] as const)
+      : (["layers_block_type", fields.list("layers_block_type") ?? fields.list("layer_types"), TYPES] as const);
+  const kinds = listed?.map((type) => known[String(type)]);
+  if (kinds?.every((kind) => kind !== undefined) && kinds.length > 0) return kinds;
+  return fields.refuse(key, listed, `a list of ${Object.keys(known).join(", ")}; layers of experts are not supported`);
+}
+
+/** Mixers with the feed-forwards that follow them. @throws UserError for a feed-forward that follows no mixer */
+function placesOf(kinds: readonly Kind[], path: string): Place[] {
+  const places: Place[] = [];
+  for (const [layer, kind] of kinds.entries()) {
+    const last = places.at(-1);
+    if (kind !== "mlp") places.push({ kind, mixer: layer });
+    else if (last && last.mixer === layer - 1) places[places.length - 1] = { ...last, feedForward: layer };
+    else throw new UserError(`${path}: layer ${layer} is a feed-forward, expected attention or a mixer before it`);
+  }
+  return places;
+}
+
+const MIXER_KEYS = {
+  num_heads: "mamba_num_heads",
+  head_dim: "mamba_head_dim",
+  state_size: "ssm_state_size",
+  hidden_act: "mamba_hidden_act",
+  // The mixer's width is that of its heads: this is the feed-forward's.
+  intermediate_size: "mamba_intermediate_size",
+};
+
+function configure(given: Fields): Config {
+  const { source, architecture } = given;
+  const places = placesOf(readKinds(given), source.path);
+  const layers = { num_hidden_layers: places.length };
+  const defaults = { head_dim: 128, layer_norm_epsilon: 1e-5 };
+  const fields = new Fields(
+    source,
+    architecture,
+    { rms_norm_eps: "layer_norm_epsilon" },
+    { rms_norm_eps: 1e-5, ...defaults, ...layers },
+  );
+  fields.only("mlp_hidden_act", ["relu2"]);
+  const inner = fields.number(undefined, "mamba_num_heads", 128) * fields.number(undefined, "mamba_head_dim", 64);
+  const usual = { num_heads: 128, n_groups: 8, state_size: 128, intermediate_size: inner, ...layers };
+  const mixer = sizesOf(readMamba2(new Fields(source, architecture, MIXER_KEYS, usual)));
+  const floats = mamba2StateSize(mixer);
+  const config = readTransformer(fields, {
+    ...{ layers: places.length, gated: false, activation: "relu-squared" as const },
+    ...{ pairs: fields.gguf ? ("interleaved" as const) : ("half" as const), longRopeBeyond: undefined },
+    rope: () => undefined,
+    hasFeedForward: (layer) => places[layer]!.feedForward !== undefined,
+  });
+  return {
+    ...{ ...config, mixer, places },
+    recurrent: (layer) => (places[layer]!.kind === "mamba" ? floats : undefined),
+  };
+}
+
+const scheme: Scheme = {
+  prefixes: ["backbone.", "model."],
+  layers: "layers",
+  parts: {
+    attn_norm: "norm",
+    attn_q: "mixer.q_proj",
+    attn_k: "mixer.k_proj",
+    attn_v: "mixer.v_proj",
+    attn_output: "mixer.o_proj",
+    ssm_in: "mixer.in_proj",
+    ssm_conv1d: "mixer.conv1d",
+    ssm_norm: "mixer.norm",
+    ssm_out: "mixer.out_proj",
+    ffn_norm: "norm",
+    ffn_up: "mixer.up_proj",
+    ffn_down: "mixer.down_proj",
+  },
+  bare: Object.fromEntries(Object.entries(mamba2Bare).map(([part, name]) => [part, `mixer.${name}`])),
+  top: { token_embd: "embeddings", output_norm: "norm_f", output: "/lm_head" },
+  gguf: { "ffn_norm.weight": "attn_norm.weight" },
+};
+
+/**
+ * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with squared ReLUs. A
+ * feed-forward is a layer of its own there; here it belongs to the one before it.
+ */
+export const nemotronH = hybrid<Config>("nemotron_h", {
+  scheme,
+  configure,
+  place: ({ places }) => {
+    const numberOf = (layer: number, part: string) => {
+      const { mixer, feedForward = mixer } = places[layer]!;
+      return part.startsWith("ffn_") ? feedForward : mixer;
+    };
+    return (canonical) =>
+      canonical.replace(/^blk\.(\d+)\.(.+)$/, (_, layer, part) => `blk.${numberOf(Number(layer), part)}.${part}`);
+  },
+  shapes: ({ mixer }) => mamba2Shapes(mixer),
+  mixer: (weights, { mixer }) => mamba2Mixer(weights, mixer),
+});
