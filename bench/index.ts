@@ -182,9 +182,9 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: "the same with two digits of each number, against dense",
     load: async () => (await import("./int8-prefill.ts")).int8PrefillTwo,
   },
-  "int8-prefill-rotated": {
-    summary: "the same with one digit, rotated by blocks of 32, against dense",
-    load: async () => (await import("./int8-prefill.ts")).int8PrefillRotated,
+  "int8-prefill-plain": {
+    summary: "the same with one digit and no rotation, against dense",
+    load: async () => (await import("./int8-prefill.ts")).int8PrefillPlain,
   },
   vision: {
     summary: "a prompt with 24 × 24 visual tokens through a random decoder under feather, against dense",

@@ -21,5 +21,5 @@ const inBytes = (name: string, recipe: string): Bench => ({
 });
 
 export const int8Prefill = inBytes("int8-prefill", "int8-prefill");
-export const int8PrefillTwo = inBytes("int8-prefill-2", "int8-prefill:digits=2");
-export const int8PrefillRotated = inBytes("int8-prefill-rotated", "int8-prefill:rotation=32");
+export const int8PrefillTwo = inBytes("int8-prefill-2", "int8-prefill:digits=2,rotation=0");
+export const int8PrefillPlain = inBytes("int8-prefill-plain", "int8-prefill:rotation=0");

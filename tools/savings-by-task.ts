@@ -33,7 +33,7 @@ const ROWS: readonly Row[] = [
   },
   { task: "code edits and quotes of the prompt", recipe: "[`lookup`](lookup.md)", bench: "lookup-vnni" },
   { task: "prose", recipe: "[`lookup`](lookup.md): nothing gained", bench: "lookup-prose-vnni" },
-  { task: "short chats' prompts", recipe: "[`int8-prefill:digits=2`](int8-prefill.md)", bench: "int8-prefill-2-amx" },
+  { task: "short chats' prompts", recipe: "[`int8-prefill`](int8-prefill.md)", bench: "int8-prefill-amx" },
   {
     task: "prompts from 4,096 tokens: the prompt's part",
     recipe: "[`xattention`](xattention.md)",

@@ -23,6 +23,11 @@ export const defaultChanges: readonly DefaultChange[] = [
     reason:
       "on models that were not trained for exits, most of what a text's likelihood loses comes from copied keys and values ([figures](research/exits/README.md))",
   },
+  {
+    ...{ version: "unreleased", saving: "int8-prefill", option: "rotation", before: "0", now: "32" },
+    reason:
+      "several times as near to float32, and no slower that could be seen ([figures](research/forms/log.md#prompts-in-bytes-rotated-by-hadamard-blocks-of-32))",
+  },
 ];
 
 /** The oldest defaults of a saving's options that have changed. */

@@ -1,5 +1,9 @@
 import { describe, expect, test } from "vitest";
+import { multipliesBytes } from "../runtime/processor.ts";
+import { tempFolder, withEnv } from "../weights/sources/helpers.testing.ts";
 import { fakeDecoder } from "./attention/block-sparse/kernels.testing.ts";
+import { keepCertificate } from "./auto/certificate.ts";
+import { certificateOf } from "./auto/fixture.testing.ts";
 import { checkSeams, meansPreset, parseRecipe, parseStep, recipeFromValues, type Step } from "./recipe.ts";
 import { savings } from "./registry.ts";
 import type { SavingHost } from "./seams.ts";
@@ -193,4 +197,14 @@ describe("a name alone", () => {
     expect(meansPreset(parseStep("yopo:ffn=1"))).toBe(false);
     expect(() => parseStep("prune:keep=0.5")).toThrow("prune: expected the layer after which tokens go");
   });
+});
+
+test.skipIf(!multipliesBytes())("a certificate's recipe has the defaults of its time", async () => {
+  withEnv({ MODICUM_HOME: tempFolder() });
+  await keepCertificate("mine", certificateOf("int8-prefill:digits=1,minLength=32", {}));
+  const { saving, options } = parseStep("auto:mine");
+  const host = { hash: async () => "", decoder: { config: {} } } as SavingHost;
+  using prepared = (await saving.prepare(options, host))!;
+  const facts = { form: "raw", sampling: {}, constrained: false, maxTokens: 20 } as const;
+  expect(prepared.plan({ prompt: 90, visual: [], facts })).toMatchObject({ bytes: { digits: 1, rotation: 0 } });
 });

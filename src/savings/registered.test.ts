@@ -16,7 +16,7 @@ const settings: Readonly<Record<string, readonly string[]>> = {
   exit: ["layer=20", "layer=20,mode=random,rate=0.3,fill=recompute,seed=7"],
   feather: ["after=8", "after=4,second=8,ratio=0.5,stride=0,equal=true", "after=3,mode=fastv"],
   flexprefill: ["", "gamma=0.8,tau=0,blockSize=64"],
-  "int8-prefill": ["", "digits=2", "rotation=32"],
+  "int8-prefill": ["", "digits=2", "rotation=0"],
   lookup: ["", "match=2,tokens=4"],
   minference: ["", "budget=1e-7,lastDenseTokens=128"],
   prune: ["after=8", "after=8,keep=0.25,by=recent,rotary=false"],

@@ -144,13 +144,10 @@ const recipes: Readonly<Record<string, readonly Case[]>> = {
     ? [
         ["world", "int8-prefill"],
         ["world", "int8-prefill:digits=2"],
-        ["world", "int8-prefill:rotation=32"],
-        ["world", "int8-prefill:rotation=32 prune:after=1,minLength=8"],
-        ["tiny", "int8-prefill:rotation=32 yopo:radius=1,ffn=0.5"],
-        [
-          "world",
-          `int8-prefill:rotation=32 xattention:threshold=0.5,stride=4,${sparse} prune:after=1,minLength=8 lookup:match=1`,
-        ],
+        ["world", "int8-prefill:rotation=0"],
+        ["world", "int8-prefill prune:after=1,minLength=8"],
+        ["tiny", "int8-prefill yopo:radius=1,ffn=0.5"],
+        ["world", `int8-prefill xattention:threshold=0.5,stride=4,${sparse} prune:after=1,minLength=8 lookup:match=1`],
       ]
     : [],
   lookup: [

@@ -79,7 +79,7 @@ test("a union has both recipes, unless they share a saving or a place in the mod
     ["lookup", "int8-prefill", "exit:layer=2", "xattention", "tri-shape"].map((text) => parseRecipe([text])),
   );
   expect(union(lookup!, bytes!)).toEqual({
-    recipe: "lookup:match=3,tokens=8 int8-prefill:digits=1,rotation=0,minLength=32",
+    recipe: "lookup:match=3,tokens=8 int8-prefill:digits=1,rotation=32,minLength=32",
     family: `${lookup!.family}+${bytes!.family}`,
     boldness: 0,
   });

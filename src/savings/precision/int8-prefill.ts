@@ -12,8 +12,8 @@ const options = z.strictObject({
   digits: oneOf([1, 2], 1).describe(
     "bytes of a weight, and of each number that it is multiplied with; with 2 a prompt is nearly exact, and slower than with 1",
   ),
-  rotation: oneOf([0, 32], 0).describe(
-    "inputs of a block that a Hadamard matrix rotates, in the weights and in front of each product, so that outliers spread: several times as exact, and a little slower; 0: none",
+  rotation: oneOf([0, 32], 32).describe(
+    "inputs of a block that a Hadamard matrix rotates, in the weights and in front of each product, so that outliers spread: several times as exact; 0: none",
   ),
   minLength: integer(1, 32).describe("prompts of fewer tokens stay dense"),
 });
@@ -43,7 +43,7 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
   options,
   unsupported,
   seams: () => ["the products of a prompt"],
-  settings: () => ["digits=2", "digits=1"],
+  settings: () => ["digits=2,rotation=0", "digits=1"],
   leastPrompt: { option: "minLength", tokens: ({ minLength }) => minLength },
   async check(_, { decoder, form }) {
     const why = unsupported(decoder, form);
