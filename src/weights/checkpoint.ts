@@ -3,6 +3,7 @@ import type { CodeBits } from "../graph/index.ts";
 import { ggufCheckpoint } from "./gguf/checkpoint.ts";
 import type { KernelForm, Metadata } from "./gguf/index.ts";
 import { asModelFault } from "./model-fault.ts";
+import { onnxCheckpoint, onnxFile } from "./onnx/checkpoint.ts";
 import type { KernelMatrix } from "./prepared/layout.ts";
 import { safetensorsCheckpoint } from "./safetensors/checkpoint.ts";
 import { isPickle, pickleError } from "./safetensors/folder.ts";
@@ -50,8 +51,8 @@ export interface Checkpoint {
 }
 
 /**
- * Opens a model: a GGUF file, a folder with `config.json` and safetensors, one safetensors file with `config.json`
- * beside it, or a pipeline's folder of diffusers. Reads headers only, no weights.
+ * Opens a model: a GGUF file, a folder with `config.json` and safetensors or an ONNX file, one such file with
+ * `config.json` beside it, or a pipeline's folder of diffusers. Keeps no weights.
  * @throws ModelFault if there is no model, or it is malformed
  */
 export function openCheckpoint(path: string): Checkpoint {
@@ -65,6 +66,8 @@ export function openCheckpoint(path: string): Checkpoint {
 function opened(path: string): Checkpoint {
   const isFolder = statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
   if (isFolder && isPipeline(path)) return pipelineCheckpoint(path);
+  const onnx = onnxFile(path);
+  if (onnx !== undefined) return onnxCheckpoint(path, onnx);
   if (isFolder || /\.safetensors$/i.test(path)) return safetensorsCheckpoint(path);
   if (isPickle(path)) throw pickleError(path);
   return ggufCheckpoint(path);

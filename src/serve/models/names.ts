@@ -17,8 +17,8 @@ export function withoutPipelines(specs: readonly string[], elsewhere: readonly s
 export function named(spec: string): { id: string; model: string } {
   const [, id, model] = /^([\w.:-]+)=(.+)$/.exec(spec) ?? [];
   if (id !== undefined && model !== undefined) return { id, model };
-  const isPath = /[/\\]|\.(gguf|safetensors)$/i.test(spec) && !/^[a-z]{2,}:/.test(spec);
-  return { id: isPath ? path.basename(spec).replace(/\.(gguf|safetensors)$/i, "") : spec, model: spec };
+  const isPath = /[/\\]|\.(gguf|safetensors|onnx)$/i.test(spec) && !/^[a-z]{2,}:/.test(spec);
+  return { id: isPath ? path.basename(spec).replace(/\.(gguf|safetensors|onnx)$/i, "") : spec, model: spec };
 }
 
 /** The pipelines among a server's models, by the names that requests use. @throws UserError for a wrong name */

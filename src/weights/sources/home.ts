@@ -36,6 +36,9 @@ export function hubFolder(): string {
 /** The folder of a data package, and of the files unpacked from it. */
 export const dataFolder = (name: string): string => join(home(), "data", fileNameOf(name));
 
+/** The folder of a package that holds several models. */
+export const packageFolder = (name: string): string => join(home(), "packages", fileNameOf(name));
+
 /** The folder of one model. */
 export const modelFolder = (name: string): string => join(modelsFolder(), fileNameOf(name));
 

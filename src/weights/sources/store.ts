@@ -5,6 +5,7 @@ import { isAbsolute, join, resolve } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
 import { codeOf, writeError } from "../../util/system-errors.ts";
 import { keepJson } from "../../util/write-whole.ts";
+import { aliases } from "./aliases.ts";
 import { heldBytes } from "./disk.ts";
 import { lockFile, modelFolder, modelsFolder, programsFolder } from "./home.ts";
 import { dropFromSnapshot, dropParts, repoLock, snapshotBytes } from "./hub-cache.ts";
@@ -135,4 +136,6 @@ async function dropFiles(name: string): Promise<void> {
     await dropFromSnapshot((record.files ?? []).map(({ path }) => path).filter((path) => isAbsolute(path)));
   }
   await rm(folder, { recursive: true, force: true });
+  const { dropShared } = await import("./shared-package.ts");
+  await dropShared(aliases[name]?.mirrors ?? []);
 }

@@ -1,0 +1,143 @@
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { UserError } from "../../util/errors.ts";
+import { withFile } from "../read-file.ts";
+import type { Dtype } from "../safetensors/dtypes.ts";
+
+/** A tensor of a graph's own. */
+export interface Initializer {
+  readonly name: string;
+  /** Undefined: a type that holds no weights. */
+  readonly type: Dtype | undefined;
+  readonly shape: readonly number[];
+  /** Its little-endian elements in the file, or its few elements themselves. */
+  readonly data: { readonly offset: number; readonly bytes: number } | readonly number[];
+}
+
+export interface OnnxNode {
+  readonly name: string;
+  readonly op: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  /** The attributes that are one whole number. */
+  readonly integers: ReadonlyMap<string, number>;
+}
+
+export interface OnnxGraph {
+  readonly nodes: readonly OnnxNode[];
+  readonly initializers: readonly Initializer[];
+}
+
+// Data types and field numbers from onnx.proto (onnx.ai).
+const types: Readonly<Record<number, Dtype>> = {
+  ...{ 1: "F32", 2: "U8", 3: "I8", 6: "I32", 7: "I64", 9: "BOOL", 10: "F16", 11: "F64", 16: "BF16" },
+};
+
+/** Reads an ONNX file's graph; weights stay in the file. @throws UserError if it is missing or malformed */
+export function readGraph(path: string): OnnxGraph {
+  // The bytes have a buffer of their own, so that a part's place in the buffer is its place in the file.
+  const bytes = withFile(path, ({ size, read }) => read(0, size, "the model"));
+  const graphs: OnnxGraph[] = [];
+  try {
+    readMessage(bytes, { 7: (r) => graphs.push(graphOf(path, r.bytes())) });
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`${path}: this is not a whole ONNX model (${error instanceof Error ? error.message : error})`);
+  }
+  if (graphs.length === 1) return graphs[0]!;
+  throw new UserError(`${path}: an ONNX model has one graph, this file ${graphs.length}`);
+}
+
+/** Readers of some of a message's fields, by number; the others are skipped. */
+type Fields = Readonly<Record<number, (reader: BinaryReader, wire: WireType) => void>>;
+
+function readMessage(bytes: Uint8Array, fields: Fields): void {
+  const reader = new BinaryReader(bytes);
+  while (reader.pos < reader.len) {
+    const [field, wire] = reader.tag();
+    const read = fields[field];
+    if (read) read(reader, wire);
+    else reader.skip(wire, field);
+  }
+}
+
+function graphOf(path: string, bytes: Uint8Array): OnnxGraph {
+  const nodes: OnnxNode[] = [];
+  const initializers: Initializer[] = [];
+  readMessage(bytes, {
+    1: (r) => nodes.push(nodeOf(r.bytes())),
+    5: (r) => initializers.push(initializerOf(path, r.bytes())),
+  });
+  return { nodes, initializers };
+}
+
+function nodeOf(bytes: Uint8Array): OnnxNode {
+  const node = { name: "", op: "", inputs: [] as string[], outputs: [] as string[], integers: new Map() };
+  readMessage(bytes, {
+    1: (r) => node.inputs.push(r.string()),
+    2: (r) => node.outputs.push(r.string()),
+    3: (r) => {
+      node.name = r.string();
+    },
+    4: (r) => {
+      node.op = r.string();
+    },
+    5: (r) => {
+      const [name, value] = attributeOf(r.bytes());
+      if (value !== undefined) node.integers.set(name, value);
+    },
+  });
+  return node;
+}
+
+function attributeOf(bytes: Uint8Array): [name: string, integer: number | undefined] {
+  let name = "";
+  let integer: number | undefined;
+  readMessage(bytes, {
+    1: (r) => {
+      name = r.string();
+    },
+    3: (r) => {
+      integer = Number(r.int64());
+    },
+  });
+  return [name, integer];
+}
+
+function initializerOf(path: string, bytes: Uint8Array): Initializer {
+  let name = "";
+  let type: Dtype | undefined;
+  let data: Initializer["data"] = [];
+  let isElsewhere = false;
+  const shape: number[] = [];
+  const placed = (r: BinaryReader) => {
+    const { byteOffset: offset, length } = r.bytes();
+    data = { offset, bytes: length };
+  };
+  readMessage(bytes, {
+    1: (r, wire) => shape.push(...integers(r, wire)),
+    2: (r) => {
+      type = types[r.int32()];
+    },
+    4: placed, // Packed floats are bytes as they are.
+    5: (r, wire) => {
+      data = integers(r, wire);
+    },
+    8: (r) => {
+      name = r.string();
+    },
+    9: placed,
+    14: (r) => {
+      isElsewhere = r.int32() === 1;
+    },
+  });
+  if (isElsewhere) throw new UserError(`${path}: its weights are in a file beside it, which is not read`);
+  return { name, type, shape, data };
+}
+
+function integers(reader: BinaryReader, wire: WireType): number[] {
+  if (wire !== WireType.LengthDelimited) return [Number(reader.int64())];
+  const packed = new BinaryReader(reader.bytes());
+  const values: number[] = [];
+  while (packed.pos < packed.len) values.push(Number(packed.int64()));
+  return values;
+}

@@ -1,0 +1,136 @@
+import type { StoredTensor } from "../checkpoint.ts";
+import type { Initializer, OnnxGraph, OnnxNode } from "./graph.ts";
+
+/** An initializer, which may be bytes with a scale and a zero point for all of them, or for each place along an axis. */
+export interface Stored {
+  readonly data: Initializer;
+  readonly scale?: Initializer | undefined;
+  readonly zero?: Initializer | undefined;
+  readonly axis: number;
+  /** True if it is [inputs, outputs]. */
+  readonly transposed: boolean;
+}
+
+/** A tensor of the model that was exported: one initializer, or several that follow each other. */
+export interface OnnxTensor extends StoredTensor {
+  readonly pieces: readonly Stored[];
+}
+
+/**
+ * The tensors of an exported model by the names that its module had. Exporters rename a transposed matrix to
+ * `onnx::MatMul_123`: such a one is named by the bias that is added to its product, or by the node of the product.
+ */
+export function tensorsOf(graph: OnnxGraph): ReadonlyMap<string, OnnxTensor> {
+  const names = new Names(graph);
+  const tensors = graph.initializers.flatMap((data) => names.tensor(data) ?? []);
+  return new Map([...tensors, ...names.positions()].map((tensor) => [tensor.name, tensor]));
+}
+
+/** Endings that ONNX Runtime's quantiser gives a tensor's bytes and what belongs to them. */
+const [BYTES, SCALE, ZERO] = ["_quantized", "_scale", "_zero_point"] as const;
+/** Its ending of a matrix [outputs, inputs] that it has stored as [inputs, outputs]. */
+const TURNED = "_Transposed";
+
+/** Nodes of the longest chain that is followed: a malformed graph may have a circle. */
+const LONGEST = 8;
+
+class Names {
+  readonly #initializers: ReadonlyMap<string, Initializer>;
+  /** The first node that reads a value. */
+  readonly #readers = new Map<string, OnnxNode>();
+
+  constructor(private readonly graph: OnnxGraph) {
+    this.#initializers = new Map(graph.initializers.map((it) => [it.name, it]));
+    for (const node of graph.nodes)
+      for (const input of node.inputs) if (!this.#readers.has(input)) this.#readers.set(input, node);
+  }
+
+  /** The tensor whose data these are; undefined if they are a scale, a zero point or a constant of the exporter's. */
+  tensor(data: Initializer): OnnxTensor | undefined {
+    const { name: own, shape } = data;
+    if ([SCALE, ZERO].some((end) => own.endsWith(end) && this.#initializers.has(replaced(own, end, BYTES)))) return;
+    const stored = this.#stored(data);
+    const name = this.#nameOf(data);
+    if (name === undefined) return;
+    return tensorOf(name, stored.transposed ? [...shape].reverse() : shape, [stored]);
+  }
+
+  /**
+   * DINOv2's table of positions, which exporters cut in two: the first token's, and the patches', which are resized to
+   * the picture's.
+   */
+  positions(): OnnxTensor[] {
+    return this.graph.nodes.flatMap(({ op, name, inputs: [first = "", rest = ""] }) => {
+      const pieces = [this.#initializers.get(first), this.#initializers.get(this.#sourceOf(rest))];
+      const [head, table] = pieces.map((it) => it?.shape ?? []) as [readonly number[], readonly number[]];
+      const width = head.at(-1);
+      if (op !== "Concat" || head.join() !== `1,1,${width}` || table.length !== 3 || table[2] !== width) return [];
+      const stored = pieces.map((it) => this.#stored(it!));
+      return tensorOf(`${moduleOf(name)}.position_embeddings`, [1, 1 + table[1]!, width!], stored);
+    });
+  }
+
+  /** The value that a chain of nodes begins with, each of which changes the order or size of its first input. */
+  #sourceOf(value: string): string {
+    let source = value;
+    for (let step = 0; step < LONGEST; step++) {
+      const node = this.graph.nodes.find(({ outputs }) => outputs.includes(source));
+      if (!node || !["Reshape", "Transpose", "Cast", "Resize"].includes(node.op)) break;
+      source = node.inputs[0]!;
+    }
+    return source;
+  }
+
+  #stored(data: Initializer): Stored {
+    const reader = this.#readers.get(data.name);
+    const transposed = data.shape.length === 2 && reader !== undefined && isTransposed(reader, data.name);
+    const last = data.shape.length - 1;
+    if (reader?.op === "DequantizeLinear") {
+      const [, scale, zero] = reader.inputs.map((name) => this.#initializers.get(name));
+      const next = this.#readers.get(reader.outputs[0]!);
+      const axis = reader.integers.get("axis") ?? 1;
+      return { data, scale, zero, axis, transposed: next !== undefined && isTransposed(next, reader.outputs[0]!) };
+    }
+    const beside = (end: string) => this.#initializers.get(replaced(data.name, BYTES, end));
+    if (!data.name.endsWith(BYTES)) return { data, axis: last, transposed };
+    return { data, scale: beside(SCALE), zero: beside(ZERO), axis: last, transposed };
+  }
+
+  /** The name in the exported module; undefined if it had none. */
+  #nameOf({ name, shape }: Initializer): string | undefined {
+    const own = replaced(replaced(name, BYTES, ""), TURNED, "");
+    if (!own.startsWith("onnx::") && own.includes(".")) return own;
+    const product = this.#readers.get(name);
+    const reads = product?.op === "DequantizeLinear" ? this.#readers.get(product.outputs[0]!) : product;
+    if (shape.length !== 2 || !reads || !["MatMul", "MatMulInteger", "Gemm"].includes(reads.op)) return;
+    const module = this.#biasOf(reads)?.replace(/\.bias$/, "") ?? moduleOf(reads.name);
+    return module && `${module}.weight`;
+  }
+
+  /** The name of the bias that is added to a product, whose bytes are made floats before that. */
+  #biasOf(product: OnnxNode): string | undefined {
+    let node: OnnxNode | undefined = product;
+    for (let step = 0; node && step < LONGEST; step++) {
+      if (["Add", "Gemm"].includes(node.op))
+        return node.inputs.find((name) => name.endsWith(".bias") && this.#initializers.has(name));
+      const next: OnnxNode | undefined = this.#readers.get(node.outputs[0]!);
+      node = next && ["Cast", "Mul", "Add"].includes(next.op) ? next : undefined;
+    }
+    return undefined;
+  }
+}
+
+const replaced = (name: string, end: string, by: string): string =>
+  name.endsWith(end) ? name.slice(0, -end.length) + by : name;
+
+/** `/encoder/layer.0/output/dense/MatMul_1` → `encoder.layer.0.output.dense`. */
+const moduleOf = (node: string): string | undefined => /^\/(.+)\/[^/]+$/.exec(node)?.[1]?.replaceAll("/", ".");
+
+/** True if a node reads a matrix as [inputs, outputs]. */
+const isTransposed = ({ op, inputs, integers }: OnnxNode, name: string): boolean =>
+  inputs[1] === name && (["MatMul", "MatMulInteger"].includes(op) || (op === "Gemm" && integers.get("transB") !== 1));
+
+function tensorOf(name: string, shape: readonly number[], pieces: readonly Stored[]): OnnxTensor {
+  const bytes = pieces.reduce((sum, { data: { data } }) => sum + ("bytes" in data ? data.bytes : data.length), 0);
+  return { name, shape, type: pieces[0]!.data.type ?? "unknown", bytes, pieces };
+}
