@@ -27,7 +27,7 @@ function configure(given: ConfigSource): ImageEncoderConfig {
 }
 
 const scheme = (config: ImageEncoderConfig): Scheme =>
-  withParts(vitScheme(config, ["dinov2.", ""]), {
+  withParts(vitScheme(config, ["dinov2.", "backbone.", ""]), {
     attn_norm: "norm1",
     ffn_norm: "norm2",
     ffn_up: config.gated ? "mlp.weights_in" : "mlp.fc1",
@@ -53,7 +53,8 @@ export const dinov2: ImageArchitecture = {
     const config = configure(checkpoint.config);
     return withScales(withVectors(namesOf(checkpoint, scheme(config)), config, config.context));
   },
-  unread: ({ tensors }) => [...tensors.keys()].filter((name) => name.endsWith("embeddings.mask_token")),
+  // A mask for training, and what reads a backbone.
+  unread: ({ tensors }) => [...tensors.keys()].filter((name) => /embeddings\.mask_token$|^decoder\./.test(name)),
   open(weights, side) {
     const trained = configure(weights.config);
     const config = side === undefined ? trained : { ...trained, imageSize: side, trainedSize: trained.imageSize };

