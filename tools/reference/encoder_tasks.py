@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 from sentence_transformers import CrossEncoder, SentenceTransformer
-from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import BertConfig, BertForSequenceClassification, DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast, pipeline
 
@@ -96,6 +95,9 @@ def cross_encoder(folder: Path) -> None:
 
 
 def sentences(folder: Path) -> None:
+    # Version 6; PyLate, for which late_interaction.py imports from here, needs version 5.
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
     sizes = dict(vocab_size=400, dim=32, n_layers=2, n_heads=2, hidden_dim=40, max_position_embeddings=48)
     plain = folder / "plain"
     random_model(DistilBertModel(DistilBertConfig(**sizes)), 3).save_pretrained(plain)

@@ -3,7 +3,7 @@
     python tools/reference/onnx_encoders.py HOME OUT
 
 Needs `pip install onnx pillow` beside tools/reference/train.txt. HOME is the folder of Modicum's downloads (`modicum pull NAME` for each), OUT
-src/engine/fixtures. For each of `bge-small`, `ms-marco` and `dinov2-small` it writes `NAME.json` with the inputs and two results, base64 of
+src/engine/fixtures. For each of `bge-small`, `ms-marco`, `colbert-small` and `dinov2-small` it writes `NAME.json` with the inputs and two results, base64 of
 little-endian float32: `own`, of the file as it is, whose products round activations to bytes; and `floats`, of the same graph with matrices
 multiplied out to float32 and products in float32. A file without bytes has `own` alone.
 """
@@ -11,6 +11,7 @@ multiplied out to float32 and products in float32. A file without bytes has `own
 import argparse
 import base64
 import json
+import string
 import tempfile
 from pathlib import Path
 
@@ -109,6 +110,34 @@ def relevance(home: Path) -> dict:
     return result
 
 
+def late(home: Path) -> dict:
+    """Scores of a query's tokens, filled up with mask tokens that the others do not see, against the documents'."""
+    folder = home / "models" / "colbert-small" / "model"
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    settings = json.loads((folder / "artifact.metadata").read_text())
+    skipped = {tokenizer.encode(mark, add_special_tokens=False)[0] for mark in string.punctuation}
+
+    def vectors(run, text: str, marker: str, most: int, fill: bool) -> tuple[list[int], np.ndarray]:
+        first, *others = tokenizer(text, truncation=True, max_length=most - 1)["input_ids"]
+        ids = [first, tokenizer.convert_tokens_to_ids(marker), *others]
+        missing = most - len(ids) if fill else 0
+        mask = np.array([[1] * len(ids) + [0] * missing])
+        ids += [tokenizer.mask_token_id] * missing
+        inputs = {"input_ids": np.array([ids]), "attention_mask": mask, "token_type_ids": np.zeros_like(mask)}
+        hidden = run.run(["last_hidden_state"], inputs)[0][0]
+        return ids, hidden / np.linalg.norm(hidden, axis=-1, keepdims=True)
+
+    result = {"query": QUERY, "texts": listed()}
+    for name, run in both(folder / "model.onnx").items():
+        _, query = vectors(run, QUERY, settings["query_token_id"], settings["query_maxlen"], True)
+        result[name] = []
+        for text, times in TEXTS:
+            ids, document = vectors(run, text * times, settings["doc_token_id"], settings["doc_maxlen"], False)
+            kept = document[[i not in skipped for i in ids]]
+            result[name].append(float((query @ kept.T).max(-1).sum()))
+    return result
+
+
 def images(home: Path) -> dict:
     from image_text import pictures
     from transformers.models.bit.image_processing_pil_bit import BitImageProcessorPil
@@ -136,7 +165,7 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     parser.add_argument("out", type=Path)
     args = parser.parse_args()
-    for name, make in {"bge-small": embeddings, "ms-marco": relevance, "dinov2-small": images}.items():
+    for name, make in {"bge-small": embeddings, "ms-marco": relevance, "colbert-small": late, "dinov2-small": images}.items():
         (args.out / f"{name}.json").write_text(json.dumps(make(args.home), ensure_ascii=False) + "\n")
         print(name)
 

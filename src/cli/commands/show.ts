@@ -67,8 +67,13 @@ const attention = ({ heads, headSize, kvHeads }: ModelDescription["config"]): st
     : `${heads} heads of ${headSize}${kvHeads === heads ? "" : `, ${kvHeads} of them with keys and values`}`;
 
 /** The purpose of a model. */
-function purpose({ embedding, labels }: ModelDescription): [string, string][] {
+function purpose({ embedding, compared, labels }: ModelDescription): [string, string][] {
   if (labels) return [["labels", labels.join(", ")]];
+  if (compared) {
+    const { width, query, document } = compared;
+    const queries = `queries are ${query.expanded ? "filled up to" : "cut at"} ${query.tokens} tokens`;
+    return [["compares", `tokens, by ${width} numbers each; ${queries}, documents cut at ${document.tokens}`]];
+  }
   if (!embedding) return [];
   const { pooling, normalise, limit } = embedding;
   const vector = { mean: "the mean of the tokens", cls: "the first token", last: "the last token" }[pooling];

@@ -66,6 +66,14 @@ test("ms-marco scores pairs as ONNX Runtime does", async () => {
   expect(furthest(scores, reference.own)).toBeLessThan(0.5);
 });
 
+test("colbert-small compares tokens as ONNX Runtime does", async () => {
+  const reference = referenceOf("colbert-small");
+  using model = await load("colbert-small");
+  const { scores } = await model.relevance(reference.query, textsOf(reference));
+  expect(furthest(scores, reference.floats)).toBeLessThan(10 * WITHIN);
+  expect(furthest(scores, reference.own)).toBeLessThan(0.5);
+});
+
 test("dinov2-small embeds images as ONNX Runtime does", async () => {
   const reference = referenceOf("dinov2-small");
   const folder = fileURLToPath(new URL("../../models/fixtures/pictures", import.meta.url));

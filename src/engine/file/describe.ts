@@ -18,7 +18,8 @@ import { type KindName, kindOf } from "../kinds/index.ts";
 import type { Described, Flops } from "./described.ts";
 
 /** The parts of a model and its costs, without compiling it. */
-export interface ModelDescription extends Pick<Described, "config" | "image" | "drawn" | "embedding" | "labels"> {
+export interface ModelDescription
+  extends Pick<Described, "config" | "image" | "drawn" | "embedding" | "compared" | "labels"> {
   kind: KindName;
   name: string;
   path: string;
@@ -66,7 +67,7 @@ export async function describeModel(model: ResolvedModel, quant: Quant = "auto")
   const form = formOfModel(checkpoint, quant, chosenBits(folder));
   const { traced, holdings, bytes: memory } = weights.survey(described.trace);
   const costs = traced.map((graph) => graphCost(graph));
-  const { embedding, image, drawn, labels } = described;
+  const { embedding, compared, image, drawn, labels } = described;
   const active = decoder?.config.experts && (await activeParameters(checkpoint, weights));
   const stability = decoder && (await restStability(checkpoint, decoder.config));
   const sampling = generates(kind.name) ? samplingOf(checkpoint.config, model.sha256) : undefined;
@@ -81,6 +82,7 @@ export async function describeModel(model: ResolvedModel, quant: Quant = "auto")
     ...(image && { image }),
     ...(drawn && { drawn }),
     ...(embedding && { embedding }),
+    ...(compared && { compared }),
     ...(labels && { labels }),
     ...(sampling && { sampling }),
     ...(stability && { stability }),

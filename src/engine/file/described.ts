@@ -4,6 +4,7 @@ import { firstKept } from "../../models/state/kv-group.ts";
 import { sequenceBytes } from "../../models/state/state-groups.ts";
 import type { Seam } from "../../savings/seams.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
+import type { LateSettings } from "../encoders/text/late-files.ts";
 import type { SentenceSettings } from "../encoders/text/sentence-files.ts";
 
 /**
@@ -54,6 +55,8 @@ export interface Described {
   readonly decoder?: Decoder;
   /** The steps from a text to its vector, for a model of embeddings. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;
+  /** How a model compares texts token by token, by vectors of this width. */
+  readonly compared?: { readonly width: number } & Pick<LateSettings, "query" | "document">;
   /** The labels of a classifier. */
   readonly labels?: readonly string[];
   /** All that runs. */

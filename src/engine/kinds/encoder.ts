@@ -33,13 +33,16 @@ export const encoderKind: Kind<EncoderModel> = {
 };
 
 async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
-  const { encoder, weights, settings, classifier, trace } = await openedEncoder(checkpoint, folder, quant);
+  const { encoder, weights, settings, classifier, late, trace } = await openedEncoder(checkpoint, folder, quant);
   const { pooling, normalise, limit } = settings;
+  const compared = late && { width: late.dense?.outputs ?? encoder.config.hidden, ...late };
+  const read = classifier ? { labels: classifier.labels } : { embedding: { pooling, normalise, limit } };
+  const purpose = compared ? { compared } : read;
   return {
     config: sizesOf(encoder.config),
     weights,
     ...{ cache: 0, seams: [] },
-    ...(classifier ? { labels: classifier.labels } : { embedding: { pooling, normalise, limit } }),
+    ...purpose,
     trace,
     flops: ([cost]) => ({ flopsPerToken: wholeTexts(cost!, encoder.config.context) }),
   };

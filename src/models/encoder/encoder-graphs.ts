@@ -1,4 +1,5 @@
-import { Graph, type Pooling, pool, sym, type Tensor, unit } from "../../graph/index.ts";
+import { Graph, type Pooling, pool, sym, type Tensor, tanh, unit } from "../../graph/index.ts";
+import { Parts } from "../tensors/parts.ts";
 import type { Encoder, EncoderInput } from "./encoder.ts";
 
 const batch = sym("batch");
@@ -27,6 +28,31 @@ function traced(
 
 /** `ids`, `mask`, `types` → `hidden` [batch, tokens, width]. */
 export const traceHidden = (encoder: Encoder): Graph => traced(encoder, "hidden", (_, hidden) => hidden);
+
+/** A linear layer behind an encoder, whose weights have `denseName`. */
+export interface DenseLayer {
+  readonly outputs: number;
+  readonly activation: "none" | "tanh";
+}
+
+export const denseName = (nth: number): string => `dense.${nth}`;
+
+/** x [batch, tokens, width] through linear layers. */
+function through(g: Graph, { weights }: Encoder, x: Tensor, layers: readonly DenseLayer[]): Tensor {
+  const parts = new Parts(weights, g);
+  return layers.reduce((inside, { outputs, activation }, nth) => {
+    const product = parts.project(inside, { [denseName(nth)]: outputs });
+    return activation === "tanh" ? tanh(product) : product;
+  }, x);
+}
+
+/** … and `seen`, 1 for a token that the others see → `vectors` [batch, tokens, width], one of length 1 for each token. */
+export function traceTokens(encoder: Encoder, dense: readonly DenseLayer[]): Graph {
+  const g = new Graph();
+  const hidden = encoder.hidden(g, { ...inputs(g, encoder), seen: g.input("seen", "i32", [batch, tokens]) });
+  g.output("vectors", unit(through(g, encoder, hidden, dense)));
+  return g;
+}
 
 /** … → `embedding` [batch, width]: one vector a text, of length 1 if `normalise`, of all layers or the first `layers`. */
 export const traceEmbedding = (encoder: Encoder, pooling: Pooling, normalise: boolean, layers?: number): Graph => {

@@ -73,6 +73,8 @@ export interface EncoderInput {
   readonly ids: Tensor;
   readonly mask: Tensor;
   readonly types?: Tensor | undefined;
+  /** 1 for a token that the others see; absent: the mask. */
+  readonly seen?: Tensor | undefined;
 }
 
 /** An encoder by its configuration: every token sees every other. */
@@ -87,7 +89,7 @@ export class Encoder {
 
   /** Hidden states of the last layer, or after the first `layers`, [batch, tokens, hidden]. */
   hidden(graph: Graph, input: EncoderInput, layers: number = this.config.layers): Tensor {
-    const texts = textBatch(input.mask);
+    const texts = { ...textBatch(input.mask), mask: input.seen ?? input.mask };
     let stream: Stream = { branch: this.embed(graph, input, texts) };
     for (let layer = 0; layer < layers; layer++) stream = this.layer(graph, layer, stream, texts);
     return this.finish(graph, stream, texts);

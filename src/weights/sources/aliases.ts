@@ -255,6 +255,24 @@ export const aliases: Readonly<Record<string, Alias>> = {
     ],
     mirrors: [inVectrix("reranker_en")],
   },
+  "colbert-small": {
+    summary: "answerai-colbert-small-v1 without its projection, in bytes: ranks English texts token by token",
+    licence: "Apache-2.0",
+    repo: "answerdotai/answerai-colbert-small-v1",
+    files: [
+      ...folderOf(
+        ["model.onnx", 33_968_307, "4980983628c18e4f0a4c756114abd2d7c097c6ccad9cffc70e77302d21e05df0"],
+        ["tokenizer.json", 711_661, "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448"],
+        ["tokenizer_config.json", 1272, "7b082b48a08a0b5c5939d99472e33addce3d96202155e33f7928cecd171186a0"],
+      ),
+      written("config.json", miniBert("BertModel")),
+      written("artifact.metadata", {
+        ...{ query_maxlen: 32, doc_maxlen: 512, query_token_id: "[unused0]", doc_token_id: "[unused1]" },
+        ...{ mask_punctuation: true, attend_to_mask_tokens: false, similarity: "cosine" },
+      }),
+    ],
+    mirrors: [inVectrix("colbert")],
+  },
   "dinov2-small": {
     summary: "DINOv2 ViT-S/14: embeds images, 384 numbers each",
     licence: "MIT",

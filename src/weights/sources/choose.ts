@@ -95,7 +95,8 @@ const ofFolder = (names: readonly string[], folder: string): Choice => ({
 });
 
 /** Configuration, tokenizer and templates; for sentence-transformers also its modules' files (`1_Pooling/…`). */
-const companion = /^(\d+_\w+\/(config\.json|model\.safetensors)|[^/]+\.(json|jinja|model)|(vocab|merges)\.txt)$/;
+const companion =
+  /^(\d+_\w+\/(config\.json|model\.safetensors)|[^/]+\.(json|jinja|model)|artifact\.metadata|(vocab|merges)\.txt)$/;
 /** Indexes of other frameworks' weights. */
 const foreign = /\.(bin|msgpack|h5|onnx)\.index\.json$/;
 

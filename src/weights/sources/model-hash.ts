@@ -23,7 +23,8 @@ export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<
 
 /** Weights, configurations, tokenizers and templates, also those of sentence-transformers' modules (`1_Pooling`). */
 const isRead = (name: string): boolean =>
-  /^(\d+_\w+[\\/])?[^\\/]+\.(safetensors|gguf|onnx|json|jinja|txt|model)$/.test(name) && name !== "receipt.json";
+  /^(\d+_\w+[\\/])?[^\\/]+\.(safetensors|gguf|onnx|json|jinja|txt|model|metadata)$/.test(name) &&
+  name !== "receipt.json";
 
 /** The SHA-256 of a file, or of the names and bytes of a folder's files, or of some of them. */
 export async function contentHash(file: string, counts: (name: string) => boolean = () => true): Promise<string> {

@@ -14,6 +14,8 @@ export interface Frame {
 export interface Input {
   ids: number[];
   types: number[];
+  /** How many of the first ids the others see; absent: all. */
+  seen?: number;
 }
 
 export const BARE: Frame = {

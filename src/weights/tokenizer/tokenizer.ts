@@ -58,6 +58,12 @@ export class Tokenizer {
     return this.specialIds.get(text);
   }
 
+  /** The id of any token by its text in the vocabulary; undefined if there is none. */
+  tokenId(text: string): number | undefined {
+    const id = this.parts.tokens.indexOf(text);
+    return id < 0 ? undefined : id;
+  }
+
   /** Undefined of models that do not fill in. */
   get fim(): Fim | undefined {
     return this.parts.fim ?? fimNamed(this.parts.tokens);

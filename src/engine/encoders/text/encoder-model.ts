@@ -23,6 +23,7 @@ import { checkTokens, documentName, limitOf, type TextName, type Truncate, textN
 import { activate, type Classification, type ClassifierSettings, classification, type Reading } from "./classifier.ts";
 import { type Encoded, EncoderQueue, type EncodeTerms, queued } from "./encoder-queue.ts";
 import { RowPrograms, RowRunner } from "./encoder-runner.ts";
+import { LateInteraction } from "./late-interaction.ts";
 import { openedEncoder } from "./opened-encoder.ts";
 import type { SentenceSettings } from "./sentence-files.ts";
 
@@ -44,7 +45,7 @@ export interface ReadTerms extends EncodeTerms {
 /** A text, or the token ids of one. */
 export type TextOrIds = string | readonly number[];
 
-/** An encoder, loaded: of embeddings, or a classifier, as its weights have it. */
+/** An encoder, loaded: of embeddings, a classifier, or of late interaction, as its files have it. */
 export class EncoderModel implements Loaded {
   readonly kind = "encoder";
 
@@ -54,6 +55,7 @@ export class EncoderModel implements Loaded {
     readonly tokenizer: Tokenizer,
     readonly settings: SentenceSettings,
     readonly classifier: ClassifierSettings | undefined,
+    private readonly late: LateInteraction | undefined,
     /** Batches texts that wait at the same time. */
     readonly queue: EncoderQueue,
   ) {}
@@ -71,13 +73,15 @@ export class EncoderModel implements Loaded {
     const { checkpoint, own } = adapted ?? (await openAdapted(source.path, {}));
     const folder = preparedFolder(source.path);
     const opened = await openedEncoder(checkpoint, folder, quant, own, layers);
-    const { encoder, weights, settings, classifier, trace } = opened;
+    const { encoder, weights, settings, classifier, late: read, trace } = opened;
     const { config } = encoder;
     const compiling = RowPrograms.compile(prepare(weights, trace).at(-1)!);
     const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, config.vocabulary));
-    const width = classifier ? config.labels : config.hidden;
-    const queue = new EncoderQueue(new RowRunner(programs, { width, types: config.types }));
-    return new EncoderModel(source, encoder, tokenizer, settings, classifier, queue);
+    const width = classifier ? config.labels : (read?.dense?.outputs ?? config.hidden);
+    const late = read && new LateInteraction(read, tokenizer, width);
+    const shape = { width, types: config.types, byToken: late !== undefined };
+    const queue = new EncoderQueue(new RowRunner(programs, shape));
+    return new EncoderModel(source, encoder, tokenizer, settings, classifier, late, queue);
   }
 
   use(recipe: Recipe): Promise<undefined> {
@@ -95,6 +99,10 @@ export class EncoderModel implements Loaded {
   async #vectors(texts: readonly TextOrIds[], nameOf: TextName, terms: ReadTerms): Promise<Answers<Float32Array>> {
     if (this.classifier)
       throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
+    if (this.late)
+      throw new UserError(
+        `${this.source.name} compares texts token by token, to rank them; expected a model of embeddings`,
+      );
     const { prompt } = this.settings;
     const { truncate } = terms;
     const inputs = () =>
@@ -140,10 +148,12 @@ export class EncoderModel implements Loaded {
   }
 
   /**
-   * Relevance of each text to the query: a cross-encoder's score, or the cosine of embeddings.
+   * Relevance of each text to the query: a cross-encoder's score, the cosine of embeddings, or the sum of the greatest
+   * cosines of tokens.
    * @throws UserError if the model classifies into several labels
    */
   async relevance(query: string, texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<number>> {
+    if (this.late) return this.#byToken(this.late, query, texts, terms);
     if (!this.classifier) return this.#nearness(query, texts, terms);
     const { labels, relevance } = this.classifier;
     if (labels.length !== 1)
@@ -161,6 +171,22 @@ export class EncoderModel implements Loaded {
     const { answers, usage } = await this.#vectors([query, ...texts], nameOf, terms);
     const [asked, ...found] = answers;
     return { answers: found.map((vector) => cosine(asked!, vector)), usage };
+  }
+
+  async #byToken(
+    late: LateInteraction,
+    query: string,
+    texts: readonly string[],
+    terms: ReadTerms,
+  ): Promise<Answers<number>> {
+    const inputs = late.inputs(query, texts, terms.truncate);
+    const { answers, usage } = await this.#run(
+      () => inputs,
+      (row) => row,
+      terms,
+    );
+    const [asked, ...found] = answers;
+    return { answers: found.map((vectors, i) => late.score(asked!, vectors, inputs[i + 1]!)), usage };
   }
 
   #classifier(): ClassifierSettings {

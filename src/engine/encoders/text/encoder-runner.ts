@@ -44,6 +44,8 @@ export class RowPrograms implements Disposable {
 /** The inputs and outputs of an encoder's programs. */
 export interface RowShape {
   readonly width: number;
+  /** True if a row has `width` numbers for each of its text's tokens, and the program reads `seen`. */
+  readonly byToken?: boolean;
   /** The number of token types; 0 if the model takes none. */
   readonly types: number;
 }
@@ -103,6 +105,7 @@ class BatchBuffers implements Disposable {
   readonly #ids: Buffer;
   readonly #mask: Buffer;
   readonly #types: Buffer;
+  readonly #seen: Buffer | undefined;
   readonly #out: Buffer;
 
   constructor(
@@ -113,24 +116,27 @@ class BatchBuffers implements Disposable {
     this.#ids = new Buffer("i64", tokens);
     this.#mask = new Buffer("i32", tokens);
     this.#types = new Buffer("i64", tokens);
-    this.#out = new Buffer("f32", rows * shape.width);
+    this.#seen = shape.byToken ? new Buffer("i32", tokens) : undefined;
+    this.#out = new Buffer("f32", (shape.byToken ? tokens : rows) * shape.width);
   }
 
   async run(program: Program, inputs: readonly Input[], tokens: number): Promise<Float32Array[]> {
-    const { width } = this.shape;
+    const { width, byToken } = this.shape;
     this.#fill(inputs, tokens);
     using views = new ViewSet();
     const of = (buffer: Buffer) => views.of(buffer, [inputs.length, tokens], 0);
-    const output = views.of(this.#out, [inputs.length, width], 0);
+    const output = views.of(this.#out, byToken ? [inputs.length, tokens, width] : [inputs.length, width], 0);
     const names = { ids: of(this.#ids), mask: of(this.#mask), types: of(this.#types), [program.outputs[0]!]: output };
-    await program.bind(names).run();
+    await program.bind({ ...names, ...(this.#seen && { seen: of(this.#seen) }) }).run();
     const out = new Float32Array(this.#out.memory);
-    return inputs.map((_, i) => out.slice(i * width, (i + 1) * width));
+    if (!byToken) return inputs.map((_, i) => out.slice(i * width, (i + 1) * width));
+    return inputs.map(({ ids }, i) => out.slice(i * tokens * width, (i * tokens + ids.length) * width));
   }
 
   #fill(inputs: readonly Input[], tokens: number): void {
     const [ids, types] = [this.#ids, this.#types].map((b) => new BigInt64Array(b.memory).fill(0n));
     const mask = new Int32Array(this.#mask.memory).fill(0);
+    const seen = this.#seen && new Int32Array(this.#seen.memory).fill(0);
     // A RoBERTa has one token type, whatever its tokenizer's file says about pairs.
     const last = Math.max(0, this.shape.types - 1);
     for (const [row, input] of inputs.entries())
@@ -138,10 +144,11 @@ class BatchBuffers implements Disposable {
         ids![at] = BigInt(input.ids[t]!);
         types![at] = BigInt(Math.min(input.types[t]!, last));
         mask[at] = 1;
+        if (seen) seen[at] = Number(t < (input.seen ?? input.ids.length));
       }
   }
 
   [Symbol.dispose](): void {
-    for (const buffer of [this.#ids, this.#mask, this.#types, this.#out]) buffer[Symbol.dispose]();
+    for (const buffer of [this.#ids, this.#mask, this.#types, this.#seen, this.#out]) buffer?.[Symbol.dispose]();
   }
 }

@@ -1,0 +1,79 @@
+import { UserError } from "../../../util/errors.ts";
+import type { Input, Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { checkTokens, documentName, limitOf, type Truncate } from "../../truncate.ts";
+import type { LateSettings } from "./late-files.ts";
+
+/** Compares texts by the vectors of their tokens: each token of a query with the nearest of a document. */
+export class LateInteraction {
+  readonly #query: number;
+  readonly #document: number;
+  readonly #skipped: ReadonlySet<number>;
+
+  /** @throws UserError if the tokenizer lacks a marker, or the mask token that queries are filled up with */
+  constructor(
+    private readonly settings: LateSettings,
+    private readonly tokenizer: Tokenizer,
+    /** Numbers of a token's vector. */
+    private readonly width: number,
+  ) {
+    const { query, document } = settings;
+    this.#query = this.#idOf(query.marker);
+    this.#document = this.#idOf(document.marker);
+    this.#skipped = new Set(document.skipped.flatMap((text) => tokenizer.encode(text)[0] ?? []));
+    if (query.expanded && tokenizer.mask === undefined)
+      throw new UserError("the tokenizer has no mask token, with which queries are filled up");
+  }
+
+  /** A query, filled up with mask tokens, and documents. @throws TextTooLong if a document may not be cut */
+  inputs(query: string, documents: readonly string[], truncate?: Truncate): Input[] {
+    return [
+      this.#queryInput(query),
+      ...documents.map((text, i) => this.#documentInput(text, documentName(i), truncate)),
+    ];
+  }
+
+  /** The sum over the query's tokens of the greatest cosine with one of the document's. */
+  score(query: Float32Array, document: Float32Array, { ids }: Input): number {
+    const kept = ids.flatMap((id, at) => (this.#skipped.has(id) ? [] : [at]));
+    let sum = 0;
+    for (let q = 0; q < query.length; q += this.width) {
+      let best = Number.NEGATIVE_INFINITY;
+      for (const at of kept) best = Math.max(best, this.#dot(query, q, document, at * this.width));
+      sum += best;
+    }
+    return sum;
+  }
+
+  #dot(a: Float32Array, from: number, b: Float32Array, to: number): number {
+    let sum = 0;
+    for (let i = 0; i < this.width; i++) sum += a[from + i]! * b[to + i]!;
+    return sum;
+  }
+
+  #queryInput(text: string): Input {
+    const { tokens, expanded, seen } = this.settings.query;
+    const ids = this.#marked(text, this.#query, tokens);
+    if (!expanded) return { ids, types: ids.map(() => 0) };
+    const filled = [...ids, ...new Array<number>(tokens - ids.length).fill(this.tokenizer.mask!)];
+    return { ids: filled, types: filled.map(() => 0), ...(!seen && { seen: ids.length }) };
+  }
+
+  #documentInput(text: string, name: string, truncate?: Truncate): Input {
+    const { tokens } = this.settings.document;
+    const ids = this.#marked(text, this.#document, limitOf(truncate, tokens));
+    checkTokens(ids.length, tokens, name);
+    return { ids, types: ids.map(() => 0) };
+  }
+
+  /** A text's ids, at most so many, with a marker behind the first. */
+  #marked(text: string, marker: number, most: number): number[] {
+    const [first = marker, ...others] = this.tokenizer.input(text, { limit: Math.max(3, most) - 1 }).ids;
+    return [first, marker, ...others];
+  }
+
+  #idOf(marker: string): number {
+    const id = this.tokenizer.tokenId(marker);
+    if (id !== undefined) return id;
+    throw new UserError(`the tokenizer has no token "${marker}", which marks a text's kind`);
+  }
+}
