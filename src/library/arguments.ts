@@ -172,8 +172,9 @@ export const readOptions = z.strictObject({
 });
 export type ReadTerms = z.output<typeof readOptions>;
 const truncate = z.union([z.boolean(), z.int().min(1)], "expected true, false or a number of tokens").optional();
-export const embedOptions = readOptions.extend({ truncate });
-export const relevanceOptions = embedOptions.extend({
+const cutOptions = readOptions.extend({ truncate });
+export const embedOptions = cutOptions.extend({ prompt: z.string().min(1, "expected a prompt's name").optional() });
+export const relevanceOptions = cutOptions.extend({
   maxTokensPerText: z.int().min(1).optional(),
   save: savings.optional(),
 });

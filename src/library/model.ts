@@ -223,7 +223,13 @@ export class Model implements Disposable {
     const terms = given("embed's options", args.embedOptions, options);
     const all = given("embed's texts", args.textsOrImages, texts);
     const embed = this.#call("embed");
-    const { answers, receipt } = await this.#runs.read(terms, (under) => embed(all, under));
+    const { prompt, ...others } = terms;
+    if (prompt !== undefined && !this.face.encoder)
+      throw new UserError(
+        `${this.loaded.source.name} has no prompt "${prompt}", expected a model of text embeddings`,
+        2,
+      );
+    const { answers, receipt } = await this.#runs.read(others, (under) => embed(all, { ...under, prompt }));
     return { embeddings: answers, receipt };
   }
 

@@ -156,7 +156,7 @@ export interface ReadOptions extends Stoppable {
   ceiling?: Pick<Ceiling, "flops"> | undefined;
 }
 
-export interface EmbedOptions extends ReadOptions {
+interface CutOptions extends ReadOptions {
   /**
    * True (the default): texts that are longer than the model reads are cut at their ends; a number: to so many tokens
    * at most; false: they are refused.
@@ -164,7 +164,12 @@ export interface EmbedOptions extends ReadOptions {
   truncate?: Truncate | undefined;
 }
 
-export interface RelevanceOptions extends EmbedOptions, Saves {
+export interface EmbedOptions extends CutOptions {
+  /** The name of the model's prompt that is written before each text, such as `query`; by default its default. */
+  prompt?: string | undefined;
+}
+
+export interface RelevanceOptions extends CutOptions, Saves {
   /** The most tokens that are read of each text; by default the model's limit. */
   maxTokensPerText?: number | undefined;
 }

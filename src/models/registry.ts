@@ -11,7 +11,7 @@ import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
 import type { EncoderArchitecture } from "./architecture.ts";
 import { type Architecture, type Decoder, type DecoderConfig, unsupportedInBytes } from "./decoder/decoder.ts";
-import type { Encoder } from "./encoder/encoder.ts";
+import type { Encoder, TextEncoder } from "./encoder/encoder.ts";
 import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator/image-generator.ts";
 import type { ImageTextArchitecture } from "./images/image-text.ts";
 import type { ImageArchitecture } from "./images/images.ts";
@@ -158,9 +158,17 @@ async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<
 export const readsTextAlone = async (checkpoint: Checkpoint): Promise<boolean> =>
   (await architectureOf(checkpoint, stacks)).unread(checkpoint).length > 0;
 
+/** True if a decoder's tokens see those after them, too: it embeds texts and does not generate. */
+export const seesBothWays = ({ config }: Checkpoint): boolean =>
+  config.kind === "huggingface" && config.config["use_bidirectional_attention"] === true;
+
 /** The architecture of the checkpoint of a decoder, or of a diffusion language model. @throws UserError if it is of another kind or unknown */
-export const decoderArchitecture = (checkpoint: Checkpoint): Promise<Architecture> =>
-  architectureOf(checkpoint, stacks);
+export async function decoderArchitecture(checkpoint: Checkpoint): Promise<Architecture> {
+  const architecture = await architectureOf(checkpoint, stacks);
+  if (!seesBothWays(checkpoint)) return architecture;
+  const { path } = checkpoint.config;
+  throw new UserError(`${path}: its tokens see those after them; it embeds texts and does not generate`);
+}
 
 /** Like `decoderArchitecture`, for encoders. */
 export const encoderArchitecture = (checkpoint: Checkpoint): Promise<EncoderArchitecture> =>
@@ -185,7 +193,7 @@ export async function openDecoder(
   fewestBits?: CodeBits,
 ): Promise<OpenDecoder> {
   const opened = openStack(
-    await architectureOf(whole, stacks),
+    await decoderArchitecture(whole),
     whole,
     adapter,
     (checkpoint, names, lora) => new Weights(checkpoint, folder, quant, names, fewestBits, lora),
@@ -214,7 +222,7 @@ export async function openInBytes(
   folder: string,
   adapter?: Lora,
 ): Promise<(form: ByteForm) => OpenDecoder> {
-  const architecture = await architectureOf(whole, stacks);
+  const architecture = await decoderArchitecture(whole);
   return (form) =>
     openStack(
       architecture,
@@ -267,6 +275,26 @@ export async function openEncoder(
   const loraLayers = loraLayersOf(adapter, (canonical) => kin.flatMap((a) => a.modules(canonical)));
   const weights = new Weights(checkpoint, folder, quant, architecture.tensors(checkpoint), undefined, loraLayers);
   return { encoder: architecture.open(weights), weights };
+}
+
+/** Like `openEncoder`, also for a decoder that reads texts whole. */
+export async function openTextEncoder(
+  checkpoint: Checkpoint,
+  folder: string,
+  quant: Quant = "auto",
+  adapter?: Lora,
+): Promise<{ readonly encoder: TextEncoder; readonly weights: Weights }> {
+  if (isOfKind("encoder", checkpoint)) return openEncoder(checkpoint, folder, quant, adapter);
+  requireForm(quant, checkpoint);
+  const architecture = await architectureOf(checkpoint, decoders);
+  const { DecoderEncoder } = await import("./encoder/decoder-encoder.ts");
+  const { decoder, weights } = openStack(
+    architecture,
+    checkpoint,
+    adapter,
+    (used, names, lora) => new Weights(used, folder, quant, names, undefined, lora),
+  );
+  return { encoder: new DecoderEncoder(decoder, weights), weights };
 }
 
 /** An encoder–decoder and the weights that its graphs are traced with. */

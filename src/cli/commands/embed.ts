@@ -9,23 +9,25 @@ import { readStdin } from "../stdin.ts";
 export function define(command: Command): void {
   addEncodeFlags(command.argument("[texts...]", "the texts (default: the lines of stdin)"), "minilm")
     .option("--image <file>", "an image, after the texts, for a model that encodes images; may be repeated", collect)
+    .option("--prompt <name>", "the model's prompt that is written before each text, such as query")
     .action(embed);
 }
 
 interface Flags extends EncodeFlags {
   image?: string[];
+  prompt?: string;
 }
 
 /** Prints a vector a line, in the order of the texts, then of the images. */
 async function embed(texts: string[], flags: Flags): Promise<void> {
-  const { image: files = [] } = flags;
+  const { image: files = [], prompt } = flags;
   await encode(
     flags,
     async (signal): Promise<TextOrImage[]> => {
       const given = texts.length + files.length > 0 ? texts : linesOf(await readStdin(signal));
       return [...notEmpty(given), ...files.map(imageFile)];
     },
-    (model, all, stopping) => readCut((terms) => model.embed(all, { ...stopping, ...terms })),
+    (model, all, stopping) => readCut((terms) => model.embed(all, { ...stopping, ...terms, prompt })),
     ({ embeddings, receipt }) => {
       const vectors = embeddings.map((e) => Array.from(e, float));
       if (flags.json) printJson({ embeddings: vectors, receipt });

@@ -93,8 +93,8 @@ describe("trained heads take the place of the base's, or make a classifier of it
   test.each(["bert-head", "roberta-head", "distilbert-head", "modernbert-head"])("%s equals PEFT", async (name) => {
     const { base, folder, expected } = fixture(name);
     const { checkpoint, own } = await openAdapted(path.join(bases, base), { adapter: folder });
-    const { encoder, weights, classifier } = await openedEncoder(checkpoint, path.join(prepared, base), "f32", own);
-    const rows = await run({ weights }, () => traceScores(encoder), json(bases, base, "encoder.json"));
+    const { weights, classifier, trace } = await openedEncoder(checkpoint, path.join(prepared, base), "f32", own);
+    const rows = await run({ weights }, () => trace().at(-1)!, json(bases, base, "encoder.json"));
     weights.loraLayers?.check(base);
     expect(difference(rows, expected)).toBeLessThan(1e-4);
     expect(classifier?.labels).toEqual(["LABEL_0", "LABEL_1", "LABEL_2", "LABEL_3", "LABEL_4"]);

@@ -2,7 +2,7 @@ import { evalCost, graphCost } from "../../graph/index.ts";
 import { traceHidden } from "../../models/encoder/encoder-graphs.ts";
 import { exportedEncoder } from "../../models/programs/export-graphs.ts";
 import { prepare } from "../../models/programs/programs.ts";
-import { openEncoder } from "../../models/registry.ts";
+import { openTextEncoder } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
@@ -23,7 +23,7 @@ export const encoderKind: Kind<EncoderModel> = {
   },
   describe,
   async export({ checkpoint, own }, folder, quant) {
-    const { encoder, weights } = await openEncoder(checkpoint, folder, quant, own);
+    const { encoder, weights } = await openTextEncoder(checkpoint, folder, quant, own);
     return { "model.onnx": prepare(weights, () => [exportedEncoder(encoder)])[0]! };
   },
   async check({ name }, _, recipe) {
@@ -33,9 +33,9 @@ export const encoderKind: Kind<EncoderModel> = {
 };
 
 async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
-  const { encoder, weights, settings, classifier, late, trace } = await openedEncoder(checkpoint, folder, quant);
+  const { encoder, weights, settings, classifier, late, width, trace } = await openedEncoder(checkpoint, folder, quant);
   const { pooling, normalise, limit } = settings;
-  const compared = late && { width: late.dense?.outputs ?? encoder.config.hidden, ...late };
+  const compared = late && { width, ...late };
   const read = classifier ? { labels: classifier.labels } : { embedding: { pooling, normalise, limit } };
   const purpose = compared ? { compared } : read;
   return {
@@ -50,7 +50,7 @@ async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): P
 
 async function shape(checkpoint: Checkpoint): Promise<Shape> {
   // Runs as encoders run here: vectors are compared with those computed elsewhere.
-  const { encoder, weights } = await openEncoder(checkpoint, NOWHERE, "f32");
+  const { encoder, weights } = await openTextEncoder(checkpoint, NOWHERE, "f32");
   const cost = graphCost(weights.imagined(() => traceHidden(encoder)));
   return {
     generated: () => {

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { type ArchitectureKind, isOfKind, unsupported } from "../../models/registry.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
@@ -21,16 +23,27 @@ const kind = <N extends ArchitectureKind, M extends Loaded & { kind: N }>(
 
 const decoders = kind("decoder", async () => (await import("./decoder.ts")).decoderKind);
 
+const encoders = kind("encoder", async () => (await import("./encoder.ts")).encoderKind);
+
+/** True if a decoder's checkpoint is published to embed texts, with sentence-transformers' files beside it. */
+const embeds = (checkpoint: Checkpoint): boolean => {
+  const { config } = checkpoint;
+  if (config.kind === "gguf" || !decoders.matches(checkpoint)) return false;
+  const isBothWays = config.config["use_bidirectional_attention"] === true;
+  return isBothWays || existsSync(path.join(path.dirname(config.path), "modules.json"));
+};
+
 /** Every kind of model that runs: one line each. */
 export const kinds = [
   {
     ...decoders,
     devices: ["webgpu"],
     // A decoder may read images, too.
-    matches: (checkpoint: Checkpoint) => decoders.matches(checkpoint) || isOfKind("vision–language model", checkpoint),
+    matches: (checkpoint: Checkpoint) =>
+      (decoders.matches(checkpoint) && !embeds(checkpoint)) || isOfKind("vision–language model", checkpoint),
   },
   kind("diffusion language model", async () => (await import("./diffusion.ts")).diffusionKind),
-  kind("encoder", async () => (await import("./encoder.ts")).encoderKind),
+  { ...encoders, matches: (checkpoint: Checkpoint) => encoders.matches(checkpoint) || embeds(checkpoint) },
   kind("encoder with a decoder", async () => (await import("./encoder-decoder.ts")).encoderDecoderKind),
   kind("encoder of images and texts", async () => (await import("./image-text.ts")).imageTextKind),
   kind("image encoder", async () => (await import("./image-encoder.ts")).imageEncoderKind),

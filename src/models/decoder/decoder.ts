@@ -36,6 +36,8 @@ export interface DecoderConfig {
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** True if a token's position has a time, a height and a width (M-RoPE). */
   readonly axes?: boolean;
+  /** True if a token sees those after it, too: the model embeds texts and does not generate. */
+  readonly bothWays?: boolean;
   /** Present if the model fills in masked tokens. */
   readonly denoiser?: DenoiserConfig;
   /** Floats of the state that a recurrent layer keeps of a sequence; undefined: it attends. Absent if all layers do. */

@@ -1,12 +1,12 @@
-import { Graph, type Pooling, pool, sym, type Tensor, tanh, unit } from "../../graph/index.ts";
+import { Graph, type Pooling, pool, reshape, sym, type Tensor, tanh, unit } from "../../graph/index.ts";
 import { Parts } from "../tensors/parts.ts";
-import type { Encoder, EncoderInput } from "./encoder.ts";
+import type { Encoder, EncoderInput, TextEncoder } from "./encoder.ts";
 
 const batch = sym("batch");
 const tokens = sym("tokens");
 
 /** Texts of different length as one batch: padding after the tokens, 0 in the mask. Types are 1 in the second text of a pair. */
-function inputs(g: Graph, encoder: Encoder): EncoderInput {
+function inputs(g: Graph, encoder: TextEncoder): EncoderInput {
   return {
     ids: g.input("ids", "i64", [batch, tokens]),
     mask: g.input("mask", "i32", [batch, tokens]),
@@ -15,7 +15,7 @@ function inputs(g: Graph, encoder: Encoder): EncoderInput {
 }
 
 function traced(
-  encoder: Encoder,
+  encoder: TextEncoder,
   name: string,
   finish: (g: Graph, hidden: Tensor, mask: Tensor) => Tensor,
   layers?: number,
@@ -27,7 +27,7 @@ function traced(
 }
 
 /** `ids`, `mask`, `types` → `hidden` [batch, tokens, width]. */
-export const traceHidden = (encoder: Encoder): Graph => traced(encoder, "hidden", (_, hidden) => hidden);
+export const traceHidden = (encoder: TextEncoder): Graph => traced(encoder, "hidden", (_, hidden) => hidden);
 
 /** A linear layer behind an encoder, whose weights have `denseName`. */
 export interface DenseLayer {
@@ -38,7 +38,7 @@ export interface DenseLayer {
 export const denseName = (nth: number): string => `dense.${nth}`;
 
 /** x [batch, tokens, width] through linear layers. */
-function through(g: Graph, { weights }: Encoder, x: Tensor, layers: readonly DenseLayer[]): Tensor {
+function through(g: Graph, { weights }: TextEncoder, x: Tensor, layers: readonly DenseLayer[]): Tensor {
   const parts = new Parts(weights, g);
   return layers.reduce((inside, { outputs, activation }, nth) => {
     const product = parts.project(inside, { [denseName(nth)]: outputs });
@@ -47,18 +47,32 @@ function through(g: Graph, { weights }: Encoder, x: Tensor, layers: readonly Den
 }
 
 /** … and `seen`, 1 for a token that the others see → `vectors` [batch, tokens, width], one of length 1 for each token. */
-export function traceTokens(encoder: Encoder, dense: readonly DenseLayer[]): Graph {
+export function traceTokens(encoder: TextEncoder, dense: readonly DenseLayer[]): Graph {
   const g = new Graph();
   const hidden = encoder.hidden(g, { ...inputs(g, encoder), seen: g.input("seen", "i32", [batch, tokens]) });
   g.output("vectors", unit(through(g, encoder, hidden, dense)));
   return g;
 }
 
-/** … → `embedding` [batch, width]: one vector a text, of length 1 if `normalise`, of all layers or the first `layers`. */
-export const traceEmbedding = (encoder: Encoder, pooling: Pooling, normalise: boolean, layers?: number): Graph => {
-  const finish = (_: Graph, hidden: Tensor, mask: Tensor) => {
+/**
+ * … → `embedding` [batch, width]: one vector a text, of all layers or the first `layers`, through the linear layers
+ * behind the model, of length 1 if `normalise`.
+ */
+export const traceEmbedding = (
+  encoder: TextEncoder,
+  pooling: Pooling,
+  normalise: boolean,
+  layers?: number,
+  dense: readonly DenseLayer[] = [],
+): Graph => {
+  const finish = (g: Graph, hidden: Tensor, mask: Tensor) => {
     const pooled = pool(hidden, mask, pooling);
-    return normalise ? unit(pooled) : pooled;
+    const [rows, width] = pooled.shape as [Tensor["shape"][0], Tensor["shape"][0]];
+    // Projections take rows of tokens: here each has one.
+    const outputs = dense.at(-1)?.outputs ?? width!;
+    const shape = [rows!, outputs];
+    const vector = dense.length === 0 ? pooled : reshape(through(g, encoder, reshape(pooled, [rows!, 1, width!]), dense), shape); // biome-ignore format: one line
+    return normalise ? unit(vector) : vector;
   };
   return traced(encoder, "embedding", finish, layers);
 };

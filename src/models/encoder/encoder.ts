@@ -77,8 +77,19 @@ export interface EncoderInput {
   readonly seen?: Tensor | undefined;
 }
 
+/** What reads texts whole, each to the states of its tokens. */
+export interface TextEncoder {
+  readonly config: Pick<
+    EncoderConfig,
+    "layers" | "hidden" | "heads" | "kvHeads" | "headSize" | "vocabulary" | "context" | "labels" | "types"
+  >;
+  readonly weights: WeightSource;
+  /** Hidden states of the last layer, or after the first `layers`, [batch, tokens, hidden]. */
+  hidden(graph: Graph, input: EncoderInput, layers?: number): Tensor;
+}
+
 /** An encoder by its configuration: every token sees every other. */
-export class Encoder {
+export class Encoder implements TextEncoder {
   /** The biases of scores, which a graph computes once, by the mask of its texts. */
   readonly #biases = new WeakMap<Tensor, Tensor>();
 
@@ -87,7 +98,6 @@ export class Encoder {
     readonly weights: WeightSource,
   ) {}
 
-  /** Hidden states of the last layer, or after the first `layers`, [batch, tokens, hidden]. */
   hidden(graph: Graph, input: EncoderInput, layers: number = this.config.layers): Tensor {
     const texts = { ...textBatch(input.mask), mask: input.seen ?? input.mask };
     let stream: Stream = { branch: this.embed(graph, input, texts) };

@@ -7,14 +7,13 @@ import {
   gather,
   mul,
   reshape,
-  rotaryEmbedding,
-  split,
   sym,
   type Tensor,
   transpose,
 } from "../../graph/index.ts";
 import { type Stream, settle } from "../../nn/stream.ts";
 import { attentionBlock, type Decoder } from "../decoder/decoder.ts";
+import { wholeHeads } from "../decoder/whole-heads.ts";
 
 const batch = sym("batch");
 const tokens = sym("tokens");
@@ -65,40 +64,17 @@ class Attention {
 
   /** qkv [batch, tokens, (heads + 2·kvHeads)·headSize] → [batch, tokens, heads·headSize]. */
   attend(qkv: Tensor, cache: DenoiserCache): Tensor {
-    const { heads, kvHeads, headSize, scale } = this.decoder.attention(this.layer);
-    const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
-    const [q, k, v] = split(qkv, 2, widths) as [Tensor, Tensor, Tensor];
-    const turned = this.#rotated(q, heads);
-    const [key, value] = [this.#eachHead(this.#rotated(k, kvHeads)), this.#eachHead(v)];
+    const { heads, scale } = this.decoder.attention(this.layer);
+    const { q, k: key, v: value } = wholeHeads(this.g, this.decoder, this.layer, qkv, this.shared.first);
     if (cache === "written") {
       this.g.output(`key${this.layer}`, key);
       this.g.output(`value${this.layer}`, value);
     }
     const { mask } = this.shared;
     const causal = this.decoder.config.denoiser === undefined;
-    if (cache !== "read") return encoderAttention(turned, key, value, mask, { heads, scale, causal });
+    if (cache !== "read") return encoderAttention(q, key, value, mask, { heads, scale, causal });
     const source = { k: this.#behind("pastKey", key), v: this.#behind("pastValue", value), mask };
-    return crossAttention(turned, source, undefined, { heads, scale });
-  }
-
-  #rotated(x: Tensor, heads: number): Tensor {
-    const { rotary: pairs } = this.decoder.attention(this.layer);
-    const tables = this.decoder.rotary(this.g, this.layer);
-    return pairs === "none" || !tables ? x : rotaryEmbedding(x, this.shared.first, tables, { heads, pairs });
-  }
-
-  /** Keys or values for each head, of which several may share one. */
-  #eachHead(x: Tensor): Tensor {
-    const { heads, kvHeads, headSize } = this.decoder.attention(this.layer);
-    if (heads === kvHeads) return x;
-    const indices = BigInt64Array.from({ length: heads }, (_, head) => BigInt(Math.floor((head * kvHeads) / heads)));
-    const of = this.g.constant(
-      `heads ${heads} of ${kvHeads}`,
-      { dtype: "i64", shape: [heads] },
-      { kind: "memory", bytes: new Uint8Array(indices.buffer) },
-    );
-    const apart = reshape(x, [batch, tokens, kvHeads, headSize]);
-    return reshape(gather(apart, of, 2), [batch, tokens, heads * headSize]);
+    return crossAttention(q, source, undefined, { heads, scale });
   }
 
   /** The cached rows and, behind them, the pass's own, by head. */

@@ -10,7 +10,7 @@ import {
 } from "../../graph/index.ts";
 import type { Stream } from "../../nn/stream.ts";
 import { type Decoder, hasRecurrent, layersOf } from "../decoder/decoder.ts";
-import type { Encoder } from "../encoder/encoder.ts";
+import { Encoder, type TextEncoder } from "../encoder/encoder.ts";
 import type { DecoderLayer, Seq2Seq } from "../seq2seq/seq2seq.ts";
 
 // Inputs, outputs and dimensions have the names of Hugging Face's Optimum, which other programs for ONNX models know.
@@ -77,13 +77,14 @@ function cache(g: Graph, { config: { kvHeads, headSize } }: Decoder, layer: numb
 }
 
 /** An encoder as one graph: ids and mask → `last_hidden_state`, and `logits` if the checkpoint has a head. */
-export function exportedEncoder(encoder: Encoder): Graph {
+export function exportedEncoder(encoder: TextEncoder): Graph {
   const g = new Graph();
   const ids = g.input("input_ids", "i64", [batch, tokens]);
   const mask = narrowMask(g.input("attention_mask", "i64", [batch, tokens]));
   const types = encoder.config.types > 0 ? g.input("token_type_ids", "i64", [batch, tokens]) : undefined;
   const hidden = encoder.hidden(g, { ids, mask, types });
   g.output("last_hidden_state", hidden);
+  if (!(encoder instanceof Encoder)) return g;
   const { classifier, predictor } = encoder.config;
   if (encoder.weights.has(`${classifier.output}.weight`)) g.output("logits", encoder.classify(g, hidden, mask));
   else if (encoder.weights.has(`${predictor.dense}.weight`)) g.output("logits", encoder.predict(g, hidden));

@@ -38,7 +38,7 @@ export async function openEmbedder(name: string, options: ResolveOptions = {}): 
   try {
     if (encoder.classifier) throw new UserError(`${name} is a classifier, expected a model of embeddings`);
     const identity = { name, sha256: await modelHash(source) };
-    return Object.assign(facade(encoder), { identity, width: encoder.encoder.config.hidden });
+    return Object.assign(facade(encoder), { identity, width: encoder.width });
   } catch (error) {
     encoder[Symbol.dispose]();
     throw error;

@@ -30,6 +30,11 @@ export const embeddings = (context: ServerContext): Endpoint =>
         .enum(["float", "base64"])
         .nullish()
         .describe("float (default), or base64 of 32-bit little-endian floats"),
+      prompt_name: z
+        .string()
+        .min(1)
+        .nullish()
+        .describe("the model's prompt that is written before each text, such as query; default the model's default"),
       dimensions: z.int().min(1).nullish().describe("keep this many dimensions and normalize again"),
     }),
     example: { model: "minilm", input: ["An apple a day", "The train is late"] },
@@ -44,9 +49,10 @@ export const embeddings = (context: ServerContext): Endpoint =>
       // A model of embeddings has no seams and takes no recipe, so the recipe is checked here.
       await checkSavings(chosen.served.source, chosen.recipe);
       const { embeddings, receipt } = await billed(context, chosen, { ...call, asked: input }, async (model, terms) => {
-        checkDimensions(input.dimensions ?? 1, model.encoder.encoder.config.hidden);
+        checkDimensions(input.dimensions ?? 1, model.encoder.width);
         checkIds(input.input, model.encoder.encoder.config.vocabulary);
-        return model.embed(input.input, { ...terms, truncate: truncateOf(input) });
+        const prompt = input.prompt_name ?? undefined;
+        return model.embed(input.input, { ...terms, prompt, truncate: truncateOf(input) });
       });
       const encode = input.encoding_format === "base64" ? base64 : (values: Float32Array) => [...values];
       const data = embeddings.map((values, index) => {

@@ -112,7 +112,7 @@ async function embeddingModel(
     identity: {
       name: settings.embedding!.name,
       sha256: await catalogue.hashOf(served.source),
-      width: model.encoder.encoder.config.hidden,
+      width: model.encoder.width,
     },
     embed: (texts, terms) => model.embed(texts, terms),
     [Symbol.dispose]() {},

@@ -10,7 +10,9 @@ import type { Base } from "./subject.ts";
 
 /** The settings of sentence-transformers beside a model's weights. @throws UserError */
 export function sentenceSettingsOf({ config }: Checkpoint): SentenceSettings {
-  return readSentenceSettings(path.dirname(config.path));
+  const settings = readSentenceSettings(path.dirname(config.path));
+  if (settings.dense.length === 0) return settings;
+  throw new UserError(`${config.path}: linear layers behind a model's pooling are not trained here`);
 }
 
 /**

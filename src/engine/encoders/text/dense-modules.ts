@@ -17,6 +17,7 @@ export interface DenseModule extends DenseLayer {
 const schema = z.looseObject({
   out_features: z.int().min(1),
   activation_function: z.string().default("torch.nn.modules.activation.Tanh"),
+  module_input_name: z.literal("sentence_embedding", "expected sentence_embedding").optional(),
 });
 
 const activations: Readonly<Record<string, DenseLayer["activation"]>> = { Identity: "none", Tanh: "tanh" };
@@ -32,6 +33,7 @@ export function readDense(folder: string): DenseModule {
 
 /** The checkpoint with the weights of linear layers behind it, under the names that the graphs ask for. */
 export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[]): Checkpoint {
+  if (modules.length === 0) return checkpoint;
   const own = new Map<string, { tensor: StoredTensor; read(shape: readonly number[], rows?: Rows): Floats }>();
   for (const [nth, { file }] of modules.entries()) {
     const stored = file === undefined ? checkpoint.tensors : withFile(file, parseHeader);

@@ -1,5 +1,5 @@
 import type { Spent } from "../../../graph/index.ts";
-import type { Encoder } from "../../../models/encoder/encoder.ts";
+import type { TextEncoder } from "../../../models/encoder/encoder.ts";
 import { prepare } from "../../../models/programs/programs.ts";
 import type { Recipe } from "../../../savings/recipe.ts";
 import { cosine } from "../../../util/cosine.ts";
@@ -40,6 +40,8 @@ export interface ReadTerms extends EncodeTerms {
   readonly onStopped?: OnStopped | undefined;
   /** Default: true. */
   readonly truncate?: Truncate | undefined;
+  /** The task whose prompt is written before each text to embed, such as `query`; absent: the model's default. */
+  readonly prompt?: string | undefined;
 }
 
 /** A text, or the token ids of one. */
@@ -51,11 +53,13 @@ export class EncoderModel implements Loaded {
 
   private constructor(
     readonly source: ResolvedModel,
-    readonly encoder: Encoder,
+    readonly encoder: TextEncoder,
     readonly tokenizer: Tokenizer,
     readonly settings: SentenceSettings,
     readonly classifier: ClassifierSettings | undefined,
     private readonly late: LateInteraction | undefined,
+    /** Numbers of a vector, or of a classifier's scores. */
+    readonly width: number,
     /** Batches texts that wait at the same time. */
     readonly queue: EncoderQueue,
   ) {}
@@ -73,15 +77,14 @@ export class EncoderModel implements Loaded {
     const { checkpoint, own } = adapted ?? (await openAdapted(source.path, {}));
     const folder = preparedFolder(source.path);
     const opened = await openedEncoder(checkpoint, folder, quant, own, layers);
-    const { encoder, weights, settings, classifier, late: read, trace } = opened;
+    const { encoder, weights, settings, classifier, late: read, width, trace } = opened;
     const { config } = encoder;
     const compiling = RowPrograms.compile(prepare(weights, trace).at(-1)!);
     const [programs, tokenizer] = await beside(compiling, () => tokenizerOf(checkpoint, config.vocabulary));
-    const width = classifier ? config.labels : (read?.dense?.outputs ?? config.hidden);
     const late = read && new LateInteraction(read, tokenizer, width);
     const shape = { width, types: config.types, byToken: late !== undefined };
     const queue = new EncoderQueue(new RowRunner(programs, shape));
-    return new EncoderModel(source, encoder, tokenizer, settings, classifier, late, queue);
+    return new EncoderModel(source, encoder, tokenizer, settings, classifier, late, width, queue);
   }
 
   use(recipe: Recipe): Promise<undefined> {
@@ -90,24 +93,41 @@ export class EncoderModel implements Loaded {
 
   /**
    * A vector of each text. Token ids are taken as they are, without the model's prompt.
-   * @throws UserError if the model is a classifier, or does not have an id
+   * @throws UserError if the model is a classifier, or does not have an id or the prompt
    */
-  embed(texts: readonly TextOrIds[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
-    return this.#vectors(texts, textName, terms);
+  async embed(texts: readonly TextOrIds[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
+    const prompt = this.#prompt(terms.prompt);
+    return this.#vectors(texts, textName, terms, () => prompt);
   }
 
-  async #vectors(texts: readonly TextOrIds[], nameOf: TextName, terms: ReadTerms): Promise<Answers<Float32Array>> {
+  /** @throws UserError if the model has no prompt of this name */
+  #prompt(name: string | undefined): string {
+    const { prompt, prompts } = this.settings;
+    if (name === undefined) return prompt;
+    if (Object.hasOwn(prompts, name)) return prompts[name]!;
+    const names = Object.keys(prompts);
+    const expected = names.length === 0 ? "none, since it has no prompts" : `one of ${names.join(", ")}`;
+    throw new UserError(`${this.source.name} has no prompt "${name}", expected ${expected}`, 2);
+  }
+
+  async #vectors(
+    texts: readonly TextOrIds[],
+    nameOf: TextName,
+    terms: ReadTerms,
+    promptOf: (index: number) => string,
+  ): Promise<Answers<Float32Array>> {
     if (this.classifier)
       throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
     if (this.late)
       throw new UserError(
         `${this.source.name} compares texts token by token, to rank them; expected a model of embeddings`,
       );
-    const { prompt } = this.settings;
     const { truncate } = terms;
     const inputs = () =>
       texts.map((it, i) =>
-        typeof it === "string" ? this.#input(prompt + it, nameOf(i), truncate) : this.#given(it, nameOf(i), truncate),
+        typeof it === "string"
+          ? this.#input(promptOf(i) + it, nameOf(i), truncate)
+          : this.#given(it, nameOf(i), truncate),
       );
     return this.#run(inputs, (row) => row, terms);
   }
@@ -168,7 +188,11 @@ export class EncoderModel implements Loaded {
 
   async #nearness(query: string, texts: readonly string[], terms: ReadTerms): Promise<Answers<number>> {
     const nameOf = (index: number) => (index === 0 ? "the query" : documentName(index - 1));
-    const { answers, usage } = await this.#vectors([query, ...texts], nameOf, terms);
+    // As sentence-transformers names them.
+    const { prompt, prompts } = this.settings;
+    const document = prompts["document"] ?? prompts["passage"] ?? prompts["corpus"] ?? prompt;
+    const promptOf = (index: number) => (index === 0 ? (prompts["query"] ?? prompt) : document);
+    const { answers, usage } = await this.#vectors([query, ...texts], nameOf, terms, promptOf);
     const [asked, ...found] = answers;
     return { answers: found.map((vector) => cosine(asked!, vector)), usage };
   }
@@ -197,7 +221,7 @@ export class EncoderModel implements Loaded {
   async #run<T>(
     inputsOf: () => Input[],
     read: (row: Float32Array) => T,
-    { onStopped, ceiling = {}, truncate: _, ...terms }: ReadTerms,
+    { onStopped, ceiling = {}, truncate: _, prompt: __, ...terms }: ReadTerms,
   ): Promise<Answers<T>> {
     const time = new Stopwatch(terms.arrived);
     time.enter("prefill");

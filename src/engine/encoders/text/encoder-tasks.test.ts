@@ -194,8 +194,8 @@ describe("sentence-transformers' files", () => {
   test.each([
     [
       "modules.json",
-      [...modules, { type: "sentence_transformers.models.Dense", path: "2_Dense" }],
-      /"sentence_transformers\.models\.Dense" is not supported/,
+      [...modules, { type: "sentence_transformers.models.LSTM", path: "2_LSTM" }],
+      /"sentence_transformers\.models\.LSTM" is not supported/,
     ],
     [
       "modules.json",

@@ -14,8 +14,8 @@ interface Side {
 
 /** A model that compares texts token by token (Khattab and Zaharia 2020, ColBERT). */
 export interface LateSettings {
-  /** The projection of each token; undefined: tokens are compared as they leave the last layer. */
-  readonly dense: DenseModule | undefined;
+  /** The projection of each token, if there is one: else tokens are compared as they leave the last layer. */
+  readonly dense: readonly DenseModule[];
   /** `expanded`: mask tokens fill it up to its most; `seen`: the others see them. */
   readonly query: Side & { readonly expanded: boolean; readonly seen: boolean };
   /** `skipped`: texts of the tokens that are not compared. */
@@ -72,7 +72,7 @@ function ofArtifact(
   const query = { marker: read.query_token_id, tokens: query_maxlen, expanded: true, seen: read.attend_to_mask_tokens };
   const skipped = read.mask_punctuation ? PUNCTUATION : [];
   return {
-    dense: shape && { file: undefined, outputs: shape[0]!, activation: "none" },
+    dense: shape ? [{ file: undefined, outputs: shape[0]!, activation: "none" }] : [],
     query,
     document: { marker: read.doc_token_id, tokens: doc_maxlen, skipped },
   };
@@ -81,7 +81,7 @@ function ofArtifact(
 function ofPylate(file: string, module: string): LateSettings {
   const read = readJson(file, pylateSchema, "how texts are compared by token");
   return {
-    dense: readDense(module),
+    dense: [readDense(module)],
     query: {
       ...{ marker: read.query_prefix, tokens: read.query_length },
       ...{ expanded: read.do_query_expansion, seen: read.attend_to_expansion_tokens },

@@ -1,8 +1,8 @@
 import path from "node:path";
 import type { Graph } from "../../../graph/index.ts";
-import type { Encoder } from "../../../models/encoder/encoder.ts";
+import { Encoder, type TextEncoder } from "../../../models/encoder/encoder.ts";
 import { traceEmbedding, traceScores, traceTokens } from "../../../models/encoder/encoder-graphs.ts";
-import { openEncoder } from "../../../models/registry.ts";
+import { openTextEncoder } from "../../../models/registry.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Lora } from "../../../weights/adapter/lora.ts";
 import type { Checkpoint } from "../../../weights/checkpoint.ts";
@@ -14,13 +14,15 @@ import { PLAIN, readSentenceSettings, type SentenceSettings, sentenceMetadata } 
 
 /** An encoder and its purpose by its files, before any weights are read. */
 export interface OpenedEncoder {
-  readonly encoder: Encoder;
+  readonly encoder: TextEncoder;
   readonly weights: Weights;
   readonly settings: SentenceSettings;
   /** Undefined: it embeds, or compares. */
   readonly classifier: ClassifierSettings | undefined;
   /** Set if it compares texts token by token. */
   readonly late: LateSettings | undefined;
+  /** Numbers of a vector, or of a classifier's scores. */
+  readonly width: number;
   /** The graphs of its weights; it runs the last one. */
   trace(): Graph[];
 }
@@ -37,23 +39,27 @@ export async function openedEncoder(
   layers?: number,
 ): Promise<OpenedEncoder> {
   const late = lateOf(checkpoint);
-  const whole = late?.dense ? withDense(checkpoint, [late.dense]) : checkpoint;
-  const { encoder, weights } = await openEncoder(whole, folder, exact(quant, checkpoint), adapter);
-  const { classifier: head, labels } = encoder.config;
-  const classifies = weights.has(`${head.output}.weight`);
+  const sentences = late ? { ...PLAIN, limit: late.document.tokens, dense: late.dense } : sentencesOf(checkpoint);
+  const dense = sentences?.dense ?? [];
+  const whole = withDense(checkpoint, dense);
+  const { encoder, weights } = await openTextEncoder(whole, folder, exact(quant, checkpoint), adapter);
+  const headed = encoder instanceof Encoder && weights.has(`${encoder.config.classifier.output}.weight`);
   // Adapters for all linear modules have one for BERT's pooler, too.
-  if (!classifies) weights.loraLayers?.passOver(head.dense);
-  const classifier = classifies ? readClassifier(checkpoint.config, labels) : undefined;
-  const settings = late ? { ...PLAIN, limit: late.document.tokens } : settingsOf(checkpoint, classifies);
+  if (encoder instanceof Encoder && !headed) weights.loraLayers?.passOver(encoder.config.classifier.dense);
+  const classifier = headed ? readClassifier(checkpoint.config, encoder.config.labels) : undefined;
+  // A classifier's pooling is its head's own.
+  const settings = sentences ?? (headed ? PLAIN : metadataOf(checkpoint));
   const { pooling, normalise } = settings;
-  if (layers !== undefined) checkLayers(checkpoint.path, layers, encoder.config.layers, classifies);
+  if (layers !== undefined) checkLayers(checkpoint.path, layers, encoder.config.layers, headed);
+  const vector = (first?: number) => traceEmbedding(encoder, pooling, normalise, first, dense);
   const all = () => {
-    if (late) return traceTokens(encoder, late.dense ? [late.dense] : []);
-    return classifier ? traceScores(encoder) : traceEmbedding(encoder, pooling, normalise);
+    if (late) return traceTokens(encoder, dense);
+    return headed ? traceScores(encoder) : vector();
   };
   // Weights are prepared for all layers: models of one checkpoint share them, however many layers each runs.
-  const trace = () => (layers === undefined ? [all()] : [all(), traceEmbedding(encoder, pooling, normalise, layers)]);
-  return { encoder, weights, settings, classifier, late, trace };
+  const trace = () => (layers === undefined ? [all()] : [all(), vector(layers)]);
+  const width = headed ? encoder.config.labels : (dense.at(-1)?.outputs ?? encoder.config.hidden);
+  return { encoder, weights, settings, classifier, late, width, trace };
 }
 
 function checkLayers(file: string, layers: number, most: number, classifies: boolean): void {
@@ -68,11 +74,13 @@ function lateOf(checkpoint: Checkpoint): LateSettings | undefined {
   return config.kind === "huggingface" ? readLate(path.dirname(config.path), checkpoint) : undefined;
 }
 
-/** A classifier's pooling is its head's own. */
-function settingsOf({ config }: Checkpoint, classifies: boolean): SentenceSettings {
-  if (config.kind === "huggingface") return readSentenceSettings(path.dirname(config.path));
-  return classifies ? PLAIN : sentenceMetadata(config);
+/** By sentence-transformers' files; undefined for a GGUF. */
+function sentencesOf({ config }: Checkpoint): SentenceSettings | undefined {
+  return config.kind === "huggingface" ? readSentenceSettings(path.dirname(config.path)) : undefined;
 }
+
+const metadataOf = ({ config }: Checkpoint): SentenceSettings =>
+  config.kind === "gguf" ? sentenceMetadata(config) : PLAIN;
 
 /** Vectors are compared with those computed elsewhere, so floats are not rounded by default. */
 const exact = (quant: Quant, { config }: Checkpoint): Quant =>

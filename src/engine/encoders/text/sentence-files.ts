@@ -5,16 +5,21 @@ import type { Pooling } from "../../../graph/index.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { ConfigSource } from "../../../weights/checkpoint.ts";
 import { readJson, readOptionalJson } from "../../../weights/json-file.ts";
+import { type DenseModule, readDense } from "./dense-modules.ts";
 
 /** The steps from a text's token vectors to its one vector. */
 export interface SentenceSettings {
   readonly pooling: Pooling;
+  /** Linear layers behind the pooling, in order. */
+  readonly dense: readonly DenseModule[];
   /** True if vectors are scaled to length 1. */
   readonly normalise: boolean;
   /** The most tokens of a text, with those added around it; undefined: the model's limit. */
   readonly limit: number | undefined;
-  /** Written before every text. */
+  /** Written before a text of which no task is named. */
   readonly prompt: string;
+  /** Written before a text, by the name of its task. */
+  readonly prompts: Readonly<Record<string, string>>;
   /** True if texts are lowercased before tokenizing. */
   readonly lowercase: boolean;
 }
@@ -52,14 +57,18 @@ const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "xlm-roberta"].map(
 export function readSentenceSettings(folder: string): SentenceSettings {
   const file = path.join(folder, "modules.json");
   const modules = (readOptionalJson(file, z.array(moduleSchema)) ?? []).map((m) => ({ ...m, kind: kindOf(m.type) }));
-  const strange = modules.find(({ kind }) => !["Transformer", "Pooling", "Normalize"].includes(kind));
+  const strange = modules.find(({ kind }) => !["Transformer", "Pooling", "Dense", "Normalize"].includes(kind));
   if (strange) throw new UserError(`${file}: the module "${strange.type}" is not supported`);
   const pooling = modules.find(({ kind }) => kind === "Pooling");
-  const prompt = defaultPrompt(path.join(folder, "config_sentence_transformers.json"));
+  const { prompt, prompts } = readPrompts(path.join(folder, "config_sentence_transformers.json"));
   return {
-    pooling: pooling ? readPooling(path.join(folder, pooling.path, "config.json"), prompt) : "mean",
+    pooling: pooling
+      ? readPooling(path.join(folder, pooling.path, "config.json"), [prompt, ...Object.values(prompts)])
+      : "mean",
+    dense: modules.filter(({ kind }) => kind === "Dense").map((module) => readDense(path.join(folder, module.path))),
     normalise: modules.some(({ kind }) => kind === "Normalize"),
     prompt,
+    prompts,
     ...readTransformer(folder, modules.find(({ kind }) => kind === "Transformer")?.path ?? ""),
   };
 }
@@ -101,7 +110,7 @@ const poolings: Readonly<Record<string, Pooling>> = {
   pooling_mode_lasttoken: "last",
 };
 
-function readPooling(file: string, prompt: string): Pooling {
+function readPooling(file: string, prompts: readonly string[]): Pooling {
   const settings = readJson(file, poolingSchema, "how token vectors are pooled");
   const flags = Object.keys(settings).filter((key) => key.startsWith("pooling_mode_") && settings[key] === true);
   const modes = settings.pooling_mode ? [settings.pooling_mode].flat() : flags;
@@ -110,17 +119,17 @@ function readPooling(file: string, prompt: string): Pooling {
     throw new UserError(
       `${file}: token vectors are pooled by ${modes.join(" and ") || "nothing"}, expected mean, cls or lasttoken`,
     );
-  if (prompt !== "" && !settings.include_prompt)
+  if (prompts.some((prompt) => prompt !== "") && !settings.include_prompt)
     throw new UserError(`${file}: "include_prompt" is false, and a prompt left out of pooling is not supported`);
   return pooling;
 }
 
-function defaultPrompt(file: string): string {
+function readPrompts(file: string): Pick<SentenceSettings, "prompt" | "prompts"> {
   const { prompts, default_prompt_name: name } = readOptionalJson(file, promptsSchema) ?? {};
-  if (!name) return "";
+  if (!name) return { prompt: "", prompts: prompts ?? {} };
   const prompt = prompts?.[name];
   if (prompt === undefined) throw new UserError(`${file}: there is no prompt of the default's name, "${name}"`);
-  return prompt;
+  return { prompt, prompts: prompts ?? {} };
 }
 
 /** Pooling by the number a GGUF stores (`llama_pooling_type` in llama.h). */
@@ -130,9 +139,11 @@ const RANK = 4;
 /** Texts as they are, as long as the model bears. */
 export const PLAIN: SentenceSettings = {
   pooling: "mean",
+  dense: [],
   normalise: true,
   limit: undefined,
   prompt: "",
+  prompts: {},
   lowercase: false,
 };
 

@@ -32,7 +32,7 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
           `expected "search_document", "search_query", "classification" or "clustering": ${NO_IMAGES}`,
         )
         .nullish()
-        .describe("ignored: models here embed queries and documents alike"),
+        .describe("ignored: a model's prompt is chosen by prompt_name of /v1/embeddings"),
       embedding_types: listOf(z.enum(["float", "base64"], FORMS), { of: "types", min: 1, max: 8 })
         .nullish()
         .describe("float (default), or base64 of 32-bit little-endian floats"),

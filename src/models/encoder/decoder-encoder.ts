@@ -1,0 +1,66 @@
+import { encoderAttention, type Graph, reshape, type Tensor } from "../../graph/index.ts";
+import { type Stream, settle } from "../../nn/stream.ts";
+import { kept, type TextBatch, textBatch } from "../../nn/unpad.ts";
+import { UserError } from "../../util/errors.ts";
+import type { WeightSource } from "../../weights/weight-source.ts";
+import { attentionBlock, type Decoder } from "../decoder/decoder.ts";
+import { wholeHeads } from "../decoder/whole-heads.ts";
+import type { EncoderInput, TextEncoder } from "./encoder.ts";
+
+/** A decoder's stack that reads texts whole, for their embeddings: it keeps nothing and predicts no token. */
+export class DecoderEncoder implements TextEncoder {
+  readonly config: TextEncoder["config"];
+
+  /** @throws UserError if the decoder's attention caps its scores */
+  constructor(
+    private readonly decoder: Decoder,
+    readonly weights: WeightSource,
+  ) {
+    this.config = { ...decoder.config, labels: 0, types: 0 };
+    if (decoder.attention(0).softcap !== undefined)
+      throw new UserError(`${weights.config.path}: a model of embeddings whose scores are capped is not supported`);
+  }
+
+  hidden(graph: Graph, { ids, mask, seen }: EncoderInput, layers: number = this.config.layers): Tensor {
+    const texts = { ...textBatch(mask), mask: seen ?? mask };
+    const rows = new Rows(texts);
+    const embedded = this.decoder.embed(graph, ids, () => {
+      throw new UserError(`${this.weights.config.path}: a model of embeddings with learned positions is not supported`);
+    });
+    let stream: Stream = { branch: rows.in(embedded) };
+    for (let layer = 0; layer < layers; layer++) stream = this.#layer(graph, layer, stream, texts, rows);
+    return rows.out(this.decoder.finish(graph, { branch: settle(stream) }));
+  }
+
+  #layer(graph: Graph, layer: number, stream: Stream, { mask }: TextBatch, rows: Rows): Stream {
+    const { heads, scale, window } = this.decoder.attention(layer);
+    const { bothWays } = this.decoder.config;
+    const block = attentionBlock(this.decoder, graph, layer);
+    const { qkv, residual, beside } = block.attentionIn(stream);
+    const { q, k, v } = wholeHeads(graph, this.decoder, layer, rows.out(qkv), first(graph));
+    // A window counts the token itself; in both directions, half of it lies to each side.
+    const reach = window === undefined ? undefined : bothWays ? Math.floor(window / 2) : window - 1;
+    const attended = encoderAttention(q, k, v, mask, { heads, scale, reach, causal: !bothWays });
+    return block.feedForward(block.attentionOut(rows.in(attended), residual, beside));
+  }
+}
+
+/** The position of each text's first token, i64 [1]. */
+function first(graph: Graph): Tensor {
+  const bytes = new Uint8Array(BigInt64Array.of(0n).buffer);
+  return graph.constant("first", { dtype: "i64", shape: [1] }, { kind: "memory", bytes });
+}
+
+/** The way from a batch [batch, tokens, width] to one row of all its tokens without padding, [1, kept, width], and back. */
+class Rows {
+  constructor(private readonly texts: TextBatch) {}
+
+  in(x: Tensor): Tensor {
+    const rows = this.texts.padding.unpad(x);
+    return reshape(rows, [1, kept, rows.shape.at(-1)!]);
+  }
+
+  out(x: Tensor): Tensor {
+    return this.texts.padding.pad(reshape(x, [kept, x.shape.at(-1)!]));
+  }
+}

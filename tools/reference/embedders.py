@@ -1,0 +1,77 @@
+"""Write fixtures of models of embeddings with a decoder's body: tiny random ones as they are published, and their vectors by sentence-transformers.
+
+    python tools/reference/embedders.py src/engine/fixtures
+
+Needs `pip install sentence-transformers` (6) beside tools/reference/train.txt. A folder each, with `task.json`:
+
+- `embeddinggemma`: Gemma 3 whose tokens see those after them, in a window that half of lies to each side in five of six layers; the mean of the
+  tokens, two linear layers, length 1; prompts by task;
+- `qwen3-embedding`: Qwen3, whose last token is the vector, of length 1; a prompt for queries.
+
+Settings are away from their defaults, so that one that is not read shows; the longest text is longer than the window.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+from encoder_tasks import TEXTS, random_model, tokenizer
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
+from transformers import Gemma3TextConfig, Gemma3TextModel, Qwen3Config, Qwen3Model
+
+SIZES = dict(
+    vocab_size=400, hidden_size=32, num_attention_heads=4, num_key_value_heads=2, head_dim=16, intermediate_size=40, max_position_embeddings=64,
+    rms_norm_eps=1e-4, pad_token_id=0, bos_token_id=2, eos_token_id=3,
+)  # fmt: skip
+READ = [text for text in TEXTS if text]
+
+
+def write(folder: Path, body, modules, prompts: dict[str, str]) -> None:
+    plain = folder / "plain"
+    body.save_pretrained(plain)
+    tokenizer(True, model_input_names=["input_ids", "attention_mask"]).save_pretrained(plain)
+    model = SentenceTransformer(modules=[Transformer(str(plain), max_seq_length=40), *modules], device="cpu", prompts=prompts)
+    for nth, module in enumerate(modules):
+        if isinstance(module, Dense):
+            random_model(module, 30 + nth)
+    vectors = {name: [model.encode([text], prompt_name=name or None)[0].tolist() for text in READ] for name in ["", *prompts]}
+    model.half().save(str(folder), create_model_card=False)
+    for file in plain.iterdir():
+        file.unlink()
+    plain.rmdir()
+    task = {"source": "tools/reference/embedders.py", "texts": READ, "vectors": vectors}
+    (folder / "task.json").write_text(json.dumps(task, indent=1) + "\n")
+
+
+def embeddinggemma(folder: Path) -> None:
+    config = Gemma3TextConfig(
+        **SIZES, num_hidden_layers=7, sliding_window=6, use_bidirectional_attention=True, query_pre_attn_scalar=24, attn_implementation="eager"
+    )
+    modules = [
+        Pooling(32, pooling_mode="mean"),
+        Dense(32, 48, bias=False, activation_function=torch.nn.Identity()),
+        Dense(48, 20, bias=True, activation_function=torch.nn.Tanh()),
+        Normalize(),
+    ]
+    prompts = {"query": "task: good | query: ", "document": "title: none | text: "}
+    write(folder, random_model(Gemma3TextModel(config), 21), modules, prompts)
+
+
+def qwen3_embedding(folder: Path) -> None:
+    config = Qwen3Config(**SIZES, num_hidden_layers=3, rope_theta=5000.0, attn_implementation="eager")
+    modules = [Pooling(32, pooling_mode="lasttoken"), Normalize()]
+    write(folder, random_model(Qwen3Model(config), 22), modules, {"query": "Good soup: ", "document": ""})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path)
+    out = parser.parse_args().out
+    for name, make in {"embeddinggemma": embeddinggemma, "qwen3-embedding": qwen3_embedding}.items():
+        (out / name).mkdir(parents=True, exist_ok=True)
+        make(out / name)
+
+
+main()
