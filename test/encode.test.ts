@@ -44,6 +44,16 @@ describe("embed", () => {
     expect([status, stderr]).toEqual([2, expect.stringContaining("text 2 of 3 is empty")]);
   });
 
+  test("--prompt: the model's prompt of that name is written before each text", async () => {
+    const words = ["embed", "--model", fixture("qwen3-embedding")];
+    const prompted = (await ours([...words, "--prompt", "query", "good"])).stdout;
+    expect(prompted).toBe((await ours([...words, "Good soup: good"])).stdout);
+    const { status, stderr } = await ours([...words, "--prompt", "title", "good"]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining('has no prompt "title", expected one of')]);
+    const image = await ours(["embed", "--model", join(root, "src/models/fixtures/clip"), "--prompt", "query", "good"]);
+    expect([image.status, image.stderr]).toEqual([2, expect.stringContaining("expected a model of text embeddings")]);
+  });
+
   test("texts that are too long are cut, with one warning", async () => {
     const long = "word ".repeat(700);
     const { status, stdout, stderr } = await ours(["embed", "--model", fixture("sentences"), "good", long, long]);

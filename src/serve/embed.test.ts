@@ -24,6 +24,15 @@ async function vectors(more: object = {}): Promise<number[][]> {
   return data.map(({ embedding }: { embedding: number[] }) => embedding);
 }
 
+test("a prompt of the model is chosen by its name", async () => {
+  expect(await vectors({ prompt_name: "query" })).toEqual(await vectors());
+  const answer = await post(server, "/v1/embeddings", { model: "sentences", input: texts, prompt_name: "title" });
+  expect(answer.status).toBe(400);
+  expect(await jsonOf(answer)).toMatchObject({
+    error: { message: 'sentences has no prompt "title", expected one of document, query' },
+  });
+});
+
 describe("embed in Cohere's form", () => {
   test("of its first version: lists of numbers, or by type if types are named", async () => {
     const base = { texts, meta: { api_version: { version: "1" } } };

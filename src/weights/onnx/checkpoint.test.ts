@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { UserError } from "../../util/errors.ts";
+import { seededRandom } from "../../util/random.ts";
 import { type Checkpoint, openCheckpoint } from "../checkpoint.ts";
 import { onnxModel, type TestNode, type TestTensor } from "./onnx.testing.ts";
 
@@ -126,9 +128,9 @@ describe("one sentence for", () => {
     ["an empty file", new Uint8Array(), /model\.onnx: an ONNX model has one graph, this file 0$/],
     ["two graphs", onnxModel([], [], 2), /model\.onnx: an ONNX model has one graph, this file 2$/],
     [
-      "weights in a file beside it",
-      onnxModel([], [{ ...matrix, isElsewhere: true }]),
-      /model\.onnx: its weights are in a file beside it, which is not read$/,
+      "weights in a file elsewhere",
+      onnxModel([], [{ ...matrix, elsewhere: { location: "../secret", length: 6 } }]),
+      /model\.onnx: "\.\.\/secret" is not the name of a file of weights beside it$/,
     ],
   ])("%s", (_, bytes, message) => {
     expect(() => opened(bytes)).toThrow(message);
@@ -145,6 +147,44 @@ describe("one sentence for", () => {
     const checkpoint = opened(onnxModel([], [{ ...tensor, name: "a.weight" }]));
     expect(() => floatsOf(checkpoint, "a.weight")).toThrow(message);
   });
+});
+
+test("a matrix with scales for another axis is refused", () => {
+  const node: TestNode = { op: "DequantizeLinear", inputs: ["a.weight", "s"], output: "w", attribute: ["axis", 0] };
+  const checkpoint = opened(onnxModel([node], [{ ...matrix, name: "a.weight" }, scales]));
+  expect(() => floatsOf(checkpoint, "a.weight")).toThrow(
+    /tensor "a\.weight" has 3 scales, expected one, or one for each place along its axis 0$/,
+  );
+});
+
+test("weights in a file beside the model", () => {
+  const elsewhere = { location: "model.onnx_data", offset: 2, length: 6 };
+  const { raw: _, ...header } = matrix;
+  const checkpoint = opened(onnxModel([], [{ ...header, name: "a.weight", elsewhere }]));
+  const data = path.join(checkpoint.path, "model.onnx_data");
+  expect(checkpoint.files).toContain(data);
+  expect(() => floatsOf(checkpoint, "a.weight")).toThrow(/model\.onnx_data: the file cannot be read \(ENOENT/);
+  writeFileSync(data, Int8Array.of(9, 9, ...BYTES));
+  expect(floatsOf(checkpoint, "a.weight")).toEqual(Float32Array.from(BYTES));
+});
+
+test("damaged bytes give weights or one sentence, nothing else", () => {
+  const sound = readFileSync(at("fixtures/bert-bytes.onnx"));
+  const random = seededRandom(5);
+  let refused = 0;
+  for (let round = 0; round < 300; round++) {
+    const bytes = new Uint8Array(sound);
+    for (let i = 0; i < 3; i++) bytes[Math.floor(random() * bytes.length)]! ^= 1 << Math.floor(random() * 8);
+    try {
+      const { tensors, floats } = opened(bytes);
+      for (const tensor of tensors.values()) floats(tensor);
+    } catch (error) {
+      expect(error).toBeInstanceOf(UserError);
+      expect((error as Error).message).toMatch(/^[^\n]*model\.onnx[^\n]*$/);
+      refused++;
+    }
+  }
+  expect(refused).toBeGreaterThan(10);
 });
 
 test("a folder with safetensors beside the export is read by them", () => {

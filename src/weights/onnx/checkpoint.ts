@@ -26,10 +26,12 @@ export function onnxFile(model: string): string | undefined {
  */
 export function onnxCheckpoint(model: string, file: string): Checkpoint {
   const { architecture, ...source } = readConfig(path.dirname(file));
-  const tensors = tensorsOf(readGraph(file));
+  const graph = readGraph(file);
+  const tensors = tensorsOf(graph);
+  const beside = new Set(graph.initializers.flatMap(({ data }) => ("bytes" in data ? (data.beside ?? []) : [])));
   return {
     path: model,
-    files: [source.path, file],
+    files: [source.path, file, ...[...beside].map((name) => path.join(path.dirname(file), name))],
     config: { kind: "huggingface", ...source },
     architecture,
     tensors,
@@ -81,7 +83,12 @@ function floatsOf(file: string, { data, scale, zero, axis }: Stored, range?: Ran
   const values = valuesOf(file, data, range);
   if (!scale) return values;
   const [scales, zeros] = [valuesOf(file, scale), zero && valuesOf(file, zero)];
-  const inner = data.shape.slice(axis + 1).reduce((total, size) => total * size, 1);
+  const along = axis < 0 ? axis + data.shape.length : axis;
+  const inner = data.shape.slice(along + 1).reduce((total, size) => total * size, 1);
+  if (scales.length !== 1 && scales.length !== data.shape[along])
+    throw new UserError(
+      `${file}: tensor ${quote(data.name)} has ${scales.length} scales, expected one, or one for each place along its axis ${along}`,
+    );
   const first = range?.[0] ?? 0;
   for (let i = 0; i < values.length; i++) {
     const at = scales.length === 1 ? 0 : Math.floor((first + i) / inner) % scales.length;
@@ -101,5 +108,6 @@ function valuesOf(file: string, { name, type, shape, data }: Initializer, range?
   if (stored !== count)
     throw new UserError(`${file}: ${subject} of shape [${shape.join(", ")}] has ${stored} elements, expected ${count}`);
   if (!("bytes" in data)) return Float32Array.from(data.slice(from, to));
-  return decode(withFile(file, ({ read }) => read(data.offset + from * size, (to - from) * size, subject).buffer));
+  const holder = data.beside === undefined ? file : path.join(path.dirname(file), data.beside);
+  return decode(withFile(holder, ({ read }) => read(data.offset + from * size, (to - from) * size, subject).buffer));
 }

@@ -3,14 +3,21 @@ import { UserError } from "../../util/errors.ts";
 import { withFile } from "../read-file.ts";
 import type { Dtype } from "../safetensors/dtypes.ts";
 
+/** Bytes in the model's file, or in a file beside it, by that one's name. */
+interface Place {
+  readonly beside?: string;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 /** A tensor of a graph's own. */
 export interface Initializer {
   readonly name: string;
   /** Undefined: a type that holds no weights. */
   readonly type: Dtype | undefined;
   readonly shape: readonly number[];
-  /** Its little-endian elements in the file, or its few elements themselves. */
-  readonly data: { readonly offset: number; readonly bytes: number } | readonly number[];
+  /** Its little-endian elements in the model's file or one beside it, or its few elements themselves. */
+  readonly data: Place | readonly number[];
 }
 
 export interface OnnxNode {
@@ -107,7 +114,7 @@ function initializerOf(path: string, bytes: Uint8Array): Initializer {
   let name = "";
   let type: Dtype | undefined;
   let data: Initializer["data"] = [];
-  let isElsewhere = false;
+  const elsewhere = new Map<string, string>();
   const shape: number[] = [];
   const placed = (r: BinaryReader) => {
     const { byteOffset: offset, length } = r.bytes();
@@ -126,12 +133,30 @@ function initializerOf(path: string, bytes: Uint8Array): Initializer {
       name = r.string();
     },
     9: placed,
-    14: (r) => {
-      isElsewhere = r.int32() === 1;
+    13: (r) => elsewhere.set(...entryOf(r.bytes())),
+  });
+  return { name, type, shape, data: elsewhere.size > 0 ? placeOf(path, elsewhere) : data };
+}
+
+function entryOf(bytes: Uint8Array): [key: string, value: string] {
+  const entry: [string, string] = ["", ""];
+  readMessage(bytes, {
+    1: (r) => {
+      entry[0] = r.string();
+    },
+    2: (r) => {
+      entry[1] = r.string();
     },
   });
-  if (isElsewhere) throw new UserError(`${path}: its weights are in a file beside it, which is not read`);
-  return { name, type, shape, data };
+  return entry;
+}
+
+/** A place in a file beside the model's, never one elsewhere. */
+function placeOf(path: string, entries: ReadonlyMap<string, string>): Place {
+  const beside = entries.get("location") ?? "";
+  if (!/^[^/\\]+$/.test(beside) || beside === "..")
+    throw new UserError(`${path}: ${JSON.stringify(beside)} is not the name of a file of weights beside it`);
+  return { beside, offset: Number(entries.get("offset") ?? 0), bytes: Number(entries.get("length")) };
 }
 
 function integers(reader: BinaryReader, wire: WireType): number[] {

@@ -8,7 +8,8 @@ export interface TestTensor {
   readonly shape: readonly number[];
   readonly raw?: Float32Array | Int8Array | Uint8Array;
   readonly elements?: readonly number[];
-  readonly isElsewhere?: boolean;
+  /** Place of the data in a file beside the model. */
+  readonly elsewhere?: Readonly<Record<string, string | number>>;
 }
 
 export interface TestNode {
@@ -28,7 +29,7 @@ const message = (w: BinaryWriter, field: number, write: Write): void => {
 const text = (w: BinaryWriter, field: number, value: string) => w.tag(field, WireType.LengthDelimited).string(value);
 const integer = (w: BinaryWriter, field: number, value: number) => w.tag(field, WireType.Varint).int64(value);
 
-function tensor(w: BinaryWriter, { name, type, shape, raw, elements, isElsewhere }: TestTensor): void {
+function tensor(w: BinaryWriter, { name, type, shape, raw, elements, elsewhere }: TestTensor): void {
   for (const size of shape) integer(w, 1, size);
   integer(w, 2, type);
   if (elements)
@@ -38,7 +39,8 @@ function tensor(w: BinaryWriter, { name, type, shape, raw, elements, isElsewhere
   text(w, 8, name);
   const { buffer, byteOffset, byteLength } = raw ?? new Uint8Array();
   if (raw) w.tag(9, WireType.LengthDelimited).bytes(new Uint8Array(buffer, byteOffset, byteLength));
-  if (isElsewhere) integer(w, 14, 1);
+  for (const [key, value] of Object.entries(elsewhere ?? {}))
+    message(w, 13, (m) => text(text(m, 1, key), 2, String(value)));
 }
 
 function node(w: BinaryWriter, { op, name = "", inputs, output, attribute }: TestNode): void {
