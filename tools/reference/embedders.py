@@ -6,7 +6,7 @@ Needs `pip install sentence-transformers` (6) beside tools/reference/train.txt. 
 
 - `embeddinggemma`: Gemma 3 whose tokens see those after them, in a window that half of lies to each side in five of six layers; the mean of the
   tokens, two linear layers, length 1; prompts by task;
-- `qwen3-embedding`: Qwen3, whose last token is the vector, of length 1; a prompt for queries.
+- `qwen3-embedding`: Qwen3, whose last token is the vector, of length 1; a prompt for queries; also as `model.gguf`, which has no prompts.
 
 Settings are away from their defaults, so that one that is not read shows; the longest text is longer than the window.
 """
@@ -15,8 +15,12 @@ import argparse
 import json
 from pathlib import Path
 
+import numpy as np
 import torch
+from architectures_gguf import add_rope, tensor_data
 from encoder_tasks import TEXTS, random_model, tokenizer
+from encoders_gguf import wordpiece
+from gguf import MODEL_ARCH, GGUFWriter, PoolingType, get_tensor_name_map
 from sentence_transformers import SentenceTransformer
 from sentence_transformers.sentence_transformer.modules import Dense, Normalize, Pooling, Transformer
 from transformers import Gemma3TextConfig, Gemma3TextModel, Qwen3Config, Qwen3Model
@@ -62,7 +66,35 @@ def embeddinggemma(folder: Path) -> None:
 def qwen3_embedding(folder: Path) -> None:
     config = Qwen3Config(**SIZES, num_hidden_layers=3, rope_theta=5000.0, attn_implementation="eager")
     modules = [Pooling(32, pooling_mode="lasttoken"), Normalize()]
-    write(folder, random_model(Qwen3Model(config), 22), modules, {"query": "Good soup: ", "document": ""})
+    body = random_model(Qwen3Model(config), 22)
+    write(folder, body, modules, {"query": "Good soup: ", "document": ""})
+    write_gguf(folder, body)
+
+
+def write_gguf(folder: Path, body) -> None:
+    """As llama.cpp's converter writes it, with the pooling of sentence-transformers' files."""
+    c = body.config
+    w = GGUFWriter(str(folder / "model.gguf"), "qwen3")
+    w.add_block_count(c.num_hidden_layers)
+    w.add_context_length(c.max_position_embeddings)
+    w.add_embedding_length(c.hidden_size)
+    w.add_feed_forward_length(c.intermediate_size)
+    w.add_head_count(c.num_attention_heads)
+    w.add_head_count_kv(c.num_key_value_heads)
+    w.add_key_length(c.head_dim)
+    w.add_value_length(c.head_dim)
+    w.add_layer_norm_rms_eps(c.rms_norm_eps)
+    w.add_vocab_size(c.vocab_size)
+    w.add_pooling_type(PoolingType.LAST)
+    add_rope(w, body, c.head_dim)
+    wordpiece(folder)(w)
+    names = get_tensor_name_map(MODEL_ARCH.QWEN3, c.num_hidden_layers)
+    for name, tensor in body.state_dict().items():
+        w.add_tensor(names.get_name(f"model.{name}", try_suffixes=(".weight", ".bias")), np.ascontiguousarray(tensor_data(name, tensor, body, "qwen3")))
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
 
 
 def main() -> None:

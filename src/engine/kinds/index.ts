@@ -25,13 +25,17 @@ const decoders = kind("decoder", async () => (await import("./decoder.ts")).deco
 
 const encoders = kind("encoder", async () => (await import("./encoder.ts")).encoderKind);
 
-/** True if a decoder's checkpoint is published to embed texts, with sentence-transformers' files beside it. */
+/** True if a decoder's checkpoint is published to embed texts: by sentence-transformers' files beside it, or a GGUF's pooling. */
 const embeds = (checkpoint: Checkpoint): boolean => {
-  const { config } = checkpoint;
-  if (config.kind === "gguf" || !decoders.matches(checkpoint)) return false;
+  const { architecture, config } = checkpoint;
+  if (!decoders.matches(checkpoint)) return false;
+  if (config.kind === "gguf") return pools(config.metadata.get(`${architecture}.pooling_type`));
   const isBothWays = config.config["use_bidirectional_attention"] === true;
   return isBothWays || existsSync(path.join(path.dirname(config.path), "modules.json"));
 };
+
+/** Mean, first or last token (`llama_pooling_type` in llama.h). */
+const pools = (type: unknown): boolean => type === 1 || type === 2 || type === 3;
 
 /** Every kind of model that runs: one line each. */
 export const kinds = [

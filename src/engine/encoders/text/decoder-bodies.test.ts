@@ -30,10 +30,10 @@ function changed(name: string, file: string, change: Readonly<Record<string, unk
   return copy;
 }
 
-/** The greatest difference of a prompt's vectors to the reference. */
-async function furthest(model: string, { texts, vectors }: Task, prompt: string): Promise<number> {
+/** The greatest difference of a prompt's vectors to the reference; `truncate`: tokens of a text at most. */
+async function furthest(model: string, { texts, vectors }: Task, prompt: string, truncate?: number): Promise<number> {
   using loaded = await load(model);
-  const { embeddings } = await loaded.embed([...texts], prompt === "" ? {} : { prompt });
+  const { embeddings } = await loaded.embed([...texts], { ...(prompt !== "" && { prompt }), truncate });
   const expected = vectors[prompt]!;
   return Math.max(...embeddings.flatMap((vector, i) => [...vector].map((x, c) => Math.abs(x - expected[i]![c]!))));
 }
@@ -89,6 +89,16 @@ describe.each(["embeddinggemma", "qwen3-embedding"])("%s", (name) => {
       /has no prompt "title", expected one of (query, document|document, query)$/,
     );
   });
+});
+
+test("a GGUF that names its pooling embeds, without prompts", async () => {
+  const file = path.join(fixture("qwen3-embedding"), "model.gguf");
+  // The folder's files cut texts at 40 tokens, which a GGUF does not say.
+  expect(await furthest(file, taskOf("qwen3-embedding"), "", 40)).toBeLessThan(1e-4);
+  using model = await load(file);
+  await expect(model.embed(["soup"], { prompt: "query" })).rejects.toThrow(
+    /has no prompt "query", expected none, since it has no prompts$/,
+  );
 });
 
 test.each([
