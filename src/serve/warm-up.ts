@@ -25,6 +25,7 @@ async function answerOnce(model: Model): Promise<void> {
       // No request finds state of another.
       return loaded.engine.forget();
     case "encoder":
+      if (loaded.compares) return void (await model.relevance(TEXT, [TEXT]));
       return void (await (loaded.classifier ? model.classify([TEXT]) : model.embed([TEXT])));
     case "encoder of images and texts":
       return void (await model.embed([TEXT]));

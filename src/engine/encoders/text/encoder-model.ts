@@ -26,6 +26,7 @@ import { RowPrograms, RowRunner } from "./encoder-runner.ts";
 import { LateInteraction } from "./late-interaction.ts";
 import { openedEncoder } from "./opened-encoder.ts";
 import type { SentenceSettings } from "./sentence-files.ts";
+import { promptNamed, searchPrompts } from "./sentence-prompts.ts";
 
 /** An encoder's results for texts, in order, and their cost. */
 export interface Answers<T> {
@@ -87,6 +88,11 @@ export class EncoderModel implements Loaded {
     return new EncoderModel(source, encoder, tokenizer, settings, classifier, late, width, queue);
   }
 
+  /** True if it compares texts token by token, and embeds none. */
+  get compares(): boolean {
+    return this.late !== undefined;
+  }
+
   use(recipe: Recipe): Promise<undefined> {
     return useDense(this.source.name, recipe);
   }
@@ -96,18 +102,8 @@ export class EncoderModel implements Loaded {
    * @throws UserError if the model is a classifier, or does not have an id or the prompt
    */
   async embed(texts: readonly TextOrIds[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
-    const prompt = this.#prompt(terms.prompt);
+    const prompt = promptNamed(this.settings, terms.prompt, this.source.name);
     return this.#vectors(texts, textName, terms, () => prompt);
-  }
-
-  /** @throws UserError if the model has no prompt of this name */
-  #prompt(name: string | undefined): string {
-    const { prompt, prompts } = this.settings;
-    if (name === undefined) return prompt;
-    if (Object.hasOwn(prompts, name)) return prompts[name]!;
-    const names = Object.keys(prompts);
-    const expected = names.length === 0 ? "none, since it has no prompts" : `one of ${names.join(", ")}`;
-    throw new UserError(`${this.source.name} has no prompt "${name}", expected ${expected}`, 2);
   }
 
   async #vectors(
@@ -118,7 +114,7 @@ export class EncoderModel implements Loaded {
   ): Promise<Answers<Float32Array>> {
     if (this.classifier)
       throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
-    if (this.late)
+    if (this.compares)
       throw new UserError(
         `${this.source.name} compares texts token by token, to rank them; expected a model of embeddings`,
       );
@@ -188,10 +184,8 @@ export class EncoderModel implements Loaded {
 
   async #nearness(query: string, texts: readonly string[], terms: ReadTerms): Promise<Answers<number>> {
     const nameOf = (index: number) => (index === 0 ? "the query" : documentName(index - 1));
-    // As sentence-transformers names them.
-    const { prompt, prompts } = this.settings;
-    const document = prompts["document"] ?? prompts["passage"] ?? prompts["corpus"] ?? prompt;
-    const promptOf = (index: number) => (index === 0 ? (prompts["query"] ?? prompt) : document);
+    const prompts = searchPrompts(this.settings);
+    const promptOf = (index: number) => (index === 0 ? prompts.query : prompts.document);
     const { answers, usage } = await this.#vectors([query, ...texts], nameOf, terms, promptOf);
     const [asked, ...found] = answers;
     return { answers: found.map((vector) => cosine(asked!, vector)), usage };
