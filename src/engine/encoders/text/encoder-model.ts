@@ -25,8 +25,7 @@ import { type Encoded, EncoderQueue, type EncodeTerms, queued } from "./encoder-
 import { RowPrograms, RowRunner } from "./encoder-runner.ts";
 import { LateInteraction } from "./late-interaction.ts";
 import { openedEncoder } from "./opened-encoder.ts";
-import type { SentenceSettings } from "./sentence-files.ts";
-import { promptNamed, searchPrompts } from "./sentence-prompts.ts";
+import { promptNamed, type SentenceSettings, searchPrompts } from "./sentence-files.ts";
 
 /** An encoder's results for texts, in order, and their cost. */
 export interface Answers<T> {

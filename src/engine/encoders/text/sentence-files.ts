@@ -132,6 +132,24 @@ function readPrompts(file: string): Pick<SentenceSettings, "prompt" | "prompts">
   return { prompt, prompts: prompts ?? {} };
 }
 
+type Prompts = Pick<SentenceSettings, "prompt" | "prompts">;
+
+/** The prompt of a task's name, or the default one; `model` names the model. @throws UserError if it has none of this name */
+export function promptNamed({ prompt, prompts }: Prompts, name: string | undefined, model: string): string {
+  if (name === undefined) return prompt;
+  if (Object.hasOwn(prompts, name)) return prompts[name]!;
+  const names = Object.keys(prompts);
+  const expected = names.length === 0 ? "none, since it has no prompts" : `one of ${names.join(", ")}`;
+  throw new UserError(`${model} has no prompt "${name}", expected ${expected}`, 2);
+}
+
+/** The prompts of queries and documents, by sentence-transformers' names for them; a default one is for both. */
+export function searchPrompts({ prompt, prompts }: Prompts): Readonly<Record<"query" | "document", string>> {
+  if (prompt !== "") return { query: prompt, document: prompt };
+  const document = prompts["document"] ?? prompts["passage"] ?? prompts["corpus"] ?? "";
+  return { query: prompts["query"] ?? "", document };
+}
+
 /** Pooling by the number a GGUF stores (`llama_pooling_type` in llama.h). */
 const storedPoolings: Readonly<Record<number, Pooling>> = { 1: "mean", 2: "cls", 3: "last" };
 const RANK = 4;
