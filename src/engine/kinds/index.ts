@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { type ArchitectureKind, isOfKind, unsupported } from "../../models/registry.ts";
+import { type ArchitectureKind, isOfKind, seesBothWays, unsupported } from "../../models/registry.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Kind, Loaded } from "./kind.ts";
@@ -30,8 +30,7 @@ const embeds = (checkpoint: Checkpoint): boolean => {
   const { architecture, config } = checkpoint;
   if (!decoders.matches(checkpoint)) return false;
   if (config.kind === "gguf") return pools(config.metadata.get(`${architecture}.pooling_type`));
-  const isBothWays = config.config["use_bidirectional_attention"] === true;
-  return isBothWays || existsSync(path.join(path.dirname(config.path), "modules.json"));
+  return seesBothWays(checkpoint) || existsSync(path.join(path.dirname(config.path), "modules.json"));
 };
 
 /** Mean, first or last token (`llama_pooling_type` in llama.h). */

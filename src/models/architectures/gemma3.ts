@@ -15,6 +15,8 @@ export const gemma3 = decoder("gemma3", {
   defaults: { rms_norm_eps: 1e-6, rope_theta: 1e6 },
   configure(whole) {
     const fields = textOf(whole);
+    // The text of a model with images is that of a model that generates.
+    if (fields !== whole) fields.only("use_bidirectional_attention", [false]);
     // EmbeddingGemma (Vera et al. 2025), which reads texts whole.
     const bothWays = fields.flag("use_bidirectional_attention");
     return readGemma(fields, (base) => ({ ...layerKinds(fields, base), ...(bothWays && { bothWays }) }));

@@ -56,7 +56,6 @@ describe("what would change the numbers and is not supported is refused by name"
     [gpt2, "gpt2", { activation_function: "tanh" }, '"activation_function" is "tanh", expected gelu, gelu_new, '],
     [gpt2, "gpt2", { scale_attn_by_inverse_layer_idx: 1 }, '"scale_attn_by_inverse_layer_idx" is 1, expected true or '],
     [llama, "llama-yarn", { is_causal: false }, '"is_causal" is false, expected true; nothing else is supported'],
-    [gemma3, "gemma3", { use_bidirectional_attention: true }, '"use_bidirectional_attention" is true'],
     [gemma2, "gemma2", { layer_types: ["chunked_attention"] }, '"layer_types" is "chunked_attention"'],
     [llama, "llama-yarn", { rope_parameters: { rope_type: "dynamic", factor: 2 } }, '"rope_scaling" is "dynamic"'],
     [llama, "llama-yarn", { rope_parameters: { rope_type: "linear" } }, '"factor" is missing'],
