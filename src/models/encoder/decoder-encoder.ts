@@ -3,7 +3,7 @@ import { type Stream, settle } from "../../nn/stream.ts";
 import { kept, type TextBatch, textBatch } from "../../nn/unpad.ts";
 import { UserError } from "../../util/errors.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
-import { attentionBlock, type Decoder } from "../decoder/decoder.ts";
+import { attentionBlock, type Decoder, hasRecurrent } from "../decoder/decoder.ts";
 import { wholeHeads } from "../decoder/whole-heads.ts";
 import type { EncoderInput, TextEncoder } from "./encoder.ts";
 
@@ -11,14 +11,16 @@ import type { EncoderInput, TextEncoder } from "./encoder.ts";
 export class DecoderEncoder implements TextEncoder {
   readonly config: TextEncoder["config"];
 
-  /** @throws UserError if the decoder's attention caps its scores */
+  /** @throws UserError if some of the decoder's layers are recurrent, or its attention caps its scores */
   constructor(
     private readonly decoder: Decoder,
     readonly weights: WeightSource,
   ) {
+    const refuse = (what: string) =>
+      new UserError(`${weights.config.path}: a model of embeddings with ${what} is not supported`);
+    if (hasRecurrent(decoder.config)) throw refuse("recurrent layers");
+    if (decoder.attention(0).softcap !== undefined) throw refuse("capped scores");
     this.config = { ...decoder.config, labels: 0, types: 0 };
-    if (decoder.attention(0).softcap !== undefined)
-      throw new UserError(`${weights.config.path}: a model of embeddings whose scores are capped is not supported`);
   }
 
   hidden(graph: Graph, { ids, mask, seen }: EncoderInput, layers: number = this.config.layers): Tensor {
