@@ -119,3 +119,14 @@ test("a decoder whose tokens see those after them does not generate", async () =
     /config\.json: its tokens see those after them; it embeds texts and does not generate$/,
   );
 });
+
+test.each([
+  ["mamba2", "recurrent layers"],
+  ["gemma2", "capped scores"],
+])("%s that is to embed is refused", async (name, what) => {
+  const copy = mkdtempSync(path.join(home, "model-"));
+  cpSync(fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url)), copy, { recursive: true });
+  writeFileSync(path.join(copy, "modules.json"), "[]");
+  const source = { name, path: copy, source: "file", bytes: 0 };
+  await expect(EncoderModel.load(source)).rejects.toThrow(`a model of embeddings with ${what} is not supported`);
+});
