@@ -22,7 +22,7 @@ import { positions } from "./ops/positions.ts";
 import { full, repeat, spread, sum, sumTo } from "./ops/reduce.ts";
 import { concat, reshape, reshapeLike, reverse, split, transpose } from "./ops/shape.ts";
 import { softmax } from "./ops/softmax.ts";
-import { topK } from "./ops/top-k.ts";
+import { biasedTopK, topK } from "./ops/top-k.ts";
 import { tokenPlaces, tokenRows } from "./ops/unpad.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -161,6 +161,16 @@ const losses: GradientCase[] = [
   },
 ];
 
+/** The numbers of each row lie further apart than a small change moves them. */
+const chosenByBias: GradientCase = {
+  name: "the greatest two by a bias",
+  inputs: {
+    x: { ...noise(1, [2, 3, 5]), data: Float64Array.from({ length: 30 }, (_, i) => ((7 * i) % 11) / 4) },
+    bias: { ...noise(2, [5]), data: Float64Array.of(0.1, -0.9, 0.6, -0.3, 1.2) },
+  },
+  trace: ({ x, bias }) => [biasedTopK(x!, bias!, 2).values],
+};
+
 /** Four experts, two of them for each of six tokens; the third has none. */
 const experts: GradientCase[] = [false, true].map((rows) => ({
   name: `experts, their matrices in ${rows ? "rows" : "columns"}`,
@@ -240,6 +250,7 @@ export const gradientCases: readonly GradientCase[] = [
   ...encoders,
   ...images,
   ...losses,
+  chosenByBias,
   ...experts,
   ...integers,
 ];
