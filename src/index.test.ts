@@ -46,7 +46,10 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   [() => call(load)(5), "load's model: expected an alias, hf:…, pypi:…, npm:… or a path, got 5"],
   [() => call(load)(llama, 5), "load's options: expected object, got 5"],
   [() => call(load)(llama, null), "load's options: expected object, got null"],
-  [() => call(load)(llama, { quant: "q9" }), 'load\'s options.quant: expected one of "auto"|"f32"|"q8"|"q4", got "q9"'],
+  [
+    () => call(load)(llama, { quant: "q9" }),
+    'load\'s options.quant: expected one of "auto"|"f32"|"q8"|"q4"|"q8r", got "q9"',
+  ],
   [() => call(load)(llama, { quantt: "q8" }), 'load\'s options: there is no "quantt"; did you mean "quant"?'],
   [() => call(load)(llama, { save: "dense" }), 'load\'s options.save: expected a list of savings, got "dense"'],
   [() => call(load)(llama, { save: [7] }), /^load's options\.save\.0: expected a saving, such as "\S+", got 7$/],

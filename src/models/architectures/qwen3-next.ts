@@ -91,7 +91,6 @@ export const qwen3Next = hybrid<Config>("qwen3next", {
   defaults: {
     rms_norm_eps: 1e-6,
     partial_rotary_factor: 0.25,
-    num_experts: 512,
     num_experts_per_tok: 10,
     linear_conv_kernel_dim: 4,
     linear_key_head_dim: 128,
