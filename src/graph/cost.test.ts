@@ -30,8 +30,7 @@ function trace({ hidden, heads, kvHeads, headSize, ffn }: LlamaLayer, blocks: bo
     const codes = constant(`${name}.codes`, "u8", rows, cols / 32, 32);
     const scale = constant(`${name}.scale`, "f32", rows, cols / 32);
     const zero = constant(`${name}.zero`, "u8", rows, cols / 32);
-    const residual = constant(`${name}.residual`, "f32", cols / 32, rows);
-    return quantizedLinear(x, { bits: 8, codes, scale, zero, residual });
+    return quantizedLinear(x, { bits: 8, corrected: false, codes, scale, zero });
   };
   const x = g.input("x", "f32", [...shape, hidden]);
   const kv = [sym("batch"), kvHeads, sym("capacity"), headSize];

@@ -65,8 +65,16 @@ const tables = { cos: f(9, 8), sin: f(9, 8) };
 const qkv = f(1, tokens, 64);
 const attention = (c: Partial<typeof cache>, q = qkv, tab: typeof tables | undefined = tables, a = {}) =>
   cachedAttention(q, { ...cache, ...c }, tab, { ...attrs, ...a });
-const matrix = { bits: 8, codes: t("u8", 5, 2, 32), scale: f(5, 2), zero: t("u8", 5, 2), residual: f(2, 5) } as const;
-const narrow = { bits: 4, codes: t("u8", 5, 3, 16), scale: f(5, 3), zero: t("u8", 5, 2) } as const;
+const matrix = { bits: 8, corrected: false, codes: t("u8", 5, 2, 32), scale: f(5, 2), zero: t("u8", 5, 2) } as const;
+const narrow = { bits: 4, corrected: false, codes: t("u8", 5, 3, 16), scale: f(5, 3), zero: t("u8", 5, 2) } as const;
+/** 17 blocks of weights and two of digits. */
+const corrected = {
+  bits: 4,
+  corrected: true,
+  codes: t("u8", 5, 19, 16),
+  scale: f(5, 19),
+  zero: t("u8", 5, 10),
+} as const;
 /** The same, their codes row by row. */
 const table = { ...matrix, codes: t("u8", 5, 64) };
 const rotary = (x: Tensor, first: Tensor, sin = f(9, 8)) =>
@@ -131,7 +139,7 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
     "quantizedLinear",
     "codes",
     "u8[5, 2, 8]",
-    "[rows, blocks, 16 or 32]",
+    "[rows, blocks, 32 or 64]",
     () => quantizedLinear(qkv, { ...matrix, codes: t("u8", 5, 2, 8) }),
   ],
   ["quantizedLinear", "scale", "f32[5, 3]", "[5,2]", () => quantizedLinear(qkv, { ...matrix, scale: f(5, 3) })],
@@ -139,9 +147,9 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
   [
     "quantizedLinear",
     "codes",
-    "u8[5, 3, 32]",
-    "[rows, blocks, 8 or 16]",
-    () => quantizedLinear(f(1, 2, 96), { ...narrow, codes: t("u8", 5, 3, 32) }),
+    "u8[5, 3, 8]",
+    "[rows, blocks, 16 or 32]",
+    () => quantizedLinear(f(1, 2, 96), { ...narrow, codes: t("u8", 5, 3, 8) }),
   ],
   [
     "quantizedLinear",
@@ -150,7 +158,14 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
     "[5,2]",
     () => quantizedLinear(f(1, 2, 96), { ...narrow, zero: t("u8", 5, 3) }),
   ],
-  ["quantizedLinear", "residual", "f32[5, 2]", "[2,5]", () => quantizedLinear(qkv, { ...matrix, residual: f(5, 2) })],
+  [
+    "quantizedLinear",
+    "codes",
+    "u8[5, 19, 32]",
+    "[rows, blocks, 16]",
+    () => quantizedLinear(f(1, 2, 544), { ...corrected, codes: t("u8", 5, 19, 32) }),
+  ],
+  ["quantizedLinear", "x", "f32[1, 2, 608]", "[5, 544]", () => quantizedLinear(f(1, 2, 608), corrected)],
   ["quantizedEmbedding", "ids", "f32[1, 2]", "i64", () => quantizedEmbedding(f(1, 2), table)],
   ["quantizedEmbedding", "ids", "i64[2]", "[batch, tokens]", () => quantizedEmbedding(t("i64", 2), table)],
   [
@@ -164,7 +179,7 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
     "quantizedEmbedding",
     "codes",
     "u8[5, 2, 32]",
-    "[rows, 16 or 32 a block]",
+    "[rows, 32 or 64 a block]",
     () => quantizedEmbedding(t("i64", 1, 2), matrix),
   ],
   ["cachedAttention", "qkv", "f32[1, tokens, 63]", "[batch, tokens, 64]", () => attention({}, f(1, tokens, 63))],
@@ -220,6 +235,7 @@ test("each operator's right use passes", () => {
   expect(attention({}).y.shape).toEqual([1, tokens, 32]);
   expect(quantizedLinear(qkv, matrix).shape).toEqual([1, tokens, 5]);
   expect(quantizedLinear(f(1, tokens, 96), narrow).shape).toEqual([1, tokens, 5]);
+  expect(quantizedLinear(f(1, tokens, 544), corrected).shape).toEqual([1, tokens, 5]);
   expect(quantizedEmbedding(t("i64", 1, tokens), table).shape).toEqual([1, tokens, 64]);
   expect(quantizedEmbedding(t("i64", 1, tokens), { ...narrow, codes: t("u8", 5, 48) }).shape).toEqual([1, tokens, 96]);
   expect(matmulTransposed(f(2, 7, 4), f(2, 5, 4)).shape).toEqual([2, 7, 5]);

@@ -22,7 +22,7 @@ export interface LoadOptions extends ResolveOptions {
   /** The default savings of calls, each `name` or `name:key=value,…`, in order; none is dense. */
   save?: readonly string[] | Recipe;
   /**
-   * `auto` (the default, unless a registered recipe sets it): weights in the fastest exact form; `f32`: dequantised,
+   * `auto` (the default, unless a registered recipe sets it): weights in the fastest form of their type; `f32`: dequantised,
    * slow, for comparison with a reference; `q8`, `q4`: floats rounded; `q8r`: a decoder's layers in rotated bytes.
    */
   quant?: Quant;

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { bytesOfCodes, type CodeBits, type DType, Graph, quantizedLinear, sym } from "../graph/index.ts";
+import { bytesOfCodes, type CodeBits, type DType, Graph, quantizedLinear, storedBlocks, sym } from "../graph/index.ts";
 import { Buffer } from "./buffer.ts";
 import { type BoundProgram, Program } from "./program.ts";
 
@@ -7,8 +7,8 @@ import { type BoundProgram, Program } from "./program.ts";
 export interface Product {
   readonly n: number;
   readonly k: number;
-  readonly block: number;
-  readonly residual: boolean;
+  /** True if its blocks have minima, which 4-bit codes are corrected for. */
+  readonly minimum: boolean;
 }
 
 /** Two measurements of the same time, in milliseconds. */
@@ -16,6 +16,9 @@ export type Twice = readonly [number, number];
 
 /** The time of products with so many rows, in codes of 4 and of 8 bits. */
 export type Timer = (products: readonly Product[], rows: number) => Promise<Readonly<Record<CodeBits, Twice>>>;
+
+/** Weights that share a scale, where codes may be of 4 bits. */
+const BLOCK = 32;
 
 /** Each form is run in turn, so many times for a measurement. The least time counts: whatever else the machine does only adds. */
 const ROUNDS = 12;
@@ -46,7 +49,10 @@ class Sample implements Disposable {
   private constructor(program: Program, { inputs, outputs }: Graph, rows: number) {
     const buffers = [...inputs, ...outputs].map(({ name, tensor }) => {
       const width = Number(tensor.shape.at(-1));
-      return { name, width, buffer: new Buffer("f32", rows * width) };
+      const buffer = new Buffer("f32", rows * width);
+      // Memory as it comes may hold numbers so small that the kernel takes many times as long.
+      new Float32Array(buffer.memory).fill(1);
+      return { name, width, buffer };
     });
     this.#held = [program, ...buffers.map(({ buffer }) => buffer)];
     const views = buffers.map(({ name, width, buffer }) => [name, buffer.view([1, rows, width])]);
@@ -76,14 +82,14 @@ function traceProducts(products: readonly Product[], bits: CodeBits): Graph {
     const bytes = new Uint8Array(shape.reduce((a, b) => a * b, dtype === "u8" ? 1 : Float32Array.BYTES_PER_ELEMENT));
     return graph.constant(name, { dtype, shape }, { kind: "memory", bytes });
   };
-  for (const [i, { n, k, block, residual }] of products.entries()) {
-    const blocks = k / block;
+  for (const [i, { n, k, minimum }] of products.entries()) {
+    const corrected = minimum && bits === 4;
+    const blocks = corrected ? storedBlocks(k / BLOCK) : k / BLOCK;
     const matrix = {
-      bits,
-      codes: zeros(`codes${i}`, "u8", [n, blocks, bytesOfCodes(block, bits)]),
+      ...{ bits, corrected },
+      codes: zeros(`codes${i}`, "u8", [n, blocks, bytesOfCodes(BLOCK, bits)]),
       scale: zeros(`scale${i}`, "f32", [n, blocks]),
       zero: zeros(`zero${i}`, "u8", [n, bytesOfCodes(blocks, bits)]),
-      residual: residual ? zeros(`residual${i}`, "f32", [blocks, n]) : undefined,
     };
     graph.output(`y${i}`, quantizedLinear(graph.input(`x${i}`, "f32", [1, sym("rows"), k]), matrix));
   }

@@ -44,7 +44,7 @@ export interface Checkpoint {
   readonly tensors: ReadonlyMap<string, StoredTensor>;
   /** Weights as float32, row-major, of rows of the given shape, which may flatten the tensor's own. @throws UserError if they cannot be read */
   floats(tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer>;
-  /** The exact form in which the kernels run a matrix of the tensor's type; undefined for floats. */
+  /** The form in which the kernels run a matrix of the tensor's type; undefined for floats. */
   form(tensor: StoredTensor): KernelForm | undefined;
   /** A matrix [rows, cols] in the kernels' form, in at least `bits` bits. @throws UserError if it cannot be read */
   blocks(tensor: StoredTensor, bits: CodeBits, rows?: Rows): KernelMatrix;

@@ -52,7 +52,7 @@ test("the model's own matrices of 4 bits are timed, with one row and with many",
   expect(asked.map(({ rows }) => rows === 1)).toEqual([true, false]);
   // Four in each of 4 layers; the head keeps 8 bits.
   expect(asked[0]!.products).toHaveLength(16);
-  expect(asked[0]!.products[0]).toMatchObject({ k: 192, block: 32, residual: true });
+  expect(asked[0]!.products[0]).toMatchObject({ k: 192, minimum: true });
   expect(made.ms[4].prefill).toBeLessThan(made.ms[4].decode);
 });
 
@@ -77,7 +77,7 @@ test("a kept choice holds for this processor, unless MODICUM_TUNE is off", async
 });
 
 test("real products are timed in both widths", async () => {
-  const products = [32, 64].map((k) => ({ n: 48, k, block: 32, residual: k === 64 }));
+  const products = [32, 64].map((k) => ({ n: 48, k, minimum: k === 64 }));
   for (const ms of Object.values(await timeProducts(products, 3)).flat()) {
     expect(ms).toBeGreaterThan(0);
     expect(ms).toBeLessThan(Number.POSITIVE_INFINITY);

@@ -1,4 +1,4 @@
-import type { CodeBits } from "../../graph/index.ts";
+import type { CodeBits, MatrixAttrs } from "../../graph/index.ts";
 import { traceDense } from "../../models/programs/segments.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { processorBits } from "../../runtime/processor.ts";
@@ -65,9 +65,10 @@ async function productsOf(checkpoint: Checkpoint, folder: string, quant: Quant):
   return graphs
     .flatMap(({ nodes }) => nodes)
     .flatMap(({ op, inputs, attrs }) => {
-      if (op.name !== "quantizedLinear" || (attrs as { bits: CodeBits }).bits !== 4) return [];
-      const [n, blocks, bytes] = inputs[1]!.shape.map(Number) as [number, number, number];
-      return [{ n, k: blocks * bytes * 2, block: bytes * 2, residual: inputs.length > 4 }];
+      if (op.name !== "quantizedLinear") return [];
+      const { bits, corrected } = attrs as MatrixAttrs;
+      const [n, k] = [Number(inputs[1]!.shape[0]), Number(inputs[0]!.shape.at(-1))];
+      return bits === 4 ? [{ n, k, minimum: corrected }] : [];
     });
 }
 

@@ -5,7 +5,9 @@ import { apply1, ShapeError, showType } from "../op.ts";
 import { sizeInBytes, type Tensor } from "../tensor.ts";
 import { emitGroups, expertsOf } from "./grouped-linear.ts";
 import {
-  emitBlockSums,
+  attrsOf,
+  emitProduct,
+  emitWithSums,
   inOrder,
   type LinearAttrs,
   type MatrixAttrs,
@@ -27,7 +29,7 @@ const split = <T>(parts: readonly T[], experts: number): T[][] => {
 
 const groupedQuantizedLinearOp: Op<GroupedAttrs> = {
   name: "groupedQuantizedLinear",
-  operands: ["x", "sizes", "codes", "scale", "zero", "residual"],
+  operands: ["x", "sizes", "codes", "scale", "zero"],
   infer([x, sizes, ...parts], attrs) {
     if (!sameShape(sizes!.shape, [attrs.experts]))
       throw new ShapeError("groupedQuantizedLinear", "sizes", showType(sizes!), `[${attrs.experts}]`);
@@ -38,23 +40,13 @@ const groupedQuantizedLinearOp: Op<GroupedAttrs> = {
   onnx(emit, { inputs: [x, sizes, ...parts], outputs, types }, attrs) {
     const matrices = split(parts, attrs.experts);
     const typesOf = split(types.slice(2), attrs.experts);
-    const groups = (rows: string) => emitGroups(emit, rows, sizes!, attrs.experts);
-    const joined = (pieces: string[], y: string) => emit.node("Concat", pieces, [y], { axis: { int: 0 } });
-    const products = groups(x!).map((group, e) => {
+    const wide = attrs.corrected ? emitWithSums(emit, x!, 2, typesOf[0]!, attrs) : x!;
+    const products = emitGroups(emit, wide, sizes!, attrs.experts).map((group, e) => {
       const y = emit.temp();
-      const exact = { inputs: [group, ...matrices[e]!.slice(0, 3)], types: [types[0]!, ...typesOf[e]!.slice(0, 3)] };
-      quantizedLinearOp.onnx(emit, { ...exact, outputs: [y] }, attrs);
+      emitProduct(emit, [group, ...matrices[e]!], y, typesOf[e]!, attrs);
       return y;
     });
-    if (matrices[0]!.length === 3) return joined(products, outputs[0]!);
-    const [rounded, rest] = [emit.temp(), emit.temp()];
-    joined(products, rounded);
-    const sums = groups(emitBlockSums(emit, x!, typesOf[0]!, attrs.bits));
-    joined(
-      sums.map((group, e) => emit.value("MatMul", [group, matrices[e]![3]!])),
-      rest,
-    );
-    emit.node("Add", [rounded, rest], outputs);
+    emit.node("Concat", products, outputs, { axis: { int: 0 } });
   },
   cost([x, sizes, ...parts], [y], { experts }) {
     const matrix = add(...split(parts, experts)[0]!.map(sizeInBytes));
@@ -63,8 +55,8 @@ const groupedQuantizedLinearOp: Op<GroupedAttrs> = {
       read: add(sizeInBytes(x!), sizeInBytes(sizes!), mul(atMost(x!.shape[0]!, experts), matrix)),
     };
   },
-  gradient: ({ inputs: [, sizes, ...parts], given: [dy], attrs: { experts, bits } }) => [
-    apply1(groupedBackwardOp, [dy!, sizes!, ...parts], { experts, bits }),
+  gradient: ({ inputs: [, sizes, ...parts], given: [dy], attrs }) => [
+    apply1(groupedBackwardOp, [dy!, sizes!, ...parts], { experts: attrs.experts, ...attrsOf(attrs) }),
   ],
   reference: (inputs, attrs, bindings) => rowByRow(quantizedLinearOp, inputs, attrs, bindings),
 };
@@ -75,7 +67,7 @@ interface GroupedBackwardAttrs extends MatrixAttrs {
 
 const groupedBackwardOp: Op<GroupedBackwardAttrs> = {
   name: "groupedQuantizedLinearBackward",
-  operands: ["dy", "sizes", "codes", "scale", "zero", "residual"],
+  operands: ["dy", "sizes", "codes", "scale", "zero"],
   infer: ([dy, , ...parts], attrs) => quantizedLinearBackwardOp.infer([dy!, ...split(parts, attrs.experts)[0]!], attrs),
   onnx(emit, { inputs: [dy, sizes, ...parts], outputs, types }, attrs) {
     const typesOf = split(types.slice(2), attrs.experts);
@@ -118,6 +110,6 @@ export function groupedQuantizedLinear(
   matrices: readonly QuantizedMatrix[],
   precision: Precision = "int8",
 ): Tensor {
-  const attrs = { experts: matrices.length, bits: matrices[0]!.bits, precision };
+  const attrs = { experts: matrices.length, ...attrsOf(matrices[0]!), precision };
   return apply1(groupedQuantizedLinearOp, [x, sizes, ...matrices.flatMap(inOrder)], attrs);
 }

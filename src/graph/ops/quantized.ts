@@ -6,66 +6,83 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
-/** The possible numbers of weights that share a scale: those of GGUF's formats and of the kernels. */
-const BLOCKS = [16, 32] as const;
+/** The possible numbers of weights that share a scale. The kernels take the less time, the more there are. */
+const BLOCKS = [32, 64] as const;
 export type Block = (typeof BLOCKS)[number];
 
 /** Bits of a code and of a zero point. Two of 4 bits share a byte, the first in its low half. */
 export type CodeBits = 4 | 8;
 
 /**
- * A matrix [rows N, columns K] as codes: w = scale · (code − zero) + residual, with one scale, zero and residual per
- * block of B columns. The residual makes formats with a real-valued minimum (Q4_1) exact: kernels with float zero
- * points are 70× slower, while the residual's product with the block sums of x is thin (K/B wide).
+ * A matrix [rows N, columns K] as codes: w = scale · (code − zero), with one scale and zero per block of B columns. If
+ * it is `corrected`, the same number is added to all weights of a block, since formats with a real-valued minimum (Q4_1)
+ * have no whole zero point, and kernels with float zero points are 70× slower. The number has two digits: two codes in
+ * columns behind the others, which are multiplied by the sum of the block's inputs and by that sum's `DIGITS`-th part.
  */
 export interface QuantizedMatrix {
   readonly bits: CodeBits;
-  /** u8 [N, K/B, B·bits/8]; B is 16 or 32. As a table of rows for `quantizedEmbedding`, [N, K·bits/8] */
+  readonly corrected: boolean;
+  /** u8 [N, blocks, B·bits/8] with `storedBlocks(K/B)` blocks if it is corrected, or K/B. As a table of rows for `quantizedEmbedding`, [N, blocks·B·bits/8] */
   readonly codes: Tensor;
-  /** f32 [N, K/B] */
+  /** f32 [N, blocks] */
   readonly scale: Tensor;
-  /** u8 [N, ⌈K/B·bits/8⌉] */
+  /** u8 [N, ⌈blocks·bits/8⌉] */
   readonly zero: Tensor;
-  /** f32 [K/B, N] */
-  readonly residual?: Tensor | undefined;
 }
 
-const operands = ["x", "codes", "scale", "zero", "residual"];
+/** The second digit of a correction counts in so many parts of the first's steps. */
+export const DIGITS = 16;
+
+/** Weights of a block that is corrected, and blocks whose digits share one. */
+const CORRECTED_BLOCK = 32;
+export const SHARING = CORRECTED_BLOCK / 2;
+
+/** Blocks of a corrected matrix with so many blocks of weights. Only blocks of 32 are corrected. */
+export const storedBlocks = (blocks: number): number => blocks + Math.ceil(blocks / SHARING);
+
+/** The inverse of `storedBlocks`. */
+const blocksIn = (stored: number): number => Math.floor((stored * SHARING) / (SHARING + 1));
+
+const operands = ["x", "codes", "scale", "zero"];
 
 interface Sizes {
   readonly n: number;
-  /** Blocks in a row, and columns in a block. */
+  /** Blocks of weights in a row, and columns in a block. */
   readonly blocks: number;
   readonly block: number;
   readonly k: number;
+  /** Blocks in a row with those of its correction. */
+  readonly stored: number;
 }
 
 /** The sizes of codes stored block by block, or row by row; the scales then give the number of blocks in a row. */
-function sizesOf([codes, scale]: readonly Pick<TensorType, "shape">[], bits: CodeBits): Sizes {
+function sizesOf([codes, scale]: readonly Pick<TensorType, "shape">[], { bits, corrected }: MatrixAttrs): Sizes {
   const [n, ...inner] = codes!.shape.map(Number) as [number, ...number[]];
-  const blocks = inner.length > 1 ? inner[0]! : Number(scale!.shape[1]);
-  const k = (inner.reduce((a, b) => a * b, 1) * 8) / bits;
-  return { n, blocks, block: k / blocks, k };
+  const stored = inner.length > 1 ? inner[0]! : Number(scale!.shape[1]);
+  const block = (inner.reduce((a, b) => a * b, 1) * 8) / bits / stored;
+  const blocks = corrected ? blocksIn(stored) : stored;
+  return { n, blocks, block, k: blocks * block, stored };
 }
 
 /** Bytes of `count` codes or zero points. */
 export const bytesOfCodes = (count: number, bits: CodeBits): number => Math.ceil((count * bits) / 8);
 
 /** Throws if the codes are not laid out for `op`, or the other parts do not fit them. */
-function checkMatrix(op: string, matrix: readonly TensorType[], bits: CodeBits, lie: "blocks" | "rows"): Sizes {
-  const [codes, scale, zero, residual] = matrix;
-  const sizes = sizesOf(matrix, bits);
-  const { n, blocks, block } = sizes;
-  const widths = BLOCKS.map((b) => bytesOfCodes(b, bits)).join(" or ");
+function checkMatrix(op: string, matrix: readonly TensorType[], attrs: MatrixAttrs, lie: "blocks" | "rows"): Sizes {
+  const [codes, scale, zero] = matrix;
+  const { bits, corrected } = attrs;
+  const sizes = sizesOf(matrix, attrs);
+  const { n, block, stored } = sizes;
+  const possible = corrected ? [CORRECTED_BLOCK] : BLOCKS;
+  const widths = possible.map((b) => bytesOfCodes(b, bits)).join(" or ");
   const inner = { blocks: `blocks, ${widths}`, rows: `${widths} a block` }[lie];
-  if (codes!.shape.length !== (lie === "blocks" ? 3 : 2) || !BLOCKS.some((b) => b === block))
+  if (codes!.shape.length !== (lie === "blocks" ? 3 : 2) || !possible.some((b) => b === block))
     throw new ShapeError(op, "codes", showType(codes!), `[rows, ${inner}]`);
   const expect = (operand: string, t: TensorType, shape: number[]) => {
     if (!sameShape(t.shape, shape)) throw new ShapeError(op, operand, showType(t), `[${shape}]`);
   };
-  expect("scale", scale!, [n, blocks]);
-  expect("zero", zero!, [n, bytesOfCodes(blocks, bits)]);
-  if (residual) expect("residual", residual, [blocks, n]);
+  expect("scale", scale!, [n, stored]);
+  expect("zero", zero!, [n, bytesOfCodes(stored, bits)]);
   return sizes;
 }
 
@@ -75,16 +92,17 @@ function codeAt({ shape, data }: NdArray, bits: CodeBits, row: number, at: numbe
   return bits === 8 ? data[start + at]! : (data[start + (at >> 1)]! >> (4 * (at & 1))) & 15;
 }
 
-/** Row `index` of the matrix, in float64. */
-function row(matrix: readonly NdArray[], bits: CodeBits, index: number): Float64Array {
-  const [codes, scale, zero, residual] = matrix;
-  const { n, blocks, block, k } = sizesOf(matrix, bits);
-  return Float64Array.from({ length: k }, (_, column) => {
+/** Row `index` of a matrix's codes, scales and zero points as weights, in float64. */
+export function rowOf(matrix: readonly NdArray[], attrs: MatrixAttrs, index: number): Float64Array {
+  const [codes, scale, zero] = matrix;
+  const { block, k, stored } = sizesOf(matrix, attrs);
+  const value = (column: number) => {
     const at = Math.floor(column / block);
-    const extra = residual ? residual.data[at * n + index]! : 0;
-    const steps = codeAt(codes!, bits, index, column) - codeAt(zero!, bits, index, at);
-    return scale!.data[index * blocks + at]! * steps + extra;
-  });
+    const steps = codeAt(codes!, attrs.bits, index, column) - codeAt(zero!, attrs.bits, index, at);
+    return scale!.data[index * stored + at]! * steps;
+  };
+  const correction = (at: number) => (attrs.corrected ? value(k + 2 * at) + value(k + 2 * at + 1) / DIGITS : 0);
+  return Float64Array.from({ length: k }, (_, column) => value(column) + correction(Math.floor(column / block)));
 }
 
 /**
@@ -95,65 +113,85 @@ export type Precision = "int8" | "float32";
 
 export interface MatrixAttrs {
   readonly bits: CodeBits;
+  readonly corrected: boolean;
 }
 
 export interface LinearAttrs extends MatrixAttrs {
   readonly precision: Precision;
 }
 
-/** The sums of x [rows, K] over each block of a matrix: [rows, K/B]. */
-export function emitBlockSums(emit: Emitter, x: string, matrix: readonly TensorType[], bits: CodeBits): string {
-  const { blocks, block } = sizesOf(matrix, bits);
-  const split = emit.value("Reshape", [x, emit.ints([-1, blocks, block])]);
-  return emit.value("ReduceSum", [split, emit.ints([-1])], { keepdims: { int: 0 } });
+/** x [..., K], of this rank, with what a matrix's correction is multiplied by: the sum of each block, and a part of it. */
+export function emitWithSums(
+  emit: Emitter,
+  x: string,
+  rank: number,
+  matrix: readonly TensorType[],
+  attrs: MatrixAttrs,
+): string {
+  const { blocks, block } = sizesOf(matrix, attrs);
+  const outer = Array<number>(rank - 1).fill(0);
+  const split = emit.value("Reshape", [x, emit.ints([...outer, blocks, block])]);
+  const values = Float32Array.from({ length: 2 * block }, (_, i) => (i % 2 === 0 ? 1 : 1 / DIGITS));
+  const sums = emit.value("MatMul", [split, emit.table(`digits_${block}`, values, [block, 2])]);
+  const flat = emit.value("Reshape", [sums, emit.ints([...outer, 2 * blocks])]);
+  return emit.value("Concat", [x, flat], { axis: { int: rank - 1 } });
 }
 
-/** The means of x [..., K], of this rank, over each block: [..., K/B]. A pool is one node, but takes no matrix. */
-function emitBlockMeans(emit: Emitter, x: string, rank: number, { blocks, block }: Omit<Sizes, "n" | "k">): string {
-  const each = { ints: [...Array<number>(Math.max(0, rank - 3)).fill(1), block] };
-  if (rank > 2) return emit.value("AveragePool", [x], { kernel_shape: each, strides: each });
-  const split = emit.value("Reshape", [x, emit.ints([...Array<number>(rank - 1).fill(0), blocks, block])]);
-  return emit.value("ReduceMean", [split, emit.ints([-1])], { keepdims: { int: 0 } });
+/** The other way round: rows of a matrix [..., stored columns] as its weights [..., K], the correction added. */
+function emitCorrected(emit: Emitter, rows: string, rank: number, sizes: Sizes, output: string): void {
+  const { blocks, block, k, stored } = sizes;
+  const outer = Array<number>(rank - 1).fill(0);
+  const ends = [k, 2 * blocks, stored * block - k - 2 * blocks].filter((width) => width > 0);
+  const pieces = ends.map(() => emit.temp());
+  emit.node("Split", [rows, emit.ints(ends)], pieces, { axis: { int: rank - 1 } });
+  const digits = emit.value("Reshape", [pieces[1]!, emit.ints([...outer, blocks, 2])]);
+  const correction = emit.value("MatMul", [digits, emit.floats([1, 1 / DIGITS], [2, 1])]);
+  const split = emit.value("Reshape", [pieces[0]!, emit.ints([...outer, blocks, block])]);
+  emit.node("Reshape", [emit.value("Add", [split, correction]), emit.ints([...outer, k])], [output]);
+}
+
+/** x times a matrix, which comes with its types; x has its sums if the matrix is corrected. */
+export function emitProduct(
+  emit: Emitter,
+  [x, ...matrix]: readonly string[],
+  y: string,
+  types: readonly TensorType[],
+  attrs: LinearAttrs,
+): void {
+  const { n, blocks, block, k } = sizesOf(types, attrs);
+  emit.contrib("MatMulNBits", [x!, ...matrix], [y], {
+    K: { int: attrs.corrected ? k + 2 * blocks : k },
+    N: { int: n },
+    bits: { int: attrs.bits },
+    block_size: { int: block },
+    accuracy_level: { int: attrs.precision === "int8" ? 4 : 1 },
+  });
 }
 
 export const quantizedLinearOp: Op<LinearAttrs> = {
   name: "quantizedLinear",
   operands,
-  infer([x, ...matrix], { bits }) {
-    const { n, k } = checkMatrix("quantizedLinear", matrix, bits, "blocks");
+  infer([x, ...matrix], attrs) {
+    const { n, k } = checkMatrix("quantizedLinear", matrix, attrs, "blocks");
     if (x!.shape.at(-1) !== k)
       throw new ShapeError("quantizedLinear", "x", showType(x!), `[..., ${k}], the matrix being [${n}, ${k}]`);
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), n] }];
   },
-  onnx(emit, { inputs, outputs, types }, { precision, bits }) {
-    const [x, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
-    const { n, blocks, block, k } = sizesOf(types.slice(1), bits);
-    const attrs = {
-      K: { int: k },
-      N: { int: n },
-      bits: { int: bits },
-      block_size: { int: block },
-      accuracy_level: { int: precision === "int8" ? 4 : 1 },
-    };
-    const product = residual === undefined ? outputs[0]! : emit.temp();
-    emit.contrib("MatMulNBits", [x, codes, scale, zero], [product], attrs);
-    if (residual === undefined) return;
-    const rest = emit.temp();
-    const means = emitBlockMeans(emit, x, types[0]!.shape.length, { blocks, block });
-    emit.contrib("FusedMatMul", [means, residual], [rest], { alpha: { float: block } });
-    emit.node("Add", [product, rest], outputs);
+  onnx(emit, { inputs: [x, ...matrix], outputs: [y], types: [typeOfX, ...types] }, attrs) {
+    const wide = attrs.corrected ? emitWithSums(emit, x!, typeOfX!.shape.length, types, attrs) : x!;
+    emitProduct(emit, [wide, ...matrix], y!, types, attrs);
   },
-  gradient: ({ inputs: [, ...matrix], given: [dy], attrs: { bits } }) => [
-    apply1(quantizedLinearBackwardOp, [dy!, ...matrix], { bits }),
+  gradient: ({ inputs: [, ...matrix], given: [dy], attrs: { bits, corrected } }) => [
+    apply1(quantizedLinearBackwardOp, [dy!, ...matrix], { bits, corrected }),
   ],
-  // The work is the product's; the residual is a matter of storage, and dense and sparse runs bear it alike.
+  // The work is the product's; the correction is a matter of storage, and dense and sparse runs bear it alike.
   cost: ([x, codes]) => ({ flops: mul(2, volume(x!.shape), codes!.shape[0]!) }),
-  reference([x, ...matrix], { bits }) {
+  reference([x, ...matrix], attrs) {
     const n = matrix[0]!.shape[0]!;
     const k = x!.shape.at(-1)!;
     const y = ndarray([...x!.shape.slice(0, -1), n]);
     for (let j = 0; j < n; j++) {
-      const w = row(matrix, bits, j);
+      const w = rowOf(matrix, attrs, j);
       for (let i = 0; i < x!.data.length / k; i++)
         y.data[i * n + j] = w.reduce((sum, v, c) => sum + v * x!.data[i * k + c]!, 0);
     }
@@ -168,30 +206,28 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
 export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
   name: "quantizedLinearBackward",
   operands: ["dy", ...operands.slice(1)],
-  infer([dy, ...matrix], { bits }) {
-    const { n, k } = checkMatrix("quantizedLinearBackward", matrix, bits, "blocks");
+  infer([dy, ...matrix], attrs) {
+    const { n, k } = checkMatrix("quantizedLinearBackward", matrix, attrs, "blocks");
     if (dy!.shape.at(-1) !== n) throw new ShapeError("quantizedLinearBackward", "dy", showType(dy!), `[..., ${n}]`);
     return [{ dtype: "f32", shape: [...dy!.shape.slice(0, -1), k] }];
   },
-  onnx(emit, { inputs, outputs, types }, { bits }) {
-    const [dy, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
-    const { n, blocks, block, k } = sizesOf(types.slice(1), bits);
-    const rows = emit.value("Reshape", [codes, emit.ints([n, bytesOfCodes(k, bits)])]);
+  onnx(emit, { inputs, outputs, types }, attrs) {
+    const [dy, codes, scale, zero] = inputs as [string, string, string, string];
+    const sizes = sizesOf(types.slice(1), attrs);
+    const rows = emit.value("Reshape", [
+      codes,
+      emit.ints([sizes.n, bytesOfCodes(sizes.stored * sizes.block, attrs.bits)]),
+    ]);
     const floats = emit.temp();
-    emitFloats(emit, [rows, scale, zero], { bits, block, n }, floats);
-    if (residual === undefined) return emit.node("MatMul", [dy, floats], outputs);
+    emitFloats(emit, [rows, scale, zero], { ...sizes, bits: attrs.bits }, floats);
+    if (!attrs.corrected) return emit.node("MatMul", [dy, floats], outputs);
     const product = emit.value("MatMul", [dy, floats]);
-    const perBlock = emit.temp();
-    emit.contrib("FusedMatMul", [dy, residual], [perBlock], { transB: { int: 1 } });
-    const leading = types[0]!.shape.slice(1).map(() => 0);
-    const split = emit.value("Reshape", [product, emit.ints([...leading, blocks, block])]);
-    const sum = emit.value("Add", [split, emit.value("Unsqueeze", [perBlock, emit.ints([-1])])]);
-    emit.node("Reshape", [sum, emit.ints([...leading, k])], outputs);
+    emitCorrected(emit, product, types[0]!.shape.length, sizes, outputs[0]!);
   },
   cost: ([dy], [dx]) => ({ flops: mul(2, volume(dx!.shape), dy!.shape.at(-1)!) }),
-  reference([dy, ...matrix], { bits }) {
+  reference([dy, ...matrix], attrs) {
     const n = matrix[0]!.shape[0]!;
-    const rows = Array.from({ length: n }, (_, j) => row(matrix, bits, j));
+    const rows = Array.from({ length: n }, (_, j) => rowOf(matrix, attrs, j));
     const k = rows[0]!.length;
     const dx = ndarray([...dy!.shape.slice(0, -1), k]);
     for (const [i, given] of dy!.data.entries())
@@ -200,11 +236,11 @@ export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
   },
 };
 
-/** A matrix's rows [N, K·bits/8] as floats, all or those of `ids`. Of 8 bits, one kernel for both takes six times as long. */
+/** A matrix's rows [N, bytes] as floats, all or those of `ids`. Of 8 bits, one kernel for both takes six times as long. */
 function emitFloats(
   emit: Emitter,
   parts: readonly [codes: string, scale: string, zero: string],
-  { bits, block, n }: MatrixAttrs & Pick<Sizes, "block" | "n">,
+  { bits, block, n }: Pick<MatrixAttrs, "bits"> & Pick<Sizes, "block" | "n">,
   floats: string,
   ids?: string,
 ): void {
@@ -221,49 +257,41 @@ function emitFloats(
   }
 }
 
-export const inOrder = (m: QuantizedMatrix): Tensor[] => [
-  m.codes,
-  m.scale,
-  m.zero,
-  ...(m.residual ? [m.residual] : []),
-];
+export const inOrder = (m: QuantizedMatrix): Tensor[] => [m.codes, m.scale, m.zero];
 
 /** x [..., K] times the transposed matrix: [..., N]. */
 export const quantizedLinear = (x: Tensor, matrix: QuantizedMatrix, precision: Precision = "int8"): Tensor =>
-  apply1(quantizedLinearOp, [x, ...inOrder(matrix)], { precision, bits: matrix.bits });
+  apply1(quantizedLinearOp, [x, ...inOrder(matrix)], { precision, ...attrsOf(matrix) });
+
+export const attrsOf = ({ bits, corrected }: MatrixAttrs): MatrixAttrs => ({ bits, corrected });
 
 /** Codes, scales and zero points of one row. */
-const bytesOfRow = ({ k, blocks }: Sizes, bits: CodeBits): number =>
-  bytesOfCodes(k, bits) + 4 * blocks + bytesOfCodes(blocks, bits);
+const bytesOfRow = ({ block, stored }: Sizes, bits: CodeBits): number =>
+  bytesOfCodes(stored * block, bits) + 4 * stored + bytesOfCodes(stored, bits);
 
 const embeddingOp: Op<MatrixAttrs> = {
   name: "quantizedEmbedding",
   operands: ["ids", ...operands.slice(1)],
   table: 1,
-  infer([ids, ...matrix], { bits }) {
-    const { k } = checkMatrix("quantizedEmbedding", matrix, bits, "rows");
+  infer([ids, ...matrix], attrs) {
+    const { k } = checkMatrix("quantizedEmbedding", matrix, attrs, "rows");
     if (ids!.shape.length !== 2) throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "[batch, tokens]");
     if (ids!.dtype !== "i64") throw new ShapeError("quantizedEmbedding", "ids", showType(ids!), "i64");
     return [{ dtype: "f32", shape: [...ids!.shape, k] }];
   },
-  onnx(emit, { inputs, outputs, types }, { bits }) {
-    const [ids, codes, scale, zero, residual] = inputs as [string, string, string, string, string?];
-    const { n, blocks, block, k } = sizesOf(types.slice(1), bits);
-    const rows = residual === undefined ? outputs[0]! : emit.temp();
-    emitFloats(emit, [codes, scale, zero], { bits, block, n }, rows, ids);
-    if (residual === undefined) return;
-    const perBlock = emit.value("Gather", [residual, ids], { axis: { int: 1 } });
-    const last = emit.value("Transpose", [perBlock], { perm: { ints: [1, 2, 0] } });
-    const split = emit.value("Reshape", [rows, emit.ints([0, 0, blocks, block])]);
-    const sum = emit.value("Add", [split, emit.value("Unsqueeze", [last, emit.ints([-1])])]);
-    emit.node("Reshape", [sum, emit.ints([0, 0, k])], outputs);
+  onnx(emit, { inputs, outputs, types }, attrs) {
+    const [ids, codes, scale, zero] = inputs as [string, string, string, string];
+    const sizes = sizesOf(types.slice(1), attrs);
+    const rows = attrs.corrected ? emit.temp() : outputs[0]!;
+    emitFloats(emit, [codes, scale, zero], { ...sizes, bits: attrs.bits }, rows, ids);
+    if (attrs.corrected) emitCorrected(emit, rows, 3, sizes, outputs[0]!);
   },
-  cost: ([ids, ...matrix], [y], { bits }) => ({
-    read: mul(volume(ids!.shape), bytesOfRow(sizesOf(matrix, bits), bits)),
+  cost: ([ids, ...matrix], [y], attrs) => ({
+    read: mul(volume(ids!.shape), bytesOfRow(sizesOf(matrix, attrs), attrs.bits)),
     written: mul(4, volume(y!.shape)),
   }),
-  reference([ids, ...matrix], { bits }) {
-    const rows = [...ids!.data].map((id) => row(matrix, bits, id));
+  reference([ids, ...matrix], attrs) {
+    const rows = [...ids!.data].map((id) => rowOf(matrix, attrs, id));
     return [
       ndarray(
         [...ids!.shape, rows[0]!.length],
@@ -275,4 +303,4 @@ const embeddingOp: Op<MatrixAttrs> = {
 
 /** Rows of the matrix by token id: ids i64 [batch, tokens] → [batch, tokens, K]. */
 export const quantizedEmbedding = (ids: Tensor, matrix: QuantizedMatrix): Tensor =>
-  apply1(embeddingOp, [ids, ...inOrder(matrix)], { bits: matrix.bits });
+  apply1(embeddingOp, [ids, ...inOrder(matrix)], attrsOf(matrix));

@@ -3,7 +3,7 @@ import { pullback } from "../../graph/gradient.ts";
 import { expertOrder } from "../../graph/ops/expert-rows.ts";
 import { groupedLinear } from "../../graph/ops/grouped-linear.ts";
 import { groupedQuantizedLinear } from "../../graph/ops/grouped-quantized.ts";
-import { bytesOfCodes, type CodeBits } from "../../graph/ops/quantized.ts";
+import { bytesOfCodes, type CodeBits, storedBlocks } from "../../graph/ops/quantized.ts";
 import { biasedTopK, topK } from "../../graph/ops/top-k.ts";
 import { compare, type Feed, integers, noise, type Trial, worst } from "../compare.testing.ts";
 
@@ -33,12 +33,15 @@ test("slots are grouped by expert in their order, and every slot has a row", asy
   expect([...new Set(order!.got.data)]).toHaveLength(37 * 3);
 });
 
-test.each(([4, 8] as const).flatMap((bits) => [false, true].map((withResidual) => ({ bits, withResidual }))))(
-  "products with experts' matrices of $bits bits, residual: $withResidual; some experts have no rows",
+test.each([
+  { bits: 4, corrected: false },
+  { bits: 4, corrected: true },
+  { bits: 8, corrected: false },
+] as const)(
+  "products with experts' matrices of $bits bits, corrected: $corrected; some experts have no rows",
   async (form) => {
-    const { bits, withResidual } = form;
     const [experts, k, n] = [3, 64, 5];
-    const constants = Object.assign({}, ...[0, 1, 2].map((e) => matrix(e, { n, k, bits, withResidual })));
+    const constants = Object.assign({}, ...[0, 1, 2].map((e) => matrix(e, { n, k, ...form })));
     for (const sizes of [
       [2, 0, 5],
       [0, 0, 1],
@@ -48,8 +51,8 @@ test.each(([4, 8] as const).flatMap((bits) => [false, true].map((withResidual) =
       const trace: Trial["trace"] = (t) => {
         const part = (name: string, e: number) => t[`${name}${e}`]!;
         const matrices = [0, 1, 2].map((e) => ({
-          ...{ bits, codes: part("codes", e), scale: part("scale", e), zero: part("zero", e) },
-          ...(withResidual && { residual: part("residual", e) }),
+          ...form,
+          ...{ codes: part("codes", e), scale: part("scale", e), zero: part("zero", e) },
         }));
         return { y: groupedQuantizedLinear(t.x!, t.sizes!, matrices, "float32") };
       };
@@ -82,16 +85,15 @@ interface MatrixForm {
   readonly n: number;
   readonly k: number;
   readonly bits: CodeBits;
-  readonly withResidual: boolean;
+  readonly corrected: boolean;
 }
 
 /** An expert's random matrix [n, k] in blocks of 32. */
-function matrix(e: number, { n, k, bits, withResidual }: MatrixForm): Record<string, Feed> {
-  const blocks = k / 32;
+function matrix(e: number, { n, k, bits, corrected }: MatrixForm): Record<string, Feed> {
+  const blocks = corrected ? storedBlocks(k / 32) : k / 32;
   return {
     [`codes${e}`]: integers(e, "u8", [n, blocks, bytesOfCodes(32, bits)], 256),
     [`scale${e}`]: noise(10 + e, [n, blocks]),
     [`zero${e}`]: integers(20 + e, "u8", [n, bytesOfCodes(blocks, bits)], 256),
-    ...(withResidual && { [`residual${e}`]: noise(30 + e, [blocks, n]) }),
   };
 }

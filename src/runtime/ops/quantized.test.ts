@@ -6,6 +6,7 @@ import {
   type Precision,
   quantizedEmbedding,
   quantizedLinear,
+  storedBlocks,
 } from "../../graph/ops/quantized.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { compare, type Feed, integers, noise, normError, type Trial, worst } from "../compare.testing.ts";
@@ -13,31 +14,30 @@ import { compare, type Feed, integers, noise, normError, type Trial, worst } fro
 interface Form {
   readonly bits: CodeBits;
   readonly block: number;
-  readonly withResidual: boolean;
+  readonly corrected: boolean;
 }
 
-/** Codes, scales, zero points and optional residuals of a random matrix [n, blocks · block]. */
-function matrix(n: number, blocks: number, { bits, block, withResidual }: Form): Record<string, Feed> {
-  const scale = noise(n, [n, blocks]);
+/** Codes, scales and zero points of a random matrix [n, blocks · block], with those of its correction. */
+function matrix(n: number, blocks: number, { bits, block, corrected }: Form): Record<string, Feed> {
+  const stored = corrected ? storedBlocks(blocks) : blocks;
+  const scale = noise(n, [n, stored]);
   return {
-    codes: integers(n + 1, "u8", [n, blocks, bytesOfCodes(block, bits)], 256),
+    codes: integers(n + 1, "u8", [n, stored, bytesOfCodes(block, bits)], 256),
     scale: { ...scale, data: Float32Array.from(scale.data as Float32Array, (v) => v / 2 ** (bits - 1)) },
-    zero: integers(n + 2, "u8", [n, bytesOfCodes(blocks, bits)], 256),
-    ...(withResidual && { residual: noise(n + 3, [blocks, n]) }),
+    zero: integers(n + 2, "u8", [n, bytesOfCodes(stored, bits)], 256),
   };
 }
 
-const parts = (t: Readonly<Record<string, Tensor>>, bits: CodeBits) => ({
-  bits,
+const parts = (t: Readonly<Record<string, Tensor>>, { bits, corrected }: Form) => ({
+  ...{ bits, corrected },
   codes: t.codes!,
   scale: t.scale!,
   zero: t.zero!,
-  residual: t.residual,
 });
 
 const product =
-  (bits: CodeBits, precision?: Precision): Trial["trace"] =>
-  (t) => ({ y: quantizedLinear(t.x!, parts(t, bits), precision) });
+  (form: Form, precision?: Precision): Trial["trace"] =>
+  (t) => ({ y: quantizedLinear(t.x!, parts(t, form), precision) });
 
 const sizes = [
   { batch: 1, tokens: 1, n: 1, blocks: 1 },
@@ -46,18 +46,18 @@ const sizes = [
   { batch: 2, tokens: 33, n: 65, blocks: 5 },
 ];
 
-const forms: Form[] = ([4, 8] as const).flatMap((bits) =>
-  [16, 32].flatMap((block) => [false, true].map((withResidual) => ({ bits, block, withResidual }))),
-);
+const whole = ([4, 8] as const).flatMap((bits) => [32, 64].map((block): Form => ({ bits, block, corrected: false })));
+const narrow: Form = { bits: 4, block: 32, corrected: true };
+const wide: Form = { bits: 8, block: 32, corrected: false };
 
-describe.each(forms)("$bits bits, blocks of $block, residual: $withResidual", (form) => {
-  const { bits, block } = form;
+describe.each([...whole, narrow])("$bits bits, blocks of $block, corrected: $corrected", (form) => {
+  const { block } = form;
 
   test.each(sizes)("$batch × $tokens tokens into $n, $blocks blocks", async ({ batch, tokens, n, blocks }) => {
     const x = noise(tokens, [batch, tokens, blocks * block], [sym("batch"), sym("tokens"), blocks * block]);
     const trial = { inputs: { x }, constants: matrix(n, blocks, form), bindings: { batch, tokens } };
-    expect(await worst({ ...trial, trace: product(bits, "float32") })).toBeLessThan(1e-5);
-    const { y } = await compare({ ...trial, trace: product(bits, "int8") });
+    expect(await worst({ ...trial, trace: product(form, "float32") })).toBeLessThan(1e-5);
+    const { y } = await compare({ ...trial, trace: product(form, "int8") });
     // One product of a few numbers may be small by chance, and its relative error large.
     expect(normError(y!)).toBeLessThan(n * blocks > 1 ? 0.01 : 0.03);
   });
@@ -65,12 +65,12 @@ describe.each(forms)("$bits bits, blocks of $block, residual: $withResidual", (f
   test("rows that are of no batch", async () => {
     const x = noise(7, [5, 3 * block], [sym("kept"), 3 * block]);
     const trial = { inputs: { x }, constants: matrix(17, 3, form), bindings: { kept: 5 } };
-    expect(await worst({ ...trial, trace: product(bits, "float32") })).toBeLessThan(1e-5);
+    expect(await worst({ ...trial, trace: product(form, "float32") })).toBeLessThan(1e-5);
   });
 
   test("rows in two dimensions", async () => {
     const trial = { inputs: { x: noise(7, [2, 3, 5, 3 * block]) }, constants: matrix(17, 3, form) };
-    expect(await worst({ ...trial, trace: product(bits, "float32") })).toBeLessThan(1e-5);
+    expect(await worst({ ...trial, trace: product(form, "float32") })).toBeLessThan(1e-5);
   });
 
   test("embedding rows, batch 2, the same row twice", async () => {
@@ -81,27 +81,31 @@ describe.each(forms)("$bits bits, blocks of $block, residual: $withResidual", (f
       symbolic: [sym("batch"), sym("tokens")],
     };
     const { codes, ...rest } = matrix(7, 5, form);
-    const table = { ...rest, codes: { ...codes!, shape: [7, bytesOfCodes(5 * block, bits)] } };
+    const [rows, blocks, bytes] = codes!.shape as [number, number, number];
+    const table = { ...rest, codes: { ...codes!, shape: [rows, blocks * bytes] } };
     const trial = { inputs: { ids }, constants: table, bindings: { batch: 2, tokens: 3 } };
-    const trace: Trial["trace"] = (t) => ({ y: quantizedEmbedding(t.ids!, parts(t, bits)) });
+    const trace: Trial["trace"] = (t) => ({ y: quantizedEmbedding(t.ids!, parts(t, form)) });
     expect(await worst({ ...trial, trace })).toBeLessThan(1e-6);
   });
 });
 
-const residual = (bits: CodeBits): Form => ({ bits, block: 32, withResidual: true });
-
-test.each([4, 8] as const)("%i bits: int8 is the default, and rounds", async (bits) => {
-  const trial = { inputs: { x: noise(1, [1, 2, 64]) }, constants: matrix(9, 2, residual(bits)) };
+test.each([narrow, wide])("$bits bits: int8 is the default, and rounds", async (form) => {
+  const trial = { inputs: { x: noise(1, [1, 2, 64]) }, constants: matrix(9, 2, form) };
   const [plain, int8, float32] = await Promise.all(
-    [product(bits), product(bits, "int8"), product(bits, "float32")].map((trace) => compare({ ...trial, trace })),
+    [product(form), product(form, "int8"), product(form, "float32")].map((trace) => compare({ ...trial, trace })),
   );
   expect(plain!.y!.got.data).toEqual(int8!.y!.got.data);
   expect(normError(int8!.y!)).toBeGreaterThan(normError(float32!.y!));
 });
 
-test.each([4, 8] as const)("%i bits: a scale of zero leaves the residual alone", async (bits) => {
-  const constants = matrix(3, 2, residual(bits));
-  const zeroed = { ...constants, scale: { ...constants.scale!, data: new Float32Array(6) } };
-  const trial = { inputs: { x: noise(1, [1, 2, 64]) }, constants: zeroed };
-  expect(await worst({ ...trial, trace: product(bits, "float32") })).toBeLessThan(1e-5);
+test("scales of zero leave the correction alone", async () => {
+  const constants = matrix(3, 2, narrow);
+  const scale = Float32Array.from(constants.scale!.data as Float32Array, (v, i) => (i % 3 === 2 ? v : 0));
+  const trial = {
+    inputs: { x: noise(1, [1, 2, 64]) },
+    constants: { ...constants, scale: { ...constants.scale!, data: scale } },
+  };
+  const { y } = await compare({ ...trial, trace: product(narrow, "float32") });
+  expect(normError(y!)).toBeLessThan(1e-5);
+  expect(Math.max(...y!.expected.data.map(Math.abs))).toBeGreaterThan(0.1);
 });

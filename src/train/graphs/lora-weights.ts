@@ -153,13 +153,13 @@ export class LoraWeights implements TrainableWeights {
     return tensor;
   }
 
-  #codes(graph: Graph, scratch: Graph, { bits, codes, scale, zero, residual }: QuantizedMatrix): QuantizedMatrix {
+  #codes(graph: Graph, scratch: Graph, { codes, scale, zero, ...form }: QuantizedMatrix): QuantizedMatrix {
     const [c, s, z] = [codes, scale, zero].map((tensor) => this.#frozen(graph, scratch, tensor)) as [
       Tensor,
       Tensor,
       Tensor,
     ];
-    return { bits, codes: c, scale: s, zero: z, residual: residual && this.#frozen(graph, scratch, residual) };
+    return { ...form, codes: c, scale: s, zero: z };
   }
 
   /** The constant of a scratch graph as an input of the graph, or as a constant if it lies in memory. */

@@ -9,9 +9,9 @@ import { GGML_TYPES, type GgmlType } from "./types.ts";
 const ROWS = 11;
 const COLS = 2048;
 
-const exact = ["Q4_0", "Q5_0", "Q8_0", "IQ4_NL", "IQ4_XS", "MXFP4", "Q3_K", "Q6_K"] as const;
-const withMinimum = ["Q4_1", "Q5_1", "Q4_K", "Q5_K", "Q2_K"] as const;
-const ofSixteen: readonly GgmlType[] = ["Q2_K", "Q6_K"];
+const exact = ["Q4_0", "Q5_0", "Q8_0", "IQ4_NL", "IQ4_XS", "MXFP4", "Q3_K"] as const;
+const withMinimum = ["Q4_1", "Q5_1", "Q4_K", "Q5_K"] as const;
+const ofSixteen = ["Q2_K", "Q6_K"] as const;
 const ofFour: readonly GgmlType[] = ["Q4_0", "Q4_1", "Q4_K"];
 
 function example(type: GgmlType): Uint8Array {
@@ -25,10 +25,9 @@ const inBits = <T extends GgmlType>(types: readonly T[]): [T, CodeBits][] =>
   );
 
 describe.each(inBits(exact))("%s in %i bits", (type, bits) => {
-  test("every weight to the last bit, without residual", () => {
+  test("every weight to the last bit", () => {
     const matrix = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
-    expect(matrix.residual).toBeUndefined();
-    expect([matrix.rows, matrix.bits, matrix.block]).toEqual([ROWS, bits, ofSixteen.includes(type) ? 16 : 32]);
+    expect([matrix.rows, matrix.bits, matrix.block, matrix.corrected]).toEqual([ROWS, bits, 32, false]);
     expect(matrix.codes.length).toBe((ROWS * COLS * bits) / 8);
     const expected = dequantize(type, example(type), ROWS * COLS);
     const first = Float32Array.from(weightsOf(matrix)).findIndex((w, i) => w !== expected[i]);
@@ -54,20 +53,26 @@ test("Q3_K: the extremes of scale times code fit their 8 bits", () => {
 });
 
 describe.each(inBits(withMinimum))("%s in %i bits", (type, bits) => {
-  test("every weight within 1e-6 of its block's largest", () => {
+  test("every weight within a 238th of the largest of 16 blocks with 4 bits, a 248th of its block's with 8", () => {
     const matrix = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
-    const blocks = COLS / matrix.block;
-    expect(matrix.residual?.length).toBe(ROWS * blocks);
-    expect([matrix.bits, matrix.block]).toEqual([bits, ofSixteen.includes(type) ? 16 : 32]);
-    expect(matrix.codes.length).toBe((ROWS * COLS * bits) / 8);
-    expectWeights(weightsOf(matrix), dequantize(type, example(type), ROWS * COLS), matrix.block, 1e-6);
+    const corrected = bits === 4;
+    expect([matrix.bits, matrix.block, matrix.corrected]).toEqual([bits, 32, corrected]);
+    // Two more codes for each block of 32.
+    expect(matrix.codes.length).toBe((ROWS * COLS * (corrected ? 17 / 16 : 1) * bits) / 8);
+    const [width, bound] = corrected ? [512, 1 / 237.9] : [32, 1 / 248];
+    expectWeights(weightsOf(matrix), dequantize(type, example(type), ROWS * COLS), width, bound);
   });
+});
+
+test.each(ofSixteen)("%s is rounded to 8 bits with a scale for each 32 weights", (type) => {
+  expect(kernelForm(type)).toEqual({ bits: 8, block: 32, minimum: false, rounded: 8 });
+  expect(() => toKernelMatrix(type, example(type), [ROWS, COLS], 8)).toThrow(`${type} has no form in blocks`);
 });
 
 test.each([...exact, ...withMinimum])("%s: kernelForm tells what toKernelMatrix makes, in the fewest bits", (type) => {
   const bits = ofFour.includes(type) ? 4 : 8;
-  const { block, residual } = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
-  expect(kernelForm(type)).toEqual({ bits, block, residual: residual !== undefined });
+  const { block } = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
+  expect(kernelForm(type)).toEqual({ bits, block, minimum: withMinimum.some((t) => t === type) });
   if (bits === 8)
     expect(() => toKernelMatrix(type, example(type), [ROWS, COLS], 4)).toThrow(
       `${type} has no form in blocks of 4-bit`,
@@ -78,13 +83,13 @@ test("4 bits: an odd number of blocks, each row's zero points beginning a byte",
   const cols = 3 * 32;
   const bytes = finiteBlocks("Q4_1", 5 * 3, seededRandom(1));
   const matrix = toKernelMatrix("Q4_1", bytes, [5, cols], 4);
-  expect([matrix.codes.length, matrix.zero.length]).toEqual([(5 * cols) / 2, 5 * 2]);
-  expectWeights(weightsOf(matrix), dequantize("Q4_1", bytes, 5 * cols), 32, 1e-6);
+  expect([matrix.codes.length, matrix.zero.length]).toEqual([(5 * (cols + 32)) / 2, 5 * 2]);
+  expectWeights(weightsOf(matrix), dequantize("Q4_1", bytes, 5 * cols), cols, 1 / 238);
 });
 
 test("types without a form", () => {
   for (const type of Object.keys(GGML_TYPES) as GgmlType[]) {
-    const has = [...exact, ...withMinimum].some((t) => t === type);
+    const has = [...exact, ...withMinimum, ...ofSixteen].some((t) => t === type);
     expect([type, kernelForm(type) !== undefined]).toEqual([type, has]);
   }
   expect(() => toKernelMatrix("F16", new Uint8Array(64), [1, 32], 8)).toThrow("F16 has no form in blocks");

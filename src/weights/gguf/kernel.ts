@@ -1,30 +1,36 @@
-import type { CodeBits } from "../../graph/index.ts";
+import type { Block, CodeBits } from "../../graph/index.ts";
 import { fromMinimum, type KernelMatrix, packed } from "../prepared/layout.ts";
 import { type BlockForm, emptyGroups, productForm } from "./blocks/index.ts";
 import { checkBytes } from "./dequantize.ts";
 import type { GgmlType } from "./types.ts";
 
-/** The exact form in which the kernels run a storage type. */
+/** The form in which the kernels run a storage type. */
 export interface KernelForm {
   /** The fewest bits that hold its codes exactly, among those that the kernels support. */
   readonly bits: CodeBits;
-  /** Columns that share a scale; the kernel takes about a quarter longer over blocks of 16. */
-  readonly block: 16 | 32;
-  /** True if a thin product in float32 is needed besides the product of the codes. */
-  readonly residual: boolean;
+  /** Columns that share a scale. */
+  readonly block: Block;
+  /** True if a block has a minimum, which is rounded: to two digits beside 4-bit codes, to whole steps of 8-bit ones. */
+  readonly minimum: boolean;
+  /** Bits to which the weights are rounded, since the kernels have no form that keeps them; absent: none. */
+  readonly rounded?: CodeBits;
 }
+
+/** The form of types with a scale for each 16 weights: kernels over such blocks take a sixth longer (docs/log.md). */
+const ROUNDED: KernelForm = { bits: 8, block: 32, minimum: false, rounded: 8 };
 
 /** The kernel's form; undefined for types without one (floats, unsupported types), which run as float32. */
 export function kernelForm(type: GgmlType): KernelForm | undefined {
   const form = productForm(type);
-  return form && { bits: fewestBits(form), block: form.group, residual: form.hasMin };
+  if (form?.group === 16) return ROUNDED;
+  return form && { bits: fewestBits(form), block: form.group, minimum: form.hasMin };
 }
 
 /** The kernels' 4-bit codes serve types with exactly 4 bits, in blocks of 32. */
 const fewestBits = ({ bits }: BlockForm): CodeBits => (bits === 4 ? 4 : 8);
 
 /**
- * A matrix [rows, cols] in the kernel's form with `bits`; its weights equal `dequantize`'s within 1e-6 of the largest.
+ * A matrix [rows, cols] in the kernel's form with `bits`; its weights equal `dequantize`'s, but for a rounded minimum.
  * @throws RangeError if `bytes` has the wrong length for rows × cols weights, or `type` has no such form
  */
 export function toKernelMatrix(
@@ -34,7 +40,7 @@ export function toKernelMatrix(
   bits: CodeBits,
 ): KernelMatrix {
   const form = productForm(type);
-  if (form === undefined) throw new RangeError(`${type} has no form in blocks`);
+  if (form === undefined || form.group === 16) throw new RangeError(`${type} has no form in blocks`);
   const { group: block, bits: codeBits, zero, hasMin } = form;
   if (bits < fewestBits(form)) throw new RangeError(`${type} has no form in blocks of ${bits}-bit codes`);
   if (cols % block !== 0) throw new RangeError(`${type} rows have a multiple of ${block} weights, got ${cols}`);
@@ -42,6 +48,6 @@ export function toKernelMatrix(
   const groups = emptyGroups(form, rows * cols);
   form.unpack(bytes, groups);
   const { codes, scale, min } = groups;
-  if (hasMin) return fromMinimum(bits, { rows, block, codes, scale, min, codeBits });
+  if (hasMin) return fromMinimum(bits, { rows, codes, scale, min, codeBits });
   return packed(bits, { rows, block, codes, scale, zero: new Uint8Array(scale.length).fill(zero) });
 }

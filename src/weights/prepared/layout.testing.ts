@@ -2,14 +2,21 @@ import { expect } from "vitest";
 import type { CodeBits } from "../../graph/index.ts";
 import type { KernelMatrix } from "./layout.ts";
 
-/** scale · (code − zero) + residual, row-major, in float64. */
-export function weightsOf({ rows, block: size, bits, codes, scale, zero, residual }: KernelMatrix): Float64Array {
-  const blocks = scale.length / rows;
-  const zeros = loose(zero, bits, rows, blocks);
-  return Float64Array.from(loose(codes, bits, rows, blocks * size), (code, i) => {
+/** scale · (code − zero), row-major, in float64; behind a corrected row's weights come two digits for each of their blocks. */
+export function weightsOf({ rows, block: size, bits, corrected, codes, scale, zero }: KernelMatrix): Float64Array {
+  const stored = scale.length / rows;
+  const zeros = loose(zero, bits, rows, stored);
+  const all = loose(codes, bits, rows, stored * size).map((code, i) => {
     const block = Math.floor(i / size);
-    const extra = residual ? residual[(block % blocks) * rows + Math.floor(block / blocks)]! : 0;
-    return scale[block]! * (code - zeros[block]!) + extra;
+    return scale[block]! * (code - zeros[block]!);
+  });
+  if (!corrected) return Float64Array.from(all);
+  // A block of digits is for 16 blocks of weights, or the last of them.
+  const blocks = stored - Math.ceil(stored / 17);
+  return Float64Array.from({ length: rows * blocks * size }, (_, i) => {
+    const [row, column] = [Math.floor(i / (blocks * size)), i % (blocks * size)];
+    const digits = (row * stored + blocks) * size + 2 * Math.floor(column / size);
+    return all[row * stored * size + column]! + all[digits]! + all[digits + 1]! / 16;
   });
 }
 

@@ -1,28 +1,26 @@
-import { type Block, bytesOfCodes, type CodeBits } from "../../graph/index.ts";
+import { type Block, bytesOfCodes, type CodeBits, DIGITS, SHARING, storedBlocks } from "../../graph/index.ts";
 
-/**
- * A matrix [rows, cols] as the kernels want it: w = scale · (code − zero) + residual over blocks of `block` columns.
- * `residual` is stored transposed [cols/block, rows], as the right operand of a product with block sums.
- */
+/** A matrix [rows, cols] as the kernels want it: w = scale · (code − zero) over blocks of `block` columns, corrected as in `QuantizedMatrix`. */
 export interface KernelMatrix {
   rows: number;
   block: Block;
   /** Bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
   bits: CodeBits;
-  /** [rows × cols·bits/8] */
+  corrected: boolean;
+  /** [rows × columns·bits/8], those of a correction behind the row's others. */
   codes: Uint8Array<ArrayBuffer>;
-  /** [rows × cols/block] */
+  /** [rows × blocks] */
   scale: Float32Array<ArrayBuffer>;
-  /** [rows × ⌈cols/block·bits/8⌉] */
+  /** [rows × ⌈blocks·bits/8⌉] */
   zero: Uint8Array<ArrayBuffer>;
-  residual?: Float32Array<ArrayBuffer>;
 }
 
 /** A matrix with a byte for every code and zero point, all below 2^bits, as one of that many bits; its arrays are taken over. */
-export function packed(bits: CodeBits, matrix: Omit<KernelMatrix, "bits">): KernelMatrix {
-  if (bits === 8) return { ...matrix, bits };
+export function packed(bits: CodeBits, matrix: Omit<KernelMatrix, "bits" | "corrected">): KernelMatrix {
   const { rows, codes, zero } = matrix;
-  return { ...matrix, bits, codes: inPairs(codes, codes.length / rows), zero: inPairs(zero, zero.length / rows) };
+  if (bits === 8) return { ...matrix, bits, corrected: false };
+  const pairs = { codes: inPairs(codes, codes.length / rows), zero: inPairs(zero, zero.length / rows) };
+  return { ...matrix, ...pairs, bits, corrected: false };
 }
 
 /** Packs two values below 16 into a byte, the first in the low half; each `width` values start a new byte. */
@@ -37,81 +35,145 @@ function inPairs(values: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
 }
 
 /** A matrix of w = scale · code + min, codes a byte each and below 2^codeBits; `min` is one number a block. */
-export interface MinimumMatrix extends Omit<KernelMatrix, "bits" | "zero" | "residual"> {
+export interface MinimumMatrix extends Pick<KernelMatrix, "rows" | "codes" | "scale"> {
   codeBits: number;
   min: Float32Array<ArrayBuffer>;
 }
 
+/** Weights of a matrix with minima that share one. */
+const BLOCK = 32;
+
 /**
- * Exact within float32: the kernels have only whole zero points, so codes are spread over all of their `bits`, `min`
- * becomes the nearest zero point, and the rest is the residual. Takes ownership of `codes` and `scale`.
+ * The kernels have only whole zero points. 4-bit codes stay, and what the nearest zero point leaves becomes a correction;
+ * codes of 8 bits have room to be multiplied until the minimum is nearly a whole number of steps. Takes ownership of
+ * `codes` and `scale`.
  */
-export function fromMinimum(bits: CodeBits, matrix: MinimumMatrix): KernelMatrix {
-  const { rows, block, codes, scale, min, codeBits } = matrix;
-  spread(codes, bits - codeBits);
-  const columns = scale.length / rows;
+export const fromMinimum = (bits: CodeBits, matrix: MinimumMatrix): KernelMatrix =>
+  bits === 8 ? inWholeSteps(matrix) : withDigits(matrix);
+
+/** Off by at most a 248th of the block's largest weight, in files of ggml by 0.2 % of the weights (docs/log.md). */
+function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): KernelMatrix {
+  const most = 2 ** codeBits - 1;
   const zero = new Uint8Array(scale.length);
-  const residual = new Float32Array(scale.length);
-  for (let row = 0, at = 0; row < rows; row++)
-    for (let column = 0; column < columns; column++, at++) {
-      const step = scale[at]! / 2 ** (bits - codeBits);
-      const nearest = step === 0 ? 0 : Math.min(2 ** bits - 1, Math.max(0, Math.round(-min[at]! / step)));
-      scale[at] = step;
-      zero[at] = nearest;
-      residual[column * rows + row] = min[at]! + step * nearest;
+  // Four codes at a time, none of which overflows into its neighbour.
+  const fours = new Uint32Array(codes.buffer, codes.byteOffset, codes.length / 4);
+  const perBlock = BLOCK / 4;
+  for (let at = 0; at < scale.length; at++) {
+    const step = scale[at]!;
+    const minimum = min[at]! / step;
+    const factor = nearestFactor(minimum, most);
+    if (factor === 0) {
+      scale[at] = respread(codes.subarray(at * BLOCK, (at + 1) * BLOCK), step, min[at]!, most);
+      continue;
     }
-  return packed(bits, { rows, block, codes, scale, zero, residual });
+    const steps = Math.round(minimum * factor);
+    scale[at] = step / factor;
+    zero[at] = Math.max(0, -steps);
+    const raise = 0x01010101 * Math.max(0, steps);
+    for (let i = at * perBlock; i < (at + 1) * perBlock; i++) fours[i] = Math.imul(fours[i]!, factor) + raise;
+  }
+  return packed(8, { rows, block: BLOCK, codes, scale, zero });
 }
 
-/** Multiplies codes by 2^by, four at a time; none overflows into its neighbour. */
-function spread(codes: Uint8Array, by: number): void {
-  const words = new Uint32Array(codes.buffer, codes.byteOffset, codes.length / 4);
-  for (let i = 0; i < words.length; i++) words[i]! <<= by;
+/** The factor of codes up to `most` with which `minimum`, counted in steps, is nearest to a whole number; 0: none fits a byte. */
+function nearestFactor(minimum: number, most: number): number {
+  const largest = Math.floor(255 / Math.max(most, -minimum, most + minimum));
+  let [best, off] = [0, Number.POSITIVE_INFINITY];
+  // Those up to the half of the largest are no better than twice themselves.
+  for (let factor = largest; factor > largest / 2; factor--) {
+    const own = Math.abs(minimum - Math.round(minimum * factor) / factor);
+    if (own < off) [best, off] = [factor, own];
+  }
+  return best;
 }
 
-/**
- * Stacks matrices with the same columns and bits. Blocks become as small as the smallest among them, and a missing
- * residual counts as zero if another has one. Throws a `RangeError` if bits differ.
- */
+/** Codes of weights that have one sign and are nearly equal, from zero on; returns their step. */
+function respread(codes: Uint8Array, step: number, min: number, most: number): number {
+  const furthest = Math.abs(min + step * most) > Math.abs(min) ? min + step * most : min;
+  const wide = furthest / 255;
+  for (const [i, code] of codes.entries()) codes[i] = wide === 0 ? 0 : Math.round((min + step * code) / wide);
+  return wide;
+}
+
+/** Steps of a correction's digit to either side of its zero point. */
+const HALF = 8;
+/** The largest number of units in two digits. */
+const LARGEST = (HALF - 1) * (1 + 1 / DIGITS);
+
+/** Off by at most a 238th of the largest correction of the blocks that share digits. */
+function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): KernelMatrix {
+  const most = 2 ** codeBits - 1;
+  const blocks = scale.length / rows;
+  const zero = new Uint8Array(scale.length);
+  const lacking = new Float32Array(scale.length);
+  for (let at = 0; at < scale.length; at++) {
+    const step = scale[at]!;
+    zero[at] = step === 0 ? 0 : Math.min(most, Math.max(0, Math.round(-min[at]! / step)));
+    lacking[at] = min[at]! + step * zero[at]!;
+  }
+  const matrix = withRoom(packed(4, { rows, block: BLOCK, codes, scale, zero }));
+  const [bytes, stored] = [matrix.codes.length / rows, matrix.scale.length / rows];
+  for (let row = 0; row < rows; row++)
+    for (let first = 0, to = blocks; first < blocks; first += SHARING, to++) {
+      const shared = lacking.subarray(row * blocks + first, row * blocks + Math.min(blocks, first + SHARING));
+      const unit = shared.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / LARGEST;
+      matrix.scale[row * stored + to] = unit;
+      // Two digits are two codes, and so a byte.
+      const digits = matrix.codes.subarray(row * bytes + (to * BLOCK) / 2);
+      for (const [i, value] of shared.entries()) digits[i] = inDigits(unit === 0 ? 0 : value / unit);
+    }
+  return matrix;
+}
+
+/** A number of units as two digits, the first in the low half of a byte. */
+function inDigits(units: number): number {
+  // The second digit goes one step less far up than down.
+  const first = Math.round(units + 0.5 / DIGITS);
+  const second = Math.round((units - first) * DIGITS);
+  return first + HALF + ((second + HALF) << 4);
+}
+
+/** A 4-bit matrix with a correction of zero. */
+function withRoom(matrix: KernelMatrix): KernelMatrix {
+  const { rows, block, codes, scale, zero } = matrix;
+  const blocks = scale.length / rows;
+  const stored = storedBlocks(blocks);
+  const middle = 0x11 * HALF;
+  const zeros = widened(zero, new Uint8Array(rows * bytesOfCodes(stored, 4)).fill(middle), rows);
+  // An odd number of blocks leaves half of a byte.
+  if (blocks % 2 === 1)
+    for (let at = (blocks - 1) / 2; at < zeros.length; at += zeros.length / rows) zeros[at]! |= HALF << 4;
+  return {
+    ...{ ...matrix, corrected: true },
+    codes: widened(codes, new Uint8Array(rows * bytesOfCodes(stored * block, 4)).fill(middle), rows),
+    scale: widened(scale, new Float32Array(rows * stored), rows),
+    zero: zeros,
+  };
+}
+
+/** Writes rows over the beginnings of longer ones. */
+function widened<T extends Uint8Array | Float32Array>(values: T, longer: T, rows: number): T {
+  const [own, width] = [values.length / rows, longer.length / rows];
+  for (let row = 0; row < rows; row++) longer.set(values.subarray(row * own, (row + 1) * own), row * width);
+  return longer;
+}
+
+/** Stacks matrices with the same columns, bits and blocks; all are corrected if one is. Throws a `RangeError` if bits or blocks differ. */
 export function stack(matrices: readonly KernelMatrix[]): KernelMatrix {
   if (matrices.length === 1) return matrices[0]!;
-  const { bits } = matrices[0]!;
+  const { bits, block } = matrices[0]!;
   if (matrices.some((m) => m.bits !== bits)) throw new RangeError("matrices of 4 and of 8 bits do not stack");
-  const block = matrices.some((m) => m.block === 16) ? 16 : 32;
-  const parts = matrices.map((m) => (m.block === block ? m : halved(m)));
-  const stacked: KernelMatrix = {
+  if (matrices.some((m) => m.block !== block))
+    throw new RangeError("matrices in blocks of different sizes do not stack");
+  const corrected = matrices.some((m) => m.corrected);
+  const parts = matrices.map((m) => (corrected && !m.corrected ? withRoom(m) : m));
+  return {
     rows: parts.reduce((sum, p) => sum + p.rows, 0),
-    ...{ block, bits },
+    ...{ block, bits, corrected },
     codes: joinBytes(parts.map((p) => p.codes)),
     scale: joinFloats(parts.map((p) => p.scale)),
     zero: joinBytes(parts.map((p) => p.zero)),
   };
-  if (parts.some((p) => p.residual)) stacked.residual = sideBySide(parts);
-  return stacked;
-}
-
-/** The same 8-bit matrix in blocks of 16 instead of 32. */
-function halved({ rows, codes, scale, zero, residual }: KernelMatrix): KernelMatrix {
-  const half: KernelMatrix = {
-    rows,
-    ...{ block: 16, bits: 8 },
-    codes,
-    scale: Float32Array.from({ length: 2 * scale.length }, (_, i) => scale[i >> 1]!),
-    zero: Uint8Array.from({ length: 2 * zero.length }, (_, i) => zero[i >> 1]!),
-  };
-  if (residual) half.residual = twice(residual, rows);
-  return half;
-}
-
-/** Repeats each row of `width` values. */
-function twice(values: Float32Array, width: number): Float32Array<ArrayBuffer> {
-  const out = new Float32Array(2 * values.length);
-  for (let at = 0; at < values.length; at += width) {
-    const row = values.subarray(at, at + width);
-    out.set(row, 2 * at);
-    out.set(row, 2 * at + width);
-  }
-  return out;
 }
 
 function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
@@ -121,20 +183,4 @@ function joinBytes(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 function joinFloats(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
   const bytes = joinBytes(parts.map((p) => new Uint8Array(p.buffer, p.byteOffset, p.byteLength)));
   return new Float32Array(bytes.buffer);
-}
-
-/** Residuals are transposed, so stacking rows means setting their columns side by side. */
-function sideBySide(parts: readonly KernelMatrix[]): Float32Array<ArrayBuffer> {
-  const blocks = parts[0]!.scale.length / parts[0]!.rows;
-  const widths = parts.map((p) => p.rows);
-  const width = widths.reduce((a, b) => a + b, 0);
-  const joined = new Float32Array(blocks * width);
-  let left = 0;
-  for (const [i, { residual }] of parts.entries()) {
-    if (residual)
-      for (let b = 0; b < blocks; b++)
-        joined.set(residual.subarray(b * widths[i]!, (b + 1) * widths[i]!), b * width + left);
-    left += widths[i]!;
-  }
-  return joined;
 }

@@ -1,4 +1,4 @@
-import type { CodeBits } from "../../graph/index.ts";
+import type { Block, CodeBits } from "../../graph/index.ts";
 import type { Checkpoint, StoredTensor } from "../checkpoint.ts";
 import type { KernelForm } from "../gguf/index.ts";
 import type { KernelMatrix } from "./layout.ts";
@@ -61,7 +61,7 @@ export class Part {
   }
 
   /** The form in blocks that its storage type has. */
-  get exactForm(): KernelForm | undefined {
+  get storedForm(): KernelForm | undefined {
     const { transposed, plus } = this.#stored;
     return this.#tensor && !transposed && !plus ? this.checkpoint.form(this.#tensor) : undefined;
   }
@@ -81,14 +81,16 @@ export class Part {
     return /\.ssm_(x|dt)\.weight$/.test(this.canonical);
   }
 
-  blocks(bits: CodeBits): KernelMatrix {
-    return this.checkpoint.blocks(this.#tensor!, bits, this.#stored.rows);
+  /** Its rows, or the first of them, in the kernels' form. */
+  blocks(bits: CodeBits, rows = this.shape[0]!): KernelMatrix {
+    const first = this.#stored.rows?.[0] ?? 0;
+    return this.checkpoint.blocks(this.#tensor!, bits, [first, first + rows]);
   }
 
-  /** Rounds to `to` bits in blocks of 32, held in codes of `bits`. */
-  rounded(to: Bits, bits: CodeBits): KernelMatrix {
+  /** Rounds to `to` bits in blocks of `block`, held in codes of `bits`. */
+  rounded(to: Bits, bits: CodeBits, block: Block): KernelMatrix {
     const [rows, cols] = this.shape as [number, number];
-    const rounding = new Rounding(to, rows, cols);
+    const rounding = new Rounding(to, rows, cols, block);
     for (const [values, row] of this.pieces()) rounding.add(values, row * cols);
     return rounding.matrix(bits);
   }

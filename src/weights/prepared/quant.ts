@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { type ByteForm, bytesOfCodes, type CodeBits } from "../../graph/index.ts";
+import { type Block, type ByteForm, bytesOfCodes, type CodeBits, storedBlocks } from "../../graph/index.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { KernelForm } from "../gguf/index.ts";
 import type { Part } from "./part.ts";
 import type { Bits } from "./quantize.ts";
 
 /**
- * Forms of weights. Quantised GGUF weights run in the exact form of their type, unless it is `f32`. For floats, `q8`
+ * Forms of weights. Quantised GGUF weights run in the kernels' form of their type, unless it is `f32`. For floats, `q8`
  * rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits except for token vectors, `f32` rounds nothing; `auto` is
  * `q8` for safetensors, `f32` for GGUF. `q8r` rounds the layers' matrices, whatever their type, to rotated bytes; the rest
  * is as `auto`.
@@ -67,7 +67,7 @@ export type Form = { readonly kind: "float32" } | BlockForm | BytesForm;
 /** Codes in blocks that share a scale. */
 export interface BlockForm extends KernelForm {
   readonly kind: "blocks";
-  /** The bits after rounding; absent if the form is exact. */
+  /** The bits after rounding; absent if codes are the file's. */
   readonly rounded?: Bits;
 }
 
@@ -85,8 +85,8 @@ export function stackedForm(forms: readonly Form[]): Form {
   return {
     kind: "blocks",
     bits: held.every((f) => f.bits === 4) ? 4 : 8,
-    block: held.some((f) => f.block === 16) ? 16 : 32,
-    residual: held.some((f) => f.residual),
+    block: Math.min(...held.map((f) => f.block)) as Block,
+    minimum: held.some((f) => f.minimum),
   };
 }
 
@@ -94,15 +94,18 @@ export function stackedForm(forms: readonly Form[]): Form {
 const ROTATED: BytesForm = { kind: "bytes", digits: 1, rotation: 32 };
 
 /** Bytes of a matrix [rows, cols] in blocks, part by part. */
-export function partBytes({ bits, block, residual }: BlockForm, [rows, cols]: readonly [rows: number, cols: number]) {
-  const blocks = cols / block;
+export function partBytes(form: BlockForm, [rows, cols]: readonly [rows: number, cols: number]) {
+  const { bits, block } = form;
+  const blocks = isCorrected(form) ? storedBlocks(cols / block) : cols / block;
   return {
-    codes: rows * bytesOfCodes(cols, bits),
+    codes: rows * bytesOfCodes(blocks * block, bits),
     scale: 4 * rows * blocks,
     zero: rows * bytesOfCodes(blocks, bits),
-    residual: residual ? 4 * rows * blocks : 0,
   };
 }
+
+/** True if minima are kept beside the codes. */
+export const isCorrected = ({ bits, minimum }: KernelForm): boolean => minimum && bits === 4;
 
 /** Bytes that a tensor takes in memory. */
 export function bytesIn(form: Form, shape: readonly number[]): number {
@@ -125,7 +128,7 @@ export function formName(form: Form): string {
     case "blocks": {
       const codes = form.rounded === form.bits ? "" : `${form.bits}-bit codes`;
       const rounded = form.rounded ? `rounded to ${form.rounded} bits` : "";
-      return `${[rounded, codes].filter(Boolean).join(", ")} in blocks of ${form.block}${form.residual ? ", corrected in float32" : ""}`;
+      return `${[rounded, codes].filter(Boolean).join(", ")} in blocks of ${form.block}${isCorrected(form) ? ", corrected in 8 bits" : ""}`;
     }
     case "bytes": {
       const rotated = form.rotation === 0 ? "" : `rotated in blocks of ${form.rotation}, `;
@@ -140,12 +143,18 @@ export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest:
   // A head that is also the token table shares its codes.
   if (quant === "q8r" && part.blockable && !part.ofTokens) return ROTATED;
   const form =
-    part.exactForm ?? (part.blockable && !part.ofSteps ? roundedForm(part, roundedBits(quant, checkpoint)) : undefined);
+    storedForm(part) ??
+    (part.blockable && !part.ofSteps ? roundedForm(part, roundedBits(quant, checkpoint)) : undefined);
   return form ? { ...form, kind: "blocks", bits: fewest === 8 ? 8 : form.bits } : FLOAT32;
+}
+
+/** A GGUF's form. A head that is to be rounded has larger blocks, since each token waits for all of it (docs/log.md). */
+function storedForm({ storedForm: form, ofTokens }: Part): KernelForm | undefined {
+  return form?.rounded && ofTokens ? { ...form, block: 64 } : form;
 }
 
 /** The form of 4-bit GGUF files: a minimum per block, and 8 bits for the token table and the head. */
 function roundedForm({ ofTokens }: Part, wanted: Bits | undefined): Omit<BlockForm, "kind"> | undefined {
   const rounded = ofTokens ? wanted && 8 : wanted;
-  return rounded && { bits: rounded, block: 32, residual: rounded === 4, rounded };
+  return rounded && { bits: rounded, block: 32, minimum: rounded === 4, rounded };
 }

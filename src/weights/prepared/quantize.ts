@@ -1,7 +1,7 @@
-import type { CodeBits } from "../../graph/index.ts";
+import type { Block, CodeBits } from "../../graph/index.ts";
 import { fromMinimum, type KernelMatrix, packed } from "./layout.ts";
 
-/** Weights that share a scale. */
+/** Weights that share a scale, unless there are more. */
 const BLOCK = 32;
 
 /** Bits a weight is rounded to at load. */
@@ -25,39 +25,42 @@ export class Rounding {
     private readonly to: Bits,
     private readonly rows: number,
     cols: number,
+    /** Weights that share a scale. */
+    private readonly block: Block = BLOCK,
   ) {
-    const blocks = (rows * cols) / BLOCK;
+    const blocks = (rows * cols) / block;
     const min = new Float32Array(to === 4 ? blocks : 0);
     this.#rounded = { codes: new Uint8Array(rows * cols), scale: new Float32Array(blocks), min };
   }
 
   /** Takes whole rows; `at` is the first weight's place in the matrix. */
   add(values: Float32Array, at: number): void {
-    const round = this.to === 8 ? roundTo8 : roundTo4;
-    for (let i = 0; i < values.length; i += BLOCK) round(this.#rounded, values, i, at + i);
+    for (let i = 0; i < values.length; i += this.block)
+      if (this.to === 8) roundTo8(this.#rounded, values, i, at + i, this.block);
+      else roundTo4(this.#rounded, values, i, at + i);
   }
 
   /** The whole matrix, in codes of `bits`. */
   matrix(bits: CodeBits): KernelMatrix {
     const { codes, scale, min } = this.#rounded;
-    const shared = { rows: this.rows, block: BLOCK, codes, scale } as const;
+    const shared = { rows: this.rows, codes, scale };
     if (this.to === 4) return fromMinimum(bits, { ...shared, min, codeBits: 4 });
-    return packed(bits, { ...shared, zero: new Uint8Array(scale.length).fill(128) });
+    return packed(bits, { ...shared, block: this.block, zero: new Uint8Array(scale.length).fill(128) });
   }
 }
 
 /** Symmetric, as Q8_0: w ≈ scale · (code − 128), codes 1 to 255. */
-function roundTo8({ codes, scale }: Rounded, values: Float32Array, from: number, at: number): void {
+function roundTo8({ codes, scale }: Rounded, values: Float32Array, from: number, at: number, block: Block): void {
   let most = 0;
-  for (let i = from; i < from + BLOCK; i++) {
+  for (let i = from; i < from + block; i++) {
     const size = Math.abs(values[i]!);
     if (size > most) most = size;
   }
   const step = most / 127;
-  scale[at / BLOCK] = step;
+  scale[at / block] = step;
   // Half a step more, and the store's truncation rounds to the nearest.
   const perStep = step === 0 ? 0 : 127 / most;
-  for (let i = 0; i < BLOCK; i++) codes[at + i] = values[from + i]! * perStep + 128.5;
+  for (let i = 0; i < block; i++) codes[at + i] = values[from + i]! * perStep + 128.5;
 }
 
 /** 15 steps from the least to the greatest weight, as Q4_1. */

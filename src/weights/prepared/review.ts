@@ -1,9 +1,21 @@
+import { rowOf } from "../../graph/index.ts";
+import { ndarray } from "../../graph/ndarray.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import { ByteRounding, type StoredBytes } from "./byte-matrix.ts";
+import type { KernelMatrix } from "./layout.ts";
 import type { Part } from "./part.ts";
-import { type BlockForm, type BytesForm, bytesIn, FLOAT32, type Form, formName, partBytes } from "./quant.ts";
-import { type Bits, Rounding } from "./quantize.ts";
+import {
+  type BlockForm,
+  type BytesForm,
+  bytesIn,
+  FLOAT32,
+  type Form,
+  formName,
+  isCorrected,
+  partBytes,
+} from "./quant.ts";
+import { Rounding } from "./quantize.ts";
 import type { Span, StoredFloats, StoredMatrix } from "./store.ts";
 
 /** The tensors of one storage type in one form. */
@@ -25,7 +37,7 @@ export interface Holding {
 export class Review {
   readonly #problems = new Map<string, string>();
   readonly #used = new Set<string>();
-  readonly #held = new Map<string, { part: Part; form: Form }>();
+  readonly #held = new Map<string, { part: Part; own: Form; form: Form }>();
   readonly #bytes = new Map<string, number>();
 
   constructor(private readonly checkpoint: Checkpoint) {}
@@ -39,16 +51,16 @@ export class Review {
   hold(part: Part, copy: string, own = FLOAT32, stacked = own): void {
     const rounded = own.kind === "blocks" && stacked.kind === "blocks" && own.rounded && { rounded: own.rounded };
     const form = { ...stacked, ...rounded };
-    this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, form });
+    this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, own, form });
   }
 
   /** The tensors by storage type and form; reads a sample of those that are rounded. */
   get holdings(): Holding[] {
     const rows = new Map<string, Holding>();
     const counted = new Set<string>();
-    for (const { part, form } of this.#held.values()) {
+    for (const { part, own, form } of this.#held.values()) {
       const name = formName(form);
-      const row = rows.get(part.type + name) ?? emptyRow(part, form);
+      const row = rows.get(part.type + name) ?? emptyRow(part, own, form);
       if (!counted.has(part.key + name)) {
         row.tensors++;
         row.stored += part.stored;
@@ -62,10 +74,10 @@ export class Review {
 
   /** A matrix [rows, cols] in blocks, as large as it will be. */
   matrix(name: string, [rows, cols]: readonly [number, number], form: BlockForm): StoredMatrix {
-    const { codes, scale, zero, residual } = partBytes(form, [rows, cols]);
+    const { codes, scale, zero } = partBytes(form, [rows, cols]);
     const spans = { codes: span(codes), scale: span(scale), zero: span(zero) };
     this.#bytes.set(name, bytesIn(form, [rows, cols]));
-    return { rows, cols, bits: form.bits, ...spans, residual: form.residual ? span(residual) : undefined };
+    return { rows, cols, bits: form.bits, corrected: isCorrected(form), ...spans };
   }
 
   /** Like `matrix`, in bytes. */
@@ -99,8 +111,8 @@ export class Review {
   }
 }
 
-function emptyRow(part: Part, form: Form): Holding {
-  const error = errorOf(part, form);
+function emptyRow(part: Part, own: Form, form: Form): Holding {
+  const error = errorOf(part, own, form);
   const row = { type: part.type, form: formName(form), exact: error === undefined, tensors: 0, stored: 0, bytes: 0 };
   return { ...row, ...(error !== undefined && { error }) };
 }
@@ -111,14 +123,20 @@ const span = (bytes: number): Span => ({ offset: 0, bytes });
 const ROWS = 64;
 
 /** The relative error of a matrix's weights in a form, over its first rows; undefined if the form is exact. */
-function errorOf(part: Part, form: Form): number | undefined {
-  if (form.kind === "float32" || (form.kind === "blocks" && !form.rounded)) return undefined;
+function errorOf(part: Part, own: Form, form: Form): number | undefined {
+  const exact = form.kind === "float32" || (own.kind === "blocks" && !own.rounded && !own.minimum);
+  if (exact) return undefined;
   const [rows, cols] = [Math.min(ROWS, part.shape[0]!), part.shape[1]!];
   const values = part.floats(0, rows);
-  if (form.kind === "blocks") return relativeError(values, roundTrip(values, form.rounded!, rows, cols));
-  const rounding = new ByteRounding(form, rows, cols);
-  // A rotation changes no norm.
-  return relativeError(rounding.add(values, 0), (i) => rounding.at(Math.floor(i / cols), i % cols));
+  if (form.kind === "bytes") {
+    const rounding = new ByteRounding(form, rows, cols);
+    // A rotation changes no norm.
+    return relativeError(rounding.add(values, 0), (i) => rounding.at(Math.floor(i / cols), i % cols));
+  }
+  const rounding = form.rounded && new Rounding(form.rounded, rows, cols, form.block);
+  rounding?.add(values, 0);
+  const back = weightsIn(rounding ? rounding.matrix(8) : part.blocks(form.bits, rows));
+  return relativeError(values, (i) => back[Math.floor(i / cols)]![i % cols]!);
 }
 
 /** The root of the mean square error over that of the values. */
@@ -127,17 +145,15 @@ function relativeError(values: Float32Array, back: (i: number) => number): numbe
   return Math.sqrt(squares((i) => back(i) - values[i]!) / (squares((i) => values[i]!) || 1));
 }
 
-/** A weight after it was rounded, by its place. */
-function roundTrip(values: Float32Array, to: Bits, rows: number, cols: number): (i: number) => number {
-  const rounding = new Rounding(to, rows, cols);
-  rounding.add(values, 0);
-  const { codes, scale, zero, block, residual } = rounding.matrix(8);
-  const perRow = cols / block;
-  return (i) => {
-    const at = Math.floor(i / block);
-    const left = residual?.[(at % perRow) * rows + Math.floor(at / perRow)] ?? 0;
-    return scale[at]! * (codes[i]! - zero[at]!) + left;
-  };
+/** The weights of a matrix, row by row. */
+function weightsIn({ rows, codes, scale, zero, ...form }: KernelMatrix): Float64Array[] {
+  const blocks = scale.length / rows;
+  const parts = [
+    ndarray([rows, blocks, codes.length / rows / blocks], codes),
+    ndarray([rows, blocks], scale),
+    ndarray([rows, zero.length / rows], zero),
+  ];
+  return Array.from({ length: rows }, (_, row) => rowOf(parts, form, row));
 }
 
 /**

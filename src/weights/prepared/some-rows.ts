@@ -13,7 +13,7 @@ export type AddConstant = (
 /** Rows of a matrix that lies in a prepared file, by their numbers. */
 export function someRowsOf(
   file: string,
-  { rows, bits, codes, scale, zero, residual }: StoredMatrix,
+  { rows, bits, corrected, codes, scale, zero }: StoredMatrix,
   wanted: readonly number[],
   constant: AddConstant,
 ): QuantizedMatrix {
@@ -24,11 +24,10 @@ export function someRowsOf(
   try {
     const taken = (span: Span) => rowsIn(fd, span, rows, wanted);
     return {
-      bits,
+      ...{ bits, corrected },
       codes: constant("codes", "u8", [count, blocks, width / blocks], taken(codes)),
       scale: constant("scale", "f32", [count, blocks], taken(scale)),
       zero: constant("zero", "u8", [count, zero.bytes / rows], taken(zero)),
-      residual: residual && constant("residual", "f32", [blocks, count], columnsIn(fd, residual, rows, wanted)),
     };
   } finally {
     closeSync(fd);
@@ -47,20 +46,4 @@ function rowsIn(fd: number, { offset, bytes }: Span, rows: number, wanted: reado
   const taken = new Uint8Array(wanted.length * width);
   for (const [i, row] of wanted.entries()) readSync(fd, taken, i * width, width, offset + row * width);
   return taken;
-}
-
-/** Float32 columns of a part that lies column by column: [blocks, rows]. */
-function columnsIn(
-  fd: number,
-  { offset, bytes }: Span,
-  rows: number,
-  wanted: readonly number[],
-): Uint8Array<ArrayBuffer> {
-  const all = new Float32Array(bytes / Float32Array.BYTES_PER_ELEMENT);
-  readSync(fd, new Uint8Array(all.buffer), 0, bytes, offset);
-  const blocks = all.length / rows;
-  const taken = new Float32Array(blocks * wanted.length);
-  for (let block = 0; block < blocks; block++)
-    for (const [i, row] of wanted.entries()) taken[block * wanted.length + i] = all[block * rows + row]!;
-  return new Uint8Array(taken.buffer);
 }

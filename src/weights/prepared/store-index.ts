@@ -17,7 +17,7 @@ const matrix = z.object({
   codes: span,
   scale: span,
   zero: span,
-  residual: span.optional(),
+  corrected: z.boolean(),
 });
 const floats = z.object({ shape: z.array(z.number()), data: span });
 const indexSchema = z.object({
@@ -36,7 +36,7 @@ export type StoredFloats = z.infer<typeof floats>;
 export type Index = z.infer<typeof indexSchema>;
 
 /** Increased with every change of the layout; files of another version are made again. */
-export const VERSION = 5;
+export const VERSION = 6;
 
 export const emptyIndex = (source: string): Index => ({
   version: VERSION,
@@ -47,7 +47,7 @@ export const emptyIndex = (source: string): Index => ({
 });
 
 const spans = ({ matrices, floats }: Index): Span[] => [
-  ...Object.values(matrices).flatMap(({ codes, scale, zero, residual }) => [codes, scale, zero, residual ?? []].flat()),
+  ...Object.values(matrices).flatMap(({ codes, scale, zero }) => [codes, scale, zero]),
   ...Object.values(floats).map((f) => f.data),
 ];
 

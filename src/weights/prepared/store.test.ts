@@ -37,7 +37,8 @@ function fill(store: PreparedStore): void {
   const values = Float32Array.of(1, 2, 3);
   store.addFloats("v", { shape: [3], data: store.append(values) });
   const codes = store.append(Uint8Array.of(7, 8, 9));
-  store.addMatrix("m", { rows: 1, cols: 32, bits: 8, codes, scale: store.append(values), zero: store.append(codes8) });
+  const form = { rows: 1, cols: 32, bits: 8, corrected: false } as const;
+  store.addMatrix("m", { ...form, codes, scale: store.append(values), zero: store.append(codes8) });
 }
 const codes8 = Uint8Array.of(1);
 

@@ -207,20 +207,19 @@ export class Weights implements WeightSource {
     const stored =
       this.#review?.matrix(name, shape, form) ??
       this.store.matrix(name) ??
-      this.#prepare(name, shape, () => stack(parts.map((p) => inForm(p, this.form(p), form.bits))));
+      this.#prepare(name, shape, () => stack(parts.map((p) => inForm(p, this.form(p), form))));
     const blocks = stored.scale.bytes / Float32Array.BYTES_PER_ELEMENT / stored.rows;
     const width = stored.codes.bytes / stored.rows;
     const byRow = lie === "rows";
     const constant = (part: string, dtype: "u8" | "f32", shape: number[], span: Span) =>
       graph.constant(`${name}.${part}`, { dtype, shape }, this.#data(span));
     return {
-      bits: stored.bits,
+      ...{ bits: stored.bits, corrected: stored.corrected },
       codes: byRow
         ? constant("rows", "u8", [stored.rows, width], stored.codes)
         : constant("codes", "u8", [stored.rows, blocks, width / blocks], stored.codes),
       scale: constant("scale", "f32", [stored.rows, blocks], stored.scale),
       zero: constant("zero", "u8", [stored.rows, stored.zero.bytes / stored.rows], stored.zero),
-      residual: stored.residual && constant("residual", "f32", [blocks, stored.rows], stored.residual),
     };
   }
 
@@ -234,13 +233,12 @@ export class Weights implements WeightSource {
   }
 
   #prepare(name: string, [rows, cols]: readonly [number, number], make: () => KernelMatrix): StoredMatrix {
-    const { bits, codes, scale, zero, residual } = make();
+    const { bits, corrected, codes, scale, zero } = make();
     return this.store.addMatrix(name, {
-      ...{ rows, cols, bits },
+      ...{ rows, cols, bits, corrected },
       codes: this.store.append(codes),
       scale: this.store.append(scale),
       zero: this.store.append(zero),
-      residual: residual && this.store.append(residual),
     });
   }
 
@@ -299,8 +297,9 @@ function stateOf(files: readonly string[]): string {
 const folderName = (quant: Quant, fewest: CodeBits): string =>
   `${quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`}.v${VERSION}`;
 
-const inForm = (part: Part, form: Form, bits: CodeBits): KernelMatrix =>
-  form.kind === "blocks" && form.rounded ? part.rounded(form.rounded, bits) : part.blocks(bits);
+/** A part of a stack, by its own form and the stack's. */
+const inForm = (part: Part, own: Form, { bits, block }: BlockForm): KernelMatrix =>
+  own.kind === "blocks" && own.rounded ? part.rounded(own.rounded, bits, block) : part.blocks(bits);
 
 const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("+");
 
