@@ -9,6 +9,8 @@ const ROWS = [
   ["SmolLM2 135M, 8 answers at once", "decode-batch", "smollm2"],
   ["Gemma 3 270M, decode", "decode", "gemma3"],
   ["Qwen2.5-Coder 0.5B, decode", "decode", "qwen2.5-coder"],
+  ["Qwen2.5-Coder 0.5B, a prompt of 512 tokens", "prefill", "qwen2.5-coder"],
+  ["Qwen2.5-Coder 1.5B, decode", "decode", "qwen2.5-coder-1.5b"],
 ] as const;
 
 /** Classes by what their processors have, the newest instructions last. */
