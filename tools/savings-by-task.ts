@@ -1,5 +1,5 @@
-/** Writes the table of what pays on which task into docs/savings/README.md: `npx tsx tools/savings-by-task.ts`. */
-import { readFileSync } from "node:fs";
+/** Writes the tables of what pays on which task into docs/savings/README.md: `npx tsx tools/savings-by-task.ts`. */
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { markdownTable, root, writeSection } from "./section.ts";
@@ -16,6 +16,19 @@ const times = z.object({ dense: z.number(), chosen: z.number(), ci95: z.tuple([z
 const tuning = z.object({
   certificate: z.object({ cost: z.object({ ms: times }), machine: z.string() }).nullable(),
 });
+
+/** What `bench savings` prints last. */
+const survey = z.object({
+  model: z.string(),
+  rows: z.array(
+    z.object({
+      ...{ task: z.string(), recipe: z.string() },
+      ...{ ratio: z.number(), spread: z.tuple([z.number(), z.number()]), flops: z.number() },
+    }),
+  ),
+  machine: z.string(),
+});
+const SURVEYS = "bench/results/savings";
 
 /** A task, the recipe to try first, and the file that holds its times. */
 interface Row {
@@ -88,4 +101,23 @@ writeSection(
   "docs/savings/README.md",
   "savings-by-task",
   markdownTable(["task", "try first", "dense's time over its own", "model", "machine", "measured by"], ROWS.map(cells)),
+);
+
+/** A row for each saving on each task, from all surveys. */
+const surveyed = readdirSync(join(root, SURVEYS)).flatMap((name) => {
+  const file = `${SURVEYS}/${name}`;
+  const { model, rows, machine } = read(file, survey);
+  return rows.map(({ task, recipe, ratio, spread, flops }) => [
+    ...[task, `\`${recipe}\``, gain(ratio, spread), `${flops.toFixed(2)} ×`, model, shortName(machine)],
+    link("bench", file),
+  ]);
+});
+
+writeSection(
+  "docs/savings/README.md",
+  "savings-times",
+  markdownTable(
+    ["request", "recipe", "dense's time over its own", "by FLOPs", "model", "machine", "measured by"],
+    surveyed,
+  ),
 );
