@@ -3,7 +3,7 @@ import { suggest, UserError } from "../src/util/errors.ts";
 import { type Bench, benchOptions, measure, type Survey } from "./harness.ts";
 import { summarise, table } from "./report.ts";
 
-/** What the list says of peers that a first run cannot prepare by itself. */
+/** A note for peers that a first run cannot prepare by itself. */
 const ONNX = "its ONNX file is written by Python first: a run says how";
 
 /** Every bench: its summary, and its module, so that listing them loads none. */

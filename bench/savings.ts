@@ -6,7 +6,7 @@ import { EDITS } from "./lookup.ts";
 import { machine, median, short } from "./report.ts";
 import { bookTokens } from "./tokens.ts";
 
-/** What a task's requests took together. */
+/** A task's requests together. */
 interface Cost {
   readonly ms: number;
   readonly flops: number;
@@ -89,7 +89,7 @@ interface Row {
   readonly flops: number;
 }
 
-/** What `bench savings` prints last. */
+/** The last line of `bench savings`. */
 interface SavingsResult {
   readonly bench: "savings";
   readonly model: string;

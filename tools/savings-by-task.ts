@@ -17,7 +17,7 @@ const tuning = z.object({
   certificate: z.object({ cost: z.object({ ms: times }), machine: z.string() }).nullable(),
 });
 
-/** What `bench savings` prints last. */
+/** The last line of `bench savings`. */
 const survey = z.object({
   model: z.string(),
   rows: z.array(

@@ -158,7 +158,7 @@ async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<
 export const readsTextAlone = async (checkpoint: Checkpoint): Promise<boolean> =>
   (await architectureOf(checkpoint, stacks)).unread(checkpoint).length > 0;
 
-/** True if a decoder's tokens see those after them, too: it embeds texts and does not generate. */
+/** True if a decoder's tokens also see later ones: it embeds texts and does not generate. */
 export const seesBothWays = ({ config }: Checkpoint): boolean =>
   config.kind === "huggingface" && config.config["use_bidirectional_attention"] === true;
 

@@ -85,13 +85,13 @@ export function gatedDeltaStep(
   const { q, k, v, decay, beta } = block.scanned(conv.y, rest);
   const flat = (t: Tensor) => reshape(t, [...t.shape.slice(0, 2), Number(t.shape[2]) * Number(t.shape[3])]);
   const { heads, keyHeads: groups, keySize, valueSize } = config;
-  const kept = reshape(scan, [batch!, heads, keySize, valueSize]);
-  const found = gatedDelta({ q: flat(q), k: flat(k), v: flat(v), state: kept, decay, beta }, { heads, groups });
-  const next = [conv.state, found.state].map((t, i) => reshape(t, [batch!, parts[i]!]));
-  return { y: block.leave(reshape(found.y, v.shape), rest.gate), state: concat(next, 1) };
+  const past = reshape(scan, [batch!, heads, keySize, valueSize]);
+  const scanned = gatedDelta({ q: flat(q), k: flat(k), v: flat(v), state: past, decay, beta }, { heads, groups });
+  const next = [conv.state, scanned.state].map((t, i) => reshape(t, [batch!, parts[i]!]));
+  return { y: block.leave(reshape(scanned.y, v.shape), rest.gate), state: concat(next, 1) };
 }
 
-/** What is read beside the convolution's input, [batch, tokens, …] each. */
+/** Projections beside the convolution's input, [batch, tokens, …] each. */
 interface Beside {
   /** [.., values] */
   readonly gate: Tensor;
@@ -173,13 +173,13 @@ class Block {
     const each = (t: Tensor, shape: readonly number[]) =>
       split(t, 1, new Array<number>(tokens).fill(1)).map((one) => reshape(one, [batch, ...shape]));
     const [queries, keys] = [q, k].map((t) => each(this.#forHeads(t), [heads, keySize])) as [Tensor[], Tensor[]];
-    const [values, kept, written] = [each(v, [heads, size]), each(exp(decay), [heads]), each(beta, [heads])];
+    const [values, decays, strengths] = [each(v, [heads, size]), each(exp(decay), [heads]), each(beta, [heads])];
     const rows: Tensor[] = [];
     let state: Tensor | undefined;
     for (const [t, key] of keys.entries()) {
-      const before = state && times(state, spread(spread(kept[t]!, 2, keySize), 3, size));
+      const before = state && times(state, spread(spread(decays[t]!, 2, keySize), 3, size));
       const known = before && sum(times(before, spread(key, 3, size)), 2);
-      const change = times(known ? minus(values[t]!, known) : values[t]!, spread(written[t]!, 2, size));
+      const change = times(known ? minus(values[t]!, known) : values[t]!, spread(strengths[t]!, 2, size));
       const added = times(spread(key, 3, size), spread(change, 2, keySize));
       state = before ? plus(before, added) : added;
       rows.push(reshape(sum(times(state, spread(queries[t]!, 3, size)), 2), [batch, 1, heads, size]));

@@ -195,7 +195,7 @@ export class Meter implements AttentionBill {
   /** `drafts`: runs over tokens that are not checked yet, and are overhead if the request ends here. */
   total(drafts: readonly PartRun[] = []) {
     const dense = this.#priced(this.#allOfDense());
-    // What its weights' form adds is overhead of dense, too.
+    // Dense leaves out what the form of the weights adds: it is overhead.
     dense.flops -= dense.overhead;
     addSpent(dense, this.#dense);
     const spent = this.spent();

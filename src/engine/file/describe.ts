@@ -138,7 +138,7 @@ interface RestStability {
   readonly memory: number | null;
 }
 
-/** Of the recurrent layers. Assumes that inputs move no step: Δ = softplus(bias). Undefined for a model without state spaces. */
+/** Stability of the recurrent layers. Assumes that inputs move no step: Δ = softplus(bias). Undefined for a model without state spaces. */
 async function restStability(checkpoint: Checkpoint, config: DecoderConfig): Promise<RestStability | undefined> {
   const recurrent = layersOf(config, "recurrent");
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);

@@ -28,15 +28,15 @@ const backwardOp: Op<ToldAttrs> = {
   // With p a block's weights and o its output: ds = p·(dy vᵀ − Σ dy·o), the sum over a head; then dq = ds k, dk = dsᵀ
   // q, dv = pᵀ dy.
   onnx(emit, { inputs: [q, k, v, y, dy, ...rest], outputs: [dq, dk, dv], types }, attrs) {
-    const kept = rest.slice(attrs.told.length);
+    const blockWeights = rest.slice(attrs.told.length);
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values, given] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1), e.rows(dy!, e.group)];
     const told = e.told(byName(rest, attrs));
     const drift = emitDrift(e, y!, dy!);
     const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block, i) => {
       const [query, key, value] = [e.queries(queries, block), e.keys(keys, block), e.keys(values, block)];
-      const scores = kept[i] ?? e.scores(query, keys, block, told);
-      const weights = kept[i] ?? emit.value("Softmax", [scores], { axis: { int: -1 } });
+      const scores = blockWeights[i] ?? e.scores(query, keys, block, told);
+      const weights = blockWeights[i] ?? emit.value("Softmax", [scores], { axis: { int: -1 } });
       const out = e.queries(given, block);
       const pulled = emit.value("Sub", [e.product(out, value, { transB: true }), e.queries(drift, block)]);
       const ds = emitUncapped(e, emit.value("Mul", [weights, pulled]), scores);

@@ -37,13 +37,13 @@ const causalOp: Op<ToldAttrs> = {
     const weights = weightShapes([batch, tokens], attrs);
     return [q!, ...weights.map((shape) => ({ dtype: "f32" as const, shape }))];
   },
-  onnx(emit, { inputs: [q, k, v, ...rest], outputs: [y, ...kept], types }, attrs) {
+  onnx(emit, { inputs: [q, k, v, ...rest], outputs: [y, ...blockWeights], types }, attrs) {
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1)];
     const told = e.told(byName(rest, attrs));
     const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block, i) => {
       const scores = e.scores(e.queries(queries, block), keys, block, told);
-      const weights = kept[i] ?? emit.temp();
+      const weights = blockWeights[i] ?? emit.temp();
       emit.node("Softmax", [scores], [weights], { axis: { int: -1 } });
       return emit.value("MatMul", [weights, e.keys(values, block)]);
     });
@@ -62,7 +62,7 @@ const causalOp: Op<ToldAttrs> = {
     const isSeen = seesBy(byName(rest, attrs), tokens, attrs);
     const { heads, kvHeads, headSize, scale, softcap } = attrs;
     const y = ndarray(q!.shape);
-    const kept = weightShapes(q!.shape, attrs).map((shape) => ndarray(shape));
+    const blockWeights = weightShapes(q!.shape, attrs).map((shape) => ndarray(shape));
     const blocks = blocksOf(tokens, attrs, attrs.told.includes("prefix"));
     for (let i = 0; i < batch * tokens * heads; i++) {
       const [head, t, b] = [i % heads, Math.floor(i / heads) % tokens, Math.floor(i / heads / tokens)];
@@ -72,14 +72,14 @@ const causalOp: Op<ToldAttrs> = {
       const query = q!.data.subarray(i * headSize, (i + 1) * headSize);
       y.data.set(attend(query, k!.data, v!.data, at, seen.length, scale, softcap), i * headSize);
       const block = Math.floor(t / blocks[0]!.last);
-      if (!kept[block]) continue;
+      if (!blockWeights[block]) continue;
       const [group, { from, first, last, to }] = [heads / kvHeads, blocks[block]!];
       const row = (b * kvHeads + Math.floor(head / group)) * (last - first) + t - first;
       const weights = attentionWeights(query, k!.data, at, seen.length, scale);
       for (const [j, key] of seen.entries())
-        kept[block].data[(row * group + (head % group)) * (to - from) + key - from] = weights[j]!;
+        blockWeights[block].data[(row * group + (head % group)) * (to - from) + key - from] = weights[j]!;
     }
-    return [y, ...kept];
+    return [y, ...blockWeights];
   },
 };
 

@@ -160,12 +160,12 @@ const withStateOp: Op<null> = {
   reference(operands) {
     const { x, weight, bias, state } = withBias(operands);
     const [batch, tokens, channels] = x.shape as [number, number, number];
-    const kept = state.shape[1]! * channels;
+    const floats = state.shape[1]! * channels;
     const next = ndarray(state.shape);
     for (let b = 0; b < batch; b++) {
       const row = x.data.subarray(b * tokens * channels, (b + 1) * tokens * channels);
-      const all = [...state.data.subarray(b * kept, (b + 1) * kept), ...row];
-      next.data.set(all.slice(all.length - kept), b * kept);
+      const all = [...state.data.subarray(b * floats, (b + 1) * floats), ...row];
+      next.data.set(all.slice(all.length - floats), b * floats);
     }
     return [convolve(x, weight, bias, state), next];
   },

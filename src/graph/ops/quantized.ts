@@ -33,8 +33,9 @@ export interface QuantizedMatrix {
 /** The second digit of a correction counts in so many parts of the first's steps. */
 export const DIGITS = 16;
 
-/** Weights of a block that is corrected, and blocks whose digits share one. */
-const CORRECTED_BLOCK = 32;
+/** Weights of a block that is corrected. */
+export const CORRECTED_BLOCK = 32;
+/** Blocks whose digits share one. */
 export const SHARING = CORRECTED_BLOCK / 2;
 
 /** Blocks of a corrected matrix with so many blocks of weights. Only blocks of 32 are corrected. */
@@ -51,7 +52,7 @@ interface Sizes {
   readonly blocks: number;
   readonly block: number;
   readonly k: number;
-  /** Blocks in a row with those of its correction. */
+  /** Blocks in a row, its correction included. */
   readonly stored: number;
 }
 

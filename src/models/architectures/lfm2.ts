@@ -39,15 +39,15 @@ export const lfm2Scheme: Scheme = {
   gguf: { "output_norm.weight": "token_embd_norm.weight" },
 };
 
-function configure(given: Fields): Lfm2Config {
-  const { source, architecture } = given;
-  const older = given.has(undefined, "block_ff_dim");
+function configure(stored: Fields): Lfm2Config {
+  const { source, architecture } = stored;
+  const older = stored.has(undefined, "block_ff_dim");
   const keys = older ? { ...lfm2Keys, intermediate_size: "block_ff_dim" } : lfm2Keys;
   const fields = new Fields(source, architecture, keys, DEFAULTS);
   return readLfm2(fields, fields.gguf ? {} : { ffn: readWidth(fields) });
 }
 
-/** What LFM2 and its mixture share, with `own` values of each. */
+/** LFM2's configuration and its mixture's; `own`: values of one of them. */
 export function readLfm2(fields: Fields, own: Partial<TransformerConfig>): Lfm2Config {
   fields.only("conv_bias", [false]);
   const config = readTransformer(fields, { headNorm: "head", ...own });

@@ -67,9 +67,9 @@ const MIXER_KEYS = {
   intermediate_size: "mamba_intermediate_size",
 };
 
-function configure(given: Fields): Config {
-  const { source, architecture } = given;
-  const places = placesOf(readKinds(given), source.path);
+function configure(stored: Fields): Config {
+  const { source, architecture } = stored;
+  const places = placesOf(readKinds(stored), source.path);
   const layers = { num_hidden_layers: places.length };
   const defaults = { head_dim: 128, layer_norm_epsilon: 1e-5 };
   const fields = new Fields(

@@ -77,7 +77,7 @@ export interface EncoderInput {
   readonly seen?: Tensor | undefined;
 }
 
-/** What reads texts whole, each to the states of its tokens. */
+/** A model that reads whole texts and gives a vector for each token. */
 export interface TextEncoder {
   readonly config: Pick<
     EncoderConfig,

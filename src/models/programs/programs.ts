@@ -187,7 +187,7 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** What the layers from `from` on keep, or the recurrent ones of them, block by block, by the stream at `from`. */
+  /** Programs for the state of the layers from `from` on, or the recurrent ones, by the stream at `from`, block by block. */
   fills(from: number, filled: Filled = "all"): Promise<Segment[]> {
     const { decoder } = this;
     const spans = spansOf(decoder, [from]).filter((span) => span.from >= from && isFilled(decoder, span, filled));

@@ -168,8 +168,8 @@ export function traceAfter(decoder: Decoder, layer: number, share = 1): Graph {
 export type Filled = "all" | "recurrent";
 
 /**
- * What layers from..to−1 keep of tokens, all computed from their stream at `from`; nothing attends. Of layers that
- * attend, keys and values, written into the caches from entry `first` (i64 [batch]) on; of recurrent ones, the next states.
+ * The state of layers from..to−1 for tokens that skip them, computed from the stream at `from`; nothing attends. Layers
+ * that attend write keys and values into their caches from entry `first` (i64 [batch]) on; recurrent ones give the next state.
  */
 export function traceFill(decoder: Decoder, from: number, to: number, filled: Filled = "all"): Graph {
   const g = new Graph();

@@ -2,7 +2,7 @@ import type { KvGroup, LayerRange, StateGroup } from "./kv-group.ts";
 import type { RecurrentGroup } from "./recurrent-group.ts";
 
 /**
- * What some layers of a hybrid keep in one row of a cache: those that attend, keys and values; the others, states. A
+ * What some layers of a hybrid keep in one row of a cache: keys and values where they attend, states elsewhere. A
  * sequence can be continued only from where both can, which is where its states are.
  */
 export class MixedGroup implements StateGroup {
@@ -37,14 +37,14 @@ export class MixedGroup implements StateGroup {
   }
 
   kept(end: number): number {
-    const kept = Math.min(this.entries.kept(end), this.states.kept(end));
-    return kept === end ? kept : this.kept(kept);
+    const most = Math.min(this.entries.kept(end), this.states.kept(end));
+    return most === end ? most : this.kept(most);
   }
 
   truncate(end: number): number {
-    const kept = this.kept(end);
-    this.entries.truncate(kept);
-    return this.states.truncate(kept);
+    const most = this.kept(end);
+    this.entries.truncate(most);
+    return this.states.truncate(most);
   }
 
   copy(from: MixedGroup, length: number): void {

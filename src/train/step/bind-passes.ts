@@ -41,7 +41,7 @@ class Run {
   }
 
   #bind(part: BatchPart): BoundPart {
-    const program = this.program.bind({ ...part.given, ...this.tensors(part), ...this.weights });
+    const program = this.program.bind({ ...part.inputs, ...this.tensors(part), ...this.weights });
     const bound = { part, program, cost: evalCost(this.program.cost, part.sizes) };
     this.#bound[part.at] = bound;
     return bound;

@@ -20,8 +20,7 @@ export interface BatchPart {
   /** Its number in the batch. */
   readonly at: number;
   readonly sizes: Bindings;
-  /** Its inputs. */
-  readonly given: Binding;
+  readonly inputs: Binding;
 }
 
 /** An input and where it lies. */
@@ -87,7 +86,7 @@ export class StepBuffers implements Disposable {
     this.#views = new ViewSet();
     this.#sizes = sizesOf(batch);
     this.#given = this.#viewsOf(whole);
-    this.#parts = sizes.map((of, at) => ({ at, sizes: of, given: this.#viewsOf(apart[at]!) }));
+    this.#parts = sizes.map((of, at) => ({ at, sizes: of, inputs: this.#viewsOf(apart[at]!) }));
     this.#last = this.at(stack.layers, false);
   }
 

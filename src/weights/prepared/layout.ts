@@ -1,4 +1,12 @@
-import { type Block, bytesOfCodes, type CodeBits, DIGITS, SHARING, storedBlocks } from "../../graph/index.ts";
+import {
+  type Block,
+  bytesOfCodes,
+  CORRECTED_BLOCK,
+  type CodeBits,
+  DIGITS,
+  SHARING,
+  storedBlocks,
+} from "../../graph/index.ts";
 
 /** A matrix [rows, cols] as the kernels want it: w = scale · (code − zero) over blocks of `block` columns, corrected as in `QuantizedMatrix`. */
 export interface KernelMatrix {
@@ -7,7 +15,7 @@ export interface KernelMatrix {
   /** Bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
   bits: CodeBits;
   corrected: boolean;
-  /** [rows × columns·bits/8], those of a correction behind the row's others. */
+  /** [rows × columns·bits/8], a correction's behind the row's others. */
   codes: Uint8Array<ArrayBuffer>;
   /** [rows × blocks] */
   scale: Float32Array<ArrayBuffer>;
@@ -40,9 +48,6 @@ export interface MinimumMatrix extends Pick<KernelMatrix, "rows" | "codes" | "sc
   min: Float32Array<ArrayBuffer>;
 }
 
-/** Weights of a matrix with minima that share one. */
-const BLOCK = 32;
-
 /**
  * The kernels have only whole zero points. 4-bit codes stay, and what the nearest zero point leaves becomes a correction;
  * codes of 8 bits have room to be multiplied until the minimum is nearly a whole number of steps. Takes ownership of
@@ -57,13 +62,13 @@ function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): Ker
   const zero = new Uint8Array(scale.length);
   // Four codes at a time, none of which overflows into its neighbour.
   const fours = new Uint32Array(codes.buffer, codes.byteOffset, codes.length / 4);
-  const perBlock = BLOCK / 4;
+  const perBlock = CORRECTED_BLOCK / 4;
   for (let at = 0; at < scale.length; at++) {
     const step = scale[at]!;
     const minimum = min[at]! / step;
     const factor = nearestFactor(minimum, most);
     if (factor === 0) {
-      scale[at] = respread(codes.subarray(at * BLOCK, (at + 1) * BLOCK), step, min[at]!, most);
+      scale[at] = respread(codes.subarray(at * CORRECTED_BLOCK, (at + 1) * CORRECTED_BLOCK), step, min[at]!, most);
       continue;
     }
     const steps = Math.round(minimum * factor);
@@ -72,14 +77,14 @@ function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): Ker
     const raise = 0x01010101 * Math.max(0, steps);
     for (let i = at * perBlock; i < (at + 1) * perBlock; i++) fours[i] = Math.imul(fours[i]!, factor) + raise;
   }
-  return packed(8, { rows, block: BLOCK, codes, scale, zero });
+  return packed(8, { rows, block: CORRECTED_BLOCK, codes, scale, zero });
 }
 
 /** The factor of codes up to `most` with which `minimum`, counted in steps, is nearest to a whole number; 0: none fits a byte. */
 function nearestFactor(minimum: number, most: number): number {
   const largest = Math.floor(255 / Math.max(most, -minimum, most + minimum));
   let [best, off] = [0, Number.POSITIVE_INFINITY];
-  // Those up to the half of the largest are no better than twice themselves.
+  // A factor up to half of the largest is no better than its double.
   for (let factor = largest; factor > largest / 2; factor--) {
     const own = Math.abs(minimum - Math.round(minimum * factor) / factor);
     if (own < off) [best, off] = [factor, own];
@@ -111,7 +116,7 @@ function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): Kerne
     zero[at] = step === 0 ? 0 : Math.min(most, Math.max(0, Math.round(-min[at]! / step)));
     lacking[at] = min[at]! + step * zero[at]!;
   }
-  const matrix = withRoom(packed(4, { rows, block: BLOCK, codes, scale, zero }));
+  const matrix = withRoom(packed(4, { rows, block: CORRECTED_BLOCK, codes, scale, zero }));
   const [bytes, stored] = [matrix.codes.length / rows, matrix.scale.length / rows];
   for (let row = 0; row < rows; row++)
     for (let first = 0, to = blocks; first < blocks; first += SHARING, to++) {
@@ -119,7 +124,7 @@ function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): Kerne
       const unit = shared.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / LARGEST;
       matrix.scale[row * stored + to] = unit;
       // Two digits are two codes, and so a byte.
-      const digits = matrix.codes.subarray(row * bytes + (to * BLOCK) / 2);
+      const digits = matrix.codes.subarray(row * bytes + (to * CORRECTED_BLOCK) / 2);
       for (const [i, value] of shared.entries()) digits[i] = inDigits(unit === 0 ? 0 : value / unit);
     }
   return matrix;

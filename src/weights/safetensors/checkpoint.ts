@@ -12,20 +12,28 @@ import { readFloats } from "./read.ts";
 export function safetensorsCheckpoint(path: string): Checkpoint {
   const weights = findWeights(path);
   const { architecture, ...source } = readConfig(weights.folder);
-  const tensors = readTensors(weights);
   return {
     path,
     files: [source.path, ...(weights.index ? [weights.index.path] : []), ...weights.files],
     config: { kind: "huggingface", ...source },
     architecture,
-    tensors,
-    floats: ({ name, shape }, rows) => readFloats({ ...tensors.get(name)!, shape }, rows),
+    ...readable(readTensors(weights)),
     form: () => undefined,
     blocks: ({ name }) => {
       throw new Error(`${path}: tensor ${name} is no blocks`);
     },
   };
 }
+
+type ReadableTensors = Pick<Checkpoint, "tensors" | "floats">;
+
+/** The weights of one safetensors file, which may be no model's own. @throws UserError if it is malformed */
+export const safetensorsFile = (file: string): ReadableTensors => readable(withFile(file, parseHeader));
+
+const readable = (tensors: ReadonlyMap<string, SafeTensor>): ReadableTensors => ({
+  tensors,
+  floats: ({ name, shape }, rows) => readFloats({ ...tensors.get(name)!, shape }, rows),
+});
 
 function readTensors({ files, index }: WeightFiles): ReadonlyMap<string, SafeTensor> {
   const headers = new Map(files.map((file) => [file, withFile(file, parseHeader)]));

@@ -64,7 +64,7 @@ const parts = (count: number, name: string, version: string, member: (nth: numbe
 const folderOf = (...files: readonly (readonly [path: string, bytes: number, sha256: string])[]): AliasFile[] =>
   files.map(([path, bytes, sha256]) => ({ path, bytes, sha256 }));
 
-const written = (path: string, contents: unknown): AliasFile => {
+const settingsFile = (path: string, contents: unknown): AliasFile => {
   const text = `${JSON.stringify(contents, undefined, 2)}\n`;
   return { path, text, bytes: Buffer.byteLength(text), sha256: createHash("sha256").update(text).digest("hex") };
 };
@@ -228,12 +228,12 @@ export const aliases: Readonly<Record<string, Alias>> = {
         ["tokenizer.json", 711_396, "d241a60d5e8f04cc1b2b3e9ef7a4921b27bf526d9f6050ab90f9267a1f9e5c66"],
         ["tokenizer_config.json", 366, "9261e7d79b44c8195c1cada2b453e55b00aeb81e907a6664974b4d7776172ab3"],
       ),
-      written("modules.json", [
+      settingsFile("modules.json", [
         { idx: 0, name: "0", path: "", type: "sentence_transformers.models.Transformer" },
         { idx: 1, name: "1", path: "1_Pooling", type: "sentence_transformers.models.Pooling" },
         { idx: 2, name: "2", path: "2_Normalize", type: "sentence_transformers.models.Normalize" },
       ]),
-      written("1_Pooling/config.json", { word_embedding_dimension: 384, pooling_mode: "cls" }),
+      settingsFile("1_Pooling/config.json", { word_embedding_dimension: 384, pooling_mode: "cls" }),
     ],
     mirrors: [inVectrix("bge_small_en")],
   },
@@ -247,7 +247,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
         ["tokenizer.json", 711_661, "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448"],
         ["tokenizer_config.json", 1272, "7b082b48a08a0b5c5939d99472e33addce3d96202155e33f7928cecd171186a0"],
       ),
-      written("config.json", {
+      settingsFile("config.json", {
         ...miniBert("BertForSequenceClassification"),
         id2label: { "0": "LABEL_0" },
         sentence_transformers: { activation_fn: "torch.nn.modules.linear.Identity" },
@@ -265,8 +265,8 @@ export const aliases: Readonly<Record<string, Alias>> = {
         ["tokenizer.json", 711_661, "cb374d6bc042c22455946f4e09a89d29882a199fdaf8fb25be00dc8b8857a448"],
         ["tokenizer_config.json", 1272, "7b082b48a08a0b5c5939d99472e33addce3d96202155e33f7928cecd171186a0"],
       ),
-      written("config.json", miniBert("BertModel")),
-      written("artifact.metadata", {
+      settingsFile("config.json", miniBert("BertModel")),
+      settingsFile("artifact.metadata", {
         ...{ query_maxlen: 32, doc_maxlen: 512, query_token_id: "[unused0]", doc_token_id: "[unused1]" },
         ...{ mask_punctuation: true, attend_to_mask_tokens: false, similarity: "cosine" },
       }),
@@ -279,12 +279,12 @@ export const aliases: Readonly<Record<string, Alias>> = {
     repo: "facebook/dinov2-small",
     files: [
       ...folderOf(["model.onnx", 97_447_603, "198644e37de36674974f453a9aebfc0120b168b9414cce18d4dceb576fbdf355"]),
-      written("config.json", {
+      settingsFile("config.json", {
         ...{ architectures: ["Dinov2Model"], model_type: "dinov2", hidden_act: "gelu", hidden_size: 384 },
         ...{ num_hidden_layers: 12, num_attention_heads: 6, mlp_ratio: 4, layer_norm_eps: 1e-6, qkv_bias: true },
         ...{ image_size: 518, patch_size: 14, num_channels: 3, use_swiglu_ffn: false },
       }),
-      written("preprocessor_config.json", {
+      settingsFile("preprocessor_config.json", {
         ...{ image_processor_type: "BitImageProcessor", do_resize: true, size: { shortest_edge: 256 }, resample: 3 },
         ...{ do_center_crop: true, crop_size: { height: 224, width: 224 }, do_rescale: true, do_normalize: true },
         ...{ image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] },

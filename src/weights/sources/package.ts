@@ -122,12 +122,12 @@ interface Chosen {
 
 /** Writes the files that the package lacks. */
 async function writeSettings({ files = [] }: Wanted, folder: string): Promise<AliasFile[]> {
-  const written = files.filter(({ text }) => text !== undefined);
-  for (const { path, text } of written) {
+  const settings = files.filter(({ text }) => text !== undefined);
+  for (const { path, text } of settings) {
     makeFolder(dirname(join(folder, path)));
     await writeWhole(join(folder, path), text!);
   }
-  return written.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
+  return settings.map(({ path, bytes, sha256 }) => ({ path, bytes, sha256 }));
 }
 
 async function choose(archive: Archive, { member }: PackageMirror, wanted: Wanted): Promise<Chosen> {

@@ -73,8 +73,8 @@ export class Cached {
    * recurrent layers, or 0 if the window before them was freed.
    */
   kept(length: number): number {
-    const kept = Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
-    return kept === length ? kept : this.kept(kept);
+    const most = Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
+    return most === length ? most : this.kept(most);
   }
 
   /**

@@ -2,11 +2,9 @@ import path from "node:path";
 import { z } from "zod";
 import { type DenseLayer, denseName } from "../../../models/encoder/encoder-graphs.ts";
 import { UserError } from "../../../util/errors.ts";
-import type { Checkpoint, Rows, StoredTensor } from "../../../weights/checkpoint.ts";
+import type { Checkpoint, StoredTensor } from "../../../weights/checkpoint.ts";
 import { readJson } from "../../../weights/json-file.ts";
-import { withFile } from "../../../weights/read-file.ts";
-import { parseHeader } from "../../../weights/safetensors/header.ts";
-import { readFloats } from "../../../weights/safetensors/read.ts";
+import { safetensorsFile } from "../../../weights/safetensors/checkpoint.ts";
 
 /** A linear layer of sentence-transformers behind a model. */
 export interface DenseModule extends DenseLayer {
@@ -34,26 +32,24 @@ export function readDense(folder: string): DenseModule {
 /** The checkpoint with the weights of linear layers behind it, under the names that the graphs ask for. */
 export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[]): Checkpoint {
   if (modules.length === 0) return checkpoint;
-  const own = new Map<string, { tensor: StoredTensor; read(shape: readonly number[], rows?: Rows): Floats }>();
+  const layers = new Map<string, { tensor: StoredTensor; source: Pick<Checkpoint, "floats"> }>();
   for (const [nth, { file }] of modules.entries()) {
-    const stored = file === undefined ? checkpoint.tensors : withFile(file, parseHeader);
+    const source = file === undefined ? checkpoint : safetensorsFile(file);
     for (const kind of ["weight", "bias"]) {
-      const tensor = stored.get(`linear.${kind}`);
-      if (!tensor) continue;
-      const read = (shape: readonly number[], rows?: Rows) =>
-        file === undefined
-          ? checkpoint.floats({ ...tensor, shape }, rows)
-          : readFloats({ ...withFile(file, parseHeader).get(tensor.name)!, shape }, rows);
-      own.set(`${denseName(nth)}.${kind}`, { tensor, read });
+      const tensor = source.tensors.get(`linear.${kind}`);
+      if (tensor) layers.set(`${denseName(nth)}.${kind}`, { tensor, source });
     }
   }
-  const added = [...own].map(([name, { tensor }]) => [name, { ...tensor, name }] as const);
+  const added = [...layers].map(([name, { tensor }]) => [name, { ...tensor, name }] as const);
   return {
     ...checkpoint,
     files: [...checkpoint.files, ...modules.flatMap(({ file }) => file ?? [])],
     tensors: new Map([...checkpoint.tensors, ...added]),
-    floats: (tensor, rows) => own.get(tensor.name)?.read(tensor.shape, rows) ?? checkpoint.floats(tensor, rows),
+    floats(tensor, rows) {
+      const layer = layers.get(tensor.name);
+      return layer
+        ? layer.source.floats({ ...layer.tensor, shape: tensor.shape }, rows)
+        : checkpoint.floats(tensor, rows);
+    },
   };
 }
-
-type Floats = Float32Array<ArrayBuffer>;

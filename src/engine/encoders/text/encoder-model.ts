@@ -202,8 +202,8 @@ export class EncoderModel implements Loaded {
       (row) => row,
       terms,
     );
-    const [asked, ...found] = answers;
-    return { answers: found.map((vectors, i) => late.score(asked!, vectors, inputs[i + 1]!)), usage };
+    const [ofQuery, ...documents] = answers;
+    return { answers: documents.map((vectors, i) => late.score(ofQuery!, vectors, inputs[i + 1]!)), usage };
   }
 
   #classifier(): ClassifierSettings {

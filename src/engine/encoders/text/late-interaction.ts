@@ -34,11 +34,11 @@ export class LateInteraction {
 
   /** The sum over the query's tokens of the greatest cosine with one of the document's. */
   score(query: Float32Array, document: Float32Array, { ids }: Input): number {
-    const kept = ids.flatMap((id, at) => (this.#skipped.has(id) ? [] : [at]));
+    const places = ids.flatMap((id, at) => (this.#skipped.has(id) ? [] : [at]));
     let sum = 0;
     for (let q = 0; q < query.length; q += this.width) {
       let best = Number.NEGATIVE_INFINITY;
-      for (const at of kept) best = Math.max(best, this.#dot(query, q, document, at * this.width));
+      for (const at of places) best = Math.max(best, this.#dot(query, q, document, at * this.width));
       sum += best;
     }
     return sum;
