@@ -71,13 +71,8 @@ export class StepBuffers implements Disposable {
     const inputs = { ...stack.inputs(batch), ...objective.inputs(batch), ...step };
     const parts = partsOf(stack, batch);
     const [whole] = this.#write("batch", [inputs]) as [PlacedInput[]];
-    const apart =
-      parts.length > 1
-        ? this.#write(
-            "part",
-            parts.map((part) => stack.inputs(part)),
-          )
-        : [whole];
+    const inputsOf = (part: Batch) => stack.inputs(part);
+    const apart = parts.length > 1 ? this.#write("part", parts.map(inputsOf)) : [whole];
     const sizes = parts.map(sizesOf);
     const key = JSON.stringify([sizes, whole.map(({ name, shape }) => [name, shape])]);
     if (key === this.#key) return;
@@ -152,12 +147,9 @@ export class StepBuffers implements Disposable {
 
   /** A part's view of a tensor that lies part after part. */
   #view(buffer: Buffer, shape: readonly Dim[], { at, sizes }: BatchPart): View {
-    const before = this.#parts.slice(0, at).map((part) => count(evalShape(shape, part.sizes)));
-    return this.#views.of(
-      buffer,
-      evalShape(shape, sizes),
-      before.reduce((sum, elements) => sum + elements, 0),
-    );
+    const before = this.#parts.slice(0, at);
+    const offset = before.reduce((sum, part) => sum + count(evalShape(shape, part.sizes)), 0);
+    return this.#views.of(buffer, evalShape(shape, sizes), offset);
   }
 
   /** Writes the inputs of several batches, those of one name end to end. */

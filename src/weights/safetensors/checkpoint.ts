@@ -6,7 +6,7 @@ import { jsonObject, readJson } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
 import { findWeights, type WeightFiles } from "./folder.ts";
 import { parseHeader, type SafeTensor } from "./header.ts";
-import { readFloats } from "./read.ts";
+import { readable } from "./read.ts";
 
 /** Opens a folder with `config.json` and safetensors, or one safetensors file with `config.json` beside it. @throws UserError */
 export function safetensorsCheckpoint(path: string): Checkpoint {
@@ -24,16 +24,6 @@ export function safetensorsCheckpoint(path: string): Checkpoint {
     },
   };
 }
-
-type ReadableTensors = Pick<Checkpoint, "tensors" | "floats">;
-
-/** The weights of one safetensors file, which may be no model's own. @throws UserError if it is malformed */
-export const safetensorsFile = (file: string): ReadableTensors => readable(withFile(file, parseHeader));
-
-const readable = (tensors: ReadonlyMap<string, SafeTensor>): ReadableTensors => ({
-  tensors,
-  floats: ({ name, shape }, rows) => readFloats({ ...tensors.get(name)!, shape }, rows),
-});
 
 function readTensors({ files, index }: WeightFiles): ReadonlyMap<string, SafeTensor> {
   const headers = new Map(files.map((file) => [file, withFile(file, parseHeader)]));

@@ -1,9 +1,9 @@
 import { UserError } from "../../util/errors.ts";
-import type { Rows } from "../checkpoint.ts";
+import type { Checkpoint, Rows } from "../checkpoint.ts";
 import { quote } from "../gguf/cursor.ts";
 import { withFile } from "../read-file.ts";
 import { decoderOf } from "./dtypes.ts";
-import type { SafeTensor } from "./header.ts";
+import { parseHeader, type SafeTensor } from "./header.ts";
 
 /** Weights as float32, row-major; only `rows` of the outermost dimension. @throws UserError if they cannot be read */
 export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayBuffer> {
@@ -15,3 +15,12 @@ export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayB
   const [begin, end] = rows ? [rows[0] * row, rows[1] * row] : [0, tensor.bytes];
   return decode(withFile(tensor.file, ({ read }) => read(tensor.offset + begin, end - begin, subject).buffer));
 }
+
+/** Tensors with what reads them as float32. */
+export const readable = (tensors: ReadonlyMap<string, SafeTensor>): Pick<Checkpoint, "tensors" | "floats"> => ({
+  tensors,
+  floats: ({ name, shape }, rows) => readFloats({ ...tensors.get(name)!, shape }, rows),
+});
+
+/** The weights of one safetensors file, which may be no model's own. @throws UserError if it is malformed */
+export const safetensorsFile = (file: string): ReturnType<typeof readable> => readable(withFile(file, parseHeader));

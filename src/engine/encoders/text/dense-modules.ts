@@ -4,7 +4,7 @@ import { type DenseLayer, denseName } from "../../../models/encoder/encoder-grap
 import { UserError } from "../../../util/errors.ts";
 import type { Checkpoint, StoredTensor } from "../../../weights/checkpoint.ts";
 import { readJson } from "../../../weights/json-file.ts";
-import { safetensorsFile } from "../../../weights/safetensors/checkpoint.ts";
+import { safetensorsFile } from "../../../weights/safetensors/read.ts";
 
 /** A linear layer of sentence-transformers behind a model. */
 export interface DenseModule extends DenseLayer {
@@ -32,12 +32,14 @@ export function readDense(folder: string): DenseModule {
 /** The checkpoint with the weights of linear layers behind it, under the names that the graphs ask for. */
 export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[]): Checkpoint {
   if (modules.length === 0) return checkpoint;
-  const layers = new Map<string, { tensor: StoredTensor; source: Pick<Checkpoint, "floats"> }>();
+  const layers = new Map<string, { tensor: StoredTensor } & Pick<Checkpoint, "floats">>();
   for (const [nth, { file }] of modules.entries()) {
     const source = file === undefined ? checkpoint : safetensorsFile(file);
     for (const kind of ["weight", "bias"]) {
       const tensor = source.tensors.get(`linear.${kind}`);
-      if (tensor) layers.set(`${denseName(nth)}.${kind}`, { tensor, source });
+      if (!tensor) continue;
+      const floats: Checkpoint["floats"] = ({ shape }, rows) => source.floats({ ...tensor, shape }, rows);
+      layers.set(`${denseName(nth)}.${kind}`, { tensor, floats });
     }
   }
   const added = [...layers].map(([name, { tensor }]) => [name, { ...tensor, name }] as const);
@@ -45,11 +47,6 @@ export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[
     ...checkpoint,
     files: [...checkpoint.files, ...modules.flatMap(({ file }) => file ?? [])],
     tensors: new Map([...checkpoint.tensors, ...added]),
-    floats(tensor, rows) {
-      const layer = layers.get(tensor.name);
-      return layer
-        ? layer.source.floats({ ...layer.tensor, shape: tensor.shape }, rows)
-        : checkpoint.floats(tensor, rows);
-    },
+    floats: (tensor, rows) => (layers.get(tensor.name) ?? checkpoint).floats(tensor, rows),
   };
 }
