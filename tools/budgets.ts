@@ -4,7 +4,6 @@
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { writeJson } from "../src/util/write-whole.ts";
@@ -60,7 +59,8 @@ async function minifiedBytes(): Promise<number> {
 
 /** Files of the package and their bytes: what npm packs of this clone, and a build of its own. */
 async function packageSizes(): Promise<{ files: number; bytes: number }> {
-  const dist = mkdtempSync(join(tmpdir(), "modicum-budgets-"));
+  // Beside the sources, as a release is built: source maps hold the relative paths to them.
+  const dist = mkdtempSync(join(root, "dist-"));
   try {
     await bundle(dist);
     const tsc = [join(root, "node_modules", "typescript", "bin", "tsc"), "--project", "tools/tsconfig.build.json"];
