@@ -31,7 +31,7 @@ export const rotary: GradientCase[] = (["half", "interleaved"] as const).flatMap
 /** Keys and values of 2 heads, each with `group` query heads. */
 const attention = (
   name: string,
-  { batch, tokens: length, group, documents, prefix, ...attrs }: AttentionCase,
+  { batch, tokens: length, group, documents, prefix, sinks, ...attrs }: AttentionCase,
 ): GradientCase => ({
   name: `causalAttention, ${name}`,
   inputs: {
@@ -40,11 +40,12 @@ const attention = (
     v: noise(3, [batch, length, 8]),
     ...(documents && { documents: whole("i64", [batch, length], ...documents) }),
     ...(prefix && { prefix: whole("i64", [batch, length], ...prefix) }),
+    ...(sinks && { sinks: noise(4, [2 * group]) }),
   },
-  trace: ({ q, k, v, documents: told, prefix: shown }) => [
+  trace: ({ q, k, v, documents: told, prefix: shown, sinks: own }) => [
     causalAttention(
-      { q: q!, k: k!, v: v!, documents: told, prefix: shown },
-      { heads: 2 * group, kvHeads: 2, headSize: 4, scale: 0.5, ...attrs },
+      { q: q!, k: k!, v: v!, documents: told, prefix: shown, sinks: own },
+      { heads: 2 * group, kvHeads: 2, headSize: 4, scale: 0.5, sinks, ...attrs },
     ),
   ],
 });
@@ -56,6 +57,7 @@ interface AttentionCase {
   readonly prefix?: readonly number[];
   readonly window?: number;
   readonly softcap?: number;
+  readonly sinks?: true;
 }
 export const attentions: GradientCase[] = [
   attention("two tokens", { batch: 1, tokens: 2, group: 1 }),
@@ -63,6 +65,11 @@ export const attentions: GradientCase[] = [
   attention("grouped queries", { batch: 2, tokens: 4, group: 3 }),
   attention("a window", { batch: 1, tokens: 6, group: 2, window: 3 }),
   attention("capped scores", { batch: 1, tokens: 5, group: 1, softcap: 0.7 }),
+  attention("sinks", { batch: 2, tokens: 4, group: 2, sinks: true }),
+  attention("sinks and two documents", {
+    ...{ batch: 1, tokens: 6, group: 1, window: 2, sinks: true },
+    ...{ documents: [0, 0, 0, 1, 1, 1], prefix: [1, 1, 0, 1, 1, 0] },
+  }),
   attention("two documents in a row", { batch: 2, tokens: 5, group: 2, documents: [0, 0, 1, 1, 1, 3, 4, 4, 4, 4] }),
   attention("prefixes", { batch: 2, tokens: 4, group: 2, prefix: [1, 1, 1, 0, 1, 0, 0, 0] }),
   attention("prefixes of two documents", {

@@ -231,6 +231,8 @@ export const gradientCases: readonly GradientCase[] = [
   unary("tanh", elementwise.tanh),
   unary("relu", elementwise.relu),
   unary("sign", elementwise.sign),
+  unary("clamp from both sides", (x) => elementwise.clamp(x, { least: -0.4, most: 0.3 })),
+  unary("clamp from above", (x) => elementwise.clamp(x, { most: 0.3 })),
   unary("softcap", (x) => elementwise.softcap(x, 1.5)),
   unary("exp", elementwise.exp),
   unary("log", elementwise.log, positive(1, [2, 3, 5])),

@@ -21,6 +21,8 @@ export interface AttentionAttrs {
   readonly window?: number | undefined;
   /** Scores are kept within ± this by a tanh; absent: as they are. */
   readonly softcap?: number | undefined;
+  /** True if each head has a sink: a score beside its keys', with no value. */
+  readonly sinks?: true | undefined;
   /** The mean number of cached tokens per row, for the cost; the run uses `lengths`. */
   readonly past: Dim;
 }
@@ -33,12 +35,23 @@ export const causalPairs = (tokens: Dim, past: Dim): Dim =>
 const HEAD_STEP = 8;
 export const ROTARY_STEP = 16;
 
-const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin", "positions"];
+const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin", "positions", "sinks"];
+
+/** The operands that are optional: rotary tables with or without positions, and the sinks, which are the last. */
+function optional<T>(inputs: readonly T[], { sinks }: AttentionAttrs) {
+  const [cos, sin, positions] = inputs.slice(5, sinks ? -1 : undefined) as (T | undefined)[];
+  return { cos, sin, positions, sinks: sinks ? inputs.at(-1) : undefined };
+}
+
+/** The kernel's inputs up to its sinks. */
+const INPUTS_BEFORE_SINKS = 11;
 
 const attentionOp: Op<AttentionAttrs> = {
   name: "cachedAttention",
   operands,
-  infer([qkv, pastKey, pastValue, lengths, total, cos, sin, positions], attrs) {
+  infer(inputs, attrs) {
+    const [qkv, pastKey, pastValue, lengths, total] = inputs;
+    const { cos, sin, positions, sinks } = optional(inputs, attrs);
     const { heads, kvHeads, headSize, rotary } = attrs;
     const expect = (operand: string, t: TensorType | undefined, fits: boolean | undefined, expected: string) => {
       if (!fits) throw new ShapeError("cachedAttention", operand, t ? showType(t) : "missing", expected);
@@ -59,10 +72,12 @@ const attentionOp: Op<AttentionAttrs> = {
     const tokens = qkv!.shape.slice(0, 2);
     if (positions !== undefined)
       expect("positions", positions, positions.dtype === "i64" && sameShape(positions.shape, tokens), `i64[${tokens}]`);
+    if (attrs.sinks) expect("sinks", sinks, sinks && sameShape(sinks.shape, [heads]), `[${heads}]`);
     return [{ dtype: "f32", shape: [...qkv!.shape.slice(0, 2), heads * headSize] }, pastKey!, pastValue!];
   },
-  onnx(emit, { inputs, outputs }, { heads, kvHeads, scale, rotary, window, softcap }) {
-    const attrs = {
+  onnx(emit, { inputs, outputs }, attrs) {
+    const { heads, kvHeads, scale, rotary, window, softcap } = attrs;
+    const kernel = {
       num_heads: { int: heads },
       kv_num_heads: { int: kvHeads },
       scale: { float: scale },
@@ -71,8 +86,11 @@ const attentionOp: Op<AttentionAttrs> = {
       ...(window !== undefined && { local_window_size: { int: window } }),
       ...(softcap !== undefined && { softcap: { float: softcap } }),
     };
-    const [qkv, ...rest] = inputs;
-    emit.contrib("GroupQueryAttention", [qkv!, "", "", ...rest], outputs, attrs);
+    const [qkv, ...rest] = attrs.sinks ? inputs.slice(0, -1) : inputs;
+    const before = [qkv!, "", "", ...rest];
+    const absent = new Array<string>(INPUTS_BEFORE_SINKS - before.length).fill("");
+    const all = attrs.sinks ? [...before, ...absent, inputs.at(-1)!] : before;
+    emit.contrib("GroupQueryAttention", all, outputs, kernel);
   },
   // The kernel visits every bound key in the cache, including those outside a window.
   cost([qkv], _outputs, { heads, kvHeads, headSize, past }) {
@@ -86,7 +104,9 @@ const attentionOp: Op<AttentionAttrs> = {
     };
   },
   trainedAs: "causalAttention",
-  reference([qkv, pastKey, pastValue, lengths, , cos, sin, positions], attrs) {
+  reference(inputs, attrs) {
+    const [qkv, pastKey, pastValue, lengths] = inputs;
+    const { cos, sin, positions, sinks } = optional(inputs, attrs);
     const [batch, tokens] = qkv!.shape as [number, number];
     const keys = { shape: pastKey!.shape, data: pastKey!.data.slice() };
     const values = { shape: pastValue!.shape, data: pastValue!.data.slice() };
@@ -94,7 +114,7 @@ const attentionOp: Op<AttentionAttrs> = {
     for (let b = 0; b < batch; b++) {
       const past = lengths!.data[b]! + 1 - tokens;
       const turn = (t: number) => positions?.data[b * tokens + t] ?? past + t;
-      attendRow({ qkv: qkv!, keys, values, cos, sin, y, turn }, b, tokens, past, attrs);
+      attendRow({ qkv: qkv!, keys, values, cos, sin, sinks, y, turn }, b, tokens, past, attrs);
     }
     return [y, keys, values];
   },
@@ -106,6 +126,7 @@ interface AttentionRow {
   values: NdArray;
   cos: NdArray | undefined;
   sin: NdArray | undefined;
+  sinks: NdArray | undefined;
   y: NdArray;
   /** The position that a new token is rotated by. */
   turn(token: number): number;
@@ -134,10 +155,16 @@ function attendRow(r: AttentionRow, batch: number, tokens: number, past: number,
       const first = Math.max(0, past + t + 1 - window);
       const at = (key: number) => cached(kv, first + key);
       r.y.data.set(
-        attend(q, r.keys.data, r.values.data, at, past + t + 1 - first, attrs.scale, attrs.softcap),
+        attend(q, r.keys.data, r.values.data, at, past + t + 1 - first, { ...attrs, sink: r.sinks?.data[h] }),
         ((batch * tokens + t) * heads + h) * headSize,
       );
     }
+}
+
+/** How a query scores its keys. */
+interface ScoreAttrs extends Pick<AttentionAttrs, "scale" | "softcap"> {
+  /** The sink of its head. */
+  readonly sink?: number | undefined;
 }
 
 /** Softmax-weighted mean of the first `n` values, for one query. */
@@ -147,29 +174,27 @@ export function attend(
   values: Float64Array,
   at: (position: number) => number,
   n: number,
-  scale: number,
-  softcap?: number,
+  scores: ScoreAttrs,
 ): Float64Array {
-  const weights = attentionWeights(q, keys, at, n, scale, softcap);
+  const weights = attentionWeights(q, keys, at, n, scores);
   return q.map((_, i) => weights.reduce((sum, w, j) => sum + w * values[at(j) + i]!, 0));
 }
 
-/** The softmax of a query's scores. */
+/** The softmax of a query's scores; beside a sink they sum to less than 1. */
 export function attentionWeights(
   q: Float64Array,
   keys: Float64Array,
   at: (position: number) => number,
   n: number,
-  scale: number,
-  softcap?: number,
+  { scale, softcap, sink = Number.NEGATIVE_INFINITY }: ScoreAttrs,
 ): Float64Array {
   const capped = (s: number) => (softcap === undefined ? s : softcap * Math.tanh(s / softcap));
   const scores = Float64Array.from({ length: n }, (_, j) =>
     capped(scale * q.reduce((sum, v, i) => sum + v * keys[at(j) + i]!, 0)),
   );
-  const top = scores.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const top = scores.reduce((a, b) => Math.max(a, b), sink);
   const weights = scores.map((s) => Math.exp(s - top));
-  const norm = weights.reduce((a, b) => a + b, 0);
+  const norm = weights.reduce((a, b) => a + b, Math.exp(sink - top));
   return weights.map((w) => w / norm);
 }
 
@@ -192,13 +217,15 @@ export interface CacheTensors {
  * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present must be bound to one
  * buffer: the new keys and values are then written in place, and a step costs the same at any capacity. Rows may differ
  * in length if each has one new token; the kernel refuses several rows with several new tokens each after a past. qkv
- * [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2] → y [batch, tokens, heads·headSize].
+ * [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] of attributes with
+ * `sinks` → y [batch, tokens, heads·headSize].
  */
 export function cachedAttention(
   qkv: Tensor,
   cache: CacheTensors,
   tables: { cos: Tensor; sin: Tensor } | undefined,
   attrs: AttentionAttrs,
+  sinks?: Tensor,
 ) {
   const inputs = [
     qkv,
@@ -208,6 +235,7 @@ export function cachedAttention(
     cache.total,
     ...(tables ? [tables.cos, tables.sin] : []),
     ...(tables && cache.positions ? [cache.positions] : []),
+    ...(sinks ? [sinks] : []),
   ];
   const [y, presentKey, presentValue] = apply(attentionOp, inputs, attrs) as [Tensor, Tensor, Tensor];
   return { y, presentKey, presentValue };

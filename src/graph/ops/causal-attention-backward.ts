@@ -12,23 +12,26 @@ import {
   type PerToken,
   pairsOf,
   seesBy,
+  sinksIn,
   type ToldAttrs,
   toldOf,
 } from "./causal-blocks.ts";
 
 const backwardOp: Op<ToldAttrs> = {
   name: "causalAttentionBackward",
-  operands: ["q", "k", "v", "y", "dy", "documents", "prefix"],
-  infer([q, k, v, y, dy]) {
+  operands: ["q", "k", "v", "y", "dy", "documents", "prefix", "sinks"],
+  infer([q, k, v, y, dy, ...rest], attrs) {
     for (const [operand, t] of Object.entries({ y: y!, dy: dy! }))
       if (!sameShape(t.shape, q!.shape))
         throw new ShapeError("causalAttentionBackward", operand, showType(t), showType(q!));
-    return [q!, k!, v!];
+    const sinks = sinksIn(rest, attrs);
+    return [q!, k!, v!, ...(sinks ? [sinks] : [])];
   },
   // With p a block's weights and o its output: ds = p·(dy vᵀ − Σ dy·o), the sum over a head; then dq = ds k, dk = dsᵀ
   // q, dv = pᵀ dy.
-  onnx(emit, { inputs: [q, k, v, y, dy, ...rest], outputs: [dq, dk, dv], types }, attrs) {
-    const blockWeights = rest.slice(attrs.told.length);
+  onnx(emit, { inputs: [q, k, v, y, dy, ...rest], outputs: [dq, dk, dv, dsinks], types }, attrs) {
+    const blockWeights = rest.slice(optionalCount(attrs));
+    const sinks = sinksIn(rest, attrs);
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values, given] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1), e.rows(dy!, e.group)];
     const told = e.told(byName(rest, attrs));
@@ -36,9 +39,10 @@ const backwardOp: Op<ToldAttrs> = {
     const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block, i) => {
       const [query, key, value] = [e.queries(queries, block), e.keys(keys, block), e.keys(values, block)];
       const scores = blockWeights[i] ?? e.scores(query, keys, block, told);
-      const weights = blockWeights[i] ?? emit.value("Softmax", [scores], { axis: { int: -1 } });
+      const weights = blockWeights[i] ?? e.weights(scores, block, sinks);
       const out = e.queries(given, block);
-      const pulled = emit.value("Sub", [e.product(out, value, { transB: true }), e.queries(drift, block)]);
+      const drifted = e.queries(drift, block);
+      const pulled = emit.value("Sub", [e.product(out, value, { transB: true }), drifted]);
       const ds = emitUncapped(e, emit.value("Mul", [weights, pulled]), scores);
       const { scale } = attrs;
       return {
@@ -46,8 +50,15 @@ const backwardOp: Op<ToldAttrs> = {
         dq: e.product(ds, key, { scale }),
         dk: e.product(ds, query, { transA: true, scale }),
         dv: e.product(weights, out, { transA: true }),
+        ofSinks: sinks && emitSinkShares(e, weights, drifted),
       };
     });
+    if (dsinks !== undefined)
+      emitSinks(
+        e,
+        parts.map((part) => part.ofSinks!),
+        dsinks,
+      );
     e.merge(e.join(parts.map((part) => part.dq)), e.group, dq!);
     for (const [of, output] of [
       ["dk", dk!],
@@ -65,7 +76,7 @@ const backwardOp: Op<ToldAttrs> = {
   // Five products, or four if the weights are given.
   cost: ([q, , , , , ...rest], _outputs, attrs) => ({
     flops: mul(
-      (rest.length > attrs.told.length ? 8 : 10) * attrs.heads * attrs.headSize * pairsOf(Number(q!.shape[1]), attrs),
+      (rest.length > optionalCount(attrs) ? 8 : 10) * attrs.heads * attrs.headSize * pairsOf(Number(q!.shape[1]), attrs),
       q!.shape[0]!,
     ),
   }),
@@ -74,6 +85,8 @@ const backwardOp: Op<ToldAttrs> = {
     const isSeen = seesBy(byName(rest, attrs), tokens, attrs);
     const { heads, kvHeads, headSize: d, scale, softcap } = attrs;
     const [dq, dk, dv] = [ndarray(q!.shape), ndarray(k!.shape), ndarray(v!.shape)];
+    const sinks = sinksIn(rest, attrs);
+    const dsinks = ndarray([heads]);
     for (let i = 0; i < batch * tokens * heads; i++) {
       const [head, t, b] = [i % heads, Math.floor(i / heads) % tokens, Math.floor(i / heads / tokens)];
       const seen = [...Array(tokens).keys()].filter((at) => isSeen(b, t, at));
@@ -82,12 +95,14 @@ const backwardOp: Op<ToldAttrs> = {
         x.subarray(from, from + d).reduce((sum, value, c) => sum + value * z[start + c]!, 0);
       const plain = seen.map((key) => scale * dot(q!.data, i * d, k!.data, at(key)));
       const scores = plain.map((s) => (softcap === undefined ? s : softcap * Math.tanh(s / softcap)));
-      const top = Math.max(...scores);
+      const sink = sinks?.data[head] ?? Number.NEGATIVE_INFINITY;
+      const top = Math.max(...scores, sink);
       const exps = scores.map((score) => Math.exp(score - top));
-      const norm = exps.reduce((sum, value) => sum + value, 0);
+      const norm = exps.reduce((sum, value) => sum + value, Math.exp(sink - top));
       const weights = exps.map((value) => value / norm);
       const pulled = seen.map((key) => dot(dy!.data, i * d, v!.data, at(key)));
       const mean = weights.reduce((sum, w, j) => sum + w * pulled[j]!, 0);
+      dsinks.data[head]! -= (Math.exp(sink - top) / norm) * mean;
       for (const [j, key] of seen.entries()) {
         const slope = softcap === undefined ? 1 : 1 - Math.tanh(plain[j]! / softcap) ** 2;
         const ds = weights[j]! * (pulled[j]! - mean) * slope * scale;
@@ -98,9 +113,25 @@ const backwardOp: Op<ToldAttrs> = {
         }
       }
     }
-    return [dq, dk, dv];
+    return [dq, dk, dv, ...(sinks ? [dsinks] : [])];
   },
 };
+
+/** Operands between the given gradient and the blocks' weights. */
+const optionalCount = ({ told, sinks }: ToldAttrs): number => told.length + (sinks ? 1 : 0);
+
+/** The sinks' shares of a block's rows times Σ dy·y: a sink's score has minus their sum for its gradient, since it has no value. */
+function emitSinkShares({ emit }: CausalEmitter, weights: string, drift: string): string {
+  const total = emit.value("ReduceSum", [weights, emit.ints([-1])], { keepdims: { int: 1 } });
+  return emit.value("Mul", [emit.value("Sub", [emit.floats([1], []), total]), drift]);
+}
+
+function emitSinks(e: CausalEmitter, shares: readonly string[], output: string): void {
+  const { emit, batch, tokens, group, attrs } = e;
+  const apart = emit.value("Reshape", [e.join(shares), emit.ints([batch, attrs.kvHeads, tokens, group])]);
+  const sums = emit.value("ReduceSum", [emit.value("Neg", [apart]), emit.ints([0, 2])], { keepdims: { int: 0 } });
+  emit.node("Reshape", [sums, emit.ints([attrs.heads])], [output]);
+}
 
 /** Σ dy·y of each row of queries, [batch, kvHeads, rows, 1]. */
 function emitDrift(e: CausalEmitter, y: string, dy: string): string {
@@ -149,18 +180,20 @@ interface CausalTensors extends PerToken<Tensor> {
   readonly q: Tensor;
   readonly k: Tensor;
   readonly v: Tensor;
+  readonly sinks?: Tensor | undefined;
   /** The output of attention. */
   readonly y: Tensor;
   readonly dy: Tensor;
 }
 
-/** Gradients by q, k and v of a loss that y = `causalAttention` has the gradient dy of; `weights` are its others outputs. */
+/** Gradients by q, k, v and the sinks of a loss that y = `causalAttention` has the gradient dy of; `weights` are its others outputs. */
 export function causalAttentionBackward(
-  { q, k, v, y, dy, ...rest }: CausalTensors,
+  { q, k, v, y, dy, sinks, ...rest }: CausalTensors,
   weights: readonly Tensor[],
   attrs: CausalAttrs,
 ) {
   const { told, operands } = toldOf(rest);
-  const [dq, dk, dv] = apply(backwardOp, [q, k, v, y, dy, ...operands, ...weights], { ...attrs, told });
-  return { dq: dq!, dk: dk!, dv: dv! };
+  const inputs = [q, k, v, y, dy, ...operands, ...(sinks ? [sinks] : []), ...weights];
+  const [dq, dk, dv, dsinks] = apply(backwardOp, inputs, { ...attrs, told });
+  return { dq: dq!, dk: dk!, dv: dv!, dsinks };
 }

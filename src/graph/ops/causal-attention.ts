@@ -13,6 +13,7 @@ import {
   type PerToken,
   pairsOf,
   seesBy,
+  sinksIn,
   type ToldAttrs,
   toldOf,
   weightShapes,
@@ -20,7 +21,7 @@ import {
 
 const causalOp: Op<ToldAttrs> = {
   name: "causalAttention",
-  operands: ["q", "k", "v", "documents", "prefix"],
+  operands: ["q", "k", "v", "documents", "prefix", "sinks"],
   infer([q, k, v, ...rest], attrs) {
     const { heads, kvHeads, headSize } = attrs;
     const [batch, tokens] = q!.shape;
@@ -34,6 +35,9 @@ const causalOp: Op<ToldAttrs> = {
     for (const [operand, t] of Object.entries(byName(rest, attrs) as Record<string, TensorType>))
       if (t.dtype !== "i64" || !sameShape(t.shape, [batch, tokens]))
         throw new ShapeError("causalAttention", operand, showType(t), `i64[${batch}, ${tokens}]`);
+    const sinks = sinksIn(rest, attrs);
+    if (attrs.sinks && !(sinks && sameShape(sinks.shape, [heads])))
+      throw new ShapeError("causalAttention", "sinks", sinks ? showType(sinks) : "missing", `[${heads}]`);
     const weights = weightShapes([batch, tokens], attrs);
     return [q!, ...weights.map((shape) => ({ dtype: "f32" as const, shape }))];
   },
@@ -41,18 +45,22 @@ const causalOp: Op<ToldAttrs> = {
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1)];
     const told = e.told(byName(rest, attrs));
+    const sinks = sinksIn(rest, attrs);
     const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block, i) => {
       const scores = e.scores(e.queries(queries, block), keys, block, told);
-      const weights = blockWeights[i] ?? emit.temp();
-      emit.node("Softmax", [scores], [weights], { axis: { int: -1 } });
+      const weights = e.weights(scores, block, sinks, blockWeights[i]);
       return emit.value("MatMul", [weights, e.keys(values, block)]);
     });
     e.merge(e.join(parts), e.group, y!);
   },
   gradient({ inputs: [q, k, v, ...rest], outputs: [y, ...weights], given: [dy], attrs }) {
-    const told = byName(rest, attrs);
-    const { dq, dk, dv } = causalAttentionBackward({ q: q!, k: k!, v: v!, y: y!, dy: dy!, ...told }, weights, attrs);
-    return [dq, dk, dv];
+    const told = { ...byName(rest, attrs), sinks: sinksIn(rest, attrs) };
+    const { dq, dk, dv, dsinks } = causalAttentionBackward(
+      { q: q!, k: k!, v: v!, y: y!, dy: dy!, ...told },
+      weights,
+      attrs,
+    );
+    return [dq, dk, dv, ...attrs.told.map(() => undefined), dsinks];
   },
   cost: ([q], _outputs, attrs) => ({
     flops: mul(4 * attrs.heads * attrs.headSize * pairsOf(Number(q!.shape[1]), attrs), q!.shape[0]!),
@@ -60,7 +68,8 @@ const causalOp: Op<ToldAttrs> = {
   reference([q, k, v, ...rest], attrs) {
     const [batch, tokens] = q!.shape as [number, number];
     const isSeen = seesBy(byName(rest, attrs), tokens, attrs);
-    const { heads, kvHeads, headSize, scale, softcap } = attrs;
+    const { heads, kvHeads, headSize } = attrs;
+    const sinks = sinksIn(rest, attrs);
     const y = ndarray(q!.shape);
     const blockWeights = weightShapes(q!.shape, attrs).map((shape) => ndarray(shape));
     const blocks = blocksOf(tokens, attrs, attrs.told.includes("prefix"));
@@ -70,12 +79,13 @@ const causalOp: Op<ToldAttrs> = {
       const at = (index: number) =>
         ((b * tokens + seen[index]!) * kvHeads + Math.floor((head * kvHeads) / heads)) * headSize;
       const query = q!.data.subarray(i * headSize, (i + 1) * headSize);
-      y.data.set(attend(query, k!.data, v!.data, at, seen.length, scale, softcap), i * headSize);
+      const scores = { ...attrs, sink: sinks?.data[head] };
+      y.data.set(attend(query, k!.data, v!.data, at, seen.length, scores), i * headSize);
       const block = Math.floor(t / blocks[0]!.last);
       if (!blockWeights[block]) continue;
       const [group, { from, first, last, to }] = [heads / kvHeads, blocks[block]!];
       const row = (b * kvHeads + Math.floor(head / group)) * (last - first) + t - first;
-      const weights = attentionWeights(query, k!.data, at, seen.length, scale);
+      const weights = attentionWeights(query, k!.data, at, seen.length, scores);
       for (const [j, key] of seen.entries())
         blockWeights[block].data[(row * group + (head % group)) * (to - from) + key - from] = weights[j]!;
     }
@@ -88,12 +98,12 @@ const causalOp: Op<ToldAttrs> = {
  * [batch, tokens, heads·d], k and v [batch, tokens, kvHeads·d], already rotated → [batch, tokens, heads·d]. `documents`
  * i64 [batch, tokens] is each token's document in its row; documents do not see each other. `prefix` i64 [batch,
  * tokens] is 1 for tokens of their document's prefix, which see each other in both directions (Raffel et al. 2020,
- * section 3.2.1), else 0. Batch and tokens are numbers.
+ * section 3.2.1), else 0. `sinks` f32 [heads] are of attributes with `sinks`. Batch and tokens are numbers.
  */
 export function causalAttention(
-  { q, k, v, ...rest }: { q: Tensor; k: Tensor; v: Tensor } & PerToken<Tensor>,
+  { q, k, v, sinks, ...rest }: { q: Tensor; k: Tensor; v: Tensor; sinks?: Tensor | undefined } & PerToken<Tensor>,
   attrs: CausalAttrs,
 ): Tensor {
   const { told, operands } = toldOf(rest);
-  return apply(causalOp, [q, k, v, ...operands], { ...attrs, told })[0]!;
+  return apply(causalOp, [q, k, v, ...operands, ...(sinks ? [sinks] : [])], { ...attrs, told })[0]!;
 }

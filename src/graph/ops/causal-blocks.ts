@@ -4,13 +4,16 @@ import type { Emitter } from "../onnx.ts";
 import type { TensorType } from "../tensor.ts";
 import type { AttentionAttrs } from "./attention.ts";
 
-export type CausalAttrs = Pick<AttentionAttrs, "heads" | "kvHeads" | "headSize" | "scale" | "window" | "softcap">;
+export type CausalAttrs = Pick<
+  AttentionAttrs,
+  "heads" | "kvHeads" | "headSize" | "scale" | "window" | "softcap" | "sinks"
+>;
 
 /** Optional operands, i64 [batch, tokens]: each token's document in its row, and 1 if it is in its prefix. */
 const PER_TOKEN = ["documents", "prefix"] as const;
 export type PerToken<T> = { readonly [name in (typeof PER_TOKEN)[number]]?: T | undefined };
 
-/** The attributes of the operators, whose last operands are those that `told` names, in the order of `PER_TOKEN`. */
+/** The attributes of the operators, whose last operands are those that `told` names, in the order of `PER_TOKEN`, then the sinks. */
 export type ToldAttrs = CausalAttrs & { readonly told: readonly (keyof PerToken<unknown>)[] };
 
 /** Optional operands that are given. */
@@ -23,6 +26,10 @@ export function toldOf<T>(all: PerToken<T>): { told: ToldAttrs["told"]; operands
 export function byName<T>(operands: readonly T[], { told }: ToldAttrs): PerToken<T> {
   return Object.fromEntries(told.map((name, i) => [name, operands[i]]));
 }
+
+/** The heads' sinks among the last operands; undefined if heads have none. */
+export const sinksIn = <T>(operands: readonly T[], { told, sinks }: ToldAttrs): T | undefined =>
+  sinks ? operands[told.length] : undefined;
 
 /** A test if query and key, positions of row `b`, see each other by the numbers of `toldOf`. */
 export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, tokens: number, attrs: CausalAttrs) {
@@ -164,6 +171,23 @@ export class CausalEmitter {
     const same = this.#pairs("Equal", told.documents, block);
     const mask = this.emit.value("Where", [same, this.emit.floats([0], []), this.emit.floats([HIDDEN], [])]);
     return this.emit.value("Add", [shown, mask]);
+  }
+
+  /** The softmax of a block's scores; beside `sinks` [heads] a query's weights sum to less than 1. */
+  weights(scores: string, { from, first, last, to }: Block, sinks: string | undefined, output?: string): string {
+    const { emit, batch, group } = this;
+    const weights = output ?? emit.temp();
+    if (sinks === undefined) {
+      emit.node("Softmax", [scores], [weights], { axis: { int: -1 } });
+      return weights;
+    }
+    const { kvHeads } = this.attrs;
+    const byHead = emit.value("Reshape", [sinks, emit.ints([1, kvHeads, 1, group])]);
+    const each = emit.value("Expand", [byHead, emit.ints([batch, kvHeads, last - first, group])]);
+    const column = emit.value("Reshape", [each, emit.ints([batch, kvHeads, (last - first) * group, 1])]);
+    const all = emit.value("Softmax", [this.join([scores, column], 3)], { axis: { int: -1 } });
+    emit.node("Slice", [all, emit.ints([0]), emit.ints([to - from]), emit.ints([3])], [weights]);
+    return weights;
   }
 
   /** Keys before the block's queries are apart: without a window, none of them is hidden. */

@@ -4,7 +4,7 @@ import type { GradientRule, Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { erf, type GeluForm, geluBackward, sigmoid as logistic, siluBackward } from "./activation-backward.ts";
-import { sum, sumTo } from "./reduce.ts";
+import { full, sum, sumTo } from "./reduce.ts";
 
 export type { GeluForm };
 
@@ -171,6 +171,29 @@ const softplusOp = unary(
 export const tanh = (x: Tensor): Tensor => apply1(tanhOp, [x], null);
 /** The greater of x and 0. */
 export const relu = (x: Tensor): Tensor => apply1(reluOp, [x], null);
+
+interface Bounds {
+  /** Absent: no bound. */
+  readonly least?: number;
+  readonly most: number;
+}
+
+const clampOp: Op<Bounds> = {
+  name: "clamp",
+  operands: ["x"],
+  infer: ([x]) => [x!],
+  onnx: (emit, { inputs: [x], outputs }, { least, most }) =>
+    emit.node("Clip", [x!, least === undefined ? "" : emit.floats([least], []), emit.floats([most], [])], outputs),
+  gradient({ inputs: [x], given: [dy], attrs: { least, most } }) {
+    const above = sign(relu(minus(x!, full(x!, most))));
+    const outside = least === undefined ? above : plus(above, sign(relu(minus(full(x!, least), x!))));
+    return [minus(dy!, times(dy!, outside))];
+  },
+  reference: ([x], { least = Number.NEGATIVE_INFINITY, most }) => [mapNd(x!, (v) => Math.min(Math.max(v, least), most))],
+};
+
+/** Values beyond the bounds become the bounds. */
+export const clamp = (x: Tensor, bounds: Bounds): Tensor => apply1(clampOp, [x], bounds);
 
 /** −1, 0 or 1. */
 export const sign = (x: Tensor): Tensor => apply1(signOp, [x], null);

@@ -55,7 +55,7 @@ const tileOp: Op<TileAttrs> = {
     for (let t = 0; t < tokens; t++) {
       const query = q!.data.subarray(t * size, (t + 1) * size);
       y.data.set(
-        attend(query, keys, values!.data, (p) => p * size, past + t + 1, scale),
+        attend(query, keys, values!.data, (p) => p * size, past + t + 1, { scale }),
         t * size,
       );
     }

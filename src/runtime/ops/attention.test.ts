@@ -17,6 +17,7 @@ interface Setting {
   rotated?: number;
   window?: number;
   softcap?: number;
+  sinks?: true;
   /** The number of tokens before the bound ones. */
   start?: number;
 }
@@ -35,9 +36,9 @@ function trial(s: Setting): Trial {
   });
   const lengths = s.past.map((p) => p + tokens - 1);
   const symbolic = [sym("batch"), kvHeads, sym("capacity"), headSize];
-  const { rotary, window, softcap } = s;
+  const { rotary, window, softcap, sinks } = s;
   const scale = 1 / Math.sqrt(headSize);
-  const attrs = { heads, kvHeads, headSize, scale, rotary, rotated, window, softcap, past: sym("past") };
+  const attrs = { heads, kvHeads, headSize, scale, rotary, rotated, window, softcap, sinks, past: sym("past") };
   return {
     inputs: {
       qkv: noise(1, [batch, tokens, width], [sym("batch"), sym("tokens"), width]),
@@ -47,14 +48,18 @@ function trial(s: Setting): Trial {
       total: { dtype: "i32", shape: [], data: [Math.max(...lengths) + 1] },
       ...(start !== undefined && { positions: positionsAfter(start, s) }),
     },
-    constants: s.rotary === "none" ? {} : { cos: table(Math.cos), sin: table(Math.sin) },
+    constants: {
+      ...(s.rotary !== "none" && { cos: table(Math.cos), sin: table(Math.sin) }),
+      // Some far above the scores, some far below.
+      ...(sinks && { sinks: { dtype: "f32", shape: [heads], data: [2, -3, 0.5, 30, -30, 1].slice(0, heads) } }),
+    },
     bindings: { batch, tokens, capacity, past: Math.max(...s.past) },
     inPlace: { presentKey: "pastKey", presentValue: "pastValue" },
     trace(t) {
       const { positions } = t;
       const cache = { pastKey: t.pastKey!, pastValue: t.pastValue!, lengths: t.lengths!, total: t.total!, positions };
       const tables = t.cos && t.sin ? { cos: t.cos, sin: t.sin } : undefined;
-      return { ...cachedAttention(t.qkv!, cache, tables, attrs) };
+      return { ...cachedAttention(t.qkv!, cache, tables, attrs, t.sinks) };
     },
   };
 }
@@ -131,6 +136,22 @@ test.each([0.5, 3, 50])("scores capped at %d, with and without a window", async 
         ...{ ...shapes[2]!, rotary: "half", ...rest, batch: 1, past: [past], softcap },
         ...(window && { window }),
       });
+});
+
+test.each(["half", "none"] as const)("a sink in each head, with and without a window, rotary: %s", async (rotary) => {
+  const shape = { heads: 6, kvHeads: 2, headSize: 32, rotary, sinks: true } as const;
+  for (const window of [undefined, 4]) {
+    const windowed = window ? { window } : {};
+    for (const { past, ...rest } of lengths) await check({ ...shape, ...rest, batch: 1, past: [past], ...windowed });
+    await check({ ...shape, batch: 3, past: [1, 7, 31], tokens: 1, capacity: 40, ...windowed });
+    await check({ ...shape, batch: 2, past: [0, 0], tokens: 7, capacity: 8, ...windowed });
+  }
+});
+
+test("sinks and a cache bound from a later token on", async () => {
+  const shape = { heads: 6, kvHeads: 2, headSize: 32, rotary: "half", sinks: true, window: 4, start: 16 } as const;
+  await check({ ...shape, batch: 1, past: [3], tokens: 4, capacity: 128 });
+  await check({ ...shape, batch: 3, past: [1, 7, 31], tokens: 1, capacity: 40 });
 });
 
 test.each(["half", "interleaved"] as const)("only a part of each head rotated, pairs %s", async (rotary) => {

@@ -40,6 +40,9 @@ test.each([
   { batch: 1, tokens: 260, headSize: 64, window: 50 },
   { batch: 2, tokens: 140, headSize: 64, length: 77, group: 2 },
   { batch: 1, tokens: 140, headSize: 96, share: 0.7, length: 70 },
+  { batch: 2, tokens: 140, group: 2, sinks: 1 },
+  { batch: 1, tokens: 300, window: 50, sinks: 1 },
+  { batch: 2, tokens: 140, headSize: 64, length: 77, group: 2, sinks: 1 },
 ])("causal attention over blocks and its gradients: %o", async (c) => {
   const {
     batch,
@@ -50,11 +53,13 @@ test.each([
     share,
     window,
     softcap,
+    sinks: hasSinks,
     headSize = 8,
   } = c as {
     [key in "batch" | "tokens"]: number;
-  } & { [key in "group" | "kvHeads" | "length" | "share" | "window" | "softcap" | "headSize"]?: number };
-  const attrs = { heads: kvHeads * group, kvHeads, headSize, scale: 0.4, window, softcap };
+  } & { [key in "group" | "kvHeads" | "length" | "share" | "window" | "softcap" | "sinks" | "headSize"]?: number };
+  const sinks = hasSinks ? (true as const) : undefined;
+  const attrs = { heads: kvHeads * group, kvHeads, headSize, scale: 0.4, window, softcap, sinks };
   const [wide, narrow] = [attrs.heads, kvHeads].map((heads) => [batch, tokens, heads * headSize]) as [
     number[],
     number[],
@@ -67,14 +72,16 @@ test.each([
       dy: noise(4, wide),
       ...(length !== undefined && { documents: documentsOf(batch, tokens, length) }),
       ...(share !== undefined && { prefix: prefixOf(batch, tokens, length ?? tokens, share) }),
+      ...(sinks && { sinks: noise(5, [attrs.heads]) }),
     },
-    trace({ q, k, v, dy, documents, prefix }) {
-      const y = causalAttention({ q: q!, k: k!, v: v!, documents, prefix }, attrs);
-      const [dq, dk, dv] = pullback([{ of: y, gradient: dy! }], [q!, k!, v!]);
-      return { y, dq: dq!, dk: dk!, dv: dv! };
+    trace({ q, k, v, dy, documents, prefix, sinks: own }) {
+      const y = causalAttention({ q: q!, k: k!, v: v!, documents, prefix, sinks: own }, attrs);
+      const of = [q!, k!, v!, ...(own ? [own] : [])];
+      const [dq, dk, dv, dsinks] = pullback([{ of: y, gradient: dy! }], of);
+      return { y, dq: dq!, dk: dk!, dv: dv!, ...(dsinks && { dsinks }) };
     },
   });
-  const names = tokens === 1 ? ["y", "dv"] : ["y", "dq", "dk", "dv"];
+  const names = tokens === 1 ? ["y", "dv"] : ["y", "dq", "dk", "dv", ...(sinks ? ["dsinks"] : [])];
   for (const name of names)
     if (window !== 1 || !/d[qk]/.test(name)) expect(error(outcomes[name]!), name).toBeLessThan(1e-5);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { sym } from "../../graph/dim.ts";
-import { gelu, plus, relu, scale, silu, softcap, tanh, times, timesRows } from "../../graph/ops/elementwise.ts";
+import { clamp, gelu, plus, relu, scale, silu, softcap, tanh, times, timesRows } from "../../graph/ops/elementwise.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { compare, noise, worst } from "../compare.testing.ts";
 
@@ -36,6 +36,8 @@ describe.each(shapes.map((s) => ({ shape: s })))("elementwise on $shape", ({ sha
     { name: "gelu by tanh", op: (t: Tensor) => gelu(t, "tanh") },
     { name: "tanh", op: tanh },
     { name: "relu", op: relu },
+    { name: "clamp from both sides", op: (t: Tensor) => clamp(t, { least: -1.5, most: 2 }) },
+    { name: "clamp from above", op: (t: Tensor) => clamp(t, { most: 0.5 }) },
     { name: "softcap", op: (t: Tensor) => softcap(t, 2.5) },
   ])("$name equals its reference, far from zero too", async ({ op }) => {
     for (const reach of [0.1, 1, 20]) {
