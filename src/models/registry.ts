@@ -32,6 +32,7 @@ const decoders: readonly Listed<Architecture>[] = [
   { names: ["gemma2"], load: async () => (await import("./architectures/gemma2.ts")).gemma2 },
   { names: ["gemma3", "gemma3_text"], load: async () => (await import("./architectures/gemma3.ts")).gemma3 },
   { names: ["gpt2"], load: async () => (await import("./architectures/gpt2.ts")).gpt2 },
+  { names: ["gpt-oss", "gpt_oss"], load: async () => (await import("./architectures/gpt-oss.ts")).gptOss },
   { names: ["granite"], load: async () => (await import("./architectures/granite.ts")).granite },
   { names: ["granitemoe"], load: async () => (await import("./architectures/granitemoe.ts")).graniteMoe },
   {

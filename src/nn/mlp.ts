@@ -1,19 +1,27 @@
-import { gelu, relu, scale, silu, split, type Tensor, times } from "../graph/index.ts";
+import { clamp, gelu, plus, relu, scale, silu, split, type Tensor, times } from "../graph/index.ts";
 
 /** The activation between a feed-forward's matrices. */
-export type Activation = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu" | "relu-squared";
+export type Activation = ActivationName | ClampedGate;
+
+type ActivationName = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu" | "relu-squared";
+
+/** A gate with a slope in its sigmoid, and a product with the up plus 1; both are kept within a limit (gpt-oss). */
+export interface ClampedGate {
+  readonly slope: number;
+  readonly limit: number;
+}
 
 /** The slope in the sigmoid that stands in for GELU's normal distribution (Hendrycks & Gimpel 2016, section 2). */
 const QUICK = 1.702;
 
-function activate(x: Tensor, activation: Activation): Tensor {
+function activate(x: Tensor, activation: ActivationName): Tensor {
   switch (activation) {
     case "silu":
       return silu(x);
     case "gelu":
       return gelu(x, "exact");
     case "gelu-quick":
-      return scale(silu(scale(x, QUICK)), 1 / QUICK);
+      return swish(x, QUICK);
     case "gelu-tanh":
       return gelu(x, "tanh");
     case "relu":
@@ -25,12 +33,27 @@ function activate(x: Tensor, activation: Activation): Tensor {
   }
 }
 
+/** x · sigmoid(slope · x) */
+const swish = (x: Tensor, slope: number): Tensor => scale(silu(scale(x, slope)), 1 / slope);
+
+function gateClamped(gate: Tensor, up: Tensor, { slope, limit }: ClampedGate): Tensor {
+  const opened = swish(clamp(gate, { most: limit }), slope);
+  return plus(opened, times(opened, clamp(up, { least: -limit, most: limit })));
+}
+
 /**
  * The inside of a feed-forward: plain, or gated (Shazeer 2020) with gate and up side by side: activation(gate) · up.
  */
 export function activateMlp(x: Tensor, activation: Activation, gated: boolean): Tensor {
-  if (!gated) return activate(x, activation);
+  if (!gated) return activate(x, named(activation));
   const width = Number(x.shape.at(-1)) / 2;
   const [gate, up] = split(x, x.shape.length - 1, [width, width]) as [Tensor, Tensor];
-  return times(activate(gate, activation), up);
+  return typeof activation === "object"
+    ? gateClamped(gate, up, activation)
+    : times(activate(gate, activation), up);
+}
+
+function named(activation: Activation): ActivationName {
+  if (typeof activation === "string") return activation;
+  throw new Error("a clamped gate needs a gated feed-forward");
 }

@@ -20,6 +20,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from architectures_gguf import write_gguf
+from mxfp4 import dequantized, random_blocks, store_blocks
 
 TOKENS = 48
 
@@ -32,6 +33,15 @@ COMMON = dict(
 HYBRID = dict(
     embedding_multiplier=3.0, residual_multiplier=0.5, attention_multiplier=0.3, logits_scaling=2.5, mamba_n_heads=4, mamba_d_head=16,
     mamba_d_state=6, mamba_d_conv=3, mamba_expand=2, mamba_chunk_size=16,
+)  # fmt: skip
+
+
+# As gpt-oss is published: YaRN that does not round.
+GPT_OSS = dict(
+    rope_parameters={
+        "rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "original_max_position_embeddings": 16, "truncate": False},
+    num_hidden_layers=4, intermediate_size=32, sliding_window=9, num_local_experts=4, num_experts_per_tok=2, max_position_embeddings=4096,
+    tie_word_embeddings=False,
 )  # fmt: skip
 
 
@@ -140,6 +150,13 @@ MODELS = {
         hybrid_override_pattern="M-M*-MM-*", num_attention_heads=2, num_key_value_heads=1, head_dim=16, intermediate_size=40,
         mamba_num_heads=4, mamba_head_dim=12, ssm_state_size=6, n_groups=2, conv_kernel=3, chunk_size=16, layer_norm_epsilon=1e-3,
         time_step_min=1e-9, max_position_embeddings=4096, tie_word_embeddings=False)),
+    "gpt_oss": ("gpt_oss", "gpt-oss", GPT_OSS),
+    # Other bounds than a GGUF has, the window in other layers, no biases of attention.
+    "gpt_oss-limits": ("gpt_oss", None, {
+        **GPT_OSS, **rope("default"), "num_hidden_layers": 2, "swiglu_alpha": 1.2, "swiglu_limit": 2.0, "attention_bias": False,
+        "layer_types": ["full_attention", "sliding_attention"], "tie_word_embeddings": True}),
+    # Experts in blocks of 32 numbers of 4 bits.
+    "gpt_oss-mxfp4": ("gpt_oss", "gpt-oss", {**GPT_OSS, "num_hidden_layers": 2, "num_local_experts": 3}),
 }  # fmt: skip
 
 
@@ -184,6 +201,11 @@ def random_model(config, seed: int):
             p.copy_(noise - 1)
         elif "conv1d.weight" in name:
             p.copy_(0.5 * noise)
+        elif name.endswith("sinks") or "proj_bias" in name:
+            p.copy_(noise)
+        elif config.model_type == "gpt_oss" and ".experts." in name:
+            # Gates and ups so large that some are beyond the limit.
+            p.copy_((4 if "gate_up" in name else 0.2) * noise * p.shape[1] ** -0.5)
         elif p.ndim == 1:
             centred = config.model_type.startswith("gemma") or (config.model_type == "qwen3_next" and "linear_attn" not in name)
             offset = 0.0 if "bias" in name or centred else 1.0
@@ -232,6 +254,9 @@ def fixture(name: str, seed: int, out: Path) -> None:
     model_type, architecture, options = MODELS[name]
     print(name)
     model = random_model(configuration(model_type, dict(options)), seed)
+    blocks = random_blocks(model, seed) if name.endswith("-mxfp4") else {}
+    for parameter, tensors in blocks.items():
+        model.get_parameter(parameter).data.copy_(dequantized(*tensors))
     ids = np.random.default_rng(seed).integers(3, COMMON["vocab_size"], TOKENS).tolist()
     logits = whole(model, ids)
     print(f"  logits: std {logits.std():.2f}")
@@ -241,9 +266,11 @@ def fixture(name: str, seed: int, out: Path) -> None:
     # A copy, as half() would round the rotary frequencies too.
     copy.deepcopy(model).half().save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
+    if blocks:
+        store_blocks(folder, blocks)
     check("from the folder", whole(read(folder), ids), logits)
     if architecture:
-        write_gguf(model, architecture, folder / "model.gguf")
+        write_gguf(model, architecture, folder / "model.gguf", blocks)
     packed = base64.b64encode(logits.numpy().astype("<f4").tobytes()).decode()
     reference = {"source": "tools/reference/architectures.py", "tokens": ids, "logits": packed}
     (folder / "reference.json").write_text(json.dumps(reference) + "\n")

@@ -4,7 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from gguf import ExpertGatingFuncType, MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, TokenType, get_tensor_name_map
+from gguf import (
+    MODEL_ARCH,
+    MODEL_ARCH_NAMES,
+    ExpertGatingFuncType,
+    GGMLQuantizationType,
+    GGUFWriter,
+    RopeScalingType,
+    TokenType,
+    get_tensor_name_map,
+)
+
+from mxfp4 import as_ggml
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
@@ -195,14 +206,35 @@ def split_experts(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor]
     return None
 
 
+def split_woven(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor] | None:
+    """gpt-oss's experts, whose gates and ups alternate, by their names in a GGUF; None for other tensors."""
+    layer, _, part = name.removeprefix("model.layers.").partition(".mlp.experts.")
+    kind = "bias" if part.endswith("_bias") else "weight"
+    if part.startswith("down_proj"):
+        woven = {"ffn_down_exps": tensor}
+    elif part.startswith("gate_up_proj"):
+        woven = {"ffn_gate_exps": tensor[..., 0::2], "ffn_up_exps": tensor[..., 1::2]}
+    else:
+        return None
+    return {f"blk.{layer}.{to}.{kind}": data if kind == "bias" else data.transpose(1, 2) for to, data in woven.items()}
+
+
+def split_blocks(name: str, blocks: torch.Tensor, scales: torch.Tensor) -> dict[str, np.ndarray]:
+    """The same of MXFP4 tensors, whose rows alternate."""
+    stacks = split_woven(name, torch.arange(blocks.shape[1]).expand(1, 1, -1))
+    return {to: as_ggml(blocks[:, rows.flatten()], scales[:, rows.flatten()]) for to, rows in stacks.items()}
+
+
 def add_own(w: GGUFWriter, c, architecture: str) -> None:
     """What only some architectures have."""
-    if architecture in ("gemma2", "gemma3", "phi3") and c.sliding_window:
+    if architecture in ("gemma2", "gemma3", "phi3", "gpt-oss") and c.sliding_window:
         w.add_sliding_window(c.sliding_window)
     if architecture == "gemma2":
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)
     add_experts(w, c)
+    if architecture == "gpt-oss":
+        w.add_expert_feed_forward_length(c.intermediate_size)
     if architecture == "nemotron_h":
         w.add_ssm_conv_kernel(c.conv_kernel)
         w.add_ssm_state_size(c.ssm_state_size)
@@ -236,7 +268,8 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
         w.add_logit_scale(c.logits_scaling)
 
 
-def write_gguf(model, architecture: str, path: Path) -> None:
+def write_gguf(model, architecture: str, path: Path, blocks: dict = {}) -> None:
+    """`blocks`: MXFP4 tensors by the names of the parameters in whose place they are."""
     c = model.config
     w = GGUFWriter(str(path), architecture)
     add_sizes(w, c, architecture)
@@ -248,16 +281,23 @@ def write_gguf(model, architecture: str, path: Path) -> None:
     for name, tensor in model.state_dict().items():
         if name == "lm_head.weight" and c.tie_word_embeddings:
             continue
-        experts = split_experts(name, tensor, c) or split_delta(name, tensor, c)
+        if name in blocks:
+            for canonical, stack in split_blocks(name, *blocks[name]).items():
+                w.add_tensor(canonical, stack, raw_dtype=GGMLQuantizationType.MXFP4)
+            continue
+        woven = split_woven(name, tensor) if architecture == "gpt-oss" else None
+        experts = woven or split_experts(name, tensor, c) or split_delta(name, tensor, c)
         if experts:
             for canonical, part in experts.items():
-                whole = "_inp" in canonical
+                whole = "_inp" in canonical or canonical.endswith(".bias")
                 w.add_tensor(canonical, np.ascontiguousarray(part.float().numpy(), dtype=np.float32 if whole else np.float16))
             continue
         # The converter's name of what is added to the steps.
         named = name.replace("dt_bias", "dt_proj.bias").replace("expert_bias", "expert_bias.bias")
         if architecture == "nemotron_h":
             named = named.replace("model.", "backbone.", 1)
+        if name.endswith("sinks"):
+            named += ".weight"
         canonical = names.get_name(named, try_suffixes=(".weight", ".bias"))
         assert canonical, name
         w.add_tensor(canonical, tensor_data(name, tensor, model, architecture))

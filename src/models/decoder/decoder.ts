@@ -143,6 +143,8 @@ export interface Decoder {
   attention(layer: number): Omit<AttentionAttrs, "past">;
   /** Rotary tables for the attention of a layer; undefined if the layer has none. */
   rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined;
+  /** The sinks of a layer's heads, f32 [heads], of attention that has them; absent if no layer's has. */
+  sinks?(graph: Graph, layer: number): Tensor | undefined;
   /** Rotary tables by axis, in a model whose positions have several; `rotary` then serves texts alone. */
   axes?(graph: Graph, layer: number): Axes<Tables> | undefined;
   /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths`, as attention takes them, for models that learn positions. */

@@ -1,7 +1,7 @@
 import { concat, plus, reshape, sigmoid, type Tensor, timesRows } from "../../graph/index.ts";
 import { activateMlp } from "../../nn/mlp.ts";
 import { expertQueries, mixAttended } from "../../nn/moe/attention.ts";
-import { mixFeedForwards } from "../../nn/moe/experts.ts";
+import { type ExpertBiases, mixFeedForwards } from "../../nn/moe/experts.ts";
 import { type Routing, route } from "../../nn/moe/route.ts";
 import type { Parts } from "../tensors/parts.ts";
 import type { ExpertsConfig, TransformerConfig } from "./transformer.ts";
@@ -27,9 +27,16 @@ export class ExpertLayer {
       inside: this.parts.experts(hidden, this.#named(inside), count),
       down: this.parts.experts(width, this.#named({ ffn_down_exps: hidden }), count),
     };
-    const mixed = mixFeedForwards(x, this.#routed(x), matrices, activation, gated);
+    const biases = this.experts.biased ? this.#biases(inside) : undefined;
+    const mixed = mixFeedForwards(x, this.#routed(x), matrices, activation, gated, biases);
     if (attention) return this.parts.bias(this.#name("ffn_mix"), mixed);
     return shared ? plus(mixed, this.#shared(x, shared)) : mixed;
+  }
+
+  #biases(inside: Readonly<Record<string, number>>): ExpertBiases {
+    const table = ([part, width]: [string, number]) =>
+      this.parts.table(`${this.#name(part)}.bias`, this.experts.count, width);
+    return { inside: Object.entries(inside).map(table), down: table(["ffn_down_exps", this.config.hidden]) };
   }
 
   #routed(x: Tensor): Routing {
@@ -68,7 +75,8 @@ export class ExpertLayer {
   }
 
   #router(name: string, x: Tensor): Tensor {
-    const logits = this.parts.router(this.#name(name), x, this.experts.count);
+    const product = this.parts.router(this.#name(name), x, this.experts.count);
+    const logits = this.experts.biased ? this.parts.bias(this.#name(name), product) : product;
     this.routers.push(logits);
     return logits;
   }

@@ -31,6 +31,8 @@ export interface ExpertsConfig extends RouterConfig {
   readonly shared?: { readonly width: number; readonly gated: boolean } | undefined;
   /** True for layers that have them. */
   has(layer: number): boolean;
+  /** True if experts' matrices and the router have biases. */
+  readonly biased?: true;
   /** True if attention is a mixture, too, whose experts share keys and values; both mixtures have a bias (JetMoE). */
   readonly attention?: boolean;
 }
@@ -74,6 +76,8 @@ export interface TransformerConfig extends DecoderConfig {
   readonly residualScale: number;
   readonly logitScale: number;
   readonly attentionSoftcap?: number | undefined;
+  /** True if each head has a sink, a score beside those of its keys (`attn_sinks`). */
+  readonly sinks?: true;
   readonly logitSoftcap?: number | undefined;
 }
 
@@ -95,7 +99,7 @@ export class Transformer implements Decoder {
 
   attention(layer: number) {
     if (isRecurrent(this.config, layer)) throw new Error(`layer ${layer} is recurrent and has no attention`);
-    const { heads, kvHeads, headSize, pairs, attentionSoftcap: softcap } = this.config;
+    const { heads, kvHeads, headSize, pairs, attentionSoftcap: softcap, sinks } = this.config;
     const rope = this.config.rope(layer);
     return {
       ...{ heads, kvHeads, headSize, rotary: rope ? pairs : ("none" as const) },
@@ -103,7 +107,13 @@ export class Transformer implements Decoder {
       ...(rope && rope.headSize !== headSizeOf(this.config) && { rotated: rope.headSize }),
       window: this.config.window(layer),
       softcap,
+      ...(sinks && { sinks }),
     };
+  }
+
+  sinks(graph: Graph, layer: number): Tensor | undefined {
+    const { sinks, heads } = this.config;
+    return sinks && this.weights.vector(graph, { [`blk.${layer}.attn_sinks.weight`]: heads });
   }
 
   rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined {

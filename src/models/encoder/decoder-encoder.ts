@@ -11,7 +11,7 @@ import type { EncoderInput, TextEncoder } from "./encoder.ts";
 export class DecoderEncoder implements TextEncoder {
   readonly config: TextEncoder["config"];
 
-  /** @throws UserError if some of the decoder's layers are recurrent, or its attention caps its scores */
+  /** @throws UserError if some of the decoder's layers are recurrent, or its attention caps its scores or has sinks */
   constructor(
     private readonly decoder: Decoder,
     readonly weights: WeightSource,
@@ -19,7 +19,9 @@ export class DecoderEncoder implements TextEncoder {
     const refuse = (what: string) =>
       new UserError(`${weights.config.path}: a model of embeddings with ${what} is not supported`);
     if (hasRecurrent(decoder.config)) throw refuse("recurrent layers");
-    if (decoder.attention(0).softcap !== undefined) throw refuse("capped scores");
+    const { softcap, sinks } = decoder.attention(0);
+    if (softcap !== undefined) throw refuse("capped scores");
+    if (sinks) throw refuse("attention sinks");
     this.config = { ...decoder.config, labels: 0, types: 0 };
   }
 

@@ -45,7 +45,8 @@ export function exportedDecoder(decoder: Decoder): Graph {
     }
     const { qkv, residual, beside } = block.attentionIn(stream);
     const tensors = { ...lengths!.attention, ...((l === attending && first) || cache(g, decoder, l)) };
-    const attended = cachedAttention(qkv, tensors, decoder.rotary(g, l), { ...decoder.attention(l), past });
+    const attrs = { ...decoder.attention(l), past };
+    const attended = cachedAttention(qkv, tensors, decoder.rotary(g, l), attrs, decoder.sinks?.(g, l));
     presents.push([`present.${l}.key`, attended.presentKey], [`present.${l}.value`, attended.presentValue]);
     stream = block.feedForward(block.attentionOut(attended.y, residual, beside));
   }

@@ -56,7 +56,7 @@ function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: 
         ...attrs,
         rotary: "none",
       })
-    : cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
+    : cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs, decoder.sinks?.(g, layer));
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
   return y;
@@ -146,7 +146,7 @@ function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream):
 const apart = (residual: Tensor, { branch }: Stream): Tensor =>
   residual === branch ? reshape(residual, residual.shape) : residual;
 
-/** A layer's attention without weights: one program serves every layer of the same `attentionKind`. */
+/** A layer's attention without weights but its sinks: one program serves every layer of the same `attentionKind`. */
 export function traceAttention(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   const { heads, kvHeads, headSize } = decoder.config;
@@ -286,7 +286,10 @@ function afterAttention(g: Graph, decoder: Decoder, layer: number, share = 1): S
 /** A key that is equal for layers whose attention is the same. */
 export function attentionKind(decoder: Decoder, layer: number): string {
   const tables = decoder.rotary(new Graph(), layer);
-  return JSON.stringify([decoder.attention(layer), tables?.cos.graph.constants.map((c) => c.name)]);
+  const attrs = decoder.attention(layer);
+  // Each layer has sinks of its own.
+  const own = attrs.sinks ? [layer] : [];
+  return JSON.stringify([attrs, tables?.cos.graph.constants.map((c) => c.name), ...own]);
 }
 
 /** The stream before a layer: embeddings have no residual beside them. */

@@ -166,7 +166,12 @@ export class Parts {
 
   /** Rows of a table [rows, width] by indices i64. */
   rows(name: string, indices: Tensor, rows: number, width: number): Tensor {
-    return gather(this.weights.table(this.graph, `${name}.weight`, [rows, width]), indices, 0);
+    return gather(this.table(`${name}.weight`, rows, width), indices, 0);
+  }
+
+  /** A table by its whole name: [rows, width]. */
+  table(name: string, rows: number, width: number): Tensor {
+    return this.weights.table(this.graph, name, [rows, width]);
   }
 
   /** Vectors of tokens: ids i64 [batch, tokens] → [batch, tokens, width], from blocks if the table is held in them. */

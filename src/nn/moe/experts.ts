@@ -1,7 +1,11 @@
 import {
+  concat,
+  gather,
   groupedLinear,
   groupedQuantizedLinear,
   mixExperts,
+  plus,
+  reshape,
   type QuantizedMatrix,
   type Tensor,
   toExperts,
@@ -32,6 +36,14 @@ export interface ExpertMatrices {
   readonly down: readonly Matrix[];
 }
 
+/** Their biases, a row for each expert. */
+export interface ExpertBiases {
+  /** In the order of `inside`: [experts, width] each. */
+  readonly inside: readonly Tensor[];
+  /** [experts, hidden] */
+  readonly down: Tensor;
+}
+
 /** A mixture of feed-forwards (Shazeer et al. 2017): x [..., hidden] → the sum of its experts' outputs, by their gates. */
 export function mixFeedForwards(
   x: Tensor,
@@ -39,9 +51,18 @@ export function mixFeedForwards(
   { inside, down }: ExpertMatrices,
   activation: Activation,
   gated: boolean,
+  biases?: ExpertBiases,
 ): Tensor {
   const { sizes, chosen, gates } = routing;
   const rows = projectGroups(toExperts(x, routing, Number(chosen.shape.at(-1))), sizes, inside);
-  const outputs = projectGroups(activateMlp(rows, activation, gated), sizes, down);
-  return mixExperts(toSlots(outputs, routing), gates);
+  const biased = biases ? plus(rows, insideBiases(biases, routing)) : rows;
+  const outputs = toSlots(projectGroups(activateMlp(biased, activation, gated), sizes, down), routing);
+  return mixExperts(biases ? plus(outputs, gather(biases.down, chosen, 0)) : outputs, gates);
+}
+
+/** The biases of each row's expert, side by side. */
+function insideBiases({ inside }: ExpertBiases, { chosen, order }: Routing): Tensor {
+  const ofRows = gather(reshape(chosen, order.shape), order, 0);
+  const each = inside.map((table) => gather(table, ofRows, 0));
+  return each.length === 1 ? each[0]! : concat(each, 1);
 }

@@ -35,6 +35,7 @@ describe("savings that do attention their own way", () => {
     ["granite", "an attention scale of its own"],
     ["granitemoehybrid", "an attention scale of its own"],
     ["qwen3_next", "heads that are rotated in part"],
+    ["gpt_oss", "attention sinks"],
     ["mamba2", "recurrent layers, which have no attention"],
   ])("refuse %s: %s", async (fixture, reason) => {
     await expect(() => check(fixture)).rejects.toThrow(

@@ -6,7 +6,8 @@ import { UserError } from "../../util/errors.ts";
 export function unsupportedAttention(decoder: Decoder): string | undefined {
   const attending = layersOf(decoder.config, "attention");
   if (attending.length === 0) return "recurrent layers, which have no attention";
-  const { window, softcap, rotated, scale, headSize } = firstAttention(decoder);
+  const { window, softcap, rotated, scale, headSize, sinks } = firstAttention(decoder);
+  if (sinks) return "attention sinks";
   const kinds = new Set(attending.map((layer) => attentionKind(decoder, layer)));
   if (kinds.size > 1) return "attention that differs between layers";
   if (window !== undefined) return "a sliding window";

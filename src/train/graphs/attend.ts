@@ -23,7 +23,7 @@ import type { Shape } from "./stack.ts";
  * With `hidden` f32 [rows, tokens, tokens], which is added to scores, a query sees the keys that it leaves alone.
  */
 export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, shape: Shape, hidden?: Tensor): Tensor {
-  const { heads, kvHeads, headSize, rotary: pairs, scale, window, softcap } = decoder.attention(layer);
+  const { heads, kvHeads, headSize, rotary: pairs, scale, window, softcap, sinks } = decoder.attention(layer);
   const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
   const [q, k, v] = split(qkv, 2, widths) as [Tensor, Tensor, Tensor];
   const tables = decoder.rotary(g, layer);
@@ -33,8 +33,8 @@ export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, s
   if (hidden) return attendMasked({ q: query, k: key, v, hidden }, { heads, kvHeads, headSize, scale });
   const perToken = (name: string, given = false) => (given ? g.input(name, "i64", qkv.shape.slice(0, 2)) : undefined);
   const [documents, prefix] = [perToken("documents", shape.packed), perToken("prefix", shape.prefixed)];
-  const operands = { q: query, k: key, v, documents, prefix };
-  return causalAttention(operands, { heads, kvHeads, headSize, scale, window, softcap });
+  const operands = { q: query, k: key, v, documents, prefix, sinks: decoder.sinks?.(g, layer) };
+  return causalAttention(operands, { heads, kvHeads, headSize, scale, window, softcap, sinks });
 }
 
 /**

@@ -42,6 +42,21 @@ function inPairs(values: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
   return out;
 }
 
+/** One of each `of` rows, the `at`-th. */
+export function everyRow(matrix: KernelMatrix, { at, of }: { readonly at: number; readonly of: number }): KernelMatrix {
+  const rows = matrix.rows / of;
+  const pick = <T extends Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>>(all: T): T => {
+    const width = all.length / matrix.rows;
+    const out = all.slice(0, rows * width) as T;
+    for (let row = 0; row < rows; row++) {
+      const from = (row * of + at) * width;
+      out.set(all.subarray(from, from + width), row * width);
+    }
+    return out;
+  };
+  return { ...matrix, rows, codes: pick(matrix.codes), scale: pick(matrix.scale), zero: pick(matrix.zero) };
+}
+
 /** A matrix of w = scale · code + min, codes a byte each and below 2^codeBits; `min` is one number a block. */
 export interface MinimumMatrix extends Pick<KernelMatrix, "rows" | "codes" | "scale"> {
   codeBits: number;

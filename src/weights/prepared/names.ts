@@ -6,7 +6,7 @@ import type { Rows } from "../checkpoint.ts";
  */
 export interface Stored {
   readonly name: string;
-  /** True if stored as [inputs, outputs], as in GPT-2's Conv1D, when the model asks for [outputs, inputs]. */
+  /** True if stored as [inputs, outputs], as in GPT-2's Conv1D, when the model asks for [outputs, inputs]; so is each matrix of a stack. */
   readonly transposed?: true;
   /** A slice of a fused tensor: these of its outputs. */
   readonly rows?: Rows;
@@ -14,8 +14,17 @@ export interface Stored {
   readonly shape?: readonly number[];
   /** A matrix out of a stack [matrices, rows, columns], or out of a matrix, of which it is one of `of` blocks of equal height. */
   readonly block?: StackBlock;
+  /** Some of its rows or columns, of a stack each matrix's. */
+  readonly every?: Every;
   /** Added to every element: Gemma's gains are stored less one. */
   readonly plus?: number;
+}
+
+/** One of each `of` rows or columns, the `at`-th: matrices that are woven into one, of which both have as many. */
+export interface Every {
+  readonly at: number;
+  readonly of: number;
+  readonly side: "rows" | "columns";
 }
 
 /** The `at`-th of `of` blocks of rows in a stack of matrices: an expert's matrix, or the half of one. */
@@ -32,5 +41,5 @@ export type Names = (canonical: string) => string | Stored;
 export const identity: Names = (canonical) => canonical;
 
 /** A key for the stored tensor. */
-export const keyOf = ({ name, transposed, rows, plus }: Stored): string =>
-  `${name}${transposed ? "ᵀ" : ""}${rows ? `[${rows.join(":")}]` : ""}${plus ? `+${plus}` : ""}`;
+export const keyOf = ({ name, transposed, rows, every, plus }: Stored): string =>
+  `${name}${transposed ? "ᵀ" : ""}${rows ? `[${rows.join(":")}]` : ""}${every ? `(${every.at}/${every.of})` : ""}${plus ? `+${plus}` : ""}`;

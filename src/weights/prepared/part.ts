@@ -1,8 +1,8 @@
 import type { Block, CodeBits } from "../../graph/index.ts";
-import type { Checkpoint, StoredTensor } from "../checkpoint.ts";
+import type { Checkpoint, Rows, StoredTensor } from "../checkpoint.ts";
 import type { KernelForm } from "../gguf/index.ts";
-import type { KernelMatrix } from "./layout.ts";
-import { keyOf, type Names, type StackBlock, type Stored } from "./names.ts";
+import { everyRow, type KernelMatrix } from "./layout.ts";
+import { type Every, keyOf, type Names, type StackBlock, type Stored } from "./names.ts";
 import { type Bits, isBlockable, Rounding } from "./quantize.ts";
 
 /** Weights that are turned to float32 at a time when a matrix is rounded. */
@@ -12,6 +12,8 @@ const CHUNK = 2 ** 22;
 export class Part {
   readonly #stored: Stored;
   readonly #tensor: StoredTensor | undefined;
+  /** Its matrix's rows of a stack. */
+  readonly #matrix: Rows | undefined;
   /** The model's shape. */
   readonly shape: readonly number[];
   /** The fault in the checkpoint: "is missing", or its shape if another is expected. */
@@ -27,13 +29,17 @@ export class Part {
     const stored = typeof found === "string" ? { name: found } : found;
     const whole = checkpoint.tensors.get(stored.name);
     const { block } = stored;
-    const stacked = block && { ...block, rows: expected?.[0] ?? (whole ? heightOf(whole, block) : 0) };
-    this.#stored = stacked ? { ...stored, rows: [stacked.at * stacked.rows, (stacked.at + 1) * stacked.rows] } : stored;
-    this.#tensor = stacked && whole ? flattened(whole) : whole;
-    this.shape = expected ?? (this.#tensor ? turned(this.#tensor.shape, this.#stored) : []);
+    const wanted = expected && asInFile(expected, stored);
+    const stacked = block && { ...block, rows: wanted?.[0] ?? (whole ? heightOf(whole, block) : 0) };
+    const tensor = stacked && whole ? flattened(whole) : whole;
+    this.#stored = stored;
+    this.#tensor = tensor;
+    this.#matrix = stacked && [stacked.at * stacked.rows, (stacked.at + 1) * stacked.rows];
+    const own = tensor && this.#matrix ? tensor.shape.with(0, stacked!.rows) : tensor?.shape;
+    this.shape = expected ?? (own ? turned(own, stored) : []);
     this.problem =
-      (stacked && whole && misstacked(whole.shape, stacked, this.shape.at(-1))) ??
-      (this.#tensor ? misfit(this.#tensor.shape, this.#stored, this.shape) : "is missing");
+      (stacked && whole && misstacked(whole.shape, stacked, wanted?.at(-1))) ??
+      (own ? misfit(own, stored, this.shape) : "is missing");
   }
 
   /** The checkpoint's own name. */
@@ -57,13 +63,15 @@ export class Part {
 
   /** Identifies the part within its checkpoint. */
   get key(): string {
-    return keyOf(this.#stored);
+    const rows = this.#matrix ?? this.#stored.rows;
+    return keyOf({ ...this.#stored, ...(rows && { rows }) });
   }
 
   /** The form in blocks that its storage type has. */
   get storedForm(): KernelForm | undefined {
-    const { transposed, plus } = this.#stored;
-    return this.#tensor && !transposed && !plus ? this.checkpoint.form(this.#tensor) : undefined;
+    const { transposed, plus, every } = this.#stored;
+    const isTurned = transposed || plus || every?.side === "columns";
+    return this.#tensor && !isTurned ? this.checkpoint.form(this.#tensor) : undefined;
   }
 
   /** True if it is a matrix that can be rounded to blocks. */
@@ -83,8 +91,10 @@ export class Part {
 
   /** Its rows, or the first of them, in the kernels' form. */
   blocks(bits: CodeBits, rows = this.shape[0]!): KernelMatrix {
-    const first = this.#stored.rows?.[0] ?? 0;
-    return this.checkpoint.blocks(this.#tensor!, bits, [first, first + rows]);
+    const { every } = this.#stored;
+    const first = (this.#matrix ?? this.#stored.rows)?.[0] ?? 0;
+    const read = (count: number) => this.checkpoint.blocks(this.#tensor!, bits, [first, first + count]);
+    return every ? everyRow(read(every.of * rows), every) : read(rows);
   }
 
   /** Rounds to `to` bits in blocks of `block`, held in codes of `bits`. */
@@ -106,11 +116,28 @@ export class Part {
   floats(from = 0, to = this.shape[0]!): Float32Array<ArrayBuffer> {
     const { transposed, rows, plus } = this.#stored;
     if (this.#stored.shape) return this.#reshaped(from, to);
-    const first = rows?.[0] ?? 0;
+    if (this.#stored.every || (this.#matrix && transposed)) return this.#strided(from, to);
+    const first = (this.#matrix ?? rows)?.[0] ?? 0;
     const values = transposed
       ? columns(this.checkpoint.floats(this.#tensor!), this.#tensor!.shape[1]!, first + from, first + to)
       : this.checkpoint.floats(this.#tensor!, this.shape.length > 0 ? [first + from, first + to] : undefined);
     return plus ? values.map((v) => v + plus) : values;
+  }
+
+  /** Rows of a matrix that is transposed in a stack, or woven with others, read in strides. */
+  #strided(from: number, to: number): Float32Array<ArrayBuffer> {
+    const { transposed, every = WHOLE } = this.#stored;
+    const [height, width] = asInFile(this.shape, this.#stored) as [number, number];
+    const first = this.#matrix?.[0] ?? 0;
+    const values = this.checkpoint.floats(this.#tensor!, [first, first + height]);
+    const columns = this.shape[1]!;
+    const [down, across] = every.side === "rows" ? [every.of, 1] : [1, every.of];
+    const start = every.side === "rows" ? every.at * width : every.at;
+    const [byRow, byColumn] = transposed ? [across, down * width] : [down * width, across];
+    const out = new Float32Array((to - from) * columns);
+    for (let row = from, at = 0; row < to; row++)
+      for (let column = 0; column < columns; column++) out[at++] = values[start + row * byRow + column * byColumn]!;
+    return out;
   }
 
   #reshaped(from: number, to: number): Float32Array<ArrayBuffer> {
@@ -119,6 +146,9 @@ export class Part {
     return values.slice(from * row, to * row);
   }
 }
+
+/** Every row. */
+const WHOLE: Every = { at: 0, of: 1, side: "rows" };
 
 const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
@@ -142,11 +172,21 @@ function misstacked(
   return `has shape [${shape.join(", ")}], expected [${expected.join(", ")}]`;
 }
 
-/** The shape that a model sees of a stored tensor. */
-function turned(shape: readonly number[], { transposed, rows }: Stored): readonly number[] {
-  const whole = transposed ? shape.toReversed() : shape;
+/** The shape that a model sees of a stored tensor, or of one matrix of a stack. */
+function turned(shape: readonly number[], { transposed, rows, every }: Stored): readonly number[] {
+  const own = every ? scaledSide(shape, every, 1 / every.of) : shape;
+  const whole = transposed ? own.toReversed() : own;
   return rows ? whole.with(0, rows[1] - rows[0]) : whole;
 }
+
+/** The shape in the file of all that a matrix of this shape is woven with. */
+function asInFile(shape: readonly number[], { transposed, every }: Stored): readonly number[] {
+  const own = transposed ? shape.toReversed() : shape;
+  return every ? scaledSide(own, every, every.of) : own;
+}
+
+const scaledSide = (shape: readonly number[], { side }: Every, factor: number): readonly number[] =>
+  side === "rows" ? shape.with(0, shape[0]! * factor) : shape.with(-1, shape.at(-1)! * factor);
 
 /** Both shapes as the checkpoint has them, if a stored tensor is not of the `expected` one. */
 function misfit(shape: readonly number[], stored: Stored, expected: readonly number[]): string | undefined {
@@ -157,6 +197,7 @@ function misfit(shape: readonly number[], stored: Stored, expected: readonly num
   }
   const outermost = transposed ? shape.at(-1)! : shape[0]!;
   if (turned(shape, stored).join() === expected.join() && outermost >= (rows?.[1] ?? 0)) return undefined;
+  if (stored.every) return `has shape [${shape.join(", ")}], expected [${asInFile(expected, stored).join(", ")}]`;
   const whole = rows ? [`at least ${rows[1]}`, ...expected.slice(1)] : expected;
   return `has shape [${shape.join(", ")}], expected [${(transposed ? whole.toReversed() : whole).join(", ")}]`;
 }

@@ -1,27 +1,36 @@
 import type { Rows } from "../checkpoint.ts";
 import type { WritableTensor } from "../safetensors/write.ts";
-import type { Names, Stored } from "./names.ts";
+import type { Every, Names, Stored } from "./names.ts";
 
 /**
  * Tensors by canonical name as a checkpoint has them that calls them by `names`: the inverse of how a `Part` reads. Matrices come in as
- * [outputs, inputs]; slices of a stored tensor are put together. @throws Error if blocks, or rows before others, are missing
+ * [outputs, inputs]; slices of a stored tensor are put together. @throws Error if blocks, rows before others, or some of what is woven are missing
  */
 export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
   const all = new Map<string, WritableTensor>();
   const stacks = new Map<string, Stack>();
   const slices = new Map<string, Slice[]>();
+  const woven = new Map<string, Woven>();
+  const place = ({ name, block }: Pick<Stored, "name" | "block">, tensor: WritableTensor) => {
+    if (!block) return all.set(name, tensor);
+    const { at, of, matrices } = block;
+    const stack = stacks.get(name) ?? { matrices, blocks: Array.from({ length: of }) };
+    stack.blocks[at] = tensor;
+    return stacks.set(name, stack);
+  };
   for (const [canonical, tensor] of tensors) {
     const found = names(canonical);
     if (typeof found === "string") all.set(found, tensor);
     else if (found.rows) slices.set(found.name, [...(slices.get(found.name) ?? []), { rows: found.rows, tensor }]);
-    else if (!found.block) all.set(found.name, storedAs(found, tensor));
-    else {
-      const { at, of, matrices } = found.block;
-      const stack = stacks.get(found.name) ?? { matrices, blocks: Array.from({ length: of }) };
-      stack.blocks[at] = tensor;
-      stacks.set(found.name, stack);
-    }
+    else if (found.every) {
+      const { block, every, name } = found;
+      const key = `${name} ${block?.at}`;
+      const own = woven.get(key) ?? { stored: { name, ...(block && { block }) }, side: every.side, parts: Array.from({ length: every.of }) };
+      own.parts[every.at] = storedAs(found, tensor);
+      woven.set(key, own);
+    } else place(found, storedAs(found, tensor));
   }
+  for (const { stored, side, parts } of woven.values()) place(stored, weave(stored.name, side, parts));
   for (const [name, stack] of stacks) all.set(name, stacked(name, stack));
   for (const [name, parts] of slices) all.set(name, joined(name, parts));
   return all;
@@ -49,6 +58,32 @@ function joined(name: string, slices: readonly Slice[]): WritableTensor {
       const all = new Float32Array(height * width);
       for (const { rows, tensor } of parts) all.set(tensor.values(), rows[0] * width);
       return all;
+    },
+  };
+}
+
+/** Matrices of which the file has one row or column each in turn. */
+interface Woven {
+  readonly stored: Pick<Stored, "name" | "block">;
+  readonly side: Every["side"];
+  readonly parts: (WritableTensor | undefined)[];
+}
+
+function weave(name: string, side: Every["side"], all: Woven["parts"]): WritableTensor {
+  const parts = all.filter((part) => part !== undefined);
+  if (parts.length < all.length) throw new Error(`${name} has ${parts.length} of its ${all.length} woven parts`);
+  const [rows, columns] = parts[0]!.shape as [number, number];
+  const run = side === "rows" ? columns : 1;
+  return {
+    shape: side === "rows" ? [rows * parts.length, columns] : [rows, columns * parts.length],
+    values() {
+      const woven = new Float32Array(rows * columns * parts.length);
+      for (const [i, { values }] of parts.entries()) {
+        const own = values();
+        for (let from = 0, to = i * run; from < own.length; from += run, to += parts.length * run)
+          woven.set(own.subarray(from, from + run), to);
+      }
+      return woven;
     },
   };
 }
