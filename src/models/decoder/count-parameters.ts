@@ -31,8 +31,8 @@ export function countParameters(
   return { total: sum(() => 1), active: read, activeWithoutEmbedding: read - table };
 }
 
-/** The canonical name of an expert's matrix. */
-const EXPERT = /\.\d+\/\d+\.weight$/;
+/** The canonical name of an expert's matrix, or of all experts' biases. */
+const EXPERT = /(\.\d+\/\d+\.weight|_exps\.bias)$/;
 
 /** Weights of which only the sizes are asked. */
 class CountedWeights extends FloatRows {

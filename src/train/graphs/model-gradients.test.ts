@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { gemma2 } from "../../models/architectures/gemma2.ts";
 import { gpt2 } from "../../models/architectures/gpt2.ts";
+import { gptOss } from "../../models/architectures/gpt-oss.ts";
 import { graniteMoeHybrid } from "../../models/architectures/granitemoehybrid.ts";
 import { jetmoe } from "../../models/architectures/jetmoe.ts";
 import { lfm2 } from "../../models/architectures/lfm2.ts";
@@ -83,6 +84,7 @@ const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
 
 test.each([
   { name: "gpt2", architecture: gpt2 },
+  { name: "gpt_oss-limits", architecture: gptOss },
   { name: "granitemoehybrid-dense", architecture: graniteMoeHybrid },
   { name: "jetmoe", architecture: jetmoe },
   { name: "lfm2", architecture: lfm2 },
