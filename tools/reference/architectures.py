@@ -20,7 +20,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from architectures_gguf import write_gguf
-from mxfp4 import dequantized, random_blocks, store_blocks
+from mxfp4 import dequantized, digests, random_blocks, store_blocks
 
 TOKENS = 48
 
@@ -273,6 +273,8 @@ def fixture(name: str, seed: int, out: Path) -> None:
         write_gguf(model, architecture, folder / "model.gguf", blocks)
     packed = base64.b64encode(logits.numpy().astype("<f4").tobytes()).decode()
     reference = {"source": "tools/reference/architectures.py", "tokens": ids, "logits": packed}
+    if blocks:
+        reference["sha256"] = digests(blocks)
     (folder / "reference.json").write_text(json.dumps(reference) + "\n")
 
 

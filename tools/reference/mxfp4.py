@@ -1,5 +1,6 @@
 """Experts of gpt-oss in MXFP4: blocks of 32 numbers of 4 bits that share a power of two (OCP Microscaling Formats 1.0)."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -30,6 +31,12 @@ def random_blocks(model, seed: int) -> dict[str, Packed]:
 def dequantized(blocks: torch.Tensor, scales: torch.Tensor) -> torch.Tensor:
     """[experts, inputs, outputs], as transformers reads them."""
     return convert_moe_packed_tensors(blocks, scales, dtype=torch.float32)
+
+
+def digests(packed: dict[str, Packed]) -> dict[str, str]:
+    """SHA-256 of the numbers of each tensor as float32, [experts, outputs, inputs], −0 as 0."""
+    numbers = {name: dequantized(*tensors).transpose(1, 2).contiguous() + 0.0 for name, tensors in packed.items()}
+    return {name: hashlib.sha256(values.numpy().astype("<f4").tobytes()).hexdigest() for name, values in numbers.items()}
 
 
 def store_blocks(folder: Path, packed: dict[str, Packed]) -> None:

@@ -1,5 +1,6 @@
 import { copyFile } from "node:fs/promises";
 import path from "node:path";
+import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
@@ -27,12 +28,17 @@ export interface WritableModel {
 /**
  * Writes `config.json`, `model.safetensors` (float32) and the base's tokenizer files into a folder, which is created if
  * missing. Each file is written whole, the weights last.
- * @throws UserError if the disk refuses it
+ * @throws UserError if the disk refuses it, or the base's weights are in blocks
  */
 export async function writeModel(
   folder: string,
   { config, names, tensors, base, copied }: WritableModel,
 ): Promise<void> {
+  const packed = [...(base?.tensors.values() ?? [])].find(({ type }) => type === "MXFP4");
+  if (packed)
+    throw new UserError(
+      `${base!.path}: tensor "${packed.name}" is in MXFP4, from which no model of floats is made; give the model's weights as floats`,
+    );
   try {
     makeFolders(folder);
     for (const file of base ? companions(base) : []) await copyFile(file, path.join(folder, path.basename(file)));

@@ -7,7 +7,7 @@ export const DEVIATION = 0.02;
 
 /**
  * Fills a model's parameters with random numbers like GPT-2's (Radford et al. 2019): matrices and tables are normal
- * with the given deviation, those that write into the stream are divided by √(2 · layers); gains are 1, biases 0.
+ * with the given deviation, those that write into the stream are divided by √(2 · layers); gains are 1, biases and sinks 0.
  * With `wanted`, only parameters of these names.
  */
 export function fillRandomly(
@@ -21,10 +21,10 @@ export function fillRandomly(
   for (const parameter of store.parameters.filter(({ name }) => wanted(name))) {
     const values = store.valuesOf(parameter);
     const { name, shape } = parameter;
-    if (shape.length > 1) {
+    if (shape.length > 1 && !name.endsWith(".bias")) {
       const deviation = /attn_output|ffn_down/.test(name) ? usual / Math.sqrt(2 * layers) : usual;
       for (let i = 0; i < values.length; i++) values[i] = deviation * normal();
-    } else values.fill(name.endsWith(".weight") ? 1 : 0);
+    } else values.fill(name.endsWith(".weight") && !name.endsWith("attn_sinks.weight") ? 1 : 0);
   }
 }
 

@@ -175,6 +175,11 @@ export async function oldSubject(options: TrainOptions, checkpoint: Checkpoint, 
 
 /** @throws UserError for weights that are not trained */
 export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is HuggingFaceCheckpoint {
+  if ([...checkpoint.tensors.values()].some(({ type }) => type === "MXFP4"))
+    throw new UserError(
+      `${checkpoint.path}: weights in MXFP4 are not trained; give --lora, or the model's weights as floats`,
+      2,
+    );
   if (isHuggingFace(checkpoint)) return;
   throw new UserError(
     `${checkpoint.path}: a GGUF's own weights are not trained; give --lora, or the model's safetensors`,

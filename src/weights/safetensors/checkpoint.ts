@@ -6,6 +6,7 @@ import { jsonObject, readJson } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
 import { findWeights, type WeightFiles } from "./folder.ts";
 import { parseHeader, type SafeTensor } from "./header.ts";
+import { readablePacked } from "./mxfp4.ts";
 import { readable } from "./read.ts";
 
 /** Opens a folder with `config.json` and safetensors, or one safetensors file with `config.json` beside it. @throws UserError */
@@ -17,13 +18,18 @@ export function safetensorsCheckpoint(path: string): Checkpoint {
     files: [source.path, ...(weights.index ? [weights.index.path] : []), ...weights.files],
     config: { kind: "huggingface", ...source },
     architecture,
-    ...readable(readTensors(weights)),
-    form: () => undefined,
-    blocks: ({ name }) => {
-      throw new Error(`${path}: tensor ${name} is no blocks`);
-    },
+    ...(methodOf(source.config) === MXFP4 ? readablePacked(readTensors(weights)) : plain(weights, path)),
   };
 }
+
+/** Checkpoints without blocks. */
+const plain = (weights: WeightFiles, path: string): ReturnType<typeof readablePacked> => ({
+  ...readable(readTensors(weights)),
+  form: () => undefined,
+  blocks: ({ name }) => {
+    throw new Error(`${path}: tensor ${name} is no blocks`);
+  },
+});
 
 function readTensors({ files, index }: WeightFiles): ReadonlyMap<string, SafeTensor> {
   const headers = new Map(files.map((file) => [file, withFile(file, parseHeader)]));
@@ -42,7 +48,7 @@ export function readConfig(folder: string): { path: string; config: JsonObject; 
   const architecture = config["model_type"] ?? config["_class_name"] ?? originalMamba(config);
   if (typeof architecture !== "string")
     throw new UserError(`${file}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
-  refuseQuantised(file, config["quantization_config"]);
+  refuseQuantised(file, config);
   return { path: file, config, architecture };
 }
 
@@ -52,10 +58,19 @@ function originalMamba(config: JsonObject): string | undefined {
   return (config["ssm_cfg"] as JsonObject | null)?.["layer"] === "Mamba2" ? "mamba2" : "mamba";
 }
 
-function refuseQuantised(file: string, quantisation: unknown): void {
-  if (quantisation === undefined || quantisation === null) return;
-  const { quant_method: method } = quantisation as JsonObject;
+/** The method of quantised weights that are read. */
+const MXFP4 = "mxfp4";
+
+/** How a model's weights are quantised; undefined: they are not. */
+function methodOf({ quantization_config: quantisation }: JsonObject): unknown {
+  if (quantisation === undefined || quantisation === null) return undefined;
+  return (quantisation as JsonObject)["quant_method"] ?? null;
+}
+
+function refuseQuantised(file: string, config: JsonObject): void {
+  const method = methodOf(config);
+  if (method === undefined || method === MXFP4) return;
   throw new UserError(
-    `${file}: weights quantised by ${JSON.stringify(method) ?? "an unnamed method"} ("quantization_config") are not read; take the model's plain weights, or a GGUF`,
+    `${file}: weights quantised by ${method === null ? "an unnamed method" : JSON.stringify(method)} ("quantization_config") are not read; take the model's plain weights, or a GGUF`,
   );
 }

@@ -7,14 +7,17 @@ import { parseHeader, type SafeTensor } from "./header.ts";
 
 /** Weights as float32, row-major; only `rows` of the outermost dimension. @throws UserError if they cannot be read */
 export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayBuffer> {
-  const subject = `tensor ${quote(tensor.name)}`;
   const decode = decoderOf(tensor.type);
   if (!decode)
-    throw new UserError(`${tensor.file}: ${subject} is of dtype ${tensor.type}, which holds no weights here`);
+    throw new UserError(`${tensor.file}: tensor ${quote(tensor.name)} is of dtype ${tensor.type}, which holds no weights here`);
   const row = rows ? tensor.bytes / tensor.shape[0]! : 0;
   const [begin, end] = rows ? [rows[0] * row, rows[1] * row] : [0, tensor.bytes];
-  return decode(withFile(tensor.file, ({ read }) => read(tensor.offset + begin, end - begin, subject).buffer));
+  return decode(readBytes(tensor, begin, end).buffer);
 }
+
+/** Bytes `begin` to `end` − 1 of a tensor's data. */
+export const readBytes = ({ name, file, offset }: SafeTensor, begin: number, end: number) =>
+  withFile(file, ({ read }) => read(offset + begin, end - begin, `tensor ${quote(name)}`));
 
 /** Tensors with what reads them as float32. */
 export const readable = (tensors: ReadonlyMap<string, SafeTensor>): Pick<Checkpoint, "tensors" | "floats"> => ({
