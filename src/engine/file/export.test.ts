@@ -92,8 +92,8 @@ function referenceOf(name: string): { tokens: number[]; logits: Float32Array } {
   return { tokens, logits: unpack(logits) };
 }
 
-// GPT-2 has learned positions, Qwen a sliding window.
-describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window"])("%s in stock ONNX Runtime equals transformers", (name) => {
+// GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks.
+describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window", "gpt_oss"])("%s in stock ONNX Runtime equals transformers", (name) => {
   const { tokens, logits } = referenceOf(name);
   const vocabulary = logits.length / tokens.length;
   const rows = (from: number, to: number) => [...logits.subarray(from * vocabulary, to * vocabulary)];

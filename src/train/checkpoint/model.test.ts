@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { gemma3 } from "../../models/architectures/gemma3.ts";
 import { gpt2 } from "../../models/architectures/gpt2.ts";
+import { gptOss } from "../../models/architectures/gpt-oss.ts";
 import { llama } from "../../models/architectures/llama.ts";
 import { phi3 } from "../../models/architectures/phi3.ts";
 import { qwen3 } from "../../models/architectures/qwen3.ts";
@@ -19,6 +20,7 @@ const cases = [
   ["llama-biased", llama],
   ["gpt2", gpt2],
   ["gemma3", gemma3],
+  ["gpt_oss-limits", gptOss],
   ["phi3", phi3],
   ["qwen3", qwen3],
 ] as const;
@@ -68,6 +70,14 @@ function namedBy(names: Names, canonical: string): string {
   const found = names(canonical);
   return typeof found === "string" ? found : found.name;
 }
+
+test("a base in blocks is refused before anything is written", async () => {
+  const base = openCheckpoint(fixture("gpt_oss-mxfp4"));
+  const out = path.join(folder, "blocks");
+  const written = writeModel(out, { config: configOf(base), names: gptOss.tensors(base), tensors: new Map(), base });
+  await expect(written).rejects.toThrow(/experts\.\w+" is in MXFP4, from which no model of floats is made; give the/);
+  expect(existsSync(out)).toBe(false);
+});
 
 test("the configuration says what the files hold: float32, and a head of its own or none", async () => {
   const checkpoint = openCheckpoint(fixture("llama-biased"));

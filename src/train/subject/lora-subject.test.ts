@@ -86,6 +86,7 @@ test.each([
   { name: "mamba2", targets: "in_proj,out_proj" },
   { name: "nemotron_h", targets: "q_proj,in_proj,up_proj" },
   { name: "qwen3_next", targets: "q_proj,in_proj_qkvz,out_proj" },
+  { name: "gpt_oss-mxfp4", targets: "q_proj,v_proj,o_proj" },
   { name: "lfm2", targets: "q_proj,in_proj,w2" },
   { name: "granitemoehybrid", targets: "q_proj,in_proj,out_proj,output_linear" },
 ])("$name's projections get LoRA layers by Hugging Face's names of them", async ({ name, targets }) => {

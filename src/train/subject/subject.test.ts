@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { fixture } from "../checkpoint/written.testing.ts";
 import { trainOptions } from "../options.ts";
-import { newSubject } from "./subject.ts";
+import { newSubject, oldSubject } from "./subject.ts";
 
 const options = trainOptions.parse({
   architecture: { model_type: "gpt2", n_embd: 32, n_layer: 2, n_head: 2, n_positions: 8, layer_norm_epsilon: 1e-5 },
@@ -35,5 +37,26 @@ test("matrices of a new model have the deviation that its configuration says", a
   expect(await deviationOf({ initializer_range: 0.1 })).toBeCloseTo(0.1, 2);
   await expect(() => deviationOf({ initializer_range: -1 })).rejects.toThrow(
     "architecture: initializer_range is -1, expected a number above 0",
+  );
+});
+
+test("a new gpt-oss begins without biases, and its sinks with as much as a key of score 0", async () => {
+  const architecture = {
+    ...{ model_type: "gpt_oss", hidden_size: 32, intermediate_size: 16, num_hidden_layers: 2, head_dim: 16 },
+    ...{ num_attention_heads: 2, num_key_value_heads: 1, num_local_experts: 2, num_experts_per_tok: 1 },
+    ...{ max_position_embeddings: 64, rope_parameters: { rope_type: "default", rope_theta: 10000 } },
+  };
+  using subject = await newSubject({ ...options, architecture }, 5);
+  const valuesOf = (name: string) => new Set(subject.store.valuesOf(subject.store.parameter(`blk.1.${name}`)));
+  for (const name of ["attn_sinks.weight", "attn_q.bias", "ffn_gate_inp.bias", "ffn_up_exps.bias"])
+    expect([...valuesOf(name)], name).toEqual([0]);
+  expect([...valuesOf("attn_norm.weight")]).toEqual([1]);
+  expect(valuesOf("ffn_up_exps.1/2.weight").size).toBeGreaterThan(100);
+});
+
+test("weights in MXFP4 are not trained, those beside them neither", async () => {
+  const checkpoint = openCheckpoint(fixture("gpt_oss-mxfp4"));
+  await expect(() => oldSubject(options, checkpoint)).rejects.toThrow(
+    "weights in MXFP4 are not trained; give --lora, or the model's weights as floats",
   );
 });

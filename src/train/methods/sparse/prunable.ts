@@ -10,8 +10,8 @@ export interface Prunable {
   readonly columns: number;
 }
 
-/** Tables of tokens, positions and types are looked up, not multiplied; a head tied to one is no matrix of its own. */
-const TABLE = /embd|token_types/;
+/** Tables of tokens, positions, types and experts' biases are looked up, not multiplied; a head tied to one is no matrix of its own. */
+const TABLE = /embd|token_types|\.bias$/;
 
 /**
  * The trained matrices of a model's linear layers, a head of its own among them, but for those that `exclude` names.
