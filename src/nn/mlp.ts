@@ -48,9 +48,7 @@ export function activateMlp(x: Tensor, activation: Activation, gated: boolean): 
   if (!gated) return activate(x, named(activation));
   const width = Number(x.shape.at(-1)) / 2;
   const [gate, up] = split(x, x.shape.length - 1, [width, width]) as [Tensor, Tensor];
-  return typeof activation === "object"
-    ? gateClamped(gate, up, activation)
-    : times(activate(gate, activation), up);
+  return typeof activation === "object" ? gateClamped(gate, up, activation) : times(activate(gate, activation), up);
 }
 
 function named(activation: Activation): ActivationName {

@@ -93,35 +93,38 @@ function referenceOf(name: string): { tokens: number[]; logits: Float32Array } {
 }
 
 // GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks.
-describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window", "gpt_oss"])("%s in stock ONNX Runtime equals transformers", (name) => {
-  const { tokens, logits } = referenceOf(name);
-  const vocabulary = logits.length / tokens.length;
-  const rows = (from: number, to: number) => [...logits.subarray(from * vocabulary, to * vocabulary)];
+describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window", "gpt_oss"])(
+  "%s in stock ONNX Runtime equals transformers",
+  (name) => {
+    const { tokens, logits } = referenceOf(name);
+    const vocabulary = logits.length / tokens.length;
+    const rows = (from: number, to: number) => [...logits.subarray(from * vocabulary, to * vocabulary)];
 
-  test("at once, and a prompt, then token by token", async () => {
-    const { folder } = await exported(name);
-    expect(difference(await (await Stock.open(folder)).run([tokens]), logits)).toBeLessThan(1e-4);
-    const stock = await Stock.open(folder);
-    const steps = [...(await stock.run([tokens.slice(0, 30)]))];
-    for (const token of tokens.slice(30)) steps.push(...(await stock.run([[token]])));
-    expect(difference(steps, logits)).toBeLessThan(1e-4);
-  });
+    test("at once, and a prompt, then token by token", async () => {
+      const { folder } = await exported(name);
+      expect(difference(await (await Stock.open(folder)).run([tokens]), logits)).toBeLessThan(1e-4);
+      const stock = await Stock.open(folder);
+      const steps = [...(await stock.run([tokens.slice(0, 30)]))];
+      for (const token of tokens.slice(30)) steps.push(...(await stock.run([[token]])));
+      expect(difference(steps, logits)).toBeLessThan(1e-4);
+    });
 
-  test("two rows, the shorter one padded", async () => {
-    const stock = await Stock.open((await exported(name)).folder, 2);
-    const [long, short] = [20, 12];
-    const prompts = [tokens.slice(0, long), [...tokens.slice(0, short), ...new Array(long - short).fill(0)]];
-    const first = await stock.run(prompts, [0, long - short]);
-    expect(
-      difference(first.subarray(0, (long + short) * vocabulary), [...rows(0, long), ...rows(0, short)]),
-    ).toBeLessThan(1e-4);
-    for (let step = 0; step < 8; step++) {
-      const got = await stock.run([[tokens[long + step]!], [tokens[short + step]!]]);
-      const expected = [...rows(long + step, long + step + 1), ...rows(short + step, short + step + 1)];
-      expect(difference(got, expected)).toBeLessThan(1e-4);
-    }
-  });
-});
+    test("two rows, the shorter one padded", async () => {
+      const stock = await Stock.open((await exported(name)).folder, 2);
+      const [long, short] = [20, 12];
+      const prompts = [tokens.slice(0, long), [...tokens.slice(0, short), ...new Array(long - short).fill(0)]];
+      const first = await stock.run(prompts, [0, long - short]);
+      expect(
+        difference(first.subarray(0, (long + short) * vocabulary), [...rows(0, long), ...rows(0, short)]),
+      ).toBeLessThan(1e-4);
+      for (let step = 0; step < 8; step++) {
+        const got = await stock.run([[tokens[long + step]!], [tokens[short + step]!]]);
+        const expected = [...rows(long + step, long + step + 1), ...rows(short + step, short + step + 1)];
+        expect(difference(got, expected)).toBeLessThan(1e-4);
+      }
+    });
+  },
+);
 
 test.each([
   ["mamba", ["past_states.0", "past_states.1"]],

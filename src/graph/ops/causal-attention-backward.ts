@@ -76,7 +76,10 @@ const backwardOp: Op<ToldAttrs> = {
   // Five products, or four if the weights are given.
   cost: ([q, , , , , ...rest], _outputs, attrs) => ({
     flops: mul(
-      (rest.length > optionalCount(attrs) ? 8 : 10) * attrs.heads * attrs.headSize * pairsOf(Number(q!.shape[1]), attrs),
+      (rest.length > optionalCount(attrs) ? 8 : 10) *
+        attrs.heads *
+        attrs.headSize *
+        pairsOf(Number(q!.shape[1]), attrs),
       q!.shape[0]!,
     ),
   }),

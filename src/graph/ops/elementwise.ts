@@ -189,7 +189,9 @@ const clampOp: Op<Bounds> = {
     const outside = least === undefined ? above : plus(above, sign(relu(minus(full(x!, least), x!))));
     return [minus(dy!, times(dy!, outside))];
   },
-  reference: ([x], { least = Number.NEGATIVE_INFINITY, most }) => [mapNd(x!, (v) => Math.min(Math.max(v, least), most))],
+  reference: ([x], { least = Number.NEGATIVE_INFINITY, most }) => [
+    mapNd(x!, (v) => Math.min(Math.max(v, least), most)),
+  ],
 };
 
 /** Values beyond the bounds become the bounds. */

@@ -51,7 +51,9 @@ test("gates and ups that alternate are written as they were read", () => {
   });
   const written = asStored(names, new Map(all));
   expect([...written.keys()].sort()).toEqual([
-    ...["down_proj", "down_proj_bias", "gate_up_proj", "gate_up_proj_bias"].map((n) => `model.layers.1.mlp.experts.${n}`),
+    ...["down_proj", "down_proj_bias", "gate_up_proj", "gate_up_proj_bias"].map(
+      (n) => `model.layers.1.mlp.experts.${n}`,
+    ),
     "model.layers.1.self_attn.sinks",
   ]);
   for (const [name, tensor] of written) {

@@ -23,7 +23,10 @@ function configure(fields: Fields): TransformerConfig {
   return readTransformer(fields, {
     experts: { ...readExperts(fields, mixtralKeys), biased: true },
     // A GGUF does not have them.
-    activation: { slope: fields.number(undefined, "swiglu_alpha", 1.702), limit: fields.number(undefined, "swiglu_limit", 7) },
+    activation: {
+      slope: fields.number(undefined, "swiglu_alpha", 1.702),
+      limit: fields.number(undefined, "swiglu_limit", 7),
+    },
     biases: isBiased ? ["attn_q", "attn_k", "attn_v", "attn_output"] : [],
     sinks: true,
     rope: () => rope,

@@ -5,8 +5,8 @@ import { ropeFrequencies } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
 import { gemma2 } from "../architectures/gemma2.ts";
 import { gemma3 } from "../architectures/gemma3.ts";
-import { gpt2 } from "../architectures/gpt2.ts";
 import { gptOss } from "../architectures/gpt-oss.ts";
+import { gpt2 } from "../architectures/gpt2.ts";
 import { graniteMoeHybrid } from "../architectures/granitemoehybrid.ts";
 import { jetmoe } from "../architectures/jetmoe.ts";
 import { lfm2 } from "../architectures/lfm2.ts";
@@ -87,7 +87,12 @@ describe("what would change the numbers and is not supported is refused by name"
       "the model's stateSize: Too small: expected number to be >=1, got 0",
     ],
     [gptOss, "gpt_oss", { hidden_act: "gelu" }, '"hidden_act" is "gelu", expected "silu"'],
-    [gptOss, "gpt_oss", { rope_parameters: null }, '"rope_parameters" is missing, expected the parameters of its rotary'],
+    [
+      gptOss,
+      "gpt_oss",
+      { rope_parameters: null },
+      '"rope_parameters" is missing, expected the parameters of its rotary',
+    ],
     [gptOss, "gpt_oss", { swiglu_limit: "7" }, '"swiglu_limit" is "7", expected a number'],
     [gptOss, "gpt_oss", { num_experts_per_tok: 5 }, "expected at most the 4 experts"],
     [mambaArchitecture, "mamba", { use_conv_bias: false }, '"use_conv_bias" is false, expected true'],

@@ -25,7 +25,11 @@ export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTens
     else if (found.every) {
       const { block, every, name } = found;
       const key = `${name} ${block?.at}`;
-      const own = woven.get(key) ?? { stored: { name, ...(block && { block }) }, side: every.side, parts: Array.from({ length: every.of }) };
+      const own = woven.get(key) ?? {
+        stored: { name, ...(block && { block }) },
+        side: every.side,
+        parts: Array.from({ length: every.of }),
+      };
       own.parts[every.at] = storedAs(found, tensor);
       woven.set(key, own);
     } else place(found, storedAs(found, tensor));

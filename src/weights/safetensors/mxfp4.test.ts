@@ -45,7 +45,10 @@ test("experts' matrices have the same numbers in both formats, as floats and as 
     for (const part of ["gate", "up", "down"])
       for (const expert of [0, 1, 2]) {
         const name = `blk.${layer}.ffn_${part}_exps.${expert}/3.weight`;
-        const [own, other] = [checkpoint, gguf].map((c) => new Part(c, gptOss.tensors(c), name, [32, 32])) as [Part, Part];
+        const [own, other] = [checkpoint, gguf].map((c) => new Part(c, gptOss.tensors(c), name, [32, 32])) as [
+          Part,
+          Part,
+        ];
         expect([own.problem, other.problem]).toEqual([undefined, undefined]);
         expect(own.storedForm).toEqual(other.storedForm);
         const values = own.floats();

@@ -9,7 +9,9 @@ import { parseHeader, type SafeTensor } from "./header.ts";
 export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayBuffer> {
   const decode = decoderOf(tensor.type);
   if (!decode)
-    throw new UserError(`${tensor.file}: tensor ${quote(tensor.name)} is of dtype ${tensor.type}, which holds no weights here`);
+    throw new UserError(
+      `${tensor.file}: tensor ${quote(tensor.name)} is of dtype ${tensor.type}, which holds no weights here`,
+    );
   const row = rows ? tensor.bytes / tensor.shape[0]! : 0;
   const [begin, end] = rows ? [rows[0] * row, rows[1] * row] : [0, tensor.bytes];
   return decode(readBytes(tensor, begin, end).buffer);
