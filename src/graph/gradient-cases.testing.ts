@@ -22,7 +22,7 @@ import { positions } from "./ops/positions.ts";
 import { full, repeat, spread, sum, sumTo } from "./ops/reduce.ts";
 import { concat, reshape, reshapeLike, reverse, split, transpose } from "./ops/shape.ts";
 import { softmax } from "./ops/softmax.ts";
-import { biasedTopK, topK } from "./ops/top-k.ts";
+import { chosenTopK, topK } from "./ops/top-k.ts";
 import { tokenPlaces, tokenRows } from "./ops/unpad.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -168,7 +168,14 @@ const chosenByBias: GradientCase = {
     x: { ...noise(1, [2, 3, 5]), data: Float64Array.from({ length: 30 }, (_, i) => ((7 * i) % 11) / 4) },
     bias: { ...noise(2, [5]), data: Float64Array.of(0.1, -0.9, 0.6, -0.3, 1.2) },
   },
-  trace: ({ x, bias }) => [biasedTopK(x!, bias!, 2).values],
+  trace: ({ x, bias }) => [chosenTopK(x!, 2, { bias }).values],
+};
+
+const chosenInGroups: GradientCase = {
+  ...chosenByBias,
+  name: "the greatest two of the two greatest groups",
+  inputs: { x: { ...noise(1, [2, 6]), data: Float64Array.from({ length: 12 }, (_, i) => ((7 * i) % 11) / 4) } },
+  trace: ({ x }) => [chosenTopK(x!, 2, { groups: { count: 3, active: 2, best: 1 } }).values],
 };
 
 /** Four experts, two of them for each of six tokens; the third has none. */
@@ -253,6 +260,7 @@ export const gradientCases: readonly GradientCase[] = [
   ...images,
   ...losses,
   chosenByBias,
+  chosenInGroups,
   ...experts,
   ...integers,
 ];

@@ -18,7 +18,10 @@ export interface Traits<C> {
   readonly defaults?: Readonly<Record<string, number>>;
   /** Tensors of parts that are not read, such as those of images. */
   readonly unread?: RegExp;
-  configure(fields: Fields): C;
+  /** True if checkpoints may have layers behind the model's own, which predict further tokens at once and are not read. */
+  readonly moreLayers?: true;
+  /** `has` says whether the checkpoint holds a tensor, for facts that a GGUF shows in no other way. */
+  configure(fields: Fields, has: (tensor: string) => boolean): C;
 }
 
 /** An architecture of which `Transformer` is the decoder. */
@@ -29,17 +32,28 @@ export interface TransformerArchitecture extends Architecture {
 /** A decoder's architecture by its traits; `name` is GGUF's for it. */
 export function decoder(
   name: string,
-  { scheme, keys = {}, defaults, unread, configure }: Traits<TransformerConfig>,
+  { scheme, keys = {}, defaults, unread, moreLayers, configure }: Traits<TransformerConfig>,
 ): TransformerArchitecture {
-  const read = (config: Fields["source"]) => configure(new Fields(config, name, keys, defaults));
+  const read = (config: Fields["source"], has: (tensor: string) => boolean = () => false) =>
+    configure(new Fields(config, name, keys, defaults), has);
   return {
-    configure: read,
-    unread: ({ tensors }) => (unread ? [...tensors.keys()].filter((tensor) => unread.test(tensor)) : []),
+    configure: (config) => read(config),
+    unread({ config, tensors }) {
+      const layers = moreLayers ? read(config).layers : Number.POSITIVE_INFINITY;
+      return [...tensors.keys()].filter((tensor) => unread?.test(tensor) || layerOf(tensor) >= layers);
+    },
     tensors: (checkpoint) => namesOf(checkpoint, scheme),
     modules: (canonical) => modulesOf(canonical, scheme),
-    open: (weights) => new Transformer(read(weights.config), weights),
+    open: (weights) =>
+      new Transformer(
+        read(weights.config, (tensor) => weights.has(tensor)),
+        weights,
+      ),
   };
 }
+
+/** The layer of a checkpoint's tensor; −1 outside of layers. */
+const layerOf = (tensor: string): number => Number(/(?:^|\.)(?:blk|layers)\.(\d+)\./.exec(tensor)?.[1] ?? -1);
 
 /** Traits of a hybrid, whose recurrent layers have mixers in attention's place. */
 interface HybridTraits<C> extends Traits<C> {
@@ -48,6 +62,7 @@ interface HybridTraits<C> extends Traits<C> {
   /** Shapes of tensors that are stored in others than those asked for. */
   shapes(config: C): StoredShapes;
   mixer(weights: MixerWeights, config: C): Mixer;
+  configure(fields: Fields): C;
 }
 
 /** Like `decoder`, for hybrids. */
@@ -71,15 +86,8 @@ export function hybrid<C extends TransformerConfig>(
   };
 }
 
-/**
- * Traits of an encoder; `has` says whether the checkpoint holds a tensor, for facts that a GGUF shows in no other way.
- */
-export interface EncoderTraits extends Omit<Traits<EncoderConfig>, "configure"> {
-  configure(fields: Fields, has: (tensor: string) => boolean): EncoderConfig;
-}
-
 /** Like `decoder`, for models in which every token sees every other. */
-export function encoder(name: string, { scheme, keys = {}, defaults, configure }: EncoderTraits) {
+export function encoder(name: string, { scheme, keys = {}, defaults, configure }: Traits<EncoderConfig>) {
   return {
     tensors: (checkpoint: Checkpoint) => namesOf(checkpoint, scheme),
     modules: (canonical: string) => modulesOf(canonical, scheme),

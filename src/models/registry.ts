@@ -31,6 +31,7 @@ const decoders: readonly Listed<Architecture>[] = [
   { names: ["ernie4_5"], load: async () => (await import("./architectures/ernie4_5.ts")).ernie45 },
   { names: ["gemma2"], load: async () => (await import("./architectures/gemma2.ts")).gemma2 },
   { names: ["gemma3", "gemma3_text"], load: async () => (await import("./architectures/gemma3.ts")).gemma3 },
+  { names: ["glm4moe", "glm4_moe"], load: async () => (await import("./architectures/glm4-moe.ts")).glm4Moe },
   { names: ["gpt2"], load: async () => (await import("./architectures/gpt2.ts")).gpt2 },
   { names: ["gpt-oss", "gpt_oss"], load: async () => (await import("./architectures/gpt-oss.ts")).gptOss },
   { names: ["granite"], load: async () => (await import("./architectures/granite.ts")).granite },
@@ -155,9 +156,9 @@ async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<
   throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${expected}`);
 }
 
-/** True if a decoder's checkpoint has parts that are not read, such as those for images. */
+/** True if a decoder's checkpoint has parts for images that are not read. */
 export const readsTextAlone = async (checkpoint: Checkpoint): Promise<boolean> =>
-  (await architectureOf(checkpoint, stacks)).unread(checkpoint).length > 0;
+  (await architectureOf(checkpoint, stacks)).unread(checkpoint).some((tensor) => /(^|\.)vision_/.test(tensor));
 
 /** True if a decoder's tokens also see later ones: it embeds texts and does not generate. */
 export const seesBothWays = ({ config }: Checkpoint): boolean =>

@@ -157,6 +157,17 @@ MODELS = {
         "layer_types": ["full_attention", "sliding_attention"], "tie_word_embeddings": True}),
     # Experts in blocks of 32 numbers of 4 bits.
     "gpt_oss-mxfp4": ("gpt_oss", "gpt-oss", {**GPT_OSS, "num_hidden_layers": 2, "num_local_experts": 3}),
+    # As GLM-4.5: heads normalised, experts of some groups alone.
+    "glm4_moe": ("glm4_moe", "glm4moe", dict(
+        **rope("default", partial_rotary_factor=0.5), head_dim=32, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=4,
+        first_k_dense_replace=2, n_routed_experts=9, num_experts_per_tok=3, moe_intermediate_size=16, n_shared_experts=2, n_group=3,
+        topk_group=2, routed_scaling_factor=1.5, use_qk_norm=True, attention_bias=True, max_position_embeddings=4096,
+        num_nextn_predict_layers=1)),
+    # As GLM-4.5-Air, but for gates that are not divided by their sum.
+    "glm4_moe-air": ("glm4_moe", "glm4moe", dict(
+        **rope("default", partial_rotary_factor=0.5), head_dim=32, num_attention_heads=2, num_key_value_heads=2, num_hidden_layers=2,
+        first_k_dense_replace=1, n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, n_shared_experts=1,
+        norm_topk_prob=False, num_nextn_predict_layers=0)),
 }  # fmt: skip
 
 
@@ -216,7 +227,7 @@ def random_model(config, seed: int):
             p.copy_(0.4 * noise if any(part in name for part in ("embed", "wte", "wpe")) else gain * noise * fan**-0.5)
         p.copy_(p.half().float())
     for name, b in model.named_buffers():
-        if name.endswith("expert_bias"):
+        if name.endswith(("expert_bias", "e_score_correction_bias")):
             b.copy_((0.3 * torch.randn_like(b)).half().float())
     return model
 

@@ -110,7 +110,7 @@ def add_recurrent_sizes(w: GGUFWriter, c) -> None:
 def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
     if c.model_type in RECURRENT:
         return add_recurrent_sizes(w, c)
-    w.add_block_count(c.num_hidden_layers)
+    w.add_block_count(c.num_hidden_layers + (getattr(c, "num_nextn_predict_layers", 0) if architecture == "glm4moe" else 0))
     w.add_context_length(c.max_position_embeddings)
     w.add_embedding_length(c.hidden_size)
     if architecture == "lfm2":
@@ -158,7 +158,7 @@ def add_rope(w: GGUFWriter, model, head_size: int) -> None:
 
 
 def add_experts(w: GGUFWriter, c) -> None:
-    count = getattr(c, "num_local_experts", None) or getattr(c, "num_experts", None)
+    count = getattr(c, "num_local_experts", None) or getattr(c, "num_experts", None) or getattr(c, "n_routed_experts", None)
     if not count:
         return
     w.add_expert_count(count)
@@ -168,6 +168,19 @@ def add_experts(w: GGUFWriter, c) -> None:
     shared = getattr(c, "shared_expert_intermediate_size", None) or getattr(c, "shared_intermediate_size", None)
     if shared:
         w.add_expert_shared_feed_forward_length(shared)
+    if getattr(c, "n_shared_experts", None):
+        add_deepseek_experts(w, c)
+
+
+def add_deepseek_experts(w: GGUFWriter, c) -> None:
+    w.add_expert_shared_count(c.n_shared_experts)
+    w.add_leading_dense_block_count(c.first_k_dense_replace)
+    w.add_expert_weights_scale(c.routed_scaling_factor)
+    w.add_expert_weights_norm(c.norm_topk_prob)
+    w.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
+    if c.n_group:
+        w.add_expert_group_count(c.n_group)
+        w.add_expert_group_used_count(c.topk_group)
 
 
 def split_delta(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] | None:
@@ -254,6 +267,8 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
     if architecture == "lfm2moe":
         w.add_leading_dense_block_count(c.num_dense_layers)
         w.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
+    if architecture == "glm4moe":
+        w.add_nextn_predict_layers(c.num_nextn_predict_layers)
     if architecture == "granitehybrid":
         w.add_ssm_conv_kernel(c.mamba_d_conv)
         w.add_ssm_state_size(c.mamba_d_state)
@@ -294,6 +309,7 @@ def write_gguf(model, architecture: str, path: Path, blocks: dict = {}) -> None:
             continue
         # The converter's name of what is added to the steps.
         named = name.replace("dt_bias", "dt_proj.bias").replace("expert_bias", "expert_bias.bias")
+        named = named.replace("e_score_correction_bias", "e_score_correction.bias")
         if architecture == "nemotron_h":
             named = named.replace("model.", "backbone.", 1)
         if name.endswith("sinks"):
@@ -301,6 +317,10 @@ def write_gguf(model, architecture: str, path: Path, blocks: dict = {}) -> None:
         canonical = names.get_name(named, try_suffixes=(".weight", ".bias"))
         assert canonical, name
         w.add_tensor(canonical, tensor_data(name, tensor, model, architecture))
+    # A layer that predicts further tokens, which has some tensors of a kind that the others have as well.
+    if architecture == "glm4moe" and c.num_nextn_predict_layers:
+        for part, shape in (("attn_norm", (c.hidden_size,)), ("nextn.eh_proj", (c.hidden_size, 2 * c.hidden_size))):
+            w.add_tensor(f"blk.{c.num_hidden_layers}.{part}.weight", np.ones(shape, dtype=np.float32))
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()

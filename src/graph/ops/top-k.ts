@@ -1,5 +1,6 @@
-import { add, sameShape } from "../dim.ts";
+import { add, type Shape, sameShape } from "../dim.ts";
 import { mapNd, type NdArray, ndarray } from "../ndarray.ts";
+import type { Emitter } from "../onnx.ts";
 import type { Op } from "../op.ts";
 import { apply, apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
@@ -63,32 +64,96 @@ const scatterChosenOp: Op<null> = {
 /** dy [..., k] at its columns `chosen`, which differ within a row, and zeros elsewhere: in the shape of x [..., n]. */
 const scatterChosen = (x: Tensor, chosen: Tensor, dy: Tensor): Tensor => apply1(scatterChosenOp, [x, chosen, dy], null);
 
-const biasedTopKOp: Op<{ k: number }> = {
-  name: "biasedTopK",
+/** Columns in `count` groups of neighbours: those of the `active` groups whose `best` greatest numbers have the greatest sums. */
+export interface ColumnGroups {
+  readonly count: number;
+  readonly active: number;
+  readonly best: number;
+}
+
+interface Choice {
+  readonly k: number;
+  readonly groups?: ColumnGroups | undefined;
+}
+
+const chosenTopKOp: Op<Choice> = {
+  name: "chosenTopK",
   operands: ["x", "bias"],
-  infer([x, bias], { k }) {
-    if (!sameShape(bias!.shape, x!.shape.slice(-1)))
-      throw new ShapeError("biasedTopK", "bias", showType(bias!), `[${x!.shape.at(-1)}]`);
+  infer([x, bias], { k, groups }) {
+    const width = Number(x!.shape.at(-1));
+    if (bias && !sameShape(bias.shape, [width]))
+      throw new ShapeError("chosenTopK", "bias", showType(bias), `[${width}]`);
+    if (groups && !isFitting(groups, width, k))
+      throw new ShapeError("chosenTopK", "x", showType(x!), `${groups.count} groups, ${k} columns in ${groups.active}`);
     return topKOp.infer([x!], { k });
   },
-  onnx(emit, { inputs: [x, bias], outputs: [values, chosen] }, { k }) {
-    emit.node("TopK", [emit.value("Add", [x!, bias!]), emit.ints([k])], [emit.temp(), chosen!]);
+  onnx(emit, { inputs: [x, bias], outputs: [values, chosen], types: [type] }, { k, groups }) {
+    const biased = bias === undefined ? x! : emit.value("Add", [x!, bias]);
+    const open = groups ? emitGroups(emit, biased, type!.shape, groups) : biased;
+    emit.node("TopK", [open, emit.ints([k])], [emit.temp(), chosen!]);
     emit.node("GatherElements", [x!, chosen!], [values!], { axis: { int: -1 } });
   },
   gradient: ({ inputs: [x, bias], outputs: [, chosen], given: [dy], wanted }) => [
     wanted[0] ? scatterChosen(x!, chosen!, dy!) : undefined,
     wanted[1] ? full(bias!, 0) : undefined,
   ],
-  reference([x, bias], { k }, bindings) {
+  reference([x, bias], { k, groups }, bindings) {
     const width = x!.shape.at(-1)!;
-    const biased = mapNd(x!, (value, i) => value + bias!.data[i % width]!);
-    const [, chosen] = topKOp.reference([biased], { k }, bindings) as [NdArray, NdArray];
+    const biased = bias ? mapNd(x!, (value, i) => value + bias.data[i % width]!) : x!;
+    const open = groups ? inGroups(biased, groups) : biased;
+    const [, chosen] = topKOp.reference([open], { k }, bindings) as [NdArray, NdArray];
     return [mapNd(chosen, (column, i) => x!.data[Math.floor(i / k) * width + column]!), chosen];
   },
 };
 
-/** Like `topK`, by x plus a bias [n] that is no part of the numbers: no small change of it changes them. */
-export function biasedTopK(x: Tensor, bias: Tensor, k: number): { values: Tensor; chosen: Tensor } {
-  const [values, chosen] = apply(biasedTopKOp, [x, bias], { k });
+/** True if groups are of one size, and `k` columns fit into the active ones. */
+function isFitting({ count, active, best }: ColumnGroups, width: number, k: number): boolean {
+  const size = width / count;
+  return Number.isInteger(size) && active >= 1 && active <= count && best >= 1 && best <= size && k <= active * size;
+}
+
+/** The scores, −∞ in the columns of groups that are not active. */
+function emitGroups(emit: Emitter, scores: string, shape: Shape, { count, active, best }: ColumnGroups): string {
+  const rows = shape.slice(0, -1).map(() => 0);
+  const width = Number(shape.at(-1));
+  const apart = emit.value("Reshape", [scores, emit.ints([...rows, count, width / count])]);
+  const [greatest, open] = [emit.temp(), emit.temp()];
+  emit.node("TopK", [apart, emit.ints([best])], [greatest, emit.temp()]);
+  const sums = emit.value("ReduceSum", [greatest, emit.ints([-1])], { keepdims: { int: 0 } });
+  emit.node("TopK", [sums, emit.ints([active])], [emit.temp(), open]);
+  const filled = (value: number, like: string) =>
+    emit.value("Expand", [emit.floats([value], []), emit.value("Shape", [like])]);
+  const data = [filled(Number.NEGATIVE_INFINITY, sums), open, filled(0, open)];
+  const mask = emit.value("Unsqueeze", [emit.value("ScatterElements", data, { axis: { int: -1 } }), emit.ints([-1])]);
+  return emit.value("Reshape", [emit.value("Add", [apart, mask]), emit.ints([...rows, width])]);
+}
+
+function inGroups(scores: NdArray, { count, active, best }: ColumnGroups): NdArray {
+  const width = scores.shape.at(-1)!;
+  const size = width / count;
+  const isOpen = Array.from({ length: scores.data.length / width }, (_, row) => {
+    const sumOf = (group: number) =>
+      [...scores.data.subarray(row * width + group * size, row * width + (group + 1) * size)]
+        .sort((a, b) => b - a)
+        .slice(0, best)
+        .reduce((a, b) => a + b);
+    const sums = Array.from({ length: count }, (_, group) => sumOf(group));
+    return new Set([...sums.keys()].sort((a, b) => sums[b]! - sums[a]!).slice(0, active));
+  });
+  return mapNd(scores, (value, i) =>
+    isOpen[Math.floor(i / width)]!.has(Math.floor((i % width) / size)) ? value : Number.NEGATIVE_INFINITY,
+  );
+}
+
+/**
+ * Like `topK`, by x plus a bias [n], and among the columns of some groups alone. The numbers are x's own: no small change of the bias changes
+ * them.
+ */
+export function chosenTopK(
+  x: Tensor,
+  k: number,
+  { bias, groups }: { readonly bias?: Tensor | undefined; readonly groups?: ColumnGroups | undefined },
+): { values: Tensor; chosen: Tensor } {
+  const [values, chosen] = apply(chosenTopKOp, bias ? [x, bias] : [x], { k, groups });
   return { values: values!, chosen: chosen! };
 }

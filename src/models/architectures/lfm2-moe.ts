@@ -1,6 +1,5 @@
-import type { SigmoidGates } from "../../nn/moe/route.ts";
 import { hybrid } from "../architecture.ts";
-import { readExperts } from "../config/experts-config.ts";
+import { readExperts, readSigmoidGates } from "../config/experts-config.ts";
 import type { Fields } from "../config/fields.ts";
 import { withParts } from "../tensors/names.ts";
 import { type Lfm2Config, lfm2Keys, lfm2Scheme, lfm2Traits, readLfm2 } from "./lfm2.ts";
@@ -16,12 +15,12 @@ function configure(fields: Fields): Lfm2Config {
   });
 }
 
-/** The published models' settings, which a GGUF does not have. */
-const readGates = (fields: Fields): SigmoidGates => ({
-  biased: fields.gguf || fields.flag("use_expert_bias", true),
-  epsilon: fields.gguf || fields.flag("norm_topk_prob", true) ? 1e-6 : undefined,
-  factor: fields.number(undefined, "routed_scaling_factor", 1),
-});
+/** A GGUF has the published models' settings. */
+function readGates(fields: Fields) {
+  const gates = readSigmoidGates(fields);
+  const biased = fields.gguf || fields.flag("use_expert_bias", true);
+  return { ...gates, biased, epsilon: gates.epsilon && 1e-6 };
+}
 
 /** LFM2-MoE (Liquid AI 2025): LFM2 with experts in all layers but the first few, each with a sigmoid for its gate. */
 export const lfm2Moe = hybrid<Lfm2Config>("lfm2moe", {

@@ -62,7 +62,8 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number): Sizes 
   return checkConfig(sizes, fields.source, {
     hidden,
     heads,
-    layers: fields.number("block_count", "num_hidden_layers"),
+    // A GGUF also counts layers that predict further tokens at once.
+    layers: fields.number("block_count", "num_hidden_layers") - fields.number("nextn_predict_layers", undefined, 0),
     kvHeads: readShared(fields, "attention.head_count_kv", "num_key_value_heads", heads),
     headSize: readHeadSize(fields),
     ffn: readShared(fields, "feed_forward_length", "intermediate_size", norm === "layer" ? 4 * hidden : undefined),

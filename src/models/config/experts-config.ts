@@ -1,4 +1,5 @@
-import type { RouterConfig } from "../../nn/moe/route.ts";
+import type { ColumnGroups } from "../../graph/index.ts";
+import type { RouterConfig, SigmoidGates } from "../../nn/moe/route.ts";
 import type { ExpertsConfig } from "../decoder/transformer.ts";
 import { sizes } from "./config.ts";
 import type { Fields } from "./fields.ts";
@@ -37,7 +38,54 @@ export function readExperts(
   for (const key of CAPACITIES)
     if (fields.value(key) !== undefined)
       fields.refuse(key, fields.value(key), "no capacity: each token's experts run, whatever their load (dropless)");
+  if (typeof gates === "object" && gates.groups) checkGroups(fields, gates.groups, count, active);
   return { count, active, width, gates, has: has ?? (() => true) };
+}
+
+/** @throws UserError for groups of other sizes, or too few of them */
+function checkGroups(fields: Fields, groups: ColumnGroups, count: number, active: number): void {
+  const size = count / groups.count;
+  if (!Number.isInteger(size) || size < groups.best)
+    fields.refuse(fields.gguf ? "expert_group_count" : "n_group", groups.count, `groups of the ${count} experts`);
+  if (groups.active < 1 || groups.active * size < active)
+    fields.refuse(
+      fields.gguf ? "expert_group_used_count" : "topk_group",
+      groups.active,
+      `groups with at least ${active} experts together`,
+    );
+}
+
+/** The groups of experts of DeepSeek's configuration, judged by the sum of their `best`; undefined if all experts may be chosen. */
+function readGroups(fields: Fields, best: number): ColumnGroups | undefined {
+  const whole = (gguf: string, huggingface: string, fallback: number) => {
+    const value = fields.number(gguf, huggingface, fallback);
+    if (Number.isInteger(value) && value >= 1) return value;
+    return fields.refuse(fields.gguf ? gguf : huggingface, value, "a whole number above 0");
+  };
+  const count = whole("expert_group_count", "n_group", 1);
+  const active = whole("expert_group_used_count", "topk_group", count);
+  return active >= count ? undefined : { count, active, best };
+}
+
+/** DeepSeek-V3's sigmoid gates, which others have taken over; `own`: settings that a model has otherwise. */
+export const readSigmoidGates = (fields: Fields, own: Partial<SigmoidGates> = {}): SigmoidGates => ({
+  biased: true,
+  epsilon: fields.truth("expert_weights_norm", "norm_topk_prob", true) ? 1e-20 : undefined,
+  factor: fields.number("expert_weights_scale", "routed_scaling_factor", 1),
+  groups: readGroups(fields, 2),
+  ...own,
+});
+
+/** DeepSeek's mixture: experts beside a shared feed-forward, in all layers but the first few. */
+export function readDeepSeekExperts(fields: Fields, gates: RouterConfig["gates"]): ExpertsConfig {
+  const dense = fields.number("leading_dense_block_count", "first_k_dense_replace", 0);
+  const keys = { count: "n_routed_experts", width: "moe_intermediate_size", gates };
+  const experts = readExperts(fields, { ...keys, has: (layer) => layer >= dense });
+  const shared = fields.number("expert_shared_count", "n_shared_experts", 1);
+  const width = shared * experts.width;
+  if (sizes.shape.ffn.safeParse(width).success) return { ...experts, shared: { width, gated: false } };
+  const key = fields.gguf ? "expert_shared_count" : "n_shared_experts";
+  return fields.refuse(key, shared, "a number of experts that run for every token");
 }
 
 /** @throws UserError for a width that no feed-forward has */

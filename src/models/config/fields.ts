@@ -47,6 +47,14 @@ export class Fields {
     return typeof value === "boolean" ? value : this.refuse(key, value, "true or false");
   }
 
+  /** A flag that both formats have. */
+  truth(gguf: string, huggingface: string, fallback: boolean): boolean {
+    const { source } = this;
+    return source.kind === "gguf"
+      ? source.metadata.boolean(`${this.architecture}.${gguf}`, fallback)
+      : this.flag(huggingface, fallback);
+  }
+
   /** config.json's list, one value a layer; undefined if it is absent, and for a GGUF. */
   list(key: string): readonly unknown[] | undefined {
     const value = this.value(key);

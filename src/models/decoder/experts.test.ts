@@ -8,11 +8,12 @@ import { evalDim } from "../../graph/dim.ts";
 import { UserError } from "../../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { asStored } from "../../weights/prepared/stored.ts";
+import { glm4Moe } from "../architectures/glm4-moe.ts";
 import { jetmoe } from "../architectures/jetmoe.ts";
 import { mixtral } from "../architectures/mixtral.ts";
 import { traceDense } from "../programs/segments.ts";
 import { Stack } from "../programs/stack.testing.ts";
-import { openDecoder } from "../registry.ts";
+import { openDecoder, readsTextAlone } from "../registry.ts";
 import { countParameters } from "./count-parameters.ts";
 import type { TransformerConfig } from "./transformer.ts";
 
@@ -66,6 +67,19 @@ describe("what cannot be is refused by name", () => {
     expect(attempt).toThrow(sentence);
   });
 
+  test.each<[Json, string]>([
+    [{ n_group: 4 }, '"n_group" is 4, expected groups of the 9 experts'],
+    [{ n_group: 9 }, '"n_group" is 9, expected groups of the 9 experts'],
+    [{ topk_group: 0 }, '"topk_group" is 0, expected a whole number above 0'],
+    [{ num_experts_per_tok: 7 }, '"topk_group" is 2, expected groups with at least 7 experts together'],
+    [{ n_shared_experts: 0 }, '"n_shared_experts" is 0, expected a number of experts that run for every token'],
+    [{ norm_topk_prob: 1 }, '"norm_topk_prob" is 1, expected true or false'],
+  ])("GLM-4.5: %j", (changes, sentence) => {
+    const attempt = () => glm4Moe.configure(source({ ...configOf("glm4_moe"), ...changes }));
+    expect(attempt).toThrow(UserError);
+    expect(attempt).toThrow(sentence);
+  });
+
   test("query heads that are not those of the active experts", () => {
     const attempt = () => jetmoe.configure(source({ ...configOf("jetmoe"), num_attention_heads: 6 }));
     expect(attempt).toThrow('"num_attention_heads" is 6, expected 2 key-value heads · 2 active experts');
@@ -101,6 +115,18 @@ describe("experts' tensors that do not fit are listed", () => {
     expect(await reshaped([4, 40, 32])).toThrow(`tensor "${name}" has shape [4, 40, 32], expected [4, 80, 32]`);
     expect(await reshaped([8, 40, 32])).toThrow(`tensor "${name}" has shape [8, 40, 32], expected [4, 80, 32]`);
   });
+});
+
+test("layers that predict further tokens are not read, and are no images", async () => {
+  const base = openCheckpoint(fixture("glm4_moe"));
+  const { shape, ...tensor } = base.tensors.get("model.norm.weight")!;
+  const further = ["eh_proj", "input_layernorm"].map((part) => `model.layers.4.${part}.weight`);
+  const more = further.map((name) => [name, { ...tensor, name, shape }] as const);
+  const checkpoint = { ...base, tensors: new Map([...base.tensors, ...more]) };
+  expect(glm4Moe.unread(checkpoint)).toEqual(further);
+  expect(await readsTextAlone(checkpoint)).toBe(false);
+  const { decoder, weights } = await openDecoder(checkpoint, path.join(prepared, "further"), "f32");
+  expect(() => weights.review(() => traceDense(decoder))).not.toThrow();
 });
 
 test("a router with NaN is refused before anything runs", async () => {

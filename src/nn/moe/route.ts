@@ -1,5 +1,6 @@
 import {
-  biasedTopK,
+  type ColumnGroups,
+  chosenTopK,
   divide,
   type ExpertOrder,
   expertOrder,
@@ -35,6 +36,8 @@ export interface SigmoidGates {
   readonly epsilon?: number | undefined;
   /** A factor for the gates. */
   readonly factor: number;
+  /** Experts are chosen from some groups of neighbours alone; absent: from all. */
+  readonly groups?: ColumnGroups | undefined;
 }
 
 /** The experts of each token. */
@@ -59,9 +62,13 @@ export function route(logits: Tensor, { count, active, gates }: RouterConfig, bi
   return { chosen, gates: gates === "all" ? values : softmax(values), ...expertOrder(chosen, count) };
 }
 
-function sigmoidGates(logits: Tensor, active: number, { epsilon, factor }: SigmoidGates, bias: Tensor | undefined) {
-  const scores = sigmoid(logits);
-  const { values, chosen } = bias ? biasedTopK(scores, bias, active) : topK(scores, active);
+function sigmoidGates(
+  logits: Tensor,
+  active: number,
+  { epsilon, factor, groups }: SigmoidGates,
+  bias: Tensor | undefined,
+) {
+  const { values, chosen } = chosenTopK(sigmoid(logits), active, { bias, groups });
   if (epsilon === undefined) return { chosen, gates: scaled(values, factor) };
   const last = values.shape.length - 1;
   const total = sum(values, last);

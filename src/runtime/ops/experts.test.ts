@@ -4,7 +4,7 @@ import { expertOrder } from "../../graph/ops/expert-rows.ts";
 import { groupedLinear } from "../../graph/ops/grouped-linear.ts";
 import { groupedQuantizedLinear } from "../../graph/ops/grouped-quantized.ts";
 import { bytesOfCodes, type CodeBits, storedBlocks } from "../../graph/ops/quantized.ts";
-import { biasedTopK, topK } from "../../graph/ops/top-k.ts";
+import { chosenTopK, topK } from "../../graph/ops/top-k.ts";
 import { compare, type Feed, integers, noise, type Trial, worst } from "../compare.testing.ts";
 
 test("of equal numbers the first is chosen", async () => {
@@ -17,10 +17,28 @@ test("of equal numbers the first is chosen", async () => {
 test("a bias says which numbers are chosen, and is no part of them", async () => {
   const x: Feed = { dtype: "f32", shape: [2, 4], data: [1, 3, 2, 0, 0, 1, 2, 3] };
   const bias: Feed = { dtype: "f32", shape: [4], data: [5, 0, 0, 2.5] };
-  const { values, chosen } = await compare({ inputs: { x, bias }, trace: (t) => biasedTopK(t.x!, t.bias!, 2) });
+  const { values, chosen } = await compare({
+    inputs: { x, bias },
+    trace: (t) => chosenTopK(t.x!, 2, { bias: t.bias }),
+  });
   for (const of of ["got", "expected"] as const) {
     expect([...chosen![of].data]).toEqual([0, 1, 3, 0]);
     expect([...values![of].data]).toEqual([1, 3, 3, 0]);
+  }
+});
+
+test("numbers are chosen from the groups whose two greatest have the greatest sums", async () => {
+  const x: Feed = { dtype: "f32", shape: [2, 1, 6], data: [9, 0, 0, 4, 6, 1, -1, -2, -9, -1, -8, -8] };
+  const bias: Feed = { dtype: "f32", shape: [6], data: [0, 0, 1, 0, 0, 4] };
+  const groups = { count: 2, active: 1, best: 2 };
+  const alone = await compare({ inputs: { x }, trace: (t) => chosenTopK(t.x!, 3, { groups }) });
+  const biased = await compare({ inputs: { x, bias }, trace: (t) => chosenTopK(t.x!, 3, { bias: t.bias, groups }) });
+  for (const of of ["got", "expected"] as const) {
+    // The greatest number of all lies in the other group of the first row.
+    expect([...alone.chosen![of].data]).toEqual([4, 3, 5, 0, 1, 2]);
+    expect([...alone.values![of].data]).toEqual([6, 4, 1, -1, -2, -9]);
+    expect([...biased.chosen![of].data]).toEqual([4, 5, 3, 0, 1, 2]);
+    expect([...biased.values![of].data]).toEqual([6, 1, 4, -1, -2, -9]);
   }
 });
 

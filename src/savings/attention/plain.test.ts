@@ -34,6 +34,7 @@ describe("savings that do attention their own way", () => {
     ["phi3", "a sliding window"],
     ["granite", "an attention scale of its own"],
     ["granitemoehybrid", "an attention scale of its own"],
+    ["glm4_moe", "heads that are rotated in part"],
     ["qwen3_next", "heads that are rotated in part"],
     ["gpt_oss", "attention sinks"],
     ["mamba2", "recurrent layers, which have no attention"],

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { gemma2 } from "../../models/architectures/gemma2.ts";
 import { gptOss } from "../../models/architectures/gpt-oss.ts";
+import { glm4Moe } from "../../models/architectures/glm4-moe.ts";
 import { gpt2 } from "../../models/architectures/gpt2.ts";
 import { graniteMoeHybrid } from "../../models/architectures/granitemoehybrid.ts";
 import { jetmoe } from "../../models/architectures/jetmoe.ts";
@@ -83,6 +84,7 @@ const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
   norm(expected.map((v, i) => got[i]! - v)) / Math.max(norm(expected), 1e-4);
 
 test.each([
+  { name: "glm4_moe-air", architecture: glm4Moe },
   { name: "gpt2", architecture: gpt2 },
   { name: "gpt_oss-limits", architecture: gptOss },
   { name: "granitemoehybrid-dense", architecture: graniteMoeHybrid },

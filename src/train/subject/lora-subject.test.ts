@@ -82,6 +82,7 @@ test("LoRA layers learn beside a quantised model, and the engine runs what was w
 });
 
 test.each([
+  { name: "glm4_moe-air", targets: "q_proj,o_proj,down_proj" },
   { name: "mamba", targets: "in_proj,x_proj,out_proj" },
   { name: "mamba2", targets: "in_proj,out_proj" },
   { name: "nemotron_h", targets: "q_proj,in_proj,up_proj" },
