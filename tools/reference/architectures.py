@@ -42,6 +42,10 @@ GPT_OSS = dict(
         "rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "original_max_position_embeddings": 16, "truncate": False},
     num_hidden_layers=4, intermediate_size=32, sliding_window=9, num_local_experts=4, num_experts_per_tok=2, max_position_embeddings=4096,
     tie_word_embeddings=False,
+# Sizes of latent attention; llama.cpp's norms of latents have the epsilon of all norms, transformers' 1e-6.
+LATENT = dict(
+    head_dim=None, num_attention_heads=2, num_key_value_heads=2, kv_lora_rank=20, qk_nope_head_dim=32, qk_rope_head_dim=16, v_head_dim=24,
+    moe_intermediate_size=16,
 )  # fmt: skip
 
 
@@ -168,6 +172,16 @@ MODELS = {
         **rope("default", partial_rotary_factor=0.5), head_dim=32, num_attention_heads=2, num_key_value_heads=2, num_hidden_layers=2,
         first_k_dense_replace=1, n_routed_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, n_shared_experts=1,
         norm_topk_prob=False, num_nextn_predict_layers=0)),
+    # As V2-Lite.
+    "deepseek_v2": ("deepseek_v2", "deepseek2", dict(
+        **rope("yarn", factor=4.0, original_max_position_embeddings=16, mscale=0.7, mscale_all_dim=0.7), **LATENT, q_lora_rank=None,
+        num_hidden_layers=4, first_k_dense_replace=2, n_routed_experts=6, num_experts_per_tok=2, n_shared_experts=2, n_group=1, topk_group=1,
+        routed_scaling_factor=1.5, rms_norm_eps=1e-6, max_position_embeddings=4096)),
+    # As V2, with queries made of a latent and experts of some groups alone, and with biases.
+    "deepseek_v2-groups": ("deepseek_v2", None, dict(
+        **rope("yarn", factor=4.0, original_max_position_embeddings=16, mscale=1.0, mscale_all_dim=0.7), **LATENT, q_lora_rank=12,
+        num_hidden_layers=2, first_k_dense_replace=1, n_routed_experts=6, num_experts_per_tok=3, n_shared_experts=1, n_group=3, topk_group=2,
+        topk_method="group_limited_greedy", routed_scaling_factor=4.0, attention_bias=True)),
 }  # fmt: skip
 
 

@@ -127,9 +127,21 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
     attends = [kind == "full_attention" for kind in c.layer_types] if architecture in HYBRID else None
     w.add_head_count_kv([c.num_key_value_heads * own for own in attends] if attends else c.num_key_value_heads)
     w.add_layer_norm_rms_eps(c.norm_eps if architecture in LFM2 else getattr(c, "rms_norm_eps", None) or c.layer_norm_epsilon)
-    if getattr(c, "head_dim", None):
+    if architecture == "deepseek2":
+        add_latent_sizes(w, c)
+    elif getattr(c, "head_dim", None):
         w.add_key_length(c.head_dim)
         w.add_value_length(c.head_dim)
+
+
+def add_latent_sizes(w: GGUFWriter, c) -> None:
+    w.add_kv_lora_rank(c.kv_lora_rank)
+    if c.q_lora_rank:
+        w.add_q_lora_rank(c.q_lora_rank)
+    w.add_key_length(c.qk_nope_head_dim + c.qk_rope_head_dim)
+    w.add_value_length(c.v_head_dim)
+    if c.rope_parameters.get("mscale_all_dim"):
+        w.add_rope_scaling_yarn_log_mul(0.1 * c.rope_parameters["mscale_all_dim"])
 
 
 def rope_parameters(c) -> dict:
@@ -177,7 +189,7 @@ def add_deepseek_experts(w: GGUFWriter, c) -> None:
     w.add_leading_dense_block_count(c.first_k_dense_replace)
     w.add_expert_weights_scale(c.routed_scaling_factor)
     w.add_expert_weights_norm(c.norm_topk_prob)
-    w.add_expert_gating_func(ExpertGatingFuncType.SIGMOID)
+    w.add_expert_gating_func(ExpertGatingFuncType.SOFTMAX if c.model_type == "deepseek_v2" else ExpertGatingFuncType.SIGMOID)
     if c.n_group:
         w.add_expert_group_count(c.n_group)
         w.add_expert_group_used_count(c.topk_group)

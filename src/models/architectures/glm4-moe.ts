@@ -1,6 +1,6 @@
 import { decoder } from "../architecture.ts";
 import { readTransformer } from "../config/config.ts";
-import { readDeepSeekExperts, readSigmoidGates } from "../config/experts-config.ts";
+import { readDeepSeekExperts, readScoredGates } from "../config/experts-config.ts";
 import { llamaNames, type Scheme, withParts } from "../tensors/names.ts";
 import { qwenExperts } from "./qwen2-moe.ts";
 
@@ -34,7 +34,7 @@ export const glm4Moe = decoder("glm4moe", {
     fields.only("hidden_act", ["silu"]);
     const normalised = fields.gguf ? has("blk.0.attn_q_norm.weight") : fields.flag("use_qk_norm");
     return readTransformer(fields, {
-      experts: readDeepSeekExperts(fields, readSigmoidGates(fields)),
+      experts: readDeepSeekExperts(fields, readScoredGates(fields, true)),
       ...(normalised && { headNorm: "head" }),
       biases: fields.flag("attention_bias") ? ["attn_q", "attn_k", "attn_v"] : [],
     });

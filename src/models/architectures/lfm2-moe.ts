@@ -1,5 +1,5 @@
 import { hybrid } from "../architecture.ts";
-import { readExperts, readSigmoidGates } from "../config/experts-config.ts";
+import { readExperts, readScoredGates } from "../config/experts-config.ts";
 import type { Fields } from "../config/fields.ts";
 import { withParts } from "../tensors/names.ts";
 import { type Lfm2Config, lfm2Keys, lfm2Scheme, lfm2Traits, readLfm2 } from "./lfm2.ts";
@@ -17,7 +17,7 @@ function configure(fields: Fields): Lfm2Config {
 
 /** A GGUF has the published models' settings. */
 function readGates(fields: Fields) {
-  const gates = readSigmoidGates(fields);
+  const gates = readScoredGates(fields, true);
   const biased = fields.gguf || fields.flag("use_expert_bias", true);
   return { ...gates, biased, epsilon: gates.epsilon && 1e-6 };
 }

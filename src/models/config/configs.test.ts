@@ -3,6 +3,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { ropeFrequencies } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
+import { deepSeekV2 } from "../architectures/deepseek-v2.ts";
 import { gemma2 } from "../architectures/gemma2.ts";
 import { gemma3 } from "../architectures/gemma3.ts";
 import { gptOss } from "../architectures/gpt-oss.ts";
@@ -211,6 +212,16 @@ test("YaRN with two coefficients (DeepSeek's) has their quotient for its magnitu
   const { scaling } = readRope(new Fields(source("llama-yarn", { rope_parameters }), "llama"), 16, 64);
   const temperature = (m: number) => 0.1 * m * Math.log(40) + 1;
   expect(scaling).toMatchObject({ type: "yarn", magnitude: temperature(0.8) / temperature(1) });
+});
+
+test("DeepSeek's attention has the square of a temperature in its scale, and latents' norms an epsilon of their own", () => {
+  const temperature = 0.1 * 0.7 * Math.log(4) + 1;
+  const config = configure(deepSeekV2, "deepseek_v2");
+  expect(config.attentionScale(0)).toBeCloseTo(temperature ** 2 / Math.sqrt(48), 12);
+  expect(config.rope(0)).toMatchObject({ headSize: 16, scaling: { type: "yarn", magnitude: 1 } });
+  const plain = configure(deepSeekV2, "deepseek_v2", { rope_parameters: { rope_type: "default" }, rms_norm_eps: 1e-3 });
+  expect(plain.attentionScale(0)).toBe(1 / Math.sqrt(48));
+  expect([plain.epsilon, plain.latent?.epsilon]).toEqual([1e-3, 1e-6]);
 });
 
 test("LongRoPE: the scale of attention, and a context without long sequences", () => {

@@ -1,5 +1,5 @@
 import type { ColumnGroups } from "../../graph/index.ts";
-import type { RouterConfig, SigmoidGates } from "../../nn/moe/route.ts";
+import type { RouterConfig, ScoredGates } from "../../nn/moe/route.ts";
 import type { ExpertsConfig } from "../decoder/transformer.ts";
 import { sizes } from "./config.ts";
 import type { Fields } from "./fields.ts";
@@ -56,7 +56,7 @@ function checkGroups(fields: Fields, groups: ColumnGroups, count: number, active
 }
 
 /** The groups of experts of DeepSeek's configuration, judged by the sum of their `best`; undefined if all experts may be chosen. */
-function readGroups(fields: Fields, best: number): ColumnGroups | undefined {
+export function readGroups(fields: Fields, best: number): ColumnGroups | undefined {
   const whole = (gguf: string, huggingface: string, fallback: number) => {
     const value = fields.number(gguf, huggingface, fallback);
     if (Number.isInteger(value) && value >= 1) return value;
@@ -67,13 +67,13 @@ function readGroups(fields: Fields, best: number): ColumnGroups | undefined {
   return active >= count ? undefined : { count, active, best };
 }
 
-/** DeepSeek-V3's sigmoid gates, which others have taken over; `own`: settings that a model has otherwise. */
-export const readSigmoidGates = (fields: Fields, own: Partial<SigmoidGates> = {}): SigmoidGates => ({
+/** DeepSeek-V3's gates, which others have taken over; `normalised`: if the configuration does not say that they are divided by their sum. */
+export const readScoredGates = (fields: Fields, normalised: boolean): ScoredGates => ({
+  score: "sigmoid",
   biased: true,
-  epsilon: fields.truth("expert_weights_norm", "norm_topk_prob", true) ? 1e-20 : undefined,
+  epsilon: fields.truth("expert_weights_norm", "norm_topk_prob", normalised) ? 1e-20 : undefined,
   factor: fields.number("expert_weights_scale", "routed_scaling_factor", 1),
   groups: readGroups(fields, 2),
-  ...own,
 });
 
 /** DeepSeek's mixture: experts beside a shared feed-forward, in all layers but the first few. */

@@ -6,15 +6,22 @@ import { ggufLongRope, hubLongRope, numberOf, type Parameters, type Span } from 
 
 /**
  * The rotary embedding of a configuration; `kind` picks one if layers differ (`full_attention`, `sliding_attention`);
- * LongRoPE is refused then. `fills`: heads of any width are taken.
+ * LongRoPE is refused then. `fills`: heads of any width are taken. `own`: elements of a head that are rotated, if other keys have them.
  * @throws UserError for an unknown scaling
  */
-export function readRope(fields: Fields, headSize: number, context: number, kind?: string, fills = false): RopeConfig {
+export function readRope(
+  fields: Fields,
+  headSize: number,
+  context: number,
+  kind?: string,
+  fills = false,
+  own?: number,
+): RopeConfig {
   const parameters = fields.gguf ? undefined : hubParameters(fields, kind);
   const theta = parameters
     ? numberOf(fields, parameters, "rope_theta", 10000)
     : fields.number("rope.freq_base", undefined, 10000);
-  const rotated = rotatedOf(fields, parameters, headSize);
+  const rotated = own ?? rotatedOf(fields, parameters, headSize);
   const { path } = fields.source;
   if (!(theta > 0)) throw new UserError(`${path}: the rotary base must be above 0, got ${theta}`);
   checkHeads(path, headSize, rotated, fills);
@@ -102,12 +109,29 @@ function hubScaling(fields: Fields, parameters: Parameters, span: Span): RopeSca
  */
 function yarnMagnitude(fields: Fields, parameters: Parameters): number {
   const factor = numberOf(fields, parameters, "factor");
-  const temperature = (coefficient: number) => (factor <= 1 ? 1 : 0.1 * coefficient * Math.log(factor) + 1);
   const [own, all] = [parameters["mscale"], parameters["mscale_all_dim"]];
   return typeof own === "number" && typeof all === "number" && own && all
-    ? temperature(own) / temperature(all)
-    : temperature(1);
+    ? temperature(factor, own) / temperature(factor, all)
+    : temperature(factor, 1);
 }
+
+const temperature = (factor: number, coefficient: number): number =>
+  factor <= 1 ? 1 : 0.1 * coefficient * Math.log(factor) + 1;
+
+/** DeepSeek's factor for the products of queries and keys under YaRN, the square of a temperature; 1 without scaling. */
+export function readYarnScale(fields: Fields): number {
+  if (fields.gguf) {
+    const coefficient = 10 * fields.number(YARN_COEFFICIENT, undefined, 0);
+    return temperature(fields.number("rope.scaling.factor", undefined, 1), coefficient) ** 2;
+  }
+  const parameters = hubParameters(fields, undefined);
+  if ((parameters["rope_type"] ?? parameters["type"] ?? "default") === "default") return 1;
+  if (!parameters["mscale_all_dim"]) return 1;
+  return temperature(numberOf(fields, parameters, "factor"), numberOf(fields, parameters, "mscale_all_dim")) ** 2;
+}
+
+/** A tenth of DeepSeek's coefficient. Cosines and sines have no factor in a GGUF that has it. */
+const YARN_COEFFICIENT = "rope.scaling.yarn_log_multiplier";
 
 function ggufScaling(fields: Fields, span: Span): RopeScaling | undefined {
   if (fields.source.kind !== "gguf") return undefined;
@@ -129,7 +153,9 @@ function ggufScaling(fields: Fields, span: Span): RopeScaling | undefined {
         fast: number("yarn_beta_fast", 32),
         slow: number("yarn_beta_slow", 1),
         truncate: true,
-        magnitude: number("attn_factor", 1) * (0.1 * Math.log(number("factor")) + 1),
+        magnitude:
+          number("attn_factor", 1) *
+          (fields.has(YARN_COEFFICIENT, undefined) ? 1 : 0.1 * Math.log(number("factor")) + 1),
       };
     case "longrope":
       return ggufLongRope(fields, span);

@@ -32,7 +32,7 @@ export function countParameters(
 }
 
 /** The canonical name of an expert's matrix, or of all experts' biases. */
-const EXPERT = /(\.\d+\/\d+\.weight|_exps\.bias)$/;
+const EXPERT = /_exps\.(\d+\/\d+\.weight|bias)$/;
 
 /** Weights of which only the sizes are asked. */
 class CountedWeights extends FloatRows {

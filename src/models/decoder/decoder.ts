@@ -32,6 +32,8 @@ export interface DecoderConfig {
   readonly beside?: number;
   /** Which elements of a head are rotated together, and lie side by side in a GGUF; absent if nothing is rotated. */
   readonly pairs?: "interleaved" | "half";
+  /** True if Hugging Face's checkpoints have them side by side, too: a GGUF has the rows of q and k in the same order. */
+  readonly pairsAsPublished?: boolean;
   /** Experts of each mixture, and those that a token runs; absent if the model has none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** True if a token's position has a time, a height and a width (M-RoPE). */

@@ -8,6 +8,7 @@ import { evalDim } from "../../graph/dim.ts";
 import { UserError } from "../../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { asStored } from "../../weights/prepared/stored.ts";
+import { deepSeekV2 } from "../architectures/deepseek-v2.ts";
 import { glm4Moe } from "../architectures/glm4-moe.ts";
 import { jetmoe } from "../architectures/jetmoe.ts";
 import { mixtral } from "../architectures/mixtral.ts";
@@ -36,6 +37,17 @@ const JETMOE_8B = {
 test("JetMoE-8B's parameters follow from its authors' configuration", () => {
   const count = countParameters(jetmoe, source(JETMOE_8B), () => false);
   expect(count).toEqual({ total: 8_522_237_952, active: 2_331_445_248, activeWithoutEmbedding: 2_265_909_248 });
+});
+
+test("DeepSeek-V2-Lite's parameters follow from its configuration", () => {
+  const config = {
+    ...{ hidden_size: 2048, num_hidden_layers: 27, intermediate_size: 10944, vocab_size: 102400 },
+    ...{ num_attention_heads: 16, num_key_value_heads: 16, q_lora_rank: null, kv_lora_rank: 512, v_head_dim: 128 },
+    ...{ n_routed_experts: 64, num_experts_per_tok: 6, n_shared_experts: 2, moe_intermediate_size: 1408 },
+    ...{ first_k_dense_replace: 1, max_position_embeddings: 163840 },
+  };
+  const count = countParameters(deepSeekV2, source(config), (name) => name === "output.weight");
+  expect(count).toEqual({ total: 15_706_484_224, active: 2_661_150_208, activeWithoutEmbedding: 2_451_435_008 });
 });
 
 test("JetMoE's two dialects say the same", () => {
@@ -76,6 +88,21 @@ describe("what cannot be is refused by name", () => {
     [{ norm_topk_prob: 1 }, '"norm_topk_prob" is 1, expected true or false'],
   ])("GLM-4.5: %j", (changes, sentence) => {
     const attempt = () => glm4Moe.configure(source({ ...configOf("glm4_moe"), ...changes }));
+    expect(attempt).toThrow(UserError);
+    expect(attempt).toThrow(sentence);
+  });
+
+  test.each<[Json, string]>([
+    [{ norm_topk_prob: true }, '"norm_topk_prob" is true, expected false'],
+    [{ topk_method: "noaux_tc" }, '"topk_method" is "noaux_tc", expected "greedy" or "group_limited_greedy"'],
+    [{ scoring_func: "sigmoid" }, '"scoring_func" is "sigmoid", expected "softmax"'],
+    [{ moe_layer_freq: 2 }, '"moe_layer_freq" is 2, expected 1'],
+    [{ v_head_dim: 64 }, "heads of values are 64 wide, expected at most the 48 of keys"],
+    [{ qk_rope_head_dim: 8 }, "the head size's rotated part must be a multiple of 16, got 8"],
+    [{ qk_nope_head_dim: 24 }, "the head size must be a multiple of 16, got 40"],
+    [{ kv_lora_rank: 0.5 }, "the model's rank: Invalid input: expected int"],
+  ])("DeepSeek-V2: %j", (changes, sentence) => {
+    const attempt = () => deepSeekV2.configure(source({ ...configOf("deepseek_v2"), ...changes }));
     expect(attempt).toThrow(UserError);
     expect(attempt).toThrow(sentence);
   });

@@ -1,9 +1,11 @@
 import { concat, reshape, scale, sigmoid, split, type Tensor, times } from "../../graph/index.ts";
+import { type LatentWeights, latentQkv, latentValues } from "../../nn/latent-attention.ts";
 import { activateMlp } from "../../nn/mlp.ts";
 import { type Norm, normalise, normaliseHeads } from "../../nn/norm.ts";
 import { cropHeads, type PaddedHeads, padHeads } from "../../nn/padded-heads.ts";
 import { enter, type Stream, settle } from "../../nn/stream.ts";
 import { UserError } from "../../util/errors.ts";
+import { expertName } from "../tensors/names.ts";
 import type { Parts } from "../tensors/parts.ts";
 import { type AttentionBlock, headSizeOf } from "./decoder.ts";
 import { ExpertLayer } from "./expert-layer.ts";
@@ -36,11 +38,12 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   attentionIn(stream: Stream) {
-    const { heads, kvHeads, fused, headNorm, experts, gatedAttention } = this.config;
+    const { heads, kvHeads, fused, headNorm, experts, latent, gatedAttention } = this.config;
     const headSize = headSizeOf(this.config);
     const [query, key] = [heads * headSize, kvHeads * headSize];
     const { normed, residual } = this.#enter(stream, "attn_norm");
     if (experts?.attention) return { ...this.experts!.attentionIn(normed), residual };
+    if (latent) return { qkv: latentQkv(normed, this.#latentWeights(latent.epsilon), heads, latent), residual };
     const wide = gatedAttention ? 2 * query : query;
     const outputs = fused ? { attn_qkv: query + 2 * key } : { attn_q: wide, attn_k: key, attn_v: key };
     const projected = this.#project(normed, outputs);
@@ -58,12 +61,26 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream {
-    const { hidden, heads, experts } = this.config;
+    const { hidden, heads, experts, latent } = this.config;
     if (experts?.attention) return this.mixerOut(this.experts!.attentionOut(attended, beside!), residual);
+    if (latent)
+      return this.mixerOut(this.#project(latentValues(attended, heads, latent), { attn_output: hidden }), residual);
     const padded = paddedHeads(this.config);
     const whole = padded ? cropHeads(attended, heads, padded) : attended;
     const gated = beside ? times(whole, sigmoid(beside)) : whole;
     return this.mixerOut(this.#project(gated, { attn_output: hidden }), residual);
+  }
+
+  #latentWeights(epsilon = this.config.epsilon): LatentWeights {
+    const place = (part: string) => this.#prefix + part;
+    const byHead = (name: string, heads: number, outputs: number) =>
+      Object.fromEntries(Array.from({ length: heads }, (_, head) => [expertName(place(name), head, heads), outputs]));
+    return {
+      project: (x, name, outputs) => this.#project(x, { [name]: outputs }),
+      norm: (name, width) => this.parts.norm(place(name), width, { norm: "rms", epsilon }),
+      byHead: this.parts.has(`${expertName(place("attn_k_b"), 0, this.config.heads)}.weight`),
+      projectHeads: (x, name, heads, outputs) => this.parts.project(x, byHead(name, heads, outputs)),
+    };
   }
 
   /** The input of a mixer that stands in attention's place. */

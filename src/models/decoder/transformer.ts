@@ -1,4 +1,5 @@
 import { type Graph, plus, positions, softcap, type Tensor } from "../../graph/index.ts";
+import type { LatentSizes } from "../../nn/latent-attention.ts";
 import type { MixerWeights } from "../../nn/mixer-weights.ts";
 import type { Activation } from "../../nn/mlp.ts";
 import type { RouterConfig } from "../../nn/moe/route.ts";
@@ -54,6 +55,8 @@ export interface TransformerConfig extends DecoderConfig {
   readonly headNorm?: "head" | "width";
   /** Parts of a layer that must have a bias (`attn_q`); others may. */
   readonly biases: readonly string[];
+  /** Keys and values are made of a latent, whose norms have this epsilon if it is not the layers'. */
+  readonly latent?: LatentSizes & { readonly epsilon?: number };
   /** True if `attn_q` also gives a gate of attention's result, head by head, which then stands beside it. */
   readonly gatedAttention?: boolean;
   /** True if q, k and v are one tensor, `attn_qkv`, and gate and up another, `ffn_up`. */

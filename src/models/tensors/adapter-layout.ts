@@ -8,7 +8,8 @@ import { type Architecture, type Decoder, headSizeOf } from "../decoder/decoder.
  */
 export function layoutOf({ config }: Checkpoint, { modules }: Architecture, decoder: Decoder): Layout {
   const headSize = headSizeOf(decoder.config);
-  const turned = config.kind === "gguf" && decoder.config.pairs === "interleaved";
+  const { pairs, pairsAsPublished } = decoder.config;
+  const turned = config.kind === "gguf" && pairs === "interleaved" && !pairsAsPublished;
   const isTurned = (name: string) => turned && /^blk\.\d+\.attn_[qk]$/.test(name);
   const named = (name: string) => modules(name, config);
   return { modules: named, row: (name, row) => (isTurned(name) ? rowInHalves(row, headSize) : row) };

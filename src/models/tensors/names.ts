@@ -25,7 +25,7 @@ function parsed(canonical: string) {
 
 /** A GGUF's names are canonical; it stacks experts' matrices, which the first files with experts had one by one. */
 const inGguf =
-  (tensors: Checkpoint["tensors"], aliases: Scheme["gguf"] = {}) =>
+  (tensors: Checkpoint["tensors"], { gguf: aliases = {}, turned = [] }: Scheme) =>
   (canonical: string): string | Stored => {
     const [, place = "", name = ""] = /^(blk\.\d+\.)?(.+)$/.exec(canonical) ?? [];
     const alias = aliases[name];
@@ -34,7 +34,8 @@ const inGguf =
     if (!expert) return canonical;
     const alone = `blk.${layer}.${part!.replace("_exps", "")}.${expert.at}.${kind}`;
     if (tensors.has(alone)) return alone;
-    return { name: `blk.${layer}.${part}.${kind}`, block: { ...expert, matrices: expert.of } };
+    const stack = { name: `blk.${layer}.${part}.${kind}`, block: { ...expert, matrices: expert.of } };
+    return turned.includes(part!) ? { ...stack, transposed: true } : stack;
   };
 
 /** The names of tensors in an architecture's Hugging Face checkpoints. */
@@ -51,11 +52,13 @@ export interface Scheme {
   readonly top: Readonly<Record<string, StoredAs>>;
   /** Other names that GGUFs have for a tensor, by its canonical one without the layer (`output_norm.weight`). */
   readonly gguf?: Readonly<Record<string, string>>;
+  /** Parts of which a GGUF stores the matrices of a stack as [inputs, outputs]. */
+  readonly turned?: readonly string[];
 }
 
 /** Canonical names as a checkpoint has them: a GGUF's are canonical. */
 export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names {
-  if (config.kind === "gguf") return inGguf(tensors, scheme.gguf);
+  if (config.kind === "gguf") return inGguf(tensors, scheme);
   const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
   const prefix = scheme.prefixes.find((p) => tensors.has(p + probe)) ?? scheme.prefixes[0]!;
   return (canonical) => {

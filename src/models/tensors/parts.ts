@@ -29,6 +29,11 @@ export class Parts {
     private readonly graph: Graph,
   ) {}
 
+  /** True if the weights have a tensor of this whole name. */
+  has(name: string): boolean {
+    return this.weights.has(name);
+  }
+
   /** Which norm, and whether a layer norm has a shift. */
   norm(name: string, width: number, { norm, epsilon }: { norm: Norm["kind"]; epsilon: number }, shifted = true): Norm {
     const vector = (of: "weight" | "bias") => this.weights.vector(this.graph, { [`${name}.${of}`]: width });

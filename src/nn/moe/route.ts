@@ -23,13 +23,15 @@ export interface RouterConfig {
   readonly active: number;
   /**
    * Gates are a softmax over the chosen experts' logits (which equals one over all experts, normalised), or over all
-   * experts' logits, so that they sum to less than 1, or each expert's own sigmoid. The second gives the router a gradient with one active expert.
+   * experts' logits, so that they sum to less than 1, or made of scores. The second gives the router a gradient with one active expert.
    */
-  readonly gates: "chosen" | "all" | SigmoidGates;
+  readonly gates: "chosen" | "all" | ScoredGates;
 }
 
-/** Each expert has a gate of its own (DeepSeek-V3, 2024). */
-export interface SigmoidGates {
+/** Gates that are made of a score for each expert (DeepSeek-V2 and V3, 2024). */
+export interface ScoredGates {
+  /** A softmax over all experts, or each expert's own sigmoid. */
+  readonly score: "softmax" | "sigmoid";
   /** True if experts are chosen by their gates plus a bias each, which balances their load. */
   readonly biased: boolean;
   /** Added to the sum by which the chosen gates are divided; absent: they are not divided. */
@@ -55,20 +57,21 @@ export interface Routing extends ExpertOrder {
  */
 export function route(logits: Tensor, { count, active, gates }: RouterConfig, bias?: Tensor): Routing {
   if (typeof gates === "object") {
-    const scored = sigmoidGates(logits, active, gates, bias);
+    const scored = scoredGates(logits, active, gates, bias);
     return { ...scored, ...expertOrder(scored.chosen, count) };
   }
   const { values, chosen } = topK(gates === "all" ? softmax(logits) : logits, active);
   return { chosen, gates: gates === "all" ? values : softmax(values), ...expertOrder(chosen, count) };
 }
 
-function sigmoidGates(
+function scoredGates(
   logits: Tensor,
   active: number,
-  { epsilon, factor, groups }: SigmoidGates,
+  { score, epsilon, factor, groups }: ScoredGates,
   bias: Tensor | undefined,
 ) {
-  const { values, chosen } = chosenTopK(sigmoid(logits), active, { bias, groups });
+  const scores = score === "softmax" ? softmax(logits) : sigmoid(logits);
+  const { values, chosen } = chosenTopK(scores, active, { bias, groups });
   if (epsilon === undefined) return { chosen, gates: scaled(values, factor) };
   const last = values.shape.length - 1;
   const total = sum(values, last);

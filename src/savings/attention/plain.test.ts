@@ -34,6 +34,7 @@ describe("savings that do attention their own way", () => {
     ["phi3", "a sliding window"],
     ["granite", "an attention scale of its own"],
     ["granitemoehybrid", "an attention scale of its own"],
+    ["deepseek_v2", "heads that are rotated in part"],
     ["glm4_moe", "heads that are rotated in part"],
     ["qwen3_next", "heads that are rotated in part"],
     ["gpt_oss", "attention sinks"],

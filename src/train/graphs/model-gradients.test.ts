@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
+import { deepSeekV2 } from "../../models/architectures/deepseek-v2.ts";
 import { gemma2 } from "../../models/architectures/gemma2.ts";
 import { gptOss } from "../../models/architectures/gpt-oss.ts";
 import { glm4Moe } from "../../models/architectures/glm4-moe.ts";
@@ -84,6 +85,7 @@ const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
   norm(expected.map((v, i) => got[i]! - v)) / Math.max(norm(expected), 1e-4);
 
 test.each([
+  { name: "deepseek_v2-groups", architecture: deepSeekV2 },
   { name: "glm4_moe-air", architecture: glm4Moe },
   { name: "gpt2", architecture: gpt2 },
   { name: "gpt_oss-limits", architecture: gptOss },

@@ -82,7 +82,8 @@ test("LoRA layers learn beside a quantised model, and the engine runs what was w
 });
 
 test.each([
-  { name: "glm4_moe-air", targets: "q_proj,o_proj,down_proj" },
+  { name: "deepseek_v2", targets: "q_proj,kv_b_proj,o_proj", gguf: true },
+  { name: "glm4_moe-air", targets: "q_proj,o_proj,down_proj", gguf: true },
   { name: "mamba", targets: "in_proj,x_proj,out_proj" },
   { name: "mamba2", targets: "in_proj,out_proj" },
   { name: "nemotron_h", targets: "q_proj,in_proj,up_proj" },
@@ -90,7 +91,7 @@ test.each([
   { name: "gpt_oss-mxfp4", targets: "q_proj,v_proj,o_proj" },
   { name: "lfm2", targets: "q_proj,in_proj,w2" },
   { name: "granitemoehybrid", targets: "q_proj,in_proj,out_proj,output_linear" },
-])("$name's projections get LoRA layers by Hugging Face's names of them", async ({ name, targets }) => {
+])("$name's projections get LoRA layers by Hugging Face's names of them", async ({ name, targets, gguf = false }) => {
   const recurrent = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures", name));
   const prepared = path.join(folder, name);
   const lora = loraOptions.parse({ rank: 4, alpha: 8, targets });
@@ -113,6 +114,12 @@ test.each([
   using after = await Stack.compile(apart.decoder, apart.weights, "whole");
   const adapted = await natsOf(after);
   expect(adapted).toBeCloseTo((await run.step()).loss, 4);
+  if (gguf) {
+    const file = path.join(import.meta.dirname, "../../models/fixtures", name, "model.gguf");
+    const beside = await openDecoder(openCheckpoint(file), path.join(folder, `${name}-gguf`), "f32", written);
+    using same = await Stack.compile(beside.decoder, beside.weights, "whole");
+    expect(await natsOf(same)).toBeCloseTo(adapted, 4);
+  }
   const whole = await openDecoder(withAdapter(recurrent, written), merged, "f32");
   using one = await Stack.compile(whole.decoder, whole.weights, "whole");
   expect(await natsOf(one)).toBeCloseTo(adapted, 4);

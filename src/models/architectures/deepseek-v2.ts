@@ -1,0 +1,50 @@
+import { decoder } from "../architecture.ts";
+import { readDeepSeekExperts, readGroups, readScoredGates } from "../config/experts-config.ts";
+import type { Fields } from "../config/fields.ts";
+import { readLatentTransformer } from "../config/latent-config.ts";
+import { type Scheme, withParts } from "../tensors/names.ts";
+import { deepSeekMixture } from "./glm4-moe.ts";
+
+export const deepSeekScheme: Scheme = {
+  ...withParts(deepSeekMixture, {
+    attn_q_a: "self_attn.q_a_proj",
+    attn_q_a_norm: "self_attn.q_a_layernorm",
+    attn_q_b: "self_attn.q_b_proj",
+    attn_kv_a_mqa: "self_attn.kv_a_proj_with_mqa",
+    attn_kv_a_norm: "self_attn.kv_a_layernorm",
+    attn_kv_b: "self_attn.kv_b_proj",
+  }),
+  turned: ["attn_k_b"],
+};
+
+function readGates(fields: Fields) {
+  fields.only("scoring_func", ["softmax"]);
+  fields.only("topk_method", ["greedy", "group_limited_greedy"]);
+  fields.only("norm_topk_prob", [false]);
+  const grouped = fields.gguf || fields.value("topk_method") === "group_limited_greedy";
+  const own = { score: "softmax", biased: false, groups: grouped ? readGroups(fields, 1) : undefined } as const;
+  return { ...readScoredGates(fields, false), ...own };
+}
+
+/** DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention; experts beside shared ones in all layers but the first. */
+export const deepSeekV2 = decoder("deepseek2", {
+  scheme: deepSeekScheme,
+  defaults: {
+    rms_norm_eps: 1e-6,
+    kv_lora_rank: 512,
+    qk_nope_head_dim: 128,
+    qk_rope_head_dim: 64,
+    v_head_dim: 128,
+    n_routed_experts: 64,
+    n_shared_experts: 2,
+    moe_intermediate_size: 1407,
+  },
+  configure(fields) {
+    const gating = fields.number("expert_gating_func", undefined, SOFTMAX);
+    if (gating !== SOFTMAX) fields.refuse("expert_gating_func", gating, `${SOFTMAX}, a softmax`);
+    return readLatentTransformer(fields, { experts: readDeepSeekExperts(fields, readGates(fields)) });
+  },
+});
+
+/** A GGUF's number for gates that are a softmax over all experts. */
+const SOFTMAX = 1;
