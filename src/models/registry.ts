@@ -32,6 +32,7 @@ const decoders: readonly Listed<Architecture>[] = [
     names: ["deepseek2", "deepseek_v2"],
     load: async () => (await import("./architectures/deepseek-v2.ts")).deepSeekV2,
   },
+  { names: ["deepseek_v3"], load: async () => (await import("./architectures/deepseek-v3.ts")).deepSeekV3 },
   { names: ["ernie4_5"], load: async () => (await import("./architectures/ernie4_5.ts")).ernie45 },
   { names: ["gemma2"], load: async () => (await import("./architectures/gemma2.ts")).gemma2 },
   { names: ["gemma3", "gemma3_text"], load: async () => (await import("./architectures/gemma3.ts")).gemma3 },

@@ -182,6 +182,11 @@ MODELS = {
         **rope("yarn", factor=4.0, original_max_position_embeddings=16, mscale=1.0, mscale_all_dim=0.7), **LATENT, q_lora_rank=12,
         num_hidden_layers=2, first_k_dense_replace=1, n_routed_experts=6, num_experts_per_tok=3, n_shared_experts=1, n_group=3, topk_group=2,
         topk_method="group_limited_greedy", routed_scaling_factor=4.0, attention_bias=True)),
+    # As V3, whose GGUFs have keys and values head by head.
+    "deepseek_v3": ("deepseek_v3", "deepseek2", dict(
+        **rope("yarn", factor=4.0, original_max_position_embeddings=16, mscale=1.0, mscale_all_dim=1.0), **LATENT, q_lora_rank=12,
+        num_hidden_layers=4, first_k_dense_replace=2, n_routed_experts=9, num_experts_per_tok=3, n_shared_experts=1, n_group=3, topk_group=2,
+        routed_scaling_factor=2.5, rms_norm_eps=1e-6, max_position_embeddings=4096)),
 }  # fmt: skip
 
 

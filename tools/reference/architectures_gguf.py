@@ -125,7 +125,8 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
         w.add_layer_norm_eps(c.layer_norm_epsilon)
         return
     attends = [kind == "full_attention" for kind in c.layer_types] if architecture in HYBRID else None
-    w.add_head_count_kv([c.num_key_value_heads * own for own in attends] if attends else c.num_key_value_heads)
+    shared = 1 if c.model_type == "deepseek_v3" else c.num_key_value_heads
+    w.add_head_count_kv([c.num_key_value_heads * own for own in attends] if attends else shared)
     w.add_layer_norm_rms_eps(c.norm_eps if architecture in LFM2 else getattr(c, "rms_norm_eps", None) or c.layer_norm_epsilon)
     if architecture == "deepseek2":
         add_latent_sizes(w, c)
@@ -138,8 +139,12 @@ def add_latent_sizes(w: GGUFWriter, c) -> None:
     w.add_kv_lora_rank(c.kv_lora_rank)
     if c.q_lora_rank:
         w.add_q_lora_rank(c.q_lora_rank)
-    w.add_key_length(c.qk_nope_head_dim + c.qk_rope_head_dim)
-    w.add_value_length(c.v_head_dim)
+    by_head = c.model_type == "deepseek_v3"
+    (w.add_key_length_mla if by_head else w.add_key_length)(c.qk_nope_head_dim + c.qk_rope_head_dim)
+    (w.add_value_length_mla if by_head else w.add_value_length)(c.v_head_dim)
+    if by_head:
+        w.add_key_length(c.kv_lora_rank + c.qk_rope_head_dim)
+        w.add_value_length(c.kv_lora_rank)
     if c.rope_parameters.get("mscale_all_dim"):
         w.add_rope_scaling_yarn_log_mul(0.1 * c.rope_parameters["mscale_all_dim"])
 
@@ -205,6 +210,15 @@ def split_delta(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] |
     parts = tensor.view(c.linear_num_key_heads, sum(sizes), -1).split(sizes, dim=1)
     q, k, v, gate = (part.reshape(-1, tensor.shape[1]) for part in parts)
     return {f"blk.{layer}.attn_qkv.weight": torch.cat([q, k, v]), f"blk.{layer}.attn_gate.weight": gate}
+
+
+def split_latent(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] | None:
+    """Keys and values of a latent head by head, those of keys turned, as the converter has written them since April 2025; None for other tensors."""
+    if c.model_type != "deepseek_v3" or not name.endswith("kv_b_proj.weight"):
+        return None
+    layer = name.split(".")[2]
+    k, v = tensor.view(c.num_attention_heads, c.qk_nope_head_dim + c.v_head_dim, -1).split([c.qk_nope_head_dim, c.v_head_dim], dim=1)
+    return {f"blk.{layer}.attn_k_b.weight": k.transpose(1, 2), f"blk.{layer}.attn_v_b.weight": v}
 
 
 def split_experts(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] | None:
@@ -313,7 +327,7 @@ def write_gguf(model, architecture: str, path: Path, blocks: dict = {}) -> None:
                 w.add_tensor(canonical, stack, raw_dtype=GGMLQuantizationType.MXFP4)
             continue
         woven = split_woven(name, tensor) if architecture == "gpt-oss" else None
-        experts = woven or split_experts(name, tensor, c) or split_delta(name, tensor, c)
+        experts = woven or split_experts(name, tensor, c) or split_delta(name, tensor, c) or split_latent(name, tensor, c)
         if experts:
             for canonical, part in experts.items():
                 whole = "_inp" in canonical or canonical.endswith(".bias")

@@ -1,3 +1,4 @@
+import type { ScoredGates } from "../../nn/moe/route.ts";
 import { decoder } from "../architecture.ts";
 import { readDeepSeekExperts, readGroups, readScoredGates } from "../config/experts-config.ts";
 import type { Fields } from "../config/fields.ts";
@@ -17,7 +18,13 @@ export const deepSeekScheme: Scheme = {
   turned: ["attn_k_b"],
 };
 
-function readGates(fields: Fields) {
+/** GGUF's numbers for a softmax over all experts, and for sigmoids, which DeepSeek-V3 has. */
+const [SOFTMAX, SIGMOID] = [1, 2];
+
+function readGates(fields: Fields): ScoredGates {
+  const gating = fields.number("expert_gating_func", undefined, SOFTMAX);
+  if (gating === SIGMOID) return readScoredGates(fields, false);
+  if (gating !== SOFTMAX) fields.refuse("expert_gating_func", gating, `${SOFTMAX}, a softmax, or ${SIGMOID}, sigmoids`);
   fields.only("scoring_func", ["softmax"]);
   fields.only("topk_method", ["greedy", "group_limited_greedy"]);
   fields.only("norm_topk_prob", [false]);
@@ -26,7 +33,7 @@ function readGates(fields: Fields) {
   return { ...readScoredGates(fields, false), ...own };
 }
 
-/** DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention; experts beside shared ones in all layers but the first. */
+/** DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention; experts beside shared ones in all layers but the first. As a GGUF V3, too. */
 export const deepSeekV2 = decoder("deepseek2", {
   scheme: deepSeekScheme,
   defaults: {
@@ -39,12 +46,6 @@ export const deepSeekV2 = decoder("deepseek2", {
     n_shared_experts: 2,
     moe_intermediate_size: 1407,
   },
-  configure(fields) {
-    const gating = fields.number("expert_gating_func", undefined, SOFTMAX);
-    if (gating !== SOFTMAX) fields.refuse("expert_gating_func", gating, `${SOFTMAX}, a softmax`);
-    return readLatentTransformer(fields, { experts: readDeepSeekExperts(fields, readGates(fields)) });
-  },
+  moreLayers: true,
+  configure: (fields) => readLatentTransformer(fields, { experts: readDeepSeekExperts(fields, readGates(fields)) }),
 });
-
-/** A GGUF's number for gates that are a softmax over all experts. */
-const SOFTMAX = 1;

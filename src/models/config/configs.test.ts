@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { ropeFrequencies } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
 import { deepSeekV2 } from "../architectures/deepseek-v2.ts";
+import { deepSeekV3 } from "../architectures/deepseek-v3.ts";
 import { gemma2 } from "../architectures/gemma2.ts";
 import { gemma3 } from "../architectures/gemma3.ts";
 import { gptOss } from "../architectures/gpt-oss.ts";
@@ -222,6 +223,8 @@ test("DeepSeek's attention has the square of a temperature in its scale, and lat
   const plain = configure(deepSeekV2, "deepseek_v2", { rope_parameters: { rope_type: "default" }, rms_norm_eps: 1e-3 });
   expect(plain.attentionScale(0)).toBe(1 / Math.sqrt(48));
   expect([plain.epsilon, plain.latent?.epsilon]).toEqual([1e-3, 1e-6]);
+  const pairsOf = (changes: Json) => configure(deepSeekV3, "deepseek_v3", changes).pairs;
+  expect([pairsOf({}), pairsOf({ rope_interleave: false })]).toEqual(["interleaved", "half"]);
 });
 
 test("LongRoPE: the scale of attention, and a context without long sequences", () => {

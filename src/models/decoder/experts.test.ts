@@ -144,6 +144,14 @@ describe("experts' tensors that do not fit are listed", () => {
   });
 });
 
+test("matrices of latent heads in a GGUF of other sizes are listed", async () => {
+  const name = "blk.0.attn_k_b.weight";
+  const reshaped = (shape: readonly number[]) =>
+    changed("deepseek_v3/model.gguf", (tensors) => void tensors.set(name, { ...tensors.get(name)!, shape }));
+  expect(await reshaped([2, 32, 20])).toThrow(`tensor "${name}" has shape [2, 32, 20], expected [2, 20, 32]`);
+  expect(await reshaped([2, 20, 32])).not.toThrow();
+});
+
 test("layers that predict further tokens are not read, and are no images", async () => {
   const base = openCheckpoint(fixture("glm4_moe"));
   const { shape, ...tensor } = base.tensors.get("model.norm.weight")!;

@@ -83,6 +83,7 @@ test("LoRA layers learn beside a quantised model, and the engine runs what was w
 
 test.each([
   { name: "deepseek_v2", targets: "q_proj,kv_b_proj,o_proj", gguf: true },
+  { name: "deepseek_v3", targets: "q_b_proj,kv_a_proj_with_mqa,gate_proj", gguf: true },
   { name: "glm4_moe-air", targets: "q_proj,o_proj,down_proj", gguf: true },
   { name: "mamba", targets: "in_proj,x_proj,out_proj" },
   { name: "mamba2", targets: "in_proj,out_proj" },

@@ -30,7 +30,7 @@ async function stackOf(checkpoint: Checkpoint, prepared: string): Promise<Stack>
 const apart = (got: ArrayLike<number>, expected: ArrayLike<number>): number =>
   Array.from(got).reduce((worst, v, i) => Math.max(worst, Math.abs(v - expected[i]!)), 0);
 
-test.each(["deepseek_v2", "glm4_moe"])(
+test.each(["deepseek_v2", "deepseek_v3", "glm4_moe"])(
   "%s: a prompt of several chunks, and one that shares its beginning with it",
   async (name) => {
     const checkpoint = checkpointOf(name);
@@ -61,6 +61,7 @@ describe("each kind of tensor, shuffled in one layer, changes the logits", () =>
   test.each([
     ...[...mixture, "q_proj.bias", "k_norm", "layers.0.mlp.gate_proj"].map((part) => ["glm4_moe", part] as const),
     ...latent.map((part) => ["deepseek_v2", part] as const),
+    ...["mlp.gate.weight", "e_score_correction_bias", "kv_b_proj"].map((part) => ["deepseek_v3", part] as const),
     ...["q_a_proj.weight", "q_a_proj.bias", "q_a_layernorm", "q_b_proj"].map(
       (part) => ["deepseek_v2-groups", part] as const,
     ),
