@@ -34,9 +34,10 @@ export const withPresets = (recipe: Recipe, host: Host, roots?: readonly string[
 
 /** A step that is a name alone. */
 async function named(step: Step, host: Host, roots?: readonly string[]): Promise<Step> {
-  const { name, unsupported } = step.saving;
+  const { name, unsupported, idle } = step.saving;
   const why = unsupported(host.decoder, host.form);
-  if (why !== undefined) throw new UserError(`${name} does not serve this model: it has ${why}`, 2);
+  if (why !== undefined && idle?.(host.form) === undefined)
+    throw new UserError(`${name} does not serve this model: it has ${why}`, 2);
   if (meansPreset(step)) return presetOf(step, host, roots);
   requireRoom(step, host);
   return step;

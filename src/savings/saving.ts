@@ -34,6 +34,11 @@ export interface Saving<O = unknown> {
   readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
   /** Why a model, its weights in a form that may be unknown, cannot be served though it has the seams ("a sliding window"); undefined: it can. */
   unsupported(decoder: Decoder, form?: ModelForm): string | undefined;
+  /**
+   * The sentence for a model whose weights, in this form, do already what it would do; undefined: they do not. There it is
+   * `unsupported` for whoever looks for savings; a recipe that has it runs as without it.
+   */
+  idle?(form: ModelForm | undefined): string | undefined;
   /** True if it acts on models whose positions have a time, a height and a width. */
   readonly servesAxes?: boolean;
   /** The saving's calibration; its options name the resulting file. Absent: it needs none. */

@@ -94,10 +94,17 @@ describe("a small decoder", () => {
     expect(await steps(model)).toBeLessThan(await steps(blocks));
   });
 
-  exact("refuses a second copy in bytes for prompts, and says so before", async () => {
-    const why = "int8-prefill does not serve this model: it has weights that are bytes already (q8r)";
-    await expect(model.use(parseRecipe(["int8-prefill:rotation=32"]))).rejects.toThrow(why);
-    await expect(model.use(parseRecipe(["int8-prefill"]))).rejects.toThrow(why);
+  exact("runs under int8-prefill as without it, and says so", async () => {
+    const notices: string[] = [];
+    using told = await LanguageModel.load(await resolveModel(folder), "q8r", undefined, "cpu", (notice) =>
+      notices.push(notice),
+    );
+    for (const recipe of ["int8-prefill", "int8-prefill:digits=2,rotation=0"]) {
+      using lease = await told.use(parseRecipe([recipe]));
+      expect(lease.plan(text.length)).toBe(densePlan);
+    }
+    const why = "int8-prefill changes nothing here: prompts run in rotated bytes already (q8r)";
+    expect(notices).toEqual([why, why]);
     const described = await describeModel(await resolveModel(folder), "q8r");
     expect(described.unsupported).toEqual({ "int8-prefill": "weights that are bytes already (q8r)" });
   });

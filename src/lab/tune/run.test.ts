@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { load } from "../../library/load.ts";
 import type { Model } from "../../library/model.ts";
+import { namesByteProducts } from "../../runtime/processor.ts";
 import { auditedRisk } from "../../savings/auto/audit-state.ts";
 import { certificateFile, readCertificate } from "../../savings/auto/certificate.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
@@ -491,3 +492,16 @@ test("a real model: lookups leave dense's text, an exit does not, and prompts to
   expect(losses.every(({ loss }) => loss < 1e-3)).toBe(true);
   expect(dropped.map(({ recipe }) => recipe).join()).toContain("exit:layer=1");
 });
+
+test.skipIf(!namesByteProducts())(
+  "in rotated bytes, int8-prefill is listed with the reason why it changes nothing",
+  async () => {
+    using rotated = await load(TINY, { quant: "q8r" });
+    const candidates = [parseRecipe(["int8-prefill:minLength=1"]), parseRecipe(["lookup"])];
+    const { excluded, identity } = await setUp({ ...request(fileOf(prompts(100))), model: rotated, candidates });
+    expect(identity.form).toBe("q8r");
+    expect(excluded.map(({ reason }) => reason)).toEqual([
+      "int8-prefill changes nothing here: prompts run in rotated bytes already (q8r)",
+    ]);
+  },
+);

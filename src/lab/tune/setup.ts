@@ -101,6 +101,8 @@ async function actingIn({ model: { language }, candidates }: Request, { items }:
   const wished = candidates ? own(candidates) : declared(layers);
   const lengths = items.map(({ tokens }) => tokens);
   const { candidates: able, excluded } = await acting(wished, lengths, async (recipe) => {
+    const [idle] = recipe.flatMap(({ saving }) => saving.idle?.(language.form) ?? []);
+    if (idle !== undefined) throw new UserError(idle);
     using _ = await language.use(recipe);
   });
   return { candidates: able, excluded: [...excluded, ...(candidates ? [] : undeclared(layers))] };

@@ -29,6 +29,9 @@ function partOf(bytes: ByteForm): PlanPart {
 const unsupported = ({ config }: Decoder, form?: ModelForm): string | undefined =>
   unsupportedInBytes(config) ?? (form?.quant === "q8r" ? "weights that are bytes already (q8r)" : undefined);
 
+const idle = (form: ModelForm | undefined): string | undefined =>
+  form?.quant === "q8r" ? "int8-prefill changes nothing here: prompts run in rotated bytes already (q8r)" : undefined;
+
 /**
  * A prompt's products in bytes: weights rounded to 8 bits with a scale for each output, activations with one for each
  * token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation), or two digits of each.
@@ -42,11 +45,12 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
   needs: ["tokens in"],
   options,
   unsupported,
+  idle,
   seams: () => ["the products of a prompt"],
   settings: () => ["digits=2,rotation=0", "digits=1"],
   leastPrompt: { option: "minLength", tokens: ({ minLength }) => minLength },
-  async check(_, { decoder, form }) {
-    const why = unsupported(decoder, form);
+  async check(_, { decoder }) {
+    const why = unsupportedInBytes(decoder.config);
     if (why !== undefined) throw new UserError(`int8-prefill does not serve this model: it has ${why}`, 2);
     if (!multipliesBytes())
       throw new UserError(
@@ -57,8 +61,10 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
   async prepare(given, host) {
     await int8Prefill.check(given, host);
     const { digits, rotation } = given;
+    const why = idle(host.form);
+    if (why !== undefined) host.onNotice?.(why);
     return {
-      plan: ({ prompt }) => (prompt < given.minLength ? undefined : partOf({ digits, rotation })),
+      plan: ({ prompt }) => (why !== undefined || prompt < given.minLength ? undefined : partOf({ digits, rotation })),
       [Symbol.dispose]() {},
     };
   },
