@@ -5,7 +5,13 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type ChatMessage, load, type Model } from "../index.ts";
-import { type Certificate, certificateFile, keepCertificate, switchFile } from "../savings/auto/certificate.ts";
+import {
+  type Certificate,
+  certificateFile,
+  keepCertificate,
+  requireWeights,
+  switchFile,
+} from "../savings/auto/certificate.ts";
 import { certificateOf } from "../savings/auto/fixture.testing.ts";
 import { parseRecipe } from "../savings/recipe.ts";
 import { TINY, tinyWithTemplate } from "../serve/serve.testing.ts";
@@ -152,6 +158,14 @@ test("a certificate of another model or form, a changed one and a missing one ar
   await expect(ask({ save: ["auto:other"] })).rejects.toThrow(/certified for the model f{12}…, and this is \w{12}…/);
   await keep("rounded", { form: "q4" });
   await expect(ask({ save: ["auto:rounded"] })).rejects.toThrow("certified for weights of the form q4");
+  await keep("rotated", { form: "q8r" });
+  await expect(ask({ save: ["auto:rotated"] })).rejects.toThrow(
+    /form q8r, and this is \w+; tune again, or name the model that it was tuned on; --quant q8r runs in that form$/,
+  );
+  const inBytes = { model: certificateOf(EXIT, shared).model, quant: "q8r" } as const;
+  expect(() => requireWeights("mine", "", certificateOf(EXIT, shared), inBytes)).toThrow(
+    /and this is q8r; .*; MODICUM_TUNE=off keeps auto in the default form$/,
+  );
   await keep("edited");
   const certificate = certificateOf(EXIT, { ...shared, risk: 0.001 });
   writeFileSync(certificateFile("edited"), JSON.stringify({ certificate, sha256: "0".repeat(64) }));

@@ -15,7 +15,7 @@ import { scoringOf } from "../pipelines/route/rule.ts";
 import { aggregate, aggregated, type ScoreOptions, scoreKinds, scoresOf } from "../pipelines/scores.ts";
 import { UserError } from "../util/errors.ts";
 import { given, modelName } from "./arguments.ts";
-import { codesOf, identityNamed } from "./identity.ts";
+import { formIn, identityNamed } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
@@ -150,7 +150,7 @@ async function answersOf(
 ): Promise<{
   scored: { scoring: ScoreOptions; scores: number[] }[];
   qualities: number[] | undefined;
-  form: ReturnType<typeof codesOf>;
+  form: ReturnType<typeof formIn>;
 }> {
   const { rows, judge, raw, signal } = settings;
   const scored = scoringsOf(settings, model).map((scoring) => ({ scoring, scores: [] as number[] }));
@@ -175,7 +175,7 @@ async function answersOf(
     if (judge) qualities.push(judge(text, answer!));
     onRow?.(i + 1, rows.length);
   }
-  return { scored, qualities: judge && qualities, form: codesOf(model) };
+  return { scored, qualities: judge && qualities, form: formIn(model) };
 }
 
 /** Every kind of score with every aggregate. */
@@ -190,7 +190,7 @@ const scoringsOf = ({ score, aggregate, temperature, labels }: Chosen, model: Mo
 async function qualitiesOf(
   model: Model,
   { rows, judge, raw, maxTokens, signal }: Settings,
-): Promise<{ found: number[]; form: ReturnType<typeof codesOf> }> {
+): Promise<{ found: number[]; form: ReturnType<typeof formIn> }> {
   const found: number[] = [];
   for (const { prompt, answer } of rows) {
     const { text } = await model.complete(prompt, {
@@ -201,5 +201,5 @@ async function qualitiesOf(
     });
     found.push(judge!(text, answer!));
   }
-  return { found, form: codesOf(model) };
+  return { found, form: formIn(model) };
 }

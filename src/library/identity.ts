@@ -1,4 +1,4 @@
-import type { ModelIdentity } from "../pipelines/model.ts";
+import { type ModelIdentity, recordedForm } from "../pipelines/model.ts";
 import { registeredAs } from "../savings/registered.ts";
 import { modelHash, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import type { Model } from "./model.ts";
@@ -10,15 +10,13 @@ export async function identityOf(name: string, model: Model, quant: string | und
     ...{ name, sha256: await modelHash(model.loaded.source) },
     recipe: model.recipe.map(({ text }) => text),
     quant: quant ?? registered?.quant ?? "auto",
-    ...codesOf(model),
+    ...formIn(model),
   };
 }
 
-/** The codes in which a decoder's 4-bit types run, if it has any. */
-export function codesOf({ loaded }: Model): Pick<ModelIdentity, "codes"> {
-  const codes = loaded.kind === "decoder" ? loaded.form.codes : undefined;
-  return codes === undefined ? {} : { codes };
-}
+/** What of a model's form is recorded with its scores: the codes in which a decoder's 4-bit types run, or rotated bytes. */
+export const formIn = ({ loaded }: Model): Pick<ModelIdentity, "codes" | "form"> =>
+  loaded.kind === "decoder" ? recordedForm(loaded.form) : {};
 
 /**
  * The identity of the model that `load` would open, without loading it. Missing files are downloaded.

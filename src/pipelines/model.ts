@@ -4,7 +4,7 @@ import type { Prompt } from "../engine/decode/language-model.ts";
 import type { Sampled } from "../engine/decode/sampling/sampler.ts";
 import type { Spent } from "../graph/index.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import { modelForm } from "../weights/prepared/quant.ts";
+import { type ModelForm, modelForm } from "../weights/prepared/quant.ts";
 
 /** A piece of a model's answer; the last one has a reason and a receipt. */
 export interface ModelPiece {
@@ -65,5 +65,16 @@ export const modelIdentity = z.strictObject({
   quant: z.string().default("auto"),
   /** Bits of the codes in which its 4-bit types ran, where that is known: the same prompts have slightly other scores in others. */
   codes: modelForm.shape.codes,
+  /** The form in which its layers ran, if those were rotated bytes, chosen here or named in `quant`. */
+  form: z.literal("q8r").optional(),
 });
 export type ModelIdentity = z.output<typeof modelIdentity>;
+
+/** What of a form is recorded with scores. */
+export const recordedForm = ({ quant, codes }: ModelForm): Pick<ModelIdentity, "codes" | "form"> => ({
+  ...(codes !== undefined && { codes }),
+  ...(quant === "q8r" && { form: quant }),
+});
+
+/** True if two records of a model's scores are of one form of its weights. */
+export const runAlike = (a: ModelIdentity, b: ModelIdentity): boolean => a.codes === b.codes && a.form === b.form;

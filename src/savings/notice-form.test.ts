@@ -4,6 +4,10 @@ import { noticeForm } from "./notice-form.ts";
 
 const codes = "made while the model's 4-bit types ran in 8 bits, and they run in 4 here";
 const quant = "made while the model's weights ran in form q8, and they run in f32 here";
+const rotated = (form: string) =>
+  `made while the model's weights ran in form ${form}, and they run in q8r here; its thresholds may lie a little off; MODICUM_TUNE=off keeps auto in the default form`;
+const bytes =
+  "made while the model's weights ran in form q8r, and they run in auto here; its thresholds may lie a little off; --quant q8r runs in that form";
 
 test.each<[ModelForm, ModelForm | undefined, string | undefined]>([
   [{ codes: 8 }, { quant: "auto", codes: 4 }, codes],
@@ -11,7 +15,12 @@ test.each<[ModelForm, ModelForm | undefined, string | undefined]>([
   [{ quant: "q8" }, { quant: "f32" }, quant],
   [{ quant: "auto", codes: 8 }, { quant: "auto", codes: 8 }, undefined],
   [{ quant: "q8" }, { quant: "q8" }, undefined],
-  // Older files do not say.
+  [{ quant: "auto", codes: 8 }, { quant: "q8r" }, rotated("auto")],
+  [{ quant: "q8" }, { quant: "q8r" }, rotated("q8")],
+  [{ quant: "q8r" }, { quant: "auto", codes: 8 }, bytes],
+  [{ quant: "q8r" }, { quant: "q8r" }, undefined],
+  // Older files do not say, and are of no rotated bytes.
+  [{}, { quant: "q8r" }, rotated("auto")],
   [{}, { quant: "auto", codes: 4 }, undefined],
   [{ quant: "auto", codes: 8 }, undefined, undefined],
 ])("learnt in %j, run in %j", (learnt, running, expected) => {

@@ -19,14 +19,25 @@ export function noticeForm(
   onNotice: ((sentence: string) => void) | undefined,
 ): void {
   const differs = running && formDifference(learnt, running);
-  if (differs !== undefined) onNotice?.(`${file} was made while ${differs} here; its thresholds may lie a little off`);
+  if (differs === undefined) return;
+  const advice = formAdvice(learnt.quant, running?.quant);
+  onNotice?.(`${file} was made while ${differs} here; its thresholds may lie a little off${advice}`);
 }
 
 /** The difference in words; undefined: none is known. Codes are compared only within one form of the floats. */
 export function formDifference(learnt: ModelForm, running: ModelForm): string | undefined {
-  if (learnt.quant && running.quant && learnt.quant !== running.quant)
-    return `the model's weights ran in form ${learnt.quant}, and they run in ${running.quant}`;
+  // Files that name no form are older than rotated bytes.
+  const known = learnt.quant !== undefined || running.quant === "q8r";
+  if (known && running.quant && learnt.quant !== running.quant)
+    return `the model's weights ran in form ${learnt.quant ?? "auto"}, and they run in ${running.quant}`;
   if (learnt.codes && running.codes && learnt.codes !== running.codes)
     return `the model's 4-bit types ran in ${learnt.codes} bits, and they run in ${running.codes}`;
   return undefined;
+}
+
+/** How a model runs in the form that something was made in, for the end of a sentence; "" if no choice of Modicum's is in the way. */
+export function formAdvice(wanted: string | undefined, running: string | undefined): string {
+  if (wanted === running) return "";
+  if (running === "q8r") return "; MODICUM_TUNE=off keeps auto in the default form";
+  return wanted === "q8r" ? "; --quant q8r runs in that form" : "";
 }

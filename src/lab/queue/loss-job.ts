@@ -2,6 +2,7 @@ import { z } from "zod";
 import { effectiveSampling } from "../../engine/decode/sampling/defaults.ts";
 import { load } from "../../library/load.ts";
 import type { Model } from "../../library/model.ts";
+import { formAdvice } from "../../savings/notice-form.ts";
 import { UserError } from "../../util/errors.ts";
 import { adapterHash } from "../../weights/adapter/record.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
@@ -158,9 +159,10 @@ export class LossBench implements Disposable {
 const differs = (what: string, here: string, there: string): UserError =>
   new UserError(`${what} is ${here} here, and the tuning is of ${there}`);
 
-/** @throws UserError if the model runs in other codes here, or draws in another way */
-function requireSame(model: Model, { model: name, codes, temperature, sampling }: LossSetting): void {
+/** @throws UserError if the model runs in another form here, or draws in another way */
+function requireSame(model: Model, { model: name, form, codes, temperature, sampling }: LossSetting): void {
   const own = model.language.form;
+  if (own.quant !== form) throw differs(`the form of ${name}`, `${own.quant}`, `${form}${formAdvice(form, own.quant)}`);
   if (own.codes !== codes) throw differs(`the codes of ${name}`, bits(own.codes), bits(codes));
   const drawn = effectiveSampling(drawingOf(model, temperature));
   if (!sameSettings(drawn, sampling)) throw differs(`the sampling of ${name}`, settings(drawn), settings(sampling));

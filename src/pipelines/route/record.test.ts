@@ -62,6 +62,16 @@ test("calibrations made in other codes are dropped when one is written, and foun
   expect(findCalibration(pair, margin, file).swift.codes).toBe(4);
 });
 
+test("calibrations made in rotated bytes are dropped when one is written in the default form, and found by a run in it", async () => {
+  const file = join(scratch(), "route.json");
+  const rotated = { ...pair, swift: { ...pair.swift, form: "q8r" as const } };
+  await keepCalibration(file, rotated, calibration());
+  expect(findCalibration(pair, energy, file).swift.form).toBe("q8r");
+  await keepCalibration(file, pair, calibration(margin));
+  expect(readCalibrations(file).calibrations.map(({ score }) => score)).toEqual(["margin"]);
+  expect(readCalibrations(file).swift).not.toHaveProperty("form");
+});
+
 test("a Super that another server runs is known by its name", async () => {
   const file = join(scratch(), "route.json");
   await keepCalibration(file, pair, calibration());

@@ -6,7 +6,7 @@ import { bundledJson, jsonFiles } from "../../util/model-folders.ts";
 import { keepJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/home.ts";
-import { type ModelIdentity, modelIdentity } from "../model.ts";
+import { type ModelIdentity, modelIdentity, runAlike } from "../model.ts";
 import { type ScoreOptions, scoreOptions } from "../scores.ts";
 import { type Sample, type Target, target, thresholdFrom } from "./calibrate.ts";
 
@@ -102,8 +102,8 @@ export async function keepCalibration(file: string, pair: PairIdentity, calibrat
 function existing(file: string, pair: PairIdentity): readonly Calibration[] {
   try {
     const held = readCalibrations(file);
-    // Scores of other codes would pass for these models' own.
-    const same = held.swift.codes === pair.swift.codes && held.super.codes === pair.super.codes;
+    // Scores of other forms would pass for these models' own.
+    const same = runAlike(held.swift, pair.swift) && runAlike(held.super, pair.super);
     return same && mismatch(held, pair) === undefined ? held.calibrations : [];
   } catch {
     return [];

@@ -22,7 +22,7 @@ export interface Prepared {
 interface CalibrationSource {
   /** A file, in place of the pair's own. */
   readonly file?: string | undefined;
-  /** Called if it was made while Swift's weights ran in other codes. */
+  /** Called if it was made while Swift's weights ran in another form. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 
@@ -90,8 +90,7 @@ export function deciderOf(
   const { timeout } = options;
   const record = () => {
     const found = findCalibration(pair, scoring, file);
-    const { codes } = swift.form;
-    noticeForm(found.path, { codes: found.swift.codes }, codes && { codes }, onNotice);
+    noticeForm(found.path, { quant: found.swift.form, codes: found.swift.codes }, swift.form, onNotice);
     return found.calibration;
   };
   return {

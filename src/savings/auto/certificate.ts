@@ -7,6 +7,7 @@ import { keepJson, writeWhole } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { type ModelForm, quants } from "../../weights/prepared/quant.ts";
 import { home } from "../../weights/sources/home.ts";
+import { formAdvice } from "../notice-form.ts";
 
 /** The losses that a certificate may bound. */
 export const lossNames = ["harm", "quality", "agreement", "nats"] as const;
@@ -142,15 +143,16 @@ export function requireWeights(
   certified: Weights,
   actual: ModelForm & { readonly model: string },
 ): void {
-  const refuse = (what: string, held: unknown, wanted: unknown) => {
+  const refuse = (what: string, held: unknown, wanted: unknown, advice = "") => {
     throw new UserError(
-      `auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again, or name the model that it was tuned on`,
+      `auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again, or name the model that it was tuned on${advice}`,
     );
   };
   const { model, form, codes } = certified;
   const of = whose === "" ? "" : ` of ${whose}`;
   if (actual.model !== model) refuse(`the model${of}`, `${model.slice(0, 12)}…`, `${actual.model.slice(0, 12)}…`);
-  if (actual.quant !== undefined && actual.quant !== form) refuse(`weights${of} of the form`, form, actual.quant);
+  if (actual.quant !== undefined && actual.quant !== form)
+    refuse(`weights${of} of the form`, form, actual.quant, formAdvice(form, actual.quant));
   if (actual.codes !== undefined && actual.codes !== codes)
     refuse(`codes${of} of`, `${codes} bits`, `${actual.codes} bits on this machine`);
 }

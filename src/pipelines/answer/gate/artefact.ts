@@ -5,7 +5,7 @@ import { bundledJson, jsonFiles } from "../../../util/model-folders.ts";
 import { keepJson } from "../../../util/write-whole.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { home } from "../../../weights/sources/home.ts";
-import { modelIdentity } from "../../model.ts";
+import { modelIdentity, runAlike } from "../../model.ts";
 import { gateTarget } from "./calibrate.ts";
 import { classifierSchema } from "./classifier.ts";
 import { type Gate, type GateMethod, gateMethods } from "./gate.ts";
@@ -69,8 +69,8 @@ export async function keepGate(file: string, binding: GateBinding, gate: Calibra
 function existing(file: string, binding: GateBinding): readonly CalibratedGate[] {
   try {
     const held = readGates(file);
-    // Scores of other codes would pass for this model's own.
-    return key(held) === key(binding) && held.model.codes === binding.model.codes ? held.gates : [];
+    // Scores of another form would pass for this model's own.
+    return key(held) === key(binding) && runAlike(held.model, binding.model) ? held.gates : [];
   } catch {
     return [];
   }

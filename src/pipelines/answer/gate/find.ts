@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { noticeForm } from "../../../savings/notice-form.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import type { ModelIdentity } from "../../model.ts";
 import type { Resources } from "../../resources.ts";
 import { MODEL } from "../model.ts";
 import type { AnswerOptions } from "../options.ts";
@@ -40,7 +41,7 @@ interface GateSource {
   readonly binding: () => Promise<GateBinding>;
   /** A file of gates, in place of the model's own. */
   readonly file?: string | undefined;
-  /** Called if the model has no calibrated gate, or it was made while the weights ran in other codes. */
+  /** Called if the model has no calibrated gate, or it was made while the weights ran in another form. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 
@@ -67,7 +68,8 @@ async function automatic({ gate: method, threshold, targetRate }: AnswerOptions,
   const binding = await source.binding();
   const { name } = binding.model;
   const held = findGate(binding, method, file);
-  if (held) noticeForm(held.path, { codes: held.model.codes }, { codes: binding.model.codes }, onNotice);
+  const formIn = ({ form, codes }: ModelIdentity) => ({ quant: form ?? "auto", codes }) as const;
+  if (held) noticeForm(held.path, formIn(held.model), formIn(binding.model), onNotice);
   const found = held?.gate;
   if (found && threshold !== undefined) return { ...gateOf(found), threshold };
   if (found?.scores && targetRate !== undefined)

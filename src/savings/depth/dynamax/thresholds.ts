@@ -1,6 +1,6 @@
 import { UserError } from "../../../util/errors.ts";
 import type { ModelForm } from "../../../weights/prepared/quant.ts";
-import { formDifference } from "../../notice-form.ts";
+import { formAdvice, formDifference } from "../../notice-form.ts";
 import type { CertifiedThreshold, DeciderFile } from "../exits/artefact.ts";
 
 /** Probabilities at which tokens may leave, from the strictest to the laxest. */
@@ -31,7 +31,9 @@ function othersOf(
   running: ModelForm | undefined,
 ): string {
   if (usable.length > 0) return `certified are ${usable.map(inWords).join(", ")}`;
-  if (all.length > 0) return `those it has are no certificate here, since ${formDifference(all[0]!, running!)}`;
+  const [other] = all;
+  if (other)
+    return `those it has are no certificate here, since ${formDifference(other, running!)}${formAdvice(other.quant, running?.quant)}`;
   return "`modicum savings calibrate dynamax` certifies some";
 }
 

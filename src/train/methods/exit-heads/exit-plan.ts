@@ -78,7 +78,8 @@ export function runningDecider(saving: ExitsFile["saving"], deciders: readonly D
 }
 
 /** States of the processor's own width have no name for it. */
-function formOf({ form: { codes } }: LanguageModel, quant: Quant): string {
+function formOf({ form: { quant: running, codes } }: LanguageModel, quant: Quant): string {
+  if (running === "q8r") return running;
   return codes === undefined || codes === processorBits() ? quant : `${quant}-${codes}bit`;
 }
 
