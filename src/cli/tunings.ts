@@ -1,35 +1,47 @@
 import { tune } from "../engine/file/tune.ts";
 import { kindOf } from "../engine/kinds/index.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { keepTuning, type Tuning, tuningOf } from "../weights/prepared/tuning.ts";
-import { listModels, preparedFolder } from "../weights/sources/index.ts";
+import { type CodesTuning, keepTuning, type RotatedTuning, rotatedLoss, tuningOf } from "../weights/prepared/tuning.ts";
+import { listModels, preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Check } from "./checks.ts";
 
-/** The width of codes that timing chose for each downloaded model here; `again` times them all anew. */
+/** The forms that timing chose for each downloaded model here; `again` times them all anew. */
 export async function tunings(again: boolean): Promise<Check[]> {
   const checks: Check[] = [];
-  for (const { name, path, fault } of await listModels()) {
+  const tell = (name: string, found: string) => checks.push({ name, ok: true, needed: false, found });
+  for (const { fault, ...source } of await listModels()) {
     if (fault !== undefined) continue;
-    const folder = preparedFolder(path);
-    if (again) await timeAgain(path, folder);
-    const made = tuningOf(folder);
-    if (made) checks.push({ name: `codes of ${name}`, ok: true, needed: false, found: tuningText(made) });
+    if (again) await timeAgain(source);
+    const made = tuningOf(preparedFolder(source.path));
+    const loss = rotatedLoss(source);
+    if (made?.rotated && loss !== undefined) tell(`form of ${source.name}`, rotatedText(made.rotated, loss));
+    if (made?.bits !== undefined) tell(`codes of ${source.name}`, codesText(made));
   }
   return checks;
 }
 
-async function timeAgain(path: string, folder: string): Promise<void> {
-  const checkpoint = openCheckpoint(path);
+async function timeAgain(source: ResolvedModel): Promise<void> {
+  const checkpoint = openCheckpoint(source.path);
   if (kindOf(checkpoint).name !== "decoder") return;
-  const made = await tune(checkpoint, folder, "auto");
-  if (made) await keepTuning(folder, made);
+  const made = await tune({ source, checkpoint, quant: "auto" });
+  if (made) await keepTuning(preparedFolder(source.path), made);
 }
 
-/** A choice and its reason. */
-export function tuningText({ bits, steady, ms }: Tuning): string {
+/** The width of codes, and its reason. */
+export function codesText({ bits, steady, ms }: CodesTuning): string {
   if (!steady)
     return `4-bit types run in ${bits} bits, by the processor's instructions; the machine was too busy to be timed, which \`doctor --tune\` does again`;
   const other = bits === 4 ? 8 : 4;
   const factor = (of: "decode" | "prefill") => `${(ms[other][of] / ms[bits][of]).toFixed(2)} times`;
   return `4-bit types run in ${bits} bits, as timed here: ${factor("decode")} as fast as ${other} bits in a step, ${factor("prefill")} in a prompt`;
+}
+
+/** The form of the layers, and its reason. */
+export function rotatedText({ chosen, steady, ms }: RotatedTuning, loss: number): string {
+  if (!steady) return "the default form; the machine was too busy to time q8r, which `doctor --tune` does again";
+  const factor = (of: keyof typeof ms.default) => (ms.default[of] / ms.rotated[of]).toFixed(2);
+  const factors = `${factor("step")} times as fast as the default form in a step, ${factor("batch")} in a batch of 8, ${factor("prompt")} in a prompt`;
+  return chosen
+    ? `q8r, as timed here: ${factors}; loses at most ${loss} nats a token, measured`
+    : `the default form, as timed here: q8r is ${factors}`;
 }

@@ -2,7 +2,14 @@ import { openModel } from "../engine/file/open-model.ts";
 import { requireOneModel } from "../pipelines/registry.ts";
 import { chooseThreads } from "../runtime/threads.ts";
 import { uncertified } from "../savings/notice-form.ts";
-import { type Registered, registeredAs, requireAdapter, requireForm, requireModel } from "../savings/registered.ts";
+import {
+  otherForm,
+  type Registered,
+  registeredAs,
+  requireAdapter,
+  requireForm,
+  requireModel,
+} from "../savings/registered.ts";
 import { readAdapter } from "../weights/adapter/lora.ts";
 import { resolveModel } from "../weights/sources/index.ts";
 import { given, loadOptions, modelName } from "./arguments.ts";
@@ -44,6 +51,8 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
     { adapter, adapters, device },
     resolving.onNotice,
   );
+  const other = registered && loaded.kind === "decoder" ? otherForm(name, registered, loaded.form) : undefined;
+  if (other !== undefined) resolving.onNotice?.(other);
   return Model.open(loaded, recipe, started, { onForm: formCheck(name, registered, resolving.onNotice), adapter });
 }
 

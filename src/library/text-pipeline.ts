@@ -165,7 +165,7 @@ export class OwnResources implements Resources {
     return { ...identity, recipe: [...recipe, ...(adapter === undefined ? [] : [`adapter=${adapter}`])] };
   }
 
-  form(role: string): ModelForm {
+  async form(role: string): Promise<ModelForm> {
     return this.#language(role).form;
   }
 

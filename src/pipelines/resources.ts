@@ -95,8 +95,8 @@ export interface Resources {
   generate(role: string, prompt: AnyPrompt, options: CallOptions): AsyncIterable<ModelPiece>;
   /** Names a model by its weights, which are unknown of another server's, and its recipe. Loads nothing. */
   identity(role: string): Promise<ModelIdentity>;
-  /** The form in which a model's weights run, as far as it is known. Loads nothing. */
-  form(role: string): ModelForm;
+  /** The form in which a model's weights run, as far as it is known. Loads a model whose form is chosen when it is loaded. */
+  form(role: string): Promise<ModelForm>;
   /** The share of a prompt that a model's cache holds, 0 to 1. Loads nothing. */
   held(role: string, prompt: Prompt, options: AnswerOptions): number;
   /** Like a model's own `price`. Loads nothing. */

@@ -1,41 +1,64 @@
 import { setImmediate } from "node:timers/promises";
-import { bytesOfCodes, type CodeBits, type DType, Graph, quantizedLinear, storedBlocks, sym } from "../graph/index.ts";
+import {
+  type Block,
+  byteLinear,
+  bytesOfCodes,
+  type CodeBits,
+  type DType,
+  Graph,
+  quantizedLinear,
+  storedBlocks,
+  sym,
+  type Tensor,
+} from "../graph/index.ts";
 import { Buffer } from "./buffer.ts";
 import { type BoundProgram, Program } from "./program.ts";
 
-/** A product with a matrix [n, k] of codes, as a model has it. */
+/** A product with a matrix [n, k] in one form, as a model has it. */
 export interface Product {
   readonly n: number;
   readonly k: number;
-  /** True if its blocks have minima, which 4-bit codes are corrected for. */
-  readonly minimum: boolean;
+  readonly form: ProductForm;
 }
+
+/** Codes whose blocks share a scale, or bytes that are rotated in blocks of so many inputs. */
+type ProductForm =
+  | { readonly kind: "codes"; readonly bits: CodeBits; readonly block: Block; readonly corrected: boolean }
+  | { readonly kind: "bytes"; readonly rotation: number };
 
 /** Two measurements of the same time, in milliseconds. */
 export type Twice = readonly [number, number];
 
-/** The time of products with so many rows, in codes of 4 and of 8 bits. */
-export type Timer = (products: readonly Product[], rows: number) => Promise<Readonly<Record<CodeBits, Twice>>>;
-
-/** Weights that share a scale, where codes may be of 4 bits. */
-const BLOCK = 32;
+/** The time of products with so many rows, by the name of the form that they are in. */
+export type Timer = <F extends string | number>(
+  forms: Readonly<Record<F, readonly Product[]>>,
+  rows: number,
+) => Promise<Readonly<Record<F, Twice>>>;
 
 /** Each form is run in turn, so many times for a measurement. The least time counts: whatever else the machine does only adds. */
 const ROUNDS = 12;
 
 /** Runs products one after another on matrices of zeros, since no kernel minds the values. */
-export const timeProducts: Timer = async (products, rows) => {
-  using four = await Sample.compile(products, 4, rows);
-  using eight = await Sample.compile(products, 8, rows);
-  const [first, second] = [await leastTimes(four, eight), await leastTimes(four, eight)];
-  return { 4: [first[4], second[4]], 8: [first[8], second[8]] };
+export const timeProducts: Timer = async <F extends string | number>(
+  forms: Readonly<Record<F, readonly Product[]>>,
+  rows: number,
+): Promise<Record<F, Twice>> => {
+  const names = Object.keys(forms) as F[];
+  const samples: Sample[] = [];
+  try {
+    for (const name of names) samples.push(await Sample.compile(forms[name], rows));
+    const [first, second] = [await leastTimes(samples), await leastTimes(samples)];
+    const twice = names.map((name, i): [F, Twice] => [name, [first[i]!, second[i]!]]);
+    return Object.fromEntries(twice) as Record<F, Twice>;
+  } finally {
+    for (const sample of samples) sample[Symbol.dispose]();
+  }
 };
 
-async function leastTimes(four: Sample, eight: Sample): Promise<Record<CodeBits, number>> {
-  const least = { 4: Number.POSITIVE_INFINITY, 8: Number.POSITIVE_INFINITY };
+async function leastTimes(samples: readonly Sample[]): Promise<number[]> {
+  const least = samples.map(() => Number.POSITIVE_INFINITY);
   for (let round = 0; round < ROUNDS; round++) {
-    least[4] = Math.min(least[4], four.time());
-    least[8] = Math.min(least[8], eight.time());
+    for (const [i, sample] of samples.entries()) least[i] = Math.min(least[i]!, sample.time());
     await setImmediate();
   }
   return least;
@@ -59,8 +82,8 @@ class Sample implements Disposable {
     this.#bound = program.bind(Object.fromEntries(views));
   }
 
-  static async compile(products: readonly Product[], bits: CodeBits, rows: number): Promise<Sample> {
-    const graph = traceProducts(products, bits);
+  static async compile(products: readonly Product[], rows: number): Promise<Sample> {
+    const graph = traceProducts(products);
     return new Sample(await Program.compile(graph), graph, rows);
   }
 
@@ -76,22 +99,38 @@ class Sample implements Disposable {
 }
 
 /** Products of inputs of their own, each an output: x0 [1, rows, k] → y0 [1, rows, n], and so on. */
-function traceProducts(products: readonly Product[], bits: CodeBits): Graph {
+function traceProducts(products: readonly Product[]): Graph {
   const graph = new Graph();
-  const zeros = (name: string, dtype: DType, shape: readonly number[]) => {
-    const bytes = new Uint8Array(shape.reduce((a, b) => a * b, dtype === "u8" ? 1 : Float32Array.BYTES_PER_ELEMENT));
-    return graph.constant(name, { dtype, shape }, { kind: "memory", bytes });
-  };
-  for (const [i, { n, k, minimum }] of products.entries()) {
-    const corrected = minimum && bits === 4;
-    const blocks = corrected ? storedBlocks(k / BLOCK) : k / BLOCK;
-    const matrix = {
-      ...{ bits, corrected },
-      codes: zeros(`codes${i}`, "u8", [n, blocks, bytesOfCodes(BLOCK, bits)]),
-      scale: zeros(`scale${i}`, "f32", [n, blocks]),
-      zero: zeros(`zero${i}`, "u8", [n, bytesOfCodes(blocks, bits)]),
-    };
-    graph.output(`y${i}`, quantizedLinear(graph.input(`x${i}`, "f32", [1, sym("rows"), k]), matrix));
+  for (const [i, product] of products.entries()) {
+    const x = graph.input(`x${i}`, "f32", [1, sym("rows"), product.k]);
+    graph.output(`y${i}`, traceProduct(graph, x, product, `${i}`));
   }
   return graph;
+}
+
+function traceProduct(graph: Graph, x: Tensor, { n, k, form }: Product, name: string): Tensor {
+  const zeros = (of: string, dtype: DType, shape: readonly number[]) => {
+    const bytes = new Uint8Array(shape.reduce((a, b) => a * b, dtype === "f32" ? Float32Array.BYTES_PER_ELEMENT : 1));
+    return graph.constant(`${of}${name}`, { dtype, shape }, { kind: "memory", bytes });
+  };
+  switch (form.kind) {
+    case "codes": {
+      const { bits, block, corrected } = form;
+      const blocks = corrected ? storedBlocks(k / block) : k / block;
+      return quantizedLinear(x, {
+        ...{ bits, corrected },
+        codes: zeros("codes", "u8", [n, blocks, bytesOfCodes(block, bits)]),
+        scale: zeros("scale", "f32", [n, blocks]),
+        zero: zeros("zero", "u8", [n, bytesOfCodes(blocks, bits)]),
+      });
+    }
+    case "bytes": {
+      const { rotation } = form;
+      return byteLinear(x, {
+        codes: zeros("codes", "i8", [k, n]),
+        scale: zeros("scale", "f32", [n]),
+        block: zeros("rotation", "f32", [rotation, rotation]),
+      });
+    }
+  }
 }

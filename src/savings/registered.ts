@@ -4,11 +4,12 @@ import { suggest, UserError } from "../util/errors.ts";
 import { keepJson } from "../util/write-whole.ts";
 import { adapterHash } from "../weights/adapter/record.ts";
 import { readKeptJson } from "../weights/json-file.ts";
-import { quants } from "../weights/prepared/quant.ts";
+import { type ModelForm, quants } from "../weights/prepared/quant.ts";
 import { home } from "../weights/sources/home.ts";
 import { modelHash, type ResolvedModel } from "../weights/sources/index.ts";
 import { formNames, type PromptForm, questionForm } from "../weights/tokenizer/index.ts";
 import { absoluteText, resolvedText } from "./files.ts";
+import { formAdvice } from "./notice-form.ts";
 import { checkSeams, earlierStep, meansPreset, type Recipe } from "./recipe.ts";
 
 const schema = z.object({
@@ -205,6 +206,16 @@ export function requireAdapter(name: string, { adapter, evidence }: Registered, 
   throw new UserError(
     `${name} was registered with the adapter ${adapter.folder}, whose files have changed since; register it again`,
   );
+}
+
+/** A sentence about a recipe that was measured in the model's default form, if the model runs in rotated bytes. */
+export function otherForm(
+  name: string,
+  { quant = "auto", recipe, evidence }: Registered,
+  running: ModelForm,
+): string | undefined {
+  if (evidence === undefined || recipe.length === 0 || running.quant !== "q8r" || quant === "q8r") return undefined;
+  return `${name} was measured in form ${quant}, and the model runs in q8r here${formAdvice(quant, "q8r")}`;
 }
 
 /**

@@ -16,7 +16,7 @@ export function define(command: Command): void {
     .option("--verify", "also read the downloaded models and the prepared weights whole, and check their hashes")
     .option(
       "--tune",
-      "time the downloaded models' 4-bit types anew, to choose the codes they run in; best on an idle machine",
+      "time the downloaded models anew, to choose the codes of 4-bit types and whether layers run in q8r; best on an idle machine",
     )
     .action(doctor);
 }

@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import { describeModel, type ModelDescription } from "../../engine/file/describe.ts";
-import { tuningOf } from "../../weights/prepared/tuning.ts";
+import { rotatedLoss, tuningOf } from "../../weights/prepared/tuning.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { preparedFolder, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, flagOf, readFlags } from "../flags.ts";
 import { stoppable } from "../interrupt.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { tuningText } from "../tunings.ts";
+import { codesText, rotatedText } from "../tunings.ts";
 
 export function define(command: Command): void {
   command
@@ -22,9 +22,17 @@ async function show(name: string, { json = false, ...options }: { json?: boolean
   const source = await stoppable((signal) => resolveModel(name, { signal, ...download }));
   const model = await describeModel(source, quant);
   const tuning = tuningOf(preparedFolder(model.path));
-  if (json) return printJson({ ...model, ...(tuning && { tuning }) });
-  print(...columns([...rows(model), ...(tuning && model.form.codes ? [["codes", tuningText(tuning)]] : [])]));
+  const loss = rotatedLoss(source);
+  const rotated = quant === "auto" && tuning?.rotated && loss !== undefined ? { ...tuning.rotated, loss } : undefined;
+  if (json) return printJson({ ...model, ...(tuning && { tuning: { ...tuning, ...(rotated && { rotated }) } }) });
+  const form = rotated ? rotatedText(rotated, rotated.loss) : quant === "q8r" ? NAMED : undefined;
+  const codes = tuning?.bits !== undefined && model.form.codes ? [["codes", codesText(tuning)]] : [];
+  print(...columns([...rows(model, form), ...codes]));
 }
+
+/** A form that a user named. */
+const NAMED =
+  "q8r, as --quant says: the layers in rotated bytes, as is what is multiplied with them; the token table and the head as by default";
 
 const grouped = (n: number): string => n.toLocaleString("en");
 const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
@@ -38,17 +46,6 @@ const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription
 const activations = ({ tensors }: ModelDescription): [string, string][] =>
   tensors.some(({ form }) => form !== "float32")
     ? [["", "what is multiplied with blocks is rounded to 8 bits, too"]]
-    : [];
-
-/** The form of the weights if it is not the usual one of each storage type. */
-const form = ({ form: { quant } }: ModelDescription): [string, string][] =>
-  quant === "q8r"
-    ? [
-        [
-          "form",
-          "q8r, as --quant says: the layers in rotated bytes, as is what is multiplied with them; the token table and the head as by default",
-        ],
-      ]
     : [];
 
 const layers = ({ layers, hidden, encoderLayers }: ModelDescription["config"]): string =>
@@ -141,7 +138,8 @@ const parameters = ({
     ? grouped(all)
     : `${grouped(all)}, of which a token's experts and the rest are ${grouped(active)}`;
 
-const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][] => [
+/** `form`: of the layers, with its reason, if there was a choice. */
+const rows = ({ config, bytes, ...model }: ModelDescription, form: string | undefined): [string, string][] => [
   ["name", model.name],
   ["file", model.path],
   ["source", model.source],
@@ -157,7 +155,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription): [string, string][]
   ["parameters", parameters(model)],
   ["on disk", megabytes(bytes.disk)],
   ["in memory", memory(bytes)],
-  ...form({ config, bytes, ...model }),
+  ...(form === undefined ? [] : ([["form", form]] satisfies [string, string][])),
   ...model.tensors.map((held, i): [string, string] => [i === 0 ? "tensors" : "", holding(held)]),
   ...activations({ config, bytes, ...model }),
   ...drawings({ config, bytes, ...model }),

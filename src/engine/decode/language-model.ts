@@ -7,8 +7,8 @@ import { requireDevice } from "../../runtime/webgpu.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { suggest, UserError } from "../../util/errors.ts";
 import type { Lora } from "../../weights/adapter/lora.ts";
-import { formOfModel, type ModelForm, type Quant } from "../../weights/prepared/quant.ts";
-import { chosenBits } from "../../weights/prepared/tuning.ts";
+import type { ModelForm, Quant } from "../../weights/prepared/quant.ts";
+import { formHere, quantHere } from "../../weights/prepared/tuning.ts";
 import { modelHash, preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import {
   type ChatMessage,
@@ -88,16 +88,17 @@ export class LanguageModel implements Loaded {
   /** @throws UserError if the file is not a supported model, or the device does not work here */
   static async load(
     source: ResolvedModel,
-    quant: Quant = "auto",
+    wanted: Quant = "auto",
     adapters?: Adapted,
     device: Device = "cpu",
     onNotice?: (sentence: string) => void,
   ): Promise<LanguageModel> {
     const { checkpoint, own, named, records, tokenizer: folder } = adapters ?? (await openAdapted(source.path, {}));
-    if (device !== "cpu" && quant === "q8r")
+    if (device !== "cpu" && wanted === "q8r")
       throw new UserError(`q8r runs on the CPU alone; expected auto, f32, q8 or q4 for ${device}`, 2);
     await requireDevice(device);
-    if (device === "cpu") await tuneOnce(checkpoint, preparedFolder(source.path), quant);
+    if (device === "cpu") await tuneOnce({ source, checkpoint, quant: wanted });
+    const quant = quantHere(source, wanted, device);
     const sampling = samplingOf(checkpoint.config, source.sha256);
     // Shared by the base and its adapters. Programs keep what they share alive for as long as they live.
     using shared = mapsFiles ? new SharedWeights() : undefined;
@@ -111,7 +112,7 @@ export class LanguageModel implements Loaded {
       tokenizerOf(checkpoint, decoder.config.vocabulary, folder),
     );
     const adapted = new Map<string, Engine>();
-    const form = formOfModel(checkpoint, quant, chosenBits(preparedFolder(source.path)));
+    const form = formHere(source, checkpoint, quant);
     const model = new LanguageModel(source, decoder, tokenizer, engine, sampling, adapted, records, form, onNotice);
     for (const record of records.values()) {
       const notice = otherTemplate(record, source.name, tokenizer);

@@ -9,8 +9,8 @@ import type { Seam } from "../../savings/seams.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { memoryLimit } from "../../weights/prepared/memory.ts";
 import { Part } from "../../weights/prepared/part.ts";
-import { formOfModel, type ModelForm } from "../../weights/prepared/quant.ts";
-import { chosenBits } from "../../weights/prepared/tuning.ts";
+import type { ModelForm } from "../../weights/prepared/quant.ts";
+import { formHere, quantHere } from "../../weights/prepared/tuning.ts";
 import type { Holding, Quant, Weights } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
@@ -58,13 +58,14 @@ export interface ModelDescription
  * Describes a model's file from little more than its header, whether it fits in memory or not.
  * @throws UserError if it is not a supported model
  */
-export async function describeModel(model: ResolvedModel, quant: Quant = "auto"): Promise<ModelDescription> {
+export async function describeModel(model: ResolvedModel, wanted: Quant = "auto"): Promise<ModelDescription> {
+  const quant = quantHere(model, wanted);
   const checkpoint = openCheckpoint(model.path);
   const kind = kindOf(checkpoint);
   const { describe } = await kind.load();
   const folder = preparedFolder(model.path);
   const { config, weights, cache, seams, decoder, ...described } = await describe(checkpoint, folder, quant);
-  const form = formOfModel(checkpoint, quant, chosenBits(folder));
+  const form = formHere(model, checkpoint, quant);
   const { traced, holdings, bytes: memory } = weights.survey(described.trace);
   const costs = traced.map((graph) => graphCost(graph));
   const { embedding, compared, image, drawn, labels } = described;

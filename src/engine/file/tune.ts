@@ -1,20 +1,32 @@
-import type { CodeBits, MatrixAttrs } from "../../graph/index.ts";
+import type { Block, CodeBits, MatrixAttrs } from "../../graph/index.ts";
 import { traceDense } from "../../models/programs/segments.ts";
 import { openDecoder } from "../../models/registry.ts";
-import { processorBits } from "../../runtime/processor.ts";
+import { namesByteProducts, processorBits } from "../../runtime/processor.ts";
 import { type Product, type Timer, type Twice, timeProducts } from "../../runtime/product-times.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { mayHaveFourBits, type Quant } from "../../weights/prepared/quant.ts";
-import { keepTuning, type Tuning, tunes, tuningOf } from "../../weights/prepared/tuning.ts";
+import {
+  type CodesTuning,
+  keepTuning,
+  type RotatedTuning,
+  rotatedLoss,
+  type Tuning,
+  tunes,
+  tuningOf,
+} from "../../weights/prepared/tuning.ts";
+import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 
 /** The tokens of the request whose time decides. */
 const REQUEST = { prompt: 256, answer: 128 };
 
-/** The processor's own width stays unless the other is faster by this factor. */
+/** The processor's own width, or the default form, stays unless the other is faster by this factor. */
 const LEAST_GAIN = 1.1;
 
-/** Rows of the products that stand for a prompt's. */
+/** Rows of the products that stand for a prompt's, where the width of codes is chosen. */
 const ROWS = 64;
+
+/** Rows of the products that rotated bytes are timed with. */
+const ROTATED_ROWS = { step: 1, batch: 8, prompt: 256 };
 
 /** The most by which two measurements of a steady time differ. */
 const STEADY = 1.15;
@@ -22,32 +34,58 @@ const STEADY = 1.15;
 /** Weights that are timed, from the first layer on: a step's are too many for a core's cache, a prompt's do not wait for memory. */
 const SAMPLE = { decode: 2 ** 24, prefill: 2 ** 21 };
 
-/** Times a model's products on this processor once, and keeps the choice; later calls find it. Nothing is timed for a model without 4-bit types. */
-export async function tuneOnce(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<void> {
+/** A model to time: only one whose hash is known may run in rotated bytes unasked. */
+export interface TunedModel {
+  readonly source: Pick<ResolvedModel, "path" | "sha256">;
+  readonly checkpoint: Checkpoint;
+  readonly quant: Quant;
+}
+
+/** Times a model's products on this processor once, and keeps the choices; later calls find them. Nothing is timed for a model that has one form alone. */
+export async function tuneOnce(model: TunedModel): Promise<void> {
   // It is cheaper to tell than by tracing the model.
-  if (!tunes() || !mayHaveFourBits(checkpoint, quant) || tuningOf(folder)) return;
-  const made = await tune(checkpoint, folder, quant);
+  if (!tunes() || (!mayHaveFourBits(model.checkpoint, model.quant) && !mayRotate(model))) return;
+  const folder = preparedFolder(model.source.path);
+  const known = tuningOf(folder);
+  const made = await tune(model, timeProducts, known);
   // A folder that cannot be written to has no prepared weights either, which is said when they are made.
-  if (made) await keepTuning(folder, made).catch(() => {});
+  if (made && made !== known) await keepTuning(folder, made).catch(() => {});
+}
+
+/** True for a model that is timed in rotated bytes when it is next loaded. */
+export const awaitsTuning = (model: Omit<TunedModel, "checkpoint">): boolean =>
+  tunes() && mayRotate(model) && tuningOf(preparedFolder(model.source.path))?.rotated === undefined;
+
+/** True for a decoder that is known to lose next to nothing in rotated bytes, on a processor that runs them. */
+const mayRotate = ({ source, quant }: Omit<TunedModel, "checkpoint">): boolean =>
+  quant === "auto" && rotatedLoss(source) !== undefined && namesByteProducts() === true;
+
+/** The forms in which a model runs fastest here, by timing matrices of its sizes, as far as `known` does not tell; undefined: there is no choice. */
+export async function tune(
+  model: TunedModel,
+  timer: Timer = timeProducts,
+  known?: Tuning,
+): Promise<Tuning | undefined> {
+  const codes = known?.bits === undefined ? await tuneCodes(model, timer) : known;
+  const rotated = known?.rotated ?? (await tuneRotated(model, codes?.bits ?? processorBits(), timer));
+  const isNew = (codes !== undefined && codes !== known) || rotated !== known?.rotated;
+  if (!isNew) return known;
+  if (codes) return { ...codes, ...(rotated && { rotated }) };
+  return rotated && { rotated };
 }
 
 /**
- * The width of codes in which a decoder's 4-bit types run fastest here, by timing matrices of the model's sizes; undefined if it has
- * no 4-bit types. On a machine that is too busy to tell, what its instructions suggest.
+ * The width of codes in which a decoder's 4-bit types run fastest; undefined if it has no 4-bit types. On a machine that
+ * is too busy to tell, what its instructions suggest.
  */
-export async function tune(
-  checkpoint: Checkpoint,
-  folder: string,
-  quant: Quant,
-  timer: Timer = timeProducts,
-): Promise<Tuning | undefined> {
-  const products = await productsOf(checkpoint, folder, quant);
+async function tuneCodes(model: TunedModel, timer: Timer): Promise<CodesTuning | undefined> {
+  if (!mayHaveFourBits(model.checkpoint, model.quant)) return undefined;
+  const products = (await productsOf(model, 4)).filter(({ form }) => form.kind === "codes" && form.bits === 4);
   if (products.length === 0) return undefined;
+  const forms = { 4: products, 8: products.map(inEightBits) };
   const timed = async (most: number, rows: number) => {
-    const sample = sampleOf(products, most);
-    const share = weightsOf(products) / weightsOf(sample) / rows;
-    const ms = await timer(sample, rows);
-    return { 4: Math.min(...ms[4]) * share, 8: Math.min(...ms[8]) * share, steady: isSteady(ms[4]) && isSteady(ms[8]) };
+    const { ms, steady } = await timesOf(forms, { most, rows }, timer);
+    return { 4: Math.min(...ms[4]), 8: Math.min(...ms[8]), steady };
   };
   const decode = await timed(SAMPLE.decode, 1);
   const prefill = await timed(SAMPLE.prefill, ROWS);
@@ -56,31 +94,88 @@ export async function tune(
   return { bits: steady ? fastest(ms) : processorBits(), steady, ms };
 }
 
+const inEightBits = ({ n, k }: Product): Product => ({
+  ...{ n, k },
+  form: { kind: "codes", bits: 8, block: 32, corrected: false },
+});
+
+/**
+ * Whether a decoder's layers are to run in rotated bytes in place of their default form: undefined for a model that may
+ * not. Not if that is slower in a step, in a batch or in a prompt, as far as both measurements agree.
+ */
+async function tuneRotated(model: TunedModel, bits: CodeBits, timer: Timer): Promise<RotatedTuning | undefined> {
+  if (!mayRotate(model)) return undefined;
+  const rotated = (await productsOf({ ...model, quant: "q8r" }, bits)).filter(({ form }) => form.kind === "bytes");
+  // The head, which is last, is the same in both forms.
+  const own = (await productsOf(model, bits)).slice(0, rotated.length);
+  if (!rotated.every(({ n, k }, i) => own[i]?.n === n && own[i].k === k)) return undefined;
+  const timed = (of: keyof typeof ROTATED_ROWS) => {
+    const most = of === "prompt" ? SAMPLE.prefill : SAMPLE.decode;
+    return timesOf({ default: own, rotated }, { most, rows: ROTATED_ROWS[of] }, timer);
+  };
+  const [step, batch, prompt] = [await timed("step"), await timed("batch"), await timed("prompt")];
+  const least = (of: "default" | "rotated") => ({
+    step: Math.min(...step.ms[of]),
+    batch: Math.min(...batch.ms[of]),
+    prompt: Math.min(...prompt.ms[of]),
+  });
+  const ms = { default: least("default"), rotated: least("rotated") };
+  const all = [step, batch, prompt];
+  const steady = all.every((each) => each.steady);
+  const slower = all.some((each) => Math.min(...each.ms.rotated) > Math.max(...each.ms.default));
+  const request = ({ step, prompt }: { readonly step: number; readonly prompt: number }) =>
+    REQUEST.answer * step + REQUEST.prompt * prompt;
+  return { chosen: steady && !slower && request(ms.default) >= LEAST_GAIN * request(ms.rotated), steady, ms };
+}
+
+/** Milliseconds of one row of all products in each form, by a sample of them. */
+async function timesOf<F extends string | number>(
+  forms: Readonly<Record<F, readonly Product[]>>,
+  { most, rows }: { readonly most: number; readonly rows: number },
+  timer: Timer,
+): Promise<{ readonly ms: Readonly<Record<F, Twice>>; readonly steady: boolean }> {
+  const names = Object.keys(forms) as F[];
+  const all = forms[names[0]!];
+  const count = sampleSize(all, most);
+  const share = weightsOf(all) / weightsOf(all.slice(0, count)) / rows;
+  const each = <T>(make: (name: F) => T) => Object.fromEntries(names.map((name) => [name, make(name)])) as Record<F, T>;
+  const ms = await timer(
+    each((name) => forms[name].slice(0, count)),
+    rows,
+  );
+  return {
+    ms: each((name) => [ms[name][0] * share, ms[name][1] * share]),
+    steady: names.every((name) => isSteady(ms[name])),
+  };
+}
+
 const isSteady = ([first, second]: Twice): boolean => Math.max(first, second) <= STEADY * Math.min(first, second);
 
-/** The products of one pass through the model whose matrices can be of 4-bit codes. */
-async function productsOf(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Product[]> {
-  const { decoder, weights } = await openDecoder(checkpoint, folder, quant, undefined, 4);
+/** The products of one pass through the model whose matrices are in codes or bytes. */
+async function productsOf({ source, checkpoint, quant }: TunedModel, bits: CodeBits): Promise<Product[]> {
+  const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path), quant, undefined, bits);
   const graphs = weights.imagined(() => traceDense(decoder));
   return graphs
     .flatMap(({ nodes }) => nodes)
-    .flatMap(({ op, inputs, attrs }) => {
+    .flatMap(({ op, inputs, attrs }): Product[] => {
+      const size = (operand: number, axis: number) => Number(inputs[operand]!.shape.at(axis));
+      if (op.name === "byteLinear") return [{ n: size(1, 1), k: size(1, 0), form: { kind: "bytes", rotation: 32 } }];
       if (op.name !== "quantizedLinear") return [];
       const { bits, corrected } = attrs as MatrixAttrs;
-      const [n, k] = [Number(inputs[1]!.shape[0]), Number(inputs[0]!.shape.at(-1))];
-      return bits === 4 ? [{ n, k, minimum: corrected }] : [];
+      const block = ((size(1, 2) * 8) / bits) as Block;
+      return [{ n: size(1, 0), k: size(0, -1), form: { kind: "codes", bits, corrected, block } }];
     });
 }
 
 const weightsOf = (products: readonly Product[]): number => products.reduce((sum, { n, k }) => sum + n * k, 0);
 
-/** The first products, until they hold so many weights. */
-function sampleOf(products: readonly Product[], most: number): Product[] {
+/** How many of the first products hold so many weights. */
+function sampleSize(products: readonly Product[], most: number): number {
   const enough = products.findIndex((_, i) => weightsOf(products.slice(0, i + 1)) >= most);
-  return enough < 0 ? [...products] : products.slice(0, enough + 1);
+  return enough < 0 ? products.length : enough + 1;
 }
 
-function fastest(ms: Tuning["ms"]): CodeBits {
+function fastest(ms: CodesTuning["ms"]): CodeBits {
   const request = (bits: CodeBits) => REQUEST.answer * ms[bits].decode + REQUEST.prompt * ms[bits].prefill;
   const own = processorBits();
   const other = own === 4 ? 8 : 4;

@@ -1,6 +1,8 @@
 import { type Job as QueueJob, Worker } from "bullmq";
+import { formAdvice } from "../../savings/notice-form.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
+import { quantHere } from "../../weights/prepared/tuning.ts";
 import { modelHash, type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type Answerer, type Answering, openAnswering } from "../answer/index.ts";
 import { stringify } from "../reals.ts";
@@ -138,6 +140,13 @@ class Workbench implements Disposable {
     this.free();
     const source = await this.#sameModel(job);
     const model = await openAnswering({ source, quant: job.quant, truncate: job.truncate ?? undefined });
+    const running = quantHere(source, job.quant);
+    if (running !== job.quant) {
+      model[Symbol.dispose]();
+      throw new UserError(
+        `${job.model} runs in form ${running} here, and the run is of ${job.quant}${formAdvice(job.quant, running)}`,
+      );
+    }
     this.#loaded = { key, model };
     return model;
   }

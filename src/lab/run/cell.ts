@@ -3,7 +3,7 @@ import type { NamedText } from "../../pipelines/text-pipeline.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { adapterHash } from "../../weights/adapter/record.ts";
-import { chosenBits } from "../../weights/prepared/tuning.ts";
+import { chosenBits, quantHere } from "../../weights/prepared/tuning.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { modelHash, preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { type Answerer, type Answering, openAnswering } from "../answer/index.ts";
@@ -86,7 +86,8 @@ export async function openCell(request: Cell, fetching: Fetching = {}): Promise<
     const items = all.filter((item) => dense.plan(item) !== undefined);
     const identity: Identity = {
       task: task.name,
-      ...{ model: (cell.first ?? cell.pipeline ?? source).name, model_hash: await modelHash(source), quant },
+      ...{ model: (cell.first ?? cell.pipeline ?? source).name, model_hash: await modelHash(source) },
+      quant: quantHere(source, quant),
       codes: chosenBits(preparedFolder(source.path)),
       ...{ seed: options.seed, limit: options.limit ?? null, truncate: options.truncate ?? null },
       ...{ prompt: formOf(all, dense), adapter: cell.adapter && adapterHash(cell.adapter) },

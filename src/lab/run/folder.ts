@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import { formAdvice } from "../../savings/notice-form.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { codeOf, writeError } from "../../util/system-errors.ts";
@@ -117,7 +118,8 @@ function requireSame(folder: string, held: Identity, wanted: Identity): void {
       `${folder} holds results of another run: it asked as many items, and others; what the task reads, or how it asks, has changed since`,
     );
   const what = differs.replace("_", " ");
+  const advice = differs === "quant" ? formAdvice(held.quant, wanted.quant) : "";
   throw new UserError(
-    `${folder} holds results of another run: its ${what} is ${held[differs] ?? "not given"}, this run's ${wanted[differs] ?? "is not given"}`,
+    `${folder} holds results of another run: its ${what} is ${held[differs] ?? "not given"}, this run's ${wanted[differs] ?? "is not given"}${advice}`,
   );
 }

@@ -4,6 +4,7 @@ import { absoluteText, resolvedText } from "../../savings/files.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
+import { quantHere } from "../../weights/prepared/tuning.ts";
 import { lockFile } from "../../weights/sources/home.ts";
 import { withLock } from "../../weights/sources/lock.ts";
 import { stringify } from "../reals.ts";
@@ -61,7 +62,7 @@ async function executorOf(
   watcher: Watcher,
 ): Promise<Executor> {
   if (queue === undefined) return new LocalExecutor(model, dense);
-  const setting = { source, quant, truncate: options.truncate };
+  const setting = { source, quant: quantHere(source, quant), truncate: options.truncate };
   const { QueueExecutor } = await import("../queue/queue-executor.ts");
   return QueueExecutor.open(queue, setting, { modelHash: identity.model_hash, version }, (sentence) =>
     watcher.notice?.(sentence),
@@ -105,7 +106,7 @@ function summaryOf(grid: Grid, { cell, results }: CellRun, { recipes, searches }
   return {
     ...{ task: task.name, metric: { name, better }, model: identity.model, model_hash: identity.model_hash },
     ...(source.source === "file" && { model_file: source.path }),
-    quant: cell.quant,
+    quant: identity.quant,
     ...{ seed: options.seed, limit: identity.limit, truncate: identity.truncate, rows: identity.rows },
     ...{ prompt: identity.prompt, chance: chanceOf(cell.items), ...adapterOf(cell) },
     ...{ items: cell.items.length, too_long: cell.tooLong },

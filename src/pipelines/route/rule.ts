@@ -35,8 +35,8 @@ export async function prepared(
 ): Promise<Prepared> {
   const pair = pairOf(name, await resources.identity("swift"), await resources.identity("super"));
   const { auto } = options;
-  if (auto !== undefined) return { pair, rule: certificateFor(pair, auto, resources, byDefault !== true) };
-  const swift = { ...(await resources.facts("swift")), form: resources.form("swift") };
+  if (auto !== undefined) return { pair, rule: await certificateFor(pair, auto, resources, byDefault !== true) };
+  const swift = { ...(await resources.facts("swift")), form: await resources.form("swift") };
   const onNotice = (sentence: string) => resources.notice(sentence);
   return { pair, rule: deciderOf(pair, options, swift, { file, onNotice }) };
 }
@@ -108,12 +108,12 @@ function thresholdFor({ t, share }: RouteOptions, scoring: ScoreOptions, recordO
 }
 
 /** @throws UserError if there is no such certificate, or it is of one model, of another pair or of other weights */
-function certificateFor(
+async function certificateFor(
   pair: PairIdentity,
   auto: string,
   resources: Pick<Resources, "form">,
   strict: boolean,
-): NamedCertificate {
+): Promise<NamedCertificate> {
   const certificate = readCertificate(auto);
   const named = `${pair.swift.name}>${pair.super.name}`;
   const certified = certificate.pair;
@@ -133,7 +133,7 @@ function certificateFor(
       );
     const whose = `${certified.name}'s ${role === "swift" ? "Swift" : "Super"}`;
     const weights = role === "swift" ? certified.swift : certificate;
-    requireWeights(auto, whose, weights, { ...resources.form(role), model: sha256 });
+    requireWeights(auto, whose, weights, { ...(await resources.form(role)), model: sha256 });
   }
   return { name: auto, certificate, strict };
 }

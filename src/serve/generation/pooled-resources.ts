@@ -1,7 +1,7 @@
 import type { Model, RunOptions } from "../../index.ts";
 import { choiceUnder } from "../../library/certified-choice.ts";
 import { factsOf } from "../../library/text-pipeline.ts";
-import type { CalledModel } from "../../pipelines/model.ts";
+import { type CalledModel, recordedForm } from "../../pipelines/model.ts";
 import type { Named } from "../../pipelines/pipeline.ts";
 import type { Facts, HeldModel, Resources, TextIndex } from "../../pipelines/resources.ts";
 import type { AnsweringPipeline } from "../../pipelines/text-pipeline.ts";
@@ -10,7 +10,7 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Destination } from "../fleet/fleet.ts";
 import { type Posted, RemoteModel } from "../fleet/remote-model.ts";
 import type { Call } from "../http/endpoint.ts";
-import { type Chosen, formOfServed } from "../models/served.ts";
+import { awaitsForm, type Chosen, formOfServed, quantOfServed } from "../models/served.ts";
 import { leaseFor, type ServerContext } from "../server-context.ts";
 import { PooledModel, type Purse } from "./pooled-model.ts";
 
@@ -85,12 +85,15 @@ export class PooledResources implements Resources {
     const [name, chosen] = [this.request.named.roles[role]!, this.request.chosen[role]!];
     if (isRemote(chosen)) return { name, recipe: [], quant: "auto" };
     const sha256 = await this.context.catalogue.hashOf(chosen.served.source);
-    return { name, sha256, quant: chosen.quant, recipe: chosen.recipe.map(({ text }) => text) };
+    const recipe = chosen.recipe.map(({ text }) => text);
+    return { name, sha256, quant: chosen.quant, recipe, ...recordedForm({ quant: quantOfServed(chosen) }) };
   }
 
-  form(role: string) {
+  async form(role: string) {
     const chosen = this.request.chosen[role]!;
-    return isRemote(chosen) ? {} : formOfServed(chosen);
+    if (isRemote(chosen)) return {};
+    if (awaitsForm(chosen)) await this.facts(role);
+    return formOfServed(chosen);
   }
 
   held(role: string, ...held: Parameters<NonNullable<CalledModel<RunOptions>["held"]>>): number {

@@ -8,6 +8,7 @@ import { uncertified } from "../../savings/notice-form.ts";
 import { asUsual, checkSeams, parseRecipe, type Recipe } from "../../savings/recipe.ts";
 import {
   earlierRecipe,
+  otherForm,
   type Registered,
   registeredRecipes,
   requireAdapter,
@@ -34,7 +35,7 @@ import {
   unnamed,
   withoutPipelines,
 } from "./names.ts";
-import { type Chosen, kindOfServed, type Served } from "./served.ts";
+import { type Chosen, kindOfServed, quantOfServed, type Served } from "./served.ts";
 import { Texts } from "./texts.ts";
 
 /** The options by which a server opens its models. */
@@ -225,8 +226,13 @@ export class Catalogue {
    * @returns sentences about the recipe for the log, each the first time that it holds
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
-  checkForm({ registered, recipe }: Chosen, form: PromptForm | undefined): string[] {
-    const measured = registered && [registered.notice, requireForm(registered.name, registered.entry, form)];
+  checkForm(chosen: Chosen, form: PromptForm | undefined): string[] {
+    const { registered, recipe } = chosen;
+    const measured = registered && [
+      registered.notice,
+      requireForm(registered.name, registered.entry, form),
+      otherForm(registered.name, registered.entry, { quant: quantOfServed(chosen) }),
+    ];
     const all = [...(measured ?? []), ...uncertified(recipe, form)];
     return all.filter((it) => it !== undefined).filter((it) => this.isNew(it));
   }

@@ -1,11 +1,12 @@
 import { kindOfFile } from "../../engine/bill/shape.ts";
+import { awaitsTuning } from "../../engine/file/tune.ts";
 import type { KindName } from "../../engine/kinds/index.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { Recipe } from "../../savings/recipe.ts";
 import type { Registered } from "../../savings/registered.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { formOfModel, type ModelForm, type Quant } from "../../weights/prepared/quant.ts";
-import { chosenBits } from "../../weights/prepared/tuning.ts";
+import { chosenBits, quantHere } from "../../weights/prepared/tuning.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import type { ServedAdapter } from "./adapters.ts";
 
@@ -49,11 +50,26 @@ export function kindOfServed({ source }: Served): KindName {
   return kind;
 }
 
-const forms = new WeakMap<ResolvedModel, ModelForm>();
+/** The form that `auto` stands for, once the model was loaded. */
+export const quantOfServed = ({ served: { source, device }, quant }: Pick<Chosen, "served" | "quant">): Quant =>
+  quantHere(source, quant, device);
 
-/** The form of a model's weights as it runs here, loaded or not. */
-export function formOfServed({ served: { source }, quant }: Chosen): ModelForm {
-  const form = forms.get(source) ?? formOfModel(openCheckpoint(source.path), quant, 4);
-  forms.set(source, form);
+const forms = new WeakMap<ResolvedModel, Map<Quant, ModelForm>>();
+
+/** The form of a model's weights as it runs here, once it was loaded. */
+export function formOfServed(chosen: Chosen): ModelForm {
+  const { source } = chosen.served;
+  const form = formIn(source, quantOfServed(chosen));
   return form.codes ? { ...form, codes: chosenBits(preparedFolder(source.path)) } : form;
 }
+
+function formIn(source: ResolvedModel, quant: Quant): ModelForm {
+  const known = forms.get(source) ?? new Map<Quant, ModelForm>();
+  const form = known.get(quant) ?? formOfModel(openCheckpoint(source.path), quant, 4);
+  forms.set(source, known.set(quant, form));
+  return form;
+}
+
+/** True if the form of a model's weights is chosen when it is next loaded. */
+export const awaitsForm = ({ served: { source, device }, quant }: Chosen): boolean =>
+  device === "cpu" && awaitsTuning({ source, quant });

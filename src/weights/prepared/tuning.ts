@@ -2,16 +2,20 @@ import os from "node:os";
 import path from "node:path";
 import { z } from "zod";
 import type { CodeBits } from "../../graph/index.ts";
+import type { Device } from "../../runtime/device.ts";
 import { ortLibrary } from "../../runtime/ort/library.ts";
 import { kernelInstructions, processorBits } from "../../runtime/processor.ts";
 import { availableThreads } from "../../runtime/threads.ts";
 import { keepJson } from "../../util/write-whole.ts";
+import type { Checkpoint } from "../checkpoint.ts";
 import { readJson } from "../json-file.ts";
+import { preparedFolder, type ResolvedModel } from "../sources/store.ts";
+import { formOfModel, type ModelForm, type Quant } from "./quant.ts";
 
 /** Milliseconds of the products whose form is chosen: with one row, and a row of a prompt. */
 const times = z.object({ decode: z.number(), prefill: z.number() });
 
-const tuning = z.object({
+const codesTuning = z.object({
   bits: z.literal([4, 8]),
   /** False if the machine was too busy for the times to mean anything; `bits` is then what its instructions suggest. */
   steady: z.boolean(),
@@ -19,7 +23,31 @@ const tuning = z.object({
   ms: z.object({ 4: times, 8: times }),
 });
 
+/** Milliseconds of a row of the layers' products, in a step, a batch of 8 and a prompt. */
+const rowTimes = z.object({ step: z.number(), batch: z.number(), prompt: z.number() });
+
+const rotatedTuning = z.object({
+  /** True if `auto` is rotated bytes. */
+  chosen: z.boolean(),
+  /** False if the machine was too busy for the times to mean anything; nothing is then chosen. */
+  steady: z.boolean(),
+  /** In the default form, and as rotated bytes. */
+  ms: z.object({ default: rowTimes, rotated: rowTimes }),
+});
+
+const tuning = z.union([
+  codesTuning.extend({ rotated: rotatedTuning.optional() }),
+  // Of a model without 4-bit types.
+  z.object({ bits: z.undefined().optional(), rotated: rotatedTuning }),
+]);
+
 /** The width of codes in which a model's 4-bit types run on one processor, and the times that it follows from. */
+export type CodesTuning = z.infer<typeof codesTuning>;
+
+/** Whether a model's layers run in rotated bytes on one processor, and the times that it follows from. */
+export type RotatedTuning = z.infer<typeof rotatedTuning>;
+
+/** All that was timed of a model on one processor. */
 export type Tuning = z.infer<typeof tuning>;
 
 /** By processor. */
@@ -60,3 +88,40 @@ function kept(folder: string): z.infer<typeof tunings> {
 
 /** The width of codes of 4-bit types: the one chosen for the model, or else for the processor. */
 export const chosenBits = (folder: string): CodeBits => tuningOf(folder)?.bits ?? processorBits();
+
+/**
+ * The most nats a token that models lose in rotated bytes against their default form, by the SHA-256 of their weights:
+ * upper ends of 95 % intervals over 16,352 held-out tokens (research/forms/log.md). Only these may run so unasked.
+ */
+export const rotatedLosses: Readonly<Record<string, number>> = {
+  // smollm2
+  b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53: 0.0003,
+  // qwen2.5-coder
+  "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32": 0.0016,
+  // gemma3
+  a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818: 0.0032,
+};
+
+/** A model loses no more than this without being asked. */
+const MOST_NATS = 0.005;
+
+/** What a model loses in rotated bytes, if that is known and little. */
+export function rotatedLoss({ sha256 }: Pick<ResolvedModel, "sha256">): number | undefined {
+  const loss = sha256 === undefined ? undefined : rotatedLosses[sha256];
+  return loss !== undefined && loss <= MOST_NATS ? loss : undefined;
+}
+
+/** The form in which a model's weights run here: `auto` is rotated bytes where timing chose them. */
+export function quantHere(source: Pick<ResolvedModel, "path" | "sha256">, quant: Quant, device: Device = "cpu"): Quant {
+  if (quant !== "auto" || device !== "cpu" || rotatedLoss(source) === undefined) return quant;
+  const found = tuningOf(preparedFolder(source.path));
+  return found?.rotated?.chosen ? "q8r" : quant;
+}
+
+/** The form of a model's weights as it runs here, with what timing chose. */
+export const formHere = (
+  source: Pick<ResolvedModel, "path" | "sha256">,
+  checkpoint: Checkpoint,
+  quant: Quant,
+  device?: Device,
+): ModelForm => formOfModel(checkpoint, quantHere(source, quant, device), chosenBits(preparedFolder(source.path)));
