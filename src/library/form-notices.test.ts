@@ -13,6 +13,7 @@ import { calibrationOf, keepCalibration } from "../pipelines/route/record.ts";
 import { deciderOf } from "../pipelines/route/rule.ts";
 import { scoreOptions } from "../pipelines/scores.ts";
 import { parseRecipe } from "../savings/recipe.ts";
+import { otherForm } from "../savings/registered.ts";
 import { Catalogue } from "../serve/models/catalogue.ts";
 import { load } from "./load.ts";
 
@@ -74,6 +75,22 @@ test("a route and a gate made in the default form, run in rotated bytes, name th
   const binding = async () => ({ model, template: "d".repeat(64) });
   await gateFor(checkAnswerOptions({}), { binding, file: gates, onNotice });
   expect(told).toEqual([`${route} was ${AWAY}`, `${gates} was ${AWAY}`]);
+});
+
+test("a registered recipe that was measured in the default form says so in rotated bytes", () => {
+  const evidence = { file: "", sha256: "", task: "t", metric: "m", quality: 1, delta: 0, flops_saved: 0 };
+  const entry = { model: "a", quant: "auto" as const, recipe: ["lookup"], evidence, created: "" };
+  const rotated = { quant: "q8r" } as const;
+  expect(otherForm("a@fast", entry, rotated)).toBe(
+    "a@fast was measured in form auto, and the model runs in q8r here; MODICUM_TUNE=off keeps auto in the default form",
+  );
+  const fine = [
+    otherForm("a@fast", entry, { quant: "auto" }),
+    otherForm("a@fast", { ...entry, quant: "q8r" }, rotated),
+    otherForm("a@fast", { ...entry, recipe: [] }, rotated),
+    otherForm("a@fast", { ...entry, evidence: undefined }, rotated),
+  ];
+  expect(fine).toEqual([undefined, undefined, undefined, undefined]);
 });
 
 const RISKY = "dynamax:risk=0.05";

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { densePlan } from "../../savings/plan.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { chosenRotated, KNOWN } from "../../weights/prepared/chosen.testing.ts";
 import { formOfModel, type Quant } from "../../weights/prepared/quant.ts";
+import { tuningOf } from "../../weights/prepared/tuning.ts";
 import { tempFolder, withEnv } from "../../weights/sources/helpers.testing.ts";
 import { preparedFolder, resolveModel } from "../../weights/sources/index.ts";
 import { Meter } from "../bill/meter.ts";
@@ -193,6 +195,48 @@ exact("an adapter reads what is not rotated", async () => {
   const off = error(await under(own.engineFor("poet")), expected);
   expect(off).toBeLessThan(2 * error(await under(own.engine), plain));
   expect(error(plain, expected)).toBeGreaterThan(2 * off);
+});
+
+describe("chosen by timing", () => {
+  const forms = (source: { path: string }) =>
+    readdirSync(preparedFolder(source.path))
+      .filter((name) => name !== "tuning.json")
+      .map((name) => name.replace(/\.v\d+$/, ""));
+
+  exact("is the form of auto: what is prepared, what runs and what is described", async () => {
+    const source = await chosenRotated(folder);
+    using model = await LanguageModel.load(source);
+    expect([model.form, forms(source)]).toEqual([{ quant: "q8r" }, ["q8r"]]);
+    const { logits } = await logitsOf(model);
+    using named = await load("q8r");
+    expect((await logitsOf(named)).logits).toEqual(logits);
+    const { form, unsupported } = await describeModel(source);
+    expect(form).toEqual({ quant: "q8r" });
+    expect(unsupported).toEqual({ "int8-prefill": "weights that are bytes already (q8r)" });
+  });
+
+  exact("is not that of an export, nor with MODICUM_TUNE=off", async () => {
+    const source = await chosenRotated(folder);
+    await exportModel(source, path.join(tempFolder(), "out"), "auto");
+    expect(forms(source)).not.toContain("q8r");
+    vi.stubEnv("MODICUM_TUNE", "off");
+    using model = await LanguageModel.load(source);
+    expect([model.form, (await describeModel(source)).form]).toEqual([{ quant: "q8" }, { quant: "q8" }]);
+    expect(forms(source)).not.toContain("q8r");
+    vi.unstubAllEnvs();
+  });
+
+  exact("is timed at the first load of a known model, and of no other", async () => {
+    withEnv({ MODICUM_HOME: tempFolder(), MODICUM_TUNE: "" });
+    const source = await resolveModel(folder);
+    (await LanguageModel.load(source))[Symbol.dispose]();
+    expect(tuningOf(preparedFolder(folder))).toBeUndefined();
+    using model = await LanguageModel.load({ ...source, sha256: KNOWN });
+    const { rotated } = tuningOf(preparedFolder(folder))!;
+    expect(model.form.quant).toBe(rotated!.chosen ? "q8r" : "q8");
+    for (const rows of [rotated!.ms.default, rotated!.ms.rotated])
+      for (const ms of Object.values(rows)) expect(ms).toBeGreaterThan(0);
+  });
 });
 
 test("a GGUF's 4-bit types have no codes of their own width", () => {

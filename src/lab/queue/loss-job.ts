@@ -6,7 +6,8 @@ import { formAdvice } from "../../savings/notice-form.ts";
 import { UserError } from "../../util/errors.ts";
 import { adapterHash } from "../../weights/adapter/record.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
-import { modelHash, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
+import { quantHere } from "../../weights/prepared/tuning.ts";
+import { modelHash, type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type FileHashes, requireFiles } from "../run/recipe-files.ts";
 import { recipeOf } from "../tune/candidates.ts";
 import type { ServedItem } from "../tune/items.ts";
@@ -156,13 +157,22 @@ export class LossBench implements Disposable {
   }
 }
 
+/** @throws UserError if `auto`, as a run says, is rotated bytes here: where it began, it was the default form */
+export function requireQuant(source: ResolvedModel, quant: Quant): void {
+  const own = quantHere(source, quant);
+  if (own !== quant) throw otherForm(source.name, own, quant);
+}
+
+const otherForm = (name: string, here: string, there: Quant): UserError =>
+  new UserError(`the form of ${name} is ${here} here, and the queue's is ${there}${formAdvice(there, here)}`);
+
 const differs = (what: string, here: string, there: string): UserError =>
   new UserError(`${what} is ${here} here, and the tuning is of ${there}`);
 
 /** @throws UserError if the model runs in another form here, or draws in another way */
 function requireSame(model: Model, { model: name, form, codes, temperature, sampling }: LossSetting): void {
   const own = model.language.form;
-  if (own.quant !== form) throw differs(`the form of ${name}`, `${own.quant}`, `${form}${formAdvice(form, own.quant)}`);
+  if (own.quant !== form) throw otherForm(name, `${own.quant}`, form);
   if (own.codes !== codes) throw differs(`the codes of ${name}`, bits(own.codes), bits(codes));
   const drawn = effectiveSampling(drawingOf(model, temperature));
   if (!sameSettings(drawn, sampling)) throw differs(`the sampling of ${name}`, settings(drawn), settings(sampling));

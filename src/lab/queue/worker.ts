@@ -1,8 +1,6 @@
 import { type Job as QueueJob, Worker } from "bullmq";
-import { formAdvice } from "../../savings/notice-form.ts";
 import { parseRecipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
-import { quantHere } from "../../weights/prepared/tuning.ts";
 import { modelHash, type ResolvedModel, type ResolveOptions, resolveModel } from "../../weights/sources/index.ts";
 import { type Answerer, type Answering, openAnswering } from "../answer/index.ts";
 import { stringify } from "../reals.ts";
@@ -11,7 +9,7 @@ import { requireFiles } from "../run/recipe-files.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";
 import type { JobKind } from "./job-queue.ts";
-import { LossBench, type LossJob } from "./loss-job.ts";
+import { LossBench, type LossJob, requireQuant } from "./loss-job.ts";
 import { giveBack, putBack, Unfit } from "./refusal.ts";
 import { type RunJob, runPart } from "./run-job.ts";
 
@@ -140,14 +138,13 @@ class Workbench implements Disposable {
     this.free();
     const source = await this.#sameModel(job);
     const model = await openAnswering({ source, quant: job.quant, truncate: job.truncate ?? undefined });
-    const running = quantHere(source, job.quant);
-    if (running !== job.quant) {
-      model[Symbol.dispose]();
-      throw new UserError(
-        `${job.model} runs in form ${running} here, and the run is of ${job.quant}${formAdvice(job.quant, running)}`,
-      );
-    }
     this.#loaded = { key, model };
+    try {
+      requireQuant(source, job.quant);
+    } catch (error) {
+      this.free();
+      throw error;
+    }
     return model;
   }
 
