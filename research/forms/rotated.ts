@@ -48,6 +48,7 @@ type Measured = z.infer<typeof measured>;
 const [name = "smollm2", wanted = String(TOKENS)] = process.argv.slice(2);
 const source = await resolveModel(name);
 using model = await LanguageModel.load(source);
+if (model.form.quant === "q8r") throw new Error("dense is the default form here: run it with MODICUM_TUNE=off");
 const { vocabulary } = model.decoder.config;
 const folder = path.join(import.meta.dirname, "int8-prefill", "rotated");
 mkdirSync(folder, { recursive: true });

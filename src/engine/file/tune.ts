@@ -35,7 +35,7 @@ const STEADY = 1.15;
 const SAMPLE = { decode: 2 ** 24, prefill: 2 ** 21 };
 
 /** A model to time: only one whose hash is known may run in rotated bytes unasked. */
-export interface TunedModel {
+interface TunedModel {
   readonly source: Pick<ResolvedModel, "path" | "sha256">;
   readonly checkpoint: Checkpoint;
   readonly quant: Quant;
