@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { callsOf } from "../util/calls.testing.ts";
 import { sym } from "./dim.ts";
 import { Graph } from "./graph.ts";
 import { interpret } from "./interpret.testing.ts";
@@ -33,6 +34,19 @@ describe("tracing", () => {
     expect(g.nodes.map((n) => n.op.name)).toEqual(["linear", "linear", "add"]);
     expect(y.shape).toEqual([tokens, 2]);
     expect(g.nodes[2]!.inputs).toEqual([g.nodes[0]!.outputs[0], g.nodes[1]!.outputs[0]]);
+  });
+
+  test("a constant is found by its name without a look at the others, also one from another graph", async () => {
+    const [g, part] = [new Graph(), new Graph()];
+    const make = (graph: Graph, name: string) =>
+      graph.constant(name, { dtype: "f32", shape: [1] }, { kind: "memory", bytes: new Uint8Array(4) });
+    const calls = await callsOf(() => {
+      for (let i = 0; i < 1000; i++) make(g, `w${i}`);
+    });
+    expect(calls).toBeLessThan(10_000);
+    part.constants.push(...g.constants);
+    expect(make(part, "w7")).toBe(g.constants[7]!.tensor);
+    expect(part.constants.length).toBe(1000);
   });
 
   test("a constant of one name is one tensor", () => {

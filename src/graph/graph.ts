@@ -30,6 +30,7 @@ export class Graph {
   readonly inputs: Port[] = [];
   readonly outputs: Port[] = [];
   readonly constants: Constant[] = [];
+  readonly #named = new Map<string, Tensor>();
   readonly nodes: Node[] = [];
   #nextId = 0;
 
@@ -48,8 +49,10 @@ export class Graph {
 
   /** A named constant; the same name gives the same tensor, so tied weights are stored once. */
   constant(name: string, type: TensorType, data: ConstantData): Tensor {
-    const known = this.constants.find((c) => c.name === name);
-    if (known) return known.tensor;
+    // `constants` may have grown from outside, as by `carve`.
+    for (const added of this.constants.slice(this.#named.size)) this.#named.set(added.name, added.tensor);
+    const known = this.#named.get(name);
+    if (known) return known;
     const tensor = this.#tensor(type);
     this.constants.push({ name, tensor, data });
     return tensor;
