@@ -34,6 +34,7 @@ const decoders: readonly Listed<Architecture>[] = [
   },
   { names: ["deepseek_v3"], load: async () => (await import("./architectures/deepseek-v3.ts")).deepSeekV3 },
   { names: ["ernie4_5"], load: async () => (await import("./architectures/ernie4_5.ts")).ernie45 },
+  { names: ["exaone4"], load: async () => (await import("./architectures/exaone4.ts")).exaone4 },
   { names: ["gemma2"], load: async () => (await import("./architectures/gemma2.ts")).gemma2 },
   { names: ["gemma3", "gemma3_text"], load: async () => (await import("./architectures/gemma3.ts")).gemma3 },
   { names: ["glm4moe", "glm4_moe"], load: async () => (await import("./architectures/glm4-moe.ts")).glm4Moe },

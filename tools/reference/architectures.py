@@ -187,6 +187,14 @@ MODELS = {
         **rope("yarn", factor=4.0, original_max_position_embeddings=16, mscale=1.0, mscale_all_dim=1.0), **LATENT, q_lora_rank=12,
         num_hidden_layers=4, first_k_dense_replace=2, n_routed_experts=9, num_experts_per_tok=3, n_shared_experts=1, n_group=3, topk_group=2,
         routed_scaling_factor=2.5, rms_norm_eps=1e-6, max_position_embeddings=4096)),
+    # As EXAONE 4 32B is published, and as 1.2B is: without windows.
+    "exaone4": ("exaone4", "exaone4", dict(
+        **rope("llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16),
+        num_hidden_layers=6, num_attention_heads=2, num_key_value_heads=1, intermediate_size=24, max_position_embeddings=4096,
+        sliding_window=7, sliding_window_pattern=3, tie_word_embeddings=False)),
+    "exaone4-whole": ("exaone4", "exaone4", dict(
+        **rope("llama3", factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16),
+        layer_types=["full_attention"] * 2, sliding_window=None, sliding_window_pattern=None, tie_word_embeddings=True)),
 }  # fmt: skip
 
 

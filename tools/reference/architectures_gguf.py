@@ -266,8 +266,10 @@ def split_blocks(name: str, blocks: torch.Tensor, scales: torch.Tensor) -> dict[
 
 def add_own(w: GGUFWriter, c, architecture: str) -> None:
     """What only some architectures have."""
-    if architecture in ("gemma2", "gemma3", "phi3", "gpt-oss") and c.sliding_window:
+    if architecture in ("exaone4", "gemma2", "gemma3", "phi3", "gpt-oss") and c.sliding_window:
         w.add_sliding_window(c.sliding_window)
+    if architecture == "exaone4" and c.sliding_window:
+        w.add_sliding_window_pattern([kind == "sliding_attention" for kind in c.layer_types])
     if architecture == "gemma2":
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)

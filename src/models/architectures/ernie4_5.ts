@@ -8,6 +8,6 @@ export const ernie45 = decoder("ernie4_5", {
   defaults: { rms_norm_eps: 1e-5, rope_theta: 5e5 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
-    return readTransformer(fields, { pairs: "interleaved" });
+    return readTransformer(fields, { pairs: "interleaved", pairsAsPublished: true });
   },
 });

@@ -1,7 +1,7 @@
 import { decoder } from "../architecture.ts";
 import { Fields } from "../config/fields.ts";
 import { readLocalRope, readRope } from "../config/rope.ts";
-import { isSliding, slidingWindow } from "../config/window.ts";
+import { isSliding, slidingPattern, slidingWindow } from "../config/window.ts";
 import { headSizeOf } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { gemmaNames, readGemma } from "./gemma2.ts";
@@ -41,8 +41,7 @@ function textOf(fields: Fields): Fields {
 }
 
 function layerKinds(fields: Fields, config: TransformerConfig): Partial<TransformerConfig> {
-  const every = fields.number("attention.sliding_window_pattern", "sliding_window_pattern", 6);
-  const slides = (layer: number) => (layer + 1) % every !== 0;
+  const slides = slidingPattern(fields, 6);
   const local = isSliding(fields, slides);
   const { context } = config;
   const headSize = headSizeOf(config);

@@ -3,7 +3,7 @@ import { encoder } from "../architecture.ts";
 import { readEncoder, readHeadSize } from "../config/config.ts";
 import type { Fields } from "../config/fields.ts";
 import { readRope } from "../config/rope.ts";
-import { isSliding } from "../config/window.ts";
+import { isSliding, listedSliding } from "../config/window.ts";
 
 /** ModernBERT (Warner et al. 2024): rotary positions, gated feed-forwards, and two of three layers that see a neighbourhood only. */
 export const modernbert = encoder("modern-bert", {
@@ -60,11 +60,9 @@ function layerKinds(fields: Fields) {
 
 /** Which layers see a neighbourhood only: all but every third, or as a GGUF lists them. */
 function slides(fields: Fields): (layer: number) => boolean {
-  const key = "attention.sliding_window_pattern";
-  const { source, architecture } = fields;
-  const listed = source.kind === "gguf" ? source.metadata.get(`${architecture}.${key}`) : undefined;
-  if (Array.isArray(listed)) return (layer) => listed[layer] === true;
-  const every = fields.number(key, "global_attn_every_n_layers", 3);
+  const listed = listedSliding(fields);
+  if (listed) return listed;
+  const every = fields.number("attention.sliding_window_pattern", "global_attn_every_n_layers", 3);
   return (layer) => layer % every !== 0;
 }
 

@@ -5,6 +5,7 @@ import { ropeFrequencies } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
 import { deepSeekV2 } from "../architectures/deepseek-v2.ts";
 import { deepSeekV3 } from "../architectures/deepseek-v3.ts";
+import { exaone4 } from "../architectures/exaone4.ts";
 import { gemma2 } from "../architectures/gemma2.ts";
 import { gemma3 } from "../architectures/gemma3.ts";
 import { gptOss } from "../architectures/gpt-oss.ts";
@@ -51,6 +52,24 @@ test.each<[Json, number]>([
   [{ block_ff_dim: 96, block_ffn_dim_multiplier: 1 }, 64],
 ])("LFM2's feed-forward of %o is %d wide", (changes, width) => {
   expect(configure(lfm2, "lfm2", changes).ffn).toBe(width);
+});
+
+/** The layers that rotate, and the windows. */
+const seen = ({ layers, rope, window }: TransformerConfig) =>
+  Array.from({ length: layers }, (_, layer) => [rope(layer) !== undefined, window(layer)]);
+
+test.each<[Json, boolean[]]>([
+  [{ sliding_window_pattern: "LGG" }, [true, false, false, true, false, false]],
+  [{ sliding_window_pattern: 2 }, [true, false, true, false, true, false]],
+  [{ sliding_window_pattern: undefined }, [true, true, true, false, true, true]],
+])("EXAONE 4's layers by %o: those with a window rotate, and no other", (changes, slides) => {
+  const expected = slides.map((own) => [own, own ? 7 : undefined]);
+  expect(seen(configure(exaone4, "exaone4", { layer_types: undefined, ...changes }))).toEqual(expected);
+});
+
+test("without windows, all of EXAONE 4's layers rotate", () => {
+  const plain = { sliding_window: null };
+  expect(seen(configure(exaone4, "exaone4", plain))).toEqual(Array(6).fill([true, undefined]));
 });
 
 describe("what would change the numbers and is not supported is refused by name", () => {
@@ -127,6 +146,18 @@ describe("what would change the numbers and is not supported is refused by name"
       "qwen3_next",
       { linear_num_key_heads: 3 },
       "config.json: 4 heads of values cannot share 3 of keys evenly",
+    ],
+    [
+      exaone4,
+      "exaone4",
+      { sliding_window_pattern: "LLX" },
+      '"sliding_window_pattern" is "LLX", expected a whole number',
+    ],
+    [
+      exaone4,
+      "exaone4",
+      { sliding_window_pattern: 0 },
+      '"sliding_window_pattern" is 0, expected a whole number above 0',
     ],
     [lfm2, "lfm2", { conv_bias: true }, '"conv_bias" is true, expected false'],
     [lfm2, "lfm2", { conv_L_cache: 1 }, '"conv_L_cache" is 1, expected a whole number from 2 to 64'],

@@ -10,6 +10,28 @@ export function isSliding(fields: Fields, slides: (layer: number) => boolean): (
   return (layer) => types[layer] === "sliding_attention";
 }
 
+/** The layers that slide as a GGUF lists them; undefined if it has no list. */
+export function listedSliding({ source, architecture }: Fields): ((layer: number) => boolean) | undefined {
+  const listed =
+    source.kind === "gguf" ? source.metadata.get(`${architecture}.attention.sliding_window_pattern`) : undefined;
+  return Array.isArray(listed) ? (layer) => listed[layer] === true : undefined;
+}
+
+/** The layers that slide by `sliding_window_pattern`: all but every `usual`-th, or those with an L among the letters L and G, which repeat. */
+export function slidingPattern(fields: Fields, usual: number): (layer: number) => boolean {
+  const key = "sliding_window_pattern";
+  const letters = fields.value(key);
+  if (typeof letters === "string") {
+    if (!/^[LG]+$/.test(letters)) fields.refuse(key, letters, "a whole number above 0, or letters L and G");
+    return (layer) => letters[layer % letters.length] === "L";
+  }
+  const listed = listedSliding(fields);
+  if (listed) return listed;
+  const every = fields.number(`attention.${key}`, key, usual);
+  if (!Number.isInteger(every) || every < 1) fields.refuse(key, every, "a whole number above 0, or letters L and G");
+  return (layer) => (layer + 1) % every !== 0;
+}
+
 /** A layer's window; undefined if it sees everything. */
 export function slidingWindow(
   fields: Fields,

@@ -22,14 +22,18 @@ async function check(fixture: string): Promise<void> {
 }
 
 describe("savings that do attention their own way", () => {
-  test.each(["llama-yarn", "qwen2", "qwen3", "olmo2", "gpt2", "lfm2", "nemotron_h"])("serve %s", async (fixture) => {
-    await expect(check(fixture)).resolves.not.toThrow();
-  });
+  test.each(["llama-yarn", "qwen2", "qwen3", "olmo2", "gpt2", "exaone4-whole", "lfm2", "nemotron_h"])(
+    "serve %s",
+    async (fixture) => {
+      await expect(check(fixture)).resolves.not.toThrow();
+    },
+  );
 
   test.each([
     ["mistral", "a sliding window"],
     ["gemma2", "attention that differs between layers"],
     ["gemma3", "attention that differs between layers"],
+    ["exaone4", "attention that differs between layers"],
     ["smollm3", "attention that differs between layers"],
     ["phi3", "a sliding window"],
     ["granite", "an attention scale of its own"],

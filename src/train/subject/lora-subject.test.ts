@@ -85,6 +85,7 @@ test.each([
   { name: "deepseek_v2", targets: "q_proj,kv_b_proj,o_proj", gguf: true },
   { name: "deepseek_v3", targets: "q_b_proj,kv_a_proj_with_mqa,gate_proj", gguf: true },
   { name: "glm4_moe-air", targets: "q_proj,o_proj,down_proj", gguf: true },
+  { name: "exaone4", targets: "k_proj,v_proj,up_proj" },
   { name: "mamba", targets: "in_proj,x_proj,out_proj" },
   { name: "mamba2", targets: "in_proj,out_proj" },
   { name: "nemotron_h", targets: "q_proj,in_proj,up_proj" },
@@ -124,6 +125,26 @@ test.each([
   const whole = await openDecoder(withAdapter(recurrent, written), merged, "f32");
   using one = await Stack.compile(whole.decoder, whole.weights, "whole");
   expect(await natsOf(one)).toBeCloseTo(adapted, 4);
+});
+
+test.each(["ernie4_5", "llama-biased"])("%s: an adapter of the folder fits the GGUF", async (name) => {
+  const plain = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures", name));
+  const prepared = path.join(folder, `${name}-rows`);
+  const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "q_proj,k_proj" });
+  const options = trainOptions.parse({ data: "x", steps: 9, optimizer: { lr: 0.1 }, schedule: { name: "constant" } });
+  const subject = await loraSubject(lora, { ...base, checkpoint: plain, prepared }, { quant: "f32", seed: 0 });
+  using run = await TrainingRun.open(options, subject, data);
+  const { loss } = await run.step();
+  for (let step = 0; step < 3; step++) await run.step();
+  await subject.write(`${prepared}-adapter`);
+  const nats = async (checkpoint: typeof plain, at: string) => {
+    const { decoder, weights } = await openDecoder(checkpoint, at, "f32", openLora(`${prepared}-adapter`));
+    using stack = await Stack.compile(decoder, weights, "whole");
+    return await natsOf(stack);
+  };
+  const adapted = await nats(plain, prepared);
+  expect(Math.abs(adapted - loss)).toBeGreaterThan(0.1);
+  expect(await nats(openCheckpoint(path.join(plain.path, "model.gguf")), `${prepared}-gguf`)).toBeCloseTo(adapted, 4);
 });
 
 test("frozen weights are float32 where they take a quarter of the memory at most", () => {

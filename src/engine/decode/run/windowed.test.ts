@@ -1,0 +1,80 @@
+/** Models whose layers have a window or see everything, from the fixtures of random weights: long prompts, reused prefixes, rows of other lengths. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, test } from "vitest";
+import { Stack } from "../../../models/programs/stack.testing.ts";
+import { openDecoder } from "../../../models/registry.ts";
+import { seededRandom } from "../../../util/random.ts";
+import { openCheckpoint } from "../../../weights/checkpoint.ts";
+import { Meter } from "../../bill/meter.ts";
+import { compareWithAlone, texts } from "./batch.testing.ts";
+import { PREFILL_CHUNK } from "./chunk.ts";
+import { Engine } from "./engine.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-windowed-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const random = seededRandom(5);
+const ids = (count: number) => Array.from({ length: count }, () => Math.floor(72 * random()));
+const text = ids(2 * PREFILL_CHUNK + 40);
+
+const checkpointOf = (name: string) =>
+  openCheckpoint(fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url)));
+
+async function open(name: string): Promise<Engine> {
+  const { decoder, weights } = await openDecoder(checkpointOf(name), path.join(folder, name), "f32");
+  return Engine.create(decoder, weights);
+}
+
+/** Logits of all tokens, run at once. */
+async function wholeRun(checkpoint: ReturnType<typeof checkpointOf>, to: string, tokens: readonly number[]) {
+  const { decoder, weights } = await openDecoder(checkpoint, path.join(folder, to), "f32");
+  using stack = await Stack.compile(decoder, weights, "whole");
+  return await stack.run(tokens);
+}
+
+const worst = (got: ArrayLike<number>, expected: ArrayLike<number>): number =>
+  Array.from(got).reduce((most, v, i) => Math.max(most, Number.isNaN(v) ? Infinity : Math.abs(v - expected[i]!)), 0);
+
+describe.each(["exaone4"])("%s", (name) => {
+  test("a prompt longer than windows and chunks, and one that goes on from its beginning", async () => {
+    using engine = await open(name);
+    for (const { prompt, cached } of [
+      { prompt: text, cached: 0 },
+      { prompt: [...text.slice(0, PREFILL_CHUNK + 90), ...ids(30)], cached: PREFILL_CHUNK + 90 },
+    ]) {
+      const slot = engine.acquire(prompt);
+      expect(slot.tokens.length).toBe(cached);
+      const logits = (await engine.prefill(slot, prompt, new Meter(engine.programs))).slice();
+      engine.release(slot);
+      const whole = await wholeRun(checkpointOf(name), name, prompt);
+      expect(worst(logits, whole.subarray(-logits.length))).toBeLessThan(1e-4);
+    }
+  });
+
+  test("rows of other lengths have the logits that they have alone", async () => {
+    using engine = await open(name);
+    await compareWithAlone(engine, texts(5, 72, 400, 20));
+  });
+});
+
+/** Each kind of tensor, by a part of its name: its numbers in reverse must show. */
+test.each([
+  ...["q_proj", "q_norm", "post_attention_layernorm", "post_feedforward_layernorm", "model.norm"].map((part) => [
+    "exaone4",
+    part,
+  ]),
+] as [string, string][])("%s: %s of one layer, shuffled, changes the logits", async (model, part) => {
+  const checkpoint = checkpointOf(model);
+  const name = [...checkpoint.tensors.keys()].find((tensor) => tensor.includes(part))!;
+  const floats: typeof checkpoint.floats = (tensor, ...rest) => {
+    const values = checkpoint.floats(tensor, ...rest);
+    return tensor.name === name ? values.toReversed() : values;
+  };
+  const tokens = text.slice(0, 20);
+  const right = await wholeRun(checkpoint, model, tokens);
+  const wrong = await wholeRun({ ...checkpoint, floats, variant: part }, `${model}-${part}`, tokens);
+  expect(worst(wrong, right)).toBeGreaterThan(1e-3);
+});
