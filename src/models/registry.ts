@@ -33,6 +33,7 @@ const decoders: readonly Listed<Architecture>[] = [
     load: async () => (await import("./architectures/deepseek-v2.ts")).deepSeekV2,
   },
   { names: ["deepseek_v3"], load: async () => (await import("./architectures/deepseek-v3.ts")).deepSeekV3 },
+  { names: ["cohere2"], load: async () => (await import("./architectures/cohere2.ts")).cohere2 },
   { names: ["ernie4_5"], load: async () => (await import("./architectures/ernie4_5.ts")).ernie45 },
   { names: ["exaone4"], load: async () => (await import("./architectures/exaone4.ts")).exaone4 },
   { names: ["gemma2"], load: async () => (await import("./architectures/gemma2.ts")).gemma2 },

@@ -42,6 +42,8 @@ GPT_OSS = dict(
         "rope_type": "yarn", "rope_theta": 5000.0, "factor": 4.0, "original_max_position_embeddings": 16, "truncate": False},
     num_hidden_layers=4, intermediate_size=32, sliding_window=9, num_local_experts=4, num_experts_per_tok=2, max_position_embeddings=4096,
     tie_word_embeddings=False,
+)  # fmt: skip
+
 # Sizes of latent attention; llama.cpp's norms of latents have the epsilon of all norms, transformers' 1e-6.
 LATENT = dict(
     head_dim=None, num_attention_heads=2, num_key_value_heads=2, kv_lora_rank=20, qk_nope_head_dim=32, qk_rope_head_dim=16, v_head_dim=24,
@@ -195,6 +197,9 @@ MODELS = {
     "exaone4-whole": ("exaone4", "exaone4", dict(
         **rope("llama3", factor=4.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=16),
         layer_types=["full_attention"] * 2, sliding_window=None, sliding_window_pattern=None, tie_word_embeddings=True)),
+    "cohere2": ("cohere2", "cohere2", dict(
+        **rope("default"), head_dim=None, num_hidden_layers=8, num_attention_heads=2, num_key_value_heads=1, intermediate_size=24,
+        max_position_embeddings=4096, layer_norm_eps=1e-3, logit_scale=0.7, sliding_window=9, tie_word_embeddings=True)),
 }  # fmt: skip
 
 
@@ -215,6 +220,8 @@ def shared(model_type: str) -> dict:
         return {k: COMMON[k] for k in (*tokens, "pad_token_id", "hidden_size")}
     if model_type in RECURRENT:
         return {k: COMMON[k] for k in (*tokens, "hidden_size", "num_hidden_layers")}
+    if model_type == "cohere2":
+        return {k: v for k, v in COMMON.items() if k != "rms_norm_eps"}
     return COMMON
 
 

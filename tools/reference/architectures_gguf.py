@@ -127,7 +127,10 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
     attends = [kind == "full_attention" for kind in c.layer_types] if architecture in HYBRID else None
     shared = 1 if c.model_type == "deepseek_v3" else c.num_key_value_heads
     w.add_head_count_kv([c.num_key_value_heads * own for own in attends] if attends else shared)
-    w.add_layer_norm_rms_eps(c.norm_eps if architecture in LFM2 else getattr(c, "rms_norm_eps", None) or c.layer_norm_epsilon)
+    if architecture == "cohere2":
+        w.add_layer_norm_eps(c.layer_norm_eps)
+    else:
+        w.add_layer_norm_rms_eps(c.norm_eps if architecture in LFM2 else getattr(c, "rms_norm_eps", None) or c.layer_norm_epsilon)
     if architecture == "deepseek2":
         add_latent_sizes(w, c)
     elif getattr(c, "head_dim", None):
@@ -266,10 +269,13 @@ def split_blocks(name: str, blocks: torch.Tensor, scales: torch.Tensor) -> dict[
 
 def add_own(w: GGUFWriter, c, architecture: str) -> None:
     """What only some architectures have."""
-    if architecture in ("exaone4", "gemma2", "gemma3", "phi3", "gpt-oss") and c.sliding_window:
+    if architecture in ("cohere2", "exaone4", "gemma2", "gemma3", "phi3", "gpt-oss") and c.sliding_window:
         w.add_sliding_window(c.sliding_window)
     if architecture == "exaone4" and c.sliding_window:
         w.add_sliding_window_pattern([kind == "sliding_attention" for kind in c.layer_types])
+    if architecture == "cohere2":
+        w.add_logit_scale(c.logit_scale)
+        w.add_rope_scaling_type(RopeScalingType.NONE)
     if architecture == "gemma2":
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)

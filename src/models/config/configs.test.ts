@@ -5,6 +5,7 @@ import { ropeFrequencies } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
 import { deepSeekV2 } from "../architectures/deepseek-v2.ts";
 import { deepSeekV3 } from "../architectures/deepseek-v3.ts";
+import { cohere2 } from "../architectures/cohere2.ts";
 import { exaone4 } from "../architectures/exaone4.ts";
 import { gemma2 } from "../architectures/gemma2.ts";
 import { gemma3 } from "../architectures/gemma3.ts";
@@ -67,9 +68,10 @@ test.each<[Json, boolean[]]>([
   expect(seen(configure(exaone4, "exaone4", { layer_types: undefined, ...changes }))).toEqual(expected);
 });
 
-test("without windows, all of EXAONE 4's layers rotate", () => {
+test("without windows, all of EXAONE 4's layers rotate, and none of Cohere 2's does", () => {
   const plain = { sliding_window: null };
   expect(seen(configure(exaone4, "exaone4", plain))).toEqual(Array(6).fill([true, undefined]));
+  expect(seen(configure(cohere2, "cohere2", plain))).toEqual(Array(8).fill([false, undefined]));
 });
 
 describe("what would change the numbers and is not supported is refused by name", () => {
@@ -159,6 +161,7 @@ describe("what would change the numbers and is not supported is refused by name"
       { sliding_window_pattern: 0 },
       '"sliding_window_pattern" is 0, expected a whole number above 0',
     ],
+    [cohere2, "cohere2", { hidden_act: "gelu" }, '"hidden_act" is "gelu", expected "silu"'],
     [lfm2, "lfm2", { conv_bias: true }, '"conv_bias" is true, expected false'],
     [lfm2, "lfm2", { conv_L_cache: 1 }, '"conv_L_cache" is 1, expected a whole number from 2 to 64'],
     [mamba2Architecture, "mamba2", { n_groups: 3 }, "config.json: 3 groups do not divide the 4 heads"],

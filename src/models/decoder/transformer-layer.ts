@@ -96,7 +96,7 @@ export class TransformerLayer implements AttentionBlock {
   feedForward(stream: Stream, share = 1, some?: Tensor): Stream {
     const { hidden, activation, gated, experts, hasFeedForward } = this.config;
     if ((share === 0 && !some) || hasFeedForward?.(this.layer) === false) return stream;
-    const { normed, residual } = this.#enter(stream, "ffn_norm");
+    const { normed, residual } = this.#enterFeedForward(stream);
     if (share < 1 && !some) return { branch: this.#leave(this.#narrow(normed, share), "post_ffw_norm"), residual };
     const kept = some && this.#keptNeurons(share, some);
     if (experts?.has(this.layer))
@@ -137,6 +137,13 @@ export class TransformerLayer implements AttentionBlock {
     return this.parts.firstOf(size, kept, some);
   }
 
+  /** In parallel, the feed-forward reads the norm of the stream before attention, which is the residual beside its output. */
+  #enterFeedForward(stream: Stream): { normed: Tensor; residual: Tensor } {
+    const { parallel, hidden } = this.config;
+    if (!parallel) return this.#enter(stream, "ffn_norm");
+    return { normed: normalise(stream.residual!, this.#norm("attn_norm", hidden)), residual: settle(stream) };
+  }
+
   #enter(stream: Stream, name: string): { normed: Tensor; residual: Tensor } {
     if (this.config.norms !== "after") return enter(stream, this.#norm(name, this.config.hidden));
     const residual = settle(stream);
@@ -150,8 +157,8 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   #norm(name: string, width: number): Norm {
-    const { norm, epsilon, layerEpsilon = epsilon } = this.config;
-    return this.parts.norm(`blk.${this.layer}.${name}`, width, { norm, epsilon: layerEpsilon });
+    const { norm, epsilon, layerEpsilon = epsilon, shifted } = this.config;
+    return this.parts.norm(`blk.${this.layer}.${name}`, width, { norm, epsilon: layerEpsilon }, shifted);
   }
 
   #project(x: Tensor, outputs: Readonly<Record<string, number>>): Tensor {

@@ -51,6 +51,10 @@ export interface TransformerConfig extends DecoderConfig {
   readonly norm: Norm["kind"];
   /** Normalises a sublayer's input, its output, or both. */
   readonly norms: "before" | "after" | "around";
+  /** False for layer norms without a bias; absent: they have one. */
+  readonly shifted?: boolean;
+  /** True if attention and feed-forward both read the layer's one norm, and their outputs are added to the stream together. */
+  readonly parallel?: boolean;
   /** Normalises queries and keys: over each head, or over all heads together. */
   readonly headNorm?: "head" | "width";
   /** Parts of a layer that must have a bias (`attn_q`); others may. */
@@ -196,7 +200,9 @@ export class Transformer implements Decoder {
   }
 
   finish(graph: Graph, stream: Stream): Tensor {
-    return enter(stream, new Parts(this.weights, graph).norm("output_norm", this.config.hidden, this.config)).normed;
+    const { hidden, shifted } = this.config;
+    const norm = new Parts(this.weights, graph).norm("output_norm", hidden, this.config, shifted);
+    return enter(stream, norm).normed;
   }
 
   logits(graph: Graph, hidden: Tensor): Tensor {

@@ -34,6 +34,7 @@ describe("savings that do attention their own way", () => {
     ["gemma2", "attention that differs between layers"],
     ["gemma3", "attention that differs between layers"],
     ["exaone4", "attention that differs between layers"],
+    ["cohere2", "attention that differs between layers"],
     ["smollm3", "attention that differs between layers"],
     ["phi3", "a sliding window"],
     ["granite", "an attention scale of its own"],

@@ -3,6 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { deepSeekV2 } from "../../models/architectures/deepseek-v2.ts";
+import { cohere2 } from "../../models/architectures/cohere2.ts";
 import { exaone4 } from "../../models/architectures/exaone4.ts";
 import { gemma2 } from "../../models/architectures/gemma2.ts";
 import { gptOss } from "../../models/architectures/gpt-oss.ts";
@@ -88,6 +89,7 @@ const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
 test.each([
   { name: "deepseek_v2-groups", architecture: deepSeekV2 },
   { name: "glm4_moe-air", architecture: glm4Moe },
+  { name: "cohere2", architecture: cohere2 },
   { name: "exaone4", architecture: exaone4 },
   { name: "gpt2", architecture: gpt2 },
   { name: "gpt_oss-limits", architecture: gptOss },

@@ -85,6 +85,7 @@ test.each([
   { name: "deepseek_v2", targets: "q_proj,kv_b_proj,o_proj", gguf: true },
   { name: "deepseek_v3", targets: "q_b_proj,kv_a_proj_with_mqa,gate_proj", gguf: true },
   { name: "glm4_moe-air", targets: "q_proj,o_proj,down_proj", gguf: true },
+  { name: "cohere2", targets: "q_proj,o_proj,gate_proj,down_proj" },
   { name: "exaone4", targets: "k_proj,v_proj,up_proj" },
   { name: "mamba", targets: "in_proj,x_proj,out_proj" },
   { name: "mamba2", targets: "in_proj,out_proj" },
@@ -127,7 +128,7 @@ test.each([
   expect(await natsOf(one)).toBeCloseTo(adapted, 4);
 });
 
-test.each(["ernie4_5", "llama-biased"])("%s: an adapter of the folder fits the GGUF", async (name) => {
+test.each(["cohere2", "ernie4_5", "llama-biased"])("%s: an adapter of the folder fits the GGUF", async (name) => {
   const plain = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures", name));
   const prepared = path.join(folder, `${name}-rows`);
   const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "q_proj,k_proj" });

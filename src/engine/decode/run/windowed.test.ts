@@ -38,7 +38,7 @@ async function wholeRun(checkpoint: ReturnType<typeof checkpointOf>, to: string,
 const worst = (got: ArrayLike<number>, expected: ArrayLike<number>): number =>
   Array.from(got).reduce((most, v, i) => Math.max(most, Number.isNaN(v) ? Infinity : Math.abs(v - expected[i]!)), 0);
 
-describe.each(["exaone4"])("%s", (name) => {
+describe.each(["exaone4", "cohere2"])("%s", (name) => {
   test("a prompt longer than windows and chunks, and one that goes on from its beginning", async () => {
     using engine = await open(name);
     for (const { prompt, cached } of [
@@ -64,6 +64,10 @@ describe.each(["exaone4"])("%s", (name) => {
 test.each([
   ...["q_proj", "q_norm", "post_attention_layernorm", "post_feedforward_layernorm", "model.norm"].map((part) => [
     "exaone4",
+    part,
+  ]),
+  ...["k_proj", "input_layernorm", "down_proj", "layers.3.self_attn.v_proj", "model.norm"].map((part) => [
+    "cohere2",
     part,
   ]),
 ] as [string, string][])("%s: %s of one layer, shuffled, changes the logits", async (model, part) => {
