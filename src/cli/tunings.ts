@@ -1,5 +1,5 @@
 import { tune } from "../engine/file/tune.ts";
-import { kindOf } from "../engine/kinds/index.ts";
+import { knownKind } from "../engine/kinds/index.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { type CodesTuning, keepTuning, type RotatedTuning, rotatedLoss, tuningOf } from "../weights/prepared/tuning.ts";
 import { listModels, preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
@@ -22,7 +22,7 @@ export async function tunings(again: boolean): Promise<Check[]> {
 
 async function timeAgain(source: ResolvedModel): Promise<void> {
   const checkpoint = openCheckpoint(source.path);
-  if (kindOf(checkpoint).name !== "decoder") return;
+  if (knownKind(checkpoint)?.name !== "decoder") return;
   const made = await tune({ source, checkpoint, quant: "auto" });
   if (made) await keepTuning(preparedFolder(source.path), made);
 }

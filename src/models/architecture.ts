@@ -9,6 +9,12 @@ import { Transformer, type TransformerConfig } from "./decoder/transformer.ts";
 import { Encoder, type EncoderConfig } from "./encoder/encoder.ts";
 import { modulesOf, namesOf, type Scheme, shapedNames } from "./tensors/names.ts";
 
+/** An architecture by the checkpoints' own names for it: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
+export interface Listed<A> {
+  readonly names: readonly string[];
+  load(): Promise<A>;
+}
+
 /** The arguments of `decoder` and `encoder`, besides the name. */
 export interface Traits<C> {
   readonly scheme: Scheme;

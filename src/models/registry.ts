@@ -9,7 +9,7 @@ import { ModelFault } from "../weights/model-fault.ts";
 import { ByteWeights } from "../weights/prepared/byte-weights.ts";
 import type { Names } from "../weights/prepared/names.ts";
 import { type Quant, Weights } from "../weights/prepared/weights.ts";
-import type { EncoderArchitecture } from "./architecture.ts";
+import type { EncoderArchitecture, Listed } from "./architecture.ts";
 import { type Architecture, type Decoder, type DecoderConfig, unsupportedInBytes } from "./decoder/decoder.ts";
 import type { Encoder, TextEncoder } from "./encoder/encoder.ts";
 import type { ImageGenerator, ImageGeneratorArchitecture } from "./image-generator/image-generator.ts";
@@ -19,12 +19,6 @@ import type { VisionLanguageArchitecture } from "./images/vision.ts";
 import type { Seq2Seq, Seq2SeqArchitecture } from "./seq2seq/seq2seq.ts";
 import { layoutOf } from "./tensors/adapter-layout.ts";
 import { withFlatKernels, without } from "./tensors/changed-checkpoints.ts";
-
-/** An architecture by the checkpoints' own names for it: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
-interface Listed<A> {
-  readonly names: readonly string[];
-  load(): Promise<A>;
-}
 
 /** Every supported decoder, one line each. */
 const decoders: readonly Listed<Architecture>[] = [
@@ -142,8 +136,17 @@ export type ArchitectureKind = keyof typeof architectures;
 export const isOfKind = (kind: ArchitectureKind, { architecture }: Checkpoint): boolean =>
   architectures[kind].some(({ names }: Listed<unknown>) => names.includes(architecture));
 
-/** The refusal of a checkpoint that is of no architecture of this room. */
-export function unsupported({ path, architecture: name }: Checkpoint): ModelFault {
+/** The refusal of a checkpoint that is of no architecture of this room: with the nearest one, or with all if none is near. */
+export async function unsupported(checkpoint: Checkpoint): Promise<ModelFault> {
+  const { path, architecture: name } = checkpoint;
+  const { nearestArchitecture } = await import("./nearest.ts");
+  const near = await nearestArchitecture(checkpoint, [...decoders, ...denoisers], encoders);
+  if (near === undefined) return unknown(checkpoint);
+  return new ModelFault(`${path}: architecture "${name}" is not supported; ${near}`);
+}
+
+/** The same without a look at its tensors. */
+export function unknown({ path, architecture: name }: Checkpoint): ModelFault {
   const all = allNames();
   return new ModelFault(
     `${path}: architecture "${name}" is not supported (supported: ${all.join(", ")})${suggest(name, all)}`,
@@ -158,7 +161,7 @@ async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<
   const { path, architecture: name } = checkpoint;
   const found = known.find(({ names }) => names.includes(name));
   if (found) return found.load();
-  if (!allNames().includes(name)) throw unsupported(checkpoint);
+  if (!allNames().includes(name)) throw await unsupported(checkpoint);
   const expected = known.flatMap(({ names }) => names).join(", ");
   throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${expected}`);
 }

@@ -1,7 +1,8 @@
+import { unknown } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";
-import { type KindName, kindOf, kinds } from "../kinds/index.ts";
+import { type KindName, kindOf, kinds, knownKind } from "../kinds/index.ts";
 import type { Shape } from "../kinds/kind.ts";
 
 export type { Generated, Shape } from "../kinds/kind.ts";
@@ -12,7 +13,7 @@ export async function shapeOf(config: JsonObject, path: string): Promise<Shape> 
   if (typeof architecture !== "string")
     throw new UserError(`${path}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
   const checkpoint = withoutWeights(config, path, architecture);
-  const kind = kindOf(checkpoint);
+  const kind = await kindOf(checkpoint);
   const { shape } = await kind.load();
   if (shape) return shape(checkpoint);
   const all = await Promise.all(kinds.map(async ({ name, load }) => ((await load()).shape ? [name] : [])));
@@ -24,11 +25,16 @@ export async function shapeOf(config: JsonObject, path: string): Promise<Shape> 
 /** The shape of a model's file, without loading it; undefined if its kind has no shape. */
 export async function shapeOfFile(path: string): Promise<Shape | undefined> {
   const checkpoint = openCheckpoint(path);
-  return (await kindOf(checkpoint).load()).shape?.(checkpoint);
+  return (await (await kindOf(checkpoint)).load()).shape?.(checkpoint);
 }
 
-/** The kind of a model's file, which is not loaded. */
-export const kindOfFile = (path: string): KindName => kindOf(openCheckpoint(path)).name;
+/** The kind of a model's file, which is not loaded. @throws UserError if it has none */
+export function kindOfFile(path: string): KindName {
+  const checkpoint = openCheckpoint(path);
+  const kind = knownKind(checkpoint);
+  if (kind) return kind.name;
+  throw unknown(checkpoint);
+}
 
 /** A checkpoint of a configuration alone, to trace graphs with and to price them. */
 export function withoutWeights(config: JsonObject, path: string, architecture: string): Checkpoint {

@@ -15,13 +15,13 @@ export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promis
   checkSeams(recipe);
   if (recipe.length === 0) return recipe;
   const checkpoint = openCheckpoint(model.path);
-  return (await kindOf(checkpoint).load()).check(model, checkpoint, recipe);
+  return (await (await kindOf(checkpoint)).load()).check(model, checkpoint, recipe);
 }
 
 /** The savings that a model takes by name alone, without options, from little more than its file's header. */
 export async function bareSavings(model: ResolvedModel): Promise<string[]> {
   const checkpoint = openCheckpoint(model.path);
-  const kind = await kindOf(checkpoint).load();
+  const kind = await (await kindOf(checkpoint)).load();
   const taken: string[] = [];
   for (const { name } of savings) {
     // Each check may take a tenth of a second, in which a server answers nothing else.

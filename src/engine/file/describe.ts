@@ -61,7 +61,7 @@ export interface ModelDescription
 export async function describeModel(model: ResolvedModel, wanted: Quant = "auto"): Promise<ModelDescription> {
   const quant = quantHere(model, wanted);
   const checkpoint = openCheckpoint(model.path);
-  const kind = kindOf(checkpoint);
+  const kind = await kindOf(checkpoint);
   const { describe } = await kind.load();
   const folder = preparedFolder(model.path);
   const { config, weights, cache, seams, decoder, ...described } = await describe(checkpoint, folder, quant);

@@ -61,7 +61,7 @@ export async function exportModel(
   checkExportFolder(target);
   const adapted = await openAdapted(model.path, { adapter });
   const { checkpoint } = adapted;
-  const kind = await kindOf(checkpoint).load();
+  const kind = await (await kindOf(checkpoint)).load();
   const files = portable(await kind.export(adapted, preparedFolder(model.path), quant), target);
   await ensureSpace(target, files.bytes, "the export");
   const names = await intoFolder(target, async (aside) => {

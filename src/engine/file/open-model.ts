@@ -4,7 +4,7 @@ import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
-import { kindOf, type LoadedModel } from "../kinds/index.ts";
+import { kindOf, knownKind, type LoadedModel } from "../kinds/index.ts";
 import { type AdapterFolders, openAdapted } from "./adapters.ts";
 
 /** The device that a model runs on, and its adapters. */
@@ -12,9 +12,9 @@ export interface Terms extends AdapterFolders {
   readonly device?: Device | undefined;
 }
 
-/** True if a model is of a kind that runs on the device. @throws UserError if it is not supported */
+/** True if a model is of a kind that runs on the device. */
 export const runsOn = ({ path }: ResolvedModel, device: Device): boolean =>
-  device === "cpu" || kindOf(openCheckpoint(path)).devices?.includes(device) === true;
+  device === "cpu" || knownKind(openCheckpoint(path))?.devices?.includes(device) === true;
 
 /**
  * Loads a file of any supported kind, to run under `recipe`.
@@ -28,7 +28,7 @@ export async function openModel(
   onNotice?: (sentence: string) => void,
 ): Promise<LoadedModel> {
   const adapted = await openAdapted(source.path, adapters);
-  const kind = kindOf(adapted.checkpoint);
+  const kind = await kindOf(adapted.checkpoint);
   if (device !== "cpu" && !kind.devices?.includes(device))
     throw new UserError(
       `${source.name} runs on the CPU alone, as any ${kind.name}; expected a decoder for ${device}`,

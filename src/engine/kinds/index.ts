@@ -58,9 +58,13 @@ export type KindName = AnyKind["name"];
 /** A loaded model of any kind; `kind` tells which. */
 export type LoadedModel = Awaited<ReturnType<Awaited<ReturnType<AnyKind["load"]>>["open"]>>;
 
-/** The kind of a checkpoint. @throws UserError if it has none */
-export function kindOf(checkpoint: Checkpoint): Listed<KindName, LoadedModel> {
-  const found = kinds.find(({ matches }) => matches(checkpoint));
+/** The kind of a checkpoint; undefined if it has none. */
+export const knownKind = (checkpoint: Checkpoint): Listed<KindName, LoadedModel> | undefined =>
+  kinds.find(({ matches }) => matches(checkpoint));
+
+/** The kind of a checkpoint. @throws UserError if it has none, which names the nearest architecture */
+export async function kindOf(checkpoint: Checkpoint): Promise<Listed<KindName, LoadedModel>> {
+  const found = knownKind(checkpoint);
   if (found) return found;
-  throw unsupported(checkpoint);
+  throw await unsupported(checkpoint);
 }

@@ -35,7 +35,7 @@ export function countParameters(
 const EXPERT = /_exps\.(\d+\/\d+\.weight|bias)$/;
 
 /** Weights of which only the sizes are asked. */
-class CountedWeights extends FloatRows {
+export class CountedWeights extends FloatRows {
   /** Parameters by canonical name. */
   readonly sizes = new Map<string, number>();
 

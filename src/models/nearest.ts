@@ -1,0 +1,155 @@
+import { few, UserError } from "../util/errors.ts";
+import type { Checkpoint, ConfigSource } from "../weights/checkpoint.ts";
+import { Metadata } from "../weights/gguf/metadata.ts";
+import type { Names } from "../weights/prepared/names.ts";
+import type { WeightSource } from "../weights/weight-source.ts";
+import type { EncoderArchitecture, Listed } from "./architecture.ts";
+import { CountedWeights } from "./decoder/count-parameters.ts";
+import type { Architecture } from "./decoder/decoder.ts";
+import { traceHidden } from "./encoder/encoder-graphs.ts";
+import { traceDense } from "./programs/segments.ts";
+
+/** The least share of equal kinds among all kinds of tensors, the checkpoint's and those that the architecture reads. */
+const NEAR = 0.5;
+
+/** Among equals, the one that others are described as changes to. */
+const USUAL = "llama";
+
+interface Candidate {
+  readonly names: readonly string[];
+  tensors(checkpoint: Checkpoint): Names;
+  trace(weights: WeightSource): unknown;
+}
+
+/** A known architecture beside a checkpoint of an unknown one. */
+interface Comparison {
+  readonly name: string;
+  /** Kinds of tensors, as the checkpoint names them: those that the architecture reads, those that it does not, and those that it lacks. */
+  readonly shared: readonly string[];
+  readonly extra: readonly string[];
+  readonly missing: readonly string[];
+  /** Values of the configuration that it reads. */
+  readonly fields: number;
+}
+
+/** Says which known architecture a checkpoint is nearest to, and what differs; undefined if it is near none. */
+export async function nearestArchitecture(
+  checkpoint: Checkpoint,
+  decoders: readonly Listed<Architecture>[],
+  encoders: readonly Listed<EncoderArchitecture>[],
+): Promise<string | undefined> {
+  const candidates = await Promise.all([
+    ...decoders.map(({ names, load }) => candidate(names, load, (architecture, w) => traceDense(architecture.open(w)))),
+    ...encoders.map(({ names, load }) =>
+      candidate(names, load, (architecture, w) => traceHidden(architecture.open(w))),
+    ),
+  ]);
+  const near = candidates
+    .flatMap((one) => compared(checkpoint, one) ?? [])
+    .filter((found) => similarity(found) >= NEAR)
+    .sort(byNearness);
+  return near[0] && sentence(near[0]);
+}
+
+async function candidate<A extends Pick<Candidate, "tensors">>(
+  names: readonly string[],
+  load: () => Promise<A>,
+  trace: (architecture: A, weights: WeightSource) => unknown,
+): Promise<Candidate> {
+  const architecture = await load();
+  return { names, tensors: architecture.tensors, trace: (weights) => trace(architecture, weights) };
+}
+
+/** A tensor's name by what identifies it in a comparison. */
+type Key = (name: string) => string;
+
+/** Without the numbers of layers and experts. */
+const kindOf: Key = (name) => name.replace(/(?<=\.)\d+(?=\.)/g, "*");
+
+/** Also without the model's own name in front of the layers, such as `electra.encoder.`. */
+const withoutPrefix: Key = (name) => {
+  const kind = kindOf(name);
+  return /[^.]+\.\*\..*$/.exec(kind)?.[0] ?? kind.split(".").slice(-2).join(".");
+};
+
+/** Undefined if the architecture cannot read the checkpoint's configuration, or has no tensor of it. */
+const compared = (checkpoint: Checkpoint, one: Candidate): Comparison | undefined =>
+  comparedBy(kindOf, checkpoint, one) ?? comparedBy(withoutPrefix, checkpoint, one);
+
+/** Traces the architecture's model by the checkpoint's configuration. */
+function comparedBy(key: Key, whole: Checkpoint, { names, tensors, trace }: Candidate): Comparison | undefined {
+  const { config, read } = recorded(whole, names[0]!);
+  const own = new Map([...whole.tensors.keys()].map((name) => [key(name), kindOf(name)]));
+  const others = new Map<string, string>();
+  try {
+    const stored = tensors({ ...whole, config });
+    const nameOf = (canonical: string) => {
+      const found = stored(canonical);
+      return typeof found === "string" ? found : found.name;
+    };
+    const weights = new CountedWeights(config, (canonical) => own.has(key(nameOf(canonical))));
+    trace(weights);
+    for (const name of [...weights.sizes.keys()].map(nameOf)) others.set(key(name), kindOf(name));
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+  const pick = (kinds: ReadonlyMap<string, string>, has: (of: string) => boolean) =>
+    [...kinds].filter(([of]) => has(of)).map(([, kind]) => kind);
+  const shared = pick(own, (of) => others.has(of));
+  if (shared.length === 0) return undefined;
+  return {
+    name: names.at(config.kind === "gguf" ? 0 : -1)!,
+    shared,
+    extra: pick(own, (of) => !others.has(of)),
+    missing: pick(others, (of) => !own.has(of)),
+    fields: read.size,
+  };
+}
+
+const similarity = ({ shared, extra, missing }: Comparison): number =>
+  shared.length / (shared.length + extra.length + missing.length);
+
+const byNearness = (a: Comparison, b: Comparison): number =>
+  similarity(b) - similarity(a) || b.fields - a.fields || Number(b.name === USUAL) - Number(a.name === USUAL);
+
+function sentence({ name, shared, extra, missing }: Comparison): string {
+  const kinds = shared.length + extra.length;
+  const share = extra.length === 0 ? `all ${kinds}` : `${shared.length} of the ${kinds}`;
+  const without = extra.length === 0 ? "" : `, not ${few(extra)}`;
+  const needs = missing.length === 0 ? "" : `, and needs ${few(missing)}`;
+  return `the nearest one that is, "${name}", reads ${share} kinds of tensors in it${without}${needs}`;
+}
+
+/** A checkpoint's configuration under the name of a known architecture, and the keys of it that are read. */
+function recorded({ config, architecture }: Checkpoint, name: string): { config: ConfigSource; read: Set<string> } {
+  const read = new Set<string>();
+  if (config.kind === "gguf") {
+    const metadata = new ReadMetadata(config.path, read);
+    for (const [key, value] of config.metadata)
+      metadata.set(key.startsWith(`${architecture}.`) ? name + key.slice(architecture.length) : key, value);
+    return { config: { ...config, metadata }, read };
+  }
+  const values = new Proxy(config.config, {
+    get(target, key) {
+      if (typeof key === "string" && Object.hasOwn(target, key)) read.add(key);
+      return Reflect.get(target, key);
+    },
+  });
+  return { config: { ...config, config: values }, read };
+}
+
+/** Metadata that notes which keys are read. */
+class ReadMetadata extends Metadata {
+  constructor(
+    path: string,
+    private readonly keysRead: Set<string>,
+  ) {
+    super(path);
+  }
+
+  override get(key: string) {
+    if (this.has(key)) this.keysRead.add(key);
+    return super.get(key);
+  }
+}
