@@ -202,6 +202,19 @@ const experts: GradientCase[] = [false, true].map((rows) => ({
   },
 }));
 
+/** The same with one expert for each token. */
+const oneExpert: GradientCase = {
+  ...experts[0]!,
+  name: "one expert of a token",
+  trace({ x, logits, ...weights }) {
+    const { values, chosen } = topK(logits!, 1);
+    const order = expertOrder(chosen, 4);
+    const matrices = Object.values(weights).slice(0, 4);
+    const y = groupedLinear(toExperts(x!, order, 1), order.sizes, matrices, { rows: false });
+    return [mixExperts(toSlots(y, order), values)];
+  },
+};
+
 /** Operators of integers, which have no gradient. */
 const integers: GradientCase[] = [
   {
@@ -262,5 +275,6 @@ export const gradientCases: readonly GradientCase[] = [
   chosenByBias,
   chosenInGroups,
   ...experts,
+  oneExpert,
   ...integers,
 ];

@@ -74,9 +74,10 @@ const toExpertsOp: Op<{ slots: number }> = {
     emit.node("Gather", [flat, rows], outputs, { axis: { int: 0 } });
   },
   cost: (_, [y]) => ({ read: sizeInBytes(y!), written: sizeInBytes(y!) }),
-  gradient({ inputs: [x, order, places], given: [dy], attrs: { slots } }) {
+  gradient({ inputs: [x, order, places], given: [dy] }) {
     const back = toSlots(dy!, { order: order!, places: places! });
-    return [slots === 1 ? back : sum(back, x!.shape.length - 1)];
+    // A row of x is one slot's, or all of its slots share it.
+    return [back.shape.length === x!.shape.length ? back : sum(back, x!.shape.length - 1)];
   },
   reference([x, order], { slots }) {
     const width = x!.shape.at(-1)!;
