@@ -7,6 +7,7 @@ import { exitTrainOptions } from "../src/train/methods/exit-heads/options.ts";
 import { guardOptions } from "../src/train/methods/guard/options.ts";
 import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
+import { architecturesTable, kinds, MODELS_PAGE, sectionOf } from "../tools/architectures.ts";
 import { counts, documentation, unsourced } from "../tools/figure-sources.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
 import {
@@ -119,6 +120,16 @@ describe("README.md", () => {
 test("docs/benchmarks.md has the figures of the result files: npx tsx tools/measured.ts", () => {
   const page = read("docs/benchmarks.md");
   expect(unaligned(page)).toBe(unaligned(withSection(page, "measured", measuredTable(readResults(RESULTS)))));
+});
+
+describe("docs/models.md", () => {
+  test.each(kinds)("has every %s of the registry: npx tsx tools/architectures.ts", async (kind) => {
+    const page = read(MODELS_PAGE);
+    const table = await architecturesTable(kind, page);
+    expect(unaligned(page)).toBe(unaligned(withSection(page, sectionOf(kind), table)));
+    // The tool writes no prose.
+    expect(table).not.toMatch(/\| +\|/);
+  });
 });
 
 describe("README's table of speed", () => {

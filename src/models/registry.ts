@@ -118,7 +118,8 @@ const imageGenerators: readonly Listed<ImageGeneratorArchitecture>[] = [
   { names: ["UNet2DModel"], load: async () => (await import("./architectures/unet2d.ts")).unet2d },
 ];
 
-const architectures = {
+/** All of them by their kinds. */
+export const architectures = {
   decoder: decoders,
   "vision–language model": visionLanguages,
   "diffusion language model": denoisers,

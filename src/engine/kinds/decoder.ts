@@ -20,7 +20,7 @@ import { refuseOnAxes } from "./seamless.ts";
 const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–language model", checkpoint);
 
 /** The seams of a decoder that the engine opens to savings. */
-function openSeams({ config }: Decoder): readonly Seam[] {
+export function openSeams({ config }: Decoder): readonly Seam[] {
   const attends = layersOf(config, "attention").length > 0;
   return attends ? ["attention", "between layers", "tokens in"] : ["between layers", "tokens in"];
 }

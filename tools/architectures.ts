@@ -1,0 +1,129 @@
+/** Writes the tables of architectures into docs/models.md: `npx tsx tools/architectures.ts`. The columns of PROSE are the page's, and stay. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { openSeams } from "../src/engine/kinds/decoder.ts";
+import type { Listed } from "../src/models/architecture.ts";
+import { CountedWeights } from "../src/models/decoder/count-parameters.ts";
+import { type ArchitectureKind, architectures, decoderArchitecture } from "../src/models/registry.ts";
+import { savings } from "../src/savings/registry.ts";
+import { languageModelOf } from "../src/train/graphs/decoder-stack.ts";
+import { type Trainee, traceLayerPasses } from "../src/train/graphs/graphs.ts";
+import { TracedWeights } from "../src/train/graphs/traced-weights.ts";
+import { type Checkpoint, openCheckpoint } from "../src/weights/checkpoint.ts";
+import { Part } from "../src/weights/prepared/part.ts";
+import { markdownTable, root, writeSection } from "./section.ts";
+
+export const MODELS_PAGE = "docs/models.md";
+const fixtures = join(root, "src/models/fixtures");
+const PROSE = ["models, for instance", "of its own"];
+
+/** The kinds, by the names of their sections. */
+export const kinds = Object.keys(architectures) as ArchitectureKind[];
+export const sectionOf = (kind: ArchitectureKind): string => kind.replaceAll(/\W+/g, "-");
+
+/** The fixtures of an architecture, and whether one of them is a GGUF. */
+interface Proof {
+  readonly checkpoints: Checkpoint[];
+  gguf: boolean;
+}
+
+/** What proves each architecture, by every name of it. */
+const proofs = readProofs();
+
+function readProofs(): ReadonlyMap<string, Proof> {
+  const found = new Map<string, Proof>();
+  const isModel = (folder: string) =>
+    ["config.json", "model_index.json"].some((file) => existsSync(join(fixtures, folder, file)));
+  for (const folder of readdirSync(fixtures).filter(isModel)) {
+    const ggufs = readdirSync(join(fixtures, folder)).filter((file) => file.endsWith(".gguf"));
+    const files = ggufs.map((file) => openCheckpoint(join(fixtures, folder, file)));
+    const whole = openCheckpoint(join(fixtures, folder));
+    for (const checkpoint of [whole, ...files]) {
+      const proof = found.get(checkpoint.architecture) ?? { checkpoints: [], gguf: false };
+      found.set(checkpoint.architecture, proof);
+      if (checkpoint === whole) proof.checkpoints.push(checkpoint);
+      proof.gguf ||= files.length > 0;
+    }
+  }
+  return found;
+}
+
+/** The rows of a kind's table on a page, by the names in their first cells. */
+function rowsOf(page: string, kind: ArchitectureKind): Map<string, readonly string[]> {
+  const [, section = ""] = page.split(new RegExp(`<!-- /?${sectionOf(kind)}[: ].*-->`));
+  const rows = section.split("\n").filter((line) => /^\| `/.test(line));
+  const cells = rows.map((row) =>
+    row
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
+  return new Map(cells.flatMap((row) => [...row[0]!.matchAll(/`([^`]+)`/g)].map(([, name]) => [name!, row] as const)));
+}
+
+/** Savings by what a published model alone can take: others need heads that are trained for it. */
+const known = savings.filter(({ needs }) => !needs.includes("head"));
+
+/** Whether a decoder trains, and the savings that serve one of its fixtures. */
+async function ofDecoder(checkpoints: readonly Checkpoint[]): Promise<string[]> {
+  const fitting = new Set<string>();
+  let trains = true;
+  for (const checkpoint of checkpoints) {
+    const architecture = await decoderArchitecture(checkpoint);
+    const names = architecture.tensors(checkpoint);
+    const has = (name: string) => new Part(checkpoint, names, name).exists;
+    const decoder = architecture.open(new CountedWeights(checkpoint.config, has));
+    const seams = openSeams(decoder);
+    for (const { name, needs, unsupported } of known)
+      if (needs.every((need) => seams.includes(need)) && unsupported(decoder) === undefined) fitting.add(name);
+    const weights = new TracedWeights(checkpoint.config, has);
+    const trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => true };
+    trains &&= hasGradients(trainee, decoder.config.layers);
+  }
+  const names = known.map(({ name }) => name);
+  const listed = (some: readonly string[]) => some.map((name) => `\`${name}\``).join(", ");
+  const [own, other] = [names.filter((n) => fitting.has(n)), names.filter((n) => !fitting.has(n))];
+  const short = other.length === 0 ? "all" : `all but ${listed(other)}`;
+  return [trains ? "yes" : "no", other.length < own.length ? short : listed(own)];
+}
+
+/** True if every operator of the layers has a gradient. */
+function hasGradients(trainee: Trainee, layers: number): boolean {
+  try {
+    for (let layer = 0; layer < layers; layer++)
+      traceLayerPasses(trainee, layer, { rows: 1, tokens: 8, packed: false }, { before: true, recompute: false });
+    return true;
+  } catch (error) {
+    if (error instanceof Error && error.message.includes("has no gradient")) return false;
+    throw error;
+  }
+}
+
+/** The table of one kind, with the page's prose; an architecture that the page does not have is its last row, without prose. */
+export async function architecturesTable(kind: ArchitectureKind, page: string): Promise<string> {
+  const prose = rowsOf(page, kind);
+  const listed: readonly Listed<unknown>[] = architectures[kind];
+  const place = ({ names }: Listed<unknown>) => {
+    const at = [...prose.keys()].findIndex((name) => names.includes(name));
+    return at < 0 ? prose.size : at;
+  };
+  const rows = [...listed]
+    .sort((a, b) => place(a) - place(b))
+    .map(async ({ names }) => {
+      const [, models = "", own = ""] = names.flatMap((name) => prose.get(name) ?? []).slice(0, 3);
+      const found = names.flatMap((name) => proofs.get(name) ?? []);
+      const [first, ...others] = names.map((name) => `\`${name}\``);
+      const name = others.length > 0 ? `${first} (${others.join(", ")})` : first!;
+      const gguf = found.some((one) => one.gguf) ? "yes" : "no";
+      const rest = kind === "decoder" ? await ofDecoder(found.flatMap(({ checkpoints }) => checkpoints)) : [];
+      return [name, models, own, gguf, ...rest];
+    });
+  const head = ["architecture", ...PROSE, "GGUF", ...(kind === "decoder" ? ["trains", "savings"] : [])];
+  return markdownTable(head, await Promise.all(rows));
+}
+
+if (process.argv[1] === import.meta.filename)
+  for (const kind of kinds) {
+    const table = await architecturesTable(kind, readFileSync(join(root, MODELS_PAGE), "utf8"));
+    writeSection(MODELS_PAGE, sectionOf(kind), table);
+  }
