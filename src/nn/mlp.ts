@@ -6,7 +6,7 @@ export type Activation = ActivationName | ClampedGate;
 type ActivationName = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu" | "relu-squared";
 
 /** A gate with a slope in its sigmoid, and a product with the up plus 1; both are kept within a limit (gpt-oss). */
-export interface ClampedGate {
+interface ClampedGate {
   readonly slope: number;
   readonly limit: number;
 }
