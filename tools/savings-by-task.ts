@@ -52,6 +52,11 @@ const ROWS: readonly Row[] = [
     recipe: "[`xattention`](xattention.md)",
     bench: "xattention-amx",
   },
+  {
+    task: "questions on long passages",
+    recipe: "[`int8-prefill`](int8-prefill.md) with [`prune`](prune.md)",
+    tuning: { name: "passages", model: "smollm2" },
+  },
   { task: "code completion at a cursor", recipe: "[`sec`](sec.md)", bench: "complete-vnni" },
   { task: "pictures: their first token", recipe: "[`feather`](feather.md)", bench: "vision-amx" },
   {
