@@ -12,10 +12,10 @@ export async function tunings(again: boolean): Promise<Check[]> {
   for (const { fault, ...source } of await listModels()) {
     if (fault !== undefined) continue;
     if (again) await timeAgain(source);
-    const made = tuningOf(preparedFolder(source.path));
+    const tuning = tuningOf(preparedFolder(source.path));
     const loss = rotatedLoss(source);
-    if (made?.rotated && loss !== undefined) tell(`form of ${source.name}`, rotatedText(made.rotated, loss));
-    if (made?.bits !== undefined) tell(`codes of ${source.name}`, codesText(made));
+    if (tuning?.rotated && loss !== undefined) tell(`form of ${source.name}`, rotatedText(tuning.rotated, loss));
+    if (tuning?.bits !== undefined) tell(`codes of ${source.name}`, codesText(tuning));
   }
   return checks;
 }
@@ -23,8 +23,8 @@ export async function tunings(again: boolean): Promise<Check[]> {
 async function timeAgain(source: ResolvedModel): Promise<void> {
   const checkpoint = openCheckpoint(source.path);
   if (knownKind(checkpoint)?.name !== "decoder") return;
-  const made = await tune({ source, checkpoint, quant: "auto" });
-  if (made) await keepTuning(preparedFolder(source.path), made);
+  const tuning = await tune({ source, checkpoint, quant: "auto" });
+  if (tuning) await keepTuning(preparedFolder(source.path), tuning);
 }
 
 /** The width of codes, and its reason. */

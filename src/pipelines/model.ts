@@ -70,7 +70,7 @@ export const modelIdentity = z.strictObject({
 });
 export type ModelIdentity = z.output<typeof modelIdentity>;
 
-/** What of a form is recorded with scores. */
+/** The part of a form that is recorded with scores. */
 export const recordedForm = ({ quant, codes }: ModelForm): Pick<ModelIdentity, "codes" | "form"> => ({
   ...(codes !== undefined && { codes }),
   ...(quant === "q8r" && { form: quant }),

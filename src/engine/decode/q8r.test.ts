@@ -215,7 +215,7 @@ describe("chosen by timing", () => {
     expect(unsupported).toEqual({ "int8-prefill": "weights that are bytes already (q8r)" });
   });
 
-  exact("is not that of an export, nor with MODICUM_TUNE=off", async () => {
+  exact("does not hold for exports, or with MODICUM_TUNE=off", async () => {
     const source = await chosenRotated(folder);
     await exportModel(source, path.join(tempFolder(), "out"), "auto");
     expect(forms(source)).not.toContain("q8r");

@@ -237,7 +237,7 @@ export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
   },
 };
 
-/** A matrix's rows [N, bytes] as floats, all or those of `ids`. Of 8 bits, one kernel for both takes six times as long. */
+/** A matrix's rows [N, bytes] as floats, all or the rows `ids`. With 8 bits, one kernel for both takes six times as long. */
 function emitFloats(
   emit: Emitter,
   parts: readonly [codes: string, scale: string, zero: string],

@@ -64,7 +64,7 @@ const scatterChosenOp: Op<null> = {
 /** dy [..., k] at its columns `chosen`, which differ within a row, and zeros elsewhere: in the shape of x [..., n]. */
 const scatterChosen = (x: Tensor, chosen: Tensor, dy: Tensor): Tensor => apply1(scatterChosenOp, [x, chosen, dy], null);
 
-/** Columns in `count` groups of neighbours: those of the `active` groups whose `best` greatest numbers have the greatest sums. */
+/** Columns stand in `count` groups of neighbours. A group scores the sum of its `best` greatest numbers; the `active` best groups are used. */
 export interface ColumnGroups {
   readonly count: number;
   readonly active: number;

@@ -18,6 +18,15 @@ export const deepSeekScheme: Scheme = {
   turned: ["attn_k_b"],
 };
 
+/** Hugging Face's defaults that V2 and V3 share. */
+export const deepSeekDefaults = {
+  rms_norm_eps: 1e-6,
+  kv_lora_rank: 512,
+  qk_nope_head_dim: 128,
+  qk_rope_head_dim: 64,
+  v_head_dim: 128,
+};
+
 /** GGUF's numbers for a softmax over all experts, and for sigmoids, which DeepSeek-V3 has. */
 const [SOFTMAX, SIGMOID] = [1, 2];
 
@@ -36,16 +45,7 @@ function readGates(fields: Fields): ScoredGates {
 /** DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention; experts beside shared ones in all layers but the first. As a GGUF V3, too. */
 export const deepSeekV2 = decoder("deepseek2", {
   scheme: deepSeekScheme,
-  defaults: {
-    rms_norm_eps: 1e-6,
-    kv_lora_rank: 512,
-    qk_nope_head_dim: 128,
-    qk_rope_head_dim: 64,
-    v_head_dim: 128,
-    n_routed_experts: 64,
-    n_shared_experts: 2,
-    moe_intermediate_size: 1407,
-  },
+  defaults: { ...deepSeekDefaults, n_routed_experts: 64, n_shared_experts: 2, moe_intermediate_size: 1407 },
   moreLayers: true,
   configure: (fields) => readLatentTransformer(fields, { experts: readDeepSeekExperts(fields, readGates(fields)) }),
 });

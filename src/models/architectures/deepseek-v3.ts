@@ -1,17 +1,13 @@
 import { decoder } from "../architecture.ts";
 import { readDeepSeekExperts, readScoredGates } from "../config/experts-config.ts";
 import { readLatentTransformer } from "../config/latent-config.ts";
-import { deepSeekScheme } from "./deepseek-v2.ts";
+import { deepSeekDefaults, deepSeekScheme } from "./deepseek-v2.ts";
 
 /** DeepSeek-V3 and R1 (DeepSeek-AI 2024): V2's latent attention, experts with sigmoids for gates. Its GGUFs are `deepseek2`. */
 export const deepSeekV3 = decoder("deepseek2", {
   scheme: deepSeekScheme,
   defaults: {
-    rms_norm_eps: 1e-6,
-    kv_lora_rank: 512,
-    qk_nope_head_dim: 128,
-    qk_rope_head_dim: 64,
-    v_head_dim: 128,
+    ...deepSeekDefaults,
     first_k_dense_replace: 3,
     n_routed_experts: 256,
     num_experts_per_tok: 8,

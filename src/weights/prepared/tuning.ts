@@ -44,7 +44,7 @@ const tuning = z.union([
 /** The width of codes in which a model's 4-bit types run on one processor, and the times that it follows from. */
 export type CodesTuning = z.infer<typeof codesTuning>;
 
-/** Whether a model's layers run in rotated bytes on one processor, and the times that it follows from. */
+/** The choice between rotated bytes and the default form on one processor, and the times that decided it. */
 export type RotatedTuning = z.infer<typeof rotatedTuning>;
 
 /** All that was timed of a model on one processor. */
@@ -105,7 +105,7 @@ export const rotatedLosses: Readonly<Record<string, number>> = {
 /** A model loses no more than this without being asked. */
 const MOST_NATS = 0.005;
 
-/** What a model loses in rotated bytes, if that is known and little. */
+/** Nats a token that a model loses at most in rotated bytes; undefined if that is unknown or too much. */
 export function rotatedLoss({ sha256 }: Pick<ResolvedModel, "sha256">): number | undefined {
   const loss = sha256 === undefined ? undefined : rotatedLosses[sha256];
   return loss !== undefined && loss <= MOST_NATS ? loss : undefined;
