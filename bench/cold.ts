@@ -14,12 +14,12 @@ export const cold: Bench = {
   unit: "ms",
   moreIsBetter: false,
   lifetime: "fresh",
-  sides: ({ path }) => ({
+  sides: ({ model, path }) => ({
     ours: firstOutput(US, async () => [
       ENTRY,
       "run",
       "--model",
-      path,
+      model,
       "--temperature",
       "0",
       "--max-tokens",

@@ -65,8 +65,8 @@ export const complete: Bench = {
   moreIsBetter: false,
   lifetime: "kept",
   saves: true,
-  sides: ({ path, save }) => {
-    const model = new OwnModel(path);
+  sides: ({ model: name, save }) => {
+    const model = new OwnModel(name);
     const all = places();
     return {
       ours: ownSide(save.join(" "), model, (loaded) => completionTime(loaded, save, all)),

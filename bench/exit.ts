@@ -33,8 +33,8 @@ export const exit: Bench = {
   unit: "ms/token",
   moreIsBetter: false,
   lifetime: "kept",
-  sides: ({ path }) => {
-    const model = new OwnModel(path);
+  sides: ({ model: name }) => {
+    const model = new OwnModel(name);
     return {
       ours: ownSide("exit after half of the layers", model, (loaded) => stepTime(loaded, 0.5)),
       theirs: ownSide("modicum dense", model, (loaded) => stepTime(loaded, 1)),

@@ -63,6 +63,7 @@ export const rotated = (of: keyof typeof rates): Bench => ({
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
+  defaultForm: true,
   sides: ({ path }) => ({
     ours: ownSide("q8r", new OwnModel(path, [], "q8r"), rates[of]),
     theirs: ownSide("the default form", new OwnModel(path), rates[of]),

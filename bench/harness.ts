@@ -9,8 +9,9 @@ export interface Side {
 }
 
 export const benchOptions = z.object({
-  model: z.string().default("smollm2").describe("the model's name, for the record"),
-  path: z.string().describe("its GGUF file"),
+  model: z.string().default("smollm2").describe("the model by its name, in the form that timing chose for it"),
+  path: z.string().describe("its GGUF file, for peers and for our default form"),
+  sha256: z.string().optional().describe("of its weights, as `resolveModel` knows it"),
   rounds: z.number().int().min(5).default(7).describe("measured rounds, each ours then theirs"),
   save: z.array(z.string()).default([]).describe("the savings that are compared with dense"),
 });
@@ -28,6 +29,8 @@ export interface Bench {
   /** The model that is trained, in benches that do not run the options' model. */
   readonly model?: string;
   readonly unit: string;
+  /** True if our sides open the file by its path, which has no known hash: they run in its default form. */
+  readonly defaultForm?: true;
   /** True if a larger measurement is better: for rates, not for times and bytes. */
   readonly moreIsBetter: boolean;
   /** True if it compares the options' savings with dense. */

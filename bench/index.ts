@@ -234,7 +234,7 @@ export async function run(
     return result;
   }
   const outcome = await measure(bench, benchOptions.parse(options));
-  const result = summarise(outcome, options.path);
+  const result = summarise(outcome, options);
   print(table(outcome));
   print(JSON.stringify(result));
   return result;

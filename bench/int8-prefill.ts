@@ -14,6 +14,7 @@ const inBytes = (name: string, recipe: string): Bench => ({
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
+  defaultForm: true,
   sides: ({ path }) => ({
     ours: ownSide(recipe, new OwnModel(path, [recipe]), rate),
     theirs: ownSide("modicum dense", new OwnModel(path), rate),

@@ -79,6 +79,7 @@ export const labOverhead: Bench = {
   unit: "ms/item",
   moreIsBetter: false,
   lifetime: "kept",
+  defaultForm: true,
   sides({ path }) {
     const lab = new Lab(path);
     let plans: Plan[] | undefined;

@@ -13,8 +13,8 @@ export const load: Bench = {
   unit: "ms",
   moreIsBetter: false,
   lifetime: "fresh",
-  sides: ({ path }) => ({
-    ours: loadSide(US, "engine.ts", path),
+  sides: ({ model, path }) => ({
+    ours: loadSide(US, "engine.ts", model),
     theirs: loadSide(PEER, "peer/llama.ts", path),
   }),
 };

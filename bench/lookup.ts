@@ -57,8 +57,8 @@ const lookupOn = (name: string, kind: keyof typeof PROMPTS): Bench => ({
   unit: "ms/token",
   moreIsBetter: false,
   lifetime: "kept",
-  sides: ({ path }) => {
-    const model = new OwnModel(path);
+  sides: ({ model: name }) => {
+    const model = new OwnModel(name);
     return {
       ours: ownSide("lookup", model, (loaded) => decodeTime(loaded, PROMPTS[kind], ["lookup"])),
       theirs: ownSide("modicum dense", model, (loaded) => decodeTime(loaded, PROMPTS[kind], [])),

@@ -5,22 +5,22 @@ import type { Side } from "./harness.ts";
 
 /** A model of this process, loaded when the first of its sides starts and freed when one stops. */
 export class OwnModel {
-  #model: Promise<Model> | undefined;
+  #loaded: Promise<Model> | undefined;
 
   constructor(
-    private readonly path: string,
+    private readonly model: string,
     private readonly save: readonly string[] = [],
     private readonly quant: Quant = "auto",
   ) {}
 
   load(): Promise<Model> {
-    this.#model ??= load(this.path, { save: this.save, quant: this.quant });
-    return this.#model;
+    this.#loaded ??= load(this.model, { save: this.save, quant: this.quant });
+    return this.#loaded;
   }
 
   async free(): Promise<void> {
-    const loaded = this.#model;
-    this.#model = undefined;
+    const loaded = this.#loaded;
+    this.#loaded = undefined;
     (await loaded)?.dispose();
   }
 }

@@ -106,6 +106,7 @@ export const price: Bench = {
   unit: "share of the time",
   moreIsBetter: false,
   lifetime: "kept",
+  defaultForm: true,
   sides: ({ path }) => ({
     ours: new Prices(path),
     theirs: { name: `at most ${WITHIN}`, start: async () => {}, run: async () => WITHIN, stop: async () => {} },

@@ -63,9 +63,9 @@ export const receipts: Bench = {
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
-  sides({ path }) {
+  sides({ model: name }) {
     // One for both, so that nothing but the receipt differs.
-    const model = new OwnModel(path);
+    const model = new OwnModel(name);
     const on = request((m) => new Meter(m.language.engine.programs), keep);
     const off = request((m) => new NoMeter(m.language.engine.programs));
     return { ours: ownSide("receipts on", model, fastest(on)), theirs: ownSide("receipts off", model, fastest(off)) };

@@ -1,9 +1,12 @@
 import { existsSync } from "node:fs";
 import os from "node:os";
 import { processorBits, processorClass } from "../src/runtime/processor.ts";
-import { chosenBits } from "../src/weights/prepared/tuning.ts";
-import { preparedFolder } from "../src/weights/sources/index.ts";
+import { chosenBits, quantHere } from "../src/weights/prepared/tuning.ts";
+import { preparedFolder, type ResolvedModel } from "../src/weights/sources/index.ts";
 import type { Outcome } from "./harness.ts";
+
+/** A model's file, and the hash by which its form may have been chosen. */
+type Source = Pick<ResolvedModel, "path" | "sha256">;
 
 /** The last line that a bench prints: medians, the median of the rounds' ratios and its spread [least, most]. */
 export interface Result {
@@ -30,8 +33,8 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-/** `path` is the model's file. */
-export function summarise({ bench, model, peer, save, beside, rounds, floor }: Outcome, path?: string): Result {
+/** `source`: the model that was run. */
+export function summarise({ bench, model, peer, save, beside, rounds, floor }: Outcome, source?: Source): Result {
   const ratios = rounds.map((r) => r.ratio);
   return {
     bench: bench.name,
@@ -43,7 +46,7 @@ export function summarise({ bench, model, peer, save, beside, rounds, floor }: O
     ratio: short(median(ratios)),
     runs: rounds.length,
     spread: [short(Math.min(...ratios)), short(Math.max(...ratios))],
-    machine: machine(path),
+    machine: machine(bench.defaultForm && source ? { path: source.path } : source),
     ...(save !== undefined && { save }),
     ...(floor !== undefined && { floor: short(floor) }),
     ...(beside !== undefined && { beside: { name: beside, value: short(median(rounds.map((r) => r.beside!))) } }),
@@ -64,13 +67,18 @@ export function table(outcome: Outcome): string {
   return rows.map((row) => row.map((text, i) => text.padStart(widths[i]!)).join("  ")).join("\n");
 }
 
-/** One model name covers processors with and without the instructions that our kernels are chosen by; forms are chosen for the model at `path`. */
-export function machine(path?: string): string {
-  const bits = path !== undefined && existsSync(path) ? chosenBits(preparedFolder(path)) : processorBits();
+/** One model name covers processors with and without the instructions that our kernels are chosen by; forms are chosen by model. */
+export function machine(source?: Source): string {
   const kind = processorClass();
-  const cpu = `${os.cpus()[0]?.model.trim() ?? os.arch()}${kind === undefined ? "" : ` with ${kind}`} (4-bit types run in ${bits} bits)`;
+  const cpu = `${os.cpus()[0]?.model.trim() ?? os.arch()}${kind === undefined ? "" : ` with ${kind}`} (${formOf(source)})`;
   const gigabytes = Math.round(os.totalmem() / 2 ** 30);
   return `${cpu}, ${os.availableParallelism()} cores, ${gigabytes} GB, ${os.platform()} ${os.arch()}, Node ${process.versions.node}`;
+}
+
+function formOf(source: Source | undefined): string {
+  if (source && quantHere(source, "auto") === "q8r") return "layers in rotated bytes";
+  const bits = source && existsSync(source.path) ? chosenBits(preparedFolder(source.path)) : processorBits();
+  return `4-bit types run in ${bits} bits`;
 }
 
 export const short = (value: number) => Number(value.toPrecision(4));

@@ -36,15 +36,15 @@ export const rerankWindow: Bench = {
   unit: "ms/window",
   moreIsBetter: false,
   lifetime: "kept",
-  sides({ path }) {
-    const model = new OwnModel(path);
+  sides({ model: name }) {
+    const model = new OwnModel(name);
     return {
       ours: ownSide("one token's logits", model, total("single-token")),
       theirs: ownSide("written ranking", model, total("generate")),
     };
   },
-  async floor({ path }) {
-    const model = new OwnModel(path);
+  async floor({ model: name }) {
+    const model = new OwnModel(name);
     try {
       const loaded = await model.load();
       await ranked(loaded, "single-token");

@@ -104,10 +104,10 @@ interface SavingsResult {
 export const savings: Survey = { name: "savings", survey };
 
 async function survey(
-  { model: name, path, rounds }: BenchOptions,
+  { model: name, rounds, ...source }: BenchOptions,
   print: (text: string) => void,
 ): Promise<SavingsResult> {
-  using model = await load(path);
+  using model = await load(name);
   const refused: Record<string, string> = {};
   const rows: Row[] = [];
   for (const task of TASKS) {
@@ -123,7 +123,7 @@ async function survey(
       print(`${task.name}: ${recipe} ${ratio} × [${spread.join(", ")}], ${flops} × by FLOPs`);
     }
   }
-  return { bench: "savings", model: name, rows, refused, runs: rounds, machine: machine(path) };
+  return { bench: "savings", model: name, rows, refused, runs: rounds, machine: machine(source) };
 }
 
 /** Why a model cannot run under a recipe, if it cannot. */

@@ -81,6 +81,7 @@ export const segments: Bench = {
   unit: "ms/token",
   moreIsBetter: false,
   lifetime: "kept",
+  defaultForm: true,
   sides: ({ path }) => ({
     ours: stack("a program a layer", path, () => 1, true),
     theirs: stack("one program", path, (layers) => layers, false),

@@ -9,16 +9,16 @@ const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: str
 export const PEER = `node-llama-cpp ${version}`;
 export const US = "modicum";
 
-/** Our engine and llama.cpp through node-llama-cpp, on the same file, asked the same. `context` in tokens of each of `sequences`. */
+/** Our engine in the form that users get, and llama.cpp through node-llama-cpp, on the same file, asked the same. `context` in tokens of each of `sequences`. */
 export function engines(
   options: BenchOptions,
   context: number,
   measure: (child: Child) => Promise<number>,
   sequences = 1,
 ): { ours: Side; theirs: Side } {
-  const common = { model: options.path, context, sequences, measure };
+  const common = { context, sequences, measure };
   return {
-    ours: childSide({ name: US, script: "engine.ts", ...common }),
-    theirs: childSide({ name: PEER, script: "peer/llama.ts", ...common }),
+    ours: childSide({ name: US, script: "engine.ts", model: options.model, ...common }),
+    theirs: childSide({ name: PEER, script: "peer/llama.ts", model: options.path, ...common }),
   };
 }

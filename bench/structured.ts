@@ -27,8 +27,8 @@ export const structured: Bench = {
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
-  sides({ path }) {
-    const model = new OwnModel(path);
+  sides({ model: name }) {
+    const model = new OwnModel(name);
     return {
       ours: ownSide("held to a schema", model, decoded(PEOPLE)),
       theirs: ownSide("not held", model, decoded(undefined)),

@@ -17,14 +17,14 @@ export const xattention: Bench = {
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
-  sides: ({ path }) => ({
-    ours: ownSide(RECIPE, new OwnModel(path, [RECIPE]), rate),
-    theirs: ownSide("modicum dense", new OwnModel(path), rate),
+  sides: ({ model }) => ({
+    ours: ownSide(RECIPE, new OwnModel(model, [RECIPE]), rate),
+    theirs: ownSide("modicum dense", new OwnModel(model), rate),
   }),
   /** The limit at the measured density: attention's share a of dense time shrinks to density + 1/(2S) of itself. */
-  async floor({ path }) {
-    using dense = await load(path);
-    using sparse = await load(path, { save: [RECIPE] });
+  async floor({ model }) {
+    using dense = await load(model);
+    using sparse = await load(model, { save: [RECIPE] });
     const tokens = bookTokens(dense, PROMPT);
     const short = 250;
     const withoutPast = (await timedPrefill(dense, tokens.slice(0, short))).seconds / short;

@@ -11,6 +11,7 @@ const ROWS = [
   ["Qwen2.5-Coder 0.5B, decode", "decode", "qwen2.5-coder"],
   ["Qwen2.5-Coder 0.5B, a prompt of 512 tokens", "prefill", "qwen2.5-coder"],
   ["Qwen2.5-Coder 1.5B, decode", "decode", "qwen2.5-coder-1.5b"],
+  ["Qwen2.5-Coder 1.5B, a prompt of 512 tokens", "prefill", "qwen2.5-coder-1.5b"],
 ] as const;
 
 /** Classes by what their processors have, the newest instructions last. */

@@ -16,6 +16,7 @@ export const serveBatch: Bench = {
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
+  defaultForm: true,
   sides: (options) => ({
     ours: serverSide(US, () => ownServer(options.path), rate(options)),
     theirs: serverSide(PEER, () => peerServer("peer/llamaServer.ts", options.path), rate(options)),

@@ -18,6 +18,7 @@ export const servePrefix: Bench = {
   unit: "ms",
   moreIsBetter: false,
   lifetime: "kept",
+  defaultForm: true,
   sides({ path }) {
     const side = (name: string, prompts: (texts: Texts) => string[]) => {
       const texts = new Texts(path);

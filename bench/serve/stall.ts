@@ -25,6 +25,7 @@ export const serveStall: Bench = {
   unit: "ms",
   moreIsBetter: false,
   lifetime: "kept",
+  defaultForm: true,
   sides: (options) => ({
     ours: serverSide("a long prompt beside", () => ownServer(options.path), stall(options)),
     theirs: serverSide(`${ALLOWED} × one chunk`, () => ownServer(options.path), chunk(options)),

@@ -16,6 +16,7 @@ export const serveStream: Bench = {
   unit: "tok/s",
   moreIsBetter: true,
   lifetime: "kept",
+  defaultForm: true,
   sides({ path }) {
     const texts = new Texts(path);
     const server = serverSide(

@@ -47,7 +47,7 @@ for (const [at, text] of denseTextPrompts.entries()) {
     console.log([at, total.recipe, JSON.stringify(found), answer.drafts, answer.accepted].join("\t"));
   }
 }
-console.log(JSON.stringify({ model: name, tokens: TOKENS, recipes: totals, machine: machine(source.path) }));
+console.log(JSON.stringify({ model: name, tokens: TOKENS, recipes: totals, machine: machine(source) }));
 
 function zero() {
   return { prompts: 0, positions: 0, drafts: 0, accepted: 0, worst: 0, gap: 0, otherState: 0 };

@@ -177,7 +177,7 @@ function report() {
   }));
   const rotatedLessPlain = { fromFloat: more("fromFloat", "rotated", "plain"), nats: more("nats", "rotated", "plain") };
   const of = { model: name, documents: lines.length, tokens: total(lines) };
-  return { ...of, forms, rotatedLessPlain, machine: machine(source.path) };
+  return { ...of, forms, rotatedLessPlain, machine: machine(source) };
 }
 
 function total(lines: readonly Measured[]): number {

@@ -22,7 +22,7 @@ interface Benches {
   list(): { name: string; summary: string }[];
   run(
     name: string,
-    options: { model: string; path: string; save: readonly string[]; rounds?: number },
+    options: { model: string; path: string; sha256?: string; save: readonly string[]; rounds?: number },
   ): Promise<unknown>;
 }
 
@@ -36,8 +36,12 @@ async function bench(name: string | undefined, given: Readonly<Record<string, un
   if (name === undefined) throw new UserError("which benchmark? --list lists them", 2);
   const { model, rounds, save } = readFlags(options, given);
   using download = showDownload(model);
-  const { path } = await stoppable((signal) => resolveModel(model, { signal, ...download }));
-  await benches.run(name, { model, path, save, ...(rounds !== undefined && { rounds }) });
+  const { path, sha256 } = await stoppable((signal) => resolveModel(model, { signal, ...download }));
+  await benches.run(name, {
+    ...{ model, path, save },
+    ...(sha256 !== undefined && { sha256 }),
+    ...(rounds !== undefined && { rounds }),
+  });
 }
 
 /** Benches are written in TypeScript and compare with development packages, so a clone has them and the published package does not. */
