@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { rotatedLosses } from "./tuning.ts";
 
-const MODELS = ["smollm2", "qwen2.5-coder", "gemma3"];
+const MODELS = ["smollm2", "qwen2.5-coder", "qwen2.5-coder-1.5b", "gemma3"];
 
 interface Report {
   readonly tokens: number;

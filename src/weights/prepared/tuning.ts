@@ -98,6 +98,8 @@ export const rotatedLosses: Readonly<Record<string, number>> = {
   b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53: 0.0003,
   // qwen2.5-coder
   "1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32": 0.00162,
+  // qwen2.5-coder-1.5b
+  cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046: 0.00182,
   // gemma3
   a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818: 0.00324,
 };
