@@ -121,14 +121,31 @@ export function warnOfLoop(reason: FinishReason | undefined): void {
   if (reason === "repetition") warn("the answer repeats itself and was ended; --no-repetition-detection lets it go on");
 }
 
+/** Prints an answer as it comes: its reasoning dim on stderr, for people only, and its text on stdout. */
+export class AnswerPrinter {
+  #reasons = false;
+
+  write({ text, reasoning }: Pick<Chunk, "text" | "reasoning">): void {
+    if (reasoning !== undefined && process.stderr.isTTY) {
+      process.stderr.write(`\x1b[2m${reasoning}\x1b[22m`);
+      this.#reasons = true;
+    }
+    if (text === "") return;
+    if (this.#reasons) process.stderr.write("\n\n");
+    this.#reasons = false;
+    process.stdout.write(text);
+  }
+}
+
 /** Prints a text as it comes, and always ends its last line; `before` is called with each piece. */
 export async function printed<C extends Chunk>(chunks: AsyncIterable<C>, before: (piece: C) => void): Promise<Receipt> {
+  const printer = new AnswerPrinter();
   let begun = false;
   let end: FinishReason | undefined;
   try {
     for await (const piece of chunks) {
       before(piece);
-      process.stdout.write(piece.text);
+      printer.write(piece);
       begun ||= piece.text !== "";
       end = piece.finishReason;
       if (piece.receipt) return piece.receipt;

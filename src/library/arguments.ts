@@ -1,6 +1,7 @@
 /** Checks the arguments of the library's calls, since JavaScript callers have no compiler. */
 import { z } from "zod";
 import { generateOptions } from "../engine/decode/answer/generate.ts";
+import { reasoningEffort, templateVariables } from "../engine/decode/channels/options.ts";
 import { completionOptions } from "../engine/decode/completion/options.ts";
 import type { Format } from "../engine/decode/grammar/index.ts";
 import type { Prompt } from "../engine/decode/language-model.ts";
@@ -128,6 +129,8 @@ const requestShape = {
   observe: call<(logits: Float32Array) => void>(),
   images: z.array(imageFile, "expected a list of images").optional(),
   budget: budget.optional(),
+  reasoningEffort: reasoningEffort.optional(),
+  templateVariables: templateVariables.optional(),
 };
 /** 0: only the prompt is processed, for its scores. */
 const maxTokens = z.int().min(0).default(generateOptions.shape.maxTokens.parse(undefined));

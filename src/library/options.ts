@@ -2,6 +2,7 @@
 import type { z } from "zod";
 import type { Ceiling } from "../engine/decode/answer/cut.ts";
 import type { FinishReason, GenerateInput } from "../engine/decode/answer/generate.ts";
+import type { reasoningEffort } from "../engine/decode/channels/options.ts";
 import type { completionOptions } from "../engine/decode/completion/options.ts";
 import type { Place } from "../engine/decode/completion/place.ts";
 import type { Format } from "../engine/decode/grammar/index.ts";
@@ -114,6 +115,13 @@ interface AnswerOptions extends Saves {
   /** True (the default) if an answer may have several calls; else the first ends it. */
   parallelToolCalls?: boolean | undefined;
   /**
+   * How much the model reasons, as its chat template understands it: gpt-oss's `reasoning_effort`, or the switch of Qwen3 and
+   * others, which `none` turns off and any other word on.
+   */
+  reasoningEffort?: z.output<typeof reasoningEffort> | undefined;
+  /** Further variables of the chat template, such as `{ enable_thinking: false }`. */
+  templateVariables?: Readonly<Record<string, Json>> | undefined;
+  /**
    * Called with each token's raw logits before it is chosen; they are valid until it returns. For models that generate.
    */
   observe?: ((logits: Float32Array) => void) | undefined;
@@ -198,6 +206,10 @@ export interface Called {
 export interface Chunk extends Called {
   /** Text that is certain: never half a character, never the beginning of a stop string. */
   text: string;
+  /** Reasoning before the text, of models whose chat template marks it. */
+  reasoning?: string;
+  /** In the last chunk, if the model marks reasoning: the number of its tokens. */
+  reasoningTokens?: number;
   /** The tokens sampled since the last chunk, with log-probabilities if requested. */
   tokens: readonly Sampled[];
   /**
@@ -210,8 +222,12 @@ export interface Chunk extends Called {
 }
 
 export interface Completion extends Called {
-  /** As the model wrote it, calls included. */
+  /** As the model wrote it, calls included, without the reasoning. */
   text: string;
+  /** Reasoning before the text, of models whose chat template marks it. */
+  reasoning?: string;
+  /** If the model marks reasoning: the number of its tokens. */
+  reasoningTokens?: number;
   tokens: Sampled[];
   /** Like a chunk's. */
   prompt?: Sampled[];

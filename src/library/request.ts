@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
 import type { z } from "zod";
 import type { Stopwatch } from "../engine/bill/stopwatch.ts";
+import type { AnswerForm } from "../engine/decode/channels/answer-form.ts";
+import { variablesOf } from "../engine/decode/channels/options.ts";
 import type { Format, LazyGrammar } from "../engine/decode/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/decode/language-model.ts";
 import { effectiveSampling } from "../engine/decode/sampling/defaults.ts";
@@ -12,7 +14,7 @@ import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import type { Turn } from "../savings/auto/guarantee.ts";
 import { UserError } from "../util/errors.ts";
-import { begunAnswer, type PromptForm, type Tokenizer } from "../weights/tokenizer/index.ts";
+import { answerMarks, beforeBegun, begunAnswer, type PromptForm, type Tokenizer } from "../weights/tokenizer/index.ts";
 import type { GenerationTerms, RequestOptions, runOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
@@ -49,6 +51,8 @@ export async function requestOf(
     budget,
     defaultLength,
     images = [],
+    reasoningEffort: ____,
+    templateVariables: _____,
     ...rest
   } = asked;
   if (prompt.length === 0 && !asked.suffix) throw new UserError("the prompt is empty, expected at least one token");
@@ -57,18 +61,19 @@ export async function requestOf(
   const { generative } = model;
   if (images.length > 0) checkSeen(generative, asked);
   const { ids, end } = readBy(generative, prompt, asked, calling);
+  const form = await answerFormOf(generative, prompt, asked, ids);
   const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time, signal) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
   const filling = asked.infill === true || asked.mode !== undefined;
-  const begun = Array.isArray(prompt) && !isIds(prompt) && begunAnswer(prompt) !== undefined;
+  const begun = begunIn(prompt) !== undefined;
   const continues =
     generative.kind !== "encoder with a decoder" &&
     (filling || begun || generative.formOf(prompt, raw, adapter) !== "chat");
   const grammar = calling.format === undefined ? undefined : await loadedGrammar(calling.format, generative.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
-  const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, end };
+  const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, form, end };
   const facts = {
     form: formOf(generative, prompt, asked),
     sampling: effectiveSampling(options),
@@ -82,6 +87,30 @@ export async function requestOf(
   };
   return { ...seen, options, engine, time, facts };
 }
+
+/** The answer that a chat's last turn begins. */
+const begunIn = (prompt: Prompt): string | undefined =>
+  Array.isArray(prompt) && !isIds(prompt) ? begunAnswer(prompt) : undefined;
+
+/** How the answer of a chat is divided; undefined if it is text as a whole. */
+async function answerFormOf(
+  model: Model["generative"],
+  prompt: Prompt,
+  reading: Reading,
+  ids: readonly number[],
+): Promise<AnswerForm | undefined> {
+  if (model.kind !== "decoder" || formOf(model, prompt, reading) !== "chat") return undefined;
+  if (answerMarks(model.tokenizer) === undefined) return undefined;
+  const { thinkForm } = await import("../engine/decode/channels/think.ts");
+  return thinkForm(model.tokenizer, endOf(model.tokenizer, ids), begunIn(prompt) ?? "");
+}
+
+/** Tokens that a chat template's last words fit in. */
+const LAST_WORDS = 16;
+
+/** The text that a prompt ends with, names of special tokens included. */
+const endOf = (tokenizer: Tokenizer, ids: readonly number[]): string =>
+  Buffer.concat(ids.slice(-LAST_WORDS).map((id) => tokenizer.bytes(id))).toString();
 
 async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<LazyGrammar> {
   const { grammarOf } = await import("../engine/decode/grammar/index.ts");
@@ -191,13 +220,15 @@ function checkDrawing({ source }: DiffusionModel, asked: GenerationTerms): void 
 function idsOf(
   language: LanguageModel,
   prompt: Prompt,
-  { raw, suffix, images = [], adapter }: GenerationTerms,
+  { raw, suffix, images = [], adapter, ...asked }: GenerationTerms,
   { tools, begin }: Calling,
 ): number[] {
+  const { tokenizer } = language;
   language.checkText(prompt);
   if (suffix) language.checkText(suffix);
   const ids = suffix
     ? language.encodeAround(prompt, suffix)
-    : encodeWithPlaces(language, prompt, images.length, { raw, tools, adapter });
-  return [...ids, ...language.tokenizer.encode(begin)];
+    : encodeWithPlaces(language, prompt, images.length, { raw, tools, adapter, variables: variablesOf(asked) });
+  const between = begin === "" ? "" : beforeBegun(endOf(tokenizer, ids), begin);
+  return [...ids, ...tokenizer.encode(between, { special: true }), ...tokenizer.encode(begin)];
 }

@@ -97,14 +97,14 @@ export class Runs {
       const stopped = (usage: Usage, request: Request) =>
         this.#biller.told(onStopped, ranUnder(leases[parsed.indexOf(request)]!, request.plan))?.(usage);
       const answers = await this.sound(generateAll(engine, tokenizer, parsed, signal, stopped));
-      const completions = answers.map(async ({ text, tokens, prompt, reason, usage }, i) => {
+      const completions = answers.map(async ({ tokens, prompt, reason, usage, ...parts }, i) => {
         const scored = prompt && { prompt: [...prompt] };
         const receipt = this.#biller.receipt(usage, ranUnder(leases[i]!, parsed[i]!.plan));
         return {
-          text,
+          ...parts,
           tokens: [...tokens],
           ...scored,
-          ...(await calledIn(text, all[i]!)),
+          ...(await calledIn(parts.text, all[i]!)),
           finishReason: reason,
           receipt,
         };

@@ -115,7 +115,7 @@ export class OpenedPipeline implements Disposable {
     const terms = { ...own, signal, onStopped, arrived };
     const request = { prompt: given("generate's prompt", args.prompt, prompt), options: rest, ...terms };
     const pieces = await named.pipeline.answer(named, resources, request, prepared);
-    for await (const { tokens, role: _, reasoning: __, ...piece } of pieces) yield { ...piece, tokens: [...tokens] };
+    for await (const { tokens, role: _, planTokens: __, ...piece } of pieces) yield { ...piece, tokens: [...tokens] };
   }
 
   /** The whole answer at once. */

@@ -6,10 +6,11 @@ export async function wholeOf<C extends Chunk, K extends keyof C = never>(
   chunks: AsyncIterable<C>,
   ...own: K[]
 ): Promise<Completion & Required<Pick<C, K>>> {
-  const whole: Pick<Completion, "text" | "tokens" | "prompt"> = { text: "", tokens: [] };
+  const whole: Pick<Completion, "text" | "reasoning" | "tokens" | "prompt"> = { text: "", tokens: [] };
   for await (const chunk of chunks) {
-    const { text, tokens, prompt, finishReason, receipt } = chunk;
+    const { text, reasoning, tokens, prompt, finishReason, receipt } = chunk;
     whole.text += text;
+    if (reasoning !== undefined) whole.reasoning = (whole.reasoning ?? "") + reasoning;
     whole.tokens.push(...tokens);
     if (prompt) whole.prompt = [...prompt];
     if (finishReason && receipt && hasAll(chunk, own)) return { ...chunk, ...whole, finishReason, receipt };

@@ -9,6 +9,8 @@ import { type ModelForm, modelForm } from "../weights/prepared/quant.ts";
 /** A piece of a model's answer; the last one has a reason and a receipt. */
 export interface ModelPiece {
   readonly text: string;
+  /** Reasoning before the text. */
+  readonly reasoning?: string;
   readonly tokens: readonly Sampled[];
   readonly finishReason?: FinishReason;
   readonly receipt?: Receipt;

@@ -85,6 +85,6 @@ export interface ShownPiece extends ModelPiece {
   /** Whose tokens it has. */
   readonly role: string;
   readonly shown?: unknown;
-  /** Tokens that were written for the answer and are no part of it, beside what is shown. */
-  readonly reasoning?: number;
+  /** Tokens of a plan that were written for the answer and are no part of it, beside what is shown. */
+  readonly planTokens?: number;
 }

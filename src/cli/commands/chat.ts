@@ -4,7 +4,15 @@ import type { ChatMessage, Model, RunOptions } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { report } from "../errors.ts";
 import { interruptSignal } from "../interrupt.ts";
-import { addSessionFlags, billed, generation, open, type SessionOptions, warnOfLoop } from "../session.ts";
+import {
+  AnswerPrinter,
+  addSessionFlags,
+  billed,
+  generation,
+  open,
+  type SessionOptions,
+  warnOfLoop,
+} from "../session.ts";
 import { imagesIn, isCommand, leaves, obey, type Talk } from "./chat-commands.ts";
 
 export function define(command: Command): void {
@@ -132,13 +140,15 @@ async function answer(
 ): Promise<string> {
   const { signal, stop } = stoppedBy(terminal, "SIGINT");
   let said = "";
+  const printer = new AnswerPrinter();
   const signals = AbortSignal.any([signal, ...(settings.signal ? [settings.signal] : [])]);
   try {
     await billed(async (onStopped) => {
       const terms = { ...settings, signal: signals, onStopped };
-      for await (const { text, receipt, finishReason } of model.generate(messages, terms)) {
-        said += text;
-        process.stdout.write(receipt ? `${text}\n` : text);
+      for await (const { receipt, finishReason, ...piece } of model.generate(messages, terms)) {
+        said += piece.text;
+        printer.write(piece);
+        if (receipt) process.stdout.write("\n");
         warnOfLoop(finishReason);
         if (receipt) return receipt;
       }

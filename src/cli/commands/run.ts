@@ -104,11 +104,12 @@ const filled =
 /** Prints nothing but the result. */
 async function whole(model: Answering, prompt: string, settings: Settings): Promise<Receipt> {
   const answer = await model.complete(prompt, settings);
-  const { text, finishReason, tokens, receipt } = answer;
+  const { text, reasoning, finishReason, tokens, receipt } = answer;
   const shown = "shown" in answer && "field" in model ? { [model.field]: answer.shown } : {};
   const logprobs = settings?.logprobs === undefined ? {} : { logprobs: tokens };
   const ids = tokens.map(({ id }) => id);
-  const result = { text, finish_reason: finishReason, tokens: ids, ...logprobs, ...shown, receipt };
+  const thought = reasoning === undefined ? {} : { reasoning };
+  const result = { text, ...thought, finish_reason: finishReason, tokens: ids, ...logprobs, ...shown, receipt };
   printJson(result);
   return receipt;
 }

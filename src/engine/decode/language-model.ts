@@ -20,6 +20,7 @@ import {
   parseBlanks,
   requireSpecial,
   sentinelName,
+  type TemplateVariables,
   type Tokenizer,
 } from "../../weights/tokenizer/index.ts";
 import { type Adapted, type NamedRecord, openAdapted } from "../file/adapters.ts";
@@ -158,13 +159,19 @@ export class LanguageModel implements Loaded {
   }
 
   /**
-   * Ids of a prompt in its form. `tools` are functions that the model may call.
+   * Ids of a prompt in its form. `tools` are functions that the model may call, `variables` are the chat template's.
    * @throws UserError for an id that the model does not have, or turns that an adapter was not trained on
    */
-  encode(prompt: Prompt, raw?: boolean, tools: readonly Tool[] = [], adapter?: string): number[] {
+  encode(
+    prompt: Prompt,
+    raw?: boolean,
+    tools: readonly Tool[] = [],
+    adapter?: string,
+    variables?: TemplateVariables,
+  ): number[] {
     const { tokenizer } = this;
     if (isIds(prompt)) return checkIds(prompt, this.decoder.config.vocabulary);
-    if (this.formOf(prompt, raw, adapter) === "chat") return this.#encodeChat(turnsOf(prompt), tools);
+    if (this.formOf(prompt, raw, adapter) === "chat") return this.#encodeChat(turnsOf(prompt), tools, variables);
     const text = typeof prompt === "string" ? prompt : plainTextOf(prompt, tools, this.records.get(adapter)!);
     return [...bosOf(tokenizer), ...tokenizer.encode(text)];
   }
@@ -198,14 +205,14 @@ export class LanguageModel implements Loaded {
     return { ids: [...before, ...encodeBlanks(blanked, tokenizer)], end };
   }
 
-  #encodeChat(turns: readonly ChatMessage[], tools: readonly Tool[]): number[] {
+  #encodeChat(turns: readonly ChatMessage[], tools: readonly Tool[], variables?: TemplateVariables): number[] {
     const { tokenizer } = this;
+    const terms = { addGenerationPrompt: true, variables };
     const { tools: forTools, chat = "" } = tokenizer.templates;
     const called = tools.length > 0 || turns.some((turn) => turn.role === "tool" || turn["tool_calls"] !== undefined);
-    if (!called) return encodeChat(tokenizer, turns, { addGenerationPrompt: true });
-    if (!knowsCalls(forTools ?? chat))
-      return encodeChat(tokenizer, plainTurns(turns, tools), { addGenerationPrompt: true });
-    return encodeChat(tokenizer, turns, { addGenerationPrompt: true, tools: asJson(tools) });
+    if (!called) return encodeChat(tokenizer, turns, terms);
+    if (!knowsCalls(forTools ?? chat)) return encodeChat(tokenizer, plainTurns(turns, tools), terms);
+    return encodeChat(tokenizer, turns, { ...terms, tools: asJson(tools) });
   }
 
   [Symbol.dispose](): void {

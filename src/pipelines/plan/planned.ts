@@ -29,7 +29,7 @@ export async function* planned(
   const make = (model: HeldModel) => planBy(model, executor, trained, question, request, settings);
   const draft = await resources.use("planner", make);
   checkSaid(draft.shown, draft.planner);
-  const begin = { role: "executor", shown: draft.shown, reasoning: draft.shown.tokens };
+  const begin = { role: "executor", shown: draft.shown, planTokens: draft.shown.tokens };
   yield { ...begin, text: "", tokens: [] };
   const bill = new Bill(named, draft, executor, time);
   const prompt = async (model: HeldModel) => {

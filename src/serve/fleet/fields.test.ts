@@ -10,7 +10,7 @@ let [front, vllm, secret]: [Testing, Vllm, string] = [] as never;
 beforeAll(async () => {
   vllm = await startVllm();
   const big = { ...(await bigAt(vllm.url)), health: { interval: 3600, timeout: 5, failures: 3 } };
-  const open: RemoteOptions = { ...big, name: "open", pass: ["chat_template_kwargs"] };
+  const open: RemoteOptions = { ...big, name: "open", pass: ["cache_salt"] };
   const wordy: RemoteOptions = { ...big, name: "wordy", pass: [...LENGTHS] };
   // One failed check, as it answers no Modicum's, does not mean that it is down.
   front = await serveModels([], { allowAnonymous: true }, [
@@ -62,22 +62,22 @@ const image = { type: "image_url", image_url: { url: ADDRESS } };
 
 describe("only what is known here goes to other servers", () => {
   test("fields of chats", async () => {
-    const known = { temperature: 0.5, min_p: 0.1, seed: 1, reasoning_effort: "low", user: "u" };
-    const odd = { kv_transfer_params: { remote_host: ADDRESS }, mm_processor_kwargs: {}, media: ADDRESS };
     const chat_template_kwargs = { enable_thinking: false };
+    const known = { temperature: 0.5, min_p: 0.1, seed: 1, reasoning_effort: "low", user: "u", chat_template_kwargs };
+    const odd = { kv_transfer_params: { remote_host: ADDRESS }, mm_processor_kwargs: {}, media: ADDRESS };
+    const cache_salt = "x";
     const turns = [{ role: "user", content: [{ type: "text", text: "Hi", image: "x" }], video: "x" }];
     const clean = [{ role: "user", content: [{ type: "text", text: "Hi" }] }];
     const base = { model: "org/Big", messages: clean, max_tokens: 2048, ...known };
-    expect(await got(CHAT, { model: "big", messages: turns, ...known, ...odd })).toEqual(base);
+    expect(await got(CHAT, { model: "big", messages: turns, ...known, ...odd, cache_salt })).toEqual(base);
     vllm.got.length = 0;
-    expect(await got(CHAT, { model: "open", messages: turns, ...known, ...odd, chat_template_kwargs })).toEqual({
+    expect(await got(CHAT, { model: "open", messages: turns, ...known, ...odd, cache_salt })).toEqual({
       ...base,
-      chat_template_kwargs,
+      cache_salt,
     });
   });
 
   test.each([
-    ["chat_template_kwargs", { enable_thinking: false }],
     ["prompt_embeds", "AAAA"],
     ["chat_template", "{{ x }}"],
     ["guided_regex", "(a+)+"],

@@ -27,8 +27,8 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly tokenizer: Tokenizer;
   /** The field that only its pipeline has, in an answer's first and last piece. */
   readonly shown?: Readonly<Record<string, unknown>>;
-  /** Tokens that were written for it and are no part of it, in the same pieces. */
-  readonly reasoning?: number;
+  /** Tokens of a plan that were written for it and are no part of it, in the same pieces. */
+  readonly planTokens?: number;
   /** True if a stream has `shown` in its first event. */
   readonly shownFirst?: boolean;
 }

@@ -54,6 +54,11 @@ export const message = z.object({
     .nullish()
     .describe("for role assistant: the calls it made"),
   tool_call_id: z.string().nullish().describe("for role tool: the id of the call with this result"),
+  reasoning_content: z
+    .string()
+    .nullish()
+    .describe("for role assistant: its reasoning, which the model's chat template may show to it"),
+  reasoning: z.string().nullish().describe("the same as reasoning_content"),
 });
 type Message = z.output<typeof message>;
 
@@ -61,13 +66,17 @@ type Message = z.output<typeof message>;
 type TurnPart = { readonly type: "text"; readonly text: string } | { readonly type: "image" };
 
 /** A turn as templates have it: a text, or parts if there are images among them. */
-type Turn = Omit<ChatMessage, "content"> & { role: string; content: string | TurnPart[] };
+type Turn = Omit<ChatMessage, "content"> & {
+  role: string;
+  content: string | TurnPart[];
+  reasoning_content?: string;
+};
 
 /** Characters of a turn's texts. */
-export const lengthOf = ({ content }: Turn): number =>
-  typeof content === "string"
+export const lengthOf = ({ content, reasoning_content: reasoning = "" }: Turn): number =>
+  (typeof content === "string"
     ? content.length
-    : content.reduce((sum, part) => sum + (part.type === "text" ? part.text.length : 0), 0);
+    : content.reduce((sum, part) => sum + (part.type === "text" ? part.text.length : 0), 0)) + reasoning.length;
 
 /** The bytes of a chat's images, in order. */
 export const imagesOf = (messages: readonly Message[]): Uint8Array[] =>
@@ -98,11 +107,13 @@ function checkAnswer({ tool_call_id: id }: Message, called: readonly string[], a
 const wrong = (field: string, sentence: string) => new HttpError(400, `${field}: ${sentence}`, { param: field });
 
 /** Templates have no role "developer": OpenAI's name for the system turn of some of its models. */
-function turn({ role, content, name, tool_calls: calls }: Message, at: number): Turn {
+function turn({ role, content, name, tool_calls: calls, ...message }: Message, at: number): Turn {
+  const reasoning = message.reasoning_content ?? message.reasoning;
   return {
     role: role === "developer" ? "system" : role,
     content: typeof content === "string" ? content : contentOf(content ?? []),
     ...(role === "tool" && typeof name === "string" && { name }),
+    ...(role === "assistant" && reasoning && { reasoning_content: reasoning }),
     ...(calls && calls.length > 0 && { tool_calls: calls.map((call) => withArguments(call, at)) }),
   };
 }

@@ -94,7 +94,7 @@ describe("a field that would change the answer elsewhere is refused by its name"
 describe("other fields stay harmless, and are told", () => {
   test("those that clients send", () => {
     const harmless = [
-      ...["user", "metadata", "store", "service_tier", "prediction", "reasoning_effort", "verbosity", "seeding"],
+      ...["user", "metadata", "store", "service_tier", "prediction", "verbosity", "seeding"],
       ...["safety_identifier", "prompt_cache_key", "cache_salt", "priority", "request_id", "id_slot"],
       ...["timings_per_token", "reasoning_format", "return_token_ids", "kv_transfer_params", "tags", "title", "step"],
       ...["mode", "text", "steps", "client", "session_id", "trace_id", "top_n", "prompt", "input", "query", "name"],

@@ -41,7 +41,7 @@ export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   ...each("use_beam_search allowed_token_ids logits_processors samplers lora vllm_xargs", empty),
   // Fields that change the model's input.
   ...each("system", empty, 'a message of the role "system"'),
-  ...each("chat_template chat_template_kwargs template documents context images prompt_embeds", empty),
+  ...each("chat_template template documents context images prompt_embeds", empty),
   ...each("mm_processor_kwargs echo suffix", empty),
   ...each("raw", empty, "POST /v1/completions"),
   ...each("truncate_prompt_tokens", never),

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
+import { reasoningEffort, templateVariables } from "../../engine/decode/channels/options.ts";
 import type { AnswerReader } from "../../engine/decode/tools/reader.ts";
 import type { ChatMessage, FinishReason } from "../../index.ts";
 import { lookupPipeline, textPipelines } from "../../pipelines/registry.ts";
@@ -18,7 +19,7 @@ import { chatSamplingOf } from "../generation/sampling.ts";
 import { checkSchemas } from "../generation/schemas.ts";
 import { readerOf, shownCall, toolCallSchema, toolOptions, toolShape } from "../generation/tools.ts";
 import { imagesOf, lengthOf, message, turnsOf } from "../generation/turns.ts";
-import { billedShape, usageOf } from "../generation/usage.ts";
+import { type AsideTokens, billedShape, usageOf } from "../generation/usage.ts";
 import { type Call, type Endpoint, endpoint } from "../http/endpoint.ts";
 import { HttpError } from "../http/errors.ts";
 import type { Limits } from "../limits.ts";
@@ -46,6 +47,16 @@ const settingsShape: Record<never, never> = Object.fromEntries(
 
 const lookupFields = await lookupPipeline.fields();
 
+/** How much the model reasons, and what else its chat template is told. */
+const templateShape = {
+  reasoning_effort: reasoningEffort
+    .nullish()
+    .describe("how much the model reasons, if its chat template has a switch for it; none: not at all"),
+  chat_template_kwargs: templateVariables
+    .nullish()
+    .describe("further variables of the model's chat template, such as enable_thinking"),
+};
+
 const chatShape = (limits: Limits) => ({
   ...generationShape(limits),
   ...formatShape,
@@ -60,6 +71,7 @@ const chatShape = (limits: Limits) => ({
     .nullish()
     .describe("with logprobs: how many of the likeliest tokens to return for each position; default 0"),
   ...toolShape,
+  ...templateShape,
   functions,
   modalities,
   ...lookupFields.chatShape,
@@ -103,6 +115,7 @@ const finish = z.enum(["stop", "length", "repetition", "tool_calls"]);
 const answer = z.object({
   role: z.literal("assistant"),
   content: z.string().nullable(),
+  reasoning_content: z.string().optional().describe("reasoning before the answer"),
   tool_calls: z.array(toolCallSchema).optional(),
   refusal: z.null(),
 });
@@ -132,6 +145,7 @@ const chatChunk = z.object({
       delta: z.object({
         role: z.literal("assistant").optional(),
         content: z.string().nullable().optional(),
+        reasoning_content: z.string().optional(),
         tool_calls: z.array(toolCallSchema.extend({ index: z.int() })).optional(),
       }),
       logprobs: logprobsSchema.nullable(),
@@ -240,6 +254,8 @@ async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens):
       ...optionsOf(input, usual, choice),
       ...chatSamplingOf(input),
       ...toolOptions(input),
+      reasoningEffort: input.reasoning_effort ?? undefined,
+      templateVariables: input.chat_template_kwargs ?? undefined,
       logprobs,
       ...(images.length > 0 && { images }),
     },
@@ -251,17 +267,29 @@ async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About
   const shown = shownFieldsOf(choices);
   const all = choices.map((pieces, index) => ({
     index,
-    ...said(textOf(pieces), pieces.at(-1)!.finishReason!, input),
+    ...said(pieces, input),
     logprobs: input.logprobs ? logprobsOf(pieces) : null,
     ...shown.of(pieces),
   }));
-  const usage = usageOf(receipt, choices.length, choices[0]!.at(-1)?.reasoning);
+  const usage = usageOf(receipt, choices.length, asideTokens(choices.map((pieces) => pieces.at(-1)!)));
   return { ...about, object: "chat.completion", choices: all, ...shown.beside, usage, receipt };
 }
 
-/** An answer's text and calls, and why it ended. */
-function said(text: string, reason: FinishReason, input: ChatInput) {
-  const base = { role: "assistant" as const, refusal: null };
+/** Tokens beside the text of answers, by their last pieces. */
+const asideTokens = (ends: readonly Part[]): AsideTokens => ({
+  plan: ends[0]?.planTokens,
+  reasoning: ends.reduce<number | undefined>(
+    (sum, { reasoningTokens: more }) => (more === undefined ? sum : (sum ?? 0) + more),
+    undefined,
+  ),
+});
+
+/** An answer's reasoning, text and calls, and why it ended. */
+function said(pieces: readonly Part[], input: ChatInput) {
+  const text = textOf(pieces);
+  const reason = pieces.at(-1)!.finishReason!;
+  const reasoning = pieces.map((piece) => piece.reasoning ?? "").join("");
+  const base = { role: "assistant" as const, refusal: null, ...(reasoning !== "" && { reasoning_content: reasoning }) };
   const read = readerOf(input)?.push(text, true);
   if (!read || read.calls.length === 0) return { message: { ...base, content: text }, finish_reason: finishOf(reason) };
   const tool_calls = read.calls.map((call) => shownCall(callId(), call));
@@ -300,10 +328,11 @@ class Streamed {
     if (finishReason) yield { ...base, finish_reason: endOf(finishReason, this.#calls > 0) };
   }
 
-  #delta({ text: piece, finishReason }: Part): Delta {
+  #delta({ text: piece, reasoning, finishReason }: Part): Delta {
     const { text, calls } = this.#reader?.push(piece, finishReason !== undefined) ?? { text: piece, calls: [] };
     const tool_calls = calls.map((call) => ({ index: this.#calls++, ...shownCall(callId(), call) }));
-    return { ...(text !== "" && { content: text }), ...(calls.length > 0 && { tool_calls }) };
+    const thought = reasoning !== undefined && { reasoning_content: reasoning };
+    return { ...thought, ...(text !== "" && { content: text }), ...(calls.length > 0 && { tool_calls }) };
   }
 }
 
@@ -312,8 +341,10 @@ async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: Abo
   const usageLast = input.stream_options?.include_usage === true;
   const base = { ...about, object: "chat.completion.chunk" as const, ...(usageLast && { usage: null }) };
   const streamed = Array.from({ length: input.n ?? 1 }, () => new Streamed(input));
+  const ends: Part[] = [];
   for await (const part of parts) {
     const { receipt } = part;
+    if (part.finishReason) ends.push(part);
     const begin = shownAtBegin(part);
     const shown = shownAtEnd(part);
     for (const choice of streamed[part.choice]!.take(part)) {
@@ -321,6 +352,6 @@ async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: Abo
       yield { ...base, choices: [choice], ...(choice.delta.role && begin), ...end };
     }
     if (receipt && usageLast)
-      yield { ...base, choices: [], ...shown, usage: usageOf(receipt, input.n ?? 1, part.reasoning), receipt };
+      yield { ...base, choices: [], ...shown, usage: usageOf(receipt, input.n ?? 1, asideTokens(ends)), receipt };
   }
 }

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
+import { beforeBegun } from "./answer-marks.ts";
 import { type Json, PlainText } from "./plain-text.ts";
 import { type Segment, tokenTexts } from "./segments.ts";
 import { renderTemplate } from "./template.ts";
@@ -17,12 +18,12 @@ interface Turns {
   addGenerationPrompt: boolean;
   /** Functions that the model may call, as OpenAI and Hugging Face write them: `{ type: "function", function: { name, description, parameters } }`. */
   tools?: readonly Json[] | undefined;
-  /**
-   * True if the answer may begin with thoughts, for templates that ask (Qwen3's `enable_thinking`); by default, the
-   * template decides.
-   */
-  thinking?: boolean | undefined;
+  /** Further variables of the template, such as Qwen3's `enable_thinking`. */
+  variables?: TemplateVariables | undefined;
 }
+
+/** Variables of a chat template by name. */
+export type TemplateVariables = Readonly<Record<string, Json>>;
 
 export interface ChatOptions extends Turns {
   /** Texts of the special tokens; in the result, only the template's own count as special. */
@@ -39,14 +40,14 @@ export interface ChatOptions extends Turns {
 export function renderChat(template: string, messages: readonly ChatMessage[], options: ChatOptions): Segment[] {
   messages.forEach(checkRole);
   const specialTokens = tokenTexts(options.specialTokens);
-  const { tools = null, thinking } = options;
-  const plain = new PlainText(specialTokens, template + JSON.stringify([messages, tools]));
+  const { tools = null, variables = {} } = options;
+  const plain = new PlainText(specialTokens, template + JSON.stringify([messages, tools, variables]));
   const rendered = renderTemplate(template, {
+    ...Object.fromEntries(Object.entries(variables).map(([name, value]) => [name, plain.guard(value)])),
     messages: messages.map((message) => plain.guard(message)),
     tools: plain.guard(tools),
     documents: null,
     add_generation_prompt: options.addGenerationPrompt,
-    ...(thinking !== undefined && { enable_thinking: thinking }),
     bos_token: options.bos ?? "",
     eos_token: options.eos ?? "",
   });
@@ -57,7 +58,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
-  { addGenerationPrompt, tools, thinking }: Turns,
+  { addGenerationPrompt, tools, variables }: Turns,
 ): Segment[] {
   const { path, templates, specialTokens, bos, eos } = tokenizer;
   const template = (tools && templates.tools) ?? templates.chat;
@@ -65,7 +66,7 @@ export function chatSegments(
     throw new UserError(`${path}: the model has no chat template (tokenizer.chat_template), give it a plain prompt`);
   }
   const text = (id: number | undefined) => (id === undefined ? undefined : tokenizer.text(id));
-  const options = { addGenerationPrompt, tools, thinking, specialTokens, bos: text(bos), eos: text(eos) };
+  const options = { addGenerationPrompt, tools, variables, specialTokens, bos: text(bos), eos: text(eos) };
   return renderChat(template, messages, options);
 }
 
@@ -74,7 +75,9 @@ export function encodeChat(tokenizer: Tokenizer, messages: readonly ChatMessage[
   const begun = turns.addGenerationPrompt ? begunAnswer(messages) : undefined;
   if (begun === undefined) return tokenizer.encodeSegments(chatSegments(tokenizer, messages, turns));
   const before = chatSegments(tokenizer, messages.slice(0, -1), turns);
-  return tokenizer.encodeSegments(extended(before, begun));
+  const between = beforeBegun(before.map(({ text }) => text).join(""), begun);
+  const written = between === "" ? [] : tokenTexts(tokenizer.specialTokens).split(between);
+  return tokenizer.encodeSegments(extended(written.reduce(joined, before), begun));
 }
 
 /** The text of a chat's last turn if the assistant has begun to answer an earlier one there, without a call. */
@@ -86,11 +89,14 @@ export function begunAnswer(messages: readonly ChatMessage[]): string | undefine
   return typeof last.content === "string" ? last.content : undefined;
 }
 
-/** Segments with more plain text at their end. No token spans two segments, so it joins a plain one. */
-function extended(segments: readonly Segment[], more: string): Segment[] {
+/** Segments with more plain text at their end. */
+const extended = (segments: readonly Segment[], text: string): Segment[] => joined(segments, { text, special: false });
+
+/** Segments with another one at their end. No token spans two segments, so plain text joins plain text. */
+function joined(segments: readonly Segment[], next: Segment): Segment[] {
   const last = segments.at(-1);
-  if (!last || last.special) return [...segments, { text: more, special: false }];
-  return [...segments.slice(0, -1), { text: last.text + more, special: false }];
+  if (!last || last.special || next.special) return [...segments, next];
+  return [...segments.slice(0, -1), { text: last.text + next.text, special: false }];
 }
 
 /** Templates write the role between the halves of a special token (`'<|' + role + '|>'`), so it must be a word. */

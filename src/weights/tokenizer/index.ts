@@ -1,4 +1,5 @@
-export { begunAnswer, type ChatMessage, chatSegments, encodeChat } from "./chat.ts";
+export { answerMarks, beforeBegun, END_THINK, endsInReasoning, THINK } from "./answer-marks.ts";
+export { begunAnswer, type ChatMessage, chatSegments, encodeChat, type TemplateVariables } from "./chat.ts";
 export { fromFolder } from "./folder.ts";
 export type { Input } from "./frame.ts";
 export type { Json } from "./plain-text.ts";

@@ -4,13 +4,12 @@ import type { Request } from "../../schedule/ticket.ts";
 import { BATCH_ROWS } from "../run/batch.ts";
 import type { Engine } from "../run/engine.ts";
 import type { Sampled } from "../sampling/sampler.ts";
+import { joinedPieces } from "./draft.ts";
 import type { FinishReason, Piece, Usage } from "./generate.ts";
 import { checkLength } from "./sequence.ts";
 
 /** A whole answer. */
-export interface Answer {
-  readonly text: string;
-  readonly tokens: readonly Sampled[];
+export interface Answer extends Pick<Piece, "text" | "reasoning" | "reasoningTokens" | "tokens"> {
   readonly prompt?: readonly Sampled[] | undefined;
   readonly reason: FinishReason;
   readonly usage: Usage;
@@ -57,6 +56,5 @@ async function wholeOf(stream: AsyncIterable<Piece>): Promise<Answer> {
   const pieces: Piece[] = [];
   for await (const piece of stream) pieces.push(piece);
   const { reason, usage } = pieces.at(-1)!.finish!;
-  const text = pieces.map((p) => p.text).join("");
-  return { text, tokens: pieces.flatMap((p) => p.tokens), prompt: pieces[0]!.prompt, reason, usage };
+  return { ...joinedPieces(pieces), prompt: pieces[0]!.prompt, reason, usage };
 }

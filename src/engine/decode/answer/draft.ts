@@ -1,5 +1,6 @@
 import { UserError } from "../../../util/errors.ts";
 import { StopStrings, type Tokenizer, TokenStream } from "../../../weights/tokenizer/index.ts";
+import { joinedParts, NOTHING, type PartReader, type Parts } from "../channels/answer-form.ts";
 import type { Hold } from "../grammar/index.ts";
 import { Sampler } from "../sampling/sampler.ts";
 import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
@@ -41,6 +42,21 @@ export interface UnbilledPiece extends Omit<Piece, "finish"> {
   readonly reason: FinishReason | undefined;
 }
 
+/** What a piece adds to an answer. */
+type Added = Pick<Piece, "text" | "reasoning" | "reasoningTokens" | "tokens">;
+
+/** Pieces that follow each other as one. */
+export function joinedPieces(all: readonly Added[]): Added {
+  const reasoning = all.map((piece) => piece.reasoning ?? "").join("");
+  const reasoningTokens = all.at(-1)?.reasoningTokens;
+  return {
+    text: all.map(({ text }) => text).join(""),
+    tokens: all.flatMap(({ tokens }) => tokens),
+    ...(reasoning !== "" && { reasoning }),
+    ...(reasoningTokens !== undefined && { reasoningTokens }),
+  };
+}
+
 /** Tokens that were chosen from the model's own logits after drafts. */
 export interface Checked extends UnbilledPiece {
   /** Logits that were used: the drafts before each of them but the first were right. */
@@ -55,11 +71,16 @@ export class Draft {
   readonly #constraint: Hold | undefined;
   readonly #stream: TokenStream;
   readonly #stops: StopStrings;
+  /** Undefined if the answer is text as a whole. */
+  readonly #parts: PartReader | undefined;
+  readonly #marks: ReadonlyMap<number, string> | undefined;
   readonly #repetition: Repetition | undefined;
   readonly #observe: GenerateOptions["observe"];
   readonly #end: number | undefined;
   /** Tokens so far. */
   completion = 0;
+  /** Those of reasoning among them, with the ones around it. */
+  #reasoningTokens = 0;
   #last = 0;
   #guesses: Guesses | undefined;
 
@@ -70,10 +91,12 @@ export class Draft {
     before: readonly number[],
     private readonly most: number,
   ) {
-    this.#constraint = options.grammar?.hold(tokenizer, options.trigger);
+    this.#constraint = options.grammar?.hold(tokenizer, options.trigger, options.form);
     this.#sampler = new Sampler(options, before, this.#constraint);
     this.#stream = new TokenStream(tokenizer, options.continues !== true);
     this.#stops = new StopStrings(options.stop);
+    this.#parts = options.form?.reader();
+    this.#marks = options.form?.marks;
     this.#repetition = options.repetitionDetection && !this.#constraint ? new Repetition() : undefined;
     this.#observe = options.observe;
     this.#end = options.end;
@@ -86,14 +109,34 @@ export class Draft {
     const token = this.#sampler.sample(logits);
     this.completion++;
     const ended = this.#ends(token.id);
-    const said = ended ? "" : this.#stream.push(token.id);
-    const text = this.#stops.push(said);
+    const said = ended ? NOTHING : this.#read(token.id);
+    const parts = { ...said, text: this.#stops.push(said.text) };
     if (!ended) this.#sampler.accept(token.id);
-    const loops = this.#repetition?.push(token.id, said) === true;
+    const loops = this.#repetition?.push(token.id, said.reasoning + said.text) === true;
     const reason = this.#reason(ended || this.#constraint?.complete === true, loops, last);
-    if (reason) return { text: text + this.flush(), tokens: [token], reason };
+    if (reason) return { ...this.#shown(joinedParts(parts, this.#flush()), true), tokens: [token], reason };
     this.#last = token.id;
-    return { text, tokens: [token], reason };
+    return { ...this.#shown(parts), tokens: [token], reason };
+  }
+
+  /** What a token adds to the answer. */
+  #read(id: number): Parts {
+    const mark = this.#marks?.get(id);
+    const text = mark === undefined ? this.#stream.push(id) : "";
+    if (!this.#parts) return { ...NOTHING, text };
+    const before = this.#parts.place;
+    const parts = this.#parts.push(text, mark);
+    if (before === "reasoning" || this.#parts.place === "reasoning") this.#reasoningTokens++;
+    return parts;
+  }
+
+  /** Parts as a piece has them; the last has the count of all tokens of reasoning. */
+  #shown({ text, reasoning }: Parts, last = false): Omit<Added, "tokens"> {
+    return {
+      text,
+      ...(reasoning !== "" && { reasoning }),
+      ...(last && this.#parts && { reasoningTokens: this.#reasoningTokens }),
+    };
   }
 
   /** Drafts the next token from logits that are not the model's own. */
@@ -118,8 +161,7 @@ export class Draft {
       right++;
       if (taken.reason) break;
     }
-    const text = all.map((taken) => taken.text).join("");
-    return { text, tokens: all.flatMap(({ tokens }) => tokens), reason: all.at(-1)!.reason, used: all.length, right };
+    return { ...joinedPieces(all), reason: all.at(-1)!.reason, used: all.length, right };
   }
 
   /** The token that the model reads next, which may be a draft; undefined if nothing can follow the last draft. */
@@ -137,9 +179,14 @@ export class Draft {
     return this.tokenizer.stopIds.has(id) || id === this.#end;
   }
 
-  /** Text that was held back, when no token follows; half a character is left out. */
-  flush(): string {
-    return this.#stops.flush();
+  /** The last piece of an answer that no token follows: what was held back, but for half a character. */
+  end(): Omit<Added, "tokens"> {
+    return this.#shown(this.#flush(), true);
+  }
+
+  #flush(): Parts {
+    const { text, reasoning } = this.#parts?.flush() ?? NOTHING;
+    return { reasoning, text: this.#stops.push(text) + this.#stops.flush() };
   }
 
   #reason(ended: boolean, loops: boolean, last: boolean): FinishReason | undefined {

@@ -3,6 +3,7 @@ import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { Meter } from "../../bill/meter.ts";
 import type { Timed } from "../../bill/stopwatch.ts";
 import { diffusionOptions } from "../../diffusion/options.ts";
+import type { AnswerForm } from "../channels/answer-form.ts";
 import type { LazyGrammar, Trigger } from "../grammar/index.ts";
 import type { Engine } from "../run/engine.ts";
 import { samplingOptions } from "../sampling/options.ts";
@@ -29,6 +30,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   /** Constrains the answer: from its first token on, or after each `trigger`. */
   grammar?: LazyGrammar | undefined;
   trigger?: Trigger | undefined;
+  /** How the answer is divided into reasoning and text; absent: it is text. */
+  form?: AnswerForm | undefined;
   /** True if the answer continues the prompt's text: its first word may need the space before it. */
   continues?: boolean | undefined;
   /** A token that ends the answer, besides the model's own. */
@@ -59,6 +62,10 @@ export interface Usage extends ReturnType<Meter["total"]>, Timed {
 /** A piece of an answer: final text and its tokens. The last piece has the reason that it ended, and the usage. */
 export interface Piece {
   readonly text: string;
+  /** Reasoning before the text, if there is any in this piece. */
+  readonly reasoning?: string;
+  /** In the last piece, of an answer that may have reasoning: the number of its tokens. */
+  readonly reasoningTokens?: number;
   readonly tokens: readonly Sampled[];
   /** In the first piece, if `promptLogprobs` is set: the prompt's tokens that have run. */
   readonly prompt?: readonly Sampled[];

@@ -9,7 +9,7 @@ import type { Embeddings, RunTerms } from "../run/prompt-run.ts";
 import type { Step, Stepped } from "../run/stepped.ts";
 import type { Slot } from "../state/slot.ts";
 import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
-import { Draft, type UnbilledPiece } from "./draft.ts";
+import { Draft, joinedPieces, type UnbilledPiece } from "./draft.ts";
 import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts";
 import { PromptScores } from "./prompt-scores.ts";
 import type { Terms } from "./terms.ts";
@@ -173,7 +173,8 @@ export class Sequence implements Disposable {
       return this.#add(taken);
     }
     this.engine.billStop(step, this.slot.tokens.length);
-    return ended(taken, this.#end("stopped"));
+    const last = this.#end("stopped");
+    return { ...last, ...joinedPieces([taken, last]) };
   }
 
   #add({ reason, ...piece }: UnbilledPiece): Piece {
@@ -205,7 +206,7 @@ export class Sequence implements Disposable {
   }
 
   #end(reason: FinishReason, cut?: CutReason): Piece {
-    return { text: this.#draft.flush(), tokens: [], ...this.#scored(), finish: this.#finish(reason, cut) };
+    return { ...this.#draft.end(), tokens: [], ...this.#scored(), finish: this.#finish(reason, cut) };
   }
 
   /** The prompt's scores, for the first piece. */
@@ -243,9 +244,6 @@ export class Sequence implements Disposable {
     this.engine.release(this.slot);
   }
 }
-
-/** The last piece of an answer, with what came right before it. */
-const ended = ({ text, tokens }: UnbilledPiece, last: Piece): Piece => ({ ...last, text: text + last.text, tokens });
 
 /** @throws UserError if a saving drops prompt tokens that must be scored */
 function refuseGathering({ cuts }: Plan): void {

@@ -1,9 +1,11 @@
 import { jsonOf } from "../../../util/checked.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import type { AnswerForm } from "../channels/answer-form.ts";
 import { compiled, type Format } from "./compile.ts";
 import { Constraint, type Hold } from "./constraint.ts";
 import { Grammar } from "./grammar.ts";
+import { TextHold } from "./text-hold.ts";
 import { type Trigger, Triggered } from "./triggered.ts";
 import { type Vocabulary, vocabularyOf } from "./vocabulary.ts";
 
@@ -37,10 +39,17 @@ export class LazyGrammar {
     return this.#grammar;
   }
 
-  /** Constrains an answer to the format, or the parts of it that a trigger begins. @throws UserError as `compile` does */
-  hold(tokenizer: Tokenizer, trigger?: Trigger): Hold {
+  /**
+   * Constrains an answer to the format, or the parts of it that a trigger begins; of an answer that may have reasoning,
+   * the text alone.
+   * @throws UserError as `compile` does
+   */
+  hold(tokenizer: Tokenizer, trigger?: Trigger, form?: AnswerForm): Hold {
     const grammar = this.compile();
-    return trigger ? new Triggered(grammar, trigger, tokenizer) : new Constraint(grammar);
+    const hold = trigger ? new Triggered(grammar, trigger, tokenizer) : new Constraint(grammar);
+    if (!form) return hold;
+    const after = trigger ? hold : new Constraint(grammar, grammar.spaced);
+    return new TextHold({ hold, after, form, tokenizer, required: trigger === undefined });
   }
 }
 

@@ -104,7 +104,7 @@ const plain = (text: string): Segment => ({ text, special: false });
 const asText = (content: string): Segment[] => [plain(`${SYSTEM}\n\n${content}\n\n`)];
 
 function asChat(tokenizer: Tokenizer): (content: string) => Segment[] {
-  const turns = { addGenerationPrompt: true, thinking: false };
+  const turns = { addGenerationPrompt: true, variables: { enable_thinking: false } };
   const messages = instructedChat(tokenizer, SYSTEM);
   return (content) => chatSegments(tokenizer, messages(content), turns);
 }

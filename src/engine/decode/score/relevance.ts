@@ -46,7 +46,7 @@ interface Asking {
 }
 
 function asChat({ tokenizer }: LanguageModel): Asking {
-  const turns = { addGenerationPrompt: true, thinking: false };
+  const turns = { addGenerationPrompt: true, variables: { enable_thinking: false } };
   const messages = instructedChat(tokenizer, JUDGE);
   const encode = (content: string) => encodeChat(tokenizer, messages(content), turns);
   return { encode, yes: tokenizer.encode("yes"), no: tokenizer.encode("no") };

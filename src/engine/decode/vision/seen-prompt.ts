@@ -1,6 +1,11 @@
 import { addSpent, type Spent } from "../../../graph/index.ts";
 import { UserError } from "../../../util/errors.ts";
-import { type ChatMessage, chatSegments, type Tokenizer } from "../../../weights/tokenizer/index.ts";
+import {
+  type ChatMessage,
+  chatSegments,
+  type TemplateVariables,
+  type Tokenizer,
+} from "../../../weights/tokenizer/index.ts";
 import type { ImageBill } from "../../bill/meter.ts";
 import { Stopwatch } from "../../bill/stopwatch.ts";
 import type { ImageInput } from "../../images/pixels/input.ts";
@@ -27,6 +32,7 @@ interface Reading {
   readonly raw?: boolean | undefined;
   readonly tools: readonly Tool[];
   readonly adapter?: string | undefined;
+  readonly variables?: TemplateVariables | undefined;
 }
 
 /**
@@ -38,12 +44,18 @@ export function encodeWithPlaces(
   model: LanguageModel,
   prompt: Prompt,
   images: number,
-  { raw, tools, adapter }: Reading,
+  { raw, tools, adapter, variables }: Reading,
 ): number[] {
   const { tokenizer, vision: reader } = model;
-  if (!reader || isIds(prompt)) return model.encode(prompt, raw, tools, adapter);
+  if (!reader || isIds(prompt)) return model.encode(prompt, raw, tools, adapter, variables);
   if (model.formOf(prompt, raw, adapter) === "chat")
-    return model.encode(readableTurns(tokenizer, withPlaces(turnsOf(prompt), images)), false, tools);
+    return model.encode(
+      readableTurns(tokenizer, withPlaces(turnsOf(prompt), images)),
+      false,
+      tools,
+      adapter,
+      variables,
+    );
   const first = beginningOf(tokenizer);
   const places = new Array<number>(images).fill(reader.vision.config.imageToken);
   return [...first, ...places, ...model.encode(prompt, raw, tools, adapter).slice(first.length)];

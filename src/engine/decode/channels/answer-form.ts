@@ -1,0 +1,36 @@
+/** What a token adds to an answer. */
+export interface Parts {
+  readonly text: string;
+  readonly reasoning: string;
+}
+
+export const NOTHING: Parts = { text: "", reasoning: "" };
+
+export const joinedParts = (a: Parts, b: Parts): Parts => ({
+  text: a.text + b.text,
+  reasoning: a.reasoning + b.reasoning,
+});
+
+/** Where an answer is: before its first word, in its reasoning, or in its text. */
+type Place = "begin" | "reasoning" | "text";
+
+/** Divides an answer into reasoning and text, as its tokens come. */
+export interface PartReader {
+  readonly place: Place;
+  /** Goes on with the text of a token, or with the name of one that divides. */
+  push(text: string, mark?: string): Parts;
+  /** What was held back, when no token follows. */
+  flush(): Parts;
+  /** A copy that goes on by itself. */
+  fork(): PartReader;
+}
+
+/** How the answer to one prompt is divided. */
+export interface AnswerForm {
+  /** The tokens that divide it, with their names. */
+  readonly marks: ReadonlyMap<number, string>;
+  /** A token that may open reasoning in place of the text. */
+  readonly opening?: number | undefined;
+  /** A reader of the answer, from its first token. */
+  reader(): PartReader;
+}

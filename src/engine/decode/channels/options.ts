@@ -1,0 +1,32 @@
+import { z } from "zod";
+import type { Json, TemplateVariables } from "../../../weights/tokenizer/index.ts";
+
+/** The amount of reasoning, in OpenAI's words and others'. */
+const efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
+export const reasoningEffort = z.enum(efforts, `expected one of ${efforts.join(", ")}`);
+
+/** What every chat template is given, and names that mean more than a variable to other servers. */
+const TAKEN = [
+  ...["messages", "conversation", "tools", "documents", "bos_token", "eos_token", "chat_template"],
+  ...["add_generation_prompt", "continue_final_message", "tokenize"],
+];
+const FREE_NAME = new RegExp(`^(?!(${TAKEN.join("|")})$)[a-z_]\\w*$`, "i");
+
+/** Further variables of a chat template. */
+export const templateVariables = z.record(
+  z.string().regex(FREE_NAME, `expected a name other than ${TAKEN.join(", ")}`),
+  z.custom<Json>(),
+  "expected variables by name",
+);
+
+interface Asked {
+  readonly reasoningEffort?: z.output<typeof reasoningEffort> | undefined;
+  readonly templateVariables?: TemplateVariables | undefined;
+}
+
+/** The variables of the chat template that a request sets; templates have several names for a switch of reasoning. */
+export function variablesOf({ reasoningEffort: effort, templateVariables }: Asked): TemplateVariables | undefined {
+  if (effort === undefined) return templateVariables;
+  const thinking = effort !== "none";
+  return { reasoning_effort: effort, enable_thinking: thinking, thinking, ...templateVariables };
+}

@@ -1,0 +1,62 @@
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import type { AnswerForm, PartReader } from "../channels/answer-form.ts";
+import type { Hold } from "./constraint.ts";
+
+interface Terms {
+  /** Constrains a text that comes at once. */
+  readonly hold: Hold;
+  /** Constrains a text that comes after reasoning. */
+  readonly after: Hold;
+  readonly form: AnswerForm;
+  readonly tokenizer: Tokenizer;
+  /** True if reasoning may not end the answer: the text is to come. */
+  readonly required: boolean;
+}
+
+/** Constrains the text of an answer, and leaves its reasoning free. */
+export class TextHold implements Hold {
+  constructor(
+    private readonly terms: Terms,
+    private readonly reader: PartReader = terms.form.reader(),
+    private hold: Hold = terms.hold,
+  ) {}
+
+  restrict(logits: Float32Array): void {
+    const { form, tokenizer, required } = this.terms;
+    switch (this.reader.place) {
+      case "reasoning":
+        if (required) for (const id of tokenizer.stopIds) logits[id] = Number.NEGATIVE_INFINITY;
+        return;
+      case "begin":
+        restrictBut(form.opening, this.hold, logits);
+        return;
+      case "text":
+        this.hold.restrict(logits);
+    }
+  }
+
+  accept(token: number): void {
+    const { form, tokenizer, after } = this.terms;
+    const before = this.reader.place;
+    const mark = form.marks.get(token);
+    this.reader.push(mark === undefined ? Buffer.from(tokenizer.bytes(token)).toString("latin1") : "", mark);
+    const { place } = this.reader;
+    if (before === "reasoning" && place === "text") this.hold = after;
+    else if (before !== "reasoning" && place !== "reasoning") this.hold.accept(token);
+  }
+
+  get complete(): boolean {
+    return this.reader.place === "text" && this.hold.complete;
+  }
+
+  fork(): TextHold {
+    return new TextHold({ ...this.terms, after: this.terms.after.fork() }, this.reader.fork(), this.hold.fork());
+  }
+}
+
+/** Restricts all tokens but one. */
+function restrictBut(free: number | undefined, hold: Hold, logits: Float32Array): void {
+  const logit = free === undefined ? undefined : logits[free];
+  hold.restrict(logits);
+  if (logit !== undefined) logits[free!] = logit;
+}
