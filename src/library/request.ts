@@ -14,7 +14,13 @@ import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import type { Turn } from "../savings/auto/guarantee.ts";
 import { UserError } from "../util/errors.ts";
-import { answerMarks, beforeBegun, begunAnswer, type PromptForm, type Tokenizer } from "../weights/tokenizer/index.ts";
+import {
+  type AnswerMarks,
+  beforeBegun,
+  begunAnswer,
+  type PromptForm,
+  type Tokenizer,
+} from "../weights/tokenizer/index.ts";
 import type { GenerationTerms, RequestOptions, runOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
@@ -57,11 +63,12 @@ export async function requestOf(
   } = asked;
   if (prompt.length === 0 && !asked.suffix) throw new UserError("the prompt is empty, expected at least one token");
   model.checkForm(prompt, asked, save);
-  const calling = callingOf({ format, tools, toolChoice, parallelToolCalls });
   const { generative } = model;
+  const marks = marksOf(generative, prompt, asked);
+  const calling = callingOf({ format, tools, toolChoice, parallelToolCalls }, marks);
   if (images.length > 0) checkSeen(generative, asked);
   const { ids, end } = readBy(generative, prompt, asked, calling);
-  const form = await answerFormOf(generative, prompt, asked, ids);
+  const form = marks && (await answerFormOf(marks, generative.tokenizer, prompt, ids, calling.name));
   const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time, signal) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
@@ -92,17 +99,29 @@ export async function requestOf(
 const begunIn = (prompt: Prompt): string | undefined =>
   Array.isArray(prompt) && !isIds(prompt) ? begunAnswer(prompt) : undefined;
 
-/** How the answer of a chat is divided; undefined if it is text as a whole. */
+/** How the model's answer to a prompt is divided; undefined if it is text as a whole. */
+const marksOf = (model: Model["generative"], prompt: Prompt, reading: Reading): AnswerMarks | undefined =>
+  model.kind === "decoder" && formOf(model, prompt, reading) === "chat" ? model.marks : undefined;
+
+/** Reads the answer to a prompt in its parts; `name`: the function whose call the prompt begins. */
 async function answerFormOf(
-  model: Model["generative"],
+  marks: AnswerMarks,
+  tokenizer: Tokenizer,
   prompt: Prompt,
-  reading: Reading,
   ids: readonly number[],
-): Promise<AnswerForm | undefined> {
-  if (model.kind !== "decoder" || formOf(model, prompt, reading) !== "chat") return undefined;
-  if (answerMarks(model.tokenizer) === undefined) return undefined;
-  const { thinkForm } = await import("../engine/decode/channels/think.ts");
-  return thinkForm(model.tokenizer, endOf(model.tokenizer, ids), begunIn(prompt) ?? "");
+  name: string | undefined,
+): Promise<AnswerForm> {
+  const begun = begunIn(prompt) ?? "";
+  switch (marks) {
+    case "think": {
+      const { thinkForm } = await import("../engine/decode/channels/think.ts");
+      return thinkForm(tokenizer, endOf(tokenizer, ids), begun);
+    }
+    case "harmony": {
+      const { harmonyForm } = await import("../engine/decode/channels/harmony.ts");
+      return harmonyForm(name === undefined ? (begun.trim() === "" ? undefined : "text") : { call: name });
+    }
+  }
 }
 
 /** Tokens that a chat template's last words fit in. */
@@ -229,6 +248,7 @@ function idsOf(
   const ids = suffix
     ? language.encodeAround(prompt, suffix)
     : encodeWithPlaces(language, prompt, images.length, { raw, tools, adapter, variables: variablesOf(asked) });
-  const between = begin === "" ? "" : beforeBegun(endOf(tokenizer, ids), begin);
+  if (language.marks === "harmony") return [...ids, ...tokenizer.encode(begin, { special: true })];
+  const between = beforeBegun(language.marks, endOf(tokenizer, ids), begin);
   return [...ids, ...tokenizer.encode(between, { special: true }), ...tokenizer.encode(begin)];
 }

@@ -11,6 +11,8 @@ import type { ModelForm, Quant } from "../../weights/prepared/quant.ts";
 import { formHere, quantHere } from "../../weights/prepared/tuning.ts";
 import { modelHash, preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import {
+  type AnswerMarks,
+  answerMarks,
   type ChatMessage,
   encodeBlanks,
   encodeChat,
@@ -35,7 +37,7 @@ import { Engine } from "./run/engine.ts";
 import { type Lease, Recipes } from "./run/recipes.ts";
 import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
-import { knowsCalls, plainTurns } from "./tools/turns.ts";
+import { harmonyTurns, knowsCalls, plainTurns } from "./tools/turns.ts";
 import type { ImageReader } from "./vision/image-reader.ts";
 
 export { isIds, type Prompt } from "./prompt.ts";
@@ -80,6 +82,11 @@ export class LanguageModel implements Loaded {
   /** The part that reads images; undefined: it reads text alone. */
   get vision(): ImageReader | undefined {
     return this.#vision;
+  }
+
+  /** How its chat template divides answers; undefined if they are text as a whole. */
+  get marks(): AnswerMarks | undefined {
+    return answerMarks(this.tokenizer);
   }
 
   get #engines(): Engine[] {
@@ -205,13 +212,14 @@ export class LanguageModel implements Loaded {
     return { ids: [...before, ...encodeBlanks(blanked, tokenizer)], end };
   }
 
-  #encodeChat(turns: readonly ChatMessage[], tools: readonly Tool[], variables?: TemplateVariables): number[] {
-    const { tokenizer } = this;
+  #encodeChat(chat: readonly ChatMessage[], tools: readonly Tool[], variables?: TemplateVariables): number[] {
+    const { tokenizer, marks } = this;
+    const turns = marks === "harmony" ? harmonyTurns(chat) : chat;
     const terms = { addGenerationPrompt: true, variables };
-    const { tools: forTools, chat = "" } = tokenizer.templates;
+    const { tools: forTools, chat: template = "" } = tokenizer.templates;
     const called = tools.length > 0 || turns.some((turn) => turn.role === "tool" || turn["tool_calls"] !== undefined);
     if (!called) return encodeChat(tokenizer, turns, terms);
-    if (!knowsCalls(forTools ?? chat)) return encodeChat(tokenizer, plainTurns(turns, tools), terms);
+    if (!knowsCalls(forTools ?? template, marks)) return encodeChat(tokenizer, plainTurns(turns, tools), terms);
     return encodeChat(tokenizer, turns, { ...terms, tools: asJson(tools) });
   }
 

@@ -4,12 +4,24 @@ import type { Tokenizer } from "./tokenizer.ts";
 export const THINK = "<think>";
 export const END_THINK = "</think>";
 
-/** How a model's chat template divides its answers: `think`, by the tags alone. */
-export type AnswerMarks = "think";
+/** The tokens that divide messages and their headers in harmony, gpt-oss's chat format. */
+export const HARMONY = {
+  start: "<|start|>",
+  channel: "<|channel|>",
+  constrain: "<|constrain|>",
+  message: "<|message|>",
+  end: "<|end|>",
+  call: "<|call|>",
+  return: "<|return|>",
+} as const;
+
+/** How a model's chat template divides its answers: by tags around the reasoning, or into messages in channels. */
+export type AnswerMarks = "think" | "harmony";
 
 /** Undefined if answers are text as a whole. */
 export function answerMarks({ templates }: Pick<Tokenizer, "templates">): AnswerMarks | undefined {
   const written = (mark: string) => [templates.chat, templates.tools].some((template) => template?.includes(mark));
+  if (written(HARMONY.channel) && written(HARMONY.message)) return "harmony";
   return written(END_THINK) ? "think" : undefined;
 }
 
@@ -17,5 +29,8 @@ export function answerMarks({ templates }: Pick<Tokenizer, "templates">): Answer
 export const endsInReasoning = (prompt: string): boolean => /<think>\s*$/.test(prompt);
 
 /** What comes between a prompt's text and the answer that has been begun there, which is no reasoning unless it says so. */
-export const beforeBegun = (prompt: string, begun: string): string =>
-  endsInReasoning(prompt) && begun.trim() !== "" && !begun.includes(END_THINK) ? `\n${END_THINK}\n\n` : "";
+export function beforeBegun(marks: AnswerMarks | undefined, prompt: string, begun: string): string {
+  if (begun.trim() === "") return "";
+  if (marks === "harmony") return `${HARMONY.channel}final${HARMONY.message}`;
+  return endsInReasoning(prompt) && !begun.includes(END_THINK) ? `\n${END_THINK}\n\n` : "";
+}

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
-import { beforeBegun } from "./answer-marks.ts";
+import { answerMarks, beforeBegun } from "./answer-marks.ts";
 import { type Json, PlainText } from "./plain-text.ts";
 import { type Segment, tokenTexts } from "./segments.ts";
 import { renderTemplate } from "./template.ts";
@@ -75,7 +75,7 @@ export function encodeChat(tokenizer: Tokenizer, messages: readonly ChatMessage[
   const begun = turns.addGenerationPrompt ? begunAnswer(messages) : undefined;
   if (begun === undefined) return tokenizer.encodeSegments(chatSegments(tokenizer, messages, turns));
   const before = chatSegments(tokenizer, messages.slice(0, -1), turns);
-  const between = beforeBegun(before.map(({ text }) => text).join(""), begun);
+  const between = beforeBegun(answerMarks(tokenizer), before.map(({ text }) => text).join(""), begun);
   const written = between === "" ? [] : tokenTexts(tokenizer.specialTokens).split(between);
   return tokenizer.encodeSegments(extended(written.reduce(joined, before), begun));
 }

@@ -41,6 +41,17 @@ test("special and added tokens, roles from tokenizer_config.json, ends from gene
   expect([...tokenizer.stopIds].sort()).toEqual([2, 4]);
 });
 
+test.each([
+  [["</s>", "<|end|>", "<|call|>"], ["</s>", "<|end|>"]],
+  [["<|return|>", "<|end|>", "<|call|>", "<|channel|>", "<|endoftext|>"], ["<|return|>", "<|call|>", "<|endoftext|>"]],
+])("of the special tokens %j, answers end with %j: in harmony, a message ends before its answer", (special, ends) => {
+  const added = special.map((content, i) => ({ id: 3 + i, content, special: true }));
+  write("tokenizer.json", { ...least, added_tokens: added });
+  write("tokenizer_config.json", { eos_token: special[0] });
+  const tokenizer = new Tokenizer(fromFolder(folder));
+  expect([...tokenizer.stopIds].map((id) => tokenizer.text(id)).sort()).toEqual([...ends].sort());
+});
+
 test("white space behind a special token that strips it is not read", () => {
   write("tokenizer.json", {
     ...least,

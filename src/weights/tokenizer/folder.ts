@@ -12,7 +12,7 @@ import { normalizer } from "./normalizer.ts";
 import { type Parts, plainIds, type Templates } from "./parts.ts";
 import { preTokenizer } from "./pretokenizer.ts";
 import { vocabularyOf } from "./published-model.ts";
-import { END_OF_ANSWER } from "./special.ts";
+import { namedEnds } from "./special.ts";
 
 /** A vocabulary of 262,144 tokens with its merges has 33 MB. */
 const MOST_BYTES = 2 ** 27;
@@ -103,7 +103,6 @@ function partsOf(
     ...added.filter(isSpecial).map((token) => token.id),
     ...Object.values(ends).filter(isKnown),
   ]);
-  const named = Array.from(special).filter((id) => END_OF_ANSWER.has(all[id]));
   return {
     path,
     tokens: all,
@@ -119,7 +118,7 @@ function partsOf(
     strips: new Map(
       added.filter(({ lstrip, rstrip }) => lstrip || rstrip).map((token) => [token.content, stripOf(token)]),
     ),
-    stopIds: new Set([ends.eos, ...named].filter(isKnown)),
+    stopIds: new Set([ends.eos, ...namedEnds(special, all)].filter(isKnown)),
     bos: ends.bos,
     eos: ends.eos,
     pad: id(settings.pad_token),

@@ -1,4 +1,12 @@
-export { answerMarks, beforeBegun, END_THINK, endsInReasoning, THINK } from "./answer-marks.ts";
+export {
+  type AnswerMarks,
+  answerMarks,
+  beforeBegun,
+  END_THINK,
+  endsInReasoning,
+  HARMONY,
+  THINK,
+} from "./answer-marks.ts";
 export { begunAnswer, type ChatMessage, chatSegments, encodeChat, type TemplateVariables } from "./chat.ts";
 export { fromFolder } from "./folder.ts";
 export type { Input } from "./frame.ts";

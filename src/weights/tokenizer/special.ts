@@ -1,4 +1,5 @@
 import { UserError } from "../../util/errors.ts";
+import { HARMONY } from "./answer-marks.ts";
 import { type TokenizerSource, TokenType } from "./source.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -6,7 +7,7 @@ import type { Tokenizer } from "./tokenizer.ts";
  * Special tokens that always end an answer, besides the file's `eos`, as in llama.cpp (`special_eog_ids` in
  * llama-vocab.cpp).
  */
-export const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
+const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "<|im_end|>",
   "<|eot_id|>",
   "<|eom_id|>",
@@ -62,9 +63,23 @@ export function specialIds(source: TokenizerSource): ReadonlySet<number> {
 
 /** Ids that end an answer: end of text, of turn, of message. */
 export function stopIds(source: TokenizerSource, special: ReadonlySet<number>): ReadonlySet<number> {
-  const named = Array.from(special).filter((id) => END_OF_ANSWER.has(source.tokens[id]));
-  return new Set([source.eos, source.eot, source.eom, ...named].filter((id) => id !== undefined));
+  return new Set(
+    [source.eos, source.eot, source.eom, ...namedEnds(special, source.tokens)].filter((id) => id !== undefined),
+  );
 }
+
+/** Special tokens that end an answer by their texts. */
+export function namedEnds(special: ReadonlySet<number>, tokens: readonly string[]): number[] {
+  const all = Array.from(special);
+  const ends = isHarmony(all.map((id) => tokens[id])) ? HARMONY_ENDS : END_OF_ANSWER;
+  return all.filter((id) => ends.has(tokens[id]));
+}
+
+/** `<|end|>` ends a message there, and the answer goes on. */
+const HARMONY_ENDS: ReadonlySet<string | undefined> = new Set([HARMONY.return, HARMONY.call, "<|endoftext|>"]);
+
+const isHarmony = (special: readonly (string | undefined)[]): boolean =>
+  [HARMONY.channel, HARMONY.call].every((text) => special.includes(text));
 
 export function idsOfType({ tokenTypes = [] }: TokenizerSource, type: number): number[] {
   const ids: number[] = [];

@@ -1,6 +1,6 @@
 import { UserError } from "../../../util/errors.ts";
 import { StopStrings, type Tokenizer, TokenStream } from "../../../weights/tokenizer/index.ts";
-import { joinedParts, NOTHING, type PartReader, type Parts } from "../channels/answer-form.ts";
+import { type AnswerForm, joinedParts, markOf, NOTHING, type PartReader, type Parts } from "../channels/answer-form.ts";
 import type { Hold } from "../grammar/index.ts";
 import { Sampler } from "../sampling/sampler.ts";
 import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
@@ -73,7 +73,7 @@ export class Draft {
   readonly #stops: StopStrings;
   /** Undefined if the answer is text as a whole. */
   readonly #parts: PartReader | undefined;
-  readonly #marks: ReadonlyMap<number, string> | undefined;
+  readonly #form: AnswerForm | undefined;
   readonly #repetition: Repetition | undefined;
   readonly #observe: GenerateOptions["observe"];
   readonly #end: number | undefined;
@@ -96,7 +96,7 @@ export class Draft {
     this.#stream = new TokenStream(tokenizer, options.continues !== true);
     this.#stops = new StopStrings(options.stop);
     this.#parts = options.form?.reader();
-    this.#marks = options.form?.marks;
+    this.#form = options.form;
     this.#repetition = options.repetitionDetection && !this.#constraint ? new Repetition() : undefined;
     this.#observe = options.observe;
     this.#end = options.end;
@@ -121,7 +121,7 @@ export class Draft {
 
   /** What a token adds to the answer. */
   #read(id: number): Parts {
-    const mark = this.#marks?.get(id);
+    const mark = this.#form && markOf(this.#form, this.tokenizer, id);
     const text = mark === undefined ? this.#stream.push(id) : "";
     if (!this.#parts) return { ...NOTHING, text };
     const before = this.#parts.place;

@@ -1,3 +1,5 @@
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+
 /** What a token adds to an answer. */
 export interface Parts {
   readonly text: string;
@@ -11,8 +13,11 @@ export const joinedParts = (a: Parts, b: Parts): Parts => ({
   reasoning: a.reasoning + b.reasoning,
 });
 
-/** Where an answer is: before its first word, in its reasoning, or in its text. */
-type Place = "begin" | "reasoning" | "text";
+/** Where an answer is: before its first word, in its reasoning, in its text, or in what is neither, such as a header. */
+type Place = "begin" | "reasoning" | "text" | "aside";
+
+/** True if a format constrains what comes there. */
+export const isHeld = (place: Place): boolean => place === "begin" || place === "text";
 
 /** Divides an answer into reasoning and text, as its tokens come. */
 export interface PartReader {
@@ -27,10 +32,16 @@ export interface PartReader {
 
 /** How the answer to one prompt is divided. */
 export interface AnswerForm {
-  /** The tokens that divide it, with their names. */
-  readonly marks: ReadonlyMap<number, string>;
+  /** The tokens that divide it, as the vocabulary writes them. */
+  readonly marks: ReadonlySet<string>;
   /** A token that may open reasoning in place of the text. */
   readonly opening?: number | undefined;
   /** A reader of the answer, from its first token. */
   reader(): PartReader;
+}
+
+/** The name of a token if it divides the answer; its text is then no part of it. */
+export function markOf({ marks }: AnswerForm, tokenizer: Tokenizer, id: number): string | undefined {
+  const name = id < tokenizer.vocabSize ? tokenizer.text(id) : "";
+  return marks.has(name) ? name : undefined;
 }

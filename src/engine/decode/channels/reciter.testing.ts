@@ -5,7 +5,7 @@ import { byteSource } from "../../../weights/tokenizer/tokenizer.testing.ts";
 
 interface Recital {
   readonly template: string;
-  /** The tokens of the answer, each another one; behind the last, the model ends. */
+  /** The tokens of the answer, of which only special ones may come again; behind the last, the model ends. */
   readonly script: readonly string[];
   /** Control tokens, in the script or the template. The first ends answers. */
   readonly special: readonly string[];
@@ -19,12 +19,13 @@ const HIDDEN = 512;
  */
 export function reciter({ template, script, special }: Recital): Buffer {
   const bytes = byteSource().tokens;
+  // Each special token of the script has an id of its own.
+  const control = [...special, ...script.filter((word) => special.includes(word))];
   const words = script.filter((word) => !special.includes(word));
-  const written = [...words].map((word) => Array.from(Buffer.from(word), (byte) => bytes[byte]!).join(""));
-  const tokens = [...bytes, ...special, ...written];
-  const place = (word: string) =>
-    special.includes(word) ? 256 + special.indexOf(word) : 256 + special.length + words.indexOf(word);
-  const line = script.map(place);
+  const written = words.map((word) => Array.from(Buffer.from(word), (byte) => bytes[byte]!).join(""));
+  const tokens = [...bytes, ...control, ...written];
+  let [controls, plain] = [bytes.length + special.length, bytes.length + control.length];
+  const line = script.map((word) => (special.includes(word) ? controls++ : plain++));
   const follower = Array.from(tokens, (_, token) => line[line.indexOf(token) + 1] ?? 256);
   const size = tokens.length;
   const [identity, head] = [new Float32Array(size * HIDDEN), new Float32Array(size * HIDDEN)];
@@ -33,7 +34,7 @@ export function reciter({ template, script, special }: Recital): Buffer {
     head[next * HIDDEN + token] = 1;
   }
   const types = tokens.map((_, token) =>
-    token >= 256 && token < 256 + special.length ? TokenType.control : TokenType.normal,
+    token >= 256 && token < 256 + control.length ? TokenType.control : TokenType.normal,
   );
   const metadata: Record<string, Field> = {
     "general.architecture": ["string", "llama"],

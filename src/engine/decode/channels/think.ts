@@ -73,14 +73,13 @@ function begunTag(text: string): number {
   return length;
 }
 
+const MARKS: ReadonlySet<string> = new Set([THINK, END_THINK]);
+
 /** How an answer after a prompt is divided; `begun`: its text that the prompt ends with. */
 export function thinkForm(tokenizer: Tokenizer, prompt: string, begun: string): AnswerForm {
   const state = stateAfter(prompt, begun);
-  const [open, close] = [THINK, END_THINK].map((tag) => tokenizer.specialId(tag) ?? tokenizer.tokenId(tag));
-  const marks = new Map<number, string>();
-  if (open !== undefined) marks.set(open, THINK);
-  if (close !== undefined) marks.set(close, END_THINK);
-  return { marks, opening: state === "begin" ? open : undefined, reader: () => new ThinkReader(state) };
+  const opening = state === "begin" ? (tokenizer.specialId(THINK) ?? tokenizer.tokenId(THINK)) : undefined;
+  return { marks: MARKS, opening, reader: () => new ThinkReader(state) };
 }
 
 function stateAfter(prompt: string, begun: string): State {

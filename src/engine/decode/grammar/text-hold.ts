@@ -1,5 +1,5 @@
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
-import type { AnswerForm, PartReader } from "../channels/answer-form.ts";
+import { type AnswerForm, isHeld, markOf, type PartReader } from "../channels/answer-form.ts";
 import type { Hold } from "./constraint.ts";
 
 interface Terms {
@@ -25,6 +25,7 @@ export class TextHold implements Hold {
     const { form, tokenizer, required } = this.terms;
     switch (this.reader.place) {
       case "reasoning":
+      case "aside":
         if (required) for (const id of tokenizer.stopIds) logits[id] = Number.NEGATIVE_INFINITY;
         return;
       case "begin":
@@ -38,11 +39,11 @@ export class TextHold implements Hold {
   accept(token: number): void {
     const { form, tokenizer, after } = this.terms;
     const before = this.reader.place;
-    const mark = form.marks.get(token);
+    const mark = markOf(form, tokenizer, token);
     this.reader.push(mark === undefined ? Buffer.from(tokenizer.bytes(token)).toString("latin1") : "", mark);
     const { place } = this.reader;
-    if (before === "reasoning" && place === "text") this.hold = after;
-    else if (before !== "reasoning" && place !== "reasoning") this.hold.accept(token);
+    if (!isHeld(before) && isHeld(place)) this.hold = after;
+    else if (isHeld(before) && isHeld(place)) this.hold.accept(token);
   }
 
   get complete(): boolean {

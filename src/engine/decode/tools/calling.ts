@@ -1,6 +1,7 @@
 import { suggest, UserError } from "../../../util/errors.ts";
+import { type AnswerMarks, HARMONY } from "../../../weights/tokenizer/index.ts";
 import type { Format, Trigger } from "../grammar/index.ts";
-import { callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
+import { argumentsOf, callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
 
 /** The fields of a request on tools and on the form of its answer. */
 export interface CallOptions {
@@ -15,20 +16,43 @@ export interface Calling {
   readonly tools: readonly Tool[];
   /** Text that is put before the answer. */
   readonly begin: string;
+  /** The function whose call it begins, in harmony: the answer is then the arguments alone. */
+  readonly name?: string;
   readonly format: Format | undefined;
   readonly trigger: Trigger | undefined;
 }
 
-/** @throws UserError if a choice names no tool, names are not unique, or a format is requested beside calls */
-export function callingOf({ format, tools = [], toolChoice = "auto", parallelToolCalls = true }: CallOptions): Calling {
+/**
+ * `marks`: how the model's answers are divided.
+ * @throws UserError if a choice names no tool, names are not unique, or a format is requested beside calls
+ */
+export function callingOf(
+  { format, tools = [], toolChoice = "auto", parallelToolCalls = true }: CallOptions,
+  marks?: AnswerMarks,
+): Calling {
   checkNames(tools);
   const chosen = chosenOf(tools, toolChoice);
   if (chosen.length === 0) return { tools: toolChoice === "none" ? [] : tools, begin: "", format, trigger: undefined };
   if (format !== undefined)
     throw new UserError("an answer that may call tools is not held to a format, too; expected one of the two", 2);
+  if (marks === "harmony")
+    return isForced(toolChoice) ? callInHarmony(tools, chosen) : { tools, begin: "", format, trigger: undefined };
   const held = { tools, format: callFormat(chosen) };
   if (isForced(toolChoice)) return { ...held, begin: `${OPEN}\n`, trigger: undefined };
   return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };
+}
+
+/** In harmony, a function's name is in the header of its call's message. @throws UserError if there are several functions */
+function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling {
+  const [tool, ...others] = chosen;
+  if (others.length > 0)
+    throw new UserError(
+      `the model's chat format begins a call with the function's name: expected the name of one to call, got ${chosen.length} to choose from`,
+      2,
+    );
+  const { name } = tool!.function;
+  const begin = `${HARMONY.channel}commentary to=functions.${name} ${HARMONY.constrain}json${HARMONY.message}`;
+  return { tools, begin, name, format: argumentsOf(tool!), trigger: undefined };
 }
 
 /** True if the answer begins inside a call. */

@@ -1,8 +1,16 @@
-import type { ChatMessage } from "../../../weights/tokenizer/index.ts";
+import type { AnswerMarks, ChatMessage } from "../../../weights/tokenizer/index.ts";
 import { CLOSE, OPEN, type Tool } from "./tools.ts";
 
-/** True if a chat template writes tools and calls in the form that the reader understands. */
-export const knowsCalls = (template: string): boolean => template.includes(OPEN) && /\btools\b/.test(template);
+/** True if a chat template writes tools and calls in a form that is read here. */
+export const knowsCalls = (template: string, marks?: AnswerMarks): boolean =>
+  (marks === "harmony" || template.includes(OPEN)) && /\btools\b/.test(template);
+
+/** Turns as templates of harmony read them: reasoning is `thinking`, and a turn that calls has it in place of a text. */
+export const harmonyTurns = (turns: readonly ChatMessage[]): ChatMessage[] =>
+  turns.map(({ reasoning_content: thinking, ...turn }) => {
+    if (thinking === undefined) return turn as ChatMessage;
+    return { ...turn, thinking, ...(turn["tool_calls"] !== undefined && { content: "" }) } as ChatMessage;
+  });
 
 /**
  * The turns of a chat with tools for a model whose template has none: functions in the system's turn, calls and results

@@ -1,0 +1,150 @@
+import { HARMONY } from "../../../weights/tokenizer/index.ts";
+import { CLOSE, OPEN } from "../tools/tools.ts";
+import { type AnswerForm, joinedParts, NOTHING, type PartReader, type Parts } from "./answer-form.ts";
+
+/** Whom a message is for. */
+type Kind = "reasoning" | "text" | "preamble" | "call";
+
+/** A message of an answer, from the end of its header on. */
+interface Message {
+  readonly kind: Kind;
+  /** The function of a call. */
+  readonly name: string;
+}
+
+/**
+ * Reads an answer of messages in channels, each `header <|message|> body <|end|>`: `analysis` is reasoning, a message to
+ * a function is a call of it, the others are text. A call comes as a whole, between the tags that all models' calls have here.
+ */
+export class HarmonyReader implements PartReader {
+  #message: Message | undefined;
+  /** The header so far, or a call's arguments. */
+  #held = "";
+  /** Parts that have begun: a message after them begins with an empty line. */
+  #begun: Record<keyof Parts, boolean> = { text: false, reasoning: false };
+  /** True if the next message is not the first of its part. */
+  #apart = false;
+  /** True once there was a message. */
+  #any = false;
+
+  /** `message`: the one that the prompt has begun. */
+  constructor(private readonly opening?: Message) {
+    this.#message = opening;
+    this.#any = opening !== undefined;
+  }
+
+  get place(): PartReader["place"] {
+    const kind = this.#message?.kind;
+    if (kind === "reasoning" || kind === "text") return kind;
+    // The arguments of a call that the prompt begins are what the answer is to be.
+    return kind === "call" && this.#message === this.opening ? "text" : "aside";
+  }
+
+  push(text: string, mark?: string): Parts {
+    const before = this.#body(text);
+    switch (mark) {
+      case undefined:
+        return before;
+      case HARMONY.message:
+        if (this.#message === undefined) this.#open();
+        return before;
+      case HARMONY.start:
+      case HARMONY.end:
+      case HARMONY.call:
+      case HARMONY.return:
+        return joinedParts(before, this.#close());
+      default:
+        // `<|channel|>` and `<|constrain|>` stand in headers.
+        if (this.#message === undefined) this.#held += mark;
+        return before;
+    }
+  }
+
+  flush(): Parts {
+    // Without any message it has no channels: the answer of another model, or a cut one.
+    if (!this.#any) return { ...NOTHING, text: this.#held.replaceAll(/<\|\w+\|>/g, "") };
+    return this.#close();
+  }
+
+  fork(): HarmonyReader {
+    const copy = new HarmonyReader(this.opening);
+    copy.#message = this.#message;
+    copy.#held = this.#held;
+    copy.#begun = { ...this.#begun };
+    copy.#apart = this.#apart;
+    copy.#any = this.#any;
+    return copy;
+  }
+
+  #body(text: string): Parts {
+    const { kind } = this.#message ?? {};
+    if (text === "") return NOTHING;
+    switch (kind) {
+      case undefined:
+      case "call":
+        this.#held += text;
+        return NOTHING;
+      case "reasoning":
+        return { ...NOTHING, reasoning: this.#separated("reasoning", text) };
+      case "text":
+      case "preamble":
+        return { ...NOTHING, text: this.#separated("text", text) };
+    }
+  }
+
+  #separated(part: keyof Parts, text: string): string {
+    const separator = this.#apart && this.#begun[part] ? "\n\n" : "";
+    this.#apart = false;
+    this.#begun[part] = true;
+    return separator + text;
+  }
+
+  #open(): void {
+    this.#message = messageOf(this.#held);
+    this.#held = "";
+    this.#apart = true;
+    this.#any = true;
+  }
+
+  #close(): Parts {
+    const message = this.#message;
+    const held = this.#held;
+    this.#message = undefined;
+    this.#held = "";
+    return message?.kind === "call" ? { ...NOTHING, text: callText(message, held, message === this.opening) } : NOTHING;
+  }
+}
+
+const CHANNEL = new RegExp(`${HARMONY.channel.replaceAll("|", "\\|")}\\s*(\\w+)`);
+
+function messageOf(header: string): Message {
+  const channel = CHANNEL.exec(header)?.[1] ?? "final";
+  const recipient = /\bto=(\S+?)(?=<\||\s|$)/.exec(header)?.[1];
+  const name = recipient?.startsWith("functions.") ? recipient.slice("functions.".length) : "";
+  if (name !== "") return { kind: "call", name };
+  if (channel === "analysis" || recipient !== undefined) return { kind: "reasoning", name };
+  return { kind: channel === "commentary" ? "preamble" : "text", name };
+}
+
+/** A call between the tags of calls, the first of which is the prompt's if it begins the call; arguments that are no JSON are text. */
+function callText({ name }: Message, given: string, begun: boolean): string {
+  const json = given.trim() === "" ? "{}" : given;
+  try {
+    JSON.parse(json);
+  } catch {
+    return given;
+  }
+  return `${begun ? "" : OPEN}\n{"name": ${JSON.stringify(name)}, "arguments": ${json}}\n${CLOSE}`;
+}
+
+const MARKS: ReadonlySet<string> = new Set(Object.values(HARMONY));
+
+/** How an answer in channels is divided; `begun`: what of it the prompt ends with, a call of a function or text. */
+export function harmonyForm(begun?: { readonly call: string } | "text"): AnswerForm {
+  return { marks: MARKS, reader: () => new HarmonyReader(openingOf(begun)) };
+}
+
+function openingOf(begun: { readonly call: string } | "text" | undefined): Message | undefined {
+  if (begun === undefined) return undefined;
+  return begun === "text" ? { kind: "text", name: "" } : { kind: "call", name: begun.call };
+}
