@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import type { z } from "zod";
 import type { Stopwatch } from "../engine/bill/stopwatch.ts";
 import type { AnswerForm } from "../engine/decode/channels/answer-form.ts";
+import type { AnsweredPrompt } from "../engine/decode/channels/form-after.ts";
 import { variablesOf } from "../engine/decode/channels/options.ts";
 import type { Format, LazyGrammar } from "../engine/decode/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/decode/language-model.ts";
@@ -19,6 +20,7 @@ import {
   beforeBegun,
   begunAnswer,
   type PromptForm,
+  promptEnd,
   type Tokenizer,
 } from "../weights/tokenizer/index.ts";
 import type { GenerationTerms, RequestOptions, runOptions } from "./arguments.ts";
@@ -68,15 +70,15 @@ export async function requestOf(
   const calling = callingOf({ format, tools, toolChoice, parallelToolCalls }, marks);
   if (images.length > 0) checkSeen(generative, asked);
   const { ids, end } = readBy(generative, prompt, asked, calling);
-  const form = marks && (await answerFormOf(marks, generative.tokenizer, prompt, ids, calling.name));
+  const begun = begunIn(prompt);
+  const form = marks && (await loadedForm(marks, { tokenizer: generative.tokenizer, ids, begun, name: calling.name }));
   const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time, signal) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
   const filling = asked.infill === true || asked.mode !== undefined;
-  const begun = begunIn(prompt) !== undefined;
   const continues =
     generative.kind !== "encoder with a decoder" &&
-    (filling || begun || generative.formOf(prompt, raw, adapter) !== "chat");
+    (filling || begun !== undefined || generative.formOf(prompt, raw, adapter) !== "chat");
   const grammar = calling.format === undefined ? undefined : await loadedGrammar(calling.format, generative.tokenizer);
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
@@ -103,33 +105,10 @@ const begunIn = (prompt: Prompt): string | undefined =>
 const marksOf = (model: Model["generative"], prompt: Prompt, reading: Reading): AnswerMarks | undefined =>
   model.kind === "decoder" && formOf(model, prompt, reading) === "chat" ? model.marks : undefined;
 
-/** Reads the answer to a prompt in its parts; `name`: the function whose call the prompt begins. */
-async function answerFormOf(
-  marks: AnswerMarks,
-  tokenizer: Tokenizer,
-  prompt: Prompt,
-  ids: readonly number[],
-  name: string | undefined,
-): Promise<AnswerForm> {
-  const begun = begunIn(prompt) ?? "";
-  switch (marks) {
-    case "think": {
-      const { thinkForm } = await import("../engine/decode/channels/think.ts");
-      return thinkForm(tokenizer, endOf(tokenizer, ids), begun);
-    }
-    case "harmony": {
-      const { harmonyForm } = await import("../engine/decode/channels/harmony.ts");
-      return harmonyForm(name === undefined ? (begun.trim() === "" ? undefined : "text") : { call: name });
-    }
-  }
+async function loadedForm(marks: AnswerMarks, prompt: AnsweredPrompt): Promise<AnswerForm> {
+  const { formAfter } = await import("../engine/decode/channels/form-after.ts");
+  return formAfter(marks, prompt);
 }
-
-/** Tokens that a chat template's last words fit in. */
-const LAST_WORDS = 16;
-
-/** The text that a prompt ends with, names of special tokens included. */
-const endOf = (tokenizer: Tokenizer, ids: readonly number[]): string =>
-  Buffer.concat(ids.slice(-LAST_WORDS).map((id) => tokenizer.bytes(id))).toString();
 
 async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<LazyGrammar> {
   const { grammarOf } = await import("../engine/decode/grammar/index.ts");
@@ -249,6 +228,6 @@ function idsOf(
     ? language.encodeAround(prompt, suffix)
     : encodeWithPlaces(language, prompt, images.length, { raw, tools, adapter, variables: variablesOf(asked) });
   if (language.marks === "harmony") return [...ids, ...tokenizer.encode(begin, { special: true })];
-  const between = beforeBegun(language.marks, endOf(tokenizer, ids), begin);
+  const between = beforeBegun(language.marks, promptEnd(tokenizer, ids), begin);
   return [...ids, ...tokenizer.encode(between, { special: true }), ...tokenizer.encode(begin)];
 }

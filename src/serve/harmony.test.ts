@@ -69,6 +69,8 @@ async function streamed(model: string, more: object = {}) {
   return chunks.flatMap(({ choices }) => choices.map(({ delta }: { delta: object }) => delta));
 }
 
+/** Of tokens that are equally likely, the first is chosen: other than white space, if a format allows it. */
+const NO_SPACES = { 9: -1, 10: -1, 32: -1 };
 const REASONING = "Two and two is four.";
 const parameters = {
   type: "object",
@@ -121,6 +123,19 @@ describe("a call", () => {
     expect(finish_reason).toBe("tool_calls");
   });
 
+  test("has arguments by the function's schema, whatever the model would write", async () => {
+    const parameters = { properties: { x: { const: 5 } }, required: ["x"], additionalProperties: false };
+    const held = [{ type: "function", function: { name: "f", parameters } }];
+    const { message, finish_reason } = await answer("calls", { tools: held, logit_bias: NO_SPACES });
+    expect(message.tool_calls).toMatchObject([{ function: { name: "f", arguments: '{"x":5}' } }]);
+    expect([message.reasoning_content, finish_reason]).toEqual([REASONING, "tool_calls"]);
+  });
+
+  test("of a function that there is not is as the model wrote it", async () => {
+    const { message } = await answer("calls", { tools: [{ type: "function", function: { name: "g" } }] });
+    expect(message.tool_calls).toMatchObject([call]);
+  });
+
   test("streamed comes whole", async () => {
     const deltas = await streamed("calls", { tools });
     expect(deltas.slice(-2)).toEqual([{ tool_calls: [expect.objectContaining({ index: 0, ...call })] }, {}]);
@@ -131,7 +146,7 @@ describe("a call", () => {
       ...tool,
       function: { name: "f", parameters: { properties: { x: { const: 4 } }, required: ["x"] } },
     };
-    const named = { tools: [constant], tool_choice: "required", logit_bias: { 9: -1, 10: -1, 32: -1 } };
+    const named = { tools: [constant], tool_choice: "required", logit_bias: NO_SPACES };
     const { message, finish_reason } = await answer("answers", named);
     expect(message).toEqual({
       role: "assistant",

@@ -25,6 +25,13 @@ export function answerMarks({ templates }: Pick<Tokenizer, "templates">): Answer
   return written(END_THINK) ? "think" : undefined;
 }
 
+/** Tokens that a chat template's last words fit in. */
+const LAST_WORDS = 16;
+
+/** The text that a prompt ends with, names of special tokens included. */
+export const promptEnd = (tokenizer: Tokenizer, ids: readonly number[]): string =>
+  Buffer.concat(ids.slice(-LAST_WORDS).map((id) => tokenizer.bytes(id))).toString();
+
 /** True if a prompt's text ends inside reasoning: some templates begin it. */
 export const endsInReasoning = (prompt: string): boolean => /<think>\s*$/.test(prompt);
 

@@ -42,8 +42,14 @@ test("special and added tokens, roles from tokenizer_config.json, ends from gene
 });
 
 test.each([
-  [["</s>", "<|end|>", "<|call|>"], ["</s>", "<|end|>"]],
-  [["<|return|>", "<|end|>", "<|call|>", "<|channel|>", "<|endoftext|>"], ["<|return|>", "<|call|>", "<|endoftext|>"]],
+  [
+    ["</s>", "<|end|>", "<|call|>"],
+    ["</s>", "<|end|>"],
+  ],
+  [
+    ["<|return|>", "<|end|>", "<|call|>", "<|channel|>", "<|endoftext|>"],
+    ["<|return|>", "<|call|>", "<|endoftext|>"],
+  ],
 ])("of the special tokens %j, answers end with %j: in harmony, a message ends before its answer", (special, ends) => {
   const added = special.map((content, i) => ({ id: 3 + i, content, special: true }));
   write("tokenizer.json", { ...least, added_tokens: added });

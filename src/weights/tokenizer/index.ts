@@ -5,6 +5,7 @@ export {
   END_THINK,
   endsInReasoning,
   HARMONY,
+  promptEnd,
   THINK,
 } from "./answer-marks.ts";
 export { begunAnswer, type ChatMessage, chatSegments, encodeChat, type TemplateVariables } from "./chat.ts";

@@ -22,6 +22,8 @@ export const isHeld = (place: Place): boolean => place === "begin" || place === 
 /** Divides an answer into reasoning and text, as its tokens come. */
 export interface PartReader {
   readonly place: Place;
+  /** The function whose arguments come there, if calls are apart from the text. */
+  readonly call?: string | undefined;
   /** Goes on with the text of a token, or with the name of one that divides. */
   push(text: string, mark?: string): Parts;
   /** What was held back, when no token follows. */
@@ -34,6 +36,8 @@ export interface PartReader {
 export interface AnswerForm {
   /** The tokens that divide it, as the vocabulary writes them. */
   readonly marks: ReadonlySet<string>;
+  /** True if calls are apart from the text. */
+  readonly calls?: true;
   /** A token that may open reasoning in place of the text. */
   readonly opening?: number | undefined;
   /** A reader of the answer, from its first token. */

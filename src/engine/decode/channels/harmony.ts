@@ -40,6 +40,10 @@ export class HarmonyReader implements PartReader {
     return kind === "call" && this.#message === this.opening ? "text" : "aside";
   }
 
+  get call(): string | undefined {
+    return this.#message?.kind === "call" ? this.#message.name : undefined;
+  }
+
   push(text: string, mark?: string): Parts {
     const before = this.#body(text);
     switch (mark) {
@@ -141,7 +145,7 @@ const MARKS: ReadonlySet<string> = new Set(Object.values(HARMONY));
 
 /** How an answer in channels is divided; `begun`: what of it the prompt ends with, a call of a function or text. */
 export function harmonyForm(begun?: { readonly call: string } | "text"): AnswerForm {
-  return { marks: MARKS, reader: () => new HarmonyReader(openingOf(begun)) };
+  return { marks: MARKS, calls: true, reader: () => new HarmonyReader(openingOf(begun)) };
 }
 
 function openingOf(begun: { readonly call: string } | "text" | undefined): Message | undefined {

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jsonOf } from "../../../util/checked.ts";
 import type { Json, TemplateVariables } from "../../../weights/tokenizer/index.ts";
 
 /** The amount of reasoning, in OpenAI's words and others'. */
@@ -12,12 +13,17 @@ const TAKEN = [
 ];
 const FREE_NAME = new RegExp(`^(?!(${TAKEN.join("|")})$)[a-z_]\\w*$`, "i");
 
+/** Characters of all variables as JSON, which a template may write into the prompt. */
+const MOST = 1 << 16;
+
 /** Further variables of a chat template. */
-export const templateVariables = z.record(
-  z.string().regex(FREE_NAME, `expected a name other than ${TAKEN.join(", ")}`),
-  z.custom<Json>(),
-  "expected variables by name",
-);
+export const templateVariables = z
+  .record(
+    z.string().regex(FREE_NAME, `expected a name other than ${TAKEN.join(", ")}`),
+    z.custom<Json>(),
+    "expected variables by name",
+  )
+  .refine((all) => (jsonOf(all) ?? "").length <= MOST, `expected at most ${MOST} characters of JSON`);
 
 interface Asked {
   readonly reasoningEffort?: z.output<typeof reasoningEffort> | undefined;

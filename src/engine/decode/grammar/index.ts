@@ -2,6 +2,7 @@ import { jsonOf } from "../../../util/checked.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { AnswerForm } from "../channels/answer-form.ts";
+import { CallHold } from "./call-hold.ts";
 import { compiled, type Format } from "./compile.ts";
 import { Constraint, type Hold } from "./constraint.ts";
 import { Grammar } from "./grammar.ts";
@@ -46,6 +47,7 @@ export class LazyGrammar {
    */
   hold(tokenizer: Tokenizer, trigger?: Trigger, form?: AnswerForm): Hold {
     const grammar = this.compile();
+    if (trigger && form?.calls) return new CallHold(grammar, form, tokenizer);
     const hold = trigger ? new Triggered(grammar, trigger, tokenizer) : new Constraint(grammar);
     if (!form) return hold;
     const after = trigger ? hold : new Constraint(grammar, grammar.spaced);

@@ -35,8 +35,7 @@ export function callingOf(
   if (chosen.length === 0) return { tools: toolChoice === "none" ? [] : tools, begin: "", format, trigger: undefined };
   if (format !== undefined)
     throw new UserError("an answer that may call tools is not held to a format, too; expected one of the two", 2);
-  if (marks === "harmony")
-    return isForced(toolChoice) ? callInHarmony(tools, chosen) : { tools, begin: "", format, trigger: undefined };
+  if (marks === "harmony" && isForced(toolChoice)) return callInHarmony(tools, chosen);
   const held = { tools, format: callFormat(chosen) };
   if (isForced(toolChoice)) return { ...held, begin: `${OPEN}\n`, trigger: undefined };
   return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };

@@ -1,0 +1,25 @@
+import { type AnswerMarks, promptEnd, type Tokenizer } from "../../../weights/tokenizer/index.ts";
+import type { AnswerForm } from "./answer-form.ts";
+import { harmonyForm } from "./harmony.ts";
+import { thinkForm } from "./think.ts";
+
+/** A chat as the model reads it. */
+export interface AnsweredPrompt {
+  readonly tokenizer: Tokenizer;
+  readonly ids: readonly number[];
+  /** The text of the answer that it ends with. */
+  readonly begun: string | undefined;
+  /** The function whose call it ends with. */
+  readonly name: string | undefined;
+}
+
+/** How the answer after a prompt is divided. */
+export function formAfter(marks: AnswerMarks, { tokenizer, ids, begun = "", name }: AnsweredPrompt): AnswerForm {
+  switch (marks) {
+    case "think":
+      return thinkForm(tokenizer, promptEnd(tokenizer, ids), begun);
+    case "harmony":
+      if (name !== undefined) return harmonyForm({ call: name });
+      return harmonyForm(begun.trim() === "" ? undefined : "text");
+  }
+}
