@@ -159,6 +159,7 @@ describe("what a template is told", () => {
       /^chat_template_kwargs: expected a name other than messages, .*got "messages"$/,
     ],
     [{ chat_template_kwargs: [1] }, /^chat_template_kwargs: expected variables by name/],
+    [{ chat_template_kwargs: { a: "x".repeat(1 << 16) } }, /^chat_template_kwargs: expected at most 65536 characters/],
     [{ reasoning_effort: "hihg" }, /^reasoning_effort: expected one of none, minimal, low/],
   ])("%j is refused", async (more, sentence) => {
     expect((await answer("asks", more)).error.message).toMatch(sentence);
@@ -172,4 +173,58 @@ test("an answer that is begun is no reasoning, whatever its prompt opens", async
   expect(message).not.toHaveProperty("reasoning_content");
   const { usage: before } = await answer("opens", { max_tokens: 2 });
   expect(usage.prompt_tokens - before.prompt_tokens).toBe("\n</think>\n\nSo".length);
+});
+
+describe("as a response", () => {
+  const ask = { input: asked.messages, temperature: 0, max_output_tokens: 40 };
+  const respond = async (model: string, more: object = {}) =>
+    jsonOf(post(server, "/v1/responses", { ...ask, model, ...more }));
+  const item = {
+    type: "reasoning",
+    status: "completed",
+    summary: [],
+    content: [{ type: "reasoning_text", text: REASONING }],
+  };
+
+  test("reasoning is an item before the message, and is counted", async () => {
+    const { output, usage } = await respond("opens");
+    expect(output).toMatchObject([item, { type: "message", content: [{ text: "It is 4" }] }]);
+    expect(usage.output_tokens_details).toEqual({ reasoning_tokens: 4 });
+  });
+
+  test("streamed is the same", async () => {
+    const events = await (await post(server, "/v1/responses", { ...ask, model: "opens", stream: true })).text();
+    const all = [...events.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
+    const deltas = all.filter(({ type }) => type === "response.reasoning_text.delta").map(({ delta }) => delta);
+    expect(deltas).toEqual(["Two and", " two is", " four."]);
+    const { output, usage } = all.at(-1).response;
+    expect(output).toMatchObject([item, { type: "message", content: [{ text: "It is 4" }] }]);
+    expect(usage).toEqual((await respond("opens")).usage);
+  });
+
+  test("cut in its reasoning, it has no message", async () => {
+    const { status, output } = await respond("opens", { max_output_tokens: 2 });
+    expect([status, output]).toEqual([
+      "incomplete",
+      [expect.objectContaining({ type: "reasoning", status: "incomplete" })],
+    ]);
+  });
+
+  test("its effort reaches the template, and its reasoning goes back", async () => {
+    const { usage, reasoning } = await respond("asks", { max_output_tokens: 1 });
+    expect(reasoning).toEqual({ effort: null, summary: null });
+    const none = await respond("asks", { max_output_tokens: 1, reasoning: { effort: "none" } });
+    expect(none.reasoning.effort).toBe("none");
+    expect(none.usage.input_tokens - usage.input_tokens).toBe("<think>\n\n</think>\n\n".length);
+    const { output } = await respond("asks");
+    const more = { role: "user", content: "Sure?" };
+    const inputs = [
+      [...asked.messages, ...output, more],
+      [...asked.messages, output[1], more],
+    ];
+    const counts = await Promise.all(
+      inputs.map(async (input) => (await respond("asks", { input })).usage.input_tokens),
+    );
+    expect(counts[0]! - counts[1]!).toBe(`<think>\n${REASONING}\n</think>\n\n`.length);
+  });
 });

@@ -224,7 +224,7 @@ describe("errors are the client's typed ones, by the request's own fields", () =
     [{ metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, "x"])) }, "metadata", /at most 16 texts/],
     [{ background: true }, "background", /expected false/],
     [{ truncation: "auto" }, "truncation", /expected "disabled"/],
-    [{ reasoning: { effort: "high" } }, "reasoning.effort", /expected "none"/],
+    [{ reasoning: { effort: "hihg" } }, "reasoning.effort", /expected one of none, minimal, low/],
     [{ prompt: { id: "p" } }, "prompt", /no templates/],
     [{ tools: [{ type: "web_search" }] }, "tools.0.type", /expected "function"/],
     [{ tools: [{ ...tool, parameters: { type: "string" } }] }, "tools.0.parameters", /of type "object"/],

@@ -48,10 +48,24 @@ const result = z.object({
   ...ofOutput,
 });
 
+const reasoningText = (type: "reasoning_text" | "summary_text") =>
+  listOf(z.object({ type: z.literal(type), text: z.string().describe("parts are joined as they are") }), {
+    of: "parts",
+    max: MOST_PARTS,
+  }).nullish();
+
+const reasoning = z.object({
+  type: z.literal("reasoning").describe("reasoning before a message or a call, as in output"),
+  content: reasoningText("reasoning_text").describe("its text"),
+  summary: reasoningText("summary_text").describe("its text, if it has no content"),
+  encrypted_content: z.string().nullish().describe("not readable here"),
+  ...ofOutput,
+});
+
 const item = z.discriminatedUnion(
   "type",
-  [message, call, result],
-  'expected the type "message", "function_call" or "function_call_output"; no item is stored here that another could refer to',
+  [message, call, result, reasoning],
+  'expected the type "message", "function_call", "function_call_output" or "reasoning"; no item is stored here that another could refer to',
 );
 export type Item = z.output<typeof item>;
 

@@ -28,7 +28,7 @@ export const newResponse = (input: ResponsesInput): Response => ({
   text: formatShown(input.text),
   metadata: input.metadata ?? {},
   truncation: "disabled",
-  reasoning: { effort: null, summary: null },
+  reasoning: { effort: input.reasoning?.effort ?? null, summary: null },
   store: false,
   background: false,
   previous_response_id: null,
@@ -40,6 +40,6 @@ export const shownUsage = (usage: ReturnType<typeof usageOf>): NonNullable<Respo
   input_tokens: usage.prompt_tokens,
   input_tokens_details: { ...usage.prompt_tokens_details, cache_write_tokens: 0 },
   output_tokens: usage.completion_tokens,
-  output_tokens_details: { reasoning_tokens: 0 },
+  output_tokens_details: usage.completion_tokens_details ?? { reasoning_tokens: 0 },
   total_tokens: usage.total_tokens,
 });

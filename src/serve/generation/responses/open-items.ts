@@ -44,6 +44,42 @@ export class OpenMessage {
   }
 }
 
+/** Reasoning that is being written. */
+export class OpenReasoning {
+  readonly #id = newId("rs");
+  #text = "";
+
+  constructor(private readonly index: number) {}
+
+  *begin(): Generator<Unnumbered, void> {
+    yield { type: "response.output_item.added", output_index: this.index, item: this.item("in_progress", []) };
+    yield { type: "response.content_part.added", ...this.#place, part: this.#part };
+  }
+
+  *add(delta: string): Generator<Unnumbered, void> {
+    this.#text += delta;
+    yield { type: "response.reasoning_text.delta", ...this.#place, delta };
+  }
+
+  *end(status: ItemStatus): Generator<Unnumbered, void> {
+    yield { type: "response.reasoning_text.done", ...this.#place, text: this.#text };
+    yield { type: "response.content_part.done", ...this.#place, part: this.#part };
+    yield { type: "response.output_item.done", output_index: this.index, item: this.item(status) };
+  }
+
+  item(status: ItemStatus, content = [this.#part]): OutputItem {
+    return { type: "reasoning", id: this.#id, status, summary: [], content };
+  }
+
+  get #part() {
+    return { type: "reasoning_text" as const, text: this.#text };
+  }
+
+  get #place() {
+    return { output_index: this.index, item_id: this.#id, content_index: 0 };
+  }
+}
+
 /** A call that is being written. */
 export class OpenCall {
   /** The call's place among the answer's calls. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { reasoningEffort } from "../../../engine/decode/channels/options.ts";
 import { receiptSchema } from "../../../ledger/receipt.ts";
 import { shownShape } from "../answered.ts";
 import { logprobsSchema } from "../logprobs.ts";
@@ -32,7 +33,15 @@ const callItem = z.object({
   arguments: z.string(),
   status,
 });
-const outputItem = z.discriminatedUnion("type", [messageItem, callItem]);
+const reasoningPart = z.object({ type: z.literal("reasoning_text"), text: z.string() });
+const reasoningItem = z.object({
+  type: z.literal("reasoning"),
+  id: z.string(),
+  status,
+  summary: z.array(z.never()),
+  content: z.array(reasoningPart),
+});
+const outputItem = z.discriminatedUnion("type", [messageItem, callItem, reasoningItem]);
 export type OutputItem = z.output<typeof outputItem>;
 
 const usage = z.object({
@@ -63,7 +72,7 @@ export const response = z.object({
   text: shownText,
   metadata: z.record(z.string(), z.string()),
   truncation: z.literal("disabled"),
-  reasoning: z.object({ effort: z.null(), summary: z.null() }),
+  reasoning: z.object({ effort: reasoningEffort.nullable(), summary: z.null() }),
   store: z.literal(false),
   background: z.literal(false),
   previous_response_id: z.null(),
@@ -73,6 +82,7 @@ export const response = z.object({
 });
 export type Response = z.output<typeof response>;
 
+const contentPart = z.discriminatedUnion("type", [textPart, reasoningPart]);
 const sequence_number = z.int();
 const output_index = z.int();
 const ofItem = { sequence_number, output_index, item_id: z.string() };
@@ -85,10 +95,12 @@ export const responseEvent = z.discriminatedUnion("type", [
   event("response.created", { sequence_number, response }),
   event("response.in_progress", { sequence_number, response }),
   event("response.output_item.added", { sequence_number, output_index, item: outputItem }),
-  event("response.content_part.added", { ...ofPart, part: textPart }),
+  event("response.content_part.added", { ...ofPart, part: contentPart }),
+  event("response.reasoning_text.delta", { ...ofPart, delta: z.string() }),
+  event("response.reasoning_text.done", { ...ofPart, text: z.string() }),
   event("response.output_text.delta", { ...ofPart, delta: z.string(), logprobs }),
   event("response.output_text.done", { ...ofPart, text: z.string(), logprobs }),
-  event("response.content_part.done", { ...ofPart, part: textPart }),
+  event("response.content_part.done", { ...ofPart, part: contentPart }),
   event("response.function_call_arguments.delta", { ...ofItem, delta: z.string() }),
   event("response.function_call_arguments.done", { ...ofItem, name: z.string(), arguments: z.string() }),
   event("response.output_item.done", { sequence_number, output_index, item: outputItem }),

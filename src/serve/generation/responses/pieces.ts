@@ -8,7 +8,14 @@ const call = z.object({
   id: z.string().nullish(),
   function: z.object({ name: z.string().nullish(), arguments: z.string().nullish() }),
 });
-const said = z.object({ content: z.string().nullish(), tool_calls: z.array(call).nullish() });
+const said = z.object({
+  content: z.string().nullish(),
+  // The second is the name in newer versions of vLLM.
+  reasoning_content: z.string().nullish(),
+  reasoning: z.string().nullish(),
+  tool_calls: z.array(call).nullish(),
+});
+const usage = z.object({ completion_tokens_details: z.object({ reasoning_tokens: z.int().nullish() }).nullish() });
 const choice = z.object({
   delta: said.optional(),
   message: said.optional(),
@@ -22,6 +29,7 @@ const OWN = textPipelines.map(({ shows }) => shows.field);
 /** The fields read from a chat's answer or chunk, by this server or another. */
 const chatSchema = z.looseObject({
   choices: z.array(choice).optional(),
+  usage: usage.nullish(),
   receipt: z.custom<Receipt>().optional(),
 });
 
@@ -37,6 +45,9 @@ export interface CallPiece {
 /** A chat's answer, or one chunk of it. */
 export interface Piece {
   readonly text: string;
+  readonly reasoning: string;
+  /** Tokens of the reasoning, once they are counted. */
+  readonly reasoningTokens: number | undefined;
   readonly logprobs: Logprobs;
   readonly calls: readonly CallPiece[];
   readonly reason: string | undefined;
@@ -46,10 +57,12 @@ export interface Piece {
 }
 
 export function pieceOf(chat: object): Piece {
-  const { choices = [], receipt, ...rest } = chatSchema.parse(chat);
+  const { choices = [], usage, receipt, ...rest } = chatSchema.parse(chat);
   const { delta, message = delta, logprobs, finish_reason } = choices[0] ?? {};
   return {
     ...{ text: message?.content ?? "", logprobs: logprobs?.content ?? [] },
+    reasoning: message?.reasoning_content ?? message?.reasoning ?? "",
+    reasoningTokens: usage?.completion_tokens_details?.reasoning_tokens ?? undefined,
     calls: (message?.tool_calls ?? []).map(callPiece),
     ...{ reason: finish_reason ?? undefined, receipt },
     shown: Object.fromEntries(Object.entries(rest).filter(([field]) => OWN.includes(field))),

@@ -29,13 +29,4 @@ export const refusedShape = {
     .literal("disabled", 'expected "disabled": an input that does not fit the model is refused, not cut')
     .nullish()
     .describe("the only accepted value"),
-  reasoning: z
-    .object({
-      effort: z
-        .literal("none", 'expected "none": no effort of models here can be set')
-        .nullish()
-        .describe("the only accepted value"),
-    })
-    .nullish()
-    .describe("models here have no separate reasoning"),
 };

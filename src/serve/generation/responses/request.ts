@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { reasoningEffort } from "../../../engine/decode/channels/options.ts";
 import { listOf } from "../../../util/list-of.ts";
 import type { Limits } from "../../limits.ts";
 import { endsShape } from "../ends.ts";
@@ -9,7 +10,7 @@ import { inputSchema } from "./items.ts";
 import { refusedShape } from "./refused.ts";
 import { responseToolShape } from "./tools.ts";
 
-/** The only supported value of `include`; the others are for tools that the server does not run, and for reasoning. */
+/** The only supported value of `include`; the others are for tools that the server does not run, and for reasoning without its text. */
 const LOGPROBS = "message.output_text.logprobs";
 const included = [
   LOGPROBS,
@@ -48,6 +49,13 @@ const shape = (limits: Limits) => ({
     .describe(`maximum tokens of the answer; default ${limits.maxTokens}, less if its certificate holds for fewer`),
   ...responseToolShape,
   text: textField,
+  reasoning: z
+    .object({
+      effort: reasoningEffort.nullish().describe("how much the model reasons, as reasoning_effort of chats"),
+      summary: z.enum(["auto", "concise", "detailed"]).nullish().describe("has no effect: reasoning comes as it is"),
+    })
+    .nullish()
+    .describe("of models that reason"),
   include: listOf(z.enum(included), { of: "names", max: included.length })
     .nullish()
     .describe(`${LOGPROBS} returns each token's log-probability; the others are ignored`),

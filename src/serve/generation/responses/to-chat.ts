@@ -23,6 +23,9 @@ export function asChat(input: ResponsesInput): AsChat {
     ...Object.fromEntries(Object.entries(input).filter(([field]) => SHARED.includes(field))),
     ...{ messages, ...chatTools(input), ...logprobs },
     max_completion_tokens: input.max_output_tokens,
+    reasoning_effort: input.reasoning?.effort ?? undefined,
+    // For the count of tokens of reasoning.
+    ...(input.stream && { stream_options: { include_usage: true } }),
     response_format: chatFormat(input.text),
   };
   return { asked: withoutUndefined(asked), fields };
@@ -41,4 +44,5 @@ export const fieldOf =
       .replace(/\.tool_call_id$/, ".call_id")
       .replace(/^(tools\.\d+)\.function\b/, "$1")
       .replace(/^response_format(\.json_schema)?/, "text.format")
+      .replace(/^reasoning_effort$/, "reasoning.effort")
       .replace(/^max_(completion_)?tokens$/, "max_output_tokens");

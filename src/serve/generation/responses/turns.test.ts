@@ -37,3 +37,16 @@ test("text between a call and its output joins the turn of the call; texts alone
   ]);
   expect(chat(says("a"), says("b")).messages).toEqual([says("a"), says("b")]);
 });
+
+test("reasoning goes to the message or the call behind it, by its content or its summary", () => {
+  const text = (type: string, text: string) => [{ type, text }];
+  const thinks = (more: object) => ({ type: "reasoning", id: "rs_1", summary: [], ...more });
+  const first = thinks({ content: text("reasoning_text", "hm") });
+  const second = thinks({ summary: text("summary_text", "so") });
+  expect(chat(first, call("1"), result("1"), second, says("a"), { role: "user", content: "b" }).messages).toEqual([
+    { role: "assistant", content: "", reasoning_content: "hm", tool_calls: called("1") },
+    given("1"),
+    { role: "assistant", content: "a", reasoning_content: "so" },
+    { role: "user", content: "b" },
+  ]);
+});

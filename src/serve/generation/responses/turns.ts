@@ -28,16 +28,23 @@ export function turnsIn(input: string | readonly Item[], instructions: string | 
 function joined(before: Turn | undefined, item: Item): boolean {
   if (before?.role !== "assistant") return false;
   if (item.type === "function_call") before.tool_calls = [...(before.tool_calls ?? []), callOf(item)];
-  else if (item.type !== "function_call_output" && item.role === "assistant" && before.tool_calls)
+  else if (isMessage(item) && item.role === "assistant" && (before.tool_calls || isReasoningAlone(before)))
     before.content = `${before.content ?? ""}${textOf(item.content)}`;
   else return false;
   return true;
 }
 
+const isMessage = (item: Item): item is Extract<Item, { role: string }> => "role" in item;
+
+const isReasoningAlone = ({ reasoning_content: reasoning, content }: Turn): boolean =>
+  typeof reasoning === "string" && content === "";
+
 function turnOf(item: Item): Turn {
   switch (item.type) {
     case "function_call":
       return { role: "assistant", tool_calls: [callOf(item)] };
+    case "reasoning":
+      return { role: "assistant", content: "", reasoning_content: reasoningOf(item) };
     case "function_call_output":
       return { role: "tool", content: textOf(item.output), tool_call_id: item.call_id };
     default:
@@ -49,6 +56,9 @@ const callOf = ({ call_id: id, name, arguments: given }: Item & { type: "functio
   ...{ id, type: "function" as const },
   function: { name, arguments: given },
 });
+
+const reasoningOf = ({ content, summary }: Item & { type: "reasoning" }): string =>
+  (content?.length ? content : (summary ?? [])).map(({ text }) => text).join("");
 
 const textOf = (content: Content): string =>
   typeof content === "string" ? content : content.map(({ text }) => text).join("");

@@ -1,10 +1,12 @@
 import type { HttpError } from "../../http/errors.ts";
 import { usageOf } from "../usage.ts";
 import { newResponse, seconds, shownUsage } from "./new-response.ts";
-import { OpenCall, OpenMessage } from "./open-items.ts";
+import { OpenCall, OpenMessage, OpenReasoning } from "./open-items.ts";
 import type { ItemStatus, OutputItem, Response, ResponseEvent, Unnumbered } from "./output.ts";
 import type { CallPiece, Piece } from "./pieces.ts";
 import type { ResponsesInput } from "./request.ts";
+
+type OpenItem = OpenMessage | OpenCall | OpenReasoning;
 
 const NOTHING: Pick<Piece, "text" | "logprobs"> = { text: "", logprobs: [] };
 
@@ -13,12 +15,13 @@ export class ResponseWriter {
   #response: Response;
   #events = 0;
   readonly #done: OutputItem[] = [];
-  #open: OpenMessage | OpenCall | undefined;
+  #open: OpenItem | undefined;
   /**
    * Text not written yet: white space, which makes no message if a call follows, and the first tokens of a character.
    */
   #waiting = NOTHING;
   #reason: string | undefined;
+  #reasons = false;
 
   constructor(input: ResponsesInput) {
     this.#response = newResponse(input);
@@ -36,17 +39,21 @@ export class ResponseWriter {
     yield this.#numbered({ type: "response.in_progress", response: this.#response });
   }
 
-  *add({ text, logprobs, calls, reason, receipt, shown }: Piece): Generator<ResponseEvent, void> {
+  *add({ text, reasoning, logprobs, calls, reason, ...end }: Piece): Generator<ResponseEvent, void> {
+    if (reasoning !== "") yield* this.#reasoning(reasoning);
     this.#waiting = { text: this.#waiting.text + text, logprobs: [...this.#waiting.logprobs, ...logprobs] };
     const begun = this.#open instanceof OpenMessage;
     if ((begun ? this.#waiting.text : this.#waiting.text.trim()) !== "") yield* this.#write();
     for (const call of calls) yield* this.#call(call);
     this.#reason ??= reason;
-    this.#response = {
-      ...this.#response,
-      ...(receipt && { receipt, usage: shownUsage(usageOf(receipt)) }),
-      ...shown,
-    };
+    this.#response = { ...this.#response, ...this.#billed(end), ...end.shown };
+  }
+
+  #billed({ receipt, reasoningTokens }: Pick<Piece, "receipt" | "reasoningTokens">): Partial<Response> {
+    if (!receipt) return {};
+    // A planner's plan is counted by its chat as reasoning, and is no item here.
+    const reasoning = this.#reasons ? reasoningTokens : undefined;
+    return { receipt, usage: shownUsage(usageOf(receipt, 1, { reasoning })) };
   }
 
   *end(): Generator<ResponseEvent, void> {
@@ -79,6 +86,12 @@ export class ResponseWriter {
     yield* this.#all(message.add(text, logprobs));
   }
 
+  *#reasoning(delta: string): Generator<ResponseEvent, void> {
+    this.#reasons = true;
+    const item = this.#open instanceof OpenReasoning ? this.#open : yield* this.#next((at) => new OpenReasoning(at));
+    yield* this.#all(item.add(delta));
+  }
+
   *#call(piece: CallPiece): Generator<ResponseEvent, void> {
     this.#waiting = NOTHING;
     const isMore = this.#open instanceof OpenCall && this.#open.place === piece.place;
@@ -87,7 +100,7 @@ export class ResponseWriter {
   }
 
   /** Closes the open item and opens the next one. */
-  *#next<T extends OpenMessage | OpenCall>(open: (at: number) => T): Generator<ResponseEvent, T> {
+  *#next<T extends OpenItem>(open: (at: number) => T): Generator<ResponseEvent, T> {
     yield* this.#close("completed");
     const item = open(this.#done.length);
     this.#open = item;
