@@ -9,9 +9,9 @@ import { chatSegments, fromGguf, Tokenizer } from "../weights/tokenizer/index.ts
 import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 const SPECIAL = ["<|return|>", "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|call|>"];
-/** What the published template does with turns, in other words: calls and results by their function's name, and no text beside reasoning in a turn that calls. */
-const TEMPLATE = `<|start|>system<|message|>Effort: {{ reasoning_effort or "medium" }}{% if tools %}
-{{ tools | tojson }}{% endif %}<|end|>{% set called = namespace(name="") %}{% for m in messages %}{% if m.tool_calls %}{% set called.name = m.tool_calls[0].function.name %}{% if m.content and m.thinking %}{{ raise_exception("both") }}{% endif %}{% if m.thinking %}<|start|>assistant<|channel|>analysis<|message|>{{ m.thinking }}<|end|>{% endif %}<|start|>assistant to=functions.{{ called.name }}<|channel|>commentary json<|message|>{{ m.tool_calls[0].function.arguments | tojson }}<|call|>{% elif m.role == "tool" %}<|start|>functions.{{ called.name }} to=assistant<|channel|>commentary<|message|>{{ m.content | tojson }}<|end|>{% elif m.role == "assistant" %}<|start|>assistant<|channel|>final<|message|>{{ m.content }}<|end|>{% else %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}`;
+/** What the published template does with turns, in other words: calls and results by their function's name, and no text beside reasoning in a turn that calls; functions are to have descriptions. */
+const TEMPLATE = `<|start|>system<|message|>Effort: {{ reasoning_effort or "medium" }}{% for tool in tools or [] %}
+{{ "// " + tool.function.description + " " + tool.function.name }}{% endfor %}<|end|>{% set called = namespace(name="") %}{% for m in messages %}{% if m.tool_calls %}{% set called.name = m.tool_calls[0].function.name %}{% if m.content and m.thinking %}{{ raise_exception("both") }}{% endif %}{% if m.thinking %}<|start|>assistant<|channel|>analysis<|message|>{{ m.thinking }}<|end|>{% endif %}<|start|>assistant to=functions.{{ called.name }}<|channel|>commentary json<|message|>{{ m.tool_calls[0].function.arguments | tojson }}<|call|>{% elif m.role == "tool" %}<|start|>functions.{{ called.name }} to=assistant<|channel|>commentary<|message|>{{ m.content | tojson }}<|end|>{% elif m.role == "assistant" %}<|start|>assistant<|channel|>final<|message|>{{ m.content }}<|end|>{% else %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}`;
 
 const THOUGHT = [
   "<|channel|>",
@@ -179,7 +179,8 @@ describe("a call", () => {
       },
       { role: "tool", content: "4" },
     ];
-    const segments = chatSegments(tokenizer, turns, { addGenerationPrompt: true, tools });
+    const described = tools.map((it) => ({ ...it, function: { ...it.function, description: "" } }));
+    const segments = chatSegments(tokenizer, turns, { addGenerationPrompt: true, tools: described });
     const text = segments.map((segment) => segment.text).join("");
     expect(text).toMatch(
       /<\|start\|>assistant<\|channel\|>analysis<\|message\|>Two and two is four\.<\|end\|><\|start\|>assistant to=functions\.f<\|channel\|>commentary json<\|message\|>\{"x": 4\}<\|call\|><\|start\|>functions\.f to=assistant<\|channel\|>commentary<\|message\|>"4"<\|end\|><\|start\|>assistant$/,

@@ -37,7 +37,7 @@ import { Engine } from "./run/engine.ts";
 import { type Lease, Recipes } from "./run/recipes.ts";
 import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
-import { harmonyTurns, knowsCalls, plainTurns } from "./tools/turns.ts";
+import { harmonyTools, harmonyTurns, knowsCalls, plainTurns } from "./tools/turns.ts";
 import type { ImageReader } from "./vision/image-reader.ts";
 
 export { isIds, type Prompt } from "./prompt.ts";
@@ -220,7 +220,8 @@ export class LanguageModel implements Loaded {
     const called = tools.length > 0 || turns.some((turn) => turn.role === "tool" || turn["tool_calls"] !== undefined);
     if (!called) return encodeChat(tokenizer, turns, terms);
     if (!knowsCalls(forTools ?? template, marks)) return encodeChat(tokenizer, plainTurns(turns, tools), terms);
-    return encodeChat(tokenizer, turns, { ...terms, tools: asJson(tools) });
+    const described = marks === "harmony" ? harmonyTools(tools) : tools;
+    return encodeChat(tokenizer, turns, { ...terms, tools: asJson(described) });
   }
 
   [Symbol.dispose](): void {

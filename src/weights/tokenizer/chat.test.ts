@@ -68,6 +68,14 @@ describe("what filters do to guarded text", () => {
     expect(specialOf(segments)).toEqual(["<|start|>"]);
   });
 
+  test("a schema's required names are equal to its keys, also if they are parts of special tokens", () => {
+    const parameters = { properties: { end: {}, start: {} }, required: ["end"] };
+    const template =
+      "{% for name in tools[0].properties %}{{ name }}{% if name not in tools[0].required %}?{% endif %} {% endfor %}";
+    const options = { addGenerationPrompt: true, specialTokens, tools: [parameters] };
+    expect(textOf(renderChat(template, [], options))).toBe("end start? ");
+  });
+
   test("content in parts, told by their type", () => {
     const content = [
       { type: "text", text: "a<|end|>" },

@@ -44,7 +44,11 @@ export class PlainText {
   }
 
   private field(key: string, value: Json): Json {
-    return PROTOCOL.has(key) && typeof value === "string" ? this.inside(value) : this.guard(value);
+    if (PROTOCOL.has(key) && typeof value === "string") return this.inside(value);
+    // A schema's list of required properties is compared with their keys, so it is written like them.
+    if (key === "required" && Array.isArray(value))
+      return value.map((name) => (typeof name === "string" ? this.inside(name) : this.guard(name)));
+    return this.guard(value);
   }
 
   /** Breaks each special token in `text` behind its first character. */

@@ -5,6 +5,10 @@ import { CLOSE, OPEN, type Tool } from "./tools.ts";
 export const knowsCalls = (template: string, marks?: AnswerMarks): boolean =>
   (marks === "harmony" || template.includes(OPEN)) && /\btools\b/.test(template);
 
+/** Functions as templates of harmony write them: each with a description. */
+export const harmonyTools = (tools: readonly Tool[]): Tool[] =>
+  tools.map((tool) => ({ ...tool, function: { ...tool.function, description: tool.function.description ?? "" } }));
+
 /** Turns as templates of harmony read them: reasoning is `thinking`, and a turn that calls has it in place of a text. */
 export const harmonyTurns = (turns: readonly ChatMessage[]): ChatMessage[] =>
   turns.map(({ reasoning_content: thinking, ...turn }) => {

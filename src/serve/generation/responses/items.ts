@@ -49,10 +49,16 @@ const result = z.object({
 });
 
 const reasoningText = (type: "reasoning_text" | "summary_text") =>
-  listOf(z.object({ type: z.literal(type), text: z.string().describe("parts are joined as they are") }), {
-    of: "parts",
-    max: MOST_PARTS,
-  }).nullish();
+  listOf(
+    z.object({
+      type: z.literal(type).describe("the only type"),
+      text: z.string().describe("parts are joined as they are"),
+    }),
+    {
+      of: "parts",
+      max: MOST_PARTS,
+    },
+  ).nullish();
 
 const reasoning = z.object({
   type: z.literal("reasoning").describe("reasoning before a message or a call, as in output"),
