@@ -13,6 +13,8 @@ const TURNS =
 const ASKS = `${TURNS}{% if add_generation_prompt %}<|im_start|>assistant\n{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}`;
 /** The prompt opens it, as DeepSeek-R1. */
 const OPENS = `${TURNS}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}`;
+/** A template that names one of the tags alone. */
+const BEGINS = "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}<|im_start|>assistant\n<think>\n";
 const SILENT = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
 
 const THOUGHT = ["Two and", " two is", " four.\n"];
@@ -21,6 +23,7 @@ const models = {
   asks: { template: ASKS, script: ["<think>", "\n\n", ...THOUGHT, "</think>", "\n\nIt", " is 4"] },
   control: { template: ASKS, script: ["<think>", "\n\n", ...THOUGHT, "</think>", "\n\nIt", " is 4"], tags: true },
   opens: { template: OPENS, script: [...THOUGHT, "</think>", "\n\nIt", " is 4"] },
+  begins: { template: BEGINS, script: [...THOUGHT, "</think>", "\n\nIt", " is 4"] },
   calls: { template: OPENS, script: [...THOUGHT, "</think>", ...CALL] },
   silent: { template: SILENT, script: ["<think>", "\n\n", ...THOUGHT, "</think>", "\n\nIt", " is 4"] },
 };
@@ -60,14 +63,16 @@ async function streamed(model: string, more: object = {}) {
   };
 }
 
+/** True if the prompt opens the reasoning. */
+const opened = (model: string): boolean => model === "opens" || model === "begins";
 const REASONING = "Two and two is four.";
 
-describe.each(["asks", "control", "opens"])("of %s", (model) => {
+describe.each(["asks", "control", "opens", "begins"])("of %s", (model) => {
   test("reasoning comes apart from the answer, and is counted", async () => {
     const { message, finish_reason, usage } = await answer(model);
     expect(message).toEqual({ role: "assistant", content: "It is 4", reasoning_content: REASONING, refusal: null });
     expect(finish_reason).toBe("stop");
-    const tokens = model === "opens" ? 4 : 6;
+    const tokens = opened(model) ? 4 : 6;
     expect([usage.completion_tokens, usage.completion_tokens_details]).toEqual([
       tokens + 3,
       { reasoning_tokens: tokens },
@@ -95,7 +100,7 @@ describe.each(["asks", "control", "opens"])("of %s", (model) => {
   });
 
   test("an answer that is cut in its reasoning has no text", async () => {
-    const { message, finish_reason } = await answer(model, { max_tokens: model === "opens" ? 2 : 4 });
+    const { message, finish_reason } = await answer(model, { max_tokens: opened(model) ? 2 : 4 });
     expect([message.content, message.reasoning_content, finish_reason]).toEqual(["", "Two and two is", "length"]);
   });
 });

@@ -22,7 +22,7 @@ export type AnswerMarks = "think" | "harmony";
 export function answerMarks({ templates }: Pick<Tokenizer, "templates">): AnswerMarks | undefined {
   const written = (mark: string) => [templates.chat, templates.tools].some((template) => template?.includes(mark));
   if (written(HARMONY.channel) && written(HARMONY.message)) return "harmony";
-  return written(END_THINK) ? "think" : undefined;
+  return written(THINK) || written(END_THINK) ? "think" : undefined;
 }
 
 /** Tokens that a chat template's last words fit in. */
