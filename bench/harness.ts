@@ -11,7 +11,7 @@ export interface Side {
 export const benchOptions = z.object({
   model: z.string().default("smollm2").describe("the model by its name, in the form that timing chose for it"),
   path: z.string().describe("its GGUF file, for peers and for our default form"),
-  sha256: z.string().optional().describe("of its weights, as `resolveModel` knows it"),
+  sha256: z.string().exactOptional().describe("of its weights, as `resolveModel` knows it"),
   rounds: z.number().int().min(5).default(7).describe("measured rounds, each ours then theirs"),
   save: z.array(z.string()).default([]).describe("the savings that are compared with dense"),
 });
