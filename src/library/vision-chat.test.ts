@@ -16,7 +16,10 @@ interface Answer {
   readonly tokens: readonly number[];
 }
 
-describe.each(["idefics3", "llava-next", "qwen2-vl"])("%s", (name) => {
+/** Models whose tokens have positions on three axes. */
+const onAxes = ["qwen2-5-vl", "qwen2-vl", "qwen3-vl"];
+
+describe.each(["idefics3", "llava-next", ...onAxes])("%s", (name) => {
   const folder = path.join(fixtures, name);
   const { answer }: { answer: Answer } = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
   const images = answer.pictures.map(picture);
@@ -39,13 +42,15 @@ describe.each(["idefics3", "llava-next", "qwen2-vl"])("%s", (name) => {
   });
 });
 
-describe("savings on positions with three axes", () => {
-  const folder = path.join(fixtures, "qwen2-vl");
+describe.each(onAxes)("%s: positions with three axes", (name) => {
+  const folder = path.join(fixtures, name);
   const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
   const ids: number[] = reference.ids.filter(
     (id: number, i: number, all: number[]) => id !== 318 || all[i - 1] !== 318,
   );
   const images = reference.seen.map(picture);
+  const prompt: number = reference.ids.length;
+  const visual = reference.ids.filter((id: number) => id === 318).length;
   let model: Model;
   beforeAll(async () => {
     model = await load(folder, { quant: "f32" });
@@ -56,7 +61,7 @@ describe("savings on positions with three axes", () => {
 
   test("tokens that feather drops are those that transformers masks in the second layer", async () => {
     const { tokens, receipt } = await ask([`feather:after=1,mode=uniform,stride=${reference.pruned.stride}`]);
-    expect(receipt.work!["tokens"]).toEqual({ dense: 37, run: 37 - reference.pruned.dropped });
+    expect(receipt.work!["tokens"]).toEqual({ dense: prompt, run: prompt - reference.pruned.dropped });
     const logits = unpack(reference.pruned.logits);
     const sum = Math.log(logits.reduce((all, z) => all + Math.exp(z), 0));
     for (const { id, logprob } of tokens[0]!.top!) expect(logprob).toBeCloseTo(logits[id]! - sum, 4);
@@ -69,12 +74,13 @@ describe("savings on positions with three axes", () => {
       expect(id).toBe(dense[i]![0]);
       expect(logprob).toBeCloseTo(dense[i]![1]!, 5);
     }
+    const dropped = visual - Math.floor(0.4 * visual);
     for (const mode of ["feather", "fastv"]) {
       const { receipt } = await ask([`feather:after=1,ratio=0.6,stride=0,mode=${mode}`]);
-      expect(receipt.work!["tokens"]).toEqual({ dense: 37, run: 37 - 12 });
+      expect(receipt.work!["tokens"]).toEqual({ dense: prompt, run: prompt - dropped });
       expect(receipt.flops.overhead).toBeGreaterThan(0);
     }
-    expect((await ask(["yopo:layers=1"])).receipt.work!["tokens"]).toEqual({ dense: 37, run: 37 - 19 });
+    expect((await ask(["yopo:layers=1"])).receipt.work!["tokens"]).toEqual({ dense: prompt, run: prompt - visual });
   });
 
   test("neighbours of yopo are those that transformers is left with", async () => {
@@ -87,6 +93,27 @@ describe("savings on positions with three axes", () => {
   test("others are refused", async () => {
     await expect(ask(["tri-shape"])).rejects.toThrow('has positions on three axes, where "tri-shape" cannot act');
     await expect(calibrateSaving(model, "xattention", ["abc"])).rejects.toThrow("it has positions on three axes");
+  });
+
+  test("a dense answer about images spends what dense costs; a second turn finds their rows in the cache", async () => {
+    const chat = [{ role: "user", content: [{ type: "image" }, { type: "text", text: "what?" }] }];
+    const some = { images: [images[0]], maxTokens: 2, temperature: 0 };
+    const first = await model.complete(chat, { ...some, cachePrompt: false });
+    expect(first.receipt.flops.spent).toBe(first.receipt.flops.dense);
+    expect(first.receipt.flops.overhead).toBe(0);
+    const next = [...chat, { role: "assistant", content: "a cat" }, { role: "user", content: "and?" }];
+    const alone = await model.complete(next, { ...some, cachePrompt: false });
+    await model.complete(chat, some);
+    const second = await model.complete(next, some);
+    expect(second.receipt.tokens.cached).toBeGreaterThanOrEqual(first.receipt.tokens.prompt - 10);
+    expect(second.tokens.map(({ id }) => id)).toEqual(alone.tokens.map(({ id }) => id));
+  });
+
+  test("a video is refused", async () => {
+    const chat = [{ role: "user", content: [{ type: "video" }, { type: "text", text: "what?" }] }];
+    await expect(model.complete(chat, { maxTokens: 1 })).rejects.toThrow(
+      "a chat has a video; expected texts and images",
+    );
   });
 });
 

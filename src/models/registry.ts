@@ -73,7 +73,9 @@ const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
   { names: ["idefics3", "smolvlm"], load: async () => (await import("./architectures/idefics3.ts")).idefics3 },
   { names: ["llava"], load: async () => (await import("./architectures/llava.ts")).llava },
   { names: ["llava_next"], load: async () => (await import("./architectures/llava-next.ts")).llavaNext },
+  { names: ["qwen2_5_vl"], load: async () => (await import("./architectures/qwen2-5-vl.ts")).qwen25Vl },
   { names: ["qwen2_vl"], load: async () => (await import("./architectures/qwen2-vl.ts")).qwen2Vl },
+  { names: ["qwen3_vl"], load: async () => (await import("./architectures/qwen3-vl.ts")).qwen3Vl },
 ];
 
 const stacks: readonly Listed<Architecture>[] = [...decoders, ...denoisers, ...visionLanguages];

@@ -11,22 +11,35 @@ export interface Tables {
 export type Axes<T> = readonly [time: T, height: T, width: T];
 
 /**
- * A rotary table of one axis of M-RoPE (Wang et al. 2024, Qwen2-VL, section 2.1): its pairs of elements, a section of the
- * head, turn by positions on it, and no others do.
+ * The pairs of a head's elements that turn by each axis: one section behind the other; or woven, a pair of each axis in
+ * turn while height and width have pairs left, and then those of time.
+ */
+export interface Sections {
+  readonly pairs: Axes<number>;
+  readonly woven: boolean;
+}
+
+/** The axis of a pair. */
+function axisOf(pair: number, { pairs, woven }: Sections): number {
+  const [time, height] = pairs;
+  if (!woven) return pair < time ? 0 : pair < time + height ? 1 : 2;
+  const axis = pair % 3;
+  return pair < 3 * pairs[axis]! ? axis : 0;
+}
+
+/**
+ * A rotary table of one axis of M-RoPE (Wang et al. 2024, Qwen2-VL, section 2.1): its pairs of elements turn by positions
+ * on it, and no others do.
  */
 export function axisTable(
   of: "cos" | "sin",
   rope: RopeConfig,
-  sections: Axes<number>,
+  sections: Sections,
   axis: number,
 ): Float32Array<ArrayBuffer> {
   const half = rope.headSize / 2;
-  const from = sections.slice(0, axis).reduce((sum, n) => sum + n, 0);
   const still = of === "cos" ? 1 : 0;
-  return ropeTable(Math[of], rope).map((value, i) => {
-    const pair = i % half;
-    return pair >= from && pair < from + sections[axis]! ? value : still;
-  });
+  return ropeTable(Math[of], rope).map((value, i) => (axisOf(i % half, sections) === axis ? value : still));
 }
 
 /** The heads of a layer's queries, keys and values side by side. */

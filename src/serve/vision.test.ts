@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test, vi } from "vitest";
 import { slowEncoder } from "../engine/encoders/image-text/slow-encoder.testing.ts";
+import { fixtures, picture } from "../engine/images/pixels/pictures.testing.ts";
+import { load } from "../library/load.ts";
 import { plainPicture, trainedColours } from "../library/vision.testing.ts";
 import { stoppedClock } from "../util/clock.testing.ts";
 import { limitOptions } from "./limits.ts";
@@ -10,10 +12,13 @@ import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.t
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-serve-vision-"));
 const LIMITS = { maxImages: 3, maxImagePixels: 10_000, maxPixels: 15_000 };
+/** Models of images as squares of patches. */
+const patched = ["qwen2-5-vl", "qwen3-vl"];
 let server: Testing;
 beforeAll(async () => {
   const colours = `colours=${await trainedColours(folder)}`;
-  server = await serveModels([colours, TINY[0]!], { limits: limitOptions.parse(LIMITS) });
+  const patches = patched.map((name) => `${name}=${path.join(fixtures, name)}`);
+  server = await serveModels([colours, TINY[0]!, ...patches], { limits: limitOptions.parse(LIMITS) });
 });
 afterAll(async () => {
   await server.stop(0);
@@ -57,6 +62,21 @@ test("a chat's time is from its arrival to its end: its receipt has the encoder'
   expect(kept.ms).toEqual(receipt.ms);
   expect(before).toMatch(/^\d/);
   expect(await waited()).toBe(before);
+});
+
+test.each(patched)("a chat about two images is answered as in the library: %s", async (name) => {
+  const folder = path.join(fixtures, name);
+  const { answer } = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
+  const files: string[] = answer.pictures.map(picture);
+  using model = await load(folder);
+  const chat = [{ role: "user", content: answer.parts }];
+  const own = await model.complete(chat, { images: files, temperature: 0, maxTokens: 4 });
+  const urls = files.map((file) => urlOf(readFileSync(file), path.extname(file).slice(1)));
+  const content = answer.parts.map((part: { type: string }) => (part.type === "image" ? image(urls.shift()!) : part));
+  const found = await jsonOf(ask(content, { model: name }));
+  expect(found.choices[0].message.content).toBe(own.text);
+  expect(found.usage.prompt_tokens).toBe(answer.prompt);
+  expect(found.receipt.work.imageTokens).toEqual({ dense: 34, run: 34 });
 });
 
 const PIXEL = "R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7";

@@ -13,6 +13,7 @@ import base64
 import copy
 import json
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -69,6 +70,21 @@ MODELS = {
         text_config={**TEXT, "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 320, "max_position_embeddings": 256,
                      "rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "mrope_section": [2, 3, 3]}},
         vision_config=dict(depth=2, embed_dim=32, hidden_size=32, mlp_ratio=2, num_heads=2, patch_size=4, hidden_act="quick_gelu"),
+        image_token_id=318, video_token_id=317, vision_start_token_id=315, vision_end_token_id=316)),
+    # Windows of 2 × 2 squares in two layers of the tower; pictures are those of its own processor.
+    "qwen2-5-vl": ("qwen2_5_vl", dict(
+        text_config={**TEXT, "num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": 320, "max_position_embeddings": 512,
+                     "rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "mrope_section": [2, 3, 3]}},
+        vision_config=dict(depth=4, hidden_size=32, out_hidden_size=32, intermediate_size=44, num_heads=2, patch_size=4, window_size=16,
+                           fullatt_block_indexes=[1, 3], rope_parameters={"rope_type": "axial", "rope_theta": 5000.0}),
+        image_token_id=318, video_token_id=317, vision_start_token_id=315, vision_end_token_id=316)),
+    # Two layers of the tower, in no order, give what is added behind the decoder's first two; pictures are those of its own processor.
+    "qwen3-vl": ("qwen3_vl", dict(
+        text_config={**TEXT, "num_hidden_layers": 4, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": 320,
+                     "max_position_embeddings": 512,
+                     "rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "mrope_section": [4, 2, 2], "mrope_interleaved": True}},
+        vision_config=dict(depth=4, hidden_size=24, out_hidden_size=32, intermediate_size=44, num_heads=2, patch_size=4,
+                           num_position_embeddings=36, deepstack_visual_indexes=[2, 0]),
         image_token_id=318, video_token_id=317, vision_start_token_id=315, vision_end_token_id=316)),
     # The whole image and tiles of the size that fits it best; pictures are those of its own processor.
     "llava-next": ("llava_next", dict(
@@ -191,7 +207,7 @@ def bytes64(pixels, processor) -> str:
 
 @torch.no_grad()
 def pruned(model, batch: dict, stride: int) -> dict:
-    """Logits after the last token if the second layer sees, of each image, only every `stride`-th row and column of its squares."""
+    """Logits after the last token if layers from the second on see, of each image, only every `stride`-th row and column of its squares."""
     ids = batch["input_ids"][0].tolist()
     gone, at = [], 0
     for _, rows, columns in batch["image_grid_thw"].tolist():
@@ -206,9 +222,10 @@ def pruned(model, batch: dict, stride: int) -> dict:
     def hide(module, args, kwargs):
         return args, {**kwargs, "attention_mask": (kwargs["attention_mask"] + extra).clamp(min=torch.finfo(torch.float32).min)}
 
-    handle = model.model.language_model.layers[1].register_forward_pre_hook(hide, with_kwargs=True)
+    handles = [layer.register_forward_pre_hook(hide, with_kwargs=True) for layer in model.model.language_model.layers[1:]]
     logits = model(**batch).logits[0, -1]
-    handle.remove()
+    for handle in handles:
+        handle.remove()
     return {"stride": stride, "dropped": len(gone), "logits": pack(logits.numpy())}
 
 
@@ -241,6 +258,13 @@ def near(model, batch: dict, radius: int) -> dict:
     return {"radius": radius, "logits": pack(logits.numpy())}
 
 
+# Sizes and scales of pictures that are not those of Qwen2-VL's fixture.
+PROCESSORS = {
+    "qwen2-5-vl": dict(size={"shortest_edge": 4 * 64, "longest_edge": 20 * 64}),
+    "qwen3-vl": dict(size={"shortest_edge": 4 * 64, "longest_edge": 20 * 64}, image_mean=[0.5] * 3, image_std=[0.5] * 3),
+}
+
+
 class QwenProcessor:
     """Qwen2VLProcessor's part for images; the whole of it needs torchvision, for videos."""
 
@@ -261,17 +285,17 @@ class QwenProcessor:
 
 @torch.no_grad()
 def patches(name: str, seed: int, out: Path) -> None:
-    """A Qwen2-VL with its processor and tokenizer: patches of pictures, their rows, logits behind two of them, and an answer."""
+    """A Qwen-VL with its processor and tokenizer: patches of pictures, their rows, logits behind one and two of them, and an answer."""
     folder = out / name
-    options = copy.deepcopy(MODELS[name][1])
-    config = AutoConfig.for_model("qwen2_vl", **options)
+    model_type, options = copy.deepcopy(MODELS[name])
+    config = AutoConfig.for_model(model_type, **options)
     config._attn_implementation = "eager"
     model = random_model(config, seed)
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).half().save_pretrained(folder)
     special = ["<|vision_start|>", "<|vision_end|>", "<|video_pad|>", "<|image_pad|>", "<end_of_utterance>"]
     words = byte_tokenizer(options["text_config"]["vocab_size"], special)
-    images = Qwen2VLImageProcessorPil(patch_size=4, size={"shortest_edge": 4 * 64, "longest_edge": 14 * 64})
+    images = Qwen2VLImageProcessorPil(patch_size=4, **PROCESSORS.get(name, dict(size={"shortest_edge": 4 * 64, "longest_edge": 14 * 64})))
     chat = CHAT.replace("<image>", "<|vision_start|><|image_pad|><|vision_end|>")
     whole = QwenProcessor(images, words, chat)
     shown = pictures(out / "pictures")
@@ -288,7 +312,10 @@ def patches(name: str, seed: int, out: Path) -> None:
     batch = whole(text=[text], images=[[shown[n] for n in names]], return_tensors="pt")
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     logits = model(**batch).logits[0]
-    features = model.model.get_image_features(batch["pixel_values"], batch["image_grid_thw"]).pooler_output
+    found_rows = model.model.get_image_features(batch["pixel_values"], batch["image_grid_thw"])
+    features = found_rows.pooler_output
+    if levels := getattr(found_rows, "deepstack_features", None):
+        features = [torch.cat(parts, 1) for parts in zip(features, *levels)]
     words.save_pretrained(folder)
     images.save_pretrained(folder)
     (folder / "chat_template.jinja").write_text(chat)
@@ -296,6 +323,10 @@ def patches(name: str, seed: int, out: Path) -> None:
     reference = {"source": "tools/reference/vision_language.py", "prompt": text, "pictures": found, "seen": names, "answer": answer,
                  "ids": batch["input_ids"][0].tolist(), "rows": [pack(f.numpy()) for f in features], "logits": pack(logits.numpy()),
                  "pruned": pruned(model, batch, 2), "near": near(model, batch, 1)}  # fmt: skip
+    if name != "qwen2-vl":
+        text = "<|vision_start|><|image_pad|><|vision_end|> what?"
+        batch = whole(text=[text], images=[[shown[names[1]]]], return_tensors="pt")
+        reference["alone"] = {"seen": names[1:], "ids": batch["input_ids"][0].tolist(), "logits": pack(model(**batch).logits[0, -1].numpy())}
     (folder / "placed-images.json").write_text(json.dumps(reference) + "\n")
     print(f"{name}: {len(reference['ids'])} ids", {file: each["grid"] for file, each in found.items()})
 
@@ -364,15 +395,24 @@ def gradients(name: str, folder: Path) -> None:
     print(f"{name}: loss {loss.item():.4f}, {len(renamed)} gradients")
 
 
+# Models that have their place here as seed; the others have one made of their name.
+PLACED = ("llava", "llava-qwen2", "llava-siglip", "idefics3", "smolvlm", "qwen2-vl", "llava-next")
+
+
+def seed_of(name: str) -> int:
+    return PLACED.index(name) + 1 if name in PLACED else crc32(name.encode())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="folder to write the fixtures' folders to")
     parser.add_argument("names", nargs="*", help="models; default: all")
     args = parser.parse_args()
-    for seed, name in enumerate(MODELS, 1):
+    for name in MODELS:
         if args.names and name not in args.names:
             continue
-        if name == "qwen2-vl":
+        seed = seed_of(name)
+        if MODELS[name][0].startswith("qwen"):
             patches(name, seed, args.out)
         elif name == "llava-next":
             fitted(name, seed, args.out)

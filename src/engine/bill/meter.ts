@@ -127,10 +127,15 @@ export class Meter implements AttentionBill {
     };
   }
 
+  /** Dense would have spent this besides its runs. */
+  insteadOf(cost: Spent): void {
+    addSpent(this.#dense, cost);
+  }
+
   /** Images were read for the prompt: dense would have, too. */
   images({ tokens, spent }: ImageBill): void {
     this.run(spent);
-    addSpent(this.#dense, spent);
+    this.insteadOf(spent);
     this.count("imageTokens", tokens, tokens);
   }
 

@@ -110,6 +110,32 @@ describe("a configuration of images that would change the numbers is refused by 
       '"mrope_section" is "all", expected three whole numbers',
     ],
     ["qwen2-vl", "a scaling", rope({ rope_type: "dynamic" }), '"rope_scaling" is "dynamic"'],
+    ["qwen2-5-vl", "a window", inside("vision_config", { window_size: 4 }), "the model's window: Too small"],
+    [
+      "qwen2-5-vl",
+      "layers",
+      inside("vision_config", { fullatt_block_indexes: "all" }),
+      '"fullatt_block_indexes" is "all", expected a list',
+    ],
+    [
+      "qwen3-vl",
+      "a layer twice",
+      inside("vision_config", { deepstack_visual_indexes: [1, 1] }),
+      '"deepstack_visual_indexes" is [1,1], expected each layer once',
+    ],
+    ["qwen3-vl", "a layer", inside("vision_config", { deepstack_visual_indexes: [4] }), "the model's deep.0: Too big"],
+    [
+      "qwen3-vl",
+      "as many layers as the decoder's",
+      inside("vision_config", { deepstack_visual_indexes: [0, 1, 2, 3] }),
+      "expected fewer layers than the decoder's 4",
+    ],
+    [
+      "qwen3-vl",
+      "positions",
+      inside("vision_config", { num_position_embeddings: 35 }),
+      "the model's positionSide: Invalid input: expected int",
+    ],
     ["qwen2-vl", "frames", inside("vision_config", { temporal_patch_size: 0 }), "the model's frames: Too small"],
   ])("%s: %s", async (name, _, changes, sentence) => {
     const checkpoint = changed(name, changes);

@@ -6,7 +6,7 @@ import type { RouterConfig } from "../../nn/moe/route.ts";
 import type { Norm } from "../../nn/norm.ts";
 import { padTable } from "../../nn/padded-heads.ts";
 import { type RopeConfig, ropeName, ropeRows, ropeTable } from "../../nn/rope.ts";
-import { type Axes, axisTable, type Tables } from "../../nn/rope-axes.ts";
+import { type Axes, axisTable, type Sections, type Tables } from "../../nn/rope-axes.ts";
 import { enter, type Stream } from "../../nn/stream.ts";
 import { tokensWith } from "../../nn/token-rows.ts";
 import { UserError } from "../../util/errors.ts";
@@ -72,7 +72,7 @@ export interface TransformerConfig extends DecoderConfig {
   /** A layer's rotary embedding; undefined if it has none. */
   rope(layer: number): RopeConfig | undefined;
   /** Pairs of a head that turn by each axis of a position; absent: a position is one number. */
-  readonly sections?: Axes<number>;
+  readonly sections?: Sections;
   window(layer: number): number | undefined;
   /** True if each position has a vector that is added to its token's (`position_embd`). */
   readonly learnedPositions: boolean;
@@ -144,7 +144,7 @@ export class Transformer implements Decoder {
     const rope = this.config.rope(layer);
     if (sections === undefined || rope === undefined) return undefined;
     const table = (of: "cos" | "sin", axis: number) => {
-      const name = `${ropeName(of, rope)}.${sections.join(".")}.${axis}`;
+      const name = [ropeName(of, rope), ...sections.pairs, ...(sections.woven ? ["woven"] : []), axis].join(".");
       return this.weights.computed(graph, name, [ropeRows(rope), rope.headSize / 2], () =>
         axisTable(of, rope, sections, axis),
       );

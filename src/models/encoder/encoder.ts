@@ -14,7 +14,7 @@ import {
   times,
 } from "../../graph/index.ts";
 import { type Activation, activateMlp } from "../../nn/mlp.ts";
-import { addAndNormalise, normalise } from "../../nn/norm.ts";
+import { addAndNormalise, type Norm, normalise } from "../../nn/norm.ts";
 import { type Buckets, biasesByDistance } from "../../nn/relative.ts";
 import { type RopeConfig, ropeName, ropeTable } from "../../nn/rope.ts";
 import { type Stream, settle } from "../../nn/stream.ts";
@@ -39,7 +39,9 @@ export interface EncoderConfig extends Sizes {
   readonly firstNorm?: boolean;
   /** True if a token sees none after it. */
   readonly causal?: boolean;
-  /** True if norms have a bias. */
+  /** Absent: layer norms. */
+  readonly norm?: Norm["kind"];
+  /** True if layer norms have a bias. */
   readonly shifted: boolean;
   /** True if q, k and v are one tensor. */
   readonly fused: boolean;
@@ -175,7 +177,8 @@ export class Encoder implements TextEncoder {
   }
 
   #norm(parts: Parts, name: string) {
-    return parts.norm(name, this.config.hidden, { norm: "layer", epsilon: this.config.epsilon }, this.config.shifted);
+    const { norm = "layer", epsilon, hidden, shifted } = this.config;
+    return parts.norm(name, hidden, { norm, epsilon }, shifted);
   }
 
   #attend(graph: Graph, parts: Parts, layer: number, x: Tensor, { mask, padding, turn: own }: TextBatch): Tensor {

@@ -1,5 +1,6 @@
-import { type Dim, type Graph, mul, reshape, type Tensor } from "../../graph/index.ts";
+import { concat, type Graph, reshape, type Tensor } from "../../graph/index.ts";
 import { activateMlp } from "../../nn/mlp.ts";
+import { normalise } from "../../nn/norm.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { Parts } from "../tensors/parts.ts";
 import type { PatchEncoder, Patches } from "./patch-encoder.ts";
@@ -15,17 +16,30 @@ export class MergedVision {
     private readonly weights: WeightSource,
   ) {}
 
-  /** Patches of an image by squares: values [rows, merge², numbers], the others [rows, merge²] → [1, rows, hidden], row by row. */
-  rows(graph: Graph, squares: Patches): Tensor {
-    const { hidden, merge } = this.encoder.config;
-    const [rows, square] = [squares.rows.shape[0] as Dim, merge ** 2];
-    const line = (x: Tensor) => reshape(x, [1, mul(rows, square), ...x.shape.slice(2)]);
-    const { values, rows: down, columns, mask } = squares;
-    const patches = { values: line(values), rows: line(down), columns: line(columns), mask: line(mask) };
-    const width = square * hidden;
-    const merged = reshape(this.encoder.hidden(graph, patches), [1, rows, width]);
+  /** Patches of an image → [1, rows, rowWidth], row by row. */
+  rows(graph: Graph, patches: Patches): Tensor {
+    const { hidden, deep } = this.encoder.run(graph, patches);
+    const { merge, hidden: width, epsilon } = this.encoder.config;
     const parts = new Parts(this.weights, graph);
-    const inside = activateMlp(parts.project(merged, { "mm.0": width }), "gelu", false);
-    return parts.project(inside, { "mm.2": this.config.hidden });
+    const merged = (x: Tensor) => reshape(x, [1, patches.squares, merge ** 2 * width]);
+    const added = deep.map((stream, i) => {
+      const name = `mm.deep.${this.#merger(i)}`;
+      const x = merged(stream);
+      const norm = parts.norm(`${name}.norm`, merge ** 2 * width, { norm: "layer", epsilon });
+      return this.#project(parts, normalise(x, norm), name);
+    });
+    const rows = this.#project(parts, merged(hidden), "mm");
+    return added.length === 0 ? rows : concat([rows, ...added], 2);
+  }
+
+  /** The number of the merger of the `i`-th stream, by depth. */
+  #merger(i: number): number {
+    const { deep } = this.encoder.config;
+    return deep.indexOf(deep.toSorted((a, b) => a - b)[i]!);
+  }
+
+  #project(parts: Parts, x: Tensor, name: string): Tensor {
+    const inside = activateMlp(parts.project(x, { [`${name}.0`]: Number(x.shape[2]) }), "gelu", false);
+    return parts.project(inside, { [`${name}.2`]: this.config.hidden });
   }
 }

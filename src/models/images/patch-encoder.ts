@@ -1,8 +1,18 @@
-import { type Graph, rotaryEmbedding, type Tensor } from "../../graph/index.ts";
+import {
+  type Dim,
+  type Graph,
+  gather,
+  matmul,
+  mul,
+  plus,
+  reshape,
+  rotaryEmbedding,
+  type Tensor,
+} from "../../graph/index.ts";
 import { project } from "../../nn/linear.ts";
 import { type RopeConfig, ropeName, ropeTable } from "../../nn/rope.ts";
-import type { Stream } from "../../nn/stream.ts";
-import { evenBatch } from "../../nn/unpad.ts";
+import { type Stream, settle } from "../../nn/stream.ts";
+import { evenBatch, type TextBatch } from "../../nn/unpad.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { Encoder, type EncoderConfig } from "../encoder/encoder.ts";
 
@@ -17,10 +27,20 @@ export interface PatchEncoderConfig extends EncoderConfig {
   readonly frames: number;
   /** Base of the wavelengths of positions. */
   readonly rotaryBase: number;
+  /** True if vectors of patches have a bias. */
+  readonly patchBias: boolean;
+  /** Layers in which a patch sees only those of its window, so many merged squares of a side; absent: none. */
+  readonly windows?: { readonly side: number; has(layer: number): boolean };
+  /** Side of a square of learned positions, which is stretched to an image's patches; absent: rotations alone say where a patch is. */
+  readonly positionSide?: number;
+  /** Layers whose streams have mergers of their own, in the order of these. */
+  readonly deep: readonly number[];
 }
 
 /** The patches of an image, those of a square that is merged side by side. */
 export interface Patches {
+  /** Merged squares. */
+  readonly squares: Dim;
   /** [1, patches, channels · frames · side · side] */
   readonly values: Tensor;
   /** Row and column of each, i64 [1, patches]. */
@@ -28,6 +48,10 @@ export interface Patches {
   readonly columns: Tensor;
   /** Ones, i32 [1, patches]. */
   readonly mask: Tensor;
+  /** Present if layers have windows: the patches of each, i64 [windows, most], a mask, i32, and the place of each patch in them, i64 [1, patches]. */
+  readonly windows?: { readonly patches: Tensor; readonly mask: Tensor; readonly places: Tensor };
+  /** Present if positions are learned: of each patch the four next to it, i64 [1, patches, 4], and their shares, f32. */
+  readonly positions?: { readonly next: Tensor; readonly shares: Tensor };
 }
 
 /** An encoder over any number of patches, whose positions are rotations: half of a head turns by the row, half by the column (Wang et al. 2024). */
@@ -47,17 +71,59 @@ export class PatchEncoder {
     return channels * frames * patchSize ** 2;
   }
 
-  /** Normalised hidden states of the last layer, [1, patches, hidden]. */
-  hidden(graph: Graph, { values, rows, columns, mask }: Patches): Tensor {
-    const { hidden, layers, heads } = this.config;
-    const tables = this.#tables(graph);
-    const turn = (x: Tensor) =>
-      [rows, columns].reduce((y, at, axis) => rotaryEmbedding(y, at, tables[axis]!, { heads, pairs: "half" }), x);
-    const batch = { ...evenBatch(mask), turn };
+  /** Hidden states [1, patches, hidden]: normalised ones of the last layer, and the streams after those of `deep`, by depth. */
+  run(graph: Graph, patches: Patches): { readonly hidden: Tensor; readonly deep: readonly Tensor[] } {
+    const { layers, windows } = this.config;
+    const whole = this.#whole(graph, patches);
+    const inWindows = patches.windows && this.#inWindows(graph, patches, patches.windows);
+    const deep: Tensor[] = [];
+    let stream: Stream = { branch: this.#embed(graph, patches) };
+    for (let layer = 0; layer < layers; layer++) {
+      const batch = windows?.has(layer) && inWindows ? inWindows : whole;
+      stream = this.#layers.layer(graph, layer, stream, batch);
+      if (this.config.deep.includes(layer)) deep.push(settle(stream));
+    }
+    return { hidden: this.#layers.finish(graph, stream, whole), deep };
+  }
+
+  /** The vectors of patches, [1, patches, hidden]. */
+  #embed(graph: Graph, { values, positions }: Patches): Tensor {
+    const { hidden, patchBias, positionSide } = this.config;
     const weight = this.weights.matrix(graph, this.patchWidth, { "patch_embd.weight": hidden });
-    let stream: Stream = { branch: project(values, weight) };
-    for (let layer = 0; layer < layers; layer++) stream = this.#layers.layer(graph, layer, stream, batch);
-    return this.#layers.finish(graph, stream, batch);
+    const bias = patchBias ? this.weights.vector(graph, { "patch_embd.bias": hidden }) : undefined;
+    const vectors = project(values, weight, bias);
+    if (positionSide === undefined || !positions) return vectors;
+    const table = this.weights.table(graph, "position_embd.weight", [positionSide ** 2, hidden]);
+    const { next, shares } = positions;
+    const [one, patches, count] = shares.shape as [Dim, Dim, Dim];
+    const between = matmul(reshape(shares, [one, patches, 1, count]), gather(table, next, 0));
+    return plus(vectors, reshape(between, vectors.shape));
+  }
+
+  /** A batch in which every patch sees all others. */
+  #whole(graph: Graph, { rows, columns, mask }: Patches): TextBatch {
+    return { ...evenBatch(mask), turn: this.#turn(graph, [rows, columns]) };
+  }
+
+  /** A batch with a row for each window; only attention is by windows. */
+  #inWindows(graph: Graph, patches: Patches, windows: NonNullable<Patches["windows"]>): TextBatch {
+    const [, count] = patches.mask.shape;
+    const at = (axis: Tensor) => gather(reshape(axis, [count!]), windows.patches, 0);
+    const flat = (x: Tensor) => reshape(x, [mul(...x.shape.slice(0, 2)), x.shape[2]!]);
+    return {
+      mask: windows.mask,
+      padding: {
+        pad: (x) => gather(flat(x), windows.patches, 0),
+        unpad: (x) => gather(flat(x), windows.places, 0),
+      },
+      turn: this.#turn(graph, [at(patches.rows), at(patches.columns)]),
+    };
+  }
+
+  #turn(graph: Graph, positions: readonly [rows: Tensor, columns: Tensor]): (x: Tensor) => Tensor {
+    const { heads } = this.config;
+    const tables = this.#tables(graph);
+    return (x) => positions.reduce((y, at, axis) => rotaryEmbedding(y, at, tables[axis]!, { heads, pairs: "half" }), x);
   }
 
   /** Tables of rows and of columns, each of which turns its half of the pairs alone. */

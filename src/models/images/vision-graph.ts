@@ -1,5 +1,6 @@
-import { Graph, sym } from "../../graph/index.ts";
+import { Graph } from "../../graph/index.ts";
 import type { MergedVision } from "./merged-vision.ts";
+import { tracePatches } from "./patch-inputs.ts";
 import type { SquareVision, Vision } from "./vision.ts";
 
 /** `pixels` [1, channels, side, side] → `embedding` [1, tokens, hidden]: the rows of an image in a decoder's stream. */
@@ -10,13 +11,10 @@ export function traceVision(vision: SquareVision): Graph {
   return g;
 }
 
-/** `patches` [rows, merge², numbers], their `rows` and `columns` i64 and a `mask` of ones i32 [rows, merge²] → `embedding` [1, rows, hidden]. */
+/** The inputs of `patchInputs` → `embedding` [1, rows, numbers of a row]. */
 export function traceMerged(vision: MergedVision): Graph {
   const g = new Graph();
-  const shape = [sym("rows"), vision.encoder.config.merge ** 2];
-  const values = g.input("patches", "f32", [...shape, vision.encoder.patchWidth]);
-  const [rows, columns] = [g.input("rows", "i64", shape), g.input("columns", "i64", shape)];
-  g.output("embedding", vision.rows(g, { values, rows, columns, mask: g.input("mask", "i32", shape) }));
+  g.output("embedding", vision.rows(g, tracePatches(g, vision.encoder)));
   return g;
 }
 

@@ -12,7 +12,12 @@ export interface ImagePlace {
   readonly hidden: number;
   /** The token of a prompt in whose place an image's rows are put. */
   readonly imageToken: number;
+  /** First layers of the decoder behind each of which an image adds to the stream; absent: none. */
+  readonly adding?: number;
 }
+
+/** Numbers of an image's row: the stream's, then those that are added to it. */
+export const rowWidth = ({ hidden, adding = 0 }: ImagePlace): number => hidden * (1 + adding);
 
 /** The part of a vision–language model that turns images into rows of its decoder's stream. */
 export type Vision = PlainVision | FittedVision | MergedVision;

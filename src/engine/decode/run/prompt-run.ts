@@ -2,6 +2,7 @@ import type { LayerRange } from "../../../models/state/kv-group.ts";
 import { isRecurrent, type Plan, type PromptCut, type StepProbe } from "../../../savings/plan.ts";
 import type { Meter, PartRun } from "../../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
+import { Additions, type Embeddings, rowOf } from "./additions.ts";
 import { chunkAfter } from "./chunk.ts";
 import { type Chunk, type ChunkJob, embedTokens, runSegments } from "./chunk-run.ts";
 import { SeamChunks } from "./seam-chunk.ts";
@@ -40,9 +41,6 @@ export interface Run {
   headRuns(first: number, count: number): Promise<readonly PartRun[]>;
 }
 
-/** Rows of the stream that replace tokens' own, [hidden] each, by their ids below 0 in a prompt. */
-export type Embeddings = ReadonlyMap<number, Float32Array>;
-
 /** The settings that a prompt runs under. */
 export interface RunTerms {
   readonly plan: Plan;
@@ -60,6 +58,7 @@ interface Phase extends LayerRange {
 export class PromptRun {
   readonly #phases: readonly Phase[];
   readonly #borders: readonly number[];
+  readonly #additions: Additions;
   /** Bills dense for the tokens that run. */
   #dense: (tokens: number) => void = () => {};
 
@@ -68,16 +67,18 @@ export class PromptRun {
     private readonly prompt: readonly number[],
     private readonly terms: RunTerms,
   ) {
-    const { layers } = slot.programs.decoder.config;
+    const { layers, hidden } = slot.programs.decoder.config;
     const cuts = terms.plan.cuts.filter((cut): cut is PromptCut => cut.scope === "prompt");
     const ends = [...cuts.map(({ after }) => after), layers];
     this.#phases = ends.map((to, i) => ({ from: ends[i - 1] ?? 0, to, cut: cuts[i] }));
     this.#borders = bordersOf(terms.plan);
+    this.#additions = new Additions(prompt, terms.embeddings, hidden);
   }
 
   /** The prompt's last run has the stream of its last token. */
   async *runs(): AsyncGenerator<Run> {
     this.slot.begin(this.prompt);
+    await this.#prepareAdditions();
     this.#dense = this.terms.meter.insteadOfText(this.slot.tokens.length);
     let gathered: Gathered | undefined;
     try {
@@ -91,6 +92,17 @@ export class PromptRun {
     } finally {
       gathered?.[Symbol.dispose]();
     }
+  }
+
+  /** Compiles the segments between the layers behind which images add to the stream. */
+  async #prepareAdditions(): Promise<void> {
+    const { depths } = this.#additions;
+    if (depths.length === 0) return;
+    const { programs } = this.slot;
+    const { bytes } = this.terms.plan;
+    const cuts = [...depths, ...this.#borders];
+    await programs.prepareCuts(cuts);
+    if (bytes) await programs.prepareBytes(bytes, cuts);
   }
 
   /** Positions of the tokens to run. */
@@ -160,16 +172,20 @@ export class PromptRun {
     }
   }
 
-  /** Runs a chunk through its layers; probes with a state read it on its way. */
+  /** Runs a chunk through its layers; images add to it on its way, and probes with a state read it. */
   async #through(job: ChunkJob, run: (part: ChunkJob) => Promise<Chunk>): Promise<Chunk> {
     const { from, to } = job.layers;
     const readers = this.terms.plan.cuts.filter(isRecurrent).filter(({ after }) => after > from && after <= to);
+    const adding = this.#additions.depthsOf(job);
+    const stops = new Set([...readers.map(({ after }) => after), ...adding, to]);
     let chunk: Chunk | undefined;
-    for (const [i, after] of [...readers.map((cut) => cut.after), to].entries()) {
-      const start = readers[i - 1]?.after ?? from;
-      if (start < after) chunk = await run({ ...job, layers: { from: start, to: after }, done: chunk?.done ?? 0 });
-      const probe = readers[i]?.probe;
-      if (probe) await this.#read(probe, job, chunk!);
+    let start = from;
+    for (const after of [...stops].sort((a, b) => a - b)) {
+      chunk = await run({ ...job, layers: { from: start, to: after }, done: chunk?.done ?? 0 });
+      if (adding.includes(after)) job.meter.run(this.#additions.add(job, after, chunk));
+      for (const reader of readers)
+        if (reader.probe && reader.after === after) await this.#read(reader.probe, job, chunk);
+      start = after;
     }
     return chunk!;
   }
@@ -188,8 +204,11 @@ export class PromptRun {
     await embedTokens(slot.programs, buffers, seam?.lengths ?? slot.lengthsFrom(0), tokens, place);
     const { hidden } = slot.programs.decoder.config;
     const rows = new Float32Array(buffers.streamBuffers(0).branch.memory);
-    for (const [i, id] of tokens.entries()) if (id < 0) rows.set(rowOf(this.terms.embeddings, id), i * hidden);
+    for (const [i, id] of tokens.entries())
+      if (id < 0) rows.set(rowOf(this.terms.embeddings, id).subarray(0, hidden), i * hidden);
     this.#dense(tokens.length);
+    const added = tokens.filter((id) => id < 0).length * this.#additions.depths.length;
+    meter.insteadOf(this.#additions.cost(added));
     meter.part(slot.programs.embedding.cost, tokens.length, first);
     if (this.terms.plan.bytes) meter.count("int8Tokens", 0, tokens.length);
   }
@@ -218,9 +237,3 @@ function savingIn({ attention }: Plan, { from, to }: LayerRange) {
 const refuse = (): never => {
   throw new Error("a prompt that gathers at a cut has no rows after the last layer");
 };
-
-function rowOf(embeddings: Embeddings | undefined, id: number): Float32Array {
-  const row = embeddings?.get(id);
-  if (row) return row;
-  throw new Error(`nothing is known of what ${id} stands for in a prompt`);
-}

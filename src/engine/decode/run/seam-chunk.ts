@@ -43,7 +43,8 @@ export class SeamChunks implements Disposable {
     const { heads, kvHeads, headSize } = config;
     const tokens = positions.length;
     const span: Span = { rows: 1, tokens, at: 0 };
-    for (const group of slot.groupsOf(layers)) group.begin();
+    const groups = slot.groupsOf(layers);
+    for (const group of groups) if (layers.from <= group.layers.from) group.begin();
     let at: Place = { layer: layers.from, done: job.done, pieces: 0, open: false };
     while (at.layer < layers.to) {
       if (isRecurrent(config, at.layer)) {
@@ -54,7 +55,7 @@ export class SeamChunks implements Disposable {
       await this.#attend(job, at.layer, span, { total, whole });
       at = { ...at, layer: at.layer + 1, pieces: at.pieces + 1, open: true };
     }
-    for (const group of slot.groupsOf(layers)) group.grow(positions);
+    for (const group of groups) if (layers.to >= group.layers.to) group.grow(positions);
     const end = at.open && layers.to < config.layers ? await this.#leaveWhole(job, at, span) : at;
     const done = end.open ? end.done + 1 : end.done;
     const rest = (first: number, count: number) =>

@@ -1,10 +1,10 @@
 import type { VisualSpan } from "../../../savings/plan.ts";
 import { UserError } from "../../../util/errors.ts";
-import type { Embeddings } from "./prompt-run.ts";
+import type { Embeddings } from "./additions.ts";
 
 /** A part of a prompt that is not text, such as an image: rows of the stream in place of tokens' own. */
 export interface EmbeddedSpan {
-  /** [rows, hidden], as the model's embedding would give them. */
+  /** [rows, width]: as the model's embedding would give them, and behind each what is added to it behind the first layers. */
   readonly embeddings: Float32Array;
   /** Identifies the content: only prompts with the same hash share its computed state. */
   readonly contentHash: string;
@@ -61,9 +61,9 @@ function lastUpTo(id: number): number {
 
 /**
  * Joins all spans into one prompt.
- * @throws UserError if rows do not fit a stream of width `hidden` or the grid, or one hash stands for two contents
+ * @throws UserError if rows are not `width` wide or do not fit the grid, or one hash stands for two contents
  */
-export function promptOfSpans(spans: readonly PromptSpan[], hidden: number): SpannedPrompt {
+export function promptOfSpans(spans: readonly PromptSpan[], width: number): SpannedPrompt {
   const prompt: number[] = [];
   const embeddings = new Map<number, Float32Array>();
   const visual: VisualSpan[] = [];
@@ -72,27 +72,27 @@ export function promptOfSpans(spans: readonly PromptSpan[], hidden: number): Spa
       prompt.push(...span);
       continue;
     }
-    if (span.grid) visual.push({ first: prompt.length, grid: checkedGrid(span.grid, span, hidden) });
-    for (const [row, id] of idsOf(span, hidden).entries()) {
+    if (span.grid) visual.push({ first: prompt.length, grid: checkedGrid(span.grid, span, width) });
+    for (const [row, id] of idsOf(span, width).entries()) {
       prompt.push(id);
-      embeddings.set(id, span.embeddings.subarray(row * hidden, (row + 1) * hidden));
+      embeddings.set(id, span.embeddings.subarray(row * width, (row + 1) * width));
     }
   }
   return { prompt, embeddings, visual };
 }
 
-function checkedGrid(grid: VisualSpan["grid"], { embeddings }: EmbeddedSpan, hidden: number): VisualSpan["grid"] {
+function checkedGrid(grid: VisualSpan["grid"], { embeddings }: EmbeddedSpan, width: number): VisualSpan["grid"] {
   const [rows, columns] = grid;
-  const tokens = embeddings.length / hidden;
+  const tokens = embeddings.length / width;
   if (rows * columns === tokens) return grid;
   throw new UserError(`an image has a grid of ${rows}×${columns}, and ${tokens} rows of embeddings`, 2);
 }
 
-function idsOf({ embeddings, contentHash, grid }: EmbeddedSpan, hidden: number): number[] {
-  const rows = embeddings.length / hidden;
+function idsOf({ embeddings, contentHash, grid }: EmbeddedSpan, width: number): number[] {
+  const rows = embeddings.length / width;
   if (!Number.isInteger(rows) || rows === 0)
     throw new UserError(
-      `embeddings have ${embeddings.length} numbers, expected rows of the model's width, ${hidden}`,
+      `embeddings have ${embeddings.length} numbers, expected rows of the model's width, ${width}`,
       2,
     );
   const own = known.get(contentHash) ?? { first: next, rows, grid };

@@ -94,7 +94,7 @@ export class Slot extends Cached implements Disposable {
     this.memory.truncate(this.tokens.length);
   }
 
-  /** The groups that hold the layers from..to−1; a plan's cuts do not divide them. */
+  /** The groups that hold some of the layers from..to−1. */
   groupsOf({ from, to }: LayerRange): StateGroup[] {
     return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
   }
@@ -118,7 +118,7 @@ export class Slot extends Cached implements Disposable {
 
   /**
    * Runs the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments; segments are also
-   * cut at `borders`, and their weights have this form. Notes the entries, and bills the meter. Returns the number of
+   * cut at `borders`, and their weights have this form. Notes the entries of groups whose last layer ran, and bills the meter. Returns the number of
    * segments that have run.
    */
   async pass(
@@ -133,10 +133,10 @@ export class Slot extends Cached implements Disposable {
       const lengths = this.lengthsFrom(layers.from);
       const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
       meter?.part(this.programs.costOf(layers.from, layers.to, cuts, form), positions.length, group.length);
-      group.begin();
+      if (layers.from === group.layers.from) group.begin();
       const parts = this.programs.segments(layers.from, layers.to, cuts, form);
       segments += await this.#layers(parts, form, segments, positions.length, start, lengths);
-      group.grow(positions);
+      if (layers.to === group.layers.to) group.grow(positions);
     }
     return segments;
   }

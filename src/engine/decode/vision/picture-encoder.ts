@@ -1,7 +1,8 @@
 import { evalCost, type Graph, type Spent } from "../../../graph/index.ts";
 import type { MergedVision } from "../../../models/images/merged-vision.ts";
-import type { SquareVision } from "../../../models/images/vision.ts";
-import { Buffer, ViewSet } from "../../../runtime/buffer.ts";
+import { type PatchInput, patchInputs } from "../../../models/images/patch-inputs.ts";
+import { rowWidth, type SquareVision } from "../../../models/images/vision.ts";
+import { Buffer, type View } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 import { ImageRunner } from "../../encoders/image-text/image-runner.ts";
 import { type PatchProcessor, patchesOf } from "../../images/pixels/patches.ts";
@@ -42,6 +43,28 @@ export class SquareEncoder implements PictureEncoder {
   }
 }
 
+/** The inputs of one run, in buffers. */
+class InputBuffers implements Disposable {
+  readonly views: Readonly<Record<string, View>>;
+
+  constructor(inputs: Readonly<Record<string, PatchInput>>) {
+    this.views = Object.fromEntries(
+      Object.entries(inputs).map(([name, { shape, values }]) => [name, bufferOf(values).view(shape)]),
+    );
+  }
+
+  [Symbol.dispose](): void {
+    for (const { buffer } of Object.values(this.views)) buffer[Symbol.dispose]();
+  }
+}
+
+function bufferOf(values: PatchInput["values"]): Buffer {
+  const dtype = values instanceof Float32Array ? "f32" : values instanceof Int32Array ? "i32" : "i64";
+  const buffer = new Buffer(dtype, values.length);
+  new Uint8Array(buffer.memory).set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return buffer;
+}
+
 /** Runs the encoder of pictures in whole squares of patches, of any number of them. */
 export class PatchRunner implements PictureEncoder {
   /** The picture that runs, and those that wait for it. */
@@ -64,26 +87,14 @@ export class PatchRunner implements PictureEncoder {
   }
 
   async #run(picture: Pixels): Promise<EncodedPicture> {
-    const { values, rows, columns, grid } = patchesOf(picture, this.processor);
-    const square = this.processor.sizes.merge ** 2;
-    const count = grid[0] * grid[1];
-    const { hidden } = this.vision.config;
-    using patches = new Buffer("f32", values.length);
-    using places = new Buffer("i64", 2 * rows.length);
-    using mask = new Buffer("i32", rows.length);
-    using out = new Buffer("f32", count * hidden);
-    using views = new ViewSet();
-    new Float32Array(patches.memory).set(values);
-    new BigInt64Array(places.memory).set(BigInt64Array.from([...rows, ...columns], BigInt));
-    new Int32Array(mask.memory).fill(1);
-    const inputs = {
-      patches: views.of(patches, [count, square, values.length / rows.length], 0),
-      rows: views.of(places, [count, square], 0),
-      columns: views.of(places, [count, square], rows.length),
-      mask: views.of(mask, [count, square], 0),
-    };
-    await this.program.bind({ ...inputs, embedding: views.of(out, [1, count, hidden], 0) }).run();
-    const cost = evalCost(this.program.cost, { rows: count });
+    const patches = patchesOf(picture, this.processor);
+    const { grid } = patches;
+    const shape = [1, grid[0] * grid[1], rowWidth(this.vision.config)];
+    const given = patchInputs(this.vision.encoder.config, patches);
+    using inputs = new InputBuffers(given);
+    using out = new Buffer("f32", shape[1]! * shape[2]!);
+    await this.program.bind({ ...inputs.views, embedding: out.view(shape) }).run();
+    const cost = evalCost(this.program.cost, { rows: shape[1]!, windows: given["windows"]?.shape[0] ?? 0 });
     return { embeddings: new Float32Array(out.memory).slice(), cost, grid };
   }
 

@@ -1,4 +1,5 @@
 import { addSpent, type Spent } from "../../../graph/index.ts";
+import { rowWidth } from "../../../models/images/vision.ts";
 import { UserError } from "../../../util/errors.ts";
 import {
   type ChatMessage,
@@ -74,7 +75,7 @@ export async function seenPrompt(
   signal?: AbortSignal,
 ): Promise<SeenPrompt> {
   if (!reader) throw blind(source.name);
-  const { imageToken, hidden } = reader.vision.config;
+  const { imageToken } = reader.vision.config;
   const places = ids.filter((id) => id === imageToken).length;
   if (places !== images.length)
     throw new UserError(`the prompt has ${places} places for images, and ${images.length} images were given`, 2);
@@ -95,22 +96,28 @@ export async function seenPrompt(
     imageToken,
     seen.map((image) => image.spans),
   );
-  return { ...promptOfSpans(spans, hidden), images: billOf(seen), time };
+  return { ...promptOfSpans(spans, rowWidth(reader.vision.config)), images: billOf(seen), time };
 }
 
 const beginningOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !== undefined ? [bos] : []);
 
-/** A chat with places for its images. */
+/** A chat with places for its images. @throws UserError if it has a video */
 function withPlaces(turns: readonly ChatMessage[], images: number): readonly ChatMessage[] {
+  const has = (of: (part: unknown) => boolean) =>
+    turns.some(({ content }) => Array.isArray(content) && content.some(of));
+  if (has((part) => isPart(part, "video")))
+    throw new UserError("a chat has a video; expected texts and images alone, such as single frames of the video", 2);
   if (images === 0) return turns;
-  if (turns.some(({ content }) => Array.isArray(content) && content.some(isPlace))) return turns;
+  if (has(isPlace)) return turns;
   const last = turns.findLastIndex(({ role }) => role === "user");
   const places = Array.from({ length: images }, () => ({ type: "image" }));
   return turns.map((turn, i) => (i === last ? { ...turn, content: [...places, ...partsOf(turn)] } : turn));
 }
 
-const isPlace = (part: unknown): boolean =>
-  typeof part === "object" && part !== null && "type" in part && part.type === "image";
+const isPlace = (part: unknown): boolean => isPart(part, "image");
+
+const isPart = (part: unknown, type: string): boolean =>
+  typeof part === "object" && part !== null && "type" in part && part.type === type;
 
 function billOf(images: readonly SeenImage[]): ImageBill {
   const spent: Spent = { flops: 0, bytes: 0 };

@@ -5,6 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { openVision } from "../../../models/images/open-vision.ts";
+import { rowWidth } from "../../../models/images/vision.ts";
 import { traceMerged, traceVision } from "../../../models/images/vision-graph.ts";
 import { Parity } from "../../../models/parity.testing.ts";
 import { prepare } from "../../../models/programs/programs.ts";
@@ -60,39 +61,86 @@ describe.each(names)("%s", (name) => {
   });
 });
 
-test("qwen2-vl: patches of five images, their rows, and logits behind two of them, equal transformers'", async () => {
-  const folder = fixture("qwen2-vl");
+/** Models of images as squares of patches. */
+const patched = ["qwen2-5-vl", "qwen2-vl", "qwen3-vl"];
+
+/** A tensor of each kind of layer of the encoder. */
+const shuffled: Readonly<Record<string, readonly string[]>> = {
+  "qwen2-5-vl": [
+    "visual.blocks.0.attn.qkv.weight",
+    "visual.blocks.1.mlp.gate_proj.weight",
+    "visual.merger.ln_q.weight",
+  ],
+  "qwen2-vl": ["visual.blocks.1.mlp.fc1.weight"],
+  "qwen3-vl": ["visual.pos_embed.weight", "visual.patch_embed.proj.bias", "deepstack_merger_list.1.norm.weight"],
+};
+
+describe.each(patched)("%s", (name) => {
+  const folder = fixture(name);
   const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
-  const checkpoint = openCheckpoint(folder);
-  const { vision, weights } = await openVision(checkpoint, path.join(prepared, "qwen2-vl"), "f32");
-  if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");
-  const processor = readPatchProcessor(folder, vision.encoder.config);
-  const sizedOf = async (file: string) => patchSized(await decodeImage(readFileSync(picture(file)), file), processor);
-  for (const [file, { grid, pixels }] of Object.entries<{ grid: number[]; pixels: string }>(reference.pictures)) {
-    const sized = await sizedOf(file);
-    expect(patchesOf(sized, processor).grid).toEqual(grid);
-    expect(worstOf(normalisePixels(sized, processor), processor, pixels)).toBeLessThan(isExact(file) ? 1e-3 : 2);
+
+  /** Opens the part that reads images, of a checkpoint that may have other weights. */
+  async function patchReader(checkpoint: Checkpoint, kept: string) {
+    const { vision, weights } = await openVision(checkpoint, kept, "f32");
+    if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");
+    const processor = readPatchProcessor(folder, vision.encoder.config);
+    const [graph] = prepare(weights, () => [traceMerged(vision)]);
+    const runner = await PatchRunner.compile(graph!, vision, processor);
+    const sizedOf = async (file: string) => patchSized(await decodeImage(readFileSync(picture(file)), file), processor);
+    const read = async (file: string) => ({
+      ...(await runner.run(await sizedOf(file))),
+      contentHash: `${kept} ${file}`,
+    });
+    return { vision, processor, sizedOf, read, [Symbol.dispose]: () => runner[Symbol.dispose]() };
   }
-  const [graph] = prepare(weights, () => [traceMerged(vision)]);
-  using runner = await PatchRunner.compile(graph!, vision, processor);
-  const images: EmbeddedSpan[] = [];
-  for (const [i, file] of reference.seen.entries()) {
-    const { cost, ...rows } = await runner.run(await sizedOf(file));
-    expect(worst(rows.embeddings, floats(reference.rows[i]))).toBeLessThan(1e-4);
-    expect(cost.flops).toBeGreaterThan(0);
-    images.push({ ...rows, contentHash: `qwen2-vl ${i}` });
-  }
-  const ids: number[] = reference.ids.filter(
-    (id: number, i: number, all: number[]) => id !== 318 || all[i - 1] !== 318,
-  );
-  const spans = between(
-    ids,
-    318,
-    images.map((image) => [image]),
-  );
-  const all = await logitsBehind(checkpoint, path.join(prepared, "qwen2-vl"), spans);
-  found.set("qwen2-vl safetensors", worst(all, floats(reference.logits)));
-  expect(found.get("qwen2-vl safetensors")).toBeLessThan(1e-4);
+
+  const opened = (): Checkpoint => openCheckpoint(folder);
+  const behind = (images: readonly EmbeddedSpan[], ids: readonly number[], width: number) => {
+    const text = ids.filter((id, i) => id !== 318 || ids[i - 1] !== 318);
+    const spans = between(
+      text,
+      318,
+      images.map((image) => [image]),
+    );
+    return logitsBehind(opened(), path.join(prepared, name), spans, width);
+  };
+
+  test("patches of five images, their rows, and logits behind one and two of them, equal transformers'", async () => {
+    using reader = await patchReader(opened(), path.join(prepared, name));
+    const { processor } = reader;
+    for (const [file, { grid, pixels }] of Object.entries<{ grid: number[]; pixels: string }>(reference.pictures)) {
+      const sized = await reader.sizedOf(file);
+      expect(patchesOf(sized, processor).grid).toEqual(grid);
+      expect(worstOf(normalisePixels(sized, processor), processor, pixels)).toBeLessThan(isExact(file) ? 1e-3 : 2);
+    }
+    const images: EmbeddedSpan[] = [];
+    for (const [i, file] of reference.seen.entries()) {
+      const { cost, ...rows } = await reader.read(file);
+      expect(worst(rows.embeddings, floats(reference.rows[i]))).toBeLessThan(1e-4);
+      expect(cost.flops).toBeGreaterThan(0);
+      images.push(rows);
+    }
+    const width = rowWidth(reader.vision.config);
+    const all = await behind(images, reference.ids, width);
+    found.set(`${name} safetensors`, worst(all, floats(reference.logits)));
+    expect(found.get(`${name} safetensors`)).toBeLessThan(1e-4);
+    if (!reference.alone) return;
+    const last = floats(reference.alone.logits);
+    const one = await behind(images.slice(1), reference.alone.ids, width);
+    expect(worst(one.slice(-last.length), last)).toBeLessThan(1e-4);
+  });
+
+  test.each(shuffled[name]!)("%s, reversed, changes the rows", async (part) => {
+    const checkpoint = opened();
+    const own = [...checkpoint.tensors.keys()].find((tensor) => tensor.includes(part))!;
+    const floats32: typeof checkpoint.floats = (tensor, ...rest) => {
+      const values = checkpoint.floats(tensor, ...rest);
+      return tensor.name === own ? values.toReversed() : values;
+    };
+    using reader = await patchReader({ ...checkpoint, floats: floats32, variant: part }, path.join(prepared, part));
+    const { embeddings } = await reader.read(reference.seen[0]);
+    expect(worst(embeddings, floats(reference.rows[0]))).toBeGreaterThan(1e-3);
+  });
 });
 
 test("llava-next: tiles of five images, their rows, and logits behind two of them, equal transformers'", async () => {
@@ -140,7 +188,7 @@ test("llava-next: tiles of five images, their rows, and logits behind two of the
 /** The table of docs/models.md; `PARITY=write` in the environment writes the measured values into it. */
 test("docs/models.md states these differences", () => {
   const doc = fileURLToPath(new URL("../../../../docs/models.md", import.meta.url));
-  const all = [...names, "llava-next", "qwen2-vl"].sort();
+  const all = [...names, "llava-next", ...patched].sort();
   const stated = new Parity(readFileSync(doc, "utf8"), "vision and language");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(all, found));
   else for (const name of all) stated.check(name, "safetensors", found.get(`${name} safetensors`)!);
@@ -151,10 +199,11 @@ async function logitsBehind(
   checkpoint: Checkpoint,
   folder: string,
   spans: readonly PromptSpan[],
+  width = 32,
 ): Promise<Float32Array> {
   const { decoder, weights } = await openDecoder(checkpoint, folder, "f32");
   using engine = await Engine.create(decoder, weights);
-  const { prompt, embeddings } = promptOfSpans(spans, 32);
+  const { prompt, embeddings } = promptOfSpans(spans, width);
   const slot = engine.acquire(prompt);
   const all: number[] = [];
   for await (const run of engine.runs(slot, prompt, { plan: densePlan, meter: new Meter(engine.programs), embeddings }))

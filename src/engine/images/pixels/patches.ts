@@ -1,5 +1,6 @@
 import path from "node:path";
 import { z } from "zod";
+import type { PicturePatches } from "../../../models/images/patch-inputs.ts";
 import { UserError } from "../../../util/errors.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { CHANNELS, type PictureSize, type Pixels } from "./pixels.ts";
@@ -107,19 +108,8 @@ function roundEven(x: number): number {
   return Math.abs(x % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
-/** Patches of a picture, those of a square side by side. */
-export interface PatchValues {
-  /** [squares, merge², channels · frames · side · side] */
-  readonly values: Float32Array;
-  /** Row and column of each patch. */
-  readonly rows: Int32Array;
-  readonly columns: Int32Array;
-  /** Rows and columns of squares. */
-  readonly grid: readonly [rows: number, columns: number];
-}
-
 /** The patches of a picture in whole squares of them. */
-export function patchesOf(picture: Pixels, { sizes, ...scale }: PatchProcessor): PatchValues {
+export function patchesOf(picture: Pixels, { sizes, ...scale }: PatchProcessor): PicturePatches {
   const { patchSize, merge, frames } = sizes;
   const { width, height } = picture;
   const [down, across] = [height / patchSize, width / patchSize];

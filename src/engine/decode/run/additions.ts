@@ -1,0 +1,56 @@
+import type { Spent } from "../../../graph/index.ts";
+import { bytesPerElement } from "../../../graph/tensor.ts";
+import type { Chunk, ChunkJob } from "./chunk-run.ts";
+
+/**
+ * Rows of the stream that replace tokens' own, by their ids below 0 in a prompt: [hidden] each, and behind that as much
+ * for each of the first layers behind which something is added to the token's stream.
+ */
+export type Embeddings = ReadonlyMap<number, Float32Array>;
+
+/** The row that stands for an id below 0. */
+export function rowOf(embeddings: Embeddings | undefined, id: number): Float32Array {
+  const row = embeddings?.get(id);
+  if (row) return row;
+  throw new Error(`nothing is known of what ${id} stands for in a prompt`);
+}
+
+/** What images add to the stream behind the decoder's first layers, at the places of their rows (DeepStack: Meng et al. 2024). */
+export class Additions {
+  /** The depths at which they add, from 1 on. */
+  readonly depths: readonly number[];
+
+  constructor(
+    private readonly prompt: readonly number[],
+    private readonly embeddings: Embeddings | undefined,
+    private readonly hidden: number,
+  ) {
+    const widest = Math.max(hidden, ...[...(embeddings?.values() ?? [])].map(({ length }) => length));
+    this.depths = Array.from({ length: widest / hidden - 1 }, (_, i) => i + 1);
+  }
+
+  /** The depths at which the tokens of a chunk are added to, within its layers. */
+  depthsOf({ layers: { from, to }, positions }: ChunkJob): readonly number[] {
+    if (!positions.some((at) => this.prompt[at]! < 0)) return [];
+    return this.depths.filter((depth) => depth > from && depth <= to);
+  }
+
+  /** Adds to the stream that a chunk has at a depth. */
+  add({ positions }: ChunkJob, depth: number, { buffers, done }: Chunk): Spent {
+    const { hidden } = this;
+    const stream = new Float32Array(buffers.streamBuffers(done).residual.memory);
+    let rows = 0;
+    for (const [i, at] of positions.entries()) {
+      const id = this.prompt[at]!;
+      const added = id < 0 ? rowOf(this.embeddings, id).subarray(depth * hidden, (depth + 1) * hidden) : [];
+      for (const [j, value] of added.entries()) stream[i * hidden + j]! += value;
+      if (added.length > 0) rows++;
+    }
+    return this.cost(rows);
+  }
+
+  /** The cost of so many additions of a row. */
+  cost(rows: number): Spent {
+    return { flops: rows * this.hidden, bytes: 3 * bytesPerElement.f32 * rows * this.hidden };
+  }
+}

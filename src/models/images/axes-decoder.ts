@@ -1,0 +1,68 @@
+import type { Axes } from "../../nn/rope-axes.ts";
+import type { ConfigSource } from "../../weights/checkpoint.ts";
+import { decoder, type Traits, type TransformerArchitecture } from "../architecture.ts";
+import { Fields } from "../config/fields.ts";
+import type { TransformerConfig } from "../decoder/transformer.ts";
+import { llamaNames, type Scheme } from "../tensors/names.ts";
+import { inSafetensors } from "./clip-vision.ts";
+
+/** Tensors of the encoder of images. */
+export const VISION = /^(model\.)?visual\./;
+
+/** How decoders differ whose tokens have a time, a height and a width. */
+interface AxesTraits {
+  /** The model in words. */
+  readonly what: string;
+  /** The values of published files that leave some out, by transformers. */
+  readonly usual: Readonly<Record<string, unknown>>;
+  readonly theta: number;
+  /** Pairs of a head by axis, unless a file says otherwise. */
+  readonly pairs: Axes<number>;
+  /** True if the axes' pairs alternate. */
+  readonly woven: boolean;
+  readonly parts?: Scheme["parts"];
+  configure: (fields: Fields, own: Pick<TransformerConfig, "sections" | "axes">) => TransformerConfig;
+}
+
+/** A decoder whose tokens have positions on three axes, by the part of a configuration that is about texts. */
+export function axesDecoder(name: string, traits: AxesTraits): TransformerArchitecture {
+  const scheme: Scheme = {
+    ...llamaNames,
+    prefixes: ["model.", "model.language_model."],
+    parts: { ...llamaNames.parts, ...traits.parts },
+  };
+  const configure: Traits<TransformerConfig>["configure"] = ({ source }) => {
+    const { fields, pairs } = textOf(source, name, traits);
+    fields.only("hidden_act", ["silu"]);
+    const config = traits.configure(fields, { sections: { pairs, woven: traits.woven }, axes: true });
+    const all = pairs.reduce((sum, n) => sum + n, 0);
+    if (all === config.headSize / 2 && config.storedHeadSize === undefined) return config;
+    return fields.refuse(
+      "mrope_section",
+      pairs,
+      `sections of ${config.headSize / 2} pairs in all, heads in multiples of 16`,
+    );
+  };
+  return decoder(name, { scheme, unread: VISION, configure });
+}
+
+/** The decoder's fields, which older files have beside those of images. Sections of M-RoPE are no scaling. */
+function textOf(given: ConfigSource, name: string, { what, usual, theta, pairs }: AxesTraits) {
+  const source = inSafetensors(given, what);
+  const own = new Fields(source, name).object("text_config") ?? source.config;
+  const text = new Fields({ ...source, config: own }, name);
+  const { mrope_section, mrope_interleaved, ...rope } = {
+    ...(text.object("rope_parameters") ?? text.object("rope_scaling")),
+  };
+  for (const key of ["type", "rope_type"]) if (rope[key] === "mrope") rope[key] = "default";
+  const parameters = { rope_theta: text.value("rope_theta") ?? theta, ...rope };
+  const config = { ...usual, ...own, rope_parameters: parameters, rope_scaling: undefined };
+  const fields = new Fields({ ...source, config }, name);
+  return { fields, pairs: pairsOf(text, mrope_section ?? pairs) };
+}
+
+function pairsOf(fields: Fields, given: unknown): Axes<number> {
+  if (Array.isArray(given) && given.length === 3 && given.every((n) => Number.isInteger(n) && n >= 0))
+    return [given[0], given[1], given[2]];
+  return fields.refuse("mrope_section", given, "three whole numbers");
+}
