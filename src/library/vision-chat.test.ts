@@ -17,7 +17,7 @@ interface Answer {
 }
 
 /** Models whose tokens have positions on three axes. */
-const onAxes = ["qwen2-5-vl", "qwen2-vl", "qwen3-vl"];
+const onAxes = ["qwen2-5-vl", "qwen2-vl", "qwen3-vl", "qwen3-vl-moe"];
 
 describe.each(["idefics3", "llava-next", ...onAxes])("%s", (name) => {
   const folder = path.join(fixtures, name);

@@ -76,6 +76,7 @@ const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
   { names: ["qwen2_5_vl"], load: async () => (await import("./architectures/qwen2-5-vl.ts")).qwen25Vl },
   { names: ["qwen2_vl"], load: async () => (await import("./architectures/qwen2-vl.ts")).qwen2Vl },
   { names: ["qwen3_vl"], load: async () => (await import("./architectures/qwen3-vl.ts")).qwen3Vl },
+  { names: ["qwen3_vl_moe"], load: async () => (await import("./architectures/qwen3-vl-moe.ts")).qwen3VlMoe },
 ];
 
 const stacks: readonly Listed<Architecture>[] = [...decoders, ...denoisers, ...visionLanguages];

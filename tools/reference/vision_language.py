@@ -17,7 +17,7 @@ from zlib import crc32
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForImageTextToText, Idefics3Processor, LlavaNextProcessor, PreTrainedTokenizerFast
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
@@ -86,6 +86,15 @@ MODELS = {
         vision_config=dict(depth=4, hidden_size=24, out_hidden_size=32, intermediate_size=44, num_heads=2, patch_size=4,
                            num_position_embeddings=36, deepstack_visual_indexes=[2, 0]),
         image_token_id=318, video_token_id=317, vision_start_token_id=315, vision_end_token_id=316)),
+    # Experts in two layers of the decoder, stored as [experts, inputs, outputs]; pictures are those of its own processor.
+    "qwen3-vl-moe": ("qwen3_vl_moe", dict(
+        text_config={**TEXT, "num_hidden_layers": 4, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 16, "vocab_size": 320,
+                     "max_position_embeddings": 512, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24,
+                     "mlp_only_layers": [1, 3],
+                     "rope_parameters": {"rope_type": "default", "rope_theta": 5000.0, "mrope_section": [4, 2, 2], "mrope_interleaved": True}},
+        vision_config=dict(depth=2, hidden_size=16, out_hidden_size=32, intermediate_size=36, num_heads=2, patch_size=4,
+                           num_position_embeddings=25, deepstack_visual_indexes=[0]),
+        image_token_id=318, video_token_id=317, vision_start_token_id=315, vision_end_token_id=316)),
     # The whole image and tiles of the size that fits it best; pictures are those of its own processor.
     "llava-next": ("llava_next", dict(
         text_config={**TEXT, "model_type": "mistral", "head_dim": 16, "vocab_size": 320, "max_position_embeddings": 256, "sliding_window": None},
@@ -101,6 +110,8 @@ def random_model(config, seed: int):
         noise = torch.randn_like(p)
         if p.ndim == 1:
             p.copy_((0.0 if "bias" in name or "class" in name else 1.0) + 0.2 * noise)
+        elif "experts" in name:
+            p.copy_(noise * p.shape[-1] ** -0.5)
         elif "embed" in name and p.ndim == 2:
             p.copy_(0.5 * noise)
         else:
@@ -261,7 +272,10 @@ def near(model, batch: dict, radius: int) -> dict:
 # Sizes and scales of pictures that are not those of Qwen2-VL's fixture.
 PROCESSORS = {
     "qwen2-5-vl": dict(size={"shortest_edge": 4 * 64, "longest_edge": 20 * 64}),
-    "qwen3-vl": dict(size={"shortest_edge": 4 * 64, "longest_edge": 20 * 64}, image_mean=[0.5] * 3, image_std=[0.5] * 3),
+    **dict.fromkeys(
+        ("qwen3-vl", "qwen3-vl-moe"),
+        dict(size={"shortest_edge": 4 * 64, "longest_edge": 20 * 64}, image_mean=[0.5] * 3, image_std=[0.5] * 3),
+    ),
 }
 
 
@@ -283,6 +297,14 @@ class QwenProcessor:
         return {**batch, "input_ids": ids, "attention_mask": torch.ones_like(ids), "mm_token_type_ids": (ids == 318).int()}
 
 
+def as_published(file: Path) -> None:
+    """Stacks of experts as [experts, inputs, outputs], as published files have them and as transformers writes them again."""
+    tensors = load_file(file)
+    stacks = {name: t.transpose(1, 2).contiguous() for name, t in tensors.items() if ".experts." in name}
+    if stacks:
+        save_file({**tensors, **stacks}, file, metadata={"format": "pt"})
+
+
 @torch.no_grad()
 def patches(name: str, seed: int, out: Path) -> None:
     """A Qwen-VL with its processor and tokenizer: patches of pictures, their rows, logits behind one and two of them, and an answer."""
@@ -293,6 +315,7 @@ def patches(name: str, seed: int, out: Path) -> None:
     model = random_model(config, seed)
     folder.mkdir(parents=True, exist_ok=True)
     copy.deepcopy(model).half().save_pretrained(folder)
+    as_published(folder / "model.safetensors")
     special = ["<|vision_start|>", "<|vision_end|>", "<|video_pad|>", "<|image_pad|>", "<end_of_utterance>"]
     words = byte_tokenizer(options["text_config"]["vocab_size"], special)
     images = Qwen2VLImageProcessorPil(patch_size=4, **PROCESSORS.get(name, dict(size={"shortest_edge": 4 * 64, "longest_edge": 14 * 64})))

@@ -9,15 +9,16 @@ import type { TowerTraits } from "../images/patch-tower.ts";
 const NAME = "qwen3_vl";
 const WHAT = "a Qwen3-VL";
 
+/** Positions of a Qwen3 whose axes alternate. */
+export const qwen3Axes = { theta: 5e5, pairs: [24, 20, 20], woven: true } as const;
+
 const language = axesDecoder(NAME, {
+  ...qwen3Axes,
   what: WHAT,
   usual: {
     ...{ vocab_size: 151936, hidden_size: 4096, intermediate_size: 22016, num_hidden_layers: 32, head_dim: 128 },
     ...{ num_attention_heads: 32, num_key_value_heads: 32, max_position_embeddings: 128000, rms_norm_eps: 1e-6 },
   },
-  theta: 5e5,
-  pairs: [24, 20, 20],
-  woven: true,
   configure: (fields, own) => readTransformer(fields, { headNorm: "head", ...own }),
 });
 
@@ -50,7 +51,8 @@ const deepMerger = (_: number, i: number) => ({
   [`mm.deep.${i}.norm`]: `deepstack_merger_list.${i}.norm`,
 });
 
-const tower: TowerTraits = {
+/** The encoder of Qwen3-VL, dense or with experts. */
+export const qwen3Tower: TowerTraits = {
   usual: {
     ...{ depth: 27, hidden_size: 1152, hidden_act: "gelu_pytorch_tanh", intermediate_size: 4304, num_heads: 16 },
     ...{ patch_size: 16, num_position_embeddings: 2304, deepstack_visual_indexes: [8, 16, 24] },
@@ -72,4 +74,4 @@ const tower: TowerTraits = {
  * Qwen3-VL (Qwen Team 2025): an encoder of images whose earlier layers also give rows, which are added behind the first
  * layers of a Qwen3 (DeepStack, Meng et al. 2024), and learned positions beside rotations. Axes of the Qwen3's positions alternate.
  */
-export const qwen3Vl = patchArchitecture(NAME, { what: WHAT, language, tower });
+export const qwen3Vl = patchArchitecture(NAME, { what: WHAT, language, tower: qwen3Tower });

@@ -20,11 +20,14 @@ export interface Stored {
   readonly plus?: number;
 }
 
-/** One of each `of` rows or columns, the `at`-th: matrices that are woven into one, of which both have as many. */
+/**
+ * One of each `of` rows or columns, the `at`-th: matrices that are woven into one, of which both have as many. Or, in
+ * "blocks of columns", the `at`-th of `of` that lie side by side.
+ */
 export interface Every {
   readonly at: number;
   readonly of: number;
-  readonly side: "rows" | "columns";
+  readonly side: "rows" | "columns" | "blocks of columns";
 }
 
 /** The `at`-th of `of` blocks of rows in a stack of matrices: an expert's matrix, or the half of one. */

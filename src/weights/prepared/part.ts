@@ -70,7 +70,7 @@ export class Part {
   /** The form in blocks that its storage type has. */
   get storedForm(): KernelForm | undefined {
     const { transposed, plus, every } = this.#stored;
-    const isTurned = transposed || plus || every?.side === "columns";
+    const isTurned = transposed || plus || (every && every.side !== "rows");
     return this.#tensor && !isTurned ? this.checkpoint.form(this.#tensor) : undefined;
   }
 
@@ -131,8 +131,7 @@ export class Part {
     const first = this.#matrix?.[0] ?? 0;
     const values = this.checkpoint.floats(this.#tensor!, [first, first + height]);
     const columns = this.shape[1]!;
-    const [down, across] = every.side === "rows" ? [every.of, 1] : [1, every.of];
-    const start = every.side === "rows" ? every.at * width : every.at;
+    const { down, across, start } = stridesOf(every, width);
     const [byRow, byColumn] = transposed ? [across, down * width] : [down * width, across];
     const out = new Float32Array((to - from) * columns);
     for (let row = from, at = 0; row < to; row++)
@@ -144,6 +143,18 @@ export class Part {
     const values = this.checkpoint.floats(this.#tensor!);
     const row = values.length / this.shape[0]!;
     return values.slice(from * row, to * row);
+  }
+}
+
+/** Steps from a row and from a column to the next, and the first element, in a matrix of `width` columns. */
+function stridesOf({ at, of, side }: Every, width: number) {
+  switch (side) {
+    case "rows":
+      return { down: of, across: 1, start: at * width };
+    case "columns":
+      return { down: 1, across: of, start: at };
+    case "blocks of columns":
+      return { down: 1, across: 1, start: (at * width) / of };
   }
 }
 

@@ -62,17 +62,23 @@ describe.each(names)("%s", (name) => {
 });
 
 /** Models of images as squares of patches. */
-const patched = ["qwen2-5-vl", "qwen2-vl", "qwen3-vl"];
+const patched = ["qwen2-5-vl", "qwen2-vl", "qwen3-vl", "qwen3-vl-moe"];
 
-/** A tensor of each kind of layer of the encoder. */
-const shuffled: Readonly<Record<string, readonly string[]>> = {
-  "qwen2-5-vl": [
-    "visual.blocks.0.attn.qkv.weight",
-    "visual.blocks.1.mlp.gate_proj.weight",
-    "visual.merger.ln_q.weight",
-  ],
-  "qwen2-vl": ["visual.blocks.1.mlp.fc1.weight"],
-  "qwen3-vl": ["visual.pos_embed.weight", "visual.patch_embed.proj.bias", "deepstack_merger_list.1.norm.weight"],
+/** Tensors whose elements are reversed, of the encoder and of the decoder. */
+const shuffled: Readonly<Record<string, { readonly tower: readonly string[]; readonly language: string }>> = {
+  "qwen2-5-vl": {
+    tower: ["visual.blocks.0.attn.qkv.weight", "visual.blocks.1.mlp.gate_proj.weight", "visual.merger.ln_q.weight"],
+    language: "layers.1.self_attn.k_proj.bias",
+  },
+  "qwen2-vl": { tower: ["visual.blocks.1.mlp.fc1.weight"], language: "layers.1.self_attn.q_proj.weight" },
+  "qwen3-vl": {
+    tower: ["visual.pos_embed.weight", "visual.patch_embed.proj.bias", "deepstack_merger_list.1.norm.weight"],
+    language: "layers.2.self_attn.k_norm.weight",
+  },
+  "qwen3-vl-moe": {
+    tower: ["deepstack_merger_list.0.linear_fc1.weight"],
+    language: "layers.2.mlp.experts.gate_up_proj",
+  },
 };
 
 describe.each(patched)("%s", (name) => {
@@ -95,14 +101,14 @@ describe.each(patched)("%s", (name) => {
   }
 
   const opened = (): Checkpoint => openCheckpoint(folder);
-  const behind = (images: readonly EmbeddedSpan[], ids: readonly number[], width: number) => {
+  const behind = (images: readonly EmbeddedSpan[], ids: readonly number[], width: number, of = opened()) => {
     const text = ids.filter((id, i) => id !== 318 || ids[i - 1] !== 318);
     const spans = between(
       text,
       318,
       images.map((image) => [image]),
     );
-    return logitsBehind(opened(), path.join(prepared, name), spans, width);
+    return logitsBehind(of, path.join(prepared, `${name}${of.variant ?? ""}`), spans, width);
   };
 
   test("patches of five images, their rows, and logits behind one and two of them, equal transformers'", async () => {
@@ -130,16 +136,31 @@ describe.each(patched)("%s", (name) => {
     expect(worst(one.slice(-last.length), last)).toBeLessThan(1e-4);
   });
 
-  test.each(shuffled[name]!)("%s, reversed, changes the rows", async (part) => {
+  /** A checkpoint with the elements of one tensor reversed. */
+  function withReversed(part: string): Checkpoint {
     const checkpoint = opened();
     const own = [...checkpoint.tensors.keys()].find((tensor) => tensor.includes(part))!;
-    const floats32: typeof checkpoint.floats = (tensor, ...rest) => {
+    const reversed: typeof checkpoint.floats = (tensor, ...rest) => {
       const values = checkpoint.floats(tensor, ...rest);
       return tensor.name === own ? values.toReversed() : values;
     };
-    using reader = await patchReader({ ...checkpoint, floats: floats32, variant: part }, path.join(prepared, part));
+    return { ...checkpoint, floats: reversed, variant: part };
+  }
+
+  const { tower, language } = shuffled[name]!;
+
+  test.each(tower)("%s, reversed, changes the rows", async (part) => {
+    using reader = await patchReader(withReversed(part), path.join(prepared, part));
     const { embeddings } = await reader.read(reference.seen[0]);
     expect(worst(embeddings, floats(reference.rows[0]))).toBeGreaterThan(1e-3);
+  });
+
+  test(`${language}, reversed, changes the logits`, async () => {
+    using reader = await patchReader(opened(), path.join(prepared, name));
+    const images = await Promise.all(reference.seen.map(reader.read));
+    const width = rowWidth(reader.vision.config);
+    const all = await behind(images as EmbeddedSpan[], reference.ids, width, withReversed(language));
+    expect(worst(all, floats(reference.logits))).toBeGreaterThan(1e-3);
   });
 });
 
