@@ -1,5 +1,6 @@
 import { evalCost, graphCost } from "../../graph/index.ts";
 import { openVision } from "../../models/images/open-vision.ts";
+import { patchCounts } from "../../models/images/patch-inputs.ts";
 import type { Vision } from "../../models/images/vision.ts";
 import { traceAnyVision } from "../../models/images/vision-graph.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
@@ -20,7 +21,8 @@ export async function withImages(
   const { vision, weights } = await openVision(checkpoint, folder, exact(quant));
   const image = imagesOf(vision);
   const cost = graphCost(weights.imagined(() => traceAnyVision(vision)));
-  const flopsPerImage = evalCost(cost, vision.pictures === "patches" ? { rows: image.tokens } : {}).flops;
+  const counts = vision.pictures === "patches" ? patchCounts(vision.encoder.config, [EXAMPLE, EXAMPLE]) : {};
+  const flopsPerImage = evalCost(cost, counts).flops;
   return { ...described, image, flops: (costs) => ({ ...described.flops(costs), flopsPerImage }) };
 }
 

@@ -1,4 +1,4 @@
-import { type Graph, mul, reshape, sym, type Tensor } from "../../graph/index.ts";
+import { type Bindings, type Graph, mul, reshape, sym, type Tensor } from "../../graph/index.ts";
 import type { PatchEncoder, PatchEncoderConfig, Patches } from "./patch-encoder.ts";
 
 /** The patches of a picture, those of a square that is merged side by side. */
@@ -65,12 +65,24 @@ export function patchInputs(config: PatchEncoderConfig, picture: PicturePatches)
   };
 }
 
+/** The symbols' values for a picture of these squares. */
+export const patchCounts = ({ windows }: PatchEncoderConfig, grid: PicturePatches["grid"]): Bindings => ({
+  rows: grid[0] * grid[1],
+  windows: windows ? windowsOf(grid, windows.side).reduce((all, n) => all * n) : 0,
+});
+
+/** Windows from top to bottom and from left to right. */
+const windowsOf = (grid: PicturePatches["grid"], side: number): [down: number, across: number] => [
+  Math.ceil(grid[0] / side),
+  Math.ceil(grid[1] / side),
+];
+
 /** Patches of a whole window. */
 const mostIn = (side: number, merge: number): number => (side * merge) ** 2;
 
 /** Windows begin at the image's first row and column: those at the far edges may have fewer patches. */
 function windowInputs({ rows, columns, grid }: PicturePatches, merge: number, side: number) {
-  const [down, across] = grid.map((squares) => Math.ceil(squares / side)) as [number, number];
+  const [down, across] = windowsOf(grid, side);
   const most = mostIn(side, merge);
   const shape = [down * across, most];
   const patches = new BigInt64Array(down * across * most);

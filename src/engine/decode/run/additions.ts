@@ -25,7 +25,7 @@ export class Additions {
     private readonly embeddings: Embeddings | undefined,
     private readonly hidden: number,
   ) {
-    const widest = Math.max(hidden, ...[...(embeddings?.values() ?? [])].map(({ length }) => length));
+    const widest = [...(embeddings?.values() ?? [])].reduce((most, { length }) => Math.max(most, length), hidden);
     this.depths = Array.from({ length: widest / hidden - 1 }, (_, i) => i + 1);
   }
 
@@ -42,9 +42,11 @@ export class Additions {
     let rows = 0;
     for (const [i, at] of positions.entries()) {
       const id = this.prompt[at]!;
-      const added = id < 0 ? rowOf(this.embeddings, id).subarray(depth * hidden, (depth + 1) * hidden) : [];
-      for (const [j, value] of added.entries()) stream[i * hidden + j]! += value;
-      if (added.length > 0) rows++;
+      if (id >= 0) continue;
+      const row = rowOf(this.embeddings, id);
+      if (row.length <= depth * hidden) continue;
+      for (let j = 0; j < hidden; j++) stream[i * hidden + j]! += row[depth * hidden + j]!;
+      rows++;
     }
     return this.cost(rows);
   }

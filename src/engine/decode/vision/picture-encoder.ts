@@ -1,6 +1,6 @@
 import { evalCost, type Graph, type Spent } from "../../../graph/index.ts";
 import type { MergedVision } from "../../../models/images/merged-vision.ts";
-import { type PatchInput, patchInputs } from "../../../models/images/patch-inputs.ts";
+import { type PatchInput, patchCounts, patchInputs } from "../../../models/images/patch-inputs.ts";
 import { rowWidth, type SquareVision } from "../../../models/images/vision.ts";
 import { Buffer, type View } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
@@ -90,11 +90,10 @@ export class PatchRunner implements PictureEncoder {
     const patches = patchesOf(picture, this.processor);
     const { grid } = patches;
     const shape = [1, grid[0] * grid[1], rowWidth(this.vision.config)];
-    const given = patchInputs(this.vision.encoder.config, patches);
-    using inputs = new InputBuffers(given);
+    using inputs = new InputBuffers(patchInputs(this.vision.encoder.config, patches));
     using out = new Buffer("f32", shape[1]! * shape[2]!);
     await this.program.bind({ ...inputs.views, embedding: out.view(shape) }).run();
-    const cost = evalCost(this.program.cost, { rows: shape[1]!, windows: given["windows"]?.shape[0] ?? 0 });
+    const cost = evalCost(this.program.cost, patchCounts(this.vision.encoder.config, grid));
     return { embeddings: new Float32Array(out.memory).slice(), cost, grid };
   }
 
