@@ -4,6 +4,7 @@ import { batch, binary, type GradientCase, noise, positive, tokens, unary, whole
 import { attentions, encoders, rotary } from "./gradient-cases-attention.testing.ts";
 import { frozen, frozenExperts } from "./gradient-cases-frozen.testing.ts";
 import { images } from "./gradient-cases-images.testing.ts";
+import { aheadMask } from "./ops/ahead-mask.ts";
 import { matmul } from "./ops/batched-matmul.ts";
 import { causalConv } from "./ops/causal-conv.ts";
 import { crossEntropy } from "./ops/cross-entropy.ts";
@@ -228,7 +229,13 @@ const integers: GradientCase[] = [
     trace({ ids, lengths, mask, cache }) {
       const narrow = narrowMask(mask!);
       const of = [positions(ids!, lengths!), columns(ids!, 1), narrow, tokenPlaces(narrow, 5), tokenRows(narrow)];
-      return [...of, ...Object.values(maskLengths(ids!, mask!)), ...Object.values(cacheLengths(ids!, cache!))];
+      const ahead = Object.values(aheadMask(lengths!, columns(ids!, 2), { past: 0 }));
+      return [
+        ...of,
+        ...Object.values(maskLengths(ids!, mask!)),
+        ...Object.values(cacheLengths(ids!, cache!)),
+        ...ahead,
+      ];
     },
   },
 ];

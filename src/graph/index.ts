@@ -4,6 +4,7 @@ export * from "./dim.ts";
 export * from "./gradient.ts";
 export * from "./graph.ts";
 export type { Cost } from "./op.ts";
+export * from "./ops/ahead-mask.ts";
 export * from "./ops/attention.ts";
 export * from "./ops/batched-matmul.ts";
 export * from "./ops/biased-attention.ts";

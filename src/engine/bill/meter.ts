@@ -4,6 +4,7 @@ import type { DecoderPrograms } from "../../models/programs/programs.ts";
 import { pastSizes } from "../../models/state/window-start.ts";
 import type { AttentionBill } from "../../savings/seams.ts";
 import { denseChunks } from "../decode/run/chunk.ts";
+import type { WholeImage } from "../decode/run/whole-images.ts";
 
 /** Units of one kind of work: how many ran, and how many dense would have run. */
 export interface Counter {
@@ -36,7 +37,7 @@ export class Meter implements AttentionBill {
   readonly #dense: Spent = { flops: 0, bytes: 0 };
   readonly #denseRuns: PartRun[] = [];
   /** Texts that dense reads in chunks, `tokens` after `past`. */
-  readonly #texts: { readonly past: number; tokens: number }[] = [];
+  readonly #texts: { readonly past: number; readonly images: readonly WholeImage[]; tokens: number }[] = [];
   readonly #spent = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
   /** Runs that are not in `#spent` yet. */
@@ -75,9 +76,12 @@ export class Meter implements AttentionBill {
     this.#denseRuns.push({ cost: this.programs.stackCost, tokens, past });
   }
 
-  /** Bills a dense run of the stack over a text after `past` tokens, in dense's own chunks. The result takes the text's tokens as they run. */
-  insteadOfText(past: number): (tokens: number) => void {
-    const text = { past, tokens: 0 };
+  /**
+   * Bills a dense run of the stack over a text after `past` tokens, in dense's own chunks; `images` are seen whole. The result takes the text's
+   * tokens as they run.
+   */
+  insteadOfText(past: number, images: readonly WholeImage[] = []): (tokens: number) => void {
+    const text = { past, images, tokens: 0 };
     this.#texts.push(text);
     return (tokens) => {
       this.tokens += tokens;
@@ -171,9 +175,10 @@ export class Meter implements AttentionBill {
 
   *#allOfDense(): Generator<PartRun> {
     yield* this.#denseRuns;
-    const cost = this.programs.stackCost;
-    for (const { past, tokens } of this.#texts)
-      for (const chunk of denseChunks(this.programs, past, tokens)) yield { cost, ...chunk };
+    const { programs } = this;
+    for (const { past, tokens, images } of this.#texts)
+      for (const { ahead, ...chunk } of denseChunks(programs, past, tokens, images))
+        yield { cost: ahead ? programs.imagesCost : programs.stackCost, ...chunk };
   }
 
   count(name: string, dense: number, run: number): void {

@@ -38,6 +38,8 @@ export interface DecoderConfig {
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** True if a token's position has a time, a height and a width (M-RoPE). */
   readonly axes?: boolean;
+  /** True if the tokens of one image see each other in both directions. */
+  readonly wholeImages?: boolean;
   /** True if a token also sees later ones: the model embeds texts and does not generate. */
   readonly bothWays?: boolean;
   /** Present if the model fills in masked tokens. */

@@ -3,10 +3,13 @@ import { type Decoder, endsInAttention } from "../decoder/decoder.ts";
 import { traceAfter, traceEmbedding, traceHead, traceLayers } from "./segments.ts";
 
 /** The form of the layers' weights: the model's own, or bytes, for a prompt's tokens. */
-export type LayerForm = "own" | ByteForm;
+export type WeightForm = "own" | ByteForm;
+
+/** The form in which layers run: `images` is the model's own over tokens that see later ones of their image. */
+export type LayerForm = WeightForm | "images";
 
 /** Names a form in keys. */
-export const formKey = (form: LayerForm): string => (form === "own" ? form : byteFormKey(form));
+export const formKey = (form: LayerForm): string => (typeof form === "string" ? form : byteFormKey(form));
 
 /**
  * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that

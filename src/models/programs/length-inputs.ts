@@ -24,6 +24,11 @@ export class LengthInputs {
     return [this.positions, of("Height"), of("Width")];
   }
 
+  /** How many tokens after itself each token of one row sees, i64 [tokens]. */
+  get ahead(): Tensor {
+    return this.#input("ahead", "i64", [tokens]);
+  }
+
   /** For layers that see all keys. */
   get full() {
     return { lengths: this.lengths, total: this.#input("total", "i32", []), positions: this.positions };

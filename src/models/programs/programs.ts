@@ -5,7 +5,17 @@ import type { SharedWeights } from "../../runtime/shared-weights.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
 import { type Decoder, endsInAttention, layersOf } from "../decoder/decoder.ts";
 import type { LayerRange } from "../state/kv-group.ts";
-import { afterKey, blockOf, blocks, denseGraphs, formKey, type LayerForm, layersKey, spansOf } from "./dense-graphs.ts";
+import {
+  afterKey,
+  blockOf,
+  blocks,
+  denseGraphs,
+  formKey,
+  type LayerForm,
+  layersKey,
+  spansOf,
+  type WeightForm,
+} from "./dense-graphs.ts";
 import {
   attentionKind,
   type Filled,
@@ -130,6 +140,22 @@ export class DecoderPrograms implements Disposable {
     this.#cuts.add(key);
   }
 
+  /** Compiles the layers over tokens of images, cut at these depths. */
+  async prepareImages(cuts: readonly number[]): Promise<void> {
+    for (const { from, to } of spansOf(this.decoder, cuts))
+      await this.#ask(layersKey(from, to, "images"), blockOf(from), () => traceLayers(this.decoder, from, to, true));
+  }
+
+  /** The cost of the embedding and the stack over tokens of images, which need not be compiled. */
+  get imagesCost(): Cost {
+    const key = "images";
+    const { decoder, embedding } = this;
+    const traced = () => graphCost(traceLayers(decoder, 0, decoder.config.layers, true));
+    const known = this.#costs.get(key) ?? sumCosts([embedding.cost, traced()]);
+    this.#costs.set(key, known);
+    return known;
+  }
+
   /** Compiles the layers in bytes, cut at these depths. @throws Error if the decoder was not given such weights */
   async prepareBytes(form: ByteForm, cuts: readonly number[]): Promise<void> {
     const spans = spansOf(this.decoder, cuts);
@@ -149,24 +175,24 @@ export class DecoderPrograms implements Disposable {
   }
 
   /** Leads from the stream to a layer's attention. */
-  before(layer: number, form: LayerForm = "own"): Promise<Program> {
+  before(layer: number, form: WeightForm = "own"): Promise<Program> {
     return this.#piece(`before ${layer}`, layer, form, (decoder) => traceBefore(decoder, layer));
   }
 
   /** Leads from the attention of the layer before to that of `layer`, with a share of the feed-forward's neurons. */
-  between(layer: number, share = 1, form: LayerForm = "own"): Promise<Program> {
+  between(layer: number, share = 1, form: WeightForm = "own"): Promise<Program> {
     const key = share === 1 ? `between ${layer}` : `between ${layer} ${share}`;
     return this.#piece(key, layer, form, (decoder) => traceBetween(decoder, layer, share));
   }
 
   /** Leads from a layer's attention to the stream after the layer, with a share of the feed-forward's neurons. */
-  after(layer: number, share = 1, form: LayerForm = "own"): Promise<Program> {
+  after(layer: number, share = 1, form: WeightForm = "own"): Promise<Program> {
     const key = share === 1 ? afterKey(layer) : `${afterKey(layer)} ${share}`;
     return this.#piece(key, layer, form, (decoder) => traceAfter(decoder, layer, share));
   }
 
   /** A piece around attention. */
-  #piece(key: string, layer: number, form: LayerForm, trace: (decoder: Decoder) => Graph): Promise<Program> {
+  #piece(key: string, layer: number, form: WeightForm, trace: (decoder: Decoder) => Graph): Promise<Program> {
     if (form === "own") return this.#ask(key, blockOf(layer), () => trace(this.decoder));
     const { decoder, weights } = this.#openedInBytes(form);
     const graph = () => prepare(weights, () => [trace(decoder)])[0]!;

@@ -12,6 +12,7 @@ import {
   transpose,
   writeCache,
 } from "../../graph/index.ts";
+import { attentionAhead } from "../../nn/attention-ahead.ts";
 import { turnByAxes } from "../../nn/rope-axes.ts";
 import { type Stream, settle } from "../../nn/stream.ts";
 import {
@@ -47,9 +48,7 @@ function cache(g: Graph, decoder: Decoder, suffix: string): Pick<CacheTensors, "
 }
 
 function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: LengthInputs): Tensor {
-  const windowed = hasWindow(decoder.config, layer);
-  const tensors = { ...cache(g, decoder, suffix), ...(windowed ? lengths.window : lengths.full) };
-  const attrs = { ...decoder.attention(layer), past: windowed ? windowPast : past };
+  const { tensors, attrs } = cachedLayer(g, decoder, layer, suffix, lengths);
   const axes = decoder.axes?.(g, layer);
   const { y, presentKey, presentValue } = axes
     ? cachedAttention(turnByAxes(qkv, decoder.config, axes, lengths.axes), tensors, undefined, {
@@ -60,6 +59,27 @@ function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: 
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
   return y;
+}
+
+/** The cache of a layer's attention, and its attributes. */
+function cachedLayer(g: Graph, decoder: Decoder, layer: number, suffix: string, lengths: LengthInputs) {
+  const windowed = hasWindow(decoder.config, layer);
+  const tensors = { ...cache(g, decoder, suffix), ...(windowed ? lengths.window : lengths.full) };
+  return { tensors, attrs: { ...decoder.attention(layer), past: windowed ? windowPast : past } };
+}
+
+/** Like `attend`, of one row whose tokens see as many later ones as `ahead` says. */
+function attendAhead(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, lengths: LengthInputs): Tensor {
+  const { tensors, attrs } = cachedLayer(g, decoder, layer, String(layer), lengths);
+  const { attended, presentKey, presentValue } = attentionAhead(
+    qkv,
+    { ...tensors, ahead: lengths.ahead },
+    decoder.rotary(g, layer),
+    attrs,
+  );
+  g.output(`presentKey${layer}`, presentKey);
+  g.output(`presentValue${layer}`, presentValue);
+  return attended;
 }
 
 /** Everything that a dense run is made of: between them, these graphs read each of the model's weights. */
@@ -86,9 +106,9 @@ export function traceEmbedding(decoder: Decoder): Graph {
 
 /**
  * Layers from..to−1 as one graph, the stream → the stream. A last layer that attends ends at its attention: the rest
- * runs only for the tokens that are needed, as `traceAfter`.
+ * runs only for the tokens that are needed, as `traceAfter`. With `images`, tokens of an image see each other.
  */
-export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
+export function traceLayers(decoder: Decoder, from: number, to: number, images = false): Graph {
   const g = new Graph();
   const lengths = new LengthInputs(g);
   let stream = streamIn(g, decoder, from);
@@ -99,7 +119,7 @@ export function traceLayers(decoder: Decoder, from: number, to: number): Graph {
       continue;
     }
     const { qkv, residual, beside } = block.attentionIn(stream);
-    const attended = attend(g, decoder, l, qkv, String(l), lengths);
+    const attended = images ? attendAhead(g, decoder, l, qkv, lengths) : attend(g, decoder, l, qkv, String(l), lengths);
     if (l === decoder.config.layers - 1) {
       g.output("attended", attended);
       g.output("attendedResidual", apart(residual, stream));

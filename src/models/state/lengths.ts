@@ -12,6 +12,8 @@ export interface Place {
   /** Their places on the other axes, in a model whose positions have several; `positions` are then those in time. */
   readonly height?: ArrayLike<number>;
   readonly width?: ArrayLike<number>;
+  /** How many tokens after itself each new one sees, in a model whose images are seen whole; absent: none. */
+  readonly ahead?: ArrayLike<number>;
   /** True if the sequence uses the long rope factors. */
   readonly longRope?: boolean;
 }
@@ -26,6 +28,8 @@ export class Lengths implements Disposable {
   readonly #totals: Buffer;
   readonly #windowTotals: Buffer;
   readonly positions: Buffer;
+  /** Undefined if no token sees later ones. */
+  readonly #ahead: Buffer | undefined;
   /** By height and by width; empty if positions have one axis. */
   readonly axes: readonly Buffer[];
 
@@ -38,6 +42,7 @@ export class Lengths implements Disposable {
     const perRow = () => new Buffer("i32", rows);
     [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals] = [perRow(), perRow(), perRow(), perRow()];
     this.positions = new Buffer("i64", rows * tokens);
+    this.#ahead = config.wholeImages ? new Buffer("i64", tokens) : undefined;
     this.axes = config.axes ? [0, 1].map(() => new Buffer("i64", rows * tokens)) : [];
   }
 
@@ -53,6 +58,8 @@ export class Lengths implements Disposable {
       this.#putPositions(first * this.tokens + row * tokens, place, tokens);
       for (const axis of this.axes.keys()) this.#putAxis(axis, first * this.tokens + row * tokens, place, tokens);
     }
+    const { ahead } = places[0]!;
+    if (this.#ahead && ahead) new BigInt64Array(this.#ahead.memory).set(Array.from(ahead, BigInt));
     // The kernel takes the first run of a row for one without gaps, and counts on from its first position, unless its total is another.
     const gaps = tokens > 1 && places.some((place) => typeof place.positions !== "number");
     this.#put(this.#totals, this.#windowTotals, first, Math.max(...entries) + tokens + (gaps ? 1 : 0), start);
@@ -86,6 +93,7 @@ export class Lengths implements Disposable {
       total: this.#totals.view([], first),
       windowTotal: this.#windowTotals.view([], first),
       positions: this.positions.view([rows, tokens], first * this.tokens),
+      ...(this.#ahead && { ahead: this.#ahead.view([tokens]) }),
       ...Object.fromEntries(
         this.axes.map((axis, i) => [
           i === 0 ? "positionsHeight" : "positionsWidth",
@@ -98,5 +106,6 @@ export class Lengths implements Disposable {
   [Symbol.dispose](): void {
     const held = [this.#lengths, this.#windowLengths, this.#totals, this.#windowTotals, this.positions, ...this.axes];
     for (const buffer of held) buffer[Symbol.dispose]();
+    this.#ahead?.[Symbol.dispose]();
   }
 }

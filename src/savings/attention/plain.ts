@@ -15,6 +15,7 @@ export function unsupportedAttention(decoder: Decoder): string | undefined {
   if (softcap !== undefined) return "capped attention scores";
   if (rotated !== undefined) return "heads that are rotated in part";
   if (Math.abs(scale * Math.sqrt(headSize) - 1) > 1e-6) return "an attention scale of its own";
+  if (decoder.config.wholeImages) return "images whose tokens see each other in both directions";
   return undefined;
 }
 

@@ -6,5 +6,6 @@ export function unsupportedCut({ config }: Decoder): string | undefined {
   const windowed = Array.from({ length: config.layers }, (_, l) => config.window?.(l)).some((w) => w !== undefined);
   if (windowed) return "a sliding window";
   if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
+  if (config.wholeImages) return "images whose tokens see each other in both directions";
   return config.layers < 2 ? "a single layer" : undefined;
 }

@@ -1,6 +1,7 @@
 import { evalCost } from "../../../graph/index.ts";
 import type { DecoderPrograms } from "../../../models/programs/programs.ts";
 import { pastSizes } from "../../../models/state/window-start.ts";
+import { looksAhead, undividedEnd, type WholeImage } from "./whole-images.ts";
 
 /** Most tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
 export const PREFILL_CHUNK = 256;
@@ -28,15 +29,35 @@ export function chunkAfter(
   return sizes.find((tokens) => cost(tokens) <= most) ?? STEP;
 }
 
+/** A chunk of a prompt that dense reads. */
+interface DenseChunk {
+  readonly past: number;
+  readonly tokens: number;
+  /** True if tokens of an image in it see later ones. */
+  readonly ahead: boolean;
+}
+
+/** The next chunk after `past` if enough tokens follow; it holds each of these images whole. */
+export function denseChunk(
+  programs: Pick<DecoderPrograms, "decoder" | "stackCost">,
+  past: number,
+  images: readonly WholeImage[] = [],
+): DenseChunk {
+  const end = undividedEnd(images, past, past + chunkAfter(programs, past));
+  return { past, tokens: end - past, ahead: looksAhead(images, past, end) };
+}
+
 /** The chunks in which dense reads `tokens` tokens after `past`. */
 export function* denseChunks(
   programs: Pick<DecoderPrograms, "decoder" | "stackCost">,
   past: number,
   tokens: number,
-): Generator<{ readonly past: number; readonly tokens: number }> {
+  images: readonly WholeImage[] = [],
+): Generator<DenseChunk> {
   const end = past + tokens;
-  for (let at = past, size = 0; at < end; at += size) {
-    size = Math.min(chunkAfter(programs, at), end - at);
-    yield { past: at, tokens: size };
+  for (let at = past; at < end; ) {
+    const chunk = denseChunk(programs, at, images);
+    yield { ...chunk, tokens: Math.min(chunk.tokens, end - at) };
+    at += chunk.tokens;
   }
 }

@@ -1,13 +1,15 @@
+import type { LayerForm } from "../../../models/programs/dense-graphs.ts";
 import type { LayerRange } from "../../../models/state/kv-group.ts";
 import { isRecurrent, type Plan, type PromptCut, type StepProbe } from "../../../savings/plan.ts";
 import type { Meter, PartRun } from "../../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { Additions, type Embeddings, rowOf } from "./additions.ts";
-import { chunkAfter } from "./chunk.ts";
+import { chunkAfter, denseChunk } from "./chunk.ts";
 import { type Chunk, type ChunkJob, embedTokens, runSegments } from "./chunk-run.ts";
 import { SeamChunks } from "./seam-chunk.ts";
 import type { Stream } from "./stack-buffers.ts";
 import { StreamRows } from "./stream-rows.ts";
+import { looksAhead, type WholeImage, wholeImagesIn } from "./whole-images.ts";
 
 /** The tokens of a prompt that gather at a cut: their streams, and their positions in the prompt. */
 class Gathered extends StreamRows {
@@ -59,6 +61,8 @@ export class PromptRun {
   readonly #phases: readonly Phase[];
   readonly #borders: readonly number[];
   readonly #additions: Additions;
+  /** Images whose tokens see each other. */
+  readonly #images: readonly WholeImage[];
   /** Bills dense for the tokens that run. */
   #dense: (tokens: number) => void = () => {};
 
@@ -67,7 +71,8 @@ export class PromptRun {
     private readonly prompt: readonly number[],
     private readonly terms: RunTerms,
   ) {
-    const { layers, hidden } = slot.programs.decoder.config;
+    const { layers, hidden, wholeImages } = slot.programs.decoder.config;
+    this.#images = wholeImages ? wholeImagesIn(prompt) : [];
     const cuts = terms.plan.cuts.filter((cut): cut is PromptCut => cut.scope === "prompt");
     const ends = [...cuts.map(({ after }) => after), layers];
     this.#phases = ends.map((to, i) => ({ from: ends[i - 1] ?? 0, to, cut: cuts[i] }));
@@ -79,7 +84,9 @@ export class PromptRun {
   async *runs(): AsyncGenerator<Run> {
     this.slot.begin(this.prompt);
     await this.#prepareAdditions();
-    this.#dense = this.terms.meter.insteadOfText(this.slot.tokens.length);
+    this.#dense = this.terms.meter.insteadOfText(this.slot.tokens.length, this.#images);
+    if (looksAhead(this.#images, this.slot.tokens.length, this.prompt.length))
+      await this.slot.programs.prepareImages([...this.#borders, ...this.slot.borders]);
     let gathered: Gathered | undefined;
     try {
       for (const { cut, ...layers } of this.#phases) {
@@ -157,15 +164,18 @@ export class PromptRun {
     for (let at = 0; at < all.length; ) {
       terms.signal?.throwIfAborted();
       const entries = slot.group(layers.from).length;
-      const most = saving ? saving.chunkAfter(entries) : chunkAfter(slot.programs, entries);
+      const dense = denseChunk(slot.programs, entries, this.#images);
+      const most = saving ? saving.chunkAfter(entries) : dense.tokens;
+      const form = dense.ahead ? "images" : plan.bytes;
       const job: ChunkJob = { slot, layers, done: 0, positions: all.slice(at, at + most), meter };
       if (before) before.give((seam ?? slot).buffers.streamBuffers(0), at, job.positions.length);
-      else await this.#enter(job, seam);
+      else await this.#enter(job, seam, form);
       const sizes = { total: before ? all.length : this.prompt.length, whole: this.prompt.length };
       const chunk = await this.#through(job, (part) =>
-        seam ? seam.run(part, sizes) : runSegments(part, this.#borders, plan.bytes),
+        seam ? seam.run(part, sizes) : runSegments(part, this.#borders, form),
       );
-      if (!before) this.#note(job, !saving && job.positions.length === most);
+      const whole = !saving && !dense.ahead && job.positions.length === chunkAfter(slot.programs, entries);
+      if (!before) this.#note(job, whole);
       slot.programs.dropTables();
       at += chunk.tokens;
       yield chunk;
@@ -196,7 +206,11 @@ export class PromptRun {
   }
 
   /** Embeds a chunk's tokens. */
-  async #enter({ slot, positions, meter }: ChunkJob, seam: SeamChunks | undefined): Promise<void> {
+  async #enter(
+    { slot, positions, meter }: ChunkJob,
+    seam: SeamChunks | undefined,
+    form: LayerForm | undefined,
+  ): Promise<void> {
     const first = positions[0]!;
     const tokens = this.prompt.slice(first, first + positions.length);
     const { buffers } = seam ?? slot;
@@ -210,7 +224,7 @@ export class PromptRun {
     const added = tokens.filter((id) => id < 0).length * this.#additions.depths.length;
     meter.insteadOf(this.#additions.cost(added));
     meter.part(slot.programs.embedding.cost, tokens.length, first);
-    if (this.terms.plan.bytes) meter.count("int8Tokens", 0, tokens.length);
+    if (form && typeof form !== "string") meter.count("int8Tokens", 0, tokens.length);
   }
 
   /** Notes tokens whose entries the first layers hold. */

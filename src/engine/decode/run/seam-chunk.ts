@@ -1,5 +1,5 @@
 import { isRecurrent, layersOf } from "../../../models/decoder/decoder.ts";
-import type { LayerForm } from "../../../models/programs/dense-graphs.ts";
+import type { WeightForm } from "../../../models/programs/dense-graphs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { Lengths } from "../../../models/state/lengths.ts";
 import { ViewSet } from "../../../runtime/buffer.ts";
@@ -29,7 +29,7 @@ export class SeamChunks implements Disposable {
     private readonly attention: Plan["attention"],
     capacity: number,
     private readonly apart = false,
-    private readonly form: LayerForm = "own",
+    private readonly form: WeightForm = "own",
   ) {
     this.buffers = new StackBuffers(slot.programs, capacity);
     this.lengths = new Lengths(slot.programs.decoder.config, 1, capacity);

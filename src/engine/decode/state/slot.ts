@@ -14,6 +14,7 @@ import { HeldBack } from "../run/held-back.ts";
 import { Probes } from "../run/probes.ts";
 import { SeamChunks } from "../run/seam-chunk.ts";
 import { type BoundStack, StackBuffers, type Stream } from "../run/stack-buffers.ts";
+import { aheadOf, type WholeImage, wholeImagesIn } from "../run/whole-images.ts";
 import { Cached } from "./cached.ts";
 import { ProbeMemory } from "./probe-memory.ts";
 
@@ -45,6 +46,8 @@ export class Slot extends Cached implements Disposable {
   #held: HeldBack | undefined;
   /** Positions of the prompt and the answer, if they have several axes. */
   #axes: Axes | undefined;
+  /** The prompt's images whose tokens see each other. */
+  #images: readonly WholeImage[] = [];
   #apart: SeamChunks | undefined;
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
@@ -145,7 +148,9 @@ export class Slot extends Cached implements Disposable {
   begin(prompt: readonly number[]): void {
     this.prepare(prompt.length);
     this.memory.beginPrompt(prompt.length);
-    this.#axes = this.programs.decoder.config.axes ? new Axes(prompt) : undefined;
+    const { axes, wholeImages } = this.programs.decoder.config;
+    this.#axes = axes ? new Axes(prompt) : undefined;
+    this.#images = wholeImages ? wholeImagesIn(prompt) : [];
   }
 
   /** Positions of the prompt's tokens by time, height and width, in a model that has these. */
@@ -160,7 +165,8 @@ export class Slot extends Cached implements Disposable {
     const first = positions[0]!;
     const follows = positions.at(-1) === first + positions.length - 1;
     const gapless = follows && (first === group.length || group.length > 0);
-    return { entries: group.length, positions: gapless ? first : positions, longRope: this.longRope };
+    const ahead = this.#images.length > 0 && { ahead: aheadOf(this.#images, positions) };
+    return { entries: group.length, positions: gapless ? first : positions, longRope: this.longRope, ...ahead };
   }
 
   /** The place of one more token in the layers from `layer` on. */

@@ -1,0 +1,36 @@
+/** The tokens of an image in a prompt whose tokens see each other, `to` exclusive. */
+export interface WholeImage {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The images of a prompt: ids below 0 side by side stand for the rows of one. */
+export function wholeImagesIn(prompt: readonly number[]): WholeImage[] {
+  const images: WholeImage[] = [];
+  for (let at = 0; at < prompt.length; at++) {
+    if (prompt[at]! >= 0) continue;
+    const next = prompt.findIndex((id, i) => i > at && id >= 0);
+    const to = next < 0 ? prompt.length : next;
+    images.push({ from: at, to });
+    at = to;
+  }
+  return images;
+}
+
+/** How many tokens after itself each of these tokens of a prompt sees. */
+export const aheadOf = (images: readonly WholeImage[], positions: readonly number[]): number[] =>
+  positions.map((position) => {
+    const own = images.find(({ from, to }) => from <= position && position < to);
+    return own ? own.to - 1 - position : 0;
+  });
+
+/** True if any of the tokens from `past` to `end`, exclusive, sees one after itself. */
+export const looksAhead = (images: readonly WholeImage[], past: number, end: number): boolean =>
+  images.some(({ from, to }) => from < end && past < to - 1);
+
+/** The end of a chunk from `past` to `end` that divides no image: before the image, or behind one that it begins with. */
+export function undividedEnd(images: readonly WholeImage[], past: number, end: number): number {
+  const divided = images.find(({ from, to }) => from < end && end < to);
+  if (!divided) return end;
+  return divided.from > past ? divided.from : divided.to;
+}
