@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { answerMarks, beforeBegun } from "./answer-marks.ts";
 import { type Json, PlainText } from "./plain-text.ts";
-import { type Segment, tokenTexts } from "./segments.ts";
+import { type Gap, type Segment, tokenTexts, withGaps } from "./segments.ts";
 import { renderTemplate } from "./template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
@@ -20,6 +20,8 @@ interface Turns {
   tools?: readonly Json[] | undefined;
   /** Further variables of the template, such as Qwen3's `enable_thinking`. */
   variables?: TemplateVariables | undefined;
+  /** Text around a token of the template's, which the model's own processor puts there. */
+  gap?: Gap | undefined;
 }
 
 /** Variables of a chat template by name. */
@@ -58,7 +60,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
-  { addGenerationPrompt, tools, variables }: Turns,
+  { addGenerationPrompt, tools, variables, gap }: Turns,
 ): Segment[] {
   const { path, templates, specialTokens, bos, eos } = tokenizer;
   const template = (tools && templates.tools) ?? templates.chat;
@@ -67,7 +69,8 @@ export function chatSegments(
   }
   const text = (id: number | undefined) => (id === undefined ? undefined : tokenizer.text(id));
   const options = { addGenerationPrompt, tools, variables, specialTokens, bos: text(bos), eos: text(eos) };
-  return renderChat(template, messages, options);
+  const segments = renderChat(template, messages, options);
+  return gap ? withGaps(segments, gap) : segments;
 }
 
 /** Ids of a chat, by the model's own template. A last assistant's turn is the beginning of the answer. */

@@ -13,7 +13,7 @@ export { fromFolder } from "./folder.ts";
 export type { Input } from "./frame.ts";
 export type { Json } from "./plain-text.ts";
 export { formNames, type PromptForm, promptForms, questionForm, templateHash } from "./prompt-form.ts";
-export type { Segment } from "./segments.ts";
+export { type Gap, type Segment, withGaps } from "./segments.ts";
 export {
   encodeBlanks,
   fillBlanks,

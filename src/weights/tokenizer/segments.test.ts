@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { tokenTexts } from "./segments.ts";
+import { tokenTexts, withGaps } from "./segments.ts";
 
 const splitAt = (text: string, specialTokens: readonly string[]) => tokenTexts(specialTokens).split(text);
 
@@ -23,4 +23,14 @@ test("characters that mean something in patterns are themselves", () => {
   for (const token of ["<|x|>", "[INST]", "a+", "(b)?", "^$", "\\", ".*", "{1}", "$&"]) {
     expect(splitAt(`aab.${token}z`, [token])).toEqual([plain("aab."), special(token), plain("z")]);
   }
+});
+
+test("a gap's text stands on both sides of its token, joined to the plain text there", () => {
+  const gap = { token: "<a>", text: "\n\n" };
+  const segments = [plain("x\n"), special("<a>"), plain("y"), special("<b>"), special("<a>"), special("<a>")];
+  expect(withGaps(segments, gap)).toEqual([
+    ...[plain("x\n\n\n"), special("<a>"), plain("\n\ny"), special("<b>"), plain("\n\n"), special("<a>")],
+    ...[plain("\n\n\n\n"), special("<a>"), plain("\n\n")],
+  ]);
+  expect(withGaps([plain("<a>"), special("<b>")], gap)).toEqual([plain("<a>"), special("<b>")]);
 });

@@ -4,6 +4,27 @@ export interface Segment {
   special: boolean;
 }
 
+/** A special token, and the plain text that stands on both sides of it. */
+export interface Gap {
+  readonly token: string;
+  readonly text: string;
+}
+
+/** Segments with a gap's text around each of its tokens, joined to the plain text beside it. */
+export function withGaps(segments: readonly Segment[], { token, text }: Gap): Segment[] {
+  const all: Segment[] = [];
+  const put = (segment: Segment) => {
+    const last = all.at(-1);
+    if (!last || last.special || segment.special) all.push({ ...segment });
+    else last.text += segment.text;
+  };
+  for (const segment of segments) {
+    const gap = segment.special && segment.text === token ? [{ text, special: false }] : [];
+    for (const each of [...gap, segment, ...gap]) put(each);
+  }
+  return all;
+}
+
 /** White space that a token takes along from the text beside it. */
 export interface Strip {
   left: boolean;
