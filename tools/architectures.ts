@@ -21,10 +21,10 @@ const PROSE = ["models, for instance", "of its own"];
 export const kinds = Object.keys(architectures) as ArchitectureKind[];
 export const sectionOf = (kind: ArchitectureKind): string => kind.replaceAll(/\W+/g, "-");
 
-/** The fixtures of an architecture, and whether one of them is a GGUF. */
+/** The fixtures of an architecture, and those of them that are GGUFs. */
 interface Proof {
   readonly checkpoints: Checkpoint[];
-  gguf: boolean;
+  readonly ggufs: Checkpoint[];
 }
 
 /** What proves each architecture, by every name of it. */
@@ -39,10 +39,10 @@ function readProofs(): ReadonlyMap<string, Proof> {
     const files = ggufs.map((file) => openCheckpoint(join(fixtures, folder, file)));
     const whole = openCheckpoint(join(fixtures, folder));
     for (const checkpoint of [whole, ...files]) {
-      const proof = found.get(checkpoint.architecture) ?? { checkpoints: [], gguf: false };
+      const proof = found.get(checkpoint.architecture) ?? { checkpoints: [], ggufs: [] };
       found.set(checkpoint.architecture, proof);
       if (checkpoint === whole) proof.checkpoints.push(checkpoint);
-      proof.gguf ||= files.length > 0;
+      proof.ggufs.push(...files);
     }
   }
   return found;
@@ -109,12 +109,12 @@ export async function architecturesTable(kind: ArchitectureKind, page: string): 
   };
   const rows = [...listed]
     .sort((a, b) => place(a) - place(b))
-    .map(async ({ names }) => {
+    .map(async ({ names, serves = () => true }) => {
       const [, models = "", own = ""] = names.flatMap((name) => prose.get(name) ?? []).slice(0, 3);
       const found = names.flatMap((name) => proofs.get(name) ?? []);
       const [first, ...others] = names.map((name) => `\`${name}\``);
       const name = others.length > 0 ? `${first} (${others.join(", ")})` : first!;
-      const gguf = found.some((one) => one.gguf) ? "yes" : "no";
+      const gguf = found.some(({ ggufs }) => ggufs.some(serves)) ? "yes" : "no";
       const rest = kind === "decoder" ? await ofDecoder(found.flatMap(({ checkpoints }) => checkpoints)) : [];
       return [name, models, own, gguf, ...rest];
     });

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { fixtures, picture, unpack } from "../engine/images/pixels/pictures.testing.ts";
@@ -19,7 +19,7 @@ interface Answer {
 /** Models whose tokens have positions on three axes. */
 const onAxes = ["qwen2-5-vl", "qwen2-vl", "qwen3-vl", "qwen3-vl-moe"];
 
-describe.each(["idefics3", "llava-next", ...onAxes])("%s", (name) => {
+describe.each(["gemma3-vision", "idefics3", "internvl", "llava-next", ...onAxes])("%s", (name) => {
   const folder = path.join(fixtures, name);
   const { answer }: { answer: Answer } = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
   const images = answer.pictures.map(picture);
@@ -40,6 +40,70 @@ describe.each(["idefics3", "llava-next", ...onAxes])("%s", (name) => {
     expect(again.tokens.map(({ id }) => id)).toEqual(answer.tokens);
     expect(again.receipt.flops.spent).toBeLessThan(first.receipt.flops.spent / 2);
   });
+});
+
+test.each(["gemma3-vision", "internvl"])("%s: unequal rows of a batch are answered as each alone", async (name) => {
+  using model = await load(path.join(fixtures, name), { quant: "f32" });
+  const of =
+    (text: string, ...files: string[]) =>
+    async () =>
+      model.complete(text, { images: files.map(picture), temperature: 0, maxTokens: 6 });
+  const asks = [of("what?", "wide.png"), of("is it?", "clear.webp", "still.gif"), of("no image")];
+  const alone: number[][] = [];
+  for (const ask of asks) alone.push((await ask()).tokens.map(({ id }) => id));
+  const together = await Promise.all(asks.map((ask) => ask()));
+  expect(together.map(({ tokens }) => tokens.map(({ id }) => id))).toEqual(alone);
+});
+
+test("a Gemma 3 without its images' processor reads text alone, with the same numbers", async () => {
+  const [whole, alone] = [path.join(fixtures, "gemma3-vision"), path.join(tempFolder(), "alone")];
+  cpSync(whole, alone, { recursive: true });
+  rmSync(path.join(alone, "preprocessor_config.json"));
+  const notices: string[] = [];
+  const onNotice = (sentence: string) => notices.push(sentence);
+  const answerOf = async (folder: string) => {
+    using model = await load(folder, { quant: "f32", onNotice });
+    const chat = [{ role: "user", content: [{ type: "text", text: "say it" }] }];
+    const { tokens } = await model.complete(chat, { temperature: 0, maxTokens: 6, logprobs: 3 });
+    return tokens.map(({ id, top }) => [id, top]);
+  };
+  expect(await answerOf(alone)).toEqual(await answerOf(whole));
+  expect(notices).toEqual([expect.stringContaining("the model's images are not read, its text alone")]);
+  using blind = await load(alone, { quant: "f32" });
+  await expect(blind.complete("what?", { raw: true, images: [picture("wide.png")] })).rejects.toThrow(
+    "reads text alone",
+  );
+});
+
+test.each([
+  ["do_pan_and_scan", { do_pan_and_scan: true }, {}, "expected false: crops of an image are not read beside it"],
+  ["rows", {}, { image_size: 68 }, "an image has 289 rows, expected at most 256"],
+])("a Gemma 3 is refused by %s", async (_, processor, vision, sentence) => {
+  const folder = path.join(tempFolder(), "refused");
+  cpSync(path.join(fixtures, "gemma3-vision"), folder, { recursive: true });
+  const change = (file: string, changes: (json: Record<string, object>) => object) => {
+    const at = path.join(folder, file);
+    const json = JSON.parse(readFileSync(at, "utf8"));
+    writeFileSync(at, JSON.stringify({ ...json, ...changes(json) }));
+  };
+  change("preprocessor_config.json", () => processor);
+  const rows = Object.keys(vision).length > 0 && { mm_tokens_per_image: 289 };
+  change("config.json", ({ vision_config: own }) => ({ ...rows, vision_config: { ...own, ...vision } }));
+  await expect(load(folder, { quant: "f32" })).rejects.toThrow(sentence);
+});
+
+test("savings of visual tokens act on all of an InternVL's tiles, and are refused where images are seen whole", async () => {
+  const ask = (model: Model, save: string[]) =>
+    model.complete("what?", { raw: true, images: [picture("wide.png")], maxTokens: 1, save });
+  using intern = await load(path.join(fixtures, "internvl"), { quant: "f32" });
+  const dense = (await ask(intern, [])).receipt;
+  expect(dense.work!["imageTokens"]).toEqual({ dense: 27, run: 27 });
+  // Of each tile of 3 × 3 rows, 4 are left.
+  const { receipt } = await ask(intern, ["feather:after=1,mode=uniform,stride=2"]);
+  expect(receipt.work!["tokens"]).toEqual({ dense: dense.tokens.prompt, run: dense.tokens.prompt - 3 * 5 });
+  expect((await ask(intern, ["yopo:layers=1"])).receipt.work!["tokens"]!.run).toBe(dense.tokens.prompt - 27);
+  using gemma = await load(path.join(fixtures, "gemma3-vision"), { quant: "f32" });
+  await expect(ask(gemma, ["feather:after=1"])).rejects.toThrow("a sliding window");
 });
 
 describe.each(onAxes)("%s: positions with three axes", (name) => {

@@ -12,6 +12,8 @@ import { modulesOf, namesOf, type Scheme, shapedNames } from "./tensors/names.ts
 /** An architecture by the checkpoints' own names for it: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
 export interface Listed<A> {
   readonly names: readonly string[];
+  /** False for checkpoints of these names that are not of this architecture; absent: all are. */
+  serves?(checkpoint: Checkpoint): boolean;
   load(): Promise<A>;
 }
 

@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import type { ByteForm, CodeBits } from "../graph/index.ts";
 import { namesByteProducts } from "../runtime/processor.ts";
 import { suggest, UserError } from "../util/errors.ts";
@@ -68,9 +70,21 @@ const denoisers: readonly Listed<Architecture>[] = [
   { names: ["llada"], load: async () => (await import("./architectures/llada.ts")).llada },
 ];
 
+/** True for a checkpoint with a tower of images, and with the file that says how they are prepared. */
+function readsImages({ config, tensors }: Checkpoint): boolean {
+  const hasTower = [...tensors.keys()].some((name) => /(^|\.)vision_tower\./.test(name));
+  return hasTower && existsSync(path.join(path.dirname(config.path), "preprocessor_config.json"));
+}
+
 /** Every supported decoder that reads images, too, one line each. */
 const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
+  {
+    names: ["gemma3"],
+    serves: readsImages,
+    load: async () => (await import("./architectures/gemma3-images.ts")).gemma3Images,
+  },
   { names: ["idefics3", "smolvlm"], load: async () => (await import("./architectures/idefics3.ts")).idefics3 },
+  { names: ["internvl"], load: async () => (await import("./architectures/internvl.ts")).internVl },
   { names: ["llava"], load: async () => (await import("./architectures/llava.ts")).llava },
   { names: ["llava_next"], load: async () => (await import("./architectures/llava-next.ts")).llavaNext },
   { names: ["qwen2_5_vl"], load: async () => (await import("./architectures/qwen2-5-vl.ts")).qwen25Vl },
@@ -137,8 +151,10 @@ export const architectures = {
 export type ArchitectureKind = keyof typeof architectures;
 
 /** True if a checkpoint's architecture is of this kind. */
-export const isOfKind = (kind: ArchitectureKind, { architecture }: Checkpoint): boolean =>
-  architectures[kind].some(({ names }: Listed<unknown>) => names.includes(architecture));
+export const isOfKind = (kind: ArchitectureKind, checkpoint: Checkpoint): boolean =>
+  architectures[kind].some(
+    ({ names, serves }: Listed<unknown>) => names.includes(checkpoint.architecture) && (serves?.(checkpoint) ?? true),
+  );
 
 /** The refusal of a checkpoint that is of no architecture of this room: with the nearest one, or with all if none is near. */
 export async function unsupported(checkpoint: Checkpoint): Promise<ModelFault> {
@@ -157,8 +173,10 @@ export function unknown({ path, architecture: name }: Checkpoint): ModelFault {
   );
 }
 
-const allNames = (): string[] =>
-  Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Listed<unknown>) => names));
+/** Of two kinds, such as a decoder that may read images, once. */
+const allNames = (): string[] => [
+  ...new Set(Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Listed<unknown>) => names))),
+];
 
 /** The checkpoint's architecture among `known`. @throws UserError if there is none of its name */
 async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<A>[]): Promise<A> {

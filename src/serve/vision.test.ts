@@ -11,6 +11,7 @@ import { limitOptions } from "./limits.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-serve-vision-"));
+const GEMMA = `gemma=${path.join(fixtures, "gemma3-vision")}`;
 const LIMITS = { maxImages: 3, maxImagePixels: 10_000, maxPixels: 15_000 };
 /** Models of images as squares of patches. */
 const patched = ["qwen2-5-vl", "qwen3-vl", "qwen3-vl-moe"];
@@ -18,7 +19,7 @@ let server: Testing;
 beforeAll(async () => {
   const colours = `colours=${await trainedColours(folder)}`;
   const patches = patched.map((name) => `${name}=${path.join(fixtures, name)}`);
-  server = await serveModels([colours, TINY[0]!, ...patches], { limits: limitOptions.parse(LIMITS) });
+  server = await serveModels([colours, TINY[0]!, GEMMA, ...patches], { limits: limitOptions.parse(LIMITS) });
 });
 afterAll(async () => {
   await server.stop(0);
@@ -44,6 +45,16 @@ test("a chat with an image is answered by it; usage and receipt count its tokens
   expect(answer.usage.prompt_tokens).toBe(blind.usage.prompt_tokens + 4);
   const other = await jsonOf(ask([question, image(urlOf(await plainPicture("blue")))]));
   expect(other.choices[0].message.content).toBe(" blue");
+});
+
+test("an image whose rows see each other is answered over HTTP; a further turn finds it in the cache", async () => {
+  const turns = [{ role: "user", content: [image(urlOf(await plainPicture("red"))), question] }];
+  const first = await jsonOf(ask([], { model: "gemma", messages: turns }));
+  expect(first.receipt.work.imageTokens).toEqual({ dense: 9, run: 9 });
+  expect(first.receipt.flops.spent).toBe(first.receipt.flops.dense);
+  const further = [...turns, { role: "assistant", content: "red" }, { role: "user", content: "sure?" }];
+  const second = await jsonOf(ask([], { model: "gemma", messages: further }));
+  expect(second.receipt.tokens.cached).toBeGreaterThan(9 + question.text.length);
 });
 
 /** Seconds that all answers so far have waited, by the metrics. */

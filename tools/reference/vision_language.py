@@ -4,7 +4,8 @@
 
 Each fixture is a folder: `config.json` and `model.safetensors` (float16) as `save_pretrained` writes them, and `vision-language.json`: the pixels of
 two images (base64 of little-endian float32 [2, 3, side, side]), their rows in the decoder's stream ([2, tokens, hidden]), the ids of a prompt with
-both images, and the logits after each of its tokens ([ids, vocabulary]). `llava` also has `gradients.json`, two
+both images, and the logits after each of its tokens ([ids, vocabulary]). Models whose prompts have tokens around images also have a processor and a
+tokenizer, and `placed-images.json`: what both make of pictures, and prompts with one and with two of them. `llava` also has `gradients.json`, two
 rows with an image each, their labels and their loss in float64, and `gradients.safetensors`, the gradients of all weights that take part. Settings are away from their defaults, so that one that is not read shows.
 """
 
@@ -19,7 +20,9 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoConfig, AutoModelForImageTextToText, Idefics3Processor, LlavaNextProcessor, PreTrainedTokenizerFast
+from transformers import AutoConfig, AutoModelForImageTextToText, Gemma3Processor, Idefics3Processor, LlavaNextProcessor, PreTrainedTokenizerFast
+from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
+from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -56,6 +59,13 @@ MODELS = {
             model_type="siglip_vision_model", hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, image_size=27,
             patch_size=8, layer_norm_eps=1e-3, hidden_act="gelu_pytorch_tanh"),
         vision_feature_layer=-1, vision_feature_select_strategy="full", image_seq_length=9, projector_hidden_act="gelu")),
+    # DINOv2's tower, with factors behind attention and feed-forward.
+    "llava-dinov2": ("llava", dict(
+        text_config={**TEXT, "model_type": "llama", "head_dim": 16}, image_token_index=IMAGE,
+        vision_config=dict(
+            model_type="dinov2", hidden_size=40, num_hidden_layers=3, num_attention_heads=4, mlp_ratio=2, image_size=24, patch_size=8,
+            layer_norm_eps=1e-3),
+        vision_feature_layer=-2, vision_feature_select_strategy="default", image_seq_length=9, projector_hidden_act="gelu")),
     # Squares of 2 × 2 patches as rows.
     "idefics3": ("idefics3", dict(
         text_config={**TEXT, "model_type": "llama", "head_dim": 16, "vocab_size": 320, "max_position_embeddings": 256}, image_token_id=318, scale_factor=2, image_seq_length=4,
@@ -95,6 +105,24 @@ MODELS = {
         vision_config=dict(depth=2, hidden_size=16, out_hidden_size=32, intermediate_size=36, num_heads=2, patch_size=4,
                            num_position_embeddings=25, deepstack_visual_indexes=[0]),
         image_token_id=318, video_token_id=317, vision_start_token_id=315, vision_end_token_id=316)),
+    # Means of 2 × 2 patches as rows, more than the window has; layers of both kinds in threes.
+    "gemma3-vision": ("gemma3", dict(
+        text_config=dict(
+            vocab_size=272, hidden_size=32, num_hidden_layers=6, intermediate_size=40, num_key_value_heads=1, num_attention_heads=2, head_dim=16,
+            max_position_embeddings=256, sliding_window=8, query_pre_attn_scalar=24, rms_norm_eps=1e-3, rope_theta=90000.0,
+            rope_scaling={"rope_type": "linear", "factor": 2.0}, layer_types=["sliding_attention", "sliding_attention", "full_attention"] * 2),
+        vision_config=dict(
+            hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, image_size=24, patch_size=4, layer_norm_eps=1e-3,
+            vision_use_head=False),
+        mm_tokens_per_image=9, image_token_index=269, boi_token_index=267, eoi_token_index=268)),
+    # A tower of its own, tiles and the whole of an image, squares of 2 × 2 patches as rows.
+    "internvl": ("internvl", dict(
+        text_config={**TEXT, "model_type": "qwen2", "vocab_size": 272, "max_position_embeddings": 256, "num_attention_heads": 2, "num_key_value_heads": 1,
+                     "rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 5000.0}},
+        vision_config=dict(
+            hidden_size=40, intermediate_size=56, num_hidden_layers=2, num_attention_heads=4, image_size=[24, 24], patch_size=[4, 4],
+            layer_norm_eps=1e-3, attention_bias=True),
+        image_token_id=269, image_seq_length=9, tie_word_embeddings=False)),
     # The whole image and tiles of the size that fits it best; pictures are those of its own processor.
     "llava-next": ("llava_next", dict(
         text_config={**TEXT, "model_type": "mistral", "head_dim": 16, "vocab_size": 320, "max_position_embeddings": 256, "sliding_window": None},
@@ -109,7 +137,9 @@ def random_model(config, seed: int):
     for name, p in model.named_parameters():
         noise = torch.randn_like(p)
         if p.ndim == 1:
-            p.copy_((0.0 if "bias" in name or "class" in name else 1.0) + 0.2 * noise)
+            # Gemma's gains are stored less one.
+            less = config.model_type == "gemma3" and "norm" in name and "vision" not in name
+            p.copy_((0.0 if less or "bias" in name or "class" in name else 1.0) + 0.2 * noise)
         elif "experts" in name:
             p.copy_(noise * p.shape[-1] ** -0.5)
         elif "embed" in name and p.ndim == 2:
@@ -156,15 +186,16 @@ def fixture(name: str, seed: int, out: Path) -> None:
     (folder / "vision-language.json").write_text(json.dumps(reference) + "\n")
 
 
-def byte_tokenizer(size: int, special: list[str]) -> PreTrainedTokenizerFast:
-    """A token for each byte, and special tokens at the end."""
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    own = Tokenizer(models.BPE({c: i for i, c in enumerate(alphabet)}, []))
+def byte_tokenizer(size: int, special: list[str], merges: tuple = (), **named: str) -> PreTrainedTokenizerFast:
+    """A token for each byte, those of merges, and special tokens at the end, some of which have names."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet()) + [a + b for a, b in merges]
+    own = Tokenizer(models.BPE({c: i for i, c in enumerate(alphabet)}, list(merges)))
     own.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     own.decoder = decoders.ByteLevel()
     names = [f"<unused_{i}>" for i in range(size - len(alphabet) - len(special))] + special
     own.add_special_tokens([AddedToken(name, special=True, normalized=False) for name in names])
-    return PreTrainedTokenizerFast(tokenizer_object=own, eos_token="<end_of_utterance>", pad_token="<unused_0>")
+    more = dict(extra_special_tokens=named) if named else {}
+    return PreTrainedTokenizerFast(tokenizer_object=own, eos_token="<end_of_utterance>", pad_token="<unused_0>", **more)
 
 
 CHAT = """{%- for message in messages -%}{{ message.role }}:
@@ -192,11 +223,10 @@ def tiles(folder: Path, size: int) -> None:
 
 
 @torch.no_grad()
-def answered(folder: Path, processor) -> dict:
+def answered(folder: Path, processor, names: tuple = ("wide.png", "clear.webp")) -> dict:
     """A chat with two pictures, and the likeliest tokens of an answer, one after the other without a cache."""
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     shown = pictures(folder.parent / "pictures")
-    names = ["wide.png", "clear.webp"]
     parts = [{"type": "image"}, {"type": "text", "text": "and"}, {"type": "image"}, {"type": "text", "text": " differ how?"}]
     text = processor.apply_chat_template([{"role": "user", "content": parts}], add_generation_prompt=True)
     batch = processor(text=[text], images=[[shown[n] for n in names]], return_tensors="pt")
@@ -205,11 +235,11 @@ def answered(folder: Path, processor) -> dict:
         best = model(**batch).logits[0, -1].topk(2)
         gaps.append((best.values[0] - best.values[1]).item())
         tokens.append(best.indices[0].item())
-        for key, fill in (("input_ids", tokens[-1]), ("attention_mask", 1), ("mm_token_type_ids", 0)):
+        for key, fill in (("input_ids", tokens[-1]), ("attention_mask", 1), ("mm_token_type_ids", 0), ("token_type_ids", 0)):
             if key in batch:
                 batch[key] = torch.cat([batch[key], torch.tensor([[fill]])], 1)
     print(f"{folder.name}: answers {tokens}, ahead by {min(gaps):.2f}")
-    return {"pictures": names, "parts": parts, "prompt": batch["input_ids"].shape[1] - len(tokens), "tokens": tokens}
+    return {"pictures": list(names), "parts": parts, "prompt": batch["input_ids"].shape[1] - len(tokens), "tokens": tokens}
 
 
 def bytes64(pixels, processor) -> str:
@@ -390,6 +420,77 @@ def fitted(name: str, seed: int, out: Path) -> None:
     print(f"{name}: {len(reference['ids'])} ids", {file: len(each["pixels"]) for file, each in found.items()})
 
 
+class InternProcessor:
+    """InternVLProcessor's part for images; the whole of it needs torchvision, for videos."""
+
+    def __init__(self, images, words, chat: str, rows: int):
+        self.images, self.words, self.chat, self.rows = images, words, chat, rows
+
+    def apply_chat_template(self, messages, **options) -> str:
+        return self.words.apply_chat_template(messages, chat_template=self.chat, tokenize=False, **options)
+
+    def __call__(self, text, images, return_tensors: str) -> dict:
+        batch = dict(self.images(images[0], crop_to_patches=True, return_tensors=return_tensors))
+        first, *parts = text[0].split("<IMG_CONTEXT>")
+        for tiles, part in zip(batch.pop("num_patches"), parts):
+            first += "<img>" + "<IMG_CONTEXT>" * self.rows * int(tiles) + "</img>" + part
+        ids = self.words([first], return_tensors=return_tensors)["input_ids"]
+        return {**batch, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+
+GEMMA_WORDS = dict(boi_token="<start_of_image>", eoi_token="<end_of_image>", image_token="<image_soft_token>")
+
+
+def framing(name: str):
+    """A model's tokenizer, its images' processor, the processor of both, and the text in an image's place."""
+    special = {
+        "gemma3-vision": [*GEMMA_WORDS.values(), "<turn>", "<end_of_utterance>"],
+        "internvl": ["<img>", "</img>", "<IMG_CONTEXT>", "<turn>", "<end_of_utterance>"],
+    }[name]
+    if name == "gemma3-vision":
+        chat = CHAT.replace("<image>", "<start_of_image>").replace(" }}:", ' }}:{{ "\\n" }}')
+        words = byte_tokenizer(272, special, (("Ċ", "Ċ"), ("ĊĊ", "Ċ")), **GEMMA_WORDS)
+        images = Gemma3ImageProcessorPil(size={"height": 24, "width": 24})
+        return words, images, Gemma3Processor(images, words, chat_template=chat, image_seq_length=9), "<start_of_image>", chat
+    chat = CHAT.replace("<image>", "<IMG_CONTEXT>")
+    words = byte_tokenizer(272, special)
+    images = GotOcr2ImageProcessorPil(size={"height": 24, "width": 24}, max_patches=4, crop_to_patches=True)
+    return words, images, InternProcessor(images, words, chat, 9), "<IMG_CONTEXT>", chat
+
+
+@torch.no_grad()
+def framed(name: str, seed: int, out: Path) -> None:
+    """A model with tokens around images, its processor and tokenizer: its pictures, their rows, the last 40 logits of prompts with one and with two, and an answer."""
+    folder = out / name
+    model_type, options = MODELS[name]
+    config = AutoConfig.for_model(model_type, **copy.deepcopy(options))
+    folder.mkdir(parents=True, exist_ok=True)
+    words, images, whole, place, chat = framing(name)
+    words.save_pretrained(folder)
+    images.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(chat)
+    # Weights whose answer is of more than one token, and depends on the order of the pictures.
+    for further in range(100):
+        random_model(config, seed + further).half().save_pretrained(folder)
+        answer, other = answered(folder, whole), answered(folder, whole, ("clear.webp", "wide.png"))
+        if len(set(answer["tokens"])) > 1 and answer["tokens"] != other["tokens"]:
+            break
+    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
+    shown = pictures(out / "pictures")
+    found, prompts = {}, []
+    for file, picture in shown.items():
+        pixels = images([picture], return_tensors="pt")["pixel_values"]
+        rows = model.model.get_image_features(pixels).pooler_output
+        found[file] = {"pixels": [bytes64(p, images) for p in pixels.numpy()], "rows": pack(rows.numpy())}
+    for text, seen in ((f"see {place} what?", ["clear.webp"]), (f"see\n{place} and {place}\n now?", ["wide.png", "clear.webp"])):
+        batch = whole(text=[text], images=[[shown[n] for n in seen]], return_tensors="pt")
+        logits = model(**batch).logits[0, -40:].numpy()
+        prompts.append({"text": text, "seen": seen, "ids": batch["input_ids"][0].tolist(), "logits": pack(logits)})
+    reference = {"source": "tools/reference/vision_language.py", "pictures": found, "prompts": prompts, "answer": answer}
+    (folder / "placed-images.json").write_text(json.dumps(reference) + "\n")
+    print(f"{name}: {[len(each['ids']) for each in prompts]} ids", {file: len(each["pixels"]) for file, each in found.items()})
+
+
 def in_file(name: str) -> str:
     """A parameter's name in the file that `save_pretrained` writes."""
     if name == "lm_head.weight":
@@ -439,6 +540,8 @@ def main() -> None:
             patches(name, seed, args.out)
         elif name == "llava-next":
             fitted(name, seed, args.out)
+        elif name in ("gemma3-vision", "internvl"):
+            framed(name, seed, args.out)
         else:
             fixture(name, seed, args.out)
             if name == "llava":

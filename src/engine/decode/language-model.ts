@@ -215,7 +215,7 @@ export class LanguageModel implements Loaded {
   #encodeChat(chat: readonly ChatMessage[], tools: readonly Tool[], variables?: TemplateVariables): number[] {
     const { tokenizer, marks } = this;
     const turns = marks === "harmony" ? harmonyTurns(chat) : chat;
-    const terms = { addGenerationPrompt: true, variables };
+    const terms = { addGenerationPrompt: true, variables, gap: this.#vision?.gap };
     const { tools: forTools, chat: template = "" } = tokenizer.templates;
     const called = tools.length > 0 || turns.some((turn) => turn.role === "tool" || turn["tool_calls"] !== undefined);
     if (!called) return encodeChat(tokenizer, turns, terms);

@@ -20,6 +20,8 @@ test("names are all different", () => {
 const fixtures = [
   ["llama-tiny.gguf", "decoder"],
   ["gemma3-images", "decoder"],
+  ["gemma3-vision", "decoder"],
+  ["internvl", "decoder"],
   ["modernbert", "encoder"],
   ["t5-gated/encoder.gguf", "encoder"],
   ["t5-gated", "encoder with a decoder"],

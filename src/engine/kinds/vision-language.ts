@@ -26,6 +26,9 @@ export async function withImages(
   return { ...described, image, flops: (costs) => ({ ...described.flops(costs), flopsPerImage }) };
 }
 
+/** True if an image is several pictures. */
+const isCut = ({ pictures }: Vision): boolean => pictures === "tiles" || pictures === "shaped" || pictures === "fitted";
+
 function imagesOf(vision: Vision): DescribedImages {
   const { layers, hidden, heads, headSize, patchSize } = vision.encoder.config;
   const shared = { layers, hidden, heads, headSize, patchSize };
@@ -34,5 +37,5 @@ function imagesOf(vision: Vision): DescribedImages {
     return { ...shared, imageSize, tokens: EXAMPLE ** 2, of: "example" };
   }
   const { imageSize } = vision.encoder.config;
-  return { ...shared, imageSize, tokens: vision.tokens, ...(vision.pictures !== "one" && { of: "tile" }) };
+  return { ...shared, imageSize, tokens: vision.tokens, ...(isCut(vision) && { of: "tile" }) };
 }

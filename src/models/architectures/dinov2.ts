@@ -15,19 +15,24 @@ const usual = {
   ...{ num_channels: 3, image_size: 224, patch_size: 14, layer_norm_eps: 1e-6, hidden_act: "gelu" },
 };
 
-function configure(given: ConfigSource): ImageEncoderConfig {
-  const source = inSafetensors(given, "a DINOv2");
-  const fields = new Fields({ ...source, config: { ...usual, ...source.config } }, NAME);
+/** An encoder of images by its own part of a configuration. @throws UserError */
+export function readDinov2(source: ReturnType<typeof inSafetensors>, own: typeof source.config): ImageEncoderConfig {
+  const fields = new Fields({ ...source, config: { ...usual, ...own } }, NAME);
   const gated = fields.flag("use_swiglu_ffn");
   const wide = Math.trunc(fields.number(undefined, "hidden_size") * fields.number(undefined, "mlp_ratio"));
   // A gated feed-forward has two thirds of the width, in multiples of 8.
-  const config = { ...source.config, intermediate_size: gated ? Math.ceil(Math.trunc((wide * 2) / 3) / 8) * 8 : wide };
+  const config = { ...own, intermediate_size: gated ? Math.ceil(Math.trunc((wide * 2) / 3) / 8) * 8 : wide };
   const read = readVision(source, NAME, config, { usual, classToken: true, patchBias: true, embeddingNorm: false });
   return { ...read, layerScale: true, ...(gated && ({ gated: "joined", activation: "silu" } as const)) };
 }
 
-const scheme = (config: ImageEncoderConfig): Scheme =>
-  withParts(vitScheme(config, ["dinov2.", "backbone.", ""]), {
+function configure(given: ConfigSource): ImageEncoderConfig {
+  const source = inSafetensors(given, "a DINOv2");
+  return readDinov2(source, source.config);
+}
+
+const scheme = (config: ImageEncoderConfig, prefixes: readonly string[]): Scheme =>
+  withParts(vitScheme(config, prefixes), {
     attn_norm: "norm1",
     ffn_norm: "norm2",
     ffn_up: config.gated ? "mlp.weights_in" : "mlp.fc1",
@@ -44,14 +49,17 @@ const withScales =
     return `${prefix}encoder.layer.${layer}.layer_scale${part === "attn" ? 1 : 2}.lambda1`;
   };
 
+/** The checkpoint's names of an encoder whose own begin in one of these ways. */
+export const dinov2Names = (checkpoint: Checkpoint, config: ImageEncoderConfig, prefixes: readonly string[]): Names =>
+  withScales(withVectors(namesOf(checkpoint, scheme(config, prefixes)), config, config.context));
+
 /**
  * DINOv2 (Oquab et al. 2023): a ViT with a factor for each element behind attention and feed-forward. It reads images of
  * any size: the positions it was trained with are interpolated. A classifier reads the first token and the mean of the others.
  */
 export const dinov2: ImageArchitecture = {
   tensors(checkpoint: Checkpoint): Names {
-    const config = configure(checkpoint.config);
-    return withScales(withVectors(namesOf(checkpoint, scheme(config)), config, config.context));
+    return dinov2Names(checkpoint, configure(checkpoint.config), ["dinov2.", "backbone.", ""]);
   },
   // A mask for training, and what reads a backbone.
   unread: ({ tensors }) => [...tensors.keys()].filter((name) => /embeddings\.mask_token$|^decoder\./.test(name)),

@@ -19,7 +19,12 @@ export const gemma3 = decoder("gemma3", {
     if (fields !== whole) fields.only("use_bidirectional_attention", [false]);
     // EmbeddingGemma (Vera et al. 2025), which reads texts whole.
     const bothWays = fields.flag("use_bidirectional_attention");
-    return readGemma(fields, (base) => ({ ...layerKinds(fields, base), ...(bothWays && { bothWays }) }));
+    const wholeImages = whole.object("vision_config") !== undefined;
+    return readGemma(fields, (base) => ({
+      ...layerKinds(fields, base),
+      ...(wholeImages && { wholeImages }),
+      ...(bothWays && { bothWays }),
+    }));
   },
 });
 

@@ -1,14 +1,22 @@
 import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
 import { prefixed } from "../../weights/prefixed.ts";
+import type { Names } from "../../weights/prepared/names.ts";
 import { decoder } from "../architecture.ts";
 import { Fields } from "../config/fields.ts";
-import { clipVisionTower, inSafetensors, readClipVision, withClassVector } from "../images/clip-vision.ts";
+import {
+  clipVisionTower,
+  inSafetensors,
+  readClipVision,
+  visionConfig,
+  withClassVector,
+} from "../images/clip-vision.ts";
 import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
 import { languageOf } from "../images/language-part.ts";
 import { LINE_END, ProjectedVision, type ProjectedVisionConfig } from "../images/projected-vision.ts";
 import { readSiglipVision } from "../images/siglip-vision.ts";
 import type { Vision, VisionLanguageArchitecture } from "../images/vision.ts";
 import { llamaNames, namesOf, type Scheme } from "../tensors/names.ts";
+import { dinov2Names, readDinov2 } from "./dinov2.ts";
 
 /** A way of a LLaVA to read images. */
 interface Kind {
@@ -40,29 +48,46 @@ const towerPrefixes = [
   "model.vision_tower.",
 ];
 
-const towers = { clip_vision_model: readClipVision, siglip_vision_model: readSiglipVision } as const;
+/** An encoder of images, by the name of its kind. */
+interface Tower {
+  read(source: Parameters<typeof readClipVision>[0], name: string): ImageEncoderConfig;
+  names(checkpoint: Checkpoint, image: ImageEncoderConfig): Names;
+}
 
-function readTower(source: Parameters<typeof readClipVision>[0], fields: Fields, kind: Kind): ImageEncoderConfig {
+const clipNames: Tower["names"] = (checkpoint, image) =>
+  withClassVector(namesOf(checkpoint, clipVisionTower(image, towerPrefixes)), image);
+
+const towers: Readonly<Record<string, Tower>> = {
+  clip_vision_model: { read: readClipVision, names: clipNames },
+  siglip_vision_model: { read: readSiglipVision, names: clipNames },
+  dinov2: {
+    read: (source, name) => readDinov2(source, visionConfig(source, name)),
+    names: (checkpoint, image) => dinov2Names(checkpoint, image, ["vision_tower.", "model.vision_tower."]),
+  },
+};
+
+/** @throws UserError if the encoder is of another kind */
+function towerOf(fields: Fields): Tower {
   const name = fields.object("vision_config")?.["model_type"] ?? "clip_vision_model";
-  const known = Object.entries(towers).find(([tower]) => tower === name);
-  if (known) return known[1](source, kind.name);
-  return fields.refuse("vision_config.model_type", name, Object.keys(towers).join(", "));
+  const found = typeof name === "string" && Object.hasOwn(towers, name) ? towers[name] : undefined;
+  return found ?? fields.refuse("vision_config.model_type", name, Object.keys(towers).join(", "));
 }
 
 /** The part that reads images, by a configuration. @throws UserError */
 function configureVision(
   given: ConfigSource,
   kind: Kind,
-): { image: ImageEncoderConfig; vision: ProjectedVisionConfig } {
+): { tower: Tower; image: ImageEncoderConfig; vision: ProjectedVisionConfig } {
   const source = inSafetensors(given, kind.what);
   const fields = new Fields(source, kind.name);
   fields.only("projector_hidden_act", ["gelu"]);
   fields.only("vision_feature_select_strategy", ["default", "full"]);
-  const image = readTower(source, fields, kind);
+  const tower = towerOf(fields);
+  const image = tower.read(source, kind.name);
   kind.check(fields, image);
   const language = languageOf(fields, kind.what);
   return {
-    image,
+    ...{ tower, image },
     vision: {
       layers: layersOf(fields, image.layers),
       dropsFirst: fields.value("vision_feature_select_strategy") !== "full",
@@ -88,9 +113,9 @@ function layersOf(fields: Fields, layers: number): number {
 
 /** The head's name in files of transformers 4.52 and later. */
 const HEAD = "lm_head.weight";
-const LAYER = /\.encoder\.layers\.(\d+)\./;
-/** Tensors that are not read: the norm behind the tower's last layer, and places by number in old files. */
-const UNREAD = /\.(post_layernorm\.(weight|bias)|head\..*|position_ids)$/;
+const LAYER = /\.encoder\.layers?\.(\d+)\./;
+/** Tensors that are not read: the norm behind the tower's last layer, a mask for training, and places by number in old files. */
+const UNREAD = /\.((post_)?layernorm\.(weight|bias)|head\..*|mask_token|position_ids)$/;
 const VISION = /^(model\.)?((vision_tower|multi_modal_projector)\.|image_newline$)/;
 
 /** A LLaVA whose images are read in one way. `v.` begins the canonical names of the encoder's weights, `mm.` those of the projection. */
@@ -106,8 +131,8 @@ export function llavaOf(kind: Kind): VisionLanguageArchitecture {
   return {
     ...language,
     tensors(checkpoint) {
-      const { image } = configureVision(checkpoint.config, kind);
-      const tower = withClassVector(namesOf(checkpoint, clipVisionTower(image, towerPrefixes)), image);
+      const { tower: kindOf, image } = configureVision(checkpoint.config, kind);
+      const tower = kindOf.names(checkpoint, image);
       const [text, between] = [namesOf(checkpoint, names), namesOf(checkpoint, projector)];
       return (canonical) => {
         if (canonical === "output.weight" && checkpoint.tensors.has(HEAD)) return HEAD;
@@ -135,7 +160,7 @@ export function llavaOf(kind: Kind): VisionLanguageArchitecture {
 const lineEndOf = ({ tensors }: Checkpoint): string => (tensors.has(LINE_END) ? LINE_END : `model.${LINE_END}`);
 
 /**
- * LLaVA-1.5 (Liu et al. 2023): a CLIP's encoder of images, two layers that project its patches into the stream, and a
+ * LLaVA-1.5 (Liu et al. 2023): an encoder of images, a CLIP's or another, two layers that project its patches into the stream, and a
  * decoder.
  */
 export const llava: VisionLanguageArchitecture = llavaOf({

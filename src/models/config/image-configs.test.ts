@@ -16,7 +16,11 @@ function changed(name: string, changes: (config: Json) => Json) {
   const config = JSON.parse(readFileSync(`${fixture(name)}/config.json`, "utf8")) as Json;
   return {
     ...checkpoint,
-    config: { kind: "huggingface" as const, path: "config.json", config: { ...config, ...changes(config) } },
+    config: {
+      kind: "huggingface" as const,
+      path: `${fixture(name)}/config.json`,
+      config: { ...config, ...changes(config) },
+    },
   };
 }
 
@@ -73,6 +77,20 @@ describe("a configuration of images that would change the numbers is refused by 
     ["vit", "two sides", () => ({ image_size: [24, 32] }), '"image_size" is [24,32], expected a number'],
     ["dinov2", "a ratio", () => ({ mlp_ratio: "4" }), '"mlp_ratio" is "4", expected a number'],
     ["dinov2", "a flag", () => ({ use_swiglu_ffn: 1 }), '"use_swiglu_ffn" is 1, expected true or false'],
+    [
+      "gemma3-vision",
+      "rows",
+      () => ({ mm_tokens_per_image: 10 }),
+      '"mm_tokens_per_image" is 10, expected the square of a number that divides the 6 patches',
+    ],
+    ["internvl", "norms", inside("vision_config", { norm_type: "rms_norm" }), '"norm_type" is "rms_norm"'],
+    ["internvl", "a side", inside("vision_config", { image_size: [24, 32] }), '"image_size" is [24,32]'],
+    [
+      "internvl",
+      "a ratio",
+      () => ({ downsample_ratio: 0.25 }),
+      '"downsample_ratio" is 0.25, expected 1 through a number that divides the 6 patches',
+    ],
     [
       "idefics3",
       "a scale",

@@ -35,7 +35,7 @@ export class ShuffledVision implements SquareVision {
 }
 
 /** Patches [pictures, side², width] → [pictures, (side / scale)², scale² · width]: each row has those of a square, row by row. */
-function shuffle(x: Tensor, side: number, scale: number): Tensor {
+export function shuffle(x: Tensor, side: number, scale: number): Tensor {
   const [pictures, , width] = x.shape as [number, number, number];
   const fewer = side / scale;
   const apart = reshape(x, [pictures, fewer, scale, fewer, scale, width]);

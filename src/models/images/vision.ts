@@ -3,6 +3,7 @@ import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import type { Architecture } from "../decoder/decoder.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
+import type { InternVision } from "./intern-vision.ts";
 import type { MergedVision } from "./merged-vision.ts";
 import type { FittedVision } from "./projected-vision.ts";
 
@@ -20,17 +21,25 @@ export interface ImagePlace {
 export const rowWidth = ({ hidden, adding = 0 }: ImagePlace): number => hidden * (1 + adding);
 
 /** The part of a vision–language model that turns images into rows of its decoder's stream. */
-export type Vision = PlainVision | FittedVision | MergedVision;
+export type Vision = PlainVision | FramedVision | InternVision | FittedVision | MergedVision;
 
 /** A part that reads images whole, or as tiles behind their names. */
 type PlainVision = SquareVision & { readonly pictures: "one" | "tiles" };
+
+/** A part that reads images whole, and puts their rows between two tokens. */
+export interface FramedVision extends SquareVision {
+  readonly pictures: "framed";
+  readonly frame: readonly [begin: number, end: number];
+  /** The text on both sides of an image's token in a prompt. */
+  readonly gap: string;
+}
 
 /** A part that reads square pictures of one size. */
 export interface SquareVision {
   readonly config: ImagePlace;
   readonly encoder: ImageEncoder;
-  /** Pictures of an image: itself; its tiles and itself, with tokens around each; or itself and the tiles of a size that fits. */
-  readonly pictures: "one" | "tiles" | "fitted";
+  /** Pictures of an image: itself, also between two tokens; its tiles and itself, with tokens around each or around all; or itself and the tiles of a size that fits. */
+  readonly pictures: "one" | "framed" | "tiles" | "shaped" | "fitted";
   /** Rows of a picture. */
   readonly tokens: number;
   /** Rows and columns if a picture's rows lie in a grid, row by row. */

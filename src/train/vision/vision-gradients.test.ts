@@ -4,7 +4,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { decoderArchitecture } from "../../models/registry.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { Batch, PlacedImage } from "../data/batch.ts";
 import type { Trainee } from "../graphs/graphs.ts";
@@ -34,18 +34,24 @@ function batch(): Batch {
   return { ...shape, ids: Int32Array.from(rows.flat()), labels: flat, labelled, images };
 }
 
+/** A model with its stored weights, as it is trained. */
+async function traineeOf(checkpoint: Checkpoint) {
+  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
+  const has = (name: string) => new Part(checkpoint, names, name).exists;
+  const trainee: Trainee = { ...(await modelOf(checkpoint, has)), trained: () => true };
+  const store = new ParameterStore(weightsOf(trainee), trainee.trained);
+  for (const p of store.parameters) store.valuesOf(p).set(new Part(checkpoint, names, p.name, p.shape).floats());
+  return { names, trainee, store };
+}
+
 /** A key's bias never changes attention's output: its gradient is rounding alone. */
 const LEAST = 0.01;
 
 const norm = (values: Float32Array): number => Math.hypot(...values);
 
 test("loss and gradients of a decoder, a projector and an encoder of images equal PyTorch's", async () => {
-  const checkpoint = openCheckpoint(folder);
-  const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
-  const has = (name: string) => new Part(checkpoint, names, name).exists;
-  const trainee: Trainee = { ...(await modelOf(checkpoint, has)), trained: () => true };
-  using store = new ParameterStore(weightsOf(trainee), trainee.trained);
-  for (const p of store.parameters) store.valuesOf(p).set(new Part(checkpoint, names, p.name, p.shape).floats());
+  const { names, trainee, store: own } = await traineeOf(openCheckpoint(folder));
+  using store = own;
   const given = batch();
   using passes = await Passes.create(trainee, store, { rows: 2, tokens: given.tokens, packed: false }, false);
   expect((await passes.train(given, 1 / given.labelled)) / given.labelled).toBeCloseTo(loss, 5);
@@ -58,5 +64,30 @@ test("loss and gradients of a decoder, a projector and an encoder of images equa
     const torch = new Part(expected, names, name, shape).floats();
     const apart = norm(torch.map((v, i) => gradients[offset + i]! - v)) / Math.max(norm(torch), LEAST);
     expect(apart, name).toBeLessThan(1e-4);
+  }
+});
+
+test("the factors of a DINOv2's tower have the slope of the loss along their gradient", async () => {
+  const { trainee, store: own } = await traineeOf(openCheckpoint(folder.replace(/llava$/, "llava-dinov2")));
+  using store = own;
+  const given = batch();
+  using passes = await Passes.create(trainee, store, { rows: 2, tokens: given.tokens, packed: false }, false);
+  const lossNow = async () => (await passes.train(given, 1 / given.labelled)) / given.labelled;
+  const scales = store.parameters.filter(({ name }) => /^v\..*_scale/.test(name));
+  expect(scales.length).toBeGreaterThan(3);
+  for (const p of scales) {
+    const values = store.valuesOf(p);
+    const kept = values.slice();
+    const gradients = new Float32Array(store.gradients.memory).fill(0);
+    await lossNow();
+    const gradient = gradients.slice(p.offset, p.offset + kept.length);
+    const step = 0.02 / norm(gradient);
+    const at = async (sign: number) => {
+      values.set(kept.map((v, i) => v + sign * step * gradient[i]!));
+      return lossNow();
+    };
+    const slope = ((await at(1)) - (await at(-1))) / (2 * step);
+    values.set(kept);
+    expect(slope / norm(gradient) ** 2, p.name).toBeCloseTo(1, 2);
   }
 });

@@ -10,8 +10,9 @@ import { TracedWeights } from "../graphs/traced-weights.ts";
 import { withoutLayer } from "../graphs/trainable.ts";
 import { visionLanguageModelOf } from "./vision-stack.ts";
 
-/** True for a decoder that reads images, too. */
-export const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–language model", checkpoint);
+/** True for a decoder that is trained on images, too: one that also reads text alone is trained on texts. */
+export const seesImages = (checkpoint: Checkpoint): boolean =>
+  isOfKind("vision–language model", checkpoint) && !isOfKind("decoder", checkpoint);
 
 /**
  * A decoder, with the part that reads images if it has one, as a language model; `has` says which optional tensors

@@ -5,10 +5,11 @@ import { openVision } from "../../../models/images/open-vision.ts";
 import type { Vision } from "../../../models/images/vision.ts";
 import { traceAnyVision } from "../../../models/images/vision-graph.ts";
 import { prepare } from "../../../models/programs/programs.ts";
+import { UserError } from "../../../util/errors.ts";
 import type { Checkpoint } from "../../../weights/checkpoint.ts";
 import type { Quant } from "../../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../../weights/sources/index.ts";
-import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import type { Gap, Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { exact } from "../../encoders/image-text/image-text-model.ts";
 import { processorFor } from "../../encoders/image-text/processor-for.ts";
 import { pictureSize } from "../../images/pixels/decode.ts";
@@ -17,11 +18,21 @@ import { type ImageFile, type ImageInput, imageFile, withPixels } from "../../im
 import { patchSides, patchSized, readPatchProcessor } from "../../images/pixels/patches.ts";
 import type { PictureSize, Pixels } from "../../images/pixels/pixels.ts";
 import { sized } from "../../images/pixels/processor.ts";
+import { readShapedProcessor } from "../../images/pixels/shaped-tiles.ts";
 import { readTileProcessor } from "../../images/pixels/tiles.ts";
 import { finite } from "../../not-finite.ts";
+import { PREFILL_CHUNK } from "../run/chunk.ts";
 import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
 import { PatchRunner, type PictureEncoder, SquareEncoder } from "./picture-encoder.ts";
-import { type PlacedImage, type PlaceImage, placeFitted, placeTiles, placeWhole } from "./placed-image.ts";
+import {
+  type PlacedImage,
+  type PlaceImage,
+  placeFitted,
+  placeFramed,
+  placeShaped,
+  placeTiles,
+  placeWhole,
+} from "./placed-image.ts";
 
 /** Floats of the rows that are kept, 128 MiB: a chat sends the images of all its turns again with each. */
 const MOST_KEPT = 2 ** 25;
@@ -52,6 +63,8 @@ export class ImageReader implements Disposable {
     readonly vision: Vision,
     private readonly place: PlaceImage,
     private readonly encoder: PictureEncoder,
+    /** Text around the token of an image, which no template writes. */
+    readonly gap: Gap | undefined,
   ) {}
 
   /** @throws UserError if the model's files need something unsupported */
@@ -64,7 +77,7 @@ export class ImageReader implements Disposable {
     const { vision, weights } = await openVision(checkpoint, preparedFolder(source.path), exact(quant));
     const { place, compile } = readingOf(vision, path.dirname(checkpoint.config.path), tokenizer);
     const [graph] = prepare(weights, () => [traceAnyVision(vision)]);
-    return new ImageReader(source.path, vision, place, await compile(graph!));
+    return new ImageReader(source.path, vision, place, await compile(graph!), gapOf(vision, tokenizer));
   }
 
   /** Rows that every image has, or more. */
@@ -118,6 +131,9 @@ export class ImageReader implements Disposable {
   }
 }
 
+const gapOf = (vision: Vision, tokenizer: Tokenizer): Gap | undefined =>
+  vision.pictures === "framed" ? { token: tokenizer.text(vision.config.imageToken), text: vision.gap } : undefined;
+
 /** How a model's images come into its prompts. */
 interface Reading {
   readonly place: PlaceImage;
@@ -138,10 +154,22 @@ function readingOf(vision: Vision, folder: string, tokenizer: Tokenizer): Readin
         compile,
       };
     }
+    case "framed": {
+      if (vision.tokens > PREFILL_CHUNK)
+        throw new UserError(`${folder}: an image has ${vision.tokens} rows, expected at most ${PREFILL_CHUNK}`);
+      const processor = processorFor(folder, vision.encoder.config);
+      const compile = (graph: Graph) => SquareEncoder.compile(graph, vision, processor);
+      return { place: placeFramed((picture) => sized(picture, processor), vision), compile };
+    }
     case "tiles": {
       const processor = readTileProcessor(folder, vision.encoder.config.imageSize);
       const compile = (graph: Graph) => SquareEncoder.compile(graph, vision, processor);
       return { place: placeTiles(processor, tokenizer, vision), compile };
+    }
+    case "shaped": {
+      const processor = readShapedProcessor(folder, vision.encoder.config.imageSize);
+      const compile = (graph: Graph) => SquareEncoder.compile(graph, vision, processor);
+      return { place: placeShaped(processor, tokenizer, vision), compile };
     }
     case "fitted": {
       const processor = readFittedProcessor(folder, vision.encoder.config.imageSize);

@@ -1,8 +1,10 @@
+import type { InternVision } from "../../../models/images/intern-vision.ts";
 import type { FittedVision } from "../../../models/images/projected-vision.ts";
-import type { SquareVision } from "../../../models/images/vision.ts";
+import type { FramedVision, SquareVision } from "../../../models/images/vision.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { type FittedProcessor, fittedCounts, fittedTiles } from "../../images/pixels/fitted-tiles.ts";
 import type { PictureSize, Pixels } from "../../images/pixels/pixels.ts";
+import { type ShapedProcessor, shapedPictures, shapedTiles } from "../../images/pixels/shaped-tiles.ts";
 import { type TileProcessor, tileCounts, tilesOf } from "../../images/pixels/tiles.ts";
 import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
 import { joinedRows, joinedTiles } from "./joined-tiles.ts";
@@ -28,6 +30,28 @@ export const placeWhole =
   (size) => {
     const rows = rowsOf(size);
     return { rows, tokens: rows, pictures: async (picture) => [await sized(picture)], spans: (spans) => [...spans] };
+  };
+
+/** An image as one picture, whose rows stand between two tokens. */
+export const placeFramed =
+  (sized: (picture: Pixels) => Promise<Pixels>, { frame: [begin, end], tokens }: FramedVision): PlaceImage =>
+  () => ({
+    ...{ rows: tokens, tokens: tokens + 2 },
+    pictures: async (picture) => [await sized(picture)],
+    spans: (spans) => [[begin], ...spans, [end]],
+  });
+
+/** An image as tiles and the whole of it, whose rows stand between two tokens. */
+export const placeShaped =
+  (processor: ShapedProcessor, tokenizer: Tokenizer, { frame, tokens }: InternVision): PlaceImage =>
+  (size) => {
+    const [begin, end] = frame.map((token) => tokenizer.encode(token, { special: true }));
+    const rows = shapedPictures(size, processor) * tokens;
+    return {
+      ...{ rows, tokens: begin!.length + rows + end!.length },
+      pictures: async (picture) => (await shapedTiles(picture, processor)).pictures,
+      spans: (spans) => [begin!, ...spans, end!],
+    };
   };
 
 /**

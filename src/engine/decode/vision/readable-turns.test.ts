@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { byteSource } from "../../../weights/tokenizer/tokenizer.testing.ts";
-import { readableTurns } from "./seen-prompt.ts";
+import { readableTurns, seenPrompt } from "./seen-prompt.ts";
 
 const tokenizerOf = (chatTemplate: string) => new Tokenizer({ ...byteSource(["<image>"]), chatTemplate });
 const turns = [
@@ -21,4 +21,12 @@ test("texts become parts for a template that reads parts alone, as LLaVA-1.5's d
 
 test("texts stay for a template that shows them", () => {
   expect(readableTurns(tokenizerOf("{% for m in messages %}{{ m.content }}{% endfor %}"), turns)).toBe(turns);
+});
+
+test("images whose tokens see each other are refused on a device", async () => {
+  const model = {
+    ...{ source: { name: "g" }, vision: {}, decoder: { config: { wholeImages: true } } },
+    engine: { programs: { device: "webgpu" } },
+  };
+  await expect(seenPrompt(model as never, [1], ["x.png"])).rejects.toThrow("g reads images on the CPU alone");
 });

@@ -6,6 +6,7 @@ import {
   chatSegments,
   type TemplateVariables,
   type Tokenizer,
+  withGaps,
 } from "../../../weights/tokenizer/index.ts";
 import type { ImageBill } from "../../bill/meter.ts";
 import { Stopwatch } from "../../bill/stopwatch.ts";
@@ -58,7 +59,11 @@ export function encodeWithPlaces(
       variables,
     );
   const first = beginningOf(tokenizer);
-  const places = new Array<number>(images).fill(reader.vision.config.imageToken);
+  const { imageToken } = reader.vision.config;
+  const alone = Array.from({ length: images }, () => ({ text: tokenizer.text(imageToken), special: true }));
+  const places = reader.gap
+    ? tokenizer.encodeSegments(withGaps(alone, reader.gap))
+    : new Array<number>(images).fill(imageToken);
   return [...first, ...places, ...model.encode(prompt, raw, tools, adapter).slice(first.length)];
 }
 
@@ -68,13 +73,15 @@ export function encodeWithPlaces(
  * @throws UserError if an image cannot be read, the prompt is too long, or places and images are not as many
  */
 export async function seenPrompt(
-  { source, vision: reader, decoder }: LanguageModel,
+  { source, vision: reader, decoder, engine }: LanguageModel,
   ids: readonly number[],
   images: readonly ImageInput["image"][],
   time: Stopwatch = new Stopwatch(),
   signal?: AbortSignal,
 ): Promise<SeenPrompt> {
   if (!reader) throw blind(source.name);
+  if (decoder.config.wholeImages && engine.programs.device !== "cpu")
+    throw new UserError(`${source.name} reads images on the CPU alone; expected no image, or no --device`, 2);
   const { imageToken } = reader.vision.config;
   const places = ids.filter((id) => id === imageToken).length;
   if (places !== images.length)

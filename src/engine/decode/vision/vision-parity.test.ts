@@ -5,24 +5,28 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { openVision } from "../../../models/images/open-vision.ts";
-import { rowWidth } from "../../../models/images/vision.ts";
+import { rowWidth, type Vision } from "../../../models/images/vision.ts";
 import { traceMerged, traceVision } from "../../../models/images/vision-graph.ts";
 import { Parity } from "../../../models/parity.testing.ts";
 import { prepare } from "../../../models/programs/programs.ts";
 import { openDecoder } from "../../../models/registry.ts";
 import { densePlan } from "../../../savings/plan.ts";
 import { type Checkpoint, openCheckpoint } from "../../../weights/checkpoint.ts";
+import { fromFolder, Tokenizer, withGaps } from "../../../weights/tokenizer/index.ts";
+import { tokenTexts } from "../../../weights/tokenizer/segments.ts";
 import { Meter } from "../../bill/meter.ts";
 import { ImageRunner } from "../../encoders/image-text/image-runner.ts";
+import { processorFor } from "../../encoders/image-text/processor-for.ts";
 import { decodeImage } from "../../images/pixels/decode.ts";
 import { readFittedProcessor } from "../../images/pixels/fitted-tiles.ts";
 import { patchesOf, patchSized, readPatchProcessor } from "../../images/pixels/patches.ts";
 import { isExact, picture, worstOf } from "../../images/pixels/pictures.testing.ts";
-import { normalisePixels } from "../../images/pixels/processor.ts";
+import { normalisePixels, sized } from "../../images/pixels/processor.ts";
+import { readShapedProcessor } from "../../images/pixels/shaped-tiles.ts";
 import { Engine } from "../run/engine.ts";
 import { type EmbeddedSpan, type PromptSpan, promptOfSpans } from "../run/spans.ts";
 import { PatchRunner, SquareEncoder } from "./picture-encoder.ts";
-import { between, placeFitted } from "./placed-image.ts";
+import { between, placeFitted, placeFramed, placeShaped } from "./placed-image.ts";
 
 /** transformers' results in float32: tools/reference/vision_language.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url));
@@ -35,7 +39,7 @@ const worst = (a: Float32Array, b: Float32Array) => {
   return Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
 };
 
-const names = ["idefics3", "llava", "llava-qwen2", "llava-siglip", "smolvlm"];
+const names = ["idefics3", "llava", "llava-dinov2", "llava-qwen2", "llava-siglip", "smolvlm"];
 /** The worst difference of each fixture's logits. */
 const found = new Map<string, number>();
 
@@ -206,14 +210,106 @@ test("llava-next: tiles of five images, their rows, and logits behind two of the
   expect(found.get("llava-next safetensors")).toBeLessThan(1e-4);
 });
 
+test.each(["gemma3-vision", "internvl"])(
+  "%s: five images, their rows, and logits behind one and behind two of them, equal transformers'",
+  async (name) => {
+    const [folder, own] = [fixture(name), path.join(prepared, name)];
+    const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
+    const checkpoint = openCheckpoint(folder);
+    const tokenizer = new Tokenizer(fromFolder(folder));
+    const { vision, weights } = await openVision(checkpoint, own, "f32");
+    const { processor, place, gap } = framedBy(vision, folder, tokenizer);
+    if (vision.pictures === "patches") throw new Error("a fixture of square pictures was expected");
+    const [graph] = prepare(weights, () => [traceVision(vision)]);
+    using encoder = await SquareEncoder.compile(graph!, vision, processor);
+    const seen = new Map<string, PromptSpan[]>();
+    for (const [file, { pixels, rows }] of Object.entries<{ pixels: string[]; rows: string }>(reference.pictures)) {
+      const decoded = await decodeImage(readFileSync(picture(file)), file);
+      const placing = place(decoded);
+      const pictures = await placing.pictures(decoded);
+      expect(pictures).toHaveLength(pixels.length);
+      const encoded: EmbeddedSpan[] = [];
+      for (const [i, each] of pictures.entries()) {
+        const off = worstOf(normalisePixels(each, processor), processor, pixels[i]!);
+        expect(off).toBeLessThan(isExact(file) ? 1e-3 : 2);
+        const { cost, ...own } = await encoder.run(each);
+        expect(cost.flops).toBeGreaterThan(0);
+        encoded.push({ ...own, contentHash: `${name} ${file} ${i}` });
+      }
+      const all = Float32Array.from(encoded.flatMap((span) => [...span.embeddings]));
+      expect(all).toHaveLength(placing.rows * vision.config.hidden);
+      if (isExact(file)) expect(worst(all, floats(rows))).toBeLessThan(1e-4);
+      seen.set(file, placing.spans(encoded));
+    }
+    const { imageToken } = vision.config;
+    let most = 0;
+    for (const { text, seen: files, ids, logits } of reference.prompts) {
+      const segments = tokenTexts(tokenizer.specialTokens).split(text);
+      const written = tokenizer.encodeSegments(gap ? withGaps(segments, gap) : segments);
+      const spans = between(
+        written,
+        imageToken,
+        files.map((file: string) => seen.get(file)!),
+      );
+      const { prompt } = promptOfSpans(spans, vision.config.hidden);
+      expect(prompt.map((id, i) => (id < 0 ? ids[i] : id))).toEqual(ids);
+      const all = await logitsBehind(checkpoint, own, spans);
+      const expected = floats(logits);
+      most = Math.max(most, worst(all.subarray(all.length - expected.length), expected));
+    }
+    found.set(`${name} safetensors`, most);
+    expect(most).toBeLessThan(1e-4);
+  },
+);
+
+test.each([
+  ["gemma3-vision", "mm_soft_emb_norm"],
+  ["gemma3-vision", "mm_input_projection_weight"],
+  ["gemma3-vision", "position_embedding"],
+  ["internvl", "layer.1.lambda_1"],
+  ["internvl", "cls_token"],
+  ["internvl", "multi_modal_projector.layer_norm.weight"],
+  ["llava-dinov2", "layer.0.layer_scale1"],
+  ["llava-dinov2", "layer.1.mlp.fc2.weight"],
+])("%s: %s, shuffled, changes an image's rows", async (name, part) => {
+  const checkpoint = openCheckpoint(fixture(name));
+  const tensor = [...checkpoint.tensors.keys()].find((found) => found.includes(part))!;
+  const floats: Checkpoint["floats"] = (of, ...rest) => {
+    const values = checkpoint.floats(of, ...rest);
+    return of.name === tensor ? values.toReversed() : values;
+  };
+  const rowsOf = async (of: Checkpoint, folder: string) => {
+    const { vision, weights } = await openVision(of, path.join(prepared, folder), "f32");
+    if (vision.pictures === "patches") throw new Error("a fixture of square pictures was expected");
+    const { channels, imageSize } = vision.encoder.config;
+    const [graph] = prepare(weights, () => [traceVision(vision)]);
+    using runner = await ImageRunner.compile(graph!, vision.encoder.config, [vision.tokens, vision.config.hidden]);
+    return runner.run(Float32Array.from({ length: channels * imageSize ** 2 }, (_, i) => Math.sin(i)));
+  };
+  const shuffled = await rowsOf({ ...checkpoint, floats, variant: part }, `${name} ${part}`);
+  expect(worst(shuffled, await rowsOf(checkpoint, name))).toBeGreaterThan(1e-3);
+});
+
 /** The table of docs/models.md; `PARITY=write` in the environment writes the measured values into it. */
 test("docs/models.md states these differences", () => {
   const doc = fileURLToPath(new URL("../../../../docs/models.md", import.meta.url));
-  const all = [...names, "llava-next", ...patched].sort();
+  const all = [...names, "gemma3-vision", "internvl", "llava-next", ...patched].sort();
   const stated = new Parity(readFileSync(doc, "utf8"), "vision and language");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(all, found));
   else for (const name of all) stated.check(name, "safetensors", found.get(`${name} safetensors`)!);
 });
+
+/** How a model's images come between two tokens. */
+function framedBy(vision: Vision, folder: string, tokenizer: Tokenizer) {
+  if (vision.pictures === "framed") {
+    const processor = processorFor(folder, vision.encoder.config);
+    const place = placeFramed((picture) => sized(picture, processor), vision);
+    return { processor, place, gap: { token: tokenizer.text(vision.config.imageToken), text: vision.gap } };
+  }
+  if (vision.pictures !== "shaped") throw new Error("a fixture of images between two tokens was expected");
+  const processor = readShapedProcessor(folder, vision.encoder.config.imageSize);
+  return { processor, place: placeShaped(processor, tokenizer, vision), gap: undefined };
+}
 
 /** The logits after each token of a prompt, [tokens, vocabulary]. */
 async function logitsBehind(

@@ -36,6 +36,7 @@ const schema = z.looseObject({
   resample: z.literal([2, 3], "expected 2 (bilinear) or 3 (bicubic)").nullish(),
   do_center_crop: z.boolean().nullish(),
   crop_size: z.union([square, side]).nullish(),
+  do_pan_and_scan: z.literal(false, "expected false: crops of an image are not read beside it").nullish(),
   ...scaleFields,
 });
 

@@ -1,0 +1,145 @@
+import type { ConfigSource } from "../../weights/checkpoint.ts";
+import { prefixed } from "../../weights/prefixed.ts";
+import type { Names } from "../../weights/prepared/names.ts";
+import { decoder } from "../architecture.ts";
+import { Fields } from "../config/fields.ts";
+import { inSafetensors, patchBias, readVision, visionConfig } from "../images/clip-vision.ts";
+import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
+import { InternVision } from "../images/intern-vision.ts";
+import { languageOf } from "../images/language-part.ts";
+import type { ShuffledVisionConfig } from "../images/shuffled-vision.ts";
+import type { VisionLanguageArchitecture } from "../images/vision.ts";
+import { llamaNames, namesOf, type Scheme, withParts } from "../tensors/names.ts";
+import { vitScheme, withVectors } from "./vit.ts";
+
+const NAME = "internvl";
+const WHAT = "an InternVL";
+
+/** The values of published files that leave some out, by transformers. */
+const usual = {
+  ...{ hidden_size: 1024, intermediate_size: 4096, num_hidden_layers: 24, num_attention_heads: 16 },
+  ...{ num_channels: 3, image_size: 448, patch_size: 14, layer_norm_eps: 1e-6, hidden_act: "gelu" },
+};
+
+/** The decoder's architecture and fields. Published ones scale positions beyond their context alone, which is nowhere here. */
+function textOf(fields: Fields): ReturnType<typeof languageOf> {
+  const { decoder: own, source } = languageOf(fields, WHAT);
+  const key = ["rope_parameters", "rope_scaling"].find((one) => source.config[one]) ?? "rope_scaling";
+  const { factor: _, ...rope } = { ...new Fields(source, NAME).object(key) };
+  if (rope["original_max_position_embeddings"] !== undefined || (rope["rope_type"] ?? rope["type"]) !== "dynamic")
+    return { decoder: own, source };
+  const config = { ...source.config, [key]: { ...rope, rope_type: "default", type: undefined } };
+  return { decoder: own, source: { ...source, config } };
+}
+
+/** A side of what may be stated for both sides. */
+const sideOf = (value: unknown): unknown =>
+  Array.isArray(value) && value.length === 2 && value[0] === value[1] ? value[0] : value;
+
+/** The tower, by a configuration. @throws UserError */
+function configureTower(source: ReturnType<typeof inSafetensors>): ImageEncoderConfig {
+  const given = visionConfig(source, NAME);
+  const fields = new Fields({ ...source, config: given }, NAME);
+  fields.only("norm_type", ["layer_norm"]);
+  fields.only("use_qk_norm", [false]);
+  fields.only("use_absolute_position_embeddings", [true]);
+  // A mean over patches in place of the norm behind the last layer.
+  fields.only("use_mean_pooling", [true]);
+  const sizes = Object.entries(given).map(([key, value]) => [
+    key,
+    /^(image|patch)_size$/.test(key) ? sideOf(value) : value,
+  ]);
+  const traits = { usual, classToken: true, patchBias: true, embeddingNorm: false };
+  return { ...readVision(source, NAME, Object.fromEntries(sizes), traits), layerScale: true };
+}
+
+/** The part that reads images, by a configuration. @throws UserError */
+function configureVision(given: ConfigSource): { image: ImageEncoderConfig; vision: ShuffledVisionConfig } {
+  const source = inSafetensors(given, WHAT);
+  const fields = new Fields(source, NAME);
+  fields.only("projector_hidden_act", ["gelu"]);
+  fields.only("vision_feature_layer", [-1]);
+  fields.only("vision_feature_select_strategy", ["default"]);
+  const image = configureTower(source);
+  const side = Math.floor(image.imageSize / image.patchSize);
+  const ratio = fields.number(undefined, "downsample_ratio", 0.5);
+  const scale = 1 / ratio;
+  if (!Number.isInteger(scale) || !Number.isInteger(side / scale))
+    fields.refuse("downsample_ratio", ratio, `1 through a number that divides the ${side} patches of a side`);
+  const { decoder: own, source: text } = textOf(fields);
+  const imageToken = fields.number(undefined, "image_token_id", 151667);
+  return { image, vision: { scale, hidden: own.configure(text).hidden, imageToken } };
+}
+
+const names: Scheme = {
+  ...llamaNames,
+  prefixes: ["language_model.model.", "model.language_model."],
+  top: { ...llamaNames.top, output: "/language_model.lm_head" },
+};
+
+/** The head's name in newer files. */
+const HEAD = "lm_head.weight";
+
+const projector: Scheme = {
+  prefixes: ["multi_modal_projector.", "model.multi_modal_projector."],
+  layers: "",
+  parts: {},
+  top: { "mm.0": "linear_1", "mm.2": "linear_2", "mm.norm": "layer_norm" },
+};
+
+const scheme = (config: ImageEncoderConfig): Scheme =>
+  withParts(vitScheme(config, ["vision_tower.", "model.vision_tower."]), {
+    attn_q: "attention.q_proj",
+    attn_k: "attention.k_proj",
+    attn_v: "attention.v_proj",
+    attn_output: "attention.projection_layer",
+    ffn_up: "mlp.fc1",
+    ffn_down: "mlp.fc2",
+  });
+
+/** Names of a layer's two vectors of scales. */
+const withScales =
+  (tower: Names): Names =>
+  (canonical) => {
+    const [, layer, part] = /^blk\.(\d+)\.(attn|ffn)_scale\.weight$/.exec(canonical) ?? [];
+    if (layer === undefined) return tower(canonical);
+    const prefix = patchBias(tower).replace(/embeddings\..*$/, "");
+    return `${prefix}encoder.layer.${layer}.lambda_${part === "attn" ? 1 : 2}`;
+  };
+
+const VISION = /^(model\.)?(vision_tower|multi_modal_projector)\./;
+
+const language = decoder(NAME, {
+  scheme: names,
+  unread: VISION,
+  configure(fields) {
+    const { decoder: own, source } = textOf(fields);
+    return own.configure(source);
+  },
+});
+
+/**
+ * InternVL 2.5 and 3 as transformers has them (Zhu et al. 2025): a ViT with a factor for each element behind attention and
+ * feed-forward over tiles of an image, squares of patches as rows of the stream, and a decoder. `v.` begins the canonical
+ * names of the tower's weights, `mm.` those of the projection.
+ */
+export const internVl: VisionLanguageArchitecture = {
+  ...language,
+  tensors(checkpoint) {
+    const { image } = configureVision(checkpoint.config);
+    const tower = withScales(withVectors(namesOf(checkpoint, scheme(image)), image, image.context));
+    const [text, between] = [namesOf(checkpoint, names), namesOf(checkpoint, projector)];
+    return (canonical) => {
+      if (canonical === "output.weight" && checkpoint.tensors.has(HEAD)) return HEAD;
+      if (canonical.startsWith("v.")) return tower(canonical.slice(2));
+      return (canonical.startsWith("mm.") ? between : text)(canonical);
+    };
+  },
+  unreadVision: ({ tensors }) =>
+    [...tensors.keys()].filter((name) => !VISION.test(name) || name.endsWith(".mask_token")),
+  hasNewTensor: (_, canonical) => canonical.endsWith(".bias") && /^(v|mm)\./.test(canonical),
+  vision(weights) {
+    const { image, vision } = configureVision(weights.config);
+    return new InternVision(vision, new ImageEncoder(image, prefixed(weights, "v.")), weights);
+  },
+};
