@@ -75,20 +75,27 @@ test("a Gemma 3 without its images' processor reads text alone, with the same nu
   );
 });
 
+/** Gemma 3's fixture with changes to its files. */
+function changedGemma(changes: Readonly<Record<string, (json: Record<string, object>) => object>>): string {
+  const folder = path.join(tempFolder(), "changed");
+  cpSync(path.join(fixtures, "gemma3-vision"), folder, { recursive: true });
+  for (const [file, change] of Object.entries(changes)) {
+    const at = path.join(folder, file);
+    const json = JSON.parse(readFileSync(at, "utf8"));
+    writeFileSync(at, JSON.stringify({ ...json, ...change(json) }));
+  }
+  return folder;
+}
+
 test.each([
   ["do_pan_and_scan", { do_pan_and_scan: true }, {}, "expected false: crops of an image are not read beside it"],
   ["rows", {}, { image_size: 68 }, "an image has 289 rows, expected at most 256"],
 ])("a Gemma 3 is refused by %s", async (_, processor, vision, sentence) => {
-  const folder = path.join(tempFolder(), "refused");
-  cpSync(path.join(fixtures, "gemma3-vision"), folder, { recursive: true });
-  const change = (file: string, changes: (json: Record<string, object>) => object) => {
-    const at = path.join(folder, file);
-    const json = JSON.parse(readFileSync(at, "utf8"));
-    writeFileSync(at, JSON.stringify({ ...json, ...changes(json) }));
-  };
-  change("preprocessor_config.json", () => processor);
   const rows = Object.keys(vision).length > 0 && { mm_tokens_per_image: 289 };
-  change("config.json", ({ vision_config: own }) => ({ ...rows, vision_config: { ...own, ...vision } }));
+  const folder = changedGemma({
+    "preprocessor_config.json": () => processor,
+    "config.json": ({ vision_config: own }) => ({ ...rows, vision_config: { ...own, ...vision } }),
+  });
   await expect(load(folder, { quant: "f32" })).rejects.toThrow(sentence);
 });
 
@@ -104,6 +111,25 @@ test("savings of visual tokens act on all of an InternVL's tiles, and are refuse
   expect((await ask(intern, ["yopo:layers=1"])).receipt.work!["tokens"]!.run).toBe(dense.tokens.prompt - 27);
   using gemma = await load(path.join(fixtures, "gemma3-vision"), { quant: "f32" });
   await expect(ask(gemma, ["feather:after=1"])).rejects.toThrow("a sliding window");
+});
+
+test("savings of steps and of prompts' weights act beside images that are seen whole", async () => {
+  const longer = { max_position_embeddings: 1024 };
+  const folder = changedGemma({ "config.json": ({ text_config: own }) => ({ text_config: { ...own, ...longer } }) });
+  using model = await load(folder, { quant: "f32" });
+  const ask = (text: string, save: string[]) =>
+    model.complete(text, { raw: true, images: [picture("wide.png")], temperature: 0, maxTokens: 8, save });
+  const idsOf = async (save: string[]) => (await ask("what?", save)).tokens.map(({ id }) => id);
+  const dense = await idsOf([]);
+  expect(await idsOf(["lookup"])).toEqual(dense);
+  expect(await idsOf(["exit:layer=4,fill=verify"])).toEqual(dense);
+  const { receipt } = await ask("why?", ["exit:layer=4,mode=random,rate=0.5,fill=recompute"]);
+  const layers = receipt.work!["layers"] as { dense: number; run: number };
+  expect(layers.run).toBeLessThan(layers.dense);
+  // A chunk without an image alone runs in bytes.
+  const long = (await ask("why not? ".repeat(60), ["int8-prefill"])).receipt;
+  expect(long.work!["int8Tokens"]!.run).toBeGreaterThan(0);
+  expect(long.work!["int8Tokens"]!.run).toBeLessThan(long.tokens.prompt);
 });
 
 describe.each(onAxes)("%s: positions with three axes", (name) => {

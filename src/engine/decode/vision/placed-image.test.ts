@@ -6,6 +6,7 @@ import { fromFolder, Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { decodeImage } from "../../images/pixels/decode.ts";
 import { fixtures, isExact, picture, worstOf } from "../../images/pixels/pictures.testing.ts";
 import { normalisePixels } from "../../images/pixels/processor.ts";
+import { readShapedProcessor, shapedPictures, shapeOf } from "../../images/pixels/shaped-tiles.ts";
 import { readTileProcessor, tilesOf } from "../../images/pixels/tiles.ts";
 import { between, placeTiles } from "./placed-image.ts";
 
@@ -62,4 +63,19 @@ test("a very wide image is a line of tiles", async () => {
 test("tiles of another size than the model's are refused", () => {
   expect(() => readTileProcessor(folder, 48)).toThrow(UserError);
   expect(() => readTileProcessor(folder, 48)).toThrow("tiles are 32 pixels wide, expected 48, which the model reads");
+});
+
+test("shapes of tiles are those nearest to an image's; tiles of another size than the model's are refused", () => {
+  const intern = path.join(fixtures, "internvl");
+  const shaped = readShapedProcessor(intern, 24);
+  const shape = (width: number, height: number) => {
+    const { rows, columns } = shapeOf({ width, height }, shaped);
+    return [rows, columns, shapedPictures({ width, height }, shaped)];
+  };
+  expect(shape(30, 30)).toEqual([1, 1, 1]);
+  // As square, and large enough for four tiles.
+  expect(shape(40, 40)).toEqual([2, 2, 5]);
+  expect(shape(90, 30)).toEqual([1, 3, 4]);
+  expect(shape(10, 900)).toEqual([4, 1, 5]);
+  expect(() => readShapedProcessor(intern, 48)).toThrow("tiles are 24 pixels wide, expected 48, which the model reads");
 });
