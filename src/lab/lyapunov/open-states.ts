@@ -1,5 +1,5 @@
 import { type Changes, DECAY, type Graph, gatedScans, rebuilt } from "../../graph/index.ts";
-import { type Decoder, type DecoderConfig, layersOf } from "../../models/decoder/decoder.ts";
+import { type Decoder, type DecoderConfig, headsOf, layersOf } from "../../models/decoder/decoder.ts";
 import { exportedDecoder } from "../../models/programs/export-graphs.ts";
 import { prepare } from "../../models/programs/programs.ts";
 import { Buffer } from "../../runtime/buffer.ts";
@@ -154,12 +154,13 @@ class OpenCache implements Disposable {
     /** Of all rows. */
     tokens: number,
   ) {
-    const heads = () => new Buffer("f32", tokens * config.kvHeads * config.headSize);
+    const { kvHeads, headSize } = headsOf(config, layer);
+    const heads = () => new Buffer("f32", tokens * kvHeads * headSize);
     this.#buffers = [0, 1].map(() => ({ key: heads(), value: heads() }));
   }
 
   views(rows: number, tokens: number): Binding {
-    const { kvHeads, headSize } = this.config;
+    const { kvHeads, headSize } = headsOf(this.config, this.layer);
     const [before, after] = this.#buffers;
     const named = (of: "key" | "value") => [
       [`past_key_values.${this.layer}.${of}`, before![of].view([rows, kvHeads, this.past, headSize])],

@@ -14,6 +14,8 @@ export interface DecoderConfig {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
+  /** A layer's heads of keys and values, and their size, if layers differ; the sizes above are then those of most. */
+  ownHeads?(layer: number): Pick<LayerHeads, "kvHeads" | "headSize">;
   /** Width of a head in the weights, if attention's heads are wider by zeros; absent: `headSize`. */
   readonly storedHeadSize?: number | undefined;
   readonly vocabulary: number;
@@ -56,7 +58,36 @@ export interface DenoiserConfig {
   readonly shifted: boolean;
 }
 
-/** Width of a head in the weights. */
+/** The heads of one layer. */
+export interface LayerHeads {
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+}
+
+type Heads = LayerHeads & Pick<DecoderConfig, "ownHeads">;
+
+export function headsOf({ heads, kvHeads, headSize, ownHeads }: Heads, layer: number): LayerHeads {
+  return { heads, kvHeads, headSize, ...ownHeads?.(layer) };
+}
+
+/** Width of a token's queries, keys and values in a layer. */
+export function qkvWidth(config: Heads, layer: number): number {
+  const { heads, kvHeads, headSize } = headsOf(config, layer);
+  return (heads + 2 * kvHeads) * headSize;
+}
+
+/** Width of attention's result in a layer. */
+export function attendedWidth(config: Heads, layer: number): number {
+  const { heads, headSize } = headsOf(config, layer);
+  return heads * headSize;
+}
+
+/** The greatest of a width of all layers. */
+export const widest = (config: DecoderConfig, width: typeof qkvWidth): number =>
+  Math.max(...Array.from({ length: config.layers }, (_, layer) => width(config, layer)));
+
+/** Width of a head in the weights, in models whose layers have the same heads. */
 export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfig): number => storedHeadSize;
 
 /** One layer. */

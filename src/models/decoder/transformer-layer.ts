@@ -7,7 +7,7 @@ import { enter, type Stream, settle } from "../../nn/stream.ts";
 import { UserError } from "../../util/errors.ts";
 import { expertName } from "../tensors/names.ts";
 import type { Parts } from "../tensors/parts.ts";
-import { type AttentionBlock, headSizeOf } from "./decoder.ts";
+import { type AttentionBlock, headsOf, type LayerHeads } from "./decoder.ts";
 import { ExpertLayer } from "./expert-layer.ts";
 import type { TransformerConfig } from "./transformer.ts";
 
@@ -38,8 +38,8 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   attentionIn(stream: Stream) {
-    const { heads, kvHeads, fused, headNorm, experts, latent, gatedAttention } = this.config;
-    const headSize = headSizeOf(this.config);
+    const { fused, headNorm, experts, latent, gatedAttention } = this.config;
+    const { heads, kvHeads, headSize } = this.#heads;
     const [query, key] = [heads * headSize, kvHeads * headSize];
     const { normed, residual } = this.#enter(stream, "attn_norm");
     if (experts?.attention) return { ...this.experts!.attentionIn(normed), residual };
@@ -52,6 +52,13 @@ export class TransformerLayer implements AttentionBlock {
     const widths = headNorm === "head" ? [headSize, headSize] : [query, key];
     const [q, k] = [this.#norm("attn_q_norm", widths[0]!), this.#norm("attn_k_norm", widths[1]!)];
     return { qkv: this.#padded(normaliseHeads(qkv, q, k, { heads, kvHeads, headSize })), residual, ...beside };
+  }
+
+  /** The layer's heads as they are stored. */
+  get #heads(): LayerHeads {
+    const { storedHeadSize } = this.config;
+    const heads = headsOf(this.config, this.layer);
+    return { ...heads, headSize: storedHeadSize ?? heads.headSize };
   }
 
   #padded(qkv: Tensor): Tensor {

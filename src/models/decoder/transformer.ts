@@ -17,7 +17,7 @@ import {
   type AttentionBlock,
   type Decoder,
   type DecoderConfig,
-  headSizeOf,
+  headsOf,
   isRecurrent,
   type RecurrentBlock,
 } from "./decoder.ts";
@@ -106,12 +106,14 @@ export class Transformer implements Decoder {
 
   attention(layer: number) {
     if (isRecurrent(this.config, layer)) throw new Error(`layer ${layer} is recurrent and has no attention`);
-    const { heads, kvHeads, headSize, pairs, attentionSoftcap: softcap, sinks } = this.config;
+    const { pairs, attentionSoftcap: softcap, sinks, storedHeadSize } = this.config;
+    const heads = headsOf(this.config, layer);
     const rope = this.config.rope(layer);
     return {
-      ...{ heads, kvHeads, headSize, rotary: rope ? pairs : ("none" as const) },
+      ...heads,
+      rotary: rope ? pairs : ("none" as const),
       scale: this.config.attentionScale(layer),
-      ...(rope && rope.headSize !== headSizeOf(this.config) && { rotated: rope.headSize }),
+      ...(rope && rope.headSize !== (storedHeadSize ?? heads.headSize) && { rotated: rope.headSize }),
       window: this.config.window(layer),
       softcap,
       ...(sinks && { sinks }),

@@ -9,7 +9,7 @@ import {
   type Tensor,
 } from "../../graph/index.ts";
 import type { Stream } from "../../nn/stream.ts";
-import { type Decoder, hasRecurrent, layersOf } from "../decoder/decoder.ts";
+import { type Decoder, hasRecurrent, headsOf, layersOf } from "../decoder/decoder.ts";
 import { Encoder, type TextEncoder } from "../encoder/encoder.ts";
 import type { DecoderLayer, Seq2Seq } from "../seq2seq/seq2seq.ts";
 
@@ -72,7 +72,8 @@ function refuse(): never {
   throw new Error("a recurrent model has no positions");
 }
 
-function cache(g: Graph, { config: { kvHeads, headSize } }: Decoder, layer: number) {
+function cache(g: Graph, { config }: Decoder, layer: number) {
+  const { kvHeads, headSize } = headsOf(config, layer);
   const input = (of: string) => g.input(`past_key_values.${layer}.${of}`, "f32", [batch, kvHeads, past, headSize]);
   return { pastKey: input("key"), pastValue: input("value") };
 }

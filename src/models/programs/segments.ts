@@ -16,11 +16,14 @@ import { attentionAhead } from "../../nn/attention-ahead.ts";
 import { turnByAxes } from "../../nn/rope-axes.ts";
 import { type Stream, settle } from "../../nn/stream.ts";
 import {
+  attendedWidth,
   attentionBlock,
   type Decoder,
   endsInAttention,
   hasRecurrent,
+  headsOf,
   isRecurrent,
+  qkvWidth,
   type RecurrentBlock,
   recurrentBlock,
 } from "../decoder/decoder.ts";
@@ -38,8 +41,8 @@ const windowPast = sym("windowPast");
 const wide = (g: Graph, name: string, width: number): Tensor => g.input(name, "f32", [batch, tokens, width]);
 
 /** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
-function cache(g: Graph, decoder: Decoder, suffix: string): Pick<CacheTensors, "pastKey" | "pastValue"> {
-  const { kvHeads, headSize } = decoder.config;
+function cache(g: Graph, decoder: Decoder, layer: number, suffix: string): Pick<CacheTensors, "pastKey" | "pastValue"> {
+  const { kvHeads, headSize } = headsOf(decoder.config, layer);
   const shape = [batch, kvHeads, sym("capacity"), headSize];
   return {
     pastKey: g.input(`pastKey${suffix}`, "f32", shape),
@@ -64,7 +67,7 @@ function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: 
 /** The cache of a layer's attention, and its attributes. */
 function cachedLayer(g: Graph, decoder: Decoder, layer: number, suffix: string, lengths: LengthInputs) {
   const windowed = hasWindow(decoder.config, layer);
-  const tensors = { ...cache(g, decoder, suffix), ...(windowed ? lengths.window : lengths.full) };
+  const tensors = { ...cache(g, decoder, layer, suffix), ...(windowed ? lengths.window : lengths.full) };
   return { tensors, attrs: { ...decoder.attention(layer), past: windowed ? windowPast : past } };
 }
 
@@ -169,8 +172,7 @@ const apart = (residual: Tensor, { branch }: Stream): Tensor =>
 /** A layer's attention without weights but its sinks: one program serves every layer of the same `attentionKind`. */
 export function traceAttention(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
-  const { heads, kvHeads, headSize } = decoder.config;
-  const qkv = wide(g, "qkv", (heads + 2 * kvHeads) * headSize);
+  const qkv = wide(g, "qkv", qkvWidth(decoder.config, layer));
   g.output("attended", attend(g, decoder, layer, qkv, "", new LengthInputs(g)));
   return g;
 }
@@ -219,7 +221,7 @@ class FillInputs {
 }
 
 function fillEntries(g: Graph, decoder: Decoder, layer: number, stream: Stream, entries: FillInputs): void {
-  const { heads, kvHeads, headSize } = decoder.config;
+  const { heads, kvHeads, headSize } = headsOf(decoder.config, layer);
   const { first } = entries;
   const { qkv } = attentionBlock(decoder, g, layer).attentionIn(stream);
   const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
@@ -229,7 +231,7 @@ function fillEntries(g: Graph, decoder: Decoder, layer: number, stream: Stream, 
   const turned =
     pairs === "none" || !tables ? k : rotaryEmbedding(k, entries.lengths.positions, tables, { heads: kvHeads, pairs });
   const byHead = (x: Tensor) => transpose(reshape(x, [batch, tokens, kvHeads, headSize]), [0, 2, 1, 3]);
-  const { pastKey, pastValue } = cache(g, decoder, String(layer));
+  const { pastKey, pastValue } = cache(g, decoder, layer, String(layer));
   g.output(`presentKey${layer}`, writeCache(pastKey, byHead(turned), first));
   g.output(`presentValue${layer}`, writeCache(pastValue, byHead(v), first));
 }
@@ -294,10 +296,10 @@ const logits = (g: Graph, decoder: Decoder): Tensor =>
   decoder.logits(g, decoder.finish(g, streamIn(g, decoder, decoder.config.layers)));
 
 function afterAttention(g: Graph, decoder: Decoder, layer: number, share = 1): Stream {
-  const { hidden, heads, headSize, beside: width } = decoder.config;
+  const { hidden, beside: width } = decoder.config;
   const block = attentionBlock(decoder, g, layer);
   const residual = wide(g, "attendedResidual", hidden);
-  const attended = wide(g, "attended", heads * headSize);
+  const attended = wide(g, "attended", attendedWidth(decoder.config, layer));
   const beside = width === undefined ? undefined : wide(g, "beside", width);
   const stream = block.feedForward(block.attentionOut(attended, residual, beside), share);
   return stream.residual === residual ? { ...stream, residual: reshape(residual, residual.shape) } : stream;

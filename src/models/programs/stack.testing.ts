@@ -3,7 +3,15 @@ import type { DType } from "../../graph/tensor.ts";
 import { Buffer, type View, ViewSet } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
-import { type Decoder, endsInAttention, isRecurrent, layersOf } from "../decoder/decoder.ts";
+import {
+  attendedWidth,
+  type Decoder,
+  endsInAttention,
+  isRecurrent,
+  layersOf,
+  qkvWidth,
+  widest,
+} from "../decoder/decoder.ts";
 import { KvCache } from "../state/cache.ts";
 import { Lengths } from "../state/lengths.ts";
 import {
@@ -62,7 +70,8 @@ export class Stack implements Disposable {
   /** Logits [ids, vocabulary] after each of the next tokens, whose keys and values are cached. */
   async run(ids: readonly number[]): Promise<Float32Array> {
     const tokens = ids.length;
-    const { hidden, vocabulary, heads, kvHeads, headSize } = this.decoder.config;
+    const { config } = this.decoder;
+    const { hidden, vocabulary, layers } = config;
     const wide = (width: number) => this.#view("f32", [1, tokens, width]);
     using lengths = new Lengths(this.decoder.config, 1, tokens);
     const start = lengths.set(0, [{ entries: this.#past, positions: this.#past }], tokens);
@@ -71,10 +80,11 @@ export class Stack implements Disposable {
       ...this.inputs,
       ids: this.#view("i64", [1, tokens], ids),
       ...lengths.views(0, 1, tokens),
-      qkv: wide((heads + 2 * kvHeads) * headSize),
-      attended: wide(heads * headSize),
       logits: wide(vocabulary),
     };
+    const [qkv, result] = [qkvWidth, attendedWidth].map((width) => this.#buffer("f32", tokens * widest(config, width)));
+    const qkvOf = (layer: number) => ({ qkv: qkv!.view([1, tokens, qkvWidth(config, layer)]) });
+    const resultOf = (layer: number) => ({ attended: result!.view([1, tokens, attendedWidth(config, layer)]) });
     // Each program reads one stream and writes the other; the same holds for the residual beside the attention.
     const streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
     const besides = [wide(hidden), wide(hidden)];
@@ -85,12 +95,11 @@ export class Stack implements Disposable {
       const out = { attendedResidualOut: besides[(index + 1) % 2]!, besideOut: routes[(index + 1) % 2]! };
       return { ...from, branchOut: to.branch, residualOut: to.residual, ...attended(index), ...out };
     };
-    const { layers } = this.decoder.config;
     const caches = Object.assign(
       {},
       ...Array.from({ length: layers }, (_, l) => this.#cacheViews(l, String(l), start, set)),
     );
-    const run = (program: Program, more: object) => program.bind({ ...views, ...more }).run();
+    const run = (program: Program, more: object) => program.bind({ ...views, ...resultOf(layers - 1), ...more }).run();
     const hasTail = endsInAttention(this.decoder.config);
     const rest = hasTail ? -3 : -2;
     const programs = this.programs.slice(0, rest);
@@ -103,8 +112,9 @@ export class Stack implements Disposable {
     } else {
       for (let layer = 0; layer < layers; layer++) {
         const streamIn = layer === 0 ? stream(0) : { ...stream(layer), ...streams[0]! };
-        await run(programs[layer]!, streamIn);
-        await run(programs[layers + layer]!, this.#cacheViews(layer, "", start, set));
+        await run(programs[layer]!, { ...streamIn, ...qkvOf(layer), ...resultOf(Math.max(layer - 1, 0)) });
+        const caches = this.#cacheViews(layer, "", start, set);
+        await run(programs[layers + layer]!, { ...caches, ...qkvOf(layer), ...resultOf(layer) });
       }
       await run(after!, { ...stream(0), ...attended(layers) });
     }
@@ -127,10 +137,15 @@ export class Stack implements Disposable {
   }
 
   #view(dtype: DType, shape: number[], values?: readonly number[]): View {
-    const buffer = new Buffer(dtype, count(shape));
-    this.#buffers.push(buffer);
+    const buffer = this.#buffer(dtype, count(shape));
     if (dtype === "i64") new BigInt64Array(buffer.memory).set((values ?? []).map(BigInt));
     return buffer.view(shape);
+  }
+
+  #buffer(dtype: DType, elements: number): Buffer {
+    const buffer = new Buffer(dtype, elements);
+    this.#buffers.push(buffer);
+    return buffer;
   }
 
   [Symbol.dispose](): void {

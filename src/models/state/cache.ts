@@ -1,5 +1,5 @@
 import { type Bindable, Buffer, type View, type ViewSet } from "../../runtime/buffer.ts";
-import type { DecoderConfig } from "../decoder/decoder.ts";
+import { type DecoderConfig, headsOf } from "../decoder/decoder.ts";
 import { hasWindow } from "./window-start.ts";
 
 /** Capacity comes in whole blocks, so that block-sparse attention may see the cache as rows of blocks. */
@@ -34,14 +34,14 @@ export class KvRows {
 
   /** One layer as attention binds it. */
   layer(index: number): { key: View; value: View } {
-    const { kvHeads, headSize } = this.config;
+    const { kvHeads, headSize } = headsOf(this.config, index);
     return this.#view(index, [this.rows, kvHeads, this.capacity, headSize], 0);
   }
 
   /** One layer as attention binds it when layers with a window begin at token `start`. Views are the set's. */
   from(index: number, start: number, views: ViewSet): { key: View; value: View } {
     if (start === 0 || !hasWindow(this.config, index)) return this.layer(index);
-    const { kvHeads, headSize } = this.config;
+    const { kvHeads, headSize } = headsOf(this.config, index);
     const shape = [this.rows, kvHeads, this.capacity, headSize];
     const { key, value, offset } = this.place(index, 0, start);
     return { key: views.of(key, shape, offset), value: views.of(value, shape, offset) };
@@ -54,8 +54,7 @@ export class KvRows {
 
   /** Gives the tokens from `first` to `end` of every row back to the system, in these layers: they read as zeros, if anything still does. */
   giveBack(layers: readonly number[], first: number, end: number): void {
-    const { headSize } = this.config;
-    for (const { key, value, offset } of this.#heads(layers))
+    for (const { key, value, offset, headSize } of this.#heads(layers))
       for (const buffer of [key, value]) buffer.giveBack(offset + first * headSize, (end - first) * headSize);
   }
 
@@ -77,7 +76,7 @@ export class KvRows {
 
   /** Writes the first row's token `to` of a layer as its token `at` of another layer is. */
   copyToken(layer: number, to: number, from: number, at: number): void {
-    const { kvHeads, headSize } = this.config;
+    const { kvHeads, headSize } = headsOf(this.config, layer);
     for (let head = 0; head < kvHeads; head++) {
       const [own, other] = [this.place(layer, head, to), this.place(from, head, at)];
       own.key.copy(own.offset, other.key, other.offset, headSize);
@@ -87,18 +86,18 @@ export class KvRows {
 
   /** The same tokens of the first rows of both, head by head. */
   *#beside(other: KvRows, layers: readonly number[], first: number, end: number) {
-    const { kvHeads, headSize } = this.config;
     for (const index of layers)
-      for (let head = 0; head < kvHeads; head++) {
+      for (let head = 0; head < headsOf(this.config, index).kvHeads; head++) {
         const [own, theirs] = [this.place(index, head, first), other.place(index, head, first)];
-        yield { own, theirs, elements: (end - first) * headSize };
+        yield { own, theirs, elements: (end - first) * own.headSize };
       }
   }
 
   /** The beginnings of every head of every row, in these layers. */
   *#heads(layers: readonly number[]): Generator<ReturnType<KvRows["place"]>> {
     for (const index of layers)
-      for (let head = 0; head < this.rows * this.config.kvHeads; head++) yield this.place(index, head, 0);
+      for (let head = 0; head < this.rows * headsOf(this.config, index).kvHeads; head++)
+        yield this.place(index, head, 0);
   }
 
   /**
@@ -110,8 +109,9 @@ export class KvRows {
   }
 
   /** The element offset, in the layer's buffers, of one key–value head's `position` in the first row. */
-  place(index: number, head: number, position: number): { key: Buffer; value: Buffer; offset: number } {
-    return { ...this.#keyValue(index), offset: this.#offset(head) + position * this.config.headSize };
+  place(index: number, head: number, position: number): KeyValue & { offset: number; headSize: number } {
+    const { headSize } = headsOf(this.config, index);
+    return { ...this.#keyValue(index), headSize, offset: this.#offset(index, head) + position * headSize };
   }
 
   /** The states of a recurrent layer, [rows, floats], as programs bind them. */
@@ -162,13 +162,15 @@ export class KvRows {
     throw new Error(`layer ${index} keeps a state, and no keys and values`);
   }
 
-  #offset(head: number): number {
-    return (this.first * this.config.kvHeads + head) * this.capacity * this.config.headSize;
+  #offset(index: number, head: number): number {
+    const { kvHeads, headSize } = headsOf(this.config, index);
+    return (this.first * kvHeads + head) * this.capacity * headSize;
   }
 
   #view(index: number, shape: number[], head: number): { key: View; value: View } {
     const { key, value } = this.#keyValue(index);
-    return { key: key.view(shape, this.#offset(head)), value: value.view(shape, this.#offset(head)) };
+    const offset = this.#offset(index, head);
+    return { key: key.view(shape, offset), value: value.view(shape, offset) };
   }
 }
 
@@ -180,10 +182,13 @@ export class KvCache extends KvRows implements Disposable {
   /** `tokens` of a row: the context, unless it is never to be that long. */
   constructor(config: DecoderConfig, rows = 1, tokens = config.context) {
     const capacity = Math.ceil(tokens / CACHE_BLOCK) * CACHE_BLOCK;
-    const heads = (count: number) => new Buffer("f32", count * capacity * config.headSize);
-    const all = rows * config.kvHeads;
-    // The view of a whole row that starts at a later token ends as much later, where nothing is written.
-    const buffer = (layer: number) => (hasWindow(config, layer) ? heads(all + 1).inSmallPages() : heads(all));
+    const buffer = (layer: number) => {
+      const { kvHeads, headSize } = headsOf(config, layer);
+      const heads = (count: number) => new Buffer("f32", count * capacity * headSize);
+      const all = rows * kvHeads;
+      // The view of a whole row that starts at a later token ends as much later, where nothing is written.
+      return hasWindow(config, layer) ? heads(all + 1).inSmallPages() : heads(all);
+    };
     const layers = Array.from({ length: config.layers }, (_, l): LayerBuffers => {
       const floats = config.recurrent?.(l);
       return floats === undefined ? { key: buffer(l), value: buffer(l) } : { state: new Buffer("f32", rows * floats) };

@@ -1,7 +1,7 @@
 import type { Bindable } from "../../runtime/buffer.ts";
 import { DeviceTensor } from "../../runtime/device-tensor.ts";
 import type { Program } from "../../runtime/program.ts";
-import { type DecoderConfig, hasRecurrent } from "../decoder/decoder.ts";
+import { type DecoderConfig, hasRecurrent, headsOf } from "../decoder/decoder.ts";
 import { CACHE_BLOCK, KvRows } from "./cache.ts";
 import { sequenceBytes } from "./state-groups.ts";
 import { hasWindow } from "./window-start.ts";
@@ -27,8 +27,11 @@ export class DeviceRows extends KvRows implements Disposable {
   constructor(config: DecoderConfig, program: Program) {
     const capacity = Math.ceil(config.context / CACHE_BLOCK) * CACHE_BLOCK;
     super(config, [], capacity, 0, 1);
-    const heads = () => new DeviceTensor(program, "f32", [1, config.kvHeads, capacity, config.headSize]);
-    this.#layers = Array.from({ length: config.layers }, () => ({ key: heads(), value: heads() }));
+    this.#layers = Array.from({ length: config.layers }, (_, layer) => {
+      const { kvHeads, headSize } = headsOf(config, layer);
+      const heads = () => new DeviceTensor(program, "f32", [1, kvHeads, capacity, headSize]);
+      return { key: heads(), value: heads() };
+    });
   }
 
   override span(): DeviceRows {

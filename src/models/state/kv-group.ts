@@ -1,5 +1,5 @@
 import { bytesPerElement } from "../../graph/tensor.ts";
-import { type DecoderConfig, isRecurrent } from "../decoder/decoder.ts";
+import { type DecoderConfig, headsOf, isRecurrent } from "../decoder/decoder.ts";
 import type { KvRows } from "./cache.ts";
 import { hasWindow, windowStart } from "./window-start.ts";
 
@@ -200,8 +200,11 @@ export class KvGroup implements StateGroup {
 
 /** Bytes of keys and values of `tokens` tokens in these layers; those with a window have freed the first `gone`. */
 export function kvBytes(config: DecoderConfig, { from, to }: LayerRange, tokens: number, gone = 0): number {
-  let held = 0;
-  for (let layer = from; layer < to; layer++)
-    if (!isRecurrent(config, layer)) held += hasWindow(config, layer) ? tokens - gone : tokens;
-  return held * 2 * config.kvHeads * config.headSize * bytesPerElement.f32;
+  let floats = 0;
+  for (let layer = from; layer < to; layer++) {
+    if (isRecurrent(config, layer)) continue;
+    const { kvHeads, headSize } = headsOf(config, layer);
+    floats += 2 * kvHeads * headSize * (hasWindow(config, layer) ? tokens - gone : tokens);
+  }
+  return floats * bytesPerElement.f32;
 }

@@ -12,7 +12,7 @@ import {
   sym,
   type Tensor,
 } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder/decoder.ts";
+import { type Decoder, headsOf, qkvWidth } from "../../models/decoder/decoder.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { Probe, ProbePoint } from "../plan.ts";
@@ -27,8 +27,8 @@ const among = sym("among");
  */
 export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Graph {
   const g = new Graph();
-  const { heads, kvHeads, headSize } = decoder.config;
-  const qkv = g.input("qkv", "f32", [1, 1, (heads + 2 * kvHeads) * headSize]);
+  const { heads, kvHeads, headSize } = headsOf(decoder.config, layer);
+  const qkv = g.input("qkv", "f32", [1, 1, qkvWidth(decoder.config, layer)]);
   const [q] = split(qkv, 2, [heads * headSize, 2 * kvHeads * headSize]) as [Tensor, Tensor];
   const turner = rotary ? turnerOf(decoder, g, layer) : undefined;
   const turned = turner ? turner.turned(q, turner.positions("position", 1), heads) : q;
@@ -52,7 +52,7 @@ export interface ScoreOptions {
  */
 export function traceScores(decoder: Decoder, layer: number, { rotary, some }: ScoreOptions): Graph {
   const g = new Graph();
-  const { heads, kvHeads, headSize } = decoder.config;
+  const { heads, kvHeads, headSize } = headsOf(decoder.config, layer);
   const q = g.input("q", "f32", [heads / kvHeads, headSize]);
   const all = g.input("keys", "f32", [keys, headSize]);
   const held = some ? gather(all, g.input("among", "i64", [among]), 0) : all;
@@ -86,7 +86,7 @@ export class LastQueryScores implements Probe, Disposable {
 
   /** `among`: indices of the tokens that take part, of scores over some; others are found to be 0. */
   async look({ tokens, positions, axes, layer, cache, qkv }: ProbePoint, among?: Int32Array) {
-    const { heads, kvHeads, headSize } = this.decoder.config;
+    const { heads, kvHeads, headSize } = headsOf(this.decoder.config, layer);
     const group = heads / kvHeads;
     const scored = among ?? Int32Array.from(positions.keys());
     const count = scored.length;

@@ -1,3 +1,4 @@
+import { qkvWidth } from "../../../models/decoder/decoder.ts";
 import type { LayerForm } from "../../../models/programs/dense-graphs.ts";
 import type { DecoderPrograms } from "../../../models/programs/programs.ts";
 import type { LayerRange } from "../../../models/state/kv-group.ts";
@@ -91,10 +92,9 @@ async function qkvOf(
   { layer, done, at }: { layer: number; done: number; at: number },
   meter: Meter,
 ): Promise<View> {
-  const { heads, kvHeads, headSize } = programs.decoder.config;
   const span = { rows: 1, tokens: 1, at };
   const program = await programs.before(layer);
-  const qkv = buffers.qkv.view([1, 1, (heads + 2 * kvHeads) * headSize]);
+  const qkv = buffers.qkv.view([1, 1, qkvWidth(programs.decoder.config, layer)]);
   await program.bind({ ...buffers.stream(done, span), ...buffers.attendedViews(span), qkv }).run();
   meter.overheadPart(program.cost, 1, 0);
   return qkv;

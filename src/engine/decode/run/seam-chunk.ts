@@ -1,4 +1,4 @@
-import { isRecurrent, layersOf } from "../../../models/decoder/decoder.ts";
+import { isRecurrent, layersOf, qkvWidth } from "../../../models/decoder/decoder.ts";
 import type { WeightForm } from "../../../models/programs/dense-graphs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { Lengths } from "../../../models/state/lengths.ts";
@@ -40,7 +40,6 @@ export class SeamChunks implements Disposable {
     const { slot, layers, positions } = job;
     const { programs } = slot;
     const { config } = programs.decoder;
-    const { heads, kvHeads, headSize } = config;
     const tokens = positions.length;
     const span: Span = { rows: 1, tokens, at: 0 };
     const groups = slot.groupsOf(layers);
@@ -60,7 +59,7 @@ export class SeamChunks implements Disposable {
     const done = end.open ? end.done + 1 : end.done;
     const rest = (first: number, count: number) =>
       end.open ? within(this.#parts(job, layers.to - 1, span), first, count) : [];
-    const width = (heads + 2 * kvHeads) * headSize;
+    const width = qkvWidth(config, layers.to - 1);
     return {
       ...{ tokens, buffers: this.buffers, done },
       rows: async (first, count) => {
@@ -75,9 +74,8 @@ export class SeamChunks implements Disposable {
     };
   }
 
-  #qkv({ slot }: ChunkJob, { tokens, at }: Span) {
-    const { heads, kvHeads, headSize } = slot.programs.decoder.config;
-    const width = (heads + 2 * kvHeads) * headSize;
+  #qkv({ slot }: ChunkJob, layer: number, { tokens, at }: Span) {
+    const width = qkvWidth(slot.programs.decoder.config, layer);
     return this.buffers.qkv.view([1, tokens, width], at * width);
   }
 
@@ -92,8 +90,8 @@ export class SeamChunks implements Disposable {
 
   async #leadPart(job: ChunkJob, { layer, done, pieces }: Place, program: Program, span: Span): Promise<void> {
     const { slot, meter } = job;
-    const binding = { ...this.buffers.stream(done, span), ...this.buffers.attendedViews(span, pieces) };
-    await runShort(program.bind({ ...binding, qkv: this.#qkv(job, span) }), span);
+    const binding = { ...this.buffers.stream(done, span), ...this.buffers.attendedViews(span, pieces, layer - 1) };
+    await runShort(program.bind({ ...binding, qkv: this.#qkv(job, layer, span) }), span);
     meter.part(program.cost, span.tokens, slot.group(layer).length);
   }
 
@@ -129,7 +127,7 @@ export class SeamChunks implements Disposable {
     const program = await slot.programs.attention(layer);
     if (this.apart) return this.#eachToken(job, layer, program);
     using views = new ViewSet();
-    await this.#boundAttention(job, program, span, slot.cache.from(layer, start, views)).run();
+    await this.#boundAttention(job, { layer, program, span }, slot.cache.from(layer, start, views)).run();
     meter.part(program.cost, span.tokens, slot.group(layer).length);
   }
 
@@ -140,15 +138,19 @@ export class SeamChunks implements Disposable {
       using views = new ViewSet();
       const place = { entries: past + at, positions: position, longRope: slot.longRope };
       const cache = slot.cache.from(layer, this.lengths.set(0, [place], 1), views);
-      this.#boundAttention(job, program, { rows: 1, tokens: 1, at }, cache).runSync();
+      this.#boundAttention(job, { layer, program, span: { rows: 1, tokens: 1, at } }, cache).runSync();
       meter.part(program.cost, 1, past + at);
     }
   }
 
-  #boundAttention(job: ChunkJob, program: Program, span: Span, cache: ReturnType<KvRows["layer"]>): BoundProgram {
+  #boundAttention(
+    job: ChunkJob,
+    { layer, program, span }: { layer: number; program: Program; span: Span },
+    cache: ReturnType<KvRows["layer"]>,
+  ): BoundProgram {
     const lengths = this.lengths.views(0, 1, span.tokens);
-    const binding = { ...this.buffers.attendedViews(span), ...lengths, ...cacheBinding(cache, "") };
-    return program.bind({ ...binding, qkv: this.#qkv(job, span) });
+    const binding = { ...this.buffers.attendedViews(span, 0, layer), ...lengths, ...cacheBinding(cache, "") };
+    return program.bind({ ...binding, qkv: this.#qkv(job, layer, span) });
   }
 
   /** Runs the recurrent layers up to the next that attends. */
@@ -177,7 +179,7 @@ export class SeamChunks implements Disposable {
   async #leave(job: ChunkJob, at: Place, parts: readonly Part[]): Promise<void> {
     for (const { share, ...span } of parts) {
       const program = await this.#after(job, at, share);
-      const attended = this.buffers.attendedViews(span, at.pieces);
+      const attended = this.buffers.attendedViews(span, at.pieces, at.layer - 1);
       await runShort(program.bind({ ...attended, ...this.buffers.streamOut(at.done + 1, span) }), span);
     }
   }

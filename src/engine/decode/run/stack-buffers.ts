@@ -1,4 +1,4 @@
-import { isRecurrent } from "../../../models/decoder/decoder.ts";
+import { attendedWidth, isRecurrent, qkvWidth, widest } from "../../../models/decoder/decoder.ts";
 import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { pastSizes } from "../../../models/state/window-start.ts";
@@ -53,12 +53,13 @@ export class StackBuffers implements Disposable {
     programs: DecoderPrograms,
     readonly capacity: number,
   ) {
-    const { hidden, heads, headSize, beside } = programs.decoder.config;
+    const { config } = programs.decoder;
+    const { hidden, beside } = config;
     const wide = (width: number) => new Buffer("f32", capacity * width);
     this.#programs = programs;
     this.#ids = new Buffer("i64", capacity);
     this.#idsMemory = new BigInt64Array(this.#ids.memory);
-    this.#attended = wide(heads * headSize);
+    this.#attended = wide(widest(config, attendedWidth));
     this.#besides = [wide(hidden), wide(hidden)];
     this.#routes = beside === undefined ? [] : [wide(beside), wide(beside)];
     this.#streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
@@ -73,10 +74,9 @@ export class StackBuffers implements Disposable {
     return this.#ids.view([rows, tokens], at);
   }
 
-  /** [capacity · (heads + 2·kvHeads)·headSize], made on first use. */
+  /** [capacity · (heads + 2·kvHeads)·headSize] for the layer with most, made on first use. */
   get qkv(): Buffer {
-    const { heads, kvHeads, headSize } = this.#programs.decoder.config;
-    this.#qkv ??= new Buffer("f32", this.capacity * (heads + 2 * kvHeads) * headSize);
+    this.#qkv ??= new Buffer("f32", this.capacity * widest(this.#programs.decoder.config, qkvWidth));
     return this.#qkv;
   }
 
@@ -101,10 +101,9 @@ export class StackBuffers implements Disposable {
     return { branchOut: branch, residualOut: residual };
   }
 
-  /** `attended`, and the residual and more beside it, of an even number of pieces, or an odd one. */
-  attendedViews(span: Span, pieces = 0): Binding {
-    const { heads, headSize } = this.#programs.decoder.config;
-    const width = heads * headSize;
+  /** `attended` of a layer, the model's last if none is named, and the residual and more beside it, of an even number of pieces, or an odd one. */
+  attendedViews(span: Span, pieces = 0, layer = this.#programs.decoder.config.layers - 1): Binding {
+    const width = attendedWidth(this.#programs.decoder.config, layer);
     return {
       attended: this.#attended.view([span.rows, span.tokens, width], span.at * width),
       attendedResidual: this.#wide(this.#besides[pieces % 2]!, span),
