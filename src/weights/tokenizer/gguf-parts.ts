@@ -5,7 +5,7 @@ import { type Detokenizer, spaced, words } from "./detokenizer.ts";
 import { Encoder } from "./encoder.ts";
 import { bertFrame } from "./frame.ts";
 import { edges, type Kind, type Own, scoresOf, userDefined } from "./gguf-kind.ts";
-import { ScoredMerges, WrittenMerges } from "./merges.ts";
+import { type Merges, ScoredMerges, WrittenMerges } from "./merges.ts";
 import { normalizer } from "./normalizer.ts";
 import { type Parts, plainIds } from "./parts.ts";
 import { precompiled } from "./precompiled.ts";
@@ -17,7 +17,21 @@ import { checkIds, idsOfType, specialIds, stopIds } from "./special.ts";
 import { Unigram } from "./unigram.ts";
 import { WordPiece } from "./wordpiece.ts";
 
-const kinds: Readonly<Record<string, Kind>> = { gpt2: byteLevel, llama: sentencePiece, t5: unigram, bert: wordPiece };
+const kinds: Readonly<Record<string, Kind>> = {
+  gpt2: byteLevel,
+  llama: (source, special) => {
+    const scores = scoresOf(source);
+    return sentencePiece(
+      source,
+      special,
+      (tokens, ids) => new ScoredMerges(tokens, ids, publishedScores(source, scores)),
+    );
+  },
+  gemma4: (source, special) =>
+    sentencePiece(source, special, (tokens, ids) => new WrittenMerges(tokens, ids, mergesOf(source))),
+  t5: unigram,
+  bert: wordPiece,
+};
 
 /** @throws UserError for a kind or a pre-tokenizer that is not supported, and for lists and ids that do not fit each other. */
 export function ggufParts(source: TokenizerSource): Parts {
@@ -42,26 +56,31 @@ function fimIn({ fimPrefix: prefix, fimSuffix: suffix, fimMiddle: middle }: Toke
 }
 
 function byteLevel(source: TokenizerSource, special: ReadonlySet<number>): Own {
-  const { path, tokens, merges } = source;
+  const { tokens } = source;
   const { normalizer, preTokenizer, ignoreMerges, addBos, separators } = presetOf(source);
-  if (merges === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.merges" is missing`);
+  const merges = mergesOf(source);
   const ids = plainIds(tokens, special);
   const model = new Bpe({ ids, merges: new WrittenMerges(tokens, ids, merges), ignoreMerges });
   const encoder = new Encoder({ added: userDefined(source, tokens), normalizer, preTokenizer, model });
   return { encoder, detokenizer: bytesOfToken, frame: edges(source, { bos: addBos ?? false, separators }) };
 }
 
+function mergesOf({ path, merges }: TokenizerSource): readonly string[] {
+  if (merges === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.merges" is missing`);
+  return merges;
+}
+
+type MakeMerges = (tokens: readonly string[], ids: ReadonlyMap<string, number>) => Merges;
+
 /** Pipeline as transformers' converter writes it (`SpmConverter`): spaces become ▁, and the whole text is one word. */
-function sentencePiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
+function sentencePiece(source: TokenizerSource, special: ReadonlySet<number>, merging: MakeMerges): Own {
   const { unk } = source;
-  const scores = scoresOf(source);
   const prefix = source.addSpacePrefix ?? true;
   const replace = { type: "Replace", pattern: { String: " " }, content: "▁" };
   const steps = prefix ? [{ type: "Prepend", prepend: "▁" }, replace] : [replace];
   const tokens = published(source);
   const ids = plainIds(tokens, special);
-  const merges = new ScoredMerges(tokens, ids, publishedScores(source, scores));
-  const model = new Bpe({ ids, merges, unk, fuseUnk: true, byteFallback: true });
+  const model = new Bpe({ ids, merges: merging(tokens, ids), unk, fuseUnk: true, byteFallback: true });
   const normalize = normalizer({ type: "Sequence", normalizers: steps });
   const encoder = new Encoder({ added: userDefined(source, tokens), normalizer: normalize, model });
   return { encoder, detokenizer: spaced(prefix), frame: edges(source, { bos: true }), tokens };

@@ -4,7 +4,7 @@ import type { Metadata } from "../gguf/index.ts";
 export interface TokenizerSource {
   /** Names the file in every error. */
   path: string;
-  /** Kind: "gpt2" for byte-level BPE, "llama" for SentencePiece's BPE, "t5" for its Unigram, "bert" for WordPiece. */
+  /** Kind: "gpt2" for byte-level BPE, "llama" for SentencePiece's BPE, "gemma4" for the same with its merges, "t5" for its Unigram, "bert" for WordPiece. */
   model: string;
   /** Pre-tokenizer, which cuts the text into words before the merges ("gpt2"). */
   pre?: string | undefined;
@@ -12,7 +12,7 @@ export interface TokenizerSource {
   tokens: readonly string[];
   /** `TokenType` of each token. */
   tokenTypes?: ArrayLike<number> | undefined;
-  /** Pairs "left right", the first to be merged first ("gpt2"). */
+  /** Pairs "left right", the first to be merged first ("gpt2", "gemma4"). */
   merges?: readonly string[] | undefined;
   /** The score of each token: a higher one merges earlier ("llama"), or its log probability ("t5"). */
   scores?: ArrayLike<number> | undefined;
@@ -35,7 +35,7 @@ export interface TokenizerSource {
   addEos?: boolean | undefined;
   /** True if another separator is written between two texts. */
   addSep?: boolean | undefined;
-  /** True if a space is added before a text's first word ("llama", "t5"). */
+  /** True if a space is added before a text's first word ("llama", "gemma4", "t5"). */
   addSpacePrefix?: boolean | undefined;
   /** True if spaces at a text's ends are dropped, and runs of spaces become one ("t5"). */
   removeExtraWhitespaces?: boolean | undefined;

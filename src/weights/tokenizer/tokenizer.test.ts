@@ -52,6 +52,26 @@ describe("encode", () => {
     expect(merged.decode(merged.encode("__proto__ constructor"))).toBe("__proto__ constructor");
   });
 
+  test("Gemma 4's merges go over spaces, and what has no token is its bytes", () => {
+    const pieces = [
+      "a",
+      "b",
+      "▁",
+      "▁a",
+      "▁ab",
+      "ab",
+      "\n",
+      "\n\n",
+      ...Array.from({ length: 256 }, (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, "0")}>`),
+    ];
+    const merges = ["\n \n", "▁ a", "▁a b", "a b"];
+    const source = { ...byteSource(), model: "gemma4", pre: undefined, tokens: pieces, tokenTypes: undefined, merges };
+    const gemma = new Tokenizer({ ...source, addSpacePrefix: false });
+    expect(gemma.encode("ab ab\n\n\nb")).toEqual([5, 4, 7, 6, 1]);
+    expect(gemma.encode("é")).toEqual([8 + 0xc3, 8 + 0xa9]);
+    expect(gemma.decode(gemma.encode("ab  ab é"))).toBe("ab  ab é");
+  });
+
   test("a word that is a token is taken whole where the pre-tokenizer says so", () => {
     const source = byteSource();
     const tokens = [...source.tokens, "ab", "abc"];
@@ -115,8 +135,9 @@ describe("refused in one sentence", () => {
   test.each([
     [
       { model: "rwkv" },
-      'tiny.gguf: tokenizers of kind "rwkv" (tokenizer.ggml.model) are not supported, expected one of gpt2, llama, t5, bert',
+      'tiny.gguf: tokenizers of kind "rwkv" (tokenizer.ggml.model) are not supported, expected one of gpt2, llama, gemma4, t5, bert',
     ],
+    [{ model: "gemma4", merges: undefined }, 'tiny.gguf: metadata "tokenizer.ggml.merges" is missing'],
     [{ model: "llama" }, 'tiny.gguf: metadata "tokenizer.ggml.scores" is missing'],
     [{ model: "llama", scores: [1] }, "tiny.gguf: tokenizer.ggml.scores has 1 entries for 256 tokens"],
     [{ model: "bert" }, 'tiny.gguf: metadata "tokenizer.ggml.unknown_token_id" is missing'],
