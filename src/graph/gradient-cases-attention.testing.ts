@@ -56,6 +56,7 @@ interface AttentionCase {
   readonly documents?: readonly number[];
   readonly prefix?: readonly number[];
   readonly window?: number;
+  readonly chunk?: number;
   readonly softcap?: number;
   readonly sinks?: true;
 }
@@ -64,6 +65,7 @@ export const attentions: GradientCase[] = [
   attention("several texts", { batch: 2, tokens: 5, group: 1 }),
   attention("grouped queries", { batch: 2, tokens: 4, group: 3 }),
   attention("a window", { batch: 1, tokens: 6, group: 2, window: 3 }),
+  attention("chunks", { batch: 2, tokens: 7, group: 2, window: 3, chunk: 3 }),
   attention("capped scores", { batch: 1, tokens: 5, group: 1, softcap: 0.7 }),
   attention("sinks", { batch: 2, tokens: 4, group: 2, sinks: true }),
   attention("sinks and two documents", {

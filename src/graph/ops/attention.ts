@@ -2,6 +2,7 @@ import type { Dim } from "../dim.ts";
 import { add, mul, sameDim, sameShape } from "../dim.ts";
 import type { NdArray } from "../ndarray.ts";
 import { ndarray } from "../ndarray.ts";
+import type { Emitter } from "../onnx.ts";
 import type { Op } from "../op.ts";
 import { apply, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
@@ -19,6 +20,8 @@ export interface AttentionAttrs {
   readonly rotated?: number | undefined;
   /** Keys that a query sees, its own the last (sliding window); absent: all. */
   readonly window?: number | undefined;
+  /** A query sees the keys of its own chunk of so many positions, and none before them; absent: positions are in one chunk. */
+  readonly chunk?: number | undefined;
   /** Scores are kept within ± this by a tanh; absent: as they are. */
   readonly softcap?: number | undefined;
   /** True if each head has a sink: a score beside its keys', with no value. */
@@ -43,8 +46,29 @@ function optional<T>(inputs: readonly T[], { sinks }: AttentionAttrs) {
   return { cos, sin, positions, sinks: sinks ? inputs.at(-1) : undefined };
 }
 
-/** The kernel's inputs up to its sinks. */
-const INPUTS_BEFORE_SINKS = 11;
+/** The kernel's inputs up to what is added to its scores, which are followed by its sinks. */
+const INPUTS_BEFORE_BIAS = 10;
+
+/** Added to a score, it hides the key. */
+const HIDDEN = -1e9;
+
+/** What hides the keys before each query's chunk: f32 [batch, 1, tokens, keys]. */
+function emitChunks(emit: Emitter, inputs: readonly string[], attrs: AttentionAttrs, chunk: number): string {
+  const [qkv, , , lengths, total] = inputs as [string, string, string, string, string];
+  const long = (x: string) => emit.value("Cast", [x], { to: { int: 7 } });
+  const range = (end: string) => emit.value("Range", [emit.ints([0], []), end, emit.ints([1], [])]);
+  const tokens = emit.value("Gather", [emit.value("Shape", [qkv]), emit.ints([1], [])]);
+  // A first prompt may be padded on the right.
+  const past = emit.value("Sub", [emit.value("Add", [long(lengths), emit.ints([1], [])]), tokens]);
+  const first = emit.value("Max", [past, emit.ints([0], [])]);
+  // Places in the part of the cache that is bound: a query's own, then that of its chunk's first key.
+  const own = emit.value("Add", [emit.value("Unsqueeze", [first, emit.ints([1])]), range(tokens)]);
+  const { positions = own } = optional(inputs, attrs);
+  const begin = emit.value("Sub", [own, emit.value("Mod", [positions, emit.ints([chunk], [])])]);
+  const before = emit.value("Less", [range(long(total)), emit.value("Unsqueeze", [begin, emit.ints([-1])])]);
+  const mask = emit.value("Where", [before, emit.floats([HIDDEN], []), emit.floats([0], [])]);
+  return emit.value("Unsqueeze", [mask, emit.ints([1])]);
+}
 
 const attentionOp: Op<AttentionAttrs> = {
   name: "cachedAttention",
@@ -88,9 +112,10 @@ const attentionOp: Op<AttentionAttrs> = {
     };
     const [qkv, ...rest] = attrs.sinks ? inputs.slice(0, -1) : inputs;
     const before = [qkv!, "", "", ...rest];
-    const absent = new Array<string>(INPUTS_BEFORE_SINKS - before.length).fill("");
-    const all = attrs.sinks ? [...before, ...absent, inputs.at(-1)!] : before;
-    emit.contrib("GroupQueryAttention", all, outputs, kernel);
+    const bias = attrs.chunk === undefined ? [] : [emitChunks(emit, inputs, attrs, attrs.chunk)];
+    const last = attrs.sinks ? [bias[0] ?? "", inputs.at(-1)!] : bias;
+    const absent = new Array<string>(INPUTS_BEFORE_BIAS - before.length).fill("");
+    emit.contrib("GroupQueryAttention", last.length > 0 ? [...before, ...absent, ...last] : before, outputs, kernel);
   },
   // The kernel visits every bound key in the cache, including those outside a window.
   cost([qkv], _outputs, { heads, kvHeads, headSize, past }) {
@@ -133,7 +158,7 @@ interface AttentionRow {
 }
 
 function attendRow(r: AttentionRow, batch: number, tokens: number, past: number, attrs: AttentionAttrs): void {
-  const { heads, kvHeads, headSize, window = Number.POSITIVE_INFINITY } = attrs;
+  const { heads, kvHeads, headSize, window = Number.POSITIVE_INFINITY, chunk = Number.POSITIVE_INFINITY } = attrs;
   const capacity = r.keys.shape[2]!;
   const cached = (head: number, position: number) => ((batch * kvHeads + head) * capacity + position) * headSize;
   const part = (token: number, head: number) =>
@@ -152,7 +177,7 @@ function attendRow(r: AttentionRow, batch: number, tokens: number, past: number,
     for (let h = 0; h < heads; h++) {
       const q = rotated(part(t, h), r.turn(t));
       const kv = Math.floor((h * kvHeads) / heads);
-      const first = Math.max(0, past + t + 1 - window);
+      const first = Math.max(0, past + t + 1 - window, past + t - (r.turn(t) % chunk));
       const at = (key: number) => cached(kv, first + key);
       r.y.data.set(
         attend(q, r.keys.data, r.values.data, at, past + t + 1 - first, { ...attrs, sink: r.sinks?.data[h] }),

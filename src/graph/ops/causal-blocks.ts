@@ -6,7 +6,7 @@ import type { AttentionAttrs } from "./attention.ts";
 
 export type CausalAttrs = Pick<
   AttentionAttrs,
-  "heads" | "kvHeads" | "headSize" | "scale" | "window" | "softcap" | "sinks"
+  "heads" | "kvHeads" | "headSize" | "scale" | "window" | "chunk" | "softcap" | "sinks"
 >;
 
 /** Optional operands, i64 [batch, tokens]: each token's document in its row, and 1 if it is in its prefix. */
@@ -44,12 +44,13 @@ export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, 
 export const sees = (
   query: number,
   key: number,
-  { window = Number.POSITIVE_INFINITY }: CausalAttrs,
+  { window = Number.POSITIVE_INFINITY, chunk = Number.POSITIVE_INFINITY }: CausalAttrs,
   both = false,
-): boolean => (key <= query ? key > query - window : both && key < query + window);
+): boolean => (key <= query ? key > query - window && key >= query - (query % chunk) : both && key < query + window);
 
 /** Pairs of a query and a key that it sees, in one text. */
-function pairsSeen(tokens: number, { window = tokens }: CausalAttrs): number {
+function pairsSeen(tokens: number, { window = tokens, chunk = tokens }: Pick<CausalAttrs, "window" | "chunk">): number {
+  if (chunk < tokens) return pairsSeen(chunk, { window }) + pairsSeen(tokens - chunk, { window, chunk });
   const most = Math.min(tokens, window);
   return (most * (most + 1)) / 2 + (tokens - most) * most;
 }
@@ -233,7 +234,9 @@ export class CausalEmitter {
     });
     if (mask.every((v) => v === 0)) return undefined;
     const kind = prefix ? "prefix" : "causal";
-    const name = `${kind}_${queries}x${this.group}_${keys}_${first - start}_${this.attrs.window ?? "all"}`;
+    const { window = "all", chunk } = this.attrs;
+    const place = chunk === undefined ? "" : `_${first % chunk}of${chunk}`;
+    const name = `${kind}_${queries}x${this.group}_${keys}_${first - start}_${window}${place}`;
     return this.emit.table(name, mask, [queries * this.group, keys]);
   }
 

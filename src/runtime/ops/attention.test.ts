@@ -16,6 +16,7 @@ interface Setting {
   capacity: number;
   rotated?: number;
   window?: number;
+  chunk?: number;
   softcap?: number;
   sinks?: true;
   /** The number of tokens before the bound ones. */
@@ -36,9 +37,9 @@ function trial(s: Setting): Trial {
   });
   const lengths = s.past.map((p) => p + tokens - 1);
   const symbolic = [sym("batch"), kvHeads, sym("capacity"), headSize];
-  const { rotary, window, softcap, sinks } = s;
+  const { rotary, window, chunk, softcap, sinks } = s;
   const scale = 1 / Math.sqrt(headSize);
-  const attrs = { heads, kvHeads, headSize, scale, rotary, rotated, window, softcap, sinks, past: sym("past") };
+  const attrs = { heads, kvHeads, headSize, scale, rotary, rotated, window, chunk, softcap, sinks, past: sym("past") };
   return {
     inputs: {
       qkv: noise(1, [batch, tokens, width], [sym("batch"), sym("tokens"), width]),
@@ -118,6 +119,25 @@ describe("a sliding window", () => {
     for (const { past, ...rest } of lengths)
       await check({ ...shapes[2]!, rotary: "half", ...rest, batch: 1, past: [past], window });
     await check({ ...shapes[2]!, rotary: "half", batch: 3, past: [1, 7, 31], tokens: 1, capacity: 40, window });
+  });
+});
+
+describe("chunks", () => {
+  test.each([1, 2, 5, 16, 50, 1000])("of %d positions, with a window and sinks, and without", async (chunk) => {
+    for (const more of [{}, { window: chunk }, { window: chunk, sinks: true } as const]) {
+      const shape = { ...shapes[2]!, rotary: "half", chunk, ...more } as const;
+      for (const { past, ...rest } of lengths) await check({ ...shape, ...rest, batch: 1, past: [past] });
+      await check({ ...shape, batch: 3, past: [1, 7, 31], tokens: 1, capacity: 40 });
+      await check({ ...shape, batch: 2, past: [0, 0], tokens: 7, capacity: 8 });
+    }
+  });
+
+  test.each([3, 16])("of a cache bound from token %d on", async (start) => {
+    for (const chunk of [2, 4, 7]) {
+      const shape = { ...shapes[2]!, rotary: "interleaved", window: chunk, chunk, start } as const;
+      for (const { past, ...rest } of lengths) await check({ ...shape, ...rest, batch: 1, past: [past] });
+      await check({ ...shape, batch: 3, past: [1, 7, 31], tokens: 1, capacity: 40 });
+    }
   });
 });
 
