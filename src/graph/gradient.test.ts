@@ -8,7 +8,7 @@ import { Graph } from "./graph.ts";
 import { interpret } from "./interpret.testing.ts";
 import { ndarray } from "./ndarray.ts";
 import { siluBackward } from "./ops/activation-backward.ts";
-import { plus, silu, times } from "./ops/elementwise.ts";
+import { plus, silu, times, withoutGradient } from "./ops/elementwise.ts";
 import { logLikelihoods } from "./ops/likelihood.ts";
 import { linear } from "./ops/matmul.ts";
 import { sum } from "./ops/reduce.ts";
@@ -72,6 +72,8 @@ test("every operator that has a gradient rule, or says that it has none, is in a
   const folder = new URL("./ops/", import.meta.url);
   // The gradient passes through rounding, whose differences are 0 almost everywhere.
   covered.add("round");
+  // Its gradient is not that of its function.
+  covered.add("withoutGradient");
   const missing = readdirSync(folder).flatMap((file) => untested(readFileSync(new URL(file, folder), "utf8"), covered));
   expect(missing).toEqual([]);
 });
@@ -126,6 +128,18 @@ describe("gradient", () => {
     const weights = ndarray([2, 2], [0.5, -1, 2, 3]);
     const { dx } = interpret(g, { x: ndarray([2, 2], [1.001, 2, 3, 4]), w: weights }, {});
     expect([...dx!.data]).toEqual([...weights.data]);
+  });
+
+  test("a factor that is not trained has none", () => {
+    const g = new Graph();
+    const [x, w] = [g.input("x", "f32", [2, 2]), g.input("w", "f32", [2, 2])];
+    const [dx, dw] = gradient(loss(times(x, withoutGradient(w))), [x, w]);
+    g.output("dx", dx!);
+    g.output("dw", dw!);
+    const weights = ndarray([2, 2], [0.5, -1, 2, 3]);
+    const found = interpret(g, { x: ndarray([2, 2], [1, 2, 3, 4]), w: weights }, {});
+    expect([...found["dx"]!.data]).toEqual([...weights.data]);
+    expect([...found["dw"]!.data]).toEqual([0, 0, 0, 0]);
   });
 
   test("a loss that is no single number is refused", () => {

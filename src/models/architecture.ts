@@ -64,7 +64,7 @@ export function decoder(
 const layerOf = (tensor: string): number => Number(/(?:^|\.)(?:blk|layers)\.(\d+)\./.exec(tensor)?.[1] ?? -1);
 
 /** Traits of a hybrid, whose recurrent layers have mixers in attention's place. */
-interface HybridTraits<C> extends Traits<C> {
+export interface HybridTraits<C> extends Traits<C> {
   /** A canonical name by the checkpoint's numbers of layers, if they are others than the model's. */
   place?(config: C): (canonical: string) => string;
   /** Shapes of tensors that are stored in others than those asked for. */

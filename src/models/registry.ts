@@ -34,6 +34,7 @@ const decoders: readonly Listed<Architecture>[] = [
   { names: ["exaone4"], load: async () => (await import("./architectures/exaone4.ts")).exaone4 },
   { names: ["gemma2"], load: async () => (await import("./architectures/gemma2.ts")).gemma2 },
   { names: ["gemma3", "gemma3_text"], load: async () => (await import("./architectures/gemma3.ts")).gemma3 },
+  { names: ["gemma4", "gemma4_text"], load: async () => (await import("./architectures/gemma4.ts")).gemma4 },
   { names: ["glm4moe", "glm4_moe"], load: async () => (await import("./architectures/glm4-moe.ts")).glm4Moe },
   { names: ["gpt2"], load: async () => (await import("./architectures/gpt2.ts")).gpt2 },
   { names: ["gpt-oss", "gpt_oss"], load: async () => (await import("./architectures/gpt-oss.ts")).gptOss },
@@ -47,6 +48,7 @@ const decoders: readonly Listed<Architecture>[] = [
   { names: ["lfm2"], load: async () => (await import("./architectures/lfm2.ts")).lfm2 },
   { names: ["lfm2moe", "lfm2_moe"], load: async () => (await import("./architectures/lfm2-moe.ts")).lfm2Moe },
   { names: ["llama"], load: async () => (await import("./architectures/llama.ts")).llama },
+  { names: ["llama4", "llama4_text"], load: async () => (await import("./architectures/llama4.ts")).llama4 },
   { names: ["mamba", "falcon_mamba"], load: async () => (await import("./architectures/mamba.ts")).mambaArchitecture },
   { names: ["mamba2"], load: async () => (await import("./architectures/mamba2.ts")).mamba2Architecture },
   { names: ["mistral"], load: async () => (await import("./architectures/mistral.ts")).mistral },
@@ -60,6 +62,14 @@ const decoders: readonly Listed<Architecture>[] = [
   { names: ["qwen3"], load: async () => (await import("./architectures/qwen3.ts")).qwen3 },
   { names: ["qwen3moe", "qwen3_moe"], load: async () => (await import("./architectures/qwen3-moe.ts")).qwen3Moe },
   { names: ["qwen3next", "qwen3_next"], load: async () => (await import("./architectures/qwen3-next.ts")).qwen3Next },
+  {
+    names: ["qwen35", "qwen3_5", "qwen3_5_text"],
+    load: async () => (await import("./architectures/qwen3-5.ts")).qwen35,
+  },
+  {
+    names: ["qwen35moe", "qwen3_5_moe", "qwen3_5_moe_text"],
+    load: async () => (await import("./architectures/qwen3-5.ts")).qwen35Moe,
+  },
   { names: ["rnn"], load: async () => (await import("./architectures/rnn.ts")).rnnArchitecture },
   { names: ["smollm3"], load: async () => (await import("./architectures/smollm3.ts")).smollm3 },
 ];
@@ -190,7 +200,9 @@ async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<
 
 /** True if a decoder's checkpoint has parts for images that are not read. */
 export const readsTextAlone = async (checkpoint: Checkpoint): Promise<boolean> =>
-  (await architectureOf(checkpoint, stacks)).unread(checkpoint).some((tensor) => /(^|\.)vision_/.test(tensor));
+  (await architectureOf(checkpoint, stacks))
+    .unread(checkpoint)
+    .some((tensor) => /(^|\.)(vision_|visual\.)/.test(tensor));
 
 /** True if a decoder's tokens also see later ones: it embeds texts and does not generate. */
 export const seesBothWays = ({ config }: Checkpoint): boolean =>

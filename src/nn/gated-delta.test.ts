@@ -8,7 +8,8 @@ import { type MixerWeights, tensorsOf } from "./mixer-weights.ts";
 
 const TOKENS = 6;
 const sizes: GatedDeltaConfig = {
-  ...{ hidden: 4, keyHeads: 2, heads: 4, keySize: 3, valueSize: 2, convWidth: 3, epsilon: 1e-5, byHead: true },
+  ...{ hidden: 4, keyHeads: 2, heads: 4, keySize: 3, valueSize: 2, convWidth: 3, epsilon: 1e-5 },
+  ...{ byHead: true, apart: false, tiled: false },
 };
 
 /** Random values for every tensor that is asked for, the same for the same name. */

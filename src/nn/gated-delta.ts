@@ -28,7 +28,7 @@ import type { MixerWeights } from "./mixer-weights.ts";
 export interface GatedDeltaConfig {
   /** Width of its input and result. */
   readonly hidden: number;
-  /** Heads of queries and keys; each serves as many heads of values in a row. */
+  /** Heads of queries and keys; each serves as many heads of values. */
   readonly keyHeads: number;
   readonly heads: number;
   readonly keySize: number;
@@ -38,6 +38,10 @@ export interface GatedDeltaConfig {
   readonly epsilon: number;
   /** True if queries, keys, values and gates are one projection, key head by key head. */
   readonly byHead: boolean;
+  /** True if what is written and what is kept are projections of their own; false: one, key head by key head. */
+  readonly apart: boolean;
+  /** True if a key head serves every so many heads of values, not as many in a row. */
+  readonly tiled: boolean;
 }
 
 /** Added to the squares of a key, whose norm divides it. */
@@ -84,7 +88,8 @@ export function gatedDeltaStep(
   const conv = causalConvWithState(mixed, block.filters, undefined, last);
   const { q, k, v, decay, beta } = block.scanned(conv.y, rest);
   const flat = (t: Tensor) => reshape(t, [...t.shape.slice(0, 2), Number(t.shape[2]) * Number(t.shape[3])]);
-  const { heads, keyHeads: groups, keySize, valueSize } = config;
+  const { heads, keySize, valueSize } = config;
+  const groups = Number(q.shape[2]);
   const past = reshape(scan, [batch!, heads, keySize, valueSize]);
   const scanned = gatedDelta({ q: flat(q), k: flat(k), v: flat(v), state: past, decay, beta }, { heads, groups });
   const next = [conv.state, scanned.state].map((t, i) => reshape(t, [batch!, parts[i]!]));
@@ -100,7 +105,7 @@ interface Beside {
   readonly keep: Tensor;
 }
 
-/** The scan's inputs: queries and keys [.., keyHeads, keySize], values [.., heads, valueSize], and [.., heads]. */
+/** The scan's inputs: queries and keys [.., groups, keySize], each of which serves as many heads of values in a row, values [.., heads, valueSize], and [.., heads]. */
 interface Scanned {
   readonly q: Tensor;
   readonly k: Tensor;
@@ -121,10 +126,15 @@ class Block {
   }
 
   enter(x: Tensor): Beside & { readonly mixed: Tensor } {
-    const { keyHeads, heads } = this.config;
+    const [write, keep] = this.#strengths(x) as [Tensor, Tensor];
+    return { ...this.#mixed(x), write, keep };
+  }
+
+  #strengths(x: Tensor): Tensor[] {
+    const { keyHeads, heads, apart } = this.config;
+    if (apart) return ["delta_beta", "delta_alpha"].map((name) => this.weights.project(x, name, heads));
     const each = heads / keyHeads;
-    const [write, keep] = this.#byKeyHead(this.weights.project(x, "delta_ba", 2 * heads), [each, each]);
-    return { ...this.#mixed(x), write: write!, keep: keep! };
+    return this.#byKeyHead(this.weights.project(x, "delta_ba", 2 * heads), [each, each]);
   }
 
   #mixed(x: Tensor): { readonly mixed: Tensor; readonly gate: Tensor } {
@@ -155,7 +165,7 @@ class Block {
     const { keys, values } = partsOf(this.config);
     const rows = convolved.shape.slice(0, 2);
     const [q, k, v] = split(silu(convolved), 2, [keys, keys, values]) as [Tensor, Tensor, Tensor];
-    const unit = (t: Tensor) => overNorm(reshape(t, [...rows, keyHeads, keySize]));
+    const unit = (t: Tensor) => this.#inRow(overNorm(reshape(t, [...rows, keyHeads, keySize])));
     const steps = softplus(plus(keep, this.weights.tensor("dt_bias", [heads])));
     return {
       q: scale(unit(q), keySize ** -0.5),
@@ -187,9 +197,16 @@ class Block {
     return rows.length > 1 ? concat(rows, 1) : rows[0]!;
   }
 
+  /** Queries or keys, each beside those heads of values that it serves. */
+  #inRow(x: Tensor): Tensor {
+    const { keyHeads, heads, tiled } = this.config;
+    return tiled && heads > keyHeads ? concat(new Array<Tensor>(heads / keyHeads).fill(x), 2) : x;
+  }
+
   /** Queries or keys for each head of values. */
   #forHeads(x: Tensor): Tensor {
-    const { keyHeads, heads, keySize } = this.config;
+    const { heads, keySize } = this.config;
+    const keyHeads = Number(x.shape[2]);
     if (keyHeads === heads) return x;
     return reshape(spread(x, 3, heads / keyHeads), [...x.shape.slice(0, 2), heads, keySize]);
   }

@@ -48,14 +48,22 @@ interface Heads {
   readonly headSize: number;
 }
 
-/** Norms of queries and keys: over each head if the gain has a head's size, else over all heads together. */
-export function normaliseHeads(qkv: Tensor, query: Norm, key: Norm, { heads, kvHeads, headSize }: Heads): Tensor {
+/** The norms of a layer's queries, keys and values. */
+interface HeadNorms {
+  readonly q: Norm;
+  readonly k: Norm;
+  /** Absent: values stay. */
+  readonly v?: Norm | undefined;
+}
+
+/** Norms of queries, keys and values: over each head if the gain has a head's size, else over all heads together. */
+export function normaliseHeads(qkv: Tensor, norms: HeadNorms, { heads, kvHeads, headSize }: Heads): Tensor {
   const [q, k, v] = split(
     qkv,
     2,
     [heads, kvHeads, kvHeads].map((n) => n * headSize),
   ) as [Tensor, Tensor, Tensor];
-  return concat([normaliseEach(q, query), normaliseEach(k, key), v], 2);
+  return concat([normaliseEach(q, norms.q), normaliseEach(k, norms.k), norms.v ? normaliseEach(v, norms.v) : v], 2);
 }
 
 function normaliseEach(x: Tensor, norm: Norm): Tensor {

@@ -52,6 +52,33 @@ LATENT = dict(
 )  # fmt: skip
 
 
+# As Gemma 4 31B: every layer that sees everything has fewer and wider heads, whose values are their keys.
+GEMMA4 = dict(
+    num_attention_heads=2, num_key_value_heads=2, head_dim=16, global_head_dim=32, num_global_key_value_heads=1, attention_k_eq_v=True,
+    hidden_size_per_layer_input=0, vocab_size_per_layer_input=72, intermediate_size=24, sliding_window=9, max_position_embeddings=4096,
+    final_logit_softcapping=6.0, rope_parameters={
+        "sliding_attention": {"rope_type": "default", "rope_theta": 5000.0},
+        "full_attention": {"rope_type": "proportional", "partial_rotary_factor": 0.25, "rope_theta": 90000.0}},
+)  # fmt: skip
+
+QWEN3_5 = dict(
+    rope_parameters={
+        "rope_type": "default", "rope_theta": 5000.0, "partial_rotary_factor": 0.5, "mrope_interleaved": True, "mrope_section": [4, 2, 2]},
+    head_dim=32, num_attention_heads=2, num_key_value_heads=1, num_hidden_layers=4, linear_conv_kernel_dim=3, linear_key_head_dim=8,
+    linear_value_head_dim=8, linear_num_key_heads=2, linear_num_value_heads=4, full_attention_interval=2, max_position_embeddings=4096,
+)  # fmt: skip
+
+
+# As Llama 4 is published, with experts in every other layer as in Maverick.
+LLAMA4 = dict(
+    rope_parameters={
+        "rope_type": "llama3", "rope_theta": 5000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 16},
+    num_attention_heads=2, num_key_value_heads=1, intermediate_size=16, intermediate_size_mlp=24, num_local_experts=3,
+    interleave_moe_layer_step=2, max_position_embeddings=4096,
+)  # fmt: skip
+
+
 def rope(kind: str, **more) -> dict:
     return dict(rope_parameters={"rope_type": kind, "rope_theta": 5000.0, **more})
 
@@ -201,18 +228,48 @@ MODELS = {
     "cohere2": ("cohere2", "cohere2", dict(
         **rope("default"), head_dim=None, num_hidden_layers=8, num_attention_heads=2, num_key_value_heads=1, intermediate_size=24,
         max_position_embeddings=4096, layer_norm_eps=1e-3, logit_scale=0.7, sliding_window=9, tie_word_embeddings=True)),
+    "gemma4": ("gemma4_text", "gemma4", dict(
+        **GEMMA4, num_hidden_layers=6, layer_types=["sliding_attention", "sliding_attention", "full_attention"] * 2)),
+    # As 26B-A4B: experts beside each feed-forward.
+    "gemma4-experts": ("gemma4_text", "gemma4", dict(
+        {**GEMMA4, "intermediate_size": 16}, num_hidden_layers=4, layer_types=["sliding_attention", "full_attention"] * 2,
+        enable_moe_block=True, num_experts=3, top_k_experts=2, moe_intermediate_size=8)),
+    # With images, values of their own, and as many heads of keys in each layer.
+    "gemma4-images": ("gemma4", None, dict(
+        text_config=dict(
+            {**GEMMA4, "attention_k_eq_v": False, "final_logit_softcapping": None},
+            vocab_size=72, hidden_size=32, num_hidden_layers=3, rms_norm_eps=1e-3,
+            layer_types=["sliding_attention", "sliding_attention", "full_attention"]),
+        vision_config=dict(
+            hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2, head_dim=8,
+            position_embedding_size=16),
+        audio_config=None)),
+    "qwen3_5": ("qwen3_5_text", "qwen35", dict(**QWEN3_5, tie_word_embeddings=True)),
+    "qwen3_5_moe": ("qwen3_5_moe_text", "qwen35moe", dict(
+        **QWEN3_5, num_experts=4, num_experts_per_tok=2, moe_intermediate_size=16, shared_expert_intermediate_size=24,
+        tie_word_embeddings=False)),
+    "llama4": ("llama4_text", "llama4", dict(**LLAMA4, num_hidden_layers=8, num_experts_per_tok=1)),
+    # Chunks and temperatures that show in a short text.
+    "llama4-chunks": ("llama4_text", None, dict(
+        **LLAMA4, num_hidden_layers=4, num_experts_per_tok=2, no_rope_layer_interval=2, attention_chunk_size=12, floor_scale=5, attn_scale=0.4)),
 }  # fmt: skip
 
 
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 # Models whose outputs have what is kept between tokens as `cache`; the others as `past_key_values`.
-CACHED = (*RECURRENT, "granitemoehybrid", "lfm2", "lfm2_moe", "qwen3_next", "nemotron_h")
+CACHED = (
+    *RECURRENT, "granitemoehybrid", "lfm2", "lfm2_moe", "qwen3_next", "nemotron_h", "gemma4_text", "gemma4", "qwen3_5_text", "qwen3_5_moe_text",
+    "llama4_text",
+)  # fmt: skip
+
+# Models whose norms are stored less one.
+CENTRED = ("gemma2", "gemma3_text", "gemma3", "qwen3_next", "qwen3_5_text", "qwen3_5_moe_text")
 
 
 def shared(model_type: str) -> dict:
     """The settings of COMMON that a model has."""
-    if model_type == "gemma3":
+    if model_type in ("gemma3", "gemma4"):
         return {}
     tokens = ("vocab_size", "bos_token_id", "eos_token_id")
     if model_type == "gpt2":
@@ -252,8 +309,11 @@ def random_model(config, seed: int):
         elif config.model_type == "gpt_oss" and ".experts." in name:
             # Gates and ups so large that some are beyond the limit.
             p.copy_((4 if "gate_up" in name else 0.2) * noise * p.shape[1] ** -0.5)
+        elif config.model_type.startswith("gemma4") and name.endswith(("q_norm.weight", "k_norm.weight")):
+            # Nothing else divides its scores.
+            p.copy_(0.5 + 0.1 * noise)
         elif p.ndim == 1:
-            centred = config.model_type.startswith("gemma") or (config.model_type == "qwen3_next" and "linear_attn" not in name)
+            centred = config.model_type in CENTRED and "linear_attn" not in name
             offset = 0.0 if "bias" in name or centred else 1.0
             p.copy_(offset + 0.2 * noise)
         else:
@@ -264,6 +324,8 @@ def random_model(config, seed: int):
     for name, b in model.named_buffers():
         if name.endswith(("expert_bias", "e_score_correction_bias")):
             b.copy_((0.3 * torch.randn_like(b)).half().float())
+        elif name.endswith("layer_scalar"):
+            b.copy_((1 + 0.3 * torch.randn_like(b)).half().float())
     return model
 
 
@@ -296,6 +358,19 @@ def read(folder: Path):
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, **attention).eval()
 
 
+def as_published(folder: Path) -> None:
+    """Gemma 4's heads by kind of layer, as its files have them; transformers writes them layer by layer."""
+    config = json.loads((folder / "config.json").read_text())
+    text = config.get("text_config", config)
+    by_layer = text.pop("per_layer_config", None)
+    if by_layer is None:
+        return
+    far = by_layer[str(text["layer_types"].index("full_attention"))]
+    text["global_head_dim"] = far["head_dim"]
+    text["num_global_key_value_heads"] = far.get("num_key_value_heads")
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
 def fixture(name: str, seed: int, out: Path) -> None:
     model_type, architecture, options = MODELS[name]
     print(name)
@@ -314,6 +389,7 @@ def fixture(name: str, seed: int, out: Path) -> None:
     (folder / "generation_config.json").unlink(missing_ok=True)
     if blocks:
         store_blocks(folder, blocks)
+    as_published(folder)
     check("from the folder", whole(read(folder), ids), logits)
     if architecture:
         write_gguf(model, architecture, folder / "model.gguf", blocks)

@@ -23,6 +23,9 @@ RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 HYBRID = ("granitehybrid", "lfm2", "lfm2moe", "nemotron_h")
 LFM2 = ("lfm2", "lfm2moe")
 
+# Those with the gated delta rule; the converter lays the heads of values of the second and third apart that share a key.
+DELTA = ("qwen3next", "qwen35", "qwen35moe")
+
 # Those with Mamba-2's mixers.
 MAMBA2 = ("mamba2", "granitehybrid", "nemotron_h")
 
@@ -45,15 +48,17 @@ def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np
         data = data.T
     if architecture in PERMUTED and ("q_proj" in name or "k_proj" in name):
         data = permute(data, c.num_attention_heads if "q_proj" in name else c.num_key_value_heads)
-    if architecture.startswith("gemma") and name.endswith("norm.weight"):
+    if architecture in ("gemma2", "gemma3") and name.endswith("norm.weight"):
         data = data + 1
     if name.endswith("conv.conv.weight"):
         data = data.squeeze(1)
-    if architecture == "qwen3next" and name.endswith("norm.weight") and "linear_attn" not in name:
+    if architecture in DELTA and name.endswith("norm.weight") and "linear_attn" not in name:
         data = data + 1
     mixed = architecture in (*RECURRENT, "nemotron_h") or ".mamba." in name or ".linear_attn." in name
     if mixed:
         data = recurrent_data(name, data, c, architecture)
+    if architecture in ("qwen35", "qwen35moe") and ".linear_attn." in name:
+        data = tiled_values(name, data, c)
     whole = data.ndim == 1 or name.endswith("conv.conv.weight") or (mixed and not name.endswith(MATRICES))
     return np.ascontiguousarray(data, dtype=np.float32 if whole else np.float16)
 
@@ -69,6 +74,19 @@ def recurrent_data(name: str, data: np.ndarray, c, architecture: str) -> np.ndar
     if architecture in MAMBA2 and name.endswith(("mixer.norm.weight", "mamba.norm.weight")):
         data = data.reshape(c.mamba_n_groups if architecture == "granitehybrid" else c.n_groups, -1)
     return data
+
+
+def tiled_values(name: str, data: np.ndarray, c) -> np.ndarray:
+    """Heads of values, those that share a key one key apart from each other."""
+    keys, each = c.linear_num_key_heads, c.linear_num_value_heads // c.linear_num_key_heads
+    if name.endswith("linear_attn.norm.weight"):
+        return data
+    if name.endswith("out_proj.weight"):
+        return data.reshape(len(data), keys, each, -1).swapaxes(1, 2).reshape(data.shape)
+    first = 2 * keys * c.linear_key_head_dim if name.endswith(("in_proj_qkv.weight", "conv1d.weight")) else 0
+    values = data[first:]
+    tiled = values.reshape(keys, each, -1).swapaxes(0, 1).reshape(values.shape)
+    return np.concatenate([data[:first], tiled])
 
 
 def add_vocabulary(w: GGUFWriter, size: int) -> None:
@@ -115,6 +133,12 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
     w.add_embedding_length(c.hidden_size)
     if architecture == "lfm2":
         w.add_feed_forward_length(adjusted_width(c))
+    elif architecture == "qwen35moe":
+        pass
+    elif architecture == "llama4":
+        w.add_feed_forward_length(c.intermediate_size_mlp)
+        w.add_expert_feed_forward_length(c.intermediate_size)
+        w.add_interleave_moe_layer_step(c.interleave_moe_layer_step)
     elif architecture == "nemotron_h":
         w.add_feed_forward_length([c.intermediate_size * (kind == "mlp") for kind in c.layer_types])
     else:
@@ -125,6 +149,8 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
         w.add_layer_norm_eps(c.layer_norm_epsilon)
         return
     attends = [kind == "full_attention" for kind in c.layer_types] if architecture in HYBRID else None
+    if architecture == "gemma4":
+        return add_own_heads(w, c)
     shared = 1 if c.model_type == "deepseek_v3" else c.num_key_value_heads
     w.add_head_count_kv([c.num_key_value_heads * own for own in attends] if attends else shared)
     if architecture == "cohere2":
@@ -136,6 +162,22 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
     elif getattr(c, "head_dim", None):
         w.add_key_length(c.head_dim)
         w.add_value_length(c.head_dim)
+
+
+def add_own_heads(w: GGUFWriter, c) -> None:
+    """Gemma 4's heads, which differ by layer."""
+    w.add_layer_norm_rms_eps(c.rms_norm_eps)
+    w.add_head_count_kv([layer.num_key_value_heads for layer in c.per_layer_config])
+    far, near = (c.per_layer_config[c.layer_types.index(kind)].head_dim for kind in ("full_attention", "sliding_attention"))
+    w.add_key_length(far)
+    w.add_value_length(far)
+    w.add_key_length_swa(near)
+    w.add_value_length_swa(near)
+    w.add_rope_freq_base_swa(c.rope_parameters["sliding_attention"]["rope_theta"])
+    w.add_rope_dimension_count_swa(near)
+    w.add_shared_kv_layers(c.num_kv_shared_layers)
+    w.add_embedding_length_per_layer_input(c.hidden_size_per_layer_input)
+    w.add_final_logit_softcapping(c.final_logit_softcapping)
 
 
 def add_latent_sizes(w: GGUFWriter, c) -> None:
@@ -160,8 +202,15 @@ def add_rope(w: GGUFWriter, model, head_size: int) -> None:
     c = model.config
     rope = rope_parameters(c)
     w.add_rope_freq_base(rope["rope_theta"])
-    w.add_rope_dimension_count(int(head_size * rope.get("partial_rotary_factor", 1)))
     kind = rope["rope_type"]
+    share = rope.get("partial_rotary_factor", 1)
+    w.add_rope_dimension_count(head_size if kind == "proportional" else int(head_size * share))
+    if kind == "proportional":
+        turned = int(head_size * share) // 2
+        divisors = [1.0] * turned + [1e30] * (head_size // 2 - turned)
+        w.add_tensor("rope_freqs.weight", np.array(divisors, dtype=np.float32))
+    if "mrope_section" in rope:
+        w.add_rope_dimension_sections([*rope["mrope_section"], 0])
     if kind in ("linear", "yarn"):
         w.add_rope_scaling_type(RopeScalingType(kind))
         w.add_rope_scaling_factor(rope["factor"])
@@ -177,12 +226,24 @@ def add_rope(w: GGUFWriter, model, head_size: int) -> None:
             w.add_tensor(f"rope_factors_{which}.weight", np.array(rope[f"{which}_factor"], dtype=np.float32))
 
 
+def split_side_by_side(name: str, tensor: torch.Tensor) -> dict[str, torch.Tensor] | None:
+    """Llama 4's experts, whose gates and ups lie side by side, by their names in a GGUF; None for other tensors."""
+    layer, _, part = name.removeprefix("model.layers.").partition(".feed_forward.experts.")
+    if part == "down_proj":
+        stacks = {"ffn_down_exps": tensor}
+    elif part == "gate_up_proj":
+        stacks = dict(zip(("ffn_gate_exps", "ffn_up_exps"), tensor.chunk(2, dim=2)))
+    else:
+        return None
+    return {f"blk.{layer}.{to}.weight": data.transpose(1, 2) for to, data in stacks.items()}
+
+
 def add_experts(w: GGUFWriter, c) -> None:
     count = getattr(c, "num_local_experts", None) or getattr(c, "num_experts", None) or getattr(c, "n_routed_experts", None)
     if not count:
         return
     w.add_expert_count(count)
-    w.add_expert_used_count(c.num_experts_per_tok)
+    w.add_expert_used_count(getattr(c, "num_experts_per_tok", None) or c.top_k_experts)
     if getattr(c, "moe_intermediate_size", None):
         w.add_expert_feed_forward_length(c.moe_intermediate_size)
     shared = getattr(c, "shared_expert_intermediate_size", None) or getattr(c, "shared_intermediate_size", None)
@@ -269,9 +330,9 @@ def split_blocks(name: str, blocks: torch.Tensor, scales: torch.Tensor) -> dict[
 
 def add_own(w: GGUFWriter, c, architecture: str) -> None:
     """What only some architectures have."""
-    if architecture in ("cohere2", "exaone4", "gemma2", "gemma3", "phi3", "gpt-oss") and c.sliding_window:
+    if architecture in ("cohere2", "exaone4", "gemma2", "gemma3", "gemma4", "phi3", "gpt-oss") and c.sliding_window:
         w.add_sliding_window(c.sliding_window)
-    if architecture == "exaone4" and c.sliding_window:
+    if architecture in ("exaone4", "gemma4") and c.sliding_window:
         w.add_sliding_window_pattern([kind == "sliding_attention" for kind in c.layer_types])
     if architecture == "cohere2":
         w.add_logit_scale(c.logit_scale)
@@ -289,7 +350,7 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
         w.add_ssm_inner_size(c.mamba_num_heads * c.mamba_head_dim)
         w.add_ssm_time_step_rank(c.mamba_num_heads)
         w.add_rope_scaling_finetuned(False)
-    if architecture == "qwen3next":
+    if architecture in DELTA:
         w.add_ssm_conv_kernel(c.linear_conv_kernel_dim)
         w.add_ssm_state_size(c.linear_key_head_dim)
         w.add_ssm_group_count(c.linear_num_key_heads)
@@ -323,7 +384,8 @@ def write_gguf(model, architecture: str, path: Path, blocks: dict = {}) -> None:
     w = GGUFWriter(str(path), architecture)
     add_sizes(w, c, architecture)
     if architecture not in ("gpt2", "nemotron_h", *RECURRENT):
-        add_rope(w, model, getattr(c, "head_dim", None) or c.hidden_size // c.num_attention_heads)
+        first = c.per_layer_config[c.layer_types.index("full_attention")] if architecture == "gemma4" else c
+        add_rope(w, model, getattr(first, "head_dim", None) or c.hidden_size // c.num_attention_heads)
     add_own(w, c, architecture)
     kind = next(k for k in MODEL_ARCH if MODEL_ARCH_NAMES[k] == architecture)
     names = get_tensor_name_map(kind, c.num_hidden_layers)
@@ -335,7 +397,10 @@ def write_gguf(model, architecture: str, path: Path, blocks: dict = {}) -> None:
                 w.add_tensor(canonical, stack, raw_dtype=GGMLQuantizationType.MXFP4)
             continue
         woven = split_woven(name, tensor) if architecture == "gpt-oss" else None
-        experts = woven or split_experts(name, tensor, c) or split_delta(name, tensor, c) or split_latent(name, tensor, c)
+        woven = split_side_by_side(name, tensor) if architecture == "llama4" else woven
+        # Gemma 4's gates stay above its ups.
+        split = (lambda *_: None) if architecture == "gemma4" else split_experts
+        experts = woven or split(name, tensor, c) or split_delta(name, tensor, c) or split_latent(name, tensor, c)
         if experts:
             for canonical, part in experts.items():
                 whole = "_inp" in canonical or canonical.endswith(".bias")
@@ -346,9 +411,10 @@ def write_gguf(model, architecture: str, path: Path, blocks: dict = {}) -> None:
         named = named.replace("e_score_correction_bias", "e_score_correction.bias")
         if architecture == "nemotron_h":
             named = named.replace("model.", "backbone.", 1)
-        if name.endswith("sinks"):
+        if name.endswith(("sinks", "layer_scalar", "experts.gate_up_proj", "experts.down_proj")):
             named += ".weight"
-        canonical = names.get_name(named, try_suffixes=(".weight", ".bias"))
+        named = named.replace("router.scale", "router.proj.scale").replace("router.per_expert_scale", "experts.down_proj.scale")
+        canonical = names.get_name(named, try_suffixes=(".weight", ".bias", ".scale"))
         assert canonical, name
         w.add_tensor(canonical, tensor_data(name, tensor, model, architecture))
     # A layer that predicts further tokens, which has some tensors of a kind that the others have as well.

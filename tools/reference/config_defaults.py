@@ -12,7 +12,7 @@ from pathlib import Path
 from transformers import CONFIG_MAPPING
 
 TYPES = (
-    "bert cohere2 deepseek_v2 distilbert ernie4_5 exaone4 gemma2 gemma3_text glm4_moe gpt2 granite granitemoe jetmoe llama mamba mamba2 mistral mixtral modernbert mpnet nomic_bert "
+    "bert cohere2 deepseek_v2 distilbert ernie4_5 exaone4 gemma2 gemma3_text glm4_moe gpt2 granite granitemoe jetmoe llama llama4_text mamba mamba2 mistral mixtral modernbert mpnet nomic_bert "
     "olmo2 olmoe phi3 qwen2 qwen2_moe qwen3 qwen3_moe roberta smollm3 t5 xlm-roberta"
 ).split()
 

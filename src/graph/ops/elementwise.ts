@@ -194,6 +194,19 @@ const clampOp: Op<Bounds> = {
   ],
 };
 
+const withoutGradientOp: Op<null> = {
+  name: "withoutGradient",
+  operands: ["x"],
+  infer: ([x]) => [x!],
+  onnx: (emit, { inputs, outputs }) => emit.node("Identity", inputs, outputs),
+  cost: () => ({ read: 0, written: 0 }),
+  gradient: ({ inputs: [x] }) => [full(x!, 0)],
+  reference: ([x]) => [x!],
+};
+
+/** x, whose gradient is 0. */
+export const withoutGradient = (x: Tensor): Tensor => apply1(withoutGradientOp, [x], null);
+
 /** Values beyond the bounds become the bounds. */
 export const clamp = (x: Tensor, bounds: Bounds): Tensor => apply1(clampOp, [x], bounds);
 

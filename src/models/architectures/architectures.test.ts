@@ -73,7 +73,9 @@ const ways = [
 
 /** Recurrent layers have no attention to be cut around. */
 const cutsOf = (name: string) =>
-  /^(mamba|rnn|granitemoehybrid|lfm2|qwen3_next|nemotron_h)/.test(name) ? cuts.filter((cut) => cut !== "pieces") : cuts;
+  /^(mamba|rnn|granitemoehybrid|lfm2|qwen3_next|qwen3_5|nemotron_h)/.test(name)
+    ? cuts.filter((cut) => cut !== "pieces")
+    : cuts;
 
 describe.each(cases)("$name, $format: logits equal transformers'", ({ name, format, file }) => {
   const { tokens, logits } = referenceOf(name);

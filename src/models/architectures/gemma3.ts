@@ -1,5 +1,5 @@
 import { decoder } from "../architecture.ts";
-import { Fields } from "../config/fields.ts";
+import type { Fields } from "../config/fields.ts";
 import { readLocalRope, readRope } from "../config/rope.ts";
 import { isSliding, slidingPattern, slidingWindow } from "../config/window.ts";
 import { headSizeOf } from "../decoder/decoder.ts";
@@ -14,7 +14,7 @@ export const gemma3 = decoder("gemma3", {
   unread: /^(model\.)?(vision_tower|multi_modal_projector)\./,
   defaults: { rms_norm_eps: 1e-6, rope_theta: 1e6 },
   configure(whole) {
-    const fields = textOf(whole);
+    const fields = whole.part("text_config", TEXT);
     // The text of a model with images is that of a model that generates.
     if (fields !== whole) fields.only("use_bidirectional_attention", [false]);
     // EmbeddingGemma (Vera et al. 2025), which reads texts whole.
@@ -36,14 +36,6 @@ const TEXT = {
   ...{ vocab_size: 262208, num_attention_heads: 8, num_key_value_heads: 4, head_dim: 256, query_pre_attn_scalar: 256 },
   ...{ max_position_embeddings: 131072, rms_norm_eps: 1e-6, rope_theta: 1e6, sliding_window: 4096 },
 };
-
-/** The configuration of the text, which in a model with images too is a part of the whole. */
-function textOf(fields: Fields): Fields {
-  const text = fields.object("text_config");
-  const { source, architecture } = fields;
-  if (text === undefined || source.kind === "gguf") return fields;
-  return new Fields({ ...source, config: { ...TEXT, ...text } }, architecture);
-}
 
 function layerKinds(fields: Fields, config: TransformerConfig): Partial<TransformerConfig> {
   const slides = slidingPattern(fields, 6);

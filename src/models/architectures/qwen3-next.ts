@@ -1,27 +1,26 @@
 import { z } from "zod";
 import { type GatedDeltaConfig, gatedDeltaRule, gatedDeltaStateSize, gatedDeltaStep } from "../../nn/gated-delta.ts";
 import { UserError } from "../../util/errors.ts";
-import { hybrid } from "../architecture.ts";
+import { type HybridTraits, hybrid } from "../architecture.ts";
 import { checkValues, readHeadSize, readTransformer } from "../config/config.ts";
 import { checkWidth } from "../config/experts-config.ts";
 import type { Fields } from "../config/fields.ts";
 import { readAttending } from "../config/hybrid-config.ts";
-import type { TransformerConfig } from "../decoder/transformer.ts";
+import type { ExpertsConfig, TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, offsetNorms, type Scheme, withParts } from "../tensors/names.ts";
 import { qwenExperts, readQwenExperts } from "./qwen2-moe.ts";
 
-interface Config extends TransformerConfig {
+export interface DeltaConfig extends TransformerConfig {
   readonly mixer: GatedDeltaConfig;
 }
 
-const scheme: Scheme = {
+/** Names of all but the mixer's projections. */
+export const deltaScheme: Scheme = {
   ...withParts(offsetNorms(withParts(llamaNames, qwenExperts)), {
     ffn_gate_inp_shexp: "mlp.shared_expert_gate",
     ffn_gate_shexp: "mlp.shared_expert.gate_proj",
     ffn_up_shexp: "mlp.shared_expert.up_proj",
     ffn_down_shexp: "mlp.shared_expert.down_proj",
-    ssm_in: "linear_attn.in_proj_qkvz",
-    ssm_ba: "linear_attn.in_proj_ba",
     ssm_conv1d: "linear_attn.conv1d",
     ssm_norm: "linear_attn.norm",
     ssm_out: "linear_attn.out_proj",
@@ -40,10 +39,15 @@ const mixerSizes = z.object({
   convWidth: z.int().min(2).max(64),
   epsilon: z.number().positive().max(1),
   byHead: z.boolean(),
+  apart: z.boolean(),
+  tiled: z.boolean(),
 });
 
+/** How a mixer's projections are stored. */
+type Projections = Pick<GatedDeltaConfig, "byHead" | "apart" | "tiled">;
+
 /** @throws UserError if heads of values do not share those of keys evenly */
-function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig): GatedDeltaConfig {
+function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig, projections: Projections): GatedDeltaConfig {
   const heads = fields.number("ssm.time_step_rank", "linear_num_value_heads");
   const mixer = checkValues(mixerSizes, fields.source, {
     ...{ hidden, epsilon, heads },
@@ -53,20 +57,24 @@ function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig): Gate
       ? fields.number("ssm.inner_size", undefined) / heads
       : fields.number(undefined, "linear_value_head_dim"),
     convWidth: fields.number("ssm.conv_kernel", "linear_conv_kernel_dim"),
-    byHead: !fields.gguf,
+    ...projections,
   });
   if (mixer.heads % mixer.keyHeads === 0) return mixer;
   throw new UserError(`${fields.source.path}: ${heads} heads of values cannot share ${mixer.keyHeads} of keys evenly`);
 }
 
-function configure(fields: Fields): Config {
-  fields.only("hidden_act", ["silu"]);
+/** Experts beside a shared one with a gate of its own. */
+export function readDeltaExperts(fields: Fields): ExpertsConfig {
   const width = fields.number("expert_shared_feed_forward_length", "shared_expert_intermediate_size");
   checkWidth(fields, fields.gguf ? "expert_shared_feed_forward_length" : "shared_expert_intermediate_size", width);
-  const experts = { ...readQwenExperts(fields, true), shared: { width, gated: true } };
+  return { ...readQwenExperts(fields, true), shared: { width, gated: true } };
+}
+
+export function readDelta(fields: Fields, own: Partial<TransformerConfig>, projections: Projections): DeltaConfig {
+  fields.only("hidden_act", ["silu"]);
   const beside = fields.number("attention.head_count", "num_attention_heads") * readHeadSize(fields);
-  const config = readTransformer(fields, { experts, headNorm: "head", gatedAttention: true, beside });
-  const mixer = readMixer(fields, config);
+  const config = readTransformer(fields, { ...own, headNorm: "head", gatedAttention: true, beside });
+  const mixer = readMixer(fields, config, projections);
   const floats = gatedDeltaStateSize(mixer);
   const attends = readLayers(fields, config.layers);
   return { ...config, mixer, recurrent: (layer) => (attends(layer) ? undefined : floats) };
@@ -80,25 +88,19 @@ function readLayers(fields: Fields, layers: number): (layer: number) => boolean 
   return (layer) => (layer + 1) % interval === 0;
 }
 
-/**
- * Qwen3-Next (Qwen Team 2025): the gated delta rule in most layers, in the others attention with a gate of its result and heads rotated in
- * part; experts beside a shared one.
- */
-export const qwen3Next = hybrid<Config>("qwen3next", {
-  scheme,
-  // Layers that predict further tokens at once.
-  unread: /^mtp\./,
-  defaults: {
-    rms_norm_eps: 1e-6,
-    partial_rotary_factor: 0.25,
-    num_experts_per_tok: 10,
-    linear_conv_kernel_dim: 4,
-    linear_key_head_dim: 128,
-    linear_value_head_dim: 128,
-    linear_num_key_heads: 16,
-    linear_num_value_heads: 32,
-  },
-  configure,
+/** transformers' values of what a config.json leaves out. */
+export const deltaDefaults = {
+  rms_norm_eps: 1e-6,
+  partial_rotary_factor: 0.25,
+  linear_conv_kernel_dim: 4,
+  linear_key_head_dim: 128,
+  linear_value_head_dim: 128,
+  linear_num_key_heads: 16,
+  linear_num_value_heads: 32,
+};
+
+/** The mixers of layers that do not attend. */
+export const deltaTraits: Pick<HybridTraits<DeltaConfig>, "shapes" | "mixer"> = {
   shapes: ({ mixer: { keyHeads, heads, keySize, valueSize, convWidth } }) => ({
     huggingface: { "ssm_conv1d.weight": [2 * keyHeads * keySize + heads * valueSize, 1, convWidth] },
     gguf: {},
@@ -107,4 +109,18 @@ export const qwen3Next = hybrid<Config>("qwen3next", {
     train: (x) => gatedDeltaRule(weights, mixer, x),
     run: (x, state) => gatedDeltaStep(weights, mixer, x, state),
   }),
+};
+
+/**
+ * Qwen3-Next (Qwen Team 2025): the gated delta rule in most layers, in the others attention with a gate of its result and heads rotated in
+ * part; experts beside a shared one.
+ */
+export const qwen3Next = hybrid<DeltaConfig>("qwen3next", {
+  ...deltaTraits,
+  scheme: withParts(deltaScheme, { ssm_in: "linear_attn.in_proj_qkvz", ssm_ba: "linear_attn.in_proj_ba" }),
+  // Layers that predict further tokens at once.
+  unread: /^mtp\./,
+  defaults: { ...deltaDefaults, num_experts_per_tok: 10 },
+  configure: (fields) =>
+    readDelta(fields, { experts: readDeltaExperts(fields) }, { byHead: !fields.gguf, apart: false, tiled: false }),
 });

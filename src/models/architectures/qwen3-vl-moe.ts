@@ -1,5 +1,3 @@
-import type { Stored } from "../../weights/prepared/names.ts";
-import type { TransformerArchitecture } from "../architecture.ts";
 import { readTransformer } from "../config/config.ts";
 import { axesDecoder } from "../images/axes-decoder.ts";
 import { patchArchitecture } from "../images/patch-architecture.ts";
@@ -17,7 +15,7 @@ const half = (at: number): StoredAs => ({
   every: { at, of: 2, side: "blocks of columns" },
 });
 
-const base = axesDecoder(NAME, {
+const language = axesDecoder(NAME, {
   ...qwen3Axes,
   what: WHAT,
   usual: {
@@ -36,20 +34,6 @@ const base = axesDecoder(NAME, {
     return readTransformer(fields, { experts: readQwenExperts(fields, true), headNorm: "head", ...own });
   },
 });
-
-const language: TransformerArchitecture = {
-  ...base,
-  tensors(checkpoint) {
-    const usual = base.tensors(checkpoint);
-    return (canonical) => {
-      const found = usual(canonical);
-      return /_exps\./.test(canonical) ? bare(found as Stored) : found;
-    };
-  },
-};
-
-/** Stacks are no module's weights. */
-const bare = (stored: Stored): Stored => ({ ...stored, name: stored.name.replace(/\.weight$/, "") });
 
 /** Qwen3-VL with experts (Qwen Team 2025): the encoder of Qwen3-VL before a Qwen3-MoE. */
 export const qwen3VlMoe = patchArchitecture(NAME, { what: WHAT, language, tower: qwen3Tower });

@@ -9,6 +9,7 @@ import { isOfKind, openDecoder, openEncoder, openSeq2Seq } from "../registry.ts"
 const FIXTURES: Readonly<Record<string, string>> = {
   gemma3_text: "gemma3",
   llama: "llama-biased",
+  llama4_text: "llama4",
   nomic_bert: "nomicbert",
 };
 const fixtures = path.join(import.meta.dirname, "../fixtures");

@@ -1,6 +1,5 @@
 import { z } from "zod";
 import { ROTARY_STEP } from "../../graph/index.ts";
-import type { LatentSizes } from "../../nn/latent-attention.ts";
 import type { Activation } from "../../nn/mlp.ts";
 import type { Norm } from "../../nn/norm.ts";
 import { UserError } from "../../util/errors.ts";
@@ -56,8 +55,12 @@ export const readHeadSize = (fields: Fields): number =>
   fields.optional("attention.key_length", "head_dim") ??
   fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
 
-/** The checked sizes of a model; `epsilon` is for architectures that do not configure it. Latents have keys and values for every head. */
-function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number, latent?: LatentSizes): Sizes {
+/** Sizes that an architecture reads by itself. Latents have keys and values for every head. */
+type OwnSizes = Pick<Partial<TransformerConfig>, "latent" | "kvHeads" | "headSize" | "ffn" | "context">;
+
+/** The checked sizes of a model; `epsilon` is for architectures that do not configure it. */
+function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number, own: OwnSizes = {}): Sizes {
+  const { latent } = own;
   const hidden = fields.number("embedding_length", "hidden_size");
   const heads = fields.number("attention.head_count", "num_attention_heads");
   return checkConfig(sizes, fields.source, {
@@ -65,11 +68,14 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number, latent?
     heads,
     // A GGUF also counts layers that predict further tokens at once.
     layers: fields.number("block_count", "num_hidden_layers") - fields.number("nextn_predict_layers", undefined, 0),
-    kvHeads: latent ? heads : readShared(fields, "attention.head_count_kv", "num_key_value_heads", heads),
-    headSize: latent ? latent.plain + latent.rotated : readHeadSize(fields),
-    ffn: readShared(fields, "feed_forward_length", "intermediate_size", norm === "layer" ? 4 * hidden : undefined),
+    kvHeads:
+      own.kvHeads ?? (latent ? heads : readShared(fields, "attention.head_count_kv", "num_key_value_heads", heads)),
+    headSize: own.headSize ?? (latent ? latent.plain + latent.rotated : readHeadSize(fields)),
+    ffn:
+      own.ffn ??
+      readShared(fields, "feed_forward_length", "intermediate_size", norm === "layer" ? 4 * hidden : undefined),
     vocabulary: readVocabulary(fields),
-    context: fields.number("context_length", "max_position_embeddings"),
+    context: own.context ?? fields.number("context_length", "max_position_embeddings"),
     epsilon:
       norm === "rms"
         ? fields.number("attention.layer_norm_rms_epsilon", "rms_norm_eps")
@@ -110,10 +116,9 @@ const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
  */
 export function readTransformer(fields: Fields, own: Partial<TransformerConfig> = {}): TransformerConfig {
   requireCausal(fields, own.denoiser === undefined);
-  const { latent } = own;
-  const read = readSizes(fields, own.norm ?? "rms", undefined, latent);
-  const config = checkConfig(sizes, fields.source, { ...read, context: own.context ?? read.context });
-  const rope = readRope(fields, config.headSize, config.context, undefined, true, latent?.rotated);
+  const config = readSizes(fields, own.norm ?? "rms", undefined, own);
+  const { headSize, context } = config;
+  const rope = own.rope ? undefined : readRope(fields, headSize, context, undefined, true, own.latent?.rotated);
   return {
     ...config,
     ...paddedHeads(fields, config.headSize, own),
@@ -125,7 +130,7 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
     gated: true,
     pairs: "half",
     rope: () => rope,
-    longRopeBeyond: rope.scaling?.type === "long" ? rope.scaling.original : undefined,
+    longRopeBeyond: rope?.scaling?.type === "long" ? rope.scaling.original : undefined,
     window: () => undefined,
     learnedPositions: false,
     attentionScale: () => 1 / Math.sqrt(config.headSize),

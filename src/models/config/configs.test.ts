@@ -9,18 +9,21 @@ import { deepSeekV3 } from "../architectures/deepseek-v3.ts";
 import { exaone4 } from "../architectures/exaone4.ts";
 import { gemma2 } from "../architectures/gemma2.ts";
 import { gemma3 } from "../architectures/gemma3.ts";
+import { gemma4 } from "../architectures/gemma4.ts";
 import { gptOss } from "../architectures/gpt-oss.ts";
 import { gpt2 } from "../architectures/gpt2.ts";
 import { graniteMoeHybrid } from "../architectures/granitemoehybrid.ts";
 import { jetmoe } from "../architectures/jetmoe.ts";
 import { lfm2 } from "../architectures/lfm2.ts";
 import { llama } from "../architectures/llama.ts";
+import { llama4 } from "../architectures/llama4.ts";
 import { mambaArchitecture } from "../architectures/mamba.ts";
 import { mamba2Architecture } from "../architectures/mamba2.ts";
 import { mistral } from "../architectures/mistral.ts";
 import { nemotronH } from "../architectures/nemotron-h.ts";
 import { phi3 } from "../architectures/phi3.ts";
 import { qwen2 } from "../architectures/qwen2.ts";
+import { qwen35 } from "../architectures/qwen3-5.ts";
 import { qwen3Next } from "../architectures/qwen3-next.ts";
 import type { Architecture } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
@@ -53,6 +56,41 @@ test.each<[Json, number]>([
   [{ block_ff_dim: 96, block_ffn_dim_multiplier: 1 }, 64],
 ])("LFM2's feed-forward of %o is %d wide", (changes, width) => {
   expect(configure(lfm2, "lfm2", changes).ffn).toBe(width);
+});
+
+test("Gemma 4's heads are read by kind of layer, as published, and layer by layer, as transformers writes them", () => {
+  const [local, far] = [
+    { kvHeads: 2, headSize: 16 },
+    { kvHeads: 1, headSize: 32 },
+  ];
+  const heads = (changes: Json) => {
+    const config = configure(gemma4, "gemma4", changes);
+    return [0, 1, 2].map((layer) => config.ownHeads?.(layer));
+  };
+  expect(heads({})).toEqual([local, local, far]);
+  const own = { head_dim: 32, num_key_value_heads: 1 };
+  const byLayer = {
+    global_head_dim: undefined,
+    num_global_key_value_heads: undefined,
+    per_layer_config: { 2: own, 5: own },
+  };
+  expect(heads(byLayer)).toEqual([local, local, far]);
+  expect(heads({ attention_k_eq_v: false })[2]).toEqual({ kvHeads: 2, headSize: 32 });
+});
+
+test("Llama 4 has no tables for more than 262,144 positions, and no chunks or temperatures if its configuration says so", () => {
+  const { context, chunk, temperature } = configure(llama4, "llama4", { max_position_embeddings: 10485760 });
+  expect([context, chunk?.(0), chunk?.(3), temperature]).toEqual([
+    262144,
+    8192,
+    undefined,
+    { floor: 8192, scale: 0.1 },
+  ]);
+  const types = Array(8).fill("full_attention");
+  const plain = configure(llama4, "llama4", { layer_types: types, attn_temperature_tuning: false });
+  expect([plain.chunk?.(0), plain.window(0), plain.temperature]).toEqual([undefined, undefined, undefined]);
+  const whole = configure(llama4, "llama4", { layer_types: undefined, attention_chunk_size: null });
+  expect([whole.chunk?.(0), whole.rope(0) === undefined, whole.rope(3)]).toEqual([undefined, false, undefined]);
 });
 
 /** The layers that rotate, and the windows. */
@@ -162,6 +200,31 @@ describe("what would change the numbers and is not supported is refused by name"
       '"sliding_window_pattern" is 0, expected a whole number above 0',
     ],
     [cohere2, "cohere2", { hidden_act: "gelu" }, '"hidden_act" is "gelu", expected "silu"'],
+    [
+      gemma4,
+      "gemma4",
+      { hidden_size_per_layer_input: 8 },
+      '"hidden_size_per_layer_input" is 8, expected 0: inputs of each layer are not supported',
+    ],
+    [
+      gemma4,
+      "gemma4",
+      { num_kv_shared_layers: 2 },
+      '"num_kv_shared_layers" is 2, expected 0: layers that share keys and values are not supported',
+    ],
+    [gemma4, "gemma4", { num_global_key_value_heads: 3 }, "2 attention heads cannot share 3 key-value heads evenly"],
+    [
+      gemma4,
+      "gemma4",
+      { use_bidirectional_attention: "all" },
+      '"use_bidirectional_attention" is "all", expected "vision"',
+    ],
+    [gemma4, "gemma4", { rope_parameters: undefined }, '"rope_parameters" is missing, expected those of each kind'],
+    [llama4, "llama4", { attention_chunk_size: 1.5 }, '"attention_chunk_size" is 1.5, expected a whole number above 0'],
+    [llama4, "llama4", { floor_scale: 0 }, '"floor_scale" is 0, expected a number above 0'],
+    [gemma4, "gemma4", { global_head_dim: 24 }, "the head size must be a multiple of 16, got 24"],
+    [llama4, "llama4", { num_experts_per_tok: 5 }, "expected at most the 3 experts"],
+    [qwen35, "qwen3_5", { linear_num_key_heads: 3 }, "config.json: 4 heads of values cannot share 3 of keys evenly"],
     [lfm2, "lfm2", { conv_bias: true }, '"conv_bias" is true, expected false'],
     [lfm2, "lfm2", { conv_L_cache: 1 }, '"conv_L_cache" is 1, expected a whole number from 2 to 64'],
     [mamba2Architecture, "mamba2", { n_groups: 3 }, "config.json: 3 groups do not divide the 4 heads"],

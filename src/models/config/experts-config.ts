@@ -29,9 +29,8 @@ export function readExperts(
 ): ExpertsConfig {
   const count = whole(fields, "expert_count", countKey);
   const active = whole(fields, "expert_used_count", "num_experts_per_tok");
-  const width = fields.gguf
-    ? fields.number("expert_feed_forward_length", undefined, fields.number("feed_forward_length", undefined))
-    : fields.number(undefined, widthKey);
+  const own = fields.has("expert_feed_forward_length", undefined);
+  const width = fields.number(own ? "expert_feed_forward_length" : "feed_forward_length", widthKey);
   checkWidth(fields, fields.gguf ? "expert_feed_forward_length" : widthKey, width);
   if (active > count)
     fields.refuse(fields.gguf ? "expert_used_count" : "num_experts_per_tok", active, `at most the ${count} experts`);

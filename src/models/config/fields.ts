@@ -16,6 +16,15 @@ export class Fields {
     private readonly defaults: Readonly<Record<string, number>> = {},
   ) {}
 
+  /** The values of an object in config.json, and `usual` ones that it leaves out; these, if there is no such object. */
+  part(key: string, usual: Readonly<Record<string, unknown>> = {}): Fields {
+    const { source } = this;
+    const own = this.object(key);
+    if (own === undefined || source.kind === "gguf") return this;
+    const config = { ...usual, ...own };
+    return new Fields({ ...source, config }, this.architecture, this.keys, this.defaults);
+  }
+
   get gguf(): boolean {
     return this.source.kind === "gguf";
   }

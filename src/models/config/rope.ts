@@ -31,7 +31,7 @@ export function readRope(
 }
 
 /** @throws UserError for heads that the kernels do not rotate; `fills`: whole ones are filled up with zeros to a width that they take */
-function checkHeads(path: string, headSize: number, rotated: number, fills: boolean): void {
+export function checkHeads(path: string, headSize: number, rotated: number, fills: boolean): void {
   if (fills && rotated === headSize) {
     if (headSize % 2 === 0 && headSize >= ROTARY_STEP / 2) return;
     throw new UserError(`${path}: the head size must be even and at least ${ROTARY_STEP / 2}, got ${headSize}`);
@@ -95,12 +95,24 @@ function hubScaling(fields: Fields, parameters: Parameters, span: Span): RopeSca
         truncate: parameters["truncate"] !== false,
         magnitude: number("attention_factor", yarnMagnitude(fields, parameters)),
       };
+    case "proportional":
+      return proportional(span.rotated, number("partial_rotary_factor", 1), number("factor", 1));
     case "longrope":
     case "su":
       return hubLongRope(fields, parameters, span);
     default:
-      return fields.refuse("rope_scaling", type, '"default", "linear", "llama3", "yarn" or "longrope"');
+      return fields.refuse("rope_scaling", type, '"default", "linear", "llama3", "yarn", "proportional" or "longrope"');
   }
+}
+
+/** A divisor that leaves a pair where it is: llama.cpp's. */
+const STILL = 1e30;
+
+/** A share of a head's pairs turn, the first, as fast as if all did; `rotated` counts the elements of all. */
+function proportional(rotated: number, share: number, factor: number): RopeScaling {
+  const turned = Math.floor((share * rotated) / 2);
+  const factors = Array.from({ length: rotated / 2 }, (_, pair) => (pair < turned ? factor : STILL));
+  return { type: "factors", factors, magnitude: 1 };
 }
 
 /**

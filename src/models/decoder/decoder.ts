@@ -178,6 +178,8 @@ export interface Decoder {
   attention(layer: number): Omit<AttentionAttrs, "past">;
   /** Rotary tables for the attention of a layer; undefined if the layer has none. */
   rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined;
+  /** Factors for a layer's queries by their positions, f32 [positions]; undefined if it has none. */
+  temperature?(graph: Graph, layer: number): Tensor | undefined;
   /** The sinks of a layer's heads, f32 [heads], of attention that has them; absent if no layer's has. */
   sinks?(graph: Graph, layer: number): Tensor | undefined;
   /** Rotary tables by axis, in a model whose positions have several; `rotary` then serves texts alone. */

@@ -1,8 +1,9 @@
-import { concat, plus, reshape, sigmoid, type Tensor, timesRows } from "../../graph/index.ts";
+import { concat, gather, plus, reshape, scale, sigmoid, type Tensor, times, timesRows } from "../../graph/index.ts";
 import { activateMlp } from "../../nn/mlp.ts";
 import { expertQueries, mixAttended } from "../../nn/moe/attention.ts";
 import { type ExpertBiases, mixFeedForwards } from "../../nn/moe/experts.ts";
 import { type Routing, route } from "../../nn/moe/route.ts";
+import { normalise } from "../../nn/norm.ts";
 import type { Parts } from "../tensors/parts.ts";
 import type { ExpertsConfig, TransformerConfig } from "./transformer.ts";
 
@@ -18,17 +19,18 @@ export class ExpertLayer {
     private readonly layer: number,
   ) {}
 
-  /** x [batch, tokens, hidden] → the mixture's output, of the same shape. */
-  feedForward(x: Tensor): Tensor {
+  /** x [batch, tokens, hidden] → the mixture's output, of the same shape. `stream`: what the router of experts beside a dense feed-forward reads. */
+  feedForward(x: Tensor, stream?: Tensor): Tensor {
     const { hidden, activation, gated } = this.config;
-    const { count, width, attention, shared } = this.experts;
+    const { count, width, attention, shared, gatedInputs } = this.experts;
     const inside = gated ? { ffn_gate_exps: width, ffn_up_exps: width } : { ffn_up_exps: width };
     const matrices = {
       inside: this.parts.experts(hidden, this.#named(inside), count),
       down: this.parts.experts(width, this.#named({ ffn_down_exps: hidden }), count),
     };
     const biases = this.experts.biased ? this.#biases(inside) : undefined;
-    const mixed = mixFeedForwards(x, this.#routed(x), matrices, activation, gated, biases);
+    const routing = stream ? this.#routedBeside(stream) : this.#routed(x);
+    const mixed = mixFeedForwards(x, routing, matrices, activation, gated, { biases, gatedInputs });
     if (attention) return this.parts.bias(this.#name("ffn_mix"), mixed);
     return shared ? plus(mixed, this.#shared(x, shared)) : mixed;
   }
@@ -44,6 +46,16 @@ export class ExpertLayer {
     const biased = typeof gates === "object" && gates.biased;
     const bias = biased ? this.parts.vector(this.#name("exp_probs_b.bias"), count) : undefined;
     return route(this.#router("ffn_gate_inp", x), this.experts, bias);
+  }
+
+  /** The experts of a stream, normalised with a gain; each has a factor for its gate. */
+  #routedBeside(stream: Tensor): Routing {
+    const { hidden, epsilon } = this.config;
+    const gain = this.parts.vector(this.#name("ffn_gate_inp.scale"), hidden);
+    const x = scale(normalise(stream, { kind: "rms", epsilon, gain }), 1 / Math.sqrt(hidden));
+    const routing = route(this.#router("ffn_gate_inp", x), this.experts);
+    const factors = this.parts.vector(this.#name("ffn_down_exps.scale"), this.experts.count);
+    return { ...routing, gates: times(routing.gates, gather(factors, routing.chosen, 0)) };
   }
 
   /** x [batch, tokens, hidden] → the queries of each token's experts with shared keys and values, and the router's logits. */

@@ -1,4 +1,4 @@
-import { concat, reshape, scale, sigmoid, split, type Tensor, times } from "../../graph/index.ts";
+import { concat, plus, reshape, scale, sigmoid, split, type Tensor, times } from "../../graph/index.ts";
 import { type LatentWeights, latentQkv, latentValues } from "../../nn/latent-attention.ts";
 import { activateMlp } from "../../nn/mlp.ts";
 import { type Norm, normalise, normaliseHeads } from "../../nn/norm.ts";
@@ -45,13 +45,16 @@ export class TransformerLayer implements AttentionBlock {
     if (experts?.attention) return { ...this.experts!.attentionIn(normed), residual };
     if (latent) return { qkv: latentQkv(normed, this.#latentWeights(latent.epsilon), heads, latent), residual };
     const wide = gatedAttention ? 2 * query : query;
-    const outputs = fused ? { attn_qkv: query + 2 * key } : { attn_q: wide, attn_k: key, attn_v: key };
-    const projected = this.#project(normed, outputs);
+    const projected = fused ? this.#project(normed, { attn_qkv: query + 2 * key }) : this.#qkv(normed, wide, key);
     const { qkv, ...beside } = gatedAttention ? gateApart(projected, { heads, headSize }) : { qkv: projected };
-    if (headNorm === undefined) return { qkv: this.#padded(qkv), residual, ...beside };
-    const widths = headNorm === "head" ? [headSize, headSize] : [query, key];
-    const [q, k] = [this.#norm("attn_q_norm", widths[0]!), this.#norm("attn_k_norm", widths[1]!)];
-    return { qkv: this.#padded(normaliseHeads(qkv, q, k, { heads, kvHeads, headSize })), residual, ...beside };
+    if (headNorm === undefined || (headNorm === "plain" && !this.config.rope(this.layer)))
+      return { qkv: this.#padded(qkv), residual, ...beside };
+    const widths = headNorm === "width" ? [query, key] : [headSize, headSize];
+    const [q, k] = ["attn_q_norm", "attn_k_norm"].map((name, i) =>
+      headNorm === "plain" ? this.#plainNorm : this.#norm(name, widths[i]!),
+    ) as [Norm, Norm];
+    const norms = { q, k, v: this.config.valueNorm && this.#plainNorm };
+    return { qkv: this.#padded(normaliseHeads(qkv, norms, { heads, kvHeads, headSize })), residual, ...beside };
   }
 
   /** The layer's heads as they are stored. */
@@ -59,6 +62,18 @@ export class TransformerLayer implements AttentionBlock {
     const { storedHeadSize } = this.config;
     const heads = headsOf(this.config, this.layer);
     return { ...heads, headSize: storedHeadSize ?? heads.headSize };
+  }
+
+  #qkv(normed: Tensor, query: number, key: number): Tensor {
+    if (!this.config.keysAsValues?.(this.layer))
+      return this.#project(normed, { attn_q: query, attn_k: key, attn_v: key });
+    const both = this.#project(normed, { attn_q: query, attn_k: key });
+    return concat([both, split(both, 2, [query, key])[1]!], 2);
+  }
+
+  /** The norm of a head without a gain. */
+  get #plainNorm(): Norm {
+    return { kind: "rms", epsilon: this.config.epsilon, gain: this.parts.ones(this.#heads.headSize) };
   }
 
   #padded(qkv: Tensor): Tensor {
@@ -101,16 +116,34 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   feedForward(stream: Stream, share = 1, some?: Tensor): Stream {
+    const after = this.#fed(stream, share, some);
+    const name = `${this.#prefix}layer_output_scale.weight`;
+    if (!this.config.scaledOutputs || !this.parts.has(name)) return after;
+    const factor = this.parts.factor(name, this.config.hidden);
+    return { branch: times(after.branch, factor), residual: times(after.residual!, factor) };
+  }
+
+  #fed(stream: Stream, share: number, some: Tensor | undefined): Stream {
     const { hidden, activation, gated, experts, hasFeedForward } = this.config;
     if ((share === 0 && !some) || hasFeedForward?.(this.layer) === false) return stream;
     const { normed, residual } = this.#enterFeedForward(stream);
     if (share < 1 && !some) return { branch: this.#leave(this.#narrow(normed, share), "post_ffw_norm"), residual };
     const kept = some && this.#keptNeurons(share, some);
-    if (experts?.has(this.layer))
+    if (experts?.has(this.layer) && !experts.beside)
       return { branch: this.#leave(this.experts!.feedForward(normed), "post_ffw_norm"), residual };
     const inside = activateMlp(this.#project(normed, this.#inner), activation, gated);
     const shown = kept ? times(inside, kept) : inside;
-    return { branch: this.#leave(this.#project(shown, { ffn_down: hidden }), "post_ffw_norm"), residual };
+    const dense = this.#project(shown, { ffn_down: hidden });
+    const both = experts?.beside ? this.#besideExperts(dense, residual) : dense;
+    return { branch: this.#leave(both, "post_ffw_norm"), residual };
+  }
+
+  /** The dense feed-forward's output and that of experts beside it, which read the stream. */
+  #besideExperts(dense: Tensor, stream: Tensor): Tensor {
+    const { hidden } = this.config;
+    const normed = (x: Tensor, name: string) => normalise(x, this.#norm(name, hidden));
+    const mixed = this.experts!.feedForward(normed(stream, "pre_ffw_norm_2"), stream);
+    return plus(normed(dense, "post_ffw_norm_1"), normed(mixed, "post_ffw_norm_2"));
   }
 
   /** The matrices before the activation. */

@@ -32,8 +32,14 @@ export interface ExpertsConfig extends RouterConfig {
   readonly shared?: { readonly width: number; readonly gated: boolean } | undefined;
   /** True for layers that have them. */
   has(layer: number): boolean;
+  /** True if gates multiply the experts' inputs, not their outputs. */
+  readonly gatedInputs?: true;
   /** True if experts' matrices and the router have biases. */
   readonly biased?: true;
+  /**
+   * True if they stand beside the dense feed-forward, each of the two with norms of its own; the router reads the stream, normalised (Gemma 4).
+   */
+  readonly beside?: true;
   /** True if attention is a mixture, too, whose experts share keys and values; both mixtures have a bias (JetMoE). */
   readonly attention?: boolean;
 }
@@ -55,8 +61,12 @@ export interface TransformerConfig extends DecoderConfig {
   readonly shifted?: boolean;
   /** True if attention and feed-forward both read the layer's one norm, and their outputs are added to the stream together. */
   readonly parallel?: boolean;
-  /** Normalises queries and keys: over each head, or over all heads together. */
-  readonly headNorm?: "head" | "width";
+  /** Normalises queries and keys: over each head, over all heads together, or over each head without a gain, in layers that rotate. */
+  readonly headNorm?: "head" | "width" | "plain";
+  /** True if each head's values are normalised, too, without a gain. */
+  readonly valueNorm?: true;
+  /** True for layers whose values are the keys before their norm. */
+  keysAsValues?(layer: number): boolean;
   /** Parts of a layer that must have a bias (`attn_q`); others may. */
   readonly biases: readonly string[];
   /** Keys and values are made of a latent, whose norms have this epsilon if it is not the layers'. */
@@ -76,11 +86,17 @@ export interface TransformerConfig extends DecoderConfig {
   window(layer: number): number | undefined;
   /** True if each position has a vector that is added to its token's (`position_embd`). */
   readonly learnedPositions: boolean;
+  /** Positions that attend to each other, in layers that attend by chunks of as many. */
+  chunk?(layer: number): number | undefined;
+  /** In layers that rotate nothing, queries are multiplied by 1 + scale · log(1 + ⌊(position + 1) / floor⌋). */
+  readonly temperature?: { readonly floor: number; readonly scale: number } | undefined;
   /** A layer's factor for the products of its queries and keys. */
   attentionScale(layer: number): number;
   readonly embeddingScale: number;
   /** A factor for a sublayer's output before it is added to the stream. */
   readonly residualScale: number;
+  /** True if the stream behind a layer may have a factor, which is stored and not trained (`layer_output_scale`). */
+  readonly scaledOutputs?: true;
   readonly logitScale: number;
   readonly attentionSoftcap?: number | undefined;
   /** True if each head has a sink, a score beside those of its keys (`attn_sinks`). */
@@ -115,9 +131,19 @@ export class Transformer implements Decoder {
       scale: this.config.attentionScale(layer),
       ...(rope && rope.headSize !== (storedHeadSize ?? heads.headSize) && { rotated: rope.headSize }),
       window: this.config.window(layer),
+      chunk: this.config.chunk?.(layer),
       softcap,
       ...(sinks && { sinks }),
     };
+  }
+
+  temperature(graph: Graph, layer: number): Tensor | undefined {
+    const { temperature, context } = this.config;
+    if (temperature === undefined || this.config.rope(layer)) return undefined;
+    const { floor, scale } = temperature;
+    const factor = (_: unknown, position: number) => 1 + scale * Math.log1p(Math.floor((position + 1) / floor));
+    const factors = () => Float32Array.from({ length: context }, factor);
+    return this.weights.computed(graph, `temperature.${floor}.${scale}`, [context], factors);
   }
 
   sinks(graph: Graph, layer: number): Tensor | undefined {
@@ -159,6 +185,8 @@ export class Transformer implements Decoder {
   #withFactors(rope: RopeConfig): RopeConfig {
     const { scaling } = rope;
     if (this.weights.config.kind !== "gguf") return rope;
+    // Those of layers that do not take the tensor's.
+    if (scaling?.type === "factors" && scaling.factors.length > 0) return rope;
     if (scaling?.type === "long")
       return {
         ...rope,

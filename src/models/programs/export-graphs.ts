@@ -9,6 +9,7 @@ import {
   type Tensor,
 } from "../../graph/index.ts";
 import type { Stream } from "../../nn/stream.ts";
+import { temperedQueries } from "../../nn/tempered-queries.ts";
 import { type Decoder, hasRecurrent, headsOf, layersOf } from "../decoder/decoder.ts";
 import { Encoder, type TextEncoder } from "../encoder/encoder.ts";
 import type { DecoderLayer, Seq2Seq } from "../seq2seq/seq2seq.ts";
@@ -46,7 +47,8 @@ export function exportedDecoder(decoder: Decoder): Graph {
     const { qkv, residual, beside } = block.attentionIn(stream);
     const tensors = { ...lengths!.attention, ...((l === attending && first) || cache(g, decoder, l)) };
     const attrs = { ...decoder.attention(l), past };
-    const attended = cachedAttention(qkv, tensors, decoder.rotary(g, l), attrs, decoder.sinks?.(g, l));
+    const tempered = temperedQueries(qkv, decoder.temperature?.(g, l), () => positions(ids, lengths!.ends), attrs);
+    const attended = cachedAttention(tempered, tensors, decoder.rotary(g, l), attrs, decoder.sinks?.(g, l));
     presents.push([`present.${l}.key`, attended.presentKey], [`present.${l}.value`, attended.presentValue]);
     stream = block.feedForward(block.attentionOut(attended.y, residual, beside));
   }

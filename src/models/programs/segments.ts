@@ -15,6 +15,7 @@ import {
 import { attentionAhead } from "../../nn/attention-ahead.ts";
 import { turnByAxes } from "../../nn/rope-axes.ts";
 import { type Stream, settle } from "../../nn/stream.ts";
+import { temperedQueries } from "../../nn/tempered-queries.ts";
 import {
   attendedWidth,
   attentionBlock,
@@ -52,13 +53,14 @@ function cache(g: Graph, decoder: Decoder, layer: number, suffix: string): Pick<
 
 function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: LengthInputs): Tensor {
   const { tensors, attrs } = cachedLayer(g, decoder, layer, suffix, lengths);
+  const tempered = temperedQueries(qkv, decoder.temperature?.(g, layer), () => lengths.positions, attrs);
   const axes = decoder.axes?.(g, layer);
   const { y, presentKey, presentValue } = axes
-    ? cachedAttention(turnByAxes(qkv, decoder.config, axes, lengths.axes), tensors, undefined, {
+    ? cachedAttention(turnByAxes(tempered, decoder.config, axes, lengths.axes), tensors, undefined, {
         ...attrs,
         rotary: "none",
       })
-    : cachedAttention(qkv, tensors, decoder.rotary(g, layer), attrs, decoder.sinks?.(g, layer));
+    : cachedAttention(tempered, tensors, decoder.rotary(g, layer), attrs, decoder.sinks?.(g, layer));
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
   return y;

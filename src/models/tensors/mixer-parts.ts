@@ -18,6 +18,8 @@ const canonical: Readonly<Record<string, string>> = {
   delta_qkv: "attn_qkv",
   delta_gate: "attn_gate",
   delta_ba: "ssm_ba",
+  delta_beta: "ssm_beta",
+  delta_alpha: "ssm_alpha",
   short_in: "shortconv.in_proj",
   short_conv: "shortconv.conv",
   short_out: "shortconv.out_proj",

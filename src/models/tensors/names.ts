@@ -23,7 +23,10 @@ function parsed(canonical: string) {
   return { layer, part, kind, ...(expert !== undefined && { expert: { at: Number(expert), of: Number(experts) } }) };
 }
 
-/** A GGUF's names are canonical; it stacks experts' matrices, which the first files with experts had one by one. */
+/**
+ * A GGUF's names are canonical; it stacks experts' matrices, some with gates above ups in one, which the first files with experts had one by
+ * one.
+ */
 const inGguf =
   (tensors: Checkpoint["tensors"], { gguf: aliases = {}, turned = [] }: Scheme) =>
   (canonical: string): string | Stored => {
@@ -34,6 +37,11 @@ const inGguf =
     if (!expert) return canonical;
     const alone = `blk.${layer}.${part!.replace("_exps", "")}.${expert.at}.${kind}`;
     if (tensors.has(alone)) return alone;
+    const both = `blk.${layer}.ffn_gate_up_exps.${kind}`;
+    if (tensors.has(both) && part !== "ffn_down_exps") {
+      const at = 2 * expert.at + (part === "ffn_up_exps" ? 1 : 0);
+      return { name: both, block: { at, of: 2 * expert.of, matrices: expert.of } };
+    }
     const stack = { name: `blk.${layer}.${part}.${kind}`, block: { ...expert, matrices: expert.of } };
     return turned.includes(part!) ? { ...stack, transposed: true } : stack;
   };
@@ -70,7 +78,8 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
     const found = stored(known, kind!, expert);
     const place = layer === undefined ? found.name : `${scheme.layers}.${layer}.${found.name}`;
     const name = place.startsWith("/") ? place.slice(1) : prefix + place;
-    return { ...found, name: tensors.has(name) ? name : asOfOld(name, tensors) };
+    if (tensors.has(name)) return { ...found, name };
+    return (expert && stackedExpert(name, expert, tensors)) ?? { ...found, name: otherName(name, tensors) };
   };
 }
 
@@ -101,10 +110,23 @@ export function modulesOf(canonical: string, { prefixes, layers, parts, top }: S
   return place.startsWith("/") ? [place.slice(1)] : prefixes.map((prefix) => prefix + place);
 }
 
-/** TensorFlow's names of a norm's gain and shift, which BERT's first checkpoints have. */
-function asOfOld(name: string, tensors: Checkpoint["tensors"]): string {
-  const old = name.replace(/\.weight$/, ".gamma").replace(/\.bias$/, ".beta");
-  return tensors.has(old) ? old : name;
+/** An expert's matrix in a checkpoint that stacks those of all, gates above ups; undefined if it does not. */
+function stackedExpert(
+  name: string,
+  { at, of }: { readonly at: number; readonly of: number },
+  tensors: Checkpoint["tensors"],
+): Stored | undefined {
+  const [, experts, part] = /^(.*\.experts\.)\d+\.(gate|up|down)_proj\.weight$/.exec(name) ?? [];
+  const stack = `${experts}${part === "down" ? "down_proj" : "gate_up_proj"}`;
+  if (experts === undefined || !tensors.has(stack)) return undefined;
+  if (part === "down") return { name: stack, block: { at, of, matrices: of } };
+  return { name: stack, block: { at: 2 * at + (part === "up" ? 1 : 0), of: 2 * of, matrices: of } };
+}
+
+/** Names of parameters outside of modules, such as stacks of experts, and TensorFlow's of a norm's gain and shift, which BERT's first checkpoints have. */
+function otherName(name: string, tensors: Checkpoint["tensors"]): string {
+  const others = [name.replace(/\.weight$/, ""), name.replace(/\.weight$/, ".gamma").replace(/\.bias$/, ".beta")];
+  return others.find((other) => tensors.has(other)) ?? name;
 }
 
 function stored(as: StoredAs, kind: string, expert?: { readonly at: number; readonly of: number }): Stored {

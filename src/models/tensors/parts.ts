@@ -5,8 +5,11 @@ import {
   matmulTransposed,
   plus,
   quantizedEmbedding,
+  reshape,
   split,
+  spread,
   type Tensor,
+  withoutGradient,
 } from "../../graph/index.ts";
 import { addUpdate, project } from "../../nn/linear.ts";
 import type { Norm } from "../../nn/norm.ts";
@@ -122,6 +125,16 @@ export class Parts {
   /** A vector of the weights that is added to x: [width]. */
   bias(name: string, x: Tensor): Tensor {
     return plus(x, this.vector(`${name}.bias`, Number(x.shape.at(-1))));
+  }
+
+  /** A norm's gain that changes nothing: [width]. */
+  ones(width: number): Tensor {
+    return this.weights.computed(this.graph, `ones.${width}`, [width], () => new Float32Array(width).fill(1));
+  }
+
+  /** A stored number that is not trained, by its whole name, for every element of a vector: [width]. */
+  factor(name: string, width: number): Tensor {
+    return spread(reshape(withoutGradient(this.vector(name, 1)), []), 0, width);
   }
 
   /** A vector by its whole name: [width]. */

@@ -1,5 +1,6 @@
 import {
   concat,
+  full,
   gather,
   groupedLinear,
   groupedQuantizedLinear,
@@ -8,6 +9,7 @@ import {
   type QuantizedMatrix,
   reshape,
   type Tensor,
+  timesRows,
   toExperts,
   toSlots,
 } from "../../graph/index.ts";
@@ -44,6 +46,12 @@ export interface ExpertBiases {
   readonly down: Tensor;
 }
 
+interface MixOptions {
+  readonly biases?: ExpertBiases | undefined;
+  /** True if gates multiply the experts' inputs, not their outputs. */
+  readonly gatedInputs?: boolean | undefined;
+}
+
 /** A mixture of feed-forwards (Shazeer et al. 2017): x [..., hidden] → the sum of its experts' outputs, by their gates. */
 export function mixFeedForwards(
   x: Tensor,
@@ -51,13 +59,16 @@ export function mixFeedForwards(
   { inside, down }: ExpertMatrices,
   activation: Activation,
   gated: boolean,
-  biases?: ExpertBiases,
+  { biases, gatedInputs = false }: MixOptions = {},
 ): Tensor {
-  const { sizes, chosen, gates } = routing;
-  const rows = projectGroups(toExperts(x, routing, Number(chosen.shape.at(-1))), sizes, inside);
+  const { sizes, chosen, gates, order } = routing;
+  const inputs = toExperts(x, routing, Number(chosen.shape.at(-1)));
+  const ofRows = () => gather(reshape(gates, order.shape), order, 0);
+  const rows = projectGroups(gatedInputs ? timesRows(inputs, ofRows()) : inputs, sizes, inside);
   const biased = biases ? plus(rows, insideBiases(biases, routing)) : rows;
   const outputs = toSlots(projectGroups(activateMlp(biased, activation, gated), sizes, down), routing);
-  return mixExperts(biases ? plus(outputs, gather(biases.down, chosen, 0)) : outputs, gates);
+  const biasedOutputs = biases ? plus(outputs, gather(biases.down, chosen, 0)) : outputs;
+  return mixExperts(biasedOutputs, gatedInputs ? full(gates, 1) : gates);
 }
 
 /** The biases of each row's expert, side by side. */

@@ -35,6 +35,8 @@ describe("savings that do attention their own way", () => {
     ["gemma3", "attention that differs between layers"],
     ["exaone4", "attention that differs between layers"],
     ["cohere2", "attention that differs between layers"],
+    ["gemma4", "attention that differs between layers"],
+    ["llama4", "attention that differs between layers"],
     ["smollm3", "attention that differs between layers"],
     ["phi3", "a sliding window"],
     ["granite", "an attention scale of its own"],
@@ -42,6 +44,7 @@ describe("savings that do attention their own way", () => {
     ["deepseek_v2", "heads that are rotated in part"],
     ["glm4_moe", "heads that are rotated in part"],
     ["qwen3_next", "heads that are rotated in part"],
+    ["qwen3_5", "heads that are rotated in part"],
     ["gpt_oss", "attention sinks"],
     ["mamba2", "recurrent layers, which have no attention"],
   ])("refuse %s: %s", async (fixture, reason) => {

@@ -14,6 +14,7 @@ import {
   transpose,
 } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder/decoder.ts";
+import { temperedQueries } from "../../nn/tempered-queries.ts";
 import type { Shape } from "./stack.ts";
 
 /**
@@ -23,18 +24,20 @@ import type { Shape } from "./stack.ts";
  * With `hidden` f32 [rows, tokens, tokens], which is added to scores, a query sees the keys that it leaves alone.
  */
 export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, shape: Shape, hidden?: Tensor): Tensor {
-  const { heads, kvHeads, headSize, rotary: pairs, scale, window, softcap, sinks } = decoder.attention(layer);
+  const { rotary: pairs, rotated: _, ...attrs } = decoder.attention(layer);
+  const { heads, kvHeads, headSize, scale } = attrs;
   const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
   const [q, k, v] = split(qkv, 2, widths) as [Tensor, Tensor, Tensor];
   const tables = decoder.rotary(g, layer);
   const turned = (x: Tensor, n: number): Tensor =>
     pairs === "none" || !tables ? x : rotaryEmbedding(x, firstPosition(g), tables, { heads: n, pairs });
-  const [query, key] = [turned(q, heads), turned(k, kvHeads)];
+  const tempered = temperedQueries(q, decoder.temperature?.(g, layer), () => everyPosition(g, q));
+  const [query, key] = [turned(tempered, heads), turned(k, kvHeads)];
   if (hidden) return attendMasked({ q: query, k: key, v, hidden }, { heads, kvHeads, headSize, scale });
   const perToken = (name: string, given = false) => (given ? g.input(name, "i64", qkv.shape.slice(0, 2)) : undefined);
   const [documents, prefix] = [perToken("documents", shape.packed), perToken("prefix", shape.prefixed)];
   const operands = { q: query, k: key, v, documents, prefix, sinks: decoder.sinks?.(g, layer) };
-  return causalAttention(operands, { heads, kvHeads, headSize, scale, window, softcap, sinks });
+  return causalAttention(operands, attrs);
 }
 
 /**
@@ -58,6 +61,14 @@ function groups(g: Graph, heads: number, kvHeads: number): Tensor {
   const of = BigInt64Array.from({ length: heads }, (_, head) => BigInt(Math.floor((head * kvHeads) / heads)));
   const type = { dtype: "i64", shape: [heads] } as const;
   return g.constant("key heads", type, { kind: "memory", bytes: new Uint8Array(of.buffer) });
+}
+
+/** The positions of all tokens, i64 [rows, tokens]. */
+function everyPosition(g: Graph, q: Tensor): Tensor {
+  const [rows, tokens] = q.shape as [number, number];
+  const all = BigInt64Array.from({ length: rows * tokens }, (_, i) => BigInt(i % tokens));
+  const type = { dtype: "i64", shape: [rows, tokens] } as const;
+  return g.constant("positions", type, { kind: "memory", bytes: new Uint8Array(all.buffer) });
 }
 
 /** Every row begins at position 0. */

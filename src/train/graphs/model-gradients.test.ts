@@ -6,6 +6,7 @@ import { cohere2 } from "../../models/architectures/cohere2.ts";
 import { deepSeekV2 } from "../../models/architectures/deepseek-v2.ts";
 import { exaone4 } from "../../models/architectures/exaone4.ts";
 import { gemma2 } from "../../models/architectures/gemma2.ts";
+import { gemma4 } from "../../models/architectures/gemma4.ts";
 import { glm4Moe } from "../../models/architectures/glm4-moe.ts";
 import { gptOss } from "../../models/architectures/gpt-oss.ts";
 import { gpt2 } from "../../models/architectures/gpt2.ts";
@@ -14,11 +15,13 @@ import { jetmoe } from "../../models/architectures/jetmoe.ts";
 import { lfm2 } from "../../models/architectures/lfm2.ts";
 import { lfm2Moe } from "../../models/architectures/lfm2-moe.ts";
 import { llama } from "../../models/architectures/llama.ts";
+import { llama4 } from "../../models/architectures/llama4.ts";
 import { mambaArchitecture } from "../../models/architectures/mamba.ts";
 import { mamba2Architecture } from "../../models/architectures/mamba2.ts";
 import { mixtral } from "../../models/architectures/mixtral.ts";
 import { nemotronH } from "../../models/architectures/nemotron-h.ts";
 import { qwen2 } from "../../models/architectures/qwen2.ts";
+import { qwen35 } from "../../models/architectures/qwen3-5.ts";
 import { qwen3Next } from "../../models/architectures/qwen3-next.ts";
 import { rnnArchitecture } from "../../models/architectures/rnn.ts";
 import type { Architecture } from "../../models/decoder/decoder.ts";
@@ -91,12 +94,14 @@ test.each([
   { name: "glm4_moe-air", architecture: glm4Moe },
   { name: "cohere2", architecture: cohere2 },
   { name: "exaone4", architecture: exaone4 },
+  { name: "gemma4-experts", architecture: gemma4 },
   { name: "gpt2", architecture: gpt2 },
   { name: "gpt_oss-limits", architecture: gptOss },
   { name: "granitemoehybrid-dense", architecture: graniteMoeHybrid },
   { name: "jetmoe", architecture: jetmoe },
   { name: "lfm2", architecture: lfm2 },
   { name: "llama-biased", architecture: llama },
+  { name: "llama4-chunks", architecture: llama4 },
   { name: "mamba", architecture: mambaArchitecture },
   { name: "mamba2-groups", architecture: mamba2Architecture },
   { name: "mixtral", architecture: mixtral },
@@ -104,6 +109,7 @@ test.each([
   { name: "qwen2", architecture: qwen2 },
   { name: "nemotron_h", architecture: nemotronH },
   { name: "qwen3_next", architecture: qwen3Next },
+  { name: "qwen3_5", architecture: qwen35 },
   { name: "gemma2", architecture: gemma2 },
 ])("$name: loss and gradients equal PyTorch's, products kept or computed again", async ({ name, architecture }) => {
   const folder = fixture(name);

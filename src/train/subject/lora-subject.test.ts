@@ -87,10 +87,13 @@ test.each([
   { name: "glm4_moe-air", targets: "q_proj,o_proj,down_proj", gguf: true },
   { name: "cohere2", targets: "q_proj,o_proj,gate_proj,down_proj" },
   { name: "exaone4", targets: "k_proj,v_proj,up_proj" },
+  { name: "gemma4", targets: "q_proj,k_proj,o_proj,down_proj", gguf: true },
+  { name: "llama4", targets: "q_proj,v_proj,o_proj", gguf: true },
   { name: "mamba", targets: "in_proj,x_proj,out_proj" },
   { name: "mamba2", targets: "in_proj,out_proj" },
   { name: "nemotron_h", targets: "q_proj,in_proj,up_proj" },
   { name: "qwen3_next", targets: "q_proj,in_proj_qkvz,out_proj" },
+  { name: "qwen3_5", targets: "q_proj,in_proj_qkv,in_proj_a,out_proj,down_proj" },
   { name: "gpt_oss-mxfp4", targets: "q_proj,v_proj,o_proj" },
   { name: "lfm2", targets: "q_proj,in_proj,w2" },
   { name: "granitemoehybrid", targets: "q_proj,in_proj,out_proj,output_linear" },
@@ -146,6 +149,22 @@ test.each(["cohere2", "ernie4_5", "llama-biased"])("%s: an adapter of the folder
   const adapted = await nats(plain, prepared);
   expect(Math.abs(adapted - loss)).toBeGreaterThan(0.1);
   expect(await nats(openCheckpoint(path.join(plain.path, "model.gguf")), `${prepared}-gguf`)).toBeCloseTo(adapted, 4);
+});
+
+test("an adapter of Qwen3.5's mixers is refused beside a GGUF, which has their values in another order", async () => {
+  const plain = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures/qwen3_5"));
+  const prepared = path.join(folder, "qwen3_5-order");
+  const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "in_proj_qkv" });
+  const subject = await loraSubject(lora, { ...base, checkpoint: plain, prepared }, { quant: "f32", seed: 0 });
+  await subject.write(`${prepared}-adapter`);
+  const adapter = openLora(`${prepared}-adapter`);
+  const gguf = openCheckpoint(path.join(plain.path, "model.gguf"));
+  const opened = async () => {
+    const { decoder, weights } = await openDecoder(gguf, `${prepared}-gguf`, "f32", adapter);
+    using _ = await Stack.compile(decoder, weights, "whole");
+    weights.checkAdapter();
+  };
+  await expect(opened).rejects.toThrow(/in_proj_qkv/);
 });
 
 test("frozen weights are float32 where they take a quarter of the memory at most", () => {

@@ -58,7 +58,7 @@ const seamed: Plan = {
   }),
 };
 
-describe.each(["granitemoehybrid", "lfm2", "qwen3_next", "nemotron_h"])("%s", (name) => {
+describe.each(["granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5", "qwen3_5_moe", "nemotron_h"])("%s", (name) => {
   test("a prompt of several chunks has the logits of one run over all of it", async () => {
     using engine = await open(name);
     const { decoder, weights } = await openModel(name);
@@ -222,6 +222,8 @@ test.each([
   ...["conv.in_proj", "conv.conv", "q_layernorm", "embedding_norm"].map((part) => ["lfm2", part]),
   ...["feed_forward.gate", "expert_bias", "experts.1.w2"].map((part) => ["lfm2_moe", part]),
   ...["in_proj_qkvz", "in_proj_ba", "linear_attn.norm", "self_attn.q_proj"].map((part) => ["qwen3_next", part]),
+  ...["in_proj_qkv", "in_proj_z", "in_proj_b", "in_proj_a", "linear_attn.norm"].map((part) => ["qwen3_5", part]),
+  ...["mlp.gate.weight", "experts.1.up_proj", "shared_expert_gate"].map((part) => ["qwen3_5_moe", part]),
   ...["mixer.in_proj", "mixer.k_proj", "mixer.up_proj", "layers.2.norm"].map((part) => ["nemotron_h", part]),
 ] as [string, string][])("%s: %s of one layer, shuffled, changes the logits", async (model, part) => {
   const checkpoint = openCheckpoint(fixture(model));

@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
 import { Stack } from "../../../models/programs/stack.testing.ts";
 import { openDecoder } from "../../../models/registry.ts";
+import { densePlan, type Plan } from "../../../savings/plan.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
 import { Meter } from "../../bill/meter.ts";
@@ -38,7 +39,13 @@ async function wholeRun(checkpoint: ReturnType<typeof checkpointOf>, to: string,
 const worst = (got: ArrayLike<number>, expected: ArrayLike<number>): number =>
   Array.from(got).reduce((most, v, i) => Math.max(most, Number.isNaN(v) ? Infinity : Math.abs(v - expected[i]!)), 0);
 
-describe.each(["exaone4", "cohere2"])("%s", (name) => {
+/** Every layer's attention through the open seam, densely. */
+const seamed: Plan = {
+  ...densePlan,
+  attention: () => ({ chunk: PREFILL_CHUNK, chunkAfter: () => PREFILL_CHUNK, attend: (call) => call.dense() }),
+};
+
+describe.each(["exaone4", "cohere2", "gemma4", "gemma4-experts", "llama4-chunks"])("%s", (name) => {
   test("a prompt longer than windows and chunks, and one that goes on from its beginning", async () => {
     using engine = await open(name);
     for (const { prompt, cached } of [
@@ -52,6 +59,17 @@ describe.each(["exaone4", "cohere2"])("%s", (name) => {
       const whole = await wholeRun(checkpointOf(name), name, prompt);
       expect(worst(logits, whole.subarray(-logits.length))).toBeLessThan(1e-4);
     }
+  });
+
+  test("with the attention of all layers open, they have the logits of whole segments", async () => {
+    using engine = await open(name);
+    const run = async (plan: Plan) => {
+      const slot = engine.acquireEmpty(text, plan);
+      const logits = (await engine.prefill(slot, text, new Meter(engine.programs), plan)).slice();
+      engine.release(slot);
+      return logits;
+    };
+    expect(worst(await run(seamed), await run(densePlan))).toBeLessThan(1e-4);
   });
 
   test("rows of other lengths have the logits that they have alone", async () => {
@@ -68,6 +86,21 @@ test.each([
   ]),
   ...["k_proj", "input_layernorm", "down_proj", "layers.3.self_attn.v_proj", "model.norm"].map((part) => [
     "cohere2",
+    part,
+  ]),
+  ...["q_proj", "k_norm", "layers.2.self_attn.k_proj", "layers.1.self_attn.v_proj", "pre_feedforward_layernorm"].map(
+    (part) => ["gemma4", part],
+  ),
+  ...[
+    "q_proj",
+    "layers.1.self_attn.k_proj",
+    "router",
+    "gate_up_proj",
+    "experts.down_proj",
+    "shared_expert.up_proj",
+  ].map((part) => ["llama4-chunks", part]),
+  ...["router.proj", "router.scale", "per_expert_scale", "gate_up_proj", "feedforward_layernorm_1"].map((part) => [
+    "gemma4-experts",
     part,
   ]),
 ] as [string, string][])("%s: %s of one layer, shuffled, changes the logits", async (model, part) => {

@@ -1,0 +1,149 @@
+import type { RopeConfig } from "../../nn/rope.ts";
+import { decoder } from "../architecture.ts";
+import { checkConfig, checkValues, numbersByLayer, readTransformer, sizes } from "../config/config.ts";
+import { readExperts } from "../config/experts-config.ts";
+import type { Fields } from "../config/fields.ts";
+import { numberOf, type Parameters } from "../config/longrope.ts";
+import { checkHeads, readLocalRope, readRope } from "../config/rope.ts";
+import { slidingPattern, slidingWindow } from "../config/window.ts";
+import type { LayerHeads } from "../decoder/decoder.ts";
+import type { TransformerConfig } from "../decoder/transformer.ts";
+import { llamaNames, type Scheme, withParts } from "../tensors/names.ts";
+
+const scheme: Scheme = {
+  ...withParts(llamaNames, {
+    post_attention_norm: "post_attention_layernorm",
+    ffn_norm: "pre_feedforward_layernorm",
+    post_ffw_norm: "post_feedforward_layernorm",
+    post_ffw_norm_1: "post_feedforward_layernorm_1",
+    pre_ffw_norm_2: "pre_feedforward_layernorm_2",
+    post_ffw_norm_2: "post_feedforward_layernorm_2",
+    ffn_gate_inp: "router.proj",
+    ffn_gate_exps: { name: "experts.gate_up_proj", part: [0, 2] },
+    ffn_up_exps: { name: "experts.gate_up_proj", part: [1, 2] },
+    ffn_down_exps: { name: "experts.down_proj", part: [0, 1] },
+  }),
+  bare: {
+    "layer_output_scale.weight": "layer_scalar",
+    "ffn_gate_inp.scale": "router.scale",
+    "ffn_down_exps.scale": "router.per_expert_scale",
+  },
+};
+
+type KvHeads = Pick<LayerHeads, "kvHeads" | "headSize">;
+
+/** E2B and E4B have inputs of each layer, and layers that attend to the keys of others. */
+function refuseSmall(fields: Fields): void {
+  const refused = (gguf: string, key: string, what: string) => {
+    const value = fields.number(gguf, key, 0);
+    if (value !== 0) fields.refuse(fields.gguf ? gguf : key, value, `0: ${what} are not supported`);
+  };
+  refused("embedding_length_per_layer_input", "hidden_size_per_layer_input", "inputs of each layer");
+  refused("attention.shared_kv_layers", "num_kv_shared_layers", "layers that share keys and values");
+}
+
+/** Keys and values of a layer. transformers writes them layer by layer, the published files by kind of layer. */
+function readHeads(fields: Fields, layer: number, slides: boolean): KvHeads {
+  if (fields.gguf)
+    return {
+      kvHeads:
+        numbersByLayer(fields, "attention.head_count_kv")?.[layer] ??
+        fields.number("attention.head_count_kv", undefined),
+      headSize: fields.number(slides ? "attention.key_length_swa" : "attention.key_length", undefined),
+    };
+  const local = {
+    kvHeads: fields.number(undefined, "num_key_value_heads"),
+    headSize: fields.number(undefined, "head_dim"),
+  };
+  const byLayer = fields.object("per_layer_config");
+  if (byLayer) {
+    const own = (byLayer[layer] ?? {}) as Parameters;
+    const read = (key: string, usual: number) => numberOf(fields, own, key, usual);
+    return { kvHeads: read("num_key_value_heads", local.kvHeads), headSize: read("head_dim", local.headSize) };
+  }
+  if (slides) return local;
+  const isFewer = fields.flag("attention_k_eq_v");
+  return {
+    kvHeads: isFewer ? fields.number(undefined, "num_global_key_value_heads", local.kvHeads) : local.kvHeads,
+    headSize: fields.number(undefined, "global_head_dim"),
+  };
+}
+
+/** @throws UserError for heads that the kernels do not take: those of layers that differ are not filled up */
+function checkedHeads({ source }: Fields, own: KvHeads): KvHeads {
+  const checked = checkValues(sizes.pick({ kvHeads: true, headSize: true }), source, own);
+  checkHeads(source.path, checked.headSize, checked.headSize, false);
+  return checked;
+}
+
+/** The mixture of 26B-A4B, beside each feed-forward. */
+function readMixture(fields: Fields): TransformerConfig["experts"] {
+  const has = fields.gguf ? fields.number("expert_count", undefined, 0) > 0 : fields.flag("enable_moe_block");
+  if (!has) return undefined;
+  return {
+    ...readExperts(fields, { count: "num_experts", width: "moe_intermediate_size", gates: "chosen" }),
+    beside: true,
+  };
+}
+
+/** A layer's rotary embedding. */
+function readLayerRope(fields: Fields, headSize: number, slides: boolean): RopeConfig {
+  const context = fields.number("context_length", "max_position_embeddings");
+  if (!slides) return readRope(fields, headSize, context, "full_attention", false, headSize);
+  const local = readLocalRope(fields, headSize, context);
+  // The tensor of divisors in a GGUF is for the other layers.
+  const own = { type: "factors", factors: new Array<number>(headSize / 2).fill(1), magnitude: 1 } as const;
+  return fields.gguf ? { ...local, scaling: own } : local;
+}
+
+function configure(whole: Fields, has: (tensor: string) => boolean): TransformerConfig {
+  const fields = whole.part("text_config");
+  refuseSmall(fields);
+  if (!fields.gguf && !fields.object("rope_parameters"))
+    fields.refuse("rope_parameters", undefined, "those of each kind of layer");
+  fields.only("hidden_activation", ["gelu_pytorch_tanh"]);
+  fields.only("use_bidirectional_attention", ["vision"]);
+  const { layers } = checkValues(sizes.pick({ layers: true }), fields.source, {
+    layers: fields.number("block_count", "num_hidden_layers"),
+  });
+  const listed = slidingWindow(fields, slidingPattern(fields, 6));
+  // The last sees everything, whatever is listed.
+  const window = (layer: number) => (layer === layers - 1 ? undefined : listed(layer));
+  const slides = (layer: number) => window(layer) !== undefined;
+  const heads = Array.from({ length: layers }, (_, layer) =>
+    checkedHeads(fields, readHeads(fields, layer, slides(layer))),
+  );
+  const ropes = heads.map(({ headSize }, layer) => readLayerRope(fields, headSize, slides(layer)));
+  const config = readTransformer(fields, {
+    ...{ norms: "around", activation: "gelu-tanh", headNorm: "head", valueNorm: true, scaledOutputs: true },
+    ...{ window, experts: readMixture(fields), ...heads[0], attentionScale: () => 1 },
+    rope: (layer) => ropes[layer],
+    logitSoftcap: fields.optional("final_logit_softcapping", "final_logit_softcapping"),
+  });
+  for (const own of heads) checkConfig(sizes, fields.source, { ...config, ...own });
+  const isShort = (layer: number) =>
+    fields.gguf ? !has(`blk.${layer}.attn_v.weight`) : fields.flag("attention_k_eq_v");
+  return {
+    ...config,
+    ownHeads: (layer) => heads[layer]!,
+    keysAsValues: (layer) => !slides(layer) && isShort(layer),
+    embeddingScale: Math.sqrt(config.hidden),
+  };
+}
+
+/**
+ * Gemma 4, text (Gemma Team 2026): layers that look back over a window, and others with fewer and wider heads, whose values may be their
+ * keys; a factor behind each layer; in 26B experts beside each feed-forward.
+ */
+export const gemma4 = decoder("gemma4", {
+  scheme,
+  unread: /^(model\.)?(vision_tower|embed_vision|audio_tower|embed_audio)\./,
+  keys: { num_experts_per_tok: "top_k_experts" },
+  defaults: {
+    ...{ vocab_size: 262144, hidden_size: 2304, intermediate_size: 9216, num_hidden_layers: 30 },
+    ...{ num_attention_heads: 8, num_key_value_heads: 4, head_dim: 256, global_head_dim: 512 },
+    ...{ max_position_embeddings: 131072, rms_norm_eps: 1e-6, sliding_window: 512 },
+    ...{ hidden_size_per_layer_input: 256, num_kv_shared_layers: 0 },
+  },
+  configure,
+});
