@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { numbers } from "../util/authors.testing.ts";
 import { type TensorSpec, writeSafetensors } from "../weights/safetensors/safetensors.testing.ts";
 
-const [hidden, intermediate, heads, kvHeads, headSize, vocabulary] = [32, 48, 4, 2, 8, 40];
+const [hidden, intermediate, heads, kvHeads, headSize, vocabulary] = [64, 80, 4, 2, 16, 40];
 
 /** Writes a decoder of some layers into a folder, and returns the path of its weights. */
 export function tinyLlama(folder: string, layers: number): string {
@@ -17,7 +17,7 @@ export function tinyLlama(folder: string, layers: number): string {
     ).map(of);
     tensors[`model.${name}.weight`] = { dtype: "F32", shape, data: new Uint8Array(values.buffer) };
   };
-  const matrix = (name: string, shape: number[]) => add(name, shape, (x) => x / 2);
+  const matrix = (name: string, shape: number[]) => add(name, shape, (x) => x / 4);
   const scale = (name: string) => add(name, [hidden], (x) => 1 + x / 4);
   const kv = kvHeads * headSize;
   matrix("embed_tokens", [vocabulary, hidden]);
