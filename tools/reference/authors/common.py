@@ -4,6 +4,7 @@ A generator takes the folder of a paper's own code and the commit it holds, runs
 give beside the test that compares it. Nothing of that code is kept here. Needs numpy and torch.
 """
 
+import ast
 import json
 import re
 import sys
@@ -75,6 +76,17 @@ def load(path: Path, name: str):
                 raise
             nothing = (lambda: False) if missing[1].startswith("is_") else MagicMock()
             setattr(sys.modules[missing[2]], missing[1], nothing)
+
+
+def functions(path: Path, names: list[str], scope: dict) -> dict:
+    """Some functions of a file whose imports are not needed, with `scope` in place of them. Decorators are left out."""
+    tree = ast.parse(path.read_text())
+    chosen = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name in names]
+    for node in chosen:
+        node.decorator_list = []
+    code = compile(ast.Module(body=chosen, type_ignores=[]), str(path), "exec")
+    exec(code, scope)  # noqa: S102
+    return scope
 
 
 class TinyLlama:
