@@ -151,6 +151,29 @@ class TinyLlama:
         return (x / (x.pow(2).mean() + self.epsilon).sqrt() * self.norm) @ self.embedding.T
 
 
+class OldLayer:
+    """A layer of `TinyLlama` with the call and the attributes of the transformers that FastV and FEATHER were written for."""
+
+    def __init__(self, llama: TinyLlama, index: int):
+        from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRotaryEmbedding
+
+        config = llama.config()
+        self.rotary = LlamaRotaryEmbedding(config)
+        self.inner = llama.fill(LlamaDecoderLayer(config, index), index)
+        self.input_layernorm = self.inner.input_layernorm
+        self.self_attn = self.inner.self_attn
+        self.self_attn.num_heads, self.self_attn.num_key_value_heads = llama.heads, llama.kv_heads
+        self.self_attn.num_key_value_groups = llama.heads // llama.kv_heads
+        self.self_attn.rotary_emb = self.rotary
+        self.positions = None
+
+    def __call__(self, hidden, attention_mask, position_ids, output_attentions=False, **_):
+        self.positions = position_ids
+        options = {"attention_mask": attention_mask, "position_embeddings": self.rotary(hidden, position_ids)}
+        outputs = (self.inner(hidden, **options),)
+        return (*outputs, self.self_attn(hidden_states=self.input_layernorm(hidden), **options)[1]) if output_attentions else outputs
+
+
 def without_cuda() -> None:
     """Lets code that names a GPU for its tensors run on the processor."""
 

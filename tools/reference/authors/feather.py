@@ -2,40 +2,22 @@
 
     python tools/reference/authors/feather.py FOLDER COMMIT     (markendo/FEATHER)
 
-Its model's `forward` and `calculate_attention_weight` run over transformers' layers with the weights of `TinyLlama`; an adapter gives the layers
-the arguments and attributes of the release that the code was written for. The rest of the package is not imported.
+Its model's `forward` and `calculate_attention_weight` run over transformers' layers with the weights of `TinyLlama`, called as
+the release did that the code was written for. The rest of the package is not imported.
 """
 
 from types import SimpleNamespace
 
 import torch
-from common import TinyLlama, arguments, load, numbers, write
-from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRotaryEmbedding
+from common import OldLayer, TinyLlama, arguments, load, numbers, write
 
 FOLDER, COMMIT = arguments()
 code = load(FOLDER / "prismatic-vlms/prismatic/models/backbones/llm/llama2_models.py", "llama2_models")
 
 LAYERS, SIDE, BEFORE, AFTER = 4, 9, 1, 4
 llama = TinyLlama(LAYERS)
-config = llama.config()
-rotary = LlamaRotaryEmbedding(config)
 image = numbers(77, SIDE * SIDE, llama.hidden)
 embeddings = torch.cat([llama.embedding[[3]], image, llama.embedding[[20, 21, 22, 23]]])[None]
-
-
-class Layer:
-    """A layer with the call and the attributes that the code expects."""
-
-    def __init__(self, index: int):
-        self.inner = llama.fill(LlamaDecoderLayer(config, index), index)
-        self.input_layernorm = self.inner.input_layernorm
-        self.self_attn = self.inner.self_attn
-        for name, value in (("num_heads", llama.heads), ("num_key_value_heads", llama.kv_heads), ("num_key_value_groups", llama.heads // llama.kv_heads)):
-            setattr(self.self_attn, name, value)
-        self.self_attn.rotary_emb = rotary
-
-    def __call__(self, hidden, attention_mask, position_ids, **_):
-        return (self.inner(hidden, attention_mask=attention_mask, position_embeddings=rotary(hidden, position_ids)),)
 
 
 def run(ks: list[int], ratio: float, rope: bool, stride: int | None = None) -> dict:
@@ -46,7 +28,7 @@ def run(ks: list[int], ratio: float, rope: bool, stride: int | None = None) -> d
         training=False,
         embed_tokens=None,
         norm=lambda x: x,
-        layers=[Layer(i) for i in range(LAYERS)],
+        layers=[OldLayer(llama, i) for i in range(LAYERS)],
         fastV_k=ks,
         fastV_ratio=1 - ratio,
         fastV_use_rope=rope,
