@@ -50,7 +50,7 @@ export class AuthorsModel implements Disposable {
     const cells = side * side;
     const image = {
       embeddings: numbers(seed, cells * hidden),
-      contentHash: "authors",
+      contentHash: `authors ${side} ${seed}`,
       grid: [side, side] as [number, number],
     };
     const { prompt, embeddings, visual } = promptOfSpans([before, image, after], hidden);
