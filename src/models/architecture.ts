@@ -70,7 +70,6 @@ export interface HybridTraits<C> extends Traits<C> {
   /** Shapes of tensors that are stored in others than those asked for. */
   shapes(config: C): StoredShapes;
   mixer(weights: MixerWeights, config: C): Mixer;
-  configure(fields: Fields): C;
 }
 
 /** Like `decoder`, for hybrids. */
@@ -78,7 +77,8 @@ export function hybrid<C extends TransformerConfig>(
   name: string,
   { shapes, mixer, place = () => (canonical) => canonical, ...traits }: HybridTraits<C>,
 ): Architecture {
-  const read = (config: Fields["source"]) => traits.configure(new Fields(config, name, traits.keys, traits.defaults));
+  const read = (config: Fields["source"], has: (tensor: string) => boolean = () => false) =>
+    traits.configure(new Fields(config, name, traits.keys, traits.defaults), has);
   return {
     ...decoder(name, traits),
     tensors(checkpoint) {
@@ -88,7 +88,7 @@ export function hybrid<C extends TransformerConfig>(
     },
     modules: (canonical, source) => modulesOf(place(read(source))(canonical), traits.scheme),
     open(weights) {
-      const config = read(weights.config);
+      const config = read(weights.config, (tensor) => weights.has(tensor));
       return new Transformer(config, weights, (own) => mixer(own, config));
     },
   };

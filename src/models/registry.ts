@@ -32,6 +32,7 @@ const decoders: readonly Listed<Architecture>[] = [
   { names: ["cohere2"], load: async () => (await import("./architectures/cohere2.ts")).cohere2 },
   { names: ["ernie4_5"], load: async () => (await import("./architectures/ernie4_5.ts")).ernie45 },
   { names: ["exaone4"], load: async () => (await import("./architectures/exaone4.ts")).exaone4 },
+  { names: ["falcon-h1", "falcon_h1"], load: async () => (await import("./architectures/falcon-h1.ts")).falconH1 },
   { names: ["gemma2"], load: async () => (await import("./architectures/gemma2.ts")).gemma2 },
   { names: ["gemma3", "gemma3_text"], load: async () => (await import("./architectures/gemma3.ts")).gemma3 },
   { names: ["gemma4", "gemma4_text"], load: async () => (await import("./architectures/gemma4.ts")).gemma4 },

@@ -7,6 +7,7 @@ import {
   reshape,
   rmsNorm,
   type Shape,
+  scale,
   silu,
   softplus,
   split,
@@ -34,7 +35,14 @@ export interface Mamba2Config {
   /** Tokens that the convolution sees, a token's own included. */
   readonly convWidth: number;
   readonly epsilon: number;
+  /** The norm of the result, by groups, behind the product with the gate or before it; absent: behind. */
+  readonly norm?: "behind" | "before" | "none";
+  /** Factors for the parts of its input's projection; absent: 1. */
+  readonly factors?: ProjectionFactors | undefined;
 }
+
+/** A factor for each part of the projection: the gate, x, B, C and the steps. */
+export type ProjectionFactors = readonly [gate: number, x: number, b: number, c: number, steps: number];
 
 /** A small mixer's sizes, with others where they are given. */
 export const mamba2Config = (hidden: number, sizes: Partial<Mamba2Config> = {}): Mamba2Config => ({
@@ -132,8 +140,21 @@ class Block {
   enter(x: Tensor): { readonly gate: Tensor; readonly mixed: Tensor; readonly steps: Tensor } {
     const { heads, channels } = partsOf(this.config);
     const { inner } = this.config;
-    const [gate, mixed, steps] = this.weights.projectParts(x, "in_proj", [inner, channels, heads]);
+    const { factors } = this.config;
+    const [gate, mixed, steps] = factors
+      ? this.#scaledParts(x, factors)
+      : this.weights.projectParts(x, "in_proj", [inner, channels, heads]);
     return { gate: gate!, mixed: mixed!, steps: softplus(plus(steps!, this.weight("dt_bias"))) };
+  }
+
+  /** The projection's parts times their factors. */
+  #scaledParts(x: Tensor, factors: ProjectionFactors): Tensor[] {
+    const { inner, groups, stateSize } = this.config;
+    const { heads } = partsOf(this.config);
+    const shared = groups * stateSize;
+    const parts = this.weights.projectParts(x, "in_proj", [inner, inner, shared, shared, heads]);
+    const [gate, ...others] = parts.map((part, i) => scale(part, factors[i]!));
+    return [gate!, concat(others.slice(0, 3), 2), others[3]!];
   }
 
   /** The scan's inputs: x, B and C after the convolution, x times its steps, and the steps' decays. */
@@ -153,8 +174,19 @@ class Block {
   leave(y: Tensor, x: Tensor, gate: Tensor): Tensor {
     const { headSize, outputs } = this.config;
     const skipped = plus(y, times(x, spread(this.weight("D"), 1, headSize)));
-    const gated = times(reshape(skipped, gate.shape), silu(gate));
-    return this.weights.project(this.#normalised(gated), "out_proj", outputs);
+    return this.weights.project(this.#gated(reshape(skipped, gate.shape), silu(gate)), "out_proj", outputs);
+  }
+
+  #gated(y: Tensor, gate: Tensor): Tensor {
+    const { norm = "behind" } = this.config;
+    switch (norm) {
+      case "behind":
+        return this.#normalised(times(y, gate));
+      case "before":
+        return times(this.#normalised(y), gate);
+      case "none":
+        return times(y, gate);
+    }
   }
 
   /** Each group by its own root mean square. */

@@ -1,7 +1,7 @@
 import { clamp, gelu, plus, relu, scale, silu, split, type Tensor, times } from "../graph/index.ts";
 
 /** The activation between a feed-forward's matrices. */
-export type Activation = ActivationName | ClampedGate;
+export type Activation = ActivationName | ClampedGate | ScaledGate;
 
 type ActivationName = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu" | "relu-squared";
 
@@ -9,6 +9,11 @@ type ActivationName = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu" | "r
 interface ClampedGate {
   readonly slope: number;
   readonly limit: number;
+}
+
+/** A SiLU of the gate times a factor (Falcon-H1). */
+interface ScaledGate {
+  readonly factor: number;
 }
 
 /** The slope in the sigmoid that stands in for GELU's normal distribution (Hendrycks & Gimpel 2016, section 2). */
@@ -48,10 +53,11 @@ export function activateMlp(x: Tensor, activation: Activation, gated: boolean): 
   if (!gated) return activate(x, named(activation));
   const width = Number(x.shape.at(-1)) / 2;
   const [gate, up] = split(x, x.shape.length - 1, [width, width]) as [Tensor, Tensor];
-  return typeof activation === "object" ? gateClamped(gate, up, activation) : times(activate(gate, activation), up);
+  if (typeof activation === "string") return times(activate(gate, activation), up);
+  return "limit" in activation ? gateClamped(gate, up, activation) : times(silu(scale(gate, activation.factor)), up);
 }
 
 function named(activation: Activation): ActivationName {
   if (typeof activation === "string") return activation;
-  throw new Error("a clamped gate needs a gated feed-forward");
+  throw new Error("a clamped or scaled gate needs a gated feed-forward");
 }

@@ -83,6 +83,14 @@ def rope(kind: str, **more) -> dict:
     return dict(rope_parameters={"rope_type": kind, "rope_theta": 5000.0, **more})
 
 
+FALCON_H1 = dict(
+    **rope("default"), num_attention_heads=2, num_key_value_heads=1, intermediate_size=24, mamba_d_ssm=48, mamba_n_heads=4, mamba_d_head=12,
+    mamba_d_state=6, mamba_d_conv=3, mamba_chunk_size=16, max_position_embeddings=4096, embedding_multiplier=4.0, lm_head_multiplier=0.5,
+    mlp_multipliers=[0.5, 2.0], key_multiplier=0.5, attention_in_multiplier=2.0, attention_out_multiplier=0.5, ssm_in_multiplier=0.5,
+    ssm_multipliers=[2.0, 4.0, 8.0, 0.5, 1.0], ssm_out_multiplier=0.25, tie_word_embeddings=False,
+)  # fmt: skip
+
+
 # name: (model_type, GGUF's architecture, configuration)
 MODELS = {
     "llama-biased": ("llama", "llama", dict(**rope("default"), attention_bias=True, mlp_bias=True, tie_word_embeddings=False)),
@@ -252,6 +260,19 @@ MODELS = {
     # Chunks and temperatures that show in a short text.
     "llama4-chunks": ("llama4_text", None, dict(
         **LLAMA4, num_hidden_layers=4, num_experts_per_tok=2, no_rope_layer_interval=2, attention_chunk_size=12, floor_scale=5, attn_scale=0.4)),
+    # As Falcon-H1 0.5B to 1.5B: no norm in the mixers. A GGUF's weights are multiplied, which is exact by powers of two.
+    "falcon_h1": ("falcon_h1", "falcon-h1", dict(**FALCON_H1, num_hidden_layers=3, mamba_rms_norm=False, mamba_n_groups=1)),
+    # As 34B: a norm by groups behind the gate. Keys have no multiplier, as in 90M.
+    "falcon_h1-norm": ("falcon_h1", "falcon-h1", {
+        **FALCON_H1, "num_hidden_layers": 2, "mamba_rms_norm": True, "mamba_norm_before_gate": False, "mamba_n_groups": 2,
+        "key_multiplier": 1.0}),
+    # A norm before the gate, biases, and multipliers that no power of two is; tied embeddings, as 90M has.
+    "falcon_h1-before": ("falcon_h1", None, {
+        **FALCON_H1, "num_hidden_layers": 2, "mamba_rms_norm": True, "mamba_norm_before_gate": True, "mamba_n_groups": 2, "mamba_d_ssm": None,
+        "mamba_d_head": "auto", "mamba_expand": 2, "embedding_multiplier": 5.656854249492381, "lm_head_multiplier": 0.390625,
+        "mlp_multipliers": [0.8838834764831844, 0.5859375], "key_multiplier": 0.39062499999999994, "attention_out_multiplier": 0.9375,
+        "ssm_in_multiplier": 1.25, "ssm_multipliers": [0.3535533905932738, 0.25, 0.7, 0.5, 1.3], "ssm_out_multiplier": 0.23570226039551587,
+        "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True}),
 }  # fmt: skip
 
 
@@ -260,7 +281,7 @@ RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 # Models whose outputs have what is kept between tokens as `cache`; the others as `past_key_values`.
 CACHED = (
     *RECURRENT, "granitemoehybrid", "lfm2", "lfm2_moe", "qwen3_next", "nemotron_h", "gemma4_text", "gemma4", "qwen3_5_text", "qwen3_5_moe_text",
-    "llama4_text",
+    "llama4_text", "falcon_h1",
 )  # fmt: skip
 
 # Models whose norms are stored less one.

@@ -27,7 +27,7 @@ LFM2 = ("lfm2", "lfm2moe")
 DELTA = ("qwen3next", "qwen35", "qwen35moe")
 
 # Those with Mamba-2's mixers.
-MAMBA2 = ("mamba2", "granitehybrid", "nemotron_h")
+MAMBA2 = ("mamba2", "granitehybrid", "nemotron_h", "falcon-h1")
 
 # Of recurrent models: all else is stored in float32.
 MATRICES = ("proj.weight", "embeddings.weight", "lm_head.weight")
@@ -43,7 +43,7 @@ def permute(weights: np.ndarray, heads: int) -> np.ndarray:
 
 def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np.ndarray:
     c = model.config
-    data = tensor.float().numpy()
+    data = (multiplied(name, tensor, c) if architecture == "falcon-h1" else tensor).float().numpy()
     if architecture == "gpt2" and name.endswith(("c_attn.weight", "c_proj.weight", "c_fc.weight")):
         data = data.T
     if architecture in PERMUTED and ("q_proj" in name or "k_proj" in name):
@@ -63,6 +63,27 @@ def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np
     return np.ascontiguousarray(data, dtype=np.float32 if whole else np.float16)
 
 
+def multiplied(name: str, tensor: torch.Tensor, c) -> torch.Tensor:
+    """Falcon-H1's weights times the multipliers of what they give."""
+    if name.endswith("mamba.in_proj.weight"):
+        state = c.mamba_n_groups * c.mamba_d_state
+        sizes = [c.mamba_d_ssm, c.mamba_d_ssm, state, state, c.mamba_n_heads]
+        parts = tensor.split(sizes)
+        return torch.cat([c.ssm_in_multiplier * factor * part for factor, part in zip(c.ssm_multipliers, parts)])
+    factors = {
+        "self_attn.q_proj": c.attention_in_multiplier,
+        "self_attn.k_proj": c.attention_in_multiplier * c.key_multiplier,
+        "self_attn.v_proj": c.attention_in_multiplier,
+        "self_attn.o_proj": c.attention_out_multiplier,
+        "mamba.out_proj": c.ssm_out_multiplier,
+        "feed_forward.gate_proj": c.mlp_multipliers[0],
+        "feed_forward.down_proj": c.mlp_multipliers[1],
+        "embed_tokens": c.embedding_multiplier,
+        "lm_head": c.lm_head_multiplier,
+    }
+    return tensor * next((factor for part, factor in factors.items() if f"{part}.weight" in name), 1)
+
+
 def recurrent_data(name: str, data: np.ndarray, c, architecture: str) -> np.ndarray:
     """A itself in place of its logarithm; one column a head, and the norm a row a group."""
     if name.endswith("A_log"):
@@ -72,7 +93,7 @@ def recurrent_data(name: str, data: np.ndarray, c, architecture: str) -> np.ndar
     if architecture in MAMBA2 and name.endswith((".D", "A_log")):
         data = data.reshape(-1, 1)
     if architecture in MAMBA2 and name.endswith(("mixer.norm.weight", "mamba.norm.weight")):
-        data = data.reshape(c.mamba_n_groups if architecture == "granitehybrid" else c.n_groups, -1)
+        data = data.reshape(c.mamba_n_groups if architecture in ("granitehybrid", "falcon-h1") else c.n_groups, -1)
     return data
 
 
@@ -371,6 +392,12 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
         w.add_ssm_inner_size(c.mamba_expand * c.hidden_size)
         w.add_ssm_time_step_rank(c.mamba_n_heads)
         w.add_rope_scaling_finetuned(c.position_embedding_type == "rope")
+    if architecture == "falcon-h1":
+        w.add_ssm_conv_kernel(c.mamba_d_conv)
+        w.add_ssm_state_size(c.mamba_d_state)
+        w.add_ssm_group_count(c.mamba_n_groups)
+        w.add_ssm_inner_size(c.mamba_d_ssm)
+        w.add_ssm_time_step_rank(c.mamba_n_heads)
     if architecture in ("granite", "granitemoe", "granitehybrid"):
         w.add_attention_scale(c.attention_multiplier)
         w.add_embedding_scale(c.embedding_multiplier)

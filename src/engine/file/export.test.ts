@@ -135,6 +135,12 @@ test.each([
       .flatMap((l) => [`past_key_values.${l}.key`, `past_key_values.${l}.value`])
       .concat("past_states.1", "past_states.3"),
   ],
+  [
+    "falcon_h1-before",
+    [0, 1]
+      .flatMap((l) => [`past_key_values.${l}.key`, `past_key_values.${l}.value`])
+      .concat("past_states.0", "past_states.1"),
+  ],
 ])("%s in stock ONNX Runtime equals transformers, its states handed on", async (name, kept) => {
   const ort = await import("onnxruntime-node");
   const { tokens, logits } = referenceOf(name);

@@ -97,7 +97,7 @@ export async function measureLyapunov(
   const { config } = model.decoder;
   const recurrent = layersOf(config, "recurrent");
   checkRecurrent(source.name, recurrent);
-  const mixed = recurrent.length < config.layers;
+  const mixed = layersOf(config, "attention").length > 0;
   const ids = tokenizerOf(checkpoint, config.vocabulary).encode(text).slice(0, tokens);
   if (ids.length < FEWEST)
     throw new UserError(

@@ -19,6 +19,7 @@ describe.each([
   ["mamba2-groups", 12],
   // One of its layers has forgotten a kick after a few tokens.
   ["granitemoehybrid", 4],
+  ["falcon_h1", 4],
 ])("%s", async (name, followed) => {
   const fixture = fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
   const model = await openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");

@@ -7,6 +7,7 @@ import { cohere2 } from "../architectures/cohere2.ts";
 import { deepSeekV2 } from "../architectures/deepseek-v2.ts";
 import { deepSeekV3 } from "../architectures/deepseek-v3.ts";
 import { exaone4 } from "../architectures/exaone4.ts";
+import { falconH1 } from "../architectures/falcon-h1.ts";
 import { gemma2 } from "../architectures/gemma2.ts";
 import { gemma3 } from "../architectures/gemma3.ts";
 import { gemma4 } from "../architectures/gemma4.ts";
@@ -173,6 +174,9 @@ describe("what would change the numbers and is not supported is refused by name"
     [graniteMoeHybrid, "granitemoehybrid", { mamba_proj_bias: true }, '"mamba_proj_bias" is true, expected false'],
     [graniteMoeHybrid, "granitemoehybrid", { mamba_n_heads: 3 }, "3 heads do not divide the inner width 64"],
     [graniteMoeHybrid, "granitemoehybrid", { num_experts_per_tok: 5 }, "expected at most the 4 experts"],
+    [falconH1, "falcon_h1", { projectors_bias: true }, '"projectors_bias" is true, expected false'],
+    [falconH1, "falcon_h1", { mlp_multipliers: [1] }, '"mlp_multipliers" is [1], expected 2 numbers'],
+    [falconH1, "falcon_h1", { ssm_multipliers: [1, 1, "x", 1, 1] }, '"ssm_multipliers" is [1,1,"x",1,1], expected 5'],
     [
       nemotronH,
       "nemotron_h",

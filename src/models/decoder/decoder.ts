@@ -48,6 +48,15 @@ export interface DecoderConfig {
   readonly denoiser?: DenoiserConfig;
   /** Floats of the state that a recurrent layer keeps of a sequence; undefined: it attends. Absent if all layers do. */
   recurrent?(layer: number): number | undefined;
+  /** Present if recurrent layers attend as well, side by side. */
+  readonly sides?: SideScales;
+}
+
+/** Factors for attention's input, and for the outputs of attention and of the mixer beside it. */
+export interface SideScales {
+  readonly attentionIn: number;
+  readonly attentionOut: number;
+  readonly mixerOut: number;
 }
 
 /** A model that fills in masked tokens: each token sees every other, and no step of it is causal. */
@@ -98,9 +107,13 @@ export interface AttentionBlock {
   readonly kind: "attention";
   /**
    * Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize], and what the output projection
-   * reads of it, `beside` [batch, tokens, config.beside], if the model has that.
+   * reads of it, `beside` [batch, tokens, config.beside], if the model has that. A layer that keeps a state as well takes it, and
+   * gives the next one; without it, sequences are whole, and have gradients.
    */
-  attentionIn(stream: Stream): { qkv: Tensor; residual: Tensor; beside?: Tensor | undefined };
+  attentionIn(
+    stream: Stream,
+    state?: Tensor,
+  ): { qkv: Tensor; residual: Tensor; beside?: Tensor | undefined; state?: Tensor };
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   /**
@@ -109,6 +122,8 @@ export interface AttentionBlock {
    * @throws UserError if a part of the weights cannot be taken: of experts, adapted ones, or ones with biases
    */
   feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
+  /** As in a recurrent layer; absent if the layer keeps no state. */
+  update?(stream: Stream, state: Tensor): Tensor;
   /** Logits [batch, tokens, experts] of the routers that were traced so far; absent if the model has none. */
   readonly routers?: readonly Tensor[];
 }
@@ -126,23 +141,27 @@ export interface RecurrentBlock {
   readonly routers?: readonly Tensor[];
 }
 
-/** True if a layer keeps a state of fixed size in place of keys and values. */
-export const isRecurrent = ({ recurrent }: Pick<DecoderConfig, "recurrent">, layer: number): boolean =>
+type Kinds = Pick<DecoderConfig, "layers" | "recurrent" | "sides">;
+
+/** True if a layer keeps a state of fixed size. */
+export const isRecurrent = ({ recurrent }: Pick<Kinds, "recurrent">, layer: number): boolean =>
   recurrent?.(layer) !== undefined;
 
-type Kinds = Pick<DecoderConfig, "layers" | "recurrent">;
+/** True if a layer keeps keys and values. */
+export const attends = (config: Omit<Kinds, "layers">, layer: number): boolean =>
+  config.sides !== undefined || !isRecurrent(config, layer);
 
-/** The layers of one kind, ascending. */
-export const layersOf = (config: Kinds, kind: Block["kind"]): number[] =>
-  Array.from({ length: config.layers }, (_, layer) => layer).filter(
-    (layer) => isRecurrent(config, layer) === (kind === "recurrent"),
-  );
+/** The layers of one kind, ascending; one that is of both is among each. */
+export const layersOf = (config: Kinds, kind: Block["kind"]): number[] => {
+  const isOfKind = kind === "recurrent" ? isRecurrent : attends;
+  return Array.from({ length: config.layers }, (_, layer) => layer).filter((layer) => isOfKind(config, layer));
+};
 
 /** True if any layer is recurrent: a text can then be continued only from where its states are. */
 export const hasRecurrent = (config: Kinds): boolean => layersOf(config, "recurrent").length > 0;
 
 /** True if the model's last layer attends: what follows its attention runs for the wanted tokens alone. */
-export const endsInAttention = (config: Kinds): boolean => !isRecurrent(config, config.layers - 1);
+export const endsInAttention = (config: Kinds): boolean => attends(config, config.layers - 1);
 
 /** The reason why a model's layers do not run in bytes, if there is one. */
 export function unsupportedInBytes(config: Kinds & Pick<DecoderConfig, "experts">): string | undefined {
@@ -157,10 +176,10 @@ export function attentionBlock(decoder: Decoder, graph: Graph, layer: number): A
   throw new Error(`layer ${layer} is recurrent and has no attention`);
 }
 
-/** A recurrent layer. @throws Error if it attends */
-export function recurrentBlock(decoder: Decoder, graph: Graph, layer: number): RecurrentBlock {
-  const block = decoder.block(graph, layer);
-  if (block.kind === "recurrent") return block;
+/** The next state of a recurrent layer. @throws Error if it keeps none */
+export function nextState(decoder: Decoder, graph: Graph, layer: number, stream: Stream, state: Tensor): Tensor {
+  const next = decoder.block(graph, layer).update?.(stream, state);
+  if (next) return next;
   throw new Error(`layer ${layer} attends, and keeps no state`);
 }
 

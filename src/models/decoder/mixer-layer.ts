@@ -12,13 +12,19 @@ export interface Mixer {
   run(x: Tensor, state: Tensor): { readonly y: Tensor; readonly state: Tensor };
 }
 
+/** A mixer's weights: with a projection's parts as one product, and each as its own. */
+export interface LayerWeights {
+  readonly together: MixerWeights;
+  readonly apart: MixerWeights;
+}
+
 /** A transformer's layer with a mixer in attention's place. */
 export class MixerLayer implements RecurrentBlock {
   readonly kind = "recurrent";
 
   constructor(
     private readonly layer: TransformerLayer,
-    private readonly weights: { readonly together: MixerWeights; readonly apart: MixerWeights },
+    private readonly weights: LayerWeights,
     private readonly mixer: (weights: MixerWeights) => Mixer,
   ) {}
 

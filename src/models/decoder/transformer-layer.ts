@@ -38,23 +38,28 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   attentionIn(stream: Stream) {
+    const { normed, residual } = this.mixerIn(stream);
+    return { ...this.qkv(normed), residual };
+  }
+
+  /** Queries, keys and values of attention's normalised input, and what else its output projection reads. */
+  qkv(normed: Tensor): { qkv: Tensor; beside?: Tensor | undefined } {
     const { fused, headNorm, experts, latent, gatedAttention } = this.config;
     const { heads, kvHeads, headSize } = this.#heads;
     const [query, key] = [heads * headSize, kvHeads * headSize];
-    const { normed, residual } = this.#enter(stream, "attn_norm");
-    if (experts?.attention) return { ...this.experts!.attentionIn(normed), residual };
-    if (latent) return { qkv: latentQkv(normed, this.#latentWeights(latent.epsilon), heads, latent), residual };
+    if (experts?.attention) return this.experts!.attentionIn(normed);
+    if (latent) return { qkv: latentQkv(normed, this.#latentWeights(latent.epsilon), heads, latent) };
     const wide = gatedAttention ? 2 * query : query;
     const projected = fused ? this.#project(normed, { attn_qkv: query + 2 * key }) : this.#qkv(normed, wide, key);
     const { qkv, ...beside } = gatedAttention ? gateApart(projected, { heads, headSize }) : { qkv: projected };
     if (headNorm === undefined || (headNorm === "plain" && !this.config.rope(this.layer)))
-      return { qkv: this.#padded(qkv), residual, ...beside };
+      return { qkv: this.#padded(qkv), ...beside };
     const widths = headNorm === "width" ? [query, key] : [headSize, headSize];
     const [q, k] = ["attn_q_norm", "attn_k_norm"].map((name, i) =>
       headNorm === "plain" ? this.#plainNorm : this.#norm(name, widths[i]!),
     ) as [Norm, Norm];
     const norms = { q, k, v: this.config.valueNorm && this.#plainNorm };
-    return { qkv: this.#padded(normaliseHeads(qkv, norms, { heads, kvHeads, headSize })), residual, ...beside };
+    return { qkv: this.#padded(normaliseHeads(qkv, norms, { heads, kvHeads, headSize })), ...beside };
   }
 
   /** The layer's heads as they are stored. */
@@ -83,14 +88,18 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream {
+    return this.mixerOut(this.projected(attended, beside), residual);
+  }
+
+  /** The output projection of attention's result. */
+  projected(attended: Tensor, beside?: Tensor): Tensor {
     const { hidden, heads, experts, latent } = this.config;
-    if (experts?.attention) return this.mixerOut(this.experts!.attentionOut(attended, beside!), residual);
-    if (latent)
-      return this.mixerOut(this.#project(latentValues(attended, heads, latent), { attn_output: hidden }), residual);
+    if (experts?.attention) return this.experts!.attentionOut(attended, beside!);
+    if (latent) return this.#project(latentValues(attended, heads, latent), { attn_output: hidden });
     const padded = paddedHeads(this.config);
     const whole = padded ? cropHeads(attended, heads, padded) : attended;
     const gated = beside ? times(whole, sigmoid(beside)) : whole;
-    return this.mixerOut(this.#project(gated, { attn_output: hidden }), residual);
+    return this.#project(gated, { attn_output: hidden });
   }
 
   #latentWeights(epsilon = this.config.epsilon): LatentWeights {
@@ -124,18 +133,16 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   #fed(stream: Stream, share: number, some: Tensor | undefined): Stream {
-    const { hidden, activation, gated, experts, hasFeedForward } = this.config;
+    const { hidden, activation, gated, experts, hasFeedForward, feedForwardScale = 1 } = this.config;
     if ((share === 0 && !some) || hasFeedForward?.(this.layer) === false) return stream;
     const { normed, residual } = this.#enterFeedForward(stream);
-    if (share < 1 && !some) return { branch: this.#leave(this.#narrow(normed, share), "post_ffw_norm"), residual };
+    const left = (y: Tensor) => ({ branch: this.#leave(scaled(y, feedForwardScale), "post_ffw_norm"), residual });
+    if (share < 1 && !some) return left(this.#narrow(normed, share));
     const kept = some && this.#keptNeurons(share, some);
-    if (experts?.has(this.layer) && !experts.beside)
-      return { branch: this.#leave(this.experts!.feedForward(normed), "post_ffw_norm"), residual };
+    if (experts?.has(this.layer) && !experts.beside) return left(this.experts!.feedForward(normed));
     const inside = activateMlp(this.#project(normed, this.#inner), activation, gated);
-    const shown = kept ? times(inside, kept) : inside;
-    const dense = this.#project(shown, { ffn_down: hidden });
-    const both = experts?.beside ? this.#besideExperts(dense, residual) : dense;
-    return { branch: this.#leave(both, "post_ffw_norm"), residual };
+    const dense = this.#project(kept ? times(inside, kept) : inside, { ffn_down: hidden });
+    return left(experts?.beside ? this.#besideExperts(dense, residual) : dense);
   }
 
   /** The dense feed-forward's output and that of experts beside it, which read the stream. */

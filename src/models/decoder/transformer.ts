@@ -15,6 +15,7 @@ import { mixerParts } from "../tensors/mixer-parts.ts";
 import { Parts } from "../tensors/parts.ts";
 import {
   type AttentionBlock,
+  attends,
   type Decoder,
   type DecoderConfig,
   headsOf,
@@ -22,6 +23,7 @@ import {
   type RecurrentBlock,
 } from "./decoder.ts";
 import { type Mixer, MixerLayer } from "./mixer-layer.ts";
+import { SideBySideLayer } from "./side-by-side-layer.ts";
 import { paddedHeads, scaled, TransformerLayer } from "./transformer-layer.ts";
 
 /** Mixtures of experts in place of the feed-forwards of some layers. */
@@ -97,6 +99,8 @@ export interface TransformerConfig extends DecoderConfig {
   readonly residualScale: number;
   /** True if the stream behind a layer may have a factor, which is stored and not trained (`layer_output_scale`). */
   readonly scaledOutputs?: true;
+  /** Another one for the feed-forward's alone; absent: 1. */
+  readonly feedForwardScale?: number;
   readonly logitScale: number;
   readonly attentionSoftcap?: number | undefined;
   /** True if each head has a sink, a score beside those of its keys (`attn_sinks`). */
@@ -121,7 +125,7 @@ export class Transformer implements Decoder {
   }
 
   attention(layer: number) {
-    if (isRecurrent(this.config, layer)) throw new Error(`layer ${layer} is recurrent and has no attention`);
+    if (!attends(this.config, layer)) throw new Error(`layer ${layer} is recurrent and has no attention`);
     const { pairs, attentionSoftcap: softcap, sinks, storedHeadSize } = this.config;
     const heads = headsOf(this.config, layer);
     const rope = this.config.rope(layer);
@@ -226,7 +230,9 @@ export class Transformer implements Decoder {
   block(graph: Graph, layer: number): AttentionBlock | RecurrentBlock {
     const whole = new TransformerLayer(this.config, new Parts(this.weights, graph), layer);
     if (!isRecurrent(this.config, layer)) return whole;
-    return new MixerLayer(whole, mixerParts(this.weights, graph, layer), this.mixer!);
+    const own = mixerParts(this.weights, graph, layer);
+    if (!this.config.sides) return new MixerLayer(whole, own, this.mixer!);
+    return new SideBySideLayer(whole, own, this.mixer!, this.config.sides);
   }
 
   finish(graph: Graph, stream: Stream): Tensor {

@@ -37,14 +37,16 @@ export function exportedDecoder(decoder: Decoder): Graph {
   const [presents, states]: [Named[], Named[]] = [[], []];
   for (let l = 0; l < config.layers; l++) {
     const block = decoder.block(g, l);
+    const floats = config.recurrent?.(l);
+    const before = floats === undefined ? undefined : g.input(`past_states.${l}`, "f32", [batch, floats]);
     if (block.kind === "recurrent") {
-      const before = g.input(`past_states.${l}`, "f32", [batch, config.recurrent!(l)!]);
-      const { state, stream: after } = block.run(stream, before);
+      const { state, stream: after } = block.run(stream, before!);
       states.push([`present_states.${l}`, state]);
       stream = after;
       continue;
     }
-    const { qkv, residual, beside } = block.attentionIn(stream);
+    const { qkv, residual, beside, state } = block.attentionIn(stream, before);
+    if (state) states.push([`present_states.${l}`, state]);
     const tensors = { ...lengths!.attention, ...((l === attending && first) || cache(g, decoder, l)) };
     const attrs = { ...decoder.attention(l), past };
     const tempered = temperedQueries(qkv, decoder.temperature?.(g, l), () => positions(ids, lengths!.ends), attrs);

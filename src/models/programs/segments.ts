@@ -18,15 +18,15 @@ import { type Stream, settle } from "../../nn/stream.ts";
 import { temperedQueries } from "../../nn/tempered-queries.ts";
 import {
   attendedWidth,
+  attends,
   attentionBlock,
   type Decoder,
   endsInAttention,
   hasRecurrent,
   headsOf,
-  isRecurrent,
+  nextState,
   qkvWidth,
   type RecurrentBlock,
-  recurrentBlock,
 } from "../decoder/decoder.ts";
 import { hasWindow } from "../state/window-start.ts";
 import { LengthInputs } from "./length-inputs.ts";
@@ -123,7 +123,8 @@ export function traceLayers(decoder: Decoder, from: number, to: number, images =
       stream = recur(g, decoder, block, l, stream);
       continue;
     }
-    const { qkv, residual, beside } = block.attentionIn(stream);
+    const { qkv, residual, beside, state } = block.attentionIn(stream, stateIn(g, decoder, l));
+    if (state) g.output(`stateOut${l}`, state);
     const attended = images ? attendAhead(g, decoder, l, qkv, lengths) : attend(g, decoder, l, qkv, String(l), lengths);
     if (l === decoder.config.layers - 1) {
       g.output("attended", attended);
@@ -136,15 +137,20 @@ export function traceLayers(decoder: Decoder, from: number, to: number, images =
   return streamOut(g, stream);
 }
 
-/** A recurrent layer: `state0` [batch, floats] → `stateOut0`, with the layer's number. */
+/** The state that a layer keeps, as the input `state0` [batch, floats] with the layer's number; undefined if it keeps none. */
+function stateIn(g: Graph, { config }: Decoder, layer: number): Tensor | undefined {
+  const floats = config.recurrent?.(layer);
+  return floats === undefined ? undefined : g.input(`state${layer}`, "f32", [batch, floats]);
+}
+
+/** A recurrent layer: its state → `stateOut0`, with the layer's number. */
 function recur(g: Graph, decoder: Decoder, block: RecurrentBlock, layer: number, stream: Stream): Stream {
-  const before = g.input(`state${layer}`, "f32", [batch, decoder.config.recurrent!(layer)!]);
-  const { stream: after, state } = block.run(stream, before);
+  const { stream: after, state } = block.run(stream, stateIn(g, decoder, layer)!);
   g.output(`stateOut${layer}`, state);
   return { ...after, ...(after.residual && { residual: apart(after.residual, stream) }) };
 }
 
-/** The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize] and the residual beside its attention. */
+/** The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize] and the residual beside its attention; its state, if it keeps one, is updated. */
 export function traceBefore(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   return attentionIn(g, decoder, layer, streamIn(g, decoder, layer));
@@ -160,7 +166,9 @@ export function traceBetween(decoder: Decoder, layer: number, share = 1): Graph 
 }
 
 function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream): Graph {
-  const { qkv, residual, beside } = attentionBlock(decoder, g, layer).attentionIn(stream);
+  const before = stateIn(g, decoder, layer);
+  const { qkv, residual, beside, state } = attentionBlock(decoder, g, layer).attentionIn(stream, before);
+  if (state) g.output(`stateOut${layer}`, state);
   g.output("qkv", qkv);
   g.output("attendedResidualOut", apart(residual, stream));
   if (beside) g.output("besideOut", beside);
@@ -200,8 +208,9 @@ export function traceFill(decoder: Decoder, from: number, to: number, filled: Fi
   const stream = streamIn(g, decoder, from);
   const entries = new FillInputs(g);
   for (let l = from; l < to; l++) {
-    if (isRecurrent(decoder.config, l)) fillState(g, decoder, l, stream);
-    else if (filled === "all") fillEntries(g, decoder, l, stream, entries);
+    const state = stateIn(g, decoder, l);
+    if (state) g.output(`stateOut${l}`, nextState(decoder, g, l, stream, state));
+    if (filled === "all" && attends(decoder.config, l)) fillEntries(g, decoder, l, { stream, state }, entries);
   }
   if (!hasRecurrent(decoder.config)) return g;
   return carve(g, {}, Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor])));
@@ -222,10 +231,16 @@ class FillInputs {
   }
 }
 
-function fillEntries(g: Graph, decoder: Decoder, layer: number, stream: Stream, entries: FillInputs): void {
+/** The stream before a layer, and the layer's state if it keeps one. */
+interface Before {
+  readonly stream: Stream;
+  readonly state: Tensor | undefined;
+}
+
+function fillEntries(g: Graph, decoder: Decoder, layer: number, { stream, state }: Before, entries: FillInputs): void {
   const { heads, kvHeads, headSize } = headsOf(decoder.config, layer);
   const { first } = entries;
-  const { qkv } = attentionBlock(decoder, g, layer).attentionIn(stream);
+  const { qkv } = attentionBlock(decoder, g, layer).attentionIn(stream, state);
   const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
   const [, k, v] = split(qkv, 2, widths) as [Tensor, Tensor, Tensor];
   const { rotary: pairs } = decoder.attention(layer);
@@ -236,11 +251,6 @@ function fillEntries(g: Graph, decoder: Decoder, layer: number, stream: Stream, 
   const { pastKey, pastValue } = cache(g, decoder, layer, String(layer));
   g.output(`presentKey${layer}`, writeCache(pastKey, byHead(turned), first));
   g.output(`presentValue${layer}`, writeCache(pastValue, byHead(v), first));
-}
-
-function fillState(g: Graph, decoder: Decoder, layer: number, stream: Stream): void {
-  const before = g.input(`state${layer}`, "f32", [batch, decoder.config.recurrent!(layer)!]);
-  g.output(`stateOut${layer}`, recurrentBlock(decoder, g, layer).update(stream, before));
 }
 
 /** The stream after any layer → `logits` [batch, tokens, vocabulary]. */

@@ -5,6 +5,7 @@ import { Program } from "../../runtime/program.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
 import {
   attendedWidth,
+  attends,
   type Decoder,
   endsInAttention,
   isRecurrent,
@@ -112,8 +113,9 @@ export class Stack implements Disposable {
     } else {
       for (let layer = 0; layer < layers; layer++) {
         const streamIn = layer === 0 ? stream(0) : { ...stream(layer), ...streams[0]! };
-        await run(programs[layer]!, { ...streamIn, ...qkvOf(layer), ...resultOf(Math.max(layer - 1, 0)) });
         const caches = this.#cacheViews(layer, "", start, set);
+        const result = resultOf(Math.max(layer - 1, 0));
+        await run(programs[layer]!, { ...streamIn, ...qkvOf(layer), ...result, ...caches });
         await run(programs[layers + layer]!, { ...caches, ...qkvOf(layer), ...resultOf(layer) });
       }
       await run(after!, { ...stream(0), ...attended(layers) });
@@ -124,16 +126,16 @@ export class Stack implements Disposable {
   }
 
   #cacheViews(layer: number, suffix: string, start: number, set: ViewSet): Record<string, View> {
-    if (isRecurrent(this.decoder.config, layer)) {
-      const states = this.#cache.states(layer);
-      return { [`state${suffix}`]: states, [`stateOut${suffix}`]: states };
-    }
+    const { config } = this.decoder;
+    const states = isRecurrent(config, layer) ? this.#cache.states(layer) : undefined;
+    const named = states ? { [`state${layer}`]: states, [`stateOut${layer}`]: states } : {};
+    if (!attends(config, layer)) return named;
     const { key, value } = this.#cache.from(layer, start, set);
     const [names, views] = [
       ["pastKey", "presentKey", "pastValue", "presentValue"],
       [key, key, value, value],
     ];
-    return Object.fromEntries(names.map((name, i) => [name + suffix, views[i]!]));
+    return { ...named, ...Object.fromEntries(names.map((name, i) => [name + suffix, views[i]!])) };
   }
 
   #view(dtype: DType, shape: number[], values?: readonly number[]): View {

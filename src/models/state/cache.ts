@@ -1,12 +1,12 @@
 import { type Bindable, Buffer, type View, type ViewSet } from "../../runtime/buffer.ts";
-import { type DecoderConfig, headsOf } from "../decoder/decoder.ts";
+import { attends, type DecoderConfig, headsOf } from "../decoder/decoder.ts";
 import { hasWindow } from "./window-start.ts";
 
 /** Capacity comes in whole blocks, so that block-sparse attention may see the cache as rows of blocks. */
 export const CACHE_BLOCK = 128;
 
-/** Keys and values of a layer, or the state of a recurrent one. */
-type LayerBuffers = KeyValue | { readonly state: Buffer };
+/** Keys and values of a layer that attends, and the state of a recurrent one. */
+type LayerBuffers = Partial<KeyValue> & { readonly state?: Buffer };
 
 interface KeyValue {
   readonly key: Buffer;
@@ -14,7 +14,7 @@ interface KeyValue {
 }
 
 /**
- * Adjacent rows of a cache, one sequence each: [rows, kvHeads, capacity, headSize] a layer, or the state of a recurrent
+ * Adjacent rows of a cache, one sequence each: [rows, kvHeads, capacity, headSize] a layer that attends, the state of a recurrent
  * layer [rows, floats]; viewed in place.
  */
 export class KvRows {
@@ -151,14 +151,14 @@ export class KvRows {
   }
 
   #state(index: number): { buffer: Buffer; floats: number } {
-    const buffers = this.layers[index]!;
-    if ("state" in buffers) return { buffer: buffers.state, floats: this.config.recurrent!(index)! };
+    const { state } = this.layers[index]!;
+    if (state) return { buffer: state, floats: this.config.recurrent!(index)! };
     throw new Error(`layer ${index} keeps keys and values, and no state`);
   }
 
   #keyValue(index: number): KeyValue {
-    const buffers = this.layers[index]!;
-    if ("key" in buffers) return buffers;
+    const { key, value } = this.layers[index]!;
+    if (key && value) return { key, value };
     throw new Error(`layer ${index} keeps a state, and no keys and values`);
   }
 
@@ -191,7 +191,10 @@ export class KvCache extends KvRows implements Disposable {
     };
     const layers = Array.from({ length: config.layers }, (_, l): LayerBuffers => {
       const floats = config.recurrent?.(l);
-      return floats === undefined ? { key: buffer(l), value: buffer(l) } : { state: new Buffer("f32", rows * floats) };
+      return {
+        ...(attends(config, l) && { key: buffer(l), value: buffer(l) }),
+        ...(floats !== undefined && { state: new Buffer("f32", rows * floats) }),
+      };
     });
     super(config, layers, capacity, 0, rows);
   }

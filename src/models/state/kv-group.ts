@@ -1,5 +1,5 @@
 import { bytesPerElement } from "../../graph/tensor.ts";
-import { type DecoderConfig, headsOf, isRecurrent } from "../decoder/decoder.ts";
+import { attends, type DecoderConfig, headsOf } from "../decoder/decoder.ts";
 import type { KvRows } from "./cache.ts";
 import { hasWindow, windowStart } from "./window-start.ts";
 
@@ -76,8 +76,8 @@ export class KvGroup implements StateGroup {
     readonly cache: KvRows,
     readonly layers: LayerRange,
   ) {
-    const all = Array.from({ length: layers.to - layers.from }, (_, i) => layers.from + i).filter(
-      (layer) => !isRecurrent(cache.config, layer),
+    const all = Array.from({ length: layers.to - layers.from }, (_, i) => layers.from + i).filter((layer) =>
+      attends(cache.config, layer),
     );
     this.#windowed = all.filter((layer) => hasWindow(cache.config, layer));
     this.#full = all.filter((layer) => !hasWindow(cache.config, layer));
@@ -202,7 +202,7 @@ export class KvGroup implements StateGroup {
 export function kvBytes(config: DecoderConfig, { from, to }: LayerRange, tokens: number, gone = 0): number {
   let floats = 0;
   for (let layer = from; layer < to; layer++) {
-    if (isRecurrent(config, layer)) continue;
+    if (!attends(config, layer)) continue;
     const { kvHeads, headSize } = headsOf(config, layer);
     floats += 2 * kvHeads * headSize * (hasWindow(config, layer) ? tokens - gone : tokens);
   }

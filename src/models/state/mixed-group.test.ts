@@ -92,6 +92,34 @@ test("parts of the layers have their own entries and states, and become one agai
   expect(whole.truncate(9)).toBe(0);
 });
 
+test("layers of both kinds keep entries and states", () => {
+  const both: DecoderConfig = {
+    ...config,
+    recurrent: () => 5,
+    sides: { attentionIn: 1, attentionOut: 1, mixerOut: 1 },
+  };
+  using cache = new KvCache(both);
+  const group = groupOf(cache);
+  const written = (from: number, to: number) => {
+    group.begin();
+    for (const layer of [0, 1, 2, 3]) {
+      const { key, offset } = cache.place(layer, 0, from);
+      new Float32Array(key.memory, 4 * offset, 4 * (to - from)).fill(to);
+      cache.state(layer).fill(to);
+    }
+    group.grow(positions(from, to));
+  };
+  written(0, 10);
+  group.mark();
+  written(10, 15);
+  expect([group.kept(15), group.kept(14)]).toEqual([15, 10]);
+  expect(group.truncate(14)).toBe(10);
+  expect([0, 3].map((layer) => cache.state(layer)[0])).toEqual([10, 10]);
+  expect(keysOf(cache, 3, 10)).toEqual(new Array(10).fill(10));
+  // The state that is there, and its snapshot.
+  expect(group.bytes).toBe(2 * 15 * 4 * 4 * 4 + 2 * 4 * 4 * 5);
+});
+
 test("bytes are those of each layer's own kind", () => {
   using cache = new KvCache(config);
   const group = groupOf(cache);

@@ -22,7 +22,7 @@ async function check(fixture: string): Promise<void> {
 }
 
 describe("savings that do attention their own way", () => {
-  test.each(["llama-yarn", "qwen2", "qwen3", "olmo2", "gpt2", "exaone4-whole", "lfm2", "nemotron_h"])(
+  test.each(["llama-yarn", "qwen2", "qwen3", "olmo2", "gpt2", "exaone4-whole", "lfm2", "nemotron_h", "falcon_h1-norm"])(
     "serve %s",
     async (fixture) => {
       await expect(check(fixture)).resolves.not.toThrow();
@@ -45,6 +45,7 @@ describe("savings that do attention their own way", () => {
     ["glm4_moe", "heads that are rotated in part"],
     ["qwen3_next", "heads that are rotated in part"],
     ["qwen3_5", "heads that are rotated in part"],
+    ["falcon_h1", "an attention scale of its own"],
     ["gpt_oss", "attention sinks"],
     ["mamba2", "recurrent layers, which have no attention"],
   ])("refuse %s: %s", async (fixture, reason) => {

@@ -68,8 +68,9 @@ function deeperLayers(layer: number, { config }: Decoder): number[] {
 
 /** The kind of the layers from `layer` on. */
 function kindOf(layer: number, decoder: Decoder): "attention" | "recurrent" | "mixed" {
-  const [first, ...others] = deeperLayers(layer, decoder).map((deeper) => isRecurrent(decoder.config, deeper));
-  if (others.includes(!first)) return "mixed";
+  const { config } = decoder;
+  const [first, ...others] = deeperLayers(layer, decoder).map((deeper) => isRecurrent(config, deeper));
+  if (config.sides || others.includes(!first)) return "mixed";
   return first ? "recurrent" : "attention";
 }
 

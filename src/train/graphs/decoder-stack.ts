@@ -1,5 +1,5 @@
 import type { Graph, Tensor } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder/decoder.ts";
+import { type Decoder, isRecurrent } from "../../models/decoder/decoder.ts";
 import { settle } from "../../nn/stream.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Batch } from "../data/batch.ts";
@@ -41,8 +41,8 @@ export class DecoderStack implements Stack {
 
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor {
     const block = this.decoder.block(g, layer);
+    if (isRecurrent(this.decoder.config, layer)) checkRows(shape);
     if (block.kind === "recurrent") {
-      checkRows(shape);
       const y = settle(block.train({ branch: x }));
       this.#routers.set(g, block.routers ?? []);
       return y;

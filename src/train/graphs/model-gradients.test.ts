@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { cohere2 } from "../../models/architectures/cohere2.ts";
 import { deepSeekV2 } from "../../models/architectures/deepseek-v2.ts";
 import { exaone4 } from "../../models/architectures/exaone4.ts";
+import { falconH1 } from "../../models/architectures/falcon-h1.ts";
 import { gemma2 } from "../../models/architectures/gemma2.ts";
 import { gemma4 } from "../../models/architectures/gemma4.ts";
 import { glm4Moe } from "../../models/architectures/glm4-moe.ts";
@@ -95,6 +96,7 @@ test.each([
   { name: "cohere2", architecture: cohere2 },
   { name: "exaone4", architecture: exaone4 },
   { name: "gemma4-experts", architecture: gemma4 },
+  { name: "falcon_h1-before", architecture: falconH1 },
   { name: "gpt2", architecture: gpt2 },
   { name: "gpt_oss-limits", architecture: gptOss },
   { name: "granitemoehybrid-dense", architecture: graniteMoeHybrid },

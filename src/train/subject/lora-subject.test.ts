@@ -86,6 +86,7 @@ test.each([
   { name: "deepseek_v3", targets: "q_b_proj,kv_a_proj_with_mqa,gate_proj", gguf: true },
   { name: "glm4_moe-air", targets: "q_proj,o_proj,down_proj", gguf: true },
   { name: "cohere2", targets: "q_proj,o_proj,gate_proj,down_proj" },
+  { name: "falcon_h1-norm", targets: "q_proj,o_proj,in_proj,out_proj,gate_proj,down_proj" },
   { name: "exaone4", targets: "k_proj,v_proj,up_proj" },
   { name: "gemma4", targets: "q_proj,k_proj,o_proj,down_proj", gguf: true },
   { name: "llama4", targets: "q_proj,v_proj,o_proj", gguf: true },

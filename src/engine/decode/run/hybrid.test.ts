@@ -58,7 +58,10 @@ const seamed: Plan = {
   }),
 };
 
-describe.each(["granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5", "qwen3_5_moe", "nemotron_h"])("%s", (name) => {
+describe.each([
+  ...["granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5", "qwen3_5_moe", "nemotron_h"],
+  ...["falcon_h1", "falcon_h1-norm"],
+])("%s", (name) => {
   test("a prompt of several chunks has the logits of one run over all of it", async () => {
     using engine = await open(name);
     const { decoder, weights } = await openModel(name);
@@ -138,7 +141,13 @@ test("a saving of attention acts in the layers that attend, and bills them alone
   expect(Math.max(...narrow.logits.map((v, i) => Math.abs(v - dense.logits[i]!)))).toBeGreaterThan(1e-3);
 });
 
-describe("tokens that leave after the first layer", () => {
+/** Fills of layers of both kinds: `entries` is the first that attends after 1 or 2 layers, `state` a deeper one with a state. */
+const kinds = [
+  { name: "granitemoehybrid", exit: 2, entries: 2, state: 3, copyAfter: 3 },
+  { name: "falcon_h1", exit: 1, entries: 1, state: 2, copyAfter: 2 },
+];
+
+describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, state: deeper, copyAfter }) => {
   const prompt = ids(6);
   const next = ids(5);
   const EARLY = new Set([0, 1]);
@@ -153,7 +162,7 @@ describe("tokens that leave after the first layer", () => {
     ],
   });
 
-  /** Logits after each further token, and what layers 2 (keys) and 3 (a state) keep at the end. */
+  /** Logits after each further token, and what the layers keep at the end. */
   async function run(engine: Engine, plan: Plan, rows = 1) {
     await engine.prepare(plan);
     const slots: Slot[] = [];
@@ -167,16 +176,17 @@ describe("tokens that leave after the first layer", () => {
       slots.map((slot, i) => ({ slot, token, meter: new Meter(engine.programs), plan: i === 0 ? plan : densePlan }));
     for (const token of next) logits.push(tokenLogits((await engine.stepAll(steps(token)))[0]!).slice());
     const { cache } = slots[0]!;
-    const { key, offset } = cache.place(2, 0, prompt.length);
+    const { key, offset } = cache.place(entries, 0, prompt.length);
     const keys = new Float32Array(key.memory, 4 * offset, heads * headSize * next.length).slice();
-    const state = cache.state(3).slice();
-    const lengths = [0, 2, 5].map((layer) => slots[0]!.group(layer).length);
+    const state = cache.state(deeper).slice();
+    const last = engine.programs.decoder.config.layers - 1;
+    const lengths = [0, 2, last].map((layer) => slots[0]!.group(layer).length);
     for (const slot of slots) engine.release(slot);
     return { logits, keys, state, lengths };
   }
 
   test("recompute gives every later token what dense does, in layers of both kinds", async () => {
-    using engine = await open();
+    using engine = await open(name);
     const [dense, late] = [await run(engine, densePlan), await run(engine, leaving("recompute", 1))];
     for (const i of [2, 3, 4]) close(late.logits[i]!, dense.logits[i]!);
     close(late.state, dense.state);
@@ -184,9 +194,12 @@ describe("tokens that leave after the first layer", () => {
   });
 
   test("copy-hidden/ssm-partial: the next layers' own of the stream at the exit, in each kind", async () => {
-    using engine = await open();
-    // The last layer that ran is the one before layer 2: its keys there are of the stream that it has in dense, too.
-    const [dense, partial] = [await run(engine, densePlan), await run(engine, leaving("copy-hidden/ssm-partial", 2))];
+    using engine = await open(name);
+    // Keys of the layer behind the exit are of the stream that it has in dense, too.
+    const [dense, partial] = [
+      await run(engine, densePlan),
+      await run(engine, leaving("copy-hidden/ssm-partial", exit)),
+    ];
     const width = 16;
     close(partial.keys.subarray(0, 2 * width), dense.keys.subarray(0, 2 * width));
     expect(partial.lengths).toEqual(new Array(3).fill(prompt.length + next.length));
@@ -194,18 +207,18 @@ describe("tokens that leave after the first layer", () => {
   });
 
   test("copy-kv/ssm-partial: the last keys are copied, and states updated", async () => {
-    using engine = await open();
-    const plan = leaving("copy-kv/ssm-partial", 3);
+    using engine = await open(name);
+    const plan = leaving("copy-kv/ssm-partial", copyAfter);
     const copied = await run(engine, plan);
     expect(copied.lengths).toEqual(new Array(3).fill(prompt.length + next.length));
     // States are those that the stream at the exit gives, whatever keys get.
-    close(copied.state, (await run(engine, leaving("copy-hidden/ssm-partial", 3))).state);
+    close(copied.state, (await run(engine, leaving("copy-hidden/ssm-partial", copyAfter))).state);
   });
 
   test.each(["recompute", "copy-hidden/ssm-partial"] as const)(
     "%s: a row leaves beside others as alone",
     async (fill) => {
-      using engine = await open();
+      using engine = await open(name);
       const plan = leaving(fill, 1);
       const [alone, together] = [await run(engine, plan), await run(engine, plan, 3)];
       for (const [i, logits] of alone.logits.entries()) close(together.logits[i]!, logits);
@@ -225,6 +238,14 @@ test.each([
   ...["in_proj_qkv", "in_proj_z", "in_proj_b", "in_proj_a", "linear_attn.norm"].map((part) => ["qwen3_5", part]),
   ...["mlp.gate.weight", "experts.1.up_proj", "shared_expert_gate"].map((part) => ["qwen3_5_moe", part]),
   ...["mixer.in_proj", "mixer.k_proj", "mixer.up_proj", "layers.2.norm"].map((part) => ["nemotron_h", part]),
+  ...["mamba.in_proj", "mamba.conv1d.w", "mamba.dt_bias", "mamba.D", "self_attn.v_proj", "self_attn.o_proj"].map(
+    (part) => ["falcon_h1", part],
+  ),
+  ...["pre_ff_layernorm", "input_layernorm", "feed_forward.gate_proj", "final_layernorm", "lm_head"].map((part) => [
+    "falcon_h1",
+    part,
+  ]),
+  ...["mamba.norm", "mamba.out_proj", "mamba.A_log"].map((part) => ["falcon_h1-norm", part]),
 ] as [string, string][])("%s: %s of one layer, shuffled, changes the logits", async (model, part) => {
   const checkpoint = openCheckpoint(fixture(model));
   const name = [...checkpoint.tensors.keys()].find((tensor) => tensor.includes(part))!;

@@ -1,4 +1,4 @@
-import { isRecurrent, layersOf, qkvWidth } from "../../../models/decoder/decoder.ts";
+import { attends, layersOf, qkvWidth } from "../../../models/decoder/decoder.ts";
 import type { WeightForm } from "../../../models/programs/dense-graphs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { Lengths } from "../../../models/state/lengths.ts";
@@ -9,7 +9,7 @@ import type { Plan } from "../../../savings/plan.ts";
 import type { PartRun } from "../../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Chunk, ChunkJob } from "./chunk-run.ts";
-import { cacheBinding, type Span, StackBuffers } from "./stack-buffers.ts";
+import { cacheBinding, type Span, StackBuffers, stateBinding } from "./stack-buffers.ts";
 
 /**
  * Runs chunks layer by layer with the attention seam open: between the pieces of the stack, a saving does a layer's attention its own way.
@@ -46,7 +46,7 @@ export class SeamChunks implements Disposable {
     for (const group of groups) if (layers.from <= group.layers.from) group.begin();
     let at: Place = { layer: layers.from, done: job.done, pieces: 0, open: false };
     while (at.layer < layers.to) {
-      if (isRecurrent(config, at.layer)) {
+      if (!attends(config, at.layer)) {
         at = await this.#recur(job, at.open ? await this.#leaveWhole(job, at, span) : at, span);
         continue;
       }
@@ -90,7 +90,8 @@ export class SeamChunks implements Disposable {
 
   async #leadPart(job: ChunkJob, { layer, done, pieces }: Place, program: Program, span: Span): Promise<void> {
     const { slot, meter } = job;
-    const binding = { ...this.buffers.stream(done, span), ...this.buffers.attendedViews(span, pieces, layer - 1) };
+    const streams = { ...this.buffers.stream(done, span), ...this.buffers.attendedViews(span, pieces, layer - 1) };
+    const binding = { ...streams, ...stateBinding(slot.cache, layer) };
     await runShort(program.bind({ ...binding, qkv: this.#qkv(job, layer, span) }), span);
     meter.part(program.cost, span.tokens, slot.group(layer).length);
   }

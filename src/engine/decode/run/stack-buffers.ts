@@ -1,4 +1,4 @@
-import { attendedWidth, isRecurrent, qkvWidth, widest } from "../../../models/decoder/decoder.ts";
+import { attendedWidth, attends, isRecurrent, qkvWidth, widest } from "../../../models/decoder/decoder.ts";
 import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { pastSizes } from "../../../models/state/window-start.ts";
@@ -163,14 +163,16 @@ export class StackBuffers implements Disposable {
   }
 }
 
-/** A layer's cache or states as its inputs and outputs: updated in place. A layer with a window begins at token `start`, if it is given. */
+/** A layer's cache and states as its inputs and outputs: updated in place. A layer with a window begins at token `start`, if it is given. */
 export function layerBinding(cache: KvRows, layer: number, start = 0, views?: ViewSet): Binding {
-  if (isRecurrent(cache.config, layer)) return stateBinding(cache, layer);
-  return cacheBinding(views ? cache.bound(layer, start, views) : cache.layer(layer), String(layer));
+  const states = stateBinding(cache, layer);
+  if (!attends(cache.config, layer)) return states;
+  return { ...states, ...cacheBinding(views ? cache.bound(layer, start, views) : cache.layer(layer), String(layer)) };
 }
 
-/** A recurrent layer's states as its input and output: updated in place. */
-function stateBinding(cache: KvRows, layer: number): Binding {
+/** A recurrent layer's states as its input and output: updated in place. Empty for other layers. */
+export function stateBinding(cache: KvRows, layer: number): Binding {
+  if (!isRecurrent(cache.config, layer)) return {};
   const states = cache.states(layer);
   return { [`state${layer}`]: states, [`stateOut${layer}`]: states };
 }
