@@ -54,7 +54,10 @@ const decoders: readonly Listed<Architecture>[] = [
   { names: ["mamba2"], load: async () => (await import("./architectures/mamba2.ts")).mamba2Architecture },
   { names: ["mistral"], load: async () => (await import("./architectures/mistral.ts")).mistral },
   { names: ["mixtral"], load: async () => (await import("./architectures/mixtral.ts")).mixtral },
-  { names: ["nemotron_h"], load: async () => (await import("./architectures/nemotron-h.ts")).nemotronH },
+  {
+    names: ["nemotron_h", "nemotron_h_moe"],
+    load: async () => (await import("./architectures/nemotron-h.ts")).nemotronH,
+  },
   { names: ["olmo2"], load: async () => (await import("./architectures/olmo2.ts")).olmo2 },
   { names: ["olmoe"], load: async () => (await import("./architectures/olmoe.ts")).olmoe },
   { names: ["phi3"], load: async () => (await import("./architectures/phi3.ts")).phi3 },

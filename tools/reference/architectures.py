@@ -260,6 +260,13 @@ MODELS = {
     # Chunks and temperatures that show in a short text.
     "llama4-chunks": ("llama4_text", None, dict(
         **LLAMA4, num_hidden_layers=4, num_experts_per_tok=2, no_rope_layer_interval=2, attention_chunk_size=12, floor_scale=5, attn_scale=0.4)),
+    # As Nemotron 3 Nano: every feed-forward is a mixture beside a shared one.
+    "nemotron_h-experts": ("nemotron_h", "nemotron_h_moe", dict(
+        hybrid_override_pattern="ME*EM*", num_attention_heads=2, num_key_value_heads=1, head_dim=16, intermediate_size=16,
+        mamba_num_heads=4, mamba_head_dim=12, ssm_state_size=6, n_groups=2, conv_kernel=3, chunk_size=16, layer_norm_epsilon=1e-3,
+        time_step_min=1e-9, max_position_embeddings=4096, tie_word_embeddings=False, n_routed_experts=5, num_experts_per_tok=2,
+        moe_intermediate_size=16, moe_shared_expert_intermediate_size=24, n_shared_experts=1, routed_scaling_factor=2.5, n_group=1, topk_group=1,
+        norm_topk_prob=True)),
     # As Falcon-H1 0.5B to 1.5B: no norm in the mixers. A GGUF's weights are multiplied, which is exact by powers of two.
     "falcon_h1": ("falcon_h1", "falcon-h1", dict(**FALCON_H1, num_hidden_layers=3, mamba_rms_norm=False, mamba_n_groups=1)),
     # As 34B: a norm by groups behind the gate. Keys have no multiplier, as in 90M.

@@ -20,20 +20,21 @@ from mxfp4 import as_ggml
 RECURRENT = ("mamba", "mamba2", "falcon_mamba")
 
 # Those whose layers attend or keep a state.
-HYBRID = ("granitehybrid", "lfm2", "lfm2moe", "nemotron_h")
+NEMOTRON = ("nemotron_h", "nemotron_h_moe")
+HYBRID = ("granitehybrid", "lfm2", "lfm2moe", *NEMOTRON)
 LFM2 = ("lfm2", "lfm2moe")
 
 # Those with the gated delta rule; the converter lays the heads of values of the second and third apart that share a key.
 DELTA = ("qwen3next", "qwen35", "qwen35moe")
 
 # Those with Mamba-2's mixers.
-MAMBA2 = ("mamba2", "granitehybrid", "nemotron_h", "falcon-h1")
+MAMBA2 = ("mamba2", "granitehybrid", "falcon-h1", *NEMOTRON)
 
 # Of recurrent models: all else is stored in float32.
 MATRICES = ("proj.weight", "embeddings.weight", "lm_head.weight")
 
 # Rotated pairs side by side instead of half a head apart.
-PERMUTED = ("llama", "granite", "granitemoe", "granitehybrid", "nemotron_h", "smollm3")
+PERMUTED = ("llama", "granite", "granitemoe", "granitehybrid", "smollm3", *NEMOTRON)
 
 
 def permute(weights: np.ndarray, heads: int) -> np.ndarray:
@@ -54,7 +55,7 @@ def tensor_data(name: str, tensor: torch.Tensor, model, architecture: str) -> np
         data = data.squeeze(1)
     if architecture in DELTA and name.endswith("norm.weight") and "linear_attn" not in name:
         data = data + 1
-    mixed = architecture in (*RECURRENT, "nemotron_h") or ".mamba." in name or ".linear_attn." in name
+    mixed = architecture in (*RECURRENT, *NEMOTRON) or ".mamba." in name or ".linear_attn." in name
     if mixed:
         data = recurrent_data(name, data, c, architecture)
     if architecture in ("qwen35", "qwen35moe") and ".linear_attn." in name:
@@ -162,6 +163,8 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
         w.add_interleave_moe_layer_step(c.interleave_moe_layer_step)
     elif architecture == "nemotron_h":
         w.add_feed_forward_length([c.intermediate_size * (kind == "mlp") for kind in c.layer_types])
+    elif architecture == "nemotron_h_moe":
+        w.add_feed_forward_length([c.moe_intermediate_size * (kind == "moe") for kind in c.layer_types])
     else:
         w.add_feed_forward_length(getattr(c, "intermediate_size", None) or getattr(c, "n_inner", None) or 4 * c.hidden_size)
     w.add_head_count(c.num_attention_heads)
@@ -274,6 +277,17 @@ def add_experts(w: GGUFWriter, c) -> None:
         add_deepseek_experts(w, c)
 
 
+def add_nemotron_experts(w: GGUFWriter, c) -> None:
+    w.add_expert_count(c.n_routed_experts)
+    w.add_expert_used_count(c.num_experts_per_tok)
+    w.add_expert_feed_forward_length(c.moe_intermediate_size)
+    w.add_expert_shared_feed_forward_length(c.moe_shared_expert_intermediate_size)
+    w.add_expert_shared_count(c.n_shared_experts)
+    w.add_expert_weights_norm(c.norm_topk_prob)
+    w.add_expert_weights_scale(c.routed_scaling_factor)
+    w.add_expert_group_count(c.n_group)
+
+
 def add_deepseek_experts(w: GGUFWriter, c) -> None:
     w.add_expert_shared_count(c.n_shared_experts)
     w.add_leading_dense_block_count(c.first_k_dense_replace)
@@ -309,11 +323,13 @@ def split_latent(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] 
 def split_experts(name: str, tensor: torch.Tensor, c) -> dict[str, torch.Tensor] | None:
     """Stacks of matrices by their names in a GGUF; None for other tensors."""
     layer, _, part = name.removeprefix("model.layers.").partition(".")
-    stem = part.removesuffix(".weight").removeprefix("mlp.").removeprefix("block_sparse_moe.").removeprefix("feed_forward.")
+    stem = part.removesuffix(".weight").removeprefix("mlp.").removeprefix("block_sparse_moe.").removeprefix("feed_forward.").removeprefix("mixer.")
     to = lambda what: f"blk.{layer}.{what}.weight"
     if stem in ("experts.gate_up_proj", "input_linear"):
         gate, up = tensor.chunk(2, dim=1)
         return {to("ffn_gate_exps"): gate, to("ffn_up_exps"): up}
+    if stem == "experts.up_proj":
+        return {to("ffn_up_exps"): tensor}
     if stem in ("experts.down_proj", "output_linear"):
         return {to("ffn_down_exps"): tensor}
     if stem in ("gate", "router", "router.layer"):
@@ -361,10 +377,14 @@ def add_own(w: GGUFWriter, c, architecture: str) -> None:
     if architecture == "gemma2":
         w.add_attn_logit_softcapping(c.attn_logit_softcapping)
         w.add_final_logit_softcapping(c.final_logit_softcapping)
-    add_experts(w, c)
+    # A Nemotron-H without experts has their settings all the same.
+    if architecture == "nemotron_h_moe":
+        add_nemotron_experts(w, c)
+    elif architecture != "nemotron_h":
+        add_experts(w, c)
     if architecture == "gpt-oss":
         w.add_expert_feed_forward_length(c.intermediate_size)
-    if architecture == "nemotron_h":
+    if architecture in NEMOTRON:
         w.add_ssm_conv_kernel(c.conv_kernel)
         w.add_ssm_state_size(c.ssm_state_size)
         w.add_ssm_group_count(c.n_groups)
@@ -410,7 +430,7 @@ def write_gguf(model, architecture: str, path: Path, blocks: dict = {}) -> None:
     c = model.config
     w = GGUFWriter(str(path), architecture)
     add_sizes(w, c, architecture)
-    if architecture not in ("gpt2", "nemotron_h", *RECURRENT):
+    if architecture not in ("gpt2", *NEMOTRON, *RECURRENT):
         first = c.per_layer_config[c.layer_types.index("full_attention")] if architecture == "gemma4" else c
         add_rope(w, model, getattr(first, "head_dim", None) or c.hidden_size // c.num_attention_heads)
     add_own(w, c, architecture)
@@ -436,7 +456,7 @@ def write_gguf(model, architecture: str, path: Path, blocks: dict = {}) -> None:
         # The converter's name of what is added to the steps.
         named = name.replace("dt_bias", "dt_proj.bias").replace("expert_bias", "expert_bias.bias")
         named = named.replace("e_score_correction_bias", "e_score_correction.bias")
-        if architecture == "nemotron_h":
+        if architecture in NEMOTRON:
             named = named.replace("model.", "backbone.", 1)
         if name.endswith(("sinks", "layer_scalar", "experts.gate_up_proj", "experts.down_proj")):
             named += ".weight"

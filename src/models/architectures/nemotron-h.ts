@@ -2,18 +2,21 @@ import { type Mamba2Config, mamba2StateSize } from "../../nn/mamba2.ts";
 import { UserError } from "../../util/errors.ts";
 import { hybrid } from "../architecture.ts";
 import { numbersByLayer, readTransformer } from "../config/config.ts";
+import { checkWidth, readExperts, readScoredGates } from "../config/experts-config.ts";
 import { Fields } from "../config/fields.ts";
-import type { TransformerConfig } from "../decoder/transformer.ts";
+import type { ExpertsConfig, TransformerConfig } from "../decoder/transformer.ts";
 import type { Scheme } from "../tensors/names.ts";
 import { mamba2Bare, mamba2Mixer, mamba2Shapes, readMamba2, sizesOf } from "./mamba2.ts";
 
-type Kind = "attention" | "mamba" | "mlp";
+type Kind = "attention" | "mamba" | "mlp" | "moe";
 
 /** A layer of the model by the checkpoint's numbers: a mixer, and the feed-forward that follows it, if one does. */
 interface Place {
-  readonly kind: Exclude<Kind, "mlp">;
+  readonly kind: "attention" | "mamba";
   readonly mixer: number;
   readonly feedForward?: number;
+  /** True if the feed-forward is one of experts. */
+  readonly mixture?: boolean;
 }
 
 interface Config extends TransformerConfig {
@@ -21,20 +24,24 @@ interface Config extends TransformerConfig {
   readonly places: readonly Place[];
 }
 
-const LETTERS: Readonly<Record<string, Kind>> = { "*": "attention", M: "mamba", "-": "mlp" };
+const LETTERS: Readonly<Record<string, Kind>> = { "*": "attention", M: "mamba", "-": "mlp", E: "moe" };
 const TYPES: Readonly<Record<string, Kind>> = {
   ...{ attention: "attention", full_attention: "attention" },
-  ...{ mamba: "mamba", linear_attention: "mamba", mlp: "mlp" },
+  ...{ mamba: "mamba", linear_attention: "mamba", mlp: "mlp", moe: "moe" },
 };
 
-/** The kind of each of the checkpoint's layers. @throws UserError for one of experts */
+/** GGUF's name for the architecture with experts, in which every feed-forward is a mixture. */
+const MIXTURE = "nemotron_h_moe";
+
+/** The kind of each of the checkpoint's layers. */
 function readKinds(fields: Fields): Kind[] {
   const heads = numbersByLayer(fields, "attention.head_count_kv");
   const widths = numbersByLayer(fields, "feed_forward_length");
   if (fields.gguf) {
     if (!heads || !widths)
       throw new UserError(`${fields.source.path}: expected key–value heads and a feed-forward's width for each layer`);
-    return heads.map((count, layer) => (count > 0 ? "attention" : widths[layer]! > 0 ? "mlp" : "mamba"));
+    const feedForward = fields.architecture === MIXTURE ? "moe" : "mlp";
+    return heads.map((count, layer) => (count > 0 ? "attention" : widths[layer]! > 0 ? feedForward : "mamba"));
   }
   const pattern = fields.value("hybrid_override_pattern");
   const [key, listed, known] =
@@ -43,7 +50,7 @@ function readKinds(fields: Fields): Kind[] {
       : (["layers_block_type", fields.list("layers_block_type") ?? fields.list("layer_types"), TYPES] as const);
   const kinds = listed?.map((type) => known[String(type)]);
   if (kinds?.every((kind) => kind !== undefined) && kinds.length > 0) return kinds;
-  return fields.refuse(key, listed, `a list of ${Object.keys(known).join(", ")}; layers of experts are not supported`);
+  return fields.refuse(key, listed, `a list of ${Object.keys(known).join(", ")}`);
 }
 
 /** Mixers with the feed-forwards that follow them. @throws UserError for a feed-forward that follows no mixer */
@@ -51,8 +58,9 @@ function placesOf(kinds: readonly Kind[], path: string): Place[] {
   const places: Place[] = [];
   for (const [layer, kind] of kinds.entries()) {
     const last = places.at(-1);
-    if (kind !== "mlp") places.push({ kind, mixer: layer });
-    else if (last && last.mixer === layer - 1) places[places.length - 1] = { ...last, feedForward: layer };
+    if (kind === "attention" || kind === "mamba") places.push({ kind, mixer: layer });
+    else if (last && last.mixer === layer - 1)
+      places[places.length - 1] = { ...last, feedForward: layer, mixture: kind === "moe" };
     else throw new UserError(`${path}: layer ${layer} is a feed-forward, expected attention or a mixer before it`);
   }
   return places;
@@ -67,32 +75,54 @@ const MIXER_KEYS = {
   intermediate_size: "mamba_intermediate_size",
 };
 
-function configure(stored: Fields): Config {
-  const { source, architecture } = stored;
-  const places = placesOf(readKinds(stored), source.path);
+const EXPERT_DEFAULTS = {
+  n_routed_experts: 8,
+  num_experts_per_tok: 2,
+  moe_intermediate_size: 7688,
+  moe_shared_expert_intermediate_size: 7688,
+};
+
+function configure({ source, architecture: usual }: Fields): Config {
+  const architecture = source.kind === "gguf" ? source.metadata.string("general.architecture") : usual;
+  const places = placesOf(readKinds(new Fields(source, architecture)), source.path);
   const layers = { num_hidden_layers: places.length };
   const defaults = { head_dim: 128, layer_norm_epsilon: 1e-5 };
   const fields = new Fields(
     source,
     architecture,
     { rms_norm_eps: "layer_norm_epsilon" },
-    { rms_norm_eps: 1e-5, ...defaults, ...layers },
+    { rms_norm_eps: 1e-5, ...defaults, ...EXPERT_DEFAULTS, ...layers },
   );
   fields.only("mlp_hidden_act", ["relu2"]);
   const inner = fields.number(undefined, "mamba_num_heads", 128) * fields.number(undefined, "mamba_head_dim", 64);
-  const usual = { num_heads: 128, n_groups: 8, state_size: 128, intermediate_size: inner, ...layers };
-  const mixer = sizesOf(readMamba2(new Fields(source, architecture, MIXER_KEYS, usual)));
+  const sizes = { num_heads: 128, n_groups: 8, state_size: 128, intermediate_size: inner, ...layers };
+  const mixer = sizesOf(readMamba2(new Fields(source, architecture, MIXER_KEYS, sizes)));
   const floats = mamba2StateSize(mixer);
   const config = readTransformer(fields, {
     ...{ layers: places.length, gated: false, activation: "relu-squared" as const },
     ...{ pairs: fields.gguf ? ("interleaved" as const) : ("half" as const), longRopeBeyond: undefined },
     rope: () => undefined,
     hasFeedForward: (layer) => places[layer]!.feedForward !== undefined,
+    ...(places.some(({ mixture }) => mixture) && { experts: readMixture(fields, places) }),
   });
   return {
     ...{ ...config, mixer, places },
     recurrent: (layer) => (places[layer]!.kind === "mamba" ? floats : undefined),
   };
+}
+
+/** DeepSeek-V3's mixture with experts and a shared feed-forward that have no gates of their own. */
+function readMixture(fields: Fields, places: readonly Place[]): ExpertsConfig {
+  const latent = fields.optional("moe_latent_size", "moe_latent_size");
+  if (latent !== undefined) fields.refuse("moe_latent_size", latent, "none: experts of latents are not supported");
+  const experts = readExperts(fields, {
+    ...{ count: "n_routed_experts", width: "moe_intermediate_size", gates: readScoredGates(fields, true) },
+    has: (layer) => places[layer]!.mixture === true,
+  });
+  const [gguf, key] = ["expert_shared_feed_forward_length", "moe_shared_expert_intermediate_size"];
+  const width = fields.number(gguf, key);
+  checkWidth(fields, fields.gguf ? gguf! : key!, width);
+  return { ...experts, shared: { width, gated: false } };
 }
 
 const scheme: Scheme = {
@@ -111,23 +141,33 @@ const scheme: Scheme = {
     ffn_norm: "norm",
     ffn_up: "mixer.up_proj",
     ffn_down: "mixer.down_proj",
+    ffn_gate_inp: "mixer.gate",
+    ffn_up_exps: "mixer.experts.{expert}.up_proj",
+    ffn_down_exps: "mixer.experts.{expert}.down_proj",
+    ffn_up_shexp: "mixer.shared_experts.up_proj",
+    ffn_down_shexp: "mixer.shared_experts.down_proj",
   },
-  bare: Object.fromEntries(Object.entries(mamba2Bare).map(([part, name]) => [part, `mixer.${name}`])),
+  bare: {
+    ...Object.fromEntries(Object.entries(mamba2Bare).map(([part, name]) => [part, `mixer.${name}`])),
+    "exp_probs_b.bias": "mixer.gate.e_score_correction_bias",
+  },
   top: { token_embd: "embeddings", output_norm: "norm_f", output: "/lm_head" },
   gguf: { "ffn_norm.weight": "attn_norm.weight" },
 };
 
 /**
- * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with squared ReLUs. A
- * feed-forward is a layer of its own there; here it belongs to the one before it.
+ * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with squared ReLUs, dense or of
+ * experts. A feed-forward is a layer of its own there; here it belongs to the one before it.
  */
 export const nemotronH = hybrid<Config>("nemotron_h", {
   scheme,
+  // Layers that predict further tokens at once.
+  unread: /^mtp\./,
   configure,
   place: ({ places }) => {
     const numberOf = (layer: number, part: string) => {
       const { mixer, feedForward = mixer } = places[layer]!;
-      return part.startsWith("ffn_") ? feedForward : mixer;
+      return /^(ffn|exp)_/.test(part) ? feedForward : mixer;
     };
     return (canonical) =>
       canonical.replace(/^blk\.(\d+)\.(.+)$/, (_, layer, part) => `blk.${numberOf(Number(layer), part)}.${part}`);

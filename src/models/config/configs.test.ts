@@ -180,9 +180,11 @@ describe("what would change the numbers and is not supported is refused by name"
     [
       nemotronH,
       "nemotron_h",
-      { hybrid_override_pattern: "M-ME" },
-      '"hybrid_override_pattern" is ["M","-","M","E"], expected a list of *, M, -; layers of experts are not supported',
+      { hybrid_override_pattern: "M-MX" },
+      '"hybrid_override_pattern" is ["M","-","M","X"], expected a list of *, M, -, E',
     ],
+    [nemotronH, "nemotron_h-experts", { moe_latent_size: 8 }, '"moe_latent_size" is 8, expected none'],
+    [nemotronH, "nemotron_h-experts", { num_experts_per_tok: 7 }, "expected at most the 5 experts"],
     [nemotronH, "nemotron_h", { hybrid_override_pattern: "M--" }, "layer 2 is a feed-forward, expected attention or a"],
     [nemotronH, "nemotron_h", { mlp_hidden_act: "silu" }, '"mlp_hidden_act" is "silu", expected "relu2"'],
     [

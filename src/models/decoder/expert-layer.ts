@@ -78,9 +78,10 @@ export class ExpertLayer {
   }
 
   #shared(x: Tensor, { width, gated }: NonNullable<ExpertsConfig["shared"]>): Tensor {
-    const inside = this.parts.project(x, this.#named({ ffn_gate_shexp: width, ffn_up_shexp: width }));
-    const activated = activateMlp(inside, this.config.activation, true);
-    const y = this.parts.project(activated, this.#named({ ffn_down_shexp: this.config.hidden }));
+    const { hidden, activation, gated: hasGate } = this.config;
+    const outputs = hasGate ? { ffn_gate_shexp: width, ffn_up_shexp: width } : { ffn_up_shexp: width };
+    const inside = this.parts.project(x, this.#named(outputs));
+    const y = this.parts.project(activateMlp(inside, activation, hasGate), this.#named({ ffn_down_shexp: hidden }));
     if (!gated) return y;
     const gate = sigmoid(this.parts.router(this.#name("ffn_gate_inp_shexp"), x, 1));
     return timesRows(y, reshape(gate, x.shape.slice(0, -1)));

@@ -110,6 +110,7 @@ test.each([
   { name: "rnn", architecture: rnnArchitecture },
   { name: "qwen2", architecture: qwen2 },
   { name: "nemotron_h", architecture: nemotronH },
+  { name: "nemotron_h-experts", architecture: nemotronH },
   { name: "qwen3_next", architecture: qwen3Next },
   { name: "qwen3_5", architecture: qwen35 },
   { name: "gemma2", architecture: gemma2 },

@@ -92,6 +92,7 @@ test.each([
   { name: "llama4", targets: "q_proj,v_proj,o_proj", gguf: true },
   { name: "mamba", targets: "in_proj,x_proj,out_proj" },
   { name: "mamba2", targets: "in_proj,out_proj" },
+  { name: "nemotron_h-experts", targets: "v_proj,out_proj,up_proj" },
   { name: "nemotron_h", targets: "q_proj,in_proj,up_proj" },
   { name: "qwen3_next", targets: "q_proj,in_proj_qkvz,out_proj" },
   { name: "qwen3_5", targets: "q_proj,in_proj_qkv,in_proj_a,out_proj,down_proj" },

@@ -59,7 +59,7 @@ const seamed: Plan = {
 };
 
 describe.each([
-  ...["granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5", "qwen3_5_moe", "nemotron_h"],
+  ...["granitemoehybrid", "lfm2", "qwen3_next", "qwen3_5", "qwen3_5_moe", "nemotron_h", "nemotron_h-experts"],
   ...["falcon_h1", "falcon_h1-norm"],
 ])("%s", (name) => {
   test("a prompt of several chunks has the logits of one run over all of it", async () => {
@@ -237,6 +237,10 @@ test.each([
   ...["in_proj_qkvz", "in_proj_ba", "linear_attn.norm", "self_attn.q_proj"].map((part) => ["qwen3_next", part]),
   ...["in_proj_qkv", "in_proj_z", "in_proj_b", "in_proj_a", "linear_attn.norm"].map((part) => ["qwen3_5", part]),
   ...["mlp.gate.weight", "experts.1.up_proj", "shared_expert_gate"].map((part) => ["qwen3_5_moe", part]),
+  ...["mixer.gate.weight", "e_score_correction_bias", "experts.1.up_proj", "shared_experts.down_proj"].map((part) => [
+    "nemotron_h-experts",
+    part,
+  ]),
   ...["mixer.in_proj", "mixer.k_proj", "mixer.up_proj", "layers.2.norm"].map((part) => ["nemotron_h", part]),
   ...["mamba.in_proj", "mamba.conv1d.w", "mamba.dt_bias", "mamba.D", "self_attn.v_proj", "self_attn.o_proj"].map(
     (part) => ["falcon_h1", part],
