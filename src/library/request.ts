@@ -8,7 +8,8 @@ import type { Format, LazyGrammar } from "../engine/decode/grammar/index.ts";
 import { isIds, type LanguageModel, type Prompt } from "../engine/decode/language-model.ts";
 import { effectiveSampling } from "../engine/decode/sampling/defaults.ts";
 import { samplingOptions } from "../engine/decode/sampling/options.ts";
-import { type Calling, callingOf } from "../engine/decode/tools/calling.ts";
+import { type Calling, callingOf, inForm } from "../engine/decode/tools/calling.ts";
+import { callFormOf, tokensOf } from "../engine/decode/tools/forms/index.ts";
 import { blind, encodeWithPlaces, seenPrompt } from "../engine/decode/vision/seen-prompt.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
@@ -67,7 +68,8 @@ export async function requestOf(
   model.checkForm(prompt, asked, save);
   const { generative } = model;
   const marks = marksOf(generative, prompt, asked);
-  const calling = callingOf({ format, tools, toolChoice, parallelToolCalls }, marks);
+  const calls = callFormOf(generative.tokenizer);
+  const calling = inForm(callingOf({ format, tools, toolChoice, parallelToolCalls }, marks), calls);
   if (images.length > 0) checkSeen(generative, asked);
   const { ids, end } = readBy(generative, prompt, asked, calling);
   const begun = begunIn(prompt);
@@ -80,9 +82,10 @@ export async function requestOf(
     generative.kind !== "encoder with a decoder" &&
     (filling || begun !== undefined || generative.formOf(prompt, raw, adapter) !== "chat");
   const grammar = calling.format === undefined ? undefined : await loadedGrammar(calling.format, generative.tokenizer);
+  const shown = calls && calling.tools.length > 0 ? tokensOf(calls, generative.tokenizer) : undefined;
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
-  const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, form, end };
+  const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, form, shown, end };
   const facts = {
     form: formOf(generative, prompt, asked),
     sampling: effectiveSampling(options),

@@ -1,4 +1,5 @@
 import type { CallOptions } from "../engine/decode/tools/calling.ts";
+import type { CallForm } from "../engine/decode/tools/forms/form.ts";
 import type { Called, Chunk, Completion, ToolCall } from "./options.ts";
 
 /** A whole answer from its chunks, with the fields `own` of the last one. */
@@ -22,10 +23,10 @@ const hasAll = <C, K extends keyof C>(chunk: C, own: readonly K[]): chunk is C &
   own.every((key) => chunk[key] !== undefined);
 
 /** The calls in a whole answer, and its text without them; nothing if the request lets it call nothing. */
-export async function calledIn(text: string, request: CallOptions): Promise<Called> {
+export async function calledIn(text: string, request: CallOptions, form?: CallForm): Promise<Called> {
   if (!request.tools?.length) return {};
   const { answerReader } = await import("../engine/decode/tools/answer-reader.ts");
-  const read = answerReader(request)?.push(text, true);
+  const read = answerReader(request, form)?.push(text, true);
   if (!read) return {};
   const toolCalls = read.calls.map(({ name, arguments: json }) => ({
     name,
@@ -35,10 +36,14 @@ export async function calledIn(text: string, request: CallOptions): Promise<Call
 }
 
 /** An answer whose last chunk has its calls. */
-export async function* withCalls(answer: AsyncIterable<Chunk>, request: CallOptions): AsyncGenerator<Chunk, void> {
+export async function* withCalls(
+  answer: AsyncIterable<Chunk>,
+  request: CallOptions,
+  form: CallForm | undefined,
+): AsyncGenerator<Chunk, void> {
   let text = "";
   for await (const chunk of answer) {
     text += chunk.text;
-    yield chunk.finishReason ? { ...chunk, ...(await calledIn(text, request)) } : chunk;
+    yield chunk.finishReason ? { ...chunk, ...(await calledIn(text, request, form)) } : chunk;
   }
 }

@@ -36,6 +36,7 @@ import { isIds, otherTemplate, type Prompt, plainTextOf, promptFormOf, turnsOf }
 import { Engine } from "./run/engine.ts";
 import { type Lease, Recipes } from "./run/recipes.ts";
 import { type ModelSampling, samplingOf } from "./sampling/defaults.ts";
+import { callFormOf, turnsIn } from "./tools/forms/index.ts";
 import { asJson, type Tool } from "./tools/tools.ts";
 import { harmonyTools, harmonyTurns, knowsCalls, plainTurns } from "./tools/turns.ts";
 import type { ImageReader } from "./vision/image-reader.ts";
@@ -219,6 +220,11 @@ export class LanguageModel implements Loaded {
     const { tools: forTools, chat: template = "" } = tokenizer.templates;
     const called = tools.length > 0 || turns.some((turn) => turn.role === "tool" || turn["tool_calls"] !== undefined);
     if (!called) return encodeChat(tokenizer, turns, terms);
+    const form = callFormOf(tokenizer);
+    if (form) {
+      const earlier = turnsIn(form, forTools ?? template, turns);
+      return encodeChat(tokenizer, earlier, { ...terms, tools: asJson(tools) });
+    }
     if (!knowsCalls(forTools ?? template, marks)) return encodeChat(tokenizer, plainTurns(turns, tools), terms);
     const described = marks === "harmony" ? harmonyTools(tools) : tools;
     return encodeChat(tokenizer, turns, { ...terms, tools: asJson(described) });

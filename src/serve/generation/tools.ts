@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { answerReader } from "../../engine/decode/tools/answer-reader.ts";
+import { callFormOf } from "../../engine/decode/tools/forms/index.ts";
 import type { AnswerReader, ToolCall } from "../../engine/decode/tools/reader.ts";
 import { toolList } from "../../engine/decode/tools/tools.ts";
 import type { RunOptions } from "../../index.ts";
 import { listOf } from "../../util/list-of.ts";
+import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 
 const named = z.object({
   type: z.literal("function").describe("the only type"),
@@ -56,7 +58,8 @@ function choiceOf(choice: Fields["tool_choice"]): RunOptions["toolChoice"] {
 }
 
 /** The reader of the calls in an answer; undefined if it may have none. */
-export const readerOf = (fields: Fields): AnswerReader | undefined => answerReader(toolOptions(fields));
+export const readerOf = (fields: Fields, tokenizer: Tokenizer): AnswerReader | undefined =>
+  answerReader(toolOptions(fields), callFormOf(tokenizer));
 
 export const toolCallSchema = z.object({
   id: z.string().describe("id that the call's result refers to"),

@@ -287,10 +287,11 @@ const asideTokens = (ends: readonly Part[]): AsideTokens => ({
 /** An answer's reasoning, text and calls, and why it ended. */
 function said(pieces: readonly Part[], input: ChatInput) {
   const text = textOf(pieces);
-  const reason = pieces.at(-1)!.finishReason!;
+  const { tokenizer, ...last } = pieces.at(-1)!;
+  const reason = last.finishReason!;
   const reasoning = pieces.map((piece) => piece.reasoning ?? "").join("");
   const base = { role: "assistant" as const, refusal: null, ...(reasoning !== "" && { reasoning_content: reasoning }) };
-  const read = readerOf(input)?.push(text, true);
+  const read = readerOf(input, tokenizer)?.push(text, true);
   if (!read || read.calls.length === 0) return { message: { ...base, content: text }, finish_reason: finishOf(reason) };
   const tool_calls = read.calls.map((call) => shownCall(callId(), call));
   const content = read.text.trim() === "" ? null : read.text;
@@ -308,19 +309,20 @@ type Delta = EventChoice["delta"];
 
 /** One answer of a stream, as it comes. */
 class Streamed {
-  readonly #reader: AnswerReader | undefined;
+  #reader: AnswerReader | undefined;
   #begun = false;
   #calls = 0;
 
-  constructor(private readonly input: ChatInput) {
-    this.#reader = readerOf(input);
-  }
+  constructor(private readonly input: ChatInput) {}
 
   /** The choices of the next events: the role first, and alone; the end last, and without text. */
   *take(part: Part): Generator<EventChoice, void> {
     const { choice: index, finishReason } = part;
     const base = { index, delta: {}, logprobs: null, finish_reason: null };
-    if (!this.#begun) yield { ...base, delta: { role: "assistant", content: null } };
+    if (!this.#begun) {
+      this.#reader = readerOf(this.input, part.tokenizer);
+      yield { ...base, delta: { role: "assistant", content: null } };
+    }
     this.#begun = true;
     const delta = this.#delta(part);
     const logprobs = this.input.logprobs ? logprobsOf([part]) : null;

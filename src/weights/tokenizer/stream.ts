@@ -8,17 +8,18 @@ import type { Tokenizer } from "./tokenizer.ts";
 export class TokenStream {
   private readonly utf8 = utf8Decoder();
 
-  /** `first`: they open a text, and do not go on with one. */
+  /** `first`: they open a text, and do not go on with one. `shown`: special tokens that are text all the same. */
   constructor(
     private readonly tokenizer: Tokenizer,
     private first = true,
+    private readonly shown?: ReadonlySet<number>,
   ) {}
 
   /**
    * The text that `id` completes, often empty. All of them and `flush()` together equal `tokenizer.decode` of the ids.
    */
   push(id: number): string {
-    if (this.tokenizer.isSpecial(id)) return "";
+    if (this.tokenizer.isSpecial(id) && !this.shown?.has(id)) return "";
     const bytes = this.tokenizer.bytes(id, this.first);
     this.first = false;
     return this.utf8.decode(bytes, { stream: true });

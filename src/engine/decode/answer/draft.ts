@@ -93,7 +93,7 @@ export class Draft {
   ) {
     this.#constraint = options.grammar?.hold(tokenizer, options.trigger, options.form);
     this.#sampler = new Sampler(options, before, this.#constraint);
-    this.#stream = new TokenStream(tokenizer, options.continues !== true);
+    this.#stream = new TokenStream(tokenizer, options.continues !== true, options.shown);
     this.#stops = new StopStrings(options.stop);
     this.#parts = options.form?.reader();
     this.#form = options.form;

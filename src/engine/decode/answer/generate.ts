@@ -32,6 +32,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   trigger?: Trigger | undefined;
   /** How the answer is divided into reasoning and text; absent: it is text. */
   form?: AnswerForm | undefined;
+  /** Special tokens that are text of the answer, such as those around calls. */
+  shown?: ReadonlySet<number> | undefined;
   /** True if the answer continues the prompt's text: its first word may need the space before it. */
   continues?: boolean | undefined;
   /** A token that ends the answer, besides the model's own. */

@@ -1,13 +1,18 @@
 import { type CallOptions, chosenOf, isForced } from "./calling.ts";
+import { FormReader } from "./form-reader.ts";
+import type { CallForm } from "./forms/form.ts";
 import { type AnswerReader, CallReader, type Read } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 import { WholeCall } from "./whole-call.ts";
 
-/** The reader of the calls in an answer; undefined if it may have none. */
-export function answerReader({ tools = [], toolChoice = "auto" }: CallOptions): AnswerReader | undefined {
+/** The reader of the calls in an answer; undefined if it may have none. `form`: the model's own for calls, if it is not the usual one. */
+export function answerReader(
+  { tools = [], toolChoice = "auto" }: CallOptions,
+  form?: CallForm,
+): AnswerReader | undefined {
   const chosen = chosenOf(tools, toolChoice);
   if (chosen.length === 0) return undefined;
-  return isForced(toolChoice) ? new CallReader(true) : new FreeReader(chosen);
+  return isForced(toolChoice) ? new CallReader(true) : new FreeReader(chosen, form);
 }
 
 /**
@@ -15,11 +20,12 @@ export function answerReader({ tools = [], toolChoice = "auto" }: CallOptions): 
  * such a call.
  */
 export class FreeReader implements AnswerReader {
-  readonly #calls = new CallReader(false);
+  readonly #calls: AnswerReader;
   #whole: WholeCall | undefined;
   #held = "";
 
-  constructor(tools: readonly Tool[]) {
+  constructor(tools: readonly Tool[], form?: CallForm) {
+    this.#calls = form ? new FormReader(form, tools) : new CallReader(false);
     this.#whole = new WholeCall(tools);
   }
 

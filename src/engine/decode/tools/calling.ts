@@ -1,6 +1,7 @@
 import { suggest, UserError } from "../../../util/errors.ts";
 import { type AnswerMarks, HARMONY } from "../../../weights/tokenizer/index.ts";
 import type { Format, Trigger } from "../grammar/index.ts";
+import type { CallForm } from "./forms/form.ts";
 import { argumentsOf, callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
 
 /** The fields of a request on tools and on the form of its answer. */
@@ -53,6 +54,10 @@ function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling
   const begin = `${HARMONY.channel}commentary to=functions.${name} ${HARMONY.constrain}json${HARMONY.message}`;
   return { tools, begin, name, format: argumentsOf(tool!), trigger: undefined };
 }
+
+/** The same for a model with a form of its own: it writes calls as it knows them, unless one is to be called. */
+export const inForm = (calling: Calling, form: CallForm | undefined): Calling =>
+  form && calling.trigger ? { ...calling, format: undefined, trigger: undefined } : calling;
 
 /** True if the answer begins inside a call. */
 export const isForced = (choice: ToolChoice): boolean =>

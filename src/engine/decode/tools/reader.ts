@@ -80,7 +80,7 @@ function closeOf(text: string, last: boolean): number {
 }
 
 /** Characters at the end of `text` that may begin `word`. */
-function begunOf(text: string, word: string): number {
+export function begunOf(text: string, word: string): number {
   for (let length = Math.min(text.length, word.length - 1); length > 0; length--)
     if (word.startsWith(text.slice(-length))) return length;
   return 0;

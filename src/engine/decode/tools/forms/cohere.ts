@@ -1,0 +1,15 @@
+import { isObject } from "../../../../weights/json.ts";
+import { allOf, type CallForm, callOf, jsonOf } from "./form.ts";
+
+const [OPEN, CLOSE] = ["<|START_ACTION|>", "<|END_ACTION|>"] as const;
+
+/** Cohere's Command R7B and Command A: `[{"tool_call_id": "0", "tool_name": "f", "parameters": {…}}]`. */
+export const cohereCalls: CallForm = {
+  ...{ open: OPEN, close: CLOSE },
+  matches: (template) => template.includes(OPEN),
+  read(text) {
+    const listed = jsonOf(text);
+    if (!Array.isArray(listed)) return undefined;
+    return allOf(listed.map((it) => (isObject(it) ? callOf(it["tool_name"], it["parameters"] ?? {}) : undefined)));
+  },
+};

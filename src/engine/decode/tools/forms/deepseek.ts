@@ -1,0 +1,23 @@
+import { allOf, type CallForm, callOf, jsonOf } from "./form.ts";
+
+const [OPEN, CLOSE] = ["<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"] as const;
+const [CALL, END, BETWEEN] = ["<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"] as const;
+
+/** DeepSeek: the kind, the name and JSON in a fence (V3, R1), or the name and JSON alone (V3.1). */
+export const deepSeekCalls: CallForm = {
+  ...{ open: OPEN, close: CLOSE, inside: [CALL, END, BETWEEN], argumentsAsText: true },
+  matches: (template) => template.includes(OPEN),
+  read(text) {
+    const [before = "", ...parts] = text.split(CALL);
+    return before.trim() === "" ? allOf(parts.map(read)) : undefined;
+  },
+};
+
+function read(text: string) {
+  const [head = "", rest = "", ...more] = text.trim().split(BETWEEN);
+  if (more.length > 0 || !rest.endsWith(END)) return undefined;
+  const body = rest.slice(0, -END.length).trim();
+  if (head.trim() !== "function" || !/```/.test(body)) return callOf(head.trim(), jsonOf(body));
+  const [, name, json] = /^([^\n]+)\n```(?:json)?\n(.*)\n?```$/s.exec(body) ?? [];
+  return json === undefined ? undefined : callOf(name!.trim(), jsonOf(json));
+}

@@ -1,0 +1,44 @@
+import type { ChatMessage, Tokenizer } from "../../../../weights/tokenizer/index.ts";
+import { cohereCalls } from "./cohere.ts";
+import { deepSeekCalls } from "./deepseek.ts";
+import type { CallForm } from "./form.ts";
+import { glmCalls } from "./glm.ts";
+import { lfm2Calls } from "./lfm2.ts";
+import { qwen3CoderCalls } from "./qwen3-coder.ts";
+
+/** Every form but the usual one, one line each. */
+const forms: readonly CallForm[] = [cohereCalls, deepSeekCalls, glmCalls, lfm2Calls, qwen3CoderCalls];
+
+type Vocabulary = Pick<Tokenizer, "templates" | "specialId">;
+
+/** The form in which a model writes calls; undefined: the usual one, or its chat template has no tools. */
+export function callFormOf(tokenizer: Vocabulary): CallForm | undefined {
+  const { templates } = tokenizer;
+  const template = templates.tools ?? templates.chat ?? "";
+  if (!/\btools\b/.test(template)) return undefined;
+  return forms.find(({ matches }) => matches(template, (text) => tokenizer.specialId(text) !== undefined));
+}
+
+/** The special tokens of a form, which are text of an answer that may call. */
+export const tokensOf = ({ open, close, inside = [] }: CallForm, tokenizer: Vocabulary): ReadonlySet<number> =>
+  new Set([open, close, ...inside].map((text) => tokenizer.specialId(text)).filter((id) => id !== undefined));
+
+interface EarlierCall {
+  readonly function: { readonly name: string; readonly arguments: unknown };
+}
+
+/** Earlier turns as a template of this form takes them. */
+export function turnsIn(form: CallForm, template: string, turns: readonly ChatMessage[]): readonly ChatMessage[] {
+  return turns.map((turn) => {
+    const calls = (turn["tool_calls"] ?? []) as unknown as readonly EarlierCall[];
+    if (calls.length === 0) return turn;
+    if (form.write && !template.includes("tool_calls"))
+      return { ...turn, content: (turn.content ?? "") + form.write(calls.map((call) => call.function)) };
+    return form.argumentsAsText ? ({ ...turn, tool_calls: calls.map(withText) } as ChatMessage) : turn;
+  });
+}
+
+const withText = ({ function: { arguments: given, ...rest }, ...call }: EarlierCall) => ({
+  ...call,
+  function: { ...rest, arguments: typeof given === "string" ? given : JSON.stringify(given) },
+});

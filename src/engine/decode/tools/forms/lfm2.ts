@@ -1,0 +1,24 @@
+import { isObject } from "../../../../weights/json.ts";
+import { allOf, type CallForm, callOf, jsonOf } from "./form.ts";
+import { pythonCalls, pythonOf } from "./python.ts";
+
+const [OPEN, CLOSE] = ["<|tool_call_start|>", "<|tool_call_end|>"] as const;
+
+/** LFM2: calls in Python, `[f(a="b")]`, or in JSON. Its templates say nothing of calls, but its vocabulary does. */
+export const lfm2Calls: CallForm = {
+  ...{ open: OPEN, close: CLOSE },
+  matches: (template, isSpecial) => template.includes(OPEN) || isSpecial(OPEN),
+  read(text) {
+    const python = pythonCalls(text);
+    if (python) return allOf(python.map(({ name, arguments: given }) => callOf(name, given)));
+    const listed = [jsonOf(text)].flat();
+    return allOf(listed.map((it) => (isObject(it) ? callOf(it["name"], it["arguments"] ?? {}) : undefined)));
+  },
+  write(calls) {
+    const texts = calls.map(({ name, arguments: given }) => {
+      const pairs = Object.entries(given as object).map(([key, value]) => `${key}=${pythonOf(value)}`);
+      return `${name}(${pairs.join(", ")})`;
+    });
+    return `${OPEN}[${texts.join(", ")}]${CLOSE}`;
+  },
+};

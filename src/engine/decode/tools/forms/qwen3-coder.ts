@@ -1,0 +1,24 @@
+import { CLOSE, OPEN } from "../tools.ts";
+import { allOf, argumentOf, type CallForm, callOf } from "./form.ts";
+import { jsonCall } from "./json-call.ts";
+
+const FUNCTION = /^\s*<function=([^>\n]+)>(.*)<\/function>\s*$/s;
+const PARAMETER = /\s*<parameter=([^>\n]+)>\n?(.*?)\n?<\/parameter>/sy;
+
+/** Qwen3-Coder: tags for the function and each of its parameters, whose values lie on lines of their own. */
+export const qwen3CoderCalls: CallForm = {
+  ...{ open: OPEN, close: CLOSE },
+  matches: (template) => template.includes("<function=") && template.includes("<parameter="),
+  read(text, tools) {
+    const [, name, rest = ""] = FUNCTION.exec(text) ?? [];
+    if (name === undefined) return allOf([jsonCall(text)]);
+    const given: Record<string, unknown> = {};
+    let end = 0;
+    PARAMETER.lastIndex = 0;
+    for (let found = PARAMETER.exec(rest); found; found = PARAMETER.exec(rest)) {
+      given[found[1]!] = argumentOf(found[2]!, name, found[1]!, tools);
+      end = PARAMETER.lastIndex;
+    }
+    return rest.slice(end).trim() === "" ? allOf([callOf(name, given)]) : undefined;
+  },
+};
