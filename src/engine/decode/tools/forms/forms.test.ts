@@ -1,0 +1,206 @@
+import { describe, expect, test } from "vitest";
+import type { ChatMessage } from "../../../../weights/tokenizer/index.ts";
+import { answerReader } from "../answer-reader.ts";
+import type { Tool } from "../tools.ts";
+import { cohereCalls } from "./cohere.ts";
+import { deepSeekCalls } from "./deepseek.ts";
+import type { CallForm } from "./form.ts";
+import { glmCalls } from "./glm.ts";
+import { callFormOf, turnsIn } from "./index.ts";
+import { lfm2Calls } from "./lfm2.ts";
+import { qwen3CoderCalls } from "./qwen3-coder.ts";
+
+const tools: Tool[] = [
+  {
+    type: "function",
+    function: {
+      name: "weather",
+      parameters: {
+        properties: {
+          city: { type: "string" },
+          days: { type: "integer" },
+          unit: { enum: ["c", "f"] },
+          at: { type: "array" },
+        },
+      },
+    },
+  },
+  { type: "function", function: { name: "now" } },
+];
+
+/** The result of reading an answer whose pieces end at these places. */
+function read(form: CallForm, answer: string, ends: readonly number[]) {
+  const reader = answerReader({ tools }, form)!;
+  const borders = [0, ...ends, answer.length];
+  const all = borders.slice(1).map((end, i) => reader.push(answer.slice(borders[i], end), false));
+  all.push(reader.push("", true));
+  return { text: all.map(({ text }) => text).join(""), calls: all.flatMap(({ calls }) => calls) };
+}
+
+/** Reads an answer as a whole, in two pieces wherever it can be cut, and letter by letter. */
+function readAlways(form: CallForm, answer: string) {
+  const whole = read(form, answer, []);
+  for (let at = 1; at < answer.length; at++) expect(read(form, answer, [at]), `cut at ${at}`).toEqual(whole);
+  expect(
+    read(
+      form,
+      answer,
+      Array.from(answer, (_, i) => i),
+    ),
+  ).toEqual(whole);
+  return whole;
+}
+
+const call = (name: string, given: object) => ({ name, arguments: JSON.stringify(given) });
+const rain = call("weather", { city: "Aix", days: 3 });
+const now = call("now", {});
+const deep = (...calls: string[]) =>
+  `<｜tool▁calls▁begin｜>${calls.map((it) => `<｜tool▁call▁begin｜>${it}<｜tool▁call▁end｜>`).join("\n")}<｜tool▁calls▁end｜>`;
+
+describe.each<{ name: string; form: CallForm; one: string; two: string }>([
+  {
+    name: "LFM2",
+    form: lfm2Calls,
+    one: '<|tool_call_start|>[weather(city="Aix", days=3)]<|tool_call_end|>',
+    two: "<|tool_call_start|>[weather(city='Aix', days=3), now()]<|tool_call_end|>",
+  },
+  {
+    name: "LFM2 in JSON",
+    form: lfm2Calls,
+    one: '<|tool_call_start|>[{"name": "weather", "arguments": {"city": "Aix", "days": 3}}]<|tool_call_end|>',
+    two: '<|tool_call_start|>[{"name": "weather", "arguments": {"city": "Aix", "days": 3}}, {"name": "now"}]<|tool_call_end|>',
+  },
+  {
+    name: "Cohere",
+    form: cohereCalls,
+    one: '<|START_ACTION|>[\n  {"tool_call_id": "0", "tool_name": "weather", "parameters": {"city": "Aix", "days": 3}}\n]<|END_ACTION|>',
+    two: '<|START_ACTION|>[{"tool_name": "weather", "parameters": {"city": "Aix", "days": 3}}, {"tool_name": "now"}]<|END_ACTION|>',
+  },
+  {
+    name: "DeepSeek V3",
+    form: deepSeekCalls,
+    one: deep('function<｜tool▁sep｜>weather\n```json\n{"city": "Aix", "days": 3}\n```'),
+    two: deep(
+      'function<｜tool▁sep｜>weather\n```json\n{"city": "Aix", "days": 3}\n```',
+      "function<｜tool▁sep｜>now\n```json\n{}\n```",
+    ),
+  },
+  {
+    name: "DeepSeek V3.1",
+    form: deepSeekCalls,
+    one: deep('weather<｜tool▁sep｜>{"city": "Aix", "days": 3}'),
+    two: deep('weather<｜tool▁sep｜>{"city": "Aix", "days": 3}', "now<｜tool▁sep｜>{}"),
+  },
+  {
+    name: "GLM",
+    form: glmCalls,
+    one: "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Aix</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>",
+    two: "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Aix</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>\n<tool_call>now\n</tool_call>",
+  },
+  {
+    name: "Qwen3-Coder",
+    form: qwen3CoderCalls,
+    one: "<tool_call>\n<function=weather>\n<parameter=city>\nAix\n</parameter>\n<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>",
+    two: "<tool_call>\n<function=weather>\n<parameter=city>\nAix\n</parameter>\n<parameter=days>\n3\n</parameter>\n</function>\n</tool_call>\n<tool_call>\n<function=now>\n</function>\n</tool_call>",
+  },
+])("$name", ({ form, one, two }) => {
+  test("one call, and text before it", () => {
+    expect(readAlways(form, one)).toEqual({ text: "", calls: [rain] });
+    expect(readAlways(form, `Is 1 < 2? ${one}`)).toEqual({ text: "Is 1 < 2? ", calls: [rain] });
+  });
+
+  test("two calls, and text behind them", () => {
+    expect(readAlways(form, two)).toEqual({ text: "", calls: [rain, now] });
+    expect(readAlways(form, `${one}\n\nDone.`)).toEqual({ text: "Done.", calls: [rain] });
+  });
+
+  test("a call that lacks its closing is a call, and one that was cut is text", () => {
+    expect(readAlways(form, one.slice(0, -form.close.length))).toEqual({ text: "", calls: [rain] });
+    const cut = one.slice(0, one.indexOf("Aix") + 2);
+    expect(readAlways(form, cut)).toEqual({ text: cut, calls: [] });
+  });
+
+  test("a malformed call is text, and the next one is a call", () => {
+    const wrong = `${form.open}!?${form.close}`;
+    expect(readAlways(form, `${wrong} ${one}`)).toEqual({ text: `${wrong} `, calls: [rain] });
+  });
+});
+
+test.each<[string, CallForm, string, object]>([
+  [
+    "Python's literals",
+    lfm2Calls,
+    `<|tool_call_start|>[weather(city="a \\"b\\" <|tool_call_end|>", days=-2, at=[1.5, True, None, {'k': 'it\\'s\\n'}], )]<|tool_call_end|>`,
+    { city: 'a "b" <|tool_call_end|>', days: -2, at: [1.5, true, null, { k: "it's\n" }] },
+  ],
+  [
+    "a closing in a text",
+    cohereCalls,
+    '<|START_ACTION|>[{"tool_name": "weather", "parameters": {"city": "<|END_ACTION|>]"}}]<|END_ACTION|>',
+    { city: "<|END_ACTION|>]" },
+  ],
+  [
+    "texts stay texts by their schema, and others are JSON",
+    glmCalls,
+    '<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>12</arg_value>\n<arg_key>unit</arg_key><arg_value>c</arg_value>\n<arg_key>at</arg_key>\n<arg_value>["x", 1]</arg_value>\n</tool_call>',
+    { city: "12", unit: "c", at: ["x", 1] },
+  ],
+  [
+    "lines of a text",
+    qwen3CoderCalls,
+    "<tool_call>\n<function=weather>\n<parameter=city>\na\n<b>\n\nc\n</parameter>\n</function>\n</tool_call>",
+    { city: "a\n<b>\n\nc" },
+  ],
+  ["the usual form", glmCalls, '<tool_call>\n{"name": "weather", "arguments": {"days": 1}}\n</tool_call>', { days: 1 }],
+  ["the usual form", qwen3CoderCalls, '<tool_call>{"name": "weather", "arguments": {}}</tool_call>', {}],
+])("%s", (_, form, answer, given) => {
+  expect(readAlways(form, answer)).toEqual({ text: "", calls: [call("weather", given)] });
+});
+
+test.each([
+  "[weather(city=Aix)]",
+  "[weather(city='Aix']",
+  "[weather('Aix')]",
+  "[weather(days=1) now()]",
+  "[weather(days=1.2.3)]",
+  "weather",
+  "[]",
+])("%s is no call in Python", (inside) => {
+  const answer = `<|tool_call_start|>${inside}<|tool_call_end|>`;
+  expect(readAlways(lfm2Calls, answer)).toEqual({ text: answer, calls: [] });
+});
+
+const vocabulary = (chat: string, ...special: string[]) => ({
+  templates: { chat },
+  specialId: (text: string) => (special.includes(text) ? 7 : undefined),
+});
+
+test.each<[CallForm | undefined, string, ...string[]]>([
+  [lfm2Calls, "{% if tools %}<|tool_list_start|>{% endif %}", "<|tool_call_start|>"],
+  [cohereCalls, "{% if tools %}<|START_ACTION|>{% endif %}"],
+  [deepSeekCalls, "{% if tools %}<｜tool▁calls▁begin｜>{% endif %}"],
+  [glmCalls, "{% if tools %}<tool_call><arg_key>{% endif %}"],
+  [qwen3CoderCalls, "{% if tools %}<tool_call><function=f><parameter=p>{% endif %}"],
+  [undefined, "{% if tools %}<tool_call>{% endif %}"],
+  [undefined, "{{ messages }}<|START_ACTION|>", "<|tool_call_start|>"],
+])("a model's form is that of its template", (form, chat, ...special) => {
+  expect(callFormOf(vocabulary(chat, ...special))).toBe(form);
+});
+
+test("earlier calls are written as the template takes them", () => {
+  const given = { city: 'A"x', days: 2, at: [true, null] };
+  const turn = {
+    role: "assistant",
+    content: "So: ",
+    tool_calls: [{ function: { name: "weather", arguments: given } }],
+  };
+  const written = (form: CallForm, template: string) => turnsIn(form, template, [turn as ChatMessage])[0]!;
+  expect(written(lfm2Calls, "{{ tools }}").content).toBe(
+    'So: <|tool_call_start|>[weather(city="A\\"x", days=2, at=[True, None])]<|tool_call_end|>',
+  );
+  expect(written(lfm2Calls, "{{ m.tool_calls }}")).toEqual(turn);
+  expect(written(cohereCalls, "")).toEqual(turn);
+  expect(written(deepSeekCalls, "{{ m.tool_calls }}")["tool_calls"]).toEqual([
+    { function: { name: "weather", arguments: JSON.stringify(given) } },
+  ]);
+});
