@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { prepare } from "../../models/programs/programs.ts";
+import { traceDense } from "../../models/programs/segments.ts";
 import { Stack } from "../../models/programs/stack.testing.ts";
 import { openDecoder } from "../../models/registry.ts";
 import { openLora } from "../../weights/adapter/lora.ts";
@@ -131,6 +133,22 @@ test.each([
   const whole = await openDecoder(withAdapter(recurrent, written), merged, "f32");
   using one = await Stack.compile(whole.decoder, whole.weights, "whole");
   expect(await natsOf(one)).toBeCloseTo(adapted, 4);
+});
+
+test("an adapter of a folder does not fit a GGUF whose weights are multiplied", async () => {
+  const fixture = path.join(import.meta.dirname, "../../models/fixtures/falcon_h1");
+  const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "q_proj" });
+  const prepared = path.join(folder, "falcon_h1");
+  const subject = await loraSubject(
+    lora,
+    { ...base, checkpoint: openCheckpoint(fixture), prepared },
+    { quant: "f32", seed: 0 },
+  );
+  const adapter = path.join(folder, "falcon_h1-adapter");
+  await subject.write(adapter);
+  const gguf = openCheckpoint(path.join(fixture, "model.gguf"));
+  const { decoder, weights } = await openDecoder(gguf, `${prepared}-gguf`, "f32", openLora(adapter));
+  expect(() => prepare(weights, () => traceDense(decoder))).toThrow(/does not fit .*q_proj is not in the model/);
 });
 
 test.each(["cohere2", "ernie4_5", "llama-biased"])("%s: an adapter of the folder fits the GGUF", async (name) => {

@@ -89,6 +89,30 @@ describe.each([
     }
   });
 
+  test("rows of other lengths step beside each other as alone", async () => {
+    using engine = await open(name);
+    const prompts = [ids(23), ids(7), ids(PREFILL_CHUNK + 5)];
+    const steps = [5, 40, 11];
+    const alone: Float32Array[] = [];
+    for (const prompt of prompts) {
+      const slot = engine.acquireEmpty(prompt, densePlan);
+      await engine.prefill(slot, prompt, new Meter(engine.programs), densePlan);
+      for (const token of steps) alone.push((await engine.step(slot, token, new Meter(engine.programs))).slice());
+      engine.release(slot);
+    }
+    const slots: Slot[] = [];
+    for (const prompt of prompts) {
+      slots.push(engine.acquireEmpty(prompt, densePlan));
+      await engine.prefill(slots.at(-1)!, prompt, new Meter(engine.programs), densePlan);
+    }
+    for (const [i, token] of steps.entries()) {
+      const rows = slots.map((slot) => ({ slot, token, meter: new Meter(engine.programs), plan: densePlan }));
+      const together = (await engine.stepAll(rows)).map((row) => tokenLogits(row).slice());
+      for (const [row, logits] of together.entries()) close(logits, alone[row * steps.length + i]!);
+    }
+    for (const slot of slots) engine.release(slot);
+  });
+
   test("a sequence's bytes grow by the keys of the layers that attend alone", async () => {
     using engine = await open(name);
     const { config } = engine.programs.decoder;
