@@ -1,0 +1,150 @@
+/**
+ * A long chat over HTTP with the tiny random checkpoint of each family of decoders: `npx tsx research/families/chat.ts [NAME ...]`.
+ * Each turn's prompt goes on from the last, past windows and chunks; a second server, with nothing in its cache, answers the last turn once more, and its question alone.
+ * One line a checkpoint in results.jsonl.
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+const root = path.join(import.meta.dirname, "..", "..");
+const fixtures = path.join(root, "src", "models", "fixtures");
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-families-"));
+
+/** Tokens of a fixture's vocabulary, each a byte or a tag. */
+const TAGS = ["<pad>", "<s>", "</s>", "<|turn|>"];
+const BYTES = [..."ĠĊabcdefghijklmnopqrstuvwxyz0123456789.,?!:;-'()ABCDEFGHIJKLMNOPQRST"];
+const TEMPLATE = "{% for m in messages %}<|turn|>{{ m.role }}: {{ m.content }}\n{% endfor %}<|turn|>assistant: ";
+
+/** The prompt of the last turn has so many tokens or more, unless the model's positions end before. */
+const LONG = 600;
+const ANSWER = 12;
+const QUESTION = "what of the long way that we have come by now, and is it far? ";
+
+interface Message {
+  readonly role: "user" | "assistant";
+  readonly content: string;
+}
+interface Answer {
+  readonly text: string;
+  readonly prompt: number;
+  readonly cached: number;
+}
+interface Chat {
+  readonly name: string;
+  /** The last request's. */
+  readonly messages: readonly Message[];
+  readonly last: Answer;
+}
+
+const wanted = process.argv.slice(2);
+const names = readdirSync(fixtures).filter((name) => isDecoder(name) && (wanted.length === 0 || wanted.includes(name)));
+const contexts = new Map(names.map((name) => [name, prepare(name)]));
+try {
+  const chats = await served(async (url) => {
+    const all: Chat[] = [];
+    for (const name of names) all.push(await chat(url, name, contexts.get(name)!));
+    return all;
+  });
+  const lines = await served((url) => Promise.all(chats.map((own) => comparedWith(url, own))));
+  if (wanted.length === 0)
+    writeFileSync(path.join(import.meta.dirname, "results.jsonl"), lines.join("\n").concat("\n"));
+} finally {
+  rmSync(folder, { recursive: true });
+}
+
+function isDecoder(name: string): boolean {
+  try {
+    const { source } = JSON.parse(readFileSync(path.join(fixtures, name, "reference.json"), "utf8"));
+    return source === "tools/reference/architectures.py";
+  } catch {
+    return false;
+  }
+}
+
+/** Writes the checkpoint with a tokenizer and a template beside it. Returns the positions that it has. */
+function prepare(name: string): number {
+  const [from, to] = [path.join(fixtures, name), path.join(folder, name)];
+  mkdirSync(to);
+  copyFileSync(path.join(from, "model.safetensors"), path.join(to, "model.safetensors"));
+  const config = JSON.parse(readFileSync(path.join(from, "config.json"), "utf8"));
+  for (const part of [config, config.text_config ?? {}])
+    if (part.max_position_embeddings !== undefined) part.max_position_embeddings = 4096;
+  const write = (file: string, value: unknown) => writeFileSync(path.join(to, file), JSON.stringify(value));
+  write("config.json", config);
+  write("tokenizer.json", {
+    added_tokens: TAGS.map((content, id) => ({ id, content, special: true })),
+    ...{ normalizer: null, post_processor: null, decoder: { type: "ByteLevel" } },
+    pre_tokenizer: { type: "ByteLevel", add_prefix_space: false },
+    model: { type: "BPE", vocab: Object.fromEntries(BYTES.map((byte, i) => [byte, TAGS.length + i])), merges: [] },
+  });
+  write("tokenizer_config.json", { bos_token: "<s>", eos_token: "</s>", chat_template: TEMPLATE });
+  return config.n_positions ?? 4096;
+}
+
+/** Runs a server of all checkpoints, with an empty home and cache. */
+async function served<T>(run: (url: string) => Promise<T>): Promise<T> {
+  const models = names.flatMap((name) => ["--model", `${name}=${path.join(folder, name)}`]);
+  const env = { ...process.env, MODICUM_HOME: mkdtempSync(path.join(folder, "home-")), MODICUM_TUNE: "off" };
+  const args = ["--import", "tsx", path.join(root, "src", "cli", "main.ts"), "serve", "--port", "0", ...models];
+  const server = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "ignore", "pipe"] });
+  try {
+    return await run(await urlOf(server));
+  } finally {
+    server.kill("SIGKILL");
+  }
+}
+
+async function urlOf(server: ChildProcess): Promise<string> {
+  let said = "";
+  for await (const part of server.stderr!.iterator({ destroyOnReturn: false })) {
+    said += part;
+    const url = /"url":"([^"]+)"/.exec(said)?.[1];
+    if (url === undefined) continue;
+    server.stderr!.on("data", () => {});
+    while (!(await fetch(`${url}/ready`)).ok) await new Promise((resolve) => setTimeout(resolve, 100));
+    return url;
+  }
+  throw new Error(`the server ended before it listened: ${said.trim()}`);
+}
+
+async function chat(url: string, name: string, context: number): Promise<Chat> {
+  const messages: Message[] = [];
+  // GPT-2's fixtures have 64 positions.
+  const length = Math.min(QUESTION.length, Math.floor(context / 12));
+  for (let turn = 0; ; turn++) {
+    messages.push({ role: "user", content: QUESTION.slice(turn % 7, length) });
+    const last = await ask(url, name, messages);
+    // A turn adds what the last one had and an answer.
+    const next = last.prompt + length + 40;
+    if (last.prompt >= LONG || next + ANSWER > context) return { name, messages, last };
+    messages.push({ role: "assistant", content: last.text });
+  }
+}
+
+async function ask(url: string, model: string, messages: readonly Message[]): Promise<Answer> {
+  const body = { model, messages, max_tokens: ANSWER, temperature: 0 };
+  const response = await fetch(`${url}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  const answer = await response.json();
+  if (!response.ok) throw new Error(`${model}: ${JSON.stringify(answer)}`);
+  const { prompt_tokens: prompt, prompt_tokens_details: details } = answer.usage;
+  return { text: answer.choices[0].message.content, prompt, cached: details?.cached_tokens ?? 0 };
+}
+
+async function comparedWith(url: string, { name, messages, last }: Chat): Promise<string> {
+  const fresh = await ask(url, name, messages);
+  // The control: without what came before, most answers are others.
+  const alone = await ask(url, name, messages.slice(-1));
+  const turns = messages.filter(({ role }) => role === "user").length;
+  const line = JSON.stringify({
+    ...{ model: name, turns, promptTokens: last.prompt, cachedTokens: last.cached },
+    ...{ freshCachedTokens: fresh.cached, equal: fresh.text === last.text, equalAlone: alone.text === last.text },
+  });
+  console.log(line);
+  return line;
+}
