@@ -7,6 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { z } from "zod";
 
 const root = path.join(import.meta.dirname, "..", "..");
 const fixtures = path.join(root, "src", "models", "fixtures");
@@ -22,6 +23,15 @@ const LONG = 600;
 const ANSWER = 12;
 const QUESTION = "what of the long way that we have come by now, and is it far? ";
 
+/** What is read of an answer over HTTP. */
+const completion = z.object({
+  choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1),
+  usage: z.object({
+    prompt_tokens: z.int(),
+    prompt_tokens_details: z.object({ cached_tokens: z.int() }).optional(),
+  }),
+});
+
 interface Message {
   readonly role: "user" | "assistant";
   readonly content: string;
@@ -30,6 +40,16 @@ interface Answer {
   readonly text: string;
   readonly prompt: number;
   readonly cached: number;
+}
+/** What was found of a checkpoint. */
+interface Line {
+  readonly model: string;
+  readonly turns: number;
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly freshCachedTokens: number;
+  readonly equal: boolean;
+  readonly equalAlone: boolean;
 }
 interface Chat {
   readonly name: string;
@@ -48,8 +68,7 @@ try {
     return all;
   });
   const lines = await served((url) => Promise.all(chats.map((own) => comparedWith(url, own))));
-  if (wanted.length === 0)
-    writeFileSync(path.join(import.meta.dirname, "results.jsonl"), lines.join("\n").concat("\n"));
+  if (wanted.length === 0) write(lines);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -130,21 +149,37 @@ async function ask(url: string, model: string, messages: readonly Message[]): Pr
     headers: { "content-type": "application/json" },
     body: JSON.stringify(body),
   });
-  const answer = await response.json();
+  const answer: unknown = await response.json();
   if (!response.ok) throw new Error(`${model}: ${JSON.stringify(answer)}`);
-  const { prompt_tokens: prompt, prompt_tokens_details: details } = answer.usage;
-  return { text: answer.choices[0].message.content, prompt, cached: details?.cached_tokens ?? 0 };
+  const { choices, usage } = completion.parse(answer);
+  return {
+    text: choices[0]!.message.content,
+    prompt: usage.prompt_tokens,
+    cached: usage.prompt_tokens_details?.cached_tokens ?? 0,
+  };
 }
 
-async function comparedWith(url: string, { name, messages, last }: Chat): Promise<string> {
+function write(lines: readonly Line[]): void {
+  const file = (name: string) => path.join(import.meta.dirname, name);
+  writeFileSync(file("results.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  const count = (of: (line: Line) => boolean) => lines.filter(of).length;
+  const summary = {
+    checkpoints: lines.length,
+    equal: count(({ equal }) => equal),
+    equalAlone: count(({ equalAlone }) => equalAlone),
+  };
+  writeFileSync(file("summary.json"), `${JSON.stringify(summary)}\n`);
+}
+
+async function comparedWith(url: string, { name, messages, last }: Chat): Promise<Line> {
   const fresh = await ask(url, name, messages);
   // The control: without what came before, most answers are others.
   const alone = await ask(url, name, messages.slice(-1));
   const turns = messages.filter(({ role }) => role === "user").length;
-  const line = JSON.stringify({
+  const line = {
     ...{ model: name, turns, promptTokens: last.prompt, cachedTokens: last.cached },
     ...{ freshCachedTokens: fresh.cached, equal: fresh.text === last.text, equalAlone: alone.text === last.text },
-  });
-  console.log(line);
+  };
+  console.log(JSON.stringify(line));
   return line;
 }
