@@ -102,6 +102,9 @@ function cacheFolder(): string {
   return `${home()}, ${gigabytes(bavail * bsize)} free`;
 }
 
+/** Folders of other versions that are named; a developer's home may have a thousand. */
+const NAMED = 3;
+
 /** Other versions stay until someone deletes them: another program may use them. */
 async function prepared(): Promise<string> {
   const { preparedHeld } = await import("../weights/prepared/leftovers.ts");
@@ -109,7 +112,9 @@ async function prepared(): Promise<string> {
   const all = `${gigabytes(bytes)} in ${programsFolder()}`;
   if (stale.length === 0) return all;
   const old = stale.reduce((sum, one) => sum + one.bytes, 0);
-  return `${all}; ${gigabytes(old)} of other versions of Modicum may be deleted: ${stale.map(({ folder }) => folder).join(" ")}`;
+  const more = stale.length > NAMED ? ` and ${stale.length - NAMED} more` : "";
+  const named = stale.slice(0, NAMED).map(({ folder }) => folder);
+  return `${all}; ${gigabytes(old)} of other versions of Modicum may be deleted: ${named.join(" ")}${more}`;
 }
 
 /** Downloads from Python package registries go through pip, so that its settings hold. */

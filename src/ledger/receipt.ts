@@ -18,6 +18,7 @@ export const receiptSchema = z
     model: z.string().min(1),
     recipe: z.array(z.string()),
     adapter: z.string().optional().describe("the LoRA adapter that the model was loaded with: its folder's name"),
+    form: z.literal("q8r").optional().describe("the form of the weights, if the layers ran in rotated bytes"),
     tokens: z.strictObject({ prompt: count, cached: count, completion: count }),
     flops: z.strictObject({ dense: amount, spent: amount, overhead: amount, saved: z.number().max(1) }),
     bytes: z.strictObject({ dense: amount, spent: amount }),

@@ -21,6 +21,15 @@ test("a request that waited for its model is billed that time as loading, and on
   expect(receipt(after).ms).toEqual({ queue: 4200, load: 0, ...rest });
 });
 
+test("receipts name the adapter and the rotated bytes that a model was loaded with", () => {
+  const bill = { flops: { dense: 1, spent: 1, overhead: 0 }, bytes: { dense: 1, spent: 1 }, work: {} };
+  const usage = { ...bill, tokens: { prompt: 1, cached: 0, completion: 0 }, ...new Stopwatch().total() };
+  const loaded = { adapter: "mine", form: "q8r" } as const;
+  expect(new Biller("tiny", 0, loaded).receipt(usage, { recipe: [] })).toMatchObject(loaded);
+  const plain = new Biller("tiny", 0).receipt(usage, { recipe: [] });
+  expect(Object.keys(plain)).not.toEqual(expect.arrayContaining(["form"]));
+});
+
 test("a model that was loaded before is billed to its first request, beside the request's own time", () => {
   const clock = stoppedClock();
   const biller = new Biller("tiny", 3000);

@@ -23,7 +23,8 @@ export class Biller {
   constructor(
     private readonly name: string,
     loadTime: number,
-    private readonly adapter?: string,
+    /** How the model was loaded: with an adapter, or with layers in rotated bytes. */
+    private readonly loaded: Pick<Receipt, "adapter" | "form"> = {},
   ) {
     this.#unbilledLoad = loadTime;
   }
@@ -36,7 +37,7 @@ export class Biller {
     return makeReceipt({
       model: this.name,
       recipe: choice ? [...choice.recipe] : recipe.map((s) => s.text),
-      ...(this.adapter !== undefined && { adapter: this.adapter }),
+      ...this.loaded,
       tokens,
       flops,
       bytes,

@@ -53,7 +53,11 @@ export class Runs {
     loadTime: number,
     adapter: string | undefined,
   ) {
-    this.#biller = new Biller(source.name, loadTime, adapter);
+    const { loaded } = model;
+    this.#biller = new Biller(source.name, loadTime, {
+      ...(adapter !== undefined && { adapter }),
+      ...(loaded.kind === "decoder" && loaded.form.quant === "q8r" && { form: "q8r" }),
+    });
   }
 
   /** True if one has computed numbers that are not finite. */

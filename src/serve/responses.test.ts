@@ -220,6 +220,7 @@ describe("errors are the client's typed ones, by the request's own fields", () =
     [{ conversation: "conv_1" }, "conversation", /the server keeps no responses/],
     [{ store: true }, "store", /expected false/],
     [{ max_tokens: 5 }, "max_tokens", /use max_output_tokens/],
+    [{ reasoning_effort: "low" }, "reasoning_effort", /use reasoning.effort/],
     [{ instruction: "x" }, "instruction", /did you mean "instructions"/],
     [{ metadata: Object.fromEntries(Array.from({ length: 17 }, (_, i) => [i, "x"])) }, "metadata", /at most 16 texts/],
     [{ background: true }, "background", /expected false/],

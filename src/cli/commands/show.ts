@@ -95,7 +95,8 @@ function sampling({ sampling }: ModelDescription): [string, string][] {
 }
 
 /** The part of a model that reads images, and the cost of one. */
-function images({ image, flopsPerImage }: ModelDescription): [string, string][] {
+function images({ image, flopsPerImage, textAlone }: ModelDescription): [string, string][] {
+  if (textAlone) return [["images", "not read: this is the model's text alone"]];
   if (!image || flopsPerImage === undefined) return [];
   const { layers, hidden, imageSize, patchSize, tokens, of } = image;
   const sizes = `${of ? { tile: "tiles of ", example: "any size, such as " }[of] : ""}${imageSize} × ${imageSize}`;

@@ -49,6 +49,11 @@ test("a decoder", async () => {
   expect(told).not.toHaveProperty("labels");
 });
 
+test("a model whose images are not read says so, and others do not", async () => {
+  expect(await describe("gemma4-images", "f32")).toMatchObject({ textAlone: true });
+  for (const name of ["gemma4", "gemma3-vision"]) expect(await describe(name, "f32")).not.toHaveProperty("textAlone");
+});
+
 test("savings that a run would refuse are told with what is in their way", async () => {
   const told = await describe("gemma3", "f32");
   const why = "attention that differs between layers";

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { graphCost } from "../../graph/index.ts";
 import { countParameters } from "../../models/decoder/count-parameters.ts";
 import { type Decoder, type DecoderConfig, layersOf } from "../../models/decoder/decoder.ts";
-import { decoderArchitecture } from "../../models/registry.ts";
+import { decoderArchitecture, readsTextAlone } from "../../models/registry.ts";
 import { restExponents } from "../../nn/rest-exponents.ts";
 import { savings } from "../../savings/registry.ts";
 import type { Seam } from "../../savings/seams.ts";
@@ -33,6 +33,8 @@ export interface ModelDescription
    * at full context; `machine`: this machine's memory.
    */
   bytes: { disk: number; memory: number; cache: number; machine: number };
+  /** True if the checkpoint's part that reads images is left out. */
+  textAlone?: true;
   /** The sampling settings that its authors publish; absent if there are none, or it does not generate. */
   sampling?: ModelSampling;
   /** For each storage type: the form its tensors run in, their memory, and the error against the file's weights. */
@@ -81,6 +83,7 @@ export async function describeModel(model: ResolvedModel, wanted: Quant = "auto"
     ...{ tensors: holdings, form },
     ...described.flops(costs),
     ...(image && { image }),
+    ...(kind.name === "decoder" && !image && (await readsTextAlone(checkpoint)) && { textAlone: true as const }),
     ...(drawn && { drawn }),
     ...(embedding && { embedding }),
     ...(compared && { compared }),

@@ -22,8 +22,11 @@ const REQUEST = { prompt: 256, answer: 128 };
 /** The processor's own width, or the default form, stays unless the other is faster by this factor. */
 const LEAST_GAIN = 1.1;
 
-/** Rotated bytes may take this many times as long at one number of rows: products are only a part of a step, a third of it in a small model. */
-const MOST_LOSS = 1.1;
+/**
+ * Rotated bytes may take this many times as long at one number of rows: products are only a part of a step, a third of
+ * it in a small model, and the times of one row differ by a tenth from one timing to the next.
+ */
+const MOST_LOSS = 1.25;
 
 /** Rows of the products that stand for a prompt's, where the width of codes is chosen. */
 const ROWS = 64;
@@ -34,8 +37,8 @@ const ROTATED_ROWS = { step: 1, batch: 8, prompt: 256 };
 /** The most by which two measurements of a steady time differ. */
 const STEADY = 1.15;
 
-/** Weights that are timed, from the first layer on: a step's are too many for a core's cache, a prompt's do not wait for memory. */
-const SAMPLE = { decode: 2 ** 24, prefill: 2 ** 21 };
+/** Weights that are timed, from the first layer on: a step's are too many for caches, a prompt's do not wait for memory. */
+const SAMPLE = { decode: 2 ** 27, prefill: 2 ** 21 };
 
 /** A model to time: only one whose hash is known may run in rotated bytes unasked. */
 interface TunedModel {
@@ -104,7 +107,7 @@ const inEightBits = ({ n, k }: Product): Product => ({
 
 /**
  * The choice between rotated bytes and the default form of a decoder's layers: undefined for a model that may not run in
- * the former. They are not chosen if both measurements of a step, a batch or a prompt are slower by more than a tenth.
+ * the former. They are not chosen if both measurements of a step, a batch or a prompt are slower by more than a quarter.
  */
 async function tuneRotated(model: TunedModel, bits: CodeBits, timer: Timer): Promise<RotatedTuning | undefined> {
   if (!mayRotate(model)) return undefined;

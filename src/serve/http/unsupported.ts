@@ -1,4 +1,4 @@
-/** A field by which another server's answer would be another one, and which nothing here reads. */
+/** A field that changes the answer on other servers, or on the command line, and that no request here reads. */
 export interface Unsupported {
   /** True if the value would change nothing on the other server either. */
   readonly neutral: (value: unknown) => boolean;
@@ -39,6 +39,10 @@ export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   ...each("mirostat top_a dynatemp_range xtc_probability dry_multiplier", only(0)),
   ...each("top_n_sigma", only(-1, 0)),
   ...each("use_beam_search allowed_token_ids logits_processors samplers lora vllm_xargs", empty),
+  // Reasoning. `false` switches it off.
+  ...each("reasoning think enable_thinking", only(null), "reasoning_effort or chat_template_kwargs"),
+  // Savings, by the command line's name.
+  ...each("save", empty, "savings"),
   // Fields that change the model's input.
   ...each("system", empty, 'a message of the role "system"'),
   ...each("chat_template template documents context images prompt_embeds", empty),

@@ -18,6 +18,7 @@ export const refusedShape = {
   max_tokens: nothing("use max_output_tokens"),
   max_completion_tokens: nothing("use max_output_tokens"),
   response_format: nothing("use text.format"),
+  reasoning_effort: nothing("use reasoning.effort"),
   prompt: nothing("the server has no templates of prompts; send instructions and input"),
   moderation: nothing("the server moderates nothing"),
   context_management: z
