@@ -9,7 +9,7 @@ import { isIds, type LanguageModel, type Prompt } from "../engine/decode/languag
 import { effectiveSampling } from "../engine/decode/sampling/defaults.ts";
 import { samplingOptions } from "../engine/decode/sampling/options.ts";
 import { type Calling, callingOf, inForm } from "../engine/decode/tools/calling.ts";
-import { callFormOf, tokensOf } from "../engine/decode/tools/forms/index.ts";
+import { callFormOf, callTokensOf } from "../engine/decode/tools/forms/index.ts";
 import { blind, encodeWithPlaces, seenPrompt } from "../engine/decode/vision/seen-prompt.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
@@ -82,7 +82,7 @@ export async function requestOf(
     generative.kind !== "encoder with a decoder" &&
     (filling || begun !== undefined || generative.formOf(prompt, raw, adapter) !== "chat");
   const grammar = calling.format === undefined ? undefined : await loadedGrammar(calling.format, generative.tokenizer);
-  const shown = calls && calling.tools.length > 0 ? tokensOf(calls, generative.tokenizer) : undefined;
+  const shown = calls && calling.tools.length > 0 ? callTokensOf(calls, generative.tokenizer) : undefined;
   const engine = adapter === undefined ? undefined : model.language.engineFor(adapter);
   const settings = modelSampling ? generative.sampling?.settings : undefined;
   const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, form, shown, end };

@@ -96,7 +96,7 @@ function sampling({ sampling }: ModelDescription): [string, string][] {
 
 /** The part of a model that reads images, and the cost of one. */
 function images({ image, flopsPerImage, textAlone }: ModelDescription): [string, string][] {
-  if (textAlone) return [["images", "not read: this is the model's text alone"]];
+  if (textAlone) return [["images", "not read: only the model's text part is loaded"]];
   if (!image || flopsPerImage === undefined) return [];
   const { layers, hidden, imageSize, patchSize, tokens, of } = image;
   const sizes = `${of ? { tile: "tiles of ", example: "any size, such as " }[of] : ""}${imageSize} × ${imageSize}`;

@@ -39,7 +39,7 @@ export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   ...each("mirostat top_a dynatemp_range xtc_probability dry_multiplier", only(0)),
   ...each("top_n_sigma", only(-1, 0)),
   ...each("use_beam_search allowed_token_ids logits_processors samplers lora vllm_xargs", empty),
-  // Reasoning. `false` switches it off.
+  // Reasoning switches. `false` is not neutral: it turns reasoning off.
   ...each("reasoning think enable_thinking", only(null), "reasoning_effort or chat_template_kwargs"),
   // Savings, by the command line's name.
   ...each("save", empty, "savings"),

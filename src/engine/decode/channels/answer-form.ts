@@ -36,7 +36,7 @@ export interface PartReader {
 export interface AnswerForm {
   /** The tokens that divide it, as the vocabulary writes them. */
   readonly marks: ReadonlySet<string>;
-  /** True if calls are apart from the text. */
+  /** True if calls are messages of their own. */
   readonly calls?: true;
   /** A token that may open reasoning in place of the text. */
   readonly opening?: number | undefined;

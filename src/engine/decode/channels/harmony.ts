@@ -2,7 +2,7 @@ import { HARMONY } from "../../../weights/tokenizer/index.ts";
 import { CLOSE, OPEN } from "../tools/tools.ts";
 import { type AnswerForm, joinedParts, NOTHING, type PartReader, type Parts } from "./answer-form.ts";
 
-/** Whom a message is for. */
+/** What a message holds. */
 type Kind = "reasoning" | "text" | "preamble" | "call";
 
 /** A message of an answer, from the end of its header on. */

@@ -25,13 +25,16 @@ export const templateVariables = z
   )
   .refine((all) => (jsonOf(all) ?? "").length <= MOST, `expected at most ${MOST} characters of JSON`);
 
-interface Asked {
+interface ReasoningOptions {
   readonly reasoningEffort?: z.output<typeof reasoningEffort> | undefined;
   readonly templateVariables?: TemplateVariables | undefined;
 }
 
 /** The variables of the chat template that a request sets; templates have several names for a switch of reasoning. */
-export function variablesOf({ reasoningEffort: effort, templateVariables }: Asked): TemplateVariables | undefined {
+export function variablesOf({
+  reasoningEffort: effort,
+  templateVariables,
+}: ReasoningOptions): TemplateVariables | undefined {
   if (effort === undefined) return templateVariables;
   const thinking = effort !== "none";
   return { reasoning_effort: effort, enable_thinking: thinking, thinking, ...templateVariables };

@@ -50,7 +50,10 @@ export class LazyGrammar {
     if (trigger && form?.calls) return new CallHold(grammar, form, tokenizer);
     const hold = trigger ? new Triggered(grammar, trigger, tokenizer) : new Constraint(grammar);
     if (!form) return hold;
-    const after = trigger ? hold : new Constraint(grammar, grammar.spaced);
+    const after = (begun: Uint8Array) =>
+      trigger
+        ? new Triggered(grammar, trigger, tokenizer)
+        : new Constraint(grammar, grammar.afterBytes(grammar.spaced, begun) ?? grammar.spaced);
     return new TextHold({ hold, after, form, tokenizer, required: trigger === undefined });
   }
 }

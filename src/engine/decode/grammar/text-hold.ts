@@ -5,8 +5,8 @@ import type { Hold } from "./constraint.ts";
 interface Terms {
   /** Constrains a text that comes at once. */
   readonly hold: Hold;
-  /** Constrains a text that comes after reasoning. */
-  readonly after: Hold;
+  /** Constrains a text that comes after reasoning, and begins with these bytes. */
+  readonly after: (begun: Uint8Array) => Hold;
   readonly form: AnswerForm;
   readonly tokenizer: Tokenizer;
   /** True if reasoning may not end the answer: the text is to come. */
@@ -40,9 +40,10 @@ export class TextHold implements Hold {
     const { form, tokenizer, after } = this.terms;
     const before = this.reader.place;
     const mark = markOf(form, tokenizer, token);
-    this.reader.push(mark === undefined ? Buffer.from(tokenizer.bytes(token)).toString("latin1") : "", mark);
+    const bytes = mark === undefined ? Buffer.from(tokenizer.bytes(token)).toString("latin1") : "";
+    const { text } = this.reader.push(bytes, mark);
     const { place } = this.reader;
-    if (!isHeld(before) && isHeld(place)) this.hold = after;
+    if (!isHeld(before) && isHeld(place)) this.hold = after(Buffer.from(text, "latin1"));
     else if (isHeld(before) && isHeld(place)) this.hold.accept(token);
   }
 
@@ -51,7 +52,7 @@ export class TextHold implements Hold {
   }
 
   fork(): TextHold {
-    return new TextHold({ ...this.terms, after: this.terms.after.fork() }, this.reader.fork(), this.hold.fork());
+    return new TextHold(this.terms, this.reader.fork(), this.hold.fork());
   }
 }
 

@@ -2,15 +2,20 @@ import type { CallForm } from "./forms/form.ts";
 import { type AnswerReader, begunOf, type Read, type ToolCall } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 
+/** An opening is text if so many closings end no call: a text in a call may have some of them. */
+const MOST_CLOSINGS = 8;
+
 /** Reads calls in a model's own form out of an answer. */
 export class FormReader implements AnswerReader {
   /** Text that is not read yet; it begins with the opening while calls are open. */
   #text = "";
   /** The place behind the closings that ended no call. */
   #tried = 0;
+  #closings = 0;
   /** White space after calls is no text of the answer. */
   #afterCalls = false;
 
+  /** `tools`: those that may be called. */
   constructor(
     private readonly form: CallForm,
     private readonly tools: readonly Tool[],
@@ -26,7 +31,7 @@ export class FormReader implements AnswerReader {
       if (!this.#text.startsWith(this.form.open)) return { text: free, calls };
       const found = this.#calls(last);
       if (found) calls.push(...found);
-      else if (!last) return { text: free, calls };
+      else if (!last && this.#closings < MOST_CLOSINGS) return { text: free, calls };
       else free += this.#take(this.form.open.length);
       this.#afterCalls = found !== undefined;
     }
@@ -47,21 +52,29 @@ export class FormReader implements AnswerReader {
     const { open, close } = this.form;
     const begin = Math.max(this.#tried, open.length);
     for (let at = this.#text.indexOf(close, begin); at >= 0; at = this.#text.indexOf(close, this.#tried)) {
+      if (this.#closings === MOST_CLOSINGS) return undefined;
       this.#tried = at + close.length;
-      const found = this.form.read(this.#text.slice(open.length, at), this.tools);
+      this.#closings++;
+      const found = this.#read(this.#text.slice(open.length, at));
       if (!found) continue;
       this.#take(this.#tried);
       return found;
     }
-    const found = last ? this.form.read(this.#text.slice(open.length), this.tools) : undefined;
+    const found = last && !this.form.needsClose ? this.#read(this.#text.slice(open.length)) : undefined;
     if (found) this.#take(this.#text.length);
     return found;
+  }
+
+  /** Calls of functions that may be called. */
+  #read(text: string): readonly ToolCall[] | undefined {
+    const found = this.form.read(text, this.tools);
+    return found?.every(({ name }) => this.tools.some((tool) => tool.function.name === name)) ? found : undefined;
   }
 
   #take(length: number): string {
     const taken = this.#text.slice(0, length);
     this.#text = this.#text.slice(length);
-    if (length > 0) this.#tried = 0;
+    if (length > 0) this.#tried = this.#closings = 0;
     return taken;
   }
 }

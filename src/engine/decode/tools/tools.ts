@@ -24,7 +24,7 @@ const tool = z.object({
         .describe("the function's name"),
       description: z.string().nullish().describe("what it does and when to call it; shown to the model"),
       parameters: schema.nullish().describe("a JSON schema of its arguments, an object; none where it is not said"),
-      strict: z.boolean().nullish().describe("ignored: arguments always follow their schema"),
+      strict: z.boolean().nullish().describe("ignored: arguments follow their schema wherever calls are constrained"),
     })
     .describe("what may be called"),
 });

@@ -81,7 +81,7 @@ export async function seenPrompt(
 ): Promise<SeenPrompt> {
   if (!reader) throw blind(source.name);
   if (decoder.config.wholeImages && engine.programs.device !== "cpu")
-    throw new UserError(`${source.name} reads images on the CPU alone; expected no image, or no --device`, 2);
+    throw new UserError(`${source.name} reads images only on the CPU; load it there, or send no image`, 2);
   const { imageToken } = reader.vision.config;
   const places = ids.filter((id) => id === imageToken).length;
   if (places !== images.length)

@@ -11,7 +11,7 @@ const tool = z.object({
     .record(z.string(), z.unknown(), "expected a JSON schema of an object")
     .nullish()
     .describe("a JSON schema of its arguments, an object; default no arguments"),
-  strict: z.boolean().nullish().describe("ignored: arguments always follow their schema"),
+  strict: z.boolean().nullish().describe("ignored: arguments follow their schema wherever calls are constrained"),
 });
 
 const named = z.object({

@@ -7,6 +7,8 @@ export interface CallForm {
   /** The text that opens calls, and the text that closes them. */
   readonly open: string;
   readonly close: string;
+  /** True if a call that was cut may read as a whole one: only a closing ends it. */
+  readonly needsClose?: true;
   /** Further texts in it that may be special tokens. */
   readonly inside?: readonly string[];
   /** True if a chat template, or a vocabulary in which `isSpecial` tells the special tokens, is of a model that writes so. */
@@ -20,7 +22,7 @@ export interface CallForm {
 }
 
 /** JSON; undefined if it is none. */
-export function jsonOf(text: string): unknown {
+export function parsedJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -29,9 +31,14 @@ export function jsonOf(text: string): unknown {
 }
 
 /** A call of a name and arguments; undefined if they are neither. */
-export function callOf(name: unknown, given: unknown): ToolCall | undefined {
-  if (typeof name !== "string" || !/^[\w.-]+$/.test(name) || !isObject(given)) return undefined;
-  return { name, arguments: JSON.stringify(given) };
+export function callOf(name: unknown, values: unknown): ToolCall | undefined {
+  if (typeof name !== "string" || !/^[\w.-]+$/.test(name) || !isObject(values)) return undefined;
+  try {
+    return { name, arguments: JSON.stringify(values) };
+  } catch {
+    // Lists within lists, deeper than the stack.
+    return undefined;
+  }
 }
 
 /** All of them; undefined if one is missing, or there are none. */
@@ -45,9 +52,20 @@ export function argumentOf(text: string, name: string, key: string, tools: reado
   const tool = tools.find((it) => it.function.name === name);
   const { properties } = tool ? (argumentsOf(tool) as { properties?: unknown }) : {};
   const schema = isObject(properties) ? properties[key] : undefined;
-  if (isObject(schema) && isText(schema)) return text;
-  return jsonOf(text) ?? (text.trim() === "null" ? null : text);
+  const isNull = text.trim() === "null";
+  const options = isObject(schema) ? optionsOf(schema) : [];
+  if (options.some(isText)) return isNull && options.some(takesNull) ? null : text;
+  return parsedJson(text) ?? (isNull ? null : text);
 }
 
-const isText = ({ type, enum: values }: { readonly type?: unknown; readonly enum?: unknown }): boolean =>
-  [type].flat().includes("string") || (Array.isArray(values) && values.every((value) => typeof value === "string"));
+/** A schema, and those that it chooses from. */
+const optionsOf = (schema: Readonly<Record<string, unknown>>): readonly Readonly<Record<string, unknown>>[] =>
+  [schema, schema["anyOf"], schema["oneOf"]].flat().filter(isObject);
+
+const isText = ({ type, enum: values, const: value }: Readonly<Record<string, unknown>>): boolean =>
+  [type].flat().includes("string") ||
+  typeof value === "string" ||
+  (Array.isArray(values) && values.every((each) => typeof each === "string"));
+
+const takesNull = ({ type, enum: values }: Readonly<Record<string, unknown>>): boolean =>
+  [type].flat().includes("null") || (Array.isArray(values) && values.includes(null));

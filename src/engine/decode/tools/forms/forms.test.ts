@@ -4,7 +4,7 @@ import { answerReader } from "../answer-reader.ts";
 import type { Tool } from "../tools.ts";
 import { cohereCalls } from "./cohere.ts";
 import { deepSeekCalls } from "./deepseek.ts";
-import type { CallForm } from "./form.ts";
+import { argumentOf, type CallForm } from "./form.ts";
 import { glmCalls } from "./glm.ts";
 import { callFormOf, turnsIn } from "./index.ts";
 import { lfm2Calls } from "./lfm2.ts";
@@ -114,8 +114,9 @@ describe.each<{ name: string; form: CallForm; one: string; two: string }>([
     expect(readAlways(form, `${one}\n\nDone.`)).toEqual({ text: "Done.", calls: [rain] });
   });
 
-  test("a call that lacks its closing is a call, and one that was cut is text", () => {
-    expect(readAlways(form, one.slice(0, -form.close.length))).toEqual({ text: "", calls: [rain] });
+  test("a call that lacks its closing is a call if it cannot be a cut one, and one that was cut is text", () => {
+    const open = one.slice(0, -form.close.length);
+    expect(readAlways(form, open)).toEqual(form.needsClose ? { text: open, calls: [] } : { text: "", calls: [rain] });
     const cut = one.slice(0, one.indexOf("Aix") + 2);
     expect(readAlways(form, cut)).toEqual({ text: cut, calls: [] });
   });
@@ -130,8 +131,8 @@ test.each<[string, CallForm, string, object]>([
   [
     "Python's literals",
     lfm2Calls,
-    `<|tool_call_start|>[weather(city="a \\"b\\" <|tool_call_end|>", days=-2, at=[1.5, True, None, {'k': 'it\\'s\\n'}], )]<|tool_call_end|>`,
-    { city: 'a "b" <|tool_call_end|>', days: -2, at: [1.5, true, null, { k: "it's\n" }] },
+    `<|tool_call_start|>[weather(city="a \\"b\\" <|tool_call_end|>", days=-2, unit="\\x41\\u00e9\\q", at=[1.5, True, None, {'k': 'it\\'s\\n'}], )]<|tool_call_end|>`,
+    { city: 'a "b" <|tool_call_end|>', days: -2, unit: "Aé\\q", at: [1.5, true, null, { k: "it's\n" }] },
   ],
   [
     "a closing in a text",
@@ -155,6 +156,39 @@ test.each<[string, CallForm, string, object]>([
   ["the usual form", qwen3CoderCalls, '<tool_call>{"name": "weather", "arguments": {}}</tool_call>', {}],
 ])("%s", (_, form, answer, given) => {
   expect(readAlways(form, answer)).toEqual({ text: "", calls: [call("weather", given)] });
+});
+
+test("a function that may not be called is text, also where its name was cut", () => {
+  for (const answer of ["<tool_call>hello", "<tool_call>hello</tool_call>", "<tool_call>weath</tool_call>"])
+    expect(readAlways(glmCalls, answer)).toEqual({ text: answer, calls: [] });
+});
+
+test("text flows again behind an opening that many closings did not end", () => {
+  const reader = answerReader({ tools }, glmCalls)!;
+  const answer = `<tool_call>${"!</tool_call>".repeat(8)}`;
+  expect(reader.push(answer, false)).toEqual({ text: answer, calls: [] });
+  const started = `${answer}!`;
+  expect(readAlways(glmCalls, started.repeat(20))).toEqual({ text: started.repeat(20), calls: [] });
+});
+
+test("lists deeper than a call has are text", () => {
+  const [python, json] = [`now(a=${"[".repeat(5000)}`, `[{"name": "now", "arguments": {"a": ${"[".repeat(30000)}`];
+  for (const inside of [python, `${json}${"]".repeat(30000)}}}]`]) {
+    const answer = `<|tool_call_start|>${inside}<|tool_call_end|>`;
+    expect(read(lfm2Calls, answer, [])).toEqual({ text: answer, calls: [] });
+  }
+});
+
+test("an optional text stays text, and null is null", () => {
+  const tool = (city: object) => [
+    { ...tools[0]!, function: { name: "weather", parameters: { properties: { city } } } },
+  ];
+  const optional = { anyOf: [{ type: "string" }, { type: "null" }] };
+  for (const city of [optional, { type: ["string", "null"] }]) {
+    expect(argumentOf("12345", "weather", "city", tool(city) as Tool[])).toBe("12345");
+    expect(argumentOf("null", "weather", "city", tool(city) as Tool[])).toBe(null);
+  }
+  expect(argumentOf("null", "weather", "city", tools)).toBe("null");
 });
 
 test.each([

@@ -2,23 +2,23 @@ import { CLOSE, OPEN } from "../tools.ts";
 import { allOf, argumentOf, type CallForm, callOf } from "./form.ts";
 import { jsonCall } from "./json-call.ts";
 
-const ARGUMENT = /\s*<arg_key>(.*?)<\/arg_key>\s*<arg_value>(.*?)<\/arg_value>/sy;
+const ARGUMENT = /\s*<arg_key>([^<]*)<\/arg_key>\s*<arg_value>(.*?)<\/arg_value>/sy;
 
 /** GLM-4.5: a function's name, then a key and a value for each argument. */
 export const glmCalls: CallForm = {
-  ...{ open: OPEN, close: CLOSE },
+  ...{ open: OPEN, close: CLOSE, needsClose: true },
   matches: (template) => template.includes(OPEN) && template.includes("<arg_key>"),
   read(text, tools) {
     const [, name = "", rest = ""] = /^\s*([\w.-]+)(.*)$/s.exec(text) ?? [];
-    const given: Record<string, unknown> = {};
+    const values: [string, unknown][] = [];
     let end = 0;
     ARGUMENT.lastIndex = 0;
     for (let found = ARGUMENT.exec(rest); found; found = ARGUMENT.exec(rest)) {
       const key = found[1]!.trim();
-      given[key] = argumentOf(found[2]!, name, key, tools);
+      values.push([key, argumentOf(found[2]!, name, key, tools)]);
       end = ARGUMENT.lastIndex;
     }
     const whole = name !== "" && rest.slice(end).trim() === "";
-    return allOf([whole ? callOf(name, given) : jsonCall(text)]);
+    return allOf([whole ? callOf(name, Object.fromEntries(values)) : jsonCall(text)]);
   },
 };

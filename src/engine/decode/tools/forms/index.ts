@@ -1,7 +1,7 @@
 import type { ChatMessage, Tokenizer } from "../../../../weights/tokenizer/index.ts";
 import { cohereCalls } from "./cohere.ts";
 import { deepSeekCalls } from "./deepseek.ts";
-import type { CallForm } from "./form.ts";
+import { type CallForm, parsedJson } from "./form.ts";
 import { glmCalls } from "./glm.ts";
 import { lfm2Calls } from "./lfm2.ts";
 import { qwen3CoderCalls } from "./qwen3-coder.ts";
@@ -20,7 +20,7 @@ export function callFormOf(tokenizer: Vocabulary): CallForm | undefined {
 }
 
 /** The special tokens of a form, which are text of an answer that may call. */
-export const tokensOf = ({ open, close, inside = [] }: CallForm, tokenizer: Vocabulary): ReadonlySet<number> =>
+export const callTokensOf = ({ open, close, inside = [] }: CallForm, tokenizer: Vocabulary): ReadonlySet<number> =>
   new Set([open, close, ...inside].map((text) => tokenizer.specialId(text)).filter((id) => id !== undefined));
 
 interface EarlierCall {
@@ -33,10 +33,15 @@ export function turnsIn(form: CallForm, template: string, turns: readonly ChatMe
     const calls = (turn["tool_calls"] ?? []) as unknown as readonly EarlierCall[];
     if (calls.length === 0) return turn;
     if (form.write && !template.includes("tool_calls"))
-      return { ...turn, content: (turn.content ?? "") + form.write(calls.map((call) => call.function)) };
+      return { ...turn, content: (turn.content ?? "") + form.write(calls.map((call) => withValues(call.function))) };
     return form.argumentsAsText ? ({ ...turn, tool_calls: calls.map(withText) } as ChatMessage) : turn;
   });
 }
+
+const withValues = ({ name, arguments: values }: EarlierCall["function"]) => ({
+  name,
+  arguments: (typeof values === "string" ? parsedJson(values) : values) ?? {},
+});
 
 const withText = ({ function: { arguments: given, ...rest }, ...call }: EarlierCall) => ({
   ...call,

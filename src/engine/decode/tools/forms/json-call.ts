@@ -1,9 +1,10 @@
 import { isObject } from "../../../../weights/json.ts";
 import type { ToolCall } from "../reader.ts";
-import { callOf, jsonOf } from "./form.ts";
+import { callOf, parsedJson } from "./form.ts";
 
-/** A call in the usual form, which models write that know another one, too. */
-export function jsonCall(text: string): ToolCall | undefined {
-  const found = jsonOf(text);
-  return isObject(found) ? callOf(found["name"], found["arguments"] ?? {}) : undefined;
-}
+/** A call in the usual form, which models also write that know another one. */
+export const jsonCall = (text: string): ToolCall | undefined => callIn(parsedJson(text));
+
+/** The call in a JSON value. */
+export const callIn = (value: unknown): ToolCall | undefined =>
+  isObject(value) ? callOf(value["name"], value["arguments"] ?? {}) : undefined;

@@ -1,5 +1,5 @@
-import { isObject } from "../../../../weights/json.ts";
-import { allOf, type CallForm, callOf, jsonOf } from "./form.ts";
+import { allOf, type CallForm, callOf, parsedJson } from "./form.ts";
+import { callIn } from "./json-call.ts";
 import { pythonCalls, pythonOf } from "./python.ts";
 
 const [OPEN, CLOSE] = ["<|tool_call_start|>", "<|tool_call_end|>"] as const;
@@ -11,8 +11,7 @@ export const lfm2Calls: CallForm = {
   read(text) {
     const python = pythonCalls(text);
     if (python) return allOf(python.map(({ name, arguments: given }) => callOf(name, given)));
-    const listed = [jsonOf(text)].flat();
-    return allOf(listed.map((it) => (isObject(it) ? callOf(it["name"], it["arguments"] ?? {}) : undefined)));
+    return allOf([parsedJson(text)].flat().map(callIn));
   },
   write(calls) {
     const texts = calls.map(({ name, arguments: given }) => {

@@ -12,7 +12,18 @@ const WORDS: Readonly<Record<string, unknown>> = {
   false: false,
   null: null,
 };
-const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", "0": "\0" };
+const ESCAPES: ReadonlyMap<string, string> = new Map([
+  ...Object.entries({ n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", a: "\x07", v: "\v", 0: "\0" }),
+  ...[..."\\'\"/"].map((letter): [string, string] => [letter, letter]),
+  // A line that goes on.
+  ["\n", ""],
+]);
+/** Hexadecimal digits of a character's number, by the letter before them. */
+const DIGITS: ReadonlyMap<string, number> = new Map([
+  ["x", 2],
+  ["u", 4],
+  ["U", 8],
+]);
 
 /** A list of calls, `[f(a="b"), g()]`, or one alone; undefined if the text is none. */
 export function pythonCalls(text: string): readonly PythonCall[] | undefined {
@@ -35,11 +46,15 @@ export function pythonOf(value: unknown): string {
   return `{${pairs.join(", ")}}`;
 }
 
+/** Lists in lists. */
+const MOST_DEPTH = 64;
+
 class NotPython extends Error {}
 
 /** Reads literals of Python from a text's beginning on. */
 class Reader {
   #at = 0;
+  #depth = 0;
 
   constructor(private readonly text: string) {}
 
@@ -62,6 +77,13 @@ class Reader {
   }
 
   #value(): unknown {
+    if (++this.#depth > MOST_DEPTH) throw new NotPython();
+    const value = this.#literal();
+    this.#depth--;
+    return value;
+  }
+
+  #literal(): unknown {
     this.#space();
     const first = this.text[this.#at];
     if (first === '"' || first === "'") return this.#string(first);
@@ -95,13 +117,22 @@ class Reader {
 
   #escaped(): string {
     const letter = this.text[++this.#at] ?? "";
-    if (letter !== "u") return ESCAPES[letter] ?? letter;
-    const code = /[\da-f]{4}/iy;
-    code.lastIndex = this.#at + 1;
-    const [digits] = code.exec(this.text) ?? [];
-    if (digits === undefined) throw new NotPython();
-    this.#at += 4;
-    return String.fromCharCode(Number.parseInt(digits, 16));
+    const digits = DIGITS.get(letter);
+    if (digits !== undefined) return this.#code(digits);
+    const found = ESCAPES.get(letter);
+    if (found !== undefined) return found;
+    // Octal numbers and names of characters are not read; other letters stay, with their backslash.
+    if (/[1-7N]/.test(letter)) throw new NotPython();
+    return `\\${letter}`;
+  }
+
+  /** A character by so many hexadecimal digits. */
+  #code(digits: number): string {
+    const code = this.text.slice(this.#at + 1, this.#at + 1 + digits);
+    const point = /^[\da-f]+$/i.test(code) && code.length === digits ? Number.parseInt(code, 16) : Number.NaN;
+    if (!(point <= 0x10ffff)) throw new NotPython();
+    this.#at += digits;
+    return String.fromCodePoint(point);
   }
 
   /** Items with commas between them, up to `close`. */

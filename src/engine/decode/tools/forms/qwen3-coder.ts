@@ -12,13 +12,13 @@ export const qwen3CoderCalls: CallForm = {
   read(text, tools) {
     const [, name, rest = ""] = FUNCTION.exec(text) ?? [];
     if (name === undefined) return allOf([jsonCall(text)]);
-    const given: Record<string, unknown> = {};
+    const values: [string, unknown][] = [];
     let end = 0;
     PARAMETER.lastIndex = 0;
     for (let found = PARAMETER.exec(rest); found; found = PARAMETER.exec(rest)) {
-      given[found[1]!] = argumentOf(found[2]!, name, found[1]!, tools);
+      values.push([found[1]!, argumentOf(found[2]!, name, found[1]!, tools)]);
       end = PARAMETER.lastIndex;
     }
-    return rest.slice(end).trim() === "" ? allOf([callOf(name, given)]) : undefined;
+    return rest.slice(end).trim() === "" ? allOf([callOf(name, Object.fromEntries(values))]) : undefined;
   },
 };
