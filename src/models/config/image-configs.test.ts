@@ -89,7 +89,7 @@ describe("a configuration of images that would change the numbers is refused by 
       "internvl",
       "a ratio",
       () => ({ downsample_ratio: 0.25 }),
-      '"downsample_ratio" is 0.25, expected 1 through a number that divides the 6 patches',
+      '"downsample_ratio" is 0.25, expected 1 divided by a whole number that divides the 6 patches',
     ],
     [
       "idefics3",
