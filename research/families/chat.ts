@@ -168,7 +168,7 @@ function write(lines: readonly Line[]): void {
     equal: count(({ equal }) => equal),
     equalAlone: count(({ equalAlone }) => equalAlone),
   };
-  writeFileSync(file("summary.json"), `${JSON.stringify(summary)}\n`);
+  writeFileSync(file("counts.json"), `${JSON.stringify(summary)}\n`);
 }
 
 async function comparedWith(url: string, { name, messages, last }: Chat): Promise<Line> {
