@@ -46,7 +46,10 @@ export function summarise({ bench, model, peer, save, beside, rounds, floor }: O
     ratio: short(median(ratios)),
     runs: rounds.length,
     spread: [short(Math.min(...ratios)), short(Math.max(...ratios))],
-    machine: machine(bench.defaultForm && source ? { path: source.path } : source),
+    // A bench with a model of its own runs none of the options'.
+    machine: machine(
+      bench.model !== undefined ? undefined : bench.defaultForm && source ? { path: source.path } : source,
+    ),
     ...(save !== undefined && { save }),
     ...(floor !== undefined && { floor: short(floor) }),
     ...(beside !== undefined && { beside: { name: beside, value: short(median(rounds.map((r) => r.beside!))) } }),
