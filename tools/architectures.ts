@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openSeams } from "../src/engine/kinds/decoder.ts";
 import type { Listed } from "../src/models/architecture.ts";
+import { type ArchitectureKind, architectures } from "../src/models/architectures/index.ts";
 import { CountedWeights } from "../src/models/decoder/count-parameters.ts";
-import { type ArchitectureKind, architectures, decoderArchitecture } from "../src/models/registry.ts";
+import { decoderArchitecture } from "../src/models/registry.ts";
 import { savings } from "../src/savings/registry.ts";
 import { languageModelOf } from "../src/train/graphs/decoder-stack.ts";
 import { type Trainee, traceLayerPasses } from "../src/train/graphs/graphs.ts";
@@ -21,7 +22,7 @@ const PROSE = ["models, for instance", "of its own"];
 export const kinds = Object.keys(architectures) as ArchitectureKind[];
 export const sectionOf = (kind: ArchitectureKind): string => kind.replaceAll(/\W+/g, "-");
 
-/** The fixtures of an architecture, and those of them that are GGUFs. */
+/** The fixtures of an architecture, and the GGUFs among them. */
 interface Proof {
   readonly checkpoints: Checkpoint[];
   readonly ggufs: Checkpoint[];
@@ -52,12 +53,7 @@ function readProofs(): ReadonlyMap<string, Proof> {
 function rowsOf(page: string, kind: ArchitectureKind): Map<string, readonly string[]> {
   const [, section = ""] = page.split(new RegExp(`<!-- /?${sectionOf(kind)}[: ].*-->`));
   const rows = section.split("\n").filter((line) => /^\| `/.test(line));
-  const cells = rows.map((row) =>
-    row
-      .split("|")
-      .slice(1, -1)
-      .map((cell) => cell.trim()),
-  );
+  const cells = rows.map((row) => [...row.matchAll(/[^|]+/g)].map(([cell]) => cell.trim()));
   return new Map(cells.flatMap((row) => [...row[0]!.matchAll(/`([^`]+)`/g)].map(([, name]) => [name!, row] as const)));
 }
 

@@ -23,7 +23,7 @@ const LONG = 600;
 const ANSWER = 12;
 const QUESTION = "what of the long way that we have come by now, and is it far? ";
 
-/** What is read of an answer over HTTP. */
+/** The fields that are read of an answer over HTTP. */
 const completion = z.object({
   choices: z.array(z.object({ message: z.object({ content: z.string() }) })).min(1),
   usage: z.object({
@@ -41,7 +41,7 @@ interface Answer {
   readonly prompt: number;
   readonly cached: number;
 }
-/** What was found of a checkpoint. */
+/** The result for one checkpoint. */
 interface Line {
   readonly model: string;
   readonly turns: number;
@@ -58,8 +58,8 @@ interface Chat {
   readonly last: Answer;
 }
 
-const wanted = process.argv.slice(2);
-const names = readdirSync(fixtures).filter((name) => isDecoder(name) && (wanted.length === 0 || wanted.includes(name)));
+const chosen = process.argv.slice(2);
+const names = readdirSync(fixtures).filter((name) => isDecoder(name) && (chosen.length === 0 || chosen.includes(name)));
 const contexts = new Map(names.map((name) => [name, prepare(name)]));
 try {
   const chats = await served(async (url) => {
@@ -68,7 +68,7 @@ try {
     return all;
   });
   const lines = await served((url) => Promise.all(chats.map((own) => comparedWith(url, own))));
-  if (wanted.length === 0) write(lines);
+  if (chosen.length === 0) write(lines);
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -116,16 +116,16 @@ async function served<T>(run: (url: string) => Promise<T>): Promise<T> {
 }
 
 async function urlOf(server: ChildProcess): Promise<string> {
-  let said = "";
+  let log = "";
   for await (const part of server.stderr!.iterator({ destroyOnReturn: false })) {
-    said += part;
-    const url = /"url":"([^"]+)"/.exec(said)?.[1];
+    log += part;
+    const url = /"url":"([^"]+)"/.exec(log)?.[1];
     if (url === undefined) continue;
     server.stderr!.on("data", () => {});
     while (!(await fetch(`${url}/ready`)).ok) await new Promise((resolve) => setTimeout(resolve, 100));
     return url;
   }
-  throw new Error(`the server ended before it listened: ${said.trim()}`);
+  throw new Error(`the server ended before it listened: ${log.trim()}`);
 }
 
 async function chat(url: string, name: string, context: number): Promise<Chat> {

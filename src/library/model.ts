@@ -4,7 +4,6 @@ import type { LanguageModel, Prompt } from "../engine/decode/language-model.ts";
 import type { Lease } from "../engine/decode/run/recipes.ts";
 import type { SpannedPrompt } from "../engine/decode/run/spans.ts";
 import type { ModelSampling } from "../engine/decode/sampling/defaults.ts";
-import { callFormOf } from "../engine/decode/tools/forms/index.ts";
 import type { TextOrImage } from "../engine/encoders/image-text/image-text-model.ts";
 import type { Classification, Reading } from "../engine/encoders/text/classifier.ts";
 import type { EncoderModel } from "../engine/encoders/text/encoder-model.ts";
@@ -152,11 +151,7 @@ export class Model implements Disposable {
     const input = given("generate's prompt", args.prompt, prompt);
     const time = new Stopwatch(checked.arrived);
     const request = await requestOf(this, input, settingsOf(checked), time, checked.signal);
-    yield* withCalls(
-      this.#runs.answer(request, checked, this.#call("answer")),
-      checked,
-      callFormOf(this.generative.tokenizer),
-    );
+    yield* withCalls(this.#runs.answer(request, checked, this.#call("answer")), checked, this.generative.tokenizer);
   }
 
   /** Streams an answer to ids and rows of the stream, as a pipeline has put them together. @throws UserError as `generate` does */

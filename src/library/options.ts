@@ -222,7 +222,7 @@ export interface Chunk extends Called {
 }
 
 export interface Completion extends Called {
-  /** As the model wrote it, calls included, without the reasoning. */
+  /** The text that the model wrote, calls included, without the reasoning. */
   text: string;
   /** Reasoning before the text, of models whose chat template marks it. */
   reasoning?: string;

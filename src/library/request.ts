@@ -68,7 +68,7 @@ export async function requestOf(
   model.checkForm(prompt, asked, save);
   const { generative } = model;
   const marks = marksOf(generative, prompt, asked);
-  const calls = callFormOf(generative.tokenizer);
+  const calls = tools?.length ? callFormOf(generative.tokenizer) : undefined;
   const calling = inForm(callingOf({ format, tools, toolChoice, parallelToolCalls }, marks), calls);
   if (images.length > 0) checkSeen(generative, asked);
   const { ids, end } = readBy(generative, prompt, asked, calling);

@@ -3,7 +3,6 @@ import { generateAll } from "../engine/decode/answer/batch-generate.ts";
 import type { Usage } from "../engine/decode/answer/generate.ts";
 import type { OnStopped } from "../engine/decode/answer/terms.ts";
 import type { Lease } from "../engine/decode/run/recipes.ts";
-import { callFormOf } from "../engine/decode/tools/forms/index.ts";
 import type { Answers } from "../engine/encoders/text/encoder-model.ts";
 import { NotFinite } from "../engine/not-finite.ts";
 import type { Request } from "../engine/schedule/ticket.ts";
@@ -109,7 +108,7 @@ export class Runs {
           ...parts,
           tokens: [...tokens],
           ...scored,
-          ...(await calledIn(parts.text, all[i]!, callFormOf(this.model.generative.tokenizer))),
+          ...(await calledIn(parts.text, all[i]!, this.model.generative.tokenizer)),
           finishReason: reason,
           receipt,
         };

@@ -51,11 +51,17 @@ test("a call goes back as a turn, and its result after it", async () => {
   expect(answer).not.toHaveProperty("toolCalls");
 });
 
+/** A vocabulary without a form of its own for calls. */
+const plain = { templates: {}, specialId: () => undefined };
+
 test("text beside calls is the content; a call that was cut stays text", async () => {
   const call = '<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}}</tool_call>';
-  expect(await calledIn(`Let me see. ${call}`, { tools: [weather] })).toEqual({
+  expect(await calledIn(`Let me see. ${call}`, { tools: [weather] }, plain)).toEqual({
     content: "Let me see. ",
     toolCalls: [{ name: "get_weather", arguments: { city: "Paris" } }],
   });
-  expect(await calledIn("<tool_call>{", { tools: [weather] })).toEqual({ content: "<tool_call>{", toolCalls: [] });
+  expect(await calledIn("<tool_call>{", { tools: [weather] }, plain)).toEqual({
+    content: "<tool_call>{",
+    toolCalls: [],
+  });
 });

@@ -1,5 +1,5 @@
 import type { CallOptions } from "../engine/decode/tools/calling.ts";
-import type { CallForm } from "../engine/decode/tools/forms/form.ts";
+import { callFormOf, type Vocabulary } from "../engine/decode/tools/forms/index.ts";
 import type { Called, Chunk, Completion, ToolCall } from "./options.ts";
 
 /** A whole answer from its chunks, with the fields `own` of the last one. */
@@ -23,10 +23,10 @@ const hasAll = <C, K extends keyof C>(chunk: C, own: readonly K[]): chunk is C &
   own.every((key) => chunk[key] !== undefined);
 
 /** The calls in a whole answer, and its text without them; nothing if the request lets it call nothing. */
-export async function calledIn(text: string, request: CallOptions, form?: CallForm): Promise<Called> {
+export async function calledIn(text: string, request: CallOptions, vocabulary: Vocabulary): Promise<Called> {
   if (!request.tools?.length) return {};
   const { answerReader } = await import("../engine/decode/tools/answer-reader.ts");
-  const read = answerReader(request, form)?.push(text, true);
+  const read = answerReader(request, callFormOf(vocabulary))?.push(text, true);
   if (!read) return {};
   const toolCalls = read.calls.map(({ name, arguments: json }) => ({
     name,
@@ -39,11 +39,11 @@ export async function calledIn(text: string, request: CallOptions, form?: CallFo
 export async function* withCalls(
   answer: AsyncIterable<Chunk>,
   request: CallOptions,
-  form: CallForm | undefined,
+  vocabulary: Vocabulary,
 ): AsyncGenerator<Chunk, void> {
   let text = "";
   for await (const chunk of answer) {
     text += chunk.text;
-    yield chunk.finishReason ? { ...chunk, ...(await calledIn(text, request, form)) } : chunk;
+    yield chunk.finishReason ? { ...chunk, ...(await calledIn(text, request, vocabulary)) } : chunk;
   }
 }

@@ -10,7 +10,7 @@ export function numbers(seed: number, count: number): Float32Array {
   });
 }
 
-/** What a paper's own code gave, and the repository and commit that it came from. */
+/** The results of a paper's own code, with its repository and commit. */
 export const authorsFixture = <T>(name: string, test: string): T & { repository: string; commit: string } =>
   JSON.parse(readFileSync(new URL(`fixtures/${name}`, test), "utf8"));
 

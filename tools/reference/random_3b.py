@@ -2,7 +2,7 @@
 
     python tools/reference/random_3b.py qwen2.5-coder-1.5b-instruct-q4_k_m.gguf random-3b.gguf
 
-The tokenizer and the types of the tensors are those of the 1.5B file that it is given. Each tensor repeats random rows of blocks of that
+The tokenizer and the types of the tensors come from the 1.5B file. Each tensor repeats random rows of blocks of that
 file's, so that scales are as large as real ones.
 """
 

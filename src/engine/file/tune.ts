@@ -23,8 +23,8 @@ const REQUEST = { prompt: 256, answer: 128 };
 const LEAST_GAIN = 1.1;
 
 /**
- * Rotated bytes may take this many times as long at one number of rows: products are only a part of a step, a third of
- * it in a small model, and the times of one row differ by a tenth from one timing to the next.
+ * Rotated bytes may take this many times as long at one number of rows: products are only a part of a step, and the times
+ * of one row differ by a tenth from one timing to the next.
  */
 const MOST_LOSS = 1.25;
 

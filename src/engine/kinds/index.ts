@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { type ArchitectureKind, isOfKind, seesBothWays, unsupported } from "../../models/registry.ts";
+import type { ArchitectureKind } from "../../models/architectures/index.ts";
+import { isOfKind, seesBothWays, unsupported } from "../../models/registry.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Kind, Loaded } from "./kind.ts";

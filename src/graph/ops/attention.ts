@@ -52,7 +52,7 @@ const INPUTS_BEFORE_BIAS = 10;
 /** Added to a score, it hides the key. */
 const HIDDEN = -1e9;
 
-/** What hides the keys before each query's chunk: f32 [batch, 1, tokens, keys]. */
+/** A mask that hides the keys before each query's chunk: f32 [batch, 1, tokens, keys]. */
 function emitChunks(emit: Emitter, inputs: readonly string[], attrs: AttentionAttrs, chunk: number): string {
   const [qkv, , , lengths, total] = inputs as [string, string, string, string, string];
   const long = (x: string) => emit.value("Cast", [x], { to: { int: 7 } });

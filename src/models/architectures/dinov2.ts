@@ -26,8 +26,8 @@ export function readDinov2(source: ReturnType<typeof inSafetensors>, own: typeof
   return { ...read, layerScale: true, ...(gated && ({ gated: "joined", activation: "silu" } as const)) };
 }
 
-function configure(given: ConfigSource): ImageEncoderConfig {
-  const source = inSafetensors(given, "a DINOv2");
+function configure(origin: ConfigSource): ImageEncoderConfig {
+  const source = inSafetensors(origin, "a DINOv2");
   return readDinov2(source, source.config);
 }
 

@@ -5,25 +5,13 @@ import { Fields } from "../config/fields.ts";
 import type { Architecture } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, withParts } from "../tensors/names.ts";
-import { mamba2Bare, mamba2Mixer, mamba2Shapes, readMamba2, sizesOf } from "./mamba2.ts";
+import { bambaKeys, mamba2Bare, mamba2Mixer, mamba2Shapes, readMamba2, sizesOf } from "./mamba2.ts";
 
 interface Config extends TransformerConfig {
   readonly mixer: Mamba2Config;
 }
 
-/** Falcon-H1's keys of its mixers, by Mamba-2's. */
-const MIXER_KEYS = {
-  num_heads: "mamba_n_heads",
-  head_dim: "mamba_d_head",
-  n_groups: "mamba_n_groups",
-  state_size: "mamba_d_state",
-  conv_kernel: "mamba_d_conv",
-  expand: "mamba_expand",
-  use_bias: "mamba_proj_bias",
-  use_conv_bias: "mamba_conv_bias",
-  layer_norm_epsilon: "rms_norm_eps",
-  intermediate_size: "mamba_d_ssm",
-};
+const MIXER_KEYS = { ...bambaKeys, intermediate_size: "mamba_d_ssm" };
 const MIXER_DEFAULTS = { num_heads: 128, n_groups: 1, state_size: 256, conv_kernel: 4, layer_norm_epsilon: 1e-5 };
 
 const scheme = {

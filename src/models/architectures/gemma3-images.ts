@@ -14,8 +14,8 @@ const NAME = "gemma3";
 const WHAT = "a Gemma 3 that reads images";
 
 /** The part that reads images, by a configuration. @throws UserError */
-function configureVision(given: ConfigSource): { image: ImageEncoderConfig; vision: PooledVisionConfig } {
-  const source = inSafetensors(given, WHAT);
+function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vision: PooledVisionConfig } {
+  const source = inSafetensors(origin, WHAT);
   const fields = new Fields(source, NAME);
   const image = readSiglipVision(source, NAME);
   const side = Math.floor(image.imageSize / image.patchSize);

@@ -69,7 +69,7 @@ function readHeads(fields: Fields, layer: number, slides: boolean): KvHeads {
   };
 }
 
-/** @throws UserError for heads that the kernels do not take: those of layers that differ are not filled up */
+/** @throws UserError for heads that the kernels do not take: heads are not filled up where layers differ */
 function checkedHeads({ source }: Fields, own: KvHeads): KvHeads {
   const checked = checkValues(sizes.pick({ kvHeads: true, headSize: true }), source, own);
   checkHeads(source.path, checked.headSize, checked.headSize, false);

@@ -7,26 +7,14 @@ import { readAttending } from "../config/hybrid-config.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, withParts } from "../tensors/names.ts";
 import { graniteScales } from "./granite.ts";
-import { mamba2Bare, mamba2Mixer, mamba2Shapes, readMamba2, sizesOf } from "./mamba2.ts";
+import { bambaKeys, mamba2Bare, mamba2Mixer, mamba2Shapes, readMamba2, sizesOf } from "./mamba2.ts";
 
 interface Config extends TransformerConfig {
   readonly mixer: Mamba2Config;
 }
 
-/** Granite's keys of its mixers, by Mamba-2's. */
-const MIXER_KEYS = {
-  num_heads: "mamba_n_heads",
-  head_dim: "mamba_d_head",
-  n_groups: "mamba_n_groups",
-  state_size: "mamba_d_state",
-  conv_kernel: "mamba_d_conv",
-  expand: "mamba_expand",
-  use_bias: "mamba_proj_bias",
-  use_conv_bias: "mamba_conv_bias",
-  layer_norm_epsilon: "rms_norm_eps",
-  // The mixer's width is its expansion alone: this is an expert's.
-  intermediate_size: "mamba_intermediate_size",
-};
+/** The mixer's width is its expansion alone: the other key is an expert's. */
+const MIXER_KEYS = { ...bambaKeys, intermediate_size: "mamba_intermediate_size" };
 const MIXER_DEFAULTS = { num_heads: 128, n_groups: 1, state_size: 256, conv_kernel: 4, layer_norm_epsilon: 1e-6 };
 
 const half = (at: 0 | 1) => ({ name: "shared_mlp.input_linear", part: [at, 2] as const });

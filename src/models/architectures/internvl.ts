@@ -38,14 +38,14 @@ const sideOf = (value: unknown): unknown =>
 
 /** The tower, by a configuration. @throws UserError */
 function configureTower(source: ReturnType<typeof inSafetensors>): ImageEncoderConfig {
-  const given = visionConfig(source, NAME);
-  const fields = new Fields({ ...source, config: given }, NAME);
+  const tower = visionConfig(source, NAME);
+  const fields = new Fields({ ...source, config: tower }, NAME);
   fields.only("norm_type", ["layer_norm"]);
   fields.only("use_qk_norm", [false]);
   fields.only("use_absolute_position_embeddings", [true]);
   // A mean over patches in place of the norm behind the last layer.
   fields.only("use_mean_pooling", [true]);
-  const sizes = Object.entries(given).map(([key, value]) => [
+  const sizes = Object.entries(tower).map(([key, value]) => [
     key,
     /^(image|patch)_size$/.test(key) ? sideOf(value) : value,
   ]);
@@ -54,8 +54,8 @@ function configureTower(source: ReturnType<typeof inSafetensors>): ImageEncoderC
 }
 
 /** The part that reads images, by a configuration. @throws UserError */
-function configureVision(given: ConfigSource): { image: ImageEncoderConfig; vision: ShuffledVisionConfig } {
-  const source = inSafetensors(given, WHAT);
+function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vision: ShuffledVisionConfig } {
+  const source = inSafetensors(origin, WHAT);
   const fields = new Fields(source, NAME);
   fields.only("projector_hidden_act", ["gelu"]);
   fields.only("vision_feature_layer", [-1]);

@@ -66,6 +66,19 @@ export const mamba2Mixer = (weights: MixerWeights, sizes: Mamba2Config): Mixer =
   run: (x, state) => mamba2Step(weights, sizes, x, state),
 });
 
+/** A mixer's keys in configurations that are also about attention, as Bamba's were the first, by Mamba-2's. */
+export const bambaKeys = {
+  num_heads: "mamba_n_heads",
+  head_dim: "mamba_d_head",
+  n_groups: "mamba_n_groups",
+  state_size: "mamba_d_state",
+  conv_kernel: "mamba_d_conv",
+  expand: "mamba_expand",
+  use_bias: "mamba_proj_bias",
+  use_conv_bias: "mamba_conv_bias",
+  layer_norm_epsilon: "rms_norm_eps",
+} as const;
+
 /** Names of a mixer's tensors that are no `.weight` or `.bias`. */
 export const mamba2Bare = { "ssm_dt.bias": "dt_bias", ssm_a_log: "A_log", ssm_d: "D" } as const;
 

@@ -21,7 +21,7 @@ const traits = {
     ssm_beta: "linear_attn.in_proj_b",
     ssm_alpha: "linear_attn.in_proj_a",
   }),
-  // Layers that predict further tokens at once, and those of images.
+  // Layers that predict further tokens at once, and the image tower's.
   unread: /^mtp\.|^(model\.)?visual\./,
   moreLayers: true,
 } as const;

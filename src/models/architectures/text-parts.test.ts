@@ -18,7 +18,7 @@ async function logitsOf(checkpoint: Checkpoint, prepared: string): Promise<Float
   return await stack.run([5, 9, 30, 61, 7, 12]);
 }
 
-/** Gates above ups, those of all experts in one tensor, as mixtures of Qwen3.5 are published. */
+/** Gates above ups, all experts' in one tensor, as mixtures of Qwen3.5 are published. */
 function stacked(tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
   const found = new Map([...tensors].filter(([name]) => !/\.experts\.\d+\./.test(name)));
   for (const name of tensors.keys()) {

@@ -14,7 +14,7 @@ export interface DecoderConfig {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
-  /** A layer's heads of keys and values, and their size, if layers differ; the sizes above are then those of most. */
+  /** A layer's heads of keys and values, and their size, if layers differ; the sizes above are then the most common ones. */
   ownHeads?(layer: number): Pick<LayerHeads, "kvHeads" | "headSize">;
   /** Width of a head in the weights, if attention's heads are wider by zeros; absent: `headSize`. */
   readonly storedHeadSize?: number | undefined;
@@ -122,7 +122,7 @@ export interface AttentionBlock {
    * @throws UserError if a part of the weights cannot be taken: of experts, adapted ones, or ones with biases
    */
   feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
-  /** As in a recurrent layer; absent if the layer keeps no state. */
+  /** Updates the state as a recurrent layer does; absent if the layer keeps none. */
   update?(stream: Stream, state: Tensor): Tensor;
   /** Logits [batch, tokens, experts] of the routers that were traced so far; absent if the model has none. */
   readonly routers?: readonly Tensor[];

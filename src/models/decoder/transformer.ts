@@ -65,7 +65,7 @@ export interface TransformerConfig extends DecoderConfig {
   readonly parallel?: boolean;
   /** Normalises queries and keys: over each head, over all heads together, or over each head without a gain, in layers that rotate. */
   readonly headNorm?: "head" | "width" | "plain";
-  /** True if each head's values are normalised, too, without a gain. */
+  /** True if each head's values are also normalised, without a gain. */
   readonly valueNorm?: true;
   /** True for layers whose values are the keys before their norm. */
   keysAsValues?(layer: number): boolean;

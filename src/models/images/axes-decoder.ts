@@ -46,9 +46,9 @@ export function axesDecoder(name: string, traits: AxesTraits): TransformerArchit
   return decoder(name, { scheme, unread: VISION, configure });
 }
 
-/** The decoder's fields, which older files have beside those of images. Sections of M-RoPE are no scaling. */
-function textOf(given: ConfigSource, name: string, { what, usual, theta, pairs }: AxesTraits) {
-  const source = inSafetensors(given, what);
+/** The decoder's fields, which older files have beside the tower's. Sections of M-RoPE are no scaling. */
+function textOf(origin: ConfigSource, name: string, { what, usual, theta, pairs }: AxesTraits) {
+  const source = inSafetensors(origin, what);
   const own = new Fields(source, name).object("text_config") ?? source.config;
   const text = new Fields({ ...source, config: own }, name);
   const { mrope_section, mrope_interleaved, ...rope } = {
@@ -61,8 +61,8 @@ function textOf(given: ConfigSource, name: string, { what, usual, theta, pairs }
   return { fields, pairs: pairsOf(text, mrope_section ?? pairs) };
 }
 
-function pairsOf(fields: Fields, given: unknown): Axes<number> {
-  if (Array.isArray(given) && given.length === 3 && given.every((n) => Number.isInteger(n) && n >= 0))
-    return [given[0], given[1], given[2]];
-  return fields.refuse("mrope_section", given, "three whole numbers");
+function pairsOf(fields: Fields, sections: unknown): Axes<number> {
+  if (Array.isArray(sections) && sections.length === 3 && sections.every((n) => Number.isInteger(n) && n >= 0))
+    return [sections[0], sections[1], sections[2]];
+  return fields.refuse("mrope_section", sections, "three whole numbers");
 }

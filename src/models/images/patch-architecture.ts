@@ -22,8 +22,8 @@ interface PatchTraits {
  */
 export function patchArchitecture(name: string, { what, language, tower }: PatchTraits): VisionLanguageArchitecture {
   /** The part that reads images, by a configuration. @throws UserError */
-  const configureVision = (given: ConfigSource) => {
-    const source = inSafetensors(given, what);
+  const configureVision = (origin: ConfigSource) => {
+    const source = inSafetensors(origin, what);
     const fields = new Fields(source, name);
     const image = readPatchEncoder(source, name, tower);
     const { hidden, layers } = language.configure(source);

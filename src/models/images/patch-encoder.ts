@@ -29,7 +29,7 @@ export interface PatchEncoderConfig extends EncoderConfig {
   readonly rotaryBase: number;
   /** True if vectors of patches have a bias. */
   readonly patchBias: boolean;
-  /** Layers in which a patch sees only those of its window, so many merged squares of a side; absent: none. */
+  /** Layers in which a patch sees only its window, `side` merged squares wide; absent: no layer has windows. */
   readonly windows?: { readonly side: number; has(layer: number): boolean };
   /** Side of a square of learned positions, which is stretched to an image's patches; absent: rotations alone say where a patch is. */
   readonly positionSide?: number;
@@ -71,7 +71,7 @@ export class PatchEncoder {
     return channels * frames * patchSize ** 2;
   }
 
-  /** Hidden states [1, patches, hidden]: normalised ones of the last layer, and the streams after those of `deep`, by depth. */
+  /** Hidden states [1, patches, hidden]: the last layer's, normalised, and the streams after the layers of `deep`, by depth. */
   run(graph: Graph, patches: Patches): { readonly hidden: Tensor; readonly deep: readonly Tensor[] } {
     const { layers, windows } = this.config;
     const whole = this.#whole(graph, patches);

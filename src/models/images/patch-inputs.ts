@@ -1,7 +1,7 @@
 import { type Bindings, type Graph, mul, reshape, sym, type Tensor } from "../../graph/index.ts";
 import type { PatchEncoder, PatchEncoderConfig, Patches } from "./patch-encoder.ts";
 
-/** The patches of a picture, those of a square that is merged side by side. */
+/** The patches of a picture; patches of one merged square lie side by side. */
 export interface PicturePatches {
   /** [squares, merge², channels · frames · side · side] */
   readonly values: Float32Array;

@@ -1,14 +1,11 @@
 import { type Graph, pool, reshape, type Tensor } from "../../graph/index.ts";
 import { normalise } from "../../nn/norm.ts";
-import type { WeightSource } from "../../weights/weight-source.ts";
 import { Parts } from "../tensors/parts.ts";
-import { type ImageEncoder, ones } from "./image-encoder.ts";
-import { shuffle } from "./shuffled-vision.ts";
-import type { ImagePlace, SquareVision } from "./vision.ts";
+import { ones } from "./image-encoder.ts";
+import { RowsOfSquares, type ShuffledVisionConfig, shuffle } from "./shuffled-vision.ts";
+import type { SquareVision } from "./vision.ts";
 
-export interface PooledVisionConfig extends ImagePlace {
-  /** Patches of a side that become one row. */
-  readonly scale: number;
+export interface PooledVisionConfig extends ShuffledVisionConfig {
   /** The token behind an image's rows; `imageToken` stands before them. */
   readonly endToken: number;
 }
@@ -17,31 +14,13 @@ export interface PooledVisionConfig extends ImagePlace {
  * Images as one picture between two tokens, each row the mean of a square of patches, normalised and projected (Gemma
  * Team 2025, Gemma 3, section 2.1).
  */
-export class PooledVision implements SquareVision {
+export class PooledVision extends RowsOfSquares<PooledVisionConfig> implements SquareVision {
   readonly pictures = "framed";
   /** The text that the model's processor writes on both sides of an image. */
   readonly gap = "\n\n";
 
-  constructor(
-    readonly config: PooledVisionConfig,
-    readonly encoder: ImageEncoder,
-    private readonly weights: WeightSource,
-  ) {}
-
   get frame(): readonly [begin: number, end: number] {
     return [this.config.imageToken, this.config.endToken];
-  }
-
-  get tokens(): number {
-    return this.#side ** 2;
-  }
-
-  get grid(): SquareVision["grid"] {
-    return [this.#side, this.#side];
-  }
-
-  get #side(): number {
-    return this.encoder.side / this.config.scale;
   }
 
   rows(graph: Graph, pixels: Tensor): Tensor {

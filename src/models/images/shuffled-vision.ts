@@ -9,24 +9,30 @@ export interface ShuffledVisionConfig extends ImagePlace {
   readonly scale: number;
 }
 
-/** Squares of neighbouring patches, each projected as one row of a decoder's stream (Laurençon et al. 2024, Idefics3, section 4.1). */
-export class ShuffledVision implements SquareVision {
-  readonly pictures = "tiles";
-
+/** A row of a decoder's stream for each square of `scale` patches a side. */
+export abstract class RowsOfSquares<C extends ShuffledVisionConfig> {
   constructor(
-    readonly config: ShuffledVisionConfig,
+    readonly config: C,
     readonly encoder: ImageEncoder,
-    private readonly weights: WeightSource,
+    protected readonly weights: WeightSource,
   ) {}
 
   get tokens(): number {
-    return (this.encoder.side / this.config.scale) ** 2;
+    return this.#side ** 2;
   }
 
   get grid(): SquareVision["grid"] {
-    const side = this.encoder.side / this.config.scale;
-    return [side, side];
+    return [this.#side, this.#side];
   }
+
+  get #side(): number {
+    return this.encoder.side / this.config.scale;
+  }
+}
+
+/** Squares of neighbouring patches, each projected as one row of a decoder's stream (Laurençon et al. 2024, Idefics3, section 4.1). */
+export class ShuffledVision extends RowsOfSquares<ShuffledVisionConfig> implements SquareVision {
+  readonly pictures = "tiles";
 
   rows(graph: Graph, pixels: Tensor): Tensor {
     const shuffled = shuffle(this.encoder.hidden(graph, pixels), this.encoder.side, this.config.scale);

@@ -110,7 +110,7 @@ export function modulesOf(canonical: string, { prefixes, layers, parts, top }: S
   return place.startsWith("/") ? [place.slice(1)] : prefixes.map((prefix) => prefix + place);
 }
 
-/** An expert's matrix in a checkpoint that stacks those of all, gates above ups; undefined if it does not. */
+/** An expert's matrix in a checkpoint that stacks all experts, gates above ups; undefined if it does not. */
 function stackedExpert(
   name: string,
   { at, of }: { readonly at: number; readonly of: number },

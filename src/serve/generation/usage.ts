@@ -17,7 +17,7 @@ export const usageSchema = z.object({
 /** The last fields of every answer. */
 export const billedShape = { usage: usageSchema, receipt: receiptSchema };
 
-/** Tokens of answers that are no part of their text: a plan's come on top of the receipt's, those of reasoning are among them. */
+/** Tokens of answers outside their text: a plan's are counted beside the receipt's, reasoning's are included in it. */
 export interface AsideTokens {
   readonly plan?: number | undefined;
   readonly reasoning?: number | undefined;

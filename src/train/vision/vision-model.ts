@@ -10,7 +10,7 @@ import { TracedWeights } from "../graphs/traced-weights.ts";
 import { withoutLayer } from "../graphs/trainable.ts";
 import { visionLanguageModelOf } from "./vision-stack.ts";
 
-/** True for a decoder that is trained on images, too: one that also reads text alone is trained on texts. */
+/** True for a decoder that is trained on images: one that also loads as text alone is trained on texts. */
 export const seesImages = (checkpoint: Checkpoint): boolean =>
   isOfKind("vision–language model", checkpoint) && !isOfKind("decoder", checkpoint);
 

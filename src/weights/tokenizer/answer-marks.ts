@@ -35,7 +35,7 @@ export const promptEnd = (tokenizer: Tokenizer, ids: readonly number[]): string 
 /** True if a prompt's text ends inside reasoning: some templates begin it. */
 export const endsInReasoning = (prompt: string): boolean => /<think>\s*$/.test(prompt);
 
-/** What comes between a prompt's text and the answer that has been begun there, which is no reasoning unless it says so. */
+/** The text between a prompt and the answer that has been begun there, which is no reasoning unless it says so. */
 export function beforeBegun(marks: AnswerMarks | undefined, prompt: string, begun: string): string {
   if (begun.trim() === "") return "";
   if (marks === "harmony") return `${HARMONY.channel}final${HARMONY.message}`;

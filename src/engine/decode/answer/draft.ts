@@ -42,7 +42,7 @@ export interface UnbilledPiece extends Omit<Piece, "finish"> {
   readonly reason: FinishReason | undefined;
 }
 
-/** What a piece adds to an answer. */
+/** The part of an answer that a piece adds. */
 type Added = Pick<Piece, "text" | "reasoning" | "reasoningTokens" | "tokens">;
 
 /** Pieces that follow each other as one. */
@@ -79,7 +79,7 @@ export class Draft {
   readonly #end: number | undefined;
   /** Tokens so far. */
   completion = 0;
-  /** Those of reasoning among them, with the ones around it. */
+  /** Tokens of reasoning among them, its tags included. */
   #reasoningTokens = 0;
   #last = 0;
   #guesses: Guesses | undefined;
@@ -109,17 +109,17 @@ export class Draft {
     const token = this.#sampler.sample(logits);
     this.completion++;
     const ended = this.#ends(token.id);
-    const said = ended ? NOTHING : this.#read(token.id);
-    const parts = { ...said, text: this.#stops.push(said.text) };
+    const read = ended ? NOTHING : this.#read(token.id);
+    const parts = { ...read, text: this.#stops.push(read.text) };
     if (!ended) this.#sampler.accept(token.id);
-    const loops = this.#repetition?.push(token.id, said.reasoning + said.text) === true;
+    const loops = this.#repetition?.push(token.id, read.reasoning + read.text) === true;
     const reason = this.#reason(ended || this.#constraint?.complete === true, loops, last);
     if (reason) return { ...this.#shown(joinedParts(parts, this.#flush()), true), tokens: [token], reason };
     this.#last = token.id;
     return { ...this.#shown(parts), tokens: [token], reason };
   }
 
-  /** What a token adds to the answer. */
+  /** Reads the part of the answer that a token adds. */
   #read(id: number): Parts {
     const mark = this.#form && markOf(this.#form, this.tokenizer, id);
     const text = mark === undefined ? this.#stream.push(id) : "";

@@ -1,6 +1,6 @@
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 
-/** What a token adds to an answer. */
+/** The part of an answer that a token adds. */
 export interface Parts {
   readonly text: string;
   readonly reasoning: string;
@@ -13,7 +13,7 @@ export const joinedParts = (a: Parts, b: Parts): Parts => ({
   reasoning: a.reasoning + b.reasoning,
 });
 
-/** Where an answer is: before its first word, in its reasoning, in its text, or in what is neither, such as a header. */
+/** The place of an answer's next token: before the first word, in the reasoning, in the text, or in neither, such as a header. */
 type Place = "begin" | "reasoning" | "text" | "aside";
 
 /** True if a format constrains what comes there. */
@@ -26,7 +26,7 @@ export interface PartReader {
   readonly call?: string | undefined;
   /** Goes on with the text of a token, or with the name of one that divides. */
   push(text: string, mark?: string): Parts;
-  /** What was held back, when no token follows. */
+  /** Gives the text that was held back, when no token follows. */
   flush(): Parts;
   /** A copy that goes on by itself. */
   fork(): PartReader;

@@ -2,7 +2,7 @@ import { HARMONY } from "../../../weights/tokenizer/index.ts";
 import { CLOSE, OPEN } from "../tools/tools.ts";
 import { type AnswerForm, joinedParts, NOTHING, type PartReader, type Parts } from "./answer-form.ts";
 
-/** What a message holds. */
+/** The content of a message. */
 type Kind = "reasoning" | "text" | "preamble" | "call";
 
 /** A message of an answer, from the end of its header on. */
@@ -131,12 +131,12 @@ function messageOf(header: string): Message {
 }
 
 /** A call between the tags of calls, the first of which is the prompt's if it begins the call; arguments that are no JSON are text. */
-function callText({ name }: Message, given: string, begun: boolean): string {
-  const json = given.trim() === "" ? "{}" : given;
+function callText({ name }: Message, body: string, begun: boolean): string {
+  const json = body.trim() === "" ? "{}" : body;
   try {
     JSON.parse(json);
   } catch {
-    return given;
+    return body;
   }
   return `${begun ? "" : OPEN}\n{"name": ${JSON.stringify(name)}, "arguments": ${json}}\n${CLOSE}`;
 }

@@ -6,7 +6,7 @@ import type { Json, TemplateVariables } from "../../../weights/tokenizer/index.t
 const efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 export const reasoningEffort = z.enum(efforts, `expected one of ${efforts.join(", ")}`);
 
-/** What every chat template is given, and names that mean more than a variable to other servers. */
+/** Variables that the engine sets, and names that mean something else on other servers. */
 const TAKEN = [
   ...["messages", "conversation", "tools", "documents", "bos_token", "eos_token", "chat_template"],
   ...["add_generation_prompt", "continue_final_message", "tokenize"],

@@ -6,7 +6,7 @@ import type { Grammar } from "./grammar.ts";
 
 /** Constrains the arguments of calls that are apart from an answer's text, and leaves the rest free. */
 export class CallHold implements Hold {
-  /** What is still to come of the call; undefined outside calls, and in one of an unknown function. */
+  /** The rest of the call that is open; undefined outside calls, and in a call of an unknown function. */
   #rest: Node | undefined;
 
   /** `grammar`: calls as `{"name", "arguments"}`. */

@@ -15,7 +15,7 @@ export function rowOf(embeddings: Embeddings | undefined, id: number): Float32Ar
   throw new Error(`nothing is known of what ${id} stands for in a prompt`);
 }
 
-/** What images add to the stream behind the decoder's first layers, at the places of their rows (DeepStack: Meng et al. 2024). */
+/** Adds images' rows to the stream behind the decoder's first layers, at the images' places (DeepStack: Meng et al. 2024). */
 export class Additions {
   /** The depths at which they add, from 1 on. */
   readonly depths: readonly number[];

@@ -219,7 +219,7 @@ describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, s
 
   test("copy-hidden/ssm-partial: the next layers' own of the stream at the exit, in each kind", async () => {
     using engine = await open(name);
-    // Keys of the layer behind the exit are of the stream that it has in dense, too.
+    // Keys of the layer behind the exit are of the stream that dense also has there.
     const [dense, partial] = [
       await run(engine, densePlan),
       await run(engine, leaving("copy-hidden/ssm-partial", exit)),

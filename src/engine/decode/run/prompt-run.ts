@@ -9,7 +9,7 @@ import { type Chunk, type ChunkJob, embedTokens, runSegments } from "./chunk-run
 import { SeamChunks } from "./seam-chunk.ts";
 import type { Stream } from "./stack-buffers.ts";
 import { StreamRows } from "./stream-rows.ts";
-import { looksAhead, type WholeImage, wholeImagesIn } from "./whole-images.ts";
+import { looksAhead } from "./whole-images.ts";
 
 /** The tokens of a prompt that gather at a cut: their streams, and their positions in the prompt. */
 class Gathered extends StreamRows {
@@ -61,8 +61,6 @@ export class PromptRun {
   readonly #phases: readonly Phase[];
   readonly #borders: readonly number[];
   readonly #additions: Additions;
-  /** Images whose tokens see each other. */
-  readonly #images: readonly WholeImage[];
   /** Bills dense for the tokens that run. */
   #dense: (tokens: number) => void = () => {};
 
@@ -71,8 +69,7 @@ export class PromptRun {
     private readonly prompt: readonly number[],
     private readonly terms: RunTerms,
   ) {
-    const { layers, hidden, wholeImages } = slot.programs.decoder.config;
-    this.#images = wholeImages ? wholeImagesIn(prompt) : [];
+    const { layers, hidden } = slot.programs.decoder.config;
     const cuts = terms.plan.cuts.filter((cut): cut is PromptCut => cut.scope === "prompt");
     const ends = [...cuts.map(({ after }) => after), layers];
     this.#phases = ends.map((to, i) => ({ from: ends[i - 1] ?? 0, to, cut: cuts[i] }));
@@ -84,8 +81,8 @@ export class PromptRun {
   async *runs(): AsyncGenerator<Run> {
     this.slot.begin(this.prompt);
     await this.#prepareAdditions();
-    this.#dense = this.terms.meter.insteadOfText(this.slot.tokens.length, this.#images);
-    if (looksAhead(this.#images, this.slot.tokens.length, this.prompt.length))
+    this.#dense = this.terms.meter.insteadOfText(this.slot.tokens.length, this.slot.wholeImages);
+    if (looksAhead(this.slot.wholeImages, this.slot.tokens.length, this.prompt.length))
       await this.slot.programs.prepareImages([...this.#borders, ...this.slot.borders]);
     let gathered: Gathered | undefined;
     try {
@@ -164,7 +161,7 @@ export class PromptRun {
     for (let at = 0; at < all.length; ) {
       terms.signal?.throwIfAborted();
       const entries = slot.group(layers.from).length;
-      const dense = denseChunk(slot.programs, entries, this.#images);
+      const dense = denseChunk(slot.programs, entries, this.slot.wholeImages);
       const most = saving ? saving.chunkAfter(entries) : dense.tokens;
       const form = dense.ahead ? "images" : plan.bytes;
       const job: ChunkJob = { slot, layers, done: 0, positions: all.slice(at, at + most), meter };

@@ -1,4 +1,4 @@
-/** The tokens of an image in a prompt whose tokens see each other, `to` exclusive. */
+/** An image's tokens in a prompt, which see each other; `to` is exclusive. */
 export interface WholeImage {
   readonly from: number;
   readonly to: number;
@@ -7,12 +7,11 @@ export interface WholeImage {
 /** The images of a prompt: ids below 0 side by side stand for the rows of one. */
 export function wholeImagesIn(prompt: readonly number[]): WholeImage[] {
   const images: WholeImage[] = [];
-  for (let at = 0; at < prompt.length; at++) {
-    if (prompt[at]! >= 0) continue;
-    const next = prompt.findIndex((id, i) => i > at && id >= 0);
-    const to = next < 0 ? prompt.length : next;
-    images.push({ from: at, to });
-    at = to;
+  for (let from = 0; from < prompt.length; from++) {
+    let to = from;
+    while (to < prompt.length && prompt[to]! < 0) to++;
+    if (to > from) images.push({ from, to });
+    from = to;
   }
   return images;
 }

@@ -153,6 +153,11 @@ export class Slot extends Cached implements Disposable {
     this.#images = wholeImages ? wholeImagesIn(prompt) : [];
   }
 
+  /** The prompt's images, in a model whose images' tokens see each other. */
+  get wholeImages(): readonly WholeImage[] {
+    return this.#images;
+  }
+
   /** Positions of the prompt's tokens by time, height and width, in a model that has these. */
   axesOf(positions: readonly number[]): [number[], number[], number[]] | undefined {
     const found = this.#axes?.at(positions);

@@ -23,7 +23,7 @@ const schema = z.looseObject({
 export interface ShapedProcessor extends PixelScale {
   /** Pixels of a tile's side. */
   readonly side: number;
-  /** Rows and columns of tiles, those of fewest tiles first. */
+  /** Rows and columns of tiles; the shape with the fewest tiles comes first. */
   readonly shapes: readonly TileCounts[];
   readonly filter: FilterName;
 }
@@ -41,7 +41,7 @@ export function readShapedProcessor(folder: string, expected: number): ShapedPro
   return { side: expected, shapes, filter: filters[read.resample], ...scaleOf(read) };
 }
 
-/** All of so many tiles; of equally many, those of fewer columns first. */
+/** All shapes of so many tiles; of equally many tiles, the shape with fewer columns comes first. */
 function shapesOf(least: number, most: number): TileCounts[] {
   const sizes = Array.from({ length: most }, (_, i) => i + 1);
   return sizes

@@ -8,7 +8,7 @@ interface Case {
   /** The share of visual tokens that go. */
   ratio: number;
   rotary: boolean;
-  /** Of the grid; 0 if there is none. */
+  /** The grid's stride in cells; 0 without a grid. */
   stride: number;
   /** By stage: cells. */
   kept: number[][];

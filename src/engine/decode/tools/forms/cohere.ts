@@ -1,5 +1,5 @@
 import { isObject } from "../../../../weights/json.ts";
-import { allOf, type CallForm, callOf, parsedJson } from "./form.ts";
+import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
 
 const [OPEN, CLOSE] = ["<|START_ACTION|>", "<|END_ACTION|>"] as const;
 
@@ -8,7 +8,7 @@ export const cohereCalls: CallForm = {
   ...{ open: OPEN, close: CLOSE },
   matches: (template) => template.includes(OPEN),
   read(text) {
-    const listed = parsedJson(text);
+    const listed = jsonOrNone(text);
     if (!Array.isArray(listed)) return undefined;
     return allOf(listed.map((it) => (isObject(it) ? callOf(it["tool_name"], it["parameters"] ?? {}) : undefined)));
   },

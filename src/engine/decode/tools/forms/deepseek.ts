@@ -1,4 +1,4 @@
-import { allOf, type CallForm, callOf, parsedJson } from "./form.ts";
+import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
 
 const [OPEN, CLOSE] = ["<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"] as const;
 const [CALL, END, BETWEEN] = ["<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"] as const;
@@ -17,7 +17,7 @@ function read(text: string) {
   const [head = "", rest = "", ...more] = text.trim().split(BETWEEN);
   if (more.length > 0 || !rest.endsWith(END)) return undefined;
   const body = rest.slice(0, -END.length).trim();
-  if (head.trim() !== "function" || !/```/.test(body)) return callOf(head.trim(), parsedJson(body));
+  if (head.trim() !== "function" || !/```/.test(body)) return callOf(head.trim(), jsonOrNone(body));
   const [, name, json] = /^([^\n]+)\n```(?:json)?\n(.*)\n?```$/s.exec(body) ?? [];
-  return json === undefined ? undefined : callOf(name!.trim(), parsedJson(json));
+  return json === undefined ? undefined : callOf(name!.trim(), jsonOrNone(json));
 }

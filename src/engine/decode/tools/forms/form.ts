@@ -21,8 +21,8 @@ export interface CallForm {
   readonly argumentsAsText?: true;
 }
 
-/** JSON; undefined if it is none. */
-export function parsedJson(text: string): unknown {
+/** The value of a JSON text; undefined if it is none. */
+export function jsonOrNone(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
@@ -41,6 +41,13 @@ export function callOf(name: unknown, values: unknown): ToolCall | undefined {
   }
 }
 
+/** A call in the usual form, which models also write that know another one. */
+export const jsonCall = (text: string): ToolCall | undefined => callIn(jsonOrNone(text));
+
+/** The call in a JSON value. */
+export const callIn = (value: unknown): ToolCall | undefined =>
+  isObject(value) ? callOf(value["name"], value["arguments"] ?? {}) : undefined;
+
 /** All of them; undefined if one is missing, or there are none. */
 export function allOf(calls: readonly (ToolCall | undefined)[]): readonly ToolCall[] | undefined {
   const found = calls.filter((call) => call !== undefined);
@@ -55,7 +62,7 @@ export function argumentOf(text: string, name: string, key: string, tools: reado
   const isNull = text.trim() === "null";
   const options = isObject(schema) ? optionsOf(schema) : [];
   if (options.some(isText)) return isNull && options.some(takesNull) ? null : text;
-  return parsedJson(text) ?? (isNull ? null : text);
+  return jsonOrNone(text) ?? (isNull ? null : text);
 }
 
 /** A schema, and those that it chooses from. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { ChatMessage } from "../../../../weights/tokenizer/index.ts";
-import { answerReader } from "../answer-reader.ts";
+import { FreeReader } from "../answer-reader.ts";
 import type { Tool } from "../tools.ts";
 import { cohereCalls } from "./cohere.ts";
 import { deepSeekCalls } from "./deepseek.ts";
@@ -30,7 +30,7 @@ const tools: Tool[] = [
 
 /** The result of reading an answer whose pieces end at these places. */
 function read(form: CallForm, answer: string, ends: readonly number[]) {
-  const reader = answerReader({ tools }, form)!;
+  const reader = new FreeReader(tools, form);
   const borders = [0, ...ends, answer.length];
   const all = borders.slice(1).map((end, i) => reader.push(answer.slice(borders[i], end), false));
   all.push(reader.push("", true));
@@ -164,7 +164,7 @@ test("a function that may not be called is text, also where its name was cut", (
 });
 
 test("text flows again behind an opening that many closings did not end", () => {
-  const reader = answerReader({ tools }, glmCalls)!;
+  const reader = new FreeReader(tools, glmCalls);
   const answer = `<tool_call>${"!</tool_call>".repeat(8)}`;
   expect(reader.push(answer, false)).toEqual({ text: answer, calls: [] });
   const started = `${answer}!`;

@@ -1,6 +1,5 @@
 import { CLOSE, OPEN } from "../tools.ts";
-import { allOf, argumentOf, type CallForm, callOf } from "./form.ts";
-import { jsonCall } from "./json-call.ts";
+import { allOf, argumentOf, type CallForm, callOf, jsonCall } from "./form.ts";
 
 const ARGUMENT = /\s*<arg_key>([^<]*)<\/arg_key>\s*<arg_value>(.*?)<\/arg_value>/sy;
 

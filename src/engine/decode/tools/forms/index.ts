@@ -1,7 +1,7 @@
 import type { ChatMessage, Tokenizer } from "../../../../weights/tokenizer/index.ts";
 import { cohereCalls } from "./cohere.ts";
 import { deepSeekCalls } from "./deepseek.ts";
-import { type CallForm, parsedJson } from "./form.ts";
+import { type CallForm, jsonOrNone } from "./form.ts";
 import { glmCalls } from "./glm.ts";
 import { lfm2Calls } from "./lfm2.ts";
 import { qwen3CoderCalls } from "./qwen3-coder.ts";
@@ -9,7 +9,8 @@ import { qwen3CoderCalls } from "./qwen3-coder.ts";
 /** Every form but the usual one, one line each. */
 const forms: readonly CallForm[] = [cohereCalls, deepSeekCalls, glmCalls, lfm2Calls, qwen3CoderCalls];
 
-type Vocabulary = Pick<Tokenizer, "templates" | "specialId">;
+/** The part of a tokenizer that tells a model's form of calls. */
+export type Vocabulary = Pick<Tokenizer, "templates" | "specialId">;
 
 /** The form in which a model writes calls; undefined: the usual one, or its chat template has no tools. */
 export function callFormOf(tokenizer: Vocabulary): CallForm | undefined {
@@ -40,10 +41,10 @@ export function turnsIn(form: CallForm, template: string, turns: readonly ChatMe
 
 const withValues = ({ name, arguments: values }: EarlierCall["function"]) => ({
   name,
-  arguments: (typeof values === "string" ? parsedJson(values) : values) ?? {},
+  arguments: (typeof values === "string" ? jsonOrNone(values) : values) ?? {},
 });
 
-const withText = ({ function: { arguments: given, ...rest }, ...call }: EarlierCall) => ({
+const withText = ({ function: { arguments: values, ...rest }, ...call }: EarlierCall) => ({
   ...call,
-  function: { ...rest, arguments: typeof given === "string" ? given : JSON.stringify(given) },
+  function: { ...rest, arguments: typeof values === "string" ? values : JSON.stringify(values) },
 });

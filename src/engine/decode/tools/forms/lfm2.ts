@@ -1,5 +1,4 @@
-import { allOf, type CallForm, callOf, parsedJson } from "./form.ts";
-import { callIn } from "./json-call.ts";
+import { allOf, type CallForm, callIn, callOf, jsonOrNone } from "./form.ts";
 import { pythonCalls, pythonOf } from "./python.ts";
 
 const [OPEN, CLOSE] = ["<|tool_call_start|>", "<|tool_call_end|>"] as const;
@@ -10,12 +9,12 @@ export const lfm2Calls: CallForm = {
   matches: (template, isSpecial) => template.includes(OPEN) || isSpecial(OPEN),
   read(text) {
     const python = pythonCalls(text);
-    if (python) return allOf(python.map(({ name, arguments: given }) => callOf(name, given)));
-    return allOf([parsedJson(text)].flat().map(callIn));
+    if (python) return allOf(python.map(({ name, arguments: values }) => callOf(name, values)));
+    return allOf([jsonOrNone(text)].flat().map(callIn));
   },
   write(calls) {
-    const texts = calls.map(({ name, arguments: given }) => {
-      const pairs = Object.entries(given as object).map(([key, value]) => `${key}=${pythonOf(value)}`);
+    const texts = calls.map(({ name, arguments: values }) => {
+      const pairs = Object.entries(values as object).map(([key, value]) => `${key}=${pythonOf(value)}`);
       return `${name}(${pairs.join(", ")})`;
     });
     return `${OPEN}[${texts.join(", ")}]${CLOSE}`;

@@ -68,12 +68,12 @@ class Reader {
   #call(): PythonCall {
     const name = this.#matched(/[\w.-]+/y);
     this.#expect("(");
-    const given = this.#listed(")", () => {
+    const values = this.#listed(")", () => {
       const key = this.#matched(/\w+/y);
       this.#expect("=");
       return [key, this.#value()] as const;
     });
-    return { name, arguments: Object.fromEntries(given) };
+    return { name, arguments: Object.fromEntries(values) };
   }
 
   #value(): unknown {

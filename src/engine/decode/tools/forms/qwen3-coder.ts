@@ -1,6 +1,5 @@
 import { CLOSE, OPEN } from "../tools.ts";
-import { allOf, argumentOf, type CallForm, callOf } from "./form.ts";
-import { jsonCall } from "./json-call.ts";
+import { allOf, argumentOf, type CallForm, callOf, jsonCall } from "./form.ts";
 
 const FUNCTION = /^\s*<function=([^>\n]+)>(.*)<\/function>\s*$/s;
 const PARAMETER = /\s*<parameter=([^>\n]+)>\n?(.*?)\n?<\/parameter>/sy;
