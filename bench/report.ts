@@ -3,7 +3,7 @@ import os from "node:os";
 import { processorBits, processorClass } from "../src/runtime/processor.ts";
 import { chosenBits, quantHere } from "../src/weights/prepared/tuning.ts";
 import { preparedFolder, type ResolvedModel } from "../src/weights/sources/index.ts";
-import type { Outcome } from "./harness.ts";
+import type { Bench, Outcome } from "./harness.ts";
 
 /** A model's file, and the hash by which its form may have been chosen. */
 type Source = Pick<ResolvedModel, "path" | "sha256">;
@@ -46,14 +46,17 @@ export function summarise({ bench, model, peer, save, beside, rounds, floor }: O
     ratio: short(median(ratios)),
     runs: rounds.length,
     spread: [short(Math.min(...ratios)), short(Math.max(...ratios))],
-    // A bench with a model of its own runs none of the options'.
-    machine: machine(
-      bench.model !== undefined ? undefined : bench.defaultForm && source ? { path: source.path } : source,
-    ),
+    machine: machine(measuredSource(bench, source)),
     ...(save !== undefined && { save }),
     ...(floor !== undefined && { floor: short(floor) }),
     ...(beside !== undefined && { beside: { name: beside, value: short(median(rounds.map((r) => r.beside!))) } }),
   };
+}
+
+/** The model whose form our sides ran in; undefined of a bench with a model of its own. */
+function measuredSource({ model, defaultForm }: Bench, source: Source | undefined): Source | undefined {
+  if (model !== undefined || source === undefined) return undefined;
+  return defaultForm ? { path: source.path } : source;
 }
 
 /** A round a line, then the medians. */
