@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { strayPages } from "../site/.vitepress/sections.ts";
 import { savings } from "../src/savings/registry.ts";
 import { exitTrainOptions } from "../src/train/methods/exit-heads/options.ts";
 import { guardOptions } from "../src/train/methods/guard/options.ts";
@@ -25,7 +26,7 @@ import {
   TRAIN_PAGE,
 } from "../tools/options.ts";
 import { committedPicture, PICTURE } from "../tools/readme-picture.ts";
-import { markdownTable, root, unaligned, withSection } from "../tools/section.ts";
+import { anchorOf, markdownTable, root, unaligned, withSection } from "../tools/section.ts";
 import { speedTable } from "../tools/speed.ts";
 import { tasksTable } from "../tools/tasks.ts";
 
@@ -36,14 +37,8 @@ const verbs = [...read("src/cli/program.ts").matchAll(/^ {2}(\w+): \{\s+summary:
 /** Code in fences and in backticks holds no links. */
 const prose = (text: string) => text.replace(/^```.*?^```/gms, "").replace(/`[^`\n]*`/g, "code");
 
-/** Anchors as GitHub derives them from headings. */
 const anchors = (text: string) =>
-  [...text.replace(/^```.*?^```/gms, "").matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
-    heading!
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N}\s_-]/gu, "")
-      .replaceAll(" ", "-"),
-  );
+  [...text.replace(/^```.*?^```/gms, "").matchAll(/^#+ (.+)$/gm)].map(([, heading]) => anchorOf(heading!));
 
 describe.each(pages)("%s", (page) => {
   const text = read(page);
@@ -71,6 +66,12 @@ describe.each(pages)("%s", (page) => {
     for (const [, saving] of text.matchAll(/--save ([a-z][a-z0-9-]*)/g))
       expect(["auto", ...savings.map((s) => s.name)], saving).toContain(saving);
   });
+});
+
+test("the site's sidebar has every page", () => {
+  const inDocs = pages.filter((page) => page.startsWith("docs/")).map((page) => page.slice("docs/".length));
+  expect(strayPages(inDocs)).toEqual([]);
+  expect(strayPages([...inDocs, "new.md"])).toEqual(["/new"]);
 });
 
 describe("figures", () => {

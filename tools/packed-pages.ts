@@ -31,12 +31,20 @@ const pagesIn = (from: string, folder: string): string[] =>
 /** Code, which holds no links, or a link. */
 const LINK = /^```.*?^```|!?\[([^\]]*)\]\(([^)\s]+)\)|`[^`\n]*`/gms;
 
-/** A page's text, with the names of files in place of links that leave the package. */
-export const withoutOutsideLinks = (page: string, text: string, from = root): string =>
+/**
+ * A page's text, with the names of files in place of links that leave the package in `from`, or what `isInside` says of a
+ * path relative to it.
+ */
+export const withoutOutsideLinks = (
+  page: string,
+  text: string,
+  from = root,
+  isInside = (path: string): boolean => isPacked(path, from),
+): string =>
   text.replace(LINK, (whole: string, label: string | undefined, target: string | undefined) => {
     if (label === undefined || target === undefined || /^(https?:|mailto:|#)/.test(target)) return whole;
     const file = join(from, dirname(page), target.split("#")[0]!);
-    if (isPacked(relative(from, file), from)) return whole;
+    if (isInside(relative(from, file))) return whole;
     const name = relative(root, file);
     return label.includes(name) ? label : `${label} (\`${name}\`)`;
   });

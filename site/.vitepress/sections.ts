@@ -1,0 +1,121 @@
+/** One section of the sidebar: what the reader wants to do, and the pages that say how. */
+export interface Section {
+  readonly text: string;
+  readonly collapsed?: boolean;
+  readonly items: readonly { readonly text: string; readonly link: string }[];
+}
+
+const page = (text: string, path: string) => ({ text, link: `/${path}` });
+
+export const sections: readonly Section[] = [
+  {
+    text: "Start",
+    items: [page("What works", "what-works"), page("Models", "models"), page("Where models come from", "sources")],
+  },
+  {
+    text: "Run",
+    items: [
+      page("Sampling", "sampling"),
+      page("Code completion", "complete"),
+      page("Encoders", "encoders"),
+      page("Adapters", "adapters"),
+      page("The receipt", "receipt"),
+      page("The library", "library"),
+    ],
+  },
+  {
+    text: "Serve",
+    items: [
+      page("The server", "operate"),
+      page("Completions", "completions"),
+      page("Responses", "responses"),
+      page("Behind a proxy", "proxy"),
+      page("Deployment", "deploy"),
+      page("Models on other servers", "fleet"),
+    ],
+  },
+  {
+    text: "Save",
+    items: [
+      page("Which saving for which task", "savings/"),
+      page("auto: a recipe with a guarantee", "auto"),
+      page("How a tuning works", "tune"),
+      ...["lookup", "int8-prefill", "prune", "xattention", "minference", "flexprefill", "tri-shape"].map(saving),
+      ...["exit", "dynamax", "sec", "feather", "yopo"].map(saving),
+      page("Route between two models", "pipelines/route"),
+      page("Route between two classifiers", "route-classify"),
+      page("Vote", "pipelines/vote"),
+      page("Plan, then execute", "pipelines/planner"),
+    ],
+  },
+  {
+    text: "Measure",
+    items: [
+      page("The lab", "lab"),
+      page("Tasks", "lab-tasks"),
+      page("Runs", "lab-runs"),
+      page("Stability of recurrent models", "lab-lyapunov"),
+      page("Benchmarks", "benchmarks"),
+    ],
+  },
+  {
+    text: "Train",
+    items: [
+      page("Training", "train"),
+      page("Sweeps and phases", "sweeps"),
+      page("Exit heads", "train-exits"),
+      page("A run on GPUs", "train-export"),
+      page("Export to ONNX", "export"),
+      ...["exits", "first", "guard", "masked-diffusion", "moe", "projector", "sft", "sparse", "ul2r"].map(method),
+    ],
+  },
+  {
+    text: "Search",
+    items: [
+      page("Search indexes", "retrieval"),
+      page("Rerank: FIRST", "pipelines/first"),
+      page("Classify: QZero", "pipelines/qzero"),
+      page("Answer: ExpertRAG", "pipelines/expertrag"),
+      page("Daily papers", "papers"),
+    ],
+  },
+  {
+    text: "See",
+    items: [
+      page("Asking about pictures", "vision"),
+      page("Regions: RegionSpot", "pipelines/regionspot"),
+      page("Images from noise", "imagine"),
+    ],
+  },
+  {
+    text: "Extend",
+    collapsed: true,
+    items: [
+      page("Three walks through the code", "walk"),
+      page("Add a model", "add-a-model"),
+      page("Add a saving", "add-a-saving"),
+      page("Add a pipeline", "add-a-pipeline"),
+      page("Add an operator", "add-an-operator"),
+      page("Against the authors' code", "authors-code"),
+      page("Log", "log"),
+    ],
+  },
+];
+
+function saving(name: string) {
+  return page(name, `savings/${name}`);
+}
+
+function method(name: string) {
+  return page(`Method: ${name}`, `methods/${name}`);
+}
+
+/** Pages that the sidebar lacks, and entries of it that are no page. `pages` are paths in docs/. */
+export function strayPages(pages: readonly string[]): readonly string[] {
+  const links = sections.flatMap(({ items }) => items.map(({ link }) => link));
+  const published = pages.map((path) => `/${path.replace(/README\.md$/, "").replace(/\.md$/, "")}`);
+  return [
+    ...published.filter((link) => link !== "/" && !links.includes(link)),
+    ...links.filter((link) => !published.includes(link)),
+  ];
+}

@@ -1,0 +1,28 @@
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { withoutOutsideLinks } from "../tools/packed-pages.ts";
+import { root } from "../tools/section.ts";
+import { strayPages } from "./.vitepress/sections.ts";
+
+// Copies the pages of docs/ into site/pages, which VitePress builds. Sources and studies are not part of the site: links
+// to them become the names of files. `npm run docs`
+
+const docs = join(root, "docs");
+const pages = join(import.meta.dirname, "pages");
+const isPublished = (path: string): boolean => path.startsWith("docs/");
+
+const files = readdirSync(docs, { recursive: true, encoding: "utf8", withFileTypes: true })
+  .filter((entry) => entry.isFile())
+  .map((entry) => join(entry.parentPath, entry.name).slice(docs.length + 1));
+const stray = strayPages(files.filter((name) => name.endsWith(".md")));
+if (stray.length > 0) throw new Error(`the sidebar and docs/ differ: ${stray.join(", ")}`);
+
+rmSync(pages, { recursive: true, force: true });
+for (const name of files) {
+  mkdirSync(dirname(join(pages, name)), { recursive: true });
+  if (!name.endsWith(".md")) cpSync(join(docs, name), join(pages, name));
+  else {
+    const text = withoutOutsideLinks(join("docs", name), readFileSync(join(docs, name), "utf8"), root, isPublished);
+    writeFileSync(join(pages, name), text);
+  }
+}
