@@ -93,6 +93,26 @@ describe("a server of a base with two adapters", () => {
     expect(metrics).not.toMatch(/vllm:num_requests_running\{model_name="sku"/);
   });
 
+  test("metrics list the adapters of running requests", async () => {
+    const info = async () =>
+      /^vllm:lora_requests_info\{(.*)\} (\d+)/m.exec(await (await fetch(`${server.url}/metrics`)).text())!;
+    const idle = await info();
+    expect(idle[1]).toBe('max_lora="2",running_lora_adapters="",waiting_lora_adapters=""');
+    expect(Math.abs(Number(idle[2]) - Date.now() / 1000)).toBeLessThan(3600);
+    const during = async () => {
+      let answered = false;
+      const answer = chat("sku", { max_tokens: 100 }).finally(() => {
+        answered = true;
+      });
+      const labels: string[] = [];
+      while (!answered) labels.push((await info())[1]!);
+      await answer;
+      return labels;
+    };
+    await expect.poll(during).toContain('max_lora="2",running_lora_adapters="sku",waiting_lora_adapters=""');
+    expect((await info())[1]).toBe(idle[1]);
+  });
+
   test("GET /v1/models lists them with their parent, and one copy of the base", async () => {
     const { data } = await jsonOf(fetch(`${server.url}/v1/models`));
     const of = (id: string) => data.find((listed: { id: string }) => listed.id === id);

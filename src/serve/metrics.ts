@@ -1,6 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import type { Receipt } from "../ledger/receipt.ts";
 import { watchedCertificates } from "../savings/auto/audit-state.ts";
+import { AdapterUse } from "./adapter-use.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Pool } from "./models/pool.ts";
 
@@ -41,7 +42,10 @@ export class Metrics {
   readonly #decoding = this.#counter("modicum:decode_seconds_total", "time of generating after a prompt", bySaving);
   readonly #decoded = this.#counter("modicum:decode_tokens_total", "tokens generated in that time", bySaving);
 
-  constructor(pool: Pick<Pool, "list" | "waiting">, fleet: Pick<Fleet, "list" | "running">) {
+  readonly adapters = new AdapterUse();
+
+  /** `adapterCount`: LoRA adapters that the server offers, all in memory with their bases. */
+  constructor(pool: Pick<Pool, "list" | "waiting">, fleet: Pick<Fleet, "list" | "running">, adapterCount = 0) {
     const remote = () => fleet.running().map((it) => ({ ...it, running: it.users }));
     const work = { list: () => [...pool.list(), ...pool.waiting(), ...remote()] };
     collectDefaultMetrics({ register: this.registry });
@@ -75,9 +79,27 @@ export class Metrics {
     this.#gauge("modicum:recipe_off", "whether a certificate is off, by an audit or by hand", (gauge) => {
       for (const { certificate, off } of watchedCertificates()) gauge.set({ certificate }, Number(off));
     });
+    if (adapterCount > 0) this.#adapterGauge(adapterCount);
     this.#gauge("modicum:server_up", "whether a server behind a model answers", (gauge) => {
       for (const { options, servers } of fleet.list())
         for (const { name, up } of servers) gauge.set({ model_name: options.name, server: name }, Number(up));
+    });
+  }
+
+  /** One series, as in vLLM: its labels list the adapters, its value is the time of the scrape in seconds. */
+  #adapterGauge(adapterCount: number): void {
+    const { adapters } = this;
+    new Gauge({
+      name: "vllm:lora_requests_info",
+      help: "adapters of running and waiting requests, in labels; the value is the time in seconds",
+      registers: [this.registry],
+      labelNames: ["max_lora", "running_lora_adapters", "waiting_lora_adapters"],
+      collect() {
+        this.reset();
+        const [running, waiting] = [adapters.running.join(","), adapters.waiting.join(",")];
+        const labels = { max_lora: adapterCount, running_lora_adapters: running, waiting_lora_adapters: waiting };
+        this.set(labels, Date.now() / 1000);
+      },
     });
   }
 

@@ -25,6 +25,7 @@ import type { KeyStore } from "./keys/store.ts";
 import { LedgerQueue } from "./ledger-queue.ts";
 import type { Limits } from "./limits.ts";
 import { Metrics } from "./metrics.ts";
+import { metricsServer } from "./metrics-server.ts";
 import type { Catalogue } from "./models/catalogue.ts";
 import { checkBudget } from "./models/memory.ts";
 import { Pool } from "./models/pool.ts";
@@ -46,6 +47,8 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** The port of `/metrics` alone, without a key; 0 takes a free one. Undefined: there is none. */
+  readonly metricsPort?: number | undefined;
   readonly allowAnonymous: boolean;
   /** Names that a proxy before the server is called by, in lower case. */
   readonly allowHosts?: readonly string[] | undefined;
@@ -72,6 +75,8 @@ export interface ServeOptions {
 /** A server that accepts requests. */
 export interface Serving {
   readonly url: string;
+  /** The address of the port of metrics, if there is one. */
+  readonly metricsUrl: string | undefined;
   /** Resolves when the first model has answered once. @throws the error of loading it */
   readonly warm: Promise<void>;
   /**
@@ -117,7 +122,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     { scheduling: options.scheduling, auditor: audits.auditor, onNotice },
     options.keepAlive,
   );
-  const metrics = new Metrics(pool, fleet);
+  const adapterCount = catalogue.list().reduce((sum, { adapters }) => sum + adapters.length, 0);
+  const metrics = new Metrics(pool, fleet, adapterCount);
   const context: ServerContext = { ...base, pool, metrics, state: { now: "starting" } };
   const underWay = new UnderWay();
   const api = createApp(new Answering(context, new Access(keys, options), underWay), endpointsOf(context), log);
@@ -138,7 +144,25 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   closeIdle(server);
   letPass(server);
   const url = await listen(server, options);
-  return { url, warm: warmUp(context), stop: (patience) => stop(context, server, underWay, patience) };
+  try {
+    const scraped = await openMetrics(metrics, options);
+    const stopBoth = async (patience: number) => {
+      const unwritten = await stop(context, server, underWay, patience);
+      scraped?.server.closeAllConnections();
+      scraped?.server.close();
+      return unwritten;
+    };
+    return { url, metricsUrl: scraped?.url, warm: warmUp(context), stop: stopBoth };
+  } catch (error) {
+    server.close();
+    throw error;
+  }
+}
+
+async function openMetrics({ registry }: Metrics, { host, metricsPort }: ServeOptions) {
+  if (metricsPort === undefined) return undefined;
+  const server = metricsServer(registry);
+  return { server, url: await listen(server, { host, port: metricsPort }) };
 }
 
 /** Counts and logs requests that are refused before any endpoint sees them. */
@@ -159,7 +183,7 @@ function timesOf({ maxArrival }: Limits) {
   };
 }
 
-async function listen(server: Server, { host, port }: ServeOptions): Promise<string> {
+async function listen(server: Server, { host, port }: Pick<ServeOptions, "host" | "port">): Promise<string> {
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error) => reject(unlistened(error, host, port)));
     server.listen(port, host, resolve);

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { totalmem } from "node:os";
 import type { Command } from "commander";
 import type { Logger } from "pino";
@@ -7,6 +8,7 @@ import { deviceOptions } from "../../runtime/device.ts";
 import { endAtOnce } from "../../runtime/libc.ts";
 import { requireDevice } from "../../runtime/webgpu.ts";
 import type { RemoteOptions, Serving } from "../../serve/index.ts";
+import { UserError } from "../../util/errors.ts";
 import { version } from "../../util/package-root.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
@@ -23,6 +25,13 @@ const bindOptions = z.strictObject({
     .default([])
     .describe("also answer requests for this Host name, such as a proxy's"),
   port: z.int().min(0).max(65_535).default(8080).describe("port to listen on; 0 picks a free one"),
+  metricsPort: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .optional()
+    .describe("port that serves /metrics alone, to anyone who reaches it: no key needed"),
+  keys: z.string().optional().describe("file of API keys, such as a mounted secret (default: in MODICUM_HOME)"),
   memory: z
     .number()
     .positive()
@@ -128,6 +137,8 @@ async function opened(
   const {
     host,
     port,
+    metricsPort,
+    keys: keysFile,
     allowHost,
     memory = totalmem() / 2e9,
     keepAlive,
@@ -141,9 +152,18 @@ async function opened(
   const { device } = readFlags(deviceOptions, flags);
   await requireDevice(device);
   checkPlace(ledger);
-  const keys = new KeyStore();
+  // Without this, a mistyped path would be a server without keys.
+  if (keysFile !== undefined && !existsSync(keysFile)) throw new UserError(`--keys: there is no file ${keysFile}`, 2);
+  const keys = new KeyStore(keysFile);
   const allowHosts = allowHost.map((name) => name.toLowerCase());
-  const bound = { host, port, allowHosts, memory: memory * 1e9, allowAnonymous: flags.allowAnonymous === true };
+  const bound = {
+    host,
+    port,
+    metricsPort,
+    allowHosts,
+    memory: memory * 1e9,
+    allowAnonymous: flags.allowAnonymous === true,
+  };
   // Before anything is downloaded for it.
   await checkBind(keys, bound);
   const fleet = await Fleet.open(await remotes(flags), log);
@@ -177,7 +197,8 @@ async function opened(
     console: bind.console ? { lab } : undefined,
     tracer: await tracerFrom(process.env, version(), log),
   });
-  log.info({ url: serving.url, models: [...catalogue.names, ...(vectors ? [GLOVE] : [])] }, "listening");
+  const { url, metricsUrl } = serving;
+  log.info({ url, metricsUrl, models: [...catalogue.names, ...(vectors ? [GLOVE] : [])] }, "listening");
   return serving;
 }
 

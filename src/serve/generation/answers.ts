@@ -40,6 +40,7 @@ export async function* answers(
   asks: readonly Ask[],
   call: Call,
 ): AsyncGenerator<Part, void> {
+  using use = chosen.adapter === undefined ? undefined : context.metrics.adapters.request(chosen.adapter);
   using lease = await leaseFor(context, chosen, call);
   const { tokenizer, vocabulary } = writerOf(lease.model);
   checkBiases(asks[0]?.options, vocabulary);
@@ -51,6 +52,7 @@ export async function* answers(
   const left = new AbortController();
   const terms = {
     ...bill.terms,
+    ...(use && { onBegun: () => use.begin() }),
     ...{ save: chosen.recipe, adapter: chosen.adapter, audit: call.key?.terms.audit },
     signal: AbortSignal.any([call.signal, left.signal]),
   };

@@ -1,0 +1,16 @@
+import { createServer, type Server } from "node:http";
+import type { Registry } from "prom-client";
+
+/**
+ * A server of `/metrics` alone, for scrapers that cannot send a key, such as the endpoint pickers of Kubernetes. Whoever
+ * reaches its port can read it.
+ */
+export const metricsServer = (registry: Registry): Server =>
+  createServer(async ({ method, url }, response) => {
+    if (method !== "GET" || url !== "/metrics") {
+      response.writeHead(404, { "content-type": "text/plain" }).end("this port has GET /metrics alone\n");
+      return;
+    }
+    const text = await registry.metrics();
+    response.writeHead(200, { "content-type": registry.contentType }).end(text);
+  });
