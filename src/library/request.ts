@@ -15,7 +15,7 @@ import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
 import type { Seq2SeqModel } from "../engine/seq2seq/seq2seq-model.ts";
 import type { Turn } from "../savings/auto/guarantee.ts";
-import { UserError } from "../util/errors.ts";
+import { OptionError, UserError } from "../util/errors.ts";
 import {
   type AnswerMarks,
   beforeBegun,
@@ -74,6 +74,11 @@ export async function requestOf(
   const { ids, end } = readBy(generative, prompt, asked, calling);
   const begun = begunIn(prompt);
   const form = marks && (await loadedForm(marks, { tokenizer: generative.tokenizer, ids, begun, name: calling.name }));
+  if (asked.thinkingTokenBudget !== undefined && !form)
+    throw new OptionError(
+      "thinkingTokenBudget",
+      `is for models that reason in chats, which ${generative.source.name} does not`,
+    );
   const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time, signal) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
@@ -89,7 +94,7 @@ export async function requestOf(
   const facts = {
     form: formOf(generative, prompt, asked),
     sampling: effectiveSampling(options),
-    constrained: calling.tools.length > 0 || grammar !== undefined,
+    constrained: calling.tools.length > 0 || grammar !== undefined || asked.thinkingTokenBudget !== undefined,
     ...{ adapter: adapter ?? model.adapterHash, maxTokens: options.maxTokens, defaultLength, budget },
     cached: (key: string | undefined) =>
       generative.kind === "decoder" && mayReuse(options)

@@ -85,7 +85,8 @@ const call = { type: "function", function: { name: "f", arguments: '{"x":4}' } }
 describe("an answer", () => {
   test("has its reasoning apart, which the end of a message does not end", async () => {
     const { message, finish_reason, usage } = await answer("answers");
-    expect(message).toEqual({ role: "assistant", content: "It is 4", reasoning_content: REASONING, refusal: null });
+    const reasoning = { reasoning_content: REASONING, reasoning: REASONING };
+    expect(message).toEqual({ role: "assistant", content: "It is 4", ...reasoning, refusal: null });
     expect([finish_reason, usage.completion_tokens_details]).toEqual(["stop", { reasoning_tokens: 5 }]);
   });
 
@@ -93,7 +94,7 @@ describe("an answer", () => {
     const [role, ...deltas] = await streamed("answers");
     expect(role).toEqual({ role: "assistant", content: null });
     expect(deltas).toEqual([
-      ...["Two and", " two is", " four."].map((reasoning_content) => ({ reasoning_content })),
+      ...["Two and", " two is", " four."].map((reasoning) => ({ reasoning_content: reasoning, reasoning })),
       ...["It", " is 4"].map((content) => ({ content })),
       {},
     ]);

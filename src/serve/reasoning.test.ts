@@ -70,7 +70,8 @@ const REASONING = "Two and two is four.";
 describe.each(["asks", "control", "opens", "begins"])("of %s", (model) => {
   test("reasoning comes apart from the answer, and is counted", async () => {
     const { message, finish_reason, usage } = await answer(model);
-    expect(message).toEqual({ role: "assistant", content: "It is 4", reasoning_content: REASONING, refusal: null });
+    const reasoning = { reasoning_content: REASONING, reasoning: REASONING };
+    expect(message).toEqual({ role: "assistant", content: "It is 4", ...reasoning, refusal: null });
     expect(finish_reason).toBe("stop");
     const tokens = opened(model) ? 4 : 6;
     expect([usage.completion_tokens, usage.completion_tokens_details]).toEqual([
@@ -84,7 +85,7 @@ describe.each(["asks", "control", "opens", "begins"])("of %s", (model) => {
     expect([content, reasoning]).toEqual(["It is 4", REASONING]);
     expect(deltas[0]).toEqual({ role: "assistant", content: null });
     const fields = deltas.slice(1).flatMap((delta) => Object.keys(delta));
-    expect(fields).toEqual([...THOUGHT.map(() => "reasoning_content"), "content", "content"]);
+    expect(fields).toEqual([...THOUGHT.flatMap(() => ["reasoning_content", "reasoning"]), "content", "content"]);
     expect(usage).toEqual((await answer(model)).usage);
   });
 
@@ -102,6 +103,50 @@ describe.each(["asks", "control", "opens", "begins"])("of %s", (model) => {
   test("an answer that is cut in its reasoning has no text", async () => {
     const { message, finish_reason } = await answer(model, { max_tokens: opened(model) ? 2 : 4 });
     expect([message.content, message.reasoning_content, finish_reason]).toEqual(["", "Two and two is", "length"]);
+  });
+});
+
+describe.each(["asks", "control", "opens", "begins"])("a budget of %s", (model) => {
+  // The recital begins anew after tokens that are not in it.
+  const closing = model === "control" ? 2 : 1 + "\n\n".length;
+  const opening = opened(model) ? 0 : 1;
+
+  test("ends the reasoning at its number of tokens, and the text begins", async () => {
+    const budget = { thinking_token_budget: 3, max_tokens: 60 };
+    const { message, usage } = await answer(model, budget);
+    expect(message.reasoning_content).toBe(opened(model) ? REASONING : "Two and two is");
+    expect(message.content).toMatch(/^(<think>\s*)?Two and two is four\./);
+    const { reasoning_tokens } = usage.completion_tokens_details;
+    expect(reasoning_tokens).toBeGreaterThanOrEqual(3 + opening);
+    expect(reasoning_tokens).toBeLessThanOrEqual(3 + opening + closing + "\n</think>".length);
+    expect((await streamed(model, budget)).reasoning).toBe(message.reasoning_content);
+  });
+
+  test("of none closes it at once", async () => {
+    const { message } = await answer(model, { thinking_token_budget: 0, max_tokens: 60 });
+    expect(message).not.toHaveProperty("reasoning_content");
+    expect(message.content).toMatch(/^(<think>\s*)?Two and two is four\./);
+  });
+
+  test("beyond the reasoning changes nothing", async () => {
+    const { message, usage } = await answer(model, { thinking_token_budget: 20 });
+    const plain = await answer(model);
+    expect([message, usage]).toEqual([plain.message, plain.usage]);
+  });
+
+  test("leaves a format to the text", async () => {
+    const response_format = { type: "json_schema", json_schema: { schema: { const: 7 } } };
+    const noSpaces = { 9: -1, 10: -1, 32: -1 };
+    const { message } = await answer(model, { response_format, thinking_token_budget: 1, logit_bias: noSpaces });
+    expect(message.content.trim()).toBe("7");
+  });
+});
+
+test("a budget for a model that does not reason is refused", async () => {
+  const { error } = await answer("silent", { thinking_token_budget: 5 });
+  expect(error).toMatchObject({
+    param: "thinking_token_budget",
+    message: "thinking_token_budget: silent does not reason in chats; expected none",
   });
 });
 

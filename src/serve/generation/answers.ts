@@ -44,6 +44,7 @@ export async function* answers(
   using lease = await leaseFor(context, chosen, call);
   const { tokenizer, vocabulary } = writerOf(lease.model);
   checkBiases(asks[0]?.options, vocabulary);
+  checkBudget(asks[0]?.options, lease.model);
   for (const ask of asks) {
     checkIds(ask.prompt, vocabulary);
     checkForm(context, chosen, lease.model, ask);
@@ -90,6 +91,13 @@ function checkBiases({ logitBias = {} }: RunOptions = {}, vocabulary: number): v
   if (outside === undefined) return;
   const message = `logit_bias: the model's tokens are 0 to ${vocabulary - 1}, got ${outside.slice(0, 40)}`;
   throw new HttpError(400, message, { param: "logit_bias" });
+}
+
+/** @throws HttpError for a budget of reasoning that a model does not have */
+function checkBudget({ thinkingTokenBudget }: RunOptions = {}, { generative }: Model): void {
+  if (thinkingTokenBudget === undefined || (generative.kind === "decoder" && generative.marks)) return;
+  const message = `thinking_token_budget: ${generative.source.name} does not reason in chats; expected none`;
+  throw new HttpError(400, message, { param: "thinking_token_budget" });
 }
 
 /** @throws HttpError for a prompt's token that the model does not have */

@@ -52,6 +52,11 @@ const templateShape = {
   reasoning_effort: reasoningEffort
     .nullish()
     .describe("how much the model reasons, if its chat template has a switch for it; none: not at all"),
+  thinking_token_budget: z
+    .int()
+    .min(0)
+    .nullish()
+    .describe("maximum tokens of reasoning, as in vLLM; then the model has to answer"),
   chat_template_kwargs: templateVariables
     .nullish()
     .describe("further variables of the model's chat template, such as enable_thinking"),
@@ -116,6 +121,7 @@ const answer = z.object({
   role: z.literal("assistant"),
   content: z.string().nullable(),
   reasoning_content: z.string().optional().describe("reasoning before the answer"),
+  reasoning: z.string().optional().describe("the same, under vLLM's newer name"),
   tool_calls: z.array(toolCallSchema).optional(),
   refusal: z.null(),
 });
@@ -146,6 +152,7 @@ const chatChunk = z.object({
         role: z.literal("assistant").optional(),
         content: z.string().nullable().optional(),
         reasoning_content: z.string().optional(),
+        reasoning: z.string().optional(),
         tool_calls: z.array(toolCallSchema.extend({ index: z.int() })).optional(),
       }),
       logprobs: logprobsSchema.nullable(),
@@ -255,6 +262,7 @@ async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens):
       ...chatSamplingOf(input),
       ...toolOptions(input),
       reasoningEffort: input.reasoning_effort ?? undefined,
+      thinkingTokenBudget: input.thinking_token_budget ?? undefined,
       templateVariables: input.chat_template_kwargs ?? undefined,
       logprobs,
       ...(images.length > 0 && { images }),
@@ -290,7 +298,11 @@ function said(pieces: readonly Part[], input: ChatInput) {
   const { tokenizer, ...last } = pieces.at(-1)!;
   const reason = last.finishReason!;
   const reasoning = pieces.map((piece) => piece.reasoning ?? "").join("");
-  const base = { role: "assistant" as const, refusal: null, ...(reasoning !== "" && { reasoning_content: reasoning }) };
+  const base = {
+    role: "assistant" as const,
+    refusal: null,
+    ...(reasoning !== "" && { reasoning_content: reasoning, reasoning }),
+  };
   const read = readerOf(input, tokenizer)?.push(text, true);
   if (!read || read.calls.length === 0) return { message: { ...base, content: text }, finish_reason: finishOf(reason) };
   const tool_calls = read.calls.map((call) => shownCall(callId(), call));
@@ -333,7 +345,7 @@ class Streamed {
   #delta({ text: piece, reasoning, finishReason }: Part): Delta {
     const { text, calls } = this.#reader?.push(piece, finishReason !== undefined) ?? { text: piece, calls: [] };
     const tool_calls = calls.map((call) => ({ index: this.#calls++, ...shownCall(callId(), call) }));
-    const thought = reasoning !== undefined && { reasoning_content: reasoning };
+    const thought = reasoning !== undefined && { reasoning_content: reasoning, reasoning };
     return { ...thought, ...(text !== "" && { content: text }), ...(calls.length > 0 && { tool_calls }) };
   }
 }

@@ -1,6 +1,7 @@
 import { UserError } from "../../../util/errors.ts";
 import { StopStrings, type Tokenizer, TokenStream } from "../../../weights/tokenizer/index.ts";
 import { type AnswerForm, joinedParts, markOf, NOTHING, type PartReader, type Parts } from "../channels/answer-form.ts";
+import { ReasoningLimit } from "../channels/reasoning-limit.ts";
 import type { Hold } from "../grammar/index.ts";
 import { Sampler } from "../sampling/sampler.ts";
 import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
@@ -65,6 +66,19 @@ export interface Checked extends UnbilledPiece {
   readonly right: number;
 }
 
+/** `constraint`, with a limit on reasoning if there is a budget for it. */
+function limited(
+  { form, thinkingTokenBudget: budget }: GenerateOptions,
+  tokenizer: Tokenizer,
+  constraint: Hold | undefined,
+): Hold | undefined {
+  if (budget === undefined || form === undefined) return constraint;
+  // A format may not allow white space before the text.
+  const text = constraint ? form.closing.trimEnd() : form.closing;
+  const closing = tokenizer.encode(text, { special: true });
+  return new ReasoningLimit({ form, tokenizer, budget, closing }, constraint);
+}
+
 /** An answer as it grows: its tokens chosen from logits, and text as far as it is certain. */
 export class Draft {
   readonly #sampler: Sampler;
@@ -92,7 +106,7 @@ export class Draft {
     private readonly most: number,
   ) {
     this.#constraint = options.grammar?.hold(tokenizer, options.trigger, options.form);
-    this.#sampler = new Sampler(options, before, this.#constraint);
+    this.#sampler = new Sampler(options, before, limited(options, tokenizer, this.#constraint));
     this.#stream = new TokenStream(tokenizer, options.continues !== true, options.shown);
     this.#stops = new StopStrings(options.stop);
     this.#parts = options.form?.reader();

@@ -20,6 +20,7 @@ export const generateOptions = samplingOptions.extend({
     .describe("maximum tokens to generate; the end of the context also ends an answer"),
   stop: z.array(z.string().min(1)).default([]).describe("texts that end the answer; not included in it"),
   repetitionDetection: z.boolean().default(true).describe("end an answer that repeats the same words over and over"),
+  thinkingTokenBudget: z.int().min(0).optional().describe("maximum tokens of reasoning; then the model has to answer"),
   diffusion: diffusionOptions
     .optional()
     .describe("of models that fill in masked tokens: steps, block, remasking, threshold, guidance, cache, ends"),

@@ -40,8 +40,17 @@ export interface AnswerForm {
   readonly calls?: true;
   /** A token that may open reasoning in place of the text. */
   readonly opening?: number | undefined;
+  /** What ends the reasoning and begins the text, special tokens included. */
+  readonly closing: string;
   /** A reader of the answer, from its first token. */
   reader(): PartReader;
+}
+
+/** Goes on with a token. The text of the parts has a character for each byte. */
+export function advance(reader: PartReader, form: AnswerForm, tokenizer: Tokenizer, id: number): Parts {
+  const mark = markOf(form, tokenizer, id);
+  const bytes = mark === undefined ? Buffer.from(tokenizer.bytes(id)).toString("latin1") : "";
+  return reader.push(bytes, mark);
 }
 
 /** The name of a token if it divides the answer; its text is then no part of it. */

@@ -142,10 +142,11 @@ function callText({ name }: Message, body: string, begun: boolean): string {
 }
 
 const MARKS: ReadonlySet<string> = new Set(Object.values(HARMONY));
+const CLOSING = `${HARMONY.end}${HARMONY.start}assistant${HARMONY.channel}final${HARMONY.message}`;
 
 /** How an answer in channels is divided; `begun`: what of it the prompt ends with, a call of a function or text. */
 export function harmonyForm(begun?: { readonly call: string } | "text"): AnswerForm {
-  return { marks: MARKS, calls: true, reader: () => new HarmonyReader(openingOf(begun)) };
+  return { marks: MARKS, calls: true, closing: CLOSING, reader: () => new HarmonyReader(openingOf(begun)) };
 }
 
 function openingOf(begun: { readonly call: string } | "text" | undefined): Message | undefined {

@@ -74,12 +74,13 @@ function begunTag(text: string): number {
 }
 
 const MARKS: ReadonlySet<string> = new Set([THINK, END_THINK]);
+const CLOSING = `\n${END_THINK}\n\n`;
 
 /** How an answer after a prompt is divided; `begun`: its text that the prompt ends with. */
 export function thinkForm(tokenizer: Tokenizer, prompt: string, begun: string): AnswerForm {
   const state = stateAfter(prompt, begun);
   const opening = state === "begin" ? (tokenizer.specialId(THINK) ?? tokenizer.tokenId(THINK)) : undefined;
-  return { marks: MARKS, opening, reader: () => new ThinkReader(state) };
+  return { marks: MARKS, opening, closing: CLOSING, reader: () => new ThinkReader(state) };
 }
 
 function stateAfter(prompt: string, begun: string): State {

@@ -1,5 +1,5 @@
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
-import { type AnswerForm, isHeld, markOf, type PartReader } from "../channels/answer-form.ts";
+import { type AnswerForm, advance, isHeld, type PartReader } from "../channels/answer-form.ts";
 import type { Hold } from "./constraint.ts";
 
 interface Terms {
@@ -39,9 +39,7 @@ export class TextHold implements Hold {
   accept(token: number): void {
     const { form, tokenizer, after } = this.terms;
     const before = this.reader.place;
-    const mark = markOf(form, tokenizer, token);
-    const bytes = mark === undefined ? Buffer.from(tokenizer.bytes(token)).toString("latin1") : "";
-    const { text } = this.reader.push(bytes, mark);
+    const { text } = advance(this.reader, form, tokenizer, token);
     const { place } = this.reader;
     if (!isHeld(before) && isHeld(place)) this.hold = after(Buffer.from(text, "latin1"));
     else if (isHeld(before) && isHeld(place)) this.hold.accept(token);
