@@ -43,6 +43,7 @@ export async function examine(): Promise<Check[]> {
     look("instruction sets", false, instructionSets),
     look("memory", true, () => `${gigabytes(os.freemem())} free of ${gigabytes(os.totalmem())}`),
     look(ORT, true, onnxRuntime),
+    look("SQLite", true, sqlite),
     look("WebGPU", false, webgpu),
     look(CACHE_FOLDER, true, cacheFolder),
     look("prepared weights", false, prepared),
@@ -90,6 +91,18 @@ function instructionSets(): string {
 async function onnxRuntime(): Promise<string> {
   const { libraryPath, ortLibrary } = await import("../runtime/ort/library.ts");
   return `${ortLibrary().version}, ${libraryPath()}`;
+}
+
+/** Loads libsql, which has a package for each platform. */
+async function sqlite(): Promise<string> {
+  const { default: Libsql } = await import("libsql").catch(() => {
+    const platform = `${process.platform}-${process.arch}`;
+    throw new Error(`libsql has no build for ${platform}, which downloads, receipts and indexes need`);
+  });
+  const database = new Libsql(":memory:");
+  const { version } = database.prepare("SELECT sqlite_version() AS version").get() as { version: string };
+  database.close();
+  return `${version}, by libsql`;
 }
 
 /** Checks that the folder, or its nearest existing parent, is writable. */
